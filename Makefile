@@ -21,8 +21,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: env ## read a map of the world out of a language model; ends with the report's path
 	$(BIN)/inscape run space-time-neurons --preset small
 
-test: env ## the default test suite (no network)
-	$(BIN)/python -m pytest
+test: env ## the default test suite (no network), one worker a core
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 real: env ## tests on the embedded default model (fetched once)
 	$(BIN)/python -m pytest -m real
