@@ -127,11 +127,6 @@ class Space:
     store: Store
     sweeps: dict[tuple[str, str], SweepResult]
 
-    def site(self) -> str:
-        """The layer that training rows choose, both targets weighed alike: for showing and for asking further."""
-        inner = self.sweeps[TRAINED, HELD].inner[:, :, 0].mean(axis=(1, 2))
-        return self.sweeps[TRAINED, HELD].sites[int(inner.argmax())]
-
 
 def run(config: Config, run: Run) -> None:
     """Harvest, probe, compare, search neurons, judge."""
@@ -278,10 +273,10 @@ def _prompts(config: Config, run: Run, model: Model, examples: Examples, prompts
 
 
 def _nonlinear(run: Run, space: Space) -> None:
-    """An MLP probe on the layer that training rows choose, same folds: what is there but not linearly."""
-    site = space.site()
-    found = mlp_gain(space.store.matrix(site), space.sweeps[TRAINED, RANDOM], site, run.seed)
-    run.table("nonlinear", table(found), f"What an MLP probe gains over ridge at {site}, random folds.")
+    """An MLP probe on the layer that each fold's training rows choose: what is there but not linearly."""
+    found = mlp_gain(space.store.matrix, space.sweeps[TRAINED, RANDOM], run.seed)
+    caption = "What an MLP probe gains over ridge at the layer chosen in each random fold; the site named most often."
+    run.table("nonlinear", table(found), caption)
     worst = max(found, key=lambda e: e.value)
     run.claim("linear", "An MLP probe finds little that ridge does not", worst, 0.1, "at most")
 
@@ -317,8 +312,7 @@ def _neurons(config: Config, run: Run, space: Space, model: Model) -> None:
 
 def _held_at_mean(config: Config, run: Run, space: Space, model: Model, layers: list[Site]) -> None:
     """The probe again with neurons held at their mean: chosen on half of the groups, measured on the other half."""
-    site, store, y = space.site(), space.store, space.examples.target()
-    codes = space.sweeps[TRAINED, HELD].groups
+    store, y, codes = space.store, space.examples.target(), space.sweeps[TRAINED, HELD].groups
     inside = run.rng("neurons", "half").permutation(int(codes.max()) + 1)[codes] <= codes.max() / 2
     ranked = neuron_search(
         ((s, x[inside]) for s, x in store.matrices(layers)),
@@ -330,7 +324,12 @@ def _held_at_mean(config: Config, run: Run, space: Space, model: Model, layers: 
     rng, outside = run.rng("neurons", "random"), np.flatnonzero(~inside)
     anyone = chosen.assign(neuron=[rng.integers(store.width(s)) for s in chosen["site"]])
     rest, rows = space.examples.take(outside), []
-    splits = (RANDOM, HELD) if len(np.unique(codes[outside])) >= config.folds else (RANDOM,)
+    enough = min(len(np.unique(codes[rows])) for rows in (inside, outside)) >= config.folds
+    splits = (RANDOM, HELD) if enough else (RANDOM,)
+    half = space.examples.take(np.flatnonzero(inside))
+    layer = {str(s): store.matrix(s)[inside] for s in store.sites if s.point in ("embed", "resid_post")}
+    looked = _sweep(config, run, half, layer, splits[-1], 0, "the half that chooses")
+    site = looked.sites[int(looked.inner[:, :, 0].mean(axis=(1, 2)).argmax())]
     for name, neurons in (("neurons found", chosen), ("random neurons, same layers", anyone)):
         x = gather(model, rest, site, at="span:input", edits=held_at_mean(store, neurons))
         for split in splits:
@@ -338,7 +337,9 @@ def _held_at_mean(config: Config, run: Run, space: Space, model: Model, layers: 
             after = _sweep(config, run, rest, {site: x}, split, 0, name)
             fall = compare(before, after, at="sites", names=("as it is", "held at mean"))
             rows += [replace(e, where={"held at mean": name, **e.where}) for e in fall]
-    caption = f"Fall of R² at {site} with {len(chosen)} neurons held at their mean; neurons chosen on other groups."
+    caption = (
+        f"Fall of R² at {site} with {len(chosen)} neurons held at their mean; neurons and layer chosen on other groups."
+    )
     run.table("held-at-mean", table(rows), caption)
 
 
