@@ -61,8 +61,8 @@ def firing_entropy(rates: Float[np.ndarray, "k m"]) -> Float[np.ndarray, " m"]:
 
 def lape(
     counts: Float[np.ndarray, "docs m"],
-    tokens: Int[np.ndarray, " docs"],
-    language: Int[np.ndarray, " docs"],
+    tokens: Int[np.ndarray, " _"],
+    language: Int[np.ndarray, " _"],
     *,
     rng: np.random.Generator,
     share: float = 0.01,
