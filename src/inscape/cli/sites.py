@@ -26,9 +26,10 @@ def sites(
 
     opened = open_model(model, device, dtype, trust_remote_code)
     chosen = list(opened.sites) if pattern == "*" else select(pattern, opened.sites)
-    rows = [(str(site), opened.width(site)) for site in chosen]
+    # the widths of a network of no family are known once it runs on something of the user's
+    rows = [(str(site), None if opened.kind == "array" else opened.width(site)) for site in chosen]
     if as_json:
         emit([{"site": site, "width": width} for site, width in rows])
         return
-    columns(rows)
+    columns([(site, "" if width is None else width) for site, width in rows])
     typer.echo(f"\n{len(rows)} sites of {opened.name}.")

@@ -29,6 +29,8 @@ from inscape.model.taps import Atlas
 #: what can be run: text, tokens, a batch, named tensors, or one tensor for a plain network
 Inputs = str | Sequence[str] | Sequence[Tokens] | Batch | Mapping[str, Tensor] | Tensor
 
+_CHANNELS_FIRST = (nn.Conv1d, nn.ConvTranspose1d, nn.BatchNorm1d, nn.InstanceNorm1d, nn.MaxPool1d, nn.AvgPool1d)
+
 
 class Model:
     """A network with names for its insides. Made by `inscape.open`; `Model(net)` wraps a live module uncertified.
@@ -42,6 +44,7 @@ class Model:
     Attributes:
         certificate: what has been proved of this checkpoint, or None.
         source: where it came from: package, file, Hub id, licence.
+        notes: what has been measured of it once and need not be again.
     """
 
     def __init__(self, net: nn.Module, tokenizer: Any = None, name: str = "", family: Family | None = None):
@@ -54,6 +57,7 @@ class Model:
         self.refused: dict[Site, str] = {}
         self._standing: list[Edit] = []
         self._called_once: set[Site] = set()
+        self.notes: dict[str, Any] = {}
         self._hash: str | None = None
 
     def __repr__(self) -> str:
@@ -83,6 +87,11 @@ class Model:
         return next((p.dtype for p in self.net.parameters() if p.is_floating_point()), torch.float32)
 
     @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The edits of the enclosing `edited` blocks."""
+        return tuple(self._standing)
+
+    @property
     def weights_hash(self) -> str:
         """SHA-256 of its weights."""
         if self._hash is None:
@@ -98,13 +107,37 @@ class Model:
         return self._allowed(select(wanted, available))
 
     def width(self, site: Site | str) -> int:
-        """The size of a site's last axis, found by running two tokens (text models) or read from the configuration."""
+        """The size of a site's last axis, found by running two tokens, a blank image or silence.
+
+        Raises:
+            ModelError: a network of no family: what it is fed is not known.
+        """
         chosen = self.select(site)
         if len(chosen) != 1:
             raise SiteError(f"width: one site is asked for, {site!r} names {len(chosen)}")
-        if self.kind != "text":
-            return int(self.atlas.config.hidden_size)
-        return self.run({"input_ids": torch.zeros(1, 2, dtype=torch.long)}, chosen)[chosen[0]].shape[-1]
+        found = self.run(self._blank(), chosen)
+        return int((found.logits if chosen[0].point == "logits" else found[chosen[0]]).shape[-1])
+
+    def _blank(self) -> dict[str, Tensor]:
+        """The least that can be run."""
+        config = self.atlas.config
+        if self.kind == "text":
+            return {"input_ids": torch.zeros(1, 2, dtype=torch.long)}
+        if self.kind == "image":
+            size = config.image_size
+            high, wide = (size, size) if isinstance(size, int) else size
+            return {"pixel_values": torch.zeros(1, config.num_channels, high, wide, dtype=self.dtype)}
+        if self.kind == "audio":
+            frames = 2 * config.max_source_positions
+            return {"input_features": torch.zeros(1, config.num_mel_bins, frames, dtype=self.dtype)}
+        raise ModelError(
+            f"what {self.name} is fed is not known, so neither is the width of its sites; run it on an input of yours "
+            "and read the shape of what it gives"
+        )
+
+    def channels_first(self, site: Site) -> bool:
+        """Whether a site's tensor is (batch, width, positions): what a module of one-dimensional convolution gives."""
+        return site.point == "module" and isinstance(self.atlas.place(site).module, _CHANNELS_FIRST)
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Tokens of each text, unpadded, with the tokenizer's own special tokens."""
@@ -164,6 +197,7 @@ class Model:
         at: Tensor | None = None,
         logits: bool = False,
         grad_of: Callable[[Tensor], Tensor] | None = None,
+        forward: Mapping[str, Any] | None = None,
     ) -> Activations:
         """One forward pass: capture sites, under edits.
 
@@ -174,6 +208,7 @@ class Model:
             at: positions to keep, (batch, kept) int64; all by default. Logits are computed only there.
             logits: whether to compute the logits.
             grad_of: a function of the logits giving a scalar; its gradient at every captured site is returned.
+            forward: further arguments of the network's own forward, in place of ours; see `inscape.model.prefix`.
 
         Returns:
             Activations by site, detached, on the model's device, in its dtype.
@@ -189,6 +224,7 @@ class Model:
             raise ModelError("run: nothing was asked for; name sites with capture=…, or logits=True")
         batch = self.batch(inputs).to(self.device)
         planned = [(site, e) for e in [*self._standing, *as_edits(edits)] for site in self.select(e.scope.sites)]
+        at = None if at is None else at.to(self.device, non_blocking=True)
         state = Pass(len(batch), batch.lengths, batch.marks, at, keep_graph=grad_of is not None)
         stop = not logits and all(s.point != "module" or s in self._called_once for s in catch)
         with ExitStack() as stack:
@@ -199,14 +235,14 @@ class Model:
             stack.enter_context(hooked(self.atlas, state, catch, planned, stop))
             if logits and at is not None and grad_of is None:
                 stack.enter_context(self._head_only_at(state))
-            out = self._forward(batch, state, whole=logits)
+            out = self._forward(batch, state, dict(forward or {}), whole=logits)
         missing = [str(site) for site in catch if site not in state.caught]
         if missing:
             raise SiteError(f"{', '.join(missing)}: not computed in a forward pass of this model; capture another site")
         self._called_once.update(site for site in catch if site.point == "module")
         return self._gathered(state, catch, out if logits else None, grad_of)
 
-    def _forward(self, batch: Batch, state: Pass, whole: bool) -> Any:
+    def _forward(self, batch: Batch, state: Pass, more: dict[str, Any], whole: bool) -> Any:
         net = self.net if whole else self.atlas.body
         inputs = dict(batch.inputs)
         if self.kind == "text" and self.family is not None:
@@ -215,6 +251,7 @@ class Model:
                 # padding is on the right and no real token sees what follows it, so no mask is needed
                 inputs.pop("attention_mask", None)
                 inputs["use_cache"] = False
+        inputs.update(more)
         try:
             if self.family is None and list(inputs) == ["x"]:
                 return net(inputs["x"])

@@ -26,7 +26,8 @@ from inscape.store import manifest as manifests
 from inscape.store import plan
 from inscape.store.capture import capture, widths
 from inscape.store.columns import encode, site_entry, vector_field
-from inscape.store.inputs import Inputs, inputs_of
+from inscape.store.feed import inputs_of
+from inscape.store.inputs import Inputs
 from inscape.store.lock import WriterLock
 from inscape.store.progress import Meter, Watcher
 from inscape.store.writer import disk_errors, settled, tidy

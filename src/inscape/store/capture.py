@@ -50,7 +50,7 @@ class Shard:
 def widths(model, inputs: Inputs, sites: Sequence[Site]) -> dict[Site, int]:
     """The width of every site, from the shortest example; a site that has no vector at each position is refused."""
     found = model.run(inputs.batch(model, [int(inputs.lengths.argmin())]), capture=list(sites))
-    return {site: int(by_position(site, found).shape[-1]) for site in sites}
+    return {site: int(by_position(model, site, found).shape[-1]) for site in sites}
 
 
 def capture(
@@ -126,7 +126,7 @@ def _run(model, inputs: Inputs, members: np.ndarray, sites: Sequence[Site]) -> d
     real = torch.from_numpy(np.arange(at.shape[1])[None] < counts[:, None])
     asked = torch.from_numpy(at)
     found = model.run(inputs.batch(model, members), capture=list(sites), at=asked if inputs.text else None)
-    return {site: _rows(by_position(site, found), inputs, asked, real) for site in sites}
+    return {site: _rows(by_position(model, site, found), inputs, asked, real) for site in sites}
 
 
 def _rows(x: Tensor, inputs: Inputs, asked: Tensor, real: Tensor) -> Tensor:

@@ -30,8 +30,9 @@ from inscape.store import key as keys
 from inscape.store import manifest as manifests
 from inscape.store import plan, sample
 from inscape.store.capture import widths
+from inscape.store.feed import inputs_of
 from inscape.store.harvest import ACCELERATOR, CPU, SHARD_BYTES
-from inscape.store.inputs import Inputs, inputs_of
+from inscape.store.inputs import Inputs
 from inscape.store.room import free_disk, free_memory
 
 _HELD = 3  # shards: one being computed, one waiting, one being written

@@ -18,18 +18,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-from torch import Tensor
-
-from inscape.core.batch import Batch
 from inscape.core.site import Site
-from inscape.data.examples import Examples
 from inscape.store import key as keys
 from inscape.store import manifest as manifests
 from inscape.store import plan
 from inscape.store.capture import capture, widths
 from inscape.store.columns import Disk, site_entry
-from inscape.store.inputs import inputs_of
+from inscape.store.feed import Fed, inputs_of
 from inscape.store.progress import Meter, Watcher
 from inscape.store.rows import columns_of, schema_of, table_of
 from inscape.store.store import Store
@@ -46,7 +41,7 @@ _MOST_ROWS = 1_000_000  # one fragment is one file
 
 def harvest(
     model: Any,
-    examples: Examples | Sequence[str] | Batch | np.ndarray | Tensor,
+    examples: Fed,
     sites: str | Site | Sequence[str | Site],
     *,
     at: str = "last",

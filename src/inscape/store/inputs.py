@@ -1,8 +1,7 @@
-"""What a harvest feeds in: tokens of each example and the positions kept, or rows of an array.
+"""What a harvest feeds in: tokens of each example and the positions kept.
 
 Text is tokenised once, one way (`model.tokenize`), and positions are resolved on the tokens of each example alone, so
-that what an example is harvested at never depends on what it was batched with. An array's rows are examples as they are;
-where the network gives several positions (patches, pixels of a feature map), they are kept by number.
+that what an example is harvested at never depends on what it was batched with. Arrays are in `inscape.store.arrays`.
 
 Cost: O(tokens) time; token ids and positions of all examples stay in memory.
 """
@@ -11,12 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from einops import rearrange
 from torch import Tensor
 
@@ -85,14 +83,13 @@ def inputs_hash(inputs: Inputs) -> str:
     return found.hexdigest()
 
 
-class TextInputs(Inputs):
-    """Tokenised examples and the positions kept of each; see `Inputs`.
+class TokenInputs(Inputs):
+    """Tokens that came ready and the positions kept of each; see `Inputs`.
 
     Args:
-        model: tokenises.
-        examples: the texts, spans, group and labels.
+        tokens: the examples.
         at: which positions, as `inscape.data.positions.parse` reads them.
-        prompt: a template with one ``{}`` that each text is set into, or None.
+        spans: of each example, its named spans; none if None.
 
     Raises:
         DataError: an example has no such position, span or offsets.
@@ -100,13 +97,11 @@ class TextInputs(Inputs):
 
     text = True
 
-    def __init__(self, model: Any, examples: Examples, at: str, prompt: str | None = None):
+    def __init__(self, tokens: Sequence[Tokens], at: str, spans: Sequence[Mapping[str, tuple[int, int]]] | None = None):
         where = parse(at)
-        given = examples
-        examples = examples if prompt is None else examples.with_prompt(prompt)
-        self.tokens: list[Tokens] = model.tokenize(examples.texts())
+        self.tokens = list(tokens)
         self.reduce = where.reduce
-        self._positions = [resolve(where, tokens, examples.span(i)) for i, tokens in enumerate(self.tokens)]
+        self._positions = [resolve(where, t, None if spans is None else spans[i]) for i, t in enumerate(self.tokens)]
         counts = np.array([len(p) for p in self._positions], dtype=np.int64)
         if self.reduce == "mean" and not counts.all():
             raise DataError(
@@ -114,12 +109,8 @@ class TextInputs(Inputs):
             )
         self.lengths = np.array([len(t) for t in self.tokens], dtype=np.int64)
         self.rows = np.ones_like(counts) if self.reduce == "mean" else counts
-        self.table = pd.DataFrame({"id": given.ids()})
-        if given.group is not None:
-            self.table["group"] = given.groups()
-        for label in given.labels:
-            self.table[f"label:{label}"] = given.frame[label].to_numpy()
-        self.data = digest([given.fingerprint, given.input, list(given.labels), given.group])
+        self.table = numbered(len(self.tokens))
+        self.data = "tokens"  # their ids are in the hash of the inputs
 
     def positions(self, i: int) -> np.ndarray:
         return self._positions[i]
@@ -134,85 +125,40 @@ class TextInputs(Inputs):
         return model.collate([self.tokens[int(i)] for i in members])
 
 
-class ArrayInputs(Inputs):
-    """Rows of an array, or of a batch of named tensors, as examples; see `Inputs`.
+class TextInputs(TokenInputs):
+    """Tokenised examples and the positions kept of each; see `Inputs`.
 
     Args:
-        x: an array or tensor whose first axis is the example, or a `Batch` without padding.
-        at: ``"first"``, ``"last"``, ``"all"`` or ``"mean"`` of the positions that the network gives.
-        positions: how many positions it gives.
+        model: tokenises.
+        examples: the texts, spans, group and labels.
+        at: which positions, as `inscape.data.positions.parse` reads them.
+        prompt: a template with one ``{}`` that each text is set into, or None.
 
     Raises:
-        DataError: another `at`.
+        DataError: an example has no such position, span or offsets.
     """
 
-    text = False
-
-    def __init__(self, x: Batch | np.ndarray | Tensor, at: str, positions: int = 1):
-        which = {"first": [0], "last": [positions - 1], "all": range(positions), "mean": range(positions)}
-        if at not in which:
-            raise DataError(f"an array's rows are harvested at 'first', 'last', 'all' or 'mean', not at {at!r}.")
-        self.tensors = x.inputs if isinstance(x, Batch) else {"": torch.as_tensor(x)}
-        count = len(next(iter(self.tensors.values())))
-        self.reduce = "mean" if at == "mean" else "none"
-        self._positions = np.array(which[at], dtype=np.int64)
-        self.lengths = np.full(count, positions, dtype=np.int64)
-        self.rows = np.full(count, 1 if self.reduce == "mean" else len(self._positions), dtype=np.int64)
-        self.table = pd.DataFrame({"id": [str(i) for i in range(count)]})
-        self.data = digest([hashlib.sha256(self.key(i)).hexdigest() for i in range(count)])
-
-    def positions(self, i: int) -> np.ndarray:
-        return self._positions
-
-    def ids(self, i: int) -> np.ndarray:
-        return np.full(len(self.kept(i)), -1, dtype=np.int64)  # there are no tokens
-
-    def key(self, i: int) -> bytes:
-        parts = []
-        for name, x in self.tensors.items():
-            row = x[i].detach().cpu().contiguous()
-            parts.append(f"{name}|{row.dtype}|{tuple(row.shape)}|".encode())
-            parts.append(row.reshape(-1).view(torch.uint8).numpy().tobytes())
-        return b"".join(parts) + self._positions.tobytes()
-
-    def batch(self, model: Any, members: Sequence[int] | np.ndarray) -> Batch:
-        index = torch.as_tensor(np.asarray(members))
-        if "" in self.tensors:
-            return model.batch(self.tensors[""][index])
-        return Batch({name: x[index] for name, x in self.tensors.items()})
+    def __init__(self, model: Any, examples: Examples, at: str, prompt: str | None = None):
+        parse(at)
+        given = examples
+        examples = examples if prompt is None else examples.with_prompt(prompt)
+        spans = [examples.span(i) for i in range(len(examples))] if examples.spans else None
+        super().__init__(model.tokenize(examples.texts()), at, spans)
+        self.table = pd.DataFrame({"id": given.ids()})
+        if given.group is not None:
+            self.table["group"] = given.groups()
+        for label in given.labels:
+            self.table[f"label:{label}"] = given.frame[label].to_numpy()
+        self.data = digest([given.fingerprint, given.input, list(given.labels), given.group])
 
 
-def inputs_of(
-    model: Any,
-    examples: Examples | Sequence[str] | Batch | np.ndarray | Tensor,
-    at: str,
-    prompt: str | None,
-    sites: Sequence[Site],
-) -> Inputs:
-    """The inputs that examples of any kind make.
-
-    Raises:
-        DataError: there are no examples, a prompt for an array, or sites of an array network that give different
-            numbers of positions where each is to be a row.
-    """
-    if len(examples) == 0:
-        raise DataError("there are no examples to harvest; give at least one.")
-    if not isinstance(examples, (Batch, np.ndarray, Tensor)):
-        if not isinstance(examples, Examples):
-            examples = Examples(pd.DataFrame({"text": list(examples)}), "text")
-        return TextInputs(model, examples, at, prompt)
-    if prompt is not None:
-        raise DataError("a prompt is for texts, and these examples are an array; leave prompt out.")
-    found = model.run(ArrayInputs(examples, "all").batch(model, [0]), capture=list(sites))
-    counts = {str(site): by_position(site, found).shape[1] for site in sites}
-    if len(set(counts.values())) > 1 and at != "mean":
-        said = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:4])
-        raise DataError(f"these sites have different numbers of positions ({said}); harvest with at='mean', or apart.")
-    return ArrayInputs(examples, at, max(counts.values()))
+def numbered(count: int) -> pd.DataFrame:
+    """The table of examples that have no ids of their own: their numbers."""
+    return pd.DataFrame({"id": pd.Series(np.arange(count)).astype(str)})
 
 
-def by_position(site: Site, found: Any) -> Tensor:
-    """A site's activations as (batch, positions, width); a module's feature maps have one position a pixel.
+def by_position(model: Any, site: Site, found: Any) -> Tensor:
+    """A site's activations as (batch, positions, width); a module's feature maps have one position a pixel or step.
 
     Raises:
         StoreError: the site has no vector at each position.
@@ -223,7 +169,7 @@ def by_position(site: Site, found: Any) -> Tensor:
     if x.ndim == 4 and site.point == "module":
         return rearrange(x, "batch channels height width -> batch (height width) channels")
     if x.ndim == 3:
-        return x
+        return x.transpose(1, 2) if model.channels_first(site) else x
     raise StoreError(
         f"{site} has shape {tuple(x.shape)}, not one vector at each position; harvest another site, or read this one "
         "with model.run."

@@ -18,9 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from inscape.core.batch import Batch
 from inscape.core.centred import Centred
 from inscape.core.errors import DataError, StoreError
 from inscape.core.joint import Joint
@@ -31,8 +29,9 @@ from inscape.store import manifest as manifests
 from inscape.store import moments_files as files
 from inscape.store import plan
 from inscape.store.capture import Shard, capture, widths
+from inscape.store.feed import Fed, inputs_of
 from inscape.store.harvest import ACCELERATOR, CPU, SHARD_BYTES
-from inscape.store.inputs import Inputs, inputs_of
+from inscape.store.inputs import Inputs
 from inscape.store.lock import WriterLock
 from inscape.store.progress import Meter, Watcher
 from inscape.store.streamed import StreamedMoments, loaded, merged, save
@@ -46,7 +45,7 @@ Pairs = str | Sequence[tuple[str | Site, str | Site]]
 
 def moments(
     model: Any,
-    examples: Examples | Sequence[str] | Batch | np.ndarray | Tensor,
+    examples: Fed,
     sites: str | Site | Sequence[str | Site],
     *,
     at: str = "last",

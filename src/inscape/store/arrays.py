@@ -1,0 +1,123 @@
+"""Arrays as what a harvest feeds in: rows of an array, or of several named ones, are the examples.
+
+Where the network gives several positions (patches, frames, pixels of a feature map), they are kept by number. An array may
+be a memory map: it is read a block at a time, and nothing is held of it but a hash a row, by which identical rows are
+computed once.
+
+Cost: one reading of the array at the speed of SHA-256; 32 bytes of memory a row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inscape.core.batch import Batch
+from inscape.core.errors import DataError
+from inscape.store.inputs import Inputs, numbered
+
+_BLOCK = 8 << 20  # bytes of an array hashed at a time
+
+
+class ArrayInputs(Inputs):
+    """Rows of an array, or of a batch of named tensors, as examples; see `Inputs`.
+
+    Args:
+        x: an array or tensor whose first axis is the example, or a `Batch` without padding.
+        at: ``"first"``, ``"last"``, ``"all"`` or ``"mean"`` of the positions that the network gives.
+        positions: how many positions it gives.
+
+    Raises:
+        DataError: another `at`, or examples that are padded.
+    """
+
+    text = False
+
+    def __init__(self, x: Batch | np.ndarray | Tensor, at: str, positions: int = 1):
+        which = {"first": [0], "last": [positions - 1], "all": range(positions), "mean": range(positions)}
+        if at not in which:
+            raise DataError(f"an array's rows are harvested at 'first', 'last', 'all' or 'mean', not at {at!r}.")
+        if isinstance(x, Batch) and (short := padded(x)) is not None:
+            raise DataError(
+                f"example {short} of these arrays is padded, and its padding would be harvested like the rest; give "
+                "examples of one length without padding, one harvest a length."
+            )
+        self.arrays: dict[str, Any] = dict(x.inputs) if isinstance(x, Batch) else {"": x}
+        count = len(next(iter(self.arrays.values())))
+        self.reduce = "mean" if at == "mean" else "none"
+        self._positions = np.array(which[at], dtype=np.int64)
+        self.lengths = np.full(count, positions, dtype=np.int64)
+        self.rows = np.full(count, 1 if self.reduce == "mean" else len(self._positions), dtype=np.int64)
+        self.table = numbered(count)
+        self._keys = self._hashed(count)
+        self.data = hashlib.sha256(self._keys).hexdigest()
+
+    def positions(self, i: int) -> np.ndarray:
+        return self._positions
+
+    def ids(self, i: int) -> np.ndarray:
+        return np.full(len(self.kept(i)), -1, dtype=np.int64)  # there are no tokens
+
+    def key(self, i: int) -> bytes:
+        return self._keys[i].tobytes()
+
+    def batch(self, model: Any, members: Sequence[int] | np.ndarray) -> Batch:
+        found = {name: _taken(x, np.asarray(members)) for name, x in self.arrays.items()}
+        # a double in a network of floats is refused by its first layer
+        fit = {name: x.to(model.dtype) if x.is_floating_point() else x for name, x in found.items()}
+        return model.batch(fit[""]) if "" in fit else Batch(fit)
+
+    def _hashed(self, count: int) -> np.ndarray:
+        """SHA-256 of every example and of the positions kept, (n, 32) uint8."""
+        out = np.empty((count, 32), dtype=np.uint8)
+        size = sum(max(1, _row_bytes(x)) for x in self.arrays.values())
+        step = max(1, _BLOCK // size)
+        names = [f"{name}|{x.dtype}|{tuple(x.shape[1:])}" for name, x in self.arrays.items()]
+        head = hashlib.sha256("|".join(names).encode() + self._positions.astype("<i8").tobytes())
+        for start in range(0, count, step):
+            chosen = np.arange(start, min(count, start + step))
+            blocks = [_taken(x, chosen).contiguous().flatten().view(torch.uint8).numpy() for x in self.arrays.values()]
+            rows = [block.reshape(len(chosen), -1) for block in blocks]
+            for i, row in enumerate(chosen.tolist()):
+                one = head.copy()
+                for x in rows:
+                    one.update(x[i])
+                out[row] = np.frombuffer(one.digest(), dtype=np.uint8)
+        return out
+
+
+def _taken(x: Any, which: np.ndarray) -> Tensor:
+    """Rows of an array or tensor, as a tensor on the CPU of its own."""
+    if isinstance(x, Tensor):
+        return x[torch.from_numpy(which).to(x.device)].detach().cpu()
+    return torch.from_numpy(np.ascontiguousarray(x[which]))
+
+
+def _row_bytes(x: Any) -> int:
+    size = x.element_size() if isinstance(x, Tensor) else x.dtype.itemsize
+    return int(size * np.prod(x.shape[1:], dtype=np.int64))
+
+
+def real_lengths(batch: Batch) -> Tensor | None:
+    """How much of each example is real, by the batch's own lengths or mask; None where neither says."""
+    mask = batch.inputs.get("attention_mask")
+    if batch.lengths is not None or mask is None or mask.ndim != 2:
+        return batch.lengths
+    if not bool((mask.long().diff(dim=1) <= 0).all()):
+        raise DataError("these inputs are padded on the left, which shifts positions; pad on the right.")
+    return mask.long().sum(1)
+
+
+def padded(batch: Batch) -> int | None:
+    """The first example that is shorter than the batch is long; None where none is."""
+    lengths = real_lengths(batch)
+    if lengths is None:
+        return None
+    longest = max(x.shape[1] for x in batch.inputs.values() if x.ndim > 1)
+    short = (lengths < longest).nonzero()
+    return int(short[0]) if len(short) else None

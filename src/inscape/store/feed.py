@@ -1,0 +1,112 @@
+"""Which inputs examples make, of whatever kind they are: the one door of every harvest, plan and stream of moments.
+
+A table or texts are tokenised; token ids that come ready are taken as they are, without the padding that their mask or
+lengths show; everything else is an array whose first axis is the example.
+
+Cost: that of the inputs made, and one pass over one example of an array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from inscape.core.batch import Batch, Tokens
+from inscape.core.errors import DataError
+from inscape.core.site import Site
+from inscape.data.examples import Examples
+from inscape.store.arrays import ArrayInputs, real_lengths
+from inscape.store.inputs import Inputs, TextInputs, TokenInputs, by_position
+
+#: what may be harvested: a table or texts; tokens; or arrays whose first axis is the example
+Fed = (
+    Examples
+    | Sequence[str]
+    | Sequence[Tokens]
+    | Sequence[np.ndarray]
+    | Sequence[Sequence[int]]
+    | Batch
+    | Mapping[str, Any]
+    | np.ndarray
+    | Tensor
+)
+
+
+def inputs_of(
+    model: Any,
+    examples: Fed,
+    at: str,
+    prompt: str | None,
+    sites: Sequence[Site],
+) -> Inputs:
+    """The inputs that examples of any kind make.
+
+    Raises:
+        DataError: there are no examples, a prompt for an array, or sites of an array network that give different
+            numbers of positions where each is to be a row.
+    """
+    given: Any = Batch({k: _tensor(v) for k, v in examples.items()}) if isinstance(examples, Mapping) else examples
+    if len(given) == 0:
+        raise DataError("there are no examples to harvest; give at least one.")
+    texts = isinstance(given, Examples) or (
+        not isinstance(given, (Batch, np.ndarray, Tensor)) and isinstance(given[0], str)
+    )
+    if texts and model.kind != "text":
+        raise DataError(
+            f"{model.name} does not read text: give an array whose first axis is the example, or a dictionary of them by "
+            "the names of its inputs."
+        )
+    if texts:
+        table = given if isinstance(given, Examples) else Examples(pd.DataFrame({"text": list(given)}), "text")
+        return TextInputs(model, table, at, prompt)
+    if prompt is not None:
+        raise DataError("a prompt is for texts, and these examples are an array; leave prompt out.")
+    if (ready := _tokens(model, given)) is not None:
+        return TokenInputs(ready, at)
+    given = given if isinstance(given, (Batch, np.ndarray, Tensor)) else np.stack([np.asarray(x) for x in given])
+    found = model.run(ArrayInputs(_head(given), "all").batch(model, [0]), capture=list(sites))
+    counts = {str(site): by_position(model, site, found).shape[1] for site in sites}
+    if len(set(counts.values())) > 1 and at != "mean":
+        said = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:4])
+        raise DataError(f"these sites have different numbers of positions ({said}); harvest with at='mean', or apart.")
+    return ArrayInputs(given, at, max(counts.values()))
+
+
+def _tensor(x: Any) -> Tensor:
+    return x if isinstance(x, Tensor) else torch.from_numpy(np.array(x))
+
+
+def _head(given: Batch | np.ndarray | Tensor) -> Batch | np.ndarray | Tensor:
+    """The first example."""
+    return Batch({name: x[:1] for name, x in given.inputs.items()}) if isinstance(given, Batch) else given[:1]
+
+
+def _tokens(model: Any, given: Any) -> list[Tokens] | None:
+    """Token ids that came ready, as examples of a model of text; None if they are something else."""
+    if model.kind != "text":
+        return None
+    if isinstance(given, Batch):
+        if not set(given.inputs) <= {"input_ids", "attention_mask"} or "input_ids" not in given.inputs:
+            return None
+        ids = given.inputs["input_ids"].cpu().numpy()
+        lengths = real_lengths(given)
+        rows: Sequence[Any] = ids if lengths is None else [x[: int(k)] for x, k in zip(ids, lengths, strict=True)]
+    else:
+        rows = given.cpu().numpy() if isinstance(given, Tensor) else given
+    if all(isinstance(row, Tokens) for row in rows):
+        return list(rows)
+    if any(isinstance(row, str) for row in rows):
+        return None
+    found = [np.asarray(row) for row in rows]
+    wrong = next((i for i, x in enumerate(found) if x.ndim != 1 or x.dtype.kind not in "iu" or not len(x)), None)
+    if wrong is not None:
+        raise DataError(
+            f"{model.name} reads text, and example {wrong} is an array of {found[wrong].dtype} of shape "
+            f"{found[wrong].shape}; give texts, or token ids: whole numbers, one row an example."
+        )
+    return [Tokens(x.astype(np.int64), np.zeros((len(x), 2), np.int64), np.zeros(len(x), dtype=bool)) for x in found]
