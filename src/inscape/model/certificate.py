@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import torch
 
 from inscape.core.home import home
 from inscape.core.site import Site, select
-from inscape.model import checks
+from inscape.model import checks, prefix
 
 if TYPE_CHECKING:
     from inscape.model.model import Model
@@ -97,7 +98,7 @@ def certify(model: Model, cached: bool = False) -> Certificate:
     found = _kept(path) if path else None
     if found is None:
         with torch.random.fork_rng(devices=[]):
-            found = Certificate(model.name, model.weights_hash, tuple(checks.run_all(model)), conditions)
+            found = Certificate(model.name, model.weights_hash, tuple(_measured(model)), conditions)
         if path:
             _keep(path, found)
     model.certificate = found
@@ -106,6 +107,15 @@ def certify(model: Model, cached: bool = False) -> Certificate:
         if not item.passed:
             log.warning("%s: certificate item failed: %s: %s", model.name, item.name, item.reason)
     return found
+
+
+def _measured(model: Model) -> Iterator[checks.Item]:
+    finite = True
+    for item in checks.run_all(model):
+        finite = finite and item.name != "finite"
+        yield item
+    if finite and not prefix.applies(model, longest=0):
+        yield prefix.item(model)
 
 
 def _kept(path: Path) -> Certificate | None:

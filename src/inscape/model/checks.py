@@ -95,7 +95,7 @@ def difference(a: Tensor, b: Tensor) -> float:
 
 def _examples(model: Model) -> list[Batch]:
     if model.kind == "text":
-        return [model.batch([t]) for t in _tokens(model)]
+        return [model.batch([t]) for t in tokens_of(model)]
     config, draw = model.atlas.config, torch.Generator().manual_seed(0)
     if model.kind == "image":
         side = config.image_size if isinstance(config.image_size, int) else config.image_size[0]
@@ -106,7 +106,8 @@ def _examples(model: Model) -> list[Batch]:
     return [Batch({name: x})]
 
 
-def _tokens(model: Model) -> list[Tokens]:
+def tokens_of(model: Model) -> list[Tokens]:
+    """Three short texts, or token ids drawn at random where there is no tokenizer."""
     if model.tokenizer is not None:
         return model.tokenize(TEXTS)
     rng, vocabulary = np.random.default_rng(0), int(model.atlas.config.vocab_size)
@@ -121,7 +122,7 @@ def _repeats(first: Activations, second: Activations, sites: Sequence[Site]) -> 
 
 
 def _batch_is_single(model: Model, sites: Sequence[Site], single: Activations, tolerance: float) -> Item:
-    tokens = _tokens(model)
+    tokens = tokens_of(model)
     together = model.run(model.collate(tokens), sites)
     alone = [model.run(model.collate([t]), sites) for t in tokens[:-1]] + [single]
     worst = max(
@@ -137,7 +138,7 @@ def _batch_is_single(model: Model, sites: Sequence[Site], single: Activations, t
 
 
 def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Item:
-    tokens = _tokens(model)
+    tokens = tokens_of(model)
     longest = tokens[-1]
     filler = Tokens(*(np.concatenate([getattr(longest, f)] * 2) for f in ("ids", "offsets", "special")))
     alone = model.run(model.collate([tokens[0]]), sites)

@@ -1,0 +1,213 @@
+"""Which beginnings are worth computing once: templates and few-shot prompts that many examples share.
+
+Sorted by their tokens, examples that share a beginning are neighbours, and the beginnings that neighbours share form a
+tree. A node of m examples with d tokens in common and s tokens after them, all together, saves
+
+    (m − 1) d − overhead − ½ s
+
+tokens: it is one more pass, and a token that follows a held prefix costs up to half as much again, for the keys that it
+attends to besides. Of each branch the node or its children are taken, whichever saves more; none where nothing is saved.
+The choice is made once over all examples and depends on nothing else, so that a harvest that is taken up again holds the
+same prefixes; each is a pass of its own, whose numbers depend on no batch. What follows is laid in rows of up to 512
+tokens (`inscape.model.prefix`).
+
+Cost: O(n log n) comparisons of examples; a few thousand tokens of keys and values held at a time, the last used.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from inscape.core.site import Site
+from inscape.model import prefix as prefixes
+from inscape.store import plan
+
+log = logging.getLogger(__name__)
+
+#: tokens of a row of continuations: long enough that its prefix is put before few rows, short enough to attend within
+ROW = 512
+_HELD = 4096  # tokens of prefixes held on a small machine
+
+
+class Common(NamedTuple):
+    """A beginning that examples share.
+
+    Attributes:
+        ids: its token ids, (tokens,) int64.
+        kept: its positions that any of them keeps a row of, ascending.
+    """
+
+    ids: np.ndarray
+    kept: np.ndarray
+
+
+class Laid(NamedTuple):
+    """A row of continuations.
+
+    Attributes:
+        which: number of the prefix.
+        members: the examples that continue it, in order.
+        tokens: tokens of the continuations.
+    """
+
+    which: int
+    members: np.ndarray
+    tokens: int
+
+
+@dataclass
+class Sharing:
+    """The beginnings that a data set's examples share, and those of them that are computed and held.
+
+    Attributes:
+        common: the beginnings.
+        of: which of them each example begins with, (n,) int64; −1 for none.
+    """
+
+    common: list[Common]
+    of: np.ndarray
+    _held: OrderedDict[tuple[int, tuple[Site, ...]], prefixes.Prefix] = field(default_factory=OrderedDict, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"common": self.common, "of": self.of, "_held": OrderedDict()}  # what is held stays on its machine
+
+    def batches(
+        self, members: np.ndarray, lengths: np.ndarray, budget: int, overhead: int
+    ) -> list[tuple[list[Laid], int]]:
+        """Batches of rows for some examples, each with its padded tokens.
+
+        Args:
+            members: examples, all of which share a beginning.
+            lengths: tokens of every example.
+            budget: padded tokens a batch.
+            overhead: what a pass costs besides, in tokens.
+        """
+        laid = []
+        for which in np.unique(self.of[members]).tolist():
+            group = members[self.of[members] == which]
+            after = lengths[group] - len(self.common[which].ids)
+            order = np.argsort(-after, kind="stable")
+            ends = np.cumsum(after[order])
+            start = 0
+            while start < len(group):
+                before = int(ends[start - 1]) if start else 0
+                end = max(start + 1, int(np.searchsorted(ends, before + ROW, side="right")))
+                laid.append(Laid(which, group[order[start:end]], int(ends[end - 1]) - before))
+                start = end
+        found = []
+        for chosen in plan.batches_by_length([row.tokens for row in laid], budget, overhead):
+            for part in self._within([laid[i] for i in chosen], max(_HELD, budget)):
+                found.append((part, len(part) * max(row.tokens for row in part)))
+        return found
+
+    def _within(self, rows: list[Laid], most: int) -> list[list[Laid]]:
+        """Rows in runs whose prefixes, padded to the longest, are at most so many tokens; one may be longer."""
+        runs: list[list[Laid]] = []
+        longest = 0
+        for row in rows:
+            longest = max(longest, len(self.common[row.which].ids))
+            if not runs or longest * (len({r.which for r in runs[-1]} | {row.which})) > most:
+                runs.append([])
+                longest = len(self.common[row.which].ids)
+            runs[-1].append(row)
+        return runs
+
+    def held(self, model: Any, which: Sequence[int], sites: Sequence[Site], budget: int) -> dict[int, prefixes.Prefix]:
+        """The prefixes of these numbers, computed where they are not held; those used longest ago are let go."""
+        asked = tuple(sites)
+        for one in which:
+            if (one, asked) not in self._held:
+                common = self.common[one]
+                self._held[one, asked] = prefixes.begin(model, common.ids, asked, common.kept)
+            self._held.move_to_end((one, asked))
+        found = {one: self._held[one, asked] for one in which}
+        while len(self._held) > len(found) and sum(p.length for p in self._held.values()) > max(_HELD, budget):
+            self._held.popitem(last=False)
+        return found
+
+
+def shared(
+    model: Any, ids: Sequence[np.ndarray], positions: Callable[[int], np.ndarray], overhead: int
+) -> Sharing | None:
+    """The beginnings to share among examples; None where that saves nothing or cannot be done.
+
+    Args:
+        model: the model that will compute them.
+        ids: token ids of each example.
+        positions: the positions kept of an example.
+        overhead: what a pass costs besides its tokens, in tokens.
+    """
+    lengths = np.array([len(x) for x in ids], dtype=np.int64)
+    if why := prefixes.applies(model, int(lengths.max())):
+        log.debug("%s: no prefix is shared: %s", model.name, why)
+        return None
+    first, same = plan.unique([np.ascontiguousarray(x, dtype=">u4").tobytes() for x in ids])
+    found = worthwhile([ids[i] for i in first.tolist()], overhead)
+    if not found:
+        return None
+    proof = prefixes.proved(model)
+    if not proof.passed:
+        log.warning("%s: no prefix is shared: %s", model.name, proof.reason)
+        return None
+    of = np.full(len(first), -1, dtype=np.int64)
+    for number, (_, members) in enumerate(found):
+        of[members] = number
+    of = of[same]
+    common = []
+    for number, (depth, _) in enumerate(found):
+        members = np.flatnonzero(of == number).tolist()
+        kept = [p[p < depth] for p in map(positions, members)]
+        common.append(Common(ids[members[0]][:depth], np.unique(np.concatenate(kept)).astype(np.int64)))
+    return Sharing(common, of)
+
+
+def worthwhile(ids: Sequence[np.ndarray], overhead: int) -> list[tuple[int, np.ndarray]]:
+    """The beginnings worth computing once.
+
+    Args:
+        ids: token ids of distinct examples.
+        overhead: what a pass costs besides its tokens, in tokens.
+
+    Returns:
+        Tokens in common, and the examples that share them; at least one token of each example follows.
+
+    Example:
+        >>> a, b = np.arange(90), np.arange(50, 90)
+        >>> found = worthwhile([np.append(a, 7), b, np.append(a, 8), np.append(a, 9)], 40)
+        >>> [(depth, members.tolist()) for depth, members in found]
+        [(90, [0, 2, 3])]
+    """
+    keys = [np.ascontiguousarray(x, dtype=">u4").tobytes() for x in ids]
+    order = sorted(range(len(ids)), key=keys.__getitem__)
+    reached = np.concatenate([[0], np.cumsum([len(ids[i]) for i in order])])
+    # open nodes: tokens in common, first example, tokens saved by the best below, and what that takes
+    branch: list[tuple[int, int, float, list[tuple[int, int, int]]]] = [(0, 0, 0.0, [])]
+    for i in range(1, len(order) + 1):
+        depth = _common(ids[order[i - 1]], ids[order[i]]) if i < len(order) else 0
+        left, saved, taken = i - 1, 0.0, []
+        while branch[-1][0] > depth:
+            own, left, below, taken_below = branch.pop()
+            saved, taken = below + saved, taken_below + taken
+            count = i - left
+            whole = (count - 1) * own - overhead - 0.5 * (int(reached[i] - reached[left]) - count * own)
+            if whole > saved:
+                saved, taken = whole, [(own, left, i)]
+        if branch[-1][0] < depth:
+            branch.append((depth, left, saved, taken))
+        elif taken:
+            top = branch[-1]
+            branch[-1] = (top[0], top[1], top[2] + saved, top[3] + taken)
+    return [(depth, np.sort(np.array(order[a:b]))) for depth, a, b in branch[0][3]]
+
+
+def _common(a: np.ndarray, b: np.ndarray) -> int:
+    """How many tokens two examples begin with in common, at least one of each left over."""
+    most = min(len(a), len(b)) - 1
+    differ = a[:most] != b[:most]
+    return int(differ.argmax()) if differ.any() else most
