@@ -1,0 +1,115 @@
+"""How good a lens is: does it name the network's own answer, and how many layers could have been left out?
+
+    precision@k   share of rows whose final token is among the lens's k most likely
+    early exit    layer of row i at threshold τ: the first whose confidence is at least τ, else the last
+    retention     share of rows whose token at the exit is the final token
+
+A threshold is a choice, so it is made on some rows (`threshold_for`) and judged on others (`early_exit`).
+
+Cost: linear in layers × rows × thresholds.
+Reference: Din et al. (2023), arXiv:2303.09435, §4 and §5; Schuster et al. (2022), arXiv:2207.07061, for the confidence.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+class Exit(NamedTuple):
+    """Where rows leave at one threshold.
+
+    Attributes:
+        layer: index of the layer at which each row leaves, (n,).
+        kept: whether its token there is the final one, (n,) bool.
+    """
+
+    layer: Int[np.ndarray, " n"]
+    kept: Bool[np.ndarray, " n"]
+
+
+def named(tokens: Int[np.ndarray, "*l n k"], final: Int[np.ndarray, " n"], k: int) -> Bool[np.ndarray, "*l n"]:
+    """Whether the final token is among the k most likely ones; its mean is precision@k.
+
+    Args:
+        tokens: most likely first, (…, n, K) with K ≥ k.
+        final: the network's own most likely token, (n,).
+        k: how many count.
+
+    Raises:
+        ValueError: k is not between 1 and K.
+
+    Example:
+        >>> named(np.array([[4, 7, 1], [2, 3, 9]]), np.array([7, 9]), 2).tolist()
+        [True, False]
+    """
+    if not 1 <= k <= tokens.shape[-1]:
+        raise ValueError(f"named: k must be between 1 and the {tokens.shape[-1]} tokens given, got {k}")
+    return (tokens[..., :k] == np.asarray(final)[..., None]).any(-1)
+
+
+def early_exit(
+    confidence: Float[np.ndarray, "layers n"],
+    tokens: Int[np.ndarray, "layers n"],
+    final: Int[np.ndarray, " n"],
+    threshold: float,
+) -> Exit:
+    """Let every row leave at the first layer that is confident enough.
+
+    Args:
+        confidence: of each layer about each row; the last layer is taken where none reaches the threshold.
+        tokens: the most likely token of each layer.
+        final: the network's own.
+        threshold: at least this confident.
+
+    Example:
+        >>> found = early_exit(np.array([[0.1, 0.9], [0.8, 0.9]]), np.array([[5, 5], [6, 6]]), np.array([6, 6]), 0.5)
+        >>> found.layer.tolist(), found.kept.tolist()
+        ([1, 0], [True, False])
+    """
+    ready = confidence >= threshold
+    layer = np.where(ready.any(axis=0), ready.argmax(axis=0), len(confidence) - 1)
+    return Exit(layer, np.take_along_axis(tokens, layer[None], axis=0)[0] == final)
+
+
+def exit_curve(
+    confidence: Float[np.ndarray, "layers n"],
+    tokens: Int[np.ndarray, "layers n"],
+    final: Int[np.ndarray, " n"],
+    thresholds: Float[np.ndarray, " t"],
+) -> Float[np.ndarray, "t 2"]:
+    """Mean layer and retention of every threshold, (thresholds, 2)."""
+    exits = [early_exit(confidence, tokens, final, float(t)) for t in thresholds]
+    return np.array([[e.layer.mean(), e.kept.mean()] for e in exits])
+
+
+def threshold_for(
+    confidence: Float[np.ndarray, "layers n"],
+    tokens: Int[np.ndarray, "layers n"],
+    final: Int[np.ndarray, " n"],
+    retention: float = 0.95,
+    grid: Float[np.ndarray, " t"] | None = None,
+) -> float:
+    """The threshold of the earliest mean exit that keeps this share of the final tokens, on these rows.
+
+    Args:
+        confidence: as for `early_exit`.
+        tokens: as for `early_exit`.
+        final: the network's own tokens.
+        retention: share of rows that must keep theirs, in (0, 1].
+        grid: thresholds tried; 0 … 1 in hundredths by default, then never.
+
+    Returns:
+        A threshold; infinite (every row leaves at the last layer) where none keeps enough.
+
+    Raises:
+        ValueError: a retention outside (0, 1].
+    """
+    if not 0 < retention <= 1:
+        raise ValueError(f"threshold_for: retention must be in (0, 1], got {retention}")
+    tried = np.linspace(0, 1, 101) if grid is None else grid
+    curve = exit_curve(confidence, tokens, final, tried)
+    enough = curve[:, 1] >= retention
+    return float(tried[enough][curve[enough, 0].argmin()]) if enough.any() else float("inf")

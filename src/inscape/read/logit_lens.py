@@ -1,0 +1,167 @@
+"""Logit lens: an intermediate state read as if it were the last, by the network's own last norm and unembedding.
+
+    p_ℓ(v) ∝ exp(W_U norm(h_ℓ))_v
+
+What is asked of p_ℓ (its most likely tokens, its entropy, the rank and probability of a token, how far it is from the final
+distribution) is gathered range by range of the vocabulary, so no more than `budget` scores exist at a time whatever the
+numbers of layers, states and tokens. Sums over the vocabulary are kept relative to the largest score so far, which moves.
+
+    KL(p_L ‖ p_ℓ) = Σ_v p_L(v) (log p_L(v) − log p_ℓ(v))
+
+Cost: one product with the unembedding for each state and layer, and one for each final state.
+Reference: nostalgebraist (2020), interpreting GPT: the logit lens; Belrose et al. (2023), arXiv:2303.08112, for the KL.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inscape.core.arrays import to_numpy
+from inscape.model.unembed import Readout
+
+
+class Reading(NamedTuple):
+    """What a lens says of states; every array has the shape of the states less their width.
+
+    Attributes:
+        tokens: the most likely entries, most likely first, (…, k) int64.
+        log_probs: their log probabilities in nats, (…, k).
+        entropy: of the distribution, in nats.
+        kl: from the final distribution, in nats; NaN where no final states were given.
+        rank: of the target, 0 for the most likely; −1 where no targets were given.
+        surprisal: of the target, −log p in nats; NaN where no targets were given.
+    """
+
+    tokens: np.ndarray
+    log_probs: np.ndarray
+    entropy: np.ndarray
+    kl: np.ndarray
+    rank: np.ndarray
+    surprisal: np.ndarray
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Probability of the most likely entry less that of the next: what early exit goes by."""
+        p = np.exp(self.log_probs[..., :2])
+        return p[..., 0] - p[..., 1]
+
+
+def logit_lens(
+    readout: Readout, x: Any, final: Any = None, targets: Any = None, *, k: int = 10, budget: int = 1 << 23
+) -> Reading:
+    """Read states with a readout.
+
+    Args:
+        readout: the network's last norm and unembedding.
+        x: states, (n, d), or of several layers (layers, n, d): they share the products of the final states.
+        final: states of the last layer for the same rows, (n, d), to compare distributions with.
+        targets: one entry for each row, (n,), whose rank and surprisal are asked.
+        k: how many of the most likely entries to keep.
+        budget: scores held at a time.
+
+    Returns:
+        The reading, of shape (n,) or (layers, n).
+
+    Raises:
+        ValueError: shapes that do not go together, or k beyond the vocabulary.
+
+    Example:
+        >>> reading = logit_lens(Readout(torch.eye(3)), np.array([[0.0, 2.0, 1.0]]), targets=[2], k=2)
+        >>> reading.tokens.tolist(), reading.rank.tolist()
+        ([[1, 2]], [1])
+    """
+    states = torch.as_tensor(to_numpy(x)) if not isinstance(x, Tensor) else x.detach()
+    stacked = states if states.ndim == 3 else states[None]
+    if stacked.ndim != 3:
+        raise ValueError(f"logit_lens: x must be (n, d) or (layers, n, d), got shape {tuple(states.shape)}")
+    n = stacked.shape[1]
+    last = None if final is None else torch.as_tensor(final)
+    wanted = None if targets is None else torch.as_tensor(np.asarray(to_numpy(targets)), dtype=torch.long)
+    if last is not None and tuple(last.shape) != tuple(stacked.shape[1:]):
+        raise ValueError(f"logit_lens: final must be {tuple(stacked.shape[1:])} like x, got {tuple(last.shape)}")
+    if wanted is not None and wanted.shape != (n,):
+        raise ValueError(f"logit_lens: targets must be one entry for each of {n} rows, got shape {tuple(wanted.shape)}")
+    if not 1 <= k <= readout.entries:
+        raise ValueError(f"logit_lens: k must be between 1 and the {readout.entries} entries, got {k}")
+    wide = min(readout.entries, max(k, 4096))
+    rows = max(1, budget // (wide * (len(stacked) + 1)))
+    parts = []
+    with torch.no_grad():
+        for i in range(0, n, rows):
+            few = slice(i, i + rows)
+            parts.append(
+                _read(
+                    readout,
+                    readout.normed(stacked[:, few]),
+                    None if last is None else readout.normed(last[few]),
+                    None if wanted is None else wanted[few].to(readout.weight.device),
+                    k,
+                    wide,
+                )
+            )
+    whole = [torch.cat(column, dim=1).cpu().numpy() for column in zip(*parts, strict=True)]
+    return Reading(*(a if states.ndim == 3 else a[0] for a in whole))
+
+
+class _Sum:
+    """Σ exp(score) · value over the entries, relative to the largest score so far."""
+
+    def __init__(self, like: Tensor, values: int) -> None:
+        self.top = torch.full_like(like, -torch.inf)
+        self.mass = torch.zeros_like(like)
+        self.sums = [torch.zeros_like(like) for _ in range(values)]
+
+    def add(self, scores: Tensor, *values: Tensor) -> None:
+        top = torch.maximum(self.top, scores.amax(-1))
+        shrink = torch.exp(self.top - top)
+        weight = torch.exp(scores - top[..., None])
+        self.mass = self.mass * shrink + weight.sum(-1)
+        self.sums = [s * shrink + (weight * v).sum(-1) for s, v in zip(self.sums, values, strict=True)]
+        self.top = top
+
+    @property
+    def log(self) -> Tensor:
+        """log Σ exp(score)."""
+        return self.top + self.mass.log()
+
+    def mean(self, i: int) -> Tensor:
+        """Mean of a value under the distribution."""
+        return self.sums[i] / self.mass
+
+
+def _read(
+    readout: Readout, h: Tensor, last: Tensor | None, targets: Tensor | None, k: int, wide: int
+) -> tuple[Tensor, ...]:
+    # h: layers × rows × width
+    ours = _Sum(h[..., 0], 1)
+    theirs = None if last is None else _Sum(h[..., 0], 1)
+    best = torch.full((*h.shape[:2], 0), -torch.inf, dtype=h.dtype, device=h.device)
+    which = torch.zeros((*h.shape[:2], 0), dtype=torch.long, device=h.device)
+    rank = torch.full(h.shape[:2], -1, dtype=torch.long, device=h.device)
+    asked = torch.full(h.shape[:2], torch.nan, dtype=h.dtype, device=h.device)
+    if targets is not None:
+        asked, rank = readout.scores_at(h, targets.expand(h.shape[:2])), rank + 1
+    for start, stop in readout.ranges(wide):
+        scores = readout.scores(h, start, stop)  # layers × rows × entries
+        ours.add(scores, scores)
+        if theirs is not None and last is not None:
+            goal = readout.scores(last, start, stop).expand_as(scores)
+            theirs.add(goal, goal - scores)
+        if targets is not None:
+            own = targets[:, None] == torch.arange(start, stop, device=h.device)
+            # its own score was computed by another product and may differ in the last digit
+            rank += ((scores > asked[..., None]) & ~own).sum(-1)
+        value, place = scores.topk(min(k, stop - start), dim=-1)
+        value, where = torch.cat([best, value], -1).topk(min(k, best.shape[-1] + value.shape[-1]), dim=-1)
+        which = torch.cat([which, place + start], -1).gather(-1, where)
+        best = value
+    entropy = ours.log - ours.mean(0)
+    kl = torch.full_like(entropy, torch.nan)
+    if theirs is not None:
+        # rounding may leave −1e-7 where the two are equal
+        kl = (theirs.mean(0) - theirs.log + ours.log).clamp_min(0)
+    return which, best - ours.log[..., None], entropy, kl, rank, ours.log - asked

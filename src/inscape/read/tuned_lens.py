@@ -1,0 +1,169 @@
+"""Tuned lens: an affine translator for each layer, trained so that its state, read by the last norm and unembedding, says
+what the network will say.
+
+    lens_ℓ(h) = softmax(W_U norm(h + A_ℓ h + b_ℓ)),   (A_ℓ, b_ℓ) = argmin mean KL(p_L ‖ lens_ℓ),   A_ℓ = 0, b_ℓ = 0 at first
+
+so that before training it is the logit lens. Layers share each batch's final distribution and nothing else. Translator i
+reads the state that enters block i (the embedding for i = 0), as in the published lenses, which `load` opens: a folder with
+``config.json`` and ``params.pt``, of which tensors alone are read.
+
+Cost: for each step and layer three products of the batch with the unembedding, and one a step for the final states.
+Reference: Belrose et al. (2023), Eliciting latent predictions from transformers with the tuned lens, arXiv:2303.08112.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inscape.core.errors import InscapeError, ModelError
+from inscape.core.rng import torch_generator
+from inscape.model.unembed import Readout
+
+Progress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class TunedLens:
+    """The translators of a network.
+
+    Attributes:
+        weight: A, (layers, d, d).
+        bias: b, (layers, d).
+        model: name of the network that it was trained for.
+    """
+
+    weight: Float[Tensor, "layers d d"]
+    bias: Float[Tensor, "layers d"]
+    model: str = ""
+
+    def __call__(self, layer: int, h: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        """States that enter block `layer`, as states of the last layer."""
+        weight, bias = self.weight[layer].to(h), self.bias[layer].to(h)
+        return h + h @ weight.T + bias
+
+    def save(self, folder: str | Path) -> None:
+        """Write the lens in the published layout: ``config.json`` and ``params.pt``."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        layers, d = self.bias.shape
+        config = {
+            "base_model_name_or_path": self.model,
+            "d_model": d,
+            "num_hidden_layers": layers,
+            "bias": True,
+            "base_model_revision": None,
+            "unembed_hash": None,
+            "lens_type": "linear_tuned_lens",
+        }
+        state = {f"{i}.{name}": getattr(self, name)[i].clone() for i in range(layers) for name in ("weight", "bias")}
+        torch.save(state, path / "params.pt")
+        (path / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> TunedLens:
+        """Open a lens in the published layout.
+
+        Raises:
+            ModelError: a file is missing, or the tensors are not those that the configuration names.
+        """
+        path = Path(folder)
+        try:
+            config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+            state = torch.load(path / "params.pt", map_location="cpu", weights_only=True)
+            layers, d = int(config["num_hidden_layers"]), int(config["d_model"])
+            weight = torch.stack([state[f"{i}.weight"] for i in range(layers)])
+            bias = torch.zeros(layers, d)
+            if config.get("bias", True):
+                bias = torch.stack([state[f"{i}.bias"] for i in range(layers)])
+        except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
+            raise ModelError(
+                f"{path} is not a tuned lens ({reason}): a folder with config.json and params.pt is needed, with tensors "
+                "i.weight and i.bias for every layer."
+            ) from error
+        except Exception as error:  # the loader that refuses to run code has an error of its own kind
+            raise ModelError(f"{path / 'params.pt'} holds more than tensors, so it was not opened.") from error
+        if weight.shape != (layers, d, d) or bias.shape != (layers, d):
+            raise ModelError(
+                f"{path}: config.json says {layers} layers of width {d}, and params.pt holds {tuple(weight.shape)}; one of "
+                "the two belongs to another lens."
+            )
+        return cls(weight.float(), bias.float(), str(config.get("base_model_name_or_path", "")))
+
+
+def train_tuned_lens(
+    readout: Readout,
+    x: Float[Tensor, "layers n d"],
+    final: Float[Tensor, "n d"],
+    *,
+    steps: int = 250,
+    batch: int = 64,
+    rate: float = 1e-3,
+    decay: float = 1e-3,
+    seed: int = 0,
+    model: str = "",
+    progress: Progress | None = None,
+) -> TunedLens:
+    """Train translators on states that are at hand.
+
+    Args:
+        readout: the network's last norm and unembedding; left as it is.
+        x: states that enter each block.
+        final: states that leave the last one, for the same rows.
+        steps: of Adam, the rate falling linearly to zero.
+        batch: rows a step, drawn with replacement.
+        rate: of learning.
+        decay: of the weights towards zero, which is towards the identity.
+        seed: of the draws.
+        model: name to keep in the lens.
+        progress: called after each step with its number and the mean KL.
+
+    Returns:
+        The lens.
+
+    Raises:
+        ValueError: fewer than one step or row.
+        InscapeError: the loss is not finite.
+    """
+    if steps < 1 or x.shape[1] < 1:
+        raise ValueError(f"train_tuned_lens: needs at least one step and one row, got {steps} and {x.shape[1]}")
+    layers, _, d = x.shape
+    weight = torch.zeros(layers, d, d, dtype=torch.float32, requires_grad=True)
+    bias = torch.zeros(layers, d, dtype=torch.float32, requires_grad=True)
+    optimiser = torch.optim.AdamW([weight, bias], lr=rate, weight_decay=decay)
+    draw = torch_generator(seed, "tuned lens")
+    for step in range(steps):
+        rows = torch.randint(x.shape[1], (batch,), generator=draw)
+        with torch.no_grad():
+            goal = torch.log_softmax(readout(final[rows].float()), -1)
+        optimiser.param_groups[0]["lr"] = rate * (1 - step / steps)
+        optimiser.zero_grad()
+        total = 0.0
+        for i in range(layers):  # one layer's scores at a time
+            h = x[i, rows].float()
+            said = torch.log_softmax(readout(h + h @ weight[i].T + bias[i]), -1)
+            loss = (goal.exp() * (goal - said)).sum(-1).mean()
+            loss.backward()
+            total += float(loss.detach())
+        if not torch.isfinite(torch.tensor(total)):
+            raise InscapeError(f"the tuned lens diverged at step {step}: give a smaller rate than {rate}.")
+        optimiser.step()
+        if progress is not None:
+            progress(step + 1, total / layers)
+    return TunedLens(weight.detach(), bias.detach(), model)
+
+
+def translated(lens: TunedLens, x: Any) -> Tensor:
+    """States of every layer through their translators, (layers, n, d): what `inscape.read.logit_lens` then reads."""
+    stacked = torch.as_tensor(x)
+    if stacked.ndim != 3 or len(stacked) != len(lens.weight):
+        raise ValueError(f"translated: x must be ({len(lens.weight)}, n, d), got shape {tuple(stacked.shape)}")
+    return torch.stack([lens(i, h) for i, h in enumerate(stacked)])

@@ -1,0 +1,140 @@
+"""The logit lens and what is said of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.model import nets
+
+from inscape.model.model import Model
+from inscape.model.unembed import Readout
+from inscape.read.lens_metrics import early_exit, exit_curve, named, threshold_for
+from inscape.read.logit_lens import logit_lens
+
+
+def readout(entries=9000, d=12, seed=0, cap=None):
+    draw = torch.Generator().manual_seed(seed)
+    return Readout(torch.randn(entries, d, generator=draw, dtype=torch.float64), bias=None, cap=cap)
+
+
+def slowly(read, x, final, targets, k):
+    """Every distribution at once, for comparison."""
+    p, q = torch.log_softmax(read(x), -1), torch.log_softmax(read(final), -1)
+    top = p.topk(k, -1)
+    own = p[..., torch.arange(len(targets)), targets]
+    kl = (q.exp() * (q - p)).sum(-1)
+    rank = (p > own[..., None]).sum(-1)
+    return top.indices, top.values, -(p.exp() * p).sum(-1), kl, rank, -own
+
+
+@pytest.mark.parametrize("cap", [None, 3.0])
+def test_streaming_over_the_vocabulary_is_the_whole_softmax(cap):
+    read, draw = readout(cap=cap), torch.Generator().manual_seed(1)
+    x = torch.randn(3, 20, 12, generator=draw, dtype=torch.float64)
+    final, targets = torch.randn(20, 12, generator=draw, dtype=torch.float64), torch.arange(20) * 449
+    found = logit_lens(read, x, final, targets, k=7, budget=30_000)
+    for ours, theirs in zip(found, slowly(read, x, final, targets, 7), strict=True):
+        assert np.allclose(ours, theirs.numpy(), atol=1e-9)
+    assert found.kl.min() > 0.1
+
+
+def test_the_last_layer_is_the_models_own_distribution_and_the_first_is_not():
+    model = Model(nets.net("llama"))
+    ids = torch.randint(3, nets.VOCABULARY, (1, 30), generator=torch.Generator().manual_seed(0))
+    found = model.run(ids, "resid_post.*", logits=True)
+    x = torch.stack([v[0] for v in found.values()])
+    read = logit_lens(Readout.of(model), x, x[-1], found.logits[0].argmax(-1))
+    assert read.kl[-1].max() < 1e-6
+    assert (read.rank[-1] == 0).all()
+    assert read.kl[0].mean() > 0.01
+    log_p = torch.log_softmax(found.logits[0].double(), -1)
+    assert np.allclose(read.surprisal[-1], -log_p.max(-1).values, atol=1e-4)
+    assert np.allclose(read.entropy[-1], -(log_p.exp() * log_p).sum(-1), atol=1e-4)
+
+
+def test_one_layer_numpy_and_no_targets():
+    read = logit_lens(readout(50), np.random.default_rng(0).normal(size=(5, 12)), k=3)
+    assert read.tokens.shape == (5, 3)
+    assert np.isnan(read.kl).all()
+    assert np.isnan(read.surprisal).all()
+    assert (read.rank == -1).all()
+    assert ((read.confidence >= 0) & (read.confidence < 1)).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(shift=st.floats(-30, 30), seed=st.integers(0, 50))
+def test_a_shift_of_all_scores_changes_nothing(shift, seed):
+    draw = torch.Generator().manual_seed(seed)
+    weight, x = torch.randn(40, 6, generator=draw).double(), torch.randn(4, 6, generator=draw).double()
+    plain = logit_lens(Readout(weight), x, x.flip(0), [1, 2, 3, 4], k=3)
+    moved = logit_lens(Readout(weight, bias=torch.full((40,), shift)), x, x.flip(0), [1, 2, 3, 4], k=3)
+    for a, b in zip(plain, moved, strict=True):
+        assert np.allclose(a, b, atol=1e-9)
+
+
+def test_refusals():
+    read, x = readout(20), np.zeros((4, 12))
+    with pytest.raises(ValueError, match=r"x must be \(n, d\) or \(layers, n, d\)"):
+        logit_lens(read, x[0])
+    with pytest.raises(ValueError, match=r"final must be \(4, 12\) like x"):
+        logit_lens(read, x, x[:3])
+    with pytest.raises(ValueError, match="one entry for each of 4 rows"):
+        logit_lens(read, x, targets=[1, 2])
+    with pytest.raises(ValueError, match="k must be between 1 and the 20 entries, got 21"):
+        logit_lens(read, x, k=21)
+
+
+# ------------------------------------------------------------------------------------------------------------- metrics
+
+
+def sharpening(layers=8, n=400, seed=0):
+    """Rows that become right and confident at a layer of their own."""
+    rng = np.random.default_rng(seed)
+    settled = rng.integers(1, layers, n)
+    final = rng.integers(0, 50, n)
+    right = np.arange(layers)[:, None] >= settled
+    tokens = np.where(right, final, 99)
+    return np.where(right, 0.9, rng.uniform(0, 0.4, (layers, n))), tokens, final, settled
+
+
+def test_rows_leave_where_they_are_settled():
+    confidence, tokens, final, settled = sharpening()
+    found = early_exit(confidence, tokens, final, 0.5)
+    assert (found.layer == settled).all()
+    assert found.kept.all()
+    hasty = early_exit(confidence, tokens, final, 0.0)
+    assert (hasty.layer == 0).all()
+    assert not hasty.kept.any()
+    never = early_exit(confidence, tokens, final, float("inf"))
+    assert (never.layer == 7).all()
+
+
+def test_the_threshold_chosen_is_the_cheapest_that_keeps_enough():
+    confidence, tokens, final, settled = sharpening()
+    t = threshold_for(confidence, tokens, final, 0.95)
+    found = early_exit(confidence, tokens, final, t)
+    assert found.kept.mean() >= 0.95
+    assert found.layer.mean() <= settled.mean()
+    assert threshold_for(confidence, tokens, final + 1, 0.95) == float("inf")
+    with pytest.raises(ValueError, match=r"retention must be in \(0, 1\], got 2.0"):
+        threshold_for(confidence, tokens, final, 2.0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_a_higher_threshold_never_leaves_earlier(seed):
+    rng = np.random.default_rng(seed)
+    confidence, tokens = rng.random((5, 30)), rng.integers(0, 3, (5, 30))
+    curve = exit_curve(confidence, tokens, tokens[-1], np.linspace(0, 1, 11))
+    assert (np.diff(curve[:, 0]) >= 0).all()
+
+
+def test_precision():
+    tokens = np.array([[[4, 7, 1], [2, 3, 9]], [[7, 4, 1], [9, 3, 2]]])
+    assert named(tokens, np.array([7, 9]), 1).mean(axis=1).tolist() == [0.0, 1.0]
+    assert named(tokens, np.array([7, 9]), 3).all()
+    with pytest.raises(ValueError, match="k must be between 1 and the 3 tokens given, got 4"):
+        named(tokens, np.array([7, 9]), 4)
