@@ -116,9 +116,10 @@ class Writer:
         if (self.folder / manifests.NAME).exists():
             self.manifest = manifests.read(self.folder)
             refuse_other(self.folder, self.manifest, recipe)
-            self._dataset = _rewound(self.folder, self.manifest)
-            return
-        strange = sorted(p.name for p in self.folder.iterdir() if p.name not in _BEGUN)
+            if self.manifest["key"] == key:
+                self._dataset = _rewound(self.folder, self.manifest)
+                return
+        strange = sorted(p.name for p in self.folder.iterdir() if p.name not in {*_BEGUN, manifests.NAME})
         if strange:
             raise StoreError(f"{self.folder} is not a store and not empty (it has {strange[0]}); name a new folder.")
         self._dataset = lance.LanceDataset.commit(str(self.folder), lance.LanceOperation.Overwrite(self.schema, []))
@@ -232,7 +233,9 @@ def tidy(dataset: lance.LanceDataset) -> None:
 
 
 def refuse_other(folder: Path, manifest: manifests.Manifest, recipe: dict[str, Any]) -> None:
-    """Refuse to go on with a store of another recipe, saying what differs."""
+    """Refuse to go on with a store of another recipe, saying what differs; one in which nothing was kept may be taken."""
+    if manifest["finished"] is None and not manifest["shards"]:
+        return
     if different := manifests.differences(recipe, manifest["recipe"]):
         raise StoreError(
             f"the store at {folder} is of another harvest, which differs in {', '.join(different)}; write to a new "
