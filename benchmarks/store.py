@@ -20,9 +20,9 @@ import torch
 
 from inscape.core.rng import generator
 from inscape.core.site import Site
+from inscape.store.arrays import ArrayInputs
 from inscape.store.capture import Shard
 from inscape.store.columns import site_entry
-from inscape.store.inputs import ArrayInputs
 from inscape.store.rows import columns_of, schema_of, table_of
 from inscape.store.store import Store
 from inscape.store.writer import Writer
