@@ -15,10 +15,12 @@ Reference: Belrose et al. (2023), LEACE: Perfect linear concept erasure in close
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
@@ -27,9 +29,48 @@ from inscape.core.arrays import like, to_numpy
 from inscape.core.centred import Centred
 from inscape.core.edit import Affine, Scope
 from inscape.core.joint import Joint
+from inscape.core.moments import Moments
 
 #: rows whose products are taken at once: their float64 copy stays in the cache
-CHUNK = 4096
+CHUNK = 1024
+
+
+class _Map(NamedTuple):
+    mean: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What is summed over rows: x about a shift that is near its mean, its products, and those with the concept."""
+
+    shift: np.ndarray
+    x: Moments
+    z_total: np.ndarray
+    cross: np.ndarray
+    z_square: float
+
+    @classmethod
+    def of(cls, x: np.ndarray, z: np.ndarray, shift: np.ndarray) -> _Sums:
+        _same_length("LeaceEraser", x, z)
+        total, gram = np.zeros(x.shape[1]), np.zeros((x.shape[1], x.shape[1]))
+        cross, product = np.zeros((x.shape[1], z.shape[1])), np.empty_like(gram)
+        for start in range(0, len(x), CHUNK):
+            part = x[start : start + CHUNK] - shift
+            total += part.sum(axis=0)
+            gram += np.matmul(part.T, part, out=product)  # a product with itself costs half
+            cross += part.T @ z[start : start + CHUNK]
+        return cls(shift, Moments(len(x), total, gram), z.sum(axis=0), cross, float((z**2).sum()))
+
+    def __add__(self, other: _Sums) -> _Sums:
+        return _Sums(
+            self.shift,
+            self.x + other.x,
+            self.z_total + other.z_total,
+            self.cross + other.cross,
+            self.z_square + other.z_square,
+        )
 
 
 class LeaceEraser(TransformerMixin, BaseEstimator):
@@ -40,10 +81,8 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
         tol: singular values of the whitened cross-covariance below this share of the largest are taken for zero.
 
     Attributes:
-        mean_: μ, (d,).
-        proj_left_: (d, r): W⁺ U, with U an orthonormal basis of what is erased in the whitened space.
-        proj_right_: (r, d): Uᵀ W; ``r(x) = x − proj_left_ proj_right_ (x − μ)``.
-        rank_: r, at most the concept's dimensions (classes − 1 for a label).
+        classes_: labels, or None where the concept came as numbers.
+        sums_: the moments seen so far.
         n_features_in_: d.
 
     Example:
@@ -72,76 +111,97 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
         """
         X = validate_data(self, to_numpy(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         z, self.classes_ = _columns(y, None)
-        if len(z) != len(X):
-            raise ValueError(f"LeaceEraser: {len(X)} rows and {len(z)} labels; give one label for each row")
-        self.moments_ = None
-        self._add(X, z)
-        return self._solve()
+        self.sums_ = _Sums.of(X, z, X[:CHUNK].mean(axis=0, dtype=np.float64))
+        self.map_ = self._solve()
+        return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> LeaceEraser:
         """Add rows to what was seen; `classes` names all labels at the first call, unless y is (n, k) numbers.
 
+        The eraser is solved for when it is first asked for, not at every call.
+
         Raises:
             ValueError: as `fit`, or a label that is none of the classes.
         """
-        first = getattr(self, "moments_", None) is None
+        first = getattr(self, "sums_", None) is None
         X = validate_data(self, to_numpy(X), reset=first, dtype=[np.float64, np.float32])
         z, self.classes_ = _columns(y, classes if first else self.classes_)
-        if len(z) != len(X):
-            raise ValueError(f"LeaceEraser: {len(X)} rows and {len(z)} labels; give one label for each row")
-        if first:
-            self.moments_ = None
-        self._add(X, z)
-        return self._solve() if self.moments_[0].n > 1 else self
+        shift = X.mean(axis=0, dtype=np.float64) if first else self.sums_.shift
+        new = _Sums.of(X, z, shift)
+        self.sums_, self.map_ = new if first else self.sums_ + new, None
+        return self
 
     @classmethod
     def from_moments(cls, x: Centred, xz: Joint, **options: Any) -> LeaceEraser:
-        """The eraser from moments alone: of the representation, and its cross-moments with the concept's columns."""
+        """The eraser from moments alone: of the representation, and its cross-moments with the concept's columns.
+
+        Raises:
+            ValueError: moments of different rows.
+        """
         if x.n != xz.n or len(x.mean) != len(xz.mean_x):
             raise ValueError(
                 f"LeaceEraser.from_moments: {x.n} rows of {len(x.mean)} and {xz.n} of {len(xz.mean_x)} numbers are not "
                 "one set; give the moments of the same rows"
             )
-        made = cls(**options)
-        made.moments_, made.classes_, made.n_features_in_ = (x, xz), None, len(x.mean)
-        return made._solve()
+        made, zero = cls(**options), np.zeros_like(xz.mean_y)
+        made.sums_ = _Sums(x.mean, Moments(x.n, np.zeros_like(x.mean), x.scatter), zero, xz.cross, xz.trace_y)
+        made.classes_, made.n_features_in_ = None, len(x.mean)
+        made.map_ = made._solve()
+        return made
 
-    def _add(self, x: np.ndarray, z: np.ndarray) -> None:
-        for start in range(0, len(x), CHUNK):
-            part, columns = x[start : start + CHUNK], z[start : start + CHUNK]
-            new = Centred.of(part), Joint.of(part, columns)
-            self.moments_ = new if self.moments_ is None else (self.moments_[0] + new[0], self.moments_[1] + new[1])
-
-    def _solve(self) -> LeaceEraser:
+    def _solve(self) -> _Map:
         if self.method not in ("leace", "orth"):
             raise ValueError(f"LeaceEraser: method must be 'leace' or 'orth', got {self.method!r}")
-        x, xz = self.moments_
-        self.mean_, cross = x.mean, xz.cross / x.n
-        w, v = np.linalg.eigh(x.scatter / x.n)
-        # directions below rounding hold no data; erasing in them would divide by noise
-        keep = w > max(len(w), 1) * np.finfo(np.float64).eps * max(float(w[-1]), 0.0)
-        v, root = v[:, keep], np.sqrt(w[keep])
-        whitened = (v.T @ cross) / root[:, None] if self.method == "leace" else cross
-        u, size, _ = np.linalg.svd(whitened, full_matrices=False)
-        # a cross-covariance of rounding error alone erases nothing
-        floor = max(self.tol * float(size.max(initial=0.0)), 1e-12 * float(np.sqrt(xz.trace_y / x.n)))
-        u = u[:, size > floor]
+        sums: _Sums = self.sums_
+        n, mean = sums.x.n, sums.shift + sums.x.mean
+        cross = (sums.cross - np.outer(sums.x.mean, sums.z_total)) / n
+        left_of = right_of = np.eye(len(mean))
         if self.method == "leace":
-            self.proj_left_, self.proj_right_ = (v * root) @ u, (u / root[:, None]).T @ v.T
-        else:
-            self.proj_left_, self.proj_right_ = u, u.T
-        self.rank_ = u.shape[1]
-        return self
+            w, v = np.linalg.eigh(sums.x.scatter / n)
+            # directions below rounding hold no data; erasing in them would divide by noise
+            keep = w > len(w) * np.finfo(np.float64).eps * max(float(w[-1]), 0.0)
+            v, root = v[:, keep], np.sqrt(w[keep])
+            cross, left_of, right_of = (v.T @ cross) / root[:, None], v * root, (v / root).T
+        u, size, _ = np.linalg.svd(cross, full_matrices=False)
+        # a cross-covariance of rounding error alone erases nothing
+        floor = max(self.tol * float(size.max(initial=0.0)), 1e-12 * float(np.sqrt(sums.z_square / n)))
+        u = u[:, size > floor]
+        return _Map(mean, left_of @ u, u.T @ right_of)
+
+    def _solved(self) -> _Map:
+        check_is_fitted(self, "sums_")
+        if self.map_ is None:
+            self.map_ = self._solve()
+        return self.map_
+
+    @property
+    def mean_(self) -> Float[np.ndarray, " d"]:
+        """μ, (d,)."""
+        return self._solved().mean
+
+    @property
+    def proj_left_(self) -> Float[np.ndarray, "d r"]:
+        """W⁺ U, with U an orthonormal basis of what is erased in the whitened space."""
+        return self._solved().left
+
+    @property
+    def proj_right_(self) -> Float[np.ndarray, "r d"]:
+        """Uᵀ W; ``r(x) = x − proj_left_ proj_right_ (x − μ)``."""
+        return self._solved().right
+
+    @property
+    def rank_(self) -> int:
+        """Dimensions erased: at most the concept's (classes − 1 for a label)."""
+        return self._solved().left.shape[1]
 
     def transform(self, X: Any) -> Any:
         """Rows without the concept, (n, d), of the kind that came."""
-        check_is_fitted(self, "proj_left_")
+        found = self._solved()
         rows = validate_data(self, to_numpy(X), reset=False, dtype=[np.float64, np.float32])
-        return like(rows - ((rows - self.mean_) @ self.proj_right_.T) @ self.proj_left_.T, X)
+        return like(rows - ((rows - found.mean) @ found.right.T) @ found.left.T, X)
 
     def edit(self, scope: Scope) -> Affine:
         """The same map as an edit of a forward pass: ``h Aᵀ + b``."""
-        check_is_fitted(self, "proj_left_")
         removed = self.proj_left_ @ self.proj_right_
         weight = np.eye(len(removed)) - removed
         return Affine(scope, torch.from_numpy(weight), torch.from_numpy(removed @ self.mean_))
@@ -159,8 +219,7 @@ class OracleLeace(BaseEstimator):
         """Fit on rows and their concept."""
         X = validate_data(self, to_numpy(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         z, self.classes_ = _columns(y, None)
-        if len(z) != len(X):
-            raise ValueError(f"OracleLeace: {len(X)} rows and {len(z)} labels; give one label for each row")
+        _same_length("OracleLeace", X, z)
         joint = Joint.of(X, z)
         self.mean_z_ = joint.mean_y
         self.coef_ = joint.cross @ np.linalg.pinv(Centred.of(z).scatter, hermitian=True)
@@ -172,6 +231,11 @@ class OracleLeace(BaseEstimator):
         rows = validate_data(self, to_numpy(X), reset=False, dtype=[np.float64, np.float32])
         z, _ = _columns(y, self.classes_)
         return like(rows - (z - self.mean_z_) @ self.coef_.T, X)
+
+
+def _same_length(caller: str, x: np.ndarray, z: np.ndarray) -> None:
+    if len(z) != len(x):
+        raise ValueError(f"{caller}: {len(x)} rows and {len(z)} labels; give one label for each row")
 
 
 def _columns(y: Any, classes: Any) -> tuple[np.ndarray, np.ndarray | None]:
