@@ -6,7 +6,8 @@ Every module beside this one with a ``run() -> list[dict]`` is one; the folder i
 
 `ratio` says how many times better ours is than theirs, in one run on one machine, and `target` is its lower bound. Where
 there is nothing to compare with (`ratio` is None), `target` is an upper bound on `ours`, in `unit`. Without a target, a row
-only informs. A run of all of them is written to ``docs/benchmarks.md`` with the machine that it was measured on.
+only informs. What cannot be measured here is a row with a name and, under `skipped`, why. A run of all of them is written
+to ``docs/benchmarks.md`` with the machine that it was measured on.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def available() -> dict[str, ModuleType]:
 
 
 def verdict(row: Row) -> str:
-    """``met``, ``missed``, or nothing where there is no target."""
+    """``met``, ``missed``, ``skipped``, or nothing where there is no target."""
+    if "skipped" in row:
+        return "skipped"
     if row["target"] is None:
         return ""
     met = row["ours"] <= row["target"] if row["ratio"] is None else row["ratio"] >= row["target"]
@@ -50,11 +53,18 @@ def verdict(row: Row) -> str:
 
 def cells(row: Row) -> list[str]:
     """A row as the table prints it."""
+    if "skipped" in row:
+        return [row["name"], "", "", "", "", verdict(row)]
     bound = "" if row["target"] is None else f"≤ {row['target']:g} {row['unit']}"
     target = bound if row["ratio"] is None else bound and f"≥ {row['target']:g} ×"
     theirs = "" if row["theirs"] is None else f"{number(row['theirs'])} {row['unit']}"
     ratio = "" if row["ratio"] is None else f"{number(row['ratio'])} ×"
     return [row["name"], f"{number(row['ours'])} {row['unit']}", theirs, ratio, target, verdict(row)]
+
+
+def about(row: Row) -> str:
+    """How it was measured, or why it was not."""
+    return f"skipped: {row['skipped']}" if "skipped" in row else row["note"]
 
 
 def number(x: float) -> str:
@@ -88,7 +98,7 @@ def page(rows: list[Row], facts: dict[str, str]) -> str:
         "\n".join(f"- {name}: {fact}" for name, fact in facts.items()),
         "\n".join(f"| {line} |" for line in lines),
         "## How each was measured",
-        "\n".join(f"- **{row['name']}**: {row['note']}" for row in rows),
+        "\n".join(f"- **{row['name']}**: {about(row)}" for row in rows),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -124,7 +134,12 @@ def main(names: list[str]) -> int:
     print()
     show(rows)
     missed = [row["name"] for row in rows if verdict(row) == "missed"]
-    print(f"\n{len(rows)} measured, {len(missed)} below target{': ' + '; '.join(missed) if missed else ''}.")
+    skipped = [row for row in rows if verdict(row) == "skipped"]
+    for row in skipped:
+        print(f"\n{row['name']} {about(row)}")
+    print(
+        f"\n{len(rows) - len(skipped)} measured, {len(missed)} below target{': ' + '; '.join(missed) if missed else ''}."
+    )
     if failed:
         print(f"Not written, because these failed: {', '.join(failed)}.")
         return 1

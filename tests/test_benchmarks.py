@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import types
+from pathlib import Path
 
 import pytest
 from benchmarks import __main__ as bench
+from benchmarks.peers import compare, environments
 
 
 def row(name: str = "x", ours: float = 1.0, ratio: float | None = 2.0, target: float | None = 1.5) -> bench.Row:
@@ -44,8 +48,16 @@ def test_the_page_says_what_where_and_how():
         assert fact in text
 
 
+def test_what_cannot_be_measured_says_why_and_is_neither_met_nor_missed():
+    skipped = {"name": "against a peer", "skipped": "no network"}
+    assert bench.verdict(skipped) == "skipped"
+    text = bench.page([row("fast"), skipped], bench.machine())
+    assert "| against a peer |  |  |  |  | skipped |" in text
+    assert "- **against a peer**: skipped: no network" in text
+
+
 def test_the_folder_is_walked():
-    assert {"harvest", "start", "sweep"} <= set(bench.available())
+    assert {"harvest", "peers", "start", "sweep"} <= set(bench.available())
 
 
 def test_a_wrong_name_is_refused(capsys: pytest.CaptureFixture[str]):
@@ -72,6 +84,15 @@ def test_all_of_them_are_written_and_some_are_not(plain, capsys: pytest.CaptureF
     assert "| b |" in bench.PAGE.read_text(encoding="utf-8")
 
 
+def test_one_that_is_skipped_fails_nothing(plain, capsys: pytest.CaptureFixture[str]):
+    plain["a"].run = lambda: [{"name": "a peer", "skipped": "no network"}]
+    assert bench.main([]) == 0
+    shown = capsys.readouterr().out
+    assert "a peer skipped: no network" in shown
+    assert "1 measured, 0 below target" in shown
+    assert bench.PAGE.exists()
+
+
 def test_one_that_fails_hides_no_other_and_nothing_is_written(plain, capsys: pytest.CaptureFixture[str]):
     plain["a"].run = lambda: 1 / 0
     assert bench.main([]) == 1
@@ -79,3 +100,75 @@ def test_one_that_fails_hides_no_other_and_nothing_is_written(plain, capsys: pyt
     assert "a failed: ZeroDivisionError" in shown.err
     assert "1 measured" in shown.out
     assert not bench.PAGE.exists()
+
+
+# ------------------------------------------------------------------------------------- the peers, without their libraries
+
+
+WAY = """
+import sys
+sys.path.insert(0, {here!r})
+import numpy as np
+from rounds import serve
+
+def load(folder):
+    print("a library that prints")
+    return lambda texts: np.full((len(texts), 2, 3), {value}, dtype=np.float32)
+
+serve(load, "numpy")
+"""
+
+
+def way(script: str, folder: Path, value: float = 1.0, source: str = WAY) -> compare.Way:
+    """A process that answers rounds at no cost."""
+    (folder / f"by_{script}.py").write_text(source.format(here=str(environments.HERE), value=value), encoding="utf-8")
+    (folder / "texts.json").write_text('["one", "two"]', encoding="utf-8")
+    return compare.Way(script, Path(sys.executable), folder, folder / "texts.json", folder / f"{script}.safetensors")
+
+
+@pytest.fixture
+def scripts(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "HERE", tmp_path)
+    return tmp_path
+
+
+def test_a_way_answers_rounds_and_leaves_its_values(scripts: Path):
+    with way("mine", scripts, 2.5) as asked:
+        asked.round()
+        asked.round()
+        values = asked.finish()
+    assert len(asked.seconds) == 2
+    assert values.shape == (2, 2, 3)
+    assert (values == 2.5).all()
+    assert asked.facts["peak"] > 1 << 20
+    assert asked.facts["threads"] >= 1
+
+
+def test_a_way_that_dies_says_its_last_word(scripts: Path):
+    with pytest.raises(
+        environments.Unavailable, match=r"ended with 1 \(ModuleNotFoundError: No module named 'no_such'\)"
+    ):
+        way("mine", scripts, source="import no_such")
+    with (
+        way("mine", scripts, source=WAY.replace("np.full(", "1 / 0 + np.full(")) as asked,
+        pytest.raises(environments.Unavailable, match="ZeroDivisionError"),
+    ):
+        asked.round()
+
+
+def test_an_environment_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("INSCAPE_HOME", str(tmp_path / "home"))
+    offline = tmp_path / "python"
+    offline.write_text("#!/bin/sh\nmkdir -p $3\necho 'ERROR: no matching distribution' >&2\nexit 1\n", encoding="utf-8")
+    offline.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(offline))
+    with pytest.raises(environments.Unavailable, match=r"cannot be made \(no matching distribution\)"):
+        environments.environment("nnsight")
+    assert not list((tmp_path / "home" / "peers").iterdir())
+
+
+@pytest.mark.parametrize("peer", [needs for _, needs in compare.WAYS.values() if needs])
+def test_the_peers_packages_are_pinned(peer: str):
+    lines = (environments.HERE / f"{peer}.txt").read_text(encoding="utf-8").splitlines()
+    assert "torch==2.13.0" in lines
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
