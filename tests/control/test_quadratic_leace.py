@@ -22,12 +22,13 @@ def test_means_and_covariances_coincide_and_the_quadratic_reader_is_blind():
     reader = QuadraticDiscriminantAnalysis(reg_param=1e-3)  # erasing linearly leaves fewer dimensions
     assert reader.fit(x, z).score(x, z) > 0.8
     linear = LeaceEraser().fit_transform(x, z)
-    assert reader.fit(linear, z).score(linear, z) > 0.7  # the linear eraser leaves the spread to be read
+    chance = np.bincount(z).max() / len(z)
+    assert reader.fit(linear, z).score(linear, z) > chance + 0.15  # the linear eraser leaves the spread to be read
     erased = QuadraticLeace().fit(x, z).transform(x, z)
     for c in range(3):
         assert np.allclose(erased[z == c].mean(axis=0), erased.mean(axis=0), atol=1e-9)
         assert np.allclose(np.cov(erased[z == c].T, bias=True), np.cov(erased.T, bias=True), atol=1e-6)
-    assert reader.fit(erased, z).score(erased, z) < np.bincount(z).max() / len(z) + 0.02
+    assert reader.fit(erased, z).score(erased, z) < chance + 0.02
 
 
 def test_the_barycentre_of_commuting_covariances_is_the_square_of_the_mean_root():
