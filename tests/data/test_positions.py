@@ -38,6 +38,8 @@ def test_positions(tokenizer):
     assert at("all", tokenizer) == at("mean", tokenizer) == list(range(1, 9))
     assert at("span:place", tokenizer) == [4]
     assert at("span_all:place", tokenizer) == [3, 4]
+    assert at("spans:place,verb", tokenizer) == [2, 4]
+    assert at("spans:place, place", tokenizer) == [4]
     assert at("span:verb", tokenizer) == [2]
     assert at("-1", tokenizer) == [9]
     assert at("2", tokenizer) == [2]

@@ -6,6 +6,7 @@
     mean            the same tokens, and the harvest averages over them
     span:NAME       the last token of a named span (the last token of an entity)
     span_all:NAME   every token of a named span
+    spans:A,B       the last token of each of several named spans, each position once, ascending
     3, -1           a position as the model sees it, special tokens counted; negative from the end
 
 A token belongs to a span if their characters overlap; a token that starts with the space before a word belongs to the
@@ -28,7 +29,7 @@ from jaxtyping import Bool, Int64
 from inscape.core.batch import Tokens
 from inscape.core.errors import DataError, suggest
 
-CHOICES = ("last", "first", "cls", "all", "mean", "span:NAME", "span_all:NAME", "-1")
+CHOICES = ("last", "first", "cls", "all", "mean", "span:NAME", "span_all:NAME", "spans:NAME,NAME", "-1")
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class At:
 
     Attributes:
         kind: how the tokens are found; ``"all"`` for ``mean`` too, ``"first"`` for ``cls`` too.
-        arg: the span's name, or the position as text.
+        arg: the span's name (names, separated by commas), or the position as text.
         reduce: ``"mean"`` if the harvest averages over the tokens, else ``"none"``.
     """
 
-    kind: Literal["last", "first", "all", "span", "span_all", "index"]
+    kind: Literal["last", "first", "all", "span", "span_all", "spans", "index"]
     arg: str = ""
     reduce: Literal["none", "mean"] = "none"
 
@@ -67,8 +68,9 @@ def parse(at: str) -> At:
         return At("first")
     if at == "mean":
         return At("all", reduce="mean")
-    if match := re.fullmatch(r"(span|span_all):(.+)", at, re.DOTALL):
-        return At("span" if match[1] == "span" else "span_all", match[2])
+    if match := re.fullmatch(r"(span|span_all|spans):(.+)", at, re.DOTALL):
+        kinds: dict[str, Literal["span", "span_all", "spans"]] = {"span": "span", "spans": "spans"}
+        return At(kinds.get(match[1], "span_all"), match[2])
     if re.fullmatch(r"-?[0-9]{1,9}", at):
         return At("index", at)
     raise DataError(f"{at!r} is not a position. {suggest(at, CHOICES)}")
@@ -107,6 +109,8 @@ def resolve(
                 f"position {number} is not in {_quote(tokens)}, which has {len(tokens)} tokens; choose another."
             )
         return np.array([number % len(tokens)], dtype=np.int64)
+    if at.kind == "spans":
+        return np.unique([resolve(At("span", name.strip()), tokens, spans)[0] for name in at.arg.split(",")])
     if at.kind in ("span", "span_all"):
         known = dict(spans or {})
         if at.arg not in known:

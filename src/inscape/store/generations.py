@@ -1,0 +1,95 @@
+"""Generations: what a model goes on with, kept in the cache by its recipe, as a harvest is.
+
+Two studies that ask the same model the same prompts in the same way read one file. The recipe holds everything that
+decides the tokens: weights, tokenizer, prompts, lengths, temperature, seed, the library's own code and its versions.
+
+Cost: of `inscape.model.continuations` once, then of reading a Parquet file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import transformers
+
+from inscape.core import batch as batch_module
+from inscape.core.home import home
+from inscape.model import continuations as continuations_module
+from inscape.model import hooks
+from inscape.model.continuations import Continuation, continuations
+from inscape.model.model import Model
+from inscape.store import key
+from inscape.store.manifest import digest
+
+
+def generations(
+    model: Model,
+    prompts: Sequence[str],
+    max_new_tokens: int,
+    *,
+    samples: int = 1,
+    temperature: float = 0.0,
+    seed: int = 0,
+    stop: str = "",
+    batch: int = 128,
+    advance: Callable[[int], None] | None = None,
+) -> list[list[Continuation]]:
+    """Continuations of prompts without edits, made once; arguments as in `inscape.model.continuations`."""
+    settings: dict[str, Any] = {"samples": samples, "temperature": temperature, "seed": seed, "stop": stop}
+    recipe = {
+        "weights": model.weights_hash,
+        "tokenizer": key.tokenizer_hash(model.tokenizer),
+        "dtype": str(model.dtype),
+        "device": torch.device(model.device).type,
+        "prompts": list(prompts),
+        "tokens": max_new_tokens,
+        "batch": batch,
+        "code": _code(),
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+        **settings,
+    }
+    path = home("generations", f"{digest(recipe)[:32]}.parquet")
+    if path.is_file():
+        return _read(path)
+    made = continuations(model, prompts, max_new_tokens, batch=batch, advance=advance, **settings)
+    _write(path, made)
+    return made
+
+
+@cache
+def _code() -> str:
+    """SHA-256 (hex) of the source that makes tokens of logits; the network's own code goes by its version."""
+    found = hashlib.sha256()
+    for module in (continuations_module, hooks, batch_module):
+        found.update(Path(str(module.__file__)).read_bytes())
+    return found.hexdigest()
+
+
+def _write(path: Path, made: list[list[Continuation]]) -> None:
+    rows = [
+        {"prompt": i, "text": c.text, "ids": c.ids, "logprobs": c.logprobs, "most": c.most, "ended": c.ended}
+        for i, several in enumerate(made)
+        for c in several
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(f".{os.getpid()}.tmp")
+    pd.DataFrame(rows).to_parquet(half)
+    half.replace(path)  # a reader sees a whole file or none
+
+
+def _read(path: Path) -> list[list[Continuation]]:
+    frame = pd.read_parquet(path)
+    out: list[list[Continuation]] = [[] for _ in range(int(frame["prompt"].max()) + 1)]
+    for row in frame.itertuples(index=False):
+        ids, logprobs, most = np.asarray(row.ids, dtype=np.int64), np.asarray(row.logprobs), np.asarray(row.most)
+        found = Continuation(str(row.text), ids, logprobs.astype(np.float64), most.astype(np.float64), bool(row.ended))
+        out[int(row.prompt)].append(found)
+    return out

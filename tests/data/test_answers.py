@@ -1,0 +1,49 @@
+"""Answers: what counts as right, and where it stands."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inscape.data.answers import Answer, find, locate, plain
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "others", "right", "exact"),
+    [
+        (" Lima.", ["Lima"], [], True, "Lima"),
+        (" the city of lima, Peru.", ["Lima"], [], True, "lima"),
+        (" Bogota.", ["Bogotá"], [], True, "Bogota"),
+        (" Washington, D.C.", ["Washington", "Washington, D.C"], [], True, "Washington, D.C"),
+        (" Abu Dhabir.", ["Abu Dhabi"], [], False, "Abu Dhabir"),
+        (" 1440", ["144"], [], False, "1440"),
+        (" 144, not 44", ["44"], [], True, "44"),
+        (" Osaka, not Lima", ["Lima"], ["Osaka"], False, "Osaka"),
+        (" Lima, not Osaka", ["Lima"], ["Osaka"], True, "Lima"),
+        (" New York City.", ["New York City"], ["New York"], True, "New York City"),
+        ("", ["Lima"], [], False, ""),
+        (" \n", ["Lima"], [], False, ""),
+    ],
+)
+def test_what_is_right_and_where(text, reference, others, right, exact):
+    found = locate(text, reference, others)
+    assert (found.right, found.text) == (right, exact)
+    assert text[found.start : found.end] == exact
+
+
+@given(st.text(max_size=30), st.text(min_size=1, max_size=8))
+def test_folding_keeps_every_position(text, answer):
+    assert len(plain(text)) == len(text)
+    span = find(text, answer)
+    if span is not None:
+        assert plain(text[span[0] : span[1]]) == plain(answer).strip()
+    if answer.strip():
+        found = locate(text, [answer])
+        assert isinstance(found, Answer)
+        assert found.right == (span is not None)
+
+
+def test_a_reference_without_an_answer_is_refused():
+    with pytest.raises(ValueError, match="reference holds no answer"):
+        locate("Lima", [" "])

@@ -1,0 +1,119 @@
+"""Continuations: as whole passes give them, whatever they are batched with, and drawn from the right distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from inscape.core.edit import Add, Scope
+from inscape.core.errors import ModelError
+from inscape.model.continuations import continuations
+from inscape.model.model import Model
+from tests.model.nets import D, live_hooks, net, tokenizer
+
+TEXTS = ["the river rises in the mountain", "a good film", "Paris is the capital", "it runs"]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    network = net("llama")
+    network.generation_config.eos_token_id = None
+    return Model(network, tokenizer(), "toy")
+
+
+def whole(model, text, ids):
+    """The slow clear version: logits of the prompt and what follows, in one pass without a cache."""
+    prompt = model.tokenize([text])[0].ids.tolist()
+    logits = model.run(torch.tensor([[*prompt, *ids]]), logits=True).logits[0]
+    return logits[len(prompt) - 1 : -1].log_softmax(dim=-1)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "neox"])
+def test_greedy_tokens_and_their_probabilities_are_those_of_whole_passes(family):
+    network = net(family)
+    network.generation_config.eos_token_id = None
+    model = Model(network, tokenizer(), family)
+    for text, (found,) in zip(TEXTS, continuations(model, TEXTS, 5), strict=True):
+        logs = whole(model, text, found.ids.tolist())
+        assert found.ids.tolist() == logs.argmax(dim=-1).tolist()
+        assert found.logprobs == pytest.approx(logs.max(dim=-1).values.numpy(), abs=1e-4)
+        assert found.most == pytest.approx(np.exp(found.logprobs), abs=1e-5)
+        assert not found.ended
+
+
+def test_samples_do_not_depend_on_the_batch_and_their_probabilities_are_those_of_the_network(model):
+    options = {"samples": 4, "temperature": 1.3, "seed": 7}
+    together = continuations(model, TEXTS, 4, **options)
+    apart = continuations(model, TEXTS, 4, batch=1, **options)
+    other = continuations(model, TEXTS, 4, samples=4, temperature=1.3, seed=8)
+    ids = [[s.ids.tolist() for s in several] for several in together]
+    assert ids == [[s.ids.tolist() for s in several] for several in apart]
+    assert ids != [[s.ids.tolist() for s in several] for several in other]
+    assert len({tuple(row) for row in ids[0]}) > 1
+    for text, several in zip(TEXTS, together, strict=True):
+        for s in several:
+            logs = whole(model, text, s.ids.tolist())
+            assert s.logprobs == pytest.approx(logs[range(4), s.ids].numpy(), abs=1e-4)
+
+
+def test_samples_are_drawn_from_the_softmax(model):
+    (several,) = continuations(model, TEXTS[:1], 1, samples=4000, temperature=2.0, batch=4000)
+    logits = whole(model, TEXTS[0], [0])
+    p = (logits / 2.0).softmax(dim=-1)[0].numpy()
+    seen = np.bincount([int(s.ids[0]) for s in several], minlength=len(p)) / 4000
+    assert np.abs(seen - p).sum() < 0.15
+    assert np.abs(seen - 1 / len(p)).sum() > 0.15  # and not from another one
+
+
+def test_stops_end_a_continuation_and_rows_that_ended_disturb_nobody(model):
+    free = continuations(model, TEXTS, 8, samples=6, temperature=1.0)
+    held = continuations(model, TEXTS, 8, samples=6, temperature=1.0, stop="aeiou")
+    vowels = {i for i in range(len(model.tokenizer)) if set(model.tokenizer.decode([i])) & set("aeiou")}
+    assert 0 < len(vowels) < len(model.tokenizer)
+    for a, b in zip(sum(free, []), sum(held, []), strict=True):
+        first = next((k + 1 for k, t in enumerate(a.ids.tolist()) if t in vowels), 8)
+        assert b.ids.tolist() == a.ids.tolist()[:first]
+        assert b.ended == (b.ids[-1] in vowels)
+    network = net("llama")
+    network.generation_config.eos_token_id = int(free[0][0].ids[1])
+    ended = continuations(Model(network, tokenizer(), "toy"), TEXTS[:1], 8, samples=6, temperature=1.0)[0][0]
+    assert ended.ended
+    assert ended.ids.tolist() == free[0][0].ids.tolist()[: len(ended.ids)]
+    assert network.generation_config.eos_token_id not in ended.ids
+
+
+def test_an_edit_may_hold_a_value_for_each_row(model):
+    v = 4 * torch.linspace(-1, 1, D).sin()
+
+    def edits(rows):
+        strengths = torch.from_numpy(np.repeat(rows % 2, 2).astype(np.float32))
+        return [Add(Scope("resid_post.1", phase="generated"), strengths[:, None, None] * v)]
+
+    options = {"samples": 2, "temperature": 1.0}
+    plain, edited = continuations(model, TEXTS, 6, **options), continuations(model, TEXTS, 6, edits=edits, **options)
+    all_ = continuations(model, TEXTS, 6, edits=[Add(Scope("resid_post.1", phase="generated"), v)], **options)
+    for i in range(4):
+        same = all_ if i % 2 else plain
+        assert [s.ids.tolist() for s in edited[i]] == [s.ids.tolist() for s in same[i]]
+    assert [s.ids.tolist() for s in all_[1]] != [s.ids.tolist() for s in plain[1]]
+
+
+def test_nothing_is_left_behind_and_progress_is_told(model):
+    hooks, done = live_hooks(model.net), []
+    continuations(model, TEXTS, 2, advance=done.append)
+    assert sum(done) == len(TEXTS)
+    with pytest.raises(RuntimeError):
+        continuations(model, TEXTS, 2, edits=lambda rows: (_ for _ in ()).throw(RuntimeError("in the middle")))
+    assert live_hooks(model.net) == hooks
+
+
+def test_what_is_refused(model):
+    with pytest.raises(ModelError, match="cannot continue a text"):
+        continuations(Model(net("bert"), tokenizer(), "bert"), TEXTS, 2)
+    with pytest.raises(ModelError, match="toy takes 128: ask for fewer"):
+        continuations(model, TEXTS, 125)
+    with pytest.raises(ValueError, match="samples and max_new_tokens must be at least 1, got 0 and 2"):
+        continuations(model, TEXTS, 2, samples=0)
+    with pytest.raises(ValueError, match="samples are all alike at temperature 0"):
+        continuations(model, TEXTS, 2, samples=2)
