@@ -54,7 +54,7 @@ def test_codes_take_any_kind_in_order_of_appearance():
     [
         (["a"] * 5, 2, "all rows are in one group"),
         (["a", "b", "b"], 3, "2 groups cannot fill 3 folds; use at most 2"),
-        (["a", None, "b"], 2, r"1 rows have no group \(first: row 1\)"),
+        (["a", None, "b"], 2, r"1 rows have no group \(first: row 2\)"),
         ([1.0, float("nan"), 2.0], 2, "have no group"),
         (["a", "b"], 1, "at least 2, got 1"),
         (["a", "b"], 3, "2 rows cannot fill 3 folds"),

@@ -118,24 +118,72 @@ BAD = {
     "no such span": (dict(spans={"x": ("s", "end")}), {}, r"no column 'end'"),
     "label twice": (dict(labels=("y", "y")), {}, r"names a column twice"),
     "input as label": (dict(labels=("text",)), {}, r"cannot also be a label"),
-    "empty input": ({}, dict(text=["a", " ", "b"], s=[0, 0, 0], e=[1, 1, 1]), r"input column 'text' is empty at row 1"),
-    "missing input": ({}, dict(text=["a", "b", None], s=[0, 0, 0], e=[1, 1, 1]), r"is empty at row 2"),
-    "input not text": ({}, dict(text=["a", 3, "b"]), r"must be text, and row 1 is int \(3\)"),
-    "half a character": ({}, dict(text=pd.Series(["a", "b\ud800", "c"], dtype=object)), r"lone surrogate\) at row 1"),
-    "NaN label": ({}, dict(y=[1.0, np.nan, np.nan]), r"label 'y' is missing at row 1 \(2 in all\)"),
-    "infinite label": ({}, dict(y=[1.0, 2.0, np.inf]), r"label 'y' is infinite at row 2"),
-    "mixed label": ({}, dict(y=[1.0, 2.0, "three"]), r"mixes numbers and text: row 2 is 'three'"),
-    "mixed label, mostly text": ({}, dict(y=[1.0, "b", "c"]), r"mixes numbers and text: row 0 is 1.0"),
-    "numerals and text": ({}, dict(y=["1", "2", "n.a."]), r"mixes numbers and text: row 2 is 'n.a.'"),
-    "dates": ({}, dict(y=pd.to_datetime(["2001-01-01"] * 3)), r"must be numbers or text, and row 0"),
+    "empty input": (
+        {},
+        dict(text=["a", " ", "b"], s=[0, 0, 0], e=[1, 1, 1]),
+        r"input column 'text' is empty at row 2 of the data",
+    ),
+    "missing input": (
+        {},
+        dict(text=["a", "b", None], s=[0, 0, 0], e=[1, 1, 1]),
+        r"is empty at row 3 of the data",
+    ),
+    "input not text": (
+        {},
+        dict(text=["a", 3, "b"]),
+        r"must be text, and row 2 of the data is int \(3\)",
+    ),
+    "half a character": (
+        {},
+        dict(text=pd.Series(["a", "b\ud800", "c"], dtype=object)),
+        r"lone surrogate\) at row 2 of the data",
+    ),
+    "NaN label": (
+        {},
+        dict(y=[1.0, np.nan, np.nan]),
+        r"label 'y' is missing at row 2 of the data \(2 in all\)",
+    ),
+    "infinite label": ({}, dict(y=[1.0, 2.0, np.inf]), r"label 'y' is infinite at row 3 of the data"),
+    "mixed label": (
+        {},
+        dict(y=[1.0, 2.0, "three"]),
+        r"mixes numbers and text: row 3 of the data is 'three'",
+    ),
+    "mixed label, mostly text": (
+        {},
+        dict(y=[1.0, "b", "c"]),
+        r"mixes numbers and text: row 1 of the data is 1.0",
+    ),
+    "numerals and text": (
+        {},
+        dict(y=["1", "2", "n.a."]),
+        r"mixes numbers and text: row 3 of the data is 'n.a.'",
+    ),
+    "dates": (
+        {},
+        dict(y=pd.to_datetime(["2001-01-01"] * 3)),
+        r"must be numbers or text, and row 1 of the data",
+    ),
     "huge label": ({}, dict(y=pd.Series([1, 2, 10**400], dtype=object)), r"too large for a float"),
-    "missing group": ({}, dict(where=["a", None, "c"]), r"group 'where' is missing at row 1"),
-    "list group": ({}, dict(where=["a", [1], "c"]), r"group 'where' must be numbers or text, and row 1"),
-    "span too long": ({}, dict(e=[5, 99, 4]), r"span 'city' is out of range at row 1: 0 to 99 in a text of 11"),
-    "empty span": ({}, dict(e=[5, 4, 0]), r"out of range at row 2: 0 to 0"),
-    "negative span": ({}, dict(s=[0, 0, -1]), r"out of range at row 2"),
-    "fractional span": ({}, dict(s=[0, 0.5, 0]), r"whole numbers in 's', and row 1 is 0.5"),
-    "missing span": ({}, dict(s=[0, np.nan, 0]), r"whole numbers in 's', and row 1 is nan"),
+    "missing group": (
+        {},
+        dict(where=["a", None, "c"]),
+        r"group 'where' is missing at row 2 of the data",
+    ),
+    "list group": (
+        {},
+        dict(where=["a", [1], "c"]),
+        r"group 'where' must be numbers or text, and row 2 of the data",
+    ),
+    "span too long": (
+        {},
+        dict(e=[5, 99, 4]),
+        r"span 'city' is out of range at row 2 of the data: 0 to 99 in a text of 11",
+    ),
+    "empty span": ({}, dict(e=[5, 4, 0]), r"out of range at row 3 of the data: 0 to 0"),
+    "negative span": ({}, dict(s=[0, 0, -1]), r"out of range at row 3 of the data"),
+    "fractional span": ({}, dict(s=[0, 0.5, 0]), r"whole numbers in 's', and row 2 of the data is 0.5"),
+    "missing span": ({}, dict(s=[0, np.nan, 0]), r"whole numbers in 's', and row 2 of the data is nan"),
 }
 
 
@@ -150,7 +198,7 @@ def test_bad_tables_are_refused(case):
 def test_bad_shapes_are_refused():
     with pytest.raises(DataError, match="no rows"):
         examples(table().iloc[:0])
-    with pytest.raises(DataError, match=r"index is not unique: row 1 repeats 0; use frame.reset_index"):
+    with pytest.raises(DataError, match=r"index is not unique: row 2 of the data repeats 0; use frame.reset_index"):
         examples(table().set_index(pd.Index([0, 0, 1])))
     with pytest.raises(DataError, match="column 'y' appears twice"):
         examples(pd.concat([table(), table()[["y"]]], axis=1))
@@ -169,5 +217,5 @@ def test_questions_that_cannot_be_answered():
         examples().classes("knd")
     with pytest.raises(DataError, match=r"which label.*have 2: y, kind"):
         examples(labels=("y", "kind")).classes()
-    with pytest.raises(DataError, match="missing at row 0"):
+    with pytest.raises(DataError, match="missing at row 1 of the data"):
         examples(table(z=[None, 1, 2])).target("z")

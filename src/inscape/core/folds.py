@@ -43,7 +43,7 @@ def group_codes(groups: Sequence[Any] | np.ndarray, n: int | None = None) -> Int
     if (codes < 0).any():
         first = int(np.flatnonzero(codes < 0)[0])
         raise DataError(
-            f"groups: {int((codes < 0).sum())} rows have no group (first: row {first}); fill them in or drop those rows."
+            f"groups: {int((codes < 0).sum())} rows have no group (first: row {first + 1}); fill them in or drop those rows."
         )
     return codes.astype(np.int64)
 

@@ -1,6 +1,6 @@
 """What a column of a table holds, and whether it can play its part.
 
-Each check raises one `DataError` that names the first bad row (by position, counted from 0) and the cure. A column is
+Each check raises one `DataError` that names the first bad row, counted from 1 below the header, and the cure. A column is
 *number* (integers, floats, booleans), *text*, *mixed* (both) or *other* (dates, lists), missing values aside.
 """
 
@@ -90,6 +90,16 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
+def nth(row: int) -> str:
+    """A row by its place, as people count.
+
+    Example:
+        >>> nth(0)
+        'row 1 of the data'
+    """
+    return f"row {int(row) + 1} of the data"
+
+
 def check_shape(frame: pd.DataFrame) -> None:
     """Rows there are, and names of rows and columns are unique."""
     if not all(isinstance(name, str) for name in frame.columns):
@@ -103,7 +113,7 @@ def check_shape(frame: pd.DataFrame) -> None:
     if frame.index.has_duplicates:
         where = int(np.flatnonzero(frame.index.duplicated())[0])
         raise DataError(
-            f"the index is not unique: row {where} repeats {shown(frame.index[where])}; use frame.reset_index(drop=True)."
+            f"the index is not unique: {nth(where)} repeats {shown(frame.index[where])}; use frame.reset_index(drop=True)."
         )
 
 
@@ -118,17 +128,17 @@ def check_input(column: pd.Series) -> None:
     for row, value in enumerate(column.astype(object)):
         found = value_kind(value)
         if found == "empty" or (found == "text" and not value.strip()):
-            raise DataError(f"the input column {column.name!r} is empty at row {row}; remove the row or fill it in.")
+            raise DataError(f"the input column {column.name!r} is empty at {nth(row)}; remove the row or fill it in.")
         if found != "text":
             raise DataError(
-                f"the input column {column.name!r} must be text, and row {row} is {type(value).__name__} ({shown(value)}); "
+                f"the input column {column.name!r} must be text, and {nth(row)} is {type(value).__name__} ({shown(value)}); "
                 "choose another column with input=... or convert it."
             )
         try:
             value.encode("utf-8")
         except UnicodeEncodeError:
             raise DataError(
-                f"the input column {column.name!r} has half a character (a lone surrogate) at row {row}; repair the text."
+                f"the input column {column.name!r} has half a character (a lone surrogate) at {nth(row)}; repair the text."
             ) from None
 
 
@@ -138,30 +148,30 @@ def check_label(column: pd.Series) -> None:
     cure = "remove the rows, or leave the column out of labels"
     for row, one in enumerate(found):
         if one == "empty" or (one == "text" and not values[row].strip()):
-            raise DataError(f"label {column.name!r} is missing at row {row} ({found.count('empty')} in all); {cure}.")
+            raise DataError(f"label {column.name!r} is missing at {nth(row)} ({found.count('empty')} in all); {cure}.")
         if one == "other":
             raise DataError(
-                f"label {column.name!r} must be numbers or text, and row {row} is {shown(values[row])}; {cure}."
+                f"label {column.name!r} must be numbers or text, and {nth(row)} is {shown(values[row])}; {cure}."
             )
     row = numerals_among_text(column) if found[0] == "text" else None
     if len(set(found)) > 1:
         row = found.index("text" if found.count("text") <= found.count("number") else "number")
     if row is not None:
-        raise DataError(f"label {column.name!r} mixes numbers and text: row {row} is {shown(values[row])}; {cure}.")
+        raise DataError(f"label {column.name!r} mixes numbers and text: {nth(row)} is {shown(values[row])}; {cure}.")
     if found[0] == "number":
         bad = np.flatnonzero(~np.isfinite(numbers(column)))
         if bad.size:
-            raise DataError(f"label {column.name!r} is infinite at row {bad[0]}; {cure}.")
+            raise DataError(f"label {column.name!r} is infinite at {nth(int(bad[0]))}; {cure}.")
 
 
 def check_group(column: pd.Series) -> None:
     """Every example has a group, a number or text."""
     for row, (one, value) in enumerate(zip(kinds(column), column.astype(object), strict=True)):
         if one == "empty" or (one == "text" and not value.strip()):
-            raise DataError(f"group {column.name!r} is missing at row {row}; fill it in, or remove the row.")
+            raise DataError(f"group {column.name!r} is missing at {nth(row)}; fill it in, or remove the row.")
         if one == "other":
             raise DataError(
-                f"group {column.name!r} must be numbers or text, and row {row} is {shown(value)}; convert it."
+                f"group {column.name!r} must be numbers or text, and {nth(row)} is {shown(value)}; convert it."
             )
 
 
@@ -174,12 +184,12 @@ def check_span(name: str, start: pd.Series, end: pd.Series, text: pd.Series) -> 
         bad = [row for row, yes in enumerate(whole) if not yes]
         if bad:
             raise DataError(
-                f"span {name!r} needs whole numbers in {column.name!r}, and row {bad[0]} is {shown(column.iloc[bad[0]])}; "
+                f"span {name!r} needs whole numbers in {column.name!r}, and {nth(bad[0])} is {shown(column.iloc[bad[0]])}; "
                 "give character positions, counted from 0."
             )
     for row, (a, b, value) in enumerate(zip(numbers(start), numbers(end), text.astype(object), strict=True)):
         if not 0 <= a < b <= len(value):
             raise DataError(
-                f"span {name!r} is out of range at row {row}: {int(a)} to {int(b)} in a text of {len(value)} characters; "
+                f"span {name!r} is out of range at {nth(row)}: {int(a)} to {int(b)} in a text of {len(value)} characters; "
                 "a span is half-open and not empty, 0 ≤ start < end ≤ length."
             )
