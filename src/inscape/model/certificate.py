@@ -51,7 +51,7 @@ class Certificate:
         """The sites that failed items concern, with the reason."""
         out: dict[Site, str] = {}
         for item in self.items:
-            if not item.passed:
+            if not item.passed and item.sites:
                 concerned = set(sites) if item.sites == ("*",) else set(select(item.sites, sites))
                 for site in concerned:
                     out.setdefault(site, f"{item.name}: {item.reason}")

@@ -30,6 +30,7 @@ from inscape.store.feed import inputs_of
 from inscape.store.inputs import Inputs
 from inscape.store.lock import WriterLock
 from inscape.store.progress import Meter, Watcher
+from inscape.store.steps import cost
 from inscape.store.writer import disk_errors, settled, tidy
 
 log = logging.getLogger(__name__)
@@ -78,9 +79,9 @@ def add_sites(
         done = len(journal.done) if len(journal.done) < len(fragments) else len(fragments) - 1
         left = [span for parts in spans[done:] for span in parts]
         limits = recipe["budget"], recipe["overhead"]
-        cost = sum(plan.cost(inputs.keys(s), inputs.lengths[slice(*s)], *limits) for s in left)
+        tokens = sum(cost(inputs, s, *limits) for s in left)
         rows = int(sum(inputs.rows[slice(*s)].sum() for s in left))
-        with Meter(f"harvest {model.name}", rows, cost, progress) as meter:
+        with Meter(f"harvest {model.name}", rows, tokens, progress) as meter:
             for number in range(done, len(fragments)):
                 stream = _Stream(model, inputs, wanted, spans[number], entries, settings, meter)
                 fragment, schema = stream.merged_into(fragments[number])

@@ -51,8 +51,9 @@ class ArrayInputs(Inputs):
         count = len(next(iter(self.arrays.values())))
         self.reduce = "mean" if at == "mean" else "none"
         self._positions = np.array(which[at], dtype=np.int64)
-        self.lengths = np.full(count, positions, dtype=np.int64)
-        self.rows = np.full(count, 1 if self.reduce == "mean" else len(self._positions), dtype=np.int64)
+        each = 1 if self.reduce == "mean" else len(self._positions)
+        self.lengths = np.broadcast_to(np.int64(positions), count)  # one number, however many examples
+        self.rows = np.broadcast_to(np.int64(each), count)
         self.table = numbered(count)
         self._keys = self._hashed(count)
         self.data = hashlib.sha256(self._keys).hexdigest()

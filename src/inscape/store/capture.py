@@ -1,9 +1,9 @@
-"""One shard: the activations of a run of examples, in one pass over batches of near-equal length.
+"""One shard: the activations of a run of examples, pass by pass as `inscape.store.steps` lays them out.
 
-For each batch the model is asked for all sites at the positions wanted and nothing else leaves it. Rows land in
-(example, position) order whatever the order of computing. ``reduce = "mean"`` averages an example's positions in
-float64. Values that are NaN or infinite are counted by site; where float16 would turn a finite value into infinity the
-shard is refused.
+For each pass the model is asked for all sites at the positions wanted and nothing else leaves it. Positions of a shared
+prefix come from the prefix's own pass. Rows land in (example, position) order whatever the order of computing.
+``reduce = "mean"`` averages an example's positions in float64. Values that are NaN or infinite are counted by site; where
+float16 would turn a finite value into infinity the shard is refused (`inscape.store.landing`).
 
 Cost: one forward pass over the padded tokens of the shard's distinct inputs; memory of the shard's vectors plus one
 batch's activations.
@@ -18,11 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inscape.core.errors import StoreError
 from inscape.core.site import Site
-from inscape.store import plan
-from inscape.store.columns import TORCH
+from inscape.model import prefix as prefixes
 from inscape.store.inputs import Inputs, by_position
+from inscape.store.landing import Landing
+from inscape.store.steps import Step, steps_of
+
+#: points whose tensors are the residual stream, or what is read from or added to it: as wide as the configuration says
+_STREAM = ("embed", "resid_pre", "attn_in", "attn_out", "resid_mid", "mlp_in", "mlp_out", "resid_post", "final_norm")
 
 
 @dataclass
@@ -48,9 +51,18 @@ class Shard:
 
 
 def widths(model, inputs: Inputs, sites: Sequence[Site]) -> dict[Site, int]:
-    """The width of every site, from the shortest example; a site that has no vector at each position is refused."""
-    found = model.run(inputs.batch(model, [int(inputs.lengths.argmin())]), capture=list(sites))
-    return {site: int(by_position(model, site, found).shape[-1]) for site in sites}
+    """The width of every site; a site that has no vector at each position is refused.
+
+    Those of the residual stream of a text model are read from its configuration, others learnt once a model from the
+    shortest example.
+    """
+    known: dict[Site, int] = model.notes.setdefault("widths", {})
+    if inputs.text and model.family is not None:
+        known.update({site: int(model.atlas.config.hidden_size) for site in sites if site.point in _STREAM})
+    if unknown := [site for site in sites if site not in known]:
+        found = model.run(inputs.batch(model, [int(inputs.lengths.argmin())]), capture=unknown)
+        known.update({site: int(by_position(model, site, found).shape[-1]) for site in unknown})
+    return {site: known[site] for site in sites}
 
 
 def capture(
@@ -84,21 +96,20 @@ def capture(
         StoreError: NaN or infinity (unless kept), or a value that float16 cannot hold; named with site and example.
     """
     examples = np.arange(*span)
-    first, which = plan.unique(inputs.keys(span))
-    distinct = examples[first]
+    laid = steps_of(inputs, span, budget, overhead)
+    distinct = laid.distinct
     ends = np.cumsum(inputs.rows[distinct])
-    held = {site: torch.empty(int(ends[-1]), wide[site], dtype=TORCH[dtype]) for site in sites}
-    flagged: set[Site] = set()
-    for chosen in plan.batches_by_length(inputs.lengths[distinct], budget, overhead):
-        members = distinct[chosen]
-        where = torch.from_numpy(_runs(ends[chosen] - inputs.rows[members], inputs.rows[members]))
-        for site, x in _run(model, inputs, members, sites).items():
-            if _unfit(site, x, members, dtype, nonfinite):
-                flagged.add(site)
-            held[site][where] = x.to("cpu", TORCH[dtype])
-        report(len(where), int(inputs.lengths[members].max()) * len(members))
-    if len(first) < len(examples):
-        fan = torch.from_numpy(_runs((ends - inputs.rows[distinct])[which], inputs.rows[examples]))
+    landing = Landing({site: wide[site] for site in sites}, int(ends[-1]), dtype, nonfinite == "refuse")
+    for step in laid.steps:
+        counts = inputs.rows[step.members]
+        where = _runs(ends[np.searchsorted(distinct, step.members)] - counts, counts)
+        run = _behind if step.rows else _whole
+        landing.put(run(model, inputs, step, sites, budget), torch.from_numpy(where), int(step.members[0]))
+        report(len(where), step.tokens)
+    landing.finish()
+    held = landing.held
+    if len(distinct) < len(examples):
+        fan = torch.from_numpy(_runs((ends - inputs.rows[distinct])[laid.which], inputs.rows[examples]))
         held = {site: x[fan] for site, x in held.items()}
         report(len(fan) - int(ends[-1]), 0)
     return Shard(
@@ -106,7 +117,7 @@ def capture(
         np.concatenate([inputs.kept(i) for i in range(*span)]).astype(np.int32),
         np.concatenate([inputs.ids(i) for i in range(*span)]).astype(np.int32),
         held,
-        {str(site): int((~torch.isfinite(held[site])).sum()) for site in sites if site in flagged},
+        {str(site): int((~torch.isfinite(held[site])).sum()) for site in sites if site in landing.flagged},
     )
 
 
@@ -116,46 +127,88 @@ def _runs(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.repeat(starts - before, counts) + np.arange(int(counts.sum()))
 
 
-def _run(model, inputs: Inputs, members: np.ndarray, sites: Sequence[Site]) -> dict[Site, Tensor]:
-    """One forward pass: site → (rows, width), members in order."""
-    kept = [inputs.positions(i) for i in members.tolist()]
-    counts = np.array([len(k) for k in kept])
-    at = np.zeros((len(members), max(1, int(counts.max()))), dtype=np.int64)
-    for row, positions in enumerate(kept):
-        at[row, : len(positions)] = positions
-    real = torch.from_numpy(np.arange(at.shape[1])[None] < counts[:, None])
-    asked = torch.from_numpy(at)
-    found = model.run(inputs.batch(model, members), capture=list(sites), at=asked if inputs.text else None)
-    return {site: _rows(by_position(model, site, found), inputs, asked, real) for site in sites}
+def _whole(model, inputs: Inputs, step: Step, sites: Sequence[Site], _budget: int) -> dict[Site, Tensor]:
+    """A pass of whole examples: site → (rows, width), members in order."""
+    kept = [inputs.positions(i) for i in step.members.tolist()]
+    asked = _padded(kept)
+    batch = inputs.batch(model, step.members)
+    found = model.run(batch, capture=list(sites), at=torch.from_numpy(asked) if inputs.text else None)
+    out = {}
+    for site in sites:
+        x = by_position(model, site, found)
+        if inputs.text:
+            spots = [np.arange(len(k)) + row * x.shape[1] for row, k in enumerate(kept)]
+        elif inputs.reduce == "mean":
+            out[site] = x.double().mean(1)  # of all the positions it has, which may be another site's or not
+            continue
+        else:
+            spots = [k + row * x.shape[1] for row, k in enumerate(kept)]
+        out[site] = _rows(x.flatten(0, 1), spots, inputs.reduce)
+    return out
 
 
-def _rows(x: Tensor, inputs: Inputs, asked: Tensor, real: Tensor) -> Tensor:
-    """(batch, positions, width) → (rows, width): the real positions in order, or their mean."""
-    if inputs.reduce == "mean":
-        if not inputs.text:
-            return x.double().mean(1)
-        real = real.to(x.device)
-        return torch.where(real[..., None], x, 0).double().sum(1) / real.sum(1, keepdim=True)
-    if not inputs.text:
-        x = x[torch.arange(len(x))[:, None], asked]
-    return x[:, 0] if x.shape[1] == 1 and bool(real.all()) else x[real.to(x.device)]
+def _behind(model, inputs: Inputs, step: Step, sites: Sequence[Site], budget: int) -> dict[Site, Tensor]:
+    """A pass of what follows shared prefixes: site → (rows, width), members in order.
+
+    Rows are looked up in one table a site: those kept of the prefixes, then those of this pass.
+    """
+    sharing = inputs.sharing
+    assert sharing is not None
+    held = sharing.held(model, sorted({row.which for row in step.rows}), sites, budget)
+    first, base = {}, 0  # where the rows kept of each prefix begin
+    for which in held:
+        first[which], base = base, base + len(sharing.common[which].kept)
+    rows, asked, places = [], [], []
+    for row in step.rows:
+        common, length = sharing.common[row.which], held[row.which].length
+        after = [inputs.tokens[i].ids[length:] for i in row.members.tolist()]
+        starts = np.concatenate([[0], np.cumsum([len(ids) for ids in after])])
+        rows.append(prefixes.Row(held[row.which], after))
+        wanted: list[np.ndarray] = []
+        count = 0
+        for start, i in zip(starts, row.members.tolist(), strict=False):
+            at = inputs.positions(i)
+            own = at[at >= length] - length + start
+            shared = first[row.which] + np.searchsorted(common.kept, at[at < length])
+            places.append((len(asked), shared, np.arange(count, count + len(own))))
+            wanted.append(own)
+            count += len(own)
+        asked.append(np.concatenate(wanted))
+    at = _padded(asked)
+    found = prefixes.resume(model, rows, sites, torch.from_numpy(at))
+    spots = [np.concatenate([shared, base + row * at.shape[1] + own]) for row, shared, own in places]
+    out = {}
+    for site in sites:
+        parts = [
+            by_position(model, site, held[which].activations)[0] for which in held if len(sharing.common[which].kept)
+        ]
+        table = by_position(model, site, found).flatten(0, 1)
+        out[site] = _rows(torch.cat([*parts, table]) if parts else table, spots, inputs.reduce)
+    return out
 
 
-def _unfit(site: Site, x: Tensor, members: np.ndarray, dtype: str, nonfinite: str) -> bool:
-    """Whether values are NaN or infinite; refuses them unless kept, and always what the disk's dtype cannot hold."""
-    limit = torch.finfo(TORCH[dtype]).max
-    if not x.numel() or float(x.abs().amax()) <= limit:  # a NaN makes the comparison false
-        return False
-    wrong = ~torch.isfinite(x)
-    if wrong.any() and nonfinite == "refuse":
-        raise StoreError(
-            f"{int(wrong.sum())} activations of {site} are NaN or infinite in the batch with example {int(members[0])}; "
-            "open the model in float32, or pass nonfinite='keep' to store them as they are."
-        )
-    largest = float(torch.where(wrong, 0, x).abs().amax())
-    if largest > limit:
-        raise StoreError(
-            f"{site} reaches {largest:.6g}, and {dtype} ends at {limit:.6g}; harvest with dtype='float32'"
-            f"{' or bfloat16' if dtype == 'float16' else ''}."
-        )
-    return bool(wrong.any())
+def _padded(lists: Sequence[np.ndarray]) -> np.ndarray:
+    """Lists of positions as one array, the short ones filled up with 0; at least one position wide."""
+    out = np.zeros((len(lists), max(1, *map(len, lists))), dtype=np.int64)
+    for row, values in enumerate(lists):
+        out[row, : len(values)] = values
+    return out
+
+
+def _rows(table: Tensor, spots: Sequence[np.ndarray], reduce: str) -> Tensor:
+    """Rows of a table (entries, width) for each example, one after another, or the mean of each example's."""
+    if reduce == "mean":
+        real = np.arange(max(map(len, spots)))[None] < np.array([len(s) for s in spots])[:, None]
+        chosen = table[_on(table, _padded(spots))]
+        kept = _on(table, real)
+        return torch.where(kept[..., None], chosen, 0).double().sum(1) / kept.sum(1, keepdim=True)
+    chosen_flat = np.concatenate(spots)
+    if len(chosen_flat) == len(table) and np.array_equal(chosen_flat, np.arange(len(table))):
+        return table
+    return table.index_select(0, _on(table, chosen_flat))
+
+
+def _on(x: Tensor, index: np.ndarray) -> Tensor:
+    """An index on a tensor's device, without waiting for it."""
+    found = torch.from_numpy(index)
+    return found.pin_memory().to(x.device, non_blocking=True) if x.is_cuda else found

@@ -20,8 +20,10 @@ from inscape.core.batch import Batch, Tokens
 from inscape.core.errors import DataError
 from inscape.core.site import Site
 from inscape.data.examples import Examples
+from inscape.store import plan
 from inscape.store.arrays import ArrayInputs, real_lengths
 from inscape.store.inputs import Inputs, TextInputs, TokenInputs, by_position
+from inscape.store.prefix import shared
 
 #: what may be harvested: a table or texts; tokens; or arrays whose first axis is the example
 Fed = (
@@ -43,8 +45,9 @@ def inputs_of(
     at: str,
     prompt: str | None,
     sites: Sequence[Site],
+    share: bool = True,
 ) -> Inputs:
-    """The inputs that examples of any kind make.
+    """The inputs that examples of any kind make; with `share`, beginnings in common are computed once.
 
     Raises:
         DataError: there are no examples, a prompt for an array, or sites of an array network that give different
@@ -63,11 +66,11 @@ def inputs_of(
         )
     if texts:
         table = given if isinstance(given, Examples) else Examples(pd.DataFrame({"text": list(given)}), "text")
-        return TextInputs(model, table, at, prompt)
+        return _sharing(model, TextInputs(model, table, at, prompt), share)
     if prompt is not None:
         raise DataError("a prompt is for texts, and these examples are an array; leave prompt out.")
     if (ready := _tokens(model, given)) is not None:
-        return TokenInputs(ready, at)
+        return _sharing(model, TokenInputs(ready, at), share)
     given = given if isinstance(given, (Batch, np.ndarray, Tensor)) else np.stack([np.asarray(x) for x in given])
     found = model.run(ArrayInputs(_head(given), "all").batch(model, [0]), capture=list(sites))
     counts = {str(site): by_position(model, site, found).shape[1] for site in sites}
@@ -75,6 +78,13 @@ def inputs_of(
         said = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:4])
         raise DataError(f"these sites have different numbers of positions ({said}); harvest with at='mean', or apart.")
     return ArrayInputs(given, at, max(counts.values()))
+
+
+def _sharing(model: Any, inputs: TokenInputs, share: bool) -> TokenInputs:
+    if share:
+        overhead = plan.limits(model.device)[1]
+        inputs.sharing = shared(model, [t.ids for t in inputs.tokens], inputs.positions, overhead)
+    return inputs
 
 
 def _tensor(x: Any) -> Tensor:

@@ -18,6 +18,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ from inscape.store.capture import widths
 from inscape.store.feed import inputs_of
 from inscape.store.harvest import ACCELERATOR, CPU, SHARD_BYTES
 from inscape.store.inputs import Inputs
+from inscape.store.prefix import held_tokens
 from inscape.store.room import free_disk, free_memory
+from inscape.store.steps import Step, steps_of
 
 _HELD = 3  # shards: one being computed, one waiting, one being written
 _SHARD_ENTRY = 350  # bytes of the manifest that a shard's files and hashes take
@@ -83,7 +86,7 @@ class Forecast:
         folder: where the store would be.
         examples, rows: how many; one row is one example at one position.
         tokens: tokens of all examples.
-        padded_tokens: tokens computed: distinct inputs, padded to their batches.
+        padded_tokens: tokens computed: distinct inputs, padded to their batches; a shared prefix once.
         batches, shards: how many passes and commits.
         bytes: of the finished store.
         memory: bytes of the process at its peak, the network included.
@@ -150,6 +153,7 @@ def forecast(
     dtype: str = "float32",
     budget: int | None = None,
     prompt: str | None = None,
+    prefix: bool = True,
     shard_bytes: int = SHARD_BYTES,
     strata: int = 6,
     limit: float = 20.0,
@@ -157,7 +161,7 @@ def forecast(
     """Say what `inscape.store.harvest.harvest` with the same arguments will take.
 
     Args:
-        model, examples, sites, at, to, dtype, budget, prompt, shard_bytes: as the harvest takes them.
+        model, examples, sites, at, to, dtype, budget, prompt, prefix, shard_bytes: as the harvest takes them.
         strata: how many batches to time, spread over the lengths.
         limit: seconds after which no more batches are timed.
 
@@ -169,7 +173,7 @@ def forecast(
     """
     start = time.perf_counter()
     wanted: list[Site] = model.select(sites)
-    inputs = inputs_of(model, examples, at, prompt, wanted)
+    inputs = inputs_of(model, examples, at, prompt, wanted, prefix)
     wide = widths(model, inputs, wanted)
     row_bytes = sum(wide.values()) * (4 if dtype == "float32" else 2)
     limits = CPU if model.device.type == "cpu" else ACCELERATOR
@@ -178,10 +182,12 @@ def forecast(
     recipe = keys.recipe(model, inputs, **settings)
     folder = keys.cache_folder(manifests.digest(recipe)) if to is None else Path(to)
     spans = plan.shards(inputs.rows, recipe["shard_rows"])
-    batches = [b for span in spans for b in _batches(inputs, span, recipe["budget"], recipe["overhead"])]
+    laid = [steps_of(inputs, span, recipe["budget"], recipe["overhead"]).steps for span in spans]
+    steps = [step for shard in laid for step in shard]
+    begun = _begun(inputs, laid, recipe["budget"])
     prepare = time.perf_counter() - start
 
-    passes = sample.timed(model, inputs, wanted, batches, wide=wide, dtype=dtype, strata=strata, limit=limit)
+    passes = sample.timed(model, inputs, wanted, steps, wide=wide, dtype=dtype, strata=strata, limit=limit)
     rows = int(inputs.rows.sum())
     vectors = rows * row_bytes
     try:
@@ -193,6 +199,7 @@ def forecast(
     manifest = len(json.dumps(certificate)) + _SHARD_ENTRY * len(spans)
     total = manifest + (int(wrote.bytes * scale) if scale else vectors)
     writing = wrote.seconds * max(1.0, scale)
+    computing = passes.estimate + passes.prefix_token * sum(begun)
     largest = max(int(inputs.rows[slice(*span)].sum()) for span in spans) * row_bytes
     held = largest * min(_HELD, len(spans))
     disk, memory = free_disk(folder), free_memory()
@@ -208,15 +215,15 @@ def forecast(
         examples=len(inputs),
         rows=rows,
         tokens=int(inputs.lengths.sum()),
-        padded_tokens=int(sum(len(b) * int(inputs.lengths[b].max()) for b in batches)),
-        batches=len(batches),
+        padded_tokens=sum(step.tokens for step in steps) + sum(begun),
+        batches=len(steps) + len(begun),
         shards=len(spans),
         bytes=total,
         memory=_peak() + held,
         more_memory=held,
-        seconds=prepare + max(passes.estimate, writing) + writing / len(spans),
+        seconds=prepare + max(computing, writing) + writing / len(spans),
         prepare_seconds=prepare,
-        pass_seconds=passes.estimate,
+        pass_seconds=computing,
         write_seconds=writing,
         free_disk=disk,
         free_memory=memory,
@@ -226,10 +233,13 @@ def forecast(
     )
 
 
-def _batches(inputs: Inputs, span: tuple[int, int], budget: int, overhead: int) -> list[np.ndarray]:
-    """The batches of one shard, as `inscape.store.capture` makes them."""
-    distinct = span[0] + plan.unique(inputs.keys(span))[0]
-    return [distinct[chosen] for chosen in plan.batches_by_length(inputs.lengths[distinct], budget, overhead)]
+def _begun(inputs: Inputs, laid: Sequence[Sequence[Step]], budget: int) -> list[int]:
+    """Tokens of each pass of a prefix alone: once each where all can be held, else once a shard."""
+    if inputs.sharing is None:
+        return []
+    sizes = [len(common.ids) for common in inputs.sharing.common]
+    shards = [{row.which for step in shard for row in step.rows} for shard in laid]
+    return sizes if sum(sizes) <= held_tokens(budget) else [sizes[which] for shard in shards for which in sorted(shard)]
 
 
 def _smaller(

@@ -25,15 +25,15 @@ from inscape.store import plan
 from inscape.store.capture import capture, widths
 from inscape.store.columns import Disk, site_entry
 from inscape.store.feed import Fed, inputs_of
+from inscape.store.plan import ACCELERATOR, CPU
 from inscape.store.progress import Meter, Watcher
 from inscape.store.rows import columns_of, schema_of, table_of
+from inscape.store.steps import cost
 from inscape.store.store import Store
 from inscape.store.writer import Writer, refuse_other
 
 log = logging.getLogger(__name__)
 
-#: padded tokens a batch, and what a pass costs besides in tokens: a few cores are busy with little, an accelerator is not
-CPU, ACCELERATOR = (1024, plan.OVERHEAD), (16_384, 1000)
 #: bytes of vectors a shard: what is lost at most when a harvest is killed, and what is held in memory
 SHARD_BYTES = 32 << 20
 _MOST_ROWS = 1_000_000  # one fragment is one file
@@ -50,6 +50,7 @@ def harvest(
     budget: int | None = None,
     prompt: str | None = None,
     nonfinite: str = "refuse",
+    prefix: bool = True,
     shard_bytes: int = SHARD_BYTES,
     progress: bool | Watcher | None = None,
 ) -> Store:
@@ -66,6 +67,8 @@ def harvest(
         budget: padded tokens a batch.
         prompt: a template with one ``{}`` that each text is set into.
         nonfinite: ``"refuse"`` stops at a NaN or infinite activation; ``"keep"`` stores and counts them.
+        prefix: whether a beginning that many examples share is computed once (`inscape.store.prefix`); values are then
+            equal to rounding, not to the bit.
         shard_bytes: bytes of vectors between two commits.
         progress: None shows a bar on a terminal, True always, False never; a callable is told instead.
 
@@ -80,7 +83,7 @@ def harvest(
     """
     _check(dtype, budget, nonfinite, shard_bytes)
     wanted: list[Site] = model.select(sites)
-    inputs = inputs_of(model, examples, at, prompt, wanted)
+    inputs = inputs_of(model, examples, at, prompt, wanted, prefix)
     wide = widths(model, inputs, wanted)
     row_bytes = sum(wide.values()) * (4 if dtype == "float32" else 2)
     limits = CPU if model.device.type == "cpu" else ACCELERATOR
@@ -109,10 +112,7 @@ def harvest(
         "inscape": version("inscape"),
     }
     ranges = plan.shards(inputs.rows, recipe["shard_rows"])
-    costs = [
-        plan.cost(inputs.keys(span), inputs.lengths[slice(*span)], recipe["budget"], recipe["overhead"])
-        for span in ranges
-    ]
+    costs = [cost(inputs, span, recipe["budget"], recipe["overhead"]) for span in ranges]
     with Writer(folder, recipe, schema_of(side, head["sites"]), head) as writer:
         done = writer.shards
         if done:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from einops import rearrange
 from torch import Tensor
 
@@ -24,6 +25,7 @@ from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.data.positions import parse, resolve
 from inscape.store.manifest import digest
+from inscape.store.prefix import Sharing
 
 
 class Inputs(ABC):
@@ -36,6 +38,8 @@ class Inputs(ABC):
         rows: rows that each example gives, (n,) int64.
         data: fingerprint of the examples with their labels and group.
         table: what travels beside the vectors, one row an example: id, group and labels.
+        tokens: the examples, where they are tokens.
+        sharing: the beginnings that they share and that are computed once; None where none are.
     """
 
     text: bool
@@ -44,6 +48,8 @@ class Inputs(ABC):
     rows: np.ndarray
     data: str
     table: pd.DataFrame
+    tokens: Sequence[Tokens] = ()
+    sharing: Sharing | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -154,7 +160,8 @@ class TextInputs(TokenInputs):
 
 def numbered(count: int) -> pd.DataFrame:
     """The table of examples that have no ids of their own: their numbers."""
-    return pd.DataFrame({"id": pd.Series(np.arange(count)).astype(str)})
+    # written by Arrow: pandas would make a Python object of each
+    return pd.DataFrame({"id": pa.array(np.arange(count)).cast(pa.string()).to_pandas()})
 
 
 def by_position(model: Any, site: Site, found: Any) -> Tensor:

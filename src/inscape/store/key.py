@@ -23,7 +23,7 @@ from inscape.store.inputs import Inputs, inputs_hash
 #: what stands between a text and its vector, within the package
 _CODE = ("model", "core/batch.py", "core/site.py", "data/positions.py", "data/examples.py")
 _CODE += ("store/capture.py", "store/inputs.py", "store/arrays.py", "store/feed.py")
-_CODE += ("store/plan.py", "store/columns.py")
+_CODE += ("store/plan.py", "store/columns.py", "store/prefix.py", "store/steps.py", "store/landing.py")
 
 
 @cache
@@ -68,6 +68,7 @@ def recipe(model: Any, inputs: Inputs, **settings: Any) -> dict[str, Any]:
         "device": torch.device(model.device).type,
         "data": inputs.data,
         "inputs": inputs_hash(inputs),
+        "prefix": inputs.sharing is not None,
         "code": code_hash(),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         **settings,

@@ -34,6 +34,7 @@ from inscape.store.harvest import ACCELERATOR, CPU, SHARD_BYTES
 from inscape.store.inputs import Inputs
 from inscape.store.lock import WriterLock
 from inscape.store.progress import Meter, Watcher
+from inscape.store.steps import cost
 from inscape.store.streamed import StreamedMoments, loaded, merged, save
 from inscape.store.writer import disk_errors
 
@@ -114,7 +115,7 @@ def moments(
         ranges = plan.shards(inputs.rows, recipe["shard_rows"])
         left = ranges[done:]
         settings = {"budget": recipe["budget"], "overhead": recipe["overhead"]}
-        costs = [plan.cost(inputs.keys(s), inputs.lengths[slice(*s)], *settings.values()) for s in left]
+        costs = [cost(inputs, s, *settings.values()) for s in left]
         rows = int(sum(inputs.rows[slice(*span)].sum() for span in left))
         meter = stack.enter_context(Meter(f"moments {model.name}", rows, sum(costs), progress))
         settings |= {"wide": wide, "dtype": "float32", "nonfinite": "refuse", "report": meter.advance}

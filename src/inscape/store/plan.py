@@ -18,11 +18,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Int
 
 _NEVER = np.iinfo(np.int64).max
 #: what one more pass costs, in tokens: measured at 30 to 90 for 135 M weights on one core
 OVERHEAD = 40
+#: padded tokens a batch, and what a pass costs besides in tokens: a few cores are busy with little, an accelerator is not
+CPU, ACCELERATOR = (1024, OVERHEAD), (16_384, 1000)
 
 
 def batches_by_length(
@@ -50,6 +53,10 @@ def batches_by_length(
         raise ValueError(f"batches_by_length: token_budget must be at least 1, got {token_budget}")
     if len(lengths) and lengths.min() < 1:
         raise ValueError(f"batches_by_length: example {int(lengths.argmin())} has no tokens; remove empty inputs")
+    if len(lengths) and lengths.min() == lengths.max():
+        # arrays, and there may be millions: the fewest passes cost least, and nothing need be searched
+        most = max(1, token_budget // int(lengths[0]))
+        return [np.arange(start, min(len(lengths), start + most)) for start in range(0, len(lengths), most)]
     order = np.argsort(-lengths, kind="stable")
     longest = lengths[order]
     least = np.zeros(len(order) + 1, dtype=np.int64)  # least[j]: cost of the first j examples
@@ -72,17 +79,9 @@ def batches_by_length(
     return batches[::-1]
 
 
-def cost(
-    keys: Sequence[bytes], lengths: Sequence[int] | Int[np.ndarray, " n"], token_budget: int, overhead: int
-) -> int:
-    """Padded tokens that a shard takes: Σ count × longest over the batches of its distinct inputs.
-
-    Example:
-        >>> cost([b"a", b"b", b"a", b"c"], [3, 9, 3, 8], 18, 40)
-        21
-    """
-    lengths = np.asarray(lengths)[unique(keys)[0]]
-    return int(sum(len(b) * lengths[b].max() for b in batches_by_length(lengths, token_budget, overhead)))
+def limits(device: torch.device) -> tuple[int, int]:
+    """Padded tokens a batch and what a pass costs besides, on a kind of device."""
+    return CPU if device.type == "cpu" else ACCELERATOR
 
 
 def shards(rows: Sequence[int] | Int[np.ndarray, " n"], most: int) -> list[tuple[int, int]]:

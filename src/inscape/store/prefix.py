@@ -102,7 +102,7 @@ class Sharing:
                 start = end
         found = []
         for chosen in plan.batches_by_length([row.tokens for row in laid], budget, overhead):
-            for part in self._within([laid[i] for i in chosen], max(_HELD, budget)):
+            for part in self._within([laid[i] for i in chosen], held_tokens(budget)):
                 found.append((part, len(part) * max(row.tokens for row in part)))
         return found
 
@@ -127,9 +127,14 @@ class Sharing:
                 self._held[one, asked] = prefixes.begin(model, common.ids, asked, common.kept)
             self._held.move_to_end((one, asked))
         found = {one: self._held[one, asked] for one in which}
-        while len(self._held) > len(found) and sum(p.length for p in self._held.values()) > max(_HELD, budget):
+        while len(self._held) > len(found) and sum(p.length for p in self._held.values()) > held_tokens(budget):
             self._held.popitem(last=False)
         return found
+
+
+def held_tokens(budget: int) -> int:
+    """Tokens of prefixes that are held at most, but for one that alone has more."""
+    return max(_HELD, budget)
 
 
 def shared(

@@ -5,7 +5,8 @@ would and timed, and stands for its stratum:
 
     seconds ≈ Σ_strata tokens(stratum) × seconds(middle batch) / tokens(middle batch)
 
-The batch with most padded tokens comes first and is not counted: it warms the network up and shows the most memory.
+The batch with most padded tokens comes first and is not counted: it warms the network up and shows the most memory. The
+prefixes that a batch follows are timed apart, since a harvest computes them once.
 
 Cost: ``strata`` + 1 batches, fewer where `limit` seconds are spent; one write of at most 16 MB.
 Reference: stratified sampling, Cochran (1977), Sampling techniques, ch. 5.
@@ -27,8 +28,10 @@ from inscape.core.site import Site
 from inscape.store.capture import Shard, capture
 from inscape.store.columns import site_entry
 from inscape.store.inputs import Inputs
+from inscape.store.prefix import Sharing
 from inscape.store.room import existing
 from inscape.store.rows import columns_of, schema_of, table_of
+from inscape.store.steps import Step
 from inscape.store.writer import Writer, disk_errors
 
 _WRITTEN = 16 << 20
@@ -41,7 +44,8 @@ class Passes(NamedTuple):
         batches: how many were timed.
         tokens: their padded tokens.
         seconds: their time.
-        estimate: seconds that all batches would take.
+        estimate: seconds that all batches would take, without the prefixes that they follow.
+        prefix_token: seconds that a token of a prefix takes; 0 where none is shared.
         shard: rows of the batch with most tokens.
     """
 
@@ -49,6 +53,7 @@ class Passes(NamedTuple):
     tokens: int
     seconds: float
     estimate: float
+    prefix_token: float
     shard: Shard
 
 
@@ -74,6 +79,9 @@ class Some(Inputs):
         self.text, self.reduce, self.data = inputs.text, inputs.reduce, inputs.data
         self.lengths, self.rows = inputs.lengths[members], inputs.rows[members]
         self.table = inputs.table.iloc[members].reset_index(drop=True)
+        self.tokens = [inputs.tokens[i] for i in members.tolist()] if inputs.text else ()
+        if inputs.sharing is not None:
+            self.sharing = Sharing(inputs.sharing.common, inputs.sharing.of[members])
 
     def positions(self, i: int) -> np.ndarray:
         return self._of.positions(int(self._members[i]))
@@ -92,7 +100,7 @@ def timed(
     model: Any,
     inputs: Inputs,
     sites: Sequence[Site],
-    batches: Sequence[np.ndarray],
+    steps: Sequence[Step],
     *,
     wide: dict[Site, int],
     dtype: str,
@@ -105,21 +113,29 @@ def timed(
         model: runs batches.
         inputs: what they are batches of.
         sites: what is captured.
-        batches: members of every batch.
+        steps: every batch.
         wide: width of each site.
         dtype: of the disk.
         strata: how many batches to time.
         limit: seconds after which no more are, once one is.
     """
-    longest = np.array([inputs.lengths[b].max() for b in batches], dtype=np.int64)
-    tokens = longest * np.array([len(b) for b in batches], dtype=np.int64)
-    order = np.argsort(longest, kind="stable")
+    longest = np.array([inputs.lengths[step.members].max() for step in steps], dtype=np.int64)
+    tokens = np.array([step.tokens for step in steps], dtype=np.int64)
+    order = np.lexsort((longest, [bool(step.rows) for step in steps]))
+    prefix_seconds, prefix_tokens = 0.0, 0
     reached = np.cumsum(tokens[order])
     parts = np.minimum((reached - 1) * strata // reached[-1], strata - 1)
 
     def took(which: int) -> tuple[float, Shard]:
-        part = Some(inputs, batches[which])
+        nonlocal prefix_seconds, prefix_tokens
+        part = Some(inputs, steps[which].members)
         start = time.perf_counter()
+        if steps[which].rows and part.sharing is not None:
+            needed = sorted({row.which for row in steps[which].rows})
+            part.sharing.held(model, needed, sites, int(tokens[which]))
+            prefix_seconds += time.perf_counter() - start
+            prefix_tokens += sum(len(part.sharing.common[i].ids) for i in needed)
+            start = time.perf_counter()
         shard = capture(
             model,
             part,
@@ -136,6 +152,7 @@ def timed(
 
     begun = time.perf_counter()
     shard = took(int(tokens.argmax()))[1]
+    prefix_seconds, prefix_tokens = 0.0, 0
     seconds, counted, estimate, done = 0.0, 0, 0.0, 0
     for part in np.unique(parts):
         if done and time.perf_counter() - begun > limit:
@@ -146,7 +163,8 @@ def timed(
         seconds, counted, done = seconds + one, counted + int(tokens[middle]), done + 1
         estimate += one * float(tokens[members].sum()) / float(tokens[middle])
     covered = float(sum(tokens[order[parts == part]].sum() for part in np.unique(parts)[:done]))
-    return Passes(done, counted, seconds, estimate * float(tokens.sum()) / covered, shard)
+    rate = prefix_seconds / prefix_tokens if prefix_tokens else 0.0
+    return Passes(done, counted, seconds, estimate * float(tokens.sum()) / covered, rate, shard)
 
 
 def written(folder: Path, shard: Shard, inputs: Inputs, recipe: dict[str, Any], most: int) -> Written:
