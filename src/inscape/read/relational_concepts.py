@@ -1,0 +1,95 @@
+"""Linear relational concepts: a direction of the subject's state for each object, by inverting a relation's map.
+
+    v_o = W†_r (ō_o − b) / ‖·‖,   ō_o the mean state of the prompts whose object is o
+
+A subject is classified by the direction it lies furthest along, argmax_o v_o · s; an edit swaps one concept for another,
+s + α ‖s‖ (v_new − v_old). States of the object before the last layers invert better: there they are not yet words.
+
+Cost: one singular value decomposition (in `AffineRelation`).
+Reference: Chanin, Hunter and Camburu (2024), Identifying linear relational concepts in large language models,
+arXiv:2311.08968, §3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from inscape.read.relational import AffineRelation
+
+
+@dataclass(frozen=True, eq=False)
+class Concepts:
+    """One unit direction for each object.
+
+    Attributes:
+        directions: (objects, d).
+    """
+
+    directions: Float[np.ndarray, "objects d"]
+
+    def __post_init__(self) -> None:
+        if not np.allclose(np.linalg.norm(self.directions, axis=1), 1.0, atol=1e-6):
+            raise ValueError("Concepts: directions must be unit vectors; divide each by its norm")
+
+    def scores(self, s: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n objects"]:
+        """How far each subject lies along each direction."""
+        return s.astype(np.float64) @ self.directions.T
+
+    def predict(self, s: Float[np.ndarray, "n d"]) -> Int[np.ndarray, " n"]:
+        """The object of each subject."""
+        return self.scores(s).argmax(axis=1)
+
+    def swap(self, old: int, new: int, size: float) -> Float[np.ndarray, " d"]:
+        """What to add to a subject's state for the object `new` instead of `old`: a vector of that length.
+
+        Raises:
+            ValueError: the two are the same object, or their directions are.
+        """
+        step = self.directions[new] - self.directions[old]
+        norm = float(np.linalg.norm(step))
+        if norm < 1e-12:
+            raise ValueError(f"Concepts.swap: objects {old} and {new} have one direction, so there is nothing to swap")
+        return step * (size / norm)
+
+
+def relational_concepts(
+    relation: AffineRelation, outputs: Float[np.ndarray, "n k"], objects: Int[np.ndarray, " n"], rank: int
+) -> Concepts:
+    """Concept directions from a relation and the object states of some prompts.
+
+    Args:
+        relation: the map, its bias included.
+        outputs: object states of prompts with known objects.
+        objects: the object of each, 0 … objects − 1, each at least once.
+        rank: of the inverse.
+
+    Raises:
+        ValueError: an object without a prompt; a rank that W does not have.
+    """
+    count = int(objects.max()) + 1
+    if len(missing := set(range(count)) - set(objects.tolist())):
+        raise ValueError(f"relational_concepts: no prompt has object {min(missing)}; number the objects without gaps")
+    mean = np.stack([outputs[objects == o].mean(axis=0) for o in range(count)]).astype(np.float64)
+    return unit_directions((mean - relation.bias) @ relation.inverse(rank).T)
+
+
+def mean_concepts(states: Float[np.ndarray, "n d"], objects: Int[np.ndarray, " n"]) -> Concepts:
+    """The difference of each object's mean subject state from the mean of all: directions without a relation."""
+    count = int(objects.max()) + 1
+    mean = np.stack([states[objects == o].mean(axis=0, dtype=np.float64) for o in range(count)])
+    return unit_directions(mean - states.mean(axis=0, dtype=np.float64))
+
+
+def unit_directions(rows: Float[np.ndarray, "objects d"]) -> Concepts:
+    """Rows over their norms.
+
+    Raises:
+        ValueError: a row of zeros.
+    """
+    norm = np.linalg.norm(rows, axis=1, keepdims=True)
+    if (norm == 0).any():
+        raise ValueError(f"unit_directions: row {int(np.argmin(norm))} is zero and has no direction")
+    return Concepts(rows / norm)

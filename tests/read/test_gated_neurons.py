@@ -1,0 +1,95 @@
+"""Input–output classes of gated neurons."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inscape.read.gated_neurons import CLASSES, Cosines, GatedWeights, classify, io_cosines
+from inscape.worlds.gated import planted_neurons
+
+
+def cosines(in_out, gate_out, gate_in=None):
+    product = np.abs(np.array([in_out]) * gate_out) if gate_in is None else np.array([gate_in])
+    return Cosines(np.array([in_out]), np.array([gate_out]), product)
+
+
+@pytest.mark.parametrize(
+    ("in_out", "gate_out", "name"),
+    [
+        (0.9, 0.9, "enrichment"),
+        (0.9, 0.1, "conditional enrichment"),
+        (0.1, -0.9, "proportional change"),
+        (0.1, 0.2, "orthogonal output"),
+        (-0.9, 0.1, "conditional depletion"),
+        (-0.9, -0.9, "depletion"),
+    ],
+)
+def test_six_classes(in_out, gate_out, name):
+    code, atypical = classify(cosines(in_out, gate_out))
+    assert CLASSES[code[0]] == name
+    assert not atypical[0]
+
+
+def test_a_third_cosine_that_does_not_follow_is_atypical():
+    assert classify(cosines(0.9, 0.6, gate_in=0.1))[1].tolist() == [True]
+    assert classify(cosines(0.9, 0.1, gate_in=0.8))[1].tolist() == [True]
+    assert classify(cosines(0.1, 0.1, gate_in=0.8))[1].tolist() == [False]  # writes nothing that it reads
+
+
+def weights(rng, m=40, d=16):
+    return GatedWeights(*rng.normal(size=(3, m, d)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000))
+def test_turning_read_and_write_round_together_changes_nothing_and_nor_do_lengths(seed):
+    rng = np.random.default_rng(seed)
+    w = weights(rng)
+    turn, size = rng.choice([-1.0, 1.0], size=(40, 1)), rng.random((3, 40, 1)) + 0.1
+    other = GatedWeights(turn * size[0] * w.read, size[1] * w.gate, turn * size[2] * w.write)
+    for name in ("in_out", "gate_out", "gate_in"):
+        assert np.allclose(getattr(io_cosines(w), name), getattr(io_cosines(other), name))
+    assert (io_cosines(w).gate_in >= 0).all()
+
+
+def test_agrees_with_a_slow_loop():
+    w = weights(np.random.default_rng(3))
+    found = io_cosines(w)
+    for j in range(40):
+        read, gate, write = (x[j] / np.linalg.norm(x[j]) for x in (w.read, w.gate, w.write))
+        if read @ gate < 0:
+            read, write = -read, -write
+        assert found.in_out[j] == pytest.approx(read @ write)
+        assert found.gate_out[j] == pytest.approx(gate @ write)
+        assert found.gate_in[j] == pytest.approx(read @ gate)
+
+
+def test_a_permuted_pairing_leaves_no_neuron_its_own_and_loses_the_classes():
+    rng = np.random.default_rng(0)
+    write = rng.normal(size=(300, 64))
+    w = GatedWeights(write + 0.3 * rng.normal(size=write.shape), rng.normal(size=write.shape), write)
+    assert (io_cosines(w).in_out > 0.5).all()
+    other = w.permuted(rng=rng)
+    assert (np.abs(io_cosines(other).in_out) > 0.5).mean() < 0.01
+    assert not (other.write == w.write).all(axis=1).any()
+    assert np.allclose(np.sort(other.write, axis=0), np.sort(w.write, axis=0))
+
+
+def test_planted_classes_are_all_recovered():
+    from inscape.read.gated_weights import gated_weights
+
+    world = planted_neurons(each=16)
+    for layer, w in gated_weights(world.model):
+        assert (classify(io_cosines(w))[0] == world.codes[layer]).all()
+        assert not classify(io_cosines(w))[1].any()
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="threshold must be between 0 and 1, got 1.0"):
+        classify(cosines(0.5, 0.5), 1.0)
+    with pytest.raises(ValueError, match="one neuron has no other"):
+        weights(np.random.default_rng(0), m=1).permuted(rng=np.random.default_rng(0))
+    assert io_cosines(GatedWeights(*np.zeros((3, 2, 4)))).in_out.tolist() == [0.0, 0.0]
