@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from inscape.cli.errors import explain
 from inscape.cli.main import app
 from inscape.core.errors import StudyError
+from inscape.study.folder import explain as explain_disk
 
 HEAVY = ("torch", "transformers", "pandas", "numpy", "lance", "altair", "sklearn", "rich")
 
@@ -132,6 +133,9 @@ def test_other_errors_of_the_system_say_the_path():
     )
     assert explain(OSError("odd"))[0] == "OSError: odd. Add --debug to see where it happened."
     assert explain(OSError(30, "Read-only file system", "/x"))[0].startswith("Cannot write /x: the disk is read-only")
+    assert explain_disk(OSError(2, "No such file or directory", "/proc/x")).startswith(
+        "Cannot write /proc/x: a part of this path does not exist and cannot be made; write to another place with --out"
+    )
     assert explain(StudyError("One.\n  Two.")) == ("One. Two.", 1)
 
 

@@ -28,7 +28,7 @@ def fake_model(monkeypatch):
     """A model with three sites of width 8; its certificate can be made to fail."""
     item = {"name": "batched = single", "passed": True, "value": 1e-7, "tolerance": 1e-4, "sites": [], "reason": ""}
     record = {"model": "fake", "weights": "0123456789abcdef", "passed": True, "items": [item]}
-    model = SimpleNamespace(name="fake", sites=SITES, width=lambda site: 8, asked=None, record=record)
+    model = SimpleNamespace(name="fake", kind="text", sites=SITES, width=lambda site: 8, asked=None, record=record)
     model.certificate = SimpleNamespace(to_dict=lambda: record)
 
     def open(what, **options):
@@ -186,3 +186,23 @@ def test_columns_align_and_wrap(capsys, monkeypatch):
     assert lines[1].startswith("        word")
     assert lines[-1] == "  long  x"
     assert max(map(len, lines)) <= 60
+
+
+def test_ctrl_c_in_a_harvest_says_that_it_goes_on(fake_model, monkeypatch):
+    def cut(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(harvests, "harvest", cut)
+    result = call("harvest", "m", "cities", "--to", "s")
+    assert result.exit_code == 130
+    assert result.stderr.strip() == (
+        "inscape: Interrupted. What was committed is kept; the same command goes on from there."
+    )
+
+
+def test_a_network_of_no_family_is_listed_without_widths(fake_model):
+    fake_model.kind = "array"
+    result = call("sites", "m")
+    assert result.exit_code == 0
+    assert "resid_post.1" in result.stdout
+    assert "8" not in result.stdout

@@ -81,3 +81,9 @@ def test_collation_pads_on_the_right(lengths):
 def test_batches_of_unequal_inputs_are_refused():
     with pytest.raises(ValueError, match="same, non-zero number of examples"):
         Batch({"a": torch.zeros(2), "b": torch.zeros(3)})
+
+
+def test_nothing_is_said_to_be_less_than_nothing():
+    """A rounded zero has no sign."""
+    assert str(Evidence("R²", -0.0, (-0.0, 0.5))) == "R² 0.00 [0.00, 0.50]"
+    assert "-0.004" in str(Evidence("R²", -0.004))

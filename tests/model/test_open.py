@@ -6,7 +6,9 @@ import hashlib
 import json
 import zipfile
 from dataclasses import replace
+from types import SimpleNamespace
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -254,3 +256,33 @@ def test_the_zoo_is_what_it_says(name, blocks):
         )
         near, far = float(last[0] @ last[1]), float(last[0] @ last[2])
         assert near > 0.4 > far
+
+
+def test_a_word_that_the_hub_cannot_be_asked_about_is_answered_at_once(monkeypatch):
+    """The loaders would try for some twenty seconds."""
+    asked = []
+
+    def unreachable(url, **options):
+        asked.append((url, options["timeout"]))
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
+    with pytest.raises(
+        ModelError,
+        match=r"no model 'smolm2-135m' on this machine, and the Hub cannot be asked .* Did you mean 'smollm2",
+    ):
+        open("smolm2-135m")
+    assert [(url.endswith("smolm2-135m/resolve/main/config.json"), wait <= 5) for url, wait in asked] == [(True, True)]
+
+
+@pytest.mark.parametrize(("status", "said"), [(401, "Did you mean 'smollm2-135m'"), (503, "cannot be asked")])
+def test_a_word_that_the_hub_does_not_have(monkeypatch, status, said):
+    def answer(url, **_):
+        response = SimpleNamespace(status_code=status, headers={}, request=SimpleNamespace(method="HEAD", url=url))
+        raise huggingface_hub.errors.HfHubHTTPError("no", response=response)
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", answer)
+    with pytest.raises(ModelError, match=f"there is no model 'smolm2-135m'.*{said}"):
+        open("smolm2-135m")

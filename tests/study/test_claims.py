@@ -49,3 +49,8 @@ def test_a_bar_must_be_one():
         judge("c", "text", Evidence("x", 1.0), 0.1, "above")
     with pytest.raises(ValueError, match="bar must be a finite number"):
         judge("c", "text", Evidence("x", 1.0), math.nan)
+
+
+def test_a_rounded_zero_has_no_sign():
+    said = sentence(judge("c", "text", Evidence("x", -0.0, (-0.0, 0.5)), 0.1).to_dict())
+    assert said.startswith("0 [0, 0.5], bar at least 0.1")

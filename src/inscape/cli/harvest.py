@@ -56,7 +56,11 @@ def harvest(
     on_disk = stored(store_dtype)
     loaded = load(examples, limit=limit, **chosen_columns(column, labels, group, spans))
     opened = open_model(model, device, dtype, trust_remote_code)
-    store = harvest_store(opened, loaded, sites, at=at, to=to, dtype=on_disk, prompt=prompt)
+    try:
+        store = harvest_store(opened, loaded, sites, at=at, to=to, dtype=on_disk, prompt=prompt)
+    except KeyboardInterrupt as error:
+        error.add_note("What was committed is kept; the same command goes on from there.")
+        raise
     rows = [(str(site), store.width(site)) for site in store.sites]
     if as_json:
         found = [{"site": site, "width": width} for site, width in rows]

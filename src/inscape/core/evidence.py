@@ -138,4 +138,4 @@ def table(evidence: Iterable[Evidence]) -> pd.DataFrame:
 def _short(x: float) -> str:
     if not math.isfinite(x):
         return "n/a"
-    return f"{x:.2f}" if 0.005 <= abs(x) < 100 or x == 0 else f"{x:.3g}"
+    return f"{x:z.2f}" if 0.005 <= abs(x) < 100 or x == 0 else f"{x:.3g}"

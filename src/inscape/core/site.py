@@ -186,7 +186,13 @@ def _overview(pattern: str, available: Sequence[Site]) -> str:
     names = [f"{p}.0…{max(layers)}" if layers else p for p, layers in points.items()]
     if pattern.startswith("module:"):
         return suggest(pattern, modules)
-    close = suggest(pattern.split(".")[0], points, 20).split("Choices:")[0]
+    point = pattern.split(".")[0]
+    if points.get(point):
+        heads = "" if point in HEAD_POINTS else ", without heads"
+        return f"This model has {point} in layers 0 to {max(points[point])}{heads if pattern.count('.') > 1 else ''}."
+    if point in points:
+        return f"This model has one {point}, without a layer."
+    close = suggest(point, points, 20).split("Choices:")[0]
     extra = f"; and {len(modules)} modules as module:PATH:in|out" if modules else ""
     return f"{close}This model has {', '.join(names) or 'no canonical points'}{extra}."
 

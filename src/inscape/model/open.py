@@ -73,6 +73,7 @@ def open(
         net, found_tokenizer = _load(folder, wanted, trust_remote_code, str(what), revision)
     model = Model(net.to(place).eval(), tokenizer or found_tokenizer, name or _short_name(what), family)
     model.source = source
+    model.origin = {"what": str(what), "revision": revision, "trust_remote_code": trust_remote_code, "family": family}
     certify(model, cached=not trust_remote_code)
     return model
 
@@ -94,7 +95,39 @@ def _locate(what: str, revision: str | None, progress: Callable[[int, int], None
         return str(path), {"from": f"folder {path.name}"}
     if path.is_absolute() or what.startswith((".", "~")) or what.count("/") > 1 or path.exists():
         raise ModelError(f"{what!r} is neither a folder nor a .gguf file; give the path of one, a zoo name or a Hub id")
+    if "/" not in what:
+        _answer_soon(what, revision)
     return what, {"from": f"Hub {what}" + (f"@{revision}" if revision else "")}
+
+
+def _answer_soon(what: str, revision: str | None) -> None:
+    """Refuse a word that is no model of the Hub's, within seconds: the loaders try for many where the Hub is not reached.
+
+    Old models of the Hub have no owner in their name (``gpt2``), and so looks every name that was mistyped.
+    """
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+
+    if constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(what, "config.json", revision=revision), str):
+        return  # there is nothing to wait for
+    try:
+        get_hf_file_metadata(hf_hub_url(what, "config.json", revision=revision), timeout=_SOON)
+    except GatedRepoError:
+        return  # it exists, and its loader says what is missing
+    except HfHubHTTPError as error:
+        if error.response.status_code < 500:
+            raise _explained(what, error) from error
+        raise ModelError(_UNREACHED % (what, suggest(what, zoo.available()))) from error
+    except Exception as error:  # no network has many names, which differ between versions of the client
+        raise ModelError(_UNREACHED % (what, suggest(what, zoo.available()))) from error
+
+
+#: seconds in which the Hub must say whether it has a name
+_SOON = 5.0
+_UNREACHED = (
+    "there is no model %r on this machine, and the Hub cannot be asked whether it has one. %s A folder or a GGUF file also "
+    "does."
+)
 
 
 def _load(where: str, dtype: torch.dtype, trust: bool, what: str, revision: str | None) -> tuple[nn.Module, Any]:

@@ -119,7 +119,7 @@ def sentence(claim: dict[str, Any]) -> str:
 def _number(x: int | float | None) -> str:
     if x is None:
         return "n/a"
-    return f"{x:.0f}" if abs(x) >= 1000 else f"{round(x, 3):.3g}" if abs(x) >= 0.001 or x == 0 else f"{x:.1g}"
+    return f"{x:z.0f}" if abs(x) >= 1000 else f"{round(x, 3):z.3g}" if abs(x) >= 0.001 or x == 0 else f"{x:.1g}"
 
 
 def _finite(value: Any) -> Any:

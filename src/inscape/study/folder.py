@@ -24,6 +24,10 @@ _CURES = {
     errno.EPERM: "there is no permission to write there; write to another place with --out",
     errno.ENOTDIR: "a part of this path is a file, not a folder; write to another place with --out",
     errno.EEXIST: "a part of this path is a file, not a folder; write to another place with --out",
+    errno.ENOENT: "a part of this path does not exist and cannot be made; write to another place with --out",
+    errno.ENODEV: "there is no disk at this path; write to another place with --out",
+    errno.ELOOP: "the links in this path lead in a circle; write to another place with --out",
+    errno.EIO: "the disk fails; write to another disk with --out",
     errno.ENAMETOOLONG: "the name is too long; write to a shorter one with --out",
 }
 

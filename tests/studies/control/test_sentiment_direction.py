@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from inscape.core.errors import StudyError
 from inscape.study.runner import run_study
 
 
@@ -58,3 +59,10 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
     assert figures == {"layers", "cosines", "ablation", "scores", "patching"}
     assert "100% of the reviews" in record["answer"]
     assert json.loads((folder / "certificates.json").read_text())[0]["passed"]
+
+
+@pytest.mark.parametrize("given", [{"data": "cities"}, {"model": "smollm2-135m"}])
+def test_the_toy_goes_with_its_own_sentences_only(tmp_path, given):
+    """Anything else that was asked for would be ignored in silence."""
+    with pytest.raises(StudyError, match="the toy model reads only the toy sentences, .*sentiment-world as both"):
+        run_study("sentiment-direction", "tiny", out=tmp_path / "r", **given)

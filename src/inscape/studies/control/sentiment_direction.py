@@ -19,6 +19,7 @@ from inscape.charts.distributions import by_class
 from inscape.charts.heatmap import matrix as heatmap
 from inscape.charts.layers import score_by_layer
 from inscape.control.position_sets import position_sets
+from inscape.core.errors import StudyError
 from inscape.core.evidence import Null, table
 from inscape.core.folds import group_codes
 from inscape.core.rng import child_seed
@@ -160,10 +161,18 @@ def run(config: Config, run: Run) -> None:
 
 def _open(config: Config, run: Run) -> tuple[Model, Examples]:
     if "sentiment-world" in (config.model, config.data):
+        if config.model != config.data:
+            raise StudyError(_MIXED % (config.model, config.data))
         world = sentiment(seed=run.seed)
         run.log("the toy network ends %.0f %% of its reviews with the right verdict", 100 * world.accuracy)
         return world.model, world.examples
     return open(config.model), load(config.data)
+
+
+_MIXED = (
+    "the toy model reads only the toy sentences, and here the model is %r and the data %r; ask for sentiment-world as both, "
+    "or as neither (--preset small is the study of a real model)."
+)
 
 
 def _find(
@@ -344,11 +353,12 @@ def _answer(run: Run, model: Model, found: Directions) -> str:
     less = "more" if by["above-random"].passed else "no more"
     return (
         f"Difference of means, a logistic probe and PCA {one} of sentiment in the residual stream of {model.name} {where} "
-        f"(smallest |cos| {by['agreement'].value:.2f}), and the model's verdicts {used}. It judges "
-        f"{by['can'].value:.0%} of the reviews rightly, none of whose words the direction was found with. Held at its mean "
-        f"in every layer, the direction takes {cost:.0%} of the accuracy above chance with it; random directions take "
-        f"{random:.0%}. Swapped with the opposite review's at commas and full stops alone, it has {kept:.0%} of the effect "
-        f"that it has at all tokens: {more} at as many other neutral tokens, {less} than at as many tokens drawn from all."
+        f"(smallest |cos| {by['agreement'].value:z.2f}), and the model's verdicts {used}. It judges "
+        f"{by['can'].value:z.0%} of the reviews rightly, none of whose words the direction was found with. Held at its mean "
+        f"in every layer, the direction takes {cost:z.0%} of the accuracy above chance with it; random directions take "
+        f"{random:z.0%}. Swapped with the opposite review's at commas and full stops alone, it has {kept:z.0%} of the "
+        f"effect that it has at all tokens: {more} at as many other neutral tokens, {less} than at as many tokens drawn "
+        "from all."
     )
 
 

@@ -224,7 +224,7 @@ def _scores(run: Run, space: Space) -> None:
     trained = space.sweeps[TRAINED, RANDOM]
     for control, id in ((EMBEDDING, "above-embedding"), (LETTERS, "above-letters"), (UNTRAINED, "above-untrained")):
         gain = weakest(compare(trained, space.sweeps[control, RANDOM], names=("model", control)))
-        alone = ", ".join(f"{e.value:.2f} for {e.where['target']}" for e in space.sweeps[control, RANDOM].selected)
+        alone = ", ".join(f"{e.value:z.2f} for {e.where['target']}" for e in space.sweeps[control, RANDOM].selected)
         text = f"For every target the chosen layer's R² is above that of the {control}"
         run.claim(id, text, gain, 0.1, why=f"The {control} has {alone}. {_RANDOM}")
     top = max(trained.selected, key=lambda e: e.null.mean if e.null else 0.0)
@@ -364,7 +364,7 @@ def _time(config: Config, run: Run, model: Model) -> None:
 def _answer(space: Space, model: Model) -> str:
     held = weakest(space.sweeps[TRAINED, HELD].selected)
     both = {
-        s: " and ".join(f"{e.value:.2f} for {e.where['target']}" for e in space.sweeps[TRAINED, s].selected)
+        s: " and ".join(f"{e.value:z.2f} for {e.where['target']}" for e in space.sweeps[TRAINED, s].selected)
         for s in (RANDOM, HELD)
     }
     assert held.null is not None
@@ -374,8 +374,8 @@ def _answer(space: Space, model: Model) -> str:
         f"{'Yes, in part' if known else 'Not shown'}. A linear probe on {model.name} reads {what} off the layer that the "
         f"training data choose with R² of {both[RANDOM]} when random rows are held out. That alone does not show it: a "
         f"probe may recognise the group of a row ({groups} are the groups here) and look the group up. With whole "
-        f"{groups} held out, R² is {both[HELD]} ({held.null.mean:.2f} with labels shuffled by group, at most "
-        f"{held.null.high:.2f} in 97.5 % of shuffles): "
+        f"{groups} held out, R² is {both[HELD]} ({held.null.mean:z.2f} with labels shuffled by group, at most "
+        f"{held.null.high:z.2f} in 97.5 % of shuffles): "
         + ("what is left was not looked up." if known else "not beyond what chance and the interval allow.")
     )
 
