@@ -24,8 +24,8 @@ from torch import Tensor
 from inscape.core.batch import Tokens
 from inscape.core.edit import Add, Scope
 from inscape.core.site import Site
-from inscape.model.detach import detached
 from inscape.model.connected import connected
+from inscape.model.detach import detached
 from inscape.model.model import Model
 from inscape.read.jacobian import jacobian
 
