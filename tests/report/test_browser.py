@@ -68,3 +68,16 @@ def test_the_comparison_page_fits_a_phone(folder, tmp_path):
     # the page itself allows no script at all, so that the probe needs leave
     text = text.replace("default-src 'none';", "default-src 'none'; script-src 'unsafe-inline';")
     assert _console(text, tmp_path, 390) == ["PROBE width=390 over=0 drawn=0/0 wide=0 scheme="]
+
+
+def test_nothing_is_cut_off_on_paper(report, tmp_path):
+    """What a sheet shows: its rules, at the width of A4 between its margins. A table that is too wide would be cut."""
+    text = report.read_text(encoding="utf-8")
+    assert text.count("@media print") == 1
+    cells = "".join(f"<td>a word and {i}</td>" for i in range(12))
+    planted = f'<div class="scroll"><table class="data"><tr>{cells}</tr></table></div>'
+    paper = text.replace("@media print", "@media all")
+    assert _console(paper, tmp_path, 700, extra=planted) == ["PROBE width=700 over=0 drawn=3/3 wide=0 scheme=light"]
+    unwrapped = paper.replace("white-space: normal; overflow-wrap: break-word", "white-space: nowrap")
+    over = _console(unwrapped, tmp_path, 700, extra=planted)[0]
+    assert int(re.search(r"over=(\d+)", over)[1]) > 0  # the check sees a table that is too wide
