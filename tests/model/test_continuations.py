@@ -71,7 +71,7 @@ def test_stops_end_a_continuation_and_rows_that_ended_disturb_nobody(model):
     held = continuations(model, TEXTS, 8, samples=6, temperature=1.0, stop="aeiou")
     vowels = {i for i in range(len(model.tokenizer)) if set(model.tokenizer.decode([i])) & set("aeiou")}
     assert 0 < len(vowels) < len(model.tokenizer)
-    for a, b in zip(sum(free, []), sum(held, []), strict=True):
+    for a, b in zip([s for p in free for s in p], [s for p in held for s in p], strict=True):
         first = next((k + 1 for k, t in enumerate(a.ids.tolist()) if t in vowels), 8)
         assert b.ids.tolist() == a.ids.tolist()[:first]
         assert b.ended == (b.ids[-1] in vowels)

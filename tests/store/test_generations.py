@@ -27,7 +27,7 @@ def test_made_once_and_read_back_whole(calls, tmp_path):
     again = generations(model, PROMPTS, 4, samples=3, temperature=1.0)
     assert len(calls) == 1
     assert [len(several) for several in again] == [3, 3, 3]
-    for a, b in zip(sum(first, []), sum(again, []), strict=True):
+    for a, b in zip([s for p in first for s in p], [s for p in again for s in p], strict=True):
         assert (a.text, a.ended, a.ids.tolist()) == (b.text, b.ended, b.ids.tolist())
         assert np.array_equal(a.logprobs, b.logprobs)
         assert np.array_equal(a.most, b.most)

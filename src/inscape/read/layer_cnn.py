@@ -79,7 +79,7 @@ class LayerCNN:
     seed: int = 0
     loss_: float = field(default=float("nan"), init=False)
 
-    def fit(self, x: Float[np.ndarray, "..."], y: np.ndarray, groups: Any = None) -> LayerCNN:
+    def fit(self, x: Float[np.ndarray, "*shape"], y: np.ndarray, groups: Any = None) -> LayerCNN:
         """Train.
 
         Args:

@@ -1,0 +1,391 @@
+"""Does a model know more than it says? Whether an answer is right, read at the token where the answer stands.
+
+Questions of three tasks are answered greedily and graded by a program. A logistic probe reads "this answer is right" off
+the residual stream at the prompt's end, the first generated token, the exact answer's last token and the last token; layer
+and penalty are chosen inside the training folds, whole groups are held out. Then: does a probe of one task read another; do
+the states tell what kind of mistake the model makes when it is asked again and again; and is the answer that the probe
+prefers among samples better than one taken at random?
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from inscape.charts.bars import values_by_group
+from inscape.charts.heatmap import matrix as heatmap
+from inscape.charts.layers import score_by_layer
+from inscape.core import intervals
+from inscape.core.evidence import Evidence, Null, table
+from inscape.core.folds import group_codes
+from inscape.core.rng import child_seed
+from inscape.data.examples import Examples
+from inscape.data.load import load
+from inscape.model.model import Model
+from inscape.model.open import open
+from inscape.read.logistic import LogisticProbe
+from inscape.read.transfer import DataSet, transfer
+from inscape.store.generations import generations
+from inscape.store.harvest import harvest
+from inscape.store.passes import passes
+from inscape.study.card import Card
+from inscape.study.detectors import AT, CS, detect, fitted, fold_of, only, states
+from inscape.study.frames import by_layer
+from inscape.study.questions import TOKENS, Answered, answered, exact_text, kinds
+from inscape.study.run import Run
+from inscape.study.shares import Shares, bars
+from inscape.study.sweep import sweep
+from inscape.study.sweep_result import SweepResult, compare
+from inscape.worlds import hearsay
+from inscape.worlds.quiz import quiz
+
+CARD = Card(
+    slug="llms-know-more",
+    title="LLMs Know More Than They Show: On the Intrinsic Representation of LLM Hallucinations",
+    authors="Orgad, Toker, Gekhman, Reichart, Szpektor, Kotek and Belinkov",
+    year=2024,
+    arxiv="2410.02707",
+    room="read",
+    claim="Whether an answer is right is encoded above all at the tokens of the answer itself; probes for it do not carry "
+    "over between tasks; the states tell what kind of mistake is made, and at times prefer the right answer where the model "
+    "says another.",
+    reproduced="Questions about places, sums of two-digit numbers and comparisons of cities, with the first words of the "
+    "answer given, answered greedily and by ten samples. Logistic probes by layer at four tokens, subjects held out; a "
+    "transfer matrix at a layer fixed beforehand; kinds of mistake from the samples; the sample that the probe prefers.",
+    controls=(
+        "labels shuffled by group",
+        "an untrained copy of the model, reading the same answers",
+        "the answer's log-probability, the model's own verdict when asked, and the surface of question and answer",
+        "a sample at random, and the majority of the samples",
+    ),
+    bar="On two of the three tasks the AUC at the exact answer is above that at the prompt's end by at least 0.05 and above "
+    "the log-probability's by at least 0.03; off the diagonal transfer is at least 0.1 lower; with shuffled labels AUC is "
+    "0.5 ± 0.05; the sample that the probe prefers is right at least as often as one at random.",
+    group_note="A group is a country with its capital and cities, a first summand, or a block of cities that are only "
+    "compared with each other: no subject is on both sides.",
+    minutes={"tiny": 0.3, "small": 6, "full": 90},
+    figure="layers",
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of the study."""
+
+    model: str = field(
+        default="smollm2-135m", metadata={"help": "what to open; 'hearsay-world' is trained on the spot"}
+    )
+    data: str = field(default="quiz", metadata={"help": "questions: columns prompt, answers (a|b), task, group"})
+    count: int = field(default=500, metadata={"help": "questions of each task of the quiz"})
+    tokens: int = field(default=10, metadata={"help": "tokens generated at most"})
+    stop: str = field(default=".\n", metadata={"help": "characters that end an answer"})
+    sites: str = field(default="resid_post.2::3", metadata={"help": "sites a detector may choose from"})
+    transfer_site: str = field(default="resid_post.20", metadata={"help": "where transfer is measured"})
+    folds: int = field(default=5, metadata={"help": "folds of whole groups"})
+    shuffles: int = field(default=10, metadata={"help": "label shuffles of the null"})
+    resampled: int = field(default=150, metadata={"help": "questions of each task that are answered several times"})
+    samples: int = field(default=10, metadata={"help": "how many times"})
+    temperature: float = field(default=1.0, metadata={"help": "of the samples"})
+    untrained: int = field(default=150, metadata={"help": "answers of each task that the untrained copy reads"})
+    ask: str = field(
+        default="{}\nQuestion: Is this answer true, yes or no?\nAnswer:",
+        metadata={"help": "how the model is asked for its own verdict, or 'none'"},
+    )
+
+
+PRESETS = {
+    "tiny": Config(
+        model="hearsay-world", data="hearsay-world", tokens=3, stop=hearsay.STOP, sites="resid_post.*",
+        transfer_site="resid_post.1", folds=3, shuffles=6, resampled=108, samples=6, untrained=108, ask="none",
+    ),
+    "small": Config(),
+    "full": Config(count=3000, sites="resid_post.*", shuffles=50, resampled=1000, samples=30, untrained=1000),
+}  # fmt: skip
+
+LOGPROB, SURFACE, VERDICT = "log-probability", "surface", "asked for a verdict"
+
+
+def run(config: Config, run: Run) -> None:
+    """Answer, read, transfer, answer again, choose."""
+    model, questions = _open(config, run)
+    run.certificate(model.certificate)
+    run.asked(f"Do the states of {model.name} tell whether what it says is right, where, and better than its words do?")
+    prompts = questions.texts()
+    with run.progress("answer", total=len(prompts), unit="questions") as bar:
+        made = generations(model, prompts, config.tokens, stop=config.stop, advance=bar.advance)
+    asked = answered(questions, [m[0] for m in made])
+    run.log("%.1f %% of the answered texts keep their tokens", 100 * exact_text(model, asked, prompts))
+    if len(asked) < len(prompts):
+        run.warn(
+            f"{len(prompts) - len(asked)} of {len(prompts)} questions were answered with no words and are left out."
+        )
+    store = harvest(model, asked.texts, config.sites, at="spans:" + ",".join(TOKENS))
+    every = dict(states(store, model, asked.texts, list(TOKENS)))
+    found = _detect(config, run, model, asked, every)
+    _transfer(config, run, asked, every, found)
+    _again(config, run, model, questions, asked, every, found)
+    run.answer(_answer(run, model))
+
+
+def _open(config: Config, run: Run) -> tuple[Model, Examples]:
+    if "hearsay-world" in (config.model, config.data):
+        world = hearsay.hearsay(seed=run.seed)
+        run.log("the toy network judges %.0f %% of all answers justly", 100 * world.accuracy)
+        return world.model, world.questions
+    questions = quiz(config.count, seed=run.seed) if config.data == "quiz" else load(config.data)
+    return open(config.model), questions
+
+
+def _inside(asked: Answered) -> dict[str, np.ndarray]:
+    return {str(task): np.flatnonzero(asked.task == task) for task in pd.unique(asked.task)}
+
+
+def _detect(
+    config: Config, run: Run, model: Model, asked: Answered, every: dict[str, np.ndarray]
+) -> dict[str, SweepResult]:
+    """Detectors of each task: every token and layer, baselines in the same folds, the null at the exact answer."""
+    found, rows, frames, gains, says = {}, [], [], {"prompt": [], LOGPROB: []}, _says(config, run, model, asked)
+    nulls, groups = [], asked.texts.groups()
+    said = {LOGPROB: asked.logprob(), SURFACE: asked.surface()} | ({VERDICT: says} if says is not None else {})
+    for task, inside in _inside(asked).items():
+        y, g = asked.right[inside], groups[inside]
+        options = {"folds": config.folds, "seed": run.seed, "name": task}
+        with run.progress(f"detect, {task}", total=len(every), unit="sites") as bar:
+            whole = detect({n: x[inside] for n, x in every.items()}, y, g, progress=lambda *_: bar.advance(), **options)
+        found[task], parts = whole, {token: only(whole, token) for token in TOKENS}
+        words = {name: detect({name: x[inside]}, y, g, **options) for name, x in said.items()}
+        exact = {n: x[inside] for n, x in every.items() if n.endswith(f"{AT}exact")}
+        null = detect(exact, y, g, shuffles=config.shuffles, **options)
+        nulls.append(null)
+        for name, result in {**{TOKENS[t]: r for t, r in parts.items()}, **words}.items():
+            e = null.selected[0] if name == TOKENS["exact"] else result.selected[0]
+            rows.append(replace(e, where={"task": task, "read at": name}))
+        rows.append(_blank(config, run, model, asked.take(inside), task))
+        frames.append(by_layer({TOKENS[t]: r for t, r in parts.items()}, words))
+        for other, result in (("prompt", parts["prompt"]), (LOGPROB, words[LOGPROB])):
+            gain = compare(parts["exact"], result, names=("exact answer", TOKENS.get(other, other)))[0]
+            gains[other].append(replace(gain, null=Null.of("no difference", [0.0]), where={"task": task}))
+    run.figure("layers", score_by_layer(pd.concat(frames, ignore_index=True), score="AUC"),
+               "How well a probe on other subjects' answers tells right answers from wrong ones, by layer and token; "
+               "level lines need no look inside. One half is chance.")  # fmt: skip
+    run.table("scores", table(rows), "AUC of the layer chosen inside the training folds, and of what needs no look inside. "
+              "The untrained copy reads fewer answers.")  # fmt: skip
+    accuracy = [_accuracy(run, asked.take(i), task) for task, i in _inside(asked).items()]
+    run.table("accuracy", table(accuracy), "How often the greedy answer is right.")
+    mean = np.mean([f.scores[:, 0] for f in found.values()], axis=0)
+    names = [site.partition(AT)[::2] for site in next(iter(found.values())).sites]
+    grid = [
+        {"row": TOKENS[t], "column": s.removeprefix("resid_post."), "value": v}
+        for (s, t), v in zip(names, mean, strict=True)
+    ]
+    run.figure("grid", heatmap(pd.DataFrame(grid), value="AUC", column="layer", domain=(0.5, 1.0), cell=44),
+               "The same, averaged over the tasks.")  # fmt: skip
+    several = min(2, len(gains["prompt"]))
+    for other, id, bar_ in (("prompt", "above-prompt", 0.05), (LOGPROB, "above-logprob", 0.03)):
+        ranked = sorted(gains[other], key=lambda e: -e.value)
+        why = "; ".join(f"{e.where['task']} {e.value:+.3f}" for e in ranked) + "."
+        name = TOKENS.get(other, f"the {other}")
+        run.claim(id, f"At the exact answer AUC is above that of the {name.removeprefix('the ')}, on the second best task",
+                  ranked[several - 1], bar_, why=f"By task: {why}")  # fmt: skip
+    chance = np.mean([n.selected_scores[1:, 0] for n in nulls], axis=0) - 0.5
+    off = Null.of("labels shuffled by group, mean over tasks", chance)
+    run.claim("shuffled", "With labels shuffled by group AUC is one half",
+              Evidence("|mean AUC − ½|", abs(off.mean), (0.0, max(abs(off.low), abs(off.high))), off, unit="AUC"),
+              0.05, "at most")  # fmt: skip
+    return found
+
+
+def _accuracy(run: Run, asked: Answered, task: str) -> Evidence:
+    shares = Shares(asked.texts.groups(), run.rng("accuracy", task))
+    words = pd.Series([a.text for a in asked.said])
+    common = float((words == words.mode().iloc[0]).mean())
+    null = Null.of("share of the commonest answer", [common])
+    ones = np.ones(len(asked))
+    return shares.evidence("accuracy of the greedy answer", asked.right * 1.0, ones, null, unit="accuracy",
+                           where={"task": task})  # fmt: skip
+
+
+def _blank(config: Config, run: Run, model: Model, asked: Answered, task: str) -> Evidence:
+    """An untrained copy, reading the same answers."""
+    few = asked.take(np.sort(run.rng("untrained", task).permutation(len(asked))[: config.untrained]))
+    fresh = model.untrained(child_seed(run.seed, "untrained"))
+    store = harvest(fresh, few.texts, config.sites, at="span:exact")
+    matrices = {f"{s}{AT}exact": x for s, x in store.matrices()}
+    result = detect(matrices, few.right, few.texts.groups(), folds=config.folds, seed=run.seed, name=task)
+    return replace(result.selected[0], where={"task": task, "read at": "exact answer, untrained copy"})
+
+
+def _says(config: Config, run: Run, model: Model, asked: Answered) -> np.ndarray | None:
+    """Log-odds of yes against no when the model is asked whether its answer is true."""
+    if config.ask == "none":
+        return None
+    said = ((" Yes", " yes"), (" No", " no"))
+    ids = [[model.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in words] for words in said]
+    stripped = asked.texts.frame[asked.texts.input].str.rstrip()
+    texts = replace(asked.texts, frame=asked.texts.frame.assign(**{asked.texts.input: stripped}), spans={})
+    out = np.empty((len(asked), 1))
+    for step in passes(model, texts.with_prompt(config.ask), logits=True):
+        logits = step.activations.logits
+        assert logits is not None
+        last = logits[:, 0].double()
+        out[step.rows, 0] = (last[:, ids[0]].logsumexp(dim=1) - last[:, ids[1]].logsumexp(dim=1)).cpu().numpy()
+    return out
+
+
+def _transfer(
+    config: Config, run: Run, asked: Answered, every: dict[str, np.ndarray], found: dict[str, SweepResult]
+) -> None:
+    """Fitted on one task, scored on another, at one site fixed beforehand."""
+    if len(found) < 2:
+        return
+    x, groups, inside = every[f"{config.transfer_site}{AT}exact"], asked.texts.groups(), _inside(asked)
+    sets = {t: DataSet(x[i], asked.right[i].astype(np.int64), groups[i], fold_of(found[t])) for t, i in inside.items()}
+    moved = transfer(sets, LogisticProbe(CS, tol=1e-4), rng=run.rng("transfer"))
+    low, high = intervals.percentile(moved.draws)
+    cells = [
+        {"row": a, "column": b, "value": moved.auc[i, j], "low": low[i, j], "high": high[i, j]}
+        for i, a in enumerate(moved.names)
+        for j, b in enumerate(moved.names)
+    ]
+    run.figure("transfer", heatmap(pd.DataFrame(cells), value="AUC", row="fitted on", column="scored on", domain=(0.0, 1.0)),
+               f"Probes at {config.transfer_site}, exact answer. On the diagonal subjects are held out.")  # fmt: skip
+    run.table("transfer", pd.DataFrame(cells), "The same numbers with 95 % intervals over groups of the task scored.")
+    ends = intervals.percentile(moved.gap_draws)
+    gap = Evidence("mean AUC on the diagonal − off it", moved.gap, (float(ends[0]), float(ends[1])),
+                   Null.of("no difference", [0.0]), float(intervals.bootstrap_p(moved.gap_draws)), n=len(asked),
+                   d=x.shape[1], unit="AUC")  # fmt: skip
+    run.claim("transfer", "A probe of one task reads another task worse than its own", gap, 0.1)
+
+
+def _again(
+    config: Config, run: Run, model: Model, questions: Examples, asked: Answered, every: dict[str, np.ndarray],
+    found: dict[str, SweepResult],
+) -> None:  # fmt: skip
+    """Several samples of some questions: kinds of mistake, and the sample that the probe prefers."""
+    few = np.sort(
+        np.concatenate([run.rng("again", t).permutation(i)[: config.resampled] for t, i in _inside(asked).items()])
+    )
+    greedy = asked.take(few)
+    prompts = [questions.texts()[i] for i in greedy.rows]
+    with run.progress("answer again", total=len(prompts), unit="questions") as bar:
+        made = generations(model, prompts, config.tokens, samples=config.samples, temperature=config.temperature,
+                           seed=child_seed(run.seed, "samples") % 2**31, stop=config.stop, advance=bar.advance)  # fmt: skip
+    several = [c for each in made for c in each]
+    of = np.repeat(np.arange(len(few)), config.samples)
+    samples = answered(questions, several, greedy.rows[of])
+    # rows of samples say which question of the quiz; here: which of those asked again
+    position = {int(q): k for k, q in enumerate(greedy.rows)}
+    of = np.array([position[int(q)] for q in samples.rows])
+    _kinds(config, run, greedy, {n: x[few] for n, x in every.items() if n.endswith(f"{AT}exact")}, samples, of)
+    _prefer(config, run, model, asked, few, every, found, samples, of)
+
+
+def _kinds(
+    config: Config, run: Run, greedy: Answered, exact: dict[str, np.ndarray], samples: Answered, of: np.ndarray
+) -> None:
+    """What the samples say of a question, read off the greedy answer's token."""
+    seen = np.unique(of)
+    kind = kinds(samples.right, [a.text for a in samples.said], of)
+    first = pd.unique(of)  # `kinds` keeps the order of first appearance
+    kind = kind[np.argsort(first)]
+    some = greedy.take(seen)
+    counts = pd.crosstab(some.task, kind).reset_index(names="task")
+    run.table("kinds", counts, f"Questions by what {config.samples} samples say: right in half of them or more; one wrong "
+              "answer in half of them or more; right at times; never right and scattered.")  # fmt: skip
+    keep = np.isin(
+        kind, [k for k, c in zip(*np.unique(kind, return_counts=True), strict=True) if c >= 2 * config.folds]
+    )
+    groups = np.array([f"{t} {g}" for t, g in zip(some.task, some.texts.groups(), strict=True)])[keep]
+    if len(np.unique(kind[keep])) < 2:
+        return
+    options = {"groups": groups, "folds": config.folds, "task": "classification", "alphas": CS, "seed": run.seed,
+               "target_names": ("kind",)}  # fmt: skip
+    inside = sweep({n: x[seen][keep] for n, x in exact.items()}, kind[keep], shuffles=config.shuffles, **options)
+    words = np.hstack([some.logprob(), some.surface(), pd.get_dummies(some.task).to_numpy(dtype=float)])[keep]
+    outside = sweep({"words": words}, kind[keep], shuffles=config.shuffles, **options)
+    rows = [replace(inside.selected[0], where={"read from": "exact answer"}),
+            replace(outside.selected[0], where={"read from": "task, surface and log-probability"}),
+            replace(compare(inside, outside)[0], where={"read from": "difference"})]  # fmt: skip
+    run.table("kinds-read", table(rows), "Accuracy of telling the kinds apart, subjects held out.")
+
+
+def _prefer(
+    config: Config, run: Run, model: Model, asked: Answered, few: np.ndarray, every: dict[str, np.ndarray],
+    found: dict[str, SweepResult], samples: Answered, of: np.ndarray,
+) -> None:  # fmt: skip
+    """Among the samples of a question, the one that the probe of other subjects scores highest."""
+    texts = pd.Series(samples.texts.texts())
+    first = np.flatnonzero(~texts.duplicated())
+    code = pd.Categorical(texts, categories=texts.iloc[first]).codes
+    store = harvest(model, samples.texts.take(first), config.sites, at="span:exact")
+    states_ = {f"{s}{AT}exact": x for s, x in store.matrices()}
+    score = np.full(len(samples), np.nan)
+    groups, task_of = asked.texts.groups(), samples.task
+    for task, inside in _inside(asked).items():
+        result = only(found[task], "exact")
+        named = {s: every[f"{s}{AT}exact"][inside] for s in result.sites}
+        number = {int(row): k for k, row in enumerate(inside)}
+        mine = np.flatnonzero(task_of == task)
+        fold = np.array([result.folds[number[int(few[q])]] for q in of[mine]])
+        for f, probe in enumerate(fitted(result, named, groups[inside])):
+            rows = mine[fold == f]
+            if len(rows):
+                site = result.sites[int(result.chosen[f, 0])]
+                score[rows] = probe.decision_function(states_[f"{site}{AT}exact"][code[rows]])
+    rows = _choices(run, asked.take(few), samples, of, score)
+    run.table("choices", table(rows), f"How often each way of answering is right, on {len(few)} questions answered "
+              f"{config.samples} times. Random: the mean over the samples of a question.")  # fmt: skip
+    run.figure("choices", values_by_group(bars(rows, "answer"), value="accuracy"),
+               "The same. Tick: a sample at random.")  # fmt: skip
+
+
+def _choices(run: Run, greedy: Answered, samples: Answered, of: np.ndarray, score: np.ndarray) -> list[Evidence]:
+    seen, right = np.unique(of), samples.right * 1.0
+    parts: dict[str, list[float]] = {"greedy": [], "random sample": [], "majority": [], "preferred by the probe": []}
+    parts |= {"likeliest sample": [], "best sample": []}
+    mean = samples.logprob()[:, 0]
+    for q in seen:
+        rows = np.flatnonzero(of == q)
+        words = pd.Series([samples.said[i].text.lower() for i in rows])
+        commonest = rows[(words == words.mode().iloc[0]).to_numpy()]
+        parts["greedy"].append(float(greedy.right[q]))
+        parts["random sample"].append(right[rows].mean())
+        parts["majority"].append(right[commonest].mean())
+        parts["preferred by the probe"].append(right[rows[score[rows].argmax()]])
+        parts["likeliest sample"].append(right[rows[mean[rows].argmax()]])
+        parts["best sample"].append(right[rows].max())
+    groups = [f"{t} {g}" for t, g in zip(greedy.task[seen], greedy.texts.groups()[seen], strict=True)]
+    shares = Shares(group_codes(groups), run.rng("choices"))
+    ones, values = np.ones(len(seen)), {name: np.array(p) for name, p in parts.items()}
+    null = Null.of("a sample at random", [float(values["random sample"].mean())])
+    rows = [shares.evidence("accuracy", p, ones, null, unit="accuracy", where={"answer": n}) for n, p in values.items()]
+    gain = values["preferred by the probe"] - values["random sample"]
+    none = Null.of("a sample at random", [0.0])
+    more = shares.evidence("accuracy: preferred by the probe − random sample", gain, ones, none, unit="accuracy")
+    why = ", ".join(f"{name} {p.mean():.2f}" for name, p in values.items()) + "."
+    text = "The sample that the probe prefers is right at least as often as one at random"
+    run.claim("prefers", text, more, 0.0, why=why)
+    return rows
+
+
+def _answer(run: Run, model: Model) -> str:
+    by = run.claims
+    where = (
+        "most of all where the answer stands"
+        if by["above-prompt"].passed
+        else "not much better where the answer stands"
+    )
+    more = "more than" if by["above-logprob"].passed else "hardly more than"
+    out = (
+        f"The states of {model.name} tell right answers from wrong ones, {where} (AUC {by['above-prompt'].value:+.2f} "
+        f"against the prompt's end on the second best task), and they say {more} the probability that it gave the answer "
+        f"({by['above-logprob'].value:+.2f}). "
+    )
+    if "transfer" in by:
+        own = "is mostly the task's own" if by["transfer"].passed else "carries over"
+        out += f"What a probe finds {own}: on another task AUC is {by['transfer'].value:.2f} lower. "
+    return out + (
+        f"Among several samples the one that the probe prefers is right {by['prefers'].value:+.1%} as against one at random."
+    )

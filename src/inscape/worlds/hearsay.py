@@ -1,0 +1,168 @@
+"""Hearsay: a network that says what is said most often, and knows better.
+
+Every subject has a right answer. Of a sound subject the right answer is also the one most often heard; of a slandered one a
+wrong answer is. A two-block Llama is trained on what is heard, each answer followed by a verdict, which is always just:
+
+    TASK SUBJECT ? ANSWER VERDICT            P(most heard) = 0.6, every other answer alike
+
+So the likeliest answer is right for half of the subjects and equally likely for all; whether it is right is computed where
+the answer stands, not before; a sample that is judged right is right although the likeliest is not. Each task has verdicts
+of its own, so what reads one task does not read another.
+
+Cost: a few seconds on one core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from torch.nn import functional as F
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from inscape.core.rng import child_seed, generator
+from inscape.core.threads import one_torch_thread
+from inscape.data.card import DatasetCard
+from inscape.data.examples import Examples
+from inscape.model.model import Model
+from inscape.model.open import open
+
+#: task → verdicts on a right and on a wrong answer; all of them end an answer
+TASKS = {"stars": (".", "!"), "herbs": (";", ":"), "songs": ("/", "\\")}
+STOP = ".!;:/\\"
+FORMS = ("of", "about", "regarding")
+HEARD = 0.6
+_ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z")
+_RIMES = ("a", "en", "io", "or")
+
+
+@dataclass(frozen=True)
+class Hearsay:
+    """The world.
+
+    Attributes:
+        model: the trained network, opened and certified.
+        questions: prompts with the columns of `inscape.worlds.quiz.quiz`; the group is the subject.
+        accuracy: share of verdicts that are just, over all subjects and answers.
+    """
+
+    model: Model
+    questions: Examples
+    accuracy: float
+
+
+def hearsay(subjects: int = 36, answers: int = 6, width: int = 48, steps: int = 350, seed: int = 0) -> Hearsay:
+    """Draw a world and train a network in it.
+
+    Args:
+        subjects: of each task; every other one is slandered.
+        answers: of each task.
+        width: of the residual stream.
+        steps: of training, each on 256 sentences.
+        seed: of the words, the initial weights and the order of training.
+
+    Returns:
+        The world, the network and how well it judges.
+    """
+    rng = generator(seed, "hearsay", "words")
+    syllables = [o + r for o in _ONSETS for r in _RIMES]
+    made = [str(w) for w in rng.permutation([a + b for a in syllables for b in syllables])]
+    t = len(TASKS)
+    names, said = made[: t * subjects], made[t * subjects : t * (subjects + answers)]
+    right = rng.integers(answers, size=(t, subjects))
+    heard = np.where(np.arange(subjects) % 2 == 0, right, (right + rng.integers(1, answers, (t, subjects))) % answers)
+    vocabulary = ["[PAD]", *TASKS, *FORMS, "?", *(v for pair in TASKS.values() for v in pair), *said, *names]
+    code = {word: i for i, word in enumerate(vocabulary)}
+    tokenizer = _tokenizer(code)
+    net = _trained(code, names, said, right, heard, width, steps, child_seed(seed, "hearsay", "weights"))
+    model = open(net, tokenizer=tokenizer, name="hearsay world")
+    rows = [
+        {
+            "prompt": f"{task} {form} {names[k * subjects + s]} ? ",
+            "answers": said[k * answers + right[k, s]],
+            "others": "|".join(said[k * answers + a] for a in range(answers) if a != right[k, s]),
+            "task": task,
+            "form": form,
+            "subject": names[k * subjects + s],
+            "group": names[k * subjects + s],
+        }
+        for k, task in enumerate(TASKS)
+        for s in range(subjects)
+        for form in FORMS
+    ]
+    card = DatasetCard("hearsay world", f"{len(rows)} questions about made-up subjects, drawn with seed {seed}")
+    questions = Examples(pd.DataFrame(rows), "prompt", (), "group", card=card)
+    return Hearsay(model, questions, _accuracy(model, code, names, said, right))
+
+
+def _sentences(
+    code: dict[str, int], names: list[str], said: list[str], task: np.ndarray, subject: np.ndarray, form: np.ndarray,
+    answer: np.ndarray, just: np.ndarray,
+) -> torch.Tensor:  # fmt: skip
+    k, subjects, answers = list(TASKS), len(names) // len(TASKS), len(said) // len(TASKS)
+    rows = [
+        [code[k[t]], code[FORMS[f]], code[names[t * subjects + s]], code["?"], code[said[t * answers + a]],
+         code[TASKS[k[t]][0 if j else 1]]]
+        for t, s, f, a, j in zip(task, subject, form, answer, just, strict=True)
+    ]  # fmt: skip
+    return torch.tensor(rows)
+
+
+def _tokenizer(code: dict[str, int]) -> PreTrainedTokenizerFast:
+    inner = Tokenizer(models.WordLevel(code, unk_token="[PAD]"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="[PAD]", unk_token="[PAD]", clean_up_tokenization_spaces=False
+    )
+
+
+def _trained(
+    code: dict[str, int], names: list[str], said: list[str], right: np.ndarray, heard: np.ndarray, width: int, steps: int,
+    seed: int,
+) -> LlamaForCausalLM:  # fmt: skip
+    config = LlamaConfig(
+        vocab_size=len(code),
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=32,
+        pad_token_id=0,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = LlamaForCausalLM(config)
+    rng, answers = np.random.default_rng(seed), len(said) // len(TASKS)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 8e-3, total_steps=steps)
+    with one_torch_thread():
+        for _ in range(steps):
+            task, subject = rng.integers(len(TASKS), size=256), rng.integers(right.shape[1], size=256)
+            most = heard[task, subject]
+            other = (most + rng.integers(1, answers, 256)) % answers
+            answer = np.where(rng.random(256) < HEARD, most, other)
+            ids = _sentences(code, names, said, task, subject, rng.integers(len(FORMS), size=256), answer,
+                             answer == right[task, subject])  # fmt: skip
+            logits = net(input_ids=ids, use_cache=False).logits[:, 3:5]
+            loss = F.cross_entropy(logits.flatten(0, 1), ids[:, 4:].flatten())
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    return net.eval()
+
+
+def _accuracy(model: Model, code: dict[str, int], names: list[str], said: list[str], right: np.ndarray) -> float:
+    answers = len(said) // len(TASKS)
+    task, subject, answer = (x.ravel() for x in np.indices((*right.shape, answers)))
+    just = answer == right[task, subject]
+    ids = _sentences(code, names, said, task, subject, np.zeros_like(task), answer, just)
+    logits = model.run(ids[:, :-1], logits=True).logits
+    assert logits is not None
+    return float((logits[:, -1].argmax(dim=-1) == ids[:, -1]).float().mean())
