@@ -133,7 +133,7 @@ def test_bad_names_are_refused(tmp_path):
         load("citys.csv")
     with pytest.raises(DataError, match="there is no data set"):
         load("x" * 5000)
-    with pytest.raises(DataError, match="is a folder; name a file"):
+    with pytest.raises(DataError, match="is a folder without images or sounds; name a file"):
         load(tmp_path)
     with pytest.raises(DataError, match="limit must be 1 or more, got 0"):
         load("cities", limit=0)

@@ -4,6 +4,7 @@
     load("reviews.csv", labels=["stars"])            .csv .tsv .jsonl .json .parquet
     load("hf:imdb:test"), load("hf:glue:sst2:train") through the optional `datasets` library
     load(frame, input="sentence")                    a pandas DataFrame
+    load("birds/")                                   a folder of images, or of WAV files; sub-folders are the labels
 
 The built-in sets are the files in ``data/sets/``; there is no list to edit. Where a part is not named: the input is the
 column ``input``, ``text``, ``sentence`` or ``prompt``, or the only column of text; the labels are the other numeric
@@ -73,6 +74,8 @@ def load(
         raise TypeError(f"load: expected a name, a path or a data frame, got {type(what).__name__}")
     else:
         frame, card = what, DatasetCard("data frame", "a table given by the caller")
+    if isinstance(what, (str, Path)) and Path(what).is_dir() and "file" in frame and not _is_hugging_face(str(what)):
+        input, labels = input or "file", ["label"] if labels is None and "label" in frame else labels
     frame = frame if limit is None else frame.iloc[:limit]
     return _examples(frame, card, input, labels, group, spans)
 
@@ -112,8 +115,13 @@ def _file(path: Path, input: str | None) -> tuple[pd.DataFrame, DatasetCard]:
     from inscape.data.files import read_table
 
     if path.is_dir():
+        from inscape.data.media import read_folder
+
+        if (found := read_folder(path)) is not None:
+            return found, DatasetCard(path.name, f"the images or sounds in the folder {path.name}", source=path.name)
         raise DataError(
-            f"{path} is a folder; name a file in it (.csv, .tsv, .jsonl, .parquet), such as {path}/data.csv."
+            f"{path} is a folder without images or sounds; name a file in it (.csv, .tsv, .jsonl, .parquet), such as "
+            f"{path}/data.csv."
         )
     if not path.is_file():
         raise DataError(f"{path} is not a regular file; name a .csv, .tsv, .jsonl or .parquet file.")

@@ -44,6 +44,8 @@ class Model:
     Attributes:
         certificate: what has been proved of this checkpoint, or None.
         source: where it came from: package, file, Hub id, licence.
+        processor: transformers' image processor or feature extractor, for files of images or sound; or None.
+        origin: how `inscape.model.open.open` opens it again, on any machine; None for a live module.
         notes: what has been measured of it once and need not be again.
     """
 
@@ -54,6 +56,8 @@ class Model:
         self.family = self.atlas.family
         self.certificate: Any = None
         self.source: dict[str, str] = {}
+        self.processor: Any = None
+        self.origin: dict[str, Any] | None = None
         self.refused: dict[Site, str] = {}
         self._standing: list[Edit] = []
         self._called_once: set[Site] = set()

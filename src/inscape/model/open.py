@@ -21,6 +21,7 @@ from inscape.model import gguf, zoo
 from inscape.model.certificate import certify
 from inscape.model.family import Family
 from inscape.model.model import Model
+from inscape.model.processor import processor_of
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ def open(
     what: str | Path | nn.Module,
     *,
     tokenizer: Any = None,
+    processor: Any = None,
     name: str = "",
     device: str = "cpu",
     dtype: str | None = None,
@@ -42,6 +44,7 @@ def open(
     Args:
         what: a zoo name, a Hub id, a folder, a ``.gguf`` file, or a live module.
         tokenizer: a Hugging Face tokenizer, for live modules.
+        processor: a Hugging Face image processor or feature extractor, for live modules that are to read files.
         name: what reports call it; by default what was opened.
         device: where to put weights read from files; a live module stays where it is.
         dtype: ``float32`` (default for files), ``bfloat16``, ``float16`` or ``float64``.
@@ -64,6 +67,7 @@ def open(
     """
     if isinstance(what, nn.Module):
         model = Model(what, tokenizer, name, family)
+        model.processor = processor
         model.source = {"from": f"live {type(what).__module__}.{type(what).__qualname__}"}
         certify(model)
         return model
@@ -73,6 +77,10 @@ def open(
         net, found_tokenizer = _load(folder, wanted, trust_remote_code, str(what), revision)
     model = Model(net.to(place).eval(), tokenizer or found_tokenizer, name or _short_name(what), family)
     model.source = source
+    model.processor = processor
+    if processor is None and model.kind != "text":
+        with _quietly():
+            model.processor = processor_of(folder, revision)
     model.origin = {"what": str(what), "revision": revision, "trust_remote_code": trust_remote_code, "family": family}
     certify(model, cached=not trust_remote_code)
     return model

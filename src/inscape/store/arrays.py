@@ -9,6 +9,7 @@ Cost: one reading of the array at the speed of SHA-256; 32 bytes of memory a row
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +29,7 @@ class ArrayInputs(Inputs):
     """Rows of an array, or of a batch of named tensors, as examples; see `Inputs`.
 
     Args:
-        x: an array or tensor whose first axis is the example, or a `Batch` without padding.
+        x: an array or tensor whose first axis is the example, what can be indexed like one, or a `Batch` without padding.
         at: ``"first"``, ``"last"``, ``"all"`` or ``"mean"`` of the positions that the network gives.
         positions: how many positions it gives.
 
@@ -38,7 +39,7 @@ class ArrayInputs(Inputs):
 
     text = False
 
-    def __init__(self, x: Batch | np.ndarray | Tensor, at: str, positions: int = 1):
+    def __init__(self, x: Any, at: str, positions: int = 1):
         which = {"first": [0], "last": [positions - 1], "all": range(positions), "mean": range(positions)}
         if at not in which:
             raise DataError(f"an array's rows are harvested at 'first', 'last', 'all' or 'mean', not at {at!r}.")
@@ -72,6 +73,13 @@ class ArrayInputs(Inputs):
         # a double in a network of floats is refused by its first layer
         fit = {name: x.to(model.dtype) if x.is_floating_point() else x for name, x in found.items()}
         return model.batch(fit[""]) if "" in fit else Batch(fit)
+
+    def cut(self, start: int, stop: int) -> Inputs:
+        part, chosen = copy.copy(self), np.arange(start, stop)
+        part.arrays = {name: _taken(x, chosen).numpy() for name, x in self.arrays.items()}
+        part.lengths, part.rows = self.lengths[start:stop], self.rows[start:stop]
+        part.table, part._keys = self.table.iloc[start:stop], self._keys[start:stop]
+        return part
 
     def _hashed(self, count: int) -> np.ndarray:
         """SHA-256 of every example and of the positions kept, (n, 32) uint8."""

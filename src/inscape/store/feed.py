@@ -1,7 +1,8 @@
 """Which inputs examples make, of whatever kind they are: the one door of every harvest, plan and stream of moments.
 
 A table or texts are tokenised; token ids that come ready are taken as they are, without the padding that their mask or
-lengths show; everything else is an array whose first axis is the example.
+lengths show; files of images or sound are prepared as the model says; everything else is an array whose first axis is
+the example.
 
 Cost: that of the inputs made, and one pass over one example of an array.
 """
@@ -23,6 +24,7 @@ from inscape.data.examples import Examples
 from inscape.store import plan
 from inscape.store.arrays import ArrayInputs, real_lengths
 from inscape.store.inputs import Inputs, TextInputs, TokenInputs, by_position
+from inscape.store.media import MediaInputs, prepared
 from inscape.store.prefix import shared
 
 #: what may be harvested: a table or texts; tokens; or arrays whose first axis is the example
@@ -59,25 +61,26 @@ def inputs_of(
     texts = isinstance(given, Examples) or (
         not isinstance(given, (Batch, np.ndarray, Tensor)) and isinstance(given[0], str)
     )
-    if texts and model.kind != "text":
-        raise DataError(
-            f"{model.name} does not read text: give an array whose first axis is the example, or a dictionary of them by "
-            "the names of its inputs."
-        )
-    if texts:
-        table = given if isinstance(given, Examples) else Examples(pd.DataFrame({"text": list(given)}), "text")
+    table = given if isinstance(given, Examples) else None
+    if texts and table is None:
+        table = Examples(pd.DataFrame({"text": list(given)}), "text")
+    if table is not None and model.kind == "text":
         return _sharing(model, TextInputs(model, table, at, prompt), share)
     if prompt is not None:
         raise DataError("a prompt is for texts, and these examples are an array; leave prompt out.")
     if (ready := _tokens(model, given)) is not None:
         return _sharing(model, TokenInputs(ready, at), share)
-    given = given if isinstance(given, (Batch, np.ndarray, Tensor)) else np.stack([np.asarray(x) for x in given])
+    if table is not None:
+        given = prepared(model, table)
+    elif not isinstance(given, (Batch, np.ndarray, Tensor)):
+        given = np.stack([np.asarray(x) for x in given])
     found = model.run(ArrayInputs(_head(given), "all").batch(model, [0]), capture=list(sites))
     counts = {str(site): by_position(model, site, found).shape[1] for site in sites}
     if len(set(counts.values())) > 1 and at != "mean":
         said = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:4])
         raise DataError(f"these sites have different numbers of positions ({said}); harvest with at='mean', or apart.")
-    return ArrayInputs(given, at, max(counts.values()))
+    positions = max(counts.values())
+    return ArrayInputs(given, at, positions) if table is None else MediaInputs(table, given, at, positions)
 
 
 def _sharing(model: Any, inputs: TokenInputs, share: bool) -> TokenInputs:
@@ -91,7 +94,7 @@ def _tensor(x: Any) -> Tensor:
     return x if isinstance(x, Tensor) else torch.from_numpy(np.array(x))
 
 
-def _head(given: Batch | np.ndarray | Tensor) -> Batch | np.ndarray | Tensor:
+def _head(given: Any) -> Batch | np.ndarray | Tensor:
     """The first example."""
     return Batch({name: x[:1] for name, x in given.inputs.items()}) if isinstance(given, Batch) else given[:1]
 

@@ -8,6 +8,7 @@ Cost: O(tokens) time; token ids and positions of all examples stay in memory.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -70,6 +71,10 @@ class Inputs(ABC):
     def batch(self, model: Any, members: Sequence[int] | np.ndarray) -> Batch:
         """A padded batch of some examples."""
 
+    def cut(self, start: int, stop: int) -> Inputs:
+        """A range of the examples as inputs of their own, numbered from 0, with as much of the data as they need."""
+        raise NotImplementedError
+
     def kept(self, i: int) -> np.ndarray:
         """Position of each row of example `i`; of the last one averaged, where averaged."""
         return self.positions(i)[-1:] if self.reduce == "mean" else self.positions(i)
@@ -130,6 +135,14 @@ class TokenInputs(Inputs):
     def batch(self, model: Any, members: Sequence[int] | np.ndarray) -> Batch:
         return model.collate([self.tokens[int(i)] for i in members])
 
+    def cut(self, start: int, stop: int) -> Inputs:
+        part = copy.copy(self)
+        part.tokens, part._positions = self.tokens[start:stop], self._positions[start:stop]
+        part.lengths, part.rows = self.lengths[start:stop], self.rows[start:stop]
+        part.table = self.table[["id"]].iloc[start:stop]
+        part.sharing = None if self.sharing is None else self.sharing.cut(start, stop)
+        return part
+
 
 class TextInputs(TokenInputs):
     """Tokenised examples and the positions kept of each; see `Inputs`.
@@ -150,12 +163,17 @@ class TextInputs(TokenInputs):
         examples = examples if prompt is None else examples.with_prompt(prompt)
         spans = [examples.span(i) for i in range(len(examples))] if examples.spans else None
         super().__init__(model.tokenize(examples.texts()), at, spans)
-        self.table = pd.DataFrame({"id": given.ids()})
-        if given.group is not None:
-            self.table["group"] = given.groups()
-        for label in given.labels:
-            self.table[f"label:{label}"] = given.frame[label].to_numpy()
-        self.data = digest([given.fingerprint, given.input, list(given.labels), given.group])
+        self.table, self.data = described(given)
+
+
+def described(examples: Examples) -> tuple[pd.DataFrame, str]:
+    """What travels beside the vectors of a table's examples, and the table's fingerprint."""
+    table = pd.DataFrame({"id": examples.ids()})
+    if examples.group is not None:
+        table["group"] = examples.groups()
+    for label in examples.labels:
+        table[f"label:{label}"] = examples.frame[label].to_numpy()
+    return table, digest([examples.fingerprint, examples.input, list(examples.labels), examples.group])
 
 
 def numbered(count: int) -> pd.DataFrame:
