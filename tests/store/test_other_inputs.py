@@ -218,7 +218,7 @@ def test_feature_maps_have_one_position_a_pixel(tmp_path):
 
 
 def test_texts_for_a_network_of_arrays_are_refused():
-    with pytest.raises(DataError, match="Sequential does not read text: give an array whose first axis is the example"):
+    with pytest.raises(DataError, match="Sequential does not read text: give a folder of images or sound, an array whose first"):
         harvest(Model(nn.Sequential(nn.Linear(3, 4))), ["a", "b"], "module:0:out")
 
 
