@@ -27,9 +27,9 @@ def processor_of(where: str, revision: str | None = None) -> Any:
         facts = json.loads(Path(found).read_text(encoding="utf-8"))
         # extractors of images is what they were called before 2022
         pictures = "image_processor_type" in facts or "image_mean" in facts
-        kind = transformers.AutoImageProcessor if pictures else transformers.AutoFeatureExtractor
+        auto = transformers.AutoImageProcessor if pictures else transformers.AutoFeatureExtractor
         extra = {"backend": "pil"} if pictures else {}
-        return kind.from_pretrained(str(Path(found).parent), **extra)
+        return auto.from_pretrained(str(Path(found).parent), **extra)
     except (OSError, ValueError, KeyError, ImportError) as error:
         log.warning("%s has no usable preprocessor: %s", where, (str(error).splitlines() or [""])[0])
         return None
