@@ -34,6 +34,14 @@ class DataError(InscapeError):
     """Examples are missing, malformed, or cannot answer the question asked of them."""
 
 
+class ObjectError(InscapeError):
+    """A bucket or an object cannot be reached, or denies what was asked."""
+
+
+class ClusterError(InscapeError):
+    """A cluster of workers cannot be reached or used."""
+
+
 class StoreError(InscapeError):
     """A store is damaged, half-written, or belongs to another model or data set."""
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
@@ -22,8 +23,10 @@ from inscape.core.site import Site
 from inscape.store import key as keys
 from inscape.store import manifest as manifests
 from inscape.store import plan
-from inscape.store.capture import capture, widths
+from inscape.store.capture import widths
 from inscape.store.columns import Disk, site_entry
+from inscape.store.engines.choose import engine as chosen
+from inscape.store.engines.local import Engine, Job
 from inscape.store.feed import Fed, inputs_of
 from inscape.store.plan import ACCELERATOR, CPU
 from inscape.store.progress import Meter, Watcher
@@ -51,6 +54,7 @@ def harvest(
     prompt: str | None = None,
     nonfinite: str = "refuse",
     prefix: bool = True,
+    on: str | Engine = "local",
     shard_bytes: int = SHARD_BYTES,
     progress: bool | Watcher | None = None,
 ) -> Store:
@@ -69,6 +73,8 @@ def harvest(
         nonfinite: ``"refuse"`` stops at a NaN or infinite activation; ``"keep"`` stores and counts them.
         prefix: whether a beginning that many examples share is computed once (`inscape.store.prefix`); values are then
             equal to rounding, not to the bit.
+        on: where it is computed: ``"local"``; ``"ray"``, the cluster of ``RAY_ADDRESS`` or one started for this call;
+            ``"ray://HOST:PORT"``; or an engine such as `inscape.store.engines.ray.Ray`. The bytes are the same.
         shard_bytes: bytes of vectors between two commits.
         progress: None shows a bar on a terminal, True always, False never; a callable is told instead.
 
@@ -77,19 +83,23 @@ def harvest(
         finished one, that is returned.
 
     Raises:
+        ClusterError: there is no such cluster, or its workers cannot compute this.
         StoreError: the folder holds something else, is being written, or cannot be written; values that cannot be kept.
         SiteError: a site that the model does not have.
         DataError: an example has no position of the kind asked for.
     """
     _check(dtype, budget, nonfinite, shard_bytes)
+    engine = chosen(on)
+    device = engine.device(model)
     wanted: list[Site] = model.select(sites)
     inputs = inputs_of(model, examples, at, prompt, wanted, prefix)
     wide = widths(model, inputs, wanted)
     row_bytes = sum(wide.values()) * (4 if dtype == "float32" else 2)
-    limits = CPU if model.device.type == "cpu" else ACCELERATOR
+    limits = CPU if device == "cpu" else ACCELERATOR
     recipe = keys.recipe(
         model,
         inputs,
+        device=device,
         prompt=prompt,
         at=at,
         dtype=dtype,
@@ -119,20 +129,10 @@ def harvest(
             log.info("%s: going on after %d of %d shards", folder, done, len(ranges))
         left = int(inputs.rows[ranges[done][0] :].sum()) if done < len(ranges) else 0
         with Meter(f"harvest {model.name}", left, sum(costs[done:]), progress) as meter:
-            for span in ranges[done:]:
-                shard = capture(
-                    model,
-                    inputs,
-                    wanted,
-                    span,
-                    wide=wide,
-                    dtype=dtype,
-                    budget=recipe["budget"],
-                    overhead=recipe["overhead"],
-                    nonfinite=nonfinite,
-                    report=meter.advance,
-                )
-                writer.put(table_of(shard, side, writer.schema), {"examples": span, "nonfinite": shard.nonfinite})
+            job = Job(model, inputs, wanted, wide, dtype, recipe["budget"], recipe["overhead"], nonfinite)
+            with closing(engine.shards(job, ranges[done:], meter.advance)) as shards:
+                for span, shard in zip(ranges[done:], shards, strict=True):
+                    writer.put(table_of(shard, side, writer.schema), {"examples": span, "nonfinite": shard.nonfinite})
         writer.finish()
     return Store.open(folder)
 

@@ -77,6 +77,12 @@ class Sharing:
     def __getstate__(self) -> dict[str, Any]:
         return {"common": self.common, "of": self.of, "_held": OrderedDict()}  # what is held stays on its machine
 
+    def cut(self, start: int, stop: int) -> Sharing:
+        """What a range of examples shares; beginnings that none of them has are left out, the others keep their numbers."""
+        of = self.of[start:stop]
+        used, none = set(of.tolist()), Common(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return Sharing([common if i in used else none for i, common in enumerate(self.common)], of)
+
     def batches(
         self, members: np.ndarray, lengths: np.ndarray, budget: int, overhead: int
     ) -> list[tuple[list[Laid], int]]:
