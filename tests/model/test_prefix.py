@@ -93,6 +93,13 @@ def test_the_certificate_has_the_item_where_it_applies(family):
     assert all(item.value < 1e-5 for item in found)
 
 
+@pytest.mark.parametrize(("dtype", "most"), [(torch.float64, 1e-12), (torch.bfloat16, 5e-2), (torch.float16, 1e-2)])
+def test_the_item_holds_in_other_dtypes(dtype, most):
+    item = prefix.item(Model(net("llama").to(dtype)))
+    assert item.passed
+    assert item.value < most
+
+
 def test_a_network_that_forgets_its_prefix_is_found_out(monkeypatch):
     model = open(net("llama"))
     monkeypatch.setattr(prefix._Layer, "_stacked", lambda self, parts: torch.zeros_like(parts[0]).expand(2, -1, -1, -1))

@@ -64,10 +64,16 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
         return Batch(
-            {k: v.to(device, non_blocking=True) for k, v in self.inputs.items()},
-            None if self.lengths is None else self.lengths.to(device),
-            {k: v.to(device) for k, v in self.marks.items()},
+            {k: moved(v, device) for k, v in self.inputs.items()},
+            None if self.lengths is None else moved(self.lengths, device),
+            {k: moved(v, device) for k, v in self.marks.items()},
         )
+
+
+def moved(x: Tensor, device: torch.device | str) -> Tensor:
+    """A tensor on another device; from the host to an accelerator through pinned memory, without waiting for it."""
+    waits = torch.device(device).type != "cuda" or x.device.type != "cpu"
+    return x.to(device) if waits else x.pin_memory().to(device, non_blocking=True)
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], add_special_tokens: bool = True) -> list[Tokens]:

@@ -49,6 +49,7 @@ class Pass:
     offset: int = 0
     seen: int = 0
     caught: dict[Site, Tensor] = field(default_factory=dict)
+    _rows: Tensor | None = None
 
     def step(self, positions: int) -> None:
         """Note that a step over so many positions begins."""
@@ -110,8 +111,9 @@ class Pass:
         assert self.at is not None
         if value.ndim != 3:
             raise SiteError(f"{site} has shape {tuple(value.shape)}, not (batch, positions, width): leave `at` out")
-        rows = torch.arange(self.size, device=value.device)[:, None]
-        return value[rows, self.at.to(value.device)]
+        if self._rows is None:
+            self._rows = torch.arange(self.size, device=value.device)[:, None]
+        return value[self._rows, self.at.to(value.device)]
 
 
 @dataclass

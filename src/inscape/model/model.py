@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inscape.core.batch import Batch, Tokens, collate, tokenize
+from inscape.core.batch import Batch, Tokens, collate, moved, tokenize
 from inscape.core.edit import Edit, as_edits
 from inscape.core.errors import CertificateError, ModelError, SiteError
 from inscape.core.site import Site, select
@@ -105,6 +105,10 @@ class Model:
     def select(self, patterns: str | Site | Sequence[str | Site]) -> list[Site]:
         """The sites that patterns name; see `inscape.core.site`. Refused sites are refused with their reason."""
         wanted = [patterns] if isinstance(patterns, (str, Site)) else list(patterns)
+        order = self.atlas.order
+        if wanted and all(isinstance(site, Site) and site in order for site in wanted):
+            # sites, not patterns, as every pass of a harvest asks: there is nothing to match
+            return self._allowed(sorted({site for site in wanted if isinstance(site, Site)}, key=order.__getitem__))
         available = self.sites
         if self.family is not None and any("module:" in str(p) for p in wanted):
             available = [*self.sites, *self.atlas.module_sites()]
@@ -228,7 +232,7 @@ class Model:
             raise ModelError("run: nothing was asked for; name sites with capture=…, or logits=True")
         batch = self.batch(inputs).to(self.device)
         planned = [(site, e) for e in [*self._standing, *as_edits(edits)] for site in self.select(e.scope.sites)]
-        at = None if at is None else at.to(self.device, non_blocking=True)
+        at = None if at is None else moved(at, self.device)
         state = Pass(len(batch), batch.lengths, batch.marks, at, keep_graph=grad_of is not None)
         stop = not logits and all(s.point != "module" or s in self._called_once for s in catch)
         with ExitStack() as stack:

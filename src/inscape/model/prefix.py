@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
+from inscape.core.batch import moved
 from inscape.core.site import Site
 from inscape.model.activations import Activations
 from inscape.model.checks import TOLERANCE, Item, difference, tokens_of
@@ -116,19 +117,13 @@ def resume(model: Model, rows: Sequence[Row], capture: Sequence[Site], at: Tenso
         owner[r, : len(row)] = np.repeat(np.arange(len(sizes)), sizes)
     lengths = np.array([row.prefix.length for row in rows], dtype=np.int64)
     device = model.device
-    position, whose, before = (_to(x, device) for x in (depth, owner, lengths))
+    position, whose, before = (moved(torch.from_numpy(x), device) for x in (depth, owner, lengths))
     forward = {
         "position_ids": position,
         "attention_mask": _mask(position, whose, before, int(lengths.max()), model.dtype),
         "past_key_values": _Held([row.prefix for row in rows]),
     }
     return model.run({"input_ids": torch.from_numpy(ids)}, list(capture), at=at, forward=forward)
-
-
-def _to(x: np.ndarray, device: torch.device) -> Tensor:
-    """On the device, without waiting for it."""
-    found = torch.from_numpy(x)
-    return found if device.type == "cpu" else found.pin_memory().to(device, non_blocking=True)
 
 
 def _mask(depth: Tensor, owner: Tensor, before: Tensor, longest: int, dtype: torch.dtype) -> Tensor:
@@ -140,7 +135,7 @@ def _mask(depth: Tensor, owner: Tensor, before: Tensor, longest: int, dtype: tor
     own = same & (depth[:, :, None] >= depth[:, None, :])
     shared = torch.arange(longest, device=depth.device)[None, None] < before[:, None, None]
     sees = torch.cat([shared.expand(-1, depth.shape[1], -1), own], -1)
-    return torch.where(sees, 0.0, torch.finfo(dtype).min).to(dtype)[:, None]
+    return torch.zeros(sees.shape, dtype=dtype, device=sees.device).masked_fill(~sees, torch.finfo(dtype).min)[:, None]
 
 
 class _Layer(CacheLayerMixin):

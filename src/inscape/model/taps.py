@@ -35,12 +35,14 @@ class Atlas:
     Attributes:
         body: the module that is run when no logits are asked for.
         sites: canonical sites in the order of computation (submodule sites where there is no family).
+        order: the place of each canonical site in that order.
     """
 
     def __init__(self, net: nn.Module, family: Family | None):
         self.net, self.family = net, family
         self.config: Any = getattr(net, "config", None)
         self.body = _body(net, family)
+        self.order: dict[Site, int] = {}
         self.blocks: list[nn.Module] = []
         if family is None:
             self.sites = list(self.module_sites())
@@ -51,6 +53,7 @@ class Atlas:
             self.sites += [Site(point, layer) for point in family.points]
         self.sites += [Site("final_norm")] if family.final_norm else []
         self.sites += [Site("logits")] if self.head is not None else []
+        self.order = {site: i for i, site in enumerate(self.sites)}
 
     @property
     def head(self) -> nn.Module | None:
@@ -87,7 +90,7 @@ class Atlas:
             if site.path not in modules:
                 raise SiteError(f"this model has no module {site.path!r}. {suggest(site.path, filter(None, modules))}")
             return Place(modules[site.path], site.side)
-        if site.whole not in set(self.sites) or self.family is None:
+        if site.whole not in self.order or self.family is None:
             raise SiteError(f"this model has no site {site}. {suggest(str(site), map(str, self.sites))}")
         if site.point == "embed":
             return Place(self.blocks[0], "in", view=View(tokens=True))

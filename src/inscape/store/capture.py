@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inscape.core.batch import moved
 from inscape.core.site import Site
 from inscape.model import prefix as prefixes
 from inscape.store.inputs import Inputs, by_position
@@ -210,5 +211,4 @@ def _rows(table: Tensor, spots: Sequence[np.ndarray], reduce: str) -> Tensor:
 
 def _on(x: Tensor, index: np.ndarray) -> Tensor:
     """An index on a tensor's device, without waiting for it."""
-    found = torch.from_numpy(index)
-    return found.pin_memory().to(x.device, non_blocking=True) if x.is_cuda else found
+    return moved(torch.from_numpy(index), x.device)

@@ -95,7 +95,7 @@ class Landing:
         kept = rows.to(TORCH[self._dtype])
         if not rows.is_cuda:
             return _Block(sites, rows, peaks, kept.cpu(), peaks.cpu())
-        copies = [torch.empty_like(x, device="cpu", pin_memory=True) for x in (kept, peaks)]
+        copies = [_pinned(x) for x in (kept, peaks)]
         for copy, x in zip(copies, (kept, peaks), strict=True):
             copy.copy_(x, non_blocking=True)
         return _Block(sites, rows, peaks, copies[0], copies[1])
@@ -129,3 +129,8 @@ class Landing:
             )
         if wrong.any():
             self.flagged.add(site)
+
+
+def _pinned(x: Tensor) -> Tensor:
+    """Memory of the host that a device can copy to while both go on."""
+    return torch.empty(x.shape, dtype=x.dtype, pin_memory=True)
