@@ -71,6 +71,11 @@ def test_the_version_is_that_of_the_package():
         (["run", "x", "--seed", "soon"], "Invalid value for '--seed': "),
         (["run", "x", "--set", "folds"], "Invalid value for '--set': write --set NAME=VALUE, got 'folds'."),
         (["harvest", "m", "d", "--span", "a=b"], "write --span NAME=START,END with two columns, got 'a=b'"),
+        (
+            ["harvest", "m", "d", "--on", "spark"],
+            "Invalid value for '--on': local, ray or ray://HOST:PORT, not 'spark'.",
+        ),
+        (["harvest", "m", "d", "--workers", "2"], "Invalid value for '--workers': workers are for --on ray"),
     ],
 )
 def test_a_wrong_line_is_one_sentence_and_exit_code_2(arguments, sentence):

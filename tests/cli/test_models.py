@@ -15,6 +15,8 @@ from inscape.core.site import Site
 from inscape.model import open as opens
 from inscape.model import zoo
 from inscape.store import harvest as harvests
+from inscape.store.engines.local import Local
+from inscape.store.engines.ray import Ray
 
 SITES = [Site("embed"), Site("resid_post", 0), Site("resid_post", 1)]
 
@@ -160,6 +162,11 @@ def test_harvest_hands_on_what_was_typed(fake_model, monkeypatch, tmp_path):
     assert "mine.store: 2 rows of 2 examples, 2 sites of fake" in result.stdout
     found = json.loads(call(*line, "--json").stdout)
     assert (found["rows"], found["sites"][0]) == (2, {"site": "resid_post.0", "width": 8})
+    assert isinstance(asked["on"], Local)
+    assert call(*line, "--on", "ray", "--workers", "2").exit_code == 0
+    assert asked["on"] == Ray(workers=2, place="cpu")
+    assert call(*line, "--on", "ray://head:10001", "--device", "cuda").exit_code == 0
+    assert asked["on"] == Ray("ray://head:10001", place="cuda")
 
 
 def test_a_missing_column_is_a_sentence(fake_model, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,17 @@ import typer
 from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
 from inscape.cli.printing import columns, emit
 
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="WHERE",
+        help="local; ray, for the cluster of RAY_ADDRESS or one started here; or ray://HOST:PORT.",
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="With --on ray: how many. Default: one a GPU, or one a machine on the CPU.")
+]
 StoreDtype = Annotated[str, typer.Option(help="Of the vectors on disk: float32, bfloat16 or float16.")]
 
 EPILOG = """Examples:
@@ -18,19 +30,26 @@ EPILOG = """Examples:
   inscape harvest smollm2-135m cities --sites 'resid_post.*' --to cities.store
   inscape harvest smollm2-135m mine.csv --input text --labels year,place --group author --to mine.store
   inscape harvest ./my-model mine.jsonl --input text --sites 'resid_post.10:20,mlp_out.*' --at mean --to mine.store
+  inscape harvest smollm2-135m cities --on ray --workers 2 --to cities.store
 """
 
 
 def harvest(
     model: ModelName,
     examples: Annotated[
-        str, typer.Argument(metavar="DATA", help="A built-in set, or a CSV, JSON Lines or Parquet file.")
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A built-in set, a CSV, JSON Lines or Parquet file, or a folder of images or WAV files.",
+        ),
     ],
     sites: Annotated[str, typer.Option(help="Which sites: patterns such as 'resid_post.*' or 'mlp_out.3:7'.")] = (
         "resid_post.*"
     ),
     at: Annotated[str, typer.Option(help="Which positions: last, first, all, mean, span:NAME, -1.")] = "last",
-    to: Annotated[Path | None, typer.Option(help="Where to put the store. Default: the cache.")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Where to put the store: a folder, or s3://BUCKET/PATH. Default: the cache.")
+    ] = None,
     column: Annotated[str | None, typer.Option("--input", help="The column that the model reads.")] = None,
     labels: Annotated[str | None, typer.Option(help="Columns to ask about, separated by commas.")] = None,
     group: Annotated[str | None, typer.Option(help="The column that must not straddle train and test.")] = None,
@@ -41,8 +60,13 @@ def harvest(
     prompt: Annotated[str | None, typer.Option(help="A template with one {} that each text is set into.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many examples.")] = None,
     store_dtype: StoreDtype = "float32",
+    nonfinite: Annotated[
+        str, typer.Option(help="What to do with NaN or infinite activations: refuse, or keep and count them.")
+    ] = "refuse",
     device: Device = "cpu",
     dtype: Dtype = None,
+    on: On = "local",
+    workers: Workers = None,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
@@ -53,11 +77,12 @@ def harvest(
     from inscape.data.load import load
     from inscape.store.harvest import harvest as harvest_store
 
-    on_disk = stored(store_dtype)
+    on_disk, where = stored(store_dtype), engine(on, workers, device)
     loaded = load(examples, limit=limit, **chosen_columns(column, labels, group, spans))
-    opened = open_model(model, device, dtype, trust_remote_code)
+    # on Ray the workers have the devices; here the texts are prepared and the store is written
+    opened = open_model(model, device if on == "local" else "cpu", dtype, trust_remote_code)
     try:
-        store = harvest_store(opened, loaded, sites, at=at, to=to, dtype=on_disk, prompt=prompt)
+        store = harvest_store(opened, loaded, sites, at=at, to=to, dtype=on_disk, prompt=prompt, on=where)
     except KeyboardInterrupt as error:
         error.add_note("What was committed is kept; the same command goes on from there.")
         raise
@@ -87,6 +112,22 @@ def chosen_columns(
     pairs = dict(_span(text) for text in spans) if spans else None
     given = {"input": column, "labels": names, "group": group, "spans": pairs}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def engine(on: str, workers: int | None, device: str) -> Any:
+    """Where to compute, as it was typed."""
+    from inscape.store.engines.choose import engine as named
+    from inscape.store.engines.local import Local
+
+    try:
+        found = named(on)
+    except ValueError:
+        raise typer.BadParameter(f"local, ray or ray://HOST:PORT, not {on!r}", param_hint="'--on'") from None
+    if not isinstance(found, Local):
+        return replace(found, workers=workers, place=device)
+    if workers is not None:
+        raise typer.BadParameter("workers are for --on ray; leave them out", param_hint="'--workers'")
+    return found
 
 
 def stored(dtype: str) -> str:
