@@ -1,0 +1,35 @@
+"""Curves: bands where there are intervals, a diagonal where asked, panels where there are some."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from inscape.charts.curves import curves
+
+FRAME = pd.DataFrame(
+    {"series": ["a", "a", "chance", "chance"], "x": [0.0, 1.0, 0.0, 1.0], "value": [0.1, 0.9, 0.5, 0.5]}
+)
+
+
+def marks(spec):
+    return [layer["mark"]["type"] for layer in spec["layer"]]
+
+
+def test_what_is_drawn():
+    plain = curves(FRAME, x="confidence", y="accuracy", nulls=("chance",)).to_dict()
+    assert marks(plain) == ["line", "point"]
+    colour = plain["layer"][0]["encoding"]["color"]
+    assert colour["scale"]["domain"] == ["a", "chance"]
+    assert colour["scale"]["range"][1] == "#85898f"
+    banded = curves(FRAME.assign(low=0.0, high=1.0), x="x", y="y", diagonal=True).to_dict()
+    assert marks(banded) == ["line", "area", "line", "point"]
+    assert "95 % interval" in banded["layer"][1]["encoding"]["color"]["legend"]["title"]
+    assert curves(FRAME.assign(panel=["p", "p", "q", "q"]), x="x", y="y").to_dict()["facet"]["sort"] == ["p", "q"]
+
+
+def test_what_is_refused():
+    with pytest.raises(ValueError, match="curves: the frame has no column value"):
+        curves(FRAME.drop(columns="value"), x="x", y="y")
+    with pytest.raises(ValueError, match="no rows"):
+        curves(FRAME.iloc[:0], x="x", y="y")

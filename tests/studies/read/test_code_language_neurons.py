@@ -1,0 +1,52 @@
+"""The study in its tiny preset: a toy network of a few languages shows the claims' direction."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from inscape.study.runner import run_study
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INSCAPE_HOME", str(tmp_path_factory.mktemp("home")))
+        return run_study("code-language-neurons", "tiny", out=path)
+
+
+@pytest.fixture(scope="module")
+def claims(folder):
+    return {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
+
+
+def test_neurons_serve_their_own_language_and_random_ones_none(folder, claims):
+    assert claims["own"]["passed"]
+    assert claims["own"]["low"] > 1.5
+    assert claims["random"]["passed"]
+    assert claims["shuffled"]["value"] < 0.05
+    rises = pd.read_parquet(folder / "tables" / "rises.parquet")
+    assert (rises["value"] > rises["null_mean"]).sum() >= 3
+
+
+def test_tables_say_where_neurons_are_and_what_the_lens_reads(folder):
+    neurons = pd.read_parquet(folder / "tables" / "neurons.parquet").set_index("language")
+    assert (neurons["neurons"] > 0).sum() >= 3
+    kept = pd.read_parquet(folder / "tables" / "keywords.parquet")
+    assert (kept["still most active there"] > kept["any neuron"]).mean() > 0.5
+    lens = pd.read_parquet(folder / "tables" / "lens.parquet")
+    assert lens.groupby("layer")["value"].sum().tolist() == pytest.approx([1.0, 1.0])
+    last = lens[lens["layer"] == 1].set_index("series")["value"]
+    assert last["output's keyword"] > last["input's keyword"]
+
+
+def test_every_number_has_what_it_is_compared_with(folder, claims):
+    for claim in claims.values():
+        assert claim["null"] is not None, claim["id"]
+        assert claim["low"] is not None, claim["id"]
+    record = json.loads((folder / "run.json").read_text())
+    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {"depth", "rises", "lens"}
+    assert "tongues world has 38 neurons" in record["answer"]

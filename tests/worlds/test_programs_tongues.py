@@ -1,0 +1,39 @@
+"""Parallel programs, and the toy network that has learnt them."""
+
+from __future__ import annotations
+
+import pytest
+
+from inscape.worlds.programs import KEYWORDS, KINDS, LANGUAGES, NAMES, fill, programs
+from inscape.worlds.tongues import tongues
+
+
+def test_programs_are_parallel():
+    examples = programs(60)
+    frame = examples.frame
+    assert len(frame) == 60 * len(LANGUAGES)
+    assert frame.groupby("program")["language"].agg(list).map(tuple).unique().tolist() == [LANGUAGES]
+    assert frame.groupby("program")["kind"].nunique().max() == 1
+    assert len(set(examples.texts())) == len(frame)
+    for _, texts in frame.groupby("program")["text"]:
+        names = [n for n in NAMES if all(n[0] in t or n[1] in t for t in texts)]
+        assert names  # every text of a program speaks of the same things
+    assert not {"X", "I", "V"} & {w for t in examples.texts() for w in t.replace("(", " ").split()}
+
+
+def test_keywords_are_in_their_language_and_gone_from_the_plain_texts():
+    frame = programs(40).frame
+    for language, words in KEYWORDS.items():
+        mine = frame[frame["language"] == language]
+        if words:
+            assert mine["text"].map(lambda t, w=words: any(k in t for k in w)).all()
+        assert not any(set(t.split()) & words for t in mine["plain"])
+    assert len(KINDS) * len(NAMES) >= 200
+    assert programs(30).fingerprint == programs(30).fingerprint != programs(30, seed=1).fingerprint
+    assert fill("X.each do |I| I.V", ("cars", "car", "speed")) == "cars.each do |car| car.speed"
+    with pytest.raises(ValueError, match="languages must be among Python, .*, got 'Perl'"):
+        programs(10, ("Perl",))
+
+
+def test_the_toy_network_learns_its_programs():
+    assert tongues(20, steps=60).loss < 2.5 < tongues(20, steps=3).loss
