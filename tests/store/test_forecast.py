@@ -70,6 +70,17 @@ def test_what_it_says_is_what_happens(wide, tmp_path, options):
     assert json.loads(json.dumps(said.to_dict()))["rows"] == len(store)
 
 
+def test_prefixes_are_counted_once_and_timed_apart(wide, tmp_path):
+    heads = ["w1 w2 w3 " * 12, "w4 w5 " * 15]
+    texts = [f"{heads[i % 2]} w{i % 50} w{i // 2}" for i in range(80)]
+    whole, said = (forecast(wide, texts, SITES, to=tmp_path / "s", prefix=share) for share in (False, True))
+    assert said.padded_tokens < whole.padded_tokens / 5
+    told = []
+    harvest(wide, texts, SITES, to=tmp_path / "s", progress=lambda *now: told.append(now))
+    assert said.padded_tokens == told[-1][3] + 37 + 31  # the two prefixes, which no shard counts as its own
+    assert said.pass_seconds < whole.pass_seconds
+
+
 def test_seconds_are_those_of_every_stratum(wide, monkeypatch):
     """With a clock that a pass moves by 2 s and a token by 10 ms, the sample finds that of all batches."""
     now = [0.0]
