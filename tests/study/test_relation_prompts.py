@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from inscape.core.edit import Add, Scope
 from inscape.core.errors import DataError
 from inscape.data.load import load
 from inscape.model.model import Model
@@ -64,6 +66,19 @@ def test_another_subjects_state_brings_its_answer(asked):
     other = asked.outputs(last, own[::-1], site)
     assert np.abs(other - same).max() > 0.01
     assert (decode(asked.model, same) == asked.said).all()
+
+
+def test_under_edits_the_prefix_is_edited_too(asked):
+    edit = Add(Scope("resid_post.0"), torch.full((nets.D,), 0.5))
+    held = asked.under([edit])
+    last = last_site(asked.model)
+    found = held.outputs(last)
+    assert np.abs(found - asked.outputs(last)).max() > 0.01
+    for i, tokens in enumerate(asked.tokens):
+        whole = asked.model.run([tokens], last, edits=edit, logits=True)
+        assert np.allclose(found[i], whole[last][0, -1], atol=1e-4)
+        logs = whole.logits[0, -1].double().log_softmax(-1)[int(asked.answer[i])]
+        assert held.log_probability(found)[i] == pytest.approx(float(logs), abs=1e-3)
 
 
 def test_refusals():

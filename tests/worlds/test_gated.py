@@ -18,6 +18,12 @@ def test_every_class_is_there_and_a_seed_gives_the_same():
     assert np.array_equal(world.codes, again.codes)
 
 
+def test_by_depth_enrichment_is_early_and_depletion_late():
+    codes = planted_neurons(each=5, by_depth=True).codes
+    assert codes[:2].max() <= 2
+    assert codes[2:].min() >= 3
+
+
 def test_planted_classes_show_only_where_the_gain_is_folded_in():
     world = planted_neurons(each=20, layers=1)
     norm = world.model.net.model.layers[0].post_attention_layernorm

@@ -76,8 +76,13 @@ def connected(
     return {site: model.atlas.place(site).view.read(state.caught[site], len(ids)) for site in sites}
 
 
-def prefix_cache(model: Model, ids: Int[Tensor, "batch tokens"]) -> Any:
+def prefix_cache(model: Model, ids: Int[Tensor, "batch tokens"], edits: Edit | Sequence[Edit] | None = None) -> Any:
     """Keys and values of the tokens before those of interest, as constants; None where there are none.
+
+    Args:
+        model: a causal text model.
+        ids: those tokens.
+        edits: acting on them.
 
     Raises:
         ModelError: the model is not causal, so that what comes before depends on what comes after.
@@ -87,7 +92,10 @@ def prefix_cache(model: Model, ids: Int[Tensor, "batch tokens"]) -> Any:
         return None
     if model.family is None or not model.family.causal:
         raise ModelError(f"{model.name} is not causal, so no part of a text can be computed ahead of the rest")
-    with _still(model.net), torch.no_grad():
+    planned = [(site, edit) for edit in as_edits(edits) for site in model.select(edit.scope.sites)]
+    state = Pass(len(ids))
+    state.step(ids.shape[1])
+    with _still(model.net), torch.no_grad(), hooked(model.atlas, state, [], planned, stop=False):
         return model.atlas.body(input_ids=ids.to(model.device), use_cache=True).past_key_values
 
 

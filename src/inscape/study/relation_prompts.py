@@ -46,6 +46,7 @@ class Asked:
         cache: keys and values of those, or None.
         answer: first token of the object, (n,).
         said: the model's own first choice, (n,).
+        edits: in force at every token.
     """
 
     model: Model
@@ -58,6 +59,7 @@ class Asked:
     cache: Any
     answer: Int[np.ndarray, " n"]
     said: Int[np.ndarray, " n"]
+    edits: tuple[Edit, ...] = ()
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -73,20 +75,31 @@ class Asked:
         arrays = {name: getattr(self, name)[rows] for name in ("subjects", "objects", "position", "answer", "said")}
         return replace(self, tokens=[self.tokens[i] for i in rows], **arrays)
 
-    def states(
-        self, sites: Sequence[str], *, last: bool = False, edits: Sequence[Edit] = ()
-    ) -> Float[np.ndarray, "sites n d"]:
+    def under(self, edits: Sequence[Edit]) -> Asked:
+        """The same questions with edits in force at every token, those of the prefix too; `said` stays as it was."""
+        prefix = torch.from_numpy(self.tokens[0].ids[: self.shared])[None]
+        return replace(self, edits=tuple(edits), cache=prefix_cache(self.model, prefix, list(edits)))
+
+    def log_probability(self, outputs: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+        """Log-probability (nats) of each right answer's first token, from last-token states."""
+        readout, out = Readout.of(self.model), []
+        with torch.no_grad():
+            for part, answer in zip(_chunks(outputs), np.split(self.answer, range(256, len(self), 256)), strict=True):
+                logs = readout(torch.from_numpy(part).to(self.model.dtype)).double().log_softmax(-1)
+                out.append(logs[torch.arange(len(part)), torch.from_numpy(answer)].cpu().numpy())
+        return np.concatenate(out)
+
+    def states(self, sites: Sequence[str], *, last: bool = False) -> Float[np.ndarray, "sites n d"]:
         """States at the subject's last token, or at the prompt's last, of every question, float32.
 
         Args:
             sites: where.
             last: at the last token.
-            edits: acting on every question.
         """
         out: np.ndarray | None = None
         for rows, ids, spot in self._batches():
             at = torch.full((len(rows), 1), ids.shape[1] - 1 if last else spot)
-            found = self._run(ids, sites, at, edits)
+            found = self._run(ids, sites, at)
             part = np.stack([found[s][:, 0].float().cpu().numpy() for s in sites])
             if out is None:
                 out = np.empty((len(sites), len(self), part.shape[2]), dtype=np.float32)
@@ -106,10 +119,10 @@ class Asked:
         """
         out: np.ndarray | None = None
         for rows, ids, spot in self._batches():
-            edits: list[Edit] = []
+            edits: tuple[Edit, ...] = ()
             if subject is not None:
                 value = torch.from_numpy(np.ascontiguousarray(subject[rows], dtype=np.float32))[:, None]
-                edits = [Replace(Scope(at, positions=(spot,)), value)]
+                edits = (Replace(Scope(at, positions=(spot,)), value),)
             end = torch.full((len(rows), 1), ids.shape[1] - 1)
             part = self._run(ids, [site], end, edits)[site][:, 0].float().cpu().numpy()
             out = np.empty((len(self), part.shape[1]), dtype=np.float32) if out is None else out
@@ -126,13 +139,13 @@ class Asked:
                 ids = torch.from_numpy(np.stack([self.tokens[i].ids[self.shared :] for i in rows]))
                 yield rows, ids, int(shape[1])
 
-    def _run(self, ids: torch.Tensor, sites: Sequence[str], at: torch.Tensor, edits: Sequence[Edit]) -> Any:
+    def _run(self, ids: torch.Tensor, sites: Sequence[str], at: torch.Tensor, edits: tuple[Edit, ...] = ()) -> Any:
         forward = {}
         if self.cache is not None:
             cache = copy.deepcopy(self.cache)
             cache.batch_repeat_interleave(len(ids))
             forward = {"past_key_values": cache, "use_cache": True}
-        return self.model.run({"input_ids": ids}, list(sites), at=at, edits=list(edits), forward=forward)
+        return self.model.run({"input_ids": ids}, list(sites), at=at, edits=[*self.edits, *edits], forward=forward)
 
 
 def ask(model: Model, examples: Examples, shots: int, *, rng: np.random.Generator) -> Asked:

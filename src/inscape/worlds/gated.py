@@ -45,9 +45,9 @@ class PlantedNeurons:
 
 
 def planted_neurons(
-    each: int = 32, width: int = 64, layers: int = 4, noise: float = 0.3, seed: int = 0
+    each: int = 32, width: int = 64, layers: int = 4, noise: float = 0.3, seed: int = 0, by_depth: bool = False
 ) -> PlantedNeurons:
-    """Plant as many neurons of every class in each layer.
+    """Plant as many neurons of every class in each layer, or enrichment early and depletion late.
 
     Args:
         each: neurons of a class.
@@ -55,6 +55,7 @@ def planted_neurons(
         layers: how many.
         noise: length of the random vector added to each unit read and gate vector.
         seed: of everything drawn.
+        by_depth: neurons that would deplete enrich in the first half of the layers, and the other way round after it.
     """
     rng = generator(seed, "planted neurons")
     classes = tuple(PLANS)
@@ -67,6 +68,10 @@ def planted_neurons(
         torch.manual_seed(child_seed(seed, "planted neurons", "weights"))
         net = LlamaForCausalLM(config).eval()
     codes = np.stack([rng.permutation(np.arange(count) % len(classes)) for _ in range(layers)])
+    if by_depth:
+        turned = np.arange(len(classes))[::-1]  # the classes stand in order, from enrichment to depletion
+        half = (np.arange(layers) < layers / 2)[:, None]
+        codes = np.where(half, np.minimum(codes, turned[codes]), np.maximum(codes, turned[codes]))
     for block, row in zip(net.model.layers, codes, strict=True):
         gain = np.exp(0.5 * rng.normal(size=width))
         read, gate, write = _neurons([PLANS[classes[c]] for c in row], width, noise, rng)
