@@ -157,7 +157,7 @@ def test_harvest_hands_on_what_was_typed(fake_model, monkeypatch, tmp_path):
     assert (examples.input, examples.labels, examples.group, len(examples)) == ("line", ("stars",), "who", 2)
     assert dict(examples.spans) == {"word": ("s", "e")}
     assert asked["sites"] == "resid_post.*"
-    assert (asked["at"], asked["to"], asked["prompt"]) == ("span:word", Path("mine.store"), "It is {}")
+    assert (asked["at"], str(asked["to"]), asked["prompt"]) == ("span:word", "mine.store", "It is {}")
     assert asked["dtype"] == "float32"
     assert "mine.store: 2 rows of 2 examples, 2 sites of fake" in result.stdout
     found = json.loads(call(*line, "--json").stdout)
@@ -167,6 +167,12 @@ def test_harvest_hands_on_what_was_typed(fake_model, monkeypatch, tmp_path):
     assert asked["on"] == Ray(workers=2, place="cpu")
     assert call(*line, "--on", "ray://head:10001", "--device", "cuda").exit_code == 0
     assert asked["on"] == Ray("ray://head:10001", place="cuda")
+    assert asked["nonfinite"] == "refuse"
+    assert call(*line, "--nonfinite", "keep").exit_code == 0
+    assert asked["nonfinite"] == "keep"
+    wrong = call(*line, "--nonfinite", "drop")
+    assert wrong.exit_code == 2
+    assert "refuse or keep, not 'drop'" in wrong.stderr
 
 
 def test_a_missing_column_is_a_sentence(fake_model, tmp_path):

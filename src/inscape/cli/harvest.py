@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -78,11 +77,15 @@ def harvest(
     from inscape.store.harvest import harvest as harvest_store
 
     on_disk, where = stored(store_dtype), engine(on, workers, device)
+    if nonfinite not in ("refuse", "keep"):
+        raise typer.BadParameter(f"refuse or keep, not {nonfinite!r}", param_hint="'--nonfinite'")
     loaded = load(examples, limit=limit, **chosen_columns(column, labels, group, spans))
     # on Ray the workers have the devices; here the texts are prepared and the store is written
     opened = open_model(model, device if on == "local" else "cpu", dtype, trust_remote_code)
     try:
-        store = harvest_store(opened, loaded, sites, at=at, to=to, dtype=on_disk, prompt=prompt, on=where)
+        store = harvest_store(
+            opened, loaded, sites, at=at, to=to, dtype=on_disk, prompt=prompt, nonfinite=nonfinite, on=where
+        )
     except KeyboardInterrupt as error:
         error.add_note("What was committed is kept; the same command goes on from there.")
         raise
