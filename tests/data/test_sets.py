@@ -6,9 +6,9 @@ import pytest
 from inscape.core.errors import DataError
 from inscape.data.card import DatasetCard, read_card
 from inscape.data.load import SETS, available, load
-from inscape.data.sets import cities, people, reviews, templated_sentiment
+from inscape.data.sets import cities, library_code, library_text, people, reviews, templated_sentiment
 
-NAMES = ("cities", "people", "reviews", "templated-sentiment")
+NAMES = ("cities", "library-code", "library-text", "people", "reviews", "templated-sentiment")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_every_set_has_a_whole_card():
         assert card.to_dict()["columns"]
 
 
-@pytest.mark.parametrize("module", [cities, people, reviews, templated_sentiment])
+@pytest.mark.parametrize("module", [cities, library_code, library_text, people, reviews, templated_sentiment])
 def test_the_card_read_is_the_card_imported(module):
     assert available()[module.CARD.name] == module.CARD
     assert module.load(limit=3).card == module.CARD
@@ -149,3 +149,25 @@ def test_cards_are_plain_literals():
     for path in SETS.glob("[!_]*.py"):
         assert isinstance(read_card(path), DatasetCard)
         ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_library_passages_are_prose_and_functions_are_code(sets):
+    prose, code = sets["library-text"], sets["library-code"]
+    assert len(prose) > 1000
+    assert len(code) > 1000
+    for e in (prose, code):
+        assert e.frame["text"].str.len().between(100, library_text.LONGEST).all()
+        assert e.frame["module"].value_counts().max() < 0.15 * len(e)
+    assert not prose.frame["text"].str.contains(">>>").any()
+    assert (prose.frame["words"] > 15).mean() > 0.95
+    parsed = [ast.parse(text) for text in code.texts()[:300]]
+    assert all(ast.get_docstring(tree.body[0]) is None for tree in parsed)
+
+
+def test_a_long_passage_is_cut_where_something_ends():
+    sentence = "This says nothing that matters to anybody at all. "
+    cut = library_text.cut(sentence * 40)
+    assert cut.endswith("at all.")
+    assert len(cut) > library_text.LONGEST - len(sentence)
+    assert library_text.cut("short") == "short"
+    assert len(library_text.cut("x" * 2000)) == library_text.LONGEST

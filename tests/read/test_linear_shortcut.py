@@ -83,7 +83,7 @@ def test_a_map_of_low_rank_has_that_rank_and_is_the_best_of_it():
     moments = streamed(x, y)
     scores = []
     for rank in (1, 3, 6):
-        found = moments.fit([1e-9], rank=rank)["x", "y"]
+        found = moments.limit("x", "y", moments.fit([1e-9])["x", "y"], rank)
         assert np.linalg.matrix_rank(found.weight, tol=1e-6) == rank
         scores.append(explained(y, found(x)))
     assert scores[0] < scores[1] < scores[2]
@@ -139,4 +139,4 @@ def test_refusals():
     with pytest.raises(ValueError, match="rows differ between sites"):
         ShortcutMoments([("x", "y")]).add({"x": x, "y": y[:3]})
     with pytest.raises(ValueError, match="rank must be at least 1, got 0"):
-        streamed(x, y).fit(rank=0)
+        streamed(x, y).limit("x", "y", Shortcut.identity(6), 0)

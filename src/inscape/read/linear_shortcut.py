@@ -3,7 +3,7 @@
     A, b = argmin Σ ‖A h_ℓ + b − h_ℓ′‖² + α‖A‖²
 
 Everything comes from moments that are streamed over batches, in float64 about a shift, kept apart by part (of the
-documents): for a source one eigenbasis serves every target, penalty and rank; the penalty is the one with the least error
+documents): for a source one eigenbasis serves every target and penalty; the penalty is the one with the least error
 on each part when fitted on the others:
 
     Σ ‖y − ŷ‖² = S_yy − 2 B·S_xy + B·S_xx B       over rows that were not fitted, about the means that were
@@ -140,23 +140,42 @@ class ShortcutMoments:
         """Rows so far."""
         return sum(p.n for p in self._parts.values())
 
+    def mean_of(self, source: str) -> Float[np.ndarray, " d"]:
+        """The mean state of a source."""
+        return self._sum(self._parts.values()).x[source] / self.n + self._shift[source]
+
     def mean_shift(self, source: str, target: str) -> Shortcut:
         """The identity and the difference of the means: what a map does that knows no direction."""
         whole = self._sum(self._parts.values())
         bias = (whole.y[target] - whole.x[source]) / whole.n + self._shift[target] - self._shift[source]
         return Shortcut(np.eye(len(bias)), bias)
 
-    def fit(
-        self, alphas: Sequence[float] | np.ndarray = ALPHAS, rank: int | None = None
-    ) -> dict[tuple[str, str], Shortcut]:
+    def limit(self, source: str, target: str, fit: Shortcut, rank: int) -> Shortcut:
+        """The best map of that rank for what `fit` predicts.
+
+        Raises:
+            ValueError: a rank below 1.
+        """
+        if rank < 1:
+            raise ValueError(f"ShortcutMoments.limit: rank must be at least 1, got {rank}")
+        whole = self._sum(self._parts.values())
+        scatter = whole.xx[source] - np.outer(whole.x[source], whole.x[source] / whole.n)
+        _, u = np.linalg.eigh(fit.weight @ scatter @ fit.weight.T)
+        weight = u[:, -rank:] @ (u[:, -rank:].T @ fit.weight)
+        mean_x, mean_y = (
+            whole.x[source] / whole.n + self._shift[source],
+            whole.y[target] / whole.n + self._shift[target],
+        )
+        return Shortcut(weight, mean_y - weight @ mean_x, fit.alpha)
+
+    def fit(self, alphas: Sequence[float] | np.ndarray = ALPHAS) -> dict[tuple[str, str], Shortcut]:
         """The map of every pair.
 
         Args:
             alphas: penalties for features of unit deviation; with more than one, at least two parts are needed.
-            rank: of the maps; None for no limit.
 
         Raises:
-            ValueError: several penalties and one part only, no rows, or a rank below 1.
+            ValueError: several penalties and one part only, or no rows.
         """
         grid = check_alphas(alphas)
         if not self._parts or (len(grid) > 1 and len(self._parts) < 2):
@@ -164,15 +183,13 @@ class ShortcutMoments:
                 f"ShortcutMoments.fit: {len(self._parts)} parts cannot choose among {len(grid)} penalties; give rows of "
                 "two parts or more, or one penalty"
             )
-        if rank is not None and rank < 1:
-            raise ValueError(f"ShortcutMoments.fit: rank must be at least 1, got {rank}")
         found: dict[tuple[str, str], Shortcut] = {}
         for source in dict.fromkeys(s for s, _ in self.pairs):
             targets = [t for s, t in self.pairs if s == source]
-            found |= {(source, t): fit for t, fit in self._fit(source, targets, grid, rank).items()}
+            found |= {(source, t): fit for t, fit in self._fit(source, targets, grid).items()}
         return {pair: found[pair] for pair in self.pairs}
 
-    def _fit(self, source: str, targets: list[str], grid: np.ndarray, rank: int | None) -> dict[str, Shortcut]:
+    def _fit(self, source: str, targets: list[str], grid: np.ndarray) -> dict[str, Shortcut]:
         errors, base = {t: np.zeros(len(grid)) for t in targets}, dict.fromkeys(targets, 0.0)
         for held, part in self._parts.items() if len(grid) > 1 else ():
             train = self._sum([p for k, p in self._parts.items() if k != held])
@@ -194,9 +211,6 @@ class ShortcutMoments:
         for t in targets:
             best = int(errors[t].argmin())
             b = (v.T @ _centred(whole, source, t)) / (w + grid[best] * scale)[:, None]
-            if rank is not None:
-                _, u = np.linalg.eigh(b.T @ (w[:, None] * b))
-                b = b @ u[:, -rank:] @ u[:, -rank:].T
             weight = (v @ b).T
             mean_x, mean_y = whole.x[source] / whole.n + self._shift[source], whole.y[t] / whole.n + self._shift[t]
             inner = 1 - errors[t][best] / base[t] if len(grid) > 1 else float("nan")

@@ -108,19 +108,20 @@ def logit_lens(
 
 
 class _Sum:
-    """Σ exp(score) · value over the entries, relative to the largest score so far."""
+    """Σ exp(score) and Σ exp(score) · value over the entries, relative to the largest score so far."""
 
-    def __init__(self, like: Tensor, values: int) -> None:
-        self.top = torch.full_like(like, -torch.inf)
-        self.mass = torch.zeros_like(like)
-        self.sums = [torch.zeros_like(like) for _ in range(values)]
+    def __init__(self, scores: Tensor, values: Tensor) -> None:
+        self.top = torch.full_like(scores, -torch.inf)
+        self.mass, self.total = torch.zeros_like(scores), torch.zeros_like(values)
 
-    def add(self, scores: Tensor, *values: Tensor) -> None:
+    def add(self, scores: Tensor, values: Tensor) -> None:
+        """Take in entries: scores (…, v) and values whose leading axes may be more."""
         top = torch.maximum(self.top, scores.amax(-1))
         shrink = torch.exp(self.top - top)
-        weight = torch.exp(scores - top[..., None])
+        # what is e⁸⁰ times less likely counts for nothing, and denormal numbers would be a hundred times slower
+        weight = torch.exp((scores - top[..., None]).clamp_min_(-80))
         self.mass = self.mass * shrink + weight.sum(-1)
-        self.sums = [s * shrink + (weight * v).sum(-1) for s, v in zip(self.sums, values, strict=True)]
+        self.total = self.total * shrink + torch.linalg.vecdot(weight, values)
         self.top = top
 
     @property
@@ -128,40 +129,44 @@ class _Sum:
         """log Σ exp(score)."""
         return self.top + self.mass.log()
 
-    def mean(self, i: int) -> Tensor:
-        """Mean of a value under the distribution."""
-        return self.sums[i] / self.mass
+    @property
+    def mean(self) -> Tensor:
+        """Mean of the values under the distribution."""
+        return self.total / self.mass
 
 
 def _read(
     readout: Readout, h: Tensor, last: Tensor | None, targets: Tensor | None, k: int, wide: int
 ) -> tuple[Tensor, ...]:
     # h: layers × rows × width
-    ours = _Sum(h[..., 0], 1)
-    theirs = None if last is None else _Sum(h[..., 0], 1)
-    best = torch.full((*h.shape[:2], 0), -torch.inf, dtype=h.dtype, device=h.device)
-    which = torch.zeros((*h.shape[:2], 0), dtype=torch.long, device=h.device)
-    rank = torch.full(h.shape[:2], -1, dtype=torch.long, device=h.device)
-    asked = torch.full(h.shape[:2], torch.nan, dtype=h.dtype, device=h.device)
+    like = h[..., 0]
+    ours, own, cross = _Sum(like, like), _Sum(like[0], like[0]), _Sum(like[0], like)
+    best = torch.full((*like.shape, 0), -torch.inf, dtype=h.dtype, device=h.device)
+    which = torch.zeros((*like.shape, 0), dtype=torch.long, device=h.device)
+    rank = torch.full(like.shape, -1, dtype=torch.long, device=h.device)
+    asked = torch.full_like(like, torch.nan)
     if targets is not None:
-        asked, rank = readout.scores_at(h, targets.expand(h.shape[:2])), rank + 1
+        asked, rank = readout.scores_at(h, targets.expand(like.shape)), rank + 1
     for start, stop in readout.ranges(wide):
         scores = readout.scores(h, start, stop)  # layers × rows × entries
         ours.add(scores, scores)
-        if theirs is not None and last is not None:
-            goal = readout.scores(last, start, stop).expand_as(scores)
-            theirs.add(goal, goal - scores)
+        if last is not None:
+            goal = readout.scores(last, start, stop)  # rows × entries
+            own.add(goal, goal)
+            cross.add(goal, scores)
         if targets is not None:
-            own = targets[:, None] == torch.arange(start, stop, device=h.device)
+            above = scores > asked[..., None]
             # its own score was computed by another product and may differ in the last digit
-            rank += ((scores > asked[..., None]) & ~own).sum(-1)
+            here = (targets >= start) & (targets < stop)
+            rows = here.nonzero()[:, 0]
+            above[:, rows, targets[rows] - start] = False
+            rank += above.sum(-1)
         value, place = scores.topk(min(k, stop - start), dim=-1)
         value, where = torch.cat([best, value], -1).topk(min(k, best.shape[-1] + value.shape[-1]), dim=-1)
         which = torch.cat([which, place + start], -1).gather(-1, where)
         best = value
-    entropy = ours.log - ours.mean(0)
-    kl = torch.full_like(entropy, torch.nan)
-    if theirs is not None:
+    kl = torch.full_like(like, torch.nan)
+    if last is not None:
         # rounding may leave −1e-7 where the two are equal
-        kl = (theirs.mean(0) - theirs.log + ours.log).clamp_min(0)
-    return which, best - ours.log[..., None], entropy, kl, rank, ours.log - asked
+        kl = (own.mean - own.log - cross.mean + ours.log).clamp_min(0)
+    return which, best - ours.log[..., None], ours.log - ours.mean, kl, rank, ours.log - asked

@@ -1,0 +1,76 @@
+"""What studies of linear shortcuts share: moments of layers with the last one over texts, and the rows they are judged on.
+
+Cost: one forward pass over the texts, and n d² a pair (`inscape.read.linear_shortcut`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from inscape.core.folds import group_codes, group_folds
+from inscape.data.examples import Examples
+from inscape.model.model import Model
+from inscape.read.linear_shortcut import ShortcutMoments
+from inscape.study.run import Run
+from inscape.study.states import States, states
+
+#: the last layer at another token of the same batch, as a target of its own
+ELSEWHERE = "last layer, another token"
+
+
+def stream(model: Model) -> list[str]:
+    """The residual stream before the first block and after each."""
+    return [str(s) for s in model.select("embed, resid_post.*")]
+
+
+def examples_of(examples: Examples, rows: States) -> np.ndarray:
+    """The document of every row."""
+    return group_codes(examples.groups())[rows.example]
+
+
+def fitted(
+    run: Run, model: Model, train: Examples, pairs: Sequence[tuple[str, str]], tokens: int, name: str
+) -> ShortcutMoments:
+    """Moments of pairs of sites over training texts, in three parts of the documents.
+
+    Sources of the first pair's target are also paired with that target at other tokens of the same batch, under the name
+    `ELSEWHERE`: the map of tokens that do not belong together.
+
+    Args:
+        run: for progress and random streams.
+        model: the model.
+        train: texts with a group, in an order that says nothing.
+        pairs: (source, target); one target is the last layer, in the first pair.
+        tokens: texts are taken until there are so many.
+        name: of the random streams.
+    """
+    texts, count = train.texts(), 0
+    lengths = [len(t) for t in model.tokenize(texts)]
+    few = train.take(np.arange(int(np.searchsorted(np.cumsum(lengths), tokens)) + 1)[: len(texts)])
+    part = np.empty(len(few), dtype=np.int64)
+    for p, (_, rows) in enumerate(group_folds(few.groups(), 3, rng=run.rng("parts", name))):
+        part[rows] = p
+    last = pairs[0][1]
+    every = [*pairs, *((s, ELSEWHERE) for s, t in pairs if t == last)]
+    moments, rng = ShortcutMoments(every), run.rng("mixed up", name)
+    with run.progress(f"fit {model.name}", total=len(few), unit="texts") as bar:
+        for rows in states(model, few, sorted({site for pair in pairs for site in pair}), last=True):
+            for p in np.unique(part[rows.example]):
+                here = torch.from_numpy(np.flatnonzero(part[rows.example] == p))
+                at = {site: x[here] for site, x in rows.at.items()}
+                moments.add({**at, ELSEWHERE: at[last][torch.from_numpy(rng.permutation(len(here)))]}, int(p))
+            count += len(rows)
+            bar.advance(len(np.unique(rows.example)))
+    run.log("%s: maps fitted on %d tokens of %d documents", model.name, count, len(set(few.groups())))
+    return moments
+
+
+def sampled(
+    model: Model, test: Examples, sites: Sequence[str], rows: int, positions: int, rng: np.random.Generator
+) -> States:
+    """About so many rows: at most so many random positions of each of the first texts."""
+    few = test.take(np.arange(min(len(test), -(-rows // positions))))
+    return States.together(list(states(model, few, sites, most=positions, last=True, rng=rng)))

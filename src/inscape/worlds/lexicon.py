@@ -1,0 +1,178 @@
+"""Lexicon: a made-up language whose words are written whole or in two pieces, and a small language model that speaks it.
+
+A word is a pair of pieces drawn at random; which pairs are words cannot be told from the pieces alone, and a word's kind is
+drawn too. A document tells of words in four forms:
+
+    ba lo is moss .        a word in pieces, or whole (balo) where the vocabulary has it, and its kind
+    ba ti is none .        a pair that is no word
+    say balo : balo .      a word, in pieces or whole, repeated whole (in pieces, where it has no token of its own)
+    all moss , balo .      a kind, and one of its words
+
+What must then hold in a network that has learnt it: the first block cannot know at the second piece whether the pair is a
+word, later ones do; a pair in pieces ends up where the whole word does; each block lowers the loss on what comes next.
+
+Cost: a few seconds on one core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from torch.nn import functional as F
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from inscape.core.rng import child_seed, generator
+from inscape.core.threads import one_torch_thread
+from inscape.data.card import DatasetCard
+from inscape.data.examples import Examples
+from inscape.model.model import Model
+from inscape.model.open import open
+
+_ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z")
+_RIMES = ("a", "en", "io", "or")
+KINDS = ("moss", "stone", "cloud", "river", "bird", "bread")
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """A language and a network that speaks it.
+
+    Attributes:
+        model: the trained network, opened and certified.
+        documents: texts of some sentences; each is a group.
+        whole: pieces of the words that have a token of their own, (n, 2).
+        split: pieces of the words that have none.
+        other: pairs of pieces that are no words.
+        kinds: kind of every word, by its spelling.
+        checkpoints: training step → the network then.
+    """
+
+    model: Model
+    documents: Examples
+    whole: np.ndarray
+    split: np.ndarray
+    other: np.ndarray
+    kinds: dict[str, str]
+    checkpoints: dict[int, Model] = field(default_factory=dict)
+
+
+def lexicon(
+    words: int = 32, width: int = 48, blocks: int = 4, steps: int = 180, seed: int = 0, keep: Sequence[int] = ()
+) -> Lexicon:
+    """Draw a language and train a network in it.
+
+    Args:
+        words: words in all, of which three quarters have a token of their own; as many pairs are no words.
+        width: of the residual stream.
+        blocks: of the network.
+        steps: of training, each on 32 documents.
+        seed: of the language, the initial weights and the order of training.
+        keep: steps at which the network is kept.
+
+    Returns:
+        The language and the network.
+    """
+    rng = generator(seed, "lexicon", "words")
+    syllables = [o + r for o in _ONSETS for r in _RIMES]
+    pieces = [str(s) for s in rng.permutation(syllables)[: 2 * int(np.ceil(np.sqrt(2 * words)))]]
+    firsts, seconds = pieces[: len(pieces) // 2], pieces[len(pieces) // 2 :]
+    every = np.array([(a, b) for a in firsts for b in seconds])
+    drawn = every[rng.permutation(len(every))[: 2 * words]]
+    real, other = drawn[:words], drawn[words:]
+    kinds = {a + b: KINDS[i % len(KINDS)] for i, (a, b) in enumerate(real)}
+    cut = 3 * words // 4
+    fixed = ["is", "say", "all", ":", ",", ".", "none", *KINDS]
+    tokenizer = _tokenizer(["[PAD]", *fixed, *firsts, *seconds, *(a + b for a, b in real[:cut])])
+    tell = _Teller(real, other, cut, kinds)
+    texts = [tell.document(generator(seed, "lexicon", "text", str(i))) for i in range(1200)]
+    ids = [torch.tensor(row) for row in tokenizer(texts)["input_ids"]]
+    nets = _trained(ids[:1000], len(tokenizer), width, blocks, steps, child_seed(seed, "lexicon", "weights"), keep)
+    opened = {s: open(net, tokenizer=tokenizer, name=f"lexicon world, step {s}") for s, net in nets.items()}
+    frame = pd.DataFrame({"text": texts[1000:], "document": [f"document {i}" for i in range(200)]})
+    card = DatasetCard("lexicon world", f"200 documents in a made-up language, drawn with seed {seed}, not trained on")
+    model = opened.pop(steps)
+    model.name = "lexicon world"
+    return Lexicon(
+        model, Examples(frame, "text", (), "document", card=card), real[:cut], real[cut:], other, kinds, opened
+    )
+
+
+@dataclass(frozen=True)
+class _Teller:
+    real: np.ndarray
+    other: np.ndarray
+    cut: int
+    kinds: dict[str, str]
+
+    def document(self, rng: np.random.Generator) -> str:
+        return " ".join(self._sentence(rng) for _ in range(4))
+
+    def _sentence(self, rng: np.random.Generator) -> str:
+        i, form = int(rng.integers(len(self.real))), rng.random()
+        spelt = "".join(self.real[i])
+        if form < 0.2:
+            return f"{' '.join(self.other[int(rng.integers(len(self.other)))])} is none ."
+        if form < 0.6:
+            return f"{self._written(i, rng)} is {self.kinds[spelt]} ."
+        if form < 0.85:
+            return f"say {self._written(i, rng)} : {self._written(i)} ."
+        return f"all {self.kinds[spelt]} , {self._written(i)} ."
+
+    def _written(self, i: int, rng: np.random.Generator | None = None) -> str:
+        whole = i < self.cut and (rng is None or rng.random() < 0.4)
+        return ("" if whole else " ").join(self.real[i])
+
+
+def _tokenizer(vocabulary: list[str]) -> PreTrainedTokenizerFast:
+    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="[PAD]"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="[PAD]", unk_token="[PAD]")
+
+
+def _trained(
+    ids: list[torch.Tensor], vocabulary: int, width: int, blocks: int, steps: int, seed: int, keep: Sequence[int]
+) -> dict[int, LlamaForCausalLM]:
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=blocks,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=64,
+        pad_token_id=0,
+        bos_token_id=None,
+        eos_token_id=None,
+        initializer_range=0.15,  # transformers' 0.02 is for widths of hundreds
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = LlamaForCausalLM(config)
+    kept = {}
+    stream = torch.Generator().manual_seed(seed)
+    padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1.2e-2, total_steps=steps)
+    with one_torch_thread():
+        for step in range(steps):
+            if step in keep:
+                kept[step] = _copy(net)
+            rows = padded[torch.randint(len(ids), (32,), generator=stream)]
+            logits = net(input_ids=rows, use_cache=False).logits[:, :-1]
+            loss = F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten(), ignore_index=0)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    return {**kept, steps: net.eval()}
+
+
+def _copy(net: LlamaForCausalLM) -> LlamaForCausalLM:
+    other = LlamaForCausalLM(net.config)
+    other.load_state_dict(net.state_dict())
+    return other.eval()
