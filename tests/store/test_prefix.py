@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inscape.core.edit import Add, Scope
+from inscape.core.errors import StoreError
 from inscape.model import prefix as prefixes
 from inscape.model.checks import Item
 from inscape.store import prefix, steps
@@ -149,6 +150,20 @@ def test_the_templates_are_found_with_what_the_tokenizer_puts_first(model):
     assert found.of[50:].tolist() == [-1] * 3
     assert len(set(found.of[:50:2].tolist())) == len(set(found.of[1:50:2].tolist())) == 1
     assert found.of[4] == found.of[20]
+
+
+def test_a_store_of_the_other_kind_is_refused(model, tmp_path):
+    harvest(model, TEXTS, "embed", to=tmp_path / "s")
+    with pytest.raises(StoreError, match=r"differs in sharing of prefixes \(prefix\)"):
+        harvest(model, TEXTS, "embed", to=tmp_path / "s", prefix=False)
+
+
+def test_a_harvest_under_edits_is_refused(model, tmp_path):
+    with (
+        model.edited(Add(Scope("embed"), torch.ones(1))),
+        pytest.raises(StoreError, match="under 1 edits, and what is"),
+    ):
+        harvest(model, TEXTS, "embed", to=tmp_path / "s")
 
 
 def test_what_is_held_stays_on_its_machine(model):

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 import transformers
 
+from inscape.core.errors import StoreError
 from inscape.store.inputs import Inputs, inputs_hash
 
 #: what stands between a text and its vector, within the package
@@ -60,7 +61,16 @@ def tokenizer_hash(tokenizer: Any) -> str:
 
 
 def recipe(model: Any, inputs: Inputs, **settings: Any) -> dict[str, Any]:
-    """Everything that decides a harvest's bytes, as JSON values."""
+    """Everything that decides a harvest's bytes, as JSON values.
+
+    Raises:
+        StoreError: edits are in force: what is kept is of the model as it is.
+    """
+    if getattr(model, "edits", ()):
+        raise StoreError(
+            f"{model.name} is under {len(model.edits)} edits, and what is harvested is the model as it is; leave the "
+            "edited block, or look at it under edits with inscape.store.passes."
+        )
     return {
         "weights": model.weights_hash,
         "tokenizer": tokenizer_hash(model.tokenizer) if inputs.text else "",

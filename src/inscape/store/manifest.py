@@ -29,6 +29,7 @@ WORDS = {
     "tokenizer": "tokenizer",
     "model_dtype": "dtype of the model",
     "device": "kind of device",
+    "prefix": "sharing of prefixes (prefix)",
     "data": "examples",
     "inputs": "tokens or positions",
     "prompt": "prompt",
