@@ -1,0 +1,46 @@
+"""The study in its tiny preset: planted classes are counted right, and chance has none."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from inscape.study.runner import run_study
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return run_study("io-neurons", "tiny", out=tmp_path_factory.mktemp("run") / "r")
+
+
+@pytest.fixture(scope="module")
+def claims(folder):
+    return {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
+
+
+def test_planted_classes_are_recovered_and_permuted_ones_are_not(claims):
+    assert claims["planted"]["value"] == 1.0
+    assert claims["planted"]["null"]["high"] < 0.5
+
+
+def test_pairs_align_beyond_chance_and_those_of_an_untrained_copy_do_not(claims):
+    assert claims["aligned"]["passed"]
+    assert claims["aligned"]["low"] > 10 > 2 > claims["aligned"]["null"]["mean"]
+
+
+def test_the_planted_order_by_depth_shows(folder, claims):
+    assert claims["depth"]["low"] > 0.3
+    shares = pd.read_parquet(folder / "tables" / "classes.parquet").groupby(["class", "layer"])["share"].first()
+    assert shares["enrichment"][0] > 0.2 > 0.01 > shares["enrichment"][3]
+    assert shares["depletion"][3] > 0.2 > 0.01 > shares["depletion"][0]
+
+
+def test_every_number_has_what_it_is_compared_with(folder, claims):
+    for claim in claims.values():
+        assert claim["null"] is not None, claim["id"]
+        assert claim["low"] is not None, claim["id"]
+    record = json.loads((folder / "run.json").read_text())
+    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {"classes", "cosines"}
+    assert "write along what they read" in record["answer"]
