@@ -218,7 +218,9 @@ def test_feature_maps_have_one_position_a_pixel(tmp_path):
 
 
 def test_texts_for_a_network_of_arrays_are_refused():
-    with pytest.raises(DataError, match="Sequential does not read text: give a folder of images or sound, an array whose first"):
+    with pytest.raises(
+        DataError, match="Sequential does not read text: give a folder of images or sound, an array whose first"
+    ):
         harvest(Model(nn.Sequential(nn.Linear(3, 4))), ["a", "b"], "module:0:out")
 
 
