@@ -42,7 +42,8 @@ def write_ours(folder: Path, x: np.ndarray) -> Store:
             rows = np.arange(start, min(start + SHARD, len(x)))
             zeros = np.zeros(len(rows), dtype=np.int32)
             vectors = {
-                site: torch.from_numpy(x[rows[0] : rows[-1] + 1, i]).contiguous() for i, site in enumerate(sites)
+                site: torch.from_numpy(np.ascontiguousarray(x[rows[0] : rows[-1] + 1, i]))
+                for i, site in enumerate(sites)
             }
             shard = Shard(rows, zeros, zeros, vectors)
             writer.put(

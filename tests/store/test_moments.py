@@ -17,7 +17,7 @@ from inscape.model.model import Model
 from inscape.read.mass_mean import MassMeanProbe
 from inscape.read.ridge import RidgeProbe
 from inscape.store import moments as moments_module
-from inscape.store import moments_files
+from inscape.store import places
 from inscape.store.harvest import harvest
 from inscape.store.lock import WriterLock
 from inscape.store.moments import moments
@@ -161,7 +161,7 @@ def test_a_write_that_fails_leaves_what_was_there(model, examples, streamed, tmp
     folder = tmp_path / "m"
     first = moments(model, examples, SITES)
     first.save(folder)
-    original = moments_files.os.replace
+    original = places.os.replace
     for at in (1, 2):  # the arrays' rename, the manifest's
         calls = []
 
@@ -172,7 +172,7 @@ def test_a_write_that_fails_leaves_what_was_there(model, examples, streamed, tmp
             original(source, target)
 
         with monkeypatch.context() as patch:
-            patch.setattr(moments_files.os, "replace", replace)
+            patch.setattr(places.os, "replace", replace)
             with pytest.raises(StoreError, match="cannot write to .*: No space left on device"):
                 streamed.save(folder)
         assert len(calls) == at

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inscape.store import columns, plan
+from inscape.store import plan
 from inscape.store.plan import batches_by_length, shards
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=200)
@@ -67,15 +67,7 @@ def test_shards_cover_in_order_within_the_most(rows, most):
     assert all(sum(rows[a:b]) <= most or b - a == 1 or sum(map(bool, rows[a:b])) == 1 for a, b in found)
 
 
-@given(st.text(min_size=1))
-def test_quoting_is_reversible_and_safe(name):
-    name = name.encode("utf-8", "ignore").decode()
-    quoted = columns.quote(name)
-    assert columns.unquote(quoted) == name
-    assert all(c.isascii() and (c.isalnum() or c in "_-") for c in quoted)
-
-
-@pytest.mark.parametrize("module", [plan, columns])
+@pytest.mark.parametrize("module", [plan])
 def test_examples_in_docstrings(module):
     result = doctest.testmod(module)
     assert result.attempted > 0

@@ -10,11 +10,11 @@ import shutil
 import signal
 import time
 
-import lance
 import pytest
 
 from inscape.core.errors import StoreError
 from inscape.store import manifest as manifests
+from inscape.store import places
 from inscape.store import writer as writers
 from inscape.store.harvest import harvest
 from inscape.store.lock import WriterLock
@@ -40,7 +40,7 @@ def assert_same(store, whole):
         assert store.matrix(site).tobytes() == x.tobytes()
     assert [s["examples"] for s in store.manifest["shards"]] == [s["examples"] for s in whole.manifest["shards"]]
     named = {name for shard in store.manifest["shards"] for name in shard["files"]}
-    assert {p.name for p in (store.path / "data").iterdir()} == named  # nothing is left behind
+    assert {f"data/{p.name}" for p in (store.path / "data").iterdir()} == named  # nothing is left behind
 
 
 class Killed(BaseException):
@@ -64,15 +64,15 @@ def die_at(monkeypatch, place, name, count, after):
 
 
 STEPS = [
-    (writers, "write_fragments", False),
-    (writers, "write_fragments", True),
-    (writers, "file_hash", True),
-    (lance.LanceDataset, "commit", False),
-    (lance.LanceDataset, "commit", True),
-    (manifests.os, "replace", False),
+    (places.Folder, "put", False),
+    (places.Folder, "put", True),
+    (places, "sha256", True),
+    (places.os, "fsync", False),
+    (places.os, "replace", False),
+    (places.os, "replace", True),
+    (manifests, "write", False),
     (manifests, "write", True),
-    (writers, "tidy", False),
-    (writers, "tidy", True),
+    (writers, "sweep", True),
 ]
 
 
@@ -83,7 +83,7 @@ def test_stopped_at_any_commit_it_goes_on_to_the_same_bytes(model, examples, who
     place, name, after = STEPS[step]
     shards = len(whole.manifest["shards"])
     reached = 0
-    for count in (1, 2, 3, shards, shards + 1, shards + 2):
+    for count in (1, 3, shards + 1):
         path = tmp_path / f"s{count}"
         with monkeypatch.context() as patch:
             die_at(patch, place, name, count, after)
@@ -92,7 +92,7 @@ def test_stopped_at_any_commit_it_goes_on_to_the_same_bytes(model, examples, who
             except Killed:
                 reached += 1
                 if not (path / manifests.NAME).exists() or manifests.read(path)["finished"] is None:
-                    with pytest.raises(StoreError, match="unfinished|is not a store"):
+                    with pytest.raises(StoreError, match="unfinished|is not a store|there is no store"):
                         Store.open(path)
         assert_same(harvest(model, examples, to=path, **OPTIONS), whole)
     assert reached >= 1
@@ -104,7 +104,7 @@ def test_stopped_at_every_shard_it_never_computes_a_committed_one_again(model, e
 
     def once(self, written):
         original(self, written)
-        computed.append(tuple(written.shard["examples"]))
+        computed.append(tuple(written["examples"]))
         raise Killed
 
     monkeypatch.setattr(writers.Writer, "_commit", once)
@@ -146,7 +146,7 @@ def test_a_finished_harvest_is_returned_and_another_refused(model, examples, who
 
 def test_an_unfinished_harvest_is_not_gone_on_with_by_another(model, examples, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        die_at(patch, writers, "file_hash", 3, True)
+        die_at(patch, writers.Writer, "_commit", 3, False)
         with pytest.raises(Killed):
             harvest(model, examples, to=tmp_path / "s", **OPTIONS)
     with pytest.raises(StoreError, match="which differs in weights;"):
@@ -162,16 +162,6 @@ def test_a_folder_of_something_else_is_left_alone(model, examples, tmp_path):
     with pytest.raises(StoreError, match=r"thesis.txt is a file, and a store is a folder; name a new folder"):
         harvest(model, examples, to=tmp_path / "thesis.txt", **OPTIONS)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
-
-
-def test_data_that_is_gone_is_said_to_be(model, examples, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        die_at(patch, writers, "file_hash", 3, True)
-        with pytest.raises(Killed):
-            harvest(model, examples, to=tmp_path / "s", **OPTIONS)
-    shutil.rmtree(tmp_path / "s" / "_versions")
-    with pytest.raises(StoreError, match="is damaged: version 3 of its data cannot be opened"):
-        harvest(model, examples, to=tmp_path / "s", **OPTIONS)
 
 
 def test_two_writers_at_once(model, examples, tmp_path, whole):
@@ -193,7 +183,7 @@ def test_a_lock_is_released_once_and_for_all(tmp_path):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-@pytest.mark.parametrize("where", ["mkdir", "write_fragments", "manifest", "add"])
+@pytest.mark.parametrize("where", ["mkdir", "write", "fsync", "manifest", "add"])
 def test_disks_that_are_full_or_read_only(model, examples, whole, tmp_path, monkeypatch, code, where):
     def fail(*_, **__):
         raise OSError(code, os.strerror(code), "a/file")
@@ -202,7 +192,7 @@ def test_disks_that_are_full_or_read_only(model, examples, whole, tmp_path, monk
     if where == "add":
         shutil.copytree(whole.path, path)
         with monkeypatch.context() as patch:
-            patch.setattr("inscape.store.add.settled", fail)
+            patch.setattr(places.Folder, "put", fail)
             with pytest.raises(StoreError, match=f"cannot write to .*: {os.strerror(code)}"):
                 Store.open(path).add(model, examples, "mlp_out.0")
         assert Store.open(path).verify() == []
@@ -210,16 +200,14 @@ def test_disks_that_are_full_or_read_only(model, examples, whole, tmp_path, monk
     with monkeypatch.context() as patch:
         if where == "mkdir":
             patch.setattr("pathlib.Path.mkdir", fail)
-        elif where == "write_fragments":
+        elif where in ("write", "fsync"):
             calls = []
-            real = writers.write_fragments
+            real = getattr(places.os, where)
             patch.setattr(
-                writers,
-                "write_fragments",
-                lambda *a, **k: (fail if calls.append(1) or len(calls) > 2 else real)(*a, **k),
+                places.os, where, lambda *a, **k: (fail if calls.append(1) or len(calls) > 40 else real)(*a, **k)
             )
         else:
-            patch.setattr(manifests.os, "replace", fail)
+            patch.setattr(places.os, "replace", fail)
         with pytest.raises(
             StoreError, match=f"cannot write to .*: {os.strerror(code)}. What was committed before is safe"
         ):

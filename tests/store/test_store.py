@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from inscape.core.errors import StoreError
 from inscape.core.rng import generator
@@ -168,7 +169,7 @@ def flip(file, offset=None):
 
 def test_a_flipped_byte_is_found_and_named(copy):
     name = next(iter(copy.manifest["shards"][2]["files"]))
-    flip(copy.path / "data" / name)
+    flip(copy.path / name)
     (problem,) = copy.verify()
     assert problem.startswith("shard 2 (examples ")
     assert "SHA-256 differs" in problem
@@ -178,7 +179,7 @@ def test_a_flipped_byte_is_found_and_named(copy):
 
 def test_a_missing_fragment_is_found_and_reading_says_so(copy):
     name = next(iter(copy.manifest["shards"][1]["files"]))
-    (copy.path / "data" / name).unlink()
+    (copy.path / name).unlink()
     assert [p for p in copy.verify() if "shard 1" in p and "is missing" in p]
     with pytest.raises(StoreError, match=r"cannot be read .*`Store\.verify` says what is damaged"):
         Store.open(copy.path).matrix("embed")
@@ -191,7 +192,15 @@ def test_a_manifest_of_another_model_is_found(copy, examples, tmp_path):
     shutil.copy(other.path / manifests.NAME, copy.path / manifests.NAME)
     problems = " ".join(copy.verify())
     assert "is missing" in problems
-    assert "manifest.json is that of another store" in problems
+    with pytest.raises(StoreError, match=r"cannot be read"):
+        Store.open(copy.path).matrix("embed")
+    renamed = manifests.read(copy.path)
+    theirs = [next(iter(s["files"])) for s in renamed["shards"]]
+    ours = sorted(p for p in (copy.path / "data").iterdir())
+    for mine, name in zip(ours, theirs, strict=True):
+        mine.rename(copy.path / name)
+    with pytest.raises(StoreError, match=r"is of another store\); `Store\.verify` says what is damaged"):
+        Store.open(copy.path).matrix("embed")
 
 
 @pytest.mark.parametrize("field", ["weights", "rows"])
@@ -207,15 +216,48 @@ def test_an_edited_manifest_is_found(copy, field):
 
 def test_data_under_the_manifest_is_compared_with_it(copy):
     manifest = manifests.read(copy.path)
-    manifests.write(copy.path, {**manifest, "lance_version": 99})
-    assert "version 99 of its data cannot be opened." in copy.verify()
-    with pytest.raises(StoreError, match="is damaged: version 99 of its data cannot be opened"):
-        Store.open(copy.path)
-    sites = {**manifest["sites"], "mlp_out.0": {"column": "mlp_out-2e0", "width": 24, "dtype": "float32"}}
+    sites = {**manifest["sites"], "mlp_out.0": {"column": "mlp_out.0", "width": 24, "dtype": "float32"}}
     manifests.write(copy.path, {**manifest, "sites": sites, "shards": manifest["shards"][1:]})
     problems = " ".join(copy.verify())
-    assert "made of other files than manifest.json names" in problems
-    assert "lacks the columns mlp_out-2e0" in problems
+    assert "shard 0 lacks the columns mlp_out.0" in problems
+    assert f"manifest.json says {manifest['rows']}" in problems
+    with pytest.raises(StoreError, match=r"shard 0 lacks rows of the column mlp_out\.0"):
+        Store.open(copy.path).matrix("mlp_out.0")
+    shards = [{**shard, "rows": shard["rows"] + 1} for shard in manifest["shards"]]
+    manifests.write(copy.path, {**manifest, "shards": shards})
+    assert "columns of other lengths" in " ".join(copy.verify())
+
+
+@pytest.mark.parametrize("cut", [4, 40, -5])
+def test_a_file_cut_short_is_found_and_reading_says_so(copy, cut):
+    name = next(iter(copy.manifest["shards"][1]["files"]))
+    data = (copy.path / name).read_bytes()
+    (copy.path / name).write_bytes(data[:cut])
+    assert [p for p in copy.verify() if "shard 1" in p and "SHA-256 differs" in p]
+    with pytest.raises(StoreError, match=r"cannot be read \(.*(ends too soon|header is damaged)"):
+        Store.open(copy.path).matrix("resid_post.2")
+
+
+def test_the_table_of_the_examples_is_verified(copy):
+    (name,) = copy.manifest["beside"]
+    flip(copy.path / name)
+    assert copy.verify() == [f"the table of the examples: {name} is not what was written (its SHA-256 differs)."]
+
+
+def test_shards_open_in_the_fields_own_tools(copy):
+    files = [next(iter(shard["files"])) for shard in copy.manifest["shards"]]
+    loaded = [load_file(copy.path / name) for name in files]
+    assert set(loaded[0]) == {"example", "position", "token", "embed", *(f"resid_post.{i}" for i in range(3))}
+    x = np.concatenate([part["resid_post.1"] for part in loaded])
+    assert np.array_equal(x, copy.matrix("resid_post.1"))
+    assert np.array_equal(np.concatenate([part["token"] for part in loaded]), copy.frame()["token"])
+
+
+def test_take_refuses_rows_that_are_not_there(kept):
+    assert kept.take("embed", []).shape == (0, 24)
+    for rows in ([-1], [0, len(kept)]):
+        with pytest.raises(ValueError, match=rf"Store\.take: rows are 0 to {len(kept) - 1}, got"):
+            kept.take("embed", rows)
 
 
 def test_what_is_not_a_store_is_said_to_be_none(tmp_path, copy):
@@ -226,6 +268,9 @@ def test_what_is_not_a_store_is_said_to_be_none(tmp_path, copy):
     (copy.path / manifests.NAME).write_text('{"format": 1, "rec')
     with pytest.raises(StoreError, match=r"manifest\.json is damaged and cannot be read"):
         Store.open(copy.path)
-    (copy.path / manifests.NAME).write_text('{"format": 2}')
-    with pytest.raises(StoreError, match="is a store of format 2, newer than format 1 .* upgrade Inscape"):
+    (copy.path / manifests.NAME).write_text('{"format": 3}')
+    with pytest.raises(StoreError, match="is a store of format 3, newer than format 2 .* upgrade Inscape"):
+        Store.open(copy.path)
+    (copy.path / manifests.NAME).write_text('{"format": 1}')
+    with pytest.raises(StoreError, match="is a store of format 1, from before format 2; harvest it again into a new"):
         Store.open(copy.path)

@@ -16,7 +16,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from inscape.core.errors import DataError
+from inscape.core.urls import is_url, objects
 from inscape.data.columns import NUMERAL
 
 #: how spreadsheets and libraries write a missing number; counted as missing only among numbers
@@ -31,11 +32,12 @@ MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "None"})
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".csv.gz", ".tsv.gz", ".jsonl.gz")
 
 
-def read_table(path: Path, raw: str | None = None) -> pd.DataFrame:
+def read_table(path: Path | str, raw: str | None = None) -> pd.DataFrame:
     """A table from a file, by its extension.
 
     Args:
-        path: the file; ``.csv``, ``.tsv``, ``.jsonl`` and ``.json`` (also with ``.gz``) or ``.parquet``.
+        path: the file, or the URL of an object such as ``s3://bucket/cities.csv``; ``.csv``, ``.tsv``, ``.jsonl`` and
+            ``.json`` (also with ``.gz``) or ``.parquet``.
         raw: a column of a CSV to leave as text, whatever it looks like.
 
     Returns:
@@ -44,37 +46,42 @@ def read_table(path: Path, raw: str | None = None) -> pd.DataFrame:
     Raises:
         DataError: the file is not what its extension says; one sentence names the line and the cure.
     """
-    name = path.name.lower()
+    shown = PurePosixPath(path).name
+    name = shown.lower()
     zipped = name.endswith(".gz")
     suffix = Path(name.removesuffix(".gz")).suffix
     if suffix == ".parquet" and not zipped:
-        return _parquet(path)
+        return _parquet(path, shown)
     if suffix not in (".csv", ".tsv", ".jsonl", ".ndjson", ".json"):
-        raise DataError(f"{path.name} has an unknown extension; a table is one of {', '.join(SUFFIXES)}.")
-    text = _text(path, zipped)
+        raise DataError(f"{shown} has an unknown extension; a table is one of {', '.join(SUFFIXES)}.")
+    text = _text(_bytes(path, shown), shown, zipped)
     if not text.strip():
-        raise DataError(f"{path.name} is empty; give a file with at least one example.")
+        raise DataError(f"{shown} is empty; give a file with at least one example.")
     if suffix in (".csv", ".tsv"):
-        return _csv(text, path.name, "\t" if suffix == ".tsv" else ",", raw)
-    return _json(text, path.name)
+        return _csv(text, shown, "\t" if suffix == ".tsv" else ",", raw)
+    return _json(text, shown)
 
 
-def _text(path: Path, zipped: bool) -> str:
+def _bytes(path: Path | str, shown: str) -> bytes:
     try:
-        data = path.read_bytes()
+        return objects(path).read("") if isinstance(path, str) and is_url(path) else Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{shown} cannot be read: {error.strerror or error}.") from error
+
+
+def _text(data: bytes, shown: str, zipped: bool) -> str:
+    try:
         data = gzip.decompress(data) if zipped else data
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise DataError(f"{path.name} is not a whole gzip file; write it again.") from None
-    except OSError as error:
-        raise DataError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"{shown} is not a whole gzip file; write it again.") from None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(f"{path.name} is UTF-16, not UTF-8; save it as UTF-8, such as: iconv -f UTF-16 -t UTF-8.")
+        raise DataError(f"{shown} is UTF-16, not UTF-8; save it as UTF-8, such as: iconv -f UTF-16 -t UTF-8.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path.name} is not UTF-8: byte 0x{data[error.start]:02x} on line {line}; save it as UTF-8, "
+            f"{shown} is not UTF-8: byte 0x{data[error.start]:02x} on line {line}; save it as UTF-8, "
             "such as: iconv -f LATIN1 -t UTF-8."
         ) from None
 
@@ -174,13 +181,14 @@ def _record(value: Any, where: str) -> dict[str, Any]:
     return value
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def _parquet(path: Path | str, shown: str) -> pd.DataFrame:
+    source = pa.BufferReader(_bytes(path, shown)) if isinstance(path, str) and is_url(path) else path
     try:
-        table = pq.ParquetFile(path).read()
+        table = pq.ParquetFile(source).read()
         twice = next((c for i, c in enumerate(table.column_names) if c in table.column_names[:i]), None)
         if twice is not None:
-            raise DataError(f"{path.name} has two columns named {twice!r}; rename one.")
+            raise DataError(f"{shown} has two columns named {twice!r}; rename one.")
         return table.to_pandas()
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path.name} is not a readable Parquet file: {reason}; write it again.") from error
+        raise DataError(f"{shown} is not a readable Parquet file: {reason}; write it again.") from error

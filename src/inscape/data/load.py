@@ -2,6 +2,7 @@
 
     load("cities")                                   a built-in set
     load("reviews.csv", labels=["stars"])            .csv .tsv .jsonl .json .parquet
+    load("s3://bucket/reviews.csv")                  the same, from an object store
     load("hf:imdb:test"), load("hf:glue:sst2:train") through the optional `datasets` library
     load(frame, input="sentence")                    a pandas DataFrame
     load("birds/")                                   a folder of images, or of WAV files; sub-folders are the labels
@@ -16,10 +17,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from inscape.core.errors import DataError, suggest
+from inscape.core.urls import is_url
 from inscape.data.card import DatasetCard, read_card
 
 if TYPE_CHECKING:
@@ -67,9 +69,9 @@ def load(
         raise DataError(f"limit must be 1 or more, got {limit}; leave it out for all examples.")
     if isinstance(what, (str, Path)):
         name = str(what)
-        if name in available() or not (name.startswith("hf:") or _exists(name)):
+        if name in available() or not (name.startswith("hf:") or is_url(name) or _exists(name)):
             return _override(_built_in(name, limit), input, labels, group, spans)
-        frame, card = _hugging_face(name, limit) if _is_hugging_face(name) else _file(Path(name), input)
+        frame, card = _hugging_face(name, limit) if _is_hugging_face(name) else _file(name, input)
     elif not hasattr(what, "iloc"):
         raise TypeError(f"load: expected a name, a path or a data frame, got {type(what).__name__}")
     else:
@@ -110,10 +112,10 @@ def _override(
     return replace(examples, **changed) if changed else examples
 
 
-def _file(path: Path, input: str | None) -> tuple[pd.DataFrame, DatasetCard]:
-    from inscape.data import columns
-    from inscape.data.files import read_table
-
+def _file(name: str, input: str | None) -> tuple[pd.DataFrame, DatasetCard]:
+    if is_url(name):
+        return _table(name, input)
+    path = Path(name)
     if path.is_dir():
         from inscape.data.media import read_folder
 
@@ -125,7 +127,15 @@ def _file(path: Path, input: str | None) -> tuple[pd.DataFrame, DatasetCard]:
         )
     if not path.is_file():
         raise DataError(f"{path} is not a regular file; name a .csv, .tsv, .jsonl or .parquet file.")
-    card = DatasetCard(path.stem, f"the table in {path.name}", source=path.name)
+    return _table(path, input)
+
+
+def _table(path: Path | str, input: str | None) -> tuple[pd.DataFrame, DatasetCard]:
+    from inscape.data import columns
+    from inscape.data.files import read_table
+
+    shown = PurePosixPath(path)
+    card = DatasetCard(shown.stem, f"the table in {shown.name}", source=shown.name)
     frame = read_table(path, raw=input)
     name = next((c for c in INPUTS if c in frame), None)
     if input is None and name is not None and columns.kind(frame[name]) != "text":

@@ -28,6 +28,7 @@ from inscape.store.columns import Disk, site_entry
 from inscape.store.engines.choose import engine as chosen
 from inscape.store.engines.local import Engine, Job
 from inscape.store.feed import Fed, inputs_of
+from inscape.store.places import Place, place
 from inscape.store.plan import ACCELERATOR, CPU
 from inscape.store.progress import Meter, Watcher
 from inscape.store.rows import columns_of, schema_of, table_of
@@ -66,7 +67,8 @@ def harvest(
         sites: sites or patterns, such as ``"embed, resid_post.*"``.
         at: which positions of each example, as `inscape.data.positions.parse` reads them: ``"last"``, ``"mean"``,
             ``"all"``, ``"span:NAME"`` …
-        to: the store's folder; None for the cache, where a finished harvest of the same recipe is reused.
+        to: the store's folder, or a URL such as ``s3://bucket/path``; None for the cache, where a finished harvest of
+            the same recipe is reused.
         dtype: of the vectors on disk: ``float32``, ``bfloat16`` or ``float16``; the pass is in the model's own dtype.
         budget: padded tokens a batch.
         prompt: a template with one ``{}`` that each text is set into.
@@ -109,7 +111,7 @@ def harvest(
         overhead=limits[1],
         shard_rows=min(_MOST_ROWS, max(1, shard_bytes // row_bytes)),
     )
-    folder = keys.cache_folder(manifests.digest(recipe)) if to is None else Path(to)
+    folder = place(keys.cache_folder(manifests.digest(recipe)) if to is None else to)
     if (found := _finished(folder, recipe)) is not None:
         return found
     side = columns_of(inputs)
@@ -137,9 +139,9 @@ def harvest(
     return Store.open(folder)
 
 
-def _finished(folder: Path, recipe: dict[str, Any]) -> Store | None:
+def _finished(folder: Place, recipe: dict[str, Any]) -> Store | None:
     """A finished store of this recipe, if that is what the folder holds; another one is refused."""
-    if not (folder / manifests.NAME).is_file():
+    if not manifests.present(folder):
         return None
     manifest = manifests.read(folder)
     refuse_other(folder, manifest, recipe)

@@ -1,26 +1,25 @@
 """The manifest: what a store is, in one JSON file that is replaced atomically.
 
-``manifest.json`` names the version of the Lance dataset it speaks of, and readers open exactly that version. A commit
-is therefore two steps, data first: Lance commits the shard's fragment, then the manifest that names the new version is
-written beside the old one, flushed and renamed over it. Whatever happens in between, readers see the state before, and
-the next writer takes the dataset back to it. The recipe (what was harvested, of what, how) has a hash, the key, which the
-dataset's schema carries too: a manifest put beside another store's data is found out.
+``manifest.json`` names every file of the store with its SHA-256. Files are written first, under names that hold their
+hash, and never changed; then the manifest that names them takes the old one's place. Whatever happens in between, readers
+see the state before, and files that no manifest names are swept away. The recipe (what was harvested, of what, how) has a
+hash, the key, which every file carries too: a manifest put beside another store's files is found out.
 
-Cost: a few kilobytes and two flushes a commit.
+Cost: about 200 bytes a shard and two flushes a commit.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from inscape.core.errors import StoreError
+from inscape.store.places import Place, place
 
 NAME = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 Manifest = dict[str, Any]
 
 #: recipe entries in words, for messages about what differs
@@ -65,47 +64,57 @@ def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
     return [words for name, words in WORDS.items() if ours.get(name) != theirs.get(name)]
 
 
-def write(folder: Path, manifest: Manifest) -> None:
-    """Replace the manifest atomically and durably."""
+def files(manifest: Manifest) -> dict[str, str]:
+    """Every file that a manifest names, with its SHA-256."""
+    found = {name: digest for shard in manifest["shards"] for name, digest in shard["files"].items()}
+    return {**manifest["beside"], **found}
+
+
+def present(where: Place | Path | str) -> bool:
+    """Whether there is a store, finished or not."""
+    return place(where).exists(NAME)
+
+
+def write(where: Place | Path | str, manifest: Manifest) -> None:
+    """Replace the manifest atomically and durably.
+
+    Raises:
+        StoreError: where no lock keeps others out: somebody else committed since.
+    """
     # in its own order, which is the order of sites and columns; only what is hashed is sorted
     text = json.dumps({**manifest, "sha256": sign(manifest)}, separators=(",", ":"), ensure_ascii=False)
-    fresh = folder / (NAME + ".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, folder / NAME)
-    flush(folder)
+    place(where).replace(NAME, text.encode(), commit=True)
 
 
-def flush(path: Path) -> None:
-    """Have the operating system put a file, or a folder's list of names, on the disk itself."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def read(folder: Path) -> Manifest:
+def read(where: Place | Path | str) -> Manifest:
     """The manifest of a store; every way of not being one is told apart.
 
     Raises:
-        StoreError: nothing there, not a store, a newer format, or a manifest that cannot be read.
+        StoreError: nothing there, not a store, another format, or a manifest that cannot be read.
     """
-    if not folder.exists():
-        raise StoreError(f"there is no store at {folder}; harvest one with `harvest(model, examples, sites, to=…)`.")
-    file = folder / NAME
-    if not file.is_file():
-        raise StoreError(f"{folder} is not a store: it has no {NAME}; name the folder that `harvest` wrote.")
+    found = place(where)
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        data = found.read(NAME)
+    except (FileNotFoundError, NotADirectoryError):
+        if not found.names():
+            raise StoreError(
+                f"there is no store at {found}; harvest one with `harvest(model, examples, sites, to=…)`."
+            ) from None
+        raise StoreError(f"{found} is not a store: it has no {NAME}; name the folder that `harvest` wrote.") from None
+    try:
+        manifest = json.loads(data)
         version = int(manifest["format"])
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{file} is damaged and cannot be read ({error}); harvest again into a new folder.") from None
+        raise StoreError(
+            f"{found}/{NAME} is damaged and cannot be read ({error}); harvest again into a new folder."
+        ) from None
     if version > FORMAT:
         raise StoreError(
-            f"{folder} is a store of format {version}, newer than format {FORMAT} that this version of Inscape reads; "
+            f"{found} is a store of format {version}, newer than format {FORMAT} that this version of Inscape reads; "
             "upgrade Inscape."
+        )
+    if version < FORMAT:
+        raise StoreError(
+            f"{found} is a store of format {version}, from before format {FORMAT}; harvest it again into a new folder."
         )
     return manifest

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from inscape.core.errors import StoreError
-from inscape.store.manifest import flush, sign
+from inscape.store.manifest import sign
+from inscape.store.places import Folder
 from inscape.store.writer import disk_errors
 
 NAME = "moments.json"
@@ -38,11 +38,11 @@ def write(folder: Path, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> 
         data = save({name: np.asarray(x, order="C") for name, x in arrays.items()})
         digest = hashlib.sha256(data).hexdigest()
         file = f"moments-{digest[:16]}.safetensors"
-        _durable(folder / file, data)
+        place = Folder(folder)
+        place.replace(file, data)
         manifest = {"format": FORMAT, "file": file, "file_sha256": digest, **head}
         text = json.dumps({**manifest, "sha256": sign(manifest)}, ensure_ascii=False)
-        _durable(folder / NAME, text.encode())
-        flush(folder)
+        place.replace(NAME, text.encode())
         for old in folder.glob("moments-*.safetensors"):
             if old.name != file:
                 old.unlink(missing_ok=True)
@@ -71,15 +71,6 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if hashlib.sha256(data).hexdigest() != digest:
         raise _damaged(folder)
     return head, load(data)
-
-
-def _durable(path: Path, data: bytes) -> None:
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
 
 
 def _ours(name: str) -> bool:

@@ -1,19 +1,26 @@
 """What travels beside the vectors: which example, position and token a row is of, with its id, group and labels.
 
-Cost: the columns of all examples stay in memory as Arrow; each shard takes its rows from them.
+Each row keeps the number of its example; id, group and labels are one table of the examples, written once.
+
+Cost: the table of the examples, in memory as Arrow.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import torch
+from torch import Tensor
 
 from inscape.store.capture import Shard
-from inscape.store.columns import encode, quote, vector_field
+from inscape.store.columns import TORCH
 from inscape.store.inputs import Inputs
 
-_INDEX = {"example": pa.int64(), "position": pa.int32(), "token": pa.int32()}
+#: the numbers that every row has
+INDEX = ("example", "position", "token")
 _LABEL = "label:"
 
 
@@ -21,35 +28,65 @@ class Side(NamedTuple):
     """Columns of the examples.
 
     Attributes:
-        table: one row an example, under the columns' names on disk.
-        names: every non-vector column on disk → the name that `Store.frame` gives it.
+        table: one row an example.
+        names: every column that is not a vector → the name that `Store.frame` gives it.
     """
 
     table: pa.Table
     names: dict[str, str]
 
 
+class Schema(NamedTuple):
+    """What a store is made of.
+
+    Attributes:
+        examples: the table of the examples.
+        vectors: site's name → the dtype and width of its vectors.
+    """
+
+    examples: pa.Table
+    vectors: dict[str, tuple[torch.dtype, int]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a store, not yet written.
+
+    Attributes:
+        columns: name → (rows,) or (rows, width) tensor.
+    """
+
+    columns: dict[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.columns["example"])
+
+    def take(self, rows: Any) -> Rows:
+        """Some of them, in the order given."""
+        which = torch.from_numpy(np.array(rows, dtype=np.int64))
+        return Rows({name: x[which] for name, x in self.columns.items()})
+
+
 def columns_of(inputs: Inputs) -> Side:
     """The columns beside the vectors; a label named like one of ours keeps a ``label:`` before its name."""
     table = pa.Table.from_pandas(inputs.table, preserve_index=False).replace_schema_metadata(None)
-    ours = [*_INDEX, "id", "group"]
-    names = {name: name for name in _INDEX}
-    disk = []
+    ours = [*INDEX, "id", "group"]
+    names = {name: name for name in INDEX}
     for name in table.column_names:
         label = name.removeprefix(_LABEL)
-        disk.append(name if label == name else f"label_{quote(label)}")
-        names[disk[-1]] = name if label == name or label in ours else label
-    return Side(table.rename_columns(disk), names)
+        names[name] = name if label == name or label in ours else label
+    return Side(table, names)
 
 
-def schema_of(side: Side, sites: dict[str, dict[str, Any]]) -> pa.Schema:
-    """Every column of the dataset: index, id, group and labels, then one vector column a site."""
-    index = [pa.field(name, kind) for name, kind in _INDEX.items()]
-    return pa.schema([*index, *side.table.schema, *(vector_field(entry) for entry in sites.values())])
+def schema_of(side: Side, sites: dict[str, dict[str, Any]]) -> Schema:
+    """The table of the examples, and one column a site."""
+    return Schema(side.table, {name: (TORCH[entry["dtype"]], entry["width"]) for name, entry in sites.items()})
 
 
-def table_of(shard: Shard, side: Side, schema: pa.Schema) -> pa.Table:
-    """A shard as a table of the dataset."""
-    index = [pa.array(values) for values in (shard.example, shard.position, shard.token)]
-    beside = side.table.take(index[0]).columns
-    return pa.Table.from_arrays([*index, *beside, *(encode(x) for x in shard.vectors.values())], schema=schema)
+def table_of(shard: Shard, side: Side, schema: Schema) -> Rows:
+    """A shard as rows: their numbers, then the vectors of each site."""
+    columns = {name: torch.from_numpy(getattr(shard, name)) for name in INDEX}
+    columns |= {str(site): x for site, x in shard.vectors.items()}
+    for name, (dtype, width) in schema.vectors.items():
+        assert (columns[name].dtype, columns[name].shape[1]) == (dtype, width), name
+    return Rows(columns)

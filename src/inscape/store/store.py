@@ -1,11 +1,11 @@
-"""Store: one harvest on disk, read by column.
+"""Store: one harvest, read by column, from a folder or an object store.
 
-One row is one (example, position), in that order; one column is one site. A folder holds a Lance dataset (``data``,
-``_versions``, ``_transactions``), ``manifest.json`` (see `inscape.store.manifest`) and the lock of its writer. Readers
-open the version that the manifest names, so nothing a writer does later moves under them.
+One row is one (example, position), in that order; one column is one site. A store is ``manifest.json`` (see
+`inscape.store.manifest`), ``data/`` with a file a shard (see `inscape.store.shards`), and the table of the examples.
+Files are never changed once written, so nothing a writer does later moves under a reader.
 
 Cost: `matrix` reads its own column only, once, into the array it gives back; `batches` holds a handful of blocks, never a
-column.
+column, and reads ahead.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import lance
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -25,52 +24,51 @@ from inscape.core.errors import StoreError, suggest
 from inscape.core.site import Site, translate
 from inscape.store import manifest as manifests
 from inscape.store.add import add_sites
-from inscape.store.columns import decode
+from inscape.store.places import Place, place
+from inscape.store.reader import Reader
+from inscape.store.rows import INDEX
+from inscape.store.stream import Block, Spans, in_order, shuffled
 from inscape.store.verify import problems
 
 _BLOCK_BYTES = 4 << 20  # what one read of a block takes, per site: long enough to stream, short enough to mix
-_SCAN_ROWS = 1024  # rows decoded at a time while Lance reads ahead
 _POOL = 8  # blocks mixed at a time when shuffling
-
-
-class Block(NamedTuple):
-    """Some rows of a store.
-
-    Attributes:
-        rows: which rows of `Store.frame` they are, (size,) int64.
-        vectors: site's name → (size, width) float32.
-    """
-
-    rows: np.ndarray
-    vectors: dict[str, np.ndarray]
 
 
 class Store:
     """A finished harvest, opened for reading.
 
     Args:
-        path: the folder that `inscape.store.harvest.harvest` wrote.
+        path: the folder or URL that `inscape.store.harvest.harvest` wrote.
 
     Attributes:
-        path: that folder.
+        path: that folder, or URL.
+        place: the same, as what is read from.
         manifest: everything recorded of it: recipe, sites, certificate, versions, shards and their hashes.
 
     Raises:
-        StoreError: nothing there, not a store, unfinished, damaged, or of a newer format.
+        StoreError: nothing there, not a store, unfinished, damaged, or of another format.
+        ObjectError: a bucket that cannot be reached, or denies it.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: str | Path | Place):
+        self.place = place(path)
+        self.path = self.place.path
         self.refresh()
 
     @classmethod
-    def open(cls, path: str | Path) -> Store:
+    def open(cls, path: str | Path | Place) -> Store:
         """Open a finished store."""
         return cls(path)
 
     def refresh(self) -> Store:
         """Look again: see what was added since."""
-        self.manifest, self._dataset = _opened(self.path)
+        manifest = manifests.read(self.place)
+        if manifest["finished"] is None:
+            raise StoreError(
+                f"the store at {self.path} is unfinished: {manifest['rows']} rows of {len(manifest['shards'])} shards "
+                "are there. Run the same harvest again: it goes on from there."
+            )
+        self.manifest, self._reader = manifest, Reader(self.place, manifest)
         return self
 
     def __repr__(self) -> str:
@@ -101,8 +99,12 @@ class Store:
         """Everything but the vectors: example, position, token, group and labels, one row each, in row order."""
         columns = self.manifest["columns"]
         with _damage(self.path):
-            table = self._dataset.to_table(columns=list(columns))
-        return table.rename_columns([columns[name] for name in table.column_names]).to_pandas()
+            index = {name: self._reader.spans(name, 1, [(0, len(self))], np.int64)[:, 0] for name in INDEX}
+            (name,) = self.manifest["beside"]
+            examples = pa.ipc.open_file(self.place.read(name)).read_all()
+        beside = examples.take(pa.array(index["example"])).to_pandas()
+        table = pd.DataFrame({"example": index["example"], **{n: index[n].astype(np.int32) for n in INDEX[1:]}})
+        return pd.concat([table, beside], axis=1).rename(columns=columns)
 
     def matrix(self, site: Site | str) -> Float32[np.ndarray, "rows d"]:
         """The vectors of one site, as float32, in the order of `frame`.
@@ -111,12 +113,8 @@ class Store:
             StoreError: a site that was not harvested; the message lists those that were.
         """
         entry = self._entry(site)
-        out = np.empty((len(self), entry["width"]), dtype=np.float32)
-        start = 0
-        for table in self._scan([entry["column"]]):
-            decode(table.column(0), entry["dtype"], out[start : start + len(table)])
-            start += len(table)
-        return out
+        with _damage(self.path):
+            return self._reader.spans(entry["column"], entry["width"], [(0, len(self))])
 
     def matrices(self, sites: Iterable[Site | str] | None = None) -> Iterator[tuple[Site, np.ndarray]]:
         """Sites and their matrices, one at a time, so that one is in memory."""
@@ -124,9 +122,17 @@ class Store:
             yield Site.parse(site), self.matrix(site)
 
     def take(self, site: Site | str, rows: Sequence[int] | Int[np.ndarray, " k"]) -> Float32[np.ndarray, "k d"]:
-        """Some rows of one site, in the order given, without reading the rest."""
-        entry = self._entry(site)
-        return decode(self._taken([entry["column"]], np.asarray(rows, dtype=np.int64)).column(0), entry["dtype"])
+        """Some rows of one site, in the order given, without reading the rest.
+
+        Raises:
+            ValueError: a row that the store does not have.
+            StoreError: a site that was not harvested.
+        """
+        entry, which = self._entry(site), np.asarray(rows, dtype=np.int64)
+        if len(which) and not (which.min() >= 0 and which.max() < len(self)):
+            raise ValueError(f"Store.take: rows are 0 to {len(self) - 1}, got {which.min()} to {which.max()}")
+        with _damage(self.path):
+            return self._reader.rows(entry["column"], entry["width"], which)
 
     def batches(
         self, sites: Site | str | Iterable[Site | str], size: int, shuffle: np.random.Generator | None = None
@@ -146,32 +152,16 @@ class Store:
             raise ValueError(f"Store.batches: size must be at least 1, got {size}")
         names = [str(sites)] if isinstance(sites, (str, Site)) else [str(s) for s in sites]
         entries = {name: self._entry(name) for name in names}
-        rest: Block | None = None
-        for block in self._in_order(entries) if shuffle is None else self._shuffled(entries, shuffle):
-            joined = block if rest is None else _joined(rest, block)
-            whole = len(joined.rows) // size * size
-            for start in range(0, whole, size):
-                yield _cut(joined, start, start + size)
-            rest = _cut(joined, whole, len(joined.rows)) if whole < len(joined.rows) else None
-        if rest is not None:
-            yield rest
+        block = max(1, _BLOCK_BYTES // (4 * max(e["width"] for e in entries.values())))
 
-    def _in_order(self, entries: dict[str, dict[str, Any]]) -> Iterator[Block]:
-        start = 0
-        for table in self._scan([e["column"] for e in entries.values()]):
-            yield Block(np.arange(start, start + len(table)), _vectors(table, entries))
-            start += len(table)
+        def read(spans: Spans) -> dict[str, np.ndarray]:
+            with _damage(self.path):
+                return {name: self._reader.spans(e["column"], e["width"], spans) for name, e in entries.items()}
 
-    def _shuffled(self, entries: dict[str, dict[str, Any]], rng: np.random.Generator) -> Iterator[Block]:
-        columns = [e["column"] for e in entries.values()]
-        length = max(1, _BLOCK_BYTES // (4 * max(e["width"] for e in entries.values())))
-        starts = rng.permutation(np.arange(0, len(self), length))
-        for i in range(0, len(starts), _POOL):
-            pool = [np.arange(s, min(s + length, len(self))) for s in np.sort(starts[i : i + _POOL])]
-            rows = np.concatenate(pool)
-            order = rng.permutation(len(rows))
-            vectors = _vectors(self._taken(columns, rows), entries)
-            yield Block(rows[order], {name: x[order] for name, x in vectors.items()})
+        if shuffle is None:
+            yield from in_order(read, len(self), size, block)
+        else:
+            yield from shuffled(read, len(self), size, block, _POOL, shuffle)
 
     def add(self, model: Any, examples: Any, sites: Any, **options: Any) -> Store:
         """Bring new sites to this store: one more pass over the same examples at the same positions.
@@ -188,7 +178,7 @@ class Store:
         Raises:
             StoreError: weights, tokenizer or examples differ from those harvested; the message says which.
         """
-        add_sites(self.path, model, examples, sites, **options)
+        add_sites(self.place, model, examples, sites, **options)
         return self.refresh()
 
     def verify(self, strict: bool = False, model: Any = None) -> list[str]:
@@ -204,7 +194,7 @@ class Store:
         Raises:
             StoreError: with `strict`, the problems.
         """
-        found = problems(self.path, manifests.read(self.path), model)
+        found = problems(self.place, manifests.read(self.place), model)
         if strict and found:
             raise StoreError(f"{self.path} is damaged: {' '.join(found)} Delete it and harvest again.")
         return found
@@ -218,54 +208,10 @@ class Store:
             )
         return self.manifest["sites"][name]
 
-    def _scan(self, columns: list[str]) -> Iterator[pa.Table]:
-        with _damage(self.path):
-            for batch in self._dataset.to_batches(columns=columns, batch_size=_SCAN_ROWS):
-                yield pa.Table.from_batches([batch])
-
-    def _taken(self, columns: list[str], rows: np.ndarray) -> pa.Table:
-        with _damage(self.path):
-            return self._dataset.take(pa.array(rows), columns=columns)
-
-
-def _opened(path: Path) -> tuple[manifests.Manifest, lance.LanceDataset]:
-    """The manifest and the version of the data it names; asked twice where a writer moved on in between."""
-    for attempt in range(2):
-        manifest = manifests.read(path)
-        if manifest["finished"] is None:
-            raise StoreError(
-                f"the store at {path} is unfinished: {manifest['rows']} rows of {len(manifest['shards'])} shards are "
-                "there. Run the same harvest again: it goes on from there."
-            )
-        try:
-            return manifest, lance.dataset(str(path), version=int(manifest["lance_version"]))
-        except (OSError, ValueError) as error:
-            if attempt:
-                raise StoreError(
-                    f"{path} is damaged: version {manifest['lance_version']} of its data cannot be opened; "
-                    "delete it and harvest again."
-                ) from error
-    raise AssertionError("unreachable")
-
 
 @contextmanager
-def _damage(path: Path) -> Iterator[None]:
+def _damage(path: Path | str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, RuntimeError) as error:
-        raise StoreError(
-            f"{path} cannot be read ({str(error).split(', /', 1)[0][:200]}); `Store.verify` says what is damaged."
-        ) from error
-
-
-def _vectors(table: pa.Table, entries: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
-    return {name: decode(table.column(e["column"]), e["dtype"]) for name, e in entries.items()}
-
-
-def _cut(block: Block, start: int, end: int) -> Block:
-    return Block(block.rows[start:end], {name: x[start:end] for name, x in block.vectors.items()})
-
-
-def _joined(a: Block, b: Block) -> Block:
-    vectors = {name: np.concatenate([x, b.vectors[name]]) for name, x in a.vectors.items()}
-    return Block(np.concatenate([a.rows, b.rows]), vectors)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); `Store.verify` says what is damaged.") from error

@@ -1,40 +1,39 @@
-"""Writing a store: one fragment and one atomic commit a shard, behind the computation.
+"""Writing a store: one file and one atomic commit a shard, behind the computation.
 
-A thread takes finished shards off a queue of one, so that writing overlaps computing and memory holds three shards at
-most (one being computed, one waiting, one being written). A shard is: write the fragment's file; hash and flush it, while
-the next is written if it is there already; commit it to Lance; replace the manifest. Opening a writer on an unfinished
-store of the same recipe goes on after the last shard its manifest names; anything past that (a fragment committed, its
-manifest not) is taken back first.
+Two threads write finished shards, each hashing while it writes, and a third commits them in their order, so that writing
+overlaps computing and memory holds three shards at most (one being computed, two being written). Opening a writer on an
+unfinished store of the same recipe goes on after the last shard its manifest names; files that it does not name are what
+an interruption left, and are removed: at once where a lock keeps other writers out, else when the store is finished.
 
-Cost: hashing reads each file once from the page cache, 1–2 GB/s.
-Reference: the Lance format's optimistic commits, https://lance.org/format.
+Cost: SHA-256 of each byte, 1–2 GB/s a thread, while the disk is busy.
 """
 
 from __future__ import annotations
 
-import hashlib
+import io
 import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import lance
 import pyarrow as pa
-from lance.fragment import write_fragments
 
 from inscape.core.errors import StoreError
 from inscape.store import manifest as manifests
-from inscape.store.lock import WriterLock
+from inscape.store import shards
+from inscape.store.places import Place, place
+from inscape.store.rows import Rows, Schema
 
 log = logging.getLogger(__name__)
 
-#: what a folder may hold and still be taken for a store whose first commit never came
-_BEGUN = {"_versions", "_transactions", "data", "writer.lock", manifests.NAME + ".new"}
+_WRITING = 2  # shards at a time
+#: what a place may hold and still be taken for a store whose first commit never came
+_BEGUN = ("data", "writer.lock", manifests.NAME, "examples-", "examples.")
 
 
 def now() -> str:
@@ -42,41 +41,25 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 (hex) of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @contextmanager
-def disk_errors(folder: Path, doing: str) -> Iterator[None]:
+def disk_errors(where: Place | Path, doing: str) -> Iterator[None]:
     """Turn an operating-system error into one sentence that says what is safe and what to do."""
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error).split(", /", 1)[0].removeprefix("LanceError(IO): ")
         raise StoreError(
-            f"cannot {doing} {folder}: {reason}. What was committed before is safe: free space or mend the disk and run "
-            "the same command again, or write to another folder."
+            f"cannot {doing} {where}: {error.strerror or error}. What was committed before is safe: free space or mend "
+            "the disk and run the same command again, or write to another folder."
         ) from error
-
-
-class _Written(NamedTuple):
-    """A shard whose file is written and not yet committed."""
-
-    fragments: list[lance.FragmentMetadata]
-    shard: dict[str, Any]
-    hashes: dict[str, Future[str]]
-    flushes: list[Future[None]]
 
 
 class Writer:
     """The one writer of a store.
 
     Args:
-        folder: where; made if need be.
+        where: the store's place; a folder is made if need be.
         recipe: what is harvested; an unfinished store there must have the same.
-        schema: columns of the dataset.
+        schema: the table of the examples, and the columns of the vectors.
         head: everything else of a new store's manifest (sites, columns, certificate …).
 
     Attributes:
@@ -87,77 +70,80 @@ class Writer:
         StoreError: the folder is something else, is being written, holds another harvest, or cannot be written.
     """
 
-    def __init__(self, folder: Path, recipe: dict[str, Any], schema: pa.Schema, head: dict[str, Any]):
-        self.folder = folder
-        if folder.exists() and not folder.is_dir():
-            raise StoreError(f"{folder} is a file, and a store is a folder; name a new folder.")
-        with disk_errors(folder, "write to"):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = WriterLock(folder)
+    def __init__(self, where: Place | Path | str, recipe: dict[str, Any], schema: Schema, head: dict[str, Any]):
+        self.place, self.schema = place(where), schema
+        with disk_errors(self.place, "write to"):
+            self._lock = self.place.lock()
         try:
-            with disk_errors(folder, "write to"):
-                self._begin(recipe, schema, head)
+            with disk_errors(self.place, "write to"):
+                self._begin(recipe, head)
         except BaseException:
             self._lock.release()
             raise
-        self._queue: queue.Queue[tuple[pa.Table, dict[str, Any]] | None] = queue.Queue(maxsize=1)
+        self._number = self.shards
         self._failure: BaseException | None = None
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="inscape-store-hash")
-        self._thread = threading.Thread(target=self._work, name="inscape-store-writer", daemon=True)
+        self._room = threading.Semaphore(_WRITING)
+        self._pool = ThreadPoolExecutor(_WRITING, thread_name_prefix="inscape-store-write")
+        self._queue: queue.Queue[Future[dict[str, Any]] | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._work, name="inscape-store-commit", daemon=True)
         self._thread.start()
 
     @property
     def shards(self) -> int:
         return len(self.manifest["shards"])
 
-    def _begin(self, recipe: dict[str, Any], schema: pa.Schema, head: dict[str, Any]) -> None:
+    def _begin(self, recipe: dict[str, Any], head: dict[str, Any]) -> None:
         key = manifests.digest(recipe)
-        self.schema = schema.with_metadata({"inscape": key})
-        if (self.folder / manifests.NAME).exists():
-            self.manifest = manifests.read(self.folder)
-            refuse_other(self.folder, self.manifest, recipe)
+        if self.place.exists(manifests.NAME):
+            self.manifest = manifests.read(self.place)
+            refuse_other(self.place, self.manifest, recipe)
             if self.manifest["key"] == key:
-                self._dataset = _rewound(self.folder, self.manifest)
+                if self.place.locked:
+                    sweep(self.place, self.manifest)
                 return
-        strange = sorted(p.name for p in self.folder.iterdir() if p.name not in {*_BEGUN, manifests.NAME})
+        top = {name.split("/")[0] for name in self.place.names()}
+        strange = sorted(name for name in top if not name.startswith(_BEGUN))
         if strange:
-            raise StoreError(f"{self.folder} is not a store and not empty (it has {strange[0]}); name a new folder.")
-        self._dataset = lance.LanceDataset.commit(str(self.folder), lance.LanceOperation.Overwrite(self.schema, []))
+            raise StoreError(f"{self.place} is not a store and not empty (it has {strange[0]}); name a new folder.")
+        beside = self.place.put("examples", ".arrow", [memoryview(_arrow(self.schema.examples))])
         self.manifest = {
             "format": manifests.FORMAT,
             "key": key,
             "recipe": recipe,
             "started": now(),
             "finished": None,
-            "lance_version": self._dataset.version,
             "rows": 0,
+            "beside": {beside.name: beside.sha256},
             "shards": [],
             **head,
         }
-        manifests.write(self.folder, self.manifest)
+        manifests.write(self.place, self.manifest)
+        if self.place.locked:
+            sweep(self.place, self.manifest)
 
-    def put(self, table: pa.Table, shard: dict[str, Any]) -> None:
+    def put(self, table: Rows, shard: dict[str, Any]) -> None:
         """Hand over one shard; returns when there is room, raises what writing an earlier one raised."""
-        while self._failure is None:
-            try:
-                self._queue.put((table, shard), timeout=0.1)
-                return
-            except queue.Full:
-                continue
-        raise self._failure
+        while not self._room.acquire(timeout=0.1):
+            if self._failure is not None:
+                break
+        if self._failure is not None:
+            raise self._failure
+        self._queue.put(self._pool.submit(self._write, self._number, table, shard))
+        self._number += 1
 
     def finish(self) -> None:
-        """Wait for the last commit, drop what only unfinished writing needed, mark the store finished."""
+        """Wait for the last commit, mark the store finished, remove what interruptions left."""
         self._stop()
         if self._failure is not None:
             raise self._failure
-        with disk_errors(self.folder, "finish"):
+        with disk_errors(self.place, "finish"):
             self.manifest = {**self.manifest, "finished": now()}
-            manifests.write(self.folder, self.manifest)
-            tidy(self._dataset)
+            manifests.write(self.place, self.manifest)
+            if not self.place.locked:
+                sweep(self.place, self.manifest)
 
     def close(self) -> None:
-        """Stop after the shard being written, and let other writers in."""
+        """Stop after the shards being written, and let other writers in."""
         self._stop()
         self._pool.shutdown()
         self._lock.release()
@@ -168,51 +154,31 @@ class Writer:
             self._thread.join()
 
     def _work(self) -> None:
-        waiting: _Written | None = None
-        while True:
-            if waiting is not None and self._queue.empty():
-                waiting = self._attempt(self._commit, waiting)
-            item = self._queue.get()
-            written = None if item is None else self._attempt(self._write, *item)
-            if waiting is not None:
-                self._attempt(self._commit, waiting)
-            waiting = written
-            if item is None:
-                return
+        while (written := self._queue.get()) is not None:
+            entry = self._attempt(written.result)
+            self._attempt(self._commit, entry)
+            self._room.release()
 
     def _attempt(self, step: Callable[..., Any], *args: Any) -> Any:
         """Do one step unless one has failed; then the queue is only drained, so that `put` never waits in vain."""
         if self._failure is None:
             try:
-                with disk_errors(self.folder, "write to"):
+                with disk_errors(self.place, "write to"):
                     return step(*args)
             except BaseException as error:
                 self._failure = error
         return None
 
-    def _write(self, table: pa.Table, shard: dict[str, Any]) -> _Written:
-        """Write a shard's file; it is hashed and flushed while the next one is written."""
-        fragments = write_fragments(table, str(self.folder), schema=self.schema, mode="append")
-        files = [file.path for fragment in fragments for file in fragment.files]
-        places = {path: self.folder / "data" / path for path in files}
-        flushes = [self._pool.submit(manifests.flush, place) for place in places.values()]
-        hashes = {path: self._pool.submit(file_hash, place) for path, place in places.items()}
-        return _Written(fragments, {**shard, "rows": len(table)}, hashes, flushes)
+    def _write(self, number: int, table: Rows, shard: dict[str, Any]) -> dict[str, Any]:
+        """Write a shard's file; what the manifest will say of it."""
+        parts = shards.packed(table.columns, self.manifest["key"])
+        file = self.place.put(f"data/{number:06d}", shards.SUFFIX, parts)
+        return {**shard, "rows": len(table), "files": {file.name: file.sha256}}
 
-    def _commit(self, written: _Written) -> None:
-        hashes = {path: future.result() for path, future in written.hashes.items()}
-        for future in written.flushes:
-            future.result()
-        self._dataset = lance.LanceDataset.commit(
-            str(self.folder), lance.LanceOperation.Append(written.fragments), read_version=self._dataset.version
-        )
-        self.manifest = {
-            **self.manifest,
-            "lance_version": self._dataset.version,
-            "rows": self.manifest["rows"] + written.shard["rows"],
-            "shards": [*self.manifest["shards"], {**written.shard, "files": hashes}],
-        }
-        manifests.write(self.folder, self.manifest)
+    def _commit(self, shard: dict[str, Any]) -> None:
+        rows = self.manifest["rows"] + shard["rows"]
+        self.manifest = {**self.manifest, "rows": rows, "shards": [*self.manifest["shards"], shard]}
+        manifests.write(self.place, self.manifest)
 
     def __enter__(self) -> Writer:
         return self
@@ -221,39 +187,39 @@ class Writer:
         self.close()
 
 
-def settled(path: Path) -> str:
-    """The hash of a file that is on the disk itself."""
-    manifests.flush(path)
-    return file_hash(path)
+@contextmanager
+def held(where: Place) -> Iterator[None]:
+    """Be the writer of a place for a while."""
+    lock = where.lock()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def tidy(dataset: lance.LanceDataset) -> None:
-    """Drop earlier versions of a dataset and files that no version has."""
-    dataset.cleanup_old_versions(timedelta(0), delete_unverified=True)
+def sweep(where: Place, manifest: manifests.Manifest) -> None:
+    """Remove files of a store's that its manifest does not name."""
+    named = manifests.files(manifest)
+    for name in [*where.names("data/"), *where.names("examples"), *where.names(f"{manifests.NAME}.")]:
+        if name not in named:
+            log.info("%s: removing %s, which an interruption left", where, name)
+            where.remove(name)
 
 
-def refuse_other(folder: Path, manifest: manifests.Manifest, recipe: dict[str, Any]) -> None:
+def refuse_other(where: Place | Path, manifest: manifests.Manifest, recipe: dict[str, Any]) -> None:
     """Refuse to go on with a store of another recipe, saying what differs; one in which nothing was kept may be taken."""
     if manifest["finished"] is None and not manifest["shards"]:
         return
     if different := manifests.differences(recipe, manifest["recipe"]):
         raise StoreError(
-            f"the store at {folder} is of another harvest, which differs in {', '.join(different)}; write to a new "
+            f"the store at {where} is of another harvest, which differs in {', '.join(different)}; write to a new "
             "folder, or delete that one."
         )
 
 
-def _rewound(folder: Path, manifest: manifests.Manifest) -> lance.LanceDataset:
-    """The dataset as the manifest has it, whatever was committed after."""
-    version = int(manifest["lance_version"])
-    try:
-        dataset = lance.dataset(str(folder))
-        if dataset.version != version:
-            log.info("taking %s back from version %d to %d", folder, dataset.version, version)
-            lance.dataset(str(folder), version=version).restore()
-            dataset = lance.dataset(str(folder))
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"{folder} is damaged: version {version} of its data cannot be opened; delete it and harvest again."
-        ) from error
-    return dataset
+def _arrow(table: pa.Table) -> bytes:
+    """A table as an Arrow file."""
+    out = io.BytesIO()
+    with pa.ipc.new_file(out, table.schema) as file:
+        file.write_table(table)
+    return out.getvalue()

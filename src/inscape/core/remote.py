@@ -1,0 +1,60 @@
+"""Objects through fsspec: whatever URL it, or a package that it names, can open.
+
+Cost: one request a call; a conditional write is a reading and a writing.
+Reference: fsspec, https://filesystem-spec.readthedocs.io.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from inscape.core.errors import ObjectError
+from inscape.core.objects import ANY, Objects
+
+
+class Remote(Objects):
+    """Objects through fsspec. A conditional write is not one step here: two writers in the same instant may both succeed."""
+
+    atomic = False
+
+    def __init__(self, url: str):
+        import fsspec
+
+        self.url = url
+        try:
+            self._fs, self._root = fsspec.url_to_fs(url, use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            raise ObjectError(
+                f"{url} cannot be opened: {str(error).rstrip('.')}; install the package that fsspec names for "
+                f"{url.split('://')[0]}:// or use a local path."
+            ) from error
+
+    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        return self._fs.cat_file(self._at(name), start=start, end=None if length is None else start + length)
+
+    def write(self, name: str, data: bytes, over: str | None = ANY) -> str:
+        if over != ANY and self.tag(name) != over:
+            raise FileExistsError(f"{self.url}/{name} was written by somebody else")
+        path = self._at(name)
+        self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        self._fs.pipe_file(path, data)
+        return hashlib.sha256(data).hexdigest()
+
+    def tag(self, name: str) -> str | None:
+        try:
+            return hashlib.sha256(self.read(name)).hexdigest()
+        except FileNotFoundError:
+            return None
+
+    def names(self, under: str = "") -> list[str]:
+        found: Any = self._fs.find(self._root)
+        paths = [str(path).removeprefix(self._root).lstrip("/") for path in found]
+        return sorted(name for name in paths if name.startswith(under))
+
+    def remove(self, name: str) -> None:
+        if self._fs.exists(self._at(name)):
+            self._fs.rm_file(self._at(name))
+
+    def _at(self, name: str) -> str:
+        return f"{self._root}/{name}" if name else self._root
