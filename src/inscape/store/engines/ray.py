@@ -102,8 +102,7 @@ class Crew:
         self.count = count or (found.gpus if device == "cuda" else found.nodes)
         cpus = 1 if device == "cuda" else max(1, found.cpus * found.nodes // max(self.count, found.nodes))
         self._options = {"num_cpus": cpus, "num_gpus": 1 if device == "cuda" else 0, "max_restarts": 0}
-        # as many threads as here: a product of matrices may be summed in another order by another number of them
-        self._threads = torch.get_num_threads()
+        self._threads = cpus
         config = getattr(job.model.net, "config", None)
         self._open = (how, files, device, getattr(config, "_attn_implementation", None))
         self._facts = facts(job.model)
