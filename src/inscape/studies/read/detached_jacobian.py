@@ -1,0 +1,303 @@
+"""Is a language model, at one prompt, a linear map of its input vectors? Which one, and what does it say?
+
+With its gates held constant (the norms' denominators, the attention weights, the gates of the MLPs) a network without biases
+is linear, and its Jacobian gives its output back. Here this is measured for prompts of a few tokens in both precisions,
+beside the ordinary Jacobian, which gives nothing back. The map's singular vectors are decoded through the unembedding and
+compared with the token that the model goes on with; the same decodes are held against other prompts' tokens, and an
+untrained copy shows what of the map's low rank is the architecture's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from inscape.charts.curves import curves
+from inscape.charts.layers import score_by_layer
+from inscape.core.batch import Tokens
+from inscape.core.errors import StudyError
+from inscape.core.evidence import Evidence, Null, table
+from inscape.core.folds import group_codes
+from inscape.core.intervals import FEW_GROUPS, group_counts, percentile
+from inscape.core.rng import child_seed
+from inscape.data.load import load
+from inscape.model.model import Model
+from inscape.model.open import open
+from inscape.read.detached_jacobian import LocalMap, local_map, stable_rank
+from inscape.study.card import Card
+from inscape.study.local_maps import (
+    Mapped,
+    change_by_patches,
+    depths,
+    in_double,
+    mapped,
+    random_directions,
+    sketched_residual,
+    steered,
+)
+from inscape.study.run import Run
+from inscape.worlds.relations import relations
+
+CARD = Card(
+    slug="detached-jacobian",
+    title="Large Language Models are Locally Linear Mappings",
+    authors="Golden",
+    year=2025,
+    arxiv="2505.24293",
+    room="read",
+    claim="Held at one prompt with its gates constant, a language model is a linear map of its input embeddings to rounding; "
+    "the map is of very low rank, and its first singular vectors name the next token.",
+    reproduced="SmolLM2-135M-Instruct on 40 short questions: the detached Jacobian to the final norm in float32; on random "
+    "output directions that of float64 and the ordinary one; decodes of left and right singular vectors, stable rank by "
+    "depth, and one prompt's map at middle depth applied to another prompt. Models with biases keep them as the residual.",
+    controls=(
+        "the ordinary Jacobian, whose gates vary",
+        "decodes held against the tokens of other prompts",
+        "an untrained copy of the model",
+        "random vectors of the same length, for steering",
+    ),
+    bar="On every prompt the relative error of the reconstruction is at most 1e-4 in float32 and 1e-9 in float64; the "
+    "median error of the ordinary Jacobian is at least 0.2; patched logits are unchanged; the predicted token is among the "
+    "ten that each of the first three left singular vectors decodes to for at least half of the prompts, another prompt's "
+    "token for at most a tenth.",
+    group_note="A group is a relation: prompts of one relation share their words. Nothing is fitted, so nothing is split.",
+    minutes={"tiny": 0.1, "small": 4, "full": 60},
+    figure="rank",
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of the study."""
+
+    model: str = field(
+        default="smollm2-135m", metadata={"help": "what to open; 'relations-world' is trained on the spot"}
+    )
+    data: str = field(default="relations", metadata={"help": "texts; a column relation says which are alike"})
+    prompts: int = field(default=40, metadata={"help": "prompts of 4 to 12 tokens, evenly over relations"})
+    directions: int = field(
+        default=48, metadata={"help": "output directions for float64 and for the ordinary Jacobian"}
+    )
+    top: int = field(default=10, metadata={"help": "tokens that a singular vector decodes to, over both signs"})
+    vectors: int = field(default=3, metadata={"help": "singular vectors that may name the token"})
+    looked_into: int = field(default=5, metadata={"help": "prompts whose maps are taken at several depths"})
+    depths: int = field(default=5, metadata={"help": "how many depths"})
+    draws: int = field(default=10, metadata={"help": "random vectors beside each steered prompt"})
+
+
+PRESETS = {
+    "tiny": Config(model="relations-world", data="relations-world", prompts=20, directions=16, depths=2),
+    "small": Config(),
+    "full": Config(prompts=200, directions=128, looked_into=40, depths=10),
+}
+TRAINED, UNTRAINED = "trained model", "untrained model"
+
+
+def run(config: Config, run: Run) -> None:
+    """Map prompts, check the maps, decode them, follow them by depth, and steer with one."""
+    model, tokens, groups = _open(config, run)
+    if model.certificate is not None:
+        run.certificate(model.certificate)
+    run.asked(f"Is {model.name} at one prompt a linear map of its input vectors, and what does that map say?")
+    found = []
+    with run.progress("map prompts", total=len(tokens), unit="prompts") as bar:
+        for prompt in tokens:
+            found.append(mapped(model, prompt, config.top, config.vectors))
+            bar.advance()
+    fresh = model.untrained(child_seed(run.seed, "untrained"))
+    twin = [mapped(fresh, prompt, config.top, config.vectors) for prompt in tokens[: config.looked_into]]
+    _exact(config, run, model, tokens, groups, found)
+    _named(config, run, model, tokens, groups, found, twin)
+    middle = _depths(config, run, model, fresh, tokens, found, twin)
+    _steer(config, run, model, tokens, found, middle)
+    run.answer(_answer(run, model, found, twin))
+
+
+def _open(config: Config, run: Run) -> tuple[Model, list[Tokens], np.ndarray]:
+    if "relations-world" in (config.model, config.data):
+        world = relations(seed=run.seed)
+        model, examples = world.model, world.examples
+    else:
+        model, examples = open(config.model), load(config.data)
+    tokens = model.tokenize(examples.texts())
+    short = np.array([4 <= len(t) <= 12 for t in tokens])
+    if short.sum() < 2:
+        raise StudyError(
+            "Fewer than two texts have 4 to 12 tokens; give shorter ones, the map of a long prompt is large."
+        )
+    by = examples.frame["relation"].to_numpy() if "relation" in examples.frame else np.arange(len(examples))
+    order = run.rng("prompts").permutation(np.flatnonzero(short))
+    turn = pd.Series(by[order]).groupby(by[order]).cumcount().to_numpy()  # one of each relation, then the next of each
+    rows = order[np.argsort(turn, kind="stable")][: config.prompts]
+    return model, [tokens[i] for i in rows], group_codes([str(by[i]) for i in rows])
+
+
+def _bootstrap(run: Run, name: str, values: np.ndarray, groups: np.ndarray, of: str = "mean") -> tuple[float, float]:
+    """Interval of a statistic over prompts, whole groups drawn."""
+    drawn = []
+    for counts in group_counts(int(groups.max()) + 1, 1000, rng=run.rng("bootstrap", name)):
+        rows = np.repeat(values, counts[groups])
+        drawn.append(getattr(np, of)(rows))
+    low, high = percentile(np.array(drawn, dtype=np.float64))
+    return float(low), float(high)
+
+
+def _exact(
+    config: Config, run: Run, model: Model, tokens: list[Tokens], groups: np.ndarray, found: list[Mapped]
+) -> None:
+    """What the maps give back, in both precisions, and what the ordinary Jacobian does."""
+    width = model.width("resid_pre.0")
+    u = random_directions(config.directions, width, rng=run.rng("directions"))
+    double = in_double(model)
+    single = np.array([m.residual for m in found])
+    wide, ordinary, patched, logits = [], [], [], []
+    with run.progress("check prompts", total=len(tokens), unit="prompts") as bar:
+        for prompt in tokens:
+            wide.append(sketched_residual(double, prompt, u))
+            ordinary.append(sketched_residual(model, prompt, u, detach=False))
+            moved, seen = change_by_patches(model, prompt)
+            patched.append(moved)
+            logits.append(seen)
+            bar.advance()
+    double64, plain, change = np.array(wide), np.array(ordinary), np.array(patched)
+    others = [float((a - b).norm() / b.norm()) for a, b in zip(logits[1:], logits, strict=False)]
+    chance = Null.of("ordinary Jacobian", plain)
+    few = (f"Intervals rest on {groups.max() + 1} groups only.",) if groups.max() + 1 < FEW_GROUPS else ()
+
+    def worst(name: str, values: np.ndarray, null: Null) -> Evidence:
+        ends = _bootstrap(run, name, values, groups, "max")
+        return Evidence(name, float(values.max()), ends, null, n=len(values), d=width, unit="relative error",
+                        direction="lower", warnings=few)  # fmt: skip
+
+    run.claim("float32", "In float32 the map gives every prompt's state back",
+              worst("largest error, float32", single, chance), 1e-4, "at most")  # fmt: skip
+    run.claim("float64", "In float64 the map gives every prompt's state back",
+              worst("largest error, float64", double64, chance), 1e-9, "at most",
+              why=f"On {len(u)} random directions of the output; transformers' own RMSNorm rounds to float32, the patched "
+              "one does not.")  # fmt: skip
+    median = Evidence("median error, ordinary Jacobian", float(np.median(plain)),
+                      _bootstrap(run, "plain", plain, groups, "median"),
+                      Null.of("detached Jacobian", single), n=len(plain), d=width, unit="relative error")  # fmt: skip
+    run.claim("ordinary", "The ordinary Jacobian does not give the state back", median, 0.2)
+    run.claim("unchanged", "Holding gates constant leaves the logits as they are",
+              worst("largest change of the logits", change, Null.of("another prompt's logits", others)), 1e-4, "at most")  # fmt: skip
+    frame = pd.DataFrame({"prompt": [t.text for t in tokens], "tokens": [len(t) for t in tokens], "float32": single,
+                          "float64": double64, "ordinary Jacobian": plain, "logits changed": change})  # fmt: skip
+    run.table("exact", frame, "Relative error of the reconstruction of each prompt's final state.")
+
+
+def _named(
+    config: Config,
+    run: Run,
+    model: Model,
+    tokens: list[Tokens],
+    groups: np.ndarray,
+    found: list[Mapped],
+    twin: list[Mapped],
+) -> None:
+    """Do the first left singular vectors name the token that comes next, or any likely token?"""
+    own = np.array([m.names(m.predicted, config.vectors) for m in found], dtype=np.float64)
+    others = []
+    for m in found:
+        tokens_of_others = {o.predicted for o in found} - {m.predicted}
+        others.append(np.mean([m.names(t, config.vectors) for t in tokens_of_others]) if tokens_of_others else 0.0)
+    other, fresh = np.array(others), [float(m.names(m.predicted, config.vectors)) for m in twin]
+    hit = Evidence("prompts whose token is named", float(own.mean()), _bootstrap(run, "own", own, groups),
+                   Null.of("other prompts' tokens", [float(other.mean())]), n=len(own), unit="share")  # fmt: skip
+    miss = Evidence("other prompts' tokens named", float(other.mean()), _bootstrap(run, "other", other, groups),
+                    Null.of("untrained copy, own token", [float(np.mean(fresh))]), n=len(other), unit="share",
+                    direction="lower")  # fmt: skip
+    run.claim("named", f"The first {config.vectors} left singular vectors name the next token", hit, 0.5)
+    run.claim("mismatched", "They do not name the tokens of other prompts", miss, 0.1, "at most")
+
+    def words(ids: list[int]) -> str:
+        return " ".join(repr(model.tokenizer.decode([i])) for i in ids[:6])
+
+    rows = [
+        {"prompt": t.text, "goes on with": model.tokenizer.decode([m.predicted]), "named": bool(h), "vector": k + 1,
+         "left vector says (+, −, …)": words(m.said[k]), "right vector lies along": words(m.read[k])}
+        for t, m, h in zip(tokens[:8], found, own, strict=False) for k in range(config.vectors)
+    ]  # fmt: skip
+    run.table("decodes", pd.DataFrame(rows), "What the first singular vectors of some prompts' maps decode to.")
+    spectrum = [
+        {"series": name, "x": k + 1, "value": float(np.mean(column)), "low": float(low), "high": float(high)}
+        for name, maps in ((TRAINED, found), (UNTRAINED, twin))
+        for k, column in enumerate(np.stack([m.singular for m in maps]).T)
+        for low, high in [percentile(column)]
+    ]
+    run.figure("spectrum", curves(pd.DataFrame(spectrum), x="singular value, by size", y="over the largest",
+                                  interval="95 % of prompts", nulls=(UNTRAINED,)),
+               "Singular values of the whole prompt's map to the final norm.")  # fmt: skip
+
+
+def _depths(
+    config: Config, run: Run, model: Model, fresh: Model, tokens: list[Tokens], found: list[Mapped], twin: list[Mapped]
+) -> list[LocalMap]:
+    """Stable rank of the map to each depth; gives the maps to the middle one."""
+    layers = depths(len(model.atlas.blocks), config.depths)
+    halfway, rows, kept = layers[(len(layers) - 1) // 2], [], []
+    for name, net in ((TRAINED, model), (UNTRAINED, fresh)):
+        for layer in layers:
+            ranks = []
+            for prompt in tokens[: config.looked_into]:
+                here = local_map(net, prompt, f"resid_post.{layer}")
+                ranks.append(stable_rank(here.svd()[1]))
+                if layer == halfway and net is model:
+                    kept.append(here)
+            low, high = min(ranks), max(ranks)
+            rows.append({"series": name, "layer": layer, "value": float(np.mean(ranks)), "low": low, "high": high})
+    frame = pd.DataFrame(rows)
+    run.table("rank", frame, f"Stable rank of the map to each depth, mean and range over {len(kept)} prompts.")
+    run.figure("rank", score_by_layer(frame, score="stable rank", interval="range over prompts", nulls=(UNTRAINED,)),
+               "Stable rank (squared Frobenius over squared spectral norm) of the map from all input vectors to the last "
+               "token's state after each block.")  # fmt: skip
+    final = pd.DataFrame({"series": [TRAINED] * len(found) + [UNTRAINED] * len(twin),
+                          "whole prompt": [m.rank for m in (*found, *twin)],
+                          "last token": [m.last_rank for m in (*found, *twin)]})  # fmt: skip
+    summary = final.groupby("series").median().reset_index()
+    run.table("final-rank", summary, "Median stable rank of the map to the final norm.")
+    return kept
+
+
+def _steer(
+    config: Config, run: Run, model: Model, tokens: list[Tokens], found: list[Mapped], middle: list[LocalMap]
+) -> None:
+    """One prompt's map at middle depth, applied to the last input vector of another prompt."""
+    layers = depths(len(model.atlas.blocks), config.depths)
+    layer, rises, random, rng = layers[(len(layers) - 1) // 2], [], [], run.rng("steer")
+    for i, here in enumerate(middle):
+        for j in range(len(middle)):
+            if found[i].predicted == found[j].predicted:
+                continue
+            rise, null = steered(model, layer, here, found[i].predicted, tokens[j], draws=config.draws, rng=rng)
+            rises.append(rise)
+            random.append(null)
+    if not rises:
+        run.warn(
+            "No two of the prompts looked into go on with different tokens, so none could be steered to another's."
+        )
+        return
+    values, null = np.array(rises), np.array(random)
+    ends = percentile(values[rng.integers(len(values), size=(1000, len(values)))].mean(axis=1))
+    evidence = Evidence(
+        "rise of the other prompt's token", float(values.mean()), (float(ends[0]), float(ends[1])),
+        Null.of("random vectors of the same length", null.mean(axis=0)), n=len(values), unit="nats",
+        where={"after block": layer},
+    )  # fmt: skip
+    run.table("steering", table([evidence]), "Log-probability of the steering prompt's next token in another prompt.")
+
+
+def _answer(run: Run, model: Model, found: list[Mapped], twin: list[Mapped]) -> str:
+    by = run.claims
+    exact = by["float32"].passed and by["float64"].passed
+    ranks = float(np.median([m.rank for m in found])), float(np.median([m.rank for m in twin]))
+    named = by["named"]
+    return (
+        f"{'Yes' if exact else 'Not to rounding'}. With its gates held constant, {model.name} at a prompt is a linear map "
+        f"of the input vectors with a relative error of at most {by['float32'].value:.1e} in float32 and "
+        f"{by['float64'].value:.1e} in float64; the ordinary Jacobian is off by {by['ordinary'].value:.2f}. The map's "
+        f"stable rank is {ranks[0]:.1f} ({ranks[1]:.1f} in an untrained copy). Its first left singular vectors name the token that "
+        f"comes next for {named.value:.0%} of the prompts, and another prompt's for {by['mismatched'].value:.0%}."
+    )

@@ -1,0 +1,154 @@
+"""Local maps of several prompts: how exact they are, what they decode to, and one prompt's map applied to another's input.
+
+The detached Jacobian of a prompt (`inscape.read.detached_jacobian`) is decoded by the unembedding along its left singular
+vectors, either sign, and by the input embedding along its right ones.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inscape.core.batch import Tokens
+from inscape.core.edit import Add, Scope
+from inscape.model.detach import detached
+from inscape.model.model import Model
+from inscape.model.unembed import Readout
+from inscape.read.detached_jacobian import LocalMap, local_map, stable_rank
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """What one prompt's map showed.
+
+    Attributes:
+        residual: relative error of its reconstruction.
+        predicted: the token that the model goes on with.
+        said: for each of the first left singular vectors, tokens it decodes to, most first, both signs in turn.
+        read: for each of the first right singular vectors, tokens whose embeddings its last token's part lies along.
+        rank: stable rank of the whole map.
+        last_rank: stable rank of the last token's part.
+        singular: singular values over the largest, the first fifty.
+    """
+
+    residual: float
+    predicted: int
+    said: list[list[int]]
+    read: list[list[int]]
+    rank: float
+    last_rank: float
+    singular: Float[np.ndarray, " r"]
+
+    def names(self, token: int, vectors: int) -> bool:
+        """Whether a token is among those that the first vectors decode to."""
+        return any(token in said for said in self.said[:vectors])
+
+
+def mapped(model: Model, tokens: Tokens, top: int = 10, vectors: int = 3) -> Mapped:
+    """Map a prompt to its final norm's output and decode the map.
+
+    Args:
+        model: a language model.
+        tokens: the prompt.
+        top: how many tokens a vector decodes to, over both signs.
+        vectors: how many are decoded.
+    """
+    found = local_map(model, tokens)
+    readout = Readout.of(model)
+    u, s, v = found.svd()
+    said = [_either_sign(readout.scores(x.to(found.output.dtype)), top) for x in u.T[:vectors]]
+    weight = model.net.get_input_embeddings().weight.detach()
+    d = found.inputs.shape[1]
+    read = [_nearest(x[-d:].to(weight.dtype), weight, top) for x in v[:vectors]]
+    last = torch.linalg.svdvals(found.jacobians[:, -1].double())
+    with torch.no_grad():
+        predicted = int(readout.scores(found.output).argmax())
+    relative = (s / s[0])[:50].cpu().numpy()
+    return Mapped(found.residual, predicted, said, read, stable_rank(s), stable_rank(last), relative)
+
+
+def _either_sign(scores: Tensor, top: int) -> list[int]:
+    """The tokens most favoured by a vector and by its opposite, in turn: no sign is the right one."""
+    half = (top + 1) // 2
+    up, down = scores.topk(half).indices.tolist(), (-scores).topk(half).indices.tolist()
+    return [t for pair in zip(up, down, strict=True) for t in pair][:top]
+
+
+def _nearest(x: Tensor, weight: Tensor, top: int) -> list[int]:
+    cosine = weight @ x / weight.norm(dim=1).clamp_min(1e-12)
+    return cosine.abs().topk(top).indices.tolist()
+
+
+def in_double(model: Model) -> Model:
+    """A copy in float64."""
+    return Model(copy.deepcopy(model.net).double(), model.tokenizer, f"{model.name} (float64)", model.family)
+
+
+def random_directions(count: int, width: int, *, rng: np.random.Generator) -> Float[Tensor, "count width"]:
+    """Orthonormal random rows: what is relative on them is so on the whole, on average."""
+    q = np.linalg.qr(rng.normal(size=(width, min(count, width))))[0]
+    return torch.from_numpy(np.ascontiguousarray(q.T))
+
+
+def sketched_residual(model: Model, tokens: Tokens, directions: Tensor, detach: bool = True) -> float:
+    """Relative error of a prompt's reconstruction, on some directions of the output."""
+    return local_map(model, tokens, detach=detach, directions=directions.to(model.dtype)).residual
+
+
+def change_by_patches(model: Model, tokens: Tokens) -> tuple[float, Tensor]:
+    """How far the logits move, relatively, when gates are held constant by patches; and the logits themselves."""
+    before = model.run([tokens], logits=True).logits
+    with detached(model):
+        after = model.run([tokens], logits=True).logits
+    assert before is not None
+    assert after is not None
+    return float((after - before)[0, -1].norm() / before[0, -1].norm()), before[0, -1]
+
+
+def steered(
+    model: Model,
+    layer: int,
+    steer: LocalMap,
+    token: int,
+    target: Tokens,
+    *,
+    draws: int,
+    rng: np.random.Generator,
+) -> tuple[float, Float[np.ndarray, " draws"]]:
+    """Rise (nats) of a token's log-probability in a prompt when another's map at a layer is applied to its last input.
+
+    What the map makes of the target's last input vector is added to the target's last state there, as long as that state;
+    random vectors of that length are the null.
+
+    Args:
+        model: the model.
+        layer: after which block.
+        steer: the other prompt's map to that layer.
+        token: the token in question.
+        target: the prompt that is steered.
+        draws: random vectors.
+        rng: draws them.
+    """
+    site = f"resid_post.{layer}"
+    seen = model.run([target], [site, "resid_pre.0"])
+    state, x = seen[site][0, -1], seen["resid_pre.0"][0, -1]
+    v = steer.jacobians[:, -1].to(x.dtype) @ x
+    random = torch.from_numpy(rng.normal(size=(draws, len(v)))).to(v)
+    vectors = torch.cat([torch.zeros_like(v)[None], v[None], random])
+    vectors = vectors * (state.norm() / vectors.norm(dim=1, keepdim=True).clamp_min(1e-12))
+    edit = Add(Scope(site, positions="last"), vectors[:, None])
+    logits = model.run([target] * len(vectors), logits=True, edits=edit).logits
+    assert logits is not None
+    logs = logits[:, -1].double().log_softmax(-1)[:, token].cpu().numpy()
+    return float(logs[1] - logs[0]), logs[2:] - logs[0]
+
+
+def depths(layers: int, count: int) -> Sequence[int]:
+    """Blocks after which to look, evenly spaced, the last one included."""
+    return sorted({round((k + 1) * layers / count) - 1 for k in range(count)})
