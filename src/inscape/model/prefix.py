@@ -87,7 +87,11 @@ def begin(model: Model, ids: np.ndarray, capture: Sequence[Site], at: np.ndarray
         at=torch.from_numpy(where)[None],
         forward={"past_key_values": cache, "use_cache": True},
     )
-    layers = tuple((x.keys, x.values) for x in cache.layers if x.is_initialized)
+    layers = tuple(
+        (x.keys, x.values)
+        for x in cache.layers
+        if isinstance(x, CacheLayerMixin) and x.keys is not None and x.values is not None
+    )
     return Prefix(len(ids), layers, found)
 
 

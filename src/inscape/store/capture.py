@@ -159,7 +159,9 @@ def _behind(model, inputs: Inputs, step: Step, sites: Sequence[Site], budget: in
     first, base = {}, 0  # where the rows kept of each prefix begin
     for which in held:
         first[which], base = base, base + len(sharing.common[which].kept)
-    rows, asked, places = [], [], []
+    rows: list[prefixes.Row] = []
+    asked: list[np.ndarray] = []
+    places: list[tuple[int, np.ndarray, np.ndarray]] = []
     for row in step.rows:
         common, length = sharing.common[row.which], held[row.which].length
         after = [inputs.tokens[i].ids[length:] for i in row.members.tolist()]

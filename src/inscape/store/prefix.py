@@ -172,9 +172,9 @@ def shared(
     of = of[same]
     common = []
     for number, (depth, _) in enumerate(found):
-        members = np.flatnonzero(of == number).tolist()
-        kept = [p[p < depth] for p in map(positions, members)]
-        common.append(Common(ids[members[0]][:depth], np.unique(np.concatenate(kept)).astype(np.int64)))
+        sharers = np.flatnonzero(of == number).tolist()
+        kept = [p[p < depth] for p in map(positions, sharers)]
+        common.append(Common(ids[sharers[0]][:depth], np.unique(np.concatenate(kept)).astype(np.int64)))
     return Sharing(common, of)
 
 
@@ -201,7 +201,8 @@ def worthwhile(ids: Sequence[np.ndarray], overhead: int) -> list[tuple[int, np.n
     branch: list[tuple[int, int, float, list[tuple[int, int, int]]]] = [(0, 0, 0.0, [])]
     for i in range(1, len(order) + 1):
         depth = _common(ids[order[i - 1]], ids[order[i]]) if i < len(order) else 0
-        left, saved, taken = i - 1, 0.0, []
+        left, saved = i - 1, 0.0
+        taken: list[tuple[int, int, int]] = []
         while branch[-1][0] > depth:
             own, left, below, taken_below = branch.pop()
             saved, taken = below + saved, taken_below + taken

@@ -121,7 +121,7 @@ def timed(
     """
     longest = np.array([inputs.lengths[step.members].max() for step in steps], dtype=np.int64)
     tokens = np.array([step.tokens for step in steps], dtype=np.int64)
-    order = np.lexsort((longest, [bool(step.rows) for step in steps]))
+    order = np.lexsort((longest, np.array([bool(step.rows) for step in steps])))
     prefix_seconds, prefix_tokens = 0.0, 0
     reached = np.cumsum(tokens[order])
     parts = np.minimum((reached - 1) * strata // reached[-1], strata - 1)
