@@ -81,7 +81,7 @@ def machine() -> dict[str, str]:
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": ", ".join(
-            f"{p} {version(p)}" for p in ("torch", "transformers", "numpy", "scikit-learn", "pylance")
+            f"{p} {version(p)}" for p in ("torch", "transformers", "numpy", "scikit-learn", "safetensors")
         ),
     }
 

@@ -25,7 +25,6 @@ PACKAGES = (
     "scikit-learn",
     "pandas",
     "pyarrow",
-    "pylance",
     "safetensors",
     "altair",
 )
