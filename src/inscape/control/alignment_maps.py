@@ -2,7 +2,7 @@
 
     subset      z = h, permuted: a learned choice of k coordinates               (no mixing)
     rotation    z = R h, R orthogonal                                            (linear: distributed alignment search)
-    revnet      z = φ(h), a stack of additive couplings after rotations          (non-linear, exactly invertible)
+    revnet      z = R φ(h), φ additive couplings between fixed random rotations  (non-linear, exactly invertible)
 
     coupling    (a, b) ↦ (a + f(b), b), then (a, b + g(a));   f, g two-layer perceptrons; undone by subtracting
 
@@ -111,7 +111,7 @@ class BoundlessMap(RotationMap):
 
 
 class RevNetMap(AlignmentMap):
-    """A stack of additive coupling pairs, each after a rotation.
+    """A stack of additive coupling pairs, each after a fixed random rotation, and a learned rotation at the end.
 
     Args:
         width: d, at least 2.
@@ -128,25 +128,27 @@ class RevNetMap(AlignmentMap):
         if width < 2:
             raise ValueError("RevNetMap: a coupling needs a width of at least 2")
         self.half = width // 2
-        self.rotations = nn.ModuleList(_rotation(width, generator) for _ in range(pairs + 1))
+        turns = torch.linalg.qr(torch.randn(pairs, width, width, generator=generator)).Q
+        self.register_buffer("turns", turns)
+        self.rotate = _rotation(width, generator)
         sizes = (self.half, width - self.half)
         self.first = nn.ModuleList(_perceptron(sizes[1], hidden, sizes[0], generator) for _ in range(pairs))
         self.second = nn.ModuleList(_perceptron(sizes[0], hidden, sizes[1], generator) for _ in range(pairs))
 
     def forward(self, h: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
         z = h
-        for rotate, f, g in zip(self.rotations, self.first, self.second, strict=False):
-            a, b = rotate(z).split([self.half, self.width - self.half], dim=1)
+        for turn, f, g in zip(self.turns, self.first, self.second, strict=True):
+            a, b = (z @ turn.T).split([self.half, self.width - self.half], dim=1)
             a = a + f(b)
             z = torch.cat([a, b + g(a)], dim=1)
-        return self.rotations[-1](z)
+        return self.rotate(z)
 
     def inverse(self, z: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
-        h = z @ self.rotations[-1].weight
-        for rotate, f, g in reversed(list(zip(self.rotations, self.first, self.second, strict=False))):
+        h = z @ self.rotate.weight
+        for turn, f, g in reversed(list(zip(self.turns, self.first, self.second, strict=True))):
             a, b = h.split([self.half, self.width - self.half], dim=1)
             b = b - g(a)
-            h = torch.cat([a - f(b), b], dim=1) @ rotate.weight
+            h = torch.cat([a - f(b), b], dim=1) @ turn
         return h
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.utils.parametrize import cached
 
 from inscape.control.alignment_maps import AlignmentMap
 
@@ -77,11 +78,11 @@ def align(
     losses = []
     for _ in range(steps):
         rows = torch.randint(n, (min(batch, n),), generator=generator)
-        with torch.enable_grad():
+        with torch.enable_grad(), cached():  # a rotation is made once a step, not once a use
             logits = finish(phi.interchange(pairs.base[rows], pairs.source[rows]), rows)
             loss = torch.nn.functional.cross_entropy(logits, pairs.answer[rows])
-        optimiser.zero_grad()
-        loss.backward()
+            optimiser.zero_grad()
+            loss.backward()
         optimiser.step()
         schedule.step()
         losses.append(float(loss.detach()))
