@@ -1,0 +1,395 @@
+"""What does a language model hold of a feeling that a text arouses but does not name: where, and for how long?
+
+Situations come seven ways a setting, one for each of seven emotions, and no feeling is named. The residual stream at the
+last token is read by a multinomial logistic probe at every layer, whole settings held out, so that words of a setting were
+never seen. Beside it stand a bag of words, the mean of the token embeddings, an untrained copy, shuffled labels, and the
+model itself asked for the emotion's name. Then neutral text is put behind the situations and the probe is fitted again
+further and further on; the system prompt is changed; and the classes' centroids are laid beside the circle of affect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from inscape.charts.curves import curves
+from inscape.charts.heatmap import matrix as heatmap
+from inscape.charts.layers import score_by_layer
+from inscape.core.errors import StudyError
+from inscape.core.evidence import Evidence, Null, table
+from inscape.core.nulls import permutations
+from inscape.core.rng import child_seed
+from inscape.data.examples import Examples
+from inscape.data.load import load
+from inscape.data.neutral import DESCRIPTION
+from inscape.data.sets.emotions import CIRCLE
+from inscape.model.model import Model
+from inscape.model.open import open
+from inscape.store.harvest import harvest
+from inscape.store.options import option_scores
+from inscape.store.store import Store
+from inscape.store.trailing import trailing
+from inscape.study.card import Card
+from inscape.study.circle import circle_evidence, crossed_distances
+from inscape.study.class_scores import ClassScores
+from inscape.study.class_task import ClassTask, before_last, chosen, every, predicted, taken_along
+from inscape.study.frames import SHUFFLED, by_layer, layer_of
+from inscape.study.run import Run
+from inscape.study.sweep import SweepResult
+from inscape.worlds.feelings import EMPTY, MANNERS, feelings
+
+CARD = Card(
+    slug="emotion-probes",
+    title="Decoding Emotion in the Deep: A Systematic Study of How LLMs Represent, Retain, and Express Emotion",
+    authors="Zhang and Zhong",
+    year=2025,
+    arxiv="2510.04064",
+    room="read",
+    claim="The emotion of a text can be read linearly from a language model's hidden states, best in the middle layers and "
+    "better than the model says it when asked; system prompts shift it, and it stays for hundreds of tokens.",
+    reproduced="420 situations written for this study, seven emotions in each of 60 settings, none of them named, read at "
+    "the last token of SmolLM2-135M-Instruct by a logistic probe a layer; the same with the feeling named; an MLP probe; "
+    "the emotion asked for by its name; neutral text of up to 300 tokens behind the situation; three system prompts. One "
+    "model only, where the paper has several sizes; a larger one can be named with --model.",
+    controls=(
+        "a bag of words (TF-IDF) under the same probe and folds",
+        "the mean of the situation's token embeddings",
+        "an untrained copy of the model",
+        "labels shuffled among and within settings, the layer chosen anew",
+        "the model's own answer: log-probability of the emotions' names, raw or calibrated as training settings prefer",
+    ),
+    bar="On situations that name no feeling, macro-F1 of the layer chosen in the training folds is at least 0.10 above the "
+    "bag of words and not below the model's own answer; that layer is not the last; with shuffled labels it is within "
+    "0.03 of one seventh; after 100 neutral tokens accuracy is at least twice chance.",
+    group_note="A group is a setting: its seven situations share their words and have all seven labels.",
+    minutes={"tiny": 0.2, "small": 4, "full": 60},
+    figure="layers",
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of the study."""
+
+    model: str = field(
+        default="smollm2-135m", metadata={"help": "what to open; 'feelings-world' is trained on the spot"}
+    )
+    data: str = field(default="emotions", metadata={"help": "a set or table with a text label and a group"})
+    at: str = field(default="last", metadata={"help": "position at which situations are read"})
+    explicit: str = field(
+        default="{text} I was {word}.", metadata={"help": "how the feeling is named, with column word"}
+    )
+    systems: tuple[str, ...] = field(
+        default=(
+            "You are a helpful assistant.",
+            "You are a warm and empathetic friend; feel what the other person feels.",
+            "You are a neutral machine that records facts and ignores feelings.",
+        ),
+        metadata={"help": "system prompts; separate them in a preset, since they hold commas"},
+    )
+    chat: str = field(
+        default="<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{text}{ask}<|im_end|>\n<|im_start|>assistant\n",
+        metadata={"help": "the chat template, with {system}, {text} and {ask}"},
+    )
+    ask: str = field(
+        default="\nWhich emotion does this arouse in the one who tells it: {options}?",
+        metadata={"help": "the question behind the text, with {options}"},
+    )
+    reply: str = field(default="The emotion is", metadata={"help": "how the answer begins"})
+    filler: str = field(default=DESCRIPTION, metadata={"help": "neutral text put behind the situations"})
+    distances: tuple[int, ...] = field(
+        default=(0, 10, 30, 100, 200, 300), metadata={"help": "tokens after the text's end"}
+    )
+    persists_at: int = field(default=100, metadata={"help": "the distance that the claim is about"})
+    part: int = field(default=210, metadata={"help": "rows for the longer texts (filler, system prompts); 0 for all"})
+    stride: int = field(default=5, metadata={"help": "every so many layers for controls, shuffles and longer texts"})
+    folds: int = field(default=5, metadata={"help": "outer folds"})
+    shuffles: int = field(default=10, metadata={"help": "label shuffles"})
+    Cs: tuple[float, ...] = field(default=(1e-3, 1e-2, 1e-1), metadata={"help": "inverse penalties, chosen inside"})
+
+    def __post_init__(self) -> None:
+        if self.shuffles < 2 or self.folds < 2 or self.stride < 1:
+            raise ValueError("shuffles and folds must be at least 2, and stride at least 1")
+        if self.persists_at not in self.distances or 0 not in self.distances:
+            raise ValueError(f"distances must hold 0 and persists_at={self.persists_at}")
+
+
+PRESETS = {
+    "tiny": Config(
+        model="feelings-world", data="feelings-world", explicit="{text} {word}", systems=MANNERS,
+        chat="{system} {text}{ask}", ask="", reply="", filler=" ".join(EMPTY * 4), distances=(0, 4, 12), persists_at=12,
+        part=0, stride=1, folds=3, shuffles=3, Cs=(0.1,),
+    ),
+    "small": Config(),
+    "full": Config(model="Qwen/Qwen2.5-7B-Instruct", part=0, stride=2, shuffles=100),
+}  # fmt: skip
+
+TRAINED, EXPLICIT, UNTRAINED = "trained model", "feeling named", "untrained model"
+#: a sweep and the representations that it was made of
+Found = tuple[SweepResult, Any]
+WORDS, STATIC, ASKED = "bag of words", "token embeddings", "model's own answer"
+
+
+def run(config: Config, run: Run) -> None:
+    """Read every layer, compare, ask, wait, prompt, and place the centroids."""
+    model, examples = _open(config, run)
+    run.certificate(model.certificate)
+    task = ClassTask.of(examples, run, folds=config.folds, shuffles=config.shuffles, Cs=config.Cs)
+    kinds = ", ".join(task.classes)
+    run.asked(
+        f"Can the emotion that a situation arouses ({kinds}) be read from {model.name}, though it is never named?"
+    )
+    store = harvest(model, examples, "embed, resid_post.*", at=config.at)
+    found = _sweeps(config, run, task, model, store)
+    chance = _shuffled(config, run, task, store, found[WORDS][1])
+    asked = _ask(config, task, model, examples, config.systems[0], found[TRAINED][0])
+    _claims(run, task, found, chance, asked)
+    _profile(run, task, found, chance)
+    kept = _persistence(config, run, task, model)
+    _systems(config, run, task, model)
+    _centroids(run, task, store, found[TRAINED][0])
+    run.answer(_answer(run, model, task, found[TRAINED][0], asked, kept, config.persists_at))
+
+
+def _open(config: Config, run: Run) -> tuple[Model, Examples]:
+    if "feelings-world" in (config.model, config.data):
+        if config.model != config.data:
+            raise StudyError(_MIXED % (config.model, config.data))
+        world = feelings(seed=run.seed)
+        run.log("the toy network names the feeling of %.0f %% of its texts", 100 * world.accuracy)
+        return world.model, world.examples
+    examples = load(config.data)
+    if not examples.labels:
+        raise StudyError(
+            f"{config.data!r} has no label; give a table with a column of emotions and name it as its label."
+        )
+    return open(config.model), examples
+
+
+def _sweeps(config: Config, run: Run, task: ClassTask, model: Model, store: Store) -> dict[str, Found]:
+    """The situations in every representation, and with the feeling named."""
+    examples = task.examples
+    texts = examples.texts()
+    words = TfidfVectorizer(sublinear_tf=True).fit_transform(texts).toarray()
+    fresh = model.untrained(child_seed(run.seed, "untrained"))
+    sources: dict[str, Any] = {
+        TRAINED: store.matrices,
+        UNTRAINED: every(harvest(fresh, examples, "resid_post.*", at=config.at), config.stride),
+        WORDS: {"words": words},
+        STATIC: {"embed": harvest(model, examples, "embed", at="mean").matrix("embed")},
+    }
+    if "word" in examples.frame:
+        named = [config.explicit.replace("{text}", t).replace("{word}", w)
+                 for t, w in zip(texts, examples.frame["word"], strict=True)]  # fmt: skip
+        naming = replace(examples, frame=examples.frame.assign(**{examples.input: named}), spans={})
+        sources[EXPLICIT] = every(harvest(model, naming, "resid_post.*", at=config.at), config.stride)
+    with run.progress("probe", total=len(sources), unit="representations") as bar:
+        found = {}
+        for name, source in sources.items():
+            found[name] = (task.sweep(source), source)
+            bar.advance()
+    return found
+
+
+def _shuffled(config: Config, run: Run, task: ClassTask, store: Store, words: Any) -> dict[str, list[Any]]:
+    """The same procedure on shuffled labels: sweeps of the model and of the words, shuffle by shuffle."""
+    out: dict[str, list[Any]] = {TRAINED: [], WORDS: [], "labels": []}
+    with run.progress("shuffled labels", total=len(task.orders), unit="shuffles") as bar:
+        for order in task.orders:
+            labels = task.y[order]
+            out["labels"].append(labels)
+            out[TRAINED].append(task.sweep(every(store, config.stride), y=labels))
+            out[WORDS].append(task.sweep(words, y=labels))
+            bar.advance()
+    return out
+
+
+def _ask(
+    config: Config, task: ClassTask, model: Model, examples: Examples, system: str, like: SweepResult
+) -> np.ndarray:
+    """The model's own answers; whether they are calibrated by their mean over training rows, training rows choose."""
+    ask = config.ask.replace("{options}", ", ".join(task.classes[:-1]) + " or " + task.classes[-1])
+    template = config.chat.replace("{system}", system).replace("{ask}", ask).replace("{text}", "{}") + config.reply
+    scores = option_scores(model, examples.with_prompt(template), task.classes)
+    y = examples.classes(examples.labels[0])[0]
+    folds, out = like.folds, np.empty(len(y), dtype=np.int64)
+    for fold in np.unique(folds):
+        train = folds != fold
+        raw, even = scores.argmax(axis=1), (scores - scores[train].mean(axis=0)).argmax(axis=1)
+        better = even if (even == y)[train].mean() > (raw == y)[train].mean() else raw
+        out[folds == fold] = better[folds == fold]
+    return out
+
+
+def _claims(
+    run: Run, task: ClassTask, found: Mapping[str, Found], chance: Mapping[str, list[Any]], asked: np.ndarray
+) -> None:
+    """The bar, and the scores of every representation."""
+    scores, labels = task.scores, chance["labels"]
+    best, words = (predicted(found[name][0]) for name in (TRAINED, WORDS))
+    nulls = {name: np.array([scores.against_labels(predicted(r), y) for r, y in zip(chance[name], labels, strict=True)])
+             for name in (TRAINED, WORDS)}  # fmt: skip
+    said, shuffled = np.array([scores.against_labels(asked, y) for y in labels]), nulls[TRAINED]
+    rows, made = [], {name: predicted(result) for name, (result, _) in found.items()}
+    for name, codes in {**made, "MLP probe": _mlp(task, found[TRAINED]), ASKED: asked}.items():
+        null = {WORDS: nulls[WORDS], ASKED: said}.get(name, shuffled)
+        rows.append(scores.evidence(f"macro-F1 of {name}", codes, null, where={"read from": name}))
+    run.table("scores", table(rows), "Held-out settings, layers chosen inside the training folds. The null is the same "
+              "procedure on shuffled labels, the trained model's where a representation has none of its own.")  # fmt: skip
+    gain = scores.evidence("macro-F1: model − bag of words", best, shuffled - nulls[WORDS], against=[words])
+    text = "A probe of the hidden states beats a bag of words where no feeling is named"
+    why = f"The bag of words has {scores.value(words):.2f}, the probe {scores.value(best):.2f}."
+    run.claim("above-words", text, gain, 0.10, why=why)
+    over = scores.evidence("macro-F1: probe − model's own answer", best, shuffled - said, against=[asked])
+    why = f"Asked for the emotion's name, the model has {scores.value(asked):.2f}."
+    run.claim("above-answer", "The probe reads at least as much as the model says when asked", over, 0.0, why=why)
+    depth = before_last(found[TRAINED][0], chance[TRAINED])
+    why = "In layers before the last; the interval is of the best layer over draws of the settings."
+    run.claim("not-last", "The layer that training folds choose lies before the last", depth, 1, why=why)
+    level = 1 / len(task.classes)
+    off, spread = abs(shuffled.mean() - level), 1.96 * shuffled.std(ddof=1) / np.sqrt(len(shuffled))
+    ends = (float(max(0.0, off - spread)), float(off + spread))
+    null = Evidence("distance of macro-F1 with shuffled labels from chance", float(off), ends,
+                    Null.of("shuffled labels", shuffled - level), n=len(task.y), unit="macro-F1")  # fmt: skip
+    why = f"Mean macro-F1 of {len(shuffled)} shuffles: {shuffled.mean():.3f}; chance is 1/{len(task.classes)}."
+    run.claim("shuffled", "With shuffled labels the same procedure is at chance", null, 0.03, "at most", why=why)
+
+
+def _mlp(task: ClassTask, found: Found) -> np.ndarray:
+    """A small MLP on the layer that training folds like best."""
+    result, source = found
+    return task.mlp(dict((str(s), m) for s, m in source())[chosen(result)].astype(np.float64), result.folds)
+
+
+def _profile(run: Run, task: ClassTask, found: Mapping[str, Found], chance: Mapping[str, list[Any]]) -> None:
+    """Accuracy by layer against every control."""
+    series = {name: found[name][0] for name in (TRAINED, EXPLICIT, UNTRAINED) if name in found}
+    frame = by_layer(series, {name: found[name][0] for name in (WORDS, STATIC)})
+    shuffles = chance[TRAINED]
+    scores = np.stack([r.scores[:, 0] for r in shuffles])
+    grey = [{"series": SHUFFLED, "target": frame["target"].iloc[0], "layer": layer_of(site), "value": s.mean(),
+             "low": s.min(), "high": s.max()} for site, s in zip(shuffles[0].sites, scores.T, strict=True)]  # fmt: skip
+    best = layer_of(chosen(found[TRAINED][0]))
+    frame = pd.concat([frame, pd.DataFrame(grey)], ignore_index=True).drop(columns="target")
+    run.figure("layers", score_by_layer(frame, score="accuracy", chosen=best),
+               f"Accuracy by layer, whole settings held out; chance is 1/{len(task.classes)}. Layer −1 is the embedding of "
+               "the last token. The band of the shuffled labels runs from their least to their most.")  # fmt: skip
+    confused = pd.crosstab(task.y, predicted(found[TRAINED][0]), normalize="index")
+    cells = [{"row": task.classes[a], "column": task.classes[b], "value": float(confused.loc[a, b])}
+             for a in confused.index for b in confused.columns]  # fmt: skip
+    run.figure("confusion", heatmap(pd.DataFrame(cells), value="share", row="aroused", column="read", domain=(0, 1)),
+               "What is read for each emotion, as shares of its situations.")  # fmt: skip
+
+
+def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> Evidence:
+    """The probe fitted anew at every distance, and the one fitted at the text's end taken along."""
+    rows = task.first(config.part)
+    part, y, groups = task.examples.take(rows), task.y[rows], task.groups[rows]
+    last = max(s.layer for s in model.sites if s.layer is not None)
+    sites = [f"resid_post.{i}" for i in sorted({*range(0, last + 1, config.stride), last})]
+    read = trailing(model, part, config.filler, config.distances, sites)
+    scores = ClassScores(y, groups, run.rng("persistence"), "accuracy")
+    order = permutations(len(y), config.shuffles, rng=run.rng("persistence", "shuffles"), groups=groups)
+    found: list[Evidence] = []
+    series = []
+    here = {s: x for s, x in read[0].items()}
+    first = task.sweep(here, rows)
+    with run.progress("persistence", total=len(config.distances), unit="distances") as bar:
+        for distance in config.distances:
+            result = task.sweep(read[distance], rows)
+            shuffled = [(predicted(task.sweep(read[distance], rows, y[o])), y[o]) for o in order]
+            null = [scores.against_labels(made, labels) for made, labels in shuffled]
+            taken = taken_along(first, here, read[distance], y)
+            for name, made in (("probe fitted there", predicted(result)), ("probe fitted at the text's end", taken)):
+                e = scores.evidence(
+                    f"accuracy {distance} tokens on", made, null, where={"tokens": distance, "probe": name}
+                )
+                found.append(e)
+                assert e.interval is not None
+                series.append(
+                    {"series": name, "x": distance, "value": e.value, "low": e.interval[0], "high": e.interval[1]}
+                )
+            series.append(
+                {"series": SHUFFLED, "x": distance, "value": np.mean(null), "low": min(null), "high": max(null)}
+            )
+            bar.advance()
+    run.figure("persistence", curves(pd.DataFrame(series), x="neutral tokens after the situation", y="accuracy",
+                                     nulls=(SHUFFLED,), points=True),
+               f"The same neutral text behind {len(rows)} situations; accuracy so many tokens on, whole settings held "
+               f"out. Chance is 1/{len(task.classes)}.")  # fmt: skip
+    run.table("persistence", table(found), "The same numbers.")
+    kept = next(e for e in found if e.where == {"tokens": config.persists_at, "probe": "probe fitted there"})
+    run.claim("persists", f"After {config.persists_at} neutral tokens the emotion is still read at twice chance or more",
+              kept, 2 / len(task.classes))  # fmt: skip
+    return kept
+
+
+def _systems(config: Config, run: Run, task: ClassTask, model: Model) -> None:
+    """System prompts: is the emotion still read, by a probe fitted under another one, and what does the model say?"""
+    rows = task.first(config.part)
+    part, y = task.examples.take(rows), task.y[rows]
+    scores = ClassScores(y, task.groups[rows], run.rng("systems"), "accuracy")
+    names = [f"prompt {i + 1}" for i in range(len(config.systems))]
+    read, sweeps, cells, said = {}, {}, [], []
+    for name, system in zip(names, config.systems, strict=True):
+        template = config.chat.split("{ask}")[0].replace("{system}", system).replace("{text}", "{}")
+        store = harvest(model, part.with_prompt(template), "resid_post.*", at="span:input")
+        read[name] = {str(s): m for s, m in every(store, config.stride)()}
+        sweeps[name] = task.sweep(read[name], rows)
+        answers = _ask(config, task, model, part, system, sweeps[name])
+        said.append(scores.evidence(f"accuracy of {ASKED}", answers, where={"system prompt": name, "words": system}))
+    for a in names:
+        for b in names:
+            made = predicted(sweeps[a]) if a == b else taken_along(sweeps[a], read[a], read[b], y)
+            cells.append({"row": a, "column": b, "value": scores.value(made)})
+    run.figure("systems", heatmap(pd.DataFrame(cells), value="accuracy", row="probe fitted under", column="read under",
+                                  domain=(0, 1), cell=90),
+               "Accuracy on held-out settings of probes fitted under one system prompt and read under another: "
+               + "; ".join(f"{n}: “{s}”" for n, s in zip(names, config.systems, strict=True)) + ".")  # fmt: skip
+    run.table("systems", table(said), "What the model itself says under each system prompt. Chance is one seventh.")
+
+
+def _centroids(run: Run, task: ClassTask, store: Store, result: SweepResult) -> None:
+    """The classes' centroids at the layer that training folds like best, beside the circle of affect."""
+    site = chosen(result)
+    x = store.matrix(site).astype(np.float64)
+    scale = float(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean())
+    near = crossed_distances(x, task.y, task.groups, rng=run.rng("centroids")) / scale
+    cells = [{"row": a, "column": b, "value": float(near[i, j])}
+             for i, a in enumerate(task.classes) for j, b in enumerate(task.classes)]  # fmt: skip
+    run.figure("centroids", heatmap(pd.DataFrame(cells), value="squared distance", domain=(0, float(near.max())), cell=58),
+               f"Cross-validated squared distances between the centroids at {site}, in units of the mean squared distance "
+               "of a situation from the mean of all.")  # fmt: skip
+    if set(task.classes) <= set(CIRCLE):
+        plane = np.array([CIRCLE[c] for c in task.classes])
+        placed = circle_evidence(x, task.y, task.groups, plane, rng=run.rng("circle"))
+        run.table("circle", table([placed]), "Rank correlation of these distances with those of the emotions on the circle "
+                  "of affect (valence and arousal); p by permuting the emotions.")  # fmt: skip
+
+
+def _answer(
+    run: Run, model: Model, task: ClassTask, result: SweepResult, asked: np.ndarray, kept: Evidence, distance: int
+) -> str:
+    claims = run.claims
+    value, words = task.scores.value(predicted(result)), claims["above-words"]
+    how = (
+        "Yes" if words.passed and claims["above-answer"].passed else "In part" if (words.low or 0) > 0 else "Not shown"
+    )
+    layer = layer_of(chosen(result))
+    return (
+        f"{how}. On settings never seen a linear probe of {model.name} has a macro-F1 of {value:.2f} at the layer that "
+        f"training folds choose (mostly layer {layer} of 0 to {max(map(layer_of, result.sites))}), against "
+        f"{value - words.value:.2f} of a bag of words and {task.scores.value(asked):.2f} of the model when asked; chance is "
+        f"{1 / len(task.classes):.2f}. {distance} neutral tokens later its accuracy is {kept.value:.2f}."
+    )
+
+
+_MIXED = (
+    "'feelings-world' is a toy network with a language of its own, and goes with no other model or data: give both --model "
+    "and --data, not %r with %r, or take the preset small."
+)

@@ -1,0 +1,131 @@
+"""Scores of predicted classes, with an interval over groups and a null of predictions made from shuffled labels.
+
+    macro-F1 = mean over classes of 2 tp / (predicted + true)        balanced accuracy = mean over classes of tp / true
+
+Both are functions of three counts a class, which add over groups: a bootstrap over groups is two small products, and one
+set of draws serves every score, so that differences are paired.
+
+Reference: Opitz and Burst (2019), Macro F1 and macro F1, arXiv:1911.03347 (the mean of the classes' F1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from inscape.core import intervals
+from inscape.core.evidence import Evidence, Null
+from inscape.core.folds import group_codes
+from inscape.core.nulls import p_value
+
+METRICS = ("macro-F1", "balanced accuracy", "accuracy")
+
+
+@dataclass(frozen=True, eq=False)
+class ClassScores:
+    """How predictions of one label are scored.
+
+    Attributes:
+        y: true class codes, (n,).
+        groups: group of each row.
+        rng: of the bootstrap.
+        metric: ``"macro-F1"``, ``"balanced accuracy"`` or ``"accuracy"``.
+        draws: bootstrap draws.
+        level: of the intervals.
+
+    Example:
+        >>> scores = ClassScores(np.array([0, 0, 1, 1]), np.arange(4), np.random.default_rng(0))
+        >>> round(scores.value(np.array([0, 0, 1, 0])), 3)
+        0.733
+    """
+
+    y: Int[np.ndarray, " n"]
+    groups: np.ndarray
+    rng: np.random.Generator
+    metric: str = "macro-F1"
+    draws: int = 1000
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ValueError(f"ClassScores: metric must be one of {', '.join(METRICS)}, got {self.metric!r}")
+
+    @cached_property
+    def codes(self) -> Int[np.ndarray, " n"]:
+        """Groups as 0 … G − 1."""
+        return group_codes(self.groups, len(self.y))
+
+    @cached_property
+    def counts(self) -> Int[np.ndarray, "draws groups"]:
+        """How often each group is drawn, the same for every score."""
+        return intervals.group_counts(int(self.codes.max()) + 1, self.draws, rng=self.rng)
+
+    def value(self, predicted: Int[np.ndarray, " n"]) -> float:
+        """The score of all rows."""
+        return float(self._score(self._tallies(predicted).sum(axis=0, keepdims=True))[0])
+
+    def against_labels(self, predicted: Int[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> float:
+        """The score of predictions against other labels of the same rows."""
+        return replace(self, y=labels).value(predicted)
+
+    def bootstrap(self, predicted: Int[np.ndarray, " n"]) -> Float[np.ndarray, " draws"]:
+        """The score in every draw of the groups."""
+        return self._score(np.tensordot(self.counts.astype(np.float64), self._tallies(predicted), axes=1))
+
+    def evidence(
+        self,
+        name: str,
+        predicted: Int[np.ndarray, " n"],
+        null: Sequence[float] | np.ndarray = (),
+        kind: str = "shuffled labels",
+        against: Sequence[np.ndarray] = (),
+        **more: object,
+    ) -> Evidence:
+        """The score with its interval and its null.
+
+        Args:
+            name: what is scored.
+            predicted: predictions, from held-out rows.
+            null: what chance gives: the score of the same procedure fitted to shuffled labels, against those labels
+                (`against_labels`), or the differences of two such scores where something is subtracted here too.
+            kind: what the null is.
+            against: other predictions, whose score (or the mean of whose scores) is subtracted, draw by draw.
+            more: further fields of `Evidence`.
+        """
+        value, draws = self.value(predicted), self.bootstrap(predicted)
+        if len(against):
+            value -= float(np.mean([self.value(a) for a in against]))
+            draws = draws - np.mean([self.bootstrap(a) for a in against], axis=0)
+        chance = np.asarray(null, dtype=np.float64)
+        p = float(p_value(value, chance)) if len(chance) else None
+        ends = intervals.percentile(draws, self.level)
+        few = int(self.codes.max()) + 1 < intervals.FEW_GROUPS
+        return Evidence(
+            name,
+            value,
+            (float(ends[0]), float(ends[1])),
+            Null.of(kind, chance) if len(chance) else None,
+            p,
+            n=len(self.y),
+            unit=self.metric,
+            warnings=(f"Intervals rest on {int(self.codes.max()) + 1} groups only.",) if few else (),
+            **more,  # type: ignore[arg-type]
+        )
+
+    def _tallies(self, predicted: np.ndarray) -> Float[np.ndarray, "groups 3 k"]:
+        k = int(max(self.y.max(), predicted.max())) + 1
+        true, made = np.eye(k)[self.y], np.eye(k)[predicted]
+        return intervals.sum_by_group(np.stack([true * made, made, true], axis=1), self.codes)
+
+    def _score(self, tallies: Float[np.ndarray, "draws 3 k"]) -> Float[np.ndarray, " draws"]:
+        hit, made, true = tallies[:, 0], tallies[:, 1], tallies[:, 2]
+        if self.metric == "accuracy":
+            return hit.sum(axis=1) / true.sum(axis=1)
+        top, bottom = (2 * hit, made + true) if self.metric == "macro-F1" else (hit, true)
+        there = true > 0  # a class that no row of a draw has is left out of its mean
+        each = np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
+        return (each * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
