@@ -441,8 +441,6 @@ def test_ray_that_is_not_installed_or_not_there_is_said_with_the_cure(monkeypatc
 # ---------------------------------------------------------------------------------------------------------- on Ray itself
 
 
-# Ray's processes are forked only to become other programs at once; where nothing imports lance, nothing is ignored
-@pytest.mark.filterwarnings("ignore:lance is not fork-safe")
 def test_two_workers_of_ray_of_which_one_is_killed_give_the_same_bytes(model, tmp_path, caplog):
     pytest.importorskip("ray", reason="the extra 'ray' is not installed")
     caplog.set_level(logging.INFO, "inscape")
