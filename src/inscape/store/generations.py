@@ -1,7 +1,8 @@
 """Generations: what a model goes on with, kept in the cache by its recipe, as a harvest is.
 
-Two studies that ask the same model the same prompts in the same way read one file. The recipe holds everything that
-decides the tokens: weights, tokenizer, prompts, lengths, temperature, seed, the library's own code and its versions.
+Two studies that ask the same model the same prompts in the same way read the same files. A recipe holds everything that
+decides the tokens: weights, tokenizer, prompts, lengths, temperature, seed, the library's own code and its versions. Prompts
+are sorted by length and made in parts, each a file, so what was interrupted goes on where it stopped.
 
 Cost: of `inscape.model.continuations` once, then of reading a Parquet file.
 """
@@ -22,12 +23,16 @@ import transformers
 
 from inscape.core import batch as batch_module
 from inscape.core.home import home
+from inscape.core.rng import child_seed
 from inscape.model import continuations as continuations_module
 from inscape.model import hooks
 from inscape.model.continuations import Continuation, continuations
 from inscape.model.model import Model
 from inscape.store import key
 from inscape.store.manifest import digest
+
+#: prompts made between two files
+PART = 256
 
 
 def generations(
@@ -43,25 +48,34 @@ def generations(
     advance: Callable[[int], None] | None = None,
 ) -> list[list[Continuation]]:
     """Continuations of prompts without edits, made once; arguments as in `inscape.model.continuations`."""
-    settings: dict[str, Any] = {"samples": samples, "temperature": temperature, "seed": seed, "stop": stop}
-    recipe = {
+    settings: dict[str, Any] = {"samples": samples, "temperature": temperature, "stop": stop}
+    fixed = {
         "weights": model.weights_hash,
         "tokenizer": key.tokenizer_hash(model.tokenizer),
         "dtype": str(model.dtype),
         "device": torch.device(model.device).type,
-        "prompts": list(prompts),
         "tokens": max_new_tokens,
         "batch": batch,
         "code": _code(),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         **settings,
     }
-    path = home("generations", f"{digest(recipe)[:32]}.parquet")
-    if path.is_file():
-        return _read(path)
-    made = continuations(model, prompts, max_new_tokens, batch=batch, advance=advance, **settings)
-    _write(path, made)
-    return made
+    order = np.argsort([len(t) for t in model.tokenize(list(prompts))], kind="stable")
+    out: list[list[Continuation]] = [[] for _ in prompts]
+    for part, first in enumerate(range(0, len(order), PART)):
+        rows = order[first : first + PART]
+        asked, stream = [prompts[i] for i in rows], child_seed(seed, "generations", str(part))
+        path = home("generations", f"{digest({**fixed, 'prompts': asked, 'seed': stream})[:32]}.parquet")
+        if path.is_file():
+            made = _read(path)
+            if advance is not None:
+                advance(len(rows))
+        else:
+            made = continuations(model, asked, max_new_tokens, seed=stream, batch=batch, advance=advance, **settings)
+            _write(path, made)
+        for i, several in zip(rows, made, strict=True):
+            out[i] = several
+    return out
 
 
 @cache

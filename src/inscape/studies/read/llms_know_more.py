@@ -52,8 +52,8 @@ CARD = Card(
     "over between tasks; the states tell what kind of mistake is made, and at times prefer the right answer where the model "
     "says another.",
     reproduced="Questions about places, sums of two-digit numbers and comparisons of cities, with the first words of the "
-    "answer given, answered greedily and by ten samples. Logistic probes by layer at four tokens, subjects held out; a "
-    "transfer matrix at a layer fixed beforehand; kinds of mistake from the samples; the sample that the probe prefers.",
+    "answer given, answered greedily, some of them by eight samples too. Logistic probes by layer at four tokens, subjects "
+    "held out; transfer at a layer fixed beforehand; kinds of mistake from the samples; the sample that the probe prefers.",
     controls=(
         "labels shuffled by group",
         "an untrained copy of the model, reading the same answers",
@@ -78,17 +78,19 @@ class Config:
         default="smollm2-135m", metadata={"help": "what to open; 'hearsay-world' is trained on the spot"}
     )
     data: str = field(default="quiz", metadata={"help": "questions: columns prompt, answers (a|b), task, group"})
-    count: int = field(default=500, metadata={"help": "questions of each task of the quiz"})
+    count: int = field(default=400, metadata={"help": "questions of each task of the quiz"})
     tokens: int = field(default=10, metadata={"help": "tokens generated at most"})
     stop: str = field(default=".\n", metadata={"help": "characters that end an answer"})
     sites: str = field(default="resid_post.2::3", metadata={"help": "sites a detector may choose from"})
     transfer_site: str = field(default="resid_post.20", metadata={"help": "where transfer is measured"})
     folds: int = field(default=5, metadata={"help": "folds of whole groups"})
     shuffles: int = field(default=10, metadata={"help": "label shuffles of the null"})
-    resampled: int = field(default=150, metadata={"help": "questions of each task that are answered several times"})
-    samples: int = field(default=10, metadata={"help": "how many times"})
+    resampled: int = field(default=100, metadata={"help": "questions of each task that are answered several times"})
+    samples: int = field(default=8, metadata={"help": "how many times"})
     temperature: float = field(default=1.0, metadata={"help": "of the samples"})
-    untrained: int = field(default=150, metadata={"help": "answers of each task that the untrained copy reads"})
+    untrained: int = field(
+        default=120, metadata={"help": "answers of each task that an untrained copy reads, and that are asked about"}
+    )
     ask: str = field(
         default="{}\nQuestion: Is this answer true, yes or no?\nAnswer:",
         metadata={"help": "how the model is asked for its own verdict, or 'none'"},
@@ -146,9 +148,9 @@ def _detect(
     config: Config, run: Run, model: Model, asked: Answered, every: dict[str, np.ndarray]
 ) -> dict[str, SweepResult]:
     """Detectors of each task: every token and layer, baselines in the same folds, the null at the exact answer."""
-    found, rows, frames, gains, says = {}, [], [], {"prompt": [], LOGPROB: []}, _says(config, run, model, asked)
+    found, rows, frames, gains = {}, [], [], {"prompt": [], LOGPROB: []}
     nulls, groups = [], asked.texts.groups()
-    said = {LOGPROB: asked.logprob(), SURFACE: asked.surface()} | ({VERDICT: says} if says is not None else {})
+    said = {LOGPROB: asked.logprob(), SURFACE: asked.surface()}
     for task, inside in _inside(asked).items():
         y, g = asked.right[inside], groups[inside]
         options = {"folds": config.folds, "seed": run.seed, "name": task}
@@ -162,7 +164,7 @@ def _detect(
         for name, result in {**{TOKENS[t]: r for t, r in parts.items()}, **words}.items():
             e = null.selected[0] if name == TOKENS["exact"] else result.selected[0]
             rows.append(replace(e, where={"task": task, "read at": name}))
-        rows.append(_blank(config, run, model, asked.take(inside), task))
+        rows += _fewer(config, run, model, asked.take(inside), task)
         frames.append(by_layer({TOKENS[t]: r for t, r in parts.items()}, words))
         for other, result in (("prompt", parts["prompt"]), (LOGPROB, words[LOGPROB])):
             gain = compare(parts["exact"], result, names=("exact answer", TOKENS.get(other, other)))[0]
@@ -171,7 +173,7 @@ def _detect(
                "How well a probe on other subjects' answers tells right answers from wrong ones, by layer and token; "
                "level lines need no look inside. One half is chance.")  # fmt: skip
     run.table("scores", table(rows), "AUC of the layer chosen inside the training folds, and of what needs no look inside. "
-              "The untrained copy reads fewer answers.")  # fmt: skip
+              "The last two of a task are measured on fewer answers.")  # fmt: skip
     accuracy = [_accuracy(run, asked.take(i), task) for task, i in _inside(asked).items()]
     run.table("accuracy", table(accuracy), "How often the greedy answer is right.")
     mean = np.mean([f.scores[:, 0] for f in found.values()], axis=0)
@@ -207,20 +209,23 @@ def _accuracy(run: Run, asked: Answered, task: str) -> Evidence:
                            where={"task": task})  # fmt: skip
 
 
-def _blank(config: Config, run: Run, model: Model, asked: Answered, task: str) -> Evidence:
-    """An untrained copy, reading the same answers."""
+def _fewer(config: Config, run: Run, model: Model, asked: Answered, task: str) -> list[Evidence]:
+    """Some of the answers read by an untrained copy, and judged by the model itself when it is asked."""
     few = asked.take(np.sort(run.rng("untrained", task).permutation(len(asked))[: config.untrained]))
     fresh = model.untrained(child_seed(run.seed, "untrained"))
     store = harvest(fresh, few.texts, config.sites, at="span:exact")
     matrices = {f"{s}{AT}exact": x for s, x in store.matrices()}
-    result = detect(matrices, few.right, few.texts.groups(), folds=config.folds, seed=run.seed, name=task)
-    return replace(result.selected[0], where={"task": task, "read at": "exact answer, untrained copy"})
+    options = {"folds": config.folds, "seed": run.seed, "name": task}
+    result = detect(matrices, few.right, few.texts.groups(), **options)
+    out = [replace(result.selected[0], where={"task": task, "read at": "exact answer, untrained copy"})]
+    if config.ask != "none":
+        asked_ = detect({VERDICT: _says(config, model, few)}, few.right, few.texts.groups(), **options)
+        out.append(replace(asked_.selected[0], where={"task": task, "read at": VERDICT}))
+    return out
 
 
-def _says(config: Config, run: Run, model: Model, asked: Answered) -> np.ndarray | None:
+def _says(config: Config, model: Model, asked: Answered) -> np.ndarray:
     """Log-odds of yes against no when the model is asked whether its answer is true."""
-    if config.ask == "none":
-        return None
     said = ((" Yes", " yes"), (" No", " no"))
     ids = [[model.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in words] for words in said]
     stripped = asked.texts.frame[asked.texts.input].str.rstrip()

@@ -1,0 +1,66 @@
+"""The study in its tiny preset: a toy network that obeys by tone shows the claims' direction."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from inscape.core.errors import DataError
+from inscape.studies.read.instruction_following_direction import within
+from inscape.study.runner import run_study
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INSCAPE_HOME", str(tmp_path_factory.mktemp("home")))
+        return run_study("instruction-following-direction", "tiny", out=path)
+
+
+@pytest.fixture(scope="module")
+def claims(folder):
+    return {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
+
+
+def test_obedience_is_known_before_the_answer_and_not_from_words(folder, claims):
+    assert claims["before"]["low"] > 0.9
+    assert 0.2 < claims["before"]["null"]["mean"] < 0.8
+    assert claims["above-words"]["low"] > 0.2
+    success = pd.read_parquet(folder / "tables" / "success.parquet")["value"]
+    assert success.mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_moving_along_it_makes_it_obey_and_random_moves_do_not(folder, claims):
+    assert claims["steering"]["passed"]
+    table = pd.read_parquet(folder / "tables" / "steering.parquet").set_index("moved")["value"]
+    assert table["along the direction"] > 0.8
+    assert table["random directions"] < 0.3
+    assert table["against it"] < 0.1
+    # an answer that it would not have given is one that it finds unlikely: the guard sees it
+    assert not claims["perplexity"]["passed"]
+
+
+def test_every_number_has_what_it_is_compared_with(folder, claims):
+    assert set(claims) == {"before", "above-words", "steering", "perplexity"}
+    for claim in claims.values():
+        assert claim["null"] is not None, claim["id"]
+        assert claim["low"] is not None, claim["id"]
+    record = json.loads((folder / "run.json").read_text())
+    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {"layers", "steering", "random"}
+    assert "knows in part" in record["answer"]
+
+
+def test_rows_are_centred_within_their_kind():
+    x = within(np.array([[1.0], [3.0], [10.0]]), np.array(["a", "a", "b"]))
+    assert x.ravel().tolist() == [-1.0, 1.0, 0.0]
+
+
+def test_prompts_without_their_columns_are_refused(tmp_path):
+    path = tmp_path / "prompts.csv"
+    pd.DataFrame({"prompt": ["a", "b"], "task": ["x", "y"], "kind": ["lower", "lower"]}).to_csv(path, index=False)
+    with pytest.raises(DataError, match="these lack phrasing, word"):
+        run_study("instruction-following-direction", "tiny", out=tmp_path / "r", model="smollm2-135m", data=str(path))
