@@ -1,4 +1,4 @@
-"""Relations: twelve lists of subjects and objects, and the question that asks for the object.
+"""Relations: fourteen lists of subjects and objects, and the question that asks for the object.
 
 After the kinds of relation (facts, word forms, commonsense, gender) of Hernandez et al. 2023, "Linearity of Relation
 Decoding in Transformer Language Models", arXiv:2308.09124; lists and questions are Inscape's own.
@@ -26,12 +26,15 @@ TEMPLATES = {
     "noun plural": "The plural of {} is",
     "name gender": "The gender of someone named {} is",
     "profession place": "The workplace of a {} is",
+    "country continent": "The continent of {} is",
+    "thing kind": "The kind of thing that {} is",
 }
 
 CARD = DatasetCard(
     name="relations",
-    what="866 pairs of subject and object in twelve relations of 58 to 84 pairs: capitals, languages, countries, opposites, "
-    "comparatives, past tenses, plurals, first letters, successors, sounds, genders of names and workplaces.",
+    what="998 pairs of subject and object in fourteen relations of 58 to 84 pairs: capitals, languages, countries, "
+    "opposites, comparatives, past tenses, plurals, first letters, successors, sounds, genders of names, workplaces, "
+    "continents and kinds of things.",
     source="written by Inscape",
     licence="Apache-2.0",
     citation="E. Hernandez et al. (2023), Linearity of Relation Decoding in Transformer Language Models, arXiv:2308.09124 "
