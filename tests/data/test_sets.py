@@ -6,9 +6,9 @@ import pytest
 from inscape.core.errors import DataError
 from inscape.data.card import DatasetCard, read_card
 from inscape.data.load import SETS, available, load
-from inscape.data.sets import cities, library_code, library_text, people, reviews, templated_sentiment
+from inscape.data.sets import cities, emotions, library_code, library_text, people, reviews, templated_sentiment
 
-NAMES = ("cities", "library-code", "library-text", "people", "reviews", "templated-sentiment")
+NAMES = ("cities", "emotions", "library-code", "library-text", "people", "reviews", "templated-sentiment")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_every_set_has_a_whole_card():
         assert card.to_dict()["columns"]
 
 
-@pytest.mark.parametrize("module", [cities, library_code, library_text, people, reviews, templated_sentiment])
+@pytest.mark.parametrize("module", [cities, emotions, library_code, library_text, people, reviews, templated_sentiment])
 def test_the_card_read_is_the_card_imported(module):
     assert available()[module.CARD.name] == module.CARD
     assert module.load(limit=3).card == module.CARD
@@ -53,7 +53,10 @@ def test_sets_are_sane(sets, name):
     groups, sizes = np.unique(e.groups(), return_counts=True)
     assert len(groups) >= 20
     assert sizes.max() <= 0.25 * len(e)
-    assert np.isfinite(e.target()).all()
+    for label in e.labels:
+        assert len(e.classes(label)[1]) > 1
+    if e.labels != ("emotion",):
+        assert np.isfinite(e.target()).all()
     assert set(e.card.columns) <= set(e.frame.columns)
     assert load(name).fingerprint == e.fingerprint
     few = load(name, limit=40)
@@ -153,7 +156,7 @@ def test_cards_are_plain_literals():
 
 def test_library_passages_are_prose_and_functions_are_code(sets):
     prose, code = sets["library-text"], sets["library-code"]
-    assert len(prose) > 1000
+    assert len(prose) > 500
     assert len(code) > 1000
     for e in (prose, code):
         assert e.frame["text"].str.len().between(100, library_text.LONGEST).all()
@@ -171,3 +174,14 @@ def test_a_long_passage_is_cut_where_something_ends():
     assert len(cut) > library_text.LONGEST - len(sentence)
     assert library_text.cut("short") == "short"
     assert len(library_text.cut("x" * 2000)) == library_text.LONGEST
+
+
+def test_emotions_are_seven_to_a_setting_and_never_named(sets):
+    e = sets["emotions"]
+    assert len(e) == 420
+    assert set(e.frame.groupby("setting")["emotion"].nunique()) == {7}
+    named = {word for words in emotions.WORDS.values() for word in words.split()} | set(emotions.WORDS)
+    said = {word.strip(".,") for text in e.texts() for word in text.casefold().split()}
+    assert not named & said
+    assert set(e.frame["word"]) <= named
+    assert set(emotions.CIRCLE) == set(emotions.WORDS)
