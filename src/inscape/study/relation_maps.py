@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -50,8 +51,13 @@ class Mapped:
         return self.asked.relation
 
     def embedding(self, site: int) -> AffineRelation:
-        """The linear relational embedding from a site."""
-        return mean_relation(self.jacobians[site], self.states[site][self.examples], self.outputs[self.examples])
+        """The linear relational embedding from a site; made once, with its singular vectors."""
+        return self._embeddings[site]
+
+    @cached_property
+    def _embeddings(self) -> list[AffineRelation]:
+        few = self.examples
+        return [mean_relation(j, s[few], self.outputs[few]) for j, s in zip(self.jacobians, self.states, strict=True)]
 
     def translated(self, site: int) -> AffineRelation:
         """The translation fitted on the same examples."""
@@ -66,6 +72,12 @@ class Mapped:
         """For which rows the map's object is decoded to what the model says, 1 or 0 each."""
         found = decode(self.asked.model, relation(self.states[site][rows]))
         return (found == self.asked.said[rows]).astype(np.float64)
+
+    def shares(self, options: Sequence[tuple[Callable[[np.ndarray], np.ndarray], int]], rows: np.ndarray) -> np.ndarray:
+        """Share of rows on which each of several maps, with its site, agrees; decoded together."""
+        guesses = np.concatenate([relation(self.states[site][rows]) for relation, site in options])
+        found = decode(self.asked.model, guesses).reshape(len(options), -1)
+        return (found == self.asked.said[rows]).mean(axis=1)
 
 
 def answered(
