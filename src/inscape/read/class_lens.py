@@ -92,6 +92,6 @@ def attention_gradient(
     return torch.einsum("nhw,nthw->nht", back.view(n, heads, width), values.to(gradient).view(n, tokens, heads, width))
 
 
-def projected(readout: Readout, vectors: Float[Tensor, "m d"]) -> Float[Tensor, "m k"]:
+def projected(readout: Readout, vectors: Float[Tensor, "*m d"]) -> Float[Tensor, "*m k"]:
     """Directions (updates, or rows that a layer writes) on the class matrix, without norm or bias: what they add."""
     return vectors.to(readout.weight) @ readout.weight.T

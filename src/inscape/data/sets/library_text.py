@@ -70,14 +70,14 @@ def mixed(frame: pd.DataFrame, stream: str) -> pd.DataFrame:
 
 @lru_cache(maxsize=1)
 def modules() -> list[tuple[str, ast.Module, str]]:
-    """Name, syntax tree and source of the standard library's modules, those of packages under the package's name."""
+    """Name, syntax tree and source of modules that are neither tiny nor huge, those of packages under its name."""
     root = Path(sysconfig.get_path("stdlib"))
     packages = ("asyncio", "concurrent", "email", "http", "importlib", "json", "logging", "multiprocessing", "urllib")
     files = sorted(root.glob("*.py")) + sorted(p for name in packages for p in (root / name).glob("*.py"))
     found = []
     for path in files:
         name = path.relative_to(root).parts[0].removesuffix(".py")
-        if name.startswith(("_", "this", "antigravity")) or path.stat().st_size < 2000:
+        if name.startswith(("_", "this", "antigravity")) or not 2000 < path.stat().st_size < 60_000:
             continue
         source = path.read_text(encoding="utf-8")
         found.append((name, ast.parse(source), source))

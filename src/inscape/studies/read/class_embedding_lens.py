@@ -1,0 +1,357 @@
+"""What does a vision transformer's every token say of the class, and which tokens does its answer hang on?
+
+A small vision transformer learns to name a digit that lies among pieces of other digits; which tokens are the digit's is
+known. Every token at every block is read by the network's own last norm and class matrix. Then tokens are taken away in the
+order of what a lens says of them (by the gradient of the class token's score with respect to its attention, or by the
+token's own score), in the order of a linear probe, and at random, and what that costs is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from inscape.charts.bars import values_by_group
+from inscape.charts.layers import score_by_layer
+from inscape.core.errors import StudyError
+from inscape.core.evidence import Evidence, Null, table
+from inscape.core.folds import group_codes
+from inscape.core.rng import child_seed
+from inscape.core.site import Site
+from inscape.model.model import Model
+from inscape.model.open import open
+from inscape.model.unembed import Readout
+from inscape.read.class_lens import attention_gradient, identifiability, projected, score_gradient
+from inscape.read.logistic import LogisticProbe
+from inscape.study.card import Card
+from inscape.study.patches import batches, logits_of, own_pictures, probe_rows, probed, states_of, take_away
+from inscape.study.run import Run
+from inscape.study.shares import Shares, bars
+from inscape.study.shortcuts import stream
+from inscape.worlds.cluttered_digits import Pictures, cluttered_digits, permuted_cells
+
+CARD = Card(
+    slug="class-embedding-lens",
+    title="Analyzing Vision Transformers for Image Classification in Class Embedding Space",
+    authors="Vilas, Schaumlöffel and Roig",
+    year=2023,
+    arxiv="2310.18969",
+    room="read",
+    claim="Read by the class matrix, the tokens of a vision transformer become specific for the class block by block, by "
+    "what they see of each other; this shows which tokens the answer depends on, better than a linear probe does.",
+    reproduced="Three small vision transformers trained on scikit-learn's digits among pieces of other digits: "
+    "identifiability of the class by block for the class token, the digit's tokens and the rest; updates of attention and "
+    "MLP; tokens taken away (their embedding set to its mean) by importance. Pretrained networks on photographs are not "
+    "looked at.",
+    controls=(
+        "random class matrices",
+        "the same patches in mixed-up places",
+        "a linear probe on the tokens of every block",
+        "tokens taken away at random, and the digit's own, whose place is known",
+    ),
+    bar="After the last block the class token's identifiability is at least 0.95; the digit's tokens are at least 0.10 "
+    "above the others; random class matrices give between 0.45 and 0.55; taking away the quarter of the tokens that the "
+    "lens puts first costs at least twice as much accuracy as a random quarter, over three seeds.",
+    group_note="A group is one of the digits that pictures are made of: several pictures show the same one. Networks and "
+    "probes are trained on other digits, of other writers; the map of importance is chosen on training pictures.",
+    minutes={"tiny": 0.5, "small": 6, "full": 30},
+    figure="identifiability",
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of the study."""
+
+    model: str = field(
+        default="digits", metadata={"help": "'digits' is trained on the spot; else a vision transformer"}
+    )
+    data: str = field(
+        default="digits", metadata={"help": "'digits', or an .npz of images, classes, object (cells of it) and source"}
+    )
+    seeds: int = field(default=3, metadata={"help": "networks trained"})
+    blocks: int = field(default=6, metadata={"help": "of each"})
+    width: int = field(default=64, metadata={"help": "of the residual stream"})
+    steps: int = field(default=1000, metadata={"help": "of training"})
+    rate: float = field(default=3e-3, metadata={"help": "of learning, at most"})
+    clutter: int = field(default=8, metadata={"help": "cells with a piece of another digit"})
+    images: int = field(default=600, metadata={"help": "pictures judged, and as many to choose on"})
+    share: float = field(default=0.25, metadata={"help": "share of the tokens taken away"})
+    draws: int = field(default=10, metadata={"help": "random orders, and random class matrices"})
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise ValueError(f"share must be between 0 and 1, got {self.share}")
+
+
+PRESETS = {
+    "tiny": Config(seeds=1, blocks=3, width=32, steps=250, rate=6e-3, clutter=3, images=300),
+    "small": Config(),
+    "full": Config(width=128, steps=6000, images=2000, draws=50),
+}
+
+CLASS, OBJECT, REST = "class token", "tokens of the digit", "other tokens"
+GRADIENT, WEIGHTED, SCORE = "attention gradient", "attention × gradient", "the token's own score"
+PROBE, TRUTH, RANDOM = "linear probe", "the digit's own tokens", "at random"
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One network on its held-out pictures; tokens are the class token and then the cells.
+
+    Attributes:
+        pictures: what it saw.
+        identifiable: reading → (layers, n, tokens).
+        right: whether its own answer is right, (n,).
+        lost: order → right answers lost when the first tokens are taken away, (n,); for random ones a mean over draws.
+        random_draws: accuracy lost in each random order.
+        random_matrix: identifiability of the class token under each random class matrix.
+        chosen: the map of importance that training pictures chose.
+    """
+
+    pictures: Pictures
+    identifiable: dict[str, np.ndarray]
+    right: np.ndarray
+    lost: dict[str, np.ndarray]
+    random_draws: np.ndarray
+    random_matrix: np.ndarray
+    chosen: str
+
+
+def run(config: Config, run: Run) -> None:
+    """Train or open, read, take away."""
+    run.asked(
+        "What do the tokens of a vision transformer say of the class, and which of them does its answer depend on?"
+    )
+    seen = []
+    for number, (model, train, test) in enumerate(_networks(config, run)):
+        run.certificate(model.certificate)
+        seen.append(_look(config, run, model, train, test, number))
+    shares = Shares(group_codes(np.concatenate([s.pictures.source for s in seen])), run.rng("bootstrap"))
+    _layers(run, seen, shares)
+    _deletion(config, run, seen, shares)
+    run.answer(_answer(run, seen))
+
+
+def _networks(config: Config, run: Run) -> list[tuple[Model, Pictures, Pictures]]:
+    if (config.model == "digits") != (config.data == "digits"):
+        raise StudyError(
+            "the network trained on digits goes with its own pictures: give both --model and --data, or none."
+        )
+    if config.model != "digits":
+        shown = own_pictures(config.data)
+        half = np.arange(len(shown)) < len(shown) // 2
+        parts = [Pictures(*(getattr(shown, f)[h] for f in Pictures.__dataclass_fields__)) for h in (half, ~half)]
+        return [(open(config.model), parts[0], parts[1])]
+    out = []
+    with run.progress("train", total=config.seeds * config.steps, unit="steps") as bar:
+        for k in range(config.seeds):
+            world = cluttered_digits(
+                config.blocks, config.width, config.steps, images=config.images, clutter=config.clutter, rate=config.rate,
+                seed=child_seed(run.seed, "network", str(k)) % 2**31, progress=bar.advance,
+            )  # fmt: skip
+            run.log("network %d names %.0f %% of the held-out digits", k, 100 * world.accuracy)
+            out.append((world.model, world.train, world.test))
+    return out
+
+
+def _look(config: Config, run: Run, model: Model, train: Pictures, test: Pictures, number: int) -> Seen:
+    """Everything about one network."""
+    readout, sites = Readout.of(model), stream(model)
+    known, shown = states_of(model, train.images, sites), states_of(model, test.images, sites)
+    y = test.classes[:, None]
+
+    def read(states: Mapping[str, Tensor], by: Readout) -> np.ndarray:
+        with torch.no_grad():
+            return np.stack([identifiability(by(states[s]), y) for s in sites])
+
+    rng = run.rng("random class matrix", str(number))
+    spread = float(readout.weight.std())
+    random = [
+        Readout(torch.from_numpy(rng.normal(0, spread, tuple(readout.weight.shape)).astype(np.float32)), readout.norm)
+        for _ in range(config.draws)
+    ]
+    found = {"lens": read(shown, readout), "random class matrix": np.mean([read(shown, r) for r in random], axis=0)}
+    mixed, order = permuted_cells(test.images, rng=run.rng("mixed", str(number)))
+    moved = read(states_of(model, mixed, sites), readout)
+    # back to the place that each cell's content came from, so that the digit's tokens are compared with themselves
+    back = np.concatenate([np.zeros((len(test), 1), dtype=int), 1 + np.argsort(order, axis=1)], axis=1)
+    found["mixed-up places"] = np.take_along_axis(moved, back[None], axis=2)
+    last = known[sites[-1]]
+    probe = LogisticProbe(Cs=(0.1, 1.0, 10.0)).fit(*probe_rows(last, train))
+    probes = {s: LogisticProbe(Cs=(1.0,)).fit(*probe_rows(known[s], train)) for s in sites[:-1]} | {sites[-1]: probe}
+    found["linear probe"] = np.stack([probed(probes[s], shown[s], y) for s in sites])
+    _updates(run, model, readout, test, number)
+    mean = known["embed"].mean(dim=0)
+    right = (logits_of(model, test.images).argmax(-1).numpy() == test.classes).astype(np.float64)
+    maps = _importance(model, readout, test, shown[sites[-1]], probe)
+    chosen = _choose(config, model, readout, train, last, probe, mean)
+    lost = {name: take_away(model, test, score, mean, right, config.share) for name, score in maps.items()}
+    lost[TRUTH] = take_away(model, test, test.object + 0.0, mean, right, config.share)
+    draws = np.stack([take_away(model, test, run.rng("order", str(number), str(k)).random(test.object.shape), mean,
+                                right, config.share) for k in range(config.draws)])  # fmt: skip
+    lost[RANDOM] = draws.mean(axis=0)
+    run.log("network %d: %.3f right; importance by %s", number, right.mean(), chosen)
+    matrix = np.array([identifiability(r(shown[sites[-1]][:, 0]), test.classes).mean() for r in random])
+    return Seen(test, found, right, lost, draws.mean(axis=1), matrix, chosen)
+
+
+def _importance(
+    model: Model, readout: Readout, pictures: Pictures, last: Tensor, probe: LogisticProbe
+) -> dict[str, np.ndarray]:
+    """How much the answer (the network's own, right or wrong) hangs on each cell, in several ways, (n, cells)."""
+    blocks = range(len(model.atlas.blocks))
+    sites = [f"{p}.{i}" for i in blocks for p in ("pattern", "v", "resid_mid")]
+    answer = logits_of(model, pictures.images).argmax(-1)
+    gradient, weighted = [], []
+    for rows in batches(pictures):
+        found = model.run({"pixel_values": torch.from_numpy(pictures.images[rows]).float()}, sites)
+        total, product = 0.0, 0.0
+        for i in blocks:
+            output = model.atlas.place(Site("attn_out", i)).module.weight.detach()
+            g = score_gradient(readout, found[f"resid_mid.{i}"][:, 0], answer[rows])
+            slope = attention_gradient(g, found[f"v.{i}"], output, model.atlas.heads(Site("pattern", i)))
+            total = total + slope.sum(1)
+            product = product + (slope * found[f"pattern.{i}"][:, :, 0]).sum(1)
+        gradient.append(total[:, 1:].cpu().numpy())  # type: ignore[index]
+        weighted.append(product[:, 1:].cpu().numpy())  # type: ignore[index]
+    with torch.no_grad():
+        own = torch.log_softmax(readout(last[:, 1:]), -1)[torch.arange(len(pictures)), :, answer].numpy()
+    scores = probe.decision_function(last[:, 1:].reshape(-1, last.shape[-1]).numpy())
+    place = np.clip(np.searchsorted(probe.classes_, answer.numpy()), 0, scores.shape[1] - 1)
+    said = (scores - scores.max(1, keepdims=True)).reshape(len(pictures), -1, scores.shape[1])
+    by_probe = said[np.arange(len(pictures)), :, place]
+    return {GRADIENT: np.concatenate(gradient), WEIGHTED: np.concatenate(weighted), SCORE: own, PROBE: by_probe}
+
+
+def _choose(
+    config: Config, model: Model, readout: Readout, train: Pictures, last: Tensor, probe: LogisticProbe, mean: Tensor
+) -> str:
+    """The lens's map whose first tokens cost most on training pictures."""
+    right = (logits_of(model, train.images).argmax(-1).numpy() == train.classes).astype(np.float64)
+    maps = _importance(model, readout, train, last, probe)
+    cost = {
+        name: take_away(model, train, maps[name], mean, right, config.share).mean()
+        for name in (GRADIENT, WEIGHTED, SCORE)
+    }
+    return max(cost, key=lambda name: cost[name])
+
+
+def _updates(run: Run, model: Model, readout: Readout, test: Pictures, number: int) -> None:
+    """What attention and MLP add, read by the class matrix; for the first network."""
+    if number:
+        return
+    rows = []
+    for i in range(len(model.atlas.blocks)):
+        sites = [f"attn_out.{i}", f"mlp_out.{i}", f"mlp_act.{i}"]
+        found = states_of(model, test.images, sites)
+        for part, site in zip(("attention", "MLP"), sites[:2], strict=True):
+            score = identifiability(projected(readout, found[site]), test.classes[:, None])
+            rows.append({"block": i, "update": part, CLASS: score[:, 0].mean(), OBJECT: score[:, 1:][test.object].mean(),
+                         REST: score[:, 1:][~test.object].mean()})  # fmt: skip
+        output = model.atlas.place(Site("mlp_out", i)).module.weight.detach()
+        first = found[sites[2]][:, 0].argmax(-1)
+        named = projected(readout, output.T)[first].argmax(-1).numpy() == test.classes
+        rows[-1]["most active neuron writes the class"] = named.mean()
+    caption = (
+        "Identifiability of the class in what each part of a block adds, first network. Last column: how often the value "
+        "vector of the class token's most active neuron is highest for the class (chance 0.1)."
+    )
+    run.table("updates", pd.DataFrame(rows), caption)
+
+
+def _means(seen: list[Seen], reading: str, where: str) -> np.ndarray:
+    """Identifiability by layer, a mean for each picture of every network, (layers, n)."""
+    parts = []
+    for s in seen:
+        x = s.identifiable[reading]
+        if where == CLASS:
+            parts.append(x[:, :, 0])
+            continue
+        mask = s.pictures.object if where == OBJECT else ~s.pictures.object
+        parts.append((x[:, :, 1:] * mask).sum(-1) / mask.sum(-1))
+    return np.concatenate(parts, axis=1)
+
+
+def _layers(run: Run, seen: list[Seen], shares: Shares) -> None:
+    """Identifiability by block, and the claims about it."""
+    rows, ones = [], np.ones(len(shares.codes))
+    for where in (CLASS, OBJECT, REST):
+        for reading in seen[0].identifiable:
+            for i, values in enumerate(_means(seen, reading, where)):
+                e = shares.evidence("identifiability", values, ones)
+                assert e.interval is not None
+                rows.append({"target": where, "series": reading, "layer": i - 1, "value": e.value, "low": e.interval[0],
+                             "high": e.interval[1]})  # fmt: skip
+    frame = pd.DataFrame(rows)
+    chart = score_by_layer(frame, score="identifiability", nulls=("random class matrix",), height=200)
+    caption = (
+        "How far up the ranking the right class is, for tokens after each block: 1 is first, ½ is chance. Layer −1 is the "
+        "embedding. Mixed-up places: the same patches, each somewhere else in the picture."
+    )
+    run.figure("identifiability", chart, caption)
+    run.table("identifiability", frame, "The same numbers.")
+    draws = np.concatenate([s.random_matrix for s in seen])
+    chance = Null.of("random class matrices", draws)
+    top = shares.evidence("identifiability after the last block", _means(seen, "lens", CLASS)[-1], ones, chance,
+                          unit="identifiability")  # fmt: skip
+    run.claim("class-token", "The class token says the class", top, 0.95)
+    gap = _means(seen, "lens", OBJECT)[-1] - _means(seen, "lens", REST)[-1]
+    null = _means(seen, "random class matrix", OBJECT)[-1] - _means(seen, "random class matrix", REST)[-1]
+    chance = Null.of("random class matrices", [null.mean()])
+    more = shares.evidence("identifiability: digit − other tokens", gap, ones, chance, unit="identifiability")
+    own, rest = (_means(seen, "lens", where)[-1].mean() for where in (OBJECT, REST))
+    mixed = _means(seen, "mixed-up places", OBJECT)[-1].mean()
+    run.claim("object", "The digit's tokens say the class more than the others", more, 0.10,
+              why=f"Digit {own:.2f}, others {rest:.2f}; the same patches in mixed-up places {mixed:.2f}.")  # fmt: skip
+    low, high = np.quantile(draws, [0.025, 0.975])
+    sd = draws.std(ddof=1) / np.sqrt(len(draws)) if len(draws) > 1 else 0.0
+    off = abs(draws.mean() - 0.5)
+    far = Evidence("|identifiability − ½| under random class matrices", off, (max(0.0, off - 2 * sd), off + 2 * sd),
+                   Null.of("chance", [0.0]), n=len(draws), unit="identifiability", direction="lower")  # fmt: skip
+    run.claim("random", "Random class matrices say nothing", far, 0.05, "at most",
+              why=f"Mean {draws.mean():.3f}, single matrices {low:.2f} to {high:.2f}.")  # fmt: skip
+
+
+def _deletion(config: Config, run: Run, seen: list[Seen], shares: Shares) -> None:
+    """What taking tokens away costs."""
+    right = np.concatenate([s.right for s in seen])
+    lost = {name: np.concatenate([s.lost[name] for s in seen]) for name in seen[0].lost}
+    best = np.concatenate([s.lost[s.chosen] for s in seen])
+    ones = np.ones(len(right))
+    null = Null.of("random orders", np.concatenate([s.random_draws for s in seen]))
+    rows = [shares.evidence("accuracy lost", lost[name], ones, null, unit="share", where={"taken away": name})
+            for name in (GRADIENT, WEIGHTED, SCORE, PROBE, TRUTH, RANDOM)]  # fmt: skip
+    run.table(
+        "deletion",
+        table(rows),
+        f"Accuracy lost with {config.share:.0%} of the tokens taken away, of {right.mean():.3f}.",
+    )
+    run.figure("deletion", values_by_group(bars(rows, "taken away"), value="accuracy lost"),
+               f"{config.share:.0%} of the tokens taken away, by several orders. Tick: at random.")  # fmt: skip
+    each = pd.DataFrame([{"network": k, "accuracy": s.right.mean(), "importance chosen": s.chosen,
+                          **{f"lost, {n}": s.lost[n].mean() for n in s.lost}} for k, s in enumerate(seen)])  # fmt: skip
+    run.table("networks", each, "Each network on its own.")
+    spread = np.concatenate([s.random_draws / s.lost[RANDOM].mean() for s in seen])
+    ratio = shares.evidence("accuracy lost, lens ÷ random", best, lost[RANDOM], Null.of("single random orders", spread),
+                            unit="×")  # fmt: skip
+    chosen = ", ".join(dict.fromkeys(s.chosen for s in seen))
+    text = f"Taking away the {config.share:.0%} of the tokens that the lens puts first costs more than any others"
+    run.claim("deletion", text, ratio, 2.0, why=f"Chosen on training pictures: {chosen}. The lens's order costs "
+              f"{best.mean():.2f}, a probe's {lost[PROBE].mean():.2f}, random {lost[RANDOM].mean():.2f}.")  # fmt: skip
+
+
+def _answer(run: Run, seen: list[Seen]) -> str:
+    by = run.claims
+    gap = "more than" if by["object"].passed else "hardly more than"
+    return (
+        f"After the last block the class token puts the right class at {by['class-token'].value:.2f} of the way up the "
+        f"ranking, and the digit's own tokens say it {gap} the others ({by['object'].value:+.2f}). Random class matrices "
+        f"are within {by['random'].value:.3f} of one half. Taking away the tokens that the lens puts first costs "
+        f"{by['deletion'].value:.1f} times as much accuracy as taking away as many at random ({len(seen)} networks)."
+    )
