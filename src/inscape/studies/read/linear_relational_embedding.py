@@ -321,8 +321,8 @@ def _answer(run: Run, model: Model, scores: dict[str, dict[str, np.ndarray]], kn
         f"For {len(half)} of the {len(scores)} relations that {model.name} knows ({len(known)} were asked), one affine map "
         f"from the mean Jacobian says what the model says for at least half of the held-out subjects"
         f"{': ' + ', '.join(f'{r} ({scores[r][LRE].mean():.2f})' for r in half) if half else ''}. In "
-        f"{by['faithful'].value:.0f} of them it is a tenth above logit lens, translation and least squares on as many examples. Edits by its inverse "
-        f"succeed {by['causal'].value:.1f} times as often as those of a random map."
+        f"{by['faithful'].value:.0f} of them it is a tenth above logit lens, translation and least squares on as many "
+        f"examples. Edits by its inverse succeed {by['causal'].value:.1f} times as often as those of a random map."
     )
 
 
