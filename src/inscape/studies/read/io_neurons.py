@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from inscape.charts.bars import values_by_group
-from inscape.charts.curves import curves
 from inscape.charts.layers import score_by_layer
 from inscape.core.edit import Edit
 from inscape.core.evidence import Evidence, Null, table
@@ -279,8 +278,8 @@ def _answer(config: Config, run: Run, name: str, found: Layers) -> str:
     return (
         f"Some do. {up:.1%} of the neurons of {name} write along what they read (cosine above {config.threshold}) and "
         f"{down:.1%} against it; with permuted pairs {more.value:,.0f} times fewer have so large a cosine. Layers {by}: the "
-        f"median cosine of the first half is {depth.value:+.3f} over that of the last quarter. Most neurons write nothing "
-        "that they read."
+        f"median cosine of the first half is {depth.value:+.3f} over that of the last quarter. Most neurons write little of "
+        "what they read."
     )
 
 
