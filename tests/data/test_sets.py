@@ -6,9 +6,9 @@ import pytest
 from inscape.core.errors import DataError
 from inscape.data.card import DatasetCard, read_card
 from inscape.data.load import SETS, available, load
-from inscape.data.sets import cities, emotions, library_code, library_text, people, reviews, templated_sentiment
+from inscape.data.sets import cities, emotions, haystack, library_code, library_text, people, reviews, templated_sentiment
 
-NAMES = ("cities", "emotions", "library-code", "library-text", "people", "reviews", "templated-sentiment")
+NAMES = ("cities", "emotions", "haystack", "library-code", "library-text", "people", "reviews", "templated-sentiment")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_every_set_has_a_whole_card():
         assert card.to_dict()["columns"]
 
 
-@pytest.mark.parametrize("module", [cities, emotions, library_code, library_text, people, reviews, templated_sentiment])
+@pytest.mark.parametrize("module", [cities, emotions, haystack, library_code, library_text, people, reviews, templated_sentiment])
 def test_the_card_read_is_the_card_imported(module):
     assert available()[module.CARD.name] == module.CARD
     assert module.load(limit=3).card == module.CARD
@@ -55,7 +55,7 @@ def test_sets_are_sane(sets, name):
     assert sizes.max() <= 0.25 * len(e)
     for label in e.labels:
         assert len(e.classes(label)[1]) > 1
-    if e.labels != ("emotion",):
+    if e.labels not in (("emotion",), ("value",)):
         assert np.isfinite(e.target()).all()
     assert set(e.card.columns) <= set(e.frame.columns)
     assert load(name).fingerprint == e.fingerprint
@@ -185,3 +185,14 @@ def test_emotions_are_seven_to_a_setting_and_never_named(sets):
     assert not named & said
     assert set(e.frame["word"]) <= named
     assert set(emotions.CIRCLE) == set(emotions.WORDS)
+
+
+def test_the_haystack_has_each_feature_in_question_at_a_word_or_a_text(sets):
+    e = sets["haystack"]
+    counts = e.frame.groupby("feature")["lexeme"].nunique()
+    assert counts.min() >= 8
+    assert e.frame.groupby("feature")["value"].nunique().min() >= 2
+    word = e.frame[e.frame["scope"] == "word"].iloc[-1]
+    assert word["text"].split()[-1] == word["text"][word["word_start"] : word["word_end"]]
+    sentences = e.frame[(e.frame["feature"] == "text") & (e.frame["value"] != "Python")]
+    assert set(sentences.groupby("lexeme")["value"].nunique()) == {5}
