@@ -184,7 +184,7 @@ def scores_of_confidence(
     return out
 
 
-def auc(scores: Float[np.ndarray, " n"], right: Float[np.ndarray, " n"]) -> float:
+def auc(scores: Float[np.ndarray, " n"], right: np.ndarray) -> float:
     """Area under the ROC curve over all pairs of rows; NaN where one class is missing."""
     n = len(scores)
     one, row = np.ones((1, 1), dtype=np.int64), np.zeros(n, dtype=np.int64)

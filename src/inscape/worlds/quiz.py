@@ -83,7 +83,8 @@ def _question(question: str, answer: str) -> str:
     return f"Question: {question}\nAnswer: {answer}"
 
 
-def _spellings(name: str) -> str:
+def spellings(name: str) -> str:
+    """A name with the other ways in which people write it, separated by ``|``."""
     return SEPARATOR.join([name, *filter(None, _ALSO.get(name, "").split(SEPARATOR))])
 
 
@@ -92,7 +93,7 @@ def _places(count: int, rng: np.random.Generator) -> list[dict[str, str]]:
     rows = [
         {
             "prompt": _question(f"What is the capital of {c['name']}?", f"The capital of {c['name']} is"),
-            "answers": _spellings(c["capital"]),
+            "answers": spellings(c["capital"]),
             "others": "",
             "form": "capital",
             "subject": c["name"],
@@ -108,7 +109,7 @@ def _places(count: int, rng: np.random.Generator) -> list[dict[str, str]]:
     chosen = cities.loc[turn.sort_values(kind="stable").index[: count - len(rows)]]
     for name, country in zip(chosen["name"], chosen["country"], strict=True):
         prompt = _question(f"In which country is the city of {name}?", f"{name} is in")
-        rows.append({"prompt": prompt, "answers": _spellings(country), "others": "", "form": "country",
+        rows.append({"prompt": prompt, "answers": spellings(country), "others": "", "form": "country",
                      "subject": name, "group": country})  # fmt: skip
     return rows
 

@@ -1,0 +1,315 @@
+"""Is confidence read better off all layers and kinds of state at once than off the last layer or the output?
+
+At the last token of each greedy answer the attention output, the feed-forward output and the residual stream of every layer,
+each reduced by PCA on the training rows, are laid out by depth. A small convolution over the layers is trained on right and
+wrong answers with a supervised contrastive loss beside the log loss; its probability is the confidence. It is compared, on
+the same held-out subjects, with what the output says and with linear probes, and what it is made of is taken away in turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from inscape.charts.bars import values_by_group
+from inscape.charts.curves import curves
+from inscape.core import intervals
+from inscape.core.evidence import Evidence, Null, table
+from inscape.core.folds import group_codes, group_folds
+from inscape.core.nulls import permutations
+from inscape.core.rng import child_seed
+from inscape.core.site import Site
+from inscape.core.threads import side_by_side
+from inscape.data.examples import Examples
+from inscape.data.load import load
+from inscape.model.model import Model
+from inscape.model.open import open
+from inscape.read.calibration import Temperature, ece, reliability
+from inscape.read.layer_cnn import LayerCNN
+from inscape.read.logistic import LogisticProbe
+from inscape.store.generations import generations
+from inscape.store.harvest import harvest
+from inscape.store.store import Store
+from inscape.study.card import Card
+from inscape.study.detectors import CS, auc, risk_frame, scores_of_confidence
+from inscape.study.questions import Answered, answered
+from inscape.study.run import Run
+from inscape.worlds import hearsay
+from inscape.worlds.quiz import quiz
+
+CARD = Card(
+    slug="internal-inspector",
+    title="InternalInspector I²: Robust Confidence Estimation in LLMs through Internal States",
+    authors="Beigi, Shen, Yang, Lin, Wang, Mohan, He, Jin, Lu and Huang",
+    year=2024,
+    arxiv="2406.12053",
+    room="read",
+    claim="Contrastive learning over the attention, feed-forward and residual states of all layers gives a more accurate "
+    "and better calibrated confidence than methods that look at the last layer or the output.",
+    reproduced="The quiz of llms-know-more, the same greedy answers; a 1-D convolution over layers on PCA-reduced states, "
+    "with a supervised contrastive loss, in five folds of subjects. Baselines and ablations share the folds.",
+    controls=(
+        "labels shuffled by group",
+        "max softmax, with and without a temperature, and the mean log-probability",
+        "a logistic probe of the last layer, and the mean of logistic probes of all layers",
+        "the same network without the contrastive loss, without a kind of state, without half of the layers",
+    ),
+    bar="Over five folds AUC is above the last-layer probe's by at least 0.02 and above max softmax's by at least 0.05; ECE "
+    "is at most 0.8 times max softmax's; without the contrastive loss it is not better; with shuffled labels AUC is 0.5 ± "
+    "0.05.",
+    group_note="A group is a country, a first summand or a block of cities, as in llms-know-more.",
+    minutes={"tiny": 0.4, "small": 7, "full": 60},
+    figure="confidences",
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of the study."""
+
+    model: str = field(
+        default="smollm2-135m", metadata={"help": "what to open; 'hearsay-world' is trained on the spot"}
+    )
+    data: str = field(default="quiz", metadata={"help": "questions: columns prompt, answers (a|b), task, group"})
+    count: int = field(default=400, metadata={"help": "questions of each task of the quiz"})
+    tokens: int = field(default=10, metadata={"help": "tokens generated at most"})
+    stop: str = field(default=".\n", metadata={"help": "characters that end an answer"})
+    points: tuple[str, ...] = field(
+        default=("attn_out", "mlp_out", "resid_post"), metadata={"help": "kinds of state, one channel block each"}
+    )
+    components: int = field(default=24, metadata={"help": "principal components kept of each state"})
+    folds: int = field(default=5, metadata={"help": "folds of whole groups"})
+    seeds: int = field(default=2, metadata={"help": "networks whose log-odds are averaged; ablations have one each"})
+    epochs: int = field(default=30, metadata={"help": "of training, at most"})
+    shuffles: int = field(default=4, metadata={"help": "label shuffles of the null"})
+
+
+PRESETS = {
+    "tiny": Config(
+        model="hearsay-world", data="hearsay-world", tokens=3, stop=hearsay.STOP, components=8, folds=3, seeds=1, epochs=25,
+        shuffles=3,
+    ),
+    "small": Config(),
+    "full": Config(model="meta-llama/Llama-3.1-8B-Instruct", count=3000, components=64, seeds=5, epochs=150, shuffles=20),
+}  # fmt: skip
+
+INSPECTOR, PLAIN, SOFTMAX, COOLED = (
+    "all states, contrastive",
+    "all states, log loss only",
+    "max softmax",
+    "max softmax, cooled",
+)
+LAST, LAYERS, LOGPROB = "last layer, logistic", "all layers, logistic", "mean probability"
+
+
+def run(config: Config, run: Run) -> None:
+    """Answer, lay out, learn, compare, take away."""
+    model, questions = _open(config, run)
+    run.certificate(model.certificate)
+    run.asked(
+        f"Do all the states of {model.name} together give a better confidence in its answers than its output does?"
+    )
+    prompts = questions.texts()
+    with run.progress("answer", total=len(prompts), unit="questions") as bar:
+        made = generations(model, prompts, config.tokens, stop=config.stop, advance=bar.advance)
+    asked = answered(questions, [m[0] for m in made])
+    store = harvest(model, asked.texts, ", ".join(f"{p}.*" for p in config.points), at="span:exact")
+    y, groups = asked.right.astype(np.int64), group_codes(asked.texts.groups())
+    folds = group_folds(groups, config.folds, rng=run.rng("folds"))
+    found = {name: np.full(len(y), np.nan) for name in (INSPECTOR, PLAIN, SOFTMAX, COOLED, LAST, LAYERS, LOGPROB)}
+    depth = len(model.atlas.blocks)
+    parts = {f"without {p}": [q for q in range(len(config.points)) if q != k] for k, p in enumerate(config.points)}
+    found |= {name: np.full(len(y), np.nan) for name in (*parts, "upper half of the layers")} if len(parts) > 1 else {}
+    null = np.full((config.shuffles, len(y)), np.nan)
+    orders = _orders(config, run, groups)
+    fold_of = np.empty(len(y), dtype=np.int64)
+    with run.progress("learn", total=len(folds), unit="folds") as bar:
+        for f, (train, test) in enumerate(folds):
+            fold_of[test] = f
+            x = _laid_out(store, config, depth, train)
+            for name, p in _states(config, run, x, y, groups, train, test, parts, f).items():
+                found[name][test] = p
+            for name, p in _outputs(asked, store, depth, y, groups, train, test).items():
+                found[name][test] = p
+            for k, order in enumerate(orders):
+                net = LayerCNN(epochs=config.epochs, seed=child_seed(run.seed, "null", str(k), str(f)) % 2**31)
+                null[k, test] = net.fit(x[train], y[order][train], groups=groups[train]).decision_function(x[test])
+            bar.advance()
+    _show(config, run, asked, found, y, groups)
+    _judge(run, found, null, orders, y, groups, fold_of)
+    run.answer(_answer(run, model))
+
+
+def _open(config: Config, run: Run) -> tuple[Model, Examples]:
+    if "hearsay-world" in (config.model, config.data):
+        world = hearsay.hearsay(seed=run.seed)
+        run.log("the toy network judges %.0f %% of all answers justly", 100 * world.accuracy)
+        return world.model, world.questions
+    questions = quiz(config.count, seed=run.seed) if config.data == "quiz" else load(config.data)
+    return open(config.model), questions
+
+
+def _orders(config: Config, run: Run, groups: np.ndarray) -> np.ndarray:
+    return permutations(len(groups), config.shuffles, rng=run.rng("shuffles"), groups=groups)
+
+
+def _laid_out(store: Store, config: Config, depth: int, train: np.ndarray) -> np.ndarray:
+    """States by depth, (n, layers, points × components): principal components of the training rows, unit variance."""
+    out = None
+    for site, x in store.matrices():
+        rows = x[train].astype(np.float64)
+        mean = rows.mean(axis=0)
+        size = min(config.components, x.shape[1], len(train) - 1)
+        values, vectors = np.linalg.eigh((rows - mean).T @ (rows - mean) / len(train))
+        basis = vectors[:, ::-1][:, :size] / np.sqrt(np.maximum(values[::-1][:size], 1e-12))
+        if out is None:
+            out = np.zeros((len(x), depth, len(config.points), size), dtype=np.float32)
+        out[:, site.layer, config.points.index(site.point)] = (x - mean) @ basis
+    assert out is not None
+    return out.reshape(len(out), depth, -1)
+
+
+def _states(
+    config: Config, run: Run, x: np.ndarray, y: np.ndarray, groups: np.ndarray, train: np.ndarray, test: np.ndarray,
+    parts: dict[str, list[int]], fold: int,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Confidence of the network and of what is left of it, on held-out rows."""
+    width = x.shape[2] // len(config.points)
+    whole = list(range(x.shape[2]))
+    asked: dict[str, tuple[list[int], list[int], float]] = {
+        INSPECTOR: (list(range(x.shape[1])), whole, 0.3),
+        PLAIN: (list(range(x.shape[1])), whole, 0.0),
+    }
+    if len(parts) > 1:
+        asked["upper half of the layers"] = (list(range(x.shape[1] // 2, x.shape[1])), whole, 0.3)
+        for name, kept in parts.items():
+            columns = [c for p in kept for c in range(p * width, (p + 1) * width)]
+            asked[name] = (asked[INSPECTOR][0], columns, 0.3)
+
+    def one(job: tuple[str, int]) -> np.ndarray:
+        name, k = job
+        layers, columns, contrast = asked[name]
+        rows = x[:, layers][:, :, columns]
+        seed = child_seed(run.seed, "network", str(k), str(fold)) % 2**31
+        net = LayerCNN(contrast=contrast, epochs=config.epochs, seed=seed)
+        return net.fit(rows[train], y[train], groups=groups[train]).decision_function(rows[test])
+
+    seeds = {name: config.seeds if name in (INSPECTOR, PLAIN) else 1 for name in asked}
+    mean = {name: np.mean([one((name, k)) for k in range(count)], axis=0) for name, count in seeds.items()}
+    return {name: 1 / (1 + np.exp(-eta)) for name, eta in mean.items()}
+
+
+def _outputs(
+    asked: Answered, store: Store, depth: int, y: np.ndarray, groups: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Confidence of the output and of linear probes, on held-out rows; a temperature is fitted on training rows."""
+    most, mean = asked.most(), np.exp(asked.logprob()[:, 0])
+    last = store.matrix(Site("resid_post", depth - 1))
+    probe = LogisticProbe(CS, tol=1e-4).fit(last[train], y[train], groups=groups[train])
+    sites = [s for s in store.sites if s.point == "resid_post"]
+    layers = [store.matrix(s) for s in sites[:: max(1, len(sites) // 10)]]
+
+    def odds(rows: np.ndarray) -> np.ndarray:
+        found = LogisticProbe(CS, tol=1e-3).fit(rows[train], y[train], groups=groups[train])
+        return np.asarray(found.decision_function(rows[test]))
+
+    every = np.mean(side_by_side(odds, layers), axis=0)
+    return {
+        SOFTMAX: most[test],
+        COOLED: Temperature.fit(most[train], y[train].astype(float))(most[test]),
+        LOGPROB: mean[test],
+        LAST: np.asarray(probe.predict_proba(last[test]))[:, 1],
+        LAYERS: 1 / (1 + np.exp(-every)),
+    }
+
+
+def _show(
+    config: Config, run: Run, asked: Answered, found: dict[str, np.ndarray], y: np.ndarray, groups: np.ndarray
+) -> None:
+    rows = scores_of_confidence(found, y, groups, rng=run.rng("scores"))
+    run.table("scores", table(rows), "AUC over all held-out rows, calibration (ECE over ten bins of equal mass, biased "
+              "upwards; Brier score) and area under the risk–coverage curve.")  # fmt: skip
+    for measure, name in (("AUC", "confidences"), ("ECE", "calibration")):
+        bars_ = [{"group": e.where["confidence"], "value": e.value, "low": e.interval[0], "high": e.interval[1],  # type: ignore[index]
+                  "null": e.null.mean} for e in rows if e.name == measure and e.null is not None]  # fmt: skip
+        run.figure(name, values_by_group(pd.DataFrame(bars_), value=measure, ends=20),
+                   f"{measure} of every confidence, subjects held out. Tick: outcomes shuffled.")  # fmt: skip
+    shown = {name: found[name] for name in (INSPECTOR, LAST, SOFTMAX, COOLED)}
+    tables = [reliability(p, y.astype(float), 10, "mass").assign(series=n) for n, p in shown.items()]
+    frame = pd.concat(tables, ignore_index=True).rename(columns={"confidence": "x", "accuracy": "value"})
+    run.figure("reliability", curves(frame, x="confidence", y="share that is right", diagonal=True, points=True),
+               "How often answers of a confidence are right; ten bins of equal mass. Dashed: calibrated.")  # fmt: skip
+    run.figure("risk", curves(risk_frame(shown, y), x="coverage", y="risk"),
+               "Share of wrong answers among the most confident ones.")  # fmt: skip
+    by_task = [
+        {"task": task, "confidence": name, "AUC": auc(p[asked.task == task], y[asked.task == task])}
+        for task in pd.unique(asked.task)
+        for name, p in found.items()
+    ]
+    frame = pd.DataFrame(by_task).pivot(index="confidence", columns="task", values="AUC").reset_index()
+    run.table("tasks", frame, "AUC within each task: over all rows, telling an easy task from a hard one scores too.")
+
+
+def _judge(
+    run: Run, found: dict[str, np.ndarray], null: np.ndarray, orders: np.ndarray, y: np.ndarray, groups: np.ndarray,
+    fold: np.ndarray,
+) -> None:  # fmt: skip
+    counts = intervals.group_counts(int(groups.max()) + 1, 1000, rng=run.rng("bootstrap"))
+    one = np.ones((1, counts.shape[1]), dtype=np.int64)
+    draws = np.vstack([one, counts])
+    areas = {n: intervals.bootstrap_auc(p, y == 1, fold, groups, draws) for n, p in found.items()}
+    chance = [
+        float(intervals.bootstrap_auc(s, y[o] == 1, fold, groups, one)[0]) for s, o in zip(null, orders, strict=True)
+    ]
+    for id, other, bar, text in (
+        ("above-last", LAST, 0.02, "AUC is above that of a probe of the last layer"),
+        ("above-softmax", SOFTMAX, 0.05, "AUC is above that of the max softmax"),
+    ):
+        gap = areas[INSPECTOR] - areas[other]
+        low, high = intervals.percentile(gap[1:])
+        p, name = float(intervals.bootstrap_p(gap[1:])), f"AUC: {INSPECTOR} − {other}"
+        ends = (float(low), float(high))
+        e = Evidence(name, float(gap[0]), ends, Null.of("no difference", [0.0]), p, n=len(y), unit="AUC")
+        run.claim(
+            id, text, e, bar, why=f"{areas[INSPECTOR][0]:.3f} against {areas[other][0]:.3f}, rows of one fold compared."
+        )
+    gap = areas[PLAIN] - areas[INSPECTOR]
+    low, high = intervals.percentile(gap[1:])
+    plain = Evidence("AUC: without the contrastive loss − with it", float(gap[0]), (float(low), float(high)),
+                     Null.of("no difference", [0.0]), n=len(y), unit="AUC", direction="lower")  # fmt: skip
+    run.claim("contrast", "Without the contrastive loss it is not better", plain, 0.0, "at most")
+    members, rng = [np.flatnonzero(groups == g) for g in range(int(groups.max()) + 1)], run.rng("calibration")
+
+    def ratio(rows: np.ndarray) -> float:
+        a, b = (ece(found[n][rows], y[rows].astype(float), 10, "mass") for n in (INSPECTOR, SOFTMAX))
+        return a / b if b else float("nan")
+
+    resampled = [
+        ratio(np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))])) for _ in range(300)
+    ]
+    low, high = intervals.percentile(np.array(resampled))
+    cooled = ece(found[COOLED], y.astype(float), 10, "mass") / ece(found[SOFTMAX], y.astype(float), 10, "mass")
+    times = Evidence("ECE / ECE of the max softmax", ratio(np.arange(len(y))), (float(low), float(high)),
+                     Null.of("max softmax with a temperature", [cooled]), n=len(y), unit="times",
+                     direction="lower")  # fmt: skip
+    run.claim("calibrated", "It is better calibrated than the max softmax", times, 0.8, "at most")
+    off = Null.of("labels shuffled by group", np.array(chance) - 0.5)
+    shuffled = Evidence(
+        "|mean AUC − ½|", abs(off.mean), (0.0, max(abs(off.low), abs(off.high))), off, n=len(y), unit="AUC"
+    )
+    run.claim("shuffled", "Trained on shuffled labels, AUC is one half", replace(shuffled), 0.05, "at most")
+
+
+def _answer(run: Run, model: Model) -> str:
+    by = run.claims
+    better = "better" if by["above-last"].passed else "no better"
+    more = "better" if by["above-softmax"].passed else "hardly better"
+    cal = "better calibrated" if by["calibrated"].passed else "not clearly better calibrated"
+    return (
+        f"All states of {model.name} together tell right answers from wrong ones {better} than its last layer "
+        f"(AUC {by['above-last'].value:+.3f}) and {more} than the probability of its words "
+        f"({by['above-softmax'].value:+.3f}); that confidence is {cal} (ECE {by['calibrated'].value:.2f} times that of the "
+        f"max softmax). Without the contrastive loss AUC changes by {by['contrast'].value:+.3f}."
+    )

@@ -1,0 +1,67 @@
+"""The study in its tiny preset: a network taught right, wrong and nothing shows the claims' direction."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from inscape.studies.read.recall_not_truth import shifts
+from inscape.study.runner import run_study
+from inscape.worlds.facts import recall
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INSCAPE_HOME", str(tmp_path_factory.mktemp("home")))
+        return run_study("recall-not-truth", "tiny", out=path)
+
+
+@pytest.fixture(scope="module")
+def claims(folder):
+    return {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
+
+
+def test_what_was_taught_wrong_looks_right_and_what_was_not_taught_does_not(folder, claims):
+    assert claims["gap"]["low"] > 0.1
+    assert claims["gap-above-zero"]["passed"]
+    scores = pd.read_parquet(folder / "tables" / "scores.parquet")
+    states = scores[scores["read from"] == "states"].set_index("told apart")["value"]
+    assert states["right against ungrounded"] > 0.85
+    assert states["right against recalled"] < 0.75
+    surface = scores[scores["read from"] == "relation and lengths"]["value"]
+    assert surface.max() < 0.7
+
+
+def test_recalled_errors_depend_on_their_subject_in_either_measure(folder, claims):
+    assert claims["subject"]["p"] < 0.05
+    assert claims["subject"]["value"] > 1.1
+    moved = pd.read_parquet(folder / "tables" / "subject.parquet").pivot(
+        index="completion", columns="subject", values="value"
+    )
+    assert moved.loc["recalled error", "cut off"] > 2 * moved.loc["ungrounded error", "cut off"]
+    assert moved.loc["right", "cut off"] == pytest.approx(moved.loc["recalled error", "cut off"], rel=0.3)
+
+
+def test_every_number_has_what_it_is_compared_with(folder, claims):
+    assert set(claims) == {"gap", "gap-above-zero", "shuffled", "subject"}
+    for claim in claims.values():
+        assert claim["null"] is not None, claim["id"]
+        assert claim["low"] is not None, claim["id"]
+    record = json.loads((folder / "run.json").read_text())
+    figures = {s["name"] for s in record["sections"] if s["kind"] == "figure"}
+    assert figures == {"dependence", "layers", "subject", "windows"}
+    assert "much better" in record["answer"]
+
+
+def test_a_prompt_cut_off_in_no_layer_does_not_move():
+    world = recall(subjects=12, steps=30)
+    assert world.accuracy > 0.3
+    still = shifts(world.model, world.facts, "cut off", ())
+    moved = shifts(world.model, world.facts, "cut off", (0, 1))
+    assert np.abs(still).max() < 1e-6
+    assert moved.max() > 1e-3
