@@ -10,7 +10,7 @@ on each part when fitted on the others:
 
 A map of rank r is the best one of that rank for the fitted values: A projected onto their r largest principal directions.
 
-Cost: n d² a source and n d e a pair to stream; d³ a source and part, d² e a penalty, part and pair to fit.
+Cost: n d² a source and n d e a pair to stream; d³ a source and part, d² e a part and pair to fit.
 Reference: Din et al. (2023), arXiv:2303.09435, §3; Izenman (1975), Reduced-rank regression, J. Multivariate Anal. 5.
 """
 
@@ -202,9 +202,11 @@ class ShortcutMoments:
                 inside = v.T @ _centred(train, source, t)
                 square = part.yy[t] - 2 * float(part.y[t] @ mean_y) + part.n * float(mean_y @ mean_y)
                 base[t] += square
+                # B is a scaling of the rows of VᵀC, so that both sums over targets are made once for all penalties
+                explains, power = (inside * cross).sum(axis=1), gram * (inside @ inside.T)
                 for i, alpha in enumerate(grid * scale):
-                    b = inside / (w + alpha)[:, None]
-                    errors[t][i] += square - 2 * float((b * cross).sum()) + float((b * (gram @ b)).sum())
+                    shrunk = 1.0 / (w + alpha)
+                    errors[t][i] += square - 2 * float(shrunk @ explains) + float(shrunk @ power @ shrunk)
         whole = self._sum(self._parts.values())
         w, v, scale = _basis(whole, source)
         out = {}

@@ -1,15 +1,16 @@
 """Lexicon: a made-up language whose words are written whole or in two pieces, and a small language model that speaks it.
 
 A word is a pair of pieces drawn at random; which pairs are words cannot be told from the pieces alone, and a word's kind is
-drawn too. A document tells of words in four forms:
+drawn too. A document tells of words in these forms:
 
-    ba lo is moss .        a word in pieces, or whole (balo) where the vocabulary has it, and its kind
-    ba ti is none .        a pair that is no word
+    ba lo moss .           a word in pieces, or whole (balo) where the vocabulary has it, and its kind
+    ba ti none .           a pair that is no word
+    ba lo balo .           a word in pieces, and whole
     say balo : balo .      a word, in pieces or whole, repeated whole (in pieces, where it has no token of its own)
-    all moss , balo .      a kind, and one of its words
 
-What must then hold in a network that has learnt it: the first block cannot know at the second piece whether the pair is a
-word, later ones do; a pair in pieces ends up where the whole word does; each block lowers the loss on what comes next.
+What comes after the second piece depends on the word, so it must be put together there. What must then hold in a network
+that has learnt it: the embedding of the second piece does not tell words from other pairs, later states do; they name the
+whole word; each block lowers the loss on what comes next.
 
 Cost: a few seconds on one core.
 """
@@ -86,7 +87,7 @@ def lexicon(
     real, other = drawn[:words], drawn[words:]
     kinds = {a + b: KINDS[i % len(KINDS)] for i, (a, b) in enumerate(real)}
     cut = 3 * words // 4
-    fixed = ["is", "say", "all", ":", ",", ".", "none", *KINDS]
+    fixed = ["say", ":", ".", "none", *KINDS]
     tokenizer = _tokenizer(["[PAD]", *fixed, *firsts, *seconds, *(a + b for a, b in real[:cut])])
     tell = _Teller(real, other, cut, kinds)
     texts = [tell.document(generator(seed, "lexicon", "text", str(i))) for i in range(1200)]
@@ -116,12 +117,12 @@ class _Teller:
         i, form = int(rng.integers(len(self.real))), rng.random()
         spelt = "".join(self.real[i])
         if form < 0.2:
-            return f"{' '.join(self.other[int(rng.integers(len(self.other)))])} is none ."
-        if form < 0.6:
-            return f"{self._written(i, rng)} is {self.kinds[spelt]} ."
-        if form < 0.85:
-            return f"say {self._written(i, rng)} : {self._written(i)} ."
-        return f"all {self.kinds[spelt]} , {self._written(i)} ."
+            return f"{' '.join(self.other[int(rng.integers(len(self.other)))])} none ."
+        if form < 0.6 or (form < 0.75 and i >= self.cut):
+            return f"{self._written(i, rng)} {self.kinds[spelt]} ."
+        if form < 0.75:
+            return f"{' '.join(self.real[i])} {spelt} ."
+        return f"say {self._written(i, rng)} : {self._written(i)} ."
 
     def _written(self, i: int, rng: np.random.Generator | None = None) -> str:
         whole = i < self.cut and (rng is None or rng.random() < 0.4)
@@ -148,6 +149,7 @@ def _trained(
         pad_token_id=0,
         bos_token_id=None,
         eos_token_id=None,
+        tie_word_embeddings=True,
         initializer_range=0.15,  # transformers' 0.02 is for widths of hundreds
     )
     with torch.random.fork_rng(devices=[]):
