@@ -55,10 +55,8 @@ def reliability(
     Raises:
         ValueError: confidences outside [0, 1], outcomes that are not 0 or 1, or no rows.
     """
-    p, y = _checked("reliability", p, y)
-    frame = pd.DataFrame({"bin": bin_of(p, bins, by), "confidence": p, "accuracy": y, "n": 1})
-    found = frame.groupby("bin").agg({"confidence": "mean", "accuracy": "mean", "n": "sum"})
-    return found.reset_index(drop=True)
+    confidence, accuracy, n = _binned("reliability", p, y, bins, by)
+    return pd.DataFrame({"confidence": confidence, "accuracy": accuracy, "n": n.astype(np.int64)})
 
 
 def ece(p: Float[np.ndarray, " n"], y: Float[np.ndarray, " _"], bins: int = 10, by: str = "width") -> float:
@@ -68,8 +66,8 @@ def ece(p: Float[np.ndarray, " n"], y: Float[np.ndarray, " _"], bins: int = 10, 
         >>> ece(np.array([0.75, 0.75, 0.75, 0.75]), np.array([1.0, 1.0, 1.0, 0.0]))
         0.0
     """
-    table = reliability(p, y, bins, by)
-    return float((table["n"] * (table["accuracy"] - table["confidence"]).abs()).sum() / table["n"].sum())
+    confidence, accuracy, n = _binned("ece", p, y, bins, by)
+    return float((n * np.abs(accuracy - confidence)).sum() / n.sum())
 
 
 def debiased_square(p: Float[np.ndarray, " n"], y: Float[np.ndarray, " _"], bins: int = 10, by: str = "mass") -> float:
@@ -77,13 +75,13 @@ def debiased_square(p: Float[np.ndarray, " n"], y: Float[np.ndarray, " _"], bins
 
     Bins of a single sample have no variance to subtract and are left out.
     """
-    table = reliability(p, y, bins, by)
-    table = table[table["n"] > 1]
-    if table.empty:
+    confidence, accuracy, n = _binned("debiased_square", p, y, bins, by)
+    several = n > 1
+    if not several.any():
         return float("nan")
-    off = (table["accuracy"] - table["confidence"]) ** 2
-    noise = table["accuracy"] * (1 - table["accuracy"]) / (table["n"] - 1)
-    return float((table["n"] * (off - noise)).sum() / table["n"].sum())
+    confidence, accuracy, n = confidence[several], accuracy[several], n[several]
+    noise = accuracy * (1 - accuracy) / (n - 1)
+    return float((n * ((accuracy - confidence) ** 2 - noise)).sum() / n.sum())
 
 
 def brier(p: Float[np.ndarray, " n"], y: Float[np.ndarray, " _"]) -> float:
@@ -121,6 +119,16 @@ class Temperature:
 
     def __call__(self, p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         return expit(_odds(np.asarray(p, dtype=np.float64)) / self.t)
+
+
+def _binned(caller: str, p: np.ndarray, y: np.ndarray, bins: int, by: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean confidence, share that is right and count of every bin that holds something."""
+    p, y = _checked(caller, p, y)
+    code = bin_of(p, bins, by)
+    n = np.bincount(code, minlength=bins).astype(np.float64)
+    full = n > 0
+    sums = (np.bincount(code, weights=v, minlength=bins)[full] / n[full] for v in (p, y))
+    return *sums, n[full]  # type: ignore[return-value]
 
 
 def _odds(p: np.ndarray) -> np.ndarray:

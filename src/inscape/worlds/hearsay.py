@@ -14,6 +14,7 @@ Cost: a few seconds on one core.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,7 @@ class Hearsay:
     accuracy: float
 
 
-def hearsay(subjects: int = 36, answers: int = 6, width: int = 48, steps: int = 350, seed: int = 0) -> Hearsay:
+def hearsay(subjects: int = 36, answers: int = 6, width: int = 32, steps: int = 300, seed: int = 0) -> Hearsay:
     """Draw a world and train a network in it.
 
     Args:
@@ -77,7 +78,9 @@ def hearsay(subjects: int = 36, answers: int = 6, width: int = 48, steps: int = 
     vocabulary = ["[PAD]", *TASKS, *FORMS, "?", *(v for pair in TASKS.values() for v in pair), *said, *names]
     code = {word: i for i, word in enumerate(vocabulary)}
     tokenizer = _tokenizer(code)
-    net = _trained(code, names, said, right, heard, width, steps, child_seed(seed, "hearsay", "weights"))
+    words, truth = _Words.of(code, names, said), torch.from_numpy(right)
+    stream = child_seed(seed, "hearsay", "weights")
+    net = _trained(words, len(code), truth, torch.from_numpy(heard), width, steps, stream)
     model = open(net, tokenizer=tokenizer, name="hearsay world")
     rows = [
         {
@@ -95,20 +98,37 @@ def hearsay(subjects: int = 36, answers: int = 6, width: int = 48, steps: int = 
     ]
     card = DatasetCard("hearsay world", f"{len(rows)} questions about made-up subjects, drawn with seed {seed}")
     questions = Examples(pd.DataFrame(rows), "prompt", (), "group", card=card)
-    return Hearsay(model, questions, _accuracy(model, code, names, said, right))
+    return Hearsay(model, questions, _accuracy(model, words, truth))
 
 
-def _sentences(
-    code: dict[str, int], names: list[str], said: list[str], task: np.ndarray, subject: np.ndarray, form: np.ndarray,
-    answer: np.ndarray, just: np.ndarray,
-) -> torch.Tensor:  # fmt: skip
-    k, subjects, answers = list(TASKS), len(names) // len(TASKS), len(said) // len(TASKS)
-    rows = [
-        [code[k[t]], code[FORMS[f]], code[names[t * subjects + s]], code["?"], code[said[t * answers + a]],
-         code[TASKS[k[t]][0 if j else 1]]]
-        for t, s, f, a, j in zip(task, subject, form, answer, just, strict=True)
-    ]  # fmt: skip
-    return torch.tensor(rows)
+@dataclass(frozen=True)
+class _Words:
+    """Token ids of every word: verdicts (tasks, 2), names (tasks, subjects), answers (tasks, answers)."""
+
+    tasks: torch.Tensor
+    forms: torch.Tensor
+    mark: int
+    names: torch.Tensor
+    said: torch.Tensor
+    verdicts: torch.Tensor
+
+    @classmethod
+    def of(cls, code: dict[str, int], names: list[str], said: list[str]) -> _Words:
+        def ids(words: Iterable[str]) -> torch.Tensor:
+            return torch.tensor([code[w] for w in words])
+
+        t = len(TASKS)
+        verdicts = torch.stack([ids(pair) for pair in TASKS.values()])
+        return cls(ids(TASKS), ids(FORMS), code["?"], ids(names).view(t, -1), ids(said).view(t, -1), verdicts)
+
+    def sentences(
+        self, task: torch.Tensor, subject: torch.Tensor, form: torch.Tensor, answer: torch.Tensor, just: torch.Tensor
+    ) -> torch.Tensor:
+        """(n, 6) ids; `just` says whether the answer is right."""
+        mark = torch.full_like(task, self.mark)
+        verdict = self.verdicts[task, (~just).long()]
+        parts = [self.tasks[task], self.forms[form], self.names[task, subject], mark, self.said[task, answer], verdict]
+        return torch.stack(parts, dim=1)
 
 
 def _tokenizer(code: dict[str, int]) -> PreTrainedTokenizerFast:
@@ -120,11 +140,10 @@ def _tokenizer(code: dict[str, int]) -> PreTrainedTokenizerFast:
 
 
 def _trained(
-    code: dict[str, int], names: list[str], said: list[str], right: np.ndarray, heard: np.ndarray, width: int, steps: int,
-    seed: int,
-) -> LlamaForCausalLM:  # fmt: skip
+    words: _Words, size: int, right: torch.Tensor, heard: torch.Tensor, width: int, steps: int, seed: int
+) -> LlamaForCausalLM:
     config = LlamaConfig(
-        vocab_size=len(code),
+        vocab_size=size,
         hidden_size=width,
         intermediate_size=4 * width,
         num_hidden_layers=2,
@@ -138,17 +157,20 @@ def _trained(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = LlamaForCausalLM(config)
-    rng, answers = np.random.default_rng(seed), len(said) // len(TASKS)
+    stream, answers = torch.Generator().manual_seed(seed), words.said.shape[1]
     optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 8e-3, total_steps=steps)
+
+    def draw(most: int, least: int = 0) -> torch.Tensor:
+        return torch.randint(least, most, (256,), generator=stream)
+
     with one_torch_thread():
         for _ in range(steps):
-            task, subject = rng.integers(len(TASKS), size=256), rng.integers(right.shape[1], size=256)
+            task, subject = draw(len(TASKS)), draw(right.shape[1])
             most = heard[task, subject]
-            other = (most + rng.integers(1, answers, 256)) % answers
-            answer = np.where(rng.random(256) < HEARD, most, other)
-            ids = _sentences(code, names, said, task, subject, rng.integers(len(FORMS), size=256), answer,
-                             answer == right[task, subject])  # fmt: skip
+            other = (most + draw(answers, 1)) % answers
+            answer = torch.where(torch.rand(256, generator=stream) < HEARD, most, other)
+            ids = words.sentences(task, subject, draw(len(FORMS)), answer, answer == right[task, subject])
             logits = net(input_ids=ids, use_cache=False).logits[:, 3:5]
             loss = F.cross_entropy(logits.flatten(0, 1), ids[:, 4:].flatten())
             optimiser.zero_grad()
@@ -158,11 +180,10 @@ def _trained(
     return net.eval()
 
 
-def _accuracy(model: Model, code: dict[str, int], names: list[str], said: list[str], right: np.ndarray) -> float:
-    answers = len(said) // len(TASKS)
-    task, subject, answer = (x.ravel() for x in np.indices((*right.shape, answers)))
-    just = answer == right[task, subject]
-    ids = _sentences(code, names, said, task, subject, np.zeros_like(task), answer, just)
+def _accuracy(model: Model, words: _Words, right: torch.Tensor) -> float:
+    shape = (*right.shape, words.said.shape[1])
+    task, subject, answer = (torch.from_numpy(x.ravel()) for x in np.indices(shape))
+    ids = words.sentences(task, subject, torch.zeros_like(task), answer, answer == right[task, subject])
     logits = model.run(ids[:, :-1], logits=True).logits
     assert logits is not None
     return float((logits[:, -1].argmax(dim=-1) == ids[:, -1]).float().mean())

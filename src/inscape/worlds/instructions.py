@@ -123,7 +123,7 @@ class Obedience:
 
 
 def obedience(
-    tones: int = 24, kinds: int = 4, words: int = 6, width: int = 48, steps: int = 250, seed: int = 0
+    tones: int = 24, kinds: int = 4, words: int = 6, width: int = 32, steps: int = 150, seed: int = 0
 ) -> Obedience:
     """Train the toy.
 
