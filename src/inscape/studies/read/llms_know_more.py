@@ -188,9 +188,9 @@ def _detect(
     for other, id, bar_ in (("prompt", "above-prompt", 0.05), (LOGPROB, "above-logprob", 0.03)):
         ranked = sorted(gains[other], key=lambda e: -e.value)
         why = "; ".join(f"{e.where['task']} {e.value:+.3f}" for e in ranked) + "."
-        name = TOKENS.get(other, f"the {other}")
-        run.claim(id, f"At the exact answer AUC is above that of the {name.removeprefix('the ')}, on the second best task",
-                  ranked[several - 1], bar_, why=f"By task: {why}")  # fmt: skip
+        name = "at the prompt's end" if other == "prompt" else f"of the {other}"
+        text = f"AUC at the exact answer is above that {name}, on the second best task"
+        run.claim(id, text, ranked[several - 1], bar_, why=f"By task: {why}")
     chance = np.mean([n.selected_scores[1:, 0] for n in nulls], axis=0) - 0.5
     off = Null.of("labels shuffled by group, mean over tasks", chance)
     run.claim("shuffled", "With labels shuffled by group AUC is one half",
@@ -392,5 +392,5 @@ def _answer(run: Run, model: Model) -> str:
         own = "is mostly the task's own" if by["transfer"].passed else "carries over"
         out += f"What a probe finds {own}: on another task AUC is {by['transfer'].value:.2f} lower. "
     return out + (
-        f"Among several samples the one that the probe prefers is right {by['prefers'].value:+.1%} as against one at random."
+        f"Among several samples the one that the probe prefers has {by['prefers'].value:+.1%} of accuracy against a random one."
     )
