@@ -392,5 +392,5 @@ def _answer(run: Run, model: Model) -> str:
         own = "is mostly the task's own" if by["transfer"].passed else "carries over"
         out += f"What a probe finds {own}: on another task AUC is {by['transfer'].value:.2f} lower. "
     return out + (
-        f"Among several samples the one that the probe prefers has {by['prefers'].value:+.1%} of accuracy against a random one."
+        f"Among several samples the probe's choice is {by['prefers'].value:+.1%} more often right than a random one."
     )
