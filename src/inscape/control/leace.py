@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy import linalg
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
@@ -33,6 +34,8 @@ from inscape.core.moments import Moments
 
 #: rows whose products are taken at once: their float64 copy stays in the cache
 CHUNK = 1024
+#: least reciprocal condition number of a covariance that is inverted by its triangular root
+RECIPROCAL = 1e-10
 
 
 class _Map(NamedTuple):
@@ -155,18 +158,27 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
         sums: _Sums = self.sums_
         n, mean = sums.x.n, sums.shift + sums.x.mean
         cross = (sums.cross - np.outer(sums.x.mean, sums.z_total)) / n
-        left_of = right_of = np.eye(len(mean))
-        if self.method == "leace":
-            w, v = np.linalg.eigh(sums.x.scatter / n)
-            # directions below rounding hold no data; erasing in them would divide by noise
-            keep = w > len(w) * np.finfo(np.float64).eps * max(float(w[-1]), 0.0)
-            v, root = v[:, keep], np.sqrt(w[keep])
-            cross, left_of, right_of = (v.T @ cross) / root[:, None], v * root, (v / root).T
-        u, size, _ = np.linalg.svd(cross, full_matrices=False)
         # a cross-covariance of rounding error alone erases nothing
-        floor = max(self.tol * float(size.max(initial=0.0)), 1e-12 * float(np.sqrt(sums.z_square / n)))
-        u = u[:, size > floor]
-        return _Map(mean, left_of @ u, u.T @ right_of)
+        least = 1e-12 * float(np.sqrt(sums.z_square / n))
+        if self.method == "orth":
+            u = self._kept(cross, least)
+            return _Map(mean, u, u.T)
+        covariance = sums.x.scatter / n
+        lower = _triangular_root(covariance)
+        if lower is not None:
+            u = self._kept(linalg.solve_triangular(lower, cross, lower=True), least)
+            return _Map(mean, lower @ u, linalg.solve_triangular(lower, u, lower=True, trans=1).T)
+        w, v = np.linalg.eigh(covariance)
+        # directions below rounding hold no data; erasing in them would divide by noise
+        keep = w > len(w) * np.finfo(np.float64).eps * max(float(w[-1]), 0.0)
+        v, root = v[:, keep], np.sqrt(w[keep])
+        u = self._kept((v.T @ cross) / root[:, None], least)
+        return _Map(mean, (v * root) @ u, ((v / root) @ u).T)
+
+    def _kept(self, whitened: np.ndarray, least: float) -> np.ndarray:
+        """An orthonormal basis of the columns of the whitened cross-covariance, without what is rounding."""
+        u, size, _ = np.linalg.svd(whitened, full_matrices=False)
+        return u[:, size > max(self.tol * float(size.max(initial=0.0)), least)]
 
     def _solved(self) -> _Map:
         check_is_fitted(self, "sums_")
@@ -181,7 +193,7 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
 
     @property
     def proj_left_(self) -> Float[np.ndarray, "d r"]:
-        """W⁺ U, with U an orthonormal basis of what is erased in the whitened space."""
+        """W⁺ U, with U an orthonormal basis of what is erased in the whitened space; any whitening W gives one product."""
         return self._solved().left
 
     @property
@@ -231,6 +243,18 @@ class OracleLeace(BaseEstimator):
         rows = validate_data(self, to_numpy(X), reset=False, dtype=[np.float64, np.float32])
         z, _ = _columns(y, self.classes_)
         return like(rows - (z - self.mean_z_) @ self.coef_.T, X)
+
+
+def _triangular_root(covariance: np.ndarray) -> np.ndarray | None:
+    """L with L Lᵀ the covariance, or None where it is too near to singular for its inverse to be trusted.
+
+    Any W with Wᵀ W = Σ⁻¹ whitens and gives the same eraser; L⁻¹ costs a fraction of an eigendecomposition.
+    """
+    lower, failed = linalg.lapack.dpotrf(covariance, lower=1, clean=1)
+    if failed:
+        return None
+    reciprocal, _ = linalg.lapack.dpocon(lower, float(np.abs(covariance).sum(axis=0).max()), uplo="L")
+    return lower if reciprocal > RECIPROCAL else None
 
 
 def _same_length(caller: str, x: np.ndarray, z: np.ndarray) -> None:
