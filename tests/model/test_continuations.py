@@ -99,6 +99,23 @@ def test_an_edit_may_hold_a_value_for_each_row(model):
     assert [s.ids.tolist() for s in all_[1]] != [s.ids.tolist() for s in plain[1]]
 
 
+@pytest.mark.parametrize(
+    "scope", [Scope("resid_post.1", "last", "prompt"), Scope("resid_post.1"), Scope("embed", (1,))]
+)
+def test_greedy_samples_under_edits_are_those_of_each_edit_alone(model, scope):
+    """Where nothing before the prompt's last token is edited, what comes before it is read once for all samples."""
+    v = torch.stack([k * torch.linspace(-1, 1, D).sin() for k in (0.0, 3.0, -3.0)])
+    found = continuations(model, TEXTS, 5, samples=3, edits=lambda rows: [Add(scope, v.repeat(len(rows), 1)[:, None])])
+    seen = set()
+    for k in range(3):
+        alone = continuations(model, TEXTS, 5, edits=[Add(scope, v[k])])
+        for several, (one,) in zip(found, alone, strict=True):
+            assert several[k].ids.tolist() == one.ids.tolist()
+            assert several[k].logprobs == pytest.approx(one.logprobs, abs=1e-4)
+            seen.add((k, tuple(one.ids.tolist())))
+    assert len({ids for _, ids in seen}) > len(TEXTS)  # the edits do change what is said
+
+
 def test_nothing_is_left_behind_and_progress_is_told(model):
     hooks, done = live_hooks(model.net), []
     continuations(model, TEXTS, 2, advance=done.append)

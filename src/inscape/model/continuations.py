@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inscape.core.edit import Edit
+from inscape.core.edit import Edit, Scope
 from inscape.core.errors import ModelError
 from inscape.core.rng import torch_generator
 from inscape.model.hooks import Pass, hooked
@@ -73,7 +73,7 @@ def continuations(
         model: a causal language model with a head.
         prompts: texts.
         max_new_tokens: at most so many tokens each.
-        samples: continuations of each prompt; greedy ones are all alike, so more than one needs a temperature.
+        samples: continuations of each prompt; greedy ones are all alike, so more than one needs a temperature or edits.
         temperature: 0 takes the likeliest token.
         seed: of the uniform numbers.
         stop: characters; a token that holds one of them is the last. The model's own end token always ends.
@@ -88,7 +88,7 @@ def continuations(
         ModelError: the model cannot generate, or a prompt leaves no room for what is asked.
         ValueError: several greedy samples, or numbers below 1.
     """
-    _check(model, samples, temperature, max_new_tokens)
+    _check(model, samples, temperature if not edits else 1.0, max_new_tokens)
     tokens = model.tokenize(list(prompts))
     longest, limit = max((len(t) for t in tokens), default=0), model.max_positions
     if limit is not None and longest + max_new_tokens > limit:
@@ -137,6 +137,11 @@ def _ends(model: Model, stop: str) -> Tensor:
     return out.to(model.device)
 
 
+def _late(scope: Scope) -> bool:
+    """Whether an edit of this scope leaves everything before the prompt's last token alone."""
+    return scope.phase == "generated" or scope.positions == "last"
+
+
 @dataclass
 class _Loop:
     """One batch being continued; its rows are the samples of one prompt after those of another."""
@@ -154,9 +159,10 @@ class _Loop:
         rows = torch.arange(len(ids) * self.samples)  # those still going on
         found: list[list[tuple[int, float, float]]] = [[] for _ in rows]
         ended = [False] * len(rows)
-        if planned and self.samples > 1:
+        late = bool(planned) and all(_late(e.scope) for e in self.edits) and ids.shape[1] > 1
+        if planned and not late:
             ids = ids.repeat_interleave(self.samples, dim=0)  # an edit may hold one value for each row
-        state = Pass(len(ids))
+        state = Pass(len(ids), width=ids.shape[1])
 
         def begin(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             state.step((args[0] if args else kwargs["hidden_states"]).shape[1])
@@ -166,10 +172,13 @@ class _Loop:
         try:
             model.net.eval()
             with torch.no_grad(), hooked(model.atlas, state, [], planned, stop=False):
-                cache, logits = self._step(ids, None)
+                cache, logits = self._step(ids[:, :-1] if late else ids, None)
                 if len(ids) < len(rows):
                     cache.batch_repeat_interleave(self.samples)
                     logits = logits.repeat_interleave(self.samples, dim=0)
+                state.size = len(rows)
+                if late:  # no edit acts before the prompt's last token, so what comes before it was read once
+                    cache, logits = self._step(ids[:, -1:].repeat_interleave(self.samples, dim=0), cache)
                 for step in range(count):
                     token, logprob, most = self._draw(logits, rows, step)
                     kinds = self.ends[token]

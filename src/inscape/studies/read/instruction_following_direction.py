@@ -84,7 +84,7 @@ class Config:
     sites: str = field(default="resid_post.2::3", metadata={"help": "sites a probe may choose from"})
     folds: int = field(default=5, metadata={"help": "folds of whole tasks"})
     shuffles: int = field(default=5, metadata={"help": "label shuffles of the null"})
-    steered: int = field(default=40, metadata={"help": "failures that are answered again"})
+    steered: int = field(default=30, metadata={"help": "failures that are answered again; half as many to choose with"})
     draws: int = field(default=20, metadata={"help": "random directions"})
     steer_at: tuple[str, ...] = field(
         default=("resid_post.11", "resid_post.17", "resid_post.23"), metadata={"help": "sites tried on other tasks"}
@@ -301,15 +301,14 @@ def _steer(
 
     def again(which: np.ndarray, directions: np.ndarray, site: str) -> list[list[Continuation]]:
         """Each failure answered under each direction, failures × directions."""
-        prompts = [texts[i] for i in which for _ in directions]
 
         def edits(numbers: np.ndarray) -> list[Edit]:
-            v = torch.from_numpy(directions[numbers % len(directions)].astype(np.float32))[:, None]
+            v = torch.from_numpy(np.tile(directions, (len(numbers), 1)).astype(np.float32))[:, None]
             return [Add(Scope(site, "last", "prompt"), v), Add(Scope(site, phase="generated"), v)]
 
-        with run.progress("answer again", total=len(prompts), unit="answers") as bar:
-            flat = continuations(model, prompts, config.tokens, stop=config.stop, edits=edits, advance=bar.advance)
-        return [[m[0] for m in flat[i : i + len(directions)]] for i in range(0, len(flat), len(directions))]
+        with run.progress("answer again", total=len(which), unit="prompts") as bar:
+            return continuations(model, [texts[i] for i in which], config.tokens, samples=len(directions),
+                                 stop=config.stop, edits=edits, advance=bar.advance)  # fmt: skip
 
     def success(which: np.ndarray, out: list[list[Continuation]]) -> np.ndarray:
         frame = answered.frame.iloc[which]
