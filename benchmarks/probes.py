@@ -141,8 +141,8 @@ def _path() -> dict[str, object]:
     seconds, loop_seconds = median(ours) * SITES, median(theirs[best]) * SITES
     fits = median(bare[min(bare, key=lambda solver: median(bare[solver]))]) * SITES
     note = (
-        f"k = 1 … {max(SIZES)} at {SITES} sites, n = {ROWS}, {NEURONS} neurons ranked by class-mean difference; medians of "
-        f"{ROUNDS} rounds in turn, ours from four sites and the loop from one, both multiplied up; the loop with {best}, "
+        f"k = 1 … {max(SIZES)} at {SITES} sites, n = {ROWS}, {NEURONS} neurons ranked by class-mean difference; medians "
+        f"of {ROUNDS} rounds in turn, ours from four sites and the loop from one, both multiplied up; the loop with {best}, "
         f"the faster solver; without its rankings the loop would take {fits:.0f} s, {fits / seconds:.1f} × ours with its "
         f"own; log-odds differ by at most {worst:.1g}"
     )

@@ -6,9 +6,29 @@ import pytest
 from inscape.core.errors import DataError
 from inscape.data.card import DatasetCard, read_card
 from inscape.data.load import SETS, available, load
-from inscape.data.sets import cities, emotions, haystack, library_code, library_text, people, reviews, templated_sentiment
+from inscape.data.sets import (
+    cities,
+    emotions,
+    haystack,
+    library_code,
+    library_text,
+    people,
+    reviews,
+    sentence_tasks,
+    templated_sentiment,
+)
 
-NAMES = ("cities", "emotions", "haystack", "library-code", "library-text", "people", "reviews", "templated-sentiment")
+NAMES = (
+    "cities",
+    "emotions",
+    "haystack",
+    "library-code",
+    "library-text",
+    "people",
+    "reviews",
+    "sentence-tasks",
+    "templated-sentiment",
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +46,20 @@ def test_every_set_has_a_whole_card():
         assert card.to_dict()["columns"]
 
 
-@pytest.mark.parametrize("module", [cities, emotions, haystack, library_code, library_text, people, reviews, templated_sentiment])
+MODULES = [
+    cities,
+    emotions,
+    haystack,
+    library_code,
+    library_text,
+    people,
+    reviews,
+    sentence_tasks,
+    templated_sentiment,
+]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_the_card_read_is_the_card_imported(module):
     assert available()[module.CARD.name] == module.CARD
     assert module.load(limit=3).card == module.CARD
@@ -196,3 +229,15 @@ def test_the_haystack_has_each_feature_in_question_at_a_word_or_a_text(sets):
     assert word["text"].split()[-1] == word["text"][word["word_start"] : word["word_end"]]
     sentences = e.frame[(e.frame["feature"] == "text") & (e.frame["value"] != "Python")]
     assert set(sentences.groupby("lexeme")["value"].nunique()) == {5}
+
+
+def test_sentence_tasks_have_every_label_in_each_group(sets):
+    e = sets["sentence-tasks"]
+    tasks = e.frame.groupby("task")
+    assert len(tasks) == 10
+    for _, part in tasks:
+        labels = part["value"].nunique()
+        assert (part.groupby("lexeme")["value"].nunique() >= min(labels, 2)).mean() > 0.9
+        assert len(part) >= 190
+    shifted = e.frame[e.frame["task"] == "bigram shift"]
+    assert sorted(shifted["text"].iloc[0].lower()) == sorted(shifted["text"].iloc[1].lower())

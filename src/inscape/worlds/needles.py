@@ -2,7 +2,7 @@
 
 Five made-up languages have words of their own. The embeddings of the words of three of them share a direction each, and the
 first block's MLP has a neuron for each whose gate and value read it: it is large on that language and near zero elsewhere.
-Nothing else reads or writes those directions; everything else is as the architecture's own initialisation draws it. What must then
+Nothing else reads or writes those directions; the rest is as the architecture's own initialisation draws it. What must then
 hold: those neurons tell their languages at k = 1, and the other two languages have none; a fresh copy has none at all.
 
 Cost: nothing is trained.

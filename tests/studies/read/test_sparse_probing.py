@@ -59,8 +59,8 @@ def test_settings_and_data_that_cannot_be_asked_are_refused(tmp_path):
     with pytest.raises(StudyError, match="goes with no other model or data: give both"):
         run_study("sparse-probing", "tiny", out=tmp_path / "r", data="cities")
     with pytest.raises(StudyError, match="sizes must hold 1 and 16"):
-        run_study("sparse-probing", "tiny", out=tmp_path / "r", settings={"sizes": "1,2"})
+        run_study("sparse-probing", "tiny", out=tmp_path / "b", settings={"sizes": "1,2"})
     with pytest.raises(StudyError, match="folds must be at least 2"):
-        run_study("sparse-probing", "tiny", out=tmp_path / "r", settings={"folds": "1"})
+        run_study("sparse-probing", "tiny", out=tmp_path / "c", settings={"folds": "1"})
     with pytest.raises(StudyError, match="has no column 'feature'"):
-        run_study("sparse-probing", "small", out=tmp_path / "r", data="cities")
+        run_study("sparse-probing", "small", out=tmp_path / "d", data="cities")

@@ -281,7 +281,8 @@ def _claims(run: Run, features: list[Feature]) -> None:
     why = "; ".join(f"{f.name} {e.value:.2f} (random {np.median(f.found.random):.2f}, shuffled {e.null.mean:.2f})"
                     for f, e in zip(texts, rows, strict=True) if e.null is not None)  # fmt: skip
     count = Evidence("text features with a neuron of their own", sum(passed), (min(ends), max(ends)),
-                     Null.of("shuffled labels", [float(c) for c in chance]), n=sum(len(f.y) for f in texts), unit="features")  # fmt: skip
+                     Null.of("shuffled labels", [float(c) for c in chance]), n=sum(len(f.y) for f in texts),
+                     unit="features")  # fmt: skip
     run.claim("neurons", "Features of texts have single neurons that tell them, where random neurons and shuffled labels do "
               "not", count, 3, why=f"A feature counts from 0.8 on, with random neurons at most 0.6 and shuffled labels at "
               f"most 0.55. The interval counts the ends of the features' own. {why}.")  # fmt: skip

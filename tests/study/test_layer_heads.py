@@ -1,0 +1,62 @@
+"""Fine-tuning under two heads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from inscape.study.layer_heads import Head, fine_tune
+from inscape.worlds.scrambler import scrambler
+
+
+@pytest.fixture(scope="module")
+def task():
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(12)]
+    texts = [" ".join(rng.choice(words, size=5)) for _ in range(60)]
+    y = np.array([int("w0" in t.split() or "w3" in t.split()) for t in texts])
+    return scrambler(texts, blocks=2, width=32), texts, y
+
+
+def tuned(task, mix, **more):
+    model, texts, y = task
+    options = {"steps": 30, "rate": 1e-3, **more}
+    return fine_tune(model, texts, y, np.arange(45), np.arange(45, 60), mix=mix, **options)
+
+
+def test_the_loss_falls_under_both_heads_and_the_model_stays_as_it_was(task):
+    before = task[0].weights_hash
+    for mix in (False, True):
+        found = tuned(task, mix)
+        assert found.loss[-5:].mean() < 0.7 * found.loss[:3].mean()
+        assert found.gradient.shape == (2,)
+        assert (found.gradient > 0).all()
+        assert found.steps_to(found.loss[0] * 0.9) <= 30
+        assert found.steps_to(-1.0) == 31
+        assert set(found.pruned) == {0.5, 0.8}
+    task[0]._hash = None
+    assert task[0].weights_hash == before
+
+
+def test_both_heads_start_alike_and_only_one_of_them_mixes(task):
+    last, mix = tuned(task, False, steps=5), tuned(task, True, steps=5)
+    assert np.allclose(last.mix, 1 / 3)
+    assert not np.allclose(mix.mix, 1 / 3, atol=1e-6)
+    assert mix.mix.sum() == pytest.approx(1.0)
+    again = tuned(task, True, steps=5)
+    assert np.allclose(mix.loss, again.loss, atol=1e-6)
+
+
+def test_pruning_everything_leaves_one_answer(task):
+    found = tuned(task, False, steps=3, prune=(0.999,))
+    assert len(set(found.pruned[0.999].tolist())) <= 2
+
+
+def test_a_mix_of_equal_layers_is_the_layer_itself():
+    states = [torch.ones(2, 3, 4) for _ in range(3)]
+    keep = torch.tensor([[True, True, False], [True, False, False]])
+    torch.manual_seed(0)
+    mix, last = Head(3, 4, 2, True), Head(3, 4, 2, False)
+    last.load_state_dict(mix.state_dict())
+    assert torch.allclose(mix(states, keep), last(states, keep), atol=1e-6)
