@@ -61,7 +61,8 @@ def test_one_layer_numpy_and_no_targets():
     assert np.isnan(read.kl).all()
     assert np.isnan(read.surprisal).all()
     assert (read.rank == -1).all()
-    assert ((read.confidence >= 0) & (read.confidence < 1)).all()
+    assert (read.confidence >= 0).all()
+    assert np.allclose(read.confidence, read.log_probs[:, 0] - read.log_probs[:, 1])
 
 
 @settings(max_examples=25, deadline=None)
@@ -119,6 +120,9 @@ def test_the_threshold_chosen_is_the_cheapest_that_keeps_enough():
     assert found.kept.mean() >= 0.95
     assert found.layer.mean() <= settled.mean()
     assert threshold_for(confidence, tokens, final + 1, 0.95) == float("inf")
+    # a lens that is sure of everything in another unit is given thresholds of its own
+    same = early_exit(1e3 + confidence, tokens, final, threshold_for(1e3 + confidence, tokens, final, 0.95))
+    assert same.layer.mean() == found.layer.mean()
     with pytest.raises(ValueError, match=r"retention must be in \(0, 1\], got 2.0"):
         threshold_for(confidence, tokens, final, 2.0)
 

@@ -7,7 +7,8 @@
 A threshold is a choice, so it is made on some rows (`threshold_for`) and judged on others (`early_exit`).
 
 Cost: linear in layers × rows × thresholds.
-Reference: Din et al. (2023), arXiv:2303.09435, §4 and §5; Schuster et al. (2022), arXiv:2207.07061, for the confidence.
+Reference: Din et al. (2023), arXiv:2303.09435, §4 and §5; Schuster et al. (2022), arXiv:2207.07061, where confidence is
+a difference of probabilities.
 """
 
 from __future__ import annotations
@@ -85,6 +86,12 @@ def exit_curve(
     return np.array([[e.layer.mean(), e.kept.mean()] for e in exits])
 
 
+def spread(confidence: Float[np.ndarray, "layers n"], count: int = 100) -> Float[np.ndarray, " t"]:
+    """Thresholds at equal shares of the finite confidences: lenses differ in how sure they are of themselves."""
+    finite = confidence[np.isfinite(confidence)]
+    return np.unique(np.quantile(finite, np.linspace(0, 1, count + 1), method="lower"))
+
+
 def threshold_for(
     confidence: Float[np.ndarray, "layers n"],
     tokens: Int[np.ndarray, "layers n"],
@@ -99,7 +106,7 @@ def threshold_for(
         tokens: as for `early_exit`.
         final: the network's own tokens.
         retention: share of rows that must keep theirs, in (0, 1].
-        grid: thresholds tried; 0 … 1 in hundredths by default, then never.
+        grid: thresholds tried; by default the hundredths of the finite confidences.
 
     Returns:
         A threshold; infinite (every row leaves at the last layer) where none keeps enough.
@@ -109,7 +116,7 @@ def threshold_for(
     """
     if not 0 < retention <= 1:
         raise ValueError(f"threshold_for: retention must be in (0, 1], got {retention}")
-    tried = np.linspace(0, 1, 101) if grid is None else grid
+    tried = spread(confidence) if grid is None else grid
     curve = exit_curve(confidence, tokens, final, tried)
     enough = curve[:, 1] >= retention
     return float(tried[enough][curve[enough, 0].argmin()]) if enough.any() else float("inf")

@@ -45,9 +45,11 @@ class Reading(NamedTuple):
 
     @property
     def confidence(self) -> np.ndarray:
-        """Probability of the most likely entry less that of the next: what early exit goes by."""
-        p = np.exp(self.log_probs[..., :2])
-        return p[..., 0] - p[..., 1]
+        """How far the most likely entry is ahead of the next, in nats: what early exit goes by; k must be 2 or more.
+
+        A difference of probabilities would say 1 of all states that are surer than float32 can tell.
+        """
+        return self.log_probs[..., 0] - self.log_probs[..., 1]
 
 
 def logit_lens(

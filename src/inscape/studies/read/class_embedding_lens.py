@@ -77,10 +77,10 @@ class Config:
     seeds: int = field(default=3, metadata={"help": "networks trained"})
     blocks: int = field(default=6, metadata={"help": "of each"})
     width: int = field(default=64, metadata={"help": "of the residual stream"})
-    steps: int = field(default=1000, metadata={"help": "of training"})
+    steps: int = field(default=800, metadata={"help": "of training"})
     rate: float = field(default=3e-3, metadata={"help": "of learning, at most"})
     clutter: int = field(default=8, metadata={"help": "cells with a piece of another digit"})
-    images: int = field(default=600, metadata={"help": "pictures judged, and as many to choose on"})
+    images: int = field(default=400, metadata={"help": "pictures judged, and as many to choose on"})
     share: float = field(default=0.25, metadata={"help": "share of the tokens taken away"})
     draws: int = field(default=10, metadata={"help": "random orders, and random class matrices"})
 

@@ -9,7 +9,7 @@ stands for all their pieces in a text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -33,7 +33,7 @@ from inscape.read.logit_lens import logit_lens
 from inscape.read.patchscopes import patchscope
 from inscape.study.card import Card
 from inscape.study.frames import SHUFFLED, by_layer, layer_of
-from inscape.study.pieces import Ids, WordPieces, ids, last_states, of_lexicon, of_texts, tokens
+from inscape.study.pieces import Context, Ids, WordPieces, ids, last_states, of_lexicon, of_texts, tokens
 from inscape.study.run import Run
 from inscape.study.shares import Shares, bars
 from inscape.study.shortcuts import stream
@@ -76,10 +76,10 @@ class Config:
     model: str = field(default="smollm2-135m", metadata={"help": "a causal language model, or 'lexicon-world'"})
     data: str = field(default="reviews", metadata={"help": "texts that words and contexts come from"})
     more: str = field(default="library-text", metadata={"help": "further texts, or 'none'"})
-    words: int = field(default=1500, metadata={"help": "words of each kind, at most"})
-    asked: int = field(default=160, metadata={"help": "cut words that are looked for"})
-    every: int = field(default=3, metadata={"help": "Patchscopes looks at every so manyth layer"})
-    inserted: int = field(default=200, metadata={"help": "words of several tokens that get an embedding"})
+    words: int = field(default=800, metadata={"help": "words of each kind, at most"})
+    asked: int = field(default=120, metadata={"help": "cut words that are looked for"})
+    every: int = field(default=4, metadata={"help": "Patchscopes looks at every so manyth layer"})
+    inserted: int = field(default=120, metadata={"help": "words of several tokens that get an embedding"})
     before: str = field(
         default="One more word:", metadata={"help": "what stands before a word on its own; may be empty"}
     )
@@ -154,12 +154,13 @@ def _tell(config: Config, run: Run, model: Model, words: WordPieces, before: Ids
 
 def _patched(config: Config, model: Model) -> tuple[list[int], int]:
     """The prompt that repeats a word, and where the word stands."""
-    head, tail = (ids(model.tokenizer, part) for part in config.repeat.split("{}"))
-    filler = tail[0]
-    return [*head, filler, *tail], len(head)
+    start, end = config.repeat.split("{}")
+    # the space before a word is part of its token
+    head, tail = ids(model.tokenizer, start.rstrip()), ids(model.tokenizer, end)
+    return [*head, tail[0], *tail], len(head)
 
 
-def asker(model: Model, prompt: Sequence[int], place: int):
+def asker(model: Model, prompt: Sequence[int], place: int) -> Callable[[Tensor], Tensor]:
     """A callable that puts states in place of one input embedding of a prompt and gives the logits after it."""
     row = torch.tensor([list(prompt)])
 
@@ -228,7 +229,7 @@ def _claim_peak(run: Run, found: np.ndarray, other: np.ndarray, sites: Sequence[
     ones = np.ones(n)
     null = Null.of("another word, any layer", other.mean(axis=1))
     rise = shares.evidence("found inside − at the better end", best - ends, ones, null, unit="share")
-    run.claim("inside", "Cut words are found more often inside the stack than at either end of it", rise, 1e-9,
+    run.claim("inside", "Cut words are found more often inside the stack than at either end of it", rise, 0.01,
               why=f"Best after block {' and '.join(str(x) for x in dict.fromkeys(layers))}: {best.mean():.2f} found; "
               f"{ends.mean():.2f} at the better end.")  # fmt: skip
     # as if one of the words had been found by chance, where none was
@@ -256,7 +257,6 @@ def _cut(config: Config, run: Run, model: Model, words: WordPieces, before: Ids,
             t, last = torch.arange(batch.inputs["input_ids"].shape[1])[None], batch.lengths[:, None] - 1
             pieces = torch.tensor([len(r) for r in words.split[i : i + 40]])[:, None]
             earlier = (t < last) & (t > last - pieces)
-            # a word that begins a text keeps its first piece to look at, for a query must look somewhere
             with attention_knockout(model, layers, t == last, earlier):
                 states.append(model.run(batch, peak, at=last)[peak][:, 0].float())
         kept = patchscope(ask, torch.cat(states), k=1).tokens[:, 0] == whole
@@ -334,7 +334,7 @@ def _put_back(config: Config, run: Run, model: Model, words: WordPieces, before:
               f"{loss['mean of the pieces'].mean():.2f}; all pieces {loss['all pieces'].mean():.2f}.")  # fmt: skip
 
 
-def _loss(model: Model, contexts: Sequence, x: Tensor | None, pieces: Sequence[Ids] = ()) -> np.ndarray:
+def _loss(model: Model, contexts: Sequence[Context], x: Tensor | None, pieces: Sequence[Ids] = ()) -> np.ndarray:
     """Mean loss on the tokens after a word, whose place holds one made embedding, or its own pieces."""
     out = np.empty(len(contexts))
     for i, c in enumerate(contexts):
