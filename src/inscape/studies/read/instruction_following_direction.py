@@ -64,6 +64,10 @@ CARD = Card(
     "and phrasing; steering lifts success above the 95 % point of random directions, perplexity up by less than 10 %. AUC "
     "with kinds held out is reported.",
     group_note="A group is a task (a topic), with all its instructions and phrasings; then a kind of instruction.",
+    negative="Steering does not help SmolLM2-135M (seed 0, small, failures of all kinds): 2.5 % of 40 failures become "
+    "successes along the direction, 3.8 % along random ones, 7.5 % against it; perplexity rises by 5 %. AUC, whole kinds "
+    "held out, is 0.37. Three of the five instructions are followed hardly ever, and most failures were theirs; kinds "
+    "followed less than a tenth of the time have been left out of steering since.",
     minutes={"tiny": 0.3, "small": 7, "full": 60},
     figure="layers",
 )
@@ -85,9 +89,11 @@ class Config:
     folds: int = field(default=5, metadata={"help": "folds of whole tasks"})
     shuffles: int = field(default=5, metadata={"help": "label shuffles of the null"})
     steered: int = field(default=30, metadata={"help": "failures that are answered again; half as many to choose with"})
+    able: float = field(default=0.1, metadata={"help": "least success of a kind, on other tasks, for it to be steered"})
     draws: int = field(default=20, metadata={"help": "random directions"})
     steer_at: tuple[str, ...] = field(
-        default=("resid_post.11", "resid_post.17", "resid_post.23"), metadata={"help": "sites tried on other tasks"}
+        default=("resid_post.11", "resid_post.17", "resid_post.23"),
+        metadata={"help": "those of the sites tried on other tasks"},
     )
     guard: float = field(default=1.1, metadata={"help": "how many times perplexity may be its own in what is chosen"})
     strengths: tuple[float, ...] = field(
@@ -285,15 +291,18 @@ def _steer(
     kind, groups = answered.frame["kind"].astype(str).to_numpy(), group_codes(answered.groups())
     (train, test), _ = group_folds(groups, 2, rng=run.rng("halves"))
     y, along = right.astype(np.int64), {}
-    for site in (str(s) for s in model.select(list(config.steer_at))):
-        rows = within(every[f"{site}{AT}first"] if f"{site}{AT}first" in every else _first(model, answered, site), kind)
+    for site in config.steer_at:
+        rows = within(every[f"{site}{AT}first"], kind)
         d = LogisticProbe(CS, tol=1e-4).fit(rows[train], y[train], groups=groups[train]).direction_
         means = [rows[train][y[train] == c].mean(axis=0) for c in (0, 1)]
         along[site] = float(abs((means[1] - means[0]) @ d)) * d
+    # an instruction that is never followed cannot be what the direction is about, and no push will teach it
+    able = np.isin(kind, [k for k in np.unique(kind) if y[train][kind[train] == k].mean() >= config.able])
     rng = run.rng("random directions")
     noise = rng.normal(size=(config.draws, len(d)))
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    failed = {name: rng.permutation(part[y[part] == 0]) for name, part in (("train", train), ("test", test))}
+    halves = (("train", train), ("test", test))
+    failed = {name: rng.permutation(part[(y[part] == 0) & able[part]]) for name, part in halves}
     known, asked = failed["train"][: config.steered // 2], failed["test"][: config.steered]
     if not len(known) or not len(asked):
         run.warn("There are too few failures to steer.")
@@ -330,19 +339,15 @@ def _steer(
             after = costs(known, [several[k] for several in tried])
             ratio = float(np.exp(after[:, 0].sum() / after[:, 1].sum() - base[:, 0].sum() / base[:, 1].sum()))
             grid.append({"site": site, "strength": strength, "success": lifts[:, k].mean(), "perplexity, times": ratio})
-    caption = "Sites and strengths tried on failures of the tasks that the direction was found on."
-    run.table("strengths", pd.DataFrame(grid), caption)
+    run.table("strengths", pd.DataFrame(grid), "Tried on failures of the tasks that the direction was found on.")
     best = max([g for g in grid if g["perplexity, times"] < config.guard] or grid, key=lambda g: g["success"])
     site, strength = str(best["site"]), float(best["strength"])
     d = strength * along[site]
     out = again(asked, np.concatenate([d[None], np.linalg.norm(d) * noise, -d[None]]), site)
     lift, shares = success(asked, out), Shares(groups[asked], run.rng("steered"))
     ones, random = np.ones(len(asked)), lift[:, 1:-1].mean(axis=0)
-    parts = {
-        "along the direction": lift[:, 0],
-        "random directions": lift[:, 1:-1].mean(axis=1),
-        "against it": lift[:, -1],
-    }
+    parts = {"along the direction": lift[:, 0], "random directions": lift[:, 1:-1].mean(axis=1)}
+    parts["against it"] = lift[:, -1]
     null = {"kind": "random directions of the same length", "unit": "share"}
     shown = [shares.evidence("failures that become successes", p, ones, draws=random, where={"moved": name}, **null)
              for name, p in parts.items()]  # fmt: skip
@@ -368,10 +373,6 @@ def _steer(
                     Null.of("a random direction", [chance]), n=len(asked), unit="share", direction="lower")  # fmt: skip
     run.claim("perplexity", "and the answers are no worse text", rise, 0.1, "at most",
               why="Of the new answers against the old ones, under the model as it is.")  # fmt: skip
-
-
-def _first(model: Model, answered: Examples, site: str) -> np.ndarray:
-    return harvest(model, answered, site, at="span:first").matrix(site)
 
 
 def _joined(head: Tokens, made: Continuation) -> Tokens:
