@@ -61,6 +61,11 @@ def test_singular_vectors_give_the_map_back():
         u, s, v = found.svd(token)
         assert torch.allclose((u * s) @ v, matrix.double(), atol=1e-9)
         assert 1 <= stable_rank(s) <= len(s)
+    u, s, v = found.leading(3)
+    exact = found.svd()
+    assert torch.allclose(s, exact[1], atol=1e-6 * float(s[0]))
+    assert torch.allclose((u.T @ exact[0][:, :3]).abs(), torch.eye(3, dtype=torch.float64), atol=1e-6)
+    assert torch.allclose((v @ exact[2][:3].T).abs(), torch.eye(3, dtype=torch.float64), atol=1e-6)
 
 
 def test_no_token_depends_on_a_later_one():

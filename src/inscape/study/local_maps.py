@@ -61,11 +61,11 @@ def mapped(model: Model, tokens: Tokens, top: int = 10, vectors: int = 3) -> Map
     """
     found = local_map(model, tokens)
     readout = Readout.of(model)
-    u, s, v = found.svd()
-    said = [_either_sign(readout.scores(x.to(found.output.dtype)), top) for x in u.T[:vectors]]
+    u, s, v = found.leading(vectors)
+    said = [_either_sign(readout.scores(x.to(found.output.dtype)), top) for x in u.T]
     weight = model.net.get_input_embeddings().weight.detach()
     d = found.inputs.shape[1]
-    read = [_nearest(x[-d:].to(weight.dtype), weight, top) for x in v[:vectors]]
+    read = [_nearest(x[-d:].to(weight.dtype), weight, top) for x in v]
     last = torch.linalg.svdvals(found.jacobians[:, -1].double())
     with torch.no_grad():
         predicted = int(readout.scores(found.output).argmax())

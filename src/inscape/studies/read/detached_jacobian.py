@@ -82,8 +82,8 @@ class Config:
     )
     top: int = field(default=10, metadata={"help": "tokens that a singular vector decodes to, over both signs"})
     vectors: int = field(default=3, metadata={"help": "singular vectors that may name the token"})
-    looked_into: int = field(default=5, metadata={"help": "prompts whose maps are taken at several depths"})
-    depths: int = field(default=5, metadata={"help": "how many depths"})
+    looked_into: int = field(default=4, metadata={"help": "prompts whose maps are taken at several depths"})
+    depths: int = field(default=4, metadata={"help": "how many depths"})
     draws: int = field(default=10, metadata={"help": "random vectors beside each steered prompt"})
 
 
@@ -243,7 +243,7 @@ def _depths(
             ranks = []
             for prompt in tokens[: config.looked_into]:
                 here = local_map(net, prompt, f"resid_post.{layer}")
-                ranks.append(stable_rank(here.svd()[1]))
+                ranks.append(stable_rank(here.leading(1)[1]))
                 if layer == halfway and net is model:
                     kept.append(here)
             low, high = min(ranks), max(ranks)

@@ -1,0 +1,372 @@
+"""Are a model's logits for linked questions tied by one linear map, and does what it learns follow that map?
+
+The same made-up people are asked for their city, their country, their language and so on. The logits of one question's
+answers are mapped linearly to those of another, on some of the people, and scored by Pearson's r on others: for pairs that
+the world links, for pairs that it does not, with subjects shuffled, without the first principal component, and towards
+random tokens. The map's rows are read: does the row of a city peak at its country? Then the model is taught the cities of a
+few people and asked for their countries.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import torch
+
+from inscape.charts.bars import values_by_group
+from inscape.charts.distributions import by_class
+from inscape.core.errors import StudyError
+from inscape.core.evidence import Evidence, Null, table
+from inscape.core.intervals import percentile
+from inscape.core.nulls import p_value
+from inscape.core.ridge import ALPHAS
+from inscape.data.examples import Examples
+from inscape.data.load import load
+from inscape.model.model import Model
+from inscape.model.open import open
+from inscape.read.logit_map import LogitMap, column_pearson, fit_logit_map, without_first_component
+from inscape.study.card import Card
+from inscape.study.linked_questions import Question, answer_logits, each, pairs, people, questions
+from inscape.study.run import Run
+from inscape.worlds.relations import FOLLOWS, Relations, relations
+
+CARD = Card(
+    slug="logit-correlation",
+    title="Linear Correlation in LM's Compositional Generalization and Hallucination",
+    authors="Peng, An, Hao, Dong and Shang",
+    year=2025,
+    arxiv="2502.04520",
+    room="read",
+    claim="A language model's logits for questions whose answers imply each other are tied by a linear map; where the map "
+    "agrees with the world, what is taught about one question carries over to the other, and where it does not the model "
+    "hallucinates.",
+    reproduced="SmolLM2-135M-Instruct, 400 made-up people, twelve authored questions with nine linked pairs; ridge maps "
+    "between answers' logits scored on other people; the map from cities to countries read off; 40 people taught a city "
+    "each by a few steps on the MLPs' output weights, and asked for their country. The pairing with a base model, larger "
+    "vocabularies and the refit from input embeddings alone are not done here.",
+    controls=(
+        "pairs of questions that nothing links",
+        "subjects shuffled between the two questions",
+        "both sides without their first principal component",
+        "random tokens in place of the second question's answers",
+        "the map fitted on shuffled subjects, for what its rows say",
+        "other cities' rows, for what follows a city that was taught",
+    ),
+    bar="Linked pairs have a mean held-out Pearson's r of at least 0.5 and at least 0.2 above pairs that are not linked; "
+    "with subjects shuffled |r| is below 0.1. The map has the true country among a city's first five in at least 30 % of "
+    "the cities, one from shuffled subjects in at most 12 %. After teaching, countries rise at least twice as much where "
+    "the map is right as elsewhere.",
+    group_note="A group is a person; maps are fitted on some and scored on others. The people taught are of neither.",
+    minutes={"tiny": 0.3, "small": 6, "full": 90},
+    figure="pairs",
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of the study."""
+
+    model: str = field(
+        default="smollm2-135m", metadata={"help": "what to open; 'relations-world' is trained on the spot"}
+    )
+    data: str = field(
+        default="linked-questions", metadata={"help": "columns question, template, answer, links; text and group"}
+    )
+    subjects: int = field(default=400, metadata={"help": "made-up people"})
+    train: float = field(default=0.7, metadata={"help": "share of them that maps are fitted on"})
+    apart: int = field(default=9, metadata={"help": "pairs that are not linked"})
+    shuffles: int = field(default=10, metadata={"help": "maps fitted on shuffled subjects"})
+    hits: int = field(default=5, metadata={"help": "columns of a row that count as its first"})
+    source: str = field(default="city", metadata={"help": "question whose answers are taught"})
+    target: str = field(default="country", metadata={"help": "question that should follow"})
+    taught: int = field(default=40, metadata={"help": "people who are taught an answer; 0 to leave teaching out"})
+    steps: int = field(default=12, metadata={"help": "steps of teaching"})
+    rate: float = field(default=1e-3, metadata={"help": "their learning rate (Adam, on the MLPs' output weights)"})
+
+
+PRESETS = {
+    "tiny": Config(model="relations-world", data="relations-world", hits=1, apart=4, taught=12, steps=20, shuffles=5),
+    "small": Config(),
+    "full": Config(subjects=1000, shuffles=50, taught=60, steps=30),
+}
+
+LINKED, APART, SHUFFLED = "linked", "not linked", "subjects shuffled"
+NO_FIRST, OTHER = "without first component", "random tokens"
+
+
+def run(config: Config, run: Run) -> None:
+    """Ask, map, read the map, teach."""
+    model, found, everyone = _open(config, run)
+    names, pupils = everyone[: len(everyone) - config.taught], everyone[len(everyone) - config.taught :]
+    if model.certificate is not None:
+        run.certificate(model.certificate)
+    run.asked(f"Are the logits of {model.name} for linked questions tied by a linear map, and does learning follow it?")
+    linked, apart = pairs(found)
+    if not linked or not apart:
+        raise StudyError(
+            "The table needs questions that are linked and questions that are not; fill in the column links."
+        )
+    order = run.rng("apart").permutation(len(apart))[: config.apart]
+    chosen = linked + [apart[i] for i in np.sort(order)]
+    logits = {}
+    with run.progress("ask", total=len(found), unit="questions") as bar:
+        for name, question in found.items():
+            logits[name] = answer_logits(model, question, names)
+            bar.advance()
+    inside = np.arange(len(names)) < config.train * len(names)
+    scores = _score(config, run, model, found, names, logits, chosen, linked, inside)
+    _tie(config, run, scores)
+    if (config.source, config.target) in linked:
+        fitted = _rows(config, run, found, logits, inside)
+        if config.taught:
+            _teach(config, run, model, found, fitted, pupils)
+    run.answer(_answer(config, run, model, len(linked)))
+
+
+def _open(config: Config, run: Run) -> tuple[Model, dict[str, Question], list[str]]:
+    if "relations-world" in (config.model, config.data):
+        if config.model != config.data:
+            raise StudyError("'relations-world' goes with no other model or data: give it for both, or for neither.")
+        world = relations(seed=run.seed)
+        found = questions(world.model, _as_table(world))
+        return (
+            world.model,
+            found,
+            [str(s) for s in run.rng("people").permutation(world.examples.frame["subject"].unique())],
+        )
+    model = open(config.model)
+    return model, questions(model, load(config.data)), people(config.subjects + config.taught, rng=run.rng("people"))
+
+
+def _as_table(world: Relations) -> Examples:
+    """A toy world's relations as linked questions."""
+    frame = (
+        world.examples.frame[["relation", "template", "object"]].drop_duplicates().sort_values(["relation", "object"])
+    )
+    frame = frame.rename(columns={"relation": "question", "object": "answer"}).reset_index(drop=True)
+    frame["links"], frame["text"] = "", frame["answer"]
+    for to, of in FOLLOWS.items():
+        for row in np.flatnonzero(frame["question"] == of):
+            number = int(frame.loc[row, "answer"].removeprefix(of))
+            frame.loc[row, "links"] = f"{to}={to}{world.ties[to][number]}"
+    return load(frame, input="text", labels=["answer"], group="question")
+
+
+def _score(
+    config: Config,
+    run: Run,
+    model: Model,
+    found: dict[str, Question],
+    names: list[str],
+    logits: dict[str, np.ndarray],
+    chosen: list[tuple[str, str]],
+    linked: list[tuple[str, str]],
+    inside: np.ndarray,
+) -> pd.DataFrame:
+    """Held-out r of every pair under every condition, mean over the second question's answers."""
+    vocabulary = int(model.atlas.head.weight.shape[0])  # type: ignore[union-attr, operand, index]
+    rng, rows = run.rng("conditions"), []
+    random = each(
+        found, lambda q: answer_logits(model, q, names, rng.integers(vocabulary, size=min(len(q.tokens), 40)))
+    )
+    plain = {name: without_first_component(y, inside) for name, y in logits.items()}
+    for a, b in chosen:
+        kind = LINKED if (a, b) in linked else APART
+        conditions = {kind: (logits[a], logits[b]), NO_FIRST: (plain[a], plain[b]), OTHER: (logits[a], random[b])}
+        for name, (y1, y2) in conditions.items():
+            rows.append({"pair": f"{a} → {b}", "kind": kind, "condition": name, "draw": 0, "r": _r(y1, y2, inside)})
+        for k in range(config.shuffles):
+            order = rng.permutation(len(names))
+            rows.append({"pair": f"{a} → {b}", "kind": kind, "condition": SHUFFLED, "draw": k,
+                         "r": _r(logits[a][order], logits[b], inside)})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _r(y1: np.ndarray, y2: np.ndarray, inside: np.ndarray) -> float:
+    fitted = fit_logit_map(y1[inside], y2[inside], ALPHAS)
+    return float(column_pearson(y2[~inside], fitted(y1[~inside])).mean())
+
+
+def _tie(config: Config, run: Run, scores: pd.DataFrame) -> None:
+    """How tied linked pairs are, and the claims about it; pairs are drawn again for intervals."""
+    own = scores[scores["condition"].isin((LINKED, APART))]
+    linked, apart = (own.loc[own["kind"] == k, "r"].to_numpy() for k in (LINKED, APART))
+    mixed = scores[scores["condition"] == SHUFFLED]
+    null = mixed[mixed["kind"] == LINKED].groupby("draw")["r"].mean().to_numpy()
+    both = null - mixed[mixed["kind"] == APART].groupby("draw")["r"].mean().to_numpy()
+    rng = run.rng("tie")
+
+    def drawn(x: np.ndarray) -> np.ndarray:
+        return rng.choice(x, size=(1000, len(x))).mean(axis=1)
+
+    def evidence(name: str, value: float, ends: np.ndarray, null: np.ndarray) -> Evidence:
+        return Evidence(name, value, (float(ends[0]), float(ends[1])), Null.of(SHUFFLED, null), float(p_value(value, null)),
+                        n=len(linked), unit="Pearson's r")  # fmt: skip
+
+    tied = evidence("held-out r of linked pairs", float(linked.mean()), percentile(drawn(linked)), null)
+    run.claim("linked", "Logits of linked questions are tied", tied, 0.5)
+    gap = evidence("r, linked − not linked", float(linked.mean() - apart.mean()),
+                   percentile(drawn(linked) - drawn(apart)), both)  # fmt: skip
+    run.claim("above-apart", "More than those of questions that nothing links", gap, 0.2,
+              why=f"Pairs that are not linked have {apart.mean():.2f}.")  # fmt: skip
+    value = float(np.abs(mixed["r"]).max())
+    per_pair = np.abs(mixed.groupby("pair")["r"].mean().to_numpy())
+    ends = percentile(np.abs(rng.choice(mixed["r"].to_numpy(), size=(1000, len(mixed)))).max(axis=1))
+    worst = Evidence("largest |r| with subjects shuffled", value, (float(ends[0]), float(ends[1])),
+                     Null.of("mean of each pair", per_pair), n=len(mixed), unit="Pearson's r")  # fmt: skip
+    run.claim("shuffled", "With subjects shuffled nothing is tied", worst, 0.1, "at most",
+              why="The largest of all pairs and shuffles.")  # fmt: skip
+    wide = scores.groupby(["pair", "kind", "condition"], sort=False)["r"].mean().reset_index()
+    run.table("pairs", wide, "Mean held-out r over the second question's answers, by pair and condition.")
+    chance = mixed.groupby("pair")["r"].mean()
+    bars = pd.DataFrame([
+        {"group": f"{row.pair} ({row.kind})", "value": row.r, "low": row.r, "high": row.r, "null": chance[row.pair]}
+        for row in own.itertuples()
+    ])  # fmt: skip
+    run.figure("pairs", values_by_group(bars, value="held-out Pearson's r", interval="none", ends=20),
+               "How well the logits of the first question predict those of the second, on people not fitted on; tick: "
+               "subjects shuffled.")  # fmt: skip
+    summary = wide.groupby(["kind", "condition"])["r"].mean().reset_index()
+    run.table("conditions", summary, "Mean r by kind of pair and condition.")
+
+
+def _rows(
+    config: Config, run: Run, found: dict[str, Question], logits: dict[str, np.ndarray], inside: np.ndarray
+) -> tuple[LogitMap, np.ndarray]:
+    """Does the row of an answer peak at what it implies? The map, and which links it has right."""
+    links = found[config.source].links[config.target]
+    y1, y2 = logits[config.source], logits[config.target]
+    fitted = fit_logit_map(y1[inside], y2[inside], ALPHAS)
+    right = fitted.precise(links, config.hits)
+    rng, null = run.rng("rows"), []
+    for _ in range(config.shuffles):
+        mixed = fit_logit_map(y1[inside][rng.permutation(int(inside.sum()))], y2[inside], ALPHAS)
+        null.append(float(mixed.precise(links, config.hits).mean()))
+    draws = rng.choice(right, size=(1000, len(right))).mean(axis=1)
+    ends = percentile(draws)
+    share = Evidence("links among the first", float(right.mean()), (float(ends[0]), float(ends[1])),
+                     Null.of(SHUFFLED, null), float(p_value(float(right.mean()), np.array(null))),
+                     n=len(links), unit="share")  # fmt: skip
+    first = f"among the first {config.hits}" if config.hits > 1 else "first"
+    run.claim("precise", f"The row of a {config.source} has its {config.target} {first}", share, 0.3)
+    low, high = percentile(rng.choice(null, size=(1000, len(null))).mean(axis=1))
+    chance = Evidence("links among the first, subjects shuffled", float(np.mean(null)), (float(low), float(high)),
+                      Null.of("columns drawn at random", [min(1.0, config.hits / y2.shape[1])]), n=len(links), unit="share",
+                      direction="lower")  # fmt: skip
+    run.claim("imprecise", "A map from shuffled subjects does not", chance, 0.12, "at most")
+    top = np.argsort(-(fitted.weight - fitted.weight.mean(axis=0)), axis=1)[:, :5]
+    a, b = found[config.source].answers, found[config.target].answers
+    frame = pd.DataFrame({config.source: [a[i] for i, _ in links], "implies": [b[j] for _, j in links], "right": right,
+                          "row peaks at": [", ".join(b[j] for j in top[i]) for i, _ in links]})  # fmt: skip
+    run.table("rows", frame, f"What each row of the map from {config.source} to {config.target} peaks at.")
+    return fitted, right
+
+
+def _teach(
+    config: Config,
+    run: Run,
+    model: Model,
+    found: dict[str, Question],
+    fitted: tuple[LogitMap, np.ndarray],
+    pupils: list[str],
+) -> None:
+    """Teach new people an answer to the first question; what happens to the second's?"""
+    weight, right = fitted[0].weight - fitted[0].weight.mean(axis=0), fitted[1]
+    source, target = found[config.source], found[config.target]
+    links, rng = source.links[config.target], run.rng("teach")
+    some = rng.permutation(len(links))[: config.taught]
+    names = pupils[: len(some)]
+    some = some[: len(names)]
+    taught = _taught(config, run, model, source, names, links[some, 0])
+    change = {}
+    for question in (source, target):
+        before, after = (answer_logits(m, question, names) for m in (model, taught))
+        moved = _log_softmax(after) - _log_softmax(before)
+        change[question.name] = moved
+    n = np.arange(len(some))
+    rise = change[target.name][n, links[some, 1]]
+    learnt = change[source.name][n, links[some, 0]]
+    follow = column_pearson(change[target.name].T, weight[links[some, 0]].T)
+    other = column_pearson(change[target.name].T, weight[np.roll(links[some, 0], 1)].T)
+    frame = pd.DataFrame({source.name: [source.answers[i] for i in links[some, 0]], "map right": right[some],
+                          "learnt": learnt, "follows": rise, "r with its row": follow, "r with another": other})  # fmt: skip
+    run.table("taught", frame, f"Change of log-probability among the answers (nats) of the {source.name} that was taught "
+              f"and of the {target.name} that it implies.")  # fmt: skip
+    mask = right[some]
+    if mask.all() or not mask.any():
+        run.warn("The map is right for all of the answers taught, or for none, so there is nothing to compare.")
+        return
+
+    def times(rows: np.ndarray, where: np.ndarray) -> float:
+        return float(rise[rows][where].mean() / max(abs(rise[rows][~where].mean()), 1e-3))
+
+    drawn = [times(i, mask[i]) for i in rng.integers(len(n), size=(1000, len(n))) if 0 < mask[i].sum() < len(i)]
+    null = np.array([times(n, rng.permutation(mask)) for _ in range(999)])
+    ends = percentile(np.array(drawn))
+    more = Evidence("rise where the map is right, over elsewhere", times(n, mask), (float(ends[0]), float(ends[1])),
+                    Null.of("right and wrong shuffled", null), float(p_value(times(n, mask), null)),
+                    n=len(n), unit="times")  # fmt: skip
+    text = f"What is taught of the {source.name} carries over to the {target.name} where the map is right"
+    run.claim("carries", text, more, 2,
+              why=f"The {source.name} rises by {learnt.mean():.2f} nats; its {target.name} by {rise[mask].mean():.2f} "
+              f"where the map is right and {rise[~mask].mean():.2f} elsewhere.")  # fmt: skip
+    ends = percentile((follow - other)[rng.integers(len(n), size=(1000, len(n)))].mean(axis=1))
+    nothing = Null.of("another row", [0.0])
+    shape = Evidence("r of the change with its own row − another's", float((follow - other).mean()),
+                     (float(ends[0]), float(ends[1])), nothing, n=len(n), unit="Pearson's r")  # fmt: skip
+    run.table(
+        "shape", table([shape]), "Whether the whole change of the second question's logits follows the map's row."
+    )
+    shown = pd.DataFrame(
+        {"panel": f"rise of the {target.name}", "class": np.where(mask, "map right", "map wrong"), "value": rise}
+    )
+    run.figure("taught", by_class(shown, value="change of log-probability (nats)", classes="", bins=20),
+               f"{len(n)} people taught a {source.name}: how much likelier its {target.name} becomes.")  # fmt: skip
+
+
+def _taught(config: Config, run: Run, model: Model, question: Question, names: list[str], answers: np.ndarray) -> Model:
+    """A copy of the model after a few steps on one answer for each name; only what MLPs write with is changed."""
+    net = copy.deepcopy(model.net)
+    pupil = Model(net, model.tokenizer, f"{model.name}, taught", model.family)
+    weights = [pupil.atlas.place(s).module.weight for s in pupil.sites if s.point == "mlp_act"]
+    net.requires_grad_(False)
+    optimiser = torch.optim.Adam([w.requires_grad_(True) for w in weights], lr=config.rate)  # type: ignore[union-attr, operand]
+    tokens = model.tokenize([question.template.format(name) for name in names])
+    batch, answer = model.collate(tokens), torch.from_numpy(question.tokens[answers])
+    last = torch.tensor([len(t) - 1 for t in tokens])
+    with run.progress("teach", total=config.steps, unit="steps") as bar, torch.enable_grad():
+        for _ in range(config.steps):
+            states = pupil.atlas.body(input_ids=batch.inputs["input_ids"].to(model.device), use_cache=False)[0]
+            logits = net.lm_head(states[torch.arange(len(names)), last])
+            loss = torch.nn.functional.cross_entropy(logits, answer.to(logits.device))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            bar.advance()
+    run.log("taught: loss %.2f after %d steps", float(loss), config.steps)
+    return pupil
+
+
+def _log_softmax(x: np.ndarray) -> np.ndarray:
+    shifted = x - x.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def _answer(config: Config, run: Run, model: Model, count: int) -> str:
+    by = run.claims
+    yes = "Yes" if by["linked"].passed and by["above-apart"].passed else "In part"
+    text = (
+        f"{yes}. On people that the maps were not fitted on, the logits of {model.name} for {count} linked pairs of "
+        f"questions are predicted with a mean r of {by['linked'].value:.2f}, {by['above-apart'].value:.2f} above pairs that "
+        "nothing links."
+    )
+    if "precise" in by:
+        text += (f" The row of a {config.source} has its {config.target} among the first {config.hits} in "
+                 f"{by['precise'].value:.0%} of the cases ({by['imprecise'].value:.0%} if shuffled).")  # fmt: skip
+    if "carries" in by:
+        text += (f" What is taught of the {config.source} raises the {config.target} {by['carries'].value:.1f} times as "
+                 "much where the map is right as elsewhere.")  # fmt: skip
+    return text
