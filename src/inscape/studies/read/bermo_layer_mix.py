@@ -51,7 +51,7 @@ CARD = Card(
     "average for semantic tasks), and fine-tuned it converges faster and stands pruning better.",
     reproduced="MiniLM-L6, frozen, mean over tokens, on ten tasks generated for this study after SentEval's; logistic "
     "heads, C chosen inside; then fine-tuning on two of the tasks under either head, with gradient norms and magnitude "
-    "pruning. Small generated tasks and a distilled sentence encoder of six layers, where the paper has SentEval, GLUE and BERT.",
+    "pruning. Small generated tasks and a distilled sentence encoder of six layers; the paper has SentEval, GLUE and BERT.",
     controls=(
         "the last layer, each layer (chosen inside the training folds), the plain mean and the concatenation of all layers",
         "an encoder of the same architecture with random weights",
@@ -375,7 +375,7 @@ def _answer(run: Run, model: Model, found: list[Read]) -> str:
     return (
         f"{how}. Over {len(found)} tasks a linear probe of {model.name} is right in {mean[LAST]:.1%} of held-out sentences "
         f"from the last layer, {mean[BEST]:.1%} from the layer that training folds choose, {mean[MIX]:.1%} from a learned "
-        f"mix of {len(found[0].mix)} layers, {mean[MEAN]:.1%} from their plain mean and {mean[SIDE]:.1%} from all side by side "
-        f"({mean[MIX_RANDOM]:.1%} from a mix of an encoder with random weights). The mix leans to early layers for "
+        f"mix of {len(found[0].mix)} layers, {mean[MEAN]:.1%} from their plain mean and {mean[SIDE]:.1%} from all side by "
+        f"side ({mean[MIX_RANDOM]:.1%} from a mix of an encoder with random weights). The mix leans to early layers for "
         f"{', '.join(early) if early else 'no task'}."
     )
