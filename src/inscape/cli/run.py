@@ -48,22 +48,24 @@ def run(
     """
     from inscape.study.runner import run_study
 
-    changes = dict(_setting(text) for text in settings or [])
-    with _followed(quiet):
+    changes = dict(setting(text) for text in settings or [])
+    with followed(quiet):
         path = run_study(study, preset, out, seed, changes, model, data)
     found = outcome(path)
-    found["report"] = str(_report(path))
+    found["report"] = str(drawn_report(path))
     emit(found) if as_json else show_outcome(found)
 
 
-def _setting(text: str) -> tuple[str, str]:
+def setting(text: str) -> tuple[str, str]:
+    """``NAME=VALUE`` as it was typed."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise typer.BadParameter(f"write --set NAME=VALUE, got {text!r}", param_hint="'--set'")
     return name.strip(), value
 
 
-def _report(path: Path) -> Any:
+def drawn_report(path: Path) -> Any:
+    """The report of a run that is complete, drawn."""
     try:
         from inscape.report.build import build
 
@@ -74,7 +76,7 @@ def _report(path: Path) -> Any:
 
 
 @contextmanager
-def _followed(quiet: bool) -> Iterator[None]:
+def followed(quiet: bool) -> Iterator[None]:
     """Show the package's log on standard error while a study runs."""
     handler = _StandardError()
     handler.setFormatter(logging.Formatter("%(message)s"))

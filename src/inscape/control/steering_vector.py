@@ -26,6 +26,9 @@ from safetensors.numpy import save_file
 from inscape.core.edit import Add, Scope
 from inscape.core.errors import DataError
 
+#: of the files that hold one
+ENDINGS = (".gguf", ".safetensors")
+
 _NAME = re.compile(r"direction\.(\d+)")
 
 

@@ -1,0 +1,72 @@
+"""``inscape audit MODEL VECTOR --data DATA``: what a steering vector does, and what else it does, as a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inscape.cli.opening import ModelName
+from inscape.cli.outcome import outcome, show_outcome
+from inscape.cli.printing import emit
+from inscape.cli.run import drawn_report, followed
+from inscape.cli.steer import VectorFile, strengths
+
+EPILOG = """Examples:
+
+\b
+  inscape audit smollm2-135m cheer.gguf --data templated-sentiment
+  inscape audit smollm2-135m cheer.gguf --data reviews --prompt '{} Overall, it was' --label positive
+  inscape audit smollm2-135m formal.gguf --data mine.csv --label formal --score said --strength 4,8 --at 8
+"""
+
+
+def audit(
+    model: ModelName,
+    vector: VectorFile,
+    data: Annotated[str, typer.Option(help="Labelled texts of both classes: a built-in set or a file.")],
+    label: Annotated[str | None, typer.Option(help="The column of two classes. Default: the first with two.")] = None,
+    prompt: Annotated[str, typer.Option(help="A template with one {} that each text is set into.")] = "{}",
+    score: Annotated[
+        str, typer.Option(help="words: which words come next. said: a probe's score of what the model says.")
+    ] = "words",
+    say: Annotated[
+        str | None, typer.Option(help="Words of the class that the vector points to. Default: of praise.")
+    ] = None,
+    shun: Annotated[str | None, typer.Option(help="Words of the other class. Default: of blame.")] = None,
+    also: Annotated[str, typer.Option(help="Other columns that must stay as they are, separated by commas.")] = "",
+    strength: Annotated[str, typer.Option(help="Strengths to try, separated by commas.")] = "-8,-4,4,8",
+    at: Annotated[float, typer.Option(help="The strength that is judged, one of those.")] = 4.0,
+    neutral: Annotated[str, typer.Option(help="Texts about something else, for side effects.")] = "library-text",
+    seed: Annotated[int, typer.Option(help="The run's one seed; same seed, same numbers.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Run folder, new or empty. Default: runs/audit-small-TIME.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting of 'inscape show audit'.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show the log while it runs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Report what a steering vector does, and what else it does.
+
+    Dose and response beside random vectors of the same length and vectors from swapped labels; neutral text; other labels;
+    the concept itself, read anew. Ends with the claims and the report's path.
+    """
+    from inscape.cli.run import setting
+    from inscape.study.runner import run_study
+
+    if score not in ("words", "said"):
+        raise typer.BadParameter(f"words or said, not {score!r}", param_hint="'--score'")
+    doses = strengths(strength)
+    if at not in doses:
+        raise typer.BadParameter(f"one of the strengths, {strength}; got {at:g}", param_hint="'--at'")
+    changes: dict[str, Any] = {"vector": str(vector), "prompt": prompt, "strengths": tuple(doses), "judged": at}
+    changes |= {"neutral": neutral, "also": also}
+    given = {"label": label, "say": () if score == "said" else say, "shun": shun}
+    changes |= {name: value for name, value in given.items() if value is not None}
+    changes |= dict(setting(text) for text in settings or [])
+    with followed(quiet):
+        path = run_study("audit", "small", out, seed, changes, model, data)
+    found = outcome(path)
+    found["report"] = str(drawn_report(path))
+    emit(found) if as_json else show_outcome(found)

@@ -1,0 +1,83 @@
+"""``inscape vector MODEL DATA --to FILE``: make a steering vector from texts of two classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inscape.cli.harvest import chosen_columns
+from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.printing import columns, emit
+
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="Labelled texts: a built-in set ('inscape data'), or a CSV or JSON file.")
+]
+Label = Annotated[str | None, typer.Option(help="The column of two classes. Default: the first label that has two.")]
+At = Annotated[str, typer.Option(help="Which token's state stands for a text: last, first, mean, span:NAME, -2.")]
+
+EPILOG = """Examples:
+
+\b
+  inscape vector smollm2-135m templated-sentiment --to cheer.gguf
+  inscape vector smollm2-135m mine.csv --input text --label formal --group author --method logistic --to formal.gguf
+  inscape steer smollm2-135m cheer.gguf --prompt 'My holiday was'
+  inscape audit smollm2-135m cheer.gguf --data templated-sentiment
+"""
+
+
+def vector(
+    model: ModelName,
+    examples: Data,
+    to: Annotated[Path, typer.Option(help="The file to write: .gguf (llama.cpp reads it) or .safetensors.")],
+    label: Label = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Blocks, such as 10:20, 12 or '*'. Default: the middle third.")
+    ] = None,
+    at: At = "last",
+    method: Annotated[str, typer.Option(help="difference (of means), pca (of pairs), logistic or lda.")] = "difference",
+    column: Annotated[str | None, typer.Option("--input", help="The column that the model reads.")] = None,
+    group: Annotated[str | None, typer.Option(help="The column that must not straddle train and test.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="A template with one {} that each text is set into.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many texts.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the folds and shuffles that it is tested with.")] = 0,
+    device: Device = "cpu",
+    dtype: Dtype = None,
+    trust_remote_code: RemoteCode = False,
+    as_json: Json = False,
+) -> None:
+    """Make a steering vector from texts of two classes.
+
+    It points to the class whose name is later (1 rather than 0). Strength 1 adds, over all its blocks together, the distance
+    between the two classes' means. Ends with how well it tells the classes apart in groups that it was not found on.
+    """
+    from inscape.control.steering_vector import ENDINGS
+    from inscape.data.load import load
+    from inscape.study.steering import METHODS, make_vector
+
+    if method not in METHODS:
+        raise typer.BadParameter(f"{', '.join(METHODS[:-1])} or {METHODS[-1]}, not {method!r}", param_hint="'--method'")
+    if to.suffix not in ENDINGS:
+        raise typer.BadParameter(
+            f"name a file that ends in {' or '.join(ENDINGS)}, not {to.name!r}", param_hint="'--to'"
+        )
+    loaded = load(examples, limit=limit, **chosen_columns(column, None, group, None))
+    loaded = loaded if prompt is None else loaded.with_prompt(prompt)
+    opened = open_model(model, device, dtype, trust_remote_code)
+    made = make_vector(opened, loaded, label, layers=layers, at=at, method=method, seed=seed)
+    made.vector.save(to)
+    blocks = list(made.vector.vectors)
+    if as_json:
+        emit({"path": str(to), "model": opened.name, "blocks": blocks, "card": made.vector.card, **made.evidence.row()})
+        return
+    card = made.vector.card
+    typer.echo(f"{to}: a steering vector for {opened.name}, {card['what']}")
+    facts = [
+        ("blocks", f"{blocks[0]} to {blocks[-1]}" if len(blocks) > 1 else str(blocks[0])),
+        ("found by", f"{method}, {card['texts']} texts of {card['data']}, at {at}"),
+        ("tells apart", str(made.evidence)),
+        ("strength", str(card["unit"])),
+    ]
+    columns(facts)
+    typer.echo(f"\nTry it: inscape steer {model} {to} --prompt '…'")

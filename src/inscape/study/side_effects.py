@@ -1,0 +1,132 @@
+"""Side effects on neutral text: what an edit does to a language model that reads something else.
+
+    KL = Σ_t KL(p_t ‖ p̃_t)        loss = −Σ_t log p̃_t(next)        hits = Σ_t [argmax p̃_t = next]
+
+over the tokens of each text, p from the model as it is and p̃ under the edit. All conditions take turns at each batch, so
+the plain distributions are computed once and never kept.
+
+Cost: one pass with the unembedding at every token for each condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from inscape.core.batch import Tokens
+from inscape.core.edit import Edit
+from inscape.core.errors import DataError
+from inscape.core.evidence import Evidence
+from inscape.model.model import Model
+from inscape.store.plan import batches_by_length
+from inscape.study.shares import Shares
+
+PLAIN = "as it is"
+
+
+class SideEffects(NamedTuple):
+    """Sums over the tokens of each text, (n,) each.
+
+    Attributes:
+        kl: divergence from the plain model, nats.
+        loss: nats of the tokens that come.
+        hits: how many of them were the likeliest.
+        tokens: how many there are.
+    """
+
+    kl: Float[np.ndarray, " n"]
+    loss: Float[np.ndarray, " n"]
+    hits: Float[np.ndarray, " n"]
+    tokens: Float[np.ndarray, " n"]
+
+
+def side_effects(
+    model: Model, texts: Sequence[str], conditions: Mapping[str, Sequence[Edit]], *, most: int = 128, budget: int = 512
+) -> dict[str, SideEffects]:
+    """Run every condition over texts, beside the model as it is.
+
+    Args:
+        model: a language model with a head.
+        texts: neutral ones; nothing of what the edits are about.
+        conditions: name → edits.
+        most: tokens of a text that are read.
+        budget: padded tokens a batch.
+
+    Returns:
+        Name → its sums; `PLAIN` is among them.
+
+    Raises:
+        DataError: a text of one token, which predicts nothing.
+    """
+    tokens = [Tokens(t.ids[:most], t.offsets[:most], t.special[:most], t.text) for t in model.tokenize(list(texts))]
+    short = next((t for t in tokens if len(t) < 2), None)
+    if short is not None:
+        raise DataError(
+            f"the neutral text {short.text[:40]!r} has no token to predict; give texts of two tokens or more."
+        )
+    count = np.array([len(t) - 1.0 for t in tokens])
+    found = {n: SideEffects(*(np.zeros(len(tokens)) for _ in range(3)), count) for n in (PLAIN, *conditions)}
+    for rows in batches_by_length([len(t) for t in tokens], budget):
+        batch = model.collate([tokens[i] for i in rows])
+        ids = batch.inputs["input_ids"][:, 1:]
+        real = (
+            torch.arange(1, batch.inputs["input_ids"].shape[1])[None]
+            < torch.tensor([len(tokens[i]) for i in rows])[:, None]
+        )
+        plain: torch.Tensor | None = None
+        for name, edits in ((PLAIN, ()), *conditions.items()):
+            logits = model.run(batch, logits=True, edits=list(edits)).logits
+            assert logits is not None
+            logs = logits[:, :-1].float().log_softmax(dim=-1)
+            plain = logs if plain is None else plain
+            next_ids = ids.to(logs.device)
+            kl = (plain.exp() * (plain - logs)).sum(dim=-1).double().cpu()
+            loss = -logs.gather(2, next_ids[..., None])[..., 0].double().cpu()
+            hits = (logs.argmax(dim=-1) == next_ids).double().cpu()
+            for into, values in zip(found[name][:3], (kl, loss, hits), strict=True):
+                into[rows] = torch.where(real, values, 0.0).sum(dim=1).numpy()
+    return found
+
+
+def measured(
+    found: Mapping[str, SideEffects], name: str, nulls: Sequence[str], shares: Shares, kind: str, **where: str | float
+) -> list[Evidence]:
+    """Up to three numbers of one condition, each with its interval over groups of texts and what the null conditions do.
+
+    Args:
+        found: from `side_effects`.
+        name: the condition.
+        nulls: other conditions: random vectors of the same length and strength.
+        shares: over the groups of the texts.
+        kind: what the nulls are.
+        where: coordinates of the rows.
+    """
+    plain, tokens = found[PLAIN], found[PLAIN].tokens
+    at: dict[str, str | int | float] = {"condition": name, **where}
+
+    def shown(what: str, part: str, of: np.ndarray, unit: str, less: np.ndarray) -> Evidence:
+        draws = np.array([shares.value(getattr(found[n], part) - less, of) for n in nulls]) if nulls else None
+        return shares.evidence(what, getattr(found[name], part) - less, of, draws=draws, kind=kind, unit=unit,
+                               direction="lower", where=at)  # fmt: skip
+
+    none = np.zeros(len(tokens))
+    kl = shown("KL from the model as it is", "kl", tokens, "nats a token", none)
+    ratio = _exponential(shown("perplexity, times the plain model's", "loss", tokens, "times", plain.loss))
+    out = [replace(e, p=None) for e in (kl, ratio)]
+    if plain.hits.any():  # a model that foresees nothing has nothing to lose
+        kept = shown("next tokens foreseen, share of the plain model's", "hits", plain.hits, "share", none)
+        out.append(replace(kept, p=None, direction="higher"))
+    return out
+
+
+def _exponential(e: Evidence) -> Evidence:
+    """A difference of mean log-losses as a ratio of perplexities."""
+    null = e.null and replace(e.null, mean=float(np.exp(e.null.mean)), sd=float("nan"), low=float(np.exp(e.null.low)),
+                              high=float(np.exp(e.null.high)))  # fmt: skip
+    ends = None if e.interval is None else (float(np.exp(e.interval[0])), float(np.exp(e.interval[1])))
+    return replace(e, value=float(np.exp(e.value)), interval=ends, null=null)
