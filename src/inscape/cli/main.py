@@ -9,7 +9,22 @@ from typing import Annotated
 
 import typer
 
-from inscape.cli import certify, data, fetch, harvest, list, plan, report, results, run, show, sites
+from inscape.cli import (
+    audit,
+    certify,
+    data,
+    fetch,
+    harvest,
+    list,
+    plan,
+    report,
+    results,
+    run,
+    show,
+    sites,
+    steer,
+    vector,
+)
 from inscape.cli.errors import Commands
 
 EPILOG = """Examples:
@@ -46,6 +61,9 @@ app.command("fetch")(fetch.fetch)
 app.command("data")(data.data)
 app.command("harvest", epilog=harvest.EPILOG)(harvest.harvest)
 app.command("plan", epilog=plan.EPILOG)(plan.plan)
+app.command("vector", epilog=vector.EPILOG)(vector.vector)
+app.command("steer", epilog=steer.EPILOG)(steer.steer)
+app.command("audit", epilog=audit.EPILOG)(audit.audit)
 
 
 def _version(asked: bool | None) -> None:
