@@ -54,8 +54,8 @@ CARD = Card(
     "better than the model says it when asked; system prompts shift it, and it stays for hundreds of tokens.",
     reproduced="420 situations written for this study, seven emotions in each of 60 settings, none of them named, read at "
     "the last token of SmolLM2-135M-Instruct by a logistic probe a layer; the same with the feeling named; an MLP probe; "
-    "the emotion asked for by its name; neutral text of up to 300 tokens behind the situation; three system prompts. One "
-    "model only, where the paper has several sizes; a larger one can be named with --model.",
+    "the emotion asked for by its name; neutral text of up to 200 tokens behind the situations of twelve settings; three "
+    "system prompts for these. One model only, where the paper has several sizes; a larger one can be named with --model.",
     controls=(
         "a bag of words (TF-IDF) under the same probe and folds",
         "the mean of the situation's token embeddings",
@@ -97,19 +97,17 @@ class Config:
         metadata={"help": "the chat template, with {system}, {text} and {ask}"},
     )
     ask: str = field(
-        default="\nWhich emotion does this arouse in the one who tells it: {options}?",
+        default="\nWhich emotion is this: {options}?",
         metadata={"help": "the question behind the text, with {options}"},
     )
     reply: str = field(default="The emotion is", metadata={"help": "how the answer begins"})
     filler: str = field(default=DESCRIPTION, metadata={"help": "neutral text put behind the situations"})
-    distances: tuple[int, ...] = field(
-        default=(0, 10, 30, 100, 200, 300), metadata={"help": "tokens after the text's end"}
-    )
+    distances: tuple[int, ...] = field(default=(0, 10, 30, 100, 200), metadata={"help": "tokens after the text's end"})
     persists_at: int = field(default=100, metadata={"help": "the distance that the claim is about"})
-    part: int = field(default=210, metadata={"help": "rows for the longer texts (filler, system prompts); 0 for all"})
+    part: int = field(default=84, metadata={"help": "rows for the longer texts (filler, system prompts); 0 for all"})
     stride: int = field(default=5, metadata={"help": "every so many layers for controls, shuffles and longer texts"})
     folds: int = field(default=5, metadata={"help": "outer folds"})
-    shuffles: int = field(default=10, metadata={"help": "label shuffles"})
+    shuffles: int = field(default=8, metadata={"help": "label shuffles"})
     Cs: tuple[float, ...] = field(default=(1e-3, 1e-2, 1e-1), metadata={"help": "inverse penalties, chosen inside"})
 
     def __post_init__(self) -> None:

@@ -84,8 +84,9 @@ class Config:
     folds: int = field(default=4, metadata={"help": "outer folds"})
     shuffles: int = field(default=5, metadata={"help": "label shuffles of each feature"})
     random: int = field(default=20, metadata={"help": "random neurons of each layer"})
-    untrained: int = field(default=4, metadata={"help": "every so many layers of the untrained copy"})
-    held: int = field(default=5, metadata={"help": "random neurons held at their mean for comparison"})
+    untrained: int = field(default=4, metadata={"help": "every so many of the untrained copy's first half of layers"})
+    held: int = field(default=2, metadata={"help": "random neurons held at their mean for comparison"})
+    held_folds: int = field(default=2, metadata={"help": "folds whose held-out texts are read with neurons held"})
 
     def __post_init__(self) -> None:
         if not {1, 16} <= set(self.sizes):
@@ -135,7 +136,8 @@ def run(config: Config, run: Run) -> None:
         if part is None:
             continue
         store = harvest(model, part, "mlp_act.*", at=at)
-        blank = harvest(fresh, part, f"mlp_act.::{config.untrained}", at=at)
+        half = max(1, len(model.atlas.blocks) // 2)
+        blank = harvest(fresh, part, f"mlp_act.:{half}:{config.untrained}", at=at)
         with run.progress(f"features of {scope}s", total=len(_questions(part)), unit="features") as bar:
             for question in _questions(part):
                 features.append(_probe(config, run, part, (store, blank), question))
@@ -329,7 +331,7 @@ def _hold(config: Config, run: Run, model: Model, examples: Examples, store: Sto
     plain = token_losses(model, list(texts))
     for feature in (f for f in features if f.kind == TEXT):
         more = {"its neuron": np.zeros(len(texts)), "random": np.zeros((config.held, len(texts)))}
-        for fold in range(int(feature.found.fold_of_row.max()) + 1):
+        for fold in range(min(config.held_folds, int(feature.found.fold_of_row.max()) + 1)):
             held = feature.rows[feature.found.fold_of_row == fold]
             place = int(feature.found.chosen()[fold])
             site, neuron = feature.found.sites[place], int(feature.found.neurons[place, fold])
@@ -338,14 +340,14 @@ def _hold(config: Config, run: Run, model: Model, examples: Examples, store: Sto
                 edits = held_at_mean(store, pd.DataFrame({"site": [site], "neuron": [int(unit)]}))
                 lost = token_losses(model, list(texts[held]), edits=edits).nats - plain.nats[held]
                 (more["its neuron"] if k == 0 else more["random"][k - 1])[held] = lost / plain.tokens[held]
-        rows += _costs(run, feature, more)
+        rows += _costs(run, feature, more, feature.found.fold_of_row < config.held_folds)
     run.table("held", table(rows), "Loss per token that is added by holding a neuron at its mean over all texts, in nats: "
               "the feature's own neuron, on held-out texts that have the feature and on those that do not.")  # fmt: skip
 
 
-def _costs(run: Run, feature: Feature, more: dict[str, np.ndarray]) -> list[Evidence]:
+def _costs(run: Run, feature: Feature, more: dict[str, np.ndarray], read: np.ndarray) -> list[Evidence]:
     out = []
-    for context, inside in (("with the feature", feature.y == 1), ("without", feature.y == 0)):
+    for context, inside in (("with the feature", read & (feature.y == 1)), ("without", read & (feature.y == 0))):
         rows, codes = feature.rows[inside], group_codes(feature.groups[inside])
         counts = intervals.group_counts(int(codes.max()) + 1, 500, rng=run.rng("held", feature.name, context))
         sums = intervals.sum_by_group(np.stack([more["its neuron"][rows], np.ones(len(rows))], axis=1), codes)
