@@ -57,7 +57,7 @@ CARD = Card(
     "times as often as random directions and at least as often as SVM directions of the same length.",
     group_note="A group is a subject, which each relation asks about once. Objects are what is classified, so they are on "
     "both sides; the subjects that are linearised are training subjects.",
-    minutes={"tiny": 0.3, "small": 6, "full": 90},
+    minutes={"tiny": 0.3, "small": 8, "full": 90},
     figure="accuracy",
 )
 
@@ -269,7 +269,7 @@ def _classify(config: Config, run: Run, found: list[Relation], chosen: list[dict
         cells += [{"row": r.asked.relation, "column": n, "value": float(x.mean())} for n, x in own.items()]
     run.table("accuracy", table(evidence), "Accuracy on held-out subjects, by relation and kind of direction.")
     run.figure("accuracy", matrix(pd.DataFrame(cells), value="accuracy", domain=(0.0, 1.0), row="relation"),
-               "Accuracy on held-out subjects; site, object's site and rank of every method chosen on training subjects.")  # fmt: skip
+               "Accuracy on held-out subjects; sites and rank of every method are chosen on training subjects.")  # fmt: skip
 
     def mean(name: str, rows: list[np.ndarray], draw: int | None = None) -> float:
         return float(np.mean([own[name][:, i].mean() if draw is None else own[name][draw, i].mean()
