@@ -54,8 +54,8 @@ CARD = Card(
     "the subject can be told from them. Hidden states show recall, not truth.",
     reproduced="Capitals, countries of cities, chemical elements and names that do not exist, completed greedily. Errors "
     "are sorted by the Jensen–Shannon divergence when the last token may not attend to the subject, with a threshold from "
-    "subjects set aside. Logistic probes at the last token by layer; the subject's embeddings replaced by their mean; "
-    "knockout in windows of layers. The projection on weight subspaces is not done here.",
+    "subjects set aside. Logistic probes at the last token by layer; the subject's embeddings replaced by the mean of the "
+    "relation's; knockout in windows of layers. The projection on weight subspaces is not done here.",
     controls=(
         "labels shuffled by group",
         "as many rows of every relation, the same number in both comparisons",
@@ -144,13 +144,14 @@ def shifts(model: Model, examples: Examples, how: str, layers: Sequence[int], ad
         model: predicts.
         examples: prompts with the span ``subject``.
         how: ``"cut off"``: the last token may not attend to the subject in those layers; ``"blurred"``: the subject's
-            embeddings are replaced by the mean over the subjects of the batch.
+            embeddings are replaced by their mean over all subjects of its relation.
         layers: for cutting off.
         advance: told how many prompts are done.
     """
     tokens = model.tokenize(examples.texts())
     subject = [span_mask(t, examples.span(i)["subject"]) for i, t in enumerate(tokens)]
     lengths, out = np.array([len(t) for t in tokens]), np.empty(len(tokens))
+    means = _mean_subject(model, examples, subject) if how == "blurred" else None
     for rows in batches_by_length(lengths, 1024):
         batch = model.collate([tokens[i] for i in rows], {"subject": [subject[i] for i in rows]})
         last = torch.from_numpy(lengths[rows] - 1)[:, None]
@@ -160,8 +161,8 @@ def shifts(model: Model, examples: Examples, how: str, layers: Sequence[int], ad
             with attention_knockout(model, layers, queries, batch.marks["subject"] & ~queries):
                 after = model.run(batch, logits=True, at=last).logits
         else:
-            embedded = model.run(batch, "embed")["embed"][batch.marks["subject"]].mean(dim=0)
-            edit: Edit = Replace(Scope("embed", "mark:subject"), embedded)
+            assert means is not None
+            edit: Edit = Replace(Scope("embed", "mark:subject"), means[rows][:, None])
             after = model.run(batch, logits=True, at=last, edits=[edit]).logits
         assert before is not None
         assert after is not None
@@ -169,6 +170,21 @@ def shifts(model: Model, examples: Examples, how: str, layers: Sequence[int], ad
         if callable(advance):
             advance(len(rows))
     return out
+
+
+def _mean_subject(model: Model, examples: Examples, subject: list[np.ndarray]) -> torch.Tensor:
+    """Mean embedding of the subjects' tokens of each example's relation, (n, d)."""
+    tokens, relation = model.tokenize(examples.texts()), group_codes(examples.frame["relation"].to_numpy())
+    sums: torch.Tensor | None = None
+    for rows in batches_by_length([len(t) for t in tokens], 4096):
+        batch = model.collate([tokens[i] for i in rows], {"subject": [subject[i] for i in rows]})
+        x = model.run(batch, "embed")["embed"] * batch.marks["subject"][..., None]
+        sums = torch.zeros(len(tokens), x.shape[-1]) if sums is None else sums
+        sums[torch.from_numpy(rows)] = x.sum(dim=1).float().cpu()
+    assert sums is not None
+    count = torch.tensor([int(s.sum()) for s in subject])
+    same = torch.from_numpy(relation[:, None] == relation[None]).float()
+    return (same @ sums) / (same @ count.float())[:, None]
 
 
 def _sorted(
