@@ -51,8 +51,10 @@ def generation(model: Model, rounds: int) -> dict[str, Any]:
     seconds = in_turn({"plain": say("plain", ()), "edited": say("edited", edits)}, rounds)
     ratio = median(b / a for a, b in zip(seconds["plain"], seconds["edited"], strict=True))
     counts = [len(model.tokenize([said[name]])[0]) for name in ("plain", "edited")]
-    note = f"{TOKENS} tokens after {len(model.tokenize([PROMPT])[0])}, greedy, {blocks} edits; medians of {rounds} rounds in "
-    note += f"turn, plain {median(seconds['plain']):.2f} s; said tokens: {counts[0]} plain, {counts[1]} edited"
+    note = f"{TOKENS} tokens after {len(model.tokenize([PROMPT])[0])}, greedy, {blocks} edits; medians of {rounds} "
+    note += (
+        f"rounds in turn, plain {median(seconds['plain']):.2f} s; said tokens: {counts[0]} plain, {counts[1]} edited"
+    )
     return {
         "name": "generation with an edit after every block",
         "ours": ratio,
@@ -95,8 +97,8 @@ def patching(model: Model, rounds: int) -> dict[str, Any]:
         raise AssertionError(f"the two maps differ by {apart:.2g} logits")
     mine, loop = median(seconds["ours"]), median(seconds["theirs"]) * len(cells) / len(chosen)
     note = (
-        f"{len(sites)} blocks × {length} positions, one pair; medians of {rounds} rounds in turn; the loop from {len(chosen)} "
-        f"of {len(cells)} cells, multiplied up; values differ by at most {apart:.1e} logits"
+        f"{len(sites)} blocks × {length} positions, one pair; medians of {rounds} rounds in turn; the loop from "
+        f"{len(chosen)} of {len(cells)} cells, multiplied up; values differ by at most {apart:.1e} logits"
     )
     return {
         "name": "patch map against one pass a cell",

@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from inscape.control.dose import dosed
 from inscape.core.edit import Add, ProjectOut, Scope
 from inscape.core.errors import DataError
+from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.store.contrast import contrast
 from inscape.study.dose_response import dose_response, drawn, leaning, read_back
 from inscape.study.reprobe import Reprobe
 from inscape.study.shares import Shares
 from inscape.study.side_effects import PLAIN, measured, side_effects
-from inscape.worlds.sentiment import VERDICTS, sentiment
 from tests.model import nets
 
 GROUPS = np.repeat(np.arange(12), 2)
@@ -83,25 +84,33 @@ def test_side_effects_are_what_a_slow_loop_counts():
 
 
 @pytest.fixture(scope="module")
-def world():
-    return sentiment(seed=1)
+def model():
+    return Model(nets.net("llama"), nets.tokenizer(), "tiny")
 
 
 @pytest.fixture(scope="module")
-def few(world):
-    return world.examples.take(np.arange(96))
+def few():
+    """Sentences that end with one of two words; who is spoken of is another concept."""
+    rows = [
+        {"text": f"{a} {b} {c} is {q}", "nice": int(q == "good"), "who": b, "by": f"{a} {b} {c}"}
+        for a in ("the", "a", "in", "of")
+        for b in ("river", "sea", "mountain")
+        for c in ("Paris", "London")
+        for q in ("good", "bad")
+    ]
+    return Examples(pd.DataFrame(rows), "text", ("nice",), "by")
 
 
-def test_probes_that_are_told_find_what_was_moved_and_not_what_was_erased(world, few):
+def test_probes_that_are_told_find_what_was_moved_and_not_what_was_erased(model, few):
     from inscape.control.leace import LeaceEraser
     from inscape.store.passes import gather
 
     site = "resid_post.1"
-    x, y = gather(world.model, few, site), few.target("positive")[:, 0].astype(int)
+    x, y = gather(model, few, site), few.target("nice")[:, 0].astype(int)
     push = Add(Scope(site), torch.from_numpy(5 * (x[y == 1].mean(0) - x[y == 0].mean(0))))
     erase = LeaceEraser().fit(x.astype(np.float64), y).edit(Scope(site))
-    found = Reprobe.of(world.model, few, site, {"push": [push], "erase": [erase]}, PLAIN, shuffles=3)
-    rows = {(e.where["condition"], e.where["probe"]): e for e in found.still_there("positive", ["push", "erase"])}
+    found = Reprobe.of(model, few, site, {"push": [push], "erase": [erase]}, PLAIN, shuffles=3)
+    rows = {(e.where["condition"], e.where["probe"]): e for e in found.still_there("nice", ["push", "erase"])}
     for kind in ("linear", "MLP"):
         assert rows[PLAIN, kind].value > 0.9
         assert rows["push", kind].value > 0.9
@@ -109,27 +118,27 @@ def test_probes_that_are_told_find_what_was_moved_and_not_what_was_erased(world,
     assert all(e.null is not None and e.interval is not None for e in rows.values())
 
 
-def test_probes_that_are_not_told_lose_what_was_moved_and_keep_what_was_not(world, few):
+def test_probes_that_are_not_told_lose_what_was_moved_and_keep_what_was_not(model, few):
     site = "resid_post.0"
     at = Scope(site)
     rng = np.random.default_rng(0)
-    tiny = Add(at, torch.from_numpy(1e-4 * rng.normal(size=32)).float())
-    huge = ProjectOut(at, torch.eye(32)[:31])
-    found = Reprobe.of(world.model, few, site, {"tiny": [tiny], "huge": [huge]}, PLAIN, shuffles=2)
-    assert found.left_alone("subject", "tiny", ["tiny"], "a nudge").value == pytest.approx(0, abs=0.02)
-    lost = found.left_alone("positive", "huge", ["tiny"], "a nudge")
+    tiny = Add(at, torch.from_numpy(1e-4 * rng.normal(size=nets.D)).float())
+    huge = ProjectOut(at, torch.eye(nets.D)[:-1])
+    found = Reprobe.of(model, few, site, {"tiny": [tiny], "huge": [huge]}, PLAIN, shuffles=2)
+    assert found.left_alone("who", "tiny", ["tiny"], "a nudge").value == pytest.approx(0, abs=0.02)
+    lost = found.left_alone("nice", "huge", ["tiny"], "a nudge")
     assert lost.value >= 0
     assert lost.null.mean == pytest.approx(0, abs=0.02)
 
 
-def test_what_is_said_is_scored_and_words_lean(world, few):
-    words = contrast(world.model, *VERDICTS)
-    lean = leaning(world.model, few, words)
-    assert np.array_equal(lean(()), words.scores(world.model, few))
-    outcome = read_back(world.model, few, lambda states: states[:, 0], "resid_post.1", tokens=3, seed=4)
+def test_what_is_said_is_scored_and_words_lean(model, few):
+    words = contrast(model, ["Paris"], ["London"])
+    lean = leaning(model, few, words)
+    assert np.array_equal(lean(()), words.scores(model, few))
+    outcome = read_back(model, few, lambda states: states[:, 0], "resid_post.1", tokens=3, seed=4)
     plain = outcome(())
     assert np.array_equal(plain, outcome(()))
-    pushed = outcome([Add(Scope("resid_post.0"), 20 * torch.ones(32))])
+    pushed = outcome([Add(Scope("resid_post.0"), 20 * torch.ones(nets.D))])
     assert not np.array_equal(plain, pushed)
-    other = read_back(world.model, replace(few), lambda states: states[:, 0], "resid_post.1", tokens=3, seed=5)
+    other = read_back(model, replace(few), lambda states: states[:, 0], "resid_post.1", tokens=3, seed=5)
     assert not np.array_equal(plain, other(()))

@@ -89,6 +89,9 @@ class Config:
         metadata={"help": "words of the other class"},
     )
     also: tuple[str, ...] = field(default=("subject",), metadata={"help": "other columns that must stay as they are"})
+    limit: int = field(
+        default=480, metadata={"help": "labelled texts used at all, drawn evenly over classes; 0 for all"}
+    )
     strengths: tuple[float, ...] = field(default=(-8.0, -4.0, 4.0, 8.0), metadata={"help": "doses tried"})
     judged: float = field(default=4.0, metadata={"help": "the dose that claims are judged at"})
     texts: int = field(default=48, metadata={"help": "texts whose outcome is measured, evenly over classes"})
@@ -125,6 +128,9 @@ def run(config: Config, run: Run) -> None:
     if examples.group is None:
         run.warn("The texts have no group, so each counts as its own: texts that are alike may be on both sides.")
         examples = _own_groups(examples)
+    if config.limit and config.limit < len(y):
+        rows = _evenly(y, config.limit, run.rng("limit"))
+        examples, y = examples.take(rows), y[rows]
     vector, kept, name = _vector(config, run, model, examples, y)
     run.asked(f"Does {name} move {model.name} from {label} {classes[0]} to {classes[1]}, and what else does it move?")
     examples, y = examples.take(kept), y[kept]
@@ -163,8 +169,10 @@ def _vector(
     """The vector, the rows that it is audited on, and what to call it."""
     if config.vector:
         given = SteeringVector.load(config.vector)
-        if given.card.get("data_fingerprint") == examples.fingerprint:
-            run.warn("The vector was found on these same texts, so its effect on them is not an effect on new ones.")
+        if given.card.get("data") == examples.card.name:
+            run.warn(
+                "The vector was found on texts of the same set, so its effect on them is not its effect on new ones."
+            )
         name = Path(config.vector).name
         return steering.fitting(model, given, name), np.arange(len(y)), name
     (train, held), *_ = group_folds(examples.groups(), 2, rng=run.rng("halves"))
@@ -190,6 +198,11 @@ def _controls(
     return {kind: [_dose(v) for v in found] for kind, found in kinds.items()}
 
 
+def _evenly(y: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows drawn evenly over the two classes, in order."""
+    return np.sort(np.concatenate([rng.permutation(np.flatnonzero(y == c))[: count // 2] for c in (0, 1)]))
+
+
 def _dose(vector: SteeringVector) -> Dose:
     return lambda strength: vector.edits(float(strength))
 
@@ -198,9 +211,8 @@ def _outcome(
     config: Config, run: Run, model: Model, examples: Examples, y: np.ndarray
 ) -> tuple[Examples, str, Outcome]:
     """Texts, the outcome's unit, and the outcome."""
-    rng = run.rng("texts")
-    half = [rng.permutation(np.flatnonzero(y == c))[: config.texts // 2] for c in (0, 1)]
-    shown = examples.take(np.sort(np.concatenate(half)))
+    rows = _evenly(y, config.texts, run.rng("texts"))
+    shown = examples.take(rows)
     if config.prompt != "{}":
         shown = shown.with_prompt(config.prompt)
     if config.say:
@@ -209,8 +221,7 @@ def _outcome(
                  f"{', '.join(words.negative)}. Left out: {', '.join(words.dropped) or 'none'}.")  # fmt: skip
         return shown, "logits", leaning(model, shown, words)
     site = f"resid_post.{2 * len(model.atlas.blocks) // 3}"
-    others = examples.take(np.setdiff1d(np.arange(len(y)), np.concatenate(half)))
-    labels = np.delete(y, np.sort(np.concatenate(half)))
+    others, labels = examples.take(np.setdiff1d(np.arange(len(y)), rows)), np.delete(y, rows)
     (states,) = mean_vectors(model, others, [site])
     probe = LogisticProbe().fit(states, labels, groups=others.groups())
     run.text("probe", f"The outcome is the log-odds that a logistic probe of {site}, fitted to {len(labels)} other texts, "
@@ -266,9 +277,7 @@ def _probes(
     label: str,
 ) -> list[Evidence]:
     """Other concepts by probes that were not told, the concept by probes that were."""
-    rng = run.rng("probed")
-    rows = np.sort(np.concatenate([rng.permutation(np.flatnonzero(y == c))[: config.probed // 2] for c in (0, 1)]))
-    few, site = examples.take(rows), f"resid_post.{len(model.atlas.blocks) - 1}"
+    few, site = examples.take(_evenly(y, config.probed, run.rng("probed"))), f"resid_post.{len(model.atlas.blocks) - 1}"
     at = f"strength {config.judged:g}"
     nulls = {f"random {k}": dose(config.judged) for k, dose in enumerate(doses[RANDOM][:5])}
     conditions = {at: vector.edits(float(config.judged)), **nulls}
