@@ -66,7 +66,7 @@ CARD = Card(
     "interval above zero, same training size; with shuffled labels 0.5 ± 0.05; replacing the subject's embeddings moves "
     "recalled errors at least twice as much as ungrounded ones.",
     group_note="A group is a subject. Those that fix the threshold are used for nothing else.",
-    negative="Replacing the subject's embeddings did not set recalled errors apart (seed 0, small: 1.06 times the divergence "
+    negative="Replacing the subject's embeddings did not set recalled errors apart (seed 0, small: 1.06 times the shift "
     "of ungrounded ones, then with the mean over all relations; it is the relation's own since). The log-probability tells "
     "ungrounded errors from right answers as well as the states do (AUC 0.92 each).",
     minutes={"tiny": 0.3, "small": 5, "full": 40},
