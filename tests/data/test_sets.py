@@ -29,6 +29,8 @@ NAMES = (
     "sentence-tasks",
     "templated-sentiment",
 )
+#: tables of questions, whose groups are few and whose labels are words: tests/data/test_relations.py, tests/study
+TABLES = ("linked-questions", "relations")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def sets():
 
 def test_every_set_has_a_whole_card():
     cards = available()
-    assert sorted(cards) == sorted(NAMES)
+    assert sorted(cards) == sorted((*NAMES, *TABLES))
     for name, card in cards.items():
         assert card.name == name
         for part in (card.what, card.source, card.licence, card.citation, card.get, card.group):
