@@ -24,6 +24,7 @@ from inscape.cli import (
     sites,
     steer,
     vector,
+    verify,
 )
 from inscape.cli.errors import Commands
 
@@ -61,6 +62,7 @@ app.command("fetch")(fetch.fetch)
 app.command("data")(data.data)
 app.command("harvest", epilog=harvest.EPILOG)(harvest.harvest)
 app.command("plan", epilog=plan.EPILOG)(plan.plan)
+app.command("verify")(verify.verify)
 app.command("vector", epilog=vector.EPILOG)(vector.vector)
 app.command("steer", epilog=steer.EPILOG)(steer.steer)
 app.command("audit", epilog=audit.EPILOG)(audit.audit)
