@@ -15,10 +15,13 @@ from inscape.core.rng import generator
 from inscape.core.urls import objects
 from inscape.data.load import load
 from inscape.store import manifest as manifests
+from inscape.store import moments as moments_module
 from inscape.store import writer as writers
 from inscape.store.harvest import harvest
+from inscape.store.moments import moments
 from inscape.store.places import Cloud, place
 from inscape.store.store import Store
+from inscape.store.streamed import StreamedMoments
 
 OPTIONS = {"sites": "embed, resid_post.*", "at": "all", "shard_bytes": 40_000, "budget": 64}
 
@@ -273,3 +276,44 @@ def test_without_credentials_boto3_or_a_network(s3, monkeypatch, tmp_path):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ObjectError, match=r"s3://shelf/s needs boto3; install it with: pip install 'inscape\[s3\]'"):
         objects("s3://shelf/s")
+
+
+def test_moments_in_a_bucket_are_those_of_a_folder(model, examples, url, tmp_path, monkeypatch):
+    options = {"at": "all", "shard_bytes": 8_000, "budget": 64, "commit_seconds": 0.0}
+    with pytest.raises(StoreError, match=f"there are no moments at {url}"):
+        StreamedMoments.open(url)
+    whole = moments(model, examples, "embed, resid_post.1", to=tmp_path / "m", **options)
+    original, calls = moments_module.capture, []
+
+    def dies(*arguments, **settings):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(*arguments, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(moments_module, "capture", dies)
+        with pytest.raises(KeyboardInterrupt):
+            moments(model, examples, "embed, resid_post.1", to=url, **options)
+    with pytest.raises(StoreError, match="are unfinished"):
+        StreamedMoments.open(url)
+    moments(model, examples, "embed, resid_post.1", to=url, **options)
+    found = StreamedMoments.open(url)
+    assert len(found) == len(whole)
+    assert found.site("embed").scatter.tobytes() == whole.site("embed").scatter.tobytes()
+    assert len(place(url).names()) == 2  # the manifest and the arrays it names
+
+
+def test_of_two_writers_of_moments_one_is_told(model, examples, s3, monkeypatch):
+    original, calls = moments_module.capture, []
+
+    def other_first(*arguments, **settings):
+        calls.append(1)
+        if len(calls) == 1:
+            moments(model, examples, "embed", to="s3://shelf/moments")
+        return original(*arguments, **settings)
+
+    monkeypatch.setattr(moments_module, "capture", other_first)
+    with pytest.raises(StoreError, match="is being written by somebody else, who committed first"):
+        moments(model, examples, "embed", to="s3://shelf/moments")
+    assert len(StreamedMoments.open("s3://shelf/moments")) == len(examples)

@@ -28,6 +28,7 @@ from inscape.core.joint import Joint, cka_debiased_from_moments
 from inscape.core.site import Site
 from inscape.store import moments_files as files
 from inscape.store.manifest import WORDS
+from inscape.store.places import Place, place
 
 Sum = TypeVar("Sum", Centred, Joint)
 
@@ -128,21 +129,21 @@ class StreamedMoments:
             )
         return merged(self, other)
 
-    def save(self, folder: str | Path) -> None:
-        """Write them to a folder: safetensors and a manifest, atomically."""
-        save(self, Path(folder), finished=True)
+    def save(self, path: str | Path) -> None:
+        """Write them to a folder or URL: safetensors and a manifest, atomically."""
+        save(self, place(path), finished=True)
 
     @classmethod
-    def open(cls, folder: str | Path) -> StreamedMoments:
+    def open(cls, path: str | Path) -> StreamedMoments:
         """Read what `save` wrote.
 
         Raises:
             StoreError: nothing there, unfinished, or damaged.
         """
-        found, head = loaded(Path(folder))
+        found, head = loaded(place(path))
         if not head["finished"]:
             raise StoreError(
-                f"the moments at {folder} are unfinished, {len(found)} rows are counted; make the same call "
+                f"the moments at {path} are unfinished, {len(found)} rows are counted; make the same call "
                 "again: it goes on."
             )
         return found
@@ -161,7 +162,7 @@ def merged(a: StreamedMoments, b: StreamedMoments) -> StreamedMoments:
     )
 
 
-def save(moments: StreamedMoments, folder: Path, finished: bool) -> None:
+def save(moments: StreamedMoments, where: Place, finished: bool) -> None:
     """Write moments, finished or not."""
     groups: dict[str, Mapping[Any, Centred | Joint]] = {"site": moments.sites, "labels": moments.labels}
     groups["pair"] = {"\t".join(names): joint for names, joint in moments.pairs.items()}
@@ -173,12 +174,12 @@ def save(moments: StreamedMoments, folder: Path, finished: bool) -> None:
         for i, entry in enumerate(entries.values()):
             arrays |= {f"{group}|{i}|{f.name}": np.asarray(getattr(entry, f.name)) for f in fields(entry)}
     head = {"finished": finished, "recipe": moments.recipe, "parts": list(moments.parts), "index": index}
-    files.write(folder, head, arrays)
+    files.write(where, head, arrays)
 
 
-def loaded(folder: Path) -> tuple[StreamedMoments, dict[str, Any]]:
+def loaded(where: Place) -> tuple[StreamedMoments, dict[str, Any]]:
     """Moments, finished or not, and their manifest."""
-    head, arrays = files.read(folder)
+    head, arrays = files.read(where)
     index = head["index"]
 
     def entries(group: str, kind: Any) -> dict[str, Any]:
