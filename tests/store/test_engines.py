@@ -326,7 +326,7 @@ def test_a_shard_that_kills_its_workers_is_named(opened, model, examples):
     given, spans = job(model, examples), spans_of(len(examples), 4)
     ray = Stand(model, {8: 99})
     with pytest.raises(
-        ClusterError, match=r"3 workers died at examples 8 to 12, the last with: the actor died Out of mem"
+        ClusterError, match=r"3 workers died at examples 8 to 11, the last with: the actor died Out of mem"
     ):
         list(crew(ray, given).work(spans, lambda *_: None))
 

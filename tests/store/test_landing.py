@@ -119,7 +119,7 @@ def test_a_cuda_harvest_is_the_cpu_harvest_and_no_pass_waits(tmp_path, at):
         np.testing.assert_allclose(store.matrix(site), x, atol=1e-4, rtol=1e-4)
     inputs = inputs_of(on_cuda, examples, at, None, sites)
     asked = {"budget": 64, "overhead": 40}
-    assert len(steps_of(inputs, (0, 60), *asked.values()).steps) > 3
+    assert len(steps_of(inputs, (0, 60), *asked.values())) > 3
     from inscape.store.capture import capture, widths
 
     torch.cuda.set_sync_debug_mode("error")

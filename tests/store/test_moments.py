@@ -136,7 +136,7 @@ def test_damage_is_found(streamed, tmp_path):
     (arrays,) = folder.glob("*.safetensors")
     data = arrays.read_bytes()
     arrays.write_bytes(data[:-3] + bytes([data[-3] ^ 1]) + data[-2:])
-    with pytest.raises(StoreError, match="are damaged; delete the folder"):
+    with pytest.raises(StoreError, match="are damaged; delete them"):
         StreamedMoments.open(folder)
     arrays.write_bytes(data)
     assert len(StreamedMoments.open(folder)) == len(streamed)

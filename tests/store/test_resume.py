@@ -208,11 +208,23 @@ def test_disks_that_are_full_or_read_only(model, examples, whole, tmp_path, monk
             )
         else:
             patch.setattr(places.os, "replace", fail)
+        cure = {errno.ENOSPC: "free space", errno.EROFS: "have it mounted", errno.EACCES: "get the right"}[code]
         with pytest.raises(
-            StoreError, match=f"cannot write to .*: {os.strerror(code)}. What was committed before is safe"
+            StoreError, match=f"cannot write to .*: {os.strerror(code)}. What was committed before is safe: {cure}"
         ):
             harvest(model, examples, to=path, **OPTIONS)
     assert_same(harvest(model, examples, to=path, **OPTIONS), whole)
+
+
+@pytest.mark.parametrize(
+    ("code", "cure"), [(errno.ENOENT, "see that its folder is there"), (errno.EIO, "mend the disk")]
+)
+def test_a_folder_that_is_gone_is_no_full_disk(tmp_path, code, cure):
+    with (
+        pytest.raises(StoreError, match=f"safe: {cure}.* and run the same command"),
+        writers.disk_errors(tmp_path, "finish"),
+    ):
+        raise OSError(code, os.strerror(code))
 
 
 def _slowed(path):

@@ -23,6 +23,7 @@ from inscape.store.feed import inputs_of
 from inscape.store.inputs import Inputs
 from inscape.store.places import Place
 from inscape.store.progress import Meter, Watcher
+from inscape.store.repeats import distinct
 from inscape.store.steps import cost
 from inscape.store.writer import disk_errors, held, sweep
 
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 _JOURNAL = "adding.json"
 #: what must be the same for a new column to belong beside the old ones
 _SAME = ("weights", "tokenizer", "data", "inputs", "prompt")
-_SHARD_BYTES = 32 << 20
 
 
 def add_sites(
@@ -49,14 +49,15 @@ def add_sites(
     wanted = [site for site in model.select(sites) if str(site) not in manifest["sites"]]
     if not wanted:
         return
-    inputs = inputs_of(model, examples, recipe["at"], recipe["prompt"], wanted)
-    made = keys.recipe(model, inputs, prompt=recipe["prompt"], sites=[str(s) for s in wanted])
+    given = inputs_of(model, examples, recipe["at"], recipe["prompt"], wanted)
+    made = keys.recipe(model, given, prompt=recipe["prompt"], sites=[str(s) for s in wanted])
     _refuse_other(place, recipe, made)
+    inputs, _ = distinct(given)
     wide = widths(model, inputs, wanted)
     entries = {str(site): site_entry(site, wide[site], recipe["dtype"]) for site in wanted}
     settings: dict[str, Any] = {"wide": wide, "dtype": recipe["dtype"], "nonfinite": nonfinite or recipe["nonfinite"]}
     settings |= {"budget": recipe["budget"], "overhead": recipe["overhead"]}
-    most = max(1, _SHARD_BYTES // (sum(wide.values()) * (4 if recipe["dtype"] == "float32" else 2)))
+    most = plan.shard_rows(sum(wide.values()) * (4 if recipe["dtype"] == "float32" else 2), plan.SHARD_BYTES)
     with disk_errors(place, "write to"), held(place):
         now = manifests.read(place)  # as this writer must still find it when it commits
         if now["sha256"] != manifest["sha256"]:

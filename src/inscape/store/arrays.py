@@ -56,6 +56,7 @@ class ArrayInputs(Inputs):
         self.lengths = np.broadcast_to(np.int64(positions), count)  # one number, however many examples
         self.rows = np.broadcast_to(np.int64(each), count)
         self.table = numbered(count)
+        self.example_bytes = sum(_row_bytes(x) for x in self.arrays.values())
         self._keys = self._hashed(count)
         self.data = hashlib.sha256(self._keys).hexdigest()
 
@@ -74,18 +75,19 @@ class ArrayInputs(Inputs):
         fit = {name: x.to(model.dtype) if x.is_floating_point() else x for name, x in found.items()}
         return model.batch(fit[""]) if "" in fit else Batch(fit)
 
-    def cut(self, start: int, stop: int) -> Inputs:
-        part, chosen = copy.copy(self), np.arange(start, stop)
-        part.arrays = {name: _taken(x, chosen).numpy() for name, x in self.arrays.items()}
-        part.lengths, part.rows = self.lengths[start:stop], self.rows[start:stop]
-        part.table, part._keys = self.table.iloc[start:stop], self._keys[start:stop]
+    def cut(self, members: np.ndarray) -> Inputs:
+        part = copy.copy(self)
+        taken = {name: _taken(x, members) for name, x in self.arrays.items()}
+        # numpy arrays cross between processes without a copy; bfloat16, which numpy has not, goes as a tensor
+        part.arrays = {name: x if x.dtype == torch.bfloat16 else x.numpy() for name, x in taken.items()}
+        part.lengths, part.rows = self.lengths[members], self.rows[members]
+        part.table, part._keys = self.table.iloc[members], self._keys[members]
         return part
 
     def _hashed(self, count: int) -> np.ndarray:
         """SHA-256 of every example and of the positions kept, (n, 32) uint8."""
         out = np.empty((count, 32), dtype=np.uint8)
-        size = sum(max(1, _row_bytes(x)) for x in self.arrays.values())
-        step = max(1, _BLOCK // size)
+        step = max(1, _BLOCK // max(1, self.example_bytes))
         names = [f"{name}|{x.dtype}|{tuple(x.shape[1:])}" for name, x in self.arrays.items()]
         head = hashlib.sha256("|".join(names).encode() + self._positions.astype("<i8").tobytes())
         for start in range(0, count, step):

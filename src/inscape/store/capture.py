@@ -5,7 +5,7 @@ prefix come from the prefix's own pass. Rows land in (example, position) order w
 ``reduce = "mean"`` averages an example's positions in float64. Values that are NaN or infinite are counted by site; where
 float16 would turn a finite value into infinity the shard is refused (`inscape.store.landing`).
 
-Cost: one forward pass over the padded tokens of the shard's distinct inputs; memory of the shard's vectors plus one
+Cost: one forward pass over the padded tokens of the shard; memory of the shard's vectors plus one
 batch's activations.
 """
 
@@ -23,6 +23,7 @@ from inscape.core.site import Site
 from inscape.model import prefix as prefixes
 from inscape.store.inputs import Inputs, by_position
 from inscape.store.landing import Landing
+from inscape.store.repeats import runs
 from inscape.store.steps import Step, steps_of
 
 #: points whose tensors are the residual stream, or what is read from or added to it: as wide as the configuration says
@@ -96,36 +97,25 @@ def capture(
     Raises:
         StoreError: NaN or infinity (unless kept), or a value that float16 cannot hold; named with site and example.
     """
-    examples = np.arange(*span)
-    laid = steps_of(inputs, span, budget, overhead)
-    distinct = laid.distinct
-    ends = np.cumsum(inputs.rows[distinct])
+    counts = inputs.rows[slice(*span)]
+    ends = np.cumsum(counts)
     landing = Landing({site: wide[site] for site in sites}, int(ends[-1]), dtype, nonfinite == "refuse")
-    for step in laid.steps:
-        counts = inputs.rows[step.members]
-        where = _runs(ends[np.searchsorted(distinct, step.members)] - counts, counts)
+    for step in steps_of(inputs, span, budget, overhead):
+        own = step.members - span[0]
+        where = runs(ends[own] - counts[own], counts[own])
         run = _behind if step.rows else _whole
-        landing.put(run(model, inputs, step, sites, budget), torch.from_numpy(where), int(step.members[0]))
+        made = run(model, inputs, step, sites, budget)
+        landing.put(made, torch.from_numpy(where), inputs.number(int(step.members[0])))
         report(len(where), step.tokens)
     landing.finish()
     held = landing.held
-    if len(distinct) < len(examples):
-        fan = torch.from_numpy(_runs((ends - inputs.rows[distinct])[laid.which], inputs.rows[examples]))
-        held = {site: x[fan] for site, x in held.items()}
-        report(len(fan) - int(ends[-1]), 0)
     return Shard(
-        np.repeat(examples, inputs.rows[examples]),
+        np.repeat(np.arange(*span), counts),
         np.concatenate([inputs.kept(i) for i in range(*span)]).astype(np.int32),
         np.concatenate([inputs.ids(i) for i in range(*span)]).astype(np.int32),
         held,
         {str(site): int((~torch.isfinite(held[site])).sum()) for site in sites if site in landing.flagged},
     )
-
-
-def _runs(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The integers of several runs, one after the other: start, start + 1 … of each."""
-    before = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    return np.repeat(starts - before, counts) + np.arange(int(counts.sum()))
 
 
 def _whole(model, inputs: Inputs, step: Step, sites: Sequence[Site], _budget: int) -> dict[Site, Tensor]:

@@ -48,8 +48,18 @@ def inputs_of(
     prompt: str | None,
     sites: Sequence[Site],
     share: bool = True,
+    device: str | None = None,
 ) -> Inputs:
     """The inputs that examples of any kind make; with `share`, beginnings in common are computed once.
+
+    Args:
+        model: tokenises, and says what it is fed.
+        examples: see `Fed`.
+        at: which positions.
+        prompt: a template with one ``{}``, or None.
+        sites: what will be captured.
+        share: whether beginnings in common are looked for.
+        device: the kind of device that will compute; None for the model's own.
 
     Raises:
         DataError: there are no examples, a prompt for an array, or sites of an array network that give different
@@ -62,14 +72,15 @@ def inputs_of(
         not isinstance(given, (Batch, np.ndarray, Tensor)) and isinstance(given[0], str)
     )
     table = given if isinstance(given, Examples) else None
+    device = device or str(model.device.type)
     if texts and table is None:
         table = Examples(pd.DataFrame({"text": list(given)}), "text")
     if table is not None and model.kind == "text":
-        return _sharing(model, TextInputs(model, table, at, prompt), share)
+        return _sharing(model, TextInputs(model, table, at, prompt), share, device)
     if prompt is not None:
         raise DataError("a prompt is for texts, and these examples are an array; leave prompt out.")
     if (ready := _tokens(model, given)) is not None:
-        return _sharing(model, TokenInputs(ready, at), share)
+        return _sharing(model, TokenInputs(ready, at), share, device)
     if table is not None:
         given = prepared(model, table)
     elif not isinstance(given, (Batch, np.ndarray, Tensor)):
@@ -83,9 +94,9 @@ def inputs_of(
     return ArrayInputs(given, at, positions) if table is None else MediaInputs(table, given, at, positions)
 
 
-def _sharing(model: Any, inputs: TokenInputs, share: bool) -> TokenInputs:
+def _sharing(model: Any, inputs: TokenInputs, share: bool, device: str) -> TokenInputs:
     if share:
-        overhead = plan.limits(model.device)[1]
+        overhead = plan.limits(device)[1]
         inputs.sharing = shared(model, [t.ids for t in inputs.tokens], inputs.positions, overhead)
     return inputs
 

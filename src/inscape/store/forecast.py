@@ -32,9 +32,10 @@ from inscape.store import manifest as manifests
 from inscape.store import plan, sample
 from inscape.store.capture import widths
 from inscape.store.feed import inputs_of
-from inscape.store.harvest import ACCELERATOR, CPU, SHARD_BYTES
 from inscape.store.inputs import Inputs
+from inscape.store.plan import SHARD_BYTES
 from inscape.store.prefix import held_tokens
+from inscape.store.repeats import distinct
 from inscape.store.room import free_disk, free_memory
 from inscape.store.steps import Step, steps_of
 
@@ -173,16 +174,18 @@ def forecast(
     """
     start = time.perf_counter()
     wanted: list[Site] = model.select(sites)
-    inputs = inputs_of(model, examples, at, prompt, wanted, prefix)
-    wide = widths(model, inputs, wanted)
+    given = inputs_of(model, examples, at, prompt, wanted, prefix)
+    wide = widths(model, given, wanted)
     row_bytes = sum(wide.values()) * (4 if dtype == "float32" else 2)
-    limits = CPU if model.device.type == "cpu" else ACCELERATOR
+    limits = plan.limits(model.device.type)
     settings = {"prompt": prompt, "at": at, "dtype": dtype, "nonfinite": "refuse", "sites": [str(s) for s in wanted]}
-    settings |= {"budget": budget or limits[0], "overhead": limits[1], "shard_rows": max(1, shard_bytes // row_bytes)}
-    recipe = keys.recipe(model, inputs, **settings)
+    settings |= {"budget": budget or limits[0], "overhead": limits[1]}
+    settings["shard_rows"] = given.shard_rows(row_bytes, shard_bytes)
+    recipe = keys.recipe(model, given, **settings)
     folder = keys.cache_folder(manifests.digest(recipe)) if to is None else Path(to)
+    inputs, _ = distinct(given)
     spans = plan.shards(inputs.rows, recipe["shard_rows"])
-    laid = [steps_of(inputs, span, recipe["budget"], recipe["overhead"]).steps for span in spans]
+    laid = [steps_of(inputs, span, recipe["budget"], recipe["overhead"]) for span in spans]
     steps = [step for shard in laid for step in shard]
     begun = _begun(inputs, laid, recipe["budget"])
     prepare = time.perf_counter() - start
@@ -212,9 +215,9 @@ def forecast(
         dtype=dtype,
         sites={str(site): wide[site] for site in wanted},
         folder=str(folder),
-        examples=len(inputs),
-        rows=rows,
-        tokens=int(inputs.lengths.sum()),
+        examples=len(given),
+        rows=int(given.rows.sum()),
+        tokens=int(given.lengths.sum()),
         padded_tokens=sum(step.tokens for step in steps) + sum(begun),
         batches=len(steps) + len(begun),
         shards=len(spans),

@@ -1,7 +1,7 @@
 """Harvest: the activations of many sites over many examples, in one pass, into one store.
 
-Examples are tokenised and their positions resolved; neighbouring examples form shards of a few megabytes; within a shard,
-distinct inputs are computed in batches of near-equal length under a token budget (`inscape.store.plan`); the model is
+Examples are tokenised and their positions resolved; identical inputs are one (`inscape.store.repeats`); neighbours form
+shards of a few megabytes, computed in batches of near-equal length under a token budget (`inscape.store.plan`); the model is
 asked for all sites at once, only at the positions kept, without its head; each finished shard is written and committed
 by a thread (`inscape.store.writer`). The plan depends on the arguments alone, so the same call after an interruption goes
 on after the last committed shard and ends with the same bytes.
@@ -29,18 +29,15 @@ from inscape.store.engines.choose import engine as chosen
 from inscape.store.engines.local import Engine, Job
 from inscape.store.feed import Fed, inputs_of
 from inscape.store.places import Place, place
-from inscape.store.plan import ACCELERATOR, CPU
+from inscape.store.plan import SHARD_BYTES
 from inscape.store.progress import Meter, Watcher
+from inscape.store.repeats import distinct
 from inscape.store.rows import columns_of, schema_of, table_of
 from inscape.store.steps import cost
 from inscape.store.store import Store
 from inscape.store.writer import Writer, refuse_other
 
 log = logging.getLogger(__name__)
-
-#: bytes of vectors a shard: what is lost at most when a harvest is killed, and what is held in memory
-SHARD_BYTES = 32 << 20
-_MOST_ROWS = 1_000_000  # one fragment is one file
 
 
 def harvest(
@@ -94,13 +91,13 @@ def harvest(
     engine = chosen(on)
     device = engine.device(model)
     wanted: list[Site] = model.select(sites)
-    inputs = inputs_of(model, examples, at, prompt, wanted, prefix)
-    wide = widths(model, inputs, wanted)
+    given = inputs_of(model, examples, at, prompt, wanted, prefix, device)
+    wide = widths(model, given, wanted)
     row_bytes = sum(wide.values()) * (4 if dtype == "float32" else 2)
-    limits = CPU if device == "cpu" else ACCELERATOR
+    limits = plan.limits(device)
     recipe = keys.recipe(
         model,
-        inputs,
+        given,
         device=device,
         prompt=prompt,
         at=at,
@@ -109,15 +106,17 @@ def harvest(
         sites=[str(site) for site in wanted],
         budget=budget or limits[0],
         overhead=limits[1],
-        shard_rows=min(_MOST_ROWS, max(1, shard_bytes // row_bytes)),
+        shard_rows=given.shard_rows(row_bytes, shard_bytes),
     )
     folder = place(keys.cache_folder(manifests.digest(recipe)) if to is None else to)
     if (found := _finished(folder, recipe)) is not None:
         return found
-    side = columns_of(inputs)
+    inputs, which = distinct(given)
+    side = columns_of(given, which)
     head = {
         "model": model.name,
-        "examples": len(inputs),
+        "examples": len(given),
+        "rows_with_repeats": None if which is None else int(given.rows.sum()),
         "sites": {str(site): site_entry(site, wide[site], dtype) for site in wanted},
         "columns": side.names,
         "certificate": None if model.certificate is None else model.certificate.to_dict(),

@@ -25,6 +25,7 @@ from inscape.core.errors import DataError, StoreError
 from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.data.positions import parse, resolve
+from inscape.store import plan
 from inscape.store.manifest import digest
 from inscape.store.prefix import Sharing
 
@@ -41,6 +42,7 @@ class Inputs(ABC):
         table: what travels beside the vectors, one row an example: id, group and labels.
         tokens: the examples, where they are tokens.
         sharing: the beginnings that they share and that are computed once; None where none are.
+        example_bytes: of an example as it is sent to a worker, where that is many.
     """
 
     text: bool
@@ -51,6 +53,7 @@ class Inputs(ABC):
     table: pd.DataFrame
     tokens: Sequence[Tokens] = ()
     sharing: Sharing | None = None
+    example_bytes: int = 0
 
     def __len__(self) -> int:
         return len(self.table)
@@ -71,17 +74,21 @@ class Inputs(ABC):
     def batch(self, model: Any, members: Sequence[int] | np.ndarray) -> Batch:
         """A padded batch of some examples."""
 
-    def cut(self, start: int, stop: int) -> Inputs:
-        """A range of the examples as inputs of their own, numbered from 0, with as much of the data as they need."""
+    def cut(self, members: np.ndarray) -> Inputs:
+        """Some of the examples as inputs of their own, numbered from 0, with as much of the data as they need."""
         raise NotImplementedError
+
+    def number(self, i: int) -> int:
+        """What example `i` is called: its number among all that were given."""
+        return i
+
+    def shard_rows(self, row_bytes: int, shard_bytes: int) -> int:
+        """The most rows of a shard whose rows have so many bytes of vectors; see `inscape.store.plan.shard_rows`."""
+        return plan.shard_rows(row_bytes, shard_bytes, self.example_bytes // max(1, int(self.rows.max())))
 
     def kept(self, i: int) -> np.ndarray:
         """Position of each row of example `i`; of the last one averaged, where averaged."""
         return self.positions(i)[-1:] if self.reduce == "mean" else self.positions(i)
-
-    def keys(self, span: tuple[int, int]) -> list[bytes]:
-        """The keys of a range of examples."""
-        return [self.key(i) for i in range(*span)]
 
 
 def inputs_hash(inputs: Inputs) -> str:
@@ -135,12 +142,12 @@ class TokenInputs(Inputs):
     def batch(self, model: Any, members: Sequence[int] | np.ndarray) -> Batch:
         return model.collate([self.tokens[int(i)] for i in members])
 
-    def cut(self, start: int, stop: int) -> Inputs:
-        part = copy.copy(self)
-        part.tokens, part._positions = self.tokens[start:stop], self._positions[start:stop]
-        part.lengths, part.rows = self.lengths[start:stop], self.rows[start:stop]
-        part.table = self.table[["id"]].iloc[start:stop]
-        part.sharing = None if self.sharing is None else self.sharing.cut(start, stop)
+    def cut(self, members: np.ndarray) -> Inputs:
+        part, chosen = copy.copy(self), members.tolist()
+        part.tokens, part._positions = [self.tokens[i] for i in chosen], [self._positions[i] for i in chosen]
+        part.lengths, part.rows = self.lengths[members], self.rows[members]
+        part.table = self.table[["id"]].iloc[members]
+        part.sharing = None if self.sharing is None else self.sharing.cut(members)
         return part
 
 

@@ -25,6 +25,7 @@ from inscape.store.inputs import Inputs, inputs_hash
 _CODE = ("model", "core/batch.py", "core/site.py", "data/positions.py", "data/examples.py")
 _CODE += ("store/capture.py", "store/inputs.py", "store/arrays.py", "store/feed.py", "store/media.py", "data/media.py")
 _CODE += ("store/plan.py", "store/columns.py", "store/prefix.py", "store/steps.py", "store/landing.py")
+_CODE += ("store/repeats.py", "store/some.py")
 
 
 @cache

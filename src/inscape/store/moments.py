@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import combinations
 from pathlib import Path
@@ -30,13 +30,14 @@ from inscape.store import moments_files as files
 from inscape.store import plan
 from inscape.store.capture import Shard, capture, widths
 from inscape.store.feed import Fed, inputs_of
-from inscape.store.harvest import ACCELERATOR, CPU, SHARD_BYTES
 from inscape.store.inputs import Inputs
-from inscape.store.lock import WriterLock
+from inscape.store.places import Place, place
+from inscape.store.plan import SHARD_BYTES
 from inscape.store.progress import Meter, Watcher
+from inscape.store.repeats import distinct, spread
 from inscape.store.steps import cost
 from inscape.store.streamed import StreamedMoments, loaded, merged, save
-from inscape.store.writer import disk_errors
+from inscape.store.writer import disk_errors, held
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def moments(
         classes: a column whose values are classes, each with moments of its own: what mass-mean and LDA need.
         pairs: pairs of sites whose cross-moments are kept, or ``"all"``: what CKA needs.
         prompt: a template with one ``{}`` that each text is set into.
-        to: a folder to commit to; None keeps them in memory only.
+        to: a folder or URL to commit to; None keeps them in memory only.
         budget: padded tokens a batch.
         shard_bytes: bytes of vectors held at a time.
         commit_seconds: at least so long between two commits.
@@ -86,32 +87,32 @@ def moments(
         DataError: labels that are not numbers, examples without labels, or no position of the kind asked for.
     """
     wanted: list[Site] = model.select(sites)
-    inputs = inputs_of(model, examples, at, prompt, wanted)
-    if not inputs.rows.sum():
+    given = inputs_of(model, examples, at, prompt, wanted)
+    if not given.rows.sum():
         raise DataError(f"no example has a position at {at!r}, so there are no rows to take moments of.")
     side = _Side(examples, labels, classes, _paired(model, wanted, pairs))
-    wide = widths(model, inputs, wanted)
-    limits = CPU if model.device.type == "cpu" else ACCELERATOR
+    wide = widths(model, given, wanted)
+    limits = plan.limits(model.device.type)
     recipe = keys.recipe(
         model,
-        inputs,
+        given,
         prompt=prompt,
         at=at,
         sites=[str(site) for site in wanted],
         budget=budget or limits[0],
         overhead=limits[1],
-        shard_rows=max(1, shard_bytes // (4 * sum(wide.values()))),
+        shard_rows=given.shard_rows(4 * sum(wide.values()), shard_bytes),
         labels=list(labels or ()),
         classes=classes,
         pairs=[[str(a), str(b)] for a, b in side.pairs],
     )
-    folder = None if to is None else Path(to)
+    where = None if to is None else place(to)
+    inputs, which = distinct(given)
     with ExitStack() as stack:
-        if folder is not None:
-            with disk_errors(folder, "write to"):
-                folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(WriterLock(folder))
-        state, done = _begun(folder, recipe)
+        if where is not None:
+            with disk_errors(where, "write to"):
+                stack.enter_context(held(where))
+        state, done = _begun(where, recipe)
         ranges = plan.shards(inputs.rows, recipe["shard_rows"])
         left = ranges[done:]
         settings = {"budget": recipe["budget"], "overhead": recipe["overhead"]}
@@ -122,14 +123,14 @@ def moments(
         committed = time.monotonic()
         for number, span in enumerate(left, done + 1):
             shard = capture(model, inputs, wanted, span, **settings)
-            if len(shard):
-                part = _moments(shard, side, recipe)
+            for some in _everywhere(shard, span, which, recipe["shard_rows"]):
+                part = _moments(some, side, recipe)
                 state = part if state is None else merged(state, part)
-                state = _one_part(state, inputs, number)
-            if folder is not None and state is not None:
+                state = _one_part(state, given, number)
+            if where is not None and state is not None:
                 last = number == len(ranges)
                 if last or time.monotonic() - committed >= commit_seconds:
-                    save(state, folder, finished=last)
+                    save(state, where, finished=last)
                     committed = time.monotonic()
     assert state is not None
     return state
@@ -148,6 +149,20 @@ class _Side:
         self.targets = examples.target(*labels) if labels else None
         self.codes, self.names = examples.classes(classes) if classes else (None, ())
         self.pairs = pairs
+
+
+def _everywhere(shard: Shard, span: tuple[int, int], which: np.ndarray | None, most: int) -> Iterator[Shard]:
+    """A shard's rows for every example that they are of, about `most` at a time; `which` as `distinct` gives it."""
+    if which is None:
+        yield from [shard] if len(shard) else []
+        return
+    members = np.flatnonzero((which >= span[0]) & (which < span[1]))
+    each = np.searchsorted(shard.example, which[members], "right") - np.searchsorted(shard.example, which[members])
+    for start, stop in plan.shards(each, most):
+        rows, of = spread(which[members[start:stop]], shard.example)
+        if len(rows):
+            vectors = {site: x[rows] for site, x in shard.vectors.items()}
+            yield Shard(members[start:stop][of], shard.position[rows], shard.token[rows], vectors)
 
 
 def _moments(shard: Shard, side: _Side, recipe: dict[str, Any]) -> StreamedMoments:
@@ -183,14 +198,14 @@ def _one_part(state: StreamedMoments, inputs: Inputs, shards: int) -> StreamedMo
     return StreamedMoments(recipe, (part,), state.sites, state.classes, state.targets, state.labels, state.pairs)
 
 
-def _begun(folder: Path | None, recipe: dict[str, Any]) -> tuple[StreamedMoments | None, int]:
-    """What the folder holds of this recipe, and how many shards of it; moments of something else are refused."""
-    if folder is None or not (folder / files.NAME).is_file():
+def _begun(where: Place | None, recipe: dict[str, Any]) -> tuple[StreamedMoments | None, int]:
+    """What the place holds of this recipe, and how many shards of it; moments of something else are refused."""
+    if where is None or not where.exists(files.NAME):
         return None, 0
-    found, _ = loaded(folder)
+    found, _ = loaded(where)
     if manifests.digest(found.recipe) != manifests.digest(recipe) or len(found.parts) != 1:
-        raise StoreError(f"{folder} holds moments of something else; name a new folder.")
-    log.info("%s: going on after %d rows", folder, len(found))
+        raise StoreError(f"{where} holds moments of something else; name a new folder.")
+    log.info("%s: going on after %d rows", where, len(found))
     return found, int(found.parts[0]["shards"])
 
 

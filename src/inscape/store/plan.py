@@ -5,9 +5,9 @@ examples are sorted by length and the sorted list is cut where the sum over batc
 
     minimise Σ_batches (count × longest + overhead)   with   count × longest ≤ budget,
 
-exactly, by dynamic programming over the cuts. Identical inputs are computed once. Shards are runs of neighbouring
-examples, small enough to hold in memory, and are planned each on its own: the plan of a shard depends on nothing but its
-examples, which is what makes a harvest resumable and identical when resumed.
+exactly, by dynamic programming over the cuts. Shards are runs of neighbouring examples, small enough to hold in memory, and
+are planned each on its own: the plan of a shard depends on nothing but its examples, which is what makes a harvest
+resumable and identical when resumed.
 
 Cost: O(n log n + n × largest batch), a tenth of a second for ten thousand examples.
 Reference: length-bucketed batching, Khomenko et al. 2016, arXiv:1708.05604.
@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Int
 
 _NEVER = np.iinfo(np.int64).max
@@ -26,6 +25,10 @@ _NEVER = np.iinfo(np.int64).max
 OVERHEAD = 40
 #: padded tokens a batch, and what a pass costs besides in tokens: a few cores are busy with little, an accelerator is not
 CPU, ACCELERATOR = (1024, OVERHEAD), (16_384, 1000)
+#: bytes of vectors a shard: what is lost at most when a harvest is killed, and what is held in memory
+SHARD_BYTES = 32 << 20
+_SENT = 128 << 20  # bytes of a shard's arrays
+_MOST_ROWS = 1_000_000
 
 
 def batches_by_length(
@@ -79,9 +82,21 @@ def batches_by_length(
     return batches[::-1]
 
 
-def limits(device: torch.device) -> tuple[int, int]:
-    """Padded tokens a batch and what a pass costs besides, on a kind of device."""
-    return CPU if device.type == "cpu" else ACCELERATOR
+def limits(device: str) -> tuple[int, int]:
+    """Padded tokens a batch and what a pass costs besides, on a kind of device: ``cpu``, ``cuda`` …"""
+    return CPU if device == "cpu" else ACCELERATOR
+
+
+def shard_rows(row_bytes: int, shard_bytes: int, input_bytes: int = 0) -> int:
+    """The most rows of a shard.
+
+    Args:
+        row_bytes: of the vectors of one row.
+        shard_bytes: of vectors a shard.
+        input_bytes: of what is sent to a worker for a row, which is bounded too; 0 where that is little.
+    """
+    most = min(_MOST_ROWS, shard_bytes // row_bytes, _SENT // input_bytes if input_bytes else _MOST_ROWS)
+    return max(1, most)
 
 
 def shards(rows: Sequence[int] | Int[np.ndarray, " n"], most: int) -> list[tuple[int, int]]:

@@ -77,9 +77,9 @@ class Sharing:
     def __getstate__(self) -> dict[str, Any]:
         return {"common": self.common, "of": self.of, "_held": OrderedDict()}  # what is held stays on its machine
 
-    def cut(self, start: int, stop: int) -> Sharing:
-        """What a range of examples shares; beginnings that none of them has are left out, the others keep their numbers."""
-        of = self.of[start:stop]
+    def cut(self, members: np.ndarray) -> Sharing:
+        """What some examples share; beginnings that none of them has are left out, the others keep their numbers."""
+        of = self.of[members]
         used, none = set(of.tolist()), Common(np.zeros(0, np.int64), np.zeros(0, np.int64))
         return Sharing([common if i in used else none for i, common in enumerate(self.common)], of)
 

@@ -95,6 +95,8 @@ class Reader:
         """Where the rows of a column lie, of the shards that hold `start` to `stop`."""
         if stop <= start:
             return
+        if stop > self._starts[-1]:
+            raise ValueError(f"its shards have {self._starts[-1]} rows and not {stop}")
         low = int(np.searchsorted(self._starts, start, side="right")) - 1
         high = int(np.searchsorted(self._starts, stop, side="left"))
         for number in range(low, high):

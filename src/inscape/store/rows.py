@@ -1,6 +1,7 @@
 """What travels beside the vectors: which example, position and token a row is of, with its id, group and labels.
 
-Each row keeps the number of its example; id, group and labels are one table of the examples, written once.
+Each row keeps the number of its example (where inputs repeat, of its distinct input); id, group and labels are one table of
+the examples, written once.
 
 Cost: the table of the examples, in memory as Arrow.
 """
@@ -15,6 +16,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from inscape.store import repeats
 from inscape.store.capture import Shard
 from inscape.store.columns import TORCH
 from inscape.store.inputs import Inputs
@@ -67,15 +69,20 @@ class Rows:
         return Rows({name: x[which] for name, x in self.columns.items()})
 
 
-def columns_of(inputs: Inputs) -> Side:
-    """The columns beside the vectors; a label named like one of ours keeps a ``label:`` before its name."""
+def columns_of(inputs: Inputs, which: np.ndarray | None = None) -> Side:
+    """The columns beside the vectors; a label named like one of ours keeps a ``label:`` before its name.
+
+    Args:
+        inputs: all examples.
+        which: which distinct input each is, where some are the same (`inscape.store.repeats`).
+    """
     table = pa.Table.from_pandas(inputs.table, preserve_index=False).replace_schema_metadata(None)
     ours = [*INDEX, "id", "group"]
     names = {name: name for name in INDEX}
     for name in table.column_names:
         label = name.removeprefix(_LABEL)
         names[name] = name if label == name or label in ours else label
-    return Side(table, names)
+    return Side(table if which is None else table.append_column(repeats.COLUMN, pa.array(which)), names)
 
 
 def schema_of(side: Side, sites: dict[str, dict[str, Any]]) -> Schema:

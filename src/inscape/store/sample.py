@@ -28,9 +28,9 @@ from inscape.core.site import Site
 from inscape.store.capture import Shard, capture
 from inscape.store.columns import site_entry
 from inscape.store.inputs import Inputs
-from inscape.store.prefix import Sharing
 from inscape.store.room import existing
 from inscape.store.rows import columns_of, schema_of, table_of
+from inscape.store.some import Some
 from inscape.store.steps import Step
 from inscape.store.writer import Writer, disk_errors
 
@@ -69,31 +69,6 @@ class Written(NamedTuple):
     vectors: int
     bytes: int
     seconds: float
-
-
-class Some(Inputs):
-    """A few of the examples as inputs of their own; see `Inputs`."""
-
-    def __init__(self, inputs: Inputs, members: np.ndarray) -> None:
-        self._of, self._members = inputs, members
-        self.text, self.reduce, self.data = inputs.text, inputs.reduce, inputs.data
-        self.lengths, self.rows = inputs.lengths[members], inputs.rows[members]
-        self.table = inputs.table.iloc[members].reset_index(drop=True)
-        self.tokens = [inputs.tokens[i] for i in members.tolist()] if inputs.text else ()
-        if inputs.sharing is not None:
-            self.sharing = Sharing(inputs.sharing.common, inputs.sharing.of[members])
-
-    def positions(self, i: int) -> np.ndarray:
-        return self._of.positions(int(self._members[i]))
-
-    def ids(self, i: int) -> np.ndarray:
-        return self._of.ids(int(self._members[i]))
-
-    def key(self, i: int) -> bytes:
-        return self._of.key(int(self._members[i]))
-
-    def batch(self, model: Any, members: Sequence[int] | np.ndarray) -> Any:
-        return self._of.batch(model, self._members[np.asarray(members)])
 
 
 def timed(

@@ -1,6 +1,7 @@
 """Store: one harvest, read by column, from a folder or an object store.
 
-One row is one (example, position), in that order; one column is one site. A store is ``manifest.json`` (see
+One row is one (example, position), in that order; one column is one site. Examples that are the same input share the rows
+that are kept of it (`inscape.store.repeats`), and each has them when they are read. A store is ``manifest.json`` (see
 `inscape.store.manifest`), ``data/`` with a file a shard (see `inscape.store.shards`), and the table of the examples.
 Files are never changed once written, so nothing a writer does later moves under a reader.
 
@@ -26,6 +27,7 @@ from inscape.store import manifest as manifests
 from inscape.store.add import add_sites
 from inscape.store.places import Place, place
 from inscape.store.reader import Reader
+from inscape.store.repeats import COLUMN, spread
 from inscape.store.rows import INDEX
 from inscape.store.stream import Block, Spans, in_order, shuffled
 from inscape.store.verify import problems
@@ -69,6 +71,7 @@ class Store:
                 "are there. Run the same harvest again: it goes on from there."
             )
         self.manifest, self._reader = manifest, Reader(self.place, manifest)
+        self._spread: np.ndarray | None = None
         return self
 
     def __repr__(self) -> str:
@@ -79,7 +82,7 @@ class Store:
         )
 
     def __len__(self) -> int:
-        return int(self.manifest["rows"])
+        return int(self.manifest["rows"] if self._same is None else self._same)
 
     @property
     def sites(self) -> list[Site]:
@@ -99,9 +102,12 @@ class Store:
         """Everything but the vectors: example, position, token, group and labels, one row each, in row order."""
         columns = self.manifest["columns"]
         with _damage(self.path):
-            index = {name: self._reader.spans(name, 1, [(0, len(self))], np.int64)[:, 0] for name in INDEX}
-            (name,) = self.manifest["beside"]
-            examples = pa.ipc.open_file(self.place.read(name)).read_all()
+            index = {name: self._index(name) for name in INDEX}
+            examples = self._examples()
+            if self._same is not None:
+                rows, example = spread(examples[COLUMN].to_numpy(), index["example"])
+                index = {name: x[rows] for name, x in index.items()} | {"example": example}
+                examples = examples.drop_columns([COLUMN])
         beside = examples.take(pa.array(index["example"])).to_pandas()
         table = pd.DataFrame({"example": index["example"], **{n: index[n].astype(np.int32) for n in INDEX[1:]}})
         return pd.concat([table, beside], axis=1).rename(columns=columns)
@@ -113,8 +119,7 @@ class Store:
             StoreError: a site that was not harvested; the message lists those that were.
         """
         entry = self._entry(site)
-        with _damage(self.path):
-            return self._reader.spans(entry["column"], entry["width"], [(0, len(self))])
+        return self._read(entry, [(0, len(self))])
 
     def matrices(self, sites: Iterable[Site | str] | None = None) -> Iterator[tuple[Site, np.ndarray]]:
         """Sites and their matrices, one at a time, so that one is in memory."""
@@ -132,7 +137,8 @@ class Store:
         if len(which) and not (which.min() >= 0 and which.max() < len(self)):
             raise ValueError(f"Store.take: rows are 0 to {len(self) - 1}, got {which.min()} to {which.max()}")
         with _damage(self.path):
-            return self._reader.rows(entry["column"], entry["width"], which)
+            order = self._order()
+            return self._reader.rows(entry["column"], entry["width"], which if order is None else order[which])
 
     def batches(
         self, sites: Site | str | Iterable[Site | str], size: int, shuffle: np.random.Generator | None = None
@@ -155,8 +161,7 @@ class Store:
         block = max(1, _BLOCK_BYTES // (4 * max(e["width"] for e in entries.values())))
 
         def read(spans: Spans) -> dict[str, np.ndarray]:
-            with _damage(self.path):
-                return {name: self._reader.spans(e["column"], e["width"], spans) for name, e in entries.items()}
+            return {name: self._read(entry, spans) for name, entry in entries.items()}
 
         if shuffle is None:
             yield from in_order(read, len(self), size, block)
@@ -198,6 +203,32 @@ class Store:
         if strict and found:
             raise StoreError(f"{self.path} is damaged: {' '.join(found)} Delete it and harvest again.")
         return found
+
+    @property
+    def _same(self) -> int | None:
+        """How many rows there are where examples share some; None where none do."""
+        return self.manifest.get("rows_with_repeats")
+
+    def _index(self, name: str) -> np.ndarray:
+        """A number of each row that is kept."""
+        return self._reader.spans(name, 1, [(0, self.manifest["rows"])], np.int64)[:, 0]
+
+    def _examples(self) -> pa.Table:
+        (name,) = self.manifest["beside"]
+        return pa.ipc.open_file(self.place.read(name)).read_all()
+
+    def _order(self) -> np.ndarray | None:
+        """Of each row, which row that is kept; None where each is its own."""
+        if self._same is not None and self._spread is None:
+            self._spread, _ = spread(self._examples()[COLUMN].to_numpy(), self._index("example"))
+        return self._spread
+
+    def _read(self, entry: dict[str, Any], spans: Spans) -> np.ndarray:
+        """Ranges of rows of a site, one after the other, (rows, width) float32."""
+        with _damage(self.path):
+            if (order := self._order()) is None:
+                return self._reader.spans(entry["column"], entry["width"], spans)
+            return self._reader.rows(entry["column"], entry["width"], np.concatenate([order[a:b] for a, b in spans]))
 
     def _entry(self, site: Site | str) -> dict[str, Any]:
         name = str(Site.parse(translate(site) if isinstance(site, str) else site))

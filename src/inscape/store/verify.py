@@ -27,9 +27,10 @@ def problems(place: Place, manifest: manifests.Manifest, model: Any = None) -> l
 
 def _files(place: Place, manifest: manifests.Manifest) -> list[str]:
     named = {name: ("the table of the examples", digest) for name, digest in manifest["beside"].items()}
+    what = "examples" if manifest.get("rows_with_repeats") is None else "distinct inputs"
     for number, shard in enumerate(manifest["shards"]):
         first, last = shard["examples"]
-        which = f"shard {number} (examples {first} to {last - 1})"
+        which = f"shard {number} ({what} {first} to {last - 1})"
         named |= {name: (which, digest) for name, digest in shard["files"].items()}
 
     def problem(entry: tuple[str, tuple[str, str]]) -> str:

@@ -10,6 +10,7 @@ Cost: SHA-256 of each byte, 1–2 GB/s a thread, while the disk is busy.
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import queue
@@ -32,6 +33,12 @@ from inscape.store.rows import Rows, Schema
 log = logging.getLogger(__name__)
 
 _WRITING = 2  # shards at a time
+_CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free space"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "get the right to write there"),
+    errno.EROFS: "have it mounted for writing",
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "see that its folder is there, under that name,"),
+}
 #: what a place may hold and still be taken for a store whose first commit never came
 _BEGUN = ("data", "writer.lock", manifests.NAME, "examples-", "examples.")
 
@@ -47,9 +54,10 @@ def disk_errors(where: Place | Path, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        cure = _CURES.get(error.errno or 0, "mend the disk")
         raise StoreError(
-            f"cannot {doing} {where}: {error.strerror or error}. What was committed before is safe: free space or mend "
-            "the disk and run the same command again, or write to another folder."
+            f"cannot {doing} {where}: {error.strerror or error}. What was committed before is safe: {cure} and run the "
+            "same command again, or write to another folder."
         ) from error
 
 

@@ -24,16 +24,19 @@ class Cut(NamedTuple):
         inputs: the part, numbered from 0.
         first: the number of its first example among all.
         count: how many examples there are in all.
+        numbers: what each of its examples is called.
     """
 
     inputs: Inputs
     first: int
     count: int
+    numbers: np.ndarray
 
 
 def cut(inputs: Inputs, span: tuple[int, int]) -> Cut:
     """The part of a half-open range of examples."""
-    return Cut(inputs.cut(*span), span[0], len(inputs))
+    numbers = np.array([inputs.number(i) for i in range(*span)], dtype=np.int64)
+    return Cut(inputs.cut(np.arange(*span)), span[0], len(inputs), numbers)
 
 
 class Part(Inputs):
@@ -44,7 +47,7 @@ class Part(Inputs):
     """
 
     def __init__(self, given: Cut):
-        self._inputs, self._first, self._count = given
+        self._inputs, self._first, self._count, self._numbers = given
         inner = self._inputs
         self.text, self.reduce, self.data, self.table = inner.text, inner.reduce, inner.data, inner.table
         self.tokens = _Placed(inner.tokens, self._first)
@@ -64,6 +67,9 @@ class Part(Inputs):
 
     def key(self, i: int) -> bytes:
         return self._inputs.key(i - self._first)
+
+    def number(self, i: int) -> int:
+        return int(self._numbers[i - self._first])
 
     def batch(self, model: Any, members: Sequence[int] | np.ndarray) -> Batch:
         return self._inputs.batch(model, np.asarray(members) - self._first)

@@ -57,8 +57,8 @@ class Ray(Engine):
         if not spans:
             return
         how, files = shipped(job.model)
-        row = sum(job.wide.values()) * 4
-        shard = max(int(job.inputs.rows[slice(*span)].sum()) for span in spans) * row
+        row, sent = sum(job.wide.values()) * 4, job.inputs.example_bytes
+        shard = max(int(job.inputs.rows[slice(*s)].sum()) * row + (s[1] - s[0]) * sent for s in spans)
         memory = 2 * sum(map(len, files.values())) + ((self.workers or 1) * (AHEAD + 1) + 2) * shard
         cpus = max(self.workers or 1, torch.get_num_threads())
         with cluster.connected(self.address, cpus, memory) as ray:
@@ -185,13 +185,22 @@ class Crew:
         hand.where = told["where"]
         log.info("worker %s has opened %s", hand.where, self._job.model.name)
 
+    def _named(self, span: Span) -> tuple[int, int]:
+        """What a shard's first and last example are called."""
+        number = self._job.inputs.number
+        return number(span[0]), number(span[1] - 1)
+
     def _lost(self, hand: _Hand, number: int | None, spans: Sequence[Span], error: Exception) -> list[int]:
         """A worker is dead: its shards are for others, and another takes its place. One shard may not cost many."""
         first = hand.shards[0] if hand.shards else number
         deaths = self._deaths[-1 if first is None else first] = self._deaths.get(-1 if first is None else first, 0) + 1
         why = str(error).splitlines()[0]
         if deaths >= _TRIES:
-            what = "while opening the model" if first is None else "at examples {} to {}".format(*spans[first])
+            what = (
+                "while opening the model"
+                if first is None
+                else "at examples {} to {}".format(*self._named(spans[first]))
+            )
             raise ClusterError(
                 f"{deaths} workers died {what}, the last with: {why} Out of memory is the usual cause: ask for a smaller "
                 "budget, or for fewer workers on a machine."

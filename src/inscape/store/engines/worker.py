@@ -53,9 +53,7 @@ def shipped(model: Any) -> tuple[dict[str, Any], Files]:
         ModelError: a live network that has no files, or edits that stand on the model.
     """
     if model.edits:
-        raise ModelError(
-            f"edits stand on {model.name}, and workers open it without them; harvest outside their block, or on='local'."
-        )
+        raise ModelError(f"edits stand on {model.name}, and workers open it without them; harvest outside their block.")
     dtype = str(model.dtype).removeprefix("torch.")
     if model.origin is not None:
         return {**model.origin, "name": model.name, "dtype": dtype}, {}

@@ -1,0 +1,78 @@
+"""Identical inputs, found once over all examples: computed once, kept once, and put in every place that they have.
+
+Two examples are the same input if the same tokens or values reach the network and the same positions are kept. A harvest is
+of the distinct inputs, in the order in which each comes first; the table of the examples says which of them each example
+is; and rows are put in the examples' order where they are read:
+
+    rows(example i) = rows(input which[i])
+
+So a shard depends on no other, whoever computes it, and nothing is held for a repetition that may come later.
+
+Cost: a hash an example and a sort of those; where inputs repeat, reading them copies their rows once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from jaxtyping import Int
+
+from inscape.store.inputs import Inputs
+from inscape.store.some import Some
+
+#: the column of the table of the examples that says which distinct input each is
+COLUMN = "input"
+
+
+def distinct(inputs: Inputs) -> tuple[Inputs, Int[np.ndarray, " n"] | None]:
+    """The distinct inputs, and which of them each example is; None, and the inputs themselves, if no two are the same."""
+    count = len(inputs)
+    heads = np.fromiter((_head(inputs.key(i)) for i in range(count)), dtype=np.uint64, count=count)
+    order = np.argsort(heads, kind="stable")
+    twin = heads[order[1:]] == heads[order[:-1]]
+    if not twin.any():
+        return inputs, None
+    again = np.union1d(order[1:][twin], order[:-1][twin])
+    first, seen = np.arange(count), {}
+    for i in again.tolist():  # a head is eight bytes; what tells inputs apart is the whole hash
+        first[i] = seen.setdefault(hashlib.sha256(inputs.key(i)).digest(), i)
+    members, which = np.unique(first, return_inverse=True)
+    return (Some(inputs, members), which) if len(members) < count else (inputs, None)
+
+
+def _head(key: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little")
+
+
+def spread(
+    which: Int[np.ndarray, " n"], row_input: Int[np.ndarray, " rows"]
+) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
+    """Where the rows of examples are among those of their inputs.
+
+    Args:
+        which: the input that each example is.
+        row_input: the input that each row is of, ascending.
+
+    Returns:
+        For every row of every example, in order: the row of its input, and the number of the example in `which`.
+
+    Example:
+        >>> rows, examples = spread(np.array([0, 1, 0]), np.array([0, 0, 1]))
+        >>> rows.tolist(), examples.tolist()
+        ([0, 1, 2, 0, 1], [0, 0, 1, 2, 2])
+    """
+    starts = np.searchsorted(row_input, which, side="left")
+    counts = np.searchsorted(row_input, which, side="right") - starts
+    return runs(starts, counts), np.repeat(np.arange(len(which)), counts)
+
+
+def runs(starts: np.ndarray, counts: np.ndarray) -> Int[np.ndarray, " m"]:
+    """The integers of several runs, one after the other: start, start + 1 … of each.
+
+    Example:
+        >>> runs(np.array([5, 0]), np.array([2, 3])).tolist()
+        [5, 6, 0, 1, 2]
+    """
+    before = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    return np.repeat(starts - before, counts) + np.arange(int(counts.sum()))

@@ -1,0 +1,52 @@
+"""Some of a harvest's examples as inputs of their own, numbered from 0, without a copy of their data.
+
+Cost: a few numbers an example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from inscape.core.batch import Batch
+from inscape.store.inputs import Inputs
+from inscape.store.prefix import Sharing
+
+
+class Some(Inputs):
+    """Some of the examples; see `inscape.store.inputs.Inputs`.
+
+    Args:
+        inputs: all of them.
+        members: which, (k,) int64.
+    """
+
+    def __init__(self, inputs: Inputs, members: np.ndarray) -> None:
+        self._of, self._members = inputs, members
+        self.text, self.reduce, self.data = inputs.text, inputs.reduce, inputs.data
+        self.lengths, self.rows = inputs.lengths[members], inputs.rows[members]
+        self.example_bytes = inputs.example_bytes
+        self.table = inputs.table.iloc[members].reset_index(drop=True)
+        self.tokens = [inputs.tokens[i] for i in members.tolist()] if inputs.text else ()
+        if inputs.sharing is not None:
+            self.sharing = Sharing(inputs.sharing.common, inputs.sharing.of[members])
+
+    def positions(self, i: int) -> np.ndarray:
+        return self._of.positions(int(self._members[i]))
+
+    def ids(self, i: int) -> np.ndarray:
+        return self._of.ids(int(self._members[i]))
+
+    def key(self, i: int) -> bytes:
+        return self._of.key(int(self._members[i]))
+
+    def number(self, i: int) -> int:
+        return self._of.number(int(self._members[i]))
+
+    def batch(self, model: Any, members: Sequence[int] | np.ndarray) -> Batch:
+        return self._of.batch(model, self._members[np.asarray(members)])
+
+    def cut(self, members: np.ndarray) -> Inputs:
+        return self._of.cut(self._members[members])
