@@ -36,7 +36,7 @@ def test_its_commands_can_be_typed():
     group = typer.main.get_command(app)
     blocks = fenced(PAGE.read_text(encoding="utf-8"), "sh")
     commands = [line for _, block in blocks for line in block.splitlines() if line.startswith("inscape ")]
-    assert len(commands) == 4
+    assert len(commands) == 7
     for line in commands:
         name, *arguments = shlex.split(line)[1:]
         group.commands[name].make_context(name, arguments)
