@@ -81,3 +81,16 @@ def test_one_class_only_ends_with_certainty_rather_than_an_error():
     basis = ridge.Rows(x).basis()
     found = logistic.fit(basis.z, basis.w, logistic.one_hot(np.ones((30, 1), dtype=int), 2), np.ones(1), tol=1e-4)
     assert (found.logits(basis.z) > 5).all()
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_rows_that_are_all_alike_give_the_shares_of_the_classes(k):
+    """The embedding of a last token that is a full stop everywhere: no direction, and still an answer."""
+    y = np.arange(30) % k
+    basis = ridge.Rows(np.ones((30, 5))).basis()
+    assert len(basis.w) == 0
+    labels = logistic.one_hot(y[:, None], k)
+    losses, starts = logistic.choose(basis.z, basis.w, labels, np.array([1.0]), np.array_split(np.arange(30), 5))
+    assert losses[0, 0] == pytest.approx(30 * np.log(k), rel=0.2)
+    found = logistic.fit(basis.z, basis.w, labels, np.ones(1), start=starts[0])
+    assert np.allclose(found.logits(basis.z), found.logits(basis.z)[0])

@@ -182,7 +182,8 @@ def choose(
 
 
 def _times(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return (a @ b.reshape(b.shape[0], -1)).reshape(a.shape[0], *b.shape[1:])
+    # a representation that is the same in every row has no directions, from which -1 cannot be inferred
+    return (a @ b.reshape(b.shape[0], int(np.prod(b.shape[1:])))).reshape(a.shape[0], *b.shape[1:])
 
 
 def _chance(eta: np.ndarray) -> np.ndarray:
