@@ -95,7 +95,7 @@ class Config:
 
 PRESETS = {
     "tiny": Config(
-        model="scrambler", tasks=("word content", "topic", "tense"), limit=72, folds=2, shuffles=2, Cs=(0.1,), max_iter=15,
+        model="scrambler", tasks=("word content", "topic", "tense"), limit=120, folds=2, shuffles=2, Cs=(0.1,), max_iter=15,
         tuned=("tense",), steps=10, seeds=1,
     ),
     "small": Config(),
