@@ -126,7 +126,9 @@ class ClassTask:
 
 def predicted(result: SweepResult) -> Int[np.ndarray, " n"]:
     """Held-out class codes, each fold's from the site that its training rows choose."""
-    return result.selected_predictions[:, 0].astype(np.int64)
+    found = result.selected_predictions[:, 0]
+    # of two classes a sweep gives the log-odds of the second
+    return (found > 0).astype(np.int64) if len(np.unique(result.y[:, 0])) == 2 else found.astype(np.int64)
 
 
 def chosen(result: SweepResult) -> str:

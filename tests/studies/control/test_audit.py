@@ -66,8 +66,12 @@ def test_a_random_vector_is_told_from_a_real_one(ran, tmp_path):
     SteeringVector(noise).save(tmp_path / "noise.safetensors")
     settings = {"vector": str(tmp_path / "noise.safetensors"), "strengths": "2", "relabelled": 2}
     folder = runner.run_study("audit", "tiny", tmp_path / "noise", settings=settings)
-    claims = {c["id"]: c["passed"] for c in json.loads((folder / "claims.json").read_text())}
-    assert not claims["above-random-vectors"]
+    # of few random vectors one in seven is beyond all others by luck, so it is the size that is compared
+    found, own = (
+        {c["id"]: c["value"] for c in json.loads((f / "claims.json").read_text())}["above-random-vectors"]
+        for f in (folder, ran)
+    )
+    assert abs(found) < own / 3
 
 
 def test_what_the_vector_was_found_on_is_told_and_what_does_not_fit_is_refused(ran, tmp_path):

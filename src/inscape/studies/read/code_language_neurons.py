@@ -330,9 +330,9 @@ def _prompt(known: Examples, test: Examples, source: str, target: str, k: int) -
 
     ours, theirs = pd.unique(known.frame["program"]), pd.unique(test.frame["program"])
     out = ""
-    for number in (ours[(2 * k) % len(ours)], ours[(2 * k + 1) % len(ours)]):
+    for number in map(int, (ours[(2 * k) % len(ours)], ours[(2 * k + 1) % len(ours)])):
         out += f"{source}:\n{text(known, number, source)}\n{target}:\n{text(known, number, target)}\n\n"
-    asked = theirs[k % len(theirs)]
+    asked = int(theirs[k % len(theirs)])
     out += f"{source}:\n{text(test, asked, source)}\n{target}:\n"
     answer = text(test, asked, target)
     return out + answer, (len(out), len(out) + len(answer))

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from inscape.charts.bars import values_by_group
+from inscape.charts.curves import curves
 from inscape.charts.layers import score_by_layer
 from inscape.core.edit import Edit
 from inscape.core.evidence import Evidence, Null, table
