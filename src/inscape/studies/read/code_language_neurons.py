@@ -169,7 +169,7 @@ def _find(config: Config, run: Run, model: Model, known: Examples, languages: li
     null = Null.of("labels shuffled within programs", found.null / max(n, 1))
     share = Evidence("neurons found with shuffled labels, as a share of those found", null.mean, (null.low, null.high),
                      null, n=len(code), d=counts.shape[1], unit="share", direction="lower")  # fmt: skip
-    run.claim("shuffled", "With labels shuffled within programs hardly any neuron keeps to a language", share, 0.1, "at most",
+    run.claim("shuffled", "With labels shuffled within programs hardly a neuron keeps to a language", share, 0.1, "at most",
               why=f"{n:,} of {counts.shape[1]:,} neurons were found.")  # fmt: skip
     return found, layers
 
