@@ -54,7 +54,9 @@ def curves(
     colours = iter(theme.SERIES * (1 + len(series)))
     palette = [theme.GREY if s in nulls else next(colours) for s in series]
     banded = {"low", "high"} <= set(frame.columns)
-    legend = alt.Legend(title=f"Band: {interval}" if banded else None, symbolType="stroke", symbolSize=300, symbolOpacity=1)
+    legend = alt.Legend(
+        title=f"Band: {interval}" if banded else None, symbolType="stroke", symbolSize=300, symbolOpacity=1
+    )
     colour = alt.Color("series:N", sort=series, scale=alt.Scale(domain=series, range=palette), legend=legend)
     dashes = [_DASHES[i % len(_DASHES)] for i in range(len(series))]
     dash = alt.StrokeDash("series:N", sort=series, scale=alt.Scale(domain=series, range=dashes), legend=legend)
