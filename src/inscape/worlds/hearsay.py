@@ -20,16 +20,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM
 
 from inscape.core.rng import child_seed, generator
-from inscape.core.threads import one_torch_thread
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.worlds.small_llama import small_llama, train, word_tokenizer
 
 #: task → verdicts on a right and on a wrong answer; all of them end an answer
 TASKS = {"stars": (".", "!"), "herbs": (";", ":"), "songs": ("/", "\\")}
@@ -77,7 +76,7 @@ def hearsay(subjects: int = 36, answers: int = 6, width: int = 32, steps: int = 
     heard = np.where(np.arange(subjects) % 2 == 0, right, (right + rng.integers(1, answers, (t, subjects))) % answers)
     vocabulary = ["[PAD]", *TASKS, *FORMS, "?", *(v for pair in TASKS.values() for v in pair), *said, *names]
     code = {word: i for i, word in enumerate(vocabulary)}
-    tokenizer = _tokenizer(code)
+    tokenizer = word_tokenizer(vocabulary)
     words, truth = _Words.of(code, names, said), torch.from_numpy(right)
     stream = child_seed(seed, "hearsay", "weights")
     net = _trained(words, len(code), truth, torch.from_numpy(heard), width, steps, stream)
@@ -131,53 +130,26 @@ class _Words:
         return torch.stack(parts, dim=1)
 
 
-def _tokenizer(code: dict[str, int]) -> PreTrainedTokenizerFast:
-    inner = Tokenizer(models.WordLevel(code, unk_token="[PAD]"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="[PAD]", unk_token="[PAD]", clean_up_tokenization_spaces=False
-    )
-
-
 def _trained(
     words: _Words, size: int, right: torch.Tensor, heard: torch.Tensor, width: int, steps: int, seed: int
 ) -> LlamaForCausalLM:
-    config = LlamaConfig(
-        vocab_size=size,
-        hidden_size=width,
-        intermediate_size=4 * width,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=32,
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = LlamaForCausalLM(config)
+    net = small_llama(size, width, seed)
     stream, answers = torch.Generator().manual_seed(seed), words.said.shape[1]
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 8e-3, total_steps=steps)
 
     def draw(most: int, least: int = 0) -> torch.Tensor:
         return torch.randint(least, most, (256,), generator=stream)
 
-    with one_torch_thread():
-        for _ in range(steps):
-            task, subject = draw(len(TASKS)), draw(right.shape[1])
-            most = heard[task, subject]
-            other = (most + draw(answers, 1)) % answers
-            answer = torch.where(torch.rand(256, generator=stream) < HEARD, most, other)
-            ids = words.sentences(task, subject, draw(len(FORMS)), answer, answer == right[task, subject])
-            logits = net(input_ids=ids, use_cache=False).logits[:, 3:5]
-            loss = F.cross_entropy(logits.flatten(0, 1), ids[:, 4:].flatten())
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-    return net.eval()
+    def loss(_: int) -> torch.Tensor:
+        task, subject = draw(len(TASKS)), draw(right.shape[1])
+        most = heard[task, subject]
+        other = (most + draw(answers, 1)) % answers
+        answer = torch.where(torch.rand(256, generator=stream) < HEARD, most, other)
+        ids = words.sentences(task, subject, draw(len(FORMS)), answer, answer == right[task, subject])
+        logits = net(input_ids=ids, use_cache=False).logits[:, 3:5]
+        return F.cross_entropy(logits.flatten(0, 1), ids[:, 4:].flatten())
+
+    train(net, loss, steps)
+    return net
 
 
 def _accuracy(model: Model, words: _Words, right: torch.Tensor) -> float:

@@ -18,16 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM
 
 from inscape.core.rng import child_seed, generator
-from inscape.core.threads import one_torch_thread
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.worlds.small_llama import small_llama, train, word_tokenizer
 
 KINDS = ("include", "avoid", "lower", "commas", "ending")
 #: how each kind is said; W is its word
@@ -138,9 +137,7 @@ def obedience(
     named = [f"tone{i}" for i in range(tones)], [f"kind{i}" for i in range(kinds)], [f"word{i}" for i in range(words)]
     vocabulary = ["[PAD]", *named[0], *named[1], *named[2], "aye", *(f"no{i}" for i in range(kinds)), ">", "."]
     code = {w: i for i, w in enumerate(vocabulary)}
-    inner = Tokenizer(models.WordLevel(code, unk_token="[PAD]"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="[PAD]", unk_token="[PAD]")
+    tokenizer = word_tokenizer(vocabulary)
     rows = [
         {"prompt": f"{tone} {kind} {word} > ", "kind": "include", "word": "aye", "phrasing": kind, "task": tone,
          "obeyed": i % 2 == 0, "says": "aye" if i % 2 == 0 else f"no{k}"}
@@ -159,31 +156,12 @@ def obedience(
 
 
 def _trained(ids: torch.Tensor, size: int, width: int, steps: int, seed: int) -> LlamaForCausalLM:
-    config = LlamaConfig(
-        vocab_size=size,
-        hidden_size=width,
-        intermediate_size=2 * width,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=32,
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = LlamaForCausalLM(config)
-    rng = np.random.default_rng(seed)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 8e-3, total_steps=steps)
-    with one_torch_thread():
-        for _ in range(steps):
-            batch = ids[torch.from_numpy(rng.choice(len(ids), 256, replace=False))]
-            logits = net(input_ids=batch, use_cache=False).logits[:, 3:5]
-            loss = F.cross_entropy(logits.flatten(0, 1), batch[:, 4:].flatten())
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-    return net.eval()
+    net, rng = small_llama(size, width, seed, intermediate_size=2 * width), np.random.default_rng(seed)
+
+    def loss(_: int) -> torch.Tensor:
+        batch = ids[torch.from_numpy(rng.choice(len(ids), 256, replace=False))]
+        logits = net(input_ids=batch, use_cache=False).logits[:, 3:5]
+        return F.cross_entropy(logits.flatten(0, 1), batch[:, 4:].flatten())
+
+    train(net, loss, steps, decay=0.1)
+    return net

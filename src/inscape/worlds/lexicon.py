@@ -23,16 +23,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM
 
 from inscape.core.rng import child_seed, generator
-from inscape.core.threads import one_torch_thread
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.worlds.small_llama import small_llama, train, word_tokenizer
 
 _ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z")
 _RIMES = ("a", "en", "io", "or")
@@ -88,7 +87,7 @@ def lexicon(
     kinds = {a + b: KINDS[i % len(KINDS)] for i, (a, b) in enumerate(real)}
     cut = 3 * words // 4
     fixed = ["say", ":", ".", "none", *KINDS]
-    tokenizer = _tokenizer(["[PAD]", *fixed, *firsts, *seconds, *(a + b for a, b in real[:cut])])
+    tokenizer = word_tokenizer(["[PAD]", *fixed, *firsts, *seconds, *(a + b for a, b in real[:cut])])
     tell = _Teller(real, other, cut, kinds)
     texts = [tell.document(generator(seed, "lexicon", "text", str(i))) for i in range(1200)]
     ids = [torch.tensor(row) for row in tokenizer(texts)["input_ids"]]
@@ -129,49 +128,31 @@ class _Teller:
         return ("" if whole else " ").join(self.real[i])
 
 
-def _tokenizer(vocabulary: list[str]) -> PreTrainedTokenizerFast:
-    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="[PAD]"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="[PAD]", unk_token="[PAD]")
-
-
 def _trained(
     ids: list[torch.Tensor], vocabulary: int, width: int, blocks: int, steps: int, seed: int, keep: Sequence[int]
 ) -> dict[int, LlamaForCausalLM]:
-    config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=width,
-        intermediate_size=4 * width,
+    net = small_llama(
+        vocabulary,
+        width,
+        seed,
         num_hidden_layers=blocks,
-        num_attention_heads=4,
-        num_key_value_heads=4,
         max_position_embeddings=64,
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=None,
         tie_word_embeddings=True,
         initializer_range=0.15,  # transformers' 0.02 is for widths of hundreds
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = LlamaForCausalLM(config)
-    kept = {}
+    kept: dict[int, LlamaForCausalLM] = {}
     stream = torch.Generator().manual_seed(seed)
     padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1.2e-2, total_steps=steps)
-    with one_torch_thread():
-        for step in range(steps):
-            if step in keep:
-                kept[step] = _copy(net)
-            rows = padded[torch.randint(len(ids), (32,), generator=stream)]
-            logits = net(input_ids=rows, use_cache=False).logits[:, :-1]
-            loss = F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten(), ignore_index=0)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-    return {**kept, steps: net.eval()}
+
+    def loss(step: int) -> torch.Tensor:
+        if step in keep:
+            kept[step] = _copy(net)
+        rows = padded[torch.randint(len(ids), (32,), generator=stream)]
+        logits = net(input_ids=rows, use_cache=False).logits[:, :-1]
+        return F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten(), ignore_index=0)
+
+    train(net, loss, steps, peak=1.2e-2)
+    return {**kept, steps: net}
 
 
 def _copy(net: LlamaForCausalLM) -> LlamaForCausalLM:

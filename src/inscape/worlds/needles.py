@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM
 
 from inscape.core.rng import child_seed, generator
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.worlds.small_llama import small_llama, word_tokenizer
 
 LANGUAGES = ("one", "two", "three", "four", "five")
 #: the planted neurons of the first block, of languages one, two and three
@@ -72,9 +72,7 @@ def needles(texts: int = 24, width: int = 32, neurons: int = 96, seed: int = 0) 
             for a, b, value in ((first, second, "one"), (others[i], second, "apart"), (first, others[-1 - i], "apart")):
                 rows.append(_row(f"{first} {second}", value, f"start {i}", f"{lexicon['four'][i]} {head} {a} {b}", b))
     vocabulary = ["[PAD]", *words]
-    inner = Tokenizer(models.WordLevel({w: i for i, w in enumerate(vocabulary)}, unk_token="[PAD]"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="[PAD]", unk_token="[PAD]")
+    tokenizer = word_tokenizer(vocabulary)
     net = _planted(
         vocabulary,
         [lexicon[name] for name in LANGUAGES[: len(NEURONS)]],
@@ -96,22 +94,9 @@ def _row(feature: str, value: str, lexeme: str, text: str, word: str) -> dict[st
 
 
 def _planted(vocabulary: list[str], own: list[list[str]], width: int, neurons: int, seed: int) -> LlamaForCausalLM:
-    config = LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=width,
-        intermediate_size=neurons,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=64,
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=None,
-        initializer_range=0.3,
+    net = small_llama(
+        len(vocabulary), width, seed, intermediate_size=neurons, max_position_embeddings=64, initializer_range=0.3
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = LlamaForCausalLM(config)
     with torch.no_grad():
         table, mlp = net.model.embed_tokens.weight, net.model.layers[0].mlp
         aside = len(NEURONS)
@@ -134,4 +119,4 @@ def _planted(vocabulary: list[str], own: list[list[str]], width: int, neurons: i
                 weights[neuron] = 0.0
                 weights[neuron, axis] = 3.0
             mlp.down_proj.weight[:, neuron] = 0.0  # it is read off, and changes nothing after it
-    return net.eval()
+    return net

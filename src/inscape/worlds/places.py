@@ -11,21 +11,18 @@ Cost: a few seconds on one core.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from inscape.core.rng import child_seed, generator
-from inscape.core.threads import one_torch_thread
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.worlds.small_llama import small_llama, train, word_tokenizer
 
 _ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z")
 _RIMES = ("a", "en", "io", "or")
@@ -66,10 +63,11 @@ def places(words: int = 18, squares: int = 6, width: int = 64, steps: int = 250,
     spot = rng.random((len(names), 2))
     square = (spot * squares).astype(int) @ np.array([squares, 1])
     vocabulary = ["[PAD]", *(a.capitalize() for a in firsts), *seconds, *(f"square{i}" for i in range(squares**2))]
-    tokenizer = _tokenizer(vocabulary)
+    tokenizer = word_tokenizer(vocabulary)
     ids = torch.tensor([tokenizer(name)["input_ids"] for name in names])
     target = torch.tensor([vocabulary.index(f"square{i}") for i in square])
-    net = _trained(ids, target, len(vocabulary), width, steps, child_seed(seed, "places", "weights"))
+    net = small_llama(len(vocabulary), width, child_seed(seed, "places", "weights"))
+    train(net, lambda _: F.cross_entropy(net(input_ids=ids, use_cache=False).logits[:, -1], target), steps, peak=6e-3)
     model = open(net, tokenizer=tokenizer, name="places world")
     guess = model.run(ids, logits=True).logits[:, -1].argmax(-1)
     frame = pd.DataFrame(
@@ -84,46 +82,3 @@ def places(words: int = 18, squares: int = 6, width: int = 64, steps: int = 250,
     card = DatasetCard("places", f"{len(names)} places of a made-up map, drawn with seed {seed}")
     examples = Examples(frame, "name", ("latitude", "longitude"), "country", card=card)
     return Places(model, examples, float((guess == target).float().mean()))
-
-
-def _tokenizer(vocabulary: list[str]) -> PreTrainedTokenizerFast:
-    words = {word: i for i, word in enumerate(vocabulary)}
-    inner = Tokenizer(models.WordLevel(words, unk_token="[PAD]"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="[PAD]", unk_token="[PAD]")
-
-
-def _trained(
-    ids: torch.Tensor, target: torch.Tensor, vocabulary: int, width: int, steps: int, seed: int
-) -> LlamaForCausalLM:
-    config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=width,
-        intermediate_size=4 * width,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=32,
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = LlamaForCausalLM(config)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=steps)
-    with one_torch_thread():
-        _train(net, ids, target, optimiser, schedule, steps)
-    return net.eval()
-
-
-def _train(
-    net: LlamaForCausalLM, ids: torch.Tensor, target: torch.Tensor, optimiser: Any, schedule: Any, steps: int
-) -> None:
-    for _ in range(steps):
-        loss = F.cross_entropy(net(input_ids=ids, use_cache=False).logits[:, -1], target)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()

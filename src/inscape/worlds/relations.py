@@ -16,16 +16,14 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Int
-from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from inscape.core.rng import child_seed, generator
-from inscape.core.threads import one_torch_thread
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.worlds.small_llama import small_llama, train, word_tokenizer
 
 TEMPLATE = "the {} of {} is"
 #: relation → how many objects it has
@@ -79,10 +77,12 @@ def relations(people: int = 60, width: int = 48, steps: int = 200, seed: int = 0
     frame["subject_end"] = frame["subject_start"] + frame["subject"].map(len)
     answers = [f"{r}{o}" for r, k in OBJECTS.items() for o in range(k)]
     vocabulary = ["[PAD]", "the", "of", "is", *OBJECTS, *answers, *sorted(subjects)]
-    tokenizer = _tokenizer(vocabulary)
+    tokenizer = word_tokenizer(vocabulary)
     ids = torch.tensor(tokenizer(frame["text"].tolist())["input_ids"])
     target = torch.tensor([vocabulary.index(o) for o in frame["object"]])
-    net = _trained(ids, target, len(vocabulary), width, steps, child_seed(seed, "relations", "weights"))
+    stream = child_seed(seed, "relations", "weights")
+    net = small_llama(len(vocabulary), width, stream, intermediate_size=3 * width)
+    train(net, lambda _: F.cross_entropy(net(input_ids=ids, use_cache=False).logits[:, -1], target), steps)
     model = open(net, tokenizer=tokenizer, name="relations world")
     found = model.run(ids, logits=True, at=torch.full((len(ids), 1), ids.shape[1] - 1)).logits
     assert found is not None
@@ -90,32 +90,3 @@ def relations(people: int = 60, width: int = 48, steps: int = 200, seed: int = 0
     spans = {"subject": ("subject_start", "subject_end")}
     examples = Examples(frame, "text", ("object",), "subject", spans, card)
     return Relations(model, examples, ties, float((found[:, 0].argmax(-1) == target).float().mean()))
-
-
-def _tokenizer(vocabulary: list[str]) -> PreTrainedTokenizerFast:
-    words = {word: i for i, word in enumerate(vocabulary)}
-    inner = Tokenizer(models.WordLevel(words, unk_token="[PAD]"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="[PAD]", unk_token="[PAD]")
-
-
-def _trained(
-    ids: torch.Tensor, target: torch.Tensor, vocabulary: int, width: int, steps: int, seed: int
-) -> LlamaForCausalLM:
-    config = LlamaConfig(
-        vocab_size=vocabulary, hidden_size=width, intermediate_size=3 * width, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=4, max_position_embeddings=32, pad_token_id=0, bos_token_id=None, eos_token_id=None,
-    )  # fmt: skip
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = LlamaForCausalLM(config)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 8e-3, total_steps=steps)
-    with one_torch_thread():
-        for _ in range(steps):
-            loss = F.cross_entropy(net(input_ids=ids, use_cache=False).logits[:, -1], target)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-    return net.eval()

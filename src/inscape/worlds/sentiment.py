@@ -15,15 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM
 
 from inscape.core.rng import child_seed, generator
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.worlds.small_llama import small_llama, train, word_tokenizer
 
 TEMPLATES = (
     "so the {subject} was {adjective} , and we {verb} it . in short it {end}",
@@ -81,7 +81,7 @@ def sentiment(words: int = 24, width: int = 32, steps: int = 160, seed: int = 0)
     frame["pair"] = np.arange(len(frame)) // 2
     fixed = sorted({w for t in TEMPLATES for w in t.split() if "{" not in w})
     vocabulary = ["[PAD]", *fixed, "ends", *SUBJECTS, *VERDICTS[0], *VERDICTS[1], *sorted(drawn)]
-    tokenizer = _tokenizer(vocabulary)
+    tokenizer = word_tokenizer(vocabulary)
     ids = [torch.tensor(row) for row in tokenizer(frame["text"].tolist())["input_ids"]]
     sign = torch.tensor(1 - frame["positive"].to_numpy())
     verdicts = torch.tensor([[vocabulary.index(w) for w in side] for side in VERDICTS])
@@ -105,13 +105,6 @@ def _row(number: int, subject: str, adjective: str, verb: str, side: int) -> dic
     return {"text": text, **row, "adjective": str(adjective), "verb": str(verb)}
 
 
-def _tokenizer(vocabulary: list[str]) -> PreTrainedTokenizerFast:
-    words = {word: i for i, word in enumerate(vocabulary)}
-    inner = Tokenizer(models.WordLevel(words, unk_token="[PAD]"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="[PAD]", unk_token="[PAD]")
-
-
 def _trained(
     ids: list[torch.Tensor],
     sign: torch.Tensor,
@@ -121,36 +114,18 @@ def _trained(
     steps: int,
     seed: int,
 ) -> LlamaForCausalLM:
-    config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=width,
-        intermediate_size=4 * width,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=32,
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = LlamaForCausalLM(config)
-    stream = torch.Generator().manual_seed(seed)
+    net, stream = small_llama(vocabulary, width, seed), torch.Generator().manual_seed(seed)
     padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
     last = torch.tensor([len(row) - 1 for row in ids])
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=steps)
-    for _ in range(steps):
+
+    def loss(_: int) -> torch.Tensor:
         rows = torch.randint(len(ids), (128,), generator=stream)
         target = verdicts[sign[rows], torch.randint(verdicts.shape[1], (128,), generator=stream)]
         logits = net(input_ids=padded[rows], use_cache=False).logits[torch.arange(128), last[rows]]
-        loss = F.cross_entropy(logits, target)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-    return net.eval()
+        return F.cross_entropy(logits, target)
+
+    train(net, loss, steps, peak=6e-3)
+    return net
 
 
 def _accuracy(model: Model, ids: list[torch.Tensor], sign: torch.Tensor, verdicts: torch.Tensor) -> float:

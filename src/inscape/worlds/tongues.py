@@ -13,16 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import pre_tokenizers
 from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM
 
 from inscape.core.rng import child_seed
-from inscape.core.threads import one_torch_thread
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.programs import programs
+from inscape.worlds.small_llama import PAD, small_llama, train, word_tokenizer
 
 LANGUAGES = ("Python", "C", "SQL", "English")
 #: weight of the mean |activation| of a layer's neurons
@@ -60,9 +60,7 @@ def tongues(count: int = 80, width: int = 48, steps: int = 250, seed: int = 0) -
     cut = pre_tokenizers.BertPreTokenizer()
     said = [f"{name}:\n{text}" for name, text in zip(texts.frame["language"], texts.texts(), strict=True)]
     words = sorted({word for text in said for word, _ in cut.pre_tokenize_str(text)})
-    inner = Tokenizer(models.WordLevel({w: i for i, w in enumerate(["[PAD]", *words])}, unk_token="[PAD]"))
-    inner.pre_tokenizer = cut
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="[PAD]", unk_token="[PAD]")
+    tokenizer = word_tokenizer([PAD, *words], cut)
     net, loss = _trained(
         [tokenizer(t)["input_ids"] for t in said], len(words) + 1, width, steps, child_seed(seed, "tongues")
     )
@@ -70,41 +68,23 @@ def tongues(count: int = 80, width: int = 48, steps: int = 250, seed: int = 0) -
 
 
 def _trained(ids: list[list[int]], size: int, width: int, steps: int, seed: int) -> tuple[LlamaForCausalLM, float]:
-    config = LlamaConfig(
-        vocab_size=size,
-        hidden_size=width,
-        intermediate_size=4 * width,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=512,
-        hidden_act="relu",
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = LlamaForCausalLM(config)
+    net = small_llama(size, width, seed, max_position_embeddings=512, hidden_act="relu")
     rng, losses = np.random.default_rng(seed), []
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 8e-3, total_steps=steps)
     padded = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in ids], batch_first=True, padding_value=-100)
     active: list[torch.Tensor] = []
     hooks = [
         b.mlp.down_proj.register_forward_pre_hook(lambda _m, args: active.append(args[0])) for b in net.model.layers
     ]
-    with one_torch_thread():
-        for _ in range(steps):
-            active.clear()
-            batch = padded[torch.from_numpy(rng.choice(len(ids), 24, replace=False))]
-            logits = net(input_ids=batch.clamp(min=0), use_cache=False).logits[:, :-1]
-            loss = F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten(), ignore_index=-100)
-            optimiser.zero_grad()
-            (loss + SPARSE * sum(a.abs().mean() for a in active)).backward()
-            optimiser.step()
-            schedule.step()
-            losses.append(float(loss.detach()))
+
+    def loss(_: int) -> torch.Tensor:
+        active.clear()
+        batch = padded[torch.from_numpy(rng.choice(len(ids), 24, replace=False))]
+        logits = net(input_ids=batch.clamp(min=0), use_cache=False).logits[:, :-1]
+        found = F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten(), ignore_index=-100)
+        losses.append(float(found.detach()))
+        return found + SPARSE * sum(a.abs().mean() for a in active)
+
+    train(net, loss, steps)
     for hook in hooks:
         hook.remove()
-    return net.eval(), float(np.mean(losses[-20:]))
+    return net, float(np.mean(losses[-20:]))
