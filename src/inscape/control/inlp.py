@@ -15,19 +15,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from inscape.core.arrays import like, to_numpy
-from inscape.core.edit import ProjectOut, Scope
+from inscape.control.orthogonal_eraser import OrthogonalEraser
+from inscape.core.arrays import to_numpy
+from inscape.core.edit import Scope
 from inscape.core.projection import span
 
 
-class INLP(TransformerMixin, BaseEstimator):
+class INLP(OrthogonalEraser):
     """Iterative null-space projection.
 
     Args:
@@ -38,6 +37,7 @@ class INLP(TransformerMixin, BaseEstimator):
     Attributes:
         classes_: labels.
         basis_: (r, d), orthonormal rows, in the order found.
+        mean_: zero: nothing is kept along them.
         ranks_: directions after each round, (rounds made,).
         accuracies_: training accuracy of each round's classifier, (rounds made + 1,): the last is what is left.
     """
@@ -46,11 +46,6 @@ class INLP(TransformerMixin, BaseEstimator):
         self.rounds = rounds
         self.tol = tol
         self.classifier = classifier
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
 
     def fit(self, X: Any, y: Any) -> INLP:
         """Fit on rows and labels.
@@ -65,7 +60,7 @@ class INLP(TransformerMixin, BaseEstimator):
         self.classes_, counts = np.unique(y, return_counts=True)
         if len(self.classes_) < 2:
             raise ValueError(f"INLP: y holds one class ({self.classes_[0]!r}); erasing needs two classes")
-        rows = X.astype(np.float64)
+        rows, self.mean_ = X.astype(np.float64), np.zeros(X.shape[1])
         # the classifier sees columns of one scale, so that its penalty means the same in every round and representation
         scale = float(rows.std()) or 1.0
         majority, self.basis_ = counts.max() / len(y), np.zeros((0, rows.shape[1]))
@@ -85,13 +80,7 @@ class INLP(TransformerMixin, BaseEstimator):
     def _classifier(self) -> Any:
         return LogisticRegression(max_iter=1000) if self.classifier is None else self.classifier
 
-    def transform(self, X: Any) -> Any:
-        """Rows without the directions, (n, d)."""
-        check_is_fitted(self)
-        rows = validate_data(self, to_numpy(X), reset=False, dtype=[np.float64, np.float32])
-        return like(rows - (rows @ self.basis_.T) @ self.basis_, X)
-
-    def edit(self, scope: Scope) -> ProjectOut:
+    def edit(self, scope: Scope) -> Affine:
         """The same map as an edit of a forward pass.
 
         Raises:
@@ -102,4 +91,4 @@ class INLP(TransformerMixin, BaseEstimator):
             raise ValueError(
                 "INLP.edit: no classifier beat the majority, so nothing is removed; there is no edit to make"
             )
-        return ProjectOut(scope, torch.from_numpy(self.basis_.copy()))
+        return super().edit(scope)

@@ -15,17 +15,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
-from inscape.core.arrays import like, to_numpy
-from inscape.core.edit import Affine, Scope
-from inscape.core.projection import affine_of, span
+from inscape.control.orthogonal_eraser import OrthogonalEraser
+from inscape.core.arrays import to_numpy
+from inscape.core.projection import span
 
 
-class MeanProjection(TransformerMixin, BaseEstimator):
+class MeanProjection(OrthogonalEraser):
     """Project out the differences of class means.
 
     Args:
@@ -45,11 +42,6 @@ class MeanProjection(TransformerMixin, BaseEstimator):
     def __init__(self, center: Any = True) -> None:
         self.center = center
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
-
     def fit(self, X: Any, y: Any) -> MeanProjection:
         """Fit on rows and labels.
 
@@ -65,15 +57,3 @@ class MeanProjection(TransformerMixin, BaseEstimator):
         self.basis_ = span(np.stack([X[codes == c].mean(axis=0) - mean for c in range(len(self.classes_))]))
         self.mean_ = mean if self.center else np.zeros_like(mean)
         return self
-
-    def transform(self, X: Any) -> Any:
-        """Rows without the directions, (n, d)."""
-        check_is_fitted(self)
-        rows = validate_data(self, to_numpy(X), reset=False, dtype=[np.float64, np.float32])
-        return like(rows - ((rows - self.mean_) @ self.basis_.T) @ self.basis_, X)
-
-    def edit(self, scope: Scope) -> Affine:
-        """The same map as an edit of a forward pass."""
-        check_is_fitted(self)
-        weight, bias = affine_of(self.basis_, self.mean_)
-        return Affine(scope, torch.from_numpy(weight), torch.from_numpy(bias))

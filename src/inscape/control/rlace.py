@@ -19,23 +19,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.optimize import minimize
 from scipy.special import log_softmax
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
-from inscape.core.arrays import like, to_numpy
-from inscape.core.edit import Affine, Scope
-from inscape.core.projection import affine_of, fantope
+from inscape.control.orthogonal_eraser import OrthogonalEraser
+from inscape.core.arrays import to_numpy
+from inscape.core.projection import fantope
 
 #: penalty of the classifier that judges a rounded projection
 JUDGE = 1e-4
 
 
-class RLACE(TransformerMixin, BaseEstimator):
+class RLACE(OrthogonalEraser):
     """Erase a concept by a rank-k orthogonal projection, adversarially.
 
     Args:
@@ -69,11 +67,6 @@ class RLACE(TransformerMixin, BaseEstimator):
         self.penalty = penalty
         self.check_every = check_every
         self.random_state = random_state
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
 
     def fit(self, X: Any, y: Any) -> RLACE:
         """Fit on rows and labels.
@@ -121,18 +114,6 @@ class RLACE(TransformerMixin, BaseEstimator):
         _, loss = _classifier(x - (x @ basis.T) @ basis, hot, JUDGE, fresh, 200)
         if loss > self.loss_:
             self.loss_, self.basis_ = loss, np.ascontiguousarray(basis)
-
-    def transform(self, X: Any) -> Any:
-        """Rows without the directions, (n, d)."""
-        check_is_fitted(self)
-        rows = validate_data(self, to_numpy(X), reset=False, dtype=[np.float64, np.float32])
-        return like(rows - ((rows - self.mean_) @ self.basis_.T) @ self.basis_, X)
-
-    def edit(self, scope: Scope) -> Affine:
-        """The same map as an edit of a forward pass."""
-        check_is_fitted(self)
-        weight, bias = affine_of(self.basis_, self.mean_)
-        return Affine(scope, torch.from_numpy(weight), torch.from_numpy(bias))
 
 
 def _classifier(
