@@ -45,6 +45,57 @@ def test_masked_rows_do_not_train():
     assert not np.allclose(found.beta[:, 0], found.beta[:, 1], atol=1e-2)
 
 
+def test_a_column_stops_at_the_tolerance_whatever_else_is_fitted():
+    x, y = world(90, 20, 2)
+    hard = np.stack([y, np.random.default_rng(2).permutation(y), (x[:, 0] > 0).astype(int)], axis=1)
+    basis, penalties = ridge.Rows(x).basis(), np.array([100.0, 10.0, 1e-3])
+    mask = np.arange(90)[:, None] % 3 != np.arange(3)
+    together = logistic.fit(basis.z, basis.w, logistic.one_hot(hard, 2), penalties, mask=mask, tol=1e-2)
+    for i in range(3):
+        alone = logistic.fit(
+            basis.z, basis.w, logistic.one_hot(hard[:, [i]], 2), penalties[[i]], mask=mask[:, [i]], tol=1e-2
+        )
+        assert np.allclose(alone.beta[:, 0], together.beta[:, i], rtol=1e-9, atol=1e-12)
+        assert alone.gradient[0] == pytest.approx(together.gradient[i], rel=1e-6)
+    assert together.iterations > 2 * logistic.fit(
+        basis.z, basis.w, logistic.one_hot(hard[:, [0]], 2), penalties[[0]], mask=mask[:, [0]], tol=1e-2
+    ).iterations  # fmt: skip
+
+
+def test_a_basis_of_all_rows_gives_the_optimum_of_the_rows_that_train():
+    """Penalised loss does not depend on the basis, so rows left out may have helped to make it."""
+    x, y = world(80, 12, 2)
+    train = np.arange(80) % 4 != 0
+    basis = ridge.Rows(x).basis()
+    fitted = logistic.fit(
+        basis.z, basis.w, logistic.one_hot(y[:, None], 2), np.array([2.0]), mask=train[:, None], tol=1e-8
+    )
+    theirs = sklearn_fit(x[train], y[train], 0.5)
+    assert np.allclose(fitted.logits(basis.project(x[~train]))[:, 0, 0], theirs.decision_function(x[~train]), atol=1e-5)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_penalties_and_inner_folds_may_differ_by_column(k):
+    x, y = world(60, 6, k)
+    basis, labels = ridge.Rows(x).basis(), logistic.one_hot(np.stack([y, y], axis=1), k)
+    parts = np.stack([np.arange(60) % 3, np.where(np.arange(60) < 20, -1, np.arange(60) % 4)], axis=1)
+    grid = np.array([[30.0, 20.0], [3.0, 2.0]])
+    both, _ = logistic.choose(basis.z, basis.w, labels, grid, parts, tol=1e-8, max_iter=2000)
+    for i in range(2):
+        alone, _ = logistic.choose(basis.z, basis.w, labels[:, [i]], grid[:, i], parts[:, i], tol=1e-8, max_iter=2000)
+        assert np.allclose(alone[:, 0], both[:, i], rtol=1e-6)
+    kept = parts[:, 1] >= 0
+    rows = ridge.Rows(x[kept]).basis()
+    refit, _ = logistic.choose(
+        rows.z, rows.w, labels[kept][:, [1]], grid[:, 1], parts[kept, 1], tol=1e-8, max_iter=2000
+    )
+    assert np.allclose(refit[:, 0], both[:, 1], rtol=1e-5)
+
+
+def test_fold_numbers_mark_rows_that_no_fold_names():
+    assert logistic.fold_numbers(5, [np.array([0, 3]), np.array([4])]).tolist() == [0, -1, -1, 0, 1]
+
+
 @pytest.mark.parametrize("k", [2, 3])
 def test_held_out_losses_equal_refitting(k):
     x, y = world(90, 6, k)
@@ -52,7 +103,13 @@ def test_held_out_losses_equal_refitting(k):
     inner = [np.arange(90)[i::3] for i in range(3)]
     penalties = np.array([100.0, 10.0, 1.0])
     losses, starts = logistic.choose(
-        basis.z, basis.w, logistic.one_hot(y[:, None], k), penalties, inner, tol=1e-8, max_iter=2000
+        basis.z,
+        basis.w,
+        logistic.one_hot(y[:, None], k),
+        penalties,
+        logistic.fold_numbers(90, inner),
+        tol=1e-8,
+        max_iter=2000,
     )
     for i, penalty in enumerate(penalties):
         slow = 0.0
@@ -70,7 +127,7 @@ def test_a_column_past_its_minimum_leaves_the_path_and_the_others_go_on():
     basis = ridge.Rows(x).basis()
     labels = logistic.one_hot(np.stack([(x[:, 0] > 0).astype(int), noise], axis=1), 2)
     penalties = basis.rms**2 / np.logspace(-3, 1, 9)
-    losses, _ = logistic.choose(basis.z, basis.w, labels, penalties, [np.arange(80)[i::4] for i in range(4)])
+    losses, _ = logistic.choose(basis.z, basis.w, labels, penalties, np.arange(80) % 4)
     assert np.isinf(losses[-1, 1])
     assert np.isfinite(losses[:, 0]).sum() > np.isfinite(losses[:, 1]).sum()
     assert np.isfinite(losses.min(axis=0)).all()
@@ -90,7 +147,7 @@ def test_rows_that_are_all_alike_give_the_shares_of_the_classes(k):
     basis = ridge.Rows(np.ones((30, 5))).basis()
     assert len(basis.w) == 0
     labels = logistic.one_hot(y[:, None], k)
-    losses, starts = logistic.choose(basis.z, basis.w, labels, np.array([1.0]), np.array_split(np.arange(30), 5))
+    losses, starts = logistic.choose(basis.z, basis.w, labels, np.array([1.0]), np.arange(30) // 6)
     assert losses[0, 0] == pytest.approx(30 * np.log(k), rel=0.2)
     found = logistic.fit(basis.z, basis.w, labels, np.ones(1), start=starts[0])
     assert np.allclose(found.logits(basis.z), found.logits(basis.z)[0])

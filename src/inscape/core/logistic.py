@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import logsumexp, softmax
 
 #: inverse penalties for features of unit root-mean-square deviation
 CS = tuple(np.logspace(-4, 1, 6).tolist())
@@ -81,7 +81,7 @@ def fit(
         penalty: λ of each column.
         mask: which rows train, (n, T) of 0 and 1; None for all.
         start: first guess, (1 + r, T, q).
-        tol: a column is done when ``sqrt(gᵀ P g / n)`` is below it, P the preconditioner; the mean log loss is then
+        tol: a column is done when ``sqrt(gᵀ P g / n)`` is below it, P the preconditioner, n its rows; the mean log loss is then
             about tol²/2 from the optimum, times the ratio of the curvature bound to the curvature.
         max_iter: iterations at most.
 
@@ -91,7 +91,8 @@ def fit(
     n, t, q = y.shape
     wide = np.hstack([np.ones((n, 1)), z])
     kappa = 0.25 if q == 1 else 0.5
-    bound = kappa * np.concatenate([[float(n)], w])
+    trained = np.full(t, float(n)) if mask is None else mask.sum(axis=0, dtype=np.float64)
+    bound = (kappa * np.concatenate([[float(n)], w]))[:, None] * (trained / n)
     pen = np.vstack([np.zeros((1, t)), np.broadcast_to(penalty, (len(w), t))])[:, :, None]  # (r, t, 1)
     weights = None if mask is None else mask[:, :, None].astype(np.float64)
     beta = np.zeros((len(w) + 1, t, q)) if start is None else start.copy()
@@ -104,11 +105,13 @@ def fit(
         steps += 1
         residual = _residual(eta, y, weights)
         gradient = _times(wide.T, residual) + pen * beta
-        scaled = gradient / (bound[:, None, None] + pen)
+        scaled = gradient / (bound[:, live, None] + pen)
         size = (gradient * scaled).sum(axis=(0, 2))
-        left[live] = np.sqrt(size / n)
-        out[:, live] = beta
+        open_ = left[live] > tol  # a column stays as it was when it came below the tolerance, whatever else is fitted
+        left[live[open_]] = np.sqrt(size / trained[live])[open_]
         todo = left[live] > tol
+        done = open_ & ~todo
+        out[:, live[done]] = beta[:, done]
         if not todo.any():
             break
         if todo.mean() < 0.75:  # converged columns are dropped in batches: copying costs about one iteration
@@ -125,6 +128,9 @@ def fit(
         step = _line_search(eta, along, y, weights, slope, linear, square, kappa)[:, None]
         beta = beta + step * direction
         eta = eta + step * along
+    else:
+        last = left[live] > tol
+        out[:, live[last]] = beta[:, last]
     return Fit(out, left, steps)
 
 
@@ -132,8 +138,8 @@ def choose(
     z: Float[np.ndarray, "n d"],
     w: Float[np.ndarray, " d"],
     y: Float[np.ndarray, "n t q"],
-    penalties: Float[np.ndarray, " c"],
-    inner: Sequence[np.ndarray],
+    penalties: Float[np.ndarray, "c *t"],
+    inner: Int[np.ndarray, "n *t"],
     *,
     tol: float = 1e-3,
     max_iter: int = 200,
@@ -145,40 +151,45 @@ def choose(
 
     Args:
         z, w, y: as in `fit`.
-        penalties: the grid of λ.
-        inner: held-out rows of each inner fold; together all rows, once.
+        penalties: the grid of λ, (C,), or one for each column in the same order, (C, T).
+        inner: the inner fold 0 … J − 1 that each row is held out in, −1 where it does not train, (n,) or for each column
+            (n, T); see `fold_numbers`.
         tol, max_iter: as in `fit`.
 
     Returns:
         Summed held-out log loss (C, T), and per penalty the mean of the folds' coefficients (C, 1 + r, T, q): the
         starting point of the final fit.
     """
-    t, j = y.shape[1], len(inner)
-    mask = np.ones((len(z), j))
-    for fold, rows in enumerate(inner):
-        mask[rows, fold] = 0.0
+    t, j = y.shape[1], int(inner.max()) + 1
+    penalties, inner = (np.broadcast_to(a.reshape(len(a), -1), (len(a), t)) for a in (penalties, inner))
     losses = np.full((len(penalties), t), np.inf)
     starts = np.zeros((len(penalties), len(w) + 1, t, y.shape[2]))
     live, start, rises, last = np.arange(t), None, np.zeros(t, dtype=np.int64), np.full(t, np.inf)
-    for i in np.argsort(-penalties):
-        # column (t j): label set t without inner fold j
-        columns, out = np.repeat(y[:, live], j, axis=1), np.tile(mask, (1, len(live)))
-        pen = np.full(len(live) * j, penalties[i])
-        start = fit(z, w, columns, pen, mask=out, start=start, tol=tol, max_iter=max_iter).beta
-        held = np.zeros(len(live))
-        for fold, rows in enumerate(inner):
-            beta = start[:, fold::j]
-            held += log_loss(_times(z[rows], beta[1:]) + beta[0], y[rows][:, live]).sum(axis=0)
-        losses[i, live] = held
+    for i in np.argsort(-penalties[:, 0]):
+        # column (t j): column t without inner fold j
+        held = inner[:, live, None] == np.arange(j)
+        trains = ((inner[:, live, None] >= 0) & ~held).reshape(len(z), -1)
+        columns, pen = np.repeat(y[:, live], j, axis=1), np.repeat(penalties[i, live], j)
+        start = fit(z, w, columns, pen, mask=trains, start=start, tol=tol, max_iter=max_iter).beta
+        unseen = log_loss(_times(z, start[1:]) + start[0], columns) * held.reshape(len(z), -1)
+        losses[i, live] = now = unseen.sum(axis=0).reshape(-1, j).sum(axis=1)
         split = start.reshape(len(w) + 1, len(live), j, -1)
         starts[i][:, live] = split.mean(axis=2)
-        rises[live] = np.where(held > last[live], rises[live] + 1, 0)
-        last[live] = held
+        rises[live] = np.where(now > last[live], rises[live] + 1, 0)
+        last[live] = now
         keep = rises[live] < 2
         live, start = live[keep], split[:, keep].reshape(len(w) + 1, -1, y.shape[2])
         if len(live) == 0:
             break
     return losses, starts
+
+
+def fold_numbers(n: int, held: Sequence[np.ndarray]) -> Int[np.ndarray, " n"]:
+    """The fold in which each of n rows is held out, −1 for rows that no fold names."""
+    numbers = np.full(n, -1, dtype=np.int64)
+    for fold, rows in enumerate(held):
+        numbers[rows] = fold
+    return numbers
 
 
 def _times(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -187,7 +198,7 @@ def _times(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _chance(eta: np.ndarray) -> np.ndarray:
-    return expit(eta) if eta.shape[2] == 1 else softmax(eta, axis=2)
+    return 0.5 * np.tanh(0.5 * eta) + 0.5 if eta.shape[2] == 1 else softmax(eta, axis=2)  # half the time of expit
 
 
 def _residual(eta: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

@@ -120,13 +120,13 @@ class LogisticProbe(ClassifierMixin, LinearDirections):
         self.C_, self.n_iter_ = float(1.0 / penalties[best]), found.iterations
         return self
 
-    def _inner(self, codes: np.ndarray, groups: np.ndarray | None) -> list[np.ndarray]:
+    def _inner(self, codes: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
         rng = np.random.default_rng(self.random_state)
         if groups is None:
             folds = stratified_folds(codes, min(self.folds, len(codes)), rng=rng)
         else:
             folds = group_folds(groups, max(2, min(self.folds, int(groups.max()) + 1)), rng=rng)
-        return [test for _, test in folds]
+        return logistic.fold_numbers(len(codes), [test for _, test in folds])
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

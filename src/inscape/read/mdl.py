@@ -133,8 +133,7 @@ def _fit_and_predict(
     best, start = np.full(count, int(grid.argmin())), None
     if len(x) >= 2 * folds:
         part = rng.permutation(np.arange(len(x)) % folds)
-        inner = [np.flatnonzero(part == f) for f in range(folds)]
-        losses, starts = logistic.choose(basis.z, basis.w, y, penalties, inner, tol=3e-3)
+        losses, starts = logistic.choose(basis.z, basis.w, y, penalties, part, tol=3e-3)
         best = losses.argmin(axis=0)
         start = np.moveaxis(starts[best, :, np.arange(count)], 0, 1)
     found = logistic.fit(basis.z, basis.w, y, penalties[best], start=start, tol=1e-3, max_iter=200)

@@ -138,12 +138,14 @@ class MultilabelProbe(MultiOutputMixin, ClassifierMixin, LinearDirections):
             raise ValueError(f"MultilabelProbe: label {int(same.argmax())} holds one class in every row; leave it out")
         return codes
 
-    def _inner(self, n: int, groups: Any) -> list[np.ndarray]:
+    def _inner(self, n: int, groups: Any) -> np.ndarray:
         rng = np.random.default_rng(self.random_state)
         if groups is None:
-            return [test for _, test in random_folds(n, min(self.folds, n), rng=rng)]
-        codes = group_codes(to_numpy(groups), n)
-        return [test for _, test in group_folds(codes, max(2, min(self.folds, int(codes.max()) + 1)), rng=rng)]
+            folds = random_folds(n, min(self.folds, n), rng=rng)
+        else:
+            codes = group_codes(to_numpy(groups), n)
+            folds = group_folds(codes, max(2, min(self.folds, int(codes.max()) + 1)), rng=rng)
+        return logistic.fold_numbers(n, [test for _, test in folds])
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

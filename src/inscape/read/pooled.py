@@ -128,7 +128,8 @@ class PooledProbe(ClassifierMixin, BaseEstimator):
             known = group_codes(to_numpy(groups), len(codes))
             folds = group_folds(known, max(2, min(self.folds, int(known.max()) + 1)), rng=rng)
         basis, y = ridge.Rows(x).basis(), logistic.one_hot(codes.reshape(-1, 1).astype(np.int64), len(self.classes_))
-        losses, _ = logistic.choose(basis.z, basis.w, y, 1.0 / grid, [held for _, held in folds])
+        inner = logistic.fold_numbers(len(codes), [held for _, held in folds])
+        losses, _ = logistic.choose(basis.z, basis.w, y, 1.0 / grid, inner)
         return float(grid[losses[:, 0].argmin()])
 
     def _rows(self, X: Any, y: Any = None, *, fitting: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,8 @@
 """A probe at every site, with its null, its interval and an honest choice of site.
 
 One call asks a question of many sites × folds × shuffled labels. Sites are taken one at a time, so they may be streamed
-from a store; all targets and shuffles of a site and fold share one eigenbasis (`inscape.core.ridge`,
-`inscape.core.logistic`), and the observed labels go through exactly what the shuffled ones do. Penalties are chosen per
+from a store; all targets and shuffles of a site share eigenbases (`inscape.core.ridge`, one a fold;
+`inscape.core.logistic`, one for all folds), and the observed labels go through exactly what the shuffled ones do. Penalties are chosen per
 column inside the training rows.
 
 Cost per site: F (d³ + n d² + A n d T) for ridge with F folds, A penalties and T = targets × (1 + shuffles) columns.
@@ -25,8 +25,8 @@ from inscape.study.sweep_result import SweepResult, compare
 
 __all__ = ["SweepResult", "compare", "sweep"]
 
-#: numbers held at once by the logistic fits of one site and fold
-_BUDGET = 3e7
+#: numbers held at once by logistic fits that run together, and how many of these at most: more gain nothing
+_BUDGET, _TOGETHER = 3e7, 32
 #: per-row gradient at which a logistic fit of a sweep is done: log loss within about 1e-5 nats of the optimum
 _TOL = 3e-3
 
@@ -154,40 +154,55 @@ def _ridge(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
 
 def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
     n, k, _ = plan.labels.shape
-    columns = plan.labels[:, :, 0].astype(np.int64)
     loss, inner = (np.empty((len(plan.folds), k, 1)) for _ in range(2))
     penalties, row_loss, predictions = np.empty((len(plan.folds), 1)), np.empty((n, 1)), np.empty((n, 1))
-    q = 1 if len(plan.classes) == 2 else len(plan.classes)
+    # where the penalised loss is least does not depend on the basis: one of all rows serves every fold
+    basis, parts, grid = rows.basis(), _parts(plan), _grid(rows, plan)
+    kinds, codes = len(plan.classes), plan.labels[:, :, 0].astype(np.int64)
 
-    def one(f: int) -> None:
-        train, test = plan.folds[f]
-        basis, folds = rows.basis(train), plan.inner[f]
-        grid = (basis.rms**2 or 1.0) / np.asarray(logistic.CS if plan.grid is None else plan.grid)
-        outside = rows.project(basis, test)
-        chunk = max(1, int(_BUDGET / (len(train) * q * len(folds))))
-        for first in range(0, k, chunk):
-            part = slice(first, first + chunk)
-            y = logistic.one_hot(columns[train, part], len(plan.classes))
-            losses, starts = logistic.choose(basis.z, basis.w, y, grid, folds, tol=_TOL)
-            index = losses.argmin(axis=0)
-            at = np.arange(len(index))
-            start = np.moveaxis(starts[index, :, at], 0, 1)
-            fitted = logistic.fit(basis.z, basis.w, y, grid[index], start=start, tol=_TOL, max_iter=200)
-            eta = fitted.logits(outside)
-            inner[f, part, 0] = -losses[index, at] / len(train)
-            truth = columns[test, part]
-            if len(plan.classes) == 2:
-                value, wrong = eta[:, :, 0], ((eta[:, :, 0] > 0) != truth).astype(np.float64)
-            else:
-                code = eta.argmax(axis=2)
-                value, wrong = code.astype(np.float64), (code != truth).astype(np.float64)
-            loss[f, part, 0] = discordant(value, truth)[0] if plan.metric == "auc" else wrong.sum(axis=0)
-            if first == 0:
-                penalties[f, 0] = grid[index[0]]
-                row_loss[test, 0], predictions[test, 0] = wrong[:, 0], value[:, 0]
+    def some(columns: np.ndarray) -> None:
+        sets, folds = np.divmod(columns, len(plan.folds))
+        y, penalty, part, at = (
+            logistic.one_hot(codes[:, sets], kinds),
+            grid[:, folds],
+            parts[:, folds],
+            range(len(sets)),
+        )
+        losses, starts = logistic.choose(basis.z, basis.w, y, penalty, part, tol=_TOL)
+        index = losses.argmin(axis=0)
+        start = np.moveaxis(starts[index, :, at], 0, 1)
+        trains = part >= 0
+        fitted = logistic.fit(basis.z, basis.w, y, penalty[index, at], mask=trains, start=start, tol=_TOL, max_iter=200)
+        inner[folds, sets, 0] = -losses[index, at] / trains.sum(axis=0)
+        eta = fitted.logits(basis.z)
+        for i, (k, f) in enumerate(zip(sets, folds, strict=True)):
+            test = plan.folds[f][1]
+            truth, logits = codes[test, k], eta[test, i]
+            value = logits[:, 0] if kinds == 2 else logits.argmax(axis=1).astype(np.float64)
+            wrong = (((value > 0) if kinds == 2 else value) != truth).astype(np.float64)
+            loss[f, k, 0] = discordant(value[:, None], truth[:, None])[0][0] if plan.metric == "auc" else wrong.sum()
+            if k == 0:
+                penalties[f, 0], row_loss[test, 0], predictions[test, 0] = penalty[index[i], i], wrong, value
 
-    side_by_side(one, range(len(plan.folds)))
+    numbers = n * (1 if kinds == 2 else kinds) * (int(parts.max()) + 1)
+    each = max(1, min(_TOGETHER, int(_BUDGET / numbers)))
+    total = k * len(plan.folds)
+    side_by_side(some, np.array_split(np.arange(total), -(-total // each)))
     return loss, inner, penalties, row_loss, predictions
+
+
+def _parts(plan: Plan) -> np.ndarray:
+    """The inner fold of each row without each outer fold, −1 for its held-out rows, (n, f)."""
+    parts = np.full((len(plan.y), len(plan.folds)), -1)
+    for f, (train, _) in enumerate(plan.folds):
+        parts[train, f] = logistic.fold_numbers(len(train), plan.inner[f] or [])
+    return parts
+
+
+def _grid(rows: ridge.Rows, plan: Plan) -> np.ndarray:
+    """Penalties in units of the training rows' mean squared deviation of a feature, (c, f)."""
+    square = np.array([rows.x[train].var(axis=0).mean() for train, _ in plan.folds])
+    return np.where(square > 0, square, 1.0) / np.asarray(logistic.CS if plan.grid is None else plan.grid)[:, None]
 
 
 def _pairs(matrices: Any) -> Iterator[tuple[str, Any]]:
