@@ -81,8 +81,8 @@ def fit(
         penalty: λ of each column.
         mask: which rows train, (n, T) of 0 and 1; None for all.
         start: first guess, (1 + r, T, q).
-        tol: a column is done when ``sqrt(gᵀ P g / n)`` is below it, P the preconditioner, n its rows; the mean log loss is then
-            about tol²/2 from the optimum, times the ratio of the curvature bound to the curvature.
+        tol: a column is done when ``sqrt(gᵀ P g / n)`` is below it, P the preconditioner, n its rows; the mean log loss is
+            then about tol²/2 from the optimum, times the ratio of the curvature bound to the curvature.
         max_iter: iterations at most.
 
     Returns:
@@ -138,8 +138,8 @@ def choose(
     z: Float[np.ndarray, "n d"],
     w: Float[np.ndarray, " d"],
     y: Float[np.ndarray, "n t q"],
-    penalties: Float[np.ndarray, "c *t"],
-    inner: Int[np.ndarray, "n *t"],
+    penalties: Float[np.ndarray, "c ..."],
+    inner: Int[np.ndarray, "n ..."],
     *,
     tol: float = 1e-3,
     max_iter: int = 200,

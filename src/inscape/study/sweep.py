@@ -1,9 +1,9 @@
 """A probe at every site, with its null, its interval and an honest choice of site.
 
 One call asks a question of many sites × folds × shuffled labels. Sites are taken one at a time, so they may be streamed
-from a store; all targets and shuffles of a site share eigenbases (`inscape.core.ridge`, one a fold;
-`inscape.core.logistic`, one for all folds), and the observed labels go through exactly what the shuffled ones do. Penalties are chosen per
-column inside the training rows.
+from a store; all targets and shuffles of a site share eigenbases (`inscape.core.ridge`, one a fold; `inscape.core.logistic`,
+one for all folds), and the observed labels go through exactly what the shuffled ones do. Penalties are chosen per column
+inside the training rows.
 
 Cost per site: F (d³ + n d² + A n d T) for ridge with F folds, A penalties and T = targets × (1 + shuffles) columns.
 Reference: Hewitt and Liang (2019), arXiv:1909.03368 (control tasks); `inscape.study.sweep_result` for the scores.
