@@ -76,6 +76,23 @@ def test_ticks_stand_at_whole_layers_however_few(last, ticks):
     assert all(axis.get("values") == ticks for axis in axes)
 
 
+def test_marks_without_rows_are_not_drawn():
+    """A browser warns of their infinite extent."""
+    curve = tables.scores().dropna(subset="layer")
+
+    def kinds(chart):
+        return [part["mark"]["type"] for part in chart.to_dict()["layer"]]
+
+    frame = tables.scores().query("target == 'latitude'").drop(columns="target")
+    only = curve.query("target == 'latitude'").drop(columns="target")
+    assert len(only) < len(frame)
+    assert kinds(layers.score_by_layer(frame, nulls=())).count("rect") == 1
+    assert "rect" not in kinds(layers.score_by_layer(only, nulls=()))
+    groups = tables.groups(4)
+    assert "tick" in kinds(bars.values_by_group(groups.assign(null=9.0)))
+    assert "tick" not in kinds(bars.values_by_group(groups.assign(null=np.nan)))
+
+
 def test_scores_without_targets_are_one_panel_and_only_nulls_are_grey():
     frame = tables.scores().query("target == 'latitude'").drop(columns="target")
     chart = layers.score_by_layer(frame, nulls=("shuffled labels",), chosen=1)

@@ -68,6 +68,6 @@ def _panel(rows: pd.DataFrame, titled: str, interval: str) -> alt.LayerChart:
         base.mark_bar(color=theme.BLUE, opacity=0.55, height={"band": 0.66}).encode(x=x, tooltip=tooltip),
         base.mark_rule(strokeWidth=1.6, aria=False).encode(x=alt.X("low:Q"), x2="high:Q"),
     ]
-    if "null" in rows.columns:
+    if "null" in rows.columns and rows["null"].notna().any():
         layers.append(base.mark_tick(color=theme.VERMILLION, thickness=2, height={"band": 0.8}).encode(x="null:Q"))
     return alt.layer(*layers, data=data, height=alt.Step(19))

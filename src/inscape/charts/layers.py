@@ -100,12 +100,13 @@ def _layers(
     zero = zero.encode(y=alt.datum(0))
     out = [
         curve.mark_area(opacity=0.2, aria=False).encode(x=x, y=low, y2=high, color=colour),
-        level.mark_rect(opacity=0.13, aria=False).encode(y=low, y2=high, color=colour),
         zero,
-        level.mark_rule(strokeWidth=1.8).encode(y=y, color=colour, strokeDash=dash, tooltip=tip),
         curve.mark_line(strokeWidth=2.2, aria=False).encode(x=x, y=y, color=colour, strokeDash=dash),
         curve.mark_point(size=90, opacity=0, filled=True).encode(x=x, y=y, color=colour, tooltip=tip),
     ]
+    if frame["layer"].isna().any():  # a mark of no rows has no extent, which browsers warn of
+        out.insert(1, level.mark_rect(opacity=0.13, aria=False).encode(y=low, y2=high, color=colour))
+        out.insert(3, level.mark_rule(strokeWidth=1.8).encode(y=y, color=colour, strokeDash=dash, tooltip=tip))
     if chosen:
         here = base.transform_filter("datum.role == 'chosen'")
         out.append(here.mark_rule(strokeWidth=1, strokeDash=[3, 3]).encode(x=x))
