@@ -93,6 +93,7 @@ def test_refusals(tmp_path):
 
 
 @pytest.mark.reference
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
 def test_peft_computes_what_we_do_both_ways(tmp_path, family):
     peft = pytest.importorskip("peft", reason="the reference library peft is not installed")
