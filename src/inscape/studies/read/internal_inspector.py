@@ -60,6 +60,8 @@ CARD = Card(
     "is at most 0.8 times max softmax's; without the contrastive loss it is not better; with shuffled labels AUC is 0.5 ± "
     "0.05.",
     group_note="A group is a country, a first summand or a block of cities, as in llms-know-more.",
+    negative="SmolLM2-135M (seed 0, small): with 1,200 answers all states together are no better than a probe of the last "
+    "layer (AUC 0.79 against 0.78), and the contrastive loss changes nothing (0.0005).",
     minutes={"tiny": 0.4, "small": 7, "full": 60},
     figure="confidences",
 )
