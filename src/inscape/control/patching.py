@@ -102,7 +102,7 @@ def patch_map(
     Raises:
         ValueError: texts of different lengths, another number of sources, a position that is not there.
     """
-    length = _length(base, source)
+    length = common_length(base, source)
     where = list(range(length)) if positions is None else [p + length if p < 0 else p for p in positions]
     if not all(0 <= p < length for p in where):
         raise ValueError(f"patch_map: positions must be within the {length} tokens, got {list(positions or ())}")
@@ -138,7 +138,7 @@ def attribution_map(
     metric: Metric,
 ) -> PatchMap:
     """The first-order estimate of `patch_map` at every position, in two passes and one backward."""
-    length = _length(base, source)
+    length = common_length(base, source)
     wanted, rows = model.select(sites), np.arange(len(base))
     given = model.run(model.collate(source), wanted, logits=True)
     plain = model.run(model.collate(base), wanted, grad_of=lambda logits: metric(logits[:, -1], rows).sum())
@@ -154,7 +154,8 @@ def _patch(site: Site, part: np.ndarray, index: int, where: Sequence[int], given
     return _Cells(Scope(str(site)), torch.from_numpy(rows), torch.from_numpy(spots), values)
 
 
-def _length(base: Sequence[Tokens], source: Sequence[Tokens]) -> int:
+def common_length(base: Sequence[Tokens], source: Sequence[Tokens]) -> int:
+    """The one length of all texts of pairs; refused where there is none, for positions then do not correspond."""
     if len(base) != len(source) or not base:
         raise ValueError(f"patching: {len(base)} base and {len(source)} source texts; give one source for each base")
     lengths: Int[np.ndarray, " n"] = np.array([len(t) for t in [*base, *source]])
