@@ -63,7 +63,9 @@ CARD = Card(
     "ten that each of the first three left singular vectors decodes to for at least half of the prompts, another prompt's "
     "token for at most a tenth.",
     group_note="A group is a relation: prompts of one relation share their words. Nothing is fitted, so nothing is split.",
-    minutes={"tiny": 0.1, "small": 4, "full": 60},
+    negative="The first left vectors of SmolLM2-135M (seed 0, small) name other prompts' tokens in 15 % of the cases, where a "
+    "tenth was the bar.",
+    minutes={"tiny": 0.1, "small": 6, "full": 60},
     figure="rank",
 )
 
@@ -199,10 +201,13 @@ def _named(
 ) -> None:
     """Do the first left singular vectors name the token that comes next, or any likely token?"""
     own = np.array([m.names(m.predicted, config.vectors) for m in found], dtype=np.float64)
-    others = []
-    for m in found:
-        tokens_of_others = {o.predicted for o in found} - {m.predicted}
-        others.append(np.mean([m.names(t, config.vectors) for t in tokens_of_others]) if tokens_of_others else 0.0)
+    others, near, far = [], [], []
+    for i, m in enumerate(found):
+        hits = {o.predicted: m.names(o.predicted, config.vectors) for o in found if o.predicted != m.predicted}
+        of_relation = {o.predicted for o, g in zip(found, groups, strict=True) if g == groups[i]}
+        others.append(np.mean(list(hits.values())) if hits else 0.0)
+        near += [hit for token, hit in hits.items() if token in of_relation]
+        far += [hit for token, hit in hits.items() if token not in of_relation]
     other, fresh = np.array(others), [float(m.names(m.predicted, config.vectors)) for m in twin]
     hit = Evidence("prompts whose token is named", float(own.mean()), _bootstrap(run, "own", own, groups),
                    Null.of("other prompts' tokens", [float(other.mean())]), n=len(own), unit="share")  # fmt: skip
@@ -210,7 +215,11 @@ def _named(
                     Null.of("untrained copy, own token", [float(np.mean(fresh))]), n=len(other), unit="share",
                     direction="lower")  # fmt: skip
     run.claim("named", f"The first {config.vectors} left singular vectors name the next token", hit, 0.5)
-    run.claim("mismatched", "They do not name the tokens of other prompts", miss, 0.1, "at most")
+    parts = [
+        f"{np.mean(x):.2f} of those of {name}" for x, name in ((near, "its relation"), (far, "other relations")) if x
+    ]
+    run.claim("mismatched", "They do not name the tokens of other prompts", miss, 0.1, "at most",
+              why=f"They name {' and '.join(parts)}." if parts else "")  # fmt: skip
 
     def words(ids: list[int]) -> str:
         return " ".join(repr(model.tokenizer.decode([i])) for i in ids[:6])
