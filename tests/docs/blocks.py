@@ -68,3 +68,24 @@ def agrees(expected: str, printed: str, slack: float = SLACK) -> bool:
     # read back without the capture of gaps, whose text may hold numbers of its own
     match = re.fullmatch(pattern, printed, re.DOTALL)
     return match is not None and all(abs(float(g) - n) <= slack for g, n in zip(match.groups(), numbers, strict=True))
+
+
+def run_page(page: Path) -> int:
+    """Run a page's Python blocks in order, as one program; how many promises it keeps.
+
+    Raises:
+        AssertionError: a statement prints something else than promised, or something where nothing was.
+    """
+    names: dict[str, Any] = {}
+    kept, wrong = 0, []
+    for line, block in fenced(page.read_text(encoding="utf-8"), "python"):
+        for statement in statements(block, line):
+            printed = execute(statement, names, str(page))
+            if statement.expected is None:
+                assert printed == "", f"line {statement.line} prints and the page does not say what: {printed}"
+                continue
+            kept += 1
+            if not agrees(statement.expected, printed):
+                wrong.append(f"line {statement.line} promises\n{statement.expected}\nand prints\n{printed}")
+    assert not wrong, "\n\n".join(wrong)
+    return kept

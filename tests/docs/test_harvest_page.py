@@ -6,26 +6,14 @@ import shlex
 
 import typer
 
-from tests.docs.blocks import ROOT, agrees, execute, fenced, statements
+from tests.docs.blocks import ROOT, fenced, run_page
 
 PAGE = ROOT / "docs" / "harvest.md"
 
 
 def test_the_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names: dict = {}
-    kept, wrong = 0, []
-    for line, block in fenced(PAGE.read_text(encoding="utf-8"), "python"):
-        for statement in statements(block, line):
-            printed = execute(statement, names, str(PAGE))
-            if statement.expected is None:
-                assert printed == "", f"line {statement.line} prints and the page does not say what: {printed}"
-                continue
-            kept += 1
-            if not agrees(statement.expected, printed):
-                wrong.append(f"line {statement.line} promises\n{statement.expected}\nand prints\n{printed}")
-    assert not wrong, "\n\n".join(wrong)
-    assert kept >= 20
+    assert run_page(PAGE) >= 20
     # what the page says of its stores is so of what it left behind
     assert {p.name for p in tmp_path.glob("*.store")} == {f"{n}.store" for n in "places cut whole ids maps".split()}
 

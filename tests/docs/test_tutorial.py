@@ -11,7 +11,7 @@ import typer
 import inscape
 from inscape.data.examples import Examples
 from inscape.worlds.places import places
-from tests.docs.blocks import ROOT, Statement, agrees, execute, fenced, statements
+from tests.docs.blocks import ROOT, Statement, agrees, execute, fenced, run_page, statements
 
 TUTORIAL, README = ROOT / "docs" / "tutorial.md", ROOT / "README.md"
 
@@ -40,21 +40,19 @@ def test_promises_belong_to_the_statement_above_them():
     assert [execute(s, names, "here") for s in found] == ["", "1"]
 
 
+def test_a_page_that_breaks_its_promise_is_told(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```python\nx = 2\nprint(x)\n# -> 3\n```\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="line 3 promises\n3\nand prints\n2"):
+        run_page(page)
+    page.write_text("```python\nprint(2)\n```\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="line 2 prints and the page does not say what: 2"):
+        run_page(page)
+
+
 def test_the_tutorial(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names: dict = {}
-    kept, wrong = 0, []
-    for line, block in fenced(TUTORIAL.read_text(encoding="utf-8"), "python"):
-        for statement in statements(block, line):
-            printed = execute(statement, names, str(TUTORIAL))
-            if statement.expected is None:
-                assert printed == "", f"line {statement.line} prints and the tutorial does not say what: {printed}"
-                continue
-            kept += 1
-            if not agrees(statement.expected, printed):
-                wrong.append(f"line {statement.line} promises\n{statement.expected}\nand prints\n{printed}")
-    assert not wrong, "\n\n".join(wrong)
-    assert kept >= 15
+    assert run_page(TUTORIAL) >= 15
     assert (tmp_path / "layers.svg").read_text().startswith("<svg")
 
 
@@ -97,7 +95,8 @@ def test_five_lines_with_the_model_they_name(tmp_path, monkeypatch):
 
 
 def _commands() -> list[str]:
-    files = [README, TUTORIAL, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]
+    docs = ROOT / "docs"
+    files = [README, TUTORIAL, ROOT / "CONTRIBUTING.md", docs / "architecture.md", docs / "control.md"]
     blocks = [block for file in files for _, block in fenced(file.read_text(encoding="utf-8"), "(?:sh|console)")]
     return sorted({line for block in blocks for line in block.splitlines() if line.startswith("inscape ")})
 

@@ -63,7 +63,7 @@ CARD = Card(
     "ten that each of the first three left singular vectors decodes to for at least half of the prompts, another prompt's "
     "token for at most a tenth.",
     group_note="A group is a relation: prompts of one relation share their words. Nothing is fitted, so nothing is split.",
-    negative="The first left vectors of SmolLM2-135M (seed 0, small) name other prompts' tokens in 15 % of the cases, where a "
+    negative="The first left vectors of SmolLM2-135M (seed 0, small) name other prompts' tokens in 15 % of the cases; a "
     "tenth was the bar.",
     minutes={"tiny": 0.1, "small": 6, "full": 60},
     figure="rank",
