@@ -1,10 +1,13 @@
 """A figure as PNG, SVG and PDF, without a browser and without the network."""
 
+import re
 import struct
 
+import pandas as pd
 import pytest
 
 from inscape.charts import export, layers, theme
+from inscape.charts.curves import curves
 from tests.charts import tables
 
 MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "svg": b"<svg", "pdf": b"%PDF-"}
@@ -60,3 +63,15 @@ def test_a_figure_cannot_reach_the_network(tmp_path):
     spec = SPEC | {"data": {"url": "https://127.0.0.1:9/data.json"}}
     with pytest.raises(ValueError, match="cannot be drawn"):
         export.save(spec, tmp_path / "f.png")
+
+
+def test_a_long_legend_breaks_into_rows(tmp_path):
+    """Twenty long names side by side would push everything else into a corner."""
+    names = [f"a series with a long name, number {i}" for i in range(20)]
+    frame = pd.DataFrame([{"series": n, "x": x, "value": x / 2} for n in names for x in (0, 1)])
+    spec = curves(frame, x="x", y="y").to_dict()
+    drawn = export.save(spec, tmp_path / "many.svg").read_text()
+    width = float(re.search(r'width="([\d.]+)"', drawn)[1])
+    assert width < 800
+    del spec["usermeta"]
+    assert float(re.search(r'width="([\d.]+)"', export.save(spec, tmp_path / "row.svg").read_text())[1]) > 3000

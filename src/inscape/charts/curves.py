@@ -78,7 +78,7 @@ def curves(
     panels = ordered(frame, "panel") if "panel" in frame.columns else []
     chart = alt.layer(*layers, height=height, width=340 if len(panels) > 1 else 560)
     if not panels:
-        return chart.properties(data=data, usermeta=fit(margin=66))
+        return chart.properties(data=data, usermeta=fit(margin=66, legend=series))
     columns = min(2, len(panels))
     facet = chart.facet(facet=alt.Facet("panel:N", sort=panels, title=None), columns=columns, data=data)
-    return facet.properties(usermeta=fit(columns, cell=300, margin=66))
+    return facet.properties(usermeta=fit(columns, cell=300, margin=66, legend=series))

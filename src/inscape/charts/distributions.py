@@ -39,4 +39,4 @@ def by_class(
     bars = alt.Chart().mark_bar(opacity=0.55, binSpacing=0).encode(x=x, y=y, color=colour, tooltip=tooltip)
     facet = alt.Facet("panel:N", sort=panels, title=None, header=alt.Header(labelAnchor="start"))
     panel = bars.properties(height=height, width=560)
-    return panel.facet(facet=facet, columns=1, data=data).properties(usermeta=fit(margin=66))
+    return panel.facet(facet=facet, columns=1, data=data).properties(usermeta=fit(margin=66, legend=names))

@@ -27,7 +27,7 @@ def save(
         path: where to; the suffix chooses the format.
         scheme: the theme's variant; the file gets its background.
         scale: pixels to the point of a PNG.
-        width: points given to a figure that leaves its width to the page.
+        width: points given to a figure that leaves its width to the page, and to the rows of its legend.
 
     Returns:
         The path.
@@ -42,8 +42,11 @@ def save(
     spec = copy.deepcopy(spec)
     if spec.get("width") == "container":
         spec["width"] = width
+    config = theme.config(scheme, theme.page(scheme))
+    if entry := spec.get("usermeta", {}).get("inscape", {}).get("entry"):
+        config["legend"]["columns"] = max(1, width // entry)
     # the empty list of allowed addresses is what keeps a specification from fetching anything
-    options: dict[str, Any] = {"config": theme.config(scheme, theme.page(scheme)), "allowed_base_urls": []}
+    options: dict[str, Any] = {"config": config, "allowed_base_urls": []}
     try:
         if kind == "png":
             content: bytes | str = vl_convert.vegalite_to_png(spec, scale=scale, **options)

@@ -70,6 +70,7 @@ def fit(
     margin: int = 60,
     aspect: float | None = None,
     most: int | None = None,
+    legend: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What a page needs to know to refit a figure to its width: the value of the specification's ``usermeta``.
 
@@ -80,6 +81,9 @@ def fit(
         margin: px that axes and legends take beside all of them.
         aspect: height / width of a panel, or None to keep the height.
         most: most px the figure may take, or None for the page's width.
+        legend: what stands in the legend, which breaks into rows where the page is too narrow for all of it.
     """
     shape = {"columns": columns, "cell": cell, "outside": outside, "margin": margin, "aspect": aspect, "most": most}
-    return {"inscape": shape}
+    # a letter of the legend's type is some 6.5 px wide, a symbol with its gaps 44
+    entry = {"entry": round(44 + 6.5 * max(map(len, legend)))} if legend else {}
+    return {"inscape": {**shape, **entry}}

@@ -62,10 +62,10 @@ def score_by_layer(
     layers = _layers(frame, score, interval, layer, nulls, bool(lines))
     panel = alt.layer(*layers, height=height, width=400 if facets and len(targets) > 1 else 640)
     if not facets:
-        return panel.properties(data=data, usermeta=fit(margin=64))
+        return panel.properties(data=data, usermeta=fit(margin=64, legend=ordered(frame, "series")))
     return panel.facet(
         facet=alt.Facet("target:N", sort=targets, title=None), columns=min(2, len(targets)), data=data
-    ).properties(usermeta=fit(min(2, len(targets)), cell=320, margin=66))
+    ).properties(usermeta=fit(min(2, len(targets)), cell=320, margin=66, legend=ordered(frame, "series")))
 
 
 def _layers(

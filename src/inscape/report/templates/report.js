@@ -41,7 +41,9 @@
     if (room < 1 || figure.drawn === key) return;
     figure.drawn = key;
     const config = structuredClone(themes[scheme]);
-    if (room < 560) config.legend.columns = 2;
+    const shape = (figure.spec.usermeta || {}).inscape || {};
+    if (shape.entry) config.legend.columns = Math.max(1, Math.floor(room / shape.entry));
+    else if (room < 560) config.legend.columns = 2;
     const canvas = document.createElement("div");
     try {
       const result = await window.vegaEmbed(canvas, fit(figure.spec, room), {

@@ -361,16 +361,17 @@ def _costs(run: Run, feature: Feature, more: dict[str, np.ndarray], read: np.nda
 
 def _answer(run: Run, model: Model, features: list[Feature]) -> str:
     rows = {f.name: f.evidence for f in features if f.evidence is not None and not f.name.startswith("compound")}
-    strong = [f"{name} ({e.value:.2f}, layer {e.where['layer']})" for name, e in rows.items() if e.value >= 0.8]
+    strong = [name for name, e in rows.items() if e.value >= 0.8]
     weak = [f"{name} ({e.value:.2f})" for name, e in rows.items() if e.value < 0.8]
+    least = min((rows[name].value for name in strong), default=0.0)
     claims, gain = run.claims, ""
     if "compounds" in claims:
         value = claims["compounds"].value
         gain = f" For compound words in the first quarter of the layers sixteen neurons gain {value:.2f} over one."
     return (
         f"One neuron of {model.name}, chosen with its layer on other lexemes or texts, tells "
-        + (", ".join(strong) if strong else "none of the features") + " with a balanced accuracy of 0.8 or more"
-        + (f"; below that stay {', '.join(weak)}" if weak else "") + "." + gain
+        + (f"{', '.join(strong)} with a balanced accuracy of {least:.2f} or more" if strong else "none of the features")
+        + (f"; below 0.80 stay {', '.join(weak)}" if weak else "") + "." + gain
     )  # fmt: skip
 
 
