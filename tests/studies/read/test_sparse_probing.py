@@ -52,7 +52,7 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
         assert claim["low"] is not None, claim["id"]
     record = json.loads((folder / "run.json").read_text())
     assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {"sizes", "single"}
-    assert "one (1.00" in record["answer"]
+    assert "tells one, two, three with a balanced accuracy of" in record["answer"]
 
 
 def test_settings_and_data_that_cannot_be_asked_are_refused(tmp_path):
