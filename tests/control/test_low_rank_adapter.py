@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from inscape.control.low_rank_adapter import LowRankAdapters, attached, gates, low_rank_adapters, merged
+from inscape.control.low_rank_adapter import LowRankAdapters, attached, gates, low_rank_adapters, merged, writers
 from inscape.core.edit import ProjectOut, Scope
-from inscape.core.errors import ModelError
+from inscape.core.errors import ModelError, SiteError
 from inscape.model.model import Model
 from tests.model import nets
 
@@ -104,6 +104,16 @@ def test_gates_are_what_is_written_over_b():
     assert torch.allclose(more - less, found @ adapters.up[last].detach().T, atol=1e-4)
     at = torch.tensor([[4], [2]])
     assert torch.equal(gates(model, adapters, IDS, at)[last][:, 0], found[torch.arange(2), at[:, 0]])
+
+
+@pytest.mark.parametrize("family", list(DOWN))
+def test_writers_are_the_layers_that_write(family):
+    model = Model(nets.net(family))
+    found = writers(model, "mlp_out", range(nets.LAYERS))
+    assert found == low_rank_adapters(model, DOWN[family], 1, generator=torch.Generator()).names
+    assert writers(model, "attn_out", [1])[0] not in found
+    with pytest.raises(SiteError, match="mlp_out.9"):
+        writers(model, "mlp_out", [9])
 
 
 def test_knock_outs():

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from inscape.core.errors import ModelError, suggest
+from inscape.core.site import Site
 from inscape.model.model import Inputs, Model
 
 
@@ -146,6 +147,18 @@ def low_rank_adapters(
         up[name] = torch.zeros(out, rank, device=model.device).requires_grad_()
     conv = isinstance(linear[chosen[0]], Conv1D)
     return LowRankAdapters(down, up, float(rank if alpha is None else alpha), conv)
+
+
+def writers(model: Model, point: str, blocks: Sequence[int]) -> list[str]:
+    """Paths of the modules by which blocks write to the stream: the MLP's down-projections, say.
+
+    Args:
+        model: of a known family.
+        point: ``mlp_out`` or ``attn_out``.
+        blocks: which.
+    """
+    names = {id(module): name for name, module in model.net.named_modules()}
+    return [names[id(model.atlas.place(model.select(Site(point, block))[0]).module)] for block in blocks]
 
 
 @contextmanager

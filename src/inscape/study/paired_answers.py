@@ -1,0 +1,121 @@
+"""Which of two answers a model would rather give, question by question; and what its own answers look like inside.
+
+    score = log p(one | question) / tokens of one − log p(other | question) / tokens of other        nats a token
+
+The score is that of the model as it stands: inside a block that attaches adapters or sets edits, of the model so changed.
+
+Cost: two short passes a question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from inscape.core.batch import Tokens
+from inscape.core.edit import Edit
+from inscape.model.continuations import continuations
+from inscape.model.model import Model
+from inscape.store.token_losses import token_losses
+
+
+@dataclass(frozen=True, eq=False)
+class PairedAnswers:
+    """Questions, each with pairs of answers.
+
+    Attributes:
+        model: asked.
+        texts: question and answer, the two of a pair beside each other.
+        after: where each answer begins, in tokens.
+        each: pairs a question.
+    """
+
+    model: Model
+    texts: list[Tokens]
+    after: list[int]
+    each: int
+
+    @classmethod
+    def of(
+        cls, model: Model, prompts: Sequence[str], ones: Sequence[str], others: Sequence[str], each: int = 1
+    ) -> PairedAnswers:
+        """Questions with pairs of answers in turn.
+
+        Args:
+            model: asked.
+            prompts: questions.
+            ones: answers, without the space before them.
+            others: their counterparts.
+            each: pairs a question.
+
+        Raises:
+            ValueError: no question, or answers that are not in pairs.
+        """
+        if not len(prompts) or not ones or len(ones) != len(others):
+            raise ValueError(
+                f"PairedAnswers: needs questions and answers in pairs, got {len(prompts)}, {len(ones)} and {len(others)}"
+            )
+        whole, starts = [], []
+        for i, prompt in enumerate(prompts):
+            for j in range(each):
+                pair = (i * each + j) % len(ones)
+                whole += [f"{prompt} {ones[pair]}", f"{prompt} {others[pair]}"]
+                starts += [len(prompt)] * 2
+        tokens = model.tokenize(whole)
+        return cls(model, tokens, [_begins(t, s) for t, s in zip(tokens, starts, strict=True)], each)
+
+    def scores(self, edits: Sequence[Edit] = ()) -> Float[np.ndarray, " questions"]:
+        """Mean score of each question's pairs."""
+        losses = token_losses(self.model, self.texts, after=self.after, edits=edits)
+        one, other = (-losses.nats / losses.tokens).reshape(-1, 2).T
+        return (one - other).reshape(-1, self.each).mean(axis=1)
+
+
+class OwnAnswers(NamedTuple):
+    """What a model answers and what is in it while it does.
+
+    Attributes:
+        said: the answers.
+        states: mean over the tokens that predict the answer's tokens, (questions, sites, d).
+    """
+
+    said: list[str]
+    states: Float[np.ndarray, "questions sites d"]
+
+
+def own_answers(model: Model, prompts: Sequence[str], tokens: int, sites: Sequence[str]) -> OwnAnswers:
+    """Let a model answer greedily, and take the mean of its activations while it does.
+
+    Args:
+        model: as it stands.
+        prompts: questions.
+        tokens: of an answer, at most.
+        sites: all of one width.
+    """
+    asked = model.tokenize(list(prompts))
+    said = [several[0] for several in continuations(model, prompts, tokens)]
+    whole = [_joined(one, more.ids) for one, more in zip(asked, said, strict=True)]
+    batch = model.collate(whole)
+    found = model.run(batch, list(sites))
+    weights = torch.zeros(batch.inputs["input_ids"].shape, dtype=torch.float64)
+    for row, (one, both) in enumerate(zip(asked, whole, strict=True)):
+        weights[row, len(one) - 1 : max(len(one), len(both) - 1)] = 1.0
+    weights /= weights.sum(1, keepdim=True)
+    means = [torch.einsum("bt,btd->bd", weights, x.cpu().double()) for x in found.values()]
+    return OwnAnswers([one.text for one in said], torch.stack(means, dim=1).numpy())
+
+
+def _joined(prompt: Tokens, ids: np.ndarray) -> Tokens:
+    both = np.concatenate([prompt.ids, ids])
+    return Tokens(both, np.zeros((len(both), 2), dtype=np.int64), np.zeros(len(both), dtype=bool))
+
+
+def _begins(tokens: Tokens, characters: int) -> int:
+    """The first token that ends after so many characters: the answer's first, or one past the end."""
+    later = np.flatnonzero(tokens.offsets[:, 1] > characters)
+    return int(later[0]) if len(later) else len(tokens)
