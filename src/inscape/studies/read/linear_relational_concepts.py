@@ -43,8 +43,8 @@ CARD = Card(
     claim="Directions got by inverting a relation's linear map, with object states from before the last layers, classify "
     "subjects better than supervised probes do and change the model's answer when they are swapped.",
     reproduced="SmolLM2-135M-Instruct on seven authored relations whose objects several subjects share, in five-shot "
-    "prompts, those questions that it answers; the subject's layer and the rank chosen on training subjects, the object's "
-    "layer 17 of 29; classification and edits of held-out subjects.",
+    "prompts, those questions that it answers; the object's layer and the rank chosen on training subjects, the subject's "
+    "layer 6 of 29; classification and edits of held-out subjects.",
     controls=(
         "majority object",
         "linear SVM, differences of means and plain means on the same training subjects",
@@ -85,10 +85,10 @@ class Config:
     )
     examples: int = field(default=4, metadata={"help": "subjects that are linearised"})
     layers: tuple[int, ...] = field(
-        default=(5, 8), metadata={"help": "blocks after which the subject is taken; -1 before all"}
+        default=(6,), metadata={"help": "blocks after which the subject is taken; -1 before all"}
     )
     objects: tuple[int, ...] = field(
-        default=(17,), metadata={"help": "blocks after which the object is taken, beside the last"}
+        default=(17, 21, 25), metadata={"help": "blocks after which the object is taken, beside the last"}
     )
     ranks: tuple[int, ...] = field(default=(8, 32, 128), metadata={"help": "ranks of the inverse tried"})
     sizes: tuple[float, ...] = field(
