@@ -65,6 +65,8 @@ CARD = Card(
     "gain at least 0.05 over one, on average over the first quarter of the layers.",
     group_note="A group is a lexeme, a sentence in all its languages, or, for compounds, a beginning of the text with the "
     "words that replace the compound's parts in it.",
+    negative="In the first quarter of SmolLM2-135M (seed 0, small) sixteen neurons gain 0.03 over the best one for compound "
+    "words, less than the bar: single neurons already read them well there.",
     minutes={"tiny": 0.2, "small": 5, "full": 60},
     figure="sizes",
 )
