@@ -60,8 +60,8 @@ CARD = Card(
     "the cities, one from shuffled subjects in at most 12 %. After teaching, countries rise at least twice as much where "
     "the map is right as elsewhere.",
     group_note="A group is a person; maps are fitted on some and scored on others. The people taught are of neither.",
-    negative="In SmolLM2-135M (seed 0, small) linked pairs stand 0.19 of r above pairs that nothing links, where 0.2 was the "
-    "bar: those are at 0.48 too. What is taught of the city raises the country as much where the map is wrong.",
+    negative="In SmolLM2-135M (seed 0, small) linked pairs stand 0.19 of r above pairs that nothing links; 0.2 was "
+    "the bar, and those are at 0.48 too. What is taught of the city raises the country as much where the map is wrong.",
     minutes={"tiny": 0.3, "small": 6, "full": 90},
     figure="pairs",
 )
