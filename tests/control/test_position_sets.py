@@ -28,6 +28,8 @@ def chosen(name: str, **options) -> list[int]:
 def test_the_named_sets():
     assert chosen("all") == list(range(1, 11))
     assert chosen("words") == [2, 5]
+    assert chosen("word.adjective") == [2]
+    assert chosen("word.verb") == [5]
     assert chosen("punctuation") == [3, 7]
     assert chosen("last") == [10]
 

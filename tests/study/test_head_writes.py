@@ -11,7 +11,7 @@ from inscape.core.edit import Replace, Scope
 from inscape.core.errors import DataError, ModelError
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.study.head_writes import head_writes, leading, writes_apart
+from inscape.study.head_writes import head_writes, writes_apart
 from tests.model import nets
 
 TEXTS = ["the river , of Paris is good .", "a sea of London , is bad", "Paris . good"]
@@ -53,13 +53,6 @@ def test_a_head_is_what_is_missing_without_it(model, examples):
     assert stops(tokens[0], {})[4]
     assert np.allclose(found.heads[1, 0, 2], missing, atol=1e-5)
     assert np.abs(missing).max() > 1e-3
-
-
-def test_the_heads_that_lead_are_named_by_layer_and_number():
-    part = np.zeros((4, 2, 3))
-    part[:, 1, 2], part[:, 0, 1] = 3.0, 2.0
-    part[0] = 100.0
-    assert leading(part, np.array([False, True, True, True]), 2).tolist() == [[1, 2], [0, 1]]
 
 
 def test_refusals(examples):

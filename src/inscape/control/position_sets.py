@@ -28,17 +28,22 @@ def position_sets(words: Sequence[str], draws: int, seed: int) -> dict[str, Mark
         seed: of the random sets; a text has the same ones wherever it stands.
 
     Returns:
-        ``all`` (but the first), ``words``, ``punctuation`` (commas and full stops), ``last``, and for each draw k
-        ``random.k`` (as many tokens as there are of punctuation, neither punctuation nor last) and ``neutral.k`` (the
-        same, and no token of `words`).
+        ``all`` (but the first), ``words``, each of them as ``word.NAME``, ``punctuation`` (commas and full stops), ``last``,
+        and for each draw k ``random.k`` (as many tokens as there are of punctuation, neither punctuation nor last) and
+        ``neutral.k`` (the same, and no token of `words`).
     """
 
     def every(tokens: Tokens, spans: Mapping[str, tuple[int, int]]) -> np.ndarray:
         return np.arange(len(tokens)) > 0
 
-    def said(tokens: Tokens, spans: Mapping[str, tuple[int, int]]) -> np.ndarray:
-        masks = [span_mask(tokens, spans[name]) for name in words if name in spans]
-        return np.any([np.zeros(len(tokens), dtype=bool), *masks], axis=0) & every(tokens, spans)
+    def spoken(names: Sequence[str]) -> Mark:
+        def mark(tokens: Tokens, spans: Mapping[str, tuple[int, int]]) -> np.ndarray:
+            masks = [span_mask(tokens, spans[name]) for name in names if name in spans]
+            return np.any([np.zeros(len(tokens), dtype=bool), *masks], axis=0) & every(tokens, spans)
+
+        return mark
+
+    said = spoken(words)
 
     def stops(tokens: Tokens, spans: Mapping[str, tuple[int, int]]) -> np.ndarray:
         return punctuation(tokens) & every(tokens, spans)
@@ -57,4 +62,5 @@ def position_sets(words: Sequence[str], draws: int, seed: int) -> dict[str, Mark
         return mark
 
     sets: dict[str, Mark] = {"all": every, "words": said, "punctuation": stops, "last": last}
+    sets |= {f"word.{name}": spoken([name]) for name in words}
     return sets | {f"{kind}.{k}": drawn(kind, k) for kind in ("random", "neutral") for k in range(draws)}

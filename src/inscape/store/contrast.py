@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from inscape.core.errors import DataError
 from inscape.data.examples import Examples
@@ -41,13 +42,17 @@ class Contrast:
     def scores(self, model: Model, examples: Examples, **options: Any) -> Float[np.ndarray, " n"]:
         """The score of every example, in their order; options as `inscape.store.passes.passes` takes them."""
         out = np.empty(len(examples))
-        up, down = list(self.positive.values()), list(self.negative.values())
         for step in passes(model, examples, logits=True, **options):
             logits = step.activations.logits
             assert logits is not None
-            last = logits[:, 0].double().cpu()
-            out[step.rows] = (last[:, up].mean(dim=1) - last[:, down].mean(dim=1)).numpy()
+            out[step.rows] = self.of_logits(logits[:, 0])
         return out
+
+    def of_logits(self, logits: Float[Tensor, "*n v"]) -> Float[np.ndarray, " *n"]:
+        """The score of each row of logits after a text."""
+        up, down = list(self.positive.values()), list(self.negative.values())
+        wanted = logits[..., up + down].double().cpu().numpy()
+        return wanted[..., : len(up)].mean(axis=-1) - wanted[..., len(up) :].mean(axis=-1)
 
 
 def contrast(model: Model, positive: Sequence[str], negative: Sequence[str], unless_in: Iterable[str] = ()) -> Contrast:

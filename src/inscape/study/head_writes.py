@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from inscape.core.batch import Tokens
@@ -99,14 +99,6 @@ def head_writes(
             heads[rows, i] = _mean(torch.einsum("bthw,hwk->bthk", z, by), weight)
             mlps[rows, i] = _mean(found[Site("mlp_out", i)].float() @ onto.T, weight)
     return Writes(heads, mlps, stream)
-
-
-def leading(
-    difference: Float[np.ndarray, "n l h"], among: Bool[np.ndarray, " n"] | slice, count: int
-) -> Int[np.ndarray, "c 2"]:
-    """The heads of largest mean difference over some rows, (layer, head) each, the first first."""
-    mean = difference[among].mean(axis=0)
-    return np.stack(np.unravel_index(np.argsort(-mean, axis=None)[:count], mean.shape), axis=1)
 
 
 def _onto_heads(model: Model, layer: int, onto: Float[Tensor, "k d"]) -> Float[Tensor, "h w k"]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from inscape.core.rng import generator
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.store.contrast import Contrast
+from inscape.study.packed import verdicts as packed_verdicts
 from inscape.study.pairs import Pairs, above_median
 from inscape.study.shares import Shares
 
@@ -135,8 +136,42 @@ def judge_held_out(
         rng, inside = generator(seed, "texts", str(f)), pairs.fold == f
         held.append(pairs.sample(count // folds, fits & inside, rng=rng))
         rows = pairs.sample(count // folds, fits & ~inside, rng=rng)
-        options = {end: judged([rows], [end]) for end in ends}
-        gaps = {end: v.gap(v.scores()) if len(ends) > 1 else 0.0 for end, v in options.items()}
-        chosen.append(max(gaps, key=lambda end: gaps[end]))
-        known.append(options[chosen[-1]].parts[0])
+        options = [judged([rows], [end]) for end in ends]
+        best = 0 if len(ends) == 1 else int(np.argmax(_gaps(model, words, options)))
+        chosen.append(ends[best])
+        known.append(options[best].parts[0])
     return judged(held, chosen), known, chosen
+
+
+class Training(NamedTuple):
+    """Training texts of a fold with its end, opposites side by side, label 1 first, and their labels and groups."""
+
+    texts: Examples
+    y: np.ndarray
+    groups: np.ndarray
+
+
+def training_texts(examples: Examples, pairs: Pairs, ends: Sequence[str], count: int, seed: int) -> list[Training]:
+    """Texts of every fold's training groups, and last of all groups with the end that most folds have.
+
+    Args:
+        examples: all texts.
+        pairs: their pairs and folds.
+        ends: of each fold, from `judge_held_out`.
+        count: pairs of each fold.
+        seed: of their choice.
+    """
+    out = []
+    for f, end in enumerate([*ends, max(ends, key=list(ends).count)]):
+        rows = pairs.sample(count, pairs.fold != f, rng=generator(seed, "training", str(f)))
+        out.append(Training(examples.take(rows).with_prompt("{}" + end), pairs.y[rows], pairs.groups[rows]))
+    return out
+
+
+def _gaps(model: Model, words: Contrast, options: Sequence[Verdicts]) -> list[float]:
+    """The gap after each end; a text is computed once with all its ends behind it."""
+    texts = [text for v in options for text in v.parts[0].texts()]
+    n = len(texts) // len(options)
+    groups = [list(range(i, len(texts), n)) for i in range(n)]
+    scores = packed_verdicts(model, words, model.tokenize(texts), groups).reshape(len(options), n)
+    return [v.gap(found) for v, found in zip(options, scores, strict=True)]

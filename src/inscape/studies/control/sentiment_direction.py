@@ -1,15 +1,17 @@
-"""Is sentiment one direction, and does the model use it? Found four ways, taken out, and swapped between opposites.
+"""Is sentiment one direction, and does the model use it? Found five ways, taken out, and swapped between opposites.
 
 Reviews come in pairs of equal length that differ in the sign of their words. The model's verdict is how much rather it goes
 on with good words than with bad ones. Directions are found in the residual stream at the adjective, on some of the word
 groups; everything else is measured on groups held out. A direction is held at its mean in every layer (ablation), or set to
 what the opposite text has at the same token (patching), beside random directions, directions drawn from the activations'
-own covariance, and directions found with the labels of half of the words swapped.
+own covariance, and directions found with the labels of half of the words swapped. What punctuation holds of it is shared
+out among the heads and MLPs that wrote it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,6 @@ from inscape.charts.layers import score_by_layer
 from inscape.control.position_sets import position_sets
 from inscape.core.errors import StudyError
 from inscape.core.evidence import Null, table
-from inscape.core.folds import group_codes
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
 from inscape.data.load import load
@@ -32,17 +33,19 @@ from inscape.read.logistic import LogisticProbe
 from inscape.read.mass_mean import MassMeanProbe
 from inscape.read.pca_direction import PCADirection
 from inscape.store.contrast import contrast
-from inscape.store.coordinates import mean_vectors
 from inscape.store.harvest import harvest
+from inscape.study.aligned_directions import closed_by, search
 from inscape.study.card import Card
 from inscape.study.directions import ISOTROPIC, MATCHED, SWAPPED, Directions, agreement, auc_by_layer, find
-from inscape.study.frames import by_layer, layer_of
+from inscape.study.frames import layer_of
+from inscape.study.head_writes import writes_apart
+from inscape.study.held_out_heads import of_folds, writers
 from inscape.study.interventions import Trials
+from inscape.study.natural_sentences import judged_without, read_along
 from inscape.study.pairs import Pairs
 from inscape.study.run import Run
 from inscape.study.shares import Shares, bars
-from inscape.study.sweep import sweep
-from inscape.study.verdicts import Verdicts, judge_held_out, panels
+from inscape.study.verdicts import Training, Verdicts, judge_held_out, panels, training_texts
 from inscape.worlds.sentiment import VERDICTS, sentiment
 
 CARD = Card(
@@ -54,22 +57,24 @@ CARD = Card(
     room="control",
     claim="Sentiment lies along one direction of the residual stream that different methods agree on; a model's verdicts "
     "depend on it, and part of it is kept at punctuation, which has no sentiment of its own.",
-    reproduced="Difference of means, logistic probe, PCA and k-means at the adjective of templated reviews, by layer; the "
-    "direction held at its mean in every layer at every token but the first, each layer with its own; directional "
-    "patching between opposite reviews at sets of positions; the same directions read and ablated on human sentences. "
-    "Distributed alignment search and attribution to heads are not done here.",
+    reproduced="Difference of means, logistic probe, PCA, k-means and one-dimensional distributed alignment search at the "
+    "adjective of templated reviews, by layer (the last in closed form, and trained at the layer chosen); the direction "
+    "held at its mean in every layer at every token but the first, each layer with its own; directional patching between "
+    "opposite reviews at sets of positions; what heads and MLPs write of it onto punctuation; the same directions read "
+    "and ablated on human sentences.",
     controls=(
         "isotropic random directions",
         "random directions with the covariance of the activations within a class, orthogonal to the one in question",
         "directions found with labels swapped in half of the word groups",
         "as many random tokens as there are of punctuation, with and without the words of feeling",
+        "heads chosen on training words, with labels swapped in half of the word groups, and along random directions",
         "an untrained copy of the model",
         "words that occur in the texts are not asked for, so copying scores nothing",
     ),
     bar="At the chosen layer difference of means, logistic probe and PCA agree pairwise with |cos| of at least 0.5; held at "
     "its mean, the direction costs at least 40 % of the accuracy above chance, and random ones, isotropic or matched, at "
     "most 10 %; patched at punctuation alone it has at least 10 % of its effect at all tokens, and more than at as many "
-    "random tokens.",
+    "random tokens. Beside these: a few heads, chosen on other words, write a quarter of what punctuation holds.",
     group_note="A group is a pair of opposite verbs with its two pairs of opposite adjectives: no word of feeling is on "
     "both sides. Templates are on both sides, each with as many texts of either sign; activations are centred and scores "
     "compared within a template. Human sentences are grouped by document.",
@@ -109,6 +114,11 @@ class Config:
         metadata={"help": "what may be put after a text; training groups choose"},
     )
     judged: int = field(default=50, metadata={"help": "pairs that are judged under edits"})
+    aligned: int = field(
+        default=32, metadata={"help": "pairs that alignment search and the choice of heads see a fold"}
+    )
+    steps: int = field(default=20, metadata={"help": "steps of alignment search at the layer chosen"})
+    heads: int = field(default=5, metadata={"help": "heads chosen on training words; 0 leaves heads out"})
     draws: int = field(default=20, metadata={"help": "random directions of each kind"})
     places: int = field(default=5, metadata={"help": "random sets of positions"})
     refits: int = field(
@@ -122,7 +132,8 @@ class Config:
 PRESETS = {
     "tiny": Config(
         model="sentiment-world", data="sentiment-world", positive=VERDICTS[0], negative=VERDICTS[1], ends=("",),
-        folds=3, pairs=96, judged=48, draws=10, places=3, refits=20, natural="none",
+        folds=3, pairs=96, judged=48, draws=10, places=3, refits=20, natural="none", aligned=24,
+        heads=2,
     ),
     "small": Config(),
     "full": Config(model="EleutherAI/pythia-2.8b", pairs=720, judged=360, natural_limit=2000),
@@ -130,7 +141,7 @@ PRESETS = {
 
 #: the residual stream as it enters the first block, and as it leaves each
 STREAM = "embed, resid_post.*"
-MEANS, LOGISTIC, PCA, KMEANS = "difference of means", "logistic probe", "PCA", "k-means"
+MEANS, LOGISTIC, PCA, KMEANS, DAS = "difference of means", "logistic probe", "PCA", "k-means", "alignment search"
 FINDERS = {
     MEANS: MassMeanProbe(),
     LOGISTIC: LogisticProbe(tol=1e-5),
@@ -140,7 +151,7 @@ FINDERS = {
 
 
 def run(config: Config, run: Run) -> None:
-    """Find, compare, ablate, patch, and read human sentences."""
+    """Find, compare, ablate, patch, share out among heads, and read human sentences."""
     model, examples = _open(config, run)
     run.certificate(model.certificate)
     run.asked(f"Is sentiment one direction in {model.name}, and do its verdicts depend on it?")
@@ -149,11 +160,15 @@ def run(config: Config, run: Run) -> None:
     rows = every.sample(config.pairs, np.ones(len(examples), dtype=bool), rng=run.rng("pairs"))
     examples = examples.take(np.sort(rows))
     pairs = Pairs.of(examples, context, config.folds, rng=run.rng("folds"))
-    found, whole = _find(config, run, model, examples, pairs)
-    test, known = _texts(config, run, model, examples, pairs)
+    x, found = _find(config, run, model, examples, pairs)
+    test, known, training = _texts(config, run, model, examples, pairs)
+    found = _align(config, run, test, training, found)
+    *found, whole = found
+    _show(config, run, pairs, x, found, whole)
     before = _unedited(run, test)
     _ablate(run, test, known, found, before)
     _patch(config, run, test, found, before)
+    _heads(config, run, test, training, found)
     if config.natural != "none":
         _natural(config, run, test, whole)
     run.answer(_answer(run, model, whole))
@@ -177,29 +192,35 @@ _MIXED = (
 
 def _find(
     config: Config, run: Run, model: Model, examples: Examples, pairs: Pairs
-) -> tuple[list[Directions], Directions]:
-    """Directions at the adjective: in each fold's training groups, scored on the groups held out; and in all groups."""
+) -> tuple[list[np.ndarray], list[Directions]]:
+    """Directions at the adjective in each fold's training groups, and last in all; rows centred for each."""
     store = harvest(model, examples, STREAM, at=config.at)
     sites, raw = [str(s) for s in store.sites], [matrix for _, matrix in store.matrices()]
-    masks = [pairs.fold != f for f in range(config.folds)]
-    found, held = [], []
+    centred, found = [], []
     with run.progress("find directions", total=config.folds + 1, unit="folds") as bar:
-        for train in [*masks, np.ones(len(pairs.y), dtype=bool)]:
+        for train in [*(pairs.fold != f for f in range(config.folds)), np.ones(len(pairs.y), dtype=bool)]:
             x = np.stack([pairs.centred(rows, train) for rows in raw]).astype(np.float32)
             found.append(find(sites, x[:, train], pairs.y[train], pairs.groups[train], FINDERS, config.draws,
                               rng=run.rng("nulls", str(len(found)))))  # fmt: skip
-            held.append(x[:, ~train])
+            centred.append(x)
             bar.advance()
-    whole, site = found[-1], found[-1].sites[found[-1].chosen]
-    curves = auc_by_layer(found[:-1], held[:-1], [pairs.y[~m] for m in masks], [pairs.groups[~m] for m in masks],
-                          run.rng("auc"))  # fmt: skip
+    return centred, found
+
+
+def _show(
+    config: Config, run: Run, pairs: Pairs, x: list[np.ndarray], found: list[Directions], whole: Directions
+) -> None:
+    """What the directions read of held-out words, and how far they agree."""
+    held, site = [pairs.fold == f for f in range(config.folds)], whole.sites[whole.chosen]
+    curves = auc_by_layer(found, [rows[:, m] for rows, m in zip(x[:-1], held, strict=True)],
+                          *([of[m] for m in held] for of in (pairs.y, pairs.groups)), run.rng("auc"))  # fmt: skip
     run.figure("layers", score_by_layer(curves, score="AUC", nulls=(SWAPPED,), chosen=layer_of(site)),
                f"Word groups held out, read along directions found on the others, at {config.at}. Layer −1 is the "
                "embedding. The layer marked has the least logistic loss on groups left out inside. Grey: directions found "
                "with half of the labels swapped.")  # fmt: skip
     run.table("layers", curves, "The same numbers.")
     compared = {name: FINDERS[name] for name in (MEANS, LOGISTIC, PCA)}
-    least = agreement(whole, compared, x[whole.chosen].astype(np.float64), pairs.y, pairs.groups, config.refits,
+    least = agreement(whole, compared, x[-1][whole.chosen].astype(np.float64), pairs.y, pairs.groups, config.refits,
                       rng=run.rng("agreement"))  # fmt: skip
     shown = {**whole.found, **{f"{name}, one draw": whole.nulls[name][0] for name in (MATCHED, SWAPPED)}}
     shown = {name: d[whole.chosen] for name, d in shown.items()}
@@ -207,11 +228,12 @@ def _find(
     run.figure("cosines", heatmap(pd.DataFrame(cells)),
                f"Cosines at {site} between the directions that each method finds, and one draw of two nulls.")  # fmt: skip
     run.claim("agreement", "Difference of means, logistic probe and PCA find one direction", least, 0.5)
-    return found[:-1], whole
 
 
-def _texts(config: Config, run: Run, model: Model, examples: Examples, pairs: Pairs) -> tuple[Verdicts, list[Examples]]:
-    """Texts to be judged while their groups are held out, and training texts of each fold to take means over."""
+def _texts(
+    config: Config, run: Run, model: Model, examples: Examples, pairs: Pairs
+) -> tuple[Verdicts, list[Examples], list[Training]]:
+    """Texts judged while their groups are held out; training texts of each fold to take means over; and to search in."""
     words = contrast(model, config.positive, config.negative, unless_in=examples.texts())
     marks = position_sets(config.words, config.places, child_seed(run.seed, "positions"))
     test, known, ends = judge_held_out(
@@ -221,7 +243,24 @@ def _texts(config: Config, run: Run, model: Model, examples: Examples, pairs: Pa
     run.text("words", f"Words that say yes: {', '.join(words.positive)}. Words that say no: {', '.join(words.negative)}. "
              f"Left out, because texts contain them: {', '.join(words.dropped) or 'none'}. Put after the texts, as the "
              f"training groups of each fold choose: {put}.")  # fmt: skip
-    return test, known
+    return test, known, training_texts(examples, pairs, ends, config.aligned, run.seed)
+
+
+def _align(
+    config: Config, run: Run, test: Verdicts, training: list[Training], found: list[Directions]
+) -> list[Directions]:
+    """Alignment search as a fifth finder, and what swapping along it at the one token does to held-out verdicts."""
+    with run.progress("align", total=len(found), unit="folds") as bar:
+        lines = search(test.model, training, found, test.words, config.at, steps=config.steps, seed=run.seed,
+                       advance=bar.advance)  # fmt: skip
+    sites, tried = [site for site, _ in lines], []
+    for (site, line), d in zip(lines[: len(test.parts)], found, strict=False):
+        tried.append(np.stack([line.directions[site], line.closed, d.found[MEANS][site], *d.nulls[MATCHED][:2, site]]))
+    made = closed_by(test, sites[: len(tried)], config.at, tried, [DAS, f"{DAS}, closed form", MEANS])
+    run.table("alignment", table(made), f"One coordinate swapped with the opposite's at {config.at} and the layer chosen "
+              "alone, in held-out words; null: two matched random directions. Alignment search was trained on other words "
+              "to make this large.")  # fmt: skip
+    return [replace(d, found={**d.found, DAS: line.directions}) for d, (_, line) in zip(found, lines, strict=True)]
 
 
 def _unedited(run: Run, test: Verdicts) -> np.ndarray:
@@ -244,13 +283,14 @@ def _ablate(run: Run, test: Verdicts, known: list[Examples], found: list[Directi
     lost: dict[str, np.ndarray] = {}
     after: dict[str, np.ndarray] = {}  # of the first of each kind, to be drawn
     with run.progress("ablate", total=len(names), unit="directions") as bar:
-        for k, name in enumerate(names):
-            scores = trials.held(k, means)
-            after.setdefault(name, scores)
-            lost[name] = np.vstack([*lost.get(name, []), right - test.right(scores)])
-            bar.advance()
+        for start in range(0, len(names), 4):
+            ks = range(len(names))[start : start + 4]
+            for k, scores in zip(ks, trials.held(ks, means), strict=True):
+                after.setdefault(names[k], scores)
+                lost[names[k]] = np.vstack([*lost.get(names[k], []), right - test.right(scores)])
+            bar.advance(len(ks))
     for at in ("words", "punctuation", "last"):
-        lost[f"{MEANS}, {at} only"] = (right - test.right(trials.held(0, means, at)))[None]
+        lost[f"{MEANS}, {at} only"] = (right - test.right(trials.held([0], means, at)[0]))[None]
     swapped, rows = np.array([test.shares.value(part, whole) for part in lost[SWAPPED]]), []
     for name, parts in lost.items():
         if len(parts) == 1:
@@ -281,27 +321,29 @@ def _patch(config: Config, run: Run, test: Verdicts, found: list[Directions], be
     trials = Trials(test, found[0].sites, onto)
     own, towards = trials.coordinates(), np.where(test.y == 1, 1.0, -1.0)
 
-    def moved(k: int, at: str) -> np.ndarray:
-        return towards * (before - trials.swapped(k, own, at))
+    def moved(at: str, ks: Sequence[int] = (0,)) -> np.ndarray:
+        return towards * (before - trials.swapped(ks, own, at))
 
     whole = towards * (before - before[np.arange(len(before)) ^ 1])
-    parts = {at: moved(0, at)[None] for at in ("all", "words", "punctuation", "last")}
+    each = [f"word.{name}" for name in config.words if len(config.words) > 1]
+    parts = {at: moved(at) for at in ("all", "words", *each, "punctuation", "last")}
     for kind in ("random", "neutral"):
-        parts[kind] = np.stack([moved(0, f"{kind}.{k}") for k in range(config.places)])
-    parts[MATCHED] = np.stack([moved(k, "all") for k in range(1, len(onto[0]))])
+        parts[kind] = np.concatenate([moved(f"{kind}.{k}") for k in range(config.places)])
+    parts[MATCHED] = moved("all", range(1, len(onto[0])))
+    places = PLACES | {at: f"{at.removeprefix('word.')} only" for at in each}
     value, full = test.shares.value, parts["all"][0]
     chance = Null.of("matched random directions at all tokens", [value(p, whole) for p in parts[MATCHED]])
     rows = [
         test.shares.evidence("share of the verdict's difference closed", p.mean(axis=0), whole, chance, unit="share",
-                             where={"positions": PLACES[at]})
+                             where={"positions": places[at]})
         for at, p in parts.items()
     ]  # fmt: skip
     run.table("patching", table(rows), "How far directional patching moves a verdict to that of the opposite text.")
     run.figure("patching", values_by_group(bars(rows, "positions"), value="share of the difference closed"),
                "1 is the opposite text's own verdict. As many random tokens as there are of punctuation; means over draws. "
                "Tick: matched random directions at all tokens.")  # fmt: skip
-    stops, places = parts["punctuation"][0], np.array([value(p, full) for p in parts["random"]])
-    share = test.shares.evidence("effect at punctuation as a share of the full effect", stops, full, draws=places,
+    stops, drawn = parts["punctuation"][0], np.array([value(p, full) for p in parts["random"]])
+    share = test.shares.evidence("effect at punctuation as a share of the full effect", stops, full, draws=drawn,
                                  kind="as many random tokens", unit="share")  # fmt: skip
     run.claim(
         "punctuation", "Patched at commas and full stops alone, the direction keeps part of its effect", share, 0.1
@@ -314,33 +356,35 @@ def _patch(config: Config, run: Run, test: Verdicts, found: list[Directions], be
         run.claim(f"above-{kind}", f"Punctuation holds more than as many {said}", more, 0.0, why=WHY[kind])
 
 
+def _heads(config: Config, run: Run, test: Verdicts, training: list[Training], found: list[Directions]) -> None:
+    """What heads and MLPs write of the direction onto punctuation, where the stream's opposites differ most along it."""
+    if not config.heads or not writes_apart(test.model):
+        return
+    held, layers = of_folds(test, training, found, MEANS, MATCHED, test.marks["punctuation"])
+    shares = Shares(held.groups, run.rng("heads", "bootstrap"))
+    best, *rows = writers(held, shares, config.heads, 12, run.rng("heads", "swapped"))
+    where = ", ".join(str(layer) for layer in sorted(set(layers)))
+    run.table("heads", table(rows), f"Held-out words: what is written onto commas and full stops, as a share of what the "
+              f"stream holds along the direction there, after block {where}. Heads and MLPs sum to 1.")  # fmt: skip
+    run.figure("heads", values_by_group(bars(rows, "writer"), value="share of what punctuation holds", ends=20),
+               "The heads that write most in training words, and sums. Tick: matched random directions.")  # fmt: skip
+    random = rows[0].null
+    assert random is not None
+    run.claim("heads", f"The {config.heads} heads that write most of it onto punctuation in other words do so here", best,
+              0.25, why=f"Along matched random directions, heads chosen alike write {random.mean:z.2f} of it "
+              f"[{random.low:z.2f}, {random.high:z.2f}].")  # fmt: skip
+
+
 def _natural(config: Config, run: Run, test: Verdicts, found: Directions) -> None:
     """Human sentences: read along the directions, which never saw one, and judged with the direction held at its mean."""
     people = load(config.natural, limit=config.natural_limit)
-    y, groups = people.classes("positive")[0], group_codes(people.groups())
-    x = mean_vectors(test.model, people, found.sites)
-    own = sweep(dict(zip(found.sites, x, strict=True)), y, groups=groups, task="classification", metric="auc", shuffles=0,
-                target_names=("positive",), seed=run.seed)  # fmt: skip
-    curves = [auc_by_layer([found], [x], [y], [groups], run.rng("natural", "auc")), by_layer({OWN: own})]
-    frame = pd.concat(curves, ignore_index=True).drop(columns="target")
+    frame = read_along(test.model, people, "positive", found, seed=run.seed)
     run.figure("natural", score_by_layer(frame, score="AUC", nulls=(SWAPPED,)),
-               f"{len(y)} human sentences, mean over all tokens but the first, read along directions found on templates "
-               "alone, and by a probe trained on other documents. Grey: directions from half-swapped labels.")  # fmt: skip
+               f"{len(people)} human sentences, mean over all tokens but the first, read along directions found on "
+               "templates alone, and by a probe trained on other documents. Grey: half-swapped labels.")  # fmt: skip
     run.table("natural", frame, "The same numbers.")
-    rows = np.sort(run.rng("natural", "texts").permutation(len(y))[: len(y) // 2])
-    texts = people.take(rows).with_prompt("{}" + config.natural_end)
-    human = Verdicts(test.model, (texts,), test.words, y[rows], np.zeros(len(rows), dtype=np.int64),
-                     Shares(groups[rows], run.rng("natural", "bootstrap")), test.marks)  # fmt: skip
-    trials = Trials(human, found.sites, (np.concatenate([found.found[MEANS][None], found.nulls[MATCHED][:3]]),))
-    means, before = trials.means([texts]), human.right(human.scores())
-    lost = [before - human.right(trials.held(k, means)) for k in range(4)]
-    chance = Null.of("matched random directions", [human.shares.value(c, before - 0.5) for c in lost[1:]])
-    half = Null.of("chance", [0.5])
-    can = human.shares.evidence("accuracy of the verdicts", before, np.ones(len(rows)), half, unit="accuracy")
-    cost = human.shares.evidence("accuracy above chance lost", lost[0], before - 0.5, chance, unit="share")
-    run.table(
-        "natural-ablation", table([can, cost]), f"{len(rows)} sentences, each followed by “{config.natural_end}”."
-    )
+    made = judged_without(test, people, "positive", config.natural_end, found, MEANS, seed=run.seed)
+    run.table("natural-ablation", table(made), f"{made[0].n} sentences, each followed by “{config.natural_end}”.")
 
 
 def _answer(run: Run, model: Model, found: Directions) -> str:
@@ -351,6 +395,7 @@ def _answer(run: Run, model: Model, found: Directions) -> str:
     used = "depend on it" if by["ablation"].passed and by["random"].passed else "do not clearly depend on it"
     more = "more than" if by["above-neutral"].passed else "no more than"
     less = "more" if by["above-random"].passed else "no more"
+    wrote = f" A few heads, chosen on other words, wrote {by['heads'].value:z.0%} of it there." if "heads" in by else ""
     return (
         f"Difference of means, a logistic probe and PCA {one} of sentiment in the residual stream of {model.name} {where} "
         f"(smallest |cos| {by['agreement'].value:z.2f}), and the model's verdicts {used}. It judges "
@@ -358,7 +403,7 @@ def _answer(run: Run, model: Model, found: Directions) -> str:
         f"in every layer, the direction takes {cost:z.0%} of the accuracy above chance with it; random directions take "
         f"{random:z.0%}. Swapped with the opposite review's at commas and full stops alone, it has {kept:z.0%} of the "
         f"effect that it has at all tokens: {more} at as many other neutral tokens, {less} than at as many tokens drawn "
-        "from all."
+        f"from all.{wrote}"
     )
 
 
@@ -371,4 +416,3 @@ WHY = {
     "random": "Tokens drawn from all but the first, the last and punctuation; the words of feeling are often among them.",
     "neutral": "The paper's question: is punctuation more than any other token without a feeling of its own?",
 }
-OWN = "probe on the sentences"

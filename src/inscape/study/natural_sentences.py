@@ -1,0 +1,75 @@
+"""Human sentences: read along directions that were found elsewhere, and judged with one of them held at its mean.
+
+Beside the directions stands a probe of the sentences' own, held out by document; beside the direction that is held, random
+ones of the same covariance. Cost: a pass to read, and one a direction to judge.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from inscape.core.evidence import Evidence, Null
+from inscape.core.folds import group_codes
+from inscape.core.rng import generator
+from inscape.data.examples import Examples
+from inscape.model.model import Model
+from inscape.store.coordinates import mean_vectors
+from inscape.study.directions import MATCHED, Directions, auc_by_layer
+from inscape.study.frames import by_layer
+from inscape.study.interventions import Trials
+from inscape.study.shares import Shares
+from inscape.study.sweep import sweep
+from inscape.study.verdicts import Verdicts
+
+OWN = "probe on the sentences"
+
+
+def read_along(model: Model, people: Examples, label: str, found: Directions, *, seed: int) -> pd.DataFrame:
+    """Area under the ROC curve by site, of every finder and of a probe trained on other sentences.
+
+    Args:
+        model: the model.
+        people: sentences with a group.
+        label: the column that is asked about, of two classes.
+        found: directions, which never saw a sentence.
+        seed: of the bootstrap and the folds.
+
+    Returns:
+        As `inscape.charts.layers.score_by_layer` draws it.
+    """
+    y, groups = people.classes(label)[0], group_codes(people.groups())
+    x = mean_vectors(model, people, found.sites)
+    own = sweep(dict(zip(found.sites, x, strict=True)), y, groups=groups, task="classification", metric="auc", shuffles=0,
+                target_names=(label,), seed=seed)  # fmt: skip
+    curves = [auc_by_layer([found], [x], [y], [groups], generator(seed, "natural", "auc")), by_layer({OWN: own})]
+    return pd.concat(curves, ignore_index=True).drop(columns="target")
+
+
+def judged_without(
+    test: Verdicts, people: Examples, label: str, end: str, found: Directions, finder: str, *, seed: int, draws: int = 3
+) -> list[Evidence]:
+    """The accuracy of verdicts on half of the sentences, and what of it is lost with a finder's direction held at its mean.
+
+    Args:
+        test: whose model, words and marks.
+        people: sentences with a group.
+        label: the column of two classes.
+        end: what is put after a sentence.
+        found: directions.
+        finder: which of them.
+        seed: of the choice of sentences and the bootstrap.
+        draws: matched random directions.
+    """
+    y, groups = people.classes(label)[0], group_codes(people.groups())
+    rows = np.sort(generator(seed, "natural", "texts").permutation(len(y))[: len(y) // 2])
+    texts = people.take(rows).with_prompt("{}" + end)
+    human = Verdicts(test.model, (texts,), test.words, y[rows], np.zeros(len(rows), dtype=np.int64),
+                     Shares(groups[rows], generator(seed, "natural", "bootstrap")), test.marks)  # fmt: skip
+    trials = Trials(human, found.sites, (np.concatenate([found.found[finder][None], found.nulls[MATCHED][:draws]]),))
+    before = human.right(human.scores())
+    lost = [before - human.right(s) for s in trials.held(range(1 + draws), trials.means([texts]))]
+    chance = Null.of("matched random directions", [human.shares.value(c, before - 0.5) for c in lost[1:]])
+    half = Null.of("chance", [0.5])
+    can = human.shares.evidence("accuracy of the verdicts", before, np.ones(len(rows)), half, unit="accuracy")
+    return [can, human.shares.evidence("accuracy above chance lost", lost[0], before - 0.5, chance, unit="share")]
