@@ -22,7 +22,7 @@ demo: env ## read a map of the world out of a language model; ends with the repo
 	$(BIN)/inscape run space-time-neurons --preset small
 
 test: env ## the default test suite (no network), one worker a core
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 real: env ## tests on the embedded default model (fetched once)
 	$(BIN)/python -m pytest -m real

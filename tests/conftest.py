@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # one worker a core: threads of their own would only spin against each other
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
+
+
+#: folders of few long tests
+_LONG = ("studies", "worlds", "docs", "store")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]):
+    """Long tests first: begun last, they would keep one worker busy while the other has nothing left."""
+    root = Path(__file__).parent
+    folder = {item.nodeid: item.path.relative_to(root).parts[0] for item in items}
+    items.sort(key=lambda item: _LONG.index(folder[item.nodeid]) if folder[item.nodeid] in _LONG else len(_LONG))
 
 
 @pytest.fixture(autouse=True)
