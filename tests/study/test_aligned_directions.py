@@ -11,7 +11,10 @@ from inscape.core.errors import DataError
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.store.contrast import contrast
-from inscape.study.aligned_directions import aligned, interchanged
+from inscape.study.aligned_directions import aligned, closed_by, interchanged, search
+from inscape.study.directions import Directions
+from inscape.study.shares import Shares
+from inscape.study.verdicts import Training, Verdicts
 from inscape.worlds.sentiment import VERDICTS, sentiment
 from tests.model import nets
 
@@ -30,7 +33,7 @@ def found(world):
     y = world.examples.frame["positive"].to_numpy()[rows]
     stream = torch.Generator().manual_seed(0)
     return aligned(
-        world.model, world.examples.take(rows), y, words, SITES, 1, "span:adjective", steps=20, generator=stream
+        world.model, world.examples.take(rows), y, words, SITES, 0, "span:adjective", steps=20, generator=stream
     )
 
 
@@ -52,8 +55,8 @@ def test_swapping_along_the_line_moves_verdicts_that_no_line_was_found_on(world,
     words = contrast(world.model, *VERDICTS)
     clean = words.scores(world.model, held)
     random = np.linalg.qr(np.random.default_rng(0).normal(size=(32, 2)))[0].T
-    lines = np.concatenate([found.directions[1:2], found.closed[None], random])
-    scores, rows = interchanged(world.model, held, words, 1, "span:adjective", lines)
+    lines = np.concatenate([found.directions[:1], found.closed[None], random])
+    scores, rows = interchanged(world.model, held, words, 0, "span:adjective", lines)
     assert rows.tolist() == list(range(48))
     towards = np.where(np.arange(48) % 2 == 0, 1.0, -1.0)
     moved = (towards * (clean - scores)).mean(axis=1) / (towards * (clean - clean[np.arange(48) ^ 1])).mean()
@@ -61,6 +64,26 @@ def test_swapping_along_the_line_moves_verdicts_that_no_line_was_found_on(world,
     assert moved[0] > moved[1] - 0.05
     none, _ = interchanged(world.model, held, words, 1, "span:adjective", np.zeros((1, 32)))
     assert np.allclose(none[0], clean, atol=1e-4)
+
+
+def test_folds_are_searched_each_at_its_site_and_judged_on_held_out_texts(world):
+    y = world.examples.frame["positive"].to_numpy()
+    words, done = contrast(world.model, *VERDICTS), []
+    known = [Training(world.examples.take(rows), y[rows], rows) for rows in (np.arange(48), np.arange(48, 96))]
+    lines = np.zeros((3, 32))
+    found = [Directions(tuple(SITES), {"means": lines}, {}, chosen, 1.0) for chosen in (0, 2)]
+    made = search(world.model, known, found, words, "span:adjective", steps=3, seed=0, advance=lambda: done.append(1))
+    assert [site for site, _ in made] == [0, 1]  # behind the last block nothing can be asked
+    assert len(done) == 2
+    assert abs(float(made[0][1].directions[0] @ made[1][1].directions[0])) > 0.5
+    parts = tuple(world.examples.take(rows) for rows in (np.arange(96, 120), np.arange(120, 144)))
+    shares = Shares(np.arange(48) // 2, np.random.default_rng(0))
+    test = Verdicts(world.model, parts, words, y[96:], np.zeros(48, dtype=np.int64), shares, {})
+    random = np.linalg.qr(np.random.default_rng(0).normal(size=(32, 2)))[0].T
+    tried = [np.stack([line.directions[0], *random]) for _, line in made]
+    (share,) = closed_by(test, [0, 0], "span:adjective", tried, ["search"])
+    assert share.value > 0.2 > share.null.high
+    assert share.interval[0] < share.value < share.interval[1]
 
 
 def test_refusals(world):

@@ -8,7 +8,7 @@ import pytest
 from inscape.read.logistic import LogisticProbe
 from inscape.read.mass_mean import MassMeanProbe
 from inscape.read.pca_direction import PCADirection
-from inscape.study.directions import ISOTROPIC, MATCHED, SWAPPED, agreement, auc_by_layer, cosines, find
+from inscape.study.directions import ISOTROPIC, MATCHED, SWAPPED, agreement, auc_by_layer, cosine_table, cosines, find
 
 FINDERS = {"means": MassMeanProbe(), "logistic": LogisticProbe(tol=1e-4), "PCA": PCADirection()}
 SITES = ["embed", "resid_post.0", "resid_post.1"]
@@ -52,6 +52,16 @@ def test_agreement_is_the_smallest_cosine_beside_its_interval_and_null(direction
     assert found.p < 0.01
     nothing = find(SITES[:1], x[:1], y, groups, FINDERS, 2, rng=np.random.default_rng(1))
     assert agreement(nothing, FINDERS, x[0], y, groups, 5, rng=np.random.default_rng(2)).value < 0.5
+
+
+def test_the_table_of_cosines_is_at_the_chosen_site(directions):
+    cells = cosine_table(directions, (MATCHED, SWAPPED)).set_index(["row", "column"])["value"]
+    assert len(cells) == 25
+    assert cells["means", "means"] == pytest.approx(1)
+    assert cells["means", "logistic"] == pytest.approx(
+        float(directions.found["means"][1] @ directions.found["logistic"][1])
+    )
+    assert abs(cells["means", f"{MATCHED}, one draw"]) < 1e-3
 
 
 def test_areas_by_layer_on_fresh_rows(directions):

@@ -8,9 +8,12 @@ import pytest
 
 from inscape.data.examples import Examples
 from inscape.model.model import Model
+from inscape.store.contrast import Contrast
+from inscape.study.directions import Directions
 from inscape.study.head_writes import head_writes
-from inscape.study.held_out_heads import HeldOut, clearest, held_out, leading, writers
+from inscape.study.held_out_heads import HeldOut, clearest, held_out, leading, of_folds, writers
 from inscape.study.shares import Shares
+from inscape.study.verdicts import Training, Verdicts
 from tests.model import nets
 
 DIRECTIONS = np.linalg.qr(np.random.default_rng(0).normal(size=(nets.D, 3)))[0].T
@@ -76,3 +79,20 @@ def test_evidence_of_the_writers_stands_beside_both_nulls():
     assert mlps.value == 0
     assert top.value == pytest.approx(first.value)
     assert abs(other.value) < 0.2
+
+
+def test_every_fold_is_looked_at_where_its_training_texts_choose(model):
+    text = ["the river . is", "a river . is", "the sea . is", "a sea . is"]
+    pairs = Examples(pd.DataFrame({"text": text}), "text")
+    d = Directions(("embed", "resid_post.0", "resid_post.1"), {"means": DIRECTIONS}, {"null": DIRECTIONS[None]}, 0, 1.0)
+    groups, y = np.array([0, 0, 1, 1]), np.array([1, 0, 1, 0])
+    shares = Shares(np.tile(groups, 2), np.random.default_rng(0))
+    test = Verdicts(model, (pairs, pairs), Contrast({}, {}), np.tile(y, 2), np.zeros(8, dtype=np.int64), shares, {})
+    training = [Training(pairs, y, groups)] * 3  # of two folds, and of all
+    held, layers = of_folds(test, training, [d, d], "means", "null", stops)
+    assert layers[0] == layers[1] in (0, 1)
+    assert held.test.shape == (4, nets.LAYERS, nets.HEADS, 2)
+    assert held.groups.tolist() == [0, 1, 0, 1]
+    at = layers[0] + 1
+    alone = head_writes(model, pairs, layers[0], DIRECTIONS[at][None], stops)
+    assert np.allclose(held.test[:2, ..., 0], (alone.heads[::2] - alone.heads[1::2])[..., 0], atol=1e-5)

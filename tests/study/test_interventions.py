@@ -7,7 +7,7 @@ import pytest
 
 from inscape.control.directional import directional_patch, mean_ablation
 from inscape.store.contrast import contrast
-from inscape.study.interventions import Trials
+from inscape.study.interventions import Trials, accuracy_lost
 from inscape.study.shares import Shares
 from inscape.study.verdicts import Verdicts
 from inscape.worlds.sentiment import VERDICTS, sentiment
@@ -94,3 +94,18 @@ def whole_edits(trials, part, k, rows, own, at):
     """Edits that give each text of a batch its opposite's coordinate."""
     theirs = [own[part][int(i) ^ 1][:, :, k] for i in rows]
     return directional_patch(trials.sites, trials.directions[part][k], theirs, f"mark:{at}")
+
+
+def test_trials_of_one_kind_stand_together_and_what_they_cost_is_told_beside_its_null(trials):
+    means, done = trials.means(trials.test.parts), []
+    names = ["found", "swapped", "swapped", "swapped", "swapped"]
+    after = trials.held_by_kind(names, means, done.append)
+    assert sum(done) == 5
+    assert np.allclose(after["swapped"], trials.held([1, 2, 3, 4], means), atol=1e-5)
+    right = np.array([1.0, -1.0] * 3)
+    made = {"found": -right[None], "swapped": np.stack([right, right * [1, 1, 1, 1, -1, -1]])}
+    lost = {e.where["ablated"]: e for e in accuracy_lost(trials.test, right, made, "swapped")}
+    assert lost["found"].value == pytest.approx(2)
+    assert lost["found"].null.kind == "swapped"
+    assert lost["swapped"].value == pytest.approx(1 / 3)
+    assert lost["swapped"].null.draws == 2

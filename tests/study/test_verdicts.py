@@ -8,9 +8,11 @@ import torch
 
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.store.contrast import Contrast
+from inscape.store.contrast import Contrast, contrast
+from inscape.study.pairs import Pairs
 from inscape.study.shares import Shares
-from inscape.study.verdicts import Verdicts, panels
+from inscape.study.verdicts import Verdicts, judge_held_out, panels, training_texts
+from inscape.worlds.sentiment import VERDICTS, sentiment
 
 
 def verdicts() -> Verdicts:
@@ -42,3 +44,26 @@ def test_panels_name_the_labels_in_words():
     assert len(frame) == 16
     assert frame["panel"].unique().tolist() == ["before", "after"]
     assert frame["class"].tolist()[:2] == ["positive", "negative"]
+
+
+def test_training_texts_are_of_other_groups_and_the_best_end_is_chosen_on_them():
+    world = sentiment(words=6, steps=60)
+    pairs = Pairs.of(world.examples, "template", 3, rng=np.random.default_rng(0))
+    words = contrast(world.model, *VERDICTS)
+    ends = ["", " and it"]
+    test, known, chosen = judge_held_out(world.model, world.examples, pairs, words, {}, ends=ends, count=9, seed=0)
+    for f, end in enumerate(chosen):
+        gaps = {}
+        for e in ends:
+            texts = Examples(known[f].frame.assign(text=[t.removesuffix(end) + e for t in known[f].texts()]), "text")
+            y = known[f].frame["positive"].to_numpy()
+            context = known[f].frame["template"].to_numpy()
+            gaps[e] = Verdicts(world.model, (texts,), words, y, context, test.shares, {})
+            gaps[e] = gaps[e].gap(gaps[e].scores())
+        assert gaps[end] == max(gaps.values())
+        assert all(t.endswith(end) for t in test.parts[f].texts())
+    training = training_texts(world.examples, pairs, chosen, 4, seed=0)
+    assert [len(t.texts) for t in training] == [8] * 4
+    for f, t in enumerate(training[:-1]):
+        assert not set(t.groups) & set(pairs.groups[pairs.fold == f])
+        assert t.y.tolist() == [1, 0] * 4

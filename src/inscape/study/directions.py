@@ -99,6 +99,18 @@ def cosines(directions: Mapping[str, Float[np.ndarray, " d"]]) -> dict[tuple[str
     return {(a, b): abs(float(directions[a] @ directions[b])) for a, b in combinations(directions, 2)}
 
 
+def cosine_table(found: Directions, beside: Sequence[str]) -> pd.DataFrame:
+    """Cosines at the chosen site of all finders' directions and one draw of some nulls, as a heat map draws them.
+
+    Args:
+        found: the directions.
+        beside: kinds of null.
+    """
+    shown = {**found.found, **{f"{kind}, one draw": found.nulls[kind][0] for kind in beside}}
+    at = {name: d[found.chosen] for name, d in shown.items()}
+    return pd.DataFrame([{"row": a, "column": b, "value": float(at[a] @ at[b])} for a in at for b in at])
+
+
 def agreement(
     directions: Directions,
     finders: Mapping[str, Any],

@@ -9,10 +9,11 @@ Cost: one pass over all texts a trial, less what opposites share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from torch import Tensor
 from inscape.control.directional import unit
 from inscape.core.batch import Tokens
 from inscape.core.edit import Edit, Scope
+from inscape.core.evidence import Evidence, Null
 from inscape.data.examples import Examples
 from inscape.store.coordinates import coordinates, token_means
 from inscape.store.plan import batches_by_length
@@ -71,6 +73,24 @@ class Trials:
             return np.broadcast_to(means[self._part[row.members[0]]][:, k], (len(row), len(self.sites)))
 
         return self._scores(rows, ks, where, values)
+
+    def held_by_kind(
+        self, names: Sequence[str], means: Sequence[np.ndarray], advance: Callable[[int], None]
+    ) -> dict[str, Float[np.ndarray, "draws n"]]:
+        """Scores with every direction held at all positions, together for those of one name.
+
+        Args:
+            names: of each direction.
+            means: from `means`.
+            advance: called with how many more are done.
+        """
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        for start in range(0, len(names), 4):
+            ks = range(len(names))[start : start + 4]
+            for k, scores in zip(ks, self.held(ks, means), strict=True):
+                parts[names[k]].append(scores)
+            advance(len(ks))
+        return {name: np.stack(scores) for name, scores in parts.items()}
 
     def coordinates(self) -> list[list[Float[np.ndarray, "_ sites k"]]]:
         """Every text's own coordinates, token by token, part by part."""
@@ -144,3 +164,28 @@ class Trials:
             for (j, row), found in zip(part, scores, strict=True):
                 out[j, row.members] = found[: len(row.members)]
         return out
+
+
+def accuracy_lost(
+    test: Verdicts, before: Float[np.ndarray, " n"], after: Mapping[str, Float[np.ndarray, "draws n"]], null: str
+) -> list[Evidence]:
+    """The share of the accuracy above chance that is lost, of every kind of intervention; means over its draws.
+
+    Args:
+        test: whose verdicts.
+        before: scores with no edit.
+        after: kind → scores of each draw.
+        null: the kind whose draws are the null of kinds of one draw; others have their own draws beside them.
+    """
+    right = test.right(before)
+    whole = right - 0.5
+    lost = {name: np.stack([right - test.right(s) for s in scores]) for name, scores in after.items()}
+    shares = {name: np.array([test.shares.value(part, whole) for part in parts]) for name, parts in lost.items()}
+    out = []
+    for name, parts in lost.items():
+        beside: dict[str, Any] = {"draws": shares[null], "kind": null}
+        if len(parts) > 1:
+            beside = {"null": Null.of(f"single draws of {name}", shares[name])}
+        out.append(test.shares.evidence("accuracy above chance lost", parts.mean(axis=0), whole, unit="share",
+                                        where={"ablated": name}, **beside))  # fmt: skip
+    return out

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pandas as pd
 
 from inscape.charts.bars import values_by_group
 from inscape.charts.distributions import by_class
@@ -36,11 +35,20 @@ from inscape.store.contrast import contrast
 from inscape.store.harvest import harvest
 from inscape.study.aligned_directions import closed_by, search
 from inscape.study.card import Card
-from inscape.study.directions import ISOTROPIC, MATCHED, SWAPPED, Directions, agreement, auc_by_layer, find
+from inscape.study.directions import (
+    ISOTROPIC,
+    MATCHED,
+    SWAPPED,
+    Directions,
+    agreement,
+    auc_by_layer,
+    cosine_table,
+    find,
+)
 from inscape.study.frames import layer_of
 from inscape.study.head_writes import writes_apart
 from inscape.study.held_out_heads import of_folds, writers
-from inscape.study.interventions import Trials
+from inscape.study.interventions import Trials, accuracy_lost
 from inscape.study.natural_sentences import judged_without, read_along
 from inscape.study.pairs import Pairs
 from inscape.study.run import Run
@@ -88,18 +96,12 @@ CARD = Card(
 class Config:
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m", metadata={"help": "what to open; 'sentiment-world' is trained on the spot"}
-    )
-    data: str = field(
-        default="templated-sentiment", metadata={"help": "pairs of opposites: columns pair, group, label"}
-    )
+    model: str = field(default="smollm2-135m", metadata={"help": "what to open; 'sentiment-world' is made on the spot"})
+    data: str = field(default="templated-sentiment", metadata={"help": "opposites: columns pair, group, label"})
     at: str = field(default="span:adjective", metadata={"help": "position at which directions are found"})
     words: tuple[str, ...] = field(default=("adjective", "verb"), metadata={"help": "spans that carry the sentiment"})
     context: str = field(default="template", metadata={"help": "column within which rows are centred, or none"})
-    folds: int = field(
-        default=5, metadata={"help": "folds of whole groups; a text is judged while its group is held out"}
-    )
+    folds: int = field(default=5, metadata={"help": "folds of groups; a text is judged while its group is held out"})
     pairs: int = field(default=160, metadata={"help": "pairs that directions are found on, evenly over groups"})
     positive: tuple[str, ...] = field(
         default=("good", "great", "best", "beautiful", "fun", "incredible", "magnificent", "gem", "masterpiece", "joy"),
@@ -110,8 +112,7 @@ class Config:
         metadata={"help": "words that say no"},
     )
     ends: tuple[str, ...] = field(
-        default=("", " a", " really", " simply"),
-        metadata={"help": "what may be put after a text; training groups choose"},
+        default=("", " a", " really", " simply"), metadata={"help": "what may follow a text; training groups choose"}
     )
     judged: int = field(default=50, metadata={"help": "pairs that are judged under edits"})
     aligned: int = field(
@@ -121,9 +122,7 @@ class Config:
     heads: int = field(default=5, metadata={"help": "heads chosen on training words; 0 leaves heads out"})
     draws: int = field(default=20, metadata={"help": "random directions of each kind"})
     places: int = field(default=5, metadata={"help": "random sets of positions"})
-    refits: int = field(
-        default=50, metadata={"help": "bootstrap refits of the finders, for the interval of their cosine"}
-    )
+    refits: int = field(default=50, metadata={"help": "bootstrap refits of the finders, for their cosine's interval"})
     natural: str = field(default="reviews", metadata={"help": "human sentences with a column positive, or 'none'"})
     natural_limit: int = field(default=300, metadata={"help": "how many sentences are read; half of them judged"})
     natural_end: str = field(default=" Overall, it was", metadata={"help": "what is put after a human sentence"})
@@ -162,8 +161,7 @@ def run(config: Config, run: Run) -> None:
     pairs = Pairs.of(examples, context, config.folds, rng=run.rng("folds"))
     x, found = _find(config, run, model, examples, pairs)
     test, known, training = _texts(config, run, model, examples, pairs)
-    found = _align(config, run, test, training, found)
-    *found, whole = found
+    *found, whole = _align(config, run, test, training, found)
     _show(config, run, pairs, x, found, whole)
     before = _unedited(run, test)
     _ablate(run, test, known, found, before)
@@ -222,10 +220,7 @@ def _show(
     compared = {name: FINDERS[name] for name in (MEANS, LOGISTIC, PCA)}
     least = agreement(whole, compared, x[-1][whole.chosen].astype(np.float64), pairs.y, pairs.groups, config.refits,
                       rng=run.rng("agreement"))  # fmt: skip
-    shown = {**whole.found, **{f"{name}, one draw": whole.nulls[name][0] for name in (MATCHED, SWAPPED)}}
-    shown = {name: d[whole.chosen] for name, d in shown.items()}
-    cells = [{"row": a, "column": b, "value": float(shown[a] @ shown[b])} for a in shown for b in shown]
-    run.figure("cosines", heatmap(pd.DataFrame(cells)),
+    run.figure("cosines", heatmap(cosine_table(whole, (MATCHED, SWAPPED))),
                f"Cosines at {site} between the directions that each method finds, and one draw of two nulls.")  # fmt: skip
     run.claim("agreement", "Difference of means, logistic probe and PCA find one direction", least, 0.5)
 
@@ -279,34 +274,22 @@ def _ablate(run: Run, test: Verdicts, known: list[Examples], found: list[Directi
     every = tuple(np.concatenate([np.stack(list(f.found.values())), *f.nulls.values()]) for f in found)
     names = [*found[0].found, *(kind for kind, draws in found[0].nulls.items() for _ in draws)]
     trials = Trials(test, found[0].sites, every)
-    means, right, whole = trials.means(known), test.right(before), test.right(before) - 0.5
-    lost: dict[str, np.ndarray] = {}
-    after: dict[str, np.ndarray] = {}  # of the first of each kind, to be drawn
+    means = trials.means(known)
     with run.progress("ablate", total=len(names), unit="directions") as bar:
-        for start in range(0, len(names), 4):
-            ks = range(len(names))[start : start + 4]
-            for k, scores in zip(ks, trials.held(ks, means), strict=True):
-                after.setdefault(names[k], scores)
-                lost[names[k]] = np.vstack([*lost.get(names[k], []), right - test.right(scores)])
-            bar.advance(len(ks))
+        after = trials.held_by_kind(names, means, bar.advance)
     for at in ("words", "punctuation", "last"):
-        lost[f"{MEANS}, {at} only"] = (right - test.right(trials.held([0], means, at)[0]))[None]
-    swapped, rows = np.array([test.shares.value(part, whole) for part in lost[SWAPPED]]), []
-    for name, parts in lost.items():
-        if len(parts) == 1:
-            null = {"draws": swapped, "kind": "directions found with half of the labels swapped"}
-        else:
-            null = {"null": Null.of(f"single draws of {name}", [test.shares.value(p, whole) for p in parts])}
-        rows.append(test.shares.evidence("accuracy above chance lost", parts.mean(axis=0), whole, unit="share",
-                                         where={"ablated": name}, **null))  # fmt: skip
+        after[f"{MEANS}, {at} only"] = trials.held([0], means, at)
+    rows = accuracy_lost(test, before, after, SWAPPED)
     losses = {str(e.where["ablated"]): e for e in rows}
-    run.table(
-        "ablation", table(rows), "Share of the accuracy above chance that is lost with a direction held at its mean."
-    )
+    run.table("ablation", table(rows), "Share of the accuracy above chance lost with a direction held at its mean.")
     run.figure("ablation", values_by_group(bars(rows, "ablated"), value="share of accuracy above chance lost", ends=20),
                "Each direction held at its mean in every layer, at all tokens but the first unless said otherwise. "
                "Random kinds are means over draws. Tick: half-swapped labels.")  # fmt: skip
-    drawn = {"left alone": before, f"{MEANS} held": after[MEANS], "a matched random direction held": after[MATCHED]}
+    drawn = {
+        "left alone": before,
+        f"{MEANS} held": after[MEANS][0],
+        "a matched random direction held": after[MATCHED][0],
+    }
     run.figure("scores", by_class(panels(drawn, test), value="score less the median of its template (logits)"),
                "Verdicts left alone, with the direction held at its mean, and with a matched random one held.")  # fmt: skip
     run.claim("ablation", "Holding the direction at its mean costs accuracy", losses[MEANS], 0.4)
@@ -359,6 +342,7 @@ def _patch(config: Config, run: Run, test: Verdicts, found: list[Directions], be
 def _heads(config: Config, run: Run, test: Verdicts, training: list[Training], found: list[Directions]) -> None:
     """What heads and MLPs write of the direction onto punctuation, where the stream's opposites differ most along it."""
     if not config.heads or not writes_apart(test.model):
+        run.log("heads are left out: none were asked for, or a norm stands between heads and stream")
         return
     held, layers = of_folds(test, training, found, MEANS, MATCHED, test.marks["punctuation"])
     shares = Shares(held.groups, run.rng("heads", "bootstrap"))
@@ -368,11 +352,8 @@ def _heads(config: Config, run: Run, test: Verdicts, training: list[Training], f
               f"stream holds along the direction there, after block {where}. Heads and MLPs sum to 1.")  # fmt: skip
     run.figure("heads", values_by_group(bars(rows, "writer"), value="share of what punctuation holds", ends=20),
                "The heads that write most in training words, and sums. Tick: matched random directions.")  # fmt: skip
-    random = rows[0].null
-    assert random is not None
     run.claim("heads", f"The {config.heads} heads that write most of it onto punctuation in other words do so here", best,
-              0.25, why=f"Along matched random directions, heads chosen alike write {random.mean:z.2f} of it "
-              f"[{random.low:z.2f}, {random.high:z.2f}].")  # fmt: skip
+              0.25, why=f"Random directions, heads chosen alike: {rows[0].null.mean:z.2f}.")  # type: ignore[union-attr] # fmt: skip
 
 
 def _natural(config: Config, run: Run, test: Verdicts, found: Directions) -> None:
