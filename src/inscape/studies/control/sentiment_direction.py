@@ -333,7 +333,8 @@ def _patch(config: Config, run: Run, test: Verdicts, found: list[Directions], be
     )
     for kind, said in (("random", "random tokens"), ("neutral", "random tokens that are no words of feeling")):
         mean = parts[kind].mean(axis=0)
-        spread = Null.of(f"sets of {said} less their mean", [round(value(p - mean, full), 9) for p in parts[kind]])
+        sets = Null.of(f"sets of {said} less their mean", [value(p - mean, full) for p in parts[kind]])
+        spread = replace(sets, mean=0.0)  # by construction, which rounding does not know
         more = test.shares.evidence(f"share of the full effect: punctuation − {said}", stops - mean, full, spread,
                                     unit="share")  # fmt: skip
         run.claim(f"above-{kind}", f"Punctuation holds more than as many {said}", more, 0.0, why=WHY[kind])
