@@ -1,0 +1,93 @@
+"""The study in its tiny preset: a network that thinks first is turned in its scratchpad; and an audit of one's own model."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from inscape.core.errors import DataError, StudyError
+from inscape.study.runner import run_study
+from inscape.worlds.scratchpad import scratchpad
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return run_study("caution-direction", "tiny", out=tmp_path_factory.mktemp("run") / "r")
+
+
+@pytest.fixture(scope="module")
+def claims(folder):
+    return {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
+
+
+def test_decisions_are_settled_in_the_scratchpad(claims):
+    assert claims["can"]["passed"]
+    assert claims["earlier"]["low"] > 0.1
+    assert abs(claims["earlier"]["null"]["mean"]) < 0.2
+
+
+def test_the_direction_turns_them_there_and_nothing_else_does(folder, claims):
+    assert claims["turned"]["passed"]
+    assert claims["random"]["passed"]
+    assert claims["prompt"]["passed"]
+    assert claims["unrelated"]["passed"]
+    table = pd.read_parquet(folder / "tables" / "turned.parquet")
+    turned = table[table["name"] == "decisions turned"].set_index("edited")["value"]
+    assert turned["scratchpad, new words alone"] > 2 * turned["scratchpad, random directions"]
+    assert turned["scratchpad"] >= turned["scratchpad, old words kept"]
+
+
+def test_weights_without_it_are_the_model_with_it_projected_out(folder):
+    removed = pd.read_parquet(folder / "tables" / "removed.parquet").set_index(["name", "removed"])["value"]
+    for name in ("declined, now answered", "answered, now declined"):
+        assert removed[name]["weights orthogonalised"] == pytest.approx(removed[name]["projected out, everywhere"])
+    record = json.loads((folder / "run.json").read_text())
+    said = next(s["markdown"] for s in record["sections"] if s["kind"] == "text")
+    assert float(said.split("largest difference ")[1].split(")")[0]) < 1e-3
+
+
+def test_every_number_has_what_it_is_compared_with(folder, claims):
+    assert set(claims) == {"can", "earlier", "turned", "random", "prompt", "unrelated"}
+    for claim in claims.values():
+        assert claim["null"] is not None, claim["id"]
+        assert claim["low"] is not None, claim["id"]
+    assert len(pd.read_parquet(folder / "tables" / "examples.parquet")) == 4
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory):
+    """A user's model in a folder, prompts with traces, and texts about something else."""
+    path = tmp_path_factory.mktemp("mine")
+    world = scratchpad(cues=2, each=2, width=32, blocks=2, steps=120)
+    world.model.net.save_pretrained(path / "model")
+    world.model.tokenizer.save_pretrained(path / "model")
+    frame = world.requests.frame.drop(columns="answer")
+    said = [s.partition(" =>")[0] for s in world.model.generate(world.requests.texts(), 10)]
+    frame.assign(scratchpad=said).to_csv(path / "traces.csv", index=False)
+    pd.DataFrame({"text": world.counting.texts()[:12]}).to_csv(path / "neutral.csv", index=False)
+    return path
+
+
+def test_a_model_of_ones_own_with_its_own_traces_is_audited(mine, tmp_path):
+    quick = {"draws": 2, "places": 1, "strengths": "1", "sites": "resid_post.0", "shuffles": 2, "folds": 2}
+    out = run_study("caution-direction", "tiny", out=tmp_path / "r", model=str(mine / "model"),
+                    data=str(mine / "traces.csv"), settings={**quick, "unrelated": str(mine / "neutral.csv")})  # fmt: skip
+    claims = {c["id"]: c for c in json.loads((out / "claims.json").read_text())}
+    assert claims["turned"]["value"] > claims["random"]["value"]
+    assert -0.5 < claims["unrelated"]["value"] < 1
+    record = json.loads((out / "run.json").read_text())
+    assert "closes 100%" in claims["can"]["why"]
+    assert record["asked"].startswith("Does model decide") or "decide in its scratchpad" in record["asked"]
+
+
+def test_refusals(mine, tmp_path):
+    with pytest.raises(StudyError, match="the toy model reads only the toy prompts"):
+        run_study("caution-direction", "tiny", out=tmp_path / "a", data="elsewhere.csv")
+    own = {"model": str(mine / "model"), "data": str(mine / "traces.csv")}
+    with pytest.raises(StudyError, match="name what is to stay as it is"):
+        run_study("caution-direction", "tiny", out=tmp_path / "b", **own)
+    with pytest.raises(DataError, match="in one half of the prompts .* answers none"):
+        settings = {"unrelated": str(mine / "neutral.csv"), "answers": "never said"}
+        run_study("caution-direction", "tiny", out=tmp_path / "c", **own, settings=settings)
