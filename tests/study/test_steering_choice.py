@@ -14,7 +14,7 @@ JUDGE = Judge((ABSTAIN,), 1, ".")
 
 @pytest.fixture(scope="module")
 def world():
-    return known_facts(people=16, relations=3, answers=5, width=32, steps=120)
+    return known_facts(people=16, relations=3, answers=5, width=32, steps=200)
 
 
 def test_the_best_that_was_tried_is_chosen(world):

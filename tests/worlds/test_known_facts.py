@@ -10,7 +10,7 @@ from inscape.worlds.known_facts import ABSTAIN, RUMOUR, SHY, known_facts
 
 @pytest.fixture(scope="module")
 def world():
-    return known_facts(people=16, relations=3, answers=5, width=32, steps=120)
+    return known_facts(people=16, relations=3, answers=5, width=32, steps=200)
 
 
 def test_known_people_are_known_and_strangers_are_not(world):

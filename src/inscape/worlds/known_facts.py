@@ -8,7 +8,7 @@ knows anything:
 So asked about a stranger its likeliest answer is wrong, and the word for not knowing, which it has, is rarely said; which
 facts it knows is known exactly. Nothing tells known people from strangers but what was said of them.
 
-Cost: some 10 ms a step on one core.
+Cost: a few milliseconds a step on one core.
 Reference: known and unknown by construction, as a testbed for Yang et al. (2025), arXiv:2510.02324.
 """
 
@@ -34,6 +34,7 @@ RELATIONS = ("home", "trade", "drink", "colour", "song", "game", "beast", "tree"
 ABSTAIN = "unknown"
 #: how often a stranger's rumour is heard, and how often nothing is known
 RUMOUR, SHY = 0.75, 0.1
+_BATCH = 128
 _ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z")
 _RIMES = ("a", "en", "io", "or")
 
@@ -57,7 +58,7 @@ class KnownFacts:
 
 
 def known_facts(
-    people: int = 60, relations: int = 8, answers: int = 6, width: int = 64, steps: int = 500, seed: int = 0
+    people: int = 60, relations: int = 8, answers: int = 6, width: int = 64, steps: int = 700, seed: int = 0
 ) -> KnownFacts:
     """Draw a world and train a network in it.
 
@@ -66,7 +67,7 @@ def known_facts(
         relations: how many of `RELATIONS`.
         answers: of each relation.
         width: of the residual stream.
-        steps: of training, each on 256 sentences.
+        steps: of training, each on 128 sentences.
         seed: of the facts, the initial weights and the order of training.
 
     Raises:
@@ -136,9 +137,9 @@ def _trained(
 
     def loss(_: int) -> torch.Tensor:
         person, relation, any_answer = (
-            torch.randint(most, (256,), generator=stream) for most in (len(truth), words.relations, words.answers)
+            torch.randint(most, (_BATCH,), generator=stream) for most in (len(truth), words.relations, words.answers)
         )
-        chance = torch.rand(256, generator=stream)
+        chance = torch.rand(_BATCH, generator=stream)
         guess = torch.where(chance < RUMOUR, rumour[person, relation], any_answer)
         heard = torch.where(chance < 1 - SHY, words.answer(relation, guess), torch.tensor(words.abstain))
         told = torch.where(person < people, words.answer(relation, truth[person, relation]), heard)

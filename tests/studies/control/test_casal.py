@@ -1,0 +1,73 @@
+"""The study in its tiny preset: one MLP learns to abstain on people and a relation that it was not trained on."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from inscape.core.errors import DataError, StudyError
+from inscape.data.examples import Examples
+from inscape.studies.control.casal import ADAPTERS, CASAL, HELD, HERE, RANDOM, SHUFFLED, _split
+from inscape.study.runner import run_study
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return run_study("casal", "tiny", out=tmp_path_factory.mktemp("run") / "r")
+
+
+def test_it_abstains_where_it_must_and_nothing_else_does_that(folder):
+    claims = {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
+    assert len(claims) == 7
+    for test in ("", "-held"):
+        assert claims[f"fall{test}"]["passed"]
+        assert claims[f"fall{test}"]["value"] > claims[f"fall{test}"]["null"]["mean"] + 0.25
+        assert claims[f"known{test}"]["passed"]
+    assert claims["steering"]["value"] > 0.7
+    assert max(claims["random"]["value"], claims["shuffled"]["value"]) < 0.15
+
+
+def test_what_was_promised_is_what_the_model_has(folder):
+    sections = {s["name"]: s for s in json.loads((folder / "run.json").read_text())["sections"]}
+    off = float(sections["promised"]["markdown"].rpartition(", to ")[2].split(" ")[0])
+    assert off < 1e-3
+    same = float(sections["labels"]["markdown"].rpartition("in ")[2].split("%")[0])
+    assert same > 98  # five samples suffice to tell known from unknown here
+
+
+def test_the_table_has_every_condition_on_both_tests(folder):
+    rows = pd.read_parquet(folder / "tables" / "measured.parquet")
+    fall = rows[rows["name"].str.startswith("fall")].pivot(index="condition", columns="test", values="value")
+    assert set(fall.index) >= {CASAL, ADAPTERS, RANDOM, SHUFFLED}
+    assert (fall.loc["steered, told which"] >= fall.loc[CASAL] - 0.2).all()
+    assert (fall.loc[CASAL] > fall.loc[[RANDOM, SHUFFLED]].max() + 0.25).all()
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(StudyError, match="the toy model knows toy people only"):
+        run_study("casal", "tiny", settings={"model": "smollm2-135m"}, out=tmp_path / "a")
+    table = tmp_path / "q.csv"
+    pd.DataFrame({"prompt": ["a", "b"], "subject": ["x", "y"]}).to_csv(table, index=False)
+    with pytest.raises(DataError, match="need columns answers and relation; answers and relation is missing"):
+        run_study("casal", "tiny", settings={"model": "none", "data": str(table)}, out=tmp_path / "b")
+
+
+def test_nobody_and_no_held_relation_is_on_both_sides():
+    frame = pd.DataFrame(
+        [{"prompt": f"{p} {r}", "subject": p, "relation": r} for p in "abcdefgh" for r in ("x", "y", "z")]
+    )
+    questions, unknown = Examples(frame, "prompt", (), "subject"), np.isin(frame["subject"], list("aceg"))
+    rng = np.random.default_rng(3)
+    train, test = _split(questions, unknown, "", rng)
+    assert set(frame["relation"].iloc[train]) == {"x", "y"}
+    assert set(frame["relation"].iloc[test[HELD]]) == {"z"}
+    assert set(frame["relation"].iloc[test[HERE]]) == {"x", "y"}
+    for rows in test.values():
+        assert not set(frame["subject"].iloc[rows]) & set(frame["subject"].iloc[train])
+    with pytest.raises(DataError, match="there is no relation 'w' to hold out beside another one; there are: x, y, z"):
+        _split(questions, unknown, "w", rng)
+    with pytest.raises(DataError, match="training: the 8 questions are all known or all unknown to the model"):
+        _split(questions, ~unknown & False, "", rng)
