@@ -127,6 +127,15 @@ class Case:
             out[half == h] = np.linalg.norm(vectors[half == h], axis=1)[:, None] * unit[0, 0]
         return out
 
+    def examples(self, again: Written, said: Sequence[str]) -> pd.DataFrame:
+        """The first prompt of either decision in each half, with what was written and said before and after an edit."""
+        plain, rows = self.reasoner.answer(self.written), []
+        for d, h in ((1, 0), (1, 1), (0, 0), (0, 1)):
+            i = int(np.flatnonzero((self.half == h) & (self.decided == d))[0])
+            rows.append({"prompt": self.written.prompts[i].strip()[-160:], "scratchpad": self.written.scratchpads[i][-160:],
+                         "answer": plain[i], "under the edit": again.scratchpads[i][-160:], "then": said[i]})  # fmt: skip
+        return pd.DataFrame(rows)
+
 
 def choose(
     case: Case,

@@ -11,13 +11,11 @@ something else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from inscape.charts.bars import values_by_group
 from inscape.charts.layers import score_by_layer
@@ -69,6 +67,8 @@ CARD = Card(
     "the prompt's end; accuracy on something else falls by at most 5 points.",
     group_note="A group is a choice of words for the cues, whatever the topic, the order and the courtesies. Prompts are "
     "judged with what the other half of the groups found.",
+    negative="Projected out, the direction turns decisions of one side and not of the other, and which side that is differs "
+    "from one toy network to the next: zero is not halfway between declined and answered. Adding it turns either.",
     minutes={"tiny": 0.2, "small": 2, "full": 15},
     figure="turned",
 )
@@ -112,15 +112,15 @@ class Config:
     places: int = field(default=5, metadata={"help": "random sets of positions"})
     cues: int = field(default=3, metadata={"help": "of the toy's requests, 2 to 4"})
     each: int = field(default=4, metadata={"help": "requests of the toy with the same words"})
-    width: int = field(default=96, metadata={"help": "of the toy network"})
+    width: int = field(default=64, metadata={"help": "of the toy network"})
     blocks: int = field(default=3, metadata={"help": "of the toy network"})
-    steps: int = field(default=400, metadata={"help": "of training the toy network"})
+    steps: int = field(default=350, metadata={"help": "of training the toy network"})
 
 
 PRESETS = {
     "tiny": Config(
         tokens=10, cues=2, each=6, width=64, blocks=2, steps=200, draws=4, places=1, shuffles=5, folds=3,
-        strengths=(1.0, 1.5), passages=48,
+        strengths=(1.5,), passages=48,
     ),
     "small": Config(),
     "full": Config(tokens=16, cues=4, each=2, width=128, blocks=4, steps=2000, draws=100, places=20, shuffles=99),
@@ -277,9 +277,7 @@ def _turn(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
                 found.setdefault(kind, []).append(case.decisions(added(sites, noise)))
                 bar.advance()
     _turned(run, case, found)
-    run.table(
-        "examples", _examples(case, again, said), "Scratchpads left alone and under the edit, as they were drawn."
-    )
+    run.table("examples", case.examples(again, said), "Scratchpads left alone and under the edit, as they were drawn.")
 
 
 def _turned(run: Run, case: Case, found: dict[str, list[np.ndarray]]) -> None:
@@ -298,27 +296,19 @@ def _turned(run: Run, case: Case, found: dict[str, list[np.ndarray]]) -> None:
     run.figure("turned", values_by_group(bars(list(rows.values()), "edited"), value="share of decisions turned", ends=20),
                "The direction added against each prompt's own decision. Scratchpads are written anew under the edit unless "
                "said otherwise. Random kinds are means over draws. Tick: isotropic random directions at the scratchpad, or "
-               "the mean of several draws.")  # fmt: skip
+               "the mean of several draws. Random positions are of prompt and scratchpad together.")  # fmt: skip
     run.table("turned", table([*rows.values(), *broken]), "The same, and how often nothing like a decision was said.")
     run.claim("turned", "Added at the scratchpad alone, the direction turns decisions", rows[SCRATCHPAD], 0.7,
               why=f"Its words alone, answered without the edit, turn {rows[WORDS].value:.0%}; the old words under it "
               f"{rows[KEPT].value:.0%}.")  # fmt: skip
     run.claim("random", "Random directions of the same length turn few", rows[ISOTROPIC], 0.1, "at most",
               why=f"Isotropic ones; with the scratchpads' own covariance {rows[MATCHED].value:.0%}.")  # fmt: skip
+    sizes = [[mask.sum() for mask in pair] for pair in case.reasoner.parts(case.written)]
     ratio = Null.of("random directions at the scratchpad", [shares.value(d, turned[SCRATCHPAD][0]) for d in singles])
     part = shares.evidence("turned at the prompt, as a share of those at the scratchpad", turned[PROMPT][0],
                            turned[SCRATCHPAD][0], ratio, unit="share", direction="lower")  # fmt: skip
     run.claim("prompt", "At the prompt alone it does at most half as much", part, 0.5, "at most",
-              why="A prompt of the toy has 9 tokens where its scratchpad has 12, with three cues.")  # fmt: skip
-
-
-def _examples(case: Case, again: Written, said: Sequence[str]) -> pd.DataFrame:
-    plain, rows = case.reasoner.answer(case.written), []
-    for d, h in ((1, 0), (1, 1), (0, 0), (0, 1)):
-        i = int(np.flatnonzero((case.half == h) & (case.decided == d))[0])
-        rows.append({"prompt": case.written.prompts[i].strip()[-160:], "scratchpad": case.written.scratchpads[i][-160:],
-                     "answer": plain[i], "under the edit": again.scratchpads[i][-160:], "then": said[i]})  # fmt: skip
-    return pd.DataFrame(rows)
+              why="A prompt has {:.0f} tokens on average, a scratchpad {:.0f}.".format(*np.mean(sizes, axis=0)))  # fmt: skip
 
 
 def _remove(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
@@ -388,8 +378,8 @@ def _answer(run: Run, model: Model, chosen: list[Choice]) -> str:
     settled = "settles in its scratchpad" if by["earlier"].passed else "does not clearly settle in its scratchpad"
     decides = "decides for it" if by["turned"].passed and by["random"].passed else "does not reliably decide for it"
     return (
-        f"{model.name} {settled} whether it will decline: a probe's AUC is {by['earlier'].value:.2f} higher there than at "
-        f"the prompt's end. One direction there {decides}: added at the scratchpad alone (after {where}), it turns "
+        f"Whether it will decline, {model.name} {settled}: a probe's AUC is {by['earlier'].value:.2f} higher there than "
+        f"at the prompt's end. One direction there {decides}: added at the scratchpad alone (after {where}), it turns "
         f"{by['turned'].value:z.0%} of the decisions, random directions of its length {by['random'].value:z.0%}. At the "
         f"prompt alone it turns {by['prompt'].value:z.0%} as many. Something else loses at worst "
         f"{by['unrelated'].value:z.1%} of its accuracy."
