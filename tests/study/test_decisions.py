@@ -99,6 +99,9 @@ def test_each_half_chooses_what_turns_its_own_and_costs_little(case, monkeypatch
     assert max(asked) == pytest.approx(12, abs=0.2)
     six = grid[(grid["strength"] == 6) & (grid["half"] == 1)]
     assert (six["lost on something else"] == 1).all()
+    # where all cost too much, what costs least
+    _, dear = choose(case, aside, beside, (6.0, 12.0), -1.0, np.random.default_rng(0))
+    assert dear[0] == (SITES[0], 6.0)
 
 
 def test_acts(case):

@@ -153,7 +153,7 @@ def choose(
         aside: what is to stay as it is.
         beside: half of each of its rows.
         strengths: tried, in lengths of the difference.
-        guard: the most of `aside` that may be lost, added or subtracted, unless nothing loses so little.
+        guard: the most of `aside` that may be lost, added or subtracted; where all lose more, the least that any does.
         rng: of the random direction, one for each site.
         advance: called after each.
 
@@ -183,7 +183,8 @@ def choose(
     chosen = []
     for h in (0, 1):
         mine = [g for g in grid if g["half"] == h]
-        allowed = [g for g in mine if g["lost on something else"] <= guard] or mine
+        least = min(g["lost on something else"] for g in mine)
+        allowed = [g for g in mine if g["lost on something else"] <= max(guard, least)]
         best = max(allowed, key=lambda g: (g["turned"] - g["by a random direction"], -g["strength"]))
         chosen.append((str(best["site"]), float(best["strength"])))
     return pd.DataFrame(grid), chosen

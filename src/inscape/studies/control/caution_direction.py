@@ -120,7 +120,7 @@ class Config:
 PRESETS = {
     "tiny": Config(
         tokens=10, cues=2, each=6, width=64, blocks=2, steps=200, draws=4, places=1, shuffles=5, folds=3,
-        strengths=(1.5,), passages=48,
+        strengths=(1.0, 1.5), passages=48,
     ),
     "small": Config(),
     "full": Config(tokens=16, cues=4, each=2, width=128, blocks=4, steps=2000, draws=100, places=20, shuffles=99),
@@ -242,7 +242,7 @@ def _read(config: Config, run: Run, case: Case) -> None:
     run.table("probes", table(scores), "AUC at the block chosen inside the training folds.")
     gap = compare(*each.values(), names=tuple(each))[0]  # type: ignore[arg-type]
     run.claim("earlier", "A probe of the scratchpad tells decisions better than one of the prompt's last token", gap, 0.1,
-              why=f"AUC {scores[0].value:.2f} and {scores[1].value:.2f}.")  # fmt: skip
+              why=f"AUC {scores[0].value:.2f} and {scores[1].value:.2f}; chance is 0.50.")  # fmt: skip
 
 
 def _choose(config: Config, run: Run, case: Case, aside: Bystander, beside: np.ndarray) -> list[Choice]:
