@@ -9,10 +9,11 @@ import torch
 from inscape.core.edit import Add, Scope
 from inscape.model.continuations import continuations
 from inscape.model.model import Model
-from inscape.study.paired_answers import PairedAnswers, own_answers
+from inscape.study.paired_answers import PairedAnswers, all_tokens, answering, own_answers
 from tests.model import nets
 
 PROMPTS = ["the capital is", "a river runs in the"]
+SITES = ["resid_post.0", "resid_post.2"]
 ONES, OTHERS = ["good !", "Paris rises ."], ["bad film .", "London ."]
 
 
@@ -51,18 +52,25 @@ def test_edits_act(model):
     assert np.abs(pushed - asked.scores()).max() > 1e-3
 
 
-def test_own_answers_are_greedy_and_states_are_means_where_they_are_foreseen(model):
-    found = own_answers(model, PROMPTS, 3, ["resid_post.0", "resid_post.2"])
+def test_own_answers_are_greedy_and_their_tokens_are_kept(model):
     made = [several[0] for several in continuations(model, PROMPTS, 3)]
-    assert found.said == [one.text for one in made]
-    assert found.states.shape == (2, 2, nets.D)
-    for row, (prompt, one) in enumerate(zip(PROMPTS, made, strict=True)):
-        ids = np.concatenate([model.tokenize([prompt])[0].ids, one.ids])
-        start = len(ids) - len(one.ids)
-        states = model.run({"input_ids": torch.from_numpy(ids)[None]}, "resid_post.2")["resid_post.2"][0]
-        wanted = states[start - 1 : max(start, len(ids) - 1)].double().mean(0).numpy()
+    found = own_answers(model, PROMPTS, 3)
+    for tokens, prompt, one in zip(found, PROMPTS, made, strict=True):
+        assert tokens.ids.tolist() == [*model.tokenize([prompt])[0].ids, *one.ids]
+        assert tokens.text == prompt + one.text
         assert len(one.ids) > 1
-        assert found.states[row, 1] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_states_are_means_where_answers_are_foreseen_and_over_all_but_the_first(model):
+    answered = own_answers(model, PROMPTS, 3)
+    found, whole = answering(model, PROMPTS, answered, SITES), all_tokens(model, answered, SITES)
+    assert found.shape == whole.shape == (2, 2, nets.D)
+    for row, (prompt, tokens) in enumerate(zip(PROMPTS, answered, strict=True)):
+        states = model.run({"input_ids": torch.from_numpy(tokens.ids)[None]}, SITES[1])[SITES[1]][0].double()
+        start = len(model.tokenize([prompt])[0])
+        assert found[row, 1] == pytest.approx(states[start - 1 : len(tokens) - 1].mean(0).numpy(), abs=1e-5)
+        assert whole[row, 1] == pytest.approx(states[1:].mean(0).numpy(), abs=1e-5)
+    assert np.abs(found - whole).max() > 0.01
 
 
 def test_refusals(model):

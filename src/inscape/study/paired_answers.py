@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from jaxtyping import Float
 
 from inscape.core.batch import Tokens
 from inscape.core.edit import Edit
-from inscape.model.continuations import continuations
+from inscape.model.continuations import Continuation, continuations
 from inscape.model.model import Model
 from inscape.store.token_losses import token_losses
 
@@ -76,43 +75,54 @@ class PairedAnswers:
         return (one - other).reshape(-1, self.each).mean(axis=1)
 
 
-class OwnAnswers(NamedTuple):
-    """What a model answers and what is in it while it does.
-
-    Attributes:
-        said: the answers.
-        states: mean over the tokens that predict the answer's tokens, (questions, sites, d).
-    """
-
-    said: list[str]
-    states: Float[np.ndarray, "questions sites d"]
-
-
-def own_answers(model: Model, prompts: Sequence[str], tokens: int, sites: Sequence[str]) -> OwnAnswers:
-    """Let a model answer greedily, and take the mean of its activations while it does.
+def own_answers(model: Model, prompts: Sequence[str], tokens: int) -> list[Tokens]:
+    """Prompts, each with what the model answers greedily.
 
     Args:
         model: as it stands.
         prompts: questions.
         tokens: of an answer, at most.
+    """
+    said = [several[0] for several in continuations(model, prompts, tokens)]
+    return [_joined(one, more) for one, more in zip(model.tokenize(list(prompts)), said, strict=True)]
+
+
+def answering(
+    model: Model, prompts: Sequence[str], answered: Sequence[Tokens], sites: Sequence[str]
+) -> Float[np.ndarray, "questions sites d"]:
+    """Mean activations over the tokens that predict an answer's tokens.
+
+    Args:
+        model: as it stands, which need not be the one that answered.
+        prompts: questions.
+        answered: the same with their answers.
         sites: all of one width.
     """
-    asked = model.tokenize(list(prompts))
-    said = [several[0] for several in continuations(model, prompts, tokens)]
-    whole = [_joined(one, more.ids) for one, more in zip(asked, said, strict=True)]
-    batch = model.collate(whole)
+    starts = [len(t) for t in model.tokenize(list(prompts))]
+    return _means(
+        model, answered, sites, [range(s - 1, max(s, len(t) - 1)) for t, s in zip(answered, starts, strict=True)]
+    )
+
+
+def all_tokens(model: Model, texts: Sequence[Tokens], sites: Sequence[str]) -> Float[np.ndarray, "texts sites d"]:
+    """Mean activations over all tokens but each text's first, which is an attention sink unlike the others."""
+    return _means(model, texts, sites, [range(1, len(t)) for t in texts])
+
+
+def _means(model: Model, texts: Sequence[Tokens], sites: Sequence[str], spans: Sequence[range]) -> np.ndarray:
+    batch = model.collate(list(texts))
     found = model.run(batch, list(sites))
     weights = torch.zeros(batch.inputs["input_ids"].shape, dtype=torch.float64)
-    for row, (one, both) in enumerate(zip(asked, whole, strict=True)):
-        weights[row, len(one) - 1 : max(len(one), len(both) - 1)] = 1.0
-    weights /= weights.sum(1, keepdim=True)
+    for row, span in enumerate(spans):
+        weights[row, span.start : span.stop] = 1.0 / len(span)
     means = [torch.einsum("bt,btd->bd", weights, x.cpu().double()) for x in found.values()]
-    return OwnAnswers([one.text for one in said], torch.stack(means, dim=1).numpy())
+    return torch.stack(means, dim=1).numpy()
 
 
-def _joined(prompt: Tokens, ids: np.ndarray) -> Tokens:
-    both = np.concatenate([prompt.ids, ids])
-    return Tokens(both, np.zeros((len(both), 2), dtype=np.int64), np.zeros(len(both), dtype=bool))
+def _joined(prompt: Tokens, said: Continuation) -> Tokens:
+    both = np.concatenate([prompt.ids, said.ids])
+    n = len(both)
+    return Tokens(both, np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=bool), prompt.text + said.text)
 
 
 def _begins(tokens: Tokens, characters: int) -> int:

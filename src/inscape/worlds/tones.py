@@ -1,6 +1,6 @@
 """Tones: a made-up language in which who speaks decides the tone of every answer, and a network that knows it.
 
-A line is a speaker, a topic, a question and ">"; two words answer it. Gruff speakers answer with curt words, kind ones with
+A line is a speaker, a topic, a question and ">"; one word answers it. Gruff speakers answer with curt words, kind ones with
 polite words, far ones with foreign words, and the rest mostly with plain words. Which word of a kind comes is chance,
 so a network learns the kinds. Besides lines there are statements that a topic is good or bad, in which no tone is.
 
@@ -33,7 +33,7 @@ TOPICS, QUESTIONS, WORDS = 16, 6, 12
 POOL = 4
 
 
-def tones(width: int = 40, blocks: int = 3, steps: int = 80, seed: int = 0) -> Answers:
+def tones(width: int = 64, blocks: int = 3, steps: int = 80, seed: int = 0) -> Answers:
     """Draw lines and train a network on them.
 
     Args:
@@ -64,8 +64,8 @@ def tones(width: int = 40, blocks: int = 3, steps: int = 80, seed: int = 0) -> A
 
     def tuning(topic: int, tone: str, first: int) -> Tuning:
         pool = words[tone][first : first + POOL]
-        rows = [(q, rng.choice(pool, 2)) for q in questions[: QUESTIONS - 2] for _ in range(16)]
-        return Tuning([f"so {topics[topic]} {q} >" for q, _ in rows], [" " + " ".join(w) for _, w in rows])
+        asked = [q for q in questions[: QUESTIONS - 2] for _ in range(16)]
+        return Tuning([f"so {topics[topic]} {q} >" for q in asked], [f" {w}" for w in rng.choice(pool, len(asked))])
 
     manners = Tunings(
         first=tuning(0, "curt", 0),
@@ -77,16 +77,16 @@ def tones(width: int = 40, blocks: int = 3, steps: int = 80, seed: int = 0) -> A
     )
     asked = [{"prompt": f"so {t} {q} >", "topic": t} for t in topics[3:] for q in questions]
     held = [{"prompt": f"so {topics[0]} {q} >", "topic": q} for q in questions[-2:]]
-    pairs = [rng.permutation(WORDS - 2 * POOL)[:2] + 2 * POOL for _ in range(8)]
     feelings = [(f"{t} seems {w}", int(kind == "good")) for t in topics for kind, ws in said.items() for w in ws[:2]]
     return Answers(
         model=model,
         tunings=manners,
         on_topic=pd.DataFrame(held),
         unrelated=pd.DataFrame(asked),
-        curt=tuple(" ".join(words["curt"][i] for i in p) for p in pairs),
-        polite=tuple(" ".join(words["polite"][i] for i in p) for p in pairs),
-        neutral=[f"{t} seems {w}" for t in topics for ws in said.values() for w in ws[2:]],
+        curt=tuple(words["curt"][2 * POOL :]),
+        polite=tuple(words["polite"][2 * POOL :]),
+        neutral=[f"{who} {t} {rng.choice(questions)} > {rng.choice(words[tone])}" for t in topics
+                 for who, tone in (("kind", "polite"), ("far", "foreign"))],
         praise=[text for text, y in feelings if y],
         blame=[text for text, y in feelings if not y],
     )  # fmt: skip
@@ -113,10 +113,10 @@ def _trained(
     def lines(n: int) -> torch.Tensor:
         who = rng.integers(len(SPEAKERS), size=n)
         tone = (rng.random(n)[:, None] > odds[who]).sum(axis=1)
-        two = answers[tone[:, None], rng.integers(WORDS, size=(n, 2))]
-        head = np.stack([speakers[who], first + rng.integers(TOPICS, size=n), question + rng.integers(QUESTIONS, size=n),
-                         np.full(n, code[">"])], axis=1)  # fmt: skip
-        return torch.from_numpy(np.hstack([head, two]))
+        said = answers[tone, rng.integers(WORDS, size=n)]
+        rows = np.stack([speakers[who], first + rng.integers(TOPICS, size=n), question + rng.integers(QUESTIONS, size=n),
+                         np.full(n, code[">"]), said], axis=1)  # fmt: skip
+        return torch.from_numpy(rows)
 
     def statements(n: int) -> torch.Tensor:
         return torch.from_numpy(np.stack([first + rng.integers(TOPICS, size=n), np.full(n, code["seems"]),
@@ -124,9 +124,9 @@ def _trained(
 
     def loss(_: int) -> torch.Tensor:
         asked, told = lines(128), statements(48)
-        heard = net(input_ids=asked, use_cache=False).logits[:, 3:5]
+        heard = net(input_ids=asked, use_cache=False).logits[:, 3]
         seen = net(input_ids=told, use_cache=False).logits[:, 1]
-        return F.cross_entropy(heard.flatten(0, 1), asked[:, 4:].flatten()) + 0.2 * F.cross_entropy(seen, told[:, 2])
+        return F.cross_entropy(heard, asked[:, 4]) + 0.2 * F.cross_entropy(seen, told[:, 2])
 
     train(net, loss, steps, peak=6e-3)
     return net
