@@ -57,6 +57,9 @@ CARD = Card(
     "times as often as random directions and at least as often as SVM directions of the same length.",
     group_note="A group is a subject, which each relation asks about once. Objects are what is classified, so they are on "
     "both sides; the subjects that are linearised are training subjects.",
+    negative="In SmolLM2-135M (seed 0, small) a linear SVM on the same subjects is 0.10 better; edits along inverted "
+    "relations succeed as often as its directions do on average, but on half of the relations rather than two thirds. With "
+    "the object's layer fixed at 17, before the objects are there, inverted relations lose 0.27 of accuracy.",
     minutes={"tiny": 0.3, "small": 6, "full": 90},
     figure="accuracy",
 )
