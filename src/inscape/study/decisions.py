@@ -132,8 +132,8 @@ class Case:
         plain, rows = self.reasoner.answer(self.written), []
         for d, h in ((1, 0), (1, 1), (0, 0), (0, 1)):
             i = int(np.flatnonzero((self.half == h) & (self.decided == d))[0])
-            rows.append({"prompt": self.written.prompts[i].strip()[-160:], "scratchpad": self.written.scratchpads[i][-160:],
-                         "answer": plain[i], "under the edit": again.scratchpads[i][-160:], "then": said[i]})  # fmt: skip
+            for edit, pads, answers in (("none", self.written, plain), ("added", again, said)):
+                rows.append({"prompt": i, "edit": edit, "scratchpad": pads.scratchpads[i][-160:], "answer": answers[i]})
         return pd.DataFrame(rows)
 
 

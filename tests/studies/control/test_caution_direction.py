@@ -35,7 +35,7 @@ def test_the_direction_turns_them_there_and_nothing_else_does(folder, claims):
     assert claims["unrelated"]["passed"]
     table = pd.read_parquet(folder / "tables" / "turned.parquet")
     turned = table[table["name"] == "decisions turned"].set_index("edited")["value"]
-    assert turned["scratchpad, new words alone"] > 2 * turned["scratchpad, random directions"]
+    assert turned["scratchpad, new words alone"] > 2 * turned["random directions"]
     assert turned["scratchpad"] >= turned["scratchpad, old words kept"]
 
 
@@ -53,7 +53,7 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
     for claim in claims.values():
         assert claim["null"] is not None, claim["id"]
         assert claim["low"] is not None, claim["id"]
-    assert len(pd.read_parquet(folder / "tables" / "examples.parquet")) == 4
+    assert len(pd.read_parquet(folder / "tables" / "examples.parquet")) == 8
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_a_model_of_ones_own_with_its_own_traces_is_audited(mine, tmp_path):
     assert -0.5 < claims["unrelated"]["value"] < 1
     record = json.loads((out / "run.json").read_text())
     assert "closes 100%" in claims["can"]["why"]
-    assert record["asked"].startswith("Does model decide") or "decide in its scratchpad" in record["asked"]
+    assert "decide in its scratchpad" in record["asked"]
 
 
 def test_refusals(mine, tmp_path):

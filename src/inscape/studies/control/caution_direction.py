@@ -127,12 +127,8 @@ PRESETS = {
 }  # fmt: skip
 
 TOY = "scratchpad-world"
-KEPT, WORDS, ENDS = (
-    "scratchpad, old words kept",
-    "scratchpad, new words alone",
-    "scratchpad, the prompt end's direction",
-)
-ISOTROPIC, MATCHED = "scratchpad, random directions", "scratchpad, random, their covariance"
+KEPT, WORDS, ENDS = "scratchpad, old words kept", "scratchpad, new words alone", "prompt end's direction"
+ISOTROPIC, MATCHED = "random directions", "random, their covariance"
 PLACES = "random positions"
 ORTHOGONAL = "weights orthogonalised"
 
