@@ -24,10 +24,7 @@ def test_the_best_that_was_tried_is_chosen(world):
                    advance=lambda: seen.append(1))  # fmt: skip
     tried = found.tried.set_index(["layer", "strength"])
     assert len(tried) == 8 == 2 * len(seen)
-    best = tried.loc[tried["good"].idxmax()]
-    near = tried[tried["good"] >= best["good"] - best["se"]]
-    assert found.strength == near.index.get_level_values("strength").min()
-    assert tried.loc[(found.layer, found.strength), "good"] == near.xs(found.strength, level="strength")["good"].max()
+    assert tried.loc[(found.layer, found.strength), "good"] == tried["good"].max()
     assert abs(tried.loc[(found.layer, 0.0), "good"] - 0.5) < 0.05  # not steered: known right, nothing abstained from
     assert tried["good"].max() > 0.6
     assert found.vector.shape == (32,)

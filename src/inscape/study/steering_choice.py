@@ -2,9 +2,8 @@
 
 At each layer v is the mean state of unknown questions less that of known ones. Part of the groups, and one relation at a
 time where there are several, are left out of v and steered: + strength · v where the model should abstain, − strength · v
-where it should answer. What is scored is what it then says. Of all that score within a standard error of the best, the
-smallest strength is taken, then the best score, then the layer along whose v unknown and known are told apart best: a longer
-vector than is needed moves more than it should.
+where it should answer. What is scored is what it then says. Of layers that do as well, the one is taken along whose v
+unknown and known are told apart best, then the smallest strength.
 
 Cost: one harvest; layers × strengths × relations × greedy answers to the questions left out.
 Reference: the choice of a layer by its steering, Yang et al. (2025), arXiv:2510.02324.
@@ -38,8 +37,8 @@ class Choice(NamedTuple):
         strength: what v is multiplied with.
         vector: v, from all training rows.
         tried: for each layer and strength ``layer``, ``strength``, ``good`` (mean of the share of unknown questions
-            abstained from and of known ones answered rightly), ``se`` (its standard error over what was left out) and
-            ``AUC`` (unknown told from known along v).
+            abstained from and of known ones answered rightly) and ``AUC`` (unknown told from known along v), on what was
+            left out.
     """
 
     layer: int
@@ -88,15 +87,11 @@ def choose(
                 rows = np.where(unknown[out], strength, -strength)[:, None] * v
                 good.append(balanced(judge.ask(model, questions.take(out), shifted(str(site), rows)), unknown[out]))
                 auc.append(_auc(x[out] @ v, unknown[out]))
-            se = float(np.std(good, ddof=1) / np.sqrt(len(good)))
-            tried.append((_layer(site), strength, float(np.mean(good)), se, float(np.nanmean(auc))))
+            tried.append((_layer(site), strength, float(np.mean(good)), float(np.nanmean(auc))))
         if advance is not None:
             advance()
-    frame = pd.DataFrame(tried, columns=["layer", "strength", "good", "se", "AUC"])
-    best = frame.loc[frame["good"].idxmax()]
-    near = frame[frame["good"] >= best["good"] - best["se"]]
-    chosen = near.sort_values(["strength", "good", "AUC"], ascending=[True, False, False]).iloc[0]
-    layer, strength = int(chosen["layer"]), float(chosen["strength"])
+    layer, strength, *_ = max(tried, key=lambda t: (round(t[2], 6), round(t[3], 6), -t[1]))
+    frame = pd.DataFrame(tried, columns=["layer", "strength", "good", "AUC"])
     return Choice(layer, strength, vectors[layer], frame)
 
 
