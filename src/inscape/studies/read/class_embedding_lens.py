@@ -351,7 +351,7 @@ def _deletion(config: Config, run: Run, seen: list[Seen], shares: Shares) -> Non
 
 def _answer(run: Run, seen: list[Seen]) -> str:
     by = run.claims
-    gap = "more than" if by["object"].passed else "hardly more than"
+    gap = "more than" if by["object"].passed else "no more than"
     return (
         f"After the last block the class token puts the right class at {by['class-token'].value:.2f} of the way up the "
         f"ranking, and the digit's own tokens say it {gap} the others ({by['object'].value:+.2f}). Random class matrices "
