@@ -65,10 +65,10 @@ CARD = Card(
     "lost, on people held out and on a relation held out; the fall is at least 80 % of steering's; random "
     "vectors and shuffled labels change them by at most 10 %.",
     group_note="A group is a person: none is in training and test. The relation held out is in neither training nor choice.",
-    negative="Random vectors are not always harmless: small, seed 0, strength 2: they change 14 % of the wrong answers on "
+    negative="Random vectors are not always harmless. Small, seed 0, strength 2: they change 14 % of the wrong answers on "
     "average, one draw 63 % (seeds 1 and 2, strength 1: 2 and 4 %); in 64 coordinates no random vector is quite "
-    "orthogonal to the real one. Adapters on the same questions take all wrong answers away, at 11, 3 and 6 points of known accuracy "
-    "(seeds 0 to 2). The paper's saving in data and computing is not measured here.",
+    "orthogonal to the real one. Adapters on the same questions take all wrong answers away, at 11, 3 and 6 points of known "
+    "accuracy (seeds 0 to 2). The paper's saving in data and computing is not measured here.",
     minutes={"tiny": 0.3, "small": 2, "smollm2": 6, "full": 60},
     figure="fall",
 )
