@@ -233,13 +233,11 @@ class _Shifts:
         blocks: the adapted blocks and those between them.
         of: tune → its activations less the untuned model's, (questions, blocks, d), on the same tokens.
         plain: activations of the untuned model there.
-        mean: its mean over all tokens but the first, (blocks, d).
     """
 
     blocks: range
     of: dict[str, np.ndarray]
     plain: np.ndarray
-    mean: np.ndarray
 
     @property
     def sites(self) -> list[str]:
@@ -251,7 +249,7 @@ class _Shifts:
 
     def held(self, directions: np.ndarray, zero: bool = False) -> list[SetComponent]:
         """Edits that hold each block's direction at its mean in the untuned model, or at zero."""
-        at = (0.0 if zero else 1.0) * np.einsum("bd,bd->b", directions, self.mean)
+        at = (0.0 if zero else 1.0) * np.einsum("bd,bd->b", directions, self.plain.mean(axis=0))
         return [SetComponent(Scope(site, REST), torch.tensor(d[None], dtype=torch.float32), torch.tensor([float(m)]))
                 for site, d, m in zip(self.sites, directions, at, strict=True)]  # fmt: skip
 
@@ -266,7 +264,7 @@ def _shifts(case: _Case, tunes: Tunes) -> _Shifts:
     blocks = range(min(case.config.blocks[0], case.config.wide_from), len(model.atlas.blocks))
     sites = [str(Site("resid_post", b)) for b in blocks]
     texts, shown = own_answers(model, prompts, case.config.tokens), prompts[:: max(1, len(prompts) // 6)]
-    plain, mean = answering(model, prompts, texts, sites), all_tokens(model, texts, sites).mean(axis=0)
+    plain = answering(model, prompts, texts, sites)
     said = {"question": shown, PLAIN: model.generate(shown, case.config.tokens)}
     of = {}
     with case.run.progress("find directions", total=len(tunes), unit="tunes") as bar:
@@ -276,7 +274,7 @@ def _shifts(case: _Case, tunes: Tunes) -> _Shifts:
                 said[name] = model.generate(shown, case.config.tokens)
             bar.advance()
     case.run.table("answers", pd.DataFrame(said), "What each tune says, greedily, to unrelated questions.")
-    return _Shifts(blocks, of, plain, mean)
+    return _Shifts(blocks, of, plain)
 
 
 def _converge(case: _Case, shifts: _Shifts) -> None:
