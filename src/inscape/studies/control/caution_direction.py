@@ -69,7 +69,7 @@ CARD = Card(
     "judged with what the other half of the groups found.",
     negative="Projected out, the direction turns decisions of one side and not of the other, and which side that is differs "
     "from one toy network to the next: zero is not halfway between declined and answered. Added, it turns either, "
-    "but how many differs as much: 78 % in the toy network of seed 0, 27 % in that of seed 2 (small), where 70 % is the bar.",
+    "but how many differs as much: 78 % in the toy network of seed 0, 27 % in that of seed 2 (small).",
     minutes={"tiny": 0.2, "small": 2, "full": 15},
     figure="turned",
 )
