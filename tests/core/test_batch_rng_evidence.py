@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inscape.core import evidence
 from inscape.core.batch import Batch, Tokens, collate, tokenize
 from inscape.core.evidence import Evidence, Null, table
 from inscape.core.rng import child_seed, generator, torch_generator
@@ -87,3 +88,10 @@ def test_nothing_is_said_to_be_less_than_nothing():
     """A rounded zero has no sign."""
     assert str(Evidence("R²", -0.0, (-0.0, 0.5))) == "R² 0.00 [0.00, 0.50]"
     assert "-0.004" in str(Evidence("R²", -0.004))
+
+
+def test_a_coordinate_cannot_hide_the_number():
+    with pytest.raises(ValueError, match="where has direction, value, which a row needs for the number itself"):
+        Evidence("R²", 0.4, where={"direction": "north", "value": 3, "site": "embed"})
+    row = Evidence("R²", 0.4, where={"site": "embed"}).row()
+    assert set(row) - {"site"} == evidence._COLUMNS

@@ -51,9 +51,9 @@ def test_nothing_of_nothing_is_not_a_number():
 
 
 def test_bars_carry_interval_and_null():
-    found = shares().evidence("", np.ones(200), np.ones(200), Null.of("n", [0.5]), where={"name": "a"})
-    bare = shares().evidence("", np.ones(200), np.ones(200), where={"name": "b"})
-    frame = bars([found, bare], "name")
+    found = shares().evidence("", np.ones(200), np.ones(200), Null.of("n", [0.5]), where={"bar": "a"})
+    bare = shares().evidence("", np.ones(200), np.ones(200), where={"bar": "b"})
+    frame = bars([found, bare], "bar")
     assert frame["group"].tolist() == ["a", "b"]
     assert frame["null"].tolist()[0] == 0.5
     assert np.isnan(frame["null"].tolist()[1])

@@ -49,6 +49,12 @@ class Null:
         return cls(kind, float(array.mean()), sd, float(low), float(high), int(array.size))
 
 
+#: what a row says of the number; `Evidence.where` may not use these names
+_COLUMNS = frozenset(
+    "name value low high null null_mean null_low null_high null_draws p n d unit direction warnings".split()
+)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """One measured number with its interval, its null and what it rests on.
@@ -80,6 +86,12 @@ class Evidence:
     level: float = 0.95
     where: dict[str, str | int | float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if taken := _COLUMNS & self.where.keys():
+            raise ValueError(
+                f"Evidence: where has {', '.join(sorted(taken))}, which a row needs for the number itself; name it otherwise"
+            )
 
     def __str__(self) -> str:
         """``R² of latitude 0.41 [0.30, 0.49], null 0.00 (shuffled labels, 100 draws), p = 0.01``"""
