@@ -33,3 +33,12 @@ def test_what_is_refused():
         curves(FRAME.drop(columns="value"), x="x", y="y")
     with pytest.raises(ValueError, match="no rows"):
         curves(FRAME.iloc[:0], x="x", y="y")
+
+
+@pytest.mark.parametrize(("x", "ticks"), [((0, 3), [0, 1, 2, 3]), ((0, 29), None), ((0.5, 2.0), None)])
+def test_ticks_stand_at_whole_numbers_where_there_are_no_others(x, ticks):
+    spec = curves(pd.DataFrame({"series": "a", "x": x, "value": [0.1, 0.2]}), x="layer", y="share").to_dict()
+    axes = [part["encoding"]["x"]["axis"] for part in spec["layer"] if "axis" in part["encoding"].get("x", {})]
+    assert axes
+    assert all(axis.get("values") == ticks for axis in axes)
+    assert all(("format" in axis) == float(x[0]).is_integer() for axis in axes)

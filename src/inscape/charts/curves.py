@@ -60,7 +60,7 @@ def curves(
     colour = alt.Color("series:N", sort=series, scale=alt.Scale(domain=series, range=palette), legend=legend)
     dashes = [_DASHES[i % len(_DASHES)] for i in range(len(series))]
     dash = alt.StrokeDash("series:N", sort=series, scale=alt.Scale(domain=series, range=dashes), legend=legend)
-    across = alt.X("x:Q", title=x, scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
+    across = alt.X("x:Q", title=x, scale=alt.Scale(nice=False), axis=_axis(frame["x"]))
     up = alt.Y("value:Q", title=y, scale=alt.Scale(zero=zero))
     tip = [alt.Tooltip("series:N"), alt.Tooltip("x:Q", title=x, format=".3f")]
     shown = [("value", y), ("low", "low"), ("high", "high"), ("n", "n")]
@@ -82,3 +82,13 @@ def curves(
     columns = min(2, len(panels))
     facet = chart.facet(facet=alt.Facet("panel:N", sort=panels, title=None), columns=columns, data=data)
     return facet.properties(usermeta=fit(columns, cell=300, margin=66, legend=series))
+
+
+def _axis(x: pd.Series) -> alt.Axis:
+    """Ticks at whole numbers where there are no others: tickMinStep alone lets halves through over few of them."""
+    ends = x.dropna()
+    if len(ends) == 0 or (ends % 1 != 0).any():
+        return alt.Axis(grid=False)
+    few = ends.max() - ends.min() <= 12
+    values = list(range(int(ends.min()), int(ends.max()) + 1)) if few else alt.Undefined
+    return alt.Axis(grid=False, tickMinStep=1, format="d", values=values)
