@@ -158,13 +158,14 @@ def test_a_real_interrupt_of_a_real_process(outside, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(outside)}
     command = [sys.executable, "-m", "inscape.cli.main", "run", "toy-mean", "--set", "fail=wait", "--out", "r"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-    for _ in range(300):
-        if (tmp_path / "r" / "tables" / "draws.parquet").exists():
-            break
-        time.sleep(0.1)
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
+    with process:
+        for _ in range(1200):  # a busy machine may take a minute to start
+            if (tmp_path / "r" / "tables" / "draws.parquet").exists():
+                break
+            time.sleep(0.1)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
     assert stderr.splitlines()[-1] == "inscape: Interrupted. What was measured so far is kept in r (unfinished)."
     assert not (tmp_path / "r" / "done").exists()
