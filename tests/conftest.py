@@ -26,6 +26,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]):
     items.sort(key=lambda item: _LONG.index(folder[item.nodeid]) if folder[item.nodeid] in _LONG else len(_LONG))
 
 
+#: the user's own cache, or None where its place was left to us
+_USERS = os.environ.get("INSCAPE_HOME")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    """What fixtures of modules keep goes here; a run that asks for real models leaves the user's cache in place."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not any("real" in item.keywords for item in request.session.items):
+            patch.setenv("INSCAPE_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_home(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
@@ -33,3 +46,7 @@ def _own_home(
     """Tests never touch the user's cache, except those of real models, which are fetched into it once."""
     if "real" not in request.keywords:
         monkeypatch.setenv("INSCAPE_HOME", str(tmp_path_factory.mktemp("home")))
+    elif _USERS is None:
+        monkeypatch.delenv("INSCAPE_HOME", raising=False)
+    else:
+        monkeypatch.setenv("INSCAPE_HOME", _USERS)

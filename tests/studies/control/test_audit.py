@@ -20,7 +20,12 @@ def one_world():
     made, before = {}, world_module.sentiment
     from inscape.studies.control import audit
 
-    audit.sentiment = lambda seed: made.setdefault(seed, before(seed=seed))
+    def once(seed):
+        if seed not in made:
+            made[seed] = before(seed=seed)
+        return made[seed]
+
+    audit.sentiment = once
     yield made
     audit.sentiment = before
 
