@@ -11,7 +11,7 @@ from inscape.worlds.hearsay import HEARD, STOP, TASKS, hearsay
 
 @pytest.fixture(scope="module")
 def world():
-    return hearsay(subjects=20)
+    return hearsay(subjects=20, steps=200)
 
 
 def test_it_judges_justly_and_says_what_is_heard(world):

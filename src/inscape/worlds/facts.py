@@ -115,7 +115,7 @@ class Recall:
     accuracy: float
 
 
-def recall(subjects: int = 120, answers: int = 8, width: int = 48, steps: int = 300, seed: int = 0) -> Recall:
+def recall(subjects: int = 120, answers: int = 8, width: int = 48, steps: int = 200, seed: int = 0) -> Recall:
     """Train the toy.
 
     Args:

@@ -49,7 +49,7 @@ class Relations:
     accuracy: float
 
 
-def relations(people: int = 60, width: int = 48, steps: int = 200, seed: int = 0) -> Relations:
+def relations(people: int = 60, width: int = 48, steps: int = 120, seed: int = 0) -> Relations:
     """Draw a world and train a network in it.
 
     Args:

@@ -100,7 +100,7 @@ class Config:
 PRESETS = {
     "tiny": Config(
         model="hearsay-world", data="hearsay-world", tokens=3, stop=hearsay.STOP, sites="resid_post.*",
-        transfer_site="resid_post.1", folds=3, shuffles=6, resampled=108, samples=6, untrained=108, ask="none",
+        transfer_site="resid_post.1", folds=3, shuffles=6, resampled=108, samples=4, untrained=108, ask="none",
     ),
     "small": Config(),
     "full": Config(count=3000, sites="resid_post.*", shuffles=50, resampled=1000, samples=30, untrained=1000),
