@@ -39,7 +39,7 @@ def test_every_head_and_position_is_one_pass_with_one_edit(model, pair):
         value[0, p] = model.run(pair[1], site)[site][0, p]
         logits = model.run(pair[0], edits=Replace(Scope(site), value), logits=True).logits
         assert found.values[layer, head, p, 0] == pytest.approx(float(metric(logits[:, -1], None)[0]), abs=2e-5)
-    assert np.abs(found.values - found.base).max() > 0.01
+    assert np.abs(found.values - found.cells.base).max() > 0.01
     assert found.effect.shape == (nets.LAYERS, nets.HEADS, 6)
     assert np.abs(found.effect[2, :, :5]).max() < 1e-4  # the last layer is read at the last token only
 
@@ -48,7 +48,7 @@ def test_heads_of_one_layer_at_the_last_token_nearly_sum_to_the_layer(model, pai
     """After the last attention come a norm and an MLP, so not exactly."""
     heads = head_map(model, *pair, metric, layers=[2], positions=[-1])
     whole = patch_map(model, *pair, "attn_out.2", metric, positions=[-1])
-    parts, all_of_it = (heads.values - heads.base).sum(), (whole.values - whole.base).sum()
+    parts, all_of_it = (heads.values - heads.cells.base).sum(), (whole.values - whole.base).sum()
     assert abs(all_of_it) > 1e-3
     assert parts == pytest.approx(all_of_it, abs=0.5 * abs(all_of_it) + 0.02)
 
@@ -56,10 +56,10 @@ def test_heads_of_one_layer_at_the_last_token_nearly_sum_to_the_layer(model, pai
 def test_the_estimate_is_the_slope(model, pair):
     some = head_map(model, *pair, metric, estimate=True, layers=[1], positions=[-1, 2])
     every = head_map(model, *pair, metric, estimate=True)
-    assert some.positions == (5, 2)
+    assert some.cells.positions == (5, 2)
     assert np.allclose(some.values[0], every.values[1][:, [5, 2]], atol=1e-6)
     real = head_map(model, *pair, metric)
-    one, other = ((m.values - m.base).ravel() for m in (every, real))
+    one, other = ((m.values - m.cells.base).ravel() for m in (every, real))
     assert np.corrcoef(one, other)[0, 1] > 0.7
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from inscape.control.patching import BUDGET, Metric, attribution_map, patch_map
+from inscape.control.patching import BUDGET, Metric, PatchMap, attribution_map, counted, patch_map
 from inscape.core.batch import Tokens
 from inscape.core.errors import ModelError
 from inscape.core.site import Site
@@ -29,22 +29,21 @@ class HeadMap:
 
     Attributes:
         layers: blocks, (l,).
-        positions: token positions, (p,).
-        values: the metric with the one head patched there, (l, heads, p, n).
-        base: the metric of the base runs, (n,).
-        source: the metric of the source runs, (n,).
+        cells: the map, a row for every head, layer after layer.
     """
 
     layers: tuple[int, ...]
-    positions: tuple[int, ...]
-    values: Float[np.ndarray, "l h p n"]
-    base: Float[np.ndarray, " n"]
-    source: Float[np.ndarray, " n"]
+    cells: PatchMap
+
+    @property
+    def values(self) -> Float[np.ndarray, "l h p n"]:
+        """The metric with the one head patched there."""
+        return self.cells.values.reshape(len(self.layers), -1, *self.cells.values.shape[1:])
 
     @property
     def effect(self) -> Float[np.ndarray, "l h p"]:
         """Mean change over pairs, as a share of the mean way from base to source: 1 is all of it."""
-        return (self.values - self.base).mean(axis=3) / (self.source - self.base).mean()
+        return self.cells.effect.reshape(len(self.layers), -1, len(self.cells.positions))
 
 
 def heads_of(model: Model, layers: Sequence[int] | None = None) -> list[Site]:
@@ -90,11 +89,8 @@ def head_map(
     sites = heads_of(model, layers)
     if estimate:
         found = attribution_map(model, base, source, sites, metric)
-        if positions is not None:
-            chosen = [p + len(found.positions) if p < 0 else p for p in positions]
-            found = replace(found, positions=tuple(chosen), values=found.values[:, chosen])
+        where = counted(positions, len(found.positions))
+        found = replace(found, positions=tuple(where), values=found.values[:, where])
     else:
         found = patch_map(model, base, source, sites, metric, positions=positions, budget=budget)
-    depth = tuple(dict.fromkeys(s.layer or 0 for s in sites))
-    shaped = found.values.reshape(len(depth), -1, *found.values.shape[1:])
-    return HeadMap(depth, found.positions, shaped, found.base, found.source)
+    return HeadMap(tuple(dict.fromkeys(s.layer or 0 for s in sites)), found)

@@ -18,8 +18,7 @@ patching.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -88,7 +87,7 @@ def first_order_line(change: Float[np.ndarray, "n d"], slope: Float[np.ndarray, 
 class Rest:
     """The rest of a language model, from one token's state before a block to the scores of a few entries at the last token.
 
-    Called as `inscape.control.alignment_search.Finish`; weights should be held (`weights_held`).
+    Called as `inscape.control.alignment_search.Finish`; weights should be constants (`inscape.model.graph.constants`).
 
     Args:
         model: a causal language model.
@@ -126,16 +125,3 @@ class Rest:
             found = connected(self.model, self.ids[rows, :width], "final_norm", edits=edit)
         (last,) = found.values()
         return self.readout(last[every, self.ends[rows]])
-
-
-@contextmanager
-def weights_held(model: Model) -> Iterator[None]:
-    """A block in which no weight asks for a gradient, so that none is computed; as before after it."""
-    asked = [p for p in model.net.parameters() if p.requires_grad]
-    try:
-        for p in asked:
-            p.requires_grad_(False)
-        yield
-    finally:
-        for p in asked:
-            p.requires_grad_(True)

@@ -16,7 +16,6 @@ rank-1 adapters and their gates: Soligo et al. (2025), arXiv:2506.11618.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -207,8 +206,7 @@ def merged(model: Model, adapters: LowRankAdapters) -> Model:
     Returns:
         The copy, uncertified; open it again after saving to certify it (`inscape.control.checkpoint`).
     """
-    made = Model(copy.deepcopy(model.net), model.tokenizer, f"{model.name} (adapters merged)", model.family)
-    made.source = dict(model.source)
+    made = model.copied("adapters merged")
     with torch.no_grad():
         for name in adapters.names:
             module: Any = _layer(made, adapters, name)

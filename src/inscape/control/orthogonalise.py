@@ -15,7 +15,6 @@ Reference: Arditi et al. (2024), Refusal in language models is mediated by a sin
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -53,9 +52,7 @@ def orthogonalised(model: Model, directions: Float[np.ndarray, "k d"]) -> Model:
         raise ValueError("orthogonalised: the directions are all zero, so there is nothing to remove")
     if model.family is None or model.family.residual != "sum":
         raise ModelError(f"{model.name}: only networks whose blocks add to a stream of sums can be orthogonalised")
-    net = copy.deepcopy(model.net)
-    made = Model(net, model.tokenizer, f"{model.name} (orthogonalised)", model.family)
-    made.source = dict(model.source)
+    made = model.copied("orthogonalised")
     writers = _writers(made)
     width = writers[0][1].shape[writers[0][2]]
     if q.shape[1] != width:

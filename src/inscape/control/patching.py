@@ -103,9 +103,7 @@ def patch_map(
         ValueError: texts of different lengths, another number of sources, a position that is not there.
     """
     length = common_length(base, source)
-    where = list(range(length)) if positions is None else [p + length if p < 0 else p for p in positions]
-    if not all(0 <= p < length for p in where):
-        raise ValueError(f"patch_map: positions must be within the {length} tokens, got {list(positions or ())}")
+    where = counted(positions, length)
     wanted = model.select(sites)
     layers = sorted({s.layer or 0 for s in wanted})
     last = torch.full((len(base), 1), length - 1)
@@ -152,6 +150,18 @@ def _patch(site: Site, part: np.ndarray, index: int, where: Sequence[int], given
     spots = np.asarray(where)[part[rows, 1]]
     values = given[torch.from_numpy(part[rows, 2]), torch.from_numpy(spots)]
     return _Cells(Scope(str(site)), torch.from_numpy(rows), torch.from_numpy(spots), values)
+
+
+def counted(positions: Sequence[int] | None, length: int) -> list[int]:
+    """Positions counted from the first token of so many; all by default.
+
+    Raises:
+        ValueError: one that is not there.
+    """
+    where = list(range(length)) if positions is None else [p + length if p < 0 else p for p in positions]
+    if not all(0 <= p < length for p in where):
+        raise ValueError(f"patching: positions must be within the {length} tokens, got {list(positions or ())}")
+    return where
 
 
 def common_length(base: Sequence[Tokens], source: Sequence[Tokens]) -> int:

@@ -31,7 +31,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inscape.control.patching import BUDGET, Metric, PatchMap, common_length
+from inscape.control.patching import BUDGET, Metric, PatchMap, common_length, counted
 from inscape.core.batch import Tokens
 from inscape.core.edit import Edit, Replace, Scope
 from inscape.core.errors import ModelError
@@ -101,8 +101,8 @@ def path_map(
         ModelError: a residual stream that is no sum.
     """
     length = common_length(base, source)
-    where = _positions(positions, length)
-    found = _Paths(model, base, source, senders, to, _positions(at, length) if at is not None else None, metric, budget)
+    where = counted(positions, length)
+    found = _Paths(model, base, source, senders, to, counted(at, length) if at is not None else None, metric, budget)
     return PatchMap(found.names, tuple(where), found.values([[p] for p in where]), *found.ends)
 
 
@@ -120,8 +120,8 @@ def path_effects(
 ) -> PathEffects:
     """The metric for every sender with its path patched at all `positions` together; arguments as in `path_map`."""
     length = common_length(base, source)
-    found = _Paths(model, base, source, senders, to, _positions(at, length) if at is not None else None, metric, budget)
-    return PathEffects(found.names, found.values([_positions(positions, length)])[:, 0], *found.ends)
+    found = _Paths(model, base, source, senders, to, counted(at, length) if at is not None else None, metric, budget)
+    return PathEffects(found.names, found.values([counted(positions, length)])[:, 0], *found.ends)
 
 
 class _Paths:
@@ -256,13 +256,6 @@ def _stage(site: Site) -> tuple[int, int]:
     if site.point == "embed":
         return (-1, 0)
     return (site.layer or 0, {"mlp_in": 1, "mlp_out": 1}.get(site.point, 0))
-
-
-def _positions(positions: Sequence[int] | None, length: int) -> list[int]:
-    where = list(range(length)) if positions is None else [p + length if p < 0 else p for p in positions]
-    if not all(0 <= p < length for p in where):
-        raise ValueError(f"path patching: positions must be within the {length} tokens, got {list(positions or ())}")
-    return where
 
 
 def _numbers(x: Tensor) -> Float[np.ndarray, " n"]:

@@ -30,6 +30,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from inscape.control.learning_rate import rise_and_fall
 from inscape.core.batch import Tokens
 from inscape.core.errors import ModelError, suggest
 from inscape.core.threads import one_torch_thread
@@ -94,8 +95,8 @@ class Retrained:
         Raises:
             ModelError: the model has no such parameter.
         """
-        net = copy.deepcopy(model.net)
-        own = dict(net.named_parameters())
+        made = model.copied("one sub-module retrained")
+        own = dict(made.net.named_parameters())
         for name, value in self.weights.items():
             if name not in own or own[name].shape != value.shape:
                 raise ModelError(
@@ -104,8 +105,6 @@ class Retrained:
                 )
             with torch.no_grad():
                 own[name].copy_(value)
-        made = Model(net, model.tokenizer, f"{model.name} (one sub-module retrained)", model.family)
-        made.source = dict(model.source)
         return made
 
 
@@ -208,10 +207,7 @@ def train_submodule(
     optimiser = torch.optim.Adam(learnt.values(), lr=rate)
     asked = float((data.residual - targets).double().square().sum())
     steps = 0 if asked == 0 else steps  # Adam's steps have one length: it would walk on rounding errors
-    rise, losses = max(1, steps // 10), []
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda s: (s + 1) / rise if s < rise else (steps - s) / max(1, steps - rise)
-    )
+    schedule, losses = rise_and_fall(optimiser, steps), []
     wanted = [targets[rows].to(data.residual) for rows, *_ in data.parts]
     share = np.array([len(w) for w in wanted]) / len(targets)
     narrow = batch * targets.shape[1] < _NARROW

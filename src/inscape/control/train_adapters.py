@@ -11,8 +11,7 @@ Reference: Hu et al. (2021), arXiv:2106.09685, §4; Loshchilov & Hutter (2019), 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +21,11 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from inscape.control.learning_rate import rise_and_fall
 from inscape.control.low_rank_adapter import LowRankAdapters, attached
 from inscape.core.batch import Tokens
 from inscape.core.errors import ModelError
+from inscape.model.graph import constants
 from inscape.model.model import Model
 
 
@@ -107,10 +108,9 @@ def train_adapters(
     if head is None:
         raise ModelError(f"{model.name} has no head, so it says no tokens to be trained on")
     optimiser = torch.optim.AdamW(adapters.parameters, lr=rate, weight_decay=decay)
-    rise = max(1, len(batches) // 10)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _share(step, rise, len(batches)))
+    schedule = rise_and_fall(optimiser, len(batches))
     losses = []
-    with _frozen(model.net), attached(model, adapters), torch.enable_grad():
+    with constants(model.net), attached(model, adapters), torch.enable_grad():
         for step, lesson in enumerate(batches):
             loss = _loss(model.net, head, lesson, model.device)
             losses.append(float(loss.detach()))
@@ -135,10 +135,6 @@ def _lesson(model: Model, tokens: list[Tokens], starts: list[int]) -> Lesson:
     return Lesson(ids, marked)
 
 
-def _share(step: int, rise: int, steps: int) -> float:
-    return (step + 1) / rise if step < rise else max(0.0, (steps - step) / max(1, steps - rise))
-
-
 def _loss(net: Any, head: nn.Module, lesson: Lesson, device: torch.device) -> Tensor:
     ids, marked = lesson.ids.to(device), lesson.marked.to(device)
     before = marked.roll(-1, 1)  # the token before a marked one predicts it; no row's first is marked, so none wraps
@@ -149,18 +145,3 @@ def _loss(net: Any, head: nn.Module, lesson: Lesson, device: torch.device) -> Te
     finally:
         only.remove()
     return functional.cross_entropy(logits.float(), ids[marked])
-
-
-@contextmanager
-def _frozen(net: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradient for the network's own weights."""
-    wanted = [(p, p.requires_grad) for p in net.parameters()]
-    modes = [(m, m.training) for m in net.modules()]
-    net.eval().requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter, want in wanted:
-            parameter.requires_grad_(want)
-        for module, mode in modes:
-            module.training = mode

@@ -42,13 +42,13 @@ def graph(model: Any, inputs: Any, sites: str | Site | Sequence[str | Site], *, 
         lengths = None if batch.lengths is None else batch.lengths.repeat_interleave(copies)
         batch = Batch(repeated, lengths)
     state = Pass(len(batch), batch.lengths, batch.marks, None, keep_graph=True)
-    with _constants(model.net), torch.enable_grad(), hooked(model.atlas, state, wanted, [], stop=True):
+    with constants(model.net), torch.enable_grad(), hooked(model.atlas, state, wanted, [], stop=True):
         model._forward(batch, state, {}, whole=False)
     return {site: state.caught[site] for site in wanted}
 
 
 @contextmanager
-def _constants(net: nn.Module) -> Iterator[None]:
+def constants(net: nn.Module) -> Iterator[None]:
     """Weights without gradients and the network in evaluation mode, for a block."""
     learnt = [p for p in net.parameters() if p.requires_grad]
     modes = [(m, m.training) for m in net.modules()]

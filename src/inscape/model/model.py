@@ -7,6 +7,7 @@ logits are asked for; only the positions asked for are kept.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -323,6 +324,13 @@ class Model:
         from inscape.model.untrained import untrained
 
         return Model(untrained(self.net, seed), self.tokenizer, f"{self.name} (untrained, seed {seed})", self.family)
+
+    def copied(self, note: str, dtype: torch.dtype | None = None) -> Model:
+        """An uncertified copy whose weights may be changed, in another dtype if one is named; its name ends in the note."""
+        net = copy.deepcopy(self.net)
+        made = Model(net if dtype is None else net.to(dtype), self.tokenizer, f"{self.name} ({note})", self.family)
+        made.source = dict(self.source)
+        return made
 
     def _allowed(self, sites: list[Site]) -> list[Site]:
         for site in sites:

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from inscape.control.alignment_search import Interchange, align
-from inscape.control.line_alignment import LineMap, Rest, first_order_line, weights_held
+from inscape.control.line_alignment import LineMap, Rest, first_order_line
 from inscape.core.batch import Tokens
 from inscape.core.errors import DataError
 from inscape.core.evidence import Evidence, Null
@@ -26,6 +26,7 @@ from inscape.core.rng import torch_generator
 from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.data.positions import resolve
+from inscape.model.graph import constants
 from inscape.model.model import Model
 from inscape.store.contrast import Contrast
 from inscape.store.plan import batches_by_length
@@ -120,7 +121,7 @@ def aligned(
             margin = _contrast(rest(swapped, rows), len(up)) - middle[rows].to(swapped)
             return torch.stack([margin, -margin], dim=1)  # the source has the other label: 1 asks for what 0 has
 
-        with weights_held(model):
+        with constants(model.net):
             losses = align(
                 phi, pairs, finish, steps=steps, batch=batch, lr=0.1 / len(closed) ** 0.5, generator=generator
             )
@@ -188,6 +189,8 @@ def interchanged(
     Returns:
         Scores, and which rows they are of: those of pairs that are aligned token by token.
     """
+    if site >= len(model.atlas.blocks):
+        raise ValueError("interchanged: behind the last block nothing reads a token's state but its own")
     texts = _Texts.of(model, examples, np.arange(len(examples)), at)
     name = "embed" if site == 0 else f"resid_post.{site - 1}"
     up, down = list(words.positive.values()), list(words.negative.values())
@@ -200,8 +203,6 @@ def interchanged(
         own, theirs = (x[every, torch.from_numpy(texts.spots[w])] for x, w in zip(pair, (rows, twin), strict=True))
         tokens = [texts.tokens[i] for i in rows]
         streams = [x[: len(t)] for x, t in zip(pair[0], tokens, strict=True)]
-        if site >= len(model.atlas.blocks):
-            raise ValueError("interchanged: behind the last block nothing reads a token's state but its own")
         rest = Rest(model, tokens, streams, texts.spots[rows], site, entries)
         with torch.no_grad():
             for k, line in enumerate(lines):
@@ -268,7 +269,7 @@ def _slopes(
             caught.append(_contrast(last, len(up)))
             return (rising[torch.from_numpy(rows)].to(last) * caught[0]).sum()
 
-        with weights_held(model):
+        with constants(model.net):
             found = model.run(model.collate(tokens), list(sites), grad_of=verdict)
         spot = torch.from_numpy(texts.spots[rows])
         scores[rows] = caught[0].detach().double().cpu().numpy()

@@ -6,7 +6,6 @@ vectors, either sign, and by the input embedding along its right ones.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -87,7 +86,7 @@ def _nearest(x: Tensor, weight: Tensor, top: int) -> list[int]:
 
 def in_double(model: Model) -> Model:
     """A copy in float64."""
-    return Model(copy.deepcopy(model.net).double(), model.tokenizer, f"{model.name} (float64)", model.family)
+    return model.copied("float64", dtype=torch.float64)
 
 
 def random_directions(count: int, width: int, *, rng: np.random.Generator) -> Float[Tensor, "count width"]:

@@ -19,7 +19,6 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from inscape.control.contrast_vectors import difference_of_means
-from inscape.core import intervals
 from inscape.core.folds import group_codes
 from inscape.core.rng import generator
 from inscape.core.site import Site
@@ -27,6 +26,7 @@ from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.store.harvest import harvest
 from inscape.study.abstention import Judge, balanced, shifted
+from inscape.study.detectors import auc
 
 
 class Choice(NamedTuple):
@@ -81,13 +81,13 @@ def choose(
         x = matrix.astype(np.float64)
         vectors[_layer(site)] = _mean_difference(x, unknown)
         for strength in strengths:
-            good, auc = [], []
+            good, areas = [], []
             for fit, out in splits:
                 v = _mean_difference(x[fit], unknown[fit])
                 rows = np.where(unknown[out], strength, -strength)[:, None] * v
                 good.append(balanced(judge.ask(model, questions.take(out), shifted(str(site), rows)), unknown[out]))
-                auc.append(_auc(x[out] @ v, unknown[out]))
-            tried.append((_layer(site), strength, float(np.mean(good)), float(np.nanmean(auc))))
+                areas.append(auc(x[out] @ v, unknown[out]))
+            tried.append((_layer(site), strength, float(np.mean(good)), float(np.nanmean(areas))))
         if advance is not None:
             advance()
     layer, strength, *_ = max(tried, key=lambda t: (round(t[2], 6), round(t[3], 6), -t[1]))
@@ -109,11 +109,6 @@ def _splits(questions: Examples, seed: int) -> list[tuple[np.ndarray, np.ndarray
 
 def _mean_difference(x: Float[np.ndarray, "n d"], unknown: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " d"]:
     return difference_of_means(x[None], unknown.astype(int))[0]
-
-
-def _auc(scores: Float[np.ndarray, " n"], unknown: Bool[np.ndarray, " n"]) -> float:
-    rows, once = np.arange(len(scores)), np.ones((1, len(scores)), dtype=np.int64)
-    return float(intervals.bootstrap_auc(scores, unknown, np.zeros_like(rows), rows, once)[0])
 
 
 def _layer(site: Site) -> int:

@@ -9,7 +9,6 @@ few people and asked for their countries.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -331,8 +330,8 @@ def _teach(
 
 def _taught(config: Config, run: Run, model: Model, question: Question, names: list[str], answers: np.ndarray) -> Model:
     """A copy of the model after a few steps on one answer for each name; only what MLPs write with is changed."""
-    net = copy.deepcopy(model.net)
-    pupil = Model(net, model.tokenizer, f"{model.name}, taught", model.family)
+    pupil = model.copied("taught")
+    net: Any = pupil.net
     weights = [pupil.atlas.place(s).module.weight for s in pupil.sites if s.point == "mlp_act"]
     net.requires_grad_(False)
     optimiser = torch.optim.Adam([w.requires_grad_(True) for w in weights], lr=config.rate)  # type: ignore[union-attr, operand]
