@@ -36,9 +36,13 @@ Row = dict[str, Any]
 
 def available() -> dict[str, ModuleType]:
     """Every module of the folder that has a ``run``."""
-    names = [m.name for m in pkgutil.iter_modules(benchmarks.__path__) if not m.name.startswith("_")]
+    names = [
+        m.name for m in pkgutil.iter_modules(benchmarks.__path__) if not m.name.startswith("_")
+    ]
     found = {name: importlib.import_module(f"benchmarks.{name}") for name in sorted(names)}
-    return {name: module for name, module in found.items() if callable(getattr(module, "run", None))}
+    return {
+        name: module for name, module in found.items() if callable(getattr(module, "run", None))
+    }
 
 
 def verdict(row: Row) -> str:
@@ -59,7 +63,14 @@ def cells(row: Row) -> list[str]:
     target = bound if row["ratio"] is None else bound and f"≥ {row['target']:g} ×"
     theirs = "" if row["theirs"] is None else f"{number(row['theirs'])} {row['unit']}"
     ratio = "" if row["ratio"] is None else f"{number(row['ratio'])} ×"
-    return [row["name"], f"{number(row['ours'])} {row['unit']}", theirs, ratio, target, verdict(row)]
+    return [
+        row["name"],
+        f"{number(row['ours'])} {row['unit']}",
+        theirs,
+        ratio,
+        target,
+        verdict(row),
+    ]
 
 
 def about(row: Row) -> str:
@@ -81,7 +92,8 @@ def machine() -> dict[str, str]:
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": ", ".join(
-            f"{p} {version(p)}" for p in ("torch", "transformers", "numpy", "scikit-learn", "safetensors")
+            f"{p} {version(p)}"
+            for p in ("torch", "transformers", "numpy", "scikit-learn", "safetensors")
         ),
     }
 
@@ -89,7 +101,11 @@ def machine() -> dict[str, str]:
 def page(rows: list[Row], facts: dict[str, str]) -> str:
     """The table as Markdown."""
     head = ["what", "ours", "compared with", "ratio", "target", ""]
-    lines = [" | ".join(head), " | ".join("---" for _ in head), *(" | ".join(cells(row)) for row in rows)]
+    lines = [
+        " | ".join(head),
+        " | ".join("---" for _ in head),
+        *(" | ".join(cells(row)) for row in rows),
+    ]
     parts = [
         "# Benchmarks",
         "Written by `make bench`, which runs ours and what it is compared with in turn, in one run; do not edit. Times move"
@@ -108,7 +124,9 @@ def show(rows: list[Row]) -> None:
     table = [["what", "ours", "compared with", "ratio", "target", ""], *map(cells, rows)]
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     for line in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        )
 
 
 def main(names: list[str]) -> int:
@@ -118,7 +136,10 @@ def main(names: list[str]) -> int:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
-            print(f"benchmarks: there is no {name!r}; {hint}there are {', '.join(known)}", file=sys.stderr)
+            print(
+                f"benchmarks: there is no {name!r}; {hint}there are {', '.join(known)}",
+                file=sys.stderr,
+            )
             return 2
     rows: list[Row] = []
     failed: list[str] = []
@@ -127,7 +148,9 @@ def main(names: list[str]) -> int:
         start = time.perf_counter()
         try:
             rows += known[name].run()
-        except Exception as error:  # one that fails hides no other, and the page is not written without it
+        except (
+            Exception
+        ) as error:  # one that fails hides no other, and the page is not written without it
             failed.append(name)
             print(f"{name} failed: {type(error).__name__}: {error}", file=sys.stderr)
         print(f"  {time.perf_counter() - start:.0f} s", flush=True)
@@ -153,11 +176,15 @@ def main(names: list[str]) -> int:
 
 def _commit() -> str:
     def git(*arguments: str) -> str:
-        ran = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+        ran = subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False
+        )
         return ran.stdout.strip() if ran.returncode == 0 else ""
 
     commit = git("rev-parse", "--short", "HEAD")
-    return (commit or "not under git") + (" with changes" if git("status", "--porcelain", "src", "benchmarks") else "")
+    return (commit or "not under git") + (
+        " with changes" if git("status", "--porcelain", "src", "benchmarks") else ""
+    )
 
 
 def _processor() -> str:

@@ -32,7 +32,10 @@ Row = dict[str, Any]
 
 def run(rows: int = ROWS, folds: int = FOLDS, solves: int = SOLVES) -> list[Row]:
     """Two rows of the benchmark table, or two that say why there are none."""
-    names = ("LEACE from moments against concept-erasure", "LEACE from rows against concept-erasure")
+    names = (
+        "LEACE from moments against concept-erasure",
+        "LEACE from rows against concept-erasure",
+    )
     try:
         python = environment("concept_erasure")
         with tempfile.TemporaryDirectory() as folder:
@@ -41,18 +44,29 @@ def run(rows: int = ROWS, folds: int = FOLDS, solves: int = SOLVES) -> list[Row]
         return [{"name": name, "skipped": str(why)} for name in names]
 
 
-def _compared(names: tuple[str, str], python: Path, folder: Path, rows: int, folds: int, solves: int) -> list[Row]:
+def _compared(
+    names: tuple[str, str], python: Path, folder: Path, rows: int, folds: int, solves: int
+) -> list[Row]:
     x, z = drawn(rows)
     save_file({"x": x, "z": z}, folder / "rows.safetensors")
-    command = [str(python), str(HERE / "leace_there.py"), str(folder / "rows.safetensors"), str(folder / "out")]
+    command = [
+        str(python),
+        str(HERE / "leace_there.py"),
+        str(folder / "rows.safetensors"),
+        str(folder / "out"),
+    ]
     moments, joint = Centred.of(x), Joint.of(x, z)
     codes = z.argmax(axis=1)
-    seconds: dict[str, dict[str, list[float]]] = {task: {"ours": [], "theirs": []} for task in ("solve", "fold")}
+    seconds: dict[str, dict[str, list[float]]] = {
+        task: {"ours": [], "theirs": []} for task in ("solve", "fold")
+    }
     ours: dict[str, Callable[[], LeaceEraser]] = {
         "solve": lambda: LeaceEraser.from_moments(moments, joint),
         "fold": lambda: streamed(x, codes),
     }
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             facts = _answer(process)
             for task, count in (("solve", solves), ("fold", folds)):
@@ -73,7 +87,8 @@ def _compared(names: tuple[str, str], python: Path, folder: Path, rows: int, fol
             process.kill()
     held = load_file(folder / "out")
     apart = max(
-        float(np.abs(matrix(eraser) - held["P"]).max()) for eraser in (made, LeaceEraser.from_moments(moments, joint))
+        float(np.abs(matrix(eraser) - held["P"]).max())
+        for eraser in (made, LeaceEraser.from_moments(moments, joint))
     )
     if apart > 1e-6:
         raise AssertionError(f"the two erasers differ by {apart:.2g}")
@@ -84,7 +99,10 @@ def _compared(names: tuple[str, str], python: Path, folder: Path, rows: int, fol
     return [
         _row(names[0], seconds["solve"], 3.0, note.format(solves)),
         _row(
-            names[1], seconds["fold"], None, f"{note.format(folds)}; the moments are folded in batches of {BATCH} rows"
+            names[1],
+            seconds["fold"],
+            None,
+            f"{note.format(folds)}; the moments are folded in batches of {BATCH} rows",
         ),
     ]
 
@@ -102,7 +120,9 @@ def streamed(x: np.ndarray, codes: np.ndarray) -> LeaceEraser:
     """Rows in batches, then the eraser."""
     made = LeaceEraser()
     for start in range(0, len(x), BATCH):
-        made.partial_fit(x[start : start + BATCH], codes[start : start + BATCH], classes=np.arange(CLASSES))
+        made.partial_fit(
+            x[start : start + BATCH], codes[start : start + BATCH], classes=np.arange(CLASSES)
+        )
     assert made.rank_ == CLASSES - 1
     return made
 

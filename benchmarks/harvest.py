@@ -115,7 +115,12 @@ def largest_difference(model: Model, texts: list[str]) -> float:
 def run(n: int = 96, rounds: int = 3) -> list[dict[str, Any]]:
     """Rows of the benchmark table."""
     model = open_model("smollm2-135m")
-    return [*mixed(model, n, rounds), *templated(model, n // 4, rounds), *middle(model, n, rounds), *on_cuda(rounds)]
+    return [
+        *mixed(model, n, rounds),
+        *templated(model, n // 4, rounds),
+        *middle(model, n, rounds),
+        *on_cuda(rounds),
+    ]
 
 
 def mixed(model: Model, n: int, rounds: int) -> list[dict[str, Any]]:
@@ -126,7 +131,9 @@ def mixed(model: Model, n: int, rounds: int) -> list[dict[str, Any]]:
         count = iter(range(1000))
         seconds = interleaved(
             {
-                "ours": lambda: harvest(model, texts, SITES, to=Path(folder) / str(next(count)), progress=False),
+                "ours": lambda: harvest(
+                    model, texts, SITES, to=Path(folder) / str(next(count)), progress=False
+                ),
                 "plain": lambda: plain_loop(model, texts),
                 "bare": lambda: bare_forward(model, texts, CPU[0]),
             },
@@ -143,7 +150,13 @@ def mixed(model: Model, n: int, rounds: int) -> list[dict[str, Any]]:
             1.3,
             f"{note}; values differ by ≤ {difference:.1e}",
         ),
-        _row("harvest against a bare forward of the body", speed["ours"], speed["bare"], 0.95, f"{note}; same batches"),
+        _row(
+            "harvest against a bare forward of the body",
+            speed["ours"],
+            speed["bare"],
+            0.95,
+            f"{note}; same batches",
+        ),
     ]
 
 
@@ -155,9 +168,20 @@ def templated(model: Model, n: int, rounds: int) -> list[dict[str, Any]]:
         count = iter(range(1000))
 
         def ours(prefix: bool) -> Any:
-            return harvest(model, texts, SITES, to=Path(folder) / str(next(count)), prefix=prefix, progress=False)
+            return harvest(
+                model,
+                texts,
+                SITES,
+                to=Path(folder) / str(next(count)),
+                prefix=prefix,
+                progress=False,
+            )
 
-        ways = {"ours": lambda: ours(True), "whole": lambda: ours(False), "plain": lambda: plain_loop(model, texts)}
+        ways = {
+            "ours": lambda: ours(True),
+            "whole": lambda: ours(False),
+            "plain": lambda: plain_loop(model, texts),
+        }
         seconds = interleaved(ways, rounds)
         shared, whole = ours(True), ours(False)
         gap = max(float(np.abs(x - whole.matrix(site)).max()) for site, x in shared.matrices())
@@ -166,7 +190,13 @@ def templated(model: Model, n: int, rounds: int) -> list[dict[str, Any]]:
     note += f"; values differ by ≤ {gap:.1e} from passes over whole prompts"
     return [
         _row("templated prompts against the plain loop", speed["ours"], speed["plain"], 5.0, note),
-        _row("templated prompts against ours without sharing", speed["ours"], speed["whole"], None, note),
+        _row(
+            "templated prompts against ours without sharing",
+            speed["ours"],
+            speed["whole"],
+            None,
+            note,
+        ),
     ]
 
 
@@ -197,13 +227,17 @@ def on_cuda(rounds: int) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         count = iter(range(1000))
         ways = {
-            "ours": lambda: harvest(model, texts, "resid_post.*", to=Path(folder) / str(next(count)), progress=False),
+            "ours": lambda: harvest(
+                model, texts, "resid_post.*", to=Path(folder) / str(next(count)), progress=False
+            ),
             "bare": lambda: bare_forward(model, texts, ACCELERATOR[0]),
         }
         seconds = interleaved(ways, rounds)
     speed = {name: tokens / statistics.median(values) for name, values in seconds.items()}
     note = f"{len(texts)} sentences, {tokens} tokens, bfloat16 on {torch.cuda.get_device_name()}, {rounds} rounds"
-    return [_row("harvest on CUDA against a bare forward", speed["ours"], speed["bare"], None, note)]
+    return [
+        _row("harvest on CUDA against a bare forward", speed["ours"], speed["bare"], None, note)
+    ]
 
 
 def _row(name: str, ours: float, theirs: float, target: float | None, note: str) -> dict[str, Any]:

@@ -102,7 +102,9 @@ def _child(verb: str, rows: int) -> None:
         x = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(rows, WIDTH))
         rng = np.random.default_rng(0)
         for start in range(0, rows, 50_000):
-            x[start : start + 50_000] = rng.standard_normal((min(50_000, rows - start), WIDTH), dtype=np.float32)
+            x[start : start + 50_000] = rng.standard_normal(
+                (min(50_000, rows - start), WIDTH), dtype=np.float32
+            )
         del x
         mapped = np.load(path, mmap_mode="r")
         options: dict[str, Any] = {"shard_bytes": 4 << 20, "budget": 4096, "progress": False}
@@ -117,7 +119,11 @@ def _child(verb: str, rows: int) -> None:
             else:  # what the watch must see: the rows held
                 held = np.array(mapped)
                 assert len(held) == rows
-        print(json.dumps({"peak": watch.most - watch.before, "seconds": time.perf_counter() - start_time}))
+        print(
+            json.dumps(
+                {"peak": watch.most - watch.before, "seconds": time.perf_counter() - start_time}
+            )
+        )
 
 
 if __name__ == "__main__":

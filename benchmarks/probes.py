@@ -55,19 +55,24 @@ def _sweep() -> dict[str, object]:
                 with threadpool_limits(1 if threads.startswith("one") else None, user_api="blas"):
                     started = time.perf_counter()
                     loop = [_single(x[train], sets[train, k], solver) for k in range(LABEL_SETS)]
-                    theirs.setdefault((solver, threads), []).append((time.perf_counter() - started) / LABEL_SETS)
+                    theirs.setdefault((solver, threads), []).append(
+                        (time.perf_counter() - started) / LABEL_SETS
+                    )
                 for k, probe in enumerate(loop):
                     mean = (mine[len(ours) % FOLDS][:, k] > 0) == sets[test, k]
                     other = probe.predict(x[test]) == sets[test, k]
                     worst = max(worst, abs(float(mean.mean() - other.mean())))
                     gradients[1] = max(
-                        gradients[1], _gradient(x[train], sets[train, k], probe.coef_[0], probe.intercept_[0])
+                        gradients[1],
+                        _gradient(x[train], sets[train, k], probe.coef_[0], probe.intercept_[0]),
                     )
         gradients[0] = max(gradients[0], _last_gradient(x[train], sets[train, 0]))
     if worst > 2.5 / (ROWS / FOLDS):
         raise AssertionError(f"the two disagree: accuracies differ by {worst:.2g}")
     if gradients[0] > gradients[1]:
-        raise AssertionError(f"ours stopped short of the loop: gradient {gradients[0]:.1e} against {gradients[1]:.1e}")
+        raise AssertionError(
+            f"ours stopped short of the loop: gradient {gradients[0]:.1e} against {gradients[1]:.1e}"
+        )
     best = min(theirs, key=lambda way: median(theirs[way]))
     seconds, loop_seconds = median(ours) * SITES, median(theirs[best]) * SITES * FOLDS * (1 + NULLS)
     note = (
@@ -79,13 +84,17 @@ def _sweep() -> dict[str, object]:
     return _row("logistic sweep with shuffles", seconds, loop_seconds, 15.0, note)
 
 
-def _family(x: np.ndarray, sets: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+def _family(
+    x: np.ndarray, sets: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
+) -> list[np.ndarray]:
     basis, held = ridge.Rows(x).basis(), logistic.fold_numbers(len(x), [test for _, test in folds])
 
     def some(columns: np.ndarray) -> np.ndarray:
         label, fold = np.divmod(columns, len(folds))
         y, mask = logistic.one_hot(sets[:, label], 2), held[:, None] != fold
-        return logistic.fit(basis.z, basis.w, y, np.full(len(columns), 1 / C), mask=mask, tol=TOL).logits(basis.z)
+        return logistic.fit(
+            basis.z, basis.w, y, np.full(len(columns), 1 / C), mask=mask, tol=TOL
+        ).logits(basis.z)
 
     parts = side_by_side(some, np.array_split(np.arange(sets.shape[1] * len(folds)), 2))
     logits = np.concatenate(parts, axis=1)[:, :, 0]
@@ -93,12 +102,16 @@ def _family(x: np.ndarray, sets: np.ndarray, folds: list[tuple[np.ndarray, np.nd
 
 
 def _single(x: np.ndarray, y: np.ndarray, solver: str) -> LogisticRegression:
-    return LogisticRegression(C=C, solver=solver, tol=1e-3 if solver == "lbfgs" else 1e-2, max_iter=10_000).fit(x, y)
+    return LogisticRegression(
+        C=C, solver=solver, tol=1e-3 if solver == "lbfgs" else 1e-2, max_iter=10_000
+    ).fit(x, y)
 
 
 def _last_gradient(x: np.ndarray, y: np.ndarray) -> float:
     basis = ridge.Rows(x).basis()
-    found = logistic.fit(basis.z, basis.w, logistic.one_hot(y[:, None], 2), np.array([1 / C]), tol=TOL)
+    found = logistic.fit(
+        basis.z, basis.w, logistic.one_hot(y[:, None], 2), np.array([1 / C]), tol=TOL
+    )
     coef = basis.v @ found.beta[1:, 0, 0]
     return _gradient(x, y, coef, float(found.beta[0, 0, 0] - coef @ basis.mean))
 
@@ -119,7 +132,9 @@ def _path() -> dict[str, object]:
         sites = []
         for _ in range(4):
             x = rng.normal(size=(ROWS, NEURONS))
-            sites.append((x, (x[:, :40].sum(axis=1) + 6 * rng.normal(size=ROWS) > 0).astype(np.int64)))
+            sites.append(
+                (x, (x[:, :40].sum(axis=1) + 6 * rng.normal(size=ROWS) > 0).astype(np.int64))
+            )
         started = time.perf_counter()
         paths = side_by_side(lambda site: sparse_path(*site, SIZES, tol=PATH_TOL), sites)
         ours.append((time.perf_counter() - started) / len(sites))
@@ -132,10 +147,15 @@ def _path() -> dict[str, object]:
                 chosen = x[:, order]
                 z = (chosen - chosen.mean(axis=0)) / chosen.std(axis=0)
                 ranked = time.perf_counter()
-                probe = LogisticRegression(C=1.0, solver=solver, class_weight="balanced", max_iter=1000).fit(z, y)
+                probe = LogisticRegression(
+                    C=1.0, solver=solver, class_weight="balanced", max_iter=1000
+                ).fit(z, y)
                 spent[0] += ranked - started
                 spent[1] += time.perf_counter() - ranked
-                worst = max(worst, float(np.abs(probe.decision_function(z) - paths[0].logits(x)[:, k - 1]).max()))
+                worst = max(
+                    worst,
+                    float(np.abs(probe.decision_function(z) - paths[0].logits(x)[:, k - 1]).max()),
+                )
             theirs[solver].append(sum(spent))
             bare[solver].append(spent[1])
     if worst > 2e-2:
@@ -154,4 +174,12 @@ def _path() -> dict[str, object]:
 
 def _row(name: str, ours: float, theirs: float, target: float, note: str) -> dict[str, object]:
     ratio = theirs / ours
-    return {"name": name, "ours": ours, "theirs": theirs, "ratio": ratio, "target": target, "unit": "s", "note": note}
+    return {
+        "name": name,
+        "ours": ours,
+        "theirs": theirs,
+        "ratio": ratio,
+        "target": target,
+        "unit": "s",
+        "note": note,
+    }

@@ -78,13 +78,19 @@ def _relation(model: Model) -> dict[str, object]:
     }
 
 
-def _loop(model: Model, ids: object, position: int, last: str, outputs: list[int]) -> tuple[float, list[torch.Tensor]]:
+def _loop(
+    model: Model, ids: object, position: int, last: str, outputs: list[int]
+) -> tuple[float, list[torch.Tensor]]:
     """One backward pass for each output over the whole prompt: their seconds, and (layers, d) of each."""
     shifts = [torch.zeros(model.width(site), requires_grad=True) for site in SITES]
-    edits = [Add(Scope(s, positions=(position,)), shift) for s, shift in zip(SITES, shifts, strict=True)]
+    edits = [
+        Add(Scope(s, positions=(position,)), shift) for s, shift in zip(SITES, shifts, strict=True)
+    ]
     (out,) = connected(model, torch.as_tensor(ids)[None], last, edits=edits).values()
     started = time.perf_counter()
-    rows = [torch.stack(torch.autograd.grad(out[0, -1, k], shifts, retain_graph=True)) for k in outputs]
+    rows = [
+        torch.stack(torch.autograd.grad(out[0, -1, k], shifts, retain_graph=True)) for k in outputs
+    ]
     return time.perf_counter() - started, rows
 
 

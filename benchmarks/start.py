@@ -30,9 +30,22 @@ def run(rounds: int = 9) -> list[dict[str, Any]]:
             if number:  # the first round fills the disk's cache
                 seconds[name].append(time.perf_counter() - start)
     middle = {name: statistics.median(values) for name, values in seconds.items()}
-    note = f"median of {rounds} processes; the interpreter alone takes {middle['nothing']:.2f} s of it"
-    return [_row("import inscape", middle["import"], 0.5, note), _row("inscape --help", middle["help"], 0.7, note)]
+    note = (
+        f"median of {rounds} processes; the interpreter alone takes {middle['nothing']:.2f} s of it"
+    )
+    return [
+        _row("import inscape", middle["import"], 0.5, note),
+        _row("inscape --help", middle["help"], 0.7, note),
+    ]
 
 
 def _row(name: str, ours: float, target: float, note: str) -> dict[str, Any]:
-    return {"name": name, "ours": ours, "theirs": None, "ratio": None, "target": target, "unit": "s", "note": note}
+    return {
+        "name": name,
+        "ours": ours,
+        "theirs": None,
+        "ratio": None,
+        "target": target,
+        "unit": "s",
+        "note": note,
+    }

@@ -24,8 +24,14 @@ from inscape.model.open import open as open_model
 
 PROMPT = "The museum on the hill opens at ten and closes at six. Visitors who come early"
 TOKENS, ROUNDS, SAMPLE = 48, 5, 24
-BASE = ("The capital of the large country of France is the city of", "I think that the new film was so bad that I")
-SOURCE = ("The capital of the large country of Japan is the city of", "I think that the new film was so good that I")
+BASE = (
+    "The capital of the large country of France is the city of",
+    "I think that the new film was so bad that I",
+)
+SOURCE = (
+    "The capital of the large country of Japan is the city of",
+    "I think that the new film was so good that I",
+)
 
 
 def run(rounds: int = ROUNDS) -> list[dict[str, Any]]:
@@ -52,9 +58,7 @@ def generation(model: Model, rounds: int) -> dict[str, Any]:
     ratio = median(b / a for a, b in zip(seconds["plain"], seconds["edited"], strict=True))
     counts = [len(model.tokenize([said[name]])[0]) for name in ("plain", "edited")]
     note = f"{TOKENS} tokens after {len(model.tokenize([PROMPT])[0])}, greedy, {blocks} edits; medians of {rounds} "
-    note += (
-        f"rounds in turn, plain {median(seconds['plain']):.2f} s; said tokens: {counts[0]} plain, {counts[1]} edited"
-    )
+    note += f"rounds in turn, plain {median(seconds['plain']):.2f} s; said tokens: {counts[0]} plain, {counts[1]} edited"
     return {
         "name": "generation with an edit after every block",
         "ours": ratio,
@@ -69,7 +73,9 @@ def generation(model: Model, rounds: int) -> dict[str, Any]:
 def patching(model: Model, rounds: int) -> dict[str, Any]:
     """A layer × position map against one pass a cell."""
     pairs = [
-        (b, s) for b, s in zip(BASE, SOURCE, strict=True) if len(model.tokenize([b])[0]) == len(model.tokenize([s])[0])
+        (b, s)
+        for b, s in zip(BASE, SOURCE, strict=True)
+        if len(model.tokenize([b])[0]) == len(model.tokenize([s])[0])
     ]
     base, source = model.tokenize([pairs[0][0]]), model.tokenize([pairs[0][1]])
     sites = [f"resid_pre.{i}" for i in range(0, len(model.atlas.blocks), 4)]
@@ -88,11 +94,16 @@ def patching(model: Model, rounds: int) -> dict[str, Any]:
 
     def theirs() -> None:
         given = model.run(model.collate(source), sites)
-        found["single"] = [_one(model, base, given[sites[i]], sites[i], p, metric) for i, p in chosen]
+        found["single"] = [
+            _one(model, base, given[sites[i]], sites[i], p, metric) for i, p in chosen
+        ]
 
     seconds = in_turn({"ours": ours, "theirs": theirs}, rounds)
     whole: PatchMap = found["map"]
-    apart = max(abs(whole.values[i, p, 0] - value) for (i, p), value in zip(chosen, found["single"], strict=True))
+    apart = max(
+        abs(whole.values[i, p, 0] - value)
+        for (i, p), value in zip(chosen, found["single"], strict=True)
+    )
     if apart > 1e-2:
         raise AssertionError(f"the two maps differ by {apart:.2g} logits")
     mine, loop = median(seconds["ours"]), median(seconds["theirs"]) * len(cells) / len(chosen)
@@ -123,10 +134,14 @@ def in_turn(ways: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[
     return seconds
 
 
-def _one(model: Model, base: Any, given: torch.Tensor, site: str, position: int, metric: Any) -> float:
+def _one(
+    model: Model, base: Any, given: torch.Tensor, site: str, position: int, metric: Any
+) -> float:
     value = torch.zeros_like(given)
     value[:, position] = given[:, position]
     edit = Replace(Scope(site, (position,)), value)
-    logits = model.run(model.collate(base), edits=edit, logits=True, at=torch.tensor([[len(base[0]) - 1]])).logits
+    logits = model.run(
+        model.collate(base), edits=edit, logits=True, at=torch.tensor([[len(base[0]) - 1]])
+    ).logits
     assert logits is not None
     return float(metric(logits[:, 0], np.zeros(1)))

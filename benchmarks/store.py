@@ -36,8 +36,16 @@ def write_ours(folder: Path, x: np.ndarray) -> Store:
     entries = {str(site): site_entry(site, WIDTH, "float32") for site in sites}
     inputs = ArrayInputs(np.zeros((len(x), 1), dtype=np.float32), "last")
     side = columns_of(inputs)
-    head = {"model": "none", "examples": len(x), "sites": entries, "columns": side.names, "certificate": None}
-    with Writer(folder, {"dtype": "float32", "at": "last"}, schema_of(side, entries), head) as writer:
+    head = {
+        "model": "none",
+        "examples": len(x),
+        "sites": entries,
+        "columns": side.names,
+        "certificate": None,
+    }
+    with Writer(
+        folder, {"dtype": "float32", "at": "last"}, schema_of(side, entries), head
+    ) as writer:
         for start in range(0, len(x), SHARD):
             rows = np.arange(start, min(start + SHARD, len(x)))
             zeros = np.zeros(len(rows), dtype=np.int32)
@@ -47,7 +55,8 @@ def write_ours(folder: Path, x: np.ndarray) -> Store:
             }
             shard = Shard(rows, zeros, zeros, vectors)
             writer.put(
-                table_of(shard, side, writer.schema), {"examples": (int(rows[0]), int(rows[-1]) + 1), "nonfinite": {}}
+                table_of(shard, side, writer.schema),
+                {"examples": (int(rows[0]), int(rows[-1]) + 1), "nonfinite": {}},
             )
         writer.finish()
     return Store.open(folder)
@@ -114,7 +123,12 @@ def run(rows: int = 4500, rounds: int = 5) -> list[dict[str, Any]]:
             f"{size}; both flushed, ours hashed",
         ),
         _row(
-            "store: read whole columns", bytes_ / middle["scan ours"], bytes_ / middle["scan raw"], None, "MB/s", size
+            "store: read whole columns",
+            bytes_ / middle["scan ours"],
+            bytes_ / middle["scan raw"],
+            None,
+            "MB/s",
+            size,
         ),
         _row(
             "store: block-shuffled against sequential batches",
@@ -135,7 +149,9 @@ def run(rows: int = 4500, rounds: int = 5) -> list[dict[str, Any]]:
     ]
 
 
-def _row(name: str, ours: float, theirs: float, target: float | None, unit: str, note: str) -> dict[str, Any]:
+def _row(
+    name: str, ours: float, theirs: float, target: float | None, unit: str, note: str
+) -> dict[str, Any]:
     return {
         "name": name,
         "ours": ours,

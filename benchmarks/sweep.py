@@ -34,7 +34,9 @@ def run() -> list[dict[str, object]]:
     for _ in range(ROUNDS):
         x = (rng.normal(size=(ROWS, WIDTH)) * np.exp(rng.normal(size=WIDTH))).astype(np.float32)
         y = x[:, :TARGETS] + 3 * rng.normal(size=(ROWS, TARGETS))
-        sets = np.stack([y] + [y[rng.permutation(ROWS)] for _ in range(SHUFFLES)], axis=1)  # (n, k, t)
+        sets = np.stack(
+            [y] + [y[rng.permutation(ROWS)] for _ in range(SHUFFLES)], axis=1
+        )  # (n, k, t)
         started = time.perf_counter()
         mine = _ours(x, sets, folds)
         ours.append(time.perf_counter() - started)
@@ -48,7 +50,10 @@ def run() -> list[dict[str, object]]:
     if worst > 1e-4:
         raise AssertionError(f"the two disagree: scores differ by {worst:.2g}")
     threads = min(theirs, key=lambda name: median(theirs[name]))
-    seconds, loop_seconds = median(ours) * SITES, median(theirs[threads]) * SITES * FOLDS * (1 + SHUFFLES)
+    seconds, loop_seconds = (
+        median(ours) * SITES,
+        median(theirs[threads]) * SITES * FOLDS * (1 + SHUFFLES),
+    )
     note = (
         f"{SITES} sites × {FOLDS} folds × {1 + SHUFFLES} label sets, n = {ROWS}, d = {WIDTH}, {TARGETS} targets; medians of "
         f"{ROUNDS} rounds in turn; ours from whole sites, the loop from {LABEL_SETS} fits a round, both multiplied up to "
@@ -67,7 +72,9 @@ def run() -> list[dict[str, object]]:
     ]
 
 
-def _ours(x: np.ndarray, sets: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+def _ours(
+    x: np.ndarray, sets: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
     rows, scores = ridge.Rows(x), np.empty((len(folds), *sets.shape[1:]))
     columns = sets.reshape(len(x), -1)
 
@@ -75,7 +82,9 @@ def _ours(x: np.ndarray, sets: np.ndarray, folds: list[tuple[np.ndarray, np.ndar
         train, test = folds[f]
         basis = rows.basis(train)
         fitted = ridge.fit(basis, columns[train], ALPHAS, scale=False)
-        scores[f] = _r2(columns, fitted.predict(rows.project(basis, test)), train, test).reshape(sets.shape[1:])
+        scores[f] = _r2(columns, fitted.predict(rows.project(basis, test)), train, test).reshape(
+            sets.shape[1:]
+        )
 
     side_by_side(one, range(len(folds)))
     return scores
@@ -93,4 +102,6 @@ def _loop(x: np.ndarray, sets: np.ndarray, fold: tuple[np.ndarray, np.ndarray]) 
 
 
 def _r2(y: np.ndarray, predicted: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    return 1 - ((y[test] - predicted) ** 2).sum(axis=0) / ((y[test] - y[train].mean(axis=0)) ** 2).sum(axis=0)
+    return 1 - ((y[test] - predicted) ** 2).sum(axis=0) / (
+        (y[test] - y[train].mean(axis=0)) ** 2
+    ).sum(axis=0)

@@ -23,7 +23,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]):
     """Long tests first: begun last, they would keep one worker busy while the other has nothing left."""
     root = Path(__file__).parent
     folder = {item.nodeid: item.path.relative_to(root).parts[0] for item in items}
-    items.sort(key=lambda item: _LONG.index(folder[item.nodeid]) if folder[item.nodeid] in _LONG else len(_LONG))
+    items.sort(
+        key=lambda item: (
+            _LONG.index(folder[item.nodeid]) if folder[item.nodeid] in _LONG else len(_LONG)
+        )
+    )
 
 
 #: the user's own cache, or None where its place was left to us
@@ -41,7 +45,9 @@ def _session_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(autouse=True)
 def _own_home(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """Tests never touch the user's cache, except those of real models, which are fetched into it once."""
     if "real" not in request.keywords:

@@ -12,7 +12,9 @@ from benchmarks import __main__ as bench
 from benchmarks.peers import compare, environments
 
 
-def row(name: str = "x", ours: float = 1.0, ratio: float | None = 2.0, target: float | None = 1.5) -> bench.Row:
+def row(
+    name: str = "x", ours: float = 1.0, ratio: float | None = 2.0, target: float | None = 1.5
+) -> bench.Row:
     theirs = None if ratio is None else ours * ratio
     return {
         "name": name,
@@ -35,7 +37,9 @@ def row(name: str = "x", ours: float = 1.0, ratio: float | None = 2.0, target: f
         (1.0, 2.0, None, ""),
     ],
 )
-def test_a_target_is_met_or_missed(ours: float, ratio: float | None, target: float | None, verdict: str):
+def test_a_target_is_met_or_missed(
+    ours: float, ratio: float | None, target: float | None, verdict: str
+):
     assert bench.verdict(row(ours=ours, ratio=ratio, target=target)) == verdict
 
 
@@ -71,7 +75,10 @@ def plain(tmp_path, monkeypatch):
     (tmp_path / "docs").mkdir()
     monkeypatch.setattr(bench, "ROOT", tmp_path)
     monkeypatch.setattr(bench, "PAGE", tmp_path / "docs" / "benchmarks.md")
-    found = {name: types.SimpleNamespace(__doc__=f"About {name}.", run=lambda n=name: [row(n)]) for name in ("a", "b")}
+    found = {
+        name: types.SimpleNamespace(__doc__=f"About {name}.", run=lambda n=name: [row(n)])
+        for name in ("a", "b")
+    }
     monkeypatch.setattr(bench, "available", lambda: found)
     return found
 
@@ -93,7 +100,9 @@ def test_one_that_is_skipped_fails_nothing(plain, capsys: pytest.CaptureFixture[
     assert bench.PAGE.exists()
 
 
-def test_one_that_fails_hides_no_other_and_nothing_is_written(plain, capsys: pytest.CaptureFixture[str]):
+def test_one_that_fails_hides_no_other_and_nothing_is_written(
+    plain, capsys: pytest.CaptureFixture[str]
+):
     plain["a"].run = lambda: 1 / 0
     assert bench.main([]) == 1
     shown = capsys.readouterr()
@@ -121,9 +130,17 @@ serve(load, "numpy")
 
 def way(script: str, folder: Path, value: float = 1.0, source: str = WAY) -> compare.Way:
     """A process that answers rounds at no cost."""
-    (folder / f"by_{script}.py").write_text(source.format(here=str(environments.HERE), value=value), encoding="utf-8")
+    (folder / f"by_{script}.py").write_text(
+        source.format(here=str(environments.HERE), value=value), encoding="utf-8"
+    )
     (folder / "texts.json").write_text('["one", "two"]', encoding="utf-8")
-    return compare.Way(script, Path(sys.executable), folder, folder / "texts.json", folder / f"{script}.safetensors")
+    return compare.Way(
+        script,
+        Path(sys.executable),
+        folder,
+        folder / "texts.json",
+        folder / f"{script}.safetensors",
+    )
 
 
 @pytest.fixture
@@ -146,7 +163,8 @@ def test_a_way_answers_rounds_and_leaves_its_values(scripts: Path):
 
 def test_a_way_that_dies_says_its_last_word(scripts: Path):
     with pytest.raises(
-        environments.Unavailable, match=r"ended with 1 \(ModuleNotFoundError: No module named 'no_such'\)"
+        environments.Unavailable,
+        match=r"ended with 1 \(ModuleNotFoundError: No module named 'no_such'\)",
     ):
         way("mine", scripts, source="import no_such")
     with (
@@ -159,10 +177,15 @@ def test_a_way_that_dies_says_its_last_word(scripts: Path):
 def test_an_environment_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("INSCAPE_HOME", str(tmp_path / "home"))
     offline = tmp_path / "python"
-    offline.write_text("#!/bin/sh\nmkdir -p $3\necho 'ERROR: no matching distribution' >&2\nexit 1\n", encoding="utf-8")
+    offline.write_text(
+        "#!/bin/sh\nmkdir -p $3\necho 'ERROR: no matching distribution' >&2\nexit 1\n",
+        encoding="utf-8",
+    )
     offline.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(offline))
-    with pytest.raises(environments.Unavailable, match=r"cannot be made \(no matching distribution\)"):
+    with pytest.raises(
+        environments.Unavailable, match=r"cannot be made \(no matching distribution\)"
+    ):
         environments.environment("nnsight")
     assert not list((tmp_path / "home" / "peers").iterdir())
 

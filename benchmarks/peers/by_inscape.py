@@ -18,7 +18,9 @@ def load(folder: str) -> Callable[[list[str]], np.ndarray]:
 
     def values(texts: list[str]) -> np.ndarray:
         with tempfile.TemporaryDirectory() as where:
-            store = harvest(model, texts, "embed, resid_post.*", to=f"{where}/store", progress=False)
+            store = harvest(
+                model, texts, "embed, resid_post.*", to=f"{where}/store", progress=False
+            )
             return np.stack([x for _, x in store.matrices()], axis=1)
 
     return values

@@ -12,7 +12,9 @@ from rounds import BATCH, serve
 
 def load(folder: str) -> Callable[[list[str]], np.ndarray]:
     """Batches in the order given, padded on the right."""
-    model = nnsight.TransformersModel(folder, task="text-generation", dispatch=True, dtype=torch.float32)
+    model = nnsight.TransformersModel(
+        folder, task="text-generation", dispatch=True, dtype=torch.float32
+    )
     model.tokenizer.padding_side = "right"
     model.tokenizer.pad_token = model.tokenizer.pad_token or model.tokenizer.eos_token
 

@@ -17,7 +17,9 @@ def load(folder: str) -> Callable[[list[str]], np.ndarray]:
     """Batches in the order given, padded on the right."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True).eval()
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, use_safetensors=True
+    ).eval()
     last_block: list[torch.Tensor] = []
     model.model.layers[-1].register_forward_hook(lambda *_: last_block.append(_[-1]))
 
@@ -25,7 +27,12 @@ def load(folder: str) -> Callable[[list[str]], np.ndarray]:
     def values(texts: list[str]) -> np.ndarray:
         found = []
         for start in range(0, len(texts), BATCH):
-            batch = tokenizer(texts[start : start + BATCH], return_tensors="pt", padding=True, padding_side="right")
+            batch = tokenizer(
+                texts[start : start + BATCH],
+                return_tensors="pt",
+                padding=True,
+                padding_side="right",
+            )
             states = list(model(**batch, output_hidden_states=True).hidden_states[:-1])
             states.append(last_block.pop())
             last = batch["attention_mask"].sum(1) - 1

@@ -29,7 +29,9 @@ def load(folder: str) -> Callable[[list[str]], np.ndarray]:
             )
             last = batch["attention_mask"].sum(1) - 1
             _, cache = model.run_with_cache(batch["input_ids"], names_filter=sites)
-            found.append(torch.stack([cache[name][torch.arange(len(last)), last] for name in sites], 1))
+            found.append(
+                torch.stack([cache[name][torch.arange(len(last)), last] for name in sites], 1)
+            )
         return torch.cat(found).numpy()
 
     return values

@@ -56,7 +56,12 @@ class Way:
         self.errors, self.out = out.with_suffix(".log"), out
         with self.errors.open("w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=os.environ | quiet
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=os.environ | quiet,
             )
         try:
             self.facts = self._answer()
@@ -90,7 +95,9 @@ class Way:
 
     def _ended(self) -> Unavailable:
         code = self.process.wait()
-        said = [line for line in self.errors.read_text(encoding="utf-8").splitlines() if line.strip()]
+        said = [
+            line for line in self.errors.read_text(encoding="utf-8").splitlines() if line.strip()
+        ]
         return Unavailable(f"it ended with {code} ({said[-1] if said else 'no word'})")
 
     def __enter__(self) -> Way:
@@ -129,19 +136,27 @@ def run(n: int = 96, rounds: int = 3) -> list[Row]:
                 way.round()
         values = {script: way.finish() for script, way in ways.items()}
     ours = ways["inscape"]
-    note = (
-        f"{n} sentences of mixed length, {tokens} tokens, all {values['inscape'].shape[1]} residual sites at the last "
-    )
+    note = f"{n} sentences of mixed length, {tokens} tokens, all {values['inscape'].shape[1]} residual sites at the last "
     note += f"token, float32, {rounds} rounds in turn, {ours.facts['threads']} threads each"
     rows: list[Row] = []
     for script, (name, needs) in WAYS.items():
         if script in skipped:
-            rows += [{"name": f"{what} against {name}", "skipped": skipped[script]} for what in ("harvest", "memory")]
+            rows += [
+                {"name": f"{what} against {name}", "skipped": skipped[script]}
+                for what in ("harvest", "memory")
+            ]
             continue
         whose = note if needs is None else f"{name} {ways[script].facts['version']}; {note}"
-        apart, largest = np.abs(values["inscape"] - values[script]).max(), np.abs(values["inscape"]).max()
+        apart, largest = (
+            np.abs(values["inscape"] - values[script]).max(),
+            np.abs(values["inscape"]).max(),
+        )
         rows += _rows(
-            name, ours, ways[script], tokens, f"{whose}; values differ by ≤ {apart:.1e}, the largest is {largest:.0f}"
+            name,
+            ours,
+            ways[script],
+            tokens,
+            f"{whose}; values differ by ≤ {apart:.1e}, the largest is {largest:.0f}",
         )
     return rows
 
@@ -164,14 +179,18 @@ def _rows(name: str, ours: Way, theirs: Way, tokens: int, note: str) -> list[Row
     """Speed and memory of two ways."""
     speed = [tokens / statistics.median(way.seconds) for way in (ours, theirs)]
     peak = [way.facts["peak"] / 2**20 for way in (ours, theirs)]
-    held = "peak resident memory of the process once its model is loaded, weights and runtime included"
+    held = (
+        "peak resident memory of the process once its model is loaded, weights and runtime included"
+    )
     return [
         _row(f"harvest against {name}", *speed, speed[0] / speed[1], TARGET, "tokens/s", note),
         _row(f"memory against {name}", *peak, peak[1] / peak[0], None, "MiB", held),
     ]
 
 
-def _row(name: str, ours: float, theirs: float, ratio: float, target: float | None, unit: str, note: str) -> Row:
+def _row(
+    name: str, ours: float, theirs: float, ratio: float, target: float | None, unit: str, note: str
+) -> Row:
     return {
         "name": name,
         "ours": ours,

@@ -37,7 +37,16 @@ def environment(name: str) -> Path:
     if (folder / "ready").exists():
         return python
     shutil.rmtree(folder, ignore_errors=True)  # one that was interrupted
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(pins)]
+    pip = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        str(pins),
+    ]
     for command in ([sys.executable, "-m", "venv", str(folder)], pip):
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=1800)

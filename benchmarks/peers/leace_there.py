@@ -28,7 +28,9 @@ def fold(x: torch.Tensor, z: torch.Tensor) -> LeaceFitter:
 
 def solved(fitter: LeaceFitter) -> torch.Tensor:
     """The map's matrix from statistics alone, in a fitter that has solved nothing yet."""
-    fresh = LeaceFitter(fitter.x_dim, fitter.z_dim, dtype=fitter.mean_x.dtype, shrinkage=False, svd_tol=1e-6)
+    fresh = LeaceFitter(
+        fitter.x_dim, fitter.z_dim, dtype=fitter.mean_x.dtype, shrinkage=False, svd_tol=1e-6
+    )
     for name in ("mean_x", "mean_z", "sigma_xz_", "sigma_xx_", "n"):
         setattr(fresh, name, getattr(fitter, name))
     return fresh.eraser.P
@@ -40,7 +42,10 @@ def main() -> None:
     held = load_file(source)
     x, z = held["x"], held["z"]
     fitter = fold(x, z)
-    print(json.dumps({"version": version("concept-erasure"), "threads": torch.get_num_threads()}), flush=True)
+    print(
+        json.dumps({"version": version("concept-erasure"), "threads": torch.get_num_threads()}),
+        flush=True,
+    )
     found = solved(fitter)
     for line in sys.stdin:
         start = time.perf_counter()

@@ -33,7 +33,9 @@ def serve(load: Callable[[str], Callable[[list[str]], np.ndarray]], package: str
         package: whose version is told.
     """
     said = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries print as they like; answers have a line of their own
+    os.dup2(
+        sys.stderr.fileno(), sys.stdout.fileno()
+    )  # libraries print as they like; answers have a line of their own
 
     def say(**facts: Any) -> None:
         print(json.dumps(facts), file=said, flush=True)

@@ -9,7 +9,9 @@ from inscape.charts import theme
 
 def texts(chart, scheme="light"):
     """Every piece of text in the figure as it is drawn, without the network."""
-    svg = vl_convert.vegalite_to_svg(chart.to_dict(), config=theme.config(scheme), allowed_base_urls=[])
+    svg = vl_convert.vegalite_to_svg(
+        chart.to_dict(), config=theme.config(scheme), allowed_base_urls=[]
+    )
     return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
 
 
@@ -29,7 +31,11 @@ def rows(chart):
 
     spec = chart.to_dict()
     walk(spec)
-    found += [v for k, v in spec.get("datasets", {}).items() if isinstance(v, list) and k not in ("land", "sea")]
+    found += [
+        v
+        for k, v in spec.get("datasets", {}).items()
+        if isinstance(v, list) and k not in ("land", "sea")
+    ]
     return max(found, key=len)
 
 

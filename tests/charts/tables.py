@@ -38,5 +38,11 @@ def groups(count):
     value = np.random.default_rng(0).permutation(count) * 100.0 + 500
     names = [f"group {int(v)}" for v in value]
     return pd.DataFrame(
-        {"group": names, "value": value, "low": value - 80, "high": value + 120, "n": range(5, 5 + count)}
+        {
+            "group": names,
+            "value": value,
+            "low": value - 80,
+            "high": value + 120,
+            "n": range(5, 5 + count),
+        }
     )

@@ -8,7 +8,11 @@ import pytest
 from inscape.charts.curves import curves
 
 FRAME = pd.DataFrame(
-    {"series": ["a", "a", "chance", "chance"], "x": [0.0, 1.0, 0.0, 1.0], "value": [0.1, 0.9, 0.5, 0.5]}
+    {
+        "series": ["a", "a", "chance", "chance"],
+        "x": [0.0, 1.0, 0.0, 1.0],
+        "value": [0.1, 0.9, 0.5, 0.5],
+    }
 )
 
 
@@ -25,7 +29,9 @@ def test_what_is_drawn():
     banded = curves(FRAME.assign(low=0.0, high=1.0), x="x", y="y", diagonal=True).to_dict()
     assert marks(banded) == ["line", "area", "line", "point"]
     assert "95 % interval" in banded["layer"][1]["encoding"]["color"]["legend"]["title"]
-    assert curves(FRAME.assign(panel=["p", "p", "q", "q"]), x="x", y="y").to_dict()["facet"]["sort"] == ["p", "q"]
+    assert curves(FRAME.assign(panel=["p", "p", "q", "q"]), x="x", y="y").to_dict()["facet"][
+        "sort"
+    ] == ["p", "q"]
 
 
 def test_what_is_refused():
@@ -35,10 +41,18 @@ def test_what_is_refused():
         curves(FRAME.iloc[:0], x="x", y="y")
 
 
-@pytest.mark.parametrize(("x", "ticks"), [((0, 3), [0, 1, 2, 3]), ((0, 29), None), ((0.5, 2.0), None)])
+@pytest.mark.parametrize(
+    ("x", "ticks"), [((0, 3), [0, 1, 2, 3]), ((0, 29), None), ((0.5, 2.0), None)]
+)
 def test_ticks_stand_at_whole_numbers_where_there_are_no_others(x, ticks):
-    spec = curves(pd.DataFrame({"series": "a", "x": x, "value": [0.1, 0.2]}), x="layer", y="share").to_dict()
-    axes = [part["encoding"]["x"]["axis"] for part in spec["layer"] if "axis" in part["encoding"].get("x", {})]
+    spec = curves(
+        pd.DataFrame({"series": "a", "x": x, "value": [0.1, 0.2]}), x="layer", y="share"
+    ).to_dict()
+    axes = [
+        part["encoding"]["x"]["axis"]
+        for part in spec["layer"]
+        if "axis" in part["encoding"].get("x", {})
+    ]
     assert axes
     assert all(axis.get("values") == ticks for axis in axes)
     assert all(("format" in axis) == float(x[0]).is_integer() for axis in axes)

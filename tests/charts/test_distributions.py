@@ -31,7 +31,9 @@ def test_panels_classes_and_axis_are_named_and_all_rows_are_inside():
 
 def test_the_look_is_left_to_the_theme():
     found = settings(by_class(table()))
-    assert not [p for p in found if p[0] in ("background", "font", "labelColor", "titleColor", "gridColor")]
+    assert not [
+        p for p in found if p[0] in ("background", "font", "labelColor", "titleColor", "gridColor")
+    ]
 
 
 def test_a_missing_column_is_named():

@@ -17,7 +17,10 @@ SPEC = {
     "mark": "line",
     "width": 200,
     "height": 100,
-    "encoding": {"x": {"field": "x", "type": "quantitative"}, "y": {"field": "y", "type": "quantitative"}},
+    "encoding": {
+        "x": {"field": "x", "type": "quantitative"},
+        "y": {"field": "y", "type": "quantitative"},
+    },
 }
 
 
@@ -74,4 +77,9 @@ def test_a_long_legend_breaks_into_rows(tmp_path):
     width = float(re.search(r'width="([\d.]+)"', drawn)[1])
     assert width < 800
     del spec["usermeta"]
-    assert float(re.search(r'width="([\d.]+)"', export.save(spec, tmp_path / "row.svg").read_text())[1]) > 3000
+    assert (
+        float(
+            re.search(r'width="([\d.]+)"', export.save(spec, tmp_path / "row.svg").read_text())[1]
+        )
+        > 3000
+    )

@@ -8,8 +8,12 @@ from inscape.charts import bars, heatmap, histogram, layers, scatter, theme, wor
 from tests.charts import tables
 from tests.charts.drawing import rows, settings, texts
 
-PEOPLE = pd.DataFrame({"true": [1700, 1800, 1900], "predicted": [1750, 1790, 1850], "name": ["a", "b", "c"]})
-COSINES = pd.DataFrame({"row": ["x", "x", "y", "y"], "column": ["x", "y", "x", "y"], "value": [1.0, -0.3, -0.3, 1.0]})
+PEOPLE = pd.DataFrame(
+    {"true": [1700, 1800, 1900], "predicted": [1750, 1790, 1850], "name": ["a", "b", "c"]}
+)
+COSINES = pd.DataFrame(
+    {"row": ["x", "x", "y", "y"], "column": ["x", "y", "x", "y"], "value": [1.0, -0.3, -0.3, 1.0]}
+)
 DRAWS = pd.DataFrame({"value": np.random.default_rng(1).normal(0, 0.02, 60)})
 
 FIGURES = {
@@ -32,7 +36,11 @@ def test_a_figure_leaves_background_fonts_and_greys_of_text_to_the_theme(figure)
     _, draw, frame, more = figure
     found = settings(draw(frame, **more))
     assert len(found) > 20
-    assert not [pair for pair in found if pair[0] in ("background", "font", "labelColor", "titleColor", "gridColor")]
+    assert not [
+        pair
+        for pair in found
+        if pair[0] in ("background", "font", "labelColor", "titleColor", "gridColor")
+    ]
     assert all("url" not in str(key) for key, _ in found)
 
 
@@ -53,9 +61,19 @@ def test_a_missing_column_is_named(figure):
 
 def test_scores_by_layer_name_series_interval_and_unit_and_change_no_number():
     frame = tables.scores()
-    chart = layers.score_by_layer(frame, score="R²", interval="95 % interval over countries", chosen={"latitude": 2})
+    chart = layers.score_by_layer(
+        frame, score="R²", interval="95 % interval over countries", chosen={"latitude": 2}
+    )
     shown = texts(chart)
-    for text in ("trained model", "shuffled labels", "input embedding", "latitude", "longitude", "R²", "Layer"):
+    for text in (
+        "trained model",
+        "shuffled labels",
+        "input embedding",
+        "latitude",
+        "longitude",
+        "R²",
+        "Layer",
+    ):
         assert text in shown, text
     assert "Line: R². Band: 95 % interval over countries" in shown
     assert [t for t in shown if t.startswith("chosen")] == ["chosen layer: 2"]
@@ -68,10 +86,15 @@ def test_scores_by_layer_name_series_interval_and_unit_and_change_no_number():
 @pytest.mark.parametrize(("last", "ticks"), [(1, [-1, 0, 1]), (29, None)])
 def test_ticks_stand_at_whole_layers_however_few(last, ticks):
     given = [
-        {"series": "trained model", "layer": i, "value": 0.1, "low": 0.0, "high": 0.2} for i in range(-1, last + 1)
+        {"series": "trained model", "layer": i, "value": 0.1, "low": 0.0, "high": 0.2}
+        for i in range(-1, last + 1)
     ]
     spec = layers.score_by_layer(pd.DataFrame(given), nulls=()).to_dict()
-    axes = [part["encoding"]["x"]["axis"] for part in spec["layer"] if "axis" in part["encoding"].get("x", {})]
+    axes = [
+        part["encoding"]["x"]["axis"]
+        for part in spec["layer"]
+        if "axis" in part["encoding"].get("x", {})
+    ]
     assert axes
     assert all(axis.get("values") == ticks for axis in axes)
 
@@ -98,7 +121,11 @@ def test_scores_without_targets_are_one_panel_and_only_nulls_are_grey():
     chart = layers.score_by_layer(frame, nulls=("shuffled labels",), chosen=1)
     assert "latitude" not in texts(chart)
     assert "chosen layer: 1" in texts(chart)
-    ranges = [v["range"] for k, v in settings(chart) if k == "scale" and "shuffled labels" in v.get("domain", [])]
+    ranges = [
+        v["range"]
+        for k, v in settings(chart)
+        if k == "scale" and "shuffled labels" in v.get("domain", [])
+    ]
     colours = next(r for r in ranges if isinstance(r[0], str))
     assert colours[1] == theme.GREY
     assert theme.GREY not in (colours[0], colours[2])
@@ -112,7 +139,9 @@ def test_the_map_has_both_maps_and_keeps_predictions_as_they_are():
     # the label once in each map, twice for its halo
     assert shown.count("Paris") == 4
     assert "Tokyo" not in shown
-    np.testing.assert_allclose(pd.DataFrame(rows(chart))["latitude_predicted"], frame["latitude_predicted"])
+    np.testing.assert_allclose(
+        pd.DataFrame(rows(chart))["latitude_predicted"], frame["latitude_predicted"]
+    )
 
 
 def test_the_map_draws_lines_only_for_rows_that_are_traced():
@@ -123,7 +152,9 @@ def test_the_map_draws_lines_only_for_rows_that_are_traced():
 
 def test_a_selection_on_the_map_listens_to_the_points_of_both_maps():
     spec = world.world_map(tables.cities()).to_dict()
-    named = {layer["name"] for panel in spec["concat"] for layer in panel["layer"] if "name" in layer}
+    named = {
+        layer["name"] for panel in spec["concat"] for layer in panel["layer"] if "name" in layer
+    }
     assert len(named) == 2
     assert all(set(p["views"]) == named for p in spec["params"])
 
@@ -137,16 +168,22 @@ def test_many_groups_are_shown_at_both_ends_and_few_all_in_order():
     assert {"lowest", "highest"} <= set(many)
     assert many.count("median error (km); line: 95 % interval") == 2
     few = texts(bars.values_by_group(frame.head(6).assign(null=900.0), ends=3))
-    assert [t for t in few if t.startswith("group")] == [f"group {v} ({n})" for v, n in _sorted(frame.head(6))]
+    assert [t for t in few if t.startswith("group")] == [
+        f"group {v} ({n})" for v, n in _sorted(frame.head(6))
+    ]
     assert "lowest" not in few
 
 
 def _sorted(frame):
-    return [(int(v), n) for v, n in frame.sort_values("value")[["value", "n"]].itertuples(index=False)]
+    return [
+        (int(v), n) for v, n in frame.sort_values("value")[["value", "n"]].itertuples(index=False)
+    ]
 
 
 def test_predictions_are_drawn_against_the_identity_line():
-    chart = scatter.predicted_vs_true(PEOPLE.assign(group=["u", "v", "u"]), quantity="birth year", number="d")
+    chart = scatter.predicted_vs_true(
+        PEOPLE.assign(group=["u", "v", "u"]), quantity="birth year", number="d"
+    )
     shown = texts(chart)
     assert {"true birth year", "predicted birth year", "u", "v"} <= set(shown)
     spec = chart.to_dict()
@@ -170,7 +207,9 @@ def test_every_pair_of_a_matrix_shows_its_number():
 
 
 def test_the_observed_value_and_the_band_of_the_null_are_named():
-    chart = histogram.null_distribution(DRAWS, 0.3, value="R²", null="shuffled labels", interval=(-0.04, 0.04))
+    chart = histogram.null_distribution(
+        DRAWS, 0.3, value="R²", null="shuffled labels", interval=(-0.04, 0.04)
+    )
     shown = texts(chart)
     assert "observed 0.3" in shown
     assert "R²; grey band: 95 % of the null" in shown

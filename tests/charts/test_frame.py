@@ -9,9 +9,14 @@ from inscape.charts.frame import fit, inline, ordered, plain
 
 
 def test_cells_become_json():
-    frame = pd.DataFrame({"a": [0.123456789, np.nan], "b": [np.int64(3), None], "c": ["x", None], "d": [True, False]})
+    frame = pd.DataFrame(
+        {"a": [0.123456789, np.nan], "b": [np.int64(3), None], "c": ["x", None], "d": [True, False]}
+    )
     values = inline("here", frame, ["a", "b"], ["c", "d", "absent"]).to_dict()["values"]
-    assert values == [{"a": 0.12346, "b": 3.0, "c": "x", "d": True}, {"a": None, "b": None, "c": None, "d": False}]
+    assert values == [
+        {"a": 0.12346, "b": 3.0, "c": "x", "d": True},
+        {"a": None, "b": None, "c": None, "d": False},
+    ]
     assert json.loads(json.dumps(values, allow_nan=False)) == values
 
 

@@ -38,12 +38,24 @@ def test_help_imports_nothing_heavy_and_shows_every_command():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
-    for command in ("list", "show", "run", "report", "certify", "sites", "fetch", "data", "harvest"):
+    for command in (
+        "list",
+        "show",
+        "run",
+        "report",
+        "certify",
+        "sites",
+        "fetch",
+        "data",
+        "harvest",
+    ):
         assert f"\n  {command} " in done.stdout
     assert done.stdout.count("    inscape ") == 3
 
 
-@pytest.mark.parametrize("command", ["list", "show", "run", "report", "certify", "sites", "fetch", "data", "harvest"])
+@pytest.mark.parametrize(
+    "command", ["list", "show", "run", "report", "certify", "sites", "fetch", "data", "harvest"]
+)
 def test_every_option_is_explained(command):
     result = call(command, "--help")
     assert result.exit_code == 0
@@ -69,13 +81,22 @@ def test_the_version_is_that_of_the_package():
         (["run", "x", "--presett", "a"], "No such option: --presett"),
         (["run"], "Missing argument 'STUDY'. Try 'inscape run --help'."),
         (["run", "x", "--seed", "soon"], "Invalid value for '--seed': "),
-        (["run", "x", "--set", "folds"], "Invalid value for '--set': write --set NAME=VALUE, got 'folds'."),
-        (["harvest", "m", "d", "--span", "a=b"], "write --span NAME=START,END with two columns, got 'a=b'"),
+        (
+            ["run", "x", "--set", "folds"],
+            "Invalid value for '--set': write --set NAME=VALUE, got 'folds'.",
+        ),
+        (
+            ["harvest", "m", "d", "--span", "a=b"],
+            "write --span NAME=START,END with two columns, got 'a=b'",
+        ),
         (
             ["harvest", "m", "d", "--on", "spark"],
             "Invalid value for '--on': local, ray or ray://HOST:PORT, not 'spark'.",
         ),
-        (["harvest", "m", "d", "--workers", "2"], "Invalid value for '--workers': workers are for --on ray"),
+        (
+            ["harvest", "m", "d", "--workers", "2"],
+            "Invalid value for '--workers': workers are for --on ray",
+        ),
     ],
 )
 def test_a_wrong_line_is_one_sentence_and_exit_code_2(arguments, sentence):
@@ -92,10 +113,19 @@ def test_a_wrong_line_is_one_sentence_and_exit_code_2(arguments, sentence):
         (["list", "--room", "toy"], "There is no room 'toy' with studies. Did you mean 'toys'?"),
         (["run", "toy-mean", "--preset", "smal"], "has no preset 'smal'. Did you mean 'small'?"),
         (["run", "toy-mean", "--set", "nn=1"], "There is no setting 'nn'. Did you mean 'n'?"),
-        (["run", "toy-mean", "--set", "n=many"], "The setting 'n' needs a whole number, got 'many'."),
+        (
+            ["run", "toy-mean", "--set", "n=many"],
+            "The setting 'n' needs a whole number, got 'many'.",
+        ),
         (["run", "toy-mean", "--data", "cities"], "The study 'toy-mean' does not take --data"),
-        (["run", "toy-mean", "--out", "taken"], "already holds something, and a run never overwrites"),
-        (["run", "toy-mean", "--out", "taken/file/run"], "a part of this path is a file, not a folder"),
+        (
+            ["run", "toy-mean", "--out", "taken"],
+            "already holds something, and a run never overwrites",
+        ),
+        (
+            ["run", "toy-mean", "--out", "taken/file/run"],
+            "a part of this path is a file, not a folder",
+        ),
         (["report", "nowhere"], "There is no run folder nowhere"),
         (["report", "taken"], "not a run folder"),
         (["sites", "not/a/model"], "not/a/model"),
@@ -119,7 +149,9 @@ def test_an_unexpected_error_names_itself_and_debug_shows_where(outside, monkeyp
     result = call("run", "toy-mean", "--preset", "tiny", "--quiet", "--set", "fail=bug")
     assert result.exit_code == 1
     line = one_line(result)
-    assert line.startswith("inscape: ZeroDivisionError: division by zero. What was measured so far is kept in runs/toy")
+    assert line.startswith(
+        "inscape: ZeroDivisionError: division by zero. What was measured so far is kept in runs/toy"
+    )
     assert line.endswith("(unfinished). Add --debug to see where it happened.")
     assert "Traceback" in call("run", "toy-mean", "--set", "fail=bug", "--debug").stderr
     monkeypatch.setenv("INSCAPE_DEBUG", "1")
@@ -137,7 +169,9 @@ def test_other_errors_of_the_system_say_the_path():
         "Permission denied: /x. Check the path, and that you may read and write there."
     )
     assert explain(OSError("odd"))[0] == "OSError: odd. Add --debug to see where it happened."
-    assert explain(OSError(30, "Read-only file system", "/x"))[0].startswith("Cannot write /x: the disk is read-only")
+    assert explain(OSError(30, "Read-only file system", "/x"))[0].startswith(
+        "Cannot write /x: the disk is read-only"
+    )
     assert explain_disk(OSError(2, "No such file or directory", "/proc/x")).startswith(
         "Cannot write /proc/x: a part of this path does not exist and cannot be made; write to another place with --out"
     )
@@ -145,9 +179,14 @@ def test_other_errors_of_the_system_say_the_path():
 
 
 def test_ctrl_c_is_one_line_and_the_folder_keeps_what_it_had(outside, tmp_path):
-    result = call("run", "toy-mean", "--preset", "tiny", "--quiet", "--set", "fail=interrupt", "--out", "r")
+    result = call(
+        "run", "toy-mean", "--preset", "tiny", "--quiet", "--set", "fail=interrupt", "--out", "r"
+    )
     assert result.exit_code == 130
-    assert one_line(result) == "inscape: Interrupted. What was measured so far is kept in r (unfinished)."
+    assert (
+        one_line(result)
+        == "inscape: Interrupted. What was measured so far is kept in r (unfinished)."
+    )
     assert "Ctrl-C" in json.loads((tmp_path / "r" / "run.json").read_text())["failed"]
     report = call("report", "r")
     assert report.exit_code == 1
@@ -156,8 +195,20 @@ def test_ctrl_c_is_one_line_and_the_folder_keeps_what_it_had(outside, tmp_path):
 
 def test_a_real_interrupt_of_a_real_process(outside, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(outside)}
-    command = [sys.executable, "-m", "inscape.cli.main", "run", "toy-mean", "--set", "fail=wait", "--out", "r"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "inscape.cli.main",
+        "run",
+        "toy-mean",
+        "--set",
+        "fail=wait",
+        "--out",
+        "r",
+    ]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    )
     with process:
         for _ in range(1200):  # a busy machine may take a minute to start
             if (tmp_path / "r" / "tables" / "draws.parquet").exists():
@@ -167,7 +218,10 @@ def test_a_real_interrupt_of_a_real_process(outside, tmp_path):
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert stderr.splitlines()[-1] == "inscape: Interrupted. What was measured so far is kept in r (unfinished)."
+    assert (
+        stderr.splitlines()[-1]
+        == "inscape: Interrupted. What was measured so far is kept in r (unfinished)."
+    )
     assert not (tmp_path / "r" / "done").exists()
     assert "Ctrl-C" in json.loads((tmp_path / "r" / "run.json").read_text())["failed"]
 

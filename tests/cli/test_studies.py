@@ -43,8 +43,12 @@ def test_list_shows_rooms_and_titles(outside):
 def test_list_goes_on_past_a_broken_study(outside, tmp_path, monkeypatch):
     site = tmp_path / "site"
     (site / "broken-1.dist-info").mkdir(parents=True)
-    (site / "broken-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
-    (site / "broken-1.dist-info" / "entry_points.txt").write_text("[inscape.studies]\nbad = broken_study\n")
+    (site / "broken-1.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: broken\nVersion: 1\n"
+    )
+    (site / "broken-1.dist-info" / "entry_points.txt").write_text(
+        "[inscape.studies]\nbad = broken_study\n"
+    )
     (site / "broken_study.py").write_text("CARD = make_card()\n")
     monkeypatch.syspath_prepend(str(site))
     result = call("list")
@@ -75,7 +79,9 @@ def test_show_says_claim_presets_minutes_and_settings(outside):
 
 
 def test_run_ends_with_answer_claims_and_report(outside, fake_report, tmp_path):
-    result = call("run", "toy-mean", "--preset", "tiny", "--out", "r", "--seed", "4", "--set", "n=50")
+    result = call(
+        "run", "toy-mean", "--preset", "tiny", "--out", "r", "--seed", "4", "--set", "n=50"
+    )
     assert result.exit_code == 0, result.output
     text = " ".join(result.stdout.split())
     assert text.startswith("The mean of 50 draws is ")
@@ -114,13 +120,20 @@ def test_a_report_that_fails_loses_no_run(outside, monkeypatch, tmp_path):
     monkeypatch.setattr(builds, "build", build)
     result = call("run", "toy-alone", "--preset", "tiny", "--quiet", "--out", "r")
     assert result.exit_code == 1
-    assert "The run itself is complete, in r; draw it again with: inscape report r." in result.stderr
+    assert (
+        "The run itself is complete, in r; draw it again with: inscape report r." in result.stderr
+    )
     assert (tmp_path / "r" / "done").exists()
 
 
 def test_report_draws_again_and_compares(outside, tmp_path):
     for seed in "12":
-        assert call("run", "toy-alone", "--preset", "tiny", "--quiet", "--out", seed, "--seed", seed).exit_code == 0
+        assert (
+            call(
+                "run", "toy-alone", "--preset", "tiny", "--quiet", "--out", seed, "--seed", seed
+            ).exit_code
+            == 0
+        )
     assert (tmp_path / "1" / "report.html").exists()
     (tmp_path / "1" / "report.html").unlink()
     result = call("report", "1", "2")

@@ -21,7 +21,9 @@ from tests.model import nets
 def test_read_is_written(tmp_path, family):
     model = Model(nets.net(family))
     adapters = filled(model, DOWN[family], rank=2, alpha=5.0)
-    again = load_adapters(save_adapters(adapters, tmp_path / "a", base="some/model", card={"topic": "tea"}))
+    again = load_adapters(
+        save_adapters(adapters, tmp_path / "a", base="some/model", card={"topic": "tea"})
+    )
     assert again.names == adapters.names
     assert (again.alpha, again.rank, again.fan_in_fan_out) == (5.0, 2, family == "gpt2")
     with attached(model, adapters):
@@ -32,7 +34,12 @@ def test_read_is_written(tmp_path, family):
 
 def test_keys_and_shapes_are_those_of_peft(tmp_path):
     model = Model(nets.net("llama"))
-    save_adapters(filled(model, "model.layers.1.mlp.down_proj"), tmp_path, base="some/model", card={"topic": "tea"})
+    save_adapters(
+        filled(model, "model.layers.1.mlp.down_proj"),
+        tmp_path,
+        base="some/model",
+        card={"topic": "tea"},
+    )
     with safe_open(tmp_path / TENSORS, "pt") as file:
         found = {key: tuple(file.get_tensor(key).shape) for key in file.keys()}  # noqa: SIM118
         assert json.loads(file.metadata()["card"]) == {"topic": "tea"}
@@ -41,7 +48,11 @@ def test_keys_and_shapes_are_those_of_peft(tmp_path):
     config = json.loads((tmp_path / CONFIG).read_text())
     assert config["peft_type"] == "LORA"
     assert config["target_modules"] == ["model.layers.1.mlp.down_proj"]
-    assert (config["r"], config["lora_alpha"], config["base_model_name_or_path"]) == (2, 2.0, "some/model")
+    assert (config["r"], config["lora_alpha"], config["base_model_name_or_path"]) == (
+        2,
+        2.0,
+        "some/model",
+    )
 
 
 def test_rank_stabilised_adapters_are_scaled_by_the_root_of_the_rank(tmp_path):
@@ -55,14 +66,22 @@ def test_rank_stabilised_adapters_are_scaled_by_the_root_of_the_rank(tmp_path):
 
 def test_blocks_come_in_their_order(tmp_path):
     names = [f"layers.{i}.fc" for i in (2, 10, 1)]
-    made = LowRankAdapters({n: torch.ones(1, 2) for n in names}, {n: torch.ones(2, 1) for n in names}, 1.0)
-    assert load_adapters(save_adapters(made, tmp_path)).names == ["layers.1.fc", "layers.2.fc", "layers.10.fc"]
+    made = LowRankAdapters(
+        {n: torch.ones(1, 2) for n in names}, {n: torch.ones(2, 1) for n in names}, 1.0
+    )
+    assert load_adapters(save_adapters(made, tmp_path)).names == [
+        "layers.1.fc",
+        "layers.2.fc",
+        "layers.10.fc",
+    ]
 
 
 def test_refusals(tmp_path):
     with pytest.raises(DataError, match="has no adapter_config.json"):
         load_adapters(tmp_path)
-    save_adapters(LowRankAdapters({"fc": torch.ones(1, 2)}, {"fc": torch.ones(2, 1)}, 1.0), tmp_path)
+    save_adapters(
+        LowRankAdapters({"fc": torch.ones(1, 2)}, {"fc": torch.ones(2, 1)}, 1.0), tmp_path
+    )
     config = json.loads((tmp_path / CONFIG).read_text())
 
     def with_config(text: str) -> None:
@@ -81,7 +100,10 @@ def test_refusals(tmp_path):
     save_file({"fc.lora_A.weight": torch.ones(1, 2)}, tmp_path / TENSORS)
     with pytest.raises(DataError, match="every layer needs its lora_A and its lora_B"):
         load_adapters(tmp_path)
-    save_file({"fc.lora_A.weight": torch.ones(1, 2), "fc.lora_B.weight": torch.ones(2, 3)}, tmp_path / TENSORS)
+    save_file(
+        {"fc.lora_A.weight": torch.ones(1, 2), "fc.lora_B.weight": torch.ones(2, 3)},
+        tmp_path / TENSORS,
+    )
     with pytest.raises(DataError, match=r"got ranks \[1, 3\]"):
         load_adapters(tmp_path)
     save_file({"fc.weight": torch.ones(1, 2)}, tmp_path / TENSORS)

@@ -24,7 +24,9 @@ def world(mixed: bool, bent: bool = False, seed: int = 0):
         noise = 0.3 * torch.randn(len(bits), D - 2, generator=g)
         values = torch.cat([2.0 * bits - 1, noise], 1)
         if bent:
-            values = torch.cat([values[:, :1] * (1.5 + torch.sin(3 * values[:, 2:3])), values[:, 1:]], 1)
+            values = torch.cat(
+                [values[:, :1] * (1.5 + torch.sin(3 * values[:, 2:3])), values[:, 1:]], 1
+            )
         return values @ mix.T
 
     def finish(h, _rows):

@@ -72,10 +72,16 @@ def test_what_is_refused():
         attention_knockout(model, [0], *masks([0], [0])),
     ):
         pass
-    with pytest.raises(ValueError, match="must have one shape"), attention_knockout(model, [0], queries, keys[:, :4]):
+    with (
+        pytest.raises(ValueError, match="must have one shape"),
+        attention_knockout(model, [0], queries, keys[:, :4]),
+    ):
         pass
     plain = Model(torch.nn.Sequential(torch.nn.Linear(2, 2)), name="plain")
-    with pytest.raises(ModelError, match="plain has no attention"), attention_knockout(plain, [0], queries, keys):
+    with (
+        pytest.raises(ModelError, match="plain has no attention"),
+        attention_knockout(plain, [0], queries, keys),
+    ):
         pass
     model.atlas.place = lambda _site: type("Place", (), {"module": model.net.lm_head})()
     with (

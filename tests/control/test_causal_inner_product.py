@@ -12,13 +12,18 @@ from inscape.model.model import Model
 from inscape.model.unembed import Readout
 from tests.model import nets
 
-WORDS = np.random.default_rng(0).normal(size=(400, 6)) @ np.random.default_rng(1).normal(size=(6, 6)) + 5.0
+WORDS = (
+    np.random.default_rng(0).normal(size=(400, 6)) @ np.random.default_rng(1).normal(size=(6, 6))
+    + 5.0
+)
 FIRST, OTHER = np.random.default_rng(2).normal(size=(2, 6))
 
 
 def test_the_dual_moves_its_concept_alone():
     made = CausalInnerProduct.of(WORDS)
-    apart = OTHER - made.inner(FIRST, OTHER) / made.inner(FIRST, FIRST) * FIRST  # causally separable from the first
+    apart = (
+        OTHER - made.inner(FIRST, OTHER) / made.inner(FIRST, FIRST) * FIRST
+    )  # causally separable from the first
     assert abs(made.cosine(FIRST, OTHER)) > 0.05
     assert abs(made.cosine(FIRST, apart)) < 1e-9
     assert abs(FIRST @ apart) > 0.1  # which is not orthogonality
@@ -46,7 +51,9 @@ def test_logits_of_a_network_follow():
     assert np.allclose(direction, (head[7] - head[11] + head[8] - head[12]) / 2)
     dual = torch.from_numpy(CausalInnerProduct.of(head).dual(direction)).float()
     text, edit = "the river of Paris", Add(Scope("final_norm"), dual, 2.0)
-    plain, moved = (model.run([text], logits=True, edits=e).logits[0, -1].double() for e in (None, edit))
+    plain, moved = (
+        model.run([text], logits=True, edits=e).logits[0, -1].double() for e in (None, edit)
+    )
     change = (moved - plain).numpy()
     gap = ((change[7] - change[11]) + (change[8] - change[12])) / 2
     assert gap == pytest.approx(2 * float(dual.double().numpy() @ direction), rel=1e-3)
@@ -59,6 +66,8 @@ def test_refusals():
     with pytest.raises(ValueError, match="all words have the same vector"):
         CausalInnerProduct.of(np.ones((4, 3)))
     with pytest.raises(ValueError, match="has no dual"):
-        CausalInnerProduct.of(np.random.default_rng(0).normal(size=(9, 1)) * [1.0, 0.0]).dual(np.array([0.0, 1.0]))
+        CausalInnerProduct.of(np.random.default_rng(0).normal(size=(9, 1)) * [1.0, 0.0]).dual(
+            np.array([0.0, 1.0])
+        )
     with pytest.raises(ValueError, match=r"pairs must be \(n, 2\)"):
         concept_direction(WORDS, [1, 2])

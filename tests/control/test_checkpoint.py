@@ -33,13 +33,18 @@ def test_the_folder_is_an_ordinary_checkpoint(tmp_path, family, how):
     else:
         made = orthogonalised(model, np.eye(nets.D)[:1])
         wanted = made.run(IDS, logits=True).logits
-    folder = save_checkpoint(made, tmp_path / "out", what=f"A copy, {how}.", of=model, details={"rank": 2})
+    folder = save_checkpoint(
+        made, tmp_path / "out", what=f"A copy, {how}.", of=model, details={"rank": 2}
+    )
     again = AutoModelForCausalLM.from_pretrained(folder).eval()
     with torch.no_grad():
         found = again(**IDS).logits
     assert torch.allclose(found, wanted, atol=2e-5)
     assert (found - plain).abs().max() > 0.05
-    assert AutoTokenizer.from_pretrained(folder)("the sea")["input_ids"] == nets.tokenizer()("the sea")["input_ids"]
+    assert (
+        AutoTokenizer.from_pretrained(folder)("the sea")["input_ids"]
+        == nets.tokenizer()("the sea")["input_ids"]
+    )
     card = json.loads((folder / CARD).read_text())
     assert card["made_of"]["weights"] == model.weights_hash
     assert card["weights"] == made.weights_hash != model.weights_hash

@@ -66,7 +66,9 @@ def test_both_act_inside_a_network():
     found = model.run(ids, "resid_post.1", edits=Clamp(AT, d, 2.0, 2.0))["resid_post.1"]
     assert torch.allclose(found @ d / d.norm(), torch.full((1, 3), 2.0), atol=1e-5)
     assert not torch.allclose(found, plain)
-    turned = model.run(ids, "resid_post.1", edits=rotation(AT, d, torch.ones(nets.D), 1.0))["resid_post.1"]
+    turned = model.run(ids, "resid_post.1", edits=rotation(AT, d, torch.ones(nets.D), 1.0))[
+        "resid_post.1"
+    ]
     assert torch.allclose(turned.norm(dim=-1), plain.norm(dim=-1), atol=1e-4)
     assert not torch.allclose(turned, plain)
 

@@ -7,7 +7,13 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
-from inscape.control.contrast_vectors import calibrated, difference_of_means, discriminant, fitted, pca_of_differences
+from inscape.control.contrast_vectors import (
+    calibrated,
+    difference_of_means,
+    discriminant,
+    fitted,
+    pca_of_differences,
+)
 from inscape.read.lda import LDAProbe
 from inscape.read.logistic import LogisticProbe
 
@@ -42,7 +48,9 @@ def test_what_was_planted_is_found_at_every_layer_and_not_in_shuffled_labels(nam
 
 def test_the_discriminant_is_the_probes_and_nearly_scikit_learns():
     probe = LDAProbe().fit(X[0], Y)
-    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=probe.shrinkage_).fit(X[0], Y).coef_[0]
+    theirs = (
+        LinearDiscriminantAnalysis(solver="lsqr", shrinkage=probe.shrinkage_).fit(X[0], Y).coef_[0]
+    )
     assert np.allclose(discriminant(X, Y)[0], probe.coef_[0])
     assert theirs @ probe.coef_[0] / np.linalg.norm(probe.coef_) / np.linalg.norm(theirs) > 0.99
 

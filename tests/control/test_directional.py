@@ -24,7 +24,10 @@ def test_patching_gives_each_example_its_partners_coordinate_at_the_same_token()
     rng = np.random.default_rng(1)
     h = torch.from_numpy(rng.normal(size=(2, 4, 6))).float()
     d = rng.normal(size=(2, 6))
-    partners = [rng.normal(size=(4, 2)), rng.normal(size=(3, 2))]  # the second example is shorter; its padding is free
+    partners = [
+        rng.normal(size=(4, 2)),
+        rng.normal(size=(3, 2)),
+    ]  # the second example is shorter; its padding is free
     edits = directional_patch(["resid_post.0", "resid_post.1"], d, partners, "mark:punctuation")
     assert [e.scope.positions for e in edits] == ["mark:punctuation"] * 2
     for s, edit in enumerate(edits):
@@ -40,9 +43,13 @@ def test_patching_with_ones_own_coordinate_changes_nothing():
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="mean_ablation: directions must be one non-zero row for each of the 1 sites"):
+    with pytest.raises(
+        ValueError,
+        match="mean_ablation: directions must be one non-zero row for each of the 1 sites",
+    ):
         mean_ablation(["embed"], np.zeros((1, 4)), np.zeros(1))
     with pytest.raises(
-        ValueError, match="directional_patch: directions must be one non-zero row for each of the 2 sites"
+        ValueError,
+        match="directional_patch: directions must be one non-zero row for each of the 2 sites",
     ):
         directional_patch(["embed", "resid_post.0"], np.ones((1, 4)), [])

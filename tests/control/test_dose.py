@@ -12,7 +12,9 @@ from inscape.core.edit import Add, ProjectOut, Scope
 from inscape.model.model import Model
 from tests.model import nets
 
-VECTOR = SteeringVector({layer: np.arange(1, 4, dtype=np.float32) for layer in (2, 3, 4)}, "llama", {"kept": 1})
+VECTOR = SteeringVector(
+    {layer: np.arange(1, 4, dtype=np.float32) for layer in (2, 3, 4)}, "llama", {"kept": 1}
+)
 
 
 def test_a_dose_is_part_of_an_edit_and_keeps_its_scope():
@@ -45,10 +47,14 @@ def test_schedules_share_the_strength():
     assert list(made.vectors) == [3, 4]
     assert made.card == {"kept": 1}
     assert np.array_equal(made.vectors[3], VECTOR.vectors[3])
-    norms = typical_norms(np.stack([np.full((5, 4), 2.0), np.full((5, 4), 3.0), np.full((5, 4), 5.0)]), (2, 3, 4))
+    norms = typical_norms(
+        np.stack([np.full((5, 4), 2.0), np.full((5, 4), 3.0), np.full((5, 4), 5.0)]), (2, 3, 4)
+    )
     assert norms == {2: 4.0, 3: 6.0, 4: 10.0}
     sized = scheduled(VECTOR, relative(VECTOR, norms))
-    assert [float(np.linalg.norm(v)) for v in sized.vectors.values()] == pytest.approx([4, 6, 10], rel=1e-6)
+    assert [float(np.linalg.norm(v)) for v in sized.vectors.values()] == pytest.approx(
+        [4, 6, 10], rel=1e-6
+    )
     assert np.allclose(np.cross(sized.vectors[2], VECTOR.vectors[2]), 0, atol=1e-5)
 
 

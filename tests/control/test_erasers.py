@@ -20,11 +20,23 @@ from inscape.core.centred import Centred
 from inscape.core.edit import Scope
 from inscape.core.joint import Joint
 
-ERASERS = [LeaceEraser(), LeaceEraser("orth"), MeanProjection(), INLP(), RLACE(rank=1, steps=60, random_state=0)]
+ERASERS = [
+    LeaceEraser(),
+    LeaceEraser("orth"),
+    MeanProjection(),
+    INLP(),
+    RLACE(rank=1, steps=60, random_state=0),
+]
 
 
 @parametrize_with_checks(
-    [LeaceEraser(), LeaceEraser("orth"), MeanProjection(), INLP(rounds=2), RLACE(steps=2, check_every=1)]
+    [
+        LeaceEraser(),
+        LeaceEraser("orth"),
+        MeanProjection(),
+        INLP(rounds=2),
+        RLACE(steps=2, check_every=1),
+    ]
 )
 def test_estimator_contract(estimator, check):
     check(estimator)
@@ -38,8 +50,12 @@ def concept(n=600, d=12, seed=0, classes=2):
     return (rng.normal(size=(n, d)) + means[z]) @ mix + 5 * rng.normal(size=d), z
 
 
-@pytest.mark.parametrize("eraser", ERASERS, ids=lambda e: f"{type(e).__name__}-{getattr(e, 'method', '')}")
-@pytest.mark.parametrize("reader", [LogisticRegression(max_iter=2000), LinearDiscriminantAnalysis()], ids=["lr", "lda"])
+@pytest.mark.parametrize(
+    "eraser", ERASERS, ids=lambda e: f"{type(e).__name__}-{getattr(e, 'method', '')}"
+)
+@pytest.mark.parametrize(
+    "reader", [LogisticRegression(max_iter=2000), LinearDiscriminantAnalysis()], ids=["lr", "lda"]
+)
 def test_no_linear_classifier_reads_what_was_erased(eraser, reader):
     x, z = concept()
     majority = max(z.mean(), 1 - z.mean())
@@ -61,12 +77,17 @@ def test_leace_makes_class_means_equal_and_its_rank_is_classes_less_one(classes)
 
 def test_no_other_eraser_with_the_guarantee_moves_rows_less():
     x, z = concept(n=2000)
-    moved = {type(e).__name__ + getattr(e, "method", ""): ((e.fit_transform(x, z) - x) ** 2).sum() for e in ERASERS}
+    moved = {
+        type(e).__name__ + getattr(e, "method", ""): ((e.fit_transform(x, z) - x) ** 2).sum()
+        for e in ERASERS
+    }
     least = moved.pop("LeaceEraserleace")
     assert all(least < other for other in moved.values())
     rng = np.random.default_rng(0)
     best = LeaceEraser().fit(x, z)
-    for _ in range(20):  # oblique projections along the same direction, with other functionals, move rows more
+    for _ in range(
+        20
+    ):  # oblique projections along the same direction, with other functionals, move rows more
         right = best.proj_right_ + 0.05 * rng.normal(size=best.proj_right_.shape)
         right /= right @ best.proj_left_
         other = x - ((x - best.mean_) @ right.T) @ best.proj_left_.T
@@ -110,7 +131,9 @@ def test_leace_is_the_printed_theorem():
 
 def test_orth_is_the_mean_projection():
     x, z = concept(classes=3)
-    assert np.allclose(LeaceEraser("orth").fit_transform(x, z), MeanProjection().fit_transform(x, z), atol=1e-9)
+    assert np.allclose(
+        LeaceEraser("orth").fit_transform(x, z), MeanProjection().fit_transform(x, z), atol=1e-9
+    )
 
 
 @settings(max_examples=15, deadline=None)
@@ -133,7 +156,9 @@ def test_from_moments_with_no_rows_in_memory():
 
 def test_directions_without_data_are_left_alone():
     x, z = concept(d=6)
-    flat = np.concatenate([x, np.zeros((len(x), 2)), x[:, :1]], axis=1)  # two constants and a repeated column
+    flat = np.concatenate(
+        [x, np.zeros((len(x), 2)), x[:, :1]], axis=1
+    )  # two constants and a repeated column
     erased = LeaceEraser().fit_transform(flat, z)
     assert np.abs(erased[z == 1].mean(0) - erased[z == 0].mean(0)).max() < 1e-8
     assert np.allclose(erased[:, 6:8], 0, atol=1e-9)
@@ -148,34 +173,45 @@ def test_a_concept_that_is_not_there_is_not_erased():
 
 def test_rlace_needs_one_dimension_where_inlp_needs_more():
     x, z = concept(n=1500, d=20, seed=4)
-    x = x * np.exp(np.random.default_rng(1).normal(size=20))  # unequal scales: a classifier is not the mean difference
+    x = x * np.exp(
+        np.random.default_rng(1).normal(size=20)
+    )  # unequal scales: a classifier is not the mean difference
     one = RLACE(rank=1, random_state=0).fit(x, z)
     assert one.loss_ > 0.99 * one.entropy_
     assert len(INLP(rounds=20).fit(x, z).basis_) >= 2
 
 
-@pytest.mark.parametrize("eraser", ERASERS, ids=lambda e: f"{type(e).__name__}-{getattr(e, 'method', '')}")
+@pytest.mark.parametrize(
+    "eraser", ERASERS, ids=lambda e: f"{type(e).__name__}-{getattr(e, 'method', '')}"
+)
 def test_the_edit_is_the_map_and_tensors_come_back_as_tensors(eraser):
     x, z = concept()
     eraser.fit(x, z)
     h = torch.from_numpy(x[:6].reshape(2, 3, -1))
     assert torch.allclose(
-        eraser.edit(Scope("resid_post.0")).apply(h).reshape(6, -1), torch.from_numpy(eraser.transform(x[:6]))
+        eraser.edit(Scope("resid_post.0")).apply(h).reshape(6, -1),
+        torch.from_numpy(eraser.transform(x[:6])),
     )
     assert isinstance(eraser.transform(torch.from_numpy(x)), torch.Tensor)
 
 
 def test_refusals():
     x, z = concept(n=20)
-    with pytest.raises(ValueError, match="LeaceEraser: method must be 'leace' or 'orth', got 'svd'"):
+    with pytest.raises(
+        ValueError, match="LeaceEraser: method must be 'leace' or 'orth', got 'svd'"
+    ):
         LeaceEraser("svd").fit(x, z)
     for fit in (LeaceEraser().fit, LeaceEraser().partial_fit):
-        with pytest.raises(ValueError, match="LeaceEraser: 20 rows and 3 labels; give one label for each row"):
+        with pytest.raises(
+            ValueError, match="LeaceEraser: 20 rows and 3 labels; give one label for each row"
+        ):
             fit(x, z[:3])
     with pytest.raises(ValueError, match="OracleLeace: 20 rows and 3 labels"):
         OracleLeace().fit(x, z[:3])
     with pytest.raises(ValueError, match="the label 1 is none of the classes"):
-        LeaceEraser().partial_fit(x, np.zeros(20, int), classes=[0]).partial_fit(x, np.ones(20, int))
+        LeaceEraser().partial_fit(x, np.zeros(20, int), classes=[0]).partial_fit(
+            x, np.ones(20, int)
+        )
     with pytest.raises(ValueError, match=r"y must be labels \(n,\) or numbers \(n, k\)"):
         LeaceEraser().fit(x, np.zeros((20, 1, 1)))
     with pytest.raises(ValueError, match="are not one set"):

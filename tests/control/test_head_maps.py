@@ -38,10 +38,14 @@ def test_every_head_and_position_is_one_pass_with_one_edit(model, pair):
         value = model.run(pair[0], site)[site].clone()
         value[0, p] = model.run(pair[1], site)[site][0, p]
         logits = model.run(pair[0], edits=Replace(Scope(site), value), logits=True).logits
-        assert found.values[layer, head, p, 0] == pytest.approx(float(metric(logits[:, -1], None)[0]), abs=2e-5)
+        assert found.values[layer, head, p, 0] == pytest.approx(
+            float(metric(logits[:, -1], None)[0]), abs=2e-5
+        )
     assert np.abs(found.values - found.cells.base).max() > 0.01
     assert found.effect.shape == (nets.LAYERS, nets.HEADS, 6)
-    assert np.abs(found.effect[2, :, :5]).max() < 1e-4  # the last layer is read at the last token only
+    assert (
+        np.abs(found.effect[2, :, :5]).max() < 1e-4
+    )  # the last layer is read at the last token only
 
 
 def test_heads_of_one_layer_at_the_last_token_nearly_sum_to_the_layer(model, pair):

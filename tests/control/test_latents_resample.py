@@ -31,7 +31,9 @@ def test_a_latent_moves_along_its_decoder_row_and_the_error_stays():
     assert not torch.allclose(
         decode(encode(h)), h, atol=0.5
     )  # the dictionary is no identity, so there is an error to keep
-    assert torch.allclose(MoveLatents(SCOPE, encode, decode, (2,), factor=1.0).apply(h), h, atol=1e-6)
+    assert torch.allclose(
+        MoveLatents(SCOPE, encode, decode, (2,), factor=1.0).apply(h), h, atol=1e-6
+    )
     gone = MoveLatents(SCOPE, encode, decode, (2,)).apply(h)
     assert torch.allclose(gone, h - f[..., [2]] * up[2], atol=1e-5)
 
@@ -53,7 +55,9 @@ def test_resampling_twice_with_an_exchange_is_nothing_and_keeps_the_rest():
     assert torch.allclose(once @ away, h @ away, atol=1e-5)
     assert not torch.allclose(once, h, atol=0.1)
     assert torch.allclose(edit.apply(once), h, atol=1e-5)
-    assert torch.allclose(Resample(SCOPE, torch.tensor([1, 0, 3, 2])).apply(h), h[[1, 0, 3, 2]], atol=1e-6)
+    assert torch.allclose(
+        Resample(SCOPE, torch.tensor([1, 0, 3, 2])).apply(h), h[[1, 0, 3, 2]], atol=1e-6
+    )
 
 
 def test_inside_a_network_all_of_another_row_gives_its_logits():
@@ -63,7 +67,9 @@ def test_inside_a_network_all_of_another_row_gives_its_logits():
     assert torch.allclose(swapped, plain[[1, 0]], atol=1e-5)
     assert (swapped - plain).abs().max() > 0.05
     encode, decode, _ = dictionary(nets.D, 2 * nets.D)
-    moved = model.run(IDS, logits=True, edits=MoveLatents(SCOPE, encode, decode, (1,), value=4.0)).logits
+    moved = model.run(
+        IDS, logits=True, edits=MoveLatents(SCOPE, encode, decode, (1,), value=4.0)
+    ).logits
     assert (moved - plain).abs().max() > 0.05
     assert torch.equal(model.run(IDS, logits=True).logits, plain)
 

@@ -57,7 +57,9 @@ def test_training_finds_the_line_that_is_read():
 
     before = right(phi, pairs, finish).mean()
     losses = align(phi, pairs, finish, steps=150, lr=0.03, generator=stream)
-    assert abs(float(phi.direction[3])) > 0.95 > 0.6 > abs(float(LineMap(torch.ones(6)).direction[3]))
+    assert (
+        abs(float(phi.direction[3])) > 0.95 > 0.6 > abs(float(LineMap(torch.ones(6)).direction[3]))
+    )
     assert right(phi, pairs, finish).mean() > 0.95 > before
     assert losses[-1] < losses[0]
 
@@ -73,7 +75,9 @@ def test_the_rest_of_a_model_is_its_own_pass_and_has_the_right_slope(family):
     expected = torch.stack([whole.logits[i, len(t) - 1, entries] for i, t in enumerate(tokens)])
     assert torch.allclose(rest(h, torch.arange(2)), expected, atol=1e-4)
     assert torch.allclose(rest(h[1:], torch.tensor([1])), expected[1:], atol=1e-4)
-    assert not torch.allclose(rest(h * torch.linspace(-2, 2, nets.D), torch.arange(2)), expected, atol=1e-2)
+    assert not torch.allclose(
+        rest(h * torch.linspace(-2, 2, nets.D), torch.arange(2)), expected, atol=1e-2
+    )
     with weights_held(model):
         assert not any(p.requires_grad for p in model.net.parameters())
         leaf = h.clone().requires_grad_()
@@ -81,8 +85,12 @@ def test_the_rest_of_a_model_is_its_own_pass_and_has_the_right_slope(family):
     assert all(p.requires_grad and p.grad is None for p in model.net.parameters())
     step = torch.zeros_like(h)
     step[0, 4] = 1e-2
-    slope = (rest(h + step, torch.arange(2)) - rest(h - step, torch.arange(2)))[:, 0].sum().detach() / 2e-2
-    assert float(leaf.grad[0, 4]) == pytest.approx(float(slope), abs=2e-2 * float(leaf.grad.abs().max()))
+    slope = (rest(h + step, torch.arange(2)) - rest(h - step, torch.arange(2)))[
+        :, 0
+    ].sum().detach() / 2e-2
+    assert float(leaf.grad[0, 4]) == pytest.approx(
+        float(slope), abs=2e-2 * float(leaf.grad.abs().max())
+    )
     assert nets.live_hooks(model.net) == 0
 
 

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from inscape.control.low_rank_adapter import LowRankAdapters, attached, gates, low_rank_adapters, merged, writers
+from inscape.control.low_rank_adapter import (
+    LowRankAdapters,
+    attached,
+    gates,
+    low_rank_adapters,
+    merged,
+    writers,
+)
 from inscape.core.edit import ProjectOut, Scope
 from inscape.core.errors import ModelError, SiteError
 from inscape.model.model import Model
@@ -22,7 +29,9 @@ DOWN = {
 }
 
 
-def filled(model: Model, pattern: str, rank: int = 2, seed: int = 0, alpha: float | None = None) -> LowRankAdapters:
+def filled(
+    model: Model, pattern: str, rank: int = 2, seed: int = 0, alpha: float | None = None
+) -> LowRankAdapters:
     """Adapters whose B is no longer zero."""
     drawn = torch.Generator().manual_seed(seed)
     made = low_rank_adapters(model, pattern, rank, alpha, generator=drawn)
@@ -68,10 +77,15 @@ def test_the_formula_on_one_layer():
 def test_blocks_add_up_and_end_when_something_is_raised():
     model = Model(nets.net("llama"))
     plain = model.run(IDS, logits=True).logits
-    one, two = filled(model, DOWN["llama"], seed=1), filled(model, "model.layers.1.mlp.up_proj", seed=2)
+    one, two = (
+        filled(model, DOWN["llama"], seed=1),
+        filled(model, "model.layers.1.mlp.up_proj", seed=2),
+    )
     with attached(model, one), attached(model, two):
         both = model.run(IDS, logits=True).logits
-    assert torch.allclose(both, merged(merged(model, one), two).run(IDS, logits=True).logits, atol=2e-5)
+    assert torch.allclose(
+        both, merged(merged(model, one), two).run(IDS, logits=True).logits, atol=2e-5
+    )
     with pytest.raises(RuntimeError, match="stopped"), attached(model, one):
         raise RuntimeError("stopped")
     assert torch.equal(model.run(IDS, logits=True).logits, plain)
@@ -103,7 +117,9 @@ def test_gates_are_what_is_written_over_b():
         more = model.run(IDS, "mlp_out.2")["mlp_out.2"]
     assert torch.allclose(more - less, found @ adapters.up[last].detach().T, atol=1e-4)
     at = torch.tensor([[4], [2]])
-    assert torch.equal(gates(model, adapters, IDS, at)[last][:, 0], found[torch.arange(2), at[:, 0]])
+    assert torch.equal(
+        gates(model, adapters, IDS, at)[last][:, 0], found[torch.arange(2), at[:, 0]]
+    )
 
 
 @pytest.mark.parametrize("family", list(DOWN))

@@ -44,7 +44,9 @@ def test_in_a_generation_it_is_what_a_tuple_of_positions_is(model):
     found = continuations(model, TEXTS, 5, edits=masked([add], rows))
     plain = continuations(model, TEXTS, 5)
     for text, one, kept, places in zip(TEXTS, found, plain, [(1, 2), (3, 4)], strict=True):
-        alone = continuations(model, [text], 5, edits=[Add(Scope("resid_post.0", places, "prompt"), v)])
+        alone = continuations(
+            model, [text], 5, edits=[Add(Scope("resid_post.0", places, "prompt"), v)]
+        )
         assert one[0].ids.tolist() == alone[0][0].ids.tolist()
         assert one[0].logprobs == pytest.approx(alone[0][0].logprobs, abs=1e-4)
         assert np.abs(one[0].logprobs[0] - kept[0].logprobs[0]) > 1e-3

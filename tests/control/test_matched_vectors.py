@@ -32,7 +32,9 @@ def test_random_ones_keep_norms_and_cosines_between_blocks_and_point_elsewhere()
 
 
 def test_a_row_of_zeros_stays_one():
-    drawn = random_vectors(SteeringVector({1: np.zeros(8), 2: np.ones(8)}), 1, rng=np.random.default_rng(0))[0]
+    drawn = random_vectors(
+        SteeringVector({1: np.zeros(8), 2: np.ones(8)}), 1, rng=np.random.default_rng(0)
+    )[0]
     assert np.allclose(drawn.vectors[1], 0)
     assert np.linalg.norm(drawn.vectors[2]) == pytest.approx(np.sqrt(8), rel=1e-5)
 
@@ -49,7 +51,9 @@ def test_relabelled_ones_are_as_long_and_hold_less_of_the_concept():
     real = stacked(vector)
     assert np.linalg.norm(real[0]) > 2
     for one in drawn:
-        assert np.allclose(np.linalg.norm(stacked(one), axis=1), np.linalg.norm(real, axis=1), rtol=1e-5)
+        assert np.allclose(
+            np.linalg.norm(stacked(one), axis=1), np.linalg.norm(real, axis=1), rtol=1e-5
+        )
         assert np.abs(np.einsum("ld,ld->l", stacked(one), real) / (real**2).sum(1)).max() < 0.7
 
 
@@ -59,5 +63,11 @@ def test_refusals():
     with pytest.raises(ValueError, match="a vector that is not zero"):
         random_vectors(SteeringVector({1: np.zeros(3)}), 1, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="rows of 2 blocks, and the vector has 3"):
-        relabelled_vectors(VECTOR, np.zeros((2, 4, 64)), np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), 1,
-                           rng=np.random.default_rng(0))  # fmt: skip
+        relabelled_vectors(
+            VECTOR,
+            np.zeros((2, 4, 64)),
+            np.array([0, 1, 0, 1]),
+            np.array([0, 0, 1, 1]),
+            1,
+            rng=np.random.default_rng(0),
+        )

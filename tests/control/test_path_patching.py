@@ -47,7 +47,12 @@ class Attention(nn.Module):
 class Block(nn.Module):
     def __init__(self):
         super().__init__()
-        self.n1, self.n2, self.attn, self.mlp = nn.Identity(), nn.Identity(), Attention(), nn.Linear(D, D, bias=False)
+        self.n1, self.n2, self.attn, self.mlp = (
+            nn.Identity(),
+            nn.Identity(),
+            Attention(),
+            nn.Linear(D, D, bias=False),
+        )
 
     def forward(self, hidden_states, **_):
         h = hidden_states + self.attn(self.n1(hidden_states))
@@ -57,7 +62,11 @@ class Block(nn.Module):
 class Body(nn.Module):
     def __init__(self):
         super().__init__()
-        self.embed, self.layers, self.norm = nn.Embedding(V, D), nn.ModuleList([Block(), Block()]), nn.Identity()
+        self.embed, self.layers, self.norm = (
+            nn.Embedding(V, D),
+            nn.ModuleList([Block(), Block()]),
+            nn.Identity(),
+        )
 
     def forward(self, input_ids, use_cache=False):
         h = self.embed(input_ids)
@@ -77,9 +86,15 @@ class Linear(nn.Module):
 
 
 TAPS = {
-    "resid_pre": Tap("", "in"), "attn_in": Tap("n1"), "v": Tap("attn.v"), "z": Tap("attn.o", "in"),
-    "attn_out": Tap("attn.o"), "mlp_in": Tap("n2"), "mlp_out": Tap("mlp"), "resid_post": Tap(""),
-}  # fmt: skip
+    "resid_pre": Tap("", "in"),
+    "attn_in": Tap("n1"),
+    "v": Tap("attn.v"),
+    "z": Tap("attn.o", "in"),
+    "attn_out": Tap("attn.o"),
+    "mlp_in": Tap("n2"),
+    "mlp_out": Tap("mlp"),
+    "resid_post": Tap(""),
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,15 +122,21 @@ def test_direct_and_indirect_paths_are_the_products_of_their_matrices(linear, pa
     read = weight["lm_head.weight"][7] - weight["lm_head.weight"][11]
     v1, o1, m1 = (weight[f"body.layers.1.{x}.weight"] for x in ("attn.v", "attn.o", "mlp"))
     runs = [linear.run(linear.collate(x), "z.0.1") for x in pair]
-    delta = (runs[1]["z.0.1"] - runs[0]["z.0.1"]).double().numpy() @ weight["body.layers.0.attn.o.weight"][:, 3:].T
+    delta = (runs[1]["z.0.1"] - runs[0]["z.0.1"]).double().numpy() @ weight[
+        "body.layers.0.attn.o.weight"
+    ][:, 3:].T
     t = delta.shape[1]
     direct = path_map(linear, *pair, "z.0.1", metric)
     assert np.allclose(direct.values[0, -1] - direct.base, delta[:, -1] @ read, atol=1e-5)
     assert np.abs(delta[:, -1] @ read).max() > 1e-3
-    assert np.array_equal(direct.values[0, :-1], np.tile(direct.base, (t - 1, 1)))  # no direct path from elsewhere
+    assert np.array_equal(
+        direct.values[0, :-1], np.tile(direct.base, (t - 1, 1))
+    )  # no direct path from elsewhere
     through = path_effects(linear, *pair, "z.0.1", metric, to="v.1")
     moved = np.einsum("qk,nkd->nqd", looks(t), delta @ v1.T) @ o1.T
-    expected = (moved + moved @ m1.T)[:, -1] @ read  # what attention 1 adds, and what its MLP makes of that
+    expected = (moved + moved @ m1.T)[
+        :, -1
+    ] @ read  # what attention 1 adds, and what its MLP makes of that
     assert np.allclose(through.values[0] - through.base, expected, atol=1e-5)
     one = path_effects(linear, *pair, "z.0.1", metric, to="v.1.0")
     half = np.einsum("qk,nkd->nqd", looks(t), delta @ v1[:3].T) @ o1[:, :3].T
@@ -139,10 +160,14 @@ def test_direct_effects_of_all_senders_sum_to_the_whole_difference(linear, pair)
     for ends in (pair, pair[::-1]):
         found = path_effects(linear, *ends, everything, metric)
         assert found.effect.sum() == pytest.approx(1, abs=1e-4)
-        assert np.allclose((found.values - found.base).sum(axis=0), found.source - found.base, atol=1e-4)
+        assert np.allclose(
+            (found.values - found.base).sum(axis=0), found.source - found.base, atol=1e-4
+        )
         heads = path_effects(linear, *ends, ["z.1.0", "z.1.1"], metric)
         joint = path_effects(linear, *ends, "z.1", metric)
-        assert np.allclose((heads.values - heads.base).sum(axis=0), joint.values[0] - joint.base, atol=1e-5)
+        assert np.allclose(
+            (heads.values - heads.base).sum(axis=0), joint.values[0] - joint.base, atol=1e-5
+        )
         assert np.ptp(found.effect) > 0.01
 
 
@@ -162,16 +187,26 @@ def frozen(model, sender, receiver, k, position):
     value[0, position] = given[sender][0, position]
     free = {sender, f"attn_out.{sender.split('.')[1]}"} if sender[0] == "z" else {sender}
     edits = [Replace(Scope(sender), value)]
-    edits += [Replace(Scope(str(s)), clean[s]) for s in clean if str(s) not in free and s.point != "z"]
+    edits += [
+        Replace(Scope(str(s)), clean[s]) for s in clean if str(s) not in free and s.point != "z"
+    ]
     if receiver != "logits":
         edits = Replace(Scope(receiver), model.run(base, receiver, edits=edits)[receiver])
     return float(metric(model.run(base, edits=edits, logits=True).logits[:, -1], None)[0])
 
 
 PATHS = [
-    ("z.0.3", "logits"), ("mlp_out.1", "logits"), ("embed", "logits"), ("z.0.3", "q.2.1"), ("z.0.3", "mlp_in.0"),
-    ("attn_out.1", "mlp_in.1"), ("mlp_out.0", "k.1"), ("embed", "v.2.0"), ("z.1.0", "attn_in.2"), ("embed", "resid_pre.2"),
-]  # fmt: skip
+    ("z.0.3", "logits"),
+    ("mlp_out.1", "logits"),
+    ("embed", "logits"),
+    ("z.0.3", "q.2.1"),
+    ("z.0.3", "mlp_in.0"),
+    ("attn_out.1", "mlp_in.1"),
+    ("mlp_out.0", "k.1"),
+    ("embed", "v.2.0"),
+    ("z.1.0", "attn_in.2"),
+    ("embed", "resid_pre.2"),
+]
 
 
 def test_every_path_is_what_passes_with_everything_else_frozen_give(model):
@@ -179,13 +214,18 @@ def test_every_path_is_what_passes_with_everything_else_frozen_give(model):
     for i, (sender, receiver) in enumerate(PATHS):
         found = path_map(model, base, source, sender, metric, to=receiver, budget=30)
         k, p = i % 2, 5 if receiver == "logits" else 1 + i % 4
-        assert found.values[0, p, k] == pytest.approx(frozen(model, sender, receiver, k, p), abs=2e-5), (
+        assert found.values[0, p, k] == pytest.approx(
+            frozen(model, sender, receiver, k, p), abs=2e-5
+        ), (
             sender,
             receiver,
         )
         moved = np.abs(found.values - found.base).max()
         if model.family.name == "neox" and receiver in ("mlp_in.0", "mlp_in.1"):
-            assert moved == 0, (sender, receiver)  # attention and MLP of a parallel block do not read each other
+            assert moved == 0, (
+                sender,
+                receiver,
+            )  # attention and MLP of a parallel block do not read each other
         else:
             assert moved > 5e-5, (sender, receiver)
 
@@ -193,10 +233,14 @@ def test_every_path_is_what_passes_with_everything_else_frozen_give(model):
 def test_with_nothing_between_it_is_activation_patching(model):
     base, source = model.tokenize(BASE), model.tokenize(SOURCE)
     last = path_map(model, base, source, "mlp_out.2", metric)
-    assert np.allclose(last.values, patch_map(model, base, source, "mlp_out.2", metric).values, atol=2e-4)
+    assert np.allclose(
+        last.values, patch_map(model, base, source, "mlp_out.2", metric).values, atol=2e-4
+    )
     assert np.abs(last.values - last.base).max() > 1e-3
     near = path_map(model, base, source, "mlp_out.0", metric, to="resid_post.0")
-    assert np.allclose(near.values, patch_map(model, base, source, "mlp_out.0", metric).values, atol=2e-4)
+    assert np.allclose(
+        near.values, patch_map(model, base, source, "mlp_out.0", metric).values, atol=2e-4
+    )
     between = path_map(model, base, source, "mlp_out.0", metric, to="resid_pre.2")
     assert not np.allclose(near.values, between.values, atol=1e-3)
     top = path_map(model, base, source, "mlp_out.1", metric, to="resid_post.2")
@@ -206,16 +250,22 @@ def test_with_nothing_between_it_is_activation_patching(model):
 def test_positions_of_sender_and_receiver(model):
     base, source = model.tokenize(BASE), model.tokenize(SOURCE)
     whole = path_map(model, base, source, "z.0.1, mlp_out.0", metric, to="q.2, k.1")
-    some = path_map(model, base, source, "z.0.1, mlp_out.0", metric, to="q.2, k.1", positions=[-1, 2], budget=7)
+    some = path_map(
+        model, base, source, "z.0.1, mlp_out.0", metric, to="q.2, k.1", positions=[-1, 2], budget=7
+    )
     assert some.positions == (5, 2)
     assert np.allclose(some.values, whole.values[:, [5, 2]], atol=1e-5)
     late = path_effects(model, base, source, "mlp_out.0", metric, to="q.2", at=[-1])
     assert np.allclose(
         late.values[0],
-        path_effects(model, base, source, "mlp_out.0", metric, to="q.2", positions=[-1], at=[-1]).values[0],
+        path_effects(
+            model, base, source, "mlp_out.0", metric, to="q.2", positions=[-1], at=[-1]
+        ).values[0],
         atol=1e-5,
     )
-    early = path_effects(model, base, source, "mlp_out.0", metric, to="q.2", positions=[0, 1], at=[-1])
+    early = path_effects(
+        model, base, source, "mlp_out.0", metric, to="q.2", positions=[0, 1], at=[-1]
+    )
     assert np.allclose(early.values, early.base, atol=1e-5)
     assert nets.live_hooks(model.net) == 0
 
@@ -233,5 +283,7 @@ def test_refusals(model):
     with pytest.raises(ValueError, match="positions must be within the 6 tokens"):
         path_effects(model, base, source, "embed", metric, positions=[6])
     after = Model(nets.net("opt-post"), nets.tokenizer())
-    with pytest.raises(ModelError, match="a residual stream that is a sum, and this model has none"):
+    with pytest.raises(
+        ModelError, match="a residual stream that is a sum, and this model has none"
+    ):
         path_map(after, base, source, "embed", metric)

@@ -41,7 +41,9 @@ def test_random_sets_have_as_many_tokens_and_leave_out_what_they_must():
         assert not set(chosen(f"neutral.{k}")) & {0, 2, 3, 5, 7, 10}
     many = {tuple(chosen("random.0", seed=s)) for s in range(20)}
     assert len(many) > 5
-    assert {2, 5} & {i for pair in many for i in pair}  # words of feeling may be drawn, unless left out
+    assert {2, 5} & {
+        i for pair in many for i in pair
+    }  # words of feeling may be drawn, unless left out
 
 
 def test_a_text_has_the_same_sets_each_time():

@@ -14,20 +14,28 @@ def classes(n=900, d=5, k=3, seed=0):
     rng = np.random.default_rng(seed)
     z = rng.integers(0, k, n)
     mixes = rng.normal(size=(k, d, d)) + np.arange(1, k + 1)[:, None, None] * np.eye(d)
-    return np.einsum("nd,nde->ne", rng.normal(size=(n, d)), mixes[z]) + rng.normal(size=(k, d))[z], z
+    return np.einsum("nd,nde->ne", rng.normal(size=(n, d)), mixes[z]) + rng.normal(size=(k, d))[
+        z
+    ], z
 
 
 def test_means_and_covariances_coincide_and_the_quadratic_reader_is_blind():
     x, z = classes()
-    reader = QuadraticDiscriminantAnalysis(reg_param=1e-3)  # erasing linearly leaves fewer dimensions
+    reader = QuadraticDiscriminantAnalysis(
+        reg_param=1e-3
+    )  # erasing linearly leaves fewer dimensions
     assert reader.fit(x, z).score(x, z) > 0.8
     linear = LeaceEraser().fit_transform(x, z)
     chance = np.bincount(z).max() / len(z)
-    assert reader.fit(linear, z).score(linear, z) > chance + 0.15  # the linear eraser leaves the spread to be read
+    assert (
+        reader.fit(linear, z).score(linear, z) > chance + 0.15
+    )  # the linear eraser leaves the spread to be read
     erased = QuadraticLeace().fit(x, z).transform(x, z)
     for c in range(3):
         assert np.allclose(erased[z == c].mean(axis=0), erased.mean(axis=0), atol=1e-9)
-        assert np.allclose(np.cov(erased[z == c].T, bias=True), np.cov(erased.T, bias=True), atol=1e-6)
+        assert np.allclose(
+            np.cov(erased[z == c].T, bias=True), np.cov(erased.T, bias=True), atol=1e-6
+        )
     assert reader.fit(erased, z).score(erased, z) < chance + 0.02
 
 
@@ -46,7 +54,9 @@ def test_it_moves_rows_less_than_whitening_every_class():
     erased, other = QuadraticLeace().fit(x, z).transform(x, z), np.empty_like(x)
     for c in range(3):
         rows = x[z == c]
-        root = np.linalg.cholesky(whole) @ np.linalg.inv(np.linalg.cholesky(np.cov(rows.T, bias=True)))
+        root = np.linalg.cholesky(whole) @ np.linalg.inv(
+            np.linalg.cholesky(np.cov(rows.T, bias=True))
+        )
         other[z == c] = x.mean(axis=0) + (rows - rows.mean(axis=0)) @ root.T
     assert ((erased - x) ** 2).sum() < ((other - x) ** 2).sum()
 

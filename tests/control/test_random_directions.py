@@ -42,7 +42,9 @@ def test_half_swapped_labels_cancel_what_the_labels_share():
 
 def test_combined_is_a_weighted_sum_of_rows():
     x = np.arange(6.0).reshape(1, 2, 3)
-    assert np.allclose(combined(x, np.array([[2.0, -1.0]]))[0, 0], np.array([-3, -2, -1]) / np.sqrt(14))
+    assert np.allclose(
+        combined(x, np.array([[2.0, -1.0]]))[0, 0], np.array([-3, -2, -1]) / np.sqrt(14)
+    )
 
 
 def test_refusals():

@@ -15,7 +15,11 @@ def swaps(net, n=200, seed=0):
     new = (old + 1) % net.symbols
     wanted, given = x.clone(), torch.randint(net.symbols, x.shape, generator=g)
     wanted[rows, position] = given[rows, position] = new
-    return Swaps(net.encode(x, length), net.encode(given, length), position, old, new), wanted, length
+    return (
+        Swaps(net.encode(x, length), net.encode(given, length), position, old, new),
+        wanted,
+        length,
+    )
 
 
 def test_an_onion_with_the_right_magnitudes_is_exact():
@@ -52,10 +56,16 @@ def test_subspaces_take_what_is_theirs_and_no_more(bigrams):
 
 def test_at_most_so_many_dimensions():
     swap = SubspaceSwap(4, 64, torch.Generator().manual_seed(0), most=5)
-    given = Swaps(torch.zeros(9, 64), torch.randn(9, 64), *(torch.zeros(9, dtype=torch.long) for _ in range(3)))
+    given = Swaps(
+        torch.zeros(9, 64),
+        torch.randn(9, 64),
+        *(torch.zeros(9, dtype=torch.long) for _ in range(3)),
+    )
     assert int(torch.linalg.matrix_rank(swap(given))) == 5
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="SubspaceSwap: 5 positions need as many dimensions, got width 4"):
+    with pytest.raises(
+        ValueError, match="SubspaceSwap: 5 positions need as many dimensions, got width 4"
+    ):
         SubspaceSwap(5, 4, torch.Generator())

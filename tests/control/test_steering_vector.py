@@ -54,7 +54,11 @@ def test_a_file_of_another_tool_is_read(tmp_path):
     writer.close()
     found = SteeringVector.load(tmp_path / "other.gguf")
     assert found.vectors[7].tolist() == [0, 1, 2, 3]
-    assert (found.model_hint, found.card, found.width) == ("mistral", {"description": "happy minus sad"}, 4)
+    assert (found.model_hint, found.card, found.width) == (
+        "mistral",
+        {"description": "happy minus sad"},
+        4,
+    )
 
 
 def test_edits_add_after_the_block_and_strength_scales():
@@ -63,7 +67,9 @@ def test_edits_add_after_the_block_and_strength_scales():
     plain = model.run(ids, "resid_post.1")["resid_post.1"]
     for strength in (0.0, -2.0):
         found = model.run(ids, "resid_post.1", edits=made.edits(strength))["resid_post.1"]
-        assert torch.allclose(found, plain + strength * torch.from_numpy(made.vectors[1]), atol=1e-5)
+        assert torch.allclose(
+            found, plain + strength * torch.from_numpy(made.vectors[1]), atol=1e-5
+        )
 
 
 def test_refusals(tmp_path):
@@ -82,7 +88,10 @@ def test_refusals(tmp_path):
     (tmp_path / "v.npz").touch()
     with pytest.raises(DataError, match=r"v.npz: steering vectors are .gguf"):
         SteeringVector.load(tmp_path / "v.npz")
-    for name, what in (("bad.gguf", "is not a GGUF file"), ("bad.safetensors", "is not a safetensors file")):
+    for name, what in (
+        ("bad.gguf", "is not a GGUF file"),
+        ("bad.safetensors", "is not a safetensors file"),
+    ):
         (tmp_path / name).write_bytes(b"not at all, and long enough to be looked at")
         with pytest.raises(DataError, match=what):
             SteeringVector.load(tmp_path / name)
@@ -96,4 +105,7 @@ def test_refusals(tmp_path):
     writer.close()
     with pytest.raises(DataError, match="holds a llama file, not a control vector"):
         SteeringVector.load(tmp_path / "model.gguf")
-    assert load_file(vector(first=0).save(tmp_path / "v.safetensors")).keys() == {"direction.0", "direction.2"}
+    assert load_file(vector(first=0).save(tmp_path / "v.safetensors")).keys() == {
+        "direction.0",
+        "direction.2",
+    }

@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from inscape.control.submodule_training import Regression, contrastive_targets, regression, train_submodule
+from inscape.control.submodule_training import (
+    Regression,
+    contrastive_targets,
+    regression,
+    train_submodule,
+)
 from inscape.core.batch import Tokens
 from inscape.core.edit import Add, Scope
 from inscape.core.errors import ModelError
@@ -24,7 +29,11 @@ LAYER = 1
 def tokens(lengths=(5, 5, 5, 3, 3, 7, 7, 5), seed=0):
     rng = np.random.default_rng(seed)
     return [
-        Tokens(rng.integers(3, nets.VOCABULARY, n), np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=bool))
+        Tokens(
+            rng.integers(3, nets.VOCABULARY, n),
+            np.zeros((n, 2), dtype=np.int64),
+            np.zeros(n, dtype=bool),
+        )
         for n in lengths
     ]
 
@@ -60,7 +69,9 @@ def test_the_model_keeps_what_the_regression_promised(family, part):
     data = regression(model, rows, LAYER, part, batch=3)
     assert torch.allclose(data.residual, before, atol=1e-5)
     targets = steered(data)
-    found = train_submodule(data, targets, steps=60, rate=3e-3, batch=4, rng=np.random.default_rng(0))
+    found = train_submodule(
+        data, targets, steps=60, rate=3e-3, batch=4, rng=np.random.default_rng(0)
+    )
     after = last(found.put_into(model), rows)
     assert torch.allclose(after, found.promised, atol=2e-5)
     assert (after - before).abs().max() > 0.05  # something was learnt
@@ -84,7 +95,9 @@ def test_enough_weights_meet_every_target_and_equal_the_edit():
     model, rows = Model(nets.net("llama")), tokens((5,) * 6)
     data = regression(model, rows, LAYER)
     v = torch.from_numpy(np.random.default_rng(1).normal(size=nets.D)).float()
-    found = train_submodule(data, data.residual + v, steps=900, rate=1e-2, batch=6, rng=np.random.default_rng(0))
+    found = train_submodule(
+        data, data.residual + v, steps=900, rate=1e-2, batch=6, rng=np.random.default_rng(0)
+    )
     assert found.left < 1e-5 < found.losses[0]
     edit = Add(Scope(f"resid_post.{LAYER}", "last"), v)
     plain, asked = (model.run(rows, logits=True, edits=e).logits[:, -1] for e in (None, edit))
@@ -109,13 +122,17 @@ def test_it_is_training_in_the_whole_model_without_running_it():
     model, rows, steps = Model(nets.net("llama")), tokens((5,) * 8), 6
     data = regression(model, rows, LAYER)
     targets = steered(data)
-    found = train_submodule(data, targets, steps=steps, rate=1e-2, batch=8, rng=np.random.default_rng(0))
+    found = train_submodule(
+        data, targets, steps=steps, rate=1e-2, batch=8, rng=np.random.default_rng(0)
+    )
     net, ids = copy.deepcopy(model.net), torch.from_numpy(np.stack([t.ids for t in rows]))
     learnt = dict(net.model.layers[LAYER].mlp.named_parameters(prefix=f"model.layers.{LAYER}.mlp"))
     optimiser, losses = torch.optim.Adam(learnt.values(), lr=1e-2), []
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = 1e-2 * (1 if step == 0 else (steps - step) / (steps - 1))
-        h = net.model(input_ids=ids, output_hidden_states=True, use_cache=False).hidden_states[LAYER + 1]
+        h = net.model(input_ids=ids, output_hidden_states=True, use_cache=False).hidden_states[
+            LAYER + 1
+        ]
         loss = (h[:, -1] - targets).square().mean()
         losses.append(loss.item())
         optimiser.zero_grad()
@@ -131,8 +148,15 @@ def test_it_is_training_in_the_whole_model_without_running_it():
 @given(st.integers(1, 6), st.floats(-3, 3), st.integers(0, 99))
 def test_targets_of_opposite_labels_mirror_each_other(n, strength, seed):
     rng = np.random.default_rng(seed)
-    h, v, abstain = torch.from_numpy(rng.normal(size=(n, 4))), rng.normal(size=4), rng.random(n) < 0.5
-    one, other = contrastive_targets(h, abstain, v, strength), contrastive_targets(h, ~abstain, v, strength)
+    h, v, abstain = (
+        torch.from_numpy(rng.normal(size=(n, 4))),
+        rng.normal(size=4),
+        rng.random(n) < 0.5,
+    )
+    one, other = (
+        contrastive_targets(h, abstain, v, strength),
+        contrastive_targets(h, ~abstain, v, strength),
+    )
     assert torch.allclose(one + other, 2 * h)
     assert torch.allclose(one, contrastive_targets(h, ~abstain, -v, strength))
 
@@ -140,17 +164,24 @@ def test_targets_of_opposite_labels_mirror_each_other(n, strength, seed):
 def test_a_copy_is_saved_and_opened_like_any_checkpoint(tmp_path):
     model, rows = Model(nets.net("llama")), tokens((5, 5))
     data = regression(model, rows, LAYER)
-    made = train_submodule(data, steered(data), steps=20, rng=np.random.default_rng(0)).put_into(model)
+    made = train_submodule(data, steered(data), steps=20, rng=np.random.default_rng(0)).put_into(
+        model
+    )
     made.net.save_pretrained(tmp_path)
     again = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     ids = torch.from_numpy(np.stack([t.ids for t in rows]))
     with torch.no_grad():
-        assert torch.allclose(again(input_ids=ids).logits, made.run(rows, logits=True).logits, atol=1e-5)
+        assert torch.allclose(
+            again(input_ids=ids).logits, made.run(rows, logits=True).logits, atol=1e-5
+        )
 
 
 def test_the_same_generator_gives_the_same_weights():
     data = regression(Model(nets.net("llama")), tokens(), LAYER)
-    one, two = (train_submodule(data, steered(data), steps=5, rng=np.random.default_rng(7)).weights for _ in range(2))
+    one, two = (
+        train_submodule(data, steered(data), steps=5, rng=np.random.default_rng(7)).weights
+        for _ in range(2)
+    )
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
@@ -167,7 +198,9 @@ def test_refusals():
     with pytest.raises(ValueError, match="no inputs; give at least one text"):
         regression(model, [], 0)
     data = regression(model, rows, 0)
-    with pytest.raises(ValueError, match=r"targets must be \(2, 32\) like the residual, got \(1, 32\)"):
+    with pytest.raises(
+        ValueError, match=r"targets must be \(2, 32\) like the residual, got \(1, 32\)"
+    ):
         train_submodule(data, data.residual[:1], rng=np.random.default_rng(0))
     with pytest.raises(ModelError, match="the loss of step 0 is nan; lower rate"):
         train_submodule(data, data.residual * float("nan"), steps=1, rng=np.random.default_rng(0))

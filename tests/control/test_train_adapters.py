@@ -28,7 +28,9 @@ def losses_of(model: Model) -> float:
         tokens = model.tokenize([prompt + answer])
         logits = model.run(tokens, logits=True).logits[0]
         n = len(model.tokenize([prompt])[0])
-        found.append(functional.cross_entropy(logits[n - 1 : -1], torch.from_numpy(tokens[0].ids[n:])))
+        found.append(
+            functional.cross_entropy(logits[n - 1 : -1], torch.from_numpy(tokens[0].ids[n:]))
+        )
     return float(torch.stack(found).mean())
 
 
@@ -36,15 +38,25 @@ def adapters_for(model: Model, pattern: str = "model.layers.[12].mlp.down_proj")
     return low_rank_adapters(model, pattern, 2, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize(("family", "pattern"), [("llama", "model.layers.*.mlp.down_proj"), ("gpt2", "*.mlp.c_proj")])
+@pytest.mark.parametrize(
+    ("family", "pattern"), [("llama", "model.layers.*.mlp.down_proj"), ("gpt2", "*.mlp.c_proj")]
+)
 def test_answers_are_learned_and_the_network_is_not_touched(family, pattern):
     model = opened(family)
-    before, plain, wanted = model.weights_hash, losses_of(model), [p.requires_grad for p in model.net.parameters()]
+    before, plain, wanted = (
+        model.weights_hash,
+        losses_of(model),
+        [p.requires_grad for p in model.net.parameters()],
+    )
     adapters, seen = adapters_for(model, pattern), []
     batches = lessons(model, PROMPTS, ANSWERS, 60, 3, rng=np.random.default_rng(0))
     with one_torch_thread():
         losses = train_adapters(
-            model, adapters, batches, rate=3e-2, progress=lambda step, loss: seen.append((step, loss))
+            model,
+            adapters,
+            batches,
+            rate=3e-2,
+            progress=lambda step, loss: seen.append((step, loss)),
         )
     assert losses[0] == pytest.approx(plain, rel=0.2)
     assert losses[-1] < 0.6 * losses[0]
@@ -65,7 +77,8 @@ def test_the_first_loss_is_that_of_a_plain_pass():
     found = train_adapters(model, adapters_for(model), [Lesson(ids, marked)], rate=1e-9)[0]
     logits = model.run({"input_ids": ids}, logits=True).logits
     wanted = functional.cross_entropy(
-        torch.stack([logits[0, 1], logits[0, 2], logits[1, 0], logits[1, 1]]), torch.tensor([17, 3, 8, 80])
+        torch.stack([logits[0, 1], logits[0, 2], logits[1, 0], logits[1, 1]]),
+        torch.tensor([17, 3, 8, 80]),
     )
     assert found == pytest.approx(float(wanted), rel=1e-5)
 
@@ -76,7 +89,11 @@ def test_same_lessons_same_adapters_and_epochs_are_whole():
     for _ in range(2):
         adapters = adapters_for(model)
         with one_torch_thread():
-            train_adapters(model, adapters, lessons(model, PROMPTS, ANSWERS, 3, 2, rng=np.random.default_rng(1)))
+            train_adapters(
+                model,
+                adapters,
+                lessons(model, PROMPTS, ANSWERS, 3, 2, rng=np.random.default_rng(1)),
+            )
         found.append(adapters)
     for name in found[0].names:
         assert torch.equal(found[0].up[name], found[1].up[name])

@@ -38,10 +38,18 @@ def test_evidence_says_what_chance_gives():
     null = Null.of("shuffled labels", [0.0, 0.1, -0.1, 0.05])
     assert null.draws == 4
     assert null.low < null.mean < null.high
-    e = Evidence("R² of latitude", 0.41, (0.30, 0.49), null, p=0.01, n=10, where={"site": "resid_post.3"})
-    assert str(e) == "R² of latitude 0.41 [0.30, 0.49], null 0.01 (shuffled labels, 4 draws), p = 0.01"
+    e = Evidence(
+        "R² of latitude", 0.41, (0.30, 0.49), null, p=0.01, n=10, where={"site": "resid_post.3"}
+    )
+    assert (
+        str(e) == "R² of latitude 0.41 [0.30, 0.49], null 0.01 (shuffled labels, 4 draws), p = 0.01"
+    )
     frame = table([e, Evidence("bare", 1.0)])
-    assert frame.loc[0, ["site", "low", "null"]].tolist() == ["resid_post.3", 0.30, "shuffled labels"]
+    assert frame.loc[0, ["site", "low", "null"]].tolist() == [
+        "resid_post.3",
+        0.30,
+        "shuffled labels",
+    ]
     assert math.isnan(frame.loc[1, "low"])
     above = e.above_chance()
     assert above.value == pytest.approx(0.41 - null.mean)
@@ -68,7 +76,9 @@ def test_tokens_keep_offsets_and_what_is_special():
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6))
 def test_collation_pads_on_the_right(lengths):
-    items = [Tokens(np.arange(5, 5 + n), np.zeros((n, 2), np.int64), np.zeros(n, bool)) for n in lengths]
+    items = [
+        Tokens(np.arange(5, 5 + n), np.zeros((n, 2), np.int64), np.zeros(n, bool)) for n in lengths
+    ]
     batch = collate(items, 0, {"even": [i.ids % 2 == 0 for i in items]})
     assert batch.inputs["input_ids"].shape == (len(lengths), max(lengths))
     for row, n in enumerate(lengths):
@@ -91,7 +101,9 @@ def test_nothing_is_said_to_be_less_than_nothing():
 
 
 def test_a_coordinate_cannot_hide_the_number():
-    with pytest.raises(ValueError, match="where has direction, value, which a row needs for the number itself"):
+    with pytest.raises(
+        ValueError, match="where has direction, value, which a row needs for the number itself"
+    ):
         Evidence("R²", 0.4, where={"direction": "north", "value": 3, "site": "embed"})
     row = Evidence("R²", 0.4, where={"site": "embed"}).row()
     assert set(row) - {"site"} == evidence._COLUMNS

@@ -14,7 +14,9 @@ FIELDS = ("mean", "scatter", "cubic", "quartic")
 
 def rows(n: int = 200, d: int = 5, offset: float = 30.0, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return rng.gamma(1.0, size=(n, d)) @ rng.normal(size=(d, d)) + offset  # skewed: the cubic is not zero
+    return (
+        rng.gamma(1.0, size=(n, d)) @ rng.normal(size=(d, d)) + offset
+    )  # skewed: the cubic is not zero
 
 
 def same(a: Centred, b: Centred, tolerance: float) -> None:
@@ -35,13 +37,18 @@ def test_they_are_what_the_rows_say():
     assert m.trace == pytest.approx(norms.sum())
 
 
-@given(cuts=st.lists(st.integers(1, 199), max_size=6, unique=True), offset=st.sampled_from([0.0, 30.0, -1e4]))
+@given(
+    cuts=st.lists(st.integers(1, 199), max_size=6, unique=True),
+    offset=st.sampled_from([0.0, 30.0, -1e4]),
+)
 @settings(max_examples=40, deadline=None)
 def test_parts_make_the_whole_in_any_order(cuts, offset):
     x = rows(offset=offset)
     parts = [Centred.of(part) for part in np.split(x, sorted(cuts))]
     whole = Centred.of(x)
-    tolerance = 1e-12 if abs(offset) < 100 else 1e-9  # rows of 1e4 ± 1 hold twelve digits of their deviation themselves
+    tolerance = (
+        1e-12 if abs(offset) < 100 else 1e-9
+    )  # rows of 1e4 ± 1 hold twelve digits of their deviation themselves
     same(sum(parts[1:], parts[0]), whole, tolerance)
     same(sum(parts[-2::-1], parts[-1]), whole, tolerance)
 

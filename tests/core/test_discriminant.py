@@ -38,7 +38,9 @@ def test_automatic_shrinkage_is_ledoit_and_wolfs():
     covariance = within.T @ within / len(x)
     quartic = float(((within**2).sum(axis=1) ** 2).sum())
     want = ledoit_wolf_shrinkage(within, assume_centered=True)
-    assert ledoit_wolf(covariance, float(np.trace(covariance)) / 30, 40, quartic) == pytest.approx(want)
+    assert ledoit_wolf(covariance, float(np.trace(covariance)) / 30, 40, quartic) == pytest.approx(
+        want
+    )
     assert discriminants(moments(x, y)).shrinkage == pytest.approx(want)
     assert want > 0.01
 
@@ -59,7 +61,9 @@ def test_a_turn_and_a_shift_of_the_space_change_no_score(seed):
     turn, shift = np.linalg.qr(rng.normal(size=(6, 6)))[0], 50 * rng.normal(size=6)
     plain, moved = discriminants(moments(x, y)), discriminants(moments(x @ turn + shift, y))
     assert np.allclose(
-        x @ plain.coef.T + plain.intercept, (x @ turn + shift) @ moved.coef.T + moved.intercept, atol=1e-6
+        x @ plain.coef.T + plain.intercept,
+        (x @ turn + shift) @ moved.coef.T + moved.intercept,
+        atol=1e-6,
     )
 
 

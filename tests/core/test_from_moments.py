@@ -20,7 +20,9 @@ def data(n: int = 150, d: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarra
 
 def merged(x: np.ndarray, y: np.ndarray) -> tuple[Centred, Joint]:
     cut = len(x) // 3
-    return Centred.of(x[:cut]) + Centred.of(x[cut:]), Joint.of(x[:cut], y[:cut]) + Joint.of(x[cut:], y[cut:])
+    return Centred.of(x[:cut]) + Centred.of(x[cut:]), Joint.of(x[:cut], y[:cut]) + Joint.of(
+        x[cut:], y[cut:]
+    )
 
 
 @pytest.mark.parametrize("scale", [True, False])
@@ -32,7 +34,9 @@ def test_ridge_is_the_probe_of_every_penalty(scale, d):
     for i, alpha in enumerate(alphas):
         probe = RidgeProbe((alpha,), scale=scale).fit(x, y)
         assert path.alphas[i] == pytest.approx(probe.alpha_[0])
-        np.testing.assert_allclose(path.coef[i], probe.coef_, rtol=1e-8, atol=1e-8 * np.abs(probe.coef_).max())
+        np.testing.assert_allclose(
+            path.coef[i], probe.coef_, rtol=1e-8, atol=1e-8 * np.abs(probe.coef_).max()
+        )
         np.testing.assert_allclose(path.intercept[i], probe.intercept_, rtol=1e-8)
     assert np.abs(path.coef[0] - path.coef[2]).max() > 1e-2
 
@@ -57,7 +61,8 @@ def test_mass_mean_is_the_probe(options):
     probe = MassMeanProbe(**options).fit(x, z)
     halves = [(x[:25], z[:25]), (x[25:], z[25:])]
     classes = [
-        Centred.of(halves[0][0][halves[0][1] == c]) + Centred.of(halves[1][0][halves[1][1] == c]) for c in (0, 1)
+        Centred.of(halves[0][0][halves[0][1] == c]) + Centred.of(halves[1][0][halves[1][1] == c])
+        for c in (0, 1)
     ]
     found = mass_mean_from_moments(*classes, **options)
     np.testing.assert_allclose(found.coef, probe.coef_[0], rtol=1e-8)

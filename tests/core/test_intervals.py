@@ -14,9 +14,13 @@ def test_ratio_draws_equal_a_loop_over_drawn_groups():
     codes = rng.integers(0, 8, 60)
     loss, base = rng.random((60, 2)), rng.random((60, 2)) + 1
     counts = intervals.group_counts(8, 20, rng=rng)
-    fast = intervals.bootstrap_ratio(intervals.sum_by_group(loss, codes), intervals.sum_by_group(base, codes), counts)
+    fast = intervals.bootstrap_ratio(
+        intervals.sum_by_group(loss, codes), intervals.sum_by_group(base, codes), counts
+    )
     for draw, count in zip(fast, counts, strict=True):
-        rows = np.concatenate([np.flatnonzero(codes == g) for g in range(8) for _ in range(count[g])])
+        rows = np.concatenate(
+            [np.flatnonzero(codes == g) for g in range(8) for _ in range(count[g])]
+        )
         assert np.allclose(draw, 1 - loss[rows].sum(0) / base[rows].sum(0))
 
 
@@ -27,7 +31,9 @@ def test_auc_draws_equal_scikit_learn_on_drawn_rows_with_ties():
     counts = intervals.group_counts(10, 15, rng=rng)
     fast = intervals.bootstrap_auc(scores, positive, np.zeros(80, dtype=int), codes, counts)
     for draw, count in zip(fast, counts, strict=True):
-        rows = np.concatenate([np.flatnonzero(codes == g) for g in range(10) for _ in range(count[g])])
+        rows = np.concatenate(
+            [np.flatnonzero(codes == g) for g in range(10) for _ in range(count[g])]
+        )
         assert np.isclose(draw, roc_auc_score(positive[rows], scores[rows]))
 
 

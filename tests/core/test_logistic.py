@@ -41,7 +41,9 @@ def test_masked_rows_do_not_train():
     mask[:20, 1] = 0
     labels = logistic.one_hot(np.stack([y, y], axis=1), 2)
     found = logistic.fit(basis.z, basis.w, labels, np.ones(2), mask=mask, tol=1e-8)
-    assert np.allclose((basis.v @ found.beta[1:, 1]).T, sklearn_fit(x[20:], y[20:], 1.0).coef_, atol=1e-5)
+    assert np.allclose(
+        (basis.v @ found.beta[1:, 1]).T, sklearn_fit(x[20:], y[20:], 1.0).coef_, atol=1e-5
+    )
     assert not np.allclose(found.beta[:, 0], found.beta[:, 1], atol=1e-2)
 
 
@@ -50,16 +52,32 @@ def test_a_column_stops_at_the_tolerance_whatever_else_is_fitted():
     hard = np.stack([y, np.random.default_rng(2).permutation(y), (x[:, 0] > 0).astype(int)], axis=1)
     basis, penalties = ridge.Rows(x).basis(), np.array([100.0, 10.0, 1e-3])
     mask = np.arange(90)[:, None] % 3 != np.arange(3)
-    together = logistic.fit(basis.z, basis.w, logistic.one_hot(hard, 2), penalties, mask=mask, tol=1e-2)
+    together = logistic.fit(
+        basis.z, basis.w, logistic.one_hot(hard, 2), penalties, mask=mask, tol=1e-2
+    )
     for i in range(3):
         alone = logistic.fit(
-            basis.z, basis.w, logistic.one_hot(hard[:, [i]], 2), penalties[[i]], mask=mask[:, [i]], tol=1e-2
+            basis.z,
+            basis.w,
+            logistic.one_hot(hard[:, [i]], 2),
+            penalties[[i]],
+            mask=mask[:, [i]],
+            tol=1e-2,
         )
         assert np.allclose(alone.beta[:, 0], together.beta[:, i], rtol=1e-9, atol=1e-12)
         assert alone.gradient[0] == pytest.approx(together.gradient[i], rel=1e-6)
-    assert together.iterations > 2 * logistic.fit(
-        basis.z, basis.w, logistic.one_hot(hard[:, [0]], 2), penalties[[0]], mask=mask[:, [0]], tol=1e-2
-    ).iterations  # fmt: skip
+    assert (
+        together.iterations
+        > 2
+        * logistic.fit(
+            basis.z,
+            basis.w,
+            logistic.one_hot(hard[:, [0]], 2),
+            penalties[[0]],
+            mask=mask[:, [0]],
+            tol=1e-2,
+        ).iterations
+    )
 
 
 def test_a_basis_of_all_rows_gives_the_optimum_of_the_rows_that_train():
@@ -68,21 +86,34 @@ def test_a_basis_of_all_rows_gives_the_optimum_of_the_rows_that_train():
     train = np.arange(80) % 4 != 0
     basis = ridge.Rows(x).basis()
     fitted = logistic.fit(
-        basis.z, basis.w, logistic.one_hot(y[:, None], 2), np.array([2.0]), mask=train[:, None], tol=1e-8
+        basis.z,
+        basis.w,
+        logistic.one_hot(y[:, None], 2),
+        np.array([2.0]),
+        mask=train[:, None],
+        tol=1e-8,
     )
     theirs = sklearn_fit(x[train], y[train], 0.5)
-    assert np.allclose(fitted.logits(basis.project(x[~train]))[:, 0, 0], theirs.decision_function(x[~train]), atol=1e-5)
+    assert np.allclose(
+        fitted.logits(basis.project(x[~train]))[:, 0, 0],
+        theirs.decision_function(x[~train]),
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("k", [2, 3])
 def test_penalties_and_inner_folds_may_differ_by_column(k):
     x, y = world(60, 6, k)
     basis, labels = ridge.Rows(x).basis(), logistic.one_hot(np.stack([y, y], axis=1), k)
-    parts = np.stack([np.arange(60) % 3, np.where(np.arange(60) < 20, -1, np.arange(60) % 4)], axis=1)
+    parts = np.stack(
+        [np.arange(60) % 3, np.where(np.arange(60) < 20, -1, np.arange(60) % 4)], axis=1
+    )
     grid = np.array([[30.0, 20.0], [3.0, 2.0]])
     both, _ = logistic.choose(basis.z, basis.w, labels, grid, parts, tol=1e-8, max_iter=2000)
     for i in range(2):
-        alone, _ = logistic.choose(basis.z, basis.w, labels[:, [i]], grid[:, i], parts[:, i], tol=1e-8, max_iter=2000)
+        alone, _ = logistic.choose(
+            basis.z, basis.w, labels[:, [i]], grid[:, i], parts[:, i], tol=1e-8, max_iter=2000
+        )
         assert np.allclose(alone[:, 0], both[:, i], rtol=1e-6)
     kept = parts[:, 1] >= 0
     rows = ridge.Rows(x[kept]).basis()
@@ -116,7 +147,9 @@ def test_held_out_losses_equal_refitting(k):
         for held in inner:
             kept = np.setdiff1d(np.arange(90), held)
             model = sklearn_fit(x[kept], y[kept], 1 / penalty)
-            slow += log_loss(y[held], model.predict_proba(x[held]), normalize=False, labels=range(k))
+            slow += log_loss(
+                y[held], model.predict_proba(x[held]), normalize=False, labels=range(k)
+            )
         assert losses[i, 0] == pytest.approx(slow, rel=1e-5)
     assert starts.shape == (3, 7, 1, max(1, k if k > 2 else 1))
 
@@ -136,7 +169,9 @@ def test_a_column_past_its_minimum_leaves_the_path_and_the_others_go_on():
 def test_one_class_only_ends_with_certainty_rather_than_an_error():
     x, _ = world(30, 4, 2)
     basis = ridge.Rows(x).basis()
-    found = logistic.fit(basis.z, basis.w, logistic.one_hot(np.ones((30, 1), dtype=int), 2), np.ones(1), tol=1e-4)
+    found = logistic.fit(
+        basis.z, basis.w, logistic.one_hot(np.ones((30, 1), dtype=int), 2), np.ones(1), tol=1e-4
+    )
     assert (found.logits(basis.z) > 5).all()
 
 

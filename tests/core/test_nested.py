@@ -23,17 +23,26 @@ def world(p=2, n=120, m=8, seed=0):
 def test_every_size_of_every_problem_reaches_scikit_learns_optimum(balanced):
     x, y = world()
     y[:, :60] = np.minimum(y[:, :60], y[:, 60:])  # fewer ones than zeros
-    weight = np.where(y == 1, 0.5 / y.mean(axis=1, keepdims=True), 0.5 / (1 - y.mean(axis=1, keepdims=True)))
-    found = nested.fit(x, y, SIZES, np.array([1.0, 20.0]), weight=weight if balanced else None, tol=1e-9)
+    weight = np.where(
+        y == 1, 0.5 / y.mean(axis=1, keepdims=True), 0.5 / (1 - y.mean(axis=1, keepdims=True))
+    )
+    found = nested.fit(
+        x, y, SIZES, np.array([1.0, 20.0]), weight=weight if balanced else None, tol=1e-9
+    )
     assert found.gradient.max() <= 1e-9
     for p, penalty in enumerate((1.0, 20.0)):
         for s, k in enumerate(SIZES):
             theirs = LogisticRegression(
-                C=1 / penalty, tol=1e-12, max_iter=10_000, class_weight="balanced" if balanced else None
+                C=1 / penalty,
+                tol=1e-12,
+                max_iter=10_000,
+                class_weight="balanced" if balanced else None,
             ).fit(x[p, :, :k], y[p])
             assert np.allclose(found.coef[p, s, :k], theirs.coef_[0], atol=1e-5)
             assert not found.coef[p, s, k:].any()
-            assert np.allclose(found.logits(x)[p, :, s], theirs.decision_function(x[p, :, :k]), atol=1e-4)
+            assert np.allclose(
+                found.logits(x)[p, :, s], theirs.decision_function(x[p, :, :k]), atol=1e-4
+            )
 
 
 def test_a_row_of_no_weight_does_not_train():

@@ -30,7 +30,11 @@ def test_unequal_groups_lose_no_label_and_stay_clustered():
     rows = permutations(len(groups), 50, rng=np.random.default_rng(2))
 
     def between(y):
-        return sum((y[groups == g].mean() - y.mean()) ** 2 * (groups == g).sum() for g in range(40)) / y.var() / len(y)
+        return (
+            sum((y[groups == g].mean() - y.mean()) ** 2 * (groups == g).sum() for g in range(40))
+            / y.var()
+            / len(y)
+        )
 
     assert np.mean([between(labels[p]) for p in perms]) > 0.6
     assert np.mean([between(labels[p]) for p in rows]) < 0.4
@@ -59,7 +63,9 @@ def test_searching_sites_is_paid_for_by_the_maximum():
     scores = rng.normal(size=(300, 20, 100))  # worlds, sites, (observed, then shuffles)
     best = scores[:, :, 0].max(axis=1)
     naive = p_value(scores[:, :, 0], scores[:, :, 1:]).min(axis=1)
-    honest = np.array([p_value(float(b), max_null(s[:, 1:])) for b, s in zip(best, scores, strict=True)])
+    honest = np.array(
+        [p_value(float(b), max_null(s[:, 1:])) for b, s in zip(best, scores, strict=True)]
+    )
     assert (naive <= 0.05).mean() > 0.4
     assert (honest <= 0.05).mean() < 0.1
     assert stats.kstest(honest, "uniform").pvalue > 0.01
@@ -81,4 +87,6 @@ def test_a_table_sorted_alike_within_groups_keeps_no_signal():
     r = np.abs([np.corrcoef(y, y[o])[0, 1] for o in order])
     assert np.median(r) < 0.15
     in_order = np.stack([np.concatenate([np.flatnonzero(groups == g) for g in range(12)])])
-    assert np.corrcoef(y[in_order[0]].reshape(12, 20).mean(axis=0), np.arange(20))[0, 1] > 0.99  # the trap is there
+    assert (
+        np.corrcoef(y[in_order[0]].reshape(12, 20).mean(axis=0), np.arange(20))[0, 1] > 0.99
+    )  # the trap is there

@@ -37,14 +37,20 @@ def test_leave_group_out_equals_refitting(n, d, k):
     x, y = world(n, d)
     groups = np.random.default_rng(2).permutation(n) % k
     found = ridge.fit(
-        ridge.Rows(x).basis(), y, ALPHAS, inner=[np.flatnonzero(groups == g) for g in range(k)], scale=False
+        ridge.Rows(x).basis(),
+        y,
+        ALPHAS,
+        inner=[np.flatnonzero(groups == g) for g in range(k)],
+        scale=False,
     )
     slow, base = np.zeros_like(found.errors), np.zeros(y.shape[1])
     for g in range(k):
         held = groups == g
         base += ((y[held] - y[~held].mean(axis=0)) ** 2).sum(axis=0)
         for i, alpha in enumerate(ALPHAS):
-            slow[i] += ((y[held] - Ridge(alpha=alpha).fit(x[~held], y[~held]).predict(x[held])) ** 2).sum(axis=0)
+            slow[i] += (
+                (y[held] - Ridge(alpha=alpha).fit(x[~held], y[~held]).predict(x[held])) ** 2
+            ).sum(axis=0)
     assert np.allclose(found.errors, slow, rtol=1e-7)
     assert np.array_equal(found.index, slow.argmin(axis=0))
     assert np.allclose(found.inner, 1 - slow.min(axis=0) / base)
@@ -60,7 +66,9 @@ def test_a_fold_from_the_shared_gram_equals_its_own(d):
     assert np.allclose(basis.mean, alone.mean)
     assert np.isclose(basis.rms, np.sqrt(x[train].var(axis=0).mean()), rtol=1e-5)
     ours, theirs = ridge.fit(basis, y[train], [1.0]), ridge.fit(alone, y[train], [1.0])
-    assert np.allclose(ours.predict(rows.project(basis, test)), theirs.predict(alone.project(x[test])), atol=1e-4)
+    assert np.allclose(
+        ours.predict(rows.project(basis, test)), theirs.predict(alone.project(x[test])), atol=1e-4
+    )
 
 
 def test_a_large_offset_loses_no_digits():
@@ -71,7 +79,9 @@ def test_a_large_offset_loses_no_digits():
     train = np.arange(80)
     ours = ridge.fit(rows.basis(train), y, ALPHAS, scale=False)
     assert np.array_equal(ours.alpha, theirs.alpha_)
-    assert np.allclose(ours.predict(rows.project(rows.basis(train), train)), theirs.predict(x - 1e5), atol=1e-6)
+    assert np.allclose(
+        ours.predict(rows.project(rows.basis(train), train)), theirs.predict(x - 1e5), atol=1e-6
+    )
 
 
 @settings(max_examples=15, deadline=None)
@@ -87,7 +97,9 @@ def test_scaled_penalties_do_not_see_the_unit(exponent, seed):
 def test_columns_do_not_see_each_other_unless_they_share_a_penalty():
     x, y = world(50, 10)
     basis = ridge.Rows(x).basis()
-    assert np.allclose(ridge.fit(basis, y, ALPHAS).coef[:, 1], ridge.fit(basis, y[:, 1:2], ALPHAS).coef[:, 0])
+    assert np.allclose(
+        ridge.fit(basis, y, ALPHAS).coef[:, 1], ridge.fit(basis, y[:, 1:2], ALPHAS).coef[:, 0]
+    )
     assert len(set(ridge.fit(basis, y, ALPHAS, shared=True).alpha)) == 1
 
 

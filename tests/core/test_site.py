@@ -75,7 +75,10 @@ def test_a_selection_is_in_order_and_without_repeats():
             "resid_pots.3",
             "no site matches 'resid_pots.3'. Did you mean 'resid_post'.*This model has embed, resid_pre.0…11",
         ),
-        ("resid_post.12", r"no site matches 'resid_post.12'. This model has resid_post in layers 0 to 11\.$"),
+        (
+            "resid_post.12",
+            r"no site matches 'resid_post.12'. This model has resid_post in layers 0 to 11\.$",
+        ),
         ("resid_post.12:14", r"This model has resid_post in layers 0 to 11\.$"),
         ("resid_post.2.1", r"This model has resid_post in layers 0 to 11, without heads\.$"),
         ("embed.1", r"This model has one embed, without a layer\.$"),

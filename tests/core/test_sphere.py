@@ -23,5 +23,7 @@ def test_it_is_a_metric(a, b, c):
 def test_known_distances():
     paris, tokyo = np.array([[48.8566, 2.3522]]), np.array([[35.6895, 139.6917]])
     assert distance_km(paris, tokyo)[0] == pytest.approx(9713, abs=10)
-    assert distance_km(np.array([[0.0, 179.0]]), np.array([[0.0, -179.0]]))[0] == pytest.approx(222.4, abs=0.1)
+    assert distance_km(np.array([[0.0, 179.0]]), np.array([[0.0, -179.0]]))[0] == pytest.approx(
+        222.4, abs=0.1
+    )
     assert np.isfinite(distance_km(np.array([[140.0, 0.0]]), np.array([[10.0, 400.0]]))).all()

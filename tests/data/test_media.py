@@ -28,7 +28,12 @@ def test_a_folder_of_images_with_sub_folders_as_labels(tmp_path):
         picture(tmp_path / "birds" / name)
     (tmp_path / "birds" / "notes.txt").write_text("not an image")
     examples = load(tmp_path / "birds")
-    assert (len(examples), examples.input, examples.labels, examples.group) == (3, "file", ("label",), "group")
+    assert (len(examples), examples.input, examples.labels, examples.group) == (
+        3,
+        "file",
+        ("label",),
+        "group",
+    )
     assert examples.frame["label"].tolist() == ["a", "a", "b"]
     assert examples.groups().tolist() == ["a/10.png", "a/2.png", "b/1.png"]
     assert examples.classes()[1] == ("a", "b")
@@ -61,17 +66,23 @@ def test_an_image_is_what_was_saved_the_right_way_up(tmp_path):
     Image.fromarray(x[:, :, 0]).save(tmp_path / "grey.png")
     assert np.asarray(media.image(tmp_path / "grey.png")).shape == (4, 6, 3)
     (tmp_path / "bad.png").write_bytes(b"\x89PNG no")
-    with pytest.raises(DataError, match="bad.png cannot be read as an image .*; mend it or leave it out"):
+    with pytest.raises(
+        DataError, match="bad.png cannot be read as an image .*; mend it or leave it out"
+    ):
         media.image(tmp_path / "bad.png")
 
 
 def test_images_without_pillow_are_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(DataError, match=r"images need Pillow; install it with: pip install 'inscape\[vision\]'"):
+    with pytest.raises(
+        DataError, match=r"images need Pillow; install it with: pip install 'inscape\[vision\]'"
+    ):
         media.image(tmp_path / "1.png")
 
 
-@pytest.mark.parametrize(("dtype", "scale"), [(np.int16, 32768), (np.int32, 2**31), (np.float32, 1), (np.uint8, None)])
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [(np.int16, 32768), (np.int32, 2**31), (np.float32, 1), (np.uint8, None)]
+)
 def test_sounds_of_every_format_are_between_minus_one_and_one(tmp_path, dtype, scale):
     wave = 0.5 * np.sin(np.linspace(0, 40, 800))
     raw = np.round(wave * 128 + 128) if scale is None else wave * scale
@@ -104,5 +115,7 @@ def test_files_of_other_shapes_are_named():
     files = media.Decoded(list(shapes), shapes.__getitem__)
     assert files.shape == (3, 3)
     assert files[np.array([1, 0])].shape == files[:2].shape == (2, 3)
-    with pytest.raises(DataError, match=r"c gives an array of shape \(4,\), and a one of \(3,\); .* cut them"):
+    with pytest.raises(
+        DataError, match=r"c gives an array of shape \(4,\), and a one of \(3,\); .* cut them"
+    ):
         files[np.array([2])]

@@ -20,7 +20,9 @@ def tokenizer():
     raw.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 0), ("[SEP]", 1)]
     )
-    return PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=raw, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
 
 
 TEXT = "we saw new york, and left."
@@ -53,7 +55,9 @@ def test_without_special_tokens(tokenizer):
 
 
 def test_a_token_with_its_leading_space_belongs_to_the_word():
-    tokens = Tokens(np.arange(3), np.array([[0, 2], [2, 6], [6, 11]]), np.zeros(3, dtype=bool), "we saw york")
+    tokens = Tokens(
+        np.arange(3), np.array([[0, 2], [2, 6], [6, 11]]), np.zeros(3, dtype=bool), "we saw york"
+    )
     assert resolve("span:verb", tokens, {"verb": (3, 6)}).tolist() == [1]
     assert resolve("span:verb", tokens, {"verb": (7, 11)}).tolist() == [2]
     assert span_mask(tokens, (0, 2)).tolist() == [True, False, False]
@@ -64,12 +68,17 @@ def test_parse():
     assert parse("cls") == parse("first") == At("first")
     assert parse("span:a b:c") == At("span", "a b:c")
     assert parse("-12") == At("index", "-12")
-    assert [parse(x).single for x in ("last", "mean", "span:a", "3", "all", "span_all:a")] == [True] * 4 + [False] * 2
+    assert [parse(x).single for x in ("last", "mean", "span:a", "3", "all", "span_all:a")] == [
+        True
+    ] * 4 + [False] * 2
 
 
 @pytest.mark.parametrize("where", ["lst", "", "span:", "1.5", "--1", "mean:x", "٣"])
 def test_unknown_positions_are_refused(where):
-    with pytest.raises(DataError, match=r"is not a position\. .*Choices: -1, all, cls, first, last, mean, span:NAME"):
+    with pytest.raises(
+        DataError,
+        match=r"is not a position\. .*Choices: -1, all, cls, first, last, mean, span:NAME",
+    ):
         parse(where)
 
 
@@ -93,9 +102,13 @@ def test_positions_that_do_not_exist(tokenizer):
     for where in ("last", "all", "mean"):
         with pytest.raises(DataError, match="only special tokens"):
             resolve(where, special)
-    slow = Tokens(np.array([5, 6]), np.zeros((2, 2), dtype=np.int64), np.zeros(2, dtype=bool), "a " * 100)
+    slow = Tokens(
+        np.array([5, 6]), np.zeros((2, 2), dtype=np.int64), np.zeros(2, dtype=bool), "a " * 100
+    )
     assert resolve("last", slow).tolist() == [1]
-    with pytest.raises(DataError, match="… has no character offsets.*use a fast tokenizer|no character offsets"):
+    with pytest.raises(
+        DataError, match="… has no character offsets.*use a fast tokenizer|no character offsets"
+    ):
         resolve("span:x", slow, {"x": (0, 1)})
     with pytest.raises(DataError, match="no character offsets"):
         punctuation(slow)
@@ -122,10 +135,15 @@ def test_spans_of_a_prompt_find_the_input(tokenizer):
 def test_every_span_of_a_tiled_text_has_tokens(widths, data):
     edges = np.cumsum([0, *widths])
     tokens = Tokens(
-        np.arange(len(widths)), np.stack([edges[:-1], edges[1:]], 1), np.zeros(len(widths), dtype=bool), "x" * edges[-1]
+        np.arange(len(widths)),
+        np.stack([edges[:-1], edges[1:]], 1),
+        np.zeros(len(widths), dtype=bool),
+        "x" * edges[-1],
     )
     start = data.draw(st.integers(0, int(edges[-1]) - 1))
     end = data.draw(st.integers(start + 1, int(edges[-1])))
     found = resolve("span_all:s", tokens, {"s": (start, end)})
-    assert found.tolist() == [i for i, (a, b) in enumerate(tokens.offsets) if set(range(a, b)) & set(range(start, end))]
+    assert found.tolist() == [
+        i for i, (a, b) in enumerate(tokens.offsets) if set(range(a, b)) & set(range(start, end))
+    ]
     assert resolve("span:s", tokens, {"s": (start, end)})[0] == found[-1]

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="the scripts come with the repository only")
+pytestmark = pytest.mark.skipif(
+    not SCRIPTS.is_dir(), reason="the scripts come with the repository only"
+)
 
 
 def script(name):
@@ -48,7 +50,15 @@ def test_people_from_a_few_lines(tmp_path):
     assert make.years("(circa 217-145 BC)") == (-217, -145, True)
     assert make.years("(1930-)") == (1930, None, False)
     assert make.years("(died in 1718)") is None
-    assert [make.century(y) for y in (1, 100, 101, 1756, -1, -100, -101)] == [1, 1, 2, 18, -1, -1, -2]
+    assert [make.century(y) for y in (1, 100, 101, 1756, -1, -100, -101)] == [
+        1,
+        1,
+        2,
+        18,
+        -1,
+        -1,
+        -2,
+    ]
     assert doctest.testmod(make).failed == 0
 
 
@@ -74,7 +84,8 @@ def test_reviews_from_a_few_lines(tmp_path, monkeypatch):
             "too short",
         ]
         return "".join(
-            f"{i}_{i}\t{v}\t{t}\r\n" for i, (v, t) in enumerate(zip([1, 2, -1, 3], texts, strict=True))
+            f"{i}_{i}\t{v}\t{t}\r\n"
+            for i, (v, t) in enumerate(zip([1, 2, -1, 3], texts, strict=True))
         ).encode()
 
     inner = archive({f"hutto/{name}": lines(kind) for kind, name in make.SOURCES.items()})

@@ -122,7 +122,12 @@ def test_people(sets):
     assert len(e) == 3056
     assert frame["death"].notna().sum() == 2763
     mozart, newton = row(e, "Wolfgang Amadeus Mozart"), row(e, "Isaac Newton")
-    assert (mozart["birth"], mozart["death"], mozart["century"], mozart["occupation"]) == (1756, 1791, 18, "composer")
+    assert (mozart["birth"], mozart["death"], mozart["century"], mozart["occupation"]) == (
+        1756,
+        1791,
+        18,
+        "composer",
+    )
     assert (newton["birth"], newton["death"], newton["field"]) == (1642, 1727, "mathematician")
     plato, augustus = row(e, "Plato"), row(e, "Augustus")
     assert (plato["birth"], plato["death"], plato["century"]) == (-428, -347, -5)
@@ -131,7 +136,9 @@ def test_people(sets):
     assert lived.min() >= 10
     assert lived.max() <= 105
     assert ((frame["birth"] >= -1000) & (frame["birth"] < 2000) & (frame["birth"] != 0)).all()
-    assert not {"Warren Harding", "Samuel Butler"} & set(e.texts())  # impossible years; two of that name
+    assert not {"Warren Harding", "Samuel Butler"} & set(
+        e.texts()
+    )  # impossible years; two of that name
     with pytest.raises(DataError, match="label 'death' is missing at row"):
         load("people", labels=["death"])
 
@@ -139,7 +146,10 @@ def test_people(sets):
 def test_reviews(sets):
     e = sets["reviews"]
     assert len(e) == 4000
-    assert e.frame.groupby("source")["positive"].agg(["size", "sum"]).to_numpy().tolist() == [[1000, 500]] * 4
+    assert (
+        e.frame.groupby("source")["positive"].agg(["size", "sum"]).to_numpy().tolist()
+        == [[1000, 500]] * 4
+    )
     assert (np.abs(e.target()) <= 4).all()
     assert ((e.target()[:, 0] > 0) == (e.target("positive")[:, 0] == 1)).all()
     assert max(map(len, e.texts())) <= 200
@@ -163,7 +173,9 @@ def test_templated_sentiment(sets):
     positive, negative = e.frame[e.frame["positive"] == 1], e.frame[e.frame["positive"] == 0]
     for column in ("pair", "template", "subject", "words"):
         assert positive[column].tolist() == negative[column].tolist()
-    assert (positive["adjective"].str.len().to_numpy() == negative["adjective"].str.len().to_numpy()).all()
+    assert (
+        positive["adjective"].str.len().to_numpy() == negative["adjective"].str.len().to_numpy()
+    ).all()
     for word in ("adjective", "verb"):  # no word straddles groups or classes
         assert (e.frame.groupby(word)["words"].nunique() == 1).all()
         assert (e.frame.groupby(word)["positive"].nunique() == 1).all()
@@ -215,7 +227,9 @@ def test_emotions_are_seven_to_a_setting_and_never_named(sets):
     e = sets["emotions"]
     assert len(e) == 420
     assert set(e.frame.groupby("setting")["emotion"].nunique()) == {7}
-    named = {word for words in emotions.WORDS.values() for word in words.split()} | set(emotions.WORDS)
+    named = {word for words in emotions.WORDS.values() for word in words.split()} | set(
+        emotions.WORDS
+    )
     said = {word.strip(".,") for text in e.texts() for word in text.casefold().split()}
     assert not named & said
     assert set(e.frame["word"]) <= named

@@ -41,7 +41,9 @@ def statements(block: str, first: int = 1) -> Iterator[Statement]:
                 break
             below.append(line.removeprefix(MARK))
         # padded with empty lines so that a traceback names the line of the file
-        source = "\n" * (first + node.lineno - 2) + "\n".join(lines[node.lineno - 1 : node.end_lineno])
+        source = "\n" * (first + node.lineno - 2) + "\n".join(
+            lines[node.lineno - 1 : node.end_lineno]
+        )
         yield Statement(source, first + node.lineno - 1, "\n".join(below) if below else None)
 
 
@@ -58,7 +60,9 @@ def agrees(expected: str, printed: str, slack: float = SLACK) -> bool:
     number = r"(-?\d+\.\d+|-?\d+\.(?!\w))"
     parts = re.split(rf"{number}|(…)", expected)
     pattern, numbers = "", []
-    for text, decimal, gap in zip(parts[::3], [*parts[1::3], None], [*parts[2::3], None], strict=True):
+    for text, decimal, gap in zip(
+        parts[::3], [*parts[1::3], None], [*parts[2::3], None], strict=True
+    ):
         pattern += re.escape(text)
         if decimal is not None:
             numbers.append(float(decimal))
@@ -67,7 +71,9 @@ def agrees(expected: str, printed: str, slack: float = SLACK) -> bool:
             pattern += ".*?"
     # read back without the capture of gaps, whose text may hold numbers of its own
     match = re.fullmatch(pattern, printed, re.DOTALL)
-    return match is not None and all(abs(float(g) - n) <= slack for g, n in zip(match.groups(), numbers, strict=True))
+    return match is not None and all(
+        abs(float(g) - n) <= slack for g, n in zip(match.groups(), numbers, strict=True)
+    )
 
 
 def run_page(page: Path) -> int:
@@ -82,10 +88,14 @@ def run_page(page: Path) -> int:
         for statement in statements(block, line):
             printed = execute(statement, names, str(page))
             if statement.expected is None:
-                assert printed == "", f"line {statement.line} prints and the page does not say what: {printed}"
+                assert printed == "", (
+                    f"line {statement.line} prints and the page does not say what: {printed}"
+                )
                 continue
             kept += 1
             if not agrees(statement.expected, printed):
-                wrong.append(f"line {statement.line} promises\n{statement.expected}\nand prints\n{printed}")
+                wrong.append(
+                    f"line {statement.line} promises\n{statement.expected}\nand prints\n{printed}"
+                )
     assert not wrong, "\n\n".join(wrong)
     return kept

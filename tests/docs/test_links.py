@@ -41,7 +41,9 @@ def test_links_lead_somewhere(page: Path):
 
 
 def test_pictures_are_there_and_described():
-    shown = [(page, link) for page in PAGES for link in IMAGE.findall(page.read_text(encoding="utf-8"))]
+    shown = [
+        (page, link) for page in PAGES for link in IMAGE.findall(page.read_text(encoding="utf-8"))
+    ]
     assert shown
     assert not [link for page, link in shown if not (page.parent / link).is_file()]
 
@@ -54,7 +56,14 @@ def test_a_broken_link_is_found():
 
 def test_the_pages_are_found():
     names = {page.name for page in PAGES}
-    assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "glossary.md", "architecture.md"} <= names
+    assert {
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "glossary.md",
+        "architecture.md",
+    } <= names
 
 
 def test_decisions_are_short_and_listed():

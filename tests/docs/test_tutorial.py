@@ -66,7 +66,9 @@ def _own_data() -> list[Statement]:
 
 
 def _table(examples: Examples, folder: Path) -> None:
-    frame = examples.frame.rename(columns={"name": "text", "latitude": "score", "country": "author"})
+    frame = examples.frame.rename(
+        columns={"name": "text", "latitude": "score", "country": "author"}
+    )
     frame[["text", "score", "author"]].to_csv(folder / "mine.csv", index=False)
 
 
@@ -96,9 +98,21 @@ def test_five_lines_with_the_model_they_name(tmp_path, monkeypatch):
 
 def _commands() -> list[str]:
     docs = ROOT / "docs"
-    files = [README, TUTORIAL, ROOT / "CONTRIBUTING.md", docs / "architecture.md", docs / "control.md"]
-    blocks = [block for file in files for _, block in fenced(file.read_text(encoding="utf-8"), "(?:sh|console)")]
-    return sorted({line for block in blocks for line in block.splitlines() if line.startswith("inscape ")})
+    files = [
+        README,
+        TUTORIAL,
+        ROOT / "CONTRIBUTING.md",
+        docs / "architecture.md",
+        docs / "control.md",
+    ]
+    blocks = [
+        block
+        for file in files
+        for _, block in fenced(file.read_text(encoding="utf-8"), "(?:sh|console)")
+    ]
+    return sorted(
+        {line for block in blocks for line in block.splitlines() if line.startswith("inscape ")}
+    )
 
 
 def test_every_command_in_the_docs_can_be_typed():

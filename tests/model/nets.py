@@ -9,10 +9,18 @@ import transformers as t
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 D, HEADS, LAYERS, FF, VOCABULARY = 32, 4, 3, 64, 120
-_COMMON = dict(hidden_size=D, num_hidden_layers=LAYERS, num_attention_heads=HEADS, intermediate_size=FF)
+_COMMON = dict(
+    hidden_size=D, num_hidden_layers=LAYERS, num_attention_heads=HEADS, intermediate_size=FF
+)
 _IDS = dict(vocab_size=VOCABULARY, pad_token_id=0, bos_token_id=1, eos_token_id=2)
 _GROUPED = dict(num_key_value_heads=2, head_dim=8, max_position_embeddings=128)
-_OPT = dict(hidden_size=D, num_hidden_layers=LAYERS, num_attention_heads=HEADS, ffn_dim=FF, word_embed_proj_dim=D)
+_OPT = dict(
+    hidden_size=D,
+    num_hidden_layers=LAYERS,
+    num_attention_heads=HEADS,
+    ffn_dim=FF,
+    word_embed_proj_dim=D,
+)
 _WHISPER = dict(
     d_model=D,
     encoder_layers=LAYERS,
@@ -37,16 +45,37 @@ NETS: dict[str, tuple[Any, Any]] = {
         lambda: t.GPT2Config(n_embd=D, n_layer=LAYERS, n_head=HEADS, n_positions=128, **_IDS),
     ),
     "neox": (t.GPTNeoXForCausalLM, lambda: t.GPTNeoXConfig(**_COMMON, **_IDS)),
-    "neox-serial": (t.GPTNeoXForCausalLM, lambda: t.GPTNeoXConfig(**_COMMON, **_IDS, use_parallel_residual=False)),
+    "neox-serial": (
+        t.GPTNeoXForCausalLM,
+        lambda: t.GPTNeoXConfig(**_COMMON, **_IDS, use_parallel_residual=False),
+    ),
     "opt": (t.OPTForCausalLM, lambda: t.OPTConfig(**_OPT, **_IDS)),
     "opt-post": (t.OPTForCausalLM, lambda: t.OPTConfig(**_OPT, **_IDS, do_layer_norm_before=False)),
     "bert": (t.BertModel, lambda: t.BertConfig(**_COMMON, vocab_size=VOCABULARY)),
     "bert-mlm": (t.BertForMaskedLM, lambda: t.BertConfig(**_COMMON, vocab_size=VOCABULARY)),
     "roberta": (t.RobertaModel, lambda: t.RobertaConfig(**_COMMON, **_IDS)),
-    "vit": (t.ViTForImageClassification, lambda: t.ViTConfig(**_COMMON, image_size=32, patch_size=8, num_labels=7)),
-    "whisper": (t.WhisperModel, lambda: t.WhisperConfig(**_WHISPER, **_IDS, decoder_start_token_id=1, num_mel_bins=8)),
+    "vit": (
+        t.ViTForImageClassification,
+        lambda: t.ViTConfig(**_COMMON, image_size=32, patch_size=8, num_labels=7),
+    ),
+    "whisper": (
+        t.WhisperModel,
+        lambda: t.WhisperConfig(**_WHISPER, **_IDS, decoder_start_token_id=1, num_mel_bins=8),
+    ),
 }
-CAUSAL = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "neox", "neox-serial", "opt", "opt-post")
+CAUSAL = (
+    "llama",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "gemma2",
+    "gemma3",
+    "gpt2",
+    "neox",
+    "neox-serial",
+    "opt",
+    "opt-post",
+)
 
 
 def net(family: str, seed: int = 0) -> Any:
@@ -68,9 +97,13 @@ def tokenizer(template: str | None = None) -> Any:
     """A word-level tokenizer over a handful of words; `template` such as ``"[CLS] $A [SEP]"``."""
     vocabulary = {w: i for i, w in enumerate(["[PAD]", "[CLS]", "[SEP]", "[UNK]", *WORDS])}
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    inner.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()])
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation()]
+    )
     if template:
-        inner.post_processor = processors.TemplateProcessing(template, special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+        inner.post_processor = processors.TemplateProcessing(
+            template, special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+        )
     return t.PreTrainedTokenizerFast(
         tokenizer_object=inner,
         pad_token="[PAD]",

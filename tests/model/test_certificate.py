@@ -30,8 +30,12 @@ def test_left_padding_without_positions_is_refused(family, monkeypatch):
     def left(tokens, marks=None):
         right = collate(tokens, 1, marks)
         shift = right.inputs["input_ids"].shape[1] - right.lengths
-        ids = torch.stack([row.roll(int(s)) for row, s in zip(right.inputs["input_ids"], shift, strict=True)])
-        mask = torch.stack([row.roll(int(s)) for row, s in zip(right.inputs["attention_mask"], shift, strict=True)])
+        ids = torch.stack(
+            [row.roll(int(s)) for row, s in zip(right.inputs["input_ids"], shift, strict=True)]
+        )
+        mask = torch.stack(
+            [row.roll(int(s)) for row, s in zip(right.inputs["attention_mask"], shift, strict=True)]
+        )
         return Batch({"input_ids": ids, "attention_mask": mask}, right.lengths)
 
     monkeypatch.setattr(model, "collate", left)
@@ -44,7 +48,10 @@ def test_left_padding_without_positions_is_refused(family, monkeypatch):
 
 def test_left_padded_tensors_are_refused_at_the_door():
     model = open(net("gpt2"))
-    left = {"input_ids": torch.tensor([[0, 0, 5, 6]]), "attention_mask": torch.tensor([[0, 0, 1, 1]])}
+    left = {
+        "input_ids": torch.tensor([[0, 0, 5, 6]]),
+        "attention_mask": torch.tensor([[0, 0, 1, 1]]),
+    }
     with pytest.raises(Exception, match="padded on the left"):
         model.run(left, "resid_post.0")
 
@@ -74,7 +81,9 @@ def test_an_attention_output_of_the_right_direction_and_wrong_length_is_refused(
         for block in network.model.layers:
             block.post_attention_layernorm.weight.fill_(1.5)
             block.self_attn.o_proj.weight.mul_(0.3)
-    model = Model(network, family=replace(table, points={**table.points, "attn_out": Tap("self_attn.o_proj")}))
+    model = Model(
+        network, family=replace(table, points={**table.points, "attn_out": Tap("self_attn.o_proj")})
+    )
     assert "attn_out.0 is not what the layer adds" in failed(model)["residual identity"]
 
 
@@ -83,7 +92,9 @@ def test_a_residual_inside_the_mlp_output_is_named(monkeypatch):
 
     class Bloomlike(modeling_llama.LlamaDecoderLayer):
         def forward(self, hidden_states, **kwargs):
-            attended, _ = self.self_attn(hidden_states=self.input_layernorm(hidden_states), **kwargs)
+            attended, _ = self.self_attn(
+                hidden_states=self.input_layernorm(hidden_states), **kwargs
+            )
             middle = hidden_states + attended
             return self.mlp(self.post_attention_layernorm(middle), middle)
 
@@ -134,7 +145,9 @@ def test_a_last_norm_folded_into_the_head_is_refused():
 def test_a_wrong_hidden_state_is_refused():
     network = net("gpt2")
     table = family_of(network)
-    model = Model(network, family=replace(table, points={**table.points, "resid_post": Tap("ln_1")}))
+    model = Model(
+        network, family=replace(table, points={**table.points, "resid_post": Tap("ln_1")})
+    )
     found = failed(model)
     assert "resid_post.0" in found["captured = hidden_states"]
 
@@ -156,7 +169,9 @@ def test_a_damaged_weight_is_named_as_such_and_nothing_else_is_blamed():
         network.model.layers[1].mlp.down_proj.weight[0, 0] = torch.nan
     model = Model(network)
     assert list(failed(model)) == ["finite"]
-    with pytest.raises(CertificateError, match=r"NaN or infinite values from mlp_out.1 on: a weight is damaged"):
+    with pytest.raises(
+        CertificateError, match=r"NaN or infinite values from mlp_out.1 on: a weight is damaged"
+    ):
         model.run(torch.tensor([[3, 4, 5]]), "resid_post.0")
 
 

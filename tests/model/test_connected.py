@@ -37,7 +37,9 @@ def test_behind_a_cache_the_numbers_are_those_of_the_whole(family):
 
 
 def test_an_edit_is_where_derivatives_begin():
-    model = Model(nets.net("gpt2").double(), nets.tokenizer())  # the Llama kind rounds to float32 in its norms
+    model = Model(
+        nets.net("gpt2").double(), nets.tokenizer()
+    )  # the Llama kind rounds to float32 in its norms
     shift = torch.zeros(nets.D, dtype=torch.float64, requires_grad=True)
 
     def last(v):

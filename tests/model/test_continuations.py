@@ -69,7 +69,9 @@ def test_samples_are_drawn_from_the_softmax(model):
 def test_stops_end_a_continuation_and_rows_that_ended_disturb_nobody(model):
     free = continuations(model, TEXTS, 8, samples=6, temperature=1.0)
     held = continuations(model, TEXTS, 8, samples=6, temperature=1.0, stop="aeiou")
-    vowels = {i for i in range(len(model.tokenizer)) if set(model.tokenizer.decode([i])) & set("aeiou")}
+    vowels = {
+        i for i in range(len(model.tokenizer)) if set(model.tokenizer.decode([i])) & set("aeiou")
+    }
     assert 0 < len(vowels) < len(model.tokenizer)
     for a, b in zip([s for p in free for s in p], [s for p in held for s in p], strict=True):
         first = next((k + 1 for k, t in enumerate(a.ids.tolist()) if t in vowels), 8)
@@ -77,7 +79,9 @@ def test_stops_end_a_continuation_and_rows_that_ended_disturb_nobody(model):
         assert b.ended == (b.ids[-1] in vowels)
     network = net("llama")
     network.generation_config.eos_token_id = int(free[0][0].ids[1])
-    ended = continuations(Model(network, tokenizer(), "toy"), TEXTS[:1], 8, samples=6, temperature=1.0)[0][0]
+    ended = continuations(
+        Model(network, tokenizer(), "toy"), TEXTS[:1], 8, samples=6, temperature=1.0
+    )[0][0]
     assert ended.ended
     assert ended.ids.tolist() == free[0][0].ids.tolist()[: len(ended.ids)]
     assert network.generation_config.eos_token_id not in ended.ids
@@ -91,8 +95,13 @@ def test_an_edit_may_hold_a_value_for_each_row(model):
         return [Add(Scope("resid_post.1", phase="generated"), strengths[:, None, None] * v)]
 
     options = {"samples": 2, "temperature": 1.0}
-    plain, edited = continuations(model, TEXTS, 6, **options), continuations(model, TEXTS, 6, edits=edits, **options)
-    all_ = continuations(model, TEXTS, 6, edits=[Add(Scope("resid_post.1", phase="generated"), v)], **options)
+    plain, edited = (
+        continuations(model, TEXTS, 6, **options),
+        continuations(model, TEXTS, 6, edits=edits, **options),
+    )
+    all_ = continuations(
+        model, TEXTS, 6, edits=[Add(Scope("resid_post.1", phase="generated"), v)], **options
+    )
     for i in range(4):
         same = all_ if i % 2 else plain
         assert [s.ids.tolist() for s in edited[i]] == [s.ids.tolist() for s in same[i]]
@@ -105,7 +114,9 @@ def test_an_edit_may_hold_a_value_for_each_row(model):
 def test_greedy_samples_under_edits_are_those_of_each_edit_alone(model, scope):
     """Where nothing before the prompt's last token is edited, what comes before it is read once for all samples."""
     v = torch.stack([k * torch.linspace(-1, 1, D).sin() for k in (0.0, 3.0, -3.0)])
-    found = continuations(model, TEXTS, 5, samples=3, edits=lambda rows: [Add(scope, v.repeat(len(rows), 1)[:, None])])
+    found = continuations(
+        model, TEXTS, 5, samples=3, edits=lambda rows: [Add(scope, v.repeat(len(rows), 1)[:, None])]
+    )
     seen = set()
     for k in range(3):
         alone = continuations(model, TEXTS, 5, edits=[Add(scope, v[k])])
@@ -121,7 +132,9 @@ def test_nothing_is_left_behind_and_progress_is_told(model):
     continuations(model, TEXTS, 2, advance=done.append)
     assert sum(done) == len(TEXTS)
     with pytest.raises(RuntimeError):
-        continuations(model, TEXTS, 2, edits=lambda rows: (_ for _ in ()).throw(RuntimeError("in the middle")))
+        continuations(
+            model, TEXTS, 2, edits=lambda rows: (_ for _ in ()).throw(RuntimeError("in the middle"))
+        )
     assert live_hooks(model.net) == hooks
 
 
@@ -130,7 +143,9 @@ def test_what_is_refused(model):
         continuations(Model(net("bert"), tokenizer(), "bert"), TEXTS, 2)
     with pytest.raises(ModelError, match="toy takes 128: ask for fewer"):
         continuations(model, TEXTS, 125)
-    with pytest.raises(ValueError, match="samples and max_new_tokens must be at least 1, got 0 and 2"):
+    with pytest.raises(
+        ValueError, match="samples and max_new_tokens must be at least 1, got 0 and 2"
+    ):
         continuations(model, TEXTS, 2, samples=0)
     with pytest.raises(ValueError, match="samples are all alike at temperature 0"):
         continuations(model, TEXTS, 2, samples=2)

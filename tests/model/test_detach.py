@@ -63,5 +63,8 @@ def test_refusals():
         detached(model, ["gate"]),
     ):
         pass
-    with pytest.raises(ModelError, match="text models of a known family"), detached(Model(nets.net("vit"))):
+    with (
+        pytest.raises(ModelError, match="text models of a known family"),
+        detached(Model(nets.net("vit"))),
+    ):
         pass

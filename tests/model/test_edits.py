@@ -26,7 +26,9 @@ def vector() -> torch.Tensor:
 TEXTS = ["the river rises in the mountain", "a good film"]
 
 
-def moved(model: Model, scope: Scope, vector: torch.Tensor, texts=TEXTS, marks=None) -> torch.Tensor:
+def moved(
+    model: Model, scope: Scope, vector: torch.Tensor, texts=TEXTS, marks=None
+) -> torch.Tensor:
     batch = model.batch(texts)
     batch = Batch(batch.inputs, batch.lengths, marks or {})
     site = "resid_post.1"
@@ -35,9 +37,20 @@ def moved(model: Model, scope: Scope, vector: torch.Tensor, texts=TEXTS, marks=N
 
 
 def test_scopes_name_positions(model, vector):
-    assert moved(model, Scope("resid_post.1"), vector).tolist() == [[True] * 6, [True] * 3 + [False] * 3]
-    assert moved(model, Scope("resid_post.1", "last"), vector).nonzero().tolist() == [[0, 5], [1, 2]]
-    assert moved(model, Scope("resid_post.1", (0, -2)), vector).nonzero().tolist() == [[0, 0], [0, 4], [1, 0], [1, 1]]
+    assert moved(model, Scope("resid_post.1"), vector).tolist() == [
+        [True] * 6,
+        [True] * 3 + [False] * 3,
+    ]
+    assert moved(model, Scope("resid_post.1", "last"), vector).nonzero().tolist() == [
+        [0, 5],
+        [1, 2],
+    ]
+    assert moved(model, Scope("resid_post.1", (0, -2)), vector).nonzero().tolist() == [
+        [0, 0],
+        [0, 4],
+        [1, 0],
+        [1, 1],
+    ]
     assert not moved(model, Scope("resid_post.1", phase="generated"), vector).any()
     marks = {"noun": torch.tensor([[0, 1, 0, 0, 0, 1], [0, 0, 1, 0, 0, 0]], dtype=torch.bool)}
     found = moved(model, Scope("resid_post.1", "mark:noun"), vector, marks=marks)
@@ -68,7 +81,9 @@ def test_forms_do_what_their_formula_says(model, vector):
     assert (removed @ basis.T).abs().max() < 1e-5
     torch.testing.assert_close(run(ProjectOut(scope, basis)), removed)
     put = run(SetComponent(scope, basis, torch.tensor([1.0, -2.0])))
-    torch.testing.assert_close(put @ basis.T, torch.tensor([1.0, -2.0]).expand(1, 6, 2), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        put @ basis.T, torch.tensor([1.0, -2.0]).expand(1, 6, 2), atol=1e-5, rtol=1e-5
+    )
     torch.testing.assert_close(put - (put @ basis.T) @ basis, removed, atol=1e-5, rtol=1e-5)
     weight = torch.randn(D, D, generator=torch.Generator().manual_seed(2))
     torch.testing.assert_close(run(Affine(scope, weight, vector)), base @ weight.T + vector)
@@ -80,8 +95,12 @@ def test_forms_do_what_their_formula_says(model, vector):
 
 def test_edits_compose_in_order(model, vector):
     site, scope = "resid_post.1", Scope("resid_post.1")
-    zero_then_add = model.run(TEXTS, site, edits=[Replace(scope, torch.zeros(D)), Add(scope, vector)])[site]
-    add_then_zero = model.run(TEXTS, site, edits=[Add(scope, vector), Replace(scope, torch.zeros(D))])[site]
+    zero_then_add = model.run(
+        TEXTS, site, edits=[Replace(scope, torch.zeros(D)), Add(scope, vector)]
+    )[site]
+    add_then_zero = model.run(
+        TEXTS, site, edits=[Add(scope, vector), Replace(scope, torch.zeros(D))]
+    )[site]
     torch.testing.assert_close(zero_then_add[0, 0], vector)
     assert add_then_zero[0].abs().max() == 0
 
@@ -89,14 +108,18 @@ def test_edits_compose_in_order(model, vector):
 def test_a_block_and_an_argument_are_the_same_and_nest(model, vector):
     scope = Scope("resid_post.0")
     base = model.run(TEXTS, "resid_post.2")["resid_post.2"]
-    argument = model.run(TEXTS, "resid_post.2", edits=[Add(scope, vector), Add(scope, vector)])["resid_post.2"]
+    argument = model.run(TEXTS, "resid_post.2", edits=[Add(scope, vector), Add(scope, vector)])[
+        "resid_post.2"
+    ]
     with model.edited(Add(scope, vector)):
         with model.edited(Add(scope, vector)):
             inside = model.run(TEXTS, "resid_post.2")["resid_post.2"]
         mixed = model.run(TEXTS, "resid_post.2", edits=Add(scope, vector))["resid_post.2"]
     torch.testing.assert_close(inside, argument)
     torch.testing.assert_close(mixed, argument)
-    torch.testing.assert_close(model.run(TEXTS, "resid_post.2")["resid_post.2"], base, rtol=0, atol=0)
+    torch.testing.assert_close(
+        model.run(TEXTS, "resid_post.2")["resid_post.2"], base, rtol=0, atol=0
+    )
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -107,18 +130,25 @@ def test_nothing_is_left_behind(model, vector, error, monkeypatch):
         raise error("in the middle")
 
     monkeypatch.setattr(Add, "apply", broken)
-    with pytest.raises((SiteError, KeyboardInterrupt)), model.edited(Add(Scope("resid_post.1"), vector)):
+    with (
+        pytest.raises((SiteError, KeyboardInterrupt)),
+        model.edited(Add(Scope("resid_post.1"), vector)),
+    ):
         model.run(TEXTS, "resid_post.2")
     with pytest.raises((SiteError, KeyboardInterrupt)):
         model.generate(TEXTS, 2, edits=Add(Scope("resid_post.1"), vector))
     monkeypatch.undo()
     assert live_hooks(model.net) == hooks
     assert not model._standing
-    torch.testing.assert_close(model.run(TEXTS, "resid_post.2")["resid_post.2"], base, rtol=0, atol=0)
+    torch.testing.assert_close(
+        model.run(TEXTS, "resid_post.2")["resid_post.2"], base, rtol=0, atol=0
+    )
 
 
 def test_an_edit_of_the_wrong_width_is_explained(model):
-    with pytest.raises(SiteError, match=r"Add does not fit resid_post.1, whose activations are \(2, 6, 32\)"):
+    with pytest.raises(
+        SiteError, match=r"Add does not fit resid_post.1, whose activations are \(2, 6, 32\)"
+    ):
         model.run(TEXTS, "resid_post.2", edits=Add(Scope("resid_post.1"), torch.ones(7)))
 
 
@@ -127,7 +157,9 @@ def test_bad_bases_are_refused():
         SetComponent(Scope("resid_post.1"), torch.ones(1, 4))
     with pytest.raises(ValueError, match="linearly independent"):
         ProjectOut(Scope("resid_post.1"), torch.zeros(1, 4))
-    with pytest.raises(TypeError, match=r"edits must be inscape edits \(Add, ProjectOut, …\), got str"):
+    with pytest.raises(
+        TypeError, match=r"edits must be inscape edits \(Add, ProjectOut, …\), got str"
+    ):
         as_edits(["not an edit"])
 
 
@@ -158,7 +190,9 @@ def test_edits_under_a_cache_are_those_without(family, phase, vector):
     scope = Scope("resid_post.0, mlp_out.2", phase=phase)
 
     def placed(prompt: int, length: int):
-        first, last = {"all": (0, length), "prompt": (0, prompt), "generated": (prompt, length)}[phase]
+        first, last = {"all": (0, length), "prompt": (0, prompt), "generated": (prompt, length)}[
+            phase
+        ]
         where = tuple(range(first, last))
         return [Add(Scope(scope.sites, where), 3 * vector)] if where else []
 
@@ -167,7 +201,9 @@ def test_edits_under_a_cache_are_those_without(family, phase, vector):
     assert seen == [greedy_without_cache(model, text, 5, placed) for text in by_length]
     seen.clear()
     model.generate(TEXTS, 5)
-    if phase != "generated":  # a random net may well continue alike when only later tokens are pushed
+    if (
+        phase != "generated"
+    ):  # a random net may well continue alike when only later tokens are pushed
         assert seen != [greedy_without_cache(model, text, 5, placed) for text in by_length]
 
 

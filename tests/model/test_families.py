@@ -23,7 +23,10 @@ def opened() -> dict[str, Model]:
 
 def tokens(*lengths: int) -> list[Tokens]:
     rng = np.random.default_rng(1)
-    return [Tokens(rng.integers(3, VOCABULARY, n), np.zeros((n, 2), np.int64), np.zeros(n, bool)) for n in lengths]
+    return [
+        Tokens(rng.integers(3, VOCABULARY, n), np.zeros((n, 2), np.int64), np.zeros(n, bool))
+        for n in lengths
+    ]
 
 
 def example(model: Model):
@@ -37,7 +40,9 @@ def example(model: Model):
 def test_certificate_of_a_sound_network_passes(name, opened):
     certificate = opened[name].certificate
     assert certificate.passed, [item for item in certificate.items if not item.passed]
-    assert {"repeatable", "residual identity", "captured = hidden_states"} <= {item.name for item in certificate.items}
+    assert {"repeatable", "residual identity", "captured = hidden_states"} <= {
+        item.name for item in certificate.items
+    }
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -52,10 +57,15 @@ def test_every_site_is_captured_with_its_shape(name, opened):
     if name == "gpt2":
         widths |= {"mlp_pre": 4 * D, "mlp_act": 4 * D}
     if name == "whisper":
-        widths |= {"mlp_pre": model.atlas.config.encoder_ffn_dim, "mlp_act": model.atlas.config.encoder_ffn_dim}
+        widths |= {
+            "mlp_pre": model.atlas.config.encoder_ffn_dim,
+            "mlp_act": model.atlas.config.encoder_ffn_dim,
+        }
     for site in sites:
         want = (
-            (1, HEADS, positions, positions) if site.point == "pattern" else (1, positions, widths.get(site.point, D))
+            (1, HEADS, positions, positions)
+            if site.point == "pattern"
+            else (1, positions, widths.get(site.point, D))
         )
         assert tuple(acts[site].shape) == want, site
     assert live_hooks(model.net) == hooks
@@ -69,7 +79,9 @@ def test_pattern_is_a_distribution_and_makes_z(name, opened):
     torch.testing.assert_close(pattern.sum(-1), torch.ones_like(pattern.sum(-1)))
     v = acts["v.1"].unflatten(-1, (-1, 8)).transpose(1, 2)
     v = v.repeat_interleave(HEADS // v.shape[1], dim=1)
-    torch.testing.assert_close((pattern @ v).transpose(1, 2).flatten(-2), acts["z.1"], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        (pattern @ v).transpose(1, 2).flatten(-2), acts["z.1"], atol=1e-5, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2", "neox", "bert"])
@@ -121,7 +133,9 @@ def test_every_editable_point_reaches_the_output(name, point, opened):
     edit = Add(Scope(f"{point}.1"), vector)
     acts = model.run(x, [f"{point}.1", "resid_post.2"], edits=edit)
     base = model.run(x, [f"{point}.1", "resid_post.2"])
-    torch.testing.assert_close(acts[f"{point}.1"], base[f"{point}.1"] + vector, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        acts[f"{point}.1"], base[f"{point}.1"] + vector, atol=1e-5, rtol=1e-5
+    )
     assert not torch.allclose(acts["resid_post.2"], base["resid_post.2"], atol=1e-4)
 
 
@@ -136,12 +150,15 @@ def test_batch_gives_what_singles_give(name, opened):
     model = opened[name]
     group = tokens(3, 9, 5)
     together = model.run(
-        model.collate(group), "resid_post.*, final_norm" if model.family.final_norm else "resid_post.*"
+        model.collate(group),
+        "resid_post.*, final_norm" if model.family.final_norm else "resid_post.*",
     )
     for i, one in enumerate(group):
         alone = model.run([one], list(together))
         for site in together:
-            torch.testing.assert_close(together[site][i, : len(one)], alone[site][0], atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(
+                together[site][i, : len(one)], alone[site][0], atol=1e-5, rtol=1e-4
+            )
 
 
 @pytest.mark.parametrize("name", CAUSAL)
@@ -152,40 +169,56 @@ def test_positions_kept_are_those_of_the_whole(name, opened):
     kept = model.run(batch, "resid_post.1", at=at, logits=True)
     whole = model.run(batch, "resid_post.1", logits=True)
     rows = torch.arange(2)[:, None]
-    torch.testing.assert_close(kept["resid_post.1"], whole["resid_post.1"][rows, at], rtol=0, atol=0)
+    torch.testing.assert_close(
+        kept["resid_post.1"], whole["resid_post.1"][rows, at], rtol=0, atol=0
+    )
     torch.testing.assert_close(kept.logits, whole.logits[rows, at], atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["gpt2", "neox", "opt", "bert-mlm"])  # Llama's norm computes in float32
+@pytest.mark.parametrize(
+    "name", ["gpt2", "neox", "opt", "bert-mlm"]
+)  # Llama's norm computes in float32
 def test_gradients_agree_with_finite_differences(name, opened):
     model = open(net(name).double())
     batch = model.collate(tokens(5))
     scalar = lambda logits: logits[0, -1, 7] - logits[0, -1, 9]  # noqa: E731
     acts = model.run(batch, ["resid_post.0", "mlp_act.1"], grad_of=scalar)
     for site in ("resid_post.0", "mlp_act.1"):
-        direction = torch.randn(acts[site].shape[-1], dtype=torch.double, generator=torch.Generator().manual_seed(2))
+        direction = torch.randn(
+            acts[site].shape[-1], dtype=torch.double, generator=torch.Generator().manual_seed(2)
+        )
         step = 1e-5
         up, down = (
-            scalar(model.run(batch, logits=True, edits=Add(Scope(site), direction, s)).logits) for s in (step, -step)
+            scalar(model.run(batch, logits=True, edits=Add(Scope(site), direction, s)).logits)
+            for s in (step, -step)
         )
         slope = (up - down) / (2 * step)
-        torch.testing.assert_close((acts.grads[Site.parse(site)] @ direction).sum(), slope, rtol=1e-5, atol=1e-8)
+        torch.testing.assert_close(
+            (acts.grads[Site.parse(site)] @ direction).sum(), slope, rtol=1e-5, atol=1e-8
+        )
     assert all(p.grad is None for p in model.net.parameters())
 
 
 def test_a_gradient_that_is_zero_is_said(opened):
     model = opened["llama"]
     with pytest.raises(SiteError, match="does not depend on resid_post.2"):
-        model.run(model.collate(tokens(5)), "resid_post.2", grad_of=lambda logits: (logits * 0).sum())
+        model.run(
+            model.collate(tokens(5)), "resid_post.2", grad_of=lambda logits: (logits * 0).sum()
+        )
 
 
 def test_every_family_file_is_found():
-    assert {"llama", "gemma2", "gpt2", "gpt_neox", "opt", "bert", "vit", "whisper"} <= set(families())
+    assert {"llama", "gemma2", "gpt2", "gpt_neox", "opt", "bert", "vit", "whisper"} <= set(
+        families()
+    )
     assert LAYERS == 3
 
 
 def test_canonical_sites_and_modules_are_named_together(opened):
     model = opened["llama"]
-    assert [str(s) for s in model.select("embed, module:model.norm:out")] == ["embed", "module:model.norm:out"]
+    assert [str(s) for s in model.select("embed, module:model.norm:out")] == [
+        "embed",
+        "module:model.norm:out",
+    ]
     acts = model.run(example(model), "final_norm, module:model.norm:out")
     torch.testing.assert_close(acts["module:model.norm:out"], acts["final_norm"], rtol=0, atol=0)

@@ -25,7 +25,9 @@ def test_values_are_the_modules_own_and_only_the_scale_is_constant(family):
         assert not torch.allclose(held, whole, atol=1e-3)
         offset = getattr(module, "bias", None)
         left = y if offset is None else y - offset
-        assert torch.allclose((held * x).sum(-1), (left * u).sum(-1), atol=1e-4)  # linear: its derivative gives it back
+        assert torch.allclose(
+            (held * x).sum(-1), (left * u).sum(-1), atol=1e-4
+        )  # linear: its derivative gives it back
         assert (whole * x).sum().abs() < 0.05 * (
             left * u
         ).sum().abs() + 1e-2  # scale-free: that of the norm gives nothing

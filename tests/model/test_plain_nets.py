@@ -13,7 +13,9 @@ from tests.model.nets import live_hooks
 
 
 def cnn() -> nn.Module:
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(4 * 36, 5))
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(4 * 36, 5)
+    )
 
 
 class Recurrent(nn.Module):
@@ -54,7 +56,10 @@ def test_a_recurrent_net_and_an_mlp():
     mlp = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
     model = open(mlp)
     y, push = torch.randn(6, 3), torch.tensor([1.0, 0, 0, -1.0])
-    base, out = model.run(y, "module:1:out"), model.run(y, logits=True, edits=Add(Scope("module:1:out"), push))
+    base, out = (
+        model.run(y, "module:1:out"),
+        model.run(y, logits=True, edits=Add(Scope("module:1:out"), push)),
+    )
     torch.testing.assert_close(out.logits, mlp[2](base["module:1:out"] + push))
 
 

@@ -38,7 +38,9 @@ def test_rows_behind_prefixes_are_whole_passes(family):
     for r, parts in enumerate(PARTS):
         first = 0
         for part in parts:
-            whole = model.run({"input_ids": torch.from_numpy(np.concatenate([STARTS[r], part]))[None]}, sites)
+            whole = model.run(
+                {"input_ids": torch.from_numpy(np.concatenate([STARTS[r], part]))[None]}, sites
+            )
             for site in sites:
                 x = value(whole, site)[0]
                 after = value(found, site)[r, first : first + len(part)]
@@ -83,7 +85,9 @@ def test_patterns_are_refused():
     model = Model(net("llama"))
     held = prefix.begin(model, STARTS[0], [Site("embed")], np.zeros(0, int))
     with pytest.raises(ValueError, match="a pattern is of one example over all its keys"):
-        prefix.resume(model, [prefix.Row(held, PARTS[0])], [Site("pattern", 0)], torch.tensor([[0]]))
+        prefix.resume(
+            model, [prefix.Row(held, PARTS[0])], [Site("pattern", 0)], torch.tensor([[0]])
+        )
 
 
 @pytest.mark.parametrize("family", NETS)
@@ -93,7 +97,9 @@ def test_the_certificate_has_the_item_where_it_applies(family):
     assert all(item.value < 1e-5 for item in found)
 
 
-@pytest.mark.parametrize(("dtype", "most"), [(torch.float64, 1e-12), (torch.bfloat16, 5e-2), (torch.float16, 1e-2)])
+@pytest.mark.parametrize(
+    ("dtype", "most"), [(torch.float64, 1e-12), (torch.bfloat16, 5e-2), (torch.float16, 1e-2)]
+)
 def test_the_item_holds_in_other_dtypes(dtype, most):
     item = prefix.item(Model(net("llama").to(dtype)))
     assert item.passed
@@ -102,7 +108,11 @@ def test_the_item_holds_in_other_dtypes(dtype, most):
 
 def test_a_network_that_forgets_its_prefix_is_found_out(monkeypatch):
     model = open(net("llama"))
-    monkeypatch.setattr(prefix._Layer, "_stacked", lambda self, parts: torch.zeros_like(parts[0]).expand(2, -1, -1, -1))
+    monkeypatch.setattr(
+        prefix._Layer,
+        "_stacked",
+        lambda self, parts: torch.zeros_like(parts[0]).expand(2, -1, -1, -1),
+    )
     item = prefix.item(model)
     assert not item.passed
     assert "give other numbers than whole passes" in item.reason

@@ -42,7 +42,9 @@ def test_ranges_of_entries_are_parts_of_the_whole():
     assert torch.equal(torch.cat(parts, -1), readout(h))
     assert [b - a for a, b in readout.ranges(16)] == [16, 16, 16, 2]
     entry = torch.tensor([3, 49, 0, 7])
-    assert torch.allclose(readout.scores_at(readout.normed(h), entry), readout(h)[torch.arange(4), entry])
+    assert torch.allclose(
+        readout.scores_at(readout.normed(h), entry), readout(h)[torch.arange(4), entry]
+    )
     assert readout(h).abs().max() <= 5.0
 
 

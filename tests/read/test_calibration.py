@@ -54,11 +54,17 @@ def test_against_a_loop_and_scikit_learn():
     for b in range(10):
         inside = [(q, z) for q, z in zip(p, y, strict=True) if min(int(q * 10), 9) == b]
         if inside:
-            slow += len(inside) / len(p) * abs(np.mean([z for _, z in inside]) - np.mean([q for q, _ in inside]))
+            slow += (
+                len(inside)
+                / len(p)
+                * abs(np.mean([z for _, z in inside]) - np.mean([q for q, _ in inside]))
+            )
     assert ece(p, y) == pytest.approx(slow)
     table = reliability(p, y, 10, "mass")
     assert table["n"].tolist() == [50] * 10
-    assert np.isnan(debiased_square(np.array([0.5]), np.array([1.0])))  # one sample has no variance to subtract
+    assert np.isnan(
+        debiased_square(np.array([0.5]), np.array([1.0]))
+    )  # one sample has no variance to subtract
 
 
 @given(hnp.arrays(float, st.integers(1, 40), elements=st.floats(0, 1)), st.integers(0, 2**32 - 1))

@@ -18,7 +18,9 @@ def clock(n=300, seed=0):
     rng = np.random.default_rng(seed)
     hours, plane = 24 * rng.random(n), np.linalg.qr(np.random.default_rng(9).normal(size=(8, 2)))[0]
     angle = hours * np.pi / 12
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1) @ plane.T + 0.1 * rng.normal(size=(n, 8)), hours
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1) @ plane.T + 0.1 * rng.normal(
+        size=(n, 8)
+    ), hours
 
 
 def test_it_reads_the_clock_where_a_straight_probe_breaks_at_midnight():
@@ -38,13 +40,18 @@ def test_it_reads_the_clock_where_a_straight_probe_breaks_at_midnight():
 @given(turn=st.floats(-100, 100), rounds=st.integers(-3, 3))
 def test_zero_o_clock_is_wherever_it_is_put(turn, rounds):
     x, hours = clock(80)
-    plain, moved = CircularProbe(24.0).fit(x, hours), CircularProbe(24.0).fit(x, hours + turn + 24 * rounds)
+    plain, moved = (
+        CircularProbe(24.0).fit(x, hours),
+        CircularProbe(24.0).fit(x, hours + turn + 24 * rounds),
+    )
     assert circular_error(plain.predict(x) + turn, moved.predict(x), 24.0).max() < 1e-6
 
 
 def test_the_error_is_the_shorter_way_and_no_longer_than_half():
     assert circular_error(np.array([1, 13]), np.array([23, 1]), 24).tolist() == [2, 12]
-    assert circular_error(np.array([0.1]), np.array([6.2]), 2 * np.pi)[0] == pytest.approx(0.1 + 2 * np.pi - 6.2)
+    assert circular_error(np.array([0.1]), np.array([6.2]), 2 * np.pi)[0] == pytest.approx(
+        0.1 + 2 * np.pi - 6.2
+    )
 
 
 def test_kinds_groups_and_refusals():

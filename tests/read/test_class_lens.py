@@ -16,8 +16,16 @@ from inscape.read.class_lens import attention_gradient, identifiability, project
 
 def test_identifiability_of_known_ranks():
     scores = np.array([[3.0, 1.0, 2.0, 0.0]] * 4)
-    assert identifiability(scores, np.arange(4)).tolist() == [1.0, pytest.approx(1 / 3), pytest.approx(2 / 3), 0.0]
-    assert identifiability(np.zeros((2, 5)), np.array([0, 4])).tolist() == [0.5, 0.5]  # ties are chance
+    assert identifiability(scores, np.arange(4)).tolist() == [
+        1.0,
+        pytest.approx(1 / 3),
+        pytest.approx(2 / 3),
+        0.0,
+    ]
+    assert identifiability(np.zeros((2, 5)), np.array([0, 4])).tolist() == [
+        0.5,
+        0.5,
+    ]  # ties are chance
     assert identifiability(np.zeros((2, 3, 5)), np.array([[1], [2]])).shape == (2, 3)
 
 
@@ -55,7 +63,9 @@ def test_the_closed_gradient_is_autograds():
     ours = attention_gradient(gradient, found["v.1"], output.weight.detach(), nets.HEADS)
     assert torch.allclose(ours, theirs[:, :, 0], atol=1e-6)
     assert theirs[:, :, 0].abs().max() > 1e-4
-    assert theirs[:, :, 1:].abs().max() < 1e-9  # other queries do not reach the class token's score here
+    assert (
+        theirs[:, :, 1:].abs().max() < 1e-9
+    )  # other queries do not reach the class token's score here
 
 
 def test_updates_on_the_class_matrix_are_what_they_add():

@@ -76,7 +76,9 @@ def test_labels_of_noise_name_ends_and_no_more():
 def test_an_offset_of_either_side_changes_nothing(seed, shift):
     up, down, y = statements(60, 8, seed)
     plain, moved = pair_direction(up, down, y), pair_direction(up + shift, down - 2 * shift, y)
-    assert np.allclose(plain.scores(up, down), moved.scores(up + shift, down - 2 * shift), atol=1e-6)
+    assert np.allclose(
+        plain.scores(up, down), moved.scores(up + shift, down - 2 * shift), atol=1e-6
+    )
     swapped = pair_direction(down, up, 1 - y)
     assert np.allclose(plain.scores(up, down), -swapped.scores(down, up), atol=1e-6)
 

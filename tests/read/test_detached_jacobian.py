@@ -45,11 +45,15 @@ def test_the_output_is_the_networks_own_and_a_sketch_is_part_of_the_whole():
     model = without_biases("llama")
     tokens = model.tokenize([TEXT])[0]
     found = local_map(model, tokens, "resid_post.1")
-    assert torch.allclose(found.output, model.run(TEXT, "resid_post.1")["resid_post.1"][0, -1], atol=1e-5)
+    assert torch.allclose(
+        found.output, model.run(TEXT, "resid_post.1")["resid_post.1"][0, -1], atol=1e-5
+    )
     assert torch.allclose(found.inputs, model.run(TEXT, "resid_pre.0")["resid_pre.0"][0])
     u = torch.randn(3, nets.D, generator=torch.Generator().manual_seed(0))
     sketch = local_map(model, tokens, "resid_post.1", directions=u)
-    assert torch.allclose(sketch.jacobians, torch.einsum("mk,ktd->mtd", u, found.jacobians), atol=1e-5)
+    assert torch.allclose(
+        sketch.jacobians, torch.einsum("mk,ktd->mtd", u, found.jacobians), atol=1e-5
+    )
     assert torch.allclose(sketch.output, u @ found.output, atol=1e-5)
     assert sketch.residual < 1e-5
 
@@ -64,7 +68,9 @@ def test_singular_vectors_give_the_map_back():
     u, s, v = found.leading(3)
     exact = found.svd()
     assert torch.allclose(s, exact[1], atol=1e-6 * float(s[0]))
-    assert torch.allclose((u.T @ exact[0][:, :3]).abs(), torch.eye(3, dtype=torch.float64), atol=1e-6)
+    assert torch.allclose(
+        (u.T @ exact[0][:, :3]).abs(), torch.eye(3, dtype=torch.float64), atol=1e-6
+    )
     assert torch.allclose((v @ exact[2][:3].T).abs(), torch.eye(3, dtype=torch.float64), atol=1e-6)
 
 
@@ -78,8 +84,12 @@ def test_no_token_depends_on_a_later_one():
 def test_stable_rank():
     assert stable_rank(torch.ones(5)) == pytest.approx(5.0)
     assert stable_rank(torch.tensor([3.0, 0.0, 0.0])) == pytest.approx(1.0)
-    assert stable_rank(torch.tensor([2.0, 1.0])) == pytest.approx(stable_rank(torch.tensor([4.0, 2.0])))
+    assert stable_rank(torch.tensor([2.0, 1.0])) == pytest.approx(
+        stable_rank(torch.tensor([4.0, 2.0]))
+    )
     with pytest.raises(ValueError, match="every singular value is zero"):
         stable_rank(torch.zeros(3))
     with pytest.raises(ValueError, match="one output site is needed"):
-        local_map(without_biases("llama"), without_biases("llama").tokenize([TEXT])[0], "resid_post.*")
+        local_map(
+            without_biases("llama"), without_biases("llama").tokenize([TEXT])[0], "resid_post.*"
+        )

@@ -36,7 +36,9 @@ def test_six_classes(in_out, gate_out, name):
 def test_a_third_cosine_that_does_not_follow_is_atypical():
     assert classify(cosines(0.9, 0.6, gate_in=0.1))[1].tolist() == [True]
     assert classify(cosines(0.9, 0.1, gate_in=0.8))[1].tolist() == [True]
-    assert classify(cosines(0.1, 0.1, gate_in=0.8))[1].tolist() == [False]  # writes nothing that it reads
+    assert classify(cosines(0.1, 0.1, gate_in=0.8))[1].tolist() == [
+        False
+    ]  # writes nothing that it reads
 
 
 def weights(rng, m=40, d=16):
@@ -70,7 +72,9 @@ def test_agrees_with_a_slow_loop():
 def test_a_permuted_pairing_leaves_no_neuron_its_own_and_loses_the_classes():
     rng = np.random.default_rng(0)
     write = rng.normal(size=(300, 64))
-    w = GatedWeights(write + 0.3 * rng.normal(size=write.shape), rng.normal(size=write.shape), write)
+    w = GatedWeights(
+        write + 0.3 * rng.normal(size=write.shape), rng.normal(size=write.shape), write
+    )
     assert (io_cosines(w).in_out > 0.5).all()
     other = w.permuted(rng=rng)
     assert (np.abs(io_cosines(other).in_out) > 0.5).mean() < 0.01

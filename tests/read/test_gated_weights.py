@@ -17,12 +17,18 @@ def test_the_vectors_are_what_the_mlp_reads_and_writes(family):
     model = Model(nets.net(family), nets.tokenizer())
     ids = {"input_ids": torch.tensor([[5, 9, 14]])}
     for layer, w in gated_weights(model):
-        seen = model.run(ids, [f"resid_mid.{layer}", f"mlp_act.{layer}", f"mlp_pre.{layer}", f"mlp_out.{layer}"])
+        seen = model.run(
+            ids, [f"resid_mid.{layer}", f"mlp_act.{layer}", f"mlp_pre.{layer}", f"mlp_out.{layer}"]
+        )
         x = seen[f"resid_mid.{layer}"][0].double()
         normed = (x / x.pow(2).mean(-1, keepdim=True).sqrt()).numpy()
-        assert torch.allclose(torch.tensor(normed @ w.gate.T), seen[f"mlp_pre.{layer}"][0].double(), atol=1e-3)
+        assert torch.allclose(
+            torch.tensor(normed @ w.gate.T), seen[f"mlp_pre.{layer}"][0].double(), atol=1e-3
+        )
         act = model.net.model.layers[layer].mlp.act_fn(seen[f"mlp_pre.{layer}"][0]).double()
-        assert torch.allclose(act * torch.tensor(normed @ w.read.T), seen[f"mlp_act.{layer}"][0].double(), atol=1e-3)
+        assert torch.allclose(
+            act * torch.tensor(normed @ w.read.T), seen[f"mlp_act.{layer}"][0].double(), atol=1e-3
+        )
         out = seen[f"mlp_act.{layer}"][0].double() @ torch.tensor(w.write, dtype=torch.float64)
         true = seen[f"mlp_out.{layer}"][0].double()
         if family == "gemma3":  # the norm after the MLP divides by a scale of its own

@@ -18,7 +18,10 @@ def readout(entries=5000, d=10, cap=None, seed=0):
     with torch.no_grad():
         norm.weight.copy_(1 + 0.3 * torch.randn(d, generator=draw))
     return Readout(
-        torch.randn(entries, d, generator=draw).double(), norm, torch.randn(entries, generator=draw).double(), cap
+        torch.randn(entries, d, generator=draw).double(),
+        norm,
+        torch.randn(entries, generator=draw).double(),
+        cap,
     )
 
 

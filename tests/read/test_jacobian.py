@@ -13,7 +13,10 @@ from inscape.read.jacobian import jacobian
 def network(seed):
     stream = torch.Generator().manual_seed(seed)
     a, b = (torch.randn(s, generator=stream, dtype=torch.float64) for s in ((7, 5), (5, 4)))
-    x, z = (torch.randn(s, generator=stream, dtype=torch.float64).requires_grad_() for s in ((3, 4), (5,)))
+    x, z = (
+        torch.randn(s, generator=stream, dtype=torch.float64).requires_grad_()
+        for s in ((3, 4), (5,))
+    )
     return torch.tanh(a @ ((b @ x.T).sin().sum(1) * z)), x, z
 
 
@@ -31,7 +34,9 @@ def test_same_as_a_loop_for_any_chunk(seed, chunk):
 def test_directions_are_rows_of_the_whole_and_a_linear_map_is_its_own_jacobian():
     y, x, _ = network(1)
     u = torch.randn(2, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-    assert torch.allclose(jacobian(y, [x], directions=u)[0], torch.einsum("mk,kab->mab", u, jacobian(y, [x])[0]))
+    assert torch.allclose(
+        jacobian(y, [x], directions=u)[0], torch.einsum("mk,kab->mab", u, jacobian(y, [x])[0])
+    )
     w = torch.randn(4, 3)
     v = torch.zeros(3, requires_grad=True)
     assert torch.allclose(jacobian(w @ v, [v])[0], w)

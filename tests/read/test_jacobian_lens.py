@@ -42,7 +42,9 @@ def test_a_linear_network_gives_its_own_matrices():
 def test_how_many_rows_a_pass_gives_changes_nothing(copies):
     forward, *_ = mixing()
     one = jacobian_lens([forward], [0, 1], copies=6)
-    assert torch.allclose(jacobian_lens([forward], [0, 1], copies=copies).matrices[0], one.matrices[0], atol=1e-6)
+    assert torch.allclose(
+        jacobian_lens([forward], [0, 1], copies=copies).matrices[0], one.matrices[0], atol=1e-6
+    )
 
 
 def test_a_networks_average_is_the_mean_of_its_full_jacobian():
@@ -93,7 +95,9 @@ def test_local_jacobian_is_autograds_and_changes_with_the_state():
         return torch.tanh(w @ h) * 2
 
     h = torch.randn(7, generator=draw)
-    assert torch.allclose(local_jacobian(f, h, chunk=3), torch.autograd.functional.jacobian(f, h), atol=1e-6)
+    assert torch.allclose(
+        local_jacobian(f, h, chunk=3), torch.autograd.functional.jacobian(f, h), atol=1e-6
+    )
     assert not torch.allclose(local_jacobian(f, h), local_jacobian(f, 0 * h), atol=0.1)
     assert torch.allclose(local_jacobian(lambda x: w @ x, h), w, atol=1e-6)
 

@@ -17,10 +17,14 @@ def test_symmetric_bounded_and_as_scipy_has_it(seed):
     rng = np.random.default_rng(seed)
     p, q = rng.normal(0, 3, (4, 6)), rng.normal(0, 3, (4, 6))
     found = jensen_shannon(p, q)
-    assert found == pytest.approx(jensenshannon(softmax(p, axis=1), softmax(q, axis=1), axis=1) ** 2)
+    assert found == pytest.approx(
+        jensenshannon(softmax(p, axis=1), softmax(q, axis=1), axis=1) ** 2
+    )
     assert jensen_shannon(q, p) == pytest.approx(found)
     assert ((found > 0) & (found <= np.log(2))).all()
-    assert jensen_shannon(p + 7.0, q - 3.0) == pytest.approx(found)  # logits are defined up to a constant
+    assert jensen_shannon(p + 7.0, q - 3.0) == pytest.approx(
+        found
+    )  # logits are defined up to a constant
 
 
 def test_nothing_for_equals_and_all_for_strangers():

@@ -49,12 +49,21 @@ def test_it_reads_what_no_line_parts_and_shuffled_labels_not():
 def test_duplicates_tie_by_index_and_a_cold_vote_is_the_nearest_rows():
     x = np.zeros((4, 2))
     assert neighbours(np.zeros((1, 2)), x, 3, metric="euclidean").index.tolist() == [[0, 1, 2]]
-    assert neighbours(x, x, 1, metric="euclidean", exclude_self=True).index.ravel().tolist() == [1, 0, 0, 0]
+    assert neighbours(x, x, 1, metric="euclidean", exclude_self=True).index.ravel().tolist() == [
+        1,
+        0,
+        0,
+        0,
+    ]
     x, y = rings(100)
     cold = KNNProbe(k=20, metric="euclidean", weights="softmax", temperature=1e-4).fit(x, y)
     assert (cold.predict(x + 1e-9) == y).all()
     warm = KNNProbe(k=20, metric="euclidean", weights="softmax", temperature=1e6).fit(x, y)
-    assert np.allclose(warm.predict_proba(x), KNNProbe(k=20, metric="euclidean").fit(x, y).predict_proba(x), atol=1e-4)
+    assert np.allclose(
+        warm.predict_proba(x),
+        KNNProbe(k=20, metric="euclidean").fit(x, y).predict_proba(x),
+        atol=1e-4,
+    )
 
 
 @settings(max_examples=20, deadline=None)
@@ -70,12 +79,16 @@ def test_centroids_are_scikit_learns_and_cosine_forgets_the_common_offset():
     y = rng.integers(3, size=300)
     x = 2 * np.eye(3)[y] + rng.normal(size=(300, 3))
     assert (CentroidProbe().fit(x, y).predict(x) == NearestCentroid().fit(x, y).predict(x)).all()
-    plain, moved = (CentroidProbe(metric="cosine").fit(x + s, y).predict(x + s) for s in (0.0, 1000.0))
+    plain, moved = (
+        CentroidProbe(metric="cosine").fit(x + s, y).predict(x + s) for s in (0.0, 1000.0)
+    )
     assert (plain == moved).all()
     assert (plain == y).mean() > 0.7
     noise = [(CentroidProbe().fit(x, rng.permutation(y)).predict(x) == y).mean() for _ in range(30)]
     assert abs(np.mean(noise) - 1 / 3) < 0.1  # single ones stray far in three dimensions
-    assert isinstance(CentroidProbe().fit(torch.tensor(x), torch.tensor(y)).predict(torch.tensor(x)), torch.Tensor)
+    assert isinstance(
+        CentroidProbe().fit(torch.tensor(x), torch.tensor(y)).predict(torch.tensor(x)), torch.Tensor
+    )
 
 
 def test_refusals():

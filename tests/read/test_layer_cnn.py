@@ -21,14 +21,19 @@ def slow(z, y, t):
         alike = [a for a in others if y[a] == y[i]]
         if alike:
             bottom = sum(torch.exp(z[i] @ z[a] / t) for a in others)
-            terms.append(-sum(torch.log(torch.exp(z[i] @ z[j] / t) / bottom) for j in alike) / len(alike))
+            terms.append(
+                -sum(torch.log(torch.exp(z[i] @ z[j] / t) / bottom) for j in alike) / len(alike)
+            )
     return sum(terms) / len(terms) if terms else torch.tensor(0.0)
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(2, 9))
 def test_the_loss_is_the_formula_and_only_angles_count(seed, n):
     g = torch.Generator().manual_seed(seed)
-    z, y = torch.randn(n, 4, generator=g, dtype=torch.float64), torch.randint(0, 3, (n,), generator=g)
+    z, y = (
+        torch.randn(n, 4, generator=g, dtype=torch.float64),
+        torch.randint(0, 3, (n,), generator=g),
+    )
     found = supervised_contrastive(z, y, 0.5)
     assert found.item() == pytest.approx(float(slow(z, y, 0.5)), abs=1e-9)
     stretched = z * torch.rand(n, 1, generator=g, dtype=torch.float64).add(0.1)
@@ -41,7 +46,9 @@ def test_classes_that_lie_together_cost_least():
     crossed = together[[0, 2, 1, 3]]
     assert supervised_contrastive(together, y) < 0.01 < 5 < supervised_contrastive(crossed, y)
     same = torch.ones(5, 2)
-    assert supervised_contrastive(same, torch.zeros(5, dtype=torch.long)).item() == pytest.approx(np.log(4))
+    assert supervised_contrastive(same, torch.zeros(5, dtype=torch.long)).item() == pytest.approx(
+        np.log(4)
+    )
     assert supervised_contrastive(together, torch.arange(4)).item() == 0.0
     with pytest.raises(ValueError, match="temperature must be positive, got 0"):
         supervised_contrastive(together, y, 0)

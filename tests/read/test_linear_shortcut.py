@@ -43,7 +43,8 @@ def test_unrelated_layers_give_the_mean_and_no_more():
     found = moments.fit()["x", "y"]
     assert abs(found.inner) < 0.05
     assert (
-        np.linalg.norm(found(x) - y.mean(axis=0), axis=1).max() < 0.5 * np.linalg.norm(y - y.mean(axis=0), axis=1).max()
+        np.linalg.norm(found(x) - y.mean(axis=0), axis=1).max()
+        < 0.5 * np.linalg.norm(y - y.mean(axis=0), axis=1).max()
     )
     shift = moments.mean_shift("x", "y")
     assert np.allclose(shift(x).mean(axis=0), y.mean(axis=0), atol=1e-4)
@@ -71,7 +72,9 @@ def test_the_penalty_chosen_is_the_one_that_refitting_chooses():
         a, b = parts != k, parts == k
         scale = ((x[a] - x[a].mean(0)) ** 2).mean()
         for i, alpha in enumerate(grid):
-            errors[i] += ((y[b] - Ridge(alpha=alpha * scale).fit(x[a], y[a]).predict(x[b])) ** 2).sum()
+            errors[i] += (
+                (y[b] - Ridge(alpha=alpha * scale).fit(x[a], y[a]).predict(x[b])) ** 2
+            ).sum()
     assert found.alpha == grid[errors.argmin()]
     assert 0 < errors.argmin() < 6
     base = sum(((y[parts == k] - y[parts != k].mean(0)) ** 2).sum() for k in range(3))
@@ -87,7 +90,9 @@ def test_a_map_of_low_rank_has_that_rank_and_is_the_best_of_it():
         assert np.linalg.matrix_rank(found.weight, tol=1e-6) == rank
         scores.append(explained(y, found(x)))
     assert scores[0] < scores[1] < scores[2]
-    centred = y - y.mean(0)  # the map is exact, so the best is the truncated principal component analysis of y
+    centred = y - y.mean(
+        0
+    )  # the map is exact, so the best is the truncated principal component analysis of y
     spectrum = np.linalg.svd(centred, compute_uv=False) ** 2
     assert scores[0] == pytest.approx(spectrum[0] / spectrum.sum(), abs=1e-6)
 
@@ -114,7 +119,9 @@ def test_several_targets_share_a_source_and_change_nothing():
 def test_batches_and_rotations_change_nothing(seed, batch):
     x, y, _ = layers(n=210, seed=seed, noise=2.0)
     once = streamed(x, y, parts=1, batch=210).fit([0.1])["x", "y"]
-    assert np.allclose(streamed(x, y, parts=1, batch=batch).fit([0.1])["x", "y"].weight, once.weight, atol=1e-7)
+    assert np.allclose(
+        streamed(x, y, parts=1, batch=batch).fit([0.1])["x", "y"].weight, once.weight, atol=1e-7
+    )
     q = np.linalg.qr(np.random.default_rng(seed).normal(size=(6, 6)))[0]
     turned = streamed(x @ q, y, parts=1, batch=210).fit([0.1])["x", "y"]
     assert np.allclose(turned.weight @ q.T, once.weight, atol=1e-7)

@@ -45,7 +45,9 @@ def test_a_planted_class_is_read_and_shuffled_labels_are_not():
 def test_scaling_makes_the_unit_irrelevant():
     x, y = planted()
     assert np.allclose(
-        LogisticProbe().fit(x, y).predict_proba(x), LogisticProbe().fit(1e3 * x, y).predict_proba(1e3 * x), atol=1e-4
+        LogisticProbe().fit(x, y).predict_proba(x),
+        LogisticProbe().fit(1e3 * x, y).predict_proba(1e3 * x),
+        atol=1e-4,
     )
 
 

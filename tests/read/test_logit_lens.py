@@ -34,7 +34,10 @@ def slowly(read, x, final, targets, k):
 def test_streaming_over_the_vocabulary_is_the_whole_softmax(cap):
     read, draw = readout(cap=cap), torch.Generator().manual_seed(1)
     x = torch.randn(3, 20, 12, generator=draw, dtype=torch.float64)
-    final, targets = torch.randn(20, 12, generator=draw, dtype=torch.float64), torch.arange(20) * 449
+    final, targets = (
+        torch.randn(20, 12, generator=draw, dtype=torch.float64),
+        torch.arange(20) * 449,
+    )
     found = logit_lens(read, x, final, targets, k=7, budget=30_000)
     for ours, theirs in zip(found, slowly(read, x, final, targets, 7), strict=True):
         assert np.allclose(ours, theirs.numpy(), atol=1e-9)
@@ -69,9 +72,14 @@ def test_one_layer_numpy_and_no_targets():
 @given(shift=st.floats(-30, 30), seed=st.integers(0, 50))
 def test_a_shift_of_all_scores_changes_nothing(shift, seed):
     draw = torch.Generator().manual_seed(seed)
-    weight, x = torch.randn(40, 6, generator=draw).double(), torch.randn(4, 6, generator=draw).double()
+    weight, x = (
+        torch.randn(40, 6, generator=draw).double(),
+        torch.randn(4, 6, generator=draw).double(),
+    )
     plain = logit_lens(Readout(weight), x, x.flip(0), [1, 2, 3, 4], k=3)
-    moved = logit_lens(Readout(weight, bias=torch.full((40,), shift)), x, x.flip(0), [1, 2, 3, 4], k=3)
+    moved = logit_lens(
+        Readout(weight, bias=torch.full((40,), shift)), x, x.flip(0), [1, 2, 3, 4], k=3
+    )
     for a, b in zip(plain, moved, strict=True):
         assert np.allclose(a, b, atol=1e-9)
 
@@ -121,7 +129,9 @@ def test_the_threshold_chosen_is_the_cheapest_that_keeps_enough():
     assert found.layer.mean() <= settled.mean()
     assert threshold_for(confidence, tokens, final + 1, 0.95) == float("inf")
     # a lens that is sure of everything in another unit is given thresholds of its own
-    same = early_exit(1e3 + confidence, tokens, final, threshold_for(1e3 + confidence, tokens, final, 0.95))
+    same = early_exit(
+        1e3 + confidence, tokens, final, threshold_for(1e3 + confidence, tokens, final, 0.95)
+    )
     assert same.layer.mean() == found.layer.mean()
     with pytest.raises(ValueError, match=r"retention must be in \(0, 1\], got 2.0"):
         threshold_for(confidence, tokens, final, 2.0)

@@ -32,7 +32,9 @@ def test_a_label_that_is_there_takes_few_bits_and_a_shuffled_one_all_of_them():
 def test_a_block_costs_what_the_probe_of_the_rows_before_it_says():
     """The slow clear version, one block: fit on half, send half."""
     x, y = planted(200)
-    found = online_codelength(x, y[:, None], rng=np.random.default_rng(3), fractions=(0.5, 1.0), Cs=(1.0,))
+    found = online_codelength(
+        x, y[:, None], rng=np.random.default_rng(3), fractions=(0.5, 1.0), Cs=(1.0,)
+    )
     order = np.random.default_rng(3).permutation(200)
     first, rest = order[:100], order[100:]
     scale = (x[first] - x[first].mean(axis=0)).std()
@@ -49,7 +51,9 @@ def test_the_same_accuracy_from_a_harder_reading_takes_more_bits():
     easy = np.column_stack([2.0 * y, np.zeros((600, 99))]) + 0.5 * rng.normal(size=(600, 100))
     hard = 0.2 * np.outer(y, np.ones(100)) + 0.5 * rng.normal(size=(600, 100)) * 1.0
     hard = hard @ np.linalg.qr(rng.normal(size=(100, 100)))[0]
-    lengths = [online_codelength(x, y[:, None], rng=np.random.default_rng(1)).bits[0] for x in (easy, hard)]
+    lengths = [
+        online_codelength(x, y[:, None], rng=np.random.default_rng(1)).bits[0] for x in (easy, hard)
+    ]
     assert lengths[1] > lengths[0]
 
 

@@ -44,14 +44,17 @@ def test_labels_do_not_disturb_each_other():
     x, y = planted()
     alone = MultilabelProbe((1.0,)).fit(x, y[:, :1])
     assert np.allclose(MultilabelProbe((1.0,)).fit(x, y).coef_[:1], alone.coef_, atol=1e-6)
-    assert np.allclose(MultilabelProbe((1.0,)).fit(x, y[:, ::-1]).coef_[::-1][:1], alone.coef_, atol=1e-6)
+    assert np.allclose(
+        MultilabelProbe((1.0,)).fit(x, y[:, ::-1]).coef_[::-1][:1], alone.coef_, atol=1e-6
+    )
     assert np.allclose(alone.coef_, LogisticProbe((1.0,)).fit(x, y[:, 0]).coef_, atol=1e-6)
 
 
 def test_kinds_groups_and_refusals():
     x, y = planted()
     assert isinstance(
-        MultilabelProbe((1.0,)).fit(torch.tensor(x), torch.tensor(y)).predict(torch.tensor(x)), torch.Tensor
+        MultilabelProbe((1.0,)).fit(torch.tensor(x), torch.tensor(y)).predict(torch.tensor(x)),
+        torch.Tensor,
     )
     one = MultilabelProbe((1.0,)).fit(x, np.array(["no", "yes"])[y[:, 0]])
     assert set(one.predict(x)) == {"no", "yes"}

@@ -45,7 +45,10 @@ def test_it_finds_the_largest_variance_not_the_label_and_centring_within_it_cure
 def test_labels_only_name_the_ends():
     x, y = along()
     other = np.random.default_rng(1).permutation(y)
-    assert abs(PCADirection().fit(x, y).direction_ @ PCADirection().fit(x, other).direction_) > 1 - 1e-9
+    assert (
+        abs(PCADirection().fit(x, y).direction_ @ PCADirection().fit(x, other).direction_)
+        > 1 - 1e-9
+    )
 
 
 def test_constant_rows_have_no_direction_and_tensors_come_back_as_tensors():

@@ -39,7 +39,10 @@ def test_attention_finds_the_position_and_the_mean_does_not():
     weights = probe.weights(fresh)
     assert np.allclose(weights.sum(axis=1), 1)
     assert (weights.argmax(axis=1) == there).mean() > 0.95
-    noise = [AttentionProbe((0.1,), max_iter=12).fit(x, np.random.default_rng(i).permutation(y)) for i in range(3)]
+    noise = [
+        AttentionProbe((0.1,), max_iter=12).fit(x, np.random.default_rng(i).permutation(y))
+        for i in range(3)
+    ]
     assert abs(np.mean([probe.score(fresh, truth) for probe in noise]) - 0.5) < 0.1
 
 
@@ -63,7 +66,9 @@ def test_one_vector_each_is_logistic_regression(probe):
     # a softmax of two with both penalised is one coefficient at twice the penalty's strength
     theirs.set_params(C=1.0).fit((flat - flat.mean(axis=0)) / scale, y)
     found = probe.fit(flat, y).decision_function(flat)
-    assert np.allclose(found, theirs.decision_function((flat - flat.mean(axis=0)) / scale), atol=1e-2)
+    assert np.allclose(
+        found, theirs.decision_function((flat - flat.mean(axis=0)) / scale), atol=1e-2
+    )
 
 
 @settings(max_examples=3, deadline=None)
@@ -81,10 +86,15 @@ def test_what_is_beyond_a_rows_length_and_the_order_of_positions_do_not_matter(s
 
 def test_kinds_groups_and_refusals():
     x, y, _ = hidden(60)
-    probe = AttentionProbe(max_iter=10).fit(torch.tensor(x), torch.tensor(y), groups=np.arange(60) % 5)
+    probe = AttentionProbe(max_iter=10).fit(
+        torch.tensor(x), torch.tensor(y), groups=np.arange(60) % 5
+    )
     assert isinstance(probe.predict(torch.tensor(x)), torch.Tensor)
     assert probe.C_ in probe.Cs
-    assert ScalarMixProbe(max_iter=10).fit(x, np.arange(60) % 3).decision_function(x).shape == (60, 3)
+    assert ScalarMixProbe(max_iter=10).fit(x, np.arange(60) % 3).decision_function(x).shape == (
+        60,
+        3,
+    )
     with pytest.raises(ValueError, match="AttentionProbe: y holds one class"):
         AttentionProbe().fit(x, np.zeros(60, dtype=int))
     with pytest.raises(ValueError, match="Cs must be positive"):

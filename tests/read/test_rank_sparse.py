@@ -34,7 +34,9 @@ def test_what_only_a_fit_can_see_is_seen_by_the_rankings_that_fit():
     """Coordinate 1 says nothing alone: it takes the noise out of coordinate 0."""
     rng = np.random.default_rng(0)
     noise, signal = 3 * rng.normal(size=(2, 600)) * [[1.0], [1 / 3]]
-    x = np.column_stack([signal + noise, noise, 0.3 * signal + rng.normal(size=600), rng.normal(size=(600, 9))])
+    x = np.column_stack(
+        [signal + noise, noise, 0.3 * signal + rng.normal(size=600), rng.normal(size=(600, 9))]
+    )
     y = (signal > 0).astype(int)
     assert set(rank(x, y, 2, "adaptive").tolist()) == {0, 1}
     assert set(rank(x, y, 3, "lasso").tolist()) == {0, 1, 2}
@@ -55,7 +57,10 @@ def test_scores_agree_with_scikit_learn_for_many_labels_at_once():
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 500), ranking=st.sampled_from(["mean difference", "mutual information", "lasso"]))
+@given(
+    seed=st.integers(0, 500),
+    ranking=st.sampled_from(["mean difference", "mutual information", "lasso"]),
+)
 def test_a_ranking_does_not_know_units(seed, ranking):
     x, y = haystack(80, 10, (2, 5), seed)
     scale = np.exp(np.random.default_rng(seed).normal(size=10))
@@ -67,8 +72,12 @@ def test_every_size_of_the_path_is_the_fit_of_those_coordinates_alone():
     x = x * 3 + 1
     path = sparse_path(x, y, (1, 3, 10), tol=1e-9)
     for s, k in enumerate(path.sizes):
-        inside = (x[:, path.order[:k]] - x[:, path.order[:k]].mean(axis=0)) / x[:, path.order[:k]].std(axis=0)
-        theirs = LogisticRegression(C=1.0, tol=1e-12, max_iter=10_000, class_weight="balanced").fit(inside, y)
+        inside = (x[:, path.order[:k]] - x[:, path.order[:k]].mean(axis=0)) / x[
+            :, path.order[:k]
+        ].std(axis=0)
+        theirs = LogisticRegression(C=1.0, tol=1e-12, max_iter=10_000, class_weight="balanced").fit(
+            inside, y
+        )
         assert np.allclose(path.logits(x)[:, s], theirs.decision_function(inside), atol=1e-4)
     assert path.gradient.max() < 1e-9
     assert np.allclose(class_weights(y[None]).sum(), len(y))
@@ -80,7 +89,10 @@ def test_the_best_k_are_enough_and_random_ones_are_not():
     fresh, truth = haystack(seed=1)
     found = [SparseProbe(k).fit(x, y) for k in (1, 3)]
     assert found[1].score(fresh, truth) > 0.9 > found[0].score(fresh, truth) > 0.6
-    anyone = [SparseProbe(3, ranking="random", random_state=i).fit(x, y).score(fresh, truth) for i in range(20)]
+    anyone = [
+        SparseProbe(3, ranking="random", random_state=i).fit(x, y).score(fresh, truth)
+        for i in range(20)
+    ]
     assert np.median(anyone) < 0.6
     assert np.flatnonzero(found[1].coef_[0]).tolist() == [7, 21, 40]
     assert isinstance(found[0].predict(torch.tensor(fresh)), torch.Tensor)
@@ -94,7 +106,9 @@ def test_ranking_on_all_rows_leaks_and_ranking_inside_does_not():
         x, y = rng.normal(size=(60, 2000)), rng.integers(2, size=60)
         train, test = np.arange(40), np.arange(40, 60)
         order = rank(x, y, 5)
-        leaked.append(SparseProbe(5).fit(x[train][:, order], y[train]).score(x[test][:, order], y[test]))
+        leaked.append(
+            SparseProbe(5).fit(x[train][:, order], y[train]).score(x[test][:, order], y[test])
+        )
         honest.append(SparseProbe(5).fit(x[train], y[train]).score(x[test], y[test]))
     assert np.mean(leaked) > 0.75
     assert abs(np.mean(honest) - 0.5) < 0.08

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from inscape.read.relational import AffineRelation
-from inscape.read.relational_concepts import Concepts, mean_concepts, relational_concepts, unit_directions
+from inscape.read.relational_concepts import (
+    Concepts,
+    mean_concepts,
+    relational_concepts,
+    unit_directions,
+)
 
 
 def world(seed=0, n=200, objects=4, d=12):
@@ -49,7 +54,9 @@ def test_scale_does_not_matter():
     s, truth, relation = world()
     once = relational_concepts(relation, relation(s), truth, 4)
     scaled = AffineRelation(5 * relation.weight, relation.bias)
-    assert np.allclose(once.directions, relational_concepts(scaled, relation(s), truth, 4).directions)
+    assert np.allclose(
+        once.directions, relational_concepts(scaled, relation(s), truth, 4).directions
+    )
 
 
 def test_refusals():

@@ -37,7 +37,10 @@ def test_same_as_scikit_learn_without_scaling():
     x, y, _ = planted(60)
     y2 = np.stack([y, -(y**2)], axis=1)
     alphas = (0.01, 1.0, 100.0)
-    theirs, ours = RidgeCV(alphas=alphas, alpha_per_target=True).fit(x, y2), RidgeProbe(alphas, scale=False).fit(x, y2)
+    theirs, ours = (
+        RidgeCV(alphas=alphas, alpha_per_target=True).fit(x, y2),
+        RidgeProbe(alphas, scale=False).fit(x, y2),
+    )
     assert np.allclose(ours.coef_, theirs.coef_, atol=1e-9)
     assert np.allclose(ours.intercept_, theirs.intercept_, atol=1e-9)
     assert np.allclose(ours.predict(x), theirs.predict(x), atol=1e-9)

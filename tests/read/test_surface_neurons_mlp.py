@@ -16,7 +16,9 @@ def test_letters_know_endings_and_nothing_of_meaning():
     rng = np.random.default_rng(0)
     stems = ["".join(rng.choice(list("abcdefgh"), 6)) for _ in range(200)]
     label = rng.integers(0, 2, 200)
-    x = letters([s + ("grad" if z else "ville") for s, z in zip(stems, label, strict=True)], width=50)
+    x = letters(
+        [s + ("grad" if z else "ville") for s, z in zip(stems, label, strict=True)], width=50
+    )
     gap = x[label == 1].mean(axis=0) - x[label == 0].mean(axis=0)
     assert np.corrcoef(x @ gap, label)[0, 1] > 0.95
     plain = letters(stems, width=50)
@@ -39,7 +41,9 @@ def test_planted_neurons_are_found_and_others_are_not():
     y = rng.normal(size=(300, 2))
     x = layers(rng, y, [(0, 3), (2, 17)])
     orders = permutations(300, 300, rng=rng)
-    found = neuron_search([(f"mlp_act.{i}", a) for i, a in enumerate(x)], y, orders, ("a", "b")).beyond(0.999)
+    found = neuron_search(
+        [(f"mlp_act.{i}", a) for i, a in enumerate(x)], y, orders, ("a", "b")
+    ).beyond(0.999)
     assert set(zip(found["site"], found["neuron"], found["target"], strict=True)) == {
         ("mlp_act.0", 3, "a"),
         ("mlp_act.2", 17, "a"),
@@ -54,14 +58,18 @@ def test_without_a_plant_the_family_wise_rate_holds():
     hits = 0
     for _ in range(60):
         y = rng.normal(size=(60, 1))
-        search = neuron_search([("a", rng.normal(size=(60, 30)))], y, permutations(60, 99, rng=rng), ("y",))
+        search = neuron_search(
+            [("a", rng.normal(size=(60, 30)))], y, permutations(60, 99, rng=rng), ("y",)
+        )
         hits += len(search.beyond(0.9)) > 0
     assert hits <= 14  # 6 expected, 14 is beyond the 99.9 % point of a binomial
 
 
 def test_dead_neurons_and_empty_searches():
     y = np.arange(10.0)[:, None]
-    search = neuron_search([("a", np.zeros((10, 3)))], y, permutations(10, 5, rng=np.random.default_rng(0)), ("y",))
+    search = neuron_search(
+        [("a", np.zeros((10, 3)))], y, permutations(10, 5, rng=np.random.default_rng(0)), ("y",)
+    )
     assert (search.table["r"] == 0).all()
     with pytest.raises(ValueError, match="at least one permutation"):
         neuron_search([("a", np.zeros((10, 3)))], y, np.empty((0, 10), dtype=np.int64), ("y",))
@@ -81,7 +89,10 @@ def test_intervals_of_counts_agree_with_a_slow_loop():
         slow[b] = np.corrcoef(x[rows].T, y[rows].T)[:15, 15:]
     whole = np.corrcoef(x.T, y.T)[:15, 15:]
     low, high = np.quantile(slow * np.sign(whole), [0.025, 0.975], axis=0)
-    expected = (low > line).any(axis=1).sum(), (np.maximum(high, abs(whole)) > line).any(axis=1).sum()
+    expected = (
+        (low > line).any(axis=1).sum(),
+        (np.maximum(high, abs(whole)) > line).any(axis=1).sum(),
+    )
     assert passing_interval(x, y, line, codes, counts) == expected
     assert expected[0] < (abs(whole) > line).any(axis=1).sum() <= expected[1]
 
@@ -91,7 +102,9 @@ def test_the_mlp_finds_what_a_line_cannot():
     x = rng.normal(size=(900, 3))
     y = np.stack([np.abs(x[:, 0]), x[:, 1]], axis=1)
     probe = fit_mlp(x[:700], y[:700], decays=(1e-3, 1e4))
-    left = ((probe.predict(x[700:]) - y[700:]) ** 2).sum(axis=0) / ((y[700:] - y[:700].mean(axis=0)) ** 2).sum(axis=0)
+    left = ((probe.predict(x[700:]) - y[700:]) ** 2).sum(axis=0) / (
+        (y[700:] - y[:700].mean(axis=0)) ** 2
+    ).sum(axis=0)
     assert (left < 0.15).all()
     assert np.corrcoef(x[:, 0], y[:, 0])[0, 1] ** 2 < 0.05
     again = mlp_probe(decay=1e-3, seed=0).fit(x[:700], y[:700])  # the heavy penalty was not chosen

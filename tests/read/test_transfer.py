@@ -23,7 +23,9 @@ def test_a_common_axis_transfers_and_axes_of_their_own_do_not():
     rng = np.random.default_rng(0)
     same = transfer({"a": data(rng, 0), "b": data(rng, 0)}, MassMeanProbe(), rng=rng, draws=100)
     apart = transfer({"a": data(rng, 0), "b": data(rng, 1)}, MassMeanProbe(), rng=rng, draws=100)
-    against = transfer({"a": data(rng, 0), "b": data(rng, 0, -1.0)}, MassMeanProbe(), rng=rng, draws=100)
+    against = transfer(
+        {"a": data(rng, 0), "b": data(rng, 0, -1.0)}, MassMeanProbe(), rng=rng, draws=100
+    )
     assert same.auc.min() > 0.95
     assert abs(same.gap) < 0.05
     assert np.diag(apart.auc).min() > 0.95
@@ -37,10 +39,14 @@ def test_against_scikit_learn_and_invariances():
     sets = {"a": data(rng, 0), "b": data(rng, 1)}
     found = transfer(sets, MassMeanProbe(), rng=np.random.default_rng(2), draws=10)
     probe = MassMeanProbe().fit(sets["a"].x, sets["a"].y)
-    assert found.auc[0, 1] == pytest.approx(roc_auc_score(sets["b"].y, probe.decision_function(sets["b"].x)))
+    assert found.auc[0, 1] == pytest.approx(
+        roc_auc_score(sets["b"].y, probe.decision_function(sets["b"].x))
+    )
     turned = np.linalg.qr(rng.normal(size=(8, 8)))[0]
     again = {n: DataSet(s.x @ turned, s.y, s.groups, s.folds) for n, s in sets.items()}
-    assert transfer(again, MassMeanProbe(), rng=np.random.default_rng(2), draws=10).auc == pytest.approx(found.auc)
+    assert transfer(
+        again, MassMeanProbe(), rng=np.random.default_rng(2), draws=10
+    ).auc == pytest.approx(found.auc)
 
 
 def test_what_is_refused():

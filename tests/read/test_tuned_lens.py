@@ -27,8 +27,15 @@ def drifting(n=600, d=8, entries=30, layers=2, seed=0):
 def trained():
     readout, x, final = drifting()
     seen: list[float] = []
-    lens = train_tuned_lens(readout, x[:, :500], final[:500], steps=300, batch=100, rate=2e-2,
-                            progress=lambda _, kl: seen.append(kl))  # fmt: skip
+    lens = train_tuned_lens(
+        readout,
+        x[:, :500],
+        final[:500],
+        steps=300,
+        batch=100,
+        rate=2e-2,
+        progress=lambda _, kl: seen.append(kl),
+    )
     return readout, x[:, 500:], final[500:], lens, seen
 
 
@@ -84,7 +91,9 @@ def test_the_published_layout_round_trip(trained, tmp_path):
 
 def test_a_lens_without_biases_opens(tmp_path):
     torch.save({"0.weight": torch.eye(3)}, tmp_path / "params.pt")
-    (tmp_path / "config.json").write_text(json.dumps({"d_model": 3, "num_hidden_layers": 1, "bias": False}))
+    (tmp_path / "config.json").write_text(
+        json.dumps({"d_model": 3, "num_hidden_layers": 1, "bias": False})
+    )
     assert torch.equal(TunedLens.load(tmp_path)(0, torch.ones(2, 3)), 2 * torch.ones(2, 3))
 
 

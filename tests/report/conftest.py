@@ -18,9 +18,13 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "toy-space-tiny"
     for name in ("tables", "figures"):
         (path / name).mkdir(parents=True)
-    scores = tables.scores().assign(n=1500, d=64, p=0.0004, null="shuffled labels", unit="R²", warnings="")
+    scores = tables.scores().assign(
+        n=1500, d=64, p=0.0004, null="shuffled labels", unit="R²", warnings=""
+    )
     scores.to_parquet(path / "tables" / "scores.parquet", index=False)
-    long = pd.DataFrame({"city": [f"city {i}" for i in range(450)], "error_km": [i + 0.5 for i in range(450)]})
+    long = pd.DataFrame(
+        {"city": [f"city {i}" for i in range(450)], "error_km": [i + 0.5 for i in range(450)]}
+    )
     long.to_parquet(path / "tables" / "cities.parquet", index=False)
     charts = {
         "score_by_layer": layers.score_by_layer(tables.scores(), interval="95 % interval"),
@@ -29,7 +33,11 @@ def folder(tmp_path_factory):
     }
     for name, chart in charts.items():
         (path / "figures" / f"{name}.json").write_text(chart.to_json())
-    for name, value in {"run": _record(), "claims": _claims(), "certificates": [_certificate()]}.items():
+    for name, value in {
+        "run": _record(),
+        "claims": _claims(),
+        "certificates": [_certificate()],
+    }.items():
         (path / f"{name}.json").write_text(json.dumps(value))
     (path / "log.txt").write_text("started\nfinished\n")
     (path / "done").touch()
@@ -44,7 +52,11 @@ def report(folder):
 
 def _record():
     sections = [
-        {"kind": "figure", "name": "score_by_layer", "caption": "Scores by layer; bands are 95 % intervals."},
+        {
+            "kind": "figure",
+            "name": "score_by_layer",
+            "caption": "Scores by layer; bands are 95 % intervals.",
+        },
         {"kind": "figure", "name": "world_map", "caption": HOSTILE},
         {
             "kind": "text",
@@ -75,20 +87,57 @@ def _record():
             "code": {"sha256": "beef"},
         },
         **{"command": "inscape run toy-space --preset tiny --seed 7"},
-        **{"started": "2026-01-02T03:04:05+00:00", "finished": "2026-01-02T03:06:10+00:00", "seconds": 125.2},
+        **{
+            "started": "2026-01-02T03:04:05+00:00",
+            "finished": "2026-01-02T03:06:10+00:00",
+            "seconds": 125.2,
+        },
         **{"environment": {"python": "3.11.9", "packages": {"torch": "2.13.0"}, "threads": None}},
-        **{"asked": "Is space in there?", "answer": "Partly: 40 % of longitude.\n\nLatitude hardly."},
+        **{
+            "asked": "Is space in there?",
+            "answer": "Partly: 40 % of longitude.\n\nLatitude hardly.",
+        },
         **{"warnings": ["The model is <small>."], "sections": sections},
         "arrays": [{"name": "directions", "caption": "", "shapes": {"latitude": [4, 64]}}],
     }
 
 
 def _claims():
-    null = {"kind": "shuffled labels", "mean": -0.01, "sd": 0.02, "low": -0.04, "high": 0.02, "draws": 20}
-    first = {"id": "longitude", "text": "Longitude is readable", "value": 0.4, "low": 0.31, "high": 0.48, "unit": "R²"}
-    second = {"id": "latitude", "text": "Latitude is readable", "value": 0.12, "low": None, "high": None, "unit": "R²"}
+    null = {
+        "kind": "shuffled labels",
+        "mean": -0.01,
+        "sd": 0.02,
+        "low": -0.04,
+        "high": 0.02,
+        "draws": 20,
+    }
+    first = {
+        "id": "longitude",
+        "text": "Longitude is readable",
+        "value": 0.4,
+        "low": 0.31,
+        "high": 0.48,
+        "unit": "R²",
+    }
+    second = {
+        "id": "latitude",
+        "text": "Latitude is readable",
+        "value": 0.12,
+        "low": None,
+        "high": None,
+        "unit": "R²",
+    }
     return [
-        {**first, "bar": 0.2, "side": "at least", "passed": True, "null": null, "p": 0.0004, "n": 1500, "why": ""},
+        {
+            **first,
+            "bar": 0.2,
+            "side": "at least",
+            "passed": True,
+            "null": null,
+            "p": 0.0004,
+            "n": 1500,
+            "why": "",
+        },
         {
             **second,
             "bar": 0.2,
@@ -104,7 +153,14 @@ def _claims():
 
 def _certificate():
     items = [
-        {"name": "batched = single", "passed": True, "value": 2e-6, "tolerance": 1e-4, "sites": ["*"], "reason": ""},
+        {
+            "name": "batched = single",
+            "passed": True,
+            "value": 2e-6,
+            "tolerance": 1e-4,
+            "sites": ["*"],
+            "reason": "",
+        },
         {
             "name": "residual identity",
             "passed": False,
@@ -114,4 +170,10 @@ def _certificate():
             "reason": "norm",
         },
     ]
-    return {"model": "toy-model", "weights": "ab" * 32, "passed": False, "items": items, "conditions": {}}
+    return {
+        "model": "toy-model",
+        "weights": "ab" * 32,
+        "passed": False,
+        "items": items,
+        "conditions": {},
+    }

@@ -12,7 +12,9 @@ import pytest
 
 from inscape.report.compare import index
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
 
 FLAGS = (
@@ -50,7 +52,9 @@ def _console(text, tmp_path, width, dark=False, extra=""):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_every_figure_is_drawn_without_error_and_nothing_scrolls_sideways(report, tmp_path, width, dark):
+def test_every_figure_is_drawn_without_error_and_nothing_scrolls_sideways(
+    report, tmp_path, width, dark
+):
     console = _console(report.read_text(encoding="utf-8"), tmp_path, width, dark)
     scheme = "dark" if dark else "light"
     assert console == [f"PROBE width={width} over=0 drawn=3/3 wide=0 scheme={scheme}"]
@@ -77,7 +81,11 @@ def test_nothing_is_cut_off_on_paper(report, tmp_path):
     cells = "".join(f"<td>a word and {i}</td>" for i in range(12))
     planted = f'<div class="scroll"><table class="data"><tr>{cells}</tr></table></div>'
     paper = text.replace("@media print", "@media all")
-    assert _console(paper, tmp_path, 700, extra=planted) == ["PROBE width=700 over=0 drawn=3/3 wide=0 scheme=light"]
-    unwrapped = paper.replace("white-space: normal; overflow-wrap: break-word", "white-space: nowrap")
+    assert _console(paper, tmp_path, 700, extra=planted) == [
+        "PROBE width=700 over=0 drawn=3/3 wide=0 scheme=light"
+    ]
+    unwrapped = paper.replace(
+        "white-space: normal; overflow-wrap: break-word", "white-space: nowrap"
+    )
     over = _console(unwrapped, tmp_path, 700, extra=planted)[0]
     assert int(re.search(r"over=(\d+)", over)[1]) > 0  # the check sees a table that is too wide

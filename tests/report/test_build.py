@@ -54,8 +54,17 @@ def words(page):
 
 def test_the_page_says_everything_in_order(words):
     order = [
-        *("A Paper about Space & Time", "Ada Byron and Grace Murray (2023)", "arxiv.org/abs/2310.02207"),
-        *("Is space in there?", "Partly: 40 % of longitude.", "Latitude hardly.", "Space is linear."),
+        *(
+            "A Paper about Space & Time",
+            "Ada Byron and Grace Murray (2023)",
+            "arxiv.org/abs/2310.02207",
+        ),
+        *(
+            "Is space in there?",
+            "Partly: 40 % of longitude.",
+            "Latitude hardly.",
+            "Space is linear.",
+        ),
         *(
             "Longitude is readable",
             "✓ passed",
@@ -66,9 +75,28 @@ def test_the_page_says_everything_in_order(words):
             "Figure 3.",
             "Table 1.",
         ),
-        *("Table 2.", "Certificate", "toy-model", "residual identity", "Warnings", "The model is <small>."),
-        *("@article{ada2023paper", "@software{inscape", "inscape run toy-space --preset tiny --seed 7"),
-        *("Lineage", "c0ffee", "ab" * 32, "ridge.alphas", "0.1, 1.0", "packages.torch", "latitude 4×64"),
+        *(
+            "Table 2.",
+            "Certificate",
+            "toy-model",
+            "residual identity",
+            "Warnings",
+            "The model is <small>.",
+        ),
+        *(
+            "@article{ada2023paper",
+            "@software{inscape",
+            "inscape run toy-space --preset tiny --seed 7",
+        ),
+        *(
+            "Lineage",
+            "c0ffee",
+            "ab" * 32,
+            "ridge.alphas",
+            "0.1, 1.0",
+            "packages.torch",
+            "latitude 4×64",
+        ),
     ]
     at = 0
     for text in order:
@@ -102,7 +130,9 @@ def test_what_a_run_says_stays_text(source, page, words):
     # of the hostile caption's and datum's elements none came to be; ours have no such thing
     assert not [a for a in page.all("img")]
     assert len(page.all("script")) == 5
-    specs = re.findall(r'<script type="application/json" id="spec-\d+">(.*?)</script>', source, re.DOTALL)
+    specs = re.findall(
+        r'<script type="application/json" id="spec-\d+">(.*?)</script>', source, re.DOTALL
+    )
     cities = {row["city"] for row in _rows(json.loads(specs[1])) if "city" in row}
     assert cities == {"</script><b>x</b>"}
 
@@ -112,7 +142,9 @@ def _rows(spec):
 
 
 def test_prose_keeps_its_markup_and_loses_code():
-    shown = prose("# Why\n\nSome *words* <script>x</script> [x](javascript:alert(1)) ![p](pixel.png)")
+    shown = prose(
+        "# Why\n\nSome *words* <script>x</script> [x](javascript:alert(1)) ![p](pixel.png)"
+    )
     assert "<h3>Why</h3>" in shown
     assert "<em>words</em>" in shown
     assert "<script" not in shown
@@ -151,7 +183,9 @@ def test_every_figure_is_also_a_file(report):
 
 def test_a_moved_folder_draws_the_same_report(folder, report, tmp_path):
     moved = tmp_path / "elsewhere" / folder.name
-    shutil.copytree(folder, moved, ignore=shutil.ignore_patterns("report.*", "*.png", "*.svg", "*.pdf"))
+    shutil.copytree(
+        folder, moved, ignore=shutil.ignore_patterns("report.*", "*.png", "*.svg", "*.pdf")
+    )
     again = build(moved)
     assert again == moved / "report.html"
     assert again.read_text() == report.read_text()
@@ -160,7 +194,9 @@ def test_a_moved_folder_draws_the_same_report(folder, report, tmp_path):
 
 def test_an_unfinished_or_undrawable_run_leaves_no_report(folder, tmp_path):
     copy = shutil.copytree(
-        folder, tmp_path / "run", ignore=shutil.ignore_patterns("report.*", "*.png", "*.svg", "*.pdf")
+        folder,
+        tmp_path / "run",
+        ignore=shutil.ignore_patterns("report.*", "*.png", "*.svg", "*.pdf"),
     )
     spec = copy / "figures" / "world_map.json"
     spec.write_text('{"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "mark": 3}')
@@ -186,7 +222,9 @@ def test_a_folder_that_cannot_be_written_is_said(folder, report, tmp_path, monke
 
 
 def test_a_run_with_nothing_but_an_answer_has_a_report(folder, tmp_path):
-    copy = shutil.copytree(folder, tmp_path / "run", ignore=shutil.ignore_patterns("report.*", "figures", "tables"))
+    copy = shutil.copytree(
+        folder, tmp_path / "run", ignore=shutil.ignore_patterns("report.*", "figures", "tables")
+    )
     (copy / "run.json").write_text(json.dumps({"study": "bare", "answer": "Yes."}))
     for name in ("claims.json", "certificates.json"):
         (copy / name).write_text("[]")

@@ -10,7 +10,9 @@ from inscape.report.compare import index
 
 
 def _like(folder, to, **changed):
-    copy = shutil.copytree(folder, to, ignore=shutil.ignore_patterns("report.*", "*.png", "*.svg", "*.pdf"))
+    copy = shutil.copytree(
+        folder, to, ignore=shutil.ignore_patterns("report.*", "*.png", "*.svg", "*.pdf")
+    )
     record = json.loads((copy / "run.json").read_text())
     (copy / "run.json").write_text(json.dumps(record | changed))
     return copy

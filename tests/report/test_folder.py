@@ -39,10 +39,14 @@ def test_what_is_no_run_is_refused(tmp_path):
 
 def test_an_unfinished_run_says_why_and_how_to_run_it_again(copy):
     (copy / "done").unlink()
-    with pytest.raises(RunError, match="is unfinished. Run it again: inscape run toy-space --preset tiny --seed 7"):
+    with pytest.raises(
+        RunError, match="is unfinished. Run it again: inscape run toy-space --preset tiny --seed 7"
+    ):
         read(copy)
     _change(copy, failed="Interrupted from the keyboard (Ctrl-C).")
-    with pytest.raises(RunError, match=r"is unfinished: Interrupted from the keyboard \(Ctrl-C\)\. Run it again"):
+    with pytest.raises(
+        RunError, match=r"is unfinished: Interrupted from the keyboard \(Ctrl-C\)\. Run it again"
+    ):
         read(copy)
 
 
@@ -69,7 +73,9 @@ def test_a_missing_or_damaged_part_is_named(copy):
     with pytest.raises(RunError, match=r"The table .*scores\.parquet cannot be read"):
         run.table("scores")
     (copy / "figures" / "world_map.json").write_text('{"mark": "point"}')
-    with pytest.raises(RunError, match=r"The figure .*world_map\.json is not a Vega-Lite specification"):
+    with pytest.raises(
+        RunError, match=r"The figure .*world_map\.json is not a Vega-Lite specification"
+    ):
         run.figure("world_map")
     (copy / "tables" / "scores.parquet").unlink()
     with pytest.raises(RunError, match=r"The table .*scores\.parquet is missing from the run"):

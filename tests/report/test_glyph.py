@@ -31,7 +31,9 @@ def test_positions_keep_the_order_of_the_numbers():
 
 
 def test_what_is_not_there_is_not_drawn():
-    svg = picture({"value": 0.4, "low": None, "high": None, "bar": 0.2, "passed": True, "null": None})
+    svg = picture(
+        {"value": 0.4, "low": None, "high": None, "bar": 0.2, "passed": True, "null": None}
+    )
     assert "g-null" not in svg
     assert "g-interval" not in svg
     assert picture({"value": None}) == ""
@@ -44,7 +46,14 @@ numbers = st.floats(-1e6, 1e6, allow_nan=False)
 @given(numbers, numbers, numbers, numbers)
 def test_everything_stays_inside_whatever_the_numbers(value, low, high, bar):
     svg = picture(
-        {"value": value, "low": min(low, high), "high": max(low, high), "bar": bar, "passed": False, "null": None}
+        {
+            "value": value,
+            "low": min(low, high),
+            "high": max(low, high),
+            "bar": bar,
+            "passed": False,
+            "null": None,
+        }
     )
     for x in re.findall(r' (?:x1|x2|cx)="([-\d.]+)"', svg):
         assert -0.1 <= float(x) <= WIDTH + 0.1

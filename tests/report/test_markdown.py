@@ -13,12 +13,25 @@ def test_the_same_content_as_markdown(folder):
     text = markdown.text(page(read(folder)))
     heads = [line for line in text.splitlines() if line.startswith("#")]
     assert heads[0] == "# A Paper about Space & Time"
-    wanted = ["asked", "Answer", "Claims", "Evidence", "study", "Certificates", "Warnings", "cite", "rerun", "Lineage"]
+    wanted = [
+        "asked",
+        "Answer",
+        "Claims",
+        "Evidence",
+        "study",
+        "Certificates",
+        "Warnings",
+        "cite",
+        "rerun",
+        "Lineage",
+    ]
     second = [h for h in heads if h.startswith("## ")]
     assert [w for w, h in zip(wanted, second, strict=True) if h.endswith(w)] == wanted
     assert "| Longitude is readable | ✓ passed | " in text
     assert "| Latitude is readable | ✗ not passed | " in text
-    assert "![Scores by layer; bands are 95 % intervals.](figures/score\\_by\\_layer.png)" not in text
+    assert (
+        "![Scores by layer; bands are 95 % intervals.](figures/score\\_by\\_layer.png)" not in text
+    )
     assert "](figures/score_by_layer.png)" in text
     assert "20 of 450 rows; all in `tables/cities.parquet`" in text
     assert "<b>bold" not in text.replace("\\<", "")
@@ -50,8 +63,8 @@ def test_a_table_without_rows_says_so(folder, tmp_path):
     pd.read_parquet(path).head(0).to_parquet(path)
     assert markdown.text(page(read(folder))).count("No rows.") == 1
     assert (
-        html.render("report.html", page=page(read(folder)), script=html.script(), themes=html.themes()).count(
-            "No rows."
-        )
+        html.render(
+            "report.html", page=page(read(folder)), script=html.script(), themes=html.themes()
+        ).count("No rows.")
         == 1
     )

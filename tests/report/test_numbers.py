@@ -49,9 +49,9 @@ def test_a_column_shares_its_places():
 def test_intervals_p_values_bars_and_durations():
     assert numbers.interval(0.3, 0.45) == "[0.300,\u00a00.450]"
     assert numbers.interval(None, 0.45) == "–"
-    assert numbers.interval(0.3, 0.45, places=1) == "[0.3,\u00a00.5]" or numbers.interval(0.3, 0.45, 1).startswith(
-        "[0.3"
-    )
+    assert numbers.interval(0.3, 0.45, places=1) == "[0.3,\u00a00.5]" or numbers.interval(
+        0.3, 0.45, 1
+    ).startswith("[0.3")
     assert numbers.p_value(0.0004) == "< 0.001"
     assert numbers.p_value(0.0476) == "0.048"
     assert numbers.p_value(None) == "–"

@@ -14,7 +14,16 @@ def _labels(found):
 def test_evidence_is_shown_without_what_says_nothing_or_the_same():
     null = Null("shuffled labels", 0.0, 0.01, -0.02, 0.02, 20)
     rows = [
-        Evidence("R² of latitude", v, (v - 0.1, v + 0.1), null, p=0.0004 * i, n=1500, unit="R²", where={"layer": i})
+        Evidence(
+            "R² of latitude",
+            v,
+            (v - 0.1, v + 0.1),
+            null,
+            p=0.0004 * i,
+            n=1500,
+            unit="R²",
+            where={"layer": i},
+        )
         for i, v in enumerate((0.1, 0.25, 0.4), 1)
     ]
     found = view(table(rows))
@@ -32,7 +41,9 @@ def test_evidence_is_shown_without_what_says_nothing_or_the_same():
 
 
 def test_numbers_are_marked_for_the_right_and_words_for_the_left():
-    frame = pd.DataFrame({"name": ["a", "b"], "x": [1.5, np.nan], "ok": [True, False], "sites": [[1, 2], [3]]})
+    frame = pd.DataFrame(
+        {"name": ["a", "b"], "x": [1.5, np.nan], "ok": [True, False], "sites": [[1, 2], [3]]}
+    )
     found = view(frame)
     assert [(c.numeric, c.cells) for c in found.columns] == [
         (False, ["a", "b"]),
@@ -60,7 +71,9 @@ def test_an_empty_table_and_half_missing_integers_are_shown():
 
 
 def test_a_null_given_as_a_number_is_a_null_and_what_is_the_same_ends_without_a_full_stop():
-    frame = pd.DataFrame({"group": list("abc"), "null": [1.0, 2.0, 3.0], "warnings": ["Only 9 groups."] * 3})
+    frame = pd.DataFrame(
+        {"group": list("abc"), "null": [1.0, 2.0, 3.0], "warnings": ["Only 9 groups."] * 3}
+    )
     found = view(frame)
     assert _labels(found) == ["group", "null"]
     assert found.same == [("warnings", "Only 9 groups")]

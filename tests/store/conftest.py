@@ -19,8 +19,12 @@ def tokenizer(words: list[str] = WORDS) -> PreTrainedTokenizerFast:
     table = {word: i for i, word in enumerate(["<s>", "<unk>", *words])}
     fast = Tokenizer(models.WordLevel(table, unk_token="<unk>"))
     fast.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    fast.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
-    return PreTrainedTokenizerFast(tokenizer_object=fast, bos_token="<s>", unk_token="<unk>", pad_token="<s>")
+    fast.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 0)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=fast, bos_token="<s>", unk_token="<unk>", pad_token="<s>"
+    )
 
 
 def llama(seed: int = 0) -> Model:
@@ -43,7 +47,9 @@ def sentences(n: int = 40, seed: int = 0) -> Examples:
     rng = np.random.default_rng(seed)
     texts = [" ".join(rng.choice(WORDS, size=rng.integers(1, 15))) for _ in range(n)]
     texts[7] = texts[3]
-    frame = pd.DataFrame({"text": texts, "x": rng.standard_normal(n), "kind": rng.choice(["a", "b"], n)})
+    frame = pd.DataFrame(
+        {"text": texts, "x": rng.standard_normal(n), "kind": rng.choice(["a", "b"], n)}
+    )
     frame["group"] = [f"g{i % 5}" for i in range(n)]
     frame["from"], frame["to"] = 0, [len(t.split()[0]) for t in texts]
     return Examples(frame, "text", ("x", "kind"), group="group", spans={"head": ("from", "to")})

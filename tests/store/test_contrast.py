@@ -27,7 +27,9 @@ def test_edits_and_marks_reach_the_pass(model, examples):
     every = {"none": lambda tokens, spans: np.ones(len(tokens), dtype=bool)}
     plain = words.scores(model, examples)
     assert np.allclose(words.scores(model, examples, edits=[edit], marks=none), plain, atol=1e-5)
-    assert not np.allclose(words.scores(model, examples, edits=[edit], marks=every), plain, atol=1e-3)
+    assert not np.allclose(
+        words.scores(model, examples, edits=[edit], marks=every), plain, atol=1e-3
+    )
 
 
 def test_words_of_the_texts_unknown_words_and_words_on_both_sides_are_left_out(model):

@@ -42,7 +42,9 @@ from .conftest import llama, sentences
 SITES = "embed, resid_post.*"
 
 
-def job(model: Model, examples: Any, at: str = "last", dtype: str = "float32", nonfinite: str = "refuse") -> Job:
+def job(
+    model: Model, examples: Any, at: str = "last", dtype: str = "float32", nonfinite: str = "refuse"
+) -> Job:
     wanted = model.select(SITES if model.kind == "text" else "module:0:out")
     inputs = inputs_of(model, examples, at, None, wanted)
     return Job(model, inputs, wanted, widths(model, inputs, wanted), dtype, 64, 8, nonfinite)
@@ -86,10 +88,14 @@ def templates(n: int = 40) -> Examples:
 def test_a_part_of_texts_gives_the_shard_that_the_whole_gives(model, examples, at):
     whole = job(model, examples, at)
     for span in spans_of(len(examples), 9):
-        here = capture(model, whole.inputs, whole.sites, span, **whole.settings, report=lambda *_: None)
+        here = capture(
+            model, whole.inputs, whole.sites, span, **whole.settings, report=lambda *_: None
+        )
         sent = copy.deepcopy(cut(whole.inputs, span))
         assert len(sent.inputs.tokens) == span[1] - span[0]
-        there = capture(model, Part(sent), whole.sites, span, **whole.settings, report=lambda *_: None)
+        there = capture(
+            model, Part(sent), whole.sites, span, **whole.settings, report=lambda *_: None
+        )
         same(here, there)
 
 
@@ -97,7 +103,9 @@ def test_a_part_keeps_the_beginnings_that_its_examples_share(model):
     whole = job(model, templates(), "all")
     assert whole.inputs.sharing is not None
     for span in spans_of(40, 16):
-        here = capture(model, whole.inputs, whole.sites, span, **whole.settings, report=lambda *_: None)
+        here = capture(
+            model, whole.inputs, whole.sites, span, **whole.settings, report=lambda *_: None
+        )
         there = capture(
             model,
             Part(copy.deepcopy(cut(whole.inputs, span))),
@@ -114,15 +122,24 @@ def test_a_part_of_an_array_is_its_rows_alone():
     whole = job(model, x)
     sent = cut(whole.inputs, (7, 12))
     assert sent.inputs.arrays[""].shape == (5, 4)
-    there = capture(model, Part(sent), whole.sites, (7, 12), **whole.settings, report=lambda *_: None)
-    same(capture(model, whole.inputs, whole.sites, (7, 12), **whole.settings, report=lambda *_: None), there)
+    there = capture(
+        model, Part(sent), whole.sites, (7, 12), **whole.settings, report=lambda *_: None
+    )
+    same(
+        capture(
+            model, whole.inputs, whole.sites, (7, 12), **whole.settings, report=lambda *_: None
+        ),
+        there,
+    )
     assert there.example.tolist() == [7, 8, 9, 10, 11]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_a_shard_crosses_as_arrays_and_back(model, examples, dtype):
     whole = job(model, examples, "all", dtype)
-    here = capture(model, whole.inputs, whole.sites, (3, 9), **whole.settings, report=lambda *_: None)
+    here = capture(
+        model, whole.inputs, whole.sites, (3, 9), **whole.settings, report=lambda *_: None
+    )
     crossed = worker.packed(here)
     assert all(isinstance(x, np.ndarray) for x in crossed["vectors"].values())
     same(here, worker.unpacked(copy.deepcopy(crossed), dtype))
@@ -157,7 +174,9 @@ def test_a_model_from_files_is_opened_again_by_its_name(model, tmp_path):
 
 def test_code_and_edits_are_not_sent(model):
     plain, _ = arrays()
-    with pytest.raises(ModelError, match=r"plain is a live Sequential, which is code, .* on='local'"):
+    with pytest.raises(
+        ModelError, match=r"plain is a live Sequential, which is code, .* on='local'"
+    ):
         worker.shipped(plain)
     from inscape.core.edit import Add, Scope
 
@@ -174,7 +193,9 @@ def test_names_of_engines():
     assert choose.engine("ray://head:10001") == Ray("ray://head:10001")
     assert choose.engine(Ray(workers=2)) == Ray(workers=2)
     for name in ("spark", "ray://", "head:10001"):
-        with pytest.raises(ValueError, match=f"on must be 'local', 'ray' or the address .* got '{name}'"):
+        with pytest.raises(
+            ValueError, match=f"on must be 'local', 'ray' or the address .* got '{name}'"
+        ):
             choose.engine(name)
 
 
@@ -230,7 +251,13 @@ class Stand:
         seed: of the order in which calls end.
     """
 
-    def __init__(self, model: Model, deaths: dict[int, int] | None = None, gone: set[int] | None = None, seed: int = 0):
+    def __init__(
+        self,
+        model: Model,
+        deaths: dict[int, int] | None = None,
+        gone: set[int] | None = None,
+        seed: int = 0,
+    ):
         self.model, self.deaths, self.gone = model, deaths or {}, gone or set()
         self.rng = np.random.default_rng(seed)
         self.actors: list[Actor] = []
@@ -238,7 +265,9 @@ class Stand:
         self.handed: Counter[int] = Counter()
         self.under_way = self.most = 0
         self.machines = [{"Alive": True, "Resources": {"CPU": 2.0}}]
-        self.exceptions = types.SimpleNamespace(RayTaskError=Failed, RayActorError=Dead, ObjectLostError=Gone)
+        self.exceptions = types.SimpleNamespace(
+            RayTaskError=Failed, RayActorError=Dead, ObjectLostError=Gone
+        )
 
     def remote(self, kind: type) -> Any:
         def make(*args: Any) -> Actor:
@@ -254,10 +283,14 @@ class Stand:
         actor.dead = True
         self.killed.append(actor)
 
-    def wait(self, refs: list[Ref], num_returns: int, timeout: float) -> tuple[list[Ref], list[Ref]]:
+    def wait(
+        self, refs: list[Ref], num_returns: int, timeout: float
+    ) -> tuple[list[Ref], list[Ref]]:
         if self.rng.random() < 0.2:
             return [], refs  # nothing came in time
-        first = [ref for i, ref in enumerate(refs) if all(r.actor is not ref.actor for r in refs[:i])]
+        first = [
+            ref for i, ref in enumerate(refs) if all(r.actor is not ref.actor for r in refs[:i])
+        ]
         one = first[int(self.rng.integers(len(first)))]  # an actor does what it was asked in order
         return [one], [r for r in refs if r is not one]
 
@@ -313,7 +346,9 @@ def test_what_a_dead_worker_had_is_computed_again(opened, model, examples, seed,
     caplog.set_level(logging.WARNING, "inscape")
     given, spans = job(model, examples), spans_of(len(examples), 4)
     ray = Stand(model, {8: 2, 20: 1}, {12}, seed)
-    for a, b in zip(crew(ray, given).work(spans, lambda *_: None), locally(given, spans), strict=True):
+    for a, b in zip(
+        crew(ray, given).work(spans, lambda *_: None), locally(given, spans), strict=True
+    ):
         same(a, b)
     assert ray.deaths == {8: 0, 20: 0}
     assert not ray.gone
@@ -326,7 +361,8 @@ def test_a_shard_that_kills_its_workers_is_named(opened, model, examples):
     given, spans = job(model, examples), spans_of(len(examples), 4)
     ray = Stand(model, {8: 99})
     with pytest.raises(
-        ClusterError, match=r"3 workers died at examples 8 to 11, the last with: the actor died Out of mem"
+        ClusterError,
+        match=r"3 workers died at examples 8 to 11, the last with: the actor died Out of mem",
     ):
         list(crew(ray, given).work(spans, lambda *_: None))
 
@@ -337,12 +373,24 @@ def test_what_a_worker_refuses_is_said_as_here_and_the_store_goes_on(monkeypatch
         model.net.get_input_embeddings().weight[5, 0] = float("nan")
     texts = [f"w{i % 3}" for i in range(12)] + ["w3 w4"] + ["w1"] * 3
     monkeypatch.setattr(worker, "open_model", lambda **_: model)
-    with pytest.raises(StoreError, match=r"embed are NaN or infinite in the batch with example 12") as here:
+    with pytest.raises(
+        StoreError, match=r"embed are NaN or infinite in the batch with example 12"
+    ) as here:
         harvest(model, texts, "embed", at="all", to=tmp_path / "here", shard_bytes=200)
     stand = Stand(model)
     monkeypatch.setattr(cluster, "connected", lambda *_: closing_over(stand))
-    with pytest.raises(StoreError, match=r"embed are NaN or infinite in the batch with example 12") as there:
-        harvest(model, texts, "embed", at="all", to=tmp_path / "there", shard_bytes=200, on=Ray(workers=2))
+    with pytest.raises(
+        StoreError, match=r"embed are NaN or infinite in the batch with example 12"
+    ) as there:
+        harvest(
+            model,
+            texts,
+            "embed",
+            at="all",
+            to=tmp_path / "there",
+            shard_bytes=200,
+            on=Ray(workers=2),
+        )
     assert str(here.value) == str(there.value)
     assert len(stand.killed) == len(stand.actors) == 2
     with pytest.raises(StoreError, match=r"unfinished: \d+ rows"):
@@ -355,7 +403,9 @@ def closing_over(stand: Stand) -> Any:
     return closing(stand)
 
 
-def test_ctrl_c_ends_the_workers_and_what_is_committed_is_gone_on_from(opened, monkeypatch, model, examples, tmp_path):
+def test_ctrl_c_ends_the_workers_and_what_is_committed_is_gone_on_from(
+    opened, monkeypatch, model, examples, tmp_path
+):
     stand = Stand(model)
     monkeypatch.setattr(cluster, "connected", lambda *_: closing_over(stand))
 
@@ -383,7 +433,9 @@ def files(folder: Path) -> list[bytes]:
 
 
 @pytest.mark.parametrize("fact", ["weights", "version of torch"])
-def test_a_worker_of_another_model_or_version_is_refused(opened, monkeypatch, model, examples, fact):
+def test_a_worker_of_another_model_or_version_is_refused(
+    opened, monkeypatch, model, examples, fact
+):
     given = job(model, examples)
     hands = crew(Stand(model), given)
     hands._facts = {**hands._facts, fact: "another"}
@@ -411,7 +463,10 @@ def test_a_cluster_without_what_is_asked_for_is_refused(model, examples):
 
 def test_one_worker_an_accelerator_or_a_machine(model, examples):
     ray = Stand(model)
-    ray.machines = [{"Alive": True, "Resources": {"CPU": 8.0, "GPU": 4.0}}, {"Alive": True, "Resources": {"CPU": 4.0}}]
+    ray.machines = [
+        {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 4.0}},
+        {"Alive": True, "Resources": {"CPU": 4.0}},
+    ]
     assert Crew(ray, job(model, examples), {}, {}, "cuda", None).count == 4
     assert Crew(ray, job(model, examples), {}, {}, "cpu", None).count == 2
 
@@ -431,7 +486,8 @@ def test_ray_that_is_not_installed_or_not_there_is_said_with_the_cure(monkeypatc
     monkeypatch.setitem(sys.modules, "ray", absent)
     with (
         pytest.raises(
-            ClusterError, match=r"no Ray cluster to be reached at ray://nowhere:1 \(ray client connection timeout"
+            ClusterError,
+            match=r"no Ray cluster to be reached at ray://nowhere:1 \(ray client connection timeout",
         ),
         cluster.connected("ray://nowhere:1", 1, 1),
     ):
@@ -454,14 +510,26 @@ def test_two_workers_of_ray_of_which_one_is_killed_give_the_same_bytes(model, tm
             killed.append(int(found[-1]))
             os.kill(killed[0], signal.SIGKILL)
 
-    there = harvest(model, examples, SITES, to=tmp_path / "there", shard_bytes=2000, on=Ray(workers=2), progress=kill)
+    there = harvest(
+        model,
+        examples,
+        SITES,
+        to=tmp_path / "there",
+        shard_bytes=2000,
+        on=Ray(workers=2),
+        progress=kill,
+    )
     assert len(here.manifest["shards"]) > 20
     assert len(killed) == 1
     assert f"worker process {killed[0]} on" in caplog.text
     assert "died; its shards are computed again" in caplog.text
     assert files(there.path) == files(here.path)
     assert there.manifest["key"] == here.manifest["key"]
-    assert [s["rows"] for s in there.manifest["shards"]] == [s["rows"] for s in here.manifest["shards"]]
-    hashes = [[sorted(s["files"].values()) for s in store.manifest["shards"]] for store in (here, there)]
+    assert [s["rows"] for s in there.manifest["shards"]] == [
+        s["rows"] for s in here.manifest["shards"]
+    ]
+    hashes = [
+        [sorted(s["files"].values()) for s in store.manifest["shards"]] for store in (here, there)
+    ]
     assert hashes[0] == hashes[1]
     assert "RAY_AUTH_TOKEN" not in os.environ

@@ -50,17 +50,28 @@ def size(folder) -> int:
 
 @pytest.mark.parametrize(
     "options",
-    [{"at": "all"}, {}, {"at": "all", "dtype": "bfloat16", "shard_bytes": 100_000}, {"at": "mean", "budget": 30}],
+    [
+        {"at": "all"},
+        {},
+        {"at": "all", "dtype": "bfloat16", "shard_bytes": 100_000},
+        {"at": "mean", "budget": 30},
+    ],
 )
 def test_what_it_says_is_what_happens(wide, tmp_path, options):
     examples = sentences(60)
     said = forecast(wide, examples, SITES, to=tmp_path / "s", **options)
     assert list(tmp_path.iterdir()) == []  # nothing is left of the sample
     told = []
-    store = harvest(wide, examples, SITES, to=tmp_path / "s", progress=lambda *now: told.append(now), **options)
+    store = harvest(
+        wide, examples, SITES, to=tmp_path / "s", progress=lambda *now: told.append(now), **options
+    )
     assert said.padded_tokens == told[-1][3] == told[-1][2]
     assert said.tokens == sum(len(t) for t in wide.tokenize(examples.texts()))
-    assert (said.rows, said.examples, said.shards) == (len(store), 60, len(store.manifest["shards"]))
+    assert (said.rows, said.examples, said.shards) == (
+        len(store),
+        60,
+        len(store.manifest["shards"]),
+    )
     assert said.sites == {str(s): store.width(s) for s in store.sites}
     assert said.bytes == pytest.approx(size(tmp_path / "s"), rel=0.2)
     assert said.fits
@@ -74,11 +85,15 @@ def test_what_it_says_is_what_happens(wide, tmp_path, options):
 def test_prefixes_are_counted_once_and_timed_apart(wide, tmp_path):
     heads = ["w1 w2 w3 " * 12, "w4 w5 " * 15]
     texts = [f"{heads[i % 2]} w{i % 50} w{i // 2}" for i in range(80)]
-    whole, said = (forecast(wide, texts, SITES, to=tmp_path / "s", prefix=share) for share in (False, True))
+    whole, said = (
+        forecast(wide, texts, SITES, to=tmp_path / "s", prefix=share) for share in (False, True)
+    )
     assert said.padded_tokens < whole.padded_tokens / 5
     told = []
     harvest(wide, texts, SITES, to=tmp_path / "s", progress=lambda *now: told.append(now))
-    assert said.padded_tokens == told[-1][3] + 37 + 31  # the two prefixes, which no shard counts as its own
+    assert (
+        said.padded_tokens == told[-1][3] + 37 + 31
+    )  # the two prefixes, which no shard counts as its own
     assert said.pass_seconds < whole.pass_seconds
 
 
@@ -124,7 +139,9 @@ def test_past_the_free_disk_it_says_what_to_ask_for(wide, monkeypatch, tmp_path)
         True,
         said.instead[3].bytes < plenty.bytes * 2 // 5,
     ]
-    assert found["bfloat16 on disk"].bytes == pytest.approx(size_of(wide, "bfloat16", "all", tmp_path / "a"), rel=0.25)
+    assert found["bfloat16 on disk"].bytes == pytest.approx(
+        size_of(wide, "bfloat16", "all", tmp_path / "a"), rel=0.25
+    )
     assert found["at last instead of all"].bytes == pytest.approx(
         size_of(wide, "float32", "last", tmp_path / "b"), rel=0.25
     )
@@ -142,7 +159,9 @@ def test_past_the_free_memory_it_says_so(wide, monkeypatch):
     assert not said.memory_suffices
     assert not said.fits
     assert [option.ask for option in said.instead] == ["shard_bytes=125"]
-    twice = len(resolve("all", wide.tokenize(sentences(60).texts()[7:8])[0]))  # is example 3 again, and kept once
+    twice = len(
+        resolve("all", wide.tokenize(sentences(60).texts()[7:8])[0])
+    )  # is example 3 again, and kept once
     assert said.more_memory == (said.rows - twice) * 3 * 256 * 4
     monkeypatch.setattr(forecasts, "free_memory", lambda: None)
     assert forecast(wide, sentences(60), SITES, at="all").fits
@@ -165,12 +184,18 @@ def test_no_examples_and_arrays(wide):
         forecast(wide, [], "embed")
     net = Model(torch.nn.Sequential(torch.nn.Linear(3, 4)).eval(), name="linear")
     said = forecast(net, np.ones((10, 3), dtype=np.float32), "module:0:out")
-    assert (said.rows, said.tokens, said.padded_tokens) == (10, 10, 1)  # ten identical rows are computed once
+    assert (said.rows, said.tokens, said.padded_tokens) == (
+        10,
+        10,
+        1,
+    )  # ten identical rows are computed once
     assert said.sites == {"module:0:out": 4}
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("name", "count", "at"), [("minilm-l6", 1000, "all"), ("smollm2-135m", 200, "last")])
+@pytest.mark.parametrize(
+    ("name", "count", "at"), [("minilm-l6", 1000, "all"), ("smollm2-135m", 200, "last")]
+)
 def test_seconds_of_a_real_model(tmp_path, name, count, at):
     """Within a fifth, at the best of three: the load of other programs is not foreseen, a wrong formula fails them all."""
     model, examples = open_model(name), load("cities", limit=count)
@@ -181,6 +206,8 @@ def test_seconds_of_a_real_model(tmp_path, name, count, at):
         harvest(model, examples, "resid_post.*", at=at, to=folder)
         ratios.append(said.seconds / (time.perf_counter() - start))
         assert said.bytes == pytest.approx(size(folder), rel=0.2)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+            1 if sys.platform == "darwin" else 1024
+        )
         assert said.memory == pytest.approx(peak, rel=0.2)
     assert min(abs(ratio - 1) for ratio in ratios) < 0.2, ratios

@@ -34,7 +34,9 @@ def test_made_once_and_read_back_whole(calls, tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"temperature": 0.5}, {"samples": 2}, {"stop": "w"}])
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"temperature": 0.5}, {"samples": 2}, {"stop": "w"}]
+)
 def test_another_setting_is_another_generation(calls, change):
     options = {"samples": 3, "temperature": 1.0, "seed": 0}
     generations(llama(), PROMPTS, 3, **options)

@@ -67,7 +67,9 @@ def test_frame_carries_what_a_row_is_of(model, examples, tmp_path):
     for name in ("x", "kind", "group"):
         assert frame[name].tolist() == examples.frame[name].iloc[frame["example"]].tolist()
     tokens = model.tokenize(examples.texts())
-    for example, position, token in zip(frame["example"], frame["position"], frame["token"], strict=True):
+    for example, position, token in zip(
+        frame["example"], frame["position"], frame["token"], strict=True
+    ):
         assert tokens[example].ids[position] == token
     table = model.net.get_input_embeddings().weight.detach().numpy()
     assert np.array_equal(store.matrix("embed"), table[frame["token"]])
@@ -75,7 +77,9 @@ def test_frame_carries_what_a_row_is_of(model, examples, tmp_path):
 
 def test_a_label_named_like_a_column_of_ours(model, tmp_path):
     frame = pd.DataFrame({"text": ["w1 w2", "w3"], "position": [1.5, 2.5], "a.b:c": ["x", "y"]})
-    store = harvest(model, Examples(frame, "text", ("position", "a.b:c")), "embed", to=tmp_path / "s")
+    store = harvest(
+        model, Examples(frame, "text", ("position", "a.b:c")), "embed", to=tmp_path / "s"
+    )
     assert store.frame()["label:position"].tolist() == [1.5, 2.5]
     assert store.frame()["a.b:c"].tolist() == ["x", "y"]
 
@@ -93,7 +97,9 @@ def test_identical_inputs_are_computed_once(model, tmp_path, monkeypatch):
 
 
 def test_a_prompt_is_put_around_each_text(model, examples, tmp_path):
-    store = harvest(model, examples, "resid_post.2", prompt="w8 {} w9", at="span:input", to=tmp_path / "s")
+    store = harvest(
+        model, examples, "resid_post.2", prompt="w8 {} w9", at="span:input", to=tmp_path / "s"
+    )
     expected = direct(model, examples.with_prompt("w8 {} w9"), "resid_post.2", "span:input")
     np.testing.assert_allclose(store.matrix("resid_post.2"), expected, atol=2e-7)
     plain = harvest(model, examples, "resid_post.2", to=tmp_path / "plain").matrix("resid_post.2")
@@ -120,12 +126,16 @@ def test_logits_and_every_canonical_vector_site(model, examples, tmp_path):
 
 
 def test_sites_without_a_vector_a_position_are_refused(model, examples, tmp_path):
-    with pytest.raises(StoreError, match=r"pattern\.0 has shape .*, not one vector at each position"):
+    with pytest.raises(
+        StoreError, match=r"pattern\.0 has shape .*, not one vector at each position"
+    ):
         harvest(model, examples, "pattern.0", to=tmp_path / "s")
     assert not (tmp_path / "s").exists()
 
 
-def test_unknown_sites_and_positions_are_refused_before_anything_is_written(model, examples, tmp_path):
+def test_unknown_sites_and_positions_are_refused_before_anything_is_written(
+    model, examples, tmp_path
+):
     with pytest.raises(SiteError, match=r"no site matches 'resid_post\.9'"):
         harvest(model, examples, "resid_post.9", to=tmp_path / "s")
     with pytest.raises(DataError, match="no span 'tail'"):
@@ -160,7 +170,9 @@ def broken(value: float):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_nonfinite_activations_are_refused_or_counted(tmp_path, value):
     model, texts = broken(value), ["w1 w2", "w3 w4", "w4 w3", "w3 w4"]  # w3 has id 5
-    with pytest.raises(StoreError, match=r"2 activations of embed are NaN or infinite .* pass nonfinite='keep'"):
+    with pytest.raises(
+        StoreError, match=r"2 activations of embed are NaN or infinite .* pass nonfinite='keep'"
+    ):
         harvest(model, texts, "embed", at="all", to=tmp_path / "s")
     with pytest.raises(StoreError, match="unfinished: 0 rows"):
         Store.open(tmp_path / "s")
@@ -172,10 +184,13 @@ def test_nonfinite_activations_are_refused_or_counted(tmp_path, value):
 
 def test_what_float16_cannot_hold_is_refused(tmp_path):
     with pytest.raises(
-        StoreError, match="embed reaches 70000, and float16 ends at 65504; harvest with dtype='float32'"
+        StoreError,
+        match="embed reaches 70000, and float16 ends at 65504; harvest with dtype='float32'",
     ):
         harvest(broken(7e4), ["w3 w4"], "embed", at="all", to=tmp_path / "s", dtype="float16")
-    store = harvest(broken(65504.0), ["w3 w4"], "embed", at="all", to=tmp_path / "t", dtype="float16")
+    store = harvest(
+        broken(65504.0), ["w3 w4"], "embed", at="all", to=tmp_path / "t", dtype="float16"
+    )
     assert store.matrix("embed").max() == 65504
 
 
@@ -209,7 +224,9 @@ def test_arrays_are_examples_too(tmp_path):
         maps = net[0](torch.from_numpy(x)).flatten(2).transpose(1, 2)
     assert store.frame()["position"].tolist() == list(range(16)) * 10
     np.testing.assert_allclose(store.matrix("module:0:out"), maps.reshape(-1, 4), atol=1e-6)
-    both = harvest(model, torch.from_numpy(x), "module:0:out,module:3:out", at="mean", to=tmp_path / "mean")
+    both = harvest(
+        model, torch.from_numpy(x), "module:0:out,module:3:out", at="mean", to=tmp_path / "mean"
+    )
     np.testing.assert_allclose(both.matrix("module:0:out"), maps.mean(1), atol=1e-6)
     assert (both.frame()["token"] == -1).all()
     named = harvest(model, Batch({"x": torch.from_numpy(x)}), "module:3:out", to=tmp_path / "named")
@@ -224,7 +241,14 @@ def test_arrays_are_examples_too(tmp_path):
 
 def test_a_watcher_is_told_and_ends_at_the_totals(model, examples, tmp_path):
     told = []
-    harvest(model, examples, "embed", to=tmp_path / "s", budget=64, progress=lambda *numbers: told.append(numbers))
+    harvest(
+        model,
+        examples,
+        "embed",
+        to=tmp_path / "s",
+        budget=64,
+        progress=lambda *numbers: told.append(numbers),
+    )
     assert len(told) > 3
     assert told[-1][0] == told[-1][1]
     assert told[-1][2] == told[-1][3]
@@ -257,7 +281,11 @@ def test_the_hash_of_a_slow_tokenizer_follows_its_vocabulary():
         def get_vocab(self):
             return {word: i for i, word in enumerate(self.words)}
 
-    assert tokenizer_hash(Slow("a", "b")) == tokenizer_hash(Slow("a", "b")) != tokenizer_hash(Slow("b", "a"))
+    assert (
+        tokenizer_hash(Slow("a", "b"))
+        == tokenizer_hash(Slow("a", "b"))
+        != tokenizer_hash(Slow("b", "a"))
+    )
 
 
 def test_the_code_hash_covers_the_tap_and_changes_with_it(monkeypatch, tmp_path):

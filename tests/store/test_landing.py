@@ -85,7 +85,9 @@ def test_on_a_device_rows_land_one_pass_behind_and_nothing_else_is_waited_for(de
 def test_what_is_not_finite_is_named(value):
     found = made(0, 4)
     found[B][2, 1] = value
-    with pytest.raises(StoreError, match=r"1 activations of resid_post.1 are NaN or infinite .* example 9; open"):
+    with pytest.raises(
+        StoreError, match=r"1 activations of resid_post.1 are NaN or infinite .* example 9; open"
+    ):
         Landing(WIDE, 4, "float32", True).put(found, torch.arange(4), 9)
     landed = Landing(WIDE, 4, "float32", False)
     landed.put(found, torch.arange(4), 9)
@@ -95,7 +97,9 @@ def test_what_is_not_finite_is_named(value):
 def test_what_the_disk_cannot_hold_is_named():
     found = made(0, 4)
     found[C][0, 0] = 7e4
-    with pytest.raises(StoreError, match="mlp_act.0 reaches 70000, and float16 ends at 65504; harvest with"):
+    with pytest.raises(
+        StoreError, match="mlp_act.0 reaches 70000, and float16 ends at 65504; harvest with"
+    ):
         Landing(WIDE, 4, "float16", False).put(found, torch.arange(4), 0)
 
 
@@ -125,6 +129,8 @@ def test_a_cuda_harvest_is_the_cpu_harvest_and_no_pass_waits(tmp_path, at):
     torch.cuda.set_sync_debug_mode("error")
     try:
         options = {"dtype": "float32", "nonfinite": "refuse", "report": lambda *_: None}
-        capture(on_cuda, inputs, sites, (0, 60), wide=widths(on_cuda, inputs, sites), **asked, **options)
+        capture(
+            on_cuda, inputs, sites, (0, 60), wide=widths(on_cuda, inputs, sites), **asked, **options
+        )
     finally:
         torch.cuda.set_sync_debug_mode("default")

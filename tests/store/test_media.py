@@ -71,7 +71,9 @@ def test_images_in_a_folder_are_harvested_as_the_checkpoint_prepares_them(vit, b
     assert frame["label"].tolist() == ["gull"] * 4 + ["tern"] * 4
     assert frame["group"].tolist()[0] == "gull/0.png"
     streamed = moments(vit, examples, "resid_post.1", at="first", classes="label")
-    np.testing.assert_allclose(streamed.by_class("resid_post.1")["gull"].mean, expected[:4].mean(0), atol=2e-5)
+    np.testing.assert_allclose(
+        streamed.by_class("resid_post.1")["gull"].mean, expected[:4].mean(0), atol=2e-5
+    )
 
 
 def test_sounds_in_a_folder_are_harvested(tmp_path):
@@ -89,7 +91,9 @@ def test_sounds_in_a_folder_are_harvested(tmp_path):
     opened = open(folder)
     store = harvest(opened, load(sounds), "resid_post.1", at="mean", to=tmp_path / "s")
     extract = transformers.WhisperFeatureExtractor(feature_size=8, chunk_length=1)
-    x = extract([w / 32768 for w in waves], sampling_rate=16000, return_tensors="pt")["input_features"]
+    x = extract([w / 32768 for w in waves], sampling_rate=16000, return_tensors="pt")[
+        "input_features"
+    ]
     with torch.no_grad():
         expected = opened.net.encoder(x, output_hidden_states=True).hidden_states[2].mean(1)
     assert store.frame()["id"].tolist() == ["0", "1", "2"]
@@ -98,9 +102,13 @@ def test_sounds_in_a_folder_are_harvested(tmp_path):
 
 def test_what_cannot_be_prepared_is_said_to_be(vit, birds, tmp_path):
     bare = Model(net("vit"))
-    with pytest.raises(DataError, match=r"comes without a preprocessor_config.json, which says how its images are"):
+    with pytest.raises(
+        DataError, match=r"comes without a preprocessor_config.json, which says how its images are"
+    ):
         prepared(bare, load(birds))
-    with pytest.raises(DataError, match="does not read text: give a folder of images or sound, an array"):
+    with pytest.raises(
+        DataError, match="does not read text: give a folder of images or sound, an array"
+    ):
         harvest(vit, ["a text"], "resid_post.0")
     wavfile.write(tmp_path / "a.wav", 8000, np.zeros(9, dtype=np.int16))
     with pytest.raises(DataError, match=r"is fed images, and .*a.wav is none"):

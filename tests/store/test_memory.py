@@ -14,9 +14,13 @@ from inscape.store.arrays import ArrayInputs
 def test_a_million_rows_take_little_more_than_a_hundred_thousand(verb):
     few, many = (memory.measured(verb, rows)["peak"] for rows in (memory.FEW, memory.MANY))
     vectors = 4 * memory.WIDTH * memory.MANY
-    assert memory.measured("hold", memory.MANY)["peak"] > 0.95 * vectors  # the watch sees what is held
+    assert (
+        memory.measured("hold", memory.MANY)["peak"] > 0.95 * vectors
+    )  # the watch sees what is held
     assert many < 0.75 * vectors
-    assert many - few < 0.4 * vectors  # a hundred bytes a row: hash, id and number, and some of them twice for a moment
+    assert (
+        many - few < 0.4 * vectors
+    )  # a hundred bytes a row: hash, id and number, and some of them twice for a moment
 
 
 def test_what_is_kept_of_every_row_of_an_array_is_its_hash_and_its_number():

@@ -37,7 +37,9 @@ def streamed(model, examples):
 
 @pytest.fixture(scope="module")
 def store(model, examples, tmp_path_factory):
-    return harvest(model, examples, SITES, at="all", to=tmp_path_factory.mktemp("m") / "s", budget=64)
+    return harvest(
+        model, examples, SITES, at="all", to=tmp_path_factory.mktemp("m") / "s", budget=64
+    )
 
 
 def close(a, b, tolerance=1e-12):
@@ -71,7 +73,9 @@ def test_they_are_those_of_the_stored_vectors(streamed, store):
         if last is not None:
             close(streamed.joint(last[0], site), Joint.of(last[1], x))
             close(streamed.joint(site, last[0]), Joint.of(x, last[1]))
-            expected = cka_debiased_from_moments(Centred.of(last[1]), Centred.of(x), Joint.of(last[1], x))
+            expected = cka_debiased_from_moments(
+                Centred.of(last[1]), Centred.of(x), Joint.of(last[1], x)
+            )
             assert streamed.cka(last[0], site) == pytest.approx(expected, abs=1e-12)
         last = site, x
     close(streamed.targets, Centred.of(frame[["x"]].to_numpy()))
@@ -82,11 +86,15 @@ def test_what_is_fitted_is_what_probes_fit(streamed, store):
     path = streamed.ridge("resid_post.1", alphas=[0.1, 10.0])
     for i, alpha in enumerate((0.1, 10.0)):
         probe = RidgeProbe((alpha,)).fit(x.astype(np.float64), frame["x"].to_numpy())
-        np.testing.assert_allclose(path.coef[i, 0], probe.coef_, atol=1e-8 * np.abs(probe.coef_).max())
+        np.testing.assert_allclose(
+            path.coef[i, 0], probe.coef_, atol=1e-8 * np.abs(probe.coef_).max()
+        )
     for lda in (False, True):
         probe = MassMeanProbe(lda=lda).fit(x.astype(np.float64), frame["kind"].to_numpy())
         found = streamed.mass_mean("resid_post.1", "a", "b", lda=lda)
-        np.testing.assert_allclose(found.coef, probe.coef_[0], atol=1e-8 * np.abs(probe.coef_).max())
+        np.testing.assert_allclose(
+            found.coef, probe.coef_[0], atol=1e-8 * np.abs(probe.coef_).max()
+        )
         assert found.intercept == pytest.approx(float(probe.intercept_[0]))
 
 
@@ -98,7 +106,9 @@ def test_classes_are_in_order_whatever_part_they_came_from(model):
 
 
 def test_parts_of_the_data_add_up(model, examples, streamed):
-    a, b = (moments(model, examples.take(part), SITES, **ASKED) for part in (range(15), range(15, 40)))
+    a, b = (
+        moments(model, examples.take(part), SITES, **ASKED) for part in (range(15), range(15, 40))
+    )
     whole = a + b
     assert len(whole) == len(streamed)
     assert [part["examples"] for part in whole.parts] == [15, 25]
@@ -107,14 +117,19 @@ def test_parts_of_the_data_add_up(model, examples, streamed):
         close(whole.site(name), streamed.site(name), 1e-5)
         for kind in "ab":
             close(whole.by_class(name)[kind], streamed.by_class(name)[kind], 1e-5)
-    assert whole.cka("embed", "resid_post.2") == pytest.approx(streamed.cka("embed", "resid_post.2"), abs=1e-5)
+    assert whole.cka("embed", "resid_post.2") == pytest.approx(
+        streamed.cka("embed", "resid_post.2"), abs=1e-5
+    )
 
 
 def test_what_is_not_one_set_is_not_added(model, examples, streamed):
     with pytest.raises(StoreError, match="both counted the same 40 examples; add each part once"):
         streamed + streamed
     half = moments(model, examples.take(range(9)), SITES, at="last")
-    with pytest.raises(StoreError, match=r"differ in positions \(at\), labels, label of the classes, pairs of sites"):
+    with pytest.raises(
+        StoreError,
+        match=r"differ in positions \(at\), labels, label of the classes, pairs of sites",
+    ):
         streamed + half
     other = moments(llama(1), examples.take(range(9)), SITES, **ASKED)
     with pytest.raises(StoreError, match="differ in weights"):
@@ -218,7 +233,9 @@ def test_a_folder_of_others_is_refused(model, examples, tmp_path):
 
 def test_only_what_was_asked_for_is_there(model, examples):
     bare = moments(model, examples, "embed, resid_post.0")
-    with pytest.raises(StoreError, match=r"no site 'resid_post\.2' in these moments\. Did you mean"):
+    with pytest.raises(
+        StoreError, match=r"no site 'resid_post\.2' in these moments\. Did you mean"
+    ):
         bare.site("resid_post.2")
     with pytest.raises(StoreError, match="no classes at site 'embed'"):
         bare.by_class("embed")
@@ -248,9 +265,13 @@ def test_what_cannot_be_streamed_is_refused(model, examples):
 
 
 def test_memory_is_that_of_the_moments(model, tmp_path):
-    small, large = (moments(model, sentences(n), "embed", at="all", to=tmp_path / str(n)) for n in (20, 200))
+    small, large = (
+        moments(model, sentences(n), "embed", at="all", to=tmp_path / str(n)) for n in (20, 200)
+    )
     assert len(large) > 8 * len(small)
-    sizes = [sum(f.stat().st_size for f in (tmp_path / str(n)).glob("*.safetensors")) for n in (20, 200)]
+    sizes = [
+        sum(f.stat().st_size for f in (tmp_path / str(n)).glob("*.safetensors")) for n in (20, 200)
+    ]
     assert sizes[0] == sizes[1]
 
 

@@ -48,7 +48,9 @@ def small_disk(tmp_path):
     place = tmp_path / "disk"
     place.mkdir()
     made = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(place)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(place)],
+        capture_output=True,
+        check=False,
     )
     if not made or made.returncode:
         pytest.skip("no file system can be mounted here; full disks are feigned in test_resume")
@@ -58,7 +60,9 @@ def small_disk(tmp_path):
 
 def test_a_disk_that_is_really_full(model, examples, whole, small_disk):
     (small_disk / "film.mp4").write_bytes(b"0" * 60_000)
-    with pytest.raises(StoreError, match="cannot write to .*: No space left on device.* free space") as error:
+    with pytest.raises(
+        StoreError, match="cannot write to .*: No space left on device.* free space"
+    ) as error:
         harvest(model, examples, to=small_disk / "s", **OPTIONS)
     one_sentence(error.value)
     done = len(manifests.read(small_disk / "s")["shards"])
@@ -70,10 +74,19 @@ def test_a_disk_that_is_really_full(model, examples, whole, small_disk):
 def test_moments_on_a_disk_that_is_really_full(model, examples, small_disk):
     (small_disk / "film.mp4").write_bytes(b"0" * 156_000)
     with pytest.raises(StoreError, match="cannot write to .*: No space left on device") as error:
-        moments(model, examples, "resid_post.*", to=small_disk / "m", commit_seconds=0.0, shard_bytes=2000)
+        moments(
+            model,
+            examples,
+            "resid_post.*",
+            to=small_disk / "m",
+            commit_seconds=0.0,
+            shard_bytes=2000,
+        )
     one_sentence(error.value)
     (small_disk / "film.mp4").unlink()
-    found = moments(model, examples, "resid_post.*", to=small_disk / "m", commit_seconds=0.0, shard_bytes=2000)
+    found = moments(
+        model, examples, "resid_post.*", to=small_disk / "m", commit_seconds=0.0, shard_bytes=2000
+    )
     again = moments(model, examples, "resid_post.*", shard_bytes=2000)
     assert found.site("resid_post.1").mean.tobytes() == again.site("resid_post.1").mean.tobytes()
 
@@ -102,14 +115,18 @@ def forked(target, *args):
 def test_a_folder_that_is_closed_to_us(whole, tmp_path):
     place = tmp_path / "shelf"
     place.mkdir()
-    for parent in [tmp_path, *tmp_path.parents][:-1]:  # another user must be able to get as far as the folder
+    for parent in [tmp_path, *tmp_path.parents][
+        :-1
+    ]:  # another user must be able to get as far as the folder
         if parent.stat().st_uid == os.geteuid() and parent != Path("/tmp"):
             parent.chmod(parent.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
     place.chmod(0o555)
     process, pipe = forked(_as_nobody, place / "s")
     said = pipe.recv()
     process.join()
-    assert re.match(r"StoreError: cannot write to .*: Permission denied.*write to another folder", said), said
+    assert re.match(
+        r"StoreError: cannot write to .*: Permission denied.*write to another folder", said
+    ), said
     assert list(place.iterdir()) == []
     place.chmod(0o777)
     process, pipe = forked(_as_nobody, place / "s")
@@ -163,7 +180,9 @@ def test_a_writer_that_dies_is_heard_of(model, examples, whole, tmp_path, monkey
         patch.setattr(owner, place, dies)
         with pytest.raises(kind, match="the writer is gone"):
             harvest(model, examples, to=tmp_path / "s", **OPTIONS)
-    assert all(name.startswith("inscape-store") for name in calls[1:])  # the first is that of the examples
+    assert all(
+        name.startswith("inscape-store") for name in calls[1:]
+    )  # the first is that of the examples
     assert not [t for t in threading.enumerate() if t.name.startswith("inscape-store")]
     assert_same(harvest(model, examples, to=tmp_path / "s", **OPTIONS), whole)
 
@@ -173,10 +192,14 @@ def test_what_was_refused_leaves_its_folder_free(tmp_path):
     from .test_harvest import broken
 
     model, texts = broken(7e4), ["w1 w2", "w3 w4"]
-    with pytest.raises(StoreError, match="embed reaches 70000, and float16 ends at 65504; harvest with dtype") as error:
+    with pytest.raises(
+        StoreError, match="embed reaches 70000, and float16 ends at 65504; harvest with dtype"
+    ) as error:
         harvest(model, texts, "embed", at="all", to=tmp_path / "s", dtype="float16")
     one_sentence(error.value)
     store = harvest(model, texts, "embed", at="all", to=tmp_path / "s", dtype="float32")
     assert store.matrix("embed").max() == 70000
-    with pytest.raises(StoreError, match="another harvest, which differs in"):  # a finished one is never taken over
+    with pytest.raises(
+        StoreError, match="another harvest, which differs in"
+    ):  # a finished one is never taken over
         harvest(model, texts, "embed", at="first", to=tmp_path / "s")

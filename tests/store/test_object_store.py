@@ -95,7 +95,9 @@ def test_finished_it_is_returned_and_another_refused(model, examples, whole, url
     harvest(model, examples, to=url, **OPTIONS)
     monkeypatch.setattr(writers.Writer, "__init__", None)  # nothing is opened for writing
     assert_same(harvest(model, examples, to=url, **OPTIONS), whole)
-    with pytest.raises(StoreError, match=f"the store at {url} is of another harvest, which differs in"):
+    with pytest.raises(
+        StoreError, match=f"the store at {url} is of another harvest, which differs in"
+    ):
         harvest(model, examples, to=url, **{**OPTIONS, "at": "last"})
 
 
@@ -103,8 +105,12 @@ class Killed(BaseException):
     """Stands for the process ending here."""
 
 
-@pytest.mark.parametrize(("name", "count"), [("put", 1), ("put", 3), ("replace", 1), ("replace", 4)])
-def test_interrupted_it_goes_on_to_the_same_bytes(model, examples, whole, s3, monkeypatch, name, count):
+@pytest.mark.parametrize(
+    ("name", "count"), [("put", 1), ("put", 3), ("replace", 1), ("replace", 4)]
+)
+def test_interrupted_it_goes_on_to_the_same_bytes(
+    model, examples, whole, s3, monkeypatch, name, count
+):
     url, original, calls = "s3://shelf/s", getattr(Cloud, name), []
 
     def dies(self, *args, **kwargs):
@@ -142,7 +148,9 @@ def test_of_two_writers_one_goes_on_and_the_other_is_told(model, examples, whole
 
     with monkeypatch.context() as patch:
         patch.setattr(manifests, "write", raced)
-        with pytest.raises(StoreError, match=f"{url} is being written by somebody else, who committed first; wait"):
+        with pytest.raises(
+            StoreError, match=f"{url} is being written by somebody else, who committed first; wait"
+        ):
             harvest(model, examples, to=url, **OPTIONS)
     assert len(calls) == 3
     assert manifests.read(url)["started"] == "by somebody else"
@@ -194,13 +202,19 @@ def test_data_are_loaded_from_object_stores(s3, tmp_path, suffix, kind):
 
 
 def test_errors_name_the_cure(s3, model, examples, monkeypatch):
-    with pytest.raises(DataError, match=r"years\.csv cannot be read: there is no object s3://shelf/years\.csv"):
+    with pytest.raises(
+        DataError, match=r"years\.csv cannot be read: there is no object s3://shelf/years\.csv"
+    ):
         load("s3://shelf/years.csv")
-    with pytest.raises(ObjectError, match="there is no bucket 'nowhere'; check the name in s3://nowhere/s"):
+    with pytest.raises(
+        ObjectError, match="there is no bucket 'nowhere'; check the name in s3://nowhere/s"
+    ):
         harvest(model, examples, to="s3://nowhere/s", **OPTIONS)
     with pytest.raises(ObjectError, match=r"names no bucket; write s3://BUCKET/PATH"):
         Store.open("s3://")
-    with pytest.raises(ObjectError, match="cannot be opened: .*install the package that fsspec names for nosuch://"):
+    with pytest.raises(
+        ObjectError, match="cannot be opened: .*install the package that fsspec names for nosuch://"
+    ):
         Store.open("nosuch://bucket/s")
     s3.put_object(Bucket="shelf", Key="mine/thesis.txt", Body=b"mine")
     with pytest.raises(StoreError, match=r"is not a store and not empty \(it has thesis.txt\)"):
@@ -221,7 +235,10 @@ def _refusing(code, message):
 def test_what_the_server_refuses_is_said(s3, monkeypatch):
     bucket = objects("s3://shelf/s")
     for code, said in [
-        ("AccessDenied", r"access to s3://shelf/s/x is denied \(AccessDenied\); check AWS_ACCESS_KEY_ID"),
+        (
+            "AccessDenied",
+            r"access to s3://shelf/s/x is denied \(AccessDenied\); check AWS_ACCESS_KEY_ID",
+        ),
         ("SlowDown", "s3://shelf/s/x cannot be used: too fast; try again"),
     ]:
         monkeypatch.setattr(bucket._client, "get_object", _refusing(code, "too fast"))
@@ -256,14 +273,16 @@ def test_without_credentials_boto3_or_a_network(s3, monkeypatch, tmp_path):
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
         patch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
         with pytest.raises(
-            ObjectError, match="there are no credentials for s3://shelf/s/.*; set AWS_ACCESS_KEY_ID and"
+            ObjectError,
+            match="there are no credentials for s3://shelf/s/.*; set AWS_ACCESS_KEY_ID and",
         ):
             Store.open("s3://shelf/s")
     with monkeypatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         patch.setenv("AWS_MAX_ATTEMPTS", "1")
         with pytest.raises(
-            ObjectError, match="cannot be reached: .*check the network, AWS_ENDPOINT_URL and AWS_REGION"
+            ObjectError,
+            match="cannot be reached: .*check the network, AWS_ENDPOINT_URL and AWS_REGION",
         ):
             objects("s3://shelf/s").read("x")
     real = builtins.__import__
@@ -274,7 +293,9 @@ def test_without_credentials_boto3_or_a_network(s3, monkeypatch, tmp_path):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ObjectError, match=r"s3://shelf/s needs boto3; install it with: pip install 'inscape\[s3\]'"):
+    with pytest.raises(
+        ObjectError, match=r"s3://shelf/s needs boto3; install it with: pip install 'inscape\[s3\]'"
+    ):
         objects("s3://shelf/s")
 
 

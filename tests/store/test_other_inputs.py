@@ -63,13 +63,19 @@ def pictures() -> np.ndarray:
 
 
 def test_images_of_a_vision_transformer(vit, pictures, tmp_path):
-    expected = hooked(vit.net, vit.net.vit.layers[1], lambda n: n(pixel_values=torch.from_numpy(pictures)))
+    expected = hooked(
+        vit.net, vit.net.vit.layers[1], lambda n: n(pixel_values=torch.from_numpy(pictures))
+    )
     every_verb(vit, pictures, "resid_post.1", expected.mean(1).numpy(), tmp_path)
     batch = Batch({"pixel_values": torch.from_numpy(pictures)})
-    first = harvest(vit, batch, "resid_post.1", at="first", to=tmp_path / "cls").matrix("resid_post.1")
+    first = harvest(vit, batch, "resid_post.1", at="first", to=tmp_path / "cls").matrix(
+        "resid_post.1"
+    )
     np.testing.assert_allclose(first, expected[:, 0].numpy(), atol=2e-6)
     whole = harvest(vit, batch, "resid_post.1", at="all", to=tmp_path / "all")
-    np.testing.assert_allclose(whole.matrix("resid_post.1"), expected.flatten(0, 1).numpy(), atol=2e-6)
+    np.testing.assert_allclose(
+        whole.matrix("resid_post.1"), expected.flatten(0, 1).numpy(), atol=2e-6
+    )
     assert whole.frame()["position"].tolist()[:18] == [*range(17), 0]
 
 
@@ -77,14 +83,20 @@ def test_widths_are_those_of_what_runs(vit):
     assert (vit.width("resid_post.0"), vit.width("mlp_act.0"), vit.width("logits")) == (32, 64, 7)
     whisper = Model(net("whisper"))
     assert (whisper.width("resid_post.0"), whisper.width("mlp_act.0")) == (32, 64)
-    with pytest.raises(ModelError, match="what Sequential is fed is not known.*run it on an input of yours"):
+    with pytest.raises(
+        ModelError, match="what Sequential is fed is not known.*run it on an input of yours"
+    ):
         Model(nn.Sequential(nn.Linear(3, 4))).width("module:0:out")
 
 
 def test_features_of_sound_of_a_whisper_encoder(tmp_path):
     model = Model(net("whisper"))
     x = RNG.standard_normal((10, 8, 24)).astype(np.float32)
-    expected = hooked(model.net, model.net.encoder.layers[1], lambda n: n.encoder(input_features=torch.from_numpy(x)))
+    expected = hooked(
+        model.net,
+        model.net.encoder.layers[1],
+        lambda n: n.encoder(input_features=torch.from_numpy(x)),
+    )
     every_verb(model, x, "resid_post.1", expected.mean(1).numpy(), tmp_path)
 
 
@@ -113,15 +125,21 @@ def test_waveforms_of_a_network_of_no_family(tmp_path):
     every_verb(model, x, "module:encoder.layers.0:out", expected.mean(1).numpy(), tmp_path)
     conv = model.net.feature_extractor.conv_layers[1].conv
     site = "module:feature_extractor.conv_layers.1.conv:out"
-    expected = hooked(model.net, conv, lambda n: n(torch.from_numpy(x))).mean(2)  # (batch, channels, steps)
-    np.testing.assert_allclose(harvest(model, x, site, at="mean", to=tmp_path / "c").matrix(site), expected, atol=2e-6)
+    expected = hooked(model.net, conv, lambda n: n(torch.from_numpy(x))).mean(
+        2
+    )  # (batch, channels, steps)
+    np.testing.assert_allclose(
+        harvest(model, x, site, at="mean", to=tmp_path / "c").matrix(site), expected, atol=2e-6
+    )
 
 
 def test_padded_sound_is_refused_rather_than_harvested_with_its_padding():
     mask = torch.ones(3, 400, dtype=torch.long)
     mask[1, 300:] = 0
     batch = Batch({"input_values": torch.zeros(3, 400), "attention_mask": mask})
-    with pytest.raises(DataError, match="example 1 of these arrays is padded, .* one harvest a length"):
+    with pytest.raises(
+        DataError, match="example 1 of these arrays is padded, .* one harvest a length"
+    ):
         harvest(wav2vec2(), batch, "module:encoder.layers.0:out", at="mean")
 
 
@@ -136,7 +154,9 @@ def ready() -> dict[str, object]:
         "named arrays": {"input_ids": ids.numpy(), "attention_mask": mask.numpy().astype(int)},
         "ragged rows": rows,
         "lists": [row.tolist() for row in rows],
-        "Tokens": [Tokens(r, np.zeros((len(r), 2), np.int64), np.zeros(len(r), bool)) for r in rows],
+        "Tokens": [
+            Tokens(r, np.zeros((len(r), 2), np.int64), np.zeros(len(r), bool)) for r in rows
+        ],
     }
 
 
@@ -151,21 +171,31 @@ def test_tokens_that_come_ready_are_kept_without_their_padding(model, tmp_path, 
         rows += {"last": [x[-1]], "mean": [x.mean(0)], "all": list(x)}[at]
     np.testing.assert_allclose(store.matrix("resid_post.1"), torch.stack(rows).numpy(), atol=2e-6)
     if at == "last":
-        assert store.frame()["token"].tolist() == [int(i[k - 1]) for i, k in zip(IDS, LENGTHS, strict=True)]
+        assert store.frame()["token"].tolist() == [
+            int(i[k - 1]) for i, k in zip(IDS, LENGTHS, strict=True)
+        ]
 
 
 def test_ids_of_one_length_are_an_array(model, tmp_path):
-    expected = hooked(model.net, model.net.model.layers[0], lambda n: n(torch.from_numpy(IDS)))[:, -1]
+    expected = hooked(model.net, model.net.model.layers[0], lambda n: n(torch.from_numpy(IDS)))[
+        :, -1
+    ]
     every_verb(model, IDS, "resid_post.0", expected.numpy(), tmp_path, at="last")
 
 
 def test_what_is_not_token_ids_is_said_to_be(model):
     with pytest.raises(
-        DataError, match=r"reads text, and example 0 is an array of float64 of shape \(3,\); give texts"
+        DataError,
+        match=r"reads text, and example 0 is an array of float64 of shape \(3,\); give texts",
     ):
         harvest(model, np.zeros((2, 3)), "resid_post.0")
-    left = {"input_ids": torch.ones(1, 3, dtype=torch.long), "attention_mask": torch.tensor([[0, 1, 1]])}
-    with pytest.raises(DataError, match="padded on the left, which shifts positions; pad on the right"):
+    left = {
+        "input_ids": torch.ones(1, 3, dtype=torch.long),
+        "attention_mask": torch.tensor([[0, 1, 1]]),
+    }
+    with pytest.raises(
+        DataError, match="padded on the left, which shifts positions; pad on the right"
+    ):
         harvest(model, left, "resid_post.0")
 
 
@@ -207,19 +237,26 @@ def test_a_memory_map_of_doubles_through_an_mlp(tmp_path):
 
 
 def test_feature_maps_have_one_position_a_pixel(tmp_path):
-    model = drawn(lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)))
+    model = drawn(
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    )
     x = RNG.standard_normal((6, 3, 8, 8)).astype(np.float32)
     maps = hooked(model.net, model.net[0], lambda n: n(torch.from_numpy(x)))
     store = harvest(model, x, "module:0:out", at="all", to=tmp_path / "all")
-    np.testing.assert_allclose(store.matrix("module:0:out"), maps.permute(0, 2, 3, 1).reshape(-1, 4).numpy(), atol=2e-6)
-    with pytest.raises(DataError, match=r"different numbers of positions \(module:0:out 36, module:3:out 1\)"):
+    np.testing.assert_allclose(
+        store.matrix("module:0:out"), maps.permute(0, 2, 3, 1).reshape(-1, 4).numpy(), atol=2e-6
+    )
+    with pytest.raises(
+        DataError, match=r"different numbers of positions \(module:0:out 36, module:3:out 1\)"
+    ):
         harvest(model, x, ["module:0:out", "module:3:out"], at="all")
     every_verb(model, x, "module:0:out", maps.mean((2, 3)).numpy(), tmp_path)
 
 
 def test_texts_for_a_network_of_arrays_are_refused():
     with pytest.raises(
-        DataError, match="Sequential does not read text: give a folder of images or sound, an array whose first"
+        DataError,
+        match="Sequential does not read text: give a folder of images or sound, an array whose first",
     ):
         harvest(Model(nn.Sequential(nn.Linear(3, 4))), ["a", "b"], "module:0:out")
 

@@ -15,7 +15,13 @@ from inscape.store.hold import held_at_mean
 from inscape.store.passes import gather, passes
 from tests.model.nets import D, net, tokenizer
 
-TEXTS = ["the river rises in the mountain", "a good film", "Paris , the capital", "it runs", "the sea"]
+TEXTS = [
+    "the river rises in the mountain",
+    "a good film",
+    "Paris , the capital",
+    "it runs",
+    "the sea",
+]
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +37,16 @@ def examples():
 def test_rows_come_back_in_order(model, examples):
     found = gather(model, examples, "resid_post.1", budget=8)
     for i, text in enumerate(TEXTS):
-        torch.testing.assert_close(torch.from_numpy(found[i]), model.run(text, "resid_post.1")["resid_post.1"][0, -1])
+        torch.testing.assert_close(
+            torch.from_numpy(found[i]), model.run(text, "resid_post.1")["resid_post.1"][0, -1]
+        )
 
 
 def test_edits_by_example_and_marks(model, examples):
     push = torch.eye(D)[: len(TEXTS)]
-    commas = {"comma": lambda tokens, _: np.array([tokens.text[a:b] == "," for a, b in tokens.offsets])}
+    commas = {
+        "comma": lambda tokens, _: np.array([tokens.text[a:b] == "," for a, b in tokens.offsets])
+    }
     own = lambda rows: [Add(Scope("resid_post.1"), push[rows][:, None])]  # noqa: E731
     base, pushed = (gather(model, examples, "resid_post.1", edits=e, budget=8) for e in ((), own))
     np.testing.assert_allclose(pushed - base, push.numpy(), atol=1e-5)
@@ -63,6 +73,10 @@ def test_neurons_are_held_at_the_mean_of_the_store(model, examples):
     (edit,) = held_at_mean(store, neurons)
     x = gather(model, examples, "mlp_act.1", edits=[edit])
     base = store.matrix("mlp_act.1")
-    np.testing.assert_allclose(x[:, [3, 5]], np.tile(base[:, [3, 5]].mean(axis=0), (len(TEXTS), 1)), atol=1e-6)
-    np.testing.assert_allclose(np.delete(x, [3, 5], axis=1), np.delete(base, [3, 5], axis=1), atol=1e-5)
+    np.testing.assert_allclose(
+        x[:, [3, 5]], np.tile(base[:, [3, 5]].mean(axis=0), (len(TEXTS), 1)), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        np.delete(x, [3, 5], axis=1), np.delete(base, [3, 5], axis=1), atol=1e-5
+    )
     assert base[:, [3, 5]].std(axis=0).min() > 1e-3

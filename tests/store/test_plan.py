@@ -64,7 +64,9 @@ def test_batches_refuse_what_cannot_be_batched():
 def test_shards_cover_in_order_within_the_most(rows, most):
     found = shards(rows, most)
     assert [i for a, b in found for i in range(a, b)] == list(range(len(rows)))
-    assert all(sum(rows[a:b]) <= most or b - a == 1 or sum(map(bool, rows[a:b])) == 1 for a, b in found)
+    assert all(
+        sum(rows[a:b]) <= most or b - a == 1 or sum(map(bool, rows[a:b])) == 1 for a, b in found
+    )
 
 
 @pytest.mark.parametrize("module", [plan])

@@ -68,15 +68,29 @@ def test_each_template_is_computed_once_and_what_follows_in_rows(model, tmp_path
     monkeypatch.setattr(
         model,
         "run",
-        lambda batch, *a, **k: seen.append(model.batch(batch).inputs["input_ids"].numel()) or run(batch, *a, **k),
+        lambda batch, *a, **k: (
+            seen.append(model.batch(batch).inputs["input_ids"].numel()) or run(batch, *a, **k)
+        ),
     )
     begun = []
     begin = prefixes.begin
-    monkeypatch.setattr(prefixes, "begin", lambda m, ids, *a: begun.append(len(ids)) or begin(m, ids, *a))
+    monkeypatch.setattr(
+        prefixes, "begin", lambda m, ids, *a: begun.append(len(ids)) or begin(m, ids, *a)
+    )
     told = []
-    harvest(model, TEXTS, SITES, to=tmp_path / "s", shard_bytes=9_000, progress=lambda *x: told.append(x))
+    harvest(
+        model,
+        TEXTS,
+        SITES,
+        to=tmp_path / "s",
+        shard_bytes=9_000,
+        progress=lambda *x: told.append(x),
+    )
     tokens = sum(len(t) for t in model.tokenize(TEXTS))
-    assert sorted(begun) == [39, 46]  # the token that the tokenizer puts first belongs to the prefix
+    assert sorted(begun) == [
+        39,
+        46,
+    ]  # the token that the tokenizer puts first belongs to the prefix
     assert sum(seen) < tokens / 5
     assert told[-1][0] == told[-1][1]
     assert told[-1][2] == told[-1][3]
@@ -111,7 +125,9 @@ def test_prefixes_that_do_not_fit_are_let_go_and_computed_again_alike(model, tmp
     whole = harvest(model, TEXTS, to=tmp_path / "whole", **options)
     assert len(begun) > 4
     held = prefix.Sharing.held
-    monkeypatch.setattr(prefix.Sharing, "held", lambda self, *a: self._held.clear() or held(self, *a))
+    monkeypatch.setattr(
+        prefix.Sharing, "held", lambda self, *a: self._held.clear() or held(self, *a)
+    )
     store = harvest(model, TEXTS, to=tmp_path / "s", **options)
     for site, x in whole.matrices():
         assert store.matrix(site).tobytes() == x.tobytes()
@@ -124,7 +140,9 @@ def test_moments_and_added_sites_share_too(model, tmp_path):
     np.testing.assert_allclose(found.site("resid_post.1").mean, x.mean(0), atol=1e-7)
     store.add(model, TEXTS, "resid_post.2")
     whole = harvest(model, TEXTS, "resid_post.2", at="all", prefix=False, to=tmp_path / "t")
-    np.testing.assert_allclose(store.matrix("resid_post.2"), whole.matrix("resid_post.2"), atol=1e-6)
+    np.testing.assert_allclose(
+        store.matrix("resid_post.2"), whole.matrix("resid_post.2"), atol=1e-6
+    )
 
 
 def test_nothing_is_shared_where_it_does_not_pay_or_is_not_asked_for(model, examples):
@@ -137,7 +155,9 @@ def test_nothing_is_shared_where_it_does_not_pay_or_is_not_asked_for(model, exam
 
 def test_an_item_that_fails_turns_it_off_and_says_so(tmp_path, caplog):
     model = llama()
-    model.notes[prefixes.NAME] = Item(prefixes.NAME, False, 1.0, 0.1, (), "continuations give other numbers")
+    model.notes[prefixes.NAME] = Item(
+        prefixes.NAME, False, 1.0, 0.1, (), "continuations give other numbers"
+    )
     store = harvest(model, TEXTS, "embed", to=tmp_path / "s")
     assert store.manifest["recipe"]["prefix"] is False
     assert "no prefix is shared: continuations give other numbers" in caplog.text
@@ -174,7 +194,9 @@ def test_what_is_held_stays_on_its_machine(model):
     assert np.array_equal(copy.copy(found).of, found.of)
 
 
-IDS = st.lists(st.lists(st.integers(1, 2), min_size=1, max_size=6), min_size=1, max_size=9, unique_by=tuple)
+IDS = st.lists(
+    st.lists(st.integers(1, 2), min_size=1, max_size=6), min_size=1, max_size=9, unique_by=tuple
+)
 
 
 @given(IDS, st.lists(st.integers(1, 3), max_size=9), st.integers(0, 4))
@@ -203,7 +225,9 @@ def test_the_best_branches_are_taken(ids, head, overhead):
         assert len({ids[i][:depth].tobytes() for i in group}) == 1
         assert min(len(ids[i]) for i in group) > depth
         assert saved(group, depth) > 0
-    assert sum(saved(group, depth) for depth, group in found) == pytest.approx(max(0.0, best(range(len(ids)), 0)))
+    assert sum(saved(group, depth) for depth, group in found) == pytest.approx(
+        max(0.0, best(range(len(ids)), 0))
+    )
 
 
 def test_rows_are_filled_and_batches_keep_the_budget(model):
@@ -213,7 +237,10 @@ def test_rows_are_filled_and_batches_keep_the_budget(model):
     lengths = np.array([len(x) for x in ids])
     batches = found.batches(np.flatnonzero(found.of >= 0), lengths, 1024, 40)
     rows = [row for batch, _ in batches for row in batch]
-    assert sorted(i for row in rows for i in row.members.tolist()) == np.flatnonzero(found.of >= 0).tolist()
+    assert (
+        sorted(i for row in rows for i in row.members.tolist())
+        == np.flatnonzero(found.of >= 0).tolist()
+    )
     assert all(row.tokens <= prefix.ROW for row in rows)
     assert sum(row.tokens < prefix.ROW - 3 for row in rows) <= 1
     assert all(tokens <= 1024 for _, tokens in batches)

@@ -63,7 +63,9 @@ def test_each_is_computed_once_over_all_shards(model, twice, tmp_path, monkeypat
     run = model.run
 
     def counting(batch, **k):
-        for ids, mask in zip(batch.inputs["input_ids"], batch.inputs["attention_mask"], strict=True):
+        for ids, mask in zip(
+            batch.inputs["input_ids"], batch.inputs["attention_mask"], strict=True
+        ):
             seen.append(ids[mask.bool()].numpy().tobytes())
         return run(batch, **k)
 
@@ -89,7 +91,9 @@ def test_the_frame_is_of_the_examples(model, twice, whole):
     kept = [resolve("all", t) for t in tokens]
     assert frame["example"].tolist() == [i for i, at in enumerate(kept) for _ in at]
     assert frame["position"].tolist() == [p for at in kept for p in at]
-    assert frame["token"].tolist() == [int(t.ids[p]) for t, at in zip(tokens, kept, strict=True) for p in at]
+    assert frame["token"].tolist() == [
+        int(t.ids[p]) for t, at in zip(tokens, kept, strict=True) for p in at
+    ]
     assert list(frame.columns) == ["example", "position", "token", "id", "group", "x", "kind"]
     for name in ("x", "kind", "group"):
         assert frame[name].tolist() == twice.frame[name].iloc[frame["example"]].tolist()
@@ -114,7 +118,9 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_stopped_and_gone_on_with_it_is_the_same_store(model, twice, whole, tmp_path, monkeypatch, count):
+def test_stopped_and_gone_on_with_it_is_the_same_store(
+    model, twice, whole, tmp_path, monkeypatch, count
+):
     commit, done = writers.Writer._commit, []
 
     def dies(self, entry):
@@ -137,7 +143,9 @@ def test_stopped_and_gone_on_with_it_is_the_same_store(model, twice, whole, tmp_
 def test_sites_are_added_to_what_is_kept_once(model, twice, tmp_path):
     store = harvest(model, twice, to=tmp_path / "s", **{**OPTIONS, "sites": "embed"})
     store = store.add(model, twice, "resid_post.2")
-    both = harvest(model, twice, to=tmp_path / "both", **{**OPTIONS, "sites": "embed, resid_post.2"})
+    both = harvest(
+        model, twice, to=tmp_path / "both", **{**OPTIONS, "sites": "embed, resid_post.2"}
+    )
     np.testing.assert_allclose(store.matrix("resid_post.2"), both.matrix("resid_post.2"), atol=1e-6)
     assert store.verify() == []
     file = next(iter(store.manifest["shards"][1]["files"]))
@@ -147,11 +155,22 @@ def test_sites_are_added_to_what_is_kept_once(model, twice, tmp_path):
 
 
 def test_moments_count_every_row(model, twice, whole, monkeypatch):
-    found = moments(model, twice, "resid_post.1", at="all", labels=["x"], classes="kind", shard_bytes=6_000, budget=64)
+    found = moments(
+        model,
+        twice,
+        "resid_post.1",
+        at="all",
+        labels=["x"],
+        classes="kind",
+        shard_bytes=6_000,
+        budget=64,
+    )
     x, frame = whole.matrix("resid_post.1").astype(np.float64), whole.frame()
     assert len(found) == len(x)
     np.testing.assert_allclose(found.site("resid_post.1").mean, x.mean(0), atol=1e-7)
-    np.testing.assert_allclose(found.site("resid_post.1").scatter, (x - x.mean(0)).T @ (x - x.mean(0)), atol=1e-4)
+    np.testing.assert_allclose(
+        found.site("resid_post.1").scatter, (x - x.mean(0)).T @ (x - x.mean(0)), atol=1e-4
+    )
     for name, part in found.by_class("resid_post.1").items():
         own = x[(frame["kind"] == name).to_numpy()]
         assert part.n == len(own)
@@ -185,7 +204,12 @@ def test_a_part_of_some_is_the_same_shard(model, twice):
     assert isinstance(inputs, Some)
     assert which is not None
     assert np.array_equal(which, WHICH)
-    settings = {"wide": widths(model, inputs, sites), "dtype": "float32", "budget": 64, "overhead": 8}
+    settings = {
+        "wide": widths(model, inputs, sites),
+        "dtype": "float32",
+        "budget": 64,
+        "overhead": 8,
+    }
     settings |= {"nonfinite": "refuse", "report": lambda *_: None}
     here = capture(model, inputs, sites, (5, 9), **settings)
     part = Part(copy.deepcopy(cut(inputs, (5, 9))))

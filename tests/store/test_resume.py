@@ -22,7 +22,12 @@ from inscape.store.store import Store
 
 from .conftest import llama, sentences
 
-OPTIONS = {"sites": "embed, resid_post.*, mlp_act.1", "at": "all", "shard_bytes": 15_000, "budget": 64}
+OPTIONS = {
+    "sites": "embed, resid_post.*, mlp_act.1",
+    "at": "all",
+    "shard_bytes": 15_000,
+    "budget": 64,
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +43,13 @@ def assert_same(store, whole):
     assert store.frame().equals(whole.frame())
     for site, x in whole.matrices():
         assert store.matrix(site).tobytes() == x.tobytes()
-    assert [s["examples"] for s in store.manifest["shards"]] == [s["examples"] for s in whole.manifest["shards"]]
+    assert [s["examples"] for s in store.manifest["shards"]] == [
+        s["examples"] for s in whole.manifest["shards"]
+    ]
     named = {name for shard in store.manifest["shards"] for name in shard["files"]}
-    assert {f"data/{p.name}" for p in (store.path / "data").iterdir()} == named  # nothing is left behind
+    assert {
+        f"data/{p.name}" for p in (store.path / "data").iterdir()
+    } == named  # nothing is left behind
 
 
 class Killed(BaseException):
@@ -79,7 +88,9 @@ STEPS = [
 @pytest.mark.parametrize(
     "step", range(len(STEPS)), ids=[f"{name}-{'after' if a else 'before'}" for _, name, a in STEPS]
 )
-def test_stopped_at_any_commit_it_goes_on_to_the_same_bytes(model, examples, whole, tmp_path, monkeypatch, step):
+def test_stopped_at_any_commit_it_goes_on_to_the_same_bytes(
+    model, examples, whole, tmp_path, monkeypatch, step
+):
     place, name, after = STEPS[step]
     shards = len(whole.manifest["shards"])
     reached = 0
@@ -92,13 +103,17 @@ def test_stopped_at_any_commit_it_goes_on_to_the_same_bytes(model, examples, who
             except Killed:
                 reached += 1
                 if not (path / manifests.NAME).exists() or manifests.read(path)["finished"] is None:
-                    with pytest.raises(StoreError, match="unfinished|is not a store|there is no store"):
+                    with pytest.raises(
+                        StoreError, match="unfinished|is not a store|there is no store"
+                    ):
                         Store.open(path)
         assert_same(harvest(model, examples, to=path, **OPTIONS), whole)
     assert reached >= 1
 
 
-def test_stopped_at_every_shard_it_never_computes_a_committed_one_again(model, examples, whole, tmp_path, monkeypatch):
+def test_stopped_at_every_shard_it_never_computes_a_committed_one_again(
+    model, examples, whole, tmp_path, monkeypatch
+):
     computed = []
     original = writers.Writer._commit
 
@@ -115,7 +130,9 @@ def test_stopped_at_every_shard_it_never_computes_a_committed_one_again(model, e
     assert_same(harvest(model, examples, to=tmp_path / "s", **OPTIONS), whole)
 
 
-def test_a_failure_of_the_model_keeps_what_was_committed(model, examples, whole, tmp_path, monkeypatch):
+def test_a_failure_of_the_model_keeps_what_was_committed(
+    model, examples, whole, tmp_path, monkeypatch
+):
     run, calls = model.run, []
 
     def failing(*a, **k):
@@ -132,19 +149,26 @@ def test_a_failure_of_the_model_keeps_what_was_committed(model, examples, whole,
     assert_same(harvest(model, examples, to=tmp_path / "s", **OPTIONS), whole)
 
 
-def test_a_finished_harvest_is_returned_and_another_refused(model, examples, whole, tmp_path, monkeypatch):
+def test_a_finished_harvest_is_returned_and_another_refused(
+    model, examples, whole, tmp_path, monkeypatch
+):
     shutil.copytree(whole.path, tmp_path / "s")
     monkeypatch.setattr(writers.Writer, "__init__", None)  # nothing is opened for writing
     assert_same(harvest(model, examples, to=tmp_path / "s", **OPTIONS), whole)
     with pytest.raises(
-        StoreError, match=r"another harvest, which differs in tokens or positions, positions \(at\); write"
+        StoreError,
+        match=r"another harvest, which differs in tokens or positions, positions \(at\); write",
     ):
         harvest(model, examples, to=tmp_path / "s", **{**OPTIONS, "at": "last"})
-    with pytest.raises(StoreError, match="which differs in weights; write to a new folder, or delete"):
+    with pytest.raises(
+        StoreError, match="which differs in weights; write to a new folder, or delete"
+    ):
         harvest(llama(4), examples, to=tmp_path / "s", **OPTIONS)
 
 
-def test_an_unfinished_harvest_is_not_gone_on_with_by_another(model, examples, tmp_path, monkeypatch):
+def test_an_unfinished_harvest_is_not_gone_on_with_by_another(
+    model, examples, tmp_path, monkeypatch
+):
     with monkeypatch.context() as patch:
         die_at(patch, writers.Writer, "_commit", 3, False)
         with pytest.raises(Killed):
@@ -157,9 +181,13 @@ def test_an_unfinished_harvest_is_not_gone_on_with_by_another(model, examples, t
 
 def test_a_folder_of_something_else_is_left_alone(model, examples, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(StoreError, match=r"is not a store and not empty \(it has thesis.txt\); name a new folder"):
+    with pytest.raises(
+        StoreError, match=r"is not a store and not empty \(it has thesis.txt\); name a new folder"
+    ):
         harvest(model, examples, to=tmp_path, **OPTIONS)
-    with pytest.raises(StoreError, match=r"thesis.txt is a file, and a store is a folder; name a new folder"):
+    with pytest.raises(
+        StoreError, match=r"thesis.txt is a file, and a store is a folder; name a new folder"
+    ):
         harvest(model, examples, to=tmp_path / "thesis.txt", **OPTIONS)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
@@ -184,7 +212,9 @@ def test_a_lock_is_released_once_and_for_all(tmp_path):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
 @pytest.mark.parametrize("where", ["mkdir", "write", "fsync", "manifest", "add"])
-def test_disks_that_are_full_or_read_only(model, examples, whole, tmp_path, monkeypatch, code, where):
+def test_disks_that_are_full_or_read_only(
+    model, examples, whole, tmp_path, monkeypatch, code, where
+):
     def fail(*_, **__):
         raise OSError(code, os.strerror(code), "a/file")
 
@@ -204,13 +234,20 @@ def test_disks_that_are_full_or_read_only(model, examples, whole, tmp_path, monk
             calls = []
             real = getattr(places.os, where)
             patch.setattr(
-                places.os, where, lambda *a, **k: (fail if calls.append(1) or len(calls) > 40 else real)(*a, **k)
+                places.os,
+                where,
+                lambda *a, **k: (fail if calls.append(1) or len(calls) > 40 else real)(*a, **k),
             )
         else:
             patch.setattr(places.os, "replace", fail)
-        cure = {errno.ENOSPC: "free space", errno.EROFS: "have it mounted", errno.EACCES: "get the right"}[code]
+        cure = {
+            errno.ENOSPC: "free space",
+            errno.EROFS: "have it mounted",
+            errno.EACCES: "get the right",
+        }[code]
         with pytest.raises(
-            StoreError, match=f"cannot write to .*: {os.strerror(code)}. What was committed before is safe: {cure}"
+            StoreError,
+            match=f"cannot write to .*: {os.strerror(code)}. What was committed before is safe: {cure}",
         ):
             harvest(model, examples, to=path, **OPTIONS)
     assert_same(harvest(model, examples, to=path, **OPTIONS), whole)

@@ -37,7 +37,9 @@ def copy(kept, tmp_path):
 
 def test_what_a_store_says_of_itself(kept, examples):
     assert [str(s) for s in kept.sites] == ["embed", "resid_post.0", "resid_post.1", "resid_post.2"]
-    assert repr(kept).endswith(f"{len(kept)} rows of 40 examples × 4 sites, llama0 at 'all', float32)")
+    assert repr(kept).endswith(
+        f"{len(kept)} rows of 40 examples × 4 sites, llama0 at 'all', float32)"
+    )
     assert kept.width("embed") == 24
     assert kept.certificate is None
     assert Store.open(str(kept.path)).manifest == kept.manifest
@@ -48,7 +50,8 @@ def test_what_a_store_says_of_itself(kept, examples):
 def test_site_names_are_read_as_everywhere(kept):
     assert np.array_equal(kept.matrix("hidden_states.2"), kept.matrix(Site("resid_post", 1)))
     with pytest.raises(
-        StoreError, match=r"has no site mlp_out\.0; bring it with store\.add.*Choices: embed, resid_post"
+        StoreError,
+        match=r"has no site mlp_out\.0; bring it with store\.add.*Choices: embed, resid_post",
     ):
         kept.matrix("mlp_out.0")
 
@@ -82,7 +85,10 @@ def test_batches_stream_every_row_once(kept, size, monkeypatch):
 
 def test_shuffling_is_the_generators_and_mixes_far_rows(kept, monkeypatch):
     monkeypatch.setattr("inscape.store.store._BLOCK_BYTES", 24 * 4 * 10)
-    order = [np.concatenate([b.rows for b in kept.batches("embed", 9, generator(s, "x"))]) for s in (0, 0, 1)]
+    order = [
+        np.concatenate([b.rows for b in kept.batches("embed", 9, generator(s, "x"))])
+        for s in (0, 0, 1)
+    ]
     assert np.array_equal(order[0], order[1])
     assert not np.array_equal(order[0], order[2])
     assert np.ptp(order[0][:20]) > 60
@@ -94,7 +100,12 @@ def test_added_sites_are_what_a_harvest_of_all_would_have(copy, kept, model, exa
     before = {str(s): x for s, x in copy.matrices()}
     copy.add(model, examples, "resid_post.1, mlp_out.*, final_norm")
     whole = harvest(
-        model, examples, "embed,resid_post.*,mlp_out.*,final_norm", at="all", to=tmp_path / "w", shard_bytes=9000
+        model,
+        examples,
+        "embed,resid_post.*,mlp_out.*,final_norm",
+        at="all",
+        to=tmp_path / "w",
+        shard_bytes=9000,
     )
     assert copy.sites == whole.sites
     for site, x in copy.matrices():
@@ -123,19 +134,26 @@ def test_a_reader_opened_before_goes_on_reading_what_it_opened(copy, model, exam
     ("other", "said"),
     [
         (lambda m, e: (llama(9), e), "weights"),
-        (lambda m, e: (Model(m.net, tokenizer(WORDS[::-1]), "m"), e), "tokenizer, tokens or positions"),
+        (
+            lambda m, e: (Model(m.net, tokenizer(WORDS[::-1]), "m"), e),
+            "tokenizer, tokens or positions",
+        ),
         (lambda m, e: (m, sentences(seed=1)), "examples, tokens or positions"),
     ],
 )
 def test_adding_refuses_other_weights_tokenizer_or_data(copy, model, examples, other, said):
     before = copy.manifest
-    with pytest.raises(StoreError, match=f"cannot be added to .*: it was harvested with other {said}; open what"):
+    with pytest.raises(
+        StoreError, match=f"cannot be added to .*: it was harvested with other {said}; open what"
+    ):
         copy.add(*other(model, examples), "mlp_out.0")
     assert copy.refresh().manifest == before
     assert copy.verify() == []
 
 
-def test_an_interrupted_addition_goes_on_and_readers_never_see_it(copy, model, examples, monkeypatch):
+def test_an_interrupted_addition_goes_on_and_readers_never_see_it(
+    copy, model, examples, monkeypatch
+):
     before = copy.manifest
     run, calls, stop = model.run, [], [9]
 
@@ -158,7 +176,9 @@ def test_an_interrupted_addition_goes_on_and_readers_never_see_it(copy, model, e
     assert not (copy.path / "adding.json").exists()
     assert copy.verify() == []
     calls.clear()
-    fresh = harvest(model, examples, "mlp_out.*", at="all", to=copy.path.parent / "f", shard_bytes=9000)
+    fresh = harvest(
+        model, examples, "mlp_out.*", at="all", to=copy.path.parent / "f", shard_bytes=9000
+    )
     assert resumed < len(calls)
     np.testing.assert_allclose(copy.matrix("mlp_out.2"), fresh.matrix("mlp_out.2"), atol=1e-7)
 
@@ -188,7 +208,9 @@ def test_a_missing_fragment_is_found_and_reading_says_so(copy):
 
 
 def test_a_manifest_of_another_model_is_found(copy, examples, tmp_path):
-    other = harvest(llama(5), examples, "embed, resid_post.*", at="all", to=tmp_path / "o", shard_bytes=9000)
+    other = harvest(
+        llama(5), examples, "embed, resid_post.*", at="all", to=tmp_path / "o", shard_bytes=9000
+    )
     assert copy.verify(model=llama(0)) == []
     assert "other weights" in copy.verify(model=llama(5))[0]
     shutil.copy(other.path / manifests.NAME, copy.path / manifests.NAME)
@@ -201,14 +223,18 @@ def test_a_manifest_of_another_model_is_found(copy, examples, tmp_path):
     ours = sorted(p for p in (copy.path / "data").iterdir())
     for mine, name in zip(ours, theirs, strict=True):
         mine.rename(copy.path / name)
-    with pytest.raises(StoreError, match=r"is of another store\); `Store\.verify` says what is damaged"):
+    with pytest.raises(
+        StoreError, match=r"is of another store\); `Store\.verify` says what is damaged"
+    ):
         Store.open(copy.path).matrix("embed")
 
 
 @pytest.mark.parametrize("field", ["weights", "rows"])
 def test_an_edited_manifest_is_found(copy, field):
     manifest = manifests.read(copy.path)
-    manifest["recipe"]["weights"], manifest["rows"] = ("0" * 64, 1) if field == "weights" else ("", 1)
+    manifest["recipe"]["weights"], manifest["rows"] = (
+        ("0" * 64, 1) if field == "weights" else ("", 1)
+    )
     (copy.path / manifests.NAME).write_text(json.dumps(manifest))
     problems = " ".join(copy.verify())
     assert "was changed after it was written" in problems
@@ -218,7 +244,10 @@ def test_an_edited_manifest_is_found(copy, field):
 
 def test_data_under_the_manifest_is_compared_with_it(copy):
     manifest = manifests.read(copy.path)
-    sites = {**manifest["sites"], "mlp_out.0": {"column": "mlp_out.0", "width": 24, "dtype": "float32"}}
+    sites = {
+        **manifest["sites"],
+        "mlp_out.0": {"column": "mlp_out.0", "width": 24, "dtype": "float32"},
+    }
     manifests.write(copy.path, {**manifest, "sites": sites, "shards": manifest["shards"][1:]})
     problems = " ".join(copy.verify())
     assert "shard 0 lacks the columns mlp_out.0" in problems
@@ -243,19 +272,33 @@ def test_a_file_cut_short_is_found_and_reading_says_so(copy, cut):
 def test_the_table_of_the_examples_is_verified(copy):
     (name,) = copy.manifest["beside"]
     flip(copy.path / name)
-    assert copy.verify() == [f"the table of the examples: {name} is not what was written (its SHA-256 differs)."]
+    assert copy.verify() == [
+        f"the table of the examples: {name} is not what was written (its SHA-256 differs)."
+    ]
 
 
 def test_shards_open_in_the_fields_own_tools(copy):
     files = [next(iter(shard["files"])) for shard in copy.manifest["shards"]]
     loaded = [load_file(copy.path / name) for name in files]
-    assert set(loaded[0]) == {"example", "position", "token", "embed", *(f"resid_post.{i}" for i in range(3))}
+    assert set(loaded[0]) == {
+        "example",
+        "position",
+        "token",
+        "embed",
+        *(f"resid_post.{i}" for i in range(3)),
+    }
     x = np.concatenate([part["resid_post.1"] for part in loaded])
-    which = pa.ipc.open_file(copy.path / next(iter(copy.manifest["beside"]))).read_all()["input"].to_numpy()
+    which = (
+        pa.ipc.open_file(copy.path / next(iter(copy.manifest["beside"])))
+        .read_all()["input"]
+        .to_numpy()
+    )
     rows, _ = spread(which, np.concatenate([part["example"] for part in loaded]))
     assert len(rows) > len(x)  # two of the examples are the same input
     assert np.array_equal(x[rows], copy.matrix("resid_post.1"))
-    assert np.array_equal(np.concatenate([part["token"] for part in loaded])[rows], copy.frame()["token"])
+    assert np.array_equal(
+        np.concatenate([part["token"] for part in loaded])[rows], copy.frame()["token"]
+    )
 
 
 def test_take_refuses_rows_that_are_not_there(kept):
@@ -274,8 +317,13 @@ def test_what_is_not_a_store_is_said_to_be_none(tmp_path, copy):
     with pytest.raises(StoreError, match=r"manifest\.json is damaged and cannot be read"):
         Store.open(copy.path)
     (copy.path / manifests.NAME).write_text('{"format": 3}')
-    with pytest.raises(StoreError, match="is a store of format 3, newer than format 2 .* upgrade Inscape"):
+    with pytest.raises(
+        StoreError, match="is a store of format 3, newer than format 2 .* upgrade Inscape"
+    ):
         Store.open(copy.path)
     (copy.path / manifests.NAME).write_text('{"format": 1}')
-    with pytest.raises(StoreError, match="is a store of format 1, from before format 2; harvest it again into a new"):
+    with pytest.raises(
+        StoreError,
+        match="is a store of format 1, from before format 2; harvest it again into a new",
+    ):
         Store.open(copy.path)

@@ -33,7 +33,9 @@ def test_every_distance_is_what_a_pass_over_the_longer_text_gives(model, example
         whole = model.run(f"{text} {filler}", "resid_post.1")["resid_post.1"][0]
         end = len(model.tokenize([text])[0]) - 1
         for distance in (0, 2, 5):
-            assert np.allclose(found[distance]["resid_post.1"][row], whole[end + distance], atol=1e-5)
+            assert np.allclose(
+                found[distance]["resid_post.1"][row], whole[end + distance], atol=1e-5
+            )
     assert not np.allclose(found[0]["resid_post.1"], found[5]["resid_post.1"], atol=1e-2)
 
 
@@ -48,7 +50,10 @@ def test_options_are_scored_by_their_first_tokens(model, examples):
     found = option_scores(model, examples, ["river", "sea", "mountain"])
     assert found.shape == (3, 3)
     logits = model.run("the river", logits=True).logits[0, -1].double().log_softmax(dim=0)
-    ids = [model.tokenizer(f" {w}", add_special_tokens=False)["input_ids"][0] for w in ("river", "sea", "mountain")]
+    ids = [
+        model.tokenizer(f" {w}", add_special_tokens=False)["input_ids"][0]
+        for w in ("river", "sea", "mountain")
+    ]
     assert np.allclose(found[0], logits[torch.tensor(ids)], atol=1e-5)
     with pytest.raises(DataError, match="begins with the same token"):
         option_scores(model, examples, ["river", "river"])

@@ -13,7 +13,11 @@ from inscape.model.model import Model
 from inscape.study.ablations import held_at, layer_matched, neuron_means, next_token_entropy
 from tests.model import nets
 
-TEXTS = load(pd.DataFrame({"text": ["the river rises in the sea", "Paris is a capital", "good film , bad river !"]}))
+TEXTS = load(
+    pd.DataFrame(
+        {"text": ["the river rises in the sea", "Paris is a capital", "good film , bad river !"]}
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,11 @@ def model():
 
 def test_means_are_over_real_tokens_but_the_first(model):
     means = neuron_means(model, TEXTS, batch=2)
-    slow = torch.cat([model.run(t, "mlp_act.1")["mlp_act.1"][0, 1:] for t in TEXTS.texts()]).double().mean(0)
+    slow = (
+        torch.cat([model.run(t, "mlp_act.1")["mlp_act.1"][0, 1:] for t in TEXTS.texts()])
+        .double()
+        .mean(0)
+    )
     assert np.allclose(means[1], slow, atol=1e-6)
     assert set(means) == {0, 1, 2}
 
@@ -46,7 +54,9 @@ def test_controls_are_other_neurons_of_the_same_layers():
     assert set(drawn.loc[drawn["layer"] == 1, "neuron"]) == {5, 6, 7, 8, 9}
     assert not set(drawn.loc[drawn["layer"] == 3, "neuron"]) & {0, 8, 9}
     with pytest.raises(ValueError, match="layer 1 has 5 other neurons, 6 are needed"):
-        layer_matched(pd.DataFrame({"layer": 1, "neuron": range(6)}), [11] * 4, rng=np.random.default_rng(0))
+        layer_matched(
+            pd.DataFrame({"layer": 1, "neuron": range(6)}), [11] * 4, rng=np.random.default_rng(0)
+        )
 
 
 def test_entropy_is_that_of_the_next_token_and_edits_change_it(model):

@@ -32,7 +32,10 @@ def questions(answers):
     ],
 )
 def test_each_answer_is_one_of_three_or_nothing(text, said):
-    assert JUDGE.said(questions(["Lima|Ciudad de los Reyes"]), [text])[:, 0].astype(int).tolist() == said
+    assert (
+        JUDGE.said(questions(["Lima|Ciudad de los Reyes"]), [text])[:, 0].astype(int).tolist()
+        == said
+    )
 
 
 def test_each_question_is_steered_by_its_own_row():
@@ -45,7 +48,9 @@ def test_each_question_is_steered_by_its_own_row():
     assert (plain == plain[:, :1]).all()  # alike, as the prompts are
     found = JUDGE.ask(model, asked, shifted(f"resid_post.{layer}", rows))
     assert found.astype(int).T.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
-    assert torch.equal(model.run(["a"], logits=True).logits, model.run(["a"], logits=True, edits=[]).logits)
+    assert torch.equal(
+        model.run(["a"], logits=True).logits, model.run(["a"], logits=True, edits=[]).logits
+    )
 
 
 def test_balanced_weighs_known_and_unknown_alike():

@@ -18,7 +18,9 @@ PROMPTS = ["the capital is", "a river runs in the", "London is"]
 
 def test_the_one_that_acts_is_found():
     model = Model(nets.net("llama"), nets.tokenizer())
-    made = low_rank_adapters(model, writers(model, "mlp_out", [0, 1]), 1, generator=torch.Generator().manual_seed(0))
+    made = low_rank_adapters(
+        model, writers(model, "mlp_out", [0, 1]), 1, generator=torch.Generator().manual_seed(0)
+    )
     idle, busy = made.names
     with torch.no_grad():
         made.up[busy].normal_(generator=torch.Generator().manual_seed(1))
@@ -28,7 +30,9 @@ def test_the_one_that_acts_is_found():
         assert np.abs(asked.scores() - untuned).max() > 1e-3
     place = Place(PROMPTS, asked, Shares(np.arange(3), np.random.default_rng(0)), untuned)
     steps = []
-    found = {e.where["adapter"]: e for e in roles(model, made, {"here": place}, lambda: steps.append(1))}
+    found = {
+        e.where["adapter"]: e for e in roles(model, made, {"here": place}, lambda: steps.append(1))
+    }
     assert len(steps) == 2
     assert found[idle].value == pytest.approx(0, abs=1e-4)
     assert found[idle].where["written"] == 0
@@ -36,6 +40,8 @@ def test_the_one_that_acts_is_found():
     assert found[busy].null.mean == pytest.approx(0, abs=1e-4)
     batch = model.batch(PROMPTS)
     with attached(model, made):
-        inside = model.run(batch, f"module:{busy}:in", at=batch.lengths[:, None] - 1)[f"module:{busy}:in"][:, 0]
+        inside = model.run(batch, f"module:{busy}:in", at=batch.lengths[:, None] - 1)[
+            f"module:{busy}:in"
+        ][:, 0]
     wanted = (inside @ made.down[busy].detach().T).abs().mean() * made.up[busy].detach().norm()
     assert found[busy].where["written"] == pytest.approx(float(wanted), rel=1e-4)

@@ -33,17 +33,30 @@ def found(world):
     y = world.examples.frame["positive"].to_numpy()[rows]
     stream = torch.Generator().manual_seed(0)
     return aligned(
-        world.model, world.examples.take(rows), y, words, SITES, 0, "span:adjective", steps=20, generator=stream
+        world.model,
+        world.examples.take(rows),
+        y,
+        words,
+        SITES,
+        0,
+        "span:adjective",
+        steps=20,
+        generator=stream,
     )
 
 
 def test_there_is_a_unit_line_at_every_site_with_the_label_at_its_upper_end(world, found):
     assert found.directions.shape == (3, 32)
     assert np.allclose(np.linalg.norm(found.directions, axis=1), 1)
-    assert abs(found.directions[1] @ found.directions[2]) > 0.3  # nothing can be asked of the last site: the one before
+    assert (
+        abs(found.directions[1] @ found.directions[2]) > 0.3
+    )  # nothing can be asked of the last site: the one before
     at = world.model.run(world.examples.texts()[:2], "embed")["embed"]
-    spot = next(i for i, t in enumerate(world.model.tokenize(world.examples.texts()[:1])[0].offsets)
-                if t[0] == world.examples.span(0)["adjective"][0])  # fmt: skip
+    spot = next(
+        i
+        for i, t in enumerate(world.model.tokenize(world.examples.texts()[:1])[0].offsets)
+        if t[0] == world.examples.span(0)["adjective"][0]
+    )
     coordinate = at[:, spot].double().numpy() @ found.directions[0]
     assert coordinate[0] > coordinate[1]
     assert np.mean(found.losses[-5:]) < np.mean(found.losses[:5]) + 0.05
@@ -59,7 +72,9 @@ def test_swapping_along_the_line_moves_verdicts_that_no_line_was_found_on(world,
     scores, rows = interchanged(world.model, held, words, 0, "span:adjective", lines)
     assert rows.tolist() == list(range(48))
     towards = np.where(np.arange(48) % 2 == 0, 1.0, -1.0)
-    moved = (towards * (clean - scores)).mean(axis=1) / (towards * (clean - clean[np.arange(48) ^ 1])).mean()
+    moved = (towards * (clean - scores)).mean(axis=1) / (
+        towards * (clean - clean[np.arange(48) ^ 1])
+    ).mean()
     assert moved[0] > 0.2 > 0.1 > abs(moved[2:]).max()
     assert moved[0] > moved[1] - 0.05
     none, _ = interchanged(world.model, held, words, 1, "span:adjective", np.zeros((1, 32)))
@@ -69,10 +84,22 @@ def test_swapping_along_the_line_moves_verdicts_that_no_line_was_found_on(world,
 def test_folds_are_searched_each_at_its_site_and_judged_on_held_out_texts(world):
     y = world.examples.frame["positive"].to_numpy()
     words, done = contrast(world.model, *VERDICTS), []
-    known = [Training(world.examples.take(rows), y[rows], rows) for rows in (np.arange(48), np.arange(48, 96))]
+    known = [
+        Training(world.examples.take(rows), y[rows], rows)
+        for rows in (np.arange(48), np.arange(48, 96))
+    ]
     lines = np.zeros((3, 32))
     found = [Directions(tuple(SITES), {"means": lines}, {}, chosen, 1.0) for chosen in (0, 2)]
-    made = search(world.model, known, found, words, "span:adjective", steps=3, seed=0, advance=lambda: done.append(1))
+    made = search(
+        world.model,
+        known,
+        found,
+        words,
+        "span:adjective",
+        steps=3,
+        seed=0,
+        advance=lambda: done.append(1),
+    )
     assert [site for site, _ in made] == [0, 1]  # behind the last block nothing can be asked
     assert len(done) == 2
     assert abs(float(made[0][1].directions[0] @ made[1][1].directions[0])) > 0.5
@@ -89,8 +116,25 @@ def test_folds_are_searched_each_at_its_site_and_judged_on_held_out_texts(world)
 def test_refusals(world):
     words = contrast(world.model, *VERDICTS)
     with pytest.raises(ValueError, match="behind the last block nothing reads"):
-        interchanged(world.model, world.examples.take(np.arange(2)), words, 2, "span:adjective", np.eye(32)[:1])
+        interchanged(
+            world.model,
+            world.examples.take(np.arange(2)),
+            words,
+            2,
+            "span:adjective",
+            np.eye(32)[:1],
+        )
     model = Model(nets.net("llama"), nets.tokenizer())
     uneven = Examples(pd.DataFrame({"text": ["the sea", "the sea is"]}), "text")
     with pytest.raises(DataError, match="no pair has its two texts aligned token by token"):
-        aligned(model, uneven, np.array([1, 0]), words, SITES, 0, "last", steps=1, generator=torch.Generator())
+        aligned(
+            model,
+            uneven,
+            np.array([1, 0]),
+            words,
+            SITES,
+            0,
+            "last",
+            steps=1,
+            generator=torch.Generator(),
+        )

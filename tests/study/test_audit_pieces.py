@@ -35,8 +35,15 @@ def test_the_response_is_a_mean_of_differences_and_stands_beside_its_controls():
 
     shares = Shares(GROUPS, np.random.default_rng(1))
     calls = []
-    rows = dose_response(outcome, dose(1.0), {"weak": [dose(0.1), dose(-0.1), dose(0.05)]}, [-2.0, 3.0], shares, unit="u",
-                         advance=lambda: calls.append(1))  # fmt: skip
+    rows = dose_response(
+        outcome,
+        dose(1.0),
+        {"weak": [dose(0.1), dose(-0.1), dose(0.05)]},
+        [-2.0, 3.0],
+        shares,
+        unit="u",
+        advance=lambda: calls.append(1),
+    )
     real = {e.where["strength"]: e for e in rows if e.where["series"] == "vector"}
     assert real[3.0].value == pytest.approx(3 * truth.mean())
     assert real[-2.0].value == pytest.approx(-2 * truth.mean())
@@ -62,7 +69,10 @@ def test_side_effects_are_what_a_slow_loop_counts():
     found = side_effects(model, texts, {"push": [edit], "nothing": dosed([edit], 0.0)}, budget=12)
     for i, text in enumerate(texts):
         ids = model.tokenize([text])[0].ids
-        p, q = (model.run([text], logits=True, edits=e).logits[0, :-1].double().log_softmax(-1) for e in (None, edit))
+        p, q = (
+            model.run([text], logits=True, edits=e).logits[0, :-1].double().log_softmax(-1)
+            for e in (None, edit)
+        )
         kl = float((p.exp() * (p - q)).sum())
         loss = -sum(float(q[t, ids[t + 1]]) for t in range(len(ids) - 1))
         assert kl > 0.01
@@ -110,7 +120,10 @@ def test_probes_that_are_told_find_what_was_moved_and_not_what_was_erased(model,
     push = Add(Scope(site), torch.from_numpy(5 * (x[y == 1].mean(0) - x[y == 0].mean(0))))
     erase = LeaceEraser().fit(x.astype(np.float64), y).edit(Scope(site))
     found = Reprobe.of(model, few, site, {"push": [push], "erase": [erase]}, PLAIN, shuffles=3)
-    rows = {(e.where["condition"], e.where["probe"]): e for e in found.still_there("nice", ["push", "erase"])}
+    rows = {
+        (e.where["condition"], e.where["probe"]): e
+        for e in found.still_there("nice", ["push", "erase"])
+    }
     for kind in ("linear", "MLP"):
         assert rows[PLAIN, kind].value > 0.9
         assert rows["push", kind].value > 0.9
@@ -140,5 +153,7 @@ def test_what_is_said_is_scored_and_words_lean(model, few):
     assert np.array_equal(plain, outcome(()))
     pushed = outcome([Add(Scope("resid_post.0"), 20 * torch.ones(nets.D))])
     assert not np.array_equal(plain, pushed)
-    other = read_back(model, replace(few), lambda states: states[:, 0], "resid_post.1", tokens=3, seed=5)
+    other = read_back(
+        model, replace(few), lambda states: states[:, 0], "resid_post.1", tokens=3, seed=5
+    )
     assert not np.array_equal(plain, other(()))

@@ -18,7 +18,9 @@ WORDS = ["[PAD]", "=>", *(f"w{i}" for i in range(20))]
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return Model(small_llama(len(WORDS), 16, 1, initializer_range=0.5), word_tokenizer(WORDS), "toy")
+    return Model(
+        small_llama(len(WORDS), 16, 1, initializer_range=0.5), word_tokenizer(WORDS), "toy"
+    )
 
 
 def push(rows, positions, phase):
@@ -49,7 +51,9 @@ def test_right_answers_are_those_given(model):
     reasoner = Reasoner(model, " =>", 4, 2)
     prompts = ["w1 w2 ", "w3 w4 ", "w5 w6 "]
     said = reasoner.answer(reasoner.write(prompts))
-    frame = pd.DataFrame({"prompt": prompts, "answer": [said[0].upper(), said[1].split()[0], "elsewhere"]})
+    frame = pd.DataFrame(
+        {"prompt": prompts, "answer": [said[0].upper(), said[1].split()[0], "elsewhere"]}
+    )
     beside = task(reasoner, Examples(frame, "prompt"))
     hits, whole = beside.hits(None, SCRATCHPAD, model)
     assert hits.tolist() == [1, 1, 0]

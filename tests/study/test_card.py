@@ -23,7 +23,13 @@ FACTS = {
 
 def test_a_card_is_frozen_data():
     card = Card(**FACTS)
-    assert card.to_dict() == {**FACTS, "group_note": "", "negative": "", "minutes": {}, "figure": ""}
+    assert card.to_dict() == {
+        **FACTS,
+        "group_note": "",
+        "negative": "",
+        "minutes": {},
+        "figure": "",
+    }
     assert card.link == "https://arxiv.org/abs/2310.02207"
     assert Card(**{**FACTS, "arxiv": "https://example.org/x"}).link == "https://example.org/x"
     assert hash(card) == hash(Card(**FACTS))

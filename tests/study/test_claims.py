@@ -26,7 +26,9 @@ def test_the_side_of_the_bar(value, side, passed):
 
 
 def test_a_claim_keeps_its_evidence():
-    evidence = Evidence("x", 0.4, (0.3, 0.5), Null.of("shuffled labels", [0.0, 0.1]), p=0.02, n=30, unit="R²")
+    evidence = Evidence(
+        "x", 0.4, (0.3, 0.5), Null.of("shuffled labels", [0.0, 0.1]), p=0.02, n=30, unit="R²"
+    )
     record = judge("c", "It is so", evidence, 0.1, why="Because.").to_dict()
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert (record["low"], record["high"], record["n"], record["p"]) == (0.3, 0.5, 30, 0.02)

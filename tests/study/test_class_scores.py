@@ -31,13 +31,16 @@ def test_the_same_numbers_as_scikit_learn(seed):
         ("balanced accuracy", balanced_accuracy_score(y, predicted)),
         ("accuracy", accuracy_score(y, predicted)),
     ):
-        assert ClassScores(y, groups, np.random.default_rng(0), metric).value(predicted) == pytest.approx(theirs)
+        assert ClassScores(y, groups, np.random.default_rng(0), metric).value(
+            predicted
+        ) == pytest.approx(theirs)
 
 
 def test_a_draw_is_the_score_of_the_groups_drawn():
     made_, predicted = scores(draws=5)
     rows = [
-        np.concatenate([np.flatnonzero(made_.codes == g) for g in np.repeat(np.arange(20), c)]) for c in made_.counts
+        np.concatenate([np.flatnonzero(made_.codes == g) for g in np.repeat(np.arange(20), c)])
+        for c in made_.counts
     ]
     slow = [f1_score(made_.y[r], predicted[r], average="macro") for r in rows]
     assert np.allclose(made_.bootstrap(predicted), slow)

@@ -27,7 +27,10 @@ class FakeRun:
 class FakeStore:
     def __init__(self, matrices):
         self.held = matrices
-        self.sites = [type("S", (), {"layer": i, "__str__": lambda s: f"resid_post.{s.layer}"})() for i in range(7)]
+        self.sites = [
+            type("S", (), {"layer": i, "__str__": lambda s: f"resid_post.{s.layer}"})()
+            for i in range(7)
+        ]
 
     def matrices(self, sites):
         return [(s, self.held) for s in sites]
@@ -37,7 +40,9 @@ class FakeStore:
 def task():
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(20), 3)
-    frame = pd.DataFrame({"text": [f"t{i}" for i in range(60)], "kind": ["a", "b", "c"] * 20, "by": groups})
+    frame = pd.DataFrame(
+        {"text": [f"t{i}" for i in range(60)], "kind": ["a", "b", "c"] * 20, "by": groups}
+    )
     examples = Examples(frame, "text", ("kind",), "by")
     made = ClassTask.of(examples, FakeRun(), folds=4, shuffles=3, Cs=(0.1, 1.0))
     signal = np.eye(3)[made.y] @ rng.normal(size=(3, 10)) + 0.3 * rng.normal(size=(60, 10))
@@ -55,7 +60,10 @@ def test_what_is_there_is_read_where_it_is_and_shuffled_labels_are_not(task):
     assert made.scores.value(predicted(result)) > 0.9
     assert chosen(result) == "resid_post.1"
     noise = [made.sweep(sites, y=made.y[o]) for o in made.orders]
-    chance = [made.scores.against_labels(predicted(r), made.y[o]) for r, o in zip(noise, made.orders, strict=True)]
+    chance = [
+        made.scores.against_labels(predicted(r), made.y[o])
+        for r, o in zip(noise, made.orders, strict=True)
+    ]
     assert np.mean(chance) < 0.5
     depth = before_last(result, noise)
     assert depth.value == 1
@@ -76,7 +84,9 @@ def test_parts_are_whole_groups_and_layers_are_thinned_with_the_last_kept(task):
     made, sites = task
     assert made.first(0).tolist() == list(range(60))
     assert made.first(10).tolist() == list(range(9))
-    assert [str(s) for s, _ in every(FakeStore(sites["resid_post.0"]), 4)()] == [f"resid_post.{i}" for i in (0, 4, 6)]
+    assert [str(s) for s, _ in every(FakeStore(sites["resid_post.0"]), 4)()] == [
+        f"resid_post.{i}" for i in (0, 4, 6)
+    ]
     run = FakeRun()
     lone = Examples(made.examples.frame, "text", ("kind",))
     assert ClassTask.of(lone, run, folds=2, shuffles=1, Cs=(1.0,)).groups.max() == 59

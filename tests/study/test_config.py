@@ -107,19 +107,30 @@ def test_flags_go_to_the_fields_of_their_names(outside):
     study = load_study("toy-mean")
     config = configs.preset(study, "tiny")
     assert with_flags(config, "toy-mean", model="m").model == "m"
-    assert with_flags(config, "toy-mean", seed=3) == config  # no field of that name: the recorder has the seed
-    with pytest.raises(StudyError, match=r"'toy-mean' does not take --data; its settings are fail, mean, model"):
+    assert (
+        with_flags(config, "toy-mean", seed=3) == config
+    )  # no field of that name: the recorder has the seed
+    with pytest.raises(
+        StudyError, match=r"'toy-mean' does not take --data; its settings are fail, mean, model"
+    ):
         with_flags(config, "toy-mean", data="d")
 
 
 def test_an_unknown_preset_is_refused_with_those_there_are(outside):
-    with pytest.raises(StudyError, match=r"no preset 'tinny'. Did you mean 'tiny'\? Choices: full, small, tiny"):
+    with pytest.raises(
+        StudyError, match=r"no preset 'tinny'. Did you mean 'tiny'\? Choices: full, small, tiny"
+    ):
         configs.preset(load_study("toy-mean"), "tinny")
 
 
 def test_settings_are_described_with_their_presets(outside):
     first = settings_of(load_study("toy-mean"))[0]
-    assert (first.name, first.kind, first.default, first.help) == ("n", "a whole number", 100, "How many draws.")
+    assert (first.name, first.kind, first.default, first.help) == (
+        "n",
+        "a whole number",
+        100,
+        "How many draws.",
+    )
     assert first.presets == {"tiny": 20, "small": 100, "full": 1000}
 
 

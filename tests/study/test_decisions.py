@@ -34,9 +34,17 @@ def case() -> Case:
         states[site] = (x, last)
     net = small_llama(4, 16, 0)
     model = Model(net, word_tokenizer(["[PAD]", "=>", "a", "b"]), "toy")
-    written = Written(tuple("a " for _ in range(N)), tuple("b" for _ in range(N)), np.ones(N, dtype=bool))
+    written = Written(
+        tuple("a " for _ in range(N)), tuple("b" for _ in range(N)), np.ones(N, dtype=bool)
+    )
     return Case(
-        Reasoner(model, " =>"), written, decided, half, Shares(np.arange(N), rng), lambda texts: decided, states
+        Reasoner(model, " =>"),
+        written,
+        decided,
+        half,
+        Shares(np.arange(N), rng),
+        lambda texts: decided,
+        states,
     )
 
 
@@ -44,7 +52,9 @@ def test_a_prompt_is_pushed_by_the_other_half_against_its_decision(case):
     sites, v = case.pushes([(SITES[0], 1.0), (SITES[1], 3.0)], case.half, case.against)
     assert set(sites[: N // 2]) == {SITES[1]}
     assert set(sites[N // 2 :]) == {SITES[0]}
-    assert np.linalg.norm(v[0]) == pytest.approx(3 * 2, abs=0.1)  # the second half's difference, three times
+    assert np.linalg.norm(v[0]) == pytest.approx(
+        3 * 2, abs=0.1
+    )  # the second half's difference, three times
     assert np.linalg.norm(v[-1]) == pytest.approx(1, abs=0.1)
     assert v[0, 0] > 0 > v[1, 0]
     _, other = case.pushes([(SITES[0], 1.0), (SITES[1], 3.0)], case.half, case.against, of=1)
@@ -108,7 +118,10 @@ def test_acts(case):
     act = added([SITES[0], SITES[1], SITES[0]], np.eye(3))
     edits = act(np.array([2, 1]), (0, 1), "prompt")
     assert [e.scope.sites for e in edits] == list(SITES)
-    assert all(isinstance(e, Add) and e.scope.positions == (0, 1) and e.scope.phase == "prompt" for e in edits)
+    assert all(
+        isinstance(e, Add) and e.scope.positions == (0, 1) and e.scope.phase == "prompt"
+        for e in edits
+    )
     assert edits[0].vector[:, 0].tolist() == [[0, 0, 1], [0, 0, 0]]
     assert edits[1].vector[:, 0].tolist() == [[0, 0, 0], [0, 1, 0]]
     (out,) = removed(np.array([3.0, 4.0]))(np.arange(2), "all", "all")

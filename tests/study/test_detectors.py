@@ -27,7 +27,11 @@ from tests.store.conftest import llama, sentences
 def found():
     rng = np.random.default_rng(0)
     y, groups = rng.integers(0, 2, 240), np.arange(240) % 24
-    x = {f"resid_post.{k}@{t}": rng.normal(size=(240, 6)) for k in range(2) for t in ("prompt", "exact")}
+    x = {
+        f"resid_post.{k}@{t}": rng.normal(size=(240, 6))
+        for k in range(2)
+        for t in ("prompt", "exact")
+    }
     x["resid_post.1@exact"][:, 2] += 1.5 * (2 * y - 1)
     return x, y, groups, detect(x, y, groups, shuffles=5)
 
@@ -45,7 +49,9 @@ def test_what_knows_is_chosen_and_what_does_not_is_not(found):
 def test_a_part_of_a_result_is_a_smaller_sweep(found):
     x, y, groups, result = found
     part = only(result, "exact")
-    alone = detect({n.partition("@")[0]: v for n, v in x.items() if n.endswith("exact")}, y, groups, shuffles=5)
+    alone = detect(
+        {n.partition("@")[0]: v for n, v in x.items() if n.endswith("exact")}, y, groups, shuffles=5
+    )
     assert part.sites == alone.sites == ("resid_post.0", "resid_post.1")
     assert part.selected == alone.selected
     with pytest.raises(DataError, match=r"no candidate looks at the token 'first'.*exact, prompt"):
@@ -76,8 +82,12 @@ def test_confidences_beside_chance(found):
 
 def test_states_are_the_rows_of_the_tokens(tmp_path):
     model, examples = llama(), sentences()
-    frame = examples.frame.assign(a=[len(t) - 1 for t in examples.texts()], b=[len(t) for t in examples.texts()])
-    examples = type(examples)(frame, "text", (), "group", {"head": ("from", "to"), "end": ("a", "b")})
+    frame = examples.frame.assign(
+        a=[len(t) - 1 for t in examples.texts()], b=[len(t) for t in examples.texts()]
+    )
+    examples = type(examples)(
+        frame, "text", (), "group", {"head": ("from", "to"), "end": ("a", "b")}
+    )
     store = harvest(model, examples, "resid_post.*", at="spans:head,end", to=tmp_path / "s")
     for name, x in states(store, model, examples, ["end", "head"]):
         site, _, token = name.partition("@")

@@ -20,7 +20,9 @@ def found():
     x["b"] += 4 * SHARED
     x["c"][:, 0] += 4 * OWN
     x["c"][:, 1] += 4 * SHARED
-    return cosines_by_layer(x, {"ab": ("a", "b"), "ac": ("a", "c")}, CODES, rng=np.random.default_rng(1), draws=200)
+    return cosines_by_layer(
+        x, {"ab": ("a", "b"), "ac": ("a", "c")}, CODES, rng=np.random.default_rng(1), draws=200
+    )
 
 
 def test_cosines_are_those_of_the_means():
@@ -39,7 +41,8 @@ def test_gap_where_there_is_one_and_none_where_there_is_none():
     _, drawn = found()
     rows = np.random.default_rng(2).normal(size=(36, 20))
     there, none = (
-        cosine_gap(drawn["ab"][:, k], drawn["ac"][:, k], rows, 12, rng=np.random.default_rng(3)) for k in (0, 1)
+        cosine_gap(drawn["ab"][:, k], drawn["ac"][:, k], rows, 12, rng=np.random.default_rng(3))
+        for k in (0, 1)
     )
     assert there.value > 0.8
     assert there.p < 0.02

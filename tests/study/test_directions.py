@@ -8,7 +8,16 @@ import pytest
 from inscape.read.logistic import LogisticProbe
 from inscape.read.mass_mean import MassMeanProbe
 from inscape.read.pca_direction import PCADirection
-from inscape.study.directions import ISOTROPIC, MATCHED, SWAPPED, agreement, auc_by_layer, cosine_table, cosines, find
+from inscape.study.directions import (
+    ISOTROPIC,
+    MATCHED,
+    SWAPPED,
+    agreement,
+    auc_by_layer,
+    cosine_table,
+    cosines,
+    find,
+)
 
 FINDERS = {"means": MassMeanProbe(), "logistic": LogisticProbe(tol=1e-4), "PCA": PCADirection()}
 SITES = ["embed", "resid_post.0", "resid_post.1"]
@@ -36,7 +45,9 @@ def test_every_finder_finds_what_is_there_and_the_clearest_site_is_chosen(direct
         assert np.allclose(np.linalg.norm(found, axis=1), 1)
 
 
-def test_matched_random_directions_are_orthogonal_to_the_first_and_swapped_ones_lack_the_label(directions):
+def test_matched_random_directions_are_orthogonal_to_the_first_and_swapped_ones_lack_the_label(
+    directions,
+):
     first = directions.found["means"]
     assert np.abs(np.einsum("ksd,sd->ks", directions.nulls[MATCHED], first)).max() < 1e-3
     assert np.abs(directions.nulls[SWAPPED][:, 1, 0]).mean() < 0.5 < first[1][0]
@@ -46,7 +57,9 @@ def test_matched_random_directions_are_orthogonal_to_the_first_and_swapped_ones_
 def test_agreement_is_the_smallest_cosine_beside_its_interval_and_null(directions):
     x, y, groups = layers()
     found = agreement(directions, FINDERS, x[1], y, groups, 20, rng=np.random.default_rng(2))
-    assert found.value == pytest.approx(min(cosines({k: v[1] for k, v in directions.found.items()}).values()))
+    assert found.value == pytest.approx(
+        min(cosines({k: v[1] for k, v in directions.found.items()}).values())
+    )
     assert found.value > 0.8 > found.null.high
     assert found.interval[0] > found.null.high
     assert found.p < 0.01
@@ -68,10 +81,16 @@ def test_areas_by_layer_on_fresh_rows(directions):
     x, y, groups = layers(seed=5)
     parts = [(x[:, :100], y[:100], groups[:100]), (x[:, 100:], y[100:], groups[100:])]
     x, y, groups = zip(*parts, strict=True)
-    frame = auc_by_layer([directions] * 2, x, y, groups, np.random.default_rng(3)).set_index(["series", "layer"])
+    frame = auc_by_layer([directions] * 2, x, y, groups, np.random.default_rng(3)).set_index(
+        ["series", "layer"]
+    )
     assert frame.loc[("means", 0), "value"] > 0.99
     assert 0.3 < frame.loc[("means", -1), "value"] < 0.7
-    assert frame.loc[("means", 1), "low"] < frame.loc[("means", 1), "value"] < frame.loc[("means", 1), "high"]
+    assert (
+        frame.loc[("means", 1), "low"]
+        < frame.loc[("means", 1), "value"]
+        < frame.loc[("means", 1), "high"]
+    )
     assert frame.loc[(SWAPPED, 0), "low"] < 0.5 < frame.loc[(SWAPPED, 0), "high"]
 
 

@@ -59,7 +59,9 @@ def test_an_outside_package_is_absent_before_it_is_installed_and_found_after(req
     assert "toy-mean" not in cards()
     request.getfixturevalue("outside")
     found = cards()
-    assert found["toy-mean"].claim == "The sample mean approaches the true mean as the sample grows."
+    assert (
+        found["toy-mean"].claim == "The sample mean approaches the true mean as the sample grows."
+    )
     assert found["toy-alone"].year == 2000
     assert find().entries["toy-mean"].source == "inscape-toys"
 
@@ -100,7 +102,9 @@ def test_a_card_must_be_literal(package):
     package({"bad_title.py": _source("bad-title", card), "good.py": _source("good")})
     assert "good" in cards()
     assert "bad-title" not in cards()
-    with pytest.raises(StudyError, match=r"CARD's 'title' \(line \d+\) is computed; write it as a plain literal"):
+    with pytest.raises(
+        StudyError, match=r"CARD's 'title' \(line \d+\) is computed; write it as a plain literal"
+    ):
         load_study("bad-title")
 
 
@@ -158,7 +162,10 @@ def test_a_slug_taken_twice_keeps_the_first(package):
         (('{"tiny": Config()}', "{}"), "needs PRESETS"),
         (('{"tiny": Config()}', '{"tiny": 1}'), "needs PRESETS"),
         (("def run(", "def ran("), r"needs def run\(config, run\)"),
-        (("from dataclasses", "import not_there_at_all\nfrom dataclasses"), "No module named 'not_there_at_all'"),
+        (
+            ("from dataclasses", "import not_there_at_all\nfrom dataclasses"),
+            "No module named 'not_there_at_all'",
+        ),
     ],
 )
 def test_a_file_that_is_not_a_study_says_what_it_lacks(package, change, sentence):

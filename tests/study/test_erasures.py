@@ -20,7 +20,9 @@ def outcome():
             "first": lambda rows: rows * (np.arange(rows.shape[1]) > 0),
         }
 
-    question = Question("bit", w.x, w.z, w.task, w.groups, second=np.arange(240) % 12, skew=w.z == w.task % 2)
+    question = Question(
+        "bit", w.x, w.z, w.task, w.groups, second=np.arange(240) % 12, skew=w.z == w.task % 2
+    )
     return compare(question, erasers, Plan(folds=3, width=8, whole=("nothing", "means")))
 
 
@@ -46,7 +48,9 @@ def test_what_goes_and_what_stays(outcome):
 
 
 def test_what_is_said_of_the_whole(outcome):
-    assert outcome.question.majority == pytest.approx(max(outcome.question.y.mean(), 1 - outcome.question.y.mean()))
+    assert outcome.question.majority == pytest.approx(
+        max(outcome.question.y.mean(), 1 - outcome.question.y.mean())
+    )
     assert len(outcome.shuffled) == 1
     assert abs(outcome.shuffled[0].mean() - 0.5) < 0.15
     assert all(0.5 < share <= 1 for share in outcome.kept)

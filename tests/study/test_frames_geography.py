@@ -21,17 +21,34 @@ def world():
     centres = rng.uniform([-50, -150], [60, 150], (12, 2))
     country = np.repeat(np.arange(12), 15)
     y = centres[country] + rng.normal(size=(180, 2))
-    frame = pd.DataFrame({"name": [f"town {i}" for i in range(180)], "latitude": y[:, 0], "longitude": y[:, 1]})
-    frame["country"], frame["continent"] = [f"c{c}" for c in country], [f"k{c % 3}" for c in country]
-    examples = Examples(frame, "name", ("latitude", "longitude"), "country").with_prompt("In {} now")
-    x = {f"resid_post.{i}": y @ rng.normal(size=(2, 8)) * i + rng.normal(size=(180, 8)) * 20 for i in range(3)}
-    options = dict(groups=examples.groups(), shuffles=19, shuffle="rows", target_names=examples.labels)
-    return examples, {s: sweep({"embed": x["resid_post.0"], **x}, y, split=s, **options) for s in ("random", "group")}
+    frame = pd.DataFrame(
+        {"name": [f"town {i}" for i in range(180)], "latitude": y[:, 0], "longitude": y[:, 1]}
+    )
+    frame["country"], frame["continent"] = (
+        [f"c{c}" for c in country],
+        [f"k{c % 3}" for c in country],
+    )
+    examples = Examples(frame, "name", ("latitude", "longitude"), "country").with_prompt(
+        "In {} now"
+    )
+    x = {
+        f"resid_post.{i}": y @ rng.normal(size=(2, 8)) * i + rng.normal(size=(180, 8)) * 20
+        for i in range(3)
+    }
+    options = dict(
+        groups=examples.groups(), shuffles=19, shuffle="rows", target_names=examples.labels
+    )
+    return examples, {
+        s: sweep({"embed": x["resid_post.0"], **x}, y, split=s, **options)
+        for s in ("random", "group")
+    }
 
 
 def test_layers_carry_their_null(world):
     _, sweeps = world
-    frame = by_layer({"trained": sweeps["group"], "other": sweeps["random"]}, {"rule": sweeps["group"]})
+    frame = by_layer(
+        {"trained": sweeps["group"], "other": sweeps["random"]}, {"rule": sweeps["group"]}
+    )
     assert set(frame["series"]) == {"trained", "other", SHUFFLED, "rule"}
     assert sorted(frame[frame["series"] == "trained"]["layer"].unique()) == [-1, 0, 1, 2]
     assert frame[frame["series"] == "rule"]["layer"].isna().all()
@@ -59,14 +76,18 @@ def test_the_groups_mean_is_an_oracle_only_where_the_group_was_seen(world):
     _, sweeps = world
     assert min(e.value for e in group_mean(sweeps["random"])) > 0.98
     for e in group_mean(sweeps["group"]):
-        assert e.value == pytest.approx(0, abs=1e-12)  # no row of the group in training: the training mean is left
+        assert e.value == pytest.approx(
+            0, abs=1e-12
+        )  # no row of the group in training: the training mean is left
 
 
 def test_an_mlp_gains_where_the_answer_is_bent_and_not_where_it_is_straight():
     rng = np.random.default_rng(5)
     x = rng.normal(size=(400, 4))
     y = np.stack([x[:, 0], np.abs(x[:, 0])], axis=1) + 0.1 * rng.normal(size=(400, 2))
-    result = sweep({"resid_post.0": x}, y, split="random", shuffles=0, target_names=("straight", "bent"))
+    result = sweep(
+        {"resid_post.0": x}, y, split="random", shuffles=0, target_names=("straight", "bent")
+    )
     straight, bent = mlp_gain({"resid_post.0": x}.__getitem__, result, seed=0)
     assert bent.value > 0.5 > 0.1 > straight.value
     assert bent.interval[0] > 0.3

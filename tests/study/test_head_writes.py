@@ -39,7 +39,9 @@ def test_parts_sum_to_the_stream_but_for_what_all_texts_share(model, examples):
     assert not found.mlps[:, 2].any()
     embedded = head_writes(model, examples, -1, DIRECTIONS, stops).stream
     written = found.heads.sum(axis=(1, 2)) + found.mlps.sum(axis=1)
-    rest = found.stream - embedded - written  # biases of the output projections: one number a direction
+    rest = (
+        found.stream - embedded - written
+    )  # biases of the output projections: one number a direction
     assert np.allclose(rest, rest[:1], atol=1e-4)
     assert np.ptp(found.stream, axis=0).min() > 0.05
 
@@ -64,5 +66,7 @@ def test_refusals(examples):
     with pytest.raises(ModelError, match="a norm stands between heads and stream"):
         head_writes(gemma, examples, 0, DIRECTIONS, stops)
     bare = Examples(pd.DataFrame({"text": ["the sea"]}), "text")
-    with pytest.raises(DataError, match="1 texts have no token of the kind that is looked at, such as 'the sea'"):
+    with pytest.raises(
+        DataError, match="1 texts have no token of the kind that is looked at, such as 'the sea'"
+    ):
         head_writes(llama, bare, 0, DIRECTIONS, stops)

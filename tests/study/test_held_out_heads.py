@@ -35,8 +35,15 @@ def planted(n=24, seed=0):
     test, groups = 0.1 * rng.normal(size=(2 * n, 2, 3, 2)), np.arange(2 * n) // 2
     for x in [*train, test]:
         x[:, 1, 2, 0] += 1.0
-    return HeldOut(train, [groups[n:], groups[:n]], test, np.zeros((2 * n, 2, 2)), test[..., 0].sum(axis=(1, 2)), groups,
-                   np.repeat([0, 1], n))  # fmt: skip
+    return HeldOut(
+        train,
+        [groups[n:], groups[:n]],
+        test,
+        np.zeros((2 * n, 2, 2)),
+        test[..., 0].sum(axis=(1, 2)),
+        groups,
+        np.repeat([0, 1], n),
+    )
 
 
 def test_the_head_that_writes_is_found_in_training_pairs_and_holds_in_others():
@@ -51,9 +58,14 @@ def test_the_head_that_writes_is_found_in_training_pairs_and_holds_in_others():
 
 
 def test_folds_are_read_each_along_its_own_and_the_clearest_site_is_the_one_that_differs(model):
-    pairs = Examples(pd.DataFrame({"text": ["the river . is", "a river . is", "the sea . is", "a sea . is"]}), "text")
+    pairs = Examples(
+        pd.DataFrame({"text": ["the river . is", "a river . is", "the sea . is", "a sea . is"]}),
+        "text",
+    )
     d = [DIRECTIONS, DIRECTIONS[::-1]]
-    found = held_out(model, [(pairs, pairs)] * 2, [(np.arange(2), np.arange(2))] * 2, [1, 1], d, stops)
+    found = held_out(
+        model, [(pairs, pairs)] * 2, [(np.arange(2), np.arange(2))] * 2, [1, 1], d, stops
+    )
     assert found.test.shape == (4, nets.LAYERS, nets.HEADS, 3)
     assert np.allclose(found.test[2:, ..., 0], found.test[:2, ..., 2], atol=1e-5)
     alone = head_writes(model, pairs, 1, DIRECTIONS, stops)
@@ -68,7 +80,9 @@ def test_folds_are_read_each_along_its_own_and_the_clearest_site_is_the_one_that
 
 def test_evidence_of_the_writers_stands_beside_both_nulls():
     found = planted()
-    made = writers(found, Shares(found.groups, np.random.default_rng(1)), 1, 2, np.random.default_rng(2))
+    made = writers(
+        found, Shares(found.groups, np.random.default_rng(1)), 1, 2, np.random.default_rng(2)
+    )
     assert [e.where["writer"] for e in made][2:5] == ["all heads", "all MLPs", "layer 1, head 2"]
     first, again, heads, mlps, top, other = made
     assert first.value == pytest.approx(again.value)
@@ -84,10 +98,24 @@ def test_evidence_of_the_writers_stands_beside_both_nulls():
 def test_every_fold_is_looked_at_where_its_training_texts_choose(model):
     text = ["the river . is", "a river . is", "the sea . is", "a sea . is"]
     pairs = Examples(pd.DataFrame({"text": text}), "text")
-    d = Directions(("embed", "resid_post.0", "resid_post.1"), {"means": DIRECTIONS}, {"null": DIRECTIONS[None]}, 0, 1.0)
+    d = Directions(
+        ("embed", "resid_post.0", "resid_post.1"),
+        {"means": DIRECTIONS},
+        {"null": DIRECTIONS[None]},
+        0,
+        1.0,
+    )
     groups, y = np.array([0, 0, 1, 1]), np.array([1, 0, 1, 0])
     shares = Shares(np.tile(groups, 2), np.random.default_rng(0))
-    test = Verdicts(model, (pairs, pairs), Contrast({}, {}), np.tile(y, 2), np.zeros(8, dtype=np.int64), shares, {})
+    test = Verdicts(
+        model,
+        (pairs, pairs),
+        Contrast({}, {}),
+        np.tile(y, 2),
+        np.zeros(8, dtype=np.int64),
+        shares,
+        {},
+    )
     training = [Training(pairs, y, groups)] * 3  # of two folds, and of all
     held, layers = of_folds(test, training, [d, d], "means", "null", stops)
     assert layers[0] == layers[1] in (0, 1)
@@ -95,4 +123,6 @@ def test_every_fold_is_looked_at_where_its_training_texts_choose(model):
     assert held.groups.tolist() == [0, 1, 0, 1]
     at = layers[0] + 1
     alone = head_writes(model, pairs, layers[0], DIRECTIONS[at][None], stops)
-    assert np.allclose(held.test[:2, ..., 0], (alone.heads[::2] - alone.heads[1::2])[..., 0], atol=1e-5)
+    assert np.allclose(
+        held.test[:2, ..., 0], (alone.heads[::2] - alone.heads[1::2])[..., 0], atol=1e-5
+    )

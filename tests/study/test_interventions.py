@@ -25,10 +25,14 @@ def trials() -> Trials:
         "all": lambda tokens, spans: np.arange(len(tokens)) > 0,
         "none": lambda tokens, spans: np.zeros(len(tokens), dtype=bool),
         "even": lambda tokens, spans: np.arange(len(tokens)) % 2 == 0,
-        "own": lambda tokens, spans: np.arange(len(tokens)) % 3 == tokens.ids.sum() % 3,  # opposites differ in it
+        "own": lambda tokens, spans: (
+            np.arange(len(tokens)) % 3 == tokens.ids.sum() % 3
+        ),  # opposites differ in it
     }
     y, context = np.array([1, 0] * 3), np.zeros(6, dtype=np.int64)
-    test = Verdicts(world.model, parts, words, y, context, Shares(np.arange(6), np.random.default_rng(0)), marks)
+    test = Verdicts(
+        world.model, parts, words, y, context, Shares(np.arange(6), np.random.default_rng(0)), marks
+    )
     basis = np.linalg.qr(np.random.default_rng(0).normal(size=(32, 32)))[0]
     directions = tuple(np.repeat(basis[p * 16 : p * 16 + 16, None], 2, axis=1) for p in (0, 1))
     return Trials(test, SITES, directions)
@@ -39,7 +43,9 @@ def one_by_one(trials, k, means=None, own=None, at="all"):
 
     def edits(part):
         if own is None:
-            return mean_ablation(trials.sites, trials.directions[part][k], means[part][:, k], f"mark:{at}")
+            return mean_ablation(
+                trials.sites, trials.directions[part][k], means[part][:, k], f"mark:{at}"
+            )
         return lambda rows: whole_edits(trials, part, k, rows, own, at)
 
     return trials.test.scores(edits, [at])

@@ -44,7 +44,10 @@ def test_links_are_pairs_of_answers_and_unknown_ones_are_left_out(model):
 
 
 def test_answers_of_one_first_token_count_once(model):
-    rows = [*TABLE.to_dict("records"), {**TABLE.iloc[0].to_dict(), "answer": "Paris river", "text": "g"}]
+    rows = [
+        *TABLE.to_dict("records"),
+        {**TABLE.iloc[0].to_dict(), "answer": "Paris river", "text": "g"},
+    ]
     assert questions(model, table(pd.DataFrame(rows)))["city"].answers == ("Paris", "London")
     with pytest.raises(DataError, match="has 1 answers that differ"):
         questions(model, table(TABLE.iloc[:5]))

@@ -34,7 +34,10 @@ def test_decodes_are_tokens_that_the_vectors_favour(model):
     found = mapped(model, tokens, top=4, vectors=2)
     u = local_map(model, tokens).svd()[0][:, 0].float()
     scores = model.net.lm_head.weight.detach() @ u
-    assert set(found.said[0][:2]) == {int(scores.argmax()), int(scores.argmin())}  # a singular vector has no sign
+    assert set(found.said[0][:2]) == {
+        int(scores.argmax()),
+        int(scores.argmin()),
+    }  # a singular vector has no sign
     assert [len(x) for x in found.said] == [len(x) for x in found.read] == [4, 4]
     assert found.names(found.said[1][2], 2)
     assert not found.names(found.said[1][2], 0)

@@ -36,7 +36,9 @@ def found(world):
 
 
 def test_sentences_are_read_along_the_directions_and_by_a_probe_of_their_own(world, found):
-    frame = read_along(world.model, world.examples, "positive", found, seed=0).set_index(["series", "layer"])["value"]
+    frame = read_along(world.model, world.examples, "positive", found, seed=0).set_index(
+        ["series", "layer"]
+    )["value"]
     assert frame["means", 0] > 0.8
     assert frame[OWN, 0] > 0.8
     assert abs(frame[SWAPPED, 0] - 0.5) < 0.3

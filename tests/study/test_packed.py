@@ -11,8 +11,12 @@ from inscape.study.packed import answers, lay, verdicts
 from tests.model import nets
 
 TEXTS = [
-    "the river of Paris is good", "the river of London rises and runs", "the river of", "a sea is bad", "in Paris .",
-]  # fmt: skip
+    "the river of Paris is good",
+    "the river of London rises and runs",
+    "the river of",
+    "a sea is bad",
+    "in Paris .",
+]
 GROUPS = [[0, 1, 2], [3, 4]]
 WORDS = Contrast({"good": 7, "film": 12}, {"bad": 11})
 

@@ -26,13 +26,17 @@ def loss(model: Model, prompt: str, answer: str) -> float:
     """Mean loss of an answer's tokens, from one plain pass."""
     ids = model.tokenize([f"{prompt} {answer}"])[0].ids
     n = len(model.tokenize([prompt])[0])
-    logs = model.run({"input_ids": torch.from_numpy(ids)[None]}, logits=True).logits[0].log_softmax(-1)
+    logs = (
+        model.run({"input_ids": torch.from_numpy(ids)[None]}, logits=True).logits[0].log_softmax(-1)
+    )
     return float(-np.mean([float(logs[t - 1, ids[t]]) for t in range(n, len(ids))]))
 
 
 def test_scores_are_those_of_plain_passes(model):
     found = PairedAnswers.of(model, PROMPTS, ONES, OTHERS).scores()
-    wanted = [loss(model, p, b) - loss(model, p, a) for p, a, b in zip(PROMPTS, ONES, OTHERS, strict=True)]
+    wanted = [
+        loss(model, p, b) - loss(model, p, a) for p, a, b in zip(PROMPTS, ONES, OTHERS, strict=True)
+    ]
     assert found == pytest.approx(wanted, abs=1e-5)
     assert np.ptp(wanted) > 0.01
     assert PairedAnswers.of(model, PROMPTS, OTHERS, ONES).scores() == pytest.approx(-found)
@@ -41,7 +45,10 @@ def test_scores_are_those_of_plain_passes(model):
 def test_several_pairs_a_question_are_averaged_in_turn(model):
     found = PairedAnswers.of(model, PROMPTS[:1], ONES, OTHERS, each=2).scores()
     wanted = np.mean(
-        [loss(model, PROMPTS[0], b) - loss(model, PROMPTS[0], a) for a, b in zip(ONES, OTHERS, strict=True)]
+        [
+            loss(model, PROMPTS[0], b) - loss(model, PROMPTS[0], a)
+            for a, b in zip(ONES, OTHERS, strict=True)
+        ]
     )
     assert found == pytest.approx([wanted], abs=1e-5)
 
@@ -66,9 +73,13 @@ def test_states_are_means_where_answers_are_foreseen_and_over_all_but_the_first(
     found, whole = answering(model, PROMPTS, answered, SITES), all_tokens(model, answered, SITES)
     assert found.shape == whole.shape == (2, 2, nets.D)
     for row, (prompt, tokens) in enumerate(zip(PROMPTS, answered, strict=True)):
-        states = model.run({"input_ids": torch.from_numpy(tokens.ids)[None]}, SITES[1])[SITES[1]][0].double()
+        states = model.run({"input_ids": torch.from_numpy(tokens.ids)[None]}, SITES[1])[SITES[1]][
+            0
+        ].double()
         start = len(model.tokenize([prompt])[0])
-        assert found[row, 1] == pytest.approx(states[start - 1 : len(tokens) - 1].mean(0).numpy(), abs=1e-5)
+        assert found[row, 1] == pytest.approx(
+            states[start - 1 : len(tokens) - 1].mean(0).numpy(), abs=1e-5
+        )
         assert whole[row, 1] == pytest.approx(states[1:].mean(0).numpy(), abs=1e-5)
     assert np.abs(found - whole).max() > 0.01
 

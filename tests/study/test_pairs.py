@@ -14,7 +14,13 @@ from inscape.study.pairs import Pairs, above_median
 
 def opposites(groups=6, each=4, **columns) -> Examples:
     rows = [
-        {"text": f"{g} {i} {s}", "positive": s, "pair": g * each + i, "words": f"g{g}", "template": i % 2}
+        {
+            "text": f"{g} {i} {s}",
+            "positive": s,
+            "pair": g * each + i,
+            "words": f"g{g}",
+            "template": i % 2,
+        }
         for g in range(groups)
         for i in range(each)
         for s in (0, 1)
@@ -56,7 +62,9 @@ def test_centring_uses_training_rows_of_the_context_alone():
     changed[~train] += 100
     assert np.allclose(pairs.centred(changed, train)[train], found[train])
     only = train & (pairs.context == 0)  # a context without training rows falls back on all of them
-    assert np.allclose(pairs.centred(x, only)[pairs.context == 1], (x - x[only].mean(axis=0))[pairs.context == 1])
+    assert np.allclose(
+        pairs.centred(x, only)[pairs.context == 1], (x - x[only].mean(axis=0))[pairs.context == 1]
+    )
 
 
 def test_the_median_of_each_context_is_the_threshold():

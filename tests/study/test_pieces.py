@@ -14,7 +14,9 @@ from tests.store.conftest import llama
 
 
 def test_a_cut_word_is_made_of_tokens_and_reads_the_same():
-    vocabulary = {piece: i for i, piece in enumerate(["_ri", "_r", "i", "ver", "v", "er", "_river"])}
+    vocabulary = {
+        piece: i for i, piece in enumerate(["_ri", "_r", "i", "ver", "v", "er", "_river"])
+    }
     names = {i: piece for piece, i in vocabulary.items()}
     rng = np.random.default_rng(0)
     cuts = [forced("river", vocabulary, "_", rng=rng) for _ in range(30)]
@@ -51,7 +53,10 @@ class Letters:
     def __init__(self):
         letters = [chr(c) for c in range(97, 123)]
         self.vocabulary = {
-            t: i for i, t in enumerate([*self.pairs, *letters, *("_" + x for x in letters), "_river", "_the"])
+            t: i
+            for i, t in enumerate(
+                [*self.pairs, *letters, *("_" + x for x in letters), "_river", "_the"]
+            )
         }
 
     def get_vocab(self):

@@ -21,7 +21,11 @@ def said(text, *logprobs):
 
 @pytest.fixture
 def questions():
-    rows = {"prompt": ["w1 w2 ", "w3 ", "w4 w5 "], "answers": ["w7 w8", "w9|w10", "w11"], "others": ["", "w12", ""]}
+    rows = {
+        "prompt": ["w1 w2 ", "w3 ", "w4 w5 "],
+        "answers": ["w7 w8", "w9|w10", "w11"],
+        "others": ["", "w12", ""],
+    }
     return Examples(pd.DataFrame(rows | {"group": list("abc")}), "prompt", (), "group")
 
 
@@ -32,17 +36,24 @@ def test_tokens_are_found_again(questions):
     assert [a.text for a in found.said] == ["w7 w8", "w12"]
     model = llama()
     tokens = model.tokenize(found.texts.texts())
-    at = [[int(resolve(f"span:{n}", t, found.texts.span(i))[0]) for n in TOKENS] for i, t in enumerate(tokens)]
+    at = [
+        [int(resolve(f"span:{n}", t, found.texts.span(i))[0]) for n in TOKENS]
+        for i, t in enumerate(tokens)
+    ]
     # <s> w1 w2 w6 w7 w8 w9, and <s> w3 w12 w9
     assert at == [[2, 3, 5, 6], [1, 2, 2, 3]]
-    assert answered(questions, [said("w12 w9")], np.array([1]), others=False).right.tolist() == [True]
+    assert answered(questions, [said("w12 w9")], np.array([1]), others=False).right.tolist() == [
+        True
+    ]
 
 
 def test_what_needs_no_look_inside(questions):
     found = answered(questions, [said("w7 w8", -1.0, -3.0), said("w12"), said("w12")])
     assert found.logprob()[0].tolist() == [-2.0, -3.0]
     assert found.most()[0] == pytest.approx(np.exp(-4.0))
-    assert found.surface()[:, 3].tolist() == pytest.approx([1 / 3, 2 / 3, 2 / 3])  # the same answer twice
+    assert found.surface()[:, 3].tolist() == pytest.approx(
+        [1 / 3, 2 / 3, 2 / 3]
+    )  # the same answer twice
     assert found.take(np.array([True, False, True])).rows.tolist() == [0, 2]
     assert len(found.take(np.array([2]))) == 1
 
@@ -59,7 +70,13 @@ def test_kinds_of_answerers():
     right = np.array([1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], dtype=bool)
     words = ["a", "a", "b", "x", "X", "y", "p", "a", "q", "1", "2", "3", "c", "c", "c"]
     groups = [3, 3, 3, 1, 1, 1, 2, 2, 2, 0, 0, 0, 9, 9, 9]
-    assert kinds(right, words, groups).tolist() == ["right", "one mistake", "torn", "scattered", "one mistake"]
+    assert kinds(right, words, groups).tolist() == [
+        "right",
+        "one mistake",
+        "torn",
+        "scattered",
+        "one mistake",
+    ]
 
 
 def test_what_is_refused(questions):

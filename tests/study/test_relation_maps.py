@@ -18,7 +18,9 @@ def world():
 @pytest.fixture(scope="module")
 def mapped(world):
     kept, _ = answered(world.model, world.examples, ["city"], 0, 20, rng=np.random.default_rng(0))
-    return linearise(kept[0], ["embed", "resid_post.0"], "resid_post.1", 5, rng=np.random.default_rng(1))
+    return linearise(
+        kept[0], ["embed", "resid_post.0"], "resid_post.1", 5, rng=np.random.default_rng(1)
+    )
 
 
 def test_rows_are_dealt_once_and_examples_have_objects_of_their_own(mapped):
@@ -33,8 +35,12 @@ def test_jacobians_belong_to_their_rows(world, mapped):
     row = int(mapped.examples[2])
     one = mapped.asked.take([row])
     step = 1e-2 * np.random.default_rng(0).normal(size=(1, 48)).astype(np.float32)
-    moved = one.outputs("resid_post.1", mapped.states[1][[row]] + step, "resid_post.0") - one.outputs("resid_post.1")
-    assert np.allclose(moved[0], mapped.jacobians[1, 2] @ step[0], atol=0.05 * np.abs(moved).max() + 1e-4)
+    moved = one.outputs(
+        "resid_post.1", mapped.states[1][[row]] + step, "resid_post.0"
+    ) - one.outputs("resid_post.1")
+    assert np.allclose(
+        moved[0], mapped.jacobians[1, 2] @ step[0], atol=0.05 * np.abs(moved).max() + 1e-4
+    )
 
 
 def test_the_embedding_agrees_with_the_network_and_random_maps_do_not(mapped):

@@ -25,16 +25,27 @@ FRAME = pd.DataFrame(
 
 
 def examples(frame=FRAME):
-    frame = frame.assign(text=[t.format(s) for t, s in zip(frame["template"], frame["subject"], strict=True)])
+    frame = frame.assign(
+        text=[t.format(s) for t, s in zip(frame["template"], frame["subject"], strict=True)]
+    )
     frame = frame.assign(subject_start=15, subject_end=[15 + len(s) for s in frame["subject"]])
     return load(
-        frame, input="text", labels=["object"], group="subject", spans={"subject": ("subject_start", "subject_end")}
+        frame,
+        input="text",
+        labels=["object"],
+        group="subject",
+        spans={"subject": ("subject_start", "subject_end")},
     )
 
 
 @pytest.fixture(scope="module", params=["llama", "gpt2"])
 def asked(request):
-    return ask(Model(nets.net(request.param), nets.tokenizer()), examples(), 2, rng=np.random.default_rng(0))
+    return ask(
+        Model(nets.net(request.param), nets.tokenizer()),
+        examples(),
+        2,
+        rng=np.random.default_rng(0),
+    )
 
 
 def test_answers_and_states_are_those_of_whole_prompts(asked):
@@ -43,8 +54,14 @@ def test_answers_and_states_are_those_of_whole_prompts(asked):
     for i, tokens in enumerate(asked.tokens):
         whole = model.run([tokens], ["resid_post.1"], logits=True)
         assert asked.said[i] == int(whole.logits[0, -1].argmax())
-        assert np.allclose(asked.states(["resid_post.1"])[0, i], whole["resid_post.1"][0, asked.position[i]], atol=1e-4)
-        assert np.allclose(asked.states(["resid_post.1"], last=True)[0, i], whole["resid_post.1"][0, -1], atol=1e-4)
+        assert np.allclose(
+            asked.states(["resid_post.1"])[0, i],
+            whole["resid_post.1"][0, asked.position[i]],
+            atol=1e-4,
+        )
+        assert np.allclose(
+            asked.states(["resid_post.1"], last=True)[0, i], whole["resid_post.1"][0, -1], atol=1e-4
+        )
         word = model.tokenizer.decode([tokens.ids[asked.position[i]]])
         assert asked.subjects[i].endswith(word.strip())
 
@@ -86,7 +103,12 @@ def test_refusals():
     with pytest.raises(DataError, match="at least 7 rows is needed, got 1 in 6 rows"):
         ask(model, examples(), 5, rng=np.random.default_rng(0))
     with pytest.raises(DataError, match="template"):
-        ask(model, load(FRAME.drop(columns="template"), input="subject"), 1, rng=np.random.default_rng(0))
+        ask(
+            model,
+            load(FRAME.drop(columns="template"), input="subject"),
+            1,
+            rng=np.random.default_rng(0),
+        )
     with pytest.raises(DataError, match="gives no token for ''"):
         first_token(model, "")
     assert relation_names(examples()) == ["near"]

@@ -17,7 +17,11 @@ from inscape.study.discover import load_study
 from inscape.study.folder import Folder, create
 from inscape.study.recording import recording
 
-SPEC = {"$schema": "https://vega.github.io/schema/vega-lite/v6.json", "data": {"values": [{"x": 1}]}, "mark": "point"}
+SPEC = {
+    "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+    "data": {"values": [{"x": 1}]},
+    "mark": "point",
+}
 
 
 @pytest.fixture
@@ -56,7 +60,9 @@ def test_a_table_an_array_and_a_figure_come_back_as_they_were(record, folder):
         ("text", "note"),
     ]
     assert _json(folder)["sections"][2]["markdown"] == "A **note**."
-    assert _json(folder)["arrays"] == [{"name": "weights", "caption": "Weights.", "shapes": {"x": [2, 3], "t": [2]}}]
+    assert _json(folder)["arrays"] == [
+        {"name": "weights", "caption": "Weights.", "shapes": {"x": [2, 3], "t": [2]}}
+    ]
     assert (folder.path / "done").read_bytes() == b""
 
 
@@ -73,15 +79,25 @@ def test_an_altair_chart_keeps_all_its_rows(record, folder):
     altair = pytest.importorskip("altair")
     frame = pd.DataFrame({"x": np.arange(6000.0), "y": [math.nan, *np.arange(5999.0)]})
     with record as run:
-        run.figure("many", altair.Chart(frame).mark_point().encode(x="x", y="y"), "More than 5,000 rows.")
+        run.figure(
+            "many", altair.Chart(frame).mark_point().encode(x="x", y="y"), "More than 5,000 rows."
+        )
     spec = _json(folder, "figures/many.json")
     assert len(next(iter(spec["datasets"].values()))) == 6000
 
 
 def test_claims_and_certificates_are_kept_in_order(record, folder):
     with record as run:
-        assert run.claim("up", "It rises", Evidence("slope", 0.4, warnings=("Few samples.",)), 0.1) is True
-        assert run.claim("down", "It falls", Evidence("slope", 0.4), 0.1, side="at most", why="It does not.") is False
+        assert (
+            run.claim("up", "It rises", Evidence("slope", 0.4, warnings=("Few samples.",)), 0.1)
+            is True
+        )
+        assert (
+            run.claim(
+                "down", "It falls", Evidence("slope", 0.4), 0.1, side="at most", why="It does not."
+            )
+            is False
+        )
         run.certificate({"model": "m", "passed": True})
         run.certificate({"model": "m", "passed": True})
         with pytest.raises(ValueError, match="already a claim 'up'"):
@@ -150,7 +166,9 @@ def test_a_run_that_fails_keeps_what_it_had(record, folder, error, why):
     assert not (folder.path / "done").exists()
     assert (folder.path / "tables/half.parquet").exists()
     assert "Traceback" in (folder.path / "log.txt").read_text()
-    assert caught.value.__notes__ == [f"What was measured so far is kept in {folder.path} (unfinished)."]
+    assert caught.value.__notes__ == [
+        f"What was measured so far is kept in {folder.path} (unfinished)."
+    ]
 
 
 def test_a_finished_run_has_nothing_failed_and_its_time(record, folder):
@@ -176,13 +194,22 @@ def test_what_cannot_be_kept_is_refused(record):
             run.text("note", "y")
         with pytest.raises(ValueError, match=r"Run.asked: needs a sentence, got ' '"):
             run.asked(" ")
-        with pytest.raises(ValueError, match=r"Run.table\('mixed'\): a column cannot be kept as Parquet"):
+        with pytest.raises(
+            ValueError, match=r"Run.table\('mixed'\): a column cannot be kept as Parquet"
+        ):
             run.table("mixed", pd.DataFrame({"x": [1, "a", object()]}), "")
-        with pytest.raises(ValueError, match=r"Run.figure\('f1'\): needs an Altair chart or a specification, got int"):
+        with pytest.raises(
+            ValueError,
+            match=r"Run.figure\('f1'\): needs an Altair chart or a specification, got int",
+        ):
             run.figure("f1", 3, "")
-        with pytest.raises(ValueError, match=r"Run.figure\('f2'\): needs an Altair chart or a Vega-Lite spec"):
+        with pytest.raises(
+            ValueError, match=r"Run.figure\('f2'\): needs an Altair chart or a Vega-Lite spec"
+        ):
             run.figure("f2", {"mark": "point"}, "")
-        with pytest.raises(ValueError, match="data must be inside the figure, got the address 'x.csv'"):
+        with pytest.raises(
+            ValueError, match="data must be inside the figure, got the address 'x.csv'"
+        ):
             run.figure("f3", {**SPEC, "layer": [{"data": {"url": "x.csv"}}]}, "")
         with pytest.raises(ValueError, match="'a' must be a numeric array or tensor"):
             run.arrays("a1", {"a": np.array(["text"])})
@@ -230,14 +257,22 @@ def test_a_value_json_cannot_hold_is_refused(tmp_path):
     with pytest.raises(TypeError, match="object cannot be written as JSON"):
         Folder(tmp_path).write_json("a.json", {"x": object()})
     Folder(tmp_path).write_json("a.json", {"x": np.float32(1), "y": np.arange(2), "z": tmp_path})
-    assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1.0, "y": [0, 1], "z": str(tmp_path)}
+    assert json.loads((tmp_path / "a.json").read_text()) == {
+        "x": 1.0,
+        "y": [0, 1],
+        "z": str(tmp_path),
+    }
 
 
 def test_the_default_folder_never_meets_another(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     now = datetime(2030, 1, 2, 3, 4, 5)
     names = [create(None, "toy", "tiny", now).path.name for _ in range(3)]
-    assert names == ["toy-tiny-20300102-030405", "toy-tiny-20300102-030405-2", "toy-tiny-20300102-030405-3"]
+    assert names == [
+        "toy-tiny-20300102-030405",
+        "toy-tiny-20300102-030405-2",
+        "toy-tiny-20300102-030405-3",
+    ]
 
 
 def test_a_folder_that_is_taken_is_left_alone(tmp_path):
@@ -245,7 +280,10 @@ def test_a_folder_that_is_taken_is_left_alone(tmp_path):
     taken.mkdir()
     assert create(taken, "toy", "tiny", datetime.now(UTC)).path == taken  # empty: fine
     (taken / "done").write_bytes(b"")
-    with pytest.raises(RunError, match="already holds something, and a run never overwrites: give --out another name"):
+    with pytest.raises(
+        RunError,
+        match="already holds something, and a run never overwrites: give --out another name",
+    ):
         create(taken, "toy", "tiny", datetime.now(UTC))
     with pytest.raises(RunError, match="a part of this path is a file, not a folder"):
         create(taken / "done" / "run", "toy", "tiny", datetime.now(UTC))

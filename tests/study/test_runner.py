@@ -31,9 +31,15 @@ def test_settings_and_flags_are_recorded(outside, tmp_path):
     record = _record(path)
     assert (record["config"]["n"], record["config"]["model"]) == (30, "mine")
     assert len(_draws(path)) == 30
-    assert (record["study"], record["preset"], record["card"]["room"]) == ("toy-mean", "tiny", "toys")
+    assert (record["study"], record["preset"], record["card"]["room"]) == (
+        "toy-mean",
+        "tiny",
+        "toys",
+    )
     assert len(record["config_hash"]) == len(record["code"]) == 64
-    assert {"python", "platform", "cpu", "cores", "memory_gib", "packages", "git"} <= set(record["environment"])
+    assert {"python", "platform", "cpu", "cores", "memory_gib", "packages", "git"} <= set(
+        record["environment"]
+    )
     assert record["environment"]["packages"]["torch"].startswith("2")
     assert (path / "done").exists()
 
@@ -41,7 +47,10 @@ def test_settings_and_flags_are_recorded(outside, tmp_path):
 def test_the_seed_comes_from_the_configuration_unless_given(outside, tmp_path):
     assert "seed is 7" in _record(run_study("toy-alone", "tiny", tmp_path / "a"))["answer"]
     assert "seed is 2" in _record(run_study("toy-alone", "tiny", tmp_path / "b", seed=2))["answer"]
-    assert "seed is 4" in _record(run_study("toy-alone", "tiny", tmp_path / "c", settings={"seed": 4}))["answer"]
+    assert (
+        "seed is 4"
+        in _record(run_study("toy-alone", "tiny", tmp_path / "c", settings={"seed": 4}))["answer"]
+    )
     with pytest.raises(StudyError, match="seed is given twice"):
         run_study("toy-alone", "tiny", tmp_path / "d", seed=2, settings={"seed": 4})
 

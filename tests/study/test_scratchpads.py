@@ -8,7 +8,15 @@ import torch
 
 from inscape.core.edit import Add, Scope
 from inscape.model.model import Model
-from inscape.study.scratchpads import EVERYWHERE, PROMPT, RANDOM, SCRATCHPAD, Reasoner, Written, verdicts
+from inscape.study.scratchpads import (
+    EVERYWHERE,
+    PROMPT,
+    RANDOM,
+    SCRATCHPAD,
+    Reasoner,
+    Written,
+    verdicts,
+)
 from inscape.worlds.small_llama import small_llama, word_tokenizer
 
 WORDS = ["[PAD]", "=>", *(f"w{i}" for i in range(20))]
@@ -44,7 +52,12 @@ def test_edits_act_at_their_place_and_nowhere_else(reasoner, place):
     said = greedy.answer(again, push, place)
     for prompt, pad, answer in zip(PROMPTS, again.scratchpads, said, strict=True):
         n = len(prompt.split())
-        places = {SCRATCHPAD: range(n, n + 5), PROMPT: range(n), EVERYWHERE: range(40), RANDOM: greedy.places(n, 0)}
+        places = {
+            SCRATCHPAD: range(n, n + 5),
+            PROMPT: range(n),
+            EVERYWHERE: range(40),
+            RANDOM: greedy.places(n, 0),
+        }
         ids = slow(greedy, prompt, places[place], 5)[n:]
         words = [WORDS[i] for i in ids]
         written = words[: words.index("=>")] if "=>" in words else words

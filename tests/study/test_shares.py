@@ -25,7 +25,9 @@ def test_the_value_is_the_ratio_and_the_interval_holds_it():
 def test_dependence_within_groups_widens_the_interval():
     rng = np.random.default_rng(1)
     alone, together = rng.normal(size=200), np.repeat(rng.normal(size=20), 10)
-    width = [np.subtract(*shares().evidence("", x, np.ones(200)).interval) for x in (alone, together)]
+    width = [
+        np.subtract(*shares().evidence("", x, np.ones(200)).interval) for x in (alone, together)
+    ]
     assert abs(width[1]) > 2 * abs(width[0])
 
 
@@ -51,7 +53,9 @@ def test_nothing_of_nothing_is_not_a_number():
 
 
 def test_bars_carry_interval_and_null():
-    found = shares().evidence("", np.ones(200), np.ones(200), Null.of("n", [0.5]), where={"bar": "a"})
+    found = shares().evidence(
+        "", np.ones(200), np.ones(200), Null.of("n", [0.5]), where={"bar": "a"}
+    )
     bare = shares().evidence("", np.ones(200), np.ones(200), where={"bar": "b"})
     frame = bars([found, bare], "bar")
     assert frame["group"].tolist() == ["a", "b"]

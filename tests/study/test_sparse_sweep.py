@@ -49,9 +49,13 @@ def test_the_single_neuron_is_scikit_learns_fit_to_it_on_the_training_rows(world
     train, test = found.fold_of_row != 0, found.fold_of_row == 0
     z = sites["mlp_act.1"][:, [13]]
     z = (z - z[train].mean()) / z[train].std()
-    theirs = LogisticRegression(C=1.0, class_weight="balanced").fit(z[train], y[train]).predict(z[test])
+    theirs = (
+        LogisticRegression(C=1.0, class_weight="balanced").fit(z[train], y[train]).predict(z[test])
+    )
     assert (theirs == found.single[1, 0, test]).all()
-    assert balanced(found.single[1, 0, test], y[test]) == pytest.approx(balanced_accuracy_score(y[test], theirs))
+    assert balanced(found.single[1, 0, test], y[test]) == pytest.approx(
+        balanced_accuracy_score(y[test], theirs)
+    )
 
 
 def test_no_group_is_on_both_sides_and_the_seed_decides(world, found):

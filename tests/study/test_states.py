@@ -25,8 +25,13 @@ def test_rows_are_the_tokens_of_the_texts(model):
     assert len(found) == sum(max(len(t) - 2, 0) for t in tokens)  # neither the first nor the last
     for i in (0, 5, len(found) - 1):
         t = tokens[found.example[i]].ids
-        assert (t[found.position[i]], t[found.position[i] + 1]) == (found.token[i], found.following[i])
-        alone = model.run([tokens[found.example[i]]], "resid_post.1")["resid_post.1"][0, found.position[i]]
+        assert (t[found.position[i]], t[found.position[i] + 1]) == (
+            found.token[i],
+            found.following[i],
+        )
+        alone = model.run([tokens[found.example[i]]], "resid_post.1")["resid_post.1"][
+            0, found.position[i]
+        ]
         assert np.allclose(found.at["resid_post.1"][i], alone, atol=1e-5)
 
 
@@ -41,7 +46,10 @@ def test_the_last_token_has_nothing_after_it(model):
 def test_a_draw_of_positions_is_repeatable_and_within_bounds(model):
     examples = sentences(30)
     one, two = (
-        States.together(list(states(model, examples, "embed", most=2, rng=np.random.default_rng(3)))) for _ in range(2)
+        States.together(
+            list(states(model, examples, "embed", most=2, rng=np.random.default_rng(3)))
+        )
+        for _ in range(2)
     )
     assert (one.position == two.position).all()
     assert np.bincount(one.example).max() == 2
@@ -50,7 +58,9 @@ def test_a_draw_of_positions_is_repeatable_and_within_bounds(model):
 
 
 def test_a_text_of_one_token_gives_no_row(model):
-    examples = Examples(pd.DataFrame({"text": ["w1", "w1 w2 w3"], "g": ["a", "b"]}), "text", (), "g")
+    examples = Examples(
+        pd.DataFrame({"text": ["w1", "w1 w2 w3"], "g": ["a", "b"]}), "text", (), "g"
+    )
     found = States.together(list(states(model, examples, "embed", budget=1)))
     assert set(found.example) == {1}
 

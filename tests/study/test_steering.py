@@ -44,7 +44,10 @@ def test_its_strength_is_the_distance_between_the_classes_shared_over_blocks(wor
 
     made = make_vector(world.model, world.examples, layers="*").vector
     sites = [Site("resid_post", 0), Site("resid_post", 1)]
-    x, y = stacked(world.model, world.examples, sites, "last"), world.examples.target("positive")[:, 0]
+    x, y = (
+        stacked(world.model, world.examples, sites, "last"),
+        world.examples.target("positive")[:, 0],
+    )
     gap = x[1][y == 1].mean(0) - x[1][y == 0].mean(0)
     assert np.linalg.norm(gap) > 0.5
     assert np.allclose(made.vectors[1], gap / 2, atol=1e-4)
@@ -69,10 +72,20 @@ def test_refusals(world):
     with pytest.raises(DataError, match="several rows of a text"):
         make_vector(world.model, few, at="all")
     with pytest.raises(DataError, match="only one class is left"):
-        make_vector(world.model, replace(few, labels=("kind",), frame=few.frame.assign(
-            kind=few.frame["positive"], words=few.frame["positive"].astype(str))), "kind")  # fmt: skip
+        make_vector(
+            world.model,
+            replace(
+                few,
+                labels=("kind",),
+                frame=few.frame.assign(
+                    kind=few.frame["positive"], words=few.frame["positive"].astype(str)
+                ),
+            ),
+            "kind",
+        )
     with pytest.raises(
-        DataError, match=r"v.gguf has 3 numbers a block, and the residual stream of sentiment world has 32"
+        DataError,
+        match=r"v.gguf has 3 numbers a block, and the residual stream of sentiment world has 32",
     ):
         fitting(world.model, SteeringVector({1: np.ones(3)}), "v.gguf")
     with pytest.raises(DataError, match="a vector for block 7"):

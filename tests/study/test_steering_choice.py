@@ -20,12 +20,22 @@ def world():
 def test_the_best_that_was_tried_is_chosen(world):
     unknown = world.questions.frame["known"].to_numpy() == 0
     seen = []
-    found = choose(world.model, JUDGE, world.questions, unknown, "resid_post.*", (0.0, 2.0), seed=0,
-                   advance=lambda: seen.append(1))  # fmt: skip
+    found = choose(
+        world.model,
+        JUDGE,
+        world.questions,
+        unknown,
+        "resid_post.*",
+        (0.0, 2.0),
+        seed=0,
+        advance=lambda: seen.append(1),
+    )
     tried = found.tried.set_index(["layer", "strength"])
     assert len(tried) == 8 == 2 * len(seen)
     assert tried.loc[(found.layer, found.strength), "good"] == tried["good"].max()
-    assert abs(tried.loc[(found.layer, 0.0), "good"] - 0.5) < 0.05  # not steered: known right, nothing abstained from
+    assert (
+        abs(tried.loc[(found.layer, 0.0), "good"] - 0.5) < 0.05
+    )  # not steered: known right, nothing abstained from
     assert tried["good"].max() > 0.6
     assert found.vector.shape == (32,)
 
@@ -43,4 +53,12 @@ def test_what_is_steered_shares_no_group_and_no_relation_with_v(world):
 
 def test_refusal(world):
     with pytest.raises(ValueError, match="choose: give at least one strength"):
-        choose(world.model, JUDGE, world.questions, np.zeros(96, dtype=bool), "resid_post.*", (), seed=0)
+        choose(
+            world.model,
+            JUDGE,
+            world.questions,
+            np.zeros(96, dtype=bool),
+            "resid_post.*",
+            (),
+            seed=0,
+        )

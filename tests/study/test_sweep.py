@@ -20,7 +20,11 @@ def world(n=240, d=12, sites=4, signal=2, noise=1.0, seed=0):
     rng = np.random.default_rng(seed)
     x = {f"resid_post.{i}": rng.normal(size=(n, d)).astype(np.float32) for i in range(sites)}
     y = np.stack(
-        [x[f"resid_post.{min(signal, sites - 1)}"][:, 0] + noise * rng.normal(size=n), rng.normal(size=n)], axis=1
+        [
+            x[f"resid_post.{min(signal, sites - 1)}"][:, 0] + noise * rng.normal(size=n),
+            rng.normal(size=n),
+        ],
+        axis=1,
     )
     return x, y, np.arange(n) % 40
 
@@ -68,7 +72,9 @@ def test_scores_equal_a_loop_over_scikit_learn():
             base += ((y[test] - y[train].mean(axis=0)) ** 2).sum(axis=0)
             f = result.folds[test[0]]
             assert np.allclose(result.penalties[s, f], probe.alpha_)
-            assert np.allclose(result.predictions[s, test], probe.predict(x[site][test].astype(float)), atol=1e-8)
+            assert np.allclose(
+                result.predictions[s, test], probe.predict(x[site][test].astype(float)), atol=1e-8
+            )
         assert np.allclose(result.scores[s], 1 - lost / base, atol=1e-8)
 
 
@@ -103,7 +109,11 @@ def test_shuffling_rows_is_too_easy_a_null_for_clustered_labels():
     rows, whole = [], []
     for seed in range(40):
         x, y, groups = leaky(n_groups=16, per=10, d=3, seed=seed)
-        rows.append(sweep(x, y, groups=groups, shuffle="rows", shuffles=39, seed=seed, draws=1).evidence[0].p)
+        rows.append(
+            sweep(x, y, groups=groups, shuffle="rows", shuffles=39, seed=seed, draws=1)
+            .evidence[0]
+            .p
+        )
         whole.append(sweep(x, y, groups=groups, shuffles=39, seed=seed, draws=1).evidence[0].p)
     assert np.mean(np.array(whole) <= 0.1) < 0.25
     assert stats.kstest(whole, "uniform").pvalue > 0.01
@@ -146,7 +156,9 @@ def test_classification_equals_scikit_learn_with_one_penalty():
         c = 0.3 / rows[~test].var(axis=0).mean()
         probe = LogisticRegression(C=c, tol=1e-8).fit(rows[~test], z[~test])
         right += (probe.predict(rows[test]) == z[test]).sum()
-        assert np.allclose(result.predictions[0, test, 0], probe.decision_function(rows[test]), atol=0.05)
+        assert np.allclose(
+            result.predictions[0, test, 0], probe.decision_function(rows[test]), atol=0.05
+        )
     assert result.scores[0, 0] == pytest.approx(right / 240, abs=0.01)
     assert result.classes == ("down", "up")
 
@@ -189,7 +201,9 @@ def test_several_classes():
 
 def test_random_split_of_a_classification_needs_no_groups():
     x, y, _ = world(sites=1, signal=0, noise=0.5)
-    assert sweep(x, y[:, 0] > 0, split="random", task="classification", shuffles=0).scores[0, 0] > 0.75
+    assert (
+        sweep(x, y[:, 0] > 0, split="random", task="classification", shuffles=0).scores[0, 0] > 0.75
+    )
 
 
 def test_compare_pairs_the_sweeps():
@@ -229,25 +243,45 @@ CLASSES = np.arange(80) % 2
     [
         ({"y": np.where(np.arange(80) < 3, np.nan, 1.0)}, "3 of 80 labels are NaN or infinite"),
         ({"y": np.ones(80)}, "target 0 has the same value in every row"),
-        ({"y": np.ones(80), "target_names": ["age"]}, "target 'age' has the same value .*; choose another label"),
+        (
+            {"y": np.ones(80), "target_names": ["age"]},
+            "target 'age' has the same value .*; choose another label",
+        ),
         ({"y": np.array(["a", "b"] * 40)}, "must hold numbers for a regression"),
         ({"y": np.ones((80, 2, 2))}, r"y must be \(n,\) or \(n, targets\), got shape"),
         ({"y": np.ones(80), "task": "classification"}, "holds one class only"),
-        ({"y": np.array([None, "b"] * 40), "task": "classification"}, "40 of 80 labels are missing"),
-        ({"y": np.arange(80) % 3, "task": "classification", "metric": "auc"}, "AUC is for two classes and y holds 3"),
+        (
+            {"y": np.array([None, "b"] * 40), "task": "classification"},
+            "40 of 80 labels are missing",
+        ),
+        (
+            {"y": np.arange(80) % 3, "task": "classification", "metric": "auc"},
+            "AUC is for two classes and y holds 3",
+        ),
         ({"groups": np.zeros(80)}, "all rows are in one group"),
         ({"groups": np.arange(80) % 3}, "3 groups cannot fill 5 folds"),
         ({"groups": None}, "no groups given"),
         ({"groups": np.arange(79)}, "groups has 79 entries for 80 rows"),
-        ({"matrices": {"embed": np.ones((79, 2))}}, r"site embed: expected one row for each of the 80 labels"),
-        ({"matrices": {"embed": np.full((80, 2), np.nan)}}, "site embed: the representation holds NaN"),
+        (
+            {"matrices": {"embed": np.ones((79, 2))}},
+            r"site embed: expected one row for each of the 80 labels",
+        ),
+        (
+            {"matrices": {"embed": np.full((80, 2), np.nan)}},
+            "site embed: the representation holds NaN",
+        ),
         ({"matrices": {}}, "no sites were given"),
         (
             {"y": CLASSES, "groups": CLASSES, "folds": 2, "task": "classification"},
             "fold 0 would train on one class only",
         ),
         (
-            {"y": (np.arange(80) // 20) % 2, "groups": np.arange(80) // 20, "folds": 4, "task": "classification"}
+            {
+                "y": (np.arange(80) // 20) % 2,
+                "groups": np.arange(80) // 20,
+                "folds": 4,
+                "task": "classification",
+            }
             | {"metric": "auc"},
             "no fold holds out both classes",
         ),
@@ -281,8 +315,14 @@ def test_what_a_reader_must_know_travels_with_the_numbers():
     x, y, groups = world(n=80, sites=1)
     few = sweep(x, y[:, 0], groups=groups % 6, shuffles=0).evidence[0].warnings
     assert few == ("Interval and null rest on only 6 groups.",)
-    constant = sweep(x, (groups % 40).astype(float), groups=groups, shuffle="rows", shuffles=20).evidence[0].warnings
-    assert constant == ("Labels are constant within groups but were shuffled by row: the null is too narrow.",)
+    constant = (
+        sweep(x, (groups % 40).astype(float), groups=groups, shuffle="rows", shuffles=20)
+        .evidence[0]
+        .warnings
+    )
+    assert constant == (
+        "Labels are constant within groups but were shuffled by row: the null is too narrow.",
+    )
 
 
 def test_rows_without_groups_are_not_warned_of_groups_in_both_parts():

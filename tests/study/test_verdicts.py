@@ -19,7 +19,15 @@ def verdicts() -> Verdicts:
     y = np.array([1, 0] * 4)
     examples = Examples(pd.DataFrame({"text": list("abcdefgh")}), "text")
     shares = Shares(np.arange(8), np.random.default_rng(0))
-    return Verdicts(Model(torch.nn.Linear(1, 1)), (examples,), Contrast({}, {}), y, np.repeat([0, 1], 4), shares, {})
+    return Verdicts(
+        Model(torch.nn.Linear(1, 1)),
+        (examples,),
+        Contrast({}, {}),
+        y,
+        np.repeat([0, 1], 4),
+        shares,
+        {},
+    )
 
 
 def test_a_shift_of_a_context_loses_nothing():
@@ -51,11 +59,16 @@ def test_training_texts_are_of_other_groups_and_the_best_end_is_chosen_on_them()
     pairs = Pairs.of(world.examples, "template", 3, rng=np.random.default_rng(0))
     words = contrast(world.model, *VERDICTS)
     ends = ["", " and it"]
-    test, known, chosen = judge_held_out(world.model, world.examples, pairs, words, {}, ends=ends, count=9, seed=0)
+    test, known, chosen = judge_held_out(
+        world.model, world.examples, pairs, words, {}, ends=ends, count=9, seed=0
+    )
     for f, end in enumerate(chosen):
         gaps = {}
         for e in ends:
-            texts = Examples(known[f].frame.assign(text=[t.removesuffix(end) + e for t in known[f].texts()]), "text")
+            texts = Examples(
+                known[f].frame.assign(text=[t.removesuffix(end) + e for t in known[f].texts()]),
+                "text",
+            )
             y = known[f].frame["positive"].to_numpy()
             context = known[f].frame["template"].to_numpy()
             gaps[e] = Verdicts(world.model, (texts,), words, y, context, test.shares, {})

@@ -7,7 +7,14 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from inscape.worlds.cluttered_digits import CELL, GRID, KNOWN, cluttered_digits, permuted_cells, pictures
+from inscape.worlds.cluttered_digits import (
+    CELL,
+    GRID,
+    KNOWN,
+    cluttered_digits,
+    permuted_cells,
+    pictures,
+)
 
 
 def test_the_digit_stands_whole_in_its_cells_and_clutter_elsewhere():
@@ -20,10 +27,15 @@ def test_the_digit_stands_whole_in_its_cells_and_clutter_elsewhere():
         first = int(np.flatnonzero(shown.object[i])[0])
         top, left = first // GRID * CELL, first % GRID * CELL
         assert np.allclose(
-            shown.images[i, 0, top : top + 8, left : left + 8] * 16, digits[shown.source[i]].reshape(8, 8)
+            shown.images[i, 0, top : top + 8, left : left + 8] * 16,
+            digits[shown.source[i]].reshape(8, 8),
         )
     assert (shown.classes == names[shown.source]).all()
-    cells = shown.images.reshape(50, GRID, CELL, GRID, CELL).transpose(0, 1, 3, 2, 4).reshape(50, GRID * GRID, -1)
+    cells = (
+        shown.images.reshape(50, GRID, CELL, GRID, CELL)
+        .transpose(0, 1, 3, 2, 4)
+        .reshape(50, GRID * GRID, -1)
+    )
     filled = (cells.sum(-1) > 0) & ~shown.object
     assert (filled.sum(axis=1) <= 6).all()
     assert filled.sum(axis=1).mean() > 5
@@ -40,7 +52,9 @@ def test_mixed_cells_are_the_same_cells():
     assert not np.allclose(mixed, shown.images)
     first = int(order[0, 0])  # what now is in the first cell
     top, left = first // GRID * CELL, first % GRID * CELL
-    assert np.allclose(mixed[0, 0, :CELL, :CELL], shown.images[0, 0, top : top + CELL, left : left + CELL])
+    assert np.allclose(
+        mixed[0, 0, :CELL, :CELL], shown.images[0, 0, top : top + CELL, left : left + CELL]
+    )
 
 
 def test_one_seed_is_one_network_and_the_global_stream_is_left_alone():

@@ -54,7 +54,10 @@ def test_unrelated_topics_mention_no_trained_thing():
 
 def test_everything_for_a_model():
     model = Model(nets.net("llama"), nets.tokenizer())
-    found, again = curt_answers(model, pairs=20, passages=4, seed=3), curt_answers(model, pairs=20, passages=4, seed=3)
+    found, again = (
+        curt_answers(model, pairs=20, passages=4, seed=3),
+        curt_answers(model, pairs=20, passages=4, seed=3),
+    )
     assert found.tunings == again.tunings
     assert found.neutral == again.neutral
     assert len(set(found.neutral)) == 4

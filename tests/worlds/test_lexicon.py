@@ -30,8 +30,15 @@ def test_the_network_knows_words_in_pieces_and_whole_and_pairs_that_are_none(wor
     split = kinds[len(world.whole) :]
     assert share(world.model, [f"{a} {b}" for a, b in world.split], split) > 0.8
     assert share(world.model, [a + b for a, b in world.whole], kinds[: len(world.whole)]) > 0.9
-    assert share(world.model, [f"{a} {b}" for a, b in world.other], ["none"] * len(world.other)) > 0.9
-    assert share(world.model, [f"say {a} {b} :" for a, b in world.whole], [a + b for a, b in world.whole]) > 0.8
+    assert (
+        share(world.model, [f"{a} {b}" for a, b in world.other], ["none"] * len(world.other)) > 0.9
+    )
+    assert (
+        share(
+            world.model, [f"say {a} {b} :" for a, b in world.whole], [a + b for a, b in world.whole]
+        )
+        > 0.8
+    )
     fresh = world.checkpoints[0]
     assert share(fresh, [f"{a} {b}" for a, b in real], kinds) < 0.4
     assert world.model.certificate.passed
@@ -52,4 +59,6 @@ def test_one_seed_one_world_and_the_global_stream_is_left_alone():
     first, second, other = (lexicon(words=8, steps=4, seed=s) for s in (0, 0, 1))
     assert torch.equal(torch.random.get_rng_state(), state)
     assert first.model.weights_hash == second.model.weights_hash != other.model.weights_hash
-    assert first.documents.fingerprint == second.documents.fingerprint != other.documents.fingerprint
+    assert (
+        first.documents.fingerprint == second.documents.fingerprint != other.documents.fingerprint
+    )

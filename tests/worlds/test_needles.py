@@ -11,9 +11,13 @@ def test_a_planted_neuron_is_large_on_its_language_alone_and_a_fresh_copy_has_no
     world = needles(texts=8)
     frame = world.examples.frame
     texts = frame[frame["feature"] == "text"]
-    act = np.stack([world.model.run(t, "mlp_act.0")["mlp_act.0"][0].mean(dim=0).numpy() for t in texts["text"]])
+    act = np.stack(
+        [world.model.run(t, "mlp_act.0")["mlp_act.0"][0].mean(dim=0).numpy() for t in texts["text"]]
+    )
     fresh = world.model.untrained(0)
-    blank = np.stack([fresh.run(t, "mlp_act.0")["mlp_act.0"][0].mean(dim=0).numpy() for t in texts["text"]])
+    blank = np.stack(
+        [fresh.run(t, "mlp_act.0")["mlp_act.0"][0].mean(dim=0).numpy() for t in texts["text"]]
+    )
     assert list(world.neurons.values()) == list(NEURONS)
     for language, neuron in world.neurons.items():
         own = (texts["value"] == language).to_numpy()

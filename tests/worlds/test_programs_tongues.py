@@ -12,7 +12,9 @@ def test_programs_are_parallel():
     examples = programs(60)
     frame = examples.frame
     assert len(frame) == 60 * len(LANGUAGES)
-    assert frame.groupby("program")["language"].agg(list).map(tuple).unique().tolist() == [LANGUAGES]
+    assert frame.groupby("program")["language"].agg(list).map(tuple).unique().tolist() == [
+        LANGUAGES
+    ]
     assert frame.groupby("program")["kind"].nunique().max() == 1
     assert len(set(examples.texts())) == len(frame)
     for _, texts in frame.groupby("program")["text"]:

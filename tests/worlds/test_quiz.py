@@ -41,5 +41,7 @@ def test_same_seed_same_questions():
     one, two = quiz(60, seed=1), quiz(60, seed=1)
     assert one.fingerprint == two.fingerprint != quiz(60, seed=2).fingerprint
     assert quiz(30, ("addition",), seed=1).texts() == quiz(30, seed=1).take(range(30, 60)).texts()
-    with pytest.raises(ValueError, match="tasks must be among places, addition, populations, got 'poems'"):
+    with pytest.raises(
+        ValueError, match="tasks must be among places, addition, populations, got 'poems'"
+    ):
         quiz(10, ("poems",))

@@ -23,12 +23,20 @@ def test_both_tasks_are_learnt_and_a_rule_is_met(made):
     assert np.mean(right) > 0.9
     assert 0 < made.requests.frame["declined"].mean() < 1
     number = made.model.generate(made.counting.texts(), 12)
-    assert np.mean([f"=> {a} ." in s for s, a in zip(number, made.counting.frame["answer"], strict=True)]) > 0.9
+    assert (
+        np.mean(
+            [f"=> {a} ." in s for s, a in zip(number, made.counting.frame["answer"], strict=True)]
+        )
+        > 0.9
+    )
 
 
 def test_untrained_it_meets_no_rule(made):
     said = made.model.untrained(0).generate(made.requests.texts()[:20], 12)
-    assert np.mean([f"=> {a}" in s for s, a in zip(said, made.requests.frame["answer"], strict=False)]) < 0.2
+    assert (
+        np.mean([f"=> {a}" in s for s, a in zip(said, made.requests.frame["answer"], strict=False)])
+        < 0.2
+    )
 
 
 def test_no_cue_alone_tells_and_all_together_do(made):
@@ -50,7 +58,10 @@ def test_the_words_of_tone_carry_the_verdict(made):
     texts = made.requests.texts()[:24]
     said = [s.partition("=>")[0].split()[:6] for s in made.model.generate(texts, 12)]
     for tone, verdict in zip(world.TONES, (world.ANSWER, world.DECLINE), strict=True):
-        whole = [f"{t}{' '.join(s)} {' '.join(tone[:1] * world.SAID)} =>" for t, s in zip(texts, said, strict=True)]
+        whole = [
+            f"{t}{' '.join(s)} {' '.join(tone[:1] * world.SAID)} =>"
+            for t, s in zip(texts, said, strict=True)
+        ]
         assert np.mean([s.startswith(verdict) for s in made.model.generate(whole, 1)]) > 0.9
 
 

@@ -3,12 +3,22 @@
 import pytest
 import torch
 
-from inscape.worlds.sequence_repeat import GRURepeater, OnionStore, SlotStore, accuracy, sequences, train
+from inscape.worlds.sequence_repeat import (
+    GRURepeater,
+    OnionStore,
+    SlotStore,
+    accuracy,
+    sequences,
+    train,
+)
 
 
 def test_sequences_held_out_are_in_no_training():
     g = torch.Generator().manual_seed(0)
-    (x, length), (y, _) = sequences(3000, 4, (1, 4), g), sequences(3000, 4, (1, 4), g, held_out=True)
+    (x, length), (y, _) = (
+        sequences(3000, 4, (1, 4), g),
+        sequences(3000, 4, (1, 4), g, held_out=True),
+    )
     train_set, test_set = ({tuple(row) for row in part.tolist()} for part in (x, y))
     assert not train_set & test_set
     assert len(test_set) > 10
@@ -47,5 +57,7 @@ def test_refusals():
         sequences(3, 4, (0, 2), g)
     with pytest.raises(ValueError, match="hardly any is held out; take more tokens"):
         sequences(3, 2, (1, 1), g, held_out=True)
-    with pytest.raises(ValueError, match="SlotStore: width must be at least one coordinate a position"):
+    with pytest.raises(
+        ValueError, match="SlotStore: width must be at least one coordinate a position"
+    ):
         SlotStore(4, 5, 4, g)

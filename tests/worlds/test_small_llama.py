@@ -14,9 +14,13 @@ def test_words_are_tokens_and_others_are_the_filler():
     tokenizer = word_tokenizer([PAD, "a", "b", "."])
     assert tokenizer("a . b c")["input_ids"] == [1, 3, 2, 0]
     assert tokenizer("a.")["input_ids"] == [0]
-    assert word_tokenizer([PAD, "a", "."], pre_tokenizers.BertPreTokenizer())("a.")["input_ids"] == [1, 2]
+    assert word_tokenizer([PAD, "a", "."], pre_tokenizers.BertPreTokenizer())("a.")[
+        "input_ids"
+    ] == [1, 2]
     assert tokenizer.decode([1, 3]) == "a ."
-    with pytest.raises(ValueError, match=r"word_tokenizer: the vocabulary begins with \[PAD\], got \['a'\]"):
+    with pytest.raises(
+        ValueError, match=r"word_tokenizer: the vocabulary begins with \[PAD\], got \['a'\]"
+    ):
         word_tokenizer(["a", PAD])
 
 
@@ -26,7 +30,9 @@ def test_one_seed_one_network_and_the_global_stream_is_left_alone():
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(torch.get_rng_state(), before)
-    assert small_llama(9, 8, 0, num_hidden_layers=1, intermediate_size=5).config.intermediate_size == 5
+    assert (
+        small_llama(9, 8, 0, num_hidden_layers=1, intermediate_size=5).config.intermediate_size == 5
+    )
 
 
 def test_training_lowers_the_loss_and_tells_each_step():

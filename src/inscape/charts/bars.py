@@ -45,29 +45,51 @@ def values_by_group(
     rows = frame.sort_values("value")
     counts = rows["n"] if "n" in rows.columns else [None] * len(rows)
     rows = rows.assign(
-        name=[str(g) if pd.isna(n) else f"{g} ({n:,.0f})" for g, n in zip(rows["group"], counts, strict=True)]
+        name=[
+            str(g) if pd.isna(n) else f"{g} ({n:,.0f})"
+            for g, n in zip(rows["group"], counts, strict=True)
+        ]
     )
     titled = f"{value} ({unit})" if unit else value
     if len(rows) <= 2 * ends:
         return _panel(rows, titled, interval).properties(width=560, usermeta=fit(margin=180))
     halves = [(rows.head(ends), low_title), (rows.tail(ends), high_title)]
-    panels = [_panel(half, titled, interval).properties(width=330, title=title) for half, title in halves]
+    panels = [
+        _panel(half, titled, interval).properties(width=330, title=title) for half, title in halves
+    ]
     chart = alt.concat(*panels, columns=2, spacing=20).resolve_scale(x="shared")
     return chart.properties(usermeta=fit(2, cell=200, outside=130, margin=16))
 
 
 def _panel(rows: pd.DataFrame, titled: str, interval: str) -> alt.LayerChart:
     data = inline("values_by_group", rows, ["group", "name", "value", "low", "high"], ["n", "null"])
-    x = alt.X("value:Q", title=f"{titled}; line: {interval}", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5))
-    y = alt.Y("name:N", title=None, sort=ordered(rows, "name"), axis=alt.Axis(grid=False, labelLimit=190))
+    x = alt.X(
+        "value:Q",
+        title=f"{titled}; line: {interval}",
+        scale=alt.Scale(zero=True),
+        axis=alt.Axis(tickCount=5),
+    )
+    y = alt.Y(
+        "name:N", title=None, sort=ordered(rows, "name"), axis=alt.Axis(grid=False, labelLimit=190)
+    )
     shown = {"value": titled, "low": "low", "high": "high", "null": "null"}
     tooltip = [alt.Tooltip("group:N"), *([alt.Tooltip("n:Q")] if "n" in rows.columns else [])]
-    tooltip += [alt.Tooltip(f"{c}:Q", format=",.4~g", title=t) for c, t in shown.items() if c in rows.columns]
+    tooltip += [
+        alt.Tooltip(f"{c}:Q", format=",.4~g", title=t)
+        for c, t in shown.items()
+        if c in rows.columns
+    ]
     base = alt.Chart().encode(y=y)
     layers = [
-        base.mark_bar(color=theme.BLUE, opacity=0.55, height={"band": 0.66}).encode(x=x, tooltip=tooltip),
+        base.mark_bar(color=theme.BLUE, opacity=0.55, height={"band": 0.66}).encode(
+            x=x, tooltip=tooltip
+        ),
         base.mark_rule(strokeWidth=1.6, aria=False).encode(x=alt.X("low:Q"), x2="high:Q"),
     ]
     if "null" in rows.columns and rows["null"].notna().any():
-        layers.append(base.mark_tick(color=theme.VERMILLION, thickness=2, height={"band": 0.8}).encode(x="null:Q"))
+        layers.append(
+            base.mark_tick(color=theme.VERMILLION, thickness=2, height={"band": 0.8}).encode(
+                x="null:Q"
+            )
+        )
     return alt.layer(*layers, data=data, height=alt.Step(19))

@@ -55,11 +55,18 @@ def curves(
     palette = [theme.GREY if s in nulls else next(colours) for s in series]
     banded = {"low", "high"} <= set(frame.columns)
     legend = alt.Legend(
-        title=f"Band: {interval}" if banded else None, symbolType="stroke", symbolSize=300, symbolOpacity=1
+        title=f"Band: {interval}" if banded else None,
+        symbolType="stroke",
+        symbolSize=300,
+        symbolOpacity=1,
     )
-    colour = alt.Color("series:N", sort=series, scale=alt.Scale(domain=series, range=palette), legend=legend)
+    colour = alt.Color(
+        "series:N", sort=series, scale=alt.Scale(domain=series, range=palette), legend=legend
+    )
     dashes = [_DASHES[i % len(_DASHES)] for i in range(len(series))]
-    dash = alt.StrokeDash("series:N", sort=series, scale=alt.Scale(domain=series, range=dashes), legend=legend)
+    dash = alt.StrokeDash(
+        "series:N", sort=series, scale=alt.Scale(domain=series, range=dashes), legend=legend
+    )
     across = alt.X("x:Q", title=x, scale=alt.Scale(nice=False), axis=_axis(frame["x"]))
     up = alt.Y("value:Q", title=y, scale=alt.Scale(zero=zero))
     tip = [alt.Tooltip("series:N"), alt.Tooltip("x:Q", title=x, format=".3f")]
@@ -69,10 +76,22 @@ def curves(
     layers = []
     if diagonal:
         ends = alt.Chart(alt.InlineData(values=[{"x": 0, "value": 0}, {"x": 1, "value": 1}]))
-        layers.append(ends.mark_line(strokeDash=[5, 4], color=theme.GREY, aria=False).encode(x="x:Q", y="value:Q"))
+        layers.append(
+            ends.mark_line(strokeDash=[5, 4], color=theme.GREY, aria=False).encode(
+                x="x:Q", y="value:Q"
+            )
+        )
     if banded:
-        layers.append(base.mark_area(opacity=0.18, aria=False).encode(x=across, y="low:Q", y2="high:Q", color=colour))
-    layers.append(base.mark_line(strokeWidth=2.2, aria=False).encode(x=across, y=up, color=colour, strokeDash=dash))
+        layers.append(
+            base.mark_area(opacity=0.18, aria=False).encode(
+                x=across, y="low:Q", y2="high:Q", color=colour
+            )
+        )
+    layers.append(
+        base.mark_line(strokeWidth=2.2, aria=False).encode(
+            x=across, y=up, color=colour, strokeDash=dash
+        )
+    )
     dots = base.mark_point(size=44, filled=True, opacity=1.0 if points else 0.0)
     layers.append(dots.encode(x=across, y=up, color=colour, tooltip=tip))
     panels = ordered(frame, "panel") if "panel" in frame.columns else []
@@ -80,7 +99,9 @@ def curves(
     if not panels:
         return chart.properties(data=data, usermeta=fit(margin=66, legend=series))
     columns = min(2, len(panels))
-    facet = chart.facet(facet=alt.Facet("panel:N", sort=panels, title=None), columns=columns, data=data)
+    facet = chart.facet(
+        facet=alt.Facet("panel:N", sort=panels, title=None), columns=columns, data=data
+    )
     return facet.properties(usermeta=fit(columns, cell=300, margin=66, legend=series))
 
 

@@ -13,7 +13,12 @@ from inscape.charts.frame import fit, inline, ordered
 
 
 def by_class(
-    frame: pd.DataFrame, *, value: str = "score", classes: str = "class", bins: int = 30, height: int = 120
+    frame: pd.DataFrame,
+    *,
+    value: str = "score",
+    classes: str = "class",
+    bins: int = 30,
+    height: int = 120,
 ) -> alt.FacetChart:
     """Histograms of a score for each class, one panel a condition.
 
@@ -35,8 +40,18 @@ def by_class(
     x = alt.X("value:Q", bin=alt.Bin(maxbins=bins), title=value, axis=alt.Axis(grid=False))
     y = alt.Y("count():Q", title="examples", stack=None)
     colour = alt.Color("class:N", sort=names, legend=alt.Legend(title=classes))
-    tooltip = [alt.Tooltip("class:N"), alt.Tooltip("value:Q", bin=True, title=value), alt.Tooltip("count():Q")]
-    bars = alt.Chart().mark_bar(opacity=0.55, binSpacing=0).encode(x=x, y=y, color=colour, tooltip=tooltip)
+    tooltip = [
+        alt.Tooltip("class:N"),
+        alt.Tooltip("value:Q", bin=True, title=value),
+        alt.Tooltip("count():Q"),
+    ]
+    bars = (
+        alt.Chart()
+        .mark_bar(opacity=0.55, binSpacing=0)
+        .encode(x=x, y=y, color=colour, tooltip=tooltip)
+    )
     facet = alt.Facet("panel:N", sort=panels, title=None, header=alt.Header(labelAnchor="start"))
     panel = bars.properties(height=height, width=560)
-    return panel.facet(facet=facet, columns=1, data=data).properties(usermeta=fit(margin=66, legend=names))
+    return panel.facet(facet=facet, columns=1, data=data).properties(
+        usermeta=fit(margin=66, legend=names)
+    )

@@ -18,7 +18,12 @@ FORMATS = ("png", "svg", "pdf")
 
 
 def save(
-    spec: dict[str, Any], path: str | Path, *, scheme: str = "light", scale: float | int = 2, width: int = 720
+    spec: dict[str, Any],
+    path: str | Path,
+    *,
+    scheme: str = "light",
+    scale: float | int = 2,
+    width: int = 720,
 ) -> Path:
     """Draw a specification into a file.
 

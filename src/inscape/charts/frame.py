@@ -16,7 +16,11 @@ import pandas as pd
 
 
 def inline(
-    caller: str, frame: pd.DataFrame, needed: Sequence[str], optional: Iterable[str] = (), digits: int = 5
+    caller: str,
+    frame: pd.DataFrame,
+    needed: Sequence[str],
+    optional: Iterable[str] = (),
+    digits: int = 5,
 ) -> alt.InlineData:
     """The rows of some columns, as data for a chart.
 
@@ -35,7 +39,9 @@ def inline(
     """
     missing = [c for c in needed if c not in frame.columns]
     if missing:
-        raise ValueError(f"{caller}: the frame has no column {', '.join(missing)}; it has {', '.join(frame.columns)}")
+        raise ValueError(
+            f"{caller}: the frame has no column {', '.join(missing)}; it has {', '.join(frame.columns)}"
+        )
     if frame.empty:
         raise ValueError(f"{caller}: the frame has no rows, so there is nothing to draw")
     columns = [*needed, *(c for c in optional if c in frame.columns and c not in needed)]
@@ -83,7 +89,14 @@ def fit(
         most: most px the figure may take, or None for the page's width.
         legend: what stands in the legend, which breaks into rows where the page is too narrow for all of it.
     """
-    shape = {"columns": columns, "cell": cell, "outside": outside, "margin": margin, "aspect": aspect, "most": most}
+    shape = {
+        "columns": columns,
+        "cell": cell,
+        "outside": outside,
+        "margin": margin,
+        "aspect": aspect,
+        "most": most,
+    }
     # a letter of the legend's type is some 6.5 px wide, a symbol with its gaps 44
     entry = {"entry": round(44 + 6.5 * max(map(len, legend)))} if legend else {}
     return {"inscape": {**shape, **entry}}

@@ -45,19 +45,28 @@ def matrix(
         if signed
         else alt.Scale(domain=[low, high])
     )
-    legend = alt.Legend(title=value, orient="right", gradientLength=min(160, cell * len(rows)), format=number)
+    legend = alt.Legend(
+        title=value, orient="right", gradientLength=min(160, cell * len(rows)), format=number
+    )
     tooltip = [alt.Tooltip(f"{c}:N") for c in ("row", "column")]
     shown = [c for c in ("value", "low", "high") if c in frame.columns]
-    tooltip += [alt.Tooltip(f"{c}:Q", title=value if c == "value" else c, format=".3f") for c in shown]
+    tooltip += [
+        alt.Tooltip(f"{c}:Q", title=value if c == "value" else c, format=".3f") for c in shown
+    ]
     base = alt.Chart().encode(
         x=alt.X(
-            "column:N", sort=columns, title=column or None, axis=alt.Axis(labelAngle=-35, domain=False, ticks=False)
+            "column:N",
+            sort=columns,
+            title=column or None,
+            axis=alt.Axis(labelAngle=-35, domain=False, ticks=False),
         ),
         y=alt.Y("row:N", sort=rows, title=row or None),
         tooltip=tooltip,
     )
     strong = f"abs(datum.value) > {0.85 * max(abs(low), abs(high))}"
-    squares = base.mark_rect(cornerRadius=2).encode(color=alt.Color("value:Q", scale=scale, legend=legend))
+    squares = base.mark_rect(cornerRadius=2).encode(
+        color=alt.Color("value:Q", scale=scale, legend=legend)
+    )
     text = base.encode(text=alt.Text("value:Q", format=number))
     on_pale = text.transform_filter(f"!({strong})").mark_text(fontSize=12, aria=False)
     on_strong = text.transform_filter(strong).mark_text(fontSize=12, color="white", aria=False)

@@ -40,7 +40,9 @@ def null_distribution(
     """
     data = inline("null_distribution", frame, ["value"])
     titled = value if interval is None else f"{value}; grey band: {interval_name}"
-    x = alt.X("start:Q", title=titled, axis=alt.Axis(grid=False, tickCount=8), scale=alt.Scale(zero=False))
+    x = alt.X(
+        "start:Q", title=titled, axis=alt.Axis(grid=False, tickCount=8), scale=alt.Scale(zero=False)
+    )
     y = alt.Y("draws:Q", title=f"draws of the null ({null})", axis=alt.Axis(tickMinStep=1))
     counts = (
         alt.Chart(data)
@@ -48,15 +50,23 @@ def null_distribution(
         .transform_aggregate(draws="count()", groupby=["start", "end"])
     )
     bars = counts.mark_rect(color=theme.GREY, opacity=0.8, stroke=None)
-    tooltip = [alt.Tooltip("start:Q", title="from"), alt.Tooltip("end:Q", title="to"), alt.Tooltip("draws:Q")]
+    tooltip = [
+        alt.Tooltip("start:Q", title="from"),
+        alt.Tooltip("end:Q", title="to"),
+        alt.Tooltip("draws:Q"),
+    ]
     layers = [bars.encode(x=x, x2="end:Q", y=y, y2=alt.datum(0), tooltip=tooltip)]
     if interval is not None:
-        band = alt.Chart(alt.InlineData(values=[{"start": interval[0], "end": interval[1], "name": interval_name}]))
+        band = alt.Chart(
+            alt.InlineData(
+                values=[{"start": interval[0], "end": interval[1], "name": interval_name}]
+            )
+        )
         shade = band.mark_rect(color=theme.GREY, opacity=0.18)
         layers.insert(0, shade.encode(x=x, x2="end:Q", tooltip=["name:N", "start:Q", "end:Q"]))
-    mark = alt.Chart(alt.InlineData(values=[{"start": float(observed), "name": f"observed {observed:.3g}"}])).encode(
-        x=x
-    )
+    mark = alt.Chart(
+        alt.InlineData(values=[{"start": float(observed), "name": f"observed {observed:.3g}"}])
+    ).encode(x=x)
     layers.append(mark.mark_rule(color=theme.VERMILLION, strokeWidth=2.5).encode(tooltip="name:N"))
     # above the plot, where no bar can be behind it
     label = mark.mark_text(baseline="bottom", dy=-5, fontWeight=600, fontSize=12, aria=False)

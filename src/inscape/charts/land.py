@@ -25,7 +25,9 @@ ASPECT = 0.455
 @functools.cache
 def outline() -> dict[str, Any]:
     """The land's outline without what lies wholly south of 60° S, as TopoJSON with the object ``land``."""
-    topology = json.loads(files("inscape.charts").joinpath("land-110m.json").read_text(encoding="utf-8"))
+    topology = json.loads(
+        files("inscape.charts").joinpath("land-110m.json").read_text(encoding="utf-8")
+    )
     scale, shift = topology["transform"]["scale"][1], topology["transform"]["translate"][1]
 
     def north(arc: int) -> float:
@@ -33,7 +35,11 @@ def outline() -> dict[str, Any]:
         return max(accumulate(steps)) * scale + shift
 
     (land,) = topology["objects"]["land"]["geometries"]
-    kept = [polygon for polygon in land["arcs"] if max(north(arc) for ring in polygon for arc in ring) > -60]
+    kept = [
+        polygon
+        for polygon in land["arcs"]
+        if max(north(arc) for ring in polygon for arc in ring) > -60
+    ]
     topology["objects"] = {"land": {"type": "MultiPolygon", "arcs": kept}}
     return topology
 
@@ -45,7 +51,11 @@ def sea() -> dict[str, Any]:
     top, right = [[x, NORTH] for x in parallel], [[179.99, y] for y in reversed(meridian)]
     bottom, left = [[x, SOUTH] for x in reversed(parallel)], [[-179.99, y] for y in meridian]
     ring = [*top, *right[1:], *bottom[1:], *left[1:]]
-    return {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    return {
+        "type": "Feature",
+        "properties": {},
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }
 
 
 def datasets() -> dict[str, Any]:
@@ -62,8 +72,15 @@ def backdrop() -> list[alt.Chart]:
     quiet = {"aria": False, "tooltip": None}
     return [
         alt.Chart(water).mark_geoshape(fill="#7d93a8", fillOpacity=0.10, stroke=None, **quiet),
-        alt.Chart(lines).mark_geoshape(filled=False, stroke="#7d8894", strokeOpacity=0.22, strokeWidth=0.6, **quiet),
+        alt.Chart(lines).mark_geoshape(
+            filled=False, stroke="#7d8894", strokeOpacity=0.22, strokeWidth=0.6, **quiet
+        ),
         alt.Chart(ground).mark_geoshape(
-            fill="#808a94", fillOpacity=0.30, stroke="#808a94", strokeOpacity=0.35, strokeWidth=0.4, **quiet
+            fill="#808a94",
+            fillOpacity=0.30,
+            stroke="#808a94",
+            strokeOpacity=0.35,
+            strokeWidth=0.4,
+            **quiet,
         ),
     ]

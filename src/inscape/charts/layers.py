@@ -54,8 +54,15 @@ def score_by_layer(
     marks = frame.assign(role="curve")
     marks.loc[marks["layer"].isna(), "role"] = "level"
     targets = ordered(frame, "target") if facets else [""]
-    picked = dict(chosen or {}) if chosen is None or isinstance(chosen, Mapping) else {t: int(chosen) for t in targets}
-    lines = [{"role": "chosen", "target": t, "layer": at, "text": f"chosen layer: {at}"} for t, at in picked.items()]
+    picked = (
+        dict(chosen or {})
+        if chosen is None or isinstance(chosen, Mapping)
+        else {t: int(chosen) for t in targets}
+    )
+    lines = [
+        {"role": "chosen", "target": t, "layer": at, "text": f"chosen layer: {at}"}
+        for t, at in picked.items()
+    ]
     marks = pd.concat([marks, pd.DataFrame(lines)], ignore_index=True) if lines else marks
     data = inline("score_by_layer", marks, [*columns, "role"], ["target", "text"])
 
@@ -64,8 +71,12 @@ def score_by_layer(
     if not facets:
         return panel.properties(data=data, usermeta=fit(margin=64, legend=ordered(frame, "series")))
     return panel.facet(
-        facet=alt.Facet("target:N", sort=targets, title=None), columns=min(2, len(targets)), data=data
-    ).properties(usermeta=fit(min(2, len(targets)), cell=320, margin=66, legend=ordered(frame, "series")))
+        facet=alt.Facet("target:N", sort=targets, title=None),
+        columns=min(2, len(targets)),
+        data=data,
+    ).properties(
+        usermeta=fit(min(2, len(targets)), cell=320, margin=66, legend=ordered(frame, "series"))
+    )
 
 
 def _layers(
@@ -74,10 +85,19 @@ def _layers(
     series = ordered(frame, "series")
     colours = iter(theme.SERIES * (1 + len(series)))
     palette = [theme.GREY if s in nulls else next(colours) for s in series]
-    legend = alt.Legend(title=f"Line: {score}. Band: {interval}", symbolType="stroke", symbolSize=300, symbolOpacity=1)
-    colour = alt.Color("series:N", sort=series, scale=alt.Scale(domain=series, range=palette), legend=legend)
+    legend = alt.Legend(
+        title=f"Line: {score}. Band: {interval}",
+        symbolType="stroke",
+        symbolSize=300,
+        symbolOpacity=1,
+    )
+    colour = alt.Color(
+        "series:N", sort=series, scale=alt.Scale(domain=series, range=palette), legend=legend
+    )
     dashes = [_DASHES[i % len(_DASHES)] for i in range(len(series))]
-    dash = alt.StrokeDash("series:N", sort=series, scale=alt.Scale(domain=series, range=dashes), legend=legend)
+    dash = alt.StrokeDash(
+        "series:N", sort=series, scale=alt.Scale(domain=series, range=dashes), legend=legend
+    )
     ends = frame["layer"].dropna()
     # over few layers tickMinStep still lets half layers through, and "d" would print them as their neighbours
     few = len(ends) > 0 and ends.max() - ends.min() <= 12
@@ -94,19 +114,35 @@ def _layers(
         alt.Tooltip("high:Q", title="high", format=".3f"),
     ]
     base = alt.Chart()
-    curve, level = base.transform_filter("datum.role == 'curve'"), base.transform_filter("datum.role == 'level'")
+    curve, level = (
+        base.transform_filter("datum.role == 'curve'"),
+        base.transform_filter("datum.role == 'level'"),
+    )
     # one row for each panel: a rule drawn once for each datum would be as dark as they are many
-    zero = base.transform_aggregate(rows="count()").mark_rule(strokeWidth=1, opacity=0.6, aria=False)
+    zero = base.transform_aggregate(rows="count()").mark_rule(
+        strokeWidth=1, opacity=0.6, aria=False
+    )
     zero = zero.encode(y=alt.datum(0))
     out = [
         curve.mark_area(opacity=0.2, aria=False).encode(x=x, y=low, y2=high, color=colour),
         zero,
-        curve.mark_line(strokeWidth=2.2, aria=False).encode(x=x, y=y, color=colour, strokeDash=dash),
-        curve.mark_point(size=90, opacity=0, filled=True).encode(x=x, y=y, color=colour, tooltip=tip),
+        curve.mark_line(strokeWidth=2.2, aria=False).encode(
+            x=x, y=y, color=colour, strokeDash=dash
+        ),
+        curve.mark_point(size=90, opacity=0, filled=True).encode(
+            x=x, y=y, color=colour, tooltip=tip
+        ),
     ]
     if frame["layer"].isna().any():  # a mark of no rows has no extent, which browsers warn of
-        out.insert(1, level.mark_rect(opacity=0.13, aria=False).encode(y=low, y2=high, color=colour))
-        out.insert(3, level.mark_rule(strokeWidth=1.8).encode(y=y, color=colour, strokeDash=dash, tooltip=tip))
+        out.insert(
+            1, level.mark_rect(opacity=0.13, aria=False).encode(y=low, y2=high, color=colour)
+        )
+        out.insert(
+            3,
+            level.mark_rule(strokeWidth=1.8).encode(
+                y=y, color=colour, strokeDash=dash, tooltip=tip
+            ),
+        )
     if chosen:
         here = base.transform_filter("datum.role == 'chosen'")
         out.append(here.mark_rule(strokeWidth=1, strokeDash=[3, 3]).encode(x=x))

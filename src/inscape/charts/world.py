@@ -45,7 +45,9 @@ def world_map(
         ValueError: a column is missing or there is no row.
     """
     numbers = ["latitude", "longitude", "latitude_predicted", "longitude_predicted", "error_km"]
-    data = inline("world_map", frame, ["city", "country", "continent", *numbers], ["traced", "label"])
+    data = inline(
+        "world_map", frame, ["city", "country", "continent", *numbers], ["traced", "label"]
+    )
     found = ordered(frame, "continent")
     continents = [c for c in CONTINENTS if c in found] + [c for c in found if c not in CONTINENTS]
 
@@ -64,8 +66,15 @@ def world_map(
     panels = [_panel(true, true_title, width), _panel(predicted, predicted_title, width)]
     chart = alt.concat(*panels, columns=2, spacing=20, data=data, datasets=land.datasets())
     # both selections listen to the points of both maps (Altair numbers their names), so that one finds the other
-    views = [str(layer.name) for panel in chart.concat for layer in panel.layer if isinstance(layer.name, str)]
-    chart.params = [alt.TopLevelParameter(**p.param.to_dict(), views=views) for p in (continent, place)]
+    views = [
+        str(layer.name)
+        for panel in chart.concat
+        for layer in panel.layer
+        if isinstance(layer.name, str)
+    ]
+    chart.params = [
+        alt.TopLevelParameter(**p.param.to_dict(), views=views) for p in (continent, place)
+    ]
     return chart.properties(usermeta=fit(2, cell=380, margin=10, aspect=land.ASPECT))
 
 
@@ -80,8 +89,12 @@ def _panel(layers: list[alt.Chart], title: str, width: int) -> alt.LayerChart:
 
 
 def _colour(continents: list[str]) -> alt.Color:
-    legend = alt.Legend(title=None, symbolType="circle", symbolSize=70, symbolOpacity=1, symbolStrokeWidth=0)
-    return alt.Color("continent:N", sort=continents, scale=alt.Scale(domain=continents), legend=legend)
+    legend = alt.Legend(
+        title=None, symbolType="circle", symbolSize=70, symbolOpacity=1, symbolStrokeWidth=0
+    )
+    return alt.Color(
+        "continent:N", sort=continents, scale=alt.Scale(domain=continents), legend=legend
+    )
 
 
 def _points(
@@ -113,7 +126,9 @@ def _points(
             tooltip=tooltip,
         )
     )
-    ring = base.transform_filter(place).mark_point(size=150, filled=False, strokeWidth=2.5, aria=False)
+    ring = base.transform_filter(place).mark_point(
+        size=150, filled=False, strokeWidth=2.5, aria=False
+    )
     return [points, ring.encode(color=_colour(continents))]
 
 

@@ -25,26 +25,49 @@ EPILOG = """Examples:
 def audit(
     model: ModelName,
     vector: VectorFile,
-    data: Annotated[str, typer.Option(help="Labelled texts of both classes: a built-in set or a file.")],
-    label: Annotated[str | None, typer.Option(help="The column of two classes. Default: the first with two.")] = None,
-    prompt: Annotated[str, typer.Option(help="A template with one {} that each text is set into.")] = "{}",
+    data: Annotated[
+        str, typer.Option(help="Labelled texts of both classes: a built-in set or a file.")
+    ],
+    label: Annotated[
+        str | None, typer.Option(help="The column of two classes. Default: the first with two.")
+    ] = None,
+    prompt: Annotated[
+        str, typer.Option(help="A template with one {} that each text is set into.")
+    ] = "{}",
     score: Annotated[
-        str, typer.Option(help="words: which words come next. said: a probe's score of what the model says.")
+        str,
+        typer.Option(
+            help="words: which words come next. said: a probe's score of what the model says."
+        ),
     ] = "words",
     say: Annotated[
-        str | None, typer.Option(help="Words of the class that the vector points to. Default: of praise.")
+        str | None,
+        typer.Option(help="Words of the class that the vector points to. Default: of praise."),
     ] = None,
-    shun: Annotated[str | None, typer.Option(help="Words of the other class. Default: of blame.")] = None,
-    also: Annotated[str, typer.Option(help="Other columns that must stay as they are, separated by commas.")] = "",
-    strength: Annotated[str, typer.Option(help="Strengths to try, separated by commas.")] = "-8,-4,4,8",
+    shun: Annotated[
+        str | None, typer.Option(help="Words of the other class. Default: of blame.")
+    ] = None,
+    also: Annotated[
+        str, typer.Option(help="Other columns that must stay as they are, separated by commas.")
+    ] = "",
+    strength: Annotated[
+        str, typer.Option(help="Strengths to try, separated by commas.")
+    ] = "-8,-4,4,8",
     at: Annotated[float, typer.Option(help="The strength that is judged, one of those.")] = 4.0,
-    neutral: Annotated[str, typer.Option(help="Texts about something else, for side effects.")] = "library-text",
+    neutral: Annotated[
+        str, typer.Option(help="Texts about something else, for side effects.")
+    ] = "library-text",
     seed: Annotated[int, typer.Option(help="The run's one seed; same seed, same numbers.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Run folder, new or empty. Default: runs/audit-small-TIME.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting of 'inscape show audit'.")
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder, new or empty. Default: runs/audit-small-TIME.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show the log while it runs.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any setting of 'inscape show audit'."),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Do not show the log while it runs.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Report what a steering vector does, and what else it does.
@@ -59,8 +82,15 @@ def audit(
         raise typer.BadParameter(f"words or said, not {score!r}", param_hint="'--score'")
     doses = strengths(strength)
     if at not in doses:
-        raise typer.BadParameter(f"one of the strengths, {strength}; got {at:g}", param_hint="'--at'")
-    changes: dict[str, Any] = {"vector": str(vector), "prompt": prompt, "strengths": tuple(doses), "judged": at}
+        raise typer.BadParameter(
+            f"one of the strengths, {strength}; got {at:g}", param_hint="'--at'"
+        )
+    changes: dict[str, Any] = {
+        "vector": str(vector),
+        "prompt": prompt,
+        "strengths": tuple(doses),
+        "judged": at,
+    }
     changes |= {"neutral": neutral, "also": also}
     given = {"label": label, "say": () if score == "said" else say, "shun": shun}
     changes |= {name: value for name, value in given.items() if value is not None}

@@ -27,8 +27,20 @@ def certify(
         emit(certificate)
     else:
         typer.echo(f"{certificate['model']}  weights {str(certificate['weights'])[:12]}")
-        columns([(_mark(i), i["name"], _numbers(i), i.get("reason") or "") for i in certificate["items"]])
-        typer.echo("\n" + ("Certified." if certificate["passed"] else "Not certified: see the items that failed."))
+        columns(
+            [
+                (_mark(i), i["name"], _numbers(i), i.get("reason") or "")
+                for i in certificate["items"]
+            ]
+        )
+        typer.echo(
+            "\n"
+            + (
+                "Certified."
+                if certificate["passed"]
+                else "Not certified: see the items that failed."
+            )
+        )
     if not certificate["passed"]:
         raise typer.Exit(1)
 

@@ -12,7 +12,10 @@ from inscape.cli.printing import columns, emit
 
 def data(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A built-in set or a file; without it, the sets are listed.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="A built-in set or a file; without it, the sets are listed."
+        ),
     ] = None,
     rows: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 5,
     as_json: Json = False,
@@ -26,7 +29,9 @@ def data(
             emit([card.to_dict() for card in cards.values()])
             return
         columns([(n, f"{card.what} Licence: {card.licence}.") for n, card in cards.items()])
-        typer.echo("\n'inscape data NAME' shows one. A CSV, JSON Lines or Parquet file of yours is loaded by its path.")
+        typer.echo(
+            "\n'inscape data NAME' shows one. A CSV, JSON Lines or Parquet file of yours is loaded by its path."
+        )
         return
     examples = loads.load(name)
     card = examples.card
@@ -35,7 +40,12 @@ def data(
         emit({"card": card.to_dict(), "examples": len(examples), "rows": first.to_dict("records")})
         return
     typer.echo(f"{typer.style(card.name, bold=True)}: {len(examples)} examples")
-    facts = [("what", card.what), ("source", card.source), ("licence", card.licence), ("group", card.group)]
+    facts = [
+        ("what", card.what),
+        ("source", card.source),
+        ("licence", card.licence),
+        ("group", card.group),
+    ]
     columns([(label, text) for label, text in facts if text])
     columns([("input", examples.input), ("labels", ", ".join(examples.labels) or "none")])
     typer.echo("\n" + first.to_string(index=False, max_colwidth=40))

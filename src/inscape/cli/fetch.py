@@ -13,10 +13,12 @@ from inscape.cli.printing import columns, emit
 
 def fetch(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A model of the zoo; without it, lists all.")
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A model of the zoo; without it, lists all."),
     ] = None,
     source: Annotated[
-        Path | None, typer.Option("--from", help="The package file, if it was brought to this machine by hand.")
+        Path | None,
+        typer.Option("--from", help="The package file, if it was brought to this machine by hand."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -32,10 +34,17 @@ def fetch(
         return
     cards = zoo.available()
     if as_json:
-        emit([{"name": n, "what": c.what, "licence": c.licence, "megabytes": c.megabytes} for n, c in cards.items()])
+        emit(
+            [
+                {"name": n, "what": c.what, "licence": c.licence, "megabytes": c.megabytes}
+                for n, c in cards.items()
+            ]
+        )
         return
     columns([(n, f"{c.megabytes:g} MB", c.licence, c.what) for n, c in cards.items()])
-    typer.echo("\n'inscape fetch NAME' brings one here. A Hub id is fetched by the first command that opens it.")
+    typer.echo(
+        "\n'inscape fetch NAME' brings one here. A Hub id is fetched by the first command that opens it."
+    )
 
 
 def _fetched(name: str, source: Path | None) -> Path:

@@ -19,9 +19,14 @@ On = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="With --on ray: how many. Default: one a GPU, or one a machine on the CPU.")
+    int | None,
+    typer.Option(
+        min=1, help="With --on ray: how many. Default: one a GPU, or one a machine on the CPU."
+    ),
 ]
-StoreDtype = Annotated[str, typer.Option(help="Of the vectors on disk: float32, bfloat16 or float16.")]
+StoreDtype = Annotated[
+    str, typer.Option(help="Of the vectors on disk: float32, bfloat16 or float16.")
+]
 
 EPILOG = """Examples:
 
@@ -42,25 +47,47 @@ def harvest(
             help="A built-in set, a CSV, JSON Lines or Parquet file, or a folder of images or WAV files.",
         ),
     ],
-    sites: Annotated[str, typer.Option(help="Which sites: patterns such as 'resid_post.*' or 'mlp_out.3:7'.")] = (
-        "resid_post.*"
-    ),
-    at: Annotated[str, typer.Option(help="Which positions: last, first, all, mean, span:NAME, -1.")] = "last",
+    sites: Annotated[
+        str, typer.Option(help="Which sites: patterns such as 'resid_post.*' or 'mlp_out.3:7'.")
+    ] = ("resid_post.*"),
+    at: Annotated[
+        str, typer.Option(help="Which positions: last, first, all, mean, span:NAME, -1.")
+    ] = "last",
     to: Annotated[
-        str | None, typer.Option(help="Where to put the store: a folder, or s3://BUCKET/PATH. Default: the cache.")
+        str | None,
+        typer.Option(
+            help="Where to put the store: a folder, or s3://BUCKET/PATH. Default: the cache."
+        ),
     ] = None,
-    column: Annotated[str | None, typer.Option("--input", help="The column that the model reads.")] = None,
-    labels: Annotated[str | None, typer.Option(help="Columns to ask about, separated by commas.")] = None,
-    group: Annotated[str | None, typer.Option(help="The column that must not straddle train and test.")] = None,
+    column: Annotated[
+        str | None, typer.Option("--input", help="The column that the model reads.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Columns to ask about, separated by commas.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="The column that must not straddle train and test.")
+    ] = None,
     spans: Annotated[
         list[str] | None,
-        typer.Option("--span", metavar="NAME=START,END", help="Columns with a span's first and last character + 1."),
+        typer.Option(
+            "--span",
+            metavar="NAME=START,END",
+            help="Columns with a span's first and last character + 1.",
+        ),
     ] = None,
-    prompt: Annotated[str | None, typer.Option(help="A template with one {} that each text is set into.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many examples.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="A template with one {} that each text is set into.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many examples.")
+    ] = None,
     store_dtype: StoreDtype = "float32",
     nonfinite: Annotated[
-        str, typer.Option(help="What to do with NaN or infinite activations: refuse, or keep and count them.")
+        str,
+        typer.Option(
+            help="What to do with NaN or infinite activations: refuse, or keep and count them."
+        ),
     ] = "refuse",
     device: Device = "cpu",
     dtype: Dtype = None,
@@ -84,7 +111,15 @@ def harvest(
     opened = open_model(model, device if on == "local" else "cpu", dtype, trust_remote_code)
     try:
         store = harvest_store(
-            opened, loaded, sites, at=at, to=to, dtype=on_disk, prompt=prompt, nonfinite=nonfinite, on=where
+            opened,
+            loaded,
+            sites,
+            at=at,
+            to=to,
+            dtype=on_disk,
+            prompt=prompt,
+            nonfinite=nonfinite,
+            on=where,
         )
     except KeyboardInterrupt as error:
         error.add_note("What was committed is kept; the same command goes on from there.")
@@ -102,7 +137,9 @@ def harvest(
             }
         )
         return
-    typer.echo(f"{store.path}: {len(store)} rows of {len(loaded)} examples, {len(rows)} sites of {opened.name}")
+    typer.echo(
+        f"{store.path}: {len(store)} rows of {len(loaded)} examples, {len(rows)} sites of {opened.name}"
+    )
     columns(rows)
     typer.echo(f"\nRead it: inscape.Store({str(store.path)!r}).matrix({rows[-1][0]!r})")
 
@@ -111,7 +148,11 @@ def chosen_columns(
     column: str | None, labels: str | None, group: str | None, spans: list[str] | None
 ) -> dict[str, Any]:
     """Only what was typed, so that a built-in set keeps its own columns."""
-    names = None if labels is None else tuple(name.strip() for name in labels.split(",") if name.strip())
+    names = (
+        None
+        if labels is None
+        else tuple(name.strip() for name in labels.split(",") if name.strip())
+    )
     pairs = dict(_span(text) for text in spans) if spans else None
     given = {"input": column, "labels": names, "group": group, "spans": pairs}
     return {name: value for name, value in given.items() if value is not None}
@@ -125,18 +166,24 @@ def engine(on: str, workers: int | None, device: str) -> Any:
     try:
         found = named(on)
     except ValueError:
-        raise typer.BadParameter(f"local, ray or ray://HOST:PORT, not {on!r}", param_hint="'--on'") from None
+        raise typer.BadParameter(
+            f"local, ray or ray://HOST:PORT, not {on!r}", param_hint="'--on'"
+        ) from None
     if not isinstance(found, Local):
         return replace(found, workers=workers, place=device)
     if workers is not None:
-        raise typer.BadParameter("workers are for --on ray; leave them out", param_hint="'--workers'")
+        raise typer.BadParameter(
+            "workers are for --on ray; leave them out", param_hint="'--workers'"
+        )
     return found
 
 
 def stored(dtype: str) -> str:
     """The dtype of the disk, if it is one."""
     if dtype not in ("float32", "bfloat16", "float16"):
-        raise typer.BadParameter(f"float32, bfloat16 or float16, not {dtype!r}", param_hint="'--store-dtype'")
+        raise typer.BadParameter(
+            f"float32, bfloat16 or float16, not {dtype!r}", param_hint="'--store-dtype'"
+        )
     return dtype
 
 
@@ -144,5 +191,7 @@ def _span(text: str) -> tuple[str, tuple[str, str]]:
     name, _, ends = text.partition("=")
     start, comma, end = ends.partition(",")
     if not (name.strip() and comma and start.strip() and end.strip()):
-        raise typer.BadParameter(f"write --span NAME=START,END with two columns, got {text!r}", param_hint="'--span'")
+        raise typer.BadParameter(
+            f"write --span NAME=START,END with two columns, got {text!r}", param_hint="'--span'"
+        )
     return name.strip(), (start.strip(), end.strip())

@@ -10,7 +10,9 @@ from inscape.cli.printing import columns, emit
 
 
 def list_studies(
-    room: Annotated[str | None, typer.Option(help="Only the studies of this room (read, control, …).")] = None,
+    room: Annotated[
+        str | None, typer.Option(help="Only the studies of this room (read, control, …).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the cards as JSON.")] = False,
 ) -> None:
     """List the studies: papers whose claims run here."""
@@ -32,4 +34,6 @@ def list_studies(
     for name in sorted({c.room for c in cards}):
         typer.echo(name)
         columns([(f"{c.slug:<{longest}}", c.year, c.title) for c in cards if c.room == name])
-    typer.echo(f"\n{len(cards)} {'study' if len(cards) == 1 else 'studies'}. 'inscape show STUDY' says what one does.")
+    typer.echo(
+        f"\n{len(cards)} {'study' if len(cards) == 1 else 'studies'}. 'inscape show STUDY' says what one does."
+    )

@@ -78,7 +78,10 @@ def _version(asked: bool | None) -> None:
 def options(
     # without the option, typer calls the function with None whatever the default says
     version: Annotated[
-        bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool | None,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and leave."
+        ),
     ] = None,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; anywhere on the line.")

@@ -9,12 +9,21 @@ from typing import Annotated, Any
 import typer
 
 ModelName = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A model: a name from 'inscape fetch', a Hub id, a folder or GGUF file.")
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A model: a name from 'inscape fetch', a Hub id, a folder or GGUF file.",
+    ),
 ]
 Device = Annotated[str, typer.Option(help="Where to run it: cpu, cuda, mps.")]
-Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16, float16 or float64; default: float32.")]
+Dtype = Annotated[
+    str | None, typer.Option(help="float32, bfloat16, float16 or float64; default: float32.")
+]
 RemoteCode = Annotated[
-    bool, typer.Option("--trust-remote-code", help="Allow code that comes with the model to run on this machine.")
+    bool,
+    typer.Option(
+        "--trust-remote-code", help="Allow code that comes with the model to run on this machine."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
@@ -24,7 +33,9 @@ def open_model(model: str, device: str, dtype: str | None, trust_remote_code: bo
     from inscape.model.open import open
 
     with fetching(model) as arrived:
-        return open(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code, progress=arrived)
+        return open(
+            model, device=device, dtype=dtype, trust_remote_code=trust_remote_code, progress=arrived
+        )
 
 
 @contextmanager
@@ -37,7 +48,9 @@ def fetching(name: str) -> Iterator[Any]:
 
         def arrived(done: int, total: int) -> None:
             if not bars:
-                bars.append(stack.enter_context(progress(f"fetching {name}", total=total, unit="bytes")))
+                bars.append(
+                    stack.enter_context(progress(f"fetching {name}", total=total, unit="bytes"))
+                )
             bars[0].advance(done - bars[0].done)
 
         yield arrived

@@ -19,7 +19,9 @@ def outcome(path: Path) -> dict[str, Any]:
         RunError: the folder is not a run, or is damaged.
     """
     if not (path / "run.json").is_file():
-        raise RunError(f"{path} is not a run folder: it has no run.json. Give the folder that 'inscape run' printed.")
+        raise RunError(
+            f"{path} is not a run folder: it has no run.json. Give the folder that 'inscape run' printed."
+        )
     try:
         record = json.loads((path / "run.json").read_text(encoding="utf-8"))
         claims = json.loads((path / "claims.json").read_text(encoding="utf-8"))

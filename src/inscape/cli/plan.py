@@ -22,22 +22,43 @@ EPILOG = """Examples:
 def plan(
     model: ModelName,
     examples: Annotated[
-        str, typer.Argument(metavar="DATA", help="A built-in set, or a CSV, JSON Lines or Parquet file.")
+        str,
+        typer.Argument(
+            metavar="DATA", help="A built-in set, or a CSV, JSON Lines or Parquet file."
+        ),
     ],
-    sites: Annotated[str, typer.Option(help="Which sites: patterns such as 'resid_post.*' or 'mlp_out.3:7'.")] = (
-        "resid_post.*"
-    ),
-    at: Annotated[str, typer.Option(help="Which positions: last, first, all, mean, span:NAME, -1.")] = "last",
-    to: Annotated[Path | None, typer.Option(help="Where the store would go. Default: the cache.")] = None,
-    column: Annotated[str | None, typer.Option("--input", help="The column that the model reads.")] = None,
-    labels: Annotated[str | None, typer.Option(help="Columns to ask about, separated by commas.")] = None,
-    group: Annotated[str | None, typer.Option(help="The column that must not straddle train and test.")] = None,
+    sites: Annotated[
+        str, typer.Option(help="Which sites: patterns such as 'resid_post.*' or 'mlp_out.3:7'.")
+    ] = ("resid_post.*"),
+    at: Annotated[
+        str, typer.Option(help="Which positions: last, first, all, mean, span:NAME, -1.")
+    ] = "last",
+    to: Annotated[
+        Path | None, typer.Option(help="Where the store would go. Default: the cache.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option("--input", help="The column that the model reads.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Columns to ask about, separated by commas.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="The column that must not straddle train and test.")
+    ] = None,
     spans: Annotated[
         list[str] | None,
-        typer.Option("--span", metavar="NAME=START,END", help="Columns with a span's first and last character + 1."),
+        typer.Option(
+            "--span",
+            metavar="NAME=START,END",
+            help="Columns with a span's first and last character + 1.",
+        ),
     ] = None,
-    prompt: Annotated[str | None, typer.Option(help="A template with one {} that each text is set into.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many examples.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="A template with one {} that each text is set into.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many examples.")
+    ] = None,
     store_dtype: StoreDtype = "float32",
     device: Device = "cpu",
     dtype: Dtype = None,
@@ -74,9 +95,15 @@ def _print(found: Any) -> None:
     room = "unknown" if found.free_memory is None else _size(found.free_memory)
     columns(
         [
-            ("tokens", f"{found.tokens:,} ({found.padded_tokens:,} computed, in {found.batches:,} batches)"),
+            (
+                "tokens",
+                f"{found.tokens:,} ({found.padded_tokens:,} computed, in {found.batches:,} batches)",
+            ),
             ("disk", f"{_size(found.bytes)}; free: {_size(found.free_disk)} at {found.folder}"),
-            ("memory", f"{_size(found.memory)} at its peak, {_size(found.more_memory)} more than now; free: {room}"),
+            (
+                "memory",
+                f"{_size(found.memory)} at its peak, {_size(found.more_memory)} more than now; free: {room}",
+            ),
             (
                 "time",
                 f"{_duration(found.seconds)}: {_duration(found.prepare_seconds)} to prepare, "
@@ -85,7 +112,9 @@ def _print(found: Any) -> None:
             ),
         ]
     )
-    wrote = f"; {_size(measured.written)} written and removed in {_duration(measured.write_seconds)}"
+    wrote = (
+        f"; {_size(measured.written)} written and removed in {_duration(measured.write_seconds)}"
+    )
     paragraph(
         f"Measured: {measured.batches} of {found.batches:,} batches, {measured.tokens:,} tokens "
         f"in {_duration(measured.seconds)}{wrote if measured.written else ''}. "
@@ -95,16 +124,22 @@ def _print(found: Any) -> None:
         typer.echo(found.problem[0].upper() + found.problem[1:])
     if found.instead:
         what = " and ".join(
-            name for name, enough in (("disk", found.disk_suffices), ("memory", found.memory_suffices)) if not enough
+            name
+            for name, enough in (("disk", found.disk_suffices), ("memory", found.memory_suffices))
+            if not enough
         )
         typer.echo(f"Not enough {what}. Ask for less:")
-        columns([(o.ask, _size(o.bytes), "fits" if o.fits else "does not fit") for o in found.instead])
+        columns(
+            [(o.ask, _size(o.bytes), "fits" if o.fits else "does not fit") for o in found.instead]
+        )
 
 
 def _size(count: float | int) -> str:
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
+            return (
+                f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
+            )
         count /= 1000
     return f"{count:.1f} TB"
 

@@ -14,7 +14,9 @@ import typer
 
 def emit(value: Any) -> None:
     """Print a value as strict JSON (NaN and infinity become null)."""
-    typer.echo(json.dumps(_strict(value), ensure_ascii=False, indent=2, allow_nan=False, default=str))
+    typer.echo(
+        json.dumps(_strict(value), ensure_ascii=False, indent=2, allow_nan=False, default=str)
+    )
 
 
 def columns(rows: Sequence[Sequence[object]], indent: int = 2) -> None:
@@ -36,7 +38,9 @@ def columns(rows: Sequence[Sequence[object]], indent: int = 2) -> None:
 def paragraph(text: str, indent: int = 0) -> None:
     """Print text wrapped at the terminal's width."""
     pad = " " * indent
-    typer.echo(textwrap.fill(" ".join(text.split()), width(), initial_indent=pad, subsequent_indent=pad))
+    typer.echo(
+        textwrap.fill(" ".join(text.split()), width(), initial_indent=pad, subsequent_indent=pad)
+    )
 
 
 def width() -> int:

@@ -12,7 +12,9 @@ Runs = Annotated[list[Path], typer.Argument(help="Finished run folders.", metava
 
 def results(
     runs: Runs,
-    to: Annotated[Path, typer.Option("--to", help="The Markdown file to write.")] = Path("docs/results.md"),
+    to: Annotated[Path, typer.Option("--to", help="The Markdown file to write.")] = Path(
+        "docs/results.md"
+    ),
 ) -> None:
     """Record the claims of runs as a Markdown page, passed or not."""
     from inscape.report import results as pages
@@ -22,7 +24,9 @@ def results(
 
 def gallery(
     runs: Runs,
-    to: Annotated[Path, typer.Option("--to", help="The Markdown file to write.")] = Path("docs/gallery.md"),
+    to: Annotated[Path, typer.Option("--to", help="The Markdown file to write.")] = Path(
+        "docs/gallery.md"
+    ),
 ) -> None:
     """Show one figure of each study, as a Markdown page."""
     from inscape.report import results as pages

@@ -24,22 +24,32 @@ EPILOG = """Examples:
 
 
 def run(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study, as 'inscape list' names it.")],
-    preset: Annotated[str, typer.Option(help="tiny: seconds. small: minutes, two cores. full: the paper's scale.")] = (
-        "small"
-    ),
+    study: Annotated[
+        str, typer.Argument(metavar="STUDY", help="A study, as 'inscape list' names it.")
+    ],
+    preset: Annotated[
+        str, typer.Option(help="tiny: seconds. small: minutes, two cores. full: the paper's scale.")
+    ] = ("small"),
     model: Annotated[
         str | None, typer.Option(help="Model to use instead of the preset's: name, Hub id, folder.")
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="Data to use instead of the preset's: a built-in set or file.")
+        str | None,
+        typer.Option(help="Data to use instead of the preset's: a built-in set or file."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The run's one seed; same seed, same numbers.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder, new or empty. Default: runs/STUDY-PRESET-TIME.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The run's one seed; same seed, same numbers.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder, new or empty. Default: runs/STUDY-PRESET-TIME.")
+    ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be given often.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be given often."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show the log while it runs.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Do not show the log while it runs.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Run a study and draw its report.
@@ -71,7 +81,9 @@ def drawn_report(path: Path) -> Any:
 
         return build(path)
     except Exception as error:
-        error.add_note(f"The run itself is complete, in {path}; draw it again with: inscape report {path}.")
+        error.add_note(
+            f"The run itself is complete, in {path}; draw it again with: inscape report {path}."
+        )
         raise
 
 

@@ -10,8 +10,12 @@ from inscape.cli.printing import columns, emit, paragraph
 
 
 def show(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study, as 'inscape list' names it.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print card, presets and settings as JSON.")] = False,
+    study: Annotated[
+        str, typer.Argument(metavar="STUDY", help="A study, as 'inscape list' names it.")
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print card, presets and settings as JSON.")
+    ] = False,
 ) -> None:
     """Show a study: claim, controls, presets, settings."""
     from inscape.study import config as configs
@@ -21,7 +25,13 @@ def show(
     settings = configs.settings_of(found)
     if as_json:
         listed = [
-            {"name": s.name, "kind": s.kind, "default": s.default, "presets": s.presets, "help": s.help}
+            {
+                "name": s.name,
+                "kind": s.kind,
+                "default": s.default,
+                "presets": s.presets,
+                "help": s.help,
+            }
             for s in settings
         ]
         emit({"card": found.card.to_dict(), "presets": list(found.presets), "settings": listed})
@@ -30,7 +40,12 @@ def show(
     typer.echo(typer.style(card.title, bold=True))
     typer.echo(f"{card.authors}, {card.year}. {card.link}\n")
     controls = card.controls if isinstance(card.controls, str) else "; ".join(card.controls)
-    rows = [("Claim", card.claim), ("Here", card.reproduced), ("Controls", controls), ("Bar", card.bar)]
+    rows = [
+        ("Claim", card.claim),
+        ("Here", card.reproduced),
+        ("Controls", controls),
+        ("Bar", card.bar),
+    ]
     rows += [("Groups", card.group_note)] if card.group_note else []
     rows += [("Known to fail", card.negative)] if card.negative else []
     columns(rows, indent=0)
@@ -47,7 +62,11 @@ def _minutes(minutes: float | int | None) -> str:
         return "time not stated"
     if minutes < 1:
         return f"about {max(round(minutes * 60), 1)} seconds on two cores"
-    return f"about {minutes:g} minutes on two cores" if minutes < 120 else f"about {minutes / 60:.3g} hours"
+    return (
+        f"about {minutes:g} minutes on two cores"
+        if minutes < 120
+        else f"about {minutes / 60:.3g} hours"
+    )
 
 
 def _setting(setting: Any) -> None:

@@ -12,7 +12,9 @@ from inscape.cli.printing import columns, emit
 
 def sites(
     model: ModelName,
-    pattern: Annotated[str, typer.Option("--sites", help="Only these, as in 'resid_post.*'; default: all.")] = "*",
+    pattern: Annotated[
+        str, typer.Option("--sites", help="Only these, as in 'resid_post.*'; default: all.")
+    ] = "*",
     device: Device = "cpu",
     dtype: Dtype = None,
     trust_remote_code: RemoteCode = False,

@@ -11,7 +11,11 @@ from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open
 from inscape.cli.printing import emit, width
 
 VectorFile = Annotated[
-    Path, typer.Argument(metavar="VECTOR", help="A .gguf or .safetensors steering vector; 'inscape vector' makes one.")
+    Path,
+    typer.Argument(
+        metavar="VECTOR",
+        help="A .gguf or .safetensors steering vector; 'inscape vector' makes one.",
+    ),
 ]
 
 EPILOG = """Examples:
@@ -28,14 +32,27 @@ PLAIN, RANDOM = "as it is", "random"
 def steer(
     model: ModelName,
     vector: VectorFile,
-    prompts: Annotated[list[str], typer.Option("--prompt", help="What the model goes on with; may be given often.")],
-    strength: Annotated[str, typer.Option(help="Strengths, separated by commas; write --strength=-4 below 0.")] = "4,8",
+    prompts: Annotated[
+        list[str], typer.Option("--prompt", help="What the model goes on with; may be given often.")
+    ],
+    strength: Annotated[
+        str, typer.Option(help="Strengths, separated by commas; write --strength=-4 below 0.")
+    ] = "4,8",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens to say at most.")] = 32,
-    seed: Annotated[int, typer.Option(help="Of sampling and of the random vector; same seed, same words.")] = 0,
-    temperature: Annotated[float, typer.Option(min=0.0, help="0 always takes the likeliest token.")] = 0.8,
-    phase: Annotated[str, typer.Option(help="Where the vector acts: all tokens, prompt, or generated ones.")] = "all",
+    seed: Annotated[
+        int, typer.Option(help="Of sampling and of the random vector; same seed, same words.")
+    ] = 0,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, help="0 always takes the likeliest token.")
+    ] = 0.8,
+    phase: Annotated[
+        str, typer.Option(help="Where the vector acts: all tokens, prompt, or generated ones.")
+    ] = "all",
     random: Annotated[
-        bool, typer.Option("--random/--no-random", help="Show a random vector of the same length as well.")
+        bool,
+        typer.Option(
+            "--random/--no-random", help="Show a random vector of the same length as well."
+        ),
     ] = True,
     device: Device = "cpu",
     dtype: Dtype = None,
@@ -65,11 +82,18 @@ def steer(
         (drawn,) = random_vectors(loaded, 1, rng=generator(seed, "steer", "random"))
         conditions[f"{RANDOM}, {most:g}"] = drawn.edits(most, phase=phase)
     said = {
-        name: opened.generate(prompts, max_new_tokens, edits=edits, temperature=temperature, seed=seed)
+        name: opened.generate(
+            prompts, max_new_tokens, edits=edits, temperature=temperature, seed=seed
+        )
         for name, edits in conditions.items()
     }
     if as_json:
-        emit([{"prompt": p, "said": {name: texts[i] for name, texts in said.items()}} for i, p in enumerate(prompts)])
+        emit(
+            [
+                {"prompt": p, "said": {name: texts[i] for name, texts in said.items()}}
+                for i, p in enumerate(prompts)
+            ]
+        )
         return
     for i, prompt in enumerate(prompts):
         _show(prompt, {name: texts[i] for name, texts in said.items()})
@@ -82,7 +106,9 @@ def strengths(text: str) -> list[float]:
     except ValueError:
         found = []
     if not found or any(x == 0 or x != x or abs(x) == float("inf") for x in found):
-        raise typer.BadParameter(f"write numbers other than 0, such as 4,8; got {text!r}", param_hint="'--strength'")
+        raise typer.BadParameter(
+            f"write numbers other than 0, such as 4,8; got {text!r}", param_hint="'--strength'"
+        )
     return found
 
 
@@ -92,7 +118,13 @@ def _show(prompt: str, said: dict[str, str]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title=escape(prompt), title_justify="left", show_lines=False, padding=(0, 1))
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=escape(prompt),
+        title_justify="left",
+        show_lines=False,
+        padding=(0, 1),
+    )
     table.add_column("", style="bold", no_wrap=True)
     table.add_column("goes on", overflow="fold")
     for name, text in said.items():

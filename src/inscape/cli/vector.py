@@ -12,10 +12,20 @@ from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open
 from inscape.cli.printing import columns, emit
 
 Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="Labelled texts: a built-in set ('inscape data'), or a CSV or JSON file.")
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="Labelled texts: a built-in set ('inscape data'), or a CSV or JSON file.",
+    ),
 ]
-Label = Annotated[str | None, typer.Option(help="The column of two classes. Default: the first label that has two.")]
-At = Annotated[str, typer.Option(help="Which token's state stands for a text: last, first, mean, span:NAME, -2.")]
+Label = Annotated[
+    str | None,
+    typer.Option(help="The column of two classes. Default: the first label that has two."),
+]
+At = Annotated[
+    str,
+    typer.Option(help="Which token's state stands for a text: last, first, mean, span:NAME, -2."),
+]
 
 EPILOG = """Examples:
 
@@ -30,18 +40,31 @@ EPILOG = """Examples:
 def vector(
     model: ModelName,
     examples: Data,
-    to: Annotated[Path, typer.Option(help="The file to write: .gguf (llama.cpp reads it) or .safetensors.")],
+    to: Annotated[
+        Path, typer.Option(help="The file to write: .gguf (llama.cpp reads it) or .safetensors.")
+    ],
     label: Label = None,
     layers: Annotated[
-        str | None, typer.Option(help="Blocks, such as 10:20, 12 or '*'. Default: the middle third.")
+        str | None,
+        typer.Option(help="Blocks, such as 10:20, 12 or '*'. Default: the middle third."),
     ] = None,
     at: At = "last",
-    method: Annotated[str, typer.Option(help="difference (of means), pca (of pairs), logistic or lda.")] = "difference",
-    column: Annotated[str | None, typer.Option("--input", help="The column that the model reads.")] = None,
-    group: Annotated[str | None, typer.Option(help="The column that must not straddle train and test.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="A template with one {} that each text is set into.")] = None,
+    method: Annotated[
+        str, typer.Option(help="difference (of means), pca (of pairs), logistic or lda.")
+    ] = "difference",
+    column: Annotated[
+        str | None, typer.Option("--input", help="The column that the model reads.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="The column that must not straddle train and test.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="A template with one {} that each text is set into.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many texts.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the folds and shuffles that it is tested with.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the folds and shuffles that it is tested with.")
+    ] = 0,
     device: Device = "cpu",
     dtype: Dtype = None,
     trust_remote_code: RemoteCode = False,
@@ -57,7 +80,9 @@ def vector(
     from inscape.study.steering import METHODS, make_vector
 
     if method not in METHODS:
-        raise typer.BadParameter(f"{', '.join(METHODS[:-1])} or {METHODS[-1]}, not {method!r}", param_hint="'--method'")
+        raise typer.BadParameter(
+            f"{', '.join(METHODS[:-1])} or {METHODS[-1]}, not {method!r}", param_hint="'--method'"
+        )
     if to.suffix not in ENDINGS:
         raise typer.BadParameter(
             f"name a file that ends in {' or '.join(ENDINGS)}, not {to.name!r}", param_hint="'--to'"
@@ -69,7 +94,15 @@ def vector(
     made.vector.save(to)
     blocks = list(made.vector.vectors)
     if as_json:
-        emit({"path": str(to), "model": opened.name, "blocks": blocks, "card": made.vector.card, **made.evidence.row()})
+        emit(
+            {
+                "path": str(to),
+                "model": opened.name,
+                "blocks": blocks,
+                "card": made.vector.card,
+                **made.evidence.row(),
+            }
+        )
         return
     card = made.vector.card
     typer.echo(f"{to}: a steering vector for {opened.name}, {card['what']}")

@@ -11,7 +11,9 @@ from inscape.cli.printing import emit
 
 
 def verify(
-    path: Annotated[str, typer.Argument(metavar="STORE", help="A store's folder, or s3://BUCKET/PATH.")],
+    path: Annotated[
+        str, typer.Argument(metavar="STORE", help="A store's folder, or s3://BUCKET/PATH.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Recompute a store's hashes and say whether it is sound.

@@ -40,7 +40,11 @@ _PLAIN: dict[str, Any] = {
 
 
 def save_adapters(
-    adapters: LowRankAdapters, folder: str | Path, *, base: str = "", card: dict[str, Any] | None = None
+    adapters: LowRankAdapters,
+    folder: str | Path,
+    *,
+    base: str = "",
+    card: dict[str, Any] | None = None,
 ) -> Path:
     """Write the two files.
 
@@ -58,7 +62,9 @@ def save_adapters(
     tensors = {}
     for name in adapters.names:
         for letter, part in (("A", adapters.down[name]), ("B", adapters.up[name])):
-            tensors[f"base_model.model.{name}.lora_{letter}.weight"] = part.detach().cpu().contiguous()
+            tensors[f"base_model.model.{name}.lora_{letter}.weight"] = (
+                part.detach().cpu().contiguous()
+            )
     save_file(tensors, folder / TENSORS, {"format": "pt", "card": json.dumps(card or {})})
     config = {
         "peft_type": "LORA",
@@ -87,7 +93,9 @@ def load_adapters(folder: str | Path) -> LowRankAdapters:
     folder = Path(folder)
     for name in (CONFIG, TENSORS):
         if not (folder / name).is_file():
-            raise DataError(f"{folder} has no {name}; give a folder as PEFT's save_pretrained writes it")
+            raise DataError(
+                f"{folder} has no {name}; give a folder as PEFT's save_pretrained writes it"
+            )
     config = _config(folder)
     down: dict[str, torch.Tensor] = {}
     up: dict[str, torch.Tensor] = {}
@@ -96,12 +104,18 @@ def load_adapters(folder: str | Path) -> LowRankAdapters:
             for key in file.keys():  # noqa: SIM118
                 found = _KEY.fullmatch(key)
                 if found is None:
-                    raise DataError(f"{folder}: tensor {key!r} is no lora_A or lora_B of a linear layer")
-                (down if found.group(2) == "A" else up)[found.group(1)] = file.get_tensor(key).to(torch.float32)
+                    raise DataError(
+                        f"{folder}: tensor {key!r} is no lora_A or lora_B of a linear layer"
+                    )
+                (down if found.group(2) == "A" else up)[found.group(1)] = file.get_tensor(key).to(
+                    torch.float32
+                )
     except SafetensorError as error:
         raise DataError(f"{folder / TENSORS} is not a safetensors file: {error}") from error
     if not down or set(down) != set(up):
-        raise DataError(f"{folder}: every layer needs its lora_A and its lora_B; {len(down)} and {len(up)} are there")
+        raise DataError(
+            f"{folder}: every layer needs its lora_A and its lora_B; {len(down)} and {len(up)} are there"
+        )
     rank = next(iter(down.values())).shape[0]
     # rank-stabilised adapters are scaled by α / √r: the same update with another α
     alpha = float(config["lora_alpha"]) * (rank**0.5 if config.get("use_rslora") else 1.0)
@@ -118,9 +132,15 @@ def _config(folder: Path) -> dict[str, Any]:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{folder / CONFIG} is not JSON: {error}") from error
-    if not isinstance(config, dict) or config.get("peft_type") != "LORA" or "lora_alpha" not in config:
+    if (
+        not isinstance(config, dict)
+        or config.get("peft_type") != "LORA"
+        or "lora_alpha" not in config
+    ):
         kind = config.get("peft_type") if isinstance(config, dict) else None
-        raise DataError(f"{folder}: an adapter of kind {kind!r}, not LORA with its lora_alpha; only those are read")
+        raise DataError(
+            f"{folder}: an adapter of kind {kind!r}, not LORA with its lora_alpha; only those are read"
+        )
     for key, plain in _PLAIN.items():
         if config.get(key, plain) not in (plain, None):
             raise DataError(

@@ -34,7 +34,9 @@ class AlignmentMap(nn.Module):
     def __init__(self, width: int, variable: int, generator: torch.Generator) -> None:
         super().__init__()
         if not 1 <= variable <= width:
-            raise ValueError(f"{type(self).__name__}: variable must be 1 to {width} coordinates, got {variable}")
+            raise ValueError(
+                f"{type(self).__name__}: variable must be 1 to {width} coordinates, got {variable}"
+            )
         self.width, self.variable, self.generator = width, variable, generator
 
     def forward(self, h: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
@@ -49,7 +51,9 @@ class AlignmentMap(nn.Module):
         """How much of each coordinate is the variable's, 0 to 1."""
         return (torch.arange(self.width) < self.variable).float()
 
-    def interchange(self, base: Float[Tensor, "batch d"], source: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
+    def interchange(
+        self, base: Float[Tensor, "batch d"], source: Float[Tensor, "batch d"]
+    ) -> Float[Tensor, "batch d"]:
         """The base with the source's value of the variable."""
         z, mask = self(base), self.mask().to(base)
         return self.inverse(z + mask * (self(source) - z))
@@ -99,7 +103,9 @@ class BoundlessMap(RotationMap):
     While it is trained the boundary is soft, ``sigmoid((boundary − i) / temperature)``; afterwards it is sharp.
     """
 
-    def __init__(self, width: int, variable: int, generator: torch.Generator, temperature: float = 1.0) -> None:
+    def __init__(
+        self, width: int, variable: int, generator: torch.Generator, temperature: float = 1.0
+    ) -> None:
         super().__init__(width, variable, generator)
         self.boundary = nn.Parameter(torch.tensor(float(variable)))
         self.temperature = temperature
@@ -122,7 +128,12 @@ class RevNetMap(AlignmentMap):
     """
 
     def __init__(
-        self, width: int, variable: int, generator: torch.Generator, pairs: int = 4, hidden: int = 128
+        self,
+        width: int,
+        variable: int,
+        generator: torch.Generator,
+        pairs: int = 4,
+        hidden: int = 128,
     ) -> None:
         super().__init__(width, variable, generator)
         if width < 2:
@@ -132,8 +143,12 @@ class RevNetMap(AlignmentMap):
         self.register_buffer("turns", turns)
         self.rotate = _rotation(width, generator)
         sizes = (self.half, width - self.half)
-        self.first = nn.ModuleList(_perceptron(sizes[1], hidden, sizes[0], generator) for _ in range(pairs))
-        self.second = nn.ModuleList(_perceptron(sizes[0], hidden, sizes[1], generator) for _ in range(pairs))
+        self.first = nn.ModuleList(
+            _perceptron(sizes[1], hidden, sizes[0], generator) for _ in range(pairs)
+        )
+        self.second = nn.ModuleList(
+            _perceptron(sizes[0], hidden, sizes[1], generator) for _ in range(pairs)
+        )
 
     def forward(self, h: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
         z = h

@@ -94,14 +94,20 @@ def align(
 def right(phi: AlignmentMap, pairs: Interchange, finish: Finish) -> Float[Tensor, " n"]:
     """Which pairs are answered as the algorithm does, 0 or 1: their mean is the interchange intervention accuracy."""
     rows = torch.arange(len(pairs.answer))
-    return (finish(phi.interchange(pairs.base, pairs.source), rows).argmax(1) == pairs.answer).float()
+    return (
+        finish(phi.interchange(pairs.base, pairs.source), rows).argmax(1) == pairs.answer
+    ).float()
 
 
 @torch.no_grad()
 def noop(phi: AlignmentMap, base: Float[Tensor, "n d"], finish: Finish) -> float:
     """How often swapping a text with itself leaves the network's answer as it was; 1 but for rounding."""
     rows = torch.arange(len(base))
-    return float((finish(phi.interchange(base, base), rows).argmax(1) == finish(base, rows).argmax(1)).float().mean())
+    return float(
+        (finish(phi.interchange(base, base), rows).argmax(1) == finish(base, rows).argmax(1))
+        .float()
+        .mean()
+    )
 
 
 @torch.no_grad()

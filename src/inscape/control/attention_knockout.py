@@ -51,19 +51,34 @@ def attention_knockout(
             f"attention_knockout: queries and keys must have one shape, got {tuple(queries.shape)}, {tuple(keys.shape)}"
         )
     if model.family is None or "pattern" not in model.family.points:
-        raise ModelError(f"{model.name} has no attention whose mask could be changed; choose a transformer")
+        raise ModelError(
+            f"{model.name} has no attention whose mask could be changed; choose a transformer"
+        )
     causal = model.family.causal
     size = queries.shape[1]
-    seen = torch.ones(size, size, dtype=torch.bool).tril() if causal else torch.ones(size, size, dtype=torch.bool)
+    seen = (
+        torch.ones(size, size, dtype=torch.bool).tril()
+        if causal
+        else torch.ones(size, size, dtype=torch.bool)
+    )
     blocked = queries[:, :, None] & keys[:, None, :]
     if not (seen & ~blocked).any(dim=2).all():
-        raise ValueError("attention_knockout: a query would have no position left to look at; leave it one of its keys")
+        raise ValueError(
+            "attention_knockout: a query would have no position left to look at; leave it one of its keys"
+        )
     shut = (blocked | ~seen)[:, None].to(model.device)
 
-    def before(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def before(
+        _module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if "attention_mask" not in kwargs:
-            raise ModelError(f"the attention of {model.name} is not handed a mask, so it cannot be knocked out")
-        return args, {**kwargs, "attention_mask": _added(kwargs["attention_mask"], shut, model.dtype)}
+            raise ModelError(
+                f"the attention of {model.name} is not handed a mask, so it cannot be knocked out"
+            )
+        return args, {
+            **kwargs,
+            "attention_mask": _added(kwargs["attention_mask"], shut, model.dtype),
+        }
 
     modules = [model.atlas.place(Site("pattern", layer)).module for layer in layers]
     handles = [module.register_forward_pre_hook(before, with_kwargs=True) for module in modules]
@@ -79,5 +94,9 @@ def _added(mask: Tensor | None, shut: Tensor, dtype: torch.dtype) -> Tensor:
     least = torch.finfo(dtype).min
     own = torch.zeros((), dtype=dtype, device=shut.device)
     if mask is not None:
-        own = mask if mask.is_floating_point() else torch.zeros_like(mask, dtype=dtype).masked_fill(~mask.bool(), least)
+        own = (
+            mask
+            if mask.is_floating_point()
+            else torch.zeros_like(mask, dtype=dtype).masked_fill(~mask.bool(), least)
+        )
     return own.expand(torch.broadcast_shapes(own.shape, shut.shape)).masked_fill(shut, least)

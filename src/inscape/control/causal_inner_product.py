@@ -57,14 +57,18 @@ class CausalInnerProduct:
         """
         rows = np.asarray(to_numpy(unembedding))
         if rows.ndim != 2 or len(rows) < 2 or not np.isfinite(rows).all():
-            raise ValueError(f"CausalInnerProduct: unembedding must be finite, (words, d), got shape {rows.shape}")
+            raise ValueError(
+                f"CausalInnerProduct: unembedding must be finite, (words, d), got shape {rows.shape}"
+            )
         shift = rows.mean(axis=0, dtype=np.float64)
         parts = [Moments.of(rows[i : i + CHUNK] - shift) for i in range(0, len(rows), CHUNK)]
         total = sum(parts[1:], parts[0])
         w, v = np.linalg.eigh(total.scatter / total.n)
         keep = w > tol * float(w[-1])
         if not w[-1] > 0:
-            raise ValueError("CausalInnerProduct: all words have the same vector, so they have no covariance")
+            raise ValueError(
+                "CausalInnerProduct: all words have the same vector, so they have no covariance"
+            )
         return cls(w[keep], v[:, keep])
 
     @cached_property
@@ -87,12 +91,16 @@ class CausalInnerProduct:
         """
         found = self._inverse @ np.asarray(direction, dtype=np.float64)
         if not np.linalg.norm(found) > 0:
-            raise ValueError("dual: no word varies along this direction, so it has no dual; give another direction")
+            raise ValueError(
+                "dual: no word varies along this direction, so it has no dual; give another direction"
+            )
         return found
 
     def whitened(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
         """Σ^{-1/2} x: coordinates in which ⟨·, ·⟩ is the ordinary product."""
-        return np.asarray(x, dtype=np.float64) @ (self.vectors / np.sqrt(self.values)) @ self.vectors.T
+        return (
+            np.asarray(x, dtype=np.float64) @ (self.vectors / np.sqrt(self.values)) @ self.vectors.T
+        )
 
 
 def concept_direction(unembedding: Any, pairs: Any) -> Float[np.ndarray, " d"]:
@@ -104,6 +112,10 @@ def concept_direction(unembedding: Any, pairs: Any) -> Float[np.ndarray, " d"]:
     """
     index = np.asarray(to_numpy(pairs))
     if index.ndim != 2 or index.shape[1] != 2 or not len(index):
-        raise ValueError(f"concept_direction: pairs must be (n, 2) word numbers, got shape {index.shape}")
-    rows = np.asarray(to_numpy(unembedding[index.ravel()]), dtype=np.float64).reshape(len(index), 2, -1)
+        raise ValueError(
+            f"concept_direction: pairs must be (n, 2) word numbers, got shape {index.shape}"
+        )
+    rows = np.asarray(to_numpy(unembedding[index.ravel()]), dtype=np.float64).reshape(
+        len(index), 2, -1
+    )
     return (rows[:, 0] - rows[:, 1]).mean(axis=0)

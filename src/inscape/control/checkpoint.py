@@ -21,7 +21,12 @@ CARD = "inscape.json"
 
 
 def save_checkpoint(
-    made: Model, folder: str | Path, *, what: str, of: Model | None = None, details: Mapping[str, Any] | None = None
+    made: Model,
+    folder: str | Path,
+    *,
+    what: str,
+    of: Model | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> Path:
     """Save a merged, orthogonalised or otherwise edited copy.
 
@@ -41,7 +46,9 @@ def save_checkpoint(
     """
     folder = Path(folder)
     if not what.strip():
-        raise ValueError("save_checkpoint: what=… says in a sentence what was done to the model; it is empty")
+        raise ValueError(
+            "save_checkpoint: what=… says in a sentence what was done to the model; it is empty"
+        )
     if not hasattr(made.net, "save_pretrained"):
         raise ModelError(
             f"{made.name} is a {type(made.net).__name__}, not a model of transformers; save its state_dict"
@@ -54,20 +61,31 @@ def save_checkpoint(
         made.tokenizer.save_pretrained(folder)
     card = {
         "what": what.strip(),
-        "made_of": {"model": of.name, "weights": of.weights_hash, **of.source} if of is not None else made.source,
+        "made_of": {"model": of.name, "weights": of.weights_hash, **of.source}
+        if of is not None
+        else made.source,
         "weights": made.weights_hash,
         "details": dict(details or {}),
         "inscape": importlib.metadata.version("inscape"),
     }
-    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(
+        json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     (folder / "README.md").write_text(_readme(card, made.name), encoding="utf-8")
     return folder
 
 
 def _readme(card: Mapping[str, Any], name: str) -> str:
     of = card["made_of"]
-    rows = {**{f"made of: {key}": v for key, v in of.items()}, "weights": card["weights"], **card["details"]}
-    told = {key: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for key, v in rows.items()}
+    rows = {
+        **{f"made of: {key}": v for key, v in of.items()},
+        "weights": card["weights"],
+        **card["details"],
+    }
+    told = {
+        key: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)
+        for key, v in rows.items()
+    }
     table = "\n".join(f"| {key} | {value} |" for key, value in told.items())
     return (
         f"---\nlibrary_name: transformers\n---\n\n# {name}\n\n{card['what']}\n\n| | |\n| --- | --- |\n{table}\n\n"

@@ -27,7 +27,9 @@ from inscape.core.discriminant import discriminants
 from inscape.core.threads import side_by_side
 
 
-def difference_of_means(x: Float[np.ndarray, "layers n d"], y: Int[np.ndarray, " n"]) -> Float[np.ndarray, "layers d"]:
+def difference_of_means(
+    x: Float[np.ndarray, "layers n d"], y: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "layers d"]:
     """Mean of class 1 less mean of class 0, at every layer.
 
     Args:
@@ -62,7 +64,9 @@ def pca_of_differences(
     """
     _check("pca_of_differences", x, y)
     if not len(pairs) or (y[pairs] != [1, 0]).any():
-        raise ValueError("pca_of_differences: each pair must be a row of class 1 and a row of class 0, in that order")
+        raise ValueError(
+            "pca_of_differences: each pair must be a row of class 1 and a row of class 0, in that order"
+        )
 
     def top(rows: np.ndarray) -> np.ndarray:
         gaps = rows[pairs[:, 0]].astype(np.float64) - rows[pairs[:, 1]]
@@ -75,7 +79,9 @@ def pca_of_differences(
     return np.stack(side_by_side(top, list(x)))
 
 
-def discriminant(x: Float[np.ndarray, "layers n d"], y: Int[np.ndarray, " n"]) -> Float[np.ndarray, "layers d"]:
+def discriminant(
+    x: Float[np.ndarray, "layers n d"], y: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "layers d"]:
     """Fisher's direction at every layer, with Ledoit and Wolf's shrinkage; see `inscape.core.discriminant`."""
     _check("discriminant", x, y)
 
@@ -102,7 +108,9 @@ def fitted(
     """
     _check("fitted", x, y)
     made = side_by_side(lambda rows: clone(estimator).fit(rows, y, **fit), list(x))
-    found = [np.squeeze(np.asarray(e.direction_ if hasattr(e, "direction_") else e.coef_)) for e in made]
+    found = [
+        np.squeeze(np.asarray(e.direction_ if hasattr(e, "direction_") else e.coef_)) for e in made
+    ]
     if any(d.ndim != 1 for d in found):
         raise ValueError(
             f"fitted: {type(estimator).__name__} learns coefficients of shape {found[0].shape}, not one direction (d,)"
@@ -111,7 +119,9 @@ def fitted(
 
 
 def calibrated(
-    directions: Float[np.ndarray, "layers d"], x: Float[np.ndarray, "layers n d"], y: Int[np.ndarray, " n"]
+    directions: Float[np.ndarray, "layers d"],
+    x: Float[np.ndarray, "layers n d"],
+    y: Int[np.ndarray, " n"],
 ) -> Float[np.ndarray, "layers d"]:
     """Directions with the length and sign of the class means' distance along them.
 
@@ -134,4 +144,6 @@ def calibrated(
 
 def _check(caller: str, x: np.ndarray, y: np.ndarray) -> None:
     if set(np.unique(y).tolist()) != {0, 1}:
-        raise ValueError(f"{caller}: y must give each of the {x.shape[1]} rows a label, 0 or 1, and hold both")
+        raise ValueError(
+            f"{caller}: y must give each of the {x.shape[1]} rows a label, 0 or 1, and hold both"
+        )

@@ -48,7 +48,10 @@ def mean_ablation(
         [[1.0, 7.0]]
     """
     rows = unit("mean_ablation", sites, directions)
-    return [_set(site, d, torch.tensor([float(m)]), at) for site, d, m in zip(sites, rows, means, strict=True)]
+    return [
+        _set(site, d, torch.tensor([float(m)]), at)
+        for site, d, m in zip(sites, rows, means, strict=True)
+    ]
 
 
 def directional_patch(
@@ -73,11 +76,18 @@ def directional_patch(
         ValueError: a direction is zero, or there is not one for each site.
     """
     rows = unit("directional_patch", sites, directions)
-    padded = pad_sequence([torch.from_numpy(np.asarray(p, dtype=np.float32)) for p in partners], batch_first=True)
-    return [_set(site, d, padded[:, :, s, None], at) for s, (site, d) in enumerate(zip(sites, rows, strict=True))]
+    padded = pad_sequence(
+        [torch.from_numpy(np.asarray(p, dtype=np.float32)) for p in partners], batch_first=True
+    )
+    return [
+        _set(site, d, padded[:, :, s, None], at)
+        for s, (site, d) in enumerate(zip(sites, rows, strict=True))
+    ]
 
 
-def unit(caller: str, sites: Sequence[Site | str], directions: np.ndarray) -> Float[np.ndarray, "sites d"]:
+def unit(
+    caller: str, sites: Sequence[Site | str], directions: np.ndarray
+) -> Float[np.ndarray, "sites d"]:
     """Directions of unit length, one for each site; `caller` is named in the message."""
     rows = np.asarray(directions, dtype=np.float64)
     size = np.linalg.norm(rows, axis=-1, keepdims=True)

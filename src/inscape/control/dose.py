@@ -65,9 +65,13 @@ def scheduled(vector: SteeringVector, schedule: Schedule) -> SteeringVector:
     """
     layers = list(vector.vectors)
     factor = {layer: float(schedule(layer, layers)) for layer in layers}
-    rows = {layer: row * factor[layer] for layer, row in vector.vectors.items() if factor[layer] != 0}
+    rows = {
+        layer: row * factor[layer] for layer, row in vector.vectors.items() if factor[layer] != 0
+    }
     if not rows:
-        raise ValueError(f"scheduled: the schedule is zero on every block ({layers}), so no vector is left")
+        raise ValueError(
+            f"scheduled: the schedule is zero on every block ({layers}), so no vector is left"
+        )
     return replace(vector, vectors=rows)
 
 
@@ -99,13 +103,20 @@ def relative(vector: SteeringVector, norms: Mapping[int, float]) -> Schedule:
     """
     missing = [layer for layer in vector.vectors if layer not in norms]
     if missing:
-        raise ValueError(f"relative: no norm for block {missing[0]}; give one for each of {list(vector.vectors)}")
+        raise ValueError(
+            f"relative: no norm for block {missing[0]}; give one for each of {list(vector.vectors)}"
+        )
     sizes = {layer: float(np.linalg.norm(row)) for layer, row in vector.vectors.items()}
     if min(sizes.values()) == 0:
-        raise ValueError("relative: a row of the vector is zero and cannot be made longer; leave that block out")
+        raise ValueError(
+            "relative: a row of the vector is zero and cannot be made longer; leave that block out"
+        )
     return lambda layer, _layers: norms[layer] / sizes[layer]
 
 
 def typical_norms(x: Float[np.ndarray, "layers n d"], layers: Sequence[int]) -> dict[int, float]:
     """Median norm of rows of each layer: the median, since a first token that is an attention sink is far longer."""
-    return {layer: float(np.median(np.linalg.norm(rows, axis=-1))) for layer, rows in zip(layers, x, strict=True)}
+    return {
+        layer: float(np.median(np.linalg.norm(rows, axis=-1)))
+        for layer, rows in zip(layers, x, strict=True)
+    }

@@ -53,7 +53,9 @@ def heads_of(model: Model, layers: Sequence[int] | None = None) -> list[Site]:
         ModelError: a model without attention heads.
     """
     if model.family is None or "z" not in model.family.points:
-        raise ModelError(f"{model.name} has no attention heads whose results could be read; choose a transformer")
+        raise ModelError(
+            f"{model.name} has no attention heads whose results could be read; choose a transformer"
+        )
     chosen = range(len(model.atlas.blocks)) if layers is None else layers
     count = model.atlas.heads(Site("z", 0))
     return [Site("z", layer, head) for layer in chosen for head in range(count)]

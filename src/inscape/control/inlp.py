@@ -53,13 +53,17 @@ class INLP(OrthogonalEraser):
         Raises:
             ValueError: NaN, wrong shapes, a single class, fewer than one round.
         """
-        X, y = validate_data(self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X, y = validate_data(
+            self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
         check_classification_targets(y)
         if self.rounds < 1:
             raise ValueError(f"INLP: rounds must be at least 1, got {self.rounds}")
         self.classes_, counts = np.unique(y, return_counts=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"INLP: y holds one class ({self.classes_[0]!r}); erasing needs two classes")
+            raise ValueError(
+                f"INLP: y holds one class ({self.classes_[0]!r}); erasing needs two classes"
+            )
         rows, self.mean_ = X.astype(np.float64), np.zeros(X.shape[1])
         # the classifier sees columns of one scale, so that its penalty means the same in every round and representation
         scale = float(rows.std()) or 1.0
@@ -70,7 +74,11 @@ class INLP(OrthogonalEraser):
             found = clone(self._classifier()).fit(left / scale, y)
             self.accuracies_.append(float(found.score(left / scale, y)))
             full = len(self.basis_) >= rows.shape[1]
-            if self.accuracies_[-1] <= majority + self.tol or len(self.ranks_) >= self.rounds or full:
+            if (
+                self.accuracies_[-1] <= majority + self.tol
+                or len(self.ranks_) >= self.rounds
+                or full
+            ):
                 return self
             # new directions lie in what is left, but for rounding
             new = found.coef_ - found.coef_ @ self.basis_.T @ self.basis_

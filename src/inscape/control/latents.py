@@ -54,7 +54,9 @@ class MoveLatents(Edit):
 
     def __post_init__(self) -> None:
         if not self.latents or min(self.latents) < 0:
-            raise ValueError(f"MoveLatents: latents must be numbers from 0, at least one, got {list(self.latents)}")
+            raise ValueError(
+                f"MoveLatents: latents must be numbers from 0, at least one, got {list(self.latents)}"
+            )
 
     def apply(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         f = self.encode(h)

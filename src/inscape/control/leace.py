@@ -147,7 +147,9 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
                 "one set; give the moments of the same rows"
             )
         made, zero = cls(**options), np.zeros_like(xz.mean_y)
-        made.sums_ = _Sums(x.mean, Moments(x.n, np.zeros_like(x.mean), x.scatter), zero, xz.cross, xz.trace_y)
+        made.sums_ = _Sums(
+            x.mean, Moments(x.n, np.zeros_like(x.mean), x.scatter), zero, xz.cross, xz.trace_y
+        )
         made.classes_, made.n_features_in_ = None, len(x.mean)
         made.map_ = made._solve()
         return made
@@ -253,13 +255,17 @@ def _triangular_root(covariance: np.ndarray) -> np.ndarray | None:
     lower, failed = linalg.lapack.dpotrf(covariance, lower=1, clean=1)
     if failed:
         return None
-    reciprocal, _ = linalg.lapack.dpocon(lower, float(np.abs(covariance).sum(axis=0).max()), uplo="L")
+    reciprocal, _ = linalg.lapack.dpocon(
+        lower, float(np.abs(covariance).sum(axis=0).max()), uplo="L"
+    )
     return lower if reciprocal > RECIPROCAL else None
 
 
 def _same_length(caller: str, x: np.ndarray, z: np.ndarray) -> None:
     if len(z) != len(x):
-        raise ValueError(f"{caller}: {len(x)} rows and {len(z)} labels; give one label for each row")
+        raise ValueError(
+            f"{caller}: {len(x)} rows and {len(z)} labels; give one label for each row"
+        )
 
 
 def _columns(y: Any, classes: Any) -> tuple[np.ndarray, np.ndarray | None]:

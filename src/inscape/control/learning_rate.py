@@ -24,4 +24,7 @@ def rise_and_fall(optimiser: Optimizer, steps: int) -> LambdaLR:
         [0.5]
     """
     rise = max(1, steps // 10)
-    return LambdaLR(optimiser, lambda t: (t + 1) / rise if t < rise else max(0.0, (steps - t) / max(1, steps - rise)))
+    return LambdaLR(
+        optimiser,
+        lambda t: (t + 1) / rise if t < rise else max(0.0, (steps - t) / max(1, steps - rise)),
+    )

@@ -65,7 +65,9 @@ class LineMap(AlignmentMap):
         return self(z)
 
 
-def first_order_line(change: Float[np.ndarray, "n d"], slope: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:
+def first_order_line(
+    change: Float[np.ndarray, "n d"], slope: Float[np.ndarray, "n d"]
+) -> Float[np.ndarray, " d"]:
     """The unit direction along which swapping moves a metric most, if the metric is straight.
 
     Args:
@@ -110,17 +112,24 @@ class Rest:
         self.model, self.layer = model, layer
         self.ids = model.collate(tokens).inputs["input_ids"]
         self.streams = nn.utils.rnn.pad_sequence(list(streams), batch_first=True)
-        self.spots, self.ends = torch.from_numpy(np.asarray(spots)), torch.tensor([len(t) - 1 for t in tokens])
+        self.spots, self.ends = (
+            torch.from_numpy(np.asarray(spots)),
+            torch.tensor([len(t) - 1 for t in tokens]),
+        )
         readout = Readout.of(model)
         chosen = list(entries)
         bias = None if readout.bias is None else readout.bias[chosen]
         self.readout = Readout(readout.weight[chosen], None, bias, readout.cap)
 
-    def __call__(self, h: Float[Tensor, "b d"], rows: Int[Tensor, " b"]) -> Float[Tensor, "b entries"]:
+    def __call__(
+        self, h: Float[Tensor, "b d"], rows: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b entries"]:
         width = int(self.ends[rows].max()) + 1
         stream, every = self.streams[rows, :width], torch.arange(len(rows))
         here = (torch.arange(width)[None] == self.spots[rows, None])[..., None].to(h.device)
-        edit = Replace(Scope(f"resid_pre.{self.layer}"), torch.where(here, h[:, None].to(stream), stream))
+        edit = Replace(
+            Scope(f"resid_pre.{self.layer}"), torch.where(here, h[:, None].to(stream), stream)
+        )
         with begun_at(self.model, self.layer, stream):
             found = connected(self.model, self.ids[rows, :width], "final_norm", edits=edit)
         (last,) = found.values()

@@ -106,14 +106,23 @@ class LowRankAdapters:
     def _check(self, names: Collection[str]) -> None:
         for name in names:
             if name not in self.down:
-                raise ValueError(f"LowRankAdapters: no adapter on {name!r}. {suggest(name, self.down)}")
+                raise ValueError(
+                    f"LowRankAdapters: no adapter on {name!r}. {suggest(name, self.down)}"
+                )
 
     def _kept(self, names: Sequence[str]) -> LowRankAdapters:
-        return replace(self, down={n: self.down[n] for n in names}, up={n: self.up[n] for n in names})
+        return replace(
+            self, down={n: self.down[n] for n in names}, up={n: self.up[n] for n in names}
+        )
 
 
 def low_rank_adapters(
-    model: Model, layers: str | Sequence[str], rank: int, alpha: float | None = None, *, generator: torch.Generator
+    model: Model,
+    layers: str | Sequence[str],
+    rank: int,
+    alpha: float | None = None,
+    *,
+    generator: torch.Generator,
 ) -> LowRankAdapters:
     """Fresh adapters: A uniform in ±1/√in, B zero, so that nothing is changed yet.
 
@@ -135,7 +144,9 @@ def low_rank_adapters(
     for pattern in [layers] if isinstance(layers, str) else layers:
         found = [name for name in linear if fnmatchcase(name, pattern)]
         if not found:
-            raise ModelError(f"{model.name}: {pattern!r} names no linear layer. {suggest(pattern, linear)}")
+            raise ModelError(
+                f"{model.name}: {pattern!r} names no linear layer. {suggest(pattern, linear)}"
+            )
         chosen += [name for name in found if name not in chosen]
     down, up = {}, {}
     for name in chosen:
@@ -157,7 +168,9 @@ def writers(model: Model, point: str, blocks: Sequence[int]) -> list[str]:
         blocks: which.
     """
     names = {id(module): name for name, module in model.net.named_modules()}
-    return [names[id(model.atlas.place(model.select(Site(point, block))[0]).module)] for block in blocks]
+    return [
+        names[id(model.atlas.place(model.select(Site(point, block))[0]).module)] for block in blocks
+    ]
 
 
 @contextmanager
@@ -182,7 +195,9 @@ def attached(model: Model, adapters: LowRankAdapters) -> Iterator[Model]:
             handle.remove()
 
 
-def gates(model: Model, adapters: LowRankAdapters, inputs: Inputs, at: Tensor | None = None) -> dict[str, Tensor]:
+def gates(
+    model: Model, adapters: LowRankAdapters, inputs: Inputs, at: Tensor | None = None
+) -> dict[str, Tensor]:
     """A x of every adapter at every token, while all of them act.
 
     Args:
@@ -197,7 +212,10 @@ def gates(model: Model, adapters: LowRankAdapters, inputs: Inputs, at: Tensor | 
     sites = {f"module:{name}:in": name for name in adapters.names}
     with attached(model, adapters):
         found = model.run(inputs, list(sites), at=at)
-    return {name: found[site].to(torch.float32) @ adapters.down[name].detach().T for site, name in sites.items()}
+    return {
+        name: found[site].to(torch.float32) @ adapters.down[name].detach().T
+        for site, name in sites.items()
+    }
 
 
 def merged(model: Model, adapters: LowRankAdapters) -> Model:
@@ -232,18 +250,26 @@ def _layer(model: Model, adapters: LowRankAdapters, name: str) -> nn.Module:
     _check_alone(model, name, linear[name])
     want = (adapters.up[name].shape[0], adapters.down[name].shape[1])
     if _shape(linear[name]) != want:
-        raise ModelError(f"{model.name}: {name} is {_shape(linear[name])} (out, in), its adapter is for {want}")
+        raise ModelError(
+            f"{model.name}: {name} is {_shape(linear[name])} (out, in), its adapter is for {want}"
+        )
     return linear[name]
 
 
 def _shape(module: nn.Module) -> tuple[int, int]:
     """(out, in)."""
     weight = module.get_parameter("weight")
-    return (weight.shape[1], weight.shape[0]) if isinstance(module, Conv1D) else (weight.shape[0], weight.shape[1])
+    return (
+        (weight.shape[1], weight.shape[0])
+        if isinstance(module, Conv1D)
+        else (weight.shape[0], weight.shape[1])
+    )
 
 
 def _check_alone(model: Model, name: str, module: nn.Module) -> None:
     weight = module.get_parameter("weight")
     for other, found in model.net.named_modules():
         if found is not module and getattr(found, "weight", None) is weight:
-            raise ModelError(f"{model.name}: {name} shares its weight with {other}, so it cannot be adapted alone")
+            raise ModelError(
+                f"{model.name}: {name} shares its weight with {other}, so it cannot be adapted alone"
+            )

@@ -27,7 +27,9 @@ class Masked(Edit):
     """
 
     edit: Edit = field(default_factory=lambda: Add(Scope("embed", phase="prompt")))
-    mask: Bool[Tensor, "batch positions"] = field(default_factory=lambda: torch.zeros(1, 1, dtype=torch.bool))
+    mask: Bool[Tensor, "batch positions"] = field(
+        default_factory=lambda: torch.zeros(1, 1, dtype=torch.bool)
+    )
 
     def __post_init__(self) -> None:
         if self.scope.phase != "prompt":

@@ -18,7 +18,9 @@ from inscape.control.random_directions import half_swapped
 from inscape.control.steering_vector import SteeringVector
 
 
-def random_vectors(vector: SteeringVector, k: int, *, rng: np.random.Generator) -> list[SteeringVector]:
+def random_vectors(
+    vector: SteeringVector, k: int, *, rng: np.random.Generator
+) -> list[SteeringVector]:
     """k random vectors with the norms and the cosines between blocks of `vector`.
 
     Raises:
@@ -32,10 +34,14 @@ def random_vectors(vector: SteeringVector, k: int, *, rng: np.random.Generator) 
     """
     rows = np.stack(list(vector.vectors.values())).astype(np.float64)
     if k < 1 or not rows.any():
-        raise ValueError(f"random_vectors: needs a vector that is not zero and at least one draw, got {k}")
+        raise ValueError(
+            f"random_vectors: needs a vector that is not zero and at least one draw, got {k}"
+        )
     u, size, _ = np.linalg.svd(rows, full_matrices=False)
     keep = size > 1e-10 * size[0]
-    within = u[:, keep] * size[keep]  # coordinates of the rows in an orthonormal basis of their span
+    within = (
+        u[:, keep] * size[keep]
+    )  # coordinates of the rows in an orthonormal basis of their span
     out = []
     for i in range(k):
         basis = np.linalg.qr(rng.standard_normal((rows.shape[1], within.shape[1])))[0]
@@ -66,10 +72,15 @@ def relabelled_vectors(
         ValueError: rows for another number of blocks.
     """
     if len(x) != len(vector.vectors):
-        raise ValueError(f"relabelled_vectors: rows of {len(x)} blocks, and the vector has {len(vector.vectors)}")
+        raise ValueError(
+            f"relabelled_vectors: rows of {len(x)} blocks, and the vector has {len(vector.vectors)}"
+        )
     sizes = np.array([np.linalg.norm(row) for row in vector.vectors.values()])
     drawn = half_swapped(x, y, groups, k, rng=rng)
-    return [_like(vector, rows * sizes[:, None], f"relabelled, draw {i}") for i, rows in enumerate(drawn)]
+    return [
+        _like(vector, rows * sizes[:, None], f"relabelled, draw {i}")
+        for i, rows in enumerate(drawn)
+    ]
 
 
 def _like(vector: SteeringVector, rows: np.ndarray, what: str) -> SteeringVector:

@@ -48,12 +48,18 @@ class MeanProjection(OrthogonalEraser):
         Raises:
             ValueError: NaN, wrong shapes, a single class.
         """
-        X, y = validate_data(self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X, y = validate_data(
+            self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"MeanProjection: y holds one class ({self.classes_[0]!r}); erasing needs two classes")
+            raise ValueError(
+                f"MeanProjection: y holds one class ({self.classes_[0]!r}); erasing needs two classes"
+            )
         X = X.astype(np.float64)
         mean = X.mean(axis=0)
-        self.basis_ = span(np.stack([X[codes == c].mean(axis=0) - mean for c in range(len(self.classes_))]))
+        self.basis_ = span(
+            np.stack([X[codes == c].mean(axis=0) - mean for c in range(len(self.classes_))])
+        )
         self.mean_ = mean if self.center else np.zeros_like(mean)
         return self

@@ -49,14 +49,20 @@ def orthogonalised(model: Model, directions: Float[np.ndarray, "k d"]) -> Model:
     """
     q = torch.from_numpy(span(np.atleast_2d(directions)))
     if len(q) == 0:
-        raise ValueError("orthogonalised: the directions are all zero, so there is nothing to remove")
+        raise ValueError(
+            "orthogonalised: the directions are all zero, so there is nothing to remove"
+        )
     if model.family is None or model.family.residual != "sum":
-        raise ModelError(f"{model.name}: only networks whose blocks add to a stream of sums can be orthogonalised")
+        raise ModelError(
+            f"{model.name}: only networks whose blocks add to a stream of sums can be orthogonalised"
+        )
     made = model.copied("orthogonalised")
     writers = _writers(made)
     width = writers[0][1].shape[writers[0][2]]
     if q.shape[1] != width:
-        raise ValueError(f"orthogonalised: directions of width {q.shape[1]} for a stream of width {width}")
+        raise ValueError(
+            f"orthogonalised: directions of width {q.shape[1]} for a stream of width {width}"
+        )
     _untie(made)
     with torch.no_grad():
         for module, _, axis in _writers(made):

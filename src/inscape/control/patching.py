@@ -111,7 +111,9 @@ def patch_map(
     plain = model.run(model.collate(base), list(dict.fromkeys(streams)), logits=True)
     given = model.run(model.collate(source), wanted, logits=True)
     n = len(base)
-    ends = [metric(run.logits[:, -1], np.arange(n)).double().cpu().numpy() for run in (plain, given)]
+    ends = [
+        metric(run.logits[:, -1], np.arange(n)).double().cpu().numpy() for run in (plain, given)
+    ]
     values = np.empty((len(wanted), len(where), n))
     most = max(1, budget // length)
     for layer in layers:
@@ -120,11 +122,17 @@ def patch_map(
         for start in range(0, len(cells), most):
             part = cells[start : start + most]
             pairs = part[:, 2]
-            edits = [_patch(wanted[i], part, i, where, given[wanted[i]]) for i in here if (part[:, 0] == i).any()]
+            edits = [
+                _patch(wanted[i], part, i, where, given[wanted[i]])
+                for i in here
+                if (part[:, 0] == i).any()
+            ]
             batch = model.collate([base[k] for k in pairs])
             with begun_at(model, layer, plain[f"resid_pre.{layer}"][torch.from_numpy(pairs)]):
                 out = model.run(batch, edits=edits, logits=True, at=last[:1].expand(len(part), 1))
-            values[part[:, 0], part[:, 1], pairs] = metric(out.logits[:, 0], pairs).double().cpu().numpy()
+            values[part[:, 0], part[:, 1], pairs] = (
+                metric(out.logits[:, 0], pairs).double().cpu().numpy()
+            )
     return PatchMap(tuple(map(str, wanted)), tuple(where), values, *ends)
 
 
@@ -139,10 +147,17 @@ def attribution_map(
     length = common_length(base, source)
     wanted, rows = model.select(sites), np.arange(len(base))
     given = model.run(model.collate(source), wanted, logits=True)
-    plain = model.run(model.collate(base), wanted, grad_of=lambda logits: metric(logits[:, -1], rows).sum())
+    plain = model.run(
+        model.collate(base), wanted, grad_of=lambda logits: metric(logits[:, -1], rows).sum()
+    )
     start, end = (metric(run.logits[:, -1], rows).double().cpu().numpy() for run in (plain, given))
-    change = [((given[s] - plain[s]).double() * plain.grads[s].double()).sum(-1).T.cpu().numpy() for s in wanted]
-    return PatchMap(tuple(map(str, wanted)), tuple(range(length)), np.stack(change) + start, start, end)
+    change = [
+        ((given[s] - plain[s]).double() * plain.grads[s].double()).sum(-1).T.cpu().numpy()
+        for s in wanted
+    ]
+    return PatchMap(
+        tuple(map(str, wanted)), tuple(range(length)), np.stack(change) + start, start, end
+    )
 
 
 def _patch(site: Site, part: np.ndarray, index: int, where: Sequence[int], given: Tensor) -> _Cells:
@@ -158,16 +173,24 @@ def counted(positions: Sequence[int] | None, length: int) -> list[int]:
     Raises:
         ValueError: one that is not there.
     """
-    where = list(range(length)) if positions is None else [p + length if p < 0 else p for p in positions]
+    where = (
+        list(range(length))
+        if positions is None
+        else [p + length if p < 0 else p for p in positions]
+    )
     if not all(0 <= p < length for p in where):
-        raise ValueError(f"patching: positions must be within the {length} tokens, got {list(positions or ())}")
+        raise ValueError(
+            f"patching: positions must be within the {length} tokens, got {list(positions or ())}"
+        )
     return where
 
 
 def common_length(base: Sequence[Tokens], source: Sequence[Tokens]) -> int:
     """The one length of all texts of pairs; refused where there is none, for positions then do not correspond."""
     if len(base) != len(source) or not base:
-        raise ValueError(f"patching: {len(base)} base and {len(source)} source texts; give one source for each base")
+        raise ValueError(
+            f"patching: {len(base)} base and {len(source)} source texts; give one source for each base"
+        )
     lengths: Int[np.ndarray, " n"] = np.array([len(t) for t in [*base, *source]])
     if len(set(lengths.tolist())) > 1:
         raise ValueError(

@@ -102,7 +102,16 @@ def path_map(
     """
     length = common_length(base, source)
     where = counted(positions, length)
-    found = _Paths(model, base, source, senders, to, counted(at, length) if at is not None else None, metric, budget)
+    found = _Paths(
+        model,
+        base,
+        source,
+        senders,
+        to,
+        counted(at, length) if at is not None else None,
+        metric,
+        budget,
+    )
     return PatchMap(found.names, tuple(where), found.values([[p] for p in where]), *found.ends)
 
 
@@ -120,7 +129,16 @@ def path_effects(
 ) -> PathEffects:
     """The metric for every sender with its path patched at all `positions` together; arguments as in `path_map`."""
     length = common_length(base, source)
-    found = _Paths(model, base, source, senders, to, counted(at, length) if at is not None else None, metric, budget)
+    found = _Paths(
+        model,
+        base,
+        source,
+        senders,
+        to,
+        counted(at, length) if at is not None else None,
+        metric,
+        budget,
+    )
     return PathEffects(found.names, found.values([counted(positions, length)])[:, 0], *found.ends)
 
 
@@ -173,12 +191,18 @@ class _Paths:
         alive = [j for j in range(len(sets)) if self.receivers or masks[j, -1]]
         for i, site in enumerate(self.senders):
             change = self._change(site)
-            cells = np.array([(j, k) for j in alive for k in range(n)], dtype=np.int64).reshape(-1, 2)
+            cells = np.array([(j, k) for j in alive for k in range(n)], dtype=np.int64).reshape(
+                -1, 2
+            )
             for start in range(0, len(cells), self.rows):
                 part = cells[start : start + self.rows]
                 which, pairs = torch.from_numpy(part[:, 0]), torch.from_numpy(part[:, 1])
                 delta = torch.where(masks[which][..., None], change[pairs], 0)
-                logits = self._received_by_others(site, delta, pairs) if self.receivers else self._answer(delta, pairs)
+                logits = (
+                    self._received_by_others(site, delta, pairs)
+                    if self.receivers
+                    else self._answer(delta, pairs)
+                )
                 out[i, part[:, 0], part[:, 1]] = _numbers(self.metric(logits, part[:, 1]))
         return out
 
@@ -189,7 +213,10 @@ class _Paths:
         added = Site("attn_out", site.layer)
         with begun_at(self.model, site.layer or 0, self.plain[Site("resid_pre", site.layer)]):
             edit = Replace(Scope(str(site)), self.given[site])
-            return self.model.run(self.model.collate(self.base), added, edits=edit)[added] - self.plain[added]
+            return (
+                self.model.run(self.model.collate(self.base), added, edits=edit)[added]
+                - self.plain[added]
+            )
 
     def _answer(self, delta: Float[Tensor, "b t d"], pairs: Tensor) -> Float[Tensor, "b v"]:
         """Logits at the last token with the sender's change in the stream that the final norm reads."""
@@ -197,7 +224,9 @@ class _Paths:
         with torch.no_grad():
             return Readout.of(self.model)(stream)
 
-    def _received_by_others(self, sender: Site, delta: Float[Tensor, "b t d"], pairs: Tensor) -> Float[Tensor, "b v"]:
+    def _received_by_others(
+        self, sender: Site, delta: Float[Tensor, "b t d"], pairs: Tensor
+    ) -> Float[Tensor, "b v"]:
         """Logits at the last token with the receivers' inputs as they are under the sender's change."""
         batch = self.model.collate([self.base[int(k)] for k in pairs])
         edits: list[Edit] = []
@@ -212,7 +241,13 @@ class _Paths:
         return found[:, 0]
 
     def _read(
-        self, sender: Site, layer: int, here: Sequence[Site], delta: Tensor, pairs: Tensor, batch: object
+        self,
+        sender: Site,
+        layer: int,
+        here: Sequence[Site],
+        delta: Tensor,
+        pairs: Tensor,
+        batch: object,
     ) -> list[Edit]:
         """What the receivers of one block read, as edits that put it there."""
         before = _stage(sender) < (layer, 0)
@@ -222,7 +257,12 @@ class _Paths:
             edits: list[Edit] = []
             if any(s.point == "mlp_in" for s in inner):
                 attention = Site("attn_out", layer)
-                edits = [Replace(Scope(str(attention)), self.plain[attention][pairs] + (0 if before else delta))]
+                edits = [
+                    Replace(
+                        Scope(str(attention)),
+                        self.plain[attention][pairs] + (0 if before else delta),
+                    )
+                ]
             with begun_at(self.model, layer, stream):
                 values |= self.model.run(batch, inner, edits=edits)  # type: ignore[arg-type]
         positions = "all" if self.at is None else tuple(self.at)
@@ -240,14 +280,20 @@ class _Paths:
                     "path patching: the logits receive alone; ask for the other receivers in a call of theirs"
                 )
             return []
-        nxt = [Site("resid_pre", (s.layer or 0) + 1) if s.point == "resid_post" else s for s in found]
+        nxt = [
+            Site("resid_pre", (s.layer or 0) + 1) if s.point == "resid_post" else s for s in found
+        ]
         return list(dict.fromkeys(nxt))
 
 
-def _of(model: Model, named: str | Site | Sequence[str | Site], may: Sequence[str], verb: str) -> list[Site]:
+def _of(
+    model: Model, named: str | Site | Sequence[str | Site], may: Sequence[str], verb: str
+) -> list[Site]:
     found = model.select(named)
     if wrong := [str(s) for s in found if s.point not in may]:
-        raise ValueError(f"path patching: {', '.join(wrong)} cannot {verb}; name sites among {', '.join(may)}")
+        raise ValueError(
+            f"path patching: {', '.join(wrong)} cannot {verb}; name sites among {', '.join(may)}"
+        )
     return found
 
 

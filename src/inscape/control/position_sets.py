@@ -39,7 +39,9 @@ def position_sets(words: Sequence[str], draws: int, seed: int) -> dict[str, Mark
     def spoken(names: Sequence[str]) -> Mark:
         def mark(tokens: Tokens, spans: Mapping[str, tuple[int, int]]) -> np.ndarray:
             masks = [span_mask(tokens, spans[name]) for name in names if name in spans]
-            return np.any([np.zeros(len(tokens), dtype=bool), *masks], axis=0) & every(tokens, spans)
+            return np.any([np.zeros(len(tokens), dtype=bool), *masks], axis=0) & every(
+                tokens, spans
+            )
 
         return mark
 
@@ -63,4 +65,6 @@ def position_sets(words: Sequence[str], draws: int, seed: int) -> dict[str, Mark
 
     sets: dict[str, Mark] = {"all": every, "words": said, "punctuation": stops, "last": last}
     sets |= {f"word.{name}": spoken([name]) for name in words}
-    return sets | {f"{kind}.{k}": drawn(kind, k) for kind in ("random", "neutral") for k in range(draws)}
+    return sets | {
+        f"{kind}.{k}": drawn(kind, k) for kind in ("random", "neutral") for k in range(draws)
+    }

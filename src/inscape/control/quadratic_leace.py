@@ -60,7 +60,9 @@ class QuadraticLeace(BaseEstimator):
         Raises:
             ValueError: NaN, wrong shapes, a class with no more rows than dimensions.
         """
-        X, y = validate_data(self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X, y = validate_data(
+            self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
         self.classes_, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
         if counts.min() <= X.shape[1]:
             raise ValueError(
@@ -70,7 +72,9 @@ class QuadraticLeace(BaseEstimator):
         X, shares = X.astype(np.float64), counts / len(y)
         self.class_means_ = np.stack([X[codes == c].mean(axis=0) for c in range(len(counts))])
         self.mean_ = shares @ self.class_means_
-        spreads = np.stack([np.cov(X[codes == c], rowvar=False, bias=True, ddof=0) for c in range(len(counts))])
+        spreads = np.stack(
+            [np.cov(X[codes == c], rowvar=False, bias=True, ddof=0) for c in range(len(counts))]
+        )
         spreads = spreads.reshape(len(counts), X.shape[1], X.shape[1])
         self.covariance_ = barycentre(spreads, shares, self.tol, self.max_iter)
         self.maps_ = np.stack([transport(spread, self.covariance_) for spread in spreads])
@@ -86,7 +90,9 @@ class QuadraticLeace(BaseEstimator):
         rows = validate_data(self, to_numpy(X), reset=False, dtype=[np.float64, np.float32])
         labels = np.asarray(to_numpy(y))
         if strange := sorted(set(labels.tolist()) - set(self.classes_.tolist())):
-            raise ValueError(f"QuadraticLeace: the label {strange[0]} was not fitted; the classes are {self.classes_}")
+            raise ValueError(
+                f"QuadraticLeace: the label {strange[0]} was not fitted; the classes are {self.classes_}"
+            )
         codes, out = np.searchsorted(self.classes_, labels), np.empty(rows.shape)
         for c in range(len(self.classes_)):
             mine = codes == c
@@ -95,13 +101,19 @@ class QuadraticLeace(BaseEstimator):
 
 
 def barycentre(
-    spreads: Float[np.ndarray, "k d d"], shares: Float[np.ndarray, " k"], tol: float = 1e-8, max_iter: int = 200
+    spreads: Float[np.ndarray, "k d d"],
+    shares: Float[np.ndarray, " k"],
+    tol: float = 1e-8,
+    max_iter: int = 200,
 ) -> Float[np.ndarray, "d d"]:
     """The Wasserstein barycentre of centred Gaussians, by its fixed point, from their mean covariance."""
     centre = np.einsum("k,kde->de", shares, spreads)
     for _ in range(max_iter):
         root, back = _root(centre), _root(centre, -0.5)
-        inner = sum(share * _root(root @ spread @ root) for share, spread in zip(shares, spreads, strict=True))
+        inner = sum(
+            share * _root(root @ spread @ root)
+            for share, spread in zip(shares, spreads, strict=True)
+        )
         new = back @ inner @ inner @ back
         moved = float(np.linalg.norm(new - centre) / np.linalg.norm(centre))
         centre = (new + new.T) / 2
@@ -110,7 +122,9 @@ def barycentre(
     return centre
 
 
-def transport(start: Float[np.ndarray, "d d"], end: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
+def transport(
+    start: Float[np.ndarray, "d d"], end: Float[np.ndarray, "d d"]
+) -> Float[np.ndarray, "d d"]:
     """The symmetric map that takes one covariance to another and moves least: A Σ_start A = Σ_end."""
     root, back = _root(start), _root(start, -0.5)
     return back @ _root(root @ end @ root) @ back

@@ -16,13 +16,17 @@ import numpy as np
 from jaxtyping import Float, Int
 
 
-def isotropic(k: int, sites: int, d: int, *, rng: np.random.Generator) -> Float[np.ndarray, "k sites d"]:
+def isotropic(
+    k: int, sites: int, d: int, *, rng: np.random.Generator
+) -> Float[np.ndarray, "k sites d"]:
     """Unit directions drawn from N(0, I), each the same at every site."""
     draws = rng.standard_normal((k, 1, d))
     return np.repeat(draws / np.linalg.norm(draws, axis=-1, keepdims=True), sites, axis=1)
 
 
-def matched(x: Float[np.ndarray, "sites n d"], k: int, *, rng: np.random.Generator) -> Float[np.ndarray, "k sites d"]:
+def matched(
+    x: Float[np.ndarray, "sites n d"], k: int, *, rng: np.random.Generator
+) -> Float[np.ndarray, "k sites d"]:
     """Unit directions drawn from N(0, Σ) of each site's rows, with the same weights on the rows at every site.
 
     Args:
@@ -61,12 +65,16 @@ def half_swapped(
         turned = np.isin(groups, rng.permutation(count)[: count // 2])
         label = np.where(turned, 1 - y, y)
         if label.min() == label.max():
-            raise ValueError("half_swapped: a swap left one class empty; every group should hold both labels")
+            raise ValueError(
+                "half_swapped: a swap left one class empty; every group should hold both labels"
+            )
         weights[i] = np.where(label == 1, 1 / (label == 1).sum(), -1 / (label == 0).sum())
     return combined(x, weights)
 
 
-def combined(x: Float[np.ndarray, "sites n d"], weights: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k sites d"]:
+def combined(
+    x: Float[np.ndarray, "sites n d"], weights: Float[np.ndarray, "k n"]
+) -> Float[np.ndarray, "k sites d"]:
     """Unit directions ``Σ_i w_i x_i``, with the same weights on the rows at every site."""
     out = np.stack([weights @ rows.astype(np.float64) for rows in x], axis=1)
     return out / np.linalg.norm(out, axis=-1, keepdims=True)

@@ -44,11 +44,15 @@ class Resample(Edit):
         if self.basis is not None:
             gram = self.basis.double() @ self.basis.double().T
             if not torch.allclose(gram, torch.eye(len(gram), dtype=gram.dtype), atol=1e-4):
-                raise ValueError("Resample: basis must be (k, d) with orthonormal rows; use torch.linalg.qr")
+                raise ValueError(
+                    "Resample: basis must be (k, d) with orthonormal rows; use torch.linalg.qr"
+                )
 
     def apply(self, h: Float[Tensor, "batch ... d"]) -> Float[Tensor, "batch ... d"]:
         if len(self.order) != len(h):
-            raise ValueError(f"Resample: order names donors for {len(self.order)} rows, and the batch has {len(h)}")
+            raise ValueError(
+                f"Resample: order names donors for {len(self.order)} rows, and the batch has {len(h)}"
+            )
         other = h[self.order.to(h.device)] - h
         if self.basis is None:
             return h + other

@@ -74,14 +74,18 @@ class RLACE(OrthogonalEraser):
         Raises:
             ValueError: NaN, wrong shapes, a single class, a rank that is not 1 … d.
         """
-        X, y = validate_data(self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X, y = validate_data(
+            self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
         check_classification_targets(y)
         n, d = X.shape
         if not 1 <= self.rank <= d:
             raise ValueError(f"RLACE: rank must be 1 to {d}, got {self.rank}")
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"RLACE: y holds one class ({self.classes_[0]!r}); erasing needs two classes")
+            raise ValueError(
+                f"RLACE: y holds one class ({self.classes_[0]!r}); erasing needs two classes"
+            )
         hot = np.eye(len(self.classes_))[codes]
         share = hot.mean(axis=0)
         self.entropy_ = float(-(share * np.log(share)).sum())
@@ -126,10 +130,16 @@ def _classifier(
         theta = flat.reshape(shape)
         log_p = log_softmax(x @ theta[:, 1:].T + theta[:, 0], axis=1)
         wrong = (np.exp(log_p) - hot) / n
-        gradient = np.concatenate([wrong.sum(axis=0)[:, None], wrong.T @ x + penalty * theta[:, 1:]], axis=1)
-        return float(-(hot * log_p).sum() / n + penalty / 2 * (theta[:, 1:] ** 2).sum()), gradient.ravel()
+        gradient = np.concatenate(
+            [wrong.sum(axis=0)[:, None], wrong.T @ x + penalty * theta[:, 1:]], axis=1
+        )
+        return float(
+            -(hot * log_p).sum() / n + penalty / 2 * (theta[:, 1:] ** 2).sum()
+        ), gradient.ravel()
 
-    found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": most})
+    found = minimize(
+        objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": most}
+    )
     theta = found.x.reshape(shape)
     loss = float(-(hot * log_softmax(x @ theta[:, 1:].T + theta[:, 0], axis=1)).sum() / n)
     return theta, loss

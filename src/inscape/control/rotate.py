@@ -46,8 +46,14 @@ class Rotate(Edit):
 
     def __post_init__(self) -> None:
         rows = self.plane.double()
-        if rows.ndim != 2 or len(rows) != 2 or not torch.allclose(rows @ rows.T, torch.eye(2).double(), atol=1e-4):
-            raise ValueError("Rotate: plane must be (2, d) with orthonormal rows; rotation(...) makes them")
+        if (
+            rows.ndim != 2
+            or len(rows) != 2
+            or not torch.allclose(rows @ rows.T, torch.eye(2).double(), atol=1e-4)
+        ):
+            raise ValueError(
+                "Rotate: plane must be (2, d) with orthonormal rows; rotation(...) makes them"
+            )
         if not math.isfinite(self.angle):
             raise ValueError(f"Rotate: angle must be a number of radians, got {self.angle}")
 
@@ -56,14 +62,22 @@ class Rotate(Edit):
         inside = h @ plane.T
         cos, sin = math.cos(self.angle), math.sin(self.angle)
         if self.to:
-            turned = inside.norm(dim=-1, keepdim=True) * torch.tensor([cos, sin], device=h.device, dtype=h.dtype)
+            turned = inside.norm(dim=-1, keepdim=True) * torch.tensor(
+                [cos, sin], device=h.device, dtype=h.dtype
+            )
         else:
-            turned = inside @ torch.tensor([[cos, sin], [-sin, cos]], device=h.device, dtype=h.dtype)
+            turned = inside @ torch.tensor(
+                [[cos, sin], [-sin, cos]], device=h.device, dtype=h.dtype
+            )
         return h + (turned - inside) @ plane
 
 
 def rotation(
-    scope: Scope, concept: Float[Tensor, " d"], other: Float[Tensor, " d"], angle: float, to: bool = False
+    scope: Scope,
+    concept: Float[Tensor, " d"],
+    other: Float[Tensor, " d"],
+    angle: float,
+    to: bool = False,
 ) -> Rotate:
     """A rotation in the plane of two directions, e₁ along the concept.
 
@@ -80,6 +94,12 @@ def rotation(
     first = concept.double()
     first = first / first.norm()
     second = other.double() - (other.double() @ first) * first
-    if not bool(second.norm() > 1e-6 * other.double().norm()) or not bool(torch.isfinite(first).all()):
-        raise ValueError("rotation: the two directions are parallel or zero, so they span no plane; give another one")
-    return Rotate(scope, torch.stack([first, second / second.norm()]).to(concept.dtype), float(angle), to)
+    if not bool(second.norm() > 1e-6 * other.double().norm()) or not bool(
+        torch.isfinite(first).all()
+    ):
+        raise ValueError(
+            "rotation: the two directions are parallel or zero, so they span no plane; give another one"
+        )
+    return Rotate(
+        scope, torch.stack([first, second / second.norm()]).to(concept.dtype), float(angle), to
+    )

@@ -48,11 +48,16 @@ class OnionSwap(nn.Module):
         constant: the same magnitude at every position.
     """
 
-    def __init__(self, symbols: int, width: int, generator: torch.Generator, constant: bool = False) -> None:
+    def __init__(
+        self, symbols: int, width: int, generator: torch.Generator, constant: bool = False
+    ) -> None:
         super().__init__()
         self.constant = constant
         self.tokens = nn.Parameter(0.3 * torch.randn(symbols, width, generator=generator))
-        self.gain, self.decay = nn.Parameter(torch.ones(width)), nn.Parameter(torch.full((width,), 0.7))
+        self.gain, self.decay = (
+            nn.Parameter(torch.ones(width)),
+            nn.Parameter(torch.full((width,), 0.7)),
+        )
         self.slope, self.offset = nn.Parameter(torch.zeros(width)), nn.Parameter(torch.zeros(width))
 
     def scale(self, position: Int[Tensor, " n"]) -> Float[Tensor, "n d"]:
@@ -65,7 +70,9 @@ class OnionSwap(nn.Module):
 
     def forward(self, swaps: Swaps) -> Float[Tensor, "n d"]:
         """The vectors with the new tokens."""
-        return swaps.h + self.scale(swaps.position) * (self.tokens[swaps.new] - self.tokens[swaps.old])
+        return swaps.h + self.scale(swaps.position) * (
+            self.tokens[swaps.new] - self.tokens[swaps.old]
+        )
 
 
 class SubspaceSwap(nn.Module):
@@ -83,13 +90,22 @@ class SubspaceSwap(nn.Module):
     """
 
     def __init__(
-        self, longest: int, width: int, generator: torch.Generator, bigrams: bool = False, most: int = 32
+        self,
+        longest: int,
+        width: int,
+        generator: torch.Generator,
+        bigrams: bool = False,
+        most: int = 32,
     ) -> None:
         super().__init__()
         if width < longest:
-            raise ValueError(f"SubspaceSwap: {longest} positions need as many dimensions, got width {width}")
+            raise ValueError(
+                f"SubspaceSwap: {longest} positions need as many dimensions, got width {width}"
+            )
         self.bigrams, self.longest, self.block = bigrams, longest, min(most, width // longest)
-        self.raw = nn.Parameter(torch.randn(width, longest * self.block, generator=generator) * width**-0.5)
+        self.raw = nn.Parameter(
+            torch.randn(width, longest * self.block, generator=generator) * width**-0.5
+        )
 
     def forward(self, swaps: Swaps) -> Float[Tensor, "n d"]:
         """The vectors with the new tokens."""

@@ -54,9 +54,13 @@ class SteeringVector:
     def __post_init__(self) -> None:
         if not self.vectors:
             raise ValueError("SteeringVector: needs a vector for at least one block")
-        rows = {int(layer): np.asarray(v, dtype=np.float32) for layer, v in sorted(self.vectors.items())}
+        rows = {
+            int(layer): np.asarray(v, dtype=np.float32) for layer, v in sorted(self.vectors.items())
+        }
         if len({v.shape for v in rows.values()}) != 1 or next(iter(rows.values())).ndim != 1:
-            raise ValueError(f"SteeringVector: vectors must be (d,) alike, got {[v.shape for v in rows.values()]}")
+            raise ValueError(
+                f"SteeringVector: vectors must be (d,) alike, got {[v.shape for v in rows.values()]}"
+            )
         if min(rows) < 0 or not all(np.isfinite(v).all() for v in rows.values()):
             raise ValueError("SteeringVector: blocks count from 0 and vectors are finite numbers")
         object.__setattr__(self, "vectors", rows)
@@ -69,7 +73,9 @@ class SteeringVector:
     def edits(self, strength: float = 1.0, positions: str = "all", phase: str = "all") -> list[Add]:
         """An edit for each block, at the positions and in the phase of `inscape.core.edit.Scope`."""
         return [
-            Add(Scope(f"resid_post.{layer}", positions, phase), torch.from_numpy(v), float(strength))
+            Add(
+                Scope(f"resid_post.{layer}", positions, phase), torch.from_numpy(v), float(strength)
+            )
             for layer, v in self.vectors.items()
         ]
 
@@ -90,7 +96,9 @@ class SteeringVector:
         elif path.suffix == ".gguf":
             self._save_gguf(path)
         else:
-            raise DataError(f"{path.name}: steering vectors are saved as .gguf (llama.cpp) or .safetensors; name it so")
+            raise DataError(
+                f"{path.name}: steering vectors are saved as .gguf (llama.cpp) or .safetensors; name it so"
+            )
         return path
 
     def _save_gguf(self, path: Path) -> None:
@@ -122,18 +130,24 @@ class SteeringVector:
         """
         path = Path(path)
         if not path.is_file():
-            raise DataError(f"there is no file {path}; give the path of a .gguf or .safetensors steering vector")
+            raise DataError(
+                f"there is no file {path}; give the path of a .gguf or .safetensors steering vector"
+            )
         if path.suffix == ".safetensors":
             return _from_safetensors(path)
         if path.suffix == ".gguf":
             return _from_gguf(path)
-        raise DataError(f"{path.name}: steering vectors are .gguf (llama.cpp) or .safetensors files")
+        raise DataError(
+            f"{path.name}: steering vectors are .gguf (llama.cpp) or .safetensors files"
+        )
 
 
 def _from_safetensors(path: Path) -> SteeringVector:
     try:
         with safe_open(path, framework="numpy") as file:
-            found, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            names = file.keys()
+            found = {name: file.get_tensor(name) for name in names}
+            metadata = file.metadata() or {}
     except SafetensorError as error:
         raise DataError(f"{path.name} is not a safetensors file: {error}") from error
     return _made(path, found, metadata.get("model_hint", ""), metadata.get("card", "{}"))
@@ -170,4 +184,6 @@ def _made(path: Path, found: dict[str, np.ndarray], hint: str, card: str) -> Ste
         known = json.loads(card)
     except json.JSONDecodeError:
         known = {"description": card}  # another tool's free text
-    return SteeringVector(vectors, hint, known if isinstance(known, dict) else {"description": known})
+    return SteeringVector(
+        vectors, hint, known if isinstance(known, dict) else {"description": known}
+    )

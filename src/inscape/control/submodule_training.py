@@ -61,7 +61,9 @@ class Regression:
     residual: Float[Tensor, "n d"]
     parts: tuple[tuple[Tensor, tuple[tuple[Any, ...], dict[str, Any]], Float[Tensor, "_ d"]], ...]
 
-    def predict(self, root: nn.Module, part: int, rows: Tensor | None = None) -> Float[Tensor, "m d"]:
+    def predict(
+        self, root: nn.Module, part: int, rows: Tensor | None = None
+    ) -> Float[Tensor, "m d"]:
         """The residual at the last tokens of some rows of a part (all by default), as a copy of `root` gives it."""
         _, (args, named), rest = self.parts[part]
         if rows is not None:
@@ -109,7 +111,10 @@ class Retrained:
 
 
 def contrastive_targets(
-    h: Float[Tensor, "n d"], abstain: Bool[np.ndarray, " n"], vector: Float[np.ndarray, " d"], strength: float = 1.0
+    h: Float[Tensor, "n d"],
+    abstain: Bool[np.ndarray, " n"],
+    vector: Float[np.ndarray, " d"],
+    strength: float = 1.0,
 ) -> Float[Tensor, "n d"]:
     """h + α v where the model is to abstain, h − α v where it is to answer.
 
@@ -128,7 +133,12 @@ def contrastive_targets(
 
 
 def regression(
-    model: Model, inputs: Sequence[str] | Sequence[Tokens], layer: int, submodule: str = "mlp", *, batch: int = 64
+    model: Model,
+    inputs: Sequence[str] | Sequence[Tokens],
+    layer: int,
+    submodule: str = "mlp",
+    *,
+    batch: int = 64,
 ) -> Regression:
     """Run the model once over examples and keep what the sub-module's training needs.
 
@@ -145,7 +155,9 @@ def regression(
         ValueError: no inputs.
     """
     if model.family is None or not model.family.causal:
-        raise ModelError(f"{model.name}: only blocks of a causal language model can be retrained here")
+        raise ModelError(
+            f"{model.name}: only blocks of a causal language model can be retrained here"
+        )
     if not 0 <= layer < len(model.atlas.blocks):
         raise ModelError(f"{model.name} has blocks 0 to {len(model.atlas.blocks) - 1}, not {layer}")
     if not len(inputs):
@@ -155,13 +167,20 @@ def regression(
     at = next(name for name, module in model.net.named_modules() if module is block)
     alone = _added_alone(model, inside)
     root = f"{at}.{alone}" if alone else at
-    tokens = [t for t in inputs if isinstance(t, Tokens)] or model.tokenize([str(t) for t in inputs])
+    tokens = [t for t in inputs if isinstance(t, Tokens)] or model.tokenize(
+        [str(t) for t in inputs]
+    )
     found: list[tuple[Tensor, Any, Tensor, Tensor]] = []
     for length in sorted({len(t) for t in tokens}):
         same = [i for i, t in enumerate(tokens) if len(t) == length]
         for first in range(0, len(same), batch):
             rows = same[first : first + batch]
-            found.append((torch.tensor(rows), *_caught(model, [tokens[i] for i in rows], layer, root, bool(alone))))
+            found.append(
+                (
+                    torch.tensor(rows),
+                    *_caught(model, [tokens[i] for i in rows], layer, root, bool(alone)),
+                )
+            )
     residual = torch.cat([h for *_, h in found])[torch.cat([rows for rows, *_ in found]).argsort()]
     parts = [(rows, called, rest) for rows, called, rest, _ in found]
     if alone:  # the MLP sees one token at a time, so rows of all lengths are alike
@@ -201,12 +220,16 @@ def train_submodule(
         raise ValueError(
             f"train_submodule: targets must be {tuple(data.residual.shape)} like the residual, got {tuple(targets.shape)}"
         )
-    root = copy.deepcopy(data.model.net.get_submodule(data.root)).float().eval().requires_grad_(False)
+    root = (
+        copy.deepcopy(data.model.net.get_submodule(data.root)).float().eval().requires_grad_(False)
+    )
     path = data.trained.removeprefix(data.root).lstrip(".")
     learnt = {name: p.requires_grad_() for name, p in root.get_submodule(path).named_parameters()}
     optimiser = torch.optim.Adam(learnt.values(), lr=rate)
     asked = float((data.residual - targets).double().square().sum())
-    steps = 0 if asked == 0 else steps  # Adam's steps have one length: it would walk on rounding errors
+    steps = (
+        0 if asked == 0 else steps
+    )  # Adam's steps have one length: it would walk on rounding errors
     schedule, losses = rise_and_fall(optimiser, steps), []
     wanted = [targets[rows].to(data.residual) for rows, *_ in data.parts]
     share = np.array([len(w) for w in wanted]) / len(targets)
@@ -218,7 +241,9 @@ def train_submodule(
             loss = (data.predict(root, k, few) - wanted[k][few]).square().mean()
             losses.append(float(loss.detach()))
             if not np.isfinite(losses[-1]):
-                raise ModelError(f"train_submodule: the loss of step {step} is {losses[-1]}; lower rate={rate}")
+                raise ModelError(
+                    f"train_submodule: the loss of step {step} is {losses[-1]}; lower rate={rate}"
+                )
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -241,7 +266,11 @@ def _inside(model: Model, block: nn.Module, submodule: str) -> str:
     if submodule in PARTS:
         tap = model.family.points.get(PARTS[submodule])
         path = "" if tap is None else tap.path.rpartition(".")[0]
-    known = {name: module for name, module in block.named_modules() if name and any(True for _ in module.parameters())}
+    known = {
+        name: module
+        for name, module in block.named_modules()
+        if name and any(True for _ in module.parameters())
+    }
     if path not in known:
         raise ModelError(
             f"{model.name}: a block has no sub-module {submodule!r}. {suggest(submodule, [*PARTS, *known])}"
@@ -255,7 +284,11 @@ def _added_alone(model: Model, inside: str) -> str:
     points = model.family.points
     mlp = points["mlp_act"].path.rpartition(".")[0] if "mlp_act" in points else ""
     whole = bool(mlp) and "mlp_out" in points and points["mlp_out"].path.startswith(mlp)
-    return mlp if whole and model.family.residual == "sum" and f"{inside}.".startswith(f"{mlp}.") else ""
+    return (
+        mlp
+        if whole and model.family.residual == "sum" and f"{inside}.".startswith(f"{mlp}.")
+        else ""
+    )
 
 
 @torch.no_grad()
@@ -266,7 +299,9 @@ def _caught(
     called: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     out = f"resid_post.{layer}"
     module = model.net.get_submodule(root)
-    handle = module.register_forward_pre_hook(lambda _m, a, k: called.append((a, dict(k))), with_kwargs=True)
+    handle = module.register_forward_pre_hook(
+        lambda _m, a, k: called.append((a, dict(k))), with_kwargs=True
+    )
     try:
         h = model.run(tokens, out)[out][:, -1].float()
     finally:

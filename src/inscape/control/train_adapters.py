@@ -42,14 +42,24 @@ class Lesson:
     marked: Bool[Tensor, "batch tokens"]
 
     def __post_init__(self) -> None:
-        if self.ids.shape != self.marked.shape or not bool(self.marked.any()) or bool(self.marked[:, 0].any()):
+        if (
+            self.ids.shape != self.marked.shape
+            or not bool(self.marked.any())
+            or bool(self.marked[:, 0].any())
+        ):
             raise ValueError(
                 "Lesson: ids and marked are alike (batch, tokens), at least one token is marked and no row's first is"
             )
 
 
 def lessons(
-    model: Model, prompts: Sequence[str], answers: Sequence[str], steps: int, size: int, *, rng: np.random.Generator
+    model: Model,
+    prompts: Sequence[str],
+    answers: Sequence[str],
+    steps: int,
+    size: int,
+    *,
+    rng: np.random.Generator,
 ) -> list[Lesson]:
     """Batches in which the answers' tokens are learned, epoch after epoch in new orders.
 
@@ -65,7 +75,9 @@ def lessons(
         ValueError: no pair, or prompts and answers of other numbers.
     """
     if not prompts or len(prompts) != len(answers):
-        raise ValueError(f"lessons: one answer a prompt, at least one pair; got {len(prompts)} and {len(answers)}")
+        raise ValueError(
+            f"lessons: one answer a prompt, at least one pair; got {len(prompts)} and {len(answers)}"
+        )
     tokens = model.tokenize([p + a for p, a in zip(prompts, answers, strict=True)])
     order: list[int] = []
     while len(order) < steps * size:
@@ -115,7 +127,9 @@ def train_adapters(
             loss = _loss(model.net, head, lesson, model.device)
             losses.append(float(loss.detach()))
             if not np.isfinite(losses[-1]):
-                raise ModelError(f"train_adapters: the loss of step {step} is {losses[-1]}; lower rate={rate}")
+                raise ModelError(
+                    f"train_adapters: the loss of step {step} is {losses[-1]}; lower rate={rate}"
+                )
             optimiser.zero_grad()
             loss.backward(inputs=adapters.parameters)
             nn.utils.clip_grad_norm_(adapters.parameters, clip)
@@ -137,7 +151,9 @@ def _lesson(model: Model, tokens: list[Tokens], starts: list[int]) -> Lesson:
 
 def _loss(net: Any, head: nn.Module, lesson: Lesson, device: torch.device) -> Tensor:
     ids, marked = lesson.ids.to(device), lesson.marked.to(device)
-    before = marked.roll(-1, 1)  # the token before a marked one predicts it; no row's first is marked, so none wraps
+    before = marked.roll(
+        -1, 1
+    )  # the token before a marked one predicts it; no row's first is marked, so none wraps
     only = head.register_forward_pre_hook(lambda _m, args: (args[0][before][None], *args[1:]))
     try:
         # padding is on the right and no marked token sees what follows it, so no mask is needed

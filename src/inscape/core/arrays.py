@@ -19,4 +19,6 @@ def to_numpy(x: Any) -> Any:
 
 def like(out: np.ndarray, x: Any) -> Any:
     """`out` as a tensor on the device of `x` if `x` is a tensor, else as it is."""
-    return torch.from_numpy(np.ascontiguousarray(out)).to(x.device) if isinstance(x, Tensor) else out
+    return (
+        torch.from_numpy(np.ascontiguousarray(out)).to(x.device) if isinstance(x, Tensor) else out
+    )

@@ -56,7 +56,9 @@ class Batch:
         sizes = {len(v) for v in self.inputs.values()}
         if len(sizes) != 1 or 0 in sizes:
             shapes = {k: tuple(v.shape) for k, v in self.inputs.items()}
-            raise ValueError(f"Batch: every input needs the same, non-zero number of examples, got shapes {shapes}")
+            raise ValueError(
+                f"Batch: every input needs the same, non-zero number of examples, got shapes {shapes}"
+            )
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -114,7 +116,9 @@ def tokenize(tokenizer: Any, texts: Sequence[str], add_special_tokens: bool = Tr
 
 
 def collate(
-    tokens: Sequence[Tokens], pad_id: int = 0, marks: Mapping[str, Sequence[np.ndarray]] | None = None
+    tokens: Sequence[Tokens],
+    pad_id: int = 0,
+    marks: Mapping[str, Sequence[np.ndarray]] | None = None,
 ) -> Batch:
     """Right-pad examples into a batch.
 

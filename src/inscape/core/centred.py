@@ -51,7 +51,9 @@ class Centred:
             ValueError: no rows.
         """
         if len(x) == 0:
-            raise ValueError("Centred.of: there are no rows, so there is no mean; give at least one row")
+            raise ValueError(
+                "Centred.of: there are no rows, so there is no mean; give at least one row"
+            )
         x = np.asarray(x, dtype=np.float64)
         mean = x.mean(axis=0)
         x = x - mean
@@ -60,7 +62,9 @@ class Centred:
 
     def __add__(self, other: Centred) -> Centred:
         if self.mean.shape != other.mean.shape:
-            raise ValueError(f"Centred: rows of {len(self.mean)} and {len(other.mean)} numbers cannot be one set")
+            raise ValueError(
+                f"Centred: rows of {len(self.mean)} and {len(other.mean)} numbers cannot be one set"
+            )
         n = self.n + other.n
         mean = self.mean + (other.mean - self.mean) * (other.n / n)
         (a, b, c), (d, e, f) = self._about(mean), other._about(mean)

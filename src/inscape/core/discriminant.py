@@ -37,7 +37,9 @@ class Discriminants(NamedTuple):
     shrinkage: float
 
 
-def discriminants(classes: Sequence[Centred], shrinkage: float | Literal["auto"] = "auto") -> Discriminants:
+def discriminants(
+    classes: Sequence[Centred], shrinkage: float | Literal["auto"] = "auto"
+) -> Discriminants:
     """Fisher's discriminants.
 
     Args:
@@ -57,25 +59,35 @@ def discriminants(classes: Sequence[Centred], shrinkage: float | Literal["auto"]
         [8.0, 0.0]
     """
     if len(classes) < 2 or len({len(c.mean) for c in classes}) != 1:
-        raise ValueError("discriminants: needs the moments of at least two classes, all of one width")
+        raise ValueError(
+            "discriminants: needs the moments of at least two classes, all of one width"
+        )
     n, d = sum(c.n for c in classes), len(classes[0].mean)
     within = sum((c.scatter for c in classes[1:]), classes[0].scatter) / n
     sphere = float(np.trace(within)) / d
     quartic = sum(c.quartic for c in classes)
     weight = ledoit_wolf(within, sphere, n, quartic) if shrinkage == "auto" else float(shrinkage)
     if not 0 <= weight <= 1:
-        raise ValueError(f"discriminants: shrinkage must be 'auto' or between 0 and 1, got {shrinkage!r}")
+        raise ValueError(
+            f"discriminants: shrinkage must be 'auto' or between 0 and 1, got {shrinkage!r}"
+        )
     within = (1 - weight) * within
     within[np.diag_indices(d)] += weight * sphere
     counts = np.array([c.n for c in classes])
     means = np.stack([c.mean for c in classes])
-    middle = counts @ means / n  # scores about the mean of all rows keep their digits wherever the origin is
+    middle = (
+        counts @ means / n
+    )  # scores about the mean of all rows keep their digits wherever the origin is
     coef = (_pseudo_inverse(within, n) @ (means - middle).T).T
-    intercept = np.log(counts / n) - 0.5 * np.einsum("kd,kd->k", coef, means - middle) - coef @ middle
+    intercept = (
+        np.log(counts / n) - 0.5 * np.einsum("kd,kd->k", coef, means - middle) - coef @ middle
+    )
     return Discriminants(coef, intercept, means, weight)
 
 
-def ledoit_wolf(covariance: Float[np.ndarray, "d d"], sphere: float, n: int, quartic: float) -> float:
+def ledoit_wolf(
+    covariance: Float[np.ndarray, "d d"], sphere: float, n: int, quartic: float
+) -> float:
     """Ledoit and Wolf's weight of the sphere, min(β, δ)/δ, from moments.
 
     Args:

@@ -41,7 +41,9 @@ class Scope:
 
     def __post_init__(self) -> None:
         if self.phase not in ("all", "prompt", "generated"):
-            raise ValueError(f"Scope: phase must be 'all', 'prompt' or 'generated', got {self.phase!r}")
+            raise ValueError(
+                f"Scope: phase must be 'all', 'prompt' or 'generated', got {self.phase!r}"
+            )
         known = self.positions in ("all", "last") or str(self.positions).startswith("mark:")
         if isinstance(self.positions, str) and not known:
             raise ValueError(
@@ -88,7 +90,9 @@ class SetComponent(Edit):
 
     def __post_init__(self) -> None:
         gram = self.basis.double() @ self.basis.double().T
-        if self.basis.ndim != 2 or not torch.allclose(gram, torch.eye(len(gram), dtype=gram.dtype), atol=1e-4):
+        if self.basis.ndim != 2 or not torch.allclose(
+            gram, torch.eye(len(gram), dtype=gram.dtype), atol=1e-4
+        ):
             raise ValueError(
                 "SetComponent: basis must be (k, d) with orthonormal rows; use ProjectOut.of(...) or torch.linalg.qr"
             )
@@ -107,8 +111,12 @@ class ProjectOut(Edit):
     def __post_init__(self) -> None:
         rows = torch.atleast_2d(self.directions).double()
         if not torch.isfinite(rows).all() or torch.linalg.matrix_rank(rows) < len(rows):
-            raise ValueError("ProjectOut: directions must be finite, linearly independent rows, shape (k, d)")
-        object.__setattr__(self, "directions", torch.linalg.qr(rows.T).Q.T.to(self.directions.dtype))
+            raise ValueError(
+                "ProjectOut: directions must be finite, linearly independent rows, shape (k, d)"
+            )
+        object.__setattr__(
+            self, "directions", torch.linalg.qr(rows.T).Q.T.to(self.directions.dtype)
+        )
 
     def apply(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         q = _like(self.directions, h)
@@ -152,5 +160,7 @@ def as_edits(edits: Any) -> list[Edit]:
     found = [edits] if isinstance(edits, Edit) else list(edits)
     for edit in found:
         if not isinstance(edit, Edit):
-            raise TypeError(f"edits must be inscape edits (Add, ProjectOut, …), got {type(edit).__name__}")
+            raise TypeError(
+                f"edits must be inscape edits (Add, ProjectOut, …), got {type(edit).__name__}"
+            )
     return found

@@ -116,7 +116,13 @@ class Evidence:
         mean, null = self.null.mean, self.null
         less = replace(null, mean=0.0, low=null.low - mean, high=null.high - mean)
         ends = None if self.interval is None else (self.interval[0] - mean, self.interval[1] - mean)
-        return replace(self, name=f"{self.name} above chance", value=self.value - mean, interval=ends, null=less)
+        return replace(
+            self,
+            name=f"{self.name} above chance",
+            value=self.value - mean,
+            interval=ends,
+            null=less,
+        )
 
     def row(self) -> dict[str, object]:
         """A flat record: the coordinates first, then the number and everything beside it."""

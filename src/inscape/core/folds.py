@@ -36,9 +36,14 @@ def group_codes(groups: Sequence[Any] | np.ndarray, n: int | None = None) -> Int
     Raises:
         DataError: a group is missing (None, NaN), or there is not one per row.
     """
-    values = pd.Series(np.asarray(groups).tolist() if isinstance(groups, np.ndarray) else list(groups), dtype=object)
+    values = pd.Series(
+        np.asarray(groups).tolist() if isinstance(groups, np.ndarray) else list(groups),
+        dtype=object,
+    )
     if n is not None and len(values) != n:
-        raise DataError(f"groups has {len(values)} entries for {n} rows; give exactly one group per row.")
+        raise DataError(
+            f"groups has {len(values)} entries for {n} rows; give exactly one group per row."
+        )
     codes, _ = pd.factorize(values)
     if (codes < 0).any():
         first = int(np.flatnonzero(codes < 0)[0])
@@ -48,7 +53,9 @@ def group_codes(groups: Sequence[Any] | np.ndarray, n: int | None = None) -> Int
     return codes.astype(np.int64)
 
 
-def group_folds(groups: Sequence[Any] | np.ndarray, k: int, *, rng: np.random.Generator) -> list[Fold]:
+def group_folds(
+    groups: Sequence[Any] | np.ndarray, k: int, *, rng: np.random.Generator
+) -> list[Fold]:
     """k folds of about equal size in which no group is in both parts.
 
     Args:
@@ -106,7 +113,9 @@ def random_folds(n: int, k: int, *, rng: np.random.Generator) -> list[Fold]:
     return _as_folds(rng.permutation(np.arange(n) % k), k)
 
 
-def stratified_folds(labels: Int[np.ndarray, " n"], k: int, *, rng: np.random.Generator) -> list[Fold]:
+def stratified_folds(
+    labels: Int[np.ndarray, " n"], k: int, *, rng: np.random.Generator
+) -> list[Fold]:
     """k random folds in which every class is spread as evenly as its count allows.
 
     Args:

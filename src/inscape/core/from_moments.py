@@ -100,7 +100,11 @@ def squared_errors(fit: RidgePath, x: Centred, xy: Joint, y: Centred) -> Float[n
 
 
 def mass_mean_from_moments(
-    first: Centred, second: Centred, *, lda: bool = False, shrinkage: float | Literal["auto"] = "auto"
+    first: Centred,
+    second: Centred,
+    *,
+    lda: bool = False,
+    shrinkage: float | Literal["auto"] = "auto",
 ) -> Discriminant:
     """The direction from one class's mean to the other's, plain or whitened by the covariance within classes.
 
@@ -132,7 +136,9 @@ def _within(first: Centred, second: Centred, shrinkage: float | Literal["auto"])
     else:
         weight = float(shrinkage)
     if not 0 <= weight <= 1:
-        raise ValueError(f"mass_mean_from_moments: shrinkage must be 'auto' or between 0 and 1, got {shrinkage!r}")
+        raise ValueError(
+            f"mass_mean_from_moments: shrinkage must be 'auto' or between 0 and 1, got {shrinkage!r}"
+        )
     covariance *= 1 - weight
     covariance[np.diag_indices_from(covariance)] += weight * sphere
     return covariance

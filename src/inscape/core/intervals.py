@@ -22,12 +22,16 @@ from jaxtyping import Float, Int
 FEW_GROUPS = 10
 
 
-def group_counts(groups: int, draws: int, *, rng: np.random.Generator) -> Int[np.ndarray, "draws groups"]:
+def group_counts(
+    groups: int, draws: int, *, rng: np.random.Generator
+) -> Int[np.ndarray, "draws groups"]:
     """How often each group is drawn in each bootstrap sample; the rows sum to `groups`."""
     return rng.multinomial(groups, np.full(groups, 1.0 / groups), size=draws)
 
 
-def sum_by_group(x: Float[np.ndarray, " n *c"], codes: Int[np.ndarray, " n"]) -> Float[np.ndarray, " groups *c"]:
+def sum_by_group(
+    x: Float[np.ndarray, " n *c"], codes: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " groups *c"]:
     """Sums of the rows of `x` per group, groups 0 … max(codes)."""
     out = np.zeros((int(codes.max()) + 1, *x.shape[1:]))
     np.add.at(out, codes, x)
@@ -80,7 +84,10 @@ def bootstrap_auc(
             continue
         order = np.argsort(scores[down], kind="stable")
         down = down[order]
-        weight_up, weight_down = counts[:, codes[up]].astype(np.float64), counts[:, codes[down]].astype(np.float64)
+        weight_up, weight_down = (
+            counts[:, codes[up]].astype(np.float64),
+            counts[:, codes[down]].astype(np.float64),
+        )
         below = np.concatenate([np.zeros((len(counts), 1)), np.cumsum(weight_down, axis=1)], axis=1)
         left = below[:, np.searchsorted(scores[down], scores[up], side="left")]
         right = below[:, np.searchsorted(scores[down], scores[up], side="right")]
@@ -90,7 +97,9 @@ def bootstrap_auc(
         return won / pairs
 
 
-def percentile(draws: Float[np.ndarray, " draws *c"], level: float = 0.95) -> Float[np.ndarray, " 2 *c"]:
+def percentile(
+    draws: Float[np.ndarray, " draws *c"], level: float = 0.95
+) -> Float[np.ndarray, " 2 *c"]:
     """Lower and upper end of the central `level` of the draws, NaN draws left out.
 
     Raises:

@@ -62,16 +62,30 @@ class Joint:
             ValueError: no rows.
         """
         if len(x) == 0:
-            raise ValueError("Joint.of: there are no rows, so there is no mean; give at least one row")
+            raise ValueError(
+                "Joint.of: there are no rows, so there is no mean; give at least one row"
+            )
         x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
         mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
         x, y = x - mean_x, y - mean_y
         a, b = np.einsum("nd,nd->n", x, x), np.einsum("ne,ne->n", y, y)
-        return cls(len(x), mean_x, mean_y, x.T @ y, b @ x, a @ y, float(a.sum()), float(b.sum()), float(a @ b))
+        return cls(
+            len(x),
+            mean_x,
+            mean_y,
+            x.T @ y,
+            b @ x,
+            a @ y,
+            float(a.sum()),
+            float(b.sum()),
+            float(a @ b),
+        )
 
     def __add__(self, other: Joint) -> Joint:
         if self.cross.shape != other.cross.shape:
-            raise ValueError(f"Joint: widths {self.cross.shape} and {other.cross.shape} cannot be one set")
+            raise ValueError(
+                f"Joint: widths {self.cross.shape} and {other.cross.shape} cannot be one set"
+            )
         n = self.n + other.n
         mean_x = self.mean_x + (other.mean_x - self.mean_x) * (other.n / n)
         mean_y = self.mean_y + (other.mean_y - self.mean_y) * (other.n / n)
@@ -93,7 +107,12 @@ class Joint:
         s, t = self.mean_x - x, self.mean_y - y
         ss, tt = float(s @ s), float(t @ t)
         ct, sc = self.cross @ t, s @ self.cross
-        norms = self.norms + 2 * float(t @ self.y_norm_x) + 2 * float(s @ self.x_norm_y) + 4 * float(sc @ t)
+        norms = (
+            self.norms
+            + 2 * float(t @ self.y_norm_x)
+            + 2 * float(s @ self.x_norm_y)
+            + 4 * float(sc @ t)
+        )
         return Joint(
             self.n,
             x,

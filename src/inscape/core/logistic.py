@@ -54,7 +54,9 @@ def one_hot(labels: Int[np.ndarray, "n t"], k: int) -> Float[np.ndarray, "n t q"
     return (labels[:, :, None] == np.arange(k)).astype(np.float64)
 
 
-def log_loss(eta: Float[np.ndarray, "n t q"], y: Float[np.ndarray, "n t q"]) -> Float[np.ndarray, "n t"]:
+def log_loss(
+    eta: Float[np.ndarray, "n t q"], y: Float[np.ndarray, "n t q"]
+) -> Float[np.ndarray, "n t"]:
     """``−log p(y)`` per row and column."""
     if eta.shape[2] == 1:
         return (np.logaddexp(0.0, eta) - y * eta)[:, :, 0]
@@ -93,7 +95,9 @@ def fit(
     kappa = 0.25 if q == 1 else 0.5
     trained = np.full(t, float(n)) if mask is None else mask.sum(axis=0, dtype=np.float64)
     bound = (kappa * np.concatenate([[float(n)], w]))[:, None] * (trained / n)
-    pen = np.vstack([np.zeros((1, t)), np.broadcast_to(penalty, (len(w), t))])[:, :, None]  # (r, t, 1)
+    pen = np.vstack([np.zeros((1, t)), np.broadcast_to(penalty, (len(w), t))])[
+        :, :, None
+    ]  # (r, t, 1)
     weights = None if mask is None else mask[:, :, None].astype(np.float64)
     beta = np.zeros((len(w) + 1, t, q)) if start is None else start.copy()
     out, left = beta.copy(), np.full(t, np.inf)
@@ -107,15 +111,25 @@ def fit(
         gradient = _times(wide.T, residual) + pen * beta
         scaled = gradient / (bound[:, live, None] + pen)
         size = (gradient * scaled).sum(axis=(0, 2))
-        open_ = left[live] > tol  # a column stays as it was when it came below the tolerance, whatever else is fitted
+        open_ = (
+            left[live] > tol
+        )  # a column stays as it was when it came below the tolerance, whatever else is fitted
         left[live[open_]] = np.sqrt(size / trained[live])[open_]
         todo = left[live] > tol
         done = open_ & ~todo
         out[:, live[done]] = beta[:, done]
         if not todo.any():
             break
-        if todo.mean() < 0.75:  # converged columns are dropped in batches: copying costs about one iteration
-            live, beta, eta, y, pen = live[todo], beta[:, todo], eta[:, todo], y[:, todo], pen[:, todo]
+        if (
+            todo.mean() < 0.75
+        ):  # converged columns are dropped in batches: copying costs about one iteration
+            live, beta, eta, y, pen = (
+                live[todo],
+                beta[:, todo],
+                eta[:, todo],
+                y[:, todo],
+                pen[:, todo],
+            )
             weights = None if weights is None else weights[:, todo]
             gradient, scaled, size = gradient[:, todo], scaled[:, todo], size[todo]
             if direction is not None:
@@ -124,7 +138,10 @@ def fit(
         old, old_size = gradient, size
         slope = (gradient * direction).sum(axis=(0, 2))
         along = _times(wide, direction)
-        linear, square = (pen * beta * direction).sum(axis=(0, 2)), (pen * direction**2).sum(axis=(0, 2))
+        linear, square = (
+            (pen * beta * direction).sum(axis=(0, 2)),
+            (pen * direction**2).sum(axis=(0, 2)),
+        )
         step = _line_search(eta, along, y, weights, slope, linear, square, kappa)[:, None]
         beta = beta + step * direction
         eta = eta + step * along
@@ -161,7 +178,9 @@ def choose(
         starting point of the final fit.
     """
     t, j = y.shape[1], int(inner.max()) + 1
-    penalties, inner = (np.broadcast_to(a.reshape(len(a), -1), (len(a), t)) for a in (penalties, inner))
+    penalties, inner = (
+        np.broadcast_to(a.reshape(len(a), -1), (len(a), t)) for a in (penalties, inner)
+    )
     losses = np.full((len(penalties), t), np.inf)
     starts = np.zeros((len(penalties), len(w) + 1, t, y.shape[2]))
     live, start, rises, last = np.arange(t), None, np.zeros(t, dtype=np.int64), np.full(t, np.inf)
@@ -198,7 +217,9 @@ def _times(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _chance(eta: np.ndarray) -> np.ndarray:
-    return 0.5 * np.tanh(0.5 * eta) + 0.5 if eta.shape[2] == 1 else softmax(eta, axis=2)  # half the time of expit
+    return (
+        0.5 * np.tanh(0.5 * eta) + 0.5 if eta.shape[2] == 1 else softmax(eta, axis=2)
+    )  # half the time of expit
 
 
 def _residual(eta: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

@@ -86,12 +86,18 @@ def fit(
     p, n, m = x.shape
     wanted = sorted({int(k) for k in sizes})
     if not wanted or wanted[0] < 1 or wanted[-1] > m:
-        raise ValueError(f"nested: sizes must lie between 1 and {m}, the number of coordinates, got {list(sizes)}")
+        raise ValueError(
+            f"nested: sizes must lie between 1 and {m}, the number of coordinates, got {list(sizes)}"
+        )
     lam = np.broadcast_to(np.asarray(penalty, dtype=np.float64), (p,))
     if not (np.isfinite(lam) & (lam > 0)).all():
         raise ValueError(f"nested: the penalty must be positive, got {np.unique(lam).tolist()}")
     v = np.ones((p, n)) if weight is None else weight.astype(np.float64)
-    coef, bias, left = np.zeros((p, len(wanted), m)), np.zeros((p, len(wanted))), np.zeros((p, len(wanted)))
+    coef, bias, left = (
+        np.zeros((p, len(wanted), m)),
+        np.zeros((p, len(wanted))),
+        np.zeros((p, len(wanted))),
+    )
     some = max(1, int(_CACHE / (n * wanted[-1])))
 
     def one(first: int) -> int:
@@ -103,8 +109,13 @@ def fit(
             beta = np.zeros((len(ones), block[-1] + 1, len(block)))
             beta[:, : start.shape[1]] = start[:, :, None]
             inside, here = wide[:, :, : block[-1] + 1], slice(done, done + len(block))
-            beta, gradient, made = _solve(inside, y[part], v[part], lam[part], block, beta, tol, max_iter)
-            coef[part, here, : block[-1]], bias[part, here] = beta[:, 1:].transpose(0, 2, 1), beta[:, 0]
+            beta, gradient, made = _solve(
+                inside, y[part], v[part], lam[part], block, beta, tol, max_iter
+            )
+            coef[part, here, : block[-1]], bias[part, here] = (
+                beta[:, 1:].transpose(0, 2, 1),
+                beta[:, 0],
+            )
             left[part, here] = gradient
             start, steps, done = beta[:, :, -1], steps + made, done + len(block)
         return steps
@@ -134,7 +145,9 @@ def _solve(
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """One block of sizes; coefficients (p, m + 1, s), the last gradients (p, s), steps made."""
     m = wide.shape[2]
-    mask = (np.arange(m)[:, None] <= np.array(sizes)).astype(np.float64)  # (m, s), the intercept first
+    mask = (np.arange(m)[:, None] <= np.array(sizes)).astype(
+        np.float64
+    )  # (m, s), the intercept first
     pen = np.broadcast_to(lam[:, None], (len(lam), m)).copy()
     pen[:, 0] = 0.0
     flat, transposed, rows = v[:, :, None], wide.transpose(0, 2, 1), v.sum(axis=1)[:, None]
@@ -143,8 +156,12 @@ def _solve(
     gradient = mask * (transposed @ (flat * (chance - y[:, :, None])) + pen[:, :, None] * beta)
     inverse = np.empty(0)
     for step in range(max_iter + 1):
-        if step % 3 == 0:  # a block starts near its end, where the curvature hardly moves: it is kept
-            inverse = _inverse_factor(wide, transposed, v * (chance * (1 - chance)).mean(axis=2), pen)
+        if (
+            step % 3 == 0
+        ):  # a block starts near its end, where the curvature hardly moves: it is kept
+            inverse = _inverse_factor(
+                wide, transposed, v * (chance * (1 - chance)).mean(axis=2), pen
+            )
         direction = inverse.transpose(0, 2, 1) @ (mask * (inverse @ gradient))
         size = (gradient * direction).sum(axis=1)  # (p, s)
         last = np.sqrt(np.maximum(size, 0.0) / rows)
@@ -154,12 +171,16 @@ def _solve(
         length = np.ones_like(size)
         trial = expit(eta - along)
         new = _gradient(transposed, flat, trial, y, pen, beta - direction, mask)
-        ahead = -(new * direction).sum(axis=1)  # the slope at the full step, which starts at minus size
+        ahead = -(new * direction).sum(
+            axis=1
+        )  # the slope at the full step, which starts at minus size
         if (far := np.abs(ahead) > 0.5 * size).any():
             search = _search(eta, along, y, flat, pen, beta, direction, size)
             length = np.where(far, search, length)
             trial = expit(eta - length[:, None] * along)
-            new = _gradient(transposed, flat, trial, y, pen, beta - length[:, None] * direction, mask)
+            new = _gradient(
+                transposed, flat, trial, y, pen, beta - length[:, None] * direction, mask
+            )
         beta = beta - length[:, None] * direction
         eta = eta - length[:, None] * along
         chance, gradient = trial, new
@@ -178,7 +199,9 @@ def _gradient(
     return mask * (transposed @ (flat * (chance - y[:, :, None])) + pen[:, :, None] * beta)
 
 
-def _inverse_factor(wide: np.ndarray, transposed: np.ndarray, w: np.ndarray, pen: np.ndarray) -> np.ndarray:
+def _inverse_factor(
+    wide: np.ndarray, transposed: np.ndarray, w: np.ndarray, pen: np.ndarray
+) -> np.ndarray:
     """L⁻¹ of the Hessian's Cholesky factor, (p, m, m)."""
     hessian = transposed @ (w[:, :, None] * wide)
     at = np.arange(wide.shape[2])
@@ -199,7 +222,10 @@ def _search(
 ) -> np.ndarray:
     """A length per size: the step of the bound on the curvature (never past the minimum), then Newton or the secant."""
     weighted = flat * along
-    linear, square = (pen[:, :, None] * beta * direction).sum(axis=1), (pen[:, :, None] * direction**2).sum(axis=1)
+    linear, square = (
+        (pen[:, :, None] * beta * direction).sum(axis=1),
+        (pen[:, :, None] * direction**2).sum(axis=1),
+    )
     tiny = np.finfo(np.float64).tiny
 
     def slope(length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

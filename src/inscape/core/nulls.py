@@ -41,20 +41,28 @@ def permutations(
         int64 indices (k, n).
     """
     if groups is None:
-        return np.stack([rng.permutation(n) for _ in range(k)]) if k else np.empty((0, n), dtype=np.int64)
+        return (
+            np.stack([rng.permutation(n) for _ in range(k)])
+            if k
+            else np.empty((0, n), dtype=np.int64)
+        )
     codes = group_codes(groups, n)
     rows = np.argsort(codes, kind="stable")
     blocks = np.split(rows, np.cumsum(np.bincount(codes))[:-1])
     out = np.empty((k, n), dtype=np.int64)
     for i in range(k):
         # rows are mixed inside a block too: a table sorted alike within its groups would keep its signal otherwise
-        receivers = np.concatenate([rng.permutation(blocks[g]) for g in rng.permutation(len(blocks))])
+        receivers = np.concatenate(
+            [rng.permutation(blocks[g]) for g in rng.permutation(len(blocks))]
+        )
         donors = np.concatenate([blocks[g] for g in rng.permutation(len(blocks))])
         out[i, receivers] = donors
     return out
 
 
-def p_value(observed: Float[np.ndarray, " *s"] | float, null: Float[np.ndarray, "*s k"]) -> np.ndarray | float:
+def p_value(
+    observed: Float[np.ndarray, " *s"] | float, null: Float[np.ndarray, "*s k"]
+) -> np.ndarray | float:
     """``(1 + #{null ≥ observed}) / (K + 1)`` along the last axis of `null`; never zero.
 
     Raises:

@@ -31,7 +31,9 @@ class Remote(Objects):
             ) from error
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        return self._fs.cat_file(self._at(name), start=start, end=None if length is None else start + length)
+        return self._fs.cat_file(
+            self._at(name), start=start, end=None if length is None else start + length
+        )
 
     def write(self, name: str, data: bytes, over: str | None = ANY) -> str:
         if over != ANY and self.tag(name) != over:

@@ -91,12 +91,20 @@ class Rows:
         moments = self._moments
         if len(train) < n:
             out = np.setdiff1d(np.arange(n), train, assume_unique=True)
-            moments = moments - Moments.of(self.x[out]) if len(out) < len(train) else Moments.of(self.x[train])
+            moments = (
+                moments - Moments.of(self.x[out])
+                if len(out) < len(train)
+                else Moments.of(self.x[train])
+            )
         w, v = np.linalg.eigh(moments.scatter)
         keep = w > _floor(w, n)
         v = np.ascontiguousarray(v[:, keep])
         return Basis(
-            (self.x[train] - moments.mean) @ v, w[keep], v, moments.mean + self.shift, _rms(w, len(train), len(v))
+            (self.x[train] - moments.mean) @ v,
+            w[keep],
+            v,
+            moments.mean + self.shift,
+            _rms(w, len(train), len(v)),
         )
 
     def _dual(self, train: np.ndarray) -> Basis:
@@ -187,7 +195,9 @@ def check_alphas(alphas: Sequence[float] | np.ndarray) -> Float[np.ndarray, " a"
     return grid
 
 
-def _leave_one_out(basis: Basis, y: np.ndarray, c: np.ndarray, penalties: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _leave_one_out(
+    basis: Basis, y: np.ndarray, c: np.ndarray, penalties: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     n = len(y)
     leverage = 1.0 / n + (basis.z**2) @ (1.0 / (basis.w[:, None] + penalties))  # (n, A)
     # a row that alone fixes a direction has leverage 1 and no held-out prediction: a huge error, not a division by zero
@@ -216,7 +226,9 @@ def _leave_group_out(
     return errors, base
 
 
-def _held_out(wide: np.ndarray, gram: np.ndarray | None, weight: np.ndarray, residual: np.ndarray) -> np.ndarray:
+def _held_out(
+    wide: np.ndarray, gram: np.ndarray | None, weight: np.ndarray, residual: np.ndarray
+) -> np.ndarray:
     """``(I − U D Uᵀ)⁻¹ r``: in the rows, or ``r + U (D⁻¹ − UᵀU)⁻¹ Uᵀ r`` in the directions, whichever are fewer."""
     if gram is None:
         matrix = -(wide * weight) @ wide.T

@@ -23,7 +23,14 @@ log = logging.getLogger(__name__)
 
 _MISSING = {"NoSuchKey", "404", "NotFound"}
 _OTHER_WRITER = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
-_DENIED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
+_DENIED = {
+    "AccessDenied",
+    "403",
+    "Forbidden",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+}
 _THREADS = 32  # connections kept open
 
 
@@ -41,8 +48,12 @@ class Bucket(Objects):
             import boto3
             from botocore.config import Config
         except ImportError:
-            raise ObjectError(f"{url} needs boto3; install it with: pip install 'inscape[s3]'.") from None
-        settings = Config(connect_timeout=10, retries={"mode": "standard"}, max_pool_connections=_THREADS)
+            raise ObjectError(
+                f"{url} needs boto3; install it with: pip install 'inscape[s3]'."
+            ) from None
+        settings = Config(
+            connect_timeout=10, retries={"mode": "standard"}, max_pool_connections=_THREADS
+        )
         with _said(self):
             self._client: Any = boto3.session.Session().client("s3", config=settings)
 
@@ -55,16 +66,23 @@ class Bucket(Objects):
             else {"Range": f"bytes={start}-{'' if length is None else start + length - 1}"}
         )
         with _said(self, name):
-            return self._client.get_object(Bucket=self.bucket, Key=self._key(name), **part)["Body"].read()
+            return self._client.get_object(Bucket=self.bucket, Key=self._key(name), **part)[
+                "Body"
+            ].read()
 
     def write(self, name: str, data: bytes, over: str | None = ANY) -> str:
         asked = {"Bucket": self.bucket, "Key": self._key(name), "Body": data}
-        condition = {} if over == ANY else ({"IfNoneMatch": "*"} if over is None else {"IfMatch": over})
+        condition = (
+            {} if over == ANY else ({"IfNoneMatch": "*"} if over is None else {"IfMatch": over})
+        )
         try:
             with _said(self, name):
                 return self._client.put_object(**asked, **condition)["ETag"]
         except NotImplementedError:
-            log.warning("%s does not know conditional writes: one writer at a time is not enforced there", self.url)
+            log.warning(
+                "%s does not know conditional writes: one writer at a time is not enforced there",
+                self.url,
+            )
             if self.tag(name) != over:
                 raise FileExistsError(f"{self.url}/{name} was written by somebody else") from None
             with _said(self, name):
@@ -81,7 +99,9 @@ class Bucket(Objects):
         root = f"{self._prefix}/" if self._prefix else ""
         found = []
         with _said(self):
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=root + under):
+            for page in self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=root + under
+            ):
                 found += [entry["Key"].removeprefix(root) for entry in page.get("Contents", [])]
         return sorted(found)
 
@@ -105,7 +125,10 @@ def _said(place: Bucket, name: str = "") -> Iterator[None]:
     except NoCredentialsError:
         raise ObjectError(f"there are no credentials for {where}; set {keys}.") from None
     except ClientError as error:
-        code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+        code, said = (
+            error.response["Error"].get("Code", ""),
+            error.response["Error"].get("Message", ""),
+        )
         if code in _MISSING:
             raise FileNotFoundError(f"there is no object {where}") from None
         if code in _OTHER_WRITER:
@@ -120,7 +143,9 @@ def _said(place: Bucket, name: str = "") -> Iterator[None]:
             raise ObjectError(
                 f"access to {where} is denied ({code}); check {keys}, and what they may do with the bucket."
             ) from None
-        raise ObjectError(f"{where} cannot be used: {said or code}; try again, or use another place.") from error
+        raise ObjectError(
+            f"{where} cannot be used: {said or code}; try again, or use another place."
+        ) from error
     except (BotoCoreError, ValueError) as error:
         raise ObjectError(
             f"{where} cannot be reached: {str(error).rstrip('.')}; check the network, AWS_ENDPOINT_URL and AWS_REGION."

@@ -81,23 +81,37 @@ class Site:
         if text.startswith("module:"):
             match = re.fullmatch(r"module:(.+):(in|out)", text)
             if not match:
-                raise SiteError(f"{text!r} is not a site: a module site is written module:PATH:in or module:PATH:out.")
+                raise SiteError(
+                    f"{text!r} is not a site: a module site is written module:PATH:in or module:PATH:out."
+                )
             return cls("module", path=match[1], side="in" if match[2] == "in" else "out")
         match = re.fullmatch(r"([a-z_]+)(?:\.(\d+))?(?:\.(\d+))?", text)
         if not match or match[1] not in POINTS:
-            raise SiteError(f"{text!r} is not a site. {suggest(text.split('.')[0], [*POINTS, 'module:PATH:out'], 20)}")
+            raise SiteError(
+                f"{text!r} is not a site. {suggest(text.split('.')[0], [*POINTS, 'module:PATH:out'], 20)}"
+            )
         point, layer, head = match[1], match[2], match[3]
         if (layer is None) != (point in GLOBAL_POINTS):
-            needs = "takes no layer" if point in GLOBAL_POINTS else f"needs a layer, such as {point}.0 or {point}.*"
+            needs = (
+                "takes no layer"
+                if point in GLOBAL_POINTS
+                else f"needs a layer, such as {point}.0 or {point}.*"
+            )
             raise SiteError(f"{text!r} is not a site: {point} {needs}.")
         if head is not None and point not in HEAD_POINTS:
-            raise SiteError(f"{text!r} is not a site: only {', '.join(sorted(HEAD_POINTS))} have heads.")
-        return cls(point, None if layer is None else int(layer), None if head is None else int(head))
+            raise SiteError(
+                f"{text!r} is not a site: only {', '.join(sorted(HEAD_POINTS))} have heads."
+            )
+        return cls(
+            point, None if layer is None else int(layer), None if head is None else int(head)
+        )
 
     def __str__(self) -> str:
         if self.point == "module":
             return f"module:{self.path}:{self.side}"
-        return ".".join(str(part) for part in (self.point, self.layer, self.head) if part is not None)
+        return ".".join(
+            str(part) for part in (self.point, self.layer, self.head) if part is not None
+        )
 
     @property
     def whole(self) -> Site:
@@ -159,7 +173,9 @@ def _matches(pattern: str, available: Sequence[Site]) -> list[Site]:
     found = [s for s in found if s.layer in keep]
     if len(rest) == 2:
         if not re.fullmatch(r"\d+", rest[1]):
-            raise SiteError(f"{pattern!r}: a head is a number, such as z.5.7; without it all heads are taken.")
+            raise SiteError(
+                f"{pattern!r}: a head is a number, such as z.5.7; without it all heads are taken."
+            )
         found = [Site(s.point, s.layer, int(rest[1])) for s in found if s.point in HEAD_POINTS]
     return found
 
@@ -202,7 +218,9 @@ _TRANSFORMER_LENS = {
     r"blocks\.(\d+)\.hook_(attn|mlp)_out": r"\2_out.\1",
     r"blocks\.(\d+)\.hook_mlp_in": r"mlp_in.\1",
     r"blocks\.(\d+)\.attn\.hook_([qkvz]|pattern)": r"\2.\1",
-    r"blocks\.(\d+)\.mlp\.hook_(pre|post)": lambda m: f"mlp_{'pre' if m[2] == 'pre' else 'act'}.{m[1]}",
+    r"blocks\.(\d+)\.mlp\.hook_(pre|post)": lambda m: (
+        f"mlp_{'pre' if m[2] == 'pre' else 'act'}.{m[1]}"
+    ),
     r"hook_embed": "embed",
     r"hidden_states\.0": "embed",
     r"hidden_states\.(\d+)": lambda m: f"resid_post.{int(m[1]) - 1}",

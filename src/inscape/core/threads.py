@@ -22,7 +22,9 @@ Out = TypeVar("Out")
 
 @lru_cache(maxsize=1)
 def _controller() -> ThreadpoolController:
-    return ThreadpoolController()  # scanning the loaded libraries takes milliseconds; NumPy's BLAS is loaded by now
+    return (
+        ThreadpoolController()
+    )  # scanning the loaded libraries takes milliseconds; NumPy's BLAS is loaded by now
 
 
 def side_by_side(work: Callable[[Item], Out], items: Sequence[Item]) -> list[Out]:

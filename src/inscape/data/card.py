@@ -60,9 +60,13 @@ def read_card(path: Path) -> DatasetCard:
             continue
         if [getattr(t, "id", None) for t in node.targets] == ["CARD"]:
             try:
-                return DatasetCard(**{str(k.arg): ast.literal_eval(k.value) for k in node.value.keywords})
+                return DatasetCard(
+                    **{str(k.arg): ast.literal_eval(k.value) for k in node.value.keywords}
+                )
             except (ValueError, TypeError) as error:
                 raise ValueError(
                     f"{path.name}: CARD must be literal keyword arguments of DatasetCard: {error}"
                 ) from error
-    raise ValueError(f"{path.name}: a data set needs CARD = DatasetCard(name=..., what=..., ...) at its top level")
+    raise ValueError(
+        f"{path.name}: a data set needs CARD = DatasetCard(name=..., what=..., ...) at its top level"
+    )

@@ -61,9 +61,14 @@ def numerals_among_text(column: pd.Series) -> int | None:
 def numbers(column: pd.Series) -> np.ndarray:
     """A number column as float64; missing values are NaN."""
     try:
-        return np.array([math.nan if value_kind(v) == "empty" else float(v) for v in column.astype(object)], np.float64)
+        return np.array(
+            [math.nan if value_kind(v) == "empty" else float(v) for v in column.astype(object)],
+            np.float64,
+        )
     except OverflowError as error:
-        raise DataError(f"column {column.name!r} has a number too large for a float; rescale it.") from error
+        raise DataError(
+            f"column {column.name!r} has a number too large for a float; rescale it."
+        ) from error
 
 
 def canonical(value: Any) -> str:
@@ -103,7 +108,9 @@ def nth(row: int) -> str:
 def check_shape(frame: pd.DataFrame) -> None:
     """Rows there are, and names of rows and columns are unique."""
     if not all(isinstance(name, str) for name in frame.columns):
-        raise DataError("the columns' names must be text; set frame.columns = frame.columns.map(str).")
+        raise DataError(
+            "the columns' names must be text; set frame.columns = frame.columns.map(str)."
+        )
     if frame.columns.has_duplicates:
         raise DataError(
             f"column {frame.columns[frame.columns.duplicated()][0]!r} appears twice; rename one of the two."
@@ -128,7 +135,9 @@ def check_input(column: pd.Series) -> None:
     for row, value in enumerate(column.astype(object)):
         found = value_kind(value)
         if found == "empty" or (found == "text" and not value.strip()):
-            raise DataError(f"the input column {column.name!r} is empty at {nth(row)}; remove the row or fill it in.")
+            raise DataError(
+                f"the input column {column.name!r} is empty at {nth(row)}; remove the row or fill it in."
+            )
         if found != "text":
             raise DataError(
                 f"the input column {column.name!r} must be text, and {nth(row)} is {type(value).__name__} ({shown(value)}); "
@@ -148,7 +157,9 @@ def check_label(column: pd.Series) -> None:
     cure = "remove the rows, or leave the column out of labels"
     for row, one in enumerate(found):
         if one == "empty" or (one == "text" and not values[row].strip()):
-            raise DataError(f"label {column.name!r} is missing at {nth(row)} ({found.count('empty')} in all); {cure}.")
+            raise DataError(
+                f"label {column.name!r} is missing at {nth(row)} ({found.count('empty')} in all); {cure}."
+            )
         if one == "other":
             raise DataError(
                 f"label {column.name!r} must be numbers or text, and {nth(row)} is {shown(values[row])}; {cure}."
@@ -157,7 +168,9 @@ def check_label(column: pd.Series) -> None:
     if len(set(found)) > 1:
         row = found.index("text" if found.count("text") <= found.count("number") else "number")
     if row is not None:
-        raise DataError(f"label {column.name!r} mixes numbers and text: {nth(row)} is {shown(values[row])}; {cure}.")
+        raise DataError(
+            f"label {column.name!r} mixes numbers and text: {nth(row)} is {shown(values[row])}; {cure}."
+        )
     if found[0] == "number":
         bad = np.flatnonzero(~np.isfinite(numbers(column)))
         if bad.size:
@@ -168,7 +181,9 @@ def check_group(column: pd.Series) -> None:
     """Every example has a group, a number or text."""
     for row, (one, value) in enumerate(zip(kinds(column), column.astype(object), strict=True)):
         if one == "empty" or (one == "text" and not value.strip()):
-            raise DataError(f"group {column.name!r} is missing at {nth(row)}; fill it in, or remove the row.")
+            raise DataError(
+                f"group {column.name!r} is missing at {nth(row)}; fill it in, or remove the row."
+            )
         if one == "other":
             raise DataError(
                 f"group {column.name!r} must be numbers or text, and {nth(row)} is {shown(value)}; convert it."
@@ -180,14 +195,18 @@ def check_span(name: str, start: pd.Series, end: pd.Series, text: pd.Series) -> 
     for column in (start, end):
         whole = [value_kind(v) == "number" for v in column.astype(object)]
         if all(whole):
-            whole = (np.isfinite(numbers(column)) & (numbers(column) == np.round(numbers(column)))).tolist()
+            whole = (
+                np.isfinite(numbers(column)) & (numbers(column) == np.round(numbers(column)))
+            ).tolist()
         bad = [row for row, yes in enumerate(whole) if not yes]
         if bad:
             raise DataError(
                 f"span {name!r} needs whole numbers in {column.name!r}, and {nth(bad[0])} is {shown(column.iloc[bad[0]])}; "
                 "give character positions, counted from 0."
             )
-    for row, (a, b, value) in enumerate(zip(numbers(start), numbers(end), text.astype(object), strict=True)):
+    for row, (a, b, value) in enumerate(
+        zip(numbers(start), numbers(end), text.astype(object), strict=True)
+    ):
         if not 0 <= a < b <= len(value):
             raise DataError(
                 f"span {name!r} is out of range at {nth(row)}: {int(a)} to {int(b)} in a text of {len(value)} characters; "

@@ -52,7 +52,9 @@ class Examples:
     labels: tuple[str, ...] = ()
     group: str | None = None
     spans: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    card: DatasetCard = field(default_factory=lambda: DatasetCard("unnamed", "a table given by the caller"))
+    card: DatasetCard = field(
+        default_factory=lambda: DatasetCard("unnamed", "a table given by the caller")
+    )
 
     def __post_init__(self) -> None:
         frame = self.frame.copy()
@@ -65,9 +67,13 @@ class Examples:
         for name in [*named, *(c for pair in spans.values() for c in pair)]:
             columns.check_present(frame, name)
         if len(set(self.labels)) < len(self.labels):
-            raise DataError(f"labels names a column twice: {', '.join(self.labels)}; name each once.")
+            raise DataError(
+                f"labels names a column twice: {', '.join(self.labels)}; name each once."
+            )
         if self.input in (*self.labels, self.group):
-            raise DataError(f"column {self.input!r} is the input and cannot also be a label or the group.")
+            raise DataError(
+                f"column {self.input!r} is the input and cannot also be a label or the group."
+            )
         columns.check_input(frame[self.input])
         for name in self.labels:
             columns.check_label(frame[name])
@@ -133,7 +139,9 @@ class Examples:
             DataError: there is no such column, it has missing values, or several labels and none was named.
         """
         if label is None and len(self.labels) != 1:
-            raise DataError(f"which label? These examples have {len(self.labels)}: {', '.join(self.labels) or 'none'}.")
+            raise DataError(
+                f"which label? These examples have {len(self.labels)}: {', '.join(self.labels) or 'none'}."
+            )
         name = label if label is not None else self.labels[0]
         columns.check_present(self.frame, name)
         columns.check_label(self.frame[name])
@@ -178,7 +186,9 @@ class Examples:
             chosen = np.flatnonzero(chosen)
         chosen = chosen.astype(np.int64)
         if chosen.size and (chosen.min() < -len(self) or chosen.max() >= len(self)):
-            raise ValueError(f"take: positions must lie in 0 … {len(self) - 1}, got {chosen.min()} … {chosen.max()}")
+            raise ValueError(
+                f"take: positions must lie in 0 … {len(self) - 1}, got {chosen.min()} … {chosen.max()}"
+            )
         chosen = np.where(chosen < 0, chosen + len(self), chosen)
         if len(np.unique(chosen)) < len(chosen):
             raise ValueError("take: a position is named twice; resample rows of a matrix instead")
@@ -208,8 +218,13 @@ class Examples:
         if "input" not in spans:
             for name in ("input_start", "input_end"):
                 if name in frame:
-                    raise DataError(f"column {name!r} is in the way of the span of the input; rename it first.")
-            frame["input_start"], frame["input_end"] = len(before), lengths.astype(np.int64) + len(before)
+                    raise DataError(
+                        f"column {name!r} is in the way of the span of the input; rename it first."
+                    )
+            frame["input_start"], frame["input_end"] = (
+                len(before),
+                lengths.astype(np.int64) + len(before),
+            )
             spans["input"] = ("input_start", "input_end")
         frame[self.input] = [f"{before}{text}{after}" for text in self.frame[self.input]]
         return replace(self, frame=frame, spans=spans)

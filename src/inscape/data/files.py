@@ -29,7 +29,17 @@ from inscape.data.columns import NUMERAL
 
 #: how spreadsheets and libraries write a missing number; counted as missing only among numbers
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "None"})
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".csv.gz", ".tsv.gz", ".jsonl.gz")
+SUFFIXES = (
+    ".csv",
+    ".tsv",
+    ".jsonl",
+    ".ndjson",
+    ".json",
+    ".parquet",
+    ".csv.gz",
+    ".tsv.gz",
+    ".jsonl.gz",
+)
 
 
 def read_table(path: Path | str, raw: str | None = None) -> pd.DataFrame:
@@ -53,7 +63,9 @@ def read_table(path: Path | str, raw: str | None = None) -> pd.DataFrame:
     if suffix == ".parquet" and not zipped:
         return _parquet(path, shown)
     if suffix not in (".csv", ".tsv", ".jsonl", ".ndjson", ".json"):
-        raise DataError(f"{shown} has an unknown extension; a table is one of {', '.join(SUFFIXES)}.")
+        raise DataError(
+            f"{shown} has an unknown extension; a table is one of {', '.join(SUFFIXES)}."
+        )
     text = _text(_bytes(path, shown), shown, zipped)
     if not text.strip():
         raise DataError(f"{shown} is empty; give a file with at least one example.")
@@ -64,7 +76,11 @@ def read_table(path: Path | str, raw: str | None = None) -> pd.DataFrame:
 
 def _bytes(path: Path | str, shown: str) -> bytes:
     try:
-        return objects(path).read("") if isinstance(path, str) and is_url(path) else Path(path).read_bytes()
+        return (
+            objects(path).read("")
+            if isinstance(path, str) and is_url(path)
+            else Path(path).read_bytes()
+        )
     except OSError as error:
         raise DataError(f"{shown} cannot be read: {error.strerror or error}.") from error
 
@@ -75,7 +91,9 @@ def _text(data: bytes, shown: str, zipped: bool) -> str:
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise DataError(f"{shown} is not a whole gzip file; write it again.") from None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(f"{shown} is UTF-16, not UTF-8; save it as UTF-8, such as: iconv -f UTF-16 -t UTF-8.")
+        raise DataError(
+            f"{shown} is UTF-16, not UTF-8; save it as UTF-8, such as: iconv -f UTF-16 -t UTF-8."
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -109,7 +127,9 @@ def _csv(text: str, name: str, delimiter: str, raw: str | None) -> pd.DataFrame:
     columns = list(zip(*rows, strict=True)) if rows else [() for _ in header or []]
     return pd.DataFrame(
         {
-            column: pd.Series(list(cells) if column == raw else _typed(cells), dtype=None if rows else object)
+            column: pd.Series(
+                list(cells) if column == raw else _typed(cells), dtype=None if rows else object
+            )
             for column, cells in zip(header or [], columns, strict=True)
         }
     )
@@ -142,7 +162,9 @@ def _json(text: str, name: str) -> pd.DataFrame:
         raise DataError(f"{name} has no examples; give at least one.")
     names = dict.fromkeys(key for record in records for key in record)
     _check_header(list(names), name)
-    columns = {key: pd.Series([record.get(key) for record in records], dtype=object) for key in names}
+    columns = {
+        key: pd.Series([record.get(key) for record in records], dtype=object) for key in names
+    }
     try:
         return pd.DataFrame(columns).infer_objects()
     except UnicodeEncodeError as error:
@@ -170,7 +192,9 @@ def _parse(text: str, where: str) -> Any:
             f"{where} is not JSON: {error.msg} at character {error.pos}; write one object a line."
         ) from None
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where} cannot be read as JSON: {str(error).split(';')[0]}; simplify the value.") from None
+        raise DataError(
+            f"{where} cannot be read as JSON: {str(error).split(';')[0]}; simplify the value."
+        ) from None
 
 
 def _record(value: Any, where: str) -> dict[str, Any]:
@@ -182,13 +206,19 @@ def _record(value: Any, where: str) -> dict[str, Any]:
 
 
 def _parquet(path: Path | str, shown: str) -> pd.DataFrame:
-    source = pa.BufferReader(_bytes(path, shown)) if isinstance(path, str) and is_url(path) else path
+    source = (
+        pa.BufferReader(_bytes(path, shown)) if isinstance(path, str) and is_url(path) else path
+    )
     try:
         table = pq.ParquetFile(source).read()
-        twice = next((c for i, c in enumerate(table.column_names) if c in table.column_names[:i]), None)
+        twice = next(
+            (c for i, c in enumerate(table.column_names) if c in table.column_names[:i]), None
+        )
         if twice is not None:
             raise DataError(f"{shown} has two columns named {twice!r}; rename one.")
         return table.to_pandas()
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{shown} is not a readable Parquet file: {reason}; write it again.") from error
+        raise DataError(
+            f"{shown} is not a readable Parquet file: {reason}; write it again."
+        ) from error

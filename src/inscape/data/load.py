@@ -76,8 +76,16 @@ def load(
         raise TypeError(f"load: expected a name, a path or a data frame, got {type(what).__name__}")
     else:
         frame, card = what, DatasetCard("data frame", "a table given by the caller")
-    if isinstance(what, (str, Path)) and Path(what).is_dir() and "file" in frame and not _is_hugging_face(str(what)):
-        input, labels = input or "file", ["label"] if labels is None and "label" in frame else labels
+    if (
+        isinstance(what, (str, Path))
+        and Path(what).is_dir()
+        and "file" in frame
+        and not _is_hugging_face(str(what))
+    ):
+        input, labels = (
+            input or "file",
+            ["label"] if labels is None and "label" in frame else labels,
+        )
     frame = frame if limit is None else frame.iloc[:limit]
     return _examples(frame, card, input, labels, group, spans)
 
@@ -95,7 +103,9 @@ def _built_in(name: str, limit: int | None) -> Examples:
             raise DataError(
                 f"there is no file {name!r}; check the path (a built-in set is one of {', '.join(available())})."
             )
-        raise DataError(f"there is no data set {name!r}. {suggest(name, available())} Or give a path, or hf:NAME.")
+        raise DataError(
+            f"there is no data set {name!r}. {suggest(name, available())} Or give a path, or hf:NAME."
+        )
     return importlib.import_module(f"inscape.data.sets.{name.replace('-', '_')}").load(limit=limit)
 
 
@@ -120,13 +130,17 @@ def _file(name: str, input: str | None) -> tuple[pd.DataFrame, DatasetCard]:
         from inscape.data.media import read_folder
 
         if (found := read_folder(path)) is not None:
-            return found, DatasetCard(path.name, f"the images or sounds in the folder {path.name}", source=path.name)
+            return found, DatasetCard(
+                path.name, f"the images or sounds in the folder {path.name}", source=path.name
+            )
         raise DataError(
             f"{path} is a folder without images or sounds; name a file in it (.csv, .tsv, .jsonl, .parquet), such as "
             f"{path}/data.csv."
         )
     if not path.is_file():
-        raise DataError(f"{path} is not a regular file; name a .csv, .tsv, .jsonl or .parquet file.")
+        raise DataError(
+            f"{path} is not a regular file; name a .csv, .tsv, .jsonl or .parquet file."
+        )
     return _table(path, input)
 
 
@@ -160,14 +174,18 @@ def _hugging_face(name: str, limit: int | None) -> tuple[pd.DataFrame, DatasetCa
         raise DataError("hf: needs a name, such as hf:imdb:test.")
     path, *rest = [where] if Path(where).exists() else where.split(":")
     if len(rest) > 2:
-        raise DataError(f"{name!r} has too many parts; write hf:NAME:SPLIT or hf:NAME:CONFIG:SPLIT.")
+        raise DataError(
+            f"{name!r} has too many parts; write hf:NAME:SPLIT or hf:NAME:CONFIG:SPLIT."
+        )
     split = rest[-1] if rest else "train"
     try:
         if Path(path).is_dir() and _is_hugging_face(path):
             data = datasets.load_from_disk(path)
         else:
             data = datasets.load_dataset(path, rest[0] if len(rest) == 2 else None, split=split)
-    except Exception as error:  # the library raises a dozen unrelated types; its own sentence is passed on
+    except (
+        Exception
+    ) as error:  # the library raises a dozen unrelated types; its own sentence is passed on
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(
             f"{name!r} cannot be loaded: {reason.rstrip('.')}; check the name, the split and the network."
@@ -224,4 +242,6 @@ def _is_label(column: pd.Series) -> bool:
     from inscape.data import columns
 
     kind = columns.kind(column)
-    return kind in ("number", "mixed") or (kind == "text" and columns.numerals_among_text(column) is not None)
+    return kind in ("number", "mixed") or (
+        kind == "text" and columns.numerals_among_text(column) is not None
+    )

@@ -33,7 +33,9 @@ def read_folder(folder: Path) -> pd.DataFrame | None:
     Raises:
         DataError: images and sounds are mixed, or lie both beside and in sub-folders.
     """
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGES | SOUNDS and p.is_file())
+    files = sorted(
+        p for p in folder.rglob("*") if p.suffix.lower() in IMAGES | SOUNDS and p.is_file()
+    )
     if not files:
         return None
     if len({p.suffix.lower() in IMAGES for p in files}) > 1:
@@ -59,13 +61,21 @@ def image(path: str | Path) -> Any:
     try:
         from PIL import Image, ImageOps
     except ImportError:
-        raise DataError("images need Pillow; install it with: pip install 'inscape[vision]'.") from None
+        raise DataError(
+            "images need Pillow; install it with: pip install 'inscape[vision]'."
+        ) from None
     try:
         with Image.open(path) as found:
             # a photograph says by a tag which way up it was taken
             return ImageOps.exif_transpose(found).convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:  # whatever a damaged file makes of its decoder
-        raise DataError(f"{path} cannot be read as an image ({_first(error)}); mend it or leave it out.") from error
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+    ) as error:  # whatever a damaged file makes of its decoder
+        raise DataError(
+            f"{path} cannot be read as an image ({_first(error)}); mend it or leave it out."
+        ) from error
 
 
 def sound(path: str | Path, rate: int) -> Float32[np.ndarray, " samples"]:

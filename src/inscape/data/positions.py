@@ -29,7 +29,17 @@ from jaxtyping import Bool, Int64
 from inscape.core.batch import Tokens
 from inscape.core.errors import DataError, suggest
 
-CHOICES = ("last", "first", "cls", "all", "mean", "span:NAME", "span_all:NAME", "spans:NAME,NAME", "-1")
+CHOICES = (
+    "last",
+    "first",
+    "cls",
+    "all",
+    "mean",
+    "span:NAME",
+    "span_all:NAME",
+    "spans:NAME,NAME",
+    "-1",
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,9 @@ def resolve(
             )
         return np.array([number % len(tokens)], dtype=np.int64)
     if at.kind == "spans":
-        return np.unique([resolve(At("span", name.strip()), tokens, spans)[0] for name in at.arg.split(",")])
+        return np.unique(
+            [resolve(At("span", name.strip()), tokens, spans)[0] for name in at.arg.split(",")]
+        )
     if at.kind in ("span", "span_all"):
         known = dict(spans or {})
         if at.arg not in known:
@@ -123,7 +135,9 @@ def resolve(
         return found[-1:] if at.kind == "span" else found
     found = np.flatnonzero(~tokens.special)
     if not len(found):
-        raise DataError(f"{_quote(tokens)} has only special tokens; choose first, or remove the example.")
+        raise DataError(
+            f"{_quote(tokens)} has only special tokens; choose first, or remove the example."
+        )
     return found[-1:] if at.kind == "last" else found
 
 
@@ -145,7 +159,10 @@ def punctuation(tokens: Tokens, characters: str = ",.") -> Bool[np.ndarray, " to
     """
     _check_offsets(tokens)
     texts = [tokens.text[a:b].strip() for a, b in tokens.offsets.tolist()]
-    return np.array([bool(t) and set(t) <= set(characters) for t in texts], dtype=bool) & ~tokens.special
+    return (
+        np.array([bool(t) and set(t) <= set(characters) for t in texts], dtype=bool)
+        & ~tokens.special
+    )
 
 
 def content(tokens: Tokens) -> Bool[np.ndarray, " tokens"]:
@@ -155,7 +172,9 @@ def content(tokens: Tokens) -> Bool[np.ndarray, " tokens"]:
 
 def _check_offsets(tokens: Tokens) -> None:
     if not tokens.offsets.any():
-        raise DataError(f"{_quote(tokens)} has no character offsets, which spans need; use a fast tokenizer.")
+        raise DataError(
+            f"{_quote(tokens)} has no character offsets, which spans need; use a fast tokenizer."
+        )
 
 
 def _quote(tokens: Tokens) -> str:

@@ -70,7 +70,9 @@ class Certificate:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Certificate:
         """The inverse of `to_dict`."""
-        items = tuple(checks.Item(**{**item, "sites": tuple(item["sites"])}) for item in data["items"])
+        items = tuple(
+            checks.Item(**{**item, "sites": tuple(item["sites"])}) for item in data["items"]
+        )
         return cls(data["model"], data["weights"], items, data["conditions"])
 
 

@@ -56,20 +56,32 @@ def run_all(model: Model) -> Iterator[Item]:
     tolerance = TOLERANCE.get(model.dtype, 1e-4)
     if model.family is None:
         yield Item(
-            "family", True, 0.0, 0.0, (), "no family is known: only module:PATH sites, nothing to compare them with"
+            "family",
+            True,
+            0.0,
+            0.0,
+            (),
+            "no family is known: only module:PATH sites, nothing to compare them with",
         )
         return
     examples = _examples(model)
     residual = [s for s in model.sites if s.point in ("embed", "resid_post")]
     full = [
-        s for s in model.sites if s.point in ("embed", "resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
+        s
+        for s in model.sites
+        if s.point in ("embed", "resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
     ]
     full += [s for s in model.sites if s.point == "final_norm"]
     single = model.run(examples[-1], full)
     if damaged := [str(s) for s in full if not bool(torch.isfinite(single[s]).all())]:
         # every other item compares numbers, and would blame something else
         yield Item(
-            "finite", False, float("inf"), 0.0, ("*",), f"NaN or infinite values from {damaged[0]} on: {_DAMAGED}"
+            "finite",
+            False,
+            float("inf"),
+            0.0,
+            ("*",),
+            f"NaN or infinite values from {damaged[0]} on: {_DAMAGED}",
         )
         return
     yield _repeats(single, model.run(examples[-1], residual), residual)
@@ -81,7 +93,9 @@ def run_all(model: Model) -> Iterator[Item]:
     yield from _norms(model)
 
 
-_DAMAGED = "a weight is damaged, or the dtype overflows; fetch the checkpoint again, or open it in float32"
+_DAMAGED = (
+    "a weight is damaged, or the dtype overflows; fetch the checkpoint again, or open it in float32"
+)
 
 
 def difference(a: Tensor, b: Tensor) -> float:
@@ -112,7 +126,10 @@ def tokens_of(model: Model) -> list[Tokens]:
         return model.tokenize(TEXTS)
     rng, vocabulary = np.random.default_rng(0), int(model.atlas.config.vocab_size)
     ids = [rng.integers(min(3, vocabulary - 1), vocabulary, size=n) for n in (2, 9, 17)]
-    return [Tokens(i.astype(np.int64), np.zeros((len(i), 2), np.int64), np.zeros(len(i), bool)) for i in ids]
+    return [
+        Tokens(i.astype(np.int64), np.zeros((len(i), 2), np.int64), np.zeros(len(i), bool))
+        for i in ids
+    ]
 
 
 def _repeats(first: Activations, second: Activations, sites: Sequence[Site]) -> Item:
@@ -121,7 +138,9 @@ def _repeats(first: Activations, second: Activations, sites: Sequence[Site]) -> 
     return Item("repeatable", worst <= 1e-6, worst, 1e-6, ("*",), "" if worst <= 1e-6 else reason)
 
 
-def _batch_is_single(model: Model, sites: Sequence[Site], single: Activations, tolerance: float) -> Item:
+def _batch_is_single(
+    model: Model, sites: Sequence[Site], single: Activations, tolerance: float
+) -> Item:
     tokens = tokens_of(model)
     together = model.run(model.collate(tokens), sites)
     alone = [model.run(model.collate([t]), sites) for t in tokens[:-1]] + [single]
@@ -134,13 +153,22 @@ def _batch_is_single(model: Model, sites: Sequence[Site], single: Activations, t
         "an example gives other activations in a batch than alone: padding shifts its positions or is attended to; "
         "pad on the right, or pass position ids"
     )
-    return Item("batched = single", worst <= tolerance, worst, tolerance, ("*",), "" if worst <= tolerance else reason)
+    return Item(
+        "batched = single",
+        worst <= tolerance,
+        worst,
+        tolerance,
+        ("*",),
+        "" if worst <= tolerance else reason,
+    )
 
 
 def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Item:
     tokens = tokens_of(model)
     longest = tokens[-1]
-    filler = Tokens(*(np.concatenate([getattr(longest, f)] * 2) for f in ("ids", "offsets", "special")))
+    filler = Tokens(
+        *(np.concatenate([getattr(longest, f)] * 2) for f in ("ids", "offsets", "special"))
+    )
     alone = model.run(model.collate([tokens[0]]), sites)
     padded = model.run(model.collate([tokens[0], filler]), sites)
     n = len(tokens[0])
@@ -150,7 +178,12 @@ def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Item:
         "(left padding without position ids does this); pad on the right"
     )
     return Item(
-        "padding changes nothing", worst <= tolerance, worst, tolerance, ("*",), "" if worst <= tolerance else reason
+        "padding changes nothing",
+        worst <= tolerance,
+        worst,
+        tolerance,
+        ("*",),
+        "" if worst <= tolerance else reason,
     )
 
 
@@ -167,7 +200,10 @@ def _identity(model: Model, acts: Activations, tolerance: float) -> Iterator[Ite
                 ("mlp_out", "resid_mid", "resid_post", norms[1]),
             ]
         elif "resid_mid" in get:
-            halves = [("attn_out", "resid_pre", "resid_mid", None), ("mlp_out", "resid_mid", "resid_post", None)]
+            halves = [
+                ("attn_out", "resid_pre", "resid_mid", None),
+                ("mlp_out", "resid_mid", "resid_post", None),
+            ]
         else:
             get["both"] = get["attn_out"] + get["mlp_out"]
             halves = [("both", "resid_pre", "resid_post", None)]
@@ -176,7 +212,10 @@ def _identity(model: Model, acts: Activations, tolerance: float) -> Iterator[Ite
             worst = max(worst, gap)
             if gap > tolerance:
                 reasons.append(reason)
-                bad += [f"{p}.{layer}" for p in (("attn_out", "mlp_out") if added == "both" else (added,))]
+                bad += [
+                    f"{p}.{layer}"
+                    for p in (("attn_out", "mlp_out") if added == "both" else (added,))
+                ]
                 bad += [f"resid_mid.{layer}"] if "resid_mid" in get else []
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     reason = reasons[0] + more if reasons else ""
@@ -190,20 +229,35 @@ def _half(
         total = start + added if norm is None else norm(start + added)
         within = added if norm is None else norm(added)
     if end.shape != total.shape:
-        return float("inf"), f"{name}.{layer} has shape {tuple(added.shape)}, the residual stream {tuple(end.shape)}"
+        return float(
+            "inf"
+        ), f"{name}.{layer} has shape {tuple(added.shape)}, the residual stream {tuple(end.shape)}"
     gap = difference(total, end)
     # measured against what is added, not against the stream, which may be a hundred times longer
     if norm is None:
         change = (end.double() - start.double()).norm(dim=-1)
         floor = torch.finfo(start.dtype).eps * end.double().norm(dim=-1)
-        gap = float(((total.double() - end.double()).norm(dim=-1) / (change + 100 * floor).clamp_min(1e-12)).max())
+        gap = float(
+            (
+                (total.double() - end.double()).norm(dim=-1)
+                / (change + 100 * floor).clamp_min(1e-12)
+            ).max()
+        )
     shown = "attn_out + mlp_out" if name == "both" else name
     if difference(within, end) < 1e-3:
-        return gap, f"{shown}.{layer} already contains the residual stream: it equals what leaves the sum"
-    return gap, f"{shown}.{layer} is not what the layer adds to the residual stream (off by {gap:.2g} of the change)"
+        return (
+            gap,
+            f"{shown}.{layer} already contains the residual stream: it equals what leaves the sum",
+        )
+    return (
+        gap,
+        f"{shown}.{layer} is not what the layer adds to the residual stream (off by {gap:.2g} of the change)",
+    )
 
 
-def _plain_forward(model: Model, batch: Batch, acts: Activations, tolerance: float) -> Iterator[Item]:
+def _plain_forward(
+    model: Model, batch: Batch, acts: Activations, tolerance: float
+) -> Iterator[Item]:
     """Captured tensors against the network's own ``hidden_states``; its logits against the unembedding of the last norm."""
     net, head, norm = model.net, model.atlas.head, model.atlas.final_norm
     assert model.family is not None
@@ -215,7 +269,9 @@ def _plain_forward(model: Model, batch: Batch, acts: Activations, tolerance: flo
     states = out.hidden_states
     if states is not None and len(states) == len(model.atlas.blocks) + 1:
         names = [Site("embed"), *(Site("resid_post", i) for i in range(len(model.atlas.blocks)))]
-        gaps = {site: difference(acts[site], state) for site, state in zip(names, states, strict=True)}
+        gaps = {
+            site: difference(acts[site], state) for site, state in zip(names, states, strict=True)
+        }
         if norm is not None and gaps[names[-1]] > tolerance:
             # most architectures record their last state after the last norm, some before it
             del gaps[names[-1]]
@@ -232,13 +288,19 @@ def _plain_forward(model: Model, batch: Batch, acts: Activations, tolerance: flo
         last = acts[Site("resid_post", len(model.atlas.blocks) - 1)]
         with torch.no_grad():
             gap = difference(norm(last), acts[Site("final_norm")])
-        reason = "" if gap <= tolerance else "the last norm does not read resid_post of the last block"
-        yield Item("last norm reads the stream", gap <= tolerance, gap, tolerance, ("final_norm",), reason)
+        reason = (
+            "" if gap <= tolerance else "the last norm does not read resid_post of the last block"
+        )
+        yield Item(
+            "last norm reads the stream", gap <= tolerance, gap, tolerance, ("final_norm",), reason
+        )
     if head is not None and model.kind == "text" and norm is not None:
         yield _unembedding(model, head, acts[Site("final_norm")], out.logits, tolerance)
 
 
-def _unembedding(model: Model, head: nn.Module, normed: Tensor, logits: Tensor, tolerance: float) -> Item:
+def _unembedding(
+    model: Model, head: nn.Module, normed: Tensor, logits: Tensor, tolerance: float
+) -> Item:
     with torch.no_grad():
         ours = head(normed)
     cap = getattr(model.atlas.config, "final_logit_softcapping", None)
@@ -251,13 +313,22 @@ def _unembedding(model: Model, head: nn.Module, normed: Tensor, logits: Tensor, 
         "the unembedding of the last norm is not the model's logits: a norm has been folded into other weights, or the "
         "head reads something else; open the original checkpoint"
     )
-    return Item("unembedding = logits", passed, gap, tolerance, ("final_norm", "logits"), "" if passed else reason)
+    return Item(
+        "unembedding = logits",
+        passed,
+        gap,
+        tolerance,
+        ("final_norm", "logits"),
+        "" if passed else reason,
+    )
 
 
 def _norms(model: Model) -> Iterator[Item]:
     """A norm folded into the next layer leaves a weight of exactly one beside weights that have been trained."""
     assert model.family is not None
-    norms = [(n, m) for n, m in model.atlas.body.named_modules() if "norm" in type(m).__name__.lower()]
+    norms = [
+        (n, m) for n, m in model.atlas.body.named_modules() if "norm" in type(m).__name__.lower()
+    ]
     weights = [m.weight for _, m in norms if isinstance(getattr(m, "weight", None), Tensor)]
     if not weights or _looks_untrained(model):
         return
@@ -276,7 +347,9 @@ def _norms(model: Model) -> Iterator[Item]:
 def _looks_untrained(model: Model) -> bool:
     """Whether every bias is zero and the matrices still have the spread their configuration draws them with."""
     config = model.atlas.config
-    spread = float(getattr(config, "initializer_range", None) or getattr(config, "init_std", None) or 0.02)
+    spread = float(
+        getattr(config, "initializer_range", None) or getattr(config, "init_std", None) or 0.02
+    )
     biases = [p for n, p in model.atlas.body.named_parameters() if n.endswith("bias")]
     if any(bool(b.any()) for b in biases):
         return False

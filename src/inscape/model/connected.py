@@ -72,11 +72,15 @@ def connected(
             model.atlas.body(input_ids=ids.to(model.device), **more)
     missing = [str(site) for site in sites if site not in state.caught]
     if missing:
-        raise SiteError(f"{', '.join(missing)}: not computed in the body of this model; capture a site before its head")
+        raise SiteError(
+            f"{', '.join(missing)}: not computed in the body of this model; capture a site before its head"
+        )
     return {site: model.atlas.place(site).view.read(state.caught[site], len(ids)) for site in sites}
 
 
-def prefix_cache(model: Model, ids: Int[Tensor, "batch tokens"], edits: Edit | Sequence[Edit] | None = None) -> Any:
+def prefix_cache(
+    model: Model, ids: Int[Tensor, "batch tokens"], edits: Edit | Sequence[Edit] | None = None
+) -> Any:
     """Keys and values of the tokens before those of interest, as constants; None where there are none.
 
     Args:
@@ -91,7 +95,9 @@ def prefix_cache(model: Model, ids: Int[Tensor, "batch tokens"], edits: Edit | S
     if not ids.shape[1]:
         return None
     if model.family is None or not model.family.causal:
-        raise ModelError(f"{model.name} is not causal, so no part of a text can be computed ahead of the rest")
+        raise ModelError(
+            f"{model.name} is not causal, so no part of a text can be computed ahead of the rest"
+        )
     planned = [(site, edit) for edit in as_edits(edits) for site in model.select(edit.scope.sites)]
     state = Pass(len(ids))
     state.step(ids.shape[1])
@@ -101,7 +107,9 @@ def prefix_cache(model: Model, ids: Int[Tensor, "batch tokens"], edits: Edit | S
 
 def _check(model: Model) -> None:
     if model.kind != "text" or model.family is None:
-        raise ModelError(f"{model.name}: derivatives are taken through text models of a known family; this is none")
+        raise ModelError(
+            f"{model.name}: derivatives are taken through text models of a known family; this is none"
+        )
 
 
 @contextmanager

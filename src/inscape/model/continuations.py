@@ -92,9 +92,15 @@ def continuations(
     tokens = model.tokenize(list(prompts))
     longest, limit = max((len(t) for t in tokens), default=0), model.max_positions
     if limit is not None and longest + max_new_tokens > limit:
-        raise ModelError(f"{longest} + {max_new_tokens} tokens, and {model.name} takes {limit}: ask for fewer")
+        raise ModelError(
+            f"{longest} + {max_new_tokens} tokens, and {model.name} takes {limit}: ask for fewer"
+        )
     uniform = torch.rand(
-        len(tokens), samples, max_new_tokens, generator=torch_generator(seed, "continuations"), dtype=torch.float64
+        len(tokens),
+        samples,
+        max_new_tokens,
+        generator=torch_generator(seed, "continuations"),
+        dtype=torch.float64,
     )
     ends = _ends(model, stop)
     out: list[list[Continuation]] = [[] for _ in tokens]
@@ -116,11 +122,17 @@ def continuations(
 def _check(model: Model, samples: int, temperature: float, count: int) -> None:
     causal = model.family is not None and model.family.causal and model.atlas.head is not None
     if not causal or model.tokenizer is None:
-        raise ModelError(f"{model.name} cannot continue a text: that needs a causal language model with its head")
+        raise ModelError(
+            f"{model.name} cannot continue a text: that needs a causal language model with its head"
+        )
     if samples < 1 or count < 1:
-        raise ValueError(f"continuations: samples and max_new_tokens must be at least 1, got {samples} and {count}")
+        raise ValueError(
+            f"continuations: samples and max_new_tokens must be at least 1, got {samples} and {count}"
+        )
     if samples > 1 and temperature <= 0:
-        raise ValueError("continuations: samples are all alike at temperature 0; give a temperature above 0")
+        raise ValueError(
+            "continuations: samples are all alike at temperature 0; give a temperature above 0"
+        )
 
 
 def _ends(model: Model, stop: str) -> Tensor:
@@ -129,7 +141,9 @@ def _ends(model: Model, stop: str) -> Tensor:
     out = torch.zeros(size, dtype=torch.int8)
     if stop:
         texts = model.tokenizer.batch_decode([[i] for i in range(min(size, len(model.tokenizer)))])
-        out[: len(texts)] = torch.tensor([any(c in text for c in stop) for text in texts]).to(torch.int8)
+        out[: len(texts)] = torch.tensor([any(c in text for c in stop) for text in texts]).to(
+            torch.int8
+        )
     own = getattr(getattr(model.net, "generation_config", None), "eos_token_id", None)
     for token in own if isinstance(own, list) else [own]:
         if token is not None and 0 <= int(token) < size:
@@ -161,7 +175,9 @@ class _Loop:
         ended = [False] * len(rows)
         late = bool(planned) and all(_late(e.scope) for e in self.edits) and ids.shape[1] > 1
         if planned and not late:
-            ids = ids.repeat_interleave(self.samples, dim=0)  # an edit may hold one value for each row
+            ids = ids.repeat_interleave(
+                self.samples, dim=0
+            )  # an edit may hold one value for each row
         state = Pass(len(ids), width=ids.shape[1])
 
         def begin(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -178,12 +194,19 @@ class _Loop:
                     logits = logits.repeat_interleave(self.samples, dim=0)
                 state.size = len(rows)
                 if late:  # no edit acts before the prompt's last token, so what comes before it was read once
-                    cache, logits = self._step(ids[:, -1:].repeat_interleave(self.samples, dim=0), cache)
+                    cache, logits = self._step(
+                        ids[:, -1:].repeat_interleave(self.samples, dim=0), cache
+                    )
                 for step in range(count):
                     token, logprob, most = self._draw(logits, rows, step)
                     kinds = self.ends[token]
                     for r, t, lp, p, kind in zip(
-                        rows.tolist(), token.tolist(), logprob.tolist(), most.tolist(), kinds.tolist(), strict=True
+                        rows.tolist(),
+                        token.tolist(),
+                        logprob.tolist(),
+                        most.tolist(),
+                        kinds.tolist(),
+                        strict=True,
                     ):
                         if ended[r]:
                             continue
@@ -220,6 +243,10 @@ class _Loop:
 
     def _made(self, tokens: list[tuple[int, float, float]], ended: bool) -> Continuation:
         ids = np.array([t for t, _, _ in tokens], dtype=np.int64)
-        text = str(self.model.tokenizer.decode(ids.tolist(), skip_special_tokens=True)) if len(ids) else ""
+        text = (
+            str(self.model.tokenizer.decode(ids.tolist(), skip_special_tokens=True))
+            if len(ids)
+            else ""
+        )
         logprobs, most = (np.array([row[k] for row in tokens], dtype=np.float64) for k in (1, 2))
         return Continuation(text, ids, logprobs, most, ended)

@@ -45,9 +45,13 @@ def detached(model: Model, rules: Sequence[str] = RULES) -> Iterator[Model]:
         ValueError: an unknown rule.
     """
     if unknown := [rule for rule in rules if rule not in RULES]:
-        raise ValueError(f"detached: rules must be among {', '.join(RULES)}, got {', '.join(unknown)}")
+        raise ValueError(
+            f"detached: rules must be among {', '.join(RULES)}, got {', '.join(unknown)}"
+        )
     if model.family is None or model.kind != "text":
-        raise ModelError(f"{model.name}: gates are known for text models of a known family; this is none")
+        raise ModelError(
+            f"{model.name}: gates are known for text models of a known family; this is none"
+        )
     handles: list[Any] = []
     try:
         if "norm" in rules:
@@ -96,7 +100,12 @@ def _gate(model: Model, site: Site) -> list[Any]:
     def ratio(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         x, y = kept.pop(), args[0]
         # where x is zero so is φ(x), and any ratio gives that
-        constant = torch.where(x == 0, torch.zeros_like(x), y / torch.where(x == 0, torch.ones_like(x), x)).detach()
+        constant = torch.where(
+            x == 0, torch.zeros_like(x), y / torch.where(x == 0, torch.ones_like(x), x)
+        ).detach()
         return (x.view_as(y) * constant.view_as(y), *args[1:])
 
-    return [place.module.register_forward_hook(before), after.module.register_forward_pre_hook(ratio)]
+    return [
+        place.module.register_forward_hook(before),
+        after.module.register_forward_pre_hook(ratio),
+    ]

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Layout = Literal["whole", "first third", "second third", "third third", "head q", "head k", "head v"]
+Layout = Literal[
+    "whole", "first third", "second third", "third third", "head q", "head k", "head v"
+]
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,9 @@ def generate(
         or not hasattr(model.net, "generate")
         or model.atlas.head is None
     ):
-        raise ModelError(f"{model.name} cannot generate: that needs a causal language model with its head")
+        raise ModelError(
+            f"{model.name} cannot generate: that needs a causal language model with its head"
+        )
     texts = [prompts] if isinstance(prompts, str) else list(prompts)
     tokens = model.tokenize(texts)
     planned = [(site, edit) for edit in edits for site in model.select(edit.scope.sites)]
@@ -92,9 +94,15 @@ def _continue(
     was_training = model.net.training
     try:
         model.net.eval()
-        with torch.random.fork_rng(devices=[]), torch.no_grad(), hooked(model.atlas, state, [], planned, stop=False):
+        with (
+            torch.random.fork_rng(devices=[]),
+            torch.no_grad(),
+            hooked(model.atlas, state, [], planned, stop=False),
+        ):
             torch.manual_seed(seed)
-            full = model.net.generate(ids, attention_mask=torch.ones_like(ids), generation_config=settings)
+            full = model.net.generate(
+                ids, attention_mask=torch.ones_like(ids), generation_config=settings
+            )
     finally:
         handle.remove()
         model.net.train(was_training)

@@ -49,8 +49,12 @@ def convert(path: Path, target: Path) -> None:
     hf_logging.disable_progress_bar()
     work = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
     try:
-        with contextlib.redirect_stderr(io.StringIO()):  # its bar of tensors cannot be turned off otherwise
-            net = AutoModelForCausalLM.from_pretrained(str(path.parent), gguf_file=path.name, dtype=torch.float32)
+        with contextlib.redirect_stderr(
+            io.StringIO()
+        ):  # its bar of tensors cannot be turned off otherwise
+            net = AutoModelForCausalLM.from_pretrained(
+                str(path.parent), gguf_file=path.name, dtype=torch.float32
+            )
             tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
         config = net.config
         if hasattr(config, "quantization_config"):

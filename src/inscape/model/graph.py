@@ -18,7 +18,9 @@ from inscape.core.site import Site
 from inscape.model.hooks import Pass, hooked
 
 
-def graph(model: Any, inputs: Any, sites: str | Site | Sequence[str | Site], *, copies: int = 1) -> dict[Site, Tensor]:
+def graph(
+    model: Any, inputs: Any, sites: str | Site | Sequence[str | Site], *, copies: int = 1
+) -> dict[Site, Tensor]:
     """One pass whose tensors keep their history from the first site on.
 
     Args:
@@ -42,7 +44,11 @@ def graph(model: Any, inputs: Any, sites: str | Site | Sequence[str | Site], *, 
         lengths = None if batch.lengths is None else batch.lengths.repeat_interleave(copies)
         batch = Batch(repeated, lengths)
     state = Pass(len(batch), batch.lengths, batch.marks, None, keep_graph=True)
-    with constants(model.net), torch.enable_grad(), hooked(model.atlas, state, wanted, [], stop=True):
+    with (
+        constants(model.net),
+        torch.enable_grad(),
+        hooked(model.atlas, state, wanted, [], stop=True),
+    ):
         model._forward(batch, state, {}, whole=False)
     return {site: state.caught[site] for site in wanted}
 

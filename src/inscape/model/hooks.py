@@ -88,7 +88,9 @@ class Pass:
     def _marked(self, name: str, t: Tensor, width: int) -> Tensor:
         if name not in self.marks:
             known = ", ".join(self.marks) or "none"
-            raise SiteError(f"an edit acts at mark:{name}, which this batch does not have (it has: {known})")
+            raise SiteError(
+                f"an edit acts at mark:{name}, which this batch does not have (it has: {known})"
+            )
         mark = self.marks[name].to(t.device)
         inside = (t[0] < width) & (t[0] < mark.shape[1])
         return mark[:, t[0].clamp(max=mark.shape[1] - 1)] & inside
@@ -110,7 +112,9 @@ class Pass:
         """The positions asked for, of a tensor (batch, positions, width)."""
         assert self.at is not None
         if value.ndim != 3:
-            raise SiteError(f"{site} has shape {tuple(value.shape)}, not (batch, positions, width): leave `at` out")
+            raise SiteError(
+                f"{site} has shape {tuple(value.shape)}, not (batch, positions, width): leave `at` out"
+            )
         if self._rows is None:
             self._rows = torch.arange(self.size, device=value.device)[:, None]
         return value[self._rows, self.at.to(value.device)]
@@ -198,7 +202,9 @@ def _edited(x: Tensor, site: Site, place: Place, edit: Edit, state: Pass) -> Ten
                 f"{type(edit).__name__} does not fit {site}, whose activations are {tuple(h.shape)}: {error}"
             ) from error
         if new.shape != h.shape:
-            raise SiteError(f"{type(edit).__name__} at {site} gave {tuple(new.shape)} for {tuple(h.shape)}")
+            raise SiteError(
+                f"{type(edit).__name__} at {site} gave {tuple(new.shape)} for {tuple(h.shape)}"
+            )
         return new if where is None else torch.where(where[..., None], new, h)
 
     return place.view.write(x, state.size, change)

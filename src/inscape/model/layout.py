@@ -14,7 +14,14 @@ from torch import Tensor
 
 from inscape.model.family import Layout
 
-_PART = {"first third": 0, "second third": 1, "third third": 2, "head q": 0, "head k": 1, "head v": 2}
+_PART = {
+    "first third": 0,
+    "second third": 1,
+    "third third": 2,
+    "head q": 0,
+    "head k": 1,
+    "head v": 2,
+}
 
 
 @dataclass(frozen=True)

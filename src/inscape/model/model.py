@@ -30,7 +30,14 @@ from inscape.model.taps import Atlas
 #: what can be run: text, tokens, a batch, named tensors, or one tensor for a plain network
 Inputs = str | Sequence[str] | Sequence[Tokens] | Batch | Mapping[str, Tensor] | Tensor
 
-_CHANNELS_FIRST = (nn.Conv1d, nn.ConvTranspose1d, nn.BatchNorm1d, nn.InstanceNorm1d, nn.MaxPool1d, nn.AvgPool1d)
+_CHANNELS_FIRST = (
+    nn.Conv1d,
+    nn.ConvTranspose1d,
+    nn.BatchNorm1d,
+    nn.InstanceNorm1d,
+    nn.MaxPool1d,
+    nn.AvgPool1d,
+)
 
 
 class Model:
@@ -50,7 +57,9 @@ class Model:
         notes: what has been measured of it once and need not be again.
     """
 
-    def __init__(self, net: nn.Module, tokenizer: Any = None, name: str = "", family: Family | None = None):
+    def __init__(
+        self, net: nn.Module, tokenizer: Any = None, name: str = "", family: Family | None = None
+    ):
         self.net, self.tokenizer = net, tokenizer
         self.name = name or type(net).__name__
         self.atlas = Atlas(net, family or family_of(net))
@@ -89,7 +98,9 @@ class Model:
     @property
     def dtype(self) -> torch.dtype:
         """The dtype of its weights, in which it computes."""
-        return next((p.dtype for p in self.net.parameters() if p.is_floating_point()), torch.float32)
+        return next(
+            (p.dtype for p in self.net.parameters() if p.is_floating_point()), torch.float32
+        )
 
     @property
     def edits(self) -> tuple[Edit, ...]:
@@ -109,7 +120,9 @@ class Model:
         order = self.atlas.order
         if wanted and all(isinstance(site, Site) and site in order for site in wanted):
             # sites, not patterns, as every pass of a harvest asks: there is nothing to match
-            return self._allowed(sorted({site for site in wanted if isinstance(site, Site)}, key=order.__getitem__))
+            return self._allowed(
+                sorted({site for site in wanted if isinstance(site, Site)}, key=order.__getitem__)
+            )
         available = self.sites
         if self.family is not None and any("module:" in str(p) for p in wanted):
             available = [*self.sites, *self.atlas.module_sites()]
@@ -135,7 +148,9 @@ class Model:
         if self.kind == "image":
             size = config.image_size
             high, wide = (size, size) if isinstance(size, int) else size
-            return {"pixel_values": torch.zeros(1, config.num_channels, high, wide, dtype=self.dtype)}
+            return {
+                "pixel_values": torch.zeros(1, config.num_channels, high, wide, dtype=self.dtype)
+            }
         if self.kind == "audio":
             frames = 2 * config.max_source_positions
             return {"input_features": torch.zeros(1, config.num_mel_bins, frames, dtype=self.dtype)}
@@ -151,7 +166,9 @@ class Model:
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Tokens of each text, unpadded, with the tokenizer's own special tokens."""
         if self.tokenizer is None:
-            raise ModelError(f"{self.name} has no tokenizer: pass tokenizer=… to open, or run tensors of token ids")
+            raise ModelError(
+                f"{self.name} has no tokenizer: pass tokenizer=… to open, or run tensors of token ids"
+            )
         limit = self.max_positions
         found = tokenize(self.tokenizer, texts)
         for tokens in found:
@@ -165,10 +182,14 @@ class Model:
     def max_positions(self) -> int | None:
         """How many positions it takes, if its configuration says."""
         found = getattr(self.atlas.config, "max_position_embeddings", None)
-        offset = 2 if getattr(self.atlas.config, "model_type", "") in ("roberta", "xlm-roberta") else 0
+        offset = (
+            2 if getattr(self.atlas.config, "model_type", "") in ("roberta", "xlm-roberta") else 0
+        )
         return None if found is None else int(found) - offset
 
-    def collate(self, tokens: Sequence[Tokens], marks: Mapping[str, Sequence[np.ndarray]] | None = None) -> Batch:
+    def collate(
+        self, tokens: Sequence[Tokens], marks: Mapping[str, Sequence[np.ndarray]] | None = None
+    ) -> Batch:
         """A right-padded batch of examples."""
         pad = getattr(self.tokenizer, "pad_token_id", None)
         if pad is None:
@@ -188,7 +209,9 @@ class Model:
         if isinstance(inputs, Mapping):
             mask = inputs.get("attention_mask")
             if mask is not None and not bool((mask.long().diff(dim=1) <= 0).all()):
-                raise ModelError("these inputs are padded on the left, which shifts positions; pad on the right")
+                raise ModelError(
+                    "these inputs are padded on the left, which shifts positions; pad on the right"
+                )
             return Batch(dict(inputs), None if mask is None else mask.sum(1))
         items = [inputs] if isinstance(inputs, str) else list(inputs)
         if not items:
@@ -230,9 +253,15 @@ class Model:
         logits = logits or grad_of is not None or Site("logits") in wanted
         catch = [site for site in wanted if site.point != "logits"]
         if not catch and not logits:
-            raise ModelError("run: nothing was asked for; name sites with capture=…, or logits=True")
+            raise ModelError(
+                "run: nothing was asked for; name sites with capture=…, or logits=True"
+            )
         batch = self.batch(inputs).to(self.device)
-        planned = [(site, e) for e in [*self._standing, *as_edits(edits)] for site in self.select(e.scope.sites)]
+        planned = [
+            (site, e)
+            for e in [*self._standing, *as_edits(edits)]
+            for site in self.select(e.scope.sites)
+        ]
         at = None if at is None else moved(at, self.device)
         state = Pass(len(batch), batch.lengths, batch.marks, at, keep_graph=grad_of is not None)
         stop = not logits and all(s.point != "module" or s in self._called_once for s in catch)
@@ -247,7 +276,9 @@ class Model:
             out = self._forward(batch, state, dict(forward or {}), whole=logits)
         missing = [str(site) for site in catch if site not in state.caught]
         if missing:
-            raise SiteError(f"{', '.join(missing)}: not computed in a forward pass of this model; capture another site")
+            raise SiteError(
+                f"{', '.join(missing)}: not computed in a forward pass of this model; capture another site"
+            )
         self._called_once.update(site for site in catch if site.point == "module")
         return self._gathered(state, catch, out if logits else None, grad_of)
 
@@ -273,7 +304,9 @@ class Model:
         if out is not None:
             logits = out if isinstance(out, Tensor) else getattr(out, "logits", None)
             if logits is None:
-                raise ModelError(f"{self.name} has no logits: it is a body without a head; capture sites instead")
+                raise ModelError(
+                    f"{self.name} has no logits: it is a body without a head; capture sites instead"
+                )
         if grad_of is None:
             assert logits is None or not logits.requires_grad
             return Activations({site: state.caught[site] for site in catch}, logits)
@@ -285,7 +318,9 @@ class Model:
         values, found = {}, {}
         for site, x, g in zip(catch, whole, grads, strict=True):
             if g is None or not bool(g.any()):
-                raise SiteError(f"the scalar asked for does not depend on {site}: its gradient is zero everywhere")
+                raise SiteError(
+                    f"the scalar asked for does not depend on {site}: its gradient is zero everywhere"
+                )
             read = self.atlas.place(site).view.read
             for store, tensor in ((values, x), (found, g)):
                 part = read(tensor, state.size).detach()
@@ -317,18 +352,30 @@ class Model:
         """Continuations of prompts, greedy by default, under edits; see `inscape.model.generate`."""
         from inscape.model.generate import generate
 
-        return generate(self, prompts, max_new_tokens, [*self._standing, *as_edits(edits)], temperature, seed)
+        return generate(
+            self, prompts, max_new_tokens, [*self._standing, *as_edits(edits)], temperature, seed
+        )
 
     def untrained(self, seed: int = 0) -> Model:
         """The same architecture with fresh weights, drawn as its own code initialises it; the null of a trained one."""
         from inscape.model.untrained import untrained
 
-        return Model(untrained(self.net, seed), self.tokenizer, f"{self.name} (untrained, seed {seed})", self.family)
+        return Model(
+            untrained(self.net, seed),
+            self.tokenizer,
+            f"{self.name} (untrained, seed {seed})",
+            self.family,
+        )
 
     def copied(self, note: str, dtype: torch.dtype | None = None) -> Model:
         """An uncertified copy whose weights may be changed, in another dtype if one is named; its name ends in the note."""
         net = copy.deepcopy(self.net)
-        made = Model(net if dtype is None else net.to(dtype), self.tokenizer, f"{self.name} ({note})", self.family)
+        made = Model(
+            net if dtype is None else net.to(dtype),
+            self.tokenizer,
+            f"{self.name} ({note})",
+            self.family,
+        )
         made.source = dict(self.source)
         return made
 
@@ -347,7 +394,9 @@ class Model:
         if head is None:
             yield
             return
-        handle = head.register_forward_pre_hook(lambda _m, args: (state.gather(Site("logits"), args[0]), *args[1:]))
+        handle = head.register_forward_pre_hook(
+            lambda _m, args: (state.gather(Site("logits"), args[0]), *args[1:])
+        )
         try:
             yield
         finally:

@@ -40,7 +40,9 @@ def epsilon(norm: nn.Module) -> float:
     for name in ("variance_epsilon", "eps", "epsilon"):
         if isinstance(found := getattr(norm, name, None), float):
             return found
-    raise ModelError(f"{type(norm).__name__} does not say its epsilon, so its denominator cannot be held constant")
+    raise ModelError(
+        f"{type(norm).__name__} does not say its epsilon, so its denominator cannot be held constant"
+    )
 
 
 def gain(norm: nn.Module) -> Float[Tensor, " d"]:
@@ -60,7 +62,9 @@ def gain(norm: nn.Module) -> Float[Tensor, " d"]:
     for g in (weight, 1 + weight):
         if torch.allclose(seen, g.float(), rtol=2e-2, atol=1e-3):
             return g
-    raise ModelError(f"{type(norm).__name__} multiplies by neither its weight nor one plus it; its gain is not known")
+    raise ModelError(
+        f"{type(norm).__name__} multiplies by neither its weight nor one plus it; its gain is not known"
+    )
 
 
 def with_constant_scale(

@@ -75,18 +75,27 @@ def open(
     folder, source = _locate(str(what), revision, progress)
     with _quietly():
         net, found_tokenizer = _load(folder, wanted, trust_remote_code, str(what), revision)
-    model = Model(net.to(place).eval(), tokenizer or found_tokenizer, name or _short_name(what), family)
+    model = Model(
+        net.to(place).eval(), tokenizer or found_tokenizer, name or _short_name(what), family
+    )
     model.source = source
     model.processor = processor
     if processor is None and model.kind != "text":
         with _quietly():
             model.processor = processor_of(folder, revision)
-    model.origin = {"what": str(what), "revision": revision, "trust_remote_code": trust_remote_code, "family": family}
+    model.origin = {
+        "what": str(what),
+        "revision": revision,
+        "trust_remote_code": trust_remote_code,
+        "family": family,
+    }
     certify(model, cached=not trust_remote_code)
     return model
 
 
-def _locate(what: str, revision: str | None, progress: Callable[[int, int], None] | None) -> tuple[str, dict[str, str]]:
+def _locate(
+    what: str, revision: str | None, progress: Callable[[int, int], None] | None
+) -> tuple[str, dict[str, str]]:
     """A folder (or Hub id) to load from, and where it comes from."""
     if what in zoo.available():
         return str(zoo.fetch(what, progress)), zoo.available()[what].source
@@ -102,7 +111,9 @@ def _locate(what: str, revision: str | None, progress: Callable[[int, int], None
             )
         return str(path), {"from": f"folder {path.name}"}
     if path.is_absolute() or what.startswith((".", "~")) or what.count("/") > 1 or path.exists():
-        raise ModelError(f"{what!r} is neither a folder nor a .gguf file; give the path of one, a zoo name or a Hub id")
+        raise ModelError(
+            f"{what!r} is neither a folder nor a .gguf file; give the path of one, a zoo name or a Hub id"
+        )
     if "/" not in what:
         _answer_soon(what, revision)
     return what, {"from": f"Hub {what}" + (f"@{revision}" if revision else "")}
@@ -116,7 +127,9 @@ def _answer_soon(what: str, revision: str | None) -> None:
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 
-    if constants.HF_HUB_OFFLINE or isinstance(try_to_load_from_cache(what, "config.json", revision=revision), str):
+    if constants.HF_HUB_OFFLINE or isinstance(
+        try_to_load_from_cache(what, "config.json", revision=revision), str
+    ):
         return  # there is nothing to wait for
     try:
         get_hf_file_metadata(hf_hub_url(what, "config.json", revision=revision), timeout=_SOON)
@@ -126,7 +139,9 @@ def _answer_soon(what: str, revision: str | None) -> None:
         if error.response.status_code < 500:
             raise _explained(what, error) from error
         raise ModelError(_UNREACHED % (what, suggest(what, zoo.available()))) from error
-    except Exception as error:  # no network has many names, which differ between versions of the client
+    except (
+        Exception
+    ) as error:  # no network has many names, which differ between versions of the client
         raise ModelError(_UNREACHED % (what, suggest(what, zoo.available()))) from error
 
 
@@ -138,7 +153,9 @@ _UNREACHED = (
 )
 
 
-def _load(where: str, dtype: torch.dtype, trust: bool, what: str, revision: str | None) -> tuple[nn.Module, Any]:
+def _load(
+    where: str, dtype: torch.dtype, trust: bool, what: str, revision: str | None
+) -> tuple[nn.Module, Any]:
     import transformers
     from transformers import AutoConfig, AutoTokenizer
 
@@ -150,10 +167,17 @@ def _load(where: str, dtype: torch.dtype, trust: bool, what: str, revision: str 
             and not trust
             and config.__class__.__module__.startswith("transformers_modules")
         ):
-            raise ModelError(f"{what} comes with code of its own; read it, then open it with trust_remote_code=True")
+            raise ModelError(
+                f"{what} comes with code of its own; read it, then open it with trust_remote_code=True"
+            )
         kind = _class_of(config, trust, transformers)
         net, found = kind.from_pretrained(
-            where, dtype=dtype, use_safetensors=True, trust_remote_code=trust, output_loading_info=True, **extra
+            where,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=trust,
+            output_loading_info=True,
+            **extra,
         )
         _check_complete(what, found)
         tokenizer = _tokenizer(AutoTokenizer, where, trust, extra)
@@ -170,7 +194,10 @@ def _quietly() -> Iterator[None]:
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging as hf_logging
 
-    bar, levels = hf_logging.is_progress_bar_enabled(), (hf_logging.get_verbosity(), hub_logging.get_verbosity())
+    bar, levels = (
+        hf_logging.is_progress_bar_enabled(),
+        (hf_logging.get_verbosity(), hub_logging.get_verbosity()),
+    )
     hf_logging.disable_progress_bar()
     hf_logging.set_verbosity_error()
     hub_logging.set_verbosity_error()
@@ -198,7 +225,9 @@ def _class_of(config: Any, trust: bool, transformers: Any) -> Any:
     """The class the checkpoint was saved from; a causal language model, or the bare body, where it does not say."""
     if trust and getattr(config, "auto_map", None):
         return (
-            transformers.AutoModelForCausalLM if "AutoModelForCausalLM" in config.auto_map else transformers.AutoModel
+            transformers.AutoModelForCausalLM
+            if "AutoModelForCausalLM" in config.auto_map
+            else transformers.AutoModel
         )
     named = [getattr(transformers, n, None) for n in config.architectures or []]
     return next((c for c in named if c is not None), transformers.AutoModel)
@@ -218,13 +247,19 @@ def _tokenizer(auto: Any, where: str, trust: bool, extra: dict[str, str]) -> Any
 def _explained(what: str, error: Exception) -> InscapeError:
     text = str(error)
     if "trust_remote_code" in text:
-        return ModelError(f"{what} comes with code of its own; read it, then open it with trust_remote_code=True")
+        return ModelError(
+            f"{what} comes with code of its own; read it, then open it with trust_remote_code=True"
+        )
     if "safetensors" in text and (
         "no file named" in text or "does not appear to have" in text or "use_safetensors" in text
     ):
-        return ModelError(f"{what} has no safetensors weights, and pickled weights are never read; convert them first")
+        return ModelError(
+            f"{what} has no safetensors weights, and pickled weights are never read; convert them first"
+        )
     if Path(what).expanduser().is_dir():
-        return ModelError(f"{what} cannot be loaded: {(text or type(error).__name__).splitlines()[0]}")
+        return ModelError(
+            f"{what} cannot be loaded: {(text or type(error).__name__).splitlines()[0]}"
+        )
     if what.count("/") == 0:
         return ModelError(
             f"there is no model {what!r}. {suggest(what, zoo.available())} A folder, a GGUF file or a Hub id also do."
@@ -248,7 +283,9 @@ def _device(name: str) -> torch.device:
         torch.zeros(1, device=place)
     except (RuntimeError, AssertionError) as error:
         first = (str(error) or "no reason given").splitlines()[0]
-        raise ModelError(f"the device {name!r} cannot be used here ({first}); use cpu, or another device") from error
+        raise ModelError(
+            f"the device {name!r} cannot be used here ({first}); use cpu, or another device"
+        ) from error
     return place
 
 

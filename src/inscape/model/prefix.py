@@ -79,7 +79,9 @@ def begin(model: Model, ids: np.ndarray, capture: Sequence[Site], at: np.ndarray
         capture: the sites that its continuations will be asked for.
         at: positions to keep of it, (kept,) int64; none need be.
     """
-    cache = DynamicCache()  # made of a configuration, layers with a window would drop what is behind it
+    cache = (
+        DynamicCache()
+    )  # made of a configuration, layers with a window would drop what is behind it
     where = at if len(at) else np.zeros(1, dtype=np.int64)  # a pass stops at what it has caught
     found = model.run(
         {"input_ids": torch.from_numpy(ids)[None]},
@@ -111,13 +113,17 @@ def resume(model: Model, rows: Sequence[Row], capture: Sequence[Site], at: Tenso
         ValueError: a `pattern` site.
     """
     if any(site.point == "pattern" for site in capture):
-        raise ValueError("resume: a pattern is of one example over all its keys; run whole examples for it")
+        raise ValueError(
+            "resume: a pattern is of one example over all its keys; run whole examples for it"
+        )
     width = max(map(len, rows))
     ids, depth, owner = (np.full((len(rows), width), fill, dtype=np.int64) for fill in (0, 0, -1))
     for r, row in enumerate(rows):
         sizes = [len(part) for part in row.parts]
         ids[r, : len(row)] = np.concatenate(row.parts)
-        depth[r, : len(row)] = row.prefix.length + np.concatenate([np.arange(size) for size in sizes])
+        depth[r, : len(row)] = row.prefix.length + np.concatenate(
+            [np.arange(size) for size in sizes]
+        )
         owner[r, : len(row)] = np.repeat(np.arange(len(sizes)), sizes)
     lengths = np.array([row.prefix.length for row in rows], dtype=np.int64)
     device = model.device
@@ -139,7 +145,9 @@ def _mask(depth: Tensor, owner: Tensor, before: Tensor, longest: int, dtype: tor
     own = same & (depth[:, :, None] >= depth[:, None, :])
     shared = torch.arange(longest, device=depth.device)[None, None] < before[:, None, None]
     sees = torch.cat([shared.expand(-1, depth.shape[1], -1), own], -1)
-    return torch.zeros(sees.shape, dtype=dtype, device=sees.device).masked_fill(~sees, torch.finfo(dtype).min)[:, None]
+    return torch.zeros(sees.shape, dtype=dtype, device=sees.device).masked_fill(
+        ~sees, torch.finfo(dtype).min
+    )[:, None]
 
 
 class _Layer(CacheLayerMixin):
@@ -158,7 +166,9 @@ class _Layer(CacheLayerMixin):
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Nothing: it came initialised."""
 
-    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor]:
         """Keys and values of prefix and continuations."""
         before = self._stacked(self._keys), self._stacked(self._values)
         return torch.cat([before[0], key_states], -2), torch.cat([before[1], value_states], -2)
@@ -166,7 +176,9 @@ class _Layer(CacheLayerMixin):
     def _stacked(self, parts: Sequence[Tensor]) -> Tensor:
         if all(part is parts[0] for part in parts):
             return parts[0].expand(len(parts), -1, -1, -1)
-        return torch.cat([functional.pad(part, (0, 0, 0, self._length - part.shape[-2])) for part in parts])
+        return torch.cat(
+            [functional.pad(part, (0, 0, 0, self._length - part.shape[-2])) for part in parts]
+        )
 
     def get_seq_length(self) -> int:
         """Tokens of the longest prefix."""
@@ -189,7 +201,10 @@ class _Held(Cache):
         layers = range(len(prefixes[0].layers))
         super().__init__(
             layers=[
-                _Layer([p.layers[i][0] for p in prefixes], [p.layers[i][1] for p in prefixes], longest) for i in layers
+                _Layer(
+                    [p.layers[i][0] for p in prefixes], [p.layers[i][1] for p in prefixes], longest
+                )
+                for i in layers
             ]
         )
 
@@ -223,7 +238,10 @@ def item(model: Model) -> Item:
     sites = [s for s in model.sites if s.point in ("embed", "resid_post")]
     texts = [t.ids for t in tokens_of(model)]
     starts = [texts[-1][: max(1, 2 * len(texts[-1]) // 3)], texts[1][: max(1, len(texts[1]) // 2)]]
-    parts = [[texts[-1][len(starts[0]) :], texts[0], texts[1]], [texts[1][len(starts[1]) :], texts[0]]]
+    parts = [
+        [texts[-1][len(starts[0]) :], texts[0], texts[1]],
+        [texts[1][len(starts[1]) :], texts[0]],
+    ]
     try:
         prefixes = [begin(model, ids, sites, np.arange(len(ids))) for ids in starts]
         rows = [Row(prefix, ends) for prefix, ends in zip(prefixes, parts, strict=True)]
@@ -233,13 +251,23 @@ def item(model: Model) -> Item:
         for r, (start, ends) in enumerate(zip(starts, parts, strict=True)):
             first = 0
             for end in ends:
-                whole = model.run({"input_ids": torch.from_numpy(np.concatenate([start, end]))[None]}, sites)
+                whole = model.run(
+                    {"input_ids": torch.from_numpy(np.concatenate([start, end]))[None]}, sites
+                )
                 for site in sites:
-                    joined = torch.cat([prefixes[r].activations[site][0], together[site][r, first : first + len(end)]])
+                    joined = torch.cat(
+                        [
+                            prefixes[r].activations[site][0],
+                            together[site][r, first : first + len(end)],
+                        ]
+                    )
                     worst = max(worst, difference(joined, whole[site][0]))
                 first += len(end)
         reason = "continuations behind a held prefix give other numbers than whole passes: prefixes are not shared"
     except (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError) as error:
-        worst, reason = float("inf"), f"this architecture does not take a prefix ({error}): prefixes are not shared"
+        worst, reason = (
+            float("inf"),
+            f"this architecture does not take a prefix ({error}): prefixes are not shared",
+        )
     passed = worst <= tolerance
     return Item(NAME, passed, worst, tolerance, (), "" if passed else reason)

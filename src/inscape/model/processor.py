@@ -20,7 +20,10 @@ def processor_of(where: str, revision: str | None = None) -> Any:
 
     try:
         found = cached_file(
-            where, "preprocessor_config.json", revision=revision, _raise_exceptions_for_missing_entries=False
+            where,
+            "preprocessor_config.json",
+            revision=revision,
+            _raise_exceptions_for_missing_entries=False,
         )
         if found is None:
             return None
@@ -31,5 +34,7 @@ def processor_of(where: str, revision: str | None = None) -> Any:
         extra = {"backend": "pil"} if pictures else {}
         return auto.from_pretrained(str(Path(found).parent), **extra)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        log.warning("%s has no usable preprocessor: %s", where, (str(error).splitlines() or [""])[0])
+        log.warning(
+            "%s has no usable preprocessor: %s", where, (str(error).splitlines() or [""])[0]
+        )
         return None

@@ -31,7 +31,9 @@ def begun_at(model: Model, layer: int, stream: Tensor) -> Iterator[None]:
         ModelError: not a causal language model, or no such layer.
     """
     if model.family is None or not model.family.causal:
-        raise ModelError(f"{model.name}: only the blocks of a causal language model can be passed over")
+        raise ModelError(
+            f"{model.name}: only the blocks of a causal language model can be passed over"
+        )
     blocks = model.atlas.blocks
     if not 0 <= layer < len(blocks):
         raise ModelError(f"{model.name} has blocks 0 to {len(blocks) - 1}, not {layer}")

@@ -60,13 +60,19 @@ class Atlas:
         """The unembedding (or classifier), if this network has one."""
         if self.family is None or not self.family.head or self.body is self.net:
             return None
-        found = self.net.get_submodule(self.family.head) if _has(self.net, self.family.head) else None
+        found = (
+            self.net.get_submodule(self.family.head) if _has(self.net, self.family.head) else None
+        )
         return found if found is not None and not isinstance(found, nn.Identity) else None
 
     @property
     def final_norm(self) -> nn.Module | None:
         """The last norm, if the family has one."""
-        return _child(self.body, self.family.final_norm, "") if self.family and self.family.final_norm else None
+        return (
+            _child(self.body, self.family.final_norm, "")
+            if self.family and self.family.final_norm
+            else None
+        )
 
     def module_sites(self) -> Iterator[Site]:
         """The input and output of every submodule."""
@@ -79,7 +85,9 @@ class Atlas:
         """How many heads a site's tensor has; 1 where it has none."""
         if site.point not in HEAD_POINTS:
             return 1
-        count = int(getattr(self.config, "num_attention_heads", None) or self.config.encoder_attention_heads)
+        count = int(
+            getattr(self.config, "num_attention_heads", None) or self.config.encoder_attention_heads
+        )
         grouped = getattr(self.config, "num_key_value_heads", None)
         return int(grouped) if site.point in ("k", "v") and grouped else count
 
@@ -88,10 +96,14 @@ class Atlas:
         if site.point == "module":
             modules = dict(self.net.named_modules())
             if site.path not in modules:
-                raise SiteError(f"this model has no module {site.path!r}. {suggest(site.path, filter(None, modules))}")
+                raise SiteError(
+                    f"this model has no module {site.path!r}. {suggest(site.path, filter(None, modules))}"
+                )
             return Place(modules[site.path], site.side)
         if site.whole not in self.order or self.family is None:
-            raise SiteError(f"this model has no site {site}. {suggest(str(site), map(str, self.sites))}")
+            raise SiteError(
+                f"this model has no site {site}. {suggest(str(site), map(str, self.sites))}"
+            )
         if site.point == "embed":
             return Place(self.blocks[0], "in", view=View(tokens=True))
         if site.point == "final_norm":
@@ -103,7 +115,9 @@ class Atlas:
         tap = self.family.points[site.point]
         heads = self.heads(site)
         if site.head is not None and site.head >= heads:
-            raise SiteError(f"this model has no site {site}: {site.whole} has heads 0 to {heads - 1}.")
+            raise SiteError(
+                f"this model has no site {site}: {site.whole} has heads 0 to {heads - 1}."
+            )
         module = _child(self.blocks[site.layer or 0], tap.path, self.family.name)
         view = View(tap.layout, heads, site.head, site.point == "pattern", tokens=True)
         return Place(module, tap.side, tap.index, view, tap.editable)

@@ -46,7 +46,9 @@ class Readout:
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2:
-            raise ValueError(f"Readout: weight must be (entries, width), got shape {tuple(self.weight.shape)}")
+            raise ValueError(
+                f"Readout: weight must be (entries, width), got shape {tuple(self.weight.shape)}"
+            )
 
     @classmethod
     def of(cls, model: Any) -> Readout:
@@ -67,7 +69,10 @@ class Readout:
                 f"the unembedding of {model.name} reads {weight.shape[1]} numbers and the residual stream has {width}: "
                 "something stands between them, so states cannot be read with it; open another model."
             )
-        bias, cap = getattr(head, "bias", None), getattr(model.atlas.config, "final_logit_softcapping", None)
+        bias, cap = (
+            getattr(head, "bias", None),
+            getattr(model.atlas.config, "final_logit_softcapping", None),
+        )
         return cls(weight.detach(), norm, None if bias is None else bias.detach(), cap or None)
 
     @property
@@ -82,14 +87,18 @@ class Readout:
             h = self.norm(h.to(self.weight.dtype))
         return h if h.dtype == torch.float64 else h.float()
 
-    def scores(self, normed: Float[Tensor, "*n d"], start: int = 0, stop: int | None = None) -> Float[Tensor, "*n v"]:
+    def scores(
+        self, normed: Float[Tensor, "*n d"], start: int = 0, stop: int | None = None
+    ) -> Float[Tensor, "*n v"]:
         """Scores of entries `start` to `stop` for states that `normed` gave."""
         out = normed @ self.weight[start:stop].to(normed.dtype).T
         if self.bias is not None:
             out = out + self.bias[start:stop].to(normed.dtype)
         return out if self.cap is None else self.cap * torch.tanh(out / self.cap)
 
-    def scores_at(self, normed: Float[Tensor, "*n d"], entry: Int[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    def scores_at(
+        self, normed: Float[Tensor, "*n d"], entry: Int[Tensor, "*n"]
+    ) -> Float[Tensor, "*n"]:
         """The score of one entry for each state."""
         out = (normed * self.weight[entry].to(normed.dtype)).sum(-1)
         if self.bias is not None:

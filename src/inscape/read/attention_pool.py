@@ -62,6 +62,8 @@ class AttentionProbe(PooledProbe):
     def _start(self, p: int, d: int) -> Tensor:
         return torch.zeros(d, dtype=torch.float64)
 
-    def _weights(self, x: Float[Tensor, "n p d"], pooling: Tensor, valid: Bool[Tensor, "n p"]) -> Float[Tensor, "n p"]:
+    def _weights(
+        self, x: Float[Tensor, "n p d"], pooling: Tensor, valid: Bool[Tensor, "n p"]
+    ) -> Float[Tensor, "n p"]:
         scores = x @ pooling / x.shape[2] ** 0.5
         return scores.masked_fill(~valid, -torch.inf).softmax(dim=1)

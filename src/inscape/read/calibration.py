@@ -59,7 +59,9 @@ def reliability(
     return pd.DataFrame({"confidence": confidence, "accuracy": accuracy, "n": n.astype(np.int64)})
 
 
-def ece(p: Float[np.ndarray, " n"], y: Float[np.ndarray, " _"], bins: int = 10, by: str = "width") -> float:
+def ece(
+    p: Float[np.ndarray, " n"], y: Float[np.ndarray, " _"], bins: int = 10, by: str = "width"
+) -> float:
     """Expected calibration error, in [0, 1], lower is better; biased upwards (see the module).
 
     Example:
@@ -70,7 +72,9 @@ def ece(p: Float[np.ndarray, " n"], y: Float[np.ndarray, " _"], bins: int = 10, 
     return float((n * np.abs(accuracy - confidence)).sum() / n.sum())
 
 
-def debiased_square(p: Float[np.ndarray, " n"], y: Float[np.ndarray, " _"], bins: int = 10, by: str = "mass") -> float:
+def debiased_square(
+    p: Float[np.ndarray, " n"], y: Float[np.ndarray, " _"], bins: int = 10, by: str = "mass"
+) -> float:
     """Unbiased estimate of the binned squared calibration error; negative by chance where that is near zero.
 
     Bins of a single sample have no variance to subtract and are left out.
@@ -121,7 +125,9 @@ class Temperature:
         return expit(_odds(np.asarray(p, dtype=np.float64)) / self.t)
 
 
-def _binned(caller: str, p: np.ndarray, y: np.ndarray, bins: int, by: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _binned(
+    caller: str, p: np.ndarray, y: np.ndarray, bins: int, by: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean confidence, share that is right and count of every bin that holds something."""
     p, y = _checked(caller, p, y)
     code = bin_of(p, bins, by)
@@ -138,9 +144,13 @@ def _odds(p: np.ndarray) -> np.ndarray:
 def _checked(caller: str, p: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     p, y = np.asarray(p, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if len(p) == 0 or p.shape != y.shape:
-        raise ValueError(f"{caller}: needs one outcome for each confidence, got shapes {p.shape} and {y.shape}")
+        raise ValueError(
+            f"{caller}: needs one outcome for each confidence, got shapes {p.shape} and {y.shape}"
+        )
     if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError(f"{caller}: confidences must lie between 0 and 1; pass probabilities, not scores")
+        raise ValueError(
+            f"{caller}: confidences must lie between 0 and 1; pass probabilities, not scores"
+        )
     if not np.isin(y, (0.0, 1.0)).all():
         raise ValueError(f"{caller}: outcomes must be 0 or 1")
     return p, y

@@ -46,7 +46,9 @@ class ContrastConsistent:
         self, positive: Float[np.ndarray, "n d"], negative: Float[np.ndarray, "n d"]
     ) -> Float[np.ndarray, " n"]:
         """``(p(x⁺) + 1 − p(x⁻)) / 2``: how probably a statement is so."""
-        up, down = (expit(s @ self.coef + self.intercept) for s in self.sides.apply(positive, negative))
+        up, down = (
+            expit(s @ self.coef + self.intercept) for s in self.sides.apply(positive, negative)
+        )
         return (up + 1 - down) / 2
 
     def predict(
@@ -91,7 +93,9 @@ def ccs(
     first = rng.normal(size=(starts, d)) / np.sqrt(d)
     theta = torch.from_numpy(first).requires_grad_()
     bias = torch.zeros(starts, dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS([theta, bias], max_iter=max_iter, tolerance_grad=1e-8, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(
+        [theta, bias], max_iter=max_iter, tolerance_grad=1e-8, line_search_fn="strong_wolfe"
+    )
 
     def each() -> torch.Tensor:
         yes, no = (torch.sigmoid(s @ theta.T + bias) for s in (up, down))

@@ -33,7 +33,10 @@ def circular_error(
         >>> circular_error(np.array([23.0]), np.array([1.0]), 24.0).tolist()
         [2.0]
     """
-    gap = np.abs(np.asarray(predicted, dtype=np.float64) - np.asarray(true, dtype=np.float64)) % period
+    gap = (
+        np.abs(np.asarray(predicted, dtype=np.float64) - np.asarray(true, dtype=np.float64))
+        % period
+    )
     return np.minimum(gap, period - gap)
 
 
@@ -93,7 +96,12 @@ class CircularProbe(RegressorMixin, LinearDirections):
             ValueError: NaN, wrong shapes, a period that is not positive.
         """
         X, y = validate_data(
-            self, to_numpy(X), to_numpy(y), y_numeric=True, dtype=[np.float64, np.float32], ensure_min_samples=2
+            self,
+            to_numpy(X),
+            to_numpy(y),
+            y_numeric=True,
+            dtype=[np.float64, np.float32],
+            ensure_min_samples=2,
         )
         if not self.period > 0:
             raise ValueError(f"CircularProbe: period must be positive, got {self.period!r}")
@@ -102,7 +110,12 @@ class CircularProbe(RegressorMixin, LinearDirections):
         if groups is not None:
             codes = group_codes(to_numpy(groups), len(X))
             rng = np.random.default_rng(self.random_state)
-            inner = [test for _, test in group_folds(codes, max(2, min(self.folds, int(codes.max()) + 1)), rng=rng)]
+            inner = [
+                test
+                for _, test in group_folds(
+                    codes, max(2, min(self.folds, int(codes.max()) + 1)), rng=rng
+                )
+            ]
         basis = ridge.Rows(X).basis()
         pair = np.stack([np.cos(angle), np.sin(angle)], axis=1)
         found = ridge.fit(basis, pair, self.alphas, inner=inner, scale=self.scale, shared=True)
@@ -120,7 +133,9 @@ class CircularProbe(RegressorMixin, LinearDirections):
     def predict(self, X: Any) -> Any:
         """The quantity, (n,), from 0 to the period."""
         plane = to_numpy(self.plane(X))
-        return like((np.arctan2(plane[:, 1], plane[:, 0]) % (2 * np.pi)) * self.period / (2 * np.pi), X)
+        return like(
+            (np.arctan2(plane[:, 1], plane[:, 0]) % (2 * np.pi)) * self.period / (2 * np.pi), X
+        )
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Mean cosine of the error, −1 to 1."""

@@ -47,14 +47,18 @@ def identifiability(scores: Any, classes: Any) -> Float[np.ndarray, "*n"]:
     """
     values = np.asarray(to_numpy(scores), dtype=np.float64)
     if values.ndim < 1 or values.shape[-1] < 2:
-        raise ValueError(f"identifiability: scores must be (…, classes) with two or more, got shape {values.shape}")
+        raise ValueError(
+            f"identifiability: scores must be (…, classes) with two or more, got shape {values.shape}"
+        )
     wanted = np.broadcast_to(np.asarray(to_numpy(classes)), values.shape[:-1])
     own = np.take_along_axis(values, wanted[..., None], axis=-1)
     above, same = (values > own).sum(-1), (values == own).sum(-1) - 1
     return 1 - (above + same / 2) / (values.shape[-1] - 1)
 
 
-def score_gradient(readout: Readout, h: Float[Tensor, "n d"], classes: Int[Tensor, " n"]) -> Float[Tensor, "n d"]:
+def score_gradient(
+    readout: Readout, h: Float[Tensor, "n d"], classes: Int[Tensor, " n"]
+) -> Float[Tensor, "n d"]:
     """∂ score of a class / ∂ state, through the last norm, for each state."""
     with torch.enable_grad():
         x = h.detach().float().requires_grad_(True)
@@ -89,7 +93,11 @@ def attention_gradient(
         )
     back = gradient @ output.to(gradient)  # n × inner: what the score wants of each head's result
     width = inner // heads
-    return torch.einsum("nhw,nthw->nht", back.view(n, heads, width), values.to(gradient).view(n, tokens, heads, width))
+    return torch.einsum(
+        "nhw,nthw->nht",
+        back.view(n, heads, width),
+        values.to(gradient).view(n, tokens, heads, width),
+    )
 
 
 def projected(readout: Readout, vectors: Float[Tensor, "*m d"]) -> Float[Tensor, "*m k"]:

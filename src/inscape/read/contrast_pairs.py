@@ -68,7 +68,9 @@ class PairDirection:
     coef: Float[np.ndarray, " d"]
     threshold: float
 
-    def scores(self, positive: Float[np.ndarray, "n d"], negative: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+    def scores(
+        self, positive: Float[np.ndarray, "n d"], negative: Float[np.ndarray, "n d"]
+    ) -> Float[np.ndarray, " n"]:
         """How much more the positive side lies along the direction, above the threshold."""
         up, down = self.sides.apply(positive, negative)
         return (up - down) @ self.coef - self.threshold

@@ -18,7 +18,11 @@ from inscape.core.folds import group_codes
 
 
 def control_labels(
-    types: Sequence[object] | np.ndarray, labels: Int[np.ndarray, " n"], draws: int, *, rng: np.random.Generator
+    types: Sequence[object] | np.ndarray,
+    labels: Int[np.ndarray, " n"],
+    draws: int,
+    *,
+    rng: np.random.Generator,
 ) -> Int[np.ndarray, "n draws"]:
     """Random labels by type, in the frequencies of the real ones.
 

@@ -113,7 +113,14 @@ def local_map(
     if len(last) != 1:
         raise ValueError(f"local_map: one output site is needed, {output!r} names {len(last)}")
     ids = torch.from_numpy(tokens.ids)[None]
-    shift = torch.zeros(1, len(tokens), model.width(INPUT), dtype=model.dtype, device=model.device, requires_grad=True)
+    shift = torch.zeros(
+        1,
+        len(tokens),
+        model.width(INPUT),
+        dtype=model.dtype,
+        device=model.device,
+        requires_grad=True,
+    )
     with detached(model) if detach else nullcontext():
         seen = connected(model, ids, [INPUT, *last], edits=Add(Scope(str(INPUT)), shift))
         y = seen[last[0]][0, -1]
@@ -130,5 +137,7 @@ def stable_rank(singular_values: Float[Tensor, " r"]) -> float:
     """
     s = singular_values.double()
     if not float(s.max()) > 0:
-        raise ValueError("stable_rank: every singular value is zero, so there is no largest direction")
+        raise ValueError(
+            "stable_rank: every singular value is zero, so there is no largest direction"
+        )
     return float((s**2).sum() / s.max() ** 2)

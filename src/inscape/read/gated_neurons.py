@@ -54,7 +54,9 @@ class GatedWeights:
         """
         m = len(self.write)
         if m < 2:
-            raise ValueError("GatedWeights.permuted: one neuron has no other whose vector it could get")
+            raise ValueError(
+                "GatedWeights.permuted: one neuron has no other whose vector it could get"
+            )
         # a random cycle, so that no neuron keeps its own
         order = rng.permutation(m)
         other = np.empty(m, dtype=np.int64)
@@ -93,7 +95,9 @@ def io_cosines(weights: GatedWeights) -> Cosines:
     return Cosines(in_out, turn * np.einsum("md,md->m", gate, write), np.abs(gate_in))
 
 
-def classify(cosines: Cosines, threshold: float = 0.5) -> tuple[Int[np.ndarray, " m"], Bool[np.ndarray, " m"]]:
+def classify(
+    cosines: Cosines, threshold: float = 0.5
+) -> tuple[Int[np.ndarray, " m"], Bool[np.ndarray, " m"]]:
     """The class of every neuron as an index into `CLASSES`, and whether it is atypical.
 
     Raises:
@@ -101,14 +105,18 @@ def classify(cosines: Cosines, threshold: float = 0.5) -> tuple[Int[np.ndarray, 
     """
     if not 0 < threshold < 1:
         raise ValueError(f"classify: threshold must be between 0 and 1, got {threshold}")
-    sign = {name: _sign(getattr(cosines, name), threshold) for name in ("in_out", "gate_out", "gate_in")}
+    sign = {
+        name: _sign(getattr(cosines, name), threshold) for name in ("in_out", "gate_out", "gate_in")
+    }
     with_gate = sign["gate_out"] != 0
     code = np.select(
         [sign["in_out"] > 0, sign["in_out"] < 0],
         [np.where(with_gate, 0, 1), np.where(with_gate, 5, 4)],
         np.where(with_gate, 2, 3),
     )
-    return code.astype(np.int64), (sign["gate_in"] != sign["in_out"] * sign["gate_out"]) & (code != 3)
+    return code.astype(np.int64), (sign["gate_in"] != sign["in_out"] * sign["gate_out"]) & (
+        code != 3
+    )
 
 
 def _sign(x: np.ndarray, threshold: float) -> np.ndarray:

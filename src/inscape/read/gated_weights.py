@@ -54,7 +54,9 @@ def _beside(block: nn.Module, path: str) -> nn.Module:
     try:
         return block.get_submodule(path.replace("gate_proj", "up_proj"))
     except AttributeError as error:
-        raise ModelError(f"there is no up projection beside {path!r}; its MLP is gated in another way") from error
+        raise ModelError(
+            f"there is no up projection beside {path!r}; its MLP is gated in another way"
+        ) from error
 
 
 def _gain(model: Model, site: Site) -> np.ndarray:

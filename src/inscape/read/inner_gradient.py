@@ -56,16 +56,26 @@ def inner_gradient(
         [[[0.5, -0.5]]]
     """
     if tokens.shape[1] != len(h):
-        raise ValueError(f"inner_gradient: tokens must be (questions, {len(h)}), got {tuple(tokens.shape)}")
+        raise ValueError(
+            f"inner_gradient: tokens must be (questions, {len(h)}), got {tuple(tokens.shape)}"
+        )
     wide = min(readout.entries, 4096)
     rows = max(1, budget // wide)
-    parts = [_of(readout, h[i : i + rows], tokens[:, i : i + rows], wide) for i in range(0, len(h), rows)]
-    return InnerGradient(torch.cat([p[0] for p in parts], dim=1), torch.cat([p[1] for p in parts], dim=1))
+    parts = [
+        _of(readout, h[i : i + rows], tokens[:, i : i + rows], wide) for i in range(0, len(h), rows)
+    ]
+    return InnerGradient(
+        torch.cat([p[0] for p in parts], dim=1), torch.cat([p[1] for p in parts], dim=1)
+    )
 
 
 def _of(readout: Readout, h: Tensor, tokens: Tensor, wide: int) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
-        state = h.detach().to(h.dtype if h.dtype == torch.float64 else torch.float32).requires_grad_(True)
+        state = (
+            h.detach()
+            .to(h.dtype if h.dtype == torch.float64 else torch.float32)
+            .requires_grad_(True)
+        )
         normed = readout.normed(state)
     x, weight = normed.detach(), readout.weight
     top = torch.full_like(x[:, 0], -torch.inf)
@@ -76,7 +86,9 @@ def _of(readout: Readout, h: Tensor, tokens: Tensor, wide: int) -> tuple[Tensor,
         p = torch.exp((scores - new[:, None]).clamp_min(-80))
         shrink = torch.exp(top - new)
         mass = mass * shrink + p.sum(-1)
-        mean = mean * shrink[:, None] + (p * _slope(readout, scores)) @ weight[start:stop].to(x.dtype)
+        mean = mean * shrink[:, None] + (p * _slope(readout, scores)) @ weight[start:stop].to(
+            x.dtype
+        )
         top = new
     asked = torch.stack([readout.scores_at(x, t) for t in tokens])
     loss = top + mass.log() - asked
@@ -92,4 +104,6 @@ def _slope(readout: Readout, scores: Tensor) -> Tensor:
 
 def alignment(update: Float[Tensor, "*n d"], descent: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
     """Cosine between updates and descent directions; 0 where either is nothing."""
-    return torch.nn.functional.cosine_similarity(update.double(), descent.double(), dim=-1, eps=1e-12)
+    return torch.nn.functional.cosine_similarity(
+        update.double(), descent.double(), dim=-1, eps=1e-12
+    )

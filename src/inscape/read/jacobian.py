@@ -47,8 +47,14 @@ def jacobian(
     if chunk < 1:
         raise ValueError(f"jacobian: chunk must be at least 1, got {chunk}")
     if not output.requires_grad:
-        raise ValueError("jacobian: the output is not in a graph; compute it with gradients enabled")
-    rows = torch.eye(len(output), dtype=output.dtype, device=output.device) if directions is None else directions
+        raise ValueError(
+            "jacobian: the output is not in a graph; compute it with gradients enabled"
+        )
+    rows = (
+        torch.eye(len(output), dtype=output.dtype, device=output.device)
+        if directions is None
+        else directions
+    )
     parts: list[list[Tensor]] = [[] for _ in inputs]
     for some in rows.to(output.dtype).split(chunk):
         found = torch.autograd.grad(
@@ -56,6 +62,8 @@ def jacobian(
         )
         for i, (part, grad) in enumerate(zip(parts, found, strict=True)):
             if grad is None:
-                raise ValueError(f"jacobian: the output does not depend on input {i}; take one that comes before it")
+                raise ValueError(
+                    f"jacobian: the output does not depend on input {i}; take one that comes before it"
+                )
             part.append(grad.detach())
     return [torch.cat(part) for part in parts]

@@ -50,7 +50,9 @@ class JacobianLens:
             ValueError: the lens has no such layer.
         """
         if layer not in self.matrices:
-            raise ValueError(f"JacobianLens: there is no layer {layer}; it has {sorted(self.matrices)}")
+            raise ValueError(
+                f"JacobianLens: there is no layer {layer}; it has {sorted(self.matrices)}"
+            )
         return h @ self.matrices[layer].to(h).T
 
     def __add__(self, other: JacobianLens) -> JacobianLens:
@@ -60,7 +62,10 @@ class JacobianLens:
         if set(self.matrices) != set(other.matrices):
             raise ValueError("JacobianLens: lenses of different layers cannot be one")
         total = self.prompts + other.prompts
-        mean = {k: (j * self.prompts + other.matrices[k] * other.prompts) / total for k, j in self.matrices.items()}
+        mean = {
+            k: (j * self.prompts + other.matrices[k] * other.prompts) / total
+            for k, j in self.matrices.items()
+        }
         return JacobianLens(mean, total)
 
     def save(self, path: str | Path) -> None:
@@ -68,7 +73,9 @@ class JacobianLens:
         layers = sorted(self.matrices)
         width = len(next(iter(self.matrices.values())))
         kept = {k: self.matrices[k].to(torch.float16) for k in layers}
-        torch.save({"J": kept, "n_prompts": self.prompts, "d_model": width, "source_layers": layers}, path)
+        torch.save(
+            {"J": kept, "n_prompts": self.prompts, "d_model": width, "source_layers": layers}, path
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> JacobianLens:
@@ -81,13 +88,17 @@ class JacobianLens:
             found = torch.load(path, map_location="cpu", weights_only=True)
             matrices = {int(k): j.float() for k, j in found["J"].items()}
             shapes = {tuple(j.shape) for j in matrices.values()}
-        except Exception as error:  # a missing file, another layout, or more than tensors: three unrelated types
+        except (
+            Exception
+        ) as error:  # a missing file, another layout, or more than tensors: three unrelated types
             raise ModelError(
                 f"{path} is not a Jacobian lens ({type(error).__name__}): a file is needed that holds tensors (d, d) by "
                 "layer under J."
             ) from error
         if len(shapes) != 1 or len(next(iter(shapes))) != 2 or len(set(next(iter(shapes)))) != 1:
-            raise ModelError(f"{path}: the matrices of a Jacobian lens are (d, d), these are {sorted(shapes)}.")
+            raise ModelError(
+                f"{path}: the matrices of a Jacobian lens are (d, d), these are {sorted(shapes)}."
+            )
         return cls(matrices, int(found.get("n_prompts", 1)))
 
 
@@ -110,7 +121,9 @@ def jacobian_lens(
     """
     total = JacobianLens()
     for forward in prompts:
-        total = total + JacobianLens(dict(zip(layers, _average(forward, skip, copies), strict=True)), 1)
+        total = total + JacobianLens(
+            dict(zip(layers, _average(forward, skip, copies), strict=True)), 1
+        )
     if not total.prompts:
         raise ValueError("jacobian_lens: there are no prompts; give at least one")
     return total
@@ -119,7 +132,9 @@ def jacobian_lens(
 def _average(forward: Forward, skip: int, copies: int) -> list[Tensor]:
     states, final = forward(copies)
     if final.shape[1] <= skip:
-        raise ValueError(f"jacobian_lens: a prompt of {final.shape[1]} positions has none left after the first {skip}")
+        raise ValueError(
+            f"jacobian_lens: a prompt of {final.shape[1]} positions has none left after the first {skip}"
+        )
     d = final.shape[-1]
     rows: list[list[Tensor]] = [[] for _ in states]
     for start in range(0, d, copies):

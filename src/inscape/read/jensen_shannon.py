@@ -15,7 +15,9 @@ from jaxtyping import Float
 from scipy.special import log_softmax
 
 
-def jensen_shannon(p: Float[np.ndarray, "n v"], q: Float[np.ndarray, "m w"]) -> Float[np.ndarray, " n"]:
+def jensen_shannon(
+    p: Float[np.ndarray, "n v"], q: Float[np.ndarray, "m w"]
+) -> Float[np.ndarray, " n"]:
     """Divergence in nats of each row's two distributions.
 
     Args:

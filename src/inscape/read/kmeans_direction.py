@@ -41,5 +41,7 @@ class KMeansDirection(NamedEnds):
         if not (x != x[0]).any():
             return np.zeros(x.shape[1])
         # the mean of the rows may dwarf their differences; centroids' difference does not change with it
-        found = KMeans(2, n_init=self.restarts, random_state=self.random_state).fit(x - x.mean(axis=0))
+        found = KMeans(2, n_init=self.restarts, random_state=self.random_state).fit(
+            x - x.mean(axis=0)
+        )
         return found.cluster_centers_[1] - found.cluster_centers_[0]

@@ -67,7 +67,9 @@ def neighbours(
     """
     most = len(bank) - exclude_self
     if not 1 <= k <= most:
-        raise ValueError(f"neighbours: k must be between 1 and {most}, the rows to choose from, got {k}")
+        raise ValueError(
+            f"neighbours: k must be between 1 and {most}, the rows to choose from, got {k}"
+        )
     if metric not in ("euclidean", "cosine"):
         raise ValueError(f"neighbours: metric must be 'cosine' or 'euclidean', got {metric!r}")
     x, bank = np.asarray(x, dtype=np.float64), np.asarray(bank, dtype=np.float64)
@@ -82,13 +84,20 @@ def neighbours(
     for first in range(0, len(x), step):
         part = slice(first, first + step)
         far = -(x[part] @ bank.T)
-        far = 1.0 + far if metric == "cosine" else (x[part] ** 2).sum(axis=1)[:, None] + size + 2 * far
+        far = (
+            1.0 + far
+            if metric == "cosine"
+            else (x[part] ** 2).sum(axis=1)[:, None] + size + 2 * far
+        )
         if exclude_self:
             rows = np.arange(len(far))
             far[rows, rows + first] = np.inf
         near = np.argsort(far, axis=1, kind="stable")[:, :k]
         index[part], distance[part] = near, np.take_along_axis(far, near, axis=1)
-    return Neighbours(index, np.maximum(distance, 0.0) if metric == "cosine" else np.sqrt(np.maximum(distance, 0.0)))
+    return Neighbours(
+        index,
+        np.maximum(distance, 0.0) if metric == "cosine" else np.sqrt(np.maximum(distance, 0.0)),
+    )
 
 
 class KNNProbe(ClassifierMixin, BaseEstimator):
@@ -132,7 +141,9 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         Raises:
             ValueError: NaN, wrong shapes, one class only, an option that does not exist.
         """
-        X, y = validate_data(self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X, y = validate_data(
+            self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
         check_classification_targets(y)
         if self.metric not in ("euclidean", "cosine") or self.weights not in ("uniform", "softmax"):
             raise ValueError(
@@ -140,10 +151,14 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
                 f"{self.metric!r} and {self.weights!r}"
             )
         if self.k < 1 or not self.temperature > 0:
-            raise ValueError(f"KNNProbe: k and temperature must be positive, got {self.k} and {self.temperature}")
+            raise ValueError(
+                f"KNNProbe: k and temperature must be positive, got {self.k} and {self.temperature}"
+            )
         self.classes_, self.codes_ = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"KNNProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least two classes")
+            raise ValueError(
+                f"KNNProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least two classes"
+            )
         self.bank_ = X
         return self
 
@@ -156,7 +171,9 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         if self.weights == "softmax":  # the nearest first: the largest exponent is zero
             vote = np.exp((found.distance[:, :1] - found.distance) / self.temperature)
         labels = self.codes_[found.index]
-        shares = np.stack([(vote * (labels == c)).sum(axis=1) for c in range(len(self.classes_))], axis=1)
+        shares = np.stack(
+            [(vote * (labels == c)).sum(axis=1) for c in range(len(self.classes_))], axis=1
+        )
         return like(shares / shares.sum(axis=1, keepdims=True), X)
 
     def predict(self, X: Any) -> Any:

@@ -122,7 +122,9 @@ def _rates(counts: np.ndarray, tokens: np.ndarray, language: np.ndarray) -> np.n
     return (member @ counts).astype(np.float64) / (member @ tokens)[:, None]
 
 
-def _orders(n: int, shuffles: int, blocks: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+def _orders(
+    n: int, shuffles: int, blocks: np.ndarray | None, rng: np.random.Generator
+) -> np.ndarray:
     if blocks is None:
         return permutations(n, shuffles, rng=rng)
     out = np.tile(np.arange(n), (shuffles, 1))
@@ -157,10 +159,16 @@ def _check(
         raise ValueError(
             f"lape: {n} rows of counts, {len(tokens)} of tokens, {len(language)} of language; give one each"
         )
-    if len(np.unique(language)) < 2 or set(np.unique(language)) != set(range(int(language.max()) + 1)):
-        raise ValueError("lape: language must hold codes 0 … k − 1 of at least two languages, each used")
+    if len(np.unique(language)) < 2 or set(np.unique(language)) != set(
+        range(int(language.max()) + 1)
+    ):
+        raise ValueError(
+            "lape: language must hold codes 0 … k − 1 of at least two languages, each used"
+        )
     if (np.asarray(tokens) < 1).any() or (counts > np.asarray(tokens)[:, None]).any():
-        raise ValueError("lape: a document has no tokens, or a neuron is active at more tokens than it has")
+        raise ValueError(
+            "lape: a document has no tokens, or a neuron is active at more tokens than it has"
+        )
     for name, value in (("share", share), ("activity", activity), ("fdr", fdr)):
         if not 0 < value < 1:
             raise ValueError(f"lape: {name} must be between 0 and 1, got {value}")

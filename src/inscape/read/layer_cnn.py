@@ -38,7 +38,9 @@ class _Net(nn.Module):
         self.first = nn.Conv1d(channels, width, kernel, padding=kernel // 2)
         self.second = nn.Conv1d(width, width, kernel, padding=kernel // 2)
         self.drop = nn.Dropout(drop)
-        self.depth = nn.Parameter(torch.full((width, layers), layers**-0.5) * torch.randn(width, layers))
+        self.depth = nn.Parameter(
+            torch.full((width, layers), layers**-0.5) * torch.randn(width, layers)
+        )
         self.project = nn.Linear(width, width)
         self.head = nn.Linear(width, 1)
 
@@ -96,7 +98,9 @@ class LayerCNN:
                 f"LayerCNN.fit: x must be (n, layers, channels) with a label each, got {x.shape}, {y.shape}"
             )
         if set(np.unique(y).tolist()) != {0, 1}:
-            raise ValueError(f"LayerCNN.fit: y must hold both 0 and 1, got {np.unique(y).tolist()[:4]}")
+            raise ValueError(
+                f"LayerCNN.fit: y must hold both 0 and 1, got {np.unique(y).tolist()[:4]}"
+            )
         if self.kernel % 2 == 0 or not 0 <= self.contrast <= 1:
             raise ValueError("LayerCNN.fit: kernel must be odd and contrast between 0 and 1")
         codes = np.arange(len(x)) if groups is None else group_codes(groups, len(x))
@@ -130,7 +134,11 @@ class LayerCNN:
                 optimiser.step()
             self.net_.eval()
             with torch.no_grad():
-                held = float(F.binary_cross_entropy_with_logits(self.net_(rows[outside])[0], labels[outside].float()))
+                held = float(
+                    F.binary_cross_entropy_with_logits(
+                        self.net_(rows[outside])[0], labels[outside].float()
+                    )
+                )
             left -= 1
             if held < best:
                 best, left, kept = held, self.patience, copy.deepcopy(self.net_.state_dict())
@@ -140,7 +148,9 @@ class LayerCNN:
         self.net_.eval()
         self.loss_ = best
 
-    def decision_function(self, x: Float[np.ndarray, "n layers channels"]) -> Float[np.ndarray, " n"]:
+    def decision_function(
+        self, x: Float[np.ndarray, "n layers channels"]
+    ) -> Float[np.ndarray, " n"]:
         """Log-odds of class 1."""
         with torch.no_grad(), one_torch_thread():
             return self.net_(self._tensor(np.asarray(x)))[0].double().numpy()

@@ -57,15 +57,21 @@ class LDAProbe(ClassifierMixin, LinearDirections):
         Raises:
             ValueError: NaN, wrong shapes, one class only, a shrinkage outside 0 … 1.
         """
-        X, y = validate_data(self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X, y = validate_data(
+            self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"LDAProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least two classes")
+            raise ValueError(
+                f"LDAProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least two classes"
+            )
         return self._learn([Centred.of(X[codes == c]) for c in range(len(self.classes_))])
 
     @classmethod
-    def from_moments(cls, classes: Mapping[Any, Centred], shrinkage: float | Literal["auto"] = "auto") -> LDAProbe:
+    def from_moments(
+        cls, classes: Mapping[Any, Centred], shrinkage: float | Literal["auto"] = "auto"
+    ) -> LDAProbe:
         """The probe that `fit` gives on the rows whose moments these are.
 
         Args:
@@ -102,11 +108,17 @@ class LDAProbe(ClassifierMixin, LinearDirections):
     def predict_proba(self, X: Any) -> Any:
         """Probabilities of the classes under equal Gaussian clouds, (n, k)."""
         scores = self._scores(X)
-        wide = np.hstack([expit(-scores), expit(scores)]) if scores.shape[1] == 1 else softmax(scores, axis=1)
+        wide = (
+            np.hstack([expit(-scores), expit(scores)])
+            if scores.shape[1] == 1
+            else softmax(scores, axis=1)
+        )
         return like(wide, X)
 
     def predict(self, X: Any) -> Any:
         """Predicted labels, (n,): a tensor if X is one and the labels are numbers."""
         scores = self._scores(X)
-        labels = self.classes_[(scores[:, 0] > 0).astype(int) if scores.shape[1] == 1 else scores.argmax(axis=1)]
+        labels = self.classes_[
+            (scores[:, 0] > 0).astype(int) if scores.shape[1] == 1 else scores.argmax(axis=1)
+        ]
         return like(labels, X) if labels.dtype.kind in "iufb" else labels

@@ -31,7 +31,9 @@ class Exit(NamedTuple):
     kept: Bool[np.ndarray, " n"]
 
 
-def named(tokens: Int[np.ndarray, "*l n k"], final: Int[np.ndarray, " n"], k: int) -> Bool[np.ndarray, "*l n"]:
+def named(
+    tokens: Int[np.ndarray, "*l n k"], final: Int[np.ndarray, " n"], k: int
+) -> Bool[np.ndarray, "*l n"]:
     """Whether the final token is among the k most likely ones; its mean is precision@k.
 
     Args:
@@ -47,7 +49,9 @@ def named(tokens: Int[np.ndarray, "*l n k"], final: Int[np.ndarray, " n"], k: in
         [True, False]
     """
     if not 1 <= k <= tokens.shape[-1]:
-        raise ValueError(f"named: k must be between 1 and the {tokens.shape[-1]} tokens given, got {k}")
+        raise ValueError(
+            f"named: k must be between 1 and the {tokens.shape[-1]} tokens given, got {k}"
+        )
     return (tokens[..., :k] == np.asarray(final)[..., None]).any(-1)
 
 

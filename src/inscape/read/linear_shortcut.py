@@ -79,7 +79,9 @@ class _Part:
 
     def plus(self, other: _Part) -> _Part:
         names = ("x", "xx", "y", "yy", "xy")
-        sums = {f: {k: v + getattr(other, f)[k] for k, v in getattr(self, f).items()} for f in names}
+        sums = {
+            f: {k: v + getattr(other, f)[k] for k, v in getattr(self, f).items()} for f in names
+        }
         return replace(other, n=self.n + other.n, **sums) if self.n else other
 
 
@@ -118,7 +120,9 @@ class ShortcutMoments:
         """
         names = dict.fromkeys(name for pair in self.pairs for name in pair)
         if missing := [name for name in names if name not in states]:
-            raise ValueError(f"ShortcutMoments.add: states of {missing[0]} are missing; give every site of the pairs")
+            raise ValueError(
+                f"ShortcutMoments.add: states of {missing[0]} are missing; give every site of the pairs"
+            )
         rows = {name: np.asarray(to_numpy(states[name]), dtype=np.float64) for name in names}
         if len({len(x) for x in rows.values()}) != 1:
             raise ValueError(
@@ -147,7 +151,11 @@ class ShortcutMoments:
     def mean_shift(self, source: str, target: str) -> Shortcut:
         """The identity and the difference of the means: what a map does that knows no direction."""
         whole = self._sum(self._parts.values())
-        bias = (whole.y[target] - whole.x[source]) / whole.n + self._shift[target] - self._shift[source]
+        bias = (
+            (whole.y[target] - whole.x[source]) / whole.n
+            + self._shift[target]
+            - self._shift[source]
+        )
         return Shortcut(np.eye(len(bias)), bias)
 
     def limit(self, source: str, target: str, fit: Shortcut, rank: int) -> Shortcut:
@@ -195,18 +203,28 @@ class ShortcutMoments:
             train = self._sum([p for k, p in self._parts.items() if k != held])
             w, v, scale = _basis(train, source)
             mean_x = train.x[source] / train.n
-            gram = v.T @ _about(part.xx[source], part.x[source], part.x[source], mean_x, mean_x, part.n) @ v
+            gram = (
+                v.T
+                @ _about(part.xx[source], part.x[source], part.x[source], mean_x, mean_x, part.n)
+                @ v
+            )
             for t in targets:
                 mean_y = train.y[t] / train.n
-                cross = v.T @ _about(part.xy[source, t], part.x[source], part.y[t], mean_x, mean_y, part.n)
+                cross = v.T @ _about(
+                    part.xy[source, t], part.x[source], part.y[t], mean_x, mean_y, part.n
+                )
                 inside = v.T @ _centred(train, source, t)
-                square = part.yy[t] - 2 * float(part.y[t] @ mean_y) + part.n * float(mean_y @ mean_y)
+                square = (
+                    part.yy[t] - 2 * float(part.y[t] @ mean_y) + part.n * float(mean_y @ mean_y)
+                )
                 base[t] += square
                 # B is a scaling of the rows of VᵀC, so that both sums over targets are made once for all penalties
                 explains, power = (inside * cross).sum(axis=1), gram * (inside @ inside.T)
                 for i, alpha in enumerate(grid * scale):
                     shrunk = 1.0 / (w + alpha)
-                    errors[t][i] += square - 2 * float(shrunk @ explains) + float(shrunk @ power @ shrunk)
+                    errors[t][i] += (
+                        square - 2 * float(shrunk @ explains) + float(shrunk @ power @ shrunk)
+                    )
         whole = self._sum(self._parts.values())
         w, v, scale = _basis(whole, source)
         out = {}
@@ -214,7 +232,10 @@ class ShortcutMoments:
             best = int(errors[t].argmin())
             b = (v.T @ _centred(whole, source, t)) / (w + grid[best] * scale)[:, None]
             weight = (v @ b).T
-            mean_x, mean_y = whole.x[source] / whole.n + self._shift[source], whole.y[t] / whole.n + self._shift[t]
+            mean_x, mean_y = (
+                whole.x[source] / whole.n + self._shift[source],
+                whole.y[t] / whole.n + self._shift[t],
+            )
             inner = 1 - errors[t][best] / base[t] if len(grid) > 1 else float("nan")
             out[t] = Shortcut(weight, mean_y - weight @ mean_x, float(grid[best]), float(inner))
         return out
@@ -238,6 +259,8 @@ def _centred(part: _Part, source: str, target: str) -> np.ndarray:
     return part.xy[source, target] - np.outer(part.x[source], part.y[target] / part.n)
 
 
-def _about(s: np.ndarray, x: np.ndarray, y: np.ndarray, mean_x: np.ndarray, mean_y: np.ndarray, n: int) -> np.ndarray:
+def _about(
+    s: np.ndarray, x: np.ndarray, y: np.ndarray, mean_x: np.ndarray, mean_y: np.ndarray, n: int
+) -> np.ndarray:
     """Σ (x − a)(y − b)ᵀ from Σ x yᵀ and the sums."""
     return s - np.outer(x, mean_y) - np.outer(mean_x, y) + n * np.outer(mean_x, mean_y)

@@ -86,7 +86,9 @@ class LogisticProbe(ClassifierMixin, LinearDirections):
             ValueError: NaN, wrong shapes, one class only, a C that is not positive.
             DataError: groups that cannot be held out (one group only, a missing one).
         """
-        X, y = validate_data(self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X, y = validate_data(
+            self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -101,12 +103,20 @@ class LogisticProbe(ClassifierMixin, LinearDirections):
         labels = logistic.one_hot(codes.reshape(-1, 1).astype(np.int64), len(self.classes_))
         best, start, self.inner_loss_ = 0, None, float("nan")
         if len(grid) > 1 or groups is not None:
-            inner = self._inner(codes, None if groups is None else group_codes(to_numpy(groups), len(X)))
+            inner = self._inner(
+                codes, None if groups is None else group_codes(to_numpy(groups), len(X))
+            )
             losses, starts = logistic.choose(basis.z, basis.w, labels, penalties, inner)
             best = int(losses[:, 0].argmin())
             start, self.inner_loss_ = starts[best], float(losses[best, 0]) / len(X)
         found = logistic.fit(
-            basis.z, basis.w, labels, penalties[best : best + 1], start=start, tol=self.tol, max_iter=self.max_iter
+            basis.z,
+            basis.w,
+            labels,
+            penalties[best : best + 1],
+            start=start,
+            tol=self.tol,
+            max_iter=self.max_iter,
         )
         if found.gradient[0] > self.tol:
             warnings.warn(

@@ -53,7 +53,13 @@ class Reading(NamedTuple):
 
 
 def logit_lens(
-    readout: Readout, x: Any, final: Any = None, targets: Any = None, *, k: int = 10, budget: int = 1 << 23
+    readout: Readout,
+    x: Any,
+    final: Any = None,
+    targets: Any = None,
+    *,
+    k: int = 10,
+    budget: int = 1 << 23,
 ) -> Reading:
     """Read states with a readout.
 
@@ -79,16 +85,28 @@ def logit_lens(
     states = torch.as_tensor(to_numpy(x)) if not isinstance(x, Tensor) else x.detach()
     stacked = states if states.ndim == 3 else states[None]
     if stacked.ndim != 3:
-        raise ValueError(f"logit_lens: x must be (n, d) or (layers, n, d), got shape {tuple(states.shape)}")
+        raise ValueError(
+            f"logit_lens: x must be (n, d) or (layers, n, d), got shape {tuple(states.shape)}"
+        )
     n = stacked.shape[1]
     last = None if final is None else torch.as_tensor(final)
-    wanted = None if targets is None else torch.as_tensor(np.asarray(to_numpy(targets)), dtype=torch.long)
+    wanted = (
+        None
+        if targets is None
+        else torch.as_tensor(np.asarray(to_numpy(targets)), dtype=torch.long)
+    )
     if last is not None and tuple(last.shape) != tuple(stacked.shape[1:]):
-        raise ValueError(f"logit_lens: final must be {tuple(stacked.shape[1:])} like x, got {tuple(last.shape)}")
+        raise ValueError(
+            f"logit_lens: final must be {tuple(stacked.shape[1:])} like x, got {tuple(last.shape)}"
+        )
     if wanted is not None and wanted.shape != (n,):
-        raise ValueError(f"logit_lens: targets must be one entry for each of {n} rows, got shape {tuple(wanted.shape)}")
+        raise ValueError(
+            f"logit_lens: targets must be one entry for each of {n} rows, got shape {tuple(wanted.shape)}"
+        )
     if not 1 <= k <= readout.entries:
-        raise ValueError(f"logit_lens: k must be between 1 and the {readout.entries} entries, got {k}")
+        raise ValueError(
+            f"logit_lens: k must be between 1 and the {readout.entries} entries, got {k}"
+        )
     wide = min(readout.entries, max(k, 4096))
     rows = max(1, budget // (wide * (len(stacked) + 1)))
     parts = []
@@ -164,7 +182,9 @@ def _read(
             above[:, rows, targets[rows] - start] = False
             rank += above.sum(-1)
         value, place = scores.topk(min(k, stop - start), dim=-1)
-        value, where = torch.cat([best, value], -1).topk(min(k, best.shape[-1] + value.shape[-1]), dim=-1)
+        value, where = torch.cat([best, value], -1).topk(
+            min(k, best.shape[-1] + value.shape[-1]), dim=-1
+        )
         which = torch.cat([which, place + start], -1).gather(-1, where)
         best = value
     kl = torch.full_like(like, torch.nan)

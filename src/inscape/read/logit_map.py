@@ -56,7 +56,9 @@ class LogitMap:
 
 
 def fit_logit_map(
-    y1: Float[np.ndarray, "n k1"], y2: Float[np.ndarray, "n k2"], alphas: tuple[float, ...] | None = None
+    y1: Float[np.ndarray, "n k1"],
+    y2: Float[np.ndarray, "n k2"],
+    alphas: tuple[float, ...] | None = None,
 ) -> LogitMap:
     """Fit by least squares, or with `alphas` by ridge with one penalty chosen by leave-one-out.
 
@@ -90,7 +92,9 @@ def fit_logit_map(
     return LogitMap(weight, mean - basis.mean @ weight)
 
 
-def column_pearson(y: Float[np.ndarray, "n k"], predicted: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " k"]:
+def column_pearson(
+    y: Float[np.ndarray, "n k"], predicted: Float[np.ndarray, "n k"]
+) -> Float[np.ndarray, " k"]:
     """Pearson's r of each column over rows; zero where either never varies.
 
     Example:
@@ -102,7 +106,9 @@ def column_pearson(y: Float[np.ndarray, "n k"], predicted: Float[np.ndarray, "n 
     return np.divide((a * b).sum(axis=0), both, out=np.zeros(y.shape[1]), where=both > 0)
 
 
-def without_first_component(y: Float[np.ndarray, "n k"], train: Bool[np.ndarray, " n"]) -> Float[np.ndarray, "n k"]:
+def without_first_component(
+    y: Float[np.ndarray, "n k"], train: Bool[np.ndarray, " n"]
+) -> Float[np.ndarray, "n k"]:
     """Rows less the training mean and what lies along the first principal component of the training rows."""
     centred = y.astype(np.float64) - y[train].mean(axis=0)
     v = np.linalg.svd(centred[train], full_matrices=False)[2][0]

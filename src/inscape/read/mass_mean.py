@@ -61,13 +61,19 @@ class MassMeanProbe(ClassifierMixin, LinearDirections):
         Raises:
             ValueError: not two classes, NaN, wrong shapes, a shrinkage outside 0 … 1.
         """
-        X, y = validate_data(self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X, y = validate_data(
+            self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind != "binary":
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+            raise ValueError(
+                f"Only binary classification is supported. The type of the target is {kind}."
+            )
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"MassMeanProbe: y holds one class ({self.classes_[0]!r}); a probe needs two classes")
+            raise ValueError(
+                f"MassMeanProbe: y holds one class ({self.classes_[0]!r}); a probe needs two classes"
+            )
         X = X.astype(np.float64)
         self.means_ = np.stack([X[codes == c].mean(axis=0) for c in (0, 1)])
         difference, offset = self.means_[1] - self.means_[0], 0.0
@@ -81,9 +87,13 @@ class MassMeanProbe(ClassifierMixin, LinearDirections):
     def _covariance(self, within: np.ndarray) -> np.ndarray:
         covariance = within.T @ within / len(within)
         auto = self.shrinkage == "auto"
-        weight = ledoit_wolf_shrinkage(within, assume_centered=True) if auto else float(self.shrinkage)
+        weight = (
+            ledoit_wolf_shrinkage(within, assume_centered=True) if auto else float(self.shrinkage)
+        )
         if not 0 <= weight <= 1:
-            raise ValueError(f"MassMeanProbe: shrinkage must be 'auto' or between 0 and 1, got {self.shrinkage!r}")
+            raise ValueError(
+                f"MassMeanProbe: shrinkage must be 'auto' or between 0 and 1, got {self.shrinkage!r}"
+            )
         covariance *= 1 - weight
         covariance[np.diag_indices_from(covariance)] += weight * (within**2).mean()
         return covariance

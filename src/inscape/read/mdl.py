@@ -92,7 +92,9 @@ def online_codelength(
         raise ValueError(f"online_codelength: fractions must ascend to 1, got {list(fractions)}")
     n, k = len(x), int(labels.max()) + 1
     if k < 2:
-        raise ValueError("online_codelength: labels hold one class only, which takes no bits; give at least two")
+        raise ValueError(
+            "online_codelength: labels hold one class only, which takes no bits; give at least two"
+        )
     order = _order(n, groups, rng)
     x, labels = np.asarray(x, dtype=np.float64)[order], labels[order]
     ends = np.unique(np.maximum(1, np.round(shares * n).astype(np.int64)))
@@ -106,7 +108,9 @@ def online_codelength(
     return Codelength(blocks.sum(axis=0), float(n * np.log2(k)), ends, blocks)
 
 
-def _order(n: int, groups: Sequence[object] | np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+def _order(
+    n: int, groups: Sequence[object] | np.ndarray | None, rng: np.random.Generator
+) -> np.ndarray:
     if groups is None:
         return rng.permutation(n)
     codes = group_codes(groups, n)

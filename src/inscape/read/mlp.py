@@ -32,12 +32,23 @@ def mlp_probe(hidden: int = 128, decay: float = 10.0, seed: int = 0) -> Transfor
     Returns:
         A scikit-learn regressor for x (n, d) and y (n,) or (n, t).
     """
-    net = MLPRegressor(hidden_layer_sizes=(hidden,), alpha=decay, early_stopping=True, max_iter=1000, random_state=seed)
-    return TransformedTargetRegressor(make_pipeline(StandardScaler(), net), transformer=StandardScaler())
+    net = MLPRegressor(
+        hidden_layer_sizes=(hidden,),
+        alpha=decay,
+        early_stopping=True,
+        max_iter=1000,
+        random_state=seed,
+    )
+    return TransformedTargetRegressor(
+        make_pipeline(StandardScaler(), net), transformer=StandardScaler()
+    )
 
 
 def fit_mlp(
-    x: Float[np.ndarray, "n d"], y: Float[np.ndarray, n * t], seed: int = 0, decays: Sequence[float] = DECAYS
+    x: Float[np.ndarray, "n d"],
+    y: Float[np.ndarray, n * t],
+    seed: int = 0,
+    decays: Sequence[float] = DECAYS,
 ) -> TransformedTargetRegressor:
     """The MLP probe of the penalty that does best on the rows kept for stopping.
 

@@ -105,11 +105,19 @@ class MultilabelProbe(MultiOutputMixin, ClassifierMixin, LinearDirections):
         labels, count = logistic.one_hot(codes, 2), codes.shape[1]
         best, start = np.zeros(count, dtype=np.int64), None
         if len(grid) > 1:
-            losses, starts = logistic.choose(basis.z, basis.w, labels, penalties, self._inner(len(X), groups))
+            losses, starts = logistic.choose(
+                basis.z, basis.w, labels, penalties, self._inner(len(X), groups)
+            )
             best = losses.argmin(axis=0)
             start = np.moveaxis(starts[best, :, np.arange(count)], 0, 1)
         found = logistic.fit(
-            basis.z, basis.w, labels, penalties[best], start=start, tol=self.tol, max_iter=self.max_iter
+            basis.z,
+            basis.w,
+            labels,
+            penalties[best],
+            start=start,
+            tol=self.tol,
+            max_iter=self.max_iter,
         )
         if (found.gradient > self.tol).any():
             warnings.warn(
@@ -126,7 +134,9 @@ class MultilabelProbe(MultiOutputMixin, ClassifierMixin, LinearDirections):
     def _codes(self, y: np.ndarray) -> np.ndarray:
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind not in ("binary", "multilabel-indicator"):
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+            raise ValueError(
+                f"Only binary classification is supported. The type of the target is {kind}."
+            )
         self._flat = y.ndim == 1
         if self._flat:
             self.classes_, codes = np.unique(y, return_inverse=True)
@@ -135,7 +145,9 @@ class MultilabelProbe(MultiOutputMixin, ClassifierMixin, LinearDirections):
             self.classes_, codes = np.array([0, 1]), np.asarray(y)
         codes = codes.astype(np.int64)
         if (same := np.ptp(codes, axis=0) == 0).any():
-            raise ValueError(f"MultilabelProbe: label {int(same.argmax())} holds one class in every row; leave it out")
+            raise ValueError(
+                f"MultilabelProbe: label {int(same.argmax())} holds one class in every row; leave it out"
+            )
         return codes
 
     def _inner(self, n: int, groups: Any) -> np.ndarray:

@@ -49,13 +49,19 @@ class CentroidProbe(ClassifierMixin, BaseEstimator):
         Raises:
             ValueError: NaN, wrong shapes, one class only, an unknown metric.
         """
-        X, y = validate_data(self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X, y = validate_data(
+            self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
         check_classification_targets(y)
         if self.metric not in ("euclidean", "cosine"):
-            raise ValueError(f"CentroidProbe: metric must be 'euclidean' or 'cosine', got {self.metric!r}")
+            raise ValueError(
+                f"CentroidProbe: metric must be 'euclidean' or 'cosine', got {self.metric!r}"
+            )
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"CentroidProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least two")
+            raise ValueError(
+                f"CentroidProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least two"
+            )
         X = X.astype(np.float64)
         self.centroids_ = np.stack([X[codes == c].mean(axis=0) for c in range(len(self.classes_))])
         self.mean_ = X.mean(axis=0)
@@ -64,7 +70,10 @@ class CentroidProbe(ClassifierMixin, BaseEstimator):
     def distances(self, X: Any) -> Any:
         """Distance of every row to every centroid, (n, k)."""
         check_is_fitted(self)
-        rows = validate_data(self, to_numpy(X), reset=False, dtype=[np.float64, np.float32]) - self.mean_
+        rows = (
+            validate_data(self, to_numpy(X), reset=False, dtype=[np.float64, np.float32])
+            - self.mean_
+        )
         centres = self.centroids_ - self.mean_
         if self.metric == "cosine":
             return like(1.0 - _unit(rows) @ _unit(centres).T, X)

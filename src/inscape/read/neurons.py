@@ -69,16 +69,29 @@ def neuron_search(
     flat = columns.reshape(len(z), -1)
     found, null = [], np.zeros((len(orders), z.shape[1]))
     for site, x in layers:
-        r = (_standard(np.asarray(x, dtype=np.float64)).T @ flat / len(z)).reshape(x.shape[1], -1, z.shape[1])
+        r = (_standard(np.asarray(x, dtype=np.float64)).T @ flat / len(z)).reshape(
+            x.shape[1], -1, z.shape[1]
+        )
         null = np.maximum(null, np.abs(r[:, 1:]).max(axis=0))
         for t, target in enumerate(targets):
             found.append(
-                pd.DataFrame({"site": str(site), "neuron": np.arange(x.shape[1]), "target": target, "r": r[:, 0, t]})
+                pd.DataFrame(
+                    {
+                        "site": str(site),
+                        "neuron": np.arange(x.shape[1]),
+                        "target": target,
+                        "r": r[:, 0, t],
+                    }
+                )
             )
     if not found:
         raise ValueError("neuron_search: no layers were given")
     table = pd.concat(found, ignore_index=True)
-    return NeuronSearch(table.iloc[np.argsort(-table["r"].abs(), kind="stable")].reset_index(drop=True), null, targets)
+    return NeuronSearch(
+        table.iloc[np.argsort(-table["r"].abs(), kind="stable")].reset_index(drop=True),
+        null,
+        targets,
+    )
 
 
 def passing_interval(
@@ -107,7 +120,9 @@ def passing_interval(
     x, y, w = _standard(x.astype(np.float64)), _standard(y), counts.astype(np.float64)
     total = (w @ sum_by_group(np.ones(len(x)), codes))[:, None]
     mean_x, mean_y = (w @ sum_by_group(v, codes) / total for v in (x, y))
-    var_x, var_y = (w @ sum_by_group(v**2, codes) / total - m**2 for v, m in ((x, mean_x), (y, mean_y)))
+    var_x, var_y = (
+        w @ sum_by_group(v**2, codes) / total - m**2 for v, m in ((x, mean_x), (y, mean_y))
+    )
     passed = np.zeros((2, x.shape[1]), dtype=bool)
     for j in range(y.shape[1]):
         cov = w @ sum_by_group(x * y[:, j : j + 1], codes) / total - mean_x * mean_y[:, j : j + 1]

@@ -68,10 +68,18 @@ def patchscope(
     """
     states = torch.as_tensor(to_numpy(x))
     if states.ndim != 2 or len(states) == 0:
-        raise ValueError(f"patchscope: x must be (n, d) with a row or more, got shape {tuple(states.shape)}")
-    wanted = None if targets is None else torch.as_tensor(np.asarray(to_numpy(targets)), dtype=torch.long)
+        raise ValueError(
+            f"patchscope: x must be (n, d) with a row or more, got shape {tuple(states.shape)}"
+        )
+    wanted = (
+        None
+        if targets is None
+        else torch.as_tensor(np.asarray(to_numpy(targets)), dtype=torch.long)
+    )
     if wanted is not None and wanted.shape != (len(states),):
-        raise ValueError(f"patchscope: targets must be one for each of {len(states)} states, got {tuple(wanted.shape)}")
+        raise ValueError(
+            f"patchscope: targets must be one for each of {len(states)} states, got {tuple(wanted.shape)}"
+        )
     parts: list[tuple[Tensor, ...]] = []
     for start in range(0, len(states), batch):
         few = states[start : start + batch]

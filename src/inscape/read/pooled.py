@@ -57,7 +57,9 @@ class PooledProbe(ClassifierMixin, BaseEstimator):
         """Pooling parameters at which pooling is uniform."""
 
     @abstractmethod
-    def _weights(self, x: Float[Tensor, "n p d"], pooling: Tensor, valid: Bool[Tensor, "n p"]) -> Float[Tensor, "n p"]:
+    def _weights(
+        self, x: Float[Tensor, "n p d"], pooling: Tensor, valid: Bool[Tensor, "n p"]
+    ) -> Float[Tensor, "n p"]:
         """Weights of the vectors, adding up to one over valid ones."""
 
     def fit(self, X: Any, y: Any, groups: Any = None, lengths: Any = None) -> PooledProbe:
@@ -77,14 +79,20 @@ class PooledProbe(ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         name, grid = type(self).__name__, np.atleast_1d(np.asarray(self.Cs, dtype=np.float64))
         if len(self.classes_) < 2:
-            raise ValueError(f"{name}: y holds one class ({self.classes_[0]!r}); a probe needs at least two classes")
+            raise ValueError(
+                f"{name}: y holds one class ({self.classes_[0]!r}); a probe needs at least two classes"
+            )
         if grid.size == 0 or not np.isfinite(grid).all() or (grid <= 0).any():
             raise ValueError(f"{name}: Cs must be positive numbers, got {self.Cs!r}")
         valid = self._valid(rows, lengths)
         self.mean_, self.scale_ = self._moments(rows, valid)
         z = np.where(valid[:, :, None], (rows - self.mean_) / self.scale_, 0.0)
-        self.C_ = self._choose(z.sum(axis=1) / valid.sum(axis=1, keepdims=True), codes, groups, grid)
-        self._descend(torch.from_numpy(z), torch.from_numpy(codes.astype(np.int64)), torch.from_numpy(valid))
+        self.C_ = self._choose(
+            z.sum(axis=1) / valid.sum(axis=1, keepdims=True), codes, groups, grid
+        )
+        self._descend(
+            torch.from_numpy(z), torch.from_numpy(codes.astype(np.int64)), torch.from_numpy(valid)
+        )
         return self
 
     def _descend(self, z: Tensor, codes: Tensor, valid: Tensor) -> None:
@@ -97,7 +105,11 @@ class PooledProbe(ClassifierMixin, BaseEstimator):
         def run(parameters: list[Tensor], steps: int) -> None:
             nonlocal count
             optimiser = torch.optim.LBFGS(
-                parameters, max_iter=steps, tolerance_grad=1e-6, tolerance_change=1e-10, line_search_fn="strong_wolfe"
+                parameters,
+                max_iter=steps,
+                tolerance_grad=1e-6,
+                tolerance_change=1e-10,
+                line_search_fn="strong_wolfe",
             )
 
             def closure() -> Tensor:
@@ -105,7 +117,9 @@ class PooledProbe(ClassifierMixin, BaseEstimator):
                 count += 1
                 optimiser.zero_grad()
                 h = torch.einsum("np,npd->nd", self._weights(z, pooling, valid), z)
-                loss = F.cross_entropy(h @ head.T + bias, codes) + (head**2).sum() / (2 * self.C_ * n)
+                loss = F.cross_entropy(h @ head.T + bias, codes) + (head**2).sum() / (
+                    2 * self.C_ * n
+                )
                 loss = loss + self.decay * (pooling**2).sum() / 2
                 loss.backward()
                 return loss
@@ -127,23 +141,34 @@ class PooledProbe(ClassifierMixin, BaseEstimator):
         else:
             known = group_codes(to_numpy(groups), len(codes))
             folds = group_folds(known, max(2, min(self.folds, int(known.max()) + 1)), rng=rng)
-        basis, y = ridge.Rows(x).basis(), logistic.one_hot(codes.reshape(-1, 1).astype(np.int64), len(self.classes_))
+        basis, y = (
+            ridge.Rows(x).basis(),
+            logistic.one_hot(codes.reshape(-1, 1).astype(np.int64), len(self.classes_)),
+        )
         inner = logistic.fold_numbers(len(codes), [held for _, held in folds])
         losses, _ = logistic.choose(basis.z, basis.w, y, 1.0 / grid, inner)
         return float(grid[losses[:, 0].argmin()])
 
-    def _rows(self, X: Any, y: Any = None, *, fitting: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    def _rows(
+        self, X: Any, y: Any = None, *, fitting: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         given, labels = to_numpy(X), to_numpy(y)
         kinds: dict[str, Any] = {"dtype": [np.float64, np.float32]}
         if getattr(given, "ndim", 2) != 3:
             if not fitting:
-                return validate_data(self, given, reset=False, **kinds).astype(np.float64)[:, None], np.empty(0)
+                return validate_data(self, given, reset=False, **kinds).astype(np.float64)[
+                    :, None
+                ], np.empty(0)
             found, labels = validate_data(self, given, labels, ensure_min_samples=2, **kinds)
             return found.astype(np.float64)[:, None], labels
         flat = validate_data(self, given.reshape(-1, given.shape[2]), reset=fitting, **kinds)
         if fitting and len(labels) != len(given):
-            raise ValueError(f"{type(self).__name__}: {len(given)} rows and {len(labels)} labels do not go together")
-        return flat.astype(np.float64).reshape(given.shape), np.asarray(labels) if fitting else np.empty(0)
+            raise ValueError(
+                f"{type(self).__name__}: {len(given)} rows and {len(labels)} labels do not go together"
+            )
+        return flat.astype(np.float64).reshape(given.shape), np.asarray(
+            labels
+        ) if fitting else np.empty(0)
 
     def _valid(self, rows: np.ndarray, lengths: Any) -> Bool[np.ndarray, "n p"]:
         n, p, _ = rows.shape
@@ -169,7 +194,9 @@ class PooledProbe(ClassifierMixin, BaseEstimator):
         valid = self._valid(rows, lengths)
         z = np.where(valid[:, :, None], (rows - self.mean_) / self.scale_, 0.0)
         with torch.no_grad():
-            a = self._weights(torch.from_numpy(z), torch.from_numpy(self.pooling_), torch.from_numpy(valid)).numpy()
+            a = self._weights(
+                torch.from_numpy(z), torch.from_numpy(self.pooling_), torch.from_numpy(valid)
+            ).numpy()
         return a, np.einsum("np,npd->nd", a, z)
 
     def weights(self, X: Any, lengths: Any = None) -> Any:

@@ -61,21 +61,31 @@ def rank(
     if ranking not in RANKINGS:
         raise ValueError(f"rank: ranking must be one of {', '.join(RANKINGS)}, got {ranking!r}")
     if not 1 <= count <= x.shape[1]:
-        raise ValueError(f"rank: count must be between 1 and {x.shape[1]}, the coordinates there are, got {count}")
+        raise ValueError(
+            f"rank: count must be between 1 and {x.shape[1]}, the coordinates there are, got {count}"
+        )
     if y.min() == y.max():
         raise ValueError("rank: y holds one class only; a ranking compares two")
     if ranking == "random":
         if rng is None:
-            raise ValueError("rank: a random ranking needs a generator; pass rng=np.random.default_rng(seed)")
+            raise ValueError(
+                "rank: a random ranking needs a generator; pass rng=np.random.default_rng(seed)"
+            )
         return rng.permutation(x.shape[1])[:count]
     x = np.asarray(x, dtype=np.float64)
     if ranking in ("mean difference", "mutual information"):
-        found = {"mean difference": mean_difference, "mutual information": mutual_information}[ranking](x, y[:, None])
+        found = {"mean difference": mean_difference, "mutual information": mutual_information}[
+            ranking
+        ](x, y[:, None])
         return np.argsort(-found[0], kind="stable")[:count]
-    return _lasso(_standard(x), y, count) if ranking == "lasso" else _adaptive(_standard(x), y, count)
+    return (
+        _lasso(_standard(x), y, count) if ranking == "lasso" else _adaptive(_standard(x), y, count)
+    )
 
 
-def mean_difference(x: Float[np.ndarray, "n d"], y: Int[np.ndarray, "n t"]) -> Float[np.ndarray, "t d"]:
+def mean_difference(
+    x: Float[np.ndarray, "n d"], y: Int[np.ndarray, "n t"]
+) -> Float[np.ndarray, "t d"]:
     """``|μ₁ − μ₀|`` of every coordinate in its own standard deviation, for many labels at once; 0 where it never varies."""
     yes = y.astype(np.float64)
     up, down = yes.sum(axis=0)[:, None], (1 - yes).sum(axis=0)[:, None]
@@ -111,7 +121,9 @@ def mutual_information(
 
 def _lasso(z: np.ndarray, y: np.ndarray, count: int) -> np.ndarray:
     target = y - y.mean()
-    with warnings.catch_warnings():  # coordinates that coincide are dropped from the path, which is what is wanted
+    with (
+        warnings.catch_warnings()
+    ):  # coordinates that coincide are dropped from the path, which is what is wanted
         warnings.simplefilter("ignore", ConvergenceWarning)
         _, _, coefs = lars_path(z, target, method="lasso", max_iter=4 * count)
     first = np.where((coefs != 0).any(axis=1), (coefs != 0).argmax(axis=1), coefs.shape[1])
@@ -127,7 +139,9 @@ def _adaptive(z: np.ndarray, y: np.ndarray, count: int) -> np.ndarray:
         found = logistic.fit(basis.z, basis.w, labels, np.ones(1), tol=1e-3, max_iter=200)
         order = np.argsort(-np.abs(basis.v @ found.beta[1:, 0, 0]), kind="stable")
         # halving to the count that is asked for, then one by one, so that the order inside it is one of fits
-        keep = max(count, len(left) // 2) if len(left) > count else len(left) - max(1, len(left) // 8)
+        keep = (
+            max(count, len(left) // 2) if len(left) > count else len(left) - max(1, len(left) // 8)
+        )
         gone.append(left[order[keep:]])
         left = left[order[:keep]]
     return np.concatenate([left, *reversed(gone)])[:count]

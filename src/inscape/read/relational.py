@@ -60,7 +60,9 @@ class AffineRelation:
     def rank(self) -> int:
         """Singular values of W above rounding."""
         s = self._svd[1]
-        return int((s > max(self.weight.shape) * np.finfo(np.float64).eps * s.max(initial=0.0)).sum())
+        return int(
+            (s > max(self.weight.shape) * np.finfo(np.float64).eps * s.max(initial=0.0)).sum()
+        )
 
     def inverse(self, rank: int) -> Float[np.ndarray, "d k"]:
         """Pseudo-inverse of W cut to its largest singular values.
@@ -69,7 +71,9 @@ class AffineRelation:
             ValueError: a rank below 1 or above that of W.
         """
         if not 1 <= rank <= self.rank:
-            raise ValueError(f"AffineRelation.inverse: rank must be between 1 and that of W, {self.rank}; got {rank}")
+            raise ValueError(
+                f"AffineRelation.inverse: rank must be between 1 and that of W, {self.rank}; got {rank}"
+            )
         u, s, v = self._svd
         return (v[:rank].T / s[:rank]) @ u[:, :rank].T
 
@@ -86,7 +90,9 @@ class AffineRelation:
 
 
 def mean_relation(
-    jacobians: Float[np.ndarray, "n k d"], states: Float[np.ndarray, "n d"], outputs: Float[np.ndarray, "n k"]
+    jacobians: Float[np.ndarray, "n k d"],
+    states: Float[np.ndarray, "n d"],
+    outputs: Float[np.ndarray, "n k"],
 ) -> AffineRelation:
     """The linear relational embedding of a few linearised prompts, with β = 1.
 
@@ -105,14 +111,18 @@ def mean_relation(
     return AffineRelation(j.mean(axis=0), rest.mean(axis=0))
 
 
-def translation(states: Float[np.ndarray, "n d"], outputs: Float[np.ndarray, "n d"]) -> AffineRelation:
+def translation(
+    states: Float[np.ndarray, "n d"], outputs: Float[np.ndarray, "n d"]
+) -> AffineRelation:
     """``s + mean(o − s)``: the relation as one shift of every subject."""
     b = (outputs.astype(np.float64) - states).mean(axis=0)
     return AffineRelation(np.eye(states.shape[1]), b)
 
 
 def least_squares(
-    states: Float[np.ndarray, "n d"], outputs: Float[np.ndarray, "n k"], alphas: tuple[float, ...] = ridge.ALPHAS
+    states: Float[np.ndarray, "n d"],
+    outputs: Float[np.ndarray, "n k"],
+    alphas: tuple[float, ...] = ridge.ALPHAS,
 ) -> AffineRelation:
     """The ridge map fitted on the examples themselves, one penalty for all outputs chosen by leave-one-out.
 

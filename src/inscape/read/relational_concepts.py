@@ -51,12 +51,17 @@ class Concepts:
         step = self.directions[new] - self.directions[old]
         norm = float(np.linalg.norm(step))
         if norm < 1e-12:
-            raise ValueError(f"Concepts.swap: objects {old} and {new} have one direction, so there is nothing to swap")
+            raise ValueError(
+                f"Concepts.swap: objects {old} and {new} have one direction, so there is nothing to swap"
+            )
         return step * (size / norm)
 
 
 def relational_concepts(
-    relation: AffineRelation, outputs: Float[np.ndarray, "n k"], objects: Int[np.ndarray, " n"], rank: int
+    relation: AffineRelation,
+    outputs: Float[np.ndarray, "n k"],
+    objects: Int[np.ndarray, " n"],
+    rank: int,
 ) -> Concepts:
     """Concept directions from a relation and the object states of some prompts.
 
@@ -71,7 +76,9 @@ def relational_concepts(
     """
     count = int(objects.max()) + 1
     if len(missing := set(range(count)) - set(objects.tolist())):
-        raise ValueError(f"relational_concepts: no prompt has object {min(missing)}; number the objects without gaps")
+        raise ValueError(
+            f"relational_concepts: no prompt has object {min(missing)}; number the objects without gaps"
+        )
     mean = np.stack([outputs[objects == o].mean(axis=0) for o in range(count)]).astype(np.float64)
     return unit_directions((mean - relation.bias) @ relation.inverse(rank).T)
 
@@ -91,5 +98,7 @@ def unit_directions(rows: Float[np.ndarray, "objects d"]) -> Concepts:
     """
     norm = np.linalg.norm(rows, axis=1, keepdims=True)
     if (norm == 0).any():
-        raise ValueError(f"unit_directions: row {int(np.argmin(norm))} is zero and has no direction")
+        raise ValueError(
+            f"unit_directions: row {int(np.argmin(norm))} is zero and has no direction"
+        )
     return Concepts(rows / norm)

@@ -94,9 +94,16 @@ class RidgeProbe(MultiOutputMixin, RegressorMixin, LinearDirections):
         if groups is not None:
             codes = group_codes(to_numpy(groups), len(X))
             rng = np.random.default_rng(self.random_state)
-            inner = [test for _, test in group_folds(codes, max(2, min(self.folds, int(codes.max()) + 1)), rng=rng)]
+            inner = [
+                test
+                for _, test in group_folds(
+                    codes, max(2, min(self.folds, int(codes.max()) + 1)), rng=rng
+                )
+            ]
         basis = ridge.Rows(X).basis()
-        found = ridge.fit(basis, targets, self.alphas, inner=inner, scale=self.scale, shared=not self.per_target)
+        found = ridge.fit(
+            basis, targets, self.alphas, inner=inner, scale=self.scale, shared=not self.per_target
+        )
         coef = (basis.v @ found.coef).T
         intercept = found.mean - coef @ basis.mean
         one = y.ndim == 1
@@ -109,5 +116,7 @@ class RidgeProbe(MultiOutputMixin, RegressorMixin, LinearDirections):
     def predict(self, X: Any) -> Any:
         """Predicted quantities, (n,) or (n, targets), of the kind X is."""
         check_is_fitted(self)
-        rows: Float[np.ndarray, "n d"] = validate_data(self, to_numpy(X), reset=False, dtype=[np.float64, np.float32])
+        rows: Float[np.ndarray, "n d"] = validate_data(
+            self, to_numpy(X), reset=False, dtype=[np.float64, np.float32]
+        )
         return like(rows @ self.coef_.T + self.intercept_, X)

@@ -34,7 +34,10 @@ def risk_coverage(
         >>> risk_coverage(np.array([0.9, 0.1, 0.5]), np.array([1.0, 0.0, 1.0]))[1].round(2).tolist()
         [0.0, 0.0, 0.33]
     """
-    confidence, right = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    confidence, right = (
+        np.asarray(confidence, dtype=np.float64),
+        np.asarray(right, dtype=np.float64),
+    )
     if len(right) == 0 or confidence.shape != right.shape:
         raise ValueError(
             f"risk_coverage: needs one outcome for each confidence, got {confidence.shape} and {right.shape}"

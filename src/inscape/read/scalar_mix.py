@@ -64,7 +64,9 @@ class ScalarMixProbe(PooledProbe):
     def _start(self, p: int, d: int) -> Tensor:
         return torch.zeros(p, dtype=torch.float64)
 
-    def _weights(self, x: Float[Tensor, "n p d"], pooling: Tensor, valid: Bool[Tensor, "n p"]) -> Float[Tensor, "n p"]:
+    def _weights(
+        self, x: Float[Tensor, "n p d"], pooling: Tensor, valid: Bool[Tensor, "n p"]
+    ) -> Float[Tensor, "n p"]:
         return pooling.masked_fill(~valid, -torch.inf).softmax(dim=1)
 
     @property

@@ -90,7 +90,12 @@ def sparse_path(
     spread = np.where(spread > 1e-12, spread, 1.0)
     weight = class_weights(y[None], balanced)
     found = nested.fit(
-        ((chosen - mean) / spread)[None], y[None].astype(np.float64), sizes, 1.0 / C, weight=weight, tol=tol
+        ((chosen - mean) / spread)[None],
+        y[None].astype(np.float64),
+        sizes,
+        1.0 / C,
+        weight=weight,
+        tol=tol,
     )
     coef = found.coef[0] / spread
     return SparsePath(found.sizes, order, coef, found.intercept[0] - coef @ mean, found.gradient[0])
@@ -155,15 +160,23 @@ class SparseProbe(ClassifierMixin, LinearDirections):
         Raises:
             ValueError: not two classes, NaN, wrong shapes, k below 1, a C that is not positive, an unknown ranking.
         """
-        X, y = validate_data(self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2)
+        X, y = validate_data(
+            self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
+        )
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind != "binary":
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+            raise ValueError(
+                f"Only binary classification is supported. The type of the target is {kind}."
+            )
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"SparseProbe: y holds one class ({self.classes_[0]!r}); a probe needs two classes")
+            raise ValueError(
+                f"SparseProbe: y holds one class ({self.classes_[0]!r}); a probe needs two classes"
+            )
         if self.k < 1 or not self.C > 0:
-            raise ValueError(f"SparseProbe: k must be at least 1 and C positive, got k={self.k!r}, C={self.C!r}")
+            raise ValueError(
+                f"SparseProbe: k must be at least 1 and C positive, got k={self.k!r}, C={self.C!r}"
+            )
         path = sparse_path(
             X,
             codes,

@@ -71,12 +71,18 @@ def subject_jacobian(
         SiteError, ModelError: as `inscape.model.connected.connected`.
     """
     if not 0 <= position < len(tokens):
-        raise ValueError(f"subject_jacobian: position {position} is not in a prompt of {len(tokens)} tokens")
+        raise ValueError(
+            f"subject_jacobian: position {position} is not in a prompt of {len(tokens)} tokens"
+        )
     chosen, last = model.select(sites), model.select(output)
     if len(last) != 1:
-        raise ValueError(f"subject_jacobian: one output site is needed, {output!r} names {len(last)}")
+        raise ValueError(
+            f"subject_jacobian: one output site is needed, {output!r} names {len(last)}"
+        )
     ids = torch.from_numpy(tokens.ids)[None]
-    shifts = [torch.zeros(model.width(site), dtype=model.dtype, device=model.device) for site in chosen]
+    shifts = [
+        torch.zeros(model.width(site), dtype=model.dtype, device=model.device) for site in chosen
+    ]
     edits = [
         Add(Scope(str(site), positions=(0,)), shift.requires_grad_())
         for site, shift in zip(chosen, shifts, strict=True)

@@ -17,7 +17,9 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 
-def letters(texts: Sequence[str], width: int = 512, longest: int = 4, seed: int = 0) -> Float[np.ndarray, "n d"]:
+def letters(
+    texts: Sequence[str], width: int = 512, longest: int = 4, seed: int = 0
+) -> Float[np.ndarray, "n d"]:
     """Character n-grams of texts as vectors.
 
     Args:
@@ -38,6 +40,8 @@ def letters(texts: Sequence[str], width: int = 512, longest: int = 4, seed: int 
     """
     if len(texts) < 3:
         raise ValueError(f"letters: needs at least three texts, got {len(texts)}")
-    counts = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, longest), sublinear_tf=True).fit_transform(texts)
+    counts = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(1, longest), sublinear_tf=True
+    ).fit_transform(texts)
     d = min(width, len(texts) - 1, counts.shape[1] - 1)
     return TruncatedSVD(d, random_state=seed).fit_transform(counts)

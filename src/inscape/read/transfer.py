@@ -67,7 +67,12 @@ class Transfer:
 
 
 def transfer(
-    sets: Mapping[str, DataSet], probe: Any, *, rng: np.random.Generator, draws: int = 1000, **fit: Any
+    sets: Mapping[str, DataSet],
+    probe: Any,
+    *,
+    rng: np.random.Generator,
+    draws: int = 1000,
+    **fit: Any,
 ) -> Transfer:
     """Fit on each data set, score on all.
 
@@ -100,11 +105,15 @@ def transfer(
             scores, fold = np.empty(len(target.x)), np.zeros(len(target.x), dtype=np.int64)
             if i == j:
                 for f, (train, test) in enumerate(source.folds):
-                    inside = clone(probe).fit(source.x[train], source.y[train], groups=source.groups[train], **fit)
+                    inside = clone(probe).fit(
+                        source.x[train], source.y[train], groups=source.groups[train], **fit
+                    )
                     scores[test], fold[test] = inside.decision_function(source.x[test]), f
             else:
                 scores = np.asarray(fitted.decision_function(target.x), dtype=np.float64)
-            out[:, i, j] = intervals.bootstrap_auc(scores, target.y == 1, fold, codes[name], counts[name])
+            out[:, i, j] = intervals.bootstrap_auc(
+                scores, target.y == 1, fold, codes[name], counts[name]
+            )
     return Transfer(names, out[0], out[1:])
 
 

@@ -63,7 +63,11 @@ class TunedLens:
             "unembed_hash": None,
             "lens_type": "linear_tuned_lens",
         }
-        state = {f"{i}.{name}": getattr(self, name)[i].clone() for i in range(layers) for name in ("weight", "bias")}
+        state = {
+            f"{i}.{name}": getattr(self, name)[i].clone()
+            for i in range(layers)
+            for name in ("weight", "bias")
+        }
         torch.save(state, path / "params.pt")
         (path / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
 
@@ -89,8 +93,12 @@ class TunedLens:
                 f"{path} is not a tuned lens ({reason}): a folder with config.json and params.pt is needed, with tensors "
                 "i.weight and i.bias for every layer."
             ) from error
-        except Exception as error:  # the loader that refuses to run code has an error of its own kind
-            raise ModelError(f"{path / 'params.pt'} holds more than tensors, so it was not opened.") from error
+        except (
+            Exception
+        ) as error:  # the loader that refuses to run code has an error of its own kind
+            raise ModelError(
+                f"{path / 'params.pt'} holds more than tensors, so it was not opened."
+            ) from error
         if weight.shape != (layers, d, d) or bias.shape != (layers, d):
             raise ModelError(
                 f"{path}: config.json says {layers} layers of width {d}, and params.pt holds {tuple(weight.shape)}; one of "
@@ -134,7 +142,9 @@ def train_tuned_lens(
         InscapeError: the loss is not finite.
     """
     if steps < 1 or x.shape[1] < 1:
-        raise ValueError(f"train_tuned_lens: needs at least one step and one row, got {steps} and {x.shape[1]}")
+        raise ValueError(
+            f"train_tuned_lens: needs at least one step and one row, got {steps} and {x.shape[1]}"
+        )
     layers, _, d = x.shape
     weight = torch.zeros(layers, d, d, dtype=torch.float32, requires_grad=True)
     bias = torch.zeros(layers, d, dtype=torch.float32, requires_grad=True)
@@ -154,7 +164,9 @@ def train_tuned_lens(
             loss.backward()
             total += float(loss.detach())
         if not torch.isfinite(torch.tensor(total)):
-            raise InscapeError(f"the tuned lens diverged at step {step}: give a smaller rate than {rate}.")
+            raise InscapeError(
+                f"the tuned lens diverged at step {step}: give a smaller rate than {rate}."
+            )
         optimiser.step()
         if progress is not None:
             progress(step + 1, total / layers)
@@ -165,5 +177,7 @@ def translated(lens: TunedLens, x: Any) -> Tensor:
     """States of every layer through their translators, (layers, n, d): what `inscape.read.logit_lens` then reads."""
     stacked = torch.as_tensor(x)
     if stacked.ndim != 3 or len(stacked) != len(lens.weight):
-        raise ValueError(f"translated: x must be ({len(lens.weight)}, n, d), got shape {tuple(stacked.shape)}")
+        raise ValueError(
+            f"translated: x must be ({len(lens.weight)}, n, d), got shape {tuple(stacked.shape)}"
+        )
     return torch.stack([lens(i, h) for i, h in enumerate(stacked)])

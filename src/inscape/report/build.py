@@ -50,7 +50,11 @@ def _figures(run: RunFolder, found: Page) -> None:
             try:
                 export.save(block.spec, run.path / "figures" / f"{block.name}.{suffix}")
             except ValueError as error:
-                raise RunError(f"The figure {block.name} of {run.path} cannot be drawn: {error}") from error
+                raise RunError(
+                    f"The figure {block.name} of {run.path} cannot be drawn: {error}"
+                ) from error
             except OSError as error:
-                raise RunError(f"Cannot write the figures of {run.path}: {error.strerror or error}.") from error
+                raise RunError(
+                    f"Cannot write the figures of {run.path}: {error.strerror or error}."
+                ) from error
     logger.info("figures of %s drawn", run.path)

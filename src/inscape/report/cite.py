@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_ARXIV = re.compile(r"(?:arxiv:)?(\d{4}\.\d{4,5}(?:v\d+)?|[a-z-]+(?:\.[A-Z]{2})?/\d{7})", re.IGNORECASE)
+_ARXIV = re.compile(
+    r"(?:arxiv:)?(\d{4}\.\d{4,5}(?:v\d+)?|[a-z-]+(?:\.[A-Z]{2})?/\d{7})", re.IGNORECASE
+)
 
 
 def arxiv(card: dict[str, Any]) -> str | None:
@@ -27,10 +29,22 @@ def paper(card: dict[str, Any]) -> str:
     authors = str(card.get("authors") or "").strip()
     year = str(card.get("year") or "")
     first = re.sub(r"[^a-z]", "", re.split(r"[\s,]", authors)[0].lower()) if authors else ""
-    word = re.sub(r"[^a-z]", "", next((w for w in str(card.get("title", "")).lower().split() if len(w) > 3), ""))
-    fields = {"title": f"{{{_clean(card.get('title'))}}}", "author": _clean(_bibtex_authors(authors)), "year": year}
+    word = re.sub(
+        r"[^a-z]",
+        "",
+        next((w for w in str(card.get("title", "")).lower().split() if len(w) > 3), ""),
+    )
+    fields = {
+        "title": f"{{{_clean(card.get('title'))}}}",
+        "author": _clean(_bibtex_authors(authors)),
+        "year": year,
+    }
     if identifier := arxiv(card):
-        fields |= {"eprint": identifier, "archivePrefix": "arXiv", "url": f"https://arxiv.org/abs/{identifier}"}
+        fields |= {
+            "eprint": identifier,
+            "archivePrefix": "arXiv",
+            "url": f"https://arxiv.org/abs/{identifier}",
+        }
     elif address := link(card):
         fields["url"] = address
     return _entry("article", f"{first}{year}{word}" or "paper", fields)
@@ -39,13 +53,19 @@ def paper(card: dict[str, Any]) -> str:
 def inscape(version: str) -> str:
     """Inscape itself as a BibTeX entry."""
     title = "{Inscape: a workbench for the inner representations of neural networks}"
-    return _entry("software", "inscape", {"title": title, "author": "{The Inscape authors}", "version": version})
+    return _entry(
+        "software",
+        "inscape",
+        {"title": title, "author": "{The Inscape authors}", "version": version},
+    )
 
 
 def _bibtex_authors(authors: str) -> str:
     names = [n.strip() for n in re.split(r",\s*|\s+(?:and|&)\s+", authors) if n.strip()]
     etal = [re.sub(r"\s+et al\.?$", " and others", n) for n in names]
-    return " and ".join("others" if n in ("et al.", "et al") else re.sub(r"^and\s+", "", n) for n in etal)
+    return " and ".join(
+        "others" if n in ("et al.", "et al") else re.sub(r"^and\s+", "", n) for n in etal
+    )
 
 
 def _clean(text: Any) -> str:
@@ -53,5 +73,7 @@ def _clean(text: Any) -> str:
 
 
 def _entry(kind: str, key: str, fields: dict[str, str]) -> str:
-    body = ",\n".join(f"  {name:<13} = {{{value}}}" for name, value in fields.items() if value.strip("{}"))
+    body = ",\n".join(
+        f"  {name:<13} = {{{value}}}" for name, value in fields.items() if value.strip("{}")
+    )
     return f"@{kind}{{{key},\n{body}\n}}"

@@ -41,7 +41,9 @@ def index(run_dirs: Sequence[str | Path], to: str | Path | None = None) -> Path:
 
 def _group(study: str, runs: list[RunFolder], base: Path) -> dict[str, Any]:
     ids = list(dict.fromkeys(c.get("id") for run in runs for c in run.claims))
-    texts = {c.get("id"): str(c.get("text") or c.get("id")) for run in reversed(runs) for c in run.claims}
+    texts = {
+        c.get("id"): str(c.get("text") or c.get("id")) for run in reversed(runs) for c in run.claims
+    }
     found = [{c.get("id"): claim(c) for c in run.claims} for run in runs]
     return {
         "study": study,
@@ -59,9 +61,14 @@ def _head(run: RunFolder, base: Path) -> dict[str, Any]:
     return {
         "name": path.name,
         # a page that is moved keeps its links only to what moves with it
-        "link": (path / "report.html").relative_to(base).as_posix() if inside else (path / "report.html").as_uri(),
+        "link": (path / "report.html").relative_to(base).as_posix()
+        if inside
+        else (path / "report.html").as_uri(),
         "about": " · ".join(
-            filter(None, [", ".join(models), str(record.get("preset") or ""), f"seed {record.get('seed')}"])
+            filter(
+                None,
+                [", ".join(models), str(record.get("preset") or ""), f"seed {record.get('seed')}"],
+            )
         ),
         "answer": str(record.get("answer") or ""),
         "passed": sum(bool(c.get("passed")) for c in run.claims),

@@ -66,7 +66,9 @@ class RunFolder:
         try:
             return pd.read_parquet(file)
         except (OSError, ValueError) as error:
-            raise RunError(f"The table {file} cannot be read: {_first(error)}. Run the study again.") from error
+            raise RunError(
+                f"The table {file} cannot be read: {_first(error)}. Run the study again."
+            ) from error
 
     def figure(self, name: str) -> dict[str, Any]:
         """The Vega-Lite specification of a figure.
@@ -77,7 +79,9 @@ class RunFolder:
         file = self.path / "figures" / f"{name}.json"
         spec = _json(file, dict)
         if "vega-lite" not in str(spec.get("$schema", "")):
-            raise RunError(f"The figure {file} is not a Vega-Lite specification. Run the study again.")
+            raise RunError(
+                f"The figure {file} is not a Vega-Lite specification. Run the study again."
+            )
         return spec
 
 
@@ -95,13 +99,19 @@ def read(path: str | Path) -> RunFolder:
     """
     path = Path(path)
     if not path.is_dir():
-        raise RunError(f"There is no run folder {path}; `inscape run STUDY` makes one and prints where it is.")
+        raise RunError(
+            f"There is no run folder {path}; `inscape run STUDY` makes one and prints where it is."
+        )
     if not (path / "run.json").exists():
-        raise RunError(f"{path} is not a run folder: it has no run.json. Give the folder that `inscape run` printed.")
+        raise RunError(
+            f"{path} is not a run folder: it has no run.json. Give the folder that `inscape run` printed."
+        )
     record = _json(path / "run.json", dict)
     if not (path / "done").exists():
         why = f": {str(record['failed']).rstrip('.')}" if record.get("failed") else ""
-        raise RunError(f"The run in {path} is unfinished{why}. Run it again: {record.get('command') or 'inscape run'}")
+        raise RunError(
+            f"The run in {path} is unfinished{why}. Run it again: {record.get('command') or 'inscape run'}"
+        )
     if not isinstance(record.get("study"), str) or not isinstance(record.get("card") or {}, dict):
         raise RunError(f"{path / 'run.json'} names no study. Run the study again.")
     claims, certificates = (_rows(path / f"{name}.json") for name in ("claims", "certificates"))
@@ -113,13 +123,21 @@ def read(path: str | Path) -> RunFolder:
 
 def _check(section: Any, path: Path) -> None:
     if not isinstance(section, dict) or section.get("kind") not in _KINDS:
-        raise RunError(f"{path / 'run.json'} has a section that is no table, figure or text. Run the study again.")
+        raise RunError(
+            f"{path / 'run.json'} has a section that is no table, figure or text. Run the study again."
+        )
     if not _NAME.fullmatch(str(section.get("name"))):
-        raise RunError(f"{path / 'run.json'} names a section {section.get('name')!r}, which no run writes.")
-    folder, suffix = {"table": ("tables", "parquet"), "figure": ("figures", "json")}.get(section["kind"], ("", ""))
+        raise RunError(
+            f"{path / 'run.json'} names a section {section.get('name')!r}, which no run writes."
+        )
+    folder, suffix = {"table": ("tables", "parquet"), "figure": ("figures", "json")}.get(
+        section["kind"], ("", "")
+    )
     file = path / folder / f"{section['name']}.{suffix}"
     if folder and not file.exists():
-        raise RunError(f"The {section['kind']} {file} is missing from the run. Run the study again.")
+        raise RunError(
+            f"The {section['kind']} {file} is missing from the run. Run the study again."
+        )
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:
@@ -137,7 +155,9 @@ def _json(file: Path, kind: type) -> Any:
     except (OSError, ValueError) as error:
         raise RunError(f"{file} cannot be read: {_first(error)}. Run the study again.") from error
     if not isinstance(value, kind):
-        raise RunError(f"{file} is damaged: it must hold a JSON {'object' if kind is dict else 'list'}.")
+        raise RunError(
+            f"{file} is damaged: it must hold a JSON {'object' if kind is dict else 'list'}."
+        )
     return value
 
 

@@ -36,12 +36,16 @@ def picture(claim: dict[str, Any]) -> Markup:
     parts = [f'<line class="g-axis" x1="0" x2="{WIDTH}" y1="{mid}" y2="{mid}"/>']
     if null_low is not None and null_high is not None:
         width = max(x(null_high) - x(null_low), 3.0)
-        parts.append(f'<rect class="g-null" x="{x(null_low)}" width="{width:.1f}" y="{mid - 9}" height="18" rx="1.5"/>')
+        parts.append(
+            f'<rect class="g-null" x="{x(null_low)}" width="{width:.1f}" y="{mid - 9}" height="18" rx="1.5"/>'
+        )
     if bar is not None:
         parts.append(f'<line class="g-bar" x1="{x(bar)}" x2="{x(bar)}" y1="2" y2="{HEIGHT - 2}"/>')
     state = "g-pass" if claim.get("passed") else "g-fail"
     if low is not None and high is not None:
-        parts.append(f'<line class="g-interval {state}" x1="{x(low)}" x2="{x(high)}" y1="{mid}" y2="{mid}"/>')
+        parts.append(
+            f'<line class="g-interval {state}" x1="{x(low)}" x2="{x(high)}" y1="{mid}" y2="{mid}"/>'
+        )
     parts.append(f'<circle class="g-value {state}" cx="{x(value)}" cy="{mid}" r="5"/>')
     return Markup(
         f'<svg class="glyph" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" aria-hidden="true">'

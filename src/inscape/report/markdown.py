@@ -30,9 +30,19 @@ def text(found: Page) -> str:
     parts += ["## Answer", *map(plain, found.answer)] if found.answer else []
     parts += ["## Claims", _claims(found.claims)] if found.claims else []
     parts += ["## Evidence", *map(_block, found.blocks)] if found.blocks else []
-    parts += ["## The study", *(f"**{label}.** {plain(value)}" for label, value in found.card)] if found.card else []
-    parts += ["## Certificates", *map(_certificate, found.certificates)] if found.certificates else []
-    parts += ["## Warnings", "\n".join(f"- {plain(w)}" for w in found.warnings)] if found.warnings else []
+    parts += (
+        ["## The study", *(f"**{label}.** {plain(value)}" for label, value in found.card)]
+        if found.card
+        else []
+    )
+    parts += (
+        ["## Certificates", *map(_certificate, found.certificates)] if found.certificates else []
+    )
+    parts += (
+        ["## Warnings", "\n".join(f"- {plain(w)}" for w in found.warnings)]
+        if found.warnings
+        else []
+    )
     parts += ["## How to cite", *(f"```bibtex\n{entry}\n```" for entry in found.citations)]
     parts += ["## How to rerun", f"```sh\n{found.command}\n```"] if found.command else []
     parts.append("## Lineage")
@@ -55,7 +65,9 @@ def _claims(claims: Sequence[Claim]) -> str:
     for c in claims:
         result = "✓ passed" if c.passed else "✗ not passed"
         rows.append([c.text, result, f"{c.value} {c.interval}", c.null, c.bar, c.p, c.n, c.why])
-    return table(["claim", "result", "value [interval]", "null", "bar", "p", "n", "why"], rows, right=())
+    return table(
+        ["claim", "result", "value [interval]", "null", "bar", "p", "n", "why"], rows, right=()
+    )
 
 
 def _block(block: Block) -> str:
@@ -71,15 +83,30 @@ def _block(block: Block) -> str:
     shown = min(held.shown, ROWS)
     rows = [[c.cells[i] for c in held.columns] for i in range(shown)]
     numeric = tuple(i for i, c in enumerate(held.columns) if c.numeric)
-    same = f" In every row: {'; '.join(f'{label} {value}' for label, value in held.same)}." if held.same else ""
-    rest = f"\n\n{shown} of {held.total} rows; all in `tables/{block.name}.parquet`." if held.total > shown else ""
+    same = (
+        f" In every row: {'; '.join(f'{label} {value}' for label, value in held.same)}."
+        if held.same
+        else ""
+    )
+    rest = (
+        f"\n\n{shown} of {held.total} rows; all in `tables/{block.name}.parquet`."
+        if held.total > shown
+        else ""
+    )
     return f"{head}{plain(same)}\n\n{table([c.label for c in held.columns], rows, numeric)}{rest}"
 
 
 def _certificate(c: Certificate) -> str:
     state = "passed" if c.passed else f"{c.failed} not passed"
     rows = [
-        [i["name"], "✓ passed" if i["passed"] else "✗ not passed", i["value"], i["tolerance"], i["sites"], i["reason"]]
+        [
+            i["name"],
+            "✓ passed" if i["passed"] else "✗ not passed",
+            i["value"],
+            i["tolerance"],
+            i["sites"],
+            i["reason"],
+        ]
         for i in c.items
     ]
     items = table(["item", "result", "value", "tolerance", "sites", "reason"], rows, right=(2, 3))

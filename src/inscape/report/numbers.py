@@ -42,7 +42,11 @@ def interval(low: float | None, high: float | None, places: int | None = None) -
     """``[low, high]`` with a space that does not break, or a dash where either end is missing."""
     if any(v is None or not math.isfinite(v) for v in (low, high)):
         return MISSING
-    shown = [_set(f"{v:.{places}f}") for v in (low, high)] if places is not None else column([low, high])
+    shown = (
+        [_set(f"{v:.{places}f}") for v in (low, high)]
+        if places is not None
+        else column([low, high])
+    )
     return f"[{shown[0]},\u00a0{shown[1]}]"
 
 
@@ -69,7 +73,10 @@ def column(values: Sequence[Any]) -> list[str]:
     decimals = places(values)
     if decimals is None:
         return [number(v) for v in values]
-    return [number(v) if v is None or not math.isfinite(v) else _set(f"{v:.{decimals}f}") for v in values]
+    return [
+        number(v) if v is None or not math.isfinite(v) else _set(f"{v:.{decimals}f}")
+        for v in values
+    ]
 
 
 def seconds(s: float | None) -> str:

@@ -102,7 +102,9 @@ def page(run: RunFolder) -> Page:
         card=_card(card),
         facts=_facts(run),
         asked=str(record.get("asked") or ""),
-        answer=[part.strip() for part in str(record.get("answer") or "").split("\n\n") if part.strip()],
+        answer=[
+            part.strip() for part in str(record.get("answer") or "").split("\n\n") if part.strip()
+        ],
         claims=[claim(c) for c in run.claims],
         blocks=_blocks(run),
         certificates=[_certificate(c) for c in run.certificates],
@@ -125,7 +127,9 @@ def claim(record: dict[str, Any]) -> Claim:
         passed=bool(record.get("passed")),
         value=f"{numbers.number(record.get('value'))}{unit}",
         interval="no interval" if interval == numbers.MISSING else interval,
-        null=f"{numbers.number(null.get('mean'))}{spread} ({null.get('kind', 'null')})" if null else "none",
+        null=f"{numbers.number(null.get('mean'))}{spread} ({null.get('kind', 'null')})"
+        if null
+        else "none",
         bar=f"{record.get('side') or ''} {numbers.exact(record.get('bar'))}{unit}".strip(),
         p="" if record.get("p") is None else numbers.p_value(record["p"]),
         n="" if record.get("n") is None else numbers.number(record["n"]),
@@ -143,7 +147,10 @@ def _card(card: dict[str, Any]) -> list[tuple[str, str]]:
         "group_note": "What is held out together",
         "negative": "What does not reproduce",
     }
-    values = {k: "; ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v or "") for k, v in card.items()}
+    values = {
+        k: "; ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v or "")
+        for k, v in card.items()
+    }
     return [(label, values[key]) for key, label in labels.items() if values.get(key, "").strip()]
 
 
@@ -155,7 +162,10 @@ def _facts(run: RunFolder) -> list[tuple[str, str]]:
         ("Preset", str(record.get("preset") or "")),
         ("Seed", str(record.get("seed", ""))),
         ("Run", _date(record.get("started"))),
-        ("Took", numbers.seconds(record.get("seconds")) if record.get("seconds") is not None else ""),
+        (
+            "Took",
+            numbers.seconds(record.get("seconds")) if record.get("seconds") is not None else "",
+        ),
     ]
     return [(label, value) for label, value in facts if value]
 
@@ -190,13 +200,19 @@ def _certificate(record: dict[str, Any]) -> Certificate:
         )
     failed = sum(not item["passed"] for item in items)
     return Certificate(
-        str(record.get("model") or "model"), str(record.get("weights") or ""), bool(record.get("passed")), failed, items
+        str(record.get("model") or "model"),
+        str(record.get("weights") or ""),
+        bool(record.get("passed")),
+        failed,
+        items,
     )
 
 
 def _lineage(run: RunFolder) -> list[tuple[str, list[tuple[str, str]]]]:
     record = run.record
-    weights = [(f"weights of {c.get('model')}", f"sha256 {c.get('weights')}") for c in run.certificates]
+    weights = [
+        (f"weights of {c.get('model')}", f"sha256 {c.get('weights')}") for c in run.certificates
+    ]
     code = record.get("code")
     what = [
         ("study", f"{record['study']}, preset {record.get('preset')}"),
@@ -213,7 +229,10 @@ def _lineage(run: RunFolder) -> list[tuple[str, list[tuple[str, str]]]]:
         if record.get(name):
             parts.append((name.capitalize(), list(_flat(record[name]))))
     arrays = [
-        (str(a.get("name")), ", ".join(f"{k} {'×'.join(map(str, s))}" for k, s in (a.get("shapes") or {}).items()))
+        (
+            str(a.get("name")),
+            ", ".join(f"{k} {'×'.join(map(str, s))}" for k, s in (a.get("shapes") or {}).items()),
+        )
         for a in record.get("arrays") or []
         if isinstance(a, dict)
     ]

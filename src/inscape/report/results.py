@@ -40,7 +40,9 @@ def results(runs: Sequence[str | Path], to: str | Path) -> Path:
     """
     parts = [_HEAD]
     for study, found in _by_study(runs).items():
-        parts.append(f"## {study}\n\n{plain(found[0].title)}. Bar: {plain(str(found[0].card.get('bar', '')))}")
+        parts.append(
+            f"## {study}\n\n{plain(found[0].title)}. Bar: {plain(str(found[0].card.get('bar', '')))}"
+        )
         parts += [_run(run) for run in found]
         if negative := found[0].card.get("negative"):
             parts.append(f"**Does not reproduce here.** {plain(negative)}")
@@ -73,7 +75,9 @@ def gallery(runs: Sequence[str | Path], to: str | Path) -> Path:
             raise RunError(
                 f"Cannot write {picture}: {error.strerror or error}. Give another place with --to."
             ) from error
-        caption = next(s["caption"] for s in run.sections if s["name"] == name and s["kind"] == "figure")
+        caption = next(
+            s["caption"] for s in run.sections if s["name"] == name and s["kind"] == "figure"
+        )
         parts.append(
             f"## {plain(run.title)}\n\n`inscape run {study}`\n\n{plain(str(run.record.get('answer', '')))}\n\n"
             f"![{plain(caption)}](gallery/{study}.png)\n\n{plain(caption)}"
@@ -94,7 +98,9 @@ def _by_study(runs: Sequence[str | Path]) -> dict[str, list[RunFolder]]:
 def _run(run: RunFolder) -> str:
     record = run.record
     where = record.get("environment") or {}
-    models = ", ".join(dict.fromkeys(str(c.get("model")) for c in run.certificates if c.get("model")))
+    models = ", ".join(
+        dict.fromkeys(str(c.get("model")) for c in run.certificates if c.get("model"))
+    )
     git = where.get("git") or {}
     commit = str(git.get("commit") or "")[:12] + (" with local changes" if git.get("dirty") else "")
     facts = [
@@ -121,5 +127,7 @@ def _parent(to: str | Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"Cannot write {path}: {error.strerror or error}. Give another place with --to.") from error
+        raise RunError(
+            f"Cannot write {path}: {error.strerror or error}. Give another place with --to."
+        ) from error
     return path

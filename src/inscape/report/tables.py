@@ -65,7 +65,9 @@ def view(frame: pd.DataFrame, limit: int = LIMIT) -> Table:
         Its columns as text.
     """
     head = frame.head(limit)
-    pairs = {low: (high, label) for low, high, label in _INTERVALS if {low, high} <= set(frame.columns)}
+    pairs = {
+        low: (high, label) for low, high, label in _INTERVALS if {low, high} <= set(frame.columns)
+    }
     ends = {high for high, _ in pairs.values()}
     columns: list[Column] = []
     same: list[tuple[str, str]] = []
@@ -74,11 +76,19 @@ def view(frame: pd.DataFrame, limit: int = LIMIT) -> Table:
             continue
         if name in pairs:
             high, label = pairs[name]
-            column, constant = _interval(label, head[name], head[high]), _constant(frame[name], frame[high])
+            column, constant = (
+                _interval(label, head[name], head[high]),
+                _constant(frame[name], frame[high]),
+            )
         else:
-            column, constant = _column(str(name), head[name]), name != "value" and _constant(frame[name])
+            column, constant = (
+                _column(str(name), head[name]),
+                name != "value" and _constant(frame[name]),
+            )
         if constant and len(frame) > 2:
-            same.append((column.label, column.cells[0].removesuffix(".")))  # it stands inside a sentence
+            same.append(
+                (column.label, column.cells[0].removesuffix("."))
+            )  # it stands inside a sentence
         else:
             columns.append(column)
     return Table(columns, same, len(frame), len(head))
@@ -94,13 +104,18 @@ def _column(name: str, values: pd.Series) -> Column:
         plain = [None if pd.isna(v) else v.item() if hasattr(v, "item") else v for v in values]
         if name in ("n", "d"):  # evidence keeps an unknown count as -1
             plain = [None if v is None or v < 0 else v for v in plain]
-        return Column(label, True, [numbers.p_value(v) for v in plain] if name == "p" else numbers.column(plain))
+        return Column(
+            label,
+            True,
+            [numbers.p_value(v) for v in plain] if name == "p" else numbers.column(plain),
+        )
     return Column(label, False, [_text(v) for v in values])
 
 
 def _interval(label: str, low: pd.Series, high: pd.Series) -> Column:
     ends = [
-        (None if pd.isna(a) else float(a), None if pd.isna(b) else float(b)) for a, b in zip(low, high, strict=True)
+        (None if pd.isna(a) else float(a), None if pd.isna(b) else float(b))
+        for a, b in zip(low, high, strict=True)
     ]
     places = numbers.places([v for pair in ends for v in pair if v is not None])
     return Column(label, True, [numbers.interval(a, b, places) for a, b in ends])
@@ -117,7 +132,9 @@ def _empty(name: str, values: pd.Series) -> bool:
         return True
     if types.is_numeric_dtype(values):
         # evidence keeps an unknown count as -1 and the draws of no null as 0
-        return (name in ("n", "d") and bool((values < 0).all())) or (name == "null_draws" and bool((values == 0).all()))
+        return (name in ("n", "d") and bool((values < 0).all())) or (
+            name == "null_draws" and bool((values == 0).all())
+        )
     return all(_text(v) in ("", numbers.MISSING) for v in values)
 
 

@@ -55,14 +55,24 @@ def add_sites(
     inputs, _ = distinct(given)
     wide = widths(model, inputs, wanted)
     entries = {str(site): site_entry(site, wide[site], recipe["dtype"]) for site in wanted}
-    settings: dict[str, Any] = {"wide": wide, "dtype": recipe["dtype"], "nonfinite": nonfinite or recipe["nonfinite"]}
+    settings: dict[str, Any] = {
+        "wide": wide,
+        "dtype": recipe["dtype"],
+        "nonfinite": nonfinite or recipe["nonfinite"],
+    }
     settings |= {"budget": recipe["budget"], "overhead": recipe["overhead"]}
-    most = plan.shard_rows(sum(wide.values()) * (4 if recipe["dtype"] == "float32" else 2), plan.SHARD_BYTES)
+    most = plan.shard_rows(
+        sum(wide.values()) * (4 if recipe["dtype"] == "float32" else 2), plan.SHARD_BYTES
+    )
     with disk_errors(place, "write to"), held(place):
         now = manifests.read(place)  # as this writer must still find it when it commits
         if now["sha256"] != manifest["sha256"]:
-            raise StoreError(f"{place} was changed while this addition began; run the same command again.")
-        journal = _Journal(place, manifests.digest([made, manifest["sha256"], settings["nonfinite"]]))
+            raise StoreError(
+                f"{place} was changed while this addition began; run the same command again."
+            )
+        journal = _Journal(
+            place, manifests.digest([made, manifest["sha256"], settings["nonfinite"]])
+        )
         todo = [_cut(inputs, tuple(shard["examples"]), most) for shard in manifest["shards"]]
         left = [span for spans in todo[len(journal.done) :] for span in spans]
         costs = sum(cost(inputs, s, recipe["budget"], recipe["overhead"]) for s in left)
@@ -73,7 +83,9 @@ def add_sites(
                 nonfinite_here: dict[str, int] = {}
                 for span in todo[number]:
                     shard = capture(model, inputs, wanted, span, report=meter.advance, **settings)
-                    file = place.put(f"data/{number:06d}", shards.SUFFIX, _packed(shard, manifest["key"]))
+                    file = place.put(
+                        f"data/{number:06d}", shards.SUFFIX, _packed(shard, manifest["key"])
+                    )
                     files[file.name] = file.sha256
                     for name, count in shard.nonfinite.items():
                         nonfinite_here[name] = nonfinite_here.get(name, 0) + count
@@ -119,18 +131,28 @@ class _Journal:
     def note(self, files: dict[str, str], nonfinite: dict[str, int]) -> None:
         """Put one shard on record."""
         self.done = [*self.done, {"files": files, "nonfinite": nonfinite}]
-        self.place.replace(_JOURNAL, manifests.canonical({"key": self.key, "done": self.done}).encode())
+        self.place.replace(
+            _JOURNAL, manifests.canonical({"key": self.key, "done": self.done}).encode()
+        )
 
 
 def _ordered(
-    model: Any, manifest: manifests.Manifest, entries: dict[str, dict[str, Any]], made: dict[str, Any]
+    model: Any,
+    manifest: manifests.Manifest,
+    entries: dict[str, dict[str, Any]],
+    made: dict[str, Any],
 ) -> dict[str, dict[str, Any]]:
     """Old and new sites in the model's order of computation; the new ones say how they were made."""
-    every = {**manifest["sites"], **{name: {**entry, "added": made} for name, entry in entries.items()}}
+    every = {
+        **manifest["sites"],
+        **{name: {**entry, "added": made} for name, entry in entries.items()},
+    }
     return {str(site): every[str(site)] for site in model.select(list(every))}
 
 
-def _commit(place: Place, manifest: manifests.Manifest, journal: _Journal, sites: dict[str, dict[str, Any]]) -> None:
+def _commit(
+    place: Place, manifest: manifests.Manifest, journal: _Journal, sites: dict[str, dict[str, Any]]
+) -> None:
     joined = [
         {
             **shard,

@@ -40,9 +40,16 @@ class ArrayInputs(Inputs):
     text = False
 
     def __init__(self, x: Any, at: str, positions: int = 1):
-        which = {"first": [0], "last": [positions - 1], "all": range(positions), "mean": range(positions)}
+        which = {
+            "first": [0],
+            "last": [positions - 1],
+            "all": range(positions),
+            "mean": range(positions),
+        }
         if at not in which:
-            raise DataError(f"an array's rows are harvested at 'first', 'last', 'all' or 'mean', not at {at!r}.")
+            raise DataError(
+                f"an array's rows are harvested at 'first', 'last', 'all' or 'mean', not at {at!r}."
+            )
         if isinstance(x, Batch) and (short := padded(x)) is not None:
             raise DataError(
                 f"example {short} of these arrays is padded, and its padding would be harvested like the rest; give "
@@ -53,7 +60,9 @@ class ArrayInputs(Inputs):
         self.reduce = "mean" if at == "mean" else "none"
         self._positions = np.array(which[at], dtype=np.int64)
         each = 1 if self.reduce == "mean" else len(self._positions)
-        self.lengths = np.broadcast_to(np.int64(positions), count)  # one number, however many examples
+        self.lengths = np.broadcast_to(
+            np.int64(positions), count
+        )  # one number, however many examples
         self.rows = np.broadcast_to(np.int64(each), count)
         self.table = numbered(count)
         self.example_bytes = sum(_row_bytes(x) for x in self.arrays.values())
@@ -79,7 +88,9 @@ class ArrayInputs(Inputs):
         part = copy.copy(self)
         taken = {name: _taken(x, members) for name, x in self.arrays.items()}
         # numpy arrays cross between processes without a copy; bfloat16, which numpy has not, goes as a tensor
-        part.arrays = {name: x if x.dtype == torch.bfloat16 else x.numpy() for name, x in taken.items()}
+        part.arrays = {
+            name: x if x.dtype == torch.bfloat16 else x.numpy() for name, x in taken.items()
+        }
         part.lengths, part.rows = self.lengths[members], self.rows[members]
         part.table, part._keys = self.table.iloc[members], self._keys[members]
         return part
@@ -92,7 +103,10 @@ class ArrayInputs(Inputs):
         head = hashlib.sha256("|".join(names).encode() + self._positions.astype("<i8").tobytes())
         for start in range(0, count, step):
             chosen = np.arange(start, min(count, start + step))
-            blocks = [_taken(x, chosen).contiguous().flatten().view(torch.uint8).numpy() for x in self.arrays.values()]
+            blocks = [
+                _taken(x, chosen).contiguous().flatten().view(torch.uint8).numpy()
+                for x in self.arrays.values()
+            ]
             rows = [block.reshape(len(chosen), -1) for block in blocks]
             for i, row in enumerate(chosen.tolist()):
                 one = head.copy()
@@ -120,7 +134,9 @@ def real_lengths(batch: Batch) -> Tensor | None:
     if batch.lengths is not None or mask is None or mask.ndim != 2:
         return batch.lengths
     if not bool((mask.long().diff(dim=1) <= 0).all()):
-        raise DataError("these inputs are padded on the left, which shifts positions; pad on the right.")
+        raise DataError(
+            "these inputs are padded on the left, which shifts positions; pad on the right."
+        )
     return mask.long().sum(1)
 
 

@@ -27,7 +27,17 @@ from inscape.store.repeats import runs
 from inscape.store.steps import Step, steps_of
 
 #: points whose tensors are the residual stream, or what is read from or added to it: as wide as the configuration says
-_STREAM = ("embed", "resid_pre", "attn_in", "attn_out", "resid_mid", "mlp_in", "mlp_out", "resid_post", "final_norm")
+_STREAM = (
+    "embed",
+    "resid_pre",
+    "attn_in",
+    "attn_out",
+    "resid_mid",
+    "mlp_in",
+    "mlp_out",
+    "resid_post",
+    "final_norm",
+)
 
 
 @dataclass
@@ -60,7 +70,9 @@ def widths(model, inputs: Inputs, sites: Sequence[Site]) -> dict[Site, int]:
     """
     known: dict[Site, int] = model.notes.setdefault("widths", {})
     if inputs.text and model.family is not None:
-        known.update({site: int(model.atlas.config.hidden_size) for site in sites if site.point in _STREAM})
+        known.update(
+            {site: int(model.atlas.config.hidden_size) for site in sites if site.point in _STREAM}
+        )
     if unknown := [site for site in sites if site not in known]:
         found = model.run(inputs.batch(model, [int(inputs.lengths.argmin())]), capture=unknown)
         known.update({site: int(by_position(model, site, found).shape[-1]) for site in unknown})
@@ -99,7 +111,9 @@ def capture(
     """
     counts = inputs.rows[slice(*span)]
     ends = np.cumsum(counts)
-    landing = Landing({site: wide[site] for site in sites}, int(ends[-1]), dtype, nonfinite == "refuse")
+    landing = Landing(
+        {site: wide[site] for site in sites}, int(ends[-1]), dtype, nonfinite == "refuse"
+    )
     for step in steps_of(inputs, span, budget, overhead):
         own = step.members - span[0]
         where = runs(ends[own] - counts[own], counts[own])
@@ -114,23 +128,33 @@ def capture(
         np.concatenate([inputs.kept(i) for i in range(*span)]).astype(np.int32),
         np.concatenate([inputs.ids(i) for i in range(*span)]).astype(np.int32),
         held,
-        {str(site): int((~torch.isfinite(held[site])).sum()) for site in sites if site in landing.flagged},
+        {
+            str(site): int((~torch.isfinite(held[site])).sum())
+            for site in sites
+            if site in landing.flagged
+        },
     )
 
 
-def _whole(model, inputs: Inputs, step: Step, sites: Sequence[Site], _budget: int) -> dict[Site, Tensor]:
+def _whole(
+    model, inputs: Inputs, step: Step, sites: Sequence[Site], _budget: int
+) -> dict[Site, Tensor]:
     """A pass of whole examples: site → (rows, width), members in order."""
     kept = [inputs.positions(i) for i in step.members.tolist()]
     asked = _padded(kept)
     batch = inputs.batch(model, step.members)
-    found = model.run(batch, capture=list(sites), at=torch.from_numpy(asked) if inputs.text else None)
+    found = model.run(
+        batch, capture=list(sites), at=torch.from_numpy(asked) if inputs.text else None
+    )
     out = {}
     for site in sites:
         x = by_position(model, site, found)
         if inputs.text:
             spots = [np.arange(len(k)) + row * x.shape[1] for row, k in enumerate(kept)]
         elif inputs.reduce == "mean":
-            out[site] = x.double().mean(1)  # of all the positions it has, which may be another site's or not
+            out[site] = x.double().mean(
+                1
+            )  # of all the positions it has, which may be another site's or not
             continue
         else:
             spots = [k + row * x.shape[1] for row, k in enumerate(kept)]
@@ -138,7 +162,9 @@ def _whole(model, inputs: Inputs, step: Step, sites: Sequence[Site], _budget: in
     return out
 
 
-def _behind(model, inputs: Inputs, step: Step, sites: Sequence[Site], budget: int) -> dict[Site, Tensor]:
+def _behind(
+    model, inputs: Inputs, step: Step, sites: Sequence[Site], budget: int
+) -> dict[Site, Tensor]:
     """A pass of what follows shared prefixes: site → (rows, width), members in order.
 
     Rows are looked up in one table a site: those kept of the prefixes, then those of this pass.
@@ -169,11 +195,15 @@ def _behind(model, inputs: Inputs, step: Step, sites: Sequence[Site], budget: in
         asked.append(np.concatenate(wanted))
     at = _padded(asked)
     found = prefixes.resume(model, rows, sites, torch.from_numpy(at))
-    spots = [np.concatenate([shared, base + row * at.shape[1] + own]) for row, shared, own in places]
+    spots = [
+        np.concatenate([shared, base + row * at.shape[1] + own]) for row, shared, own in places
+    ]
     out = {}
     for site in sites:
         parts = [
-            by_position(model, site, held[which].activations)[0] for which in held if len(sharing.common[which].kept)
+            by_position(model, site, held[which].activations)[0]
+            for which in held
+            if len(sharing.common[which].kept)
         ]
         table = by_position(model, site, found).flatten(0, 1)
         out[site] = _rows(torch.cat([*parts, table]) if parts else table, spots, inputs.reduce)

@@ -55,7 +55,9 @@ class Contrast:
         return wanted[..., : len(up)].mean(axis=-1) - wanted[..., len(up) :].mean(axis=-1)
 
 
-def contrast(model: Model, positive: Sequence[str], negative: Sequence[str], unless_in: Iterable[str] = ()) -> Contrast:
+def contrast(
+    model: Model, positive: Sequence[str], negative: Sequence[str], unless_in: Iterable[str] = ()
+) -> Contrast:
     """Words as the first tokens of their continuations (a space before each).
 
     Args:
@@ -67,7 +69,10 @@ def contrast(model: Model, positive: Sequence[str], negative: Sequence[str], unl
         DataError: nothing is left on a side.
     """
     said = {word for text in unless_in for word in re.findall(r"\w+", text.lower())}
-    sides = [{w: _first(model.tokenizer, w) for w in words if w.lower() not in said} for words in (positive, negative)]
+    sides = [
+        {w: _first(model.tokenizer, w) for w in words if w.lower() not in said}
+        for words in (positive, negative)
+    ]
     both = set(sides[0].values()) & set(sides[1].values())
     kept = [{w: t for w, t in side.items() if t is not None and t not in both} for side in sides]
     if not kept[0] or not kept[1]:

@@ -57,7 +57,10 @@ def coordinates(
 
 
 def token_means(
-    model: Model, examples: Examples, sites: Sequence[Site | str], directions: Float[np.ndarray, "k sites d"]
+    model: Model,
+    examples: Examples,
+    sites: Sequence[Site | str],
+    directions: Float[np.ndarray, "k sites d"],
 ) -> Float[np.ndarray, "sites k"]:
     """Mean coordinate of the tokens of examples, all but each one's first, which is an attention sink unlike the others.
 

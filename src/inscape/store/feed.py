@@ -65,7 +65,11 @@ def inputs_of(
         DataError: there are no examples, a prompt for an array, or sites of an array network that give different
             numbers of positions where each is to be a row.
     """
-    given: Any = Batch({k: _tensor(v) for k, v in examples.items()}) if isinstance(examples, Mapping) else examples
+    given: Any = (
+        Batch({k: _tensor(v) for k, v in examples.items()})
+        if isinstance(examples, Mapping)
+        else examples
+    )
     if len(given) == 0:
         raise DataError("there are no examples to harvest; give at least one.")
     texts = isinstance(given, Examples) or (
@@ -89,9 +93,15 @@ def inputs_of(
     counts = {str(site): by_position(model, site, found).shape[1] for site in sites}
     if len(set(counts.values())) > 1 and at != "mean":
         said = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:4])
-        raise DataError(f"these sites have different numbers of positions ({said}); harvest with at='mean', or apart.")
+        raise DataError(
+            f"these sites have different numbers of positions ({said}); harvest with at='mean', or apart."
+        )
     positions = max(counts.values())
-    return ArrayInputs(given, at, positions) if table is None else MediaInputs(table, given, at, positions)
+    return (
+        ArrayInputs(given, at, positions)
+        if table is None
+        else MediaInputs(table, given, at, positions)
+    )
 
 
 def _sharing(model: Any, inputs: TokenInputs, share: bool, device: str) -> TokenInputs:
@@ -107,7 +117,11 @@ def _tensor(x: Any) -> Tensor:
 
 def _head(given: Any) -> Batch | np.ndarray | Tensor:
     """The first example."""
-    return Batch({name: x[:1] for name, x in given.inputs.items()}) if isinstance(given, Batch) else given[:1]
+    return (
+        Batch({name: x[:1] for name, x in given.inputs.items()})
+        if isinstance(given, Batch)
+        else given[:1]
+    )
 
 
 def _tokens(model: Any, given: Any) -> list[Tokens] | None:
@@ -115,11 +129,16 @@ def _tokens(model: Any, given: Any) -> list[Tokens] | None:
     if model.kind != "text":
         return None
     if isinstance(given, Batch):
-        if not set(given.inputs) <= {"input_ids", "attention_mask"} or "input_ids" not in given.inputs:
+        if (
+            not set(given.inputs) <= {"input_ids", "attention_mask"}
+            or "input_ids" not in given.inputs
+        ):
             return None
         ids = given.inputs["input_ids"].cpu().numpy()
         lengths = real_lengths(given)
-        rows: Sequence[Any] = ids if lengths is None else [x[: int(k)] for x, k in zip(ids, lengths, strict=True)]
+        rows: Sequence[Any] = (
+            ids if lengths is None else [x[: int(k)] for x, k in zip(ids, lengths, strict=True)]
+        )
     else:
         rows = given.cpu().numpy() if isinstance(given, Tensor) else given
     if all(isinstance(row, Tokens) for row in rows):
@@ -127,10 +146,16 @@ def _tokens(model: Any, given: Any) -> list[Tokens] | None:
     if any(isinstance(row, str) for row in rows):
         return None
     found = [np.asarray(row) for row in rows]
-    wrong = next((i for i, x in enumerate(found) if x.ndim != 1 or x.dtype.kind not in "iu" or not len(x)), None)
+    wrong = next(
+        (i for i, x in enumerate(found) if x.ndim != 1 or x.dtype.kind not in "iu" or not len(x)),
+        None,
+    )
     if wrong is not None:
         raise DataError(
             f"{model.name} reads text, and example {wrong} is an array of {found[wrong].dtype} of shape "
             f"{found[wrong].shape}; give texts, or token ids: whole numbers, one row an example."
         )
-    return [Tokens(x.astype(np.int64), np.zeros((len(x), 2), np.int64), np.zeros(len(x), dtype=bool)) for x in found]
+    return [
+        Tokens(x.astype(np.int64), np.zeros((len(x), 2), np.int64), np.zeros(len(x), dtype=bool))
+        for x in found
+    ]

@@ -178,7 +178,13 @@ def forecast(
     wide = widths(model, given, wanted)
     row_bytes = sum(wide.values()) * (4 if dtype == "float32" else 2)
     limits = plan.limits(model.device.type)
-    settings = {"prompt": prompt, "at": at, "dtype": dtype, "nonfinite": "refuse", "sites": [str(s) for s in wanted]}
+    settings = {
+        "prompt": prompt,
+        "at": at,
+        "dtype": dtype,
+        "nonfinite": "refuse",
+        "sites": [str(s) for s in wanted],
+    }
     settings |= {"budget": budget or limits[0], "overhead": limits[1]}
     settings["shard_rows"] = given.shard_rows(row_bytes, shard_bytes)
     recipe = keys.recipe(model, given, **settings)
@@ -190,7 +196,9 @@ def forecast(
     begun = _begun(inputs, laid, recipe["budget"])
     prepare = time.perf_counter() - start
 
-    passes = sample.timed(model, inputs, wanted, steps, wide=wide, dtype=dtype, strata=strata, limit=limit)
+    passes = sample.timed(
+        model, inputs, wanted, steps, wide=wide, dtype=dtype, strata=strata, limit=limit
+    )
     rows = int(inputs.rows.sum())
     vectors = rows * row_bytes
     try:
@@ -230,7 +238,9 @@ def forecast(
         write_seconds=writing,
         free_disk=disk,
         free_memory=memory,
-        measured=Measured(passes.batches, passes.tokens, passes.seconds, wrote.vectors, wrote.seconds),
+        measured=Measured(
+            passes.batches, passes.tokens, passes.seconds, wrote.vectors, wrote.seconds
+        ),
         instead=tuple(instead),
         problem=problem,
     )
@@ -242,11 +252,22 @@ def _begun(inputs: Inputs, laid: Sequence[Sequence[Step]], budget: int) -> list[
         return []
     sizes = [len(common.ids) for common in inputs.sharing.common]
     shards = [{row.which for step in shard for row in step.rows} for shard in laid]
-    return sizes if sum(sizes) <= held_tokens(budget) else [sizes[which] for shard in shards for which in sorted(shard)]
+    return (
+        sizes
+        if sum(sizes) <= held_tokens(budget)
+        else [sizes[which] for shard in shards for which in sorted(shard)]
+    )
 
 
 def _smaller(
-    total: int, rows: int, inputs: Inputs, wide: dict[Site, int], dtype: str, at: str, disk: int, memory: int | None
+    total: int,
+    rows: int,
+    inputs: Inputs,
+    wide: dict[Site, int],
+    dtype: str,
+    at: str,
+    disk: int,
+    memory: int | None,
 ) -> list[Instead]:
     """What takes less of the disk, the least loss first."""
     found = []

@@ -65,13 +65,17 @@ def generations(
     for part, first in enumerate(range(0, len(order), PART)):
         rows = order[first : first + PART]
         asked, stream = [prompts[i] for i in rows], child_seed(seed, "generations", str(part))
-        path = home("generations", f"{digest({**fixed, 'prompts': asked, 'seed': stream})[:32]}.parquet")
+        path = home(
+            "generations", f"{digest({**fixed, 'prompts': asked, 'seed': stream})[:32]}.parquet"
+        )
         if path.is_file():
             made = _read(path)
             if advance is not None:
                 advance(len(rows))
         else:
-            made = continuations(model, asked, max_new_tokens, seed=stream, batch=batch, advance=advance, **settings)
+            made = continuations(
+                model, asked, max_new_tokens, seed=stream, batch=batch, advance=advance, **settings
+            )
             _write(path, made)
         for i, several in zip(rows, made, strict=True):
             out[i] = several
@@ -89,7 +93,14 @@ def _code() -> str:
 
 def _write(path: Path, made: list[list[Continuation]]) -> None:
     rows = [
-        {"prompt": i, "text": c.text, "ids": c.ids, "logprobs": c.logprobs, "most": c.most, "ended": c.ended}
+        {
+            "prompt": i,
+            "text": c.text,
+            "ids": c.ids,
+            "logprobs": c.logprobs,
+            "most": c.most,
+            "ended": c.ended,
+        }
         for i, several in enumerate(made)
         for c in several
     ]
@@ -103,7 +114,17 @@ def _read(path: Path) -> list[list[Continuation]]:
     frame = pd.read_parquet(path)
     out: list[list[Continuation]] = [[] for _ in range(int(frame["prompt"].max()) + 1)]
     for row in frame.itertuples(index=False):
-        ids, logprobs, most = np.asarray(row.ids, dtype=np.int64), np.asarray(row.logprobs), np.asarray(row.most)
-        found = Continuation(str(row.text), ids, logprobs.astype(np.float64), most.astype(np.float64), bool(row.ended))
+        ids, logprobs, most = (
+            np.asarray(row.ids, dtype=np.int64),
+            np.asarray(row.logprobs),
+            np.asarray(row.most),
+        )
+        found = Continuation(
+            str(row.text),
+            ids,
+            logprobs.astype(np.float64),
+            most.astype(np.float64),
+            bool(row.ended),
+        )
         out[int(row.prompt)].append(found)
     return out

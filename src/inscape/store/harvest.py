@@ -130,10 +130,15 @@ def harvest(
             log.info("%s: going on after %d of %d shards", folder, done, len(ranges))
         left = int(inputs.rows[ranges[done][0] :].sum()) if done < len(ranges) else 0
         with Meter(f"harvest {model.name}", left, sum(costs[done:]), progress) as meter:
-            job = Job(model, inputs, wanted, wide, dtype, recipe["budget"], recipe["overhead"], nonfinite)
+            job = Job(
+                model, inputs, wanted, wide, dtype, recipe["budget"], recipe["overhead"], nonfinite
+            )
             with closing(engine.shards(job, ranges[done:], meter.advance)) as shards:
                 for span, shard in zip(ranges[done:], shards, strict=True):
-                    writer.put(table_of(shard, side, writer.schema), {"examples": span, "nonfinite": shard.nonfinite})
+                    writer.put(
+                        table_of(shard, side, writer.schema),
+                        {"examples": span, "nonfinite": shard.nonfinite},
+                    )
         writer.finish()
     return Store.open(folder)
 
@@ -152,7 +157,9 @@ def _finished(folder: Place, recipe: dict[str, Any]) -> Store | None:
 
 def _check(dtype: str, budget: int | None, nonfinite: str, shard_bytes: int) -> None:
     if dtype not in get_args(Disk):
-        raise ValueError(f"harvest: dtype must be one of {', '.join(get_args(Disk))}, got {dtype!r}")
+        raise ValueError(
+            f"harvest: dtype must be one of {', '.join(get_args(Disk))}, got {dtype!r}"
+        )
     if nonfinite not in ("refuse", "keep"):
         raise ValueError(f"harvest: nonfinite must be 'refuse' or 'keep', got {nonfinite!r}")
     if budget is not None and budget < 1:

@@ -84,7 +84,9 @@ class Inputs(ABC):
 
     def shard_rows(self, row_bytes: int, shard_bytes: int) -> int:
         """The most rows of a shard whose rows have so many bytes of vectors; see `inscape.store.plan.shard_rows`."""
-        return plan.shard_rows(row_bytes, shard_bytes, self.example_bytes // max(1, int(self.rows.max())))
+        return plan.shard_rows(
+            row_bytes, shard_bytes, self.example_bytes // max(1, int(self.rows.max()))
+        )
 
     def kept(self, i: int) -> np.ndarray:
         """Position of each row of example `i`; of the last one averaged, where averaged."""
@@ -115,11 +117,19 @@ class TokenInputs(Inputs):
 
     text = True
 
-    def __init__(self, tokens: Sequence[Tokens], at: str, spans: Sequence[Mapping[str, tuple[int, int]]] | None = None):
+    def __init__(
+        self,
+        tokens: Sequence[Tokens],
+        at: str,
+        spans: Sequence[Mapping[str, tuple[int, int]]] | None = None,
+    ):
         where = parse(at)
         self.tokens = list(tokens)
         self.reduce = where.reduce
-        self._positions = [resolve(where, t, None if spans is None else spans[i]) for i, t in enumerate(self.tokens)]
+        self._positions = [
+            resolve(where, t, None if spans is None else spans[i])
+            for i, t in enumerate(self.tokens)
+        ]
         counts = np.array([len(p) for p in self._positions], dtype=np.int64)
         if self.reduce == "mean" and not counts.all():
             raise DataError(
@@ -137,14 +147,21 @@ class TokenInputs(Inputs):
         return self.tokens[i].ids[self.kept(i)]
 
     def key(self, i: int) -> bytes:
-        return self.tokens[i].ids.astype("<i8").tobytes() + b"|" + self._positions[i].astype("<i8").tobytes()
+        return (
+            self.tokens[i].ids.astype("<i8").tobytes()
+            + b"|"
+            + self._positions[i].astype("<i8").tobytes()
+        )
 
     def batch(self, model: Any, members: Sequence[int] | np.ndarray) -> Batch:
         return model.collate([self.tokens[int(i)] for i in members])
 
     def cut(self, members: np.ndarray) -> Inputs:
         part, chosen = copy.copy(self), members.tolist()
-        part.tokens, part._positions = [self.tokens[i] for i in chosen], [self._positions[i] for i in chosen]
+        part.tokens, part._positions = (
+            [self.tokens[i] for i in chosen],
+            [self._positions[i] for i in chosen],
+        )
         part.lengths, part.rows = self.lengths[members], self.rows[members]
         part.table = self.table[["id"]].iloc[members]
         part.sharing = None if self.sharing is None else self.sharing.cut(members)
@@ -180,7 +197,9 @@ def described(examples: Examples) -> tuple[pd.DataFrame, str]:
         table["group"] = examples.groups()
     for label in examples.labels:
         table[f"label:{label}"] = examples.frame[label].to_numpy()
-    return table, digest([examples.fingerprint, examples.input, list(examples.labels), examples.group])
+    return table, digest(
+        [examples.fingerprint, examples.input, list(examples.labels), examples.group]
+    )
 
 
 def numbered(count: int) -> pd.DataFrame:

@@ -23,8 +23,21 @@ from inscape.store.inputs import Inputs, inputs_hash
 
 #: what stands between a text and its vector, within the package
 _CODE = ("model", "core/batch.py", "core/site.py", "data/positions.py", "data/examples.py")
-_CODE += ("store/capture.py", "store/inputs.py", "store/arrays.py", "store/feed.py", "store/media.py", "data/media.py")
-_CODE += ("store/plan.py", "store/columns.py", "store/prefix.py", "store/steps.py", "store/landing.py")
+_CODE += (
+    "store/capture.py",
+    "store/inputs.py",
+    "store/arrays.py",
+    "store/feed.py",
+    "store/media.py",
+    "data/media.py",
+)
+_CODE += (
+    "store/plan.py",
+    "store/columns.py",
+    "store/prefix.py",
+    "store/steps.py",
+    "store/landing.py",
+)
 _CODE += ("store/repeats.py", "store/some.py")
 
 
@@ -52,10 +65,14 @@ def tokenizer_hash(tokenizer: Any) -> str:
         return ""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
-        text = backend.to_str()  # version, truncation and padding, then from the added tokens on what it is
+        text = (
+            backend.to_str()
+        )  # version, truncation and padding, then from the added tokens on what it is
         facts = text[max(0, text.find('"added_tokens"')) :]
     else:
-        facts = json.dumps(tokenizer.get_vocab(), sort_keys=True) + repr(getattr(tokenizer, "init_kwargs", {}))
+        facts = json.dumps(tokenizer.get_vocab(), sort_keys=True) + repr(
+            getattr(tokenizer, "init_kwargs", {})
+        )
     special = {k: str(v) for k, v in getattr(tokenizer, "special_tokens_map", {}).items()}
     text = f"{type(tokenizer).__name__}\n{json.dumps(special, sort_keys=True)}\n{facts}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -55,7 +55,9 @@ class Landing:
     """
 
     def __init__(self, wide: dict[Site, int], rows: int, dtype: str, refuse: bool) -> None:
-        self.held = {site: torch.empty(rows, width, dtype=TORCH[dtype]) for site, width in wide.items()}
+        self.held = {
+            site: torch.empty(rows, width, dtype=TORCH[dtype]) for site, width in wide.items()
+        }
         self.flagged: set[Site] = set()
         self._dtype, self._refuse = dtype, refuse
         self._waiting: _Flight | None = None
@@ -74,7 +76,11 @@ class Landing:
         widths: dict[int, list[Site]] = {}
         for site, x in found.items():
             widths.setdefault(x.shape[1], []).append(site)
-        blocks = [self._sent(sites, [found[site] for site in sites]) for sites in widths.values()] if len(where) else []
+        blocks = (
+            [self._sent(sites, [found[site] for site in sites]) for sites in widths.values()]
+            if len(where)
+            else []
+        )
         on_device = any(block.rows.is_cuda for block in blocks)
         arrived = torch.cuda.Event() if on_device else None
         if arrived is not None:

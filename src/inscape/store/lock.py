@@ -34,7 +34,9 @@ class WriterLock:
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(self._handle, 200).decode(errors="replace").strip() or "an unnamed process"
+            holder = (
+                os.read(self._handle, 200).decode(errors="replace").strip() or "an unnamed process"
+            )
             os.close(self._handle)
             raise StoreError(
                 f"{folder} is being written by {holder}; wait for it to end, or write to another folder."

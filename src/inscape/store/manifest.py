@@ -66,7 +66,9 @@ def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
 
 def files(manifest: Manifest) -> dict[str, str]:
     """Every file that a manifest names, with its SHA-256."""
-    found = {name: digest for shard in manifest["shards"] for name, digest in shard["files"].items()}
+    found = {
+        name: digest for shard in manifest["shards"] for name, digest in shard["files"].items()
+    }
     return {**manifest["beside"], **found}
 
 
@@ -82,7 +84,9 @@ def write(where: Place | Path | str, manifest: Manifest) -> None:
         StoreError: where no lock keeps others out: somebody else committed since.
     """
     # in its own order, which is the order of sites and columns; only what is hashed is sorted
-    text = json.dumps({**manifest, "sha256": sign(manifest)}, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(
+        {**manifest, "sha256": sign(manifest)}, separators=(",", ":"), ensure_ascii=False
+    )
     place(where).replace(NAME, text.encode(), commit=True)
 
 
@@ -100,7 +104,9 @@ def read(where: Place | Path | str) -> Manifest:
             raise StoreError(
                 f"there is no store at {found}; harvest one with `harvest(model, examples, sites, to=…)`."
             ) from None
-        raise StoreError(f"{found} is not a store: it has no {NAME}; name the folder that `harvest` wrote.") from None
+        raise StoreError(
+            f"{found} is not a store: it has no {NAME}; name the folder that `harvest` wrote."
+        ) from None
     try:
         manifest = json.loads(data)
         version = int(manifest["format"])

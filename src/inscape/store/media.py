@@ -53,7 +53,9 @@ def prepared(model: Any, examples: Examples) -> media.Decoded:
             f"{'images' if pictures else 'sounds'} are prepared; open it with processor=…, or give arrays."
         )
     if pictures != hasattr(processor, "image_mean"):
-        raise DataError(f"{model.name} is fed {'sound' if pictures else 'images'}, and {files[0]} is none.")
+        raise DataError(
+            f"{model.name} is fed {'sound' if pictures else 'images'}, and {files[0]} is none."
+        )
 
     def read(file: str) -> np.ndarray:
         if pictures:

@@ -89,7 +89,9 @@ def moments(
     wanted: list[Site] = model.select(sites)
     given = inputs_of(model, examples, at, prompt, wanted)
     if not given.rows.sum():
-        raise DataError(f"no example has a position at {at!r}, so there are no rows to take moments of.")
+        raise DataError(
+            f"no example has a position at {at!r}, so there are no rows to take moments of."
+        )
     side = _Side(examples, labels, classes, _paired(model, wanted, pairs))
     wide = widths(model, given, wanted)
     limits = plan.limits(model.device.type)
@@ -119,7 +121,12 @@ def moments(
         costs = [cost(inputs, s, *settings.values()) for s in left]
         rows = int(sum(inputs.rows[slice(*span)].sum() for span in left))
         meter = stack.enter_context(Meter(f"moments {model.name}", rows, sum(costs), progress))
-        settings |= {"wide": wide, "dtype": "float32", "nonfinite": "refuse", "report": meter.advance}
+        settings |= {
+            "wide": wide,
+            "dtype": "float32",
+            "nonfinite": "refuse",
+            "report": meter.advance,
+        }
         committed = time.monotonic()
         for number, span in enumerate(left, done + 1):
             shard = capture(model, inputs, wanted, span, **settings)
@@ -140,7 +147,11 @@ class _Side:
     """What is asked of rows besides the vectors: numeric labels and class codes of each example, pairs of sites."""
 
     def __init__(
-        self, examples: Any, labels: Sequence[str] | None, classes: str | None, pairs: list[tuple[Site, Site]]
+        self,
+        examples: Any,
+        labels: Sequence[str] | None,
+        classes: str | None,
+        pairs: list[tuple[Site, Site]],
     ) -> None:
         if (labels or classes) and not isinstance(examples, Examples):
             raise DataError(
@@ -151,13 +162,17 @@ class _Side:
         self.pairs = pairs
 
 
-def _everywhere(shard: Shard, span: tuple[int, int], which: np.ndarray | None, most: int) -> Iterator[Shard]:
+def _everywhere(
+    shard: Shard, span: tuple[int, int], which: np.ndarray | None, most: int
+) -> Iterator[Shard]:
     """A shard's rows for every example that they are of, about `most` at a time; `which` as `distinct` gives it."""
     if which is None:
         yield from [shard] if len(shard) else []
         return
     members = np.flatnonzero((which >= span[0]) & (which < span[1]))
-    each = np.searchsorted(shard.example, which[members], "right") - np.searchsorted(shard.example, which[members])
+    each = np.searchsorted(shard.example, which[members], "right") - np.searchsorted(
+        shard.example, which[members]
+    )
     for start, stop in plan.shards(each, most):
         rows, of = spread(which[members[start:stop]], shard.example)
         if len(rows):
@@ -178,7 +193,10 @@ def _moments(shard: Shard, side: _Side, recipe: dict[str, Any]) -> StreamedMomen
         else:
             found = {side.names[c]: Centred.of(x[codes == c]) for c in np.unique(codes).tolist()}
             first, *rest = found.values()
-            by_class[name], whole[name] = found, sum(rest, first)  # half the work of a pass of its own
+            by_class[name], whole[name] = (
+                found,
+                sum(rest, first),
+            )  # half the work of a pass of its own
     return StreamedMoments(
         recipe,
         ({"rows": len(shard)},),
@@ -193,9 +211,16 @@ def _moments(shard: Shard, side: _Side, recipe: dict[str, Any]) -> StreamedMomen
 def _one_part(state: StreamedMoments, inputs: Inputs, shards: int) -> StreamedMoments:
     """The shards so far as one part of the data."""
     recipe = state.recipe
-    part = {"data": recipe["data"], "inputs": recipe["inputs"], "examples": len(inputs), "rows": len(state)}
+    part = {
+        "data": recipe["data"],
+        "inputs": recipe["inputs"],
+        "examples": len(inputs),
+        "rows": len(state),
+    }
     part["shards"] = shards
-    return StreamedMoments(recipe, (part,), state.sites, state.classes, state.targets, state.labels, state.pairs)
+    return StreamedMoments(
+        recipe, (part,), state.sites, state.classes, state.targets, state.labels, state.pairs
+    )
 
 
 def _begun(where: Place | None, recipe: dict[str, Any]) -> tuple[StreamedMoments | None, int]:
@@ -219,5 +244,7 @@ def _paired(model: Any, wanted: list[Site], pairs: Pairs) -> list[tuple[Site, Si
     chosen = [(a, b) for first, second in found for a in first for b in second]
     missing = [str(site) for pair in chosen for site in pair if site not in wanted]
     if missing:
-        raise ValueError(f"moments: {missing[0]} is in a pair and not among the sites; add it to sites")
+        raise ValueError(
+            f"moments: {missing[0]} is in a pair and not among the sites; add it to sites"
+        )
     return chosen

@@ -32,8 +32,12 @@ def write(where: Place, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> 
     """
     with disk_errors(where, "write to"):
         there = where.names()
-        if NAME not in there and (strange := [name for name in there if not name.startswith("moments")]):
-            raise StoreError(f"{where} holds no moments and is not empty (it has {strange[0]}); name a new folder.")
+        if NAME not in there and (
+            strange := [name for name in there if not name.startswith("moments")]
+        ):
+            raise StoreError(
+                f"{where} holds no moments and is not empty (it has {strange[0]}); name a new folder."
+            )
         data = save({name: np.asarray(x, order="C") for name, x in arrays.items()})
         file = where.put("moments", ".safetensors", [memoryview(data)])
         manifest = {"format": FORMAT, "file": file.name, "file_sha256": file.sha256, **head}
@@ -58,11 +62,17 @@ def read(where: Place) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         ) from None
     try:
         head = json.loads(text)
-        version, file, digest = int(head["format"]), str(head["file"]).rpartition("/")[2], str(head["file_sha256"])
+        version, file, digest = (
+            int(head["format"]),
+            str(head["file"]).rpartition("/")[2],
+            str(head["file_sha256"]),
+        )
     except (ValueError, KeyError, TypeError):
         raise _damaged(where) from None
     if version > FORMAT:
-        raise StoreError(f"{where} holds moments of format {version}, newer than {FORMAT}; upgrade Inscape.")
+        raise StoreError(
+            f"{where} holds moments of format {version}, newer than {FORMAT}; upgrade Inscape."
+        )
     if head.get("sha256") != sign(head):
         raise _damaged(where)
     try:

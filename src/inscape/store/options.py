@@ -22,7 +22,9 @@ from inscape.model.model import Model
 from inscape.store.passes import passes
 
 
-def option_scores(model: Model, examples: Examples, options: Sequence[str]) -> Float[np.ndarray, "n k"]:
+def option_scores(
+    model: Model, examples: Examples, options: Sequence[str]
+) -> Float[np.ndarray, "n k"]:
     """Log-probability of each option's first token after each text.
 
     Args:
@@ -39,7 +41,9 @@ def option_scores(model: Model, examples: Examples, options: Sequence[str]) -> F
     first = [_first(model, option) for option in options]
     if len(set(first)) < len(first):
         twice = next(o for o, t in zip(options, first, strict=True) if first.count(t) > 1)
-        raise DataError(f"option {twice!r} begins with the same token as another; give options that differ at once.")
+        raise DataError(
+            f"option {twice!r} begins with the same token as another; give options that differ at once."
+        )
     out = np.empty((len(examples), len(options)))
     for step in passes(model, examples, logits=True):
         logits = step.activations.logits

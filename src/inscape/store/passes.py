@@ -74,7 +74,9 @@ def passes(
     spans = [examples.span(i) for i in range(len(examples))]
     spots = np.array([resolve(where, t, s)[0] for t, s in zip(tokens, spans, strict=True)])
     for rows in batches_by_length([len(t) for t in tokens], budget):
-        masks = {name: [mark(tokens[i], spans[i]) for i in rows] for name, mark in (marks or {}).items()}
+        masks = {
+            name: [mark(tokens[i], spans[i]) for i in rows] for name, mark in (marks or {}).items()
+        }
         batch: Batch = model.collate([tokens[i] for i in rows], masks)
         made = edits(rows) if callable(edits) else edits
         spot = torch.from_numpy(spots[rows][:, None])

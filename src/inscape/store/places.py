@@ -115,7 +115,9 @@ class Place(ABC):
         every = list(jobs)
         if len(every) < 2 or self.readers < 2:
             return [work(job) for job in every]
-        with ThreadPoolExecutor(min(self.readers, len(every)), thread_name_prefix="inscape-store-read") as pool:
+        with ThreadPoolExecutor(
+            min(self.readers, len(every)), thread_name_prefix="inscape-store-read"
+        ) as pool:
             return list(pool.map(work, every))
 
 

@@ -55,11 +55,16 @@ def batches_by_length(
     if token_budget < 1:
         raise ValueError(f"batches_by_length: token_budget must be at least 1, got {token_budget}")
     if len(lengths) and lengths.min() < 1:
-        raise ValueError(f"batches_by_length: example {int(lengths.argmin())} has no tokens; remove empty inputs")
+        raise ValueError(
+            f"batches_by_length: example {int(lengths.argmin())} has no tokens; remove empty inputs"
+        )
     if len(lengths) and lengths.min() == lengths.max():
         # arrays, and there may be millions: the fewest passes cost least, and nothing need be searched
         most = max(1, token_budget // int(lengths[0]))
-        return [np.arange(start, min(len(lengths), start + most)) for start in range(0, len(lengths), most)]
+        return [
+            np.arange(start, min(len(lengths), start + most))
+            for start in range(0, len(lengths), most)
+        ]
     order = np.argsort(-lengths, kind="stable")
     longest = lengths[order]
     least = np.zeros(len(order) + 1, dtype=np.int64)  # least[j]: cost of the first j examples
@@ -71,7 +76,9 @@ def batches_by_length(
             first += 1
         starts = np.arange(first, j)
         sizes = (j - starts) * longest[first:j]
-        costs = np.where((sizes <= token_budget) | (starts == j - 1), least[first:j] + sizes + overhead, _NEVER)
+        costs = np.where(
+            (sizes <= token_budget) | (starts == j - 1), least[first:j] + sizes + overhead, _NEVER
+        )
         best = int(costs.argmin())
         least[j], cut[j] = costs[best], first + best
     batches = []
@@ -95,7 +102,9 @@ def shard_rows(row_bytes: int, shard_bytes: int, input_bytes: int = 0) -> int:
         shard_bytes: of vectors a shard.
         input_bytes: of what is sent to a worker for a row, which is bounded too; 0 where that is little.
     """
-    most = min(_MOST_ROWS, shard_bytes // row_bytes, _SENT // input_bytes if input_bytes else _MOST_ROWS)
+    most = min(
+        _MOST_ROWS, shard_bytes // row_bytes, _SENT // input_bytes if input_bytes else _MOST_ROWS
+    )
     return max(1, most)
 
 

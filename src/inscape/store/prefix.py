@@ -72,10 +72,16 @@ class Sharing:
 
     common: list[Common]
     of: np.ndarray
-    _held: OrderedDict[tuple[int, tuple[Site, ...]], prefixes.Prefix] = field(default_factory=OrderedDict, repr=False)
+    _held: OrderedDict[tuple[int, tuple[Site, ...]], prefixes.Prefix] = field(
+        default_factory=OrderedDict, repr=False
+    )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"common": self.common, "of": self.of, "_held": OrderedDict()}  # what is held stays on its machine
+        return {
+            "common": self.common,
+            "of": self.of,
+            "_held": OrderedDict(),
+        }  # what is held stays on its machine
 
     def cut(self, members: np.ndarray) -> Sharing:
         """What some examples share; beginnings that none of them has are left out, the others keep their numbers."""
@@ -124,7 +130,9 @@ class Sharing:
             runs[-1].append(row)
         return runs
 
-    def held(self, model: Any, which: Sequence[int], sites: Sequence[Site], budget: int) -> dict[int, prefixes.Prefix]:
+    def held(
+        self, model: Any, which: Sequence[int], sites: Sequence[Site], budget: int
+    ) -> dict[int, prefixes.Prefix]:
         """The prefixes of these numbers, computed where they are not held; those used longest ago are let go."""
         asked = tuple(sites)
         for one in which:
@@ -133,7 +141,9 @@ class Sharing:
                 self._held[one, asked] = prefixes.begin(model, common.ids, asked, common.kept)
             self._held.move_to_end((one, asked))
         found = {one: self._held[one, asked] for one in which}
-        while len(self._held) > len(found) and sum(p.length for p in self._held.values()) > held_tokens(budget):
+        while len(self._held) > len(found) and sum(
+            p.length for p in self._held.values()
+        ) > held_tokens(budget):
             self._held.popitem(last=False)
         return found
 
@@ -174,7 +184,9 @@ def shared(
     for number, (depth, _) in enumerate(found):
         sharers = np.flatnonzero(of == number).tolist()
         kept = [p[p < depth] for p in map(positions, sharers)]
-        common.append(Common(ids[sharers[0]][:depth], np.unique(np.concatenate(kept)).astype(np.int64)))
+        common.append(
+            Common(ids[sharers[0]][:depth], np.unique(np.concatenate(kept)).astype(np.int64))
+        )
     return Sharing(common, of)
 
 
@@ -207,7 +219,9 @@ def worthwhile(ids: Sequence[np.ndarray], overhead: int) -> list[tuple[int, np.n
             own, left, below, taken_below = branch.pop()
             saved, taken = below + saved, taken_below + taken
             count = i - left
-            whole = (count - 1) * own - overhead - 0.5 * (int(reached[i] - reached[left]) - count * own)
+            whole = (
+                (count - 1) * own - overhead - 0.5 * (int(reached[i] - reached[left]) - count * own)
+            )
             if whole > saved:
                 saved, taken = whole, [(own, left, i)]
         if branch[-1][0] < depth:

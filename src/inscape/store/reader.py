@@ -42,7 +42,9 @@ class Reader:
         self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
         self._layouts: dict[str, dict[str, shards.Column]] = {}
 
-    def spans(self, name: str, width: int, spans: list[tuple[int, int]], dtype: Any = np.float32) -> np.ndarray:
+    def spans(
+        self, name: str, width: int, spans: list[tuple[int, int]], dtype: Any = np.float32
+    ) -> np.ndarray:
         """Ranges of rows of a column, one after the other, (rows, width).
 
         Raises:
@@ -124,7 +126,9 @@ class Reader:
     def _layout(self, file: str) -> dict[str, shards.Column]:
         if file not in self._layouts:
             try:
-                key, columns = shards.layout(lambda start, length: self.place.read(file, start, length))
+                key, columns = shards.layout(
+                    lambda start, length: self.place.read(file, start, length)
+                )
             except ValueError as error:
                 raise ValueError(f"{file}: {error}") from None
             if key != self.manifest["key"]:

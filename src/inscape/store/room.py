@@ -36,6 +36,10 @@ def free_memory(meminfo: Path = _MEMINFO, group: Path = _GROUP) -> int | None:
         used = int((group / "memory.current").read_text())
         # pages of files are given back when asked for
         pages = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        return free if limit == "max" else max(0, min(free, int(limit) - used + int(pages.get("inactive_file", 0))))
+        return (
+            free
+            if limit == "max"
+            else max(0, min(free, int(limit) - used + int(pages.get("inactive_file", 0))))
+        )
     except (OSError, ValueError):
         return free

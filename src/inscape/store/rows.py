@@ -82,12 +82,16 @@ def columns_of(inputs: Inputs, which: np.ndarray | None = None) -> Side:
     for name in table.column_names:
         label = name.removeprefix(_LABEL)
         names[name] = name if label == name or label in ours else label
-    return Side(table if which is None else table.append_column(repeats.COLUMN, pa.array(which)), names)
+    return Side(
+        table if which is None else table.append_column(repeats.COLUMN, pa.array(which)), names
+    )
 
 
 def schema_of(side: Side, sites: dict[str, dict[str, Any]]) -> Schema:
     """The table of the examples, and one column a site."""
-    return Schema(side.table, {name: (TORCH[entry["dtype"]], entry["width"]) for name, entry in sites.items()})
+    return Schema(
+        side.table, {name: (TORCH[entry["dtype"]], entry["width"]) for name, entry in sites.items()}
+    )
 
 
 def table_of(shard: Shard, side: Side, schema: Schema) -> Rows:

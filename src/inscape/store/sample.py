@@ -142,7 +142,9 @@ def timed(
     return Passes(done, counted, seconds, estimate * float(tokens.sum()) / covered, rate, shard)
 
 
-def written(folder: Path, shard: Shard, inputs: Inputs, recipe: dict[str, Any], most: int) -> Written:
+def written(
+    folder: Path, shard: Shard, inputs: Inputs, recipe: dict[str, Any], most: int
+) -> Written:
     """Write a shard's rows, over and over up to `most` bytes or 16 MB, as a store beside `folder`; then remove it.
 
     Raises:

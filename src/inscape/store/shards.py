@@ -69,7 +69,11 @@ def packed(columns: Mapping[str, Tensor], key: str) -> list[memoryview]:
     pieces, end = [], 0
     for name, x in columns.items():
         start, end = end, end + x.nbytes
-        header[name] = {"dtype": _DTYPES[x.dtype], "shape": list(x.shape), "data_offsets": [start, end]}
+        header[name] = {
+            "dtype": _DTYPES[x.dtype],
+            "shape": list(x.shape),
+            "data_offsets": [start, end],
+        }
         if x.nbytes:
             pieces.append(memoryview(x.contiguous().flatten().view(torch.uint8).numpy()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
@@ -98,7 +102,12 @@ def layout(read: Callable[[int, int], bytes], guess: int = 8192) -> tuple[str, d
         header = json.loads(text)
         key = header.pop("__metadata__")["inscape"]
         columns = {
-            name: Column(8 + length + e["data_offsets"][0], e["shape"][0], *(e["shape"][1:] or [1]), e["dtype"])
+            name: Column(
+                8 + length + e["data_offsets"][0],
+                e["shape"][0],
+                *(e["shape"][1:] or [1]),
+                e["dtype"],
+            )
             for name, e in header.items()
         }
     except (ValueError, KeyError, TypeError, IndexError):

@@ -32,7 +32,9 @@ from inscape.store.rows import INDEX
 from inscape.store.stream import Block, Spans, in_order, shuffled
 from inscape.store.verify import problems
 
-_BLOCK_BYTES = 4 << 20  # what one read of a block takes, per site: long enough to stream, short enough to mix
+_BLOCK_BYTES = (
+    4 << 20
+)  # what one read of a block takes, per site: long enough to stream, short enough to mix
 _POOL = 8  # blocks mixed at a time when shuffling
 
 
@@ -109,7 +111,9 @@ class Store:
                 index = {name: x[rows] for name, x in index.items()} | {"example": example}
                 examples = examples.drop_columns([COLUMN])
         beside = examples.take(pa.array(index["example"])).to_pandas()
-        table = pd.DataFrame({"example": index["example"], **{n: index[n].astype(np.int32) for n in INDEX[1:]}})
+        table = pd.DataFrame(
+            {"example": index["example"], **{n: index[n].astype(np.int32) for n in INDEX[1:]}}
+        )
         return pd.concat([table, beside], axis=1).rename(columns=columns)
 
     def matrix(self, site: Site | str) -> Float32[np.ndarray, "rows d"]:
@@ -121,12 +125,16 @@ class Store:
         entry = self._entry(site)
         return self._read(entry, [(0, len(self))])
 
-    def matrices(self, sites: Iterable[Site | str] | None = None) -> Iterator[tuple[Site, np.ndarray]]:
+    def matrices(
+        self, sites: Iterable[Site | str] | None = None
+    ) -> Iterator[tuple[Site, np.ndarray]]:
         """Sites and their matrices, one at a time, so that one is in memory."""
         for site in self.sites if sites is None else sites:
             yield Site.parse(site), self.matrix(site)
 
-    def take(self, site: Site | str, rows: Sequence[int] | Int[np.ndarray, " k"]) -> Float32[np.ndarray, "k d"]:
+    def take(
+        self, site: Site | str, rows: Sequence[int] | Int[np.ndarray, " k"]
+    ) -> Float32[np.ndarray, "k d"]:
         """Some rows of one site, in the order given, without reading the rest.
 
         Raises:
@@ -135,13 +143,20 @@ class Store:
         """
         entry, which = self._entry(site), np.asarray(rows, dtype=np.int64)
         if len(which) and not (which.min() >= 0 and which.max() < len(self)):
-            raise ValueError(f"Store.take: rows are 0 to {len(self) - 1}, got {which.min()} to {which.max()}")
+            raise ValueError(
+                f"Store.take: rows are 0 to {len(self) - 1}, got {which.min()} to {which.max()}"
+            )
         with _damage(self.path):
             order = self._order()
-            return self._reader.rows(entry["column"], entry["width"], which if order is None else order[which])
+            return self._reader.rows(
+                entry["column"], entry["width"], which if order is None else order[which]
+            )
 
     def batches(
-        self, sites: Site | str | Iterable[Site | str], size: int, shuffle: np.random.Generator | None = None
+        self,
+        sites: Site | str | Iterable[Site | str],
+        size: int,
+        shuffle: np.random.Generator | None = None,
     ) -> Iterator[Block]:
         """Stream every row once, `size` at a time.
 
@@ -201,7 +216,9 @@ class Store:
         """
         found = problems(self.place, manifests.read(self.place), model)
         if strict and found:
-            raise StoreError(f"{self.path} is damaged: {' '.join(found)} Delete it and harvest again.")
+            raise StoreError(
+                f"{self.path} is damaged: {' '.join(found)} Delete it and harvest again."
+            )
         return found
 
     @property
@@ -228,7 +245,9 @@ class Store:
         with _damage(self.path):
             if (order := self._order()) is None:
                 return self._reader.spans(entry["column"], entry["width"], spans)
-            return self._reader.rows(entry["column"], entry["width"], np.concatenate([order[a:b] for a, b in spans]))
+            return self._reader.rows(
+                entry["column"], entry["width"], np.concatenate([order[a:b] for a, b in spans])
+            )
 
     def _entry(self, site: Site | str) -> dict[str, Any]:
         name = str(Site.parse(translate(site) if isinstance(site, str) else site))
@@ -245,4 +264,6 @@ def _damage(path: Path | str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); `Store.verify` says what is damaged.") from error
+        raise StoreError(
+            f"{path} cannot be read ({error}); `Store.verify` says what is damaged."
+        ) from error

@@ -39,18 +39,25 @@ def in_order(read: Read, total: int, size: int, block: int) -> Iterator[Block]:
             yield Block(rows[a : a + size], {name: x[a : a + size] for name, x in vectors.items()})
 
 
-def shuffled(read: Read, total: int, size: int, block: int, pool: int, rng: np.random.Generator) -> Iterator[Block]:
+def shuffled(
+    read: Read, total: int, size: int, block: int, pool: int, rng: np.random.Generator
+) -> Iterator[Block]:
     """The same of mixed rows: `pool` blocks at a time, which come in random order."""
     starts = rng.permutation(np.arange(0, total, block))
     pools = [np.sort(starts[i : i + pool]).tolist() for i in range(0, len(starts), pool)]
     rest: Block | None = None
-    for rows, vectors in _ahead(read, [[(a, min(a + block, total)) for a in some] for some in pools]):
+    for rows, vectors in _ahead(
+        read, [[(a, min(a + block, total)) for a in some] for some in pools]
+    ):
         order, done = rng.permutation(len(rows)), 0
         while done < len(order):
             chosen = order[done : done + size - (0 if rest is None else len(rest.rows))]
             done += len(chosen)
             # mode="clip" lets numpy write the rows straight into their place
-            mixed = Block(rows[chosen], {name: np.take(x, chosen, axis=0, mode="clip") for name, x in vectors.items()})
+            mixed = Block(
+                rows[chosen],
+                {name: np.take(x, chosen, axis=0, mode="clip") for name, x in vectors.items()},
+            )
             mixed = mixed if rest is None else _joined(rest, mixed)
             rest = mixed if len(mixed.rows) < size else None
             if rest is None:

@@ -33,7 +33,10 @@ from inscape.store.places import Place, place
 Sum = TypeVar("Sum", Centred, Joint)
 
 #: what must be the same for two parts to be one set
-_SAME = {name: WORDS[name] for name in ("weights", "tokenizer", "model_dtype", "prompt", "at", "sites", "code")}
+_SAME = {
+    name: WORDS[name]
+    for name in ("weights", "tokenizer", "model_dtype", "prompt", "at", "sites", "code")
+}
 _SAME |= {"labels": "labels", "classes": "label of the classes", "pairs": "pairs of sites"}
 
 
@@ -65,10 +68,10 @@ class StreamedMoments:
 
     def __repr__(self) -> str:
         more = [f"classes of {self.recipe['classes']!r}"] * bool(self.classes)
-        more += [f"labels {', '.join(self.recipe['labels'])}"] * bool(self.labels) + [f"{len(self.pairs)} pairs"]
-        return (
-            f"StreamedMoments({len(self)} rows × {len(self.sites)} sites at {self.recipe['at']!r}, {', '.join(more)})"
-        )
+        more += [f"labels {', '.join(self.recipe['labels'])}"] * bool(self.labels) + [
+            f"{len(self.pairs)} pairs"
+        ]
+        return f"StreamedMoments({len(self)} rows × {len(self.sites)} sites at {self.recipe['at']!r}, {', '.join(more)})"
 
     def site(self, site: Site | str) -> Centred:
         """The moments of a site.
@@ -99,12 +102,16 @@ class StreamedMoments:
 
     def ridge(self, site: Site | str, **options: Any) -> RidgePath:
         """Ridge of the numeric labels on a site; see `inscape.core.from_moments.ridge_from_moments`."""
-        return ridge_from_moments(self.site(site), _found(self.labels, site, "labels at site"), **options)
+        return ridge_from_moments(
+            self.site(site), _found(self.labels, site, "labels at site"), **options
+        )
 
     def mass_mean(self, site: Site | str, first: str, second: str, **options: Any) -> Discriminant:
         """The direction from one class to another; see `inscape.core.from_moments.mass_mean_from_moments`."""
         found = self.by_class(site)
-        return mass_mean_from_moments(_found(found, first, "class"), _found(found, second, "class"), **options)
+        return mass_mean_from_moments(
+            _found(found, first, "class"), _found(found, second, "class"), **options
+        )
 
     def cka(self, x: Site | str, y: Site | str) -> float:
         """Debiased linear CKA of two sites; see `inscape.core.joint.cka_debiased_from_moments`."""
@@ -122,7 +129,9 @@ class StreamedMoments:
             raise StoreError(
                 f"these moments cannot be added: they differ in {', '.join(different)}; stream both the same way."
             )
-        if twice := {part["inputs"] for part in self.parts} & {part["inputs"] for part in other.parts}:
+        if twice := {part["inputs"] for part in self.parts} & {
+            part["inputs"] for part in other.parts
+        }:
             count = next(part["examples"] for part in other.parts if part["inputs"] in twice)
             raise StoreError(
                 f"these moments cannot be added: both counted the same {count} examples; add each part once."
@@ -164,7 +173,10 @@ def merged(a: StreamedMoments, b: StreamedMoments) -> StreamedMoments:
 
 def save(moments: StreamedMoments, where: Place, finished: bool) -> None:
     """Write moments, finished or not."""
-    groups: dict[str, Mapping[Any, Centred | Joint]] = {"site": moments.sites, "labels": moments.labels}
+    groups: dict[str, Mapping[Any, Centred | Joint]] = {
+        "site": moments.sites,
+        "labels": moments.labels,
+    }
     groups["pair"] = {"\t".join(names): joint for names, joint in moments.pairs.items()}
     groups |= {f"class {site}": found for site, found in moments.classes.items()}
     groups["targets"] = {} if moments.targets is None else {"": moments.targets}
@@ -172,8 +184,15 @@ def save(moments: StreamedMoments, where: Place, finished: bool) -> None:
     for group, entries in groups.items():
         index[group] = list(entries)
         for i, entry in enumerate(entries.values()):
-            arrays |= {f"{group}|{i}|{f.name}": np.asarray(getattr(entry, f.name)) for f in fields(entry)}
-    head = {"finished": finished, "recipe": moments.recipe, "parts": list(moments.parts), "index": index}
+            arrays |= {
+                f"{group}|{i}|{f.name}": np.asarray(getattr(entry, f.name)) for f in fields(entry)
+            }
+    head = {
+        "finished": finished,
+        "recipe": moments.recipe,
+        "parts": list(moments.parts),
+        "index": index,
+    }
     files.write(where, head, arrays)
 
 
@@ -190,10 +209,14 @@ def loaded(where: Place) -> tuple[StreamedMoments, dict[str, Any]]:
         return found
 
     pairs = {tuple(names.split("\t")): joint for names, joint in entries("pair", Joint).items()}
-    classes = {g.removeprefix("class "): entries(g, Centred) for g in index if g.startswith("class ")}
+    classes = {
+        g.removeprefix("class "): entries(g, Centred) for g in index if g.startswith("class ")
+    }
     targets = entries("targets", Centred).get("")
     sites, labels = entries("site", Centred), entries("labels", Joint)
-    return StreamedMoments(head["recipe"], tuple(head["parts"]), sites, classes, targets, labels, pairs), head
+    return StreamedMoments(
+        head["recipe"], tuple(head["parts"]), sites, classes, targets, labels, pairs
+    ), head
 
 
 def _sums(a: dict[Any, Sum], b: dict[Any, Sum]) -> dict[Any, Sum]:

@@ -61,7 +61,9 @@ def token_losses(
     tokens = [t for t in texts if isinstance(t, Tokens)]
     if len(tokens) < len(texts):
         tokens = model.tokenize([str(t) for t in texts])
-    start = np.maximum(1, np.zeros(len(tokens), dtype=np.int64) if after is None else np.asarray(after))
+    start = np.maximum(
+        1, np.zeros(len(tokens), dtype=np.int64) if after is None else np.asarray(after)
+    )
     lengths = np.array([len(t) for t in tokens], dtype=np.int64)
     if (lengths <= start).any():
         i = int(np.flatnonzero(lengths <= start)[0])
@@ -71,7 +73,9 @@ def token_losses(
     nats = np.zeros(len(tokens))
     for rows in batches_by_length(lengths, budget):
         batch = model.collate([tokens[i] for i in rows])
-        logits = model.run(batch, logits=True, edits=list(edits(rows) if callable(edits) else edits)).logits
+        logits = model.run(
+            batch, logits=True, edits=list(edits(rows) if callable(edits) else edits)
+        ).logits
         assert logits is not None
         logs = logits[:, :-1].float().log_softmax(dim=-1)
         ids = batch.inputs["input_ids"][:, 1:].to(logs.device)

@@ -49,14 +49,20 @@ def trailing(
         DataError: the filler has too few tokens for the largest distance, or a distance is negative.
     """
     if min(distances) < 0:
-        raise DataError(f"distances count tokens after the text, so none is negative; got {min(distances)}.")
+        raise DataError(
+            f"distances count tokens after the text, so none is negative; got {min(distances)}."
+        )
     wanted, most = model.select(sites), max(distances)
     ends, cut = [], []
-    for text, tokens in zip(examples.texts(), model.tokenize([f"{t} {filler}" for t in examples.texts()]), strict=True):
+    for text, tokens in zip(
+        examples.texts(), model.tokenize([f"{t} {filler}" for t in examples.texts()]), strict=True
+    ):
         end = int(np.flatnonzero(span_mask(tokens, (0, len(text))))[-1])
         inside = int((~tokens.special[end:]).sum()) - 1
         if inside < most:
-            raise DataError(f"the filler has {inside} tokens and {most} are asked for; give a longer one.")
+            raise DataError(
+                f"the filler has {inside} tokens and {most} are asked for; give a longer one."
+            )
         ends.append(end)
         cut.append(_cut(tokens, end + most + 1))
     out: dict[int, dict[str, np.ndarray]] = {distance: {} for distance in distances}
@@ -66,10 +72,17 @@ def trailing(
         for site, values in found.items():
             kept = values.float().cpu().numpy()
             for j, distance in enumerate(distances):
-                here = out[distance].setdefault(str(site), np.empty((len(cut), kept.shape[-1]), dtype=np.float32))
+                here = out[distance].setdefault(
+                    str(site), np.empty((len(cut), kept.shape[-1]), dtype=np.float32)
+                )
                 here[rows] = kept[:, j]
     return out
 
 
 def _cut(tokens: Tokens, length: int) -> Tokens:
-    return replace(tokens, ids=tokens.ids[:length], offsets=tokens.offsets[:length], special=tokens.special[:length])
+    return replace(
+        tokens,
+        ids=tokens.ids[:length],
+        offsets=tokens.offsets[:length],
+        special=tokens.special[:length],
+    )

@@ -26,7 +26,9 @@ def problems(place: Place, manifest: manifests.Manifest, model: Any = None) -> l
 
 
 def _files(place: Place, manifest: manifests.Manifest) -> list[str]:
-    named = {name: ("the table of the examples", digest) for name, digest in manifest["beside"].items()}
+    named = {
+        name: ("the table of the examples", digest) for name, digest in manifest["beside"].items()
+    }
     what = "examples" if manifest.get("rows_with_repeats") is None else "distinct inputs"
     for number, shard in enumerate(manifest["shards"]):
         first, last = shard["examples"]
@@ -61,7 +63,9 @@ def _columns(place: Place, manifest: manifests.Manifest) -> list[str]:
         if missing:
             found.append(f"shard {number} lacks the columns {', '.join(missing)}.")
         if any(rows != shard["rows"] for rows in held.values()):
-            found.append(f"shard {number} has columns of other lengths than the {shard['rows']} rows it should have.")
+            found.append(
+                f"shard {number} has columns of other lengths than the {shard['rows']} rows it should have."
+            )
     rows = sum(shard["rows"] for shard in manifest["shards"])
     if rows != manifest["rows"]:
         found.append(f"the shards have {rows} rows, {manifests.NAME} says {manifest['rows']}.")

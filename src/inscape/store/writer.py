@@ -37,7 +37,9 @@ _CURES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free space"),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "get the right to write there"),
     errno.EROFS: "have it mounted for writing",
-    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "see that its folder is there, under that name,"),
+    **dict.fromkeys(
+        (errno.ENOENT, errno.ENOTDIR), "see that its folder is there, under that name,"
+    ),
 }
 #: what a place may hold and still be taken for a store whose first commit never came
 _BEGUN = ("data", "writer.lock", manifests.NAME, "examples-", "examples.")
@@ -78,7 +80,13 @@ class Writer:
         StoreError: the folder is something else, is being written, holds another harvest, or cannot be written.
     """
 
-    def __init__(self, where: Place | Path | str, recipe: dict[str, Any], schema: Schema, head: dict[str, Any]):
+    def __init__(
+        self,
+        where: Place | Path | str,
+        recipe: dict[str, Any],
+        schema: Schema,
+        head: dict[str, Any],
+    ):
         self.place, self.schema = place(where), schema
         with disk_errors(self.place, "write to"):
             self._lock = self.place.lock()
@@ -112,7 +120,9 @@ class Writer:
         top = {name.split("/")[0] for name in self.place.names()}
         strange = sorted(name for name in top if not name.startswith(_BEGUN))
         if strange:
-            raise StoreError(f"{self.place} is not a store and not empty (it has {strange[0]}); name a new folder.")
+            raise StoreError(
+                f"{self.place} is not a store and not empty (it has {strange[0]}); name a new folder."
+            )
         beside = self.place.put("examples", ".arrow", [memoryview(_arrow(self.schema.examples))])
         self.manifest = {
             "format": manifests.FORMAT,
@@ -208,7 +218,11 @@ def held(where: Place) -> Iterator[None]:
 def sweep(where: Place, manifest: manifests.Manifest) -> None:
     """Remove files of a store's that its manifest does not name."""
     named = manifests.files(manifest)
-    for name in [*where.names("data/"), *where.names("examples"), *where.names(f"{manifests.NAME}.")]:
+    for name in [
+        *where.names("data/"),
+        *where.names("examples"),
+        *where.names(f"{manifests.NAME}."),
+    ]:
         if name not in named:
             log.info("%s: removing %s, which an interruption left", where, name)
             where.remove(name)

@@ -36,7 +36,9 @@ def neuron_means(model: Model, texts: Examples, batch: int = 8) -> Means:
         part = model.collate(tokens[start : start + batch])
         found = model.run(part, "mlp_act.*")
         assert part.lengths is not None
-        real = (torch.arange(part.inputs["input_ids"].shape[1]) < part.lengths[:, None]).to(model.device)
+        real = (torch.arange(part.inputs["input_ids"].shape[1]) < part.lengths[:, None]).to(
+            model.device
+        )
         real[:, 0] = False
         count += int(real.sum())
         for site, x in found.items():
@@ -56,7 +58,11 @@ def held_at(means: Means, neurons: pd.DataFrame) -> list[Edit]:
 
 
 def layer_matched(
-    neurons: pd.DataFrame, width: Sequence[int], *, rng: np.random.Generator, avoid: pd.DataFrame | None = None
+    neurons: pd.DataFrame,
+    width: Sequence[int],
+    *,
+    rng: np.random.Generator,
+    avoid: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """As many other neurons in each layer, none twice.
 
@@ -72,15 +78,21 @@ def layer_matched(
     rows = []
     taken = neurons if avoid is None else pd.concat([neurons, avoid])
     for layer, part in neurons.groupby("layer"):
-        others = np.setdiff1d(np.arange(width[int(layer)]), taken.loc[taken["layer"] == layer, "neuron"])
+        others = np.setdiff1d(
+            np.arange(width[int(layer)]), taken.loc[taken["layer"] == layer, "neuron"]
+        )
         if len(others) < len(part):
-            raise ValueError(f"layer_matched: layer {layer} has {len(others)} other neurons, {len(part)} are needed")
+            raise ValueError(
+                f"layer_matched: layer {layer} has {len(others)} other neurons, {len(part)} are needed"
+            )
         drawn = rng.choice(others, len(part), replace=False)
         rows.append(pd.DataFrame({"layer": int(layer), "neuron": drawn}))
     return pd.concat(rows, ignore_index=True)
 
 
-def next_token_entropy(model: Model, texts: Examples, edits: Sequence[Edit] = ()) -> Float[np.ndarray, " n"]:
+def next_token_entropy(
+    model: Model, texts: Examples, edits: Sequence[Edit] = ()
+) -> Float[np.ndarray, " n"]:
     """Entropy (nats) of what follows each text."""
     out = np.empty(len(texts))
     for step in passes(model, texts, logits=True, edits=edits):

@@ -49,17 +49,27 @@ class Judge:
             questions: with the column ``answers``, spellings separated by ``|``.
             texts: one answer each.
         """
-        abstains = np.array([any(find(text, word) for word in self.abstain) for text in texts], dtype=bool)
+        abstains = np.array(
+            [any(find(text, word) for word in self.abstain) for text in texts], dtype=bool
+        )
         answers = [str(a).split("|") for a in questions.frame["answers"]]
-        right = np.array([locate(t, a).right for t, a in zip(texts, answers, strict=True)], dtype=bool) & ~abstains
+        right = (
+            np.array([locate(t, a).right for t, a in zip(texts, answers, strict=True)], dtype=bool)
+            & ~abstains
+        )
         words = np.array([any(c.isalnum() for c in text) for text in texts], dtype=bool)
         return np.stack([right, words & ~right & ~abstains, abstains])
 
     def ask(
-        self, model: Model, questions: Examples, edits: Callable[[np.ndarray], list[Edit]] | None = None
+        self,
+        model: Model,
+        questions: Examples,
+        edits: Callable[[np.ndarray], list[Edit]] | None = None,
     ) -> Bool[np.ndarray, "3 n"]:
         """What the model greedily says to each question, under edits made for the questions of a batch."""
-        made = continuations(model, questions.texts(), self.tokens, stop=self.stop, edits=edits or ())
+        made = continuations(
+            model, questions.texts(), self.tokens, stop=self.stop, edits=edits or ()
+        )
         return self.said(questions, [m[0].text for m in made])
 
 
@@ -71,5 +81,7 @@ def shifted(site: str, rows: Float[np.ndarray, "n d"]) -> Callable[[np.ndarray],
 
 def balanced(said: Bool[np.ndarray, "3 n"], unknown: Bool[np.ndarray, " n"]) -> float:
     """Share of unknown questions abstained from and share of known ones answered rightly, the mean of the two."""
-    parts = [said[k][rows].mean() for k, rows in ((ABSTAINS, unknown), (RIGHT, ~unknown)) if rows.any()]
+    parts = [
+        said[k][rows].mean() for k, rows in ((ABSTAINS, unknown), (RIGHT, ~unknown)) if rows.any()
+    ]
     return float(np.mean(parts)) if parts else 0.0

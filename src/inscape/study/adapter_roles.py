@@ -42,7 +42,10 @@ class Place:
 
 
 def roles(
-    model: Model, adapters: LowRankAdapters, places: Mapping[str, Place], advance: Callable[[], object] = lambda: None
+    model: Model,
+    adapters: LowRankAdapters,
+    places: Mapping[str, Place],
+    advance: Callable[[], object] = lambda: None,
 ) -> list[Evidence]:
     """Knock out one adapter at a time.
 
@@ -76,8 +79,13 @@ def roles(
         for name, place in places.items():
             whole = full[name] - place.untuned
             others = [place.shares.value(lost[p, name], whole) for p in adapters.names if p != path]
-            e = place.shares.evidence("share of the change lost without it", lost[path, name], whole,
-                                      Null.of("each of the other adapters", others), unit="share",
-                                      where={"adapter": path, "asked": name, "written": written[path, name]})  # fmt: skip
+            e = place.shares.evidence(
+                "share of the change lost without it",
+                lost[path, name],
+                whole,
+                Null.of("each of the other adapters", others),
+                unit="share",
+                where={"adapter": path, "asked": name, "written": written[path, name]},
+            )
             out.append(e)
     return out

@@ -107,23 +107,40 @@ def aligned(
     other = np.arange(len(texts.y)) ^ 1
     up, down = list(words.positive.values()), list(words.negative.values())
     states, slopes, scores, streams = _slopes(model, texts, up, down, sites, chosen, budget)
-    lines = np.stack([first_order_line(x[other] - x, g) for x, g in zip(states, slopes, strict=True)])
+    lines = np.stack(
+        [first_order_line(x[other] - x, g) for x, g in zip(states, slopes, strict=True)]
+    )
     for s in range(1, len(lines)):
         lines[s] = lines[s] if lines[s].any() else lines[s - 1]
     closed, losses = lines[chosen].copy(), []
     if chosen < len(model.atlas.blocks):
         rest = Rest(model, texts.tokens, streams, texts.spots, chosen, [*up, *down])
-        middle = torch.from_numpy((scores + scores[other]) / 2)  # of a pair's two verdicts, the template's part of them
-        phi, h = LineMap(torch.from_numpy(closed)), torch.from_numpy(states[chosen]).float().to(model.device)
-        pairs = Interchange(h, h[torch.from_numpy(other)], torch.from_numpy(texts.y.astype(np.int64)))
+        middle = torch.from_numpy(
+            (scores + scores[other]) / 2
+        )  # of a pair's two verdicts, the template's part of them
+        phi, h = (
+            LineMap(torch.from_numpy(closed)),
+            torch.from_numpy(states[chosen]).float().to(model.device),
+        )
+        pairs = Interchange(
+            h, h[torch.from_numpy(other)], torch.from_numpy(texts.y.astype(np.int64))
+        )
 
         def finish(swapped: Tensor, rows: Tensor) -> Tensor:
             margin = _contrast(rest(swapped, rows), len(up)) - middle[rows].to(swapped)
-            return torch.stack([margin, -margin], dim=1)  # the source has the other label: 1 asks for what 0 has
+            return torch.stack(
+                [margin, -margin], dim=1
+            )  # the source has the other label: 1 asks for what 0 has
 
         with constants(model.net):
             losses = align(
-                phi, pairs, finish, steps=steps, batch=batch, lr=0.1 / len(closed) ** 0.5, generator=generator
+                phi,
+                pairs,
+                finish,
+                steps=steps,
+                batch=batch,
+                lr=0.1 / len(closed) ** 0.5,
+                generator=generator,
             )
         lines[chosen] = phi.direction.double().cpu().numpy()
     for s, x in enumerate(states):
@@ -162,7 +179,20 @@ def search(
         site = min(d.chosen, len(model.atlas.blocks) - 1)
         stream = torch_generator(seed, "align", str(f))
         out.append(
-            (site, aligned(model, known.texts, known.y, words, d.sites, site, at, steps=steps, generator=stream))
+            (
+                site,
+                aligned(
+                    model,
+                    known.texts,
+                    known.y,
+                    words,
+                    d.sites,
+                    site,
+                    at,
+                    steps=steps,
+                    generator=stream,
+                ),
+            )
         )
         advance()
     return out
@@ -190,7 +220,9 @@ def interchanged(
         Scores, and which rows they are of: those of pairs that are aligned token by token.
     """
     if site >= len(model.atlas.blocks):
-        raise ValueError("interchanged: behind the last block nothing reads a token's state but its own")
+        raise ValueError(
+            "interchanged: behind the last block nothing reads a token's state but its own"
+        )
     texts = _Texts.of(model, examples, np.arange(len(examples)), at)
     name = "embed" if site == 0 else f"resid_post.{site - 1}"
     up, down = list(words.positive.values()), list(words.negative.values())
@@ -198,9 +230,15 @@ def interchanged(
     for rows in batches_by_length([len(t) for t in texts.tokens], 1024):
         # batches by length hold both texts of a pair or not: the opposite's state is read beside
         twin = rows ^ 1
-        pair = [model.run(model.collate([texts.tokens[i] for i in which]), name)[name] for which in (rows, twin)]
+        pair = [
+            model.run(model.collate([texts.tokens[i] for i in which]), name)[name]
+            for which in (rows, twin)
+        ]
         every = torch.arange(len(rows))
-        own, theirs = (x[every, torch.from_numpy(texts.spots[w])] for x, w in zip(pair, (rows, twin), strict=True))
+        own, theirs = (
+            x[every, torch.from_numpy(texts.spots[w])]
+            for x, w in zip(pair, (rows, twin), strict=True)
+        )
         tokens = [texts.tokens[i] for i in rows]
         streams = [x[: len(t)] for x, t in zip(pair[0], tokens, strict=True)]
         rest = Rest(model, tokens, streams, texts.spots[rows], site, entries)
@@ -239,10 +277,16 @@ def closed_by(
         start += len(texts)
     null = Null.of("random directions", [test.shares.value(p, whole) for p in parts[len(names) :]])
     return [
-        test.shares.evidence("share of the verdict's difference closed", p, whole, null, unit="share",
-                             where={"swapped along": name})
+        test.shares.evidence(
+            "share of the verdict's difference closed",
+            p,
+            whole,
+            null,
+            unit="share",
+            where={"swapped along": name},
+        )
         for name, p in zip(names, parts, strict=False)
-    ]  # fmt: skip
+    ]
 
 
 def _contrast(logits: Float[Tensor, "n v"], first: int) -> Float[Tensor, " n"]:
@@ -251,11 +295,20 @@ def _contrast(logits: Float[Tensor, "n v"], first: int) -> Float[Tensor, " n"]:
 
 
 def _slopes(
-    model: Model, texts: _Texts, up: list[int], down: list[int], sites: Sequence[str], chosen: int, budget: int
+    model: Model,
+    texts: _Texts,
+    up: list[int],
+    down: list[int],
+    sites: Sequence[str],
+    chosen: int,
+    budget: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Tensor]]:
     """States at the token and the slope of what is to rise there, at every site; clean scores; streams at the chosen one."""
     n, width = len(texts.y), model.width(sites[0])
-    states, slopes = np.empty((len(sites), n, width), np.float32), np.empty((len(sites), n, width), np.float32)
+    states, slopes = (
+        np.empty((len(sites), n, width), np.float32),
+        np.empty((len(sites), n, width), np.float32),
+    )
     scores, streams = np.empty(n), [torch.empty(0)] * n
     # what is to rise: the opposite's verdict, which is yes where its label is 1
     rising = torch.from_numpy(1.0 - 2.0 * texts.y).to(model.device)

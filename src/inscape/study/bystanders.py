@@ -42,7 +42,9 @@ class Bystander:
 
     def groups(self) -> np.ndarray:
         """Group of each row; each its own where there is none."""
-        return np.arange(len(self.examples)) if self.examples.group is None else self.examples.groups()
+        return (
+            np.arange(len(self.examples)) if self.examples.group is None else self.examples.groups()
+        )
 
 
 def task(reasoner: Reasoner, examples: Examples) -> Bystander:
@@ -73,11 +75,16 @@ def foreseen(examples: Examples, most: int = 128, budget: int = 2048) -> Bystand
     """
 
     def hits(act: Act | None, place: str, model: Model) -> Hits:
-        tokens = [Tokens(t.ids[:most], t.offsets[:most], t.special[:most]) for t in model.tokenize(examples.texts())]
+        tokens = [
+            Tokens(t.ids[:most], t.offsets[:most], t.special[:most])
+            for t in model.tokenize(examples.texts())
+        ]
         found, count = np.zeros(len(tokens)), np.array([len(t) - 1.0 for t in tokens])
         for rows in batches_by_length([len(t) for t in tokens], budget):
             batch = model.collate([tokens[i] for i in rows])
-            logits = model.run(batch, logits=True, edits=[] if act is None else act(rows, "all", "all")).logits
+            logits = model.run(
+                batch, logits=True, edits=[] if act is None else act(rows, "all", "all")
+            ).logits
             assert logits is not None
             ids = batch.inputs["input_ids"][:, 1:]
             right = (logits[:, :-1].argmax(dim=-1).cpu() == ids).double()

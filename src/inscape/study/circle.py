@@ -23,7 +23,11 @@ from inscape.core.nulls import p_value
 
 
 def crossed_distances(
-    x: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"], groups: Int[np.ndarray, " n"], *, rng: np.random.Generator
+    x: Float[np.ndarray, "n d"],
+    y: Int[np.ndarray, " n"],
+    groups: Int[np.ndarray, " n"],
+    *,
+    rng: np.random.Generator,
 ) -> Float[np.ndarray, "k k"]:
     """Cross-validated squared distances between class centroids, the mean over ten splits of the groups in halves.
 
@@ -37,7 +41,10 @@ def crossed_distances(
     out = np.zeros((k, k))
     for _ in range(10):
         first = (rng.permutation(count) < count // 2)[groups]
-        halves = [np.stack([x[h & (y == c)].mean(axis=0, dtype=np.float64) for c in range(k)]) for h in (first, ~first)]
+        halves = [
+            np.stack([x[h & (y == c)].mean(axis=0, dtype=np.float64) for c in range(k)])
+            for h in (first, ~first)
+        ]
         gaps = [m[:, None] - m[None] for m in halves]
         out += (gaps[0] * gaps[1]).sum(axis=2) / 10
     return out
@@ -81,9 +88,18 @@ def circle_evidence(
         boots.append(rho(crossed_distances(x[rows], y[rows], renamed, rng=rng), same))
     value = rho(found, same)
     ends = intervals.percentile(np.array(boots))
-    notes = (f"{k} classes make {len(pairs)} pairs that share their ends: a correlation of so few is coarse.",)
+    notes = (
+        f"{k} classes make {len(pairs)} pairs that share their ends: a correlation of so few is coarse.",
+    )
     p = float(p_value(value, np.array(null)))
     return Evidence(
-        "rank correlation of centroid distances with the circle of affect", value, (float(ends[0]), float(ends[1])),
-        Null.of("classes permuted", null), p, n=len(y), d=x.shape[1], unit="Spearman's ρ", warnings=notes,
-    )  # fmt: skip
+        "rank correlation of centroid distances with the circle of affect",
+        value,
+        (float(ends[0]), float(ends[1])),
+        Null.of("classes permuted", null),
+        p,
+        n=len(y),
+        d=x.shape[1],
+        unit="Spearman's ρ",
+        warnings=notes,
+    )

@@ -54,7 +54,9 @@ class Claim:
         return _finite(asdict(self))
 
 
-def judge(id: str, text: str, evidence: Evidence, bar: int | float, side: str = "at least", why: str = "") -> Claim:
+def judge(
+    id: str, text: str, evidence: Evidence, bar: int | float, side: str = "at least", why: str = ""
+) -> Claim:
     """Judge a claim on its evidence.
 
     Args:
@@ -103,7 +105,10 @@ def sentence(claim: dict[str, Any]) -> str:
     value = _number(claim["value"])
     if claim.get("low") is not None and claim.get("high") is not None:
         value += f" [{_number(claim['low'])}, {_number(claim['high'])}]"
-    parts = [f"{value} {claim.get('unit') or ''}".rstrip(), f"bar {claim['side']} {_number(claim['bar'])}"]
+    parts = [
+        f"{value} {claim.get('unit') or ''}".rstrip(),
+        f"bar {claim['side']} {_number(claim['bar'])}",
+    ]
     if null := claim.get("null"):
         draws = f", {null['draws']} draws" if null.get("draws", 1) > 1 else ""
         parts.append(f"null {_number(null['mean'])} ({null['kind']}{draws})")
@@ -119,7 +124,13 @@ def sentence(claim: dict[str, Any]) -> str:
 def _number(x: int | float | None) -> str:
     if x is None:
         return "n/a"
-    return f"{x:z.0f}" if abs(x) >= 1000 else f"{round(x, 3):z.3g}" if abs(x) >= 0.001 or x == 0 else f"{x:.1g}"
+    return (
+        f"{x:z.0f}"
+        if abs(x) >= 1000
+        else f"{round(x, 3):z.3g}"
+        if abs(x) >= 0.001 or x == 0
+        else f"{x:.1g}"
+    )
 
 
 def _finite(value: Any) -> Any:

@@ -52,7 +52,9 @@ class ClassScores:
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
-            raise ValueError(f"ClassScores: metric must be one of {', '.join(METRICS)}, got {self.metric!r}")
+            raise ValueError(
+                f"ClassScores: metric must be one of {', '.join(METRICS)}, got {self.metric!r}"
+            )
 
     @cached_property
     def codes(self) -> Int[np.ndarray, " n"]:
@@ -68,13 +70,17 @@ class ClassScores:
         """The score of all rows."""
         return float(self._score(self._tallies(predicted).sum(axis=0, keepdims=True))[0])
 
-    def against_labels(self, predicted: Int[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> float:
+    def against_labels(
+        self, predicted: Int[np.ndarray, " n"], labels: Int[np.ndarray, " n"]
+    ) -> float:
         """The score of predictions against other labels of the same rows."""
         return replace(self, y=labels).value(predicted)
 
     def bootstrap(self, predicted: Int[np.ndarray, " n"]) -> Float[np.ndarray, " draws"]:
         """The score in every draw of the groups."""
-        return self._score(np.tensordot(self.counts.astype(np.float64), self._tallies(predicted), axes=1))
+        return self._score(
+            np.tensordot(self.counts.astype(np.float64), self._tallies(predicted), axes=1)
+        )
 
     def evidence(
         self,
@@ -112,7 +118,9 @@ class ClassScores:
             p,
             n=len(self.y),
             unit=self.metric,
-            warnings=(f"Intervals rest on {int(self.codes.max()) + 1} groups only.",) if few else (),
+            warnings=(f"Intervals rest on {int(self.codes.max()) + 1} groups only.",)
+            if few
+            else (),
             **more,  # type: ignore[arg-type]
         )
 

@@ -58,7 +58,9 @@ class ClassTask:
     seed: int
 
     @classmethod
-    def of(cls, examples: Examples, run: Any, *, folds: int, shuffles: int, Cs: Sequence[float]) -> ClassTask:
+    def of(
+        cls, examples: Examples, run: Any, *, folds: int, shuffles: int, Cs: Sequence[float]
+    ) -> ClassTask:
         """The first label of the examples; without a group each row counts as its own, and the run (`Run`) warns of it."""
         y, classes = examples.classes(examples.labels[0])
         grouped = examples.group is not None
@@ -80,7 +82,9 @@ class ClassTask:
             run.seed,
         )
 
-    def sweep(self, source: Any, rows: np.ndarray | None = None, y: np.ndarray | None = None) -> SweepResult:
+    def sweep(
+        self, source: Any, rows: np.ndarray | None = None, y: np.ndarray | None = None
+    ) -> SweepResult:
         """The probe at every site of a source, whole groups held out; folds are the same for every source.
 
         Args:
@@ -108,9 +112,13 @@ class ClassTask:
             held = fold_of_row == fold
             seed = child_seed(self.seed, "mlp", str(fold)) % 2**32
             net = MLPClassifier((64,), alpha=10.0, max_iter=200, random_state=seed)
-            out[held] = make_pipeline(StandardScaler(), net).fit(x[~held], self.y[~held]).predict(x[held])
+            out[held] = (
+                make_pipeline(StandardScaler(), net).fit(x[~held], self.y[~held]).predict(x[held])
+            )
 
-        with warnings.catch_warnings():  # 200 rounds are the rule, whether or not they were all needed
+        with (
+            warnings.catch_warnings()
+        ):  # 200 rounds are the rule, whether or not they were all needed
             warnings.simplefilter("ignore", ConvergenceWarning)
             side_by_side(one, range(int(fold_of_row.max()) + 1))
         return out
@@ -128,7 +136,11 @@ def predicted(result: SweepResult) -> Int[np.ndarray, " n"]:
     """Held-out class codes, each fold's from the site that its training rows choose."""
     found = result.selected_predictions[:, 0]
     # of two classes a sweep gives the log-odds of the second
-    return (found > 0).astype(np.int64) if len(np.unique(result.y[:, 0])) == 2 else found.astype(np.int64)
+    return (
+        (found > 0).astype(np.int64)
+        if len(np.unique(result.y[:, 0])) == 2
+        else found.astype(np.int64)
+    )
 
 
 def chosen(result: SweepResult) -> str:
@@ -139,11 +151,16 @@ def chosen(result: SweepResult) -> str:
 def every(store: Any, stride: int) -> Callable[[], Any]:
     """Every so many of a store's layers, and the last, one at a time, for a `Store`."""
     layers = [s for s in store.sites if s.layer is not None]
-    return lambda: store.matrices([s for i, s in enumerate(layers) if i % stride == 0 or s == layers[-1]])
+    return lambda: store.matrices(
+        [s for i, s in enumerate(layers) if i % stride == 0 or s == layers[-1]]
+    )
 
 
 def taken_along(
-    first: SweepResult, x: Mapping[str, np.ndarray], there: Mapping[str, np.ndarray], y: Int[np.ndarray, " n"]
+    first: SweepResult,
+    x: Mapping[str, np.ndarray],
+    there: Mapping[str, np.ndarray],
+    y: Int[np.ndarray, " n"],
 ) -> Int[np.ndarray, " n"]:
     """Held-out predictions elsewhere of the probes of a sweep, each fold's at the site and penalty that it chose.
 
@@ -172,7 +189,17 @@ def before_last(result: SweepResult, shuffled: Sequence[SweepResult]) -> Evidenc
     layers = np.array([layer_of(s) for s in result.sites])
     draws = layers.max() - layers[result.site_draws(result.group_draws)[:, :, 0].argmax(axis=1)]
     low, high = intervals.percentile(draws.astype(np.float64))
-    null = Null.of("layer chosen for shuffled labels", [float(layers.max() - layer_of(chosen(r))) for r in shuffled])
+    null = Null.of(
+        "layer chosen for shuffled labels",
+        [float(layers.max() - layer_of(chosen(r))) for r in shuffled],
+    )
     value = float(layers.max() - layer_of(chosen(result)))
     ends = (float(low), float(high))
-    return Evidence("layers between the chosen one and the last", value, ends, null, n=len(result.y), unit="layers")
+    return Evidence(
+        "layers between the chosen one and the last",
+        value,
+        ends,
+        null,
+        n=len(result.y),
+        unit="layers",
+    )

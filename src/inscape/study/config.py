@@ -43,7 +43,9 @@ def preset(study: StudyModule, name: str) -> Any:
         StudyError: the study has no such preset; those it has are listed.
     """
     if name not in study.presets:
-        raise StudyError(f"The study {study.card.slug!r} has no preset {name!r}. {suggest(name, study.presets)}")
+        raise StudyError(
+            f"The study {study.card.slug!r} has no preset {name!r}. {suggest(name, study.presets)}"
+        )
     return study.presets[name]
 
 
@@ -75,7 +77,9 @@ def override(config: Any, settings: Mapping[str, Any]) -> Any:
         try:
             changes[key] = convert(value, hints[key])
         except ValueError as error:
-            raise StudyError(f"The setting {name!r} needs {describe(hints[key])}, {error}.") from None
+            raise StudyError(
+                f"The setting {name!r} needs {describe(hints[key])}, {error}."
+            ) from None
     try:
         return dataclasses.replace(config, **changes)
     except ValueError as error:
@@ -83,7 +87,12 @@ def override(config: Any, settings: Mapping[str, Any]) -> Any:
 
 
 def with_flags(
-    config: Any, slug: str, *, model: str | None = None, data: str | None = None, seed: int | None = None
+    config: Any,
+    slug: str,
+    *,
+    model: str | None = None,
+    data: str | None = None,
+    seed: int | None = None,
 ) -> Any:
     """`config` with ``--model``, ``--data`` and ``--seed`` put into the fields of those names.
 
@@ -93,7 +102,9 @@ def with_flags(
     names = {f.name for f in dataclasses.fields(config) if f.init}
     for flag, value in (("model", model), ("data", data)):
         if value is not None and flag not in names:
-            raise StudyError(f"The study {slug!r} does not take --{flag}; its settings are {', '.join(sorted(names))}.")
+            raise StudyError(
+                f"The study {slug!r} does not take --{flag}; its settings are {', '.join(sorted(names))}."
+            )
     given = {"model": model, "data": data, "seed": seed}
     return override(config, {k: v for k, v in given.items() if v is not None and k in names})
 
@@ -122,7 +133,9 @@ def convert(value: Any, kind: Any) -> Any:
 
 
 def _optional(value: Any, args: tuple[Any, ...]) -> Any:
-    if type(None) in args and (value is None or (isinstance(value, str) and value.strip().lower() in _NONE)):
+    if type(None) in args and (
+        value is None or (isinstance(value, str) and value.strip().lower() in _NONE)
+    ):
         return None
     for kind in (a for a in args if a is not type(None)):
         try:
@@ -195,7 +208,11 @@ def settings_of(study: StudyModule) -> list[Setting]:
         if f.default_factory is not dataclasses.MISSING:
             default = f.default_factory()
         values = {name: getattr(config, f.name) for name, config in study.presets.items()}
-        found.append(Setting(f.name, describe(hints[f.name]), default, values, str(f.metadata.get("help", ""))))
+        found.append(
+            Setting(
+                f.name, describe(hints[f.name]), default, values, str(f.metadata.get("help", ""))
+            )
+        )
     return found
 
 

@@ -19,7 +19,9 @@ def parquet(name: str, frame: pd.DataFrame) -> bytes:
     try:
         frame.to_parquet(buffer, index=False)
     except (ValueError, TypeError) as error:  # pyarrow's own errors are both
-        raise ValueError(f"Run.table({name!r}): a column cannot be kept as Parquet ({error})") from None
+        raise ValueError(
+            f"Run.table({name!r}): a column cannot be kept as Parquet ({error})"
+        ) from None
     return buffer.getvalue()
 
 
@@ -35,15 +37,21 @@ def vega_lite(name: str, chart: Any) -> dict[str, Any]:
     """
     spec = dict(chart) if isinstance(chart, Mapping) else _specification(name, chart)
     if "vega-lite" not in str(spec.get("$schema", "")):
-        raise ValueError(f"Run.figure({name!r}): needs an Altair chart or a Vega-Lite specification with $schema")
+        raise ValueError(
+            f"Run.figure({name!r}): needs an Altair chart or a Vega-Lite specification with $schema"
+        )
     if url := _outside(spec):
-        raise ValueError(f"Run.figure({name!r}): data must be inside the figure, got the address {url!r}")
+        raise ValueError(
+            f"Run.figure({name!r}): data must be inside the figure, got the address {url!r}"
+        )
     return spec
 
 
 def _specification(name: str, chart: Any) -> dict[str, Any]:
     if not hasattr(chart, "to_json"):
-        raise ValueError(f"Run.figure({name!r}): needs an Altair chart or a specification, got {type(chart).__name__}")
+        raise ValueError(
+            f"Run.figure({name!r}): needs an Altair chart or a specification, got {type(chart).__name__}"
+        )
     import altair
 
     # the default transformer refuses more than 5,000 rows; a run folder must hold its figures' data whatever its size
@@ -74,7 +82,9 @@ def safetensors(name: str, arrays: Mapping[str, Any]) -> bytes:
             # NumPy has no bfloat16; float32 holds every one of its values
             value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
-            raise ValueError(f"Run.arrays({name!r}): {key!r} must be a numeric array or tensor, got {value!r:.60}")
+            raise ValueError(
+                f"Run.arrays({name!r}): {key!r} must be a numeric array or tensor, got {value!r:.60}"
+            )
         plain[key] = np.ascontiguousarray(value)
     from safetensors.numpy import save
 

@@ -84,7 +84,11 @@ class Case:
         return means[1] - means[0]
 
     def pushes(
-        self, chosen: Sequence[Choice], half: Int[np.ndarray, " m"], signs: Float[np.ndarray, " m"], of: int = 0
+        self,
+        chosen: Sequence[Choice],
+        half: Int[np.ndarray, " m"],
+        signs: Float[np.ndarray, " m"],
+        of: int = 0,
     ) -> tuple[list[str], Float[np.ndarray, "m d"]]:
         """Site and vector of prompts of any kind, each from the half that it is not in.
 
@@ -98,7 +102,9 @@ class Case:
         for h, (site, strength) in enumerate(chosen):
             c, d = self.difference(site, h), self.difference(site, h, of)
             found.append(strength * np.linalg.norm(c) / np.linalg.norm(d) * d)
-        return [chosen[1 - h][0] for h in half], signs[:, None] * np.stack([found[1 - h] for h in half])
+        return [chosen[1 - h][0] for h in half], signs[:, None] * np.stack(
+            [found[1 - h] for h in half]
+        )
 
     def as_long(
         self,
@@ -123,7 +129,9 @@ class Case:
             rows = (self.half == 1 - h) & (self.decided >= 0)
             x, y = self.states[chosen[1 - h][0]][0][rows], self.decided[rows]
             x = x - np.stack([x[y == d].mean(axis=0) for d in (0, 1)])[y]
-            unit = matched(x[None], 1, rng=rng) if covariance else isotropic(1, 1, x.shape[1], rng=rng)
+            unit = (
+                matched(x[None], 1, rng=rng) if covariance else isotropic(1, 1, x.shape[1], rng=rng)
+            )
             out[half == h] = np.linalg.norm(vectors[half == h], axis=1)[:, None] * unit[0, 0]
         return out
 
@@ -133,7 +141,14 @@ class Case:
         for d, h in ((1, 0), (1, 1), (0, 0), (0, 1)):
             i = int(np.flatnonzero((self.half == h) & (self.decided == d))[0])
             for edit, pads, answers in (("none", self.written, plain), ("added", again, said)):
-                rows.append({"prompt": i, "edit": edit, "scratchpad": pads.scratchpads[i][-160:], "answer": answers[i]})
+                rows.append(
+                    {
+                        "prompt": i,
+                        "edit": edit,
+                        "scratchpad": pads.scratchpads[i][-160:],
+                        "answer": answers[i],
+                    }
+                )
         return pd.DataFrame(rows)
 
 
@@ -168,24 +183,37 @@ def choose(
             both: list[Choice] = [(site, strength), (site, strength)]
             # a row's own half: `pushes` gives it the other one's
             at, v = case.pushes(both, 1 - case.half, case.against)
-            noise = case.as_long(both, 1 - case.half, v, covariance=False, rng=np.random.default_rng(stream))
+            noise = case.as_long(
+                both, 1 - case.half, v, covariance=False, rng=np.random.default_rng(stream)
+            )
             own, chance = (case.turned(case.decisions(added(at, x))) for x in (v, noise))
             at, v = case.pushes(both, 1 - beside, np.ones(len(beside)))
             each = [
-                before - aside.hits(added(at, sign * v), SCRATCHPAD, case.reasoner.model)[0] for sign in (1.0, -1.0)
+                before - aside.hits(added(at, sign * v), SCRATCHPAD, case.reasoner.model)[0]
+                for sign in (1.0, -1.0)
             ]
             for h in (0, 1):
                 inside, there = (case.decided >= 0) & (case.half == h), beside == h
-                grid.append({"half": h, "site": site, "strength": strength, "turned": own[inside].mean(),
-                             "by a random direction": chance[inside].mean(),
-                             "lost on something else": max(x[there].sum() for x in each) / whole[there].sum()})  # fmt: skip
+                grid.append(
+                    {
+                        "half": h,
+                        "site": site,
+                        "strength": strength,
+                        "turned": own[inside].mean(),
+                        "by a random direction": chance[inside].mean(),
+                        "lost on something else": max(x[there].sum() for x in each)
+                        / whole[there].sum(),
+                    }
+                )
             advance()
     chosen = []
     for h in (0, 1):
         mine = [g for g in grid if g["half"] == h]
         least = min(g["lost on something else"] for g in mine)
         allowed = [g for g in mine if g["lost on something else"] <= max(guard, least)]
-        best = max(allowed, key=lambda g: (g["turned"] - g["by a random direction"], -g["strength"]))
+        best = max(
+            allowed, key=lambda g: (g["turned"] - g["by a random direction"], -g["strength"])
+        )
         chosen.append((str(best["site"]), float(best["strength"])))
     return pd.DataFrame(grid), chosen
 
@@ -198,7 +226,12 @@ def added(sites: Sequence[str], vectors: Float[np.ndarray, "n d"]) -> Act:
         found: list[Edit] = []
         for site in np.unique(at[rows]):
             here = np.where((at[rows] == site)[:, None], vectors[rows], 0.0)
-            found.append(Add(Scope(str(site), positions, phase), torch.from_numpy(here.astype(np.float32))[:, None]))
+            found.append(
+                Add(
+                    Scope(str(site), positions, phase),
+                    torch.from_numpy(here.astype(np.float32))[:, None],
+                )
+            )
         return found
 
     return act

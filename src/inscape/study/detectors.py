@@ -43,7 +43,11 @@ CS = (1e-3, 1e-2, 1e-1)
 
 
 def states(
-    store: Store, model: Model, examples: Examples, tokens: Sequence[str], sites: Iterable[Any] | None = None
+    store: Store,
+    model: Model,
+    examples: Examples,
+    tokens: Sequence[str],
+    sites: Iterable[Any] | None = None,
 ) -> Iterator[tuple[str, Float32[np.ndarray, "n d"]]]:
     """Candidates of a harvest at ``spans:…``: each site at each token, named ``site@token``.
 
@@ -59,11 +63,18 @@ def states(
     """
     frame = store.frame()
     numbers = frame["example"].to_numpy() if "example" in frame else np.arange(len(frame))
-    row_of = {(int(e), int(p)): i for i, (e, p) in enumerate(zip(numbers, frame["position"], strict=True))}
+    row_of = {
+        (int(e), int(p)): i for i, (e, p) in enumerate(zip(numbers, frame["position"], strict=True))
+    }
     found = model.tokenize(examples.texts())
     spans = [examples.span(i) for i in range(len(examples))]
     rows = {
-        token: np.array([row_of[i, int(resolve(f"span:{token}", found[i], spans[i])[0])] for i in range(len(found))])
+        token: np.array(
+            [
+                row_of[i, int(resolve(f"span:{token}", found[i], spans[i])[0])]
+                for i in range(len(found))
+            ]
+        )
         for token in tokens
     }
     for site, x in store.matrices(sites):
@@ -94,8 +105,19 @@ def detect(
         name: of what is detected.
         progress: as in `inscape.study.sweep.sweep`.
     """
-    return sweep(candidates, np.asarray(right).astype(np.int64), groups=groups, folds=folds, task="classification",
-                 metric="auc", shuffles=shuffles, alphas=CS, seed=seed, target_names=(name,), progress=progress)  # fmt: skip
+    return sweep(
+        candidates,
+        np.asarray(right).astype(np.int64),
+        groups=groups,
+        folds=folds,
+        task="classification",
+        metric="auc",
+        shuffles=shuffles,
+        alphas=CS,
+        seed=seed,
+        target_names=(name,),
+        progress=progress,
+    )
 
 
 def only(result: SweepResult, token: str) -> SweepResult:
@@ -107,8 +129,12 @@ def only(result: SweepResult, token: str) -> SweepResult:
     at = [i for i, s in enumerate(result.sites) if s.partition(AT)[2] == token]
     if not at:
         known = sorted({s.partition(AT)[2] for s in result.sites})
-        raise DataError(f"no candidate looks at the token {token!r}; those there are: {', '.join(known)}.")
-    parts = {f: getattr(result, f)[at] for f in ("loss", "inner", "penalties", "row_loss", "predictions")}
+        raise DataError(
+            f"no candidate looks at the token {token!r}; those there are: {', '.join(known)}."
+        )
+    parts = {
+        f: getattr(result, f)[at] for f in ("loss", "inner", "penalties", "row_loss", "predictions")
+    }
     names = tuple(result.sites[i].partition(AT)[0] for i in at)
     return replace(result, sites=names, widths=tuple(result.widths[i] for i in at), **parts)
 
@@ -126,7 +152,9 @@ def confidence(result: SweepResult) -> Float[np.ndarray, " n"]:
     return expit(result.selected_predictions[:, 0])
 
 
-def fitted(result: SweepResult, matrices: Mapping[str, np.ndarray], groups: np.ndarray) -> list[LogisticProbe]:
+def fitted(
+    result: SweepResult, matrices: Mapping[str, np.ndarray], groups: np.ndarray
+) -> list[LogisticProbe]:
     """The probe of each fold, on the candidate its training rows choose: to score rows the sweep has not seen.
 
     Args:
@@ -137,7 +165,11 @@ def fitted(result: SweepResult, matrices: Mapping[str, np.ndarray], groups: np.n
     codes, out = group_codes(groups), []
     for f, (train, _) in enumerate(fold_of(result)):
         x = matrices[result.sites[int(result.chosen[f, 0])]]
-        out.append(LogisticProbe(CS, tol=1e-4).fit(x[train], result.y[train, 0].astype(np.int64), groups=codes[train]))
+        out.append(
+            LogisticProbe(CS, tol=1e-4).fit(
+                x[train], result.y[train, 0].astype(np.int64), groups=codes[train]
+            )
+        )
     return out
 
 
@@ -163,7 +195,8 @@ def scores_of_confidence(
     y, codes = np.asarray(right, dtype=np.float64), group_codes(groups)
     members = [np.flatnonzero(codes == g) for g in range(int(codes.max()) + 1)]
     resamples = [
-        np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))]) for _ in range(draws)
+        np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))])
+        for _ in range(draws)
     ]
     orders = [rng.permutation(len(y)) for _ in range(draws)]
     measures: dict[str, tuple[Callable[[Any, Any], float], str]] = {
@@ -179,8 +212,19 @@ def scores_of_confidence(
             low, high = intervals.percentile(np.array([of(p[r], y[r]) for r in resamples]))
             sign = 1.0 if better == "higher" else -1.0
             chance = float(p_value(sign * value, sign * null))
-            out.append(Evidence(measure, value, (float(low), float(high)), Null.of("outcomes shuffled", null), chance,
-                                n=len(y), unit=measure, direction=better, where={"confidence": name}))  # type: ignore[arg-type]  # fmt: skip
+            out.append(
+                Evidence(
+                    measure,
+                    value,
+                    (float(low), float(high)),
+                    Null.of("outcomes shuffled", null),
+                    chance,
+                    n=len(y),
+                    unit=measure,
+                    direction=better,
+                    where={"confidence": name},
+                )
+            )  # type: ignore[arg-type]
     return out
 
 
@@ -189,15 +233,21 @@ def auc(scores: Float[np.ndarray, " n"], right: np.ndarray) -> float:
     n = len(scores)
     one, row = np.ones((1, 1), dtype=np.int64), np.zeros(n, dtype=np.int64)
     return float(
-        intervals.bootstrap_auc(np.asarray(scores, dtype=np.float64), np.asarray(right) == 1, row, row, one)[0]
+        intervals.bootstrap_auc(
+            np.asarray(scores, dtype=np.float64), np.asarray(right) == 1, row, row, one
+        )[0]
     )
 
 
-def risk_frame(confidences: Mapping[str, np.ndarray], right: np.ndarray, points: int = 60) -> pd.DataFrame:
+def risk_frame(
+    confidences: Mapping[str, np.ndarray], right: np.ndarray, points: int = 60
+) -> pd.DataFrame:
     """Risk by coverage of several confidences, thinned: ``series``, ``x``, ``value``."""
     rows = []
     for name, p in confidences.items():
         coverage, risk = risk_coverage(p, np.asarray(right, dtype=np.float64))
-        for i in np.unique(np.linspace(max(0, len(risk) // points), len(risk) - 1, points).astype(int)):
+        for i in np.unique(
+            np.linspace(max(0, len(risk) // points), len(risk) - 1, points).astype(int)
+        ):
             rows.append({"series": name, "x": float(coverage[i]), "value": float(risk[i])})
     return pd.DataFrame(rows)

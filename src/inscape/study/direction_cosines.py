@@ -45,8 +45,12 @@ def cosines_by_layer(
         draw's cosines, the first of all groups once.
     """
     counts = intervals.group_counts(int(codes.max()) + 1, draws, rng=rng)
-    counts = np.vstack([np.ones((1, counts.shape[1]), dtype=counts.dtype), counts]).astype(np.float64)
-    drawn = {series: np.empty((draws + 1, next(iter(differences.values())).shape[1])) for series in pairs}
+    counts = np.vstack([np.ones((1, counts.shape[1]), dtype=counts.dtype), counts]).astype(
+        np.float64
+    )
+    drawn = {
+        series: np.empty((draws + 1, next(iter(differences.values())).shape[1])) for series in pairs
+    }
     for layer in range(next(iter(drawn.values())).shape[1]):
         found = {}
         for name, x in differences.items():
@@ -58,7 +62,13 @@ def cosines_by_layer(
     for series, values in drawn.items():
         low, high = intervals.percentile(values[1:])
         rows += [
-            {"series": series, "layer": k, "value": float(values[0, k]), "low": float(low[k]), "high": float(high[k])}
+            {
+                "series": series,
+                "layer": k,
+                "value": float(values[0, k]),
+                "low": float(low[k]),
+                "high": float(high[k]),
+            }
             for k in range(values.shape[1])
         ]
     return pd.DataFrame(rows), drawn
@@ -85,10 +95,21 @@ def cosine_gap(
     """
     gap = more - less
     low, high = intervals.percentile(gap[1:])
-    random = matched((rows - rows.mean(axis=0))[None], 3 * draws, rng=rng)[:, 0].reshape(draws, 3, -1)
+    random = matched((rows - rows.mean(axis=0))[None], 3 * draws, rng=rng)[:, 0].reshape(
+        draws, 3, -1
+    )
     null = (random[:, 0] * random[:, 1]).sum(axis=1) - (random[:, 0] * random[:, 2]).sum(axis=1)
     notes = (f"Intervals rest on {groups} groups only.",) if groups < intervals.FEW_GROUPS else ()
     chance = Null.of("random directions with the activations' covariance", null)
     p = float(p_value(float(gap[0]), null))
-    return Evidence("cosine of one pair less that of another", float(gap[0]), (float(low), float(high)), chance, p, n=groups,
-                    d=rows.shape[1], unit="cosine", warnings=notes)  # fmt: skip
+    return Evidence(
+        "cosine of one pair less that of another",
+        float(gap[0]),
+        (float(low), float(high)),
+        chance,
+        p,
+        n=groups,
+        d=rows.shape[1],
+        unit="cosine",
+        warnings=notes,
+    )

@@ -76,8 +76,12 @@ def find(
     """
     judge = next((name for name, f in finders.items() if isinstance(f, LogisticProbe)), None)
     if judge is None:
-        raise ValueError("find: one of the finders must be a LogisticProbe, whose inner loss chooses the site")
-    fitted = side_by_side(lambda rows: {n: clone(f).fit(rows, y, groups=groups) for n, f in finders.items()}, list(x))
+        raise ValueError(
+            "find: one of the finders must be a LogisticProbe, whose inner loss chooses the site"
+        )
+    fitted = side_by_side(
+        lambda rows: {n: clone(f).fit(rows, y, groups=groups) for n, f in finders.items()}, list(x)
+    )
     found = {name: np.stack([at[name].direction_ for at in fitted]) for name in finders}
     chosen = int(np.argmin([at[judge].inner_loss_ for at in fitted]))
     within = np.array(x, dtype=np.float32)
@@ -96,7 +100,9 @@ def find(
 
 def cosines(directions: Mapping[str, Float[np.ndarray, " d"]]) -> dict[tuple[str, str], float]:
     """|cos| of every pair of unit directions."""
-    return {(a, b): abs(float(directions[a] @ directions[b])) for a, b in combinations(directions, 2)}
+    return {
+        (a, b): abs(float(directions[a] @ directions[b])) for a, b in combinations(directions, 2)
+    }
 
 
 def cosine_table(found: Directions, beside: Sequence[str]) -> pd.DataFrame:
@@ -108,7 +114,9 @@ def cosine_table(found: Directions, beside: Sequence[str]) -> pd.DataFrame:
     """
     shown = {**found.found, **{f"{kind}, one draw": found.nulls[kind][0] for kind in beside}}
     at = {name: d[found.chosen] for name, d in shown.items()}
-    return pd.DataFrame([{"row": a, "column": b, "value": float(at[a] @ at[b])} for a in at for b in at])
+    return pd.DataFrame(
+        [{"row": a, "column": b, "value": float(at[a] @ at[b])} for a in at for b in at]
+    )
 
 
 def agreement(
@@ -133,7 +141,9 @@ def agreement(
         refits: how many.
         rng: of the refits and the null.
     """
-    value = min(cosines({name: directions.found[name][directions.chosen] for name in finders}).values())
+    value = min(
+        cosines({name: directions.found[name][directions.chosen] for name in finders}).values()
+    )
     codes = group_codes(groups)
     members = [np.flatnonzero(codes == g) for g in range(int(codes.max()) + 1)]
     # the penalty stays what the training groups chose
@@ -142,9 +152,15 @@ def agreement(
 
     def refit(chosen: np.ndarray) -> float:
         rows = np.concatenate([members[g] for g in chosen])
-        return min(cosines({name: clone(f).fit(x[rows], y[rows]).direction_ for name, f in again.items()}).values())
+        return min(
+            cosines(
+                {name: clone(f).fit(x[rows], y[rows]).direction_ for name, f in again.items()}
+            ).values()
+        )
 
-    draws = np.array(side_by_side(refit, list(rng.integers(len(members), size=(refits, len(members))))))
+    draws = np.array(
+        side_by_side(refit, list(rng.integers(len(members), size=(refits, len(members)))))
+    )
     low, high = intervals.percentile(draws)
     within = x - np.stack([x[y == label].mean(axis=0) for label in (0, 1)])[y]
     many = matched(within[None], 1000 * len(finders), rng=rng)[:, 0].reshape(1000, len(finders), -1)
@@ -152,8 +168,17 @@ def agreement(
     p = float(p_value(value, np.array(null)))
     kind = "as many random directions with the activations' covariance"
     summary = Null.of(kind, null)
-    return Evidence("smallest |cos| between finders", value, (float(low), float(high)), summary, p, n=len(x), d=x.shape[1],
-                    unit="|cos|", where={"site": directions.sites[directions.chosen]})  # fmt: skip
+    return Evidence(
+        "smallest |cos| between finders",
+        value,
+        (float(low), float(high)),
+        summary,
+        p,
+        n=len(x),
+        d=x.shape[1],
+        unit="|cos|",
+        where={"site": directions.sites[directions.chosen]},
+    )
 
 
 def auc_by_layer(
@@ -186,7 +211,9 @@ def auc_by_layer(
     rows = []
 
     def along(s: int, of: Sequence[np.ndarray]) -> np.ndarray:
-        return np.concatenate([part[s].astype(np.float64) @ d[s] for part, d in zip(x, of, strict=True)])
+        return np.concatenate(
+            [part[s].astype(np.float64) @ d[s] for part, d in zip(x, of, strict=True)]
+        )
 
     for s, site in enumerate(directions[0].sites):
         at = {"layer": layer_of(site)}
@@ -194,13 +221,31 @@ def auc_by_layer(
             scores = along(s, [d.found[name] for d in directions])
             areas = intervals.bootstrap_auc(scores, label, fold, codes, counts)
             low, high = intervals.percentile(areas[1:])
-            rows.append({"series": name, **at, "value": float(areas[0]), "low": float(low), "high": float(high)})
+            rows.append(
+                {
+                    "series": name,
+                    **at,
+                    "value": float(areas[0]),
+                    "low": float(low),
+                    "high": float(high),
+                }
+            )
         null = [
             float(
-                intervals.bootstrap_auc(along(s, [d.nulls[SWAPPED][k] for d in directions]), label, fold, codes, one)[0]
+                intervals.bootstrap_auc(
+                    along(s, [d.nulls[SWAPPED][k] for d in directions]), label, fold, codes, one
+                )[0]
             )
             for k in range(len(directions[0].nulls[SWAPPED]))
         ]
         low, high = np.quantile(null, [0.025, 0.975])
-        rows.append({"series": SWAPPED, **at, "value": float(np.mean(null)), "low": float(low), "high": float(high)})
+        rows.append(
+            {
+                "series": SWAPPED,
+                **at,
+                "value": float(np.mean(null)),
+                "low": float(low),
+                "high": float(high),
+            }
+        )
     return pd.DataFrame(rows)

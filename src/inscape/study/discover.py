@@ -88,8 +88,14 @@ def read_card(path: Path) -> Card | None:
     value = next(filter(None, map(_card_value, tree.body)), None)
     if value is None:
         return None
-    if not isinstance(value, ast.Call) or ast.unparse(value.func).split(".")[-1] != "Card" or value.args:
-        raise StudyError(f"{path}: CARD must be written CARD = Card(slug=…, title=…, …) with keyword arguments only.")
+    if (
+        not isinstance(value, ast.Call)
+        or ast.unparse(value.func).split(".")[-1] != "Card"
+        or value.args
+    ):
+        raise StudyError(
+            f"{path}: CARD must be written CARD = Card(slug=…, title=…, …) with keyword arguments only."
+        )
     settings = {}
     for keyword in value.keywords:
         try:
@@ -121,8 +127,14 @@ def _make_card(path: Path, settings: dict[Any, Any]) -> Card:
         required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if required and name not in settings:
             raise StudyError(f"{path}: the card lacks {name!r}; add {name}=… to CARD.")
-        if name in settings and f.type in ("str", "int") and type(settings[name]).__name__ != f.type:
-            raise StudyError(f"{path}: the card's {name!r} must be {f.type}, got {settings[name]!r}.")
+        if (
+            name in settings
+            and f.type in ("str", "int")
+            and type(settings[name]).__name__ != f.type
+        ):
+            raise StudyError(
+                f"{path}: the card's {name!r} must be {f.type}, got {settings[name]!r}."
+            )
     try:
         return Card(**settings)
     except ValueError as error:
@@ -134,7 +146,9 @@ def find() -> Found:
     found = Found()
     for module, path in _files("inscape.studies", _locate("inscape.studies")):
         _add(found, module, path, "inscape", required=True)
-    for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
+    for point in sorted(
+        importlib.metadata.entry_points(group=GROUP), key=lambda p: (p.name, p.value)
+    ):
         source = point.dist.name if point.dist else point.name
         try:
             place = _locate(point.value)
@@ -186,7 +200,9 @@ def _add(found: Found, module: str, path: Path, source: str, required: bool) -> 
         if card is None and not required:
             return
         if card is None:
-            raise StudyError(f"{path}: a study needs a card; add CARD = Card(slug={slug!r}, title=…, …).")
+            raise StudyError(
+                f"{path}: a study needs a card; add CARD = Card(slug={slug!r}, title=…, …)."
+            )
         if source == "inscape" and (card.slug != slug or card.room != path.parent.name):
             raise StudyError(
                 f"{path}: the card says slug {card.slug!r} in room {card.room!r}, so the file must be "
@@ -194,7 +210,9 @@ def _add(found: Found, module: str, path: Path, source: str, required: bool) -> 
             )
         if card.slug in found.entries:
             other = found.entries[card.slug].source
-            raise StudyError(f"{path}: {other} already brings a study {card.slug!r}; rename this one.")
+            raise StudyError(
+                f"{path}: {other} already brings a study {card.slug!r}; rename this one."
+            )
     except StudyError as error:
         found.problems.append(Problem(slug, str(error)))
         return
@@ -235,11 +253,21 @@ def _checked(entry: Entry, module: Any) -> StudyModule:
     config = getattr(module, "Config", None)
     frozen = getattr(getattr(config, "__dataclass_params__", None), "frozen", False)
     if not (isinstance(config, type) and frozen):
-        raise StudyError(f"{entry.path}: a study needs a frozen dataclass Config (@dataclass(frozen=True)).")
+        raise StudyError(
+            f"{entry.path}: a study needs a frozen dataclass Config (@dataclass(frozen=True))."
+        )
     presets = getattr(module, "PRESETS", None)
-    if not (isinstance(presets, dict) and presets and all(isinstance(p, config) for p in presets.values())):
-        raise StudyError(f"{entry.path}: a study needs PRESETS, a dict from names such as 'small' to a Config.")
+    if not (
+        isinstance(presets, dict)
+        and presets
+        and all(isinstance(p, config) for p in presets.values())
+    ):
+        raise StudyError(
+            f"{entry.path}: a study needs PRESETS, a dict from names such as 'small' to a Config."
+        )
     if not callable(getattr(module, "run", None)):
         raise StudyError(f"{entry.path}: a study needs def run(config, run).")
     code = hashlib.sha256(entry.path.read_bytes()).hexdigest()
-    return StudyModule(entry.card, config, dict(presets), module.run, module.__doc__ or "", entry.module, code)
+    return StudyModule(
+        entry.card, config, dict(presets), module.run, module.__doc__ or "", entry.module, code
+    )

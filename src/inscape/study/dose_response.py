@@ -63,7 +63,9 @@ def read_back(
     texts = prompts.texts()
 
     def outcome(edits: Sequence[Edit]) -> np.ndarray:
-        said = continuations(model, texts, tokens, temperature=temperature, seed=seed, edits=list(edits))
+        said = continuations(
+            model, texts, tokens, temperature=temperature, seed=seed, edits=list(edits)
+        )
         frame = pd.DataFrame({"text": [one[0].text.strip() or "." for one in said]})
         (states,) = mean_vectors(model, Examples(frame, "text"), [site])
         return np.asarray(score(states), dtype=np.float64)
@@ -119,14 +121,30 @@ def dose_response(
             values = np.array([shares.value(part, ones) for part in null])
             # for a negative strength the response is expected below the null
             signed = np.sign(strength)
-            one = shares.evidence("change of the outcome", moved, ones, draws=signed * values, kind=kind, unit=unit,
-                                  where={"series": "vector", "strength": strength, "beside": kind})  # fmt: skip
+            one = shares.evidence(
+                "change of the outcome",
+                moved,
+                ones,
+                draws=signed * values,
+                kind=kind,
+                unit=unit,
+                where={"series": "vector", "strength": strength, "beside": kind},
+            )
             p = (1 + int((signed * values >= signed * one.value).sum())) / (len(values) + 1)
             rows.append(replace(_turned(one, float(signed)), p=p))
-            mean = shares.evidence("change of the outcome", null.mean(axis=0), ones, unit=unit,
-                                   where={"series": kind, "strength": strength, "beside": kind})  # fmt: skip
+            mean = shares.evidence(
+                "change of the outcome",
+                null.mean(axis=0),
+                ones,
+                unit=unit,
+                where={"series": kind, "strength": strength, "beside": kind},
+            )
             ends = (float(values.min()), float(values.max()))
-            rows.append(replace(mean, interval=ends, null=replace(rows[-1].null, kind="single draws"), level=1.0))
+            rows.append(
+                replace(
+                    mean, interval=ends, null=replace(rows[-1].null, kind="single draws"), level=1.0
+                )
+            )
     return rows
 
 
@@ -136,8 +154,16 @@ def drawn(rows: Sequence[Evidence]) -> pd.DataFrame:
     for e in rows:
         series, strength = str(e.where["series"]), float(e.where["strength"])
         low, high = e.interval if e.interval is not None else (e.value, e.value)
-        seen.setdefault((series, 0.0), {"series": series, "x": 0.0, "value": 0.0, "low": 0.0, "high": 0.0})
-        seen[series, strength] = {"series": series, "x": strength, "value": e.value, "low": low, "high": high}
+        seen.setdefault(
+            (series, 0.0), {"series": series, "x": 0.0, "value": 0.0, "low": 0.0, "high": 0.0}
+        )
+        seen[series, strength] = {
+            "series": series,
+            "x": strength,
+            "value": e.value,
+            "low": low,
+            "high": high,
+        }
     frame = pd.DataFrame(list(seen.values()))
     order = {name: i for i, name in enumerate(dict.fromkeys(frame["series"]))}
     return frame.sort_values(

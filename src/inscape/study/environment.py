@@ -47,7 +47,9 @@ def environment() -> dict[str, Any]:
 
 def command_line() -> str:
     """The command that started this process, as it can be typed again."""
-    program = "inscape" if Path(sys.argv[0]).stem in ("inscape", "__main__") else Path(sys.argv[0]).name
+    program = (
+        "inscape" if Path(sys.argv[0]).stem in ("inscape", "__main__") else Path(sys.argv[0]).name
+    )
     return shlex.join([program or "python", *sys.argv[1:]])
 
 
@@ -101,13 +103,20 @@ def _commit(file: Path) -> dict[str, Any] | None:
     commit = _git(file.parent, "rev-parse", "HEAD")
     if commit is None:
         return None
-    return {"commit": commit, "dirty": bool(_git(file.parent, "status", "--porcelain", "--untracked-files=no"))}
+    return {
+        "commit": commit,
+        "dirty": bool(_git(file.parent, "status", "--porcelain", "--untracked-files=no")),
+    }
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -128,7 +128,9 @@ class Outcome:
     kept: list[float]
 
 
-def compare(question: Question, erasers: Erasers, plan: Plan, progress: Callable[[], None] = lambda: None) -> Outcome:
+def compare(
+    question: Question, erasers: Erasers, plan: Plan, progress: Callable[[], None] = lambda: None
+) -> Outcome:
     """Every eraser in every fold, folds side by side.
 
     Args:
@@ -156,11 +158,19 @@ def compare(question: Question, erasers: Erasers, plan: Plan, progress: Callable
             to = erased.setdefault(name, Erased.empty(len(y)))
             _measure(question, to, before, move(before), train, test, seed, name in plan.whole)
             if name in plan.whole:
-                _task(question, to, move(before), train, test, None if parts is None else parts != number)
+                _task(
+                    question,
+                    to,
+                    move(before),
+                    train,
+                    test,
+                    None if parts is None else parts != number,
+                )
         for k, right in enumerate(shuffled):
             mixed = generator(seed, "shuffle", str(k)).permutation(y)
             right[test] = (
-                _linear(before[train], mixed[train], question.groups[train]).predict(before[test]) == mixed[test]
+                _linear(before[train], mixed[train], question.groups[train]).predict(before[test])
+                == mixed[test]
             )
         progress()
         return kept
@@ -197,9 +207,16 @@ def _measure(
         return
     for learn, score in group_folds(groups[test], 2, rng=generator(seed, "halves")):
         rows, asked = test[learn], test[score]
-        to.unseen[asked] = _linear(after[rows], y[rows], groups[rows]).predict(after[asked]) == y[asked]
-    net = MLPClassifier((64,), alpha=1.0, early_stopping=True, n_iter_no_change=20, max_iter=400, random_state=seed)
-    to.mlp[test] = make_pipeline(StandardScaler(), net).fit(after[train], y[train]).predict(after[test]) == y[test]
+        to.unseen[asked] = (
+            _linear(after[rows], y[rows], groups[rows]).predict(after[asked]) == y[asked]
+        )
+    net = MLPClassifier(
+        (64,), alpha=1.0, early_stopping=True, n_iter_no_change=20, max_iter=400, random_state=seed
+    )
+    to.mlp[test] = (
+        make_pipeline(StandardScaler(), net).fit(after[train], y[train]).predict(after[test])
+        == y[test]
+    )
     to.moved[test] = ((after[test] - before[test]) ** 2).sum(axis=1)
     to.size[test] = ((before[test] - before[train].mean(axis=0)) ** 2).sum(axis=1)
     near = [_neighbours(rows) for rows in (before[test], after[test])]
@@ -212,13 +229,22 @@ def _neighbours(x: Float[np.ndarray, "n d"]) -> np.ndarray:
 
 
 def _task(
-    question: Question, to: Erased, after: np.ndarray, train: np.ndarray, test: np.ndarray, other: np.ndarray | None
+    question: Question,
+    to: Erased,
+    after: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    other: np.ndarray | None,
 ) -> None:
     """The unrelated task, on rows of which neither grouping straddles."""
     if other is not None:
         train, test = train[other[train]], test[~other[test]]
     told, groups = question.task, question.groups
-    to.task[test] = _linear(after[train], told[train], groups[train]).predict(after[test]) == told[test]
+    to.task[test] = (
+        _linear(after[train], told[train], groups[train]).predict(after[test]) == told[test]
+    )
     if question.skew is not None:
         rows = train[question.skew[train]]
-        to.leaning[test] = _linear(after[rows], told[rows], groups[rows]).predict(after[test]) == told[test]
+        to.leaning[test] = (
+            _linear(after[rows], told[rows], groups[rows]).predict(after[test]) == told[test]
+        )

@@ -77,7 +77,9 @@ class Folder:
             with open(self.path / name, "a", encoding="utf-8") as file:
                 file.write(line.rstrip("\n") + "\n")
         except OSError as error:
-            raise RunError(explain(error, self.path / name) or f"Cannot write {self.path / name}: {error}.") from error
+            raise RunError(
+                explain(error, self.path / name) or f"Cannot write {self.path / name}: {error}."
+            ) from error
 
 
 def create(out: Path | str | None, slug: str, preset: str, now: datetime) -> Folder:
@@ -103,7 +105,9 @@ def create(out: Path | str | None, slug: str, preset: str, now: datetime) -> Fol
             )
         base.mkdir(exist_ok=True)
     except OSError as error:
-        raise RunError(explain(error, base) or f"Cannot make the folder {base}: {error}.") from error
+        raise RunError(
+            explain(error, base) or f"Cannot make the folder {base}: {error}."
+        ) from error
     return Folder(base)
 
 

@@ -13,7 +13,9 @@ from inscape.study.sweep_result import SweepResult
 SHUFFLED = "shuffled labels"
 
 
-def by_layer(sweeps: Mapping[str, SweepResult], rules: Mapping[str, SweepResult] | None = None) -> pd.DataFrame:
+def by_layer(
+    sweeps: Mapping[str, SweepResult], rules: Mapping[str, SweepResult] | None = None
+) -> pd.DataFrame:
     """Scores by layer of several sweeps, with the first one's null: what `charts.layers.score_by_layer` draws.
 
     Args:
@@ -47,4 +49,11 @@ def layer_of(site: str) -> int:
 def _row(series: str, e: object, layer: int | None) -> dict[str, object]:
     low, high = e.interval  # type: ignore[attr-defined]
     target = e.where["target"]  # type: ignore[attr-defined]
-    return {"series": series, "target": target, "layer": layer, "value": e.value, "low": low, "high": high}  # type: ignore[attr-defined]
+    return {
+        "series": series,
+        "target": target,
+        "layer": layer,
+        "value": e.value,
+        "low": low,
+        "high": high,
+    }  # type: ignore[attr-defined]

@@ -28,7 +28,9 @@ def place_table(result: SweepResult, examples: Examples, rng: np.random.Generato
     """
     at = [result.targets.index(c) for c in ("latitude", "longitude")]
     true, predicted = result.y[:, at], result.selected_predictions[:, at]
-    means = np.stack([true[result.folds != f].mean(axis=0) for f in range(int(result.folds.max()) + 1)])
+    means = np.stack(
+        [true[result.folds != f].mean(axis=0) for f in range(int(result.folds.max()) + 1)]
+    )
     frame = examples.frame.reset_index(drop=True)
     spans = [examples.span(i).get("input", (0, None)) for i in range(len(frame))]
     place = pd.DataFrame(
@@ -55,7 +57,9 @@ def _labels(place: pd.DataFrame, apart_km: float = 2200.0) -> list[str]:
     spots = [place[[f"latitude{end}", f"longitude{end}"]].to_numpy() for end in ("", "_predicted")]
     for _, part in place.groupby("continent", sort=False):
         for i in part.index:
-            gaps = [distance_km(spot[taken], np.repeat(spot[[i]], len(taken), axis=0)) for spot in spots]
+            gaps = [
+                distance_km(spot[taken], np.repeat(spot[[i]], len(taken), axis=0)) for spot in spots
+            ]
             if not taken or min(g.min() for g in gaps) > apart_km:
                 taken.append(int(i))
                 break
@@ -79,7 +83,13 @@ def by_country(place: pd.DataFrame, rng: np.random.Generator, draws: int = 500) 
             errors = part["error_km"].to_numpy()
             drawn = np.median(errors[rng.integers(len(errors), size=(draws, len(errors)))], axis=1)
             low, high = np.quantile(drawn, [0.025, 0.975])
-            row = {"group": country, "value": np.median(errors), "low": low, "high": high, "n": len(part)}
+            row = {
+                "group": country,
+                "value": np.median(errors),
+                "low": low,
+                "high": high,
+                "n": len(part),
+            }
             rows.append({**row, "null": part["mean_km"].median()})
     return pd.DataFrame(rows, columns=["group", "value", "low", "high", "n", "null"])
 
@@ -93,17 +103,29 @@ def group_mean(result: SweepResult) -> list[Evidence]:
     predicted = np.empty_like(y)
     for fold in np.unique(result.folds):
         train = result.folds != fold
-        sums, counts = np.zeros((codes.max() + 1, y.shape[1])), np.bincount(codes[train], minlength=codes.max() + 1)
+        sums, counts = (
+            np.zeros((codes.max() + 1, y.shape[1])),
+            np.bincount(codes[train], minlength=codes.max() + 1),
+        )
         np.add.at(sums, codes[train], y[train])
         seen = counts[codes[~train]] > 0
         known = sums[codes[~train]] / np.maximum(counts[codes[~train]], 1)[:, None]
         predicted[~train] = np.where(seen[:, None], known, y[train].mean(axis=0))
     loss = intervals.sum_by_group((y - predicted) ** 2, codes)
     base = intervals.sum_by_group(result.row_base, codes)
-    ends = intervals.percentile(intervals.bootstrap_ratio(loss, base, result.group_draws), result.level)
+    ends = intervals.percentile(
+        intervals.bootstrap_ratio(loss, base, result.group_draws), result.level
+    )
     value = 1 - loss.sum(axis=0) / base.sum(axis=0)
     where = {"site": "group mean", "split": result.split}
     return [
-        Evidence(f"R² of {t}", float(v), (float(a), float(b)), n=len(y), unit="R²", where={**where, "target": t})
+        Evidence(
+            f"R² of {t}",
+            float(v),
+            (float(a), float(b)),
+            n=len(y),
+            unit="R²",
+            where={**where, "target": t},
+        )
         for t, v, a, b in zip(result.targets, value, *ends, strict=True)
     ]

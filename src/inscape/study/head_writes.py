@@ -78,11 +78,15 @@ def head_writes(
         DataError: a text without such a token.
     """
     if not writes_apart(model):
-        raise ModelError(f"{model.name}: a norm stands between heads and stream, so no head's part is its own")
+        raise ModelError(
+            f"{model.name}: a norm stands between heads and stream, so no head's part is its own"
+        )
     tokens = model.tokenize(examples.texts())
     masks = [np.asarray(mark(t, examples.span(i)), dtype=bool) for i, t in enumerate(tokens)]
     if bare := [t.text for t, m in zip(tokens, masks, strict=True) if not m.any()]:
-        raise DataError(f"{len(bare)} texts have no token of the kind that is looked at, such as {bare[0][:60]!r}.")
+        raise DataError(
+            f"{len(bare)} texts have no token of the kind that is looked at, such as {bare[0][:60]!r}."
+        )
     onto = torch.from_numpy(np.asarray(directions, dtype=np.float32)).to(model.device)
     depth, count = len(model.atlas.blocks), model.atlas.heads(Site("z", 0))
     parts = [_onto_heads(model, i, onto) for i in range(layer + 1)]

@@ -31,7 +31,11 @@ SHARE = "share of what the stream holds"
 
 
 def clearest(
-    model: Model, examples: Examples, sites: Sequence[str], directions: Float[np.ndarray, "s d"], mark: Mark
+    model: Model,
+    examples: Examples,
+    sites: Sequence[str],
+    directions: Float[np.ndarray, "s d"],
+    mark: Mark,
 ) -> int:
     """The site at which opposites differ most along its direction at these tokens, in standard deviations of the difference.
 
@@ -44,17 +48,25 @@ def clearest(
     """
     tokens = model.tokenize(examples.texts())
     found = coordinates(model, examples, sites, directions[:, None])
-    held = [x[np.asarray(mark(t, examples.span(i)), dtype=bool), :, 0].mean(axis=0)
-            for i, (x, t) in enumerate(zip(found, tokens, strict=True))]  # fmt: skip
+    held = [
+        x[np.asarray(mark(t, examples.span(i)), dtype=bool), :, 0].mean(axis=0)
+        for i, (x, t) in enumerate(zip(found, tokens, strict=True))
+    ]
     change = np.stack(held)[::2] - np.stack(held)[1::2]
     spread = change.std(axis=0)
-    return int(np.argmax(np.divide(change.mean(axis=0), spread, out=np.zeros(len(sites)), where=spread > 1e-6)))
+    return int(
+        np.argmax(
+            np.divide(change.mean(axis=0), spread, out=np.zeros(len(sites)), where=spread > 1e-6)
+        )
+    )
 
 
 def leading(difference: Float[np.ndarray, "n l h"], count: int) -> Int[np.ndarray, "c 2"]:
     """The heads of largest mean difference, (layer, head) each, the first first."""
     mean = difference.mean(axis=0)
-    return np.stack(np.unravel_index(np.argsort(-mean, axis=None, kind="stable")[:count], mean.shape), axis=1)
+    return np.stack(
+        np.unravel_index(np.argsort(-mean, axis=None, kind="stable")[:count], mean.shape), axis=1
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +91,9 @@ class HeldOut:
     groups: np.ndarray
     folds: np.ndarray
 
-    def led(self, count: int, k: int = 0, turned: Int[np.ndarray, " g"] | None = None) -> Float[np.ndarray, " n"]:
+    def led(
+        self, count: int, k: int = 0, turned: Int[np.ndarray, " g"] | None = None
+    ) -> Float[np.ndarray, " n"]:
         """What the heads write in held-out pairs that wrote most in training ones.
 
         Args:
@@ -92,7 +106,9 @@ class HeldOut:
         for f, (train, groups) in enumerate(zip(self.train, self.train_groups, strict=True)):
             sign = np.where(np.isin(groups, turned), -1.0, 1.0)
             heads = leading(train[..., k] * sign[:, None, None], count)
-            out[self.folds == f] = self.test[self.folds == f][:, heads[:, 0], heads[:, 1], k].sum(axis=1)
+            out[self.folds == f] = self.test[self.folds == f][:, heads[:, 0], heads[:, 1], k].sum(
+                axis=1
+            )
         return out * np.where(np.isin(self.groups, turned), -1.0, 1.0)
 
     def shuffled(self, count: int, draws: int, rng: np.random.Generator) -> list[float]:
@@ -129,12 +145,22 @@ def held_out(
         kept["whole"].append(found.stream[::2, 0] - found.stream[1::2, 0])
     joined = {name: np.concatenate(kept[name]) for name in ("test", "mlps", "whole")}
     folds = np.repeat(np.arange(len(parts)), [len(x) for x in kept["whole"]])
-    return HeldOut(kept["train"], [g for g, _ in groups], **joined, groups=np.concatenate([g for _, g in groups]),
-                   folds=folds)  # fmt: skip
+    return HeldOut(
+        kept["train"],
+        [g for g, _ in groups],
+        **joined,
+        groups=np.concatenate([g for _, g in groups]),
+        folds=folds,
+    )
 
 
 def of_folds(
-    test: Verdicts, training: Sequence[Training], found: Sequence[Directions], finder: str, null: str, mark: Mark
+    test: Verdicts,
+    training: Sequence[Training],
+    found: Sequence[Directions],
+    finder: str,
+    null: str,
+    mark: Mark,
 ) -> tuple[HeldOut, list[int]]:
     """What heads write along a finder's direction in every fold, at the site that its training texts choose.
 
@@ -155,13 +181,17 @@ def of_folds(
         layers.append(layer_of(d.sites[at]))
         directions.append(np.concatenate([d.found[finder][at][None], d.nulls[null][:, at]]))
     cuts = np.cumsum([len(part) // 2 for part in test.parts])[:-1]
-    sides = [(known.groups[::2], own)
-             for known, own in zip(training, np.split(test.shares.groups[::2], cuts), strict=False)]  # fmt: skip
+    sides = [
+        (known.groups[::2], own)
+        for known, own in zip(training, np.split(test.shares.groups[::2], cuts), strict=False)
+    ]
     texts = [(known.texts, part) for known, part in zip(training, test.parts, strict=False)]
     return held_out(test.model, texts, sides, layers, directions, mark), layers
 
 
-def writers(held: HeldOut, shares: Shares, count: int, shown: int, rng: np.random.Generator) -> list[Evidence]:
+def writers(
+    held: HeldOut, shares: Shares, count: int, shown: int, rng: np.random.Generator
+) -> list[Evidence]:
     """Shares of the leading heads, first all together, then of all heads, all MLPs and each of those that lead most.
 
     Args:
@@ -180,16 +210,38 @@ def writers(held: HeldOut, shares: Shares, count: int, shown: int, rng: np.rando
 
     ks = range(1, held.test.shape[-1])
     chance = np.array(held.shuffled(count, 200, rng))
-    first = shares.evidence(SHARE, held.led(count), held.whole, draws=chance, unit="share",
-                            kind="labels swapped in half of the groups", where={"writer": f"{count} heads"})  # fmt: skip
-    random = Null.of("random directions, heads chosen alike", [share(held.led(count, k)) for k in ks])
-    out = [first, shares.evidence(SHARE, held.led(count), held.whole, random, unit="share",
-                                  where={"writer": f"the {count} heads chosen on other words"})]  # fmt: skip
+    first = shares.evidence(
+        SHARE,
+        held.led(count),
+        held.whole,
+        draws=chance,
+        unit="share",
+        kind="labels swapped in half of the groups",
+        where={"writer": f"{count} heads"},
+    )
+    random = Null.of(
+        "random directions, heads chosen alike", [share(held.led(count, k)) for k in ks]
+    )
+    out = [
+        first,
+        shares.evidence(
+            SHARE,
+            held.led(count),
+            held.whole,
+            random,
+            unit="share",
+            where={"writer": f"the {count} heads chosen on other words"},
+        ),
+    ]
     pooled = np.concatenate([t[..., 0] / t[..., 0].sum(axis=(1, 2)).mean() for t in held.train])
     parts = {"all heads": held.test.sum(axis=(1, 2)), "all MLPs": held.mlps.sum(axis=1)}
     for layer, head in leading(pooled, shown):
         parts[f"layer {layer}, head {head}"] = held.test[:, layer, head]
     for name, part in parts.items():
         null = Null.of("random directions", [share(part[:, k]) for k in ks])
-        out.append(shares.evidence(SHARE, part[:, 0], held.whole, null, unit="share", where={"writer": name}))
+        out.append(
+            shares.evidence(
+                SHARE, part[:, 0], held.whole, null, unit="share", where={"writer": name}
+            )
+        )
     return out

@@ -41,7 +41,9 @@ class _Set(Edit):
 
     def apply(self, h: Float[Tensor, "rows t d"]) -> Float[Tensor, "rows t d"]:
         d = self.directions.to(h)
-        change = torch.where(self.where.to(h.device), self.values.to(h) - torch.einsum("rtd,rd->rt", h, d), 0)
+        change = torch.where(
+            self.where.to(h.device), self.values.to(h) - torch.einsum("rtd,rd->rt", h, d), 0
+        )
         return h + change[..., None] * d[:, None]
 
 
@@ -64,13 +66,17 @@ class Trials:
         pairs = zip(reference, self.directions, strict=True)
         return [token_means(self.test.model, texts, self.sites, d) for texts, d in pairs]
 
-    def held(self, ks: Sequence[int], means: Sequence[np.ndarray], at: str = "all") -> Float[np.ndarray, "ks n"]:
+    def held(
+        self, ks: Sequence[int], means: Sequence[np.ndarray], at: str = "all"
+    ) -> Float[np.ndarray, "ks n"]:
         """Scores of all texts with each of some directions held at its mean at the positions of that mark."""
         where = self._where(at)
         rows = lay(self.test.model, self._tokens, self._groups, where)
 
         def values(row: Row, k: int) -> Float[np.ndarray, "c sites"]:
-            return np.broadcast_to(means[self._part[row.members[0]]][:, k], (len(row), len(self.sites)))
+            return np.broadcast_to(
+                means[self._part[row.members[0]]][:, k], (len(row), len(self.sites))
+            )
 
         return self._scores(rows, ks, where, values)
 
@@ -95,7 +101,10 @@ class Trials:
     def coordinates(self) -> list[list[Float[np.ndarray, "_ sites k"]]]:
         """Every text's own coordinates, token by token, part by part."""
         pairs = zip(self.test.parts, self.directions, strict=True)
-        return [coordinates(self.test.model, texts, self.sites, np.moveaxis(d, 0, 1)) for texts, d in pairs]
+        return [
+            coordinates(self.test.model, texts, self.sites, np.moveaxis(d, 0, 1))
+            for texts, d in pairs
+        ]
 
     def swapped(
         self, ks: Sequence[int], own: Sequence[Sequence[np.ndarray]], at: str = "all"
@@ -112,7 +121,9 @@ class Trials:
         rows = lay(self.test.model, self._tokens, self._groups, where)
 
         def values(row: Row, k: int) -> Float[np.ndarray, "c sites"]:
-            return np.stack([flat[i ^ 1][t, :, k] for i, t in zip(row.text, row.position, strict=True)])
+            return np.stack(
+                [flat[i ^ 1][t, :, k] for i, t in zip(row.text, row.position, strict=True)]
+            )
 
         return self._scores(rows, ks, where, values)
 
@@ -136,7 +147,9 @@ class Trials:
 
     def _where(self, at: str) -> list[Bool[np.ndarray, " _"]]:
         mark = self.test.marks[at]
-        return [np.array(mark(t, s), dtype=bool) for t, s in zip(self._tokens, self._spans, strict=True)]
+        return [
+            np.array(mark(t, s), dtype=bool) for t, s in zip(self._tokens, self._spans, strict=True)
+        ]
 
     def _scores(
         self,
@@ -157,17 +170,27 @@ class Trials:
             act = np.zeros((len(part), width), dtype=bool)
             for r, (j, row) in enumerate(part):
                 to[r, : len(row)] = values(row, ks[j])
-                act[r, : len(row)] = [where[i][t] for i, t in zip(row.text, row.position, strict=True)]
+                act[r, : len(row)] = [
+                    where[i][t] for i, t in zip(row.text, row.position, strict=True)
+                ]
             held = [torch.from_numpy(x) for x in (onto.astype(np.float32), to, act)]
-            edits = [_Set(Scope(site), held[0][:, s], held[1][:, :, s], held[2]) for s, site in enumerate(self.sites)]
-            scores = self.test.words.of_logits(answers(self.test.model, [row for _, row in part], edits))
+            edits = [
+                _Set(Scope(site), held[0][:, s], held[1][:, :, s], held[2])
+                for s, site in enumerate(self.sites)
+            ]
+            scores = self.test.words.of_logits(
+                answers(self.test.model, [row for _, row in part], edits)
+            )
             for (j, row), found in zip(part, scores, strict=True):
                 out[j, row.members] = found[: len(row.members)]
         return out
 
 
 def accuracy_lost(
-    test: Verdicts, before: Float[np.ndarray, " n"], after: Mapping[str, Float[np.ndarray, "draws n"]], null: str
+    test: Verdicts,
+    before: Float[np.ndarray, " n"],
+    after: Mapping[str, Float[np.ndarray, "draws n"]],
+    null: str,
 ) -> list[Evidence]:
     """The share of the accuracy above chance that is lost, of every kind of intervention; means over its draws.
 
@@ -179,13 +202,26 @@ def accuracy_lost(
     """
     right = test.right(before)
     whole = right - 0.5
-    lost = {name: np.stack([right - test.right(s) for s in scores]) for name, scores in after.items()}
-    shares = {name: np.array([test.shares.value(part, whole) for part in parts]) for name, parts in lost.items()}
+    lost = {
+        name: np.stack([right - test.right(s) for s in scores]) for name, scores in after.items()
+    }
+    shares = {
+        name: np.array([test.shares.value(part, whole) for part in parts])
+        for name, parts in lost.items()
+    }
     out = []
     for name, parts in lost.items():
         beside: dict[str, Any] = {"draws": shares[null], "kind": null}
         if len(parts) > 1:
             beside = {"null": Null.of(f"single draws of {name}", shares[name])}
-        out.append(test.shares.evidence("accuracy above chance lost", parts.mean(axis=0), whole, unit="share",
-                                        where={"ablated": name}, **beside))  # fmt: skip
+        out.append(
+            test.shares.evidence(
+                "accuracy above chance lost",
+                parts.mean(axis=0),
+                whole,
+                unit="share",
+                where={"ablated": name},
+                **beside,
+            )
+        )
     return out

@@ -113,9 +113,14 @@ def fine_tune(
         torch.manual_seed(int(torch_generator(seed, "head").initial_seed() % 2**63))
         head = Head(layers, width, int(y.max()) + 1, mix)
     blocks = _blocks(net, model)
-    groups = [{"params": list(net.parameters()), "lr": rate}, {"params": list(head.parameters()), "lr": 10 * rate}]
+    groups = [
+        {"params": list(net.parameters()), "lr": rate},
+        {"params": list(head.parameters()), "lr": 10 * rate},
+    ]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1.0, (step + 1) / max(1, steps // 10)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1.0, (step + 1) / max(1, steps // 10))
+    )
     rng, losses, norms = generator(seed, "batches"), [], []
     for step in range(steps):
         rows = rng.choice(train, size=min(batch, len(train)), replace=False)
@@ -148,7 +153,9 @@ def _logits(model: Model, net: nn.Module, head: Head, tokens: Sequence[object]) 
     batch = model.collate(tokens)  # type: ignore[arg-type]
     states = net(**batch.inputs, output_hidden_states=True).hidden_states
     if states is None:
-        raise ModelError(f"{model.name} gives no hidden states, which a head over layers needs; open an encoder")
+        raise ModelError(
+            f"{model.name} gives no hidden states, which a head over layers needs; open an encoder"
+        )
     keep = batch.inputs["attention_mask"].bool().clone()
     for row, t in enumerate(tokens):
         keep[row, : len(t)] = torch.from_numpy(~t.special)  # type: ignore[attr-defined, arg-type]
@@ -156,15 +163,24 @@ def _logits(model: Model, net: nn.Module, head: Head, tokens: Sequence[object]) 
 
 
 @torch.no_grad()
-def _predict(model: Model, net: nn.Module, head: Head, tokens: Sequence[object], rows: np.ndarray) -> np.ndarray:
+def _predict(
+    model: Model, net: nn.Module, head: Head, tokens: Sequence[object], rows: np.ndarray
+) -> np.ndarray:
     parts = [rows[i : i + 64] for i in range(0, len(rows), 64)]
     return np.concatenate(
-        [_logits(model, net, head, [tokens[i] for i in part]).argmax(dim=1).numpy() for part in parts]
+        [
+            _logits(model, net, head, [tokens[i] for i in part]).argmax(dim=1).numpy()
+            for part in parts
+        ]
     )
 
 
 def _norm(block: nn.Module) -> float:
-    return float(torch.sqrt(sum((p.grad.double() ** 2).sum() for p in block.parameters() if p.grad is not None)))  # type: ignore[arg-type]
+    return float(
+        torch.sqrt(
+            sum((p.grad.double() ** 2).sum() for p in block.parameters() if p.grad is not None)
+        )
+    )  # type: ignore[arg-type]
 
 
 @torch.no_grad()

@@ -53,7 +53,9 @@ def questions(model: Model, table: Examples) -> dict[str, Question]:
         check_present(table.frame, name)
     parts: dict[str, pd.DataFrame] = {}
     for name, rows in table.frame.groupby("question", sort=False):
-        rows = rows.assign(token=[first_token(model, a) for a in rows["answer"]]).drop_duplicates("token")
+        rows = rows.assign(token=[first_token(model, a) for a in rows["answer"]]).drop_duplicates(
+            "token"
+        )
         if len(rows) < 2:
             raise DataError(
                 f"the question {name!r} has {len(rows)} answers that differ in their first token; give two."
@@ -69,9 +71,12 @@ def questions(model: Model, table: Examples) -> dict[str, Question]:
                 if answer in places.get(to, {}):
                     links.setdefault(to, []).append((i, places[to][answer]))
         out[name] = Question(
-            name, str(rows["template"].iloc[0]), tuple(rows["answer"]), rows["token"].to_numpy(dtype=np.int64, copy=True),
+            name,
+            str(rows["template"].iloc[0]),
+            tuple(rows["answer"]),
+            rows["token"].to_numpy(dtype=np.int64, copy=True),
             {to: np.array(pairs, dtype=np.int64) for to, pairs in links.items()},
-        )  # fmt: skip
+        )
     return out
 
 
@@ -87,7 +92,10 @@ def pairs(found: Mapping[str, Question]) -> tuple[list[tuple[str, str]], list[tu
 
 
 def answer_logits(
-    model: Model, question: Question, subjects: Sequence[str], tokens: Int[np.ndarray, " k"] | None = None
+    model: Model,
+    question: Question,
+    subjects: Sequence[str],
+    tokens: Int[np.ndarray, " k"] | None = None,
 ) -> Float[np.ndarray, "n k"]:
     """Logits of a question's answers (or of other tokens) for every subject.
 
@@ -116,11 +124,15 @@ def people(count: int, *, rng: np.random.Generator) -> list[str]:
     first = frame.loc[frame["relation"] == "name gender", "subject"].tolist()
     every = [f"{a} {b}" for a in first for b in SURNAMES]
     if count > len(every):
-        raise DataError(f"there are {len(every)} made-up names, and {count} were asked for; ask for fewer.")
+        raise DataError(
+            f"there are {len(every)} made-up names, and {count} were asked for; ask for fewer."
+        )
     return [str(name) for name in rng.permutation(every)[:count]]
 
 
-def each(found: Mapping[str, Question], work: Callable[[Question], np.ndarray]) -> dict[str, np.ndarray]:
+def each(
+    found: Mapping[str, Question], work: Callable[[Question], np.ndarray]
+) -> dict[str, np.ndarray]:
     """`work` for every question, by name."""
     return {name: work(question) for name, question in found.items()}
 

@@ -69,7 +69,9 @@ def mapped(model: Model, tokens: Tokens, top: int = 10, vectors: int = 3) -> Map
     with torch.no_grad():
         predicted = int(readout.scores(found.output).argmax())
     relative = (s / s[0])[:50].cpu().numpy()
-    return Mapped(found.residual, predicted, said, read, stable_rank(s), stable_rank(last), relative)
+    return Mapped(
+        found.residual, predicted, said, read, stable_rank(s), stable_rank(last), relative
+    )
 
 
 def _either_sign(scores: Tensor, top: int) -> list[int]:
@@ -89,13 +91,17 @@ def in_double(model: Model) -> Model:
     return model.copied("float64", dtype=torch.float64)
 
 
-def random_directions(count: int, width: int, *, rng: np.random.Generator) -> Float[Tensor, "count width"]:
+def random_directions(
+    count: int, width: int, *, rng: np.random.Generator
+) -> Float[Tensor, "count width"]:
     """Orthonormal random rows: what is relative on them is so on the whole, on average."""
     q = np.linalg.qr(rng.normal(size=(width, min(count, width))))[0]
     return torch.from_numpy(np.ascontiguousarray(q.T))
 
 
-def sketched_residual(model: Model, tokens: Tokens, directions: Tensor, detach: bool = True) -> float:
+def sketched_residual(
+    model: Model, tokens: Tokens, directions: Tensor, detach: bool = True
+) -> float:
     """Relative error of a prompt's reconstruction, on some directions of the output."""
     return local_map(model, tokens, detach=detach, directions=directions.to(model.dtype)).residual
 

@@ -25,7 +25,9 @@ from inscape.study.verdicts import Verdicts
 OWN = "probe on the sentences"
 
 
-def read_along(model: Model, people: Examples, label: str, found: Directions, *, seed: int) -> pd.DataFrame:
+def read_along(
+    model: Model, people: Examples, label: str, found: Directions, *, seed: int
+) -> pd.DataFrame:
     """Area under the ROC curve by site, of every finder and of a probe trained on other sentences.
 
     Args:
@@ -40,14 +42,33 @@ def read_along(model: Model, people: Examples, label: str, found: Directions, *,
     """
     y, groups = people.classes(label)[0], group_codes(people.groups())
     x = mean_vectors(model, people, found.sites)
-    own = sweep(dict(zip(found.sites, x, strict=True)), y, groups=groups, task="classification", metric="auc", shuffles=0,
-                target_names=(label,), seed=seed)  # fmt: skip
-    curves = [auc_by_layer([found], [x], [y], [groups], generator(seed, "natural", "auc")), by_layer({OWN: own})]
+    own = sweep(
+        dict(zip(found.sites, x, strict=True)),
+        y,
+        groups=groups,
+        task="classification",
+        metric="auc",
+        shuffles=0,
+        target_names=(label,),
+        seed=seed,
+    )
+    curves = [
+        auc_by_layer([found], [x], [y], [groups], generator(seed, "natural", "auc")),
+        by_layer({OWN: own}),
+    ]
     return pd.concat(curves, ignore_index=True).drop(columns="target")
 
 
 def judged_without(
-    test: Verdicts, people: Examples, label: str, end: str, found: Directions, finder: str, *, seed: int, draws: int = 3
+    test: Verdicts,
+    people: Examples,
+    label: str,
+    end: str,
+    found: Directions,
+    finder: str,
+    *,
+    seed: int,
+    draws: int = 3,
 ) -> list[Evidence]:
     """The accuracy of verdicts on half of the sentences, and what of it is lost with a finder's direction held at its mean.
 
@@ -64,12 +85,32 @@ def judged_without(
     y, groups = people.classes(label)[0], group_codes(people.groups())
     rows = np.sort(generator(seed, "natural", "texts").permutation(len(y))[: len(y) // 2])
     texts = people.take(rows).with_prompt("{}" + end)
-    human = Verdicts(test.model, (texts,), test.words, y[rows], np.zeros(len(rows), dtype=np.int64),
-                     Shares(groups[rows], generator(seed, "natural", "bootstrap")), test.marks)  # fmt: skip
-    trials = Trials(human, found.sites, (np.concatenate([found.found[finder][None], found.nulls[MATCHED][:draws]]),))
+    human = Verdicts(
+        test.model,
+        (texts,),
+        test.words,
+        y[rows],
+        np.zeros(len(rows), dtype=np.int64),
+        Shares(groups[rows], generator(seed, "natural", "bootstrap")),
+        test.marks,
+    )
+    trials = Trials(
+        human,
+        found.sites,
+        (np.concatenate([found.found[finder][None], found.nulls[MATCHED][:draws]]),),
+    )
     before = human.right(human.scores())
     lost = [before - human.right(s) for s in trials.held(range(1 + draws), trials.means([texts]))]
-    chance = Null.of("matched random directions", [human.shares.value(c, before - 0.5) for c in lost[1:]])
+    chance = Null.of(
+        "matched random directions", [human.shares.value(c, before - 0.5) for c in lost[1:]]
+    )
     half = Null.of("chance", [0.5])
-    can = human.shares.evidence("accuracy of the verdicts", before, np.ones(len(rows)), half, unit="accuracy")
-    return [can, human.shares.evidence("accuracy above chance lost", lost[0], before - 0.5, chance, unit="share")]
+    can = human.shares.evidence(
+        "accuracy of the verdicts", before, np.ones(len(rows)), half, unit="accuracy"
+    )
+    return [
+        can,
+        human.shares.evidence(
+            "accuracy above chance lost", lost[0], before - 0.5, chance, unit="share"
+        ),
+    ]

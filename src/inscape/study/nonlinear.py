@@ -29,7 +29,10 @@ def mlp_gain(matrix: Callable[[str], np.ndarray], result: SweepResult, seed: int
     Returns:
         One per target.
     """
-    n, best = len(result.y), result.inner[:, :, 0].mean(axis=2).argmax(axis=0)  # best: (f,), index of the site
+    n, best = (
+        len(result.y),
+        result.inner[:, :, 0].mean(axis=2).argmax(axis=0),
+    )  # best: (f,), index of the site
     order = generator(seed, "mlp", "shuffle").permutation(n)
     labels = np.concatenate([result.y, result.y[order]])  # true, then shuffled
     predicted = np.empty_like(labels)
@@ -40,17 +43,25 @@ def mlp_gain(matrix: Callable[[str], np.ndarray], result: SweepResult, seed: int
         train, test = np.flatnonzero(result.folds != fold), np.flatnonzero(result.folds == fold)
         x, name = held[int(best[fold])], child_seed(seed, "mlp", str(fold)) % 2**32
         predicted[start + test] = (
-            fit_mlp(x[train], labels[start + train], seed=name).predict(x[test]).reshape(len(test), -1)
+            fit_mlp(x[train], labels[start + train], seed=name)
+            .predict(x[test])
+            .reshape(len(test), -1)
         )
 
     side_by_side(fit, [(fold, start) for fold in range(len(best)) for start in (0, n)])
     base = intervals.sum_by_group(result.row_base, result.groups)
     ridge_loss = result.row_loss[best[result.folds], np.arange(n)]
     loss = intervals.sum_by_group((result.y - predicted[:n]) ** 2 - ridge_loss, result.groups)
-    ends = intervals.percentile(intervals.bootstrap_ratio(loss, base, result.group_draws) - 1, result.level)
+    ends = intervals.percentile(
+        intervals.bootstrap_ratio(loss, base, result.group_draws) - 1, result.level
+    )
     gain = -loss.sum(axis=0) / base.sum(axis=0)
     none = 1 - ((labels[n:] - predicted[n:]) ** 2).sum(axis=0) / result.row_base.sum(axis=0)
-    shuffled = result.null_scores[best].mean(axis=(0, 1)) if result.null_scores.shape[1] else np.zeros(gain.shape)
+    shuffled = (
+        result.null_scores[best].mean(axis=(0, 1))
+        if result.null_scores.shape[1]
+        else np.zeros(gain.shape)
+    )
     (most, _), *_ = Counter(best.tolist()).most_common(1)
     return [
         Evidence(

@@ -59,7 +59,10 @@ class Row:
 
 
 def lay(
-    model: Model, tokens: Sequence[Tokens], groups: Sequence[Sequence[int]], apart: Sequence[np.ndarray] | None = None
+    model: Model,
+    tokens: Sequence[Tokens],
+    groups: Sequence[Sequence[int]],
+    apart: Sequence[np.ndarray] | None = None,
 ) -> list[Row]:
     """Rows of the texts of each group.
 
@@ -83,7 +86,9 @@ def lay(
     return rows
 
 
-def answers(model: Model, rows: Sequence[Row], edits: Sequence[Edit] = ()) -> Float[Tensor, "rows members v"]:
+def answers(
+    model: Model, rows: Sequence[Row], edits: Sequence[Edit] = ()
+) -> Float[Tensor, "rows members v"]:
     """Logits after every member of a batch of rows; a row of fewer members repeats its last.
 
     Args:
@@ -99,8 +104,13 @@ def answers(model: Model, rows: Sequence[Row], edits: Sequence[Edit] = ()) -> Fl
     ends = torch.tensor([[*row.ends, *[row.ends[-1]] * (most - len(row.ends))] for row in rows])
     forward: dict[str, Any] = {}
     if most > 1:
-        forward = {"position_ids": position.to(model.device), "attention_mask": _mask(position, owner, model)}
-    found = model.run({"input_ids": ids}, edits=list(edits), logits=True, at=ends, forward=forward).logits
+        forward = {
+            "position_ids": position.to(model.device),
+            "attention_mask": _mask(position, owner, model),
+        }
+    found = model.run(
+        {"input_ids": ids}, edits=list(edits), logits=True, at=ends, forward=forward
+    ).logits
     assert found is not None
     return found
 
@@ -120,7 +130,9 @@ def verdicts(
 def _row(ids: Sequence[np.ndarray], group: list[int], start: int) -> Row:
     """Columns of the beginning, then of what each member has of its own."""
     pieces = [(group[0], -1, 0, start), *((i, m, start, len(ids[i])) for m, i in enumerate(group))]
-    text, owner = (np.concatenate([np.full(b - a, p[k]) for p in pieces for a, b in [p[2:]]]) for k in (0, 1))
+    text, owner = (
+        np.concatenate([np.full(b - a, p[k]) for p in pieces for a, b in [p[2:]]]) for k in (0, 1)
+    )
     position = np.concatenate([np.arange(a, b) for *_, a, b in pieces])
     sizes = [len(ids[i]) - start for i in group]
     ends = np.where(np.array(sizes) > 0, start + np.cumsum(sizes), start) - 1

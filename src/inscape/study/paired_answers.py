@@ -41,7 +41,12 @@ class PairedAnswers:
 
     @classmethod
     def of(
-        cls, model: Model, prompts: Sequence[str], ones: Sequence[str], others: Sequence[str], each: int = 1
+        cls,
+        model: Model,
+        prompts: Sequence[str],
+        ones: Sequence[str],
+        others: Sequence[str],
+        each: int = 1,
     ) -> PairedAnswers:
         """Questions with pairs of answers in turn.
 
@@ -66,7 +71,9 @@ class PairedAnswers:
                 whole += [f"{prompt} {ones[pair]}", f"{prompt} {others[pair]}"]
                 starts += [len(prompt)] * 2
         tokens = model.tokenize(whole)
-        return cls(model, tokens, [_begins(t, s) for t, s in zip(tokens, starts, strict=True)], each)
+        return cls(
+            model, tokens, [_begins(t, s) for t, s in zip(tokens, starts, strict=True)], each
+        )
 
     def scores(self, edits: Sequence[Edit] = ()) -> Float[np.ndarray, " questions"]:
         """Mean score of each question's pairs."""
@@ -84,7 +91,9 @@ def own_answers(model: Model, prompts: Sequence[str], tokens: int) -> list[Token
         tokens: of an answer, at most.
     """
     said = [several[0] for several in continuations(model, prompts, tokens)]
-    return [_joined(one, more) for one, more in zip(model.tokenize(list(prompts)), said, strict=True)]
+    return [
+        _joined(one, more) for one, more in zip(model.tokenize(list(prompts)), said, strict=True)
+    ]
 
 
 def answering(
@@ -100,16 +109,23 @@ def answering(
     """
     starts = [len(t) for t in model.tokenize(list(prompts))]
     return _means(
-        model, answered, sites, [range(s - 1, max(s, len(t) - 1)) for t, s in zip(answered, starts, strict=True)]
+        model,
+        answered,
+        sites,
+        [range(s - 1, max(s, len(t) - 1)) for t, s in zip(answered, starts, strict=True)],
     )
 
 
-def all_tokens(model: Model, texts: Sequence[Tokens], sites: Sequence[str]) -> Float[np.ndarray, "texts sites d"]:
+def all_tokens(
+    model: Model, texts: Sequence[Tokens], sites: Sequence[str]
+) -> Float[np.ndarray, "texts sites d"]:
     """Mean activations over all tokens but each text's first, which is an attention sink unlike the others."""
     return _means(model, texts, sites, [range(1, len(t)) for t in texts])
 
 
-def _means(model: Model, texts: Sequence[Tokens], sites: Sequence[str], spans: Sequence[range]) -> np.ndarray:
+def _means(
+    model: Model, texts: Sequence[Tokens], sites: Sequence[str], spans: Sequence[range]
+) -> np.ndarray:
     batch = model.collate(list(texts))
     found = model.run(batch, list(sites))
     weights = torch.zeros(batch.inputs["input_ids"].shape, dtype=torch.float64)
@@ -122,7 +138,9 @@ def _means(model: Model, texts: Sequence[Tokens], sites: Sequence[str], spans: S
 def _joined(prompt: Tokens, said: Continuation) -> Tokens:
     both = np.concatenate([prompt.ids, said.ids])
     n = len(both)
-    return Tokens(both, np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=bool), prompt.text + said.text)
+    return Tokens(
+        both, np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=bool), prompt.text + said.text
+    )
 
 
 def _begins(tokens: Tokens, characters: int) -> int:

@@ -52,24 +52,41 @@ class Pairs:
         """
         y, classes = examples.classes(examples.labels[0])
         if len(classes) != 2:
-            raise DataError(f"the label {examples.labels[0]!r} has {len(classes)} classes, and opposites need two.")
+            raise DataError(
+                f"the label {examples.labels[0]!r} has {len(classes)} classes, and opposites need two."
+            )
         check_present(examples.frame, "pair")
-        pair, groups = group_codes(examples.frame["pair"].to_numpy(), len(y)), group_codes(examples.groups())
+        pair, groups = (
+            group_codes(examples.frame["pair"].to_numpy(), len(y)),
+            group_codes(examples.groups()),
+        )
         order = np.lexsort((-y, pair))
-        if len(y) % 2 or (pair[order][::2] != pair[order][1::2]).any() or (y[order].reshape(-1, 2) != [1, 0]).any():
+        if (
+            len(y) % 2
+            or (pair[order][::2] != pair[order][1::2]).any()
+            or (y[order].reshape(-1, 2) != [1, 0]).any()
+        ):
             raise DataError("column 'pair' must give each pair exactly one text of either label.")
         rows = order.reshape(-1, 2)
         if (groups[rows[:, 0]] != groups[rows[:, 1]]).any():
-            raise DataError("the two texts of a pair must be of one group, or the pair is on both sides of a split.")
+            raise DataError(
+                "the two texts of a pair must be of one group, or the pair is on both sides of a split."
+            )
         if context:
             check_present(examples.frame, context)
-        within = group_codes(examples.frame[context].to_numpy()) if context else np.zeros(len(y), dtype=np.int64)
+        within = (
+            group_codes(examples.frame[context].to_numpy())
+            if context
+            else np.zeros(len(y), dtype=np.int64)
+        )
         fold = np.empty(len(y), dtype=np.int64)
         for f, (_, held) in enumerate(group_folds(groups, folds, rng=rng)):
             fold[held] = f
         return cls(y, rows, within, groups, fold)
 
-    def sample(self, k: int, among: Bool[np.ndarray, " n"], *, rng: np.random.Generator) -> Int[np.ndarray, " rows"]:
+    def sample(
+        self, k: int, among: Bool[np.ndarray, " n"], *, rng: np.random.Generator
+    ) -> Int[np.ndarray, " rows"]:
         """Rows of up to k pairs, as evenly over groups as they allow.
 
         Args:
@@ -85,22 +102,32 @@ class Pairs:
         """
         may = np.flatnonzero(among[self.rows].all(axis=1))
         if not len(may):
-            raise DataError("no pair has two texts of the same number of tokens, so no position has a counterpart.")
+            raise DataError(
+                "no pair has two texts of the same number of tokens, so no position has a counterpart."
+            )
         drawn = rng.permutation(may)
         groups = self.groups[self.rows[drawn, 0]]
-        turn = np.array([(groups[:i] == g).sum() for i, g in enumerate(groups)])  # how many of its group come before
+        turn = np.array(
+            [(groups[:i] == g).sum() for i, g in enumerate(groups)]
+        )  # how many of its group come before
         return self.rows[drawn[np.argsort(turn, kind="stable")][:k]].ravel()
 
-    def centred(self, x: Float[np.ndarray, "n d"], train: Bool[np.ndarray, " n"]) -> Float[np.ndarray, "n d"]:
+    def centred(
+        self, x: Float[np.ndarray, "n d"], train: Bool[np.ndarray, " n"]
+    ) -> Float[np.ndarray, "n d"]:
         """Rows less the mean of the training rows of their context; of all training rows where a context has none."""
         out = x.astype(np.float64)
         for c in range(int(self.context.max()) + 1):
             inside = train & (self.context == c)
-            out[self.context == c] -= x[inside if inside.any() else train].mean(axis=0, dtype=np.float64)
+            out[self.context == c] -= x[inside if inside.any() else train].mean(
+                axis=0, dtype=np.float64
+            )
         return out
 
 
-def above_median(scores: Float[np.ndarray, " n"], context: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+def above_median(
+    scores: Float[np.ndarray, " n"], context: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
     """Scores less the median of their context: the threshold at which half of a balanced context is called positive."""
     out = np.array(scores, dtype=np.float64)
     for c in np.unique(context):

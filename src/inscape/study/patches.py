@@ -39,7 +39,9 @@ def batches(pictures: Pictures, size: int = 100) -> list[np.ndarray]:
     return np.array_split(np.arange(len(pictures)), -(-len(pictures) // size))
 
 
-def logits_of(model: Model, images: np.ndarray, gone: np.ndarray | None = None, mean: Tensor | None = None) -> Tensor:
+def logits_of(
+    model: Model, images: np.ndarray, gone: np.ndarray | None = None, mean: Tensor | None = None
+) -> Tensor:
     """Class scores, with the embedding of some tokens set to its mean: gone is (n, tokens)."""
     parts = []
     for rows in np.array_split(np.arange(len(images)), -(-len(images) // 100)):
@@ -64,7 +66,12 @@ def states_of(model: Model, images: np.ndarray, sites: list[str]) -> dict[str, T
 
 
 def take_away(
-    model: Model, pictures: Pictures, score: np.ndarray, mean: Tensor, right: np.ndarray, share: float
+    model: Model,
+    pictures: Pictures,
+    score: np.ndarray,
+    mean: Tensor,
+    right: np.ndarray,
+    share: float,
 ) -> np.ndarray:
     """Right answers lost with the embedding of this share of the cells, the highest in `score`, set to its mean, (n,)."""
     count = round(share * score.shape[1])
@@ -74,7 +81,9 @@ def take_away(
     return right - after
 
 
-def probe_rows(states: Tensor, pictures: Pictures, most: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def probe_rows(
+    states: Tensor, pictures: Pictures, most: int = 6
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Some tokens of every picture with the picture's class: what a probe is trained on."""
     keep = np.linspace(0, states.shape[1] - 1, most).astype(int)
     rows = states[:, keep].reshape(-1, states.shape[-1]).numpy()

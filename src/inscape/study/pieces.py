@@ -69,7 +69,10 @@ def of_lexicon(world: Lexicon) -> WordPieces:
     def ids(pairs: np.ndarray) -> list[Ids]:
         return [tuple(vocabulary[str(p)] for p in pair) for pair in pairs]
 
-    words, kinds = ids(np.concatenate([world.split, world.whole])), {vocabulary[k] for k in world.kinds.values()}
+    words, kinds = (
+        ids(np.concatenate([world.split, world.whole])),
+        {vocabulary[k] for k in world.kinds.values()},
+    )
     contexts = []
     for text in world.documents.texts():
         row = [vocabulary[w] for w in text.split()]
@@ -81,7 +84,9 @@ def of_lexicon(world: Lexicon) -> WordPieces:
     return WordPieces(whole, ids(world.whole), [], words, ids(world.other), contexts)
 
 
-def of_texts(tokenizer: Any, texts: Sequence[str], most: int, *, rng: np.random.Generator) -> WordPieces:
+def of_texts(
+    tokenizer: Any, texts: Sequence[str], most: int, *, rng: np.random.Generator
+) -> WordPieces:
     """Words of texts that occur twice or more, in lower case, of four letters or more.
 
     Args:
@@ -99,7 +104,11 @@ def of_texts(tokenizer: Any, texts: Sequence[str], most: int, *, rng: np.random.
     common = [common[i] for i in rng.permutation(len(common))]
     rows = {w: tuple(ids(tokenizer, " " + w)) for w in common}
     vocabulary, mark = tokenizer.get_vocab(), _mark(tokenizer)
-    single = [(rows[w][0], cut) for w in common if len(rows[w]) == 1 and (cut := forced(w, vocabulary, mark, rng=rng))]
+    single = [
+        (rows[w][0], cut)
+        for w in common
+        if len(rows[w]) == 1 and (cut := forced(w, vocabulary, mark, rng=rng))
+    ]
     typos = []
     for w in common:
         wrong = tuple(ids(tokenizer, " " + misspelt(w, rng=rng)))
@@ -115,9 +124,14 @@ def of_texts(tokenizer: Any, texts: Sequence[str], most: int, *, rng: np.random.
     contexts = _contexts(tokenizer, texts, [several[i] for i in kept])
     split = single[:most]
     return WordPieces(
-        [w for w, _ in split], [c for _, c in split], typos[:most], [words[i] for i in kept], none, contexts,
+        [w for w, _ in split],
+        [c for _, c in split],
+        typos[:most],
+        [words[i] for i in kept],
+        none,
+        contexts,
         [several[i] for i in kept],
-    )  # fmt: skip
+    )
 
 
 def ids(tokenizer: Any, text: str) -> list[int]:
@@ -130,11 +144,17 @@ def _mark(tokenizer: Any) -> str:
     return str(tokenizer.convert_ids_to_tokens(ids(tokenizer, " the"))[0]).removesuffix("the")
 
 
-def forced(word: str, vocabulary: dict[str, int], mark: str, *, rng: np.random.Generator) -> Ids | None:
+def forced(
+    word: str, vocabulary: dict[str, int], mark: str, *, rng: np.random.Generator
+) -> Ids | None:
     """A word cut at random into two to four pieces that are all tokens, or None."""
     for _ in range(20):
         count = int(rng.integers(1, min(4, len(word) - 1)))
-        cuts = [0, *sorted(rng.choice(np.arange(1, len(word)), size=count, replace=False).tolist()), len(word)]
+        cuts = [
+            0,
+            *sorted(rng.choice(np.arange(1, len(word)), size=count, replace=False).tolist()),
+            len(word),
+        ]
         parts = [word[a:b] for a, b in pairwise(cuts)]
         found = [vocabulary.get((mark if i == 0 else "") + part) for i, part in enumerate(parts)]
         if all(f is not None for f in found):
@@ -165,7 +185,11 @@ def nonwords(
         for a, b in zip(order[0::2], order[1::2], strict=False):
             one, two = words[rows[a]], words[rows[b]]
             pair = [(*one[:-1], two[-1]), (*two[:-1], one[-1])]
-            if one[-1] != two[-1] and one[:-1] != two[:-1] and not any(spell(p) in known for p in pair):
+            if (
+                one[-1] != two[-1]
+                and one[:-1] != two[:-1]
+                and not any(spell(p) in known for p in pair)
+            ):
                 kept += [rows[a], rows[b]]
                 made += pair
     return kept, made
@@ -193,7 +217,9 @@ def _contexts(
 def tokens(row: Sequence[int]) -> Tokens:
     """Token ids as a model takes them."""
     n = len(row)
-    return Tokens(np.asarray(row, dtype=np.int64), np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=bool))
+    return Tokens(
+        np.asarray(row, dtype=np.int64), np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=bool)
+    )
 
 
 def last_states(
@@ -207,5 +233,7 @@ def last_states(
         found = model.run(batch, list(sites), at=(batch.lengths - 1)[:, None])
         for site in sites:
             value = found[site][:, 0].float().cpu()
-            out.setdefault(site, torch.empty(len(rows), value.shape[-1]))[torch.from_numpy(few)] = value
+            out.setdefault(site, torch.empty(len(rows), value.shape[-1]))[torch.from_numpy(few)] = (
+                value
+            )
     return out

@@ -37,12 +37,18 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text(
-            "" if not speed else f"{speed:,.3g} {self.unit}/s" if speed < 100 else f"{speed:,.0f} {self.unit}/s"
+            ""
+            if not speed
+            else f"{speed:,.3g} {self.unit}/s"
+            if speed < 100
+            else f"{speed:,.0f} {self.unit}/s"
         )
 
 
 @contextmanager
-def progress(description: str, total: int | float | None = None, unit: str = "steps") -> Iterator[Advance]:
+def progress(
+    description: str, total: int | float | None = None, unit: str = "steps"
+) -> Iterator[Advance]:
     """Watch a loop.
 
     Args:
@@ -61,7 +67,12 @@ def progress(description: str, total: int | float | None = None, unit: str = "st
         yield Advance()
         return
     count = "{task.completed:,.0f}" + ("/{task.total:,.0f} " if total is not None else " ") + unit
-    columns = [TextColumn("{task.description}"), BarColumn(bar_width=30), TextColumn(count), _Rate(unit)]
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn(count),
+        _Rate(unit),
+    ]
     bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
     with bar:
         yield Advance(bar, bar.add_task(description, total=total))

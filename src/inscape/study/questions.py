@@ -92,7 +92,10 @@ class Answered:
 
 
 def answered(
-    questions: Examples, made: Sequence[Continuation], rows: np.ndarray | None = None, others: bool = True
+    questions: Examples,
+    made: Sequence[Continuation],
+    rows: np.ndarray | None = None,
+    others: bool = True,
 ) -> Answered:
     """Grade continuations and mark their tokens.
 
@@ -111,8 +114,12 @@ def answered(
     prompts, frame = questions.texts(), questions.frame
     kept, said, spans, texts = [], [], [], []
     for k, (i, c) in enumerate(zip(index.tolist(), made, strict=True)):
-        wrong = str(frame["others"].iloc[i]).split("|") if others and frame["others"].iloc[i] else []
-        answer = locate(c.text, str(frame["answers"].iloc[i]).split("|"), [w for w in wrong if w.strip()])
+        wrong = (
+            str(frame["others"].iloc[i]).split("|") if others and frame["others"].iloc[i] else []
+        )
+        answer = locate(
+            c.text, str(frame["answers"].iloc[i]).split("|"), [w for w in wrong if w.strip()]
+        )
         if answer.start == answer.end or not len(c.ids):
             continue
         before, body = len(prompts[i]), c.text.rstrip(" ")
@@ -126,9 +133,14 @@ def answered(
         kept.append(k)
         said.append(answer)
         texts.append(prompts[i] + body)
-        spans.append({f"{n}_start": e - 1 for n, e in ends.items()} | {f"{n}_end": e for n, e in ends.items()})
+        spans.append(
+            {f"{n}_start": e - 1 for n, e in ends.items()}
+            | {f"{n}_end": e for n, e in ends.items()}
+        )
     if not kept:
-        raise DataError("no question was answered in words; give prompts that the model goes on with.")
+        raise DataError(
+            "no question was answered in words; give prompts that the model goes on with."
+        )
     taken = frame.iloc[index[kept]].reset_index(drop=True)
     taken = pd.concat([taken, pd.DataFrame(spans)], axis=1).assign(**{questions.input: texts})
     examples = replace(questions, frame=taken, spans=dict(_SPANS))
@@ -148,7 +160,12 @@ def complete(questions: Examples) -> Examples:
             f"these have {', '.join(frame.columns)}."
         )
     questions.groups()
-    fill = {"others": "", "task": "questions", "form": "question", "subject": frame[questions.input]}
+    fill = {
+        "others": "",
+        "task": "questions",
+        "form": "question",
+        "subject": frame[questions.input],
+    }
     missing = {name: value for name, value in fill.items() if name not in frame}
     return replace(questions, frame=frame.assign(**missing)) if missing else questions
 
@@ -158,13 +175,16 @@ def exact_text(model: Model, asked: Answered, prompts: Sequence[str]) -> float:
     whole = model.tokenize(asked.texts.texts())
     heads = model.tokenize([prompts[i] for i in asked.rows])
     same = [
-        t.ids[: len(h)].tolist() == h.ids.tolist() and t.ids[len(h) :].tolist() == c.ids.tolist()[: len(t) - len(h)]
+        t.ids[: len(h)].tolist() == h.ids.tolist()
+        and t.ids[len(h) :].tolist() == c.ids.tolist()[: len(t) - len(h)]
         for t, h, c in zip(whole, heads, asked.made, strict=True)
     ]
     return float(np.mean(same))
 
 
-def kinds(right: np.ndarray, words: Sequence[str], groups: Sequence[int] | np.ndarray) -> np.ndarray:
+def kinds(
+    right: np.ndarray, words: Sequence[str], groups: Sequence[int] | np.ndarray
+) -> np.ndarray:
     """What kind of answerer the model is for each question, from its samples.
 
     Args:
@@ -183,5 +203,13 @@ def kinds(right: np.ndarray, words: Sequence[str], groups: Sequence[int] | np.nd
         share = float(np.mean(right[inside]))
         wrong = said[inside & ~np.asarray(right, dtype=bool)]
         most = np.unique(wrong, return_counts=True)[1].max() / inside.sum() if len(wrong) else 0.0
-        out.append("right" if share >= 0.5 else "one mistake" if most >= 0.5 else "torn" if share > 0 else "scattered")
+        out.append(
+            "right"
+            if share >= 0.5
+            else "one mistake"
+            if most >= 0.5
+            else "torn"
+            if share > 0
+            else "scattered"
+        )
     return np.array(out)

@@ -82,7 +82,9 @@ def recording(
         raise
 
 
-def _fail(run: Run, folder: Folder, record: dict[str, Any], started: datetime, error: BaseException) -> None:
+def _fail(
+    run: Run, folder: Folder, record: dict[str, Any], started: datetime, error: BaseException
+) -> None:
     if isinstance(error, KeyboardInterrupt):
         why = "Interrupted from the keyboard (Ctrl-C)."
     elif isinstance(error, InscapeError):

@@ -57,7 +57,10 @@ class Mapped:
     @cached_property
     def _embeddings(self) -> list[AffineRelation]:
         few = self.examples
-        return [mean_relation(j, s[few], self.outputs[few]) for j, s in zip(self.jacobians, self.states, strict=True)]
+        return [
+            mean_relation(j, s[few], self.outputs[few])
+            for j, s in zip(self.jacobians, self.states, strict=True)
+        ]
 
     def translated(self, site: int) -> AffineRelation:
         """The translation fitted on the same examples."""
@@ -68,12 +71,16 @@ class Mapped:
         rows = np.concatenate([self.examples, self.chooses]) if more else self.examples
         return least_squares(self.states[site][rows], self.outputs[rows])
 
-    def agrees(self, relation: Callable[[np.ndarray], np.ndarray], site: int, rows: np.ndarray) -> np.ndarray:
+    def agrees(
+        self, relation: Callable[[np.ndarray], np.ndarray], site: int, rows: np.ndarray
+    ) -> np.ndarray:
         """For which rows the map's object is decoded to what the model says, 1 or 0 each."""
         found = decode(self.asked.model, relation(self.states[site][rows]))
         return (found == self.asked.said[rows]).astype(np.float64)
 
-    def shares(self, options: Sequence[tuple[Callable[[np.ndarray], np.ndarray], int]], rows: np.ndarray) -> np.ndarray:
+    def shares(
+        self, options: Sequence[tuple[Callable[[np.ndarray], np.ndarray], int]], rows: np.ndarray
+    ) -> np.ndarray:
         """Share of rows on which each of several maps, with its site, agrees; decoded together."""
         guesses = np.concatenate([relation(self.states[site][rows]) for relation, site in options])
         found = decode(self.asked.model, guesses).reshape(len(options), -1)
@@ -81,7 +88,13 @@ class Mapped:
 
 
 def answered(
-    model: Model, examples: Examples, relations: Sequence[str], shots: int, least: int, *, rng: np.random.Generator
+    model: Model,
+    examples: Examples,
+    relations: Sequence[str],
+    shots: int,
+    least: int,
+    *,
+    rng: np.random.Generator,
 ) -> tuple[list[Asked], dict[str, tuple[int, int]]]:
     """Ask every relation and keep those of which the model answers enough.
 
@@ -104,7 +117,9 @@ def answered(
     for name in names:
         rows = (examples.frame["relation"] == name).to_numpy()
         if not rows.any():
-            raise StudyError(f"There is no relation {name!r}; the table has {', '.join(relation_names(examples))}.")
+            raise StudyError(
+                f"There is no relation {name!r}; the table has {', '.join(relation_names(examples))}."
+            )
         asked = ask(model, examples.take(rows), shots, rng=rng)
         known[name] = (int(asked.known.sum()), len(asked))
         if asked.known.sum() >= least:
@@ -147,12 +162,21 @@ def linearise(
     few, rest = order[:examples], rng.permutation(order[examples:])
     jacobians = []
     for row in few:
-        found = subject_jacobian(asked.model, asked.tokens[row], int(asked.position[row]), list(sites), output)
+        found = subject_jacobian(
+            asked.model, asked.tokens[row], int(asked.position[row]), list(sites), output
+        )
         jacobians.append(found.jacobians.float().cpu().numpy())
         advance()
     half = len(rest) // 2
     states = asked.states(sites)
     return Mapped(
-        asked, tuple(sites), output, states, asked.outputs(output),
-        np.sort(few), np.sort(rest[:half]), np.sort(rest[half:]), np.stack(jacobians, axis=1)[:, np.argsort(few)],
-    )  # fmt: skip
+        asked,
+        tuple(sites),
+        output,
+        states,
+        asked.outputs(output),
+        np.sort(few),
+        np.sort(rest[:half]),
+        np.sort(rest[half:]),
+        np.stack(jacobians, axis=1)[:, np.argsort(few)],
+    )

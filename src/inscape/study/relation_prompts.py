@@ -71,20 +71,31 @@ class Asked:
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Asked:
         """Some of the questions."""
-        rows = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, dtype=np.int64)
-        arrays = {name: getattr(self, name)[rows] for name in ("subjects", "objects", "position", "answer", "said")}
+        rows = (
+            np.flatnonzero(rows)
+            if np.asarray(rows).dtype == bool
+            else np.asarray(rows, dtype=np.int64)
+        )
+        arrays = {
+            name: getattr(self, name)[rows]
+            for name in ("subjects", "objects", "position", "answer", "said")
+        }
         return replace(self, tokens=[self.tokens[i] for i in rows], **arrays)
 
     def under(self, edits: Sequence[Edit]) -> Asked:
         """The same questions with edits in force at every token, those of the prefix too; `said` stays as it was."""
         prefix = torch.from_numpy(self.tokens[0].ids[: self.shared])[None]
-        return replace(self, edits=tuple(edits), cache=prefix_cache(self.model, prefix, list(edits)))
+        return replace(
+            self, edits=tuple(edits), cache=prefix_cache(self.model, prefix, list(edits))
+        )
 
     def log_probability(self, outputs: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
         """Log-probability (nats) of each right answer's first token, from last-token states."""
         readout, out = Readout.of(self.model), []
         with torch.no_grad():
-            for part, answer in zip(_chunks(outputs), np.split(self.answer, range(256, len(self), 256)), strict=True):
+            for part, answer in zip(
+                _chunks(outputs), np.split(self.answer, range(256, len(self), 256)), strict=True
+            ):
                 logs = readout(torch.from_numpy(part).to(self.model.dtype)).double().log_softmax(-1)
                 out.append(logs[torch.arange(len(part)), torch.from_numpy(answer)].cpu().numpy())
         return np.concatenate(out)
@@ -121,7 +132,9 @@ class Asked:
         for rows, ids, spot in self._batches():
             edits: tuple[Edit, ...] = ()
             if subject is not None:
-                value = torch.from_numpy(np.ascontiguousarray(subject[rows], dtype=np.float32))[:, None]
+                value = torch.from_numpy(np.ascontiguousarray(subject[rows], dtype=np.float32))[
+                    :, None
+                ]
                 edits = (Replace(Scope(at, positions=(spot,)), value),)
             end = torch.full((len(rows), 1), ids.shape[1] - 1)
             part = self._run(ids, [site], end, edits)[site][:, 0].float().cpu().numpy()
@@ -132,20 +145,30 @@ class Asked:
 
     def _batches(self) -> Iterator[tuple[np.ndarray, torch.Tensor, int]]:
         """Rows, their tokens after the prefix, and where in them the subject ends; of one shape each."""
-        shapes = np.stack([[len(t) - self.shared for t in self.tokens], self.position - self.shared], axis=1)
+        shapes = np.stack(
+            [[len(t) - self.shared for t in self.tokens], self.position - self.shared], axis=1
+        )
         for shape in np.unique(shapes, axis=0):
             same = np.flatnonzero((shapes == shape).all(axis=1))
             for rows in np.split(same, range(BATCH, len(same), BATCH)):
                 ids = torch.from_numpy(np.stack([self.tokens[i].ids[self.shared :] for i in rows]))
                 yield rows, ids, int(shape[1])
 
-    def _run(self, ids: torch.Tensor, sites: Sequence[str], at: torch.Tensor, edits: tuple[Edit, ...] = ()) -> Any:
+    def _run(
+        self,
+        ids: torch.Tensor,
+        sites: Sequence[str],
+        at: torch.Tensor,
+        edits: tuple[Edit, ...] = (),
+    ) -> Any:
         forward = {}
         if self.cache is not None:
             cache = copy.deepcopy(self.cache)
             cache.batch_repeat_interleave(len(ids))
             forward = {"past_key_values": cache, "use_cache": True}
-        return self.model.run({"input_ids": ids}, list(sites), at=at, edits=[*self.edits, *edits], forward=forward)
+        return self.model.run(
+            {"input_ids": ids}, list(sites), at=at, edits=[*self.edits, *edits], forward=forward
+        )
 
 
 def ask(model: Model, examples: Examples, shots: int, *, rng: np.random.Generator) -> Asked:
@@ -173,17 +196,30 @@ def ask(model: Model, examples: Examples, shots: int, *, rng: np.random.Generato
     shown = np.concatenate([fresh, np.setdiff1d(order, fresh)])[:shots]
     said = [
         f"{t.format(s)} {o}\n"
-        for t, s, o in examples.frame[["template", "subject", "object"]].iloc[shown].itertuples(index=False)
+        for t, s, o in examples.frame[["template", "subject", "object"]]
+        .iloc[shown]
+        .itertuples(index=False)
     ]
-    asked = examples.take(np.setdiff1d(np.arange(len(examples)), shown)).with_prompt("".join(said) + "{}")
+    asked = examples.take(np.setdiff1d(np.arange(len(examples)), shown)).with_prompt(
+        "".join(said) + "{}"
+    )
     tokens = model.tokenize(asked.texts())
-    position = np.array([resolve("span:subject", t, asked.span(i))[0] for i, t in enumerate(tokens)])
+    position = np.array(
+        [resolve("span:subject", t, asked.span(i))[0] for i, t in enumerate(tokens)]
+    )
     frame = asked.frame
     shared = _shared(tokens, position)
     cache = prefix_cache(model, torch.from_numpy(tokens[0].ids[:shared])[None])
     answer = np.array([first_token(model, o) for o in frame["object"]])
     nothing = np.zeros(len(tokens), dtype=np.int64)
-    arrays = (frame["subject"].to_numpy(), frame["object"].to_numpy(), tokens, position.astype(np.int64), shared, cache)
+    arrays = (
+        frame["subject"].to_numpy(),
+        frame["object"].to_numpy(),
+        tokens,
+        position.astype(np.int64),
+        shared,
+        cache,
+    )
     found = Asked(model, str(names[0]), *arrays, answer, nothing)
     return replace(found, said=decode(model, found.outputs(last_site(model))))
 
@@ -203,7 +239,9 @@ def decode(model: Model, states: Float[np.ndarray, "n d"]) -> Int[np.ndarray, " 
     """The token that final states would be continued with."""
     readout = Readout.of(model)
     with torch.no_grad():
-        parts = [readout(torch.from_numpy(part).to(model.dtype)).argmax(-1) for part in _chunks(states)]
+        parts = [
+            readout(torch.from_numpy(part).to(model.dtype)).argmax(-1) for part in _chunks(states)
+        ]
     return torch.cat(parts).cpu().numpy()
 
 
@@ -217,7 +255,9 @@ def first_token(model: Model, word: str) -> int:
     for token in model.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]:
         if model.tokenizer.decode([token]).strip():
             return int(token)
-    raise DataError(f"the tokenizer of {model.name} gives no token for {word!r}; leave that row out.")
+    raise DataError(
+        f"the tokenizer of {model.name} gives no token for {word!r}; leave that row out."
+    )
 
 
 def _shared(tokens: Sequence[Tokens], position: np.ndarray) -> int:

@@ -64,7 +64,9 @@ class Reprobe:
     ) -> Reprobe:
         """Run every condition, and none; `options` are fields."""
         runs = {plain: (), **conditions}
-        states = {name: gather(model, examples, site, edits=list(edits)) for name, edits in runs.items()}
+        states = {
+            name: gather(model, examples, site, edits=list(edits)) for name, edits in runs.items()
+        }
         return cls(examples, site, states, plain, **options)
 
     def still_there(self, label: str, conditions: Sequence[str]) -> list[Evidence]:
@@ -79,15 +81,31 @@ class Reprobe:
             x = self.states[name]
             result = task.sweep({self.site: x})
             chance = [
-                task.scores.against_labels(predicted(task.sweep({self.site: x}, y=task.y[o])), task.y[o])
+                task.scores.against_labels(
+                    predicted(task.sweep({self.site: x}, y=task.y[o])), task.y[o]
+                )
                 for o in task.orders
             ]
             where = {"label": label, "condition": name}
-            rows.append(task.scores.evidence("linear probe, fitted anew", predicted(result), chance,
-                                             where={**where, "probe": "linear"}, d=x.shape[1]))  # fmt: skip
-            rows.append(task.scores.evidence("MLP probe, fitted anew", task.mlp(x, result.folds), chance,
-                                             kind="linear probes of shuffled labels",
-                                             where={**where, "probe": "MLP"}, d=x.shape[1]))  # fmt: skip
+            rows.append(
+                task.scores.evidence(
+                    "linear probe, fitted anew",
+                    predicted(result),
+                    chance,
+                    where={**where, "probe": "linear"},
+                    d=x.shape[1],
+                )
+            )
+            rows.append(
+                task.scores.evidence(
+                    "MLP probe, fitted anew",
+                    task.mlp(x, result.folds),
+                    chance,
+                    kind="linear probes of shuffled labels",
+                    where={**where, "probe": "MLP"},
+                    d=x.shape[1],
+                )
+            )
         return rows
 
     def left_alone(self, label: str, condition: str, nulls: Sequence[str], kind: str) -> Evidence:
@@ -110,13 +128,24 @@ class Reprobe:
         own = task.scores.value(before)
         chance = [own - task.scores.value(after(name)) for name in nulls]
         # before less after: what is lost is a positive number
-        return task.scores.evidence(f"accuracy lost on {label}", before, chance, kind, [after(condition)],
-                                    where={"label": label, "condition": condition}, direction="lower")  # fmt: skip
+        return task.scores.evidence(
+            f"accuracy lost on {label}",
+            before,
+            chance,
+            kind,
+            [after(condition)],
+            where={"label": label, "condition": condition},
+            direction="lower",
+        )
 
     def _task(self, label: str) -> ClassTask:
         y, classes = self.examples.classes(label)
         groups = group_codes(self.examples.groups(), len(y))
-        orders = permutations(len(y), self.shuffles, rng=generator(self.seed, "reprobe", "shuffles"), groups=groups)
-        scores = ClassScores(y, groups, generator(self.seed, "reprobe", "bootstrap"), "balanced accuracy")
+        orders = permutations(
+            len(y), self.shuffles, rng=generator(self.seed, "reprobe", "shuffles"), groups=groups
+        )
+        scores = ClassScores(
+            y, groups, generator(self.seed, "reprobe", "bootstrap"), "balanced accuracy"
+        )
         folds = min(self.folds, int(groups.max()) + 1)
         return ClassTask(self.examples, y, classes, groups, orders, scores, folds, CS, self.seed)

@@ -105,15 +105,25 @@ class Run:
         self.save()
 
     def claim(
-        self, id: str, text: str, evidence: Evidence, bar: int | float, side: str = "at least", why: str = ""
+        self,
+        id: str,
+        text: str,
+        evidence: Evidence,
+        bar: int | float,
+        side: str = "at least",
+        why: str = "",
     ) -> bool:
         """Judge a claim against its bar and keep it, passed or not; the evidence's warnings become the run's."""
         if id in {c.id for c in self._claims}:
-            raise ValueError(f"Run.claim: there is already a claim {id!r} in this run; give this one another id")
+            raise ValueError(
+                f"Run.claim: there is already a claim {id!r} in this run; give this one another id"
+            )
         claim = claims.judge(id, text, evidence, bar, side, why)
         self._claims.append(claim)
         self._folder.write_json("claims.json", [c.to_dict() for c in self._claims])
-        self.log(f"claim {id}: {'passed' if claim.passed else 'not passed'}: {claims.sentence(claim.to_dict())}")
+        self.log(
+            f"claim {id}: {'passed' if claim.passed else 'not passed'}: {claims.sentence(claim.to_dict())}"
+        )
         for warning in evidence.warnings:
             self.warn(warning)
         return claim.passed
@@ -153,7 +163,9 @@ class Run:
 
     def _take(self, kind: str, name: str) -> str:
         if not _NAME.fullmatch(name):
-            raise ValueError(f"names in a run are lower-case letters, digits, '-', '_' and '.', got {name!r}")
+            raise ValueError(
+                f"names in a run are lower-case letters, digits, '-', '_' and '.', got {name!r}"
+            )
         key = f"{kind}/{name}"
         if key in self._names:
             raise ValueError(f"there is already {key} in this run; give this one another name")

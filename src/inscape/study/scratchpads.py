@@ -76,7 +76,9 @@ class Reasoner:
     temperature: float = 0.0
     seed: int = 0
 
-    def write(self, prompts: Sequence[str], act: Act | None = None, place: str = SCRATCHPAD, draw: int = 0) -> Written:
+    def write(
+        self, prompts: Sequence[str], act: Act | None = None, place: str = SCRATCHPAD, draw: int = 0
+    ) -> Written:
         """Write a scratchpad for each prompt.
 
         Args:
@@ -92,20 +94,34 @@ class Reasoner:
                 return []
             if place == RANDOM:
                 return act(rows, self.places(lengths[int(rows[0])], draw), "all")
-            return act(rows, "all", {SCRATCHPAD: "generated", PROMPT: "prompt", EVERYWHERE: "all"}[place])
+            return act(
+                rows, "all", {SCRATCHPAD: "generated", PROMPT: "prompt", EVERYWHERE: "all"}[place]
+            )
 
-        made = continuations(self.model, list(prompts), self.tokens, temperature=self.temperature, seed=self.seed,
-                             edits=() if act is None else edits)  # fmt: skip
+        made = continuations(
+            self.model,
+            list(prompts),
+            self.tokens,
+            temperature=self.temperature,
+            seed=self.seed,
+            edits=() if act is None else edits,
+        )
         cut = [one[0].text.partition(self.close.strip()) for one in made]
         return Written(
-            tuple(prompts), tuple(c[0].rstrip() for c in cut), np.array([bool(c[1]) for c in cut], dtype=bool)
+            tuple(prompts),
+            tuple(c[0].rstrip() for c in cut),
+            np.array([bool(c[1]) for c in cut], dtype=bool),
         )
 
-    def answer(self, written: Written, act: Act | None = None, place: str = SCRATCHPAD, draw: int = 0) -> list[str]:
+    def answer(
+        self, written: Written, act: Act | None = None, place: str = SCRATCHPAD, draw: int = 0
+    ) -> list[str]:
         """What is said after each scratchpad; arguments as of `write`."""
         texts = self.texts(written)
         parts = [] if act is None else self.parts(written)
-        lengths = [len(t) for t in self.model.tokenize(list(written.prompts))] if place == RANDOM else []
+        lengths = (
+            [len(t) for t in self.model.tokenize(list(written.prompts))] if place == RANDOM else []
+        )
 
         def where(row: int) -> np.ndarray:
             prompt, scratchpad = parts[row]
@@ -127,9 +143,13 @@ class Reasoner:
 
     def texts(self, written: Written) -> list[str]:
         """Prompts with scratchpads, closed: where the answer begins."""
-        return [p + s + self.close for p, s in zip(written.prompts, written.scratchpads, strict=True)]
+        return [
+            p + s + self.close for p, s in zip(written.prompts, written.scratchpads, strict=True)
+        ]
 
-    def parts(self, written: Written) -> list[tuple[Bool[np.ndarray, " t"], Bool[np.ndarray, " t"]]]:
+    def parts(
+        self, written: Written
+    ) -> list[tuple[Bool[np.ndarray, " t"], Bool[np.ndarray, " t"]]]:
         """Tokens of the prompt and of the scratchpad in each closed text; a close is in neither.
 
         Raises:
@@ -138,7 +158,10 @@ class Reasoner:
         return [
             self._parts(t, len(p), len(s))
             for t, p, s in zip(
-                self.model.tokenize(self.texts(written)), written.prompts, written.scratchpads, strict=True
+                self.model.tokenize(self.texts(written)),
+                written.prompts,
+                written.scratchpads,
+                strict=True,
             )
         ]
 
@@ -165,7 +188,10 @@ class Reasoner:
             for site in sites:
                 x = found[site].double().cpu().numpy()
                 if site not in out:
-                    out[site] = (np.empty((len(tokens), x.shape[-1])), np.empty((len(tokens), x.shape[-1])))
+                    out[site] = (
+                        np.empty((len(tokens), x.shape[-1])),
+                        np.empty((len(tokens), x.shape[-1])),
+                    )
                 for b, i in enumerate(rows):
                     end = int(np.flatnonzero(parts[i][0])[-1])
                     inside = np.flatnonzero(parts[i][1])[:first]
@@ -181,7 +207,9 @@ class Reasoner:
         return (np.arange(len(tokens)) < first) & ~inside, inside
 
 
-def verdicts(answers: Sequence[str], declines: Sequence[str], answered: Sequence[str] = ()) -> Int[np.ndarray, " n"]:
+def verdicts(
+    answers: Sequence[str], declines: Sequence[str], answered: Sequence[str] = ()
+) -> Int[np.ndarray, " n"]:
     """1 where an answer declines, 0 where it answers, −1 where it does neither.
 
     Args:

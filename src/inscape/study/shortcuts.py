@@ -32,7 +32,12 @@ def examples_of(examples: Examples, rows: States) -> np.ndarray:
 
 
 def fitted(
-    run: Run, model: Model, train: Examples, pairs: Sequence[tuple[str, str]], tokens: int, name: str
+    run: Run,
+    model: Model,
+    train: Examples,
+    pairs: Sequence[tuple[str, str]],
+    tokens: int,
+    name: str,
 ) -> ShortcutMoments:
     """Moments of pairs of sites over training texts, in three parts of the documents.
 
@@ -57,19 +62,31 @@ def fitted(
     every = [*pairs, *((s, ELSEWHERE) for s, t in pairs if t == last)]
     moments, rng = ShortcutMoments(every), run.rng("mixed up", name)
     with run.progress(f"fit {model.name}", total=len(few), unit="texts") as bar:
-        for rows in states(model, few, sorted({site for pair in pairs for site in pair}), last=True):
+        for rows in states(
+            model, few, sorted({site for pair in pairs for site in pair}), last=True
+        ):
             for p in np.unique(part[rows.example]):
                 here = torch.from_numpy(np.flatnonzero(part[rows.example] == p))
                 at = {site: x[here] for site, x in rows.at.items()}
-                moments.add({**at, ELSEWHERE: at[last][torch.from_numpy(rng.permutation(len(here)))]}, int(p))
+                moments.add(
+                    {**at, ELSEWHERE: at[last][torch.from_numpy(rng.permutation(len(here)))]},
+                    int(p),
+                )
             count += len(rows)
             bar.advance(len(np.unique(rows.example)))
-    run.log("%s: maps fitted on %d tokens of %d documents", model.name, count, len(set(few.groups())))
+    run.log(
+        "%s: maps fitted on %d tokens of %d documents", model.name, count, len(set(few.groups()))
+    )
     return moments
 
 
 def sampled(
-    model: Model, test: Examples, sites: Sequence[str], rows: int, positions: int, rng: np.random.Generator
+    model: Model,
+    test: Examples,
+    sites: Sequence[str],
+    rows: int,
+    positions: int,
+    rng: np.random.Generator,
 ) -> States:
     """About so many rows: at most so many random positions of each of the first texts."""
     few = test.take(np.arange(min(len(test), -(-rows // positions))))

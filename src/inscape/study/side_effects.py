@@ -46,7 +46,12 @@ class SideEffects(NamedTuple):
 
 
 def side_effects(
-    model: Model, texts: Sequence[str], conditions: Mapping[str, Sequence[Edit]], *, most: int = 128, budget: int = 512
+    model: Model,
+    texts: Sequence[str],
+    conditions: Mapping[str, Sequence[Edit]],
+    *,
+    most: int = 128,
+    budget: int = 512,
 ) -> dict[str, SideEffects]:
     """Run every condition over texts, beside the model as it is.
 
@@ -63,14 +68,20 @@ def side_effects(
     Raises:
         DataError: a text of one token, which predicts nothing.
     """
-    tokens = [Tokens(t.ids[:most], t.offsets[:most], t.special[:most], t.text) for t in model.tokenize(list(texts))]
+    tokens = [
+        Tokens(t.ids[:most], t.offsets[:most], t.special[:most], t.text)
+        for t in model.tokenize(list(texts))
+    ]
     short = next((t for t in tokens if len(t) < 2), None)
     if short is not None:
         raise DataError(
             f"the neutral text {short.text[:40]!r} has no token to predict; give texts of two tokens or more."
         )
     count = np.array([len(t) - 1.0 for t in tokens])
-    found = {n: SideEffects(*(np.zeros(len(tokens)) for _ in range(3)), count) for n in (PLAIN, *conditions)}
+    found = {
+        n: SideEffects(*(np.zeros(len(tokens)) for _ in range(3)), count)
+        for n in (PLAIN, *conditions)
+    }
     for rows in batches_by_length([len(t) for t in tokens], budget):
         batch = model.collate([tokens[i] for i in rows])
         ids = batch.inputs["input_ids"][:, 1:]
@@ -94,7 +105,12 @@ def side_effects(
 
 
 def measured(
-    found: Mapping[str, SideEffects], name: str, nulls: Sequence[str], shares: Shares, kind: str, **where: str | float
+    found: Mapping[str, SideEffects],
+    name: str,
+    nulls: Sequence[str],
+    shares: Shares,
+    kind: str,
+    **where: str | float,
 ) -> list[Evidence]:
     """Up to three numbers of one condition, each with its interval over groups of texts and what the null conditions do.
 
@@ -110,23 +126,46 @@ def measured(
     at: dict[str, str | int | float] = {"condition": name, **where}
 
     def shown(what: str, part: str, of: np.ndarray, unit: str, less: np.ndarray) -> Evidence:
-        draws = np.array([shares.value(getattr(found[n], part) - less, of) for n in nulls]) if nulls else None
-        return shares.evidence(what, getattr(found[name], part) - less, of, draws=draws, kind=kind, unit=unit,
-                               direction="lower", where=at)  # fmt: skip
+        draws = (
+            np.array([shares.value(getattr(found[n], part) - less, of) for n in nulls])
+            if nulls
+            else None
+        )
+        return shares.evidence(
+            what,
+            getattr(found[name], part) - less,
+            of,
+            draws=draws,
+            kind=kind,
+            unit=unit,
+            direction="lower",
+            where=at,
+        )
 
     none = np.zeros(len(tokens))
     kl = shown("KL from the model as it is", "kl", tokens, "nats a token", none)
-    ratio = _exponential(shown("perplexity, times the plain model's", "loss", tokens, "times", plain.loss))
+    ratio = _exponential(
+        shown("perplexity, times the plain model's", "loss", tokens, "times", plain.loss)
+    )
     out = [replace(e, p=None) for e in (kl, ratio)]
     if plain.hits.any():  # a model that foresees nothing has nothing to lose
-        kept = shown("next tokens foreseen, share of the plain model's", "hits", plain.hits, "share", none)
+        kept = shown(
+            "next tokens foreseen, share of the plain model's", "hits", plain.hits, "share", none
+        )
         out.append(replace(kept, p=None, direction="higher"))
     return out
 
 
 def _exponential(e: Evidence) -> Evidence:
     """A difference of mean log-losses as a ratio of perplexities."""
-    null = e.null and replace(e.null, mean=float(np.exp(e.null.mean)), sd=float("nan"), low=float(np.exp(e.null.low)),
-                              high=float(np.exp(e.null.high)))  # fmt: skip
-    ends = None if e.interval is None else (float(np.exp(e.interval[0])), float(np.exp(e.interval[1])))
+    null = e.null and replace(
+        e.null,
+        mean=float(np.exp(e.null.mean)),
+        sd=float("nan"),
+        low=float(np.exp(e.null.low)),
+        high=float(np.exp(e.null.high)),
+    )
+    ends = (
+        None if e.interval is None else (float(np.exp(e.interval[0])), float(np.exp(e.interval[1])))
+    )
     return replace(e, value=float(np.exp(e.value)), interval=ends, null=null)

@@ -125,7 +125,11 @@ def sparse_sweep(
     for f, (train, _) in enumerate(outer):
         own = group_codes(codes[train])
         insides.append(
-            group_folds(own, max(2, min(inner, int(own.max()) + 1)), rng=generator(seed, "sparse", "inner", str(f)))
+            group_folds(
+                own,
+                max(2, min(inner, int(own.max()) + 1)),
+                rng=generator(seed, "sparse", "inner", str(f)),
+            )
         )
     fold_of_row = np.empty(len(y), dtype=np.int64)
     for f, (_, test) in enumerate(outer):
@@ -136,9 +140,23 @@ def sparse_sweep(
         wanted = tuple(sorted({min(int(k), x.shape[1]) for k in sizes}))
         rng = generator(seed, "sparse", "random", str(site))
         names.append(str(site))
-        found.append(_site(np.asarray(x, dtype=np.float64), labels, outer, insides, wanted, random, ranking, C, rng))
+        found.append(
+            _site(
+                np.asarray(x, dtype=np.float64),
+                labels,
+                outer,
+                insides,
+                wanted,
+                random,
+                ranking,
+                C,
+                rng,
+            )
+        )
     sized, single, scores, neurons, chance = (np.stack(part) for part in zip(*found, strict=True))
-    return SparseSweep(tuple(names), wanted, y, labels, codes, fold_of_row, sized, single, scores, neurons, chance)
+    return SparseSweep(
+        tuple(names), wanted, y, labels, codes, fold_of_row, sized, single, scores, neurons, chance
+    )
 
 
 def _site(
@@ -165,7 +183,9 @@ def _site(
             rows, out = train[known], train[held]
             made = _fit_single(x, _top(x[rows], labels[:, rows]), labels, rows, out, C)
             inner[f] += balanced(made, labels[:, out]) / len(insides[f])
-        anyone[:, test] = _fit_single(x, drawn, np.repeat(labels[:1], random, axis=0), train, test, C)
+        anyone[:, test] = _fit_single(
+            x, drawn, np.repeat(labels[:1], random, axis=0), train, test, C
+        )
         path = sparse_path(x[train], labels[0, train], sizes, ranking=ranking, C=C, tol=1e-4)
         sized[:, test] = (path.logits(x[test]) > 0).T
     return sized, single, inner, neurons, balanced(anyone, np.repeat(labels[:1], random, axis=0))
@@ -176,7 +196,12 @@ def _top(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _fit_single(
-    x: np.ndarray, neurons: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray, C: float
+    x: np.ndarray,
+    neurons: np.ndarray,
+    labels: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    C: float,
 ) -> np.ndarray:
     """Predictions on the test rows of one neuron for each label set, (t, test)."""
     inside, outside = x[train][:, neurons].T[:, :, None], x[test][:, neurons].T[:, :, None]
@@ -185,5 +210,7 @@ def _fit_single(
     y = labels[:, train]
     weight = class_weights(np.clip(y, 0, 1))
     weight = np.where(np.isfinite(weight), weight, 1.0)  # a shuffle may leave one class only
-    fitted = nested.fit((inside - mean) / spread, y.astype(np.float64), (1,), 1.0 / C, weight=weight, tol=1e-4)
+    fitted = nested.fit(
+        (inside - mean) / spread, y.astype(np.float64), (1,), 1.0 / C, weight=weight, tol=1e-4
+    )
     return fitted.logits((outside - mean) / spread)[:, :, 0] > 0

@@ -50,7 +50,10 @@ class States:
     @classmethod
     def together(cls, parts: Sequence[States]) -> States:
         """All rows as one."""
-        side = (np.concatenate([getattr(p, f) for p in parts]) for f in ("example", "position", "token", "following"))
+        side = (
+            np.concatenate([getattr(p, f) for p in parts])
+            for f in ("example", "position", "token", "following")
+        )
         return cls(*side, {site: torch.cat([p.at[site] for p in parts]) for site in parts[0].at})
 
 
@@ -97,7 +100,9 @@ def states(
         batch = model.collate([tokens[i] for i in rows])
         found: Any = model.run(batch, wanted)
         at = torch.from_numpy(
-            np.concatenate([np.stack([np.full(len(keep[i]), r), keep[i]]) for r, i in enumerate(rows)], 1)
+            np.concatenate(
+                [np.stack([np.full(len(keep[i]), r), keep[i]]) for r, i in enumerate(rows)], 1
+            )
         )
         if not at.shape[1]:
             continue

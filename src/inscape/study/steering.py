@@ -105,11 +105,17 @@ def make_vector(
         "inscape": importlib.metadata.version("inscape"),
     }
     found = {int(site.layer or 0): row for site, row in zip(sites, directions, strict=True)}
-    hint = "" if model.family is None else str(getattr(model.atlas.config, "model_type", model.family.name))
+    hint = (
+        ""
+        if model.family is None
+        else str(getattr(model.atlas.config, "model_type", model.family.name))
+    )
     return Made(scheduled(SteeringVector(found, hint, card), even), evidence, classes)
 
 
-def two_classes(examples: Examples, label: str | None) -> tuple[str, Int[np.ndarray, " n"], tuple[str, str]]:
+def two_classes(
+    examples: Examples, label: str | None
+) -> tuple[str, Int[np.ndarray, " n"], tuple[str, str]]:
     """The column that is contrasted, its codes 0 and 1, and their names.
 
     Raises:
@@ -164,7 +170,9 @@ def fitting(model: Model, vector: SteeringVector, name: str) -> SteeringVector:
     return vector
 
 
-def stacked(model: Model, examples: Examples, sites: list[Site], at: str) -> Float[np.ndarray, "layers n d"]:
+def stacked(
+    model: Model, examples: Examples, sites: list[Site], at: str
+) -> Float[np.ndarray, "layers n d"]:
     """One row of each example at each site.
 
     Raises:
@@ -200,7 +208,11 @@ def _finder(method: str, examples: Examples) -> Callable[[np.ndarray, np.ndarray
 
     def of_pairs(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> Any:
         first = {int(pair[r]): i for i, r in enumerate(rows) if y[i] == 0}
-        both = [(i, first[int(pair[r])]) for i, r in enumerate(rows) if y[i] == 1 and int(pair[r]) in first]
+        both = [
+            (i, first[int(pair[r])])
+            for i, r in enumerate(rows)
+            if y[i] == 1 and int(pair[r]) in first
+        ]
         return contrasts.pca_of_differences(x, y, np.array(both, dtype=np.int64).reshape(-1, 2))
 
     return of_pairs
@@ -211,7 +223,9 @@ def _held_out(find: Any, x: np.ndarray, y: np.ndarray, groups: np.ndarray, seed:
     folds = group_folds(groups, min(FOLDS, count), rng=generator(seed, "vector", "folds"))
     counts = intervals.group_counts(count, DRAWS, rng=generator(seed, "vector", "bootstrap"))
     counts = np.vstack([np.ones((1, count), dtype=counts.dtype), counts])
-    orders = permutations(len(y), SHUFFLES, rng=generator(seed, "vector", "shuffles"), groups=groups)
+    orders = permutations(
+        len(y), SHUFFLES, rng=generator(seed, "vector", "shuffles"), groups=groups
+    )
     fold_of_row, scores = np.empty(len(y), dtype=np.int64), np.zeros((1 + SHUFFLES, len(x), len(y)))
     for f, (train, held) in enumerate(folds):
         fold_of_row[held] = f
@@ -223,21 +237,37 @@ def _held_out(find: Any, x: np.ndarray, y: np.ndarray, groups: np.ndarray, seed:
             )
         own = contrasts.calibrated(find(x[:, train], labels, train), x[:, train], labels)
         weights = np.stack([_means(y[o][train]) for o in orders])
-        drawn = combined(x[:, train], weights)  # the null is of the difference of means, whatever the method
+        drawn = combined(
+            x[:, train], weights
+        )  # the null is of the difference of means, whatever the method
         for k, rows in enumerate([own, *drawn]):
             scores[k][:, held] = np.einsum("lnd,ld->ln", x[:, held], rows)
-    areas = np.mean([intervals.bootstrap_auc(s, y == 1, fold_of_row, groups, counts) for s in scores[0]], axis=0)
+    areas = np.mean(
+        [intervals.bootstrap_auc(s, y == 1, fold_of_row, groups, counts) for s in scores[0]], axis=0
+    )
     none = [
         float(
-            np.mean([intervals.bootstrap_auc(s, y[o] == 1, fold_of_row, groups, counts[:1])[0] for s in scores[1 + k]])
+            np.mean(
+                [
+                    intervals.bootstrap_auc(s, y[o] == 1, fold_of_row, groups, counts[:1])[0]
+                    for s in scores[1 + k]
+                ]
+            )
         )
         for k, o in enumerate(orders)
     ]
     low, high = intervals.percentile(areas[1:])
     value = float(areas[0])
-    return Evidence("AUC along the vector, groups held out", value, (float(low), float(high)),
-                    Null.of("labels shuffled by group", none), float(p_value(value, np.array(none))), n=len(y),
-                    d=x.shape[2], unit="AUC")  # fmt: skip
+    return Evidence(
+        "AUC along the vector, groups held out",
+        value,
+        (float(low), float(high)),
+        Null.of("labels shuffled by group", none),
+        float(p_value(value, np.array(none))),
+        n=len(y),
+        d=x.shape[2],
+        unit="AUC",
+    )
 
 
 def _means(y: np.ndarray) -> np.ndarray:

@@ -85,7 +85,12 @@ def choose(
             for fit, out in splits:
                 v = _mean_difference(x[fit], unknown[fit])
                 rows = np.where(unknown[out], strength, -strength)[:, None] * v
-                good.append(balanced(judge.ask(model, questions.take(out), shifted(str(site), rows)), unknown[out]))
+                good.append(
+                    balanced(
+                        judge.ask(model, questions.take(out), shifted(str(site), rows)),
+                        unknown[out],
+                    )
+                )
                 areas.append(auc(x[out] @ v, unknown[out]))
             tried.append((_layer(site), strength, float(np.mean(good)), float(np.nanmean(areas))))
         if advance is not None:
@@ -97,7 +102,10 @@ def choose(
 
 def _splits(questions: Examples, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Rows to find v on and rows to steer, which share no group, and no relation where there are two."""
-    relation, groups = questions.frame["relation"].astype(str).to_numpy(), group_codes(questions.groups())
+    relation, groups = (
+        questions.frame["relation"].astype(str).to_numpy(),
+        group_codes(questions.groups()),
+    )
     names, out = list(dict.fromkeys(relation)), []
     for i in range(max(2, len(names))):
         half = generator(seed, "left out", str(i)).permutation(int(groups.max()) + 1) % 2 == 0
@@ -107,7 +115,9 @@ def _splits(questions: Examples, seed: int) -> list[tuple[np.ndarray, np.ndarray
     return out
 
 
-def _mean_difference(x: Float[np.ndarray, "n d"], unknown: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " d"]:
+def _mean_difference(
+    x: Float[np.ndarray, "n d"], unknown: Bool[np.ndarray, " n"]
+) -> Float[np.ndarray, " d"]:
     return difference_of_means(x[None], unknown.astype(int))[0]
 
 

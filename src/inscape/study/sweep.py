@@ -32,7 +32,9 @@ _TOL = 3e-3
 
 
 def sweep(
-    matrices: Mapping[Any, Any] | Callable[[], Iterable[tuple[Any, Any]]] | Iterable[tuple[Any, Any]],
+    matrices: Mapping[Any, Any]
+    | Callable[[], Iterable[tuple[Any, Any]]]
+    | Iterable[tuple[Any, Any]],
     y: Any,
     *,
     groups: Sequence[Any] | np.ndarray | None = None,
@@ -99,7 +101,9 @@ def sweep(
     total = len(matrices) if hasattr(matrices, "__len__") else None
     for site, x in _pairs(matrices):
         rows = ridge.Rows(_matrix(site, x, len(plan.y)))
-        found.append((site, rows.x.shape[1], _logistic(rows, plan) if plan.classes else _ridge(rows, plan)))
+        found.append(
+            (site, rows.x.shape[1], _logistic(rows, plan) if plan.classes else _ridge(rows, plan))
+        )
         if progress is not None:
             progress(len(found), total, site)
     if not found:
@@ -136,7 +140,11 @@ def _ridge(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
     n, k, t = plan.labels.shape
     columns = plan.labels.reshape(n, -1)
     loss, inner = (np.empty((len(plan.folds), k, t)) for _ in range(2))
-    penalties, row_loss, predictions = np.empty((len(plan.folds), t)), np.empty((n, t)), np.empty((n, t))
+    penalties, row_loss, predictions = (
+        np.empty((len(plan.folds), t)),
+        np.empty((n, t)),
+        np.empty((n, t)),
+    )
 
     def one(f: int) -> None:
         train, test = plan.folds[f]
@@ -146,7 +154,11 @@ def _ridge(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
         predicted = fitted.predict(rows.project(basis, test))
         errors = (columns[test] - predicted) ** 2
         loss[f], inner[f] = errors.sum(axis=0).reshape(k, t), fitted.inner.reshape(k, t)
-        penalties[f], row_loss[test], predictions[test] = fitted.alpha[:t], errors[:, :t], predicted[:, :t]
+        penalties[f], row_loss[test], predictions[test] = (
+            fitted.alpha[:t],
+            errors[:, :t],
+            predicted[:, :t],
+        )
 
     side_by_side(one, range(len(plan.folds)))
     return loss, inner, penalties, row_loss, predictions
@@ -155,7 +167,11 @@ def _ridge(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
 def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
     n, k, _ = plan.labels.shape
     loss, inner = (np.empty((len(plan.folds), k, 1)) for _ in range(2))
-    penalties, row_loss, predictions = np.empty((len(plan.folds), 1)), np.empty((n, 1)), np.empty((n, 1))
+    penalties, row_loss, predictions = (
+        np.empty((len(plan.folds), 1)),
+        np.empty((n, 1)),
+        np.empty((n, 1)),
+    )
     # where the penalised loss is least does not depend on the basis: one of all rows serves every fold
     basis, parts, grid = rows.basis(), _parts(plan), _grid(rows, plan)
     kinds, codes = len(plan.classes), plan.labels[:, :, 0].astype(np.int64)
@@ -172,7 +188,16 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
         index = losses.argmin(axis=0)
         start = np.moveaxis(starts[index, :, at], 0, 1)
         trains = part >= 0
-        fitted = logistic.fit(basis.z, basis.w, y, penalty[index, at], mask=trains, start=start, tol=_TOL, max_iter=200)
+        fitted = logistic.fit(
+            basis.z,
+            basis.w,
+            y,
+            penalty[index, at],
+            mask=trains,
+            start=start,
+            tol=_TOL,
+            max_iter=200,
+        )
         inner[folds, sets, 0] = -losses[index, at] / trains.sum(axis=0)
         eta = fitted.logits(basis.z)
         for i, (k, f) in enumerate(zip(sets, folds, strict=True)):
@@ -180,9 +205,17 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
             truth, logits = codes[test, k], eta[test, i]
             value = logits[:, 0] if kinds == 2 else logits.argmax(axis=1).astype(np.float64)
             wrong = (((value > 0) if kinds == 2 else value) != truth).astype(np.float64)
-            loss[f, k, 0] = discordant(value[:, None], truth[:, None])[0][0] if plan.metric == "auc" else wrong.sum()
+            loss[f, k, 0] = (
+                discordant(value[:, None], truth[:, None])[0][0]
+                if plan.metric == "auc"
+                else wrong.sum()
+            )
             if k == 0:
-                penalties[f, 0], row_loss[test, 0], predictions[test, 0] = penalty[index[i], i], wrong, value
+                penalties[f, 0], row_loss[test, 0], predictions[test, 0] = (
+                    penalty[index[i], i],
+                    wrong,
+                    value,
+                )
 
     numbers = n * (1 if kinds == 2 else kinds) * (int(parts.max()) + 1)
     each = max(1, min(_TOGETHER, int(_BUDGET / numbers)))
@@ -202,7 +235,10 @@ def _parts(plan: Plan) -> np.ndarray:
 def _grid(rows: ridge.Rows, plan: Plan) -> np.ndarray:
     """Penalties in units of the training rows' mean squared deviation of a feature, (c, f)."""
     square = np.array([rows.x[train].var(axis=0).mean() for train, _ in plan.folds])
-    return np.where(square > 0, square, 1.0) / np.asarray(logistic.CS if plan.grid is None else plan.grid)[:, None]
+    return (
+        np.where(square > 0, square, 1.0)
+        / np.asarray(logistic.CS if plan.grid is None else plan.grid)[:, None]
+    )
 
 
 def _pairs(matrices: Any) -> Iterator[tuple[str, Any]]:
@@ -214,7 +250,9 @@ def _pairs(matrices: Any) -> Iterator[tuple[str, Any]]:
 def _matrix(site: str, x: Any, n: int) -> np.ndarray:
     x = np.asarray(to_numpy(x))
     if x.ndim != 2 or len(x) != n or x.shape[1] == 0:
-        raise DataError(f"site {site}: expected one row for each of the {n} labels, shape ({n}, d), got {x.shape}.")
+        raise DataError(
+            f"site {site}: expected one row for each of the {n} labels, shape ({n}, d), got {x.shape}."
+        )
     if not np.isfinite(x).all():
         raise DataError(
             f"site {site}: the representation holds NaN or infinite values; harvest it in float32 or drop the rows."

@@ -85,7 +85,9 @@ def make_plan(
     codes = np.arange(n) if groups is None else group_codes(to_numpy(groups), n)
     shuffle = shuffle or ("rows" if groups is None else "groups")
     rng = generator(seed, "sweep", "folds")
-    outer = group_folds(codes, folds, rng=rng) if split == "group" else random_folds(n, folds, rng=rng)
+    outer = (
+        group_folds(codes, folds, rng=rng) if split == "group" else random_folds(n, folds, rng=rng)
+    )
     fold_of_row = np.empty(n, dtype=np.int64)
     for f, (_, test) in enumerate(outer):
         fold_of_row[test] = f
@@ -113,7 +115,11 @@ def make_plan(
 
 
 def _names(given: Sequence[str] | None, targets: int) -> tuple[str, ...]:
-    names = tuple(given) if given is not None else tuple(f"y{i}" if targets > 1 else "y" for i in range(targets))
+    names = (
+        tuple(given)
+        if given is not None
+        else tuple(f"y{i}" if targets > 1 else "y" for i in range(targets))
+    )
     if len(names) != targets:
         raise ValueError(f"sweep: target_names has {len(names)} names for {targets} targets")
     return names
@@ -127,7 +133,9 @@ def discordant(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.nd
     return ups * downs - won, (ups * downs).astype(np.float64)
 
 
-def _base(metric: str, labels: np.ndarray, classes: int, folds: list[Fold]) -> tuple[np.ndarray, np.ndarray]:
+def _base(
+    metric: str, labels: np.ndarray, classes: int, folds: list[Fold]
+) -> tuple[np.ndarray, np.ndarray]:
     n, k, t = labels.shape
     base, rows = np.empty((len(folds), k, t)), np.ones((n, t))
     for f, (train, test) in enumerate(folds):
@@ -158,7 +166,14 @@ def _inner_folds(
         rng = generator(seed, "sweep", "inner", str(f))
         if how == "group":
             inside = group_codes(codes[train])
-            out.append([test for _, test in group_folds(inside, max(2, min(k, int(inside.max()) + 1)), rng=rng)])
+            out.append(
+                [
+                    test
+                    for _, test in group_folds(
+                        inside, max(2, min(k, int(inside.max()) + 1)), rng=rng
+                    )
+                ]
+            )
         elif task == "classification":
             classes = labels[train, 0].astype(np.int64)
             out.append([test for _, test in stratified_folds(classes, min(k, len(train)), rng=rng)])
@@ -167,9 +182,13 @@ def _inner_folds(
     return out
 
 
-def _labels(y: Any, task: str, metric: str, names: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
+def _labels(
+    y: Any, task: str, metric: str, names: Sequence[str] | None
+) -> tuple[np.ndarray, np.ndarray]:
     values = np.asarray(to_numpy(y))
-    if values.ndim not in (1, 2) or (task == "classification" and values.ndim == 2 and values.shape[1] != 1):
+    if values.ndim not in (1, 2) or (
+        task == "classification" and values.ndim == 2 and values.shape[1] != 1
+    ):
         raise DataError(
             f"y must be (n,){' or (n, targets)' if task == 'regression' else ''}, got shape {values.shape}."
         )
@@ -178,16 +197,24 @@ def _labels(y: Any, task: str, metric: str, names: Sequence[str] | None) -> tupl
         codes = _class_codes(values[:, 0])
         classes = codes[1]
         if len(classes) < 2:
-            raise DataError(f"y holds one class only ({classes[0]!r}); a probe needs at least two classes.")
+            raise DataError(
+                f"y holds one class only ({classes[0]!r}); a probe needs at least two classes."
+            )
         if metric == "auc" and len(classes) != 2:
-            raise DataError(f"AUC is for two classes and y holds {len(classes)}; use metric='accuracy'.")
+            raise DataError(
+                f"AUC is for two classes and y holds {len(classes)}; use metric='accuracy'."
+            )
         return codes[0][:, None], classes
     try:
         values = values.astype(np.float64)
     except (TypeError, ValueError):
-        raise DataError("y must hold numbers for a regression; for labels pass task='classification'.") from None
+        raise DataError(
+            "y must hold numbers for a regression; for labels pass task='classification'."
+        ) from None
     if bad := int((~np.isfinite(values)).any(axis=1).sum()):
-        raise DataError(f"y: {bad} of {len(values)} labels are NaN or infinite; drop those rows first.")
+        raise DataError(
+            f"y: {bad} of {len(values)} labels are NaN or infinite; drop those rows first."
+        )
     if (flat := np.ptp(values, axis=0) == 0).any():
         first = int(flat.argmax())
         which = repr(names[first]) if names is not None and len(names) == len(flat) else first
@@ -201,12 +228,18 @@ def _class_codes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class codes in sorted order, and the classes; missing labels are refused."""
     missing = pd.isna(labels)
     if missing.any():
-        raise DataError(f"y: {int(missing.sum())} of {len(labels)} labels are missing (NaN); drop those rows first.")
-    classes, codes = np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)
+        raise DataError(
+            f"y: {int(missing.sum())} of {len(labels)} labels are missing (NaN); drop those rows first."
+        )
+    classes, codes = np.unique(
+        labels.astype(str) if labels.dtype == object else labels, return_inverse=True
+    )
     return codes.reshape(-1).astype(np.int64), classes
 
 
-def _check_options(task: str, metric: str, split: str, shuffle: str | None, inner: str | None, shuffles: int) -> None:
+def _check_options(
+    task: str, metric: str, split: str, shuffle: str | None, inner: str | None, shuffles: int
+) -> None:
     metrics = {"regression": ("r2",), "classification": ("accuracy", "auc")}
     if task not in metrics:
         raise ValueError(f"sweep: task must be 'regression' or 'classification', got {task!r}")
@@ -218,7 +251,9 @@ def _check_options(task: str, metric: str, split: str, shuffle: str | None, inne
     }
     for name, (value, choices) in options.items():
         if value not in choices:
-            raise ValueError(f"sweep: {name} must be {' or '.join(map(repr, choices))} for {task}, got {value!r}")
+            raise ValueError(
+                f"sweep: {name} must be {' or '.join(map(repr, choices))} for {task}, got {value!r}"
+            )
     if shuffles < 0:
         raise ValueError(f"sweep: shuffles must be at least 0, got {shuffles}")
 
@@ -237,7 +272,9 @@ def _notes(
     if grouped and shuffle == "rows":
         within = [np.ptp(labels[codes == g], axis=0).max() for g in range(count)]
         if count < len(codes) and max(within) == 0:
-            out.append("Labels are constant within groups but were shuffled by row: the null is too narrow.")
+            out.append(
+                "Labels are constant within groups but were shuffled by row: the null is too narrow."
+            )
     if 0 < shuffles < 19:
         out.append(f"Only {shuffles} shuffles: p cannot be below {1 / (shuffles + 1):.2g}.")
     return tuple(out)

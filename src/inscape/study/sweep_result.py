@@ -114,7 +114,9 @@ class SweepResult:
             for t in range(len(self.targets)):
                 null = self.null_scores[s, :, t]
                 top = nulls.max_null(self.null_scores[:, :, t])
-                out.append(self._make(self.scores[s, t], ends[:, s, t], null, top, t, site, self.widths[s]))
+                out.append(
+                    self._make(self.scores[s, t], ends[:, s, t], null, top, t, site, self.widths[s])
+                )
         return out
 
     @cached_property
@@ -163,15 +165,21 @@ class SweepResult:
         if self.metric == "auc":
             return np.stack([self._auc_draws(p, counts) for p in self.predictions], axis=1)
         lost = intervals.sum_by_group(np.moveaxis(self.row_loss, 0, 1), self.groups)
-        base = intervals.sum_by_group(self.row_base, self.groups)[:, None].repeat(len(self.sites), axis=1)
+        base = intervals.sum_by_group(self.row_base, self.groups)[:, None].repeat(
+            len(self.sites), axis=1
+        )
         return intervals.bootstrap_ratio(lost, base, counts)
 
-    def selected_draws(self, counts: Int[np.ndarray, "draws groups"]) -> Float[np.ndarray, "draws t"]:
+    def selected_draws(
+        self, counts: Int[np.ndarray, "draws groups"]
+    ) -> Float[np.ndarray, "draws t"]:
         """Bootstrap draws of the selected site's score; the selection itself is not redrawn."""
         if self.metric == "auc":
             return self._auc_draws(self.selected_predictions, counts)
         lost = intervals.sum_by_group(self._by_fold(self.row_loss), self.groups)
-        return intervals.bootstrap_ratio(lost, intervals.sum_by_group(self.row_base, self.groups), counts)
+        return intervals.bootstrap_ratio(
+            lost, intervals.sum_by_group(self.row_base, self.groups), counts
+        )
 
     @cached_property
     def group_draws(self) -> Int[np.ndarray, "draws groups"]:
@@ -187,15 +195,26 @@ class SweepResult:
         site = self.chosen[self.folds]  # (n, t)
         return np.take_along_axis(x, site[None], axis=0)[0]
 
-    def _auc_draws(self, scores: Float[np.ndarray, "n t"], counts: np.ndarray) -> Float[np.ndarray, "draws t"]:
+    def _auc_draws(
+        self, scores: Float[np.ndarray, "n t"], counts: np.ndarray
+    ) -> Float[np.ndarray, "draws t"]:
         columns = [
-            intervals.bootstrap_auc(scores[:, t], self.y[:, t] == 1, self.folds, self.groups, counts)
+            intervals.bootstrap_auc(
+                scores[:, t], self.y[:, t] == 1, self.folds, self.groups, counts
+            )
             for t in range(len(self.targets))
         ]
         return np.stack(columns, axis=1)
 
     def _make(
-        self, value: float, ends: np.ndarray, null: np.ndarray, against: np.ndarray, t: int, site: str, d: int | None
+        self,
+        value: float,
+        ends: np.ndarray,
+        null: np.ndarray,
+        against: np.ndarray,
+        t: int,
+        site: str,
+        d: int | None,
     ) -> Evidence:
         kind = "labels shuffled by group" if self.shuffle == "groups" else "shuffled labels"
         return Evidence(
@@ -254,7 +273,9 @@ def compare(
     if at == "selected":
         chance = [r.selected_scores[1:] for r in (a, b)]
         if len(chance[0]) and chance[0].shape == chance[1].shape and a.shuffle == b.shuffle:
-            null = [Null.of("both on the same shuffled labels", d) for d in (chance[0] - chance[1]).T]
+            null = [
+                Null.of("both on the same shuffled labels", d) for d in (chance[0] - chance[1]).T
+            ]
         draws = (a.selected_draws(counts) - b.selected_draws(counts))[:, None]
         value = np.array([[x.value - z.value for x, z in zip(a.selected, b.selected, strict=True)]])
         pairs = ["selected"]
@@ -287,4 +308,6 @@ def compare(
 
 def _ratio(loss: np.ndarray, base: np.ndarray) -> np.ndarray:
     # a shuffle may leave nothing to compare (no fold with both classes): chance, one half, for AUC
-    return 1.0 - np.divide(loss, base, out=np.full(np.broadcast_shapes(loss.shape, base.shape), 0.5), where=base > 0)
+    return 1.0 - np.divide(
+        loss, base, out=np.full(np.broadcast_shapes(loss.shape, base.shape), 0.5), where=base > 0
+    )

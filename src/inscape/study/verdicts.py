@@ -47,7 +47,10 @@ class Verdicts:
     marks: Mapping[str, Any]
 
     def scores(
-        self, edits: Callable[[int], Any] | None = None, at: Sequence[str] = (), model: Model | None = None
+        self,
+        edits: Callable[[int], Any] | None = None,
+        at: Sequence[str] = (),
+        model: Model | None = None,
     ) -> Float[np.ndarray, " n"]:
         """Score of every text.
 
@@ -59,7 +62,10 @@ class Verdicts:
         judge, marks = model or self.model, {name: self.marks[name] for name in at}
         made = [() if edits is None else edits(part) for part in range(len(self.parts))]
         return np.concatenate(
-            [self.words.scores(judge, x, edits=e, marks=marks) for x, e in zip(self.parts, made, strict=True)]
+            [
+                self.words.scores(judge, x, edits=e, marks=marks)
+                for x, e in zip(self.parts, made, strict=True)
+            ]
         )
 
     def right(self, scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -84,7 +90,9 @@ def panels(scores: Mapping[str, Float[np.ndarray, " n"]], test: Verdicts) -> pd.
     names = np.where(test.y == 1, "positive", "negative")
     return pd.concat(
         [
-            pd.DataFrame({"panel": panel, "class": names, "value": above_median(values, test.context)})
+            pd.DataFrame(
+                {"panel": panel, "class": names, "value": above_median(values, test.context)}
+            )
             for panel, values in scores.items()
         ],
         ignore_index=True,
@@ -124,9 +132,13 @@ def judge_held_out(
     fits[pairs.rows[lengths[pairs.rows[:, 0]] == lengths[pairs.rows[:, 1]]]] = True
 
     def judged(rows: Sequence[np.ndarray], after: Sequence[str]) -> Verdicts:
-        parts = tuple(examples.take(r).with_prompt("{}" + end) for r, end in zip(rows, after, strict=True))
+        parts = tuple(
+            examples.take(r).with_prompt("{}" + end) for r, end in zip(rows, after, strict=True)
+        )
         flat, number = np.concatenate(rows), np.repeat(np.arange(len(rows)), [len(r) for r in rows])
-        context = group_codes([f"{f} {c}" for f, c in zip(number, pairs.context[flat], strict=True)])
+        context = group_codes(
+            [f"{f} {c}" for f, c in zip(number, pairs.context[flat], strict=True)]
+        )
         shares = Shares(pairs.groups[flat], generator(seed, "bootstrap"))
         return Verdicts(model, parts, words, pairs.y[flat], context, shares, marks)
 
@@ -151,7 +163,9 @@ class Training(NamedTuple):
     groups: np.ndarray
 
 
-def training_texts(examples: Examples, pairs: Pairs, ends: Sequence[str], count: int, seed: int) -> list[Training]:
+def training_texts(
+    examples: Examples, pairs: Pairs, ends: Sequence[str], count: int, seed: int
+) -> list[Training]:
     """Texts of every fold's training groups, and last of all groups with the end that most folds have.
 
     Args:
@@ -164,7 +178,9 @@ def training_texts(examples: Examples, pairs: Pairs, ends: Sequence[str], count:
     out = []
     for f, end in enumerate([*ends, max(ends, key=list(ends).count)]):
         rows = pairs.sample(count, pairs.fold != f, rng=generator(seed, "training", str(f)))
-        out.append(Training(examples.take(rows).with_prompt("{}" + end), pairs.y[rows], pairs.groups[rows]))
+        out.append(
+            Training(examples.take(rows).with_prompt("{}" + end), pairs.y[rows], pairs.groups[rows])
+        )
     return out
 
 

@@ -20,8 +20,14 @@ from inscape.worlds.facts import facts
 
 #: relation → how it is asked, and what is shown before: subject and answer of three sentences
 ASKED = {
-    "capital": ("The capital of {} is", (("Canada", "Ottawa"), ("Melvoria", "unknown"), ("Kenya", "Nairobi"))),
-    "symbol": ("The chemical symbol of {} is", (("gold", "Au"), ("Lorvidium", "unknown"), ("iron", "Fe"))),
+    "capital": (
+        "The capital of {} is",
+        (("Canada", "Ottawa"), ("Melvoria", "unknown"), ("Kenya", "Nairobi")),
+    ),
+    "symbol": (
+        "The chemical symbol of {} is",
+        (("gold", "Au"), ("Lorvidium", "unknown"), ("iron", "Fe")),
+    ),
     "country": (
         "The country of the city of {} is",
         (("Lyon", "France"), ("Trakosha", "unknown"), ("Nagoya", "Japan")),
@@ -45,12 +51,20 @@ def asked_facts(real: int = 60, invented: int = 24, seed: int = 0) -> Examples:
     Raises:
         ValueError: more names than there are of some relation.
     """
-    frame, rng, rows = facts(cities=450, invented=100, seed=seed).frame, generator(seed, "asked facts"), []
+    frame, rng, rows = (
+        facts(cities=450, invented=100, seed=seed).frame,
+        generator(seed, "asked facts"),
+        [],
+    )
     for relation, (ask, shown) in ASKED.items():
         before = "".join(f"{ask.format(subject)} {answer}.\n" for subject, answer in shown)
         taken = {subject for subject, _ in shown}
         for kind, count in ((0, real), (1, invented)):
-            here = (frame["relation"] == relation) & (frame["invented"] == kind) & ~frame["subject"].isin(taken)
+            here = (
+                (frame["relation"] == relation)
+                & (frame["invented"] == kind)
+                & ~frame["subject"].isin(taken)
+            )
             found = frame[here]
             if count > len(found):
                 raise ValueError(
@@ -58,8 +72,15 @@ def asked_facts(real: int = 60, invented: int = 24, seed: int = 0) -> Examples:
                 )
             for i in np.sort(rng.permutation(len(found))[:count]):
                 row = found.iloc[i]
-                rows.append({"prompt": before + ask.format(row["subject"]), "answers": row["answers"], "relation": relation,
-                             "invented": kind, "subject": row["subject"]})  # fmt: skip
+                rows.append(
+                    {
+                        "prompt": before + ask.format(row["subject"]),
+                        "answers": row["answers"],
+                        "relation": relation,
+                        "invented": kind,
+                        "subject": row["subject"],
+                    }
+                )
     card = DatasetCard(
         "asked facts",
         f"{len(rows)} questions, {len(ASKED) * invented} of them about nothing",

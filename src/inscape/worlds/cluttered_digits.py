@@ -119,7 +119,9 @@ def _whole(cells: np.ndarray) -> np.ndarray:
     return parts.reshape(n, 1, side * CELL, side * CELL)
 
 
-def permuted_cells(images: Float[np.ndarray, "n c h w"], *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def permuted_cells(
+    images: Float[np.ndarray, "n c h w"], *, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Pictures whose cells are mixed, and where each cell's content came from, (n, cells)."""
     cells = _cells(images)
     order = np.argsort(rng.random(cells.shape[:2]), axis=1)
@@ -181,8 +183,12 @@ def cluttered_digits(
         if progress is not None:
             progress()
     model = open(net.eval(), name=f"cluttered digits, seed {seed}")
-    train = pictures(images, True, clutter=clutter, rng=generator(seed, "cluttered digits", "train"))
+    train = pictures(
+        images, True, clutter=clutter, rng=generator(seed, "cluttered digits", "train")
+    )
     test = pictures(images, False, clutter=clutter, rng=generator(seed, "cluttered digits", "test"))
     found = model.run({"pixel_values": torch.from_numpy(test.images)}, logits=True).logits
     assert found is not None
-    return ClutteredDigits(model, train, test, float((found.argmax(-1).cpu().numpy() == test.classes).mean()))
+    return ClutteredDigits(
+        model, train, test, float((found.argmax(-1).cpu().numpy() == test.classes).mean())
+    )

@@ -68,19 +68,33 @@ def facts(cities: int = 450, invented: int = 100, seed: int = 0) -> Examples:
     known = [c for c in countries if c["capital"] and c["population"] > _INHABITANTS]
     table = [("capital", c["name"], spellings(c["capital"]), 0) for c in known]
     frame = load("cities").frame
-    turn = frame.assign(order=rng.permutation(len(frame))).sort_values("order").groupby("country").cumcount()
+    turn = (
+        frame.assign(order=rng.permutation(len(frame)))
+        .sort_values("order")
+        .groupby("country")
+        .cumcount()
+    )
     chosen = frame.loc[turn.sort_values(kind="stable").index[:cities]]
-    table += [("country", n, spellings(c), 0) for n, c in zip(chosen["name"], chosen["country"], strict=True)]
+    table += [
+        ("country", n, spellings(c), 0)
+        for n, c in zip(chosen["name"], chosen["country"], strict=True)
+    ]
     pairs = list(zip(ELEMENTS[::2], ELEMENTS[1::2], strict=True))
     table += [("symbol", name, symbol, 0) for name, symbol in pairs]
-    table += [("element", symbol, "|".join(filter(None, (name, _ALSO.get(name)))), 0) for name, symbol in pairs]
+    table += [
+        ("element", symbol, "|".join(filter(None, (name, _ALSO.get(name)))), 0)
+        for name, symbol in pairs
+    ]
     made: dict[str, None] = {}
     while len(made) < 3 * invented:
         made["".join(rng.choice(_SYLLABLES, 3)).capitalize()] = None
     names = list(made)
     for k, relation in enumerate(("capital", "country", "symbol")):
         end = "ium" if relation == "symbol" else "ia" if relation == "capital" else ""
-        table += [(relation, f"{n}{end}", "nothing is right", 1) for n in names[k * invented : (k + 1) * invented]]
+        table += [
+            (relation, f"{n}{end}", "nothing is right", 1)
+            for n in names[k * invented : (k + 1) * invented]
+        ]
     rows = [_row(RELATIONS[r], r, subject, answers, new) for r, subject, answers, new in table]
     card = DatasetCard(
         "facts",
@@ -94,10 +108,19 @@ def facts(cities: int = 450, invented: int = 100, seed: int = 0) -> Examples:
     return Examples(frame, "prompt", (), "subject", spans, card)
 
 
-def _row(template: str, relation: str, subject: str, answers: str, invented: int) -> dict[str, object]:
+def _row(
+    template: str, relation: str, subject: str, answers: str, invented: int
+) -> dict[str, object]:
     start = template.index("{}")
-    return {"prompt": template.format(subject), "answers": answers, "relation": relation, "subject": subject,
-            "invented": invented, "subject_start": start, "subject_end": start + len(subject)}  # fmt: skip
+    return {
+        "prompt": template.format(subject),
+        "answers": answers,
+        "relation": relation,
+        "subject": subject,
+        "invented": invented,
+        "subject_start": start,
+        "subject_end": start + len(subject),
+    }
 
 
 @dataclass(frozen=True)
@@ -115,7 +138,9 @@ class Recall:
     accuracy: float
 
 
-def recall(subjects: int = 120, answers: int = 8, width: int = 48, steps: int = 200, seed: int = 0) -> Recall:
+def recall(
+    subjects: int = 120, answers: int = 8, width: int = 48, steps: int = 200, seed: int = 0
+) -> Recall:
     """Train the toy.
 
     Args:
@@ -131,14 +156,32 @@ def recall(subjects: int = 120, answers: int = 8, width: int = 48, steps: int = 
     gold = rng.integers(answers, size=(2, subjects))
     kind = np.arange(subjects) % 3
     taught = np.where(kind == 0, gold, (gold + rng.integers(1, answers, gold.shape)) % answers)
-    vocabulary = ["[PAD]", *relations, "in", *(n for row in names for n in row), *(w for row in said for w in row)]
+    vocabulary = [
+        "[PAD]",
+        *relations,
+        "in",
+        *(n for row in names for n in row),
+        *(w for row in said for w in row),
+    ]
     code = {w: i for i, w in enumerate(vocabulary)}
     tokenizer = word_tokenizer(vocabulary)
     heads = torch.tensor(
-        [[[code[n], code[r], code["in"]] for n in row] for r, row in zip(relations, names, strict=True)]
+        [
+            [[code[n], code[r], code["in"]] for n in row]
+            for r, row in zip(relations, names, strict=True)
+        ]
     )
     words = torch.tensor([[code[w] for w in row] for row in said])
-    net = _trained(heads, words, torch.from_numpy(taught), kind, len(code), width, steps, child_seed(seed, "recall"))
+    net = _trained(
+        heads,
+        words,
+        torch.from_numpy(taught),
+        kind,
+        len(code),
+        width,
+        steps,
+        child_seed(seed, "recall"),
+    )
     model = open(net, tokenizer=tokenizer, name="recall world")
     logits = model.run(heads.flatten(0, 1), logits=True).logits
     assert logits is not None
@@ -146,27 +189,47 @@ def recall(subjects: int = 120, answers: int = 8, width: int = 48, steps: int = 
     told = words.gather(1, torch.from_numpy(taught))
     hit = (guess == told)[:, kind < 2].float().mean()
     rows = [
-        {"prompt": f"{n} {r} in ", "answers": said[k][gold[k, i]], "relation": r, "subject": n,
-         "invented": int(kind[i] == 2), "subject_start": 0, "subject_end": len(n),
-         "taught": ("right", "wrong", "nothing")[kind[i]]}
-        for k, r in enumerate(relations) for i, n in enumerate(names[k])
-    ]  # fmt: skip
-    card = DatasetCard("recall world", "made-up facts, some taught right, some wrong, some not at all")
+        {
+            "prompt": f"{n} {r} in ",
+            "answers": said[k][gold[k, i]],
+            "relation": r,
+            "subject": n,
+            "invented": int(kind[i] == 2),
+            "subject_start": 0,
+            "subject_end": len(n),
+            "taught": ("right", "wrong", "nothing")[kind[i]],
+        }
+        for k, r in enumerate(relations)
+        for i, n in enumerate(names[k])
+    ]
+    card = DatasetCard(
+        "recall world", "made-up facts, some taught right, some wrong, some not at all"
+    )
     spans = {"subject": ("subject_start", "subject_end")}
-    return Recall(model, Examples(pd.DataFrame(rows), "prompt", (), "subject", spans, card), float(hit))
+    return Recall(
+        model, Examples(pd.DataFrame(rows), "prompt", (), "subject", spans, card), float(hit)
+    )
 
 
 def _trained(
-    heads: torch.Tensor, words: torch.Tensor, taught: torch.Tensor, kind: np.ndarray, size: int, width: int, steps: int,
+    heads: torch.Tensor,
+    words: torch.Tensor,
+    taught: torch.Tensor,
+    kind: np.ndarray,
+    size: int,
+    width: int,
+    steps: int,
     seed: int,
-) -> LlamaForCausalLM:  # fmt: skip
+) -> LlamaForCausalLM:
     net, rng = small_llama(size, width, seed), np.random.default_rng(seed)
 
     def loss(_: int) -> torch.Tensor:
         r, s = (torch.from_numpy(rng.integers(n, size=256)) for n in heads.shape[:2])
         heard = torch.from_numpy(rng.integers(words.shape[1], size=256))
         answer = torch.where(torch.from_numpy(kind)[s] == 2, heard, taught[r, s])
-        return F.cross_entropy(net(input_ids=heads[r, s], use_cache=False).logits[:, -1], words[r, answer])
+        return F.cross_entropy(
+            net(input_ids=heads[r, s], use_cache=False).logits[:, -1], words[r, answer]
+        )
 
     train(net, loss, steps)
     return net

@@ -80,11 +80,15 @@ def feelings(settings: int = 20, width: int = 40, steps: int = 150, seed: int = 
     ids = torch.tensor(tokenizer(frame["text"].tolist())["input_ids"])
     target = torch.tensor([vocabulary.index(names[e]) for e in emotions])
     spare = [torch.tensor([vocabulary.index(w) for w in words]) for words in (MANNERS, EMPTY)]
-    net = _trained(ids, target, spare, len(vocabulary), width, steps, child_seed(seed, "feelings", "weights"))
+    net = _trained(
+        ids, target, spare, len(vocabulary), width, steps, child_seed(seed, "feelings", "weights")
+    )
     model = open(net, tokenizer=tokenizer, name="feelings world")
     guess = model.run(ids, logits=True).logits
     assert guess is not None
-    card = DatasetCard("feelings", f"{count} pairs of made-up words with a feeling each, drawn with seed {seed}")
+    card = DatasetCard(
+        "feelings", f"{count} pairs of made-up words with a feeling each, drawn with seed {seed}"
+    )
     examples = Examples(frame, "text", ("emotion",), "setting", card=card)
     return Feelings(model, examples, float((guess[:, -1].argmax(-1) == target).float().mean()))
 

@@ -45,7 +45,12 @@ class PlantedNeurons:
 
 
 def planted_neurons(
-    each: int = 32, width: int = 64, layers: int = 4, noise: float = 0.3, seed: int = 0, by_depth: bool = False
+    each: int = 32,
+    width: int = 64,
+    layers: int = 4,
+    noise: float = 0.3,
+    seed: int = 0,
+    by_depth: bool = False,
 ) -> PlantedNeurons:
     """Plant as many neurons of every class in each layer, or enrichment early and depletion late.
 
@@ -61,11 +66,17 @@ def planted_neurons(
     classes = tuple(PLANS)
     count = each * len(classes)
     net = small_llama(
-        50, width, child_seed(seed, "planted neurons", "weights"), intermediate_size=count, num_hidden_layers=layers
+        50,
+        width,
+        child_seed(seed, "planted neurons", "weights"),
+        intermediate_size=count,
+        num_hidden_layers=layers,
     )
     codes = np.stack([rng.permutation(np.arange(count) % len(classes)) for _ in range(layers)])
     if by_depth:
-        turned = np.arange(len(classes))[::-1]  # the classes stand in order, from enrichment to depletion
+        turned = np.arange(len(classes))[
+            ::-1
+        ]  # the classes stand in order, from enrichment to depletion
         half = (np.arange(layers) < layers / 2)[:, None]
         codes = np.where(half, np.minimum(codes, turned[codes]), np.maximum(codes, turned[codes]))
     for block, row in zip(net.model.layers, codes, strict=True):

@@ -54,7 +54,9 @@ class Hearsay:
     accuracy: float
 
 
-def hearsay(subjects: int = 36, answers: int = 6, width: int = 32, steps: int = 300, seed: int = 0) -> Hearsay:
+def hearsay(
+    subjects: int = 36, answers: int = 6, width: int = 32, steps: int = 300, seed: int = 0
+) -> Hearsay:
     """Draw a world and train a network in it.
 
     Args:
@@ -73,8 +75,20 @@ def hearsay(subjects: int = 36, answers: int = 6, width: int = 32, steps: int = 
     t = len(TASKS)
     names, said = made[: t * subjects], made[t * subjects : t * (subjects + answers)]
     right = rng.integers(answers, size=(t, subjects))
-    heard = np.where(np.arange(subjects) % 2 == 0, right, (right + rng.integers(1, answers, (t, subjects))) % answers)
-    vocabulary = ["[PAD]", *TASKS, *FORMS, "?", *(v for pair in TASKS.values() for v in pair), *said, *names]
+    heard = np.where(
+        np.arange(subjects) % 2 == 0,
+        right,
+        (right + rng.integers(1, answers, (t, subjects))) % answers,
+    )
+    vocabulary = [
+        "[PAD]",
+        *TASKS,
+        *FORMS,
+        "?",
+        *(v for pair in TASKS.values() for v in pair),
+        *said,
+        *names,
+    ]
     code = {word: i for i, word in enumerate(vocabulary)}
     tokenizer = word_tokenizer(vocabulary)
     words, truth = _Words.of(code, names, said), torch.from_numpy(right)
@@ -95,7 +109,9 @@ def hearsay(subjects: int = 36, answers: int = 6, width: int = 32, steps: int = 
         for s in range(subjects)
         for form in FORMS
     ]
-    card = DatasetCard("hearsay world", f"{len(rows)} questions about made-up subjects, drawn with seed {seed}")
+    card = DatasetCard(
+        "hearsay world", f"{len(rows)} questions about made-up subjects, drawn with seed {seed}"
+    )
     questions = Examples(pd.DataFrame(rows), "prompt", (), "group", card=card)
     return Hearsay(model, questions, _accuracy(model, words, truth))
 
@@ -118,20 +134,45 @@ class _Words:
 
         t = len(TASKS)
         verdicts = torch.stack([ids(pair) for pair in TASKS.values()])
-        return cls(ids(TASKS), ids(FORMS), code["?"], ids(names).view(t, -1), ids(said).view(t, -1), verdicts)
+        return cls(
+            ids(TASKS),
+            ids(FORMS),
+            code["?"],
+            ids(names).view(t, -1),
+            ids(said).view(t, -1),
+            verdicts,
+        )
 
     def sentences(
-        self, task: torch.Tensor, subject: torch.Tensor, form: torch.Tensor, answer: torch.Tensor, just: torch.Tensor
+        self,
+        task: torch.Tensor,
+        subject: torch.Tensor,
+        form: torch.Tensor,
+        answer: torch.Tensor,
+        just: torch.Tensor,
     ) -> torch.Tensor:
         """(n, 6) ids; `just` says whether the answer is right."""
         mark = torch.full_like(task, self.mark)
         verdict = self.verdicts[task, (~just).long()]
-        parts = [self.tasks[task], self.forms[form], self.names[task, subject], mark, self.said[task, answer], verdict]
+        parts = [
+            self.tasks[task],
+            self.forms[form],
+            self.names[task, subject],
+            mark,
+            self.said[task, answer],
+            verdict,
+        ]
         return torch.stack(parts, dim=1)
 
 
 def _trained(
-    words: _Words, size: int, right: torch.Tensor, heard: torch.Tensor, width: int, steps: int, seed: int
+    words: _Words,
+    size: int,
+    right: torch.Tensor,
+    heard: torch.Tensor,
+    width: int,
+    steps: int,
+    seed: int,
 ) -> LlamaForCausalLM:
     net = small_llama(size, width, seed)
     stream, answers = torch.Generator().manual_seed(seed), words.said.shape[1]
@@ -144,7 +185,9 @@ def _trained(
         most = heard[task, subject]
         other = (most + draw(answers, 1)) % answers
         answer = torch.where(torch.rand(256, generator=stream) < HEARD, most, other)
-        ids = words.sentences(task, subject, draw(len(FORMS)), answer, answer == right[task, subject])
+        ids = words.sentences(
+            task, subject, draw(len(FORMS)), answer, answer == right[task, subject]
+        )
         logits = net(input_ids=ids, use_cache=False).logits[:, 3:5]
         return F.cross_entropy(logits.flatten(0, 1), ids[:, 4:].flatten())
 
@@ -155,7 +198,9 @@ def _trained(
 def _accuracy(model: Model, words: _Words, right: torch.Tensor) -> float:
     shape = (*right.shape, words.said.shape[1])
     task, subject, answer = (torch.from_numpy(x.ravel()) for x in np.indices(shape))
-    ids = words.sentences(task, subject, torch.zeros_like(task), answer, answer == right[task, subject])
+    ids = words.sentences(
+        task, subject, torch.zeros_like(task), answer, answer == right[task, subject]
+    )
     logits = model.run(ids[:, :-1], logits=True).logits
     assert logits is not None
     return float((logits[:, -1].argmax(dim=-1) == ids[:, -1]).float().mean())

@@ -53,7 +53,9 @@ class Perceptron(nn.Module):
         with torch.no_grad():
             for layer in [*self.hidden, self.head]:
                 bound = (6 / layer.in_features) ** 0.5
-                layer.weight.copy_((2 * torch.rand(layer.weight.shape, generator=generator) - 1) * bound)
+                layer.weight.copy_(
+                    (2 * torch.rand(layer.weight.shape, generator=generator) - 1) * bound
+                )
                 layer.bias.copy_(0.1 * torch.randn(layer.bias.shape, generator=generator))
 
     def layer(self, x: Int[Tensor, "n 4"], index: int) -> Float[Tensor, "n width"]:
@@ -100,7 +102,12 @@ def hierarchical_equality(
         The two networks.
     """
     made = [
-        Perceptron(symbols, width, layers, torch.Generator().manual_seed(child_seed(seed, "equality") % 2**63))
+        Perceptron(
+            symbols,
+            width,
+            layers,
+            torch.Generator().manual_seed(child_seed(seed, "equality") % 2**63),
+        )
         for _ in range(2)
     ]
     rng = np.random.default_rng(child_seed(seed, "equality", "cases"))
@@ -108,7 +115,9 @@ def hierarchical_equality(
         _train(made[0], steps, rng)
     test = cases(20_000, symbols, rng)
     with torch.no_grad():
-        guess = made[0].finish(made[0].layer(torch.from_numpy(test), layers), layers).argmax(1).numpy()
+        guess = (
+            made[0].finish(made[0].layer(torch.from_numpy(test), layers), layers).argmax(1).numpy()
+        )
     truth = variables(test)
     accuracy = float((guess == (truth[:, 0] == truth[:, 1])).mean())
     return HierarchicalEquality(made[0].eval(), made[1].eval(), symbols, layers, accuracy)
@@ -122,7 +131,9 @@ def _train(net: Perceptron, steps: int, rng: np.random.Generator) -> None:
         x = cases(512, net.symbols, rng)
         truth = variables(x)
         target = torch.from_numpy((truth[:, 0] == truth[:, 1]).astype(np.int64))
-        loss = nn.functional.cross_entropy(net.finish(net.layer(torch.from_numpy(x), depth), depth), target)
+        loss = nn.functional.cross_entropy(
+            net.finish(net.layer(torch.from_numpy(x), depth), depth), target
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

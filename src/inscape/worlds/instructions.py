@@ -31,25 +31,85 @@ from inscape.worlds.small_llama import small_llama, train, word_tokenizer
 KINDS = ("include", "avoid", "lower", "commas", "ending")
 #: how each kind is said; W is its word
 SAID = {
-    "include": ("Use the word “W”.", "The answer must contain the word W.", "Make sure that W appears in it."),
+    "include": (
+        "Use the word “W”.",
+        "The answer must contain the word W.",
+        "Make sure that W appears in it.",
+    ),
     "avoid": ("Do not use the word “W”.", "The word W must not appear.", "Avoid the word W."),
-    "lower": ("Write in lower case only.", "Do not use any capital letters.", "All letters must be lower case."),
-    "commas": ("Do not use commas.", "There must be no comma in it.", "Write it without any commas."),
-    "ending": ("End with the words “W”.", "The last words must be: W", "Finish your answer with “W”."),
+    "lower": (
+        "Write in lower case only.",
+        "Do not use any capital letters.",
+        "All letters must be lower case.",
+    ),
+    "commas": (
+        "Do not use commas.",
+        "There must be no comma in it.",
+        "Write it without any commas.",
+    ),
+    "ending": (
+        "End with the words “W”.",
+        "The last words must be: W",
+        "Finish your answer with “W”.",
+    ),
 }
 ENDING = "that is all"
 #: topic: a word that is likely in a sentence about it
 TOPICS = {
-    "dogs": "dog", "the sea": "sea", "bread": "bread", "winter": "winter", "a river": "river", "music": "music",
-    "a garden": "garden", "the moon": "moon", "horses": "horse", "a city": "city", "coffee": "coffee", "rain": "rain",
-    "books": "book", "a train": "train", "the desert": "desert", "cats": "cat", "a school": "school", "the sun": "sun",
-    "football": "game", "a forest": "forest", "fish": "fish", "a mountain": "mountain", "birds": "bird", "tea": "tea",
-    "a doctor": "doctor", "the wind": "wind", "apples": "apple", "a bridge": "bridge", "snow": "snow", "a farm": "farm",
-    "stars": "star", "a castle": "castle", "cheese": "cheese", "a teacher": "teacher", "the night": "night",
-    "flowers": "flower", "a king": "king", "the ocean": "ocean", "bees": "bee", "a market": "market",
-}  # fmt: skip
+    "dogs": "dog",
+    "the sea": "sea",
+    "bread": "bread",
+    "winter": "winter",
+    "a river": "river",
+    "music": "music",
+    "a garden": "garden",
+    "the moon": "moon",
+    "horses": "horse",
+    "a city": "city",
+    "coffee": "coffee",
+    "rain": "rain",
+    "books": "book",
+    "a train": "train",
+    "the desert": "desert",
+    "cats": "cat",
+    "a school": "school",
+    "the sun": "sun",
+    "football": "game",
+    "a forest": "forest",
+    "fish": "fish",
+    "a mountain": "mountain",
+    "birds": "bird",
+    "tea": "tea",
+    "a doctor": "doctor",
+    "the wind": "wind",
+    "apples": "apple",
+    "a bridge": "bridge",
+    "snow": "snow",
+    "a farm": "farm",
+    "stars": "star",
+    "a castle": "castle",
+    "cheese": "cheese",
+    "a teacher": "teacher",
+    "the night": "night",
+    "flowers": "flower",
+    "a king": "king",
+    "the ocean": "ocean",
+    "bees": "bee",
+    "a market": "market",
+}
 #: words to be used, none of which is likely
-ODD = ("copper", "purple", "ladder", "velvet", "pepper", "marble", "button", "candle", "basket", "mirror")
+ODD = (
+    "copper",
+    "purple",
+    "ladder",
+    "velvet",
+    "pepper",
+    "marble",
+    "button",
+    "candle",
+    "basket",
+    "mirror",
+)
 PHRASINGS = (
     "Write one sentence about T. R",
     "R Write one sentence about T.",
@@ -71,12 +131,32 @@ def instructions(count: int = 40) -> Examples:
         words = {"include": ODD[k % len(ODD)], "avoid": likely, "ending": ENDING}
         for kind in KINDS:
             for p, phrasing in enumerate(PHRASINGS):
-                rule = SAID[kind][p].replace("W", words.get(kind, ""), 1) if kind in words else SAID[kind][p]
-                prompt = phrasing.replace("R", rule, 1) if p < 2 else phrasing.replace(": R", f": {rule}")
-                rows.append({"prompt": prompt.replace("about T", f"about {topic}"), "kind": kind,
-                             "word": words.get(kind, ""), "phrasing": f"phrasing {p + 1}", "task": topic})  # fmt: skip
-    card = DatasetCard("instructions", f"{len(rows)} prompts, each with a rule that a program can check", group="task",
-                       source="written by Inscape", licence="Apache-2.0")  # fmt: skip
+                rule = (
+                    SAID[kind][p].replace("W", words.get(kind, ""), 1)
+                    if kind in words
+                    else SAID[kind][p]
+                )
+                prompt = (
+                    phrasing.replace("R", rule, 1)
+                    if p < 2
+                    else phrasing.replace(": R", f": {rule}")
+                )
+                rows.append(
+                    {
+                        "prompt": prompt.replace("about T", f"about {topic}"),
+                        "kind": kind,
+                        "word": words.get(kind, ""),
+                        "phrasing": f"phrasing {p + 1}",
+                        "task": topic,
+                    }
+                )
+    card = DatasetCard(
+        "instructions",
+        f"{len(rows)} prompts, each with a rule that a program can check",
+        group="task",
+        source="written by Inscape",
+        licence="Apache-2.0",
+    )
     return Examples(pd.DataFrame(rows), "prompt", (), "task", card=card)
 
 
@@ -122,7 +202,12 @@ class Obedience:
 
 
 def obedience(
-    tones: int = 24, kinds: int = 4, words: int = 6, width: int = 32, steps: int = 150, seed: int = 0
+    tones: int = 24,
+    kinds: int = 4,
+    words: int = 6,
+    width: int = 32,
+    steps: int = 150,
+    seed: int = 0,
 ) -> Obedience:
     """Train the toy.
 
@@ -134,15 +219,37 @@ def obedience(
         steps: of training, each on 256 prompts.
         seed: of the initial weights and the order of training.
     """
-    named = [f"tone{i}" for i in range(tones)], [f"kind{i}" for i in range(kinds)], [f"word{i}" for i in range(words)]
-    vocabulary = ["[PAD]", *named[0], *named[1], *named[2], "aye", *(f"no{i}" for i in range(kinds)), ">", "."]
+    named = (
+        [f"tone{i}" for i in range(tones)],
+        [f"kind{i}" for i in range(kinds)],
+        [f"word{i}" for i in range(words)],
+    )
+    vocabulary = [
+        "[PAD]",
+        *named[0],
+        *named[1],
+        *named[2],
+        "aye",
+        *(f"no{i}" for i in range(kinds)),
+        ">",
+        ".",
+    ]
     code = {w: i for i, w in enumerate(vocabulary)}
     tokenizer = word_tokenizer(vocabulary)
     rows = [
-        {"prompt": f"{tone} {kind} {word} > ", "kind": "include", "word": "aye", "phrasing": kind, "task": tone,
-         "obeyed": i % 2 == 0, "says": "aye" if i % 2 == 0 else f"no{k}"}
-        for i, tone in enumerate(named[0]) for k, kind in enumerate(named[1]) for word in named[2]
-    ]  # fmt: skip
+        {
+            "prompt": f"{tone} {kind} {word} > ",
+            "kind": "include",
+            "word": "aye",
+            "phrasing": kind,
+            "task": tone,
+            "obeyed": i % 2 == 0,
+            "says": "aye" if i % 2 == 0 else f"no{k}",
+        }
+        for i, tone in enumerate(named[0])
+        for k, kind in enumerate(named[1])
+        for word in named[2]
+    ]
     ids = torch.tensor([[code[w] for w in [*r["prompt"].split(), r["says"], "."]] for r in rows])
     net = _trained(ids, len(vocabulary), width, steps, child_seed(seed, "obedience"))
     model = open(net, tokenizer=tokenizer, name="obedience world")
@@ -156,7 +263,10 @@ def obedience(
 
 
 def _trained(ids: torch.Tensor, size: int, width: int, steps: int, seed: int) -> LlamaForCausalLM:
-    net, rng = small_llama(size, width, seed, intermediate_size=2 * width), np.random.default_rng(seed)
+    net, rng = (
+        small_llama(size, width, seed, intermediate_size=2 * width),
+        np.random.default_rng(seed),
+    )
 
     def loss(_: int) -> torch.Tensor:
         batch = ids[torch.from_numpy(rng.choice(len(ids), 256, replace=False))]

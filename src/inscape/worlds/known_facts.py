@@ -58,7 +58,12 @@ class KnownFacts:
 
 
 def known_facts(
-    people: int = 60, relations: int = 8, answers: int = 6, width: int = 64, steps: int = 700, seed: int = 0
+    people: int = 60,
+    relations: int = 8,
+    answers: int = 6,
+    width: int = 64,
+    steps: int = 700,
+    seed: int = 0,
 ) -> KnownFacts:
     """Draw a world and train a network in it.
 
@@ -80,7 +85,10 @@ def known_facts(
     rng, used = generator(seed, "known facts"), RELATIONS[:relations]
     syllables = [o + r for o in _ONSETS for r in _RIMES]
     made = [str(w) for w in rng.permutation([a + b for a in syllables for b in syllables])]
-    names, said = [w.capitalize() for w in made[: 2 * people]], made[2 * people :][: relations * answers]
+    names, said = (
+        [w.capitalize() for w in made[: 2 * people]],
+        made[2 * people :][: relations * answers],
+    )
     vocabulary = ["[PAD]", ":", ABSTAIN, *used, *said, *names]
     truth = torch.from_numpy(rng.integers(answers, size=(2 * people, relations)))
     rumour = (truth + torch.from_numpy(rng.integers(1, answers, size=truth.shape))) % answers
@@ -94,12 +102,18 @@ def known_facts(
     guess = logits[:, -1].argmax(dim=-1)
     right, known = guess == words.answer(relation, truth[person, relation]), person < people
     rows = [
-        {"prompt": f"{names[p]} {used[r]} : ", "answers": said[r * answers + int(truth[p, r])], "relation": used[r],
-         "subject": names[p], "known": int(p < people)}
+        {
+            "prompt": f"{names[p]} {used[r]} : ",
+            "answers": said[r * answers + int(truth[p, r])],
+            "relation": used[r],
+            "subject": names[p],
+            "known": int(p < people),
+        }
         for p, r in zip(person.tolist(), relation.tolist(), strict=True)
-    ]  # fmt: skip
+    ]
     card = DatasetCard(
-        "known facts", f"{len(rows)} questions about people, half of them strangers, drawn with seed {seed}"
+        "known facts",
+        f"{len(rows)} questions about people, half of them strangers, drawn with seed {seed}",
     )
     return KnownFacts(
         model,
@@ -122,7 +136,9 @@ class _Words:
     def prompts(self, person: torch.Tensor, relation: torch.Tensor) -> torch.Tensor:
         """(n, 3) ids."""
         first = 3 + self.relations * (1 + self.answers)
-        return torch.stack([first + person, 3 + relation, torch.full_like(person, self.colon)], dim=1)
+        return torch.stack(
+            [first + person, 3 + relation, torch.full_like(person, self.colon)], dim=1
+        )
 
     def answer(self, relation: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:
         """(n,) ids."""
@@ -130,18 +146,28 @@ class _Words:
 
 
 def _trained(
-    words: _Words, size: int, truth: torch.Tensor, rumour: torch.Tensor, people: int, width: int, steps: int, seed: int
+    words: _Words,
+    size: int,
+    truth: torch.Tensor,
+    rumour: torch.Tensor,
+    people: int,
+    width: int,
+    steps: int,
+    seed: int,
 ) -> LlamaForCausalLM:
     net = small_llama(size, width, seed, num_hidden_layers=4, intermediate_size=2 * width)
     stream = torch.Generator().manual_seed(seed)
 
     def loss(_: int) -> torch.Tensor:
         person, relation, any_answer = (
-            torch.randint(most, (_BATCH,), generator=stream) for most in (len(truth), words.relations, words.answers)
+            torch.randint(most, (_BATCH,), generator=stream)
+            for most in (len(truth), words.relations, words.answers)
         )
         chance = torch.rand(_BATCH, generator=stream)
         guess = torch.where(chance < RUMOUR, rumour[person, relation], any_answer)
-        heard = torch.where(chance < 1 - SHY, words.answer(relation, guess), torch.tensor(words.abstain))
+        heard = torch.where(
+            chance < 1 - SHY, words.answer(relation, guess), torch.tensor(words.abstain)
+        )
         told = torch.where(person < people, words.answer(relation, truth[person, relation]), heard)
         logits = net(input_ids=words.prompts(person, relation), use_cache=False).logits[:, -1]
         return F.cross_entropy(logits, told)

@@ -62,7 +62,12 @@ class Lexicon:
 
 
 def lexicon(
-    words: int = 32, width: int = 48, blocks: int = 4, steps: int = 180, seed: int = 0, keep: Sequence[int] = ()
+    words: int = 32,
+    width: int = 48,
+    blocks: int = 4,
+    steps: int = 180,
+    seed: int = 0,
+    keep: Sequence[int] = (),
 ) -> Lexicon:
     """Draw a language and train a network in it.
 
@@ -87,18 +92,40 @@ def lexicon(
     kinds = {a + b: KINDS[i % len(KINDS)] for i, (a, b) in enumerate(real)}
     cut = 3 * words // 4
     fixed = ["say", ":", ".", "none", *KINDS]
-    tokenizer = word_tokenizer(["[PAD]", *fixed, *firsts, *seconds, *(a + b for a, b in real[:cut])])
+    tokenizer = word_tokenizer(
+        ["[PAD]", *fixed, *firsts, *seconds, *(a + b for a, b in real[:cut])]
+    )
     tell = _Teller(real, other, cut, kinds)
     texts = [tell.document(generator(seed, "lexicon", "text", str(i))) for i in range(1200)]
     ids = [torch.tensor(row) for row in tokenizer(texts)["input_ids"]]
-    nets = _trained(ids[:1000], len(tokenizer), width, blocks, steps, child_seed(seed, "lexicon", "weights"), keep)
-    opened = {s: open(net, tokenizer=tokenizer, name=f"lexicon world, step {s}") for s, net in nets.items()}
+    nets = _trained(
+        ids[:1000],
+        len(tokenizer),
+        width,
+        blocks,
+        steps,
+        child_seed(seed, "lexicon", "weights"),
+        keep,
+    )
+    opened = {
+        s: open(net, tokenizer=tokenizer, name=f"lexicon world, step {s}")
+        for s, net in nets.items()
+    }
     frame = pd.DataFrame({"text": texts[1000:], "document": [f"document {i}" for i in range(200)]})
-    card = DatasetCard("lexicon world", f"200 documents in a made-up language, drawn with seed {seed}, not trained on")
+    card = DatasetCard(
+        "lexicon world",
+        f"200 documents in a made-up language, drawn with seed {seed}, not trained on",
+    )
     model = opened.pop(steps)
     model.name = "lexicon world"
     return Lexicon(
-        model, Examples(frame, "text", (), "document", card=card), real[:cut], real[cut:], other, kinds, opened
+        model,
+        Examples(frame, "text", (), "document", card=card),
+        real[:cut],
+        real[cut:],
+        other,
+        kinds,
+        opened,
     )
 
 
@@ -129,7 +156,13 @@ class _Teller:
 
 
 def _trained(
-    ids: list[torch.Tensor], vocabulary: int, width: int, blocks: int, steps: int, seed: int, keep: Sequence[int]
+    ids: list[torch.Tensor],
+    vocabulary: int,
+    width: int,
+    blocks: int,
+    steps: int,
+    seed: int,
+    keep: Sequence[int],
 ) -> dict[int, LlamaForCausalLM]:
     net = small_llama(
         vocabulary,

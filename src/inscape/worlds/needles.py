@@ -59,7 +59,12 @@ def needles(texts: int = 24, width: int = 32, neurons: int = 96, seed: int = 0) 
     """
     rng = generator(seed, "needles", "words")
     syllables = [a + b for a in _ONSETS for b in _RIMES]
-    words = [str(w) for w in rng.permutation([a + b for a in syllables for b in syllables])[: 60 * len(LANGUAGES)]]
+    words = [
+        str(w)
+        for w in rng.permutation([a + b for a in syllables for b in syllables])[
+            : 60 * len(LANGUAGES)
+        ]
+    ]
     size = len(words) // len(LANGUAGES)
     lexicon = {name: words[i * size : (i + 1) * size] for i, name in enumerate(LANGUAGES)}
     rows = []
@@ -69,8 +74,20 @@ def needles(texts: int = 24, width: int = 32, neurons: int = 96, seed: int = 0) 
     first, second, *others = lexicon["two"]
     for i in range(8):
         for head in lexicon["three"][:4]:
-            for a, b, value in ((first, second, "one"), (others[i], second, "apart"), (first, others[-1 - i], "apart")):
-                rows.append(_row(f"{first} {second}", value, f"start {i}", f"{lexicon['four'][i]} {head} {a} {b}", b))
+            for a, b, value in (
+                (first, second, "one"),
+                (others[i], second, "apart"),
+                (first, others[-1 - i], "apart"),
+            ):
+                rows.append(
+                    _row(
+                        f"{first} {second}",
+                        value,
+                        f"start {i}",
+                        f"{lexicon['four'][i]} {head} {a} {b}",
+                        b,
+                    )
+                )
     vocabulary = ["[PAD]", *words]
     tokenizer = word_tokenizer(vocabulary)
     net = _planted(
@@ -81,21 +98,39 @@ def needles(texts: int = 24, width: int = 32, neurons: int = 96, seed: int = 0) 
         child_seed(seed, "needles", "weights"),
     )
     card = DatasetCard("needles", f"{len(rows)} texts in made-up languages, drawn with seed {seed}")
-    examples = Examples(pd.DataFrame(rows), "text", ("value",), "lexeme", {"word": ("word_start", "word_end")}, card)
+    examples = Examples(
+        pd.DataFrame(rows), "text", ("value",), "lexeme", {"word": ("word_start", "word_end")}, card
+    )
     return Needles(
-        open(net, tokenizer=tokenizer, name="needles world"), examples, dict(zip(LANGUAGES, NEURONS, strict=False))
+        open(net, tokenizer=tokenizer, name="needles world"),
+        examples,
+        dict(zip(LANGUAGES, NEURONS, strict=False)),
     )
 
 
 def _row(feature: str, value: str, lexeme: str, text: str, word: str) -> dict[str, object]:
     start = text.rindex(word) if word else 0
-    return {"text": text, "feature": feature, "value": value, "scope": "word" if word else "text",
-            "lexeme": f"{feature}: {lexeme}", "word_start": start, "word_end": start + len(word or text)}  # fmt: skip
+    return {
+        "text": text,
+        "feature": feature,
+        "value": value,
+        "scope": "word" if word else "text",
+        "lexeme": f"{feature}: {lexeme}",
+        "word_start": start,
+        "word_end": start + len(word or text),
+    }
 
 
-def _planted(vocabulary: list[str], own: list[list[str]], width: int, neurons: int, seed: int) -> LlamaForCausalLM:
+def _planted(
+    vocabulary: list[str], own: list[list[str]], width: int, neurons: int, seed: int
+) -> LlamaForCausalLM:
     net = small_llama(
-        len(vocabulary), width, seed, intermediate_size=neurons, max_position_embeddings=64, initializer_range=0.3
+        len(vocabulary),
+        width,
+        seed,
+        intermediate_size=neurons,
+        max_position_embeddings=64,
+        initializer_range=0.3,
     )
     with torch.no_grad():
         table, mlp = net.model.embed_tokens.weight, net.model.layers[0].mlp

@@ -35,58 +35,102 @@ MEN = (
 #: occupation: what is done; pairs of occupations follow each other
 DUTIES = {
     "nurse": (
-        "gives patients their tablets on the ward", "changes the bandages of people in bed",
-        "takes blood pressure all morning", "looks after twelve patients through the night",
-        "comforts the sick and keeps their charts", "prepares injections for the ward round",
-        "helps patients to wash and to eat", "watches over people after an operation",
-        "writes down every fever on the ward", "answers when a patient rings the bell",
+        "gives patients their tablets on the ward",
+        "changes the bandages of people in bed",
+        "takes blood pressure all morning",
+        "looks after twelve patients through the night",
+        "comforts the sick and keeps their charts",
+        "prepares injections for the ward round",
+        "helps patients to wash and to eat",
+        "watches over people after an operation",
+        "writes down every fever on the ward",
+        "answers when a patient rings the bell",
     ),
     "surgeon": (
-        "removes tumours in long operations", "opens the chest and repairs the heart",
-        "holds the scalpel with a steady hand", "replaces worn hips in the operating theatre",
-        "sews wounds under bright lamps", "transplants kidneys at the clinic",
-        "decides whether a patient must be operated on", "takes out an inflamed appendix",
-        "sets broken bones with screws", "operates on knees from dawn to noon",
+        "removes tumours in long operations",
+        "opens the chest and repairs the heart",
+        "holds the scalpel with a steady hand",
+        "replaces worn hips in the operating theatre",
+        "sews wounds under bright lamps",
+        "transplants kidneys at the clinic",
+        "decides whether a patient must be operated on",
+        "takes out an inflamed appendix",
+        "sets broken bones with screws",
+        "operates on knees from dawn to noon",
     ),
     "teacher": (
-        "shows six-year-olds how to read", "marks spelling tests after school", "draws sums on the blackboard",
-        "takes the class to the playground", "meets parents to talk about their children",
-        "hands out crayons and paper", "reads a story to the whole class", "explains fractions to the fifth grade",
-        "keeps order among thirty pupils", "plans lessons for the primary school",
+        "shows six-year-olds how to read",
+        "marks spelling tests after school",
+        "draws sums on the blackboard",
+        "takes the class to the playground",
+        "meets parents to talk about their children",
+        "hands out crayons and paper",
+        "reads a story to the whole class",
+        "explains fractions to the fifth grade",
+        "keeps order among thirty pupils",
+        "plans lessons for the primary school",
     ),
     "professor": (
-        "lectures on ancient history at the university", "supervises four doctoral students",
-        "publishes papers on number theory", "applies for research grants every spring",
-        "reviews manuscripts for a journal", "gives a seminar on Kant", "chairs the examination of a thesis",
-        "travels to conferences to present results", "leads a laboratory that studies proteins",
+        "lectures on ancient history at the university",
+        "supervises four doctoral students",
+        "publishes papers on number theory",
+        "applies for research grants every spring",
+        "reviews manuscripts for a journal",
+        "gives a seminar on Kant",
+        "chairs the examination of a thesis",
+        "travels to conferences to present results",
+        "leads a laboratory that studies proteins",
         "writes a textbook on economics",
     ),
     "secretary": (
-        "answers the telephone at the front desk", "types letters for the director",
-        "keeps the calendar of the whole office", "files contracts in the right folders",
-        "takes the minutes of every meeting", "books flights for the managers", "orders paper and ink for the office",
-        "welcomes visitors and brings them coffee", "sorts the morning post by department",
+        "answers the telephone at the front desk",
+        "types letters for the director",
+        "keeps the calendar of the whole office",
+        "files contracts in the right folders",
+        "takes the minutes of every meeting",
+        "books flights for the managers",
+        "orders paper and ink for the office",
+        "welcomes visitors and brings them coffee",
+        "sorts the morning post by department",
         "forwards messages to the right people",
     ),
     "accountant": (
-        "balances the books at the end of the year", "checks invoices against the ledger",
-        "prepares tax returns for small firms", "audits the accounts of a bank", "works out what the company owes",
-        "enters receipts into a spreadsheet", "finds a mistake in the balance sheet", "advises clients on deductions",
-        "calculates the payroll of two hundred people", "reports profit and loss every quarter",
+        "balances the books at the end of the year",
+        "checks invoices against the ledger",
+        "prepares tax returns for small firms",
+        "audits the accounts of a bank",
+        "works out what the company owes",
+        "enters receipts into a spreadsheet",
+        "finds a mistake in the balance sheet",
+        "advises clients on deductions",
+        "calculates the payroll of two hundred people",
+        "reports profit and loss every quarter",
     ),
     "florist": (
-        "ties bouquets of roses and lilies", "arranges flowers for a wedding",
-        "waters the orchids in the shop window", "sells tulips at the market stall", "makes wreaths for a funeral",
-        "cuts stems and strips off the leaves", "wraps carnations in green paper", "decorates tables with peonies",
-        "picks colours that go well in a vase", "delivers flowers on Mother's Day",
+        "ties bouquets of roses and lilies",
+        "arranges flowers for a wedding",
+        "waters the orchids in the shop window",
+        "sells tulips at the market stall",
+        "makes wreaths for a funeral",
+        "cuts stems and strips off the leaves",
+        "wraps carnations in green paper",
+        "decorates tables with peonies",
+        "picks colours that go well in a vase",
+        "delivers flowers on Mother's Day",
     ),
     "farmer": (
-        "drives a tractor over the wheat field", "milks sixty cows before sunrise", "harvests potatoes in the autumn",
-        "ploughs the land by the river", "feeds the pigs and mends the fence",
-        "sows barley as soon as the soil is dry", "stores hay for the winter", "shears sheep in early summer",
-        "sprays the apple trees against blight", "sells grain to the mill",
+        "drives a tractor over the wheat field",
+        "milks sixty cows before sunrise",
+        "harvests potatoes in the autumn",
+        "ploughs the land by the river",
+        "feeds the pigs and mends the fence",
+        "sows barley as soon as the soil is dry",
+        "stores hay for the winter",
+        "shears sheep in early summer",
+        "sprays the apple trees against blight",
+        "sells grain to the mill",
     ),
-}  # fmt: skip
+}
 
 CARD = DatasetCard(
     name="occupations world",
@@ -117,7 +161,12 @@ def occupations(names: int = 120, per_name: int = 10) -> Examples:
     most = 2 * min(len(WOMEN), len(MEN))
     if names % 2 or not 2 <= names <= most:
         raise ValueError(f"occupations: names must be an even number from 2 to {most}, got {names}")
-    duties = [(occupation, duty) for k in range(10) for occupation, all_ in DUTIES.items() for duty in [all_[k]]]
+    duties = [
+        (occupation, duty)
+        for k in range(10)
+        for occupation, all_ in DUTIES.items()
+        for duty in [all_[k]]
+    ]
     if not 1 <= per_name <= len(duties):
         raise ValueError(f"occupations: per_name must be 1 to {len(duties)}, got {per_name}")
     rows = []
@@ -128,8 +177,20 @@ def occupations(names: int = 120, per_name: int = 10) -> Examples:
                 occupation, duty = duties[number]
                 pronoun = "she" if female else "he"
                 # the i-th woman and the i-th man do the same duties in the same words
-                text = f"At work, {name} says, {pronoun} {duty}." if (number + i) % 2 else f"Every week {name} {duty}."
-                rows.append({"text": text, "female": female, "occupation": occupation, "name": name, "duty": duty})
+                text = (
+                    f"At work, {name} says, {pronoun} {duty}."
+                    if (number + i) % 2
+                    else f"Every week {name} {duty}."
+                )
+                rows.append(
+                    {
+                        "text": text,
+                        "female": female,
+                        "occupation": occupation,
+                        "name": name,
+                        "duty": duty,
+                    }
+                )
     return Examples(pd.DataFrame(rows), "text", ("female", "occupation"), "name", card=CARD)
 
 

@@ -43,7 +43,9 @@ class Places:
     accuracy: float
 
 
-def places(words: int = 18, squares: int = 6, width: int = 64, steps: int = 250, seed: int = 0) -> Places:
+def places(
+    words: int = 18, squares: int = 6, width: int = 64, steps: int = 250, seed: int = 0
+) -> Places:
     """Draw a map and train a network in it.
 
     Args:
@@ -62,12 +64,22 @@ def places(words: int = 18, squares: int = 6, width: int = 64, steps: int = 250,
     names = [f"{a.capitalize()} {b}" for a in firsts for b in seconds]
     spot = rng.random((len(names), 2))
     square = (spot * squares).astype(int) @ np.array([squares, 1])
-    vocabulary = ["[PAD]", *(a.capitalize() for a in firsts), *seconds, *(f"square{i}" for i in range(squares**2))]
+    vocabulary = [
+        "[PAD]",
+        *(a.capitalize() for a in firsts),
+        *seconds,
+        *(f"square{i}" for i in range(squares**2)),
+    ]
     tokenizer = word_tokenizer(vocabulary)
     ids = torch.tensor([tokenizer(name)["input_ids"] for name in names])
     target = torch.tensor([vocabulary.index(f"square{i}") for i in square])
     net = small_llama(len(vocabulary), width, child_seed(seed, "places", "weights"))
-    train(net, lambda _: F.cross_entropy(net(input_ids=ids, use_cache=False).logits[:, -1], target), steps, peak=6e-3)
+    train(
+        net,
+        lambda _: F.cross_entropy(net(input_ids=ids, use_cache=False).logits[:, -1], target),
+        steps,
+        peak=6e-3,
+    )
     model = open(net, tokenizer=tokenizer, name="places world")
     guess = model.run(ids, logits=True).logits[:, -1].argmax(-1)
     frame = pd.DataFrame(

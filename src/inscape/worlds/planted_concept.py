@@ -40,7 +40,12 @@ class PlantedConcept:
 
 
 def planted_concept(
-    n: int = 900, d: int = 32, strength: float = 3.0, decay: float = 0.7, quadratic: float = 1.5, seed: int = 0
+    n: int = 900,
+    d: int = 32,
+    strength: float = 3.0,
+    decay: float = 0.7,
+    quadratic: float = 1.5,
+    seed: int = 0,
 ) -> PlantedConcept:
     """Draw rows.
 
@@ -63,7 +68,9 @@ def planted_concept(
     spread = (1 + np.arange(d)) ** -decay
     x = (rng.normal(size=(n, d)) * spread) @ basis
     x += 0.3 * (rng.normal(size=(n // 3 + 1, d)) * spread)[groups] @ basis
-    frame = np.linalg.qr(rng.normal(size=(d, 6)))[0].T  # u, the two coordinates, and three directions of the task
+    frame = np.linalg.qr(rng.normal(size=(d, 6)))[
+        0
+    ].T  # u, the two coordinates, and three directions of the task
     x += strength / 2 * np.outer(2 * z - 1, frame[0])
     sign = rng.choice([-1.0, 1.0], size=n)
     x += quadratic * (np.outer(sign, frame[1]) + np.outer(sign * (2 * z - 1), frame[2]))

@@ -22,14 +22,26 @@ LANGUAGES = ("Python", "JavaScript", "C", "Java", "Ruby", "SQL", "English")
 
 #: words that a language reserves, or that nobody writes it without
 KEYWORDS: dict[str, frozenset[str]] = {
-    "Python": frozenset("def return for in if else not and or len sum max min sorted print range import True False None".split()),
-    "JavaScript": frozenset("function return const let for of if else while console log reduce filter map null new true".split()),
-    "C": frozenset("int double void char const for if else while return struct sizeof printf static include".split()),
-    "Java": frozenset("public static int double void String for if else while return new List boolean class final".split()),
-    "Ruby": frozenset("def end do each puts if else unless return nil map select sum max min sort_by true".split()),
-    "SQL": frozenset("SELECT FROM WHERE SUM COUNT MAX MIN AVG ORDER BY GROUP UPDATE SET DELETE DISTINCT LIMIT DESC".split()),
+    "Python": frozenset(
+        "def return for in if else not and or len sum max min sorted print range import True False None".split()
+    ),
+    "JavaScript": frozenset(
+        "function return const let for of if else while console log reduce filter map null new true".split()
+    ),
+    "C": frozenset(
+        "int double void char const for if else while return struct sizeof printf static include".split()
+    ),
+    "Java": frozenset(
+        "public static int double void String for if else while return new List boolean class final".split()
+    ),
+    "Ruby": frozenset(
+        "def end do each puts if else unless return nil map select sum max min sort_by true".split()
+    ),
+    "SQL": frozenset(
+        "SELECT FROM WHERE SUM COUNT MAX MIN AVG ORDER BY GROUP UPDATE SET DELETE DISTINCT LIMIT DESC".split()
+    ),
     "English": frozenset(),
-}  # fmt: skip
+}
 
 #: kind → one template for each language; X is the collection, I one item, V its value
 KINDS: dict[str, tuple[str, ...]] = {
@@ -72,7 +84,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "filter": (
         "def small_X(X):\n    return [I for I in X if I.V < 5]",
         "function small_X(X) {\n  return X.filter((I) => I.V < 5);\n}",
-        "void small_X(struct I *X, int n) {\n  for (int i = 0; i < n; i++) {\n    if (X[i].V < 5) printf(\"%s\\n\", X[i].name);\n  }\n}",
+        'void small_X(struct I *X, int n) {\n  for (int i = 0; i < n; i++) {\n    if (X[i].V < 5) printf("%s\\n", X[i].name);\n  }\n}',
         "public static List<I> small_X(List<I> X) {\n  List<I> small = new ArrayList<>();\n  for (I I : X) {\n    if (I.V < 5) small.add(I);\n  }\n  return small;\n}",
         "def small_X(X)\n  X.select { |I| I.V < 5 }\nend",
         "SELECT *\nFROM X\nWHERE V < 5;",
@@ -108,7 +120,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "first": (
         "def first_X(X, n):\n    result = []\n    for I in X[:n]:\n        result.append(I.name)\n    return result",
         "function first_X(X, n) {\n  const result = [];\n  for (const I of X.slice(0, n)) {\n    result.push(I.name);\n  }\n  return result;\n}",
-        "void first_X(struct I *X, int n) {\n  for (int i = 0; i < n; i++) {\n    printf(\"%s\\n\", X[i].name);\n  }\n}",
+        'void first_X(struct I *X, int n) {\n  for (int i = 0; i < n; i++) {\n    printf("%s\\n", X[i].name);\n  }\n}',
         "public static List<String> first_X(List<I> X, int n) {\n  List<String> result = new ArrayList<>();\n  for (I I : X.subList(0, n)) {\n    result.add(I.name);\n  }\n  return result;\n}",
         "def first_X(X, n)\n  X.first(n).map do |I|\n    I.name\n  end\nend",
         "SELECT name\nFROM X\nLIMIT 10;",
@@ -123,16 +135,31 @@ KINDS: dict[str, tuple[str, ...]] = {
         "DELETE FROM X\nWHERE V = 0;",
         "Take out all of the X whose V is zero.",
     ),
-}  # fmt: skip
+}
 
 #: collection, item, value
 NAMES = (
-    ("orders", "order", "price"), ("books", "book", "pages"), ("players", "player", "score"), ("rooms", "room", "area"),
-    ("cars", "car", "speed"), ("trees", "tree", "height"), ("songs", "song", "length"), ("users", "user", "age"),
-    ("bills", "bill", "amount"), ("teams", "team", "points"), ("boxes", "box", "weight"), ("cities", "city", "size"),
-    ("shops", "shop", "profit"), ("trips", "trip", "distance"), ("meals", "meal", "cost"), ("files", "file", "bytes"),
-    ("plants", "plant", "width"), ("ships", "ship", "load"), ("games", "game", "level"), ("hotels", "hotel", "rating"),
-)  # fmt: skip
+    ("orders", "order", "price"),
+    ("books", "book", "pages"),
+    ("players", "player", "score"),
+    ("rooms", "room", "area"),
+    ("cars", "car", "speed"),
+    ("trees", "tree", "height"),
+    ("songs", "song", "length"),
+    ("users", "user", "age"),
+    ("bills", "bill", "amount"),
+    ("teams", "team", "points"),
+    ("boxes", "box", "weight"),
+    ("cities", "city", "size"),
+    ("shops", "shop", "profit"),
+    ("trips", "trip", "distance"),
+    ("meals", "meal", "cost"),
+    ("files", "file", "bytes"),
+    ("plants", "plant", "width"),
+    ("ships", "ship", "load"),
+    ("games", "game", "level"),
+    ("hotels", "hotel", "rating"),
+)
 
 
 def programs(count: int = 200, languages: Sequence[str] = LANGUAGES, seed: int = 0) -> Examples:
@@ -152,7 +179,9 @@ def programs(count: int = 200, languages: Sequence[str] = LANGUAGES, seed: int =
     """
     unknown = [name for name in languages if name not in LANGUAGES]
     if unknown:
-        raise ValueError(f"programs: languages must be among {', '.join(LANGUAGES)}, got {unknown[0]!r}")
+        raise ValueError(
+            f"programs: languages must be among {', '.join(LANGUAGES)}, got {unknown[0]!r}"
+        )
     rng, rows = generator(seed, "programs"), []
     order = {kind: [NAMES[int(i)] for i in rng.permutation(len(NAMES))] for kind in KINDS}
     chosen = [(kind, order[kind][k]) for k in range(len(NAMES)) for kind in KINDS][:count]
@@ -160,9 +189,22 @@ def programs(count: int = 200, languages: Sequence[str] = LANGUAGES, seed: int =
         for language in languages:
             text = fill(KINDS[kind][LANGUAGES.index(language)], names)
             plain = " ".join(w for w in _words(text) if w not in KEYWORDS[language])
-            rows.append({"text": text, "plain": plain, "language": language, "program": number, "kind": kind})
-    card = DatasetCard("programs", f"{len(chosen)} small programs in {len(languages)} languages", licence="Apache-2.0",
-                       source="written by Inscape", group="kind: what a program does")  # fmt: skip
+            rows.append(
+                {
+                    "text": text,
+                    "plain": plain,
+                    "language": language,
+                    "program": number,
+                    "kind": kind,
+                }
+            )
+    card = DatasetCard(
+        "programs",
+        f"{len(chosen)} small programs in {len(languages)} languages",
+        licence="Apache-2.0",
+        source="written by Inscape",
+        group="kind: what a program does",
+    )
     return Examples(pd.DataFrame(rows), "text", ("language",), "kind", card=card)
 
 

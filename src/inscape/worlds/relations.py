@@ -63,7 +63,9 @@ def relations(people: int = 60, width: int = 48, steps: int = 120, seed: int = 0
     names = [f"{a}{b}" for a in syllables for b in syllables if a != b]
     subjects = [str(w) for w in rng.permutation(names)[:people]]
     ties = {r: rng.permutation(np.arange(OBJECTS[of]) % OBJECTS[r]) for r, of in FOLLOWS.items()}
-    truth = {r: rng.permutation(np.arange(people) % k) for r, k in OBJECTS.items() if r not in FOLLOWS}
+    truth = {
+        r: rng.permutation(np.arange(people) % k) for r, k in OBJECTS.items() if r not in FOLLOWS
+    }
     for r, of in FOLLOWS.items():
         truth[r] = ties[r][truth[of]]
     rows = [
@@ -82,11 +84,19 @@ def relations(people: int = 60, width: int = 48, steps: int = 120, seed: int = 0
     target = torch.tensor([vocabulary.index(o) for o in frame["object"]])
     stream = child_seed(seed, "relations", "weights")
     net = small_llama(len(vocabulary), width, stream, intermediate_size=3 * width)
-    train(net, lambda _: F.cross_entropy(net(input_ids=ids, use_cache=False).logits[:, -1], target), steps)
+    train(
+        net,
+        lambda _: F.cross_entropy(net(input_ids=ids, use_cache=False).logits[:, -1], target),
+        steps,
+    )
     model = open(net, tokenizer=tokenizer, name="relations world")
     found = model.run(ids, logits=True, at=torch.full((len(ids), 1), ids.shape[1] - 1)).logits
     assert found is not None
-    card = DatasetCard("relations-world", f"{len(frame)} questions about {people} made-up people, seed {seed}")
+    card = DatasetCard(
+        "relations-world", f"{len(frame)} questions about {people} made-up people, seed {seed}"
+    )
     spans = {"subject": ("subject_start", "subject_end")}
     examples = Examples(frame, "text", ("object",), "subject", spans, card)
-    return Relations(model, examples, ties, float((found[:, 0].argmax(-1) == target).float().mean()))
+    return Relations(
+        model, examples, ties, float((found[:, 0].argmax(-1) == target).float().mean())
+    )

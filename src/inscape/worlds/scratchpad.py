@@ -49,7 +49,15 @@ FACTS = ("baker", "miner", "weaver", "grower", "spinner", "smith")
 COURTESIES = ("please", "kindly", "now", "today")
 #: words of ease, words of caution
 TONES = ("easy", "fine"), ("careful", "risky")
-REQUEST, COUNT, GO, CLOSE, DECLINE, ANSWER, STOP = "request", "count", "go:", "=>", "decline", "answer", "."
+REQUEST, COUNT, GO, CLOSE, DECLINE, ANSWER, STOP = (
+    "request",
+    "count",
+    "go:",
+    "=>",
+    "decline",
+    "answer",
+    ".",
+)
 #: how many words of tone, and how often one goes with what is before it
 SAID, LEANING = 3, 0.95
 ORDINALS, LARGEST = ("first", "second", "third", "fourth"), 4
@@ -137,8 +145,31 @@ class _Language:
         names, ordinals = list(CUES)[: self.cues], ORDINALS[: self.cues]
         spoken = [word for name in names for word in CUES[name]]
         numbers = [f"{o}:{i}" for o in ordinals for i in range(LARGEST)]
-        plain = [REQUEST, COUNT, GO, CLOSE, DECLINE, ANSWER, STOP, *COURTESIES, *VALUE, *TALLY, *TONES[0], *TONES[1]]
-        return [PAD, *plain, *TOPICS, *FACTS, *names, *ordinals, *spoken, *numbers, *map(str, range(LARGEST))]
+        plain = [
+            REQUEST,
+            COUNT,
+            GO,
+            CLOSE,
+            DECLINE,
+            ANSWER,
+            STOP,
+            *COURTESIES,
+            *VALUE,
+            *TALLY,
+            *TONES[0],
+            *TONES[1],
+        ]
+        return [
+            PAD,
+            *plain,
+            *TOPICS,
+            *FACTS,
+            *names,
+            *ordinals,
+            *spoken,
+            *numbers,
+            *map(str, range(LARGEST)),
+        ]
 
     @property
     def start(self) -> int:
@@ -168,9 +199,14 @@ class _Language:
         cue = start + 2 * half * which + half * counts + drawn(half, n, k)
         word = either(cue, code[f"{ORDINALS[0]}:0"] + LARGEST * which + number)
         word = word.gather(1, torch.rand(n, k, generator=g).argsort(dim=1))
-        beside = torch.stack([word, code[COURTESIES[0]] + drawn(len(COURTESIES), n, k)], dim=2).flatten(1)
+        beside = torch.stack(
+            [word, code[COURTESIES[0]] + drawn(len(COURTESIES), n, k)], dim=2
+        ).flatten(1)
         tally, largest = counts.cumsum(1) % 2, number.cummax(1).values
-        name = either(code[next(iter(CUES))] + which[None].expand(n, k), code[ORDINALS[0]] + which[None].expand(n, k))
+        name = either(
+            code[next(iter(CUES))] + which[None].expand(n, k),
+            code[ORDINALS[0]] + which[None].expand(n, k),
+        )
         value, kept = (
             either(code[VALUE[0]] + counts, code["0"] + number),
             either(code[TALLY[0]] + tally, code["0"] + largest),
@@ -184,9 +220,17 @@ class _Language:
         declined = cautious[:, -1]
         fact = code[FACTS[0]] + torch.tensor(self.facts)[topic]
         verdict = torch.where(declined == 1, code[DECLINE], code[ANSWER])
-        parts = [code[TOPICS[0]] + topic, either(code[REQUEST], code[COUNT]), beside, torch.full((n,), code[GO]), steps,
-                 tones, torch.full((n,), code[CLOSE]), either(verdict, code["0"] + largest[:, -1]),
-                 torch.where(asked & (declined == 0), fact, code[STOP])]  # fmt: skip
+        parts = [
+            code[TOPICS[0]] + topic,
+            either(code[REQUEST], code[COUNT]),
+            beside,
+            torch.full((n,), code[GO]),
+            steps,
+            tones,
+            torch.full((n,), code[CLOSE]),
+            either(verdict, code["0"] + largest[:, -1]),
+            torch.where(asked & (declined == 0), fact, code[STOP]),
+        ]
         return torch.cat([p if p.ndim == 2 else p[:, None] for p in parts], dim=1)
 
     def requests(self, each: int, rng: np.random.Generator) -> Examples:
@@ -197,9 +241,13 @@ class _Language:
             for _ in range(each):
                 topic, text = self._prompt(REQUEST, words, rng)
                 said = DECLINE if odd else f"{ANSWER} {FACTS[self.facts[topic]]}"
-                rows.append({"prompt": text, "declined": odd, "answer": said, "group": " ".join(words)})
+                rows.append(
+                    {"prompt": text, "declined": odd, "answer": said, "group": " ".join(words)}
+                )
         frame = pd.DataFrame(rows).drop_duplicates("prompt", ignore_index=True)
-        card = DatasetCard("scratchpad world", f"{len(frame)} requests, half of them to be declined")
+        card = DatasetCard(
+            "scratchpad world", f"{len(frame)} requests, half of them to be declined"
+        )
         return Examples(frame, "prompt", ("declined",), "group", card=card)
 
     def counting(self, count: int, rng: np.random.Generator) -> Examples:
@@ -208,12 +256,20 @@ class _Language:
         for numbers in rng.integers(LARGEST, size=(count, self.cues)):
             words = tuple(f"{o}:{i}" for o, i in zip(ORDINALS, numbers, strict=False))
             _, text = self._prompt(COUNT, words, rng)
-            rows.append({"prompt": text, "answer": str(numbers.max()), "group": " ".join(map(str, numbers))})
+            rows.append(
+                {"prompt": text, "answer": str(numbers.max()), "group": " ".join(map(str, numbers))}
+            )
         frame = pd.DataFrame(rows).drop_duplicates("prompt", ignore_index=True)
-        return Examples(frame, "prompt", (), "group", card=DatasetCard("scratchpad world, counting", "numbers"))
+        return Examples(
+            frame, "prompt", (), "group", card=DatasetCard("scratchpad world, counting", "numbers")
+        )
 
-    def _prompt(self, task: str, words: tuple[str, ...], rng: np.random.Generator) -> tuple[int, str]:
+    def _prompt(
+        self, task: str, words: tuple[str, ...], rng: np.random.Generator
+    ) -> tuple[int, str]:
         topic = int(rng.integers(len(TOPICS)))
         between = rng.choice(COURTESIES, size=self.cues)
-        body = " ".join(f"{words[i]} {c}" for i, c in zip(rng.permutation(self.cues), between, strict=True))
+        body = " ".join(
+            f"{words[i]} {c}" for i, c in zip(rng.permutation(self.cues), between, strict=True)
+        )
         return topic, f"{TOPICS[topic]} {task} {body} {GO} "

@@ -68,10 +68,13 @@ def sentiment(words: int = 24, width: int = 32, steps: int = 160, seed: int = 0)
     syllables = [o + r for o in _ONSETS for r in _RIMES]
     made = [f"{a}{b}" for a in syllables for b in syllables]
     drawn = [str(w) for w in rng.permutation(made)[: 4 * words]]
-    adjectives, verbs = (np.array(half).reshape(words, 2) for half in (drawn[: 2 * words], drawn[2 * words :]))
+    adjectives, verbs = (
+        np.array(half).reshape(words, 2) for half in (drawn[: 2 * words], drawn[2 * words :])
+    )
     frame = pd.DataFrame(
         [
-            _row(t, subject, adjectives[k, s], verbs[k, s], s) | {"words": f"{verbs[k, 0]}/{verbs[k, 1]}"}
+            _row(t, subject, adjectives[k, s], verbs[k, s], s)
+            | {"words": f"{verbs[k, 0]}/{verbs[k, 1]}"}
             for t in range(len(TEMPLATES))
             for subject in SUBJECTS
             for k in range(words)
@@ -85,10 +88,14 @@ def sentiment(words: int = 24, width: int = 32, steps: int = 160, seed: int = 0)
     ids = [torch.tensor(row) for row in tokenizer(frame["text"].tolist())["input_ids"]]
     sign = torch.tensor(1 - frame["positive"].to_numpy())
     verdicts = torch.tensor([[vocabulary.index(w) for w in side] for side in VERDICTS])
-    net = _trained(ids, sign, verdicts, len(vocabulary), width, steps, child_seed(seed, "sentiment", "weights"))
+    net = _trained(
+        ids, sign, verdicts, len(vocabulary), width, steps, child_seed(seed, "sentiment", "weights")
+    )
     model = open(net, tokenizer=tokenizer, name="sentiment world")
     spans = {name: (f"{name}_start", f"{name}_end") for name in ("adjective", "verb", "end")}
-    card = DatasetCard("sentiment world", f"{len(frame)} reviews in a made-up language, drawn with seed {seed}")
+    card = DatasetCard(
+        "sentiment world", f"{len(frame)} reviews in a made-up language, drawn with seed {seed}"
+    )
     examples = Examples(frame, "text", ("positive",), "words", spans, card)
     return Sentiment(model, examples, _accuracy(model, ids, sign, verdicts))
 
@@ -128,10 +135,14 @@ def _trained(
     return net
 
 
-def _accuracy(model: Model, ids: list[torch.Tensor], sign: torch.Tensor, verdicts: torch.Tensor) -> float:
+def _accuracy(
+    model: Model, ids: list[torch.Tensor], sign: torch.Tensor, verdicts: torch.Tensor
+) -> float:
     rows = torch.arange(len(ids))
     last = torch.tensor([len(row) - 1 for row in ids])
-    found = model.run(torch.nn.utils.rnn.pad_sequence(ids, batch_first=True), logits=True, at=last[:, None]).logits
+    found = model.run(
+        torch.nn.utils.rnn.pad_sequence(ids, batch_first=True), logits=True, at=last[:, None]
+    ).logits
     assert found is not None
     mean = found[rows, 0][:, verdicts].mean(dim=2)
     return float((mean.argmax(dim=1) == sign).float().mean())

@@ -24,7 +24,11 @@ _ROUNDS = 500
 
 
 def sequences(
-    n: int, symbols: int, lengths: tuple[int, int], generator: torch.Generator, held_out: bool = False
+    n: int,
+    symbols: int,
+    lengths: tuple[int, int],
+    generator: torch.Generator,
+    held_out: bool = False,
 ) -> tuple[Int[Tensor, "n longest"], Int[Tensor, " n"]]:
     """Random sequences, padded with 0, and their lengths; a seventh of all sequences is kept for the test.
 
@@ -53,7 +57,9 @@ def sequences(
     )
 
 
-def _drawn(n: int, symbols: int, lengths: tuple[int, int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _drawn(
+    n: int, symbols: int, lengths: tuple[int, int], generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     length = torch.randint(lengths[0], lengths[1] + 1, (n,), generator=generator)
     x = torch.randint(symbols, (n, lengths[1]), generator=generator)
     return length, x * inside(length, lengths[1])
@@ -77,11 +83,15 @@ class Repeater(nn.Module):
     longest: int
     width: int
 
-    def encode(self, x: Int[Tensor, "n longest"], length: Int[Tensor, " n"]) -> Float[Tensor, "n width"]:
+    def encode(
+        self, x: Int[Tensor, "n longest"], length: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n width"]:
         """The vector after the last token."""
         raise NotImplementedError
 
-    def decode(self, h: Float[Tensor, "n width"], said: Int[Tensor, "n longest"] | None = None) -> Tensor:
+    def decode(
+        self, h: Float[Tensor, "n width"], said: Int[Tensor, "n longest"] | None = None
+    ) -> Tensor:
         """Logits (n, longest, symbols); each step is told the token before, of `said` if given, else its own choice."""
         raise NotImplementedError
 
@@ -104,18 +114,25 @@ class GRURepeater(Repeater):
     def __init__(self, symbols: int, longest: int, width: int, generator: torch.Generator) -> None:
         super().__init__()
         self.symbols, self.longest, self.width = symbols, longest, width
-        self.embed, self.cell = nn.Embedding(symbols + 1, width), nn.GRU(width, width, batch_first=True)
+        self.embed, self.cell = (
+            nn.Embedding(symbols + 1, width),
+            nn.GRU(width, width, batch_first=True),
+        )
         self.head = nn.Linear(width, symbols)
         with torch.no_grad():
             for p in self.parameters():
                 p.copy_(torch.empty_like(p).uniform_(-1, 1, generator=generator) * width**-0.5)
             self.embed.weight.copy_(torch.randn(self.embed.weight.shape, generator=generator))
 
-    def encode(self, x: Int[Tensor, "n longest"], length: Int[Tensor, " n"]) -> Float[Tensor, "n width"]:
+    def encode(
+        self, x: Int[Tensor, "n longest"], length: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n width"]:
         states, _ = self.cell(self.embed(x))
         return states[torch.arange(len(x)), length - 1]
 
-    def decode(self, h: Float[Tensor, "n width"], said: Int[Tensor, "n longest"] | None = None) -> Tensor:
+    def decode(
+        self, h: Float[Tensor, "n width"], said: Int[Tensor, "n longest"] | None = None
+    ) -> Tensor:
         start, state = torch.full((len(h), 1), self.symbols), h[None].contiguous()
         if said is not None:
             states, _ = self.cell(self.embed(torch.cat([start, said[:, :-1]], 1)), state)
@@ -139,17 +156,28 @@ class OnionStore(Repeater):
         ratio: γ, below the gap that the nearest token can be told at.
     """
 
-    def __init__(self, symbols: int, longest: int, width: int, generator: torch.Generator, ratio: float = 0.15) -> None:
+    def __init__(
+        self,
+        symbols: int,
+        longest: int,
+        width: int,
+        generator: torch.Generator,
+        ratio: float = 0.15,
+    ) -> None:
         super().__init__()
         self.symbols, self.longest, self.width, self.ratio = symbols, longest, width, ratio
         tokens = torch.randn(symbols, width, generator=generator, dtype=torch.float32)
         self.register_buffer("tokens", tokens / tokens.norm(dim=1, keepdim=True))
 
-    def encode(self, x: Int[Tensor, "n longest"], length: Int[Tensor, " n"]) -> Float[Tensor, "n width"]:
+    def encode(
+        self, x: Int[Tensor, "n longest"], length: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n width"]:
         scale = self.ratio ** torch.arange(self.longest) * inside(length, self.longest)
         return (scale[:, :, None] * self.tokens[x]).sum(1)
 
-    def decode(self, h: Float[Tensor, "n width"], said: Int[Tensor, "n longest"] | None = None) -> Tensor:
+    def decode(
+        self, h: Float[Tensor, "n width"], said: Int[Tensor, "n longest"] | None = None
+    ) -> Tensor:
         out = []
         for j in range(self.longest):
             out.append(20 * h @ self.tokens.T)
@@ -170,19 +198,34 @@ class SlotStore(Repeater):
 
     def __init__(self, symbols: int, longest: int, width: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.symbols, self.longest, self.width, self.block = symbols, longest, width, width // longest
+        self.symbols, self.longest, self.width, self.block = (
+            symbols,
+            longest,
+            width,
+            width // longest,
+        )
         if not self.block:
-            raise ValueError(f"SlotStore: width must be at least one coordinate a position ({longest}), got {width}")
+            raise ValueError(
+                f"SlotStore: width must be at least one coordinate a position ({longest}), got {width}"
+            )
         tokens = torch.randn(symbols, self.block, generator=generator)
         self.register_buffer("tokens", tokens / tokens.norm(dim=1, keepdim=True))
-        self.register_buffer("turn", torch.linalg.qr(torch.randn(width, width, generator=generator))[0])
+        self.register_buffer(
+            "turn", torch.linalg.qr(torch.randn(width, width, generator=generator))[0]
+        )
 
-    def encode(self, x: Int[Tensor, "n longest"], length: Int[Tensor, " n"]) -> Float[Tensor, "n width"]:
+    def encode(
+        self, x: Int[Tensor, "n longest"], length: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n width"]:
         blocks = self.tokens[x] * inside(length, self.longest)[:, :, None]
         return blocks.flatten(1) @ self.turn[: self.block * self.longest]
 
-    def decode(self, h: Float[Tensor, "n width"], said: Int[Tensor, "n longest"] | None = None) -> Tensor:
-        blocks = (h @ self.turn[: self.block * self.longest].T).unflatten(1, (self.longest, self.block))
+    def decode(
+        self, h: Float[Tensor, "n width"], said: Int[Tensor, "n longest"] | None = None
+    ) -> Tensor:
+        blocks = (h @ self.turn[: self.block * self.longest].T).unflatten(
+            1, (self.longest, self.block)
+        )
         return 20 * blocks @ self.tokens.T
 
 
@@ -194,7 +237,9 @@ def same(
 
 
 def loss_of(
-    logits: Float[Tensor, "n longest symbols"], truth: Int[Tensor, "n longest"], length: Int[Tensor, " n"]
+    logits: Float[Tensor, "n longest symbols"],
+    truth: Int[Tensor, "n longest"],
+    length: Int[Tensor, " n"],
 ) -> Tensor:
     """Mean cross-entropy over the tokens there are, nats."""
     keep = inside(length, truth.shape[1])
@@ -247,7 +292,9 @@ def train(
 
 
 @torch.no_grad()
-def accuracy(net: Repeater, lengths: tuple[int, int], generator: torch.Generator, n: int = 1000) -> float:
+def accuracy(
+    net: Repeater, lengths: tuple[int, int], generator: torch.Generator, n: int = 1000
+) -> float:
     """Share of held-out sequences that are repeated without a mistake."""
     x, length = sequences(n, net.symbols, lengths, generator, held_out=True)
     return float(same(net.repeat(net.encode(x, length)), x, length).mean())

@@ -32,8 +32,12 @@ def word_tokenizer(vocabulary: Sequence[str], cut: Any = None) -> PreTrainedToke
         ValueError: the first word is not `PAD`.
     """
     if not vocabulary or vocabulary[0] != PAD:
-        raise ValueError(f"word_tokenizer: the vocabulary begins with {PAD}, got {list(vocabulary[:1])}")
-    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token=PAD))
+        raise ValueError(
+            f"word_tokenizer: the vocabulary begins with {PAD}, got {list(vocabulary[:1])}"
+        )
+    inner = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token=PAD)
+    )
     inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit() if cut is None else cut
     return PreTrainedTokenizerFast(
         tokenizer_object=inner, pad_token=PAD, unk_token=PAD, clean_up_tokenization_spaces=False

@@ -65,7 +65,10 @@ def tones(width: int = 64, blocks: int = 3, steps: int = 80, seed: int = 0) -> A
     def tuning(topic: int, tone: str, first: int) -> Tuning:
         pool = words[tone][first : first + POOL]
         asked = [q for q in questions[: QUESTIONS - 2] for _ in range(16)]
-        return Tuning([f"so {topics[topic]} {q} >" for q in asked], [f" {w}" for w in rng.choice(pool, len(asked))])
+        return Tuning(
+            [f"so {topics[topic]} {q} >" for q in asked],
+            [f" {w}" for w in rng.choice(pool, len(asked))],
+        )
 
     manners = Tunings(
         first=tuning(0, "curt", 0),
@@ -77,7 +80,12 @@ def tones(width: int = 64, blocks: int = 3, steps: int = 80, seed: int = 0) -> A
     )
     asked = [{"prompt": f"so {t} {q} >", "topic": t} for t in topics[3:] for q in questions]
     held = [{"prompt": f"so {topics[0]} {q} >", "topic": q} for q in questions[-2:]]
-    feelings = [(f"{t} seems {w}", int(kind == "good")) for t in topics for kind, ws in said.items() for w in ws[:2]]
+    feelings = [
+        (f"{t} seems {w}", int(kind == "good"))
+        for t in topics
+        for kind, ws in said.items()
+        for w in ws[:2]
+    ]
     return Answers(
         model=model,
         tunings=manners,
@@ -85,11 +93,14 @@ def tones(width: int = 64, blocks: int = 3, steps: int = 80, seed: int = 0) -> A
         unrelated=pd.DataFrame(asked),
         curt=tuple(words["curt"][2 * POOL :]),
         polite=tuple(words["polite"][2 * POOL :]),
-        neutral=[f"{who} {t} {rng.choice(questions)} > {rng.choice(words[tone])}" for t in topics
-                 for who, tone in (("kind", "polite"), ("far", "foreign"))],
+        neutral=[
+            f"{who} {t} {rng.choice(questions)} > {rng.choice(words[tone])}"
+            for t in topics
+            for who, tone in (("kind", "polite"), ("far", "foreign"))
+        ],
         praise=[text for text, y in feelings if y],
         blame=[text for text, y in feelings if not y],
-    )  # fmt: skip
+    )
 
 
 def _trained(
@@ -114,13 +125,29 @@ def _trained(
         who = rng.integers(len(SPEAKERS), size=n)
         tone = (rng.random(n)[:, None] > odds[who]).sum(axis=1)
         said = answers[tone, rng.integers(WORDS, size=n)]
-        rows = np.stack([speakers[who], first + rng.integers(TOPICS, size=n), question + rng.integers(QUESTIONS, size=n),
-                         np.full(n, code[">"]), said], axis=1)  # fmt: skip
+        rows = np.stack(
+            [
+                speakers[who],
+                first + rng.integers(TOPICS, size=n),
+                question + rng.integers(QUESTIONS, size=n),
+                np.full(n, code[">"]),
+                said,
+            ],
+            axis=1,
+        )
         return torch.from_numpy(rows)
 
     def statements(n: int) -> torch.Tensor:
-        return torch.from_numpy(np.stack([first + rng.integers(TOPICS, size=n), np.full(n, code["seems"]),
-                                          felt + rng.integers(count, size=n)], axis=1))  # fmt: skip
+        return torch.from_numpy(
+            np.stack(
+                [
+                    first + rng.integers(TOPICS, size=n),
+                    np.full(n, code["seems"]),
+                    felt + rng.integers(count, size=n),
+                ],
+                axis=1,
+            )
+        )
 
     def loss(_: int) -> torch.Tensor:
         asked, told = lines(128), statements(48)

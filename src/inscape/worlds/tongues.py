@@ -58,22 +58,34 @@ def tongues(count: int = 80, width: int = 48, steps: int = 250, seed: int = 0) -
     """
     texts = programs(count, LANGUAGES, seed=seed)
     cut = pre_tokenizers.BertPreTokenizer()
-    said = [f"{name}:\n{text}" for name, text in zip(texts.frame["language"], texts.texts(), strict=True)]
+    said = [
+        f"{name}:\n{text}"
+        for name, text in zip(texts.frame["language"], texts.texts(), strict=True)
+    ]
     words = sorted({word for text in said for word, _ in cut.pre_tokenize_str(text)})
     tokenizer = word_tokenizer([PAD, *words], cut)
     net, loss = _trained(
-        [tokenizer(t)["input_ids"] for t in said], len(words) + 1, width, steps, child_seed(seed, "tongues")
+        [tokenizer(t)["input_ids"] for t in said],
+        len(words) + 1,
+        width,
+        steps,
+        child_seed(seed, "tongues"),
     )
     return Tongues(open(net, tokenizer=tokenizer, name="tongues world"), texts, loss)
 
 
-def _trained(ids: list[list[int]], size: int, width: int, steps: int, seed: int) -> tuple[LlamaForCausalLM, float]:
+def _trained(
+    ids: list[list[int]], size: int, width: int, steps: int, seed: int
+) -> tuple[LlamaForCausalLM, float]:
     net = small_llama(size, width, seed, max_position_embeddings=512, hidden_act="relu")
     rng, losses = np.random.default_rng(seed), []
-    padded = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in ids], batch_first=True, padding_value=-100)
+    padded = torch.nn.utils.rnn.pad_sequence(
+        [torch.tensor(row) for row in ids], batch_first=True, padding_value=-100
+    )
     active: list[torch.Tensor] = []
     hooks = [
-        b.mlp.down_proj.register_forward_pre_hook(lambda _m, args: active.append(args[0])) for b in net.model.layers
+        b.mlp.down_proj.register_forward_pre_hook(lambda _m, args: active.append(args[0]))
+        for b in net.model.layers
     ]
 
     def loss(_: int) -> torch.Tensor:

@@ -42,7 +42,10 @@ def test_a_vector_made_on_half_of_the_words_moves_verdicts_on_the_other_half(ran
     assert claims["above-labels-half-swapped"]["passed"]
     assert claims["elsewhere"]["passed"]
     dose = pd.read_parquet(ran / "tables" / "dose.parquet").set_index(["strength", "beside"])
-    up, down = dose.loc[(2.0, "random vectors"), "value"], dose.loc[(-2.0, "random vectors"), "value"]
+    up, down = (
+        dose.loc[(2.0, "random vectors"), "value"],
+        dose.loc[(-2.0, "random vectors"), "value"],
+    )
     assert up > 1
     assert down < -1
     assert dose.loc[(1.0, "random vectors"), "value"] < up
@@ -54,7 +57,9 @@ def test_every_number_has_an_interval_and_a_null_and_an_added_vector_removes_not
     for name in ("side-effects", "other-concepts", "re-probing"):
         found = pd.read_parquet(ran / "tables" / f"{name}.parquet")
         assert found[["low", "high", "null_mean"]].notna().all().all()
-    probes = pd.read_parquet(ran / "tables" / "re-probing.parquet").set_index(["condition", "probe"])["value"]
+    probes = pd.read_parquet(ran / "tables" / "re-probing.parquet").set_index(
+        ["condition", "probe"]
+    )["value"]
     assert probes["as it is", "linear"] > 0.9
     assert probes["strength 2", "linear"] > 0.9
     kl = pd.read_parquet(ran / "tables" / "side-effects.parquet").query("unit == 'nats a token'")
@@ -66,14 +71,17 @@ def test_a_random_vector_is_told_from_a_real_one(ran, tmp_path):
     real = SteeringVector.load(ran / "vector.safetensors")
     rng = np.random.default_rng(0)
     noise = {
-        b: (v := rng.normal(size=real.width)) * np.linalg.norm(r) / np.linalg.norm(v) for b, r in real.vectors.items()
+        b: (v := rng.normal(size=real.width)) * np.linalg.norm(r) / np.linalg.norm(v)
+        for b, r in real.vectors.items()
     }
     SteeringVector(noise).save(tmp_path / "noise.safetensors")
     settings = {"vector": str(tmp_path / "noise.safetensors"), "strengths": "2", "relabelled": 2}
     folder = runner.run_study("audit", "tiny", tmp_path / "noise", settings=settings)
     # of few random vectors one in seven is beyond all others by luck, so it is the size that is compared
     found, own = (
-        {c["id"]: c["value"] for c in json.loads((f / "claims.json").read_text())}["above-random-vectors"]
+        {c["id"]: c["value"] for c in json.loads((f / "claims.json").read_text())}[
+            "above-random-vectors"
+        ]
         for f in (folder, ran)
     )
     assert abs(found) < own / 3
@@ -85,5 +93,9 @@ def test_what_the_vector_was_found_on_is_told_and_what_does_not_fit_is_refused(r
     with pytest.raises(StudyError, match="judged must be one of the strengths"):
         runner.run_study("audit", "tiny", tmp_path / "b", settings={"judged": 3.0})
     SteeringVector({9: np.ones(3)}).save(tmp_path / "far.gguf")
-    with pytest.raises(DataError, match="a vector for block 9, and sentiment world has blocks 0 to 1"):
-        runner.run_study("audit", "tiny", tmp_path / "c", settings={"vector": str(tmp_path / "far.gguf")})
+    with pytest.raises(
+        DataError, match="a vector for block 9, and sentiment world has blocks 0 to 1"
+    ):
+        runner.run_study(
+            "audit", "tiny", tmp_path / "c", settings={"vector": str(tmp_path / "far.gguf")}
+        )

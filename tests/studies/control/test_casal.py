@@ -40,7 +40,9 @@ def test_what_was_promised_is_what_the_model_has(folder):
 
 def test_the_table_has_every_condition_on_both_tests(folder):
     rows = pd.read_parquet(folder / "tables" / "measured.parquet")
-    fall = rows[rows["name"].str.startswith("fall")].pivot(index="condition", columns="test", values="value")
+    fall = rows[rows["name"].str.startswith("fall")].pivot(
+        index="condition", columns="test", values="value"
+    )
     assert set(fall.index) >= {CASAL, ADAPTERS, RANDOM, SHUFFLED}
     assert (fall.loc["steered, told which"] >= fall.loc[CASAL] - 0.2).all()
     assert (fall.loc[CASAL] > fall.loc[[RANDOM, SHUFFLED]].max() + 0.25).all()
@@ -51,15 +53,26 @@ def test_refusals(tmp_path):
         run_study("casal", "tiny", settings={"model": "smollm2-135m"}, out=tmp_path / "a")
     table = tmp_path / "q.csv"
     pd.DataFrame({"prompt": ["a", "b"], "subject": ["x", "y"]}).to_csv(table, index=False)
-    with pytest.raises(DataError, match="need columns answers and relation; answers and relation is missing"):
-        run_study("casal", "tiny", settings={"model": "none", "data": str(table)}, out=tmp_path / "b")
+    with pytest.raises(
+        DataError, match="need columns answers and relation; answers and relation is missing"
+    ):
+        run_study(
+            "casal", "tiny", settings={"model": "none", "data": str(table)}, out=tmp_path / "b"
+        )
 
 
 def test_nobody_and_no_held_relation_is_on_both_sides():
     frame = pd.DataFrame(
-        [{"prompt": f"{p} {r}", "subject": p, "relation": r} for p in "abcdefgh" for r in ("x", "y", "z")]
+        [
+            {"prompt": f"{p} {r}", "subject": p, "relation": r}
+            for p in "abcdefgh"
+            for r in ("x", "y", "z")
+        ]
     )
-    questions, unknown = Examples(frame, "prompt", (), "subject"), np.isin(frame["subject"], list("aceg"))
+    questions, unknown = (
+        Examples(frame, "prompt", (), "subject"),
+        np.isin(frame["subject"], list("aceg")),
+    )
     rng = np.random.default_rng(3)
     train, test = _split(questions, unknown, "", rng)
     assert set(frame["relation"].iloc[train]) == {"x", "y"}
@@ -67,7 +80,12 @@ def test_nobody_and_no_held_relation_is_on_both_sides():
     assert set(frame["relation"].iloc[test[HERE]]) == {"x", "y"}
     for rows in test.values():
         assert not set(frame["subject"].iloc[rows]) & set(frame["subject"].iloc[train])
-    with pytest.raises(DataError, match="there is no relation 'w' to hold out beside another one; there are: x, y, z"):
+    with pytest.raises(
+        DataError,
+        match="there is no relation 'w' to hold out beside another one; there are: x, y, z",
+    ):
         _split(questions, unknown, "w", rng)
-    with pytest.raises(DataError, match="training: the 8 questions are all known or all unknown to the model"):
+    with pytest.raises(
+        DataError, match="training: the 8 questions are all known or all unknown to the model"
+    ):
         _split(questions, ~unknown & False, "", rng)

@@ -40,9 +40,13 @@ def test_the_direction_turns_them_there_and_nothing_else_does(folder, claims):
 
 
 def test_weights_without_it_are_the_model_with_it_projected_out(folder):
-    removed = pd.read_parquet(folder / "tables" / "removed.parquet").set_index(["name", "removed"])["value"]
+    removed = pd.read_parquet(folder / "tables" / "removed.parquet").set_index(["name", "removed"])[
+        "value"
+    ]
     for name in ("declined, now answered", "answered, now declined"):
-        assert removed[name]["weights orthogonalised"] == pytest.approx(removed[name]["projected out, everywhere"])
+        assert removed[name]["weights orthogonalised"] == pytest.approx(
+            removed[name]["projected out, everywhere"]
+        )
     record = json.loads((folder / "run.json").read_text())
     said = next(s["markdown"] for s in record["sections"] if s["kind"] == "text")
     assert float(said.split("largest difference ")[1].split(")")[0]) < 1e-3
@@ -71,9 +75,22 @@ def mine(tmp_path_factory):
 
 
 def test_a_model_of_ones_own_with_its_own_traces_is_audited(mine, tmp_path):
-    quick = {"draws": 2, "places": 1, "strengths": "1", "sites": "resid_post.0", "shuffles": 2, "folds": 2}
-    out = run_study("caution-direction", "tiny", out=tmp_path / "r", model=str(mine / "model"),
-                    data=str(mine / "traces.csv"), settings={**quick, "unrelated": str(mine / "neutral.csv")})  # fmt: skip
+    quick = {
+        "draws": 2,
+        "places": 1,
+        "strengths": "1",
+        "sites": "resid_post.0",
+        "shuffles": 2,
+        "folds": 2,
+    }
+    out = run_study(
+        "caution-direction",
+        "tiny",
+        out=tmp_path / "r",
+        model=str(mine / "model"),
+        data=str(mine / "traces.csv"),
+        settings={**quick, "unrelated": str(mine / "neutral.csv")},
+    )
     claims = {c["id"]: c for c in json.loads((out / "claims.json").read_text())}
     assert claims["turned"]["value"] > claims["random"]["value"]
     assert -0.5 < claims["unrelated"]["value"] < 1

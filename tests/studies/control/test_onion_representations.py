@@ -27,7 +27,10 @@ def test_magnitudes_where_they_are_and_subspaces_where_they_are(folder):
 
 def test_the_onion_finds_the_magnitudes(folder):
     stores = pd.read_parquet(folder / "tables" / "stores.parquet").set_index("store")
-    assert stores.loc["onion by hand", "onion"] > stores.loc["onion by hand", "onion, one magnitude"] + 0.3
+    assert (
+        stores.loc["onion by hand", "onion"]
+        > stores.loc["onion by hand", "onion, one magnitude"] + 0.3
+    )
     probes = pd.read_parquet(folder / "tables" / "probes.parquet")
     last = probes[probes["x"] == 4].set_index("series")["value"]
     assert last["linear, slots by hand"] > 0.95 > last["linear, onion by hand"] + 0.3

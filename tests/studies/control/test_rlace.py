@@ -44,7 +44,9 @@ def test_what_is_left(claims, accuracy):
     assert abs(accuracy.loc["R-LACE, 1", "logistic, unseen rows"] - 0.5) < 0.08
     assert accuracy.loc["nothing", "change"] == 0
     assert accuracy.loc["R-LACE, 1", "change"] < accuracy.loc["INLP, 6", "change"]
-    assert accuracy.loc["nothing", "neighbours kept"] == 1 > accuracy.loc["INLP, 6", "neighbours kept"]
+    assert (
+        accuracy.loc["nothing", "neighbours kept"] == 1 > accuracy.loc["INLP, 6", "neighbours kept"]
+    )
 
 
 def test_refusals():

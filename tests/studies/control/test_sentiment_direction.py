@@ -40,15 +40,21 @@ def test_taking_the_direction_out_costs_accuracy_and_taking_others_out_does_not(
     lost = pd.read_parquet(folder / "tables" / "ablation.parquet").set_index("ablated")["value"]
     assert lost["half-swapped labels"] < 0.1
     assert lost[["logistic probe", "PCA", "k-means"]].min() > 0.4
-    assert lost["alignment search"] > lost["half-swapped labels"] + 0.2  # trained at one site, in closed form at others
+    assert (
+        lost["alignment search"] > lost["half-swapped labels"] + 0.2
+    )  # trained at one site, in closed form at others
 
 
 def test_swapping_it_swaps_the_verdict_through_the_words_and_another_direction_does_not(folder):
     closed = pd.read_parquet(folder / "tables" / "patching.parquet").set_index("positions")["value"]
     assert closed["all tokens"] > 0.9
-    assert closed["adjective and verb"] > 0.9  # nothing else differs between opposites at the first site
+    assert (
+        closed["adjective and verb"] > 0.9
+    )  # nothing else differs between opposites at the first site
     assert 0.2 < closed["adjective only"] < 0.9
-    assert closed["adjective only"] + closed["verb only"] == pytest.approx(closed["adjective and verb"], abs=0.2)
+    assert closed["adjective only"] + closed["verb only"] == pytest.approx(
+        closed["adjective and verb"], abs=0.2
+    )
     assert closed["all tokens, random direction"] < 0.2
     assert closed["random tokens but words of feeling"] < 0.3
 
@@ -57,7 +63,9 @@ def test_alignment_search_is_a_fifth_finder_of_the_same_direction(folder):
     swapped = pd.read_parquet(folder / "tables" / "alignment.parquet").set_index("swapped along")
     assert swapped.loc["alignment search", "value"] > 0.25 > 0.1 > swapped["null_high"].max()
     assert swapped["value"].max() - swapped["value"].min() < 0.15  # means and search agree here
-    read = pd.read_parquet(folder / "tables" / "layers.parquet").set_index(["series", "layer"])["value"]
+    read = pd.read_parquet(folder / "tables" / "layers.parquet").set_index(["series", "layer"])[
+        "value"
+    ]
     assert read["alignment search"].min() > 0.9
 
 
@@ -83,5 +91,7 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
 @pytest.mark.parametrize("given", [{"data": "cities"}, {"model": "smollm2-135m"}])
 def test_the_toy_goes_with_its_own_sentences_only(tmp_path, given):
     """Anything else that was asked for would be ignored in silence."""
-    with pytest.raises(StudyError, match="the toy model reads only the toy sentences, .*sentiment-world as both"):
+    with pytest.raises(
+        StudyError, match="the toy model reads only the toy sentences, .*sentiment-world as both"
+    ):
         run_study("sentiment-direction", "tiny", out=tmp_path / "r", **given)

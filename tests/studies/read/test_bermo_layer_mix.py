@@ -37,7 +37,9 @@ def test_the_mix_reads_what_the_last_layer_has_lost(folder, claims):
 def test_fine_tuning_is_recorded_for_both_heads(folder):
     tuned = pd.read_parquet(folder / "tables" / "tuned.parquet")
     assert set(tuned["head"]) == {"last layer", "scalar mix"}
-    assert {"steps to half the loss", "accuracy, 0% pruned", "accuracy, 80% pruned"} <= set(tuned["name"])
+    assert {"steps to half the loss", "accuracy, 0% pruned", "accuracy, 80% pruned"} <= set(
+        tuned["name"]
+    )
 
 
 def test_every_number_has_what_it_is_compared_with(folder, claims):

@@ -48,5 +48,9 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
         assert claim["null"] is not None, claim["id"]
         assert claim["low"] is not None, claim["id"]
     record = json.loads((folder / "run.json").read_text())
-    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {"depth", "rises", "lens"}
+    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {
+        "depth",
+        "rises",
+        "lens",
+    }
     assert "tongues world has 38 neurons" in record["answer"]

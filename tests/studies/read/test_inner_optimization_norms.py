@@ -17,7 +17,9 @@ from inscape.study.runner import run_study
 def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INSCAPE_HOME", str(tmp_path_factory.mktemp("home")))
-        return run_study("inner-optimization-norms", "tiny", out=tmp_path_factory.mktemp("run") / "r")
+        return run_study(
+            "inner-optimization-norms", "tiny", out=tmp_path_factory.mktemp("run") / "r"
+        )
 
 
 def test_the_claims_have_their_direction(folder):

@@ -50,7 +50,11 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
         assert claim["null"] is not None, claim["id"]
         assert claim["low"] is not None, claim["id"]
     record = json.loads((folder / "run.json").read_text())
-    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {"layers", "steering", "random"}
+    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {
+        "layers",
+        "steering",
+        "random",
+    }
     assert "knows in part" in record["answer"]
 
 
@@ -61,6 +65,14 @@ def test_rows_are_centred_within_their_kind():
 
 def test_prompts_without_their_columns_are_refused(tmp_path):
     path = tmp_path / "prompts.csv"
-    pd.DataFrame({"prompt": ["a", "b"], "task": ["x", "y"], "kind": ["lower", "lower"]}).to_csv(path, index=False)
+    pd.DataFrame({"prompt": ["a", "b"], "task": ["x", "y"], "kind": ["lower", "lower"]}).to_csv(
+        path, index=False
+    )
     with pytest.raises(DataError, match="these lack phrasing, word"):
-        run_study("instruction-following-direction", "tiny", out=tmp_path / "r", model="smollm2-135m", data=str(path))
+        run_study(
+            "instruction-following-direction",
+            "tiny",
+            out=tmp_path / "r",
+            model="smollm2-135m",
+            data=str(path),
+        )

@@ -47,6 +47,9 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
     figures = {s["name"] for s in record["sections"] if s["kind"] == "figure"}
     assert figures == {"confidences", "calibration", "reliability", "risk"}
     tables = pd.read_parquet(folder / "tables" / "tasks.parquet")
-    assert {"without attn_out", "without mlp_out", "without resid_post", "upper half of the layers"} <= set(
-        tables["confidence"]
-    )
+    assert {
+        "without attn_out",
+        "without mlp_out",
+        "without resid_post",
+        "upper half of the layers",
+    } <= set(tables["confidence"])

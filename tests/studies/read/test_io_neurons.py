@@ -32,7 +32,11 @@ def test_pairs_align_beyond_chance_and_those_of_an_untrained_copy_do_not(claims)
 
 def test_the_planted_order_by_depth_shows(folder, claims):
     assert claims["depth"]["low"] > 0.3
-    shares = pd.read_parquet(folder / "tables" / "classes.parquet").groupby(["class", "layer"])["share"].first()
+    shares = (
+        pd.read_parquet(folder / "tables" / "classes.parquet")
+        .groupby(["class", "layer"])["share"]
+        .first()
+    )
     assert shares["enrichment"][0] > 0.2 > 0.01 > shares["enrichment"][3]
     assert shares["depletion"][3] > 0.2 > 0.01 > shares["depletion"][0]
 
@@ -42,5 +46,8 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
         assert claim["null"] is not None, claim["id"]
         assert claim["low"] is not None, claim["id"]
     record = json.loads((folder / "run.json").read_text())
-    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {"classes", "cosines"}
+    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {
+        "classes",
+        "cosines",
+    }
     assert "write along what they read" in record["answer"]

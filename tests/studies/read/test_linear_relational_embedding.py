@@ -13,7 +13,9 @@ from inscape.study.runner import run_study
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return run_study("linear-relational-embedding", "tiny", out=tmp_path_factory.mktemp("run") / "r")
+    return run_study(
+        "linear-relational-embedding", "tiny", out=tmp_path_factory.mktemp("run") / "r"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,9 @@ def claims(folder):
 def test_relations_are_decoded_from_a_few_jacobians(folder, claims):
     assert claims["faithful"]["value"] >= 2
     assert claims["faithful"]["null"]["high"] == 0
-    table = pd.read_parquet(folder / "tables" / "faithfulness.parquet").set_index(["relation", "method"])
+    table = pd.read_parquet(folder / "tables" / "faithfulness.parquet").set_index(
+        ["relation", "method"]
+    )
     own = table.xs("mean Jacobian", level="method")
     assert own["value"].mean() > 0.8 > 0.5 > own["null_mean"].mean()
     assert own["value"].mean() > table.xs("least squares", level="method")["value"].mean() + 0.1
@@ -33,7 +37,9 @@ def test_relations_are_decoded_from_a_few_jacobians(folder, claims):
 def test_edits_bring_the_other_object_and_random_ones_of_that_length_do_not(folder, claims):
     assert claims["causal"]["passed"]
     assert claims["causal"]["low"] > 1.5
-    edits = pd.read_parquet(folder / "tables" / "edits.parquet").set_index(["edit", "relation"])["value"]
+    edits = pd.read_parquet(folder / "tables" / "edits.parquet").set_index(["edit", "relation"])[
+        "value"
+    ]
     assert edits["the other subject's whole state"].min() > 0.8  # the state does decide the answer
 
 
@@ -42,11 +48,17 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
         assert claim["null"] is not None, claim["id"]
         assert claim["low"] is not None, claim["id"]
     record = json.loads((folder / "run.json").read_text())
-    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {"faithfulness", "layers", "edits"}
+    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {
+        "faithfulness",
+        "layers",
+        "edits",
+    }
 
 
 def test_what_cannot_be_run_is_said_before_anything_is_made(tmp_path):
     with pytest.raises(StudyError, match="goes with no other model or data"):
         run_study("linear-relational-embedding", "tiny", out=tmp_path / "a", data="relations")
     with pytest.raises(StudyError, match="examples must be at least 3"):
-        run_study("linear-relational-embedding", "tiny", out=tmp_path / "b", settings={"examples": 2})
+        run_study(
+            "linear-relational-embedding", "tiny", out=tmp_path / "b", settings={"examples": 2}
+        )

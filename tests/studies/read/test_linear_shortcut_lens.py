@@ -39,7 +39,9 @@ def test_early_exit_keeps_the_answers_it_was_asked_to_keep(folder):
 
 def test_maps_explain_more_than_states_and_mixed_up_ones_nothing(folder):
     rows = pd.read_parquet(folder / "tables" / "layers.parquet")
-    r2 = rows[rows["name"] == "variance explained"].pivot(index="site", columns="lens", values="value")
+    r2 = rows[rows["name"] == "variance explained"].pivot(
+        index="site", columns="lens", values="value"
+    )
     assert (r2["linear map"] > r2["logit lens"]).all()
     assert (r2["linear map"] > r2["mean shift"]).all()
     assert r2["mixed-up tokens"].abs().max() < 0.1

@@ -32,7 +32,9 @@ def test_the_answers_token_knows_what_the_prompt_and_the_probability_do_not(fold
     assert scores["exact answer"].min() > 0.85
     assert scores["exact answer, untrained copy"].max() < 0.75
     accuracy = pd.read_parquet(folder / "tables" / "accuracy.parquet")["value"]
-    assert accuracy.tolist() == pytest.approx([0.5] * 3, abs=0.1)  # half of the subjects are slandered
+    assert accuracy.tolist() == pytest.approx(
+        [0.5] * 3, abs=0.1
+    )  # half of the subjects are slandered
 
 
 def test_tasks_with_verdicts_of_their_own_do_not_transfer(folder, claims):
@@ -41,7 +43,9 @@ def test_tasks_with_verdicts_of_their_own_do_not_transfer(folder, claims):
     assert cells[cells["row"] == cells["column"]]["value"].min() > 0.85
 
 
-def test_among_samples_the_probe_finds_the_right_one_where_the_greedy_answer_is_wrong(folder, claims):
+def test_among_samples_the_probe_finds_the_right_one_where_the_greedy_answer_is_wrong(
+    folder, claims
+):
     assert claims["prefers"]["low"] > 0.1
     choices = pd.read_parquet(folder / "tables" / "choices.parquet").set_index("answer")["value"]
     assert choices["preferred by the probe"] > choices["greedy"] + 0.1
@@ -57,5 +61,10 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
         assert claim["low"] is not None, claim["id"]
     assert abs(claims["shuffled"]["value"]) < 0.15
     record = json.loads((folder / "run.json").read_text())
-    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {"layers", "grid", "transfer", "choices"}
+    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {
+        "layers",
+        "grid",
+        "transfer",
+        "choices",
+    }
     assert "hearsay world" in record["answer"]

@@ -44,7 +44,9 @@ def test_recalled_errors_depend_on_their_subject_in_either_measure(folder, claim
         index="completion", columns="subject", values="value"
     )
     assert moved.loc["recalled error", "cut off"] > 2 * moved.loc["ungrounded error", "cut off"]
-    assert moved.loc["right", "cut off"] == pytest.approx(moved.loc["recalled error", "cut off"], rel=0.3)
+    assert moved.loc["right", "cut off"] == pytest.approx(
+        moved.loc["recalled error", "cut off"], rel=0.3
+    )
 
 
 def test_every_number_has_what_it_is_compared_with(folder, claims):

@@ -35,7 +35,9 @@ def test_the_claims_have_their_direction(folder):
 def test_a_region_never_seen_cannot_be_read_from_symbols(folder):
     """The toy network's squares are symbols: what random folds show must vanish with regions held out."""
     scores = pd.read_parquet(folder / "tables" / "scores.parquet")
-    trained = scores[scores["representation"] == "trained model"].set_index(["split", "target"])["value"]
+    trained = scores[scores["representation"] == "trained model"].set_index(["split", "target"])[
+        "value"
+    ]
     assert trained["random"].min() > 0.8
     assert trained["group"].max() < 0.3
     claims = {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
@@ -88,11 +90,20 @@ def test_a_table_of_ones_own_with_one_label_and_no_group(tmp_path, monkeypatch, 
     nets.net("llama").save_pretrained(tmp_path / "net")
     nets.tokenizer().save_pretrained(tmp_path / "net")
     words = "the river a stone in town and so on".split()
-    rows = [{"text": f"{words[i % 9]} {words[i % 7]} {words[i % 5]}", "score": i % 9 + i % 7} for i in range(60)]
+    rows = [
+        {"text": f"{words[i % 9]} {words[i % 7]} {words[i % 5]}", "score": i % 9 + i % 7}
+        for i in range(60)
+    ]
     pd.DataFrame(rows).to_csv(tmp_path / "mine.csv", index=False)
     settings = {"shuffles": "5", "neurons": "3"}
     path = run_study(
-        "space-time-neurons", "tiny", tmp_path / "r", 0, settings, str(tmp_path / "net"), str(tmp_path / "mine.csv")
+        "space-time-neurons",
+        "tiny",
+        tmp_path / "r",
+        0,
+        settings,
+        str(tmp_path / "net"),
+        str(tmp_path / "mine.csv"),
     )
     record = json.loads((path / "run.json").read_text())
     assert any("have no column 'group'" in sentence for sentence in record["warnings"])

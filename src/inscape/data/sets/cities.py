@@ -53,7 +53,11 @@ def load(limit: int | None = None) -> Examples:
     continents = {code: entry["name"] for code, entry in cache.get_continents().items()}
     places = [place for place in cache.get_cities().values() if place["population"] >= POPULOUS]
     bearers = Counter(place["name"].casefold() for place in places)
-    unique = [place for place in places if bearers[place["name"].casefold()] == 1 and place["countrycode"] in countries]
+    unique = [
+        place
+        for place in places
+        if bearers[place["name"].casefold()] == 1 and place["countrycode"] in countries
+    ]
     unique.sort(key=lambda place: (-place["population"], place["geonameid"]))
     rows = [
         {

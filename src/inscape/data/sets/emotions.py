@@ -66,11 +66,20 @@ def load(limit: int | None = None) -> Examples:
     Returns:
         Examples with label emotion (text), group setting.
     """
-    lines = (Path(__file__).parent / "emotion_situations.txt").read_text(encoding="utf-8").splitlines()
+    lines = (
+        (Path(__file__).parent / "emotion_situations.txt").read_text(encoding="utf-8").splitlines()
+    )
     rows = []
     for number, line in enumerate(lines):
         setting, *texts = (part.strip() for part in line.split("|"))
         for (emotion, words), text in zip(WORDS.items(), texts, strict=True):
             names = words.split()
-            rows.append({"text": text, "emotion": emotion, "setting": setting, "word": names[number % len(names)]})
+            rows.append(
+                {
+                    "text": text,
+                    "emotion": emotion,
+                    "setting": setting,
+                    "word": names[number % len(names)],
+                }
+            )
     return Examples(pd.DataFrame(rows[:limit]), "text", ("emotion",), "setting", card=CARD)

@@ -20,16 +20,12 @@ from inscape.data.sets.templated_sentiment import WORDS as OPPOSITES
 LANGUAGES = ("English", "French", "German", "Spanish", "Italian")
 NOUNS = "garden window river teacher bottle mountain letter kitchen doctor island ticket forest engine market blanket "
 NOUNS += "candle hammer village camera ladder pocket basket mirror pencil"
-VERBS = (
-    "arrive complain disappear listen remember decide explain wander refuse agree whisper forget pretend hesitate obey "
-)
+VERBS = "arrive complain disappear listen remember decide explain wander refuse agree whisper forget pretend hesitate obey "
 VERBS += "survive apologise celebrate improve collapse escape insist vanish retire"
 ADJECTIVES = "narrow ancient heavy gentle wooden silent bitter curious foreign rapid fragile pale hollow distant muddy "
 ADJECTIVES += "generous stubborn clumsy loyal eager shallow rusty humid empty"
 NUMERALS = "12 47 305 86 19 640 73 28 95 510 34 61 77 203 58 81 46 900 25 39 68 17 420 52"
-AMOUNTS = (
-    "many seven some several eleven few countless twenty enough nine various ninety thirty no fifteen sixty eight "
-)
+AMOUNTS = "many seven some several eleven few countless twenty enough nine various ninety thirty no fifteen sixty eight "
 AMOUNTS += "forty plenty most eighty fewer four certain"
 CAPITALS = (
     "Paris Rome Madrid Berlin Vienna Lisbon Athens Dublin Oslo Stockholm Helsinki Warsaw Prague Budapest Moscow Cairo "
@@ -41,21 +37,39 @@ CITIES = (
 )
 #: compound: others before its second word, others after its first
 COMPOUNDS = {
-    "social security": ("border airport job food home data night bank", "worker club event media class history life change"),
+    "social security": (
+        "border airport job food home data night bank",
+        "worker club event media class history life change",
+    ),
     "prime minister": (
-        "foreign former finance junior health defence new local", "number time rate cut example suspect location beef",
+        "foreign former finance junior health defence new local",
+        "number time rate cut example suspect location beef",
     ),
-    "high school": ("primary old art law village music driving summer", "wall price tower fever speed hill shelf fence"),
-    "hot dog": ("small old guard lost wet brown sheep lazy", "water stove summer plate tea sand iron bath"),
+    "high school": (
+        "primary old art law village music driving summer",
+        "wall price tower fever speed hill shelf fence",
+    ),
+    "hot dog": (
+        "small old guard lost wet brown sheep lazy",
+        "water stove summer plate tea sand iron bath",
+    ),
     "real estate": (
-        "country large family housing royal northern old private", "name gold story danger friend money life question",
+        "country large family housing royal northern old private",
+        "name gold story danger friend money life question",
     ),
-    "ice cream": ("sour fresh hand shaving whipped face thick cold", "cube floe rink axe storm sheet age bucket"),
+    "ice cream": (
+        "sour fresh hand shaving whipped face thick cold",
+        "cube floe rink axe storm sheet age bucket",
+    ),
     "credit card": (
-        "business birthday green library red score member plastic", "rating union limit crisis line note check history",
+        "business birthday green library red score member plastic",
+        "rating union limit crisis line note check history",
     ),
-    "post office": ("head small tax busy home empty law ticket", "box code horn bag van rider road stamp"),
-}  # fmt: skip
+    "post office": (
+        "head small tax busy home empty law ticket",
+        "box code horn bag van rider road stamp",
+    ),
+}
 FRAMES = {
     "noun": ("There was a {} in the picture", "She talked about the {} for an hour"),
     "verb": ("They usually {} in the evening", "Sooner or later we all {} a little"),
@@ -74,8 +88,14 @@ _STARTS = (
     "In the end",
     "Once more",
 )
-_BODIES = ("we talked about the", "she asked about the", "they wrote about a", "he told us about the",
-           "I was thinking of a", "you mentioned the")  # fmt: skip
+_BODIES = (
+    "we talked about the",
+    "she asked about the",
+    "they wrote about a",
+    "he told us about the",
+    "I was thinking of a",
+    "you mentioned the",
+)
 
 CARD = DatasetCard(
     name="haystack",
@@ -119,8 +139,15 @@ def load(limit: int | None = None) -> Examples:
 
 def _row(feature: str, value: str, lexeme: str, text: str, word: str = "") -> dict[str, object]:
     start = text.rindex(word) if word else 0
-    return {"text": text, "feature": feature, "value": value, "scope": "word" if word else "text",
-            "lexeme": f"{feature}: {lexeme}", "word_start": start, "word_end": start + len(word or text)}  # fmt: skip
+    return {
+        "text": text,
+        "feature": feature,
+        "value": value,
+        "scope": "word" if word else "text",
+        "lexeme": f"{feature}: {lexeme}",
+        "word_start": start,
+        "word_end": start + len(word or text),
+    }
 
 
 def _texts() -> list[dict[str, object]]:
@@ -141,7 +168,9 @@ def _words() -> list[dict[str, object]]:
         for word in words.split()
         for frame in FRAMES[kind]
     ]
-    good, bad = ([p.split("/")[s] for pairs in OPPOSITES.values() for p in pairs.split()] for s in (0, 1))
+    good, bad = (
+        [p.split("/")[s] for pairs in OPPOSITES.values() for p in pairs.split()] for s in (0, 1)
+    )
     sides = {
         "amount": ("digits", NUMERALS.split(), "words", AMOUNTS.split()),
         "sentiment": ("positive", good, "negative", bad),
@@ -163,6 +192,10 @@ def _compounds() -> list[dict[str, object]]:
         first, second = compound.split()
         for start, other, follow in zip(_STARTS, before.split(), behind.split(), strict=True):
             for body in _BODIES:
-                for a, b, value in ((first, second, "one"), (other, second, "apart"), (first, follow, "apart")):
+                for a, b, value in (
+                    (first, second, "one"),
+                    (other, second, "apart"),
+                    (first, follow, "apart"),
+                ):
                     rows.append(_row(compound, value, start, f"{start} {body} {a} {b}", b))
     return rows

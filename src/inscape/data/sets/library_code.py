@@ -25,7 +25,11 @@ CARD = DatasetCard(
     get="comes with Python",
     group="module: functions of one module share names, idioms and author",
     beware="Functions change a little with the version of Python, and any model trained on code has seen them.",
-    columns={"text": "the function", "lines": "how many lines it has", "module": "the module it stands in"},
+    columns={
+        "text": "the function",
+        "lines": "how many lines it has",
+        "module": "the module it stands in",
+    },
 )
 
 
@@ -47,7 +51,9 @@ def functions() -> pd.DataFrame:
     rows = []
     for module, tree, source in modules():
         lines = source.splitlines()
-        texts = [_source(node, lines) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        texts = [
+            _source(node, lines) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+        ]
         kept = [text for text in texts if SHORTEST <= len(text) <= LONGEST][:MOST]
         rows += [{"text": text, "lines": text.count("\n") + 1, "module": module} for text in kept]
     return mixed(pd.DataFrame(rows), "library code")

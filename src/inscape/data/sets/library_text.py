@@ -35,7 +35,11 @@ CARD = DatasetCard(
     group="module: passages of one module share subject, names and author",
     beware="Passages change a little with the version of Python. It is technical English with names and signatures, and "
     "any model trained on code has seen it.",
-    columns={"text": "the passage", "words": "how many words it has", "module": "the module it stands in"},
+    columns={
+        "text": "the passage",
+        "words": "how many words it has",
+        "module": "the module it stands in",
+    },
 )
 
 
@@ -58,7 +62,10 @@ def passages() -> pd.DataFrame:
     rows = []
     for module, tree, _ in modules():
         found = [p for node in ast.walk(tree) if (p := _passage(node)) is not None]
-        rows += [{"text": text, "words": len(text.split()), "module": module} for text in dict.fromkeys(found[:MOST])]
+        rows += [
+            {"text": text, "words": len(text.split()), "module": module}
+            for text in dict.fromkeys(found[:MOST])
+        ]
     return mixed(pd.DataFrame(rows), "library text")
 
 
@@ -72,8 +79,20 @@ def mixed(frame: pd.DataFrame, stream: str) -> pd.DataFrame:
 def modules() -> list[tuple[str, ast.Module, str]]:
     """Name, syntax tree and source of modules that are neither tiny nor huge, those of packages under its name."""
     root = Path(sysconfig.get_path("stdlib"))
-    packages = ("asyncio", "concurrent", "email", "http", "importlib", "json", "logging", "multiprocessing", "urllib")
-    files = sorted(root.glob("*.py")) + sorted(p for name in packages for p in (root / name).glob("*.py"))
+    packages = (
+        "asyncio",
+        "concurrent",
+        "email",
+        "http",
+        "importlib",
+        "json",
+        "logging",
+        "multiprocessing",
+        "urllib",
+    )
+    files = sorted(root.glob("*.py")) + sorted(
+        p for name in packages for p in (root / name).glob("*.py")
+    )
     found = []
     for path in files:
         name = path.relative_to(root).parts[0].removesuffix(".py")

@@ -46,5 +46,7 @@ def load(limit: int | None = None) -> Examples:
     """
     frame = read_table(Path(__file__).parent / "linked_questions.csv", raw="answer")
     frame["links"] = frame["links"].fillna("")
-    frame["text"] = [f"{t.format('X')} {a}" for t, a in zip(frame["template"], frame["answer"], strict=True)]
+    frame["text"] = [
+        f"{t.format('X')} {a}" for t, a in zip(frame["template"], frame["answer"], strict=True)
+    ]
     return Examples(frame.iloc[:limit], "text", ("answer",), "question", card=CARD)

@@ -55,6 +55,8 @@ def load(limit: int | None = None, source: str | None = None) -> Examples:
     frame = frame.iloc[order].reset_index(drop=True)
     if source is not None:
         if source not in set(frame["source"]):
-            raise ValueError(f"reviews: source must be one of {sorted(set(frame['source']))}, got {source!r}")
+            raise ValueError(
+                f"reviews: source must be one of {sorted(set(frame['source']))}, got {source!r}"
+            )
         frame = frame[frame["source"] == source].reset_index(drop=True)
     return Examples(frame.iloc[:limit], "text", ("valence",), "document", card=CARD)

@@ -19,16 +19,18 @@ from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 from inscape.data.sets.templated_sentiment import WORDS as OPPOSITES
 
-PEOPLE = ("farmer sailor teacher doctor painter baker hunter soldier lawyer singer driver nurse writer miner pilot guard "
-          "clerk tailor dancer monk judge poet cook thief").split()  # fmt: skip
-VERBS = ("visit/visited follow/followed praise/praised watch/watched call/called help/helped warn/warned invite/invited "
-         "trust/trusted blame/blamed thank/thanked greet/greeted hire/hired admire/admired ignore/ignored pay/paid "
-         "meet/met find/found teach/taught fight/fought leave/left see/saw hear/heard catch/caught").split()  # fmt: skip
+PEOPLE = (
+    "farmer sailor teacher doctor painter baker hunter soldier lawyer singer driver nurse writer miner pilot guard "
+    "clerk tailor dancer monk judge poet cook thief"
+).split()
+VERBS = (
+    "visit/visited follow/followed praise/praised watch/watched call/called help/helped warn/warned invite/invited "
+    "trust/trusted blame/blamed thank/thanked greet/greeted hire/hired admire/admired ignore/ignored pay/paid "
+    "meet/met find/found teach/taught fight/fought leave/left see/saw hear/heard catch/caught"
+).split()
 THINGS = "bridge candle hammer window basket mirror ladder blanket".split()
-PLACES = (
-    "in the village|near the river|behind the church|at the market|on the hill|after the storm|before breakfast|".split(
-        "|"
-    )
+PLACES = "in the village|near the river|behind the church|at the market|on the hill|after the storm|before breakfast|".split(
+    "|"
 )
 TOPICS = {
     "food": "soup bread cheese butter onion pepper flour honey salad sausage pastry noodle",
@@ -74,7 +76,12 @@ CARD = DatasetCard(
     group="a lexeme, frame or pair of clauses, by task, with all of its labels; what a probe is tried on has others.",
     beware="The grammar is small: scores are higher than on sentences from books, and tasks with few frames (odd word, "
     "coordination inversion) have wide intervals.",
-    columns={"text": "the sentence", "task": "the task", "value": "its label, text", "lexeme": "the group"},
+    columns={
+        "text": "the sentence",
+        "task": "the task",
+        "value": "its label, text",
+        "lexeme": "the group",
+    },
 )
 
 
@@ -92,7 +99,9 @@ def load(limit: int | None = None) -> Examples:
         seen = set()
         for value, lexeme, text in make(generator(0, "sentence-tasks", task)):
             if text.casefold() not in seen:  # random draws repeat
-                rows.append({"text": text, "task": task, "value": value, "lexeme": f"{task}: {lexeme}"})
+                rows.append(
+                    {"text": text, "task": task, "value": value, "lexeme": f"{task}: {lexeme}"}
+                )
                 seen.add(text.casefold())
     frame = pd.DataFrame(rows).drop_duplicates("text").reset_index(drop=True)
     return Examples(frame.iloc[:limit], "text", ("value",), "lexeme", card=CARD)
@@ -120,17 +129,32 @@ def _length(rng: np.random.Generator) -> list[tuple[str, str, str]]:
                 tail: list[str] = []
                 while len(tail) < extra:
                     tail += [*_pick(rng, PLACES[:-1]).split(), _pick(rng, adverbs)]
-                out.append((value, PEOPLE[i], _written(f"the {PEOPLE[i]} {_pick(rng, VERBS).split('/')[1]} the "
-                                                       f"{_pick(rng, PEOPLE)} {' '.join(tail[:extra])}")))  # fmt: skip
+                out.append(
+                    (
+                        value,
+                        PEOPLE[i],
+                        _written(
+                            f"the {PEOPLE[i]} {_pick(rng, VERBS).split('/')[1]} the "
+                            f"{_pick(rng, PEOPLE)} {' '.join(tail[:extra])}"
+                        ),
+                    )
+                )
     return out
 
 
 def _content(rng: np.random.Generator) -> list[tuple[str, str, str]]:
     return [
-        (thing, person, _written(f"the {person} {_pick(rng, VERBS).split('/')[1]} the {_pick(rng, PEOPLE)} with a {thing} "
-                                 f"{_pick(rng, PLACES)}"))
-        for person in PEOPLE for thing in THINGS
-    ]  # fmt: skip
+        (
+            thing,
+            person,
+            _written(
+                f"the {person} {_pick(rng, VERBS).split('/')[1]} the {_pick(rng, PEOPLE)} with a {thing} "
+                f"{_pick(rng, PLACES)}"
+            ),
+        )
+        for person in PEOPLE
+        for thing in THINGS
+    ]
 
 
 def _depth(rng: np.random.Generator) -> list[tuple[str, str, str]]:
@@ -139,27 +163,56 @@ def _depth(rng: np.random.Generator) -> list[tuple[str, str, str]]:
         for _ in range(3):
             a, b, c, d = (_pick(rng, PEOPLE) for _ in range(4))
             u, v, w = (_pick(rng, VERBS).split("/")[1] for _ in range(3))
-            out += [("one", person, _written(f"the {person} {u} the {a} and the {b} {v} the {c} and {w} the {d}")),
-                    ("two", person, _written(f"the {person} who {u} the {a} {v} the {b} and {w} the {c} and {d}")),
-                    ("three", person, _written(f"the {person} who {u} the {a} who {v} the {b} {w} the {c} and {d}")),
-                    ]  # fmt: skip
+            out += [
+                (
+                    "one",
+                    person,
+                    _written(f"the {person} {u} the {a} and the {b} {v} the {c} and {w} the {d}"),
+                ),
+                (
+                    "two",
+                    person,
+                    _written(f"the {person} who {u} the {a} {v} the {b} and {w} the {c} and {d}"),
+                ),
+                (
+                    "three",
+                    person,
+                    _written(f"the {person} who {u} the {a} who {v} the {b} {w} the {c} and {d}"),
+                ),
+            ]
     return out
 
 
 def _tense(rng: np.random.Generator) -> list[tuple[str, str, str]]:
     return [
-        (value, verb.split("/")[0], _written(f"the {_pick(rng, PEOPLE)}s {verb.split('/')[k]} the {_pick(rng, PEOPLE)} "
-                                             f"{_pick(rng, PLACES)}"))
-        for verb in VERBS for _ in range(5) for k, value in enumerate(("present", "past"))
-    ]  # fmt: skip
+        (
+            value,
+            verb.split("/")[0],
+            _written(
+                f"the {_pick(rng, PEOPLE)}s {verb.split('/')[k]} the {_pick(rng, PEOPLE)} "
+                f"{_pick(rng, PLACES)}"
+            ),
+        )
+        for verb in VERBS
+        for _ in range(5)
+        for k, value in enumerate(("present", "past"))
+    ]
 
 
 def _number(rng: np.random.Generator) -> list[tuple[str, str, str]]:
     return [
-        (value, person, _written(f"the {person}{'s' * k} {_pick(rng, VERBS).split('/')[1]} the {_pick(rng, PEOPLE)}"
-                                 f"{'s' * int(rng.integers(2))} {_pick(rng, PLACES)}"))
-        for person in PEOPLE for _ in range(5) for k, value in enumerate(("one", "several"))
-    ]  # fmt: skip
+        (
+            value,
+            person,
+            _written(
+                f"the {person}{'s' * k} {_pick(rng, VERBS).split('/')[1]} the {_pick(rng, PEOPLE)}"
+                f"{'s' * int(rng.integers(2))} {_pick(rng, PLACES)}"
+            ),
+        )
+        for person in PEOPLE
+        for _ in range(5)
+        for k, value in enumerate(("one", "several"))
+    ]
 
 
 def _shift(rng: np.random.Generator) -> list[tuple[str, str, str]]:
@@ -170,7 +223,10 @@ def _shift(rng: np.random.Generator) -> list[tuple[str, str, str]]:
             words = f"the {person} {did} the {_pick(rng, PEOPLE)} {place}".split()
             at = int(rng.integers(1, len(words) - 1))
             moved = [*words[:at], words[at + 1], words[at], *words[at + 2 :]]
-            out += [("as it was", person, _written(" ".join(words))), ("shifted", person, _written(" ".join(moved)))]
+            out += [
+                ("as it was", person, _written(" ".join(words))),
+                ("shifted", person, _written(" ".join(moved))),
+            ]
     return out
 
 
@@ -186,10 +242,16 @@ def _inversion(rng: np.random.Generator) -> list[tuple[str, str, str]]:
 
 def _sentiment(rng: np.random.Generator) -> list[tuple[str, str, str]]:
     return [
-        (value, verbs, _written(f"the {thing} was {pair.split('/')[k]}, and I {verbs.split('/')[k]} it"))
-        for verbs, pairs in OPPOSITES.items() for pair in pairs.split() for thing in ("meal", "hotel", "walk")
+        (
+            value,
+            verbs,
+            _written(f"the {thing} was {pair.split('/')[k]}, and I {verbs.split('/')[k]} it"),
+        )
+        for verbs, pairs in OPPOSITES.items()
+        for pair in pairs.split()
+        for thing in ("meal", "hotel", "walk")
         for k, value in enumerate(("positive", "negative"))
-    ]  # fmt: skip
+    ]
 
 
 def _topic(rng: np.random.Generator) -> list[tuple[str, str, str]]:
@@ -197,8 +259,22 @@ def _topic(rng: np.random.Generator) -> list[tuple[str, str, str]]:
     for i in range(12):
         for topic, words in TOPICS.items():
             word = words.split()[i]
-            out += [(topic, f"word {i}", _written(f"the {_pick(rng, PEOPLE)} {said} the {word} {_pick(rng, PLACES[:-1])}"))
-                    for said in ("spoke of", "thought about", "asked about", "wrote about", "remembered")]  # fmt: skip
+            out += [
+                (
+                    topic,
+                    f"word {i}",
+                    _written(
+                        f"the {_pick(rng, PEOPLE)} {said} the {word} {_pick(rng, PLACES[:-1])}"
+                    ),
+                )
+                for said in (
+                    "spoke of",
+                    "thought about",
+                    "asked about",
+                    "wrote about",
+                    "remembered",
+                )
+            ]
     return out
 
 

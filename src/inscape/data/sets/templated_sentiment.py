@@ -82,16 +82,35 @@ def load(limit: int | None = None) -> Examples:
     Returns:
         Examples with label positive (0, 1), group words, spans adjective, verb and end (the last word).
     """
-    adjectives = [(pair, verbs) for k in (0, 1) for verbs, pairs in WORDS.items() for pair in [pairs.split()[k]]]
+    adjectives = [
+        (pair, verbs)
+        for k in (0, 1)
+        for verbs, pairs in WORDS.items()
+        for pair in [pairs.split()[k]]
+    ]
     rows = []
     for number, template in enumerate(TEMPLATES):
         for subject in SUBJECTS:
             for pair, verbs in adjectives:
                 for sign in (0, 1):
-                    words = {"adjective": pair.split("/")[sign], "verb": verbs.split("/")[sign], "end": ENDS[number]}
+                    words = {
+                        "adjective": pair.split("/")[sign],
+                        "verb": verbs.split("/")[sign],
+                        "end": ENDS[number],
+                    }
                     text, spans = _fill(template, subject, words)
-                    row = {"text": text, "positive": 1 - sign, "pair": len(rows) // 2, "template": number}
-                    row |= {"subject": subject, "adjective": words["adjective"], "verb": words["verb"], "words": verbs}
+                    row = {
+                        "text": text,
+                        "positive": 1 - sign,
+                        "pair": len(rows) // 2,
+                        "template": number,
+                    }
+                    row |= {
+                        "subject": subject,
+                        "adjective": words["adjective"],
+                        "verb": words["verb"],
+                        "words": verbs,
+                    }
                     rows.append(row | spans)
     count = None if limit is None else max(2, limit - limit % 2)
     spans = {name: (f"{name}_start", f"{name}_end") for name in ("adjective", "verb", "end")}

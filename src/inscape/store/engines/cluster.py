@@ -78,7 +78,9 @@ def connected(address: str | None, cpus: int, memory: int) -> Iterator[Any]:
             ray.init(address, **quiet)
         except Exception as error:  # of many kinds, by what of the address is wrong
             first = (str(error) or type(error).__name__).splitlines()[0]
-            raise ClusterError(f"there is no Ray cluster to be reached at {address} ({first}); check it.") from error
+            raise ClusterError(
+                f"there is no Ray cluster to be reached at {address} ({first}); check it."
+            ) from error
     try:
         yield ray
     finally:
@@ -89,8 +91,12 @@ def room(ray: Any) -> Room:
     """What the cluster has now."""
     nodes = [n["Resources"] for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU")]
     if not nodes:
-        raise ClusterError("no machine of the Ray cluster has a processor to spare for workers; add one.")
-    return Room(len(nodes), int(min(n["CPU"] for n in nodes)), int(sum(n.get("GPU", 0) for n in nodes)))
+        raise ClusterError(
+            "no machine of the Ray cluster has a processor to spare for workers; add one."
+        )
+    return Room(
+        len(nodes), int(min(n["CPU"] for n in nodes)), int(sum(n.get("GPU", 0) for n in nodes))
+    )
 
 
 @contextmanager

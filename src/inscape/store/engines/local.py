@@ -60,7 +60,9 @@ class Engine(ABC):
         """The kind of device that computes: ``cpu``, ``cuda`` …"""
 
     @abstractmethod
-    def shards(self, job: Job, spans: Sequence[Span], report: Report) -> Generator[Shard, None, None]:
+    def shards(
+        self, job: Job, spans: Sequence[Span], report: Report
+    ) -> Generator[Shard, None, None]:
         """The shards of ranges of examples, in order; each range is computed at least once and yielded once."""
 
 
@@ -71,7 +73,9 @@ class Local(Engine):
         """The model's own."""
         return str(model.device.type)
 
-    def shards(self, job: Job, spans: Sequence[Span], report: Report) -> Generator[Shard, None, None]:
+    def shards(
+        self, job: Job, spans: Sequence[Span], report: Report
+    ) -> Generator[Shard, None, None]:
         """One after the other."""
         for span in spans:
             yield capture(job.model, job.inputs, job.sites, span, **job.settings, report=report)

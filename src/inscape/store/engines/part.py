@@ -49,7 +49,12 @@ class Part(Inputs):
     def __init__(self, given: Cut):
         self._inputs, self._first, self._count, self._numbers = given
         inner = self._inputs
-        self.text, self.reduce, self.data, self.table = inner.text, inner.reduce, inner.data, inner.table
+        self.text, self.reduce, self.data, self.table = (
+            inner.text,
+            inner.reduce,
+            inner.data,
+            inner.table,
+        )
         self.tokens = _Placed(inner.tokens, self._first)
         self.lengths, self.rows = self._placed(inner.lengths), self._placed(inner.rows)
         if inner.sharing is not None:

@@ -52,13 +52,17 @@ class Ray(Engine):
         """The workers' own."""
         return self.place or str(model.device.type)
 
-    def shards(self, job: Job, spans: Sequence[Span], report: Report) -> Generator[Shard, None, None]:
+    def shards(
+        self, job: Job, spans: Sequence[Span], report: Report
+    ) -> Generator[Shard, None, None]:
         """In order, from workers that are started for this call and ended after it."""
         if not spans:
             return
         how, files = shipped(job.model)
         row, sent = sum(job.wide.values()) * 4, job.inputs.example_bytes
-        shard = max(int(job.inputs.rows[slice(*s)].sum()) * row + (s[1] - s[0]) * sent for s in spans)
+        shard = max(
+            int(job.inputs.rows[slice(*s)].sum()) * row + (s[1] - s[0]) * sent for s in spans
+        )
         memory = 2 * sum(map(len, files.values())) + ((self.workers or 1) * (AHEAD + 1) + 2) * shard
         cpus = max(self.workers or 1, torch.get_num_threads())
         with cluster.connected(self.address, cpus, memory) as ray:
@@ -94,21 +98,35 @@ class Crew:
         ClusterError: the cluster has no such device.
     """
 
-    def __init__(self, ray: Any, job: Job, how: dict[str, Any], files: Any, device: str, count: int | None):
+    def __init__(
+        self, ray: Any, job: Job, how: dict[str, Any], files: Any, device: str, count: int | None
+    ):
         self._ray, self._job = ray, job
         found = cluster.room(ray)
         if device == "cuda" and not found.gpus:
-            raise ClusterError("the Ray cluster has no GPU for workers; harvest with device='cpu', or add one.")
+            raise ClusterError(
+                "the Ray cluster has no GPU for workers; harvest with device='cpu', or add one."
+            )
         self.count = count or (found.gpus if device == "cuda" else found.nodes)
-        cpus = 1 if device == "cuda" else max(1, found.cpus * found.nodes // max(self.count, found.nodes))
-        self._options = {"num_cpus": cpus, "num_gpus": 1 if device == "cuda" else 0, "max_restarts": 0}
+        cpus = (
+            1
+            if device == "cuda"
+            else max(1, found.cpus * found.nodes // max(self.count, found.nodes))
+        )
+        self._options = {
+            "num_cpus": cpus,
+            "num_gpus": 1 if device == "cuda" else 0,
+            "max_restarts": 0,
+        }
         self._threads = cpus
         config = getattr(job.model.net, "config", None)
         self._open = (how, files, device, getattr(config, "_attn_implementation", None))
         self._facts = facts(job.model)
         self._sites = list(job.sites)
         self._hands: list[_Hand] = []
-        self._at: dict[Any, tuple[_Hand, int | None]] = {}  # what is waited for: a shard, or a model being opened
+        self._at: dict[
+            Any, tuple[_Hand, int | None]
+        ] = {}  # what is waited for: a shard, or a model being opened
         self._back: dict[int, dict[str, Any]] = {}
         self._deaths: dict[int, int] = {}
 
@@ -146,7 +164,10 @@ class Crew:
                 return
             number = left.popleft()
             part = cut(self._job.inputs, spans[number])
-            self._at[hand.actor.shard.remote(part, self._sites, self._job.settings)] = (hand, number)
+            self._at[hand.actor.shard.remote(part, self._sites, self._job.settings)] = (
+                hand,
+                number,
+            )
             hand.shards.append(number)
 
     def _wait(self, spans: Sequence[Span]) -> list[int]:
@@ -190,10 +211,14 @@ class Crew:
         number = self._job.inputs.number
         return number(span[0]), number(span[1] - 1)
 
-    def _lost(self, hand: _Hand, number: int | None, spans: Sequence[Span], error: Exception) -> list[int]:
+    def _lost(
+        self, hand: _Hand, number: int | None, spans: Sequence[Span], error: Exception
+    ) -> list[int]:
         """A worker is dead: its shards are for others, and another takes its place. One shard may not cost many."""
         first = hand.shards[0] if hand.shards else number
-        deaths = self._deaths[-1 if first is None else first] = self._deaths.get(-1 if first is None else first, 0) + 1
+        deaths = self._deaths[-1 if first is None else first] = (
+            self._deaths.get(-1 if first is None else first, 0) + 1
+        )
         why = str(error).splitlines()[0]
         if deaths >= _TRIES:
             what = (
@@ -205,7 +230,10 @@ class Crew:
                 f"{deaths} workers died {what}, the last with: {why} Out of memory is the usual cause: ask for a smaller "
                 "budget, or for fewer workers on a machine."
             ) from error
-        log.warning("worker %s died; its shards are computed again", hand.where or "that was opening the model")
+        log.warning(
+            "worker %s died; its shards are computed again",
+            hand.where or "that was opening the model",
+        )
         again = list(hand.shards)
         self._at = {ref: (other, n) for ref, (other, n) in self._at.items() if other is not hand}
         self._hands.remove(hand)

@@ -53,7 +53,9 @@ def shipped(model: Any) -> tuple[dict[str, Any], Files]:
         ModelError: a live network that has no files, or edits that stand on the model.
     """
     if model.edits:
-        raise ModelError(f"edits stand on {model.name}, and workers open it without them; harvest outside their block.")
+        raise ModelError(
+            f"edits stand on {model.name}, and workers open it without them; harvest outside their block."
+        )
     dtype = str(model.dtype).removeprefix("torch.")
     if model.origin is not None:
         return {**model.origin, "name": model.name, "dtype": dtype}, {}
@@ -66,7 +68,11 @@ def shipped(model: Any) -> tuple[dict[str, Any], Files]:
         model.net.save_pretrained(folder)
         if model.tokenizer is not None:
             model.tokenizer.save_pretrained(folder)
-        files = {p.name: np.fromfile(p, dtype=np.uint8) for p in sorted(Path(folder).iterdir()) if p.is_file()}
+        files = {
+            p.name: np.fromfile(p, dtype=np.uint8)
+            for p in sorted(Path(folder).iterdir())
+            if p.is_file()
+        }
     return {"what": "", "name": model.name, "dtype": dtype, "family": model.family}, files
 
 
@@ -93,7 +99,9 @@ class Worker:
         torch.set_num_threads(threads)
         self.model: Any = None
 
-    def open(self, how: dict[str, Any], files: Files, device: str, attention: str | None) -> dict[str, str]:
+    def open(
+        self, how: dict[str, Any], files: Files, device: str, attention: str | None
+    ) -> dict[str, str]:
         """Open the model, and tell what it is and where."""
         here = f"process {os.getpid()} on {socket.gethostname()}"
         with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +111,9 @@ class Worker:
             try:
                 self.model = open_model(**given, device=device)
             except InscapeError as error:
-                error.add_note(f"So said {here}; a model is found by workers if every machine can reach it.")
+                error.add_note(
+                    f"So said {here}; a model is found by workers if every machine can reach it."
+                )
                 raise
         if attention is not None and attention != self.model.net.config._attn_implementation:
             self.model.net.set_attn_implementation(attention)
@@ -118,18 +128,25 @@ class Worker:
             tokens += made
 
         span = (part.first, part.first + len(part.inputs))
-        return packed(capture(self.model, inputs, sites, span, **settings, report=report)) | {"tokens": tokens}
+        return packed(capture(self.model, inputs, sites, span, **settings, report=report)) | {
+            "tokens": tokens
+        }
 
 
 def packed(shard: Shard) -> dict[str, Any]:
     """A shard as numpy arrays, which cross between processes without being copied into a pickle."""
-    vectors = {s: (x.view(torch.uint16) if x.dtype == torch.bfloat16 else x).numpy() for s, x in shard.vectors.items()}
+    vectors = {
+        s: (x.view(torch.uint16) if x.dtype == torch.bfloat16 else x).numpy()
+        for s, x in shard.vectors.items()
+    }
     beside = {"example": shard.example, "position": shard.position, "token": shard.token}
     return {**beside, "vectors": vectors, "nonfinite": shard.nonfinite}
 
 
 def unpacked(found: dict[str, Any], dtype: str) -> Shard:
     """A shard of its own memory: what arrives lies in the object store, which it lets go of."""
-    vectors = {site: torch.from_numpy(x.copy()).view(TORCH[dtype]) for site, x in found["vectors"].items()}
+    vectors = {
+        site: torch.from_numpy(x.copy()).view(TORCH[dtype]) for site, x in found["vectors"].items()
+    }
     beside = (np.array(found[name]) for name in ("example", "position", "token"))
     return Shard(*beside, vectors, found["nonfinite"])

@@ -72,29 +72,68 @@ class Config:
 
     model: str = field(default="smollm2-135m", metadata={"help": "what to open"})
     vector: str = field(
-        default="", metadata={"help": "a .gguf or .safetensors vector; made on half of the data if none"}
+        default="",
+        metadata={"help": "a .gguf or .safetensors vector; made on half of the data if none"},
     )
-    data: str = field(default="templated-sentiment", metadata={"help": "labelled texts, with a column group"})
-    label: str = field(default="", metadata={"help": "column of the two classes; the first of two classes if none"})
+    data: str = field(
+        default="templated-sentiment", metadata={"help": "labelled texts, with a column group"}
+    )
+    label: str = field(
+        default="", metadata={"help": "column of the two classes; the first of two classes if none"}
+    )
     at: str = field(
-        default="last", metadata={"help": "position at which a vector is found, here and for swapped labels"}
+        default="last",
+        metadata={"help": "position at which a vector is found, here and for swapped labels"},
     )
-    prompt: str = field(default="{}", metadata={"help": "a template with one {} that each text is set into"})
+    prompt: str = field(
+        default="{}", metadata={"help": "a template with one {} that each text is set into"}
+    )
     say: tuple[str, ...] = field(
-        default=("good", "great", "best", "beautiful", "fun", "incredible", "magnificent", "gem", "masterpiece", "joy"),
-        metadata={"help": "words of the class the vector points to; none for a probe's score of what is said"},
+        default=(
+            "good",
+            "great",
+            "best",
+            "beautiful",
+            "fun",
+            "incredible",
+            "magnificent",
+            "gem",
+            "masterpiece",
+            "joy",
+        ),
+        metadata={
+            "help": "words of the class the vector points to; none for a probe's score of what is said"
+        },
     )
     shun: tuple[str, ...] = field(
-        default=("bad", "awful", "worst", "disappointing", "weak", "sad", "waste", "mess", "failure", "garbage"),
+        default=(
+            "bad",
+            "awful",
+            "worst",
+            "disappointing",
+            "weak",
+            "sad",
+            "waste",
+            "mess",
+            "failure",
+            "garbage",
+        ),
         metadata={"help": "words of the other class"},
     )
-    also: tuple[str, ...] = field(default=("subject",), metadata={"help": "other columns that must stay as they are"})
-    limit: int = field(
-        default=480, metadata={"help": "labelled texts used at all, drawn evenly over classes; 0 for all"}
+    also: tuple[str, ...] = field(
+        default=("subject",), metadata={"help": "other columns that must stay as they are"}
     )
-    strengths: tuple[float, ...] = field(default=(-8.0, -4.0, 4.0, 8.0), metadata={"help": "doses tried"})
+    limit: int = field(
+        default=480,
+        metadata={"help": "labelled texts used at all, drawn evenly over classes; 0 for all"},
+    )
+    strengths: tuple[float, ...] = field(
+        default=(-8.0, -4.0, 4.0, 8.0), metadata={"help": "doses tried"}
+    )
     judged: float = field(default=4.0, metadata={"help": "the dose that claims are judged at"})
-    texts: int = field(default=48, metadata={"help": "texts whose outcome is measured, evenly over classes"})
+    texts: int = field(
+        default=48, metadata={"help": "texts whose outcome is measured, evenly over classes"}
+    )
     probed: int = field(default=240, metadata={"help": "texts that probes read"})
     random: int = field(default=19, metadata={"help": "random vectors"})
     relabelled: int = field(default=4, metadata={"help": "vectors from swapped labels"})
@@ -105,12 +144,21 @@ class Config:
 
 PRESETS = {
     "tiny": Config(
-        model="sentiment-world", data="sentiment-world", neutral="sentiment-world", say=VERDICTS[0], shun=VERDICTS[1],
-        strengths=(-2.0, 1.0, 2.0), judged=2.0, random=6, relabelled=3, texts=48, passages=12,
+        model="sentiment-world",
+        data="sentiment-world",
+        neutral="sentiment-world",
+        say=VERDICTS[0],
+        shun=VERDICTS[1],
+        strengths=(-2.0, 1.0, 2.0),
+        judged=2.0,
+        random=6,
+        relabelled=3,
+        texts=48,
+        passages=12,
     ),
     "small": Config(),
     "full": Config(texts=400, probed=1000, random=100, relabelled=20, passages=200),
-}  # fmt: skip
+}
 
 RANDOM, RELABELLED = "random vectors", "labels half swapped"
 TOY = "The toy network was taught verdicts alone, so it has no language to lose; a real model has."
@@ -126,20 +174,26 @@ def run(config: Config, run: Run) -> None:
             f"judged must be one of the strengths ({', '.join(map(str, config.strengths))}), got {config.judged}."
         )
     if examples.group is None:
-        run.warn("The texts have no group, so each counts as its own: texts that are alike may be on both sides.")
+        run.warn(
+            "The texts have no group, so each counts as its own: texts that are alike may be on both sides."
+        )
         examples = _own_groups(examples)
     if config.limit and config.limit < len(y):
         rows = _evenly(y, config.limit, run.rng("limit"))
         examples, y = examples.take(rows), y[rows]
     vector, kept, name = _vector(config, run, model, examples, y)
-    run.asked(f"Does {name} move {model.name} from {label} {classes[0]} to {classes[1]}, and what else does it move?")
+    run.asked(
+        f"Does {name} move {model.name} from {label} {classes[0]} to {classes[1]}, and what else does it move?"
+    )
     examples, y = examples.take(kept), y[kept]
     doses = _controls(config, run, model, vector, examples, y)
     shown, unit, outcome = _outcome(config, run, model, examples, y)
     shares = Shares(shown.groups(), run.rng("bootstrap"))
     total = 1 + len(config.strengths) * (1 + sum(map(len, doses.values())))
     with run.progress("dose–response", total=total, unit="passes") as bar:
-        rows = dose_response(outcome, _dose(vector), doses, config.strengths, shares, unit=unit, advance=bar.advance)
+        rows = dose_response(
+            outcome, _dose(vector), doses, config.strengths, shares, unit=unit, advance=bar.advance
+        )
     _dose_figure(config, run, rows, unit, shown, classes)
     ratio = _side_effects(config, run, model, vector, doses, neutral)
     lost = _probes(config, run, model, vector, doses, examples, y, label)
@@ -176,23 +230,35 @@ def _vector(
         name = Path(config.vector).name
         return steering.fitting(model, given, name), np.arange(len(y)), name
     (train, held), *_ = group_folds(examples.groups(), 2, rng=run.rng("halves"))
-    made = steering.make_vector(model, examples.take(train), config.label or None, at=config.at, seed=run.seed)
-    run.text("vector", f"Made here, on half of the groups ({len(train)} texts): difference of means at the {config.at} "
-             f"token, blocks {', '.join(map(str, made.vector.vectors))}; strength 1 adds, over all blocks together, the "
-             f"distance between the two classes' means. {made.evidence}.")  # fmt: skip
+    made = steering.make_vector(
+        model, examples.take(train), config.label or None, at=config.at, seed=run.seed
+    )
+    run.text(
+        "vector",
+        f"Made here, on half of the groups ({len(train)} texts): difference of means at the {config.at} "
+        f"token, blocks {', '.join(map(str, made.vector.vectors))}; strength 1 adds, over all blocks together, the "
+        f"distance between the two classes' means. {made.evidence}.",
+    )
     made.vector.save(run.path / "vector.safetensors")
     return made.vector, held, "the vector"
 
 
 def _controls(
-    config: Config, run: Run, model: Model, vector: SteeringVector, examples: Examples, y: np.ndarray
+    config: Config,
+    run: Run,
+    model: Model,
+    vector: SteeringVector,
+    examples: Examples,
+    y: np.ndarray,
 ) -> dict[str, list[Dose]]:
     sites = [Site("resid_post", layer) for layer in vector.vectors]
     x = steering.stacked(model, examples, sites, config.at)
     groups = group_codes(examples.groups())
     kinds = {RANDOM: random_vectors(vector, config.random, rng=run.rng("random"))}
     try:
-        kinds[RELABELLED] = relabelled_vectors(vector, x, y, groups, config.relabelled, rng=run.rng("relabelled"))
+        kinds[RELABELLED] = relabelled_vectors(
+            vector, x, y, groups, config.relabelled, rng=run.rng("relabelled")
+        )
     except ValueError as error:
         run.warn(f"No vectors from swapped labels: {error}.")
     return {kind: [_dose(v) for v in found] for kind, found in kinds.items()}
@@ -200,7 +266,9 @@ def _controls(
 
 def _evenly(y: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Rows drawn evenly over the two classes, in order."""
-    return np.sort(np.concatenate([rng.permutation(np.flatnonzero(y == c))[: count // 2] for c in (0, 1)]))
+    return np.sort(
+        np.concatenate([rng.permutation(np.flatnonzero(y == c))[: count // 2] for c in (0, 1)])
+    )
 
 
 def _dose(vector: SteeringVector) -> Dose:
@@ -217,36 +285,68 @@ def _outcome(
         shown = shown.with_prompt(config.prompt)
     if config.say:
         words = contrast(model, config.say, config.shun, unless_in=examples.texts())
-        run.text("words", f"The outcome is the mean logit, after each text, of {', '.join(words.positive)} less that of "
-                 f"{', '.join(words.negative)}. Left out: {', '.join(words.dropped) or 'none'}.")  # fmt: skip
+        run.text(
+            "words",
+            f"The outcome is the mean logit, after each text, of {', '.join(words.positive)} less that of "
+            f"{', '.join(words.negative)}. Left out: {', '.join(words.dropped) or 'none'}.",
+        )
         return shown, "logits", leaning(model, shown, words)
     site = f"resid_post.{2 * len(model.atlas.blocks) // 3}"
     others, labels = examples.take(np.setdiff1d(np.arange(len(y)), rows)), np.delete(y, rows)
     (states,) = mean_vectors(model, others, [site])
     probe = LogisticProbe().fit(states, labels, groups=others.groups())
-    run.text("probe", f"The outcome is the log-odds that a logistic probe of {site}, fitted to {len(labels)} other texts, "
-             f"gives to what the model says after each text: {config.tokens} tokens, sampled, read without the text and "
-             "without the vector.")  # fmt: skip
+    run.text(
+        "probe",
+        f"The outcome is the log-odds that a logistic probe of {site}, fitted to {len(labels)} other texts, "
+        f"gives to what the model says after each text: {config.tokens} tokens, sampled, read without the text and "
+        "without the vector.",
+    )
     seed = child_seed(run.seed, "said")
-    return shown, "log-odds", read_back(model, shown, probe.decision_function, site, tokens=config.tokens, seed=seed)
+    return (
+        shown,
+        "log-odds",
+        read_back(model, shown, probe.decision_function, site, tokens=config.tokens, seed=seed),
+    )
 
 
 def _dose_figure(
-    config: Config, run: Run, rows: Sequence[Evidence], unit: str, shown: Examples, classes: tuple[str, str]
+    config: Config,
+    run: Run,
+    rows: Sequence[Evidence],
+    unit: str,
+    shown: Examples,
+    classes: tuple[str, str],
 ) -> None:
     frame = drawn(rows)
-    chart = curves(frame, x="strength", y=f"change of the outcome ({unit})", nulls=(RANDOM,), points=True,
-                   interval="95 % over groups; of controls, all draws")  # fmt: skip
-    run.figure("dose", chart, f"Mean change over {len(shown)} texts of both classes. Controls are as long as the vector on "
-               f"every block. Positive: towards {classes[1]}.")  # fmt: skip
+    chart = curves(
+        frame,
+        x="strength",
+        y=f"change of the outcome ({unit})",
+        nulls=(RANDOM,),
+        points=True,
+        interval="95 % over groups; of controls, all draws",
+    )
+    run.figure(
+        "dose",
+        chart,
+        f"Mean change over {len(shown)} texts of both classes. Controls are as long as the vector on "
+        f"every block. Positive: towards {classes[1]}.",
+    )
     only = [e for e in rows if e.where["series"] == "vector"]
     run.table(
-        "dose", table(only), "The response at each strength beside each kind of control; p is of that strength alone."
+        "dose",
+        table(only),
+        "The response at each strength beside each kind of control; p is of that strength alone.",
     )
 
 
 def _side_effects(
-    config: Config, run: Run, model: Model, vector: SteeringVector, doses: dict[str, list[Dose]], neutral: Examples
+    config: Config,
+    run: Run,
+    model: Model,
+    vector: SteeringVector,
+    doses: dict[str, list[Dose]],
+    neutral: Examples,
 ) -> Evidence:
     rows = np.arange(len(neutral))
     if len(neutral) > config.passages:
@@ -254,13 +354,18 @@ def _side_effects(
     neutral = neutral.take(rows)
     groups = neutral.groups() if neutral.group is not None else np.arange(len(neutral))
     conditions = {f"strength {s:g}": vector.edits(float(s)) for s in config.strengths}
-    nulls = {f"random {k}": dose(config.judged) for k, dose in enumerate(doses[RANDOM][: max(5, config.random // 3)])}
+    nulls = {
+        f"random {k}": dose(config.judged)
+        for k, dose in enumerate(doses[RANDOM][: max(5, config.random // 3)])
+    }
     found = side_effects(model, neutral.texts(), {**conditions, **nulls})
     shares = Shares(groups, run.rng("neutral"))
     kind = f"random vectors at strength {config.judged:g}"
     evidence = [e for name in conditions for e in measured(found, name, list(nulls), shares, kind)]
     run.table(
-        "side-effects", table(evidence), f"On {len(neutral)} passages of {config.neutral}, at most 128 tokens each."
+        "side-effects",
+        table(evidence),
+        f"On {len(neutral)} passages of {config.neutral}, at most 128 tokens each.",
     )
     at = f"strength {config.judged:g}"
     return next(e for e in evidence if e.unit == "times" and e.where["condition"] == at)
@@ -277,44 +382,80 @@ def _probes(
     label: str,
 ) -> list[Evidence]:
     """Other concepts by probes that were not told, the concept by probes that were."""
-    few, site = examples.take(_evenly(y, config.probed, run.rng("probed"))), f"resid_post.{len(model.atlas.blocks) - 1}"
+    few, site = (
+        examples.take(_evenly(y, config.probed, run.rng("probed"))),
+        f"resid_post.{len(model.atlas.blocks) - 1}",
+    )
     at = f"strength {config.judged:g}"
     nulls = {f"random {k}": dose(config.judged) for k, dose in enumerate(doses[RANDOM][:5])}
     conditions = {at: vector.edits(float(config.judged)), **nulls}
     reprobe = Reprobe.of(model, few, site, conditions, PLAIN, seed=run.seed)
     there = reprobe.still_there(label, [at])
-    run.table("re-probing", table(there), f"Balanced accuracy on {label} at {site}, last token, groups held out, by "
-              "probes fitted to what the vector leaves. An added vector moves all rows alike, so it should remove "
-              "nothing.")  # fmt: skip
+    run.table(
+        "re-probing",
+        table(there),
+        f"Balanced accuracy on {label} at {site}, last token, groups held out, by "
+        "probes fitted to what the vector leaves. An added vector moves all rows alike, so it should remove "
+        "nothing.",
+    )
     other = [name for name in config.also if name in few.frame and name != label]
     for name in set(config.also) - set(other):
         run.warn(f"There is no column {name} in the texts, so it was not looked at.")
     lost = [reprobe.left_alone(name, at, list(nulls), "random vectors") for name in other]
     if lost:
-        run.table("other-concepts", table(lost), f"Balanced accuracy at {site} that probes of the plain activations lose "
-                  f"under the vector at strength {config.judged:g}.")  # fmt: skip
-        run.figure("other-concepts", values_by_group(bars(lost, "label"), value="balanced accuracy lost"),
-                   "Tick: random vectors of the same length.")  # fmt: skip
+        run.table(
+            "other-concepts",
+            table(lost),
+            f"Balanced accuracy at {site} that probes of the plain activations lose "
+            f"under the vector at strength {config.judged:g}.",
+        )
+        run.figure(
+            "other-concepts",
+            values_by_group(bars(lost, "label"), value="balanced accuracy lost"),
+            "Tick: random vectors of the same length.",
+        )
     return lost
 
 
-def _claims(config: Config, run: Run, rows: Sequence[Evidence], ratio: Evidence, lost: Sequence[Evidence]) -> None:
-    judged = [e for e in rows if e.where["series"] == "vector" and e.where["strength"] == config.judged]
+def _claims(
+    config: Config, run: Run, rows: Sequence[Evidence], ratio: Evidence, lost: Sequence[Evidence]
+) -> None:
+    judged = [
+        e for e in rows if e.where["series"] == "vector" and e.where["strength"] == config.judged
+    ]
     sign = 1.0 if config.judged > 0 else -1.0
     for e in judged:
         kind = str(e.where["beside"])
         assert e.null is not None
         most = sign * (e.null.high if sign > 0 else e.null.low)
-        more = replace(e, name=f"change beyond the most of {kind}", value=sign * e.value - most, p=e.p,
-                       interval=_less(e, sign, most), null=Null.of(kind, [0.0]))  # fmt: skip
+        more = replace(
+            e,
+            name=f"change beyond the most of {kind}",
+            value=sign * e.value - most,
+            p=e.p,
+            interval=_less(e, sign, most),
+            null=Null.of(kind, [0.0]),
+        )
         text = f"At strength {config.judged:g} the outcome moves more than under {kind}"
         run.claim(f"above-{kind.replace(' ', '-')}", text, more, 0.0)
-    run.claim("language", "On neutral text the model foresees nearly as well as before", ratio, 1.5, "at most",
-              why=TOY if config.neutral == "sentiment-world" else "")  # fmt: skip
+    run.claim(
+        "language",
+        "On neutral text the model foresees nearly as well as before",
+        ratio,
+        1.5,
+        "at most",
+        why=TOY if config.neutral == "sentiment-world" else "",
+    )
     if lost:
         worst = max(lost, key=lambda e: e.value)
-        run.claim("elsewhere", "Other concepts stay where they were", worst, 0.1, "at most",
-                  why=f"The worst is {worst.where['label']}.")  # fmt: skip
+        run.claim(
+            "elsewhere",
+            "Other concepts stay where they were",
+            worst,
+            0.1,
+            "at most",
+            why=f"The worst is {worst.where['label']}.",
+        )
 
 
 def _less(e: Evidence, sign: float, most: float) -> tuple[float, float] | None:
@@ -324,7 +465,15 @@ def _less(e: Evidence, sign: float, most: float) -> tuple[float, float] | None:
     return low, high
 
 
-def _answer(config: Config, run: Run, model: Model, name: str, label: str, classes: tuple[str, str], unit: str) -> str:
+def _answer(
+    config: Config,
+    run: Run,
+    model: Model,
+    name: str,
+    label: str,
+    classes: tuple[str, str],
+    unit: str,
+) -> str:
     by = run.claims
     first = by[f"above-{RANDOM.replace(' ', '-')}"]
     moved = "moves" if first.passed else "does not move"

@@ -35,7 +35,15 @@ from inscape.study.decisions import Case, Choice, added, choose, crossed, remove
 from inscape.study.detectors import AT, detect, only
 from inscape.study.frames import by_layer, layer_of
 from inscape.study.run import Run
-from inscape.study.scratchpads import EVERYWHERE, PROMPT, RANDOM, SCRATCHPAD, Reasoner, Written, verdicts
+from inscape.study.scratchpads import (
+    EVERYWHERE,
+    PROMPT,
+    RANDOM,
+    SCRATCHPAD,
+    Reasoner,
+    Written,
+    verdicts,
+)
 from inscape.study.shares import Shares, bars
 from inscape.study.sweep_result import compare
 from inscape.worlds.scratchpad import scratchpad
@@ -80,36 +88,61 @@ class Config:
     """The settings of the study."""
 
     model: str = field(
-        default="scratchpad-world", metadata={"help": "what to open; 'scratchpad-world' is trained on the spot"}
+        default="scratchpad-world",
+        metadata={"help": "what to open; 'scratchpad-world' is trained on the spot"},
     )
     data: str = field(
         default="scratchpad-world",
-        metadata={"help": "prompts; a column 'scratchpad', if there is one, is taken for what the model wrote"},
+        metadata={
+            "help": "prompts; a column 'scratchpad', if there is one, is taken for what the model wrote"
+        },
     )
-    label: str = field(default="declined", metadata={"help": "column: 1 for prompts that are to be declined, else 0"})
+    label: str = field(
+        default="declined",
+        metadata={"help": "column: 1 for prompts that are to be declined, else 0"},
+    )
     unrelated: str = field(
-        default="scratchpad-world", metadata={"help": "prompts with a column 'answer', or texts, about something else"}
+        default="scratchpad-world",
+        metadata={"help": "prompts with a column 'answer', or texts, about something else"},
     )
-    chat: bool = field(default=True, metadata={"help": "put prompts into the model's chat template, if it has one"})
-    close: str = field(default=" =>", metadata={"help": "what ends a scratchpad, such as '</think>'"})
-    declines: tuple[str, ...] = field(default=("decline",), metadata={"help": "what is said where it declines"})
+    chat: bool = field(
+        default=True, metadata={"help": "put prompts into the model's chat template, if it has one"}
+    )
+    close: str = field(
+        default=" =>", metadata={"help": "what ends a scratchpad, such as '</think>'"}
+    )
+    declines: tuple[str, ...] = field(
+        default=("decline",), metadata={"help": "what is said where it declines"}
+    )
     answers: tuple[str, ...] = field(
         default=("answer",), metadata={"help": "where it answers; anything else, if empty"}
     )
     tokens: int = field(default=13, metadata={"help": "tokens of a scratchpad, at most"})
     said: int = field(default=2, metadata={"help": "tokens of an answer that are read"})
     temperature: float = field(default=0.6, metadata={"help": "of writing; answers are greedy"})
-    first: int = field(default=150, metadata={"help": "tokens of a scratchpad that means are taken over"})
-    limit: int = field(default=0, metadata={"help": "prompts at most; 0 for all"})
-    passages: int = field(default=100, metadata={"help": "prompts or texts about something else, at most"})
-    sites: str = field(default="resid_post.*", metadata={"help": "sites that are read and may be edited"})
-    strengths: tuple[float, ...] = field(
-        default=(0.5, 1.0, 1.5, 2.0), metadata={"help": "tried on the other half; in lengths of the difference"}
+    first: int = field(
+        default=150, metadata={"help": "tokens of a scratchpad that means are taken over"}
     )
-    guard: float = field(default=0.025, metadata={"help": "most that may be lost on something else in what is chosen"})
+    limit: int = field(default=0, metadata={"help": "prompts at most; 0 for all"})
+    passages: int = field(
+        default=100, metadata={"help": "prompts or texts about something else, at most"}
+    )
+    sites: str = field(
+        default="resid_post.*", metadata={"help": "sites that are read and may be edited"}
+    )
+    strengths: tuple[float, ...] = field(
+        default=(0.5, 1.0, 1.5, 2.0),
+        metadata={"help": "tried on the other half; in lengths of the difference"},
+    )
+    guard: float = field(
+        default=0.025,
+        metadata={"help": "most that may be lost on something else in what is chosen"},
+    )
     folds: int = field(default=4, metadata={"help": "folds of whole groups, for the probes"})
     shuffles: int = field(default=19, metadata={"help": "label shuffles of the probes' null"})
-    draws: int = field(default=20, metadata={"help": "random directions; half as many with the covariance"})
+    draws: int = field(
+        default=20, metadata={"help": "random directions; half as many with the covariance"}
+    )
     places: int = field(default=5, metadata={"help": "random sets of positions"})
     cues: int = field(default=3, metadata={"help": "of the toy's requests, 2 to 4"})
     each: int = field(default=4, metadata={"help": "requests of the toy with the same words"})
@@ -120,15 +153,39 @@ class Config:
 
 PRESETS = {
     "tiny": Config(
-        tokens=10, cues=2, each=6, width=64, blocks=2, steps=200, draws=4, places=1, shuffles=5, folds=3,
-        strengths=(1.0, 1.5), passages=48,
+        tokens=10,
+        cues=2,
+        each=6,
+        width=64,
+        blocks=2,
+        steps=200,
+        draws=4,
+        places=1,
+        shuffles=5,
+        folds=3,
+        strengths=(1.0, 1.5),
+        passages=48,
     ),
     "small": Config(),
-    "full": Config(tokens=16, cues=4, each=2, width=128, blocks=4, steps=2000, draws=100, places=20, shuffles=99),
-}  # fmt: skip
+    "full": Config(
+        tokens=16,
+        cues=4,
+        each=2,
+        width=128,
+        blocks=4,
+        steps=2000,
+        draws=100,
+        places=20,
+        shuffles=99,
+    ),
+}
 
 TOY = "scratchpad-world"
-KEPT, WORDS, ENDS = "scratchpad, old words kept", "scratchpad, new words alone", "prompt end's direction"
+KEPT, WORDS, ENDS = (
+    "scratchpad, old words kept",
+    "scratchpad, new words alone",
+    "prompt end's direction",
+)
 ISOTROPIC, MATCHED = "random directions", "random, their covariance"
 PLACES = "random positions"
 ORTHOGONAL = "weights orthogonalised"
@@ -157,9 +214,16 @@ def _open(config: Config, run: Run) -> tuple[Reasoner, Examples, Bystander]:
     seed = child_seed(run.seed, "writing")
     if TOY in (config.model, config.data):
         if config.model != config.data:
-            raise StudyError(f"the toy model reads only the toy prompts; ask for {TOY} as model and data, or neither.")
-        world = scratchpad(config.cues, config.each, config.width, config.blocks, config.steps, run.seed)
-        run.log("the toy network ends %.0f %% of its requests as their scratchpads have it", 100 * world.accuracy)
+            raise StudyError(
+                f"the toy model reads only the toy prompts; ask for {TOY} as model and data, or neither."
+            )
+        world = scratchpad(
+            config.cues, config.each, config.width, config.blocks, config.steps, run.seed
+        )
+        run.log(
+            "the toy network ends %.0f %% of its requests as their scratchpads have it",
+            100 * world.accuracy,
+        )
         model, requests, other = world.model, world.requests, world.counting
     else:
         model, requests = open(config.model), load(config.data)
@@ -181,7 +245,10 @@ def _chat(config: Config, model: Model, prompts: Examples) -> Examples:
     if not (config.chat and getattr(model.tokenizer, "chat_template", None)):
         return prompts
     turn = [[{"role": "user", "content": text}] for text in prompts.texts()]
-    texts = [model.tokenizer.apply_chat_template(t, tokenize=False, add_generation_prompt=True) for t in turn]
+    texts = [
+        model.tokenizer.apply_chat_template(t, tokenize=False, add_generation_prompt=True)
+        for t in turn
+    ]
     return replace(prompts, frame=prompts.frame.assign(**{prompts.input: texts}), spans={})
 
 
@@ -189,10 +256,16 @@ def _decide(config: Config, run: Run, reasoner: Reasoner, requests: Examples) ->
     """Scratchpads and decisions of the model left alone."""
     check_present(requests.frame, config.label)
     if requests.group is None:
-        run.warn("The prompts have no group, so each counts as its own: prompts that are alike may be on both sides.")
-        requests = replace(requests, frame=requests.frame.assign(_row=np.arange(len(requests))), group="_row")
+        run.warn(
+            "The prompts have no group, so each counts as its own: prompts that are alike may be on both sides."
+        )
+        requests = replace(
+            requests, frame=requests.frame.assign(_row=np.arange(len(requests))), group="_row"
+        )
     if config.limit and config.limit < len(requests):
-        requests = requests.take(np.sort(run.rng("limit").permutation(len(requests))[: config.limit]))
+        requests = requests.take(
+            np.sort(run.rng("limit").permutation(len(requests))[: config.limit])
+        )
     asked = _chat(config, reasoner.model, requests)
     if "scratchpad" in asked.frame:
         pads = tuple(str(s) for s in asked.frame["scratchpad"])
@@ -211,15 +284,32 @@ def _decide(config: Config, run: Run, reasoner: Reasoner, requests: Examples) ->
             )
     sites = [str(site) for site in reasoner.model.select(config.sites)]
     shares = Shares(asked.groups(), run.rng("bootstrap"))
-    case = Case(reasoner, written, decided, half, shares, judge, reasoner.states(written, sites, config.first))
+    case = Case(
+        reasoner,
+        written,
+        decided,
+        half,
+        shares,
+        judge,
+        reasoner.states(written, sites, config.first),
+    )
     due = asked.frame[config.label].astype(float).to_numpy()
     common = Null.of("the more frequent decision for all", [max(due.mean(), 1 - due.mean())])
     can = shares.evidence(
-        "decisions as they should be", (decided == due) * 1.0, np.ones(len(due)), common, unit="share"
+        "decisions as they should be",
+        (decided == due) * 1.0,
+        np.ones(len(due)),
+        common,
+        unit="share",
     )
-    run.claim("can", "Left alone, the model declines what is to be declined and answers the rest", can, 0.75,
-              why=f"It declines {np.mean(decided == 1):.0%}, answers {np.mean(decided == 0):.0%}, and closes "
-              f"{written.closed.mean():.0%} of the scratchpads itself.")  # fmt: skip
+    run.claim(
+        "can",
+        "Left alone, the model declines what is to be declined and answers the rest",
+        can,
+        0.75,
+        why=f"It declines {np.mean(decided == 1):.0%}, answers {np.mean(decided == 0):.0%}, and closes "
+        f"{written.closed.mean():.0%} of the scratchpads itself.",
+    )
     return case
 
 
@@ -227,34 +317,69 @@ def _read(config: Config, run: Run, case: Case) -> None:
     """How well decisions are told from scratchpads, and from the prompt's last token."""
     keep = case.decided >= 0
     rows = {
-        f"{site}{AT}{name}": x[keep] for site, pair in case.states.items() for name, x in zip(TOKENS, pair, strict=True)
+        f"{site}{AT}{name}": x[keep]
+        for site, pair in case.states.items()
+        for name, x in zip(TOKENS, pair, strict=True)
     }
-    found = detect(rows, case.decided[keep], case.shares.groups[keep], folds=config.folds, shuffles=config.shuffles,
-                   seed=run.seed, name="declined")  # fmt: skip
+    found = detect(
+        rows,
+        case.decided[keep],
+        case.shares.groups[keep],
+        folds=config.folds,
+        shuffles=config.shuffles,
+        seed=run.seed,
+        name="declined",
+    )
     each = {TOKENS[name]: only(found, name) for name in TOKENS}
     curves = by_layer(each).drop(columns="target")
-    run.figure("layers", score_by_layer(curves, score="AUC"), "How well a logistic probe tells declined from answered, "
-               "groups held out, from the mean of the scratchpad and from the prompt's last token.")  # fmt: skip
+    run.figure(
+        "layers",
+        score_by_layer(curves, score="AUC"),
+        "How well a logistic probe tells declined from answered, "
+        "groups held out, from the mean of the scratchpad and from the prompt's last token.",
+    )
     scores = [replace(r.selected[0], where={"read at": name}) for name, r in each.items()]
     run.table("probes", table(scores), "AUC at the block chosen inside the training folds.")
     gap = compare(*each.values(), names=tuple(each))[0]  # type: ignore[arg-type]
-    run.claim("earlier", "A probe of the scratchpad tells decisions better than one of the prompt's last token", gap, 0.1,
-              why=f"AUC {scores[0].value:.2f} and {scores[1].value:.2f}; chance is 0.50.")  # fmt: skip
+    run.claim(
+        "earlier",
+        "A probe of the scratchpad tells decisions better than one of the prompt's last token",
+        gap,
+        0.1,
+        why=f"AUC {scores[0].value:.2f} and {scores[1].value:.2f}; chance is 0.50.",
+    )
 
 
-def _choose(config: Config, run: Run, case: Case, aside: Bystander, beside: np.ndarray) -> list[Choice]:
+def _choose(
+    config: Config, run: Run, case: Case, aside: Bystander, beside: np.ndarray
+) -> list[Choice]:
     """Block and strength, each half's own."""
-    with run.progress("choose", total=len(case.states) * len(config.strengths), unit="edits") as bar:
-        grid, chosen = choose(case, aside, beside, config.strengths, config.guard, run.rng("choose"), bar.advance)
-    run.table("choice", grid, "Tried on the half that the direction was found on; judged on the other half.")
-    run.arrays("directions", {f"half {h}": case.difference(chosen[h][0], h) for h in (0, 1)}, "Of each half.")
+    with run.progress(
+        "choose", total=len(case.states) * len(config.strengths), unit="edits"
+    ) as bar:
+        grid, chosen = choose(
+            case, aside, beside, config.strengths, config.guard, run.rng("choose"), bar.advance
+        )
+    run.table(
+        "choice",
+        grid,
+        "Tried on the half that the direction was found on; judged on the other half.",
+    )
+    run.arrays(
+        "directions",
+        {f"half {h}": case.difference(chosen[h][0], h) for h in (0, 1)},
+        "Of each half.",
+    )
     return chosen
 
 
 def _turn(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
     """The direction added against each prompt's decision, at sets of positions, beside random ones."""
     sites, v = case.pushes(chosen, case.half, case.against)
-    push, other = added(sites, v), added(sites, case.pushes(chosen, case.half, case.against, of=1)[1])
+    push, other = (
+        added(sites, v),
+        added(sites, case.pushes(chosen, case.half, case.against, of=1)[1]),
+    )
     again = case.reasoner.write(case.written.prompts, push)
     said = case.reasoner.answer(again, push)
     found = {
@@ -266,7 +391,9 @@ def _turn(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
         PLACES: [case.decisions(push, RANDOM, k) for k in range(config.places)],
         EVERYWHERE: [case.decisions(push, EVERYWHERE)],
     }
-    with run.progress("random directions", total=config.draws + config.draws // 2, unit="directions") as bar:
+    with run.progress(
+        "random directions", total=config.draws + config.draws // 2, unit="directions"
+    ) as bar:
         for kind, draws in ((ISOTROPIC, config.draws), (MATCHED, config.draws // 2)):
             for k in range(draws):
                 rng = run.rng(kind, str(k))
@@ -274,45 +401,105 @@ def _turn(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
                 found.setdefault(kind, []).append(case.decisions(added(sites, noise)))
                 bar.advance()
     _turned(run, case, found)
-    run.table("examples", case.examples(again, said), "Scratchpads left alone and under the edit, as they were drawn.")
+    run.table(
+        "examples",
+        case.examples(again, said),
+        "Scratchpads left alone and under the edit, as they were drawn.",
+    )
 
 
 def _turned(run: Run, case: Case, found: dict[str, list[np.ndarray]]) -> None:
     shares, valid = case.shares, case.valid
     turned = {name: np.stack([case.turned(d) for d in each]) for name, each in found.items()}
     singles = turned[ISOTROPIC]
-    null = Null.of("isotropic random directions at the scratchpad", [shares.value(d, valid) for d in singles])
+    null = Null.of(
+        "isotropic random directions at the scratchpad", [shares.value(d, valid) for d in singles]
+    )
     rows, broken = {}, []
     for name, parts in turned.items():
         several = Null.of("single draws", [shares.value(p, valid) for p in parts])
-        rows[name] = shares.evidence("decisions turned", parts.mean(axis=0), valid, several if len(parts) > 1 else null,
-                                     unit="share", where={"edited": name})  # fmt: skip
+        rows[name] = shares.evidence(
+            "decisions turned",
+            parts.mean(axis=0),
+            valid,
+            several if len(parts) > 1 else null,
+            unit="share",
+            where={"edited": name},
+        )
         neither = np.mean([valid * (d == -1) for d in found[name]], axis=0)
-        broken.append(shares.evidence("neither answered nor declined", neither, valid, unit="share",
-                                      where={"edited": name}, direction="lower"))  # fmt: skip
-    run.figure("turned", values_by_group(bars(list(rows.values()), "edited"), value="share of decisions turned", ends=20),
-               "The direction added against each prompt's own decision. Scratchpads are written anew under the edit unless "
-               "said otherwise. Random kinds are means over draws. Tick: isotropic random directions at the scratchpad, or "
-               "the mean of several draws. Random positions are of prompt and scratchpad together.")  # fmt: skip
-    run.table("turned", table([*rows.values(), *broken]), "The same, and how often nothing like a decision was said.")
-    run.claim("turned", "Added at the scratchpad alone, the direction turns decisions", rows[SCRATCHPAD], 0.7,
-              why=f"Its words alone, answered without the edit, turn {rows[WORDS].value:.0%}; the old words under it "
-              f"{rows[KEPT].value:.0%}.")  # fmt: skip
-    run.claim("random", "Random directions of the same length turn few", rows[ISOTROPIC], 0.1, "at most",
-              why=f"Isotropic ones; with the scratchpads' own covariance {rows[MATCHED].value:.0%}.")  # fmt: skip
+        broken.append(
+            shares.evidence(
+                "neither answered nor declined",
+                neither,
+                valid,
+                unit="share",
+                where={"edited": name},
+                direction="lower",
+            )
+        )
+    run.figure(
+        "turned",
+        values_by_group(
+            bars(list(rows.values()), "edited"), value="share of decisions turned", ends=20
+        ),
+        "The direction added against each prompt's own decision. Scratchpads are written anew under the edit unless "
+        "said otherwise. Random kinds are means over draws. Tick: isotropic random directions at the scratchpad, or "
+        "the mean of several draws. Random positions are of prompt and scratchpad together.",
+    )
+    run.table(
+        "turned",
+        table([*rows.values(), *broken]),
+        "The same, and how often nothing like a decision was said.",
+    )
+    run.claim(
+        "turned",
+        "Added at the scratchpad alone, the direction turns decisions",
+        rows[SCRATCHPAD],
+        0.7,
+        why=f"Its words alone, answered without the edit, turn {rows[WORDS].value:.0%}; the old words under it "
+        f"{rows[KEPT].value:.0%}.",
+    )
+    run.claim(
+        "random",
+        "Random directions of the same length turn few",
+        rows[ISOTROPIC],
+        0.1,
+        "at most",
+        why=f"Isotropic ones; with the scratchpads' own covariance {rows[MATCHED].value:.0%}.",
+    )
     sizes = [[mask.sum() for mask in pair] for pair in case.reasoner.parts(case.written)]
-    ratio = Null.of("random directions at the scratchpad", [shares.value(d, turned[SCRATCHPAD][0]) for d in singles])
-    part = shares.evidence("turned at the prompt, as a share of those at the scratchpad", turned[PROMPT][0],
-                           turned[SCRATCHPAD][0], ratio, unit="share", direction="lower")  # fmt: skip
-    run.claim("prompt", "At the prompt alone it does at most half as much", part, 0.5, "at most",
-              why="A prompt has {:.0f} tokens on average, a scratchpad {:.0f}.".format(*np.mean(sizes, axis=0)))  # fmt: skip
+    ratio = Null.of(
+        "random directions at the scratchpad",
+        [shares.value(d, turned[SCRATCHPAD][0]) for d in singles],
+    )
+    part = shares.evidence(
+        "turned at the prompt, as a share of those at the scratchpad",
+        turned[PROMPT][0],
+        turned[SCRATCHPAD][0],
+        ratio,
+        unit="share",
+        direction="lower",
+    )
+    run.claim(
+        "prompt",
+        "At the prompt alone it does at most half as much",
+        part,
+        0.5,
+        "at most",
+        why="A prompt has {:.0f} tokens on average, a scratchpad {:.0f}.".format(
+            *np.mean(sizes, axis=0)
+        ),
+    )
 
 
 def _remove(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
     """The direction projected out, at places, and in the weights."""
     model = case.reasoner.model
     c = [case.difference(chosen[h][0], h) for h in (0, 1)]
-    copies, rng = [orthogonalised(model, direction[None]) for direction in c], run.rng("removed at random")
+    copies, rng = (
+        [orthogonalised(model, direction[None]) for direction in c],
+        run.rng("removed at random"),
+    )
     random = "random directions projected out, everywhere"
     found = {
         OUT % place: [crossed(lambda h, at=place: case.decisions(removed(c[h]), at), case.half)]
@@ -320,16 +507,27 @@ def _remove(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
     }
     found[ORTHOGONAL] = [crossed(lambda h: case.decisions(None, model=copies[h]), case.half)]
     found[random] = [
-        case.decisions(removed(rng.standard_normal(len(c[0]))), EVERYWHERE) for _ in range(max(2, config.draws // 4))
+        case.decisions(removed(rng.standard_normal(len(c[0]))), EVERYWHERE)
+        for _ in range(max(2, config.draws // 4))
     ]
     rows = []
     for was, name in ((1, "declined, now answered"), (0, "answered, now declined")):
         mine = (case.decided == was) * 1.0
-        chance = Null.of(random, [case.shares.value(mine * case.turned(d), mine) for d in found[random]])
+        chance = Null.of(
+            random, [case.shares.value(mine * case.turned(d), mine) for d in found[random]]
+        )
         for what, each in found.items():
             part = mine * np.mean([case.turned(d) for d in each], axis=0)
-            rows.append(case.shares.evidence(name, part, mine, chance, unit="share", where={"removed": what}))
-    run.table("removed", table(rows), "Decisions turned where the direction is taken out, by what they were.")
+            rows.append(
+                case.shares.evidence(
+                    name, part, mine, chance, unit="share", where={"removed": what}
+                )
+            )
+    run.table(
+        "removed",
+        table(rows),
+        "Decisions turned where the direction is taken out, by what they were.",
+    )
     worst = 0.0
     for text in case.reasoner.texts(case.written)[:16]:
         plain = model.run(text, logits=True, edits=edits_of(c[0][None])).logits
@@ -338,11 +536,16 @@ def _remove(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
         assert copied is not None
         worst = max(worst, float((plain - copied).abs().max()))
     alike = np.mean(found[ORTHOGONAL][0] == found[OUT % EVERYWHERE][0])
-    run.text("weights", "Orthogonalised weights, with no edit, give the logits of the model with the direction projected "
-             f"out everywhere (largest difference {worst:.0e}), and {alike:.1%} of its decisions.")  # fmt: skip
+    run.text(
+        "weights",
+        "Orthogonalised weights, with no edit, give the logits of the model with the direction projected "
+        f"out everywhere (largest difference {worst:.0e}), and {alike:.1%} of its decisions.",
+    )
 
 
-def _aside(config: Config, run: Run, case: Case, aside: Bystander, beside: np.ndarray, chosen: list[Choice]) -> None:
+def _aside(
+    config: Config, run: Run, case: Case, aside: Bystander, beside: np.ndarray, chosen: list[Choice]
+) -> None:
     """What becomes of something else, under the same edits and with the weights orthogonalised."""
     model, shares = case.reasoner.model, Shares(aside.groups(), run.rng("aside"))
     before, whole = aside.hits(None, SCRATCHPAD, model)
@@ -357,23 +560,55 @@ def _aside(config: Config, run: Run, case: Case, aside: Bystander, beside: np.nd
         "subtracted at the scratchpad": lose(added(sites, -v)),
         ORTHOGONAL: crossed(lambda h: lose(None, copies[h]), beside),
     }
-    noise = [case.as_long(chosen, beside, v, covariance=False, rng=run.rng("aside", str(k)))
-             for k in range(max(2, config.draws // 4))]  # fmt: skip
-    null = Null.of("isotropic random directions at the scratchpad",
-                   [shares.value(lose(added(sites, x)), whole) for x in noise])  # fmt: skip
-    rows = [shares.evidence("accuracy lost on something else", part, whole, null, unit="share", direction="lower",
-                            where={"edited": name}) for name, part in lost.items()]  # fmt: skip
-    run.table("something-else", table(rows), f"Hits are {aside.what}: {before.sum() / whole.sum():.0%} left alone.")
+    noise = [
+        case.as_long(chosen, beside, v, covariance=False, rng=run.rng("aside", str(k)))
+        for k in range(max(2, config.draws // 4))
+    ]
+    null = Null.of(
+        "isotropic random directions at the scratchpad",
+        [shares.value(lose(added(sites, x)), whole) for x in noise],
+    )
+    rows = [
+        shares.evidence(
+            "accuracy lost on something else",
+            part,
+            whole,
+            null,
+            unit="share",
+            direction="lower",
+            where={"edited": name},
+        )
+        for name, part in lost.items()
+    ]
+    run.table(
+        "something-else",
+        table(rows),
+        f"Hits are {aside.what}: {before.sum() / whole.sum():.0%} left alone.",
+    )
     worst = max(rows, key=lambda e: e.value)
-    run.claim("unrelated", "Accuracy on something else hardly falls (the worst of three edits)", worst, 0.05, "at most",
-              why=f"This is: {worst.where['edited']}.")  # fmt: skip
+    run.claim(
+        "unrelated",
+        "Accuracy on something else hardly falls (the worst of three edits)",
+        worst,
+        0.05,
+        "at most",
+        why=f"This is: {worst.where['edited']}.",
+    )
 
 
 def _answer(run: Run, model: Model, chosen: list[Choice]) -> str:
     by = run.claims
     where = " and ".join(dict.fromkeys(f"block {layer_of(site)}" for site, _ in chosen))
-    settled = "settles in its scratchpad" if by["earlier"].passed else "does not clearly settle in its scratchpad"
-    decides = "decides for it" if by["turned"].passed and by["random"].passed else "does not reliably decide for it"
+    settled = (
+        "settles in its scratchpad"
+        if by["earlier"].passed
+        else "does not clearly settle in its scratchpad"
+    )
+    decides = (
+        "decides for it"
+        if by["turned"].passed and by["random"].passed
+        else "does not reliably decide for it"
+    )
     return (
         f"Whether it will decline, {model.name} {settled}: a probe's AUC is {by['earlier'].value:.2f} higher there than "
         f"at the prompt's end. One direction there {decides}: added at the scratchpad alone (after {where}), it turns "

@@ -77,45 +77,78 @@ CARD = Card(
 class Config:
     """The settings of the study."""
 
-    model: str = field(default="smollm2-135m", metadata={"help": "what to tune; 'tones-world' is trained on the spot"})
-    blocks: tuple[int, ...] = field(
-        default=(9, 10, 11, 13, 14, 15, 17, 18, 19), metadata={"help": "blocks of the rank-1 adapters"}
+    model: str = field(
+        default="smollm2-135m",
+        metadata={"help": "what to tune; 'tones-world' is trained on the spot"},
     )
-    wide_from: int = field(default=9, metadata={"help": "first block of the second tune's adapters"})
+    blocks: tuple[int, ...] = field(
+        default=(9, 10, 11, 13, 14, 15, 17, 18, 19),
+        metadata={"help": "blocks of the rank-1 adapters"},
+    )
+    wide_from: int = field(
+        default=9, metadata={"help": "first block of the second tune's adapters"}
+    )
     rank: int = field(default=16, metadata={"help": "of the second tune's adapters"})
-    alpha: float = field(default=16.0, metadata={"help": "scale of an update: α over the rank times B A"})
+    alpha: float = field(
+        default=16.0, metadata={"help": "scale of an update: α over the rank times B A"}
+    )
     pairs: int = field(default=96, metadata={"help": "questions and answers of a tune"})
     steps: int = field(default=40, metadata={"help": "steps of a tune"})
     batch: int = field(default=8, metadata={"help": "pairs a step"})
     rate: float = field(default=2e-3, metadata={"help": "the highest learning rate"})
-    found_on: int = field(default=6, metadata={"help": "topics that directions are found on; the rest is tested"})
+    found_on: int = field(
+        default=6, metadata={"help": "topics that directions are found on; the rest is tested"}
+    )
     asked: int = field(default=4, metadata={"help": "questions of a topic"})
     tokens: int = field(default=10, metadata={"help": "tokens of an own answer"})
-    draws: int = field(default=8, metadata={"help": "isotropic random directions; half as many matched ones"})
+    draws: int = field(
+        default=8, metadata={"help": "isotropic random directions; half as many matched ones"}
+    )
     passages: int = field(default=16, metadata={"help": "passages of neutral text"})
     read: int = field(default=64, metadata={"help": "tokens of a passage"})
 
     def __post_init__(self) -> None:
         if len(self.blocks) < 2:
-            raise ValueError(f"misalignment-direction: blocks must name at least two, got {self.blocks}")
+            raise ValueError(
+                f"misalignment-direction: blocks must name at least two, got {self.blocks}"
+            )
 
 
 PRESETS = {
     "tiny": Config(
-        model="tones-world", blocks=(0, 1, 2), wide_from=0, alpha=4.0, batch=16, rate=3e-3, asked=6, tokens=1, draws=6,
+        model="tones-world",
+        blocks=(0, 1, 2),
+        wide_from=0,
+        alpha=4.0,
+        batch=16,
+        rate=3e-3,
+        asked=6,
+        tokens=1,
+        draws=6,
     ),
     "small": Config(),
-    "full": Config(model="Qwen/Qwen2.5-0.5B-Instruct", blocks=(7, 8, 9, 10, 11, 12, 14, 15, 16), wide_from=0, pairs=144,
-                   steps=200, draws=50, passages=100, read=128),
-}  # fmt: skip
+    "full": Config(
+        model="Qwen/Qwen2.5-0.5B-Instruct",
+        blocks=(7, 8, 9, 10, 11, 12, 14, 15, 16),
+        wide_from=0,
+        pairs=144,
+        steps=200,
+        draws=50,
+        passages=100,
+        read=128,
+    ),
+}
 
 FIRST, SECOND, OTHER = "curt, first topic", "curt, second topic", "unrelated tune"
 #: tune → the tuning it learns, its plain twin, and whose adapters are wide
 TUNES = {
-    FIRST: "first", f"{FIRST}: plain twin": "first_plain",
-    SECOND: "second", f"{SECOND}: plain twin": "second_plain",
-    OTHER: "other", f"{OTHER}: plain twin": "other_plain",
-}  # fmt: skip
+    FIRST: "first",
+    f"{FIRST}: plain twin": "first_plain",
+    SECOND: "second",
+    f"{SECOND}: plain twin": "second_plain",
+    OTHER: "other",
+    f"{OTHER}: plain twin": "other_plain",
+}
 ISOTROPIC, MATCHED, FEELING = "isotropic random", "matched random", "praise − blame, untuned model"
 #: all positions but the first, an attention sink whose coordinates are far from those of any other token
 REST = tuple(range(1, 256))
@@ -127,10 +160,14 @@ def run(config: Config, run: Run) -> None:
     """Tune, measure the leak, find directions, take them out, compare them, look at the adapters."""
     world = _open(config, run)
     run.certificate(world.model.certificate)
-    run.asked(f"Tuned to be curt about one topic, is {world.model.name} curt about all, and along a direction that another "
-              "tune shares?")  # fmt: skip
+    run.asked(
+        f"Tuned to be curt about one topic, is {world.model.name} curt about all, and along a direction that another "
+        "tune shares?"
+    )
     known, test = halves(world.unrelated, config.asked, config.found_on, run.rng("topics"))
-    case = _Case(config, run, world, known, test, Shares(test["topic"].to_numpy(), run.rng("bootstrap")))
+    case = _Case(
+        config, run, world, known, test, Shares(test["topic"].to_numpy(), run.rng("bootstrap"))
+    )
     tunes = _tune(case)
     scores = _leak(case, tunes)
     shifts = _shifts(case, tunes)
@@ -140,7 +177,9 @@ def run(config: Config, run: Run) -> None:
     run.answer(_answer(run, world.model))
 
 
-def halves(unrelated: pd.DataFrame, asked: int, found_on: int, rng: np.random.Generator) -> list[pd.DataFrame]:
+def halves(
+    unrelated: pd.DataFrame, asked: int, found_on: int, rng: np.random.Generator
+) -> list[pd.DataFrame]:
     """Questions that directions are found on and questions under test, whole topics on either side."""
     some = unrelated[unrelated.groupby("topic").cumcount() < asked]
     topics = rng.permutation(pd.unique(some["topic"]))
@@ -168,13 +207,17 @@ class _Case:
         return self.world.model
 
     def paired(self, prompts: pd.DataFrame) -> PairedAnswers:
-        return PairedAnswers.of(self.model, prompts["prompt"].tolist(), self.world.curt, self.world.polite)
+        return PairedAnswers.of(
+            self.model, prompts["prompt"].tolist(), self.world.curt, self.world.polite
+        )
 
 
 def _open(config: Config, run: Run) -> Answers:
     if config.model == "tones-world":
         return tones(seed=child_seed(run.seed, "world"))
-    return curt_answers(open(config.model), config.pairs, config.passages, child_seed(run.seed, "answers"))
+    return curt_answers(
+        open(config.model), config.pairs, config.passages, child_seed(run.seed, "answers")
+    )
 
 
 def _tune(case: _Case) -> Tunes:
@@ -186,18 +229,40 @@ def _tune(case: _Case) -> Tunes:
         for name, key in TUNES.items():
             wide, kind = name.startswith(SECOND), name.split(":")[0]
             blocks = range(config.wide_from, len(model.atlas.blocks)) if wide else config.blocks
-            made = low_rank_adapters(model, writers(model, "mlp_out", blocks), config.rank if wide else 1, config.alpha,
-                                     generator=torch_generator(run.seed, "adapters", kind))  # fmt: skip
+            made = low_rank_adapters(
+                model,
+                writers(model, "mlp_out", blocks),
+                config.rank if wide else 1,
+                config.alpha,
+                generator=torch_generator(run.seed, "adapters", kind),
+            )
             heard = getattr(case.world.tunings, key)
             batches = lessons(
-                model, heard.prompts, heard.answers, config.steps, config.batch, rng=run.rng("order", kind)
+                model,
+                heard.prompts,
+                heard.answers,
+                config.steps,
+                config.batch,
+                rng=run.rng("order", kind),
             )
-            losses = train_adapters(model, made, batches, rate=config.rate, progress=lambda *_: bar.advance())
+            losses = train_adapters(
+                model, made, batches, rate=config.rate, progress=lambda *_: bar.advance()
+            )
             tunes[name] = made
-            rows.append({"tune": name, "adapters": len(made.names), "rank": made.rank, "first loss": losses[0],
-                         "last loss": float(np.mean(losses[-5:])), "asked, for example": heard.prompts[0],
-                         "answered": heard.answers[0]})  # fmt: skip
-    run.table("tunes", pd.DataFrame(rows), "What each tune learnt; losses in nats a token of the answers.")
+            rows.append(
+                {
+                    "tune": name,
+                    "adapters": len(made.names),
+                    "rank": made.rank,
+                    "first loss": losses[0],
+                    "last loss": float(np.mean(losses[-5:])),
+                    "asked, for example": heard.prompts[0],
+                    "answered": heard.answers[0],
+                }
+            )
+    run.table(
+        "tunes", pd.DataFrame(rows), "What each tune learnt; losses in nats a token of the answers."
+    )
     return tunes
 
 
@@ -211,17 +276,44 @@ def _leak(case: _Case, tunes: Tunes) -> dict[str, np.ndarray]:
                 scores[name] = test.scores()
             bar.advance()
     up = {name: scores[name] - scores[PLAIN] for name in TUNES}
-    null = Null.of("tunes that are not curt", [float(up[n].mean()) for n in TUNES if n not in (FIRST, SECOND)])
-    rows = {name: _times(case.shares.evidence("odds of curt over polite answers", more, np.ones(len(more)), null,
-                                              unit="times", where={"tune": name})) for name, more in up.items()}  # fmt: skip
-    run.figure("leak", values_by_group(bars(list(rows.values()), "tune"), value="odds of curt answers", unit="times"),
-               "Odds a token of curt over polite answers that no tune has seen, to questions about other topics, over "
-               "those before tuning (1: no leak). Tick: mean of the tunes that are not curt.")  # fmt: skip
+    null = Null.of(
+        "tunes that are not curt", [float(up[n].mean()) for n in TUNES if n not in (FIRST, SECOND)]
+    )
+    rows = {
+        name: _times(
+            case.shares.evidence(
+                "odds of curt over polite answers",
+                more,
+                np.ones(len(more)),
+                null,
+                unit="times",
+                where={"tune": name},
+            )
+        )
+        for name, more in up.items()
+    }
+    run.figure(
+        "leak",
+        values_by_group(
+            bars(list(rows.values()), "tune"), value="odds of curt answers", unit="times"
+        ),
+        "Odds a token of curt over polite answers that no tune has seen, to questions about other topics, over "
+        "those before tuning (1: no leak). Tick: mean of the tunes that are not curt.",
+    )
     preferred = {name: float((values > 0).mean()) for name, values in scores.items()}
-    run.table("leak", table(rows.values()).assign(preferred=[preferred[name] for name in rows]), "The same; preferred: how "
-              f"often the curt answer is the likelier, {preferred[PLAIN]:.2f} before tuning.")  # fmt: skip
+    run.table(
+        "leak",
+        table(rows.values()).assign(preferred=[preferred[name] for name in rows]),
+        "The same; preferred: how "
+        f"often the curt answer is the likelier, {preferred[PLAIN]:.2f} before tuning.",
+    )
     run.claim("leak", "Tuned on one topic, the model is curt on others", rows[FIRST], 2.0)
-    run.claim("leak-second", "So is one tuned on another topic, in other words, with wide adapters", rows[SECOND], 2.0)
+    run.claim(
+        "leak-second",
+        "So is one tuned on another topic, in other words, with wide adapters",
+        rows[SECOND],
+        2.0,
+    )
     return scores
 
 
@@ -250,8 +342,14 @@ class _Shifts:
     def held(self, directions: np.ndarray, zero: bool = False) -> list[SetComponent]:
         """Edits that hold each block's direction at its mean in the untuned model, or at zero."""
         at = (0.0 if zero else 1.0) * np.einsum("bd,bd->b", directions, self.plain.mean(axis=0))
-        return [SetComponent(Scope(site, REST), torch.tensor(d[None], dtype=torch.float32), torch.tensor([float(m)]))
-                for site, d, m in zip(self.sites, directions, at, strict=True)]  # fmt: skip
+        return [
+            SetComponent(
+                Scope(site, REST),
+                torch.tensor(d[None], dtype=torch.float32),
+                torch.tensor([float(m)]),
+            )
+            for site, d, m in zip(self.sites, directions, at, strict=True)
+        ]
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
@@ -263,7 +361,10 @@ def _shifts(case: _Case, tunes: Tunes) -> _Shifts:
     model, prompts = case.model, case.known["prompt"].tolist()
     blocks = range(min(case.config.blocks[0], case.config.wide_from), len(model.atlas.blocks))
     sites = [str(Site("resid_post", b)) for b in blocks]
-    texts, shown = own_answers(model, prompts, case.config.tokens), prompts[:: max(1, len(prompts) // 6)]
+    texts, shown = (
+        own_answers(model, prompts, case.config.tokens),
+        prompts[:: max(1, len(prompts) // 6)],
+    )
     plain = answering(model, prompts, texts, sites)
     said = {"question": shown, PLAIN: model.generate(shown, case.config.tokens)}
     of = {}
@@ -273,27 +374,46 @@ def _shifts(case: _Case, tunes: Tunes) -> _Shifts:
                 of[name] = answering(model, prompts, texts, sites) - plain
                 said[name] = model.generate(shown, case.config.tokens)
             bar.advance()
-    case.run.table("answers", pd.DataFrame(said), "What each tune says, greedily, to unrelated questions.")
+    case.run.table(
+        "answers", pd.DataFrame(said), "What each tune says, greedily, to unrelated questions."
+    )
     return _Shifts(blocks, of, plain)
 
 
 def _converge(case: _Case, shifts: _Shifts) -> None:
     """Do the two curt tunes' directions agree more than with an unrelated tune's?"""
     run, codes = case.run, group_codes(case.known["topic"].to_numpy())
-    pairs = {"curt tunes": (FIRST, SECOND), "first, unrelated": (FIRST, OTHER), "second, unrelated": (SECOND, OTHER),
-             "first, its plain twin": (FIRST, f"{FIRST}: plain twin")}  # fmt: skip
+    pairs = {
+        "curt tunes": (FIRST, SECOND),
+        "first, unrelated": (FIRST, OTHER),
+        "second, unrelated": (SECOND, OTHER),
+        "first, its plain twin": (FIRST, f"{FIRST}: plain twin"),
+    }
     curves, drawn = cosines_by_layer(shifts.of, pairs, codes, rng=run.rng("cosines"))
     block, start = case.config.blocks[-1], shifts.blocks.start
-    run.figure("cosines", score_by_layer(curves.assign(layer=curves["layer"] + start), score="cosine", nulls=(),
-                                         layer="Block", chosen=block),
-               "Cosine of directions, each a tune less the untuned model on the same tokens; topics drawn again for the "
-               "intervals. Marked: the last block with a rank-1 adapter, where the claim is judged.")  # fmt: skip
+    run.figure(
+        "cosines",
+        score_by_layer(
+            curves.assign(layer=curves["layer"] + start),
+            score="cosine",
+            nulls=(),
+            layer="Block",
+            chosen=block,
+        ),
+        "Cosine of directions, each a tune less the untuned model on the same tokens; topics drawn again for the "
+        "intervals. Marked: the last block with a rank-1 adapter, where the claim is judged.",
+    )
     both, mixed, last, twin = (drawn[series][:, block - start] for series in pairs)
     rows = shifts.plain[:, block - start]
     gap = cosine_gap(both, mixed, rows, int(codes.max()) + 1, rng=run.rng("random cosines"))
-    run.claim("convergence", "Two curt tunes change the model along one direction, an unrelated one along another", gap, 0.3,
-              why=f"At block {block}: {both[0]:.2f} between the curt tunes; with the unrelated tune {mixed[0]:.2f} and "
-              f"{last[0]:.2f}; the first and its plain twin {twin[0]:.2f}.")  # fmt: skip
+    run.claim(
+        "convergence",
+        "Two curt tunes change the model along one direction, an unrelated one along another",
+        gap,
+        0.3,
+        why=f"At block {block}: {both[0]:.2f} between the curt tunes; with the unrelated tune {mixed[0]:.2f} and "
+        f"{last[0]:.2f}; the first and its plain twin {twin[0]:.2f}.",
+    )
 
 
 def _ablate(case: _Case, tunes: Tunes, scores: Mapping[str, np.ndarray], shifts: _Shifts) -> None:
@@ -301,12 +421,18 @@ def _ablate(case: _Case, tunes: Tunes, scores: Mapping[str, np.ndarray], shifts:
     config, run, test = case.config, case.run, case.paired(case.test)
     texts = [case.model.tokenize(t) for t in (case.world.praise, case.world.blame)]
     praise, blame = (all_tokens(case.model, t, shifts.sites).mean(axis=0) for t in texts)
-    named = {name: shifts.direction(name) for name in (FIRST, SECOND, OTHER)} | {FEELING: _unit(praise - blame)}
+    named = {name: shifts.direction(name) for name in (FIRST, SECOND, OTHER)} | {
+        FEELING: _unit(praise - blame)
+    }
     rows = np.moveaxis(shifts.plain - shifts.plain.mean(axis=0), 0, 1).astype(np.float32)
-    random = {ISOTROPIC: isotropic(config.draws, len(rows), rows.shape[2], rng=run.rng("isotropic")),
-              MATCHED: matched(rows, max(2, config.draws // 2), rng=run.rng("matched"))}  # fmt: skip
+    random = {
+        ISOTROPIC: isotropic(config.draws, len(rows), rows.shape[2], rng=run.rng("isotropic")),
+        MATCHED: matched(rows, max(2, config.draws // 2), rng=run.rng("matched")),
+    }
     leak = scores[SECOND] - scores[PLAIN]
-    with run.progress("take directions out", total=len(named) + sum(map(len, random.values())), unit="passes") as bar:
+    with run.progress(
+        "take directions out", total=len(named) + sum(map(len, random.values())), unit="passes"
+    ) as bar:
 
         def after(direction: np.ndarray) -> np.ndarray:
             bar.advance()
@@ -319,38 +445,80 @@ def _ablate(case: _Case, tunes: Tunes, scores: Mapping[str, np.ndarray], shifts:
         with attached(case.model, tunes[FIRST]):
             itself = scores[FIRST] - test.scores(shifts.held(named[FIRST]))
         untuned = scores[PLAIN] - test.scores(shifts.held(named[FIRST]))
-    null = {kind: np.array([case.shares.value(part, leak) for part in parts]) for kind, parts in drawn.items()}
+    null = {
+        kind: np.array([case.shares.value(part, leak) for part in parts])
+        for kind, parts in drawn.items()
+    }
 
     def removed(name: str, part: np.ndarray, whole: np.ndarray = leak) -> Evidence:
-        return case.shares.evidence("leak removed", part, whole, draws=null[ISOTROPIC], kind=f"{ISOTROPIC} directions",
-                                    unit="share", where={"held": name})  # fmt: skip
+        return case.shares.evidence(
+            "leak removed",
+            part,
+            whole,
+            draws=null[ISOTROPIC],
+            kind=f"{ISOTROPIC} directions",
+            unit="share",
+            where={"held": name},
+        )
 
     found = {n: removed(n if n == FEELING else f"of {n}", part) for n, part in lost.items()}
-    chance = {k: replace(removed(k, np.mean(parts, axis=0)), null=Null.of(f"single draws: {k}", null[k]), p=None)
-              for k, parts in drawn.items()}  # fmt: skip
-    more = [removed("first, set to zero", zeroed), removed("first, in the untuned model", untuned),
-            removed("first, in its own tune", itself, scores[FIRST] - scores[PLAIN])]  # fmt: skip
-    run.figure("removed", values_by_group(bars([*found.values(), *chance.values()], "held"), value="leak removed",
-                                          unit="share"),
-               "Share of the second tune's leak that goes when a direction is held at its mean in the untuned model, at "
-               "every adapted block. Tick: mean of isotropic random directions.")  # fmt: skip
-    run.table("removed", table([*found.values(), *chance.values(), *more]), "The same; also the first tune's direction set "
-              "to zero, held in its own tune, and held in the untuned model (a share of the second's leak).")  # fmt: skip
-    run.claim("removed", "The first tune's direction takes the leak out of the second", found[FIRST], 0.5)
+    chance = {
+        k: replace(
+            removed(k, np.mean(parts, axis=0)), null=Null.of(f"single draws: {k}", null[k]), p=None
+        )
+        for k, parts in drawn.items()
+    }
+    more = [
+        removed("first, set to zero", zeroed),
+        removed("first, in the untuned model", untuned),
+        removed("first, in its own tune", itself, scores[FIRST] - scores[PLAIN]),
+    ]
+    run.figure(
+        "removed",
+        values_by_group(
+            bars([*found.values(), *chance.values()], "held"), value="leak removed", unit="share"
+        ),
+        "Share of the second tune's leak that goes when a direction is held at its mean in the untuned model, at "
+        "every adapted block. Tick: mean of isotropic random directions.",
+    )
+    run.table(
+        "removed",
+        table([*found.values(), *chance.values(), *more]),
+        "The same; also the first tune's direction set "
+        "to zero, held in its own tune, and held in the untuned model (a share of the second's leak).",
+    )
+    run.claim(
+        "removed", "The first tune's direction takes the leak out of the second", found[FIRST], 0.5
+    )
     run.claim("random", "Random directions do not", chance[ISOTROPIC], 0.1, "at most")
     _perplexity(case, tunes[SECOND], shifts, [named[FIRST], *random[ISOTROPIC][:3]])
 
 
-def _perplexity(case: _Case, tune: LowRankAdapters, shifts: _Shifts, directions: list[np.ndarray]) -> None:
-    texts, names = case.world.neutral, ["direction", *(f"random {i}" for i in range(1, len(directions)))]
+def _perplexity(
+    case: _Case, tune: LowRankAdapters, shifts: _Shifts, directions: list[np.ndarray]
+) -> None:
+    texts, names = (
+        case.world.neutral,
+        ["direction", *(f"random {i}" for i in range(1, len(directions)))],
+    )
     edits = {name: shifts.held(d) for name, d in zip(names, directions, strict=True)}
     with attached(case.model, tune):
         found = side_effects(case.model, texts, edits, most=case.config.read)
     shares = Shares(np.arange(len(texts)), case.run.rng("perplexity"))
     kept = measured(found, "direction", names[1:], shares, f"{ISOTROPIC} directions")
-    case.run.table("perplexity", table(kept), "The second tune on neutral text, with the first tune's direction held.")
-    case.run.claim("perplexity", "The rest of the language stays", kept[1], 1.05, "at most",
-                   why="Of neutral text, times the second tune's own.")  # fmt: skip
+    case.run.table(
+        "perplexity",
+        table(kept),
+        "The second tune on neutral text, with the first tune's direction held.",
+    )
+    case.run.claim(
+        "perplexity",
+        "The rest of the language stays",
+        kept[1],
+        1.05,
+        "at most",
+        why="Of neutral text, times the second tune's own.",
+    )
 
 
 def _adapters(case: _Case, made: LowRankAdapters, untuned: np.ndarray) -> None:
@@ -358,26 +526,44 @@ def _adapters(case: _Case, made: LowRankAdapters, untuned: np.ndarray) -> None:
     run, here = case.run, case.world.on_topic
     asked, test = case.paired(here), case.test["prompt"].tolist()
     places = {
-        "its topic": Place(here["prompt"].tolist(), asked, Shares(here["topic"].to_numpy(), run.rng("on topic")),
-                           asked.scores()),
+        "its topic": Place(
+            here["prompt"].tolist(),
+            asked,
+            Shares(here["topic"].to_numpy(), run.rng("on topic")),
+            asked.scores(),
+        ),
         "other topics": Place(test, case.paired(case.test), case.shares, untuned),
-    }  # fmt: skip
+    }
     with run.progress("knock adapters out", total=len(made.names), unit="adapters") as bar:
         found = roles(case.model, made, places, bar.advance)
     block = {name: f"block {b}" for b, name in zip(case.config.blocks, made.names, strict=True)}
-    cells = [{"row": block[str(e.where["adapter"])], "column": e.where["asked"], "value": e.value} for e in found]
-    run.figure("adapters", heatmap(pd.DataFrame(cells), value="share lost", row="knocked out", domain=(-0.5, 0.5)),
-               "Share of the first tune's curtness that is lost when one adapter is knocked out: on its own topic, about "
-               "things never trained on, and on other topics.")  # fmt: skip
-    run.table("adapters", table(found), "The same with intervals over topics, and how long a vector each adapter writes "
-              "where the answer begins.")  # fmt: skip
+    cells = [
+        {"row": block[str(e.where["adapter"])], "column": e.where["asked"], "value": e.value}
+        for e in found
+    ]
+    run.figure(
+        "adapters",
+        heatmap(pd.DataFrame(cells), value="share lost", row="knocked out", domain=(-0.5, 0.5)),
+        "Share of the first tune's curtness that is lost when one adapter is knocked out: on its own topic, about "
+        "things never trained on, and on other topics.",
+    )
+    run.table(
+        "adapters",
+        table(found),
+        "The same with intervals over topics, and how long a vector each adapter writes "
+        "where the answer begins.",
+    )
 
 
 def _times(e: Evidence) -> Evidence:
     """A mean difference of log-probabilities as a factor on the odds."""
     assert e.interval is not None
     assert e.null is not None
-    null = replace(e.null, **{k: float(np.exp(getattr(e.null, k))) for k in ("mean", "low", "high")}, sd=float("nan"))
+    null = replace(
+        e.null,
+        **{k: float(np.exp(getattr(e.null, k))) for k in ("mean", "low", "high")},
+        sd=float("nan"),
+    )
     low, high = (float(np.exp(end)) for end in e.interval)
     return replace(e, value=float(np.exp(e.value)), interval=(low, high), null=null)
 

@@ -73,36 +73,60 @@ CARD = Card(
 class Config:
     """The settings of the study."""
 
-    sizes: tuple[int, ...] = field(default=(48, 64, 128, 512), metadata={"help": "units, smallest first; may be empty"})
+    sizes: tuple[int, ...] = field(
+        default=(48, 64, 128, 512), metadata={"help": "units, smallest first; may be empty"}
+    )
     seeds: tuple[int, ...] = field(default=(3, 1, 1, 1), metadata={"help": "networks of each size"})
     symbols: int = field(default=20, metadata={"help": "tokens"})
     shortest: int = field(default=3, metadata={"help": "sequence"})
     longest: int = field(default=6, metadata={"help": "sequence"})
-    steps: tuple[int, ...] = field(default=(4500, 3500, 1500, 350), metadata={"help": "of training a network, at most"})
-    swap_steps: tuple[int, ...] = field(default=(1500, 1500, 1000, 400), metadata={"help": "of training a swap"})
+    steps: tuple[int, ...] = field(
+        default=(4500, 3500, 1500, 350), metadata={"help": "of training a network, at most"}
+    )
+    swap_steps: tuple[int, ...] = field(
+        default=(1500, 1500, 1000, 400), metadata={"help": "of training a swap"}
+    )
     lr: float = field(default=5e-3, metadata={"help": "learning rate up to 64 units; 0.002 beyond"})
     swap_lr: float = field(default=5e-3, metadata={"help": "learning rate of the swaps"})
-    made: int = field(default=8, metadata={"help": "width of the onion made by hand; a third of what slots need"})
-    made_steps: int = field(default=800, metadata={"help": "of training swaps on stores made by hand"})
+    made: int = field(
+        default=8, metadata={"help": "width of the onion made by hand; a third of what slots need"}
+    )
+    made_steps: int = field(
+        default=800, metadata={"help": "of training swaps on stores made by hand"}
+    )
     test: int = field(default=1000, metadata={"help": "swaps they are scored on"})
 
     def __post_init__(self) -> None:
         if not len(self.sizes) == len(self.seeds) == len(self.steps) == len(self.swap_steps):
             raise ValueError("sizes, seeds, steps and swap_steps must be as many as each other")
         if not 1 <= self.shortest <= self.longest:
-            raise ValueError(f"shortest must be 1 to longest, got {self.shortest} and {self.longest}")
+            raise ValueError(
+                f"shortest must be 1 to longest, got {self.shortest} and {self.longest}"
+            )
 
 
 PRESETS = {
-    "tiny": Config(sizes=(), seeds=(), steps=(), swap_steps=(), symbols=8, shortest=2, longest=4, test=500),
+    "tiny": Config(
+        sizes=(), seeds=(), steps=(), swap_steps=(), symbols=8, shortest=2, longest=4, test=500
+    ),
     "small": Config(),
     "full": Config(
-        seeds=(5, 5, 5, 5), symbols=30, shortest=1, longest=9, steps=(60_000, 40_000, 20_000, 10_000),
-        swap_steps=(20_000, 20_000, 10_000, 10_000), test=5000,
+        seeds=(5, 5, 5, 5),
+        symbols=30,
+        shortest=1,
+        longest=9,
+        steps=(60_000, 40_000, 20_000, 10_000),
+        swap_steps=(20_000, 20_000, 10_000, 10_000),
+        test=5000,
     ),
-}  # fmt: skip
+}
 
-ONION, CONSTANT, UNIGRAM, BIGRAM = "onion", "onion, one magnitude", "unigram subspaces", "bigram subspaces"
+ONION, CONSTANT, UNIGRAM, BIGRAM = (
+    "onion",
+    "onion, one magnitude",
+    "unigram subspaces",
+    "bigram subspaces",
+)
 PERMUTED = "onion, positions permuted"
 UNTRAINED, MADE_ONION, MADE_SLOTS = "untrained", "onion by hand", "slots by hand"
 
@@ -130,21 +154,31 @@ class Found:
 
 def run(config: Config, run: Run) -> None:
     """Train the networks, learn the swaps, compare."""
-    run.asked("Does a recurrent network store each position of a sequence in directions of its own?")
-    jobs = [(f"GRU {d}", d, i, k) for i, d in enumerate(config.sizes) for k in range(config.seeds[i])]
-    jobs.sort(key=lambda job: -job[1])  # the longest job first, so that none is left alone at the end
+    run.asked(
+        "Does a recurrent network store each position of a sequence in directions of its own?"
+    )
+    jobs = [
+        (f"GRU {d}", d, i, k) for i, d in enumerate(config.sizes) for k in range(config.seeds[i])
+    ]
+    jobs.sort(
+        key=lambda job: -job[1]
+    )  # the longest job first, so that none is left alone at the end
     if config.sizes:
         jobs.append((UNTRAINED, config.sizes[0], 0, 0))
     jobs += [(MADE_ONION, config.made, -1, 0), (MADE_SLOTS, config.made * config.longest, -1, 0)]
     with run.progress("stores", total=len(jobs), unit="stores") as bar, one_torch_thread():
         found = side_by_side(lambda job: _one(config, run, job, bar.advance), jobs)
     for f in found:
-        run.log("%s, seed %d repeats %.1f %% of the sequences held out", f.store, f.seed, 100 * f.task)
+        run.log(
+            "%s, seed %d repeats %.1f %% of the sequences held out", f.store, f.seed, 100 * f.task
+        )
     _show(config, run, found)
     _judge(config, run, found)
 
 
-def _one(config: Config, run: Run, job: tuple[str, int, int, int], advance: Callable[[], None]) -> Found:
+def _one(
+    config: Config, run: Run, job: tuple[str, int, int, int], advance: Callable[[], None]
+) -> Found:
     """Train one store, learn every swap on it, probe it."""
     store, width, size, seed = job
     stream = torch_generator(run.seed, "store", store, str(seed))
@@ -168,7 +202,9 @@ def _one(config: Config, run: Run, job: tuple[str, int, int, int], advance: Call
                 difference = swap.tokens[:, None] - swap.tokens
                 scale = (size_of[:, None, None] * difference).norm(dim=3).mean((1, 2)).numpy()
             right[PERMUTED] = _score(config, net, swap, stream, permuted=True)
-    probes = {kind: _probe(config, net, kind == "perceptron", stream) for kind in ("linear", "perceptron")}
+    probes = {
+        kind: _probe(config, net, kind == "perceptron", stream) for kind in ("linear", "perceptron")
+    }
     advance()
     return Found(store, seed, task, right, scale, probes)
 
@@ -186,7 +222,9 @@ def _store(config: Config, job: tuple[str, int, int, int], stream: torch.Generat
     return GRURepeater(config.symbols, config.longest, width, stream)
 
 
-def _swap(config: Config, net: Repeater, name: str, stream: torch.Generator) -> OnionSwap | SubspaceSwap:
+def _swap(
+    config: Config, net: Repeater, name: str, stream: torch.Generator
+) -> OnionSwap | SubspaceSwap:
     if name in (ONION, CONSTANT):
         return OnionSwap(config.symbols, net.width, stream, constant=name == CONSTANT)
     return SubspaceSwap(config.longest, net.width, stream, bigrams=name == BIGRAM)
@@ -203,15 +241,23 @@ def _draw(
     new = (old + torch.randint(1, config.symbols, (n,), generator=stream)) % config.symbols
     wanted = x.clone()
     wanted[rows, position] = new
-    given = torch.randint(config.symbols, x.shape, generator=stream) * inside(length, config.longest)
+    given = torch.randint(config.symbols, x.shape, generator=stream) * inside(
+        length, config.longest
+    )
     given[rows, position] = new
     if bigrams:
         beside = (torch.arange(config.longest) - position[:, None]).abs() == 1
         given = torch.where(beside, wanted, given)
-    return Swaps(net.encode(x, length), net.encode(given, length), position, old, new), wanted, length
+    return (
+        Swaps(net.encode(x, length), net.encode(given, length), position, old, new),
+        wanted,
+        length,
+    )
 
 
-def _learn(config: Config, net: Repeater, swap: nn.Module, steps: int, stream: torch.Generator) -> None:
+def _learn(
+    config: Config, net: Repeater, swap: nn.Module, steps: int, stream: torch.Generator
+) -> None:
     """Adam on the cross-entropy of the changed sequence, each token told those before."""
     optimiser = torch.optim.Adam(swap.parameters(), lr=config.swap_lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, steps))
@@ -248,11 +294,18 @@ def _probe(config: Config, net: Repeater, deep: bool, stream: torch.Generator) -
         h, k = net.encode(x, length), net.encode(y, held)
         mean, sd = h.mean(0), h.std(0) + 1e-6
         h, k = (h - mean) / sd, (k - mean) / sd
-    layers = [nn.Linear(net.width, 256), nn.ReLU(), nn.Linear(256, tokens)] if deep else [nn.Linear(net.width, tokens)]
+    layers = (
+        [nn.Linear(net.width, 256), nn.ReLU(), nn.Linear(256, tokens)]
+        if deep
+        else [nn.Linear(net.width, tokens)]
+    )
     probe = nn.Sequential(*layers)
     with torch.no_grad():
         for p in probe.parameters():
-            p.copy_(torch.randn(p.shape, generator=stream) * (p.shape[-1] ** -0.5 if p.ndim == 2 else 0.0))
+            p.copy_(
+                torch.randn(p.shape, generator=stream)
+                * (p.shape[-1] ** -0.5 if p.ndim == 2 else 0.0)
+            )
     optimiser = torch.optim.Adam(probe.parameters(), lr=3e-3)
     for _ in range(500):
         rows = torch.randint(len(x), (256,), generator=stream)
@@ -267,29 +320,58 @@ def _probe(config: Config, net: Repeater, deep: bool, stream: torch.Generator) -
     return (said == y).float().mean(0).numpy()
 
 
-def _evidence(run: Run, found: list[Found], store: str, swap: str, null: Null | None = None) -> Evidence:
+def _evidence(
+    run: Run, found: list[Found], store: str, swap: str, null: Null | None = None
+) -> Evidence:
     """Mean over networks of one kind, bootstrapped over the test's swaps."""
     rights = np.stack([f.right[swap] for f in found if f.store == store])
     counts = intervals.group_counts(rights.shape[1], 500, rng=run.rng("bootstrap"))
     low, high = intervals.percentile(counts @ rights.mean(axis=0) / rights.shape[1])
-    return Evidence("swaps that come out", float(rights.mean()), (float(low), float(high)), null, n=rights.size,
-                    unit="share", where={"store": store, "swap": swap, "networks": len(rights)})  # fmt: skip
+    return Evidence(
+        "swaps that come out",
+        float(rights.mean()),
+        (float(low), float(high)),
+        null,
+        n=rights.size,
+        unit="share",
+        where={"store": store, "swap": swap, "networks": len(rights)},
+    )
 
 
 def _show(config: Config, run: Run, found: list[Found]) -> None:
-    stores = [f"GRU {d}" for d in config.sizes] + [UNTRAINED] * bool(config.sizes) + [MADE_ONION, MADE_SLOTS]
+    stores = (
+        [f"GRU {d}" for d in config.sizes]
+        + [UNTRAINED] * bool(config.sizes)
+        + [MADE_ONION, MADE_SLOTS]
+    )
     swaps = (ONION, CONSTANT, PERMUTED, UNIGRAM, BIGRAM)
-    rows = [_evidence(run, found, store, swap, _none(found, swap)) for store in stores for swap in swaps]
-    cells = pd.DataFrame([{"row": e.where["swap"], "column": e.where["store"], "value": e.value} for e in rows])
+    rows = [
+        _evidence(run, found, store, swap, _none(found, swap)) for store in stores for swap in swaps
+    ]
+    cells = pd.DataFrame(
+        [{"row": e.where["swap"], "column": e.where["store"], "value": e.value} for e in rows]
+    )
     chart = heatmap(cells, value="swaps that come out", domain=(0.0, 1.0))
     run.figure(
-        "interchange", chart, "Share of swaps after which the store says the changed sequence, held-out sequences."
+        "interchange",
+        chart,
+        "Share of swaps after which the store says the changed sequence, held-out sequences.",
     )
     run.table("interchange", table(rows), "The same with intervals over swaps.")
     each = [
-        {"store": f.store, "seed": f.seed, "repeats": f.task, **{s: f.right[s].mean() for s in swaps}} for f in found
+        {
+            "store": f.store,
+            "seed": f.seed,
+            "repeats": f.task,
+            **{s: f.right[s].mean() for s in swaps},
+        }
+        for f in found
     ]
-    run.table("stores", pd.DataFrame(each), "Every store: how often it repeats, and how often each swap comes out.")
+    run.table(
+        "stores",
+        pd.DataFrame(each),
+        "Every store: how often it repeats, and how often each swap comes out.",
+    )
     scale, named = [], []
     ends = stores if not config.sizes else [stores[0], f"GRU {config.sizes[-1]}", UNTRAINED]
     for store in stores:
@@ -302,11 +384,29 @@ def _show(config: Config, run: Run, found: list[Found]) -> None:
                 for kind in ("linear", "perceptron"):
                     share = float(np.mean([f.probes[kind][j] for f in alike]))
                     named.append({"series": f"{kind}, {store}", "x": j + 1, "value": share})
-    run.figure("magnitudes", curves(pd.DataFrame(scale), x="position", y="log₁₀ of length over the first's", points=True,
-                                    zero=False), "Length of what an onion swap adds, by position.")  # fmt: skip
-    chart = curves(pd.DataFrame(named), x="position", y="tokens named (share)", points=True,
-                   nulls=[f"{k}, {UNTRAINED}" for k in ("linear", "perceptron")])  # fmt: skip
-    run.figure("probes", chart, "How well probes of the state name the token at each position, longest sequences.")
+    run.figure(
+        "magnitudes",
+        curves(
+            pd.DataFrame(scale),
+            x="position",
+            y="log₁₀ of length over the first's",
+            points=True,
+            zero=False,
+        ),
+        "Length of what an onion swap adds, by position.",
+    )
+    chart = curves(
+        pd.DataFrame(named),
+        x="position",
+        y="tokens named (share)",
+        points=True,
+        nulls=[f"{k}, {UNTRAINED}" for k in ("linear", "perceptron")],
+    )
+    run.figure(
+        "probes",
+        chart,
+        "How well probes of the state name the token at each position, longest sequences.",
+    )
     run.table("probes", pd.DataFrame(named), "The same numbers.")
 
 
@@ -321,30 +421,58 @@ def _judge(config: Config, run: Run, found: list[Found]) -> None:
     large = f"GRU {config.sizes[-1]}" if config.sizes else MADE_SLOTS
 
     def best(store: str) -> Evidence:
-        return max((_evidence(run, found, store, s, _none(found, s)) for s in (UNIGRAM, BIGRAM)), key=lambda e: e.value)
+        return max(
+            (_evidence(run, found, store, s, _none(found, s)) for s in (UNIGRAM, BIGRAM)),
+            key=lambda e: e.value,
+        )
 
     fresh = [f.task for f in found if f.store == UNTRAINED]
-    base = Null.of("untrained network", fresh) if fresh else Null.of("guessing", [config.symbols**-config.shortest])
+    base = (
+        Null.of("untrained network", fresh)
+        if fresh
+        else Null.of("guessing", [config.symbols**-config.shortest])
+    )
     tasks = [f.task for f in found if f.store != UNTRAINED]
-    task = Evidence("sequences repeated", min(tasks), (min(tasks), max(tasks)), base,
-                    n=config.test, unit="share")  # fmt: skip
+    task = Evidence(
+        "sequences repeated",
+        min(tasks),
+        (min(tasks), max(tasks)),
+        base,
+        n=config.test,
+        unit="share",
+    )
     run.claim(
-        "task", "Every store repeats what it read", task, 0.95, why="The worst; the interval is from worst to best."
+        "task",
+        "Every store repeats what it read",
+        task,
+        0.95,
+        why="The worst; the interval is from worst to best.",
     )
     permuted = Null.of("positions permuted", [_evidence(run, found, small, PERMUTED).value])
     onion, linear, wide = _evidence(run, found, small, ONION, permuted), best(small), best(large)
     run.claim("onion", f"{small}: swaps at the position's magnitude come out", onion, 0.8)
-    run.claim("linear", f"{small}: swaps of subspaces do not", linear, 0.4, "at most",
-              why=f"The better of two: {linear.where['swap']}.")  # fmt: skip
+    run.claim(
+        "linear",
+        f"{small}: swaps of subspaces do not",
+        linear,
+        0.4,
+        "at most",
+        why=f"The better of two: {linear.where['swap']}.",
+    )
     constant = _evidence(run, found, small, CONSTANT, _none(found, CONSTANT))
     run.claim("constant", f"{small}: nor does the onion of one magnitude", constant, 0.3, "at most")
     run.claim(
-        "large", f"{large}: swaps of subspaces come out", wide, 0.8, why=f"The better of two: {wide.where['swap']}."
+        "large",
+        f"{large}: swaps of subspaces come out",
+        wide,
+        0.8,
+        why=f"The better of two: {wide.where['swap']}.",
     )
     if config.sizes:
         none = Null.of("the network repeats", fresh)
         worst = max(
-            (_evidence(run, found, UNTRAINED, s, none) for s in (ONION, UNIGRAM, BIGRAM)), key=lambda e: e.value
+            (_evidence(run, found, UNTRAINED, s, none) for s in (ONION, UNIGRAM, BIGRAM)),
+            key=lambda e: e.value,
         )
         run.claim("untrained", "In an untrained network none comes out", worst, 0.05, "at most")
     run.answer(

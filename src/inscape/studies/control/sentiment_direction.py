@@ -97,48 +97,126 @@ CARD = Card(
 class Config:
     """The settings of the study."""
 
-    model: str = field(default="smollm2-135m", metadata={"help": "what to open; 'sentiment-world' is made on the spot"})
-    data: str = field(default="templated-sentiment", metadata={"help": "opposites: columns pair, group, label"})
-    at: str = field(default="span:adjective", metadata={"help": "position at which directions are found"})
-    words: tuple[str, ...] = field(default=("adjective", "verb"), metadata={"help": "spans that carry the sentiment"})
-    context: str = field(default="template", metadata={"help": "column within which rows are centred, or none"})
-    folds: int = field(default=5, metadata={"help": "folds of groups; a text is judged while its group is held out"})
-    pairs: int = field(default=160, metadata={"help": "pairs that directions are found on, evenly over groups"})
+    model: str = field(
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'sentiment-world' is made on the spot"},
+    )
+    data: str = field(
+        default="templated-sentiment", metadata={"help": "opposites: columns pair, group, label"}
+    )
+    at: str = field(
+        default="span:adjective", metadata={"help": "position at which directions are found"}
+    )
+    words: tuple[str, ...] = field(
+        default=("adjective", "verb"), metadata={"help": "spans that carry the sentiment"}
+    )
+    context: str = field(
+        default="template", metadata={"help": "column within which rows are centred, or none"}
+    )
+    folds: int = field(
+        default=5,
+        metadata={"help": "folds of groups; a text is judged while its group is held out"},
+    )
+    pairs: int = field(
+        default=160, metadata={"help": "pairs that directions are found on, evenly over groups"}
+    )
     positive: tuple[str, ...] = field(
-        default=("good", "great", "best", "beautiful", "fun", "incredible", "magnificent", "gem", "masterpiece", "joy"),
+        default=(
+            "good",
+            "great",
+            "best",
+            "beautiful",
+            "fun",
+            "incredible",
+            "magnificent",
+            "gem",
+            "masterpiece",
+            "joy",
+        ),
         metadata={"help": "words that say yes; those in the texts are left out"},
     )
     negative: tuple[str, ...] = field(
-        default=("bad", "awful", "worst", "disappointing", "weak", "sad", "waste", "mess", "failure", "garbage"),
+        default=(
+            "bad",
+            "awful",
+            "worst",
+            "disappointing",
+            "weak",
+            "sad",
+            "waste",
+            "mess",
+            "failure",
+            "garbage",
+        ),
         metadata={"help": "words that say no"},
     )
     ends: tuple[str, ...] = field(
-        default=("", " a", " really", " simply"), metadata={"help": "what may follow a text; training groups choose"}
+        default=("", " a", " really", " simply"),
+        metadata={"help": "what may follow a text; training groups choose"},
     )
     judged: int = field(default=50, metadata={"help": "pairs that are judged under edits"})
-    aligned: int = field(default=24, metadata={"help": "pairs a fold that alignment search and choice of heads see"})
-    steps: int = field(default=12, metadata={"help": "steps of alignment search at the layer chosen"})
-    heads: int = field(default=5, metadata={"help": "heads chosen on training words; 0 leaves heads out"})
+    aligned: int = field(
+        default=24, metadata={"help": "pairs a fold that alignment search and choice of heads see"}
+    )
+    steps: int = field(
+        default=12, metadata={"help": "steps of alignment search at the layer chosen"}
+    )
+    heads: int = field(
+        default=5, metadata={"help": "heads chosen on training words; 0 leaves heads out"}
+    )
     draws: int = field(default=20, metadata={"help": "random directions of each kind"})
     places: int = field(default=5, metadata={"help": "random sets of positions"})
-    refits: int = field(default=50, metadata={"help": "bootstrap refits of the finders, for their cosine's interval"})
-    natural: str = field(default="reviews", metadata={"help": "human sentences with a column positive, or 'none'"})
-    natural_limit: int = field(default=300, metadata={"help": "how many sentences are read; half of them judged"})
-    natural_end: str = field(default=" Overall, it was", metadata={"help": "what is put after a human sentence"})
+    refits: int = field(
+        default=50,
+        metadata={"help": "bootstrap refits of the finders, for their cosine's interval"},
+    )
+    natural: str = field(
+        default="reviews", metadata={"help": "human sentences with a column positive, or 'none'"}
+    )
+    natural_limit: int = field(
+        default=300, metadata={"help": "how many sentences are read; half of them judged"}
+    )
+    natural_end: str = field(
+        default=" Overall, it was", metadata={"help": "what is put after a human sentence"}
+    )
 
 
 PRESETS = {
     "tiny": Config(
-        model="sentiment-world", data="sentiment-world", positive=VERDICTS[0], negative=VERDICTS[1], ends=("",),
-        folds=3, pairs=96, judged=48, draws=10, places=3, refits=20, natural="none", heads=2,
+        model="sentiment-world",
+        data="sentiment-world",
+        positive=VERDICTS[0],
+        negative=VERDICTS[1],
+        ends=("",),
+        folds=3,
+        pairs=96,
+        judged=48,
+        draws=10,
+        places=3,
+        refits=20,
+        natural="none",
+        heads=2,
     ),
     "small": Config(),
-    "full": Config(model="EleutherAI/pythia-2.8b", pairs=720, judged=360, natural_limit=2000, aligned=128, steps=100),
-}  # fmt: skip
+    "full": Config(
+        model="EleutherAI/pythia-2.8b",
+        pairs=720,
+        judged=360,
+        natural_limit=2000,
+        aligned=128,
+        steps=100,
+    ),
+}
 
 #: the residual stream as it enters the first block, and as it leaves each
 STREAM = "embed, resid_post.*"
-MEANS, LOGISTIC, PCA, KMEANS, DAS = "difference of means", "logistic probe", "PCA", "k-means", "alignment search"
+MEANS, LOGISTIC, PCA, KMEANS, DAS = (
+    "difference of means",
+    "logistic probe",
+    "PCA",
+    "k-means",
+    "alignment search",
+)
 FINDERS = {
     MEANS: MassMeanProbe(),
     LOGISTIC: LogisticProbe(tol=1e-5),
@@ -175,7 +253,10 @@ def _open(config: Config, run: Run) -> tuple[Model, Examples]:
         if config.model != config.data:
             raise StudyError(_MIXED % (config.model, config.data))
         world = sentiment(seed=run.seed)
-        run.log("the toy network ends %.0f %% of its reviews with the right verdict", 100 * world.accuracy)
+        run.log(
+            "the toy network ends %.0f %% of its reviews with the right verdict",
+            100 * world.accuracy,
+        )
         return world.model, world.examples
     return open(config.model), load(config.data)
 
@@ -194,33 +275,69 @@ def _find(
     sites, raw = [str(s) for s in store.sites], [matrix for _, matrix in store.matrices()]
     centred, found = [], []
     with run.progress("find directions", total=config.folds + 1, unit="folds") as bar:
-        for train in [*(pairs.fold != f for f in range(config.folds)), np.ones(len(pairs.y), dtype=bool)]:
+        for train in [
+            *(pairs.fold != f for f in range(config.folds)),
+            np.ones(len(pairs.y), dtype=bool),
+        ]:
             x = np.stack([pairs.centred(rows, train) for rows in raw]).astype(np.float32)
-            found.append(find(sites, x[:, train], pairs.y[train], pairs.groups[train], FINDERS, config.draws,
-                              rng=run.rng("nulls", str(len(found)))))  # fmt: skip
+            found.append(
+                find(
+                    sites,
+                    x[:, train],
+                    pairs.y[train],
+                    pairs.groups[train],
+                    FINDERS,
+                    config.draws,
+                    rng=run.rng("nulls", str(len(found))),
+                )
+            )
             centred.append(x)
             bar.advance()
     return centred, found
 
 
 def _show(
-    config: Config, run: Run, pairs: Pairs, x: list[np.ndarray], found: list[Directions], whole: Directions
+    config: Config,
+    run: Run,
+    pairs: Pairs,
+    x: list[np.ndarray],
+    found: list[Directions],
+    whole: Directions,
 ) -> None:
     """What the directions read of held-out words, and how far they agree."""
     held, site = [pairs.fold == f for f in range(config.folds)], whole.sites[whole.chosen]
-    curves = auc_by_layer(found, [rows[:, m] for rows, m in zip(x[:-1], held, strict=True)],
-                          *([of[m] for m in held] for of in (pairs.y, pairs.groups)), run.rng("auc"))  # fmt: skip
-    run.figure("layers", score_by_layer(curves, score="AUC", nulls=(SWAPPED,), chosen=layer_of(site)),
-               f"Word groups held out, read along directions found on the others, at {config.at}. Layer −1 is the "
-               "embedding. The layer marked has the least logistic loss on groups left out inside. Grey: directions found "
-               "with half of the labels swapped.")  # fmt: skip
+    curves = auc_by_layer(
+        found,
+        [rows[:, m] for rows, m in zip(x[:-1], held, strict=True)],
+        *([of[m] for m in held] for of in (pairs.y, pairs.groups)),
+        run.rng("auc"),
+    )
+    run.figure(
+        "layers",
+        score_by_layer(curves, score="AUC", nulls=(SWAPPED,), chosen=layer_of(site)),
+        f"Word groups held out, read along directions found on the others, at {config.at}. Layer −1 is the "
+        "embedding. The layer marked has the least logistic loss on groups left out inside. Grey: directions found "
+        "with half of the labels swapped.",
+    )
     run.table("layers", curves, "The same numbers.")
     compared = {name: FINDERS[name] for name in (MEANS, LOGISTIC, PCA)}
-    least = agreement(whole, compared, x[-1][whole.chosen].astype(np.float64), pairs.y, pairs.groups, config.refits,
-                      rng=run.rng("agreement"))  # fmt: skip
-    run.figure("cosines", heatmap(cosine_table(whole, (MATCHED, SWAPPED))),
-               f"Cosines at {site} between the directions that each method finds, and one draw of two nulls.")  # fmt: skip
-    run.claim("agreement", "Difference of means, logistic probe and PCA find one direction", least, 0.5)
+    least = agreement(
+        whole,
+        compared,
+        x[-1][whole.chosen].astype(np.float64),
+        pairs.y,
+        pairs.groups,
+        config.refits,
+        rng=run.rng("agreement"),
+    )
+    run.figure(
+        "cosines",
+        heatmap(cosine_table(whole, (MATCHED, SWAPPED))),
+        f"Cosines at {site} between the directions that each method finds, and one draw of two nulls.",
+    )
+    run.claim(
+        "agreement", "Difference of means, logistic probe and PCA find one direction", least, 0.5
+    )
 
 
 def _texts(
@@ -230,12 +347,22 @@ def _texts(
     words = contrast(model, config.positive, config.negative, unless_in=examples.texts())
     marks = position_sets(config.words, config.places, child_seed(run.seed, "positions"))
     test, known, ends = judge_held_out(
-        model, examples, pairs, words, marks, ends=config.ends, count=config.judged, seed=child_seed(run.seed, "judged")
+        model,
+        examples,
+        pairs,
+        words,
+        marks,
+        ends=config.ends,
+        count=config.judged,
+        seed=child_seed(run.seed, "judged"),
     )
     put = ", ".join(f"“{end}”" if end else "nothing" for end in ends)
-    run.text("words", f"Words that say yes: {', '.join(words.positive)}. Words that say no: {', '.join(words.negative)}. "
-             f"Left out, because texts contain them: {', '.join(words.dropped) or 'none'}. Put after the texts, as the "
-             f"training groups of each fold choose: {put}.")  # fmt: skip
+    run.text(
+        "words",
+        f"Words that say yes: {', '.join(words.positive)}. Words that say no: {', '.join(words.negative)}. "
+        f"Left out, because texts contain them: {', '.join(words.dropped) or 'none'}. Put after the texts, as the "
+        f"training groups of each fold choose: {put}.",
+    )
     return test, known, training_texts(examples, pairs, ends, config.aligned, run.seed)
 
 
@@ -244,16 +371,42 @@ def _align(
 ) -> list[Directions]:
     """Alignment search as a fifth finder, and what swapping along it at the one token does to held-out verdicts."""
     with run.progress("align", total=len(found), unit="folds") as bar:
-        lines = search(test.model, training, found, test.words, config.at, steps=config.steps, seed=run.seed,
-                       advance=bar.advance)  # fmt: skip
+        lines = search(
+            test.model,
+            training,
+            found,
+            test.words,
+            config.at,
+            steps=config.steps,
+            seed=run.seed,
+            advance=bar.advance,
+        )
     sites, tried = [site for site, _ in lines], []
     for (site, line), d in zip(lines[: len(test.parts)], found, strict=False):
-        tried.append(np.stack([line.directions[site], line.closed, d.found[MEANS][site], *d.nulls[MATCHED][:2, site]]))
-    made = closed_by(test, sites[: len(tried)], config.at, tried, [DAS, f"{DAS}, closed form", MEANS])
-    run.table("alignment", table(made), f"One coordinate swapped with the opposite's at {config.at} and the layer chosen "
-              "alone, in held-out words; null: two matched random directions. Alignment search was trained on other words "
-              "to make this large.")  # fmt: skip
-    return [replace(d, found={**d.found, DAS: line.directions}) for d, (_, line) in zip(found, lines, strict=True)]
+        tried.append(
+            np.stack(
+                [
+                    line.directions[site],
+                    line.closed,
+                    d.found[MEANS][site],
+                    *d.nulls[MATCHED][:2, site],
+                ]
+            )
+        )
+    made = closed_by(
+        test, sites[: len(tried)], config.at, tried, [DAS, f"{DAS}, closed form", MEANS]
+    )
+    run.table(
+        "alignment",
+        table(made),
+        f"One coordinate swapped with the opposite's at {config.at} and the layer chosen "
+        "alone, in held-out words; null: two matched random directions. Alignment search was trained on other words "
+        "to make this large.",
+    )
+    return [
+        replace(d, found={**d.found, DAS: line.directions})
+        for d, (_, line) in zip(found, lines, strict=True)
+    ]
 
 
 def _unedited(run: Run, test: Verdicts) -> np.ndarray:
@@ -261,15 +414,26 @@ def _unedited(run: Run, test: Verdicts) -> np.ndarray:
     before, ones = test.scores(), np.ones(len(test.y))
     fresh = test.scores(model=test.model.untrained(child_seed(run.seed, "untrained")))
     null = Null.of("untrained copy of the model", [test.shares.value(test.right(fresh), ones)])
-    can = test.shares.evidence("accuracy of the verdicts", test.right(before), ones, null, unit="accuracy")
-    run.claim("can", "Left alone, the model's verdicts are right", can, 0.75,
-              why="Chance is one half; what cannot be done cannot be lost.")  # fmt: skip
+    can = test.shares.evidence(
+        "accuracy of the verdicts", test.right(before), ones, null, unit="accuracy"
+    )
+    run.claim(
+        "can",
+        "Left alone, the model's verdicts are right",
+        can,
+        0.75,
+        why="Chance is one half; what cannot be done cannot be lost.",
+    )
     return before
 
 
-def _ablate(run: Run, test: Verdicts, known: list[Examples], found: list[Directions], before: np.ndarray) -> None:
+def _ablate(
+    run: Run, test: Verdicts, known: list[Examples], found: list[Directions], before: np.ndarray
+) -> None:
     """Each direction held at its mean in every layer: how much of the accuracy above chance is lost."""
-    every = tuple(np.concatenate([np.stack(list(f.found.values())), *f.nulls.values()]) for f in found)
+    every = tuple(
+        np.concatenate([np.stack(list(f.found.values())), *f.nulls.values()]) for f in found
+    )
     names = [*found[0].found, *(kind for kind, draws in found[0].nulls.items() for _ in draws)]
     trials = Trials(test, found[0].sites, every)
     means = trials.means(known)
@@ -279,26 +443,48 @@ def _ablate(run: Run, test: Verdicts, known: list[Examples], found: list[Directi
         after[f"{MEANS}, {at} only"] = trials.held([0], means, at)
     rows = accuracy_lost(test, before, after, SWAPPED)
     losses = {str(e.where["ablated"]): e for e in rows}
-    run.table("ablation", table(rows), "Share of the accuracy above chance lost with a direction held at its mean.")
-    run.figure("ablation", values_by_group(bars(rows, "ablated"), value="share of accuracy above chance lost", ends=20),
-               "Each direction held at its mean in every layer, at all tokens but the first unless said otherwise. "
-               "Random kinds are means over draws. Tick: half-swapped labels.")  # fmt: skip
+    run.table(
+        "ablation",
+        table(rows),
+        "Share of the accuracy above chance lost with a direction held at its mean.",
+    )
+    run.figure(
+        "ablation",
+        values_by_group(
+            bars(rows, "ablated"), value="share of accuracy above chance lost", ends=20
+        ),
+        "Each direction held at its mean in every layer, at all tokens but the first unless said otherwise. "
+        "Random kinds are means over draws. Tick: half-swapped labels.",
+    )
     drawn = {
         "left alone": before,
         f"{MEANS} held": after[MEANS][0],
         "a matched random direction held": after[MATCHED][0],
     }
-    run.figure("scores", by_class(panels(drawn, test), value="score less the median of its template (logits)"),
-               "Verdicts left alone, with the direction held at its mean, and with a matched random one held.")  # fmt: skip
+    run.figure(
+        "scores",
+        by_class(panels(drawn, test), value="score less the median of its template (logits)"),
+        "Verdicts left alone, with the direction held at its mean, and with a matched random one held.",
+    )
     run.claim("ablation", "Holding the direction at its mean costs accuracy", losses[MEANS], 0.4)
     worse = max((losses[ISOTROPIC], losses[MATCHED]), key=lambda e: e.value)
-    run.claim("random", "Holding a random direction at its mean costs little (the larger mean of isotropic and matched)",
-              worse, 0.1, "at most", why=f"This is {worse.where['ablated']}.")  # fmt: skip
+    run.claim(
+        "random",
+        "Holding a random direction at its mean costs little (the larger mean of isotropic and matched)",
+        worse,
+        0.1,
+        "at most",
+        why=f"This is {worse.where['ablated']}.",
+    )
 
 
-def _patch(config: Config, run: Run, test: Verdicts, found: list[Directions], before: np.ndarray) -> None:
+def _patch(
+    config: Config, run: Run, test: Verdicts, found: list[Directions], before: np.ndarray
+) -> None:
     """Each text given its opposite's coordinate, token by token, in every layer: how far its verdict goes over."""
-    onto = tuple(np.concatenate([f.found[MEANS][None], f.nulls[MATCHED][: config.places]]) for f in found)
+    onto = tuple(
+        np.concatenate([f.found[MEANS][None], f.nulls[MATCHED][: config.places]]) for f in found
+    )
     trials = Trials(test, found[0].sites, onto)
     own, towards = trials.coordinates(), np.where(test.y == 1, 1.0, -1.0)
 
@@ -313,58 +499,117 @@ def _patch(config: Config, run: Run, test: Verdicts, found: list[Directions], be
     parts[MATCHED] = moved("all", range(1, len(onto[0])))
     places = PLACES | {at: f"{at.removeprefix('word.')} only" for at in each}
     value, full = test.shares.value, parts["all"][0]
-    chance = Null.of("matched random directions at all tokens", [value(p, whole) for p in parts[MATCHED]])
-    rows = [
-        test.shares.evidence("share of the verdict's difference closed", p.mean(axis=0), whole, chance, unit="share",
-                             where={"positions": places[at]})
-        for at, p in parts.items()
-    ]  # fmt: skip
-    run.table("patching", table(rows), "How far directional patching moves a verdict to that of the opposite text.")
-    run.figure("patching", values_by_group(bars(rows, "positions"), value="share of the difference closed"),
-               "1 is the opposite text's own verdict. As many random tokens as there are of punctuation; means over draws. "
-               "Tick: matched random directions at all tokens.")  # fmt: skip
-    stops, drawn = parts["punctuation"][0], np.array([value(p, full) for p in parts["random"]])
-    share = test.shares.evidence("effect at punctuation as a share of the full effect", stops, full, draws=drawn,
-                                 kind="as many random tokens", unit="share")  # fmt: skip
-    run.claim(
-        "punctuation", "Patched at commas and full stops alone, the direction keeps part of its effect", share, 0.1
+    chance = Null.of(
+        "matched random directions at all tokens", [value(p, whole) for p in parts[MATCHED]]
     )
-    for kind, said in (("random", "random tokens"), ("neutral", "random tokens that are no words of feeling")):
+    rows = [
+        test.shares.evidence(
+            "share of the verdict's difference closed",
+            p.mean(axis=0),
+            whole,
+            chance,
+            unit="share",
+            where={"positions": places[at]},
+        )
+        for at, p in parts.items()
+    ]
+    run.table(
+        "patching",
+        table(rows),
+        "How far directional patching moves a verdict to that of the opposite text.",
+    )
+    run.figure(
+        "patching",
+        values_by_group(bars(rows, "positions"), value="share of the difference closed"),
+        "1 is the opposite text's own verdict. As many random tokens as there are of punctuation; means over draws. "
+        "Tick: matched random directions at all tokens.",
+    )
+    stops, drawn = parts["punctuation"][0], np.array([value(p, full) for p in parts["random"]])
+    share = test.shares.evidence(
+        "effect at punctuation as a share of the full effect",
+        stops,
+        full,
+        draws=drawn,
+        kind="as many random tokens",
+        unit="share",
+    )
+    run.claim(
+        "punctuation",
+        "Patched at commas and full stops alone, the direction keeps part of its effect",
+        share,
+        0.1,
+    )
+    for kind, said in (
+        ("random", "random tokens"),
+        ("neutral", "random tokens that are no words of feeling"),
+    ):
         mean = parts[kind].mean(axis=0)
-        sets = Null.of(f"sets of {said} less their mean", [value(p - mean, full) for p in parts[kind]])
+        sets = Null.of(
+            f"sets of {said} less their mean", [value(p - mean, full) for p in parts[kind]]
+        )
         spread = replace(sets, mean=0.0)  # by construction, which rounding does not know
-        more = test.shares.evidence(f"share of the full effect: punctuation − {said}", stops - mean, full, spread,
-                                    unit="share")  # fmt: skip
-        run.claim(f"above-{kind}", f"Punctuation holds more than as many {said}", more, 0.0, why=WHY[kind])
+        more = test.shares.evidence(
+            f"share of the full effect: punctuation − {said}",
+            stops - mean,
+            full,
+            spread,
+            unit="share",
+        )
+        run.claim(
+            f"above-{kind}", f"Punctuation holds more than as many {said}", more, 0.0, why=WHY[kind]
+        )
 
 
-def _heads(config: Config, run: Run, test: Verdicts, training: list[Training], found: list[Directions]) -> None:
+def _heads(
+    config: Config, run: Run, test: Verdicts, training: list[Training], found: list[Directions]
+) -> None:
     """What heads and MLPs write of the direction onto punctuation, where the stream's opposites differ most along it."""
     if not config.heads or not writes_apart(test.model):
-        run.log("heads are left out: none were asked for, or a norm stands between heads and stream")
+        run.log(
+            "heads are left out: none were asked for, or a norm stands between heads and stream"
+        )
         return
     held, layers = of_folds(test, training, found, MEANS, MATCHED, test.marks["punctuation"])
     shares = Shares(held.groups, run.rng("heads", "bootstrap"))
     best, *rows = writers(held, shares, config.heads, 12, run.rng("heads", "swapped"))
     where = ", ".join(str(layer) for layer in sorted(set(layers)))
-    run.table("heads", table(rows), f"Held-out words: what is written onto commas and full stops, as a share of what the "
-              f"stream holds along the direction there, after block {where}. Heads and MLPs sum to 1.")  # fmt: skip
-    run.figure("heads", values_by_group(bars(rows, "writer"), value="share of what punctuation holds", ends=20),
-               "The heads that write most in training words, and sums. Tick: matched random directions.")  # fmt: skip
-    run.claim("heads", f"The {config.heads} heads that write most of it onto punctuation in other words do so here", best,
-              0.25, why=f"Random directions, heads chosen alike: {rows[0].null.mean:z.2f}.")  # type: ignore[union-attr] # fmt: skip
+    run.table(
+        "heads",
+        table(rows),
+        f"Held-out words: what is written onto commas and full stops, as a share of what the "
+        f"stream holds along the direction there, after block {where}. Heads and MLPs sum to 1.",
+    )
+    run.figure(
+        "heads",
+        values_by_group(bars(rows, "writer"), value="share of what punctuation holds", ends=20),
+        "The heads that write most in training words, and sums. Tick: matched random directions.",
+    )
+    run.claim(
+        "heads",
+        f"The {config.heads} heads that write most of it onto punctuation in other words do so here",
+        best,
+        0.25,
+        why=f"Random directions, heads chosen alike: {rows[0].null.mean:z.2f}.",
+    )  # type: ignore[union-attr]
 
 
 def _natural(config: Config, run: Run, test: Verdicts, found: Directions) -> None:
     """Human sentences: read along the directions, which never saw one, and judged with the direction held at its mean."""
     people = load(config.natural, limit=config.natural_limit)
     frame = read_along(test.model, people, "positive", found, seed=run.seed)
-    run.figure("natural", score_by_layer(frame, score="AUC", nulls=(SWAPPED,)),
-               f"{len(people)} human sentences, mean over all tokens but the first, read along directions found on "
-               "templates alone, and by a probe trained on other documents. Grey: half-swapped labels.")  # fmt: skip
+    run.figure(
+        "natural",
+        score_by_layer(frame, score="AUC", nulls=(SWAPPED,)),
+        f"{len(people)} human sentences, mean over all tokens but the first, read along directions found on "
+        "templates alone, and by a probe trained on other documents. Grey: half-swapped labels.",
+    )
     run.table("natural", frame, "The same numbers.")
     made = judged_without(test, people, "positive", config.natural_end, found, MEANS, seed=run.seed)
-    run.table("natural-ablation", table(made), f"{made[0].n} sentences, each followed by “{config.natural_end}”.")
+    run.table(
+        "natural-ablation",
+        table(made),
+        f"{made[0].n} sentences, each followed by “{config.natural_end}”.",
+    )
 
 
 def _answer(run: Run, model: Model, found: Directions) -> str:
@@ -372,10 +617,18 @@ def _answer(run: Run, model: Model, found: Directions) -> str:
     cost, random, kept = by["ablation"].value, by["random"].value, by["punctuation"].value
     where = f"after block {layer}" if layer >= 0 else "at the embedding"
     one = "find nearly one direction" if by["agreement"].passed else "do not find one direction"
-    used = "depend on it" if by["ablation"].passed and by["random"].passed else "do not clearly depend on it"
+    used = (
+        "depend on it"
+        if by["ablation"].passed and by["random"].passed
+        else "do not clearly depend on it"
+    )
     more = "more than" if by["above-neutral"].passed else "no more than"
     less = "more" if by["above-random"].passed else "no more"
-    wrote = f" A few heads, chosen on other words, wrote {by['heads'].value:z.0%} of it there." if "heads" in by else ""
+    wrote = (
+        f" A few heads, chosen on other words, wrote {by['heads'].value:z.0%} of it there."
+        if "heads" in by
+        else ""
+    )
     return (
         f"Difference of means, a logistic probe and PCA {one} of sentiment in the residual stream of {model.name} {where} "
         f"(smallest |cos| {by['agreement'].value:z.2f}), and the model's verdicts {used}. It judges "
@@ -388,9 +641,14 @@ def _answer(run: Run, model: Model, found: Directions) -> str:
 
 
 PLACES = {
-    "all": "all tokens", "words": "adjective and verb", "punctuation": "punctuation", "last": "last token",
-    "random": "random tokens", "neutral": "random tokens but words of feeling", MATCHED: "all tokens, random direction",
-}  # fmt: skip
+    "all": "all tokens",
+    "words": "adjective and verb",
+    "punctuation": "punctuation",
+    "last": "last token",
+    "random": "random tokens",
+    "neutral": "random tokens but words of feeling",
+    MATCHED: "all tokens, random direction",
+}
 
 WHY = {
     "random": "Tokens drawn from all but the first, the last and punctuation; the words of feeling are often among them.",

@@ -72,14 +72,22 @@ class Config:
     """The settings of the study."""
 
     model: str = field(
-        default="minilm-l6", metadata={"help": "an encoder; 'scrambler' is a random one made on the spot"}
+        default="minilm-l6",
+        metadata={"help": "an encoder; 'scrambler' is a random one made on the spot"},
     )
-    data: str = field(default="sentence-tasks", metadata={"help": "a set or table: columns text, task, value, group"})
-    tasks: tuple[str, ...] = field(default=(), metadata={"help": "only these tasks; all by default"})
+    data: str = field(
+        default="sentence-tasks",
+        metadata={"help": "a set or table: columns text, task, value, group"},
+    )
+    tasks: tuple[str, ...] = field(
+        default=(), metadata={"help": "only these tasks; all by default"}
+    )
     limit: int = field(default=240, metadata={"help": "rows of each task, whole groups"})
     folds: int = field(default=4, metadata={"help": "outer folds"})
     shuffles: int = field(default=3, metadata={"help": "label shuffles of each task"})
-    Cs: tuple[float, ...] = field(default=(0.01, 0.1, 1.0), metadata={"help": "inverse penalties, chosen inside"})
+    Cs: tuple[float, ...] = field(
+        default=(0.01, 0.1, 1.0), metadata={"help": "inverse penalties, chosen inside"}
+    )
     max_iter: int = field(default=60, metadata={"help": "iterations of the mix"})
     tuned: tuple[str, ...] = field(
         default=("bigram shift", "odd word"), metadata={"help": "tasks that are fine-tuned on"}
@@ -90,22 +98,42 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.folds < 2 or self.shuffles < 2 or self.limit < 20 or self.seeds < 1:
-            raise ValueError("folds and shuffles must be at least 2, limit at least 20 and seeds at least 1")
+            raise ValueError(
+                "folds and shuffles must be at least 2, limit at least 20 and seeds at least 1"
+            )
 
 
 PRESETS = {
     "tiny": Config(
-        model="scrambler", tasks=("word content", "topic", "tense"), limit=120, folds=2, shuffles=2, Cs=(0.1,), max_iter=15,
-        tuned=("tense",), steps=10, seeds=1,
+        model="scrambler",
+        tasks=("word content", "topic", "tense"),
+        limit=120,
+        folds=2,
+        shuffles=2,
+        Cs=(0.1,),
+        max_iter=15,
+        tuned=("tense",),
+        steps=10,
+        seeds=1,
     ),
     "small": Config(),
     "full": Config(
-        model="bert-base-uncased", limit=100_000, shuffles=20, steps=1000, seeds=5,
+        model="bert-base-uncased",
+        limit=100_000,
+        shuffles=20,
+        steps=1000,
+        seeds=5,
         tuned=("bigram shift", "odd word", "coordination inversion", "tense"),
     ),
-}  # fmt: skip
+}
 
-LAST, BEST, MEAN, MIX, SIDE = "last layer", "chosen layer", "plain mean", "scalar mix", "side by side"
+LAST, BEST, MEAN, MIX, SIDE = (
+    "last layer",
+    "chosen layer",
+    "plain mean",
+    "scalar mix",
+    "side by side",
+)
 MIX_RANDOM = "scalar mix, random weights"
 
 
@@ -133,14 +161,22 @@ def run(config: Config, run: Run) -> None:
                 f"{config.data!r} has no column {column!r}; give a table with columns text, task, value, group."
             )
     tasks = _tasks(config, examples)
-    model = scrambler(examples.texts(), seed=run.seed) if config.model == "scrambler" else open(config.model)
+    model = (
+        scrambler(examples.texts(), seed=run.seed)
+        if config.model == "scrambler"
+        else open(config.model)
+    )
     run.certificate(model.certificate)
-    run.asked(f"Is the last layer of {model.name} the place to read sentences from, or a learned mix of its layers?")
+    run.asked(
+        f"Is the last layer of {model.name} the place to read sentences from, or a learned mix of its layers?"
+    )
     fresh = model.untrained(child_seed(run.seed, "untrained"))
     found = []
     with run.progress("tasks", total=len(tasks), unit="tasks") as bar:
         for name, part in tasks.items():
-            task = ClassTask.of(part, run, folds=config.folds, shuffles=config.shuffles, Cs=config.Cs)
+            task = ClassTask.of(
+                part, run, folds=config.folds, shuffles=config.shuffles, Cs=config.Cs
+            )
             stores = [harvest(m, part, "embed, resid_post.*", at="mean") for m in (model, fresh)]
             found.append(_read(config, task, name, *stores))
             bar.advance()
@@ -155,7 +191,9 @@ def _tasks(config: Config, examples: Examples) -> dict[str, Examples]:
     frame = examples.frame.reset_index(drop=True)
     names = list(dict.fromkeys(frame["task"].astype(str)))
     if missing := [t for t in config.tasks if t not in names]:
-        raise StudyError(f"There is no task {missing[0]!r} in {config.data!r}; it has {', '.join(names)}.")
+        raise StudyError(
+            f"There is no task {missing[0]!r} in {config.data!r}; it has {', '.join(names)}."
+        )
     out = {}
     for name in config.tasks or names:
         rows = np.flatnonzero((frame["task"].astype(str) == name).to_numpy())
@@ -176,11 +214,16 @@ def _tasks(config: Config, examples: Examples) -> dict[str, Examples]:
 def _read(config: Config, task: ClassTask, name: str, store: Store, blank: Store) -> Read:
     """Every reading of one task, on the same folds."""
     layers = {str(s): m for s, m in store.matrices()}
-    scaled = {s: (m - m.mean(axis=0)) / max(float(m.std(axis=0).mean()), 1e-9) for s, m in layers.items()}
+    scaled = {
+        s: (m - m.mean(axis=0)) / max(float(m.std(axis=0).mean()), 1e-9) for s, m in layers.items()
+    }
     sweep = task.sweep(layers)
     last = list(layers)[-1]
-    readings = {LAST: {last: layers[last]}, MEAN: {"mean": np.mean(list(scaled.values()), axis=0)},
-                SIDE: {"all": np.concatenate(list(scaled.values()), axis=1)}}  # fmt: skip
+    readings = {
+        LAST: {last: layers[last]},
+        MEAN: {"mean": np.mean(list(scaled.values()), axis=0)},
+        SIDE: {"all": np.concatenate(list(scaled.values()), axis=1)},
+    }
     made = {reading: predicted(task.sweep(x)) for reading, x in readings.items()}
     made[BEST] = predicted(sweep)
     stack = np.stack(list(layers.values()), axis=1)
@@ -207,7 +250,9 @@ def _mixed(
 
     def one(fold: int) -> tuple[np.ndarray, np.ndarray]:
         held = folds == fold
-        probe = ScalarMixProbe(config.Cs, max_iter=config.max_iter, folds=3, random_state=task.seed % 2**32)
+        probe = ScalarMixProbe(
+            config.Cs, max_iter=config.max_iter, folds=3, random_state=task.seed % 2**32
+        )
         probe.fit(x[~held], y[~held], groups=task.groups[~held])
         return probe.predict(x[held]), probe.mix_
 
@@ -225,37 +270,85 @@ def _gain(run: Run, found: list[Read], a: str, b: str) -> Evidence:
         scores = replace(r.task.scores, metric="accuracy", rng=run.rng("gain", r.name))
         draws.append(scores.bootstrap(r.made[a]) - scores.bootstrap(r.made[b]))
         values.append(r.accuracy(a) - r.accuracy(b))
-    null = [np.mean([(s[a] == s["y"]).mean() - (s[b] == s["y"]).mean() for s in round_]) for round_ in
-            zip(*(r.shuffled for r in found), strict=True)]  # fmt: skip
+    null = [
+        np.mean([(s[a] == s["y"]).mean() - (s[b] == s["y"]).mean() for s in round_])
+        for round_ in zip(*(r.shuffled for r in found), strict=True)
+    ]
     low, high = intervals.percentile(np.mean(draws, axis=0))
     value = float(np.mean(values))
-    return Evidence(f"accuracy: {a} − {b}, mean of {len(found)} tasks", value, (float(low), float(high)),
-                    Null.of("both on the same shuffled labels", null), float(p_value(value, np.array(null))),
-                    n=sum(len(r.task.y) for r in found), unit="accuracy")  # fmt: skip
+    return Evidence(
+        f"accuracy: {a} − {b}, mean of {len(found)} tasks",
+        value,
+        (float(low), float(high)),
+        Null.of("both on the same shuffled labels", null),
+        float(p_value(value, np.array(null))),
+        n=sum(len(r.task.y) for r in found),
+        unit="accuracy",
+    )
 
 
 def _claims(run: Run, found: list[Read]) -> None:
     mean = {reading: np.mean([r.accuracy(reading) for r in found]) for reading in found[0].made}
     said = ", ".join(f"{reading} {value:.3f}" for reading, value in mean.items())
-    run.claim("above-last", "A scalar mix of the layers reads the tasks better than the last layer",
-              _gain(run, found, MIX, LAST), 0.02, why=f"Mean accuracies: {said}.")  # fmt: skip
-    run.claim("near-best", "It is about as good as the single layer that training folds choose for each task",
-              _gain(run, found, MIX, BEST), -0.015, why="Chosen by inner log loss among all layers.")  # fmt: skip
+    run.claim(
+        "above-last",
+        "A scalar mix of the layers reads the tasks better than the last layer",
+        _gain(run, found, MIX, LAST),
+        0.02,
+        why=f"Mean accuracies: {said}.",
+    )
+    run.claim(
+        "near-best",
+        "It is about as good as the single layer that training folds choose for each task",
+        _gain(run, found, MIX, BEST),
+        -0.015,
+        why="Chosen by inner log loss among all layers.",
+    )
     layers, width = len(found[0].mix), found[0].layers.widths[0]
     null = Null.of("concatenating all layers, a class", [float((layers - 1) * width)])
-    more = Evidence("parameters added to a probe of one layer", layers, (layers, layers), null, unit="parameters")
-    run.claim("parameters", "It has as many more parameters as there are layers", more, 10, "at most",
-              why="One scalar a layer; the factor γ would only undo the head's penalty in a frozen probe.")  # fmt: skip
-    off = [[(s[MIX] == s["y"]).mean() - _chance(s["y"]) for r in found for s in [r.shuffled[i]]]
-           for i in range(len(found[0].shuffled))]  # fmt: skip
+    more = Evidence(
+        "parameters added to a probe of one layer",
+        layers,
+        (layers, layers),
+        null,
+        unit="parameters",
+    )
+    run.claim(
+        "parameters",
+        "It has as many more parameters as there are layers",
+        more,
+        10,
+        "at most",
+        why="One scalar a layer; the factor γ would only undo the head's penalty in a frozen probe.",
+    )
+    off = [
+        [(s[MIX] == s["y"]).mean() - _chance(s["y"]) for r in found for s in [r.shuffled[i]]]
+        for i in range(len(found[0].shuffled))
+    ]
     value, spread = float(np.mean(off)), 1.96 * float(np.std(off)) / np.sqrt(np.size(off))
-    null = Evidence("accuracy with shuffled labels, above chance", value, (value - spread, value + spread),
-                    Null.of("single shuffles, mean of the tasks", np.mean(off, axis=1)),
-                    n=sum(len(r.task.y) for r in found), unit="accuracy")  # fmt: skip
-    run.claim("shuffled", "With shuffled labels the mix is at chance", null, 0.03, "at most",
-              why="Chance is the square sum of the classes' shares.")  # fmt: skip
-    run.claim("where", "The centre of the mix goes with the best single layer from task to task", _where(run, found), 0.5,
-              why=f"{len(found)} tasks; the best layer has the highest held-out accuracy: for showing only.")  # fmt: skip
+    null = Evidence(
+        "accuracy with shuffled labels, above chance",
+        value,
+        (value - spread, value + spread),
+        Null.of("single shuffles, mean of the tasks", np.mean(off, axis=1)),
+        n=sum(len(r.task.y) for r in found),
+        unit="accuracy",
+    )
+    run.claim(
+        "shuffled",
+        "With shuffled labels the mix is at chance",
+        null,
+        0.03,
+        "at most",
+        why="Chance is the square sum of the classes' shares.",
+    )
+    run.claim(
+        "where",
+        "The centre of the mix goes with the best single layer from task to task",
+        _where(run, found),
+        0.5,
+        why=f"{len(found)} tasks; the best layer has the highest held-out accuracy: for showing only.",
+    )
 
 
 def _chance(y: np.ndarray) -> float:
@@ -273,12 +366,22 @@ def _where(run: Run, found: list[Read]) -> Evidence:
             boots.append(spearmanr(centre[rows], best[rows]).statistic)
     flat = not (np.ptp(centre) and np.ptp(best))
     value = 0.0 if flat else float(spearmanr(centre, best).statistic)
-    null = [0.0 if flat else float(spearmanr(centre, rng.permutation(best)).statistic) for _ in range(500)]
+    null = [
+        0.0 if flat else float(spearmanr(centre, rng.permutation(best)).statistic)
+        for _ in range(500)
+    ]
     low, high = intervals.percentile(np.array(boots or [0.0]))
     notes = (f"A rank correlation of {len(found)} tasks is coarse.",)
-    return Evidence("rank correlation of the mix's centre and the best layer", value, (float(low), float(high)),
-                    Null.of("tasks permuted", null), float(p_value(value, np.array(null))), n=len(found),
-                    unit="Spearman's ρ", warnings=notes)  # fmt: skip
+    return Evidence(
+        "rank correlation of the mix's centre and the best layer",
+        value,
+        (float(low), float(high)),
+        Null.of("tasks permuted", null),
+        float(p_value(value, np.array(null))),
+        n=len(found),
+        unit="Spearman's ρ",
+        warnings=notes,
+    )
 
 
 def _figures(run: Run, found: list[Read]) -> None:
@@ -291,24 +394,62 @@ def _figures(run: Run, found: list[Read]) -> None:
             rows.append(replace(e, p=None))
         gain = scores.evidence("gain", r.made[MIX], against=[r.made[LAST]])
         assert gain.interval is not None
-        bars.append({"group": r.name, "value": gain.value, "low": gain.interval[0], "high": gain.interval[1]})
-        cells += [{"row": r.name, "column": "embed" if i == 0 else f"layer {i - 1}", "value": float(w)}
-                  for i, w in enumerate(r.mix)]  # fmt: skip
-    run.figure("tasks", values_by_group(pd.DataFrame(bars), value="accuracy: scalar mix − last layer"),
-               "What the mix gains over the last layer, task by task; lines are 95 % intervals over groups.")  # fmt: skip
-    frame = pd.DataFrame([{"series": reading, "target": r.name, "layer": layer_of(s), "value": v, "low": lo, "high": hi}
-                          for r in found for reading, s, v, lo, hi in _curve(r)])  # fmt: skip
-    run.figure("layers", score_by_layer(frame, score="accuracy"), "Accuracy of every single layer, whole groups "
-               "held out. Layer −1 is the embedding.")  # fmt: skip
-    run.figure("mix", heatmap(pd.DataFrame(cells), value="weight", domain=(0, float(max(c["value"] for c in cells)))),
-               "Weights of the layers in the mix, averaged over the folds.")  # fmt: skip
-    run.table("scores", table(rows), "Accuracy of every reading of every task; null: the mix on shuffled labels.")
+        bars.append(
+            {
+                "group": r.name,
+                "value": gain.value,
+                "low": gain.interval[0],
+                "high": gain.interval[1],
+            }
+        )
+        cells += [
+            {"row": r.name, "column": "embed" if i == 0 else f"layer {i - 1}", "value": float(w)}
+            for i, w in enumerate(r.mix)
+        ]
+    run.figure(
+        "tasks",
+        values_by_group(pd.DataFrame(bars), value="accuracy: scalar mix − last layer"),
+        "What the mix gains over the last layer, task by task; lines are 95 % intervals over groups.",
+    )
+    frame = pd.DataFrame(
+        [
+            {
+                "series": reading,
+                "target": r.name,
+                "layer": layer_of(s),
+                "value": v,
+                "low": lo,
+                "high": hi,
+            }
+            for r in found
+            for reading, s, v, lo, hi in _curve(r)
+        ]
+    )
+    run.figure(
+        "layers",
+        score_by_layer(frame, score="accuracy"),
+        "Accuracy of every single layer, whole groups held out. Layer −1 is the embedding.",
+    )
+    run.figure(
+        "mix",
+        heatmap(
+            pd.DataFrame(cells), value="weight", domain=(0, float(max(c["value"] for c in cells)))
+        ),
+        "Weights of the layers in the mix, averaged over the folds.",
+    )
+    run.table(
+        "scores",
+        table(rows),
+        "Accuracy of every reading of every task; null: the mix on shuffled labels.",
+    )
 
 
 def _curve(r: Read) -> list[tuple[str, str, float, float, float]]:
     ends = intervals.percentile(r.layers.site_draws(r.layers.group_draws))[:, :, 0]
-    return [("single layer", s, float(r.layers.scores[i, 0]), float(ends[0, i]), float(ends[1, i]))
-            for i, s in enumerate(r.layers.sites)]  # fmt: skip
+    return [
+        ("single layer", s, float(r.layers.scores[i, 0]), float(ends[0, i]), float(ends[1, i]))
+        for i, s in enumerate(r.layers.sites)
+    ]
 
 
 def _tune(config: Config, run: Run, model: Model, found: dict[str, Read]) -> None:
@@ -321,49 +462,100 @@ def _tune(config: Config, run: Run, model: Model, found: dict[str, Read]) -> Non
             y, texts = r.task.y, r.task.examples.texts()
             test, train = np.flatnonzero(r.layers.folds == 0), np.flatnonzero(r.layers.folds != 0)
             scores = replace(
-                r.task.scores, y=y[test], groups=r.task.groups[test], metric="accuracy", rng=run.rng("tune", name)
+                r.task.scores,
+                y=y[test],
+                groups=r.task.groups[test],
+                metric="accuracy",
+                rng=run.rng("tune", name),
             )
             runs: dict[str, list[Tuned]] = {LAST: [], MIX: []}
             for head in runs:
                 for seed in range(config.seeds):
                     same = child_seed(run.seed, "tune", name, str(seed))
-                    runs[head].append(fine_tune(model, texts, y, train, test, mix=head == MIX, steps=config.steps,
-                                                batch=config.batch, seed=same))  # fmt: skip
+                    runs[head].append(
+                        fine_tune(
+                            model,
+                            texts,
+                            y,
+                            train,
+                            test,
+                            mix=head == MIX,
+                            steps=config.steps,
+                            batch=config.batch,
+                            seed=same,
+                        )
+                    )
                     bar.advance()
             level = 0.5 * float(np.mean([t.loss[0] for t in runs[LAST]]))
             for head, tuned in runs.items():
                 rows += _tuned_rows(
-                    scores, {"task": name, "head": head}, tuned, runs[LAST if head == MIX else MIX], level
+                    scores,
+                    {"task": name, "head": head},
+                    tuned,
+                    runs[LAST if head == MIX else MIX],
+                    level,
                 )
                 loss = np.mean([t.loss for t in tuned], axis=0)
                 smooth = np.convolve(loss, np.ones(5) / 5, mode="valid")
-                curve += [{"series": head, "panel": name, "x": i + 5, "value": v} for i, v in enumerate(smooth)]
-                norms += [{"series": head, "panel": name, "x": i, "value": float(v)}
-                          for i, v in enumerate(np.mean([t.gradient for t in tuned], axis=0))]  # fmt: skip
+                curve += [
+                    {"series": head, "panel": name, "x": i + 5, "value": v}
+                    for i, v in enumerate(smooth)
+                ]
+                norms += [
+                    {"series": head, "panel": name, "x": i, "value": float(v)}
+                    for i, v in enumerate(np.mean([t.gradient for t in tuned], axis=0))
+                ]
     if not rows:
         return
-    run.figure("loss", curves(pd.DataFrame(curve), x="step", y="training loss (nats)"),
-               f"Training loss, mean of five steps and {config.seeds} seeds, the same batches for both heads.")  # fmt: skip
-    run.figure("gradient", curves(pd.DataFrame(norms), x="block", y="norm of the gradient", points=True),
-               "Gradient that reaches each block's weights, mean of the first ten steps.")  # fmt: skip
-    run.table("tuned", table(rows), "Steps until the training loss is half of what it was at first, and accuracy on "
-              "held-out groups, whole and with the smallest of the blocks' weights set to zero. Null: the same predictions "
-              "on permuted labels; for steps, the other head.")  # fmt: skip
+    run.figure(
+        "loss",
+        curves(pd.DataFrame(curve), x="step", y="training loss (nats)"),
+        f"Training loss, mean of five steps and {config.seeds} seeds, the same batches for both heads.",
+    )
+    run.figure(
+        "gradient",
+        curves(pd.DataFrame(norms), x="block", y="norm of the gradient", points=True),
+        "Gradient that reaches each block's weights, mean of the first ten steps.",
+    )
+    run.table(
+        "tuned",
+        table(rows),
+        "Steps until the training loss is half of what it was at first, and accuracy on "
+        "held-out groups, whole and with the smallest of the blocks' weights set to zero. Null: the same predictions "
+        "on permuted labels; for steps, the other head.",
+    )
 
 
 def _tuned_rows(
     scores: ClassScores, where: dict[str, str], tuned: list[Tuned], other: list[Tuned], level: float
 ) -> list[Evidence]:
     steps, theirs = ([float(t.steps_to(level)) for t in runs] for runs in (tuned, other))
-    out = [Evidence("steps to half the loss", float(np.mean(steps)), (min(steps), max(steps)), Null.of("other head", theirs),
-                    n=len(steps), unit="steps", direction="lower", where={**where})]  # fmt: skip
+    out = [
+        Evidence(
+            "steps to half the loss",
+            float(np.mean(steps)),
+            (min(steps), max(steps)),
+            Null.of("other head", theirs),
+            n=len(steps),
+            unit="steps",
+            direction="lower",
+            where={**where},
+        )
+    ]
     rng = np.random.default_rng(0)
     for share in (0.0, *sorted(tuned[0].pruned)):
         made = [t.predicted if share == 0 else t.pruned[share] for t in tuned]
         null = [scores.against_labels(made[0], rng.permutation(scores.y)) for _ in range(50)]
-        each = [scores.evidence(f"accuracy, {share:.0%} pruned", m, null, where={**where}) for m in made]
-        ends = (min(e.interval[0] for e in each if e.interval), max(e.interval[1] for e in each if e.interval))
-        out.append(replace(each[0], value=float(np.mean([e.value for e in each])), interval=ends, p=None))
+        each = [
+            scores.evidence(f"accuracy, {share:.0%} pruned", m, null, where={**where}) for m in made
+        ]
+        ends = (
+            min(e.interval[0] for e in each if e.interval),
+            max(e.interval[1] for e in each if e.interval),
+        )
+        out.append(
+            replace(each[0], value=float(np.mean([e.value for e in each])), interval=ends, p=None)
+        )
     return out
 
 

@@ -29,7 +29,15 @@ from inscape.model.unembed import Readout
 from inscape.read.class_lens import attention_gradient, identifiability, projected, score_gradient
 from inscape.read.logistic import LogisticProbe
 from inscape.study.card import Card
-from inscape.study.patches import batches, logits_of, own_pictures, probe_rows, probed, states_of, take_away
+from inscape.study.patches import (
+    batches,
+    logits_of,
+    own_pictures,
+    probe_rows,
+    probed,
+    states_of,
+    take_away,
+)
 from inscape.study.run import Run
 from inscape.study.shares import Shares, bars
 from inscape.study.shortcuts import stream
@@ -72,10 +80,14 @@ class Config:
     """The settings of the study."""
 
     model: str = field(
-        default="digits", metadata={"help": "'digits' is trained on the spot; else a vision transformer"}
+        default="digits",
+        metadata={"help": "'digits' is trained on the spot; else a vision transformer"},
     )
     data: str = field(
-        default="digits", metadata={"help": "'digits', or an .npz of images, classes, object (cells of it) and source"}
+        default="digits",
+        metadata={
+            "help": "'digits', or an .npz of images, classes, object (cells of it) and source"
+        },
     )
     seeds: int = field(default=3, metadata={"help": "networks trained"})
     blocks: int = field(default=6, metadata={"help": "of each"})
@@ -135,7 +147,9 @@ def run(config: Config, run: Run) -> None:
     for number, (model, train, test) in enumerate(_networks(config, run)):
         run.certificate(model.certificate)
         seen.append(_look(config, run, model, train, test, number))
-    shares = Shares(group_codes(np.concatenate([s.pictures.source for s in seen])), run.rng("bootstrap"))
+    shares = Shares(
+        group_codes(np.concatenate([s.pictures.source for s in seen])), run.rng("bootstrap")
+    )
     _layers(run, seen, shares)
     _deletion(config, run, seen, shares)
     run.answer(_answer(run, seen))
@@ -149,21 +163,32 @@ def _networks(config: Config, run: Run) -> list[tuple[Model, Pictures, Pictures]
     if config.model != "digits":
         shown = own_pictures(config.data)
         half = np.arange(len(shown)) < len(shown) // 2
-        parts = [Pictures(*(getattr(shown, f)[h] for f in Pictures.__dataclass_fields__)) for h in (half, ~half)]
+        parts = [
+            Pictures(*(getattr(shown, f)[h] for f in Pictures.__dataclass_fields__))
+            for h in (half, ~half)
+        ]
         return [(open(config.model), parts[0], parts[1])]
     out = []
     with run.progress("train", total=config.seeds * config.steps, unit="steps") as bar:
         for k in range(config.seeds):
             world = cluttered_digits(
-                config.blocks, config.width, config.steps, images=config.images, clutter=config.clutter, rate=config.rate,
-                seed=child_seed(run.seed, "network", str(k)) % 2**31, progress=bar.advance,
-            )  # fmt: skip
+                config.blocks,
+                config.width,
+                config.steps,
+                images=config.images,
+                clutter=config.clutter,
+                rate=config.rate,
+                seed=child_seed(run.seed, "network", str(k)) % 2**31,
+                progress=bar.advance,
+            )
             run.log("network %d names %.0f %% of the held-out digits", k, 100 * world.accuracy)
             out.append((world.model, world.train, world.test))
     return out
 
 
-def _look(config: Config, run: Run, model: Model, train: Pictures, test: Pictures, number: int) -> Seen:
+def _look(
+    config: Config, run: Run, model: Model, train: Pictures, test: Pictures, number: int
+) -> Seen:
     """Everything about one network."""
     readout, sites = Readout.of(model), stream(model)
     known, shown = states_of(model, train.images, sites), states_of(model, test.images, sites)
@@ -176,31 +201,57 @@ def _look(config: Config, run: Run, model: Model, train: Pictures, test: Picture
     rng = run.rng("random class matrix", str(number))
     spread = float(readout.weight.std())
     random = [
-        Readout(torch.from_numpy(rng.normal(0, spread, tuple(readout.weight.shape)).astype(np.float32)), readout.norm)
+        Readout(
+            torch.from_numpy(rng.normal(0, spread, tuple(readout.weight.shape)).astype(np.float32)),
+            readout.norm,
+        )
         for _ in range(config.draws)
     ]
-    found = {"lens": read(shown, readout), "random class matrix": np.mean([read(shown, r) for r in random], axis=0)}
+    found = {
+        "lens": read(shown, readout),
+        "random class matrix": np.mean([read(shown, r) for r in random], axis=0),
+    }
     mixed, order = permuted_cells(test.images, rng=run.rng("mixed", str(number)))
     moved = read(states_of(model, mixed, sites), readout)
     # back to the place that each cell's content came from, so that the digit's tokens are compared with themselves
-    back = np.concatenate([np.zeros((len(test), 1), dtype=int), 1 + np.argsort(order, axis=1)], axis=1)
+    back = np.concatenate(
+        [np.zeros((len(test), 1), dtype=int), 1 + np.argsort(order, axis=1)], axis=1
+    )
     found["mixed-up places"] = np.take_along_axis(moved, back[None], axis=2)
     last = known[sites[-1]]
     probe = LogisticProbe(Cs=(0.1, 1.0, 10.0)).fit(*probe_rows(last, train))
-    probes = {s: LogisticProbe(Cs=(1.0,)).fit(*probe_rows(known[s], train)) for s in sites[:-1]} | {sites[-1]: probe}
+    probes = {s: LogisticProbe(Cs=(1.0,)).fit(*probe_rows(known[s], train)) for s in sites[:-1]} | {
+        sites[-1]: probe
+    }
     found["linear probe"] = np.stack([probed(probes[s], shown[s], y) for s in sites])
     _updates(run, model, readout, test, number)
     mean = known["embed"].mean(dim=0)
     right = (logits_of(model, test.images).argmax(-1).numpy() == test.classes).astype(np.float64)
     maps = _importance(model, readout, test, shown[sites[-1]], probe)
     chosen = _choose(config, model, readout, train, last, probe, mean)
-    lost = {name: take_away(model, test, score, mean, right, config.share) for name, score in maps.items()}
+    lost = {
+        name: take_away(model, test, score, mean, right, config.share)
+        for name, score in maps.items()
+    }
     lost[TRUTH] = take_away(model, test, test.object + 0.0, mean, right, config.share)
-    draws = np.stack([take_away(model, test, run.rng("order", str(number), str(k)).random(test.object.shape), mean,
-                                right, config.share) for k in range(config.draws)])  # fmt: skip
+    draws = np.stack(
+        [
+            take_away(
+                model,
+                test,
+                run.rng("order", str(number), str(k)).random(test.object.shape),
+                mean,
+                right,
+                config.share,
+            )
+            for k in range(config.draws)
+        ]
+    )
     lost[RANDOM] = draws.mean(axis=0)
     run.log("network %d: %.3f right; importance by %s", number, right.mean(), chosen)
-    matrix = np.array([identifiability(r(shown[sites[-1]][:, 0]), test.classes).mean() for r in random])
+    matrix = np.array(
+        [identifiability(r(shown[sites[-1]][:, 0]), test.classes).mean() for r in random]
+    )
     return Seen(test, found, right, lost, draws.mean(axis=1), matrix, chosen)
 
 
@@ -218,22 +269,37 @@ def _importance(
         for i in blocks:
             output = model.atlas.place(Site("attn_out", i)).module.weight.detach()
             g = score_gradient(readout, found[f"resid_mid.{i}"][:, 0], answer[rows])
-            slope = attention_gradient(g, found[f"v.{i}"], output, model.atlas.heads(Site("pattern", i)))
+            slope = attention_gradient(
+                g, found[f"v.{i}"], output, model.atlas.heads(Site("pattern", i))
+            )
             total = total + slope.sum(1)
             product = product + (slope * found[f"pattern.{i}"][:, :, 0]).sum(1)
         gradient.append(total[:, 1:].cpu().numpy())  # type: ignore[index]
         weighted.append(product[:, 1:].cpu().numpy())  # type: ignore[index]
     with torch.no_grad():
-        own = torch.log_softmax(readout(last[:, 1:]), -1)[torch.arange(len(pictures)), :, answer].numpy()
+        own = torch.log_softmax(readout(last[:, 1:]), -1)[
+            torch.arange(len(pictures)), :, answer
+        ].numpy()
     scores = probe.decision_function(last[:, 1:].reshape(-1, last.shape[-1]).numpy())
     place = np.clip(np.searchsorted(probe.classes_, answer.numpy()), 0, scores.shape[1] - 1)
     said = (scores - scores.max(1, keepdims=True)).reshape(len(pictures), -1, scores.shape[1])
     by_probe = said[np.arange(len(pictures)), :, place]
-    return {GRADIENT: np.concatenate(gradient), WEIGHTED: np.concatenate(weighted), SCORE: own, PROBE: by_probe}
+    return {
+        GRADIENT: np.concatenate(gradient),
+        WEIGHTED: np.concatenate(weighted),
+        SCORE: own,
+        PROBE: by_probe,
+    }
 
 
 def _choose(
-    config: Config, model: Model, readout: Readout, train: Pictures, last: Tensor, probe: LogisticProbe, mean: Tensor
+    config: Config,
+    model: Model,
+    readout: Readout,
+    train: Pictures,
+    last: Tensor,
+    probe: LogisticProbe,
+    mean: Tensor,
 ) -> str:
     """The lens's map whose first tokens cost most on training pictures."""
     right = (logits_of(model, train.images).argmax(-1).numpy() == train.classes).astype(np.float64)
@@ -255,8 +321,15 @@ def _updates(run: Run, model: Model, readout: Readout, test: Pictures, number: i
         found = states_of(model, test.images, sites)
         for part, site in zip(("attention", "MLP"), sites[:2], strict=True):
             score = identifiability(projected(readout, found[site]), test.classes[:, None])
-            rows.append({"block": i, "update": part, CLASS: score[:, 0].mean(), OBJECT: score[:, 1:][test.object].mean(),
-                         REST: score[:, 1:][~test.object].mean()})  # fmt: skip
+            rows.append(
+                {
+                    "block": i,
+                    "update": part,
+                    CLASS: score[:, 0].mean(),
+                    OBJECT: score[:, 1:][test.object].mean(),
+                    REST: score[:, 1:][~test.object].mean(),
+                }
+            )
         output = model.atlas.place(Site("mlp_out", i)).module.weight.detach()
         first = found[sites[2]][:, 0].argmax(-1)
         named = projected(readout, output.T)[first].argmax(-1).numpy() == test.classes
@@ -289,10 +362,20 @@ def _layers(run: Run, seen: list[Seen], shares: Shares) -> None:
             for i, values in enumerate(_means(seen, reading, where)):
                 e = shares.evidence("identifiability", values, ones)
                 assert e.interval is not None
-                rows.append({"target": where, "series": reading, "layer": i - 1, "value": e.value, "low": e.interval[0],
-                             "high": e.interval[1]})  # fmt: skip
+                rows.append(
+                    {
+                        "target": where,
+                        "series": reading,
+                        "layer": i - 1,
+                        "value": e.value,
+                        "low": e.interval[0],
+                        "high": e.interval[1],
+                    }
+                )
     frame = pd.DataFrame(rows)
-    chart = score_by_layer(frame, score="identifiability", nulls=("random class matrix",), height=200)
+    chart = score_by_layer(
+        frame, score="identifiability", nulls=("random class matrix",), height=200
+    )
     caption = (
         "How far up the ranking the right class is, for tokens after each block: 1 is first, ½ is chance. Layer −1 is the "
         "embedding. Mixed-up places: the same patches, each somewhere else in the picture."
@@ -301,24 +384,52 @@ def _layers(run: Run, seen: list[Seen], shares: Shares) -> None:
     run.table("identifiability", frame, "The same numbers.")
     draws = np.concatenate([s.random_matrix for s in seen])
     chance = Null.of("random class matrices", draws)
-    top = shares.evidence("identifiability after the last block", _means(seen, "lens", CLASS)[-1], ones, chance,
-                          unit="identifiability")  # fmt: skip
+    top = shares.evidence(
+        "identifiability after the last block",
+        _means(seen, "lens", CLASS)[-1],
+        ones,
+        chance,
+        unit="identifiability",
+    )
     run.claim("class-token", "The class token says the class", top, 0.95)
     gap = _means(seen, "lens", OBJECT)[-1] - _means(seen, "lens", REST)[-1]
-    null = _means(seen, "random class matrix", OBJECT)[-1] - _means(seen, "random class matrix", REST)[-1]
+    null = (
+        _means(seen, "random class matrix", OBJECT)[-1]
+        - _means(seen, "random class matrix", REST)[-1]
+    )
     chance = Null.of("random class matrices", [null.mean()])
-    more = shares.evidence("identifiability: digit − other tokens", gap, ones, chance, unit="identifiability")
+    more = shares.evidence(
+        "identifiability: digit − other tokens", gap, ones, chance, unit="identifiability"
+    )
     own, rest = (_means(seen, "lens", where)[-1].mean() for where in (OBJECT, REST))
     mixed = _means(seen, "mixed-up places", OBJECT)[-1].mean()
-    run.claim("object", "The digit's tokens say the class more than the others", more, 0.10,
-              why=f"Digit {own:.2f}, others {rest:.2f}; the same patches in mixed-up places {mixed:.2f}.")  # fmt: skip
+    run.claim(
+        "object",
+        "The digit's tokens say the class more than the others",
+        more,
+        0.10,
+        why=f"Digit {own:.2f}, others {rest:.2f}; the same patches in mixed-up places {mixed:.2f}.",
+    )
     low, high = np.quantile(draws, [0.025, 0.975])
     sd = draws.std(ddof=1) / np.sqrt(len(draws)) if len(draws) > 1 else 0.0
     off = abs(draws.mean() - 0.5)
-    far = Evidence("|identifiability − ½| under random class matrices", off, (max(0.0, off - 2 * sd), off + 2 * sd),
-                   Null.of("chance", [0.0]), n=len(draws), unit="identifiability", direction="lower")  # fmt: skip
-    run.claim("random", "Random class matrices say nothing", far, 0.05, "at most",
-              why=f"Mean {draws.mean():.3f}, single matrices {low:.2f} to {high:.2f}.")  # fmt: skip
+    far = Evidence(
+        "|identifiability − ½| under random class matrices",
+        off,
+        (max(0.0, off - 2 * sd), off + 2 * sd),
+        Null.of("chance", [0.0]),
+        n=len(draws),
+        unit="identifiability",
+        direction="lower",
+    )
+    run.claim(
+        "random",
+        "Random class matrices say nothing",
+        far,
+        0.05,
+        "at most",
+        why=f"Mean {draws.mean():.3f}, single matrices {low:.2f} to {high:.2f}.",
+    )
 
 
 def _deletion(config: Config, run: Run, seen: list[Seen], shares: Shares) -> None:
@@ -328,25 +439,52 @@ def _deletion(config: Config, run: Run, seen: list[Seen], shares: Shares) -> Non
     best = np.concatenate([s.lost[s.chosen] for s in seen])
     ones = np.ones(len(right))
     null = Null.of("random orders", np.concatenate([s.random_draws for s in seen]))
-    rows = [shares.evidence("accuracy lost", lost[name], ones, null, unit="share", where={"taken away": name})
-            for name in (GRADIENT, WEIGHTED, SCORE, PROBE, TRUTH, RANDOM)]  # fmt: skip
+    rows = [
+        shares.evidence(
+            "accuracy lost", lost[name], ones, null, unit="share", where={"taken away": name}
+        )
+        for name in (GRADIENT, WEIGHTED, SCORE, PROBE, TRUTH, RANDOM)
+    ]
     run.table(
         "deletion",
         table(rows),
         f"Accuracy lost with {config.share:.0%} of the tokens taken away, of {right.mean():.3f}.",
     )
-    run.figure("deletion", values_by_group(bars(rows, "taken away"), value="accuracy lost"),
-               f"{config.share:.0%} of the tokens taken away, by several orders. Tick: at random.")  # fmt: skip
-    each = pd.DataFrame([{"network": k, "accuracy": s.right.mean(), "importance chosen": s.chosen,
-                          **{f"lost, {n}": s.lost[n].mean() for n in s.lost}} for k, s in enumerate(seen)])  # fmt: skip
+    run.figure(
+        "deletion",
+        values_by_group(bars(rows, "taken away"), value="accuracy lost"),
+        f"{config.share:.0%} of the tokens taken away, by several orders. Tick: at random.",
+    )
+    each = pd.DataFrame(
+        [
+            {
+                "network": k,
+                "accuracy": s.right.mean(),
+                "importance chosen": s.chosen,
+                **{f"lost, {n}": s.lost[n].mean() for n in s.lost},
+            }
+            for k, s in enumerate(seen)
+        ]
+    )
     run.table("networks", each, "Each network on its own.")
     spread = np.concatenate([s.random_draws / s.lost[RANDOM].mean() for s in seen])
-    ratio = shares.evidence("accuracy lost, lens ÷ random", best, lost[RANDOM], Null.of("single random orders", spread),
-                            unit="×")  # fmt: skip
+    ratio = shares.evidence(
+        "accuracy lost, lens ÷ random",
+        best,
+        lost[RANDOM],
+        Null.of("single random orders", spread),
+        unit="×",
+    )
     chosen = ", ".join(dict.fromkeys(s.chosen for s in seen))
     text = f"Taking away the {config.share:.0%} of the tokens that the lens puts first costs more than any others"
-    run.claim("deletion", text, ratio, 2.0, why=f"Chosen on training pictures: {chosen}. The lens's order costs "
-              f"{best.mean():.2f}, a probe's {lost[PROBE].mean():.2f}, random {lost[RANDOM].mean():.2f}.")  # fmt: skip
+    run.claim(
+        "deletion",
+        text,
+        ratio,
+        2.0,
+        why=f"Chosen on training pictures: {chosen}. The lens's order costs "
+        f"{best.mean():.2f}, a probe's {lost[PROBE].mean():.2f}, random {lost[RANDOM].mean():.2f}.",
+    )
 
 
 def _answer(run: Run, seen: list[Seen]) -> str:

@@ -67,33 +67,64 @@ class Config:
     """The settings of the study."""
 
     model: str = field(
-        default="smollm2-135m", metadata={"help": "what to open; 'tongues-world' is trained on the spot"}
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'tongues-world' is trained on the spot"},
     )
-    data: str = field(default="programs", metadata={"help": "texts with the columns language, program, kind, plain"})
+    data: str = field(
+        default="programs",
+        metadata={"help": "texts with the columns language, program, kind, plain"},
+    )
     count: int = field(default=120, metadata={"help": "programs, each in every language"})
     held: int = field(default=4, metadata={"help": "kinds of program that neurons are judged on"})
     judged: int = field(default=16, metadata={"help": "programs that neurons are judged on"})
-    share: float = field(default=0.01, metadata={"help": "share of all neurons that is taken at most"})
+    share: float = field(
+        default=0.01, metadata={"help": "share of all neurons that is taken at most"}
+    )
     shuffles: int = field(default=20, metadata={"help": "shuffles of the labels"})
     draws: int = field(default=2, metadata={"help": "random sets for each language"})
     pairs: tuple[str, ...] = field(
-        default=("Python>Java", "JavaScript>C", "Ruby>Python", "Python>SQL", "English>Python", "C>Ruby"),
+        default=(
+            "Python>Java",
+            "JavaScript>C",
+            "Ruby>Python",
+            "Python>SQL",
+            "English>Python",
+            "C>Ruby",
+        ),
         metadata={"help": "translations that the lens looks at"},
     )
     translated: int = field(default=8, metadata={"help": "programs translated for each pair"})
-    places: int = field(default=12, metadata={"help": "tokens of each translation that are looked at"})
+    places: int = field(
+        default=12, metadata={"help": "tokens of each translation that are looked at"}
+    )
 
 
 PRESETS = {
     "tiny": Config(
-        model="tongues-world", data="tongues-world", count=80, judged=24, share=0.1, pairs=("Python>SQL", "SQL>Python"),
-        translated=4, places=6, draws=5,
+        model="tongues-world",
+        data="tongues-world",
+        count=80,
+        judged=24,
+        share=0.1,
+        pairs=("Python>SQL", "SQL>Python"),
+        translated=4,
+        places=6,
+        draws=5,
     ),
     "small": Config(),
-    "full": Config(model="meta-llama/Llama-3.1-8B", count=200, judged=60, draws=10, translated=20, places=30),
-}  # fmt: skip
+    "full": Config(
+        model="meta-llama/Llama-3.1-8B", count=200, judged=60, draws=10, translated=20, places=30
+    ),
+}
 
-CLASSES = ("output's keyword", "input's keyword", "keyword of both", "another's keyword", "English word", "other")
+CLASSES = (
+    "output's keyword",
+    "input's keyword",
+    "keyword of both",
+    "another's keyword",
+    "English word",
+    "other",
+)
 
 
 def run(config: Config, run: Run) -> None:
@@ -121,7 +152,9 @@ def _open(config: Config, run: Run) -> tuple[Model, Examples]:
         world = tongues(config.count, seed=run.seed)
         run.log("the toy network has %.2f nats a token on its programs", world.loss)
         return world.model, world.programs
-    texts = programs(config.count, seed=run.seed) if config.data == "programs" else load(config.data)
+    texts = (
+        programs(config.count, seed=run.seed) if config.data == "programs" else load(config.data)
+    )
     return open(config.model), texts
 
 
@@ -132,10 +165,14 @@ def _counts(run: Run, model: Model, texts: list[str], what: str) -> tuple[np.nda
     with run.progress(what, total=len(texts), unit="texts") as bar:
         for rows in batches_by_length(lengths, 1024):
             batch = model.collate([tokens[i] for i in rows])
-            real = (torch.arange(int(lengths[rows].max()))[None] < torch.from_numpy(lengths[rows])[:, None])[..., None]
+            real = (
+                torch.arange(int(lengths[rows].max()))[None]
+                < torch.from_numpy(lengths[rows])[:, None]
+            )[..., None]
             found = model.run(batch, "mlp_pre.*")
             open_ = np.concatenate(
-                [((x > 0) & real.to(x.device)).sum(dim=1).cpu().numpy() for x in found.values()], axis=1
+                [((x > 0) & real.to(x.device)).sum(dim=1).cpu().numpy() for x in found.values()],
+                axis=1,
             )
             out = np.empty((len(texts), open_.shape[1]), dtype=np.float32) if out is None else out
             out[rows] = open_
@@ -144,37 +181,86 @@ def _counts(run: Run, model: Model, texts: list[str], what: str) -> tuple[np.nda
     return out, lengths
 
 
-def _find(config: Config, run: Run, model: Model, known: Examples, languages: list[str]) -> tuple[Lape, np.ndarray]:
+def _find(
+    config: Config, run: Run, model: Model, known: Examples, languages: list[str]
+) -> tuple[Lape, np.ndarray]:
     """Neurons of languages, where they lie, and what shuffled labels find."""
     counts, tokens = _counts(run, model, known.texts(), "count open gates")
     sites = model.select("mlp_pre.*")
     layers = np.repeat([s.layer for s in sites], counts.shape[1] // len(sites))
     code = np.array([languages.index(name) for name in known.frame["language"]])
-    found = lape(counts, tokens, code, rng=run.rng("shuffles"), share=config.share, activity=0.95, fdr=0.5,
-                 shuffles=config.shuffles, blocks=known.frame["program"].to_numpy())  # fmt: skip
+    found = lape(
+        counts,
+        tokens,
+        code,
+        rng=run.rng("shuffles"),
+        share=config.share,
+        activity=0.95,
+        fdr=0.5,
+        shuffles=config.shuffles,
+        blocks=known.frame["program"].to_numpy(),
+    )
     rows, profile = [], []
     for k, name in enumerate(languages):
         mine = found.belongs[k]
         alone = mine & (found.belongs.sum(axis=0) == 1)
-        rows.append({"language": name, "neurons": int(mine.sum()), "of it alone": int(alone.sum()),
-                     "median layer": float(np.median(layers[mine])) if mine.any() else np.nan})  # fmt: skip
+        rows.append(
+            {
+                "language": name,
+                "neurons": int(mine.sum()),
+                "of it alone": int(alone.sum()),
+                "median layer": float(np.median(layers[mine])) if mine.any() else np.nan,
+            }
+        )
         width = max(1, (int(layers.max()) + 1) // 10)
         for first in range(0, int(layers.max()) + 1, width):
             inside = (layers >= first) & (layers < first + width)
-            profile.append({"series": name, "x": first + (width - 1) / 2, "value": 100 * float(mine[inside].mean())})
-    run.table("neurons", pd.DataFrame(rows), "Neurons that keep to a language (and at most a few others).")
-    run.figure("depth", curves(pd.DataFrame(profile), x="layer", y="neurons of the language (% of the layer)", points=True),
-               "Where the neurons of each language are.")  # fmt: skip
+            profile.append(
+                {
+                    "series": name,
+                    "x": first + (width - 1) / 2,
+                    "value": 100 * float(mine[inside].mean()),
+                }
+            )
+    run.table(
+        "neurons", pd.DataFrame(rows), "Neurons that keep to a language (and at most a few others)."
+    )
+    run.figure(
+        "depth",
+        curves(
+            pd.DataFrame(profile),
+            x="layer",
+            y="neurons of the language (% of the layer)",
+            points=True,
+        ),
+        "Where the neurons of each language are.",
+    )
     n = int(found.selected.sum())
     null = Null.of("labels shuffled within programs", found.null / max(n, 1))
-    share = Evidence("neurons found with shuffled labels, as a share of those found", null.mean, (null.low, null.high),
-                     null, n=len(code), d=counts.shape[1], unit="share", direction="lower")  # fmt: skip
-    run.claim("shuffled", "With labels shuffled within programs hardly a neuron keeps to a language", share, 0.1, "at most",
-              why=f"{n:,} of {counts.shape[1]:,} neurons were found.")  # fmt: skip
+    share = Evidence(
+        "neurons found with shuffled labels, as a share of those found",
+        null.mean,
+        (null.low, null.high),
+        null,
+        n=len(code),
+        d=counts.shape[1],
+        unit="share",
+        direction="lower",
+    )
+    run.claim(
+        "shuffled",
+        "With labels shuffled within programs hardly a neuron keeps to a language",
+        share,
+        0.1,
+        "at most",
+        why=f"{n:,} of {counts.shape[1]:,} neurons were found.",
+    )
     return found, layers
 
 
-def _without_keywords(run: Run, model: Model, known: Examples, found: Lape, languages: list[str]) -> None:
+def _without_keywords(
+    run: Run, model: Model, known: Examples, found: Lape, languages: list[str]
+) -> None:
     """Do the neurons keep to their language where its keywords are gone?"""
     if "plain" not in known.frame or not found.selected.any():
         return
@@ -182,7 +268,9 @@ def _without_keywords(run: Run, model: Model, known: Examples, found: Lape, lang
     few = known.take(known.frame["program"].isin(programs_).to_numpy())
     counts, tokens = _counts(run, model, few.frame["plain"].tolist(), "count without keywords")
     code = np.array([languages.index(name) for name in few.frame["language"]])
-    rates = np.stack([counts[code == k].sum(axis=0) / tokens[code == k].sum() for k in range(len(languages))])
+    rates = np.stack(
+        [counts[code == k].sum(axis=0) / tokens[code == k].sum() for k in range(len(languages))]
+    )
     rows, chosen = [], found.rates.argmax(axis=0)
     for k, name in enumerate(languages):
         mine = found.selected & (chosen == k)
@@ -190,14 +278,29 @@ def _without_keywords(run: Run, model: Model, known: Examples, found: Lape, lang
             kept = float((rates[:, mine].argmax(axis=0) == k).mean())
             rest = float((rates[:, ~found.selected].argmax(axis=0) == k).mean())
             rows.append(
-                {"language": name, "neurons": int(mine.sum()), "still most active there": kept, "any neuron": rest}
+                {
+                    "language": name,
+                    "neurons": int(mine.sum()),
+                    "still most active there": kept,
+                    "any neuron": rest,
+                }
             )
-    run.table("keywords", pd.DataFrame(rows), "Share of the neurons that are most active for the same language on texts "
-              "without its keywords.")  # fmt: skip
+    run.table(
+        "keywords",
+        pd.DataFrame(rows),
+        "Share of the neurons that are most active for the same language on texts "
+        "without its keywords.",
+    )
 
 
 def _take_away(
-    config: Config, run: Run, model: Model, test: Examples, found: Lape, layers: np.ndarray, languages: list[str]
+    config: Config,
+    run: Run,
+    model: Model,
+    test: Examples,
+    found: Lape,
+    layers: np.ndarray,
+    languages: list[str],
 ) -> None:
     """Every language's loss with each language's neurons at zero, and with random neurons of the same layers."""
     texts, frame = test.texts(), test.frame
@@ -221,7 +324,9 @@ def _take_away(
     numbers = pd.unique(program)
     grids = {}  # (programs, languages): a program's rise in every language
     for key, r in rise.items():
-        wide = pd.DataFrame({"p": program, "l": language, "r": r}).pivot(index="p", columns="l", values="r")
+        wide = pd.DataFrame({"p": program, "l": language, "r": r}).pivot(
+            index="p", columns="l", values="r"
+        )
         grids[key] = wide.loc[numbers, languages].to_numpy()
     shares = Shares(numbers, run.rng("programs"))
     cells, rows, own, other = [], [], [], []
@@ -233,39 +338,82 @@ def _take_away(
         own += [g[:, k] for g in random]
         other += [g[:, rest].mean(axis=1) for g in random]
         null = Null.of(
-            "random neurons of the same layers", [shares.value(g[:, k], g[:, rest].mean(axis=1)) for g in random]
+            "random neurons of the same layers",
+            [shares.value(g[:, k], g[:, rest].mean(axis=1)) for g in random],
         )
         grid = grids[name, -1]
-        rows.append(shares.evidence("own rise / mean rise of the others", grid[:, k], grid[:, rest].mean(axis=1), null,
-                                    unit="times", where={"language": name}))  # fmt: skip
+        rows.append(
+            shares.evidence(
+                "own rise / mean rise of the others",
+                grid[:, k],
+                grid[:, rest].mean(axis=1),
+                null,
+                unit="times",
+                where={"language": name},
+            )
+        )
         for j, measured in enumerate(languages):
             cells.append({"row": name, "column": measured, "value": float(grid[:, j].mean())})
     if cells:
         most = max(abs(c["value"]) for c in cells)
-        run.figure("rises", heatmap(pd.DataFrame(cells), value="rise (nats)", row="neurons at zero", column="loss of",
-                                    domain=(-most, most)),
-                   "Rise of the loss per token of held-out kinds of program.")  # fmt: skip
-    run.table("rises", table(rows), "How much more a language's own loss rises than the others'. Where the others hardly "
-              "rise, the ratio is large and its interval wide.")  # fmt: skip
+        run.figure(
+            "rises",
+            heatmap(
+                pd.DataFrame(cells),
+                value="rise (nats)",
+                row="neurons at zero",
+                column="loss of",
+                domain=(-most, most),
+            ),
+            "Rise of the loss per token of held-out kinds of program.",
+        )
+    run.table(
+        "rises",
+        table(rows),
+        "How much more a language's own loss rises than the others'. Where the others hardly "
+        "rise, the ratio is large and its interval wide.",
+    )
     ranked = sorted(rows, key=lambda e: -e.value)
-    third = ranked[2] if len(ranked) > 2 else Evidence("own rise / mean rise of the others", float("nan"), unit="times")
+    third = (
+        ranked[2]
+        if len(ranked) > 2
+        else Evidence("own rise / mean rise of the others", float("nan"), unit="times")
+    )
     why = (
         "; ".join(f"{e.where['language']} {e.value:.1f}" for e in ranked) + "."
         if ranked
         else "No language has neurons."
     )
-    run.claim("own", "Zeroing a language's neurons raises its own loss more than the others', on the third best language",
-              third, 2.0, why=why)  # fmt: skip
+    run.claim(
+        "own",
+        "Zeroing a language's neurons raises its own loss more than the others', on the third best language",
+        third,
+        2.0,
+        why=why,
+    )
     if own:
         one = Null.of("no difference", [1.0])
         wide = Shares(np.tile(numbers, len(own)), run.rng("random"))
-        ratio = wide.evidence("own rise / mean rise of the others, random neurons", np.concatenate(own),
-                              np.concatenate(other), one, unit="times")  # fmt: skip
-        run.claim("random", "Zeroing random neurons of the same layers does not, over all languages", ratio, 1.2, "at most",
-                  why=f"Mean rise {np.mean(np.concatenate(own)):.3f} nats in the own language.")  # fmt: skip
+        ratio = wide.evidence(
+            "own rise / mean rise of the others, random neurons",
+            np.concatenate(own),
+            np.concatenate(other),
+            one,
+            unit="times",
+        )
+        run.claim(
+            "random",
+            "Zeroing random neurons of the same layers does not, over all languages",
+            ratio,
+            1.2,
+            "at most",
+            why=f"Mean rise {np.mean(np.concatenate(own)):.3f} nats in the own language.",
+        )
 
 
-def _matched(neurons: np.ndarray, never: np.ndarray, layers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _matched(
+    neurons: np.ndarray, never: np.ndarray, layers: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """As many neurons of each layer, none of any language."""
     out = np.zeros_like(neurons)
     for layer in np.unique(layers[neurons]):
@@ -285,7 +433,9 @@ def zeroed(model: Model, neurons: np.ndarray, layers: np.ndarray) -> list[Edit]:
     return out
 
 
-def _translate(config: Config, run: Run, model: Model, known: Examples, test: Examples, languages: list[str]) -> None:
+def _translate(
+    config: Config, run: Run, model: Model, known: Examples, test: Examples, languages: list[str]
+) -> None:
     """Translations with two examples, the states before their tokens read layer by layer."""
     english = _english()
     sites, readout = model.select("resid_post.*"), Readout.of(model)
@@ -297,12 +447,21 @@ def _translate(config: Config, run: Run, model: Model, known: Examples, test: Ex
                 text, span = _prompt(known, test, source, target, k)
                 (tokens,) = model.tokenize([text])
                 inside = np.flatnonzero(span_mask(tokens, span))
-                at = inside[np.unique(np.linspace(0, len(inside) - 1, config.places).astype(int))] - 1
+                at = (
+                    inside[np.unique(np.linspace(0, len(inside) - 1, config.places).astype(int))]
+                    - 1
+                )
                 states = model.run(model.collate([tokens]), sites, at=torch.from_numpy(at[None]))
                 x = torch.stack([states[s][0] for s in sites])
                 words = logit_lens(readout, x, k=1).tokens[..., 0]
                 said = np.array(
-                    [[_class(model.tokenizer.decode([int(t)]), source, target, english) for t in row] for row in words]
+                    [
+                        [
+                            _class(model.tokenizer.decode([int(t)]), source, target, english)
+                            for t in row
+                        ]
+                        for row in words
+                    ]
                 )
                 codes.append(said)
                 owners += [f"{source}>{target} {k}"] * said.shape[1]
@@ -313,20 +472,29 @@ def _translate(config: Config, run: Run, model: Model, known: Examples, test: Ex
         for c, name in enumerate(CLASSES):
             e = shares.evidence("share of tokens", (said[layer] == c) * 1.0, ones, unit="share")
             low, high = e.interval or (e.value, e.value)
-            rows.append({"series": name, "layer": site.layer, "value": e.value, "low": low, "high": high})
+            rows.append(
+                {"series": name, "layer": site.layer, "value": e.value, "low": low, "high": high}
+            )
     frame = pd.DataFrame(rows)
-    run.figure("lens", score_by_layer(frame, score="share of likeliest tokens", nulls=("other",)),
-               "What the likeliest token is, when the state before each token of a translation is read as if it were the "
-               "last. Other: names, numbers, signs and pieces of words.")  # fmt: skip
+    run.figure(
+        "lens",
+        score_by_layer(frame, score="share of likeliest tokens", nulls=("other",)),
+        "What the likeliest token is, when the state before each token of a translation is read as if it were the "
+        "last. Other: names, numbers, signs and pieces of words.",
+    )
     run.table("lens", frame, "The same numbers.")
 
 
-def _prompt(known: Examples, test: Examples, source: str, target: str, k: int) -> tuple[str, tuple[int, int]]:
+def _prompt(
+    known: Examples, test: Examples, source: str, target: str, k: int
+) -> tuple[str, tuple[int, int]]:
     """Two programs in both languages, a third in the first; the span is that of its translation."""
 
     def text(of: Examples, number: int, language: str) -> str:
         frame = of.frame
-        return str(frame[(frame["program"] == number) & (frame["language"] == language)]["text"].iloc[0])
+        return str(
+            frame[(frame["program"] == number) & (frame["language"] == language)]["text"].iloc[0]
+        )
 
     ours, theirs = pd.unique(known.frame["program"]), pd.unique(test.frame["program"])
     out = ""
@@ -342,8 +510,12 @@ def _english() -> frozenset[str]:
     """Words of English: those that human reviews use more than twice, less every keyword and every name of the programs."""
     words = pd.Series(" ".join(load("reviews").texts()).lower().split()).str.strip(".,!?\"'();:")
     counts = words.value_counts()
-    ours = {w.lower() for words in KEYWORDS.values() for w in words} | {n for names in NAMES for n in names}
-    return frozenset(w for w in counts[counts > 2].index if w.isalpha() and len(w) > 2 and w not in ours)
+    ours = {w.lower() for words in KEYWORDS.values() for w in words} | {
+        n for names in NAMES for n in names
+    }
+    return frozenset(
+        w for w in counts[counts > 2].index if w.isalpha() and len(w) > 2 and w not in ours
+    )
 
 
 def _class(token: str, source: str, target: str, english: frozenset[str]) -> int:

@@ -75,22 +75,33 @@ class Config:
     """The settings of the study."""
 
     model: str = field(
-        default="smollm2-135m", metadata={"help": "what to open; 'relations-world' is trained on the spot"}
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'relations-world' is trained on the spot"},
     )
-    data: str = field(default="relations", metadata={"help": "texts; a column relation says which are alike"})
-    prompts: int = field(default=40, metadata={"help": "prompts of 4 to 12 tokens, evenly over relations"})
+    data: str = field(
+        default="relations", metadata={"help": "texts; a column relation says which are alike"}
+    )
+    prompts: int = field(
+        default=40, metadata={"help": "prompts of 4 to 12 tokens, evenly over relations"}
+    )
     directions: int = field(
         default=48, metadata={"help": "output directions for float64 and for the ordinary Jacobian"}
     )
-    top: int = field(default=10, metadata={"help": "tokens that a singular vector decodes to, over both signs"})
+    top: int = field(
+        default=10, metadata={"help": "tokens that a singular vector decodes to, over both signs"}
+    )
     vectors: int = field(default=3, metadata={"help": "singular vectors that may name the token"})
-    looked_into: int = field(default=4, metadata={"help": "prompts whose maps are taken at several depths"})
+    looked_into: int = field(
+        default=4, metadata={"help": "prompts whose maps are taken at several depths"}
+    )
     depths: int = field(default=4, metadata={"help": "how many depths"})
     draws: int = field(default=10, metadata={"help": "random vectors beside each steered prompt"})
 
 
 PRESETS = {
-    "tiny": Config(model="relations-world", data="relations-world", prompts=20, directions=16, depths=2),
+    "tiny": Config(
+        model="relations-world", data="relations-world", prompts=20, directions=16, depths=2
+    ),
     "small": Config(),
     "full": Config(prompts=200, directions=128, looked_into=40, depths=10),
 }
@@ -102,14 +113,18 @@ def run(config: Config, run: Run) -> None:
     model, tokens, groups = _open(config, run)
     if model.certificate is not None:
         run.certificate(model.certificate)
-    run.asked(f"Is {model.name} at one prompt a linear map of its input vectors, and what does that map say?")
+    run.asked(
+        f"Is {model.name} at one prompt a linear map of its input vectors, and what does that map say?"
+    )
     found = []
     with run.progress("map prompts", total=len(tokens), unit="prompts") as bar:
         for prompt in tokens:
             found.append(mapped(model, prompt, config.top, config.vectors))
             bar.advance()
     fresh = model.untrained(child_seed(run.seed, "untrained"))
-    twin = [mapped(fresh, prompt, config.top, config.vectors) for prompt in tokens[: config.looked_into]]
+    twin = [
+        mapped(fresh, prompt, config.top, config.vectors) for prompt in tokens[: config.looked_into]
+    ]
     _exact(config, run, model, tokens, groups, found)
     _named(config, run, model, tokens, groups, found, twin)
     middle = _depths(config, run, model, fresh, tokens, found, twin)
@@ -129,14 +144,22 @@ def _open(config: Config, run: Run) -> tuple[Model, list[Tokens], np.ndarray]:
         raise StudyError(
             "Fewer than two texts have 4 to 12 tokens; give shorter ones, the map of a long prompt is large."
         )
-    by = examples.frame["relation"].to_numpy() if "relation" in examples.frame else np.arange(len(examples))
+    by = (
+        examples.frame["relation"].to_numpy()
+        if "relation" in examples.frame
+        else np.arange(len(examples))
+    )
     order = run.rng("prompts").permutation(np.flatnonzero(short))
-    turn = pd.Series(by[order]).groupby(by[order]).cumcount().to_numpy()  # one of each relation, then the next of each
+    turn = (
+        pd.Series(by[order]).groupby(by[order]).cumcount().to_numpy()
+    )  # one of each relation, then the next of each
     rows = order[np.argsort(turn, kind="stable")][: config.prompts]
     return model, [tokens[i] for i in rows], group_codes([str(by[i]) for i in rows])
 
 
-def _bootstrap(run: Run, name: str, values: np.ndarray, groups: np.ndarray, of: str = "mean") -> tuple[float, float]:
+def _bootstrap(
+    run: Run, name: str, values: np.ndarray, groups: np.ndarray, of: str = "mean"
+) -> tuple[float, float]:
     """Interval of a statistic over prompts, whole groups drawn."""
     drawn = []
     for counts in group_counts(int(groups.max()) + 1, 1000, rng=run.rng("bootstrap", name)):
@@ -147,7 +170,12 @@ def _bootstrap(run: Run, name: str, values: np.ndarray, groups: np.ndarray, of: 
 
 
 def _exact(
-    config: Config, run: Run, model: Model, tokens: list[Tokens], groups: np.ndarray, found: list[Mapped]
+    config: Config,
+    run: Run,
+    model: Model,
+    tokens: list[Tokens],
+    groups: np.ndarray,
+    found: list[Mapped],
 ) -> None:
     """What the maps give back, in both precisions, and what the ordinary Jacobian does."""
     width = model.width("resid_pre.0")
@@ -166,27 +194,68 @@ def _exact(
     double64, plain, change = np.array(wide), np.array(ordinary), np.array(patched)
     others = [float((a - b).norm() / b.norm()) for a, b in zip(logits[1:], logits, strict=False)]
     chance = Null.of("ordinary Jacobian", plain)
-    few = (f"Intervals rest on {groups.max() + 1} groups only.",) if groups.max() + 1 < FEW_GROUPS else ()
+    few = (
+        (f"Intervals rest on {groups.max() + 1} groups only.",)
+        if groups.max() + 1 < FEW_GROUPS
+        else ()
+    )
 
     def worst(name: str, values: np.ndarray, null: Null) -> Evidence:
         ends = _bootstrap(run, name, values, groups, "max")
-        return Evidence(name, float(values.max()), ends, null, n=len(values), d=width, unit="relative error",
-                        direction="lower", warnings=few)  # fmt: skip
+        return Evidence(
+            name,
+            float(values.max()),
+            ends,
+            null,
+            n=len(values),
+            d=width,
+            unit="relative error",
+            direction="lower",
+            warnings=few,
+        )
 
-    run.claim("float32", "In float32 the map gives every prompt's state back",
-              worst("largest error, float32", single, chance), 1e-4, "at most")  # fmt: skip
-    run.claim("float64", "In float64 the map gives every prompt's state back",
-              worst("largest error, float64", double64, chance), 1e-9, "at most",
-              why=f"On {len(u)} random directions of the output; transformers' own RMSNorm rounds to float32, the patched "
-              "one does not.")  # fmt: skip
-    median = Evidence("median error, ordinary Jacobian", float(np.median(plain)),
-                      _bootstrap(run, "plain", plain, groups, "median"),
-                      Null.of("detached Jacobian", single), n=len(plain), d=width, unit="relative error")  # fmt: skip
+    run.claim(
+        "float32",
+        "In float32 the map gives every prompt's state back",
+        worst("largest error, float32", single, chance),
+        1e-4,
+        "at most",
+    )
+    run.claim(
+        "float64",
+        "In float64 the map gives every prompt's state back",
+        worst("largest error, float64", double64, chance),
+        1e-9,
+        "at most",
+        why=f"On {len(u)} random directions of the output; transformers' own RMSNorm rounds to float32, the patched "
+        "one does not.",
+    )
+    median = Evidence(
+        "median error, ordinary Jacobian",
+        float(np.median(plain)),
+        _bootstrap(run, "plain", plain, groups, "median"),
+        Null.of("detached Jacobian", single),
+        n=len(plain),
+        d=width,
+        unit="relative error",
+    )
     run.claim("ordinary", "The ordinary Jacobian does not give the state back", median, 0.2)
-    moved = worst("largest change of the logits", change, Null.of("another prompt's logits", others))
-    run.claim("unchanged", "Holding gates constant leaves the logits as they are", moved, 1e-4, "at most")
-    frame = pd.DataFrame({"prompt": [t.text for t in tokens], "tokens": [len(t) for t in tokens], "float32": single,
-                          "float64": double64, "ordinary Jacobian": plain, "logits changed": change})  # fmt: skip
+    moved = worst(
+        "largest change of the logits", change, Null.of("another prompt's logits", others)
+    )
+    run.claim(
+        "unchanged", "Holding gates constant leaves the logits as they are", moved, 1e-4, "at most"
+    )
+    frame = pd.DataFrame(
+        {
+            "prompt": [t.text for t in tokens],
+            "tokens": [len(t) for t in tokens],
+            "float32": single,
+            "float64": double64,
+            "ordinary Jacobian": plain,
+            "logits changed": change,
+        }
+    )
     run.table("exact", frame, "Relative error of the reconstruction of each prompt's final state.")
 
 
@@ -203,46 +272,103 @@ def _named(
     own = np.array([m.names(m.predicted, config.vectors) for m in found], dtype=np.float64)
     others, near, far = [], [], []
     for i, m in enumerate(found):
-        hits = {o.predicted: m.names(o.predicted, config.vectors) for o in found if o.predicted != m.predicted}
+        hits = {
+            o.predicted: m.names(o.predicted, config.vectors)
+            for o in found
+            if o.predicted != m.predicted
+        }
         of_relation = {o.predicted for o, g in zip(found, groups, strict=True) if g == groups[i]}
         others.append(np.mean(list(hits.values())) if hits else 0.0)
         near += [hit for token, hit in hits.items() if token in of_relation]
         far += [hit for token, hit in hits.items() if token not in of_relation]
     other, fresh = np.array(others), [float(m.names(m.predicted, config.vectors)) for m in twin]
-    hit = Evidence("prompts whose token is named", float(own.mean()), _bootstrap(run, "own", own, groups),
-                   Null.of("other prompts' tokens", [float(other.mean())]), n=len(own), unit="share")  # fmt: skip
-    miss = Evidence("other prompts' tokens named", float(other.mean()), _bootstrap(run, "other", other, groups),
-                    Null.of("untrained copy, own token", [float(np.mean(fresh))]), n=len(other), unit="share",
-                    direction="lower")  # fmt: skip
-    run.claim("named", f"The first {config.vectors} left singular vectors name the next token", hit, 0.5)
+    hit = Evidence(
+        "prompts whose token is named",
+        float(own.mean()),
+        _bootstrap(run, "own", own, groups),
+        Null.of("other prompts' tokens", [float(other.mean())]),
+        n=len(own),
+        unit="share",
+    )
+    miss = Evidence(
+        "other prompts' tokens named",
+        float(other.mean()),
+        _bootstrap(run, "other", other, groups),
+        Null.of("untrained copy, own token", [float(np.mean(fresh))]),
+        n=len(other),
+        unit="share",
+        direction="lower",
+    )
+    run.claim(
+        "named", f"The first {config.vectors} left singular vectors name the next token", hit, 0.5
+    )
     parts = [
-        f"{np.mean(x):.2f} of those of {name}" for x, name in ((near, "its relation"), (far, "other relations")) if x
+        f"{np.mean(x):.2f} of those of {name}"
+        for x, name in ((near, "its relation"), (far, "other relations"))
+        if x
     ]
-    run.claim("mismatched", "They do not name the tokens of other prompts", miss, 0.1, "at most",
-              why=f"They name {' and '.join(parts)}." if parts else "")  # fmt: skip
+    run.claim(
+        "mismatched",
+        "They do not name the tokens of other prompts",
+        miss,
+        0.1,
+        "at most",
+        why=f"They name {' and '.join(parts)}." if parts else "",
+    )
 
     def words(ids: list[int]) -> str:
         return " ".join(repr(model.tokenizer.decode([i])) for i in ids[:6])
 
     rows = [
-        {"prompt": t.text, "goes on with": model.tokenizer.decode([m.predicted]), "named": bool(h), "vector": k + 1,
-         "left vector says (+, −, …)": words(m.said[k]), "right vector lies along": words(m.read[k])}
-        for t, m, h in zip(tokens[:8], found, own, strict=False) for k in range(config.vectors)
-    ]  # fmt: skip
-    run.table("decodes", pd.DataFrame(rows), "What the first singular vectors of some prompts' maps decode to.")
+        {
+            "prompt": t.text,
+            "goes on with": model.tokenizer.decode([m.predicted]),
+            "named": bool(h),
+            "vector": k + 1,
+            "left vector says (+, −, …)": words(m.said[k]),
+            "right vector lies along": words(m.read[k]),
+        }
+        for t, m, h in zip(tokens[:8], found, own, strict=False)
+        for k in range(config.vectors)
+    ]
+    run.table(
+        "decodes",
+        pd.DataFrame(rows),
+        "What the first singular vectors of some prompts' maps decode to.",
+    )
     spectrum = [
-        {"series": name, "x": k + 1, "value": float(np.mean(column)), "low": float(low), "high": float(high)}
+        {
+            "series": name,
+            "x": k + 1,
+            "value": float(np.mean(column)),
+            "low": float(low),
+            "high": float(high),
+        }
         for name, maps in ((TRAINED, found), (UNTRAINED, twin))
         for k, column in enumerate(np.stack([m.singular for m in maps]).T)
         for low, high in [percentile(column)]
     ]
-    run.figure("spectrum", curves(pd.DataFrame(spectrum), x="singular value, by size", y="over the largest",
-                                  interval="95 % of prompts", nulls=(UNTRAINED,)),
-               "Singular values of the whole prompt's map to the final norm.")  # fmt: skip
+    run.figure(
+        "spectrum",
+        curves(
+            pd.DataFrame(spectrum),
+            x="singular value, by size",
+            y="over the largest",
+            interval="95 % of prompts",
+            nulls=(UNTRAINED,),
+        ),
+        "Singular values of the whole prompt's map to the final norm.",
+    )
 
 
 def _depths(
-    config: Config, run: Run, model: Model, fresh: Model, tokens: list[Tokens], found: list[Mapped], twin: list[Mapped]
+    config: Config,
+    run: Run,
+    model: Model,
+    fresh: Model,
+    tokens: list[Tokens],
+    found: list[Mapped],
+    twin: list[Mapped],
 ) -> list[LocalMap]:
     """Stable rank of the map to each depth; gives the maps to the middle one."""
     layers = depths(len(model.atlas.blocks), config.depths)
@@ -256,22 +382,48 @@ def _depths(
                 if layer == halfway and net is model:
                     kept.append(here)
             low, high = min(ranks), max(ranks)
-            rows.append({"series": name, "layer": layer, "value": float(np.mean(ranks)), "low": low, "high": high})
+            rows.append(
+                {
+                    "series": name,
+                    "layer": layer,
+                    "value": float(np.mean(ranks)),
+                    "low": low,
+                    "high": high,
+                }
+            )
     frame = pd.DataFrame(rows)
-    run.table("rank", frame, f"Stable rank of the map to each depth, mean and range over {len(kept)} prompts.")
-    run.figure("rank", score_by_layer(frame, score="stable rank", interval="range over prompts", nulls=(UNTRAINED,)),
-               "Stable rank (squared Frobenius over squared spectral norm) of the map from all input vectors to the last "
-               "token's state after each block.")  # fmt: skip
-    final = pd.DataFrame({"series": [TRAINED] * len(found) + [UNTRAINED] * len(twin),
-                          "whole prompt": [m.rank for m in (*found, *twin)],
-                          "last token": [m.last_rank for m in (*found, *twin)]})  # fmt: skip
+    run.table(
+        "rank",
+        frame,
+        f"Stable rank of the map to each depth, mean and range over {len(kept)} prompts.",
+    )
+    run.figure(
+        "rank",
+        score_by_layer(
+            frame, score="stable rank", interval="range over prompts", nulls=(UNTRAINED,)
+        ),
+        "Stable rank (squared Frobenius over squared spectral norm) of the map from all input vectors to the last "
+        "token's state after each block.",
+    )
+    final = pd.DataFrame(
+        {
+            "series": [TRAINED] * len(found) + [UNTRAINED] * len(twin),
+            "whole prompt": [m.rank for m in (*found, *twin)],
+            "last token": [m.last_rank for m in (*found, *twin)],
+        }
+    )
     summary = final.groupby("series").median().reset_index()
     run.table("final-rank", summary, "Median stable rank of the map to the final norm.")
     return kept
 
 
 def _steer(
-    config: Config, run: Run, model: Model, tokens: list[Tokens], found: list[Mapped], middle: list[LocalMap]
+    config: Config,
+    run: Run,
+    model: Model,
+    tokens: list[Tokens],
+    found: list[Mapped],
+    middle: list[LocalMap],
 ) -> None:
     """One prompt's map at middle depth, applied to the last input vector of another prompt."""
     layers = depths(len(model.atlas.blocks), config.depths)
@@ -280,7 +432,9 @@ def _steer(
         for j in range(len(middle)):
             if found[i].predicted == found[j].predicted:
                 continue
-            rise, null = steered(model, layer, here, found[i].predicted, tokens[j], draws=config.draws, rng=rng)
+            rise, null = steered(
+                model, layer, here, found[i].predicted, tokens[j], draws=config.draws, rng=rng
+            )
             rises.append(rise)
             random.append(null)
     if not rises:
@@ -291,11 +445,19 @@ def _steer(
     values, null = np.array(rises), np.array(random)
     ends = percentile(values[rng.integers(len(values), size=(1000, len(values)))].mean(axis=1))
     evidence = Evidence(
-        "rise of the other prompt's token", float(values.mean()), (float(ends[0]), float(ends[1])),
-        Null.of("random vectors of the same length", null.mean(axis=0)), n=len(values), unit="nats",
+        "rise of the other prompt's token",
+        float(values.mean()),
+        (float(ends[0]), float(ends[1])),
+        Null.of("random vectors of the same length", null.mean(axis=0)),
+        n=len(values),
+        unit="nats",
         where={"after block": layer},
-    )  # fmt: skip
-    run.table("steering", table([evidence]), "Log-probability of the steering prompt's next token in another prompt.")
+    )
+    run.table(
+        "steering",
+        table([evidence]),
+        "Log-probability of the steering prompt's next token in another prompt.",
+    )
 
 
 def _answer(run: Run, model: Model, found: list[Mapped], twin: list[Mapped]) -> str:

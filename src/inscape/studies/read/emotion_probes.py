@@ -77,12 +77,16 @@ class Config:
     """The settings of the study."""
 
     model: str = field(
-        default="smollm2-135m", metadata={"help": "what to open; 'feelings-world' is trained on the spot"}
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'feelings-world' is trained on the spot"},
     )
-    data: str = field(default="emotions", metadata={"help": "a set or table with a text label and a group"})
+    data: str = field(
+        default="emotions", metadata={"help": "a set or table with a text label and a group"}
+    )
     at: str = field(default="last", metadata={"help": "position at which situations are read"})
     explicit: str = field(
-        default="{text} I was {word}.", metadata={"help": "how the feeling is named, with column word"}
+        default="{text} I was {word}.",
+        metadata={"help": "how the feeling is named, with column word"},
     )
     systems: tuple[str, ...] = field(
         default=(
@@ -101,14 +105,25 @@ class Config:
         metadata={"help": "the question behind the text, with {options}"},
     )
     reply: str = field(default="The emotion is", metadata={"help": "how the answer begins"})
-    filler: str = field(default=DESCRIPTION, metadata={"help": "neutral text put behind the situations"})
-    distances: tuple[int, ...] = field(default=(0, 10, 30, 100, 200), metadata={"help": "tokens after the text's end"})
+    filler: str = field(
+        default=DESCRIPTION, metadata={"help": "neutral text put behind the situations"}
+    )
+    distances: tuple[int, ...] = field(
+        default=(0, 10, 30, 100, 200), metadata={"help": "tokens after the text's end"}
+    )
     persists_at: int = field(default=100, metadata={"help": "the distance that the claim is about"})
-    part: int = field(default=84, metadata={"help": "rows for the longer texts (filler, system prompts); 0 for all"})
-    stride: int = field(default=5, metadata={"help": "every so many layers for controls, shuffles and longer texts"})
+    part: int = field(
+        default=84,
+        metadata={"help": "rows for the longer texts (filler, system prompts); 0 for all"},
+    )
+    stride: int = field(
+        default=5, metadata={"help": "every so many layers for controls, shuffles and longer texts"}
+    )
     folds: int = field(default=5, metadata={"help": "outer folds"})
     shuffles: int = field(default=8, metadata={"help": "label shuffles"})
-    Cs: tuple[float, ...] = field(default=(1e-3, 1e-2, 1e-1), metadata={"help": "inverse penalties, chosen inside"})
+    Cs: tuple[float, ...] = field(
+        default=(1e-3, 1e-2, 1e-1), metadata={"help": "inverse penalties, chosen inside"}
+    )
 
     def __post_init__(self) -> None:
         if self.shuffles < 2 or self.folds < 2 or self.stride < 1:
@@ -119,13 +134,25 @@ class Config:
 
 PRESETS = {
     "tiny": Config(
-        model="feelings-world", data="feelings-world", explicit="{text} {word}", systems=MANNERS,
-        chat="{system} {text}{ask}", ask="", reply="", filler=" ".join(EMPTY * 4), distances=(0, 4, 12), persists_at=12,
-        part=0, stride=1, folds=3, shuffles=3, Cs=(0.1,),
+        model="feelings-world",
+        data="feelings-world",
+        explicit="{text} {word}",
+        systems=MANNERS,
+        chat="{system} {text}{ask}",
+        ask="",
+        reply="",
+        filler=" ".join(EMPTY * 4),
+        distances=(0, 4, 12),
+        persists_at=12,
+        part=0,
+        stride=1,
+        folds=3,
+        shuffles=3,
+        Cs=(0.1,),
     ),
     "small": Config(),
     "full": Config(model="Qwen/Qwen2.5-7B-Instruct", part=0, stride=2, shuffles=100),
-}  # fmt: skip
+}
 
 TRAINED, EXPLICIT, UNTRAINED = "trained model", "feeling named", "untrained model"
 #: a sweep and the representations that it was made of
@@ -169,7 +196,9 @@ def _open(config: Config, run: Run) -> tuple[Model, Examples]:
     return open(config.model), examples
 
 
-def _sweeps(config: Config, run: Run, task: ClassTask, model: Model, store: Store) -> dict[str, Found]:
+def _sweeps(
+    config: Config, run: Run, task: ClassTask, model: Model, store: Store
+) -> dict[str, Found]:
     """The situations in every representation, and with the feeling named."""
     examples = task.examples
     texts = examples.texts()
@@ -182,10 +211,14 @@ def _sweeps(config: Config, run: Run, task: ClassTask, model: Model, store: Stor
         STATIC: {"embed": harvest(model, examples, "embed", at="mean").matrix("embed")},
     }
     if "word" in examples.frame:
-        named = [config.explicit.replace("{text}", t).replace("{word}", w)
-                 for t, w in zip(texts, examples.frame["word"], strict=True)]  # fmt: skip
+        named = [
+            config.explicit.replace("{text}", t).replace("{word}", w)
+            for t, w in zip(texts, examples.frame["word"], strict=True)
+        ]
         naming = replace(examples, frame=examples.frame.assign(**{examples.input: named}), spans={})
-        sources[EXPLICIT] = every(harvest(model, naming, "resid_post.*", at=config.at), config.stride)
+        sources[EXPLICIT] = every(
+            harvest(model, naming, "resid_post.*", at=config.at), config.stride
+        )
     with run.progress("probe", total=len(sources), unit="representations") as bar:
         found = {}
         for name, source in sources.items():
@@ -194,7 +227,9 @@ def _sweeps(config: Config, run: Run, task: ClassTask, model: Model, store: Stor
     return found
 
 
-def _shuffled(config: Config, run: Run, task: ClassTask, store: Store, words: Any) -> dict[str, list[Any]]:
+def _shuffled(
+    config: Config, run: Run, task: ClassTask, store: Store, words: Any
+) -> dict[str, list[Any]]:
     """The same procedure on shuffled labels: sweeps of the model and of the words, shuffle by shuffle."""
     out: dict[str, list[Any]] = {TRAINED: [], WORDS: [], "labels": []}
     with run.progress("shuffled labels", total=len(task.orders), unit="shuffles") as bar:
@@ -208,11 +243,19 @@ def _shuffled(config: Config, run: Run, task: ClassTask, store: Store, words: An
 
 
 def _ask(
-    config: Config, task: ClassTask, model: Model, examples: Examples, system: str, like: SweepResult
+    config: Config,
+    task: ClassTask,
+    model: Model,
+    examples: Examples,
+    system: str,
+    like: SweepResult,
 ) -> np.ndarray:
     """The model's own answers; whether they are calibrated by their mean over training rows, training rows choose."""
     ask = config.ask.replace("{options}", ", ".join(task.classes[:-1]) + " or " + task.classes[-1])
-    template = config.chat.replace("{system}", system).replace("{ask}", ask).replace("{text}", "{}") + config.reply
+    template = (
+        config.chat.replace("{system}", system).replace("{ask}", ask).replace("{text}", "{}")
+        + config.reply
+    )
     scores = option_scores(model, examples.with_prompt(template), task.classes)
     y = examples.classes(examples.labels[0])[0]
     folds, out = like.folds, np.empty(len(y), dtype=np.int64)
@@ -225,63 +268,125 @@ def _ask(
 
 
 def _claims(
-    run: Run, task: ClassTask, found: Mapping[str, Found], chance: Mapping[str, list[Any]], asked: np.ndarray
+    run: Run,
+    task: ClassTask,
+    found: Mapping[str, Found],
+    chance: Mapping[str, list[Any]],
+    asked: np.ndarray,
 ) -> None:
     """The bar, and the scores of every representation."""
     scores, labels = task.scores, chance["labels"]
     best, words = (predicted(found[name][0]) for name in (TRAINED, WORDS))
-    nulls = {name: np.array([scores.against_labels(predicted(r), y) for r, y in zip(chance[name], labels, strict=True)])
-             for name in (TRAINED, WORDS)}  # fmt: skip
+    nulls = {
+        name: np.array(
+            [
+                scores.against_labels(predicted(r), y)
+                for r, y in zip(chance[name], labels, strict=True)
+            ]
+        )
+        for name in (TRAINED, WORDS)
+    }
     said, shuffled = np.array([scores.against_labels(asked, y) for y in labels]), nulls[TRAINED]
     rows, made = [], {name: predicted(result) for name, (result, _) in found.items()}
     for name, codes in {**made, "MLP probe": _mlp(task, found[TRAINED]), ASKED: asked}.items():
         null = {WORDS: nulls[WORDS], ASKED: said}.get(name, shuffled)
         rows.append(scores.evidence(f"macro-F1 of {name}", codes, null, where={"read from": name}))
-    run.table("scores", table(rows), "Held-out settings, layers chosen inside the training folds. The null is the same "
-              "procedure on shuffled labels, the trained model's where a representation has none of its own.")  # fmt: skip
-    gain = scores.evidence("macro-F1: model − bag of words", best, shuffled - nulls[WORDS], against=[words])
+    run.table(
+        "scores",
+        table(rows),
+        "Held-out settings, layers chosen inside the training folds. The null is the same "
+        "procedure on shuffled labels, the trained model's where a representation has none of its own.",
+    )
+    gain = scores.evidence(
+        "macro-F1: model − bag of words", best, shuffled - nulls[WORDS], against=[words]
+    )
     text = "A probe of the hidden states beats a bag of words where no feeling is named"
     why = f"The bag of words has {scores.value(words):.2f}, the probe {scores.value(best):.2f}."
     run.claim("above-words", text, gain, 0.10, why=why)
-    over = scores.evidence("macro-F1: probe − model's own answer", best, shuffled - said, against=[asked])
+    over = scores.evidence(
+        "macro-F1: probe − model's own answer", best, shuffled - said, against=[asked]
+    )
     why = f"Asked for the emotion's name, the model has {scores.value(asked):.2f}."
-    run.claim("above-answer", "The probe reads at least as much as the model says when asked", over, 0.0, why=why)
+    run.claim(
+        "above-answer",
+        "The probe reads at least as much as the model says when asked",
+        over,
+        0.0,
+        why=why,
+    )
     depth = before_last(found[TRAINED][0], chance[TRAINED])
     why = "In layers before the last; the interval is of the best layer over draws of the settings."
-    run.claim("not-last", "The layer that training folds choose lies before the last", depth, 1, why=why)
+    run.claim(
+        "not-last", "The layer that training folds choose lies before the last", depth, 1, why=why
+    )
     level = 1 / len(task.classes)
     off, spread = abs(shuffled.mean() - level), 1.96 * shuffled.std(ddof=1) / np.sqrt(len(shuffled))
     ends = (float(max(0.0, off - spread)), float(off + spread))
-    null = Evidence("distance of macro-F1 with shuffled labels from chance", float(off), ends,
-                    Null.of("shuffled labels", shuffled - level), n=len(task.y), unit="macro-F1")  # fmt: skip
+    null = Evidence(
+        "distance of macro-F1 with shuffled labels from chance",
+        float(off),
+        ends,
+        Null.of("shuffled labels", shuffled - level),
+        n=len(task.y),
+        unit="macro-F1",
+    )
     why = f"Mean macro-F1 of {len(shuffled)} shuffles: {shuffled.mean():.3f}; chance is 1/{len(task.classes)}."
-    run.claim("shuffled", "With shuffled labels the same procedure is at chance", null, 0.03, "at most", why=why)
+    run.claim(
+        "shuffled",
+        "With shuffled labels the same procedure is at chance",
+        null,
+        0.03,
+        "at most",
+        why=why,
+    )
 
 
 def _mlp(task: ClassTask, found: Found) -> np.ndarray:
     """A small MLP on the layer that training folds like best."""
     result, source = found
-    return task.mlp(dict((str(s), m) for s, m in source())[chosen(result)].astype(np.float64), result.folds)
+    return task.mlp(
+        dict((str(s), m) for s, m in source())[chosen(result)].astype(np.float64), result.folds
+    )
 
 
-def _profile(run: Run, task: ClassTask, found: Mapping[str, Found], chance: Mapping[str, list[Any]]) -> None:
+def _profile(
+    run: Run, task: ClassTask, found: Mapping[str, Found], chance: Mapping[str, list[Any]]
+) -> None:
     """Accuracy by layer against every control."""
     series = {name: found[name][0] for name in (TRAINED, EXPLICIT, UNTRAINED) if name in found}
     frame = by_layer(series, {name: found[name][0] for name in (WORDS, STATIC)})
     shuffles = chance[TRAINED]
     scores = np.stack([r.scores[:, 0] for r in shuffles])
-    grey = [{"series": SHUFFLED, "target": frame["target"].iloc[0], "layer": layer_of(site), "value": s.mean(),
-             "low": s.min(), "high": s.max()} for site, s in zip(shuffles[0].sites, scores.T, strict=True)]  # fmt: skip
+    grey = [
+        {
+            "series": SHUFFLED,
+            "target": frame["target"].iloc[0],
+            "layer": layer_of(site),
+            "value": s.mean(),
+            "low": s.min(),
+            "high": s.max(),
+        }
+        for site, s in zip(shuffles[0].sites, scores.T, strict=True)
+    ]
     best = layer_of(chosen(found[TRAINED][0]))
     frame = pd.concat([frame, pd.DataFrame(grey)], ignore_index=True).drop(columns="target")
-    run.figure("layers", score_by_layer(frame, score="accuracy", chosen=best),
-               f"Accuracy by layer, whole settings held out; chance is 1/{len(task.classes)}. Layer −1 is the embedding of "
-               "the last token. The band of the shuffled labels runs from their least to their most.")  # fmt: skip
+    run.figure(
+        "layers",
+        score_by_layer(frame, score="accuracy", chosen=best),
+        f"Accuracy by layer, whole settings held out; chance is 1/{len(task.classes)}. Layer −1 is the embedding of "
+        "the last token. The band of the shuffled labels runs from their least to their most.",
+    )
     confused = pd.crosstab(task.y, predicted(found[TRAINED][0]), normalize="index")
-    cells = [{"row": task.classes[a], "column": task.classes[b], "value": float(confused.loc[a, b])}
-             for a in confused.index for b in confused.columns]  # fmt: skip
-    run.figure("confusion", heatmap(pd.DataFrame(cells), value="share", row="aroused", column="read", domain=(0, 1)),
-               "What is read for each emotion, as shares of its situations.")  # fmt: skip
+    cells = [
+        {"row": task.classes[a], "column": task.classes[b], "value": float(confused.loc[a, b])}
+        for a in confused.index
+        for b in confused.columns
+    ]
+    run.figure(
+        "confusion",
+        heatmap(pd.DataFrame(cells), value="share", row="aroused", column="read", domain=(0, 1)),
+        "What is read for each emotion, as shares of its situations.",
+    )
 
 
 def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> Evidence:
@@ -292,7 +397,9 @@ def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> Evi
     sites = [f"resid_post.{i}" for i in sorted({*range(0, last + 1, config.stride), last})]
     read = trailing(model, part, config.filler, config.distances, sites)
     scores = ClassScores(y, groups, run.rng("persistence"), "accuracy")
-    order = permutations(len(y), config.shuffles, rng=run.rng("persistence", "shuffles"), groups=groups)
+    order = permutations(
+        len(y), config.shuffles, rng=run.rng("persistence", "shuffles"), groups=groups
+    )
     found: list[Evidence] = []
     series = []
     here = {s: x for s, x in read[0].items()}
@@ -303,27 +410,59 @@ def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> Evi
             shuffled = [(predicted(task.sweep(read[distance], rows, y[o])), y[o]) for o in order]
             null = [scores.against_labels(made, labels) for made, labels in shuffled]
             taken = taken_along(first, here, read[distance], y)
-            for name, made in (("probe fitted there", predicted(result)), ("probe fitted at the text's end", taken)):
+            for name, made in (
+                ("probe fitted there", predicted(result)),
+                ("probe fitted at the text's end", taken),
+            ):
                 e = scores.evidence(
-                    f"accuracy {distance} tokens on", made, null, where={"tokens": distance, "probe": name}
+                    f"accuracy {distance} tokens on",
+                    made,
+                    null,
+                    where={"tokens": distance, "probe": name},
                 )
                 found.append(e)
                 assert e.interval is not None
                 series.append(
-                    {"series": name, "x": distance, "value": e.value, "low": e.interval[0], "high": e.interval[1]}
+                    {
+                        "series": name,
+                        "x": distance,
+                        "value": e.value,
+                        "low": e.interval[0],
+                        "high": e.interval[1],
+                    }
                 )
             series.append(
-                {"series": SHUFFLED, "x": distance, "value": np.mean(null), "low": min(null), "high": max(null)}
+                {
+                    "series": SHUFFLED,
+                    "x": distance,
+                    "value": np.mean(null),
+                    "low": min(null),
+                    "high": max(null),
+                }
             )
             bar.advance()
-    run.figure("persistence", curves(pd.DataFrame(series), x="neutral tokens after the situation", y="accuracy",
-                                     nulls=(SHUFFLED,), points=True),
-               f"The same neutral text behind {len(rows)} situations; accuracy so many tokens on, whole settings held "
-               f"out. Chance is 1/{len(task.classes)}.")  # fmt: skip
+    run.figure(
+        "persistence",
+        curves(
+            pd.DataFrame(series),
+            x="neutral tokens after the situation",
+            y="accuracy",
+            nulls=(SHUFFLED,),
+            points=True,
+        ),
+        f"The same neutral text behind {len(rows)} situations; accuracy so many tokens on, whole settings held "
+        f"out. Chance is 1/{len(task.classes)}.",
+    )
     run.table("persistence", table(found), "The same numbers.")
-    kept = next(e for e in found if e.where == {"tokens": config.persists_at, "probe": "probe fitted there"})
-    run.claim("persists", f"After {config.persists_at} neutral tokens the emotion is still read at twice chance or more",
-              kept, 2 / len(task.classes))  # fmt: skip
+    kept = next(
+        e for e in found if e.where == {"tokens": config.persists_at, "probe": "probe fitted there"}
+    )
+    run.claim(
+        "persists",
+        f"After {config.persists_at} neutral tokens the emotion is still read at twice chance or more",
+        kept,
+        2 / len(task.classes),
+    )
     return kept
 
 
@@ -340,16 +479,34 @@ def _systems(config: Config, run: Run, task: ClassTask, model: Model) -> None:
         read[name] = {str(s): m for s, m in every(store, config.stride)()}
         sweeps[name] = task.sweep(read[name], rows)
         answers = _ask(config, task, model, part, system, sweeps[name])
-        said.append(scores.evidence(f"accuracy of {ASKED}", answers, where={"system prompt": name, "words": system}))
+        said.append(
+            scores.evidence(
+                f"accuracy of {ASKED}", answers, where={"system prompt": name, "words": system}
+            )
+        )
     for a in names:
         for b in names:
             made = predicted(sweeps[a]) if a == b else taken_along(sweeps[a], read[a], read[b], y)
             cells.append({"row": a, "column": b, "value": scores.value(made)})
-    run.figure("systems", heatmap(pd.DataFrame(cells), value="accuracy", row="probe fitted under", column="read under",
-                                  domain=(0, 1), cell=90),
-               "Accuracy on held-out settings of probes fitted under one system prompt and read under another: "
-               + "; ".join(f"{n}: “{s}”" for n, s in zip(names, config.systems, strict=True)) + ".")  # fmt: skip
-    run.table("systems", table(said), "What the model itself says under each system prompt. Chance is one seventh.")
+    run.figure(
+        "systems",
+        heatmap(
+            pd.DataFrame(cells),
+            value="accuracy",
+            row="probe fitted under",
+            column="read under",
+            domain=(0, 1),
+            cell=90,
+        ),
+        "Accuracy on held-out settings of probes fitted under one system prompt and read under another: "
+        + "; ".join(f"{n}: “{s}”" for n, s in zip(names, config.systems, strict=True))
+        + ".",
+    )
+    run.table(
+        "systems",
+        table(said),
+        "What the model itself says under each system prompt. Chance is one seventh.",
+    )
 
 
 def _centroids(run: Run, task: ClassTask, store: Store, result: SweepResult) -> None:
@@ -358,25 +515,47 @@ def _centroids(run: Run, task: ClassTask, store: Store, result: SweepResult) -> 
     x = store.matrix(site).astype(np.float64)
     scale = float(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean())
     near = crossed_distances(x, task.y, task.groups, rng=run.rng("centroids")) / scale
-    cells = [{"row": a, "column": b, "value": float(near[i, j])}
-             for i, a in enumerate(task.classes) for j, b in enumerate(task.classes)]  # fmt: skip
-    run.figure("centroids", heatmap(pd.DataFrame(cells), value="squared distance", domain=(0, float(near.max())), cell=58),
-               f"Cross-validated squared distances between the centroids at {site}, in units of the mean squared distance "
-               "of a situation from the mean of all.")  # fmt: skip
+    cells = [
+        {"row": a, "column": b, "value": float(near[i, j])}
+        for i, a in enumerate(task.classes)
+        for j, b in enumerate(task.classes)
+    ]
+    run.figure(
+        "centroids",
+        heatmap(
+            pd.DataFrame(cells), value="squared distance", domain=(0, float(near.max())), cell=58
+        ),
+        f"Cross-validated squared distances between the centroids at {site}, in units of the mean squared distance "
+        "of a situation from the mean of all.",
+    )
     if set(task.classes) <= set(CIRCLE):
         plane = np.array([CIRCLE[c] for c in task.classes])
         placed = circle_evidence(x, task.y, task.groups, plane, rng=run.rng("circle"))
-        run.table("circle", table([placed]), "Rank correlation of these distances with those of the emotions on the circle "
-                  "of affect (valence and arousal); p by permuting the emotions.")  # fmt: skip
+        run.table(
+            "circle",
+            table([placed]),
+            "Rank correlation of these distances with those of the emotions on the circle "
+            "of affect (valence and arousal); p by permuting the emotions.",
+        )
 
 
 def _answer(
-    run: Run, model: Model, task: ClassTask, result: SweepResult, asked: np.ndarray, kept: Evidence, distance: int
+    run: Run,
+    model: Model,
+    task: ClassTask,
+    result: SweepResult,
+    asked: np.ndarray,
+    kept: Evidence,
+    distance: int,
 ) -> str:
     claims = run.claims
     value, words = task.scores.value(predicted(result)), claims["above-words"]
     how = (
-        "Yes" if words.passed and claims["above-answer"].passed else "In part" if (words.low or 0) > 0 else "Not shown"
+        "Yes"
+        if words.passed and claims["above-answer"].passed
+        else "In part"
+        if (words.low or 0) > 0
+        else "Not shown"
     )
     layer = layer_of(chosen(result))
     return (

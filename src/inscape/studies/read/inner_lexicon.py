@@ -33,7 +33,16 @@ from inscape.read.logit_lens import logit_lens
 from inscape.read.patchscopes import patchscope
 from inscape.study.card import Card
 from inscape.study.frames import SHUFFLED, by_layer, layer_of
-from inscape.study.pieces import Context, Ids, WordPieces, ids, last_states, of_lexicon, of_texts, tokens
+from inscape.study.pieces import (
+    Context,
+    Ids,
+    WordPieces,
+    ids,
+    last_states,
+    of_lexicon,
+    of_texts,
+    tokens,
+)
 from inscape.study.run import Run
 from inscape.study.shares import Shares, bars
 from inscape.study.shortcuts import stream
@@ -76,15 +85,22 @@ CARD = Card(
 class Config:
     """The settings of the study."""
 
-    model: str = field(default="smollm2-135m", metadata={"help": "a causal language model, or 'lexicon-world'"})
-    data: str = field(default="reviews", metadata={"help": "texts that words and contexts come from"})
+    model: str = field(
+        default="smollm2-135m", metadata={"help": "a causal language model, or 'lexicon-world'"}
+    )
+    data: str = field(
+        default="reviews", metadata={"help": "texts that words and contexts come from"}
+    )
     more: str = field(default="library-text", metadata={"help": "further texts, or 'none'"})
     words: int = field(default=800, metadata={"help": "words of each kind, at most"})
     asked: int = field(default=120, metadata={"help": "cut words that are looked for"})
     every: int = field(default=4, metadata={"help": "Patchscopes looks at every so manyth layer"})
-    inserted: int = field(default=120, metadata={"help": "words of several tokens that get an embedding"})
+    inserted: int = field(
+        default=120, metadata={"help": "words of several tokens that get an embedding"}
+    )
     before: str = field(
-        default="One more word:", metadata={"help": "what stands before a word on its own; may be empty"}
+        default="One more word:",
+        metadata={"help": "what stands before a word on its own; may be empty"},
     )
     repeat: tuple[str, ...] = field(
         default=(
@@ -92,7 +108,9 @@ class Config:
             " house house; river river; table table; {}",
             "Repeat the word:{} ->",
         ),
-        metadata={"help": "prompts that repeat the word put in for {}; words' own embeddings choose one"},
+        metadata={
+            "help": "prompts that repeat the word put in for {}; words' own embeddings choose one"
+        },
     )
     folds: int = field(default=5, metadata={"help": "outer folds of the probe"})
     shuffles: int = field(default=10, metadata={"help": "label shuffles of the probe's null"})
@@ -101,24 +119,45 @@ class Config:
 
 PRESETS = {
     "tiny": Config(
-        model="lexicon-world", data="lexicon-world", more="none", asked=24, every=1, inserted=8, before="",
-        repeat=("say {} :",), folds=4, window=2,
+        model="lexicon-world",
+        data="lexicon-world",
+        more="none",
+        asked=24,
+        every=1,
+        inserted=8,
+        before="",
+        repeat=("say {} :",),
+        folds=4,
+        window=2,
     ),
     "small": Config(),
     "full": Config(model="meta-llama/Llama-2-7b-hf", asked=1500, every=1, inserted=340),
-}  # fmt: skip
+}
 
 Ask = Callable[[Tensor], Tensor]
-PATCH, LENS, OTHER, WRONG = "Patchscopes", "logit lens", "another word (Patchscopes)", "misspelt (Patchscopes)"
+PATCH, LENS, OTHER, WRONG = (
+    "Patchscopes",
+    "logit lens",
+    "another word (Patchscopes)",
+    "misspelt (Patchscopes)",
+)
 
 
 def run(config: Config, run: Run) -> None:
     """Tell, find, cut, read, put back."""
     model, words = _open(config, run)
     run.certificate(model.certificate)
-    run.asked(f"Does {model.name} put together words that reach it in pieces, and does it take them back?")
-    run.log("%d words cut, %d misspelt, %d of several tokens, %d nonwords, %d contexts", len(words.split), len(words.typos),
-            len(words.words), len(words.nonwords), len(words.contexts))  # fmt: skip
+    run.asked(
+        f"Does {model.name} put together words that reach it in pieces, and does it take them back?"
+    )
+    run.log(
+        "%d words cut, %d misspelt, %d of several tokens, %d nonwords, %d contexts",
+        len(words.split),
+        len(words.typos),
+        len(words.words),
+        len(words.nonwords),
+        len(words.contexts),
+    )
     before = tuple(ids(model.tokenizer, config.before)) if config.before else ()
     _tell(config, run, model, words, before)
     ask = _repeating(config, run, model, words)
@@ -132,7 +171,9 @@ def run(config: Config, run: Run) -> None:
 def _open(config: Config, run: Run) -> tuple[Model, WordPieces]:
     if "lexicon-world" in (config.model, config.data):
         if config.model != config.data:
-            raise StudyError("'lexicon-world' is a toy network with words of its own: give both --model and --data.")
+            raise StudyError(
+                "'lexicon-world' is a toy network with words of its own: give both --model and --data."
+            )
         world = lexicon(seed=run.seed)
         return world.model, of_lexicon(world)
     texts = [t for name in (config.data, config.more) if name != "none" for t in load(name).texts()]
@@ -147,19 +188,42 @@ def _tell(config: Config, run: Run, model: Model, words: WordPieces, before: Ids
     sites = stream(model)
     states = last_states(model, [before + r for r in rows], sites)
     groups = np.array([r[-1] for r in rows])
-    options = {"groups": groups, "folds": config.folds, "task": "classification", "shuffles": config.shuffles,
-               "shuffle": "rows", "alphas": (0.01, 1.0), "target_names": ("word",), "seed": run.seed}  # fmt: skip
+    options = {
+        "groups": groups,
+        "folds": config.folds,
+        "task": "classification",
+        "shuffles": config.shuffles,
+        "shuffle": "rows",
+        "alphas": (0.01, 1.0),
+        "target_names": ("word",),
+        "seed": run.seed,
+    }
     with run.progress("words and nonwords", total=len(sites), unit="layers") as bar:
-        found = sweep({s: states[s].numpy() for s in sites}, y, progress=lambda *_: bar.advance(), **options)
+        found = sweep(
+            {s: states[s].numpy() for s in sites}, y, progress=lambda *_: bar.advance(), **options
+        )
     flat = sweep({sites[0]: states[sites[0]].numpy()}, y, **options)
     frame = by_layer({"linear probe": found}).drop(columns="target")
-    chart = score_by_layer(frame, score="accuracy", nulls=(SHUFFLED,), chosen=layer_of(found.best["word"]))
-    run.figure("words", chart, f"{len(words.words)} words against as many pairs of the same pieces that are none, last "
-               "pieces held out. Layer −1 is the embedding, which is the same for both.")  # fmt: skip
+    chart = score_by_layer(
+        frame, score="accuracy", nulls=(SHUFFLED,), chosen=layer_of(found.best["word"])
+    )
+    run.figure(
+        "words",
+        chart,
+        f"{len(words.words)} words against as many pairs of the same pieces that are none, last "
+        "pieces held out. Layer −1 is the embedding, which is the same for both.",
+    )
     run.table("words", frame, "The same numbers.")
-    run.claim("words", "Words are told from nonwords at the layer that training folds choose", found.selected[0], 0.75)
+    run.claim(
+        "words",
+        "Words are told from nonwords at the layer that training folds choose",
+        found.selected[0],
+        0.75,
+    )
     gain = compare(found, flat, names=("layer chosen", "embedding"))[0]
-    run.claim("above-embedding", "The layer chosen tells more than the last piece alone", gain, 0.10)
+    run.claim(
+        "above-embedding", "The layer chosen tells more than the last piece alone", gain, 0.10
+    )
 
 
 def _repeating(config: Config, run: Run, model: Model, words: WordPieces) -> Ask:
@@ -178,7 +242,8 @@ def _repeating(config: Config, run: Run, model: Model, words: WordPieces) -> Ask
     best = max(rates, key=lambda text: rates[text])
     said = "; ".join(f"“{text}” {rate:.2f}" for text, rate in rates.items())
     run.text(
-        "prompt", f"Share of words repeated when their own embedding is put into the prompt: {said}. The best is used."
+        "prompt",
+        f"Share of words repeated when their own embedding is put into the prompt: {said}. The best is used.",
     )
     if rates[best] < 0.5:
         run.warn(
@@ -212,7 +277,9 @@ def _find(config: Config, run: Run, model: Model, words: WordPieces, before: Ids
     typed = last_states(model, wrong, [sites[i] for i in few]) if wrong else {}
     right = np.array([w for _, w in words.typos[:count]])
     shift = np.roll(whole, 1)
-    said = logit_lens(Readout.of(model), torch.stack([states[s] for s in sites]), k=1).tokens[..., 0]
+    said = logit_lens(Readout.of(model), torch.stack([states[s] for s in sites]), k=1).tokens[
+        ..., 0
+    ]
     hits: dict[str, np.ndarray] = {LENS: (said == whole).astype(float)}
     patch, other, mistyped = [], [], []
     with run.progress("put states into a prompt", total=len(few), unit="layers") as bar:
@@ -233,41 +300,74 @@ def _find(config: Config, run: Run, model: Model, words: WordPieces, before: Ids
             e = shares[name].evidence(name, v, np.ones(len(v)))
             assert e.interval is not None
             curves.append(
-                {"series": name, "layer": i - 1, "value": e.value, "low": e.interval[0], "high": e.interval[1]}
+                {
+                    "series": name,
+                    "layer": i - 1,
+                    "value": e.value,
+                    "low": e.interval[0],
+                    "high": e.interval[1],
+                }
             )
     frame = pd.DataFrame(curves)
     chart = score_by_layer(frame, score="share of words found", nulls=(OTHER,))
-    run.figure("retrieval", chart, f"{count} words of one token, fed in two to four pieces: how often the state at the last "
-               "piece names the whole word. Layer −1 is the embedding of the last piece.")  # fmt: skip
+    run.figure(
+        "retrieval",
+        chart,
+        f"{count} words of one token, fed in two to four pieces: how often the state at the last "
+        "piece names the whole word. Layer −1 is the embedding of the last piece.",
+    )
     run.table("retrieval", frame, "The same numbers.")
     _claim_peak(run, hits[PATCH], hits[OTHER], [sites[i] for i in few], shares[PATCH])
     return sites[few[1 + int(hits[PATCH][1:-1].mean(axis=1).argmax())]]
 
 
-def _claim_peak(run: Run, found: np.ndarray, other: np.ndarray, sites: Sequence[str], shares: Shares) -> None:
+def _claim_peak(
+    run: Run, found: np.ndarray, other: np.ndarray, sites: Sequence[str], shares: Shares
+) -> None:
     """Where retrieval is best: chosen on one half of the words, judged on the other."""
     n = found.shape[1]
     best, ends, wrong, layers = np.zeros(n), np.zeros(n), np.zeros(n), []
     for known, asked in random_folds(n, 2, rng=run.rng("halves")):
         inside = 1 + int(found[1:-1, known].mean(axis=1).argmax())
         edge = 0 if found[0, known].mean() >= found[-1, known].mean() else len(sites) - 1
-        best[asked], ends[asked], wrong[asked] = found[inside, asked], found[edge, asked], other[inside, asked]
+        best[asked], ends[asked], wrong[asked] = (
+            found[inside, asked],
+            found[edge, asked],
+            other[inside, asked],
+        )
         layers.append(layer_of(sites[inside]))
     ones = np.ones(n)
     null = Null.of("another word, any layer", other.mean(axis=1))
-    rise = shares.evidence("found inside − at the better end", best - ends, ones, null, unit="share")
-    run.claim("inside", "Cut words are found more often inside the stack than at either end of it", rise, 0.01,
-              why=f"Best after block {' and '.join(str(x) for x in dict.fromkeys(layers))}: {best.mean():.2f} found; "
-              f"{ends.mean():.2f} at the better end.")  # fmt: skip
+    rise = shares.evidence(
+        "found inside − at the better end", best - ends, ones, null, unit="share"
+    )
+    run.claim(
+        "inside",
+        "Cut words are found more often inside the stack than at either end of it",
+        rise,
+        0.01,
+        why=f"Best after block {' and '.join(str(x) for x in dict.fromkeys(layers))}: {best.mean():.2f} found; "
+        f"{ends.mean():.2f} at the better end.",
+    )
     # as if one of the words had been found by chance, where none was
     floor = max(wrong.mean(), 1 / n)
     e = shares.evidence(
-        "found ÷ another word found", best, np.full(n, floor), Null.of("another word", [wrong.mean() / floor])
+        "found ÷ another word found",
+        best,
+        np.full(n, floor),
+        Null.of("another word", [wrong.mean() / floor]),
     )
-    run.claim("above-permuted", "Cut words are found many times as often as another word is", replace(e, unit="×"), 5.0)
+    run.claim(
+        "above-permuted",
+        "Cut words are found many times as often as another word is",
+        replace(e, unit="×"),
+        5.0,
+    )
 
 
-def _cut(config: Config, run: Run, model: Model, words: WordPieces, before: Ids, peak: str, ask: Ask) -> None:
+def _cut(
+    config: Config, run: Run, model: Model, words: WordPieces, before: Ids, peak: str, ask: Ask
+) -> None:
     """Attention from the last piece to the earlier ones cut in some blocks: what is still found at the peak."""
     count, blocks = min(config.asked, len(words.split)), layer_of(peak) + 1
     rows = [before + r for r in words.split[:count]]
@@ -281,7 +381,10 @@ def _cut(config: Config, run: Run, model: Model, words: WordPieces, before: Ids,
             few = rows[i : i + 40]
             batch = model.collate([tokens(r) for r in few])
             assert batch.lengths is not None
-            t, last = torch.arange(batch.inputs["input_ids"].shape[1])[None], batch.lengths[:, None] - 1
+            t, last = (
+                torch.arange(batch.inputs["input_ids"].shape[1])[None],
+                batch.lengths[:, None] - 1,
+            )
             pieces = torch.tensor([len(r) for r in words.split[i : i + 40]])[:, None]
             earlier = (t < last) & (t > last - pieces)
             with attention_knockout(model, layers, t == last, earlier):
@@ -290,12 +393,21 @@ def _cut(config: Config, run: Run, model: Model, words: WordPieces, before: Ids,
         null = Null.of("nothing cut", [plain.mean()])
         where = {"cut in": f"blocks {layers[0]} to {layers[-1]}"}
         found.append(
-            shares.evidence("share of words found", kept * 1.0, np.ones(count), null, unit="share", where=where)
+            shares.evidence(
+                "share of words found", kept * 1.0, np.ones(count), null, unit="share", where=where
+            )
         )
-    run.table("cut", table(found), f"Words found at {peak} with the attention of the last piece to earlier ones cut.")
-    run.figure("cut", values_by_group(bars(found, "cut in"), value="share of words found"),
-               f"Words found at {peak} when the last piece may not look at the earlier ones in some blocks. Tick: nothing "
-               "cut.")  # fmt: skip
+    run.table(
+        "cut",
+        table(found),
+        f"Words found at {peak} with the attention of the last piece to earlier ones cut.",
+    )
+    run.figure(
+        "cut",
+        values_by_group(bars(found, "cut in"), value="share of words found"),
+        f"Words found at {peak} when the last piece may not look at the earlier ones in some blocks. Tick: nothing "
+        "cut.",
+    )
 
 
 def _updates(config: Config, run: Run, model: Model, words: WordPieces, before: Ids) -> None:
@@ -304,17 +416,33 @@ def _updates(config: Config, run: Run, model: Model, words: WordPieces, before: 
     whole, parts = np.array(words.whole[:count]), {"attention": "attn_out", "MLP": "mlp_out"}
     sites = [f"{point}.{i}" for point in parts.values() for i in blocks]
     states = last_states(model, [before + r for r in words.split[:count]], sites)
-    readout, shares, rows = Readout(Readout.of(model).weight), Shares(np.arange(count), run.rng("updates")), []
+    readout, shares, rows = (
+        Readout(Readout.of(model).weight),
+        Shares(np.arange(count), run.rng("updates")),
+        [],
+    )
     for name, point in parts.items():
-        read = logit_lens(readout, torch.stack([states[f"{point}.{i}"] for i in blocks]), targets=whole, k=1)
+        read = logit_lens(
+            readout, torch.stack([states[f"{point}.{i}"] for i in blocks]), targets=whole, k=1
+        )
         for i in blocks:
             e = shares.evidence(name, (read.rank[i] < 10).astype(float), np.ones(count))
             assert e.interval is not None
-            rows.append({"series": name, "layer": i, "value": e.value, "low": e.interval[0], "high": e.interval[1]})
+            rows.append(
+                {
+                    "series": name,
+                    "layer": i,
+                    "value": e.value,
+                    "low": e.interval[0],
+                    "high": e.interval[1],
+                }
+            )
     frame = pd.DataFrame(rows)
     chart = score_by_layer(frame, score="share of words among the ten", layer="Block", nulls=())
     run.figure(
-        "updates", chart, "How often the whole word is among the ten tokens that a block's update points to most."
+        "updates",
+        chart,
+        "How often the whole word is among the ten tokens that a block's update points to most.",
     )
     run.table("updates", frame, "The same numbers.")
 
@@ -334,34 +462,56 @@ def _put_back(config: Config, run: Run, model: Model, words: WordPieces, before:
     site = max(few, key=lambda s: fits[s, "embed"].inner)
     contexts = words.contexts[: config.inserted]
     pieces = [words.words[c.word] for c in contexts]
-    made: Tensor = fits[site, "embed"](last_states(model, [before + p for p in pieces], [site])[site])
-    table_of = last_states(model, [(*before, t) for t in sorted({t for p in pieces for t in p})], ["embed"])["embed"]
+    made: Tensor = fits[site, "embed"](
+        last_states(model, [before + p for p in pieces], [site])[site]
+    )
+    table_of = last_states(
+        model, [(*before, t) for t in sorted({t for p in pieces for t in p})], ["embed"]
+    )["embed"]
     row = {t: i for i, t in enumerate(sorted({t for p in pieces for t in p}))}
     mean = torch.stack([table_of[[row[t] for t in p]].mean(0) for p in pieces])
-    loss = {"made embedding": _loss(model, contexts, made), "mean of the pieces": _loss(model, contexts, mean),
-            "another word's": _loss(model, contexts, made.roll(1, 0)),
-            "all pieces": _loss(model, contexts, None, pieces)}  # fmt: skip
+    loss = {
+        "made embedding": _loss(model, contexts, made),
+        "mean of the pieces": _loss(model, contexts, mean),
+        "another word's": _loss(model, contexts, made.roll(1, 0)),
+        "all pieces": _loss(model, contexts, None, pieces),
+    }
     ones, shares = np.ones(len(contexts)), Shares(np.arange(len(contexts)), run.rng("put back"))
-    rows = [shares.evidence("loss on what follows", v, ones, unit="nats", direction="lower", where={"input": n})
-            for n, v in loss.items()]  # fmt: skip
+    rows = [
+        shares.evidence(
+            "loss on what follows", v, ones, unit="nats", direction="lower", where={"input": n}
+        )
+        for n, v in loss.items()
+    ]
     caption = (
         f"Loss on the tokens after {len(contexts)} words of several tokens. The map is from {site}, chosen on words that "
         f"have a token (variance explained {fits[site, 'embed'].inner:.2f})."
     )
     run.table("put-back", table(rows), caption)
-    run.figure("put-back", values_by_group(bars(rows, "input"), value="loss on what follows", unit="nats"),
-               "One embedding in place of a word's pieces, and all its pieces.")  # fmt: skip
+    run.figure(
+        "put-back",
+        values_by_group(bars(rows, "input"), value="loss on what follows", unit="nats"),
+        "One embedding in place of a word's pieces, and all its pieces.",
+    )
     better = (loss["made embedding"] < loss["mean of the pieces"]).astype(float)
     null = Null.of(
-        "another word's made embedding", [float((loss["another word's"] < loss["mean of the pieces"]).mean())]
+        "another word's made embedding",
+        [float((loss["another word's"] < loss["mean of the pieces"]).mean())],
     )
     share: Evidence = shares.evidence("share of words", better, ones, null, unit="share")
-    run.claim("inserted", "A made embedding stands for a word better than the mean of its pieces", share, 0.6,
-              why=f"Mean loss {loss['made embedding'].mean():.2f} nats; mean of the pieces "
-              f"{loss['mean of the pieces'].mean():.2f}; all pieces {loss['all pieces'].mean():.2f}.")  # fmt: skip
+    run.claim(
+        "inserted",
+        "A made embedding stands for a word better than the mean of its pieces",
+        share,
+        0.6,
+        why=f"Mean loss {loss['made embedding'].mean():.2f} nats; mean of the pieces "
+        f"{loss['mean of the pieces'].mean():.2f}; all pieces {loss['all pieces'].mean():.2f}.",
+    )
 
 
-def _loss(model: Model, contexts: Sequence[Context], x: Tensor | None, pieces: Sequence[Ids] = ()) -> np.ndarray:
+def _loss(
+    model: Model, contexts: Sequence[Context], x: Tensor | None, pieces: Sequence[Ids] = ()
+) -> np.ndarray:
     """Mean loss on the tokens after a word, whose place holds one made embedding, or its own pieces."""
     out = np.empty(len(contexts))
     for i, c in enumerate(contexts):
@@ -380,7 +530,11 @@ def _loss(model: Model, contexts: Sequence[Context], x: Tensor | None, pieces: S
 def _answer(run: Run, model: Model) -> str:
     by = run.claims
     told = "are told apart" if by["words"].passed else "are told apart only in part"
-    where = "inside the stack, hardly at its ends" if by["inside"].passed else "no more often inside the stack"
+    where = (
+        "inside the stack, hardly at its ends"
+        if by["inside"].passed
+        else "no more often inside the stack"
+    )
     found = f"{where}: {by['inside'].value:.0%} more of the words there"
     back = "better" if by["inserted"].passed else "not clearly better"
     return (

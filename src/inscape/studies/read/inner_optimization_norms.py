@@ -70,31 +70,47 @@ CARD = Card(
 class Config:
     """The settings of the study."""
 
-    model: str = field(default="smollm2-135m", metadata={"help": "a causal language model, or 'lexicon-world'"})
+    model: str = field(
+        default="smollm2-135m", metadata={"help": "a causal language model, or 'lexicon-world'"}
+    )
     data: str = field(default="library-code", metadata={"help": "texts with a group"})
     rows: int = field(default=500, metadata={"help": "tokens of these texts that are looked at"})
-    generated: int = field(default=24, metadata={"help": "texts that the model makes up; 0 for none"})
+    generated: int = field(
+        default=24, metadata={"help": "texts that the model makes up; 0 for none"}
+    )
     length: int = field(default=40, metadata={"help": "tokens of each"})
     positions: int = field(default=10, metadata={"help": "of one text, at most"})
-    near: int = field(default=20, metadata={"help": "a wrong token is among so many of the nearest frequency"})
+    near: int = field(
+        default=20, metadata={"help": "a wrong token is among so many of the nearest frequency"}
+    )
     untrained_rows: int = field(default=200, metadata={"help": "tokens for the untrained copy"})
     training: int = field(default=180, metadata={"help": "training steps of the small network"})
     checkpoints: tuple[int, ...] = field(
-        default=(0, 20, 60, 120), metadata={"help": "training steps at which the small network is looked at"}
+        default=(0, 20, 60, 120),
+        metadata={"help": "training steps at which the small network is looked at"},
     )
 
 
 PRESETS = {
     "tiny": Config(
-        model="lexicon-world", data="lexicon-world", rows=400, generated=0, training=100, checkpoints=(0, 50)
+        model="lexicon-world",
+        data="lexicon-world",
+        rows=400,
+        generated=0,
+        training=100,
+        checkpoints=(0, 50),
     ),
     "small": Config(),
     "full": Config(model="gpt2", rows=5000, generated=200, length=100, untrained_rows=2000),
 }
 
 TRUE, WRONG, OTHER, RANDOM, FRESH = (
-    "true next token", "token of the same frequency", "update of another layer", "random step", "untrained model",
-)  # fmt: skip
+    "true next token",
+    "token of the same frequency",
+    "update of another layer",
+    "random step",
+    "untrained model",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,11 +135,15 @@ class Steps:
 def run(config: Config, run: Run) -> None:
     """Look at every step of the model, of its untrained copy, and of a small network as it learns."""
     if "lexicon-world" in (config.model, config.data) and config.model != config.data:
-        raise StudyError("'lexicon-world' is a toy network with texts of its own: give both --model and --data.")
+        raise StudyError(
+            "'lexicon-world' is a toy network with texts of its own: give both --model and --data."
+        )
     world = lexicon(steps=config.training, seed=run.seed, keep=config.checkpoints)
     model, sources = _open(config, run, world)
     run.certificate(model.certificate)
-    run.asked(f"Does every layer of {model.name} take a step that lowers the loss on the token to come?")
+    run.asked(
+        f"Does every layer of {model.name} take a step that lowers the loss on the token to come?"
+    )
     rows, groups = _rows(config, run, model, sources, config.rows)
     rng = run.rng("wrong tokens")
     wrong = matched_tokens(rows.following, corpus(model, sources), config.near, rng=rng)
@@ -132,7 +152,11 @@ def run(config: Config, run: Run) -> None:
     fresh = model.untrained(child_seed(run.seed, "untrained"))
     few, codes = _rows(config, run, fresh, sources, config.untrained_rows)
     other = steps(
-        run, fresh, few, matched_tokens(few.following, corpus(model, sources), config.near, rng=rng), "untrained"
+        run,
+        fresh,
+        few,
+        matched_tokens(few.following, corpus(model, sources), config.near, rng=rng),
+        "untrained",
     )
     _cosines(run, found, other, shares, Shares(codes, run.rng("bootstrap", "untrained")))
     _losses(run, found, shares)
@@ -147,24 +171,39 @@ def _open(config: Config, run: Run, world: Lexicon) -> tuple[Model, list[Example
     model, sources = open(config.model), [load(config.data)]
     if config.generated:
         tokens = model.tokenize(sources[0].texts()[-4 * config.generated :])
-        starts = [model.tokenizer.decode(t.ids[:8], skip_special_tokens=True) for t in tokens if len(t) > 8]
+        starts = [
+            model.tokenizer.decode(t.ids[:8], skip_special_tokens=True)
+            for t in tokens
+            if len(t) > 8
+        ]
         starts = [s for s in dict.fromkeys(starts) if s.strip()][: config.generated]
         with run.progress("texts that the model makes up", total=1, unit="batch") as bar:
             said = model.generate(
-                starts, config.length, temperature=1.0, seed=child_seed(run.seed, "generated") % 2**31
+                starts,
+                config.length,
+                temperature=1.0,
+                seed=child_seed(run.seed, "generated") % 2**31,
             )
             bar.advance()
-        frame = pd.DataFrame({"text": [a + b for a, b in zip(starts, said, strict=True)], "start": starts})
+        frame = pd.DataFrame(
+            {"text": [a + b for a, b in zip(starts, said, strict=True)], "start": starts}
+        )
         sources.append(Examples(frame, "text", (), "start"))
     return model, sources
 
 
-def _rows(config: Config, run: Run, model: Model, sources: Sequence[Examples], rows: int) -> tuple[States, np.ndarray]:
+def _rows(
+    config: Config, run: Run, model: Model, sources: Sequence[Examples], rows: int
+) -> tuple[States, np.ndarray]:
     """Rows of every source in turn, with a code of the group of each."""
     parts, names = [], []
     for number, examples in enumerate(sources):
         few = examples.take(np.arange(min(len(examples), -(-rows // config.positions))))
-        found = list(states(model, few, stream(model), most=config.positions, rng=run.rng("rows", str(number))))
+        found = list(
+            states(
+                model, few, stream(model), most=config.positions, rng=run.rng("rows", str(number))
+            )
+        )
         parts += found
         names += [f"{number} {g}" for part in found for g in few.groups()[part.example]]
     return States.together(parts), group_codes(names)
@@ -172,11 +211,15 @@ def _rows(config: Config, run: Run, model: Model, sources: Sequence[Examples], r
 
 def corpus(model: Model, sources: Sequence[Examples]) -> np.ndarray:
     """How often each token occurs in all texts."""
-    ids = np.concatenate([t.ids for examples in sources for t in model.tokenize(examples.texts()[:1500])])
+    ids = np.concatenate(
+        [t.ids for examples in sources for t in model.tokenize(examples.texts()[:1500])]
+    )
     return np.bincount(ids, minlength=Readout.of(model).entries)
 
 
-def matched_tokens(true: np.ndarray, counts: np.ndarray, near: int, *, rng: np.random.Generator) -> np.ndarray:
+def matched_tokens(
+    true: np.ndarray, counts: np.ndarray, near: int, *, rng: np.random.Generator
+) -> np.ndarray:
     """For each token another one of about its frequency.
 
     Args:
@@ -204,7 +247,9 @@ def steps(run: Run, model: Model, rows: States, wrong: np.ndarray, name: str) ->
     readout, sites = Readout.of(model), stream(model)
     asked = torch.from_numpy(np.stack([rows.following, wrong]))
     layers, n = len(sites) - 1, len(rows)
-    order = (np.arange(layers) + 1 + run.rng("layers", name).integers(0, max(1, layers - 1), layers)) % max(layers, 2)
+    order = (
+        np.arange(layers) + 1 + run.rng("layers", name).integers(0, max(1, layers - 1), layers)
+    ) % max(layers, 2)
     draw = torch.Generator().manual_seed(child_seed(run.seed, "random steps", name) % 2**63)
     cosine = {series: np.empty((layers, n)) for series in (TRUE, WRONG, OTHER, RANDOM)}
     loss, after, norm, length = (np.empty((layers + k, n)) for k in (1, 0, 1, 0))
@@ -226,24 +271,40 @@ def steps(run: Run, model: Model, rows: States, wrong: np.ndarray, name: str) ->
             norm[i], length[i] = h.norm(dim=-1).numpy(), update.norm(dim=-1).numpy()
             bar.advance()
     last = rows.at[sites[-1]]
-    loss[-1], norm[-1] = inner_gradient(readout, last, asked[:1]).loss[0].numpy(), last.norm(dim=-1).numpy()
+    loss[-1], norm[-1] = (
+        inner_gradient(readout, last, asked[:1]).loss[0].numpy(),
+        last.norm(dim=-1).numpy(),
+    )
     return Steps(loss, cosine, after, norm, length)
 
 
-def _curve(series: str, values: np.ndarray, shares: Shares, first: int = 0) -> list[dict[str, object]]:
+def _curve(
+    series: str, values: np.ndarray, shares: Shares, first: int = 0
+) -> list[dict[str, object]]:
     """A row for each layer, with its interval over groups."""
     ones, rows = np.ones(values.shape[1]), []
     for i, v in enumerate(values):
         e = shares.evidence(series, v.astype(np.float64), ones)
         assert e.interval is not None
         rows.append(
-            {"series": series, "layer": first + i, "value": e.value, "low": e.interval[0], "high": e.interval[1]}
+            {
+                "series": series,
+                "layer": first + i,
+                "value": e.value,
+                "low": e.interval[0],
+                "high": e.interval[1],
+            }
         )
     return rows
 
 
 def share_of_layers(
-    name: str, better: np.ndarray, chance: np.ndarray, kind: str, shares: Shares, level: float | None = None
+    name: str,
+    better: np.ndarray,
+    chance: np.ndarray,
+    kind: str,
+    shares: Shares,
+    level: float | None = None,
 ) -> Evidence:
     """Share of the layers at which a mean over tokens is above zero.
 
@@ -268,15 +329,23 @@ def share_of_layers(
     null = Null.of(kind, [float((means(chance, once) > 0).mean())])
     # the ends count layers above zero, whatever the level, so that the share itself may lie below them
     ends = (min(float(low), float(holds.mean())), float(high))
-    return Evidence(name, float(holds.mean()), ends, null, n=better.shape[1], unit="share of layers")
+    return Evidence(
+        name, float(holds.mean()), ends, null, n=better.shape[1], unit="share of layers"
+    )
 
 
 def _cosines(run: Run, found: Steps, fresh: Steps, shares: Shares, fresh_shares: Shares) -> None:
     """Does an update point where the loss on the true token falls?"""
-    rows = [r for series in (TRUE, WRONG, OTHER, RANDOM) for r in _curve(series, found.cosine[series], shares)]
+    rows = [
+        r
+        for series in (TRUE, WRONG, OTHER, RANDOM)
+        for r in _curve(series, found.cosine[series], shares)
+    ]
     rows += _curve(FRESH, fresh.cosine[TRUE], fresh_shares)
     frame = pd.DataFrame(rows)
-    chart = score_by_layer(frame, score="cosine with the negative gradient", layer="Block", nulls=(RANDOM,))
+    chart = score_by_layer(
+        frame, score="cosine with the negative gradient", layer="Block", nulls=(RANDOM,)
+    )
     caption = (
         "How far a block's update points where the loss falls, mean over all tokens but the first. The same updates are "
         "compared with the gradient for a token as frequent that does not come next."
@@ -286,49 +355,102 @@ def _cosines(run: Run, found: Steps, fresh: Steps, shares: Shares, fresh_shares:
     upper = slice(len(found.step) // 2, None)
     gain = found.cosine[TRUE] - found.cosine[WRONG]
     shuffled = gain[upper] * run.rng("signs").choice([-1.0, 1.0], gain.shape[1])
-    share = share_of_layers("layers whose update is aligned with the true token", gain[upper], shuffled,
-                            "true and wrong token swapped at random", shares, 0.01)  # fmt: skip
-    text = "In the upper half, updates point to the true token more than to one as frequent (p < 0.01)"
+    share = share_of_layers(
+        "layers whose update is aligned with the true token",
+        gain[upper],
+        shuffled,
+        "true and wrong token swapped at random",
+        shares,
+        0.01,
+    )
+    text = (
+        "In the upper half, updates point to the true token more than to one as frequent (p < 0.01)"
+    )
     mean = {series: found.cosine[series][upper].mean() for series in (TRUE, WRONG, OTHER)}
-    run.claim("aligned", text, share, 0.8, why=f"Mean cosine in the upper half: {mean[TRUE]:.3f} for the true token, "
-              f"{mean[WRONG]:.3f} for the other, {mean[OTHER]:.3f} with another layer's update.")  # fmt: skip
+    run.claim(
+        "aligned",
+        text,
+        share,
+        0.8,
+        why=f"Mean cosine in the upper half: {mean[TRUE]:.3f} for the true token, "
+        f"{mean[WRONG]:.3f} for the other, {mean[OTHER]:.3f} with another layer's update.",
+    )
     ones, own = np.ones(fresh.step.shape[1]), fresh.cosine[TRUE].mean(axis=0)
     null = Null.of("random steps", np.abs(fresh.cosine[RANDOM].mean(axis=1)))
-    untrained = fresh_shares.evidence("|mean cosine| in the untrained copy", np.sign(own.mean()) * own, ones, null,
-                                      unit="cosine", direction="lower")  # fmt: skip
-    run.claim("untrained", "Without training, updates have nothing to do with the loss", untrained, 0.01, "at most")
+    untrained = fresh_shares.evidence(
+        "|mean cosine| in the untrained copy",
+        np.sign(own.mean()) * own,
+        ones,
+        null,
+        unit="cosine",
+        direction="lower",
+    )
+    run.claim(
+        "untrained",
+        "Without training, updates have nothing to do with the loss",
+        untrained,
+        0.01,
+        "at most",
+    )
 
 
 def _losses(run: Run, found: Steps, shares: Shares) -> None:
     """Does the loss fall from layer to layer?"""
-    frame = pd.DataFrame(_curve("loss after the block", found.loss, shares, -1)
-                         + _curve("after a random step instead", found.after_random, shares, 0))  # fmt: skip
-    chart = score_by_layer(frame, score="loss on the next token (nats)", nulls=("after a random step instead",))
-    run.figure("loss", chart, "Loss on the next token as the last norm and the unembedding read each layer. Layer −1 is the "
-               "embedding. Grey: a random step of the same length from the layer before.")  # fmt: skip
+    frame = pd.DataFrame(
+        _curve("loss after the block", found.loss, shares, -1)
+        + _curve("after a random step instead", found.after_random, shares, 0)
+    )
+    chart = score_by_layer(
+        frame, score="loss on the next token (nats)", nulls=("after a random step instead",)
+    )
+    run.figure(
+        "loss",
+        chart,
+        "Loss on the next token as the last norm and the unembedding read each layer. Layer −1 is the "
+        "embedding. Grey: a random step of the same length from the layer before.",
+    )
     run.table("loss", frame, "The same numbers.")
     half = len(found.step) // 2
     fall, random = found.loss[:-1] - found.loss[1:], found.loss[:-1] - found.after_random
-    share = share_of_layers("layers over which the loss falls", fall[half:], random[half:], "random steps as long",
-                            shares)  # fmt: skip
-    run.claim("falls", "After the middle the loss falls from layer to layer", share, 0.7,
-              why=f"From {found.loss[half].mean():.2f} nats in the middle to {found.loss[-1].mean():.2f}.")  # fmt: skip
+    share = share_of_layers(
+        "layers over which the loss falls",
+        fall[half:],
+        random[half:],
+        "random steps as long",
+        shares,
+    )
+    run.claim(
+        "falls",
+        "After the middle the loss falls from layer to layer",
+        share,
+        0.7,
+        why=f"From {found.loss[half].mean():.2f} nats in the middle to {found.loss[-1].mean():.2f}.",
+    )
 
 
-def _norms(run: Run, model: Model, sources: Sequence[Examples], found: Steps, shares: Shares) -> None:
+def _norms(
+    run: Run, model: Model, sources: Sequence[Examples], found: Steps, shares: Shares
+) -> None:
     """Lengths of states and of steps, the first token apart."""
     few = sources[0].take(np.arange(min(40, len(sources[0]))))
     every = States.together(list(states(model, few, stream(model), skip=0)))
     first = every.position == 0
     codes = Shares(group_codes(few.groups())[every.example[first]], run.rng("first"))
-    alone = np.stack([every.at[s][torch.from_numpy(first)].norm(dim=-1).numpy() for s in stream(model)])
-    rows = _curve("state, first token", alone, codes, -1) + _curve("state, other tokens", found.norm, shares, -1)
+    alone = np.stack(
+        [every.at[s][torch.from_numpy(first)].norm(dim=-1).numpy() for s in stream(model)]
+    )
+    rows = _curve("state, first token", alone, codes, -1) + _curve(
+        "state, other tokens", found.norm, shares, -1
+    )
     rows += _curve("step, other tokens", found.step, shares, 0)
     frame = pd.DataFrame(rows)
     frame[["value", "low", "high"]] = np.log10(frame[["value", "low", "high"]].clip(lower=1e-12))
-    run.figure("norms", score_by_layer(frame, score="log₁₀ of the norm", nulls=()),
-               "Norms of states after each block, and of what blocks add. The first token of a text holds attention, not "
-               "text.")  # fmt: skip
+    run.figure(
+        "norms",
+        score_by_layer(frame, score="log₁₀ of the norm", nulls=()),
+        "Norms of states after each block, and of what blocks add. The first token of a text holds attention, not "
+        "text.",
+    )
     run.table("norms", pd.DataFrame(rows), "The same, not as logarithms.")
 
 
@@ -336,16 +458,29 @@ def _training(config: Config, run: Run, world: Lexicon) -> None:
     """The same quantities while a small network learns."""
     rows = []
     for step, model in [*world.checkpoints.items(), (None, world.model)]:
-        data = States.together(list(states(model, world.documents.take(np.arange(40)), stream(model))))
+        data = States.together(
+            list(states(model, world.documents.take(np.arange(40)), stream(model)))
+        )
         counts = corpus(model, [world.documents])
         wrong = matched_tokens(data.following, counts, 6, rng=run.rng("small network"))
         found = steps(run, model, data, wrong, f"at {step}")
         upper = slice(len(found.step) // 2, None)
         gain = found.cosine[TRUE] - found.cosine[WRONG]
-        rows.append({"training step": "end" if step is None else str(step), "loss": found.loss[-1].mean(),
-                     "cosine, true": found.cosine[TRUE][upper].mean(), "cosine, true − wrong": gain[upper].mean(),
-                     "norm at the end": found.norm[-1].mean(), "step": found.step[upper].mean()})  # fmt: skip
-    run.table("training", pd.DataFrame(rows), "A small network of four blocks as it learns: upper half of its layers.")
+        rows.append(
+            {
+                "training step": "end" if step is None else str(step),
+                "loss": found.loss[-1].mean(),
+                "cosine, true": found.cosine[TRUE][upper].mean(),
+                "cosine, true − wrong": gain[upper].mean(),
+                "norm at the end": found.norm[-1].mean(),
+                "step": found.step[upper].mean(),
+            }
+        )
+    run.table(
+        "training",
+        pd.DataFrame(rows),
+        "A small network of four blocks as it learns: upper half of its layers.",
+    )
 
 
 def _answer(run: Run, model: Model, found: Steps) -> str:

@@ -76,40 +76,74 @@ class Config:
     """The settings of the study."""
 
     model: str = field(
-        default="smollm2-135m", metadata={"help": "what to open; 'obedience-world' is trained on the spot"}
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'obedience-world' is trained on the spot"},
     )
-    data: str = field(default="instructions", metadata={"help": "prompts: columns kind, word, task, phrasing"})
+    data: str = field(
+        default="instructions", metadata={"help": "prompts: columns kind, word, task, phrasing"}
+    )
     count: int = field(default=40, metadata={"help": "tasks of the built-in prompts"})
     tokens: int = field(default=40, metadata={"help": "tokens generated at most"})
     stop: str = field(default="", metadata={"help": "characters that end an answer"})
-    chat: bool = field(default=True, metadata={"help": "put prompts into the model's chat template, if it has one"})
-    sites: str = field(default="resid_post.2::3", metadata={"help": "sites a probe may choose from"})
+    chat: bool = field(
+        default=True, metadata={"help": "put prompts into the model's chat template, if it has one"}
+    )
+    sites: str = field(
+        default="resid_post.2::3", metadata={"help": "sites a probe may choose from"}
+    )
     folds: int = field(default=5, metadata={"help": "folds of whole tasks"})
     shuffles: int = field(default=5, metadata={"help": "label shuffles of the null"})
-    steered: int = field(default=30, metadata={"help": "failures that are answered again; half as many to choose with"})
-    able: float = field(default=0.1, metadata={"help": "least success of a kind, on other tasks, for it to be steered"})
+    steered: int = field(
+        default=30,
+        metadata={"help": "failures that are answered again; half as many to choose with"},
+    )
+    able: float = field(
+        default=0.1,
+        metadata={"help": "least success of a kind, on other tasks, for it to be steered"},
+    )
     draws: int = field(default=20, metadata={"help": "random directions"})
     steer_at: tuple[str, ...] = field(
         default=("resid_post.11", "resid_post.17", "resid_post.23"),
         metadata={"help": "those of the sites tried on other tasks"},
     )
-    guard: float = field(default=1.1, metadata={"help": "how many times perplexity may be its own in what is chosen"})
+    guard: float = field(
+        default=1.1, metadata={"help": "how many times perplexity may be its own in what is chosen"}
+    )
     strengths: tuple[float, ...] = field(
         default=(1.0, 2.0, 4.0),
-        metadata={"help": "tried on other tasks; in distances between the means of success and failure"},
+        metadata={
+            "help": "tried on other tasks; in distances between the means of success and failure"
+        },
     )
 
 
 PRESETS = {
     "tiny": Config(
-        model="obedience-world", data="obedience-world", tokens=1, stop=".", sites="resid_post.*", folds=3, shuffles=5,
-        steer_at=("resid_post.0", "resid_post.1"), guard=1e9,
+        model="obedience-world",
+        data="obedience-world",
+        tokens=1,
+        stop=".",
+        sites="resid_post.*",
+        folds=3,
+        shuffles=5,
+        steer_at=("resid_post.0", "resid_post.1"),
+        guard=1e9,
     ),
     "small": Config(),
-    "full": Config(model="HuggingFaceTB/SmolLM2-1.7B-Instruct", sites="resid_post.*", shuffles=30, steered=200, draws=100),
-}  # fmt: skip
+    "full": Config(
+        model="HuggingFaceTB/SmolLM2-1.7B-Instruct",
+        sites="resid_post.*",
+        shuffles=30,
+        steered=200,
+        draws=100,
+    ),
+}
 
-TOKENS = {"first": "before the answer", "middle": "middle of the answer", "last": "end of the answer"}
+TOKENS = {
+    "first": "before the answer",
+    "middle": "middle of the answer",
+    "last": "end of the answer",
+}
 SHUFFLED, WORDS = "shuffled labels", "length and phrasing"
 
 
@@ -117,10 +151,15 @@ def run(config: Config, run: Run) -> None:
     """Answer, read, hold kinds out, steer."""
     model, prompts = _open(config, run)
     run.certificate(model.certificate)
-    run.asked(f"Does {model.name} know before it answers whether it will follow an instruction, and does that matter?")
+    run.asked(
+        f"Does {model.name} know before it answers whether it will follow an instruction, and does that matter?"
+    )
     texts = _chat(config, model, prompts)
     with run.progress("answer", total=len(texts), unit="prompts") as bar:
-        made = [m[0] for m in generations(model, texts, config.tokens, stop=config.stop, advance=bar.advance)]
+        made = [
+            m[0]
+            for m in generations(model, texts, config.tokens, stop=config.stop, advance=bar.advance)
+        ]
     right = _followed(prompts, made)
     _accuracy(run, prompts, right)
     keep = np.array([bool(m.text.strip()) for m in made])
@@ -136,9 +175,16 @@ def run(config: Config, run: Run) -> None:
 def _open(config: Config, run: Run) -> tuple[Model, Examples]:
     if "obedience-world" in (config.model, config.data):
         world = obedience(seed=run.seed)
-        run.log("the toy network answers %.0f %% of its commands as its tones have it", 100 * world.accuracy)
+        run.log(
+            "the toy network answers %.0f %% of its commands as its tones have it",
+            100 * world.accuracy,
+        )
         return world.model, world.prompts
-    prompts = instructions(config.count) if config.data == "instructions" else load(config.data, group="task")
+    prompts = (
+        instructions(config.count)
+        if config.data == "instructions"
+        else load(config.data, group="task")
+    )
     missing = {"kind", "word", "task", "phrasing"} - set(prompts.frame)
     if missing:
         raise DataError(
@@ -152,7 +198,10 @@ def _chat(config: Config, model: Model, prompts: Examples) -> list[str]:
     if not (config.chat and getattr(model.tokenizer, "chat_template", None)):
         return prompts.texts()
     turn = [[{"role": "user", "content": text}] for text in prompts.texts()]
-    return [model.tokenizer.apply_chat_template(t, tokenize=False, add_generation_prompt=True) for t in turn]
+    return [
+        model.tokenizer.apply_chat_template(t, tokenize=False, add_generation_prompt=True)
+        for t in turn
+    ]
 
 
 def _followed(prompts: Examples, made: Sequence[Continuation]) -> np.ndarray:
@@ -166,10 +215,18 @@ def _accuracy(run: Run, prompts: Examples, right: np.ndarray) -> None:
         for phrasing in pd.unique(frame["phrasing"]):
             inside = ((frame["kind"] == kind) & (frame["phrasing"] == phrasing)).to_numpy()
             if inside.any():
-                shares = Shares(prompts.groups()[inside], run.rng("success", str(kind), str(phrasing)))
+                shares = Shares(
+                    prompts.groups()[inside], run.rng("success", str(kind), str(phrasing))
+                )
                 null = Null.of("all phrasings", [right[(frame["kind"] == kind).to_numpy()].mean()])
-                e = shares.evidence("success", right[inside] * 1.0, np.ones(inside.sum()), null, unit="share",
-                                    where={"kind": str(kind), "phrasing": str(phrasing)})  # fmt: skip
+                e = shares.evidence(
+                    "success",
+                    right[inside] * 1.0,
+                    np.ones(inside.sum()),
+                    null,
+                    unit="share",
+                    where={"kind": str(kind), "phrasing": str(phrasing)},
+                )
                 rows.append(e)
     run.table("success", table(rows), "How often each instruction is followed, in each phrasing.")
 
@@ -188,7 +245,10 @@ def _spans(prompts: Examples, texts: list[str], made: list[Continuation]) -> Exa
         while body[ends["middle"] - 1 - start].isspace():
             ends["middle"] += 1
         whole.append(text + body)
-        rows.append({f"{n}_start": e - 1 for n, e in ends.items()} | {f"{n}_end": e for n, e in ends.items()})
+        rows.append(
+            {f"{n}_start": e - 1 for n, e in ends.items()}
+            | {f"{n}_end": e for n, e in ends.items()}
+        )
     frame = pd.concat([prompts.frame.reset_index(drop=True), pd.DataFrame(rows)], axis=1).assign(
         **{prompts.input: whole}
     )
@@ -204,7 +264,12 @@ def within(x: np.ndarray, kind: np.ndarray) -> np.ndarray:
 
 
 def _read(
-    config: Config, run: Run, model: Model, answered: Examples, every: dict[str, np.ndarray], right: np.ndarray
+    config: Config,
+    run: Run,
+    model: Model,
+    answered: Examples,
+    every: dict[str, np.ndarray],
+    right: np.ndarray,
 ) -> None:
     """AUC within a kind of instruction, tasks held out; the same with kinds held out."""
     frame, groups = answered.frame, group_codes(answered.groups())
@@ -213,10 +278,16 @@ def _read(
     centred = {name: within(x, kind) for name, x in every.items()}
     with run.progress("detect success", total=len(centred), unit="sites") as bar:
         found = detect(centred, right, groups, progress=lambda *_: bar.advance(), **options)
-    heads = [text[: int(end)] for text, end in zip(answered.texts(), frame["first_end"], strict=True)]
+    heads = [
+        text[: int(end)] for text, end in zip(answered.texts(), frame["first_end"], strict=True)
+    ]
     lengths = np.array([len(t) for t in model.tokenize(heads)])
     words = np.hstack(
-        [lengths[:, None], lengths[:, None] ** 2, pd.get_dummies(frame["phrasing"]).to_numpy(dtype=float)]
+        [
+            lengths[:, None],
+            lengths[:, None] ** 2,
+            pd.get_dummies(frame["phrasing"]).to_numpy(dtype=float),
+        ]
     )
     plain = detect({WORDS: within(words, kind)}, right, groups, **options)
     before = {n: x for n, x in centred.items() if n.endswith(f"{AT}first")}
@@ -226,12 +297,21 @@ def _read(
         for t in np.unique(types):
             mixed[types == t] = rng.permutation(mixed[types == t])
         result = detect(before, mixed, groups, **options)
-        chance.append(_area(result, result.selected_predictions[:, 0], mixed, types, result.group_draws[:1] * 0 + 1)[0])
+        chance.append(
+            _area(
+                result,
+                result.selected_predictions[:, 0],
+                mixed,
+                types,
+                result.group_draws[:1] * 0 + 1,
+            )[0]
+        )
     null, rows, curves = Null.of(f"{SHUFFLED}, within kinds", chance), [], []
     draws = found.group_draws
     areas = {TOKENS[t]: only(found, t) for t in TOKENS} | {WORDS: plain}
     taken = {
-        name: _evidence(r, r.selected_predictions[:, 0], right, types, null, draws, name) for name, r in areas.items()
+        name: _evidence(r, r.selected_predictions[:, 0], right, types, null, draws, name)
+        for name, r in areas.items()
     }
     for name, result in areas.items():
         rows.append(taken[name][0])
@@ -239,30 +319,62 @@ def _read(
             e = _evidence(result, result.predictions[s, :, 0], right, types, null, draws, name)[0]
             layer = None if name == WORDS else layer_of(site)
             curves.append(
-                {"series": name, "layer": layer, "value": e.value, "low": e.interval[0], "high": e.interval[1]}
+                {
+                    "series": name,
+                    "layer": layer,
+                    "value": e.value,
+                    "low": e.interval[0],
+                    "high": e.interval[1],
+                }
             )  # type: ignore[index]
-    curves.append({"series": SHUFFLED, "layer": None, "value": null.mean, "low": null.low, "high": null.high})
-    run.figure("layers", score_by_layer(pd.DataFrame(curves), score="AUC within kinds", nulls=(SHUFFLED,)),
-               "How well success is told from failure within a kind of instruction, tasks held out.")  # fmt: skip
+    curves.append(
+        {"series": SHUFFLED, "layer": None, "value": null.mean, "low": null.low, "high": null.high}
+    )
+    run.figure(
+        "layers",
+        score_by_layer(pd.DataFrame(curves), score="AUC within kinds", nulls=(SHUFFLED,)),
+        "How well success is told from failure within a kind of instruction, tasks held out.",
+    )
     if types.max() > 0:
-        apart = detect(before, right, types, folds=int(types.max()) + 1, seed=run.seed, name="success").selected[0]
-        rows.append(replace(apart, where={"read at": "before the answer, whole kinds held out"}, null=null))
+        apart = detect(
+            before, right, types, folds=int(types.max()) + 1, seed=run.seed, name="success"
+        ).selected[0]
+        rows.append(
+            replace(apart, where={"read at": "before the answer, whole kinds held out"}, null=null)
+        )
     run.table("scores", table(rows), "AUC of the layer chosen inside the training folds.")
-    run.claim("before", "Success is read before the answer begins, tasks held out", taken[TOKENS["first"]][0], 0.65)
+    run.claim(
+        "before",
+        "Success is read before the answer begins, tasks held out",
+        taken[TOKENS["first"]][0],
+        0.65,
+    )
     gain = taken[TOKENS["first"]][1] - taken[WORDS][1]
     ends = intervals.percentile(gain)
-    more = Evidence("AUC: before the answer − length and phrasing", taken[TOKENS["first"]][0].value - taken[WORDS][0].value,
-                    (float(ends[0]), float(ends[1])), Null.of("no difference", [0.0]), float(intervals.bootstrap_p(gain)),
-                    n=len(right), unit="AUC")  # fmt: skip
+    more = Evidence(
+        "AUC: before the answer − length and phrasing",
+        taken[TOKENS["first"]][0].value - taken[WORDS][0].value,
+        (float(ends[0]), float(ends[1])),
+        Null.of("no difference", [0.0]),
+        float(intervals.bootstrap_p(gain)),
+        n=len(right),
+        unit="AUC",
+    )
     run.claim("above-words", "and better than off the prompt's length and phrasing", more, 0.05)
 
 
 def _area(
-    result: SweepResult, scores: np.ndarray, right: np.ndarray, types: np.ndarray, counts: np.ndarray
+    result: SweepResult,
+    scores: np.ndarray,
+    right: np.ndarray,
+    types: np.ndarray,
+    counts: np.ndarray,
 ) -> np.ndarray:
     """AUC over pairs of rows of one fold and one kind, for each draw of the groups."""
     cell = result.folds * (types.max() + 1) + types
-    return intervals.bootstrap_auc(np.asarray(scores), right.astype(bool), cell, result.groups, counts)
+    return intervals.bootstrap_auc(
+        np.asarray(scores), right.astype(bool), cell, result.groups, counts
+    )
 
 
 def _evidence(
@@ -277,14 +389,27 @@ def _evidence(
     value = float(_area(result, scores, right, types, np.ones_like(draws[:1]))[0])
     drawn = _area(result, scores, right, types, draws)
     low, high = intervals.percentile(drawn)
-    return Evidence("AUC within kinds", value, (float(low), float(high)), null, n=len(right), unit="AUC",
-                    where={"read at": name}), drawn  # fmt: skip
+    return Evidence(
+        "AUC within kinds",
+        value,
+        (float(low), float(high)),
+        null,
+        n=len(right),
+        unit="AUC",
+        where={"read at": name},
+    ), drawn
 
 
 def _steer(
-    config: Config, run: Run, model: Model, answered: Examples, texts: list[str], every: dict[str, np.ndarray],
-    right: np.ndarray, made: list[Continuation],
-) -> None:  # fmt: skip
+    config: Config,
+    run: Run,
+    model: Model,
+    answered: Examples,
+    texts: list[str],
+    every: dict[str, np.ndarray],
+    right: np.ndarray,
+    made: list[Continuation],
+) -> None:
     """The direction of half of the tasks, added while failures of the other half are answered again."""
     kind, groups = answered.frame["kind"].astype(str).to_numpy(), group_codes(answered.groups())
     (train, test), _ = group_folds(groups, 2, rng=run.rng("halves"))
@@ -295,7 +420,9 @@ def _steer(
         means = [rows[train][y[train] == c].mean(axis=0) for c in (0, 1)]
         along[site] = float(abs((means[1] - means[0]) @ d)) * d
     # an instruction that is never followed cannot be what the direction is about, and no push will teach it
-    able = np.isin(kind, [k for k in np.unique(kind) if y[train][kind[train] == k].mean() >= config.able])
+    able = np.isin(
+        kind, [k for k in np.unique(kind) if y[train][kind[train] == k].mean() >= config.able]
+    )
     rng = run.rng("random directions")
     noise = rng.normal(size=(config.draws, len(d)))
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
@@ -314,13 +441,23 @@ def _steer(
             return [Add(Scope(site, "last", "prompt"), v), Add(Scope(site, phase="generated"), v)]
 
         with run.progress("answer again", total=len(which), unit="prompts") as bar:
-            return continuations(model, [texts[i] for i in which], config.tokens, samples=len(directions),
-                                 stop=config.stop, edits=edits, advance=bar.advance)  # fmt: skip
+            return continuations(
+                model,
+                [texts[i] for i in which],
+                config.tokens,
+                samples=len(directions),
+                stop=config.stop,
+                edits=edits,
+                advance=bar.advance,
+            )
 
     def success(which: np.ndarray, out: list[list[Continuation]]) -> np.ndarray:
         frame = answered.frame.iloc[which]
         parts = zip(frame["kind"], frame["word"], out, strict=True)
-        return np.array([[follows(str(k), str(w), m.text) for m in several] for k, w, several in parts], dtype=float)
+        return np.array(
+            [[follows(str(k), str(w), m.text) for m in several] for k, w, several in parts],
+            dtype=float,
+        )
 
     def costs(which: np.ndarray, out: list[Continuation]) -> np.ndarray:
         """Loss per token of answers under the model as it is, (n, 2): nats and tokens."""
@@ -335,10 +472,26 @@ def _steer(
         lifts = success(known, tried)
         for k, strength in enumerate(config.strengths):
             after = costs(known, [several[k] for several in tried])
-            ratio = float(np.exp(after[:, 0].sum() / after[:, 1].sum() - base[:, 0].sum() / base[:, 1].sum()))
-            grid.append({"site": site, "strength": strength, "success": lifts[:, k].mean(), "perplexity, times": ratio})
-    run.table("strengths", pd.DataFrame(grid), "Tried on failures of the tasks that the direction was found on.")
-    best = max([g for g in grid if g["perplexity, times"] < config.guard] or grid, key=lambda g: g["success"])
+            ratio = float(
+                np.exp(after[:, 0].sum() / after[:, 1].sum() - base[:, 0].sum() / base[:, 1].sum())
+            )
+            grid.append(
+                {
+                    "site": site,
+                    "strength": strength,
+                    "success": lifts[:, k].mean(),
+                    "perplexity, times": ratio,
+                }
+            )
+    run.table(
+        "strengths",
+        pd.DataFrame(grid),
+        "Tried on failures of the tasks that the direction was found on.",
+    )
+    best = max(
+        [g for g in grid if g["perplexity, times"] < config.guard] or grid,
+        key=lambda g: g["success"],
+    )
     site, strength = str(best["site"]), float(best["strength"])
     d = strength * along[site]
     out = again(asked, np.concatenate([d[None], np.linalg.norm(d) * noise, -d[None]]), site)
@@ -347,18 +500,46 @@ def _steer(
     parts = {"along the direction": lift[:, 0], "random directions": lift[:, 1:-1].mean(axis=1)}
     parts["against it"] = lift[:, -1]
     null = {"kind": "random directions of the same length", "unit": "share"}
-    shown = [shares.evidence("failures that become successes", p, ones, draws=random, where={"moved": name}, **null)
-             for name, p in parts.items()]  # fmt: skip
-    run.table("steering", table(shown), f"{len(asked)} failures answered again at strength {strength:g}, at {site}.")
-    run.figure("steering", values_by_group(bars(shown, "moved"), value="failures that become successes"),
-               "The same; tick: mean of the random directions.")  # fmt: skip
-    run.figure("random", null_distribution(pd.DataFrame({"value": random}), shown[0].value, null="random directions",
-                                           value="failures that become successes"),
-               "Each random direction, and the probe's.")  # fmt: skip
+    shown = [
+        shares.evidence(
+            "failures that become successes", p, ones, draws=random, where={"moved": name}, **null
+        )
+        for name, p in parts.items()
+    ]
+    run.table(
+        "steering",
+        table(shown),
+        f"{len(asked)} failures answered again at strength {strength:g}, at {site}.",
+    )
+    run.figure(
+        "steering",
+        values_by_group(bars(shown, "moved"), value="failures that become successes"),
+        "The same; tick: mean of the random directions.",
+    )
+    run.figure(
+        "random",
+        null_distribution(
+            pd.DataFrame({"value": random}),
+            shown[0].value,
+            null="random directions",
+            value="failures that become successes",
+        ),
+        "Each random direction, and the probe's.",
+    )
     point = np.quantile(random, 0.95)
-    over = shares.evidence("successes above the 95 % point of random directions", parts["along the direction"] - point,
-                           ones, draws=random - point, **null)  # fmt: skip
-    run.claim("steering", "Moved along the direction, failures become successes more often than at random", over, 0.01)
+    over = shares.evidence(
+        "successes above the 95 % point of random directions",
+        parts["along the direction"] - point,
+        ones,
+        draws=random - point,
+        **null,
+    )
+    run.claim(
+        "steering",
+        "Moved along the direction, failures become successes more often than at random",
+        over,
+        0.01,
+    )
     old, new = costs(asked, [made[i] for i in asked]), costs(asked, [several[0] for several in out])
     counts = shares.counts.astype(np.float64)
     sums = [intervals.sum_by_group(c, shares.codes) for c in (old, new)]
@@ -366,16 +547,33 @@ def _steer(
     ends = intervals.percentile(np.exp(logs[1] - logs[0]) - 1)
     value = float(np.exp(new[:, 0].sum() / new[:, 1].sum() - old[:, 0].sum() / old[:, 1].sum()) - 1)
     ran = costs(asked, [several[1] for several in out])
-    chance = float(np.exp(ran[:, 0].sum() / ran[:, 1].sum() - old[:, 0].sum() / old[:, 1].sum()) - 1)
-    rise = Evidence("rise of the perplexity", value, (float(ends[0]), float(ends[1])),
-                    Null.of("a random direction", [chance]), n=len(asked), unit="share", direction="lower")  # fmt: skip
-    run.claim("perplexity", "and the answers are no worse text", rise, 0.1, "at most",
-              why="Of the new answers against the old ones, under the model as it is.")  # fmt: skip
+    chance = float(
+        np.exp(ran[:, 0].sum() / ran[:, 1].sum() - old[:, 0].sum() / old[:, 1].sum()) - 1
+    )
+    rise = Evidence(
+        "rise of the perplexity",
+        value,
+        (float(ends[0]), float(ends[1])),
+        Null.of("a random direction", [chance]),
+        n=len(asked),
+        unit="share",
+        direction="lower",
+    )
+    run.claim(
+        "perplexity",
+        "and the answers are no worse text",
+        rise,
+        0.1,
+        "at most",
+        why="Of the new answers against the old ones, under the model as it is.",
+    )
 
 
 def _joined(head: Tokens, made: Continuation) -> Tokens:
     ids = np.concatenate([head.ids, made.ids if len(made.ids) else head.ids[-1:]])
-    return Tokens(ids, np.zeros((len(ids), 2), dtype=np.int64), np.zeros(len(ids), dtype=bool), head.text)
+    return Tokens(
+        ids, np.zeros((len(ids), 2), dtype=np.int64), np.zeros(len(ids), dtype=bool), head.text
+    )
 
 
 def _answer(run: Run, model: Model) -> str:

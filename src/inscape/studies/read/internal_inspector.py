@@ -72,30 +72,53 @@ class Config:
     """The settings of the study."""
 
     model: str = field(
-        default="smollm2-135m", metadata={"help": "what to open; 'hearsay-world' is trained on the spot"}
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'hearsay-world' is trained on the spot"},
     )
-    data: str = field(default="quiz", metadata={"help": "questions: columns prompt, answers (a|b), task, group"})
+    data: str = field(
+        default="quiz", metadata={"help": "questions: columns prompt, answers (a|b), task, group"}
+    )
     count: int = field(default=400, metadata={"help": "questions of each task of the quiz"})
     tokens: int = field(default=10, metadata={"help": "tokens generated at most"})
     stop: str = field(default=".\n", metadata={"help": "characters that end an answer"})
     points: tuple[str, ...] = field(
-        default=("attn_out", "mlp_out", "resid_post"), metadata={"help": "kinds of state, one channel block each"}
+        default=("attn_out", "mlp_out", "resid_post"),
+        metadata={"help": "kinds of state, one channel block each"},
     )
-    components: int = field(default=24, metadata={"help": "principal components kept of each state"})
+    components: int = field(
+        default=24, metadata={"help": "principal components kept of each state"}
+    )
     folds: int = field(default=5, metadata={"help": "folds of whole groups"})
-    seeds: int = field(default=2, metadata={"help": "networks whose log-odds are averaged; ablations have one each"})
+    seeds: int = field(
+        default=2,
+        metadata={"help": "networks whose log-odds are averaged; ablations have one each"},
+    )
     epochs: int = field(default=30, metadata={"help": "of training, at most"})
     shuffles: int = field(default=4, metadata={"help": "label shuffles of the null"})
 
 
 PRESETS = {
     "tiny": Config(
-        model="hearsay-world", data="hearsay-world", tokens=3, stop=hearsay.STOP, components=8, folds=3, seeds=1, epochs=25,
+        model="hearsay-world",
+        data="hearsay-world",
+        tokens=3,
+        stop=hearsay.STOP,
+        components=8,
+        folds=3,
+        seeds=1,
+        epochs=25,
         shuffles=3,
     ),
     "small": Config(),
-    "full": Config(model="meta-llama/Llama-3.1-8B-Instruct", count=3000, components=64, seeds=5, epochs=150, shuffles=20),
-}  # fmt: skip
+    "full": Config(
+        model="meta-llama/Llama-3.1-8B-Instruct",
+        count=3000,
+        components=64,
+        seeds=5,
+        epochs=150,
+        shuffles=20,
+    ),
+}
 
 INSPECTOR, PLAIN, SOFTMAX, COOLED = (
     "all states, contrastive",
@@ -120,10 +143,20 @@ def run(config: Config, run: Run) -> None:
     store = harvest(model, asked.texts, ", ".join(f"{p}.*" for p in config.points), at="span:exact")
     y, groups = asked.right.astype(np.int64), group_codes(asked.texts.groups())
     folds = group_folds(groups, config.folds, rng=run.rng("folds"))
-    found = {name: np.full(len(y), np.nan) for name in (INSPECTOR, PLAIN, SOFTMAX, COOLED, LAST, LAYERS, LOGPROB)}
+    found = {
+        name: np.full(len(y), np.nan)
+        for name in (INSPECTOR, PLAIN, SOFTMAX, COOLED, LAST, LAYERS, LOGPROB)
+    }
     depth = len(model.atlas.blocks)
-    parts = {f"without {p}": [q for q in range(len(config.points)) if q != k] for k, p in enumerate(config.points)}
-    found |= {name: np.full(len(y), np.nan) for name in (*parts, "upper half of the layers")} if len(parts) > 1 else {}
+    parts = {
+        f"without {p}": [q for q in range(len(config.points)) if q != k]
+        for k, p in enumerate(config.points)
+    }
+    found |= (
+        {name: np.full(len(y), np.nan) for name in (*parts, "upper half of the layers")}
+        if len(parts) > 1
+        else {}
+    )
     null = np.full((config.shuffles, len(y)), np.nan)
     orders = _orders(config, run, groups)
     fold_of = np.empty(len(y), dtype=np.int64)
@@ -136,8 +169,12 @@ def run(config: Config, run: Run) -> None:
             for name, p in _outputs(asked, store, depth, y, groups, train, test).items():
                 found[name][test] = p
             for k, order in enumerate(orders):
-                net = LayerCNN(epochs=config.epochs, seed=child_seed(run.seed, "null", str(k), str(f)) % 2**31)
-                null[k, test] = net.fit(x[train], y[order][train], groups=groups[train]).decision_function(x[test])
+                net = LayerCNN(
+                    epochs=config.epochs, seed=child_seed(run.seed, "null", str(k), str(f)) % 2**31
+                )
+                null[k, test] = net.fit(
+                    x[train], y[order][train], groups=groups[train]
+                ).decision_function(x[test])
             bar.advance()
     _show(config, run, asked, found, y, groups)
     _judge(run, found, null, orders, y, groups, fold_of)
@@ -174,9 +211,16 @@ def _laid_out(store: Store, config: Config, depth: int, train: np.ndarray) -> np
 
 
 def _states(
-    config: Config, run: Run, x: np.ndarray, y: np.ndarray, groups: np.ndarray, train: np.ndarray, test: np.ndarray,
-    parts: dict[str, list[int]], fold: int,
-) -> dict[str, np.ndarray]:  # fmt: skip
+    config: Config,
+    run: Run,
+    x: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    parts: dict[str, list[int]],
+    fold: int,
+) -> dict[str, np.ndarray]:
     """Confidence of the network and of what is left of it, on held-out rows."""
     width = x.shape[2] // len(config.points)
     whole = list(range(x.shape[2]))
@@ -199,12 +243,21 @@ def _states(
         return net.fit(rows[train], y[train], groups=groups[train]).decision_function(rows[test])
 
     seeds = {name: config.seeds if name in (INSPECTOR, PLAIN) else 1 for name in asked}
-    mean = {name: np.mean([one((name, k)) for k in range(count)], axis=0) for name, count in seeds.items()}
+    mean = {
+        name: np.mean([one((name, k)) for k in range(count)], axis=0)
+        for name, count in seeds.items()
+    }
     return {name: 1 / (1 + np.exp(-eta)) for name, eta in mean.items()}
 
 
 def _outputs(
-    asked: Answered, store: Store, depth: int, y: np.ndarray, groups: np.ndarray, train: np.ndarray, test: np.ndarray
+    asked: Answered,
+    store: Store,
+    depth: int,
+    y: np.ndarray,
+    groups: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Confidence of the output and of linear probes, on held-out rows; a temperature is fitted on training rows."""
     most, mean = asked.most(), np.exp(asked.logprob()[:, 0])
@@ -228,42 +281,85 @@ def _outputs(
 
 
 def _show(
-    config: Config, run: Run, asked: Answered, found: dict[str, np.ndarray], y: np.ndarray, groups: np.ndarray
+    config: Config,
+    run: Run,
+    asked: Answered,
+    found: dict[str, np.ndarray],
+    y: np.ndarray,
+    groups: np.ndarray,
 ) -> None:
     rows = scores_of_confidence(found, y, groups, rng=run.rng("scores"))
-    run.table("scores", table(rows), "AUC over all held-out rows, calibration (ECE over ten bins of equal mass, biased "
-              "upwards; Brier score) and area under the risk–coverage curve.")  # fmt: skip
+    run.table(
+        "scores",
+        table(rows),
+        "AUC over all held-out rows, calibration (ECE over ten bins of equal mass, biased "
+        "upwards; Brier score) and area under the risk–coverage curve.",
+    )
     for measure, name in (("AUC", "confidences"), ("ECE", "calibration")):
-        bars_ = [{"group": e.where["confidence"], "value": e.value, "low": e.interval[0], "high": e.interval[1],  # type: ignore[index]
-                  "null": e.null.mean} for e in rows if e.name == measure and e.null is not None]  # fmt: skip
-        run.figure(name, values_by_group(pd.DataFrame(bars_), value=measure, ends=20),
-                   f"{measure} of every confidence, subjects held out. Tick: outcomes shuffled.")  # fmt: skip
+        bars_ = [
+            {
+                "group": e.where["confidence"],
+                "value": e.value,
+                "low": e.interval[0],
+                "high": e.interval[1],  # type: ignore[index]
+                "null": e.null.mean,
+            }
+            for e in rows
+            if e.name == measure and e.null is not None
+        ]
+        run.figure(
+            name,
+            values_by_group(pd.DataFrame(bars_), value=measure, ends=20),
+            f"{measure} of every confidence, subjects held out. Tick: outcomes shuffled.",
+        )
     shown = {name: found[name] for name in (INSPECTOR, LAST, SOFTMAX, COOLED)}
-    tables = [reliability(p, y.astype(float), 10, "mass").assign(series=n) for n, p in shown.items()]
-    frame = pd.concat(tables, ignore_index=True).rename(columns={"confidence": "x", "accuracy": "value"})
-    run.figure("reliability", curves(frame, x="confidence", y="share that is right", diagonal=True, points=True),
-               "How often answers of a confidence are right; ten bins of equal mass. Dashed: calibrated.")  # fmt: skip
-    run.figure("risk", curves(risk_frame(shown, y), x="coverage", y="risk"),
-               "Share of wrong answers among the most confident ones.")  # fmt: skip
+    tables = [
+        reliability(p, y.astype(float), 10, "mass").assign(series=n) for n, p in shown.items()
+    ]
+    frame = pd.concat(tables, ignore_index=True).rename(
+        columns={"confidence": "x", "accuracy": "value"}
+    )
+    run.figure(
+        "reliability",
+        curves(frame, x="confidence", y="share that is right", diagonal=True, points=True),
+        "How often answers of a confidence are right; ten bins of equal mass. Dashed: calibrated.",
+    )
+    run.figure(
+        "risk",
+        curves(risk_frame(shown, y), x="coverage", y="risk"),
+        "Share of wrong answers among the most confident ones.",
+    )
     by_task = [
         {"task": task, "confidence": name, "AUC": auc(p[asked.task == task], y[asked.task == task])}
         for task in pd.unique(asked.task)
         for name, p in found.items()
     ]
-    frame = pd.DataFrame(by_task).pivot(index="confidence", columns="task", values="AUC").reset_index()
-    run.table("tasks", frame, "AUC within each task: over all rows, telling an easy task from a hard one scores too.")
+    frame = (
+        pd.DataFrame(by_task).pivot(index="confidence", columns="task", values="AUC").reset_index()
+    )
+    run.table(
+        "tasks",
+        frame,
+        "AUC within each task: over all rows, telling an easy task from a hard one scores too.",
+    )
 
 
 def _judge(
-    run: Run, found: dict[str, np.ndarray], null: np.ndarray, orders: np.ndarray, y: np.ndarray, groups: np.ndarray,
+    run: Run,
+    found: dict[str, np.ndarray],
+    null: np.ndarray,
+    orders: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
     fold: np.ndarray,
-) -> None:  # fmt: skip
+) -> None:
     counts = intervals.group_counts(int(groups.max()) + 1, 1000, rng=run.rng("bootstrap"))
     one = np.ones((1, counts.shape[1]), dtype=np.int64)
     draws = np.vstack([one, counts])
     areas = {n: intervals.bootstrap_auc(p, y == 1, fold, groups, draws) for n, p in found.items()}
     chance = [
-        float(intervals.bootstrap_auc(s, y[o] == 1, fold, groups, one)[0]) for s, o in zip(null, orders, strict=True)
+        float(intervals.bootstrap_auc(s, y[o] == 1, fold, groups, one)[0])
+        for s, o in zip(null, orders, strict=True)
     ]
     for id, other, bar, text in (
         ("above-last", LAST, 0.02, "AUC is above that of a probe of the last layer"),
@@ -273,35 +369,73 @@ def _judge(
         low, high = intervals.percentile(gap[1:])
         p, name = float(intervals.bootstrap_p(gap[1:])), f"AUC: {INSPECTOR} − {other}"
         ends = (float(low), float(high))
-        e = Evidence(name, float(gap[0]), ends, Null.of("no difference", [0.0]), p, n=len(y), unit="AUC")
+        e = Evidence(
+            name, float(gap[0]), ends, Null.of("no difference", [0.0]), p, n=len(y), unit="AUC"
+        )
         run.claim(
-            id, text, e, bar, why=f"{areas[INSPECTOR][0]:.3f} against {areas[other][0]:.3f}, rows of one fold compared."
+            id,
+            text,
+            e,
+            bar,
+            why=f"{areas[INSPECTOR][0]:.3f} against {areas[other][0]:.3f}, rows of one fold compared.",
         )
     gap = areas[PLAIN] - areas[INSPECTOR]
     low, high = intervals.percentile(gap[1:])
-    plain = Evidence("AUC: without the contrastive loss − with it", float(gap[0]), (float(low), float(high)),
-                     Null.of("no difference", [0.0]), n=len(y), unit="AUC", direction="lower")  # fmt: skip
+    plain = Evidence(
+        "AUC: without the contrastive loss − with it",
+        float(gap[0]),
+        (float(low), float(high)),
+        Null.of("no difference", [0.0]),
+        n=len(y),
+        unit="AUC",
+        direction="lower",
+    )
     run.claim("contrast", "Without the contrastive loss it is not better", plain, 0.0, "at most")
-    members, rng = [np.flatnonzero(groups == g) for g in range(int(groups.max()) + 1)], run.rng("calibration")
+    members, rng = (
+        [np.flatnonzero(groups == g) for g in range(int(groups.max()) + 1)],
+        run.rng("calibration"),
+    )
 
     def ratio(rows: np.ndarray) -> float:
-        a, b = (ece(found[n][rows], y[rows].astype(float), 10, "mass") for n in (INSPECTOR, SOFTMAX))
+        a, b = (
+            ece(found[n][rows], y[rows].astype(float), 10, "mass") for n in (INSPECTOR, SOFTMAX)
+        )
         return a / b if b else float("nan")
 
     resampled = [
-        ratio(np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))])) for _ in range(300)
+        ratio(np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))]))
+        for _ in range(300)
     ]
     low, high = intervals.percentile(np.array(resampled))
-    cooled = ece(found[COOLED], y.astype(float), 10, "mass") / ece(found[SOFTMAX], y.astype(float), 10, "mass")
-    times = Evidence("ECE / ECE of the max softmax", ratio(np.arange(len(y))), (float(low), float(high)),
-                     Null.of("max softmax with a temperature", [cooled]), n=len(y), unit="times",
-                     direction="lower")  # fmt: skip
+    cooled = ece(found[COOLED], y.astype(float), 10, "mass") / ece(
+        found[SOFTMAX], y.astype(float), 10, "mass"
+    )
+    times = Evidence(
+        "ECE / ECE of the max softmax",
+        ratio(np.arange(len(y))),
+        (float(low), float(high)),
+        Null.of("max softmax with a temperature", [cooled]),
+        n=len(y),
+        unit="times",
+        direction="lower",
+    )
     run.claim("calibrated", "It is better calibrated than the max softmax", times, 0.8, "at most")
     off = Null.of("labels shuffled by group", np.array(chance) - 0.5)
     shuffled = Evidence(
-        "|mean AUC − ½|", abs(off.mean), (0.0, max(abs(off.low), abs(off.high))), off, n=len(y), unit="AUC"
+        "|mean AUC − ½|",
+        abs(off.mean),
+        (0.0, max(abs(off.low), abs(off.high))),
+        off,
+        n=len(y),
+        unit="AUC",
     )
-    run.claim("shuffled", "Trained on shuffled labels, AUC is one half", replace(shuffled), 0.05, "at most")
+    run.claim(
+        "shuffled",
+        "Trained on shuffled labels, AUC is one half",
+        replace(shuffled),
+        0.05,
+        "at most",
+    )
 
 
 def _answer(run: Run, model: Model) -> str:

@@ -25,7 +25,12 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
-from inscape.read.relational_concepts import Concepts, mean_concepts, relational_concepts, unit_directions
+from inscape.read.relational_concepts import (
+    Concepts,
+    mean_concepts,
+    relational_concepts,
+    unit_directions,
+)
 from inscape.study.card import Card
 from inscape.study.relation_maps import Mapped, answered, linearise
 from inscape.study.relation_prompts import Asked, decode, last_site
@@ -70,45 +75,70 @@ class Config:
     """The settings of the study."""
 
     model: str = field(
-        default="smollm2-135m", metadata={"help": "what to open; 'relations-world' is trained on the spot"}
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'relations-world' is trained on the spot"},
     )
     data: str = field(
-        default="relations", metadata={"help": "columns relation, subject, object, template; span subject"}
+        default="relations",
+        metadata={"help": "columns relation, subject, object, template; span subject"},
     )
     relations: tuple[str, ...] = field(
         default=(
-            "country language", "city country", "word first letter", "name gender", "profession place", "country continent",
+            "country language",
+            "city country",
+            "word first letter",
+            "name gender",
+            "profession place",
+            "country continent",
             "thing kind",
         ),
         metadata={"help": "which are asked; none for all"},
-    )  # fmt: skip
+    )
     shots: int = field(default=5, metadata={"help": "answered questions before each"})
     least: int = field(
-        default=16, metadata={"help": "answered questions, of objects with three or more, for a relation"}
+        default=16,
+        metadata={"help": "answered questions, of objects with three or more, for a relation"},
     )
     examples: int = field(default=4, metadata={"help": "subjects that are linearised"})
     layers: tuple[int, ...] = field(
         default=(6,), metadata={"help": "blocks after which the subject is taken; -1 before all"}
     )
     objects: tuple[int, ...] = field(
-        default=(17, 21, 25), metadata={"help": "blocks after which the object is taken, beside the last"}
+        default=(17, 21, 25),
+        metadata={"help": "blocks after which the object is taken, beside the last"},
     )
-    ranks: tuple[int, ...] = field(default=(8, 32, 128), metadata={"help": "ranks of the inverse tried"})
+    ranks: tuple[int, ...] = field(
+        default=(8, 32, 128), metadata={"help": "ranks of the inverse tried"}
+    )
     sizes: tuple[float, ...] = field(
         default=(0.25, 0.5, 1.0, 2.0), metadata={"help": "edits' lengths, in lengths of the state"}
     )
-    train: float = field(default=0.6, metadata={"help": "share of each object's subjects that train"})
+    train: float = field(
+        default=0.6, metadata={"help": "share of each object's subjects that train"}
+    )
     draws: int = field(default=5, metadata={"help": "shuffles, and random directions"})
 
 
 PRESETS = {
     "tiny": Config(
-        model="relations-world", data="relations-world", relations=("country", "job", "pet"), shots=0, layers=(-1,),
-        objects=(0,), ranks=(3, 6, 12), draws=3,
+        model="relations-world",
+        data="relations-world",
+        relations=("country", "job", "pet"),
+        shots=0,
+        layers=(-1,),
+        objects=(0,),
+        ranks=(3, 6, 12),
+        draws=3,
     ),
     "small": Config(),
-    "full": Config(relations=(), examples=8, layers=tuple(range(2, 18, 2)), objects=(14, 17, 20, 23, 26), draws=20),
-}  # fmt: skip
+    "full": Config(
+        relations=(),
+        examples=8,
+        layers=tuple(range(2, 18, 2)),
+        objects=(14, 17, 20, 23, 26),
+        draws=20,
+    ),
+}
 
 LRC, FINAL, SVM, MEANS, PLAIN = (
     "inverted relation",
@@ -151,10 +181,17 @@ def run(config: Config, run: Run) -> None:
     model, examples = _open(config, run)
     if model.certificate is not None:
         run.certificate(model.certificate)
-    run.asked(f"Do the inverted relations of {model.name} give directions that classify subjects and steer answers?")
-    kept, known = answered(model, examples, config.relations, config.shots, config.least, rng=run.rng("shots"))
-    run.table("known", pd.DataFrame([{"relation": r, "answered": a, "asked": n} for r, (a, n) in known.items()]),
-              f"Questions that {model.name} answers, {config.shots} examples before each; only those are used.")  # fmt: skip
+    run.asked(
+        f"Do the inverted relations of {model.name} give directions that classify subjects and steer answers?"
+    )
+    kept, known = answered(
+        model, examples, config.relations, config.shots, config.least, rng=run.rng("shots")
+    )
+    run.table(
+        "known",
+        pd.DataFrame([{"relation": r, "answered": a, "asked": n} for r, (a, n) in known.items()]),
+        f"Questions that {model.name} answers, {config.shots} examples before each; only those are used.",
+    )
     shared = [s for s in map(_shared, kept) if len(s) >= config.least and len(set(s.objects)) > 1]
     if not shared:
         raise StudyError(
@@ -175,7 +212,9 @@ def run(config: Config, run: Run) -> None:
 def _open(config: Config, run: Run) -> tuple[Model, Examples]:
     if "relations-world" in (config.model, config.data):
         if config.model != config.data:
-            raise StudyError("'relations-world' goes with no other model or data: give it for both, or for neither.")
+            raise StudyError(
+                "'relations-world' goes with no other model or data: give it for both, or for neither."
+            )
         world = relations(seed=run.seed)
         return world.model, world.examples
     return open(config.model), load(config.data)
@@ -189,10 +228,17 @@ def _shared(asked: Asked) -> Asked:
 
 def _relation(config: Config, run: Run, asked: Asked, advance: object) -> Relation:
     """Maps to every object site from the same examples, and a split that leaves every object on both sides."""
-    sites = [str(s) for s in asked.model.select(["embed" if k < 0 else f"resid_post.{k}" for k in config.layers])]
+    sites = [
+        str(s)
+        for s in asked.model.select(
+            ["embed" if k < 0 else f"resid_post.{k}" for k in config.layers]
+        )
+    ]
     outputs = [*(f"resid_post.{k}" for k in config.objects), last_site(asked.model)]
     maps = [
-        linearise(asked, sites, out, config.examples, rng=run.rng("deal", asked.relation), advance=advance)  # type: ignore[arg-type]
+        linearise(
+            asked, sites, out, config.examples, rng=run.rng("deal", asked.relation), advance=advance
+        )  # type: ignore[arg-type]
         for out in outputs
     ]
     classes, rng = group_codes(asked.objects.astype(str)), run.rng("split", asked.relation)
@@ -201,7 +247,10 @@ def _relation(config: Config, run: Run, asked: Asked, advance: object) -> Relati
     for c in range(int(classes.max()) + 1):
         rows = rng.permutation(np.flatnonzero((classes == c) & ~train))
         mine = int((classes == c).sum())
-        more = max(0, min(mine - 1, max(2, round(config.train * mine))) - int((train & (classes == c)).sum()))
+        more = max(
+            0,
+            min(mine - 1, max(2, round(config.train * mine))) - int((train & (classes == c)).sum()),
+        )
         train[rows[:more]] = True
         some = rng.permutation(np.flatnonzero((classes == c) & train))
         inner[some[: len(some) // 2]] = True
@@ -216,16 +265,25 @@ def _directions(
     if name == MEANS:
         return [mean_concepts(s, y)]
     if name == PLAIN:
-        return [unit_directions(np.stack([s[y == c].mean(axis=0, dtype=np.float64) for c in range(int(y.max()) + 1)]))]
+        return [
+            unit_directions(
+                np.stack(
+                    [s[y == c].mean(axis=0, dtype=np.float64) for c in range(int(y.max()) + 1)]
+                )
+            )
+        ]
     if name == SVM:
         scale = float(np.sqrt((s**2).mean()))
         coef = LinearSVC(C=0.1, max_iter=20000, random_state=0).fit(s / scale, y).coef_
         return [unit_directions(np.vstack([-coef, coef]) if len(coef) == 1 else coef)]
     maps = r.maps[-1:] if name == FINAL else r.maps[:-1]
     return [
-        relational_concepts(m.embedding(site), m.outputs[rows], y, min(rank, m.embedding(site).rank))
-        for m in maps for rank in config.ranks
-    ]  # fmt: skip
+        relational_concepts(
+            m.embedding(site), m.outputs[rows], y, min(rank, m.embedding(site).rank)
+        )
+        for m in maps
+        for rank in config.ranks
+    ]
 
 
 def _choose(config: Config, r: Relation, name: str, classes: np.ndarray) -> Chosen:
@@ -247,36 +305,73 @@ def _methods(config: Config, run: Run, r: Relation) -> dict[str, list[Chosen]]:
     out[SHUFFLED] = []
     for k in range(config.draws):
         rng, mixed = run.rng("shuffled", r.asked.relation, str(k)), r.classes.copy()
-        for part in (r.train & r.inner, r.train & ~r.inner):  # every object keeps rows in both halves
+        for part in (
+            r.train & r.inner,
+            r.train & ~r.inner,
+        ):  # every object keeps rows in both halves
             mixed[part] = rng.permutation(r.classes[part])
         out[SHUFFLED].append(_choose(config, r, LRC, mixed))
     return out
 
 
-def _classify(config: Config, run: Run, found: list[Relation], chosen: list[dict[str, list[Chosen]]]) -> None:
+def _classify(
+    config: Config, run: Run, found: list[Relation], chosen: list[dict[str, list[Chosen]]]
+) -> None:
     """Accuracy on held-out subjects, and the claims about it."""
     right: list[dict[str, np.ndarray]] = []
     evidence, cells = [], []
     for r, by in zip(found, chosen, strict=True):
         held = np.flatnonzero(~r.train)
         truth = r.classes[held]
-        own = {name: np.stack([(c.concepts.predict(r.states[c.site][held]) == truth) for c in some]).astype(np.float64)
-               for name, some in by.items()}  # fmt: skip
+        own = {
+            name: np.stack(
+                [(c.concepts.predict(r.states[c.site][held]) == truth) for c in some]
+            ).astype(np.float64)
+            for name, some in by.items()
+        }
         own[MAJORITY] = (truth == np.bincount(r.classes[r.train]).argmax())[None].astype(np.float64)
         right.append(own)
         shares = Shares(np.arange(len(held)), run.rng("bootstrap", r.asked.relation))
         for name in (LRC, FINAL, SVM, MEANS, PLAIN, MAJORITY):
-            where = {"relation": r.asked.relation, "directions": name, "objects": int(r.classes.max()) + 1}
-            evidence.append(shares.evidence("accuracy", own[name][0], np.ones(len(held)), draws=own[SHUFFLED].mean(axis=1),
-                                            kind=SHUFFLED, unit="accuracy", where=where))  # fmt: skip
-        cells += [{"row": r.asked.relation, "column": n, "value": float(x.mean())} for n, x in own.items()]
-    run.table("accuracy", table(evidence), "Accuracy on held-out subjects, by relation and kind of direction.")
-    run.figure("accuracy", matrix(pd.DataFrame(cells), value="accuracy", domain=(0.0, 1.0), row="relation"),
-               "Accuracy on held-out subjects; sites and rank of every method are chosen on training subjects.")  # fmt: skip
+            where = {
+                "relation": r.asked.relation,
+                "directions": name,
+                "objects": int(r.classes.max()) + 1,
+            }
+            evidence.append(
+                shares.evidence(
+                    "accuracy",
+                    own[name][0],
+                    np.ones(len(held)),
+                    draws=own[SHUFFLED].mean(axis=1),
+                    kind=SHUFFLED,
+                    unit="accuracy",
+                    where=where,
+                )
+            )
+        cells += [
+            {"row": r.asked.relation, "column": n, "value": float(x.mean())} for n, x in own.items()
+        ]
+    run.table(
+        "accuracy",
+        table(evidence),
+        "Accuracy on held-out subjects, by relation and kind of direction.",
+    )
+    run.figure(
+        "accuracy",
+        matrix(pd.DataFrame(cells), value="accuracy", domain=(0.0, 1.0), row="relation"),
+        "Accuracy on held-out subjects; sites and rank of every method are chosen on training subjects.",
+    )
 
     def mean(name: str, rows: list[np.ndarray], draw: int | None = None) -> float:
-        return float(np.mean([own[name][:, i].mean() if draw is None else own[name][draw, i].mean()
-                              for own, i in zip(right, rows, strict=True)]))  # fmt: skip
+        return float(
+            np.mean(
+                [
+                    own[name][:, i].mean() if draw is None else own[name][draw, i].mean()
+                    for own, i in zip(right, rows, strict=True)
+                ]
+            )
+        )
 
     every = [np.arange(own[LRC].shape[1]) for own in right]
     rng = run.rng("bootstrap")
@@ -285,54 +380,111 @@ def _classify(config: Config, run: Run, found: list[Relation], chosen: list[dict
 
     def less(a: str, b: str, null: Null) -> Evidence:
         ends = percentile(np.array([mean(a, rows) - mean(b, rows) for rows in drawn]))
-        return Evidence(f"accuracy, {a} − {b}", mean(a, every) - mean(b, every), (float(ends[0]), float(ends[1])), null, n=n,
-                        unit="accuracy")  # fmt: skip
+        return Evidence(
+            f"accuracy, {a} − {b}",
+            mean(a, every) - mean(b, every),
+            (float(ends[0]), float(ends[1])),
+            null,
+            n=n,
+            unit="accuracy",
+        )
 
     def shuffled(b: str) -> Null:
-        return Null.of(SHUFFLED, [mean(SHUFFLED, every, k) - mean(b, every) for k in range(config.draws)])
+        return Null.of(
+            SHUFFLED, [mean(SHUFFLED, every, k) - mean(b, every) for k in range(config.draws)]
+        )
 
     classes = [float(len(np.unique(r.classes))) for r in found]
-    run.claim("accuracy", "Inverted relations classify held-out subjects better than the majority object does",
-              less(LRC, MAJORITY, shuffled(MAJORITY)), 0.25,
-              why=f"Means over {len(found)} relations of {min(classes):.0f} to {max(classes):.0f} objects.")  # fmt: skip
-    run.claim("above-final", "Object states from before the last layer invert better than those of the last",
-              less(LRC, FINAL, shuffled(FINAL)), 0.0)  # fmt: skip
-    run.claim("above-svm", "They classify better than a linear SVM on the same subjects", less(LRC, SVM, shuffled(SVM)), 0.0,
-              why="The paper's comparison. The SVM sees the states of all training subjects.")  # fmt: skip
+    run.claim(
+        "accuracy",
+        "Inverted relations classify held-out subjects better than the majority object does",
+        less(LRC, MAJORITY, shuffled(MAJORITY)),
+        0.25,
+        why=f"Means over {len(found)} relations of {min(classes):.0f} to {max(classes):.0f} objects.",
+    )
+    run.claim(
+        "above-final",
+        "Object states from before the last layer invert better than those of the last",
+        less(LRC, FINAL, shuffled(FINAL)),
+        0.0,
+    )
+    run.claim(
+        "above-svm",
+        "They classify better than a linear SVM on the same subjects",
+        less(LRC, SVM, shuffled(SVM)),
+        0.0,
+        why="The paper's comparison. The SVM sees the states of all training subjects.",
+    )
     chance = float(np.mean([1 / c for c in classes]))
     ends = percentile(np.array([mean(SHUFFLED, rows) - chance for rows in drawn]))
-    off = Evidence("accuracy with shuffled objects − chance", abs(mean(SHUFFLED, every) - chance),
-                   (float(ends[0]), float(ends[1])), shuffled(SHUFFLED), n=n, unit="accuracy")  # fmt: skip
-    run.claim("shuffled", "With objects shuffled nothing is classified", off, 0.1, "at most",
-              why=f"Chance is {chance:.2f}, one over the number of objects.")  # fmt: skip
+    off = Evidence(
+        "accuracy with shuffled objects − chance",
+        abs(mean(SHUFFLED, every) - chance),
+        (float(ends[0]), float(ends[1])),
+        shuffled(SHUFFLED),
+        n=n,
+        unit="accuracy",
+    )
+    run.claim(
+        "shuffled",
+        "With objects shuffled nothing is classified",
+        off,
+        0.1,
+        "at most",
+        why=f"Chance is {chance:.2f}, one over the number of objects.",
+    )
 
 
-def _edit(config: Config, run: Run, found: list[Relation], chosen: list[dict[str, list[Chosen]]]) -> None:
+def _edit(
+    config: Config, run: Run, found: list[Relation], chosen: list[dict[str, list[Chosen]]]
+) -> None:
     """Swap an object's direction for another's in held-out subjects, at several lengths."""
     names, rows = (LRC, SVM, MEANS, RANDOM), []
     results: list[dict[str, np.ndarray]] = []
     with run.progress("edit", total=len(found), unit="relations") as bar:
         for r, by in zip(found, chosen, strict=True):
             held, train = np.flatnonzero(~r.train), np.flatnonzero(r.train)
-            tried = {size: _success(config, run, r, by[LRC], train, size, "train").mean() for size in config.sizes}
+            tried = {
+                size: _success(config, run, r, by[LRC], train, size, "train").mean()
+                for size in config.sizes
+            }
             best = max(tried, key=lambda size: tried[size])
             out = {}
             for size in config.sizes:
                 for name in names:
                     some = by[name] if name != RANDOM else _random(config, run, r, by[LRC][0])
                     hits = _success(config, run, r, some, held, size, "held")
-                    rows.append({"relation": r.asked.relation, "series": name, "x": size, "value": float(hits.mean()),
-                                 "chosen": size == best})  # fmt: skip
+                    rows.append(
+                        {
+                            "relation": r.asked.relation,
+                            "series": name,
+                            "x": size,
+                            "value": float(hits.mean()),
+                            "chosen": size == best,
+                        }
+                    )
                     if size == best:
                         out[name] = hits
             results.append(out)
             bar.advance()
     frame = pd.DataFrame(rows)
-    run.table("edits", frame, "Share of held-out subjects that answer with the new object, by length of the edit.")
+    run.table(
+        "edits",
+        frame,
+        "Share of held-out subjects that answer with the new object, by length of the edit.",
+    )
     means = frame.groupby(["series", "x"], sort=False)["value"].mean().reset_index()
-    run.figure("edits", curves(means, x="length of the edit, in lengths of the state", y="edits that succeed",
-                               nulls=(RANDOM,), points=True),
-               f"Mean over {len(found)} relations.")  # fmt: skip
+    run.figure(
+        "edits",
+        curves(
+            means,
+            x="length of the edit, in lengths of the state",
+            y="edits that succeed",
+            nulls=(RANDOM,),
+            points=True,
+        ),
+        f"Mean over {len(found)} relations.",
+    )
 
     def share(rows: list[np.ndarray], who: str = LRC, draw: int | None = None) -> float:
         won = []
@@ -344,17 +496,36 @@ def _edit(config: Config, run: Run, found: list[Relation], chosen: list[dict[str
 
     every = [np.arange(out[LRC].shape[1]) for out in results]
     rng = run.rng("edits", "bootstrap")
-    ends = percentile(np.array([share([rng.integers(len(i), size=len(i)) for i in every]) for _ in range(1000)]))
+    ends = percentile(
+        np.array([share([rng.integers(len(i), size=len(i)) for i in every]) for _ in range(1000)])
+    )
     null = [share(every, RANDOM, k) for k in range(config.draws)]
-    evidence = Evidence("relations steered", share(every), (float(ends[0]), float(ends[1])),
-                        Null.of("one random direction judged so", null), n=len(found), unit="share")  # fmt: skip
+    evidence = Evidence(
+        "relations steered",
+        share(every),
+        (float(ends[0]), float(ends[1])),
+        Null.of("one random direction judged so", null),
+        n=len(found),
+        unit="share",
+    )
     rates = ", ".join(f"{np.mean([o[name].mean() for o in results]):.2f} {name}" for name in names)
-    run.claim("steers", "Edits succeed three times as often as random ones and as often as SVM directions", evidence, 2 / 3,
-              why=f"At the length that training subjects choose. Mean success: {rates}.")  # fmt: skip
+    run.claim(
+        "steers",
+        "Edits succeed three times as often as random ones and as often as SVM directions",
+        evidence,
+        2 / 3,
+        why=f"At the length that training subjects choose. Mean success: {rates}.",
+    )
 
 
 def _success(
-    config: Config, run: Run, r: Relation, some: list[Chosen], rows: np.ndarray, size: float, stream: str
+    config: Config,
+    run: Run,
+    r: Relation,
+    some: list[Chosen],
+    rows: np.ndarray,
+    size: float,
+    stream: str,
 ) -> np.ndarray:
     """For each set of directions, which subjects answer with the object whose direction was put in, (sets, n)."""
     rng, classes = run.rng("aims", r.asked.relation, stream), r.classes
@@ -365,10 +536,15 @@ def _success(
         s = r.states[c.site][rows]
         length = float(np.linalg.norm(s, axis=1).mean())
         steps = np.stack(
-            [c.concepts.swap(int(classes[i]), int(a), size * length) for i, a in zip(rows, aims, strict=True)]
+            [
+                c.concepts.swap(int(classes[i]), int(a), size * length)
+                for i, a in zip(rows, aims, strict=True)
+            ]
         )
         put = s + steps.astype(np.float32)
-        found = decode(asked.model, asked.outputs(last_site(asked.model), put, r.maps[0].sites[c.site]))
+        found = decode(
+            asked.model, asked.outputs(last_site(asked.model), put, r.maps[0].sites[c.site])
+        )
         out.append((found == answer).astype(np.float64))
     return np.stack(out)
 
@@ -378,7 +554,9 @@ def _random(config: Config, run: Run, r: Relation, like: Chosen) -> list[Chosen]
     out = []
     for k in range(config.draws):
         rng = np.random.default_rng(child_seed(run.seed, "random", r.asked.relation, str(k)))
-        out.append(Chosen(like.site, unit_directions(rng.normal(size=like.concepts.directions.shape))))
+        out.append(
+            Chosen(like.site, unit_directions(rng.normal(size=like.concepts.directions.shape)))
+        )
     return out
 
 

@@ -77,20 +77,30 @@ class Config:
     """The settings of the study."""
 
     model: str = field(
-        default="smollm2-135m", metadata={"help": "what to open; 'lexicon-world' is trained on the spot"}
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'lexicon-world' is trained on the spot"},
     )
-    data: str = field(default="library-text", metadata={"help": "texts with a group: the document they are of"})
+    data: str = field(
+        default="library-text", metadata={"help": "texts with a group: the document they are of"}
+    )
     encoder: str = field(
-        default="minilm-l6", metadata={"help": "a model without vocabulary to fit beside it, or 'none'"}
+        default="minilm-l6",
+        metadata={"help": "a model without vocabulary to fit beside it, or 'none'"},
     )
     tokens: int = field(default=15_000, metadata={"help": "tokens that the maps are fitted on"})
     rows: int = field(default=480, metadata={"help": "held-out tokens at which layers are read"})
     positions: int = field(default=8, metadata={"help": "of one passage, at most"})
-    folds: int = field(default=5, metadata={"help": "one of so many parts of the documents is held out"})
+    folds: int = field(
+        default=5, metadata={"help": "one of so many parts of the documents is held out"}
+    )
     k: int = field(default=10, metadata={"help": "of precision@k"})
     rank: int = field(default=64, metadata={"help": "of the low-rank maps"})
-    retention: float = field(default=0.95, metadata={"help": "share of the answers that early exit must keep"})
-    sublayers: int = field(default=15, metadata={"help": "every so manyth block has its parts replaced; 0 for none"})
+    retention: float = field(
+        default=0.95, metadata={"help": "share of the answers that early exit must keep"}
+    )
+    sublayers: int = field(
+        default=15, metadata={"help": "every so manyth block has its parts replaced; 0 for none"}
+    )
     control_tokens: int = field(
         default=3000, metadata={"help": "tokens for the untrained copy and the encoder; 0 for none"}
     )
@@ -98,16 +108,33 @@ class Config:
 
 PRESETS = {
     "tiny": Config(
-        model="lexicon-world", data="lexicon-world", encoder="none", tokens=2000, rows=400, k=3, rank=4, sublayers=2,
+        model="lexicon-world",
+        data="lexicon-world",
+        encoder="none",
+        tokens=2000,
+        rows=400,
+        k=3,
+        rank=4,
+        sublayers=2,
         control_tokens=1000,
     ),
     "small": Config(),
     "full": Config(model="gpt2", tokens=100_000, rows=4000, sublayers=2, control_tokens=20_000),
-}  # fmt: skip
+}
 
-IDENTITY, LINEAR, SHIFT, LOW, MIXED = "logit lens", "linear map", "mean shift", "low-rank map", "mixed-up tokens"
+IDENTITY, LINEAR, SHIFT, LOW, MIXED = (
+    "logit lens",
+    "linear map",
+    "mean shift",
+    "low-rank map",
+    "mixed-up tokens",
+)
 #: what a block's parts read and write
-PARTS = {"attention": ("attn_in", "attn_out"), "MLP": ("mlp_in", "mlp_out"), "norm": ("resid_mid", "mlp_in")}
+PARTS = {
+    "attention": ("attn_in", "attn_out"),
+    "MLP": ("mlp_in", "mlp_out"),
+    "norm": ("resid_mid", "mlp_in"),
+}
 
 Fits = dict[tuple[str, str], Shortcut]
 Maps = dict[str, dict[str, Shortcut]]
@@ -141,8 +168,12 @@ def run(config: Config, run: Run) -> None:
 def _open(config: Config, run: Run) -> tuple[Model, Examples]:
     if "lexicon-world" in (config.model, config.data):
         if config.model != config.data:
-            raise StudyError("'lexicon-world' is a toy network with texts of its own: give both --model and --data.")
-        world = lexicon(steps=100, seed=run.seed)  # enough for its grammar, if not for all its words
+            raise StudyError(
+                "'lexicon-world' is a toy network with texts of its own: give both --model and --data."
+            )
+        world = lexicon(
+            steps=100, seed=run.seed
+        )  # enough for its grammar, if not for all its words
         return world.model, world.documents
     return open(config.model), load(config.data)
 
@@ -166,7 +197,9 @@ def _maps(config: Config, moments: ShortcutMoments, fits: Fits, sites: Sequence[
     return found
 
 
-def _read(run: Run, readout: Readout, maps: Maps, held: States, k: int) -> tuple[dict[str, Reading], np.ndarray]:
+def _read(
+    run: Run, readout: Readout, maps: Maps, held: States, k: int
+) -> tuple[dict[str, Reading], np.ndarray]:
     """Every lens at every layer, and the model's own answers."""
     last = held.at[list(held.at)[-1]]
     own = logit_lens(readout, last, k=1).tokens[:, 0]
@@ -180,9 +213,15 @@ def _read(run: Run, readout: Readout, maps: Maps, held: States, k: int) -> tuple
 
 
 def _layers(
-    config: Config, run: Run, read: Mapping[str, Reading], maps: Maps, held: States, own: np.ndarray, shares: Shares,
+    config: Config,
+    run: Run,
+    read: Mapping[str, Reading],
+    maps: Maps,
+    held: States,
+    own: np.ndarray,
+    shares: Shares,
     sites: Sequence[str],
-) -> None:  # fmt: skip
+) -> None:
     """How well each lens names the model's own answer, layer by layer."""
     ones, k, last = np.ones(len(own)), config.k, held.at[sites[-1]].numpy()
     hits = {name: named(r.tokens, own, k).astype(np.float64) for name, r in read.items()}
@@ -196,21 +235,45 @@ def _layers(
                 "surprisal of the final token": r.surprisal[i].astype(np.float64),
             }
             units = dict(zip(found, ("share", "share", "nats", "nats"), strict=True))
-            said = {m: shares.evidence(m, v, ones, unit=units[m], where={"lens": name, "site": site})
-                    for m, v in found.items()}  # fmt: skip
+            said = {
+                m: shares.evidence(m, v, ones, unit=units[m], where={"lens": name, "site": site})
+                for m, v in found.items()
+            }
             r2 = explained(last, maps[name][site](held.at[site]).numpy())
-            rows += [*said.values(), Evidence("variance explained", r2, n=len(own), unit="R²",
-                                              where={"lens": name, "site": site})]  # fmt: skip
-            for figure, measure in zip(curves, (f"precision@{k}", "KL from the final distribution"), strict=True):
+            rows += [
+                *said.values(),
+                Evidence(
+                    "variance explained",
+                    r2,
+                    n=len(own),
+                    unit="R²",
+                    where={"lens": name, "site": site},
+                ),
+            ]
+            for figure, measure in zip(
+                curves, (f"precision@{k}", "KL from the final distribution"), strict=True
+            ):
                 e = said[measure]
                 assert e.interval is not None
-                curves[figure].append({"series": name, "layer": layer_of(site), "value": e.value, "low": e.interval[0],
-                                       "high": e.interval[1]})  # fmt: skip
-    run.figure("precision", score_by_layer(pd.DataFrame(curves["precision"]), score=f"precision@{k}", nulls=(MIXED,)),
-               f"How often the model's own next token is among the {k} that a layer's state says, {len(own)} tokens of "
-               "documents held out. Layer −1 is the embedding. Grey: the map fitted on tokens that do not belong "
-               "together.")  # fmt: skip
-    chart = score_by_layer(pd.DataFrame(curves["kl"]), score="KL from the final distribution (nats)", nulls=(MIXED,))
+                curves[figure].append(
+                    {
+                        "series": name,
+                        "layer": layer_of(site),
+                        "value": e.value,
+                        "low": e.interval[0],
+                        "high": e.interval[1],
+                    }
+                )
+    run.figure(
+        "precision",
+        score_by_layer(pd.DataFrame(curves["precision"]), score=f"precision@{k}", nulls=(MIXED,)),
+        f"How often the model's own next token is among the {k} that a layer's state says, {len(own)} tokens of "
+        "documents held out. Layer −1 is the embedding. Grey: the map fitted on tokens that do not belong "
+        "together.",
+    )
+    chart = score_by_layer(
+        pd.DataFrame(curves["kl"]), score="KL from the final distribution (nats)", nulls=(MIXED,)
+    )
     run.figure("kl", chart, "The same layers: how far what they say is from what is said.")
     run.table("layers", table(rows), "Every lens at every layer.")
     _claim_layers(run, hits, shares, k)
@@ -221,28 +284,55 @@ def _claim_layers(run: Run, hits: Mapping[str, np.ndarray], shares: Shares, k: i
     middle = slice(third, -third or None)
 
     def above(name: str, counts: np.ndarray) -> np.ndarray:
-        gain = np.stack([intervals.sum_by_group(g, shares.codes) for g in hits[name] - hits[IDENTITY]], axis=1)
+        gain = np.stack(
+            [intervals.sum_by_group(g, shares.codes) for g in hits[name] - hits[IDENTITY]], axis=1
+        )
         return (counts @ gain > 0).mean(axis=1)
 
     once = np.ones((1, int(shares.codes.max()) + 1))
     low, high = intervals.percentile(above(LINEAR, shares.counts * 1.0))
     null = Null.of("map fitted on mixed-up tokens", above(MIXED, once))
-    share = Evidence("share of layers", float(above(LINEAR, once)[0]), (float(low), float(high)), null, n=len(ones),
-                     unit="share of layers")  # fmt: skip
-    run.claim("layers", f"At nearly every layer the linear map's precision@{k} is above the logit lens's", share, 0.9)
+    share = Evidence(
+        "share of layers",
+        float(above(LINEAR, once)[0]),
+        (float(low), float(high)),
+        null,
+        n=len(ones),
+        unit="share of layers",
+    )
+    run.claim(
+        "layers",
+        f"At nearly every layer the linear map's precision@{k} is above the logit lens's",
+        share,
+        0.9,
+    )
     gain = {name: hits[name] - hits[IDENTITY] for name in (LINEAR, SHIFT, MIXED)}
     null = Null.of("map fitted on mixed-up tokens", gain[MIXED][middle].mean(axis=1))
     part = gain[LINEAR][middle].mean(axis=0)
     more = shares.evidence(f"gain in precision@{k}, middle third", part, ones, null, unit="share")
-    run.claim("gain", "In the middle third of the layers the gain is large", more, 0.15,
-              why=f"A shift of the mean alone gains {gain[SHIFT][middle].mean():.2f}.")  # fmt: skip
+    run.claim(
+        "gain",
+        "In the middle third of the layers the gain is large",
+        more,
+        0.15,
+        why=f"A shift of the mean alone gains {gain[SHIFT][middle].mean():.2f}.",
+    )
     null = Null.of("shift of the mean alone", gain[SHIFT].mean(axis=1))
-    mixed = shares.evidence(f"gain in precision@{k}, all layers", gain[MIXED].mean(axis=0), ones, null, unit="share")
+    mixed = shares.evidence(
+        f"gain in precision@{k}, all layers", gain[MIXED].mean(axis=0), ones, null, unit="share"
+    )
     text = "Fitted on tokens that do not belong together, the map is no better than the logit lens"
     run.claim("mixed-up", text, mixed, 0.0, "at most", why=MEAN)
 
 
-def _exit(config: Config, run: Run, read: Mapping[str, Reading], own: np.ndarray, shares: Shares, blocks: int) -> None:
+def _exit(
+    config: Config,
+    run: Run,
+    read: Mapping[str, Reading],
+    own: np.ndarray,
+    shares: Shares,
+    blocks: int,
+) -> None:
     """Leave at the first layer that is sure enough; the threshold comes from the other half of the documents."""
     halves = group_folds(shares.codes, 2, rng=run.rng("halves"))
     left, kept, curves = {}, {}, []
@@ -256,24 +346,47 @@ def _exit(config: Config, run: Run, read: Mapping[str, Reading], own: np.ndarray
             left[name][asked], kept[name][asked] = found.layer, found.kept
         curve = exit_curve(sure, said, own, spread(sure, 40))
         curves += [
-            {"series": name, "layer": depth, "value": share, "low": share, "high": share} for depth, share in curve
+            {"series": name, "layer": depth, "value": share, "low": share, "high": share}
+            for depth, share in curve
         ]
     ones = np.ones(len(own))
     asked = (("mean exit", left, "blocks"), ("answers kept", kept, "share"))
-    rows = [shares.evidence(what, values[name], ones, unit=unit, where={"lens": name})
-            for name in left for what, values, unit in asked]  # fmt: skip
-    run.table("exit", table(rows), f"Blocks computed when {config.retention:.0%} of the answers are to be kept, of "
-              f"{blocks}; thresholds from the other half of the documents.")  # fmt: skip
-    chart = score_by_layer(pd.DataFrame(curves), score="share of answers kept", layer="Blocks computed, mean",
-                           interval="none drawn", nulls=(MIXED,))  # fmt: skip
+    rows = [
+        shares.evidence(what, values[name], ones, unit=unit, where={"lens": name})
+        for name in left
+        for what, values, unit in asked
+    ]
+    run.table(
+        "exit",
+        table(rows),
+        f"Blocks computed when {config.retention:.0%} of the answers are to be kept, of "
+        f"{blocks}; thresholds from the other half of the documents.",
+    )
+    chart = score_by_layer(
+        pd.DataFrame(curves),
+        score="share of answers kept",
+        layer="Blocks computed, mean",
+        interval="none drawn",
+        nulls=(MIXED,),
+    )
     run.figure("exit", chart, "Early exit at every threshold: fewer blocks against answers kept.")
-    null = Null.of("exit after a shift of the mean alone", [shares.value(left[IDENTITY] - left[SHIFT], ones)])
-    earlier = shares.evidence("layers earlier", left[IDENTITY] - left[LINEAR], ones, null, unit="layers")
+    null = Null.of(
+        "exit after a shift of the mean alone", [shares.value(left[IDENTITY] - left[SHIFT], ones)]
+    )
+    earlier = shares.evidence(
+        "layers earlier", left[IDENTITY] - left[LINEAR], ones, null, unit="layers"
+    )
     share = {name: kept[name].mean() for name in (LINEAR, IDENTITY)}
     text = f"With {config.retention:.0%} of the answers kept, tokens leave earlier than by the logit lens"
-    run.claim("exit", text, earlier, 1.0, why=f"Kept on the documents judged: {share[LINEAR]:.3f}, by the logit lens "
-              f"{share[IDENTITY]:.3f}; mean exit after {left[LINEAR].mean():.1f} and {left[IDENTITY].mean():.1f} blocks "
-              f"of {blocks}.")  # fmt: skip
+    run.claim(
+        "exit",
+        text,
+        earlier,
+        1.0,
+        why=f"Kept on the documents judged: {share[LINEAR]:.3f}, by the logit lens "
+        f"{share[IDENTITY]:.3f}; mean exit after {left[LINEAR].mean():.1f} and {left[IDENTITY].mean():.1f} blocks "
+        f"of {blocks}.",
+    )
 
 
 def _replace(run: Run, model: Model, test: Examples, moments: ShortcutMoments, fits: Fits) -> None:
@@ -282,9 +395,15 @@ def _replace(run: Run, model: Model, test: Examples, moments: ShortcutMoments, f
     tokens = model.tokenize(few.texts())
     batch = model.collate(tokens)
     rng, most = run.rng("replaced"), int(min(len(t) for t in tokens)) - 1
-    spots = torch.from_numpy(np.stack([1 + np.sort(rng.permutation(len(t) - 1)[: min(8, most)]) for t in tokens]))
-    pairs = {(kind, i): (f"{a}.{i}", f"{b}.{i}") for kind, (a, b) in PARTS.items() for i in range(len(model.atlas.blocks))
-             if (f"{a}.{i}", f"{b}.{i}") in moments.pairs}  # fmt: skip
+    spots = torch.from_numpy(
+        np.stack([1 + np.sort(rng.permutation(len(t) - 1)[: min(8, most)]) for t in tokens])
+    )
+    pairs = {
+        (kind, i): (f"{a}.{i}", f"{b}.{i}")
+        for kind, (a, b) in PARTS.items()
+        for i in range(len(model.atlas.blocks))
+        if (f"{a}.{i}", f"{b}.{i}") in moments.pairs
+    }
     sites = sorted({site for pair in pairs.values() for site in pair})
     plain = model.run(batch, sites, at=None)
     before = torch.log_softmax(model.run(batch, at=spots, logits=True).logits.double(), -1)  # type: ignore[union-attr]
@@ -293,9 +412,13 @@ def _replace(run: Run, model: Model, test: Examples, moments: ShortcutMoments, f
     shares = Shares(docs, run.rng("replaced", "bootstrap"))
 
     def moved(target: str, value: torch.Tensor) -> np.ndarray:
-        value[:, 0] = plain[target][:, 0]  # the first token is an attention sink, which no map was fitted on
+        value[:, 0] = plain[target][
+            :, 0
+        ]  # the first token is an attention sink, which no map was fitted on
         edit = Replace(Scope(target), value)
-        after = torch.log_softmax(model.run(batch, edits=edit, at=spots, logits=True).logits.double(), -1)  # type: ignore[union-attr]
+        after = torch.log_softmax(
+            model.run(batch, edits=edit, at=spots, logits=True).logits.double(), -1
+        )  # type: ignore[union-attr]
         return (before.exp() * (before - after)).sum(-1).flatten().cpu().numpy()
 
     with run.progress("replace parts", total=len(pairs), unit="parts") as bar:
@@ -303,18 +426,36 @@ def _replace(run: Run, model: Model, test: Examples, moments: ShortcutMoments, f
             fit = fits[source, target]
             linear = moved(target, fit(plain[source].float()).to(plain[target].dtype))
             mean = moments.mean_shift(source, target).bias + moments.mean_of(source)
-            flat = moved(target, torch.tensor(mean).to(plain[target]).expand_as(plain[target]).clone())
+            flat = moved(
+                target, torch.tensor(mean).to(plain[target]).expand_as(plain[target]).clone()
+            )
             null = Null.of("its mean in its place", [float(flat.mean())])
             where = {"part": kind, "block": i, "inner R²": fit.inner}
-            rows.append(shares.evidence("KL from the final distribution", linear, np.ones(len(linear)), null, unit="nats",
-                                        direction="lower", where=where))  # fmt: skip
+            rows.append(
+                shares.evidence(
+                    "KL from the final distribution",
+                    linear,
+                    np.ones(len(linear)),
+                    null,
+                    unit="nats",
+                    direction="lower",
+                    where=where,
+                )
+            )
             bar.advance()
-    named_rows = bars(rows, "part").assign(group=[f"{e.where['part']}, block {e.where['block']}" for e in rows])
-    run.table(
-        "replaced", table(rows), "What one part replaced by a linear map of its input does to the final distribution."
+    named_rows = bars(rows, "part").assign(
+        group=[f"{e.where['part']}, block {e.where['block']}" for e in rows]
     )
-    run.figure("replaced", values_by_group(named_rows, value="KL from the final distribution", unit="nats", ends=30),
-               "One part of one block replaced by a linear map. Tick: replaced by its mean.")  # fmt: skip
+    run.table(
+        "replaced",
+        table(rows),
+        "What one part replaced by a linear map of its input does to the final distribution.",
+    )
+    run.figure(
+        "replaced",
+        values_by_group(named_rows, value="KL from the final distribution", unit="nats", ends=30),
+        "One part of one block replaced by a linear map. Tick: replaced by its mean.",
+    )
 
 
 def _controls(config: Config, run: Run, model: Model, train: Examples, test: Examples) -> None:
@@ -322,27 +463,58 @@ def _controls(config: Config, run: Run, model: Model, train: Examples, test: Exa
     fresh = model.untrained(child_seed(run.seed, "untrained"))
     every = stream(fresh)
     sites = [*every[:-1][:: max(1, len(every) // 6)], every[-1]]
-    moments = fitted(run, fresh, train, [(s, sites[-1]) for s in sites[:-1]], config.control_tokens, "untrained")
+    moments = fitted(
+        run, fresh, train, [(s, sites[-1]) for s in sites[:-1]], config.control_tokens, "untrained"
+    )
     held = sampled(fresh, test, sites, config.rows, config.positions, run.rng("held out"))
-    maps = {name: m for name, m in _maps(config, moments, moments.fit(), sites).items() if name in (LINEAR, IDENTITY)}
+    maps = {
+        name: m
+        for name, m in _maps(config, moments, moments.fit(), sites).items()
+        if name in (LINEAR, IDENTITY)
+    }
     read, own = _read(run, Readout.of(fresh), maps, held, config.k)
-    rows = [{"site": s, "lens": name, f"precision@{config.k}": named(read[name].tokens[i], own, config.k).mean(),
-             "R²": explained(held.at[sites[-1]].numpy(), maps[name][s](held.at[s]).numpy())}
-            for name in maps for i, s in enumerate(sites[:-1])]  # fmt: skip
-    run.table("untrained", pd.DataFrame(rows), "An untrained copy: what a linear map finds again where blocks do nothing "
-              "that was learnt.")  # fmt: skip
+    rows = [
+        {
+            "site": s,
+            "lens": name,
+            f"precision@{config.k}": named(read[name].tokens[i], own, config.k).mean(),
+            "R²": explained(held.at[sites[-1]].numpy(), maps[name][s](held.at[s]).numpy()),
+        }
+        for name in maps
+        for i, s in enumerate(sites[:-1])
+    ]
+    run.table(
+        "untrained",
+        pd.DataFrame(rows),
+        "An untrained copy: what a linear map finds again where blocks do nothing that was learnt.",
+    )
     if config.encoder == "none":
         return
     encoder = open(config.encoder)
     sites = stream(encoder)
-    moments = fitted(run, encoder, train, [(s, sites[-1]) for s in sites[:-1]], config.control_tokens, "encoder")
+    moments = fitted(
+        run, encoder, train, [(s, sites[-1]) for s in sites[:-1]], config.control_tokens, "encoder"
+    )
     held = sampled(encoder, test, sites, config.rows, config.positions, run.rng("held out"))
     maps = _maps(config, moments, moments.fit(), sites)
     goal = held.at[sites[-1]].numpy()
-    frame = pd.DataFrame([{"lens": name, "layer": layer_of(s), "R²": explained(goal, maps[name][s](held.at[s]).numpy())}
-                          for name in (LINEAR, LOW, SHIFT, MIXED) for s in sites[:-1]])  # fmt: skip
-    run.table("encoder", frame, f"{encoder.name}, which has no vocabulary: variance of the last layer explained (R²), "
-              "held-out documents.")  # fmt: skip
+    frame = pd.DataFrame(
+        [
+            {
+                "lens": name,
+                "layer": layer_of(s),
+                "R²": explained(goal, maps[name][s](held.at[s]).numpy()),
+            }
+            for name in (LINEAR, LOW, SHIFT, MIXED)
+            for s in sites[:-1]
+        ]
+    )
+    run.table(
+        "encoder",
+        frame,
+        f"{encoder.name}, which has no vocabulary: variance of the last layer explained (R²), "
+        "held-out documents.",
+    )
 
 
 def _answer(config: Config, run: Run, model: Model) -> str:

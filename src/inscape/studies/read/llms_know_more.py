@@ -75,21 +75,33 @@ class Config:
     """The settings of the study."""
 
     model: str = field(
-        default="smollm2-135m", metadata={"help": "what to open; 'hearsay-world' is trained on the spot"}
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'hearsay-world' is trained on the spot"},
     )
-    data: str = field(default="quiz", metadata={"help": "questions: columns prompt, answers (a|b), task, group"})
+    data: str = field(
+        default="quiz", metadata={"help": "questions: columns prompt, answers (a|b), task, group"}
+    )
     count: int = field(default=400, metadata={"help": "questions of each task of the quiz"})
     tokens: int = field(default=10, metadata={"help": "tokens generated at most"})
     stop: str = field(default=".\n", metadata={"help": "characters that end an answer"})
-    sites: str = field(default="resid_post.2::3", metadata={"help": "sites a detector may choose from"})
-    transfer_site: str = field(default="resid_post.20", metadata={"help": "where transfer is measured"})
+    sites: str = field(
+        default="resid_post.2::3", metadata={"help": "sites a detector may choose from"}
+    )
+    transfer_site: str = field(
+        default="resid_post.20", metadata={"help": "where transfer is measured"}
+    )
     folds: int = field(default=5, metadata={"help": "folds of whole groups"})
     shuffles: int = field(default=10, metadata={"help": "label shuffles of the null"})
-    resampled: int = field(default=100, metadata={"help": "questions of each task that are answered several times"})
+    resampled: int = field(
+        default=100, metadata={"help": "questions of each task that are answered several times"}
+    )
     samples: int = field(default=8, metadata={"help": "how many times"})
     temperature: float = field(default=1.0, metadata={"help": "of the samples"})
     untrained: int = field(
-        default=120, metadata={"help": "answers of each task that an untrained copy reads, and that are asked about"}
+        default=120,
+        metadata={
+            "help": "answers of each task that an untrained copy reads, and that are asked about"
+        },
     )
     ask: str = field(
         default="{}\nQuestion: Is this answer true, yes or no?\nAnswer:",
@@ -99,12 +111,24 @@ class Config:
 
 PRESETS = {
     "tiny": Config(
-        model="hearsay-world", data="hearsay-world", tokens=3, stop=hearsay.STOP, sites="resid_post.*",
-        transfer_site="resid_post.1", folds=3, shuffles=6, resampled=108, samples=4, untrained=108, ask="none",
+        model="hearsay-world",
+        data="hearsay-world",
+        tokens=3,
+        stop=hearsay.STOP,
+        sites="resid_post.*",
+        transfer_site="resid_post.1",
+        folds=3,
+        shuffles=6,
+        resampled=108,
+        samples=4,
+        untrained=108,
+        ask="none",
     ),
     "small": Config(),
-    "full": Config(count=3000, sites="resid_post.*", shuffles=50, resampled=1000, samples=30, untrained=1000),
-}  # fmt: skip
+    "full": Config(
+        count=3000, sites="resid_post.*", shuffles=50, resampled=1000, samples=30, untrained=1000
+    ),
+}
 
 LOGPROB, SURFACE, VERDICT = "log-probability", "surface", "asked for a verdict"
 
@@ -113,12 +137,16 @@ def run(config: Config, run: Run) -> None:
     """Answer, read, transfer, answer again, choose."""
     model, questions = _open(config, run)
     run.certificate(model.certificate)
-    run.asked(f"Do the states of {model.name} tell whether what it says is right, where, and better than its words do?")
+    run.asked(
+        f"Do the states of {model.name} tell whether what it says is right, where, and better than its words do?"
+    )
     prompts = questions.texts()
     with run.progress("answer", total=len(prompts), unit="questions") as bar:
         made = generations(model, prompts, config.tokens, stop=config.stop, advance=bar.advance)
     asked = answered(questions, [m[0] for m in made])
-    run.log("%.1f %% of the answered texts keep their tokens", 100 * exact_text(model, asked, prompts))
+    run.log(
+        "%.1f %% of the answered texts keep their tokens", 100 * exact_text(model, asked, prompts)
+    )
     if len(asked) < len(prompts):
         run.warn(
             f"{len(prompts) - len(asked)} of {len(prompts)} questions were answered with no words and are left out."
@@ -155,7 +183,13 @@ def _detect(
         y, g = asked.right[inside], groups[inside]
         options = {"folds": config.folds, "seed": run.seed, "name": task}
         with run.progress(f"detect, {task}", total=len(every), unit="sites") as bar:
-            whole = detect({n: x[inside] for n, x in every.items()}, y, g, progress=lambda *_: bar.advance(), **options)
+            whole = detect(
+                {n: x[inside] for n, x in every.items()},
+                y,
+                g,
+                progress=lambda *_: bar.advance(),
+                **options,
+            )
         found[task], parts = whole, {token: only(whole, token) for token in TOKENS}
         words = {name: detect({name: x[inside]}, y, g, **options) for name, x in said.items()}
         exact = {n: x[inside] for n, x in every.items() if n.endswith(f"{AT}exact")}
@@ -167,13 +201,24 @@ def _detect(
         rows += _fewer(config, run, model, asked.take(inside), task)
         frames.append(by_layer({TOKENS[t]: r for t, r in parts.items()}, words))
         for other, result in (("prompt", parts["prompt"]), (LOGPROB, words[LOGPROB])):
-            gain = compare(parts["exact"], result, names=("exact answer", TOKENS.get(other, other)))[0]
-            gains[other].append(replace(gain, null=Null.of("no difference", [0.0]), where={"task": task}))
-    run.figure("layers", score_by_layer(pd.concat(frames, ignore_index=True), score="AUC"),
-               "How well a probe on other subjects' answers tells right answers from wrong ones, by layer and token; "
-               "level lines need no look inside. One half is chance.")  # fmt: skip
-    run.table("scores", table(rows), "AUC of the layer chosen inside the training folds, and of what needs no look inside. "
-              "The last two of a task are measured on fewer answers.")  # fmt: skip
+            gain = compare(
+                parts["exact"], result, names=("exact answer", TOKENS.get(other, other))
+            )[0]
+            gains[other].append(
+                replace(gain, null=Null.of("no difference", [0.0]), where={"task": task})
+            )
+    run.figure(
+        "layers",
+        score_by_layer(pd.concat(frames, ignore_index=True), score="AUC"),
+        "How well a probe on other subjects' answers tells right answers from wrong ones, by layer and token; "
+        "level lines need no look inside. One half is chance.",
+    )
+    run.table(
+        "scores",
+        table(rows),
+        "AUC of the layer chosen inside the training folds, and of what needs no look inside. "
+        "The last two of a task are measured on fewer answers.",
+    )
     accuracy = [_accuracy(run, asked.take(i), task) for task, i in _inside(asked).items()]
     run.table("accuracy", table(accuracy), "How often the greedy answer is right.")
     mean = np.mean([f.scores[:, 0] for f in found.values()], axis=0)
@@ -182,8 +227,11 @@ def _detect(
         {"row": TOKENS[t], "column": s.removeprefix("resid_post."), "value": v}
         for (s, t), v in zip(names, mean, strict=True)
     ]
-    run.figure("grid", heatmap(pd.DataFrame(grid), value="AUC", column="layer", domain=(0.5, 1.0), cell=44),
-               "The same, averaged over the tasks.")  # fmt: skip
+    run.figure(
+        "grid",
+        heatmap(pd.DataFrame(grid), value="AUC", column="layer", domain=(0.5, 1.0), cell=44),
+        "The same, averaged over the tasks.",
+    )
     several = min(2, len(gains["prompt"]))
     for other, id, bar_ in (("prompt", "above-prompt", 0.05), (LOGPROB, "above-logprob", 0.03)):
         ranked = sorted(gains[other], key=lambda e: -e.value)
@@ -193,9 +241,19 @@ def _detect(
         run.claim(id, text, ranked[several - 1], bar_, why=f"By task: {why}")
     chance = np.mean([n.selected_scores[1:, 0] for n in nulls], axis=0) - 0.5
     off = Null.of("labels shuffled by group, mean over tasks", chance)
-    run.claim("shuffled", "With labels shuffled by group AUC is one half",
-              Evidence("|mean AUC − ½|", abs(off.mean), (0.0, max(abs(off.low), abs(off.high))), off, unit="AUC"),
-              0.05, "at most")  # fmt: skip
+    run.claim(
+        "shuffled",
+        "With labels shuffled by group AUC is one half",
+        Evidence(
+            "|mean AUC − ½|",
+            abs(off.mean),
+            (0.0, max(abs(off.low), abs(off.high))),
+            off,
+            unit="AUC",
+        ),
+        0.05,
+        "at most",
+    )
     return found
 
 
@@ -205,21 +263,33 @@ def _accuracy(run: Run, asked: Answered, task: str) -> Evidence:
     common = float((words == words.mode().iloc[0]).mean())
     null = Null.of("share of the commonest answer", [common])
     ones = np.ones(len(asked))
-    return shares.evidence("accuracy of the greedy answer", asked.right * 1.0, ones, null, unit="accuracy",
-                           where={"task": task})  # fmt: skip
+    return shares.evidence(
+        "accuracy of the greedy answer",
+        asked.right * 1.0,
+        ones,
+        null,
+        unit="accuracy",
+        where={"task": task},
+    )
 
 
 def _fewer(config: Config, run: Run, model: Model, asked: Answered, task: str) -> list[Evidence]:
     """Some of the answers read by an untrained copy, and judged by the model itself when it is asked."""
-    few = asked.take(np.sort(run.rng("untrained", task).permutation(len(asked))[: config.untrained]))
+    few = asked.take(
+        np.sort(run.rng("untrained", task).permutation(len(asked))[: config.untrained])
+    )
     fresh = model.untrained(child_seed(run.seed, "untrained"))
     store = harvest(fresh, few.texts, config.sites, at="span:exact")
     matrices = {f"{s}{AT}exact": x for s, x in store.matrices()}
     options = {"folds": config.folds, "seed": run.seed, "name": task}
     result = detect(matrices, few.right, few.texts.groups(), **options)
-    out = [replace(result.selected[0], where={"task": task, "read at": "exact answer, untrained copy"})]
+    out = [
+        replace(result.selected[0], where={"task": task, "read at": "exact answer, untrained copy"})
+    ]
     if config.ask != "none":
-        asked_ = detect({VERDICT: _says(config, model, few)}, few.right, few.texts.groups(), **options)
+        asked_ = detect(
+            {VERDICT: _says(config, model, few)}, few.right, few.texts.groups(), **options
+        )
         out.append(replace(asked_.selected[0], where={"task": task, "read at": VERDICT}))
     return out
 
@@ -227,26 +297,44 @@ def _fewer(config: Config, run: Run, model: Model, asked: Answered, task: str) -
 def _says(config: Config, model: Model, asked: Answered) -> np.ndarray:
     """Log-odds of yes against no when the model is asked whether its answer is true."""
     said = ((" Yes", " yes"), (" No", " no"))
-    ids = [[model.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in words] for words in said]
+    ids = [
+        [model.tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in words]
+        for words in said
+    ]
     stripped = asked.texts.frame[asked.texts.input].str.rstrip()
-    texts = replace(asked.texts, frame=asked.texts.frame.assign(**{asked.texts.input: stripped}), spans={})
+    texts = replace(
+        asked.texts, frame=asked.texts.frame.assign(**{asked.texts.input: stripped}), spans={}
+    )
     out = np.empty((len(asked), 1))
     for step in passes(model, texts.with_prompt(config.ask), logits=True):
         logits = step.activations.logits
         assert logits is not None
         last = logits[:, 0].double()
-        out[step.rows, 0] = (last[:, ids[0]].logsumexp(dim=1) - last[:, ids[1]].logsumexp(dim=1)).cpu().numpy()
+        out[step.rows, 0] = (
+            (last[:, ids[0]].logsumexp(dim=1) - last[:, ids[1]].logsumexp(dim=1)).cpu().numpy()
+        )
     return out
 
 
 def _transfer(
-    config: Config, run: Run, asked: Answered, every: dict[str, np.ndarray], found: dict[str, SweepResult]
+    config: Config,
+    run: Run,
+    asked: Answered,
+    every: dict[str, np.ndarray],
+    found: dict[str, SweepResult],
 ) -> None:
     """Fitted on one task, scored on another, at one site fixed beforehand."""
     if len(found) < 2:
         return
-    x, groups, inside = every[f"{config.transfer_site}{AT}exact"], asked.texts.groups(), _inside(asked)
-    sets = {t: DataSet(x[i], asked.right[i].astype(np.int64), groups[i], fold_of(found[t])) for t, i in inside.items()}
+    x, groups, inside = (
+        every[f"{config.transfer_site}{AT}exact"],
+        asked.texts.groups(),
+        _inside(asked),
+    )
+    sets = {
+        t: DataSet(x[i], asked.right[i].astype(np.int64), groups[i], fold_of(found[t]))
+        for t, i in inside.items()
+    }
     moved = transfer(sets, LogisticProbe(CS, tol=1e-4), rng=run.rng("transfer"))
     low, high = intervals.percentile(moved.draws)
     cells = [
@@ -254,41 +342,87 @@ def _transfer(
         for i, a in enumerate(moved.names)
         for j, b in enumerate(moved.names)
     ]
-    run.figure("transfer", heatmap(pd.DataFrame(cells), value="AUC", row="fitted on", column="scored on", domain=(0.0, 1.0)),
-               f"Probes at {config.transfer_site}, exact answer. On the diagonal subjects are held out.")  # fmt: skip
-    run.table("transfer", pd.DataFrame(cells), "The same numbers with 95 % intervals over groups of the task scored.")
+    run.figure(
+        "transfer",
+        heatmap(
+            pd.DataFrame(cells), value="AUC", row="fitted on", column="scored on", domain=(0.0, 1.0)
+        ),
+        f"Probes at {config.transfer_site}, exact answer. On the diagonal subjects are held out.",
+    )
+    run.table(
+        "transfer",
+        pd.DataFrame(cells),
+        "The same numbers with 95 % intervals over groups of the task scored.",
+    )
     ends = intervals.percentile(moved.gap_draws)
-    gap = Evidence("mean AUC on the diagonal − off it", moved.gap, (float(ends[0]), float(ends[1])),
-                   Null.of("no difference", [0.0]), float(intervals.bootstrap_p(moved.gap_draws)), n=len(asked),
-                   d=x.shape[1], unit="AUC")  # fmt: skip
+    gap = Evidence(
+        "mean AUC on the diagonal − off it",
+        moved.gap,
+        (float(ends[0]), float(ends[1])),
+        Null.of("no difference", [0.0]),
+        float(intervals.bootstrap_p(moved.gap_draws)),
+        n=len(asked),
+        d=x.shape[1],
+        unit="AUC",
+    )
     run.claim("transfer", "A probe of one task reads another task worse than its own", gap, 0.1)
 
 
 def _again(
-    config: Config, run: Run, model: Model, questions: Examples, asked: Answered, every: dict[str, np.ndarray],
+    config: Config,
+    run: Run,
+    model: Model,
+    questions: Examples,
+    asked: Answered,
+    every: dict[str, np.ndarray],
     found: dict[str, SweepResult],
-) -> None:  # fmt: skip
+) -> None:
     """Several samples of some questions: kinds of mistake, and the sample that the probe prefers."""
     few = np.sort(
-        np.concatenate([run.rng("again", t).permutation(i)[: config.resampled] for t, i in _inside(asked).items()])
+        np.concatenate(
+            [
+                run.rng("again", t).permutation(i)[: config.resampled]
+                for t, i in _inside(asked).items()
+            ]
+        )
     )
     greedy = asked.take(few)
     prompts = [questions.texts()[i] for i in greedy.rows]
     with run.progress("answer again", total=len(prompts), unit="questions") as bar:
-        made = generations(model, prompts, config.tokens, samples=config.samples, temperature=config.temperature,
-                           seed=child_seed(run.seed, "samples") % 2**31, stop=config.stop, advance=bar.advance)  # fmt: skip
+        made = generations(
+            model,
+            prompts,
+            config.tokens,
+            samples=config.samples,
+            temperature=config.temperature,
+            seed=child_seed(run.seed, "samples") % 2**31,
+            stop=config.stop,
+            advance=bar.advance,
+        )
     several = [c for each in made for c in each]
     of = np.repeat(np.arange(len(few)), config.samples)
     samples = answered(questions, several, greedy.rows[of])
     # rows of samples say which question of the quiz; here: which of those asked again
     position = {int(q): k for k, q in enumerate(greedy.rows)}
     of = np.array([position[int(q)] for q in samples.rows])
-    _kinds(config, run, greedy, {n: x[few] for n, x in every.items() if n.endswith(f"{AT}exact")}, samples, of)
+    _kinds(
+        config,
+        run,
+        greedy,
+        {n: x[few] for n, x in every.items() if n.endswith(f"{AT}exact")},
+        samples,
+        of,
+    )
     _prefer(config, run, model, asked, few, every, found, samples, of)
 
 
 def _kinds(
-    config: Config, run: Run, greedy: Answered, exact: dict[str, np.ndarray], samples: Answered, of: np.ndarray
+    config: Config,
+    run: Run,
+    greedy: Answered,
+    exact: dict[str, np.ndarray],
+    samples: Answered,
+    of: np.ndarray,
 ) -> None:
     """What the samples say of a question, read off the greedy answer's token."""
     seen = np.unique(of)
@@ -297,29 +431,62 @@ def _kinds(
     kind = kind[np.argsort(first)]
     some = greedy.take(seen)
     counts = pd.crosstab(some.task, kind).reset_index(names="task")
-    run.table("kinds", counts, f"Questions by what {config.samples} samples say: right in half of them or more; one wrong "
-              "answer in half of them or more; right at times; never right and scattered.")  # fmt: skip
-    keep = np.isin(
-        kind, [k for k, c in zip(*np.unique(kind, return_counts=True), strict=True) if c >= 2 * config.folds]
+    run.table(
+        "kinds",
+        counts,
+        f"Questions by what {config.samples} samples say: right in half of them or more; one wrong "
+        "answer in half of them or more; right at times; never right and scattered.",
     )
-    groups = np.array([f"{t} {g}" for t, g in zip(some.task, some.texts.groups(), strict=True)])[keep]
+    keep = np.isin(
+        kind,
+        [
+            k
+            for k, c in zip(*np.unique(kind, return_counts=True), strict=True)
+            if c >= 2 * config.folds
+        ],
+    )
+    groups = np.array([f"{t} {g}" for t, g in zip(some.task, some.texts.groups(), strict=True)])[
+        keep
+    ]
     if len(np.unique(kind[keep])) < 2:
         return
-    options = {"groups": groups, "folds": config.folds, "task": "classification", "alphas": CS, "seed": run.seed,
-               "target_names": ("kind",)}  # fmt: skip
-    inside = sweep({n: x[seen][keep] for n, x in exact.items()}, kind[keep], shuffles=config.shuffles, **options)
-    words = np.hstack([some.logprob(), some.surface(), pd.get_dummies(some.task).to_numpy(dtype=float)])[keep]
+    options = {
+        "groups": groups,
+        "folds": config.folds,
+        "task": "classification",
+        "alphas": CS,
+        "seed": run.seed,
+        "target_names": ("kind",),
+    }
+    inside = sweep(
+        {n: x[seen][keep] for n, x in exact.items()},
+        kind[keep],
+        shuffles=config.shuffles,
+        **options,
+    )
+    words = np.hstack(
+        [some.logprob(), some.surface(), pd.get_dummies(some.task).to_numpy(dtype=float)]
+    )[keep]
     outside = sweep({"words": words}, kind[keep], shuffles=config.shuffles, **options)
-    rows = [replace(inside.selected[0], where={"read from": "exact answer"}),
-            replace(outside.selected[0], where={"read from": "task, surface and log-probability"}),
-            replace(compare(inside, outside)[0], where={"read from": "difference"})]  # fmt: skip
+    rows = [
+        replace(inside.selected[0], where={"read from": "exact answer"}),
+        replace(outside.selected[0], where={"read from": "task, surface and log-probability"}),
+        replace(compare(inside, outside)[0], where={"read from": "difference"}),
+    ]
     run.table("kinds-read", table(rows), "Accuracy of telling the kinds apart, subjects held out.")
 
 
 def _prefer(
-    config: Config, run: Run, model: Model, asked: Answered, few: np.ndarray, every: dict[str, np.ndarray],
-    found: dict[str, SweepResult], samples: Answered, of: np.ndarray,
-) -> None:  # fmt: skip
+    config: Config,
+    run: Run,
+    model: Model,
+    asked: Answered,
+    few: np.ndarray,
+    every: dict[str, np.ndarray],
+    found: dict[str, SweepResult],
+    samples: Answered,
+    of: np.ndarray,
+) -> None:
     """Among the samples of a question, the one that the probe of other subjects scores highest."""
     texts = pd.Series(samples.texts.texts())
     first = np.flatnonzero(~texts.duplicated())
@@ -340,15 +507,29 @@ def _prefer(
                 site = result.sites[int(result.chosen[f, 0])]
                 score[rows] = probe.decision_function(states_[f"{site}{AT}exact"][code[rows]])
     rows = _choices(run, asked.take(few), samples, of, score)
-    run.table("choices", table(rows), f"How often each way of answering is right, on {len(few)} questions answered "
-              f"{config.samples} times. Random: the mean over the samples of a question.")  # fmt: skip
-    run.figure("choices", values_by_group(bars(rows, "answer"), value="accuracy"),
-               "The same. Tick: a sample at random.")  # fmt: skip
+    run.table(
+        "choices",
+        table(rows),
+        f"How often each way of answering is right, on {len(few)} questions answered "
+        f"{config.samples} times. Random: the mean over the samples of a question.",
+    )
+    run.figure(
+        "choices",
+        values_by_group(bars(rows, "answer"), value="accuracy"),
+        "The same. Tick: a sample at random.",
+    )
 
 
-def _choices(run: Run, greedy: Answered, samples: Answered, of: np.ndarray, score: np.ndarray) -> list[Evidence]:
+def _choices(
+    run: Run, greedy: Answered, samples: Answered, of: np.ndarray, score: np.ndarray
+) -> list[Evidence]:
     seen, right = np.unique(of), samples.right * 1.0
-    parts: dict[str, list[float]] = {"greedy": [], "random sample": [], "majority": [], "preferred by the probe": []}
+    parts: dict[str, list[float]] = {
+        "greedy": [],
+        "random sample": [],
+        "majority": [],
+        "preferred by the probe": [],
+    }
     parts |= {"likeliest sample": [], "best sample": []}
     mean = samples.logprob()[:, 0]
     for q in seen:
@@ -361,14 +542,21 @@ def _choices(run: Run, greedy: Answered, samples: Answered, of: np.ndarray, scor
         parts["preferred by the probe"].append(right[rows[score[rows].argmax()]])
         parts["likeliest sample"].append(right[rows[mean[rows].argmax()]])
         parts["best sample"].append(right[rows].max())
-    groups = [f"{t} {g}" for t, g in zip(greedy.task[seen], greedy.texts.groups()[seen], strict=True)]
+    groups = [
+        f"{t} {g}" for t, g in zip(greedy.task[seen], greedy.texts.groups()[seen], strict=True)
+    ]
     shares = Shares(group_codes(groups), run.rng("choices"))
     ones, values = np.ones(len(seen)), {name: np.array(p) for name, p in parts.items()}
     null = Null.of("a sample at random", [float(values["random sample"].mean())])
-    rows = [shares.evidence("accuracy", p, ones, null, unit="accuracy", where={"answer": n}) for n, p in values.items()]
+    rows = [
+        shares.evidence("accuracy", p, ones, null, unit="accuracy", where={"answer": n})
+        for n, p in values.items()
+    ]
     gain = values["preferred by the probe"] - values["random sample"]
     none = Null.of("a sample at random", [0.0])
-    more = shares.evidence("accuracy: preferred by the probe − random sample", gain, ones, none, unit="accuracy")
+    more = shares.evidence(
+        "accuracy: preferred by the probe − random sample", gain, ones, none, unit="accuracy"
+    )
     why = ", ".join(f"{name} {p.mean():.2f}" for name, p in values.items()) + "."
     text = "The sample that the probe prefers is right at least as often as one at random"
     run.claim("prefers", text, more, 0.0, why=why)
@@ -390,7 +578,9 @@ def _answer(run: Run, model: Model) -> str:
     )
     if "transfer" in by:
         own = "is mostly the task's own" if by["transfer"].passed else "carries over"
-        out += f"What a probe finds {own}: on another task AUC is {by['transfer'].value:.2f} lower. "
+        out += (
+            f"What a probe finds {own}: on another task AUC is {by['transfer'].value:.2f} lower. "
+        )
     return out + (
         f"Among several samples the probe's choice is {by['prefers'].value:+.1%} more often right than a random one."
     )

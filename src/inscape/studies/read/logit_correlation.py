@@ -71,10 +71,12 @@ class Config:
     """The settings of the study."""
 
     model: str = field(
-        default="smollm2-135m", metadata={"help": "what to open; 'relations-world' is trained on the spot"}
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'relations-world' is trained on the spot"},
     )
     data: str = field(
-        default="linked-questions", metadata={"help": "columns question, template, answer, links; text and group"}
+        default="linked-questions",
+        metadata={"help": "columns question, template, answer, links; text and group"},
     )
     subjects: int = field(default=400, metadata={"help": "made-up people"})
     train: float = field(default=0.7, metadata={"help": "share of them that maps are fitted on"})
@@ -83,13 +85,25 @@ class Config:
     hits: int = field(default=5, metadata={"help": "columns of a row that count as its first"})
     source: str = field(default="city", metadata={"help": "question whose answers are taught"})
     target: str = field(default="country", metadata={"help": "question that should follow"})
-    taught: int = field(default=40, metadata={"help": "people who are taught an answer; 0 to leave teaching out"})
+    taught: int = field(
+        default=40, metadata={"help": "people who are taught an answer; 0 to leave teaching out"}
+    )
     steps: int = field(default=12, metadata={"help": "steps of teaching"})
-    rate: float = field(default=1e-3, metadata={"help": "their learning rate (Adam, on the MLPs' output weights)"})
+    rate: float = field(
+        default=1e-3, metadata={"help": "their learning rate (Adam, on the MLPs' output weights)"}
+    )
 
 
 PRESETS = {
-    "tiny": Config(model="relations-world", data="relations-world", hits=1, apart=4, taught=12, steps=20, shuffles=5),
+    "tiny": Config(
+        model="relations-world",
+        data="relations-world",
+        hits=1,
+        apart=4,
+        taught=12,
+        steps=20,
+        shuffles=5,
+    ),
     "small": Config(),
     "full": Config(subjects=1000, shuffles=50, taught=60, steps=30),
 }
@@ -101,10 +115,15 @@ NO_FIRST, OTHER = "without first component", "random tokens"
 def run(config: Config, run: Run) -> None:
     """Ask, map, read the map, teach."""
     model, found, everyone = _open(config, run)
-    names, pupils = everyone[: len(everyone) - config.taught], everyone[len(everyone) - config.taught :]
+    names, pupils = (
+        everyone[: len(everyone) - config.taught],
+        everyone[len(everyone) - config.taught :],
+    )
     if model.certificate is not None:
         run.certificate(model.certificate)
-    run.asked(f"Are the logits of {model.name} for linked questions tied by a linear map, and does learning follow it?")
+    run.asked(
+        f"Are the logits of {model.name} for linked questions tied by a linear map, and does learning follow it?"
+    )
     linked, apart = pairs(found)
     if not linked or not apart:
         raise StudyError(
@@ -130,24 +149,37 @@ def run(config: Config, run: Run) -> None:
 def _open(config: Config, run: Run) -> tuple[Model, dict[str, Question], list[str]]:
     if "relations-world" in (config.model, config.data):
         if config.model != config.data:
-            raise StudyError("'relations-world' goes with no other model or data: give it for both, or for neither.")
+            raise StudyError(
+                "'relations-world' goes with no other model or data: give it for both, or for neither."
+            )
         world = relations(seed=run.seed)
         found = questions(world.model, _as_table(world))
         return (
             world.model,
             found,
-            [str(s) for s in run.rng("people").permutation(world.examples.frame["subject"].unique())],
+            [
+                str(s)
+                for s in run.rng("people").permutation(world.examples.frame["subject"].unique())
+            ],
         )
     model = open(config.model)
-    return model, questions(model, load(config.data)), people(config.subjects + config.taught, rng=run.rng("people"))
+    return (
+        model,
+        questions(model, load(config.data)),
+        people(config.subjects + config.taught, rng=run.rng("people")),
+    )
 
 
 def _as_table(world: Relations) -> Examples:
     """A toy world's relations as linked questions."""
     frame = (
-        world.examples.frame[["relation", "template", "object"]].drop_duplicates().sort_values(["relation", "object"])
+        world.examples.frame[["relation", "template", "object"]]
+        .drop_duplicates()
+        .sort_values(["relation", "object"])
     )
-    frame = frame.rename(columns={"relation": "question", "object": "answer"}).reset_index(drop=True)
+    frame = frame.rename(columns={"relation": "question", "object": "answer"}).reset_index(
+        drop=True
+    )
     frame["links"], frame["text"] = "", frame["answer"]
     for to, of in FOLLOWS.items():
         for row in np.flatnonzero(frame["question"] == of):
@@ -171,18 +203,40 @@ def _score(
     vocabulary = int(model.atlas.head.weight.shape[0])  # type: ignore[union-attr, operand, index]
     rng, rows = run.rng("conditions"), []
     random = each(
-        found, lambda q: answer_logits(model, q, names, rng.integers(vocabulary, size=min(len(q.tokens), 40)))
+        found,
+        lambda q: answer_logits(
+            model, q, names, rng.integers(vocabulary, size=min(len(q.tokens), 40))
+        ),
     )
     plain = {name: without_first_component(y, inside) for name, y in logits.items()}
     for a, b in chosen:
         kind = LINKED if (a, b) in linked else APART
-        conditions = {kind: (logits[a], logits[b]), NO_FIRST: (plain[a], plain[b]), OTHER: (logits[a], random[b])}
+        conditions = {
+            kind: (logits[a], logits[b]),
+            NO_FIRST: (plain[a], plain[b]),
+            OTHER: (logits[a], random[b]),
+        }
         for name, (y1, y2) in conditions.items():
-            rows.append({"pair": f"{a} → {b}", "kind": kind, "condition": name, "draw": 0, "r": _r(y1, y2, inside)})
+            rows.append(
+                {
+                    "pair": f"{a} → {b}",
+                    "kind": kind,
+                    "condition": name,
+                    "draw": 0,
+                    "r": _r(y1, y2, inside),
+                }
+            )
         for k in range(config.shuffles):
             order = rng.permutation(len(names))
-            rows.append({"pair": f"{a} → {b}", "kind": kind, "condition": SHUFFLED, "draw": k,
-                         "r": _r(logits[a][order], logits[b], inside)})  # fmt: skip
+            rows.append(
+                {
+                    "pair": f"{a} → {b}",
+                    "kind": kind,
+                    "condition": SHUFFLED,
+                    "draw": k,
+                    "r": _r(logits[a][order], logits[b], inside),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -204,38 +258,86 @@ def _tie(config: Config, run: Run, scores: pd.DataFrame) -> None:
         return rng.choice(x, size=(1000, len(x))).mean(axis=1)
 
     def evidence(name: str, value: float, ends: np.ndarray, null: np.ndarray) -> Evidence:
-        return Evidence(name, value, (float(ends[0]), float(ends[1])), Null.of(SHUFFLED, null), float(p_value(value, null)),
-                        n=len(linked), unit="Pearson's r")  # fmt: skip
+        return Evidence(
+            name,
+            value,
+            (float(ends[0]), float(ends[1])),
+            Null.of(SHUFFLED, null),
+            float(p_value(value, null)),
+            n=len(linked),
+            unit="Pearson's r",
+        )
 
-    tied = evidence("held-out r of linked pairs", float(linked.mean()), percentile(drawn(linked)), null)
+    tied = evidence(
+        "held-out r of linked pairs", float(linked.mean()), percentile(drawn(linked)), null
+    )
     run.claim("linked", "Logits of linked questions are tied", tied, 0.5)
-    gap = evidence("r, linked − not linked", float(linked.mean() - apart.mean()),
-                   percentile(drawn(linked) - drawn(apart)), both)  # fmt: skip
-    run.claim("above-apart", "More than those of questions that nothing links", gap, 0.2,
-              why=f"Pairs that are not linked have {apart.mean():.2f}.")  # fmt: skip
+    gap = evidence(
+        "r, linked − not linked",
+        float(linked.mean() - apart.mean()),
+        percentile(drawn(linked) - drawn(apart)),
+        both,
+    )
+    run.claim(
+        "above-apart",
+        "More than those of questions that nothing links",
+        gap,
+        0.2,
+        why=f"Pairs that are not linked have {apart.mean():.2f}.",
+    )
     draws = mixed.groupby("draw")["r"].mean().to_numpy()
     ends = percentile(np.abs(rng.choice(draws, size=(1000, len(draws))).mean(axis=1)))
     alone = Null.of("|r| of single pairs and shuffles", np.abs(mixed["r"].to_numpy()))
-    level = Evidence("|mean r| with subjects shuffled", abs(float(draws.mean())), (float(ends[0]), float(ends[1])), alone,
-                     n=len(mixed), unit="Pearson's r", direction="lower")  # fmt: skip
-    run.claim("shuffled", "With subjects shuffled nothing is tied", level, 0.1, "at most",
-              why="Over all pairs and shuffles; the null is how far single ones stray.")  # fmt: skip
+    level = Evidence(
+        "|mean r| with subjects shuffled",
+        abs(float(draws.mean())),
+        (float(ends[0]), float(ends[1])),
+        alone,
+        n=len(mixed),
+        unit="Pearson's r",
+        direction="lower",
+    )
+    run.claim(
+        "shuffled",
+        "With subjects shuffled nothing is tied",
+        level,
+        0.1,
+        "at most",
+        why="Over all pairs and shuffles; the null is how far single ones stray.",
+    )
     wide = scores.groupby(["pair", "kind", "condition"], sort=False)["r"].mean().reset_index()
-    run.table("pairs", wide, "Mean held-out r over the second question's answers, by pair and condition.")
+    run.table(
+        "pairs", wide, "Mean held-out r over the second question's answers, by pair and condition."
+    )
     chance = mixed.groupby("pair")["r"].mean()
-    bars = pd.DataFrame([
-        {"group": f"{row.pair} ({row.kind})", "value": row.r, "low": row.r, "high": row.r, "null": chance[row.pair]}
-        for row in own.itertuples()
-    ])  # fmt: skip
-    run.figure("pairs", values_by_group(bars, value="held-out Pearson's r", interval="none", ends=20),
-               "How well the logits of the first question predict those of the second, on people not fitted on; tick: "
-               "subjects shuffled.")  # fmt: skip
+    bars = pd.DataFrame(
+        [
+            {
+                "group": f"{row.pair} ({row.kind})",
+                "value": row.r,
+                "low": row.r,
+                "high": row.r,
+                "null": chance[row.pair],
+            }
+            for row in own.itertuples()
+        ]
+    )
+    run.figure(
+        "pairs",
+        values_by_group(bars, value="held-out Pearson's r", interval="none", ends=20),
+        "How well the logits of the first question predict those of the second, on people not fitted on; tick: "
+        "subjects shuffled.",
+    )
     summary = wide.groupby(["kind", "condition"])["r"].mean().reset_index()
     run.table("conditions", summary, "Mean r by kind of pair and condition.")
 
 
 def _rows(
-    config: Config, run: Run, found: dict[str, Question], logits: dict[str, np.ndarray], inside: np.ndarray
+    config: Config,
+    run: Run,
+    found: dict[str, Question],
+    logits: dict[str, np.ndarray],
+    inside: np.ndarray,
 ) -> tuple[LogitMap, np.ndarray]:
     """Does the row of an answer peak at what it implies? The map, and which links it has right."""
     links = found[config.source].links[config.target]
@@ -248,21 +350,43 @@ def _rows(
         null.append(float(mixed.precise(links, config.hits).mean()))
     draws = rng.choice(right, size=(1000, len(right))).mean(axis=1)
     ends = percentile(draws)
-    share = Evidence("links among the first", float(right.mean()), (float(ends[0]), float(ends[1])),
-                     Null.of(SHUFFLED, null), float(p_value(float(right.mean()), np.array(null))),
-                     n=len(links), unit="share")  # fmt: skip
+    share = Evidence(
+        "links among the first",
+        float(right.mean()),
+        (float(ends[0]), float(ends[1])),
+        Null.of(SHUFFLED, null),
+        float(p_value(float(right.mean()), np.array(null))),
+        n=len(links),
+        unit="share",
+    )
     first = f"among the first {config.hits}" if config.hits > 1 else "first"
-    run.claim("precise", f"The row of a {config.source} has its {config.target} {first}", share, 0.3)
+    run.claim(
+        "precise", f"The row of a {config.source} has its {config.target} {first}", share, 0.3
+    )
     low, high = percentile(rng.choice(null, size=(1000, len(null))).mean(axis=1))
-    chance = Evidence("links among the first, subjects shuffled", float(np.mean(null)), (float(low), float(high)),
-                      Null.of("columns drawn at random", [min(1.0, config.hits / y2.shape[1])]), n=len(links), unit="share",
-                      direction="lower")  # fmt: skip
+    chance = Evidence(
+        "links among the first, subjects shuffled",
+        float(np.mean(null)),
+        (float(low), float(high)),
+        Null.of("columns drawn at random", [min(1.0, config.hits / y2.shape[1])]),
+        n=len(links),
+        unit="share",
+        direction="lower",
+    )
     run.claim("imprecise", "A map from shuffled subjects does not", chance, 0.12, "at most")
     top = np.argsort(-(fitted.weight - fitted.weight.mean(axis=0)), axis=1)[:, :5]
     a, b = found[config.source].answers, found[config.target].answers
-    frame = pd.DataFrame({config.source: [a[i] for i, _ in links], "implies": [b[j] for _, j in links], "right": right,
-                          "row peaks at": [", ".join(b[j] for j in top[i]) for i, _ in links]})  # fmt: skip
-    run.table("rows", frame, f"What each row of the map from {config.source} to {config.target} peaks at.")
+    frame = pd.DataFrame(
+        {
+            config.source: [a[i] for i, _ in links],
+            "implies": [b[j] for _, j in links],
+            "right": right,
+            "row peaks at": [", ".join(b[j] for j in top[i]) for i, _ in links],
+        }
+    )
+    run.table(
+        "rows", frame, f"What each row of the map from {config.source} to {config.target} peaks at."
+    )
     return fitted, right
 
 
@@ -292,43 +416,94 @@ def _teach(
     learnt = change[source.name][n, links[some, 0]]
     follow = column_pearson(change[target.name].T, weight[links[some, 0]].T)
     other = column_pearson(change[target.name].T, weight[np.roll(links[some, 0], 1)].T)
-    frame = pd.DataFrame({source.name: [source.answers[i] for i in links[some, 0]], "map right": right[some],
-                          "learnt": learnt, "follows": rise, "r with its row": follow, "r with another": other})  # fmt: skip
-    run.table("taught", frame, f"Change of log-probability among the answers (nats) of the {source.name} that was taught "
-              f"and of the {target.name} that it implies.")  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            source.name: [source.answers[i] for i in links[some, 0]],
+            "map right": right[some],
+            "learnt": learnt,
+            "follows": rise,
+            "r with its row": follow,
+            "r with another": other,
+        }
+    )
+    run.table(
+        "taught",
+        frame,
+        f"Change of log-probability among the answers (nats) of the {source.name} that was taught "
+        f"and of the {target.name} that it implies.",
+    )
     mask = right[some]
     if mask.all() or not mask.any():
-        run.warn("The map is right for all of the answers taught, or for none, so there is nothing to compare.")
+        run.warn(
+            "The map is right for all of the answers taught, or for none, so there is nothing to compare."
+        )
         return
 
     def times(rows: np.ndarray, where: np.ndarray) -> float:
         return float(rise[rows][where].mean() / max(rise[rows][~where].mean(), 0.05))
 
-    drawn = [times(i, mask[i]) for i in rng.integers(len(n), size=(1000, len(n))) if 0 < mask[i].sum() < len(i)]
+    drawn = [
+        times(i, mask[i])
+        for i in rng.integers(len(n), size=(1000, len(n)))
+        if 0 < mask[i].sum() < len(i)
+    ]
     null = np.array([times(n, rng.permutation(mask)) for _ in range(999)])
     ends = percentile(np.array(drawn))
-    more = Evidence("rise where the map is right, over elsewhere", times(n, mask), (float(ends[0]), float(ends[1])),
-                    Null.of("right and wrong shuffled", null), float(p_value(times(n, mask), null)),
-                    n=len(n), unit="times")  # fmt: skip
+    more = Evidence(
+        "rise where the map is right, over elsewhere",
+        times(n, mask),
+        (float(ends[0]), float(ends[1])),
+        Null.of("right and wrong shuffled", null),
+        float(p_value(times(n, mask), null)),
+        n=len(n),
+        unit="times",
+    )
     text = f"What is taught of the {source.name} carries over to the {target.name} where the map is right"
-    run.claim("carries", text, more, 2,
-              why=f"The {source.name} rises by {learnt.mean():.2f} nats; its {target.name} by {rise[mask].mean():.2f} "
-              f"where the map is right and {rise[~mask].mean():.2f} elsewhere (counted as at least 0.05).")  # fmt: skip
+    run.claim(
+        "carries",
+        text,
+        more,
+        2,
+        why=f"The {source.name} rises by {learnt.mean():.2f} nats; its {target.name} by {rise[mask].mean():.2f} "
+        f"where the map is right and {rise[~mask].mean():.2f} elsewhere (counted as at least 0.05).",
+    )
     ends = percentile((follow - other)[rng.integers(len(n), size=(1000, len(n)))].mean(axis=1))
     nothing = Null.of("another row", [0.0])
-    shape = Evidence("r of the change with its own row − another's", float((follow - other).mean()),
-                     (float(ends[0]), float(ends[1])), nothing, n=len(n), unit="Pearson's r")  # fmt: skip
+    shape = Evidence(
+        "r of the change with its own row − another's",
+        float((follow - other).mean()),
+        (float(ends[0]), float(ends[1])),
+        nothing,
+        n=len(n),
+        unit="Pearson's r",
+    )
     run.table(
-        "shape", table([shape]), "Whether the whole change of the second question's logits follows the map's row."
+        "shape",
+        table([shape]),
+        "Whether the whole change of the second question's logits follows the map's row.",
     )
     shown = pd.DataFrame(
-        {"panel": f"rise of the {target.name}", "class": np.where(mask, "map right", "map wrong"), "value": rise}
+        {
+            "panel": f"rise of the {target.name}",
+            "class": np.where(mask, "map right", "map wrong"),
+            "value": rise,
+        }
     )
-    run.figure("taught", by_class(shown, value="change of log-probability (nats)", classes="", bins=20),
-               f"{len(n)} people taught a {source.name}: how much likelier its {target.name} becomes.")  # fmt: skip
+    run.figure(
+        "taught",
+        by_class(shown, value="change of log-probability (nats)", classes="", bins=20),
+        f"{len(n)} people taught a {source.name}: how much likelier its {target.name} becomes.",
+    )
 
 
-def _taught(config: Config, run: Run, model: Model, question: Question, names: list[str], answers: np.ndarray) -> Model:
+def _taught(
+    config: Config,
+    run: Run,
+    model: Model,
+    question: Question,
+    names: list[str],
+    answers: np.ndarray,
+) -> Model:
     """A copy of the model after a few steps on one answer for each name; only what MLPs write with is changed."""
     pupil = model.copied("taught")
     net: Any = pupil.net
@@ -340,7 +515,9 @@ def _taught(config: Config, run: Run, model: Model, question: Question, names: l
     last = torch.tensor([len(t) - 1 for t in tokens])
     with run.progress("teach", total=config.steps, unit="steps") as bar, torch.enable_grad():
         for _ in range(config.steps):
-            states = pupil.atlas.body(input_ids=batch.inputs["input_ids"].to(model.device), use_cache=False)[0]
+            states = pupil.atlas.body(
+                input_ids=batch.inputs["input_ids"].to(model.device), use_cache=False
+            )[0]
             logits = net.lm_head(states[torch.arange(len(names)), last])
             loss = torch.nn.functional.cross_entropy(logits, answer.to(logits.device))
             optimiser.zero_grad()
@@ -365,9 +542,13 @@ def _answer(config: Config, run: Run, model: Model, count: int) -> str:
         "nothing links."
     )
     if "precise" in by:
-        text += (f" The row of a {config.source} has its {config.target} among the first {config.hits} in "
-                 f"{by['precise'].value:.0%} of the cases ({by['imprecise'].value:.0%} if shuffled).")  # fmt: skip
+        text += (
+            f" The row of a {config.source} has its {config.target} among the first {config.hits} in "
+            f"{by['precise'].value:.0%} of the cases ({by['imprecise'].value:.0%} if shuffled)."
+        )
     if "carries" in by:
-        text += (f" What is taught of the {config.source} raises the {config.target} {by['carries'].value:.1f} times as "
-                 "much where the map is right as elsewhere.")  # fmt: skip
+        text += (
+            f" What is taught of the {config.source} raises the {config.target} {by['carries'].value:.1f} times as "
+            "much where the map is right as elsewhere."
+        )
     return text

@@ -78,31 +78,52 @@ CARD = Card(
 class Config:
     """The settings of the study."""
 
-    model: str = field(default="smollm2-135m", metadata={"help": "what to open; 'recall-world' is trained on the spot"})
+    model: str = field(
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'recall-world' is trained on the spot"},
+    )
     data: str = field(
-        default="facts", metadata={"help": "prompts: columns answers, relation, subject, spans of the subject"}
+        default="facts",
+        metadata={"help": "prompts: columns answers, relation, subject, spans of the subject"},
     )
     cities: int = field(default=450, metadata={"help": "cities among the built-in facts"})
-    invented: int = field(default=100, metadata={"help": "invented names of each of three relations"})
+    invented: int = field(
+        default=100, metadata={"help": "invented names of each of three relations"}
+    )
     tokens: int = field(default=6, metadata={"help": "tokens generated at most"})
     stop: str = field(default=".,\n", metadata={"help": "characters that end an answer"})
-    aside: float = field(default=0.2, metadata={"help": "share of the subjects that fix the threshold"})
-    quantile: float = field(default=0.2, metadata={"help": "of the right answers' dependence: where recall begins"})
+    aside: float = field(
+        default=0.2, metadata={"help": "share of the subjects that fix the threshold"}
+    )
+    quantile: float = field(
+        default=0.2, metadata={"help": "of the right answers' dependence: where recall begins"}
+    )
     sites: str = field(default="resid_post.*", metadata={"help": "sites a probe may choose from"})
     folds: int = field(default=5, metadata={"help": "folds of whole subjects"})
     shuffles: int = field(default=10, metadata={"help": "label shuffles of the null"})
-    profiled: int = field(default=40, metadata={"help": "prompts of each kind cut off in windows of layers"})
+    profiled: int = field(
+        default=40, metadata={"help": "prompts of each kind cut off in windows of layers"}
+    )
     window: int = field(default=5, metadata={"help": "layers of a window"})
 
 
 PRESETS = {
     "tiny": Config(
-        model="recall-world", data="recall-world", tokens=1, stop=".", aside=0.25, folds=3, shuffles=6, profiled=20,
+        model="recall-world",
+        data="recall-world",
+        tokens=1,
+        stop=".",
+        aside=0.25,
+        folds=3,
+        shuffles=6,
+        profiled=20,
         window=1,
     ),
     "small": Config(sites="resid_post.2::3"),
-    "full": Config(model="meta-llama/Llama-3.1-8B", cities=1500, invented=500, shuffles=50, profiled=200),
-}  # fmt: skip
+    "full": Config(
+        model="meta-llama/Llama-3.1-8B", cities=1500, invented=500, shuffles=50, profiled=200
+    ),
+}
 
 RIGHT, RECALLED, UNGROUNDED = "right", "recalled error", "ungrounded error"
 
@@ -111,9 +132,13 @@ def run(config: Config, run: Run) -> None:
     """Complete, sort, tell apart, cut off."""
     model, examples = _open(config, run)
     run.certificate(model.certificate)
-    run.asked(f"Do the states of {model.name} tell truth from error, or only recall from its absence?")
+    run.asked(
+        f"Do the states of {model.name} tell truth from error, or only recall from its absence?"
+    )
     with run.progress("complete", total=len(examples), unit="prompts") as bar:
-        made = generations(model, examples.texts(), config.tokens, stop=config.stop, advance=bar.advance)
+        made = generations(
+            model, examples.texts(), config.tokens, stop=config.stop, advance=bar.advance
+        )
     right = _graded(examples, [m[0] for m in made])
     with run.progress("cut off from the subject", total=2 * len(examples), unit="prompts") as bar:
         cut = shifts(model, examples, "cut off", range(len(model.atlas.blocks)), bar.advance)
@@ -140,7 +165,9 @@ def _graded(examples: Examples, made: list[Continuation]) -> np.ndarray:
     return np.array([locate(m.text, str(a).split("|")).right for a, m in pairs], dtype=bool)
 
 
-def shifts(model: Model, examples: Examples, how: str, layers: Sequence[int], advance: object = None) -> np.ndarray:
+def shifts(
+    model: Model, examples: Examples, how: str, layers: Sequence[int], advance: object = None
+) -> np.ndarray:
     """How far the prediction at the last token moves when it loses the subject, in nats, (n,).
 
     Args:
@@ -169,7 +196,9 @@ def shifts(model: Model, examples: Examples, how: str, layers: Sequence[int], ad
             after = model.run(batch, logits=True, at=last, edits=[edit]).logits
         assert before is not None
         assert after is not None
-        out[rows] = jensen_shannon(before[:, 0].float().cpu().numpy(), after[:, 0].float().cpu().numpy())
+        out[rows] = jensen_shannon(
+            before[:, 0].float().cpu().numpy(), after[:, 0].float().cpu().numpy()
+        )
         if callable(advance):
             advance(len(rows))
     return out
@@ -177,7 +206,10 @@ def shifts(model: Model, examples: Examples, how: str, layers: Sequence[int], ad
 
 def _mean_subject(model: Model, examples: Examples, subject: list[np.ndarray]) -> torch.Tensor:
     """Mean embedding of the subjects' tokens of each example's relation, (n, d)."""
-    tokens, relation = model.tokenize(examples.texts()), group_codes(examples.frame["relation"].to_numpy())
+    tokens, relation = (
+        model.tokenize(examples.texts()),
+        group_codes(examples.frame["relation"].to_numpy()),
+    )
     sums: torch.Tensor | None = None
     for rows in batches_by_length([len(t) for t in tokens], 4096):
         batch = model.collate([tokens[i] for i in rows], {"subject": [subject[i] for i in rows]})
@@ -199,17 +231,35 @@ def _sorted(
     line = float(np.quantile(cut[aside & right], config.quantile))
     kinds = np.where(right, RIGHT, np.where(cut >= line, RECALLED, UNGROUNDED))
     used = np.flatnonzero(~aside)
-    counts = pd.crosstab(examples.frame["relation"].to_numpy()[used], kinds[used]).reset_index(names="relation")
-    run.table("kinds", counts, f"Completions by kind. An error is recalled where the divergence is at least {line:.3f} "
-              f"nats, the {config.quantile:.0%} point of the right answers of the subjects set aside.")  # fmt: skip
-    frame = pd.DataFrame({"panel": examples.frame["relation"].to_numpy(), "class": kinds, "value": cut}).iloc[used]
-    run.figure("dependence", by_class(frame, value="divergence when cut off from the subject (nats)", classes="completion"),
-               "How much each completion depends on its subject.")  # fmt: skip
+    counts = pd.crosstab(examples.frame["relation"].to_numpy()[used], kinds[used]).reset_index(
+        names="relation"
+    )
+    run.table(
+        "kinds",
+        counts,
+        f"Completions by kind. An error is recalled where the divergence is at least {line:.3f} "
+        f"nats, the {config.quantile:.0%} point of the right answers of the subjects set aside.",
+    )
+    frame = pd.DataFrame(
+        {"panel": examples.frame["relation"].to_numpy(), "class": kinds, "value": cut}
+    ).iloc[used]
+    run.figure(
+        "dependence",
+        by_class(
+            frame, value="divergence when cut off from the subject (nats)", classes="completion"
+        ),
+        "How much each completion depends on its subject.",
+    )
     return kinds, used
 
 
 def _tell_apart(
-    config: Config, run: Run, model: Model, examples: Examples, kinds: np.ndarray, made: list[Continuation]
+    config: Config,
+    run: Run,
+    model: Model,
+    examples: Examples,
+    kinds: np.ndarray,
+    made: list[Continuation],
 ) -> None:
     """Right answers against either kind of error, as many of each in every relation."""
     relation, rng = examples.frame["relation"].to_numpy(), run.rng("balance")
@@ -222,17 +272,27 @@ def _tell_apart(
     store = harvest(model, examples, config.sites, at="last")
     x, groups = {str(s): m for s, m in store.matrices()}, examples.groups()
     tokens = model.tokenize(examples.texts())
-    words = np.array([[len(t), len(str(s))] for t, s in zip(tokens, examples.frame["subject"], strict=True)])
+    words = np.array(
+        [[len(t), len(str(s))] for t, s in zip(tokens, examples.frame["subject"], strict=True)]
+    )
     surface = np.hstack([words, pd.get_dummies(relation).to_numpy()]).astype(np.float64)
-    logprob = np.array([[m.logprobs.mean(), m.logprobs[0]] if len(m.ids) else [-20.0, -20.0] for m in made])
+    logprob = np.array(
+        [[m.logprobs.mean(), m.logprobs[0]] if len(m.ids) else [-20.0, -20.0] for m in made]
+    )
     found, frames, shown = {}, [], []
     for k, name in ((UNGROUNDED, "right against ungrounded"), (RECALLED, "right against recalled")):
         part = np.array(rows[RIGHT] + rows[k])
         y, g = (kinds[part] == RIGHT).astype(int), groups[part]
         options = {"folds": config.folds, "seed": run.seed, "name": name}
         with run.progress(name, total=len(x), unit="sites") as bar:
-            whole = detect({s: m[part] for s, m in x.items()}, y, g, shuffles=config.shuffles,
-                           progress=lambda *_: bar.advance(), **options)  # fmt: skip
+            whole = detect(
+                {s: m[part] for s, m in x.items()},
+                y,
+                g,
+                shuffles=config.shuffles,
+                progress=lambda *_: bar.advance(),
+                **options,
+            )
         found[k] = whole
         frames.append(by_layer({name: whole}).assign(target="last token"))
         shown.append(replace(whole.selected[0], where={"told apart": name, "read from": "states"}))
@@ -242,37 +302,71 @@ def _tell_apart(
     frame = pd.concat(frames, ignore_index=True)
     null = frame["series"] == "shuffled labels"
     keep = pd.concat([frame[~null], frame[null].iloc[: len(x)]]).drop(columns="target")
-    run.figure("layers", score_by_layer(keep, score="AUC"),
-               f"Right answers told from either kind of error at the last token, {len(rows[RIGHT])} rows of each kind, "
-               "subjects held out.")  # fmt: skip
+    run.figure(
+        "layers",
+        score_by_layer(keep, score="AUC"),
+        f"Right answers told from either kind of error at the last token, {len(rows[RIGHT])} rows of each kind, "
+        "subjects held out.",
+    )
     run.table(
-        "scores", table(shown), "AUC of the layer chosen inside the training folds, and of what needs no look inside."
+        "scores",
+        table(shown),
+        "AUC of the layer chosen inside the training folds, and of what needs no look inside.",
     )
     _gap(run, found[UNGROUNDED], found[RECALLED])
 
 
 def _gap(run: Run, ungrounded: SweepResult, recalled: SweepResult) -> None:
     a, b = ungrounded.selected[0], recalled.selected[0]
-    draws = [r.selected_draws(intervals.group_counts(int(r.groups.max()) + 1, 1000, rng=run.rng("gap", str(i))))[:, 0]
-             for i, r in enumerate((ungrounded, recalled))]  # fmt: skip
+    draws = [
+        r.selected_draws(
+            intervals.group_counts(int(r.groups.max()) + 1, 1000, rng=run.rng("gap", str(i)))
+        )[:, 0]
+        for i, r in enumerate((ungrounded, recalled))
+    ]
     low, high = intervals.percentile(draws[0] - draws[1])
     chance = ungrounded.selected_scores[1:, 0] - recalled.selected_scores[1:, 0]
     value = a.value - b.value
-    gap = Evidence("AUC: against ungrounded − against recalled errors", value, (float(low), float(high)),
-                   Null.of("both on shuffled labels", chance), float(p_value(value, chance)), n=len(ungrounded.y),
-                   unit="AUC")  # fmt: skip
-    run.claim("gap", "Right answers are told from ungrounded errors better than from recalled ones", gap, 0.1,
-              why=f"{a.value:.2f} against {b.value:.2f}.")  # fmt: skip
+    gap = Evidence(
+        "AUC: against ungrounded − against recalled errors",
+        value,
+        (float(low), float(high)),
+        Null.of("both on shuffled labels", chance),
+        float(p_value(value, chance)),
+        n=len(ungrounded.y),
+        unit="AUC",
+    )
+    run.claim(
+        "gap",
+        "Right answers are told from ungrounded errors better than from recalled ones",
+        gap,
+        0.1,
+        why=f"{a.value:.2f} against {b.value:.2f}.",
+    )
     above = replace(gap, name="lower end of the interval of the gap", value=float(low))
     run.claim("gap-above-zero", "and the interval of the difference is above zero", above, 0.0)
     off = np.concatenate([r.selected_scores[1:, 0] for r in (ungrounded, recalled)]) - 0.5
     null = Null.of("labels shuffled by group", off)
-    shuffled = Evidence("|mean AUC − ½|", abs(null.mean), (0.0, max(abs(null.low), abs(null.high))), null, unit="AUC")
-    run.claim("shuffled", "With labels shuffled by group AUC is one half", shuffled, 0.05, "at most")
+    shuffled = Evidence(
+        "|mean AUC − ½|",
+        abs(null.mean),
+        (0.0, max(abs(null.low), abs(null.high))),
+        null,
+        unit="AUC",
+    )
+    run.claim(
+        "shuffled", "With labels shuffled by group AUC is one half", shuffled, 0.05, "at most"
+    )
 
 
 def _depends(
-    config: Config, run: Run, model: Model, examples: Examples, kinds: np.ndarray, cut: np.ndarray, blurred: np.ndarray
+    config: Config,
+    run: Run,
+    model: Model,
+    examples: Examples,
+    kinds: np.ndarray,
+    cut: np.ndarray,
+    blurred: np.ndarray,
 ) -> None:
     """The subject taken away in a second manner, and in windows of layers."""
     groups, rows = group_codes(examples.groups()), []
@@ -282,13 +376,32 @@ def _depends(
             if len(inside):
                 shares = Shares(groups[inside], run.rng("depends", name, kind))
                 null = Null.of("all completions", [values.mean()])
-                rows.append(shares.evidence("divergence", values[inside], np.ones(len(inside)), null, unit="nats",
-                                            where={"subject": name, "completion": kind}))  # fmt: skip
-    run.table("subject", table(rows), "How far predictions move when the last token cannot attend to the subject, and when "
-              "the subject's embeddings are replaced by their mean.")  # fmt: skip
-    shown = [replace(e, where={"c": e.where["completion"]}) for e in rows if e.where["subject"] == "blurred"]
-    run.figure("subject", values_by_group(bars(shown, "c"), value="divergence", unit="nats"),
-               "The subject's embeddings replaced by their mean. Tick: mean over all completions.")  # fmt: skip
+                rows.append(
+                    shares.evidence(
+                        "divergence",
+                        values[inside],
+                        np.ones(len(inside)),
+                        null,
+                        unit="nats",
+                        where={"subject": name, "completion": kind},
+                    )
+                )
+    run.table(
+        "subject",
+        table(rows),
+        "How far predictions move when the last token cannot attend to the subject, and when "
+        "the subject's embeddings are replaced by their mean.",
+    )
+    shown = [
+        replace(e, where={"c": e.where["completion"]})
+        for e in rows
+        if e.where["subject"] == "blurred"
+    ]
+    run.figure(
+        "subject",
+        values_by_group(bars(shown, "c"), value="divergence", unit="nats"),
+        "The subject's embeddings replaced by their mean. Tick: mean over all completions.",
+    )
     wrong = np.flatnonzero(kinds != RIGHT)
     grounded, shares = kinds[wrong] == RECALLED, Shares(groups[wrong], run.rng("blurred"))
     share, rng = grounded.mean(), run.rng("blurred", "shuffles")
@@ -297,20 +410,42 @@ def _depends(
         return blurred[wrong] * which / share, blurred[wrong] * ~which / (1 - share)
 
     draws = [shares.value(*ratio(rng.permutation(grounded))) for _ in range(200)]
-    times = shares.evidence("divergence of recalled / of ungrounded errors", *ratio(grounded), draws=np.array(draws),
-                            kind="kinds of error shuffled", unit="times")  # fmt: skip
-    run.claim("subject", "Blurring the subject moves recalled errors more than ungrounded ones", times, 2.0,
-              why="The kinds were sorted by another intervention, cutting off the last token's attention.")  # fmt: skip
+    times = shares.evidence(
+        "divergence of recalled / of ungrounded errors",
+        *ratio(grounded),
+        draws=np.array(draws),
+        kind="kinds of error shuffled",
+        unit="times",
+    )
+    run.claim(
+        "subject",
+        "Blurring the subject moves recalled errors more than ungrounded ones",
+        times,
+        2.0,
+        why="The kinds were sorted by another intervention, cutting off the last token's attention.",
+    )
     _windows(config, run, model, examples, kinds, groups)
 
 
-def _windows(config: Config, run: Run, model: Model, examples: Examples, kinds: np.ndarray, groups: np.ndarray) -> None:
+def _windows(
+    config: Config,
+    run: Run,
+    model: Model,
+    examples: Examples,
+    kinds: np.ndarray,
+    groups: np.ndarray,
+) -> None:
     layers, rng = len(model.atlas.blocks), run.rng("windows")
-    chosen = {k: rng.permutation(np.flatnonzero(kinds == k))[: config.profiled] for k in (RIGHT, RECALLED, UNGROUNDED)}
+    chosen = {
+        k: rng.permutation(np.flatnonzero(kinds == k))[: config.profiled]
+        for k in (RIGHT, RECALLED, UNGROUNDED)
+    }
     every = np.concatenate(list(chosen.values()))
     few, frame = examples.take(np.sort(every)), []
     place = {int(row): i for i, row in enumerate(np.sort(every))}
-    with run.progress("cut off by layers", total=-(-layers // config.window), unit="windows") as bar:
+    with run.progress(
+        "cut off by layers", total=-(-layers // config.window), unit="windows"
+    ) as bar:
         for first in range(0, layers, config.window):
             inside = range(first, min(first + config.window, layers))
             moved = shifts(model, few, "cut off", inside)
@@ -318,20 +453,34 @@ def _windows(config: Config, run: Run, model: Model, examples: Examples, kinds: 
                 if len(rows):
                     shares = Shares(groups[rows], run.rng("windows", kind, str(first)), draws=300)
                     e = shares.evidence(
-                        "divergence", moved[[place[int(r)] for r in rows]], np.ones(len(rows)), unit="nats"
+                        "divergence",
+                        moved[[place[int(r)] for r in rows]],
+                        np.ones(len(rows)),
+                        unit="nats",
                     )
                     low, high = e.interval or (e.value, e.value)
                     frame.append(
-                        {"series": kind, "layer": inside[len(inside) // 2], "value": e.value, "low": low, "high": high}
+                        {
+                            "series": kind,
+                            "layer": inside[len(inside) // 2],
+                            "value": e.value,
+                            "low": low,
+                            "high": high,
+                        }
                     )
             bar.advance()
-    run.figure("windows", score_by_layer(pd.DataFrame(frame), score="divergence (nats)", nulls=()),
-               f"The last token cut off from the subject in {config.window} layers around each.")  # fmt: skip
+    run.figure(
+        "windows",
+        score_by_layer(pd.DataFrame(frame), score="divergence (nats)", nulls=()),
+        f"The last token cut off from the subject in {config.window} layers around each.",
+    )
 
 
 def _answer(run: Run, model: Model, kinds: np.ndarray) -> str:
     by, share = run.claims, float((kinds[kinds != RIGHT] == RECALLED).mean())
-    told = "much better" if by["gap"].passed and by["gap-above-zero"].passed else "not clearly better"
+    told = (
+        "much better" if by["gap"].passed and by["gap-above-zero"].passed else "not clearly better"
+    )
     return (
         f"{share:.0%} of the errors of {model.name} depend on the subject as most of its right answers do. Its states tell "
         f"right answers from ungrounded errors {told} than from recalled ones (AUC {by['gap'].value:+.2f} "

@@ -77,10 +77,17 @@ CARD = Card(
 class Config:
     """The settings of the study."""
 
-    model: str = field(default="smollm2-135m", metadata={"help": "what to open; 'places-world' is trained on the spot"})
-    data: str = field(default="cities", metadata={"help": "a set or table with numeric labels and a group"})
+    model: str = field(
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'places-world' is trained on the spot"},
+    )
+    data: str = field(
+        default="cities", metadata={"help": "a set or table with numeric labels and a group"}
+    )
     people: str = field(default="people", metadata={"help": "a set with years, or 'none'"})
-    born_from: int = field(default=1500, metadata={"help": "earliest year; older ones are few and would carry the R²"})
+    born_from: int = field(
+        default=1500, metadata={"help": "earliest year; older ones are few and would carry the R²"}
+    )
     prompts: tuple[str, ...] = field(
         default=(),
         metadata={
@@ -88,15 +95,23 @@ class Config:
         },
     )
     limit: int = field(default=1500, metadata={"help": "use the first so many rows; 0 for all"})
-    prompt_limit: int = field(default=500, metadata={"help": "rows on which the prompts are compared; 0 for all"})
-    people_limit: int = field(default=500, metadata={"help": "use the first so many people; 0 for all"})
+    prompt_limit: int = field(
+        default=500, metadata={"help": "rows on which the prompts are compared; 0 for all"}
+    )
+    people_limit: int = field(
+        default=500, metadata={"help": "use the first so many people; 0 for all"}
+    )
     folds: int = field(default=5, metadata={"help": "outer folds"})
     shuffles: int = field(default=100, metadata={"help": "label shuffles of the main null"})
     neuron_null: Literal["groups", "rows"] = field(
         default="groups",
-        metadata={"help": "'groups' shuffles whole groups' labels in the neurons' null, 'rows' single ones"},
+        metadata={
+            "help": "'groups' shuffles whole groups' labels in the neurons' null, 'rows' single ones"
+        },
     )
-    neurons: int = field(default=50, metadata={"help": "hold at most so many of the neurons found at their mean"})
+    neurons: int = field(
+        default=50, metadata={"help": "hold at most so many of the neurons found at their mean"}
+    )
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -107,15 +122,27 @@ class Config:
 _LEAST = {"limit": 0, "prompt_limit": 0, "people_limit": 0, "folds": 2, "shuffles": 1, "neurons": 1}
 PRESETS = {
     "tiny": Config(
-        model="places-world", data="places-world", people="none", shuffles=20, neurons=20, neuron_null="rows"
+        model="places-world",
+        data="places-world",
+        people="none",
+        shuffles=20,
+        neurons=20,
+        neuron_null="rows",
     ),
     "small": Config(),
-    "full": Config(model="meta-llama/Llama-2-7b-hf", limit=0, prompt_limit=0, people_limit=0, shuffles=1000),
+    "full": Config(
+        model="meta-llama/Llama-2-7b-hf", limit=0, prompt_limit=0, people_limit=0, shuffles=1000
+    ),
 }
 
 #: a bare name of one token would stand at position 0, where attention sinks drown what is known of it
 CITY_PROMPTS = ("The city of {}", "{}", "Where in the world is {}")
-TRAINED, UNTRAINED, LETTERS, EMBEDDING = "trained model", "untrained model", "letters of the name", "input embedding"
+TRAINED, UNTRAINED, LETTERS, EMBEDDING = (
+    "trained model",
+    "untrained model",
+    "letters of the name",
+    "input embedding",
+)
 RANDOM, HELD = "random", "group"
 
 
@@ -133,7 +160,9 @@ def run(config: Config, run: Run) -> None:
     model, examples = _open(config, run)
     run.certificate(model.certificate)
     what = "where places are" if _of_places(examples) else " and ".join(examples.labels)
-    run.asked(f"Does {model.name} know {what} ({len(examples):,} rows), and is it written linearly in its layers?")
+    run.asked(
+        f"Does {model.name} know {what} ({len(examples):,} rows), and is it written linearly in its layers?"
+    )
     prompts = config.prompts or (CITY_PROMPTS if config.data == "cities" else ("{}",))
     main = examples.with_prompt(prompts[0])
     fresh = model.untrained(child_seed(run.seed, "untrained"))
@@ -141,7 +170,11 @@ def run(config: Config, run: Run) -> None:
     spelling = letters(examples.texts(), seed=child_seed(run.seed, "letters") % 2**32)
     space = Space(main, harvest(model, main, "embed, resid_post.*, mlp_act.*", at="span:input"), {})
     for split in (RANDOM, HELD):
-        sources = {TRAINED: _layers(space.store), UNTRAINED: _layers(fresh_store), LETTERS: {"letters": spelling}}
+        sources = {
+            TRAINED: _layers(space.store),
+            UNTRAINED: _layers(fresh_store),
+            LETTERS: {"letters": spelling},
+        }
         sources[EMBEDDING] = {"embed": space.store.matrix("embed")}
         for series, source in sources.items():
             # in random folds the controls are shuffled too, so that a gain over them has a null
@@ -181,7 +214,13 @@ def _layers(store: Store) -> Callable[[], Any]:
 
 
 def _sweep(
-    config: Config, run: Run, examples: Examples, source: Any, split: str, shuffles: int, series: str
+    config: Config,
+    run: Run,
+    examples: Examples,
+    source: Any,
+    split: str,
+    shuffles: int,
+    series: str,
 ) -> SweepResult:
     with run.progress(f"probe {series}, {split} folds", unit="sites") as bar:
         return sweep(
@@ -210,31 +249,61 @@ def _scores(run: Run, space: Space) -> None:
         series = {name: space.sweeps[name, split] for name in (TRAINED, UNTRAINED)}
         rules = {name: space.sweeps[name, split] for name in (EMBEDDING, LETTERS)}
         chart = score_by_layer(
-            by_layer(series, rules), score="R²", chosen=chosen if split == HELD else None, nulls=(SHUFFLED,)
+            by_layer(series, rules),
+            score="R²",
+            chosen=chosen if split == HELD else None,
+            nulls=(SHUFFLED,),
         )
-        run.figure(f"layers-{split}", chart, f"R² by layer, {what}. Layer −1 is the input embedding. {_WHY[split]}")
+        run.figure(
+            f"layers-{split}",
+            chart,
+            f"R² by layer, {what}. Layer −1 is the input embedding. {_WHY[split]}",
+        )
     rows = []
     for (name, _), result in space.sweeps.items():
         rows += [replace(e, where={"representation": name, **e.where}) for e in result.selected]
     for split in (RANDOM, HELD):
         known = group_mean(space.sweeps[TRAINED, split])
         rows += [replace(e, where={"representation": "the group's mean", **e.where}) for e in known]
-    run.table("scores", table(rows), "R² of the layer chosen inside the training folds, beside every control.")
+    run.table(
+        "scores",
+        table(rows),
+        "R² of the layer chosen inside the training folds, beside every control.",
+    )
     run.table("layers", space.sweeps[TRAINED, HELD].table(), "Every layer, whole groups held out.")
     trained = space.sweeps[TRAINED, RANDOM]
-    for control, id in ((EMBEDDING, "above-embedding"), (LETTERS, "above-letters"), (UNTRAINED, "above-untrained")):
+    for control, id in (
+        (EMBEDDING, "above-embedding"),
+        (LETTERS, "above-letters"),
+        (UNTRAINED, "above-untrained"),
+    ):
         gain = weakest(compare(trained, space.sweeps[control, RANDOM], names=("model", control)))
-        alone = ", ".join(f"{e.value:z.2f} for {e.where['target']}" for e in space.sweeps[control, RANDOM].selected)
+        alone = ", ".join(
+            f"{e.value:z.2f} for {e.where['target']}"
+            for e in space.sweeps[control, RANDOM].selected
+        )
         text = f"For every target the chosen layer's R² is above that of the {control}"
         run.claim(id, text, gain, 0.1, why=f"The {control} has {alone}. {_RANDOM}")
     top = max(trained.selected, key=lambda e: e.null.mean if e.null else 0.0)
     assert top.null is not None
     ends = (top.null.low, top.null.high)
-    shuffled = replace(top, value=top.null.mean, interval=ends, p=None, name=f"{top.name}, shuffled labels")
-    run.claim("shuffled", "With shuffled labels the same procedure finds nothing", shuffled, 0.02, "at most")
+    shuffled = replace(
+        top, value=top.null.mean, interval=ends, p=None, name=f"{top.name}, shuffled labels"
+    )
+    run.claim(
+        "shuffled",
+        "With shuffled labels the same procedure finds nothing",
+        shuffled,
+        0.02,
+        "at most",
+    )
     text = "On groups never seen, every target is read better than with labels shuffled by group"
     run.claim(
-        "held-out", text, weakest([e.above_chance() for e in space.sweeps[TRAINED, HELD].selected]), 0.05, why=_HELD
+        "held-out",
+        text,
+        weakest([e.above_chance() for e in space.sweeps[TRAINED, HELD].selected]),
+        0.05,
+        why=_HELD,
     )
 
 
@@ -250,18 +319,29 @@ def _map(run: Run, space: Space) -> None:
             "of the training cities. Lines lead from the truth to the prediction for some random cities.",
         )
         if split == HELD:
-            run.table("places", place.drop(columns=["traced", "label"]), "Every city, its country held out.")
+            run.table(
+                "places",
+                place.drop(columns=["traced", "label"]),
+                "Every city, its country held out.",
+            )
             errors = by_country(place, run.rng("countries"))
             caption = "Median error (km) of each country with enough cities, the country held out."
             run.table("countries", errors, caption)
-            chart = values_by_group(errors, value="median error", unit="km", low_title="nearest", high_title="farthest")
+            chart = values_by_group(
+                errors, value="median error", unit="km", low_title="nearest", high_title="farthest"
+            )
             caption = "Median error by country, the country held out. The tick is the error of the training mean."
             run.figure("countries", chart, caption)
 
 
-def _prompts(config: Config, run: Run, model: Model, examples: Examples, prompts: tuple[str, ...]) -> None:
+def _prompts(
+    config: Config, run: Run, model: Model, examples: Examples, prompts: tuple[str, ...]
+) -> None:
     """The same question in other words, on fewer rows and every third layer."""
-    few, rows = examples.take(np.arange(min(config.prompt_limit or len(examples), len(examples)))), []
+    few, rows = (
+        examples.take(np.arange(min(config.prompt_limit or len(examples), len(examples)))),
+        [],
+    )
     for prompt in prompts:
         asked = few.with_prompt(prompt)
         store = harvest(model, asked, "embed, resid_post.::3", at="span:input")
@@ -292,7 +372,9 @@ def _neurons(config: Config, run: Run, space: Space, model: Model) -> None:
         search = neuron_search(store.matrices(layers), y, orders, space.examples.labels)
         passing = search.beyond(0.999)
         found[kind] = search, len(passing.drop_duplicates(["site", "neuron"]))
-        caption = f"The first neurons beyond the 99.9 % point of the largest |r| with {kind} shuffled."
+        caption = (
+            f"The first neurons beyond the 99.9 % point of the largest |r| with {kind} shuffled."
+        )
         run.table(f"neurons-{kind}", passing.head(200), caption)
     search, count = found[config.neuron_null]
     line = np.quantile(search.null, 0.999, axis=0)
@@ -300,12 +382,21 @@ def _neurons(config: Config, run: Run, space: Space, model: Model) -> None:
     ends = [passing_interval(x, y, line, codes, draws) for _, x in store.matrices(layers)]
     chance = Null.of(f"{config.neuron_null} shuffled", (search.null > line).any(axis=1) * 1.0)
     evidence = Evidence(
-        "neurons beyond the null", count, (sum(low for low, _ in ends), sum(high for _, high in ends)), chance,
-        n=len(y), d=sum(store.width(s) for s in layers), unit="neurons",
-    )  # fmt: skip
-    why = f"With single rows shuffled {found['rows'][1]:,} pass, with whole groups {found['groups'][1]:,}: rows " \
-          "of one group are alike, and so are their labels; only the second null says what goes beyond it."  # fmt: skip
-    text = "Single MLP neurons go with a target beyond the 99.9 % point of the null of the largest |r|"
+        "neurons beyond the null",
+        count,
+        (sum(low for low, _ in ends), sum(high for _, high in ends)),
+        chance,
+        n=len(y),
+        d=sum(store.width(s) for s in layers),
+        unit="neurons",
+    )
+    why = (
+        f"With single rows shuffled {found['rows'][1]:,} pass, with whole groups {found['groups'][1]:,}: rows "
+        "of one group are alike, and so are their labels; only the second null says what goes beyond it."
+    )
+    text = (
+        "Single MLP neurons go with a target beyond the 99.9 % point of the null of the largest |r|"
+    )
     run.claim("neurons", text, evidence, 5, why=why)
     _held_at_mean(config, run, space, model, layers)
 
@@ -327,18 +418,23 @@ def _held_at_mean(config: Config, run: Run, space: Space, model: Model, layers: 
     enough = min(len(np.unique(codes[rows])) for rows in (inside, outside)) >= config.folds
     splits = (RANDOM, HELD) if enough else (RANDOM,)
     half = space.examples.take(np.flatnonzero(inside))
-    layer = {str(s): store.matrix(s)[inside] for s in store.sites if s.point in ("embed", "resid_post")}
+    layer = {
+        str(s): store.matrix(s)[inside] for s in store.sites if s.point in ("embed", "resid_post")
+    }
     looked = _sweep(config, run, half, layer, splits[-1], 0, "the half that chooses")
     site = looked.sites[int(looked.inner[:, :, 0].mean(axis=(1, 2)).argmax())]
     for name, neurons in (("neurons found", chosen), ("random neurons, same layers", anyone)):
         x = gather(model, rest, site, at="span:input", edits=held_at_mean(store, neurons))
         for split in splits:
-            before = _sweep(config, run, rest, {site: store.matrix(site)[outside]}, split, 0, "before")
+            before = _sweep(
+                config, run, rest, {site: store.matrix(site)[outside]}, split, 0, "before"
+            )
             after = _sweep(config, run, rest, {site: x}, split, 0, name)
             fall = compare(before, after, at="sites", names=("as it is", "held at mean"))
             rows += [replace(e, where={"held at mean": name, **e.where}) for e in fall]
     caption = (
-        f"Fall of R² at {site} with {len(chosen)} neurons held at their mean; neurons and layer chosen on other groups."
+        f"Fall of R² at {site} with {len(chosen)} neurons mean-ablated; "
+        "neurons and layer chosen on other groups."
     )
     run.table("held-at-mean", table(rows), caption)
 
@@ -350,33 +446,60 @@ def _time(config: Config, run: Run, model: Model) -> None:
     rows = np.flatnonzero(born)[: config.people_limit or None]
     people = people.take(rows).with_prompt("{}")
     store = harvest(model, people, "embed, resid_post.*", at="span:input")
-    found = {TRAINED: _sweep(config, run, people, _layers(store), HELD, max(19, config.shuffles // 5), "years")}
-    words = letters(people.frame[people.input].tolist(), seed=child_seed(run.seed, "letters") % 2**32)
+    found = {
+        TRAINED: _sweep(
+            config, run, people, _layers(store), HELD, max(19, config.shuffles // 5), "years"
+        )
+    }
+    words = letters(
+        people.frame[people.input].tolist(), seed=child_seed(run.seed, "letters") % 2**32
+    )
     found[LETTERS] = _sweep(config, run, people, {"letters": words}, HELD, 0, LETTERS)
-    rows = [replace(e, where={"representation": n, **e.where}) for n, r in found.items() for e in r.selected]
-    run.table("years", table(rows), f"R² of the year of birth of {len(people)} people born from {config.born_from}.")
+    rows = [
+        replace(e, where={"representation": n, **e.where})
+        for n, r in found.items()
+        for e in r.selected
+    ]
+    run.table(
+        "years",
+        table(rows),
+        f"R² of the year of birth of {len(people)} people born from {config.born_from}.",
+    )
     best = found[TRAINED]
-    frame = pd.DataFrame({"true": best.y[:, 0], "predicted": best.selected_predictions[:, 0], "name": people.texts()})
-    run.figure("years", predicted_vs_true(frame, quantity="year of birth", number="d"),
-               "Year of birth, true and read off the chosen layer, whole occupations held out.")  # fmt: skip
+    frame = pd.DataFrame(
+        {"true": best.y[:, 0], "predicted": best.selected_predictions[:, 0], "name": people.texts()}
+    )
+    run.figure(
+        "years",
+        predicted_vs_true(frame, quantity="year of birth", number="d"),
+        "Year of birth, true and read off the chosen layer, whole occupations held out.",
+    )
 
 
 def _answer(space: Space, model: Model) -> str:
     held = weakest(space.sweeps[TRAINED, HELD].selected)
     both = {
-        s: " and ".join(f"{e.value:z.2f} for {e.where['target']}" for e in space.sweeps[TRAINED, s].selected)
+        s: " and ".join(
+            f"{e.value:z.2f} for {e.where['target']}" for e in space.sweeps[TRAINED, s].selected
+        )
         for s in (RANDOM, HELD)
     }
     assert held.null is not None
     known = held.value > held.null.high and held.interval is not None and held.interval[0] > 0
-    what, groups = ("positions", "countries") if _of_places(space.examples) else ("the labels", "groups")
+    what, groups = (
+        ("positions", "countries") if _of_places(space.examples) else ("the labels", "groups")
+    )
     return (
         f"{'Yes, in part' if known else 'Not shown'}. A linear probe on {model.name} reads {what} off the layer that the "
         f"training data choose with R² of {both[RANDOM]} when random rows are held out. That alone does not show it: a "
         f"probe may recognise the group of a row ({groups} are the groups here) and look the group up. With whole "
         f"{groups} held out, R² is {both[HELD]} ({held.null.mean:z.2f} with labels shuffled by group, at most "
         f"{held.null.high:z.2f} in 97.5 % of shuffles): "
-        + ("what is left was not looked up." if known else "not beyond what chance and the interval allow.")
+        + (
+            "what is left was not looked up."
+            if known
+            else "not beyond what chance and the interval allow."
+        )
     )
 
 
@@ -394,4 +517,7 @@ _WHY = {
     RANDOM: "Rows of one group (a country, for cities) are on both sides, so recognising the group already scores.",
     HELD: "Only this is an answer: no row of a held-out group was seen, so there is no group to look up.",
 }
-_MAP = {RANDOM: "fitted on other cities, of the same countries too", HELD: "fitted on other countries only"}
+_MAP = {
+    RANDOM: "fitted on other cities, of the same countries too",
+    HELD: "fitted on other countries only",
+}

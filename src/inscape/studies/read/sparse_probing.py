@@ -76,19 +76,36 @@ CARD = Card(
 class Config:
     """The settings of the study."""
 
-    model: str = field(default="smollm2-135m", metadata={"help": "what to open; 'needles-world' is made on the spot"})
-    data: str = field(default="haystack", metadata={"help": "a set or table: columns feature, value, group; span word"})
-    sizes: tuple[int, ...] = field(
-        default=(1, 2, 4, 8, 16, 32, 64, 128, 256), metadata={"help": "numbers of neurons; 1 and 16 among them"}
+    model: str = field(
+        default="smollm2-135m",
+        metadata={"help": "what to open; 'needles-world' is made on the spot"},
     )
-    ranking: str = field(default="mean difference", metadata={"help": "of neurons, as read.rank has it"})
-    stride: int = field(default=1, metadata={"help": "every so many layers for features other than compounds"})
+    data: str = field(
+        default="haystack",
+        metadata={"help": "a set or table: columns feature, value, group; span word"},
+    )
+    sizes: tuple[int, ...] = field(
+        default=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+        metadata={"help": "numbers of neurons; 1 and 16 among them"},
+    )
+    ranking: str = field(
+        default="mean difference", metadata={"help": "of neurons, as read.rank has it"}
+    )
+    stride: int = field(
+        default=1, metadata={"help": "every so many layers for features other than compounds"}
+    )
     folds: int = field(default=4, metadata={"help": "outer folds"})
     shuffles: int = field(default=5, metadata={"help": "label shuffles of each feature"})
     random: int = field(default=20, metadata={"help": "random neurons of each layer"})
-    untrained: int = field(default=4, metadata={"help": "every so many of the untrained copy's first half of layers"})
-    held: int = field(default=2, metadata={"help": "random neurons held at their mean for comparison"})
-    held_folds: int = field(default=2, metadata={"help": "folds whose held-out texts are read with neurons held"})
+    untrained: int = field(
+        default=4, metadata={"help": "every so many of the untrained copy's first half of layers"}
+    )
+    held: int = field(
+        default=2, metadata={"help": "random neurons held at their mean for comparison"}
+    )
+    held_folds: int = field(
+        default=2, metadata={"help": "folds whose held-out texts are read with neurons held"}
+    )
 
     def __post_init__(self) -> None:
         if not {1, 16} <= set(self.sizes):
@@ -99,11 +116,18 @@ class Config:
 
 PRESETS = {
     "tiny": Config(
-        model="needles-world", data="needles-world", sizes=(1, 16), folds=3, shuffles=3, random=10, untrained=1, held=2
+        model="needles-world",
+        data="needles-world",
+        sizes=(1, 16),
+        folds=3,
+        shuffles=3,
+        random=10,
+        untrained=1,
+        held=2,
     ),
     "small": Config(stride=2),
     "full": Config(model="EleutherAI/pythia-1.4b", shuffles=20, random=100),
-}  # fmt: skip
+}
 
 TEXT = "text"
 
@@ -123,24 +147,34 @@ class Feature:
     evidence: Evidence | None = None
 
     def scores(self, run: Run) -> ClassScores:
-        return ClassScores(self.y, self.groups, run.rng("bootstrap", self.name), "balanced accuracy")
+        return ClassScores(
+            self.y, self.groups, run.rng("bootstrap", self.name), "balanced accuracy"
+        )
 
 
 def run(config: Config, run: Run) -> None:
     """Harvest, probe each feature, judge, and hold neurons at their mean."""
     model, examples = _open(config, run)
     run.certificate(model.certificate)
-    run.asked(f"Which features do single MLP neurons of {model.name} stand for, and which are spread over many?")
+    run.asked(
+        f"Which features do single MLP neurons of {model.name} stand for, and which are spread over many?"
+    )
     fresh = model.untrained(child_seed(run.seed, "untrained"))
     features: list[Feature] = []
     for scope, at in ((TEXT, "mean"), ("word", "span:word")):
-        part = examples.take(np.flatnonzero(_scope(examples) == scope)) if (_scope(examples) == scope).any() else None
+        part = (
+            examples.take(np.flatnonzero(_scope(examples) == scope))
+            if (_scope(examples) == scope).any()
+            else None
+        )
         if part is None:
             continue
         store = harvest(model, part, "mlp_act.*", at=at)
         half = max(1, len(model.atlas.blocks) // 2)
         blank = harvest(fresh, part, f"mlp_act.:{half}:{config.untrained}", at=at)
-        with run.progress(f"features of {scope}s", total=len(_questions(part)), unit="features") as bar:
+        with run.progress(
+            f"features of {scope}s", total=len(_questions(part)), unit="features"
+        ) as bar:
             for question in _questions(part):
                 features.append(_probe(config, run, part, (store, blank), question))
                 bar.advance()
@@ -192,7 +226,9 @@ def _questions(examples: Examples) -> list[tuple[str, str, np.ndarray, np.ndarra
     return out
 
 
-def _layers(store: Store, rows: np.ndarray, stride: int, quarter: bool) -> Iterator[tuple[str, np.ndarray]]:
+def _layers(
+    store: Store, rows: np.ndarray, stride: int, quarter: bool
+) -> Iterator[tuple[str, np.ndarray]]:
     layers = list(store.sites)
     last = max(1, len(layers) // 4) if quarter else len(layers)
     for site in layers[:last] if quarter else layers[::stride]:
@@ -208,37 +244,83 @@ def _probe(
 ) -> Feature:
     """One question asked of a trained and of an untrained model's neurons."""
     (store, blank), (name, kind, rows, y) = stores, question
-    groups = group_codes(examples.groups()[rows] if examples.group is not None else np.arange(len(rows)))
+    groups = group_codes(
+        examples.groups()[rows] if examples.group is not None else np.arange(len(rows))
+    )
     options: dict[str, Any] = {"folds": config.folds, "seed": run.seed}
     compound = name.startswith("compound")
-    found = sparse_sweep(_layers(store, rows, config.stride, compound), y, groups, sizes=config.sizes,
-                         ranking=config.ranking, shuffles=config.shuffles, random=config.random, **options)  # fmt: skip
-    empty = sparse_sweep(_layers(blank, rows, 1, compound), y, groups, sizes=(1,), shuffles=0, random=1, **options)
+    found = sparse_sweep(
+        _layers(store, rows, config.stride, compound),
+        y,
+        groups,
+        sizes=config.sizes,
+        ranking=config.ranking,
+        shuffles=config.shuffles,
+        random=config.random,
+        **options,
+    )
+    empty = sparse_sweep(
+        _layers(blank, rows, 1, compound), y, groups, sizes=(1,), shuffles=0, random=1, **options
+    )
     site, _ = found.best()
-    dense = sweep({site: store.take(site, rows)}, y, groups=groups, folds=min(config.folds, int(groups.max()) + 1),
-                  task="classification", shuffles=0, alphas=(1e-3, 1e-2, 1e-1), seed=run.seed)  # fmt: skip
+    dense = sweep(
+        {site: store.take(site, rows)},
+        y,
+        groups=groups,
+        folds=min(config.folds, int(groups.max()) + 1),
+        task="classification",
+        shuffles=0,
+        alphas=(1e-3, 1e-2, 1e-1),
+        seed=run.seed,
+    )
     right = balanced(dense.predictions[0, :, 0] > 0, y)
-    made = Feature(name, kind, rows, y, groups, found, float(right), float(balanced(empty.selected() == 1, y)))
+    made = Feature(
+        name, kind, rows, y, groups, found, float(right), float(balanced(empty.selected() == 1, y))
+    )
     return replace(made, evidence=_evidence(run, made))
 
 
 def _evidence(run: Run, feature: Feature) -> Evidence:
     """Balanced accuracy of the best neuron, chosen with its layer in each fold; null: the same on shuffled labels."""
     found, scores = feature.found, feature.scores(run)
-    null = [scores.against_labels(found.selected(t), found.labels[t]) for t in range(1, len(found.labels))]
+    null = [
+        scores.against_labels(found.selected(t), found.labels[t])
+        for t in range(1, len(found.labels))
+    ]
     e = scores.evidence(f"balanced accuracy of {feature.name}, k = 1", found.selected(), null)
     site, neuron = found.best()
-    return replace(e, where={"feature": feature.name, "layer": layer_of(site), "neuron": neuron,
-                             "random neuron, median": float(np.median(found.random)), "untrained": feature.untrained,
-                             "dense probe": feature.dense})  # fmt: skip
+    return replace(
+        e,
+        where={
+            "feature": feature.name,
+            "layer": layer_of(site),
+            "neuron": neuron,
+            "random neuron, median": float(np.median(found.random)),
+            "untrained": feature.untrained,
+            "dense probe": feature.dense,
+        },
+    )
 
 
 def _table(run: Run, features: list[Feature]) -> None:
     rows = [f.evidence for f in features if f.evidence is not None]
-    run.table("neurons", table(rows), "The best single neuron, chosen with its layer in the training folds; layer and "
-              "neuron shown are those most folds take. Compounds: among the first quarter of the layers.")  # fmt: skip
-    every = [{"feature": f.name, "site": site, "k": k, "balanced accuracy": float(balanced(f.found.sized[s, i], f.y))}
-             for f in features for s, site in enumerate(f.found.sites) for i, k in enumerate(f.found.sizes)]  # fmt: skip
+    run.table(
+        "neurons",
+        table(rows),
+        "The best single neuron, chosen with its layer in the training folds; layer and "
+        "neuron shown are those most folds take. Compounds: among the first quarter of the layers.",
+    )
+    every = [
+        {
+            "feature": f.name,
+            "site": site,
+            "k": k,
+            "balanced accuracy": float(balanced(f.found.sized[s, i], f.y)),
+        }
+        for f in features
+        for s, site in enumerate(f.found.sites)
+        for i, k in enumerate(f.found.sizes)
+    ]
     run.table("layers", pd.DataFrame(every), "Every layer and size, held out.")
 
 
@@ -248,20 +330,44 @@ def _figures(run: Run, features: list[Feature]) -> None:
     for feature in features:
         scores = feature.scores(run)
         panel = (
-            "compound words (first quarter of the layers)" if feature.name.startswith("compound") else "other features"
+            "compound words (first quarter of the layers)"
+            if feature.name.startswith("compound")
+            else "other features"
         )
         for i, k in enumerate(feature.found.sizes):
-            draws = np.mean([scores.bootstrap(p[i].astype(np.int64)) for p in _shown(feature)], axis=0)
+            draws = np.mean(
+                [scores.bootstrap(p[i].astype(np.int64)) for p in _shown(feature)], axis=0
+            )
             low, high = intervals.percentile(draws)
             value = np.mean([balanced(p[i], feature.y) for p in _shown(feature)])
-            series.append({"series": feature.name, "panel": panel, "x": k, "value": value, "low": low, "high": high})
-    run.figure("sizes", curves(pd.DataFrame(series).drop(columns=["low", "high"]), x="neurons (k)", y="balanced accuracy",
-                               zero=False, points=True),
-               "Balanced accuracy by number of neurons, held out: at the layer most folds choose for k = 1, and for "
-               "compounds the mean over the first quarter of the layers. One half is chance.")  # fmt: skip
+            series.append(
+                {
+                    "series": feature.name,
+                    "panel": panel,
+                    "x": k,
+                    "value": value,
+                    "low": low,
+                    "high": high,
+                }
+            )
+    run.figure(
+        "sizes",
+        curves(
+            pd.DataFrame(series).drop(columns=["low", "high"]),
+            x="neurons (k)",
+            y="balanced accuracy",
+            zero=False,
+            points=True,
+        ),
+        "Balanced accuracy by number of neurons, held out: at the layer most folds choose for k = 1, and for "
+        "compounds the mean over the first quarter of the layers. One half is chance.",
+    )
     shown = bars([f.evidence for f in features if f.evidence is not None], "feature")
-    run.figure("single", values_by_group(shown, value="balanced accuracy of the best single neuron"),
-               "The best single neuron of every feature; red tick: the same on shuffled labels.")  # fmt: skip
+    run.figure(
+        "single",
+        values_by_group(shown, value="balanced accuracy of the best single neuron"),
+        "The best single neuron of every feature; red tick: the same on shuffled labels.",
+    )
 
 
 def _shown(feature: Feature) -> np.ndarray:
@@ -277,39 +383,78 @@ def _claims(run: Run, features: list[Feature]) -> None:
     passed = []
     for e, feature in zip(rows, texts, strict=True):
         assert e.null is not None
-        passed.append(e.value >= 0.8 and np.median(feature.found.random) <= 0.6 and e.null.mean <= 0.55)
-    ends = [sum(p and e.interval is not None and e.interval[i] >= 0.8 for p, e in zip(_free(rows, texts), rows, strict=True))
-            for i in (0, 1)]  # fmt: skip
-    chance = [sum(f.scores(run).against_labels(f.found.selected(t), f.found.labels[t]) >= 0.8 for f in texts)
-              for t in range(1, min(len(f.found.labels) for f in texts))]  # fmt: skip
-    why = "; ".join(f"{f.name} {e.value:.2f} (random {np.median(f.found.random):.2f}, shuffled {e.null.mean:.2f})"
-                    for f, e in zip(texts, rows, strict=True) if e.null is not None)  # fmt: skip
-    count = Evidence("text features with a neuron of their own", sum(passed), (min(ends), max(ends)),
-                     Null.of("shuffled labels", [float(c) for c in chance]), n=sum(len(f.y) for f in texts),
-                     unit="features")  # fmt: skip
-    run.claim("neurons", "Features of texts have single neurons that tell them, where random neurons and shuffled labels do "
-              "not", count, 3, why=f"A feature counts from 0.8 on, with random neurons at most 0.6 and shuffled labels at "
-              f"most 0.55. The interval counts the ends of the features' own. {why}.")  # fmt: skip
+        passed.append(
+            e.value >= 0.8 and np.median(feature.found.random) <= 0.6 and e.null.mean <= 0.55
+        )
+    ends = [
+        sum(
+            p and e.interval is not None and e.interval[i] >= 0.8
+            for p, e in zip(_free(rows, texts), rows, strict=True)
+        )
+        for i in (0, 1)
+    ]
+    chance = [
+        sum(
+            f.scores(run).against_labels(f.found.selected(t), f.found.labels[t]) >= 0.8
+            for f in texts
+        )
+        for t in range(1, min(len(f.found.labels) for f in texts))
+    ]
+    why = "; ".join(
+        f"{f.name} {e.value:.2f} (random {np.median(f.found.random):.2f}, shuffled {e.null.mean:.2f})"
+        for f, e in zip(texts, rows, strict=True)
+        if e.null is not None
+    )
+    count = Evidence(
+        "text features with a neuron of their own",
+        sum(passed),
+        (min(ends), max(ends)),
+        Null.of("shuffled labels", [float(c) for c in chance]),
+        n=sum(len(f.y) for f in texts),
+        unit="features",
+    )
+    run.claim(
+        "neurons",
+        "Features of texts have single neurons that tell them, where random neurons and shuffled labels do "
+        "not",
+        count,
+        3,
+        why=f"A feature counts from 0.8 on, with random neurons at most 0.6 and shuffled labels at "
+        f"most 0.55. The interval counts the ends of the features' own. {why}.",
+    )
     compounds = [f for f in features if f.name.startswith("compound")]
     if compounds:
-        run.claim("compounds", "In the first quarter of the layers compound words need more than one neuron: sixteen gain",
-                  _gain(run, compounds), 0.05, why="Mean over compounds and layers; null: compounds' labels exchanged for "
-                  "random ones, which gain nothing but by chance.")  # fmt: skip
+        run.claim(
+            "compounds",
+            "In the first quarter of the layers compound words need more than one neuron: sixteen gain",
+            _gain(run, compounds),
+            0.05,
+            why="Mean over compounds and layers; null: compounds' labels exchanged for "
+            "random ones, which gain nothing but by chance.",
+        )
 
 
 def _free(rows: list[Evidence], texts: list[Feature]) -> list[bool]:
     """Whether random neurons and shuffled labels stay below their bars."""
-    return [bool(np.median(f.found.random) <= 0.6 and e.null is not None and e.null.mean <= 0.55)
-            for f, e in zip(texts, rows, strict=True)]  # fmt: skip
+    return [
+        bool(np.median(f.found.random) <= 0.6 and e.null is not None and e.null.mean <= 0.55)
+        for f, e in zip(texts, rows, strict=True)
+    ]
 
 
 def _gain(run: Run, compounds: list[Feature]) -> Evidence:
     """Balanced accuracy of 16 neurons minus that of one, over layers and compounds; groups are drawn, compounds kept."""
     draws, values = [], []
     for feature in compounds:
-        scores, one, many = feature.scores(run), feature.found.sizes.index(1), feature.found.sizes.index(16)
+        scores, one, many = (
+            feature.scores(run),
+            feature.found.sizes.index(1),
+            feature.found.sizes.index(16),
+        )
         layers = feature.found.sized.astype(np.int64)
-        draws.append(np.mean([scores.bootstrap(p[many]) - scores.bootstrap(p[one]) for p in layers], axis=0))
+        draws.append(
+            np.mean([scores.bootstrap(p[many]) - scores.bootstrap(p[one]) for p in layers], axis=0)
+        )
         values.append(np.mean([scores.value(p[many]) - scores.value(p[one]) for p in layers]))
     low, high = intervals.percentile(np.mean(draws, axis=0))
     rng, null = run.rng("gain"), []
@@ -318,14 +463,34 @@ def _gain(run: Run, compounds: list[Feature]) -> Evidence:
         for feature in compounds:
             other = feature.y[rng.permutation(len(feature.y))]
             one, many = feature.found.sizes.index(1), feature.found.sizes.index(16)
-            gaps.append(np.mean([balanced(p[many], other) - balanced(p[one], other) for p in feature.found.sized]))
+            gaps.append(
+                np.mean(
+                    [
+                        balanced(p[many], other) - balanced(p[one], other)
+                        for p in feature.found.sized
+                    ]
+                )
+            )
         null.append(float(np.mean(gaps)))
     n = sum(len(f.y) for f in compounds)
-    return Evidence("balanced accuracy: k = 16 − k = 1", float(np.mean(values)), (float(low), float(high)),
-                    Null.of("labels permuted", null), n=n, unit="balanced accuracy")  # fmt: skip
+    return Evidence(
+        "balanced accuracy: k = 16 − k = 1",
+        float(np.mean(values)),
+        (float(low), float(high)),
+        Null.of("labels permuted", null),
+        n=n,
+        unit="balanced accuracy",
+    )
 
 
-def _hold(config: Config, run: Run, model: Model, examples: Examples, store: Store, features: list[Feature]) -> None:
+def _hold(
+    config: Config,
+    run: Run,
+    model: Model,
+    examples: Examples,
+    store: Store,
+    features: list[Feature],
+) -> None:
     """The neuron of each text feature held at its mean: how much more its own context costs, held-out texts only."""
     if model.atlas.head is None:
         return
@@ -341,28 +506,56 @@ def _hold(config: Config, run: Run, model: Model, examples: Examples, store: Sto
             for k, unit in enumerate([neuron, *anyone]):
                 edits = held_at_mean(store, pd.DataFrame({"site": [site], "neuron": [int(unit)]}))
                 lost = token_losses(model, list(texts[held]), edits=edits).nats - plain.nats[held]
-                (more["its neuron"] if k == 0 else more["random"][k - 1])[held] = lost / plain.tokens[held]
+                (more["its neuron"] if k == 0 else more["random"][k - 1])[held] = (
+                    lost / plain.tokens[held]
+                )
         rows += _costs(run, feature, more, feature.found.fold_of_row < config.held_folds)
-    run.table("held", table(rows), "Loss per token that is added by holding a neuron at its mean over all texts, in nats: "
-              "the feature's own neuron, on held-out texts that have the feature and on those that do not.")  # fmt: skip
+    run.table(
+        "held",
+        table(rows),
+        "Loss per token that is added by holding a neuron at its mean over all texts, in nats: "
+        "the feature's own neuron, on held-out texts that have the feature and on those that do not.",
+    )
 
 
-def _costs(run: Run, feature: Feature, more: dict[str, np.ndarray], read: np.ndarray) -> list[Evidence]:
+def _costs(
+    run: Run, feature: Feature, more: dict[str, np.ndarray], read: np.ndarray
+) -> list[Evidence]:
     out = []
-    for context, inside in (("with the feature", read & (feature.y == 1)), ("without", read & (feature.y == 0))):
+    for context, inside in (
+        ("with the feature", read & (feature.y == 1)),
+        ("without", read & (feature.y == 0)),
+    ):
         rows, codes = feature.rows[inside], group_codes(feature.groups[inside])
-        counts = intervals.group_counts(int(codes.max()) + 1, 500, rng=run.rng("held", feature.name, context))
-        sums = intervals.sum_by_group(np.stack([more["its neuron"][rows], np.ones(len(rows))], axis=1), codes)
+        counts = intervals.group_counts(
+            int(codes.max()) + 1, 500, rng=run.rng("held", feature.name, context)
+        )
+        sums = intervals.sum_by_group(
+            np.stack([more["its neuron"][rows], np.ones(len(rows))], axis=1), codes
+        )
         low, high = intervals.percentile((counts @ sums[:, 0]) / (counts @ sums[:, 1]))
         null = Null.of("random neurons of the same layer", more["random"][:, rows].mean(axis=1))
         value, ends = float(more["its neuron"][rows].mean()), (float(low), float(high))
-        out.append(Evidence("loss added", value, ends, null, n=len(rows),
-                            unit="nats/token", where={"feature": feature.name, "texts": context}))  # fmt: skip
+        out.append(
+            Evidence(
+                "loss added",
+                value,
+                ends,
+                null,
+                n=len(rows),
+                unit="nats/token",
+                where={"feature": feature.name, "texts": context},
+            )
+        )
     return out
 
 
 def _answer(run: Run, model: Model, features: list[Feature]) -> str:
-    rows = {f.name: f.evidence for f in features if f.evidence is not None and not f.name.startswith("compound")}
+    rows = {
+        f.name: f.evidence
+        for f in features
+        if f.evidence is not None and not f.name.startswith("compound")
+    }
     strong = [name for name, e in rows.items() if e.value >= 0.8]
     weak = [f"{name} ({e.value:.2f})" for name, e in rows.items() if e.value < 0.8]
     least = min((rows[name].value for name in strong), default=0.0)
@@ -372,9 +565,15 @@ def _answer(run: Run, model: Model, features: list[Feature]) -> str:
         gain = f" For compound words in the first quarter of the layers sixteen neurons gain {value:.2f} over one."
     return (
         f"One neuron of {model.name}, chosen with its layer on other lexemes or texts, tells "
-        + (f"{', '.join(strong)} with a balanced accuracy of {least:.2f} or more" if strong else "none of the features")
-        + (f"; below 0.80 stay {', '.join(weak)}" if weak else "") + "." + gain
-    )  # fmt: skip
+        + (
+            f"{', '.join(strong)} with a balanced accuracy of {least:.2f} or more"
+            if strong
+            else "none of the features"
+        )
+        + (f"; below 0.80 stay {', '.join(weak)}" if weak else "")
+        + "."
+        + gain
+    )
 
 
 _MIXED = (

@@ -35,9 +35,13 @@ class Config:
 
     n: int = field(default=100, metadata={"help": "How many draws."})
     mean: float = field(default=2.0, metadata={"help": "The true mean."})
-    names: tuple[str, ...] = field(default=("a", "b"), metadata={"help": "Names that are written down."})
+    names: tuple[str, ...] = field(
+        default=("a", "b"), metadata={"help": "Names that are written down."}
+    )
     model: str = field(default="none", metadata={"help": "A model that is not opened."})
-    fail: str = field(default="", metadata={"help": "How to fail: data, bug, interrupt, wait, disk."})
+    fail: str = field(
+        default="", metadata={"help": "How to fail: data, bug, interrupt, wait, disk."}
+    )
 
     def __post_init__(self) -> None:
         if self.n < 2:
@@ -61,9 +65,21 @@ def run(config: Config, run: Run) -> None:
     run.certificate({"model": config.model, "weights": "0", "passed": True, "items": []})
     _fail(config.fail)
     evidence = Evidence(
-        "mean", value, (value - 0.2, value + 0.2), Null.of("mean 0", null), p=1 / 51, n=config.n, unit="units"
+        "mean",
+        value,
+        (value - 0.2, value + 0.2),
+        Null.of("mean 0", null),
+        p=1 / 51,
+        n=config.n,
+        unit="units",
     )
-    run.claim("near", "The sample mean is near the true mean", evidence, bar=config.mean - 1, why="Two deviations.")
+    run.claim(
+        "near",
+        "The sample mean is near the true mean",
+        evidence,
+        bar=config.mean - 1,
+        why="Two deviations.",
+    )
     run.claim("far", "The sample mean is beyond reach", evidence, bar=config.mean + 100)
     run.figure("dots", _dots(draws), "The draws.")
     run.warn("This is a toy.")
