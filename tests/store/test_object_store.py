@@ -130,7 +130,21 @@ def test_interrupted_it_goes_on_to_the_same_bytes(
     assert_same(harvest(model, examples, to=url, **OPTIONS), whole)
 
 
-def test_what_an_interruption_left_is_swept_when_the_store_is_finished(model, examples, whole, s3):
+def test_what_an_interruption_left_is_swept_when_the_store_is_finished(
+    model, examples, whole, s3, monkeypatch
+):
+    original, calls = Cloud.replace, []
+
+    def dies(self, *args, **kwargs):
+        calls.append(1)
+        if len(calls) == 3:
+            raise Killed
+        return original(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Cloud, "replace", dies)
+        with pytest.raises(Killed):
+            harvest(model, examples, to="s3://shelf/s", **OPTIONS)
     s3.put_object(Bucket="shelf", Key="s/data/000001-0123456789abcdef.safetensors", Body=b"half")
     assert_same(harvest(model, examples, to="s3://shelf/s", **OPTIONS), whole)
 

@@ -182,7 +182,8 @@ def test_an_unfinished_harvest_is_not_gone_on_with_by_another(
 def test_a_folder_of_something_else_is_left_alone(model, examples, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(
-        StoreError, match=r"is not a store and not empty \(it has thesis.txt\); name a new folder"
+        StoreError,
+        match=r"is not a store and not empty \(it has thesis.txt\)\. Nothing there was touched; name a new or empty folder",
     ):
         harvest(model, examples, to=tmp_path, **OPTIONS)
     with pytest.raises(

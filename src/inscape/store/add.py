@@ -121,8 +121,16 @@ class _Journal:
         try:
             found = json.loads(place.read(_JOURNAL))
             names = [name for entry in found["done"] for name in entry["files"]]
-        except (OSError, ValueError, KeyError, TypeError):
+            signed = found["sha256"] == manifests.sign(found)
+        except FileNotFoundError:
             return
+        except (OSError, ValueError, KeyError, TypeError):
+            signed = False
+        if not signed:
+            raise StoreError(
+                f"{place}/{_JOURNAL} is not a journal that Inscape wrote, and it is left as it is; move it away and run the "
+                "same command again."
+            )
         there = set(place.names("data/"))
         if found.get("key") == key and there.issuperset(names):
             self.done = found["done"]
@@ -131,9 +139,9 @@ class _Journal:
     def note(self, files: dict[str, str], nonfinite: dict[str, int]) -> None:
         """Put one shard on record."""
         self.done = [*self.done, {"files": files, "nonfinite": nonfinite}]
-        self.place.replace(
-            _JOURNAL, manifests.canonical({"key": self.key, "done": self.done}).encode()
-        )
+        entry = {"key": self.key, "done": self.done}
+        entry["sha256"] = manifests.sign(entry)
+        self.place.replace(_JOURNAL, manifests.canonical(entry).encode())
 
 
 def _ordered(

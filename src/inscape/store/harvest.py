@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from inscape.core.site import Site
+from inscape.store import generated, plan
 from inscape.store import key as keys
 from inscape.store import manifest as manifests
-from inscape.store import plan
 from inscape.store.capture import widths
 from inscape.store.columns import Disk, site_entry
 from inscape.store.engines.choose import engine as chosen
@@ -88,6 +88,8 @@ def harvest(
         DataError: an example has no position of the kind asked for.
     """
     _check(dtype, budget, nonfinite, shard_bytes)
+    if to is not None and not manifests.present(to):
+        generated.refuse_foreign(place(to), generated.STORE)
     engine = chosen(on)
     device = engine.device(model)
     wanted: list[Site] = model.select(sites)

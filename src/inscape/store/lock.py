@@ -8,14 +8,23 @@ Cost: one open file. On a network file system the lock is as good as that system
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import re
 import socket
 from pathlib import Path
 
 from inscape.core.errors import StoreError
 
 NAME = "writer.lock"
+#: what a lock file holds: nothing, or its last holder
+_HOLDER = re.compile(rb"(process \d+ on [^\n]*\n?)?")
+_LONGEST = 1000
+
+
+def _foreign(path: Path) -> str:
+    return f"{path} is not a lock of Inscape's, and it is left as it is; move it away, or name another folder."
 
 
 class WriterLock:
@@ -30,7 +39,15 @@ class WriterLock:
 
     def __init__(self, folder: Path):
         self.path = folder / NAME
-        self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.EISDIR):
+                raise
+            raise StoreError(_foreign(self.path)) from None
+        if not _HOLDER.fullmatch(os.pread(self._handle, _LONGEST, 0)):
+            os.close(self._handle)
+            raise StoreError(_foreign(self.path))
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

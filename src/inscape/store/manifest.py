@@ -90,11 +90,15 @@ def write(where: Place | Path | str, manifest: Manifest) -> None:
     place(where).replace(NAME, text.encode(), commit=True)
 
 
-def read(where: Place | Path | str) -> Manifest:
+def read(where: Place | Path | str, signed: bool = True) -> Manifest:
     """The manifest of a store; every way of not being one is told apart.
 
+    Args:
+        where: the store's place.
+        signed: whether one that was edited after it was written is refused.
+
     Raises:
-        StoreError: nothing there, not a store, another format, or a manifest that cannot be read.
+        StoreError: nothing there, not a store, another format, or a manifest that cannot be read or was edited.
     """
     found = place(where)
     try:
@@ -122,5 +126,10 @@ def read(where: Place | Path | str) -> Manifest:
     if version < FORMAT:
         raise StoreError(
             f"{found} is a store of format {version}, from before format {FORMAT}; harvest it again into a new folder."
+        )
+    if signed and manifest.get("sha256") != sign(manifest):
+        raise StoreError(
+            f"{found}/{NAME} was changed after it was written (its checksum differs), so what it says of the store cannot "
+            "be relied on; restore the file, or harvest again into a new folder."
         )
     return manifest

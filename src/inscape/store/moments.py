@@ -87,6 +87,9 @@ def moments(
         DataError: labels that are not numbers, examples without labels, or no position of the kind asked for.
     """
     wanted: list[Site] = model.select(sites)
+    where = None if to is None else place(to)
+    if where is not None:
+        files.refuse(where)
     given = inputs_of(model, examples, at, prompt, wanted)
     if not given.rows.sum():
         raise DataError(
@@ -108,11 +111,11 @@ def moments(
         classes=classes,
         pairs=[[str(a), str(b)] for a, b in side.pairs],
     )
-    where = None if to is None else place(to)
     inputs, which = distinct(given)
     with ExitStack() as stack:
         if where is not None:
             with disk_errors(where, "write to"):
+                files.refuse(where)  # before a lock file is made in it
                 stack.enter_context(held(where))
         state, done = _begun(where, recipe)
         ranges = plan.shards(inputs.rows, recipe["shard_rows"])

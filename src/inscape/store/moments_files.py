@@ -16,6 +16,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from inscape.core.errors import StoreError
+from inscape.store import generated
 from inscape.store.manifest import sign
 from inscape.store.places import Place
 from inscape.store.writer import disk_errors
@@ -31,21 +32,27 @@ def write(where: Place, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> 
         StoreError: the place is something else, or cannot be written.
     """
     with disk_errors(where, "write to"):
-        there = where.names()
-        if NAME not in there and (
-            strange := [name for name in there if not name.startswith("moments")]
-        ):
-            raise StoreError(
-                f"{where} holds no moments and is not empty (it has {strange[0]}); name a new folder."
-            )
+        if not where.exists(NAME):
+            refuse(where)
         data = save({name: np.asarray(x, order="C") for name, x in arrays.items()})
         file = where.put("moments", ".safetensors", [memoryview(data)])
         manifest = {"format": FORMAT, "file": file.name, "file_sha256": file.sha256, **head}
         text = json.dumps({**manifest, "sha256": sign(manifest)}, ensure_ascii=False)
         where.replace(NAME, text.encode(), commit=True)
-        for old in where.names("moments-"):
-            if old != file.name:
-                where.remove(old)
+        for old in generated.leftovers(where, generated.MOMENTS, [file.name]):
+            where.remove(old)
+
+
+def refuse(where: Place) -> None:
+    """Refuse a place that holds anything but moments; nothing is written.
+
+    Raises:
+        StoreError: it holds files of somebody else, or a damaged manifest.
+    """
+    if where.exists(NAME):
+        _head(where)
+    else:
+        generated.refuse_foreign(where, generated.MOMENTS, "holds no moments and is not empty")
 
 
 def read(where: Place) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -54,6 +61,19 @@ def read(where: Place) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     Raises:
         StoreError: nothing there, a newer format, or a byte that changed.
     """
+    head = _head(where)
+    file, digest = str(head["file"]).rpartition("/")[2], str(head["file_sha256"])
+    try:
+        data = where.read(file)
+    except FileNotFoundError:
+        raise _damaged(where) from None
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise _damaged(where)
+    return head, load(data)
+
+
+def _head(where: Place) -> dict[str, Any]:
+    """The manifest, checked against its signature."""
     try:
         text = where.read(NAME)
     except (FileNotFoundError, NotADirectoryError):
@@ -62,26 +82,17 @@ def read(where: Place) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         ) from None
     try:
         head = json.loads(text)
-        version, file, digest = (
-            int(head["format"]),
-            str(head["file"]).rpartition("/")[2],
-            str(head["file_sha256"]),
-        )
+        version = int(head["format"])
+        signed = head.get("sha256") == sign(head) and {"file", "file_sha256"} <= head.keys()
     except (ValueError, KeyError, TypeError):
         raise _damaged(where) from None
     if version > FORMAT:
         raise StoreError(
             f"{where} holds moments of format {version}, newer than {FORMAT}; upgrade Inscape."
         )
-    if head.get("sha256") != sign(head):
+    if not signed:
         raise _damaged(where)
-    try:
-        data = where.read(file)
-    except FileNotFoundError:
-        raise _damaged(where) from None
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise _damaged(where)
-    return head, load(data)
+    return head
 
 
 def _damaged(where: Place) -> StoreError:

@@ -28,6 +28,8 @@ from inscape.core.urls import is_url, objects
 from inscape.store.lock import NAME as LOCK
 from inscape.store.lock import WriterLock
 
+#: the folder of the shards
+DATA = "data"
 _HASH = 16  # digits of the hash that a file's name holds
 _WRITES = 64 << 20  # bytes asked of one system call, which takes 2 GB at most
 
@@ -102,6 +104,14 @@ class Place(ABC):
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is no error."""
 
+    @abstractmethod
+    def refuse_links(self) -> None:
+        """Refuse a place whose folder of shards leads elsewhere.
+
+        Raises:
+            StoreError: ``data`` is a symbolic link or no folder.
+        """
+
     def exists(self, name: str) -> bool:
         """Whether there is such a file."""
         return name in self.names(name)
@@ -154,6 +164,7 @@ class Folder(Place):
     def lock(self) -> Held:
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(f"{self.path} is a file, and a store is a folder; name a new folder.")
+        self.refuse_links()
         self.path.mkdir(parents=True, exist_ok=True)
         return WriterLock(self.path)
 
@@ -168,6 +179,7 @@ class Folder(Place):
 
     def _written(self, stem: str, parts: Sequence[memoryview], named: Callable[[], str]) -> None:
         fresh = self.path / f"{stem}.{os.getpid()}-{threading.get_ident()}-{next(self._fresh)}.new"
+        self.refuse_links()
         fresh.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -179,7 +191,12 @@ class Folder(Place):
                 os.fsync(handle)
             finally:
                 os.close(handle)
-            os.replace(fresh, self.path / named())
+            target = self.path / named()
+            if target.is_symlink():
+                raise StoreError(
+                    f"{target} is a symbolic link, and a store replaces none; move it away, or name another folder."
+                )
+            os.replace(fresh, target)
         except BaseException:
             fresh.unlink(missing_ok=True)
             raise
@@ -217,7 +234,20 @@ class Folder(Place):
         return (self.path / name).is_file()
 
     def remove(self, name: str) -> None:
+        self.refuse_links()
         (self.path / name).unlink(missing_ok=True)
+
+    def refuse_links(self) -> None:
+        inside = self.path / DATA
+        if inside.is_symlink():
+            raise StoreError(
+                f"{inside} is a symbolic link, and a store writes and removes nothing through one; name another folder, or "
+                "replace the link by the folder it leads to."
+            )
+        if inside.exists() and not inside.is_dir():
+            raise StoreError(
+                f"{inside} is a file, and a store keeps a folder of that name; name a new folder."
+            )
 
 
 class Cloud(Place):
@@ -280,6 +310,9 @@ class Cloud(Place):
 
     def remove(self, name: str) -> None:
         self._objects.remove(name)
+
+    def refuse_links(self) -> None:
+        """There are no links among objects."""
 
 
 def sha256(parts: Iterable[memoryview]) -> str:

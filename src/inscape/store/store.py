@@ -214,7 +214,7 @@ class Store:
         Raises:
             StoreError: with `strict`, the problems.
         """
-        found = problems(self.place, manifests.read(self.place), model)
+        found = problems(self.place, manifests.read(self.place, signed=False), model)
         if strict and found:
             raise StoreError(
                 f"{self.path} is damaged: {' '.join(found)} Delete it and harvest again."

@@ -140,7 +140,9 @@ class StreamedMoments:
 
     def save(self, path: str | Path) -> None:
         """Write them to a folder or URL: safetensors and a manifest, atomically."""
-        save(self, place(path), finished=True)
+        where = place(path)
+        files.refuse(where)
+        save(self, where, finished=True)
 
     @classmethod
     def open(cls, path: str | Path) -> StreamedMoments:

@@ -25,8 +25,8 @@ from typing import Any
 import pyarrow as pa
 
 from inscape.core.errors import StoreError
+from inscape.store import generated, shards
 from inscape.store import manifest as manifests
-from inscape.store import shards
 from inscape.store.places import Place, place
 from inscape.store.rows import Rows, Schema
 
@@ -41,8 +41,6 @@ _CURES = {
         (errno.ENOENT, errno.ENOTDIR), "see that its folder is there, under that name,"
     ),
 }
-#: what a place may hold and still be taken for a store whose first commit never came
-_BEGUN = ("data", "writer.lock", manifests.NAME, "examples-", "examples.")
 
 
 def now() -> str:
@@ -89,6 +87,7 @@ class Writer:
     ):
         self.place, self.schema = place(where), schema
         with disk_errors(self.place, "write to"):
+            refuse(self.place, recipe)  # before a lock file is made in it
             self._lock = self.place.lock()
         try:
             with disk_errors(self.place, "write to"):
@@ -113,16 +112,13 @@ class Writer:
         if self.place.exists(manifests.NAME):
             self.manifest = manifests.read(self.place)
             refuse_other(self.place, self.manifest, recipe)
+            self.place.refuse_links()
             if self.manifest["key"] == key:
                 if self.place.locked:
                     sweep(self.place, self.manifest)
                 return
-        top = {name.split("/")[0] for name in self.place.names()}
-        strange = sorted(name for name in top if not name.startswith(_BEGUN))
-        if strange:
-            raise StoreError(
-                f"{self.place} is not a store and not empty (it has {strange[0]}); name a new folder."
-            )
+        else:
+            generated.refuse_foreign(self.place, generated.STORE)
         beside = self.place.put("examples", ".arrow", [memoryview(_arrow(self.schema.examples))])
         self.manifest = {
             "format": manifests.FORMAT,
@@ -216,16 +212,22 @@ def held(where: Place) -> Iterator[None]:
 
 
 def sweep(where: Place, manifest: manifests.Manifest) -> None:
-    """Remove files of a store's that its manifest does not name."""
-    named = manifests.files(manifest)
-    for name in [
-        *where.names("data/"),
-        *where.names("examples"),
-        *where.names(f"{manifests.NAME}."),
-    ]:
-        if name not in named:
-            log.info("%s: removing %s, which an interruption left", where, name)
-            where.remove(name)
+    """Remove files under names that a store generates and its manifest does not name; no other file."""
+    for name in generated.leftovers(where, generated.STORE, list(manifests.files(manifest))):
+        log.info("%s: removing %s, which an interruption left", where, name)
+        where.remove(name)
+
+
+def refuse(where: Place, recipe: dict[str, Any]) -> None:
+    """Refuse a place that a harvest of this recipe may not begin or go on in; nothing is written.
+
+    Raises:
+        StoreError: it is a file, holds files of somebody else, a damaged manifest, or the store of another recipe.
+    """
+    if where.exists(manifests.NAME):
+        refuse_other(where, manifests.read(where), recipe)
+    else:
+        generated.refuse_foreign(where, generated.STORE)
 
 
 def refuse_other(where: Place | Path, manifest: manifests.Manifest, recipe: dict[str, Any]) -> None:
