@@ -85,9 +85,12 @@ def test_run_ends_with_answer_claims_and_report(outside, fake_report, tmp_path):
     assert result.exit_code == 0, result.output
     text = " ".join(result.stdout.split())
     assert text.startswith("The mean of 50 draws is ")
-    assert "Claims: 1 of 2 passed passed The sample mean is near the true mean: " in text
-    assert "bar at least 1, null " in text
-    assert "NOT PASSED The sample mean is beyond reach: " in text
+    assert (
+        "Claims: 1 supported, 1 not supported supported The sample mean is near the true mean: "
+        in text
+    )
+    assert "criterion at least 1, null " in text
+    assert "NOT SUPPORTED The sample mean is beyond reach: " in text
     assert "To know: - This is a toy." in text
     assert text.endswith("Report: r/report.html")
     assert "toy-mean, preset tiny, seed 4" in result.stderr
@@ -99,7 +102,7 @@ def test_run_prints_json_and_nothing_else_on_standard_output(outside, fake_repor
     result = call("run", "toy-mean", "--preset", "tiny", "--json", "--model", "mine")
     found = json.loads(result.stdout)
     assert found["study"] == "toy-mean"
-    assert [c["passed"] for c in found["claims"]] == [True, False]
+    assert [c["verdict"] for c in found["claims"]] == ["supported", "not supported"]
     assert found["report"].startswith("runs/toy-mean-tiny-")
     assert found["report"].endswith("/report.html")
 

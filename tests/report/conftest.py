@@ -130,9 +130,13 @@ def _claims():
     return [
         {
             **first,
-            "bar": 0.2,
-            "side": "at least",
-            "passed": True,
+            "at_least": 0.2,
+            "at_most": None,
+            "verdict": "supported",
+            "reason": "",
+            "beside": [
+                {"role": "baseline", "name": "letters", "value": 0.2, "low": 0.1, "high": 0.3}
+            ],
             "null": null,
             "p": 0.0004,
             "n": 1500,
@@ -140,9 +144,10 @@ def _claims():
         },
         {
             **second,
-            "bar": 0.2,
-            "side": "at least",
-            "passed": False,
+            "at_least": 0.2,
+            "at_most": None,
+            "verdict": "not supported",
+            "reason": "the value is not at least 0.2",
             "null": None,
             "p": None,
             "n": 1500,

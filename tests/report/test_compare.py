@@ -25,15 +25,17 @@ def test_runs_of_a_study_share_rows_and_others_have_their_own(folder, tmp_path):
         _like(folder, tmp_path / "third", study="other", answer="<u>No</u>"),
     ]
     claims = json.loads((runs[1] / "claims.json").read_text())[:1]
-    (runs[1] / "claims.json").write_text(json.dumps([claims[0] | {"passed": False, "value": 0.05}]))
+    (runs[1] / "claims.json").write_text(
+        json.dumps([claims[0] | {"verdict": "uncertain", "value": 0.05}])
+    )
     path = index(runs)
     text = path.read_text()
     assert path == tmp_path / "index.html"
     assert text.count("Longitude is readable") == 2
     assert text.count('class="kicker"') == 2
     assert "not in this run" in text
-    assert "1 of 2 passed" in text
-    assert "0 of 1 passed" in text
+    assert "1 supported, 1 not supported" in text
+    assert "1 uncertain" in text
     assert 'href="second/report.html"' in text
     assert "seed 8" in text
     assert "&lt;u&gt;No&lt;/u&gt;" in text

@@ -11,8 +11,8 @@ CLAIM = {
     "value": 0.4,
     "low": 0.3,
     "high": 0.5,
-    "bar": 0.2,
-    "passed": True,
+    "at_least": 0.2,
+    "verdict": "supported",
     "null": {"mean": 0.0, "low": -0.05, "high": 0.05},
 }
 
@@ -26,13 +26,20 @@ def test_positions_keep_the_order_of_the_numbers():
     null, bar = _at(svg, r'g-null" x="([\d.]+)'), _at(svg, r'g-bar" x1="([\d.]+)')
     low, value = _at(svg, r'g-interval g-pass" x1="([\d.]+)'), _at(svg, r'cx="([\d.]+)')
     assert null < bar < low < value
-    assert "g-fail" in picture(CLAIM | {"passed": False})
-    assert "g-pass" not in picture(CLAIM | {"passed": False})
+    assert "g-fail" in picture(CLAIM | {"verdict": "not supported"})
+    assert "g-pass" not in picture(CLAIM | {"verdict": "not supported"})
 
 
 def test_what_is_not_there_is_not_drawn():
     svg = picture(
-        {"value": 0.4, "low": None, "high": None, "bar": 0.2, "passed": True, "null": None}
+        {
+            "value": 0.4,
+            "low": None,
+            "high": None,
+            "at_least": 0.2,
+            "verdict": "supported",
+            "null": None,
+        }
     )
     assert "g-null" not in svg
     assert "g-interval" not in svg
@@ -50,8 +57,8 @@ def test_everything_stays_inside_whatever_the_numbers(value, low, high, bar):
             "value": value,
             "low": min(low, high),
             "high": max(low, high),
-            "bar": bar,
-            "passed": False,
+            "at_least": bar,
+            "verdict": "uncertain",
             "null": None,
         }
     )

@@ -27,8 +27,8 @@ def test_the_same_content_as_markdown(folder):
     ]
     second = [h for h in heads if h.startswith("## ")]
     assert [w for w, h in zip(wanted, second, strict=True) if h.endswith(w)] == wanted
-    assert "| Longitude is readable | ✓ passed | " in text
-    assert "| Latitude is readable | ✗ not passed | " in text
+    assert "| Longitude is readable | ✓ supported | " in text
+    assert "| Latitude is readable | ✗ not supported: the value is not at least 0.2 | " in text
     assert (
         "![Scores by layer; bands are 95 % intervals.](figures/score\\_by\\_layer.png)" not in text
     )

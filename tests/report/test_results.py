@@ -1,4 +1,4 @@
-"""The pages a repository keeps: every claim with its numbers, passed or not, and one figure a study."""
+"""The pages a repository keeps: every claim with its numbers, with their verdicts, and one figure a study."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from inscape.report.results import gallery, results
 def test_results_hold_every_claim_and_where_it_was_made(folder, tmp_path):
     page = results([folder, folder], tmp_path / "docs" / "results.md").read_text()
     claims = json.loads((folder / "claims.json").read_text())
-    assert page.count("| claim | result |") == page.count("\n### ") == 2
-    assert page.count("✗ not passed") == 2 * sum(not c["passed"] for c in claims) > 0
-    assert page.count("✓ passed") == 2 * sum(c["passed"] for c in claims) > 0
+    assert page.count("| claim | verdict |") == page.count("\n### ") == 2
+    verdicts = [c["verdict"] for c in claims]
+    # the two runs, and the table over their seeds
+    assert page.count("✗ not supported") == 3 * verdicts.count("not supported") > 0
+    assert page.count("✓ supported") == 3 * verdicts.count("supported") > 0
+    assert "| [toy-space](#toy-space) | 1 supported, 1 not supported | 2 of 1 |" in page
     record = json.loads((folder / "run.json").read_text())
     assert f"seed {record['seed']}" in page
     assert record["finished"][:10] in page

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from inscape.study.card import Card
+from inscape.study.card import Card, Claim
 
 FACTS = {
     "slug": "a-study",
@@ -29,6 +29,10 @@ def test_a_card_is_frozen_data():
         "negative": "",
         "minutes": {},
         "figure": "",
+        "claims": {},
+        "answer": "",
+        "differs": "",
+        "seeds": 1,
     }
     assert card.link == "https://arxiv.org/abs/2310.02207"
     assert Card(**{**FACTS, "arxiv": "https://example.org/x"}).link == "https://example.org/x"
@@ -38,8 +42,26 @@ def test_a_card_is_frozen_data():
 
 
 def test_an_empty_card_is_refused():
-    with pytest.raises(ValueError, match="Card: bar is empty; every card says its bar"):
+    with pytest.raises(ValueError, match="Card: title is empty; every card says its title"):
+        Card(**{**FACTS, "title": " "})
+    with pytest.raises(ValueError, match="Card: claims is empty; a study says what it must show"):
         Card(**{**FACTS, "bar": " "})
+
+
+def test_a_claim_has_a_criterion_that_can_be_missed():
+    assert Claim(text="t", at_least=0.5).margin(0.4) == pytest.approx(-0.1)
+    assert Claim(text="t", at_least=-1, at_most=1).margin(0.4) == pytest.approx(0.6)
+    with pytest.raises(ValueError, match="give at_least or at_most, its criterion"):
+        Claim(text="t")
+    with pytest.raises(ValueError, match="text is empty"):
+        Claim(text=" ", at_least=1)
+    with pytest.raises(ValueError, match="must be a finite number"):
+        Claim(text="t", at_least=float("nan"))
+    with pytest.raises(ValueError, match="at_least 2 is above at_most 1"):
+        Claim(text="t", at_least=2, at_most=1)
+    with pytest.raises(ValueError, match="needs the null or the competitor"):
+        Card(**FACTS, claims={"gain": Claim(text="t", at_least=0)})
+    assert Card(**FACTS, claims={"gain": Claim(text="t", at_least=0, over="letters")}).claims
 
 
 def test_cards_and_discovery_import_nothing_heavy():

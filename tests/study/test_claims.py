@@ -1,58 +1,183 @@
-"""A claim is passed on its side of the bar and nowhere else."""
+"""Three verdicts: supported only where interval, criterion and null all say so, uncertain with its reason."""
 
 import json
 import math
 
+import numpy as np
 import pytest
 
-from inscape.core.evidence import Evidence, Null
-from inscape.study.claims import judge, sentence
+from inscape.core.evidence import Beside, Evidence, Null
+from inscape.study.card import Claim
+from inscape.study.claims import (
+    Judged,
+    criterion,
+    judge,
+    over_seeds,
+    sentence,
+    spoken,
+    tally,
+)
+
+NULL = Null.of("shuffled labels", np.linspace(-0.1, 0.1, 199))
+
+
+def verdict(evidence, **claim):
+    (made,) = judge([Judged("c", Claim(text="It is so", **claim), evidence)])
+    return made.verdict, made.reason
 
 
 @pytest.mark.parametrize(
-    ("value", "side", "passed"),
+    ("value", "interval", "claim", "expected"),
     [
-        (0.5, "at least", True),
-        (0.49, "at least", False),
-        (0.5, "at most", True),
-        (0.51, "at most", False),
-        (math.nan, "at least", False),
-        (math.nan, "at most", False),
-        (-math.inf, "at most", False),
+        (0.6, (0.55, 0.7), {"at_least": 0.5}, "supported"),
+        (0.6, (0.45, 0.7), {"at_least": 0.5}, "uncertain"),
+        (0.4, (0.3, 0.7), {"at_least": 0.5}, "not supported"),
+        (0.4, (0.3, 0.45), {"at_most": 0.5}, "supported"),
+        (0.4, (0.3, 0.55), {"at_most": 0.5}, "uncertain"),
+        (0.6, (0.3, 0.7), {"at_most": 0.5}, "not supported"),
+        (0.0, (-0.04, 0.04), {"at_least": -0.05, "at_most": 0.05}, "supported"),
+        (0.0, (-0.06, 0.04), {"at_least": -0.05, "at_most": 0.05}, "uncertain"),
+        (-0.06, (-0.1, 0.04), {"at_least": -0.05, "at_most": 0.05}, "not supported"),
     ],
 )
-def test_the_side_of_the_bar(value, side, passed):
-    assert judge("c", "text", Evidence("x", value), 0.5, side).passed is passed
+def test_the_whole_interval_must_be_on_the_right_side(value, interval, claim, expected):
+    assert verdict(Evidence("x", value, interval), **claim)[0] == expected
+
+
+def test_a_value_without_an_interval_is_uncertain_unless_it_is_exact():
+    few = Evidence("x", 0.9, warnings=("Only 3 groups.",))
+    assert verdict(few, at_least=0.5) == ("uncertain", "there is no interval Only 3 groups.")
+    assert verdict(few, at_least=0.5, exact="a count in a fixed network")[0] == "supported"
+    assert verdict(few, at_least=0.95, exact="a count in a fixed network")[0] == "not supported"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_supports_nothing(value):
+    assert verdict(Evidence("x", value, (0.6, 0.7)), at_least=0.5) == (
+        "uncertain",
+        "no value could be measured",
+    )
+
+
+def test_a_claim_with_a_null_needs_its_p():
+    good = {"at_least": 0.5, "null": "shuffled labels"}
+    assert verdict(Evidence("x", 0.6, (0.55, 0.7), NULL, p=0.01), **good)[0] == "supported"
+    assert verdict(Evidence("x", 0.6, (0.55, 0.7), NULL, p=0.2), **good) == (
+        "uncertain",
+        "p = 0.2 against shuffled labels",
+    )
+    few = Null.of("shuffled labels", np.arange(10.0))
+    assert verdict(Evidence("x", 0.6, (0.55, 0.7), few, p=1 / 11), **good) == (
+        "uncertain",
+        "10 draws of the null cannot reach p 0.05",
+    )
+    assert "several draws" in verdict(Evidence("x", 0.6, (0.55, 0.7)), **good)[1]
+    one = Evidence("x", 0.6, (0.55, 0.7), Null.of("shuffled labels", [0.0]), p=0.001)
+    assert "several draws" in verdict(one, **good)[1]
+
+
+def test_an_expensive_null_is_judged_by_the_interval_of_the_gain_over_it():
+    good = {"at_least": 0.5, "null": "trained on shuffled labels"}
+    few = Null.of("trained on shuffled labels", np.arange(5.0) / 50)
+    clear = Evidence("x", 0.6, (0.55, 0.7), few, over_null=(0.2, 0.6))
+    assert verdict(clear, **good)[0] == "supported"
+    unclear = Evidence("x", 0.6, (0.55, 0.7), few, over_null=(-0.2, 0.6))
+    assert "does not exclude zero" in verdict(unclear, **good)[1]
+
+
+def test_holm_corrects_over_the_claims_that_are_tested_and_over_no_others():
+    def claim(id, p, **more):
+        named = Claim(text="It is so", at_least=0.1, null="shuffled labels", **more)
+        return Judged(id, named, Evidence("x", 0.6, (0.55, 0.7), NULL, p=p))
+
+    made = {c.id: c for c in judge([claim("a", 0.02), claim("b", 0.03)])}
+    assert made["a"].p_corrected == pytest.approx(0.04)
+    assert made["b"].p_corrected == pytest.approx(0.04)
+    assert made["a"].verdict == "supported"
+    made = {c.id: c for c in judge([claim("a", 0.02), claim("b", 0.03), claim("c", 0.04)])}
+    assert made["a"].p_corrected == pytest.approx(0.06)
+    assert made["a"].verdict == "uncertain"
+    assert "after correction over 3 claims" in made["a"].reason
+    sane = [claim("a", 0.02), claim("b", 0.03), claim("c", 0.04, sanity=True)]
+    made = {c.id: c for c in judge(sane)}
+    assert made["a"].verdict == "supported"
+    assert made["c"].p_corrected is None
 
 
 def test_a_claim_keeps_its_evidence():
     evidence = Evidence(
-        "x", 0.4, (0.3, 0.5), Null.of("shuffled labels", [0.0, 0.1]), p=0.02, n=30, unit="R²"
+        "x",
+        0.4,
+        (0.3, 0.5),
+        NULL,
+        p=0.02,
+        n=30,
+        unit="R²",
+        beside=(Beside("baseline", "letters", 0.2, 0.1, 0.3),),
+        warnings=("Few groups.",),
     )
-    record = judge("c", "It is so", evidence, 0.1, why="Because.").to_dict()
+    claim = Claim(text="It is so", at_least=0.1, null="shuffled labels", weaker="a toy")
+    (made,) = judge([Judged("c", claim, evidence, "Because.")])
+    record = made.to_dict()
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert (record["low"], record["high"], record["n"], record["p"]) == (0.3, 0.5, 30, 0.02)
     assert record["null"]["kind"] == "shuffled labels"
+    assert record["beside"][0]["role"] == "baseline"
+    assert record["warnings"] == ["Few groups."]
+    assert (record["verdict"], record["weaker"], record["why"]) == (
+        "supported",
+        "a toy",
+        "Because.",
+    )
     assert sentence(record) == (
-        "0.4 [0.3, 0.5] R², bar at least 0.1, null 0.05 (shuffled labels, 2 draws), p = 0.02, n = 30"
+        "0.4 [0.3, 0.5] R², criterion at least 0.1, null 0 (shuffled labels, 199 draws), "
+        "baseline 0.2 (letters), p = 0.02, n = 30"
     )
 
 
 def test_what_is_not_finite_is_null_in_json():
-    record = judge("c", "text", Evidence("x", math.nan, null=Null.of("one", [0.0])), 0.1).to_dict()
-    assert record["value"] is None
-    assert record["null"]["sd"] is None
-    assert sentence(record) == "n/a, bar at least 0.1, null 0 (one)"
-    assert "no null" in sentence(judge("c", "text", Evidence("x", 1.0), 0.1).to_dict())
-
-
-def test_a_bar_must_be_one():
-    with pytest.raises(ValueError, match="side must be 'at least' or 'at most', got 'above'"):
-        judge("c", "text", Evidence("x", 1.0), 0.1, "above")
-    with pytest.raises(ValueError, match="bar must be a finite number"):
-        judge("c", "text", Evidence("x", 1.0), math.nan)
+    (made,) = judge([Judged("c", Claim(text="t", at_least=0.1), Evidence("x", math.nan))])
+    assert made.to_dict()["value"] is None
+    assert sentence(made.to_dict()) == "n/a, criterion at least 0.1"
 
 
 def test_a_rounded_zero_has_no_sign():
-    said = sentence(judge("c", "text", Evidence("x", -0.0, (-0.0, 0.5)), 0.1).to_dict())
-    assert said.startswith("0 [0, 0.5], bar at least 0.1")
+    (made,) = judge([Judged("c", Claim(text="t", at_least=0.1), Evidence("x", -0.0, (-0.0, 0.5)))])
+    assert sentence(made.to_dict()).startswith("0 [0, 0.5], criterion at least 0.1")
+    assert criterion({"at_least": -0.5}) == "at least −0.5"
+
+
+def test_over_seeds_every_seed_must_support_it():
+    def record(verdict, value, reason=""):
+        return {"verdict": verdict, "value": value, "at_least": 0.5, "reason": reason}
+
+    good, open_ = record("supported", 0.6), record("uncertain", 0.6, "the interval crosses")
+    bad = record("not supported", 0.2)
+    assert over_seeds([good] * 3, 3) == ("supported", "")
+    assert over_seeds([good] * 2, 3) == ("uncertain", "2 of 3 seeds were run")
+    assert over_seeds([good, good, open_], 3) == (
+        "uncertain",
+        "supported on 2 of 3 seeds; the interval crosses",
+    )
+    assert over_seeds([good, bad, bad], 3)[0] == "not supported"
+    assert over_seeds([good, good, bad], 3)[0] == "not supported"
+    assert over_seeds([record("supported", 0.9), good, record("not supported", 0.45)], 3)[0] == (
+        "uncertain"
+    )
+    with pytest.raises(ValueError, match="at least one seed"):
+        over_seeds([], 3)
+
+
+def test_sanity_checks_are_not_counted():
+    records = [{"verdict": "supported"}, {"verdict": "not supported", "sanity": True}]
+    assert tally(records) == "1 supported"
+    assert tally([]) == "no claims"
+
+
+def test_a_spoken_claim_is_tested_against_the_null_of_its_evidence():
+    assert spoken("t", Evidence("x", 1.0, null=NULL), 0.1, "at least").null == "shuffled labels"
+    assert spoken("t", Evidence("x", 1.0, null=NULL), 0.1, "at most").null == ""
+    with pytest.raises(ValueError, match="side must be 'at least' or 'at most', got 'above'"):
+        spoken("t", Evidence("x", 1.0), 0.1, "above")
+    with pytest.raises(ValueError, match="must be a finite number"):
+        spoken("t", Evidence("x", 1.0), math.nan, "at most")

@@ -89,7 +89,12 @@ def test_an_altair_chart_keeps_all_its_rows(record, folder):
 def test_claims_and_certificates_are_kept_in_order(record, folder):
     with record as run:
         assert (
-            run.claim("up", "It rises", Evidence("slope", 0.4, warnings=("Few samples.",)), 0.1)
+            run.claim(
+                "up",
+                "It rises",
+                Evidence("slope", 0.4, (0.2, 0.6), warnings=("Few samples.",)),
+                0.1,
+            )
             is True
         )
         assert (
@@ -102,9 +107,9 @@ def test_claims_and_certificates_are_kept_in_order(record, folder):
         run.certificate({"model": "m", "passed": True})
         with pytest.raises(ValueError, match="already a claim 'up'"):
             run.claim("up", "It rises", Evidence("slope", 0.4), 0.1)
-    assert [(c["id"], c["passed"], c["why"]) for c in _json(folder, "claims.json")] == [
-        ("up", True, ""),
-        ("down", False, "It does not."),
+    assert [(c["id"], c["verdict"], c["why"]) for c in _json(folder, "claims.json")] == [
+        ("up", "supported", ""),
+        ("down", "not supported", "It does not."),
     ]
     assert _json(folder, "certificates.json") == [{"model": "m", "passed": True}]
     assert "Few samples." in _json(folder)["warnings"]

@@ -43,23 +43,30 @@ def outcome(path: Path) -> dict[str, Any]:
 
 def show_outcome(found: dict[str, Any]) -> None:
     """Print the answer, every claim with its numbers, the warnings, and the report's path."""
-    from inscape.study.claims import sentence
+    from inscape.study.claims import sentence, tally
 
     typer.echo()
     paragraph(found["answer"] or "This run gave no answer.")
-    passed = sum(bool(c["passed"]) for c in found["claims"])
-    typer.echo(f"\nClaims: {passed} of {len(found['claims'])} passed")
-    columns([(_mark(c), f"{c['text']}: {sentence(c)}.{_why(c)}") for c in found["claims"]])
+    counted = [c for c in found["claims"] if not c.get("sanity")]
+    checks = [c for c in found["claims"] if c.get("sanity")]
+    typer.echo(f"\nClaims: {tally(counted)}")
+    columns([(_mark(c), f"{c['text']}: {sentence(c)}.{_why(c)}") for c in counted])
+    if checks:
+        typer.echo("\nSanity checks, not counted:")
+        columns([(_mark(c), f"{c['text']}: {sentence(c)}.{_why(c)}") for c in checks])
     if found["warnings"]:
-        typer.echo("\nTo know:")
+        typer.echo("\nWarnings:")
         columns([("-", w) for w in found["warnings"]])
     if found.get("report"):
         typer.echo(f"\nReport: {found['report']}")
 
 
 def _mark(claim: dict[str, Any]) -> str:
-    return "passed" if claim["passed"] else "NOT PASSED"
+    verdict = str(claim.get("verdict") or "uncertain")
+    return verdict.upper() if verdict == "not supported" else verdict
 
 
 def _why(claim: dict[str, Any]) -> str:
-    return f" {claim['why']}" if claim.get("why") else ""
+    reason = str(claim.get("reason") or "")
+    parts = [f"{reason[0].upper()}{reason[1:]}." if reason else "", str(claim.get("why") or "")]
+    return "".join(f" {part}" for part in parts if part)

@@ -49,6 +49,25 @@ class Null:
         return cls(kind, float(array.mean()), sd, float(low), float(high), int(array.size))
 
 
+@dataclass(frozen=True)
+class Beside:
+    """A single number that the measured one is seen beside: no null, since it has no distribution.
+
+    Attributes:
+        role: ``"baseline"`` (a competitor), ``"reference"`` (where it starts) or ``"ceiling"`` (what an oracle reaches).
+        name: the condition.
+        value: its value, in the unit of the evidence.
+        low: lower end of its interval, None where there is none.
+        high: upper end of its interval, None where there is none.
+    """
+
+    role: str
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
 #: what a row says of the number; `Evidence.where` may not use these names
 _COLUMNS = frozenset(
     "name value low high null null_mean null_low null_high null_draws p n d unit direction warnings".split()
@@ -65,6 +84,8 @@ class Evidence:
         interval: lower and upper end, or None where none can be given (then a warning says why).
         null: what chance gives, or None.
         p: one-sided p-value against the null, corrected for what was searched over; or None.
+        over_null: interval of the gain over the mean of the null, where draws are too expensive for a p-value.
+        beside: baselines, references and ceilings: single numbers, each with its role.
         n: samples it was measured on.
         d: width of the representation, or None.
         unit: the unit (``"R²"``, ``"km"``, ``"accuracy"``).
@@ -86,6 +107,8 @@ class Evidence:
     level: float = 0.95
     where: dict[str, str | int | float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    over_null: tuple[float | int, float | int] | None = None
+    beside: tuple[Beside, ...] = ()
 
     def __post_init__(self) -> None:
         if taken := _COLUMNS & self.where.keys():
@@ -101,6 +124,7 @@ class Evidence:
         if self.null is not None:
             draws = f", {self.null.draws} draws" if self.null.draws > 1 else ""
             parts.append(f"null {_short(self.null.mean)} ({self.null.kind}{draws})")
+        parts += [f"{b.role} {_short(b.value)} ({b.name})" for b in self.beside]
         if self.p is not None:
             parts.append(f"p = {self.p:.2g}")
         return ", ".join(parts)

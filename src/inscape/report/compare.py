@@ -13,6 +13,7 @@ from inscape.core.errors import RunError
 from inscape.report import files, html
 from inscape.report.folder import RunFolder, read
 from inscape.report.page import claim
+from inscape.study.claims import tally
 
 
 def index(run_dirs: Sequence[str | Path], to: str | Path | None = None) -> Path:
@@ -71,6 +72,5 @@ def _head(run: RunFolder, base: Path) -> dict[str, Any]:
             )
         ),
         "answer": str(record.get("answer") or ""),
-        "passed": sum(bool(c.get("passed")) for c in run.claims),
-        "claims": len(run.claims),
+        "tally": tally(run.claims),
     }

@@ -1,4 +1,4 @@
-"""A claim as a small picture: value and interval against the bar and the null, on one line.
+"""A claim as a small picture: value and interval against the criterion and the null, on one line.
 
 The axis spans what is drawn and zero where zero is near; there are no numbers in it, because they stand beside it. Drawn
 as inline SVG from numbers alone.
@@ -17,13 +17,14 @@ WIDTH, HEIGHT, _PAD = 190, 34, 8
 def picture(claim: dict[str, Any]) -> Markup:
     """The picture of a claim of ``claims.json``; empty where there is no finite value."""
     null = claim.get("null") or {}
-    value, low, high, bar = (_finite(claim.get(k)) for k in ("value", "low", "high", "bar"))
+    value, low, high = (_finite(claim.get(k)) for k in ("value", "low", "high"))
+    bars = [b for b in (_finite(claim.get(k)) for k in ("at_least", "at_most")) if b is not None]
     null_low, null_high = _finite(null.get("low")), _finite(null.get("high"))
     if null_low is None or null_high is None:
         null_low = null_high = _finite(null.get("mean"))
     if value is None:
         return Markup("")
-    drawn = [v for v in (value, low, high, bar, null_low, null_high) if v is not None]
+    drawn = [v for v in (value, low, high, *bars, null_low, null_high) if v is not None]
     start, end = min(drawn), max(drawn)
     span = (end - start) or abs(end) or 1.0
     if 0 < start < 0.6 * span:
@@ -39,9 +40,11 @@ def picture(claim: dict[str, Any]) -> Markup:
         parts.append(
             f'<rect class="g-null" x="{x(null_low)}" width="{width:.1f}" y="{mid - 9}" height="18" rx="1.5"/>'
         )
-    if bar is not None:
+    for bar in bars:
         parts.append(f'<line class="g-bar" x1="{x(bar)}" x2="{x(bar)}" y1="2" y2="{HEIGHT - 2}"/>')
-    state = "g-pass" if claim.get("passed") else "g-fail"
+    state = {"supported": "g-pass", "not supported": "g-fail"}.get(
+        str(claim.get("verdict")), "g-open"
+    )
     if low is not None and high is not None:
         parts.append(
             f'<line class="g-interval {state}" x1="{x(low)}" x2="{x(high)}" y1="{mid}" y2="{mid}"/>'

@@ -57,6 +57,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["prose"] = prose
+    environment.globals["marks"] = {
+        "supported": ("✓", "good"),
+        "uncertain": ("?", "open"),
+        "not supported": ("✗", "bad"),
+    }
     environment.policies["json.dumps_kwargs"] = {
         "sort_keys": False,
         "ensure_ascii": False,

@@ -28,7 +28,7 @@ def text(found: Page) -> str:
     parts = [f"# {plain(found.title)}", _byline(found), _facts(found)]
     parts += ["## What was asked", plain(found.asked)] if found.asked else []
     parts += ["## Answer", *map(plain, found.answer)] if found.answer else []
-    parts += ["## Claims", _claims(found.claims)] if found.claims else []
+    parts += ["## Claims", claims_table(found.claims)] if found.claims else []
     parts += ["## Evidence", *map(_block, found.blocks)] if found.blocks else []
     parts += (
         ["## The study", *(f"**{label}.** {plain(value)}" for label, value in found.card)]
@@ -60,14 +60,33 @@ def _facts(found: Page) -> str:
     return " · ".join(f"{label} {plain(value)}" for label, value in found.facts)
 
 
-def _claims(claims: Sequence[Claim]) -> str:
-    rows = []
-    for c in claims:
-        result = "✓ passed" if c.passed else "✗ not passed"
-        rows.append([c.text, result, f"{c.value} {c.interval}", c.null, c.bar, c.p, c.n, c.why])
-    return table(
-        ["claim", "result", "value [interval]", "null", "bar", "p", "n", "why"], rows, right=()
-    )
+#: a verdict as it is marked in text
+MARKS = {"supported": "✓ supported", "not supported": "✗ not supported"}
+
+
+def claims_table(claims: Sequence[Claim]) -> str:
+    """Claims with their verdicts as a Markdown table; sanity checks come after, in one of their own."""
+    parts = []
+    for sanity in (False, True):
+        rows = [
+            [
+                c.text,
+                MARKS.get(c.verdict, f"? {c.verdict}") + (f": {c.reason}" if c.reason else ""),
+                f"{c.value} {c.interval}",
+                c.criterion,
+                "; ".join(filter(None, [c.null if c.null != "none" else "", c.beside])) or "none",
+                c.p,
+                c.n,
+                c.why,
+            ]
+            for c in claims
+            if c.sanity == sanity
+        ]
+        head = ["sanity check" if sanity else "claim", "verdict", "value [interval]", "criterion"]
+        head += ["null and comparisons", "p", "n", "note"]
+        if rows:
+            parts.append(table(head, rows, right=()))
+    return "\n\n".join(parts)
 
 
 def _block(block: Block) -> str:

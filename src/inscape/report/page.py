@@ -15,18 +15,22 @@ from markupsafe import Markup
 
 from inscape.report import cite, glyph, numbers, tables
 from inscape.report.folder import RunFolder
+from inscape.study.claims import VERDICTS, criterion, tally
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim as it is read: text, result in a word, numbers as text, the picture of its interval."""
+    """A claim as it is read: text, verdict and reason, numbers as text, the picture of its interval."""
 
     text: str
-    passed: bool
+    verdict: str
+    reason: str
+    sanity: bool
     value: str
     interval: str
     null: str
-    bar: str
+    beside: str
+    criterion: str
     p: str
     n: str
     why: str
@@ -78,10 +82,7 @@ class Page:
     command: str
     lineage: list[tuple[str, list[tuple[str, str]]]]
 
-    @property
-    def passed(self) -> int:
-        """How many claims hold."""
-        return sum(claim.passed for claim in self.claims)
+    tally: str
 
 
 def page(run: RunFolder) -> Page:
@@ -112,30 +113,63 @@ def page(run: RunFolder) -> Page:
         citations=[*([cite.paper(card)] if card.get("title") else []), cite.inscape(version)],
         command=str(record.get("command") or ""),
         lineage=_lineage(run),
+        tally=tally(run.claims),
     )
 
 
 def claim(record: dict[str, Any]) -> Claim:
     """A record of ``claims.json`` as it is read."""
     unit = f" {record['unit']}" if record.get("unit") else ""
-    null = record.get("null") or {}
-    span = numbers.interval(null.get("low"), null.get("high"))
-    spread = f" {span}" if span != numbers.MISSING and null.get("low") != null.get("high") else ""
     interval = numbers.interval(record.get("low"), record.get("high"))
+    weaker = record.get("weaker")
+    why = [
+        str(record.get("why") or ""),
+        f"Weaker than the paper's claim: {weaker}" if weaker else "",
+    ]
     return Claim(
         text=str(record.get("text") or record.get("id") or ""),
-        passed=bool(record.get("passed")),
+        verdict=record["verdict"] if record.get("verdict") in VERDICTS else "uncertain",
+        reason=str(record.get("reason") or ""),
+        sanity=bool(record.get("sanity")),
         value=f"{numbers.number(record.get('value'))}{unit}",
-        interval="no interval" if interval == numbers.MISSING else interval,
-        null=f"{numbers.number(null.get('mean'))}{spread} ({null.get('kind', 'null')})"
-        if null
-        else "none",
-        bar=f"{record.get('side') or ''} {numbers.exact(record.get('bar'))}{unit}".strip(),
-        p="" if record.get("p") is None else numbers.p_value(record["p"]),
+        interval=_no_interval(record) if interval == numbers.MISSING else interval,
+        null=_null(record),
+        beside="; ".join(_beside(b) for b in record.get("beside") or []),
+        criterion=f"{criterion(record)}{unit}",
+        p=_p(record),
         n="" if record.get("n") is None else numbers.number(record["n"]),
-        why=str(record.get("why") or ""),
+        why=" ".join(filter(None, why)),
         picture=glyph.picture(record),
     )
+
+
+def _no_interval(record: dict[str, Any]) -> str:
+    return "exact" if record.get("exact") else "no interval"
+
+
+def _null(record: dict[str, Any]) -> str:
+    null = record.get("null") or {}
+    if not null:
+        return "none"
+    span = numbers.interval(null.get("low"), null.get("high"))
+    spread = f" {span}" if span != numbers.MISSING and null.get("low") != null.get("high") else ""
+    draws = f", {null['draws']} draws" if null.get("draws") else ""
+    return f"{numbers.number(null.get('mean'))}{spread} ({null.get('kind', 'null')}{draws})"
+
+
+def _beside(beside: dict[str, Any]) -> str:
+    span = numbers.interval(beside.get("low"), beside.get("high"))
+    ends = "" if span == numbers.MISSING else f" {span}"
+    return (
+        f"{beside.get('name')} {numbers.number(beside.get('value'))}{ends} ({beside.get('role')})"
+    )
+
+
+def _p(record: dict[str, Any]) -> str:
+    corrected, plain = record.get("p_corrected"), record.get("p")
+    if corrected is not None:
+        return f"{numbers.p_value(corrected)}"
+    return "" if plain is None else numbers.p_value(plain)
 
 
 def _card(card: dict[str, Any]) -> list[tuple[str, str]]:
@@ -143,7 +177,8 @@ def _card(card: dict[str, Any]) -> list[tuple[str, str]]:
         "claim": "The paper's claim",
         "reproduced": "Reproduced here",
         "controls": "Controls",
-        "bar": "What must come out",
+        "bar": "Criterion",
+        "differs": "What differs from the authors' code",
         "group_note": "What is held out together",
         "negative": "What does not reproduce",
     }

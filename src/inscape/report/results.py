@@ -1,4 +1,4 @@
-"""The record of what was shown: every claim of some runs as Markdown, passed or not, with its numbers and lineage.
+"""The record of what was shown: every claim of some runs as Markdown, with its verdict, its numbers and its lineage.
 
 `results` is the page that a repository keeps (``docs/results.md``); `gallery` is one figure per study with its answer.
 Both are made from run folders by ``inscape results`` and ``inscape gallery``, never by hand.
@@ -6,6 +6,7 @@ Both are made from run folders by ``inscape results`` and ``inscape gallery``, n
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +15,17 @@ from inscape.core.errors import RunError
 from inscape.report import files
 from inscape.report.build import build
 from inscape.report.folder import RunFolder, read
-from inscape.report.markdown import plain, table
+from inscape.report.markdown import MARKS, claims_table, plain, table
 from inscape.report.page import claim
+from inscape.study.claims import over_seeds, tally
 
 _HEAD = """# Results
 
-Claims of the studies as they came out, each against a bar that was set before the run. Made by `inscape results` from run
-folders; a claim that was missed stays, with its numbers.
+Every claim of every study, judged against a criterion that was set before the run. Made by `inscape results` from run
+folders. A claim is *supported* where its whole interval is on the criterion's side and, where it names a null, p ≤ 0.05
+after Holm's correction over the claims of the study; *not supported* where its value is on the wrong side; *uncertain*
+otherwise, with the reason. A claim that is not supported stays, with its numbers. Where a study trains its own network,
+the verdict is over its seeds: supported on every one of them.
 """
 _GALLERY = """# Gallery
 
@@ -39,10 +44,11 @@ def results(runs: Sequence[str | Path], to: str | Path) -> Path:
         RunError: no run is given, one cannot be read, or the file cannot be written.
     """
     parts = [_HEAD]
-    for study, found in _by_study(runs).items():
-        parts.append(
-            f"## {study}\n\n{plain(found[0].title)}. Bar: {plain(str(found[0].card.get('bar', '')))}"
-        )
+    found_studies = _by_study(runs)
+    parts.append(_overview(found_studies))
+    for study, found in found_studies.items():
+        parts.append(f"## {study}\n\n{plain(found[0].title)}")
+        parts.append(_over_seeds(found))
         parts += [_run(run) for run in found]
         if negative := found[0].card.get("negative"):
             parts.append(f"**Does not reproduce here.** {plain(negative)}")
@@ -95,6 +101,50 @@ def _by_study(runs: Sequence[str | Path]) -> dict[str, list[RunFolder]]:
     return dict(sorted(found.items()))
 
 
+def _overview(studies: dict[str, list[RunFolder]]) -> str:
+    """One row a study: its verdicts over all seeds of the first preset that is shown."""
+    rows = []
+    for study, found in studies.items():
+        preset = found[0].record.get("preset")
+        same = [r for r in found if r.record.get("preset") == preset]
+        promised = int(found[0].card.get("seeds") or 1)
+        combined = []
+        for id in dict.fromkeys(c.get("id") for run in same for c in run.claims):
+            records = [c for run in same for c in run.claims if c.get("id") == id]
+            verdict, _ = over_seeds(records, promised)
+            combined.append({"verdict": verdict, "sanity": records[0].get("sanity")})
+        # the name of a study is letters, digits and hyphens, so the link needs no escape
+        rows.append(f"| [{study}](#{study}) | {tally(combined)} | {len(same)} of {promised} |")
+    return "\n".join(["| study | verdicts | seeds run |", "| --- | --- | --- |", *rows])
+
+
+def _over_seeds(runs: Sequence[RunFolder]) -> str:
+    """The verdicts of a study over the seeds of each preset and model, where more than one run says so."""
+    parts = []
+    settings: dict[tuple[str, str], list[RunFolder]] = {}
+    for run in runs:
+        config = {k: v for k, v in (run.record.get("config") or {}).items() if k != "seed"}
+        key = (str(run.record.get("preset")), json.dumps(config, sort_keys=True, default=str))
+        settings.setdefault(key, []).append(run)
+    for (preset, _), same in settings.items():
+        promised = int(same[0].card.get("seeds") or 1)
+        if len(same) == 1 and promised == 1:
+            continue
+        seeds = ", ".join(str(r.record.get("seed")) for r in same)
+        rows = []
+        for id in dict.fromkeys(c.get("id") for run in same for c in run.claims):
+            records = [c for run in same for c in run.claims if c.get("id") == id]
+            if records[0].get("sanity"):
+                continue
+            verdict, reason = over_seeds(records, promised)
+            values = ", ".join(claim(r).value for r in records)
+            mark = MARKS.get(verdict, f"? {verdict}") + (f": {reason}" if reason else "")
+            rows.append([claim(records[0]).text, mark, values, claim(records[0]).criterion])
+        head = ["claim", f"verdict over seeds {seeds}", "value on each seed", "criterion"]
+        parts.append(f"**Preset {preset}, over seeds**\n\n" + table(head, rows, right=()))
+    return "\n\n".join(parts)
+
+
 def _run(run: RunFolder) -> str:
     record = run.record
     where = record.get("environment") or {}
@@ -112,14 +162,9 @@ def _run(run: RunFolder) -> str:
         f"{where.get('cpu')}, {where.get('cores')} cores",
         f"{float(record.get('seconds') or 0):.0f} s",
     ]
-    rows = []
-    for c in map(claim, run.claims):
-        result = "✓ passed" if c.passed else "✗ not passed"
-        rows.append([c.text, result, f"{c.value} {c.interval}", c.null, c.bar, c.p, c.n, c.why])
     head = "### " + " · ".join(filter(None, facts))
-    return f"{head}\n\n{plain(str(record.get('answer') or ''))}\n\n" + table(
-        ["claim", "result", "value [interval]", "null", "bar", "p", "n", "why"], rows, right=()
-    )
+    found = claims_table([claim(c) for c in run.claims])
+    return f"{head}\n\n{plain(str(record.get('answer') or ''))}\n\n{found}"
 
 
 def _parent(to: str | Path) -> Path:

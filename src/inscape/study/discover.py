@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from inscape.core.errors import StudyError, suggest
-from inscape.study.card import Card
+from inscape.study.card import Card, Claim
 
 GROUP = "inscape.studies"
 
@@ -99,13 +99,41 @@ def read_card(path: Path) -> Card | None:
     settings = {}
     for keyword in value.keywords:
         try:
-            settings[keyword.arg] = ast.literal_eval(keyword.value)
+            settings[keyword.arg] = _literal(keyword.value)
+        except StudyError as error:
+            raise StudyError(f"{path}: {error}.") from None
         except ValueError:
             raise StudyError(
                 f"{path}: CARD's {keyword.arg!r} (line {keyword.value.lineno}) is computed; write it as a plain "
                 "literal, so that the card can be read without running the file."
             ) from None
     return _make_card(path, settings)
+
+
+def _literal(node: ast.expr) -> Any:
+    """A plain literal; claims may be written ``dict(fall=Claim(…), …)``.
+
+    Raises:
+        ValueError: it is computed, or a claim cannot be made of what is written.
+    """
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
+        values = {str(k.arg): _literal(k.value) for k in node.keywords if k.arg is not None}
+        if node.func.id == "dict" and len(values) == len(node.keywords):
+            return values
+        if node.func.id == "Claim" and len(values) == len(node.keywords):
+            try:
+                return Claim(**values)
+            except (TypeError, ValueError) as error:
+                raise StudyError(
+                    f"the claim in line {node.lineno} cannot be read: {error}"
+                ) from None
+    if isinstance(node, ast.Dict):
+        return {
+            ast.literal_eval(k): _literal(v)
+            for k, v in zip(node.keys, node.values, strict=True)
+            if k is not None
+        }
+    return ast.literal_eval(node)
 
 
 def _card_value(statement: ast.stmt) -> ast.expr | None:

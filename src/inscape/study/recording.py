@@ -68,6 +68,7 @@ def recording(
     try:
         run.log("%s, preset %s, seed %d", study.card.slug, preset, seed)
         yield run
+        run.conclude()
         if not record["answer"]:
             run.warn("This run ended without an answer.")
         run.log("finished")

@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inscape.core.errors import StudyError, suggest
 from inscape.core.evidence import Evidence
 from inscape.core.home import home
 from inscape.core.rng import generator
 from inscape.study import claims, contents
+from inscape.study.card import Claim
 from inscape.study.folder import Folder
 from inscape.study.progress import Advance, progress
 
@@ -48,7 +50,7 @@ class Run:
         self._folder = folder
         self._record = record
         self._cache = cache or home("stores")
-        self._claims: list[claims.Claim] = []
+        self._claims: list[claims.Judged] = []
         self._certificates: list[dict[str, Any]] = []
         self._names: set[str] = set()
 
@@ -59,7 +61,7 @@ class Run:
         return self._cache
 
     @property
-    def claims(self) -> dict[str, claims.Claim]:
+    def claims(self) -> dict[str, claims.Judged]:
         """The claims judged so far, by id."""
         return {c.id: c for c in self._claims}
 
@@ -107,26 +109,58 @@ class Run:
     def claim(
         self,
         id: str,
-        text: str,
-        evidence: Evidence,
-        bar: int | float,
+        evidence: Evidence | str,
+        measured: Evidence | None = None,
+        bar: int | float | None = None,
         side: str = "at least",
         why: str = "",
     ) -> bool:
-        """Judge a claim against its bar and keep it, passed or not; the evidence's warnings become the run's."""
-        if id in {c.id for c in self._claims}:
+        """Judge a claim of the card on its evidence and keep it, whatever its verdict.
+
+        Args:
+            id: the claim's id in the card.
+            evidence: what was measured; or, where the card does not hold the claim yet, its sentence.
+            measured: the evidence, where a sentence was given.
+            bar: the criterion, where a sentence was given.
+            side: ``"at least"`` or ``"at most"``, likewise.
+            why: a sentence for the reader of this run.
+
+        Returns:
+            Whether the claim is supported so far; claims that follow can only make the correction stricter.
+
+        Raises:
+            StudyError: the card has no such claim.
+            ValueError: a claim is judged twice.
+        """
+        if id in self.claims:
             raise ValueError(
                 f"Run.claim: there is already a claim {id!r} in this run; give this one another id"
             )
-        claim = claims.judge(id, text, evidence, bar, side, why)
-        self._claims.append(claim)
+        if isinstance(evidence, str):
+            if measured is None or bar is None:
+                raise ValueError(f"Run.claim: {id!r} needs its evidence and its criterion")
+            claim, evidence = claims.spoken(evidence, measured, bar, side), measured
+        else:
+            claim = self._card_claim(id)
+        self._claims = claims.judge([*self._claims, claims.Judged(id, claim, evidence, why)])
         self._folder.write_json("claims.json", [c.to_dict() for c in self._claims])
-        self.log(
-            f"claim {id}: {'passed' if claim.passed else 'not passed'}: {claims.sentence(claim.to_dict())}"
-        )
+        made = self._claims[-1]
+        self.log(f"claim {id}: {made.verdict}: {claims.sentence(made.to_dict())}")
         for warning in evidence.warnings:
             self.warn(warning)
-        return claim.passed
+        return made.supported
+
+    def conclude(self) -> None:
+        """Write the card's answer, a template over the claims, where the study gave none of its own."""
+        template = (self._record["card"] or {}).get("answer") or ""
+        if template and not self._record["answer"]:
+            self.answer(template.format_map(self.claims))
+
+    def _card_claim(self, id: str) -> Claim:
+        have = (self._record["card"] or {}).get("claims") or {}
+        if id not in have:
+            raise StudyError(f"The card has no claim {id!r}. {suggest(id, have)}")
+        return Claim(**have[id])
 
     def certificate(self, certificate: Any) -> None:
         """Keep what `open` proved about a model: a certificate, or the dict it gives."""
