@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from inscape.core.errors import ModelError
+from inscape.core.foreign import reason
 from inscape.core.home import home
 
 
@@ -65,9 +66,11 @@ def convert(path: Path, target: Path) -> None:
         plain.save_pretrained(work)
         tokenizer.save_pretrained(work)
         _install(work, target)
-    except Exception as error:  # whatever a damaged file makes of its readers
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # whatever a damaged file makes of its readers
         raise ModelError(
-            f"{path.name} cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}"
+            f"{path.name} cannot be read ({reason(error)}); fetch the file again"
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -17,7 +17,8 @@ import torch
 from torch import nn
 
 from inscape.core.errors import InscapeError, ModelError, suggest
-from inscape.model import gguf, zoo
+from inscape.core.foreign import reason
+from inscape.model import checkpoint_files, gguf, zoo
 from inscape.model.certificate import certify
 from inscape.model.family import Family
 from inscape.model.model import Model
@@ -161,6 +162,7 @@ def _load(
 
     extra = {"revision": revision} if revision else {}
     try:
+        _check_files(where, what, trust, extra)
         config = AutoConfig.from_pretrained(where, trust_remote_code=trust, **extra)
         if (
             getattr(config, "auto_map", None)
@@ -171,8 +173,10 @@ def _load(
                 f"{what} comes with code of its own; read it, then open it with trust_remote_code=True"
             )
         kind = _class_of(config, trust, transformers)
+        checkpoint_files.own_attention(config)
         net, found = kind.from_pretrained(
             where,
+            config=config,
             dtype=dtype,
             use_safetensors=True,
             trust_remote_code=trust,
@@ -181,11 +185,26 @@ def _load(
         )
         _check_complete(what, found)
         tokenizer = _tokenizer(AutoTokenizer, where, trust, extra)
-    except InscapeError:
+    except (InscapeError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # whatever a damaged or foreign checkpoint makes of its readers
+    except BaseException as error:  # whatever a damaged or foreign checkpoint makes of its readers
         raise _explained(what, error) from error
     return net, tokenizer
+
+
+def _check_files(where: str, what: str, trust: bool, extra: dict[str, str]) -> None:
+    """The checkpoint's files, before any is loaded; of a model of the Hub its small files are fetched for that."""
+    if Path(where).is_dir():
+        checkpoint_files.check(where, what, trust=trust)
+        return
+    from transformers.utils import cached_file
+
+    quiet = {"_raise_exceptions_for_missing_entries": False, **extra}
+    names = ("modules.json", "tokenizer_config.json", checkpoint_files.INDEX)
+    config = cached_file(where, checkpoint_files.CONFIG, **extra)
+    for name in names:
+        cached_file(where, name, **quiet)
+    checkpoint_files.check_named(Path(config).parent, what, trust=trust)
 
 
 @contextmanager
@@ -230,7 +249,8 @@ def _class_of(config: Any, trust: bool, transformers: Any) -> Any:
             else transformers.AutoModel
         )
     named = [getattr(transformers, n, None) for n in config.architectures or []]
-    return next((c for c in named if c is not None), transformers.AutoModel)
+    nets = [c for c in named if isinstance(c, type) and issubclass(c, transformers.PreTrainedModel)]
+    return next(iter(nets), transformers.AutoModel)
 
 
 def _tokenizer(auto: Any, where: str, trust: bool, extra: dict[str, str]) -> Any:
@@ -239,12 +259,14 @@ def _tokenizer(auto: Any, where: str, trust: bool, extra: dict[str, str]) -> Any
         return None
     try:
         return auto.from_pretrained(where, trust_remote_code=trust, **extra)
-    except (OSError, ValueError, KeyError) as error:
-        log.warning("%s has no usable tokenizer: %s", where, str(error).splitlines()[0])
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # whatever a damaged or foreign file makes of its reader
+        log.warning("%s has no usable tokenizer: %s", where, reason(error))
         return None
 
 
-def _explained(what: str, error: Exception) -> InscapeError:
+def _explained(what: str, error: BaseException) -> InscapeError:
     text = str(error)
     if "trust_remote_code" in text:
         return ModelError(
@@ -256,16 +278,16 @@ def _explained(what: str, error: Exception) -> InscapeError:
         return ModelError(
             f"{what} has no safetensors weights, and pickled weights are never read; convert them first"
         )
-    if Path(what).expanduser().is_dir():
+    if Path(what).expanduser().exists() or what in zoo.available():
         return ModelError(
-            f"{what} cannot be loaded: {(text or type(error).__name__).splitlines()[0]}"
+            f"{what} cannot be loaded ({reason(error)}); fetch the checkpoint again, or mend its config.json"
         )
     if what.count("/") == 0:
         return ModelError(
             f"there is no model {what!r}. {suggest(what, zoo.available())} A folder, a GGUF file or a Hub id also do."
         )
     return ModelError(
-        f"the Hub model {what!r} could not be had ({text.splitlines()[0][:120]}); check its name and your connection, "
+        f"the Hub model {what!r} could not be had ({reason(error)}); check its name and your connection, "
         f"or open a local folder, a GGUF file, or a model that needs no Hub: {', '.join(zoo.available())}"
     )
 

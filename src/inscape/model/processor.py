@@ -10,6 +10,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from inscape.core.foreign import reason
+
 log = logging.getLogger(__name__)
 
 
@@ -33,8 +35,8 @@ def processor_of(where: str, revision: str | None = None) -> Any:
         auto = transformers.AutoImageProcessor if pictures else transformers.AutoFeatureExtractor
         extra = {"backend": "pil"} if pictures else {}
         return auto.from_pretrained(str(Path(found).parent), **extra)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        log.warning(
-            "%s has no usable preprocessor: %s", where, (str(error).splitlines() or [""])[0]
-        )
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # whatever a damaged or foreign file makes of its reader
+        log.warning("%s has no usable preprocessor: %s", where, reason(error))
         return None
