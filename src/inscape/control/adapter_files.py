@@ -11,16 +11,21 @@ Reference: PEFT's checkpoint format, as documented for its version 0.18.
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from inscape.control.low_rank_adapter import LowRankAdapters
+from inscape.core import records
 from inscape.core.errors import DataError
+from inscape.core.foreign import foreign
+from inscape.model.checkpoint_files import regular
 
 TENSORS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -93,60 +98,89 @@ def load_adapters(folder: str | Path) -> LowRankAdapters:
     folder = Path(folder)
     for name in (CONFIG, TENSORS):
         if not (folder / name).is_file():
+            pickled = name == TENSORS and (folder / "adapter_model.bin").exists()
             raise DataError(
-                f"{folder} has no {name}; give a folder as PEFT's save_pretrained writes it"
+                f"{folder} has no {name}"
+                + ("; pickled weights (adapter_model.bin) are never read" if pickled else "")
+                + "; give a folder as PEFT's save_pretrained writes it"
             )
+        with foreign(DataError, f"{folder} cannot be read", "put the files into the folder"):
+            regular(folder, folder / name, str(folder))
     config = _config(folder)
-    down: dict[str, torch.Tensor] = {}
-    up: dict[str, torch.Tensor] = {}
-    try:
-        with safe_open(folder / TENSORS, framework="pt") as file:
-            for key in file.keys():  # noqa: SIM118
-                found = _KEY.fullmatch(key)
-                if found is None:
-                    raise DataError(
-                        f"{folder}: tensor {key!r} is no lora_A or lora_B of a linear layer"
-                    )
-                (down if found.group(2) == "A" else up)[found.group(1)] = file.get_tensor(key).to(
-                    torch.float32
-                )
-    except SafetensorError as error:
-        raise DataError(f"{folder / TENSORS} is not a safetensors file: {error}") from error
+    down, up = _tensors(folder)
     if not down or set(down) != set(up):
         raise DataError(
             f"{folder}: every layer needs its lora_A and its lora_B; {len(down)} and {len(up)} are there"
         )
     rank = next(iter(down.values())).shape[0]
+    if config.r is not None and config.r != rank:
+        raise DataError(
+            f"{folder}: {CONFIG} says rank {config.r} and the tensors have {rank}; save the adapter again"
+        )
     # rank-stabilised adapters are scaled by α / √r: the same update with another α
-    alpha = float(config["lora_alpha"]) * (rank**0.5 if config.get("use_rslora") else 1.0)
+    alpha = config.lora_alpha * (rank**0.5 if config.use_rslora else 1.0)
     names = sorted(down, key=_in_order)
     trained = [{n: part[n].requires_grad_() for n in names} for part in (down, up)]
     try:
-        return LowRankAdapters(*trained, alpha, bool(config.get("fan_in_fan_out")))
+        return LowRankAdapters(*trained, alpha, bool(config.fan_in_fan_out))
     except ValueError as error:
         raise DataError(f"{folder}: {error}") from error
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{folder / CONFIG} is not JSON: {error}") from error
-    if (
-        not isinstance(config, dict)
-        or config.get("peft_type") != "LORA"
-        or "lora_alpha" not in config
+def _tensors(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """A and B of every layer, checked one by one."""
+    found: dict[str, dict[str, torch.Tensor]] = {"A": {}, "B": {}}
+    with (
+        foreign(DataError, f"{folder / TENSORS} is not a safetensors file", "save it again"),
+        safe_open(folder / TENSORS, framework="pt") as file,
     ):
-        kind = config.get("peft_type") if isinstance(config, dict) else None
+        for key in file.keys():  # noqa: SIM118
+            named = _KEY.fullmatch(key)
+            if named is None:
+                raise DataError(
+                    f"{folder}: tensor {key!r:.80} is no lora_A or lora_B of a linear layer"
+                )
+            tensor = file.get_tensor(key)
+            if tensor.ndim != 2 or not tensor.is_floating_point() or 0 in tensor.shape:
+                raise DataError(
+                    f"{folder}: tensor {key!r:.80} is {tuple(tensor.shape)} of {tensor.dtype}, not a matrix of floats"
+                )
+            if not torch.isfinite(tensor).all():
+                raise DataError(
+                    f"{folder}: tensor {key!r:.80} holds numbers that are not finite; train or save it again"
+                )
+            found[named.group(2)][named.group(1)] = tensor.to(torch.float32)
+    return found["A"], found["B"]
+
+
+class _Config(msgspec.Struct):
+    """What is used of ``adapter_config.json``."""
+
+    lora_alpha: float
+    r: int | None = None
+    use_rslora: bool | None = None
+    fan_in_fan_out: bool | None = None
+
+
+def _config(folder: Path) -> _Config:
+    cure = "give a folder as PEFT's save_pretrained writes it"
+    config = records.read(folder / CONFIG, dict[str, Any], cure=cure)
+    if config.get("peft_type") != "LORA" or "lora_alpha" not in config:
         raise DataError(
-            f"{folder}: an adapter of kind {kind!r}, not LORA with its lora_alpha; only those are read"
+            f"{folder}: an adapter of kind {config.get('peft_type')!r:.60}, not LORA with its lora_alpha; only those "
+            "are read"
         )
     for key, plain in _PLAIN.items():
         if config.get(key, plain) not in (plain, None):
             raise DataError(
-                f"{folder}: {key} is {config[key]!r}, which is more than (α / r) B A; merge it in PEFT first"
+                f"{folder}: {key} is {config[key]!r:.80}, which is more than (α / r) B A; merge it in PEFT first"
             )
-    return config
+    found = records.convert(config, _Config, str(folder / CONFIG), cure=cure)
+    if not math.isfinite(found.lora_alpha) or abs(found.lora_alpha) > 1e6:
+        raise DataError(
+            f"{folder}: lora_alpha is {found.lora_alpha!r}, and a finite number up to a million is needed; {cure}"
+        )
+    return found
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:

@@ -20,16 +20,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from inscape.core.edit import Add, Scope
 from inscape.core.errors import DataError
+from inscape.core.foreign import foreign
 
 #: of the files that hold one
 ENDINGS = (".gguf", ".safetensors")
 
-_NAME = re.compile(r"direction\.(\d+)")
+_NAME = re.compile(r"direction\.(\d{1,6})")
+_CURE = "write it again, or give another file"
 
 
 @dataclass(frozen=True)
@@ -143,35 +145,45 @@ class SteeringVector:
 
 
 def _from_safetensors(path: Path) -> SteeringVector:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            names = file.keys()
-            found = {name: file.get_tensor(name) for name in names}
-            metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise DataError(f"{path.name} is not a safetensors file: {error}") from error
-    return _made(path, found, metadata.get("model_hint", ""), metadata.get("card", "{}"))
+    with (
+        foreign(DataError, f"{path.name} is not a safetensors file", _CURE),
+        safe_open(path, framework="pt") as file,
+    ):
+        # through PyTorch, which has bfloat16
+        found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata() or {}
+    for name, tensor in found.items():
+        if not tensor.is_floating_point():
+            raise DataError(
+                f"{path.name}: tensor {name!r:.60} has the dtype {tensor.dtype}, and a vector is made of floats; {_CURE}."
+            )
+    arrays = {name: tensor.to(torch.float32).numpy() for name, tensor in found.items()}
+    return _made(path, arrays, metadata.get("model_hint", ""), metadata.get("card", "{}"))
 
 
 def _from_gguf(path: Path) -> SteeringVector:
     from gguf import GGUFReader
 
-    try:
+    with foreign(DataError, f"{path.name} is not a GGUF file", _CURE):
         reader = GGUFReader(path)
-    except (ValueError, IndexError) as error:
-        raise DataError(f"{path.name} is not a GGUF file: {error}") from error
-
-    def text(key: str) -> str:
-        entry = reader.get_field(key)
-        return "" if entry is None else str(entry.contents())
-
-    if text("general.architecture") != "controlvector":
+        keys = ("general.architecture", "controlvector.model_hint", "general.description")
+        entries = {key: reader.get_field(key) for key in keys}
+        texts = {key: "" if e is None else str(e.contents()) for key, e in entries.items()}
+        kinds = {str(t.name): t.tensor_type.name for t in reader.tensors}
+        tensors = {str(t.name): np.array(t.data) for t in reader.tensors}
+    architecture, hint, card = texts.values()
+    if architecture != "controlvector":
         raise DataError(
-            f"{path.name} holds a {text('general.architecture') or 'nameless'} file, not a control vector; open models "
+            f"{path.name} holds a {architecture or 'nameless':.60} file, not a control vector; open models "
             "with inscape.open"
         )
-    found = {str(t.name): np.array(t.data, dtype=np.float32).reshape(-1) for t in reader.tensors}
-    return _made(path, found, text("controlvector.model_hint"), text("general.description") or "{}")
+    for name, kind in kinds.items():
+        if kind not in ("F32", "F16", "F64"):
+            raise DataError(
+                f"{path.name}: tensor {name!r:.60} is {kind}, and a vector is F32, F16 or F64; {_CURE}."
+            )
+    found = {name: x.astype(np.float32).reshape(-1) for name, x in tensors.items()}
+    return _made(path, found, hint, card or "{}")
 
 
 def _made(path: Path, found: dict[str, np.ndarray], hint: str, card: str) -> SteeringVector:
@@ -182,8 +194,9 @@ def _made(path: Path, found: dict[str, np.ndarray], hint: str, card: str) -> Ste
         )
     try:
         known = json.loads(card)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         known = {"description": card}  # another tool's free text
-    return SteeringVector(
-        vectors, hint, known if isinstance(known, dict) else {"description": known}
-    )
+    with foreign(DataError, f"{path.name} is no steering vector", _CURE):
+        return SteeringVector(
+            vectors, hint, known if isinstance(known, dict) else {"description": known}
+        )

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from inscape.core.errors import DataError
+from inscape.core.foreign import foreign
 from inscape.core.urls import is_url, objects
 from inscape.data.columns import NUMERAL
 
@@ -209,7 +210,7 @@ def _parquet(path: Path | str, shown: str) -> pd.DataFrame:
     source = (
         pa.BufferReader(_bytes(path, shown)) if isinstance(path, str) and is_url(path) else path
     )
-    try:
+    with foreign(DataError, f"{shown} is not a readable Parquet file", "write it again"):
         table = pq.ParquetFile(source).read()
         twice = next(
             (c for i, c in enumerate(table.column_names) if c in table.column_names[:i]), None
@@ -217,8 +218,3 @@ def _parquet(path: Path | str, shown: str) -> pd.DataFrame:
         if twice is not None:
             raise DataError(f"{shown} has two columns named {twice!r}; rename one.")
         return table.to_pandas()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(
-            f"{shown} is not a readable Parquet file: {reason}; write it again."
-        ) from error

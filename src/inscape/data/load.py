@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from inscape.core.errors import DataError, suggest
+from inscape.core.foreign import foreign
 from inscape.core.urls import is_url
 from inscape.data.card import DatasetCard, read_card
 
@@ -178,27 +179,23 @@ def _hugging_face(name: str, limit: int | None) -> tuple[pd.DataFrame, DatasetCa
             f"{name!r} has too many parts; write hf:NAME:SPLIT or hf:NAME:CONFIG:SPLIT."
         )
     split = rest[-1] if rest else "train"
-    try:
+    with foreign(
+        DataError, f"{name!r} cannot be loaded", "check the name, the split and the network"
+    ):
         if Path(path).is_dir() and _is_hugging_face(path):
             data = datasets.load_from_disk(path)
         else:
             data = datasets.load_dataset(path, rest[0] if len(rest) == 2 else None, split=split)
-    except (
-        Exception
-    ) as error:  # the library raises a dozen unrelated types; its own sentence is passed on
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(
-            f"{name!r} cannot be loaded: {reason.rstrip('.')}; check the name, the split and the network."
-        ) from error
     if isinstance(data, datasets.DatasetDict):
         if split not in data:
             raise DataError(
                 f"{name!r} has no split {split!r}. {suggest(split, data)} Write hf:FOLDER with one split saved."
             )
         data = data[split]
-    data = data if limit is None else data.select(range(min(limit, len(data))))
     card = DatasetCard(where, f"the data set {where}", source=f"Hugging Face data set {where}")
-    return data.to_pandas(), card
+    with foreign(DataError, f"{name!r} cannot be read", "save or fetch it again"):
+        data = data if limit is None else data.select(range(min(limit, len(data))))
+        return data.to_pandas(), card
 
 
 def _input(frame: pd.DataFrame) -> str:

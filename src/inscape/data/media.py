@@ -21,10 +21,17 @@ import pandas as pd
 from jaxtyping import Float32
 
 from inscape.core.errors import DataError
+from inscape.core.foreign import foreign
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 SOUNDS = frozenset({".wav"})
 _FILE = "file"
+#: pixels of the largest picture that is decoded: half a gigabyte in RGB
+PIXELS = 178_956_970
+#: bytes of the largest sound file: an hour and a half of CD quality
+SOUND_BYTES = 10**9
+#: samples a second that a sound file may have
+RATES = (100, 10**6)
 
 
 def read_folder(folder: Path) -> pd.DataFrame | None:
@@ -64,18 +71,24 @@ def image(path: str | Path) -> Any:
         raise DataError(
             "images need Pillow; install it with: pip install 'inscape[vision]'."
         ) from None
-    try:
+    with (
+        foreign(DataError, f"{path} cannot be read as an image", "mend it or leave it out"),
+        warnings.catch_warnings(),
+    ):
+        # of pictures that are large, which is refused here, and of tags that are damaged
+        warnings.simplefilter("ignore")
         with Image.open(path) as found:
+            _check_pixels(path, *found.size)
             # a photograph says by a tag which way up it was taken
             return ImageOps.exif_transpose(found).convert("RGB")
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-    ) as error:  # whatever a damaged file makes of its decoder
+
+
+def _check_pixels(path: str | Path, width: int, height: int) -> None:
+    """Refuse a picture that would not fit in memory, before it is decoded."""
+    if width * height > PIXELS:
         raise DataError(
-            f"{path} cannot be read as an image ({_first(error)}); mend it or leave it out."
-        ) from error
+            f"{path} has {width:,} × {height:,} pixels, and at most {PIXELS:,} are decoded; make it smaller."
+        )
 
 
 def sound(path: str | Path, rate: int) -> Float32[np.ndarray, " samples"]:
@@ -87,21 +100,26 @@ def sound(path: str | Path, rate: int) -> Float32[np.ndarray, " samples"]:
     from scipy.io import wavfile
     from scipy.signal import resample_poly
 
-    try:
+    cure = "convert it to WAV or leave it out"
+    with foreign(DataError, f"{path} cannot be read as WAV", cure):
+        if Path(path).stat().st_size > SOUND_BYTES:
+            raise DataError(f"{path} has more than {SOUND_BYTES:,} bytes of sound; cut it.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of chunks that are not sound
             own, x = wavfile.read(path)
-    except Exception as error:  # whatever a damaged file makes of its reader
-        raise DataError(
-            f"{path} cannot be read as WAV ({_first(error)}); convert it to WAV or leave it out."
-        ) from error
-    if not len(x):
+    if not x.size:
         raise DataError(f"{path} holds no sound; leave it out.")
+    if not RATES[0] <= own <= RATES[1]:
+        raise DataError(
+            f"{path} says that it has {own:,} samples a second, not {RATES[0]:,} to {RATES[1]:,}; {cure}."
+        )
     if x.dtype == np.uint8:
         x = (x.astype(np.float64) - 128) / 128
     elif x.dtype.kind == "i":
         x = x.astype(np.float64) / -float(np.iinfo(x.dtype).min)
     mono = x.mean(axis=1) if x.ndim == 2 else x
+    if not np.isfinite(mono).all():
+        raise DataError(f"{path} holds samples that are not finite; {cure}.")
     if own != rate:
         step = int(np.gcd(own, rate))
         mono = resample_poly(mono.astype(np.float64), rate // step, own // step)
@@ -139,7 +157,3 @@ class Decoded:
                 "a fixed length is fed files of one length: cut them, or harvest each length apart."
             )
         return x
-
-
-def _first(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -14,10 +14,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 
+from inscape.core import records
 from inscape.core.centred import Centred
 from inscape.core.errors import StoreError, suggest
+from inscape.core.foreign import foreign
 from inscape.core.from_moments import (
     Discriminant,
     RidgePath,
@@ -201,7 +204,30 @@ def save(moments: StreamedMoments, where: Place, finished: bool) -> None:
 def loaded(where: Place) -> tuple[StreamedMoments, dict[str, Any]]:
     """Moments, finished or not, and their manifest."""
     head, arrays = files.read(where)
-    index = head["index"]
+    broken = f"the moments at {where} are not as they were written"
+    with foreign(StoreError, broken, "delete them and stream them again"):
+        return _from_record(records.convert(head, _Head, str(where)), arrays), head
+
+
+class _Head(msgspec.Struct):
+    """What the manifest says of the arrays.
+
+    Attributes:
+        finished: every shard is counted.
+        recipe: what they are of.
+        parts: the data sets counted.
+        index: group → the names of its entries, in the order of the arrays' names.
+    """
+
+    finished: bool
+    recipe: dict[str, Any]
+    parts: list[dict[str, Any]]
+    index: dict[str, list[str]]
+
+
+def _from_record(head: _Head, arrays: dict[str, np.ndarray]) -> StreamedMoments:
+    """Moments from their arrays; a shape that does not fit ends in a `ValueError`."""
+    index = head.index
 
     def entries(group: str, kind: Any) -> dict[str, Any]:
         found = {}
@@ -210,15 +236,21 @@ def loaded(where: Place) -> tuple[StreamedMoments, dict[str, Any]]:
             found[name] = kind(**{k: v if v.ndim else v.item() for k, v in values.items()})
         return found
 
-    pairs = {tuple(names.split("\t")): joint for names, joint in entries("pair", Joint).items()}
+    pairs = {_pair(names): joint for names, joint in entries("pair", Joint).items()}
     classes = {
         g.removeprefix("class "): entries(g, Centred) for g in index if g.startswith("class ")
     }
     targets = entries("targets", Centred).get("")
     sites, labels = entries("site", Centred), entries("labels", Joint)
-    return StreamedMoments(
-        head["recipe"], tuple(head["parts"]), sites, classes, targets, labels, pairs
-    ), head
+    parts = tuple(head.parts)
+    if not all(isinstance(part.get("rows"), int) for part in parts):
+        raise ValueError("a part does not say how many rows it has")
+    return StreamedMoments(head.recipe, parts, sites, classes, targets, labels, pairs)
+
+
+def _pair(names: str) -> tuple[str, str]:
+    first, second = names.split("\t")
+    return first, second
 
 
 def _sums(a: dict[Any, Sum], b: dict[Any, Sum]) -> dict[Any, Sum]:
