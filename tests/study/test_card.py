@@ -32,6 +32,7 @@ def test_a_card_is_frozen_data():
         "claims": {},
         "answer": "",
         "differs": "",
+        "tiny": {},
         "seeds": 1,
     }
     assert card.link == "https://arxiv.org/abs/2310.02207"
@@ -60,8 +61,11 @@ def test_a_claim_has_a_criterion_that_can_be_missed():
     with pytest.raises(ValueError, match="at_least 2 is above at_most 1"):
         Claim(text="t", at_least=2, at_most=1)
     with pytest.raises(ValueError, match="needs the null or the competitor"):
-        Card(**FACTS, claims={"gain": Claim(text="t", at_least=0)})
-    assert Card(**FACTS, claims={"gain": Claim(text="t", at_least=0, over="letters")}).claims
+        Card(**FACTS, claims={"gain": Claim(text="t", at_least=0)}, tiny={"gain": "supported"})
+    with pytest.raises(ValueError, match="tiny must hold one verdict for each claim; look at gain"):
+        Card(**FACTS, claims={"gain": Claim(text="t", at_least=1)})
+    fair = {"gain": Claim(text="t", at_least=0, over="letters")}
+    assert Card(**FACTS, claims=fair, tiny={"gain": "any"}).claims
 
 
 def test_cards_and_discovery_import_nothing_heavy():

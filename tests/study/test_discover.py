@@ -183,3 +183,29 @@ def test_a_built_in_file_in_the_wrong_place_is_reported(tmp_path):
     found = discover.Found()
     discover._add(found, "inscape.studies.read.elsewhere", path, "inscape", required=True)
     assert "the file must be toys/elsewhere.py" in found.problems[0].sentence
+
+
+def test_a_study_may_be_a_folder_whose_other_files_are_no_studies(tmp_path):
+    folder = tmp_path / "read" / "a_study"
+    folder.mkdir(parents=True)
+    (folder / "study.py").write_text("CARD = None")
+    (folder / "pieces.py").write_text("")
+    (tmp_path / "read" / "other.py").write_text("")
+    found = dict(discover._files("inscape.studies", tmp_path))
+    assert list(found) == ["inscape.studies.read.a_study.study", "inscape.studies.read.other"]
+
+
+def test_claims_are_read_from_the_card_without_running_it(tmp_path):
+    path = tmp_path / "a_study.py"
+    head = """CARD = Card(slug="a-study", title="T", authors="A", year=2001, arxiv="1", room="read", claim="c",
+    reproduced="r", controls="n", tiny=dict(gain="supported"), claims="""
+    path.write_text(head + 'dict(gain=Claim(text="It gains", at_least=0.3, null="shuffled")))')
+    card = read_card(path)
+    assert card.claims["gain"].at_least == 0.3
+    assert card.tiny == {"gain": "supported"}
+    path.write_text(head + 'dict(gain=Claim(text="It gains", least=0.3)))')
+    with pytest.raises(StudyError, match="the claim in line 2 cannot be read"):
+        read_card(path)
+    path.write_text(head + 'dict(gain=Claim(text="It gains", at_least=-1)))')
+    with pytest.raises(StudyError, match="needs the null or the competitor"):
+        read_card(path)

@@ -90,6 +90,8 @@ class Card:
         claims: what the study must show, by id, each with its criterion.
         answer: the answer as a template over the claims: ``"{fall:.0%} of the errors go"``.
         differs: what differs from the authors' own code, in a line.
+        tiny: the verdict that the tiny preset must give each claim, on any processor; "any" where a toy so small decides
+            nothing.
         seeds: how many fixed seeds (0, 1, …) the claims are judged over; three where a network is trained on the spot.
     """
 
@@ -110,6 +112,7 @@ class Card:
     claims: dict[str, Claim] = field(default_factory=dict, hash=False)
     answer: str = ""
     differs: str = ""
+    tiny: dict[str, str] = field(default_factory=dict, hash=False)
     seeds: int = 1
 
     def __post_init__(self) -> None:
@@ -118,6 +121,9 @@ class Card:
                 raise ValueError(f"Card: {name} is empty; every card says its {name}")
         if not self.claims and not self.bar.strip():
             raise ValueError("Card: claims is empty; a study says what it must show")
+        if self.claims and self.tiny.keys() != self.claims.keys():
+            odd = ", ".join(sorted(self.tiny.keys() ^ self.claims.keys()))
+            raise ValueError(f"Card: tiny must hold one verdict for each claim; look at {odd}")
         for id, claim in self.claims.items():
             if not isinstance(claim, Claim):
                 raise ValueError(

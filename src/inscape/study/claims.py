@@ -136,7 +136,7 @@ def judge(claims: Sequence[Judged]) -> list[Judged]:
 
     Example:
         >>> e = Evidence("gain", 0.4, (0.3, 0.5), unit="R²")
-        >>> (made,) = judge([Judged("gain", Claim("It gains", at_least=0.35), e)])
+        >>> (made,) = judge([Judged("gain", Claim(text="It gains", at_least=0.35), e)])
         >>> made.verdict, made.reason
         ('uncertain', 'the interval [0.3, 0.5] crosses the criterion')
     """

@@ -1,6 +1,7 @@
 """Find studies without importing them.
 
-Built-in studies are the files ``inscape/studies/<room>/<slug_with_underscores>.py``. Studies from outside come by the
+Built-in studies are the files ``inscape/studies/<room>/<slug_with_underscores>.py``, or a folder of that name with a
+``study.py`` where a study has pieces that no other needs. Studies from outside come by the
 entry-point group ``inscape.studies``: each entry names a module (one study) or a package folder (every file in it that
 has a card). Cards are read from the source text by `ast`, so that listing costs one parse a file; a study is imported
 only by `load_study`. A file whose card cannot be read is a `Problem` with a sentence, and hides no other study.
@@ -216,13 +217,17 @@ def _files(module: str, place: Path) -> Iterator[tuple[str, Path]]:
             continue
         if path.suffix == ".py":
             yield f"{module}.{path.stem}", path
+        elif (path / "study.py").is_file():
+            # a study with pieces of its own is a folder; its other files are no studies
+            yield f"{module}.{path.name}.study", path / "study.py"
         elif path.is_dir():
             yield from _files(f"{module}.{path.name}", path)
 
 
 def _add(found: Found, module: str, path: Path, source: str, required: bool) -> None:
     """Record one file. A file without a card is an error where its place promises a study, else it is no study."""
-    slug = path.stem.replace("_", "-")
+    place = path.parent if path.name == "study.py" else path
+    slug = place.stem.replace("_", "-")
     try:
         card = read_card(path)
         if card is None and not required:
@@ -231,7 +236,7 @@ def _add(found: Found, module: str, path: Path, source: str, required: bool) -> 
             raise StudyError(
                 f"{path}: a study needs a card; add CARD = Card(slug={slug!r}, title=…, …)."
             )
-        if source == "inscape" and (card.slug != slug or card.room != path.parent.name):
+        if source == "inscape" and (card.slug != slug or card.room != place.parent.name):
             raise StudyError(
                 f"{path}: the card says slug {card.slug!r} in room {card.room!r}, so the file must be "
                 f"{card.room}/{card.slug.replace('-', '_')}.py."
@@ -295,7 +300,10 @@ def _checked(entry: Entry, module: Any) -> StudyModule:
         )
     if not callable(getattr(module, "run", None)):
         raise StudyError(f"{entry.path}: a study needs def run(config, run).")
-    code = hashlib.sha256(entry.path.read_bytes()).hexdigest()
+    files = [entry.path]
+    if entry.path.name == "study.py":
+        files = sorted(entry.path.parent.rglob("*.py"))
+    code = hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
     return StudyModule(
         entry.card, config, dict(presets), module.run, module.__doc__ or "", entry.module, code
     )

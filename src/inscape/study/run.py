@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +21,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inscape.charts.bars import values_by_group
 from inscape.core.errors import StudyError, suggest
-from inscape.core.evidence import Evidence
+from inscape.core.evidence import Evidence, table
 from inscape.core.home import home
+from inscape.core.measured import Measured
 from inscape.core.rng import generator
 from inscape.study import claims, contents
 from inscape.study.card import Claim
@@ -33,6 +35,21 @@ from inscape.study.progress import Advance, progress
 logger = logging.getLogger("inscape.study")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
+
+
+def bars_of(found: Sequence[Evidence], by: str) -> Any:
+    """Evidence as bars: value, interval, and a tick where the null's mean is.
+
+    Args:
+        found: pieces of evidence of one unit.
+        by: the coordinate that names a bar.
+    """
+    rows = []
+    for e in found:
+        low, high = e.interval if e.interval is not None else (e.value, e.value)
+        row = {"group": e.where[by], "value": e.value, "low": low, "high": high}
+        rows.append({**row, "null": e.null.mean if e.null is not None else None})
+    return values_by_group(pd.DataFrame(rows), value=found[0].name, unit=found[0].unit)
 
 
 class Run:
@@ -92,6 +109,29 @@ class Run:
         spec = contents.vega_lite(name, chart)
         self._folder.write_json(f"{self._take('figures', name)}.json", spec)
         self._section("figure", name, caption)
+
+    def show(
+        self,
+        name: str,
+        measured: Measured | Sequence[Evidence],
+        caption: str = "",
+        *,
+        by: str = "condition",
+        null: str = "",
+    ) -> None:
+        """Keep a measurement as a table and as bars with their intervals, drawn from its names, units and roles.
+
+        Args:
+            name: of the table and of the figure.
+            measured: conditions measured on the same items, or pieces of evidence.
+            caption: what is seen; made from the measurement's name where none is given.
+            by: the coordinate that names a bar.
+            null: the null that treatments are tested against.
+        """
+        found = measured.evidence(null) if isinstance(measured, Measured) else list(measured)
+        caption = caption or f"{found[0].name[:1].upper()}{found[0].name[1:]} by {by}."
+        self.figure(name, bars_of(found, by), f"{caption} Lines are 95 % intervals over groups.")
+        self.table(name, table(found), caption)
 
     def text(self, name: str, markdown: str) -> None:
         """Keep a paragraph or more of Markdown, shown where it was recorded among tables and figures."""

@@ -1,0 +1,324 @@
+"""Measured: one outcome of the same items under several conditions, the only way a study makes evidence.
+
+Every condition holds one value an item. Its statistic S (a mean, a ratio of sums, an out-of-sample R², an AUC) is jackknifed
+over groups of items, so that differences and shares of conditions are paired: what makes a group hard under two conditions
+cancels.
+
+    value      S(c)
+    gain       (S(c) − S(over)) / S(of)          fall    (S(below) − S(c)) / S(of)          of: 1 unless named
+
+A condition has a role. A *null* is a distribution: draws of the same procedure on shuffled labels, random directions,
+permuted pairs. Every draw takes the condition's place in the formula, and
+
+    p = (1 + #{draws at least as far in the claim's direction}) / (draws + 1)
+
+Where a draw costs a training and there are few, p can never be small: such a null is *expensive* and gives the interval of
+the gain over its mean instead, with the variance over groups and that over draws. A *baseline* is one competitor, a
+*reference* where the condition starts, a *ceiling* what an oracle reaches: single numbers, shown beside and never called
+null.
+
+Cost: O(draws · n) for the statistics.
+Reference: Phipson and Smyth (2010), arXiv:1603.05766 (p); `inscape.core.intervals` for the intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from inscape.core import intervals
+from inscape.core.evidence import Beside, Direction, Evidence, Null, table
+from inscape.core.folds import group_codes
+from inscape.core.jackknife import Jackknife, combine
+from inscape.core.nulls import p_value
+
+Role = Literal["treatment", "null", "baseline", "reference", "ceiling"]
+
+#: the fewest draws that make an expensive null
+FEWEST_DRAWS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """What was measured under one condition.
+
+    Attributes:
+        role: what it is to the others.
+        draws: one statistic for each draw; one alone for what was measured once.
+        expensive: a null whose draws are too few for a p-value.
+    """
+
+    role: Role
+    draws: tuple[Jackknife, ...]
+    expensive: bool = False
+
+    @property
+    def mean(self) -> Jackknife:
+        """The statistic, averaged over draws."""
+        if len(self.draws) == 1:
+            return self.draws[0]
+        kind = self.draws[0].kind if len({d.kind for d in self.draws}) == 1 else "any"
+        return combine(lambda *s: np.mean(s, axis=0), *self.draws, kind=kind)
+
+
+class Measured:
+    """Conditions measured on the same items.
+
+    Args:
+        name: what is measured, in the field's words.
+        groups: group of each item; None where items are independent.
+        unit: the unit of the statistic.
+        kind: ``"mean"``, ``"ratio"``, ``"r2"`` or ``"auc"``, as in `inscape.core.intervals.group_interval`.
+        direction: ``"higher"`` or ``"lower"``: on which side of the null the claim is.
+        folds: for AUC, the fold of each item: only items of one fold are compared.
+        level: confidence level of the intervals.
+        where: coordinates that all evidence carries.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> m = Measured("errors", groups=np.repeat(np.arange(30), 4), unit="share")
+        >>> wrong = (rng.random(120) < 0.8).astype(float)
+        >>> m.put("model", wrong, role="reference")
+        >>> m.put("steered", wrong * (rng.random(120) < 0.5))
+        >>> m.put("random vectors", wrong * (rng.random((99, 120)) < 0.95), role="null")
+        >>> e = m.fall("steered", below="model", of="model", null="random vectors")
+        >>> round(e.value, 1), e.p, e.null.draws
+        (0.6, 0.01, 99)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        groups: Any = None,
+        unit: str = "",
+        kind: intervals.Kind = "mean",
+        direction: Direction = "higher",
+        folds: np.ndarray | None = None,
+        level: float = 0.95,
+        where: Mapping[str, str | int | float] | None = None,
+    ) -> None:
+        self.name, self.unit, self.kind, self.direction = name, unit, kind, direction
+        self.level, self.where = level, dict(where or {})
+        self._groups = None if groups is None else group_codes(np.asarray(groups))
+        self._folds = folds
+        self._size = None if self._groups is None else len(self._groups)
+        self._conditions: dict[str, Condition] = {}
+
+    @property
+    def conditions(self) -> dict[str, Condition]:
+        """The conditions by name, in the order they were put."""
+        return dict(self._conditions)
+
+    def put(
+        self,
+        condition: str,
+        values: Any,
+        second: Any = None,
+        *,
+        role: Role = "treatment",
+        expensive: bool = False,
+    ) -> None:
+        """Add a condition.
+
+        Args:
+            condition: its name.
+            values: one value an item (n,), or several draws of it (draws, n). For ``"ratio"`` the parts, for ``"r2"`` the
+                losses, for ``"auc"`` the scores.
+            second: for ``"ratio"`` the wholes, for ``"r2"`` the base, for ``"auc"`` which items are positive; (n,) or
+                (draws, n).
+            role: what it is to the others.
+            expensive: for a null of at least five draws, each too expensive for the hundreds that a p-value needs.
+
+        Raises:
+            ValueError: the name is taken, the items are others, or a null has too few draws to be a distribution.
+        """
+        if condition in self._conditions:
+            raise ValueError(f"{self.name}: there is already a condition {condition!r}")
+        first = np.atleast_2d(np.asarray(values, dtype=np.float64))
+        self._size = first.shape[1] if self._size is None else self._size
+        if first.ndim != 2 or first.shape[1] != self._size:
+            raise ValueError(
+                f"{self.name}, {condition!r}: expected {self._size} items, shape (n,) or (draws, n), got "
+                f"{np.shape(values)}"
+            )
+        least = FEWEST_DRAWS if expensive else 2
+        if role == "null" and len(first) < least:
+            raise ValueError(
+                f"{self.name}, {condition!r}: a null is a distribution and needs at least {least} draws, got {len(first)}; "
+                "a single competitor has the role 'baseline' or 'reference'"
+            )
+        draws = tuple(self._statistic(first, second, k) for k in range(len(first)))
+        self._conditions[condition] = Condition(role, draws, expensive)
+
+    def value(self, condition: str, *, null: str = "", **more: Any) -> Evidence:
+        """The statistic of a condition.
+
+        Args:
+            condition: its name.
+            null: the null it is tested against.
+            more: further fields of `Evidence`: ``name``, ``unit``, ``direction``, ``where``.
+        """
+        return self._evidence(self.name, lambda c: c, condition, (), null, more)
+
+    def gain(
+        self,
+        condition: str,
+        *,
+        over: str,
+        of: str | tuple[str, str] = "",
+        null: str = "",
+        **more: Any,
+    ) -> Evidence:
+        """By how much a condition is above another, paired.
+
+        Args:
+            condition: its name.
+            over: the competitor or the start.
+            of: the condition whose statistic is the unit; a pair (top, base) for the difference of two.
+            null: the null that takes the condition's place.
+            more: further fields of `Evidence`.
+        """
+        name = f"{self.name}: {condition} − {over}"
+        return self._relative(name, 1, condition, over, of, null, more)
+
+    def fall(
+        self,
+        condition: str,
+        *,
+        below: str,
+        of: str | tuple[str, str] = "",
+        null: str = "",
+        **more: Any,
+    ) -> Evidence:
+        """By how much a condition is below another, paired; arguments as in `gain`."""
+        name = f"{self.name}: {below} − {condition}"
+        return self._relative(name, -1, condition, below, of, null, more)
+
+    def evidence(self, null: str = "") -> list[Evidence]:
+        """The statistic of every condition that is not a null, with ``condition`` as coordinate."""
+        return [
+            self.value(name, null=null if c.role == "treatment" else "", where={"condition": name})
+            for name, c in self._conditions.items()
+            if c.role != "null"
+        ]
+
+    def table(self, null: str = "") -> pd.DataFrame:
+        """`evidence` as a flat table."""
+        return table(self.evidence(null))
+
+    def _relative(
+        self,
+        name: str,
+        sign: int,
+        condition: str,
+        other: str,
+        of: str | tuple[str, str],
+        null: str,
+        more: dict[str, Any],
+    ) -> Evidence:
+        ends = [of] if isinstance(of, str) else list(of)
+        rest = [other, *(end for end in ends if end)]
+
+        def formula(c: Jackknife, start: Jackknife, *unit: Jackknife) -> Jackknife:
+            difference = c - start if sign > 0 else start - c
+            if not unit:
+                return difference
+            return difference / (unit[0] if len(unit) == 1 else unit[0] - unit[1])
+
+        made = self._evidence(name, formula, condition, rest, null, more)
+        role = self._get(other).role
+        if role in ("treatment", "null"):
+            return made
+        start = self.value(other)
+        low, high = start.interval if start.interval is not None else (None, None)
+        beside = Beside(role, other, float(start.value), low, high)
+        return replace(made, beside=(*made.beside, beside))
+
+    def _evidence(
+        self,
+        name: str,
+        formula: Any,
+        condition: str,
+        rest: Sequence[str],
+        null: str,
+        more: dict[str, Any],
+    ) -> Evidence:
+        own, others = self._get(condition), [self._get(r).mean for r in rest]
+        draws = [formula(d, *others) for d in own.draws]
+        found = formula(own.mean, *others)
+        interval = intervals.interval(over_draws(found, [d.value for d in draws]), self.level)
+        chance: dict[str, Any] = {}
+        if null:
+            direction = more.get("direction", self.direction)
+            chance = self._chance(found, self._get(null), formula, others, null, direction)
+        where = {**self.where, **more.pop("where", {})}
+        facts = {"name": name, "unit": self.unit, "direction": self.direction, **more}
+        return Evidence(
+            value=found.value,
+            interval=interval.ends,
+            n=self._size,
+            level=self.level,
+            where=where,
+            warnings=interval.warnings,
+            **facts,
+            **chance,
+        )
+
+    def _chance(
+        self,
+        found: Jackknife,
+        null: Condition,
+        formula: Any,
+        others: Sequence[Jackknife],
+        kind: str,
+        direction: Direction,
+    ) -> dict[str, Any]:
+        if null.role != "null":
+            raise ValueError(f"{self.name}: {kind!r} is a {null.role}, not a null")
+        drawn = [formula(d, *others) for d in null.draws]
+        values = np.array([d.value for d in drawn])
+        summary = Null.of(kind, values)
+        if null.expensive:
+            over = combine(lambda own, *d: own - np.mean(d, axis=0), found, *drawn)
+            ends = intervals.interval(over_draws(over, -values), self.level).ends
+            return {"null": summary, "over_null": ends}
+        sign = -1.0 if direction == "lower" else 1.0
+        return {"null": summary, "p": float(p_value(sign * found.value, sign * values))}
+
+    def _statistic(self, first: np.ndarray, second: Any, draw: int) -> Jackknife:
+        values: Any = first[draw]
+        if second is not None:
+            other = np.atleast_2d(np.asarray(second))
+            values = (values, other[draw if len(other) > 1 else 0])
+        groups = np.arange(first.shape[1]) if self._groups is None else self._groups
+        return intervals.statistic(values, groups, self.kind, folds=self._folds)
+
+    def _get(self, condition: str) -> Condition:
+        if condition not in self._conditions:
+            have = ", ".join(map(repr, self._conditions)) or "none"
+            raise ValueError(f"{self.name}: there is no condition {condition!r}; there are {have}")
+        return self._conditions[condition]
+
+
+def over_draws(found: Jackknife, values: Sequence[float] | np.ndarray) -> Jackknife:
+    """The statistic with the variance of the mean over draws added: each draw counts as one more group.
+
+    Args:
+        found: the statistic averaged over draws, jackknifed over groups.
+        values: its value in each draw.
+    """
+    k = len(values)
+    if k < 2:
+        return found
+    v = np.asarray(values, dtype=np.float64)
+    moved = (v - v.mean()) / np.sqrt(k * (k - 1))
+    return replace(
+        found,
+        without=np.concatenate([found.without, found.value - moved]),
+        weights=np.concatenate([found.weights, np.zeros((len(found.weights), k))], axis=1),
+    )

@@ -1,0 +1,152 @@
+"""One outcome under several conditions: paired differences, nulls that are distributions, and few draws said honestly."""
+
+import numpy as np
+import pytest
+
+from inscape.core.intervals import group_interval, paired_interval
+from inscape.core.measured import Measured, over_draws
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+@pytest.fixture
+def groups():
+    return np.repeat(np.arange(40), 5)
+
+
+def test_a_value_is_the_statistic_with_the_interval_over_groups(rng, groups):
+    x = rng.normal(size=200) + np.repeat(rng.normal(size=40), 5)
+    m = Measured("x", groups=groups, unit="nats")
+    m.put("model", x)
+    e = m.value("model")
+    expected = group_interval(x, groups)
+    assert e.value == pytest.approx(x.mean())
+    assert e.interval == (expected.low, expected.high)
+    assert (e.unit, e.n, e.null, e.p) == ("nats", 200, None, None)
+
+
+def test_a_gain_is_paired(rng, groups):
+    hard = np.repeat(rng.normal(size=40), 5) * 5
+    a, b = hard + 1 + 0.1 * rng.normal(size=200), hard + 0.1 * rng.normal(size=200)
+    m = Measured("x", groups=groups)
+    m.put("a", a)
+    m.put("b", b, role="baseline")
+    e = m.gain("a", over="b")
+    expected = paired_interval(a, b, groups)
+    assert e.value == pytest.approx((a - b).mean())
+    assert e.interval == pytest.approx((expected.low, expected.high))
+    width = e.interval[1] - e.interval[0]
+    alone = m.value("a").interval
+    assert width < 0.1 * (alone[1] - alone[0])
+    assert [(s.role, s.name) for s in e.beside] == [("baseline", "b")]
+    assert m.fall("b", below="a").value == pytest.approx(e.value)
+
+
+def test_a_share_of_the_start_and_of_a_ceiling(rng, groups):
+    start = (rng.random(200) < 0.8).astype(float)
+    m = Measured("wrong", groups=groups)
+    m.put("model", start, role="reference")
+    m.put("trained", start * (rng.random(200) < 0.3))
+    m.put("oracle", np.zeros(200), role="ceiling")
+    share = m.fall("trained", below="model", of="model")
+    left = m.value("trained").value
+    assert share.value == pytest.approx(1 - left / start.mean())
+    of_oracle = m.fall("trained", below="model", of=("model", "oracle"))
+    assert of_oracle.value == pytest.approx(share.value)
+
+
+def test_every_draw_of_a_null_takes_the_place_of_the_condition(rng, groups):
+    start = rng.normal(size=200)
+    m = Measured("x", groups=groups)
+    m.put("model", start, role="reference")
+    m.put("steered", start + 1)
+    m.put("random", start + rng.normal(size=(99, 1)) * 0.1, role="null")
+    e = m.gain("steered", over="model", null="random")
+    assert e.p == 1 / 100
+    assert e.null.draws == 99
+    assert abs(e.null.mean) < 0.1
+    down = m.gain("steered", over="model", null="random", direction="lower")
+    assert down.p == 1.0
+
+
+def test_under_the_null_p_is_uniform(rng, groups):
+    small = 0
+    for _ in range(200):
+        m = Measured("x", groups=groups)
+        m.put("model", rng.normal(size=200))
+        m.put("same", rng.normal(size=(19, 200)), role="null")
+        small += m.value("model", null="same").p <= 0.1
+    assert 7 <= small <= 35  # 20 expected, standard error 4.2
+
+
+def test_few_expensive_draws_give_an_interval_and_no_p(rng, groups):
+    start = rng.normal(size=200)
+    m = Measured("x", groups=groups)
+    m.put("trained", start + 1 + 0.1 * rng.normal(size=200))
+    m.put("shuffled", start + 0.1 * rng.normal(size=(5, 200)), role="null", expensive=True)
+    e = m.value("trained", null="shuffled")
+    assert e.p is None
+    assert e.over_null[0] < 1 < e.over_null[1]
+    assert e.over_null[0] > 0.5
+    # draws that differ widely make it uncertain, however many rows there are
+    wide = Measured("x", groups=groups)
+    wide.put("trained", start + 1)
+    wide.put("shuffled", start + 4 * rng.normal(size=(5, 1)), role="null", expensive=True)
+    assert wide.value("trained", null="shuffled").over_null[0] < 0
+
+
+def test_draws_of_a_condition_add_their_own_variance(rng, groups):
+    x = rng.normal(size=200)
+    same, wide = Measured("x", groups=groups), Measured("x", groups=groups)
+    same.put("random", np.tile(x, (6, 1)), role="baseline")
+    wide.put("random", x + 3 * np.arange(-2.5, 3)[:, None], role="baseline")
+    a, b = same.value("random"), wide.value("random")
+    assert a.value == pytest.approx(b.value)
+    once = group_interval(x, groups)
+    assert a.interval == pytest.approx((once.low, once.high))
+    assert b.interval[1] - b.interval[0] > 3 * (a.interval[1] - a.interval[0])
+    assert over_draws(wide.conditions["random"].mean, [1.0]) is not None
+
+
+def test_auc_and_r2_go_through_the_same_object(rng, groups):
+    y = rng.random(200) < 0.5
+    m = Measured("AUC", groups=groups, kind="auc")
+    m.put("states", y + rng.normal(size=200), y)
+    m.put("shuffled", rng.normal(size=(50, 200)), y, role="null")
+    e = m.value("states", null="shuffled")
+    assert e.value > 0.65
+    assert e.null.mean == pytest.approx(0.5, abs=0.05)
+    r = Measured("R²", groups=groups, kind="r2")
+    r.put("probe", np.full(200, 0.5), np.ones(200))
+    assert r.value("probe").value == pytest.approx(0.5)
+
+
+def test_the_table_has_a_row_for_every_condition_but_nulls(rng, groups):
+    m = Measured("x", groups=groups, where={"site": "a"})
+    m.put("model", rng.normal(size=200), role="reference")
+    m.put("steered", rng.normal(size=200))
+    m.put("random", rng.normal(size=(9, 200)), role="null")
+    frame = m.table(null="random")
+    assert frame["condition"].tolist() == ["model", "steered"]
+    assert frame["null_draws"].tolist() == [0, 9]
+    assert set(frame["site"]) == {"a"}
+
+
+def test_what_cannot_be_measured_is_refused(groups):
+    m = Measured("x", groups=groups)
+    m.put("model", np.zeros(200))
+    with pytest.raises(ValueError, match="already a condition 'model'"):
+        m.put("model", np.zeros(200))
+    with pytest.raises(ValueError, match="expected 200 items"):
+        m.put("other", np.zeros(199))
+    with pytest.raises(ValueError, match="needs at least 2 draws, got 1"):
+        m.put("null", np.zeros(200), role="null")
+    with pytest.raises(ValueError, match="needs at least 5 draws, got 4"):
+        m.put("null", np.zeros((4, 200)), role="null", expensive=True)
+    with pytest.raises(ValueError, match="there is no condition 'base'; there are 'model'"):
+        m.gain("model", over="base")
+    with pytest.raises(ValueError, match="'model' is a treatment, not a null"):
+        m.value("model", null="model")
