@@ -130,3 +130,16 @@ def test_peft_computes_what_we_do_both_ways(tmp_path, family):
     theirs.save_pretrained(tmp_path / "theirs")
     with attached(model, load_adapters(tmp_path / "theirs")):
         assert torch.allclose(model.run(IDS, logits=True).logits, wanted, atol=1e-5)
+
+
+def test_only_adapters_of_ours_are_written_over(tmp_path):
+    a, b = torch.randn(2, 4), torch.randn(4, 2)
+    made = LowRankAdapters({"fc": a}, {"fc": b}, 8.0)
+    for name in (CONFIG, TENSORS):
+        (tmp_path / name).write_text("{}")
+        with pytest.raises(DataError, match=f"{name} is there already and was not written by this"):
+            save_adapters(made, tmp_path)
+        assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [(name, "{}")]
+        (tmp_path / name).unlink()
+    save_adapters(made, tmp_path)
+    assert load_adapters(save_adapters(made, tmp_path)).rank == 2

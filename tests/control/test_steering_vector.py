@@ -109,3 +109,17 @@ def test_refusals(tmp_path):
         "direction.0",
         "direction.2",
     }
+
+
+@pytest.mark.parametrize("ending", ["gguf", "safetensors"])
+def test_only_a_vector_of_ours_is_written_over(tmp_path, ending):
+    path = tmp_path / f"v.{ending}"
+    path.write_bytes(b"GGUF mine")
+    with pytest.raises(DataError, match="is there already and was not written by this command"):
+        vector().save(path)
+    assert path.read_bytes() == b"GGUF mine"
+    path.unlink()
+    vector().save(path)
+    again = SteeringVector.load(vector(first=2).save(path))
+    assert list(again.vectors) == [2]
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -52,3 +52,13 @@ def test_no_run_or_no_place_is_refused(folder, tmp_path):
         index([])
     with pytest.raises(RunError, match=r"Cannot write .*index\.html"):
         index([folder], to=tmp_path / "missing" / "index.html")
+
+
+def test_a_page_of_somebody_else_is_not_written_over(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "run")
+    (tmp_path / "index.html").write_text("<!doctype html><title>My site</title>")
+    with pytest.raises(RunError, match=r"index\.html is there already and was not written by this"):
+        index([tmp_path / "run"])
+    assert (tmp_path / "index.html").read_text() == "<!doctype html><title>My site</title>"
+    (tmp_path / "index.html").unlink()
+    assert index([tmp_path / "run"]) == index([tmp_path / "run"])

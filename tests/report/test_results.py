@@ -55,3 +55,25 @@ def test_pages_need_runs_and_figures(folder, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="Give another place with --to"):
         results([folder], tmp_path / "file" / "r.md")
+
+
+@pytest.mark.parametrize("write", [results, gallery])
+def test_a_page_of_somebody_else_is_not_written_over(folder, tmp_path, write):
+    page = tmp_path / "README.md"
+    page.write_text("# Mine")
+    with pytest.raises(RunError, match=r"README\.md is there already and was not written by this"):
+        write([folder], page)
+    assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
+    assert page.read_text() == "# Mine"
+    page.unlink()
+    assert write([folder], page).read_text() == write([folder], page).read_text()
+
+
+def test_a_picture_of_somebody_else_is_not_written_over(folder, tmp_path):
+    study = json.loads((folder / "run.json").read_text())["study"]
+    (tmp_path / "gallery").mkdir()
+    picture = tmp_path / "gallery" / f"{study}.png"
+    picture.write_text("mine")
+    with pytest.raises(RunError, match=r"png is there already and was not written by this"):
+        gallery([folder], tmp_path / "page.md")
+    assert picture.read_text() == "mine"

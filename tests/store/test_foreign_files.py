@@ -11,6 +11,7 @@ import pytest
 from inscape.core.errors import StoreError
 from inscape.store import generated, places
 from inscape.store import manifest as manifests
+from inscape.store.forecast import forecast
 from inscape.store.harvest import harvest
 from inscape.store.lock import WriterLock
 from inscape.store.moments import moments
@@ -259,3 +260,11 @@ def test_an_edited_manifest_is_not_opened(model, examples, tmp_path):
         Store.open(store.path)
     with pytest.raises(StoreError, match="was changed after it was written"):
         harvest(model, examples, to=store.path, **OPTIONS)
+
+
+def test_a_forecast_refuses_what_the_harvest_would(model, examples, tmp_path):
+    fill(tmp_path, ["data/mine.csv"])
+    before = tree(tmp_path)
+    with pytest.raises(StoreError, match=r"is not a store and not empty \(it has data\)"):
+        forecast(model, examples, "embed", to=tmp_path, limit=0.0, strata=1)
+    assert tree(tmp_path) == before

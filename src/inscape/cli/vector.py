@@ -75,7 +75,9 @@ def vector(
     It points to the class whose name is later (1 rather than 0). Strength 1 adds, over all its blocks together, the distance
     between the two classes' means. Ends with how well it tells the classes apart in groups that it was not found on.
     """
-    from inscape.control.steering_vector import ENDINGS
+    from inscape.control.steering_vector import ENDINGS, MARK
+    from inscape.core.errors import DataError
+    from inscape.core.overwriting import refuse_foreign
     from inscape.data.load import load
     from inscape.study.steering import METHODS, make_vector
 
@@ -87,6 +89,7 @@ def vector(
         raise typer.BadParameter(
             f"name a file that ends in {' or '.join(ENDINGS)}, not {to.name!r}", param_hint="'--to'"
         )
+    refuse_foreign(to, MARK, DataError)  # before anything is computed
     loaded = load(examples, limit=limit, **chosen_columns(column, None, group, None))
     loaded = loaded if prompt is None else loaded.with_prompt(prompt)
     opened = open_model(model, device, dtype, trust_remote_code)

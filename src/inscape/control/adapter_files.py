@@ -25,9 +25,11 @@ from inscape.control.low_rank_adapter import LowRankAdapters
 from inscape.core import records
 from inscape.core.errors import DataError
 from inscape.core.foreign import foreign
+from inscape.core.overwriting import refuse_foreign, replacing
 from inscape.model.checkpoint_files import regular
 
 TENSORS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+_MARK = b"inscape-adapters"
 
 _KEY = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_(A|B)\.weight")
 #: settings that change what the tensors mean, and the value that leaves it at (α / r) B A
@@ -55,14 +57,20 @@ def save_adapters(
 
     Args:
         adapters: any.
-        folder: made if it is not there; files of an earlier save are replaced.
+        folder: made if it is not there; files of an earlier save are replaced, and no others.
         base: the model they are for: an id on the Hub or a folder.
         card: what is known of them (data, method, figures); JSON values.
 
     Returns:
         The folder.
+
+    Raises:
+        DataError: the folder has an adapter that `save_adapters` did not write.
     """
     folder = Path(folder)
+    refuse_foreign(folder / TENSORS, _MARK, DataError)
+    # the configuration has no room for a mark: it is ours if the tensors beside it are
+    refuse_foreign(folder / CONFIG, b"{" if (folder / TENSORS).exists() else None, DataError)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {}
     for name in adapters.names:
@@ -70,7 +78,9 @@ def save_adapters(
             tensors[f"base_model.model.{name}.lora_{letter}.weight"] = (
                 part.detach().cpu().contiguous()
             )
-    save_file(tensors, folder / TENSORS, {"format": "pt", "card": json.dumps(card or {})})
+    metadata = {"format": "pt", "card": json.dumps(card or {}), "made_by": _MARK.decode()}
+    with replacing(folder / TENSORS) as fresh:
+        save_file(tensors, fresh, metadata)
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -85,7 +95,8 @@ def save_adapters(
         "use_rslora": False,
         "init_lora_weights": True,
     }
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    with replacing(folder / CONFIG) as fresh:
+        fresh.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     return folder
 
 

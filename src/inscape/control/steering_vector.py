@@ -26,9 +26,12 @@ from safetensors.numpy import save_file
 from inscape.core.edit import Add, Scope
 from inscape.core.errors import DataError
 from inscape.core.foreign import foreign
+from inscape.core.overwriting import refuse_foreign, replacing
 
 #: of the files that hold one
 ENDINGS = (".gguf", ".safetensors")
+#: by which a file is known to be written here
+MARK = b"inscape-steering-vector"
 
 _NAME = re.compile(r"direction\.(\d{1,6})")
 _CURE = "write it again, or give another file"
@@ -82,21 +85,24 @@ class SteeringVector:
         ]
 
     def save(self, path: str | Path) -> Path:
-        """Write to a file: ``.gguf`` or ``.safetensors``, by its name.
+        """Write to a file: ``.gguf`` or ``.safetensors``, by its name; one that `save` wrote before is replaced.
 
         Raises:
-            DataError: another ending; a vector on block 0 in GGUF.
+            DataError: another ending; a vector on block 0 in GGUF; a file of another origin under that name.
         """
         path = Path(path)
+        refuse_foreign(path, MARK, DataError)
         if path.suffix == ".safetensors":
             metadata = {
-                "format": "inscape-steering-vector",
+                "format": MARK.decode(),
                 "model_hint": self.model_hint,
                 "card": json.dumps(self.card),
             }
-            save_file({f"direction.{n}": v for n, v in self.vectors.items()}, path, metadata)
+            with replacing(path) as fresh:
+                save_file({f"direction.{n}": v for n, v in self.vectors.items()}, fresh, metadata)
         elif path.suffix == ".gguf":
-            self._save_gguf(path)
+            with replacing(path) as fresh:
+                self._save_gguf(fresh)
         else:
             raise DataError(
                 f"{path.name}: steering vectors are saved as .gguf (llama.cpp) or .safetensors; name it so"
@@ -112,6 +118,7 @@ class SteeringVector:
                 "or save as .safetensors"
             )
         writer = GGUFWriter(path, "controlvector")
+        writer.add_string("inscape.format", MARK.decode())
         writer.add_string("controlvector.model_hint", self.model_hint)
         writer.add_uint32("controlvector.layer_count", len(self.vectors))
         if self.card:

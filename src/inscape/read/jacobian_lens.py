@@ -25,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inscape.core.errors import ModelError
+from inscape.core.overwriting import refuse_foreign
 
 #: runs one prompt so many times side by side; gives the states of each layer and the final ones, (copies, positions, d), in
 #: the graph
@@ -69,7 +70,12 @@ class JacobianLens:
         return JacobianLens(mean, total)
 
     def save(self, path: str | Path) -> None:
-        """Write the lens as the published ones are: half-precision tensors by layer in one file."""
+        """Write the lens as the published ones are: half-precision tensors by layer in one file.
+
+        Raises:
+            ModelError: there is such a file already.
+        """
+        refuse_foreign(path, None, ModelError)
         layers = sorted(self.matrices)
         width = len(next(iter(self.matrices.values())))
         kept = {k: self.matrices[k].to(torch.float16) for k in layers}

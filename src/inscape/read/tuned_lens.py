@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from inscape.core.errors import InscapeError, ModelError
+from inscape.core.overwriting import refuse_foreign
 from inscape.core.rng import torch_generator
 from inscape.model.unembed import Readout
 
@@ -50,8 +51,14 @@ class TunedLens:
         return h + h @ weight.T + bias
 
     def save(self, folder: str | Path) -> None:
-        """Write the lens in the published layout: ``config.json`` and ``params.pt``."""
+        """Write the lens in the published layout: ``config.json`` and ``params.pt``.
+
+        Raises:
+            ModelError: one of the two is there already.
+        """
         path = Path(folder)
+        for name in ("config.json", "params.pt"):
+            refuse_foreign(path / name, None, ModelError)
         path.mkdir(parents=True, exist_ok=True)
         layers, d = self.bias.shape
         config = {

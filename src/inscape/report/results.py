@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inscape.core.errors import RunError
+from inscape.core.overwriting import refuse_foreign
 from inscape.report import files
 from inscape.report.build import build
 from inscape.report.folder import RunFolder, read
@@ -43,6 +44,7 @@ def results(runs: Sequence[str | Path], to: str | Path) -> Path:
     Raises:
         RunError: no run is given, one cannot be read, or the file cannot be written.
     """
+    refuse_foreign(to, b"ade by `inscape results`", RunError)
     parts = [_HEAD]
     found_studies = _by_study(runs)
     parts.append(_overview(found_studies))
@@ -65,7 +67,9 @@ def gallery(runs: Sequence[str | Path], to: str | Path) -> Path:
     Raises:
         RunError: no run is given, one cannot be read or has no figure, or nothing can be written.
     """
+    refuse_foreign(to, b"ade by `inscape gallery`", RunError)
     page = _parent(to)
+    before = page.read_text(encoding="utf-8") if page.exists() else ""
     parts = [_GALLERY]
     for study, found in _by_study(runs).items():
         run = found[0]
@@ -74,6 +78,8 @@ def gallery(runs: Sequence[str | Path], to: str | Path) -> Path:
         name = str(run.card.get("figure") or run.names("figure")[0])
         build(run.path)
         picture = page.parent / "gallery" / f"{study}.png"
+        if f"](gallery/{study}.png)" not in before:  # not a picture of the page that is replaced
+            refuse_foreign(picture, None, RunError)
         try:
             picture.parent.mkdir(exist_ok=True)
             shutil.copyfile(run.path / "figures" / f"{name}.png", picture)

@@ -27,12 +27,13 @@ import numpy as np
 
 from inscape.core.errors import StoreError
 from inscape.core.site import Site
+from inscape.store import generated, plan, sample
 from inscape.store import key as keys
 from inscape.store import manifest as manifests
-from inscape.store import plan, sample
 from inscape.store.capture import widths
 from inscape.store.feed import inputs_of
 from inscape.store.inputs import Inputs
+from inscape.store.places import place
 from inscape.store.plan import SHARD_BYTES
 from inscape.store.prefix import held_tokens
 from inscape.store.repeats import distinct
@@ -173,6 +174,8 @@ def forecast(
         SiteError, DataError, StoreError: as the harvest would before its first shard.
     """
     start = time.perf_counter()
+    if to is not None and not manifests.present(Path(to)):
+        generated.refuse_foreign(place(to), generated.STORE)
     wanted: list[Site] = model.select(sites)
     given = inputs_of(model, examples, at, prompt, wanted, prefix)
     wide = widths(model, given, wanted)
