@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check format bench real clean
+.PHONY: help env demo test check check-kernels format bench real clean
 
 help: ## print this help
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 env: $(STAMP) ## make the environment in .venv (once)
 
@@ -31,6 +31,9 @@ check: env ## style, import layers, no cycles
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/lint-imports --no-logo
+
+check-kernels: env ## the tests that compute, under other CPU kernels and numbers of threads (SETTINGS, FOLDERS)
+	PYTHON=$(BIN)/python FOLDERS="$(FOLDERS)" .ci/kernels $(SETTINGS)
 
 format: env ## put the code in the house's format
 	$(BIN)/ruff check --fix -q src tests benchmarks

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from inscape.control.alignment_search import Interchange, align, inversion_error, right
-from inscape.control.line_alignment import LineMap, Rest, first_order_line, weights_held
+from inscape.control.line_alignment import LineMap, Rest, first_order_line
+from inscape.model.graph import constants
 from inscape.model.model import Model
 from tests.model import nets
 
@@ -78,7 +79,7 @@ def test_the_rest_of_a_model_is_its_own_pass_and_has_the_right_slope(family):
     assert not torch.allclose(
         rest(h * torch.linspace(-2, 2, nets.D), torch.arange(2)), expected, atol=1e-2
     )
-    with weights_held(model):
+    with constants(model.net):
         assert not any(p.requires_grad for p in model.net.parameters())
         leaf = h.clone().requires_grad_()
         rest(leaf, torch.arange(2))[:, 0].sum().backward()

@@ -129,9 +129,8 @@ def test_direct_and_indirect_paths_are_the_products_of_their_matrices(linear, pa
     direct = path_map(linear, *pair, "z.0.1", metric)
     assert np.allclose(direct.values[0, -1] - direct.base, delta[:, -1] @ read, atol=1e-5)
     assert np.abs(delta[:, -1] @ read).max() > 1e-3
-    assert np.array_equal(
-        direct.values[0, :-1], np.tile(direct.base, (t - 1, 1))
-    )  # no direct path from elsewhere
+    # no direct path from elsewhere; the batch of the base has another shape, so values agree to rounding
+    assert np.allclose(direct.values[0, :-1], direct.base, atol=1e-6)
     through = path_effects(linear, *pair, "z.0.1", metric, to="v.1")
     moved = np.einsum("qk,nkd->nqd", looks(t), delta @ v1.T) @ o1.T
     expected = (moved + moved @ m1.T)[
@@ -222,10 +221,9 @@ def test_every_path_is_what_passes_with_everything_else_frozen_give(model):
         )
         moved = np.abs(found.values - found.base).max()
         if model.family.name == "neox" and receiver in ("mlp_in.0", "mlp_in.1"):
-            assert moved == 0, (
-                sender,
-                receiver,
-            )  # attention and MLP of a parallel block do not read each other
+            # attention and MLP of a parallel block do not read each other; what is left is rounding of logits of about 1,
+            # since batches of another shape may take other kernels
+            assert moved < 2e-6, (sender, receiver)
         else:
             assert moved > 5e-5, (sender, receiver)
 

@@ -20,7 +20,7 @@ from inscape.store.harvest import harvest
 from inscape.store.key import tokenizer_hash
 from inscape.store.store import Store
 
-from .conftest import WORDS, llama, sentences, tokenizer
+from .conftest import WORDS, close_to_rounding, llama, sentences, tokenizer
 
 SITES = ["embed, resid_post.*, z.1.2", "module:model.layers.1.mlp.gate_proj:out"]
 SMALL = 4000  # bytes: several shards
@@ -47,7 +47,7 @@ def test_vectors_are_those_of_each_example_alone(model, examples, tmp_path, at):
         expected = direct(model, examples, site, at)
         assert x.dtype == np.float32
         assert np.abs(expected).max() > 1e-3
-        np.testing.assert_allclose(x, expected, atol=2e-7, rtol=1e-5)
+        close_to_rounding(x, expected)
     frame = store.frame()
     assert frame["example"].is_monotonic_increasing
     assert (frame.groupby("example")["position"].diff().dropna() > 0).all()
@@ -101,7 +101,7 @@ def test_a_prompt_is_put_around_each_text(model, examples, tmp_path):
         model, examples, "resid_post.2", prompt="w8 {} w9", at="span:input", to=tmp_path / "s"
     )
     expected = direct(model, examples.with_prompt("w8 {} w9"), "resid_post.2", "span:input")
-    np.testing.assert_allclose(store.matrix("resid_post.2"), expected, atol=2e-7)
+    close_to_rounding(store.matrix("resid_post.2"), expected)
     plain = harvest(model, examples, "resid_post.2", to=tmp_path / "plain").matrix("resid_post.2")
     assert np.abs(plain - expected).max() > 1e-3
     assert store.frame()["x"].tolist() == examples.frame["x"].tolist()
@@ -122,7 +122,7 @@ def test_logits_and_every_canonical_vector_site(model, examples, tmp_path):
     store = harvest(model, examples.take(range(4)), sites, to=tmp_path / "s")
     assert store.sites == sites
     expected = direct(model, examples.take(range(4)), "logits", "last")
-    np.testing.assert_allclose(store.matrix("logits"), expected, atol=1e-6)
+    close_to_rounding(store.matrix("logits"), expected)
 
 
 def test_sites_without_a_vector_a_position_are_refused(model, examples, tmp_path):
@@ -223,14 +223,14 @@ def test_arrays_are_examples_too(tmp_path):
     with torch.no_grad():
         maps = net[0](torch.from_numpy(x)).flatten(2).transpose(1, 2)
     assert store.frame()["position"].tolist() == list(range(16)) * 10
-    np.testing.assert_allclose(store.matrix("module:0:out"), maps.reshape(-1, 4), atol=1e-6)
+    close_to_rounding(store.matrix("module:0:out"), maps.reshape(-1, 4))
     both = harvest(
         model, torch.from_numpy(x), "module:0:out,module:3:out", at="mean", to=tmp_path / "mean"
     )
-    np.testing.assert_allclose(both.matrix("module:0:out"), maps.mean(1), atol=1e-6)
+    close_to_rounding(both.matrix("module:0:out"), maps.mean(1))
     assert (both.frame()["token"] == -1).all()
     named = harvest(model, Batch({"x": torch.from_numpy(x)}), "module:3:out", to=tmp_path / "named")
-    np.testing.assert_allclose(named.matrix("module:3:out"), both.matrix("module:3:out"), atol=1e-6)
+    close_to_rounding(named.matrix("module:3:out"), both.matrix("module:3:out"))
     with pytest.raises(DataError, match="different numbers of positions"):
         harvest(model, x, "module:0:out,module:3:out", at="all", to=tmp_path / "no")
     with pytest.raises(DataError, match="at 'first', 'last', 'all' or 'mean', not at 'span:x'"):

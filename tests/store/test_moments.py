@@ -37,9 +37,7 @@ def streamed(model, examples):
 
 @pytest.fixture(scope="module")
 def store(model, examples, tmp_path_factory):
-    return harvest(
-        model, examples, SITES, at="all", to=tmp_path_factory.mktemp("m") / "s", budget=64
-    )
+    return harvest(model, examples, SITES, at="all", to=tmp_path_factory.mktemp("m") / "s", **SMALL)
 
 
 def close(a, b, tolerance=1e-12):
@@ -245,7 +243,10 @@ def test_only_what_was_asked_for_is_there(model, examples):
         bare.cka("embed", "resid_post.0")
     one = moments(model, examples, "embed, resid_post.0", pairs=[("resid_post.0", "embed")])
     assert list(one.pairs) == [("resid_post.0", "embed")]
-    assert one.cka("embed", "resid_post.0") == one.cka("resid_post.0", "embed")
+    # 24 × 24 float64 products added in another order
+    assert one.cka("embed", "resid_post.0") == pytest.approx(
+        one.cka("resid_post.0", "embed"), rel=1e-12
+    )
     assert "40 rows × 2 sites at 'last', 1 pairs" in repr(one)
 
 
@@ -280,4 +281,4 @@ def test_arrays_are_examples_too():
     x = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
     found = moments(model, x, "module:0:out").site("module:0:out")
     weight, bias = (p.detach().numpy() for p in model.net[0].parameters())
-    np.testing.assert_allclose(found.mean, (x @ weight.T + bias).mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(found.mean, (x @ weight.T + bias).mean(axis=0), atol=2e-6)

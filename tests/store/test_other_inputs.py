@@ -19,7 +19,7 @@ from inscape.store.moments import moments
 from inscape.study.sweep import sweep
 from tests.model.nets import net
 
-from .conftest import llama
+from .conftest import close_to_rounding, llama
 
 RNG = np.random.default_rng(0)
 IDS = RNG.integers(2, 60, (6, 7))
@@ -43,9 +43,10 @@ def every_verb(model: Model, x, site: str, expected: np.ndarray, folder, at: str
     """Harvest, moments, forecast and a sweep of one site agree with `expected`, one row an example."""
     store = harvest(model, x, site, at=at, to=folder / "s", shard_bytes=4 * expected.shape[1] * 3)
     assert len(store.manifest["shards"]) > 1
-    np.testing.assert_allclose(store.matrix(site), expected, atol=2e-6, rtol=1e-5)
+    close_to_rounding(store.matrix(site), expected)
     streamed = moments(model, x, site, at=at)
-    np.testing.assert_allclose(streamed.site(site).mean, expected.mean(0), atol=2e-6)
+    rounding = 1.2e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(streamed.site(site).mean, expected.mean(0), atol=rounding)
     assert forecast(model, x, site, at=at, to=folder / "s2").rows == len(expected)
     y = expected @ RNG.standard_normal(expected.shape[1])
     found = sweep({site: store.matrix(site)}, y, split="random", folds=3, shuffles=3, draws=10)
@@ -71,11 +72,9 @@ def test_images_of_a_vision_transformer(vit, pictures, tmp_path):
     first = harvest(vit, batch, "resid_post.1", at="first", to=tmp_path / "cls").matrix(
         "resid_post.1"
     )
-    np.testing.assert_allclose(first, expected[:, 0].numpy(), atol=2e-6)
+    close_to_rounding(first, expected[:, 0].numpy())
     whole = harvest(vit, batch, "resid_post.1", at="all", to=tmp_path / "all")
-    np.testing.assert_allclose(
-        whole.matrix("resid_post.1"), expected.flatten(0, 1).numpy(), atol=2e-6
-    )
+    close_to_rounding(whole.matrix("resid_post.1"), expected.flatten(0, 1).numpy())
     assert whole.frame()["position"].tolist()[:18] == [*range(17), 0]
 
 
@@ -128,9 +127,7 @@ def test_waveforms_of_a_network_of_no_family(tmp_path):
     expected = hooked(model.net, conv, lambda n: n(torch.from_numpy(x))).mean(
         2
     )  # (batch, channels, steps)
-    np.testing.assert_allclose(
-        harvest(model, x, site, at="mean", to=tmp_path / "c").matrix(site), expected, atol=2e-6
-    )
+    close_to_rounding(harvest(model, x, site, at="mean", to=tmp_path / "c").matrix(site), expected)
 
 
 def test_padded_sound_is_refused_rather_than_harvested_with_its_padding():
@@ -169,7 +166,7 @@ def test_tokens_that_come_ready_are_kept_without_their_padding(model, tmp_path, 
         one = torch.from_numpy(ids[:k])[None]
         x = hooked(model.net, model.net.model.layers[1], lambda n, one=one: n(one))[0]
         rows += {"last": [x[-1]], "mean": [x.mean(0)], "all": list(x)}[at]
-    np.testing.assert_allclose(store.matrix("resid_post.1"), torch.stack(rows).numpy(), atol=2e-6)
+    close_to_rounding(store.matrix("resid_post.1"), torch.stack(rows).numpy())
     if at == "last":
         assert store.frame()["token"].tolist() == [
             int(i[k - 1]) for i, k in zip(IDS, LENGTHS, strict=True)
@@ -222,7 +219,7 @@ def test_named_tensors(tmp_path):
     every_verb(model, named, "module:out:out", expected.numpy(), tmp_path, at="last")
     batch = Batch(named)
     x = harvest(model, batch, "module:out:out", to=tmp_path / "b").matrix("module:out:out")
-    np.testing.assert_allclose(x, expected.numpy(), atol=1e-6)
+    close_to_rounding(x, expected.numpy())
 
 
 def test_a_memory_map_of_doubles_through_an_mlp(tmp_path):
@@ -243,9 +240,7 @@ def test_feature_maps_have_one_position_a_pixel(tmp_path):
     x = RNG.standard_normal((6, 3, 8, 8)).astype(np.float32)
     maps = hooked(model.net, model.net[0], lambda n: n(torch.from_numpy(x)))
     store = harvest(model, x, "module:0:out", at="all", to=tmp_path / "all")
-    np.testing.assert_allclose(
-        store.matrix("module:0:out"), maps.permute(0, 2, 3, 1).reshape(-1, 4).numpy(), atol=2e-6
-    )
+    close_to_rounding(store.matrix("module:0:out"), maps.permute(0, 2, 3, 1).reshape(-1, 4).numpy())
     with pytest.raises(
         DataError, match=r"different numbers of positions \(module:0:out 36, module:3:out 1\)"
     ):

@@ -27,7 +27,7 @@ from inscape.store.repeats import distinct
 from inscape.store.some import Some
 from inscape.store.store import Store
 
-from .conftest import llama, sentences
+from .conftest import close_to_rounding, llama, sentences
 
 #: each example's distinct input: repetitions near, far, and of the first at the very end
 WHICH = np.array([0, 1, 2, 1, 3, 4, 0, 5, 6, 7, 7, 7, 8, 2, 9, 10, 11, 3, 12, 13, 0])
@@ -146,7 +146,7 @@ def test_sites_are_added_to_what_is_kept_once(model, twice, tmp_path):
     both = harvest(
         model, twice, to=tmp_path / "both", **{**OPTIONS, "sites": "embed, resid_post.2"}
     )
-    np.testing.assert_allclose(store.matrix("resid_post.2"), both.matrix("resid_post.2"), atol=1e-6)
+    close_to_rounding(store.matrix("resid_post.2"), both.matrix("resid_post.2"))
     assert store.verify() == []
     file = next(iter(store.manifest["shards"][1]["files"]))
     (store.path / file).unlink()
@@ -167,14 +167,16 @@ def test_moments_count_every_row(model, twice, whole, monkeypatch):
     )
     x, frame = whole.matrix("resid_post.1").astype(np.float64), whole.frame()
     assert len(found) == len(x)
-    np.testing.assert_allclose(found.site("resid_post.1").mean, x.mean(0), atol=1e-7)
+    # the vectors of both come out of batches of other shapes: float32 sums of some 200 terms
+    rounding = 1.2e-5 * np.abs(x).max()
+    np.testing.assert_allclose(found.site("resid_post.1").mean, x.mean(0), atol=rounding)
     np.testing.assert_allclose(
         found.site("resid_post.1").scatter, (x - x.mean(0)).T @ (x - x.mean(0)), atol=1e-4
     )
     for name, part in found.by_class("resid_post.1").items():
         own = x[(frame["kind"] == name).to_numpy()]
         assert part.n == len(own)
-        np.testing.assert_allclose(part.mean, own.mean(0), atol=1e-7)
+        np.testing.assert_allclose(part.mean, own.mean(0), atol=rounding)
     y = frame["x"].to_numpy()
     cross = (x - x.mean(0)).T @ (y - y.mean())[:, None]
     np.testing.assert_allclose(found.labels["resid_post.1"].cross, cross, atol=1e-4)

@@ -4,7 +4,8 @@ Examples are tokenised and their positions resolved; identical inputs are one (`
 shards of a few megabytes, computed in batches of near-equal length under a token budget (`inscape.store.plan`); the model is
 asked for all sites at once, only at the positions kept, without its head; each finished shard is written and committed
 by a thread (`inscape.store.writer`). The plan depends on the arguments alone, so the same call after an interruption goes
-on after the last committed shard and ends with the same bytes.
+on after the last committed shard and, on the same machine with the same number of threads, ends with the same bytes. Another
+processor adds in another order: its vectors are equal to rounding.
 
 Cost: one forward pass over the padded tokens; memory of three shards and one batch, whatever the number of examples.
 Reference: length-bucketed batching, Khomenko et al. 2016, arXiv:1708.05604.
@@ -73,7 +74,8 @@ def harvest(
         prefix: whether a beginning that many examples share is computed once (`inscape.store.prefix`); values are then
             equal to rounding, not to the bit.
         on: where it is computed: ``"local"``; ``"ray"``, the cluster of ``RAY_ADDRESS`` or one started for this call;
-            ``"ray://HOST:PORT"``; or an engine such as `inscape.store.engines.ray.Ray`. The bytes are the same.
+            ``"ray://HOST:PORT"``; or an engine such as `inscape.store.engines.ray.Ray`. The bytes are the
+            same if the processors and the number of threads are; otherwise the vectors are equal to rounding.
         shard_bytes: bytes of vectors between two commits.
         progress: None shows a bar on a terminal, True always, False never; a callable is told instead.
 

@@ -1,6 +1,7 @@
 """What a harvest depends on, hashed: the recipe, and the folder of the cache that its hash names.
 
-Two harvests have the same recipe exactly if they must give the same bytes: same weights, tokenizer, inputs, positions,
+Two harvests have the same recipe exactly if they must give the same bytes on one machine (and vectors that are equal to
+rounding on any other, since processors add in different orders): same weights, tokenizer, inputs, positions,
 sites, dtypes, batching, device kind, library versions and code of everything between the text and the vector. A cache
 keyed by it cannot give another harvest's vectors; changing any of them is a miss.
 """

@@ -2,7 +2,8 @@
 
 The pass is a harvest's: the same inputs, positions, batches and shards (`inscape.store.harvest`), the same float32 vectors;
 each shard is added to the moments (`inscape.store.streamed`) and forgotten. With `to` the state is committed now and then,
-and the same call after an interruption goes on from the last commit and ends with the same numbers, bit for bit.
+and the same call after an interruption goes on from the last commit and ends with the same numbers: bit for bit on the
+same machine with the same number of threads, to rounding elsewhere.
 
 Cost: one forward pass, n d² a site for its scatter and n d e a pair; memory of one shard, its float64 copy and the moments.
 """

@@ -2,7 +2,7 @@
 
     h_s(t)·d = e(t)·d + Σ_{l ≤ s} [ Σ_heads W_O z_{l,head}(t)·d + mlp_l(t)·d ]  + biases, in which no two texts differ
 
-so that the difference between opposite texts is shared out among heads and MLPs to the last bit, and shares sum to 1
+so that the difference between opposite texts is the sum of what heads and MLPs add, without a rest, and shares sum to 1
 where the embeddings of the tokens looked at are the same. A share is of this sum alone: what a head writes may have been
 read from what another wrote.
 
