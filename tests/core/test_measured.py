@@ -150,3 +150,19 @@ def test_what_cannot_be_measured_is_refused(groups):
         m.gain("model", over="base")
     with pytest.raises(ValueError, match="'model' is a treatment, not a null"):
         m.value("model", null="model")
+
+
+def test_any_function_of_conditions_is_paired(rng, groups):
+    m = Measured("x", groups=groups)
+    a, b = rng.normal(size=200), rng.normal(size=200)
+    m.put("a", a)
+    m.put("b", b)
+    e = m.combined("mean of both", lambda *s: np.mean(s, axis=0), "a", "b")
+    expected = group_interval((a + b) / 2, groups)
+    assert e.interval == pytest.approx((expected.low, expected.high))
+    m.put_statistic("ready", m.conditions["a"].mean)
+    assert m.gain("ready", over="a").value == 0.0
+    with pytest.raises(ValueError, match="already a condition 'a'"):
+        m.put_statistic("a", m.conditions["a"].mean)
+    with pytest.raises(ValueError, match="a null needs at least 2 draws"):
+        m.put_statistic("null", m.conditions["a"].mean, role="null")

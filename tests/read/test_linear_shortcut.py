@@ -147,3 +147,17 @@ def test_refusals():
         ShortcutMoments([("x", "y")]).add({"x": x, "y": y[:3]})
     with pytest.raises(ValueError, match="rank must be at least 1, got 0"):
         streamed(x, y).limit("x", "y", Shortcut.identity(6), 0)
+
+
+def test_the_map_without_an_intercept_is_least_squares_through_the_origin():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(300, 4)) + 2
+    y = x @ rng.normal(size=(4, 4)) + 5 + 0.1 * rng.normal(size=(300, 4))
+    moments = ShortcutMoments([("a", "b")])
+    for part, rows in enumerate((slice(0, 100), slice(100, 300))):
+        moments.add({"a": x[rows], "b": y[rows]}, part)
+    fit = moments.through_origin("a", "b", 0.0)
+    expected = np.linalg.lstsq(x, y, rcond=None)[0].T
+    assert np.allclose(fit.weight, expected, atol=1e-8)
+    assert not fit.bias.any()
+    assert not np.allclose(fit.weight, moments.fit([1e-9])["a", "b"].weight, atol=0.1)

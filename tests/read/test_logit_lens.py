@@ -11,7 +11,15 @@ from tests.model import nets
 
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
-from inscape.read.lens_metrics import early_exit, exit_curve, named, threshold_for
+from inscape.read.lens_metrics import (
+    depth_at,
+    early_exit,
+    exit_curve,
+    exit_depth,
+    named,
+    spread,
+    threshold_for,
+)
 from inscape.read.logit_lens import logit_lens
 
 
@@ -152,3 +160,32 @@ def test_precision():
     assert named(tokens, np.array([7, 9]), 3).all()
     with pytest.raises(ValueError, match="k must be between 1 and the 3 tokens given, got 4"):
         named(tokens, np.array([7, 9]), 4)
+
+
+def test_depth_at_equal_retention_is_read_off_the_curve():
+    depth, kept = np.array([1.0, 2.0, 4.0]), np.array([0.5, 0.9, 1.0])
+    assert depth_at(depth, kept, 0.9) == 2.0
+    assert depth_at(depth, kept, 0.95) == pytest.approx(3.0)
+    # a threshold that exits later and keeps less is not on the curve
+    assert depth_at(np.append(depth, 3.0), np.append(kept, 0.6), 0.95) == pytest.approx(3.0)
+
+
+def test_exit_depth_is_what_a_loop_over_left_out_groups_gives():
+    rng = np.random.default_rng(0)
+    own, groups = rng.integers(5, size=60), np.repeat(np.arange(6), 10)
+    sure = rng.random((4, 60))
+    tokens = np.where(rng.random((4, 60)) < sure, own, -1)
+    sure, tokens = np.vstack([sure, np.full(60, np.inf)]), np.vstack([tokens, own])
+    found = exit_depth(sure, tokens, own, groups, 0.9)
+    grid = np.append(spread(sure, 400), np.inf)
+    for g in range(6):
+        rest = groups != g
+        curve = exit_curve(sure[:, rest], tokens[:, rest], own[rest], grid)
+        assert found.without[g] == pytest.approx(depth_at(curve[:, 0], curve[:, 1], 0.9))
+    assert 0 < found.value < 4
+    later = exit_depth(sure, tokens, own, groups, 1.0)
+    assert later.value > found.value
+    decaying = exit_depth(sure, tokens, own, groups, 0.9, position=np.linspace(0, 1, 60))
+    assert decaying.value != found.value
+    with pytest.raises(ValueError, match="retention must be in"):
+        exit_depth(sure, tokens, own, groups, 0.0)

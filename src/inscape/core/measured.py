@@ -23,7 +23,7 @@ Reference: Phipson and Smyth (2010), arXiv:1603.05766 (p); `inscape.core.interva
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -155,6 +155,23 @@ class Measured:
         draws = tuple(self._statistic(first, second, k) for k in range(len(first)))
         self._conditions[condition] = Condition(role, draws, expensive)
 
+    def put_statistic(self, condition: str, *draws: Jackknife, role: Role = "treatment") -> None:
+        """Add a condition whose statistic is no mean, ratio or AUC, already jackknifed over the same groups.
+
+        Args:
+            condition: its name.
+            draws: one jackknife, or one for each draw.
+            role: what it is to the others.
+
+        Raises:
+            ValueError: the name is taken, or a null is given one draw.
+        """
+        if condition in self._conditions:
+            raise ValueError(f"{self.name}: there is already a condition {condition!r}")
+        if not draws or (role == "null" and len(draws) < 2):
+            raise ValueError(f"{self.name}, {condition!r}: a null needs at least 2 draws")
+        self._conditions[condition] = Condition(role, draws)
+
     def value(self, condition: str, *, null: str = "", **more: Any) -> Evidence:
         """The statistic of a condition.
 
@@ -198,6 +215,23 @@ class Measured:
         """By how much a condition is below another, paired; arguments as in `gain`."""
         name = f"{self.name}: {below} − {condition}"
         return self._relative(name, -1, condition, below, of, null, more)
+
+    def combined(
+        self, name: str, formula: Callable[..., np.ndarray], *conditions: str, **more: Any
+    ) -> Evidence:
+        """Any function of the statistics of several conditions, paired: the mean over layers, a quantile of gains.
+
+        Args:
+            name: what it is.
+            formula: takes one array for each condition and works elementwise.
+            conditions: their names.
+            more: further fields of `Evidence`.
+        """
+
+        def apply(*statistics: Jackknife) -> Jackknife:
+            return combine(formula, *statistics)
+
+        return self._evidence(name, apply, conditions[0], conditions[1:], "", more)
 
     def evidence(self, null: str = "") -> list[Evidence]:
         """The statistic of every condition that is not a null, with ``condition`` as coordinate."""
@@ -265,8 +299,7 @@ class Measured:
             level=self.level,
             where=where,
             warnings=interval.warnings,
-            **facts,
-            **chance,
+            **{**facts, **chance},
         )
 
     def _chance(

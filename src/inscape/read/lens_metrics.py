@@ -4,9 +4,13 @@
     early exit    layer of row i at threshold τ: the first whose confidence is at least τ, else the last
     retention     share of rows whose token at the exit is the final token
 
-A threshold is a choice, so it is made on some rows (`threshold_for`) and judged on others (`early_exit`).
+A threshold is a choice, so it is made on some rows (`threshold_for`) and judged on others (`early_exit`). Lenses differ in
+how much they keep at the threshold that is chosen, so they are compared at equal retention (`depth_at`): the whole curve of
+depth against retention is traced, and read off at the same retention for each. A threshold may decay with position:
 
-Cost: linear in layers × rows × thresholds.
+    τ(t) = 0.9 τ + 0.1 exp(−4 t / N)      t of N positions, confidence a difference of probabilities
+
+Cost: linear in layers × rows × thresholds; times groups for an interval.
 Reference: Din et al. (2023), arXiv:2303.09435, §4 and §5; Schuster et al. (2022), arXiv:2207.07061, where confidence is
 a difference of probabilities.
 """
@@ -17,6 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from inscape.core.jackknife import Jackknife
 
 
 class Exit(NamedTuple):
@@ -59,7 +65,7 @@ def early_exit(
     confidence: Float[np.ndarray, "layers n"],
     tokens: Int[np.ndarray, "layers n"],
     final: Int[np.ndarray, " n"],
-    threshold: float,
+    threshold: float | Float[np.ndarray, " n"],
 ) -> Exit:
     """Let every row leave at the first layer that is confident enough.
 
@@ -67,7 +73,7 @@ def early_exit(
         confidence: of each layer about each row; the last layer is taken where none reaches the threshold.
         tokens: the most likely token of each layer.
         final: the network's own.
-        threshold: at least this confident.
+        threshold: at least this confident, one for all rows or one for each.
 
     Example:
         >>> found = early_exit(np.array([[0.1, 0.9], [0.8, 0.9]]), np.array([[5, 5], [6, 6]]), np.array([6, 6]), 0.5)
@@ -88,6 +94,70 @@ def exit_curve(
     """Mean layer and retention of every threshold, (thresholds, 2)."""
     exits = [early_exit(confidence, tokens, final, float(t)) for t in thresholds]
     return np.array([[e.layer.mean(), e.kept.mean()] for e in exits])
+
+
+def exit_depth(
+    confidence: Float[np.ndarray, "layers n"],
+    tokens: Int[np.ndarray, "layers n"],
+    final: Int[np.ndarray, " n"],
+    groups: Int[np.ndarray, " n"],
+    retention: float = 0.95,
+    *,
+    position: Float[np.ndarray, " n"] | None = None,
+    thresholds: int = 400,
+) -> Jackknife:
+    """Mean exit layer at a given retention, interpolated on the curve over all thresholds, with each group left out.
+
+    Args:
+        confidence: of each layer about each row.
+        tokens: the most likely token of each layer.
+        final: the network's own.
+        groups: the document of each row, 0 … G − 1.
+        retention: share of rows that keep their token.
+        position: position of each row as a share of the longest, for a threshold that decays; None for a constant one.
+        thresholds: how many are tried, at equal shares of the finite confidences.
+
+    Raises:
+        ValueError: a retention outside (0, 1].
+    """
+    if not 0 < retention <= 1:
+        raise ValueError(f"exit_depth: retention must be in (0, 1], got {retention}")
+    grid = np.append(spread(confidence, thresholds), np.inf)
+    sums = []
+    for threshold in grid:
+        line = threshold if position is None else 0.9 * threshold + 0.1 * np.exp(-4 * position)
+        found = early_exit(confidence, tokens, final, line)
+        sums.append([np.bincount(groups, x) for x in (found.layer, found.kept)])
+    depth, kept = np.moveaxis(np.array(sums, dtype=np.float64), 0, 1)  # each (thresholds, groups)
+    count = np.bincount(groups).astype(np.float64)
+    without = [
+        depth_at(
+            *((x.sum(1) - x[:, g]) / (count.sum() - count[g]) for x in (depth, kept)), retention
+        )
+        for g in range(len(count))
+    ]
+    whole = depth_at(depth.sum(1) / count.sum(), kept.sum(1) / count.sum(), retention)
+    return Jackknife(whole, np.array(without), count[None], len(final), "positive")
+
+
+def depth_at(
+    depth: Float[np.ndarray, " t"], kept: Float[np.ndarray, " t"], retention: float
+) -> float:
+    """The depth at which this share is kept, by linear interpolation along the curve.
+
+    Args:
+        depth: mean exit layer of each threshold.
+        kept: retention of each threshold.
+        retention: the share asked for; the largest depth where no threshold keeps so much.
+
+    Example:
+        >>> depth_at(np.array([1.0, 3.0]), np.array([0.5, 1.0]), 0.75)
+        2.0
+    """
+    order = np.lexsort((kept, depth))
+    best = np.maximum.accumulate(kept[order])
+    rises = np.append(True, np.diff(best) > 0)
+    return float(np.interp(retention, best[rises], depth[order][rises]))
 
 
 def spread(confidence: Float[np.ndarray, "layers n"], count: int = 100) -> Float[np.ndarray, " t"]:

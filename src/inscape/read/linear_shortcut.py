@@ -240,6 +240,25 @@ class ShortcutMoments:
             out[t] = Shortcut(weight, mean_y - weight @ mean_x, float(grid[best]), float(inner))
         return out
 
+    def through_origin(self, source: str, target: str, alpha: float) -> Shortcut:
+        """The map without an intercept, ``(Σ h hᵀ + αI)⁻¹ Σ h h′ᵀ``: the map of Din et al., with a penalty.
+
+        Args:
+            source: a source.
+            target: a target of it.
+            alpha: penalty for features of unit root-mean-square deviation.
+        """
+        whole, n = self._sum(self._parts.values()), self.n
+        a, b = self._shift[source], self._shift[target]
+        sx, sy = whole.x[source], whole.y[target]
+        square = whole.xx[source] + np.outer(sx, a) + np.outer(a, sx) + n * np.outer(a, a)
+        cross = whole.xy[source, target] + np.outer(sx, b) + np.outer(a, sy) + n * np.outer(a, b)
+        scale = _basis(whole, source)[2]
+        ridge = square + alpha * scale * np.eye(len(square))
+        # least squares, since states may span less than the space
+        weight = np.linalg.lstsq(ridge, cross, rcond=None)[0].T
+        return Shortcut(weight, np.zeros(len(b)), alpha)
+
     @staticmethod
     def _sum(parts: Any) -> _Part:
         total = _Part()

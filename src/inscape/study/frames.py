@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from inscape.core.evidence import Evidence
 from inscape.core.site import Site
 from inscape.study.sweep_result import SweepResult
 
@@ -37,6 +38,21 @@ def by_layer(
             rows.append({"series": SHUFFLED, "target": e.where["target"], **row})
     for name, result in (rules or {}).items():
         rows.extend(_row(name, e, None) for e in result.evidence)
+    return pd.DataFrame(rows)
+
+
+def lines(found: Sequence[Evidence], series: str) -> pd.DataFrame:
+    """Evidence by site as `charts.layers.score_by_layer` draws it.
+
+    Args:
+        found: evidence whose coordinates hold ``site`` and `series`.
+        series: the coordinate that names a line.
+    """
+    rows = []
+    for e in found:
+        low, high = e.interval if e.interval is not None else (e.value, e.value)
+        at = {"series": e.where[series], "layer": layer_of(str(e.where["site"]))}
+        rows.append({**at, "value": e.value, "low": low, "high": high})
     return pd.DataFrame(rows)
 
 

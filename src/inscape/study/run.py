@@ -38,7 +38,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
 
 
 def bars_of(found: Sequence[Evidence], by: str) -> Any:
-    """Evidence as bars: value, interval, and a tick where the null's mean is.
+    """Evidence as bars: value, interval, and a tick where the null's mean is, or the number beside it.
 
     Args:
         found: pieces of evidence of one unit.
@@ -48,7 +48,8 @@ def bars_of(found: Sequence[Evidence], by: str) -> Any:
     for e in found:
         low, high = e.interval if e.interval is not None else (e.value, e.value)
         row = {"group": e.where[by], "value": e.value, "low": low, "high": high}
-        rows.append({**row, "null": e.null.mean if e.null is not None else None})
+        tick = [e.null.mean] if e.null is not None else [b.value for b in e.beside]
+        rows.append({**row, "null": tick[0] if tick else None})
     return values_by_group(pd.DataFrame(rows), value=found[0].name, unit=found[0].unit)
 
 

@@ -1,41 +1,39 @@
-"""How far is a layer from the last one, if only a linear map may stand between them? And how early could one leave?
+"""How far is a layer from the last one, if only a linear map may stand between them, and how early could a token exit?
 
 Texts go through a language model once; moments of every layer with the last one, at the same token, give the least-squares
-map from each. On documents that were held out each layer is then read through its map, and beside it as it is (the logit
-lens), shifted by the difference of the means, through a map of low rank, and through a map fitted on tokens that do not
-belong together. Then a token leaves at the first layer that is sure enough; and attention, MLP and norm of single blocks are
-replaced by linear maps of what they read.
+map from each. On held-out documents each layer is read through its map, and beside it by the logit lens, through a mean
+shift, a map of low rank, a map without an intercept, and a map fitted on shuffled tokens. Then a token exits at the first
+layer that is confident enough; and attention, MLP and norm of single blocks are replaced by linear maps of what they read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from inscape.charts.bars import values_by_group
 from inscape.charts.layers import score_by_layer
-from inscape.core import intervals
 from inscape.core.edit import Replace, Scope
 from inscape.core.errors import StudyError
-from inscape.core.evidence import Evidence, Null, table
+from inscape.core.evidence import Beside, Evidence, table
 from inscape.core.folds import group_codes, group_folds
+from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.model.unembed import Readout
-from inscape.read.lens_metrics import early_exit, exit_curve, named, spread, threshold_for
+from inscape.read.lens_metrics import exit_curve, exit_depth, named, spread
 from inscape.read.linear_shortcut import Shortcut, ShortcutMoments, explained
 from inscape.read.logit_lens import Reading, logit_lens
-from inscape.study.card import Card
-from inscape.study.frames import layer_of
+from inscape.study.card import Card, Claim
+from inscape.study.frames import layer_of, lines
 from inscape.study.run import Run
-from inscape.study.shares import Shares, bars
 from inscape.study.shortcuts import ELSEWHERE, examples_of, fitted, sampled, stream
 from inscape.study.states import States
 from inscape.worlds.lexicon import lexicon
@@ -47,26 +45,54 @@ CARD = Card(
     year=2023,
     arxiv="2303.09435",
     room="read",
-    claim="A linear map from a layer's state to the last one's tells what the network will say better than the state itself "
-    "does, at every layer; networks often know their answer early, and with such maps a token may leave earlier.",
+    claim="A linear map from a layer's state to the last layer's predicts the model's next token better than the logit "
+    "lens does, at every layer; with such maps a token may exit earlier at the same accuracy.",
     reproduced="Ridge maps from every layer to the last at the same token, fitted on 15,000 tokens of the standard "
-    "library's documentation and judged on modules held out: precision@1 and @10, KL, surprisal and variance explained; "
-    "early exit by how far the likeliest token is ahead of the next; attention, MLP and norm of single blocks replaced by "
-    "linear maps; variance explained in a sentence encoder, which has no vocabulary.",
+    "library's documentation and evaluated on held-out modules: precision@1 and @10, KL, surprisal and variance explained; "
+    "early exit at equal retention; attention, MLP and norm of single blocks replaced by linear maps; variance explained in "
+    "a sentence encoder, which has no vocabulary.",
     controls=(
-        "the state as it is (the logit lens)",
-        "the state shifted by the difference of the means",
-        "the best map of low rank",
-        "the same fit with the last layer's tokens mixed up",
+        "the logit lens (identity map)",
+        "a shift by the difference of the means",
+        "the best map of low rank, and the map without an intercept",
+        "the same fit with the last layer's tokens shuffled within the batch",
         "an untrained copy of the model",
         "a block's part replaced by its mean",
     ),
-    bar="Precision@10 on held-out documents is above the logit lens at 90 % of the layers or more, by 0.15 or more on "
-    "average over the middle third; at 95 % of the answers kept, tokens leave at least one layer earlier; the mixed-up fit "
-    "is no better than the logit lens.",
+    claims=dict(
+        layers=Claim(
+            text="At 90 % of the layers or more the linear map's precision@k is above the logit lens's",
+            at_least=0.0,
+            over="logit lens",
+            why="The value is the gain at the layer that has a tenth of the layers below it.",
+        ),
+        gain=Claim(
+            text="Averaged over the middle third of the layers, the gain in precision@k over the logit lens is large",
+            at_least=0.15,
+            over="logit lens",
+        ),
+        exit=Claim(
+            text="At equal retention of the answers, tokens exit at least one layer earlier than with the logit lens",
+            at_least=1.0,
+            over="logit lens",
+        ),
+        shuffled=Claim(
+            text="A map fitted on shuffled tokens is no better than the logit lens",
+            at_most=0.0,
+            sanity=True,
+            why="Such a map can only predict the average distribution; early layers of the logit lens do worse than that.",
+        ),
+    ),
+    # so small a network has no layers to spare: where the gain lies is left to chance
+    tiny=dict(layers="any", gain="any", exit="any", shuffled="supported"),
+    answer="Through a linear map to the last layer, precision@k is higher than with the logit lens by {layers:.2f} at the "
+    "layer that has a tenth of the layers below it ({layers.verdict}), and by {gain:.2f} over the middle third "
+    "({gain.verdict}), on documents that the maps never saw. At equal retention tokens exit {exit:.1f} layers earlier "
+    "({exit.verdict}). The same map fitted on shuffled tokens gains {shuffled:.2f}.",
+    differs="The authors fit least squares without penalty or intercept on Wikipedia; here the maps have an intercept and a "
+    "ridge penalty chosen inside the training documents, and the map without an intercept is shown beside them.",
     group_note="A group is a module of the library: its passages share names, subject and author. Penalties are chosen on "
-    "modules left out inside the training modules; thresholds of the exit on one half of the held-out modules for "
-    "the other.",
+    "modules left out inside the training modules.",
     minutes={"tiny": 0.3, "small": 6, "full": 90},
     figure="precision",
 )
@@ -81,7 +107,7 @@ class Config:
         metadata={"help": "what to open; 'lexicon-world' is trained on the spot"},
     )
     data: str = field(
-        default="library-text", metadata={"help": "texts with a group: the document they are of"}
+        default="library-text", metadata={"help": "texts with a grouping column, the document"}
     )
     encoder: str = field(
         default="minilm-l6",
@@ -89,17 +115,17 @@ class Config:
     )
     tokens: int = field(default=15_000, metadata={"help": "tokens that the maps are fitted on"})
     rows: int = field(default=480, metadata={"help": "held-out tokens at which layers are read"})
-    positions: int = field(default=8, metadata={"help": "of one passage, at most"})
+    positions: int = field(default=8, metadata={"help": "positions of one passage, at most"})
     folds: int = field(
-        default=5, metadata={"help": "one of so many parts of the documents is held out"}
+        default=5, metadata={"help": "number of folds of whole documents; one is held out"}
     )
-    k: int = field(default=10, metadata={"help": "of precision@k"})
-    rank: int = field(default=64, metadata={"help": "of the low-rank maps"})
+    k: int = field(default=10, metadata={"help": "k of precision@k"})
+    rank: int = field(default=64, metadata={"help": "rank of the low-rank maps"})
     retention: float = field(
         default=0.95, metadata={"help": "share of the answers that early exit must keep"}
     )
     sublayers: int = field(
-        default=15, metadata={"help": "every so manyth block has its parts replaced; 0 for none"}
+        default=15, metadata={"help": "every k-th block has its parts replaced; 0 for none"}
     )
     control_tokens: int = field(
         default=3000, metadata={"help": "tokens for the untrained copy and the encoder; 0 for none"}
@@ -122,12 +148,13 @@ PRESETS = {
     "full": Config(model="gpt2", tokens=100_000, rows=4000, sublayers=2, control_tokens=20_000),
 }
 
-IDENTITY, LINEAR, SHIFT, LOW, MIXED = (
+IDENTITY, LINEAR, SHIFT, LOW, SHUFFLED, ORIGIN = (
     "logit lens",
     "linear map",
     "mean shift",
     "low-rank map",
-    "mixed-up tokens",
+    "shuffled tokens",
+    "no intercept",
 )
 #: what a block's parts read and write
 PARTS = {
@@ -141,10 +168,10 @@ Maps = dict[str, dict[str, Shortcut]]
 
 
 def run(config: Config, run: Run) -> None:
-    """Fit, read, leave early, replace."""
+    """Fit the maps, read the layers through them, exit early, replace parts of blocks."""
     model, examples = _open(config, run)
     run.certificate(model.certificate)
-    run.asked(f"How early does {model.name} know its answer, if one may look through a linear map?")
+    run.asked(f"How early does {model.name} know its answer, read through a linear map?")
     train, test = group_folds(examples.groups(), config.folds, rng=run.rng("folds"))[0]
     train, test = examples.take(train), examples.take(test)
     sites = stream(model)
@@ -153,16 +180,14 @@ def run(config: Config, run: Run) -> None:
     fits = moments.fit()
     maps = _maps(config, moments, fits, sites)
     held = sampled(model, test, sites, config.rows, config.positions, run.rng("held out"))
-    readout = Readout.of(model)
-    read, kept = _read(run, readout, maps, held, config.k)
-    shares = Shares(examples_of(test, held), run.rng("bootstrap"))
-    _layers(config, run, read, maps, held, kept, shares, sites)
-    _exit(config, run, read, kept, shares, len(sites) - 1)
+    read, own = _read(run, Readout.of(model), maps, held, config.k)
+    documents = examples_of(test, held)
+    _layers(config, run, read, maps, held, own, documents)
+    _exit(config, run, read, own, held, documents)
     if config.sublayers:
         _replace(run, model, test, moments, fits)
     if config.control_tokens:
         _controls(config, run, model, train, test)
-    run.answer(_answer(config, run, model))
 
 
 def _open(config: Config, run: Run) -> tuple[Model, Examples]:
@@ -188,12 +213,14 @@ def _parts(config: Config, model: Model) -> list[tuple[str, str]]:
 
 def _maps(config: Config, moments: ShortcutMoments, fits: Fits, sites: Sequence[str]) -> Maps:
     last = sites[-1]
-    found: Maps = {name: {} for name in (LINEAR, IDENTITY, SHIFT, LOW, MIXED)}
+    found: Maps = {name: {} for name in (LINEAR, IDENTITY, SHIFT, LOW, SHUFFLED, ORIGIN)}
     for site in sites[:-1]:
-        found[LINEAR][site], found[MIXED][site] = fits[site, last], fits[site, ELSEWHERE]
-        found[IDENTITY][site] = Shortcut.identity(len(fits[site, last].bias))
+        fit = fits[site, last]
+        found[LINEAR][site], found[SHUFFLED][site] = fit, fits[site, ELSEWHERE]
+        found[IDENTITY][site] = Shortcut.identity(len(fit.bias))
         found[SHIFT][site] = moments.mean_shift(site, last)
-        found[LOW][site] = moments.limit(site, last, fits[site, last], config.rank)
+        found[LOW][site] = moments.limit(site, last, fit, config.rank)
+        found[ORIGIN][site] = moments.through_origin(site, last, fit.alpha)
     return found
 
 
@@ -219,110 +246,74 @@ def _layers(
     maps: Maps,
     held: States,
     own: np.ndarray,
-    shares: Shares,
-    sites: Sequence[str],
+    documents: np.ndarray,
 ) -> None:
-    """How well each lens names the model's own answer, layer by layer."""
-    ones, k, last = np.ones(len(own)), config.k, held.at[sites[-1]].numpy()
-    hits = {name: named(r.tokens, own, k).astype(np.float64) for name, r in read.items()}
-    rows, curves = [], {"precision": [], "kl": []}
-    for name, r in read.items():
-        for i, site in enumerate(sites[:-1]):
-            found = {
-                f"precision@{k}": hits[name][i],
-                "precision@1": named(r.tokens[i], own, 1) * 1.0,
-                "KL from the final distribution": r.kl[i].astype(np.float64),
-                "surprisal of the final token": r.surprisal[i].astype(np.float64),
-            }
-            units = dict(zip(found, ("share", "share", "nats", "nats"), strict=True))
-            said = {
-                m: shares.evidence(m, v, ones, unit=units[m], where={"lens": name, "site": site})
-                for m, v in found.items()
-            }
-            r2 = explained(last, maps[name][site](held.at[site]).numpy())
-            rows += [
-                *said.values(),
-                Evidence(
-                    "variance explained",
-                    r2,
-                    n=len(own),
-                    unit="R²",
-                    where={"lens": name, "site": site},
-                ),
-            ]
-            for figure, measure in zip(
-                curves, (f"precision@{k}", "KL from the final distribution"), strict=True
-            ):
-                e = said[measure]
-                assert e.interval is not None
-                curves[figure].append(
-                    {
-                        "series": name,
-                        "layer": layer_of(site),
-                        "value": e.value,
-                        "low": e.interval[0],
-                        "high": e.interval[1],
-                    }
-                )
-    run.figure(
-        "precision",
-        score_by_layer(pd.DataFrame(curves["precision"]), score=f"precision@{k}", nulls=(MIXED,)),
-        f"How often the model's own next token is among the {k} that a layer's state says, {len(own)} tokens of "
-        "documents held out. Layer −1 is the embedding. Grey: the map fitted on tokens that do not belong "
-        "together.",
-    )
-    chart = score_by_layer(
-        pd.DataFrame(curves["kl"]), score="KL from the final distribution (nats)", nulls=(MIXED,)
-    )
-    run.figure("kl", chart, "The same layers: how far what they say is from what is said.")
-    run.table("layers", table(rows), "Every lens at every layer.")
-    _claim_layers(run, hits, shares, k)
-
-
-def _claim_layers(run: Run, hits: Mapping[str, np.ndarray], shares: Shares, k: int) -> None:
-    ones, third = np.ones(hits[LINEAR].shape[1]), len(hits[LINEAR]) // 3
-    middle = slice(third, -third or None)
-
-    def above(name: str, counts: np.ndarray) -> np.ndarray:
-        gain = np.stack(
-            [intervals.sum_by_group(g, shares.codes) for g in hits[name] - hits[IDENTITY]], axis=1
+    """How well each lens predicts the model's own answer, layer by layer."""
+    sites, k = list(maps[LINEAR]), config.k
+    precision, kl = f"precision@{k}", "KL from the final distribution"
+    measures: dict[str, tuple[str, Callable[[Reading], np.ndarray]]] = {
+        precision: ("share", lambda r: named(r.tokens, own, k)),
+        "precision@1": ("share", lambda r: named(r.tokens, own, 1)),
+        kl: ("nats", lambda r: r.kl),
+        "surprisal of the final token": ("nats", lambda r: r.surprisal),
+    }
+    found: dict[str, Measured] = {}
+    rows: dict[str, list[Evidence]] = {}
+    for name, (unit, of) in measures.items():
+        m = found[name] = Measured(name, groups=documents, unit=unit)
+        for lens, reading in read.items():
+            for site, values in zip(sites, of(reading), strict=True):
+                m.put(f"{lens}, {site}", values, role="baseline")
+        where = [{"lens": lens, "site": site} for lens in read for site in sites]
+        rows[name] = [m.value(f"{w['lens']}, {w['site']}", where=w) for w in where]
+    for name, slug in ((precision, "precision"), (kl, "kl")):
+        unit = measures[name][0]
+        chart = score_by_layer(
+            lines(rows[name], "lens"), score=f"{name} ({unit})", nulls=(SHUFFLED,)
         )
-        return (counts @ gain > 0).mean(axis=1)
+        run.figure(
+            slug,
+            chart,
+            f"{name} at each layer, {len(own)} tokens of held-out documents. Layer −1 is the embedding. Grey: the map "
+            "fitted on shuffled tokens.",
+        )
+    run.table("layers", table([e for part in rows.values() for e in part]), "Each lens by layer.")
+    last = list(held.at)[-1]
+    explains = [
+        {"lens": lens, "site": s, "R²": explained(held.at[last].numpy(), of[s](held.at[s]).numpy())}
+        for lens, of in maps.items()
+        for s in sites
+    ]
+    run.table("explained", pd.DataFrame(explains), "Variance of the last layer explained (R²).")
+    _claim_layers(run, found[precision], sites)
 
-    once = np.ones((1, int(shares.codes.max()) + 1))
-    low, high = intervals.percentile(above(LINEAR, shares.counts * 1.0))
-    null = Null.of("map fitted on mixed-up tokens", above(MIXED, once))
-    share = Evidence(
-        "share of layers",
-        float(above(LINEAR, once)[0]),
-        (float(low), float(high)),
-        null,
-        n=len(ones),
-        unit="share of layers",
-    )
-    run.claim(
-        "layers",
-        f"At nearly every layer the linear map's precision@{k} is above the logit lens's",
-        share,
-        0.9,
-    )
-    gain = {name: hits[name] - hits[IDENTITY] for name in (LINEAR, SHIFT, MIXED)}
-    null = Null.of("map fitted on mixed-up tokens", gain[MIXED][middle].mean(axis=1))
-    part = gain[LINEAR][middle].mean(axis=0)
-    more = shares.evidence(f"gain in precision@{k}, middle third", part, ones, null, unit="share")
+
+def _claim_layers(run: Run, m: Measured, sites: Sequence[str]) -> None:
+    third = len(sites) // 3
+    middle = sites[third : -third or None]
+
+    def gain(name: str, lens: str, over: Sequence[str], of: Callable[..., Any]) -> Evidence:
+        def formula(*s: np.ndarray) -> np.ndarray:
+            return of(np.stack(s[: len(over)]) - np.stack(s[len(over) :]))
+
+        conditions = [f"{x}, {site}" for x in (lens, IDENTITY) for site in over]
+        return m.combined(name, formula, *conditions)
+
+    def tenth(gains: np.ndarray) -> np.ndarray:
+        return np.quantile(gains, 0.1, axis=0, method="lower")
+
+    def mean(gains: np.ndarray) -> np.ndarray:
+        return gains.mean(axis=0)
+
+    run.claim("layers", gain("gain at the tenth of the layers", LINEAR, sites, tenth))
+    shift = gain("gain of a mean shift", SHIFT, middle, mean)
+    origin = gain("gain without intercept", ORIGIN, middle, mean)
     run.claim(
         "gain",
-        "In the middle third of the layers the gain is large",
-        more,
-        0.15,
-        why=f"A shift of the mean alone gains {gain[SHIFT][middle].mean():.2f}.",
+        gain("gain, middle third", LINEAR, middle, mean),
+        why=f"A shift of the mean gains {shift.value:.2f}, the map without an intercept {origin.value:.2f}.",
     )
-    null = Null.of("shift of the mean alone", gain[SHIFT].mean(axis=1))
-    mixed = shares.evidence(
-        f"gain in precision@{k}, all layers", gain[MIXED].mean(axis=0), ones, null, unit="share"
-    )
-    text = "Fitted on tokens that do not belong together, the map is no better than the logit lens"
-    run.claim("mixed-up", text, mixed, 0.0, "at most", why=MEAN)
+    run.claim("shuffled", gain("gain of shuffled tokens", SHUFFLED, sites, mean))
 
 
 def _exit(
@@ -330,62 +321,43 @@ def _exit(
     run: Run,
     read: Mapping[str, Reading],
     own: np.ndarray,
-    shares: Shares,
-    blocks: int,
+    held: States,
+    documents: np.ndarray,
 ) -> None:
-    """Leave at the first layer that is sure enough; the threshold comes from the other half of the documents."""
-    halves = group_folds(shares.codes, 2, rng=run.rng("halves"))
-    left, kept, curves = {}, {}, []
-    for name in (LINEAR, IDENTITY, SHIFT, MIXED):
-        sure = np.vstack([read[name].confidence, np.full(len(own), np.inf)])
-        said = np.vstack([read[name].tokens[..., 0], own])
-        left[name], kept[name] = np.empty(len(own)), np.empty(len(own))
-        for known, asked in halves:
-            t = threshold_for(sure[:, known], said[:, known], own[known], config.retention)
-            found = early_exit(sure[:, asked], said[:, asked], own[asked], t)
-            left[name][asked], kept[name][asked] = found.layer, found.kept
-        curve = exit_curve(sure, said, own, spread(sure, 40))
-        curves += [
-            {"series": name, "layer": depth, "value": share, "low": share, "high": share}
-            for depth, share in curve
-        ]
-    ones = np.ones(len(own))
-    asked = (("mean exit", left, "blocks"), ("answers kept", kept, "share"))
-    rows = [
-        shares.evidence(what, values[name], ones, unit=unit, where={"lens": name})
-        for name in left
-        for what, values, unit in asked
-    ]
-    run.table(
-        "exit",
-        table(rows),
-        f"Blocks computed when {config.retention:.0%} of the answers are to be kept, of "
-        f"{blocks}; thresholds from the other half of the documents.",
-    )
+    """Exit at the first layer that is confident enough, at the same retention for each lens."""
+    place = held.position / max(1, held.position.max())
+    depth, curves = {}, []
+    for lens in (LINEAR, IDENTITY, SHIFT, SHUFFLED, ORIGIN):
+        sure = np.vstack([read[lens].confidence, np.full(len(own), np.inf)])
+        ahead = np.exp(read[lens].log_probs[..., :2].astype(np.float64))
+        ahead = np.vstack([ahead[..., 0] - ahead[..., 1], np.full(len(own), 2.0)])
+        tokens = np.vstack([read[lens].tokens[..., 0], own])
+        depth[lens, "constant"] = exit_depth(sure, tokens, own, documents, config.retention)
+        depth[lens, "decaying"] = exit_depth(
+            ahead, tokens, own, documents, config.retention, position=place
+        )
+        for x, share in exit_curve(sure, tokens, own, spread(sure, 40)):
+            row = {"series": lens, "layer": x, "value": share, "low": share, "high": share}
+            curves.append(row)
+    m = Measured("mean exit", groups=documents, unit="layers")
+    for (lens, threshold), found in depth.items():
+        m.put_statistic(f"{lens}, {threshold}", found, role="baseline")
+    rows = [m.value(f"{a}, {b}", where={"lens": a, "threshold": b}) for a, b in depth]
+    of = f"{config.retention:.0%} of the answers kept"
+    run.table("exit", table(rows), f"Mean exit layer with {of}, by lens and kind of threshold.")
     chart = score_by_layer(
         pd.DataFrame(curves),
         score="share of answers kept",
         layer="Blocks computed, mean",
         interval="none drawn",
-        nulls=(MIXED,),
+        nulls=(SHUFFLED,),
     )
-    run.figure("exit", chart, "Early exit at every threshold: fewer blocks against answers kept.")
-    null = Null.of(
-        "exit after a shift of the mean alone", [shares.value(left[IDENTITY] - left[SHIFT], ones)]
-    )
-    earlier = shares.evidence(
-        "layers earlier", left[IDENTITY] - left[LINEAR], ones, null, unit="layers"
-    )
-    share = {name: kept[name].mean() for name in (LINEAR, IDENTITY)}
-    text = f"With {config.retention:.0%} of the answers kept, tokens leave earlier than by the logit lens"
+    run.figure("exit", chart, "Early exit at every threshold: blocks computed and answers kept.")
+    decaying = m.fall(f"{LINEAR}, decaying", below=f"{IDENTITY}, decaying")
     run.claim(
         "exit",
-        text,
-        earlier,
-        1.0,
-        why=f"Kept on the documents judged: {share[LINEAR]:.3f}, by the logit lens "
-        f"{share[IDENTITY]:.3f}; mean exit after {left[LINEAR].mean():.1f} and {left[IDENTITY].mean():.1f} blocks "
-        f"of {blocks}.",
+        m.fall(f"{LINEAR}, constant", below=f"{IDENTITY}, constant"),
+        why=f"With {of}. With a threshold that decays with position: {decaying.value:.2f} layers earlier.",
     )
 
 
@@ -407,9 +379,9 @@ def _replace(run: Run, model: Model, test: Examples, moments: ShortcutMoments, f
     sites = sorted({site for pair in pairs.values() for site in pair})
     plain = model.run(batch, sites, at=None)
     before = torch.log_softmax(model.run(batch, at=spots, logits=True).logits.double(), -1)  # type: ignore[union-attr]
-    rows = []
     docs = np.repeat(group_codes(few.groups()), spots.shape[1])
-    shares = Shares(docs, run.rng("replaced", "bootstrap"))
+    m = Measured("KL from the final distribution", groups=docs, unit="nats", direction="lower")
+    rows = []
 
     def moved(target: str, value: torch.Tensor) -> np.ndarray:
         value[:, 0] = plain[target][
@@ -429,33 +401,16 @@ def _replace(run: Run, model: Model, test: Examples, moments: ShortcutMoments, f
             flat = moved(
                 target, torch.tensor(mean).to(plain[target]).expand_as(plain[target]).clone()
             )
-            null = Null.of("its mean in its place", [float(flat.mean())])
-            where = {"part": kind, "block": i, "inner R²": fit.inner}
-            rows.append(
-                shares.evidence(
-                    "KL from the final distribution",
-                    linear,
-                    np.ones(len(linear)),
-                    null,
-                    unit="nats",
-                    direction="lower",
-                    where=where,
-                )
-            )
+            name = f"{kind}, block {i}"
+            m.put(f"{name}: linear", linear)
+            m.put(f"{name}: mean", flat, role="baseline")
+            where = {"part": name, "inner R²": fit.inner}
+            mean_kl = m.value(f"{name}: mean")
+            beside = (Beside("baseline", "mean", float(mean_kl.value)),)
+            rows.append(m.value(f"{name}: linear", where=where, beside=beside))
             bar.advance()
-    named_rows = bars(rows, "part").assign(
-        group=[f"{e.where['part']}, block {e.where['block']}" for e in rows]
-    )
-    run.table(
-        "replaced",
-        table(rows),
-        "What one part replaced by a linear map of its input does to the final distribution.",
-    )
-    run.figure(
-        "replaced",
-        values_by_group(named_rows, value="KL from the final distribution", unit="nats", ends=30),
-        "One part of one block replaced by a linear map. Tick: replaced by its mean.",
-    )
+    caption = "One part of one block replaced by a linear map of what it reads; tick: by its mean."
+    run.show("replaced", rows, caption, by="part")
 
 
 def _controls(config: Config, run: Run, model: Model, train: Examples, test: Examples) -> None:
@@ -486,7 +441,7 @@ def _controls(config: Config, run: Run, model: Model, train: Examples, test: Exa
     run.table(
         "untrained",
         pd.DataFrame(rows),
-        "An untrained copy: what a linear map finds again where blocks do nothing that was learnt.",
+        "An untrained copy of the model: precision and variance explained where nothing was learned.",
     )
     if config.encoder == "none":
         return
@@ -505,7 +460,7 @@ def _controls(config: Config, run: Run, model: Model, train: Examples, test: Exa
                 "layer": layer_of(s),
                 "R²": explained(goal, maps[name][s](held.at[s]).numpy()),
             }
-            for name in (LINEAR, LOW, SHIFT, MIXED)
+            for name in (LINEAR, LOW, SHIFT, SHUFFLED)
             for s in sites[:-1]
         ]
     )
@@ -515,21 +470,3 @@ def _controls(config: Config, run: Run, model: Model, train: Examples, test: Exa
         f"{encoder.name}, which has no vocabulary: variance of the last layer explained (R²), "
         "held-out documents.",
     )
-
-
-def _answer(config: Config, run: Run, model: Model) -> str:
-    by = run.claims
-    better = "tells" if by["layers"].passed else "does not everywhere tell"
-    return (
-        f"Read through a linear map to the last layer, a state of {model.name} {better} the model's next token better than "
-        f"read as it is: at {by['layers'].value:.0%} of the layers, on documents that the maps never saw, and by "
-        f"{by['gain'].value:.2f} in precision@{config.k} over the middle third. When {config.retention:.0%} of the answers "
-        f"must be kept, tokens leave {by['exit'].value:.1f} layers earlier than by the logit lens. The same map fitted on "
-        f"tokens that do not belong together gains {by['mixed-up'].value:.2f}."
-    )
-
-
-MEAN = (
-    "Such a map can only say what is said on average; where the logit lens says less than that, as in early layers, it is "
-    "beaten even by it."
-)
