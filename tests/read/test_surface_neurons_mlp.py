@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inscape.core.intervals import group_counts
 from inscape.core.nulls import permutations
 from inscape.read.mlp import fit_mlp, mlp_probe
-from inscape.read.neurons import neuron_search, passing_interval
+from inscape.read.neurons import count_evidence, neuron_search, passing, passing_without
 from inscape.read.surface import letters
 
 
@@ -77,24 +76,28 @@ def test_dead_neurons_and_empty_searches():
         neuron_search([], y, permutations(10, 5, rng=np.random.default_rng(0)), ("y",))
 
 
-def test_intervals_of_counts_agree_with_a_slow_loop():
+def test_counts_without_each_group_agree_with_a_slow_loop():
     rng = np.random.default_rng(3)
     codes = rng.integers(0, 12, 200)
     y = rng.normal(size=(200, 2))
     x = rng.normal(size=(200, 15)) + 0.4 * y[:, :1] * (np.arange(15) < 5)
-    line, counts = np.array([0.25, 0.3]), group_counts(12, 200, rng=rng)
-    slow = np.empty((200, 15, 2))
-    for b, count in enumerate(counts):
-        rows = np.repeat(np.arange(200), count[codes])
-        slow[b] = np.corrcoef(x[rows].T, y[rows].T)[:15, 15:]
-    whole = np.corrcoef(x.T, y.T)[:15, 15:]
-    low, high = np.quantile(slow * np.sign(whole), [0.025, 0.975], axis=0)
-    expected = (
-        (low > line).any(axis=1).sum(),
-        (np.maximum(high, abs(whole)) > line).any(axis=1).sum(),
-    )
-    assert passing_interval(x, y, line, codes, counts) == expected
-    assert expected[0] < (abs(whole) > line).any(axis=1).sum() <= expected[1]
+    line = np.array([0.25, 0.3])
+
+    def slow(rows):
+        r = np.corrcoef(x[rows].T, y[rows].T)[:15, 15:]
+        return int((abs(r) > line).any(axis=1).sum())
+
+    expected = [slow(codes != g) for g in range(12)]
+    assert passing_without(x, y, line, codes).tolist() == expected
+    orders = permutations(200, 30, rng=rng)
+    counts = passing([("a", x[:, :7]), ("b", x[:, 7:])], y, orders, line)
+    assert counts[0] == slow(np.arange(200)) >= 4
+    assert counts[1:].max() < counts[0]
+    search = neuron_search([("a", x)], y, permutations(200, 999, rng=rng), ("one", "two"))
+    e = count_evidence(lambda: [("a", x)], search, y, codes, orders, kind="shuffled")
+    assert e.p == pytest.approx(1 / 31)
+    assert e.interval[0] <= e.value <= e.interval[1]
+    assert e.d == 15
 
 
 def test_the_mlp_finds_what_a_line_cannot():

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
-from inscape.study.sparse_sweep import balanced, sparse_sweep
+from inscape.studies.read.sparse_probing.sparse_sweep import balanced, sparse_sweep
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,17 @@ Reference: Gurnee and Tegmark (2023), arXiv:2310.02207, §5 (space and time neur
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from inscape.core.intervals import percentile, sum_by_group
+from inscape.core.evidence import Evidence, Null
+from inscape.core.intervals import interval, sum_by_group
+from inscape.core.jackknife import Jackknife
+from inscape.core.nulls import p_value
 
 
 @dataclass(frozen=True)
@@ -94,43 +97,126 @@ def neuron_search(
     )
 
 
-def passing_interval(
+def passing(
+    layers: Iterable[tuple[object, np.ndarray]],
+    y: Float[np.ndarray, "n t"],
+    orders: Int[np.ndarray, "k n"],
+    line: Float[np.ndarray, " t"],
+) -> Int[np.ndarray, " 1+k"]:
+    """How many neurons pass the line for any target: with the true targets first, then with each permutation of them.
+
+    The counts of fresh permutations are the null of the count: the same neurons, the same line.
+
+    Args:
+        layers: (site, activations (n, m)) one at a time.
+        y: targets.
+        orders: permutations, others than those that set the line.
+        line: the |r| to pass, per target.
+    """
+    z = _standard(y)
+    columns = np.concatenate([z[None], z[orders]]).transpose(1, 0, 2)
+    counts = np.zeros(columns.shape[1], dtype=np.int64)
+    for _, x in layers:
+        flat = columns.reshape(len(z), -1)
+        r = (_standard(np.asarray(x, dtype=np.float64)).T @ flat / len(z)).reshape(
+            x.shape[1], -1, z.shape[1]
+        )
+        counts += (np.abs(r) > line).any(axis=2).sum(axis=0)
+    return counts
+
+
+def count_evidence(
+    layers: Callable[[], Iterable[tuple[object, np.ndarray]]],
+    search: NeuronSearch,
+    y: Float[np.ndarray, "n t"],
+    codes: Int[np.ndarray, " n"],
+    orders: Int[np.ndarray, "k n"],
+    *,
+    kind: str,
+    quantile: float = 0.999,
+) -> Evidence:
+    """The number of neurons beyond the null of the largest |r|, against the same count under fresh permutations.
+
+    The interval is the group jackknife of the count, the line held fixed.
+
+    Args:
+        layers: gives (site, activations) anew at each call.
+        search: sets the line.
+        y: targets.
+        codes: group of each row.
+        orders: fresh permutations.
+        kind: name of the null.
+        quantile: of the null of the largest |r|.
+    """
+    line = np.quantile(search.null, quantile, axis=0)
+    counts = passing(layers(), y, orders, line)
+    sizes = np.bincount(codes)
+    without, d = np.zeros(len(sizes)), 0
+    for _, x in layers():
+        without += passing_without(x, y, line, codes)
+        d += x.shape[1]
+    found = Jackknife(float(counts[0]), without, sizes[None] * 1.0, len(y), "positive")
+    ends = interval(found)
+    return Evidence(
+        "neurons beyond the null of the largest |r|",
+        int(counts[0]),
+        ends.ends,
+        Null.of(kind, counts[1:].astype(np.float64)),
+        float(p_value(float(counts[0]), counts[1:].astype(np.float64))),
+        n=len(y),
+        d=d,
+        unit="neurons",
+        warnings=ends.warnings,
+    )
+
+
+def weight_cosines(
+    weights: Float[np.ndarray, "m d"], directions: Float[np.ndarray, "t d"]
+) -> Float[np.ndarray, "m t"]:
+    """Cosine of every neuron's weights with every direction; zero where either has no length.
+
+    Example:
+        >>> weight_cosines(np.array([[3.0, 4.0]]), np.array([[0.0, 2.0], [1.0, 0.0]])).tolist()
+        [[0.8, 0.6]]
+    """
+    a, b = (
+        np.divide(x, norm, out=np.zeros_like(x), where=norm > 0)
+        for x in (np.asarray(weights, dtype=np.float64), np.asarray(directions, dtype=np.float64))
+        for norm in [np.linalg.norm(x, axis=1, keepdims=True)]
+    )
+    return a @ b.T
+
+
+def passing_without(
     x: Float[np.ndarray, "n m"],
     y: Float[np.ndarray, "n t"],
     line: Float[np.ndarray, " t"],
     codes: Int[np.ndarray, " n"],
-    counts: Int[np.ndarray, "draws groups"],
-    level: float = 0.95,
-) -> tuple[int, int]:
-    """How many of some neurons pass the line at the lower, and at the upper, end of their |r|'s bootstrap interval.
+) -> Int[np.ndarray, " groups"]:
+    """How many neurons pass the line without each group in turn, correlations taken anew.
 
-    A count itself cannot be bootstrapped: a resample has fewer distinct groups, so its correlations are larger.
+    A count cannot be bootstrapped: a resample has fewer distinct groups, so its correlations are larger. Leaving out one
+    group has no such bias.
 
     Args:
         x: activations of the neurons.
         y: targets.
         line: the |r| to pass, per target; a neuron counts if it passes any.
-        codes: group of each row.
-        counts: from `inscape.core.intervals.group_counts`.
-        level: of each neuron's interval.
-
-    Returns:
-        Neurons that pass even at the lower end, and that pass at the upper end.
+        codes: group of each row, 0 … G − 1.
     """
-    x, y, w = _standard(x.astype(np.float64)), _standard(y), counts.astype(np.float64)
+    x, y = _standard(x.astype(np.float64)), _standard(y)
+    w = 1.0 - np.eye(int(codes.max()) + 1)
     total = (w @ sum_by_group(np.ones(len(x)), codes))[:, None]
     mean_x, mean_y = (w @ sum_by_group(v, codes) / total for v in (x, y))
     var_x, var_y = (
         w @ sum_by_group(v**2, codes) / total - m**2 for v, m in ((x, mean_x), (y, mean_y))
     )
-    passed = np.zeros((2, x.shape[1]), dtype=bool)
+    passed = np.zeros((len(w), x.shape[1]), dtype=bool)
     for j in range(y.shape[1]):
         cov = w @ sum_by_group(x * y[:, j : j + 1], codes) / total - mean_x * mean_y[:, j : j + 1]
         r = cov / np.sqrt(np.maximum(var_x * var_y[:, j : j + 1], 1e-30))
-        whole = (x * y[:, j : j + 1]).mean(axis=0)
-        low, high = percentile(r * np.sign(whole), level)  # on the side of the neuron's own sign
-        passed |= np.stack([low, np.maximum(high, np.abs(whole))]) > line[j]
-    return int(passed[0].sum()), int(passed[1].sum())
+        passed |= np.abs(r) > line[j]
+    return passed.sum(axis=1)
 
 
 def _standard(x: np.ndarray) -> np.ndarray:

@@ -2,8 +2,8 @@
 
     macro-F1 = mean over classes of 2 tp / (predicted + true)        balanced accuracy = mean over classes of tp / true
 
-Both are functions of three counts a class, which add over groups: a bootstrap over groups is two small products, and one
-set of draws serves every score, so that differences are paired.
+Both are functions of three counts a class, which add over groups: a jackknife over groups is a subtraction, and differences
+of two scores are paired.
 
 Reference: Opitz and Burst (2019), Macro F1 and macro F1, arXiv:1911.03347 (the mean of the classes' F1).
 """
@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 from inscape.core import intervals
 from inscape.core.evidence import Evidence, Null
 from inscape.core.folds import group_codes
+from inscape.core.jackknife import Jackknife, combine
 from inscape.core.nulls import p_value
 
 METRICS = ("macro-F1", "balanced accuracy", "accuracy")
@@ -76,6 +77,17 @@ class ClassScores:
         """The score of predictions against other labels of the same rows."""
         return replace(self, y=labels).value(predicted)
 
+    def jackknife(self, predicted: Int[np.ndarray, " n"]) -> Jackknife:
+        """The score with its values without each group."""
+        tallies = self._tallies(predicted)
+        total = tallies.sum(axis=0, keepdims=True)
+        value, without = float(self._score(total)[0]), self._score(total - tallies)
+        weights = tallies[:, 2].T
+        weights = weights[weights.sum(axis=1) > 0]
+        if self.metric == "accuracy":
+            weights = weights.sum(axis=0, keepdims=True)
+        return Jackknife(value, without, weights, len(self.y), "share")
+
     def bootstrap(self, predicted: Int[np.ndarray, " n"]) -> Float[np.ndarray, " draws"]:
         """The score in every draw of the groups."""
         return self._score(
@@ -99,28 +111,25 @@ class ClassScores:
             null: what chance gives: the score of the same procedure fitted to shuffled labels, against those labels
                 (`against_labels`), or the differences of two such scores where something is subtracted here too.
             kind: what the null is.
-            against: other predictions, whose score (or the mean of whose scores) is subtracted, draw by draw.
+            against: other predictions, whose score (or the mean of whose scores) is subtracted, paired over groups.
             more: further fields of `Evidence`.
         """
-        value, draws = self.value(predicted), self.bootstrap(predicted)
+        found = self.jackknife(predicted)
         if len(against):
-            value -= float(np.mean([self.value(a) for a in against]))
-            draws = draws - np.mean([self.bootstrap(a) for a in against], axis=0)
+            others = [self.jackknife(a) for a in against]
+            found = found - combine(lambda *a: np.mean(a, axis=0), *others, kind="share")
         chance = np.asarray(null, dtype=np.float64)
-        p = float(p_value(value, chance)) if len(chance) else None
-        ends = intervals.percentile(draws, self.level)
-        few = int(self.codes.max()) + 1 < intervals.FEW_GROUPS
+        p = float(p_value(found.value, chance)) if len(chance) else None
+        ends = intervals.interval(found, self.level)
         return Evidence(
             name,
-            value,
-            (float(ends[0]), float(ends[1])),
+            found.value,
+            ends.ends,
             Null.of(kind, chance) if len(chance) else None,
             p,
             n=len(self.y),
             unit=self.metric,
-            warnings=(f"Intervals rest on {int(self.codes.max()) + 1} groups only.",)
-            if few
-            else (),
+            warnings=ends.warnings,
             **more,  # type: ignore[arg-type]
         )
 

@@ -34,7 +34,8 @@ class Places:
 
     Attributes:
         model: the trained network, opened and certified.
-        examples: name, latitude, longitude (degrees), continent (constant) and country: one of nine regions of the map.
+        examples: name, latitude, longitude (degrees), founded (a year that rises from one corner of the map to the other,
+            no label), continent (constant) and country: one of nine regions of the map.
         accuracy: share of places whose square the network names.
     """
 
@@ -89,6 +90,7 @@ def places(
             "longitude": spot[:, 1] * 300 - 150,
             "country": [f"region {int(a * 3)}{int(b * 3)}" for a, b in spot],
             "continent": "Map",
+            "founded": np.round(1500 + 200 * spot.sum(axis=1) + 10 * rng.normal(size=len(names))),
         }
     )
     card = DatasetCard("places", f"{len(names)} places of a made-up map, drawn with seed {seed}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from inscape.core import intervals
 from inscape.core.evidence import Evidence
+from inscape.core.measured import Measured
 from inscape.core.sphere import distance_km
 from inscape.data.examples import Examples
 from inscape.study.sweep_result import SweepResult
@@ -111,21 +111,10 @@ def group_mean(result: SweepResult) -> list[Evidence]:
         seen = counts[codes[~train]] > 0
         known = sums[codes[~train]] / np.maximum(counts[codes[~train]], 1)[:, None]
         predicted[~train] = np.where(seen[:, None], known, y[train].mean(axis=0))
-    loss = intervals.sum_by_group((y - predicted) ** 2, codes)
-    base = intervals.sum_by_group(result.row_base, codes)
-    ends = intervals.percentile(
-        intervals.bootstrap_ratio(loss, base, result.group_draws), result.level
-    )
-    value = 1 - loss.sum(axis=0) / base.sum(axis=0)
-    where = {"site": "group mean", "split": result.split}
-    return [
-        Evidence(
-            f"R² of {t}",
-            float(v),
-            (float(a), float(b)),
-            n=len(y),
-            unit="R²",
-            where={**where, "target": t},
-        )
-        for t, v, a, b in zip(result.targets, value, *ends, strict=True)
-    ]
+    found = []
+    for j, target in enumerate(result.targets):
+        m = Measured(f"R² of {target}", groups=codes, unit="R²", kind="r2", level=result.level)
+        m.put("group mean", (y[:, j] - predicted[:, j]) ** 2, result.row_base[:, j], role="ceiling")
+        where = {"site": "group mean", "split": result.split, "target": target}
+        found.append(m.value("group mean", where=where))
+    return found

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from inscape.core import intervals
-from inscape.core.evidence import Evidence, Null
+from inscape.core.evidence import Beside, Evidence
+from inscape.core.measured import Measured
 from inscape.core.rng import child_seed, generator
 from inscape.core.threads import side_by_side
 from inscape.read.mlp import fit_mlp
@@ -16,15 +17,14 @@ from inscape.study.sweep_result import SweepResult
 
 
 def mlp_gain(matrix: Callable[[str], np.ndarray], result: SweepResult, seed: int) -> list[Evidence]:
-    """R² of an MLP probe minus that of ridge, same site, folds and held-out rows, bootstrapped over groups.
+    """R² of an MLP probe minus that of ridge, same site, folds and held-out rows, paired over groups.
 
     In each fold both read the site that its training rows choose, by ridge's inner score averaged over the targets.
 
     Args:
         matrix: a site's representation (n, d) by its name.
         result: a ridge sweep.
-        seed: of the probes and of the one shuffle that stands as null: the MLP's R² on it, minus ridge's mean over the
-            sweep's own shuffles (zero if it has none).
+        seed: of the probes, and of the one shuffle of the labels on which the MLP's own R² is shown beside.
 
     Returns:
         One per target.
@@ -49,30 +49,20 @@ def mlp_gain(matrix: Callable[[str], np.ndarray], result: SweepResult, seed: int
         )
 
     side_by_side(fit, [(fold, start) for fold in range(len(best)) for start in (0, n)])
-    base = intervals.sum_by_group(result.row_base, result.groups)
-    ridge_loss = result.row_loss[best[result.folds], np.arange(n)]
-    loss = intervals.sum_by_group((result.y - predicted[:n]) ** 2 - ridge_loss, result.groups)
-    ends = intervals.percentile(
-        intervals.bootstrap_ratio(loss, base, result.group_draws) - 1, result.level
-    )
-    gain = -loss.sum(axis=0) / base.sum(axis=0)
-    none = 1 - ((labels[n:] - predicted[n:]) ** 2).sum(axis=0) / result.row_base.sum(axis=0)
-    shuffled = (
-        result.null_scores[best].mean(axis=(0, 1))
-        if result.null_scores.shape[1]
-        else np.zeros(gain.shape)
-    )
     (most, _), *_ = Counter(best.tolist()).most_common(1)
-    return [
-        Evidence(
-            f"R² of {target}: MLP − ridge",
-            float(gain[j]),
-            (float(ends[0, j]), float(ends[1, j])),
-            Null.of("both on shuffled labels", [float(none[j] - shuffled[j])]),
-            n=n,
-            d=held[most].shape[1],
-            unit="R²",
-            where={"site": result.sites[most], "target": target, "split": result.split},
+    found = []
+    for j, target in enumerate(result.targets):
+        m = Measured(
+            f"R² of {target}", groups=result.groups, unit="R²", kind="r2", level=result.level
         )
-        for j, target in enumerate(result.targets)
-    ]
+        base = result.row_base[:, j]
+        m.put("MLP", (result.y[:, j] - predicted[:n, j]) ** 2, base)
+        m.put("ridge", result.row_loss[best[result.folds], np.arange(n), j], base, role="baseline")
+        shuffled = (labels[n:, j] - predicted[n:, j]) ** 2
+        m.put("MLP, shuffled labels", shuffled, base, role="reference")
+        where = {"site": result.sites[most], "target": target, "split": result.split}
+        made = m.gain("MLP", over="ridge", d=held[most].shape[1], where=where)
+        none = m.value("MLP, shuffled labels").value
+        beside = (*made.beside, Beside("reference", "MLP on shuffled labels", float(none)))
+        found.append(replace(made, beside=beside))
+    return found
