@@ -243,10 +243,7 @@ def test_a_name_that_the_root_lacks_is_refused():
 
 
 def _mirror(path: Path) -> Path:
-    place = path.relative_to(SRC)
-    if place.name == "study.py":  # a study that is a folder has the test of its slug
-        return TESTS / place.parent.parent / f"test_{place.parent.name}.py"
-    return TESTS / place.parent / f"test_{place.name}"
+    return TESTS / path.relative_to(SRC).parent / f"test_{path.name}"
 
 
 def _dotted(path: Path) -> str:
@@ -296,8 +293,7 @@ def test_every_exception_is_one():
 
 
 def test_every_study_has_a_test():
-    files = [p for p in (SRC / "studies").glob("*/*.py") if p.name != "__init__.py"]
-    studies = [*files, *(SRC / "studies").glob("*/*/study.py")]
+    studies = [p for p in (SRC / "studies").rglob("*.py") if p.name != "__init__.py"]
     places = {p: [_mirror(p), TESTS / "studies" / f"test_{p.name}"] for p in studies}
     assert not [relative(p) for p, where in places.items() if not any(w.is_file() for w in where)]
 

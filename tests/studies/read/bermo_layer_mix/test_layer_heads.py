@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from inscape.study.layer_heads import Head, fine_tune
+from inscape.studies.read.bermo_layer_mix.layer_heads import Head, fine_tune
 from inscape.worlds.scrambler import scrambler
 
 

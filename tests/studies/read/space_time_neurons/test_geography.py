@@ -1,4 +1,4 @@
-"""Tables for figures: layers with their null, places with their errors, what the group alone gives."""
+"""Tables of places with their errors, and what the group alone gives."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inscape.charts.layers import score_by_layer
 from inscape.charts.world import world_map
 from inscape.data.examples import Examples
 from inscape.studies.read.space_time_neurons.geography import by_country, group_mean, place_table
-from inscape.studies.read.space_time_neurons.nonlinear import mlp_gain
-from inscape.study.frames import SHUFFLED, by_layer, layer_of
 from inscape.study.sweep import sweep
 
 
@@ -44,18 +41,6 @@ def world():
     }
 
 
-def test_layers_carry_their_null(world):
-    _, sweeps = world
-    frame = by_layer(
-        {"trained": sweeps["group"], "other": sweeps["random"]}, {"rule": sweeps["group"]}
-    )
-    assert set(frame["series"]) == {"trained", "other", SHUFFLED, "rule"}
-    assert sorted(frame[frame["series"] == "trained"]["layer"].unique()) == [-1, 0, 1, 2]
-    assert frame[frame["series"] == "rule"]["layer"].isna().all()
-    score_by_layer(frame).to_dict()
-    assert (layer_of("embed"), layer_of("z.3.1")) == (-1, 3)
-
-
 def test_places_find_their_names_and_errors(world):
     examples, sweeps = world
     place = place_table(sweeps["random"], examples, np.random.default_rng(0))
@@ -79,29 +64,3 @@ def test_the_groups_mean_is_an_oracle_only_where_the_group_was_seen(world):
         assert e.value == pytest.approx(
             0, abs=1e-12
         )  # no row of the group in training: the training mean is left
-
-
-def test_an_mlp_gains_where_the_answer_is_bent_and_not_where_it_is_straight():
-    rng = np.random.default_rng(5)
-    x = rng.normal(size=(400, 4))
-    y = np.stack([x[:, 0], np.abs(x[:, 0])], axis=1) + 0.1 * rng.normal(size=(400, 2))
-    result = sweep(
-        {"resid_post.0": x}, y, split="random", shuffles=0, target_names=("straight", "bent")
-    )
-    straight, bent = mlp_gain({"resid_post.0": x}.__getitem__, result, seed=0)
-    assert bent.value > 0.5 > 0.1 > straight.value
-    assert bent.interval[0] > 0.3
-    shuffled = {b.name: b.value for b in bent.beside}["MLP on shuffled labels"]
-    assert shuffled < 0.1
-
-
-def test_the_mlp_reads_in_each_fold_the_site_that_its_training_rows_choose():
-    rng = np.random.default_rng(6)
-    x = {"resid_post.0": rng.normal(size=(120, 3)), "resid_post.1": rng.normal(size=(120, 3))}
-    y = x["resid_post.1"][:, :1] + 0.1 * rng.normal(size=(120, 1))
-    result = sweep(x, y, split="random", shuffles=0, target_names=("y",))
-    asked: list[str] = []
-    (gain,) = mlp_gain(lambda site: asked.append(site) or x[site], result, seed=0)
-    assert asked == ["resid_post.1"]
-    assert gain.where["site"] == "resid_post.1"
-    assert abs(gain.value) < 0.1

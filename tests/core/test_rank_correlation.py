@@ -1,0 +1,43 @@
+"""Spearman's rank correlation as evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from inscape.core.rank_correlation import rank_correlation
+
+
+def test_the_value_is_scipys_and_the_null_is_of_permutations():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=40)
+    y = x + 0.5 * rng.normal(size=40)
+    e = rank_correlation("x", x, y, rng=rng, draws=199)
+    assert e.value == pytest.approx(spearmanr(x, y).statistic)
+    assert e.p == pytest.approx(1 / 200)
+    assert 0.3 < e.interval[0] < e.value < e.interval[1] < 1
+    assert rank_correlation("x", x, rng.permutation(y), rng=rng, draws=199).p > 0.05
+
+
+def test_the_interval_covers():
+    rng = np.random.default_rng(1)
+    rho, inside = (
+        6 / np.pi * np.arcsin(0.6 / 2),
+        0,
+    )  # Spearman's of a normal pair of correlation 0.6
+    for _ in range(300):
+        x = rng.normal(size=12)
+        y = 0.6 * x + 0.8 * rng.normal(size=12)
+        low, high = rank_correlation("x", x, y, rng=rng, draws=2).interval
+        inside += low <= rho <= high
+    assert inside >= 270  # 285 expected; 270 is four standard errors below
+
+
+def test_no_interval_of_few_pairs_or_of_one_value():
+    rng = np.random.default_rng(2)
+    few = rank_correlation("x", np.arange(3.0), np.arange(3.0), rng=rng, draws=19)
+    assert few.interval is None
+    assert "needs four pairs" in few.warnings[0]
+    flat = rank_correlation("x", np.ones(9), np.arange(9.0), rng=rng, draws=19)
+    assert (flat.value, flat.interval, flat.p) == (0.0, None, 1.0)

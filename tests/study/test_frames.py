@@ -1,0 +1,22 @@
+"""From sweeps to the tables that figures are drawn from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from inscape.charts.layers import score_by_layer
+from inscape.study.frames import SHUFFLED, by_layer, layer_of
+from inscape.study.sweep import sweep
+
+
+def test_layers_carry_their_null():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=60)
+    x = {f"resid_post.{i}": rng.normal(size=(60, 4)) + i * y[:, None] for i in range(3)}
+    found = sweep({"embed": x["resid_post.0"], **x}, y, split="random", shuffles=9)
+    frame = by_layer({"trained": found, "other": found}, {"rule": found})
+    assert set(frame["series"]) == {"trained", "other", SHUFFLED, "rule"}
+    assert sorted(frame[frame["series"] == "trained"]["layer"].unique()) == [-1, 0, 1, 2]
+    assert frame[frame["series"] == "rule"]["layer"].isna().all()
+    score_by_layer(frame).to_dict()
+    assert (layer_of("embed"), layer_of("z.3.1")) == (-1, 3)
