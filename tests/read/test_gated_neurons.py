@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inscape.read.gated_neurons import CLASSES, Cosines, GatedWeights, classify, io_cosines
+from inscape.read.gated_neurons import (
+    CLASSES,
+    Cosines,
+    GatedWeights,
+    chance_count,
+    classify,
+    io_cosines,
+)
 from inscape.worlds.gated import planted_neurons
 
 
@@ -97,3 +104,18 @@ def test_refusals():
     with pytest.raises(ValueError, match="one neuron has no other"):
         weights(np.random.default_rng(0), m=1).permuted(rng=np.random.default_rng(0))
     assert io_cosines(GatedWeights(*np.zeros((3, 2, 4)))).in_out.tolist() == [0.0, 0.0]
+
+
+def test_the_expected_count_is_the_mean_over_derangements():
+    rng = np.random.default_rng(0)
+    read = rng.normal(size=(40, 3))
+    w = GatedWeights(read, read, read + 0.1 * rng.normal(size=(40, 3)))
+    counts = []
+    while len(counts) < 300:
+        order = rng.permutation(40)
+        if (order != np.arange(40)).all():
+            other = GatedWeights(w.read, w.gate, w.write[order])
+            counts.append((np.abs(io_cosines(other).in_out) > 0.5).sum())
+    error = np.std(counts) / np.sqrt(300)
+    assert abs(chance_count(w, 0.5) - np.mean(counts)) < 4 * error
+    assert (np.abs(io_cosines(w).in_out) > 0.5).sum() == 40  # the real pairs are not chance

@@ -1,4 +1,4 @@
-"""How many of several measurements pass a threshold, as one piece of evidence.
+"""How many of several measurements pass a threshold, and the k-th highest of them, as one piece of evidence.
 
     value = #{value_i ≥ threshold}        interval = [#{low_i ≥ threshold}, #{high_i ≥ threshold}]
 
@@ -57,3 +57,35 @@ def count(
     warnings = tuple(dict.fromkeys(w for e in found for w in e.warnings))
     n = sum(e.n or 0 for e in found)
     return Evidence(name, value, (low, high), chance, p, n=n, unit=unit, warnings=warnings)
+
+
+def kth_highest(name: str, found: Sequence[Evidence], k: int, *, unit: str) -> Evidence:
+    """The k-th highest of several measurements: it is beyond a criterion where at least k of them are.
+
+    Its ends are the k-th highest of their ends, so that the interval is beyond a criterion where k intervals are. A
+    measurement without an interval may be anything.
+
+    Args:
+        name: of the evidence.
+        found: the measurements.
+        k: which; NaN where there are fewer.
+        unit: their unit.
+
+    Example:
+        >>> found = [Evidence("a", 3.0, (2.0, 4.0)), Evidence("b", 5.0), Evidence("c", 1.0, (0.5, 9.0))]
+        >>> e = kth_highest("second", found, 2, unit="times")
+        >>> e.value, e.interval
+        (3.0, (0.5, 9.0))
+    """
+    if len(found) < k:
+        why = f"Only {len(found)} of {k} were measured."
+        return Evidence(name, float("nan"), unit=unit, warnings=(why,))
+    ends = [e.interval or (-np.inf, np.inf) for e in found]
+    value, low, high = (
+        float(sorted(x, reverse=True)[k - 1])
+        for x in ([e.value for e in found], [a for a, _ in ends], [b for _, b in ends])
+    )
+    whole = np.isfinite([low, high]).all()
+    warnings = () if whole else (f"Fewer than {k} have an interval.",)
+    n = sum(e.n or 0 for e in found)
+    return Evidence(name, value, (low, high) if whole else None, n=n, unit=unit, warnings=warnings)

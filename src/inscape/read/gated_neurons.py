@@ -95,6 +95,22 @@ def io_cosines(weights: GatedWeights) -> Cosines:
     return Cosines(in_out, turn * np.einsum("md,md->m", gate, write), np.abs(gate_in))
 
 
+def chance_count(weights: GatedWeights, threshold: float = 0.5) -> float:
+    """How many neurons would have |cos(w_in, w_out)| above the threshold, if each had the write vector of another neuron.
+
+    The exact mean over derangements of the pairing: the share of all pairs of two different neurons, times their number.
+    Permutations leave neurons with their own vector (one of each draw, on average), which counts as chance what is not.
+
+    Example:
+        >>> eye = np.eye(3)
+        >>> chance_count(GatedWeights(eye, eye, eye)), chance_count(GatedWeights(eye, eye, eye[[1, 2, 0]]))
+        (0.0, 1.5)
+    """
+    large = np.abs(_unit(weights.read) @ _unit(weights.write).T) > threshold
+    m = len(large)
+    return float((large.sum() - np.diag(large).sum()) / max(m - 1, 1))
+
+
 def classify(
     cosines: Cosines, threshold: float = 0.5
 ) -> tuple[Int[np.ndarray, " m"], Bool[np.ndarray, " m"]]:

@@ -117,6 +117,27 @@ def lape(
     return Lape(rates, entropy, active, bound, selected, (rates > active) & selected, null)
 
 
+def equal_sets(found: Lape, count: int) -> Bool[np.ndarray, "k m"]:
+    """The same number of neurons for every language: of those active for it, the ones of lowest entropy.
+
+    Args:
+        found: rates and entropies.
+        count: neurons a language; fewer where fewer are active for it.
+
+    Example:
+        >>> rates = np.array([[0.9, 0.8, 0.1, 0.9], [0.1, 0.2, 0.9, 0.8]])
+        >>> none = np.zeros(4, dtype=bool)
+        >>> found = Lape(rates, firing_entropy(rates), 0.5, -np.inf, none, rates < 0, np.zeros(1, dtype=int))
+        >>> equal_sets(found, 1).astype(int).tolist()
+        [[1, 0, 0, 0], [0, 0, 1, 0]]
+    """
+    out = np.zeros(found.rates.shape, dtype=bool)
+    for own, rates in zip(out, found.rates, strict=True):
+        fit = np.flatnonzero(rates > found.active)
+        own[fit[np.argsort(found.entropy[fit], kind="stable")[:count]]] = True
+    return out
+
+
 def _rates(counts: np.ndarray, tokens: np.ndarray, language: np.ndarray) -> np.ndarray:
     member = (language[None] == np.arange(int(language.max()) + 1)[:, None]).astype(counts.dtype)
     return (member @ counts).astype(np.float64) / (member @ tokens)[:, None]

@@ -33,22 +33,18 @@ class ClassScores:
     Attributes:
         y: true class codes, (n,).
         groups: group of each row.
-        rng: of the bootstrap.
         metric: ``"macro-F1"``, ``"balanced accuracy"`` or ``"accuracy"``.
-        draws: bootstrap draws.
         level: of the intervals.
 
     Example:
-        >>> scores = ClassScores(np.array([0, 0, 1, 1]), np.arange(4), np.random.default_rng(0))
+        >>> scores = ClassScores(np.array([0, 0, 1, 1]), np.arange(4))
         >>> round(scores.value(np.array([0, 0, 1, 0])), 3)
         0.733
     """
 
     y: Int[np.ndarray, " n"]
     groups: np.ndarray
-    rng: np.random.Generator
     metric: str = "macro-F1"
-    draws: int = 1000
     level: float = 0.95
 
     def __post_init__(self) -> None:
@@ -61,11 +57,6 @@ class ClassScores:
     def codes(self) -> Int[np.ndarray, " n"]:
         """Groups as 0 … G − 1."""
         return group_codes(self.groups, len(self.y))
-
-    @cached_property
-    def counts(self) -> Int[np.ndarray, "draws groups"]:
-        """How often each group is drawn, the same for every score."""
-        return intervals.group_counts(int(self.codes.max()) + 1, self.draws, rng=self.rng)
 
     def value(self, predicted: Int[np.ndarray, " n"]) -> float:
         """The score of all rows."""
@@ -87,12 +78,6 @@ class ClassScores:
         if self.metric == "accuracy":
             weights = weights.sum(axis=0, keepdims=True)
         return Jackknife(value, without, weights, len(self.y), "share")
-
-    def bootstrap(self, predicted: Int[np.ndarray, " n"]) -> Float[np.ndarray, " draws"]:
-        """The score in every draw of the groups."""
-        return self._score(
-            np.tensordot(self.counts.astype(np.float64), self._tallies(predicted), axes=1)
-        )
 
     def evidence(
         self,

@@ -76,7 +76,7 @@ class ClassTask:
             classes,
             groups,
             orders,
-            ClassScores(y, groups, run.rng("bootstrap")),
+            ClassScores(y, groups),
             folds,
             tuple(Cs),
             run.seed,

@@ -144,8 +144,6 @@ class Reprobe:
         orders = permutations(
             len(y), self.shuffles, rng=generator(self.seed, "reprobe", "shuffles"), groups=groups
         )
-        scores = ClassScores(
-            y, groups, generator(self.seed, "reprobe", "bootstrap"), "balanced accuracy"
-        )
+        scores = ClassScores(y, groups, "balanced accuracy")
         folds = min(self.folds, int(groups.max()) + 1)
         return ClassTask(self.examples, y, classes, groups, orders, scores, folds, CS, self.seed)

@@ -406,7 +406,7 @@ def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> Evi
     last = max(s.layer for s in model.sites if s.layer is not None)
     sites = [f"resid_post.{i}" for i in sorted({*range(0, last + 1, config.stride), last})]
     read = trailing(model, part, config.filler, config.distances, sites)
-    scores = ClassScores(y, groups, run.rng("persistence"), "accuracy")
+    scores = ClassScores(y, groups, "accuracy")
     most = max(config.shuffles, config.persist_shuffles)
     orders = permutations(len(y), most, rng=run.rng("persistence", "shuffles"), groups=groups)
     found: list[Evidence] = []
@@ -468,7 +468,7 @@ def _systems(config: Config, run: Run, task: ClassTask, model: Model) -> None:
     """System prompts: accuracy of a probe fitted under another one, and of the model's own answer."""
     rows = task.first(config.part)
     part, y = task.examples.take(rows), task.y[rows]
-    scores = ClassScores(y, task.groups[rows], run.rng("systems"), "accuracy")
+    scores = ClassScores(y, task.groups[rows], "accuracy")
     names = [f"prompt {i + 1}" for i in range(len(config.systems))]
     read, sweeps, cells, said = {}, {}, [], []
     for name, system in zip(names, config.systems, strict=True):

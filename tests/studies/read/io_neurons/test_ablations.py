@@ -10,7 +10,12 @@ import torch
 from inscape.core.errors import DataError
 from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.study.ablations import held_at, layer_matched, neuron_means, next_token_entropy
+from inscape.studies.read.io_neurons.ablations import (
+    held_at,
+    layer_matched,
+    neuron_means,
+    next_token_entropy,
+)
 from tests.model import nets
 
 TEXTS = load(

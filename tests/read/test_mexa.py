@@ -1,0 +1,42 @@
+"""MEXA: pairs that are nearest to each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inscape.read.mexa import mexa
+
+
+def test_translations_near_their_source_are_aligned_and_permuted_ones_are_not():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 30))
+    near = (
+        x @ np.linalg.qr(rng.normal(size=(30, 30)))[0] * 0 + 3 * x + 0.1 * rng.normal(size=x.shape)
+    )
+    assert mexa(x, near).all()
+    assert mexa(x, near[rng.permutation(40)]).mean() < 0.2
+    # one direction is not enough: a text that is nearest to all translations is aligned with none
+    y = np.ones((3, 2))
+    assert not mexa(np.array([[1.0, 1.0], [1.0, 0.9], [0.9, 1.0]]), y).any()
+
+
+def test_a_slow_loop_agrees():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(12, 4))
+    y = x + rng.normal(size=(12, 4))
+
+    def cos(i, j):
+        return x[i] @ y[j] / np.linalg.norm(x[i]) / np.linalg.norm(y[j])
+
+    others = [[j for j in range(12) if j != i] for i in range(12)]
+    slow = [
+        cos(i, i) > max(max(cos(i, j), cos(j, i)) for j in rest) for i, rest in enumerate(others)
+    ]
+    assert mexa(x, y).tolist() == slow
+    assert 0 < np.mean(slow) < 1
+
+
+def test_one_pair_says_nothing():
+    with pytest.raises(ValueError, match="needs two pairs or more"):
+        mexa(np.ones((1, 3)), np.ones((1, 3)))
