@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from inscape.model.unembed import Readout
-from inscape.read.inner_gradient import alignment, inner_gradient
+from inscape.read.inner_gradient import alignment, inner_gradient, inner_loss
 
 
 def readout(entries=5000, d=10, cap=None, seed=0):
@@ -37,6 +37,9 @@ def test_it_is_autograds(cap):
         assert torch.allclose(found.loss[question], loss.detach(), atol=1e-9)
         assert torch.allclose(found.descent[question], -theirs, atol=1e-9)
     assert not torch.allclose(found.descent[0], found.descent[1], atol=1e-3)
+    alone = inner_loss(read, h, tokens[1], rows=3)
+    assert torch.allclose(alone.double(), found.loss[1], atol=1e-4)
+    assert not torch.allclose(alone.double(), found.loss[0], atol=1e-3)
 
 
 def test_a_small_step_along_it_lowers_the_loss_by_its_square_and_against_it_raises_it():

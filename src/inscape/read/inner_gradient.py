@@ -69,6 +69,31 @@ def inner_gradient(
     )
 
 
+def inner_loss(
+    readout: Readout, h: Float[Tensor, "n d"], tokens: Int[Tensor, " n"], *, rows: int = 256
+) -> Float[Tensor, " n"]:
+    """The loss alone, −log p of one token for each state, in nats: half the cost of `inner_gradient`.
+
+    Args:
+        readout: the network's last norm and unembedding.
+        h: states.
+        tokens: entries whose loss is asked.
+        rows: states whose scores are held at a time.
+
+    Example:
+        >>> round(inner_loss(Readout(torch.eye(2)), torch.zeros(1, 2), torch.tensor([0])).item(), 3)
+        0.693
+    """
+    with torch.no_grad():
+        parts = [
+            torch.nn.functional.cross_entropy(
+                readout(h[i : i + rows]).float(), tokens[i : i + rows], reduction="none"
+            )
+            for i in range(0, len(h), rows)
+        ]
+    return torch.cat(parts)
+
+
 def _of(readout: Readout, h: Tensor, tokens: Tensor, wide: int) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         state = (

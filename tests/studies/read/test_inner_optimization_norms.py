@@ -11,6 +11,7 @@ import pytest
 from inscape.core.errors import StudyError
 from inscape.studies.read.inner_optimization_norms import matched_tokens
 from inscape.study.runner import run_study
+from tests.studies.expected import unexpected
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +23,21 @@ def folder(tmp_path_factory):
         )
 
 
+def test_the_verdicts_are_those_that_the_card_expects(folder):
+    assert unexpected(folder) == []
+
+
 def test_the_claims_have_their_direction(folder):
     claims = {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
     assert set(claims) == {"aligned", "untrained", "falls"}
-    assert claims["aligned"]["passed"]
-    assert claims["falls"]["passed"]
-    assert claims["untrained"]["value"] < 0.03  # the bar's 0.01 is for more tokens than the toy has
+    assert (
+        abs(claims["untrained"]["value"]) < 0.03
+    )  # the criterion is for more tokens than the toy has
+    assert claims["aligned"]["null"]["draws"] == 199
+    assert claims["falls"]["null"]["draws"] == 5
     for claim in claims.values():
-        assert claim["null"] is not None
         assert claim["low"] is not None
-    assert claims["aligned"]["null"]["mean"] < 0.8
+    assert claims["aligned"]["null"]["mean"] < 0.2
     assert claims["falls"]["null"]["mean"] < 0.7
 
 
