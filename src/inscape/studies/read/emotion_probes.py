@@ -102,8 +102,8 @@ CARD = Card(
     differs="No code of the authors was found; they read several sizes of models on larger sets of texts; here one "
     "small model reads situations written for the study.",
     group_note="A group is a setting: its seven situations share their words and have all seven labels.",
-    negative="After 100 neutral tokens (seed 0, small) the accuracy is 0.36 [0.25, 0.48]: above chance, but with twelve settings "
-    "the interval crosses twice chance.",
+    negative="After 100 neutral tokens (seed 0, small) the accuracy is 0.36 [0.25, 0.48]: above chance, but with twelve "
+    "settings the interval crosses twice chance.",
     minutes={"tiny": 0.2, "small": 4, "full": 60},
     figure="layers",
 )
