@@ -82,8 +82,8 @@ CARD = Card(
     tiny={"shuffled": "supported", "own": "any", "random": "any"},
     differs="The authors take 400 neurons a language of Llama-3.1-8B and find them on public code; here 40 of 46,080 are "
     "taken, about the same share, from programs made by templates.",
-    group_note="Neurons are found on some kinds of program and judged on others; names are shared. Intervals are over "
-    "programs.",
+    group_note="Neurons are found on some kinds of program and judged on others; names are shared. Intervals are "
+    "over kinds: programs of one kind differ in names only.",
     minutes={"tiny": 0.3, "small": 6, "full": 60},
     figure="rises",
 )
@@ -102,8 +102,8 @@ class Config:
         metadata={"help": "texts with the columns language, program, kind, plain"},
     )
     count: int = field(default=120, metadata={"help": "programs, each in every language"})
-    held: int = field(default=4, metadata={"help": "kinds of program that neurons are judged on"})
-    judged: int = field(default=16, metadata={"help": "programs that neurons are judged on"})
+    held: int = field(default=5, metadata={"help": "kinds of program that neurons are judged on"})
+    judged: int = field(default=15, metadata={"help": "programs that neurons are judged on"})
     share: float = field(
         default=0.01, metadata={"help": "share of all neurons that LAPE selects at most"}
     )
@@ -119,12 +119,10 @@ class Config:
             "English>Python",
             "C>Ruby",
         ),
-        metadata={"help": "translations that the lens looks at"},
+        metadata={"help": "translations that the lens reads"},
     )
     translated: int = field(default=8, metadata={"help": "programs translated for each pair"})
-    places: int = field(
-        default=12, metadata={"help": "tokens of each translation that are looked at"}
-    )
+    places: int = field(default=12, metadata={"help": "tokens of each translation that are read"})
 
 
 PRESETS = {
@@ -330,7 +328,7 @@ def _ablate(
 ) -> None:
     """Every language's loss with each language's neurons at zero, and with random neurons of the same layers."""
     grids = _rises(config, run, model, test, (found, layers, languages))
-    numbers = np.arange(len(next(iter(grids.values())))) if grids else np.arange(0)
+    kinds = test.frame.drop_duplicates("program")["kind"].to_numpy()
     name = "own rise / mean rise of the others"
     cells, rows, gains, own, other = [], [], [], [], []
     for k, language in enumerate(languages):
@@ -341,10 +339,10 @@ def _ablate(
         own.append(random[:, :, k])
         other.append(random[:, :, rest].mean(axis=2))
         grid = grids[language, -1]
-        m = Measured(name, groups=numbers, unit="times", kind="ratio", where={"language": language})
+        m = Measured(name, groups=kinds, unit="times", kind="ratio", where={"language": language})
         m.put("language's neurons", grid[:, k], grid[:, rest].mean(axis=1))
         rows.append(m.value("language's neurons"))
-        m = Measured("rise of the loss", groups=numbers, unit="nats", where={"language": language})
+        m = Measured("rise of the loss", groups=kinds, unit="nats", where={"language": language})
         m.put("own", grid[:, k])
         m.put("twice the others'", 2 * grid[:, rest].mean(axis=1), role="baseline")
         gains.append(m.gain("own", over="twice the others'"))
@@ -385,7 +383,7 @@ def _ablate(
         flat = [np.concatenate([x.ravel() for x in part]) for part in (own, other)]
         m = Measured(
             f"{name}, random neurons",
-            groups=np.tile(numbers, len(flat[0]) // len(numbers)),
+            groups=np.tile(kinds, len(flat[0]) // len(kinds)),
             unit="times",
             kind="ratio",
         )
@@ -431,6 +429,7 @@ def _alignment(run: Run, model: Model, test: Examples, languages: list[str]) -> 
     store = harvest(model, test, "resid_post.*", at="mean")
     frame = test.frame.reset_index(drop=True)
     numbers = pd.unique(frame["program"])
+    kinds = frame.drop_duplicates("program")["kind"].to_numpy()
     place = {
         name: frame[frame["language"] == name].set_index("program").index.get_indexer(numbers)
         for name in languages
@@ -442,7 +441,7 @@ def _alignment(run: Run, model: Model, test: Examples, languages: list[str]) -> 
         for name in languages:
             if name == "English":
                 continue
-            m = Measured("aligned programs", groups=numbers, unit="share")
+            m = Measured("aligned programs", groups=kinds, unit="share")
             m.put(name, mexa(x[rows_of[name]], x[rows_of["English"]]) * 1.0)
             e = m.value(name)
             low, high = e.interval or (e.value, e.value)
@@ -484,7 +483,7 @@ def _translate(
     config: Config, run: Run, model: Model, known: Examples, test: Examples, languages: list[str]
 ) -> None:
     """Translations with two examples, the states before their tokens read by the logit lens layer by layer."""
-    english = _english()
+    english, kinds = _english(), test.frame.drop_duplicates("program")["kind"].to_numpy()
     sites, readout = model.select("resid_post.*"), Readout.of(model)
     codes, owners = [], []
     pairs = [p.split(">") for p in config.pairs if set(p.split(">")) <= set(languages)]
@@ -511,7 +510,7 @@ def _translate(
                     ]
                 )
                 codes.append(said)
-                owners += [f"{source}>{target} {k}"] * said.shape[1]
+                owners += [kinds[k % len(kinds)]] * said.shape[1]
                 bar.advance()
     said, rows = np.concatenate(codes, axis=1), []
     for layer, site in enumerate(sites):

@@ -1,4 +1,4 @@
-"""Neurons held at their mean: which, as many at random in the same layers, and what becomes of a text's next token.
+"""Mean-ablation of neurons: their means, as many random ones of the same layers, and the entropy of the next token.
 
 Means are taken over tokens of texts that are not measured. Cost: one pass over the texts a set of neurons.
 """
@@ -48,7 +48,7 @@ def neuron_means(model: Model, texts: Examples, batch: int = 8) -> Means:
 
 
 def held_at(means: Means, neurons: pd.DataFrame) -> list[Edit]:
-    """Edits that hold neurons (columns ``layer``, ``neuron``) at those means, at every position."""
+    """Edits that mean-ablate neurons (columns ``layer``, ``neuron``) at every position."""
     edits: list[Edit] = []
     for layer, part in neurons.groupby("layer"):
         columns = tuple(sorted({int(c) for c in part["neuron"]}))

@@ -58,7 +58,7 @@ CARD = Card(
     arxiv="2310.02207",
     room="read",
     claim="Linear probes on a language model's residual stream recover where places are and when things happened, nearly "
-    "as well as non-linear probes do, and single neurons go with a place's coordinates.",
+    "as well as non-linear probes do, and single neurons correlate with a place's coordinates.",
     reproduced="Coordinates of the most populous cities with unique names and birth years of people, read by ridge probes "
     "at every layer at the name's last token, in three prompts; an MLP probe beside them; a search for neurons by "
     "correlation and by the cosine of their weights with the probe's direction; the probe again with neurons mean-ablated.",
@@ -281,7 +281,7 @@ def _open(config: Config, run: Run) -> tuple[Model, Examples]:
         run.log("the toy network names the square of %.0f %% of its places", 100 * world.accuracy)
         return world.model, world.examples
     examples = load(config.data, limit=config.limit or None)
-    examples.target()  # what cannot be asked is said before a model is fetched
+    examples.target()  # refuses labels that are not numbers before a model is fetched
     if examples.group is None:
         run.warn(
             "The rows have no column 'group', so each counts as its own: rows that are alike may be on both sides."
@@ -449,7 +449,7 @@ def _nonlinear(run: Run, space: Space) -> None:
 
 
 def _neurons(config: Config, run: Run, space: Space, model: Model) -> None:
-    """Neurons that go with a coordinate, and the probe when they are held at their mean."""
+    """Neurons that correlate with a coordinate, and the probe when they are mean-ablated."""
     y, store = space.examples.target(), space.store
     layers = [s for s in store.sites if s.point == "mlp_act"]
     codes = space.sweeps[TRAINED, HELD].groups
@@ -479,7 +479,7 @@ def _neurons(config: Config, run: Run, space: Space, model: Model) -> None:
         "of one group are alike, and so are their labels; only the second null shows more than group identity."
     )
     run.claim("neurons", evidence, why=why)
-    _held_at_mean(config, run, space, model, layers)
+    _ablate(config, run, space, model, layers)
 
 
 def _weights(run: Run, space: Space, model: Model) -> None:
@@ -526,7 +526,7 @@ def _weights(run: Run, space: Space, model: Model) -> None:
     )
 
 
-def _held_at_mean(config: Config, run: Run, space: Space, model: Model, layers: list[Site]) -> None:
+def _ablate(config: Config, run: Run, space: Space, model: Model, layers: list[Site]) -> None:
     """The probe again with neurons mean-ablated: chosen on half of the groups, measured on the other half."""
     store, y, codes = space.store, space.examples.target(), space.sweeps[TRAINED, HELD].groups
     inside = run.rng("neurons", "half").permutation(int(codes.max()) + 1)[codes] <= codes.max() / 2

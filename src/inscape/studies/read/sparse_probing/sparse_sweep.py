@@ -67,7 +67,7 @@ class SparseSweep:
         return self.single[site, label_set, np.arange(len(self.y))].astype(np.int64)
 
     def selected_size(self, size: int) -> Int[np.ndarray, " n"]:
-        """Held-out predictions of so many neurons at those same sites."""
+        """Held-out predictions of `size` neurons at those same sites."""
         site = self.chosen()[self.fold_of_row]
         return self.sized[site, self.sizes.index(size), np.arange(len(self.y))].astype(np.int64)
 

@@ -432,7 +432,7 @@ def _neurons(run: Run, texts: list[Feature]) -> None:
 
 
 def _score(feature: Feature, sweep: SparseSweep, size: int) -> Jackknife:
-    """Balanced accuracy of so many neurons, the mean over the layers of a sweep."""
+    """Balanced accuracy of `size` neurons, the mean over the layers of a sweep."""
     scores, at = feature.scores, sweep.sizes.index(size)
     layers = [scores.jackknife(p[at].astype(np.int64)) for p in sweep.sized]
     return combine(lambda *s: np.mean(s, axis=0), *layers, kind="share")
@@ -448,7 +448,8 @@ def _compounds(config: Config, run: Run, store: Store, words: list[Feature]) -> 
     turned, sizes = [], []
     with run.progress("rotated bases", total=config.rotations, unit="rotations") as bar:
         for draw in range(config.rotations):
-            axes = [_turned(config, run, store, f, draw) for f in words]
+            turns: dict[str, np.ndarray] = {}
+            axes = [_turned(config, run, store, f, (draw, turns)) for f in words]
             turned.append([_score(f, x, 16) for f, x in zip(words, axes, strict=True)])
             once = [_score(f, x, 1).value for f, x in zip(words, axes, strict=True)]
             sixteen = float(np.mean([s.value for s in turned[-1]]))
@@ -477,16 +478,21 @@ def _compounds(config: Config, run: Run, store: Store, words: list[Feature]) -> 
     run.claim("basis", basis.above_chance())
 
 
-def _turned(config: Config, run: Run, store: Store, feature: Feature, draw: int) -> SparseSweep:
-    """The sweep of a feature's rows in a randomly rotated basis, the same rotation of a layer for every feature."""
+def _turned(
+    config: Config, run: Run, store: Store, feature: Feature, of: tuple[int, dict[str, np.ndarray]]
+) -> SparseSweep:
+    """The sweep of a feature's rows in a randomly rotated basis; rotations of a draw are kept for the other features."""
+    draw, turns = of
 
     def layers() -> Iterator[tuple[str, np.ndarray]]:
         for site, x in _layers(store, feature.rows, config.stride, quarter=True):
-            rng = generator(run.seed, "rotation", site, str(draw))
+            if site not in turns:
+                rng = generator(run.seed, "rotation", site, str(draw))
+                gaussian = rng.standard_normal((x.shape[1], x.shape[1]), dtype=np.float32)
+                turns[site] = np.linalg.qr(gaussian)[0]
             spread = x.std(axis=0)
             z = np.divide(x - x.mean(axis=0), spread, out=np.zeros_like(x), where=spread > 1e-9)
-            turn = np.linalg.qr(rng.standard_normal((x.shape[1], x.shape[1]), dtype=np.float32))[0]
-            yield site, z @ turn
+            yield site, z @ turns[site]
 
     return sparse_sweep(
         layers(),
