@@ -317,7 +317,7 @@ def _ablate(config: Config, run: Run, model: Model, found: Layers) -> None:
     )
     run.figure(
         "ablation",
-        bars_of([e for e in evidence if e.null is not None], "set"),
+        bars_of([replace(e, name="change") for e in evidence if e.null is not None], "set"),
         "Change by mean-ablation in nats; tick: the mean of random sets of the same layers.",
     )
 

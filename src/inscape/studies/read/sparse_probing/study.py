@@ -388,7 +388,8 @@ def _figures(run: Run, features: list[Feature]) -> None:
         "Balanced accuracy by number of neurons, held out: at the layer most folds choose for k = 1, and for "
         "compounds the mean over the first quarter of the layers. One half is chance.",
     )
-    found = [f.evidence for f in features if f.evidence is not None]
+    name = "balanced accuracy of the best single neuron"
+    found = [replace(f.evidence, name=name, unit="") for f in features if f.evidence is not None]
     run.figure(
         "single",
         bars_of(found, "feature"),
