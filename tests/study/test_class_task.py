@@ -1,4 +1,4 @@
-"""A classification asked of many representations, and centroids beside a circle."""
+"""A classification asked of many representations."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from inscape.data.examples import Examples
-from inscape.study.circle import circle_evidence, crossed_distances
-from inscape.study.class_task import ClassTask, before_last, chosen, every, predicted, taken_along
+from inscape.study.class_task import ClassTask, chosen, every, predicted, taken_along
 
 
 class FakeRun:
@@ -65,9 +64,6 @@ def test_what_is_there_is_read_where_it_is_and_shuffled_labels_are_not(task):
         for r, o in zip(noise, made.orders, strict=True)
     ]
     assert np.mean(chance) < 0.5
-    depth = before_last(result, noise, rng=np.random.default_rng(0))
-    assert depth.value == 1
-    assert depth.interval == (1.0, 1.0)
     assert (made.mlp(sites["resid_post.1"], result.folds) == made.y).mean() > 0.8
 
 
@@ -91,29 +87,3 @@ def test_parts_are_whole_groups_and_layers_are_thinned_with_the_last_kept(task):
     lone = Examples(made.examples.frame, "text", ("kind",))
     assert ClassTask.of(lone, run, folds=2, shuffles=1, Cs=(1.0,)).groups.max() == 59
     assert "no column 'group'" in run.warnings[0]
-
-
-def test_crossed_distances_are_zero_where_centroids_are_equal_and_plain_ones_are_not():
-    rng = np.random.default_rng(0)
-    y, groups = np.tile(np.arange(4), 50), np.repeat(np.arange(50), 4)
-    x = rng.normal(size=(200, 100))
-    means = np.stack([x[y == c].mean(axis=0) for c in range(4)])
-    plain = ((means[0] - means[1]) ** 2).sum()
-    assert plain > 2
-    assert abs(crossed_distances(x, y, groups, rng=rng)[0, 1]) < 1.5
-    x += 3 * np.eye(4, 100)[y]
-    assert crossed_distances(x, y, groups, rng=rng)[0, 1] == pytest.approx(18, abs=3)
-
-
-def test_a_circle_laid_into_the_representation_is_found_and_a_permuted_one_is_not():
-    rng = np.random.default_rng(0)
-    y, groups = np.tile(np.arange(7), 30), np.repeat(np.arange(30), 7)
-    plane = rng.normal(size=(7, 2))
-    x = 3 * np.hstack([plane, np.zeros((7, 8))])[y] + rng.normal(size=(210, 10))
-    found = circle_evidence(x, y, groups, plane, rng=rng, draws=60)
-    assert found.value > 0.9
-    assert found.p is not None
-    assert found.p < 0.05
-    assert "21 pairs" in found.warnings[0]
-    wrong = circle_evidence(x, y, groups, plane[[3, 5, 0, 6, 1, 2, 4]], rng=rng, draws=60)
-    assert wrong.value < 0.6

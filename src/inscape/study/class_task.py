@@ -18,8 +18,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from inscape.core import intervals
-from inscape.core.evidence import Evidence, Null
 from inscape.core.folds import group_codes
 from inscape.core.nulls import permutations
 from inscape.core.rng import child_seed
@@ -27,7 +25,6 @@ from inscape.core.threads import side_by_side
 from inscape.data.examples import Examples
 from inscape.read.logistic import LogisticProbe
 from inscape.study.class_scores import ClassScores
-from inscape.study.frames import layer_of
 from inscape.study.sweep import SweepResult, sweep
 
 
@@ -177,30 +174,3 @@ def taken_along(
         probe = LogisticProbe((1 / penalty,), scale=False, tol=1e-4).fit(x[site][~held], y[~held])
         out[held] = probe.predict(there[site][held])
     return out
-
-
-def before_last(
-    result: SweepResult, shuffled: Sequence[SweepResult], *, rng: np.random.Generator
-) -> Evidence:
-    """How many layers before the last the layer with the highest held-out accuracy lies, in the data and in draws of groups.
-
-    Args:
-        result: a sweep over layers.
-        shuffled: the same on shuffled labels, whose best layers are the null.
-        rng: of the bootstrap.
-    """
-    layers = np.array([layer_of(s) for s in result.sites])
-    loss = intervals.sum_by_group(result.row_loss[:, :, 0].T, result.groups)
-    draws = intervals.group_counts(len(loss), 1000, rng=rng) @ loss
-    depth = layers.max() - layers[draws.argmin(axis=1)]
-    low, high = intervals.percentile(depth.astype(np.float64))
-    best = [float(layer_of(r.sites[int(r.scores[:, 0].argmax())])) for r in (result, *shuffled)]
-    value, *null = (float(layers.max()) - b for b in best)
-    return Evidence(
-        "layers between the best one and the last",
-        value,
-        (min(float(low), value), max(float(high), value)),
-        Null.of("best layer for shuffled labels", null),
-        n=len(result.y),
-        unit="layers",
-    )

@@ -35,10 +35,11 @@ from inscape.store.harvest import harvest
 from inscape.store.options import option_scores
 from inscape.store.store import Store
 from inscape.store.trailing import trailing
+from inscape.studies.read.emotion_probes.best_layer import before_last
+from inscape.studies.read.emotion_probes.circle import circle_evidence, crossed_distances
 from inscape.study.card import Card, Claim
-from inscape.study.circle import circle_evidence, crossed_distances
 from inscape.study.class_scores import ClassScores
-from inscape.study.class_task import ClassTask, before_last, chosen, every, predicted, taken_along
+from inscape.study.class_task import ClassTask, chosen, every, predicted, taken_along
 from inscape.study.frames import SHUFFLED, by_layer, layer_of
 from inscape.study.run import Run
 from inscape.study.sweep import SweepResult
