@@ -1,0 +1,192 @@
+"""One reader fed with hostile inputs for some seconds, in child processes that may die.
+
+A child that says nothing for 20 s is ended, and counts as a hang; one that dies counts as a death. Either way the next child
+goes on with the next input. The folder of every input that failed is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from select import select
+from typing import Any
+
+#: seconds that an input may take
+LIMIT = 20.0
+#: seconds that a child may take to load its libraries
+START = 120.0
+#: endings that are as they should be
+FINE = ("read", "refused")
+
+
+@dataclass
+class Tally:
+    """What became of the inputs of one reader.
+
+    Attributes:
+        reader: its name.
+        counts: ending → how many inputs.
+        failures: what failed: the input's place, its ending, the text, the folder where it is kept.
+        slowest: seconds of the slowest input.
+    """
+
+    reader: str
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    slowest: float = 0.0
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs were read."""
+        return sum(self.counts.values())
+
+
+def fuzz(reader: str, seconds: float, seed: int, work: Path, keep: Path, canary: Path) -> Tally:
+    """Feed a reader for so many seconds.
+
+    Args:
+        reader: of `benchmarks.torture.samples.READERS`, or ``"reports"``.
+        seconds: how long, counted from the first input.
+        seed: makes the inputs, together with their places.
+        work: a folder to work in.
+        keep: where the inputs that fail are kept.
+        canary: a file that is made by code that runs and must not.
+    """
+    tally = Tally(reader)
+    place = work / reader.replace(", ", "-").replace(" ", "-")
+    place.mkdir(parents=True, exist_ok=True)
+    index, end, idle = 0, None, 0
+    while (end is None or time.monotonic() < end) and idle < 3:
+        with _Child(
+            [reader, str(seed), str(index), str(place / "sample"), str(place), str(canary)]
+        ) as child:
+            before = index
+            while end is None or time.monotonic() < end:
+                line = child.line(START if child.begun is None else LIMIT)
+                if line is None:
+                    break
+                if "begun" in line:
+                    # the clock begins with the first input, after the libraries
+                    end = time.monotonic() + seconds if end is None else end
+                    continue
+                tally.counts[line["kind"]] += 1
+                tally.slowest = max(tally.slowest, child.seconds)
+                index = line["index"] + 1
+                if line["kind"] not in FINE:
+                    _keep(tally, line["index"], line["kind"], line["text"], place, keep, seed)
+                if canary.exists():
+                    canary.unlink()
+                    tally.counts["code"] += 1
+                    _keep(
+                        tally, line["index"], "code", "code of the input was run", place, keep, seed
+                    )
+            else:
+                return tally
+            ending, told = child.ending()
+        if child.begun is None:
+            tally.counts["death"] += 1
+            tally.failures.append(
+                {"index": index, "kind": "death", "text": f"no start: {told}", "kept": ""}
+            )
+            return tally
+        tally.counts[ending] += 1
+        _keep(tally, child.begun, ending, told, place, keep, seed)
+        index, idle = child.begun + 1, idle + 1 if index == before else 0
+    return tally
+
+
+class _Child:
+    """A reading process and the lines that it writes."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.begun: int | None = None
+        self.seconds = 0.0
+        self._late = False
+        self._start = time.monotonic()
+        self._rest = b""
+        environment = {**os.environ, "PYTHONFAULTHANDLER": "", "OMP_NUM_THREADS": "1"}
+        environment |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+        environment["INSCAPE_HOME"] = str(Path(arguments[4]) / "home")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.torture.child", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def line(self, limit: float) -> dict[str, Any] | None:
+        """The next line; None when the child died or is late."""
+        assert self._process.stdout is not None
+        end = time.monotonic() + limit
+        while b"\n" not in self._rest:
+            left = end - time.monotonic()
+            if left <= 0 or not select([self._process.stdout], [], [], left)[0]:
+                self._late = True
+                return None
+            some = os.read(self._process.stdout.fileno(), 65536)
+            if not some:
+                return None
+            self._rest += some
+        first, self._rest = self._rest.split(b"\n", 1)
+        found = json.loads(first)
+        if "begun" in found:
+            self.begun, self._start = found["begun"], time.monotonic()
+        else:
+            self.seconds = time.monotonic() - self._start
+        return found
+
+    def ending(self) -> tuple[str, str]:
+        """How a child ended that gave no more lines."""
+        if self._late:
+            return "hang", f"nothing for {LIMIT:.0f} s"
+        code = self._process.wait()
+        return "death", f"the process ended with {code}"
+
+
+def _keep(
+    tally: Tally, index: int, kind: str, text: str, place: Path, keep: Path, seed: int
+) -> None:
+    """Copy the input that failed, while it is still there, and say how it is made again."""
+    folder = keep / f"{place.name}-{seed}-{index}"
+    if len([f for f in tally.failures if f["kept"]]) < 50:
+        # the child may be at the next input already: it is made again from its seed
+        again = [
+            sys.executable,
+            "-m",
+            "benchmarks.torture.again",
+            tally.reader,
+            str(seed),
+            str(index),
+        ]
+        subprocess.run(
+            [*again, str(place / "sample"), str(folder)],
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    kept = str(folder) if folder.is_dir() else ""
+    tally.failures.append({"index": index, "kind": kind, "text": text, "kept": kept})
+
+
+def clear(path: Path) -> None:
+    """Remove a folder that was made here."""
+    shutil.rmtree(path, ignore_errors=True)
