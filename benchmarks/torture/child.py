@@ -114,6 +114,8 @@ def main(arguments: list[str]) -> None:
         folder = prepare(reader, Path(sample), Path(work), int(seed), index, Path(canary))
         print(json.dumps({"begun": index}), file=out, flush=True)
         kind, text = judge(read, folder, reader not in (*TABLES, "reports"))
+        if kind not in ("read", "refused"):
+            shutil.move(folder, Path(work) / f"failed-{index}")
         print(json.dumps({"index": index, "kind": kind, "text": text[:600]}), file=out, flush=True)
         index += 1
 

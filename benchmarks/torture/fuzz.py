@@ -167,23 +167,16 @@ def _keep(
 ) -> None:
     """Copy the input that failed, while it is still there, and say how it is made again."""
     folder = keep / f"{place.name}-{seed}-{index}"
-    if len([f for f in tally.failures if f["kept"]]) < 50:
-        # the child may be at the next input already: it is made again from its seed
-        again = [
-            sys.executable,
-            "-m",
-            "benchmarks.torture.again",
-            tally.reader,
-            str(seed),
-            str(index),
-        ]
-        subprocess.run(
-            [*again, str(place / "sample"), str(folder)],
-            check=False,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    kept = str(folder) if folder.is_dir() else ""
+    # the child that ended left its input where it was; one that goes on has put it aside
+    aside = place / f"failed-{index}"
+    found = aside if aside.is_dir() else place / "input"
+    kept = ""
+    if sum(bool(f["kept"]) for f in tally.failures) < 20 and found.is_dir():
+        keep.mkdir(parents=True, exist_ok=True)
+        clear(folder)
+        shutil.move(found, folder)
+        kept = str(folder)
+    clear(aside)
     tally.failures.append({"index": index, "kind": kind, "text": text, "kept": kept})
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from inscape.core.errors import ModelError
+from inscape.core.workplace import workplace
 from inscape.model.model import Model
 
 CARD = "inscape.json"
@@ -55,10 +57,6 @@ def save_checkpoint(
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ModelError(f"{folder} is there already and is not an empty folder; name a new one")
-    net: Any = made.net
-    net.save_pretrained(folder)
-    if made.tokenizer is not None:
-        made.tokenizer.save_pretrained(folder)
     card = {
         "what": what.strip(),
         "made_of": {"model": of.name, "weights": of.weights_hash, **of.source}
@@ -68,10 +66,24 @@ def save_checkpoint(
         "details": dict(details or {}),
         "inscape": importlib.metadata.version("inscape"),
     }
-    (folder / CARD).write_text(
-        json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    (folder / "README.md").write_text(_readme(card, made.name), encoding="utf-8")
+    net: Any = made.net
+    target = Path(os.path.abspath(folder))
+    with workplace(target.parent, target.name) as place:
+        work = place / "checkpoint"
+        net.save_pretrained(work)
+        if made.tokenizer is not None:
+            made.tokenizer.save_pretrained(work)
+        (work / CARD).write_text(
+            json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        (work / "README.md").write_text(_readme(card, made.name), encoding="utf-8")
+        try:
+            # in one step, which an empty folder in the way does not hinder and a full one does
+            work.rename(target)
+        except OSError as error:
+            raise ModelError(
+                f"{folder} cannot be made ({error.strerror}); name a new folder, where you may write"
+            ) from error
     return folder
 
 

@@ -180,8 +180,9 @@ def _from_gguf(path: Path) -> SteeringVector:
         tensors = {str(t.name): np.array(t.data) for t in reader.tensors}
     architecture, hint, card = texts.values()
     if architecture != "controlvector":
+        named = "".join(c for c in architecture if c.isprintable())
         raise DataError(
-            f"{path.name} holds a {architecture or 'nameless':.60} file, not a control vector; open models "
+            f"{path.name} holds a {named or 'nameless':.60} file, not a control vector; open models "
             "with inscape.open"
         )
     for name, kind in kinds.items():

@@ -69,7 +69,8 @@ def suggest(name: str, choices: Iterable[str], limit: int = 12) -> str:
         >>> suggest("citis", ["cities", "people"])
         "Did you mean 'cities'? Choices: cities, people."
     """
-    names = sorted(set(map(str, choices)))
+    # names of a file's own may hold anything; what a terminal would obey is shown as a mark
+    names = sorted({"".join(c if c.isprintable() else "�" for c in str(n)) for n in choices})
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     listed = ", ".join(names[:limit]) + (f", … ({len(names)} in all)" if len(names) > limit else "")
     hint = f"Did you mean {' or '.join(repr(c) for c in close)}? " if close else ""

@@ -78,5 +78,5 @@ def convert(
     """
     try:
         return msgspec.convert(value, kind)
-    except (msgspec.MsgspecError, RecursionError) as found:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as found:
         raise error(f"{where} is not as it should be: {reason(found)}; {cure}.") from found

@@ -212,6 +212,8 @@ def _parquet(path: Path | str, shown: str) -> pd.DataFrame:
     )
     with foreign(DataError, f"{shown} is not a readable Parquet file", "write it again"):
         table = pq.ParquetFile(source).read()
+        # text that is not UTF-8 would be found out at the first look at a cell
+        table.validate(full=True)
         twice = next(
             (c for i, c in enumerate(table.column_names) if c in table.column_names[:i]), None
         )

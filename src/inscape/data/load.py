@@ -183,6 +183,12 @@ def _hugging_face(name: str, limit: int | None) -> tuple[pd.DataFrame, DatasetCa
         DataError, f"{name!r} cannot be loaded", "check the name, the split and the network"
     ):
         if Path(path).is_dir() and _is_hugging_face(path):
+            from inscape.data.arrow_files import check_arrow_files
+
+            try:
+                check_arrow_files(Path(path))
+            except DataError as error:
+                raise DataError(f"{name!r} cannot be loaded: {error}") from error
             data = datasets.load_from_disk(path)
         else:
             data = datasets.load_dataset(path, rest[0] if len(rest) == 2 else None, split=split)

@@ -104,6 +104,7 @@ def sound(path: str | Path, rate: int) -> Float32[np.ndarray, " samples"]:
     with foreign(DataError, f"{path} cannot be read as WAV", cure):
         if Path(path).stat().st_size > SOUND_BYTES:
             raise DataError(f"{path} has more than {SOUND_BYTES:,} bytes of sound; cut it.")
+        _check_chunks(Path(path))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of chunks that are not sound
             own, x = wavfile.read(path)
@@ -124,6 +125,21 @@ def sound(path: str | Path, rate: int) -> Float32[np.ndarray, " samples"]:
         step = int(np.gcd(own, rate))
         mono = resample_poly(mono.astype(np.float64), rate // step, own // step)
     return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def _check_chunks(path: Path) -> None:
+    """Refuse a WAV file whose chunks say that they are longer than the file: memory is taken for what they say."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        kind = file.read(12)[:4]
+        if kind not in (b"RIFF", b"RIFX", b"RF64"):
+            raise ValueError("it does not begin as WAV does")
+        while len(head := file.read(8)) == 8:
+            length = int.from_bytes(head[4:], "big" if kind == b"RIFX" else "little")
+            # a pad byte at the end is often left out
+            if file.tell() + length > size and not (kind == b"RF64" and length == 0xFFFFFFFF):
+                raise ValueError(f"a chunk of {length:,} bytes does not fit in the file")
+            file.seek(length + length % 2, 1)
 
 
 class Decoded:

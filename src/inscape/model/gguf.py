@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import shutil
-import tempfile
 from pathlib import Path
 
 from inscape.core.errors import ModelError
 from inscape.core.foreign import reason
 from inscape.core.home import home
+from inscape.core.workplace import workplace
+from inscape.model.gguf_head import check_head
 
 
 def converted(path: Path) -> Path:
@@ -41,31 +41,31 @@ def convert(path: Path, target: Path) -> None:
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise ModelError(f"{path.name} is not a GGUF file: it does not begin with GGUF")
+    check_head(path)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as hf_logging
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     bar = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
-    work = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
     try:
-        with contextlib.redirect_stderr(
-            io.StringIO()
-        ):  # its bar of tensors cannot be turned off otherwise
-            net = AutoModelForCausalLM.from_pretrained(
-                str(path.parent), gguf_file=path.name, dtype=torch.float32
-            )
-            tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
-        config = net.config
-        if hasattr(config, "quantization_config"):
-            del config.quantization_config
-        # built again from the plain configuration: the loaded one refuses to be saved as a quantised model
-        plain = type(net)(config)
-        plain.load_state_dict(net.state_dict())
-        plain.save_pretrained(work)
-        tokenizer.save_pretrained(work)
-        _install(work, target)
+        with workplace(target.parent, target.name, everyone=True) as place:
+            work = place / "model"
+            # its bar of tensors cannot be turned off otherwise
+            with contextlib.redirect_stderr(io.StringIO()):
+                net = AutoModelForCausalLM.from_pretrained(
+                    str(path.parent), gguf_file=path.name, dtype=torch.float32
+                )
+                tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
+            config = net.config
+            if hasattr(config, "quantization_config"):
+                del config.quantization_config
+            # built again from the plain configuration: the loaded one refuses to be saved as a quantised model
+            plain = type(net)(config)
+            plain.load_state_dict(net.state_dict())
+            plain.save_pretrained(work)
+            tokenizer.save_pretrained(work)
+            _install(work, target)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # whatever a damaged file makes of its readers
@@ -73,7 +73,6 @@ def convert(path: Path, target: Path) -> None:
             f"{path.name} cannot be read ({reason(error)}); fetch the file again"
         ) from error
     finally:
-        shutil.rmtree(work, ignore_errors=True)
         if bar:
             hf_logging.enable_progress_bar()
 

