@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check check-kernels format bench real clean
+.PHONY: help env demo test check check-kernels format bench real torture clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,10 @@ format: env ## put the code in the house's format
 
 bench: env ## ratios measured in one run, written to docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+MINUTES ?= 10
+torture: env ## hostile inputs and sudden kills for MINUTES=10, written to docs/reliability.md
+	$(BIN)/python -m benchmarks.torture $(MINUTES)
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -54,7 +54,7 @@ def fuzz(reader: str, seconds: float, seed: int, work: Path, keep: Path, canary:
 
     Args:
         reader: of `benchmarks.torture.samples.READERS`, or ``"reports"``.
-        seconds: how long, counted from the first input.
+        seconds: how long.
         seed: makes the inputs, together with their places.
         work: a folder to work in.
         keep: where the inputs that fail are kept.
@@ -63,7 +63,8 @@ def fuzz(reader: str, seconds: float, seed: int, work: Path, keep: Path, canary:
     tally = Tally(reader)
     place = work / reader.replace(", ", "-").replace(" ", "-")
     place.mkdir(parents=True, exist_ok=True)
-    index, end, idle = 0, None, 0
+    begun, end = time.monotonic(), None
+    index, idle = 0, 0
     while (end is None or time.monotonic() < end) and idle < 3:
         with _Child(
             [reader, str(seed), str(index), str(place / "sample"), str(place), str(canary)]
@@ -74,8 +75,8 @@ def fuzz(reader: str, seconds: float, seed: int, work: Path, keep: Path, canary:
                 if line is None:
                     break
                 if "begun" in line:
-                    # the clock begins with the first input, after the libraries
-                    end = time.monotonic() + seconds if end is None else end
+                    # a second at least, however long the libraries took
+                    end = max(begun + seconds, time.monotonic() + 1) if end is None else end
                     continue
                 tally.counts[line["kind"]] += 1
                 tally.slowest = max(tally.slowest, child.seconds)

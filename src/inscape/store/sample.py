@@ -14,10 +14,9 @@ Reference: stratified sampling, Cochran (1977), Sampling techniques, ch. 5.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 
 from inscape.core.site import Site
+from inscape.core.workplace import workplace
 from inscape.store.capture import Shard, capture
 from inscape.store.columns import site_entry
 from inscape.store.inputs import Inputs
@@ -156,10 +156,10 @@ def written(
     if not vectors:
         return Written(0, 0, 0.0)
     times = max(1, min(most, _WRITTEN) // vectors)
-    with disk_errors(folder, "write to"):
-        place = Path(tempfile.mkdtemp(prefix=".inscape-plan-", dir=existing(folder)))
     head = {"sites": entries, "columns": side.names}
-    try:
+    with ExitStack() as stack:
+        with disk_errors(folder, "write to"):
+            place = stack.enter_context(workplace(existing(folder), "inscape-plan"))
         start = time.perf_counter()
         with Writer(place / "store", recipe, schema_of(side, entries), head) as writer:
             table = table_of(shard, side, writer.schema)
@@ -168,6 +168,4 @@ def written(
             writer.finish()
         seconds = time.perf_counter() - start
         size = sum(f.stat().st_size for f in (place / "store").rglob("*") if f.is_file())
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
     return Written(vectors * times, size, seconds)

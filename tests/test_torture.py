@@ -1,0 +1,139 @@
+"""The short form of `make torture`: a few hundred hostile inputs, a few kills, and that failures would be counted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.torture import __main__ as torture
+from benchmarks.torture import child, fuzz, hostile, kills, payloads, samples
+
+from inscape.core.errors import DataError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def sample(tmp_path):
+    folder = tmp_path / "sample"
+    folder.mkdir()
+    samples.READERS["JSON"][0](folder)
+    return folder
+
+
+def test_readers_end_in_a_sentence_and_kills_lose_nothing(tmp_path):
+    names = ["JSON", "vector, GGUF", "checkpoint"]
+    tallies, killed = torture.torture(6.0, 7, [*names, "harvest"], tmp_path, tmp_path / "kept")
+    assert [t.reader for t in tallies] == names
+    assert all(t.inputs > 5 for t in tallies)
+    assert not torture._failures(tallies, killed), torture._failures(tallies, killed)
+    assert killed[0]["sequences"] >= 1
+
+
+def test_an_input_follows_from_its_seed(sample, tmp_path):
+    def made(index: int) -> dict[str, bytes]:
+        folder = child.prepare("JSON", sample, tmp_path, 3, index, tmp_path / "canary")
+        return {
+            p.name: p.read_bytes() if p.is_file() and not p.is_symlink() else b""
+            for p in sorted(folder.iterdir())
+            if not p.is_fifo()
+        }
+
+    first = made(5)
+    assert first != made(6)
+    assert first == made(5)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (KeyError("rank"), "traceback"),
+        (ValueError("something"), "traceback"),
+        (DataError("data.json is no good; write it again."), "refused"),
+        (DataError("no file is named here"), "unclear"),
+        (DataError("data.json\nin two lines"), "unclear"),
+        (DataError("data.json \x1b[2J"), "unclear"),
+        (MemoryError(), "memory"),
+    ],
+)
+def test_every_ending_is_told_from_the_others(sample, error, kind):
+    def read(folder: Path) -> None:
+        raise error
+
+    assert child.judge(read, sample, True)[0] == kind
+
+
+def test_a_limit_of_memory_is_seen_behind_a_sentence(sample):
+    def read(folder: Path) -> None:
+        raise DataError("data.json is no good") from MemoryError()
+
+    assert child.judge(read, sample, True)[0] == "memory"
+    assert child.judge(lambda folder: 1, sample, True)[0] == "read"
+
+
+def test_a_script_in_a_page_is_seen_and_text_of_one_is_not(tmp_path):
+    page = tmp_path / "a" / "b" / "report.html"
+    page.parent.mkdir(parents=True)
+    for text in payloads.TEXTS[:5]:
+        page.write_text(f"<p>{text}</p>")
+        assert payloads.escaped(page) is not None, text
+        page.write_text(f"<p>{text.replace('&', '&amp;').replace('<', '&lt;')}</p>")
+        assert payloads.escaped(page) is None, text
+
+
+def test_an_operation_that_loses_or_leaves_something_is_caught(tmp_path):
+    def careless(root: Path) -> None:
+        (root / "thesis.txt").write_text("gone")
+        (root / ".half").write_text("half")
+        (root / "out").write_text("whole")
+
+    done = kills._Reference("whole", {*kills.MINE, "data", ".making-mine", "home", "out"}, 0.001)
+    operation = kills.Operation(careless, lambda root: (root / "out").read_text())
+    tally = kills.Tally("careless")
+    kills.sequence(tmp_path / "s", operation, done, np.random.default_rng(0), tally)
+    assert any("thesis.txt changed" in text for text in tally.lost)
+    fine = kills.Operation(
+        lambda root: (root / "out").write_text("whole"), lambda root: (root / "out").read_text()
+    )
+    tally = kills.Tally("fine")
+    kills.sequence(tmp_path / "s", fine, done, np.random.default_rng(0), tally)
+    assert (tally.lost, tally.left) == ([], [])
+
+
+def test_pickles_beside_the_inputs_would_be_noticed(tmp_path):
+    canary = tmp_path / "canary"
+    (tmp_path / "weights.bin").write_bytes(hostile.bomb(canary))
+    # only here, to see that the bomb is one
+    subprocess.run(
+        [sys.executable, "-m", "pickle", str(tmp_path / "weights.bin")],
+        check=False,
+        capture_output=True,
+        env=dict(os.environ),
+    )
+    assert canary.exists()
+
+
+def test_the_page_says_what_when_and_where():
+    tally = fuzz.Tally("CSV")
+    tally.counts.update(read=2, refused=7, traceback=1)
+    tally.failures.append({"index": 4, "kind": "traceback", "text": "KeyError: 'a'", "kept": ""})
+    one = {"operation": "harvest", "sequences": 3, "kills": 9, "lost": ["x"], "left": []}
+    facts = {"date": "today", "commit": "abc", "processor": "a CPU, 2 cores"}
+    text = torture.page([tally], [one], facts, 2, 1)
+    assert "| CSV | 10 | 2 | 7 | 1 | 0 |" in text
+    assert "| harvest | 3 | 9 | 1 | 0 |" in text
+    assert "- processor: a CPU, 2 cores" in text
+    assert "**CSV**, traceback: `KeyError: 'a'` (input 4), 1 in all" in text
+    assert "Nothing." in torture.page([], [one | {"lost": []}], facts, 2, 1)
+    assert json.dumps(one)
+
+
+def test_wrong_minutes_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        torture.main(["0"])
+    assert "minutes must be more than 0" in capsys.readouterr().err
