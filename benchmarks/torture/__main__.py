@@ -124,8 +124,8 @@ def page(
         "## Hostile inputs",
         "Each is a sound input with flipped bytes, cuts, confused types, huge numbers, deep nesting, links, pipes or names "
         "that lead out; *reports* are built from runs with scripts, addresses and expressions in every text. An input is "
-        "read in a child process with 2 GB of memory and 20 seconds. A pickle that makes a file lies beside them: *code run* counts "
-        "whether it did.",
+        "read in a child process with 2 GB of memory and 20 seconds. A pickle that makes a file lies beside them: "
+        "*code run* counts whether it did.",
         _table(["reader", "inputs", *ENDINGS.values(), "slowest, s"], rows),
         "## Kills",
         "Each sequence kills an operation (SIGKILL) up to seven times at random moments and then carries it to its end. "

@@ -19,7 +19,7 @@ import pandas as pd
 WORDS = [f"w{i}" for i in range(40)]
 
 
-def table(n: int = 40) -> pd.DataFrame:
+def table(n: int = 12) -> pd.DataFrame:
     """Sentences with a number, a class, a group and a span."""
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(WORDS, size=rng.integers(2, 12))) for _ in range(n)]

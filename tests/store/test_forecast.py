@@ -171,7 +171,7 @@ def test_a_folder_that_cannot_be_written_is_a_problem(wide, tmp_path, monkeypatc
     def refused(**_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(sample.tempfile, "mkdtemp", refused)
+    monkeypatch.setattr(sample, "workplace", refused)
     said = forecast(wide, sentences(), "embed", to=tmp_path / "s")
     assert "cannot write to" in said.problem
     assert "Permission denied" in said.problem
