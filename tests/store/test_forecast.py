@@ -168,7 +168,7 @@ def test_past_the_free_memory_it_says_so(wide, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_is_a_problem(wide, tmp_path, monkeypatch):
-    def refused(**_):
+    def refused(*_):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(sample, "workplace", refused)
