@@ -128,7 +128,7 @@ def page(
         "*code run* counts whether it did.",
         _table(["reader", "inputs", *ENDINGS.values(), "slowest, s"], rows),
         "## Kills",
-        "Each sequence kills an operation (SIGKILL) up to seven times at random moments and then carries it to its end. "
+        "Each sequence kills an operation (SIGKILL) up to fifteen times at random moments and then carries it to its end. "
         "*Lost*: a user's file, finished work or a committed part that is missing or changed, or an end that differs from "
         "an undisturbed one. *Left behind*: names that an undisturbed one does not leave.",
         _table(["operation", "sequences", "kills", "lost", "left behind"], kills),

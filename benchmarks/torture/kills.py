@@ -347,8 +347,9 @@ def sequence(
     """Kill an operation several times, then carry it to its end, and look at everything."""
     tally.sequences += 1
     stay = _fresh(root, operation)
-    for attempt in range(int(rng.integers(1, 8))):
-        if not _killed(root, operation.act, float(rng.uniform(0, 1.05 * reference.seconds))):
+    for attempt in range(int(rng.integers(3, 16))):
+        # early moments more often: an operation that goes on has less left to do
+        if not _killed(root, operation.act, float(rng.beta(1, 2) * reference.seconds)):
             break
         tally.kills += 1
         changed = [p for p, sha in stay.items() if _sha(p) != sha]
@@ -378,20 +379,38 @@ def sequence(
     tally.left += strange[:3]
 
 
+def _load(root: Path, names: list[str]) -> None:
+    """Load everything once, here, so that no forked child has to.
+
+    All but reports are done once: the renderer of figures has threads, which a fork does not take along.
+    """
+    import torch
+    import vl_convert  # noqa: F401
+
+    import inscape.report.build  # noqa: F401
+
+    torch.set_num_threads(1)
+    home = os.environ.get("INSCAPE_HOME")
+    os.environ["INSCAPE_HOME"] = str(root / "home")
+    for name in names:
+        shutil.rmtree(root, ignore_errors=True)
+        (root / "home").mkdir(parents=True)
+        OPERATIONS[name].prepare(root)
+        if name != "report":
+            OPERATIONS[name].act(root)
+    if home is None:
+        del os.environ["INSCAPE_HOME"]
+    else:
+        os.environ["INSCAPE_HOME"] = home
+
+
 def main(arguments: list[str]) -> int:
     """Kill operations in turn for so many seconds; the counts, as JSON, on standard output."""
     seconds, seed, work, keep = float(arguments[0]), int(arguments[1]), *map(Path, arguments[2:4])
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     signal.signal(signal.SIGALRM, _late)
-    import torch
-
-    import inscape.report.build
-    import inscape.store.forecast
-    import inscape.store.moments  # noqa: F401
-
-    torch.set_num_threads(1)
-    _model(), _examples()
     names = arguments[4:] or list(OPERATIONS)
+    _load(work / "sequence", names)
     tallies = {name: Tally(name) for name in names}
     rng = np.random.default_rng(seed)
     references: dict[str, _Reference] = {}

@@ -116,7 +116,12 @@ HOSTILE = {
     "experts from the Hub": (with_config(experts_implementation="a/b"), "experts_implementation"),
     "layers without end": (
         with_config(num_hidden_layers=10**9),
-        r"num_hidden_layers = 1000000000 and the weights are \d+ tensors; it can be 1,000 at most",
+        r"num_hidden_layers = 1000000000 and the weights are \d+ tensors; it can be 1 to 1,000",
+    ),
+    "no layers": (with_config(num_hidden_layers=-(2**63)), "num_hidden_layers = -92233"),
+    "more than the weights hold": (
+        with_config(vocab_size=2**24),
+        r"config.json asks for [\d,]+ parameters and the weights hold [\d,]+",
     ),
     "labels without end": (with_config(num_labels=10**9), "asks for num_labels = 1000000000"),
     "a width without end": (with_config(hidden_size=2**40), "asks for hidden_size"),

@@ -33,6 +33,10 @@ def test_a_head_that_can_be_true_passes(tmp_path):
         ({}, "does not say its architecture and how many blocks"),
         ({"block_count": 5}, "says block_count = 5, and with 4 tensors it can be 4 at most"),
         ({"block_count": 2, "embedding_length": 2**31}, "says embedding_length = 2147483648"),
+        (
+            {"block_count": 2, "embedding_length": 10**6, "vocab_size": 10**6},
+            "says embedding_length = 1000000",
+        ),
     ],
 )
 def test_counts_that_cannot_be_true_are_refused(tmp_path, counts, sentence):

@@ -11,7 +11,17 @@ from collections.abc import Iterable
 
 
 class InscapeError(Exception):
-    """Base of every error that the command line prints as one sentence."""
+    """Base of every error that the command line prints as one sentence.
+
+    Names from files may hold anything: characters that a terminal would obey, or that cannot be written, become a mark.
+
+    Example:
+        >>> str(InscapeError("no column '\\x1b[2J'"))
+        "no column '�[2J'"
+    """
+
+    def __init__(self, *values: object) -> None:
+        super().__init__(*(plain(v) if isinstance(v, str) else v for v in values))
 
 
 class ModelError(InscapeError):
@@ -54,6 +64,11 @@ class RunError(InscapeError):
     """A run folder is missing, unfinished or unreadable."""
 
 
+def plain(text: str) -> str:
+    """Text without characters that a terminal would obey; lines are kept."""
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+
+
 def suggest(name: str, choices: Iterable[str], limit: int = 12) -> str:
     """A tail for an error message: close names if there are any, else the choices.
 
@@ -69,8 +84,7 @@ def suggest(name: str, choices: Iterable[str], limit: int = 12) -> str:
         >>> suggest("citis", ["cities", "people"])
         "Did you mean 'cities'? Choices: cities, people."
     """
-    # names of a file's own may hold anything; what a terminal would obey is shown as a mark
-    names = sorted({"".join(c if c.isprintable() else "�" for c in str(n)) for n in choices})
+    names = sorted(set(map(str, choices)))
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     listed = ", ".join(names[:limit]) + (f", … ({len(names)} in all)" if len(names) > limit else "")
     hint = f"Did you mean {' or '.join(repr(c) for c in close)}? " if close else ""

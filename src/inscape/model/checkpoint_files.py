@@ -10,13 +10,16 @@ Cost: the JSON files and the headers of the weights are read once more; millisec
 
 from __future__ import annotations
 
+import copy
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import torch
 from safetensors import safe_open
 
 from inscape.core import records
@@ -35,6 +38,7 @@ LARGEST = 256 * 2**20
 
 _CURE = "fetch the checkpoint again"
 _LAYERS = re.compile(r"(num|n|encoder|decoder)?_?(hidden_)?(layers?|blocks|depths?)")
+_BLOCKS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 _COUNT = re.compile(r"(num|n)_.*|.*_(heads|experts|labels|groups)")
 _LENGTH = re.compile(r".*(positions?|position_embeddings|ctx|seq_len|source_length)")
 _SIZE = re.compile(r".*(size|dim|width|channels|rank|inner|window)|[dn]_\w+")
@@ -62,13 +66,16 @@ class Module(msgspec.Struct):
     path: str = ""
 
 
-def check(folder: str | Path, what: str, *, trust: bool = False) -> None:
+def check(folder: str | Path, what: str, *, trust: bool = False) -> int:
     """Refuse a folder whose files are not all safetensors and plain text inside it.
 
     Args:
         folder: in Hugging Face's layout.
         what: how the user named it.
         trust: code that comes with the checkpoint may run.
+
+    Returns:
+        How many numbers the weights hold.
 
     Raises:
         ModelError: the first thing that is wrong, with its file and the cure.
@@ -84,8 +91,28 @@ def check(folder: str | Path, what: str, *, trust: bool = False) -> None:
         _check_modules(folder, what)
     _check_tokenizer(folder, what)
     _check_adapter(folder, what)
-    tensors = _check_weights(folder, config, what)
+    tensors, numbers = _check_weights(folder, config, what)
     _check_sizes(config, tensors, what)
+    return numbers
+
+
+def check_amount(kind: Any, config: Any, held: int, what: str) -> None:
+    """Refuse a configuration of a network that is far larger than its weights, before memory is taken for it.
+
+    Args:
+        kind: the class, of transformers.
+        config: its configuration.
+        held: how many numbers the weights hold.
+        what: how the user named it.
+    """
+    make = kind._from_config if hasattr(kind, "_from_config") else kind.from_config
+    with torch.device("meta"):
+        asked = sum(p.numel() for p in make(copy.deepcopy(config)).parameters())
+    # tied weights are kept once, heads of other tasks not at all
+    if asked > 3 * held + 2**24:
+        raise ModelError(
+            f"{what}: config.json asks for {asked:,} parameters and the weights hold {held:,}; {_CURE}."
+        )
 
 
 def check_named(folder: str | Path, what: str, *, trust: bool = False) -> None:
@@ -254,8 +281,8 @@ def _explicit(config: dict[str, Any], what: str) -> str | None:
     return name
 
 
-def _check_weights(folder: Path, config: dict[str, Any], what: str) -> int:
-    """How many tensors the weights hold; their headers are read, and nothing else of them."""
+def _check_weights(folder: Path, config: dict[str, Any], what: str) -> tuple[int, int]:
+    """How many tensors and how many numbers the weights hold; their headers are read, and nothing else of them."""
     named = _explicit(config, what)
     single = named or WEIGHTS
     if named is not None and named.endswith(".index.json"):
@@ -268,15 +295,17 @@ def _check_weights(folder: Path, config: dict[str, Any], what: str) -> int:
         raise ModelError(
             f"{what} has no safetensors weights, and pickled weights are never read; convert them first."
         )
-    count = 0
+    count = numbers = 0
     for name in files:
         path = regular(folder, folder / name, what)
         with (
             foreign(ModelError, f"{what} cannot be loaded: {name} is damaged", _CURE),
             safe_open(path, framework="pt") as file,
         ):
-            count += len(file.keys())
-    return count
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+            count += len(shapes)
+            numbers += sum(math.prod(shape) for shape in shapes)
+    return count, numbers
 
 
 def _shards(path: Path, what: str) -> list[str]:
@@ -309,8 +338,10 @@ def _check_sizes(config: dict[str, Any], tensors: int, what: str, layers: int = 
                 if _SIZE.fullmatch(key)
                 else None
             )
-            if most is not None and one > most:
+            least = 1 if key in _BLOCKS else -1  # which stands for none
+            if most is not None and not least <= one <= most:
                 held = f" and the weights are {tensors:,} tensors" if tensors else ""
                 raise ModelError(
-                    f"{what}: config.json asks for {key} = {json.dumps(one):.30}{held}; it can be {most:,} at most; {_CURE}."
+                    f"{what}: config.json asks for {key} = {json.dumps(one):.30}{held}; it can be {least} to "
+                    f"{most:,}; {_CURE}."
                 )

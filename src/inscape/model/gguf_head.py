@@ -28,6 +28,8 @@ LARGEST = {
     "vocab_size": 10**8,
 }
 
+_MATRICES = ("embedding_length", "feed_forward_length", "vocab_size")
+
 
 def check_head(path: Path) -> None:
     """Refuse a GGUF file whose head cannot be true.
@@ -40,6 +42,7 @@ def check_head(path: Path) -> None:
     with foreign(ModelError, f"{path.name} cannot be read", _CURE):
         reader = GGUFReader(path)
         tensors = len(reader.tensors)
+        numbers = sum(int(t.n_elements) for t in reader.tensors)
         named: Any = reader.get_field("general.architecture")
         architecture = "" if named is None else str(named.contents())
         fields = {
@@ -51,8 +54,12 @@ def check_head(path: Path) -> None:
         raise ModelError(
             f"{path.name} does not say its architecture and how many blocks it has; {_CURE}."
         )
+    width = fields.get("embedding_length")
     for name, value in fields.items():
         most = max(tensors, 1) if name == "block_count" else LARGEST[name]
+        if name in _MATRICES and isinstance(width, int) and width > 0:
+            # each is the side of a matrix whose other side is the width
+            most = min(most, (4 * numbers + 2**24) // width)
         for one in value if isinstance(value, list) else [value]:
             if not isinstance(one, int) or not 0 <= one <= most:
                 raise ModelError(

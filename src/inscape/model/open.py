@@ -162,7 +162,7 @@ def _load(
 
     extra = {"revision": revision} if revision else {}
     try:
-        _check_files(where, what, trust, extra)
+        held = _check_files(where, what, trust, extra)
         config = AutoConfig.from_pretrained(where, trust_remote_code=trust, **extra)
         if (
             getattr(config, "auto_map", None)
@@ -174,6 +174,8 @@ def _load(
             )
         kind = _class_of(config, trust, transformers)
         checkpoint_files.own_attention(config)
+        if held is not None and not trust:
+            checkpoint_files.check_amount(kind, config, held, what)
         net, found = kind.from_pretrained(
             where,
             config=config,
@@ -192,11 +194,13 @@ def _load(
     return net, tokenizer
 
 
-def _check_files(where: str, what: str, trust: bool, extra: dict[str, str]) -> None:
-    """The checkpoint's files, before any is loaded; of a model of the Hub its small files are fetched for that."""
+def _check_files(where: str, what: str, trust: bool, extra: dict[str, str]) -> int | None:
+    """The checkpoint's files, before any is loaded; of a model of the Hub its small files are fetched for that.
+
+    Gives how many numbers the weights hold; None where they are not here yet.
+    """
     if Path(where).is_dir():
-        checkpoint_files.check(where, what, trust=trust)
-        return
+        return checkpoint_files.check(where, what, trust=trust)
     from transformers.utils import cached_file
 
     quiet = {"_raise_exceptions_for_missing_entries": False, **extra}
@@ -205,6 +209,7 @@ def _check_files(where: str, what: str, trust: bool, extra: dict[str, str]) -> N
     for name in names:
         cached_file(where, name, **quiet)
     checkpoint_files.check_named(Path(config).parent, what, trust=trust)
+    return None
 
 
 @contextmanager
