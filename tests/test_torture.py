@@ -57,7 +57,7 @@ def test_an_input_follows_from_its_seed(sample, tmp_path):
         (DataError("data.json is no good; write it again."), "refused"),
         (DataError("no file is named here"), "unclear"),
         (DataError("data.json\nin two lines"), "unclear"),
-        (DataError("data.json \x1b[2J"), "unclear"),
+        (DataError("data.json \x1b[2J"), "refused"),
         (MemoryError(), "memory"),
     ],
 )

@@ -186,9 +186,13 @@ def _run_files(root: Path) -> list[Path]:
 
 def _checkpoint(root: Path) -> None:
     from inscape.control.checkpoint import save_checkpoint
+    from inscape.core.errors import ModelError
 
-    if not (root / "out").exists():
+    try:
         save_checkpoint(_model(), root / "out", what="nothing was changed")
+    except ModelError:
+        if not (root / "out").exists():  # else an attempt before was whole
+            raise
 
 
 def _weights(folder: Path) -> str:
@@ -224,7 +228,7 @@ OPERATIONS = {
     "moments": Operation(_moments, _means),
     "run": Operation(_run, _ran, free=True),
     "report": Operation(_report, _reported, prepare=_run, committed=_run_files),
-    "checkpoint": Operation(_checkpoint, lambda root: _weights(root / "out")),
+    "checkpoint writing": Operation(_checkpoint, lambda root: _weights(root / "out")),
     "GGUF conversion": Operation(
         _conversion, _converted, prepare=lambda root: samples.gguf(root / "m.gguf")
     ),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from inscape.core.errors import ModelError
-from inscape.core.workplace import workplace
+from inscape.core.workplace import sweep, workplace
 from inscape.model.model import Model
 
 CARD = "inscape.json"
@@ -55,6 +55,8 @@ def save_checkpoint(
         raise ModelError(
             f"{made.name} is a {type(made.net).__name__}, not a model of transformers; save its state_dict"
         )
+    target = Path(os.path.abspath(folder))
+    sweep(target.parent, target.name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ModelError(f"{folder} is there already and is not an empty folder; name a new one")
     card = {
@@ -67,7 +69,6 @@ def save_checkpoint(
         "inscape": importlib.metadata.version("inscape"),
     }
     net: Any = made.net
-    target = Path(os.path.abspath(folder))
     with workplace(target.parent, target.name) as place:
         work = place / "checkpoint"
         net.save_pretrained(work)

@@ -38,7 +38,7 @@ def workplace(parent: Path, name: str, everyone: bool = False) -> Iterator[Path]
         The folder.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    _sweep(parent, ".+" if everyone else re.escape(name))
+    sweep(parent, name, everyone)
     while True:
         path = parent / f".making-{name}-{secrets.token_hex(_DIGITS // 2)}"
         path.mkdir(mode=0o700)
@@ -70,11 +70,17 @@ def _lock(path: Path) -> int | None:
     return None
 
 
-def _sweep(parent: Path, name: str) -> None:
-    """Remove workplaces that nobody has."""
+def sweep(parent: Path, name: str, everyone: bool = False) -> None:
+    """Remove workplaces that nobody has; `workplace` does so itself.
+
+    Args:
+        parent: where they are; it need not exist.
+        name, everyone: as `workplace` takes them.
+    """
     if fcntl is None:
         return
-    left = re.compile(rf"\.making-{name}-[0-9a-f]{{{_DIGITS}}}")
+    which = ".+" if everyone else re.escape(name)
+    left = re.compile(rf"\.making-{which}-[0-9a-f]{{{_DIGITS}}}")
     with suppress(OSError):
         for path in list(parent.iterdir()):
             if left.fullmatch(path.name) and path.is_dir() and not path.is_symlink():

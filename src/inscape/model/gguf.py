@@ -14,7 +14,7 @@ from pathlib import Path
 from inscape.core.errors import ModelError
 from inscape.core.foreign import reason
 from inscape.core.home import home
-from inscape.core.workplace import workplace
+from inscape.core.workplace import sweep, workplace
 from inscape.model.gguf_head import check_head
 
 
@@ -31,6 +31,7 @@ def converted(path: Path) -> Path:
         ModelError: the file is not GGUF, or its architecture cannot be read by transformers.
     """
     target = home("models", "gguf-" + file_hash(path)[:32])
+    sweep(target.parent, target.name, everyone=True)
     if not (target / "config.json").is_file():
         convert(path, target)
     return target

