@@ -84,7 +84,7 @@ def suggest(name: str, choices: Iterable[str], limit: int = 12) -> str:
         >>> suggest("citis", ["cities", "people"])
         "Did you mean 'cities'? Choices: cities, people."
     """
-    names = sorted(set(map(str, choices)))
+    names = sorted({c if len(c) <= 80 else f"{c[:79]}…" for c in map(str, choices)})
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     listed = ", ".join(names[:limit]) + (f", … ({len(names)} in all)" if len(names) > limit else "")
     hint = f"Did you mean {' or '.join(repr(c) for c in close)}? " if close else ""

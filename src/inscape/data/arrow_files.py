@@ -64,7 +64,8 @@ def _check_split(folder: Path) -> None:
         if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
             raise DataError(f"{path} is missing or leads out of the folder; {_CURE}.")
         try:
-            with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as stream:
+            # mapped, a length that the file does not have is found out before memory is taken for it
+            with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
                 for batch in stream:
                     batch.validate(full=True)
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
