@@ -16,6 +16,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from benchmarks.torture import samples, toy
 
@@ -250,6 +252,8 @@ def _begin(root: Path, act: Callable[[Path], Any]) -> tuple[int, int]:
     told = b""
     try:
         os.setsid()
+        # progress bars share a lock between forked processes, and one that is killed may have it
+        tqdm.set_lock(threading.RLock())
         os.close(ours)
         os.environ["INSCAPE_HOME"] = str(root / "home")
         nowhere = os.open(os.devnull, os.O_WRONLY)

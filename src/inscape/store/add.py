@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from typing import Any
 
 from inscape.core.errors import StoreError
@@ -48,6 +49,7 @@ def add_sites(
     recipe = manifest["recipe"]
     wanted = [site for site in model.select(sites) if str(site) not in manifest["sites"]]
     if not wanted:
+        _tidy(place, manifest)
         return
     given = inputs_of(model, examples, recipe["at"], recipe["prompt"], wanted)
     made = keys.recipe(model, given, prompt=recipe["prompt"], sites=[str(s) for s in wanted])
@@ -93,6 +95,36 @@ def add_sites(
         _commit(place, manifest, journal, _ordered(model, manifest, entries, made))
 
 
+def _tidy(place: Place, manifest: manifests.Manifest) -> None:
+    """Remove what an addition left that was killed right after its commit; an addition that is unfinished stays."""
+    # another writer at work, or a folder that we may only read: then it is left to the next
+    with suppress(StoreError), disk_errors(place, "write to"), held(place):
+        if place.exists(_JOURNAL):
+            named = {name for entry in _recorded(place)["done"] for name in entry["files"]}
+            if not named <= manifests.files(manifest).keys():
+                return
+            place.remove(_JOURNAL)
+        sweep(place, manifest)
+
+
+def _recorded(place: Place) -> dict[str, Any]:
+    """The journal, if Inscape wrote it."""
+    signed = False
+    try:
+        found: dict[str, Any] = json.loads(place.read(_JOURNAL))
+        signed = found["sha256"] == manifests.sign(found)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    if not signed:
+        raise StoreError(
+            f"{place}/{_JOURNAL} is not a journal that Inscape wrote, and it is left as it is; move it away and run the "
+            "same command again."
+        )
+    return found
+
+
 def _cut(inputs: Inputs, span: tuple[int, int], most: int) -> list[tuple[int, int]]:
     """A shard's examples in runs of at most `most` rows where examples are that short."""
     first, last = span
@@ -119,18 +151,10 @@ class _Journal:
         self.place, self.key = place, key
         self.done: list[dict[str, Any]] = []
         try:
-            found = json.loads(place.read(_JOURNAL))
-            names = [name for entry in found["done"] for name in entry["files"]]
-            signed = found["sha256"] == manifests.sign(found)
+            found = _recorded(place)
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError):
-            signed = False
-        if not signed:
-            raise StoreError(
-                f"{place}/{_JOURNAL} is not a journal that Inscape wrote, and it is left as it is; move it away and run the "
-                "same command again."
-            )
+        names = [name for entry in found["done"] for name in entry["files"]]
         there = set(place.names("data/"))
         if found.get("key") == key and there.issuperset(names):
             self.done = found["done"]

@@ -40,8 +40,13 @@ def write(where: Place, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> 
         manifest = {"format": FORMAT, "file": file.name, "file_sha256": file.sha256, **head}
         text = json.dumps({**manifest, "sha256": sign(manifest)}, ensure_ascii=False)
         where.replace(NAME, text.encode(), commit=True)
-        for old in generated.leftovers(where, generated.MOMENTS, [file.name]):
-            where.remove(old)
+        tidy(where)
+
+
+def tidy(where: Place) -> None:
+    """Remove arrays that the manifest does not name: what an interruption left."""
+    for old in generated.leftovers(where, generated.MOMENTS, [str(_head(where)["file"])]):
+        where.remove(old)
 
 
 def refuse(where: Place) -> None:

@@ -1,0 +1,71 @@
+"""What is left when the end comes right after the last commit is removed by the same call made again."""
+
+from __future__ import annotations
+
+import pytest
+
+from inscape.store.harvest import harvest
+from inscape.store.moments import moments
+from inscape.store.places import Folder
+from inscape.store.store import Store
+
+
+class Died(BaseException):
+    """As sudden as a kill."""
+
+
+@pytest.fixture
+def dies_at_the_first_removal(monkeypatch):
+    def remove(self, name):
+        raise Died(name)
+
+    def arm():
+        monkeypatch.setattr(Folder, "remove", remove)
+
+    yield arm, monkeypatch.undo
+
+
+def test_the_journal_of_an_addition(model, examples, tmp_path, dies_at_the_first_removal):
+    arm, disarm = dies_at_the_first_removal
+    harvest(model, examples, "resid_post.0", to=tmp_path / "s", progress=False)
+    arm()
+    with pytest.raises(Died):
+        Store(tmp_path / "s").add(model, examples, "resid_post.1", progress=False)
+    disarm()
+    store = Store(tmp_path / "s")
+    assert (tmp_path / "s" / "adding.json").exists()
+    before = store.matrix("resid_post.1").tobytes()
+    (tmp_path / "s" / "mine.txt").write_text("mine")
+    store.add(model, examples, "resid_post.1", progress=False)
+    assert not (tmp_path / "s" / "adding.json").exists()
+    assert (tmp_path / "s" / "mine.txt").read_text() == "mine"
+    assert Store(tmp_path / "s").matrix("resid_post.1").tobytes() == before
+
+
+def test_an_unfinished_addition_of_other_sites_stays(model, examples, tmp_path, monkeypatch):
+    harvest(model, examples, "resid_post.0", to=tmp_path / "s", progress=False)
+
+    def died(*_):
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr("inscape.store.add._commit", died)
+        with pytest.raises(Died):
+            Store(tmp_path / "s").add(model, examples, "resid_post.1", progress=False)
+    there = sorted(p.name for p in (tmp_path / "s").rglob("*"))
+    assert "adding.json" in there
+    Store(tmp_path / "s").add(model, examples, "resid_post.0", progress=False)
+    assert sorted(p.name for p in (tmp_path / "s").rglob("*")) == there
+
+
+def test_arrays_of_moments(model, examples, tmp_path, dies_at_the_first_removal):
+    arm, disarm = dies_at_the_first_removal
+    options = {"to": tmp_path / "m", "shard_bytes": 2000, "commit_seconds": 0.0, "progress": False}
+    arm()
+    with pytest.raises(Died):
+        moments(model, examples, "resid_post.0", **options)
+    disarm()
+    moments(model, examples, "resid_post.0", **options)
+    (tmp_path / "m" / ("moments-" + 16 * "0" + ".safetensors")).write_bytes(b"old")
+    moments(model, examples, "resid_post.0", **options)
+    assert len(list((tmp_path / "m").glob("moments-*.safetensors"))) == 1
