@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 
 from inscape.store.harvest import harvest
@@ -14,24 +16,20 @@ class Died(BaseException):
     """As sudden as a kill."""
 
 
-@pytest.fixture
-def dies_at_the_first_removal(monkeypatch):
+@contextmanager
+def death_at_the_first_removal():
     def remove(self, name):
         raise Died(name)
 
-    def arm():
-        monkeypatch.setattr(Folder, "remove", remove)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
+        patch.setattr(Folder, "remove", remove)
+        yield
 
-    yield arm, monkeypatch.undo
 
-
-def test_the_journal_of_an_addition(model, examples, tmp_path, dies_at_the_first_removal):
-    arm, disarm = dies_at_the_first_removal
+def test_the_journal_of_an_addition(model, examples, tmp_path):
     harvest(model, examples, "resid_post.0", to=tmp_path / "s", progress=False)
-    arm()
-    with pytest.raises(Died):
+    with death_at_the_first_removal():
         Store(tmp_path / "s").add(model, examples, "resid_post.1", progress=False)
-    disarm()
     store = Store(tmp_path / "s")
     assert (tmp_path / "s" / "adding.json").exists()
     before = store.matrix("resid_post.1").tobytes()
@@ -58,13 +56,10 @@ def test_an_unfinished_addition_of_other_sites_stays(model, examples, tmp_path, 
     assert sorted(p.name for p in (tmp_path / "s").rglob("*")) == there
 
 
-def test_arrays_of_moments(model, examples, tmp_path, dies_at_the_first_removal):
-    arm, disarm = dies_at_the_first_removal
+def test_arrays_of_moments(model, examples, tmp_path):
     options = {"to": tmp_path / "m", "shard_bytes": 2000, "commit_seconds": 0.0, "progress": False}
-    arm()
-    with pytest.raises(Died):
+    with death_at_the_first_removal():
         moments(model, examples, "resid_post.0", **options)
-    disarm()
     moments(model, examples, "resid_post.0", **options)
     (tmp_path / "m" / ("moments-" + 16 * "0" + ".safetensors")).write_bytes(b"old")
     moments(model, examples, "resid_post.0", **options)
