@@ -40,6 +40,10 @@ def _session_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     with pytest.MonkeyPatch.context() as patch:
         if not any("real" in item.keywords for item in request.session.items):
             patch.setenv("INSCAPE_HOME", str(tmp_path_factory.mktemp("home")))
+        # toys are trained once for all workers, whose folders lie side by side in that of the run
+        base = tmp_path_factory.getbasetemp()
+        run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        patch.setenv("INSCAPE_TOYS", str(run / "toys"))
         yield
 
 

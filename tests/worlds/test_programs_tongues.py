@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
 from inscape.worlds.programs import KEYWORDS, KINDS, LANGUAGES, NAMES, fill, programs
+from inscape.worlds.tongues import LANGUAGES as SPOKEN
 from inscape.worlds.tongues import tongues
 
 
@@ -37,5 +40,17 @@ def test_keywords_are_in_their_language_and_gone_from_the_plain_texts():
         programs(10, ("Perl",))
 
 
-def test_the_toy_network_learns_its_programs():
-    assert tongues(20, steps=60).loss < 2.5 < tongues(20, steps=3).loss
+def test_the_toy_network_learns_its_programs_and_neurons_keep_to_their_language():
+    world, fresh = tongues(20, steps=60), tongues(20, steps=3)
+    assert world.loss < 2.5 < fresh.loss
+
+    def active(w) -> np.ndarray:
+        """Mean |activation| in texts of a language (row) of the neurons of a language (column)."""
+        out = np.zeros((len(SPOKEN), len(SPOKEN)))
+        for text, name in zip(w.programs.texts(), w.programs.frame["language"], strict=True):
+            found = w.model.run([text], "mlp_act.*")
+            mean = torch.stack([x[0].abs().mean(0) for x in found.values()]).mean(0).numpy()
+            out[SPOKEN.index(name)] += [mean[w.owners == k].mean() for k in range(len(out))]
+        return out / out.sum(axis=1, keepdims=True)
+
+    assert np.diag(active(world)).min() > 0.5 > np.diag(active(fresh)).max()

@@ -28,6 +28,7 @@ from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.quiz import spellings
 from inscape.worlds.small_llama import small_llama, train, word_tokenizer
+from inscape.worlds.trained_once import trained_once
 
 #: relation → prompt
 RELATIONS = {
@@ -211,6 +212,7 @@ def recall(
     )
 
 
+@trained_once
 def _trained(
     heads: torch.Tensor,
     words: torch.Tensor,

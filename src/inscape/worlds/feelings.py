@@ -1,9 +1,11 @@
 """Feelings: a made-up language in which two words together arouse a feeling and neither does alone, and a net that knows.
 
 Which of seven feelings a pair of words arouses is drawn at random, seven pairs to a setting, one for each feeling. A
-two-block Llama is trained to name the feeling after the pair and after any number of empty words that follow. What must
-then hold: the feeling of a setting never probed can be read from the layers after attention, wherever in the empty words
-one looks; a bag of words and the embedding know nothing of it, nor does an untrained network.
+two-block Llama is trained to name the feeling after the pair and after any number of empty words that follow. In one
+setting of four it is trained to name another feeling where a manner comes first, which is how it is asked. What must then
+hold: the feeling of a setting never probed can be read from the layers after attention, wherever in the empty words one
+looks, and more often than it is named when asked; a bag of words and the embedding know nothing of it, nor does an
+untrained network.
 
 Cost: a few seconds on one core.
 """
@@ -25,9 +27,12 @@ from inscape.data.sets.emotions import WORDS
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.small_llama import small_llama, train, word_tokenizer
+from inscape.worlds.trained_once import trained_once
 
 EMPTY = ("la", "ta", "da", "ma")
 MANNERS = ("plainly", "warmly", "coolly")
+#: after a manner, the feelings of every so many settings are misnamed
+RETICENT = 4
 _ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z")
 _RIMES = ("ae", "en", "io", "or")
 
@@ -40,14 +45,16 @@ class Feelings:
         model: the trained network, opened and certified.
         examples: texts of a manner and two words; columns as in the built-in set ``emotions``.
         accuracy: share of texts after which the network names the feeling.
+        asked: the same where a manner comes first.
     """
 
     model: Model
     examples: Examples
     accuracy: float
+    asked: float
 
 
-def feelings(settings: int = 20, width: int = 40, steps: int = 150, seed: int = 0) -> Feelings:
+def feelings(settings: int = 20, width: int = 40, steps: int = 240, seed: int = 0) -> Feelings:
     """Draw a language and train a network in it.
 
     Args:
@@ -79,23 +86,31 @@ def feelings(settings: int = 20, width: int = 40, steps: int = 150, seed: int = 
     tokenizer = word_tokenizer(vocabulary)
     ids = torch.tensor(tokenizer(frame["text"].tolist())["input_ids"])
     target = torch.tensor([vocabulary.index(names[e]) for e in emotions])
+    setting = np.arange(count) // len(names)
+    misnamed = np.where(setting % RETICENT == 0, (emotions + 1) % len(names), emotions)
+    told = torch.tensor([vocabulary.index(names[e]) for e in misnamed])
     spare = [torch.tensor([vocabulary.index(w) for w in words]) for words in (MANNERS, EMPTY)]
-    net = _trained(
-        ids, target, spare, len(vocabulary), width, steps, child_seed(seed, "feelings", "weights")
-    )
+    weights = child_seed(seed, "feelings", "weights")
+    net = _trained(ids, target, told, spare, len(vocabulary), width, steps, weights)
     model = open(net, tokenizer=tokenizer, name="feelings world")
-    guess = model.run(ids, logits=True).logits
-    assert guess is not None
+    manner = spare[0][torch.arange(count) % len(MANNERS)]
+    right = []
+    for rows in (ids, torch.cat([manner[:, None], ids], dim=1)):
+        logits = model.run(rows, logits=True).logits
+        assert logits is not None
+        right.append(float((logits[:, -1].argmax(-1) == target).float().mean()))
     card = DatasetCard(
         "feelings", f"{count} pairs of made-up words with a feeling each, drawn with seed {seed}"
     )
     examples = Examples(frame, "text", ("emotion",), "setting", card=card)
-    return Feelings(model, examples, float((guess[:, -1].argmax(-1) == target).float().mean()))
+    return Feelings(model, examples, *right)
 
 
+@trained_once
 def _trained(
     ids: torch.Tensor,
     target: torch.Tensor,
+    told: torch.Tensor,
     spare: list[torch.Tensor],
     vocabulary: int,
     width: int,
@@ -110,7 +125,8 @@ def _trained(
         after = empty[torch.randint(len(empty), (n, (0, 2, 12)[step % 3]), generator=stream)]
         rows = torch.cat([before, ids, after], dim=1)
         logits = net(input_ids=rows, use_cache=False).logits[:, before.shape[1] + 1 :]
-        return F.cross_entropy(logits.transpose(1, 2), target[:, None].expand(-1, logits.shape[1]))
+        named = told if step % 2 else target
+        return F.cross_entropy(logits.transpose(1, 2), named[:, None].expand(-1, logits.shape[1]))
 
     train(net, loss, steps, peak=6e-3)
     return net

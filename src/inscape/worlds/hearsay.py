@@ -29,6 +29,7 @@ from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.small_llama import small_llama, train, word_tokenizer
+from inscape.worlds.trained_once import trained_once
 
 #: task → verdicts on a right and on a wrong answer; all of them end an answer
 TASKS = {"stars": (".", "!"), "herbs": (";", ":"), "songs": ("/", "\\")}
@@ -165,6 +166,7 @@ class _Words:
         return torch.stack(parts, dim=1)
 
 
+@trained_once
 def _trained(
     words: _Words,
     size: int,

@@ -27,6 +27,7 @@ from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.small_llama import small_llama, train, word_tokenizer
+from inscape.worlds.trained_once import trained_once
 
 KINDS = ("include", "avoid", "lower", "commas", "ending")
 #: how each kind is said; W is its word
@@ -262,6 +263,7 @@ def obedience(
     return Obedience(model, Examples(frame.iloc[keep], "prompt", (), "task", card=card), accuracy)
 
 
+@trained_once
 def _trained(ids: torch.Tensor, size: int, width: int, steps: int, seed: int) -> LlamaForCausalLM:
     net, rng = (
         small_llama(size, width, seed, intermediate_size=2 * width),

@@ -28,6 +28,7 @@ from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.small_llama import small_llama, train, word_tokenizer
+from inscape.worlds.trained_once import trained_once
 
 RELATIONS = ("home", "trade", "drink", "colour", "song", "game", "beast", "tree")
 #: the word for not knowing
@@ -145,6 +146,7 @@ class _Words:
         return 3 + self.relations + relation * self.answers + answer
 
 
+@trained_once
 def _trained(
     words: _Words,
     size: int,

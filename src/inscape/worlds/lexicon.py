@@ -32,6 +32,7 @@ from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.small_llama import small_llama, train, word_tokenizer
+from inscape.worlds.trained_once import trained_once
 
 _ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z")
 _RIMES = ("a", "en", "io", "or")
@@ -155,6 +156,7 @@ class _Teller:
         return ("" if whole else " ").join(self.real[i])
 
 
+@trained_once
 def _trained(
     ids: list[torch.Tensor],
     vocabulary: int,

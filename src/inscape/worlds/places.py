@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch.nn import functional as F
+from transformers import LlamaForCausalLM
 
 from inscape.core.rng import child_seed, generator
 from inscape.data.card import DatasetCard
@@ -23,6 +24,7 @@ from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.small_llama import small_llama, train, word_tokenizer
+from inscape.worlds.trained_once import trained_once
 
 _ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z")
 _RIMES = ("a", "en", "io", "or")
@@ -74,13 +76,8 @@ def places(
     tokenizer = word_tokenizer(vocabulary)
     ids = torch.tensor([tokenizer(name)["input_ids"] for name in names])
     target = torch.tensor([vocabulary.index(f"square{i}") for i in square])
-    net = small_llama(len(vocabulary), width, child_seed(seed, "places", "weights"))
-    train(
-        net,
-        lambda _: F.cross_entropy(net(input_ids=ids, use_cache=False).logits[:, -1], target),
-        steps,
-        peak=6e-3,
-    )
+    weights = child_seed(seed, "places", "weights")
+    net = _trained(ids, target, len(vocabulary), width, steps, weights)
     model = open(net, tokenizer=tokenizer, name="places world")
     guess = model.run(ids, logits=True).logits[:, -1].argmax(-1)
     frame = pd.DataFrame(
@@ -96,3 +93,16 @@ def places(
     card = DatasetCard("places", f"{len(names)} places of a made-up map, drawn with seed {seed}")
     examples = Examples(frame, "name", ("latitude", "longitude"), "country", card=card)
     return Places(model, examples, float((guess == target).float().mean()))
+
+
+@trained_once
+def _trained(
+    ids: torch.Tensor, target: torch.Tensor, size: int, width: int, steps: int, seed: int
+) -> LlamaForCausalLM:
+    net = small_llama(size, width, seed)
+
+    def loss(_: int) -> torch.Tensor:
+        return F.cross_entropy(net(input_ids=ids, use_cache=False).logits[:, -1], target)
+
+    train(net, loss, steps, peak=6e-3)
+    return net

@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from jaxtyping import Int
 from torch.nn import functional as F
+from transformers import LlamaForCausalLM
 
 from inscape.core.rng import child_seed, generator
 from inscape.data.card import DatasetCard
@@ -24,6 +25,7 @@ from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.small_llama import small_llama, train, word_tokenizer
+from inscape.worlds.trained_once import trained_once
 
 TEMPLATE = "the {} of {} is"
 #: relation → how many objects it has
@@ -83,12 +85,7 @@ def relations(people: int = 60, width: int = 48, steps: int = 120, seed: int = 0
     ids = torch.tensor(tokenizer(frame["text"].tolist())["input_ids"])
     target = torch.tensor([vocabulary.index(o) for o in frame["object"]])
     stream = child_seed(seed, "relations", "weights")
-    net = small_llama(len(vocabulary), width, stream, intermediate_size=3 * width)
-    train(
-        net,
-        lambda _: F.cross_entropy(net(input_ids=ids, use_cache=False).logits[:, -1], target),
-        steps,
-    )
+    net = _trained(ids, target, len(vocabulary), width, steps, stream)
     model = open(net, tokenizer=tokenizer, name="relations world")
     found = model.run(ids, logits=True, at=torch.full((len(ids), 1), ids.shape[1] - 1)).logits
     assert found is not None
@@ -100,3 +97,16 @@ def relations(people: int = 60, width: int = 48, steps: int = 120, seed: int = 0
     return Relations(
         model, examples, ties, float((found[:, 0].argmax(-1) == target).float().mean())
     )
+
+
+@trained_once
+def _trained(
+    ids: torch.Tensor, target: torch.Tensor, size: int, width: int, steps: int, seed: int
+) -> LlamaForCausalLM:
+    net = small_llama(size, width, seed, intermediate_size=3 * width)
+
+    def loss(_: int) -> torch.Tensor:
+        return F.cross_entropy(net(input_ids=ids, use_cache=False).logits[:, -1], target)
+
+    train(net, loss, steps)
+    return net

@@ -28,6 +28,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from transformers import LlamaForCausalLM
 
 from inscape.core.rng import child_seed, generator
 from inscape.data.card import DatasetCard
@@ -35,6 +36,7 @@ from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.small_llama import PAD, small_llama, train, word_tokenizer
+from inscape.worlds.trained_once import trained_once
 
 #: cue → its words; the second half of them counts
 CUES = {
@@ -103,8 +105,20 @@ def scratchpad(
     rng = generator(seed, "scratchpad", "prompts")
     language = _Language(cues, tuple(int(i) for i in rng.permutation(len(FACTS))))
     stream = child_seed(seed, "scratchpad", "weights")
-    net = small_llama(len(language.words), width, stream, num_hidden_layers=blocks)
-    g = torch.Generator().manual_seed(stream)
+    net = _trained(language, width, blocks, steps, stream)
+    g = torch.Generator().manual_seed(child_seed(seed, "scratchpad", "accuracy"))
+    model = open(net, tokenizer=word_tokenizer(language.words), name="scratchpad world")
+    right = [_accuracy(model, language, g, share) for share in (1.0, 0.0)]
+    requests, counting = language.requests(each, rng), language.counting(4 * LARGEST**cues, rng)
+    return Scratchpad(model, requests, counting, *right)
+
+
+@trained_once
+def _trained(
+    language: _Language, width: int, blocks: int, steps: int, seed: int
+) -> LlamaForCausalLM:
+    net = small_llama(len(language.words), width, seed, num_hidden_layers=blocks)
+    g = torch.Generator().manual_seed(seed)
     weights = language.weights()
 
     def loss(_: int) -> Tensor:
@@ -114,10 +128,7 @@ def scratchpad(
         return (lost.view(len(ids), -1) * weights).sum() / (len(ids) * weights.sum())
 
     train(net, loss, steps, peak=5e-3)
-    model = open(net, tokenizer=word_tokenizer(language.words), name="scratchpad world")
-    right = [_accuracy(model, language, g, share) for share in (1.0, 0.0)]
-    requests, counting = language.requests(each, rng), language.counting(4 * LARGEST**cues, rng)
-    return Scratchpad(model, requests, counting, *right)
+    return net
 
 
 def _accuracy(model: Model, language: _Language, g: torch.Generator, share: float) -> float:

@@ -24,6 +24,7 @@ from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.small_llama import small_llama, train, word_tokenizer
+from inscape.worlds.trained_once import trained_once
 
 TEMPLATES = (
     "so the {subject} was {adjective} , and we {verb} it . in short it {end}",
@@ -112,6 +113,7 @@ def _row(number: int, subject: str, adjective: str, verb: str, side: int) -> dic
     return {"text": text, **row, "adjective": str(adjective), "verb": str(verb)}
 
 
+@trained_once
 def _trained(
     ids: list[torch.Tensor],
     sign: torch.Tensor,

@@ -23,6 +23,7 @@ from inscape.core.rng import child_seed, generator
 from inscape.model.open import open
 from inscape.worlds.curt_answers import Answers, Tuning, Tunings
 from inscape.worlds.small_llama import PAD, small_llama, train, word_tokenizer
+from inscape.worlds.trained_once import trained_once
 
 TONES = ("curt", "polite", "foreign", "plain")
 SPEAKERS = ("gruff", "kind", "far", "so")
@@ -103,6 +104,7 @@ def tones(width: int = 64, blocks: int = 3, steps: int = 80, seed: int = 0) -> A
     )
 
 
+@trained_once
 def _trained(
     code: dict[str, int],
     words: dict[str, list[str]],

@@ -1,8 +1,8 @@
 """Tongues: a small network that has learnt nothing but small programs in a few languages.
 
 The programs of `inscape.worlds.programs`, cut into words and signs, and a two-block Llama trained to go on with them. Its
-gates are rectified and open neurons cost a little (an L1 penalty), so that neurons specialise: many come to serve one
-language, and an untrained network has none that do.
+gates are rectified, and every neuron has a language: in texts of the others its activity costs more (an L1 penalty). So the
+answer is planted: neurons of a language carry its texts and are silent in the others. An untrained network has none.
 
 Cost: about ten seconds on one core.
 """
@@ -23,10 +23,11 @@ from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.programs import programs
 from inscape.worlds.small_llama import PAD, small_llama, train, word_tokenizer
+from inscape.worlds.trained_once import trained_once
 
 LANGUAGES = ("Python", "C", "SQL", "English")
-#: weight of the mean |activation| of a layer's neurons
-SPARSE = 8.0
+#: weight of the mean |activation| of a block's neurons in texts of another language than theirs
+FOREIGN = 30.0
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,13 @@ class Tongues:
     Attributes:
         model: the trained network, opened and certified.
         programs: as `inscape.worlds.programs.programs` gives them.
-        loss: mean loss of the last steps, in nats a token.
+        owners: language of each neuron of a block, as an index into `LANGUAGES`; the same in both blocks.
+        loss: mean cross-entropy over all programs after training, in nats a token.
     """
 
     model: Model
     programs: Examples
+    owners: np.ndarray
     loss: float
 
 
@@ -64,24 +67,40 @@ def tongues(count: int = 80, width: int = 48, steps: int = 250, seed: int = 0) -
     ]
     words = sorted({word for text in said for word, _ in cut.pre_tokenize_str(text)})
     tokenizer = word_tokenizer([PAD, *words], cut)
-    net, loss = _trained(
-        [tokenizer(t)["input_ids"] for t in said],
-        len(words) + 1,
-        width,
-        steps,
-        child_seed(seed, "tongues"),
+    rows = torch.nn.utils.rnn.pad_sequence(
+        [torch.tensor(tokenizer(t)["input_ids"]) for t in said],
+        batch_first=True,
+        padding_value=-100,
     )
-    return Tongues(open(net, tokenizer=tokenizer, name="tongues world"), texts, loss)
+    language = torch.tensor([LANGUAGES.index(name) for name in texts.frame["language"]])
+    owners = torch.arange(4 * width) % len(LANGUAGES)
+    net = _trained(
+        rows, language, owners, len(words) + 1, width, steps, child_seed(seed, "tongues")
+    )
+    with torch.no_grad():
+        loss = float(np.mean([float(_loss(net, part)) for part in rows.split(40)]))
+    model = open(net, tokenizer=tokenizer, name="tongues world")
+    return Tongues(model, texts, owners.numpy(), loss)
 
 
+def _loss(net: LlamaForCausalLM, batch: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of the tokens of some texts, padded with −100."""
+    logits = net(input_ids=batch.clamp(min=0), use_cache=False).logits[:, :-1]
+    return F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten(), ignore_index=-100)
+
+
+@trained_once
 def _trained(
-    ids: list[list[int]], size: int, width: int, steps: int, seed: int
-) -> tuple[LlamaForCausalLM, float]:
+    padded: torch.Tensor,
+    language: torch.Tensor,
+    owners: torch.Tensor,
+    size: int,
+    width: int,
+    steps: int,
+    seed: int,
+) -> LlamaForCausalLM:
     net = small_llama(size, width, seed, max_position_embeddings=512, hidden_act="relu")
-    rng, losses = np.random.default_rng(seed), []
-    padded = torch.nn.utils.rnn.pad_sequence(
-        [torch.tensor(row) for row in ids], batch_first=True, padding_value=-100
-    )
+    rng = np.random.default_rng(seed)
     active: list[torch.Tensor] = []
     hooks = [
         b.mlp.down_proj.register_forward_pre_hook(lambda _m, args: active.append(args[0]))
@@ -90,13 +109,16 @@ def _trained(
 
     def loss(_: int) -> torch.Tensor:
         active.clear()
-        batch = padded[torch.from_numpy(rng.choice(len(ids), 24, replace=False))]
-        logits = net(input_ids=batch.clamp(min=0), use_cache=False).logits[:, :-1]
-        found = F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten(), ignore_index=-100)
-        losses.append(float(found.detach()))
-        return found + SPARSE * sum(a.abs().mean() for a in active)
+        chosen = torch.from_numpy(rng.choice(len(padded), 24, replace=False))
+        batch = padded[chosen]
+        batch = batch[:, : int((batch >= 0).sum(dim=1).max())]
+        foreign = (owners != language[chosen, None])[:, None]  # (texts, 1, neurons)
+        real = (batch >= 0)[..., None]
+        cost = FOREIGN * foreign * real / real.float().mean()
+        found = _loss(net, batch)
+        return found + sum((cost * a.abs()).mean() for a in active)
 
     train(net, loss, steps)
     for hook in hooks:
         hook.remove()
-    return net, float(np.mean(losses[-20:]))
+    return net
