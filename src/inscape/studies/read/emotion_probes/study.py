@@ -95,7 +95,7 @@ CARD = Card(
     },
     tiny={
         "above-words": "supported",
-        "above-answer": "any",  # the toy names every feeling, so that nothing is left to gain
+        "above-answer": "supported",
         "not-last": "any",  # two blocks that both hold the feeling: which is read better is chance
         "shuffled": "any",  # three shuffles of 140 rows
         "persists": "supported",
