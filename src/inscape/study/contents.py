@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from inscape.charts.specification import Refused, checked
+
 
 def parquet(name: str, frame: pd.DataFrame) -> bytes:
     """A table as Parquet. A named index becomes columns; an unnamed one is row order only and is dropped."""
@@ -33,18 +35,13 @@ def vega_lite(name: str, chart: Any) -> dict[str, Any]:
         chart: an Altair chart, or a Vega-Lite specification.
 
     Raises:
-        ValueError: not a chart, or one whose data is not inside it.
+        ValueError: not a chart, or one that `inscape.charts.specification` refuses.
     """
     spec = dict(chart) if isinstance(chart, Mapping) else _specification(name, chart)
-    if "vega-lite" not in str(spec.get("$schema", "")):
-        raise ValueError(
-            f"Run.figure({name!r}): needs an Altair chart or a Vega-Lite specification with $schema"
-        )
-    if url := _outside(spec):
-        raise ValueError(
-            f"Run.figure({name!r}): data must be inside the figure, got the address {url!r}"
-        )
-    return spec
+    try:
+        return checked(spec)
+    except Refused as error:
+        raise ValueError(f"Run.figure({name!r}): this figure cannot be kept: {error}") from None
 
 
 def _specification(name: str, chart: Any) -> dict[str, Any]:
@@ -57,18 +54,6 @@ def _specification(name: str, chart: Any) -> dict[str, Any]:
     # the default transformer refuses more than 5,000 rows; a run folder must hold its figures' data whatever its size
     with altair.data_transformers.enable("default", max_rows=None):
         return json.loads(chart.to_json(indent=None))
-
-
-def _outside(spec: Any) -> str | None:
-    """The first address a specification's data refers to, or None."""
-    if isinstance(spec, Mapping):
-        data = spec.get("data")
-        if isinstance(data, Mapping) and "url" in data:
-            return str(data["url"])
-        return next(filter(None, map(_outside, spec.values())), None)
-    if isinstance(spec, (list, tuple)):
-        return next(filter(None, map(_outside, spec)), None)
-    return None
 
 
 def safetensors(name: str, arrays: Mapping[str, Any]) -> bytes:
