@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
-from inscape.cli.printing import columns, emit
+from inscape.cli.printing import columns, emit, say
 
 
 def certify(
@@ -26,14 +26,14 @@ def certify(
     if as_json:
         emit(certificate)
     else:
-        typer.echo(f"{certificate['model']}  weights {str(certificate['weights'])[:12]}")
+        say(f"{certificate['model']}  weights {str(certificate['weights'])[:12]}")
         columns(
             [
                 (_mark(i), i["name"], _numbers(i), i.get("reason") or "")
                 for i in certificate["items"]
             ]
         )
-        typer.echo(
+        say(
             "\n"
             + (
                 "Certified."

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from inscape.cli.opening import Json
-from inscape.cli.printing import columns, emit
+from inscape.cli.printing import columns, emit, say
 
 
 def data(
@@ -29,7 +29,7 @@ def data(
             emit([card.to_dict() for card in cards.values()])
             return
         columns([(n, f"{card.what} Licence: {card.licence}.") for n, card in cards.items()])
-        typer.echo(
+        say(
             "\n'inscape data NAME' shows one. A CSV, JSON Lines or Parquet file of yours is loaded by its path."
         )
         return
@@ -39,7 +39,7 @@ def data(
     if as_json:
         emit({"card": card.to_dict(), "examples": len(examples), "rows": first.to_dict("records")})
         return
-    typer.echo(f"{typer.style(card.name, bold=True)}: {len(examples)} examples")
+    say(f": {len(examples)} examples", bold=card.name)
     facts = [
         ("what", card.what),
         ("source", card.source),
@@ -48,4 +48,4 @@ def data(
     ]
     columns([(label, text) for label, text in facts if text])
     columns([("input", examples.input), ("labels", ", ".join(examples.labels) or "none")])
-    typer.echo("\n" + first.to_string(index=False, max_colwidth=40))
+    say("\n" + first.to_string(index=False, max_colwidth=40))

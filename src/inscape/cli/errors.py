@@ -16,6 +16,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from inscape.cli.printing import say
 from inscape.core.errors import InscapeError
 
 
@@ -38,9 +39,9 @@ class Commands(TyperGroup):
             code = super().main([a for a in given if a != "--debug"], *rest, **extra)
         except Exception as error:
             if debug:
-                traceback.print_exc()
+                say(traceback.format_exc().rstrip("\n"), err=True)
             sentence, code = explain(error)
-            print(f"inscape: {sentence}", file=sys.stderr)
+            say(f"inscape: {sentence}", err=True)
         finally:
             log.removeHandler(silent)
         sys.exit(code if isinstance(code, int) else 0)

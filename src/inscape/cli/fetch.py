@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from inscape.cli.opening import Json, fetching
-from inscape.cli.printing import columns, emit
+from inscape.cli.printing import columns, emit, say
 
 
 def fetch(
@@ -30,7 +30,7 @@ def fetch(
 
     if name is not None:
         path = _fetched(name, source)
-        emit({"name": name, "path": str(path)}) if as_json else typer.echo(f"{name} is in {path}")
+        emit({"name": name, "path": str(path)}) if as_json else say(f"{name} is in {path}")
         return
     cards = zoo.available()
     if as_json:
@@ -42,7 +42,7 @@ def fetch(
         )
         return
     columns([(n, f"{c.megabytes:g} MB", c.licence, c.what) for n, c in cards.items()])
-    typer.echo(
+    say(
         "\n'inscape fetch NAME' brings one here. A Hub id is fetched by the first command that opens it."
     )
 

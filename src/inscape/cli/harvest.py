@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
-from inscape.cli.printing import columns, emit
+from inscape.cli.printing import columns, emit, say
 
 On = Annotated[
     str,
@@ -137,11 +137,11 @@ def harvest(
             }
         )
         return
-    typer.echo(
+    say(
         f"{store.path}: {len(store)} rows of {len(loaded)} examples, {len(rows)} sites of {opened.name}"
     )
     columns(rows)
-    typer.echo(f"\nRead it: inscape.Store({str(store.path)!r}).matrix({rows[-1][0]!r})")
+    say(f"\nRead it: inscape.Store({str(store.path)!r}).matrix({rows[-1][0]!r})")
 
 
 def chosen_columns(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inscape.cli.printing import columns, emit
+from inscape.cli.printing import columns, emit, say
 
 
 def list_studies(
@@ -21,7 +21,7 @@ def list_studies(
 
     found = find()
     for problem in found.problems:
-        typer.echo(f"inscape: left out: {problem.sentence}", err=True)
+        say(f"inscape: left out: {problem.sentence}", err=True)
     cards = sorted((e.card for e in found.entries.values()), key=lambda c: (c.room, c.slug))
     rooms = {c.room for c in cards}
     if room is not None and room not in rooms:
@@ -32,8 +32,8 @@ def list_studies(
         return
     longest = max((len(c.slug) for c in cards), default=0)
     for name in sorted({c.room for c in cards}):
-        typer.echo(name)
+        say(name)
         columns([(f"{c.slug:<{longest}}", c.year, c.title) for c in cards if c.room == name])
-    typer.echo(
+    say(
         f"\n{len(cards)} {'study' if len(cards) == 1 else 'studies'}. 'inscape show STUDY' says what one does."
     )

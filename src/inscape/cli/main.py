@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
+import warnings
 from contextlib import suppress
 from typing import Annotated
 
@@ -27,6 +28,7 @@ from inscape.cli import (
     verify,
 )
 from inscape.cli.errors import Commands
+from inscape.cli.printing import say, warned
 
 EPILOG = """Examples:
 
@@ -70,7 +72,7 @@ app.command("audit", epilog=audit.EPILOG)(audit.audit)
 
 def _version(asked: bool | None) -> None:
     if asked:
-        typer.echo(importlib.metadata.version("inscape"))
+        say(importlib.metadata.version("inscape"))
         raise typer.Exit
 
 
@@ -96,6 +98,8 @@ def main() -> None:
         # a terminal that lacks a character such as ² prints a mark instead of ending the run
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    # a warning names what it warns of, which may be any text
+    warnings.formatwarning = warned
     app(prog_name="inscape")
 
 

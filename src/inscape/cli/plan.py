@@ -9,7 +9,7 @@ import typer
 
 from inscape.cli.harvest import StoreDtype, chosen_columns, stored
 from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
-from inscape.cli.printing import columns, emit, paragraph
+from inscape.cli.printing import columns, emit, paragraph, say
 
 EPILOG = """Examples:
 
@@ -87,7 +87,7 @@ def plan(
 
 def _print(found: Any) -> None:
     measured = found.measured
-    typer.echo(
+    say(
         f"{found.model}: {len(found.sites)} sites, {found.rows:,} rows of {found.examples:,} examples at {found.at}, "
         f"{found.dtype}"
     )
@@ -121,14 +121,14 @@ def _print(found: Any) -> None:
         "Time on a busy machine differs by as much as the machine is busy."
     )
     if found.problem:
-        typer.echo(found.problem[0].upper() + found.problem[1:])
+        say(found.problem[0].upper() + found.problem[1:])
     if found.instead:
         what = " and ".join(
             name
             for name, enough in (("disk", found.disk_suffices), ("memory", found.memory_suffices))
             if not enough
         )
-        typer.echo(f"Not enough {what}. Ask for less:")
+        say(f"Not enough {what}. Ask for less:")
         columns(
             [(o.ask, _size(o.bytes), "fits" if o.fits else "does not fit") for o in found.instead]
         )

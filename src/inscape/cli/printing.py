@@ -1,8 +1,14 @@
-"""How the command line prints: JSON for programs, aligned columns and wrapped paragraphs for people."""
+"""How the command line prints: JSON for programs, aligned columns and wrapped paragraphs for people.
+
+Everything that a command prints goes through `say`, and log records through `Lines`: texts from data, models and files
+may hold characters that a terminal obeys (colours, titles, the clipboard, the direction of writing), and these are
+written out as escapes. JSON keeps its value: the same characters become JSON's own escapes.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
 import textwrap
@@ -11,36 +17,82 @@ from typing import Any
 
 import typer
 
+from inscape.core.characters import visible, visible_json
+
 
 def emit(value: Any) -> None:
     """Print a value as strict JSON (NaN and infinity become null)."""
-    typer.echo(
-        json.dumps(_strict(value), ensure_ascii=False, indent=2, allow_nan=False, default=str)
-    )
+    text = json.dumps(_strict(value), ensure_ascii=False, indent=2, allow_nan=False, default=str)
+    typer.echo(visible_json(text))
+
+
+def say(text: object = "", *, bold: object = "", err: bool = False) -> None:
+    """Print a text, with what a terminal would obey written out.
+
+    Args:
+        text: what to print.
+        bold: a text before it, printed bold.
+        err: whether to print on standard error.
+    """
+    head = typer.style(visible(str(bold)), bold=True) if bold else ""
+    typer.echo(head + visible(str(text)), err=err)
+
+
+class Lines(logging.Formatter):
+    """Log records as lines, with what a terminal would obey written out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        return visible(super().format(record))
 
 
 def columns(rows: Sequence[Sequence[object]], indent: int = 2) -> None:
     """Print rows with aligned columns; the last column wraps under itself at the terminal's width."""
     if not rows:
         return
-    cells = [[str(c) for c in row] for row in rows]
+    cells = [[visible(str(c)) for c in row] for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]) - 1)]
     start = indent + sum(widths) + 2 * len(widths)
     room = max(width() - start, 24)
     for row in cells:
         head = " " * indent + "".join(f"{c:<{w}}  " for c, w in zip(row[:-1], widths, strict=True))
         lines = textwrap.wrap(row[-1], room, break_long_words=False, break_on_hyphens=False) or [""]
-        typer.echo((head + lines[0]).rstrip())
+        say((head + lines[0]).rstrip())
         for line in lines[1:]:
-            typer.echo(" " * start + line)
+            say(" " * start + line)
 
 
 def paragraph(text: str, indent: int = 0) -> None:
     """Print text wrapped at the terminal's width."""
     pad = " " * indent
-    typer.echo(
-        textwrap.fill(" ".join(text.split()), width(), initial_indent=pad, subsequent_indent=pad)
+    text = " ".join(visible(text).split())
+    say(textwrap.fill(text, width(), initial_indent=pad, subsequent_indent=pad))
+
+
+def table(title: str, heads: tuple[str, str], rows: Sequence[tuple[str, str]]) -> None:
+    """Print names in bold, each beside a text that wraps under itself, under a title."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(
+        box=box.SIMPLE_HEAD,
+        title=Text(visible(title)),
+        title_justify="left",
+        show_lines=False,
+        padding=(0, 1),
     )
+    shown.add_column(Text(heads[0]), style="bold", no_wrap=True)
+    shown.add_column(Text(heads[1]), overflow="fold")
+    for name, text in rows:
+        shown.add_row(Text(visible(name)), Text(visible(text)))
+    Console(width=width()).print(shown)
+
+
+def warned(message: Warning | str, category: type[Warning], *where: object, **more: object) -> str:
+    """A warning of Python's as one line; the replacement of `warnings.formatwarning`."""
+    return f"{category.__name__}: {visible(str(message))}\n"
 
 
 def width() -> int:

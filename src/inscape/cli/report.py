@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from inscape.cli.outcome import outcome, show_outcome
-from inscape.cli.printing import emit
+from inscape.cli.printing import emit, say
 
 
 def report(
@@ -33,4 +33,4 @@ def report(
     if as_json:
         emit({"runs": found, "comparison": comparison})
     elif comparison:
-        typer.echo(f"\nComparison: {comparison}")
+        say(f"\nComparison: {comparison}")

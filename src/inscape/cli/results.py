@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from inscape.cli.printing import say
+
 Runs = Annotated[list[Path], typer.Argument(help="Finished run folders.", metavar="RUN")]
 
 
@@ -19,7 +21,7 @@ def results(
     """Record the claims of runs as a Markdown page, passed or not."""
     from inscape.report import results as pages
 
-    typer.echo(f"Results: {pages.results(runs, to)}")
+    say(f"Results: {pages.results(runs, to)}")
 
 
 def gallery(
@@ -31,4 +33,4 @@ def gallery(
     """Show one figure of each study, as a Markdown page."""
     from inscape.report import results as pages
 
-    typer.echo(f"Gallery: {pages.gallery(runs, to)}")
+    say(f"Gallery: {pages.gallery(runs, to)}")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from inscape.cli.outcome import outcome, show_outcome
-from inscape.cli.printing import emit
+from inscape.cli.printing import Lines, emit
 
 EPILOG = """Examples:
 
@@ -91,7 +91,7 @@ def drawn_report(path: Path) -> Any:
 def followed(quiet: bool) -> Iterator[None]:
     """Show the package's log on standard error while a study runs."""
     handler = _StandardError()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(Lines("%(message)s"))
     log = logging.getLogger("inscape")
     before = log.level
     if not quiet:

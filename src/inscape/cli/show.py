@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inscape.cli.printing import columns, emit, paragraph
+from inscape.cli.printing import columns, emit, paragraph, say
 
 
 def show(
@@ -37,8 +37,8 @@ def show(
         emit({"card": found.card.to_dict(), "presets": list(found.presets), "settings": listed})
         return
     card = found.card
-    typer.echo(typer.style(card.title, bold=True))
-    typer.echo(f"{card.authors}, {card.year}. {card.link}\n")
+    say(bold=card.title)
+    say(f"{card.authors}, {card.year}. {card.link}\n")
     controls = card.controls if isinstance(card.controls, str) else "; ".join(card.controls)
     rows = [
         ("Claim", card.claim),
@@ -49,12 +49,12 @@ def show(
     rows += [("Groups", card.group_note)] if card.group_note else []
     rows += [("Known to fail", card.negative)] if card.negative else []
     columns(rows, indent=0)
-    typer.echo("\nPresets")
+    say("\nPresets")
     columns([(name, _minutes(card.minutes.get(name))) for name in found.presets])
-    typer.echo("\nSettings, changed with --set NAME=VALUE")
+    say("\nSettings, changed with --set NAME=VALUE")
     for setting in settings:
         _setting(setting)
-    typer.echo(f"\nRun it: inscape run {card.slug} --preset {next(iter(found.presets))}")
+    say(f"\nRun it: inscape run {card.slug} --preset {next(iter(found.presets))}")
 
 
 def _minutes(minutes: float | int | None) -> str:
@@ -70,7 +70,7 @@ def _minutes(minutes: float | int | None) -> str:
 
 
 def _setting(setting: Any) -> None:
-    typer.echo(f"  {typer.style(setting.name, bold=True)}  ({setting.kind})")
+    say(f"  ({setting.kind})", bold=f"  {setting.name}")
     if setting.help:
         paragraph(setting.help, indent=6)
     values = {name: _value(v) for name, v in setting.presets.items()}

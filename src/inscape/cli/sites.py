@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
-from inscape.cli.printing import columns, emit
+from inscape.cli.printing import columns, emit, say
 
 
 def sites(
@@ -34,4 +34,4 @@ def sites(
         emit([{"site": site, "width": width} for site, width in rows])
         return
     columns([(site, "" if width is None else width) for site, width in rows])
-    typer.echo(f"\n{len(rows)} sites of {opened.name}.")
+    say(f"\n{len(rows)} sites of {opened.name}.")

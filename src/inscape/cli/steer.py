@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
-from inscape.cli.printing import emit, width
+from inscape.cli.printing import emit, table
 
 VectorFile = Annotated[
     Path,
@@ -113,20 +113,5 @@ def strengths(text: str) -> list[float]:
 
 
 def _show(prompt: str, said: dict[str, str]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=escape(prompt),
-        title_justify="left",
-        show_lines=False,
-        padding=(0, 1),
-    )
-    table.add_column("", style="bold", no_wrap=True)
-    table.add_column("goes on", overflow="fold")
-    for name, text in said.items():
-        table.add_row(name, escape(" ".join(text.split())) or "(nothing)")
-    Console(width=width()).print(table)
+    rows = [(name, " ".join(text.split()) or "(nothing)") for name, text in said.items()]
+    table(prompt, ("", "goes on"), rows)

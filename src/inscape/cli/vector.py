@@ -9,7 +9,7 @@ import typer
 
 from inscape.cli.harvest import chosen_columns
 from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
-from inscape.cli.printing import columns, emit
+from inscape.cli.printing import columns, emit, say
 
 Data = Annotated[
     str,
@@ -108,7 +108,7 @@ def vector(
         )
         return
     card = made.vector.card
-    typer.echo(f"{to}: a steering vector for {opened.name}, {card['what']}")
+    say(f"{to}: a steering vector for {opened.name}, {card['what']}")
     facts = [
         ("blocks", f"{blocks[0]} to {blocks[-1]}" if len(blocks) > 1 else str(blocks[0])),
         ("found by", f"{method}, {card['texts']} texts of {card['data']}, at {at}"),
@@ -116,4 +116,4 @@ def vector(
         ("strength", str(card["unit"])),
     ]
     columns(facts)
-    typer.echo(f"\nTry it: inscape steer {model} {to} --prompt '…'")
+    say(f"\nTry it: inscape steer {model} {to} --prompt '…'")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from inscape.cli.opening import Json
-from inscape.cli.printing import emit
+from inscape.cli.printing import emit, say
 
 
 def verify(
@@ -27,9 +27,9 @@ def verify(
     if as_json:
         emit({"store": str(store.path), "sound": not found, "problems": found})
     elif found:
-        typer.echo(f"{store.path} is damaged: {' '.join(found)} Delete it and harvest again.")
+        say(f"{store.path} is damaged: {' '.join(found)} Delete it and harvest again.")
     else:
-        typer.echo(
+        say(
             f"{store.path} is sound: {len(store):,} rows, {len(store.sites)} sites, {len(store.manifest['shards']):,} "
             "shards, every byte as it was written."
         )

@@ -14,7 +14,8 @@ from inscape.charts import export
 from inscape.core.errors import RunError
 from inscape.report import files, html, markdown
 from inscape.report.compare import index
-from inscape.report.folder import RunFolder, read
+from inscape.report.files import Target
+from inscape.report.folder import read
 from inscape.report.page import Page, page
 
 __all__ = ["build", "index"]
@@ -36,25 +37,22 @@ def build(run_dir: str | Path) -> Path:
     """
     run = read(run_dir)
     found = page(run)
-    _figures(run, found)
+    target = Target(run.path, files.COPY)
+    _figures(target, found)
     text = html.render("report.html", page=found, script=html.script(), themes=html.themes())
-    files.write(run.path / "report.md", markdown.text(found))
-    return files.write(run.path / "report.html", text)
+    target.write("report.md", markdown.text(found))
+    return target.write("report.html", text)
 
 
-def _figures(run: RunFolder, found: Page) -> None:
-    for block in found.blocks:
-        if block.spec is None:
-            continue
-        for suffix in export.FORMATS:
-            try:
-                export.save(block.spec, run.path / "figures" / f"{block.name}.{suffix}")
-            except ValueError as error:
-                raise RunError(
-                    f"The figure {block.name} of {run.path} cannot be drawn: {error}"
-                ) from error
-            except OSError as error:
-                raise RunError(
-                    f"Cannot write the figures of {run.path}: {error.strerror or error}."
-                ) from error
-    logger.info("figures of %s drawn", run.path)
+def _figures(target: Target, found: Page) -> None:
+    specs = {block.name: block.spec for block in found.blocks if block.spec is not None}
+    if not specs:
+        return
+    try:
+        for name, kind, content in export.draw(specs):
+            target.write(f"figures/{name}.{kind}", content)
+    except ValueError as error:
+        raise RunError(
+            f"A figure of {target.folder} cannot be drawn: the figure {error}."
+        ) from error
+    logger.info("figures of %s drawn", target.folder)

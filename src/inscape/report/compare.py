@@ -39,7 +39,10 @@ def index(run_dirs: Sequence[str | Path], to: str | Path | None = None) -> Path:
     for run in runs:
         studies.setdefault(run.record["study"], []).append(run)
     groups = [_group(name, found, path.resolve().parent) for name, found in studies.items()]
-    return files.write(path, html.render("index.html", groups=groups, count=len(runs)))
+    if not path.parent.is_dir():
+        raise RunError(f"Cannot write {path}: there is no folder {path.parent}. Make it first.")
+    target = files.Target(path.parent, files.ELSEWHERE)
+    return target.write(path.name, html.render("index.html", groups=groups, count=len(runs)))
 
 
 def _group(study: str, runs: list[RunFolder], base: Path) -> dict[str, Any]:

@@ -5,23 +5,26 @@
     RUN/run.json  certificates.json  claims.json  tables/NAME.parquet  figures/NAME.json  arrays/  log.txt  done
 
 Whatever is missing, unfinished or damaged ends here, in one sentence with its cure; the rest of the report takes what
-this gives as true. Nothing in a run folder is trusted beyond that: names are checked, so that none leads out of it.
+this gives as true. Nothing in a run folder is trusted: records have types (`inscape.report.record`), files are plain
+files inside the folder (`inscape.report.files`), figures are held to `inscape.charts.specification`.
 """
 
 from __future__ import annotations
 
-import json
-import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from inscape.charts import specification
 from inscape.core.errors import RunError
+from inscape.report import frames, record
+from inscape.report.files import CURE, exists, load, plain
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
-_KINDS = ("table", "figure", "text")
+_ARRAYS = 8 << 30
 
 
 @dataclass(frozen=True)
@@ -60,29 +63,42 @@ class RunFolder:
         """A table of the run.
 
         Raises:
-            RunError: the file is missing or not a Parquet file.
+            RunError: the file is missing, not a Parquet file, or larger than a report can show.
         """
-        file = self.path / "tables" / f"{name}.parquet"
+        file = plain(self.path, f"tables/{name}.parquet")
+        content = load(self.path, f"tables/{name}.parquet", frames.BYTES)
         try:
-            return pd.read_parquet(file)
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"The table {file} cannot be read: {_first(error)}. Run the study again."
-            ) from error
+            return frames.read(content)
+        except ValueError as error:
+            raise RunError(f"The table {file} cannot be read: {_first(error)}. {CURE}") from error
 
     def figure(self, name: str) -> dict[str, Any]:
         """The Vega-Lite specification of a figure.
 
         Raises:
-            RunError: the file is missing or not a specification.
+            RunError: the file is missing, or not a specification that may be drawn.
         """
         file = self.path / "figures" / f"{name}.json"
-        spec = _json(file, dict)
-        if "vega-lite" not in str(spec.get("$schema", "")):
-            raise RunError(
-                f"The figure {file} is not a Vega-Lite specification. Run the study again."
-            )
-        return spec
+        spec = _specification(file, load(self.path, f"figures/{name}.json", specification.FILE))
+        try:
+            return specification.checked(spec)
+        except (specification.Refused, RecursionError) as error:
+            raise RunError(f"The figure {file} cannot be drawn: {_first(error)}. {CURE}") from error
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Arrays of the run by name.
+
+        Raises:
+            RunError: the file is missing or not a safetensors file.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load as arrays_of
+
+        content = load(self.path, f"arrays/{name}.safetensors", _ARRAYS)
+        try:
+            return arrays_of(content)
+        except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
+            raise _arrays_error(self.path, name, error) from error
 
 
 def read(path: str | Path) -> RunFolder:
@@ -102,64 +118,86 @@ def read(path: str | Path) -> RunFolder:
         raise RunError(
             f"There is no run folder {path}; `inscape run STUDY` makes one and prints where it is."
         )
-    if not (path / "run.json").exists():
+    if not exists(path, "run.json"):
         raise RunError(
             f"{path} is not a run folder: it has no run.json. Give the folder that `inscape run` printed."
         )
-    record = _json(path / "run.json", dict)
-    if not (path / "done").exists():
-        why = f": {str(record['failed']).rstrip('.')}" if record.get("failed") else ""
+    found = record.run(path / "run.json", load(path, "run.json", record.BYTES))
+    if not exists(path, "done"):
+        why = f": {found['failed'].rstrip('.')}" if found.get("failed") else ""
         raise RunError(
-            f"The run in {path} is unfinished{why}. Run it again: {record.get('command') or 'inscape run'}"
+            f"The run in {path} is unfinished{why}. Run it again: {found.get('command') or 'inscape run'}"
         )
-    if not isinstance(record.get("study"), str) or not isinstance(record.get("card") or {}, dict):
-        raise RunError(f"{path / 'run.json'} names no study. Run the study again.")
-    claims, certificates = (_rows(path / f"{name}.json") for name in ("claims", "certificates"))
-    sections = record.get("sections") or []
-    for section in sections if isinstance(sections, list) else [sections]:
-        _check(section, path)
-    return RunFolder(path, record, claims, certificates, sections)
-
-
-def _check(section: Any, path: Path) -> None:
-    if not isinstance(section, dict) or section.get("kind") not in _KINDS:
-        raise RunError(
-            f"{path / 'run.json'} has a section that is no table, figure or text. Run the study again."
+    plain(path, "done")
+    claims, certificates = (
+        reader(path / name, load(path, name, record.BYTES)) if exists(path, name) else []
+        for name, reader in (
+            ("claims.json", record.claims),
+            ("certificates.json", record.certificates),
         )
-    if not _NAME.fullmatch(str(section.get("name"))):
-        raise RunError(
-            f"{path / 'run.json'} names a section {section.get('name')!r}, which no run writes."
-        )
-    folder, suffix = {"table": ("tables", "parquet"), "figure": ("figures", "json")}.get(
-        section["kind"], ("", "")
     )
-    file = path / folder / f"{section['name']}.{suffix}"
-    if folder and not file.exists():
+    sections = found.get("sections") or []
+    _distinct(path, sections)
+    for section in sections:
+        folder, suffix = {"table": ("tables", "parquet"), "figure": ("figures", "json")}.get(
+            section["kind"], ("", "")
+        )
+        if folder:
+            plain(path, f"{folder}/{section['name']}.{suffix}")
+    for entry in found.get("arrays") or []:
+        _arrays(path, entry["name"])
+    return RunFolder(path, found, claims, certificates, sections)
+
+
+def _distinct(path: Path, sections: list[dict[str, Any]]) -> None:
+    names = [(section["kind"], section["name"]) for section in sections]
+    if twice := next((n for n in names if names.count(n) > 1), None):
         raise RunError(
-            f"The {section['kind']} {file} is missing from the run. Run the study again."
+            f"{path / 'run.json'} is damaged: it names the {twice[0]} {twice[1]} twice. {CURE}"
         )
 
 
-def _rows(file: Path) -> list[dict[str, Any]]:
-    if not file.exists():
-        return []
-    rows = _json(file, list)
-    if not all(isinstance(row, dict) for row in rows):
-        raise RunError(f"{file} is damaged: it must hold a list of records. Run the study again.")
-    return rows
-
-
-def _json(file: Path, kind: type) -> Any:
+def _arrays(path: Path, name: str) -> None:
+    """Refuse arrays whose file is there but whose header is not one; a folder may travel without its arrays."""
+    if not exists(path, f"arrays/{name}.safetensors"):
+        return
+    file = plain(path, f"arrays/{name}.safetensors")
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{file} cannot be read: {_first(error)}. Run the study again.") from error
-    if not isinstance(value, kind):
-        raise RunError(
-            f"{file} is damaged: it must hold a JSON {'object' if kind is dict else 'list'}."
-        )
-    return value
+        with file.open("rb") as opened:
+            (length,) = struct.unpack("<Q", opened.read(8))
+            if length > min(file.stat().st_size, record.BYTES):
+                raise ValueError("its header is longer than the file")
+            header = record.parsed(file, opened.read(length))
+        if not isinstance(header, dict):
+            raise ValueError("its header is no JSON object")
+        ends = [int(v["data_offsets"][1]) for k, v in header.items() if k != "__metadata__"]
+        if max(ends, default=0) + 8 + length != file.stat().st_size:
+            raise ValueError("its size is not the one its header tells")
+    except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error) as error:
+        raise _arrays_error(path, name, error) from error
+
+
+def _arrays_error(path: Path, name: str, error: Exception) -> RunError:
+    file = path / "arrays" / f"{name}.safetensors"
+    return RunError(f"The arrays {file} cannot be read: {_first(error)}. {CURE}")
+
+
+def _specification(file: Path, content: bytes) -> dict[str, Any]:
+    import json
+
+    try:
+        spec = json.loads(content.decode())
+    except RecursionError as error:
+        raise RunError(f"{file} is damaged: it is nested too deeply. {CURE}") from error
+    except ValueError as error:
+        raise RunError(f"{file} cannot be read: {_first(error)}. {CURE}") from error
+    if not isinstance(spec, dict):
+        raise RunError(f"{file} is damaged: it must hold a JSON object. {CURE}")
+    return spec
 
 
 def _first(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    from inscape.core.characters import visible
+
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return visible(lines[0])[:300].rstrip(".")

@@ -20,7 +20,7 @@ def build(run_dir: str | Path) -> Path:
         RunError: the folder is missing, unfinished or damaged, or cannot be written to.
     """
     run = read(run_dir)
-    return files.write(run.path / "report.md", text(page(run)))
+    return files.Target(run.path, files.COPY).write("report.md", text(page(run)))
 
 
 def text(found: Page) -> str:
@@ -43,8 +43,8 @@ def text(found: Page) -> str:
         if found.warnings
         else []
     )
-    parts += ["## How to cite", *(f"```bibtex\n{entry}\n```" for entry in found.citations)]
-    parts += ["## How to rerun", f"```sh\n{found.command}\n```"] if found.command else []
+    parts += ["## How to cite", *(fenced("bibtex", entry) for entry in found.citations)]
+    parts += ["## How to rerun", fenced("sh", found.command)] if found.command else []
     parts.append("## Lineage")
     for name, rows in found.lineage:
         parts.append(f"**{name}**\n\n" + "\n".join(f"- {plain(k)}: {plain(v)}" for k, v in rows))
@@ -91,7 +91,7 @@ def claims_table(claims: Sequence[Claim]) -> str:
 
 def _block(block: Block) -> str:
     if block.kind == "text":
-        return block.text.replace("<", "&lt;")
+        return prose(block.text)
     head = f"**{block.kind.capitalize()} {block.number}.** {plain(block.caption)}"
     if block.kind == "figure":
         return f"![{plain(block.caption)}](figures/{block.name}.png)\n\n{head}"
@@ -129,7 +129,7 @@ def _certificate(c: Certificate) -> str:
         for i in c.items
     ]
     items = table(["item", "result", "value", "tolerance", "sites", "reason"], rows, right=(2, 3))
-    return f"**{plain(c.model)}**: {state}. Weights sha256 `{c.weights}`.\n\n{items}"
+    return f"**{plain(c.model)}**: {state}. Weights sha256 {code(c.weights)}.\n\n{items}"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
@@ -144,5 +144,45 @@ def _cell(value: str) -> str:
 
 
 def plain(value: str) -> str:
-    """Text that stays text in Markdown: no markup, no line breaks."""
-    return re.sub(r"([\\`*_<]|\]\()", r"\\\1", " ".join(str(value).split()))
+    """Text that stays text in Markdown: no markup, link, picture, heading or HTML, no line breaks."""
+    text = re.sub(
+        r"([\\`*_<~]|!(?=\[)|\](?=[(\[:])|&(?=#?\w+;))", r"\\\1", " ".join(str(value).split())
+    )
+    # what begins a heading, a list, a quotation or a rule, where the text begins a line
+    text = re.sub(r"^(#{1,6}(?=\s|$)|[-+](?=\s|$)|>|=+$|-+$)", r"\\\1", text)
+    text = re.sub(r"^(\d{1,9})([.)])(?=\s|$)", r"\1\\\2", text)
+    return unlinked(text)
+
+
+def unlinked(text: str) -> str:
+    """Text in which a code host finds no address to make a link of."""
+    text = re.sub(r"(?i)\b([a-z][a-z0-9+.-]*):(?=//)|\b(mailto|xmpp):", _colon, text)
+    text = re.sub(r"(?i)\bwww\.", lambda found: found[0][:-1] + "\\.", text)
+    return re.sub(r"(?<=[\w.+-])@(?=\w)", r"\\@", text)
+
+
+def _colon(found: re.Match[str]) -> str:
+    return found[0].removesuffix(":") + "\\:"
+
+
+def prose(text: str) -> str:
+    """Markdown of a run, with its emphasis, lists and code, but no heading, link, picture, HTML or open fence."""
+    lines = []
+    for line in text.replace("<", "&lt;").splitlines():
+        line = re.sub(r"^[ \t]*(?:>[ \t]*)*(?:`{3,}|~{3,}).*$", "", line)
+        line = re.sub(r"^([ \t>]*(?:[-*+]|\d+[.)])?[ \t]*)(#{1,6}(?:[ \t]|$))", r"\1\\\2", line)
+        line = re.sub(r"^([ \t>]*)(=+|-+)([ \t]*)$", r"\1\\\2\3", line)
+        lines.append(unlinked(re.sub(r"(!(?=\[)|\](?=[(\[:]))", r"\\\1", line)))
+    return "\n".join(lines)
+
+
+def fenced(language: str, text: str) -> str:
+    """A block of code that its text cannot end."""
+    longest = max(map(len, re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def code(text: str) -> str:
+    """Code within a line, which its text cannot end."""
+    return f"`{' '.join(text.replace('`', ' ').split())}`"

@@ -7,7 +7,6 @@ Both are made from run folders by ``inscape results`` and ``inscape gallery``, n
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from inscape.core.errors import RunError
 from inscape.core.overwriting import refuse_foreign
 from inscape.report import files
 from inscape.report.build import build
+from inscape.report.files import load
 from inscape.report.folder import RunFolder, read
 from inscape.report.markdown import MARKS, claims_table, plain, table
 from inscape.report.page import claim
@@ -54,7 +54,7 @@ def results(runs: Sequence[str | Path], to: str | Path) -> Path:
         parts += [_run(run) for run in found]
         if negative := found[0].card.get("negative"):
             parts.append(f"**Does not reproduce here.** {plain(negative)}")
-    return files.write(_parent(to), "\n\n".join(parts) + "\n")
+    return _write(Path(to), parts)
 
 
 def gallery(runs: Sequence[str | Path], to: str | Path) -> Path:
@@ -68,33 +68,34 @@ def gallery(runs: Sequence[str | Path], to: str | Path) -> Path:
         RunError: no run is given, one cannot be read or has no figure, or nothing can be written.
     """
     refuse_foreign(to, b"ade by `inscape gallery`", RunError)
-    page = _parent(to)
-    before = page.read_text(encoding="utf-8") if page.exists() else ""
-    parts = [_GALLERY]
+    page = Path(to)
+    before = page.read_text(encoding="utf-8", errors="replace") if page.exists() else ""
+    parts, pictures = [_GALLERY], {}
     for study, found in _by_study(runs).items():
         run = found[0]
-        if not run.names("figure"):
+        names = run.names("figure")
+        if not names:
             raise RunError(f"{run.path} has no figure to show; give another run of {study}.")
-        name = str(run.card.get("figure") or run.names("figure")[0])
-        build(run.path)
-        picture = page.parent / "gallery" / f"{study}.png"
-        if f"](gallery/{study}.png)" not in before:  # not a picture of the page that is replaced
-            refuse_foreign(picture, None, RunError)
-        try:
-            picture.parent.mkdir(exist_ok=True)
-            shutil.copyfile(run.path / "figures" / f"{name}.png", picture)
-        except OSError as error:
+        name = str(run.card.get("figure") or names[0])
+        if name not in names:
             raise RunError(
-                f"Cannot write {picture}: {error.strerror or error}. Give another place with --to."
-            ) from error
+                f"The card of {run.path} names the figure {name}, which the run has not; it has {', '.join(names)}."
+            )
+        picture = f"gallery/{study}.png"
+        if f"]({picture})" not in before:  # not a picture of the page that is replaced
+            refuse_foreign(page.parent / picture, None, RunError)
+        build(run.path)
+        pictures[picture] = load(run.path, f"figures/{name}.png", 256 << 20)
         caption = next(
             s["caption"] for s in run.sections if s["name"] == name and s["kind"] == "figure"
         )
         parts.append(
             f"## {plain(run.title)}\n\n`inscape run {study}`\n\n{plain(str(run.record.get('answer', '')))}\n\n"
-            f"![{plain(caption)}](gallery/{study}.png)\n\n{plain(caption)}"
+            f"![{plain(caption)}]({picture})\n\n{plain(caption)}"
         )
-    return files.write(page, "\n\n".join(parts) + "\n")
+    for picture, content in pictures.items():
+        _target(page).write(picture, content)
+    return _write(page, parts)
 
 
 def _by_study(runs: Sequence[str | Path]) -> dict[str, list[RunFolder]]:
@@ -168,17 +169,14 @@ def _run(run: RunFolder) -> str:
         f"{where.get('cpu')}, {where.get('cores')} cores",
         f"{float(record.get('seconds') or 0):.0f} s",
     ]
-    head = "### " + " · ".join(filter(None, facts))
+    head = "### " + plain(" · ".join(filter(None, facts)))
     found = claims_table([claim(c) for c in run.claims])
     return f"{head}\n\n{plain(str(record.get('answer') or ''))}\n\n{found}"
 
 
-def _parent(to: str | Path) -> Path:
-    path = Path(to)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(
-            f"Cannot write {path}: {error.strerror or error}. Give another place with --to."
-        ) from error
-    return path
+def _write(page: Path, parts: list[str]) -> Path:
+    return _target(page).write(page.name, "\n\n".join(parts) + "\n")
+
+
+def _target(page: Path) -> files.Target:
+    return files.Target(page.parent, files.ELSEWHERE)

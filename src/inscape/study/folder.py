@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from inscape.core.characters import visible
 from inscape.core.errors import RunError
 
 _CURES = {
@@ -72,10 +73,10 @@ class Folder:
         self.write(name, text.encode() + b"\n")
 
     def append(self, name: str, line: str) -> None:
-        """Add a line to a text file (the log), flushed but not renamed."""
+        """Add a line to a text file (the log), flushed but not renamed; what a terminal would obey is written out."""
         try:
             with open(self.path / name, "a", encoding="utf-8") as file:
-                file.write(line.rstrip("\n") + "\n")
+                file.write(visible(line.rstrip("\n")) + "\n")
         except OSError as error:
             raise RunError(
                 explain(error, self.path / name) or f"Cannot write {self.path / name}: {error}."

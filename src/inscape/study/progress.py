@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from inscape.core.characters import visible
+
 
 class Advance:
     """What the loop being watched holds: ``advance(n)`` after each piece of work, ``done`` so far."""
@@ -68,11 +70,11 @@ def progress(
         return
     count = "{task.completed:,.0f}" + ("/{task.total:,.0f} " if total is not None else " ") + unit
     columns = [
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
         TextColumn(count),
         _Rate(unit),
     ]
     bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
     with bar:
-        yield Advance(bar, bar.add_task(description, total=total))
+        yield Advance(bar, bar.add_task(visible(description), total=total))

@@ -47,7 +47,9 @@
     const canvas = document.createElement("div");
     try {
       const result = await window.vegaEmbed(canvas, fit(figure.spec, room), {
-        mode: "vega-lite", renderer: "svg", actions: false, config, tooltip: { theme: scheme },
+        // the interpreter evaluates no code, and the page's policy knows no style but its own
+        mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, config,
+        tooltip: { theme: scheme, disableDefaultStyle: true },
       });
       if (figure.drawn !== key) return result.finalize();
       if (figure.result) figure.result.finalize();
