@@ -91,7 +91,7 @@ def test_run_ends_with_answer_claims_and_report(outside, fake_report, tmp_path):
     )
     assert "criterion at least 1, null " in text
     assert "NOT SUPPORTED The sample mean is beyond reach: " in text
-    assert "To know: - This is a toy." in text
+    assert "Warnings: - This is a toy." in text
     assert text.endswith("Report: r/report.html")
     assert "toy-mean, preset tiny, seed 4" in result.stderr
     assert [str(p) for p in fake_report] == ["r"]
@@ -155,4 +155,4 @@ def test_a_damaged_run_folder_is_a_sentence(outside, fake_report):
         file.write("{")
     result = call("report", "r")
     assert result.exit_code == 1
-    assert "r is a damaged run folder (JSONDecodeError" in result.stderr
+    assert "r/claims.json cannot be read" in result.stderr
