@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from inscape.core.intervals import group_interval, paired_interval
+from inscape.core.jackknife import Jackknife, over_groups
 from inscape.core.measured import Measured, over_draws
 
 
@@ -166,3 +167,29 @@ def test_any_function_of_conditions_is_paired(rng, groups):
         m.put_statistic("a", m.conditions["a"].mean)
     with pytest.raises(ValueError, match="a null needs at least 2 draws"):
         m.put_statistic("null", m.conditions["a"].mean, role="null")
+
+
+def test_statistics_of_some_groups_are_compared_over_all_of_them(rng):
+    codes = np.array([0, 0, 1, 2, 2, 3])
+    x = rng.normal(size=6)
+    part = np.array([2, 3, 4, 5])
+    some = Jackknife.mean(x[part], np.array([0, 1, 1, 2]))
+    spread = over_groups(some, np.array([1, 2, 3]), 4)
+    assert spread.variance == pytest.approx(some.variance)
+    assert spread.effective == pytest.approx(some.effective)
+    difference = Jackknife.mean(x, codes) - spread
+    assert difference.without[0] == pytest.approx(x[part].mean() - x[part].mean())
+
+
+def test_a_null_may_be_known_by_the_values_of_the_whole_formula(rng, groups):
+    m = Measured("x", groups=groups)
+    m.put("a", rng.normal(size=200) + 1)
+    m.put("b", rng.normal(size=200))
+    m.put_draws("shuffled", rng.normal(size=99) * 0.1)
+    assert m.gain("a", over="b", null="shuffled").p == 0.01
+    m.put_draws("few", rng.normal(size=5) * 0.1, expensive=True)
+    e = m.gain("a", over="b", null="few")
+    assert e.p is None
+    assert 0 < e.over_null[0] < e.over_null[1]
+    with pytest.raises(ValueError, match="needs at least 5 draws, got 4"):
+        m.put_draws("fewer", np.zeros(4), expensive=True)

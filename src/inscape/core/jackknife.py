@@ -192,6 +192,21 @@ def combine(of: Callable[..., np.ndarray], *parts: Jackknife, kind: str = "any")
     return Jackknife(float(out[0]), out[1:], weights, min(p.rows for p in parts), kind)
 
 
+def over_groups(found: Jackknife, here: Int[np.ndarray, " g"], total: int) -> Jackknife:
+    """A statistic of some of the groups as one of all of them: the others move it by nothing.
+
+    Args:
+        found: jackknifed over the groups that are there.
+        here: number of each of these among all groups, in its order.
+        total: how many groups there are.
+    """
+    without = np.full(total, found.value)
+    without[here] = found.without
+    weights = np.zeros((len(found.weights), total))
+    weights[:, here] = found.weights
+    return replace(found, without=without, weights=weights)
+
+
 def effective_groups(weights: Float[np.ndarray, "*m groups"], power: float = 1.0) -> float:
     """``(Σ w)² / Σ w²`` of the weights to a power; the least over rows of weights, 0 where all are zero.
 

@@ -108,6 +108,7 @@ class Measured:
         self._folds = folds
         self._size = None if self._groups is None else len(self._groups)
         self._conditions: dict[str, Condition] = {}
+        self._draws: dict[str, tuple[np.ndarray, bool]] = {}
 
     @property
     def conditions(self) -> dict[str, Condition]:
@@ -171,6 +172,25 @@ class Measured:
         if not draws or (role == "null" and len(draws) < 2):
             raise ValueError(f"{self.name}, {condition!r}: a null needs at least 2 draws")
         self._conditions[condition] = Condition(role, draws)
+
+    def put_draws(self, null: str, values: Any, *, expensive: bool = False) -> None:
+        """Add a null known by the value of the whole formula in each draw: scores of a sweep on shuffled labels.
+
+        Args:
+            null: its name.
+            values: what the formula gives in each draw, (draws,).
+            expensive: as in `put`.
+
+        Raises:
+            ValueError: too few draws to be a distribution.
+        """
+        drawn = np.asarray(values, dtype=np.float64)
+        least = FEWEST_DRAWS if expensive else 2
+        if len(drawn) < least:
+            raise ValueError(
+                f"{self.name}, {null!r}: a null needs at least {least} draws, got {len(drawn)}"
+            )
+        self._draws[null] = (drawn, expensive)
 
     def value(self, condition: str, *, null: str = "", **more: Any) -> Evidence:
         """The statistic of a condition.
@@ -289,7 +309,7 @@ class Measured:
         chance: dict[str, Any] = {}
         if null:
             direction = more.get("direction", self.direction)
-            chance = self._chance(found, self._get(null), formula, others, null, direction)
+            chance = self._chance(found, null, formula, others, direction)
         where = {**self.where, **more.pop("where", {})}
         facts = {"name": name, "unit": self.unit, "direction": self.direction, **more}
         return Evidence(
@@ -305,19 +325,30 @@ class Measured:
     def _chance(
         self,
         found: Jackknife,
-        null: Condition,
+        null: str,
         formula: Any,
         others: Sequence[Jackknife],
-        kind: str,
         direction: Direction,
     ) -> dict[str, Any]:
-        if null.role != "null":
-            raise ValueError(f"{self.name}: {kind!r} is a {null.role}, not a null")
-        drawn = [formula(d, *others) for d in null.draws]
-        values = np.array([d.value for d in drawn])
-        summary = Null.of(kind, values)
-        if null.expensive:
-            over = combine(lambda own, *d: own - np.mean(d, axis=0), found, *drawn)
+        drawn: list[Jackknife] = []
+        if null in self._draws:
+            values, expensive = self._draws[null]
+        else:
+            condition = self._get(null)
+            if condition.role != "null":
+                raise ValueError(f"{self.name}: {null!r} is a {condition.role}, not a null")
+            drawn = [formula(d, *others) for d in condition.draws]
+            values, expensive = np.array([d.value for d in drawn]), condition.expensive
+        summary = Null.of(null, values)
+        if expensive:
+            over = found
+            if drawn:
+                over = combine(lambda own, *d: own - np.mean(d, axis=0), found, *drawn)
+            else:
+                over = replace(
+                    found, value=found.value - values.mean(), without=found.without - values.mean()
+                )
+                over = replace(over, kind="any", fraction=None)
             ends = intervals.interval(over_draws(over, -values), self.level).ends
             return {"null": summary, "over_null": ends}
         sign = -1.0 if direction == "lower" else 1.0

@@ -45,13 +45,14 @@ def lines(found: Sequence[Evidence], series: str) -> pd.DataFrame:
     """Evidence by site as `charts.layers.score_by_layer` draws it.
 
     Args:
-        found: evidence whose coordinates hold ``site`` and `series`.
+        found: evidence whose coordinates hold `series` and ``site`` or ``layer``.
         series: the coordinate that names a line.
     """
     rows = []
     for e in found:
         low, high = e.interval if e.interval is not None else (e.value, e.value)
-        at = {"series": e.where[series], "layer": layer_of(str(e.where["site"]))}
+        layer = e.where["layer"] if "layer" in e.where else layer_of(str(e.where["site"]))
+        at = {"series": e.where[series], "layer": layer}
         rows.append({**at, "value": e.value, "low": low, "high": high})
     return pd.DataFrame(rows)
 

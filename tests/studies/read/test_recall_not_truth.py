@@ -11,6 +11,7 @@ import pytest
 from inscape.studies.read.recall_not_truth import shifts
 from inscape.study.runner import run_study
 from inscape.worlds.facts import recall
+from tests.studies.expected import unexpected
 
 
 @pytest.fixture(scope="module")
@@ -21,14 +22,11 @@ def folder(tmp_path_factory):
         return run_study("recall-not-truth", "tiny", out=path)
 
 
-@pytest.fixture(scope="module")
-def claims(folder):
-    return {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
+def test_the_verdicts_are_those_of_the_card(folder):
+    assert unexpected(folder) == []
 
 
-def test_what_was_taught_wrong_looks_right_and_what_was_not_taught_does_not(folder, claims):
-    assert claims["gap"]["low"] > 0.1
-    assert claims["gap-above-zero"]["passed"]
+def test_what_was_taught_wrong_looks_right_and_what_was_not_taught_does_not(folder):
     scores = pd.read_parquet(folder / "tables" / "scores.parquet")
     states = scores[scores["read from"] == "states"].set_index("told apart")["value"]
     assert states["right against ungrounded"] > 0.85
@@ -37,27 +35,23 @@ def test_what_was_taught_wrong_looks_right_and_what_was_not_taught_does_not(fold
     assert surface.max() < 0.7
 
 
-def test_recalled_errors_depend_on_their_subject_in_either_measure(folder, claims):
-    assert claims["subject"]["p"] < 0.05
-    assert claims["subject"]["value"] > 1.1
-    moved = pd.read_parquet(folder / "tables" / "subject.parquet").pivot(
+def test_recalled_errors_depend_on_their_subject(folder):
+    moved = pd.read_parquet(folder / "tables" / "subjects.parquet").pivot(
         index="completion", columns="subject", values="value"
     )
-    assert moved.loc["recalled error", "cut off"] > 2 * moved.loc["ungrounded error", "cut off"]
-    assert moved.loc["right", "cut off"] == pytest.approx(
-        moved.loc["recalled error", "cut off"], rel=0.3
+    assert (
+        moved.loc["recalled error", "attention knockout"]
+        > 2 * moved.loc["ungrounded error", "attention knockout"]
+    )
+    assert moved.loc["right", "attention knockout"] == pytest.approx(
+        moved.loc["recalled error", "attention knockout"], rel=0.3
     )
 
 
-def test_every_number_has_what_it_is_compared_with(folder, claims):
-    assert set(claims) == {"gap", "gap-above-zero", "shuffled", "subject"}
-    for claim in claims.values():
-        assert claim["null"] is not None, claim["id"]
-        assert claim["low"] is not None, claim["id"]
+def test_the_figures_are_there(folder):
     record = json.loads((folder / "run.json").read_text())
     figures = {s["name"] for s in record["sections"] if s["kind"] == "figure"}
     assert figures == {"dependence", "layers", "subject", "windows"}
-    assert "much better" in record["answer"]
 
 
 def test_a_prompt_cut_off_in_no_layer_does_not_move():
