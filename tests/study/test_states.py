@@ -72,3 +72,15 @@ def test_held_out_rows_know_their_documents(model):
     assert len(codes) == len(rows) <= 20
     assert (codes == group_codes(examples.groups())[rows.example]).all()
     assert rows.stack(stream(model)).shape == (4, len(rows), 24)
+
+
+def test_a_long_document_does_not_fill_the_held_out_rows(model):
+    texts = [f"w{i % 5} w{i % 7} w{i % 3} w1" for i in range(60)]
+    groups = ["long"] * 50 + [f"short {i // 2}" for i in range(10)]
+    examples = Examples(pd.DataFrame({"text": texts, "g": groups}), "text", (), "g")
+    rows = sampled(model, examples, ["embed"], 24, 4, np.random.default_rng(0))
+    found = {groups[i] for i in rows.example}
+    assert found == set(groups)
+    tokens = model.tokenize(examples.texts())
+    ids = [tokens[e].ids[p] for e, p in zip(rows.example, rows.position, strict=True)]
+    assert ids == rows.token.tolist()

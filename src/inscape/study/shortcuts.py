@@ -6,6 +6,7 @@ Cost: one forward pass over the texts, and n d² a pair (`inscape.read.linear_sh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -88,6 +89,18 @@ def sampled(
     positions: int,
     rng: np.random.Generator,
 ) -> States:
-    """About so many rows: at most so many random positions of each of the first texts."""
-    few = test.take(np.arange(min(len(test), -(-rows // positions))))
-    return States.together(list(states(model, few, sites, most=positions, last=True, rng=rng)))
+    """About so many rows: some random positions of each of a few texts, as many texts of every document as can be.
+
+    Intervals are over documents; one long document must not fill the sample.
+    """
+    codes = group_codes(test.groups())
+    shuffled = rng.permutation(len(codes))
+    turn = np.empty(len(codes), dtype=np.int64)
+    for document in range(int(codes.max()) + 1):
+        own = shuffled[codes[shuffled] == document]
+        turn[own] = np.arange(len(own))
+    order = shuffled[np.argsort(turn[shuffled], kind="stable")]
+    chosen = np.sort(order[: -(-rows // positions)])
+    few = test.take(chosen)
+    found = States.together(list(states(model, few, sites, most=positions, last=True, rng=rng)))
+    return replace(found, example=chosen[found.example])
