@@ -135,8 +135,8 @@ def _certificate(c: Certificate) -> str:
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
     """A Markdown table; `right` names the columns aligned to the right."""
     rule = ["---:" if i in right else "---" for i in range(len(heads))]
-    lines = [heads, rule, *rows]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+    head, *body = ([_cell(cell) for cell in line] for line in (heads, *rows))
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *body))
 
 
 def _cell(value: str) -> str:
