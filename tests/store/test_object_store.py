@@ -194,8 +194,10 @@ def test_sites_are_added_and_damage_is_found(model, examples, whole, url):
     objects(url).write(first, bytes(data))
     objects(url).remove(second)
     assert [p.split(" (")[0] for p in store.verify()] == ["shard 0", "shard 1"]
+    with pytest.raises(StoreError, match=rf"cannot be read \(its file {second} is missing\)"):
+        Store.open(url)
     with pytest.raises(StoreError, match=r"cannot be read .*`Store\.verify` says what is damaged"):
-        Store.open(url).matrix("embed")
+        store.matrix("embed")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "csv.gz"])

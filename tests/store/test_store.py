@@ -203,8 +203,10 @@ def test_a_missing_fragment_is_found_and_reading_says_so(copy):
     name = next(iter(copy.manifest["shards"][1]["files"]))
     (copy.path / name).unlink()
     assert [p for p in copy.verify() if "shard 1" in p and "is missing" in p]
+    with pytest.raises(StoreError, match=rf"cannot be read \(its file {name} is missing\)"):
+        Store.open(copy.path)
     with pytest.raises(StoreError, match=r"cannot be read .*`Store\.verify` says what is damaged"):
-        Store.open(copy.path).matrix("embed")
+        copy.matrix("embed")
 
 
 def test_a_manifest_of_another_model_is_found(copy, examples, tmp_path):
@@ -265,8 +267,12 @@ def test_a_file_cut_short_is_found_and_reading_says_so(copy, cut):
     data = (copy.path / name).read_bytes()
     (copy.path / name).write_bytes(data[:cut])
     assert [p for p in copy.verify() if "shard 1" in p and "SHA-256 differs" in p]
+    length = len(data[:cut])
+    said = rf"cannot be read \(its file {name} has {length:,} bytes and had {len(data):,}\)"
+    with pytest.raises(StoreError, match=said):
+        Store.open(copy.path)
     with pytest.raises(StoreError, match=r"cannot be read \(.*(ends too soon|header is damaged)"):
-        Store.open(copy.path).matrix("resid_post.2")
+        copy.matrix("resid_post.2")
 
 
 def test_the_table_of_the_examples_is_verified(copy):

@@ -59,9 +59,13 @@ class Objects(ABC):
     def tag(self, name: str) -> str | None:
         """What tells this content of an object from every other; None if there is no such object."""
 
-    @abstractmethod
     def names(self, under: str = "") -> list[str]:
         """Names of all objects under a prefix, sorted."""
+        return sorted(self.sizes(under))
+
+    @abstractmethod
+    def sizes(self, under: str = "") -> dict[str, int]:
+        """The length in bytes of each object under a prefix."""
 
     @abstractmethod
     def remove(self, name: str) -> None:

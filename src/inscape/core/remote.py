@@ -49,10 +49,13 @@ class Remote(Objects):
         except FileNotFoundError:
             return None
 
-    def names(self, under: str = "") -> list[str]:
-        found: Any = self._fs.find(self._root)
-        paths = [str(path).removeprefix(self._root).lstrip("/") for path in found]
-        return sorted(name for name in paths if name.startswith(under))
+    def sizes(self, under: str = "") -> dict[str, int]:
+        found: Any = self._fs.find(self._root, detail=True)
+        sizes = {
+            str(path).removeprefix(self._root).lstrip("/"): int(entry.get("size") or 0)
+            for path, entry in found.items()
+        }
+        return {name: size for name, size in sizes.items() if name.startswith(under)}
 
     def remove(self, name: str) -> None:
         if self._fs.exists(self._at(name)):

@@ -95,15 +95,16 @@ class Bucket(Objects):
         except FileNotFoundError:
             return None
 
-    def names(self, under: str = "") -> list[str]:
+    def sizes(self, under: str = "") -> dict[str, int]:
         root = f"{self._prefix}/" if self._prefix else ""
-        found = []
+        found = {}
         with _said(self):
             for page in self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=root + under
             ):
-                found += [entry["Key"].removeprefix(root) for entry in page.get("Contents", [])]
-        return sorted(found)
+                for entry in page.get("Contents", []):
+                    found[entry["Key"].removeprefix(root)] = int(entry["Size"])
+        return found
 
     def remove(self, name: str) -> None:
         with _said(self, name):

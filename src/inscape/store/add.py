@@ -82,16 +82,17 @@ def add_sites(
         with Meter(f"harvest {model.name}", rows, costs, progress) as meter:
             for number in range(len(journal.done), len(todo)):
                 files: dict[str, str] = {}
+                sizes: dict[str, int] = {}
                 nonfinite_here: dict[str, int] = {}
                 for span in todo[number]:
                     shard = capture(model, inputs, wanted, span, report=meter.advance, **settings)
                     file = place.put(
                         f"data/{number:06d}", shards.SUFFIX, _packed(shard, manifest["key"])
                     )
-                    files[file.name] = file.sha256
+                    files[file.name], sizes[file.name] = file.sha256, file.bytes
                     for name, count in shard.nonfinite.items():
                         nonfinite_here[name] = nonfinite_here.get(name, 0) + count
-                journal.note(files, nonfinite_here)
+                journal.note(files, sizes, nonfinite_here)
         _commit(place, manifest, journal, _ordered(model, manifest, entries, made))
 
 
@@ -157,12 +158,16 @@ class _Journal:
         names = [name for entry in found["done"] for name in entry["files"]]
         there = set(place.names("data/"))
         if found.get("key") == key and there.issuperset(names):
-            self.done = found["done"]
+            for entry in found["done"]:
+                if any(place.digest(name) != digest for name, digest in entry["files"].items()):
+                    log.warning("%s: new columns are damaged and are computed again", place)
+                    break
+                self.done.append(entry)
             log.info("%s: going on after %d shards of new sites", place, len(self.done))
 
-    def note(self, files: dict[str, str], nonfinite: dict[str, int]) -> None:
+    def note(self, files: dict[str, str], sizes: dict[str, int], nonfinite: dict[str, int]) -> None:
         """Put one shard on record."""
-        self.done = [*self.done, {"files": files, "nonfinite": nonfinite}]
+        self.done = [*self.done, {"files": files, "bytes": sizes, "nonfinite": nonfinite}]
         entry = {"key": self.key, "done": self.done}
         entry["sha256"] = manifests.sign(entry)
         self.place.replace(_JOURNAL, manifests.canonical(entry).encode())
@@ -189,6 +194,7 @@ def _commit(
         {
             **shard,
             "files": {**shard["files"], **entry["files"]},
+            "bytes": {**shard.get("bytes", {}), **entry["bytes"]},
             "nonfinite": {**shard["nonfinite"], **entry["nonfinite"]},
         }
         for shard, entry in zip(manifest["shards"], journal.done, strict=True)

@@ -12,15 +12,58 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
+
+from inscape.core import records
 from inscape.core.errors import StoreError
 from inscape.store.places import Place, place
 
 NAME = "manifest.json"
 FORMAT = 2
 Manifest = dict[str, Any]
+
+_FILE = re.compile(r"(data/\d{6,}-[0-9a-f]{16}\.safetensors|examples-[0-9a-f]{16}\.arrow)")
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Shard(msgspec.Struct):
+    """What the manifest says of a shard; `bytes` is the length of each of its files."""
+
+    examples: tuple[_Count, _Count]
+    rows: _Count
+    files: dict[str, str]
+    nonfinite: dict[str, int]
+    bytes: dict[str, _Count] = {}
+
+
+class _Site(msgspec.Struct):
+    """What the manifest says of a site."""
+
+    column: str
+    width: Annotated[int, msgspec.Meta(ge=1)]
+    dtype: Literal["float32", "bfloat16", "float16"]
+
+
+class _Record(msgspec.Struct):
+    """The fields of a manifest that its readers rely on, and their types."""
+
+    format: int
+    key: str
+    model: str
+    examples: _Count
+    recipe: dict[str, Any]
+    finished: str | None
+    rows: _Count
+    beside: dict[str, str]
+    shards: list[_Shard]
+    sites: dict[str, _Site]
+    columns: dict[str, str]
+    sha256: str
+
 
 #: recipe entries in words, for messages about what differs
 WORDS = {
@@ -90,12 +133,12 @@ def write(where: Place | Path | str, manifest: Manifest) -> None:
     place(where).replace(NAME, text.encode(), commit=True)
 
 
-def read(where: Place | Path | str, signed: bool = True) -> Manifest:
+def read(where: Place | Path | str, checked: bool = True) -> Manifest:
     """The manifest of a store; every way of not being one is told apart.
 
     Args:
         where: the store's place.
-        signed: whether one that was edited after it was written is refused.
+        checked: whether one that was edited after it was written, or that has wrong fields, is refused.
 
     Raises:
         StoreError: nothing there, not a store, another format, or a manifest that cannot be read or was edited.
@@ -127,9 +170,53 @@ def read(where: Place | Path | str, signed: bool = True) -> Manifest:
         raise StoreError(
             f"{found} is a store of format {version}, from before format {FORMAT}; harvest it again into a new folder."
         )
-    if signed and manifest.get("sha256") != sign(manifest):
+    if not checked:
+        return manifest
+    if manifest.get("sha256") != sign(manifest):
         raise StoreError(
             f"{found}/{NAME} was changed after it was written (its checksum differs), so what it says of the store cannot "
             "be relied on; restore the file, or harvest again into a new folder."
         )
+    check(manifest, f"{found}/{NAME}")
     return manifest
+
+
+def check(manifest: Any, where: str) -> None:
+    """Refuse a manifest that lacks a field or has one of another type, or that names files outside the store.
+
+    Raises:
+        StoreError: which it is.
+    """
+    cure = "restore the file, or harvest again into a new folder"
+    record = records.convert(manifest, _Record, where, error=StoreError, cure=cure)
+    names = [*record.beside, *(name for shard in record.shards for name in shard.files)]
+    wrong = next((name for name in names if not _FILE.fullmatch(name)), None)
+    if wrong is not None or len(record.beside) != 1:
+        raise StoreError(
+            f"{where} names {wrong or 'no table of examples'!r}, which is no file of a store; restore it, or harvest again "
+            "into a new folder."
+        )
+    if record.finished is not None and not record.shards:
+        raise StoreError(
+            f"{where} says that the store is finished, and it has no shards; harvest again into a new folder."
+        )
+
+
+def sizes(manifest: Manifest) -> dict[str, int]:
+    """The length in bytes of every file, where the manifest says it."""
+    found = dict(manifest.get("beside_bytes", {}))
+    for shard in manifest["shards"]:
+        found |= shard.get("bytes", {})
+    return found
+
+
+def damaged_sizes(where: Place, manifest: Manifest) -> str:
+    """The first file that is missing or has another length, in words; empty if there is none. No file is read."""
+    expected = sizes(manifest)
+    there = where.sizes(files(manifest))
+    for name in files(manifest):
+        if name not in there:
+            return f"its file {name} is missing"
+        if there[name] != expected.get(name, there[name]):
+            return f"its file {name} has {there[name]:,} bytes and had {expected[name]:,}"
+    return ""

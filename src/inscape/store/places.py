@@ -36,10 +36,11 @@ _WRITES = 64 << 20  # bytes asked of one system call, which takes 2 GB at most
 
 
 class Put(NamedTuple):
-    """A file written: its name and its SHA-256 (hex)."""
+    """A file written: its name, its SHA-256 (hex) and its length in bytes."""
 
     name: str
     sha256: str
+    bytes: int
 
 
 @runtime_checkable
@@ -100,6 +101,10 @@ class Place(ABC):
     @abstractmethod
     def names(self, under: str = "") -> list[str]:
         """Names that begin with `under`, sorted; what lies in folders below may be left out, or stand for them."""
+
+    @abstractmethod
+    def sizes(self, names: Iterable[str]) -> dict[str, int]:
+        """The length in bytes of those of some files that are there."""
 
     @abstractmethod
     def remove(self, name: str) -> None:
@@ -173,7 +178,7 @@ class Folder(Place):
         with ThreadPoolExecutor(1, thread_name_prefix="inscape-store-hash") as thread:
             digest = thread.submit(sha256, parts)
             self._written(stem, parts, lambda: _named(stem, digest.result(), suffix))
-            return Put(_named(stem, digest.result(), suffix), digest.result())
+            return Put(_named(stem, digest.result(), suffix), digest.result(), _length(parts))
 
     def replace(self, name: str, data: bytes, commit: bool = False) -> None:
         self._written(name, [memoryview(data)], lambda: name)
@@ -231,6 +236,17 @@ class Folder(Place):
         found = (p.relative_to(self.path).as_posix() for p in (self.path / inside).iterdir())
         return sorted(name for name in found if name.startswith(under) and name != LOCK)
 
+    def sizes(self, names: Iterable[str]) -> dict[str, int]:
+        found = {}
+        for name in names:
+            try:
+                status = os.stat(self.path / name)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if stat.S_ISREG(status.st_mode):
+                found[name] = status.st_size
+        return found
+
     def exists(self, name: str) -> bool:
         return (self.path / name).is_file()
 
@@ -279,7 +295,7 @@ class Cloud(Place):
         digest = sha256(parts)
         name = _named(stem, digest, suffix)
         self._objects.write(name, b"".join(parts))
-        return Put(name, digest)
+        return Put(name, digest, _length(parts))
 
     def replace(self, name: str, data: bytes, commit: bool = False) -> None:
         if not commit or self._seen is None:
@@ -309,6 +325,10 @@ class Cloud(Place):
     def names(self, under: str = "") -> list[str]:
         return self._objects.names(under)
 
+    def sizes(self, names: Iterable[str]) -> dict[str, int]:
+        asked = set(names)
+        return {name: size for name, size in self._objects.sizes().items() if name in asked}
+
     def remove(self, name: str) -> None:
         self._objects.remove(name)
 
@@ -322,6 +342,10 @@ def sha256(parts: Iterable[memoryview]) -> str:
     for part in parts:
         found.update(part)
     return found.hexdigest()
+
+
+def _length(parts: Iterable[memoryview]) -> int:
+    return sum(part.nbytes for part in parts)
 
 
 def flush(path: Path) -> None:

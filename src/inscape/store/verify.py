@@ -5,15 +5,22 @@ Cost: one read of everything on the disk, at the speed of SHA-256 (1–2 GB/s).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from inscape.core.errors import StoreError
 from inscape.store import manifest as manifests
 from inscape.store.places import Place
+from inscape.store.places import place as place_of
 from inscape.store.reader import Reader
 
 
 def problems(place: Place, manifest: manifests.Manifest, model: Any = None) -> list[str]:
     """Problems of a store, one sentence each; see `inscape.store.store.Store.verify`."""
+    try:
+        manifests.check(manifest, manifests.NAME)
+    except StoreError as error:
+        return [str(error)]
     found = []
     if manifest.get("sha256") != manifests.sign(manifest):
         found.append(f"{manifests.NAME} was changed after it was written.")
@@ -23,6 +30,16 @@ def problems(place: Place, manifest: manifests.Manifest, model: Any = None) -> l
         found.append(f"it was harvested from other weights than those of {model.name}.")
     damaged = _files(place, manifest)
     return [*found, *damaged, *([] if damaged else _columns(place, manifest))]
+
+
+def verify(where: str | Path | Place, model: Any = None) -> list[str]:
+    """Problems of the store at a path or URL, which need not be sound enough to be opened.
+
+    Raises:
+        StoreError: there is no store, or its manifest is not JSON.
+    """
+    found = place_of(where)
+    return problems(found, manifests.read(found, checked=False), model)
 
 
 def _files(place: Place, manifest: manifests.Manifest) -> list[str]:

@@ -114,6 +114,7 @@ class Writer:
             refuse_other(self.place, self.manifest, recipe)
             self.place.refuse_links()
             if self.manifest["key"] == key:
+                self._mend()
                 if self.place.locked:
                     sweep(self.place, self.manifest)
                 return
@@ -128,12 +129,44 @@ class Writer:
             "finished": None,
             "rows": 0,
             "beside": {beside.name: beside.sha256},
+            "beside_bytes": {beside.name: beside.bytes},
             "shards": [],
             **head,
         }
         manifests.write(self.place, self.manifest)
         if self.place.locked:
             sweep(self.place, self.manifest)
+
+    def _mend(self) -> None:
+        """Go on from the first shard whose bytes are not those that were committed; it is computed again."""
+        (name,) = self.manifest["beside"]
+        if not self._sound(name, self.manifest["beside"][name]):
+            log.warning("%s: %s is damaged and is written again", self.place, name)
+            file = self.place.put("examples", ".arrow", [memoryview(_arrow(self.schema.examples))])
+            self.manifest |= {
+                "beside": {file.name: file.sha256},
+                "beside_bytes": {file.name: file.bytes},
+            }
+        kept = self.manifest["shards"]
+        for number, shard in enumerate(kept):
+            wrong = [n for n, digest in shard["files"].items() if not self._sound(n, digest)]
+            if wrong:
+                log.warning(
+                    "%s: %s is damaged: going on after %d shards and not after %d",
+                    self.place,
+                    wrong[0],
+                    number,
+                    len(kept),
+                )
+                rows = sum(s["rows"] for s in kept[:number])
+                self.manifest |= {"shards": kept[:number], "rows": rows, "finished": None}
+                break
+
+    def _sound(self, name: str, digest: str) -> bool:
+        try:
+            return self.place.digest(name) == digest
+        except FileNotFoundError:
+            return False
 
     def put(self, table: Rows, shard: dict[str, Any]) -> None:
         """Hand over one shard; returns when there is room, raises what writing an earlier one raised."""
@@ -187,7 +220,12 @@ class Writer:
         """Write a shard's file; what the manifest will say of it."""
         parts = shards.packed(table.columns, self.manifest["key"])
         file = self.place.put(f"data/{number:06d}", shards.SUFFIX, parts)
-        return {**shard, "rows": len(table), "files": {file.name: file.sha256}}
+        return {
+            **shard,
+            "rows": len(table),
+            "files": {file.name: file.sha256},
+            "bytes": {file.name: file.bytes},
+        }
 
     def _commit(self, shard: dict[str, Any]) -> None:
         rows = self.manifest["rows"] + shard["rows"]

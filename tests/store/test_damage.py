@@ -1,0 +1,190 @@
+"""Damage is found when a store is opened or taken up again, before a wrong number or a crash comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from inscape.core.errors import StoreError
+from inscape.store import manifest as manifests
+from inscape.store.harvest import harvest
+from inscape.store.places import place
+from inscape.store.store import Store
+from inscape.store.verify import verify
+
+OPTIONS = {"sites": "embed, resid_post.0", "at": "all", "shard_bytes": 12_000, "budget": 64}
+
+
+class Killed(BaseException):
+    """Stands for the process ending here."""
+
+
+@pytest.fixture(scope="module")
+def whole(model, examples, tmp_path_factory):
+    return harvest(model, examples, to=tmp_path_factory.mktemp("whole") / "s", **OPTIONS)
+
+
+@pytest.fixture
+def unfinished(model, examples, tmp_path, monkeypatch):
+    """A harvest that ended after its third commit of a shard."""
+    original, calls = manifests.write, []
+
+    def dies(where, manifest):
+        original(where, manifest)
+        calls.append(1)
+        if len(calls) == 4:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(manifests, "write", dies)
+        with pytest.raises(Killed):
+            harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+    return tmp_path / "s"
+
+
+def damage(path, how):
+    data = bytearray(path.read_bytes())
+    if how == "changed":
+        data[-9] ^= 1
+    elif how == "cut":
+        del data[-9:]
+    path.unlink()
+    if how != "missing":
+        path.write_bytes(data)
+
+
+def edited(path, **changed):
+    """Write a manifest with other fields, signed as ours are."""
+    manifests.write(path, {**manifests.read(path), **changed})
+
+
+@pytest.mark.parametrize("how", ["changed", "cut", "missing"])
+@pytest.mark.parametrize("which", [0, 1, 2, "examples"])
+def test_going_on_after_damage_ends_with_the_same_bytes(
+    model, examples, whole, unfinished, which, how
+):
+    manifest = manifests.read(unfinished)
+    assert len(manifest["shards"]) == 3 < len(whole.manifest["shards"])
+    names = manifest["beside"] if which == "examples" else manifest["shards"][which]["files"]
+    damage(unfinished / next(iter(names)), how)
+    store = harvest(model, examples, to=unfinished, **OPTIONS)
+    assert store.verify() == []
+    assert store.frame().equals(whole.frame())
+    assert all(np.array_equal(store.matrix(site), x) for site, x in whole.matrices())
+    assert manifests.files(store.manifest) == manifests.files(whole.manifest)
+
+
+@pytest.mark.parametrize("how", ["changed", "cut", "missing"])
+def test_an_addition_goes_on_after_damage(model, examples, tmp_path, monkeypatch, how):
+    store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+    original, calls = type(store.place).put, []
+
+    def dies(self, *args):
+        calls.append(1)
+        if len(calls) == 4:
+            raise Killed
+        return original(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store.place), "put", dies)
+        with pytest.raises(Killed):
+            store.add(model, examples, "resid_post.1")
+    done = json.loads((store.path / "adding.json").read_text())["done"]
+    assert len(done) == 3
+    damage(store.path / next(iter(done[1]["files"])), how)
+    store.add(model, examples, "resid_post.1")
+    assert store.verify() == []
+    assert np.abs(store.matrix("resid_post.1")).min(axis=1).max() > 0
+
+
+@pytest.mark.parametrize("url", [False, True])
+def test_a_missing_or_cut_file_is_found_when_opening(model, examples, tmp_path, url):
+    where = place("memory://damage/s" if url else tmp_path / "s")
+    store = harvest(model, examples, to=where.path, **OPTIONS)
+    (name,) = store.manifest["shards"][1]["files"]
+    data = where.read(name)
+    where.replace(name, data[:-1])
+    said = rf"its file {name} has {len(data) - 1:,} bytes and had {len(data):,}"
+    with pytest.raises(StoreError, match=said):
+        Store.open(where.path)
+    with pytest.raises(StoreError, match=said):
+        harvest(model, examples, to=where.path, **OPTIONS)
+    where.remove(name)
+    with pytest.raises(StoreError, match=rf"its file {name} is missing"):
+        Store.open(where.path)
+    assert len(verify(where.path)) == 1
+    where.replace(name, data)
+    assert Store.open(where.path).verify() == []
+    if url:
+        for name in where.names():
+            where.remove(name)
+
+
+def test_any_changed_byte_of_the_examples_is_a_sentence(model, examples, tmp_path):
+    store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+    (name,) = store.manifest["beside"]
+    data = (store.path / name).read_bytes()
+    for at in range(0, len(data), 97):
+        changed = bytearray(data)
+        changed[at] ^= 0xFF
+        (store.path / name).write_bytes(changed)
+        with pytest.raises(StoreError, match=rf"{name} is not what was written: its SHA-256"):
+            Store.open(store.path).frame()
+    (store.path / name).write_bytes(data)
+    assert len(Store.open(store.path).frame()) == len(store)
+
+
+def test_a_table_of_examples_that_was_signed_again_is_checked_before_it_is_read(
+    model, examples, tmp_path
+):
+    store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+    (name,) = store.manifest["beside"]
+    data = bytearray((store.path / name).read_bytes())
+    ids = pa.ipc.open_file(bytes(data)).read_all()["id"].chunk(0)
+    offsets = np.frombuffer(ids.buffers()[1], dtype=np.int32)[: len(ids) + 1]
+    start = data.find(offsets.tobytes())
+    assert start > 0
+    # beyond the end of the text: reading them ends the interpreter
+    data[start : start + offsets.nbytes] = (offsets + (1 << 30)).tobytes()
+    (store.path / name).write_bytes(data)
+    edited(
+        store.path,
+        beside={name: hashlib.sha256(data).hexdigest()},
+        beside_bytes={name: len(data)},
+    )
+    with pytest.raises(StoreError, match="cannot be read"):
+        Store.open(store.path).frame()
+
+
+def test_a_store_without_shards_is_not_finished(model, examples, tmp_path):
+    store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+    edited(store.path, shards=[], rows=0)
+    with pytest.raises(StoreError, match="says that the store is finished, and it has no shards"):
+        Store.open(store.path)
+    with pytest.raises(StoreError, match="and it has no shards"):
+        harvest(model, examples, to=store.path, **OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"beside": {"../../x.arrow": "0"}}, r"names '\.\./\.\./x\.arrow', which is no file of a"),
+        ({"beside": {}}, "names 'no table of examples'"),
+        ({"sites": {"embed": {"column": "embed", "width": 0, "dtype": "float32"}}}, "`int` >= 1"),
+        ({"sites": {"embed": {"column": "embed", "width": 9, "dtype": "int3"}}}, "Invalid enum"),
+        ({"shards": {}}, "Expected `array`, got `object`"),
+        ({"shards": [{"files": {}}]}, "missing required field"),
+        ({"recipe": None}, "Expected `object`, got `null`"),
+        ({"rows": -1}, "`int` >= 0"),
+    ],
+)
+def test_a_manifest_with_wrong_fields_is_a_sentence(model, examples, tmp_path, changed, said):
+    store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+    edited(store.path, **changed)
+    with pytest.raises(StoreError, match=said):
+        Store.open(store.path)
+    assert len(verify(store.path)) == 1
