@@ -1,4 +1,4 @@
-"""The bootstrap over groups against loops that draw rows."""
+"""Intervals over groups: coverage, limits, refusals; the bootstrap over groups against loops that draw rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from inscape.core import intervals
+from inscape.core.intervals import group_interval, paired_interval
 
 
 def test_ratio_draws_equal_a_loop_over_drawn_groups():
@@ -71,3 +72,139 @@ def test_percentiles_and_one_sided_p():
     )  # no news is no proof
     with pytest.raises(ValueError, match="level must be between 0 and 1"):
         intervals.percentile(draws, 95.0)
+
+
+def _sizes(kind, groups):
+    sizes = {
+        "equal": np.full(groups, 10),
+        "zipf": np.maximum(1, 10 * groups / np.arange(1, groups + 1) / 4).astype(int),
+        "one of 40 %": np.r_[round(4 / 6 * 10 * (groups - 1)), np.full(groups - 1, 10)],
+    }
+    return np.repeat(np.arange(groups), sizes[kind])
+
+
+def _covers(codes, draw, kind, truth, runs=300):
+    """Coverage of the interval and of the percentile bootstrap, on data drawn anew."""
+    rng = np.random.default_rng(0)
+    ours = theirs = 0
+    for _ in range(runs):
+        values = draw(rng, codes)
+        found = group_interval(values, codes, kind)
+        ours += found.ends is not None and found.low <= truth <= found.high
+        part, whole = (values, np.ones(len(codes))) if kind == "mean" else (values[0], values[1])
+        counts = intervals.group_counts(int(codes.max()) + 1, 200, rng=rng)
+        sums = (intervals.sum_by_group(x, codes) for x in (part, whole))
+        drawn = intervals.bootstrap_ratio(*sums, counts)
+        low, high = intervals.percentile(drawn if kind == "r2" else 1 - drawn)
+        theirs += low <= truth <= high
+    return ours / runs, theirs / runs
+
+
+def _mixed(rng, codes, icc=0.4):
+    groups = int(codes.max()) + 1
+    return np.sqrt(icc) * rng.normal(size=groups)[codes] + np.sqrt(1 - icc) * rng.normal(
+        size=len(codes)
+    )
+
+
+DRAWS = {
+    "mean": (_mixed, "mean", 0.0),
+    "share": (lambda rng, c: (_mixed(rng, c) > 1.0).astype(float), "mean", 0.15866),
+    "R²": (
+        lambda rng, c: (np.exp(_mixed(rng, c)) / 2, np.exp(_mixed(rng, c)) + 0.2),
+        "r2",
+        1 - np.exp(0.5) / 2 / (np.exp(0.5) + 0.2),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DRAWS)
+@pytest.mark.parametrize(("kind", "groups"), [("equal", 8), ("equal", 25), ("zipf", 60)])
+def test_intervals_cover_where_the_bootstrap_does_not(what, kind, groups):
+    draw, statistic, truth = DRAWS[what]
+    ours, theirs = _covers(_sizes(kind, groups), draw, statistic, truth)
+    assert ours > 0.91  # nominal 0.95, standard error 0.013
+    assert ours >= theirs
+    if groups < 25:
+        assert theirs < ours - 0.02
+
+
+def test_areas_cover():
+    rng = np.random.default_rng(1)
+    codes = _sizes("zipf", 40)
+    hits = 0
+    for _ in range(200):
+        up = rng.random(len(codes)) < 0.4
+        scores = _mixed(rng, codes) + up
+        found = group_interval((scores, up), codes, "auc")
+        hits += found.low <= 0.7602 <= found.high
+    assert hits > 182
+
+
+def test_few_effective_groups_are_warned_of_and_fewer_have_no_interval():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=200)
+    many = group_interval(values, np.arange(200) % 20)
+    assert many.warning == ""
+    assert many.effective_groups == pytest.approx(20)
+    few = group_interval(values, np.arange(200) % 8)
+    assert "8.0 effective groups only (8 groups)" in few.warning
+    assert few.high - few.low > many.high - many.low
+    skewed = np.where(np.arange(200) < 150, 0, np.arange(200))
+    none = group_interval(values, skewed)
+    assert none.ends is None
+    assert "needs at least 3" in none.warning
+    assert "1.8 effective groups (51 groups)" in none.warning
+
+
+def test_shares_of_nothing_and_everything_get_exact_limits():
+    zero = group_interval(np.zeros(40), np.repeat(np.arange(20), 2))
+    assert zero.low == 0
+    assert zero.high == pytest.approx(1 - 0.025 ** (1 / 20))  # Clopper and Pearson, 20 trials
+    one = group_interval(np.ones(40), np.repeat(np.arange(20), 2))
+    assert one.low == pytest.approx(1 - zero.high)
+    assert one.high == 1
+    same = paired_interval(np.zeros(40), np.zeros(40), np.repeat(np.arange(20), 2))
+    assert same.ends == pytest.approx((-zero.high, zero.high))
+    assert group_interval(np.full(9, 2.5), np.arange(9)).ends == (2.5, 2.5)
+    assert "no width" in group_interval(np.full(9, 2.5), np.arange(9)).warning
+
+
+def test_independent_rows_of_a_share_give_the_binomial_interval():
+    values = (np.arange(400) % 4 == 0).astype(float)
+    found = group_interval(values, np.arange(400))
+    assert found.ends == pytest.approx((0.208, 0.295), abs=0.002)  # Clopper and Pearson
+
+
+def test_a_ratio_has_no_interval_where_its_denominator_may_be_zero():
+    rng = np.random.default_rng(0)
+    part, codes = rng.normal(size=300) + 2, np.repeat(np.arange(30), 10)
+    sure, unsure = rng.normal(size=300) + 1, rng.normal(size=300)
+    found = group_interval((part, sure), codes, "ratio")
+    assert found.method == "Fieller's limits"
+    assert found.low < part.sum() / sure.sum() < found.high
+    assert found.low < 2 < found.high
+    none = group_interval((part, unsure), codes, "ratio")
+    assert none.ends is None
+    assert "denominator holds zero" in none.warning
+
+
+def test_pairing_cancels_what_makes_a_group_hard():
+    rng = np.random.default_rng(0)
+    codes = np.repeat(np.arange(20), 10)
+    hard = 3 * rng.normal(size=20)[codes]
+    a, b = hard + 0.5 + 0.1 * rng.normal(size=200), hard + 0.1 * rng.normal(size=200)
+    found = paired_interval(a, b, codes)
+    assert 0.45 < found.low < 0.5 < found.high < 0.55
+    assert group_interval(a, codes).low < 0 < group_interval(a, codes).high
+    times = paired_interval(np.exp(a), np.exp(b), codes, of="quotient")
+    assert 1.5 < times.low < np.exp(a).sum() / np.exp(b).sum() < times.high < 1.85
+    alone = group_interval(np.exp(a), codes)
+    assert times.high / times.low < 0.2 * alone.high / alone.low
+
+
+def test_unknown_statistics_and_levels_are_refused():
+    with pytest.raises(ValueError, match="kind must be 'mean', 'ratio', 'r2' or 'auc', got 'sum'"):
+        group_interval(np.ones(4), np.arange(4), "sum")
+    with pytest.raises(ValueError, match="level must be between 0 and 1, got 95"):
+        group_interval(np.ones(4), np.arange(4), level=95.0)

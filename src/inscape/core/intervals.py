@@ -3,13 +3,15 @@
 Rows of one group are not independent, so groups are what varies. `group_interval` takes the jackknife over groups
 (`inscape.core.jackknife`) and Student's t with degrees of freedom that follow the weights of the groups,
 
-    df = (Σ w^(5/4))² / Σ w^(5/2) − 1
+    df = min( (Σ w^(5/4))² / Σ w^(5/2) − 1,  2 / (Σ Δ⁴ / (Σ Δ²)² − 1/G) )        Δ_g = θ − θ₍₋g₎
 
 (the exponent lies between 1, rows of a group as good as independent, and 2, rows of a group all alike; 5/4 was chosen by
-the table in ``docs/calibration.md``), on the scale on which the statistic is nearest to normal:
+the table in ``docs/calibration.md``; the second term lowers df where the groups' shifts have heavy tails), on the scale
+on which the statistic is nearest to normal:
 
     R²                 log(1 − R²)                     what cannot be negative    log
-    share, AUC         Korn and Graubard's binomial limits with the effective number of trials p (1 − p) / V
+    AUC                logit                           share                      Korn and Graubard's binomial limits with
+                                                                                  p (1 − p) / V trials
     ratio whose denominator may change sign            Fieller's set; none where the denominator's interval holds zero
     anything else, differences                         as it is
 
@@ -27,10 +29,11 @@ Bootstrapping clustered data, JRSS B 69.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import expit, logit
 from scipy.stats import beta, t
 
 from inscape.core.folds import group_codes
@@ -42,8 +45,6 @@ FEW_GROUPS = 12
 NO_INTERVAL = 3
 #: of the weights in the degrees of freedom
 _POWER = 1.25
-
-Kind = Literal["mean", "ratio", "r2", "auc"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Interval:
 def group_interval(
     values: Any,
     codes: Any,
-    kind: Kind = "mean",
+    kind: str = "mean",
     level: float = 0.95,
     *,
     folds: Int[np.ndarray, " n"] | None = None,
@@ -110,10 +111,10 @@ def paired_interval(
     a: Any,
     b: Any,
     codes: Any,
-    kind: Kind = "mean",
+    kind: str = "mean",
     level: float = 0.95,
     *,
-    of: Literal["difference", "quotient"] = "difference",
+    of: str = "difference",
     folds: Int[np.ndarray, " n"] | None = None,
 ) -> Interval:
     """The interval of a − b (or a / b), two conditions on the same rows: what makes a group hard for both cancels.
@@ -123,12 +124,14 @@ def paired_interval(
         codes, kind, level, folds: as there.
         of: the difference or the quotient.
     """
+    if of not in ("difference", "quotient"):
+        raise ValueError(f"paired_interval: of must be 'difference' or 'quotient', got {of!r}")
     one, two = (statistic(x, codes, kind, folds=folds) for x in (a, b))
     return interval(one - two if of == "difference" else one / two, level)
 
 
 def statistic(
-    values: Any, codes: Any, kind: Kind = "mean", *, folds: Int[np.ndarray, " n"] | None = None
+    values: Any, codes: Any, kind: str = "mean", *, folds: Int[np.ndarray, " n"] | None = None
 ) -> Jackknife:
     """The jackknife of a statistic; arguments as in `group_interval`."""
     numbers = group_codes(np.asarray(codes))
@@ -151,8 +154,8 @@ def interval(found: Jackknife, level: float = 0.95) -> Interval:
     effective, count = found.effective, len(found.without)
     if effective < NO_INTERVAL:
         why = (
-            f"No interval: it would rest on {effective:.1f} effective groups ({count} groups), "
-            f"and needs at least {NO_INTERVAL}."
+            f"No interval: it would rest on {effective:.1f} effective groups ({count} groups), and needs at least "
+            f"{NO_INTERVAL}."
         )
         return Interval(None, None, effective, "none", why)
     variance = found.variance
@@ -162,7 +165,7 @@ def interval(found: Jackknife, level: float = 0.95) -> Interval:
     warning = ""
     if effective < FEW_GROUPS:
         warning = f"The interval rests on {effective:.1f} effective groups only ({count} groups)."
-    df = max(effective_groups(found.weights, _POWER) - 1.0, 1.0)
+    df = degrees_of_freedom(found)
     ends, method = _ends(found, variance, df, effective, level)
     if ends is None:
         why = (
@@ -174,6 +177,16 @@ def interval(found: Jackknife, level: float = 0.95) -> Interval:
     return Interval(float(ends[0]), float(ends[1]), effective, method, warning)
 
 
+def degrees_of_freedom(found: Jackknife) -> float:
+    """Of Student's t for a jackknifed statistic; see the module."""
+    square = found.shift**2
+    df = effective_groups(found.weights, _POWER) - 1.0
+    if (total := float(square.sum())) > 0:
+        excess = float((square**2).sum()) / total**2 - 1.0 / len(square)
+        df = min(df, 2.0 / max(excess, 1e-12))
+    return max(df, 1.0)
+
+
 def _ends(
     found: Jackknife, variance: float, df: float, effective: float, level: float
 ) -> tuple[tuple[float, float] | None, str]:
@@ -182,7 +195,11 @@ def _ends(
     if found.fraction is not None:
         return _fieller(*found.fraction, quantile), "Fieller's limits"
     reach = quantile * np.sqrt(variance)
-    if found.kind == "share":
+    if found.kind == "area" and variance > 0 and 0 < value < 1:
+        spread = reach / (value * (1 - value))
+        ends = expit(logit(value) - spread), expit(logit(value) + spread)
+        return (float(ends[0]), float(ends[1])), "group jackknife, t, logit scale"
+    if found.kind in ("share", "area"):
         ends = _share(value, variance, df, effective, found.rows, level)
         return ends, "Korn-Graubard limits"
     if found.kind == "gain" and variance == 0 and value == 0:

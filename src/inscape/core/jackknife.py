@@ -35,9 +35,9 @@ class Jackknife:
         without: of all rows but those of each group, (G,).
         weights: what the denominators are made of, one row for each that must hold enough groups, (m, G).
         rows: rows it rests on (of the rarer class for AUC).
-        kind: ``"share"`` for what lies between 0 and 1, ``"positive"`` for what cannot be negative, ``"r2"`` for one
-            minus what cannot be negative, ``"gain"`` for a difference of shares, ``"any"`` otherwise; it decides the
-            scale of an interval.
+        kind: ``"share"`` for what lies between 0 and 1, ``"area"`` for AUC, ``"positive"`` for what cannot be negative,
+            ``"r2"`` for one minus what cannot be negative, ``"gain"`` for a difference of shares, ``"any"`` otherwise;
+            it decides the scale of an interval.
         fraction: numerator and denominator, where the denominator may change sign.
 
     Example:
@@ -137,7 +137,7 @@ class Jackknife:
         compared = pairs > 0
         weights = np.stack([np.bincount(codes, side & compared, groups) for side in (up, ~up)])
         rows = int(min((up & compared).sum(), (~up & compared).sum()))
-        return cls(value, without, weights, rows, "share")
+        return cls(value, without, weights, rows, "area")
 
     @property
     def effective(self) -> float:
@@ -160,12 +160,12 @@ class Jackknife:
 
     def __sub__(self, other: Jackknife) -> Jackknife:
         """Paired difference over the same groups."""
-        kind = "gain" if self.kind == other.kind == "share" else "any"
+        kind = "gain" if self.kind == other.kind and self.kind in ("share", "area") else "any"
         return combine(lambda a, b: a - b, self, other, kind=kind)
 
     def __truediv__(self, other: Jackknife) -> Jackknife:
         """Paired quotient over the same groups."""
-        positive = {self.kind, other.kind} <= {"share", "positive"}
+        positive = {self.kind, other.kind} <= {"share", "area", "positive"}
         out = combine(lambda a, b: a / b, self, other, kind="positive" if positive else "any")
         return out if positive else replace(out, fraction=(self, other))
 

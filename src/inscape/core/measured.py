@@ -96,7 +96,7 @@ class Measured:
         *,
         groups: Any = None,
         unit: str = "",
-        kind: intervals.Kind = "mean",
+        kind: str = "mean",
         direction: Direction = "higher",
         folds: np.ndarray | None = None,
         level: float = 0.95,
