@@ -52,10 +52,11 @@ def _allowed(text):
     return text.replace(policy, "; ".join(rules), 1)
 
 
-def _console(text, tmp_path, width, dark=False, extra=""):
+def _console(text, tmp_path, width, dark=False, extra="", allowed=True):
     """What a page says on the console of headless Chromium, with the probe in it."""
     head, _, tail = text.rpartition("</body>")
-    page = _allowed(f"{head}{extra}{PROBE}</body>{tail}")
+    page = f"{head}{extra}{PROBE}</body>{tail}"
+    page = _allowed(page) if allowed else page
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     frame = f'<iframe src="page.html" style="border:0;width:{width}px;height:1500px"></iframe>'
     scheme = "<meta name=color-scheme content='light dark'>"

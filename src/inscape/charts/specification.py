@@ -130,9 +130,9 @@ class _Copy:
             if not steps <= ROWS:
                 raise Refused(f"its sequence has more than {ROWS:,} rows")
         if key == "graticule" and isinstance(value, Mapping):
-            steps = [v for k in ("step", "stepMinor", "stepMajor") for v in value.get(k) or ()]
-            steps += [value["precision"]] if "precision" in value else []
-            if not all(isinstance(v, (int, float)) and v >= 0.5 for v in steps):
+            pairs = [value.get(k, [1, 1]) for k in ("step", "stepMinor", "stepMajor")]
+            steps = [*pairs, [value.get("precision", 1)]]
+            if not all(isinstance(s, list) and _at_least(s, 0.5) for s in steps):
                 raise Refused("the steps of its graticule must be at least 0.5 degrees")
         return value
 
@@ -207,6 +207,10 @@ def _selection(value: Any) -> Any:
             f"the selection {value['name']} in it has {wrong[0]} other than fields, plain events, and true or false"
         )
     return value
+
+
+def _at_least(values: list[Any], least: float) -> bool:
+    return all(isinstance(v, (int, float)) and v >= least for v in values)
 
 
 def _texts(value: Any) -> bool:

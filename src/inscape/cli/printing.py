@@ -83,8 +83,8 @@ def table(title: str, heads: tuple[str, str], rows: Sequence[tuple[str, str]]) -
         show_lines=False,
         padding=(0, 1),
     )
-    shown.add_column(Text(heads[0]), style="bold", no_wrap=True)
-    shown.add_column(Text(heads[1]), overflow="fold")
+    shown.add_column(Text(visible(heads[0])), style="bold", no_wrap=True)
+    shown.add_column(Text(visible(heads[1])), overflow="fold")
     for name, text in rows:
         shown.add_row(Text(visible(name)), Text(visible(text)))
     Console(width=width()).print(shown)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from inscape.core.characters import storable
+from inscape.core.foreign import reason
 
 BYTES, UNFOLDED, ROWS, COLUMNS, CELLS = 512 << 20, 1 << 30, 5_000_000, 1_000, 50_000_000
 
@@ -41,11 +42,13 @@ def read(content: bytes) -> pd.DataFrame:
         frame = pa.table(columns, names=_names(table.column_names)).to_pandas(
             ignore_metadata=True, use_threads=False
         )
-    except (pa.ArrowException, OSError, OverflowError, MemoryError, KeyError, TypeError) as error:
-        raise ValueError(str(error) or type(error).__name__) from error
-    for name in frame.columns:
-        if not pd.api.types.is_numeric_dtype(frame[name]):
-            frame[name] = frame[name].map(_clean, na_action="ignore")
+        for name in frame.columns:
+            if not pd.api.types.is_numeric_dtype(frame[name]):
+                frame[name] = frame[name].map(_clean, na_action="ignore")
+    except (
+        Exception
+    ) as error:  # a damaged file makes Arrow raise whatever it meets, even while a cell is read
+        raise ValueError(reason(error)) from error
     return frame
 
 

@@ -11,6 +11,8 @@ from inscape.report.folder import read
 from inscape.report.page import Block, Certificate, Claim, Page, page
 
 ROWS = 20
+#: what begins an item of a list or a quotation
+_ITEM = r"[ \t]*(?:[-*+>]|\d{1,9}[.)])"
 
 
 def build(run_dir: str | Path) -> Path:
@@ -94,7 +96,7 @@ def _block(block: Block) -> str:
         return prose(block.text)
     head = f"**{block.kind.capitalize()} {block.number}.** {plain(block.caption)}"
     if block.kind == "figure":
-        return f"![{plain(block.caption)}](figures/{block.name}.png)\n\n{head}"
+        return f"![{plain(block.caption, inside=True)}](figures/{block.name}.png)\n\n{head}"
     held = block.table
     assert held is not None
     if not held.total:
@@ -134,20 +136,25 @@ def _certificate(c: Certificate) -> str:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
     """A Markdown table; `right` names the columns aligned to the right."""
-    rule = ["---:" if i in right else "---" for i in range(len(heads))]
-    head, *body = ([_cell(cell) for cell in line] for line in (heads, *rows))
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *body))
+    rule = " | ".join("---:" if i in right else "---" for i in range(len(heads)))
+    lines = [" | ".join(_cell(cell) for cell in line) for line in (heads, *rows)]
+    return "\n".join(f"| {line} |" for line in (lines[0], rule, *lines[1:]))
 
 
 def _cell(value: str) -> str:
     return plain(value).replace("|", "\\|")
 
 
-def plain(value: str) -> str:
-    """Text that stays text in Markdown: no markup, link, picture, heading or HTML, no line breaks."""
-    text = re.sub(
-        r"([\\`*_<~]|!(?=\[)|\](?=[(\[:])|&(?=#?\w+;))", r"\\\1", " ".join(str(value).split())
-    )
+def plain(value: str, inside: bool = False) -> str:
+    """Text that stays text in Markdown: no markup, link, picture, heading or HTML, no line breaks.
+
+    Args:
+        value: the text.
+        inside: whether it stands between brackets of ours, as a picture's description does.
+    """
+    brackets = r"[\[\]]" if inside else r"\](?=[(\[:])"
+    special = rf"([\\`*_<~]|!(?=\[)|{brackets}|&(?=#?\w+;))"
+    text = re.sub(special, r"\\\1", " ".join(str(value).split()))
     # what begins a heading, a list, a quotation or a rule, where the text begins a line
     text = re.sub(r"^(#{1,6}(?=\s|$)|[-+](?=\s|$)|>|=+$|-+$)", r"\\\1", text)
     text = re.sub(r"^(\d{1,9})([.)])(?=\s|$)", r"\1\\\2", text)
@@ -169,10 +176,12 @@ def prose(text: str) -> str:
     """Markdown of a run, with its emphasis, lists and code, but no heading, link, picture, HTML or open fence."""
     lines = []
     for line in text.replace("<", "&lt;").splitlines():
-        line = re.sub(r"^[ \t]*(?:>[ \t]*)*(?:`{3,}|~{3,}).*$", "", line)
-        line = re.sub(r"^([ \t>]*(?:[-*+]|\d+[.)])?[ \t]*)(#{1,6}(?:[ \t]|$))", r"\1\\\2", line)
+        line = re.sub(rf"^(?:{_ITEM})*[ \t]*(?:`{{3,}}|~{{3,}}).*$", "", line)
+        line = re.sub(rf"^((?:{_ITEM})*[ \t]*)(#{{1,6}}(?:[ \t]|$))", r"\1\\\2", line)
         line = re.sub(r"^([ \t>]*)(=+|-+)([ \t]*)$", r"\1\\\2\3", line)
-        lines.append(unlinked(re.sub(r"(!(?=\[)|\](?=[(\[:]))", r"\\\1", line)))
+        # an escape that is already there is kept together, since a second backslash would undo it
+        line = re.sub(r"(\\.)|(!(?=\[)|\](?=[(\[:]))", lambda m: m[1] or f"\\{m[2]}", line)
+        lines.append(unlinked(line))
     return "\n".join(lines)
 
 

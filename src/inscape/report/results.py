@@ -91,7 +91,7 @@ def gallery(runs: Sequence[str | Path], to: str | Path) -> Path:
         )
         parts.append(
             f"## {plain(run.title)}\n\n`inscape run {study}`\n\n{plain(str(run.record.get('answer', '')))}\n\n"
-            f"![{plain(caption)}]({picture})\n\n{plain(caption)}"
+            f"![{plain(caption, inside=True)}]({picture})\n\n{plain(caption)}"
         )
     for picture, content in pictures.items():
         _target(page).write(picture, content)
@@ -148,7 +148,7 @@ def _over_seeds(runs: Sequence[RunFolder]) -> str:
             mark = MARKS.get(verdict, f"? {verdict}") + (f": {reason}" if reason else "")
             rows.append([claim(records[0]).text, mark, values, claim(records[0]).criterion])
         head = ["claim", f"verdict over seeds {seeds}", "value on each seed", "criterion"]
-        parts.append(f"**Preset {preset}, over seeds**\n\n" + table(head, rows, right=()))
+        parts.append(f"**Preset {plain(preset)}, over seeds**\n\n" + table(head, rows, right=()))
     return "\n\n".join(parts)
 
 
