@@ -156,7 +156,7 @@ def plain(value: str, inside: bool = False) -> str:
     special = rf"([\\`*_<~]|!(?=\[)|{brackets}|&(?=#?\w+;))"
     text = re.sub(special, r"\\\1", " ".join(str(value).split()))
     # what begins a heading, a list, a quotation or a rule, where the text begins a line
-    text = re.sub(r"^(#{1,6}(?=\s|$)|[-+](?=\s|$)|>|=+$|-+$)", r"\\\1", text)
+    text = re.sub(r"^(#{1,6}(?=\s|$)|[-+](?=\s|$)|>|=+$|-[- ]*$)", r"\\\1", text)
     text = re.sub(r"^(\d{1,9})([.)])(?=\s|$)", r"\1\\\2", text)
     return unlinked(text)
 
