@@ -23,7 +23,50 @@ def test_rows_are_permuted_and_groups_stay_together():
     assert len({tuple(labels[p]) for p in by_group}) > 15
 
 
-def test_unequal_groups_lose_no_label_and_stay_clustered():
+def test_unequal_groups_get_the_labels_of_one_group_each():
+    groups = np.repeat(np.arange(12), np.arange(12) % 5 + 1)
+    perms = permutations(len(groups), 30, rng=np.random.default_rng(2), groups=groups)
+    for perm in perms:
+        donors = groups[perm]
+        assert all(len(set(donors[groups == g])) == 1 for g in range(12))
+        assert sorted(donors[np.searchsorted(groups, np.arange(12))]) == list(range(12))
+        for g in range(12):
+            used = np.bincount(perm[groups == g], minlength=len(groups))
+            given = used[groups == donors[groups == g][0]]
+            assert given.max() - given.min() <= 1
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_p_of_clustered_noise_is_honest_for_unequal_groups(large):
+    """Blocks that run over into the next group reject more than 0.10 here."""
+    sizes = np.r_[128, np.full(24, 8)] if large else np.maximum(1, 100 // np.arange(1, 41))
+    codes, rng, small = np.repeat(np.arange(len(sizes)), sizes), np.random.default_rng(0), 0
+    fold = (rng.permutation(len(sizes)) % 5)[codes]
+    for _ in range(200):
+        x, y = (
+            0.77 * rng.normal(size=(len(sizes), d))[codes] + 0.63 * rng.normal(size=(len(codes), d))
+            for d in (6, 1)
+        )
+        perms = permutations(len(codes), 39, rng=rng, groups=codes)
+        scores = _held_out(x, np.c_[y, y[perms, 0].T], fold)
+        small += p_value(float(scores[0]), scores[1:]) <= 0.05
+    assert 2 <= small <= 19  # 10 expected, standard error 3
+
+
+def _held_out(x, y, fold):
+    """Out-of-sample R² of ridge, a column of labels each."""
+    lost, base = np.zeros(y.shape[1]), np.zeros(y.shape[1])
+    for f in range(5):
+        train, test = fold != f, fold == f
+        mx, my = x[train].mean(0), y[train].mean(0)
+        a = x[train] - mx
+        w = np.linalg.solve(a.T @ a + 5 * np.eye(6), a.T @ (y[train] - my))
+        lost += ((y[test] - my - (x[test] - mx) @ w) ** 2).sum(0)
+        base += ((y[test] - my) ** 2).sum(0)
+    return 1 - lost / base
+
+
+def test_unequal_groups_stay_clustered():
     groups = np.repeat(np.arange(40), np.arange(40) % 7 + 1)
     labels = np.random.default_rng(1).normal(size=40)[groups]
     perms = permutations(len(groups), 50, rng=np.random.default_rng(2), groups=groups)

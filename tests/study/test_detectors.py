@@ -72,6 +72,10 @@ def test_confidences_beside_chance(found):
     by = {(e.where["confidence"], e.name): e for e in rows}
     assert by["detector", "AUC"].value == pytest.approx(roc_auc_score(y, p["detector"]))
     assert by["detector", "AUC"].p < 0.05 < by["nothing", "AUC"].p
+    low, high = by["detector", "AUC"].interval
+    assert low < by["detector", "AUC"].value < high
+    assert all(by["detector", m].p is None for m in ("ECE", "Brier score", "AURC"))
+    assert all(by["detector", m].null is None for m in ("ECE", "Brier score", "AURC"))
     assert by["detector", "Brier score"].value < by["nothing", "Brier score"].value
     assert by["detector", "AURC"].value < by["nothing", "AURC"].value
     assert by["nothing", "ECE"].value < 1e-9

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from inscape.core import ridge
 from inscape.core.errors import DataError
 from inscape.core.folds import group_folds
+from inscape.core.nulls import p_value
 from inscape.core.rng import generator
 from inscape.study.sweep import compare, sweep
 
@@ -109,11 +110,10 @@ def test_shuffling_rows_is_too_easy_a_null_for_clustered_labels():
     rows, whole = [], []
     for seed in range(40):
         x, y, groups = leaky(n_groups=16, per=10, d=3, seed=seed)
-        rows.append(
-            sweep(x, y, groups=groups, shuffle="rows", shuffles=39, seed=seed, draws=1)
-            .evidence[0]
-            .p
-        )
+        found = sweep(x, y, groups=groups, shuffle="rows", shuffles=39, seed=seed, draws=1)
+        assert found.evidence[0].p is None
+        assert any("shuffled by row" in w for w in found.evidence[0].warnings)
+        rows.append(p_value(found.scores[0, 0], found.null_scores[0, :, 0]))
         whole.append(sweep(x, y, groups=groups, shuffles=39, seed=seed, draws=1).evidence[0].p)
     assert np.mean(np.array(whole) <= 0.1) < 0.25
     assert stats.kstest(whole, "uniform").pvalue > 0.01
@@ -209,16 +209,20 @@ def test_random_split_of_a_classification_needs_no_groups():
 def test_compare_pairs_the_sweeps():
     x, y, groups = world(sites=3)
     other = {k: np.random.default_rng(9).normal(size=v.shape) for k, v in x.items()}
-    a, b = (sweep(m, y, groups=groups, shuffles=0) for m in (x, other))
+    a, b = (sweep(m, y, groups=groups, shuffles=99) for m in (x, other))
     better, same = compare(a, b, names=("trained", "untrained"))
     assert better.name == "R² of y0: trained − untrained"
-    assert better.p < 0.01
+    assert better.p == 0.01
+    assert better.null.kind == "both on the same shuffled labels"
     assert better.interval[0] > 0.25
     assert same.interval[0] < 0.01
     sites = compare(a, b, at="sites")
     assert [e.where["site"] for e in sites[::2]] == list(x)
     assert compare(a, a)[0].value == 0
     assert compare(a, a)[0].p == 1
+    fewer = sweep(other, y, groups=groups, shuffles=0)
+    assert compare(a, fewer)[0].p is None
+    assert compare(a, fewer)[0].interval == better.interval
     one = sweep({"embed": other["resid_post.0"]}, y, groups=groups, shuffles=0)
     assert len(compare(a, one, at="sites")) == 6
     with pytest.raises(DataError, match="share no site"):
@@ -314,15 +318,11 @@ def test_unknown_options_are_refused_with_the_choices(change, message):
 def test_what_a_reader_must_know_travels_with_the_numbers():
     x, y, groups = world(n=80, sites=1)
     few = sweep(x, y[:, 0], groups=groups % 6, shuffles=0).evidence[0].warnings
-    assert few == ("Interval and null rest on only 6 groups.",)
-    constant = (
-        sweep(x, (groups % 40).astype(float), groups=groups, shuffle="rows", shuffles=20)
-        .evidence[0]
-        .warnings
-    )
-    assert constant == (
-        "Labels are constant within groups but were shuffled by row: the null is too narrow.",
-    )
+    assert len(few) == 1
+    assert few[0].startswith("The interval rests on")
+    assert few[0].endswith("effective groups only (6 groups).")
+    null = sweep(x, y[:, 0], groups=groups % 6, shuffles=20).notes
+    assert null == ("The null rests on 6.0 effective groups only (6 groups).",)
 
 
 def test_rows_without_groups_are_not_warned_of_groups_in_both_parts():

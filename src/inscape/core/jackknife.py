@@ -192,6 +192,23 @@ def combine(of: Callable[..., np.ndarray], *parts: Jackknife, kind: str = "any")
     return Jackknife(float(out[0]), out[1:], weights, min(p.rows for p in parts), kind)
 
 
+def left_out(statistic: Callable[[np.ndarray], float], codes: Int[np.ndarray, " n"]) -> Jackknife:
+    """Any statistic of rows, computed anew without each group: for what is no function of sums.
+
+    Args:
+        statistic: takes the indices of rows.
+        codes: group of each row, 0 … G − 1.
+
+    Example:
+        >>> x = np.array([1.0, 3.0, 5.0])
+        >>> left_out(lambda rows: float(np.median(x[rows])), np.arange(3)).without.tolist()
+        [4.0, 3.0, 2.0]
+    """
+    rows, size = np.arange(len(codes)), np.bincount(codes).astype(np.float64)
+    without = np.array([statistic(rows[codes != g]) for g in range(len(size))])
+    return Jackknife(float(statistic(rows)), without, size[None], len(codes))
+
+
 def over_groups(found: Jackknife, here: Int[np.ndarray, " g"], total: int) -> Jackknife:
     """A statistic of some of the groups as one of all of them: the others move it by nothing.
 

@@ -25,7 +25,8 @@ from inscape.core import intervals
 from inscape.core.errors import DataError
 from inscape.core.evidence import Evidence, Null
 from inscape.core.folds import Fold, group_codes
-from inscape.core.nulls import p_value
+from inscape.core.jackknife import left_out
+from inscape.core.nulls import p_value, permutations
 from inscape.data.examples import Examples
 from inscape.data.positions import resolve
 from inscape.model.model import Model
@@ -183,48 +184,56 @@ def scores_of_confidence(
 ) -> list[Evidence]:
     """AUC, ECE, Brier score and AURC of several confidences in the same answers, with intervals over groups.
 
-    The null is the same confidence with its outcomes shuffled. ECE is of ten bins of equal mass.
+    AUC has a null and a p: the same confidence with outcomes shuffled by group. Errors of calibration have none, since a
+    shuffled outcome says nothing of how well a confidence is calibrated. ECE is of ten bins of equal mass.
 
     Args:
         confidences: name → probability of being right.
         right: 1 where right.
-        groups: what is drawn again.
-        rng: of the bootstrap and the shuffles.
-        draws: of both.
+        groups: what is left out, and shuffled, as a whole.
+        rng: of the shuffles.
+        draws: shuffles of the null.
     """
     y, codes = np.asarray(right, dtype=np.float64), group_codes(groups)
-    members = [np.flatnonzero(codes == g) for g in range(int(codes.max()) + 1)]
-    resamples = [
-        np.concatenate([members[g] for g in rng.integers(len(members), size=len(members))])
-        for _ in range(draws)
-    ]
-    orders = [rng.permutation(len(y)) for _ in range(draws)]
-    measures: dict[str, tuple[Callable[[Any, Any], float], str]] = {
-        "AUC": (auc, "higher"),
-        "ECE": (lambda p, z: ece(p, z, 10, "mass"), "lower"),
-        "Brier score": (brier, "lower"),
-        "AURC": (aurc, "lower"),
-    }
+    orders = permutations(len(y), draws, rng=rng, groups=codes)
     out = []
     for name, p in confidences.items():
-        for measure, (of, better) in measures.items():
-            value, null = of(p, y), np.array([of(p, y[o]) for o in orders])
-            low, high = intervals.percentile(np.array([of(p[r], y[r]) for r in resamples]))
-            sign = 1.0 if better == "higher" else -1.0
-            chance = float(p_value(sign * value, sign * null))
+        null = np.array([auc(p, y[o]) for o in orders])
+        null = null[np.isfinite(null)]
+        area = intervals.group_interval((p, y == 1), codes, "auc")
+        value = auc(p, y)
+        facts = {"n": len(y), "where": {"confidence": name}}
+        out.append(
+            Evidence(
+                "AUC",
+                value,
+                area.ends,
+                Null.of("outcomes shuffled by group", null) if len(null) else None,
+                float(p_value(value, null)) if len(null) else None,
+                unit="AUC",
+                warnings=area.warnings,
+                **facts,  # type: ignore[arg-type]
+            )
+        )
+        measures: dict[str, Callable[[Any, Any], float]] = {
+            "ECE": lambda p, z: ece(p, z, 10, "mass"),
+            "Brier score": brier,
+            "AURC": aurc,
+        }
+        for measure, of in measures.items():
+            found = left_out(lambda rows, of=of, p=p: of(p[rows], y[rows]), codes)
+            ends = intervals.interval(found)
             out.append(
                 Evidence(
                     measure,
-                    value,
-                    (float(low), float(high)),
-                    Null.of("outcomes shuffled", null),
-                    chance,
-                    n=len(y),
+                    found.value,
+                    ends.ends,
                     unit=measure,
-                    direction=better,
-                    where={"confidence": name},
+                    direction="lower",
+                    warnings=ends.warnings,
+                    **facts,  # type: ignore[arg-type]
                 )
-            )  # type: ignore[arg-type]
+            )
     return out
 
 

@@ -73,25 +73,24 @@ class Shares:
             more: further fields of `Evidence`, and ``kind``.
         """
         kind = str(more.pop("kind", ""))
-        base, taken = (
-            intervals.sum_by_group(np.asarray(x, dtype=np.float64), self.codes)
-            for x in (whole, part)
-        )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ends = intervals.percentile(
-                intervals.bootstrap_ratio(base - taken, base, self.counts), self.level
-            )
+        parts = tuple(np.asarray(x, dtype=np.float64) for x in (part, whole))
+        found = intervals.group_interval(parts, self.codes, "ratio", self.level)
         value = self.value(part, whole)
         p = None
         if draws is not None:
-            null, p = (
-                Null.of(kind, draws),
-                float(p_value(value, np.asarray(draws, dtype=np.float64))),
-            )
-        few = len(base) < intervals.FEW_GROUPS
-        notes = (f"Intervals rest on {len(base)} groups only.",) if few else ()
-        interval = (float(ends[0]), float(ends[1]))
-        return Evidence(name, value, interval, null, p, n=len(self.codes), warnings=notes, **more)  # type: ignore[arg-type]
+            null = Null.of(kind, draws)
+            p = float(p_value(value, np.asarray(draws, dtype=np.float64)))
+        notes = (*found.warnings, *more.pop("warnings", ()))  # type: ignore[misc]
+        return Evidence(
+            name,
+            value,
+            found.ends,
+            null,
+            p,
+            n=len(self.codes),
+            warnings=notes,
+            **more,  # type: ignore[arg-type]
+        )
 
 
 def bars(found: Sequence[Evidence], by: str) -> pd.DataFrame:
@@ -104,7 +103,7 @@ def bars(found: Sequence[Evidence], by: str) -> pd.DataFrame:
     rows = []
     for e in found:
         low, high = e.interval if e.interval is not None else (e.value, e.value)
-        null = e.null.mean if e.null is not None else None
+        null = e.null.mean if e.null is not None else float("nan")
         rows.append(
             {"group": e.where[by], "value": e.value, "low": low, "high": high, "null": null}
         )

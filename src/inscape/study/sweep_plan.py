@@ -18,6 +18,7 @@ from inscape.core import intervals, ridge
 from inscape.core.arrays import to_numpy
 from inscape.core.errors import DataError
 from inscape.core.folds import Fold, group_codes, group_folds, random_folds, stratified_folds
+from inscape.core.jackknife import effective_groups
 from inscape.core.nulls import permutations
 from inscape.core.rng import generator
 
@@ -92,7 +93,9 @@ def make_plan(
     for f, (_, test) in enumerate(outer):
         fold_of_row[test] = f
     blocks = codes if shuffle == "groups" else None
-    order = permutations(n, shuffles, rng=generator(seed, "sweep", "shuffles"), groups=blocks)
+    order = _shuffled(
+        labels, outer, shuffles, generator(seed, "sweep", "shuffles"), blocks, classes
+    )
     sets = np.concatenate([labels[None], labels[order]]).transpose(1, 0, 2)
     base, row_base = _base(metric, sets, len(classes), outer)
     how = inner or ("group" if split == "group" else "loo")
@@ -112,6 +115,28 @@ def make_plan(
         row_base=row_base,
         notes=_notes(codes, groups is not None, split, shuffle, labels, shuffles),
     )
+
+
+def _shuffled(
+    labels: np.ndarray,
+    folds: list[Fold],
+    shuffles: int,
+    rng: np.random.Generator,
+    groups: np.ndarray | None,
+    classes: np.ndarray,
+) -> np.ndarray:
+    """Permutations of the rows; those that leave a fold one class to train on, which the labels do not, are drawn again."""
+    order = permutations(len(labels), shuffles, rng=rng, groups=groups)
+    if not len(classes) or groups is None:
+        return order
+    for _ in range(20):
+        y = labels[:, 0][order]
+        trains = [np.ptp(y[:, train], axis=1) > 0 for train, _ in folds]
+        bad = np.flatnonzero(~np.all(trains, axis=0)) if shuffles else np.empty(0, dtype=int)
+        if not len(bad):
+            break
+        order[bad] = permutations(len(labels), len(bad), rng=rng, groups=groups)
+    return order
 
 
 def _names(given: Sequence[str] | None, targets: int) -> tuple[str, ...]:
@@ -263,18 +288,18 @@ def _notes(
 ) -> tuple[str, ...]:
     count = int(codes.max()) + 1
     out = []
-    if count < intervals.FEW_GROUPS:
-        out.append(f"Interval and null rest on only {count} groups.")
+    sizes = np.bincount(codes)
+    effective = effective_groups(sizes.astype(np.float64))
+    if shuffles > 0 and effective < intervals.FEW_GROUPS:
+        out.append(f"The null rests on {effective:.1f} effective groups only ({count} groups).")
     if grouped and split == "random" and count < len(codes):
         out.append(
             "Random folds: rows of one group are in training and held-out parts, so recognising the group scores."
         )
-    if grouped and shuffle == "rows":
-        within = [np.ptp(labels[codes == g], axis=0).max() for g in range(count)]
-        if count < len(codes) and max(within) == 0:
-            out.append(
-                "Labels are constant within groups but were shuffled by row: the null is too narrow."
-            )
+    if grouped and shuffle == "rows" and count < len(codes) and shuffles:
+        out.append(
+            "Labels were shuffled by row although rows come in groups, so the null is too narrow and there is no p-value."
+        )
     if 0 < shuffles < 19:
         out.append(f"Only {shuffles} shuffles: p cannot be below {1 / (shuffles + 1):.2g}.")
     return tuple(out)

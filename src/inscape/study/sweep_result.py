@@ -28,6 +28,7 @@ from jaxtyping import Float, Int
 from inscape.core import intervals, nulls
 from inscape.core.errors import DataError
 from inscape.core.evidence import Evidence, Null, table
+from inscape.core.jackknife import Jackknife
 from inscape.core.rng import generator
 
 _NAMES = {"r2": "R²", "accuracy": "accuracy", "auc": "AUC"}
@@ -105,18 +106,46 @@ class SweepResult:
         """Out-of-fold predictions, each fold's from the site its training rows choose."""
         return self._by_fold(self.predictions)
 
+    def site_statistic(self, site: int, target: int) -> Jackknife:
+        """A site's score, jackknifed over groups.
+
+        Args:
+            site: its index.
+            target: its index.
+        """
+        return self._statistic(
+            self.predictions[site, :, target],
+            self.row_loss[site, :, target] if self.row_loss.size else np.empty(0),
+            target,
+        )
+
+    def selected_statistic(self, target: int) -> Jackknife:
+        """The selected site's score, jackknifed over groups; the selection itself is not repeated.
+
+        Args:
+            target: its index.
+        """
+        lost = self._by_fold(self.row_loss)[:, target] if self.row_loss.size else np.empty(0)
+        return self._statistic(self.selected_predictions[:, target], lost, target)
+
+    def _statistic(self, predicted: np.ndarray, lost: np.ndarray, target: int) -> Jackknife:
+        if self.metric == "auc":
+            return Jackknife.auc(predicted, self.y[:, target] == 1, self.groups, self.folds)
+        base = self.row_base[:, target]
+        if self.metric == "accuracy":
+            return Jackknife.ratio(base - lost, base, self.groups)
+        return Jackknife.r2(lost, base, self.groups)
+
     @cached_property
     def evidence(self) -> list[Evidence]:
         """One per site and target, p against the null of the maximum over sites."""
-        ends = intervals.percentile(self.site_draws(self.group_draws), self.level)  # (2, s, t)
         out = []
         for s, site in enumerate(self.sites):
             for t in range(len(self.targets)):
                 null = self.null_scores[s, :, t]
                 top = nulls.max_null(self.null_scores[:, :, t])
-                out.append(
-                    self._make(self.scores[s, t], ends[:, s, t], null, top, t, site, self.widths[s])
-                )
+                found, value = self.site_statistic(s, t), self.scores[s, t]
+                out.append(self._make(found, value, null, top, t, site, self.widths[s]))
         return out
 
     @cached_property
@@ -130,23 +159,29 @@ class SweepResult:
     def selected(self) -> list[Evidence]:
         """One per target: the site chosen on training rows, scored on held-out ones; the null chooses likewise."""
         scores = self.selected_scores
-        ends = intervals.percentile(self.selected_draws(self.group_draws), self.level)
         return [
-            self._make(scores[0, t], ends[:, t], scores[1:, t], scores[1:, t], t, "selected", None)
+            self._make(
+                self.selected_statistic(t),
+                scores[0, t],
+                scores[1:, t],
+                scores[1:, t],
+                t,
+                "selected",
+                None,
+            )
             for t in range(len(self.targets))
         ]
 
     @cached_property
     def maximum(self) -> list[Evidence]:
         """One per target: the highest score of all sites against the null of the maximum. Its value is optimistic."""
-        draws = self.site_draws(self.group_draws)
         out = []
         for t in range(len(self.targets)):
             s = int(self.scores[:, t].argmax())
             null = nulls.max_null(self.null_scores[:, :, t])
             made = self._make(
+                self.site_statistic(s, t),
                 self.scores[s, t],
-                intervals.percentile(draws[:, s, t], self.level),
                 null,
                 null,
                 t,
@@ -206,10 +241,15 @@ class SweepResult:
         ]
         return np.stack(columns, axis=1)
 
+    @property
+    def chance_holds(self) -> bool:
+        """Whether the shuffled labels are a fair null: not where rows of groups were shuffled one by one."""
+        return self.shuffle == "groups" or int(np.bincount(self.groups).max()) == 1
+
     def _make(
         self,
+        found: Jackknife,
         value: float,
-        ends: np.ndarray,
         null: np.ndarray,
         against: np.ndarray,
         t: int,
@@ -217,17 +257,19 @@ class SweepResult:
         d: int | None,
     ) -> Evidence:
         kind = "labels shuffled by group" if self.shuffle == "groups" else "shuffled labels"
+        ends = intervals.interval(found, self.level)
+        p = float(nulls.p_value(float(value), against)) if len(null) else None
         return Evidence(
             name=f"{_NAMES[self.metric]} of {self.targets[t]}",
             value=float(value),
-            interval=(float(ends[0]), float(ends[1])),
+            interval=ends.ends,
             null=Null.of(kind, null) if len(null) else None,
-            p=float(nulls.p_value(float(value), against)) if len(null) else None,
+            p=p if self.chance_holds else None,
             n=len(self.y),
             d=d,
             unit=_NAMES[self.metric],
             where={"site": site, "target": self.targets[t], "split": self.split},
-            warnings=self.notes,
+            warnings=(*ends.warnings, *self.notes),
         )
 
 
@@ -238,11 +280,11 @@ def compare(
     at: str = "selected",
     names: tuple[str, str] = ("a", "b"),
 ) -> list[Evidence]:
-    """Paired difference of two sweeps over the same rows, ``score(a) − score(b)``, bootstrapped over groups.
+    """Paired difference of two sweeps over the same rows, ``score(a) − score(b)``, jackknifed over groups.
 
-    Both scores are taken on the same draws of groups, so what makes a group hard for both cancels. p is one-sided: the
-    share of draws in which the difference is not above zero, ``(1 + #{≤ 0}) / (draws + 1)``. Where both sweeps shuffled
-    the labels alike, the selected sites' difference carries its own null: both on the same shuffled labels.
+    Both scores lose the same group at a time, so what makes a group hard for both cancels. The null, where both sweeps
+    shuffled the labels alike, is the same difference on the same shuffled labels: of the sites that each selects, or, at
+    single sites, of those sites, with p against the maximum over them. Without such a null there is no p.
 
     Args:
         a: a sweep, of a trained model, say.
@@ -268,17 +310,13 @@ def compare(
         )
     if at not in ("selected", "sites"):
         raise ValueError(f"compare: at must be 'selected' or 'sites', got {at!r}")
-    counts = a.group_draws
-    null: list[Null | None] = [None] * len(a.targets)
     if at == "selected":
-        chance = [r.selected_scores[1:] for r in (a, b)]
-        if len(chance[0]) and chance[0].shape == chance[1].shape and a.shuffle == b.shuffle:
-            null = [
-                Null.of("both on the same shuffled labels", d) for d in (chance[0] - chance[1]).T
-            ]
-        draws = (a.selected_draws(counts) - b.selected_draws(counts))[:, None]
-        value = np.array([[x.value - z.value for x, z in zip(a.selected, b.selected, strict=True)]])
         pairs = ["selected"]
+        value = (a.selected_scores[:1] - b.selected_scores[:1])[:1]
+        chance = _shared(a, b, a.selected_scores[1:], b.selected_scores[1:])[None]
+        parts = [
+            [(a.selected_statistic(t), b.selected_statistic(t)) for t in range(len(a.targets))]
+        ]
     else:
         only = len(b.sites) == 1
         pairs = [s for s in a.sites if only or s in b.sites]
@@ -286,24 +324,42 @@ def compare(
             raise DataError("compare: the two sweeps share no site; compare them at='selected'.")
         left = [a.sites.index(s) for s in pairs]
         right = [0 if only else b.sites.index(s) for s in pairs]
-        draws = a.site_draws(counts)[:, left] - b.site_draws(counts)[:, right]
         value = a.scores[left] - b.scores[right]
-    ends, p = intervals.percentile(draws, a.level), intervals.bootstrap_p(draws)
-    return [
-        Evidence(
-            name=f"{_NAMES[a.metric]} of {target}: {names[0]} − {names[1]}",
-            value=float(value[s, t]),
-            interval=(float(ends[0, s, t]), float(ends[1, s, t])),
-            null=null[t],
-            p=float(p[s, t]),
-            n=len(a.y),
-            unit=_NAMES[a.metric],
-            where={"site": site, "target": target, "split": a.split},
-            warnings=a.notes,
-        )
-        for s, site in enumerate(pairs)
-        for t, target in enumerate(a.targets)
-    ]
+        chance = _shared(a, b, a.null_scores[left], b.null_scores[right])
+        parts = [
+            [(a.site_statistic(i, t), b.site_statistic(j, t)) for t in range(len(a.targets))]
+            for i, j in zip(left, right, strict=True)
+        ]
+    out = []
+    for s, site in enumerate(pairs):
+        for t, target in enumerate(a.targets):
+            one, two = parts[s][t]
+            ends = intervals.interval(one - two, a.level)
+            null, p = None, None
+            if chance.shape[1]:
+                null = Null.of("both on the same shuffled labels", chance[s, :, t])
+                p = float(nulls.p_value(float(value[s, t]), chance[:, :, t].max(axis=0)))
+            out.append(
+                Evidence(
+                    name=f"{_NAMES[a.metric]} of {target}: {names[0]} − {names[1]}",
+                    value=float(value[s, t]),
+                    interval=ends.ends,
+                    null=null,
+                    p=p if a.chance_holds and b.chance_holds else None,
+                    n=len(a.y),
+                    unit=_NAMES[a.metric],
+                    where={"site": site, "target": target, "split": a.split},
+                    warnings=(*ends.warnings, *a.notes),
+                )
+            )
+    return out
+
+
+def _shared(a: SweepResult, b: SweepResult, one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """The difference on the same shuffled labels; no draws where the sweeps shuffled otherwise."""
+    if one.shape == two.shape and a.shuffle == b.shuffle:
+        return one - two
+    return one[..., :0, :]
 
 
 def _ratio(loss: np.ndarray, base: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ def claims(folder):
 
 def test_decisions_are_settled_in_the_scratchpad(claims):
     assert claims["can"]["passed"]
-    assert claims["earlier"]["low"] > 0.1
+    assert claims["earlier"]["low"] > 0
     assert abs(claims["earlier"]["null"]["mean"]) < 0.2
 
 

@@ -78,8 +78,9 @@ CARD = Card(
             sanity=True,
         ),
     },
-    # the toy has few neurons, one alone for some language, so what zeroing eight of each does is chance
-    tiny={"shuffled": "supported", "own": "any", "random": "any"},
+    # the toy has few neurons, one alone for some language, so what zeroing eight of each does is chance, and none
+    # of so few shuffled ones may be 0 to 0.11 of them
+    tiny={"shuffled": "any", "own": "any", "random": "any"},
     differs="The authors take 400 neurons a language of Llama-3.1-8B and find them on public code; here 40 of 46,080 are "
     "taken, about the same share, from programs made by templates.",
     group_note="Neurons are found on some kinds of program and judged on others; names are shared. Intervals are "

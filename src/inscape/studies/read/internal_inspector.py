@@ -36,6 +36,7 @@ from inscape.study.card import Card
 from inscape.study.detectors import CS, auc, risk_frame, scores_of_confidence
 from inscape.study.questions import Answered, answered
 from inscape.study.run import Run
+from inscape.study.shares import bars
 from inscape.worlds import hearsay
 from inscape.worlds.quiz import quiz
 
@@ -296,20 +297,10 @@ def _show(
         "upwards; Brier score) and area under the risk–coverage curve.",
     )
     for measure, name in (("AUC", "confidences"), ("ECE", "calibration")):
-        bars_ = [
-            {
-                "group": e.where["confidence"],
-                "value": e.value,
-                "low": e.interval[0],
-                "high": e.interval[1],  # type: ignore[index]
-                "null": e.null.mean,
-            }
-            for e in rows
-            if e.name == measure and e.null is not None
-        ]
+        bars_ = bars([e for e in rows if e.name == measure], "confidence")
         run.figure(
             name,
-            values_by_group(pd.DataFrame(bars_), value=measure, ends=20),
+            values_by_group(bars_, value=measure, ends=20),
             f"{measure} of every confidence, subjects held out. Tick: outcomes shuffled.",
         )
     shown = {name: found[name] for name in (INSPECTOR, LAST, SOFTMAX, COOLED)}
