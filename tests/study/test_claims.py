@@ -177,6 +177,12 @@ def test_sanity_checks_are_not_counted():
 def test_a_spoken_claim_is_tested_against_the_null_of_its_evidence():
     assert spoken("t", Evidence("x", 1.0, null=NULL), 0.1, "at least").null == "shuffled labels"
     assert spoken("t", Evidence("x", 1.0, null=NULL), 0.1, "at most").null == ""
+    one = Evidence("x", 1.0, (0.5, 1.5), null=Null.of("mean shift", [0.2]))
+    made = judge([Judged("c", spoken("t", one, 0.1, "at least"), one)])[0]
+    assert made.verdict == "supported"
+    assert made.to_dict()["beside"] == [
+        {"role": "reference", "name": "mean shift", "value": 0.2, "low": None, "high": None}
+    ]
     with pytest.raises(ValueError, match="side must be 'at least' or 'at most', got 'above'"):
         spoken("t", Evidence("x", 1.0), 0.1, "above")
     with pytest.raises(ValueError, match="must be a finite number"):

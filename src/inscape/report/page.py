@@ -149,7 +149,7 @@ def _no_interval(record: dict[str, Any]) -> str:
 
 def _null(record: dict[str, Any]) -> str:
     null = record.get("null") or {}
-    if not null:
+    if not null or null.get("draws") == 1:
         return "none"
     span = numbers.interval(null.get("low"), null.get("high"))
     spread = f" {span}" if span != numbers.MISSING and null.get("low") != null.get("high") else ""

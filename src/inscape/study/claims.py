@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from inscape.core.evidence import Evidence
+from inscape.core.evidence import Beside, Evidence
 from inscape.core.nulls import holm
 from inscape.study.card import Claim
 
@@ -98,7 +98,7 @@ class Judged:
             "null": asdict(e.null) if e.null is not None else None,
             "over_null_low": None if over[0] is None else float(over[0]),
             "over_null_high": None if over[1] is None else float(over[1]),
-            "beside": [asdict(b) for b in e.beside],
+            "beside": [asdict(b) for b in (*e.beside, *_single(e))],
             "p": None if e.p is None else float(e.p),
             "p_corrected": self.p_corrected,
             "n": None if e.n is None else int(e.n),
@@ -119,7 +119,8 @@ def spoken(text: str, evidence: Evidence, bar: int | float, side: str) -> Claim:
     """
     if side not in ("at least", "at most"):
         raise ValueError(f"claim {text!r}: side must be 'at least' or 'at most', got {side!r}")
-    null = evidence.null.kind if evidence.null is not None and side == "at least" else ""
+    distribution = evidence.null is not None and evidence.null.draws > 1
+    null = evidence.null.kind if evidence.null and distribution and side == "at least" else ""
     if side == "at least":
         return Claim(text=text, at_least=float(bar), null=null)
     return Claim(text=text, at_most=float(bar))
@@ -149,6 +150,13 @@ def judge(claims: Sequence[Judged]) -> list[Judged]:
         verdict, reason = _verdict(claim, p, len(tested))
         out.append(replace(claim, p_corrected=p, verdict=verdict, reason=reason))
     return out
+
+
+def _single(e: Evidence) -> list[Beside]:
+    """A null of one number is no distribution: it is shown beside the value as a reference."""
+    if e.null is None or e.null.draws > 1:
+        return []
+    return [Beside("reference", e.null.kind, e.null.mean)]
 
 
 def _tested(claim: Judged) -> bool:
@@ -259,7 +267,7 @@ def sentence(claim: Mapping[str, Any]) -> str:
     if claim.get("low") is not None and claim.get("high") is not None:
         value += f" [{_number(claim['low'])}, {_number(claim['high'])}]"
     parts = [f"{value} {claim.get('unit') or ''}".rstrip(), f"criterion {criterion(claim)}"]
-    if null := claim.get("null"):
+    if (null := claim.get("null")) and null.get("draws", 1) > 1:
         parts.append(f"null {_number(null['mean'])} ({null['kind']}, {null['draws']} draws)")
     parts += [f"{b['role']} {_number(b['value'])} ({b['name']})" for b in claim.get("beside") or []]
     if claim.get("p") is not None:
