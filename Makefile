@@ -39,6 +39,9 @@ format: env ## put the code in the house's format
 	$(BIN)/ruff check --fix -q src tests benchmarks
 	$(BIN)/ruff format -q src tests benchmarks
 
+calibration: env ## p-values and intervals on simulated data, MINUTES=10, written to docs/calibration.md
+	$(BIN)/python -m benchmarks.calibration $(or $(MINUTES),10)
+
 bench: env ## ratios measured in one run, written to docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 

@@ -120,6 +120,24 @@ def test_shuffling_rows_is_too_easy_a_null_for_clustered_labels():
     assert stats.kstest(rows, "uniform").pvalue < 0.01
 
 
+def test_rows_repeated_in_another_group_count_as_one_group():
+    rng = np.random.default_rng(0)
+    half = rng.normal(size=(120, 4))
+    x, y = np.r_[half, half], np.tile(rng.integers(0, 2, 120), 2)
+    groups = np.r_[np.arange(120) // 4, 30 + np.arange(120) // 4]
+    found = sweep({"a": x}, y, groups=groups, task="classification", shuffles=39)
+    assert len(set(found.groups)) == 30
+    assert any("more than one group" in note for note in found.notes)
+    assert found.selected[0].value < 0.62
+    assert found.selected[0].p > 0.05
+    # lengths and counts repeat by nature
+    counts = rng.integers(0, 5, (240, 2)).astype(float)
+    plain = sweep({"a": counts}, y, groups=groups, task="classification", shuffles=0)
+    assert len(set(plain.groups)) == 60
+    with pytest.raises(DataError, match="so those groups belong together"):
+        sweep(iter([("a", x)]), y, groups=groups, task="classification", shuffles=0)
+
+
 def test_the_same_seed_gives_the_same_numbers_and_sites_can_be_streamed():
     x, y, groups = world(sites=2)
     seen = []

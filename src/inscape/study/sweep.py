@@ -12,6 +12,7 @@ Reference: Hewitt and Liang (2019), arXiv:1909.03368 (control tasks); `inscape.s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from inscape.core import logistic, ridge
 from inscape.core.arrays import to_numpy
 from inscape.core.errors import DataError
+from inscape.core.repeated import continuous, merged_groups, same_rows
 from inscape.core.threads import side_by_side
 from inscape.study.sweep_plan import Plan, discordant, make_plan
 from inscape.study.sweep_result import SweepResult, compare
@@ -81,33 +83,43 @@ def sweep(
         DataError: NaN or one-valued labels, missing or too few groups, representations that are not (n, d) and finite.
         ValueError: an unknown option.
     """
-    plan = make_plan(
-        y,
-        groups,
-        task=task,
-        metric=metric,
-        folds=folds,
-        split=split,
-        inner=inner,
-        shuffles=shuffles,
-        shuffle=shuffle,
-        alphas=alphas,
-        seed=seed,
-        target_names=target_names,
-    )
     if draws < 1:
         raise ValueError(f"sweep: draws must be at least 1, got {draws}")
-    found: list[tuple[str, int, tuple[np.ndarray, ...]]] = []
-    total = len(matrices) if hasattr(matrices, "__len__") else None
-    for site, x in _pairs(matrices):
-        rows = ridge.Rows(_matrix(site, x, len(plan.y)))
-        found.append(
-            (site, rows.x.shape[1], _logistic(rows, plan) if plan.classes else _ridge(rows, plan))
+
+    def planned(codes: Sequence[Any] | np.ndarray | None) -> Plan:
+        return make_plan(
+            y,
+            codes,
+            task=task,
+            metric=metric,
+            folds=folds,
+            split=split,
+            inner=inner,
+            shuffles=shuffles,
+            shuffle=shuffle,
+            alphas=alphas,
+            seed=seed,
+            target_names=target_names,
         )
-        if progress is not None:
-            progress(len(found), total, site)
-    if not found:
-        raise DataError("sweep: no sites were given.")
+
+    plan = planned(groups)
+    found, rows = _every_site(matrices, plan, progress)
+    merged = merged_groups(plan.groups, rows)
+    if groups is not None and merged.max() < plan.groups.max():
+        again = callable(matrices) or isinstance(matrices, Mapping)
+        if not again:
+            raise DataError(
+                "sweep: some rows are the same at every site in more than one group, so those groups belong together; give "
+                "the sites as a mapping or a callable, so that they can be read again, or merge the groups."
+            )
+        count = int(plan.groups.max() - merged.max())
+        plan = planned(merged)
+        note = (
+            f"Rows that are the same at every site stand in more than one group: {count + 1} groups or more were merged, "
+            f"{int(merged.max()) + 1} are left."
+        )
+        plan = replace(plan, notes=(*plan.notes, note))
+        found, _ = _every_site(matrices, plan, progress)
     loss, score, penalties, row_loss, predictions = (
         np.stack(part) for part in zip(*(f[2] for f in found), strict=True)
     )
@@ -134,6 +146,25 @@ def sweep(
         level=level,
         notes=plan.notes,
     )
+
+
+def _every_site(
+    matrices: Any, plan: Plan, progress: Callable[[int, int | None, str], None] | None
+) -> tuple[list[tuple[str, int, tuple[np.ndarray, ...]]], np.ndarray]:
+    """What was found at each site, and a number for each row that is the same where rows are the same at every site."""
+    found: list[tuple[str, int, tuple[np.ndarray, ...]]] = []
+    same, rich = np.zeros(len(plan.y), dtype=np.int64), False
+    total = len(matrices) if hasattr(matrices, "__len__") else None
+    for site, x in _pairs(matrices):
+        rows = ridge.Rows(_matrix(site, x, len(plan.y)))
+        same, rich = same_rows(same, rows.x), rich or continuous(rows.x)
+        fitted = _logistic(rows, plan) if plan.classes else _ridge(rows, plan)
+        found.append((site, rows.x.shape[1], fitted))
+        if progress is not None:
+            progress(len(found), total, site)
+    if not found:
+        raise DataError("sweep: no sites were given.")
+    return found, same if rich else np.arange(len(plan.y))
 
 
 def _ridge(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:

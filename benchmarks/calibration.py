@@ -1,0 +1,294 @@
+"""Do p-values and intervals hold what they promise? Simulated where the truth is known, for the groups that real data have.
+
+    python -m benchmarks.calibration MINUTES        writes docs/calibration.md
+
+Noise is clustered by group in features and labels alike. Rejection is the share of simulations with p ≤ 0.05 where there
+is nothing; coverage that of 95 % intervals which hold the truth. Each case is run in turn until the time is over, so that
+all have about as many simulations. Groups: equal, Zipf-sized, one of 40 %, and the cities of countries.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inscape.core.intervals import group_interval, paired_interval
+from inscape.study.detectors import scores_of_confidence
+from inscape.study.sweep import compare, sweep
+
+PAGE = Path(__file__).parents[1] / "docs" / "calibration.md"
+#: rows and features of the simulated sweeps, and shuffles of their null
+ROWS, WIDTH, SHUFFLES = 240, 6, 39
+#: simulations of a case at most
+ENOUGH = 1000
+#: cities per country among the 1,500 largest, largest country first
+COUNTRIES = (
+    [262, 193, 110, 96, 70, 58, 47, 43, 41, 37, 33, 28, 27, 24, 22, 20, 19, 18, 17, 16]
+    + [14] * 4
+    + [11] * 5
+    + [8] * 7
+    + [6] * 8
+    + [4] * 12
+    + [3] * 14
+    + [2] * 25
+    + [1] * 50
+)
+
+HEAD = """# Calibration
+
+Rejection at 0.05 where there is nothing to find, and coverage of 95 % intervals, on simulated data whose rows cluster by
+group. Written by `make calibration`; do not edit. SE is the standard error of the rate. Coverage of a sweep's score is of
+its mean over data sets. "Effective" is the median number of effective groups of the statistic; where an interval is refused
+(below three effective groups) the share refused is named and coverage is of the intervals given.
+"""
+
+
+@dataclass
+class Case:
+    """One row of the page: what is simulated, and what came of each simulation."""
+
+    what: str
+    design: str
+    groups: int
+    rate: str
+    target: str
+    one: Callable[[np.random.Generator, np.ndarray], dict[str, Any]]
+    found: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def sizes(design: str, groups: int, rows: int = ROWS) -> np.ndarray:
+    """Group of each row."""
+    if design == "countries":
+        counts = np.array(COUNTRIES)
+    elif design == "Zipf":
+        counts = np.maximum(1, rows / np.arange(1, groups + 1) / np.log(groups + 1)).astype(int)
+    elif design == "one of 40 %":
+        rest = max(2, round(0.6 * rows / (groups - 1)))
+        counts = np.r_[round(2 / 3 * rest * (groups - 1)), np.full(groups - 1, rest)]
+    else:
+        counts = np.full(groups, max(2, rows // groups))
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+def clustered(
+    rng: np.random.Generator, codes: np.ndarray, width: int = 1, icc: float = 0.4
+) -> np.ndarray:
+    """Standard normal columns of which a share of the variance is the group's, (n, width)."""
+    own = rng.normal(size=(len(codes), width))
+    return np.sqrt(icc) * rng.normal(size=(codes.max() + 1, width))[codes] + np.sqrt(1 - icc) * own
+
+
+def noise(task: str, metric: str) -> Callable[..., dict[str, Any]]:
+    """A sweep over two sites of noise: p of the selected site and of the maximum."""
+
+    def one(rng: np.random.Generator, codes: np.ndarray) -> dict[str, Any]:
+        y = clustered(rng, codes)[:, 0]
+        x = {str(k): clustered(rng, codes, WIDTH) for k in range(2)}
+        labels = y if task == "regression" else (y > 0).astype(int)
+        found = sweep(
+            x, labels, groups=codes, task=task, metric=metric, shuffles=SHUFFLES, seed=_seed(rng)
+        )
+        selected, top = found.selected[0], found.maximum[0]
+        assert selected.p is not None
+        assert top.p is not None
+        return {"hit": selected.p <= 0.05, "second": top.p <= 0.05}
+
+    return one
+
+
+def signal(task: str, metric: str) -> Callable[..., dict[str, Any]]:
+    """A sweep with something to find: the interval of the selected score."""
+
+    def one(rng: np.random.Generator, codes: np.ndarray) -> dict[str, Any]:
+        x = {str(k): clustered(rng, codes, WIDTH) for k in range(2)}
+        y = 0.8 * x["0"][:, 0] + 0.8 * x["1"][:, 1] + clustered(rng, codes)[:, 0]
+        labels = y if task == "regression" else (y > 0.3).astype(int)
+        found = sweep(
+            x, labels, groups=codes, task=task, metric=metric, shuffles=0, seed=_seed(rng)
+        )
+        e, statistic = found.selected[0], found.selected_statistic(0)
+        return {"value": e.value, "interval": e.interval, "effective": statistic.effective}
+
+    return one
+
+
+def equal_sites(rng: np.random.Generator, codes: np.ndarray) -> dict[str, Any]:
+    """Two sites that are equally good, compared."""
+    y = clustered(rng, codes)[:, 0]
+    a, b = ({"s": y[:, None] + clustered(rng, codes, WIDTH)} for _ in range(2))
+    seed = _seed(rng)
+    one, two = (sweep(x, y, groups=codes, shuffles=0, seed=seed) for x in (a, b))
+    (e,) = compare(one, two)
+    effective = (one.selected_statistic(0) - two.selected_statistic(0)).effective
+    return {"value": e.value, "interval": e.interval, "truth": 0.0, "effective": effective}
+
+
+def detector(rng: np.random.Generator, codes: np.ndarray) -> dict[str, Any]:
+    """A confidence that knows nothing, against outcomes shuffled by group."""
+    right = clustered(rng, codes)[:, 0] > 0
+    p = 1 / (1 + np.exp(-clustered(rng, codes)[:, 0]))
+    area, *rest = scores_of_confidence({"d": p}, right, codes, rng=rng, draws=SHUFFLES)
+    assert all(e.p is None for e in rest)
+    return {"hit": area.p is not None and area.p <= 0.05}
+
+
+def statistic(kind: str) -> Callable[..., dict[str, Any]]:
+    """The interval of a plain statistic whose truth is known."""
+
+    def one(rng: np.random.Generator, codes: np.ndarray) -> dict[str, Any]:
+        x = clustered(rng, codes, 2)
+        if kind == "mean":
+            found, truth = group_interval(x[:, 0], codes), 0.0
+        elif kind == "share":
+            found, truth = group_interval((x[:, 0] > 1).astype(float), codes), 0.158655
+        elif kind == "ratio":
+            values = (np.exp(0.5 * x[:, 0]), np.exp(0.5 * x[:, 1]))
+            found, truth = group_interval(values, codes, "ratio"), 1.0
+        elif kind == "AUC":
+            up = clustered(rng, codes)[:, 0] > 0
+            found, truth = group_interval((x[:, 0] + up, up), codes, "auc"), 0.760250
+        else:
+            found, truth = paired_interval(x[:, 0] + 1, x[:, 1] + 1, codes), 0.0
+        effective = found.effective_groups
+        return {"value": 0.0, "interval": found.ends, "truth": truth, "effective": effective}
+
+    return one
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
+
+
+def cases() -> list[Case]:
+    """Every row of the page."""
+    designs = [("equal", g) for g in (5, 8, 12, 25, 60)]
+    designs += [("Zipf", 25), ("Zipf", 60), ("one of 40 %", 25), ("countries", len(COUNTRIES))]
+    unequal = [("equal", 25), ("Zipf", 60), ("one of 40 %", 25), ("countries", len(COUNTRIES))]
+    out = []
+    for design, g in unequal:
+        for name, task, metric in (
+            ("ridge, R²", "regression", "r2"),
+            ("logistic, AUC", "classification", "auc"),
+        ):
+            what = f"p of the selected site and of the maximum, {name}"
+            out.append(Case(what, design, g, "rejection", "0.03–0.07", noise(task, metric)))
+        what = "p of a detector's AUC, outcomes shuffled by group"
+        out.append(Case(what, design, g, "rejection", "0.03–0.07", detector))
+    for design, g in designs:
+        for name, task, metric in (
+            ("R²", "regression", "r2"),
+            ("accuracy", "classification", "accuracy"),
+            ("AUC", "classification", "auc"),
+        ):
+            what = f"interval of the selected score, {name}"
+            out.append(Case(what, design, g, "coverage", "≥ 0.92", signal(task, metric)))
+        what = "interval of the difference of two equally good sites"
+        out.append(Case(what, design, g, "coverage", "≥ 0.92", equal_sites))
+        for kind in ("mean", "share", "ratio", "AUC", "paired difference"):
+            out.append(
+                Case(
+                    f"interval of a plain {kind}", design, g, "coverage", "≥ 0.92", statistic(kind)
+                )
+            )
+    return out
+
+
+def simulate(rows: Sequence[Case], seconds: float, seed: int = 0) -> None:
+    """Simulate until the time is over or every case has enough; the case with the fewest is next."""
+    start = time.monotonic()
+    while time.monotonic() - start < seconds:
+        number = min(range(len(rows)), key=lambda i: (_served(rows[i]), i))
+        case = rows[number]
+        if _served(case) == float("inf"):
+            return
+        began = time.monotonic()
+        rng = np.random.default_rng([seed, number, len(case.found)])
+        case.found.append(case.one(rng, sizes(case.design, case.groups)))
+        case.seconds += time.monotonic() - began
+
+
+def _served(case: Case) -> float:
+    """Simulations so far; quick cases are run four times as often, since they cost nothing."""
+    if len(case.found) >= ENOUGH:
+        return float("inf")
+    quick = case.found and case.seconds / len(case.found) < 0.1
+    return len(case.found) / (4 if quick else 1)
+
+
+def summary(case: Case) -> dict[str, float]:
+    """Rate, its standard error, simulations, and for coverage effective groups and the share without an interval."""
+    n = len(case.found)
+    if case.rate == "rejection":
+        rate = float(np.mean([f["hit"] for f in case.found]))
+        both = [f["second"] for f in case.found if "second" in f]
+        out = {"rate": rate, "n": n, "refused": 0.0}
+        return {**out, **({"second": float(np.mean(both))} if both else {}), "se": _se(rate, n)}
+    middle = float(np.mean([f["value"] for f in case.found]))
+    given = [f for f in case.found if f["interval"] is not None]
+    held = [f["interval"][0] <= f.get("truth", middle) <= f["interval"][1] for f in given]
+    rate = float(np.mean(held)) if held else float("nan")
+    effective = float(np.median([f["effective"] for f in case.found]))
+    refused = 1 - len(given) / n
+    return {"rate": rate, "n": n, "refused": refused, "effective": effective, "se": _se(rate, n)}
+
+
+def _se(rate: float, n: int) -> float:
+    return float(np.sqrt(max(rate * (1 - rate), 0.01) / max(n, 1)))
+
+
+def verdict(case: Case, found: dict[str, float]) -> str:
+    """Whether a rate is in its range, within two standard errors; nothing is asked below 12 effective groups."""
+    slack = 2 * found["se"]
+    if case.rate == "rejection":
+        inside = [
+            0.03 - slack <= found[k] <= 0.07 + slack for k in ("rate", "second") if k in found
+        ]
+        return "held" if all(inside) else "**missed**"
+    if found["effective"] < 11.5:
+        return "few groups"
+    return "held" if found["rate"] >= 0.92 - slack else "**missed**"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Simulate for so many minutes and write the page."""
+    from benchmarks.__main__ import machine
+
+    minutes = float(arguments[0]) if arguments else 10.0
+    rows = cases()
+    simulate(rows, 60 * minutes)
+    head = ["what", "groups", "rate", "SE", "effective", "refused", "simulations", "range", ""]
+    lines = [head, ["---"] * len(head)]
+    for case in rows:
+        found = summary(case)
+        rate = f"{found['rate']:.3f}" + (f"; {found['second']:.3f}" if "second" in found else "")
+        lines.append(
+            [
+                case.what,
+                f"{case.design}, {case.groups}",
+                f"{case.rate} {rate}",
+                f"{found['se']:.3f}",
+                f"{found['effective']:.1f}" if "effective" in found else "",
+                f"{found['refused']:.0%}" if found["refused"] else "",
+                str(found["n"]),
+                case.target,
+                verdict(case, found),
+            ]
+        )
+    facts = machine()
+    about = (
+        f"{minutes:g} minutes on {facts['processor']}, {facts['date']}, commit {facts['commit']}."
+    )
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    PAGE.write_text(f"{HEAD}\n{about}\n\n{table}\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
