@@ -20,6 +20,7 @@ import msgspec
 
 from inscape.core import records
 from inscape.core.errors import StoreError
+from inscape.core.foreign import foreign, reason
 from inscape.store.places import Place, place
 
 NAME = "manifest.json"
@@ -144,6 +145,12 @@ def read(where: Place | Path | str, checked: bool = True) -> Manifest:
         StoreError: nothing there, not a store, another format, or a manifest that cannot be read or was edited.
     """
     found = place(where)
+    cure = "restore the file, or harvest again into a new folder"
+    with foreign(StoreError, f"{found}/{NAME} cannot be read", cure):
+        return _read(found, checked)
+
+
+def _read(found: Place, checked: bool) -> Manifest:
     try:
         data = found.read(NAME)
     except (FileNotFoundError, NotADirectoryError):
@@ -157,9 +164,9 @@ def read(where: Place | Path | str, checked: bool = True) -> Manifest:
     try:
         manifest = json.loads(data)
         version = int(manifest["format"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(
-            f"{found}/{NAME} is damaged and cannot be read ({error}); harvest again into a new folder."
+            f"{found}/{NAME} is damaged and cannot be read ({reason(error)}); harvest again into a new folder."
         ) from None
     if version > FORMAT:
         raise StoreError(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import pyarrow as pa
 from jaxtyping import Float32, Int
 
 from inscape.core.errors import StoreError, suggest
+from inscape.core.foreign import foreign
 from inscape.core.site import Site, translate
 from inscape.store import manifest as manifests
 from inscape.store.add import add_sites
@@ -68,6 +69,12 @@ class Store:
     def refresh(self) -> Store:
         """Look again: see what was added since."""
         manifest = manifests.read(self.place)
+        cure = "`inscape verify` says what is damaged; delete the store and harvest again"
+        with foreign(StoreError, f"the store at {self.path} cannot be read", cure):
+            self._take_in(manifest)
+        return self
+
+    def _take_in(self, manifest: manifests.Manifest) -> None:
         if manifest["finished"] is None:
             raise StoreError(
                 f"the store at {self.path} is unfinished: {manifest['rows']} rows of {len(manifest['shards'])} shards "
@@ -77,9 +84,10 @@ class Store:
             raise StoreError(
                 f"{self.path} cannot be read ({damage}); `inscape verify` says what is damaged. Delete it and harvest again."
             )
+        for name in manifest["sites"]:
+            Site.parse(name)
         self.manifest, self._reader = manifest, Reader(self.place, manifest)
         self._spread: np.ndarray | None = None
-        return self
 
     def __repr__(self) -> str:
         recipe = self.manifest["recipe"]
@@ -115,7 +123,7 @@ class Store:
                 rows, example = spread(examples[COLUMN].to_numpy(), index["example"])
                 index = {name: x[rows] for name, x in index.items()} | {"example": example}
                 examples = examples.drop_columns([COLUMN])
-        beside = examples.take(pa.array(index["example"])).to_pandas()
+            beside = examples.take(pa.array(index["example"])).to_pandas()
         table = pd.DataFrame(
             {"example": index["example"], **{n: index[n].astype(np.int32) for n in INDEX[1:]}}
         )
@@ -274,11 +282,5 @@ class Store:
         return self.manifest["sites"][name]
 
 
-@contextmanager
-def _damage(path: Path | str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise StoreError(
-            f"{path} cannot be read ({error}); `Store.verify` says what is damaged."
-        ) from error
+def _damage(path: Path | str) -> AbstractContextManager[None]:
+    return foreign(StoreError, f"{path} cannot be read", "`Store.verify` says what is damaged")
