@@ -301,3 +301,17 @@ def test_fuzz_jsonl(tmp_path, rows, broken):
     lines = "\n".join(json.dumps(row) for row in rows)
     path.write_text(lines[:-1] if broken else lines)
     only_examples_or_data_errors(path)
+
+
+def test_a_gzip_file_that_unfolds_to_far_too_much_is_refused(tmp_path):
+    path = tmp_path / "bomb.csv.gz"
+    with gzip.open(path, "wb", compresslevel=9) as file:
+        file.write(b"text\n")
+        for _ in range(100):
+            file.write(b"a" * (1 << 20))
+    with pytest.raises(DataError, match="unfolds to more than"):
+        load(path)
+    good = tmp_path / "good.csv.gz"
+    with gzip.open(good, "wt") as file:
+        file.write("text\nx\ny\n")
+    assert len(load(good)) == 2

@@ -30,6 +30,8 @@ from inscape.data.columns import NUMERAL
 
 #: how spreadsheets and libraries write a missing number; counted as missing only among numbers
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "None"})
+#: bytes that a gzip file may always unfold to, and how many times its own size beyond that
+UNFOLDED, RATIO = 64 << 20, 30
 SUFFIXES = (
     ".csv",
     ".tsv",
@@ -88,7 +90,7 @@ def _bytes(path: Path | str, shown: str) -> bytes:
 
 def _text(data: bytes, shown: str, zipped: bool) -> str:
     try:
-        data = gzip.decompress(data) if zipped else data
+        data = _unfolded(data, shown) if zipped else data
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise DataError(f"{shown} is not a whole gzip file; write it again.") from None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -103,6 +105,23 @@ def _text(data: bytes, shown: str, zipped: bool) -> str:
             f"{shown} is not UTF-8: byte 0x{data[error.start]:02x} on line {line}; save it as UTF-8, "
             "such as: iconv -f LATIN1 -t UTF-8."
         ) from None
+
+
+def _unfolded(data: bytes, shown: str) -> bytes:
+    """What is in a gzip file; one that would unfold to far more than tables do is refused before memory is taken."""
+    most = max(UNFOLDED, RATIO * len(data))
+    parts: list[bytes] = []
+    size = 0
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        while part := file.read(1 << 20):
+            size += len(part)
+            if size > most:
+                raise DataError(
+                    f"{shown} has {len(data):,} bytes and unfolds to more than {most:,}, which no table of text does; "
+                    "unfold it yourself if it is right."
+                )
+            parts.append(part)
+    return b"".join(parts)
 
 
 def _csv(text: str, name: str, delimiter: str, raw: str | None) -> pd.DataFrame:

@@ -40,7 +40,8 @@ def load(folder: Path, name: str, most: int) -> bytes:
                 raise RunError(
                     f"{path} has {found.st_size:,} bytes; a run writes at most {most:,}. {CURE}"
                 )
-            return file.read(most)
+            # a buffer of the size asked for is taken before the first byte is read
+            return file.read(found.st_size)
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}. {CURE}") from error
 
