@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inscape.study.abstention import Judge
-from inscape.study.steering_choice import _splits, choose
+from inscape.studies.control.casal.abstention import Judge
+from inscape.studies.control.casal.steering_choice import _splits, choose
 from inscape.worlds.known_facts import ABSTAIN, known_facts
 
 JUDGE = Judge((ABSTAIN,), 1, ".")

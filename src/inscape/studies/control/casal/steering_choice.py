@@ -25,7 +25,7 @@ from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.store.harvest import harvest
-from inscape.study.abstention import Judge, balanced, shifted
+from inscape.studies.control.casal.abstention import Judge, balanced, shifted
 from inscape.study.detectors import auc
 
 

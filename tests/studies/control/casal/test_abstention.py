@@ -9,7 +9,7 @@ import torch
 
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.study.abstention import Judge, balanced, shifted
+from inscape.studies.control.casal.abstention import Judge, balanced, shifted
 from inscape.worlds.small_llama import small_llama, word_tokenizer
 
 JUDGE = Judge(("unknown", "I don't know"), 1, ".")
