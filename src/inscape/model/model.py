@@ -163,18 +163,27 @@ class Model:
         """Whether a site's tensor is (batch, width, positions): what a module of one-dimensional convolution gives."""
         return site.point == "module" and isinstance(self.atlas.place(site).module, _CHANNELS_FIRST)
 
-    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
-        """Tokens of each text, unpadded, with the tokenizer's own special tokens."""
+    def tokenize(self, texts: Sequence[str], first: int = 0) -> list[Tokens]:
+        """Tokens of each text, unpadded, with the tokenizer's own special tokens.
+
+        Args:
+            texts: the texts.
+            first: number of the first of them, for messages.
+
+        Raises:
+            ModelError: no tokenizer, or a text longer than the model takes; the message names its row, from 1.
+        """
         if self.tokenizer is None:
             raise ModelError(
                 f"{self.name} has no tokenizer: pass tokenizer=… to open, or run tensors of token ids"
             )
         limit = self.max_positions
         found = tokenize(self.tokenizer, texts)
-        for tokens in found:
+        for row, tokens in enumerate(found, first + 1):
             if limit is not None and len(tokens) > limit:
                 raise ModelError(
-                    f"{len(tokens)} tokens in {tokens.text[:40]!r}…, {self.name} takes {limit}: shorten it"
+                    f"text {row} has {len(tokens)} tokens ({tokens.text[:40]!r}…) and {self.name} takes {limit}: shorten "
+                    "it, or cut it into several"
                 )
         return found
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from inscape.core.batch import Batch, Tokens
 from inscape.core.errors import DataError
 from inscape.core.site import Site
+from inscape.core.token_table import TokenTable
 from inscape.data.examples import Examples
 from inscape.store import plan
 from inscape.store.arrays import ArrayInputs, real_lengths
@@ -107,7 +108,9 @@ def inputs_of(
 def _sharing(model: Any, inputs: TokenInputs, share: bool, device: str) -> TokenInputs:
     if share:
         overhead = plan.limits(device)[1]
-        inputs.sharing = shared(model, [t.ids for t in inputs.tokens], inputs.positions, overhead)
+        ready = inputs.tokens
+        ids = ready.ids if isinstance(ready, TokenTable) else [t.ids for t in ready]
+        inputs.sharing = shared(model, ids, inputs.positions, overhead)
     return inputs
 
 

@@ -23,11 +23,15 @@ from torch import Tensor
 from inscape.core.batch import Batch, Tokens
 from inscape.core.errors import DataError, StoreError
 from inscape.core.site import Site
+from inscape.core.token_table import Ragged, TokenTable
 from inscape.data.examples import Examples
 from inscape.data.positions import parse, resolve
 from inscape.store import plan
 from inscape.store.manifest import digest
 from inscape.store.prefix import Sharing
+
+#: texts tokenised at a time: what a tokenizer gives takes some hundred bytes a token
+TOGETHER = 1000
 
 
 class Inputs(ABC):
@@ -124,18 +128,23 @@ class TokenInputs(Inputs):
         spans: Sequence[Mapping[str, tuple[int, int]]] | None = None,
     ):
         where = parse(at)
-        self.tokens = list(tokens)
+        self.tokens = tokens if isinstance(tokens, TokenTable) else list(tokens)
         self.reduce = where.reduce
-        self._positions = [
+        self._positions: Sequence[np.ndarray] = Ragged(
             resolve(where, t, None if spans is None else spans[i])
             for i, t in enumerate(self.tokens)
-        ]
-        counts = np.array([len(p) for p in self._positions], dtype=np.int64)
+        )
+        counts = self._positions.lengths
         if self.reduce == "mean" and not counts.all():
             raise DataError(
                 f"example {int(counts.argmin())} has no position at {at!r}, so there is nothing to average."
             )
-        self.lengths = np.array([len(t) for t in self.tokens], dtype=np.int64)
+        ids = (
+            self.tokens.ids.lengths
+            if isinstance(self.tokens, TokenTable)
+            else map(len, self.tokens)
+        )
+        self.lengths = np.array(list(ids), dtype=np.int64)
         self.rows = np.ones_like(counts) if self.reduce == "mean" else counts
         self.table = numbered(len(self.tokens))
         self.data = "tokens"  # their ids are in the hash of the inputs
@@ -186,7 +195,13 @@ class TextInputs(TokenInputs):
         given = examples
         examples = examples if prompt is None else examples.with_prompt(prompt)
         spans = [examples.span(i) for i in range(len(examples))] if examples.spans else None
-        super().__init__(model.tokenize(examples.texts()), at, spans)
+        texts = examples.texts()
+        found = (
+            t
+            for first in range(0, len(texts), TOGETHER)
+            for t in model.tokenize(texts[first : first + TOGETHER], first)
+        )
+        super().__init__(TokenTable(found, offsets=spans is not None), at, spans)
         self.table, self.data = described(given)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from inscape.core.batch import Batch
+from inscape.core.token_table import Picked
 from inscape.store.inputs import Inputs
 from inscape.store.prefix import Sharing
 
@@ -29,7 +30,7 @@ class Some(Inputs):
         self.lengths, self.rows = inputs.lengths[members], inputs.rows[members]
         self.example_bytes = inputs.example_bytes
         self.table = inputs.table.iloc[members].reset_index(drop=True)
-        self.tokens = [inputs.tokens[i] for i in members.tolist()] if inputs.text else ()
+        self.tokens = Picked(inputs.tokens, members) if inputs.text else ()
         if inputs.sharing is not None:
             self.sharing = Sharing(inputs.sharing.common, inputs.sharing.of[members])
 
