@@ -20,3 +20,14 @@ def test_layers_carry_their_null():
     assert frame[frame["series"] == "rule"]["layer"].isna().all()
     score_by_layer(frame).to_dict()
     assert (layer_of("embed"), layer_of("z.3.1")) == (-1, 3)
+
+
+def test_a_score_without_an_interval_is_a_point():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=69)
+    groups = np.repeat([0, 1, 2, 3], [60, 3, 3, 3])
+    x = {"resid_post.0": rng.normal(size=(69, 4)) + y[:, None]}
+    found = sweep(x, y, groups=groups, folds=2, shuffles=0)
+    assert found.evidence[0].interval is None
+    frame = by_layer({"one large group": found}, {"again": found})
+    assert (frame["low"] == frame["value"]).all() and (frame["high"] == frame["value"]).all()

@@ -129,6 +129,12 @@ class Evidence:
             parts.append(f"p = {self.p:.2g}")
         return ", ".join(parts)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The interval as a figure draws it: the value twice where there is none."""
+        low, high = self.interval if self.interval is not None else (self.value, self.value)
+        return float(low), float(high)
+
     def above_chance(self) -> Evidence:
         """The same less the mean of its null: value, interval and null alike.
 

@@ -153,7 +153,7 @@ def drawn(rows: Sequence[Evidence]) -> pd.DataFrame:
     seen: dict[tuple[str, float], dict[str, object]] = {}
     for e in rows:
         series, strength = str(e.where["series"]), float(e.where["strength"])
-        low, high = e.interval if e.interval is not None else (e.value, e.value)
+        low, high = e.ends
         seen.setdefault(
             (series, 0.0), {"series": series, "x": 0.0, "value": 0.0, "low": 0.0, "high": 0.0}
         )

@@ -50,7 +50,7 @@ def lines(found: Sequence[Evidence], series: str) -> pd.DataFrame:
     """
     rows = []
     for e in found:
-        low, high = e.interval if e.interval is not None else (e.value, e.value)
+        low, high = e.ends
         layer = e.where["layer"] if "layer" in e.where else layer_of(str(e.where["site"]))
         at = {"series": e.where[series], "layer": layer}
         rows.append({**at, "value": e.value, "low": low, "high": high})
@@ -63,14 +63,13 @@ def layer_of(site: str) -> int:
     return -1 if layer is None else layer
 
 
-def _row(series: str, e: object, layer: int | None) -> dict[str, object]:
-    low, high = e.interval  # type: ignore[attr-defined]
-    target = e.where["target"]  # type: ignore[attr-defined]
+def _row(series: str, e: Evidence, layer: int | None) -> dict[str, object]:
+    low, high = e.ends
     return {
         "series": series,
-        "target": target,
+        "target": e.where["target"],
         "layer": layer,
         "value": e.value,
         "low": low,
         "high": high,
-    }  # type: ignore[attr-defined]
+    }

@@ -46,7 +46,7 @@ def bars_of(found: Sequence[Evidence], by: str) -> Any:
     """
     rows = []
     for e in found:
-        low, high = e.interval if e.interval is not None else (e.value, e.value)
+        low, high = e.ends
         row = {"group": e.where[by], "value": e.value, "low": low, "high": high}
         tick = [e.null.mean] if e.null is not None else [b.value for b in e.beside]
         rows.append({**row, "null": tick[0] if tick else None})

@@ -102,7 +102,7 @@ def bars(found: Sequence[Evidence], by: str) -> pd.DataFrame:
     """
     rows = []
     for e in found:
-        low, high = e.interval if e.interval is not None else (e.value, e.value)
+        low, high = e.ends
         null = e.null.mean if e.null is not None else float("nan")
         rows.append(
             {"group": e.where[by], "value": e.value, "low": low, "high": high, "null": null}

@@ -446,7 +446,7 @@ def _alignment(run: Run, model: Model, test: Examples, languages: list[str]) -> 
             m = Measured("aligned programs", groups=kinds, unit="share")
             m.put(name, mexa(x[rows_of[name]], x[rows_of["English"]]) * 1.0)
             e = m.value(name)
-            low, high = e.interval or (e.value, e.value)
+            low, high = e.ends
             row = {"series": name, "layer": site.layer, "value": e.value, "low": low, "high": high}
             found.append(row)
     shown = pd.DataFrame(found)
@@ -520,7 +520,7 @@ def _translate(
             m = Measured("share of tokens", groups=owners, unit="share")
             m.put(name, (said[layer] == c) * 1.0)
             e = m.value(name)
-            low, high = e.interval or (e.value, e.value)
+            low, high = e.ends
             rows.append(
                 {"series": name, "layer": site.layer, "value": e.value, "low": low, "high": high}
             )

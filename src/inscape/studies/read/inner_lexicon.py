@@ -298,14 +298,13 @@ def _find(config: Config, run: Run, model: Model, words: WordPieces, before: Ids
     for name, values in hits.items():
         for i, v in zip(range(len(sites)) if name == LENS else few, values, strict=True):
             e = shares[name].evidence(name, v, np.ones(len(v)))
-            assert e.interval is not None
             curves.append(
                 {
                     "series": name,
                     "layer": i - 1,
                     "value": e.value,
-                    "low": e.interval[0],
-                    "high": e.interval[1],
+                    "low": e.ends[0],
+                    "high": e.ends[1],
                 }
             )
     frame = pd.DataFrame(curves)
@@ -427,14 +426,13 @@ def _updates(config: Config, run: Run, model: Model, words: WordPieces, before: 
         )
         for i in blocks:
             e = shares.evidence(name, (read.rank[i] < 10).astype(float), np.ones(count))
-            assert e.interval is not None
             rows.append(
                 {
                     "series": name,
                     "layer": i,
                     "value": e.value,
-                    "low": e.interval[0],
-                    "high": e.interval[1],
+                    "low": e.ends[0],
+                    "high": e.ends[1],
                 }
             )
     frame = pd.DataFrame(rows)

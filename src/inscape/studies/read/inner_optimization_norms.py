@@ -321,7 +321,7 @@ def _curve(
         m = Measured(series, groups=groups)
         m.put(series, v)
         e = m.value(series)
-        low, high = e.interval or (e.value, e.value)
+        low, high = e.ends
         row = {"series": series, "layer": first + i, "value": e.value, "low": low, "high": high}
         rows.append(row)
     return rows

@@ -323,8 +323,8 @@ def _read(
                     "series": name,
                     "layer": layer,
                     "value": e.value,
-                    "low": e.interval[0],
-                    "high": e.interval[1],
+                    "low": e.ends[0],
+                    "high": e.ends[1],
                 }
             )  # type: ignore[index]
     curves.append(

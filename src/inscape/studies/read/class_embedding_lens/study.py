@@ -396,7 +396,7 @@ def _layers(run: Run, seen: list[Seen], groups: np.ndarray) -> None:
                 m = Measured("identifiability", groups=groups)
                 m.put(reading, values)
                 e = m.value(reading)
-                low, high = e.interval or (e.value, e.value)
+                low, high = e.ends
                 place = {"target": where, "series": reading, "layer": i - 1}
                 rows.append({**place, "value": e.value, "low": low, "high": high})
     frame = pd.DataFrame(rows)

@@ -434,7 +434,7 @@ def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> Evi
                     where={"tokens": distance, "probe": name},
                 )
                 found.append(e)
-                low, high = e.interval or (e.value, e.value)
+                low, high = e.ends
                 row = {"series": name, "x": distance, "value": e.value}
                 series.append({**row, "low": low, "high": high})
             series.append(
