@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from inscape.core.errors import DataError
-from inscape.studies.read.instruction_following_direction import within
+from inscape.studies.read.instruction_following_direction import shuffled, within
 from inscape.study.runner import run_study
+from tests.studies.expected import unexpected
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,10 @@ def claims(folder):
     return {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
 
 
+def test_the_verdicts_are_those_of_the_card(folder):
+    assert unexpected(folder) == []
+
+
 def test_obedience_is_known_before_the_answer_and_not_from_words(folder, claims):
     assert claims["before"]["low"] > 0.9
     assert 0.2 < claims["before"]["null"]["mean"] < 0.8
@@ -35,27 +40,28 @@ def test_obedience_is_known_before_the_answer_and_not_from_words(folder, claims)
 
 
 def test_moving_along_it_makes_it_obey_and_random_moves_do_not(folder, claims):
-    assert claims["steering"]["passed"]
     table = pd.read_parquet(folder / "tables" / "steering.parquet").set_index("moved")["value"]
     assert table["along the direction"] > 0.8
     assert table["random directions"] < 0.3
     assert table["against it"] < 0.1
-    # an answer that it would not have given is one that it finds unlikely: the guard sees it
-    assert not claims["perplexity"]["passed"]
+    assert claims["perplexity"]["beside"][0]["value"] < claims["perplexity"]["value"]
 
 
-def test_every_number_has_what_it_is_compared_with(folder, claims):
-    assert set(claims) == {"before", "above-words", "steering", "perplexity"}
-    for claim in claims.values():
-        assert claim["null"] is not None, claim["id"]
-        assert claim["low"] is not None, claim["id"]
+def test_the_figures_and_the_answer_are_there(folder):
     record = json.loads((folder / "run.json").read_text())
-    assert {s["name"] for s in record["sections"] if s["kind"] == "figure"} == {
-        "layers",
-        "steering",
-        "random",
-    }
+    figures = {s["name"] for s in record["sections"] if s["kind"] == "figure"}
+    assert figures == {"layers", "steering", "random"}
     assert "knows in part" in record["answer"]
+
+
+def test_labels_are_shuffled_by_task_within_their_kind():
+    types, groups = np.repeat([0, 1], 12), np.tile(np.repeat(np.arange(4), 3), 2)
+    right = np.concatenate([groups[:12] < 2, groups[:12] < 1])
+    out = shuffled(right, types, groups, 20, np.random.default_rng(0))
+    assert (out[:, :12].sum(axis=1) == 6).all()
+    assert (out[:, 12:].sum(axis=1) == 3).all()
+    assert (np.ptp(out.reshape(20, 8, 3), axis=2) == 0).all()  # a task keeps its rows together
+    assert len(np.unique(out, axis=0)) > 3
 
 
 def test_rows_are_centred_within_their_kind():

@@ -16,15 +16,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from inscape.charts.bars import values_by_group
 from inscape.charts.histogram import null_distribution
 from inscape.charts.layers import score_by_layer
-from inscape.core import intervals
 from inscape.core.batch import Tokens
 from inscape.core.edit import Add, Edit, Scope
 from inscape.core.errors import DataError
-from inscape.core.evidence import Evidence, Null, table
+from inscape.core.evidence import Beside, table
 from inscape.core.folds import group_codes, group_folds
+from inscape.core.jackknife import Jackknife, combine
+from inscape.core.measured import Measured
+from inscape.core.nulls import permutations
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.continuations import Continuation, continuations
@@ -34,11 +35,10 @@ from inscape.read.logistic import LogisticProbe
 from inscape.store.generations import generations
 from inscape.store.harvest import harvest
 from inscape.store.token_losses import token_losses
-from inscape.study.card import Card
+from inscape.study.card import Card, Claim
 from inscape.study.detectors import AT, CS, detect, only, states
-from inscape.study.frames import layer_of
+from inscape.study.frames import lines
 from inscape.study.run import Run
-from inscape.study.shares import Shares, bars
 from inscape.study.sweep_result import SweepResult
 from inscape.worlds.instructions import follows, instructions, obedience
 
@@ -55,14 +55,45 @@ CARD = Card(
     "probes within the kind of instruction by layer at three tokens, tasks or kinds held out; failures answered again with "
     "the direction added, whose site and strength are chosen on other tasks.",
     controls=(
-        "labels shuffled within the kind of instruction",
+        "labels shuffled by task, within the kind of instruction",
         "length and phrasing of the prompt",
         "random directions of the same length",
         "perplexity of the new answers under the model as it is",
     ),
-    bar="With tasks held out, AUC within a kind is at least 0.65 before the answer begins, and at least 0.05 above length "
-    "and phrasing; steering lifts success above the 95 % point of random directions, perplexity up by less than 10 %. AUC "
-    "with kinds held out is reported.",
+    claims={
+        "before": Claim(
+            text="Success is read before the answer begins, tasks held out",
+            at_least=0.65,
+            null="labels shuffled within kinds",
+        ),
+        "above-words": Claim(
+            text="and better than off the prompt's length and phrasing",
+            at_least=0.05,
+            over="length and phrasing",
+        ),
+        "steering": Claim(
+            text="Moved along the direction, failures become successes more often than along 95 % of random directions",
+            at_least=0.01,
+            null="random directions",
+        ),
+        "perplexity": Claim(
+            text="and the answers are no worse text",
+            at_most=0.1,
+            weaker="The perplexity of the answers under the model itself; in the paper a larger model grades them.",
+            why="Of the new answers against the old ones, under the model as it is.",
+        ),
+    },
+    # an answer that the toy would not have given is one that it finds unlikely: the guard sees it
+    tiny={
+        "before": "supported",
+        "above-words": "supported",
+        "steering": "supported",
+        "perplexity": "not supported",
+    },
+    differs="The authors centre states over all instructions together, so that a probe may learn which are easy; here states "
+    "are centred and scores compared within a kind. They fit the direction on the prompts that they answer again, and add it "
+    "at every token, in a layer set by hand; here it comes from other tasks, which also choose layer and strength, and is "
+    "added at the prompt's last token and after it.",
     group_note="A group is a task (a topic), with all its instructions and phrasings; then a kind of instruction.",
     negative="Steering does not help SmolLM2-135M (seed 0, small): 3 % of 30 failures become successes along the direction, "
     "10 % along random ones, 17 % against it. Kinds followed less than a tenth of the time are left out of steering.",
@@ -92,7 +123,7 @@ class Config:
         default="resid_post.2::3", metadata={"help": "sites a probe may choose from"}
     )
     folds: int = field(default=5, metadata={"help": "folds of whole tasks"})
-    shuffles: int = field(default=5, metadata={"help": "label shuffles of the null"})
+    shuffles: int = field(default=39, metadata={"help": "label shuffles of the null"})
     steered: int = field(
         default=30,
         metadata={"help": "failures that are answered again; half as many to choose with"},
@@ -101,7 +132,7 @@ class Config:
         default=0.1,
         metadata={"help": "least success of a kind, on other tasks, for it to be steered"},
     )
-    draws: int = field(default=20, metadata={"help": "random directions"})
+    draws: int = field(default=39, metadata={"help": "random directions"})
     steer_at: tuple[str, ...] = field(
         default=("resid_post.11", "resid_post.17", "resid_post.23"),
         metadata={"help": "those of the sites tried on other tasks"},
@@ -125,7 +156,6 @@ PRESETS = {
         stop=".",
         sites="resid_post.*",
         folds=3,
-        shuffles=5,
         steer_at=("resid_post.0", "resid_post.1"),
         guard=1e9,
     ),
@@ -133,7 +163,7 @@ PRESETS = {
     "full": Config(
         model="HuggingFaceTB/SmolLM2-1.7B-Instruct",
         sites="resid_post.*",
-        shuffles=30,
+        shuffles=99,
         steered=200,
         draws=100,
     ),
@@ -144,7 +174,37 @@ TOKENS = {
     "middle": "middle of the answer",
     "last": "end of the answer",
 }
-SHUFFLED, WORDS = "shuffled labels", "length and phrasing"
+BEFORE = TOKENS["first"]
+SHUFFLED, WORDS = "labels shuffled within kinds", "length and phrasing"
+ALONG, AGAINST, RANDOM = "along the direction", "against it", "random directions"
+POINT = f"95 % point of {RANDOM}"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Prompts that the model answered.
+
+    Attributes:
+        examples: prompt and answer, with the spans of `TOKENS`.
+        texts: the prompts as the model reads them.
+        made: the answers.
+        right: whether each follows its instruction, (n,).
+    """
+
+    examples: Examples
+    texts: list[str]
+    made: list[Continuation]
+    right: np.ndarray
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """The kind of instruction of each prompt."""
+        return self.examples.frame["kind"].astype(str).to_numpy()
+
+    @property
+    def groups(self) -> np.ndarray:
+        """The task of each prompt, 0 … tasks − 1."""
+        return group_codes(self.examples.groups())
 
 
 def run(config: Config, run: Run) -> None:
@@ -160,15 +220,15 @@ def run(config: Config, run: Run) -> None:
             m[0]
             for m in generations(model, texts, config.tokens, stop=config.stop, advance=bar.advance)
         ]
-    right = _followed(prompts, made)
+    right = _followed(prompts.frame, made)
     _accuracy(run, prompts, right)
     keep = np.array([bool(m.text.strip()) for m in made])
     texts, made = ([x for x, k in zip(row, keep, strict=True) if k] for row in (texts, made))
-    answered = _spans(prompts.take(keep), texts, made)
-    store = harvest(model, answered, config.sites, at="spans:" + ",".join(TOKENS))
-    every = dict(states(store, model, answered, list(TOKENS)))
-    _read(config, run, model, answered, every, right[keep])
-    _steer(config, run, model, answered, texts, every, right[keep], made)
+    answered = Answered(_spans(prompts.take(keep), texts, made), texts, made, right[keep])
+    store = harvest(model, answered.examples, config.sites, at="spans:" + ",".join(TOKENS))
+    every = dict(states(store, model, answered.examples, list(TOKENS)))
+    _read(config, run, model, answered, every)
+    _steer(config, run, model, answered, every)
     run.answer(_answer(run, model))
 
 
@@ -204,30 +264,21 @@ def _chat(config: Config, model: Model, prompts: Examples) -> list[str]:
     ]
 
 
-def _followed(prompts: Examples, made: Sequence[Continuation]) -> np.ndarray:
-    rows = zip(prompts.frame["kind"], prompts.frame["word"], made, strict=True)
+def _followed(frame: pd.DataFrame, made: Sequence[Continuation]) -> np.ndarray:
+    rows = zip(frame["kind"], frame["word"], made, strict=True)
     return np.array([follows(str(k), str(w), m.text) for k, w, m in rows])
 
 
 def _accuracy(run: Run, prompts: Examples, right: np.ndarray) -> None:
     frame, rows = prompts.frame.reset_index(drop=True), []
-    for kind in pd.unique(frame["kind"]):
-        for phrasing in pd.unique(frame["phrasing"]):
-            inside = ((frame["kind"] == kind) & (frame["phrasing"] == phrasing)).to_numpy()
-            if inside.any():
-                shares = Shares(
-                    prompts.groups()[inside], run.rng("success", str(kind), str(phrasing))
-                )
-                null = Null.of("all phrasings", [right[(frame["kind"] == kind).to_numpy()].mean()])
-                e = shares.evidence(
-                    "success",
-                    right[inside] * 1.0,
-                    np.ones(inside.sum()),
-                    null,
-                    unit="share",
-                    where={"kind": str(kind), "phrasing": str(phrasing)},
-                )
-                rows.append(e)
+    for kind, phrasing in frame[["kind", "phrasing"]].drop_duplicates().itertuples(index=False):
+        every = (frame["kind"] == kind).to_numpy()
+        inside = every & (frame["phrasing"] == phrasing).to_numpy()
+        m = Measured("success", groups=prompts.groups()[inside], unit="share")
+        m.put("followed", right[inside])
+        mean = Beside("reference", "all phrasings", float(right[every].mean()))
+        where = {"kind": str(kind), "phrasing": str(phrasing)}
+        rows.append(m.value("followed", where=where, beside=(mean,)))
     run.table("success", table(rows), "How often each instruction is followed, in each phrasing.")
 
 
@@ -264,308 +315,270 @@ def within(x: np.ndarray, kind: np.ndarray) -> np.ndarray:
 
 
 def _read(
-    config: Config,
-    run: Run,
-    model: Model,
-    answered: Examples,
-    every: dict[str, np.ndarray],
-    right: np.ndarray,
+    config: Config, run: Run, model: Model, answered: Answered, every: dict[str, np.ndarray]
 ) -> None:
     """AUC within a kind of instruction, tasks held out; the same with kinds held out."""
-    frame, groups = answered.frame, group_codes(answered.groups())
-    kind, types = frame["kind"].astype(str).to_numpy(), group_codes(frame["kind"].to_numpy())
+    right, groups = answered.right, answered.groups
+    types = group_codes(answered.kinds)
     options = {"folds": config.folds, "seed": run.seed, "name": "success"}
-    centred = {name: within(x, kind) for name, x in every.items()}
+    centred = {name: within(x, answered.kinds) for name, x in every.items()}
     with run.progress("detect success", total=len(centred), unit="sites") as bar:
         found = detect(centred, right, groups, progress=lambda *_: bar.advance(), **options)
-    heads = [
-        text[: int(end)] for text, end in zip(answered.texts(), frame["first_end"], strict=True)
-    ]
-    lengths = np.array([len(t) for t in model.tokenize(heads)])
-    words = np.hstack(
-        [
-            lengths[:, None],
-            lengths[:, None] ** 2,
-            pd.get_dummies(frame["phrasing"]).to_numpy(dtype=float),
-        ]
-    )
-    plain = detect({WORDS: within(words, kind)}, right, groups, **options)
-    before = {n: x for n, x in centred.items() if n.endswith(f"{AT}first")}
-    chance = []
-    for k in range(config.shuffles):
-        mixed, rng = right.copy(), run.rng("shuffles", str(k))
-        for t in np.unique(types):
-            mixed[types == t] = rng.permutation(mixed[types == t])
-        result = detect(before, mixed, groups, **options)
-        chance.append(
-            _area(
-                result,
-                result.selected_predictions[:, 0],
-                mixed,
-                types,
-                result.group_draws[:1] * 0 + 1,
-            )[0]
-        )
-    null, rows, curves = Null.of(f"{SHUFFLED}, within kinds", chance), [], []
-    draws = found.group_draws
-    areas = {TOKENS[t]: only(found, t) for t in TOKENS} | {WORDS: plain}
-    taken = {
-        name: _evidence(r, r.selected_predictions[:, 0], right, types, null, draws, name)
-        for name, r in areas.items()
-    }
+    words = within(_words(model, answered.examples), answered.kinds)
+    areas = {name: only(found, token) for token, name in TOKENS.items()}
+    areas[WORDS] = detect({WORDS: words}, right, groups, **options)
+    m = Measured("AUC within kinds", groups=groups, unit="AUC")
     for name, result in areas.items():
-        rows.append(taken[name][0])
+        role = "baseline" if name == WORDS else "treatment"
+        m.put_statistic(name, area(result, right, types), role=role)
         for s, site in enumerate(result.sites):
-            e = _evidence(result, result.predictions[s, :, 0], right, types, null, draws, name)[0]
-            layer = None if name == WORDS else layer_of(site)
-            curves.append(
-                {
-                    "series": name,
-                    "layer": layer,
-                    "value": e.value,
-                    "low": e.ends[0],
-                    "high": e.ends[1],
-                }
-            )  # type: ignore[index]
-    curves.append(
-        {"series": SHUFFLED, "layer": None, "value": null.mean, "low": null.low, "high": null.high}
-    )
+            one = area(result, right, types, result.predictions[s, :, 0])
+            m.put_statistic(f"{name}, {site}", one, role="baseline")
+    before, chance = {n: x for n, x in centred.items() if n.endswith(f"{AT}first")}, []
+    with run.progress("shuffle labels", total=config.shuffles, unit="shuffles") as bar:
+        for mixed in shuffled(right, types, groups, config.shuffles, run.rng("shuffles")):
+            chance.append(area(detect(before, mixed, groups, **options), mixed, types))
+            bar.advance()
+    m.put_statistic(SHUFFLED, *chance, role="null")
+    _layers(run, m, {n: r.sites for n, r in areas.items() if n != WORDS})
+    rows = [
+        m.value(name, null=SHUFFLED if name == BEFORE else "", where={"read at": name})
+        for name in areas
+    ]
+    if types.max() > 0:
+        options["folds"] = int(types.max()) + 1
+        apart = detect(before, right, types, **options).selected[0]
+        rows.append(replace(apart, where={"read at": f"{BEFORE}, whole kinds held out"}))
+    run.table("scores", table(rows), "AUC of the layer chosen inside the training folds.")
+    run.claim("before", rows[0])
+    run.claim("above-words", m.gain(BEFORE, over=WORDS))
+
+
+def _words(model: Model, answered: Examples) -> np.ndarray:
+    """What needs no look inside: the prompt's length in tokens, its square, and the phrasing."""
+    ends = zip(answered.texts(), answered.frame["first_end"], strict=True)
+    heads = model.tokenize([text[: int(end)] for text, end in ends])
+    lengths = np.array([[len(t), len(t) ** 2] for t in heads])
+    return np.hstack([lengths, pd.get_dummies(answered.frame["phrasing"]).to_numpy(dtype=float)])
+
+
+def area(
+    result: SweepResult, right: np.ndarray, types: np.ndarray, scores: np.ndarray | None = None
+) -> Jackknife:
+    """AUC over pairs of rows of one fold and one kind of instruction, jackknifed over tasks.
+
+    Args:
+        result: of the detector.
+        right: labels, (n,).
+        types: kind of instruction of each row, 0 … kinds − 1.
+        scores: decision values (n,); those of the layer chosen inside the training folds by default.
+    """
+    scores = result.selected_predictions[:, 0] if scores is None else scores
+    cells = result.folds * (int(types.max()) + 1) + types
+    return Jackknife.auc(scores, right == 1, result.groups, cells)
+
+
+def shuffled(
+    right: np.ndarray, types: np.ndarray, groups: np.ndarray, draws: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Labels shuffled by task within each kind of instruction, (draws, n)."""
+    out = np.tile(right, (draws, 1))
+    for t in np.unique(types):
+        rows = np.flatnonzero(types == t)
+        out[:, rows] = right[rows][permutations(len(rows), draws, rng=rng, groups=groups[rows])]
+    return out
+
+
+def _layers(run: Run, m: Measured, sites: dict[str, tuple[str, ...]]) -> None:
+    by_site = [
+        m.value(f"{name}, {site}", where={"read at": name, "site": site})
+        for name, own in sites.items()
+        for site in own
+    ]
+    frame, rules = lines(by_site, "read at"), []
+    null, words = m.value(BEFORE, null=SHUFFLED).null, m.value(WORDS)
+    assert null is not None
+    for name, value, (low, high) in (
+        (WORDS, words.value, words.ends),
+        (SHUFFLED, null.mean, (null.low, null.high)),
+    ):
+        rules.append({"series": name, "layer": None, "value": value, "low": low, "high": high})
     run.figure(
         "layers",
-        score_by_layer(pd.DataFrame(curves), score="AUC within kinds", nulls=(SHUFFLED,)),
+        score_by_layer(
+            pd.concat([frame.astype({"layer": object}), pd.DataFrame(rules)]),
+            score="AUC within kinds",
+            nulls=(SHUFFLED,),
+        ),
         "How well success is told from failure within a kind of instruction, tasks held out.",
     )
-    if types.max() > 0:
-        apart = detect(
-            before, right, types, folds=int(types.max()) + 1, seed=run.seed, name="success"
-        ).selected[0]
-        rows.append(
-            replace(apart, where={"read at": "before the answer, whole kinds held out"}, null=null)
-        )
-    run.table("scores", table(rows), "AUC of the layer chosen inside the training folds.")
-    run.claim(
-        "before",
-        "Success is read before the answer begins, tasks held out",
-        taken[TOKENS["first"]][0],
-        0.65,
-    )
-    gain = taken[TOKENS["first"]][1] - taken[WORDS][1]
-    ends = intervals.percentile(gain)
-    more = Evidence(
-        "AUC: before the answer − length and phrasing",
-        taken[TOKENS["first"]][0].value - taken[WORDS][0].value,
-        (float(ends[0]), float(ends[1])),
-        Null.of("no difference", [0.0]),
-        float(intervals.bootstrap_p(gain)),
-        n=len(right),
-        unit="AUC",
-    )
-    run.claim("above-words", "and better than off the prompt's length and phrasing", more, 0.05)
 
 
-def _area(
-    result: SweepResult,
-    scores: np.ndarray,
-    right: np.ndarray,
-    types: np.ndarray,
-    counts: np.ndarray,
-) -> np.ndarray:
-    """AUC over pairs of rows of one fold and one kind, for each draw of the groups."""
-    cell = result.folds * (types.max() + 1) + types
-    return intervals.bootstrap_auc(
-        np.asarray(scores), right.astype(bool), cell, result.groups, counts
-    )
+@dataclass(frozen=True)
+class Again:
+    """Prompts answered again while a direction is added.
 
+    Attributes:
+        config, run, model: of the study.
+        answered: the prompts, with what was said before.
+    """
 
-def _evidence(
-    result: SweepResult,
-    scores: np.ndarray,
-    right: np.ndarray,
-    types: np.ndarray,
-    null: Null,
-    draws: np.ndarray,
-    name: str,
-) -> tuple[Evidence, np.ndarray]:
-    value = float(_area(result, scores, right, types, np.ones_like(draws[:1]))[0])
-    drawn = _area(result, scores, right, types, draws)
-    low, high = intervals.percentile(drawn)
-    return Evidence(
-        "AUC within kinds",
-        value,
-        (float(low), float(high)),
-        null,
-        n=len(right),
-        unit="AUC",
-        where={"read at": name},
-    ), drawn
+    config: Config
+    run: Run
+    model: Model
+    answered: Answered
 
+    def ask(
+        self, which: np.ndarray, directions: np.ndarray, site: str
+    ) -> tuple[np.ndarray, list[list[Continuation]]]:
+        """Each prompt answered under each direction.
 
-def _steer(
-    config: Config,
-    run: Run,
-    model: Model,
-    answered: Examples,
-    texts: list[str],
-    every: dict[str, np.ndarray],
-    right: np.ndarray,
-    made: list[Continuation],
-) -> None:
-    """The direction of half of the tasks, added while failures of the other half are answered again."""
-    kind, groups = answered.frame["kind"].astype(str).to_numpy(), group_codes(answered.groups())
-    (train, test), _ = group_folds(groups, 2, rng=run.rng("halves"))
-    y, along = right.astype(np.int64), {}
-    for site in config.steer_at:
-        rows = within(every[f"{site}{AT}first"], kind)
-        d = LogisticProbe(CS, tol=1e-4).fit(rows[train], y[train], groups=groups[train]).direction_
-        means = [rows[train][y[train] == c].mean(axis=0) for c in (0, 1)]
-        along[site] = float(abs((means[1] - means[0]) @ d)) * d
-    # an instruction that is never followed cannot be what the direction is about, and no push will teach it
-    able = np.isin(
-        kind, [k for k in np.unique(kind) if y[train][kind[train] == k].mean() >= config.able]
-    )
-    rng = run.rng("random directions")
-    noise = rng.normal(size=(config.draws, len(d)))
-    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    halves = (("train", train), ("test", test))
-    failed = {name: rng.permutation(part[(y[part] == 0) & able[part]]) for name, part in halves}
-    known, asked = failed["train"][: config.steered // 2], failed["test"][: config.steered]
-    if not len(known) or not len(asked):
-        run.warn("There are too few failures to steer.")
-        return
+        Args:
+            which: numbers of the prompts, (n,).
+            directions: (directions, d), added at the prompt's last token and at all that is generated.
+            site: where.
 
-    def again(which: np.ndarray, directions: np.ndarray, site: str) -> list[list[Continuation]]:
-        """Each failure answered under each direction, failures × directions."""
+        Returns:
+            Whether each answer follows its instruction, (n, directions), and the answers.
+        """
 
         def edits(numbers: np.ndarray) -> list[Edit]:
             v = torch.from_numpy(np.tile(directions, (len(numbers), 1)).astype(np.float32))[:, None]
             return [Add(Scope(site, "last", "prompt"), v), Add(Scope(site, phase="generated"), v)]
 
-        with run.progress("answer again", total=len(which), unit="prompts") as bar:
-            return continuations(
-                model,
-                [texts[i] for i in which],
-                config.tokens,
+        with self.run.progress("answer again", total=len(which), unit="prompts") as bar:
+            out = continuations(
+                self.model,
+                [self.answered.texts[i] for i in which],
+                self.config.tokens,
                 samples=len(directions),
-                stop=config.stop,
+                stop=self.config.stop,
                 edits=edits,
                 advance=bar.advance,
             )
+        frame = self.answered.examples.frame.iloc[which]
+        right = [_followed(frame, [o[k] for o in out]) for k in range(len(directions))]
+        return np.stack(right, axis=1).astype(np.float64), out
 
-    def success(which: np.ndarray, out: list[list[Continuation]]) -> np.ndarray:
-        frame = answered.frame.iloc[which]
-        parts = zip(frame["kind"], frame["word"], out, strict=True)
-        return np.array(
-            [[follows(str(k), str(w), m.text) for m in several] for k, w, several in parts],
-            dtype=float,
-        )
-
-    def costs(which: np.ndarray, out: list[Continuation]) -> np.ndarray:
-        """Loss per token of answers under the model as it is, (n, 2): nats and tokens."""
-        heads = model.tokenize([texts[i] for i in which])
+    def losses(
+        self, which: np.ndarray, out: Sequence[Continuation]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Nats and tokens of answers under the model as it is, (n,) each."""
+        heads = self.model.tokenize([self.answered.texts[i] for i in which])
         whole = [_joined(h, m) for h, m in zip(heads, out, strict=True)]
-        losses = token_losses(model, whole, after=[len(h) for h in heads])
-        return np.stack([losses.nats, losses.tokens], axis=1)
+        found = token_losses(self.model, whole, after=[len(h) for h in heads])
+        return found.nats, found.tokens
 
-    base, grid = costs(known, [made[i] for i in known]), []
+    def before(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same of what was said without a direction."""
+        return self.losses(which, [self.answered.made[i] for i in which])
+
+
+def _steer(
+    config: Config, run: Run, model: Model, answered: Answered, every: dict[str, np.ndarray]
+) -> None:
+    """The direction of half of the tasks, added while failures of the other half are answered again."""
+    kinds, y = answered.kinds, answered.right
+    (train, test), _ = group_folds(answered.groups, 2, rng=run.rng("halves"))
+    # an instruction that is never followed cannot be what the direction is about, and no push will teach it
+    able = np.isin(
+        kinds, [k for k in np.unique(kinds) if y[train][kinds[train] == k].mean() >= config.able]
+    )
+    rng = run.rng("random directions")
+    d = next(iter(every.values())).shape[1]
+    noise = rng.normal(size=(config.draws, d))
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    known, asked = (rng.permutation(part[~y[part] & able[part]]) for part in (train, test))
+    known, asked = known[: config.steered // 2], asked[: config.steered]
+    if not len(known) or not len(asked):
+        run.warn("There are too few failures to steer.")
+        return
+    along = {
+        site: _direction(every[f"{site}{AT}first"], answered, train) for site in config.steer_at
+    }
+    again = Again(config, run, model, answered)
+    site, strength = _choose(again, known, along)
+    step = strength * along[site]
+    moves = np.concatenate([step[None], -step[None], np.linalg.norm(step) * noise])
+    right, out = again.ask(asked, moves, site)
+    m = Measured(
+        "failures that become successes", groups=answered.groups[asked], unit="share of failures"
+    )
+    for name, found in ((ALONG, right[:, 0]), (AGAINST, right[:, 1])):
+        m.put(name, found)
+    m.put(RANDOM, right[:, 2:].T, role="null")
+    caption = f"{len(asked)} failures answered again at strength {strength:g}, at {site}."
+    _judge(run, m, caption)
+    _perplexity(again, asked, out)
+
+
+def _direction(x: np.ndarray, answered: Answered, train: np.ndarray) -> np.ndarray:
+    """A probe's direction, as long as the means of success and failure lie apart along it."""
+    rows, y = within(x, answered.kinds)[train], answered.right[train].astype(np.int64)
+    d = LogisticProbe(CS, tol=1e-4).fit(rows, y, groups=answered.groups[train]).direction_
+    apart = rows[y == 1].mean(axis=0) - rows[y == 0].mean(axis=0)
+    return float(abs(apart @ d)) * d
+
+
+def _choose(again: Again, known: np.ndarray, along: dict[str, np.ndarray]) -> tuple[str, float]:
+    """Site and strength under which most failures of the direction's own tasks become successes, at bearable perplexity."""
+    config, grid = again.config, []
+    m = Measured("nats per token", kind="ratio")
+    m.put("before", *again.before(known))
     for site, d in along.items():
-        tried = again(known, np.array(config.strengths)[:, None] * d, site)
-        lifts = success(known, tried)
+        right, out = again.ask(known, np.array(config.strengths)[:, None] * d, site)
         for k, strength in enumerate(config.strengths):
-            after = costs(known, [several[k] for several in tried])
-            ratio = float(
-                np.exp(after[:, 0].sum() / after[:, 1].sum() - base[:, 0].sum() / base[:, 1].sum())
-            )
-            grid.append(
-                {
-                    "site": site,
-                    "strength": strength,
-                    "success": lifts[:, k].mean(),
-                    "perplexity, times": ratio,
-                }
-            )
-    run.table(
+            name = f"{site}, {strength:g}"
+            m.put(name, *again.losses(known, [several[k] for several in out]))
+            times = float(np.exp(m.gain(name, over="before").value))
+            cell = {"site": site, "strength": strength, "success": right[:, k].mean()}
+            grid.append({**cell, "perplexity, times": times})
+    again.run.table(
         "strengths",
         pd.DataFrame(grid),
         "Tried on failures of the tasks that the direction was found on.",
     )
-    best = max(
-        [g for g in grid if g["perplexity, times"] < config.guard] or grid,
-        key=lambda g: g["success"],
-    )
-    site, strength = str(best["site"]), float(best["strength"])
-    d = strength * along[site]
-    out = again(asked, np.concatenate([d[None], np.linalg.norm(d) * noise, -d[None]]), site)
-    lift, shares = success(asked, out), Shares(groups[asked], run.rng("steered"))
-    ones, random = np.ones(len(asked)), lift[:, 1:-1].mean(axis=0)
-    parts = {"along the direction": lift[:, 0], "random directions": lift[:, 1:-1].mean(axis=1)}
-    parts["against it"] = lift[:, -1]
-    null = {"kind": "random directions of the same length", "unit": "share"}
-    shown = [
-        shares.evidence(
-            "failures that become successes", p, ones, draws=random, where={"moved": name}, **null
-        )
-        for name, p in parts.items()
-    ]
-    run.table(
-        "steering",
-        table(shown),
-        f"{len(asked)} failures answered again at strength {strength:g}, at {site}.",
-    )
-    run.figure(
-        "steering",
-        values_by_group(bars(shown, "moved"), value="failures that become successes"),
-        "The same; tick: mean of the random directions.",
-    )
+    bearable = [g for g in grid if g["perplexity, times"] < config.guard]
+    best = max(bearable or grid, key=lambda g: g["success"])
+    return str(best["site"]), float(best["strength"])
+
+
+def _judge(run: Run, m: Measured, caption: str) -> None:
+    """Failures that become successes along the direction, against random directions."""
+    shown = [m.value(n, null=RANDOM, where={"moved": n}) for n in (ALONG, RANDOM, AGAINST)]
+    run.show("steering", shown, f"{caption} Tick: mean of the random directions.", by="moved")
+    random = m.conditions[RANDOM].draws
     run.figure(
         "random",
         null_distribution(
-            pd.DataFrame({"value": random}),
+            pd.DataFrame({"value": [d.value for d in random]}),
             shown[0].value,
-            null="random directions",
-            value="failures that become successes",
+            null=RANDOM,
+            value=m.name,
         ),
         "Each random direction, and the probe's.",
     )
-    point = np.quantile(random, 0.95)
-    over = shares.evidence(
-        "successes above the 95 % point of random directions",
-        parts["along the direction"] - point,
-        ones,
-        draws=random - point,
-        **null,
-    )
-    run.claim(
-        "steering",
-        "Moved along the direction, failures become successes more often than at random",
-        over,
-        0.01,
-    )
-    old, new = costs(asked, [made[i] for i in asked]), costs(asked, [several[0] for several in out])
-    counts = shares.counts.astype(np.float64)
-    sums = [intervals.sum_by_group(c, shares.codes) for c in (old, new)]
-    logs = [(counts @ s)[:, 0] / (counts @ s)[:, 1] for s in sums]
-    ends = intervals.percentile(np.exp(logs[1] - logs[0]) - 1)
-    value = float(np.exp(new[:, 0].sum() / new[:, 1].sum() - old[:, 0].sum() / old[:, 1].sum()) - 1)
-    ran = costs(asked, [several[1] for several in out])
-    chance = float(
-        np.exp(ran[:, 0].sum() / ran[:, 1].sum() - old[:, 0].sum() / old[:, 1].sum()) - 1
-    )
-    rise = Evidence(
-        "rise of the perplexity",
-        value,
-        (float(ends[0]), float(ends[1])),
-        Null.of("a random direction", [chance]),
-        n=len(asked),
-        unit="share",
-        direction="lower",
-    )
-    run.claim(
-        "perplexity",
-        "and the answers are no worse text",
-        rise,
-        0.1,
-        "at most",
-        why="Of the new answers against the old ones, under the model as it is.",
+    point = combine(lambda *d: np.quantile(d, 0.95, axis=0), *random)
+    m.put_statistic(POINT, point, role="reference")
+    run.claim("steering", m.gain(ALONG, over=POINT, null=RANDOM))
+
+
+def _perplexity(again: Again, asked: np.ndarray, out: list[list[Continuation]]) -> None:
+    """By how much the perplexity of the answers rises, along the direction and along one random direction."""
+    groups = again.answered.groups[asked]
+    m = Measured("nats per token", groups=groups, kind="ratio", direction="lower")
+    m.put("before", *again.before(asked), role="reference")
+    for k, name in ((0, ALONG), (2, RANDOM)):
+        m.put(name, *again.losses(asked, [several[k] for several in out]))
+
+    def rise(new: np.ndarray, old: np.ndarray) -> np.ndarray:
+        return np.exp(new - old) - 1
+
+    name = "rise of the perplexity"
+    chance = m.combined(name, rise, RANDOM, "before")
+    beside = Beside("baseline", "a random direction", float(chance.value))
+    again.run.claim(
+        "perplexity", m.combined(name, rise, ALONG, "before", unit="share", beside=(beside,))
     )
 
 
@@ -578,16 +591,20 @@ def _joined(head: Tokens, made: Continuation) -> Tokens:
 
 def _answer(run: Run, model: Model) -> str:
     by = run.claims
-    knows = "knows in part" if by["before"].passed else "hardly knows"
+    before = by["before"]
+    opening = {
+        "supported": "knows in part before it answers",
+        "uncertain": "may know in part before it answers",
+        "not supported": "hardly knows before it answers",
+    }[before.verdict]
     out = (
-        f"{model.name} {knows} before it answers whether it will follow an instruction: within a kind of instruction, tasks "
-        f"held out, AUC is {by['before'].value:.2f} (length and phrasing: "
-        f"{by['before'].value - by['above-words'].value:.2f})."
+        f"{model.name} {opening} whether it will follow an instruction: within a kind of instruction, tasks held out, AUC "
+        f"is {before:.2f} (length and phrasing: {before.value - by['above-words'].value:.2f})."
     )
     if "steering" in by:
-        better = "more often than" if by["steering"].passed else "no more often than"
+        better = "more often than" if by["steering"].supported else "no more often than"
         out += (
             f" Moved along that direction, failures become successes {better} under 95 % of random directions "
-            f"({by['steering'].value:+.0%}), and perplexity changes by {by['perplexity'].value:+.0%}."
+            f"({by['steering']:+.0%}), and perplexity changes by {by['perplexity']:+.0%}."
         )
     return out
