@@ -32,7 +32,7 @@ def test_the_verdicts_are_those_of_the_card(folder):
 
 
 def test_obedience_is_known_before_the_answer_and_not_from_words(folder, claims):
-    assert claims["before"]["low"] > 0.9
+    assert claims["before"]["value"] > 0.95
     assert 0.2 < claims["before"]["null"]["mean"] < 0.8
     assert claims["above-words"]["low"] > 0.2
     success = pd.read_parquet(folder / "tables" / "success.parquet")["value"]
@@ -60,7 +60,9 @@ def test_labels_are_shuffled_by_task_within_their_kind():
     out = shuffled(right, types, groups, 20, np.random.default_rng(0))
     assert (out[:, :12].sum(axis=1) == 6).all()
     assert (out[:, 12:].sum(axis=1) == 3).all()
-    assert (np.ptp(out.reshape(20, 8, 3), axis=2) == 0).all()  # a task keeps its rows together
+    assert (
+        np.ptp(out.reshape(20, 8, 3).astype(int), axis=2) == 0
+    ).all()  # a task keeps its rows together
     assert len(np.unique(out, axis=0)) > 3
 
 

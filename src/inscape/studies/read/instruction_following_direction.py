@@ -90,10 +90,10 @@ CARD = Card(
         "steering": "supported",
         "perplexity": "not supported",
     },
-    differs="The authors centre states over all instructions together, so that a probe may learn which are easy; here states "
-    "are centred and scores compared within a kind. They fit the direction on the prompts that they answer again, and add it "
-    "at every token, in a layer set by hand; here it comes from other tasks, which also choose layer and strength, and is "
-    "added at the prompt's last token and after it.",
+    differs="The authors centre states over all instructions together, so that a probe may learn which are easy; here "
+    "states are centred and scores compared within a kind. They fit the direction on the prompts that they answer again, "
+    "and add it at every token, in a layer set by hand; here it comes from other tasks, which also choose layer and "
+    "strength, and is added at the prompt's last token and after it.",
     group_note="A group is a task (a topic), with all its instructions and phrasings; then a kind of instruction.",
     negative="Steering does not help SmolLM2-135M (seed 0, small): 3 % of 30 failures become successes along the direction, "
     "10 % along random ones, 17 % against it. Kinds followed less than a tenth of the time are left out of steering.",
@@ -467,7 +467,7 @@ class Again:
         heads = self.model.tokenize([self.answered.texts[i] for i in which])
         whole = [_joined(h, m) for h, m in zip(heads, out, strict=True)]
         found = token_losses(self.model, whole, after=[len(h) for h in heads])
-        return found.nats, found.tokens
+        return found.nats, found.tokens.astype(np.float64)
 
     def before(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same of what was said without a direction."""
