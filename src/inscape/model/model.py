@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ from inscape.core.batch import Batch, Tokens, collate, moved, tokenize
 from inscape.core.edit import Edit, as_edits
 from inscape.core.errors import CertificateError, ModelError, SiteError
 from inscape.core.site import Site, select
+from inscape.model import identity
 from inscape.model.activations import Activations
 from inscape.model.family import Family
-from inscape.model.hashing import weights_hash
+from inscape.model.hashing import weights_hash, weights_sums
 from inscape.model.hooks import Pass, Stop, hooked
 from inscape.model.registry import family_of
 from inscape.model.taps import Atlas
@@ -72,7 +74,8 @@ class Model:
         self._standing: list[Edit] = []
         self._called_once: set[Site] = set()
         self.notes: dict[str, Any] = {}
-        self._hash: str | None = None
+        self._hash: tuple[str, str] | None = None
+        self._state: frozenset[str] | None = None
 
     def __repr__(self) -> str:
         family = self.family.name if self.family else "no family: module:PATH sites"
@@ -109,10 +112,20 @@ class Model:
 
     @property
     def weights_hash(self) -> str:
-        """SHA-256 of its weights."""
-        if self._hash is None:
-            self._hash = weights_hash(self.net)
-        return self._hash
+        """SHA-256 of its weights as they now are; taken again where they were changed since."""
+        sums = weights_sums(self.net)
+        if self._hash is None or self._hash[0] != sums:
+            self._hash = (sums, weights_hash(self.net))
+        return self._hash[1]
+
+    @property
+    def network_hash(self) -> str:
+        """SHA-256 of what it is besides its weights; see `inscape.model.identity`."""
+        found = identity.pieces(self.net)
+        if self.family is not None:
+            facts = {f.name: getattr(self.family, f.name) for f in fields(self.family) if f.compare}
+            found["family"] = repr(facts)
+        return identity.digest(found, self._state or ())
 
     def select(self, patterns: str | Site | Sequence[str | Site]) -> list[Site]:
         """The sites that patterns name; see `inscape.core.site`. Refused sites are refused with their reason."""
@@ -266,6 +279,7 @@ class Model:
                 "run: nothing was asked for; name sites with capture=…, or logits=True"
             )
         batch = self.batch(inputs).to(self.device)
+        fresh = identity.pieces(self.net) if self._state is None else None
         planned = [
             (site, e)
             for e in [*self._standing, *as_edits(edits)]
@@ -283,6 +297,8 @@ class Model:
             if logits and at is not None and grad_of is None:
                 stack.enter_context(self._head_only_at(state))
             out = self._forward(batch, state, dict(forward or {}), whole=logits)
+        if fresh is not None:
+            self._state = identity.changed(fresh, identity.pieces(self.net))
         missing = [str(site) for site in catch if site not in state.caught]
         if missing:
             raise SiteError(

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from inscape.core.errors import StoreError
+from inscape.model.certificate import current
 from inscape.store import key as keys
 from inscape.store import manifest as manifests
 from inscape.store import plan, shards
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 _JOURNAL = "adding.json"
 #: what must be the same for a new column to belong beside the old ones
-_SAME = ("weights", "tokenizer", "data", "inputs", "prompt")
+_SAME = ("weights", "network", "tokenizer", "data", "inputs", "prompt")
 
 
 def add_sites(
@@ -51,6 +52,7 @@ def add_sites(
     if not wanted:
         _tidy(place, manifest)
         return
+    current(model)
     given = inputs_of(model, examples, recipe["at"], recipe["prompt"], wanted)
     made = keys.recipe(model, given, prompt=recipe["prompt"], sites=[str(s) for s in wanted])
     _refuse_other(place, recipe, made)
@@ -137,6 +139,8 @@ def _packed(shard: Shard, key: str) -> list[memoryview]:
 
 
 def _refuse_other(place: Place, recipe: dict[str, Any], made: dict[str, Any]) -> None:
+    if unknown := manifests.unidentified({"recipe": recipe}, place):
+        raise StoreError(unknown)
     different = manifests.differences({k: made[k] for k in _SAME}, {k: recipe[k] for k in _SAME})
     if different:
         raise StoreError(

@@ -27,6 +27,7 @@ import numpy as np
 
 from inscape.core.errors import StoreError
 from inscape.core.site import Site
+from inscape.model.certificate import current
 from inscape.store import generated, plan, sample
 from inscape.store import key as keys
 from inscape.store import manifest as manifests
@@ -176,6 +177,7 @@ def forecast(
     start = time.perf_counter()
     if to is not None and not manifests.present(Path(to)):
         generated.refuse_foreign(place(to), generated.STORE)
+    current(model)
     wanted: list[Site] = model.select(sites)
     given = inputs_of(model, examples, at, prompt, wanted, prefix)
     wide = widths(model, given, wanted)

@@ -51,6 +51,7 @@ def generations(
     settings: dict[str, Any] = {"samples": samples, "temperature": temperature, "stop": stop}
     fixed = {
         "weights": model.weights_hash,
+        "network": model.network_hash,
         "tokenizer": key.tokenizer_hash(model.tokenizer),
         "dtype": str(model.dtype),
         "device": torch.device(model.device).type,

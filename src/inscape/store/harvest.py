@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from inscape.core.site import Site
+from inscape.model.certificate import current
 from inscape.store import generated, plan
 from inscape.store import key as keys
 from inscape.store import manifest as manifests
@@ -94,6 +95,7 @@ def harvest(
         generated.refuse_foreign(place(to), generated.STORE)
     engine = chosen(on)
     device = engine.device(model)
+    current(model)
     wanted: list[Site] = model.select(sites)
     given = inputs_of(model, examples, at, prompt, wanted, prefix, device)
     wide = widths(model, given, wanted)

@@ -213,8 +213,23 @@ def described(examples: Examples) -> tuple[pd.DataFrame, str]:
     for label in examples.labels:
         table[f"label:{label}"] = examples.frame[label].to_numpy()
     return table, digest(
-        [examples.fingerprint, examples.input, list(examples.labels), examples.group]
+        [
+            examples.fingerprint,
+            examples.input,
+            list(examples.labels),
+            examples.group,
+            table["id"].tolist(),
+            [_types(table[name]) for name in table],
+        ]
     )
+
+
+def _types(column: pd.Series) -> str:
+    """The type of a column's values, which their fingerprint leaves out: 1 and "1" are not one label."""
+    kind = str(column.dtype)
+    if kind != "object":
+        return kind
+    return f"{kind} {digest([type(value).__name__ for value in column])}"
 
 
 def numbered(count: int) -> pd.DataFrame:

@@ -1,9 +1,9 @@
 """What a harvest depends on, hashed: the recipe, and the folder of the cache that its hash names.
 
 Two harvests have the same recipe exactly if they must give the same bytes on one machine (and vectors that are equal to
-rounding on any other, since processors add in different orders): same weights, tokenizer, inputs, positions,
-sites, dtypes, batching, device kind, library versions and code of everything between the text and the vector. A cache
-keyed by it cannot give another harvest's vectors; changing any of them is a miss.
+rounding on any other, since processors add in different orders): same weights and network (`inscape.model.identity`),
+tokenizer, inputs, positions, sites, dtypes, batching, device kind, library versions and code of everything between the text
+and the vector. A cache keyed by it cannot give another harvest's vectors; changing any of them is a miss.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ def recipe(model: Any, inputs: Inputs, **settings: Any) -> dict[str, Any]:
         )
     return {
         "weights": model.weights_hash,
+        "network": model.network_hash,
         "tokenizer": tokenizer_hash(model.tokenizer) if inputs.text else "",
         "model_dtype": str(model.dtype).removeprefix("torch."),
         "device": torch.device(model.device).type,

@@ -69,6 +69,7 @@ class _Record(msgspec.Struct):
 #: recipe entries in words, for messages about what differs
 WORDS = {
     "weights": "weights",
+    "network": "network (configuration, modules, code or buffers)",
     "tokenizer": "tokenizer",
     "model_dtype": "dtype of the model",
     "device": "kind of device",
@@ -106,6 +107,17 @@ def sign(manifest: Manifest) -> str:
 def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
     """What differs between two recipes, in words, the most telling first."""
     return [words for name, words in WORDS.items() if ours.get(name) != theirs.get(name)]
+
+
+def unidentified(manifest: Manifest, where: object) -> str:
+    """Why a store of an earlier version is not gone on with: its recipe does not say of which network it is."""
+    if "network" in manifest["recipe"]:
+        return ""
+    return (
+        f"the store at {where} was written by an earlier version, which kept the hash of the weights and not of the "
+        "network's configuration and code, so whether it is of this network is not known; it can be read, but to harvest "
+        "write to a new folder."
+    )
 
 
 def files(manifest: Manifest) -> dict[str, str]:

@@ -25,6 +25,7 @@ from inscape.core.errors import DataError, StoreError
 from inscape.core.joint import Joint
 from inscape.core.site import Site
 from inscape.data.examples import Examples
+from inscape.model.certificate import current
 from inscape.store import key as keys
 from inscape.store import manifest as manifests
 from inscape.store import moments_files as files
@@ -87,6 +88,7 @@ def moments(
         SiteError: a site that the model does not have.
         DataError: labels that are not numbers, examples without labels, or no position of the kind asked for.
     """
+    current(model)
     wanted: list[Site] = model.select(sites)
     where = None if to is None else place(to)
     if where is not None:

@@ -38,7 +38,7 @@ Sum = TypeVar("Sum", Centred, Joint)
 #: what must be the same for two parts to be one set
 _SAME = {
     name: WORDS[name]
-    for name in ("weights", "tokenizer", "model_dtype", "prompt", "at", "sites", "code")
+    for name in ("weights", "network", "tokenizer", "model_dtype", "prompt", "at", "sites", "code")
 }
 _SAME |= {"labels": "labels", "classes": "label of the classes", "pairs": "pairs of sites"}
 

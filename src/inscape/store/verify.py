@@ -28,6 +28,14 @@ def problems(place: Place, manifest: manifests.Manifest, model: Any = None) -> l
         found.append(f"the key in {manifests.NAME} is not that of its recipe.")
     if model is not None and model.weights_hash != manifest["recipe"]["weights"]:
         found.append(f"it was harvested from other weights than those of {model.name}.")
+    elif model is not None and "network" not in manifest["recipe"]:
+        found.append(
+            f"it does not say of which network it is, so whether that is {model.name} is not known."
+        )
+    elif model is not None and model.network_hash != manifest["recipe"]["network"]:
+        found.append(
+            f"{model.name} has its weights, and is another network (configuration, modules, code or buffers)."
+        )
     damaged = _files(place, manifest)
     return [*found, *damaged, *([] if damaged else _columns(place, manifest))]
 

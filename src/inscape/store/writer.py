@@ -272,6 +272,8 @@ def refuse_other(where: Place | Path, manifest: manifests.Manifest, recipe: dict
     """Refuse to go on with a store of another recipe, saying what differs; one in which nothing was kept may be taken."""
     if manifest["finished"] is None and not manifest["shards"]:
         return
+    if unknown := manifests.unidentified(manifest, where):
+        raise StoreError(unknown)
     if different := manifests.differences(recipe, manifest["recipe"]):
         raise StoreError(
             f"the store at {where} is of another harvest, which differs in {', '.join(different)}; write to a new "

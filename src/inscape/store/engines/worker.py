@@ -39,6 +39,7 @@ def facts(model: Any) -> dict[str, str]:
     """What must be the same here and there, in words."""
     return {
         "weights": model.weights_hash,
+        "network": model.network_hash,
         "dtype of the model": str(model.dtype),
         "code that reads activations": keys.code_hash(),
         "version of torch": torch.__version__,
