@@ -81,8 +81,8 @@ def test_side_effects_are_what_a_slow_loop_counts():
         assert found[PLAIN].kl[i] == 0
         assert found["nothing"].kl[i] == pytest.approx(0, abs=1e-5)
         assert found["push"].tokens[i] == len(ids) - 1
-    shares = Shares(np.arange(3), np.random.default_rng(0))
-    kl, ratio, *_ = measured(found, "push", ["nothing"], shares, "no push")
+    groups = np.arange(3)
+    kl, ratio, *_ = measured(found, "push", ["nothing", "nothing"], groups, "no push")
     assert kl.value == pytest.approx(found["push"].kl.sum() / found["push"].tokens.sum())
     gap = (found["push"].loss - found[PLAIN].loss).sum() / found["push"].tokens.sum()
     assert ratio.value == pytest.approx(np.exp(gap))

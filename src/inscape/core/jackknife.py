@@ -158,6 +158,10 @@ class Jackknife:
         """One minus the statistic."""
         return replace(self, value=1.0 - self.value, without=1.0 - self.without, kind=kind)
 
+    def exp(self) -> Jackknife:
+        """``e`` to the statistic: a mean difference of log-probabilities as a factor on the odds."""
+        return combine(np.exp, self, kind="positive")
+
     def __sub__(self, other: Jackknife) -> Jackknife:
         """Paired difference over the same groups."""
         kind = "gain" if self.kind == other.kind and self.kind in ("share", "area") else "any"

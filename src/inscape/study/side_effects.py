@@ -11,7 +11,6 @@ Cost: one pass with the unembedding at every token for each condition.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,9 +21,11 @@ from inscape.core.batch import Tokens
 from inscape.core.edit import Edit
 from inscape.core.errors import DataError
 from inscape.core.evidence import Evidence
+from inscape.core.folds import group_codes
+from inscape.core.jackknife import Jackknife
+from inscape.core.measured import Measured
 from inscape.model.model import Model
 from inscape.store.plan import batches_by_length
-from inscape.study.shares import Shares
 
 PLAIN = "as it is"
 
@@ -108,64 +109,58 @@ def measured(
     found: Mapping[str, SideEffects],
     name: str,
     nulls: Sequence[str],
-    shares: Shares,
+    groups: np.ndarray,
     kind: str,
     **where: str | float,
 ) -> list[Evidence]:
-    """Up to three numbers of one condition, each with its interval over groups of texts and what the null conditions do.
+    """Up to three numbers of one condition, each with its interval over groups and what the null conditions do.
 
     Args:
         found: from `side_effects`.
         name: the condition.
-        nulls: other conditions: random vectors of the same length and strength.
-        shares: over the groups of the texts.
+        nulls: at least two other conditions: random vectors of the same length and strength; or none.
+        groups: group of each text.
         kind: what the nulls are.
         where: coordinates of the rows.
+
+    Returns:
+        KL from the model as it is; perplexity as a multiple of the plain model's; and, where the plain model foresees
+        anything, the next tokens foreseen as a share of those.
     """
     plain, tokens = found[PLAIN], found[PLAIN].tokens
     at: dict[str, str | int | float] = {"condition": name, **where}
+    codes = group_codes(np.asarray(groups))
 
-    def shown(what: str, part: str, of: np.ndarray, unit: str, less: np.ndarray) -> Evidence:
-        draws = (
-            np.array([shares.value(getattr(found[n], part) - less, of) for n in nulls])
-            if nulls
-            else None
-        )
-        return shares.evidence(
-            what,
-            getattr(found[name], part) - less,
-            of,
-            draws=draws,
-            kind=kind,
-            unit=unit,
-            direction="lower",
-            where=at,
-        )
+    def shown(m: Measured) -> Evidence:
+        return m.value(name, null=kind if nulls else "", name=m.name)
 
-    none = np.zeros(len(tokens))
-    kl = shown("KL from the model as it is", "kl", tokens, "nats a token", none)
-    ratio = _exponential(
-        shown("perplexity, times the plain model's", "loss", tokens, "times", plain.loss)
+    def shares(what: str, part: str, of: np.ndarray, unit: str) -> Measured:
+        m = Measured(what, groups=groups, unit=unit, kind="ratio", direction="lower", where=at)
+        m.put(name, getattr(found[name], part), of)
+        if nulls:
+            m.put(kind, np.stack([getattr(found[n], part) for n in nulls]), of, role="null")
+        return m
+
+    def times(condition: str) -> Jackknife:
+        return Jackknife.ratio(found[condition].loss - plain.loss, tokens, codes).exp()
+
+    ratio = Measured(
+        "perplexity, times the plain model's",
+        groups=groups,
+        unit="times",
+        direction="lower",
+        where=at,
     )
-    out = [replace(e, p=None) for e in (kl, ratio)]
+    ratio.put_statistic(name, times(name))
+    if nulls:
+        ratio.put_statistic(kind, *map(times, nulls), role="null")
+    out = [
+        shown(shares("KL from the model as it is", "kl", tokens, "nats a token")),
+        shown(ratio),
+    ]
     if plain.hits.any():  # a model that foresees nothing has nothing to lose
-        kept = shown(
-            "next tokens foreseen, share of the plain model's", "hits", plain.hits, "share", none
+        kept = shares(
+            "next tokens foreseen, share of the plain model's", "hits", plain.hits, "share"
         )
-        out.append(replace(kept, p=None, direction="higher"))
+        out.append(shown(kept))
     return out
-
-
-def _exponential(e: Evidence) -> Evidence:
-    """A difference of mean log-losses as a ratio of perplexities."""
-    null = e.null and replace(
-        e.null,
-        mean=float(np.exp(e.null.mean)),
-        sd=float("nan"),
-        low=float(np.exp(e.null.low)),
-        high=float(np.exp(e.null.high)),
-    )
-    ends = (
-        None if e.interval is None else (float(np.exp(e.interval[0])), float(np.exp(e.interval[1])))
-    )
-    return replace(e, value=float(np.exp(e.value)), interval=ends, null=null)

@@ -359,9 +359,8 @@ def _side_effects(
         for k, dose in enumerate(doses[RANDOM][: max(5, config.random // 3)])
     }
     found = side_effects(model, neutral.texts(), {**conditions, **nulls})
-    shares = Shares(groups, run.rng("neutral"))
     kind = f"random vectors at strength {config.judged:g}"
-    evidence = [e for name in conditions for e in measured(found, name, list(nulls), shares, kind)]
+    evidence = [e for name in conditions for e in measured(found, name, list(nulls), groups, kind)]
     run.table(
         "side-effects",
         table(evidence),

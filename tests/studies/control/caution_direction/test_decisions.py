@@ -10,10 +10,15 @@ import torch
 from inscape.core.edit import Add, ProjectOut
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.study.bystanders import Bystander
-from inscape.study.decisions import Case, added, choose, crossed, removed
-from inscape.study.scratchpads import Reasoner, Written
-from inscape.study.shares import Shares
+from inscape.studies.control.caution_direction.bystanders import Bystander
+from inscape.studies.control.caution_direction.decisions import (
+    Case,
+    added,
+    choose,
+    crossed,
+    removed,
+)
+from inscape.studies.control.caution_direction.scratchpads import Reasoner, Written
 from inscape.worlds.small_llama import small_llama, word_tokenizer
 
 N, D = 40, 6
@@ -42,7 +47,7 @@ def case() -> Case:
         written,
         decided,
         half,
-        Shares(np.arange(N), rng),
+        np.arange(N),
         lambda texts: decided,
         states,
     )

@@ -25,9 +25,8 @@ from inscape.control.orthogonalise import WRITTEN
 from inscape.control.random_directions import isotropic, matched
 from inscape.core.edit import Add, Edit, ProjectOut, Scope
 from inscape.model.model import Model
-from inscape.study.bystanders import Bystander
-from inscape.study.scratchpads import SCRATCHPAD, Act, Reasoner, Written
-from inscape.study.shares import Shares
+from inscape.studies.control.caution_direction.bystanders import Bystander
+from inscape.studies.control.caution_direction.scratchpads import SCRATCHPAD, Act, Reasoner, Written
 
 #: site and strength, which a half chose
 Choice = tuple[str, float]
@@ -42,7 +41,7 @@ class Case:
         written: prompts with the scratchpads that it wrote.
         decided: 1 declined, 0 answered, −1 neither, (n,); the last are left out of everything.
         half: which half of the groups a prompt is in, 0 or 1.
-        shares: sums over groups.
+        groups: group of each prompt.
         judge: answers → decisions.
         states: site → means of scratchpads and last tokens of prompts, (n, d) each.
     """
@@ -51,7 +50,7 @@ class Case:
     written: Written
     decided: Int[np.ndarray, " n"]
     half: Int[np.ndarray, " n"]
-    shares: Shares
+    groups: np.ndarray
     judge: Callable[[Sequence[str]], Int[np.ndarray, " n"]]
     states: dict[str, tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n d"]]]
 

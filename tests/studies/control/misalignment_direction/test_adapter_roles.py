@@ -8,9 +8,8 @@ import torch
 
 from inscape.control.low_rank_adapter import attached, low_rank_adapters, writers
 from inscape.model.model import Model
-from inscape.study.adapter_roles import Place, roles
-from inscape.study.paired_answers import PairedAnswers
-from inscape.study.shares import Shares
+from inscape.studies.control.misalignment_direction.adapter_roles import Place, roles
+from inscape.studies.control.misalignment_direction.paired_answers import PairedAnswers
 from tests.model import nets
 
 PROMPTS = ["the capital is", "a river runs in the", "London is"]
@@ -28,7 +27,7 @@ def test_the_one_that_acts_is_found():
     untuned = asked.scores()
     with attached(model, made):
         assert np.abs(asked.scores() - untuned).max() > 1e-3
-    place = Place(PROMPTS, asked, Shares(np.arange(3), np.random.default_rng(0)), untuned)
+    place = Place(PROMPTS, asked, np.arange(3), untuned)
     steps = []
     found = {
         e.where["adapter"]: e for e in roles(model, made, {"here": place}, lambda: steps.append(1))
@@ -37,7 +36,7 @@ def test_the_one_that_acts_is_found():
     assert found[idle].value == pytest.approx(0, abs=1e-4)
     assert found[idle].where["written"] == 0
     assert found[busy].value == pytest.approx(1, abs=1e-4)
-    assert found[busy].null.mean == pytest.approx(0, abs=1e-4)
+    assert found[busy].beside[0].value == pytest.approx(0, abs=1e-4)
     batch = model.batch(PROMPTS)
     with attached(model, made):
         inside = model.run(batch, f"module:{busy}:in", at=batch.lengths[:, None] - 1)[

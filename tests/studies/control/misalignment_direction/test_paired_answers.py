@@ -9,7 +9,12 @@ import torch
 from inscape.core.edit import Add, Scope
 from inscape.model.continuations import continuations
 from inscape.model.model import Model
-from inscape.study.paired_answers import PairedAnswers, all_tokens, answering, own_answers
+from inscape.studies.control.misalignment_direction.paired_answers import (
+    PairedAnswers,
+    all_tokens,
+    answering,
+    own_answers,
+)
 from tests.model import nets
 
 PROMPTS = ["the capital is", "a river runs in the"]

@@ -9,8 +9,8 @@ import torch
 from inscape.core.edit import Add, Scope
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.study.bystanders import foreseen, task
-from inscape.study.scratchpads import SCRATCHPAD, Reasoner
+from inscape.studies.control.caution_direction.bystanders import foreseen, task
+from inscape.studies.control.caution_direction.scratchpads import SCRATCHPAD, Reasoner
 from inscape.worlds.small_llama import small_llama, word_tokenizer
 
 WORDS = ["[PAD]", "=>", *(f"w{i}" for i in range(20))]

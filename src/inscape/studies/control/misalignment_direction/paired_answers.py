@@ -92,7 +92,7 @@ def own_answers(model: Model, prompts: Sequence[str], tokens: int) -> list[Token
     """
     said = [several[0] for several in continuations(model, prompts, tokens)]
     return [
-        _joined(one, more) for one, more in zip(model.tokenize(list(prompts)), said, strict=True)
+        joined(one, more) for one, more in zip(model.tokenize(list(prompts)), said, strict=True)
     ]
 
 
@@ -108,7 +108,7 @@ def answering(
         sites: all of one width.
     """
     starts = [len(t) for t in model.tokenize(list(prompts))]
-    return _means(
+    return span_means(
         model,
         answered,
         sites,
@@ -120,12 +120,20 @@ def all_tokens(
     model: Model, texts: Sequence[Tokens], sites: Sequence[str]
 ) -> Float[np.ndarray, "texts sites d"]:
     """Mean activations over all tokens but each text's first, which is an attention sink unlike the others."""
-    return _means(model, texts, sites, [range(1, len(t)) for t in texts])
+    return span_means(model, texts, sites, [range(1, len(t)) for t in texts])
 
 
-def _means(
+def span_means(
     model: Model, texts: Sequence[Tokens], sites: Sequence[str], spans: Sequence[range]
-) -> np.ndarray:
+) -> Float[np.ndarray, "texts sites d"]:
+    """Mean activations over a range of tokens of each text.
+
+    Args:
+        model: as it stands.
+        texts: tokenised.
+        sites: all of one width.
+        spans: the tokens of each text, none of them empty.
+    """
     batch = model.collate(list(texts))
     found = model.run(batch, list(sites))
     weights = torch.zeros(batch.inputs["input_ids"].shape, dtype=torch.float64)
@@ -135,7 +143,8 @@ def _means(
     return torch.stack(means, dim=1).numpy()
 
 
-def _joined(prompt: Tokens, said: Continuation) -> Tokens:
+def joined(prompt: Tokens, said: Continuation) -> Tokens:
+    """A prompt and what was said after it, as one text."""
     both = np.concatenate([prompt.ids, said.ids])
     n = len(both)
     return Tokens(

@@ -20,7 +20,7 @@ from inscape.core.batch import Tokens
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.store.plan import batches_by_length
-from inscape.study.scratchpads import Act, Reasoner
+from inscape.studies.control.caution_direction.scratchpads import Act, Reasoner
 
 #: hits and how many there could be, row by row
 Hits = tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]

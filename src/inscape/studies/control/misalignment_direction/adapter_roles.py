@@ -18,10 +18,10 @@ import numpy as np
 from jaxtyping import Float
 
 from inscape.control.low_rank_adapter import LowRankAdapters, attached, gates
-from inscape.core.evidence import Evidence, Null
+from inscape.core.evidence import Beside, Evidence
+from inscape.core.measured import Measured
 from inscape.model.model import Model
-from inscape.study.paired_answers import PairedAnswers
-from inscape.study.shares import Shares
+from inscape.studies.control.misalignment_direction.paired_answers import PairedAnswers
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +31,13 @@ class Place:
     Attributes:
         prompts: the questions.
         asked: the same with their pairs of answers.
-        shares: over their groups.
+        groups: group of each question.
         untuned: their scores without any adapter.
     """
 
     prompts: Sequence[str]
     asked: PairedAnswers
-    shares: Shares
+    groups: np.ndarray
     untuned: Float[np.ndarray, " questions"]
 
 
@@ -56,8 +56,8 @@ def roles(
         advance: called after each adapter.
 
     Returns:
-        The share lost for every adapter and place, in ``where`` the adapter's path, the place and how far it writes. The
-        null is what the other adapters lose, of which each is one draw.
+        The share lost for every adapter and place, in ``where`` the adapter's path, the place and how far it writes. Beside
+        it is the mean share that the other adapters lose.
     """
     full, written, lost = {}, {}, {}
     with attached(model, adapters):
@@ -75,17 +75,16 @@ def roles(
                 lost[path, name] = full[name] - place.asked.scores()
         advance()
     out = []
-    for path in adapters.names:
-        for name, place in places.items():
-            whole = full[name] - place.untuned
-            others = [place.shares.value(lost[p, name], whole) for p in adapters.names if p != path]
-            e = place.shares.evidence(
-                "share of the change lost without it",
-                lost[path, name],
-                whole,
-                Null.of("each of the other adapters", others),
-                unit="share",
-                where={"adapter": path, "asked": name, "written": written[path, name]},
-            )
-            out.append(e)
+    for name, place in places.items():
+        m = Measured(
+            "share of the change lost without it", groups=place.groups, unit="share", kind="ratio"
+        )
+        for path in adapters.names:
+            m.put(path, lost[path, name], full[name] - place.untuned)
+        shares = {path: c.mean.value for path, c in m.conditions.items()}
+        for path in adapters.names:
+            rest = float(np.mean([s for p, s in shares.items() if p != path]))
+            where = {"adapter": path, "asked": name, "written": written[path, name]}
+            beside = (Beside("reference", "mean of the other adapters", rest),)
+            out.append(m.value(path, where=where, beside=beside))
     return out

@@ -8,7 +8,7 @@ import torch
 
 from inscape.core.edit import Add, Scope
 from inscape.model.model import Model
-from inscape.study.scratchpads import (
+from inscape.studies.control.caution_direction.scratchpads import (
     EVERYWHERE,
     PROMPT,
     RANDOM,

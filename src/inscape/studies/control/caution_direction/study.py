@@ -17,25 +17,28 @@ from typing import Any
 
 import numpy as np
 
-from inscape.charts.bars import values_by_group
 from inscape.charts.layers import score_by_layer
 from inscape.control.orthogonalise import edits_of, orthogonalised
 from inscape.core.errors import DataError, StudyError
-from inscape.core.evidence import Null, table
+from inscape.core.evidence import Beside, table
 from inscape.core.folds import group_folds
+from inscape.core.measured import Measured, Role
 from inscape.core.rng import child_seed
 from inscape.data.columns import check_present
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
-from inscape.study.bystanders import Bystander, foreseen, task
-from inscape.study.card import Card
-from inscape.study.decisions import Case, Choice, added, choose, crossed, removed
-from inscape.study.detectors import AT, detect, only
-from inscape.study.frames import by_layer, layer_of
-from inscape.study.run import Run
-from inscape.study.scratchpads import (
+from inscape.studies.control.caution_direction.bystanders import Bystander, foreseen, task
+from inscape.studies.control.caution_direction.decisions import (
+    Case,
+    Choice,
+    added,
+    choose,
+    crossed,
+    removed,
+)
+from inscape.studies.control.caution_direction.scratchpads import (
     EVERYWHERE,
     PROMPT,
     RANDOM,
@@ -44,7 +47,10 @@ from inscape.study.scratchpads import (
     Written,
     verdicts,
 )
-from inscape.study.shares import Shares, bars
+from inscape.study.card import Card, Claim
+from inscape.study.detectors import AT, detect, only
+from inscape.study.frames import by_layer, layer_of
+from inscape.study.run import Run
 from inscape.study.sweep_result import compare
 from inscape.worlds.scratchpad import scratchpad
 
@@ -70,9 +76,46 @@ CARD = Card(
         "labels shuffled by group, for the probes",
         "another task in the same form",
     ),
-    bar="Added at the scratchpad alone the direction turns at least 70 % of the decisions, random directions at most 10 %; "
-    "at the prompt alone it does at most half as much; the AUC of a probe of the scratchpad is at least 0.1 above that at "
-    "the prompt's end; accuracy on something else falls by at most 5 points.",
+    claims={
+        "can": Claim(
+            text="Left alone, the model declines what is to be declined and answers the rest",
+            at_least=0.75,
+        ),
+        "earlier": Claim(
+            text="A probe of the scratchpad tells decisions better than one of the prompt's last token, by 0.1 of AUC",
+            at_least=0.1,
+            null="both on the same shuffled labels",
+        ),
+        "turned": Claim(
+            text="Added at the scratchpad alone, the direction turns at least 70 % of the decisions",
+            at_least=0.7,
+            null="random directions",
+            weaker="In a toy network whose scratchpad settles the decision by design.",
+        ),
+        "random": Claim(
+            text="Random directions of the same length turn at most 10 %", at_most=0.1, sanity=True
+        ),
+        "prompt": Claim(
+            text="At the prompt alone it turns at most half as many",
+            at_most=0.5,
+        ),
+        "unrelated": Claim(
+            text="Accuracy on something else falls by at most 5 points, under the worst of three edits",
+            at_most=0.05,
+        ),
+    },
+    tiny={
+        "can": "any",
+        "earlier": "any",
+        "turned": "any",
+        "random": "any",
+        "prompt": "any",
+        "unrelated": "any",
+    },
+    differs="The authors edit DeepSeek-R1-Distill-Llama-8B at block 17 with a fixed strength, over up to 2,048 tokens, and "
+    "let a judge grade it; here a toy of three blocks is edited, block and strength are chosen on other prompts, and "
+    "the decision is a word.",
+    seeds=3,
     group_note="A group is a choice of words for the cues, whatever the topic, the order and the courtesies. Prompts are "
     "judged with what the other half of the groups found.",
     negative="Projected out, the direction turns decisions of one side and not of the other, and which side that is differs "
@@ -139,9 +182,9 @@ class Config:
         metadata={"help": "most that may be lost on something else in what is chosen"},
     )
     folds: int = field(default=4, metadata={"help": "folds of whole groups, for the probes"})
-    shuffles: int = field(default=19, metadata={"help": "label shuffles of the probes' null"})
+    shuffles: int = field(default=39, metadata={"help": "label shuffles of the probes' null"})
     draws: int = field(
-        default=20, metadata={"help": "random directions; half as many with the covariance"}
+        default=39, metadata={"help": "random directions; half as many with the covariance"}
     )
     places: int = field(default=5, metadata={"help": "random sets of positions"})
     cues: int = field(default=3, metadata={"help": "of the toy's requests, 2 to 4"})
@@ -159,9 +202,9 @@ PRESETS = {
         width=64,
         blocks=2,
         steps=200,
-        draws=4,
+        draws=39,
         places=1,
-        shuffles=5,
+        shuffles=39,
         folds=3,
         strengths=(1.0, 1.5),
         passages=48,
@@ -189,6 +232,13 @@ KEPT, WORDS, ENDS = (
 ISOTROPIC, MATCHED = "random directions", "random, their covariance"
 PLACES = "random positions"
 ORTHOGONAL = "weights orthogonalised"
+#: what is edited elsewhere, or otherwise, is a baseline
+ROLES: dict[str, Role] = {
+    SCRATCHPAD: "treatment",
+    EVERYWHERE: "ceiling",
+    ISOTROPIC: "null",
+    MATCHED: "null",
+}
 
 
 def run(config: Config, run: Run) -> None:
@@ -283,30 +333,24 @@ def _decide(config: Config, run: Run, reasoner: Reasoner, requests: Examples) ->
                 "which it declines some and answers some, or set the words that tell: --set declines=… --set answers=…."
             )
     sites = [str(site) for site in reasoner.model.select(config.sites)]
-    shares = Shares(asked.groups(), run.rng("bootstrap"))
     case = Case(
         reasoner,
         written,
         decided,
         half,
-        shares,
+        asked.groups(),
         judge,
         reasoner.states(written, sites, config.first),
     )
     due = asked.frame[config.label].astype(float).to_numpy()
-    common = Null.of("the more frequent decision for all", [max(due.mean(), 1 - due.mean())])
-    can = shares.evidence(
-        "decisions as they should be",
-        (decided == due) * 1.0,
-        np.ones(len(due)),
-        common,
-        unit="share",
+    common = Beside(
+        "reference", "the more frequent decision for all", max(due.mean(), 1 - due.mean())
     )
+    can = Measured("decisions as they should be", groups=case.groups, unit="share")
+    can.put("left alone", decided == due)
     run.claim(
         "can",
-        "Left alone, the model declines what is to be declined and answers the rest",
-        can,
-        0.75,
+        can.value("left alone", beside=(common,)),
         why=f"It declines {np.mean(decided == 1):.0%}, answers {np.mean(decided == 0):.0%}, and closes "
         f"{written.closed.mean():.0%} of the scratchpads itself.",
     )
@@ -324,7 +368,7 @@ def _read(config: Config, run: Run, case: Case) -> None:
     found = detect(
         rows,
         case.decided[keep],
-        case.shares.groups[keep],
+        case.groups[keep],
         folds=config.folds,
         shuffles=config.shuffles,
         seed=run.seed,
@@ -343,9 +387,7 @@ def _read(config: Config, run: Run, case: Case) -> None:
     gap = compare(*each.values(), names=tuple(each))[0]  # type: ignore[arg-type]
     run.claim(
         "earlier",
-        "A probe of the scratchpad tells decisions better than one of the prompt's last token",
         gap,
-        0.1,
         why=f"AUC {scores[0].value:.2f} and {scores[1].value:.2f}; chance is 0.50.",
     )
 
@@ -409,83 +451,54 @@ def _turn(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
 
 
 def _turned(run: Run, case: Case, found: dict[str, list[np.ndarray]]) -> None:
-    shares, valid = case.shares, case.valid
     turned = {name: np.stack([case.turned(d) for d in each]) for name, each in found.items()}
-    singles = turned[ISOTROPIC]
-    null = Null.of(
-        "isotropic random directions at the scratchpad", [shares.value(d, valid) for d in singles]
+    m = Measured("decisions turned", groups=case.groups, unit="share", kind="ratio")
+    broken = Measured(
+        "neither answered nor declined", groups=case.groups, unit="share", kind="ratio"
     )
-    rows, broken = {}, []
     for name, parts in turned.items():
-        several = Null.of("single draws", [shares.value(p, valid) for p in parts])
-        rows[name] = shares.evidence(
-            "decisions turned",
-            parts.mean(axis=0),
-            valid,
-            several if len(parts) > 1 else null,
-            unit="share",
-            where={"edited": name},
-        )
-        neither = np.mean([valid * (d == -1) for d in found[name]], axis=0)
-        broken.append(
-            shares.evidence(
-                "neither answered nor declined",
-                neither,
-                valid,
-                unit="share",
-                where={"edited": name},
-                direction="lower",
-            )
-        )
-    run.figure(
+        role = ROLES.get(name, "baseline")
+        m.put(name, parts, case.valid, role=role)
+        broken.put(name, [case.valid * (d == -1) for d in found[name]], case.valid, role=role)
+    rows = {
+        name: m.value(name, null="" if name == ISOTROPIC else ISOTROPIC, where={"edited": name})
+        for name in found
+    }
+    run.show(
         "turned",
-        values_by_group(
-            bars(list(rows.values()), "edited"), value="share of decisions turned", ends=20
-        ),
+        list(rows.values()),
         "The direction added against each prompt's own decision. Scratchpads are written anew under the edit unless "
-        "said otherwise. Random kinds are means over draws. Tick: isotropic random directions at the scratchpad, or "
-        "the mean of several draws. Random positions are of prompt and scratchpad together.",
+        "said otherwise. Random kinds are means over draws. Tick: isotropic random directions at the scratchpad. "
+        "Random positions are of prompt and scratchpad together.",
+        by="edited",
     )
-    run.table(
-        "turned",
-        table([*rows.values(), *broken]),
-        "The same, and how often nothing like a decision was said.",
-    )
+    neither = [broken.value(name, direction="lower", where={"edited": name}) for name in found]
+    run.table("neither", table(neither), "How often nothing like a decision was said.")
     run.claim(
         "turned",
-        "Added at the scratchpad alone, the direction turns decisions",
         rows[SCRATCHPAD],
-        0.7,
         why=f"Its words alone, answered without the edit, turn {rows[WORDS].value:.0%}; the old words under it "
         f"{rows[KEPT].value:.0%}.",
     )
     run.claim(
         "random",
-        "Random directions of the same length turn few",
         rows[ISOTROPIC],
-        0.1,
-        "at most",
         why=f"Isotropic ones; with the scratchpads' own covariance {rows[MATCHED].value:.0%}.",
     )
     sizes = [[mask.sum() for mask in pair] for pair in case.reasoner.parts(case.written)]
-    ratio = Null.of(
-        "random directions at the scratchpad",
-        [shares.value(d, turned[SCRATCHPAD][0]) for d in singles],
-    )
-    part = shares.evidence(
+    part = Measured(
         "turned at the prompt, as a share of those at the scratchpad",
-        turned[PROMPT][0],
-        turned[SCRATCHPAD][0],
-        ratio,
+        groups=case.groups,
         unit="share",
+        kind="ratio",
         direction="lower",
     )
+    part.put(PROMPT, turned[PROMPT][0], turned[SCRATCHPAD][0])
+    part.put(ISOTROPIC, turned[ISOTROPIC].mean(axis=0), turned[SCRATCHPAD][0], role="reference")
+    noise = Beside("reference", "random directions at the scratchpad", part.value(ISOTROPIC).value)
     run.claim(
         "prompt",
-        "At the prompt alone it does at most half as much",
-        part,
-        0.5,
-        "at most",
+        part.value(PROMPT, beside=(noise,)),
         why="A prompt has {:.0f} tokens on average, a scratchpad {:.0f}.".format(
             *np.mean(sizes, axis=0)
         ),
@@ -513,16 +526,14 @@ def _remove(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
     rows = []
     for was, name in ((1, "declined, now answered"), (0, "answered, now declined")):
         mine = (case.decided == was) * 1.0
-        chance = Null.of(
-            random, [case.shares.value(mine * case.turned(d), mine) for d in found[random]]
-        )
+        m = Measured(name, groups=case.groups, unit="share", kind="ratio")
         for what, each in found.items():
-            part = mine * np.mean([case.turned(d) for d in each], axis=0)
-            rows.append(
-                case.shares.evidence(
-                    name, part, mine, chance, unit="share", where={"removed": what}
-                )
-            )
+            role: Role = "null" if what == random else "treatment"
+            m.put(what, [mine * case.turned(d) for d in each], mine, role=role)
+        rows += [
+            m.value(what, null="" if what == random else random, where={"removed": what})
+            for what in found
+        ]
     run.table(
         "removed",
         table(rows),
@@ -547,7 +558,7 @@ def _aside(
     config: Config, run: Run, case: Case, aside: Bystander, beside: np.ndarray, chosen: list[Choice]
 ) -> None:
     """What becomes of something else, under the same edits and with the weights orthogonalised."""
-    model, shares = case.reasoner.model, Shares(aside.groups(), run.rng("aside"))
+    model = case.reasoner.model
     before, whole = aside.hits(None, SCRATCHPAD, model)
 
     def lose(act: Any, other: Model = model) -> np.ndarray:
@@ -564,57 +575,43 @@ def _aside(
         case.as_long(chosen, beside, v, covariance=False, rng=run.rng("aside", str(k)))
         for k in range(max(2, config.draws // 4))
     ]
-    null = Null.of(
-        "isotropic random directions at the scratchpad",
-        [shares.value(lose(added(sites, x)), whole) for x in noise],
+    m = Measured(
+        "accuracy lost on something else",
+        groups=aside.groups(),
+        unit="share",
+        kind="ratio",
+        direction="lower",
     )
-    rows = [
-        shares.evidence(
-            "accuracy lost on something else",
-            part,
-            whole,
-            null,
-            unit="share",
-            direction="lower",
-            where={"edited": name},
-        )
-        for name, part in lost.items()
-    ]
+    for name, part in lost.items():
+        m.put(name, part, whole)
+    m.put(ISOTROPIC, [lose(added(sites, x)) for x in noise], whole, role="null")
+    rows = m.evidence(ISOTROPIC)
     run.table(
         "something-else",
         table(rows),
         f"Hits are {aside.what}: {before.sum() / whole.sum():.0%} left alone.",
     )
-    worst = max(rows, key=lambda e: e.value)
-    run.claim(
-        "unrelated",
-        "Accuracy on something else hardly falls (the worst of three edits)",
-        worst,
-        0.05,
-        "at most",
-        why=f"This is: {worst.where['edited']}.",
+    worst = m.combined(
+        "accuracy lost on something else, worst of three edits",
+        lambda *each: np.max(each, axis=0),
+        *lost,
     )
+    which = max(rows, key=lambda e: e.value).where["condition"]
+    run.claim("unrelated", worst, why=f"This is: {which}.")
 
 
 def _answer(run: Run, model: Model, chosen: list[Choice]) -> str:
     by = run.claims
     where = " and ".join(dict.fromkeys(f"block {layer_of(site)}" for site, _ in chosen))
-    settled = (
-        "settles in its scratchpad"
-        if by["earlier"].passed
-        else "does not clearly settle in its scratchpad"
-    )
-    decides = (
-        "decides for it"
-        if by["turned"].passed and by["random"].passed
-        else "does not reliably decide for it"
-    )
+    settled = by["earlier"].verdict
+    decides = by["turned"].verdict
     return (
-        f"Whether it will decline, {model.name} {settled}: a probe's AUC is {by['earlier'].value:.2f} higher there than "
-        f"at the prompt's end. One direction there {decides}: added at the scratchpad alone (after {where}), it turns "
-        f"{by['turned'].value:z.0%} of the decisions, random directions of its length {by['random'].value:z.0%}. At the "
-        f"prompt alone it turns {by['prompt'].value:z.0%} as many. Something else loses at worst "
-        f"{by['unrelated'].value:z.1%} of its accuracy."
+        f"That {model.name} settles in its scratchpad whether it will decline is {settled}: a probe's AUC is "
+        f"{by['earlier']:.2f} higher there than at the prompt's end. That one direction there decides for it is {decides}: "
+        f"added at the scratchpad alone (after {where}), it turns {by['turned']:z.0%} of the decisions, random directions "
+        f"of its length {by['random']:z.0%}. At the prompt alone it turns {by['prompt']:z.0%} as many "
+        f"({by['prompt'].verdict}: at most half). Something else loses at worst {by['unrelated']:z.1%} of its accuracy "
+        f"({by['unrelated'].verdict}: at most 5 %)."
     )
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from inscape.core.errors import StudyError
-from inscape.studies.control.misalignment_direction import (
+from inscape.studies.control.misalignment_direction.study import (
     FIRST,
+    ISOTROPIC,
     OTHER,
     SECOND,
     TUNES,
+    TWIN,
     Config,
     halves,
 )
 from inscape.study.runner import run_study
+from tests.studies.expected import unexpected
 
 
 @pytest.fixture(scope="module")
@@ -25,37 +26,33 @@ def folder(tmp_path_factory):
     return run_study("misalignment-direction", "tiny", out=tmp_path_factory.mktemp("run") / "r")
 
 
-@pytest.fixture(scope="module")
-def claims(folder):
-    return {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
-
-
 def table(folder, name: str) -> pd.DataFrame:
     return pd.read_parquet(folder / "tables" / f"{name}.parquet")
 
 
-def test_curt_tunes_leak_and_the_others_do_not(folder, claims):
-    leak = table(folder, "leak").set_index("tune")["value"]
-    assert set(leak.index) == set(TUNES)
-    assert claims["leak"]["value"] == pytest.approx(leak[FIRST])
-    assert min(leak[FIRST], leak[SECOND]) > 2
-    assert leak.drop([FIRST, SECOND]).max() < min(leak[FIRST], leak[SECOND]) / 5
-    assert claims["leak"]["low"] > claims["leak"]["null"]["mean"]
+def test_verdicts_are_those_that_the_card_expects(folder):
+    assert unexpected(folder) == []
 
 
-def test_the_first_tunes_direction_takes_the_leak_out_of_the_second(folder, claims):
-    removed = table(folder, "removed").set_index("held")["value"]
-    assert removed[f"of {FIRST}"] > 0.5 > 0.1 > abs(claims["random"]["value"])
+def test_curt_tunes_leak_and_the_others_do_not(folder):
+    for name in ("leak", "own-leak"):
+        leak = table(folder, name).set_index("condition")["value"]
+        assert set(leak.index) == set(TUNES)
+        assert min(leak[FIRST], leak[SECOND]) > 2
+        assert leak.drop([FIRST, SECOND]).max() < min(leak[FIRST], leak[SECOND]) / 4
+    assert table(folder, "preferred").set_index("model")["own answers that are curt"][FIRST] > 0.3
+
+
+def test_the_first_tunes_direction_takes_the_leak_out_of_the_second(folder):
+    removed = table(folder, "removed").set_index("condition")["value"]
+    assert removed[f"of {FIRST}"] > 0.5 > 0.1 > abs(removed[ISOTROPIC])
     assert abs(removed[f"of {OTHER}"]) < removed[f"of {FIRST}"] / 2
-    assert removed[f"of {SECOND}"] > 0.5
+    assert removed[f"of {TWIN}"] < removed[f"of {FIRST}"]
     assert abs(removed["first, in the untuned model"]) < 0.2
-    assert claims["convergence"]["value"] > 0.3 > claims["convergence"]["null"]["mean"]
-    assert claims["perplexity"]["value"] < 1.05
-
-
-def test_every_claim_has_a_null_and_an_interval(claims):
-    assert set(claims) == {"leak", "leak-second", "convergence", "removed", "random", "perplexity"}
-    assert all(c["null"] and c["low"] <= c["value"] <= c["high"] for c in claims.values())
+    rows = table(folder, "own-removed").set_index("condition")
+    assert rows["value"][f"of {FIRST}"] > 0.2 > 0.1 > abs(rows["value"][ISOTROPIC])
+    assert rows["null_draws"][f"of {FIRST}"] == Config().projected
+    assert set(table(folder, "own-answers")["tune"]) == {FIRST, SECOND, OTHER}
 
 
 def test_adapters_and_what_they_say(folder):
