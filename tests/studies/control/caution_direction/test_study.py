@@ -9,8 +9,8 @@ import pytest
 
 from inscape.core.errors import DataError, StudyError
 from inscape.study.runner import run_study
-from tests.studies.expected import unexpected
 from inscape.worlds.scratchpad import scratchpad
+from tests.studies.expected import unexpected
 
 
 @pytest.fixture(scope="module")

@@ -104,12 +104,13 @@ CARD = Card(
             at_most=0.05,
         ),
     },
+    # how many decisions turn differs between toy networks; 48 prompts are few for a loss of 5 points
     tiny={
-        "can": "any",
+        "can": "supported",
         "earlier": "any",
         "turned": "any",
         "random": "any",
-        "prompt": "any",
+        "prompt": "supported",
         "unrelated": "any",
     },
     differs="The authors edit DeepSeek-R1-Distill-Llama-8B at block 17 with a fixed strength, over up to 2,048 tokens, and "
@@ -192,6 +193,10 @@ class Config:
     width: int = field(default=64, metadata={"help": "of the toy network"})
     blocks: int = field(default=3, metadata={"help": "of the toy network"})
     steps: int = field(default=350, metadata={"help": "of training the toy network"})
+
+    def __post_init__(self) -> None:
+        if self.draws < 2:
+            raise ValueError(f"draws must be at least 2, so that there is a null, got {self.draws}")
 
 
 PRESETS = {
@@ -433,10 +438,9 @@ def _turn(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
         PLACES: [case.decisions(push, RANDOM, k) for k in range(config.places)],
         EVERYWHERE: [case.decisions(push, EVERYWHERE)],
     }
-    with run.progress(
-        "random directions", total=config.draws + config.draws // 2, unit="directions"
-    ) as bar:
-        for kind, draws in ((ISOTROPIC, config.draws), (MATCHED, config.draws // 2)):
+    matched = max(2, config.draws // 2)
+    with run.progress("random directions", total=config.draws + matched, unit="directions") as bar:
+        for kind, draws in ((ISOTROPIC, config.draws), (MATCHED, matched)):
             for k in range(draws):
                 rng = run.rng(kind, str(k))
                 noise = case.as_long(chosen, case.half, v, covariance=kind == MATCHED, rng=rng)
