@@ -154,6 +154,10 @@ class Jackknife:
         """``Σ_g (θ₍₋g₎ − θ)²``; NaN where a statistic without a group is not defined."""
         return float((self.shift**2).sum())
 
+    def widened(self, factor: float) -> Jackknife:
+        """The same value with its variance times a factor: every group moves it further by the factor's root."""
+        return replace(self, without=self.value + (self.without - self.value) * factor**0.5)
+
     def one_minus(self, kind: str = "any") -> Jackknife:
         """One minus the statistic."""
         return replace(self, value=1.0 - self.value, without=1.0 - self.without, kind=kind)

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from inscape.core.folds import group_codes
-from inscape.core.nulls import permutations
+from inscape.core.nulls import intraclass, permutations
 from inscape.core.rng import child_seed
 from inscape.core.threads import side_by_side
 from inscape.data.examples import Examples
@@ -66,7 +66,8 @@ class ClassTask:
                 "The rows have no column 'group', so each counts as its own: rows that are alike may be on both sides."
             )
         groups = group_codes(examples.groups() if grouped else np.arange(len(examples)))
-        orders = permutations(len(y), shuffles, rng=run.rng("shuffles"), groups=groups)
+        icc = intraclass(np.eye(len(classes))[y], groups)
+        orders = permutations(len(y), shuffles, rng=run.rng("shuffles"), groups=groups, icc=icc)
         return cls(
             examples,
             y,

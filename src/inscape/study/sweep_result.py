@@ -257,7 +257,9 @@ class SweepResult:
         d: int | None,
     ) -> Evidence:
         kind = "labels shuffled by group" if self.shuffle == "groups" else "shuffled labels"
-        ends = intervals.interval(found, self.level)
+        # rows share k probes, and the truth is the mean over training sets: Nadeau and Bengio's correction, test / training
+        folds = int(self.folds.max()) + 1
+        ends = intervals.interval(found.widened(1 + 1 / (folds - 1)), self.level)
         p = float(nulls.p_value(float(value), against)) if len(null) else None
         return Evidence(
             name=f"{_NAMES[self.metric]} of {self.targets[t]}",
