@@ -134,6 +134,9 @@ def test_rows_repeated_in_another_group_count_as_one_group():
     counts = rng.integers(0, 5, (240, 2)).astype(float)
     plain = sweep({"a": counts}, y, groups=groups, task="classification", shuffles=0)
     assert len(set(plain.groups)) == 60
+    # an input with two answers, the name of two towns, gives neither away
+    other = sweep({"a": x}, rng.normal(size=240), groups=groups, shuffles=0)
+    assert len(set(other.groups)) == 60
     with pytest.raises(DataError, match="so those groups belong together"):
         sweep(iter([("a", x)]), y, groups=groups, task="classification", shuffles=0)
 

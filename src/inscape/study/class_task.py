@@ -18,8 +18,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from inscape.core.folds import group_codes
 from inscape.core.nulls import intraclass, permutations
+from inscape.core.repeated import groups_by_content
 from inscape.core.rng import child_seed
 from inscape.core.threads import side_by_side
 from inscape.data.examples import Examples
@@ -65,7 +65,9 @@ class ClassTask:
             run.warn(
                 "The rows have no column 'group', so each counts as its own: rows that are alike may be on both sides."
             )
-        groups = group_codes(examples.groups() if grouped else np.arange(len(examples)))
+        groups = groups_by_content(
+            examples.groups() if grouped else np.arange(len(examples)), examples.texts(), y
+        )
         icc = intraclass(np.eye(len(classes))[y], groups)
         orders = permutations(len(y), shuffles, rng=run.rng("shuffles"), groups=groups, icc=icc)
         return cls(
@@ -98,6 +100,7 @@ class ClassTask:
             folds=self.folds,
             task="classification",
             shuffles=0,
+            repeats="keep",
             alphas=self.Cs,
             seed=self.seed,
         )

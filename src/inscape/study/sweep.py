@@ -46,6 +46,7 @@ def sweep(
     metric: str | None = None,
     shuffles: int = 100,
     shuffle: str | None = None,
+    repeats: str = "merge",
     alphas: Sequence[float] | np.ndarray | None = None,
     inner: str | None = None,
     seed: int = 0,
@@ -68,6 +69,8 @@ def sweep(
         shuffle: ``"groups"`` permutes whole groups' labels, ``"rows"`` single labels. Default: groups where they are
             given. Where labels and representations are both clustered by group, shuffling rows makes chance look rarer
             than it is.
+        repeats: ``"merge"`` makes groups that share a row (equal at every site, with equal labels) one, and says so;
+            ``"keep"`` leaves them, where rows of different inputs may be equal: bags of letters, an untrained network.
         alphas: penalties for unit-variance features: α of ridge, or C of the logistic probe.
         inner: ridge's inner held-out errors: ``"group"`` (folds of whole groups) or ``"loo"``. Default: as `split`.
         seed: of folds, shuffles and bootstrap.
@@ -102,10 +105,12 @@ def sweep(
             target_names=target_names,
         )
 
+    if repeats not in ("merge", "keep"):
+        raise ValueError(f"sweep: repeats must be 'merge' or 'keep', got {repeats!r}")
     plan = planned(groups)
     found, rows = _every_site(matrices, plan, progress)
     merged = merged_groups(plan.groups, rows)
-    if groups is not None and merged.max() < plan.groups.max():
+    if groups is not None and repeats == "merge" and merged.max() < plan.groups.max():
         again = callable(matrices) or isinstance(matrices, Mapping)
         if not again:
             raise DataError(
@@ -151,9 +156,10 @@ def sweep(
 def _every_site(
     matrices: Any, plan: Plan, progress: Callable[[int, int | None, str], None] | None
 ) -> tuple[list[tuple[str, int, tuple[np.ndarray, ...]]], np.ndarray]:
-    """What was found at each site, and a number for each row that is the same where rows are the same at every site."""
+    """What was found at each site, and a number for each row, the same where labels and the rows of every site are."""
     found: list[tuple[str, int, tuple[np.ndarray, ...]]] = []
-    same, rich = np.zeros(len(plan.y), dtype=np.int64), False
+    # an input that stands in two groups with two answers tells neither: two towns of one name
+    same, rich = np.unique(plan.y, axis=0, return_inverse=True)[1].reshape(-1), False
     total = len(matrices) if hasattr(matrices, "__len__") else None
     for site, x in _pairs(matrices):
         rows = ridge.Rows(_matrix(site, x, len(plan.y)))

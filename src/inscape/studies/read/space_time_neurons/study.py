@@ -24,6 +24,7 @@ from inscape.charts.world import world_map
 from inscape.core import nulls
 from inscape.core.errors import ModelError, StudyError
 from inscape.core.evidence import Evidence, table
+from inscape.core.repeated import groups_by_content
 from inscape.core.rng import child_seed
 from inscape.core.site import Site
 from inscape.data.examples import Examples
@@ -308,6 +309,8 @@ def _sweep(
     if split == CONTINENT:
         groups = examples.frame["continent"].to_numpy().astype(str)
         folds = len(np.unique(groups))
+    else:
+        groups = groups_by_content(groups, examples.texts(), examples.target())
     with run.progress(f"probe {series}, {split} folds", unit="sites") as bar:
         return sweep(
             source,
@@ -317,6 +320,7 @@ def _sweep(
             split=RANDOM if split == RANDOM else HELD,
             shuffle="rows" if split == RANDOM else "groups",
             shuffles=shuffles,
+            repeats="keep",
             target_names=examples.labels,
             seed=run.seed,
             progress=lambda *_: bar.advance(),
