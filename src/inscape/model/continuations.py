@@ -26,6 +26,7 @@ from torch import Tensor
 from inscape.core.edit import Edit, Scope
 from inscape.core.errors import ModelError
 from inscape.core.rng import torch_generator
+from inscape.model.generate import end_tokens
 from inscape.model.hooks import Pass, hooked
 
 if TYPE_CHECKING:
@@ -144,10 +145,9 @@ def _ends(model: Model, stop: str) -> Tensor:
         out[: len(texts)] = torch.tensor([any(c in text for c in stop) for text in texts]).to(
             torch.int8
         )
-    own = getattr(getattr(model.net, "generation_config", None), "eos_token_id", None)
-    for token in own if isinstance(own, list) else [own]:
-        if token is not None and 0 <= int(token) < size:
-            out[int(token)] = 2
+    for token in end_tokens(model):
+        if 0 <= token < size:
+            out[token] = 2
     return out.to(model.device)
 
 

@@ -39,7 +39,8 @@ def generate(
         seed: of that stream.
 
     Returns:
-        One continuation per prompt, without the prompt, without special tokens.
+        One continuation per prompt, without the prompt, without special tokens. What decides them is these arguments and
+        nothing else: penalties, beams, cut-offs and forced tokens of the checkpoint's own settings do not act.
 
     Raises:
         ModelError: the model cannot generate.
@@ -66,21 +67,33 @@ def generate(
     return out
 
 
+def end_tokens(model: Model) -> list[int]:
+    """The tokens with which a model ends a text, by its generation settings, else its configuration; none if neither says.
+
+    They are the one thing that is taken from the settings that a checkpoint brings.
+    """
+    held = getattr(model.net, "generation_config", None) or model.atlas.config
+    found = getattr(held, "eos_token_id", None)
+    if isinstance(found, torch.Tensor):
+        found = found.flatten().tolist()
+    values = found if isinstance(found, (list, tuple)) else [found]
+    return [int(token) for token in values if token is not None]
+
+
 def _continue(
     model: Model, ids: torch.Tensor, count: int, planned: list[Any], temperature: float, seed: int
 ) -> torch.Tensor:
     from transformers import GenerationConfig
 
     own = getattr(model.net, "generation_config", None)
-    end = getattr(own, "eos_token_id", None)
+    end = end_tokens(model)
     pad = getattr(model.tokenizer, "pad_token_id", None)
     settings = GenerationConfig(
         max_new_tokens=count,
         do_sample=temperature > 0,
         **({"temperature": temperature, "top_k": 0} if temperature > 0 else {}),
-        eos_token_id=end,
-        bos_token_id=getattr(own, "bos_token_id", None),
-        pad_token_id=pad if pad is not None else (end[0] if isinstance(end, list) else end),
+        eos_token_id=end or None,
+        pad_token_id=pad if pad is not None else (end[0] if end else None),
         use_cache=True,
     )
     state = Pass(len(ids))
@@ -94,6 +107,8 @@ def _continue(
     was_training = model.net.training
     try:
         model.net.eval()
+        # transformers fills whatever an explicit configuration leaves open from the network's own
+        model.net.generation_config = GenerationConfig()
         with (
             torch.random.fork_rng(devices=[]),
             torch.no_grad(),
@@ -105,5 +120,6 @@ def _continue(
             )
     finally:
         handle.remove()
+        model.net.generation_config = own
         model.net.train(was_training)
     return full[:, ids.shape[1] :].cpu()
