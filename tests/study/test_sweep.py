@@ -184,6 +184,34 @@ def test_classification_equals_scikit_learn_with_one_penalty():
     assert result.classes == ("down", "up")
 
 
+def test_an_extreme_row_leaves_the_other_rows_as_they_are():
+    """As scikit-learn fits each fold; in one basis of all rows logits are off by tens."""
+    rng, n = np.random.default_rng(0), 200
+    x = rng.normal(size=(n, 20))
+    y, groups = (x[:, 0] + rng.normal(size=n) > 0).astype(int), np.arange(n) // 4
+    x[0] *= 300
+    found = sweep({"a": x}, y, groups=groups, task="classification", shuffles=0, alphas=[0.1])
+    for f in range(5):
+        test = found.folds == f
+        c = 0.1 / x[~test].var(axis=0).mean()
+        probe = LogisticRegression(C=c, tol=1e-10, max_iter=9999, solver="newton-cholesky")
+        theirs = probe.fit(x[~test], y[~test]).decision_function(x[test])
+        mine = found.predictions[0, test, 0]
+        plain = np.abs(theirs) < 20
+        assert np.abs(mine - theirs)[plain].max() < 0.03
+        assert plain.sum() >= test.sum() - 1
+    assert not any("converged" in note for note in found.notes)
+
+
+def test_probes_that_did_not_converge_are_counted_in_a_warning(monkeypatch):
+    x, y, groups = world(sites=1)
+    options = {"groups": groups, "task": "classification", "shuffles": 0, "alphas": [0.1]}
+    assert not any("converged" in n for n in sweep(x, y[:, 0] > 0, **options).notes)
+    monkeypatch.setattr("inscape.study.sweep._TOL", 0.0)
+    found = sweep(x, y[:, 0] > 0, **options)
+    assert any("5 of 5 logistic probes stopped before" in note for note in found.notes)
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "auc"])
 def test_classification_finds_the_planted_site_against_its_null(metric):
     x, y, groups = world(sites=3, noise=0.5)

@@ -12,7 +12,7 @@ Reference: Hewitt and Liang (2019), arXiv:1909.03368 (control tasks); `inscape.s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ __all__ = ["SweepResult", "compare", "sweep"]
 
 #: numbers held at once by logistic fits that run together, and how many of these at most: more gain nothing
 _BUDGET, _TOGETHER = 3e7, 32
+#: of a direction's square, the share in held-out rows above which their fold gets a basis of its own
+_MOST = 0.8
 #: per-row gradient at which a logistic fit of a sweep is done: log loss within about 1e-5 nats of the optimum
 _TOL = 3e-3
 
@@ -125,9 +127,15 @@ def sweep(
         )
         plan = replace(plan, notes=(*plan.notes, note))
         found, _ = _every_site(matrices, plan, progress)
-    loss, score, penalties, row_loss, predictions = (
+    loss, score, penalties, row_loss, predictions, steep = (
         np.stack(part) for part in zip(*(f[2] for f in found), strict=True)
     )
+    if count := int((steep > _TOL).sum()):
+        note = (
+            f"{count} of {steep.size} logistic probes stopped before they converged (gradient a row {steep.max():.1g}, "
+            f"{_TOL:g} asked): scale the representation, or give smaller Cs as alphas."
+        )
+        plan = replace(plan, notes=(*plan.notes, note))
     return SweepResult(
         metric=plan.metric,
         sites=tuple(f[0] for f in found),
@@ -198,7 +206,7 @@ def _ridge(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
         )
 
     side_by_side(one, range(len(plan.folds)))
-    return loss, inner, penalties, row_loss, predictions
+    return loss, inner, penalties, row_loss, predictions, np.zeros(len(plan.folds))
 
 
 def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
@@ -209,11 +217,11 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
         np.empty((n, 1)),
         np.empty((n, 1)),
     )
-    # where the penalised loss is least does not depend on the basis: one of all rows serves every fold
-    basis, parts, grid = rows.basis(), _parts(plan), _grid(rows, plan)
+    parts, grid, steep = _parts(plan), _grid(rows, plan), np.zeros(len(plan.folds))
     kinds, codes = len(plan.classes), plan.labels[:, :, 0].astype(np.int64)
 
-    def some(columns: np.ndarray) -> None:
+    def some(job: tuple[_Space, np.ndarray]) -> None:
+        basis, columns = job
         sets, folds = np.divmod(columns, len(plan.folds))
         y, penalty, part, at = (
             logistic.one_hot(codes[:, sets], kinds),
@@ -232,8 +240,7 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
             penalty[index, at],
             mask=trains,
             start=start,
-            tol=_TOL,
-            max_iter=200,
+            tol=basis.tol,
         )
         inner[folds, sets, 0] = -losses[index, at] / trains.sum(axis=0)
         eta = fitted.logits(basis.z)
@@ -248,6 +255,7 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
                 else wrong.sum()
             )
             if k == 0:
+                steep[f] = fitted.gradient[i]
                 penalties[f, 0], row_loss[test, 0], predictions[test, 0] = (
                     penalty[index[i], i],
                     wrong,
@@ -256,9 +264,44 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
 
     numbers = n * (1 if kinds == 2 else kinds) * (int(parts.max()) + 1)
     each = max(1, min(_TOGETHER, int(_BUDGET / numbers)))
-    total = k * len(plan.folds)
-    side_by_side(some, np.array_split(np.arange(total), -(-total // each)))
-    return loss, inner, penalties, row_loss, predictions
+    jobs = []
+    for space, folds in _spaces(rows, plan):
+        columns = (np.arange(k)[:, None] * len(plan.folds) + np.array(folds)).ravel()
+        jobs += [(space, some) for some in np.array_split(columns, -(-len(columns) // each))]
+    side_by_side(some, jobs)
+    return loss, inner, penalties, row_loss, predictions, steep
+
+
+@dataclass(frozen=True)
+class _Space:
+    """All rows in one eigenbasis, the squared norms of its columns, and the gradient at which a fit in it is done."""
+
+    z: np.ndarray
+    w: np.ndarray
+    tol: float
+
+
+def _spaces(rows: ridge.Rows, plan: Plan) -> Iterator[tuple[_Space, list[int]]]:
+    """The basis of all rows with the folds it serves, and a basis of its own for each other fold.
+
+    Where the penalised loss is least does not depend on the basis, how fast it is found does: a held-out row that makes up
+    nearly all of a direction would hide what the training rows hold along it. With such rows the penalty, which is scaled
+    by the mean square, leaves small logits, so that fits go on for longer.
+    """
+    shared = rows.basis()
+    square = shared.z**2 / shared.w
+    alone = [
+        f for f, (_, test) in enumerate(plan.folds) if (square[test].sum(axis=0) > _MOST).any()
+    ]
+    tol = _TOL / 10 if alone else _TOL
+    if len(alone) < len(plan.folds):
+        yield _Space(shared.z, shared.w, tol), [f for f in range(len(plan.folds)) if f not in alone]
+    for f in alone:
+        train, test = plan.folds[f]
+        basis = rows.basis(train)
+        z = np.empty((len(plan.y), len(basis.w)))
+        z[train], z[test] = basis.z, rows.project(basis, test)
+        yield _Space(z, basis.w * len(z) / len(train), tol), [f]
 
 
 def _parts(plan: Plan) -> np.ndarray:
