@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inscape.core import token_table
 from inscape.core.batch import Tokens
 from inscape.core.token_table import Picked, Ragged, TokenTable
 
@@ -33,8 +34,29 @@ def test_a_table_gives_back_what_was_put_in(lengths, offsets):
 
 def test_tokens_take_a_few_bytes_each():
     table = TokenTable(tokens([1000] * 50), offsets=False)
-    assert table.ids.flat.nbytes == 4 * 50_000
+    assert table.ids.nbytes == 4 * 50_000
     assert table._special.nbytes == 50_000 // 8
+
+
+@given(st.lists(st.integers(0, 40), max_size=20), st.booleans())
+def test_what_is_more_than_memory_should_hold_lies_in_a_file(lengths, offsets):
+    given_ = tokens(lengths)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(token_table, "HELD", 200)
+        patch.setattr(token_table, "_PIECE", 40)
+        table = TokenTable(iter(given_), offsets=offsets)
+    assert table.ids.in_memory == (table.ids.nbytes <= 200)
+    for own, found in zip(given_, table, strict=True):
+        assert (found.ids == own.ids).all()
+        assert (found.special == own.special).all()
+        assert (found.offsets == (own.offsets if offsets else 0)).all()
+
+
+def test_many_short_arrays_are_put_together_before_they_are_many(monkeypatch):
+    monkeypatch.setattr(token_table, "_PARTS", 7)
+    ragged = Ragged(np.arange(n % 3) for n in range(100))
+    assert len(ragged._waiting) == 0
+    assert [x.tolist() for x in ragged] == [list(range(n % 3)) for n in range(100)]
 
 
 def test_ragged_arrays_are_indexed_like_a_list():

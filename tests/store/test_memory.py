@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from benchmarks import memory
 
+from inscape.core import token_table
 from inscape.store.arrays import ArrayInputs
+from inscape.store.feed import inputs_of
+from inscape.store.harvest import harvest
 
 
 @pytest.mark.slow
@@ -30,3 +33,19 @@ def test_what_is_kept_of_every_row_of_an_array_is_its_hash_and_its_number():
     held = [v for v in vars(inputs).values() if isinstance(v, np.ndarray) and v.strides != (0,)]
     assert sum(v.nbytes for v in held) <= 33 * len(x)
     assert inputs.arrays[""] is x
+
+
+@pytest.mark.parametrize("at", ["all", "span:head", "mean"])
+def test_a_harvest_is_the_same_with_its_tokens_in_a_file(
+    model, examples, tmp_path, monkeypatch, at
+):
+    options = {"at": at, "prompt": "w1 {} w2"}
+    held = harvest(model, examples, "resid_post.*", to=tmp_path / "held", **options)
+    monkeypatch.setattr(token_table, "HELD", 16)
+    inputs = inputs_of(model, examples, at, "w1 {} w2", model.select("resid_post.*"))
+    assert not inputs.tokens.ids.in_memory
+    filed = harvest(model, examples, "resid_post.*", to=tmp_path / "filed", **options)
+    assert filed.manifest["key"] == held.manifest["key"]
+    assert filed.frame().equals(held.frame())
+    for site, x in held.matrices():
+        assert np.array_equal(filed.matrix(site), x)

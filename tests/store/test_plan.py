@@ -74,3 +74,12 @@ def test_examples_in_docstrings(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+@given(st.lists(st.binary(max_size=2), max_size=60))
+def test_the_first_of_each_and_which_it_is(keys):
+    first, which = plan.unique(iter(keys))
+    seen = list(dict.fromkeys(keys))
+    assert [keys[i] for i in first] == seen
+    assert first.tolist() == [keys.index(key) for key in seen]
+    assert [seen[i] for i in which] == keys

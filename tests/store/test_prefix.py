@@ -258,3 +258,13 @@ def test_steps_make_every_input_once(model):
 def test_examples_in_docstrings():
     assert doctest.testmod(prefix).attempted > 0
     assert doctest.testmod(prefix).failed == 0
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=9), unique_by=tuple, min_size=1))
+def test_examples_are_parted_and_sorted_by_their_tokens(lists):
+    ids = [np.array(x) for x in lists]
+    lengths = np.array([len(x) for x in ids])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prefix, "_SORTED", 5)
+        found = prefix.in_order(ids, lengths)
+    assert [lists[i] for i in found] == sorted(lists)

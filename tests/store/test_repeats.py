@@ -226,12 +226,6 @@ def test_inputs_that_are_all_distinct_are_left_as_they_are(model):
     assert distinct(inputs) == (inputs, None)
 
 
-def test_a_collision_of_short_hashes_makes_nothing_the_same(model, monkeypatch):
-    inputs = inputs_of(model, DISTINCT, "last", None, [])
-    monkeypatch.setattr(repeats, "_head", lambda _key: 1)
-    assert distinct(inputs) == (inputs, None)
-
-
 def test_positions_kept_tell_inputs_apart(model):
     frame = pd.DataFrame({"text": ["w1 w2 w3"] * 3, "from": [0, 3, 0], "to": [2, 5, 2]})
     examples = Examples(frame, "text", spans={"word": ("from", "to")})

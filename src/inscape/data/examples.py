@@ -11,7 +11,7 @@ gives the same fingerprint: 1 and 1.0 are one number, an empty cell and a missin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -74,11 +74,11 @@ class Examples:
             raise DataError(
                 f"column {self.input!r} is the input and cannot also be a label or the group."
             )
-        columns.check_input(frame[self.input])
+        columns.check_input(columns.contents(frame[self.input]))
         for name in self.labels:
-            columns.check_label(frame[name])
+            columns.check_label(columns.contents(frame[name]))
         if self.group is not None:
-            columns.check_group(frame[self.group])
+            columns.check_group(columns.contents(frame[self.group]))
         for name, (start, end) in spans.items():
             columns.check_span(name, frame[start], frame[end], frame[self.input])
 
@@ -93,6 +93,10 @@ class Examples:
     def texts(self) -> list[str]:
         """The inputs, in order."""
         return [str(text) for text in self.frame[self.input]]
+
+    def text_pieces(self) -> Iterator[list[str]]:
+        """The inputs, in order, some at a time; no more are held."""
+        return columns.pieces(self.frame[self.input])
 
     def ids(self) -> list[str]:
         """The index of each example, as text."""
@@ -118,8 +122,9 @@ class Examples:
         values = []
         for name in names:
             columns.check_present(self.frame, name)
-            columns.check_label(self.frame[name])
-            if columns.kind(self.frame[name]) != "number":
+            found = columns.contents(self.frame[name])
+            columns.check_label(found)
+            if found.kind != "number":
                 raise DataError(
                     f"column {name!r} is text, and a number is needed; use classes({name!r}) or another label."
                 )
@@ -144,9 +149,10 @@ class Examples:
             )
         name = label if label is not None else self.labels[0]
         columns.check_present(self.frame, name)
-        columns.check_label(self.frame[name])
+        found = columns.contents(self.frame[name])
+        columns.check_label(found)
         texts = [columns.canonical(value) for value in self.frame[name]]
-        if columns.kind(self.frame[name]) == "number":
+        if found.kind == "number":
             names = sorted(set(texts), key=float)
         else:
             names = sorted(set(texts))
@@ -172,6 +178,24 @@ class Examples:
             name: (int(self.frame[start].iloc[row]), int(self.frame[end].iloc[row]))
             for name, (start, end) in self.spans.items()
         }
+
+    def span_arrays(self, before: str | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """The spans of all examples: name to the starts (n,) and the ends (n,), int64 characters, half-open.
+
+        Args:
+            before: what a template puts before each input, which moves them; the input is then a span too, as
+                `with_prompt` says. None for the inputs as they are.
+        """
+        found = {
+            name: tuple(
+                columns.numbers(self.frame[c]).astype(np.int64) + len(before or "") for c in pair
+            )
+            for name, pair in self.spans.items()
+        }
+        if before is not None and "input" not in found:
+            long = columns.lengths(self.frame[self.input])
+            found["input"] = (np.full(len(self), len(before)), long + len(before))
+        return {name: (start, end) for name, (start, end) in found.items()}
 
     def take(self, which: Sequence[int] | Sequence[bool] | np.ndarray) -> Examples:
         """Some of the examples, by position or by a boolean mask; each at most once.
@@ -206,13 +230,8 @@ class Examples:
         Raises:
             DataError: the template does not have exactly one ``{}``, or columns named input_start/input_end exist.
         """
-        if template.count("{}") != 1:
-            raise DataError(
-                f"a prompt template needs one {{}} where the input goes, and {template!r} has {template.count('{}')}."
-            )
-        before, after = template.split("{}")
+        before, after = split(template)
         frame, spans = self.frame.copy(), dict(self.spans)
-        lengths = frame[self.input].astype(object).map(len)
         for name in {c for pair in spans.values() for c in pair}:
             frame[name] = columns.numbers(frame[name]).astype(np.int64) + len(before)
         if "input" not in spans:
@@ -221,10 +240,7 @@ class Examples:
                     raise DataError(
                         f"column {name!r} is in the way of the span of the input; rename it first."
                     )
-            frame["input_start"], frame["input_end"] = (
-                len(before),
-                lengths.astype(np.int64) + len(before),
-            )
+            frame["input_start"], frame["input_end"] = self.span_arrays(before)["input"]
             spans["input"] = ("input_start", "input_end")
         frame[self.input] = [f"{before}{text}{after}" for text in self.frame[self.input]]
         return replace(self, frame=frame, spans=spans)
@@ -241,6 +257,21 @@ class Examples:
 
         for name in sorted(self.frame.columns):
             feed(name)
-            for value in self.frame[name]:
-                feed(value)
+            for cells in columns.pieces(self.frame[name]):
+                for value in cells:
+                    feed(value)
         return digest.hexdigest()
+
+
+def split(template: str) -> tuple[str, str]:
+    """What a template has before and after its one ``{}``.
+
+    Raises:
+        DataError: it does not have exactly one.
+    """
+    if template.count("{}") != 1:
+        raise DataError(
+            f"a prompt template needs one {{}} where the input goes, and {template!r} has {template.count('{}')}."
+        )
+    before, after = template.split("{}")
+    return before, after

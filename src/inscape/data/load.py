@@ -246,5 +246,5 @@ def _is_label(column: pd.Series) -> bool:
 
     kind = columns.kind(column)
     return kind in ("number", "mixed") or (
-        kind == "text" and columns.numerals_among_text(column) is not None
+        kind == "text" and columns.contents(column).stray is not None
     )

@@ -3,15 +3,17 @@
 Text is tokenised once, one way (`model.tokenize`), and positions are resolved on the tokens of each example alone, so
 that what an example is harvested at never depends on what it was batched with. Arrays are in `inscape.store.arrays`.
 
-Cost: O(tokens) time; token ids and positions of all examples stay in memory.
+Cost: O(tokens) time; tens of bytes of memory an example. Token ids and positions of many lie in a file without a name
+(`inscape.core.token_table`), and texts are looked at a thousand at a time.
 """
 
 from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,14 +26,12 @@ from inscape.core.batch import Batch, Tokens
 from inscape.core.errors import DataError, StoreError
 from inscape.core.site import Site
 from inscape.core.token_table import Ragged, TokenTable
-from inscape.data.examples import Examples
+from inscape.data.columns import pieces
+from inscape.data.examples import Examples, split
 from inscape.data.positions import parse, resolve
 from inscape.store import plan
 from inscape.store.manifest import digest
 from inscape.store.prefix import Sharing
-
-#: texts tokenised at a time: what a tokenizer gives takes some hundred bytes a token
-TOGETHER = 1000
 
 
 class Inputs(ABC):
@@ -191,34 +191,57 @@ class TextInputs(TokenInputs):
     """
 
     def __init__(self, model: Any, examples: Examples, at: str, prompt: str | None = None):
-        parse(at)
-        given = examples
-        examples = examples if prompt is None else examples.with_prompt(prompt)
-        spans = [examples.span(i) for i in range(len(examples))] if examples.spans else None
-        texts = examples.texts()
-        found = (
-            t
-            for first in range(0, len(texts), TOGETHER)
-            for t in model.tokenize(texts[first : first + TOGETHER], first)
+        in_spans = parse(at).kind.startswith("span")
+        before, after = ("", "") if prompt is None else split(prompt)
+
+        def found() -> Iterator[Tokens]:
+            first = 0
+            for texts in examples.text_pieces():
+                yield from model.tokenize([f"{before}{text}{after}" for text in texts], first)
+                first += len(texts)
+
+        spans = _Spans(examples.span_arrays(None if prompt is None else before))
+        super().__init__(
+            TokenTable(found(), offsets=in_spans), at, spans if in_spans and spans else None
         )
-        super().__init__(TokenTable(found, offsets=spans is not None), at, spans)
-        self.table, self.data = described(given)
+        self.table, self.data = described(examples)
+
+
+class _Spans(Sequence[Mapping[str, tuple[int, int]]]):
+    """Named spans of each example, made when they are asked for.
+
+    Args:
+        arrays: name → first characters, (n,), and characters after the last, (n,).
+    """
+
+    def __init__(self, arrays: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        self._arrays = arrays
+
+    def __len__(self) -> int:
+        return min((len(start) for start, _ in self._arrays.values()), default=0)
+
+    def __getitem__(self, i: Any) -> Any:
+        return {name: (int(start[i]), int(end[i])) for name, (start, end) in self._arrays.items()}
 
 
 def described(examples: Examples) -> tuple[pd.DataFrame, str]:
     """What travels beside the vectors of a table's examples, and the table's fingerprint."""
-    table = pd.DataFrame({"id": examples.ids()})
+    count = pd.RangeIndex(len(examples))
+    same = isinstance(examples.frame.index, pd.RangeIndex) and examples.frame.index.equals(count)
+    table = numbered(len(examples)) if same else pd.DataFrame({"id": examples.ids()})
     if examples.group is not None:
-        table["group"] = examples.groups()
+        group = examples.frame[examples.group]
+        table["group"] = group.array if _is_text(group) else examples.groups()
     for label in examples.labels:
-        table[f"label:{label}"] = examples.frame[label].to_numpy()
+        column = examples.frame[label]
+        table[f"label:{label}"] = column.array if _is_text(column) else column.to_numpy()
     return table, digest(
         [
             examples.fingerprint,
             examples.input,
             list(examples.labels),
             examples.group,
-            table["id"].tolist(),
+            _hash(table["id"]),
             [_types(table[name]) for name in table],
         ]
     )
@@ -227,9 +250,20 @@ def described(examples: Examples) -> tuple[pd.DataFrame, str]:
 def _types(column: pd.Series) -> str:
     """The type of a column's values, which their fingerprint leaves out: 1 and "1" are not one label."""
     kind = str(column.dtype)
-    if kind != "object":
-        return kind
-    return f"{kind} {digest([type(value).__name__ for value in column])}"
+    return f"{kind} {_hash(column, lambda v: type(v).__name__)}" if kind == "object" else kind
+
+
+def _hash(column: pd.Series, word: Callable[[Any], str] = str) -> str:
+    """SHA-256 (hex) of a word for each cell."""
+    found = hashlib.sha256()
+    for cells in pieces(column):
+        found.update(json.dumps([word(value) for value in cells]).encode())
+    return found.hexdigest()
+
+
+def _is_text(column: pd.Series) -> bool:
+    """Whether a column is text that lies in one piece, of which no Python values are made."""
+    return isinstance(column.dtype, pd.StringDtype)
 
 
 def numbered(count: int) -> pd.DataFrame:

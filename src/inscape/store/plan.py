@@ -15,7 +15,8 @@ Reference: length-bucketed batching, Khomenko et al. 2016, arXiv:1708.05604.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Int
@@ -131,20 +132,26 @@ def shards(rows: Sequence[int] | Int[np.ndarray, " n"], most: int) -> list[tuple
     return [*ranges, (start, len(rows))] if len(rows) else ranges
 
 
-def unique(keys: Sequence[bytes]) -> tuple[Int[np.ndarray, " u"], Int[np.ndarray, " n"]]:
+def unique(keys: Iterable[bytes]) -> tuple[Int[np.ndarray, " u"], Int[np.ndarray, " n"]]:
     """The first of each run of identical inputs, and which of those each input is.
+
+    Inputs are told apart by a hash of 128 bits (BLAKE2b), so that no more is held of each.
 
     Example:
         >>> first, which = unique([b"a", b"b", b"a"])
         >>> first.tolist(), which.tolist()
         ([0, 1], [0, 1, 0])
     """
-    seen: dict[bytes, int] = {}
-    first: list[int] = []
-    which = np.empty(len(keys), dtype=np.int64)
-    for i, key in enumerate(keys):
-        if key not in seen:
-            seen[key] = len(first)
-            first.append(i)
-        which[i] = seen[key]
-    return np.asarray(first, dtype=np.int64), which
+    joined = bytearray()
+    for key in keys:
+        joined += hashlib.blake2b(key, digest_size=16).digest()
+    hashes = np.frombuffer(joined, dtype="<u8").reshape(-1, 2)
+    order = np.lexsort((hashes[:, 1], hashes[:, 0]))  # stable: the first of a run comes first
+    fresh = np.ones(len(order), dtype=bool)
+    fresh[1:] = (hashes[order[1:]] != hashes[order[:-1]]).any(1)
+    first = order[fresh]
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    which = np.empty(len(order), dtype=np.int64)
+    which[order] = rank[np.cumsum(fresh) - 1]
+    return np.sort(first), which

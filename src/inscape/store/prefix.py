@@ -11,7 +11,8 @@ The choice is made once over all examples and depends on nothing else, so that a
 same prefixes; each is a pass of its own, whose numbers depend on no batch. What follows is laid in rows of up to 512
 tokens (`inscape.model.prefix`).
 
-Cost: O(n log n) comparisons of examples; a few thousand tokens of keys and values held at a time, the last used.
+Cost: O(n log n) comparisons of examples, of which few are held; a few thousand tokens of keys and values are held at a time,
+those used last.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from inscape.core.site import Site
+from inscape.core.token_table import Picked, Ragged
 from inscape.model import prefix as prefixes
 from inscape.store import plan
 
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 
 #: tokens of a row of continuations: long enough that its prefix is put before few rows, short enough to attend within
 ROW = 512
+_SORTED = 4_000_000  # tokens sorted in memory
 _HELD = 4096  # tokens of prefixes held on a small machine
 
 
@@ -164,12 +167,12 @@ def shared(
         positions: the positions kept of an example.
         overhead: what a pass costs besides its tokens, in tokens.
     """
-    lengths = np.array([len(x) for x in ids], dtype=np.int64)
+    lengths = ids.lengths if isinstance(ids, Ragged) else np.array([len(x) for x in ids])
     if why := prefixes.applies(model, int(lengths.max())):
         log.debug("%s: no prefix is shared: %s", model.name, why)
         return None
-    first, same = plan.unique([np.ascontiguousarray(x, dtype=">u4").tobytes() for x in ids])
-    found = worthwhile([ids[i] for i in first.tolist()], overhead)
+    first, same = plan.unique(np.ascontiguousarray(x, dtype=">u4").tobytes() for x in ids)
+    found = worthwhile(Picked(ids, first), overhead, lengths[first])
     if not found:
         return None
     proof = prefixes.proved(model)
@@ -181,21 +184,26 @@ def shared(
         of[members] = number
     of = of[same]
     common = []
+    by_number = np.argsort(of, kind="stable")
+    ends = np.searchsorted(of[by_number], np.arange(-1, len(found)), side="right")
     for number, (depth, _) in enumerate(found):
-        sharers = np.flatnonzero(of == number).tolist()
-        kept = [p[p < depth] for p in map(positions, sharers)]
-        common.append(
-            Common(ids[sharers[0]][:depth], np.unique(np.concatenate(kept)).astype(np.int64))
-        )
+        sharers = by_number[ends[number] : ends[number + 1]].tolist()
+        kept = np.zeros(depth, dtype=bool)
+        for p in map(positions, sharers):
+            kept[p[p < depth]] = True
+        common.append(Common(ids[sharers[0]][:depth], np.flatnonzero(kept)))
     return Sharing(common, of)
 
 
-def worthwhile(ids: Sequence[np.ndarray], overhead: int) -> list[tuple[int, np.ndarray]]:
+def worthwhile(
+    ids: Sequence[np.ndarray], overhead: int, lengths: np.ndarray | None = None
+) -> list[tuple[int, np.ndarray]]:
     """The beginnings worth computing once.
 
     Args:
         ids: token ids of distinct examples.
         overhead: what a pass costs besides its tokens, in tokens.
+        lengths: tokens of each, where they are known.
 
     Returns:
         Tokens in common, and the examples that share them; at least one token of each example follows.
@@ -206,18 +214,22 @@ def worthwhile(ids: Sequence[np.ndarray], overhead: int) -> list[tuple[int, np.n
         >>> [(depth, members.tolist()) for depth, members in found]
         [(90, [0, 2, 3])]
     """
-    keys = [np.ascontiguousarray(x, dtype=">u4").tobytes() for x in ids]
-    order = sorted(range(len(ids)), key=keys.__getitem__)
-    reached = np.concatenate([[0], np.cumsum([len(ids[i]) for i in order])])
+    lengths = np.array([len(x) for x in ids], dtype=np.int64) if lengths is None else lengths
+    order = in_order(ids, lengths)
+    reached = np.concatenate([[0], np.cumsum(lengths[order])])
     # open nodes: tokens in common, first example, tokens saved by the best below, and what that takes
     branch: list[tuple[int, int, float, list[tuple[int, int, int]]]] = [(0, 0, 0.0, [])]
+    last = ids[int(order[0])]
     for i in range(1, len(order) + 1):
-        depth = _common(ids[order[i - 1]], ids[order[i]]) if i < len(order) else 0
+        depth = 0
+        if i < len(order):
+            before, last = last, ids[int(order[i])]
+            depth = _common(before, last)
         left, saved = i - 1, 0.0
         taken: list[tuple[int, int, int]] = []
         while branch[-1][0] > depth:
             own, left, below, taken_below = branch.pop()
-            saved, taken = below + saved, taken_below + taken
+            saved, taken = below + saved, [*taken_below, *taken] if taken else taken_below
             count = i - left
             whole = (
                 (count - 1) * own - overhead - 0.5 * (int(reached[i] - reached[left]) - count * own)
@@ -228,8 +240,57 @@ def worthwhile(ids: Sequence[np.ndarray], overhead: int) -> list[tuple[int, np.n
             branch.append((depth, left, saved, taken))
         elif taken:
             top = branch[-1]
-            branch[-1] = (top[0], top[1], top[2] + saved, top[3] + taken)
-    return [(depth, np.sort(np.array(order[a:b]))) for depth, a, b in branch[0][3]]
+            top[3].extend(taken)
+            branch[-1] = (top[0], top[1], top[2] + saved, top[3])
+    return [(depth, np.sort(order[a:b])) for depth, a, b in branch[0][3]]
+
+
+def in_order(ids: Sequence[np.ndarray], lengths: np.ndarray) -> np.ndarray:
+    """Distinct examples in the order of their tokens, (n,) int64.
+
+    A few million tokens are sorted in memory. More are first parted by the first token in which they differ, part by
+    part, so that no more are held whatever there is.
+
+    Args:
+        ids: token ids of each.
+        lengths: tokens of each.
+    """
+    found: list[np.ndarray] = []
+    parts = [(np.arange(len(ids)), 0)]  # examples with so many tokens in common
+    while parts:
+        members, depth = parts.pop()
+        if len(members) == 1 or int(lengths[members].sum()) - depth * len(members) <= _SORTED:
+            keys = {
+                i: np.ascontiguousarray(ids[i][depth:], dtype=">u4").tobytes()
+                for i in members.tolist()
+            }
+            found.append(np.array(sorted(keys, key=keys.__getitem__), dtype=np.int64))
+            continue
+        depth = _in_common(ids, members, depth)
+        tokens = np.array([_at(ids[i], depth) for i in members.tolist()])
+        by_token = np.argsort(tokens, kind="stable")
+        cuts = np.flatnonzero(np.diff(tokens[by_token])) + 1
+        assert len(cuts), "two examples are the same"
+        parts += [(members[part], depth) for part in np.split(by_token, cuts)[::-1]]
+    return np.concatenate(found)
+
+
+def _in_common(ids: Sequence[np.ndarray], members: np.ndarray, depth: int) -> int:
+    """How many tokens all of some examples begin with, who have `depth` in common."""
+    first = ids[int(members[0])]
+    least = len(first)
+    for i in members[1:].tolist():
+        x = ids[i][:least]
+        differ = x != first[: len(x)]
+        least = int(differ.argmax()) if differ.any() else len(x)
+        if least <= depth:
+            break
+    return max(least, depth)
+
+
+def _at(tokens: np.ndarray, depth: int) -> int:
+    """A token; −1 after the last."""
+    return int(tokens[depth]) if depth < len(tokens) else -1
 
 
 def _common(a: np.ndarray, b: np.ndarray) -> int:

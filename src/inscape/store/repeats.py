@@ -13,11 +13,10 @@ Cost: a hash an example and a sort of those; where inputs repeat, reading them c
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from jaxtyping import Int
 
+from inscape.store import plan
 from inscape.store.inputs import Inputs
 from inscape.store.some import Some
 
@@ -27,22 +26,8 @@ COLUMN = "input"
 
 def distinct(inputs: Inputs) -> tuple[Inputs, Int[np.ndarray, " n"] | None]:
     """The distinct inputs, and which of them each example is; None, and the inputs themselves, if no two are the same."""
-    count = len(inputs)
-    heads = np.fromiter((_head(inputs.key(i)) for i in range(count)), dtype=np.uint64, count=count)
-    order = np.argsort(heads, kind="stable")
-    twin = heads[order[1:]] == heads[order[:-1]]
-    if not twin.any():
-        return inputs, None
-    again = np.union1d(order[1:][twin], order[:-1][twin])
-    first, seen = np.arange(count), {}
-    for i in again.tolist():  # a head is eight bytes; what tells inputs apart is the whole hash
-        first[i] = seen.setdefault(hashlib.sha256(inputs.key(i)).digest(), i)
-    members, which = np.unique(first, return_inverse=True)
-    return (Some(inputs, members), which) if len(members) < count else (inputs, None)
-
-
-def _head(key: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little")
+    members, which = plan.unique(inputs.key(i) for i in range(len(inputs)))
+    return (Some(inputs, members), which) if len(members) < len(inputs) else (inputs, None)
 
 
 def spread(

@@ -1,0 +1,92 @@
+"""A file without a name for what does not fit into memory: written once, read in pieces, gone with the process.
+
+It lies in the cache folder (`inscape.core.home`) and has no name there, so that nothing of it is left however the process
+ends. It is read by position; or mapped, and then the pages that were looked at are handed back by `let_go`, so that memory
+does not grow with the file.
+
+Cost: the disk's; a reading of a few bytes takes about a microsecond once the system has the file in its own memory.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from inscape.core.errors import DataError
+from inscape.core.home import home
+
+_MAPPED: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+
+
+class Scratch:
+    """A file without a name, open as long as this lives.
+
+    Attributes:
+        size: bytes written so far.
+    """
+
+    def __init__(self) -> None:
+        self._folder = home()
+        self._file = self._opened()
+        self.size = 0
+
+    def _opened(self) -> BinaryIO:
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return tempfile.TemporaryFile(dir=self._folder, buffering=0)
+        self._folder = Path(tempfile.gettempdir())  # a cache folder that we may only read
+        with _words(self._folder):
+            return tempfile.TemporaryFile(dir=self._folder, buffering=0)
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Add bytes at the end; gives how many.
+
+        Raises:
+            DataError: the disk is full; the message names the folder and the cure.
+        """
+        left = memoryview(data).cast("B")
+        count = len(left)
+        with _words(self._folder):
+            while len(left):
+                left = left[self._file.write(left) :]
+        self.size += count
+        return count
+
+    def read(self, start: int, length: int) -> bytes:
+        """`length` bytes from `start` on; fewer at the end."""
+        parts = []
+        while length > 0 and (part := os.pread(self._file.fileno(), length, start)):
+            parts.append(part)
+            start, length = start + len(part), length - len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def map(self) -> mmap.mmap:
+        """All of it as memory that the system fills when it is looked at; not for an empty file."""
+        found = mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_READ)
+        _MAPPED.add(found)
+        return found
+
+
+@contextmanager
+def _words(folder: Path) -> Iterator[None]:
+    """An error of the operating system inside it is one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"what does not fit into memory cannot be written to {folder} ({error.strerror or error}); free space "
+            "there, or set INSCAPE_HOME to a folder on a larger disk."
+        ) from error
+
+
+def let_go() -> None:
+    """Hand back the memory of mapped scratch files; what is looked at again is read again."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        for mapped in list(_MAPPED):
+            mapped.madvise(mmap.MADV_DONTNEED)
