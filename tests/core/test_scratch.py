@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 
 import pytest
@@ -45,14 +46,13 @@ def test_a_cache_folder_that_cannot_be_made_is_no_error(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_full_disk_is_one_sentence(home):
+def test_a_full_disk_is_one_sentence(home, monkeypatch):
     scratch = Scratch()
 
-    class Full:
-        def write(self, _data):
-            raise OSError(errno.ENOSPC, "No space left on device")
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    scratch._file = Full()
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(
         DataError, match=r"cannot be written to .*home \(No space left on device\); free space"
     ):

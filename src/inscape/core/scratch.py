@@ -14,13 +14,13 @@ import os
 import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from inscape.core.errors import DataError
 from inscape.core.home import home
 
+_WRITES = 64 << 20  # bytes asked of one system call, which takes 2 GB at most
 _MAPPED: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
@@ -33,16 +33,15 @@ class Scratch:
 
     def __init__(self) -> None:
         self._folder = home()
-        self._file = self._opened()
-        self.size = 0
-
-    def _opened(self) -> BinaryIO:
-        with suppress(OSError):
+        try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            return tempfile.TemporaryFile(dir=self._folder, buffering=0)
-        self._folder = Path(tempfile.gettempdir())  # a cache folder that we may only read
-        with _words(self._folder):
-            return tempfile.TemporaryFile(dir=self._folder, buffering=0)
+            self._handle = _opened(self._folder)
+        except OSError:  # a cache folder that we may only read
+            self._folder = Path(tempfile.gettempdir())
+            with _words(self._folder):
+                self._handle = _opened(self._folder)
+        weakref.finalize(self, os.close, self._handle)
+        self.size = 0
 
     def write(self, data: bytes | memoryview) -> int:
         """Add bytes at the end; gives how many.
@@ -54,23 +53,29 @@ class Scratch:
         count = len(left)
         with _words(self._folder):
             while len(left):
-                left = left[self._file.write(left) :]
+                left = left[os.write(self._handle, left[:_WRITES]) :]
         self.size += count
         return count
 
     def read(self, start: int, length: int) -> bytes:
         """`length` bytes from `start` on; fewer at the end."""
         parts = []
-        while length > 0 and (part := os.pread(self._file.fileno(), length, start)):
+        while length > 0 and (part := os.pread(self._handle, length, start)):
             parts.append(part)
             start, length = start + len(part), length - len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def map(self) -> mmap.mmap:
         """All of it as memory that the system fills when it is looked at; not for an empty file."""
-        found = mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_READ)
+        found = mmap.mmap(self._handle, self.size, access=mmap.ACCESS_READ)
         _MAPPED.add(found)
         return found
+
+
+def _opened(folder: Path) -> int:
+    """A new file without a name, for reading and writing."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return os.dup(file.fileno())
 
 
 @contextmanager
