@@ -26,7 +26,6 @@ STATEMENTS = 60
 #: modules that no test names and no tested module of their folder imports: how each is tested all the same
 ELSEWHERE = {
     "__main__.py": "tests/cli/test_module.py runs it as a process of its own",
-    "core/home.py": "tests/conftest.py sets its variable for every test; tests/model/test_open.py",
     "model/families/*.py": "walked by model/registry.py; tests/model/test_families.py runs each",
     "data/sets/*.py": "found by data/load.py; tests/data/test_sets.py loads each",
 }
