@@ -49,8 +49,8 @@ def test_a_small_donor_gives_as_many_labels_as_keep_the_groups_mean_as_variable(
     codes, moved, kept = np.repeat(np.arange(61), sizes), [], []
     for _ in range(60):
         y = 0.6 * rng.normal(size=61)[codes] + 0.8 * rng.normal(size=len(codes))
-        for icc, out in ((0.36, moved), (1.0, kept)):
-            perms = permutations(len(codes), 10, rng=rng, groups=codes, icc=icc)
+        for labels, out in ((y, moved), (None, kept)):
+            perms = permutations(len(codes), 10, rng=rng, groups=codes, labels=labels)
             out.append(y[perms][:, codes == 0].mean(axis=1))
     expected = 0.36 + 0.64 / 100
     assert abs(np.var(moved) / expected - 1) < 0.25
@@ -59,7 +59,8 @@ def test_a_small_donor_gives_as_many_labels_as_keep_the_groups_mean_as_variable(
 
 def test_without_clustering_most_labels_of_a_large_group_come_from_everywhere():
     codes = np.repeat(np.arange(41), [40] + [2] * 40)
-    perms = permutations(len(codes), 100, rng=np.random.default_rng(0), groups=codes, icc=0.0)
+    rng = np.random.default_rng(0)
+    perms = permutations(len(codes), 100, rng=rng, groups=codes, labels=np.arange(120) % 2)
     donors = np.array([len(set(codes[p[:40]])) for p in perms])
     assert np.median(donors) > 10  # one donor of two rows, the rest from all
     assert donors.min() == 1  # its own labels, now and then
@@ -91,7 +92,7 @@ def test_p_of_clustered_noise_is_honest_for_unequal_groups(large):
             0.77 * rng.normal(size=(len(sizes), d))[codes] + 0.63 * rng.normal(size=(len(codes), d))
             for d in (6, 1)
         )
-        perms = permutations(len(codes), 39, rng=rng, groups=codes, icc=intraclass(y, codes))
+        perms = permutations(len(codes), 39, rng=rng, groups=codes, labels=y)
         scores = _held_out(x, np.c_[y, y[perms, 0].T], fold)
         small += p_value(float(scores[0]), scores[1:]) <= 0.05
     assert 4 <= small <= 19  # 10 expected, standard error 3

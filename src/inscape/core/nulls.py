@@ -27,7 +27,7 @@ def permutations(
     *,
     rng: np.random.Generator,
     groups: np.ndarray | None = None,
-    icc: float = 1.0,
+    labels: np.ndarray | None = None,
 ) -> Int[np.ndarray, "k n"]:
     """k permutations of n rows; with `groups`, of whole groups.
 
@@ -47,7 +47,8 @@ def permutations(
         k: how many permutations.
         rng: the generator.
         groups: one group per row, for block permutations.
-        icc: intraclass correlation of the labels, from `intraclass`; 1 repeats the donor's labels.
+        labels: what is shuffled, numbers (n,) or (n, targets), one column a class for classes, from which ρ is found by
+            `intraclass`; without them ρ is 1, and a small donor's labels are repeated.
 
     Returns:
         int64 indices (k, n).
@@ -60,6 +61,7 @@ def permutations(
         )
     codes = group_codes(groups, n)
     rows = np.argsort(codes, kind="stable")
+    icc = 1.0 if labels is None else intraclass(labels, codes)
     blocks = np.split(rows, np.cumsum(np.bincount(codes))[:-1])
     out = np.empty((k, n), dtype=np.int64)
     for i in range(k):

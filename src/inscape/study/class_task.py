@@ -18,7 +18,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from inscape.core.nulls import intraclass, permutations
+from inscape.core.nulls import permutations
 from inscape.core.repeated import groups_by_content
 from inscape.core.rng import child_seed
 from inscape.core.threads import side_by_side
@@ -68,8 +68,8 @@ class ClassTask:
         groups = groups_by_content(
             examples.groups() if grouped else np.arange(len(examples)), examples.texts(), y
         )
-        icc = intraclass(np.eye(len(classes))[y], groups)
-        orders = permutations(len(y), shuffles, rng=run.rng("shuffles"), groups=groups, icc=icc)
+        hot = np.eye(len(classes))[y]
+        orders = permutations(len(y), shuffles, rng=run.rng("shuffles"), groups=groups, labels=hot)
         return cls(
             examples,
             y,

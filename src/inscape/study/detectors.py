@@ -26,7 +26,7 @@ from inscape.core.errors import DataError
 from inscape.core.evidence import Evidence, Null
 from inscape.core.folds import Fold, group_codes
 from inscape.core.jackknife import left_out
-from inscape.core.nulls import intraclass, p_value, permutations
+from inscape.core.nulls import p_value, permutations
 from inscape.data.examples import Examples
 from inscape.data.positions import resolve
 from inscape.model.model import Model
@@ -195,7 +195,7 @@ def scores_of_confidence(
         draws: shuffles of the null.
     """
     y, codes = np.asarray(right, dtype=np.float64), group_codes(groups)
-    orders = permutations(len(y), draws, rng=rng, groups=codes, icc=intraclass(y, codes))
+    orders = permutations(len(y), draws, rng=rng, groups=codes, labels=y)
     out = []
     for name, p in confidences.items():
         null = np.array([auc(p, y[o]) for o in orders])

@@ -19,7 +19,7 @@ import numpy as np
 from inscape.core.edit import Edit
 from inscape.core.evidence import Evidence
 from inscape.core.folds import group_codes
-from inscape.core.nulls import intraclass, permutations
+from inscape.core.nulls import permutations
 from inscape.core.rng import generator
 from inscape.data.examples import Examples
 from inscape.model.model import Model
@@ -141,11 +141,8 @@ class Reprobe:
     def _task(self, label: str) -> ClassTask:
         y, classes = self.examples.classes(label)
         groups = group_codes(self.examples.groups(), len(y))
-        rng, icc = (
-            generator(self.seed, "reprobe", "shuffles"),
-            intraclass(np.eye(len(classes))[y], groups),
-        )
-        orders = permutations(len(y), self.shuffles, rng=rng, groups=groups, icc=icc)
+        rng, hot = generator(self.seed, "reprobe", "shuffles"), np.eye(len(classes))[y]
+        orders = permutations(len(y), self.shuffles, rng=rng, groups=groups, labels=hot)
         scores = ClassScores(y, groups, "balanced accuracy")
         folds = min(self.folds, int(groups.max()) + 1)
         return ClassTask(self.examples, y, classes, groups, orders, scores, folds, CS, self.seed)

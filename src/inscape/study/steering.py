@@ -25,7 +25,7 @@ from inscape.core import intervals
 from inscape.core.errors import DataError, suggest
 from inscape.core.evidence import Evidence, Null
 from inscape.core.folds import group_codes, group_folds
-from inscape.core.nulls import intraclass, p_value, permutations
+from inscape.core.nulls import p_value, permutations
 from inscape.core.rng import generator
 from inscape.core.site import Site
 from inscape.data.columns import check_present
@@ -223,8 +223,8 @@ def _held_out(find: Any, x: np.ndarray, y: np.ndarray, groups: np.ndarray, seed:
     folds = group_folds(groups, min(FOLDS, count), rng=generator(seed, "vector", "folds"))
     counts = intervals.group_counts(count, DRAWS, rng=generator(seed, "vector", "bootstrap"))
     counts = np.vstack([np.ones((1, count), dtype=counts.dtype), counts])
-    rng, icc = generator(seed, "vector", "shuffles"), intraclass(y, groups)
-    orders = permutations(len(y), SHUFFLES, rng=rng, groups=groups, icc=icc)
+    rng = generator(seed, "vector", "shuffles")
+    orders = permutations(len(y), SHUFFLES, rng=rng, groups=groups, labels=y)
     fold_of_row, scores = np.empty(len(y), dtype=np.int64), np.zeros((1 + SHUFFLES, len(x), len(y)))
     for f, (train, held) in enumerate(folds):
         fold_of_row[held] = f

@@ -19,7 +19,7 @@ from inscape.core.arrays import to_numpy
 from inscape.core.errors import DataError
 from inscape.core.folds import Fold, group_codes, group_folds, random_folds, stratified_folds
 from inscape.core.jackknife import effective_groups
-from inscape.core.nulls import intraclass, permutations
+from inscape.core.nulls import permutations
 from inscape.core.rng import generator
 
 
@@ -126,11 +126,8 @@ def _shuffled(
     classes: np.ndarray,
 ) -> np.ndarray:
     """Permutations of the rows; those that leave a fold one class to train on, which the labels do not, are drawn again."""
-    icc = 1.0
-    if groups is not None:
-        hot = np.eye(len(classes))[labels[:, 0].astype(np.int64)] if len(classes) else labels
-        icc = intraclass(hot, groups)
-    order = permutations(len(labels), shuffles, rng=rng, groups=groups, icc=icc)
+    hot = np.eye(len(classes))[labels[:, 0].astype(np.int64)] if len(classes) else labels
+    order = permutations(len(labels), shuffles, rng=rng, groups=groups, labels=hot)
     if not len(classes) or groups is None:
         return order
     for _ in range(20):
@@ -139,7 +136,7 @@ def _shuffled(
         bad = np.flatnonzero(~np.all(trains, axis=0)) if shuffles else np.empty(0, dtype=int)
         if not len(bad):
             break
-        order[bad] = permutations(len(labels), len(bad), rng=rng, groups=groups, icc=icc)
+        order[bad] = permutations(len(labels), len(bad), rng=rng, groups=groups, labels=hot)
     return order
 
 

@@ -400,7 +400,9 @@ def _depends(
     )
     wrong = np.flatnonzero(kinds != RIGHT)
     grounded, moved = kinds[wrong] == RECALLED, blurred[wrong]
-    orders = permutations(len(wrong), 199, rng=run.rng("blurred"), groups=groups[wrong])
+    orders = permutations(
+        len(wrong), 199, rng=run.rng("blurred"), groups=groups[wrong], labels=grounded
+    )
     shuffled = grounded[orders]
     m = Measured("divergence of recalled / ungrounded errors", groups=groups[wrong], kind="ratio")
     share = grounded.mean()

@@ -418,7 +418,7 @@ def _conditions(
     h = data.residual.double().numpy()
     size, rng = np.linalg.norm(v), run.rng("controls")
     random = isotropic(config.draws, 1, len(v), rng=rng)[:, 0]
-    orders = permutations(len(y), config.draws, rng=rng, groups=train.groups())
+    orders = permutations(len(y), config.draws, rng=rng, groups=train.groups(), labels=y)
     shift = strength * np.where(u, 1.0, -1.0)[:, None] * v
     ask = asked.judge.ask
     said = {

@@ -411,7 +411,10 @@ def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> Evi
     read = trailing(model, part, config.filler, config.distances, sites)
     scores = ClassScores(y, groups, "accuracy")
     most = max(config.shuffles, config.persist_shuffles)
-    orders = permutations(len(y), most, rng=run.rng("persistence", "shuffles"), groups=groups)
+    hot = np.eye(len(task.classes))[y]
+    orders = permutations(
+        len(y), most, rng=run.rng("persistence", "shuffles"), groups=groups, labels=hot
+    )
     found: list[Evidence] = []
     series = []
     here = {s: x for s, x in read[0].items()}

@@ -459,7 +459,9 @@ def _neurons(config: Config, run: Run, space: Space, model: Model) -> None:
     codes = space.sweeps[TRAINED, HELD].groups
     found: dict[str, tuple[NeuronSearch, int]] = {}
     for kind, groups in (("rows", None), ("groups", codes)):
-        orders = nulls.permutations(len(y), 1000, rng=run.rng("neurons", kind), groups=groups)
+        orders = nulls.permutations(
+            len(y), 1000, rng=run.rng("neurons", kind), groups=groups, labels=y
+        )
         search = neuron_search(store.matrices(layers), y, orders, space.examples.labels)
         passing = search.beyond(0.999)
         found[kind] = search, len(passing.drop_duplicates(["site", "neuron"]))
@@ -469,7 +471,9 @@ def _neurons(config: Config, run: Run, space: Space, model: Model) -> None:
         run.table(f"neurons-{kind}", passing.head(200), caption)
     search, _ = found[config.neuron_null]
     groups = codes if config.neuron_null == "groups" else None
-    fresh = nulls.permutations(len(y), 199, rng=run.rng("neurons", "count"), groups=groups)
+    fresh = nulls.permutations(
+        len(y), 199, rng=run.rng("neurons", "count"), groups=groups, labels=y
+    )
     evidence = count_evidence(
         lambda: store.matrices(layers),
         search,
@@ -490,7 +494,7 @@ def _weights(run: Run, space: Space, model: Model) -> None:
     """Neurons whose input weights point along the probe's direction, beside directions of probes on shuffled labels."""
     result, y, store = space.sweeps[TRAINED, HELD], space.examples.target(), space.store
     site = result.sites[int(result.inner[:, :, 0].mean(axis=(1, 2)).argmax())]
-    orders = nulls.permutations(len(y), 19, rng=run.rng("weights"), groups=result.groups)
+    orders = nulls.permutations(len(y), 19, rng=run.rng("weights"), groups=result.groups, labels=y)
     labels = np.concatenate([y, *(y[order] for order in orders)], axis=1)
     directions = np.atleast_2d(RidgeProbe().fit(store.matrix(site), labels).direction_)
     targets, rows, t = space.examples.labels, [], y.shape[1]

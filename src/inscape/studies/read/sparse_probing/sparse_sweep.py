@@ -119,7 +119,9 @@ def sparse_sweep(
     codes = group_codes(groups, len(y))
     count = int(codes.max()) + 1
     outer = group_folds(codes, min(folds, count), rng=generator(seed, "sparse", "folds"))
-    order = permutations(len(y), shuffles, rng=generator(seed, "sparse", "shuffles"), groups=codes)
+    order = permutations(
+        len(y), shuffles, rng=generator(seed, "sparse", "shuffles"), groups=codes, labels=y
+    )
     labels = np.concatenate([y[None], y[order]])
     insides = []
     for f, (train, _) in enumerate(outer):
