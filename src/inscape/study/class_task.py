@@ -105,8 +105,17 @@ class ClassTask:
             seed=self.seed,
         )
 
-    def mlp(self, x: np.ndarray, fold_of_row: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-        """Held-out predictions of a small MLP on the same folds: what is there but not linearly."""
+    def mlp(
+        self, x: np.ndarray, fold_of_row: Int[np.ndarray, " n"], y: np.ndarray | None = None
+    ) -> Int[np.ndarray, " n"]:
+        """Held-out predictions of a small MLP on the same folds: what is there but not linearly.
+
+        Args:
+            x: representations, (n, d).
+            fold_of_row: the fold each row is held out in.
+            y: other labels, of a null.
+        """
+        labels = self.y if y is None else y
         out = np.empty(len(self.y), dtype=np.int64)
 
         def one(fold: int) -> None:
@@ -114,7 +123,7 @@ class ClassTask:
             seed = child_seed(self.seed, "mlp", str(fold)) % 2**32
             net = MLPClassifier((64,), alpha=10.0, max_iter=200, random_state=seed)
             out[held] = (
-                make_pipeline(StandardScaler(), net).fit(x[~held], self.y[~held]).predict(x[held])
+                make_pipeline(StandardScaler(), net).fit(x[~held], labels[~held]).predict(x[held])
             )
 
         with (

@@ -100,8 +100,10 @@ class Reprobe:
                 task.scores.evidence(
                     "MLP probe, fitted anew",
                     task.mlp(x, result.folds),
-                    chance,
-                    kind="linear probes of shuffled labels",
+                    [
+                        task.scores.against_labels(task.mlp(x, result.folds, task.y[o]), task.y[o])
+                        for o in task.orders
+                    ],
                     where={**where, "probe": "MLP"},
                     d=x.shape[1],
                 )
