@@ -70,16 +70,21 @@ class AffineRelation:
         Raises:
             ValueError: a rank below 1 or above that of W.
         """
+        u, s, v = self._cut(rank)
+        return (v.T / s) @ u.T
+
+    def shift(self, towards: Float[np.ndarray, "n k"], rank: int) -> Float[np.ndarray, "n d"]:
+        """Changes of the subject for these changes o′ − o of the object: ``W†_r (o′ − o)``."""
+        u, s, v = self._cut(rank)
+        return (towards.astype(np.float64) @ u / s) @ v
+
+    def _cut(self, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if not 1 <= rank <= self.rank:
             raise ValueError(
                 f"AffineRelation.inverse: rank must be between 1 and that of W, {self.rank}; got {rank}"
             )
         u, s, v = self._svd
-        return (v[:rank].T / s[:rank]) @ u[:, :rank].T
-
-    def shift(self, towards: Float[np.ndarray, "n k"], rank: int) -> Float[np.ndarray, "n d"]:
-        """Changes of the subject for these changes o′ − o of the object: ``W†_r (o′ − o)``."""
-        return towards.astype(np.float64) @ self.inverse(rank).T
+        return u[:, :rank], s[:rank], v[:rank]
 
     def randomised(self, *, rng: np.random.Generator) -> AffineRelation:
         """The same singular values in random directions: what a map of this size and rank does that knows nothing."""

@@ -80,7 +80,7 @@ def relational_concepts(
             f"relational_concepts: no prompt has object {min(missing)}; number the objects without gaps"
         )
     mean = np.stack([outputs[objects == o].mean(axis=0) for o in range(count)]).astype(np.float64)
-    return unit_directions((mean - relation.bias) @ relation.inverse(rank).T)
+    return unit_directions(relation.shift(mean - relation.bias, rank))
 
 
 def mean_concepts(states: Float[np.ndarray, "n d"], objects: Int[np.ndarray, " n"]) -> Concepts:

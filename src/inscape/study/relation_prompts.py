@@ -10,7 +10,7 @@ the answer is read, by its first token. Cost: a few tokens a question.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from inscape.core.batch import Tokens
-from inscape.core.edit import Edit, Replace, Scope
+from inscape.core.edit import Add, Edit, Replace, Scope
 from inscape.core.errors import DataError
 from inscape.data.columns import check_present
 from inscape.data.examples import Examples
@@ -136,6 +136,31 @@ class Asked:
                     :, None
                 ]
                 edits = (Replace(Scope(at, positions=(spot,)), value),)
+            end = torch.full((len(rows), 1), ids.shape[1] - 1)
+            part = self._run(ids, [site], end, edits)[site][:, 0].float().cpu().numpy()
+            out = np.empty((len(self), part.shape[1]), dtype=np.float32) if out is None else out
+            out[rows] = part
+        assert out is not None
+        return out
+
+    def moved(
+        self, site: str, steps: Mapping[str, Float[np.ndarray, "n d"]]
+    ) -> Float[np.ndarray, "n d"]:
+        """Last-token states at a site, with a vector added to the subject's state at each of several sites.
+
+        Args:
+            site: where they are read.
+            steps: site → what is added there, one vector a question.
+        """
+        out: np.ndarray | None = None
+        for rows, ids, spot in self._batches():
+            edits: tuple[Edit, ...] = tuple(
+                Add(
+                    Scope(at, positions=(spot,)),
+                    torch.from_numpy(x[rows].astype(np.float32))[:, None],
+                )
+                for at, x in steps.items()
+            )
             end = torch.full((len(rows), 1), ids.shape[1] - 1)
             part = self._run(ids, [site], end, edits)[site][:, 0].float().cpu().numpy()
             out = np.empty((len(self), part.shape[1]), dtype=np.float32) if out is None else out
