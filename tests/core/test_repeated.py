@@ -26,3 +26,24 @@ def test_counts_are_not_continuous():
     rng = np.random.default_rng(0)
     assert continuous(rng.normal(size=(100, 20)))
     assert not continuous(rng.integers(0, 4, (100, 20)).astype(float))
+
+
+def test_the_same_input_read_in_two_batches_differs_by_rounding():
+    rng = np.random.default_rng(0)
+    half = rng.normal(size=(500, 64)).astype(np.float32) + 100 * (np.arange(64) == 3)
+    again = half * (1 + 1e-7 * rng.normal(size=half.shape)).astype(np.float32)
+    numbers = same_rows(np.zeros(1000, dtype=np.int64), np.r_[half, again])
+    assert (numbers[:500] == numbers[500:]).all()
+    assert len(set(numbers)) == 500
+
+
+def test_close_rows_of_few_columns_are_different_inputs():
+    x = np.random.default_rng(0).normal(size=(20_000, 1))
+    assert len(set(same_rows(np.zeros(len(x), dtype=np.int64), x))) == len(np.unique(x))
+    x[7] = x[19_000]
+    assert len(set(same_rows(np.zeros(len(x), dtype=np.int64), x))) == len(x) - 1
+
+
+def test_many_copies_are_one():
+    x = np.repeat(np.random.default_rng(0).normal(size=(5, 16)), 40, axis=0)
+    assert len(set(same_rows(np.zeros(200, dtype=np.int64), x))) == 5

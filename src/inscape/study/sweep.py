@@ -110,9 +110,10 @@ def sweep(
     if repeats not in ("merge", "keep"):
         raise ValueError(f"sweep: repeats must be 'merge' or 'keep', got {repeats!r}")
     plan = planned(groups)
-    found, rows = _every_site(matrices, plan, progress)
+    look = groups is not None and repeats == "merge"
+    found, rows = _every_site(matrices, plan, progress, look)
     merged = merged_groups(plan.groups, rows)
-    if groups is not None and repeats == "merge" and merged.max() < plan.groups.max():
+    if look and merged.max() < plan.groups.max():
         again = callable(matrices) or isinstance(matrices, Mapping)
         if not again:
             raise DataError(
@@ -126,7 +127,7 @@ def sweep(
             f"{int(merged.max()) + 1} are left."
         )
         plan = replace(plan, notes=(*plan.notes, note))
-        found, _ = _every_site(matrices, plan, progress)
+        found, _ = _every_site(matrices, plan, progress, look=False)
     loss, score, penalties, row_loss, predictions, steep = (
         np.stack(part) for part in zip(*(f[2] for f in found), strict=True)
     )
@@ -162,16 +163,23 @@ def sweep(
 
 
 def _every_site(
-    matrices: Any, plan: Plan, progress: Callable[[int, int | None, str], None] | None
+    matrices: Any,
+    plan: Plan,
+    progress: Callable[[int, int | None, str], None] | None,
+    look: bool,
 ) -> tuple[list[tuple[str, int, tuple[np.ndarray, ...]]], np.ndarray]:
-    """What was found at each site, and a number for each row, the same where labels and the rows of every site are."""
+    """What was found at each site, and a number for each row, the same where labels and the rows of every site are.
+
+    Where nobody looks for such rows, every row has a number of its own.
+    """
     found: list[tuple[str, int, tuple[np.ndarray, ...]]] = []
     # an input that stands in two groups with two answers tells neither: two towns of one name
     same, rich = np.unique(plan.y, axis=0, return_inverse=True)[1].reshape(-1), False
     total = len(matrices) if hasattr(matrices, "__len__") else None
     for site, x in _pairs(matrices):
         rows = ridge.Rows(_matrix(site, x, len(plan.y)))
-        same, rich = same_rows(same, rows.x), rich or continuous(rows.x)
+        if look:
+            same, rich = same_rows(same, rows.x), rich or continuous(rows.x)
         fitted = _logistic(rows, plan) if plan.classes else _ridge(rows, plan)
         found.append((site, rows.x.shape[1], fitted))
         if progress is not None:
