@@ -23,6 +23,9 @@ def test_results_hold_every_claim_and_where_it_was_made(folder, tmp_path):
     record = json.loads((folder / "run.json").read_text())
     assert f"seed {record['seed']}" in page
     assert record["finished"][:10] in page
+    assert record["warnings"]
+    assert page.count("\nWarnings:\n") == 2
+    assert page.count("\n- ") == 2 * len(record["warnings"])
 
 
 def test_the_gallery_shows_the_named_figure(folder, tmp_path):

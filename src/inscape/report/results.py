@@ -49,7 +49,11 @@ def results(runs: Sequence[str | Path], to: str | Path) -> Path:
     found_studies = _by_study(runs)
     parts.append(_overview(found_studies))
     for study, found in found_studies.items():
-        parts.append(f"## {study}\n\n{plain(found[0].title)}")
+        card = found[0].card
+        by = f"{card.get('authors')} ({card.get('year')}), " if card.get("authors") else ""
+        parts.append(f"## {study}\n\n{plain(by + found[0].title)}")
+        if differs := card.get("differs"):
+            parts.append(f"What differs from the authors' code: {plain(str(differs))}")
         parts.append(_over_seeds(found))
         parts += [_run(run) for run in found]
         if negative := found[0].card.get("negative"):
@@ -171,11 +175,14 @@ def _run(run: RunFolder) -> str:
     ]
     head = "### " + plain(" · ".join(filter(None, facts)))
     found = claims_table([claim(c) for c in run.claims])
-    return f"{head}\n\n{plain(str(record.get('answer') or ''))}\n\n{found}"
+    parts = [head, plain(str(record.get("answer") or "")), found]
+    if warned := [f"- {plain(str(w))}" for w in record.get("warnings") or []]:
+        parts.append("Warnings:\n\n" + "\n".join(warned))
+    return "\n\n".join(filter(None, parts))
 
 
 def _write(page: Path, parts: list[str]) -> Path:
-    return _target(page).write(page.name, "\n\n".join(parts) + "\n")
+    return _target(page).write(page.name, "\n\n".join(filter(None, parts)) + "\n")
 
 
 def _target(page: Path) -> files.Target:
