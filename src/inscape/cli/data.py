@@ -33,13 +33,12 @@ def data(
             "\n'inscape data NAME' shows one. A CSV, JSON Lines or Parquet file of yours is loaded by its path."
         )
         return
-    examples = loads.load(name)
-    card = examples.card
-    first = examples.frame.head(rows)
+    found = loads.look(name, rows)
+    card, first = found.card, found.first
     if as_json:
-        emit({"card": card.to_dict(), "examples": len(examples), "rows": first.to_dict("records")})
+        emit({"card": card.to_dict(), "examples": found.examples, "rows": first.to_dict("records")})
         return
-    say(f": {len(examples)} examples", bold=card.name)
+    say(f": {found.examples} examples", bold=card.name)
     facts = [
         ("what", card.what),
         ("source", card.source),
@@ -47,5 +46,5 @@ def data(
         ("group", card.group),
     ]
     columns([(label, text) for label, text in facts if text])
-    columns([("input", examples.input), ("labels", ", ".join(examples.labels) or "none")])
+    columns([("input", found.input), ("labels", ", ".join(found.labels) or "none")])
     say("\n" + first.to_string(index=False, max_colwidth=40))

@@ -20,6 +20,8 @@ import pandas as pd
 from inscape.core.errors import DataError, suggest
 from inscape.core.scratch import let_go
 
+#: what a column is called that is the input where none is named, the first that there is
+INPUTS = ("input", "text", "sentence", "prompt")
 #: a numeral as JSON writes it, with a sign, a leading point or a trailing one allowed; "007" is none
 NUMERAL = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 
@@ -108,6 +110,14 @@ class Contents:
             self.start = value_kind(cells[0])
         self.rows += len(cells)
 
+    def add_column(self, column: pd.Series) -> None:
+        """Count some more cells, as a column."""
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
+            self.add_numbers(column.to_numpy())
+            return
+        for cells in pieces(column):
+            self.add(cells)
+
     def add_numbers(self, cells: np.ndarray) -> None:
         """Count some more cells of numbers or truth values, where NaN is missing."""
         missing = np.isnan(cells) if cells.dtype.kind == "f" else np.zeros(len(cells), dtype=bool)
@@ -154,11 +164,7 @@ class Contents:
 def contents(column: pd.Series) -> Contents:
     """What a column holds, in one pass."""
     found = Contents(column.name)
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
-        found.add_numbers(column.to_numpy())
-        return found
-    for cells in pieces(column):
-        found.add(cells)
+    found.add_column(column)
     return found
 
 

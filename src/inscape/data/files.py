@@ -1,21 +1,17 @@
 """Tables from files: CSV, TSV, JSON Lines, JSON arrays and Parquet, read strictly.
 
 Text files are UTF-8 and nothing is guessed: a ragged row, an undecodable byte or a broken line of JSON is a `DataError`
-that names the line. In CSV everything is text first; a column becomes numbers only if every cell that is not empty reads
-as one (so "NA" stays Namibia and "007" stays an agent), and `raw` keeps the text for a column of numerals that is the
-input. Cost: one pass, about 1 µs a cell.
+that names the line. CSV is `inscape.data.csv_files`. Files are read some megabytes at a time; the objects of a URL, and
+JSON that is one array, whole.
+
+Cost: one pass, about 1 µs a cell; CSV two.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
-import math
 import re
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,13 +21,14 @@ import pyarrow.parquet as pq
 
 from inscape.core.errors import DataError
 from inscape.core.foreign import foreign
-from inscape.core.urls import is_url, objects
-from inscape.data.columns import NUMERAL
+from inscape.core.urls import is_url
+from inscape.data.columns import shown
+from inscape.data.csv_files import PIECE, check_header, csv_pieces
+from inscape.data.gathered import HELD, Cells, Filed, Gathered
+from inscape.data.source import Source, whole
 
-#: how spreadsheets and libraries write a missing number; counted as missing only among numbers
-MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "None"})
-#: bytes that a gzip file may always unfold to, and how many times its own size beyond that
-UNFOLDED, RATIO = 64 << 20, 30
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ROWS, _BUFFER = 4096, 1 << 20  # of a Parquet file at a time
 SUFFIXES = (
     ".csv",
     ".tsv",
@@ -51,157 +48,116 @@ def read_table(path: Path | str, raw: str | None = None) -> pd.DataFrame:
     Args:
         path: the file, or the URL of an object such as ``s3://bucket/cities.csv``; ``.csv``, ``.tsv``, ``.jsonl`` and
             ``.json`` (also with ``.gz``) or ``.parquet``.
-        raw: a column of a CSV to leave as text, whatever it looks like.
+        raw: a column of a CSV to leave as text, whatever it looks like; if None, the one that would be the input.
 
     Returns:
-        The table, rows in file order.
+        The table, rows in file order. Much text lies in a file without a name (`inscape.data.gathered`).
 
     Raises:
         DataError: the file is not what its extension says; one sentence names the line and the cure.
     """
+    shown, suffix, _ = _kind(path)
+    if suffix == ".parquet":
+        return _parquet(path, shown)
+    found = Gathered()
+    for piece, rows in _pieces(path, raw):
+        found.add(piece, rows)
+    return found.frame()
+
+
+def table_pieces(path: Path | str) -> Iterator[pd.DataFrame]:
+    """The same table some rows at a time, so that no more are held; a piece may lack columns that others have.
+
+    Raises:
+        DataError: as `read_table`, as soon as what is wrong is read.
+    """
+    shown, suffix, _ = _kind(path)
+    if suffix != ".parquet":
+        for piece, rows in _pieces(path, None):
+            found = Gathered()
+            found.add(piece, rows)
+            yield found.frame()
+        return
+    with foreign(DataError, f"{shown} is not a readable Parquet file", "write it again"):
+        file = _parquet_file(path, shown)
+        for batch in _batches(file):
+            yield batch.to_pandas()
+
+
+def _kind(path: Path | str) -> tuple[str, str, bool]:
+    """What messages call a file, its extension, and whether it is gzip."""
     shown = PurePosixPath(path).name
     name = shown.lower()
     zipped = name.endswith(".gz")
     suffix = Path(name.removesuffix(".gz")).suffix
-    if suffix == ".parquet" and not zipped:
-        return _parquet(path, shown)
-    if suffix not in (".csv", ".tsv", ".jsonl", ".ndjson", ".json"):
+    if suffix not in (".csv", ".tsv", ".jsonl", ".ndjson", ".json") and (
+        suffix != ".parquet" or zipped
+    ):
         raise DataError(
             f"{shown} has an unknown extension; a table is one of {', '.join(SUFFIXES)}."
         )
-    text = _text(_bytes(path, shown), shown, zipped)
-    if not text.strip():
+    return shown, suffix, zipped
+
+
+def _pieces(path: Path | str, raw: str | None) -> Iterator[tuple[Mapping[str, Cells], int]]:
+    """A text file some rows at a time: column → cells, and how many rows."""
+    shown, suffix, zipped = _kind(path)
+    source = Source(path, shown, zipped)
+    first = source.first()
+    if not first:
         raise DataError(f"{shown} is empty; give a file with at least one example.")
     if suffix in (".csv", ".tsv"):
-        return _csv(text, shown, "\t" if suffix == ".tsv" else ",", raw)
-    return _json(text, shown)
+        return csv_pieces(source, "\t" if suffix == ".tsv" else ",", raw)
+    return _json(source, first == "[")
 
 
-def _bytes(path: Path | str, shown: str) -> bytes:
-    try:
-        return (
-            objects(path).read("")
-            if isinstance(path, str) and is_url(path)
-            else Path(path).read_bytes()
-        )
-    except OSError as error:
-        raise DataError(f"{shown} cannot be read: {error.strerror or error}.") from error
+def _json(source: Source, array: bool) -> Iterator[tuple[Mapping[str, Cells], int]]:
+    """Records some at a time; those of a JSON array are read at once."""
+    waiting: list[dict[str, Any]] = []
+    size = count = named = 0
+    for record, long in _array(source) if array else _lines(source):
+        waiting.append(record)
+        size, count, named = size + long, count + 1, named or len(record)
+        if size > PIECE:
+            yield _columns(waiting, source.shown), len(waiting)
+            waiting, size = [], 0
+    if not count:
+        raise DataError(f"{source.shown} has no examples; give at least one.")
+    if not named:
+        check_header([], source.shown)
+    if waiting:
+        yield _columns(waiting, source.shown), len(waiting)
 
 
-def _text(data: bytes, shown: str, zipped: bool) -> str:
-    try:
-        data = _unfolded(data, shown) if zipped else data
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise DataError(f"{shown} is not a whole gzip file; write it again.") from None
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(
-            f"{shown} is UTF-16, not UTF-8; save it as UTF-8, such as: iconv -f UTF-16 -t UTF-8."
-        )
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{shown} is not UTF-8: byte 0x{data[error.start]:02x} on line {line}; save it as UTF-8, "
-            "such as: iconv -f LATIN1 -t UTF-8."
-        ) from None
-
-
-def _unfolded(data: bytes, shown: str) -> bytes:
-    """What is in a gzip file; one that would unfold to far more than tables do is refused before memory is taken."""
-    most = max(UNFOLDED, RATIO * len(data))
-    parts: list[bytes] = []
-    size = 0
-    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-        while part := file.read(1 << 20):
-            size += len(part)
-            if size > most:
-                raise DataError(
-                    f"{shown} has {len(data):,} bytes and unfolds to more than {most:,}, which no table of text does; "
-                    "unfold it yourself if it is right."
-                )
-            parts.append(part)
-    return b"".join(parts)
-
-
-def _csv(text: str, name: str, delimiter: str, raw: str | None) -> pd.DataFrame:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[list[str]] = []
-    header: list[str] | None = None
-    try:
-        for row in reader:
-            if header is None:
-                header = [cell.strip() for cell in row] if row else None
-            elif row and len(row) != len(header):
-                raise DataError(
-                    f"{name} is ragged: line {reader.line_num} has {len(row)} cells and the header {len(header)}; "
-                    "put cells that contain the separator in double quotes."
-                )
-            elif row:
-                rows.append(row)
-    except csv.Error as error:
-        raise DataError(
-            f"{name} cannot be read as CSV at line {reader.line_num}: {error}; is a double quote left open?"
-        ) from None
-    _check_header(header or [], name)
-    columns = list(zip(*rows, strict=True)) if rows else [() for _ in header or []]
-    return pd.DataFrame(
-        {
-            column: pd.Series(
-                list(cells) if column == raw else _typed(cells), dtype=None if rows else object
-            )
-            for column, cells in zip(header or [], columns, strict=True)
-        }
-    )
-
-
-def _check_header(header: list[str], name: str) -> None:
-    if "" in header or not header:
-        raise DataError(
-            f"{name} has a column without a name (column {[*header, ''].index('') + 1}); name every column."
-        )
-    if len(set(header)) < len(header):
-        twice = next(c for i, c in enumerate(header) if c in header[:i])
-        raise DataError(f"{name} has two columns named {twice!r}; rename one.")
-
-
-def _typed(cells: tuple[str, ...]) -> list[Any]:
-    """Numbers or truth values if every cell that is not missing is one, else the text as it is."""
-    present = {cell for cell in cells if cell not in MISSING}
-    if present and all(NUMERAL.fullmatch(cell) and len(cell) < 400 for cell in present):
-        whole = all(re.fullmatch(r"[+-]?\d+", cell) for cell in present)
-        return [math.nan if c in MISSING else (int(c) if whole else float(c)) for c in cells]
-    if present and present <= {"True", "False"}:
-        return [None if c in MISSING else c == "True" for c in cells]
-    return [None if cell == "" else cell for cell in cells]
-
-
-def _json(text: str, name: str) -> pd.DataFrame:
-    records = list(_array(text, name) if text.lstrip().startswith("[") else _lines(text, name))
-    if not records:
-        raise DataError(f"{name} has no examples; give at least one.")
+def _columns(records: list[dict[str, Any]], name: str) -> dict[str, list[Any]]:
     names = dict.fromkeys(key for record in records for key in record)
-    _check_header(list(names), name)
-    columns = {
-        key: pd.Series([record.get(key) for record in records], dtype=object) for key in names
-    }
-    try:
-        return pd.DataFrame(columns).infer_objects()
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"{name} has half a character (a lone surrogate) in {error.object!r}; repair the text."
-        ) from None
+    if names:
+        check_header(list(names), name)
+    found = {key: [record.get(key) for record in records] for key in names}
+    for value in (value for cells in found.values() for value in cells):
+        if isinstance(value, str) and _SURROGATE.search(value):
+            raise DataError(
+                f"{name} has half a character (a lone surrogate) in {shown(value)}; repair the text."
+            )
+    return found
 
 
-def _lines(text: str, name: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield _record(_parse(line, f"{name}, line {number}"), f"{name}, line {number}")
+def _lines(source: Source) -> Iterator[tuple[dict[str, Any], int]]:
+    """The objects of lines, each with its length in characters."""
+    with source.text("\n") as stream:
+        for number, line in enumerate(stream, 1):
+            if line.strip():
+                where = f"{source.shown}, line {number}"
+                yield _record(_parse(line.removesuffix("\n"), where), where), len(line)
 
 
-def _array(text: str, name: str) -> Iterator[dict[str, Any]]:
-    for number, value in enumerate(_parse(text, name)):
-        yield _record(value, f"{name}, item {number}")
+def _array(source: Source) -> Iterator[tuple[dict[str, Any], int]]:
+    with source.text("") as stream:
+        text = stream.read()
+    values = _parse(text, source.shown)
+    long = len(text) // max(1, len(values))
+    for number, value in enumerate(values):
+        yield _record(value, f"{source.shown}, item {number}"), long
 
 
 def _parse(text: str, where: str) -> Any:
@@ -225,17 +181,33 @@ def _record(value: Any, where: str) -> dict[str, Any]:
     return value
 
 
-def _parquet(path: Path | str, shown: str) -> pd.DataFrame:
-    source = (
-        pa.BufferReader(_bytes(path, shown)) if isinstance(path, str) and is_url(path) else path
-    )
-    with foreign(DataError, f"{shown} is not a readable Parquet file", "write it again"):
-        table = pq.ParquetFile(source).read()
+def _parquet_file(path: Path | str, shown: str) -> pq.ParquetFile:
+    """A Parquet file that is read a buffer at a time."""
+    source = pa.BufferReader(whole(path, shown)) if isinstance(path, str) and is_url(path) else path
+    file = pq.ParquetFile(source, buffer_size=_BUFFER, pre_buffer=False)
+    names = file.schema_arrow.names
+    twice = next((c for i, c in enumerate(names) if c in names[:i]), None)
+    if twice is not None:
+        raise DataError(f"{shown} has two columns named {twice!r}; rename one.")
+    return file
+
+
+def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    for batch in file.iter_batches(batch_size=_ROWS):
         # text that is not UTF-8 would be found out at the first look at a cell
-        table.validate(full=True)
-        twice = next(
-            (c for i, c in enumerate(table.column_names) if c in table.column_names[:i]), None
-        )
-        if twice is not None:
-            raise DataError(f"{shown} has two columns named {twice!r}; rename one.")
-        return table.to_pandas()
+        batch.validate(full=True)
+        yield batch
+
+
+def _parquet(path: Path | str, shown: str) -> pd.DataFrame:
+    with foreign(DataError, f"{shown} is not a readable Parquet file", "write it again"):
+        file = _parquet_file(path, shown)
+        sizes = [file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)]
+        if sum(sizes) <= HELD:
+            table = file.read()
+            table.validate(full=True)
+            return table.to_pandas()
+        filed = Filed(file.schema_arrow)
+        for batch in _batches(file):
+            filed.add(batch)
+        return filed.read().to_pandas(split_blocks=True, self_destruct=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,10 @@ from inscape.data.card import DatasetCard, read_card
 if TYPE_CHECKING:
     import pandas as pd
 
+    from inscape.data.columns import Contents
     from inscape.data.examples import Examples
 
 SETS = Path(__file__).parent / "sets"
-INPUTS = ("input", "text", "sentence", "prompt")
 
 
 def available() -> dict[str, DatasetCard]:
@@ -146,16 +146,14 @@ def _file(name: str, input: str | None) -> tuple[pd.DataFrame, DatasetCard]:
 
 
 def _table(path: Path | str, input: str | None) -> tuple[pd.DataFrame, DatasetCard]:
-    from inscape.data import columns
     from inscape.data.files import read_table
 
+    return read_table(path, raw=input), _card(path)
+
+
+def _card(path: Path | str) -> DatasetCard:
     shown = PurePosixPath(path)
-    card = DatasetCard(shown.stem, f"the table in {shown.name}", source=shown.name)
-    frame = read_table(path, raw=input)
-    name = next((c for c in INPUTS if c in frame), None)
-    if input is None and name is not None and columns.kind(frame[name]) != "text":
-        frame = read_table(path, raw=name)  # an input of numerals stays as it was written
-    return frame, card
+    return DatasetCard(shown.stem, f"the table in {shown.name}", source=shown.name)
 
 
 def _is_hugging_face(name: str) -> bool:
@@ -204,19 +202,18 @@ def _hugging_face(name: str, limit: int | None) -> tuple[pd.DataFrame, DatasetCa
         return data.to_pandas(), card
 
 
-def _input(frame: pd.DataFrame) -> str:
-    from inscape.data import columns
+class _Found(dict[str, "Contents"]):
+    """What the columns of a table hold, looked at when it is asked for."""
 
-    for name in INPUTS:
-        if name in frame:
-            return name
-    text = [name for name in frame.columns if columns.kind(frame[name]) == "text"]
-    if len(text) == 1:
-        return text[0]
-    raise DataError(
-        f"which column is the input? {'Several are' if text else 'None is'} text; name it with input=... "
-        f"Columns: {', '.join(map(repr, frame.columns))}."
-    )
+    def __init__(self, frame: pd.DataFrame) -> None:
+        super().__init__()
+        self._frame = frame
+
+    def __missing__(self, name: str) -> Contents:
+        from inscape.data.columns import contents
+
+        self[name] = contents(self._frame[name])
+        return self[name]
 
 
 def _examples(
@@ -232,19 +229,113 @@ def _examples(
 
     columns.check_shape(frame)
     spans = dict(spans or {})
-    name = input if input is not None else _input(frame)
-    by = group if group is not None else ("group" if "group" in frame and name != "group" else None)
+    taken = [c for pair in spans.values() for c in pair]
+    parts = _parts(list(frame.columns), _Found(frame), input, labels, group, taken)
+    return Examples(frame, *parts, spans, card)
+
+
+def _parts(
+    names: Sequence[str],
+    found: Mapping[str, Contents],
+    input: str | None,
+    labels: Sequence[str] | None,
+    group: str | None,
+    taken: Sequence[str],
+) -> tuple[str, tuple[str, ...], str | None]:
+    """The input, the labels and the group of a table, those that are not named by the rules above."""
+    name = input if input is not None else _input(names, found)
+    by = group if group is not None else ("group" if "group" in names and name != "group" else None)
     if labels is None:
-        taken = {name, by, *(c for pair in spans.values() for c in pair)}
-        labels = [c for c in frame.columns if c not in taken and _is_label(frame[c])]
-    return Examples(frame, name, tuple(labels), by, spans, card)
+        other = {name, by, *taken}
+        labels = [c for c in names if c not in other and _is_label(found[c])]
+    return name, tuple(labels), by
 
 
-def _is_label(column: pd.Series) -> bool:
-    """Whether a column is taken as a label unasked; nearly numeric ones are, so that the bad cell is named."""
-    from inscape.data import columns
+def _input(names: Sequence[str], found: Mapping[str, Contents]) -> str:
+    from inscape.data.columns import INPUTS
 
-    kind = columns.kind(column)
-    return kind in ("number", "mixed") or (
-        kind == "text" and columns.contents(column).stray is not None
+    for name in INPUTS:
+        if name in names:
+            return name
+    text = [name for name in names if found[name].kind == "text"]
+    if len(text) == 1:
+        return text[0]
+    raise DataError(
+        f"which column is the input? {'Several are' if text else 'None is'} text; name it with input=... "
+        f"Columns: {', '.join(map(repr, names))}."
     )
+
+
+def _is_label(column: Contents) -> bool:
+    """Whether a column is taken as a label unasked; nearly numeric ones are, so that the bad cell is named."""
+    return column.kind in ("number", "mixed") or (
+        column.kind == "text" and column.stray is not None
+    )
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is in a data set, without the data.
+
+    Attributes:
+        card: what it is and where it comes from.
+        examples: how many.
+        input, labels, group: the columns that `load` would take for them.
+        first: the first rows.
+    """
+
+    card: DatasetCard
+    examples: int
+    input: str
+    labels: tuple[str, ...]
+    group: str | None
+    first: pd.DataFrame
+
+
+def look(what: str | Path, rows: int = 5) -> Look:
+    """Check a data set as `load` does, and say what is in it; a table's file is read in pieces and never held.
+
+    Args:
+        what: as `load` takes it, but for a data frame.
+        rows: how many of the first rows to give.
+
+    Raises:
+        DataError: as `load`.
+    """
+    name = str(what)
+    is_file = is_url(name) or (_exists(name) and Path(name).is_file())
+    if name in available() or _is_hugging_face(name) or not is_file:
+        examples = load(what)
+        parts = (examples.input, examples.labels, examples.group)
+        return Look(examples.card, len(examples), *parts, examples.frame.head(rows))
+    return _look(what if is_url(name) else Path(what), rows)
+
+
+def _look(path: str | Path, rows: int) -> Look:
+    """A table's file, in pieces."""
+    import pandas as pd
+
+    from inscape.data import columns
+    from inscape.data.files import table_pieces
+
+    found: dict[str, Contents] = {}
+    heads: list[pd.DataFrame] = []
+    count = 0
+    for piece in table_pieces(path):
+        if count < rows:
+            heads.append(piece.head(rows - count))
+        for name in (*found, *(c for c in piece.columns if c not in found)):
+            one = found.setdefault(name, columns.Contents(name))
+            one.add([None] * (count - one.rows))
+            one.add_column(piece[name] if name in piece else pd.Series([None] * len(piece)))
+        count += len(piece)
+    if not count:
+        raise DataError("there are no rows; give at least one example.")
+    input, labels, group = _parts(list(found), found, None, None, None, ())
+    columns.check_input(found[input])
+    for label in labels:
+        columns.check_label(found[label])
+    if group is not None:
+        columns.check_group(found[group])
+    first = pd.concat(heads, ignore_index=True) if heads else pd.DataFrame(columns=list(found))
+    return Look(_card(path), count, input, labels, group, first)

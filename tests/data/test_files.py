@@ -1,0 +1,152 @@
+"""Files read in pieces: the same table whatever the pieces, text in a file, and a look that holds nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inscape.core.errors import DataError
+from inscape.data import columns, csv_files, files, gathered
+from inscape.data.files import read_table
+from inscape.data.load import load, look
+from inscape.data.source import Source
+
+from .test_load import BAD_FILES, ROWS, write
+
+FORMATS = ["a.csv", "a.tsv", "a.jsonl", "a.json", "a.parquet", "a.csv.gz"]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Pieces of a row or two, and text in files."""
+
+    def set_():
+        monkeypatch.setattr(csv_files, "PIECE", 16)
+        monkeypatch.setattr(files, "PIECE", 16)
+        monkeypatch.setattr(files, "_ROWS", 2)
+        monkeypatch.setattr(files, "HELD", 16)
+        monkeypatch.setattr(gathered, "HELD", 16)
+        monkeypatch.setattr(columns, "_PIECE", 2)
+
+    return set_
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_pieces_make_the_same_table(tmp_path, small, name):
+    path = write(pd.concat([ROWS] * 5, ignore_index=True), tmp_path / name)
+    whole = read_table(path)
+    small()
+    pieces = list(files.table_pieces(path))
+    assert len(pieces) > 3
+    assert pd.concat(pieces, ignore_index=True)["text"].tolist() == whole["text"].tolist()
+    found = read_table(path)
+    pd.testing.assert_frame_equal(found, whole)
+    assert load(path).fingerprint == load(whole).fingerprint
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            *[st.sampled_from(["", "NA", "1", "-2.5", "+7", "True", "False", "x", "9" * 19, "007"])]
+            * 3
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_pieces_make_the_same_csv(tmp_path, rows):
+    text = io.StringIO()
+    csv.writer(text).writerows([("a", "text", "c"), *rows])
+    path = tmp_path / "a.csv"
+    path.write_text(text.getvalue())
+    whole = read_table(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_files, "PIECE", 2)
+        patch.setattr(gathered, "HELD", 2)
+        pd.testing.assert_frame_equal(read_table(path), whole)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from("abc"),
+            st.one_of(st.none(), st.booleans(), st.integers(), st.floats(width=16), st.text("xé")),
+        ),
+        min_size=1,
+        max_size=8,
+    ).filter(any)
+)
+def test_pieces_make_the_same_json(tmp_path, rows):
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    whole = read_table(path)
+    assert whole.replace({np.nan: None}).map(type).shape == (len(rows), len(whole.columns))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "PIECE", 2)
+        patch.setattr(gathered, "HELD", 2)
+        pd.testing.assert_frame_equal(read_table(path), whole)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_look_says_what_loading_says(tmp_path, small, name):
+    path = write(ROWS, tmp_path / name)
+    loaded = load(path)
+    small()
+    seen = look(path, 3)
+    assert (seen.input, seen.labels, seen.group) == (loaded.input, loaded.labels, loaded.group)
+    assert seen.examples == len(loaded) == 5
+    assert seen.card == loaded.card
+    assert seen.first["text"].tolist() == loaded.texts()[:3]
+    assert look(path, 0).first.columns.tolist() == list(ROWS.columns)
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_look_refuses_what_loading_refuses(tmp_path, small, name):
+    content, match = BAD_FILES[name]
+    (tmp_path / name).write_bytes(content)
+    small()
+    with pytest.raises(DataError, match=match):
+        look(tmp_path / name)
+    with pytest.raises(DataError, match=match):
+        load(tmp_path / name)
+
+
+def test_a_look_at_a_built_in_set():
+    assert look("cities", 2).examples == len(load("cities"))
+    with pytest.raises(DataError, match="no data set 'citys'"):
+        look("citys")
+
+
+def test_a_byte_that_is_not_utf8_is_found_across_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr("inscape.data.source._BLOCK", 5)
+    path = tmp_path / "a.csv"
+    path.write_bytes("text,y\né,1\nü,2\n".encode() + b"ok\xff,3\n")
+    with pytest.raises(DataError, match="byte 0xff on line 4"):
+        read_table(path)
+
+
+def test_a_source_is_read_more_than_once(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(" \n x")
+    source = Source(path, "a.csv", False)
+    assert source.first() == source.first() == "x"
+    with source.text("") as stream:
+        assert stream.read() == " \n x"
+
+
+def test_text_in_a_file_is_handed_back_after_each_piece(tmp_path, small):
+    small()
+    path = tmp_path / "a.csv"
+    path.write_text("text\n" + "some words\n" * 50)
+    examples = load(path)
+    assert isinstance(examples.frame["text"].dtype, pd.StringDtype)
+    assert [x for piece in examples.text_pieces() for x in piece] == ["some words"] * 50
