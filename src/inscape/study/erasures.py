@@ -25,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from inscape.core.folds import group_codes, group_folds
+from inscape.core.nulls import permutations
 from inscape.core.rng import child_seed, generator
 from inscape.core.threads import side_by_side
 from inscape.read.logistic import LogisticProbe
@@ -101,7 +102,7 @@ class Plan:
         width: principal components kept.
         whole: names of the erasers of which everything is measured; of others the linear probe alone.
         seed: of folds, erasers and probes.
-        shuffles: of the labels, for the null.
+        shuffles: of the labels by group, for the null.
     """
 
     folds: int = 3
@@ -149,6 +150,8 @@ def compare(
             parts[held] = f
     erased: dict[str, Erased] = {}
     shuffled = [np.full(len(question.y), np.nan) for _ in range(plan.shuffles)]
+    rng = generator(plan.seed, "erasures", "shuffles")
+    orders = permutations(len(question.y), plan.shuffles, rng=rng, groups=question.groups)
 
     def fold(number: int) -> float:
         train, test = folds[number]
@@ -167,7 +170,7 @@ def compare(
                     None if parts is None else parts != number,
                 )
         for k, right in enumerate(shuffled):
-            mixed = generator(seed, "shuffle", str(k)).permutation(y)
+            mixed = y[orders[k]]
             right[test] = (
                 _linear(before[train], mixed[train], question.groups[train]).predict(before[test])
                 == mixed[test]

@@ -45,6 +45,7 @@ def planted_concept(
     strength: float = 3.0,
     decay: float = 0.7,
     quadratic: float = 1.5,
+    apart: float = 2.0,
     seed: int = 0,
 ) -> PlantedConcept:
     """Draw rows.
@@ -55,6 +56,7 @@ def planted_concept(
         strength: distance of the two classes' means.
         decay: standard deviations fall as i^−decay.
         quadratic: size of the two coordinates whose product holds the bit; 0 for none.
+        apart: how far classes of the unrelated task lie from the first of them.
         seed: of everything.
 
     Raises:
@@ -74,7 +76,7 @@ def planted_concept(
     x += strength / 2 * np.outer(2 * z - 1, frame[0])
     sign = rng.choice([-1.0, 1.0], size=n)
     x += quadratic * (np.outer(sign, frame[1]) + np.outer(sign * (2 * z - 1), frame[2]))
-    x += np.vstack([np.zeros(d), 2 * frame[3:]])[task]
+    x += np.vstack([np.zeros(d), apart * frame[3:]])[task]
     return PlantedConcept(x, z, task, groups, frame[0])
 
 

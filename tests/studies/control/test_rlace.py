@@ -7,8 +7,11 @@ import json
 import pandas as pd
 import pytest
 
-from inscape.studies.control.rlace import Config
+from inscape.core.evidence import Evidence
+from inscape.studies.control.rlace import Config, worst
+from inscape.study.card import Claim
 from inscape.study.runner import run_study
+from tests.studies.expected import unexpected
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +29,40 @@ def accuracy(folder):
     return pd.read_parquet(folder / "tables" / "accuracy.parquet").set_index("erased by")
 
 
+def test_the_verdicts_are_those_of_the_card(folder):
+    assert unexpected(folder) == []
+
+
 def test_one_direction_is_enough_and_it_is_not_any(claims):
     assert claims["can"]["value"] > 0.35
+    assert abs(claims["can"]["null"]["mean"]) < 0.06
     assert claims["erased"]["value"] < 0.04
-    assert claims["random"]["value"] > 0.9 > claims["random"]["null"]["mean"]
-    assert abs(claims["erased"]["null"]["mean"]) < 0.06
+    (erased,) = claims["random"]["beside"]
+    assert claims["random"]["value"] > 0.9 > erased["value"]
 
 
-def test_null_space_projection_takes_more(claims):
-    assert claims["inlp"]["value"] >= 3
-    assert claims["inlp"]["null"]["mean"] == 1
+def test_null_space_projection_takes_more(folder):
+    takes = pd.read_parquet(folder / "tables" / "null-space.parquet").iloc[0]
+    assert takes["fewest"] <= takes["null-space projection"] <= takes["most"]
+    assert takes["null-space projection"] >= 3
+    assert takes["R-LACE"] == 1
+
+
+def test_a_classifier_leans_less_on_what_is_erased(folder):
+    gap = pd.read_parquet(folder / "tables" / "unequal.parquet").set_index("eraser")["value"]
+    assert gap["R-LACE, 1"] < 0.7 * gap["nothing"]
+    assert gap["random, 1"] > 0.8 * gap["nothing"]
+
+
+def test_the_worst_is_on_the_wrong_side_or_reaches_furthest_over():
+    wide, narrow, wrong = (
+        Evidence("x", 0.2, (0.05, 0.4)),
+        Evidence("x", 0.15, (0.14, 0.16)),
+        Evidence("x", 0.09, (0.085, 0.095)),
+    )
+    claim = Claim(text="x", at_least=0.1)
+    assert worst(claim, [wide, narrow]) is wide
+    assert worst(claim, [wide, narrow, wrong]) is wrong
 
 
 def test_what_is_left(claims, accuracy):
