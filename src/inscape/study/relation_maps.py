@@ -6,7 +6,7 @@ is one row, so nothing of it is on two sides. Cost: per relation, `examples` Jac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from inscape.core.errors import StudyError
+from inscape.core.measured import Measured
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.read.relational import AffineRelation, least_squares, mean_relation, translation
@@ -180,3 +181,30 @@ def linearise(
         np.sort(rest[half:]),
         np.stack(jacobians, axis=1)[:, np.argsort(few)],
     )
+
+
+def by_relation(
+    name: str,
+    subjects: Mapping[str, np.ndarray],
+    values: Mapping[str, Mapping[str, np.ndarray]],
+) -> Measured:
+    """What holds for each subject under several conditions, as one measurement over all relations.
+
+    Args:
+        name: what is measured.
+        subjects: relation → its subjects, (n,); one that several relations ask about is one group.
+        values: relation → condition → 0 or 1 for each subject, (n,), or (draws, n).
+
+    Returns:
+        Conditions named ``RELATION, CONDITION``, in the order given: the share within that relation.
+    """
+    sizes = [len(subjects[r]) for r in values]
+    of = np.repeat(np.arange(len(sizes)), sizes)
+    groups = np.concatenate([subjects[r] for r in values]).astype(str)
+    m = Measured(name, groups=groups, unit="share", kind="ratio")
+    for k, (relation, by) in enumerate(values.items()):
+        for condition, x in by.items():
+            part = np.zeros((len(np.atleast_2d(x)), len(of)))
+            part[:, of == k] = x
+            m.put(f"{relation}, {condition}", part, (of == k).astype(np.float64))
+    return m

@@ -37,7 +37,7 @@ from inscape.read.relational_concepts import (
     unit_directions,
 )
 from inscape.study.card import Card, Claim
-from inscape.study.relation_maps import Mapped, answered, linearise
+from inscape.study.relation_maps import Mapped, answered, by_relation, linearise
 from inscape.study.relation_prompts import Asked, ask, last_site
 from inscape.study.run import Run
 from inscape.worlds.relations import relations
@@ -598,19 +598,20 @@ def _lead(r: Relation, some: Mapping[str, list[Chosen]], swap: Swap, size: float
 def _steered(run: Run, results: Sequence[tuple[Relation, Swap, dict[str, np.ndarray]]]) -> None:
     """Success at the chosen length, by relation and over all; the claim about two thirds of the relations."""
     found, swaps, hits = (list(x) for x in zip(*results, strict=True))
-    subjects = np.concatenate([r.asked.subjects[s.rows] for r, s, _ in results]).astype(str)
-    of = np.repeat(np.arange(len(found)), [len(s.rows) for s in swaps])
-    m = Measured("edits that succeed", groups=subjects, unit="share", kind="ratio")
-    rows, names = [], []
-    for k, (r, _, own) in enumerate(results):
-        for name, x in own.items():
-            condition = f"{r.asked.relation}, {name}"
-            whole = np.zeros((len(x), len(of)))
-            whole[:, of == k] = x
-            m.put(condition, whole, (of == k).astype(np.float64))
-            where = {"relation": r.asked.relation, "directions": name}
-            rows.append(m.value(condition, where=where))
-        names.append([f"{r.asked.relation}, {name}" for name in (LRC, SVM, RANDOM)])
+    m = by_relation(
+        "edits that succeed",
+        {r.asked.relation: r.asked.subjects[s.rows] for r, s, _ in results},
+        {r.asked.relation: own for r, _, own in results},
+    )
+    rows = [
+        m.value(
+            f"{r.asked.relation}, {name}",
+            where={"relation": r.asked.relation, "directions": name},
+        )
+        for r in found
+        for name in hits[0]
+    ]
+    names = [[f"{r.asked.relation}, {name}" for name in (LRC, SVM, RANDOM)] for r in found]
     every = _macro("edits that succeed", "share", found, [s.rows for s in swaps], hits)
     rows += [
         every.value(name, where={"relation": "mean of all", "directions": name}) for name in hits[0]

@@ -3,33 +3,34 @@
 For a few subjects of a relation the Jacobian of the answer's state in the subject's is taken; their mean is the relation's
 map. On held-out subjects the map's object is decoded and compared with what the model says, beside the logit lens, a
 translation, least squares on the same few examples and a random map of the same singular values. Inverted at low rank, the
-map says how a subject must change for another object; the change is made inside the model, beside one from the random map.
+map says how a subject must change for another object; the change is made inside the model, beside one from the random map
+and beside the other subject's whole state. Questions whose answer begins as their subject does are left out: the first
+token, by which answers are judged, would be copied.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from inscape.charts.bars import values_by_group
 from inscape.charts.heatmap import matrix
 from inscape.charts.layers import score_by_layer
 from inscape.core.errors import StudyError
-from inscape.core.evidence import Evidence, Null, table
-from inscape.core.intervals import percentile
+from inscape.core.evidence import table
+from inscape.core.measured import Measured, Role
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.read.relational import AffineRelation
-from inscape.study.card import Card
-from inscape.study.frames import layer_of
-from inscape.study.relation_maps import Mapped, answered, linearise
-from inscape.study.relation_prompts import decode, last_site
-from inscape.study.run import Run
-from inscape.study.shares import Shares, bars
+from inscape.study.card import Card, Claim
+from inscape.study.frames import layer_of, lines
+from inscape.study.relation_maps import Mapped, answered, by_relation, linearise
+from inscape.study.relation_prompts import Asked, decode, first_token, last_site
+from inscape.study.run import Run, bars_of
 from inscape.worlds.relations import relations
 
 CARD = Card(
@@ -41,7 +42,7 @@ CARD = Card(
     room="read",
     claim="For many relations, though not for all that the model knows, the object is read off the subject's state by one "
     "affine map, which the mean Jacobian of a few examples gives; inverted, the map says how to edit the subject.",
-    reproduced="SmolLM2-135M-Instruct on eight authored relations in five-shot prompts, those questions that it answers; "
+    reproduced="SmolLM2-135M-Instruct on seven authored relations in five-shot prompts, those questions that it answers; "
     "Jacobians of six subjects at four layers; layer, gain and rank chosen on other subjects; faithfulness and causal edits "
     "on subjects held out of both.",
     controls=(
@@ -50,9 +51,30 @@ CARD = Card(
         "least squares on the same examples",
         "a map of the same singular values in random directions, for decoding and for edits of the same length",
     ),
-    bar="On at least 3 relations held-out faithfulness is at least 0.5 and at least 0.1 above the best of logit lens, "
-    "translation and least squares; causal edits succeed at least twice as often as those of the random map. Relations that "
-    "the model knows and the map decodes in fewer than 0.3 of the cases are listed.",
+    claims={
+        "faithful": Claim(
+            text="In three relations the map is right for half of the subjects, and for a tenth more than logit lens, "
+            "translation and least squares",
+            at_least=0.0,
+            over="one half, and a tenth above the best of logit lens, translation and least squares",
+            why="The value is how far the third best relation is above both.",
+        ),
+        "causal": Claim(
+            text="Edits by the inverse of the map succeed at least twice as often as those of a random map",
+            at_least=0.0,
+            over="twice a random map, steps of the same length",
+        ),
+        "whole": Claim(
+            text="They succeed nearly as often as putting the other subject's whole state there",
+            at_least=0.8,
+            why="The value is the share of the whole state's successes.",
+        ),
+    },
+    # the toy has four relations of nine held-out subjects, and least squares with a gain comes close in one
+    tiny={"faithful": "any", "causal": "supported", "whole": "supported"},
+    differs="The authors use eight examples, 47 relations and larger models, choose the rank on the subjects judged, and "
+    "count an edit where the new object is likelier than the old; here other subjects choose, and the new object must be "
+    "the answer. Least squares has the same gains to choose from.",
     group_note="A group is a subject, which each relation asks about once; it is linearised, chooses or is held out. "
     "Objects that several subjects share are on both sides: the least squares baseline has that advantage too.",
     minutes={"tiny": 0.3, "small": 5, "full": 90},
@@ -81,7 +103,6 @@ class Config:
             "adjective comparative",
             "verb past",
             "word first letter",
-            "number successor",
         ),
         metadata={"help": "which are asked; none for all"},
     )
@@ -129,14 +150,20 @@ PRESETS = {
     ),
 }
 
-LRE, LENS, SHIFT, SQUARES, RANDOM = (
+LRE, LENS, SHIFT, SQUARES, RANDOM, WHOLE = (
     "mean Jacobian",
     "logit lens",
     "translation",
     "least squares",
     "random map",
+    "the other subject's whole state",
 )
 MORE = "least squares, all training rows"
+ROLES: dict[str, Role] = {
+    **dict.fromkeys((LENS, SHIFT, SQUARES, MORE), "baseline"),
+    RANDOM: "null",
+    WHOLE: "ceiling",
+}
 
 
 def run(config: Config, run: Run) -> None:
@@ -147,9 +174,14 @@ def run(config: Config, run: Run) -> None:
     run.asked(
         f"For which relations is what {model.name} answers one affine map of the subject's state?"
     )
-    kept, known = answered(
+    every, known = answered(
         model, examples, config.relations, config.shots, config.least, rng=run.rng("shots")
     )
+    kept = [a for a in map(_not_copied, every) if len(a) >= config.least]
+    if not kept:
+        raise StudyError(
+            f"No relation has {config.least} answers that begin otherwise than their subjects; ask others, or lower least."
+        )
     sites = [
         str(s)
         for s in model.select(["embed" if k < 0 else f"resid_post.{k}" for k in config.layers])
@@ -167,17 +199,28 @@ def run(config: Config, run: Run) -> None:
                     advance=bar.advance,
                 )
             )
+    used = {a.relation: len(a) for a in kept}
+    counts = [
+        {"relation": r, "answered": a, "asked": n, "used": used.get(r, 0)}
+        for r, (a, n) in known.items()
+    ]
     run.table(
         "known",
-        pd.DataFrame([{"relation": r, "answered": a, "asked": n} for r, (a, n) in known.items()]),
-        f"Questions that {model.name} answers, {config.shots} examples before each; only those are used.",
+        pd.DataFrame(counts),
+        f"Questions that {model.name} answers, {config.shots} examples before each; those whose answer begins otherwise "
+        "than their subject are used.",
     )
     scores = {m.relation: _faithful(config, run, m) for m in found}
-    _decoding(config, run, scores)
+    _decoding(run, found, scores)
     _layers(config, run, found)
-    edits = {m.relation: _causal(config, run, m) for m in found}
-    _editing(run, edits)
+    _editing(run, found, {m.relation: _causal(config, run, m) for m in found})
     run.answer(_answer(run, model, scores, known))
+
+
+def _not_copied(asked: Asked) -> Asked:
+    """Questions whose answer's first token is not their subject's."""
+    own = [first_token(asked.model, str(s)) for s in asked.subjects]
+    return asked.take(asked.answer != np.array(own))
 
 
 def _open(config: Config, run: Run) -> tuple[Model, Examples]:
@@ -201,9 +244,9 @@ def _candidates(
     if name == SHIFT:
         return [m.translated(site)]
     if name in (SQUARES, MORE):
-        return [m.fitted(site, more=name == MORE)]
-    base = m.embedding(site)
-    base = base if name == LRE else base.randomised(rng=rng)
+        base = m.fitted(site, more=name == MORE)
+    else:
+        base = m.embedding(site) if name == LRE else m.embedding(site).randomised(rng=rng)
     return [base.with_beta(beta) for beta in config.betas]
 
 
@@ -228,38 +271,18 @@ def _faithful(config: Config, run: Run, m: Mapped) -> dict[str, np.ndarray]:
     return out
 
 
-def _wins(values: dict[str, dict[str, float]], of: str = LRE) -> int:
-    """Relations with faithfulness of at least ½ and a tenth above the best baseline."""
-    return sum(
-        v[of] >= 0.5 and v[of] >= 0.1 + max(v[b] for b in (LENS, SHIFT, SQUARES))
-        for v in values.values()
-    )
-
-
-def _decoding(config: Config, run: Run, scores: dict[str, dict[str, np.ndarray]]) -> None:
+def _decoding(run: Run, found: list[Mapped], scores: dict[str, dict[str, np.ndarray]]) -> None:
     """Faithfulness on held-out subjects, by relation and method, and the claim over relations."""
-    evidence, cells = [], []
+    rows, cells = [], []
     for relation, by in scores.items():
-        n = len(by[LRE])
-        shares = Shares(np.arange(n), run.rng("bootstrap", relation))
-        null = by[RANDOM].mean(axis=1)
-        for name in (LRE, SQUARES, MORE, SHIFT, LENS):
-            evidence.append(
-                shares.evidence(
-                    "faithfulness",
-                    by[name],
-                    np.ones(n),
-                    draws=null,
-                    kind=RANDOM,
-                    unit="share",
-                    where={"relation": relation, "method": name},
-                )
-            )
-            cells.append({"row": relation, "column": name, "value": evidence[-1].value})
-        cells.append({"row": relation, "column": RANDOM, "value": float(null.mean())})
+        m = Measured("faithfulness", unit="share", where={"relation": relation})
+        for name, x in by.items():
+            m.put(name, x, role=ROLES.get(name, "treatment"))
+            cells.append({"row": relation, "column": name, "value": float(x.mean())})
+        rows += m.evidence(RANDOM)
     run.table(
         "faithfulness",
-        table(evidence),
+        table(rows),
         "Share of held-out subjects whose decoded object is what the model says.",
     )
     run.figure(
@@ -268,38 +291,29 @@ def _decoding(config: Config, run: Run, scores: dict[str, dict[str, np.ndarray]]
         "Faithfulness on held-out subjects; layer and gain of every method chosen on other subjects. "
         f"“{MORE}” has seen several times as many subjects as the others.",
     )
-    means = {r: {name: float(x.mean()) for name, x in by.items()} for r, by in scores.items()}
-    rng, drawn = run.rng("wins"), []
-    for _ in range(1000):
-        again = {}
-        for r, by in scores.items():
-            rows = rng.integers(len(by[LRE]), size=len(by[LRE]))
-            again[r] = {name: float(x[..., rows].mean()) for name, x in by.items()}
-        drawn.append(_wins(again))
-    ends = percentile(np.array(drawn, dtype=np.float64))
-    null = [
-        float(
-            _wins(
-                {r: {**means[r], RANDOM: float(by[RANDOM][k].mean())} for r, by in scores.items()},
-                RANDOM,
-            )
-        )
-        for k in range(config.draws)
-    ]
-    count = Evidence(
-        "relations decoded by the mean Jacobian",
-        _wins(means),
-        (float(ends[0]), float(ends[1])),
-        Null.of(RANDOM, null),
-        n=len(scores),
-        unit="relations",
+    judged = (LRE, LENS, SHIFT, SQUARES)
+    every = by_relation(
+        "faithfulness",
+        {m.relation: m.asked.subjects[m.held] for m in found},
+        {r: {name: by[name] for name in judged} for r, by in scores.items()},
     )
-    run.claim(
-        "faithful",
-        "Relations in which the map is right for half of the subjects and a tenth above every baseline",
-        count,
-        3,
+    wanted = min(3, len(scores))
+
+    def margin(own: Any, *others: Any) -> Any:
+        return np.minimum(own - 0.5, own - np.max(np.stack(others), axis=0) - 0.1)
+
+    def ranked(*s: np.ndarray) -> np.ndarray:
+        margins = [margin(*s[k : k + len(judged)]) for k in range(0, len(s), len(judged))]
+        return np.sort(np.stack(margins), axis=0)[-wanted]
+
+    e = every.combined(
+        f"faithfulness above ½ and a tenth above the best baseline, relation {wanted} of {len(scores)}",
+        ranked,
+        *every.conditions,
     )
+    both = {r: margin(*(by[name].mean() for name in judged)) >= 0 for r, by in scores.items()}
+    held = [r for r, holds in both.items() if holds]
+    run.claim("faithful", e, why=f"It holds in {len(held)} of {len(scores)}: {', '.join(held)}.")
     low = [f"{r} ({by[LRE].mean():.2f})" for r, by in scores.items() if by[LRE].mean() < 0.3]
     run.text(
         "not-linear",
@@ -315,27 +329,16 @@ def _layers(config: Config, run: Run, found: list[Mapped]) -> None:
             values = []
             for m in found:
                 options = _candidates(m, name, k, config, run.rng("layers", name, m.relation))
-                best = (
-                    int(np.argmax(m.shares([(r, k) for r in options], m.chooses)))
-                    if len(options) > 1
-                    else 0
-                )
-                values.append(m.agrees(options[best], k, m.held).mean())
-            rng = run.rng("layers", name, site)
-            drawn = rng.choice(values, size=(1000, len(values))).mean(axis=1)
-            low, high = percentile(drawn)
-            rows.append(
-                {
-                    "series": name,
-                    "layer": layer_of(site),
-                    "value": float(np.mean(values)),
-                    "low": low,
-                    "high": high,
-                }
-            )
-    frame = pd.DataFrame(rows)
+                shares = m.shares([(r, k) for r in options], m.chooses)
+                values.append(m.agrees(options[int(np.argmax(shares))], k, m.held).mean())
+            mean = Measured("faithfulness", unit="share")
+            mean.put(name, values)
+            rows.append(mean.value(name, where={"method": name, "layer": layer_of(site)}))
     chart = score_by_layer(
-        frame, score="faithfulness", interval="95 %, relations drawn again", nulls=(RANDOM,)
+        lines(rows, "method"),
+        score="faithfulness",
+        interval="95 %, over relations",
+        nulls=(RANDOM,),
     )
     run.figure(
         "layers",
@@ -343,7 +346,7 @@ def _layers(config: Config, run: Run, found: list[Mapped]) -> None:
         f"Mean over {len(found)} relations of held-out faithfulness, by the layer at which the subject is taken. "
         "Layer −1 is the embedding.",
     )
-    run.table("layers", frame, "The same numbers.")
+    run.table("layers", table(rows), "The same numbers.")
 
 
 def _causal(config: Config, run: Run, m: Mapped) -> dict[str, np.ndarray]:
@@ -393,60 +396,45 @@ def _causal(config: Config, run: Run, m: Mapped) -> dict[str, np.ndarray]:
     }
 
 
-def _editing(run: Run, edits: dict[str, dict[str, np.ndarray]]) -> None:
+def _editing(run: Run, found: list[Mapped], edits: dict[str, dict[str, np.ndarray]]) -> None:
     """Edits that succeed, by relation and over all."""
-    evidence = []
+    rows = []
     for relation, by in edits.items():
-        shares, ones = (
-            Shares(np.arange(len(by[LRE])), run.rng("edits", relation)),
-            np.ones(len(by[LRE])),
-        )
-        for name in (LRE, WHOLE):
-            chance = {"draws": by[RANDOM].mean(axis=1), "kind": f"{RANDOM}, same length"}
-            where = {"relation": relation, "edit": name}
-            evidence.append(
-                shares.evidence(
-                    "edits that succeed", by[name], ones, unit="share", where=where, **chance
-                )
-            )
+        m = Measured("edits that succeed", unit="share", where={"relation": relation})
+        for name, x in by.items():
+            m.put(name, x, role=ROLES.get(name, "treatment"))
+        rows += m.evidence(RANDOM)
     run.table(
         "edits",
-        table(evidence),
-        "Share of held-out subjects that answer with the other's object after the edit.",
+        table(rows),
+        "Share of held-out subjects that answer with the other's object after the edit. Null: random maps, steps of the "
+        "same length.",
     )
-    shown = bars([e for e in evidence if e.where["edit"] == LRE], "relation")
+    shown = [e for e in rows if e.where["condition"] == LRE]
     run.figure(
         "edits",
-        values_by_group(shown, value="edits that succeed", unit="share"),
+        bars_of(shown, "relation"),
         "Edits by the inverse of the relation's map; tick: random maps, steps of the same length.",
     )
-    own, random = (
-        np.concatenate([by[LRE] for by in edits.values()]),
-        np.concatenate([by[RANDOM] for by in edits.values()], 1),
-    )
-
-    def ratio(rows: np.ndarray | slice, x: np.ndarray = own) -> float:
-        # one success in all draws together stands for none
-        return float(x[rows].mean() / max(random[:, rows].mean(), 1 / random.size))
-
-    rng = run.rng("edits", "ratio")
-    ends = percentile(np.array([ratio(rng.integers(len(own), size=len(own))) for _ in range(1000)]))
-    null = [ratio(slice(None), row) for row in random]
-    times = Evidence(
-        "edits that succeed, over those of a random map",
-        ratio(slice(None)),
-        (float(ends[0]), float(ends[1])),
-        Null.of("one random map over their mean", null),
-        n=len(own),
-        unit="times",
+    subjects = np.concatenate([m.asked.subjects[m.held] for m in found]).astype(str)
+    m = Measured("edits that succeed", groups=subjects, unit="share")
+    for name, role in ((LRE, "treatment"), (RANDOM, "baseline"), (WHOLE, "ceiling")):
+        m.put(
+            name, np.concatenate([np.atleast_2d(by[name]) for by in edits.values()], 1), role=role
+        )
+    least = 1.0 / np.concatenate([by[RANDOM] for by in edits.values()], 1).size
+    own, random, whole = (m.value(name).value for name in (LRE, RANDOM, WHOLE))
+    twice = m.combined(
+        "edits that succeed − twice those of a random map",
+        lambda own, random: own - 2 * np.maximum(random, least),
+        LRE,
+        RANDOM,
     )
     run.claim(
-        "causal",
-        "Edits by the inverse of the map succeed more often than those of a random map",
-        times,
-        2,
-        why=f"{own.mean():.2f} of the edits succeed, {random.mean():.2f} with random maps.",
+        "causal", twice, why=f"{own:.3f} of the edits succeed, {random:.3f} with random maps."
     )
+    share = m.combined("successes, of those of the whole state", np.divide, LRE, WHOLE)
+    run.claim("whole", share, why=f"{own:.2f} against {whole:.2f}.")
 
 
 def _answer(
@@ -460,10 +448,9 @@ def _answer(
     return (
         f"For {len(half)} of the {len(scores)} relations that {model.name} knows ({len(known)} were asked), one affine map "
         f"from the mean Jacobian says what the model says for at least half of the held-out subjects"
-        f"{': ' + ', '.join(f'{r} ({scores[r][LRE].mean():.2f})' for r in half) if half else ''}. In "
-        f"{by['faithful'].value:.0f} of them it is a tenth above logit lens, translation and least squares on as many "
-        f"examples. Edits by its inverse succeed {by['causal'].value:.1f} times as often as those of a random map."
+        f"{': ' + ', '.join(f'{r} ({scores[r][LRE].mean():.2f})' for r in half) if half else ''}. On the "
+        f"third best relation it is {by['faithful']:+.2f} above one half and a tenth over logit lens, translation and least "
+        f"squares on as many examples, whichever is higher ({by['faithful'].verdict}). That edits by its inverse succeed "
+        f"twice as often as those of a random map is {by['causal'].verdict}; they do so {by['whole']:.2f} times as often as "
+        "the other subject's whole state."
     )
-
-
-WHOLE = "the other subject's whole state"
