@@ -385,7 +385,8 @@ def shuffled(
     out = np.tile(right, (draws, 1))
     for t in np.unique(types):
         rows = np.flatnonzero(types == t)
-        out[:, rows] = right[rows][permutations(len(rows), draws, rng=rng, groups=groups[rows])]
+        some, of = right[rows], groups[rows]
+        out[:, rows] = some[permutations(len(rows), draws, rng=rng, groups=of, labels=some)]
     return out
 
 

@@ -198,7 +198,7 @@ def run(config: Config, run: Run) -> None:
         else {}
     )
     null = np.full((config.shuffles, len(y)), np.nan)
-    orders = _orders(config, run, groups)
+    orders = permutations(len(y), config.shuffles, rng=run.rng("shuffles"), groups=groups, labels=y)
     fold_of = np.empty(len(y), dtype=np.int64)
     with run.progress("learn", total=len(folds), unit="folds") as bar:
         for f, (train, test) in enumerate(folds):
@@ -228,10 +228,6 @@ def _open(config: Config, run: Run) -> tuple[Model, Examples]:
         return world.model, world.questions
     questions = quiz(config.count, seed=run.seed) if config.data == "quiz" else load(config.data)
     return open(config.model), questions
-
-
-def _orders(config: Config, run: Run, groups: np.ndarray) -> np.ndarray:
-    return permutations(len(groups), config.shuffles, rng=run.rng("shuffles"), groups=groups)
 
 
 def _laid_out(store: Store, config: Config, depth: int, train: np.ndarray) -> np.ndarray:
