@@ -1,7 +1,7 @@
 """Local maps of several prompts: how exact they are, what they decode to, and one prompt's map applied to another's input.
 
 The detached Jacobian of a prompt (`inscape.read.detached_jacobian`) is decoded by the unembedding along its left singular
-vectors, either sign, and by the input embedding along its right ones.
+vectors, each with the sign that points to the output, and by the input embedding along its right ones.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Mapped:
     Attributes:
         residual: relative error of its reconstruction.
         predicted: the token that the model goes on with.
-        said: for each of the first left singular vectors, tokens it decodes to, most first, both signs in turn.
+        said: for each of the first left singular vectors, tokens it decodes to, most first.
+        said_last: the same of the last token's map alone.
         read: for each of the first right singular vectors, tokens whose embeddings its last token's part lies along.
         rank: stable rank of the whole map.
         last_rank: stable rank of the last token's part.
@@ -39,6 +40,7 @@ class Mapped:
     residual: float
     predicted: int
     said: list[list[int]]
+    said_last: list[list[int]]
     read: list[list[int]]
     rank: float
     last_rank: float
@@ -48,6 +50,10 @@ class Mapped:
         """Whether a token is among those that the first vectors decode to."""
         return any(token in said for said in self.said[:vectors])
 
+    def last_names(self, token: int, vectors: int) -> bool:
+        """The same of the last token's map."""
+        return any(token in said for said in self.said_last[:vectors])
+
 
 def mapped(model: Model, tokens: Tokens, top: int = 10, vectors: int = 3) -> Mapped:
     """Map a prompt to its final norm's output and decode the map.
@@ -55,35 +61,40 @@ def mapped(model: Model, tokens: Tokens, top: int = 10, vectors: int = 3) -> Map
     Args:
         model: a language model.
         tokens: the prompt.
-        top: how many tokens a vector decodes to, over both signs.
+        top: how many tokens a vector decodes to.
         vectors: how many are decoded.
     """
     found = local_map(model, tokens)
     readout = Readout.of(model)
     u, s, v = found.leading(vectors)
-    said = [_either_sign(readout.scores(x.to(found.output.dtype)), top) for x in u.T]
+    signs = _signs(u, found.output)
+    said = _decoded(u * signs, readout, found.output, top)
     weight = model.net.get_input_embeddings().weight.detach()
     d = found.inputs.shape[1]
-    read = [_nearest(x[-d:].to(weight.dtype), weight, top) for x in v]
-    last = torch.linalg.svdvals(found.jacobians[:, -1].double())
+    read = [_nearest(x[-d:].to(weight.dtype), weight, top) for x in v * signs[:, None]]
+    left, last, _ = found.svd(len(tokens) - 1)
+    left = left[:, :vectors]
+    said_last = _decoded(left * _signs(left, found.output), readout, found.output, top)
     with torch.no_grad():
         predicted = int(readout.scores(found.output).argmax())
     relative = (s / s[0])[:50].cpu().numpy()
-    return Mapped(
-        found.residual, predicted, said, read, stable_rank(s), stable_rank(last), relative
-    )
+    ranks = stable_rank(s), stable_rank(last)
+    return Mapped(found.residual, predicted, said, said_last, read, *ranks, relative)
 
 
-def _either_sign(scores: Tensor, top: int) -> list[int]:
-    """The tokens most favoured by a vector and by its opposite, in turn: no sign is the right one."""
-    half = (top + 1) // 2
-    up, down = scores.topk(half).indices.tolist(), (-scores).topk(half).indices.tolist()
-    return [t for pair in zip(up, down, strict=True) for t in pair][:top]
+def _signs(u: Float[Tensor, "k r"], output: Float[Tensor, " k"]) -> Float[Tensor, " r"]:
+    """The sign with which each left singular vector points to the output: of itself it has none."""
+    return torch.where(output.double() @ u < 0, -1.0, 1.0).to(u)
+
+
+def _decoded(u: Float[Tensor, "k r"], readout: Readout, like: Tensor, top: int) -> list[list[int]]:
+    """The tokens that each vector favours most."""
+    return [readout.scores(x.to(like.dtype)).topk(top).indices.tolist() for x in u.T]
 
 
 def _nearest(x: Tensor, weight: Tensor, top: int) -> list[int]:
     cosine = weight @ x / weight.norm(dim=1).clamp_min(1e-12)
-    return cosine.abs().topk(top).indices.tolist()
+    return cosine.topk(top).indices.tolist()
 
 
 def in_double(model: Model) -> Model:
