@@ -16,6 +16,7 @@ import pytest
 
 from inscape.core.errors import StoreError
 from inscape.store import manifest as manifests
+from inscape.store import waiting
 from inscape.store import writer as writers
 from inscape.store.harvest import harvest
 from inscape.store.moments import moments
@@ -149,18 +150,70 @@ def _slowly(path: Path, pipe) -> None:
     pipe.send("finished")
 
 
-def test_two_processes_at_once(model, examples, whole, tmp_path):
+def test_a_second_process_waits_and_finds_what_the_first_made(
+    model, examples, whole, tmp_path, monkeypatch, capsys
+):
     process, pipe = forked(_slowly, tmp_path / "s")
     assert pipe.recv() == "started"
     while not (tmp_path / "s" / manifests.NAME).exists():
         time.sleep(0.01)
-    said = f"is being written by process {process.pid} on .*; wait for it to end, or write to another folder"
-    with pytest.raises(StoreError, match=said) as error:
-        harvest(model, examples, to=tmp_path / "s", **OPTIONS)
-    one_sentence(error.value)
+    ran = []
+    monkeypatch.setattr(writers.Writer, "put", lambda *_: ran.append(1))
+    store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
     assert pipe.recv() == "finished"  # and the first was not disturbed
     process.join()
-    assert_same(harvest(model, examples, to=tmp_path / "s", **OPTIONS), whole)
+    assert not ran
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"is being written by process {process.pid} on " in said
+    assert "waiting for it to end (Ctrl-C stops the waiting, not the other)" in said
+    monkeypatch.undo()
+    assert_same(store, whole)
+
+
+def test_a_second_process_goes_on_where_the_first_died(model, examples, whole, tmp_path, caplog):
+    process, pipe = forked(_slowly, tmp_path / "s")
+    assert pipe.recv() == "started"
+    while not (tmp_path / "s" / "data").exists():
+        time.sleep(0.01)
+    seen = []
+    looked = waiting._committed
+
+    def kill(where):
+        seen.append(looked(where))
+        process.kill()
+        return seen[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiting, "_committed", kill)
+        store = harvest(model, examples, to=tmp_path / "s", progress=False, **OPTIONS)
+    process.join()
+    assert process.exitcode < 0
+    assert seen
+    assert "is being written by process" in caplog.text  # not on standard error: progress=False
+    assert_same(store, whole)
+
+
+def _adds_slowly(path: Path, pipe) -> None:
+    model = llama()
+    run = model.run
+
+    def slow(*a, **k):
+        pipe.send("started")
+        time.sleep(0.3)
+        return run(*a, **k)
+
+    model.run = slow
+    Store.open(path).add(model, sentences(), "mlp_out.0", progress=False)
+
+
+def test_a_second_addition_waits_and_adds_the_rest(model, examples, tmp_path):
+    harvest(model, examples, "embed", to=tmp_path / "s")
+    process, pipe = forked(_adds_slowly, tmp_path / "s")
+    assert pipe.recv() == "started"
+    Store.open(tmp_path / "s").add(model, examples, "mlp_out.0:2", progress=False)
+    process.join()
+    assert process.exitcode == 0
+    assert {"embed", "mlp_out.0", "mlp_out.1"} <= {str(s) for s in Store.open(tmp_path / "s").sites}
 
 
 @pytest.mark.parametrize("place", ["_write", "_commit", "put"])

@@ -46,12 +46,25 @@ def add_sites(
     progress: bool | Watcher | None = None,
 ) -> None:
     """Bring sites to a store; see `inscape.store.store.Store.add`."""
+    while not _added(place, model, examples, sites, nonfinite, progress):
+        log.info("%s: sites were added meanwhile; looking again what is left", place)
+
+
+def _added(
+    place: Place,
+    model: Any,
+    examples: Any,
+    sites: Any,
+    nonfinite: str | None,
+    progress: bool | Watcher | None,
+) -> bool:
+    """Add the sites that are not there; False if somebody else changed the store before this began to write."""
     manifest = manifests.read(place)
     recipe = manifest["recipe"]
     wanted = [site for site in model.select(sites) if str(site) not in manifest["sites"]]
     if not wanted:
         _tidy(place, manifest)
-        return
+        return True
     current(model)
     given = inputs_of(model, examples, recipe["at"], recipe["prompt"], wanted)
     made = keys.recipe(model, given, prompt=recipe["prompt"], sites=[str(s) for s in wanted])
@@ -68,12 +81,10 @@ def add_sites(
     most = plan.shard_rows(
         sum(wide.values()) * (4 if recipe["dtype"] == "float32" else 2), plan.SHARD_BYTES
     )
-    with disk_errors(place, "write to"), held(place):
+    with disk_errors(place, "write to"), held(place, progress):
         now = manifests.read(place)  # as this writer must still find it when it commits
         if now["sha256"] != manifest["sha256"]:
-            raise StoreError(
-                f"{place} was changed while this addition began; run the same command again."
-            )
+            return False
         journal = _Journal(
             place, manifests.digest([made, manifest["sha256"], settings["nonfinite"]])
         )
@@ -96,12 +107,13 @@ def add_sites(
                         nonfinite_here[name] = nonfinite_here.get(name, 0) + count
                 journal.note(files, sizes, nonfinite_here)
         _commit(place, manifest, journal, _ordered(model, manifest, entries, made))
+    return True
 
 
 def _tidy(place: Place, manifest: manifests.Manifest) -> None:
     """Remove what an addition left that was killed right after its commit; an addition that is unfinished stays."""
     # another writer at work, or a folder that we may only read: then it is left to the next
-    with suppress(StoreError), disk_errors(place, "write to"), held(place):
+    with suppress(StoreError), disk_errors(place, "write to"), held(place, wait=False):
         if place.exists(_JOURNAL):
             named = {name for entry in _recorded(place)["done"] for name in entry["files"]}
             if not named <= manifests.files(manifest).keys():

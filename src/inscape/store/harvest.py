@@ -82,11 +82,11 @@ def harvest(
 
     Returns:
         The finished store. If `to` holds an unfinished harvest of the same recipe, it is finished; if it holds a
-        finished one, that is returned.
+        finished one, that is returned; if another process is computing it, that is waited for.
 
     Raises:
         ClusterError: there is no such cluster, or its workers cannot compute this.
-        StoreError: the folder holds something else, is being written, or cannot be written; values that cannot be kept.
+        StoreError: the folder holds something else, or cannot be written; values that cannot be kept.
         SiteError: a site that the model does not have.
         DataError: an example has no position of the kind asked for.
     """
@@ -130,7 +130,9 @@ def harvest(
     }
     ranges = plan.shards(inputs.rows, recipe["shard_rows"])
     costs = [cost(inputs, span, recipe["budget"], recipe["overhead"]) for span in ranges]
-    with Writer(folder, recipe, schema_of(side, head["sites"]), head) as writer:
+    with Writer(folder, recipe, schema_of(side, head["sites"]), head, progress) as writer:
+        if writer.manifest["finished"] is not None:
+            return Store.open(folder)  # by another process, which was waited for
         done = writer.shards
         if done:
             log.info("%s: going on after %d of %d shards", folder, done, len(ranges))

@@ -27,6 +27,26 @@ def _foreign(path: Path) -> str:
     return f"{path} is not a lock of Inscape's, and it is left as it is; move it away, or name another folder."
 
 
+class Busy(StoreError):
+    """Another writer holds the lock.
+
+    Attributes:
+        holder: its process and machine.
+        ours: whether it is this very process, which would wait for itself.
+    """
+
+    def __init__(self, folder: Path, holder: str) -> None:
+        super().__init__(
+            f"{folder} is being written by {holder}; wait for it to end, or write to another folder."
+        )
+        self.holder, self.ours = holder, holder == _name()
+
+
+def _name() -> str:
+    """This process and machine."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
 class WriterLock:
     """Held from construction to `release`; as a context manager, for the block.
 
@@ -34,7 +54,8 @@ class WriterLock:
         folder: the store's folder, which must exist.
 
     Raises:
-        StoreError: another writer holds it; the message names its process and machine.
+        Busy: another writer holds it; the message names its process and machine.
+        StoreError: the lock file is something else.
     """
 
     def __init__(self, folder: Path):
@@ -55,14 +76,12 @@ class WriterLock:
                 os.read(self._handle, 200).decode(errors="replace").strip() or "an unnamed process"
             )
             os.close(self._handle)
-            raise StoreError(
-                f"{folder} is being written by {holder}; wait for it to end, or write to another folder."
-            ) from None
+            raise Busy(folder, holder) from None
         except OSError:
             os.close(self._handle)
             raise
         os.ftruncate(self._handle, 0)
-        os.write(self._handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        os.write(self._handle, f"{_name()}\n".encode())
 
     def release(self) -> None:
         """Let the next writer in; a second call does nothing."""

@@ -119,7 +119,7 @@ def moments(
         if where is not None:
             with disk_errors(where, "write to"):
                 files.refuse(where)  # before a lock file is made in it
-                stack.enter_context(held(where))
+                stack.enter_context(held(where, progress))
         state, done = _begun(where, recipe)
         ranges = plan.shards(inputs.rows, recipe["shard_rows"])
         left = ranges[done:]

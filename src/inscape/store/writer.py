@@ -29,6 +29,7 @@ from inscape.store import generated, shards
 from inscape.store import manifest as manifests
 from inscape.store.places import Place, place
 from inscape.store.rows import Rows, Schema
+from inscape.store.waiting import patiently
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +70,15 @@ class Writer:
         recipe: what is harvested; an unfinished store there must have the same.
         schema: the table of the examples, and the columns of the vectors.
         head: everything else of a new store's manifest (sites, columns, certificate …).
+        show: how to say that another process writes there and is waited for; see `inscape.store.waiting`.
 
     Attributes:
         manifest: the manifest as last committed.
         shards: how many shards are committed.
 
     Raises:
-        StoreError: the folder is something else, is being written, holds another harvest, or cannot be written.
+        StoreError: the folder is something else, is being written by this process, holds another harvest, or cannot be
+            written.
     """
 
     def __init__(
@@ -84,11 +87,12 @@ class Writer:
         recipe: dict[str, Any],
         schema: Schema,
         head: dict[str, Any],
+        show: Any = None,
     ):
         self.place, self.schema = place(where), schema
         with disk_errors(self.place, "write to"):
             refuse(self.place, recipe)  # before a lock file is made in it
-            self._lock = self.place.lock()
+            self._lock = patiently(self.place, show)
         try:
             with disk_errors(self.place, "write to"):
                 self._begin(recipe, head)
@@ -240,9 +244,15 @@ class Writer:
 
 
 @contextmanager
-def held(where: Place) -> Iterator[None]:
-    """Be the writer of a place for a while."""
-    lock = where.lock()
+def held(where: Place, show: Any = None, wait: bool = True) -> Iterator[None]:
+    """Be the writer of a place for a while, as soon as no other process is.
+
+    Args:
+        where: the place.
+        show: how to say that another is waited for; see `inscape.store.waiting`.
+        wait: whether to wait for another at all.
+    """
+    lock = patiently(where, show) if wait else where.lock()
     try:
         yield
     finally:
