@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check check-kernels format bench real torture clean
+.PHONY: help env demo test check check-kernels format stubs bench real torture clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ check-kernels: env ## the tests that compute, under other CPU kernels and number
 format: env ## put the code in the house's format
 	$(BIN)/ruff check --fix -q src tests benchmarks
 	$(BIN)/ruff format -q src tests benchmarks
+
+stubs: env ## type stubs of what loads on first use, after a public name came or went
+	$(BIN)/python -m scripts.make_stubs
 
 calibration: env ## p-values and intervals on simulated data, MINUTES=10, written to docs/calibration.md
 	$(BIN)/python -m benchmarks.calibration $(or $(MINUTES),10)

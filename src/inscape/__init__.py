@@ -4,16 +4,18 @@
     model = inscape.open("smollm2-135m")
     run = model.run("The capital of France is", capture="resid_post.*")
 
-Names load on first use, so that importing the package costs nothing.
+Names load on first use, so that importing the package costs nothing. Here are those that most people look for; each
+package below (`inscape.read`, `inscape.control`, …) offers its own, and ``inscape methods WORD`` searches all of them.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
 
+#: name → its module; the type stub beside this file is made of it (`make stubs`)
 _HOME = {
     "open": "inscape.model.open",
     "Model": "inscape.model.model",
@@ -34,22 +36,44 @@ _HOME = {
     "moments": "inscape.store.moments",
     "forecast": "inscape.store.forecast",
     "sweep": "inscape.study.sweep",
+    "compare": "inscape.study.sweep",
     "run_study": "inscape.study.runner",
+    "LogisticProbe": "inscape.read.logistic",
+    "RidgeProbe": "inscape.read.ridge",
+    "MassMeanProbe": "inscape.read.mass_mean",
+    "SparseProbe": "inscape.read.sparse",
+    "online_codelength": "inscape.read.mdl",
+    "neuron_search": "inscape.read.neurons",
+    "logit_lens": "inscape.read.logit_lens",
+    "TunedLens": "inscape.read.tuned_lens",
+    "train_tuned_lens": "inscape.read.tuned_lens",
+    "JacobianLens": "inscape.read.jacobian_lens",
+    "patchscope": "inscape.read.patchscopes",
+    "local_map": "inscape.read.detached_jacobian",
+    "LeaceEraser": "inscape.control.leace",
+    "INLP": "inscape.control.inlp",
+    "SteeringVector": "inscape.control.steering_vector",
+    "patch_map": "inscape.control.patching",
+    "attribution_map": "inscape.control.patching",
+    "path_map": "inscape.control.path_patching",
+    "attention_knockout": "inscape.control.attention_knockout",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    if name.startswith("__"):
         raise AttributeError(f"module 'inscape' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+    # imported here: a plain `import inscape` reads no other file
+    exports = importlib.import_module("inscape.core.exports")
+    if f"inscape.{name}" in exports.packages():
+        return importlib.import_module(f"inscape.{name}")
+    raise AttributeError(exports.unknown("inscape", name, _HOME))
 
 
 def __dir__() -> list[str]:
-    return list(__all__)
-
-
-if TYPE_CHECKING:
-    from inscape.core.edit import Add as Add
-    from inscape.core.site import Site as Site
+    exports = importlib.import_module("inscape.core.exports")
+    return [*__all__, *(p.removeprefix("inscape.") for p in exports.packages())]

@@ -17,6 +17,7 @@ from inscape.cli import (
     fetch,
     harvest,
     list,
+    methods,
     plan,
     report,
     results,
@@ -54,6 +55,7 @@ app = typer.Typer(
 )
 app.command("list")(list.list_studies)
 app.command("show")(show.show)
+app.command("methods")(methods.methods)
 app.command("run", epilog=run.EPILOG)(run.run)
 app.command("report")(report.report)
 app.command("results")(results.results)

@@ -1,0 +1,53 @@
+"""Made by `make stubs`: what loads on first use, for editors and type checkers."""
+
+from inscape import charts as charts
+from inscape import control as control
+from inscape import core as core
+from inscape import data as data
+from inscape import model as model
+from inscape import read as read
+from inscape import store as store
+from inscape import study as study
+from inscape import worlds as worlds
+from inscape.control.attention_knockout import attention_knockout as attention_knockout
+from inscape.control.inlp import INLP as INLP
+from inscape.control.leace import LeaceEraser as LeaceEraser
+from inscape.control.patching import attribution_map as attribution_map
+from inscape.control.patching import patch_map as patch_map
+from inscape.control.path_patching import path_map as path_map
+from inscape.control.steering_vector import SteeringVector as SteeringVector
+from inscape.core.edit import Add as Add
+from inscape.core.edit import Affine as Affine
+from inscape.core.edit import ProjectOut as ProjectOut
+from inscape.core.edit import Replace as Replace
+from inscape.core.edit import Scope as Scope
+from inscape.core.edit import SetComponent as SetComponent
+from inscape.core.errors import InscapeError as InscapeError
+from inscape.core.evidence import Evidence as Evidence
+from inscape.core.evidence import Null as Null
+from inscape.core.site import Site as Site
+from inscape.data.examples import Examples as Examples
+from inscape.data.load import load as load
+from inscape.model.model import Model as Model
+from inscape.model.open import open as open
+from inscape.read.detached_jacobian import local_map as local_map
+from inscape.read.jacobian_lens import JacobianLens as JacobianLens
+from inscape.read.logistic import LogisticProbe as LogisticProbe
+from inscape.read.logit_lens import logit_lens as logit_lens
+from inscape.read.mass_mean import MassMeanProbe as MassMeanProbe
+from inscape.read.mdl import online_codelength as online_codelength
+from inscape.read.neurons import neuron_search as neuron_search
+from inscape.read.patchscopes import patchscope as patchscope
+from inscape.read.ridge import RidgeProbe as RidgeProbe
+from inscape.read.sparse import SparseProbe as SparseProbe
+from inscape.read.tuned_lens import TunedLens as TunedLens
+from inscape.read.tuned_lens import train_tuned_lens as train_tuned_lens
+from inscape.store.forecast import forecast as forecast
+from inscape.store.harvest import harvest as harvest
+from inscape.store.moments import moments as moments
+from inscape.store.store import Store as Store
+from inscape.study.runner import run_study as run_study
+from inscape.study.sweep import compare as compare
+from inscape.study.sweep import sweep as sweep
+
+__version__: str

@@ -1,0 +1,86 @@
+"""Packages offer the public names of their files, load them on first use, and answer an unknown name with close ones."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import FunctionType, ModuleType
+
+import pytest
+
+import inscape
+import inscape.control
+import inscape.read
+from inscape.core import exports
+
+
+def test_every_public_name_of_a_package_is_offered_once():
+    for package in exports.offering():
+        module = sys.modules[package]
+        names = exports.public_names(package)
+        assert len(names) > 30
+        assert set(names) <= set(dir(module))
+        for name, home in names.items():
+            assert getattr(module, name).__module__ == home, name
+
+
+def test_a_function_goes_before_the_module_of_its_name_however_it_is_reached():
+    code = (
+        "import inscape.read.ccs, inscape.read\n"
+        "from inscape.read import logit_lens\n"
+        "from inscape.read.logit_lens import Reading\n"
+        "print(type(inscape.read.ccs).__name__, type(logit_lens).__name__, Reading.__module__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["function", "function", "inscape.read.logit_lens"]
+    assert isinstance(inscape.read.logit_lens, FunctionType)
+    # a file without such a name stays a module
+    assert isinstance(inscape.read.logistic, ModuleType)
+
+
+def test_offering_names_imports_none_of_them():
+    code = "import sys, inscape.read; dir(inscape.read); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_new_file_is_offered_without_a_list(tmp_path, monkeypatch):
+    (tmp_path / "fresh.py").write_text("class Fresh:\n    pass\n\ndef _hidden():\n    pass\n")
+    monkeypatch.setattr(exports, "folder", lambda package: tmp_path)
+    assert exports.public_names.__wrapped__("inscape.made") == {"Fresh": "inscape.made.fresh"}
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("opne", "inscape.open"),
+        ("leace", "inscape.LeaceEraser"),
+        ("jensen_shanon", "inscape.read.jensen_shannon"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_close_ones_of_every_package(name, cure):
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'.*Did you mean {cure}"):
+        getattr(inscape, name)
+
+
+def test_a_name_like_no_other_gets_no_suggestion():
+    with pytest.raises(AttributeError, match=r"has no attribute 'zzzzzzzzqx'$"):
+        inscape.control.zzzzzzzzqx  # noqa: B018
+
+
+def test_the_root_offers_its_packages():
+    assert inscape.worlds is sys.modules["inscape.worlds"]
+    assert {"read", "control", "logit_lens"} <= set(dir(inscape))
+
+
+def test_the_type_stubs_are_those_that_make_stubs_writes():
+    scripts = Path(__file__).parents[2] / "scripts"
+    if not scripts.is_dir():
+        pytest.skip("the scripts come with the repository only")
+    sys.path.insert(0, str(scripts.parent))
+    try:
+        from scripts.make_stubs import stubs
+    finally:
+        sys.path.remove(str(scripts.parent))
+    for package, text in stubs().items():
+        file = exports.folder(package) / "__init__.pyi"
+        assert file.read_text(encoding="utf-8") == text, f"{file} is out of step: run `make stubs`"
