@@ -139,3 +139,21 @@ def test_a_dtype_that_no_store_has_is_a_sentence(planned, command):
     )
     assert result.exit_code == 2
     assert "float32, bfloat16 or float16, not 'int8'" in result.stderr
+
+
+def test_chat_sets_each_text_into_the_models_own_template(planned, fake_model):  # noqa: F811
+    class Words:
+        chat_template = "yes"
+
+        def apply_chat_template(self, messages, **_):
+            return f"<user>{messages[0]['content']}</user>"
+
+    fake_model.tokenizer = Words()
+    call(*planned["line"], "--chat")
+    assert planned["prompt"] == "<user>{}</user>"
+    call(*planned["line"], "--chat", "--prompt", "Is {} true?")
+    assert planned["prompt"] == "<user>Is {} true?</user>"
+    fake_model.tokenizer.chat_template = None
+    result = call(*planned["line"], "--chat")
+    assert result.exit_code == 1
+    assert "has no chat template" in result.stderr

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.opening import (
+    Chat,
+    Device,
+    Dtype,
+    Json,
+    ModelName,
+    RemoteCode,
+    in_chat,
+    open_model,
+)
 from inscape.cli.printing import columns, emit, say
 
 On = Annotated[
@@ -79,6 +88,7 @@ def harvest(
     prompt: Annotated[
         str | None, typer.Option(help="A template with one {} that each text is set into.")
     ] = None,
+    chat: Chat = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the first so many examples.")
     ] = None,
@@ -117,7 +127,7 @@ def harvest(
             at=at,
             to=to,
             dtype=on_disk,
-            prompt=prompt,
+            prompt=in_chat(opened, prompt, chat),
             nonfinite=nonfinite,
             on=where,
         )

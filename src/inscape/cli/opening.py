@@ -25,6 +25,12 @@ RemoteCode = Annotated[
         "--trust-remote-code", help="Allow code that comes with the model to run on this machine."
     ),
 ]
+Chat = Annotated[
+    bool,
+    typer.Option(
+        "--chat", help="Each text as a message of the user, set into the model's chat template."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
@@ -36,6 +42,13 @@ def open_model(model: str, device: str, dtype: str | None, trust_remote_code: bo
         return open(
             model, device=device, dtype=dtype, trust_remote_code=trust_remote_code, progress=arrived
         )
+
+
+def in_chat(model: Any, prompt: str | None, chat: bool) -> str | None:
+    """A template of a prompt, set into the model's chat template if that was asked for."""
+    from inscape.model.chat import chat as as_text
+
+    return as_text(model, prompt or "{}") if chat else prompt
 
 
 @contextmanager

@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from inscape.cli.harvest import StoreDtype, chosen_columns, stored
-from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.opening import (
+    Chat,
+    Device,
+    Dtype,
+    Json,
+    ModelName,
+    RemoteCode,
+    in_chat,
+    open_model,
+)
 from inscape.cli.printing import columns, emit, paragraph, say
 
 EPILOG = """Examples:
@@ -56,6 +65,7 @@ def plan(
     prompt: Annotated[
         str | None, typer.Option(help="A template with one {} that each text is set into.")
     ] = None,
+    chat: Chat = False,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the first so many examples.")
     ] = None,
@@ -76,7 +86,9 @@ def plan(
     on_disk = stored(store_dtype)
     loaded = load(examples, limit=limit, **chosen_columns(column, labels, group, spans))
     opened = open_model(model, device, dtype, trust_remote_code)
-    found = forecast(opened, loaded, sites, at=at, to=to, dtype=on_disk, prompt=prompt)
+    found = forecast(
+        opened, loaded, sites, at=at, to=to, dtype=on_disk, prompt=in_chat(opened, prompt, chat)
+    )
     if as_json:
         emit(found.to_dict())
     else:

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.opening import (
+    Chat,
+    Device,
+    Dtype,
+    Json,
+    ModelName,
+    RemoteCode,
+    in_chat,
+    open_model,
+)
 from inscape.cli.printing import emit, table
 
 VectorFile = Annotated[
@@ -54,6 +63,7 @@ def steer(
             "--random/--no-random", help="Show a random vector of the same length as well."
         ),
     ] = True,
+    chat: Chat = False,
     device: Device = "cpu",
     dtype: Dtype = None,
     trust_remote_code: RemoteCode = False,
@@ -75,6 +85,7 @@ def steer(
     loaded = SteeringVector.load(vector)
     opened = open_model(model, device, dtype, trust_remote_code)
     fitting(opened, loaded, vector.name)
+    asked = [str(in_chat(opened, prompt, chat)) for prompt in prompts]
     conditions: dict[str, Any] = {PLAIN: []}
     conditions |= {f"strength {dose:g}": loaded.edits(dose, phase=phase) for dose in doses}
     if random:
@@ -83,7 +94,7 @@ def steer(
         conditions[f"{RANDOM}, {most:g}"] = drawn.edits(most, phase=phase)
     said = {
         name: opened.generate(
-            prompts, max_new_tokens, edits=edits, temperature=temperature, seed=seed
+            asked, max_new_tokens, edits=edits, temperature=temperature, seed=seed
         )
         for name, edits in conditions.items()
     }

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from inscape.cli.harvest import chosen_columns
-from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.opening import (
+    Chat,
+    Device,
+    Dtype,
+    Json,
+    ModelName,
+    RemoteCode,
+    in_chat,
+    open_model,
+)
 from inscape.cli.printing import columns, emit, say
 
 Data = Annotated[
@@ -61,6 +70,7 @@ def vector(
     prompt: Annotated[
         str | None, typer.Option(help="A template with one {} that each text is set into.")
     ] = None,
+    chat: Chat = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many texts.")] = None,
     seed: Annotated[
         int, typer.Option(help="Of the folds and shuffles that it is tested with.")
@@ -91,8 +101,9 @@ def vector(
         )
     refuse_foreign(to, MARK, DataError)  # before anything is computed
     loaded = load(examples, limit=limit, **chosen_columns(column, None, group, None))
-    loaded = loaded if prompt is None else loaded.with_prompt(prompt)
     opened = open_model(model, device, dtype, trust_remote_code)
+    template = in_chat(opened, prompt, chat)
+    loaded = loaded if template is None else loaded.with_prompt(template)
     made = make_vector(opened, loaded, label, layers=layers, at=at, method=method, seed=seed)
     made.vector.save(to)
     blocks = list(made.vector.vectors)

@@ -24,7 +24,8 @@ class Tokens:
     Attributes:
         ids: token ids, (tokens,) int64.
         offsets: character span of each token in the text, (tokens, 2) int64; (0, 0) for special tokens.
-        special: which tokens the tokenizer added (BOS, CLS, SEP …), (tokens,) bool.
+        special: which tokens are no part of the text: those the tokenizer added (BOS, CLS, SEP …) and those spelt out in
+            it (``<s>``, ``<|im_end|>``), (tokens,) bool. An unknown word and a mask are content.
         text: the text itself.
     """
 
@@ -81,6 +82,8 @@ def moved(x: Tensor, device: torch.device | str) -> Tensor:
 def tokenize(tokenizer: Any, texts: Sequence[str], add_special_tokens: bool = True) -> list[Tokens]:
     """Tokenise texts one way for everyone; each example is tokenised on its own, unpadded and untruncated.
 
+    What the tokenizer would add and the text already spells out (a chat template writes its BOS) stands there once.
+
     Args:
         tokenizer: a Hugging Face tokenizer; a fast one gives character offsets, a slow one gives (0, 0) everywhere.
         texts: the texts.
@@ -104,15 +107,60 @@ def tokenize(tokenizer: Any, texts: Sequence[str], add_special_tokens: bool = Tr
         truncation=False,
         verbose=False,
     )
-    out = []
+    out, marks = [], _special_ids(tokenizer)
+    spelt = _spelt_out(tokenizer) if add_special_tokens else ()
     for i, text in enumerate(texts):
         ids = np.asarray(encoded["input_ids"][i], dtype=np.int64)
         if ids.size == 0:
             raise ValueError(f"tokenize: text {i} ({text!r}) gives no tokens; remove empty inputs")
         offsets = encoded["offset_mapping"][i] if fast else np.zeros((len(ids), 2))
         special = np.asarray(encoded["special_tokens_mask"][i], dtype=bool)
-        out.append(Tokens(ids, np.asarray(offsets, dtype=np.int64).reshape(-1, 2), special, text))
+        special |= marks[np.minimum(ids, len(marks) - 1)]
+        made = Tokens(ids, np.asarray(offsets, dtype=np.int64).reshape(-1, 2), special, text)
+        stripped = text.strip()
+        if spelt and (stripped.startswith(spelt) or stripped.endswith(spelt)):
+            made = _once(tokenizer, made)
+        out.append(made)
     return out
+
+
+def _special_ids(tokenizer: Any) -> np.ndarray:
+    """Which ids are special tokens, (ids,) bool; the last entry stands for all beyond it."""
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    ids = {int(i) for i, token in added.items() if getattr(token, "special", False)}
+    ids |= {int(i) for i in getattr(tokenizer, "all_special_ids", ()) if i is not None}
+    named = [getattr(tokenizer, f"{n}_token_id", None) for n in ("bos", "eos", "cls", "sep")]
+    for name in ("unk", "mask"):
+        found = getattr(tokenizer, f"{name}_token_id", None)
+        if (
+            found not in named
+        ):  # in a vocabulary of bytes nothing is unknown, and its name is the end token's
+            ids.discard(found)
+    out = np.zeros(max(ids, default=-1) + 2, dtype=bool)
+    out[list(ids)] = True
+    return out
+
+
+def _spelt_out(tokenizer: Any) -> tuple[str, ...]:
+    """How the tokens are spelt that a tokenizer may add at the ends of a text."""
+    named = (getattr(tokenizer, f"{n}_token", None) for n in ("bos", "eos", "cls", "sep"))
+    return tuple({str(token) for token in named if token})
+
+
+def _once(tokenizer: Any, made: Tokens) -> Tokens:
+    """Tokens of a text that spells out special tokens at its ends: those the tokenizer added besides are left out."""
+    own = tokenizer(made.text, add_special_tokens=False, verbose=False)["input_ids"]
+    count, ids = len(own), made.ids.tolist()
+    before = next((p for p in range(len(ids) - count + 1) if ids[p : p + count] == own), None)
+    if before is None or not count:
+        return made
+    end = before + count
+    keep = np.ones(len(ids), dtype=bool)
+    if own[0] in ids[:before]:
+        keep[ids.index(own[0]) : before] = False
+    if own[-1] in ids[end:]:
+        keep[end : end + ids[end:].index(own[-1]) + 1] = False
+    return Tokens(made.ids[keep], made.offsets[keep], made.special[keep], made.text)
 
 
 def collate(

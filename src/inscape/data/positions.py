@@ -1,16 +1,17 @@
 """Positions: where in an example to look, written as text.
 
-    last            the last token that the tokenizer did not add itself
+    last            the last token that is not special
     first, cls      position 0, whatever token is there (CLS of an encoder, BOS of a decoder that has one)
-    all             every token that the tokenizer did not add
+    all             every token that is not special
     mean            the same tokens, and the harvest averages over them
     span:NAME       the last token of a named span (the last token of an entity)
     span_all:NAME   every token of a named span
     spans:A,B       the last token of each of several named spans, each position once, ascending
     3, -1           a position as the model sees it, special tokens counted; negative from the end
 
-A token belongs to a span if their characters overlap; a token that starts with the space before a word belongs to the
-word. Marks are boolean masks over the same tokens, for the scope of an edit (`Scope(positions="mark:NAME")`).
+A token belongs to a span if their characters overlap, the space that a token begins or ends with left out: it belongs to
+the word. Special tokens are those the tokenizer adds and those spelt out in the text. Marks are boolean masks over the same
+tokens, for the scope of an edit (`Scope(positions="mark:NAME")`).
 
 Special tokens are left out by default because their norms dominate whatever is measured (attention sinks: Xiao et al.
 2023, arXiv:2309.17453). The last token of an entity is where its facts are read: Meng et al. 2022, arXiv:2202.05262.
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -148,8 +149,31 @@ def span_mask(tokens: Tokens, span: tuple[int, int]) -> Bool[np.ndarray, " token
         DataError: the tokenizer gave no character offsets.
     """
     _check_offsets(tokens)
-    start, end = tokens.offsets[:, 0], tokens.offsets[:, 1]
+    offsets = tight(tokens).offsets
+    start, end = offsets[:, 0], offsets[:, 1]
     return (np.minimum(end, span[1]) > np.maximum(start, span[0])) & ~tokens.special
+
+
+def tight(tokens: Tokens) -> Tokens:
+    """The same tokens, their characters without the space before or after a word; a token of space alone keeps it.
+
+    Tokens whose text is not known stay as they are.
+    """
+    start, end = tokens.offsets[:, 0], tokens.offsets[:, 1]
+    if not tokens.text or not len(start):
+        return tokens
+    points = np.frombuffer(tokens.text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    kinds = {int(c): chr(int(c)).isspace() for c in np.unique(points)}
+    word = ~np.isin(points, [c for c, space in kinds.items() if space])
+    place = np.arange(len(word))
+    # of each character the next that is no space, and one behind the last that is none
+    after = np.minimum.accumulate(np.where(word, place, len(word))[::-1])[::-1]
+    before = np.maximum.accumulate(np.where(word, place + 1, 0))
+    first = np.append(after, len(word))[np.clip(start, 0, len(word))]
+    last = np.append(0, before)[np.clip(end, 0, len(word))]
+    holds = (first < last) & (start < end)
+    offsets = np.stack([np.where(holds, first, start), np.where(holds, last, end)], axis=1)
+    return replace(tokens, offsets=offsets)
 
 
 def punctuation(tokens: Tokens, characters: str = ",.") -> Bool[np.ndarray, " tokens"]:

@@ -14,6 +14,7 @@ import torch
 
 from inscape.core.edit import Edit
 from inscape.core.errors import ModelError
+from inscape.model.chat import several
 from inscape.model.hooks import Pass, hooked
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def generate(
     model: Model,
-    prompts: str | Sequence[str],
+    prompts: str | Sequence[Any],
     max_new_tokens: int,
     edits: Sequence[Edit],
     temperature: float,
@@ -32,7 +33,7 @@ def generate(
 
     Args:
         model: a causal language model with a head.
-        prompts: one or several texts.
+        prompts: one or several texts, or conversations.
         max_new_tokens: at most so many tokens each; generation also ends at the model's own end token.
         edits: edits in the order in which they act.
         temperature: 0 is greedy; above 0 samples, from a stream of its own.
@@ -54,7 +55,7 @@ def generate(
         raise ModelError(
             f"{model.name} cannot generate: that needs a causal language model with its head"
         )
-    texts = [prompts] if isinstance(prompts, str) else list(prompts)
+    texts = several(prompts)
     tokens = model.tokenize(texts)
     planned = [(site, edit) for edit in edits for site in model.select(edit.scope.sites)]
     out = [""] * len(texts)

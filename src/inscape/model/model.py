@@ -8,7 +8,7 @@ logits are asked for; only the positions asked for are kept.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from typing import Any
@@ -23,14 +23,16 @@ from inscape.core.errors import CertificateError, ModelError, SiteError
 from inscape.core.site import Site, select
 from inscape.model import identity
 from inscape.model.activations import Activations
+from inscape.model.as_batch import as_batch, positions_of
+from inscape.model.chat import texts_of
 from inscape.model.family import Family
 from inscape.model.hashing import weights_hash, weights_sums
 from inscape.model.hooks import Pass, Stop, hooked
 from inscape.model.registry import family_of
 from inscape.model.taps import Atlas
 
-#: what can be run: text, tokens, a batch, named tensors, or one tensor for a plain network
-Inputs = str | Sequence[str] | Sequence[Tokens] | Batch | Mapping[str, Tensor] | Tensor
+#: what can be run: texts, messages, tokens, token ids, a batch, named tensors, or one tensor for a plain network
+Inputs = str | Iterable[Any] | Batch | Mapping[str, Any] | Tensor
 
 _CHANNELS_FIRST = (
     nn.Conv1d,
@@ -176,11 +178,11 @@ class Model:
         """Whether a site's tensor is (batch, width, positions): what a module of one-dimensional convolution gives."""
         return site.point == "module" and isinstance(self.atlas.place(site).module, _CHANNELS_FIRST)
 
-    def tokenize(self, texts: Sequence[str], first: int = 0) -> list[Tokens]:
+    def tokenize(self, texts: Sequence[Any], first: int = 0) -> list[Tokens]:
         """Tokens of each text, unpadded, with the tokenizer's own special tokens.
 
         Args:
-            texts: the texts.
+            texts: the texts; or conversations, lists of messages, which the model's chat template makes texts of.
             first: number of the first of them, for messages.
 
         Raises:
@@ -191,7 +193,7 @@ class Model:
                 f"{self.name} has no tokenizer: pass tokenizer=… to open, or run tensors of token ids"
             )
         limit = self.max_positions
-        found = tokenize(self.tokenizer, texts)
+        found = tokenize(self.tokenizer, texts_of(self, texts))
         for row, tokens in enumerate(found, first + 1):
             if limit is not None and len(tokens) > limit:
                 raise ModelError(
@@ -223,24 +225,8 @@ class Model:
         return collate(tokens, pad, marks)
 
     def batch(self, inputs: Inputs) -> Batch:
-        """Whatever `run` takes, as a batch."""
-        if isinstance(inputs, Batch):
-            return inputs
-        if isinstance(inputs, Tensor):
-            return Batch({self._main_input(): inputs})
-        if isinstance(inputs, Mapping):
-            mask = inputs.get("attention_mask")
-            if mask is not None and not bool((mask.long().diff(dim=1) <= 0).all()):
-                raise ModelError(
-                    "these inputs are padded on the left, which shifts positions; pad on the right"
-                )
-            return Batch(dict(inputs), None if mask is None else mask.sum(1))
-        items = [inputs] if isinstance(inputs, str) else list(inputs)
-        if not items:
-            raise ModelError("run: no inputs were given")
-        if all(isinstance(item, Tokens) for item in items):
-            return self.collate([item for item in items if isinstance(item, Tokens)])
-        return self.collate(self.tokenize([str(item) for item in items]))
+        """Whatever `run` takes, as a batch; see `inscape.model.as_batch`."""
+        return as_batch(self, inputs)
 
     def run(
         self,
@@ -256,7 +242,8 @@ class Model:
         """One forward pass: capture sites, under edits.
 
         Args:
-            inputs: text, several texts, tokens, a `Batch`, named tensors, or one tensor for a plain network.
+            inputs: texts, messages (role, content), token ids, a `Batch`, named tensors, or one tensor for a plain
+                network; see `inscape.model.as_batch`.
             capture: sites or patterns.
             edits: edits in the order in which they act, after those of an enclosing `edited` block.
             at: positions to keep, (batch, kept) int64; all by default. Logits are computed only there.
@@ -311,10 +298,12 @@ class Model:
         net = self.net if whole else self.atlas.body
         inputs = dict(batch.inputs)
         if self.kind == "text" and self.family is not None:
-            state.step(inputs["input_ids"].shape[1])
+            state.step(positions_of(inputs))
             if self.family.causal:
-                # padding is on the right and no real token sees what follows it, so no mask is needed
-                inputs.pop("attention_mask", None)
+                mask = inputs.get("attention_mask")
+                if mask is not None and mask.ndim == 2:
+                    # padding is on the right and no real token sees what follows it, so no mask is needed
+                    del inputs["attention_mask"]
                 inputs["use_cache"] = False
         inputs.update(more)
         try:
@@ -367,7 +356,7 @@ class Model:
 
     def generate(
         self,
-        prompts: str | Sequence[str],
+        prompts: str | Sequence[Any],
         max_new_tokens: int = 32,
         *,
         edits: Edit | Sequence[Edit] | None = None,

@@ -1,8 +1,8 @@
 """Which inputs examples make, of whatever kind they are: the one door of every harvest, plan and stream of moments.
 
-A table or texts are tokenised; token ids that come ready are taken as they are, without the padding that their mask or
-lengths show; files of images or sound are prepared as the model says; everything else is an array whose first axis is
-the example.
+A table, texts or conversations are tokenised; token ids that come ready are taken as they are, without the padding that
+their mask or lengths show; files of images or sound are prepared as the model says; everything else is an array whose first
+axis is the example.
 
 Cost: that of the inputs made, and one pass over one example of an array.
 """
@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from inscape.core.batch import Batch, Tokens
@@ -22,6 +21,8 @@ from inscape.core.errors import DataError
 from inscape.core.site import Site
 from inscape.core.token_table import TokenTable
 from inscape.data.examples import Examples
+from inscape.model.as_batch import named
+from inscape.model.chat import Message, is_conversation, texts_of
 from inscape.store import plan
 from inscape.store.arrays import ArrayInputs, real_lengths
 from inscape.store.inputs import Inputs, TextInputs, TokenInputs, by_position
@@ -32,6 +33,7 @@ from inscape.store.prefix import shared
 Fed = (
     Examples
     | Sequence[str]
+    | Sequence[Sequence[Message]]
     | Sequence[Tokens]
     | Sequence[np.ndarray]
     | Sequence[Sequence[int]]
@@ -66,20 +68,17 @@ def inputs_of(
         DataError: there are no examples, a prompt for an array, or sites of an array network that give different
             numbers of positions where each is to be a row.
     """
-    given: Any = (
-        Batch({k: _tensor(v) for k, v in examples.items()})
-        if isinstance(examples, Mapping)
-        else examples
-    )
+    given: Any = examples
+    if is_conversation(given):
+        given = [given]
+    elif isinstance(given, Mapping):
+        given = named(model, given)
     if len(given) == 0:
         raise DataError("there are no examples to harvest; give at least one.")
-    texts = isinstance(given, Examples) or (
-        not isinstance(given, (Batch, np.ndarray, Tensor)) and isinstance(given[0], str)
-    )
     table = given if isinstance(given, Examples) else None
     device = device or str(model.device.type)
-    if texts and table is None:
-        table = Examples(pd.DataFrame({"text": list(given)}), "text")
+    if table is None and (texts := _texts(model, given)) is not None:
+        table = Examples(pd.DataFrame({"text": texts}), "text")
     if table is not None and model.kind == "text":
         return _sharing(model, TextInputs(model, table, at, prompt), share, device)
     if prompt is not None:
@@ -114,8 +113,18 @@ def _sharing(model: Any, inputs: TokenInputs, share: bool, device: str) -> Token
     return inputs
 
 
-def _tensor(x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else torch.from_numpy(np.array(x))
+def _texts(model: Any, given: Any) -> list[str] | None:
+    """Texts and conversations as texts; None if they are something else."""
+    if isinstance(given, (Batch, Tensor)) or (
+        isinstance(given, np.ndarray) and given.dtype.kind not in "OU"
+    ):
+        return None
+    items = list(given)
+    return texts_of(model, items) if _readable(items[0]) else None
+
+
+def _readable(item: Any) -> bool:
+    return isinstance(item, str) or is_conversation(item)
 
 
 def _head(given: Any) -> Batch | np.ndarray | Tensor:
@@ -135,6 +144,8 @@ def _tokens(model: Any, given: Any) -> list[Tokens] | None:
         if (
             not set(given.inputs) <= {"input_ids", "attention_mask"}
             or "input_ids" not in given.inputs
+            or given.inputs["input_ids"].ndim != 2
+            or given.inputs.get("attention_mask", given.inputs["input_ids"]).ndim != 2
         ):
             return None
         ids = given.inputs["input_ids"].cpu().numpy()

@@ -28,7 +28,7 @@ from inscape.core.site import Site
 from inscape.core.token_table import Ragged, TokenTable
 from inscape.data.columns import pieces
 from inscape.data.examples import Examples, split
-from inscape.data.positions import parse, resolve
+from inscape.data.positions import parse, resolve, tight
 from inscape.store import plan
 from inscape.store.manifest import digest
 from inscape.store.prefix import Sharing
@@ -197,7 +197,9 @@ class TextInputs(TokenInputs):
         def found() -> Iterator[Tokens]:
             first = 0
             for texts in examples.text_pieces():
-                yield from model.tokenize([f"{before}{text}{after}" for text in texts], first)
+                tokens = model.tokenize([f"{before}{text}{after}" for text in texts], first)
+                # their texts are not kept, and what spans need of them is in the offsets
+                yield from map(tight, tokens) if in_spans else tokens
                 first += len(texts)
 
         spans = _Spans(examples.span_arrays(None if prompt is None else before))

@@ -1,0 +1,168 @@
+"""Whatever a model is given, as a batch: the one door of `Model.run`, of generation and of harvests.
+
+    texts, messages              the tokenizer, the chat template
+    token ids                    whole numbers: one list, several lists, an array or a tensor
+    `Tokens`, a `Batch`          as they are
+    named tensors                as the network's own forward takes them: ``input_ids`` or ``inputs_embeds``, a mask of two
+                                 axes (1 for a token, 0 for padding, which is on the right) or of more (as the network reads)
+    one tensor, arrays           the first input of a network that is fed no text
+
+Padding on the left shifts positions and a mask with holes has no last token: both are refused.
+
+Cost: none beside the tokenizer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inscape.core.batch import Batch, Tokens
+from inscape.core.errors import ModelError
+from inscape.model.chat import is_conversation, several
+
+
+def as_batch(model: Any, inputs: Any) -> Batch:
+    """See `inscape.model.model.Model.batch`.
+
+    Raises:
+        ModelError: what was given is none of the kinds, or is padded on the left.
+    """
+    if isinstance(inputs, Batch):
+        return _masked(inputs)
+    if isinstance(inputs, (Tensor, np.ndarray)) and not _of_texts(inputs):
+        return _array(model, _tensor(inputs))
+    if isinstance(inputs, Mapping) and not is_conversation(inputs):
+        return _masked(named(model, inputs))
+    items = several(inputs)
+    if not items:
+        raise ModelError("run: no inputs were given")
+    if all(isinstance(item, Tokens) for item in items):
+        return model.collate(items)
+    ids = token_ids(items)
+    if ids is not None and model.kind == "text":
+        return model.collate([_checked(model, row) for row in ids])
+    if model.kind != "text" and not any(isinstance(item, str) for item in items):
+        return _array(model, _tensor(items))
+    return model.collate(model.tokenize(items))
+
+
+def token_ids(items: Sequence[Any]) -> list[np.ndarray] | None:
+    """Lists of whole numbers as token ids, one array an example; one flat list is one example. None if they are not."""
+    if all(_whole(item) for item in items):
+        return [np.array([int(item) for item in items], dtype=np.int64)]
+    rows = []
+    for item in items:
+        if isinstance(item, (Tensor, np.ndarray)):
+            row = item.detach().cpu().numpy() if isinstance(item, Tensor) else item
+            if row.ndim != 1 or row.dtype.kind not in "iu":
+                return None
+        elif isinstance(item, (list, tuple)) and item and all(map(_whole, item)):
+            row = np.array([int(x) for x in item], dtype=np.int64)
+        else:
+            return None
+        rows.append(row.astype(np.int64))
+    return rows
+
+
+def positions_of(inputs: Mapping[str, Tensor]) -> int:
+    """How many positions named tensors of a text model have.
+
+    Raises:
+        ModelError: there are neither token ids nor embeddings.
+    """
+    for name in ("input_ids", "inputs_embeds"):
+        if name in inputs:
+            return int(inputs[name].shape[1])
+    raise ModelError(
+        f"a text model is fed input_ids or inputs_embeds, and these inputs are {', '.join(inputs) or 'none'}"
+    )
+
+
+def _whole(x: Any) -> bool:
+    return isinstance(x, (int, np.integer)) and not isinstance(x, (bool, np.bool_))
+
+
+def _of_texts(x: Any) -> bool:
+    return (
+        isinstance(x, np.ndarray)
+        and x.dtype.kind in "OUS"
+        and len(x) > 0
+        and isinstance(x.flat[0], str)
+    )
+
+
+def _tensor(x: Any) -> Tensor:
+    if isinstance(x, Tensor):
+        return x
+    try:
+        if isinstance(x, (list, tuple)) and all(isinstance(row, Tensor) for row in x):
+            return torch.stack(list(x))
+        return torch.from_numpy(np.array(x))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            "these inputs are neither texts, token ids nor arrays of one shape; give one of these"
+        ) from error
+
+
+def _array(model: Any, x: Tensor) -> Batch:
+    if model.kind == "text" and x.ndim == 1 and not x.is_floating_point():
+        x = x[None]
+    return Batch({model._main_input(): x})
+
+
+def _checked(model: Any, row: np.ndarray) -> Tokens:
+    size = getattr(model.atlas.config, "vocab_size", None)
+    if not len(row):
+        raise ModelError("an example has no token ids; remove it")
+    if row.min() < 0 or (isinstance(size, int) and row.max() >= size):
+        wrong = int(row[(row < 0) | (row >= (size or row.max() + 1))][0])
+        raise ModelError(
+            f"{wrong} is no token id of {model.name}, which has {size}; give ids from 0 on"
+        )
+    return Tokens(row, np.zeros((len(row), 2), np.int64), np.zeros(len(row), dtype=bool))
+
+
+def named(model: Any, inputs: Mapping[str, Any]) -> Batch:
+    """Named tensors, arrays or a tokenizer's lists as a batch; its mask is not looked at.
+
+    Raises:
+        ModelError: both token ids and embeddings, or values that are no arrays of one shape.
+    """
+    given = {str(name): x for name, x in inputs.items() if x is not None}
+    if "input_ids" in given and "inputs_embeds" in given:
+        raise ModelError("these inputs hold both input_ids and inputs_embeds; give one of the two")
+    ids = given.get("input_ids")
+    if (
+        isinstance(ids, (list, tuple))
+        and len({len(r) if isinstance(r, (list, tuple)) else 0 for r in ids}) > 1
+    ):
+        # a tokenizer's lists without padding
+        return model.collate([_checked(model, row) for row in token_ids(ids) or ()])
+    found = {name: _tensor(x) for name, x in given.items()}
+    if "input_ids" in found and found["input_ids"].ndim == 1:
+        found = {name: x[None] for name, x in found.items()}
+    return Batch(found)
+
+
+def _masked(batch: Batch) -> Batch:
+    """The batch with its lengths read off a mask of two axes."""
+    mask = batch.inputs.get("attention_mask")
+    if mask is None or mask.ndim != 2 or (batch.lengths is not None and mask.device.type != "cpu"):
+        return batch
+    real = mask != 0
+    if not bool((real[:, 1:] <= real[:, :-1]).all()):
+        raise ModelError(
+            "these inputs are padded on the left (or their mask has holes), which shifts positions; pad on the right "
+            "(tokenizer.padding_side = 'right')"
+        )
+    if not bool(real[:, 0].all()):
+        row = int((~real[:, 0]).nonzero()[0, 0]) + 1
+        raise ModelError(f"example {row} of these inputs is padding alone; remove it")
+    if batch.lengths is not None:
+        return batch
+    return Batch(batch.inputs, real.sum(1), batch.marks)
