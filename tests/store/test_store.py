@@ -37,6 +37,7 @@ def copy(kept, tmp_path):
 
 def test_what_a_store_says_of_itself(kept, examples):
     assert [str(s) for s in kept.sites] == ["embed", "resid_post.0", "resid_post.1", "resid_post.2"]
+    assert f">{kept.sites[-1]}</td>" in kept._repr_html_()
     assert repr(kept).endswith(
         f"{len(kept)} rows of 40 examples × 4 sites, llama0 at 'all', float32)"
     )

@@ -15,6 +15,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from inscape.core.shown import Shown, short
+
 Direction = Literal["higher", "lower", "none"]
 
 
@@ -118,16 +120,20 @@ class Evidence:
 
     def __str__(self) -> str:
         """``R² of latitude 0.41 [0.30, 0.49], null 0.00 (shuffled labels, 100 draws), p = 0.01``"""
-        parts = [f"{self.name} {_short(self.value)}"]
+        parts = [f"{self.name} {short(self.value)}"]
         if self.interval is not None:
-            parts[0] += f" [{_short(self.interval[0])}, {_short(self.interval[1])}]"
+            parts[0] += f" [{short(self.interval[0])}, {short(self.interval[1])}]"
         if self.null is not None:
             draws = f", {self.null.draws} draws" if self.null.draws > 1 else ""
-            parts.append(f"null {_short(self.null.mean)} ({self.null.kind}{draws})")
-        parts += [f"{b.role} {_short(b.value)} ({b.name})" for b in self.beside]
+            parts.append(f"null {short(self.null.mean)} ({self.null.kind}{draws})")
+        parts += [f"{b.role} {short(b.value)} ({b.name})" for b in self.beside]
         if self.p is not None:
             parts.append(f"p = {self.p:.2g}")
         return ", ".join(parts)
+
+    def _repr_html_(self) -> str:
+        where = ", ".join(f"{k} {v}" for k, v in self.where.items())
+        return Shown(str(self), notes=(*([where] if where else []), *self.warnings)).html()
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -181,9 +187,3 @@ class Evidence:
 def table(evidence: Iterable[Evidence]) -> pd.DataFrame:
     """Evidence as a data frame, one row each, in the order given."""
     return pd.DataFrame([e.row() for e in evidence])
-
-
-def _short(x: float) -> str:
-    if not math.isfinite(x):
-        return "n/a"
-    return f"{x:z.2f}" if 0.005 <= abs(x) < 100 or x == 0 else f"{x:.3g}"

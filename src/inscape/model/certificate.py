@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from inscape.core.home import home
+from inscape.core.shown import Shown
 from inscape.core.site import Site, select
 from inscape.model import checks, prefix
 
@@ -55,6 +56,32 @@ class Certificate:
     items: tuple[checks.Item, ...]
     conditions: dict[str, str] = field(default_factory=dict)
     network: str = ""
+
+    def __str__(self) -> str:
+        return str(self._shown())
+
+    def _repr_html_(self) -> str:
+        return self._shown().html()
+
+    def _shown(self) -> Shown:
+        failed = sum(not item.passed for item in self.items)
+        rows = [
+            (
+                item.name,
+                "passed" if item.passed else "FAILED",
+                f"{item.value:.2g}",
+                f"{item.tolerance:.2g}",
+                item.reason,
+            )
+            for item in self.items
+        ]
+        verdict = (
+            f"{failed} of {len(rows)} checks FAILED" if failed else f"{len(rows)} checks passed"
+        )
+        heads = ("check", "result", "measured", "allowed", "what was seen")
+        notes = (", ".join(f"{k} {v}" for k, v in self.conditions.items() if v),)
+        title = f"Certificate of {self.model}: {verdict} (weights {self.weights[:12]})"
+        return Shown(title, heads, rows, notes if notes[0] else (), (2, 3))
 
     @property
     def passed(self) -> bool:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from inscape.core.batch import Batch, Tokens, collate, moved, tokenize
 from inscape.core.edit import Edit, as_edits
 from inscape.core.errors import CertificateError, ModelError, SiteError
+from inscape.core.shown import Shown
 from inscape.core.site import Site, select
 from inscape.model import identity
 from inscape.model.activations import Activations
@@ -82,6 +83,18 @@ class Model:
     def __repr__(self) -> str:
         family = self.family.name if self.family else "no family: module:PATH sites"
         return f"Model({self.name!r}, {family}, {len(self.atlas.blocks)} blocks, {self.dtype}, {self.device})"
+
+    def _repr_html_(self) -> str:
+        points: dict[str, int] = {}
+        for site in self.sites:
+            points[site.point] = points.get(site.point, 0) + 1
+        rows = [(point, str(count)) for point, count in points.items()]
+        proof = self.certificate
+        failed = [] if proof is None else [i.name for i in proof.items if not i.passed]
+        state = "not certified" if proof is None else "certificate: all checks passed"
+        note = f"certificate: FAILED {', '.join(failed)}" if failed else state
+        title, notes = repr(self), (f"fed {self.kind}; {note}",)
+        return Shown(title, ("point", "sites") if rows else (), rows, notes, (1,)).html()
 
     @property
     def kind(self) -> str:

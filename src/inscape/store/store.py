@@ -24,6 +24,7 @@ from jaxtyping import Float32, Int
 
 from inscape.core.errors import StoreError, suggest
 from inscape.core.foreign import foreign
+from inscape.core.shown import Shown, some
 from inscape.core.site import Site, translate
 from inscape.store import manifest as manifests
 from inscape.store.add import add_sites
@@ -95,6 +96,13 @@ class Store:
             f"Store({str(self.path)!r}, {len(self)} rows of {self.manifest['examples']} examples × {len(self.sites)} "
             f"sites, {self.manifest['model']} at {recipe['at']!r}, {recipe['dtype']})"
         )
+
+    def _repr_html_(self) -> str:
+        sites = self.sites
+        kept = some(len(sites), 20)
+        rows = [(str(sites[i]), str(self.width(sites[i]))) for i in kept]
+        notes = (f"{len(kept)} of {len(sites)} sites are shown.",) if len(kept) < len(sites) else ()
+        return Shown(repr(self), ("site", "width"), rows, notes, (1,)).html()
 
     def __len__(self) -> int:
         return int(self.manifest["rows"] if self._same is None else self._same)

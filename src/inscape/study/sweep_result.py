@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import altair as alt
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
@@ -30,12 +31,16 @@ from inscape.core.errors import DataError
 from inscape.core.evidence import Evidence, Null, table
 from inscape.core.jackknife import Jackknife
 from inscape.core.rng import generator
+from inscape.core.shown import Shown, some
+from inscape.study.sweep_chart import chart
 
+#: sites that are shown at most
+MOST = 20
 _NAMES = {"r2": "R²", "accuracy": "accuracy", "auc": "AUC"}
 # legend: s sites, f folds, k label sets (the observed one first, then the shuffles), t targets, n rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResult:
     """A probe sweep over sites.
 
@@ -79,6 +84,55 @@ class SweepResult:
     draws: int
     level: float
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return str(self._shown())
+
+    def _repr_html_(self) -> str:
+        return self._shown().html()
+
+    def _shown(self) -> Shown:
+        """The site that the training folds choose, and at most twenty sites spread over all of them."""
+        kept = set(some(len(self.sites), max(1, MOST // len(self.targets))))
+        found = [e for s, e in self._by_site() if s in kept]
+        several = len(self.targets) > 1
+        rows = []
+        for e in [*self.selected, *found]:
+            interval = f"[{_places(e.interval[0])}, {_places(e.interval[1])}]" if e.interval else ""
+            cells = (
+                _places(e.value),
+                interval,
+                _places(e.null.mean) if e.null else "",
+                "" if e.p is None else f"{e.p:.2g}",
+            )
+            target = (str(e.where["target"]),) if several else ()
+            rows.append((str(e.where["site"]), *target, *cells))
+        what = "target" if several else ""
+        heads = ("site", *([what] if several else []), _NAMES[self.metric], "interval", "null", "p")
+        title = f"{_NAMES[self.metric]} of {', '.join(self.targets)} at {len(self.sites)} sites"
+        notes = [
+            f"selected: the site chosen by inner cross-validation in each fold ({self._choice()}), scored on held-out rows."
+        ]
+        if len(kept) < len(self.sites):
+            notes.append(
+                f"{len(kept)} of {len(self.sites)} sites are shown; table() has all of them."
+            )
+        numbers = tuple(range(len(heads) - 4, len(heads)))
+        return Shown(title, heads, rows, (*notes, *self.notes), numbers)
+
+    def _by_site(self) -> list[tuple[int, Evidence]]:
+        return [(i // len(self.targets), e) for i, e in enumerate(self.evidence)]
+
+    def _choice(self) -> str:
+        """Which sites the folds choose, the one most chosen first: ``"resid_post.12 in 4 of 5 folds"``."""
+        counts = np.bincount(self.chosen.reshape(-1), minlength=len(self.sites))
+        order = np.argsort(-counts, kind="stable")[:3]
+        of = f"{self.chosen.size} {'folds' if len(self.targets) == 1 else 'folds and targets'}"
+        return ", ".join(f"{self.sites[i]} in {counts[i]} of {of}" for i in order if counts[i])
+
+    def plot(self) -> alt.FacetChart | alt.LayerChart:
+        """The scores by layer, with intervals and the null; bars where sites have no layers."""
+        return chart(self)
 
     @cached_property
     def scores(self) -> Float[np.ndarray, "s t"]:
@@ -362,6 +416,10 @@ def _shared(a: SweepResult, b: SweepResult, one: np.ndarray, two: np.ndarray) ->
     if one.shape == two.shape and a.shuffle == b.shuffle:
         return one - two
     return one[..., :0, :]
+
+
+def _places(x: float) -> str:
+    return f"{x:z.3f}"
 
 
 def _ratio(loss: np.ndarray, base: np.ndarray) -> np.ndarray:
