@@ -22,7 +22,7 @@ from inscape.core.arrays import to_numpy
 from inscape.core.errors import DataError
 from inscape.core.repeated import continuous, merged_groups, same_rows
 from inscape.core.threads import side_by_side
-from inscape.study.sweep_plan import Plan, discordant, make_plan
+from inscape.study.sweep_plan import Plan, class_weights, discordant, make_plan
 from inscape.study.sweep_result import SweepResult, compare
 
 __all__ = ["SweepResult", "compare", "sweep"]
@@ -66,7 +66,8 @@ def sweep(
         folds: outer folds.
         split: ``"group"`` holds out whole groups; ``"random"`` holds out rows, which answers another question.
         task: ``"regression"`` (ridge probe) or ``"classification"`` (logistic probe).
-        metric: ``"r2"`` for regression; ``"accuracy"`` (default) or, for two classes, ``"auc"``.
+        metric: ``"r2"`` for regression; ``"accuracy"`` (default), ``"balanced accuracy"`` (every class counts alike, and
+            probes predict as if classes were equally frequent) or, for two classes, ``"auc"``.
         shuffles: label shuffles of the null; 0 for none.
         shuffle: ``"groups"`` permutes whole groups' labels, ``"rows"`` single labels. Default: groups where they are
             given. Where labels and representations are both clustered by group, shuffling rows makes chance look rarer
@@ -227,6 +228,8 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
     )
     parts, grid, steep = _parts(plan), _grid(rows, plan), np.zeros(len(plan.folds))
     kinds, codes = len(plan.classes), plan.labels[:, :, 0].astype(np.int64)
+    balanced = plan.metric == "balanced accuracy"
+    weights = class_weights(codes) if balanced else np.ones(codes.shape)
 
     def some(job: tuple[_Space, np.ndarray]) -> None:
         basis, columns = job
@@ -255,8 +258,10 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
         for i, (k, f) in enumerate(zip(sets, folds, strict=True)):
             test = plan.folds[f][1]
             truth, logits = codes[test, k], eta[test, i]
+            if balanced:
+                logits = logits - _log_odds(codes[plan.folds[f][0], k], kinds)
             value = logits[:, 0] if kinds == 2 else logits.argmax(axis=1).astype(np.float64)
-            wrong = (((value > 0) if kinds == 2 else value) != truth).astype(np.float64)
+            wrong = weights[test, k] * (((value > 0) if kinds == 2 else value) != truth)
             loss[f, k, 0] = (
                 discordant(value[:, None], truth[:, None])[0][0]
                 if plan.metric == "auc"
@@ -278,6 +283,12 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
         jobs += [(space, some) for some in np.array_split(columns, -(-len(columns) // each))]
     side_by_side(some, jobs)
     return loss, inner, penalties, row_loss, predictions, steep
+
+
+def _log_odds(codes: np.ndarray, kinds: int) -> np.ndarray:
+    """What a logistic probe's logits hold of its training rows' class frequencies; without it classes are equally likely."""
+    share = np.log(np.maximum(np.bincount(codes, minlength=kinds), 0.5))
+    return share[1:] - share[0] if kinds == 2 else share
 
 
 @dataclass(frozen=True)

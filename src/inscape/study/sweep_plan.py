@@ -28,7 +28,7 @@ class Plan:
     """What every site is asked.
 
     Attributes:
-        metric: ``"r2"``, ``"accuracy"`` or ``"auc"``.
+        metric: ``"r2"``, ``"accuracy"``, ``"balanced accuracy"`` or ``"auc"``.
         targets: names of the targets.
         classes: labels of a classification, in the order of their codes; empty for regression.
         y: targets or class codes, (n, t).
@@ -159,6 +159,19 @@ def discordant(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.nd
     return ups * downs - won, (ups * downs).astype(np.float64)
 
 
+def class_weights(codes: np.ndarray) -> np.ndarray:
+    """Weights of rows that let every class count alike and sum to the number of rows, (n, k) for k sets of labels.
+
+    Example:
+        >>> class_weights(np.array([[0], [0], [0], [1]])).ravel().round(2).tolist()
+        [0.67, 0.67, 0.67, 2.0]
+    """
+    # shuffled labels are the same labels in another order, so the first set's counts are everyone's
+    kinds, index = np.unique(codes, return_inverse=True)
+    counts = np.bincount(index.reshape(codes.shape)[:, 0], minlength=len(kinds))
+    return (len(codes) / (len(kinds) * np.maximum(counts, 1)))[index.reshape(codes.shape)]
+
+
 def _base(
     metric: str, labels: np.ndarray, classes: int, folds: list[Fold]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -170,6 +183,9 @@ def _base(
             base[f], rows[test] = square.sum(axis=0), square[:, 0]
         elif metric == "accuracy":
             base[f] = len(test)
+        elif metric == "balanced accuracy":
+            weights = class_weights(labels[:, :, 0])
+            base[f], rows[test] = weights[test].sum(axis=0)[:, None], weights[test, :1]
         else:
             truth = labels[test, :, 0]
             base[f, :, 0] = discordant(np.zeros(truth.shape), truth)[1]
@@ -266,7 +282,7 @@ def _class_codes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _check_options(
     task: str, metric: str, split: str, shuffle: str | None, inner: str | None, shuffles: int
 ) -> None:
-    metrics = {"regression": ("r2",), "classification": ("accuracy", "auc")}
+    metrics = {"regression": ("r2",), "classification": ("accuracy", "balanced accuracy", "auc")}
     if task not in metrics:
         raise ValueError(f"sweep: task must be 'regression' or 'classification', got {task!r}")
     options = {

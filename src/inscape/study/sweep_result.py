@@ -3,6 +3,7 @@
 Scores are one minus a ratio of sums over held-out rows, pooled over the folds:
 
     R² = 1 − Σ (y − ŷ)² / Σ (y − ȳ_train)²        accuracy = 1 − wrong / rows        AUC = 1 − discordant / pairs
+    balanced accuracy = 1 − Σ w wrong / Σ w,    w = rows / (classes · rows of the class)
 
 R² is out-of-sample R²: zero is what predicting the *training* mean of the fold gives, and below zero is worse than that.
 scikit-learn's `r2_score` compares with the mean of the held-out rows instead, which no predictor knows; where whole
@@ -18,7 +19,7 @@ Bioinformatics 7:91 (selection inside).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import altair as alt
@@ -29,14 +30,19 @@ from jaxtyping import Float, Int
 from inscape.core import intervals, nulls
 from inscape.core.errors import DataError
 from inscape.core.evidence import Evidence, Null, table
-from inscape.core.jackknife import Jackknife
+from inscape.core.jackknife import Jackknife, combine
 from inscape.core.rng import generator
 from inscape.core.shown import Shown, some
 from inscape.study.sweep_chart import chart
 
 #: sites that are shown at most
 MOST = 20
-_NAMES = {"r2": "R²", "accuracy": "accuracy", "auc": "AUC"}
+_NAMES = {
+    "r2": "R²",
+    "accuracy": "accuracy",
+    "balanced accuracy": "balanced accuracy",
+    "auc": "AUC",
+}
 # legend: s sites, f folds, k label sets (the observed one first, then the shuffles), t targets, n rows
 
 
@@ -45,7 +51,7 @@ class SweepResult:
     """A probe sweep over sites.
 
     Attributes:
-        metric: ``"r2"``, ``"accuracy"`` or ``"auc"``.
+        metric: ``"r2"``, ``"accuracy"``, ``"balanced accuracy"`` or ``"auc"``.
         sites: the sites, in the order given.
         widths: width of each site's representation.
         targets: names of the targets.
@@ -188,7 +194,16 @@ class SweepResult:
         base = self.row_base[:, target]
         if self.metric == "accuracy":
             return Jackknife.ratio(base - lost, base, self.groups)
+        if self.metric == "balanced accuracy":
+            return self._balanced(lost == 0, self.y[:, target])
         return Jackknife.r2(lost, base, self.groups)
+
+    def _balanced(self, right: np.ndarray, y: Float[np.ndarray, " n"]) -> Jackknife:
+        """The mean over classes of the share of their rows that are right; a group left out is left out of each share."""
+        of = [(y == c).astype(np.float64) for c in np.unique(y)]
+        shares = [Jackknife.ratio(right * rows, rows, self.groups) for rows in of]
+        found = combine(lambda *parts: np.mean(parts, axis=0), *shares, kind="share")
+        return replace(found, rows=len(y))
 
     @cached_property
     def evidence(self) -> list[Evidence]:
@@ -250,7 +265,7 @@ class SweepResult:
         return table([*self.evidence, *self.selected, *self.maximum])
 
     def site_draws(self, counts: Int[np.ndarray, "draws groups"]) -> Float[np.ndarray, "draws s t"]:
-        """Bootstrap draws of every site's score."""
+        """Bootstrap draws of every site's score; the weights of classes are those of all rows."""
         if self.metric == "auc":
             return np.stack([self._auc_draws(p, counts) for p in self.predictions], axis=1)
         lost = intervals.sum_by_group(np.moveaxis(self.row_loss, 0, 1), self.groups)
