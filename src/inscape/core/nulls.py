@@ -34,10 +34,10 @@ def permutations(
     ``y[perm[i]]`` is the i-th shuffled label. With groups, each group receives the labels of one donor group, in a random
     pairing of all groups and in random order inside. Where all groups have the same size this is a permutation of the
     labels. A donor that is larger gives a sample of its labels. One that is smaller, of d rows for m, would make the
-    group's mean vary too much if its labels were only repeated, so a share s of the rows is the donor's and the rest is
-    drawn from all rows, with s such that the variance of a group's mean is what it is in the data:
+    group's mean vary too much if its labels were only repeated; so further donors are drawn, as many as leave the mean's
+    variance as it is in the data, with equal parts a of the rows but for the last one's smaller part:
 
-        s² (ρ + (1 − ρ) / d) + (1 − s) / m = ρ + (1 − ρ) / m            ρ: intraclass correlation of the labels
+        Σ_k a_k² (ρ + (1 − ρ) / d_k) = ρ + (1 − ρ) / m            ρ: intraclass correlation of the labels
 
     So every group stays as clustered as groups are. With blocks that run over into the next group 0.13 of true nulls were
     rejected at 0.05 (Zipf-sized groups); with labels that are only repeated 0.01.
@@ -48,7 +48,7 @@ def permutations(
         rng: the generator.
         groups: one group per row, for block permutations.
         labels: what is shuffled, numbers (n,) or (n, targets), one column a class for classes, from which ρ is found by
-            `intraclass`; without them ρ is 1, and a small donor's labels are repeated.
+            `intraclass`; without them ρ is 1, and there is one donor, whose labels are repeated.
 
     Returns:
         int64 indices (k, n).
@@ -63,24 +63,32 @@ def permutations(
     rows = np.argsort(codes, kind="stable")
     icc = 1.0 if labels is None else intraclass(labels, codes)
     blocks = np.split(rows, np.cumsum(np.bincount(codes))[:-1])
+    spread = icc + (1 - icc) / np.array([len(b) for b in blocks])  # variance of each group's mean
     out = np.empty((k, n), dtype=np.int64)
     for i in range(k):
-        for receiver, donor in zip(blocks, rng.permutation(len(blocks)), strict=True):
-            own = _donated(len(blocks[donor]), len(receiver), icc)
-            drawn = _drawn(blocks[donor], own, rng)
-            if own < len(receiver):
-                drawn = rng.permutation(np.r_[drawn, rng.integers(n, size=len(receiver) - own)])
-            out[i, receiver] = drawn
+        for receiver, first in enumerate(rng.permutation(len(blocks))):
+            m, donors, wanted = len(blocks[receiver]), [int(first)], spread[receiver] * (1 + 1e-9)
+            while spread[donors].sum() > len(donors) ** 2 * wanted and len(donors) < m:
+                donors.append(int(rng.integers(len(blocks))))
+            parts = _parts(spread[donors], wanted, m)
+            drawn = [_drawn(blocks[d], int(c), rng) for d, c in zip(donors, parts, strict=True)]
+            out[i, blocks[receiver]] = (
+                drawn[0] if len(drawn) == 1 else rng.permutation(np.concatenate(drawn))
+            )
     return out
 
 
-def _donated(d: int, m: int, icc: float) -> int:
-    """How many of m rows take their labels from a donor of d rows."""
-    if d >= m:
-        return m
-    donor = icc + (1 - icc) / d
-    share = (1 / m + np.sqrt(1 / m**2 + 4 * donor * icc * (1 - 1 / m))) / (2 * donor)
-    return int(np.clip(round(m * share), 1, m))
+def _parts(spread: np.ndarray, wanted: float, m: int) -> np.ndarray:
+    """How many of m rows each donor gives: ``Σ a_k² spread_k = wanted``, all parts equal but for the last."""
+    k, sum_of_others, last = len(spread), float(spread[:-1].sum()), float(spread[-1])
+    if k == 1:
+        return np.array([m])
+    square = sum_of_others + last * (k - 1) ** 2
+    root = last**2 * (k - 1) ** 2 - square * (last - wanted)
+    part = (last * (k - 1) + np.sqrt(max(root, 0.0))) / square
+    ends = np.rint(m * np.clip(part, 1 / k, 1 / (k - 1)) * np.arange(k + 1)).astype(int)
+    ends[-1] = m
+    return np.diff(np.minimum(ends, m))
 
 
 def _drawn(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
