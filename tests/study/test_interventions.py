@@ -110,8 +110,8 @@ def test_trials_of_one_kind_stand_together_and_what_they_cost_is_told_beside_its
     assert np.allclose(after["swapped"], trials.held([1, 2, 3, 4], means), atol=1e-5)
     right = np.array([1.0, -1.0] * 3)
     made = {"found": -right[None], "swapped": np.stack([right, right * [1, 1, 1, 1, -1, -1]])}
-    lost = {e.where["ablated"]: e for e in accuracy_lost(trials.test, right, made, "swapped")}
-    assert lost["found"].value == pytest.approx(2)
-    assert lost["found"].null.kind == "swapped"
-    assert lost["swapped"].value == pytest.approx(1 / 3)
-    assert lost["swapped"].null.draws == 2
+    lost = accuracy_lost(trials.test, right, made, ["swapped"])
+    found = lost.value("found", null="swapped")
+    assert found.value == pytest.approx(2)
+    assert found.null.draws == 2
+    assert lost.value("swapped").value == pytest.approx(1 / 3)

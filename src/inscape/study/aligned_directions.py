@@ -21,7 +21,7 @@ from inscape.control.alignment_search import Interchange, align
 from inscape.control.line_alignment import LineMap, Rest, first_order_line
 from inscape.core.batch import Tokens
 from inscape.core.errors import DataError
-from inscape.core.evidence import Evidence, Null
+from inscape.core.measured import Measured
 from inscape.core.rng import torch_generator
 from inscape.core.site import Site
 from inscape.data.examples import Examples
@@ -256,14 +256,14 @@ def closed_by(
     at: str,
     lines: Sequence[Float[np.ndarray, "k d"]],
     names: Sequence[str],
-) -> list[Evidence]:
+) -> Measured:
     """The share of the difference between opposites' verdicts that swapping one coordinate of one token closes.
 
     Args:
         test: held-out texts; neighbours in a part are opposites.
         sites: of each part.
         at: which token.
-        lines: of each part, first those that are named, then random ones, which are the null.
+        lines: of each part, first those that are named, then random ones, which are the baseline.
         names: of the first lines.
     """
     before, towards = test.scores(), np.where(test.y == 1, 1.0, -1.0)
@@ -275,18 +275,16 @@ def closed_by(
         whole[rows] = (towards * (before - before[opposite]))[rows]
         parts[:, rows] = towards[rows] * (before[rows] - scores)
         start += len(texts)
-    null = Null.of("random directions", [test.shares.value(p, whole) for p in parts[len(names) :]])
-    return [
-        test.shares.evidence(
-            "share of the verdict's difference closed",
-            p,
-            whole,
-            null,
-            unit="share",
-            where={"swapped along": name},
-        )
-        for name, p in zip(names, parts, strict=False)
-    ]
+    m = Measured(
+        "share of the verdict's difference closed",
+        groups=test.shares.groups,
+        unit="share",
+        kind="ratio",
+    )
+    for name, p in zip(names, parts, strict=False):
+        m.put(name, p, whole)
+    m.put("random directions", parts[len(names) :], whole, role="baseline")
+    return m
 
 
 def _contrast(logits: Float[Tensor, "n v"], first: int) -> Float[Tensor, " n"]:

@@ -68,7 +68,7 @@ def find(
         groups: group of each row; every group holds both labels.
         finders: name → unfitted estimator with ``direction_``; one of them a `LogisticProbe`, which chooses the site. The
             first one's directions are those in question: matched random ones are drawn orthogonal to them.
-        draws: null directions of each kind; half as many with swapped labels, of which few differ much.
+        draws: matched random directions; a fifth as many isotropic ones and ones with swapped labels.
         rng: of the nulls.
 
     Raises:
@@ -91,9 +91,9 @@ def find(
     first = found[next(iter(finders))].astype(np.float32)[:, :, None]
     within -= (within @ first) @ first.transpose(0, 2, 1)
     nulls = {
-        ISOTROPIC: isotropic(draws, len(x), x.shape[2], rng=rng),
+        ISOTROPIC: isotropic(max(2, draws // 5), len(x), x.shape[2], rng=rng),
         MATCHED: matched(within, draws, rng=rng),
-        SWAPPED: half_swapped(x, y, group_codes(groups), max(1, draws // 2), rng=rng),
+        SWAPPED: half_swapped(x, y, group_codes(groups), max(2, draws // 5), rng=rng),
     }
     return Directions(tuple(sites), found, nulls, chosen, float(fitted[chosen][judge].C_))
 

@@ -9,11 +9,10 @@ Cost: one pass over all texts a trial, less what opposites share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from torch import Tensor
 from inscape.control.directional import unit
 from inscape.core.batch import Tokens
 from inscape.core.edit import Edit, Scope
-from inscape.core.evidence import Evidence, Null
+from inscape.core.measured import Measured
 from inscape.data.examples import Examples
 from inscape.store.coordinates import coordinates, token_means
 from inscape.store.plan import batches_by_length
@@ -190,38 +189,21 @@ def accuracy_lost(
     test: Verdicts,
     before: Float[np.ndarray, " n"],
     after: Mapping[str, Float[np.ndarray, "draws n"]],
-    null: str,
-) -> list[Evidence]:
+    nulls: Collection[str],
+) -> Measured:
     """The share of the accuracy above chance that is lost, of every kind of intervention; means over its draws.
 
     Args:
         test: whose verdicts.
         before: scores with no edit.
         after: kind → scores of each draw.
-        null: the kind whose draws are the null of kinds of one draw; others have their own draws beside them.
+        nulls: the kinds that are nulls.
     """
     right = test.right(before)
-    whole = right - 0.5
-    lost = {
-        name: np.stack([right - test.right(s) for s in scores]) for name, scores in after.items()
-    }
-    shares = {
-        name: np.array([test.shares.value(part, whole) for part in parts])
-        for name, parts in lost.items()
-    }
-    out = []
-    for name, parts in lost.items():
-        beside: dict[str, Any] = {"draws": shares[null], "kind": null}
-        if len(parts) > 1:
-            beside = {"null": Null.of(f"single draws of {name}", shares[name])}
-        out.append(
-            test.shares.evidence(
-                "accuracy above chance lost",
-                parts.mean(axis=0),
-                whole,
-                unit="share",
-                where={"ablated": name},
-                **beside,
-            )
-        )
-    return out
+    m = Measured(
+        "accuracy above chance lost", groups=test.shares.groups, unit="share", kind="ratio"
+    )
+    for name, scores in after.items():
+        lost = np.stack([right - test.right(s) for s in scores])
+        m.put(name, lost, right - 0.5, role="null" if name in nulls else "treatment")
+    return m

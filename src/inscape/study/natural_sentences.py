@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from inscape.core.evidence import Evidence, Null
+from inscape.core.evidence import Beside, Evidence
 from inscape.core.folds import group_codes
+from inscape.core.measured import Measured
 from inscape.core.rng import generator
 from inscape.data.examples import Examples
 from inscape.model.model import Model
@@ -100,17 +101,16 @@ def judged_without(
         (np.concatenate([found.found[finder][None], found.nulls[MATCHED][:draws]]),),
     )
     before = human.right(human.scores())
-    lost = [before - human.right(s) for s in trials.held(range(1 + draws), trials.means([texts]))]
-    chance = Null.of(
-        "matched random directions", [human.shares.value(c, before - 0.5) for c in lost[1:]]
+    held = trials.held(range(1 + draws), trials.means([texts]))
+    can = Measured("accuracy of the verdicts", groups=human.shares.groups, unit="accuracy")
+    can.put("left alone", before)
+    chance = Beside("reference", "chance", 0.5)
+    lost = Measured(
+        "accuracy above chance lost", groups=human.shares.groups, unit="share", kind="ratio"
     )
-    half = Null.of("chance", [0.5])
-    can = human.shares.evidence(
-        "accuracy of the verdicts", before, np.ones(len(rows)), half, unit="accuracy"
-    )
+    lost.put(finder, before - human.right(held[0]), before - 0.5)
+    lost.put(MATCHED, [before - human.right(s) for s in held[1:]], before - 0.5, role="baseline")
     return [
-        can,
-        human.shares.evidence(
-            "accuracy above chance lost", lost[0], before - 0.5, chance, unit="share"
-        ),
+        can.value("left alone", where={"ablated": "nothing"}, beside=(chance,)),
+        *(lost.value(name, where={"ablated": name}) for name in (finder, MATCHED)),
     ]
