@@ -151,12 +151,13 @@ def compare(
     erased: dict[str, Erased] = {}
     shuffled = [np.full(len(question.y), np.nan) for _ in range(plan.shuffles)]
     rng = generator(plan.seed, "erasures", "shuffles")
-    orders = permutations(len(question.y), plan.shuffles, rng=rng, groups=question.groups)
+    y, groups = question.y, question.groups
+    orders = permutations(len(y), plan.shuffles, rng=rng, groups=groups, labels=y)
 
     def fold(number: int) -> float:
         train, test = folds[number]
         before, kept = _coordinates(question.x, train, plan.width)
-        y, seed = question.y, child_seed(plan.seed, "erasures", str(number)) % 2**32
+        seed = child_seed(plan.seed, "erasures", str(number)) % 2**32
         for name, move in erasers(before[train], y[train], seed).items():
             to = erased.setdefault(name, Erased.empty(len(y)))
             _measure(question, to, before, move(before), train, test, seed, name in plan.whole)

@@ -435,7 +435,7 @@ def _cut(
                 torch.arange(batch.inputs["input_ids"].shape[1])[None],
                 batch.lengths[:, None] - 1,
             )
-            pieces = torch.tensor([len(r) for r in words.split[i : i + 40]])[:, None]
+            pieces = torch.tensor([len(r) for r in words.split[i : i + len(few)]])[:, None]
             earlier = (t < last) & (t > last - pieces)
             with attention_knockout(model, layers, t == last, earlier):
                 states.append(model.run(batch, peak, at=last)[peak][:, 0].float())
