@@ -3,13 +3,14 @@
     agreement = min over pairs of finders of |cos(d_a, d_b)|
 
 The layer shown is the one whose logistic probe has the least held-out log loss inside the training rows; nothing that is
-held out is looked at. Cost: one fit of each finder a layer, and `refits` more at the layer chosen.
+held out is looked at. Cost: one fit of each finder a layer, and one more for each group at the layer
+chosen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -20,9 +21,10 @@ from sklearn.base import clone
 
 from inscape.control.random_directions import half_swapped, isotropic, matched
 from inscape.core import intervals
-from inscape.core.evidence import Evidence, Null
+from inscape.core.evidence import Evidence
 from inscape.core.folds import group_codes
-from inscape.core.nulls import p_value
+from inscape.core.jackknife import left_out
+from inscape.core.measured import Measured
 from inscape.core.threads import side_by_side
 from inscape.read.logistic import LogisticProbe
 from inscape.study.frames import layer_of
@@ -125,60 +127,37 @@ def agreement(
     x: Float[np.ndarray, "n d"],
     y: Int[np.ndarray, " n"],
     groups: np.ndarray,
-    refits: int,
     *,
     rng: np.random.Generator,
 ) -> Evidence:
-    """The smallest |cos| among finders at the chosen site, refitted on groups drawn again for its interval.
+    """The smallest |cos| among finders at the chosen site, jackknifed: refitted without each group in turn.
 
-    The null is the same number from as many directions drawn with the covariance of the rows. Refits see fewer distinct
-    groups than the fit itself, so the interval leans to lower values.
+    The null is the same number from as many directions drawn with the covariance of the rows.
 
     Args:
         directions: from `find`.
         finders: those compared.
         x, y, groups: the rows at the chosen site that `find` was given.
-        refits: how many.
-        rng: of the refits and the null.
+        rng: of the null.
     """
-    value = min(
-        cosines({name: directions.found[name][directions.chosen] for name in finders}).values()
-    )
     codes = group_codes(groups)
-    members = [np.flatnonzero(codes == g) for g in range(int(codes.max()) + 1)]
     # the penalty stays what the training groups chose
     fixed = LogisticProbe((directions.inverse_penalty,), scale=False, tol=1e-4)
     again = {name: fixed if isinstance(f, LogisticProbe) else f for name, f in finders.items()}
 
-    def refit(chosen: np.ndarray) -> float:
-        rows = np.concatenate([members[g] for g in chosen])
-        return min(
-            cosines(
-                {name: clone(f).fit(x[rows], y[rows]).direction_ for name, f in again.items()}
-            ).values()
-        )
+    def refit(rows: np.ndarray) -> float:
+        found = {name: clone(f).fit(x[rows], y[rows]).direction_ for name, f in again.items()}
+        return min(cosines(found).values())
 
-    draws = np.array(
-        side_by_side(refit, list(rng.integers(len(members), size=(refits, len(members)))))
-    )
-    low, high = intervals.percentile(draws)
     within = x - np.stack([x[y == label].mean(axis=0) for label in (0, 1)])[y]
     many = matched(within[None], 1000 * len(finders), rng=rng)[:, 0].reshape(1000, len(finders), -1)
     null = [min(cosines(dict(zip(finders, drawn, strict=True))).values()) for drawn in many]
-    p = float(p_value(value, np.array(null)))
     kind = "as many random directions with the activations' covariance"
-    summary = Null.of(kind, null)
-    return Evidence(
-        "smallest |cos| between finders",
-        value,
-        (float(low), float(high)),
-        summary,
-        p,
-        n=len(x),
-        d=x.shape[1],
-        unit="|cos|",
-        where={"site": directions.sites[directions.chosen]},
-    )
+    m = Measured("smallest |cos| between finders", groups=codes, unit="|cos|")
+    m.put_statistic("finders", left_out(refit, codes))
+    m.put_draws(kind, null)
+    where = {"site": directions.sites[directions.chosen]}
+    return replace(m.value("finders", null=kind, where=where), n=len(x), d=x.shape[1])
 
 
 def auc_by_layer(
