@@ -51,7 +51,8 @@ def test_matched_random_directions_are_orthogonal_to_the_first_and_swapped_ones_
     first = directions.found["means"]
     assert np.abs(np.einsum("ksd,sd->ks", directions.nulls[MATCHED], first)).max() < 1e-3
     assert np.abs(directions.nulls[SWAPPED][:, 1, 0]).mean() < 0.5 < first[1][0]
-    assert directions.nulls[ISOTROPIC].shape == (20, 3, 12)
+    assert directions.nulls[MATCHED].shape == (20, 3, 12)
+    assert directions.nulls[ISOTROPIC].shape == directions.nulls[SWAPPED].shape == (4, 3, 12)
 
 
 def test_agreement_is_the_smallest_cosine_beside_its_interval_and_null(directions):
