@@ -98,10 +98,9 @@ CARD = Card(
     "projection uses SGD classifiers, ours logistic regression.",
     group_note="A group is a given name, or the document of a human sentence. Where occupations are asked for, duties are "
     "held out too.",
-    negative="Null-space projection does not always take 3 dimensions (seed 0, small): 2 for planted bits, 2 to 6 for "
-    "gender, 3 or 4 for sentiment. A linear probe fitted on rows that the eraser never saw still reads up to 7 points, "
-    "after LEACE and mean projection as after R-LACE: the guarantee is for the rows fitted on. A perceptron reads gender "
-    "up to 19 points.",
+    negative="Null-space projection does not always take 3 dimensions; its table has the number for every concept and "
+    "layer. A linear probe fitted on rows that the eraser never saw still reads a few points, after LEACE "
+    "and mean projection as after R-LACE: the guarantee is for the rows fitted on. A perceptron reads gender on.",
     minutes={"tiny": 0.1, "small": 6, "full": 60},
     figure="dimensions",
 )

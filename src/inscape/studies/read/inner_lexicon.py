@@ -109,9 +109,9 @@ CARD = Card(
     "embeddings, the map to embeddings has a penalty and an intercept, and no output embeddings are made.",
     group_note="A group is a last piece: it ends as many words as nonwords, and is on one side only. Retrieval and loss are "
     "by word; layers are chosen on half of the words for the other, the map's on words that have a token.",
-    negative="With the paper's prompt (seed 0, small) Patchscopes finds no cut word of SmolLM2-135M at any layer inside the "
-    "stack, and neither does the unembedding; the prompt is now chosen by whether words are repeated from their own "
-    "embeddings, and then 4 of 100 cut words are found, and no other word: few, so that their ratio is uncertain.",
+    negative="With the paper's prompt Patchscopes finds no cut word of SmolLM2-135M at any layer inside the stack, and "
+    "neither does the unembedding. The prompt is now chosen by whether words are repeated from their own embeddings, and "
+    "then a few in a hundred cut words are found.",
     minutes={"tiny": 0.3, "small": 5, "full": 60},
     figure="retrieval",
 )

@@ -95,8 +95,8 @@ CARD = Card(
     "and add it at every token, in a layer set by hand; here it comes from other tasks, which also choose layer and "
     "strength, and is added at the prompt's last token and after it.",
     group_note="A group is a task (a topic), with all its instructions and phrasings; then a kind of instruction.",
-    negative="Steering does not help SmolLM2-135M (seed 0, small): 3 % of 30 failures become successes along the direction, "
-    "10 % along random ones, 17 % against it. Kinds followed less than a tenth of the time are left out of steering.",
+    negative="Steering does not help SmolLM2-135M: no more failures become successes along the direction than along random "
+    "ones or against it. Kinds followed less than a tenth of the time are left out of steering.",
     minutes={"tiny": 0.3, "small": 7, "full": 60},
     figure="layers",
 )
