@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 from dataclasses import fields
 
 import numpy as np
@@ -21,6 +24,7 @@ from inscape.store import places
 from inscape.store.harvest import harvest
 from inscape.store.lock import WriterLock
 from inscape.store.moments import moments
+from inscape.store.places import Folder
 from inscape.store.streamed import StreamedMoments
 
 from .conftest import llama, sentences
@@ -282,3 +286,28 @@ def test_arrays_are_examples_too():
     found = moments(model, x, "module:0:out").site("module:0:out")
     weight, bias = (p.detach().numpy() for p in model.net[0].parameters())
     np.testing.assert_allclose(found.mean, (x @ weight.T + bias).mean(axis=0), atol=2e-6)
+
+
+def test_a_full_disk_says_how_many_rows_are_safe(model, examples, tmp_path, monkeypatch):
+    options = {"to": tmp_path / "m", "shard_bytes": 2000, "commit_seconds": 0.0, "progress": False}
+    put, calls = Folder.put, []
+
+    def full(self, *arguments):
+        calls.append(1)
+        if len(calls) > 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return put(self, *arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(StoreError) as error:
+        patch.setattr(Folder, "put", full)
+        moments(model, examples, "resid_post.*", **options)
+    head = json.loads((tmp_path / "m" / "moments.json").read_text())
+    rows = sum(part["rows"] for part in head["parts"])
+    assert 0 < rows < len(examples)
+    assert f"The moments of {rows} rows committed before are safe: free space and" in str(
+        error.value
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "put", full)
+        with pytest.raises(StoreError, match="Nothing was committed before: free space and"):
+            moments(model, examples, "resid_post.*", **{**options, "to": tmp_path / "n"})

@@ -247,10 +247,13 @@ def test_disks_that_are_full_or_read_only(
             errno.EACCES: "get the right",
         }[code]
         with pytest.raises(
-            StoreError,
-            match=f"cannot write to .*: {os.strerror(code)}. What was committed before is safe: {cure}",
-        ):
+            StoreError, match=f"cannot write to .*: {os.strerror(code)}. .*: {cure}"
+        ) as error:
             harvest(model, examples, to=path, **OPTIONS)
+    there = manifests.read(path) if (path / manifests.NAME).exists() else {"rows": 0}
+    assert (where in ("write", "fsync")) == (there["rows"] > 0)
+    kept = f"The {there['rows']} rows committed before are safe"
+    assert (kept if there["rows"] else "Nothing was committed before") in str(error.value)
     assert_same(harvest(model, examples, to=path, **OPTIONS), whole)
 
 
@@ -259,7 +262,9 @@ def test_disks_that_are_full_or_read_only(
 )
 def test_a_folder_that_is_gone_is_no_full_disk(tmp_path, code, cure):
     with (
-        pytest.raises(StoreError, match=f"safe: {cure}.* and run the same command"),
+        pytest.raises(
+            StoreError, match=f"Nothing was committed before: {cure}.* and run the same command"
+        ),
         writers.disk_errors(tmp_path, "finish"),
     ):
         raise OSError(code, os.strerror(code))

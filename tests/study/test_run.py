@@ -176,6 +176,14 @@ def test_a_run_that_fails_keeps_what_it_had(record, folder, error, why):
     ]
 
 
+def test_a_run_that_fails_at_once_says_that_nothing_was_measured(record, folder):
+    with pytest.raises(RunError) as caught, record:
+        raise RunError("The disk is full.")
+    assert caught.value.__notes__ == [
+        f"Nothing was measured yet; {folder.path} has the settings and the log (unfinished)."
+    ]
+
+
 def test_a_finished_run_has_nothing_failed_and_its_time(record, folder):
     with record as run:
         run.answer("Yes.")

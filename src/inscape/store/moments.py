@@ -117,7 +117,7 @@ def moments(
     inputs, which = distinct(given)
     with ExitStack() as stack:
         if where is not None:
-            with disk_errors(where, "write to"):
+            with disk_errors(where, "write to", files.committed):
                 files.refuse(where)  # before a lock file is made in it
                 stack.enter_context(held(where, progress))
         state, done = _begun(where, recipe)

@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from inscape.core.errors import StoreError
+from inscape.core.errors import InscapeError, StoreError
 from inscape.store import generated
 from inscape.store.manifest import sign
 from inscape.store.places import Place
@@ -32,7 +32,7 @@ def write(where: Place, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> 
     Raises:
         StoreError: the place is something else, or cannot be written.
     """
-    with disk_errors(where, "write to"):
+    with disk_errors(where, "write to", committed):
         if not where.exists(NAME):
             refuse(where)
         data = save({name: np.asarray(x, order="C") for name, x in arrays.items()})
@@ -41,6 +41,18 @@ def write(where: Place, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> 
         text = json.dumps({**manifest, "sha256": sign(manifest)}, ensure_ascii=False)
         where.replace(NAME, text.encode(), commit=True)
         tidy(where)
+
+
+def committed(where: Place) -> str:
+    """What is kept whatever happens now, read from the manifest."""
+    try:
+        parts = _head(where)["parts"] if where.exists(NAME) else []
+        rows = sum(int(part["rows"]) for part in parts)
+    except (InscapeError, OSError, KeyError, TypeError, ValueError):
+        rows = 0
+    if not rows:
+        return "Nothing was committed before"
+    return f"The moments of {rows:,} rows committed before are safe"
 
 
 def tidy(where: Place) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from inscape.core.errors import StoreError
+from inscape.core.errors import InscapeError, StoreError
 from inscape.store import generated, shards
 from inscape.store import manifest as manifests
 from inscape.store.places import Place, place
@@ -49,16 +49,36 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def committed(where: Place | Path) -> str:
+    """What a store keeps whatever happens now, read from its manifest."""
+    found = place(where)
+    try:
+        manifest = manifests.read(found) if found.exists(manifests.NAME) else None
+    except (InscapeError, OSError):
+        manifest = None
+    if manifest is None or not manifest["shards"]:
+        return "Nothing was committed before"
+    return f"The {manifest['rows']:,} rows committed before are safe"
+
+
 @contextmanager
-def disk_errors(where: Place | Path, doing: str) -> Iterator[None]:
-    """Turn an operating-system error into one sentence that says what is safe and what to do."""
+def disk_errors(
+    where: Place | Path, doing: str, kept: Callable[[Any], str] = committed
+) -> Iterator[None]:
+    """Turn an operating-system error into one sentence that says what is safe and what to do.
+
+    Args:
+        where: the place.
+        doing: what was tried, such as ``write to``.
+        kept: says what is safe there, once it has gone wrong.
+    """
     try:
         yield
     except OSError as error:
         cure = _CURES.get(error.errno or 0, "mend the disk")
         raise StoreError(
-            f"cannot {doing} {where}: {error.strerror or error}. What was committed before is safe: {cure} and run the "
-            "same command again, or write to another folder."
+            f"cannot {doing} {where}: {error.strerror or error}. {kept(where)}: {cure} and run the same command again, or "
+            "write to another folder."
         ) from error
 
 

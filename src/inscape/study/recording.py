@@ -79,8 +79,15 @@ def recording(
         folder.write("done", b"")
     except BaseException as error:
         _fail(run, folder, record, started, error)
-        error.add_note(f"What was measured so far is kept in {folder.path} (unfinished).")
+        error.add_note(_kept(folder))
         raise
+
+
+def _kept(folder: Folder) -> str:
+    """What is there of a run that failed: tables, figures and arrays lie in folders of their own."""
+    if any(path.is_file() for path in folder.path.glob("*/*")):
+        return f"What was measured so far is kept in {folder.path} (unfinished)."
+    return f"Nothing was measured yet; {folder.path} has the settings and the log (unfinished)."
 
 
 def _fail(
