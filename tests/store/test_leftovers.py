@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from inscape.core.errors import StoreError
+from inscape.store.forecast import forecast
 from inscape.store.harvest import harvest
 from inscape.store.moments import moments
 from inscape.store.places import Folder
@@ -64,3 +66,20 @@ def test_arrays_of_moments(model, examples, tmp_path):
     (tmp_path / "m" / ("moments-" + 16 * "0" + ".safetensors")).write_bytes(b"old")
     moments(model, examples, "resid_post.0", **options)
     assert len(list((tmp_path / "m").glob("moments-*.safetensors"))) == 1
+
+
+@pytest.mark.parametrize("verb", ["harvest", "moments", "plan"])
+def test_the_small_store_of_a_plan_that_was_killed(model, examples, tmp_path, verb):
+    """It lies in the folder itself where that was there already, and is no reason to refuse it."""
+    folder = tmp_path / "s"
+    (folder / ".making-inscape-plan-0123456789abcdef" / "store").mkdir(parents=True)
+    (tmp_path / ".making-inscape-plan-0123456789abcdef").mkdir()  # of another place
+    call = {"harvest": harvest, "moments": moments, "plan": forecast}[verb]
+    call(model, examples, "embed", to=folder)
+    assert not list(folder.glob(".making-*"))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / ".making-inscape-plan-mine").mkdir()  # not a name of ours
+    with pytest.raises(StoreError, match=r"\.making-inscape-plan-mine"):
+        call(model, examples, "embed", to=other)
+    assert (other / ".making-inscape-plan-mine").is_dir()

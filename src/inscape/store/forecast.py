@@ -175,6 +175,8 @@ def forecast(
         SiteError, DataError, StoreError: as the harvest would before its first shard.
     """
     start = time.perf_counter()
+    if to is not None:
+        sample.sweep_killed(place(to))
     if to is not None and not manifests.present(Path(to)):
         generated.refuse_foreign(place(to), generated.STORE)
     current(model)

@@ -35,6 +35,7 @@ from inscape.store.plan import SHARD_BYTES
 from inscape.store.progress import Meter, Watcher
 from inscape.store.repeats import distinct
 from inscape.store.rows import columns_of, schema_of, table_of
+from inscape.store.sample import sweep_killed
 from inscape.store.steps import cost
 from inscape.store.store import Store
 from inscape.store.writer import Writer, refuse_other
@@ -91,6 +92,8 @@ def harvest(
         DataError: an example has no position of the kind asked for.
     """
     _check(dtype, budget, nonfinite, shard_bytes)
+    if to is not None:
+        sweep_killed(place(to))
     if to is not None and not manifests.present(to):
         generated.refuse_foreign(place(to), generated.STORE)
     engine = chosen(on)

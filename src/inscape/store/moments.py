@@ -37,6 +37,7 @@ from inscape.store.places import Place, place
 from inscape.store.plan import SHARD_BYTES
 from inscape.store.progress import Meter, Watcher
 from inscape.store.repeats import distinct, spread
+from inscape.store.sample import sweep_killed
 from inscape.store.steps import cost
 from inscape.store.streamed import StreamedMoments, loaded, merged, save
 from inscape.store.writer import disk_errors, held
@@ -92,6 +93,7 @@ def moments(
     wanted: list[Site] = model.select(sites)
     where = None if to is None else place(to)
     if where is not None:
+        sweep_killed(where)
         files.refuse(where)
     given = inputs_of(model, examples, at, prompt, wanted)
     if not given.rows.sum():

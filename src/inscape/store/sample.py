@@ -24,10 +24,11 @@ import numpy as np
 import pyarrow as pa
 
 from inscape.core.site import Site
-from inscape.core.workplace import workplace
+from inscape.core.workplace import sweep, workplace
 from inscape.store.capture import Shard, capture
 from inscape.store.columns import site_entry
 from inscape.store.inputs import Inputs
+from inscape.store.places import Folder, Place
 from inscape.store.room import existing
 from inscape.store.rows import columns_of, schema_of, table_of
 from inscape.store.some import Some
@@ -35,6 +36,7 @@ from inscape.store.steps import Step
 from inscape.store.writer import Writer, disk_errors
 
 _WRITTEN = 16 << 20
+_NAME = "inscape-plan"
 
 
 class Passes(NamedTuple):
@@ -142,6 +144,12 @@ def timed(
     return Passes(done, counted, seconds, estimate * float(tokens.sum()) / covered, rate, shard)
 
 
+def sweep_killed(where: Place) -> None:
+    """Remove the small stores of forecasts that were killed, where one of this place would be; no other file."""
+    if isinstance(where, Folder):
+        sweep(existing(where.path), _NAME)
+
+
 def written(
     folder: Path, shard: Shard, inputs: Inputs, recipe: dict[str, Any], most: int
 ) -> Written:
@@ -159,7 +167,7 @@ def written(
     head = {"sites": entries, "columns": side.names}
     with ExitStack() as stack:
         with disk_errors(folder, "write to"):
-            place = stack.enter_context(workplace(existing(folder), "inscape-plan"))
+            place = stack.enter_context(workplace(existing(folder), _NAME))
         start = time.perf_counter()
         with Writer(place / "store", recipe, schema_of(side, entries), head) as writer:
             table = table_of(shard, side, writer.schema)

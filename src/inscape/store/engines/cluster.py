@@ -1,7 +1,7 @@
 """A Ray cluster for the time of a harvest: the one this process is in, the one at an address, or one started here.
 
-One that is started here has no dashboard and reports no usage; what it listens on asks for a secret that only this
-process and its children know. It ends with the harvest.
+One that is started here has no dashboard and reports no usage; it listens on the loopback interface alone, and asks for a
+secret that only this process and its children know. It ends with the harvest.
 
 Cost: two seconds to start one.
 Reference: Moritz et al. 2018, arXiv:1712.05889.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -26,6 +27,9 @@ _SECRET = secrets.token_hex(32)
 _OURS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_TOKEN": _SECRET,  # asked for by default where Ray starts a cluster itself
+    # Ray takes this machine's own address for 127.0.0.1, and then listens on every interface, unless it is told that
+    # there are no other machines, as it is on systems whose firewall asks
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # what Ray will do one day about accelerators of workers that ask for none; it warns where it is not told
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
@@ -68,10 +72,11 @@ def connected(address: str | None, cpus: int, memory: int) -> Iterator[Any]:
         return
     address = address or os.environ.get("RAY_ADDRESS")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
+    own = address is None
+    if own:
         options = {"include_dashboard": False, "_node_ip_address": "127.0.0.1", "num_cpus": cpus}
         options["object_store_memory"] = max(memory, _MEMORY)
-        with _environment(_OURS):
+        with _environment(_OURS), _alone():
             ray.init("local", **options, **quiet)
     else:
         try:
@@ -82,6 +87,8 @@ def connected(address: str | None, cpus: int, memory: int) -> Iterator[Any]:
                 f"there is no Ray cluster to be reached at {address} ({first}); check it."
             ) from error
     try:
+        if own:
+            _refuse_open(ray)
         yield ray
     finally:
         ray.shutdown()
@@ -97,6 +104,31 @@ def room(ray: Any) -> Room:
     return Room(
         len(nodes), int(min(n["CPU"] for n in nodes)), int(sum(n.get("GPU", 0) for n in nodes))
     )
+
+
+def _refuse_open(ray: Any) -> None:
+    """Refuse a cluster of one's own that can be reached from other machines."""
+    found = {node["NodeManagerAddress"] for node in ray.nodes()}
+    if not found <= {"127.0.0.1", "::1"}:
+        raise ClusterError(
+            f"Ray {ray.__version__} listens on {', '.join(sorted(found))}, where other machines reach it; start a cluster "
+            "yourself and give its address, as in: --on ray://HOST:PORT."
+        )
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Tell a Ray that was imported before what `_OURS` tells one that is imported now: there are no other machines."""
+    constants = getattr(sys.modules.get("ray"), "_private", None)
+    constants = getattr(constants, "ray_constants", None)
+    before = getattr(constants, "ENABLE_RAY_CLUSTER", None)
+    if before is not None:
+        constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        if before is not None:
+            constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager
