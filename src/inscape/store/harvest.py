@@ -76,8 +76,8 @@ def harvest(
         prefix: whether a beginning that many examples share is computed once (`inscape.store.prefix`); values are then
             equal to rounding, not to the bit.
         on: where it is computed: ``"local"``; ``"ray"``, the cluster of ``RAY_ADDRESS`` or one started for this call;
-            ``"ray://HOST:PORT"``; or an engine such as `inscape.store.engines.ray.Ray`. The bytes are the
-            same if the processors and the number of threads are; otherwise the vectors are equal to rounding.
+            ``"ray://HOST:PORT"``; or an engine such as `inscape.store.engines.ray.Ray`. Vectors are the
+            same to rounding; to the bit where the same computation is repeated on one machine.
         shard_bytes: bytes of vectors between two commits.
         progress: None shows a bar on a terminal, True always, False never; a callable is told instead.
 
