@@ -27,7 +27,7 @@ class Ragged(Sequence[np.ndarray]):
     """Arrays of whole numbers of different lengths, one after the other in a flat array; each is given as int64.
 
     Args:
-        parts: the arrays, taken one by one; none if they are added later.
+        parts: the arrays, taken one by one; None if they are added later, before `close`.
         dtype: of the flat array.
 
     Example:
@@ -35,7 +35,7 @@ class Ragged(Sequence[np.ndarray]):
         [[1, 2], [], [3]]
     """
 
-    def __init__(self, parts: Iterable[np.ndarray] = (), dtype: Any = np.int32) -> None:
+    def __init__(self, parts: Iterable[np.ndarray] | None = None, dtype: Any = np.int32) -> None:
         self.dtype = np.dtype(dtype)
         self._ends = array("q", [0])
         self._waiting: list[np.ndarray] = []
@@ -44,9 +44,10 @@ class Ragged(Sequence[np.ndarray]):
         self._held = 0  # bytes of what is put together
         self._kept = np.empty(0, dtype=self.dtype)
         self._file: Scratch | None = None  # where it lies instead, if it is large
-        for part in parts:
-            self.add(part)
-        self.close()
+        if parts is not None:
+            for part in parts:
+                self.add(part)
+            self.close()
 
     def add(self, part: np.ndarray) -> None:
         """Put one more at the end; `close` before reading."""
@@ -73,12 +74,12 @@ class Ragged(Sequence[np.ndarray]):
             self._file.write(memoryview(piece))
 
     def close(self) -> None:
-        """Make what was added readable."""
+        """Make what was added readable; nothing is added afterwards."""
         self._put_together()
         if self._done:
             self._kept = np.concatenate(self._done)
             self._done = [self._kept]
-        self.starts = np.array(self._ends, dtype=np.int64)
+        self.starts = np.frombuffer(self._ends, dtype=np.int64)
 
     @property
     def nbytes(self) -> int:

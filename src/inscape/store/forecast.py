@@ -18,7 +18,6 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ from inscape.store.plan import SHARD_BYTES
 from inscape.store.prefix import held_tokens
 from inscape.store.repeats import distinct
 from inscape.store.room import free_disk, free_memory
-from inscape.store.steps import Step, steps_of
+from inscape.store.steps import Steps
 
 _HELD = 3  # shards: one being computed, one waiting, one being written
 _SHARD_ENTRY = 350  # bytes of the manifest that a shard's files and hashes take
@@ -198,9 +197,8 @@ def forecast(
     folder = keys.cache_folder(manifests.digest(recipe)) if to is None else Path(to)
     inputs, _ = distinct(given)
     spans = plan.shards(inputs.rows, recipe["shard_rows"])
-    laid = [steps_of(inputs, span, recipe["budget"], recipe["overhead"]) for span in spans]
-    steps = [step for shard in laid for step in shard]
-    begun = _begun(inputs, laid, recipe["budget"])
+    steps = Steps(inputs, spans, recipe["budget"], recipe["overhead"])
+    begun = _begun(inputs, steps, recipe["budget"])
     prepare = time.perf_counter() - start
 
     passes = sample.timed(
@@ -233,7 +231,7 @@ def forecast(
         examples=len(given),
         rows=int(given.rows.sum()),
         tokens=int(given.lengths.sum()),
-        padded_tokens=sum(step.tokens for step in steps) + sum(begun),
+        padded_tokens=int(steps.tokens.sum()) + sum(begun),
         batches=len(steps) + len(begun),
         shards=len(spans),
         bytes=total,
@@ -253,16 +251,15 @@ def forecast(
     )
 
 
-def _begun(inputs: Inputs, laid: Sequence[Sequence[Step]], budget: int) -> list[int]:
+def _begun(inputs: Inputs, steps: Steps, budget: int) -> list[int]:
     """Tokens of each pass of a prefix alone: once each where all can be held, else once a shard."""
     if inputs.sharing is None:
         return []
     sizes = [len(common.ids) for common in inputs.sharing.common]
-    shards = [{row.which for step in shard for row in step.rows} for shard in laid]
     return (
         sizes
         if sum(sizes) <= held_tokens(budget)
-        else [sizes[which] for shard in shards for which in sorted(shard)]
+        else [sizes[which] for shard in steps.prefixes for which in shard]
     )
 
 

@@ -32,7 +32,7 @@ from inscape.store.places import Folder, Place
 from inscape.store.room import existing
 from inscape.store.rows import columns_of, schema_of, table_of
 from inscape.store.some import Some
-from inscape.store.steps import Step
+from inscape.store.steps import Steps
 from inscape.store.writer import Writer, disk_errors
 
 _WRITTEN = 16 << 20
@@ -77,7 +77,7 @@ def timed(
     model: Any,
     inputs: Inputs,
     sites: Sequence[Site],
-    steps: Sequence[Step],
+    steps: Steps,
     *,
     wide: dict[Site, int],
     dtype: str,
@@ -96,19 +96,19 @@ def timed(
         strata: how many batches to time.
         limit: seconds after which no more are, once one is.
     """
-    longest = np.array([inputs.lengths[step.members].max() for step in steps], dtype=np.int64)
-    tokens = np.array([step.tokens for step in steps], dtype=np.int64)
-    order = np.lexsort((longest, np.array([bool(step.rows) for step in steps])))
+    tokens = steps.tokens
+    order = np.lexsort((steps.longest, steps.behind))
     prefix_seconds, prefix_tokens = 0.0, 0
     reached = np.cumsum(tokens[order])
     parts = np.minimum((reached - 1) * strata // reached[-1], strata - 1)
 
     def took(which: int) -> tuple[float, Shard]:
         nonlocal prefix_seconds, prefix_tokens
-        part = Some(inputs, steps[which].members)
+        step = steps[which]
+        part = Some(inputs, step.members)
         start = time.perf_counter()
-        if steps[which].rows and part.sharing is not None:
-            needed = sorted({row.which for row in steps[which].rows})
+        if step.rows and part.sharing is not None:
+            needed = sorted({row.which for row in step.rows})
             part.sharing.held(model, needed, sites, int(tokens[which]))
             prefix_seconds += time.perf_counter() - start
             prefix_tokens += sum(len(part.sharing.common[i].ids) for i in needed)

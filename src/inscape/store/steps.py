@@ -8,7 +8,9 @@ Cost: that of planning; nothing is run.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from array import array
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
@@ -52,6 +54,49 @@ def steps_of(inputs: Inputs, span: tuple[int, int], budget: int, overhead: int) 
         for rows, tokens in sharing.batches(examples[behind], inputs.lengths, budget, overhead):
             found.append(Step(np.concatenate([row.members for row in rows]), tokens, tuple(rows)))
     return found
+
+
+class Steps(Sequence[Step]):
+    """The passes of all shards: what each takes is held, and how it is laid out is found again when it is asked for.
+
+    Args:
+        inputs: what is fed in.
+        spans: half-open ranges of examples, the shards.
+        budget, overhead: as `steps_of` takes them.
+
+    Attributes:
+        tokens: padded tokens of each pass, int64.
+        longest: tokens of the longest example of each, int64.
+        behind: whether each follows prefixes.
+        prefixes: of each shard, the numbers of the prefixes that its passes follow, ascending.
+    """
+
+    def __init__(
+        self, inputs: Inputs, spans: Sequence[tuple[int, int]], budget: int, overhead: int
+    ) -> None:
+        self._inputs, self._spans, self._limits = inputs, spans, (budget, overhead)
+        tokens, longest, behind, starts = array("q"), array("q"), array("b"), array("q")
+        self.prefixes: list[list[int]] = []
+        for span in spans:
+            starts.append(len(tokens))
+            used: set[int] = set()
+            for step in steps_of(inputs, span, budget, overhead):
+                tokens.append(step.tokens)
+                longest.append(int(inputs.lengths[step.members].max()))
+                behind.append(bool(step.rows))
+                used.update(row.which for row in step.rows)
+            self.prefixes.append(sorted(used))
+        self.tokens, self.longest = np.array(tokens), np.array(longest)
+        self.behind, self._starts = np.array(behind, dtype=bool), np.array(starts)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        shard = int(np.searchsorted(self._starts, i, side="right")) - 1
+        return steps_of(self._inputs, self._spans[shard], *self._limits)[i - self._starts[shard]]
 
 
 def cost(inputs: Inputs, span: tuple[int, int], budget: int, overhead: int) -> int:
