@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from benchmarks import memory
 
 from inscape.core import token_table
+from inscape.data import csv_files, gathered
+from inscape.data.load import load
 from inscape.store.arrays import ArrayInputs
 from inscape.store.feed import inputs_of
 from inscape.store.harvest import harvest
+
+from .conftest import WORDS
 
 
 @pytest.mark.slow
@@ -49,3 +57,34 @@ def test_a_harvest_is_the_same_with_its_tokens_in_a_file(
     assert filed.frame().equals(held.frame())
     for site, x in held.matrices():
         assert np.array_equal(filed.matrix(site), x)
+
+
+def test_what_is_held_of_an_example_does_not_grow_with_its_text(model, tmp_path, monkeypatch):
+    """Counted by Python's and Arrow's own books: examples and what a plan makes of them."""
+    monkeypatch.setattr(token_table, "HELD", 1 << 10)
+    monkeypatch.setattr(token_table, "_PIECE", 1 << 12)
+    monkeypatch.setattr(gathered, "HELD", 1 << 10)
+    monkeypatch.setattr(csv_files, "PIECE", 1 << 14)
+    held = {}
+    for count, words in ((200, 5), (200, 50), (1200, 50)):
+        path = tmp_path / "a.csv"
+        rng = np.random.default_rng(0)
+        rows = (" ".join(rng.choice(WORDS, size=words)) for _ in range(count))
+        path.write_text("text,y\n" + "".join(f"{row},{i}\n" for i, row in enumerate(rows)))
+        gc.collect()
+        before = pa.total_allocated_bytes()
+        tracemalloc.start()
+        examples = load(path)
+        inputs = inputs_of(model, examples, "all", None, model.select("embed"), share=False)
+        gc.collect()
+        held[count, words] = (
+            tracemalloc.get_traced_memory()[0] + pa.total_allocated_bytes() - before
+        )
+        tracemalloc.stop()
+        assert int(inputs.lengths.sum()) > count * words
+        del examples, inputs
+    per_example = (held[1200, 50] - held[200, 50]) / 1000
+    assert per_example < 150  # a text of 50 words has 180 bytes, and its ids and positions 400
+    assert (
+        held[200, 50] - held[200, 5] < 200 * 40
+    )  # what 45 words more would take is 520 bytes each
