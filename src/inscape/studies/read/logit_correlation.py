@@ -10,6 +10,7 @@ few people and asked for their countries.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,16 +19,16 @@ import torch
 from inscape.charts.bars import values_by_group
 from inscape.charts.distributions import by_class
 from inscape.core.errors import StudyError
-from inscape.core.evidence import Evidence, Null, table
-from inscape.core.intervals import percentile
-from inscape.core.nulls import p_value
+from inscape.core.evidence import Beside, table
+from inscape.core.jackknife import Jackknife, combine
+from inscape.core.measured import Measured
 from inscape.core.ridge import ALPHAS
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.read.logit_map import LogitMap, column_pearson, fit_logit_map, without_first_component
-from inscape.study.card import Card
+from inscape.study.card import Card, Claim
 from inscape.study.linked_questions import Question, answer_logits, each, pairs, people, questions
 from inscape.study.run import Run
 from inscape.worlds.relations import FOLLOWS, Relations, relations
@@ -54,10 +55,45 @@ CARD = Card(
         "the map fitted on shuffled subjects, for what its rows say",
         "other cities' rows, for what follows a city that was taught",
     ),
-    bar="Linked pairs have a mean held-out Pearson's r of at least 0.5 and at least 0.2 above pairs that are not linked; "
-    "with subjects shuffled |r| is below 0.1. The map has the true country among a city's first five in at least 30 % of "
-    "the cities, one from shuffled subjects in at most 12 %. After teaching, countries rise at least twice as much where "
-    "the map is right as elsewhere.",
+    claims={
+        "linked": Claim(
+            text="Logits of linked questions are tied", at_least=0.5, null="subjects shuffled"
+        ),
+        "above-apart": Claim(
+            text="More than those of questions that nothing links",
+            at_least=0.2,
+            null="subjects shuffled",
+        ),
+        "precise": Claim(
+            text="The row of a city has its country among its first",
+            at_least=0.3,
+            null="subjects shuffled",
+        ),
+        "carries": Claim(
+            text="What is taught of the city raises its country at least twice as much where the map is right as elsewhere",
+            at_least=0.0,
+            null="right and wrong shuffled",
+            why="The value is the rise where the map is right less twice the rise elsewhere.",
+        ),
+        "shuffled": Claim(
+            text="With subjects shuffled nothing is tied", at_least=-0.1, at_most=0.1, sanity=True
+        ),
+        "imprecise": Claim(
+            text="The rows of a map from shuffled subjects do not", at_most=0.12, sanity=True
+        ),
+    },
+    # the toy has two linked pairs, too few for an interval over pairs, and four countries, so that chance is a quarter; a
+    # dozen people are taught, and for which cities the map is right changes with the seed
+    tiny={
+        "linked": "uncertain",
+        "above-apart": "uncertain",
+        "precise": "any",
+        "carries": "any",
+        "shuffled": "any",
+        "imprecise": "any",
+    },
+    differs="The authors take a thousand vocabulary entries for names, least squares without penalty and rows as they are; "
+    "here made-up people, ridge, and rows less the mean of their columns. They compare base models with tuned ones.",
     group_note="A group is a person; maps are fitted on some and scored on others. The people taught are of neither.",
     negative="In SmolLM2-135M (seed 0, small) linked pairs stand 0.19 of r above pairs that nothing links; 0.2 was "
     "the bar, and those are at 0.48 too. What is taught of the city raises the country as much where the map is wrong.",
@@ -81,7 +117,7 @@ class Config:
     subjects: int = field(default=400, metadata={"help": "made-up people"})
     train: float = field(default=0.7, metadata={"help": "share of them that maps are fitted on"})
     apart: int = field(default=9, metadata={"help": "pairs that are not linked"})
-    shuffles: int = field(default=10, metadata={"help": "maps fitted on shuffled subjects"})
+    shuffles: int = field(default=199, metadata={"help": "maps fitted on shuffled subjects"})
     hits: int = field(default=5, metadata={"help": "columns of a row that count as its first"})
     source: str = field(default="city", metadata={"help": "question whose answers are taught"})
     target: str = field(default="country", metadata={"help": "question that should follow"})
@@ -102,10 +138,10 @@ PRESETS = {
         apart=4,
         taught=12,
         steps=20,
-        shuffles=5,
+        shuffles=79,
     ),
     "small": Config(),
-    "full": Config(subjects=1000, shuffles=50, taught=60, steps=30),
+    "full": Config(subjects=1000, taught=60, steps=30),
 }
 
 LINKED, APART, SHUFFLED = "linked", "not linked", "subjects shuffled"
@@ -246,70 +282,36 @@ def _r(y1: np.ndarray, y2: np.ndarray, inside: np.ndarray) -> float:
 
 
 def _tie(config: Config, run: Run, scores: pd.DataFrame) -> None:
-    """How tied linked pairs are, and the claims about it; pairs are drawn again for intervals."""
+    """How tied linked pairs are, and the claims about it; the interval is over pairs."""
     own = scores[scores["condition"].isin((LINKED, APART))]
-    linked, apart = (own.loc[own["kind"] == k, "r"].to_numpy() for k in (LINKED, APART))
     mixed = scores[scores["condition"] == SHUFFLED]
-    null = mixed[mixed["kind"] == LINKED].groupby("draw")["r"].mean().to_numpy()
-    both = null - mixed[mixed["kind"] == APART].groupby("draw")["r"].mean().to_numpy()
-    rng = run.rng("tie")
-
-    def drawn(x: np.ndarray) -> np.ndarray:
-        return rng.choice(x, size=(1000, len(x))).mean(axis=1)
-
-    def evidence(name: str, value: float, ends: np.ndarray, null: np.ndarray) -> Evidence:
-        return Evidence(
-            name,
-            value,
-            (float(ends[0]), float(ends[1])),
-            Null.of(SHUFFLED, null),
-            float(p_value(value, null)),
-            n=len(linked),
-            unit="Pearson's r",
-        )
-
-    tied = evidence(
-        "held-out r of linked pairs", float(linked.mean()), percentile(drawn(linked)), null
-    )
-    run.claim("linked", "Logits of linked questions are tied", tied, 0.5)
-    gap = evidence(
-        "r, linked − not linked",
-        float(linked.mean() - apart.mean()),
-        percentile(drawn(linked) - drawn(apart)),
-        both,
-    )
-    run.claim(
-        "above-apart",
-        "More than those of questions that nothing links",
-        gap,
-        0.2,
-        why=f"Pairs that are not linked have {apart.mean():.2f}.",
-    )
-    draws = mixed.groupby("draw")["r"].mean().to_numpy()
-    ends = percentile(np.abs(rng.choice(draws, size=(1000, len(draws))).mean(axis=1)))
-    alone = Null.of("|r| of single pairs and shuffles", np.abs(mixed["r"].to_numpy()))
-    level = Evidence(
-        "|mean r| with subjects shuffled",
-        abs(float(draws.mean())),
-        (float(ends[0]), float(ends[1])),
-        alone,
-        n=len(mixed),
-        unit="Pearson's r",
-        direction="lower",
-    )
+    draws = mixed.pivot(index="draw", columns="pair", values="r")[own["pair"]].to_numpy()
+    m = Measured("held-out r", unit="Pearson's r", kind="ratio")
+    inside = {k: (own["kind"] == k).to_numpy(dtype=np.float64) for k in (LINKED, APART)}
+    r = own["r"].to_numpy()
+    m.put(LINKED, r * inside[LINKED], inside[LINKED])
+    m.put(APART, r * inside[APART], inside[APART], role="baseline")
+    m.put(SHUFFLED, draws * inside[LINKED], inside[LINKED], role="null")
+    run.claim("linked", m.value(LINKED, null=SHUFFLED))
+    chance = [draws[:, inside[k] > 0].mean(axis=1) for k in (LINKED, APART)]
+    gap = Measured("held-out r", unit="Pearson's r")
+    for kind, role in ((LINKED, "treatment"), (APART, "baseline")):
+        gap.put_statistic(kind, m.conditions[kind].mean, role=role)
+    gap.put_draws(SHUFFLED, chance[0] - chance[1])
+    run.claim("above-apart", gap.gain(LINKED, over=APART, null=SHUFFLED))
+    every = Measured("mean r with subjects shuffled", unit="Pearson's r")
+    every.put(SHUFFLED, draws, role="null")
+    farthest = float(np.abs(draws).max())
     run.claim(
         "shuffled",
-        "With subjects shuffled nothing is tied",
-        level,
-        0.1,
-        "at most",
-        why="Over all pairs and shuffles; the null is how far single ones stray.",
+        every.value(SHUFFLED),
+        why=f"Over all pairs and shuffles; |r| of a single one is at most {farthest:.2f}.",
     )
     wide = scores.groupby(["pair", "kind", "condition"], sort=False)["r"].mean().reset_index()
     run.table(
         "pairs", wide, "Mean held-out r over the second question's answers, by pair and condition."
     )
-    chance = mixed.groupby("pair")["r"].mean()
+    alone = mixed.groupby("pair")["r"].mean()
     bars = pd.DataFrame(
         [
             {
@@ -317,7 +319,7 @@ def _tie(config: Config, run: Run, scores: pd.DataFrame) -> None:
                 "value": row.r,
                 "low": row.r,
                 "high": row.r,
-                "null": chance[row.pair],
+                "null": alone[row.pair],
             }
             for row in own.itertuples()
         ]
@@ -344,36 +346,16 @@ def _rows(
     y1, y2 = logits[config.source], logits[config.target]
     fitted = fit_logit_map(y1[inside], y2[inside], ALPHAS)
     right = fitted.precise(links, config.hits)
-    rng, null = run.rng("rows"), []
+    rng, mixed = run.rng("rows"), []
     for _ in range(config.shuffles):
-        mixed = fit_logit_map(y1[inside][rng.permutation(int(inside.sum()))], y2[inside], ALPHAS)
-        null.append(float(mixed.precise(links, config.hits).mean()))
-    draws = rng.choice(right, size=(1000, len(right))).mean(axis=1)
-    ends = percentile(draws)
-    share = Evidence(
-        "links among the first",
-        float(right.mean()),
-        (float(ends[0]), float(ends[1])),
-        Null.of(SHUFFLED, null),
-        float(p_value(float(right.mean()), np.array(null))),
-        n=len(links),
-        unit="share",
-    )
-    first = f"among the first {config.hits}" if config.hits > 1 else "first"
-    run.claim(
-        "precise", f"The row of a {config.source} has its {config.target} {first}", share, 0.3
-    )
-    low, high = percentile(rng.choice(null, size=(1000, len(null))).mean(axis=1))
-    chance = Evidence(
-        "links among the first, subjects shuffled",
-        float(np.mean(null)),
-        (float(low), float(high)),
-        Null.of("columns drawn at random", [min(1.0, config.hits / y2.shape[1])]),
-        n=len(links),
-        unit="share",
-        direction="lower",
-    )
-    run.claim("imprecise", "A map from shuffled subjects does not", chance, 0.12, "at most")
+        shuffled = y1[inside][rng.permutation(int(inside.sum()))]
+        mixed.append(fit_logit_map(shuffled, y2[inside], ALPHAS).precise(links, config.hits))
+    m = Measured(f"links among the first {config.hits}", unit="share")
+    m.put("map", right)
+    m.put(SHUFFLED, np.stack(mixed), role="null")
+    run.claim("precise", m.value("map", null=SHUFFLED))
+    at_random = Beside("reference", "columns drawn at random", min(1.0, config.hits / y2.shape[1]))
+    run.claim("imprecise", m.value(SHUFFLED, direction="lower", beside=(at_random,)))
     top = np.argsort(-(fitted.weight - fitted.weight.mean(axis=0)), axis=1)[:, :5]
     a, b = found[config.source].answers, found[config.target].answers
     frame = pd.DataFrame(
@@ -439,47 +421,15 @@ def _teach(
         )
         return
 
-    def times(rows: np.ndarray, where: np.ndarray) -> float:
-        return float(rise[rows][where].mean() / max(rise[rows][~where].mean(), 0.05))
-
-    drawn = [
-        times(i, mask[i])
-        for i in rng.integers(len(n), size=(1000, len(n)))
-        if 0 < mask[i].sum() < len(i)
-    ]
-    null = np.array([times(n, rng.permutation(mask)) for _ in range(999)])
-    ends = percentile(np.array(drawn))
-    more = Evidence(
-        "rise where the map is right, over elsewhere",
-        times(n, mask),
-        (float(ends[0]), float(ends[1])),
-        Null.of("right and wrong shuffled", null),
-        float(p_value(times(n, mask), null)),
-        n=len(n),
-        unit="times",
-    )
-    text = f"What is taught of the {source.name} carries over to the {target.name} where the map is right"
-    run.claim(
-        "carries",
-        text,
-        more,
-        2,
-        why=f"The {source.name} rises by {learnt.mean():.2f} nats; its {target.name} by {rise[mask].mean():.2f} "
-        f"where the map is right and {rise[~mask].mean():.2f} elsewhere (counted as at least 0.05).",
-    )
-    ends = percentile((follow - other)[rng.integers(len(n), size=(1000, len(n)))].mean(axis=1))
-    nothing = Null.of("another row", [0.0])
-    shape = Evidence(
-        "r of the change with its own row − another's",
-        float((follow - other).mean()),
-        (float(ends[0]), float(ends[1])),
-        nothing,
-        n=len(n),
-        unit="Pearson's r",
-    )
+    _carried(run, source, target, learnt, rise, mask)
+    m = Measured("r of the change with a row of the map", unit="Pearson's r")
+    m.put("own row", follow)
+    m.put("another's row", other, role="reference")
     run.table(
         "shape",
-        table([shape]),
+        table(
+            [*m.evidence(), m.gain("own row", over="another's row", where={"condition": "gain"})]
+        ),
         "Whether the whole change of the second question's logits follows the map's row.",
     )
     shown = pd.DataFrame(
@@ -493,6 +443,36 @@ def _teach(
         "taught",
         by_class(shown, value="change of log-probability (nats)", classes="", bins=20),
         f"{len(n)} people taught a {source.name}: how much likelier its {target.name} becomes.",
+    )
+
+
+def _carried(
+    run: Run,
+    source: Question,
+    target: Question,
+    learnt: np.ndarray,
+    rise: np.ndarray,
+    mask: np.ndarray,
+) -> None:
+    """The rise where the map is right less twice that elsewhere, over people; which is which shuffled for the null."""
+    codes = np.arange(len(rise))
+
+    def more(where: np.ndarray) -> Jackknife:
+        own, other = (
+            Jackknife.ratio(rise * part, part.astype(np.float64), codes) for part in (where, ~where)
+        )
+        return combine(lambda own, other: own - 2 * other, own, other)
+
+    rng = run.rng("carries")
+    m = Measured("rise where the map is right − twice that elsewhere", unit="nats")
+    m.put_statistic("taught", more(mask))
+    drawn = [more(rng.permutation(mask)).value for _ in range(999)]
+    m.put_draws("right and wrong shuffled", drawn)
+    run.claim(
+        "carries",
+        m.value("taught", null="right and wrong shuffled"),
+        why=f"The {source.name} rises by {learnt.mean():.2f} nats; its {target.name} by {rise[mask].mean():.2f} "
+        f"where the map is right and {rise[~mask].mean():.2f} elsewhere.",
     )
 
 
@@ -535,20 +515,21 @@ def _log_softmax(x: np.ndarray) -> np.ndarray:
 
 def _answer(config: Config, run: Run, model: Model, count: int) -> str:
     by = run.claims
-    yes = "Yes" if by["linked"].passed and by["above-apart"].passed else "In part"
+    both = {by["linked"].verdict, by["above-apart"].verdict}
+    yes = "Yes" if both == {"supported"} else "In part" if "supported" in both else "No"
     text = (
         f"{yes}. On people that the maps were not fitted on, the logits of {model.name} for {count} linked pairs of "
-        f"questions are predicted with a mean r of {by['linked'].value:.2f}, {by['above-apart'].value:.2f} above pairs that "
-        "nothing links."
+        f"questions are predicted with a mean r of {by['linked']:.2f} ({by['linked'].verdict}), {by['above-apart']:.2f} "
+        f"above pairs that nothing links ({by['above-apart'].verdict})."
     )
     if "precise" in by:
         text += (
             f" The row of a {config.source} has its {config.target} among the first {config.hits} in "
-            f"{by['precise'].value:.0%} of the cases ({by['imprecise'].value:.0%} if shuffled)."
+            f"{by['precise']:.0%} of the cases ({by['imprecise']:.0%} if shuffled)."
         )
     if "carries" in by:
         text += (
-            f" What is taught of the {config.source} raises the {config.target} {by['carries'].value:.1f} times as "
-            "much where the map is right as elsewhere."
+            f" That what is taught of the {config.source} raises the {config.target} twice as much where the map is right "
+            f"as elsewhere is {by['carries'].verdict}."
         )
     return text
