@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from inscape.core.folds import group_folds
+from inscape.core.intervals import interval
 from inscape.read.mass_mean import MassMeanProbe
 from inscape.read.transfer import DataSet, transfer
 
@@ -21,37 +22,37 @@ def data(rng, axis, sign=1.0, n=200, d=8):
 
 def test_a_common_axis_transfers_and_axes_of_their_own_do_not():
     rng = np.random.default_rng(0)
-    same = transfer({"a": data(rng, 0), "b": data(rng, 0)}, MassMeanProbe(), rng=rng, draws=100)
-    apart = transfer({"a": data(rng, 0), "b": data(rng, 1)}, MassMeanProbe(), rng=rng, draws=100)
-    against = transfer(
-        {"a": data(rng, 0), "b": data(rng, 0, -1.0)}, MassMeanProbe(), rng=rng, draws=100
-    )
+    same = transfer({"a": data(rng, 0), "b": data(rng, 0)}, MassMeanProbe())
+    apart = transfer({"a": data(rng, 0), "b": data(rng, 1)}, MassMeanProbe())
+    against = transfer({"a": data(rng, 0), "b": data(rng, 0, -1.0)}, MassMeanProbe())
     assert same.auc.min() > 0.95
-    assert abs(same.gap) < 0.05
+    gap = {
+        name: own - other for name, (own, other) in (("same", same.means), ("apart", apart.means))
+    }
+    assert abs(gap["same"].value) < 0.05
     assert np.diag(apart.auc).min() > 0.95
-    assert apart.gap > 0.3
-    assert np.percentile(apart.gap_draws, 2.5) > 0.2 > np.percentile(same.gap_draws, 97.5)
+    assert gap["apart"].value > 0.3
+    assert interval(gap["apart"]).low > 0.2 > interval(gap["same"]).high
+    assert gap["apart"].without.shape == (40,)  # twenty groups of each set
     assert against.auc[0, 1] < 0.05
 
 
 def test_against_scikit_learn_and_invariances():
     rng = np.random.default_rng(1)
     sets = {"a": data(rng, 0), "b": data(rng, 1)}
-    found = transfer(sets, MassMeanProbe(), rng=np.random.default_rng(2), draws=10)
+    found = transfer(sets, MassMeanProbe())
     probe = MassMeanProbe().fit(sets["a"].x, sets["a"].y)
     assert found.auc[0, 1] == pytest.approx(
         roc_auc_score(sets["b"].y, probe.decision_function(sets["b"].x))
     )
     turned = np.linalg.qr(rng.normal(size=(8, 8)))[0]
     again = {n: DataSet(s.x @ turned, s.y, s.groups, s.folds) for n, s in sets.items()}
-    assert transfer(
-        again, MassMeanProbe(), rng=np.random.default_rng(2), draws=10
-    ).auc == pytest.approx(found.auc)
+    assert transfer(again, MassMeanProbe()).auc == pytest.approx(found.auc)
 
 
 def test_what_is_refused():
     rng = np.random.default_rng(3)
     with pytest.raises(ValueError, match="at least two data sets, got 1"):
-        transfer({"a": data(rng, 0)}, MassMeanProbe(), rng=rng)
+        transfer({"a": data(rng, 0)}, MassMeanProbe())
     with pytest.raises(ValueError, match=r"same width, got \[4, 8\]"):
-        transfer({"a": data(rng, 0), "b": data(rng, 0, d=4)}, MassMeanProbe(), rng=rng)
+        transfer({"a": data(rng, 0), "b": data(rng, 0, d=4)}, MassMeanProbe())

@@ -58,6 +58,16 @@ def test_what_needs_no_look_inside(questions):
     assert len(found.take(np.array([2]))) == 1
 
 
+def test_the_exact_answers_tokens_alone_are_counted(questions):
+    model = llama()
+    ids = model.tokenize(["w6 w7 w8 w9"])[0].ids[1:]
+    logprobs = np.array([-1.0, -2.0, -4.0, -8.0])
+    made = Continuation("w6 w7 w8 w9", ids, logprobs, np.exp(logprobs), True)
+    found = answered(questions, [made])
+    assert found.said[0].text == "w7 w8"
+    assert found.exact_logprob(model)[0].tolist() == [-3.0, -4.0]
+
+
 def test_retokenised_texts_are_compared_with_what_was_generated(questions):
     model = llama()
     ids = model.tokenize(["w7 w8"])[0].ids[1:]

@@ -20,8 +20,8 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import clone
 
-from inscape.core import intervals
 from inscape.core.folds import Fold, group_codes
+from inscape.core.jackknife import Jackknife, combine, over_groups
 
 
 @dataclass(frozen=True)
@@ -47,31 +47,39 @@ class Transfer:
 
     Attributes:
         names: the data sets.
-        auc: fitted on the row's, scored on the column's.
-        draws: the same in bootstrap draws of the groups of the data set that is scored.
+        areas: fitted on the row's, scored on the column's, jackknifed over the groups of the latter.
     """
 
     names: tuple[str, ...]
-    auc: Float[np.ndarray, "k k"]
-    draws: Float[np.ndarray, "draws k k"]
+    areas: tuple[tuple[Jackknife, ...], ...]
 
     @property
-    def gap(self) -> float:
-        """Mean of the diagonal less the mean off it."""
-        return float(_gap(self.auc[None])[0])
+    def auc(self) -> Float[np.ndarray, "k k"]:
+        """The matrix."""
+        return np.array([[area.value for area in line] for line in self.areas])
 
     @property
-    def gap_draws(self) -> Float[np.ndarray, " draws"]:
-        """The gap in every draw."""
-        return _gap(self.draws)
+    def means(self) -> tuple[Jackknife, Jackknife]:
+        """The mean of the diagonal and that off it, over the groups of all data sets, which share none."""
+        k = len(self.names)
+        sizes = [len(area.without) for area in self.areas[0]]
+        first = np.cumsum([0, *sizes])
+        whole = [
+            [over_groups(a, np.arange(first[j], first[j + 1]), sum(sizes)) for j, a in enumerate(x)]
+            for x in self.areas
+        ]
+        diagonal = [whole[i][i] for i in range(k)]
+        rest = [whole[i][j] for i in range(k) for j in range(k) if i != j]
+        own, other = (
+            combine(lambda *s: np.mean(s, axis=0), *parts, kind="area")
+            for parts in (diagonal, rest)
+        )
+        return own, other
 
 
 def transfer(
     sets: Mapping[str, DataSet],
     probe: Any,
-    *,
-    rng: np.random.Generator,
-    draws: int = 1000,
     **fit: Any,
 ) -> Transfer:
     """Fit on each data set, score on all.
@@ -79,8 +87,6 @@ def transfer(
     Args:
         sets: name → data set; at least two.
         probe: an unfitted classifier with ``decision_function``; it is cloned.
-        rng: of the bootstrap.
-        draws: of the bootstrap.
         fit: passed on to every ``fit``.
 
     Raises:
@@ -92,15 +98,11 @@ def transfer(
     widths = {s.x.shape[1] for s in sets.values()}
     if len(widths) > 1:
         raise ValueError(f"transfer: all data sets must have the same width, got {sorted(widths)}")
-    k = len(names)
-    counts, codes = {}, {}
-    for name, one in sets.items():
-        codes[name] = group_codes(one.groups, len(one.x))
-        drawn = intervals.group_counts(int(codes[name].max()) + 1, draws, rng=rng)
-        counts[name] = np.vstack([np.ones((1, drawn.shape[1]), dtype=np.int64), drawn])
-    out = np.empty((draws + 1, k, k))
+    codes = {name: group_codes(one.groups, len(one.x)) for name, one in sets.items()}
+    areas = []
     for i, source in enumerate(sets.values()):
         fitted = clone(probe).fit(source.x, source.y, groups=source.groups, **fit)
+        line = []
         for j, (name, target) in enumerate(sets.items()):
             scores, fold = np.empty(len(target.x)), np.zeros(len(target.x), dtype=np.int64)
             if i == j:
@@ -111,13 +113,6 @@ def transfer(
                     scores[test], fold[test] = inside.decision_function(source.x[test]), f
             else:
                 scores = np.asarray(fitted.decision_function(target.x), dtype=np.float64)
-            out[:, i, j] = intervals.bootstrap_auc(
-                scores, target.y == 1, fold, codes[name], counts[name]
-            )
-    return Transfer(names, out[0], out[1:])
-
-
-def _gap(auc: Float[np.ndarray, "b k k"]) -> Float[np.ndarray, " b"]:
-    k = auc.shape[1]
-    diagonal = np.trace(auc, axis1=1, axis2=2)
-    return diagonal / k - (auc.sum(axis=(1, 2)) - diagonal) / (k * (k - 1))
+            line.append(Jackknife.auc(scores, target.y == 1, codes[name], fold))
+        areas.append(tuple(line))
+    return Transfer(names, tuple(areas))

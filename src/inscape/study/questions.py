@@ -75,6 +75,24 @@ class Answered:
         """Mean and least log-probability of the generated tokens, in nats."""
         return np.array([[m.logprobs.mean(), m.logprobs.min()] for m in self.made])
 
+    def exact_logprob(self, model: Model) -> Float[np.ndarray, "n 2"]:
+        """Mean and least log-probability of the tokens of the exact answer, in nats.
+
+        Args:
+            model: that generated them, for its tokenizer.
+        """
+        out = []
+        for answer, made in zip(self.said, self.made, strict=True):
+            ends = [
+                len(model.tokenizer.decode(made.ids[: k + 1], skip_special_tokens=True))
+                for k in range(len(made.ids))
+            ]
+            starts = np.array([0, *ends[:-1]])
+            inside = (starts < answer.end) & (np.array(ends) > answer.start)
+            own = made.logprobs[inside] if inside.any() else made.logprobs
+            out.append([own.mean(), own.min()])
+        return np.array(out)
+
     def most(self) -> Float[np.ndarray, " n"]:
         """Product of the highest probabilities, token by token: the max-softmax confidence of a greedy answer."""
         return np.array([float(np.prod(m.most)) for m in self.made])
