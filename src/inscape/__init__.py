@@ -37,6 +37,7 @@ _HOME = {
     "forecast": "inscape.store.forecast",
     "sweep": "inscape.study.sweep",
     "compare": "inscape.study.sweep",
+    "probe": "inscape.study.probing",
     "run_study": "inscape.study.runner",
     "LogisticProbe": "inscape.read.logistic",
     "RidgeProbe": "inscape.read.ridge",

@@ -46,6 +46,7 @@ from inscape.store.forecast import forecast as forecast
 from inscape.store.harvest import harvest as harvest
 from inscape.store.moments import moments as moments
 from inscape.store.store import Store as Store
+from inscape.study.probing import probe as probe
 from inscape.study.runner import run_study as run_study
 from inscape.study.sweep import compare as compare
 from inscape.study.sweep import sweep as sweep

@@ -19,6 +19,7 @@ from inscape.cli import (
     list,
     methods,
     plan,
+    probe,
     report,
     results,
     run,
@@ -56,6 +57,7 @@ app = typer.Typer(
 app.command("list")(list.list_studies)
 app.command("show")(show.show)
 app.command("methods")(methods.methods)
+app.command("probe", epilog=probe.EPILOG)(probe.probe)
 app.command("run", epilog=run.EPILOG)(run.run)
 app.command("report")(report.report)
 app.command("results")(results.results)

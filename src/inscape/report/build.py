@@ -39,7 +39,8 @@ def build(run_dir: str | Path) -> Path:
     found = page(run)
     target = Target(run.path, files.COPY)
     _figures(target, found)
-    text = html.render("report.html", page=found, script=html.script(), themes=html.themes())
+    template = "question.html" if found.question else "report.html"
+    text = html.render(template, page=found, script=html.script(), themes=html.themes())
     target.write("report.md", markdown.text(found))
     return target.write("report.html", text)
 

@@ -63,7 +63,10 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Page:
-    """A report; see the module for the order."""
+    """A report; see the module for the order.
+
+    `question` says that it answers a question of one's own and reproduces no paper.
+    """
 
     title: str
     run: str
@@ -83,6 +86,7 @@ class Page:
     lineage: list[tuple[str, list[tuple[str, str]]]]
 
     tally: str
+    question: bool = False
 
 
 def page(run: RunFolder) -> Page:
@@ -94,6 +98,7 @@ def page(run: RunFolder) -> Page:
     record, card = run.record, run.card
     year = f" ({card['year']})" if card.get("year") else ""
     version = str(record.get("inscape") or "")
+    question = card.get("kind") == "question"
     return Page(
         title=run.title,
         run=run.path.resolve().name,
@@ -110,10 +115,14 @@ def page(run: RunFolder) -> Page:
         blocks=_blocks(run),
         certificates=[_certificate(c) for c in run.certificates],
         warnings=[str(w) for w in record.get("warnings") or []],
-        citations=[*([cite.paper(card)] if card.get("title") else []), cite.inscape(version)],
+        citations=[
+            *([cite.paper(card)] if card.get("title") and not question else []),
+            cite.inscape(version),
+        ],
         command=str(record.get("command") or ""),
         lineage=_lineage(run),
         tally=tally(run.claims),
+        question=question,
     )
 
 
@@ -192,8 +201,10 @@ def _card(card: dict[str, Any]) -> list[tuple[str, str]]:
 def _facts(run: RunFolder) -> list[tuple[str, str]]:
     record = run.record
     models = list(dict.fromkeys(str(c.get("model")) for c in run.certificates if c.get("model")))
+    asked = record.get("config") if run.card.get("kind") == "question" else None
     facts = [
         ("Model", ", ".join(models)),
+        *_question(asked or {}),
         ("Preset", str(record.get("preset") or "")),
         ("Seed", str(record.get("seed", ""))),
         ("Run", _date(record.get("started"))),
@@ -203,6 +214,16 @@ def _facts(run: RunFolder) -> list[tuple[str, str]]:
         ),
     ]
     return [(label, value) for label, value in facts if value]
+
+
+def _question(config: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a question of one's own was asked of."""
+    labels = {"data": "Data", "labels": "Labels", "group": "Held out together", "at": "Position"}
+    values = {
+        k: ", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v or "")
+        for k, v in config.items()
+    }
+    return [(label, values[key]) for key, label in labels.items() if values.get(key)]
 
 
 def _blocks(run: RunFolder) -> list[Block]:
@@ -250,7 +271,10 @@ def _lineage(run: RunFolder) -> list[tuple[str, list[tuple[str, str]]]]:
     ]
     code = record.get("code")
     what = [
-        ("study", f"{record['study']}, preset {record.get('preset')}"),
+        (
+            "study",
+            ", preset ".join(filter(None, [str(record["study"]), str(record.get("preset") or "")])),
+        ),
         ("seed", str(record.get("seed"))),
         ("started", str(record.get("started") or "")),
         ("finished", str(record.get("finished") or "")),

@@ -27,7 +27,7 @@ logger = logging.getLogger("inscape.study")
 @contextmanager
 def recording(
     folder: Folder,
-    study: StudyModule,
+    study: StudyModule | Any,
     config: Any,
     *,
     preset: str,
@@ -35,12 +35,16 @@ def recording(
     command: str = "",
     environment: Mapping[str, Any] | None = None,
     cache: Path | None = None,
+    started: datetime | None = None,
 ) -> Iterator[Run]:
     """Open a run folder for a study, and close it: ``done`` after success, ``failed`` in run.json after anything else.
 
+    A question of one's own has a card and a code as a study has; where it was answered before the folder was opened,
+    `started` says since when.
+
     Whatever was raised goes on to the caller, with a note naming the folder that keeps what was measured.
     """
-    started = _now()
+    started = started or _now()
     record: dict[str, Any] = {
         "inscape": importlib.metadata.version("inscape"),
         "study": study.card.slug,
@@ -66,7 +70,7 @@ def recording(
     run = Run(folder, record, cache)
     run.save()
     try:
-        run.log("%s, preset %s, seed %d", study.card.slug, preset, seed)
+        run.log("%s, preset %s, seed %d", study.card.slug, preset or "none", seed)
         yield run
         run.conclude()
         if not record["answer"]:
