@@ -38,6 +38,7 @@ _HOME = {
     "sweep": "inscape.study.sweep",
     "compare": "inscape.study.sweep",
     "probe": "inscape.study.probing",
+    "lens": "inscape.study.lens_table",
     "run_study": "inscape.study.runner",
     "LogisticProbe": "inscape.read.logistic",
     "RidgeProbe": "inscape.read.ridge",

@@ -8,6 +8,7 @@ from inscape import model as model
 from inscape import read as read
 from inscape import store as store
 from inscape import study as study
+from inscape import views as views
 from inscape import worlds as worlds
 from inscape.control.attention_knockout import attention_knockout as attention_knockout
 from inscape.control.inlp import INLP as INLP
@@ -46,6 +47,7 @@ from inscape.store.forecast import forecast as forecast
 from inscape.store.harvest import harvest as harvest
 from inscape.store.moments import moments as moments
 from inscape.store.store import Store as Store
+from inscape.study.lens_table import lens as lens
 from inscape.study.probing import probe as probe
 from inscape.study.runner import run_study as run_study
 from inscape.study.sweep import compare as compare

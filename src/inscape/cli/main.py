@@ -16,6 +16,7 @@ from inscape.cli import (
     data,
     fetch,
     harvest,
+    lens,
     list,
     methods,
     plan,
@@ -58,6 +59,7 @@ app.command("list")(list.list_studies)
 app.command("show")(show.show)
 app.command("methods")(methods.methods)
 app.command("probe", epilog=probe.EPILOG)(probe.probe)
+app.command("lens", epilog=lens.EPILOG)(lens.lens)
 app.command("run", epilog=run.EPILOG)(run.run)
 app.command("report")(report.report)
 app.command("results")(results.results)

@@ -1,0 +1,36 @@
+"""How commands that look into a model hand over what they found: a page, JSON, or a grid in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inscape.cli.printing import emit, say, width
+
+Prompt = Annotated[str, typer.Argument(metavar="PROMPT", help="The text that the model reads.")]
+To = Annotated[
+    Path | None, typer.Option(help="Write a page that opens anywhere: a name ending in .html.")
+]
+
+
+def hand_over(found: Any, to: Path | None, as_json: bool, note: str = "") -> None:
+    """Write the page where one is asked for; print JSON, or the grid as wide as the terminal.
+
+    Args:
+        found: with ``grid()``, ``to_dict()`` and ``save(path)``.
+        to: the page.
+        as_json: print JSON.
+        note: a sentence below the grid.
+    """
+    path = None if to is None else found.save(to)
+    if as_json:
+        emit(found.to_dict() | ({} if path is None else {"page": str(path)}))
+        return
+    for line in found.grid().lines(width()):
+        say(line)
+    if note:
+        say(f"\n{note}")
+    if path is not None:
+        say(f"\nPage: {path}")

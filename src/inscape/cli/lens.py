@@ -1,0 +1,47 @@
+"""``inscape lens MODEL PROMPT``: what each layer would say next, at every position of a prompt (logit lens)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from inscape.cli.grids import Prompt, To, hand_over
+from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+
+EPILOG = """Examples:
+
+\b
+  inscape lens smollm2-135m 'The capital of France is'
+  inscape lens smollm2-135m 'The capital of France is' --sites 'resid_post.20:30' --to lens.html
+"""
+
+
+def lens(
+    model: ModelName,
+    prompt: Prompt,
+    sites: Annotated[
+        str, typer.Option(help="Which states of the residual stream: 'resid_post.10:20'.")
+    ] = "resid_post.*",
+    k: Annotated[
+        int, typer.Option("-k", min=1, help="Likeliest tokens to keep for each cell.")
+    ] = 5,
+    to: To = None,
+    device: Device = "cpu",
+    dtype: Dtype = None,
+    trust_remote_code: RemoteCode = False,
+    as_json: Json = False,
+) -> None:
+    """Show what each layer would say next, at every position (logit lens).
+
+    Layers are read by the model's own last norm and unembedding; the last layer stands on top.
+    """
+    from inscape.study.lens_table import lens as read_layers
+
+    opened = open_model(model, device, dtype, trust_remote_code)
+    found = read_layers(opened, prompt, sites=sites, k=k)
+    last = ", ".join(
+        f"{word!r} {p:.1%}"
+        for word, p in zip(found.words[-1, -1], found.probabilities[-1, -1], strict=True)
+    )
+    hand_over(found, to, as_json, f"After the prompt: {last}.")
