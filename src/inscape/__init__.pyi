@@ -47,8 +47,12 @@ from inscape.store.forecast import forecast as forecast
 from inscape.store.harvest import harvest as harvest
 from inscape.store.moments import moments as moments
 from inscape.store.store import Store as Store
+from inscape.study.ablating import ablate as ablate
+from inscape.study.attention_view import attention as attention
 from inscape.study.lens_table import lens as lens
+from inscape.study.logit_attribution import attribute as attribute
 from inscape.study.probing import probe as probe
+from inscape.study.prompt_patching import patch as patch
 from inscape.study.runner import run_study as run_study
 from inscape.study.sweep import compare as compare
 from inscape.study.sweep import sweep as sweep

@@ -7,7 +7,8 @@ import torch
 from inscape.core.errors import ModelError
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
-from inscape.study.lens_table import LensTable, lens, spaced
+from inscape.study.lens_table import LensTable, lens
+from inscape.study.picture import in_line
 from tests.model import nets
 
 
@@ -58,10 +59,10 @@ def test_it_shows_itself_last_layer_first(model, tmp_path):
     text = found.save(tmp_path / "lens.html").read_text()
     assert "<h1>the &lt;b&gt; sea</h1>" in text
     assert "KL" in text
-    assert spaced(" Paris\n") == "Paris\\n"
-    assert spaced("  ") == "␣␣"
+    assert in_line(" Paris\n") == "Paris\\n"
+    assert in_line("  ") == "␣␣"
 
 
 def test_a_network_without_words_is_refused():
-    with pytest.raises(ModelError, match="is fed no text; the lens needs a language model"):
+    with pytest.raises(ModelError, match="is no language model whose parts are known"):
         lens(Model(nets.net("llama")), "the sea")

@@ -11,6 +11,9 @@ from typing import Annotated
 import typer
 
 from inscape.cli import (
+    ablate,
+    attention,
+    attribute,
     audit,
     certify,
     data,
@@ -19,6 +22,7 @@ from inscape.cli import (
     lens,
     list,
     methods,
+    patch,
     plan,
     probe,
     report,
@@ -60,6 +64,10 @@ app.command("show")(show.show)
 app.command("methods")(methods.methods)
 app.command("probe", epilog=probe.EPILOG)(probe.probe)
 app.command("lens", epilog=lens.EPILOG)(lens.lens)
+app.command("attention", epilog=attention.EPILOG)(attention.attention)
+app.command("attribute", epilog=attribute.EPILOG)(attribute.attribute)
+app.command("patch", epilog=patch.EPILOG)(patch.patch)
+app.command("ablate", epilog=ablate.EPILOG)(ablate.ablate)
 app.command("run", epilog=run.EPILOG)(run.run)
 app.command("report")(report.report)
 app.command("results")(results.results)

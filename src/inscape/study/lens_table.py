@@ -21,11 +21,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from inscape.core.errors import ModelError
 from inscape.model.model import Model
-from inscape.model.open import open as open_model
 from inscape.model.unembed import Readout
 from inscape.read.logit_lens import logit_lens
+from inscape.study.picture import in_line, language_model, token_text
 from inscape.views.grid import Grid
 from inscape.views.page import page, save
 
@@ -75,9 +74,9 @@ class LensTable:
         return Grid(
             title="What each layer would say next",
             rows=[self.layers[i] for i in order],
-            columns=[spaced(t) for t in self.tokens],
+            columns=[in_line(t) for t in self.tokens],
             values=self.probabilities[::-1, :, 0],
-            text=[[spaced(w) for w in self.words[i, :, 0]] for i in order],
+            text=[[in_line(w) for w in self.words[i, :, 0]] for i in order],
             hover=hover,
             corner="layer",
             key="Each cell: the likeliest next token after the token above; the stronger the colour, the likelier. "
@@ -87,7 +86,7 @@ class LensTable:
     def html(self) -> str:
         """A page of its own."""
         last = self.words[-1, -1], self.probabilities[-1, -1]
-        said = ", ".join(f"{spaced(w)} {p:.1%}" for w, p in zip(*last, strict=True))
+        said = ", ".join(f"{in_line(w)} {p:.1%}" for w, p in zip(*last, strict=True))
         facts = f"{self.model}, logit lens. After the prompt: {said}."
         return page(self.prompt, [self.grid().html()], facts)
 
@@ -129,9 +128,7 @@ def lens(
         ModelError: the model is fed no text, or has no unembedding.
         ValueError: the prompt has no token, or a site is no state of the residual stream.
     """
-    opened = model if isinstance(model, Model) else open_model(str(model))
-    if opened.tokenizer is None:
-        raise ModelError(f"{opened.name} is fed no text; the lens needs a language model.")
+    opened = language_model(model)
     tokens = opened.tokenize([prompt])[0]
     wanted = opened.select(sites)
     run = opened.run([tokens], capture=wanted)
@@ -139,24 +136,15 @@ def lens(
     last = opened.select("resid_post.-1")[0]
     final = (run if last in run else opened.run([tokens], capture=[last]))[last][0].float()
     reading = logit_lens(Readout.of(opened), states, final, k=k)
-    words = [[[said(opened, t) for t in row] for row in layer] for layer in reading.tokens.tolist()]
+    words = [
+        [[token_text(opened, t) for t in row] for row in layer] for layer in reading.tokens.tolist()
+    ]
     return LensTable(
         opened.name,
         prompt,
-        tuple(said(opened, t) for t in tokens.ids.tolist()),
+        tuple(token_text(opened, t) for t in tokens.ids.tolist()),
         tuple(map(str, wanted)),
         np.array(words, dtype=object),
         np.exp(reading.log_probs),
         reading.kl,
     )
-
-
-def said(model: Model, token: int) -> str:
-    """A token as text, with its leading space."""
-    return str(model.tokenizer.decode([token]))
-
-
-def spaced(text: str) -> str:
-    """A token in one line: line ends are written out, and a token of blanks is shown as one."""
-    shown = text.replace("\n", "\\n").replace("\t", "\\t")
-    return shown.strip(" ") or "␣" * len(shown)

@@ -108,7 +108,10 @@ class Grid:
 
     def html(self) -> str:
         """The grid as a piece of HTML."""
-        heads = "".join(f'<th scope="col" style="{_HEAD}">{escaped(c)}</th>' for c in self.columns)
+        side = "text-align:right;" if self.text is None else ""
+        heads = "".join(
+            f'<th scope="col" style="{_HEAD}{side}">{escaped(c)}</th>' for c in self.columns
+        )
         body = "".join(
             f'<tr><th scope="row" style="{_HEAD}{_STUCK}">{escaped(name)}</th>'
             f"{''.join(self._cell(r, c) for c in range(len(self.columns)))}</tr>"

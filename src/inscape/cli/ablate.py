@@ -1,0 +1,63 @@
+"""``inscape ablate MODEL PROMPT…``: how much less likely the answer is without a layer's parts, or without a head."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from inscape.cli.grids import To, hand_over
+from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+
+EPILOG = """Examples:
+
+\b
+  inscape ablate smollm2-135m 'The capital of France is'
+  inscape ablate smollm2-135m 'The capital of France is' 'The capital of Italy is' --what heads --to heads.html
+"""
+
+
+def ablate(
+    model: ModelName,
+    prompts: Annotated[
+        list[str],
+        typer.Argument(metavar="PROMPT…", help="One or more texts; effects are averaged."),
+    ],
+    what: Annotated[str, typer.Option(help="layers (attention, MLP, both) or heads.")] = "layers",
+    answer: Annotated[
+        str | None,
+        typer.Option(help="The word after every prompt. Default: the model's own for each."),
+    ] = None,
+    baseline: Annotated[
+        str, typer.Option(help="What a component is put to: its mean over the prompts, or zero.")
+    ] = "mean",
+    to: To = None,
+    device: Device = "cpu",
+    dtype: Dtype = None,
+    trust_remote_code: RemoteCode = False,
+    as_json: Json = False,
+) -> None:
+    """Ablate one component after another and see what it costs the answer.
+
+    The change of the answer's log-probability at the last token; below zero, the component helped.
+    """
+    from inscape.study.ablating import BASELINES, KINDS
+    from inscape.study.ablating import ablate as ablated
+    from inscape.study.progress import progress
+
+    for option, value, choices in (("what", what, KINDS), ("baseline", baseline, BASELINES)):
+        if value not in choices:
+            raise typer.BadParameter(
+                f"{' or '.join(choices)}, not {value!r}", param_hint=f"'--{option}'"
+            )
+    opened = open_model(model, device, dtype, trust_remote_code)
+    with progress(f"ablating {what}", unit="components") as bar:
+        found = ablated(
+            opened,
+            prompts,
+            answer=answer,
+            what=what,
+            to=baseline,
+            progress=lambda _done, _total: bar.advance(),
+        )
+    hand_over(found, to, as_json, found.said)

@@ -1,0 +1,41 @@
+"""``inscape attention MODEL PROMPT --layer L``: who looks at whom."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from inscape.cli.grids import Prompt, To, hand_over
+from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+
+EPILOG = """Examples:
+
+\b
+  inscape attention smollm2-135m 'The capital of France is' --layer 23
+  inscape attention smollm2-135m 'The capital of France is' --layer 23 --head 4 --to head.html
+"""
+
+
+def attention(
+    model: ModelName,
+    prompt: Prompt,
+    layer: Annotated[int, typer.Option(help="The layer, from 0; --layer=-1 is the last.")],
+    head: Annotated[
+        int | None, typer.Option(help="One head; without it, all of the layer's.")
+    ] = None,
+    to: To = None,
+    device: Device = "cpu",
+    dtype: Dtype = None,
+    trust_remote_code: RemoteCode = False,
+    as_json: Json = False,
+) -> None:
+    """Show the attention weights of a layer or of one head.
+
+    Without --head, what every head looks at from the last token; the page (--to) has every head in full.
+    """
+    from inscape.study.attention_view import attention as patterns
+
+    opened = open_model(model, device, dtype, trust_remote_code)
+    found = patterns(opened, prompt, layer, head)
+    hand_over(found, to, as_json, found.said)

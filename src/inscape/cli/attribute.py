@@ -1,0 +1,43 @@
+"""``inscape attribute MODEL PROMPT``: what each layer and head adds to the logit of the answer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from inscape.cli.grids import Prompt, To, hand_over
+from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+
+EPILOG = """Examples:
+
+\b
+  inscape attribute smollm2-135m 'The capital of France is'
+  inscape attribute smollm2-135m 'The capital of France is' --answer Paris --wrong Rome --to attribution.html
+"""
+
+
+def attribute(
+    model: ModelName,
+    prompt: Prompt,
+    answer: Annotated[
+        str | None, typer.Option(help="The next word. Default: the likeliest.")
+    ] = None,
+    wrong: Annotated[
+        str | None, typer.Option(help="The word it is compared with. Default: the next likeliest.")
+    ] = None,
+    to: To = None,
+    device: Device = "cpu",
+    dtype: Dtype = None,
+    trust_remote_code: RemoteCode = False,
+    as_json: Json = False,
+) -> None:
+    """Show what each layer and head adds to the answer's logit.
+
+    Direct logit attribution: what a component writes itself, the last norm's scale held constant.
+    """
+    from inscape.study.logit_attribution import attribute as attributed
+
+    opened = open_model(model, device, dtype, trust_remote_code)
+    found = attributed(opened, prompt, answer=answer, wrong=wrong)
+    hand_over(found, to, as_json, found.said)

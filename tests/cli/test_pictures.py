@@ -1,0 +1,59 @@
+"""patch, ablate, attribute and attention: a grid in the terminal, a page, JSON, and mistakes in one sentence."""
+
+import json
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from inscape.cli.main import app
+from inscape.model.model import Model
+from tests.model import nets
+
+COMMANDS = {
+    "patch": (
+        "m",
+        "the river of Paris is",
+        "the river of London is",
+        "--answer",
+        "good",
+        "--wrong",
+        "bad",
+    ),
+    "ablate": ("m", "the river is", "the sea is"),
+    "attribute": ("m", "the river is"),
+    "attention": ("m", "the river is", "--layer", "1"),
+}
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch, tmp_path):
+    model = Model(nets.net("llama"), nets.tokenizer(), "tiny")
+    for name in COMMANDS:
+        monkeypatch.setattr(sys.modules[f"inscape.cli.{name}"], "open_model", lambda *_: model)
+    monkeypatch.chdir(tmp_path)
+
+
+def call(name, *more):
+    return CliRunner().invoke(app, [name, *COMMANDS[name], *more], prog_name="inscape")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_grid_is_printed_and_a_page_written(name, tmp_path):
+    result = call(name, "--to", "out.html")
+    assert result.exit_code == 0, result.output
+    assert "Page: out.html" in result.stdout
+    page = (tmp_path / "out.html").read_text()
+    assert "the river" in page
+    assert "<script" not in page
+    found = json.loads(call(name, "--json").stdout)
+    assert found["said"]
+    assert len(found["grids"][0]["values"]) == len(found["grids"][0]["rows"])
+
+
+def test_mistakes_end_in_one_sentence():
+    assert call("ablate", "--what", "all").exit_code == 2
+    assert "layers or heads, not 'all'" in call("ablate", "--what", "all").stderr
+    result = call("attention", "--head", "9")
+    assert result.exit_code == 1
+    assert result.stderr.strip() == "inscape: there is no head 9; tiny has heads 0 to 3."
