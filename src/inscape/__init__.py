@@ -39,6 +39,7 @@ _HOME = {
     "compare": "inscape.study.sweep",
     "probe": "inscape.study.probing",
     "lens": "inscape.study.lens_table",
+    "top": "inscape.study.top_examples",
     "patch": "inscape.study.prompt_patching",
     "ablate": "inscape.study.ablating",
     "attribute": "inscape.study.logit_attribution",

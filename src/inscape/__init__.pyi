@@ -56,5 +56,6 @@ from inscape.study.prompt_patching import patch as patch
 from inscape.study.runner import run_study as run_study
 from inscape.study.sweep import compare as compare
 from inscape.study.sweep import sweep as sweep
+from inscape.study.top_examples import top as top
 
 __version__: str

@@ -31,6 +31,7 @@ from inscape.cli import (
     show,
     sites,
     steer,
+    top,
     vector,
     verify,
 )
@@ -68,6 +69,7 @@ app.command("attention", epilog=attention.EPILOG)(attention.attention)
 app.command("attribute", epilog=attribute.EPILOG)(attribute.attribute)
 app.command("patch", epilog=patch.EPILOG)(patch.patch)
 app.command("ablate", epilog=ablate.EPILOG)(ablate.ablate)
+app.command("top", epilog=top.EPILOG)(top.top)
 app.command("run", epilog=run.EPILOG)(run.run)
 app.command("report")(report.report)
 app.command("results")(results.results)
