@@ -42,7 +42,8 @@ def asked(model, frame=None, **options):
 
 
 def words(path):
-    return (path / "run.json").read_text() + (path / "claims.json").read_text()
+    drawn = "".join(f.read_text() for f in (path / "figures").glob("*.json"))
+    return (path / "run.json").read_text() + (path / "claims.json").read_text() + drawn
 
 
 def test_a_question_ends_in_a_run_folder_with_an_answer_and_claims(model, tmp_path):

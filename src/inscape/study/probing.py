@@ -42,6 +42,7 @@ from inscape.study.folder import create
 from inscape.study.question import Target, target
 from inscape.study.recording import recording
 from inscape.study.sweep import SweepResult, compare, sweep
+from inscape.study.sweep_chart import chart
 
 INPUT_ALONE = "character n-grams of the input"
 
@@ -174,7 +175,8 @@ class Asked:
                 caption = (
                     f"{unit} of {label} at every site, on {self._held}, beside shuffled labels."
                 )
-                run.figure(f"by-layer-{name}", result.plot(), caption)
+                drawn = chart(result, "" if self.config.group else "shuffled labels")
+                run.figure(f"by-layer-{name}", drawn, caption)
                 for id, (_, evidence) in self._claims(label).items():
                     run.claim(id, evidence)
                 found = [self._plain(x) for x in (e, *result.evidence)]

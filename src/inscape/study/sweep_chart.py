@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from inscape.study.sweep_result import SweepResult
 
 
-def chart(result: SweepResult) -> alt.FacetChart | alt.LayerChart:
+def chart(result: SweepResult, null: str = "") -> alt.FacetChart | alt.LayerChart:
     """Scores of every site, one line for each kind of site, the mean of the null in grey.
 
     Sites without a layer (the input embedding) are horizontal lines. Where no site has a layer, sites are bars.
+
+    Args:
+        result: the sweep.
+        null: what to call the null; its own name by default.
     """
     rows = []
     for e in result.evidence:
@@ -38,7 +42,7 @@ def chart(result: SweepResult) -> alt.FacetChart | alt.LayerChart:
             bars["group"] = bars["site"] + ", " + bars["target"]
         return values_by_group(bars[["group", "value", "low", "high", "null"]], value=unit, unit="")
     chance = [
-        {**row, "series": row["null"].kind, "value": row["null"].mean}
+        {**row, "series": null or row["null"].kind, "value": row["null"].mean}
         | {"low": row["null"].low, "high": row["null"].high}
         for row in rows
         if row["null"] is not None and row["layer"] is not None
