@@ -63,3 +63,19 @@ def test_weights_let_classes_count_alike():
     weights = class_weights(codes)
     assert weights.sum(axis=0) == pytest.approx([4, 4])
     assert weights[codes == 1] == pytest.approx([2, 2])
+
+
+@pytest.mark.parametrize("kinds", [2, 3])
+def test_a_representation_that_tells_nothing_is_at_chance_and_not_below(kinds):
+    _, y, groups = uneven(kinds)
+    found = sweep(
+        {"embed": np.ones((len(y), 4))},
+        y,
+        groups=groups,
+        task="classification",
+        metric="balanced accuracy",
+        shuffles=5,
+        draws=20,
+        repeats="keep",
+    )
+    assert found.scores[0, 0] == pytest.approx(1 / kinds)

@@ -52,6 +52,9 @@ def test_a_question_ends_in_a_run_folder_with_an_answer_and_claims(model, tmp_pa
     assert found.targets["good"].task == "classification"
     assert found.targets["length"].task == "regression"
     assert found.selected("good").unit == "balanced accuracy"
+    assert str(found.selected("good")).startswith(
+        f"balanced accuracy of good at {found.results['good'].best['good']} "
+    )
     path = found.save(tmp_path / "run")
     record = json.loads((path / "run.json").read_text())
     claims = json.loads((path / "claims.json").read_text())

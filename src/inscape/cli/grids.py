@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inscape.cli.printing import emit, say, width
+from inscape.cli.printing import emit, paragraph, say, width
 
 Prompt = Annotated[str, typer.Argument(metavar="PROMPT", help="The text that the model reads.")]
 To = Annotated[
@@ -31,6 +31,7 @@ def hand_over(found: Any, to: Path | None, as_json: bool, note: str = "") -> Non
     for line in found.grid().lines(width()):
         say(line)
     if note:
-        say(f"\n{note}")
+        say()
+        paragraph(note)
     if path is not None:
         say(f"\nPage: {path}")

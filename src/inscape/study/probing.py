@@ -115,7 +115,8 @@ class Asked:
 
     def selected(self, label: str) -> Evidence:
         """The score at the site that inner cross-validation chooses, named after that site."""
-        return self._plain(self.results[label].selected[0])
+        e = self._plain(self.results[label].selected[0])
+        return replace(e, name=f"{e.name} at {self.results[label].best[label]}")
 
     def gain(self, label: str) -> Evidence | None:
         """What the activations add to the character n-grams of the input; None where the input is not text."""
@@ -179,7 +180,7 @@ class Asked:
                 run.figure(f"by-layer-{name}", drawn, caption)
                 for id, (_, evidence) in self._claims(label).items():
                     run.claim(id, evidence)
-                found = [self._plain(x) for x in (e, *result.evidence)]
+                found = [self._plain(x) for x in (*result.selected, *result.evidence)]
                 frame = table(found).drop(columns=["split", "target"], errors="ignore")
                 run.table(f"sites-{name}", frame, f"{unit} of {label} at every site.")
                 for note in self.targets[label].notes:

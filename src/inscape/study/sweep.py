@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, logit, softmax
 
 from inscape.core import logistic, ridge
 from inscape.core.arrays import to_numpy
@@ -259,7 +260,8 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
             test = plan.folds[f][1]
             truth, logits = codes[test, k], eta[test, i]
             if balanced:
-                logits = logits - _log_odds(codes[plan.folds[f][0], k], kinds)
+                # rounded, so that a probe which tells nothing names one class and not the sign of an error
+                logits = np.round(logits - _base_rate(eta[plan.folds[f][0], i]), 9)
             value = logits[:, 0] if kinds == 2 else logits.argmax(axis=1).astype(np.float64)
             wrong = weights[test, k] * (((value > 0) if kinds == 2 else value) != truth)
             loss[f, k, 0] = (
@@ -285,10 +287,15 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
     return loss, inner, penalties, row_loss, predictions, steep
 
 
-def _log_odds(codes: np.ndarray, kinds: int) -> np.ndarray:
-    """What a logistic probe's logits hold of its training rows' class frequencies; without it classes are equally likely."""
-    share = np.log(np.maximum(np.bincount(codes, minlength=kinds), 0.5))
-    return share[1:] - share[0] if kinds == 2 else share
+def _base_rate(logits: np.ndarray) -> np.ndarray:
+    """What a probe's logits hold of the class frequencies: those of its mean probabilities over the training rows.
+
+    Args:
+        logits: of the training rows, (n, 1) for two classes, else (n, classes).
+    """
+    if logits.shape[1] == 1:
+        return logit(np.clip(expit(logits).mean(axis=0), 1e-9, 1 - 1e-9))
+    return np.log(np.maximum(softmax(logits, axis=1).mean(axis=0), 1e-9))
 
 
 @dataclass(frozen=True)
