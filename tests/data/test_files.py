@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -150,3 +151,20 @@ def test_text_in_a_file_is_handed_back_after_each_piece(tmp_path, small):
     examples = load(path)
     assert isinstance(examples.frame["text"].dtype, pd.StringDtype)
     assert [x for piece in examples.text_pieces() for x in piece] == ["some words"] * 50
+
+
+def test_text_of_a_large_parquet_file_is_not_held(tmp_path, small):
+    path = tmp_path / "a.parquet"
+    frame = pd.DataFrame({"text": [f"some text {i} " * 20 for i in range(5000)], "y": range(5000)})
+    frame["kind"] = pd.Categorical(frame["y"] % 3)
+    frame.to_parquet(path, row_group_size=700)
+    sizes = []
+    for held in (1 << 30, 16):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(files, "HELD", held)
+            before = pa.total_allocated_bytes()
+            found = read_table(path)
+            sizes.append(pa.total_allocated_bytes() - before)
+        assert found["text"].tolist() == frame["text"].tolist()
+        assert found["kind"].astype(int).tolist() == frame["kind"].astype(int).tolist()
+    assert sizes[0] > 1_000_000 > 5 * sizes[1]

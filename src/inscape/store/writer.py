@@ -11,7 +11,6 @@ Cost: SHA-256 of each byte, 1–2 GB/s a thread, while the disk is busy.
 from __future__ import annotations
 
 import errno
-import io
 import logging
 import queue
 import threading
@@ -144,7 +143,7 @@ class Writer:
                 return
         else:
             generated.refuse_foreign(self.place, generated.STORE)
-        beside = self.place.put("examples", ".arrow", [memoryview(_arrow(self.schema.examples))])
+        beside = self.place.put("examples", ".arrow", [_arrow(self.schema.examples)])
         self.manifest = {
             "format": manifests.FORMAT,
             "key": key,
@@ -166,7 +165,7 @@ class Writer:
         (name,) = self.manifest["beside"]
         if not self._sound(name, self.manifest["beside"][name]):
             log.warning("%s: %s is damaged and is written again", self.place, name)
-            file = self.place.put("examples", ".arrow", [memoryview(_arrow(self.schema.examples))])
+            file = self.place.put("examples", ".arrow", [_arrow(self.schema.examples)])
             self.manifest |= {
                 "beside": {file.name: file.sha256},
                 "beside_bytes": {file.name: file.bytes},
@@ -311,9 +310,9 @@ def refuse_other(where: Place | Path, manifest: manifests.Manifest, recipe: dict
         )
 
 
-def _arrow(table: pa.Table) -> bytes:
+def _arrow(table: pa.Table) -> memoryview:
     """A table as an Arrow file."""
-    out = io.BytesIO()
+    out = pa.BufferOutputStream()
     with pa.ipc.new_file(out, table.schema) as file:
         file.write_table(table)
-    return out.getvalue()
+    return memoryview(out.getvalue())
