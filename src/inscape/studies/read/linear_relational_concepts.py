@@ -479,10 +479,14 @@ def _macro(
 
 @dataclass(frozen=True, eq=False)
 class Swap:
-    """Subjects of a relation to be edited: their rows, and the class put in place of their own."""
+    """Subjects of a relation to be edited: their rows, the class put in place of their own, their states' mean lengths.
+
+    Lengths are of the sites where concepts may be and of every block's output, without an edit.
+    """
 
     rows: np.ndarray
     aims: np.ndarray
+    lengths: Mapping[str, float]
 
 
 def _swaps(run: Run, r: Relation, rows: np.ndarray, stream: str) -> Swap:
@@ -492,8 +496,16 @@ def _swaps(run: Run, r: Relation, rows: np.ndarray, stream: str) -> Swap:
     others = [[c for c in sorted(token) if token[c] != token[int(classes[i])]] for i in rows]
     some = np.array([i for i, o in zip(rows, others, strict=True) if o], dtype=np.int64)
     aims = np.array([rng.choice(o) for o in others if o], dtype=np.int64)
-    prefers = _judged(r, some, aims, r.plain.take(some).outputs(last_site(r.plain.model)))[0]
-    return Swap(some[prefers == 0], aims[prefers == 0])
+    if len(some):
+        outputs = r.plain.take(some).outputs(last_site(r.plain.model))
+        kept = _judged(r, some, aims, outputs)[0] == 0
+        some, aims = some[kept], aims[kept]
+    if not len(some):
+        return Swap(some, aims, {})
+    blocks = [str(s) for s in r.plain.model.sites if s.point == "resid_post"]
+    sites = list(dict.fromkeys([*r.maps[0].sites, *blocks]))
+    norms = np.linalg.norm(r.plain.take(some).states(sites), axis=2).mean(axis=1)
+    return Swap(some, aims, dict(zip(sites, norms.tolist(), strict=True)))
 
 
 def _judged(
@@ -512,13 +524,14 @@ def _judged(
 def _success(r: Relation, some: Sequence[Chosen], swap: Swap, size: float) -> np.ndarray:
     """For each set of directions, which edits succeed and which make the new object the answer, (2, sets, n)."""
     plain, out = r.plain.take(swap.rows), []
-    blocks = [str(s) for s in plain.model.sites if s.point == "resid_post"]
     pairs = list(zip(r.classes[swap.rows].tolist(), swap.aims.tolist(), strict=True))
     for c in some:
-        sites = list(dict.fromkeys([r.maps[0].sites[c.site], *blocks]))
-        lengths = np.linalg.norm(plain.states(sites), axis=2).mean(axis=1)
         step = np.stack([c.concepts.swap(old, new, size) for old, new in pairs])
-        steps = {site: step * length for site, length in zip(sites, lengths, strict=True)}
+        steps = {
+            site: step * length
+            for site, length in swap.lengths.items()
+            if site.startswith("resid_post") or site == r.maps[0].sites[c.site]
+        }
         outputs = plain.moved(last_site(plain.model), steps)
         out.append(np.stack(_judged(r, swap.rows, swap.aims, outputs)))
     return np.stack(out, axis=1)
