@@ -167,6 +167,7 @@ def current(model: Model) -> Identity:
     found = Identity(model.weights_hash, model.network_hash)
     if model.notes.setdefault("identity", found) != found:
         model.notes.clear()
+        model.atlas.axes.clear()
         model.notes["identity"] = found
     held = model.certificate
     if held is not None and not model.edits and (held.weights, held.network) != found:

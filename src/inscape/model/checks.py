@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from inscape.core.batch import Batch, Tokens
 from inscape.core.site import Site
 from inscape.model.activations import Activations
+from inscape.model.modes import evaluating
 
 if TYPE_CHECKING:
     from inscape.model.model import Model
@@ -262,10 +263,8 @@ def _plain_forward(
     net, head, norm = model.net, model.atlas.head, model.atlas.final_norm
     assert model.family is not None
     runner = net if head is not None else model.atlas.body
-    was = net.training
-    with torch.no_grad():
-        out = runner.eval()(**batch.inputs, output_hidden_states=True)
-    net.train(was)
+    with evaluating(net), torch.no_grad():
+        out = runner(**batch.inputs, output_hidden_states=True)
     states = out.hidden_states
     if states is not None and len(states) == len(model.atlas.blocks) + 1:
         names = [Site("embed"), *(Site("resid_post", i) for i in range(len(model.atlas.blocks)))]

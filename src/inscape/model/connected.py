@@ -10,20 +10,22 @@ Cost: one forward pass over the tokens given, whose intermediate results are kep
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import torch
 from jaxtyping import Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from inscape.core.edit import Edit, as_edits
 from inscape.core.errors import ModelError, SiteError
 from inscape.core.site import Site
+from inscape.model.axes import learn
 from inscape.model.hooks import Pass, Stop, hooked
 from inscape.model.model import Model
+from inscape.model.modes import evaluating, uncompiled
 
 
 def connected(
@@ -56,6 +58,7 @@ def connected(
     _check(model)
     sites = model.select(capture)
     planned = [(site, edit) for edit in as_edits(edits) for site in model.select(edit.scope.sites)]
+    learn(model, [*sites, *(site for site, _ in planned)])
     state = Pass(len(ids), keep_graph=True)
     state.step(ids.shape[1])
     more: dict[str, Any] = {} if cache is None else {"past_key_values": cache}
@@ -64,7 +67,8 @@ def connected(
     else:
         more["attention_mask"] = torch.ones_like(ids, device=model.device)
     with ExitStack() as stack:
-        stack.enter_context(_still(model.net))
+        stack.enter_context(evaluating(model.net))
+        stack.enter_context(uncompiled())
         stack.enter_context(torch.enable_grad())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(hooked(model.atlas, state, sites, planned, stop=True))
@@ -75,7 +79,7 @@ def connected(
         raise SiteError(
             f"{', '.join(missing)}: not computed in the body of this model; capture a site before its head"
         )
-    return {site: model.atlas.place(site).view.read(state.caught[site], len(ids)) for site in sites}
+    return {site: model.atlas.place(site).read(state.caught[site], len(ids)) for site in sites}
 
 
 def prefix_cache(
@@ -99,9 +103,14 @@ def prefix_cache(
             f"{model.name} is not causal, so no part of a text can be computed ahead of the rest"
         )
     planned = [(site, edit) for edit in as_edits(edits) for site in model.select(edit.scope.sites)]
+    learn(model, [site for site, _ in planned])
     state = Pass(len(ids))
     state.step(ids.shape[1])
-    with _still(model.net), torch.no_grad(), hooked(model.atlas, state, [], planned, stop=False):
+    with (
+        evaluating(model.net),
+        torch.no_grad(),
+        hooked(model.atlas, state, [], planned, stop=False),
+    ):
         return model.atlas.body(input_ids=ids.to(model.device), use_cache=True).past_key_values
 
 
@@ -110,14 +119,3 @@ def _check(model: Model) -> None:
         raise ModelError(
             f"{model.name}: derivatives are taken through text models of a known family; this is none"
         )
-
-
-@contextmanager
-def _still(net: nn.Module) -> Iterator[None]:
-    """Evaluation mode, put back afterwards."""
-    was = net.training
-    net.eval()
-    try:
-        yield
-    finally:
-        net.train(was)

@@ -26,8 +26,10 @@ from torch import Tensor
 from inscape.core.edit import Edit, Scope
 from inscape.core.errors import ModelError
 from inscape.core.rng import torch_generator
+from inscape.model.axes import learn
 from inscape.model.generate import end_tokens
 from inscape.model.hooks import Pass, hooked
+from inscape.model.modes import evaluating, uncompiled
 
 if TYPE_CHECKING:
     from inscape.model.model import Model
@@ -170,6 +172,7 @@ class _Loop:
     def run(self, ids: Tensor) -> list[Continuation]:
         model, count = self.model, self.uniform.shape[1]
         planned = [(site, e) for e in self.edits for site in model.select(e.scope.sites)]
+        learn(model, [site for site, _ in planned])
         rows = torch.arange(len(ids) * self.samples)  # those still going on
         found: list[list[tuple[int, float, float]]] = [[] for _ in rows]
         ended = [False] * len(rows)
@@ -184,10 +187,13 @@ class _Loop:
             state.step((args[0] if args else kwargs["hidden_states"]).shape[1])
 
         handle = model.atlas.blocks[0].register_forward_pre_hook(begin, with_kwargs=True)
-        training = model.net.training
         try:
-            model.net.eval()
-            with torch.no_grad(), hooked(model.atlas, state, [], planned, stop=False):
+            with (
+                evaluating(model.net),
+                uncompiled(),
+                torch.no_grad(),
+                hooked(model.atlas, state, [], planned, stop=False),
+            ):
                 cache, logits = self._step(ids[:, :-1] if late else ids, None)
                 if len(ids) < len(rows):
                     cache.batch_repeat_interleave(self.samples)
@@ -225,7 +231,6 @@ class _Loop:
                     cache, logits = self._step(token[:, None], cache)
         finally:
             handle.remove()
-            model.net.train(training)
         return [self._made(tokens, end) for tokens, end in zip(found, ended, strict=True)]
 
     def _step(self, ids: Tensor, cache: Any) -> tuple[Any, Tensor]:

@@ -14,8 +14,10 @@ import torch
 
 from inscape.core.edit import Edit
 from inscape.core.errors import ModelError
+from inscape.model.axes import learn
 from inscape.model.chat import several
 from inscape.model.hooks import Pass, hooked
+from inscape.model.modes import evaluating, uncompiled
 
 if TYPE_CHECKING:
     from inscape.model.model import Model
@@ -58,6 +60,7 @@ def generate(
     texts = several(prompts)
     tokens = model.tokenize(texts)
     planned = [(site, edit) for edit in edits for site in model.select(edit.scope.sites)]
+    learn(model, [site for site, _ in planned])
     out = [""] * len(texts)
     for length in sorted({len(t) for t in tokens}):
         rows = [i for i, t in enumerate(tokens) if len(t) == length]
@@ -105,12 +108,12 @@ def _continue(
 
     # the first block sees every step, which not every architecture's body does
     handle = model.atlas.blocks[0].register_forward_pre_hook(begin, with_kwargs=True)
-    was_training = model.net.training
     try:
-        model.net.eval()
         # transformers fills whatever an explicit configuration leaves open from the network's own
         model.net.generation_config = GenerationConfig()
         with (
+            evaluating(model.net),
+            uncompiled(),
             torch.random.fork_rng(devices=[]),
             torch.no_grad(),
             hooked(model.atlas, state, [], planned, stop=False),
@@ -122,5 +125,4 @@ def _continue(
     finally:
         handle.remove()
         model.net.generation_config = own
-        model.net.train(was_training)
     return full[:, ids.shape[1] :].cpu()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from inscape.core.batch import Batch
 from inscape.core.site import Site
 from inscape.model.hooks import Pass, hooked
+from inscape.model.modes import evaluating, uncompiled
 
 
 def graph(
@@ -46,6 +47,7 @@ def graph(
     state = Pass(len(batch), batch.lengths, batch.marks, None, keep_graph=True)
     with (
         constants(model.net),
+        uncompiled(),
         torch.enable_grad(),
         hooked(model.atlas, state, wanted, [], stop=True),
     ):
@@ -57,14 +59,11 @@ def graph(
 def constants(net: nn.Module) -> Iterator[None]:
     """Weights without gradients and the network in evaluation mode, for a block."""
     learnt = [p for p in net.parameters() if p.requires_grad]
-    modes = [(m, m.training) for m in net.modules()]
-    net.eval()
     for p in learnt:
         p.requires_grad_(False)
     try:
-        yield
+        with evaluating(net):
+            yield
     finally:
         for p in learnt:
             p.requires_grad_(True)
-        for module, mode in modes:
-            module.training = mode

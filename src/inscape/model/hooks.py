@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from inscape.core.edit import Edit, Scope
 from inscape.core.errors import SiteError
 from inscape.core.site import Site
+from inscape.model.axes import unshown
 from inscape.model.taps import Atlas, Place
 
 
@@ -37,6 +38,7 @@ class Pass:
         width: prompt positions, known after the first step.
         offset: position of the first token of the current step.
         caught: site → tensor.
+        versions: site → how often its tensor had been written to when it was caught; kept with the graph.
         keep_graph: whether captures stay in the autograd graph.
     """
 
@@ -49,6 +51,7 @@ class Pass:
     offset: int = 0
     seen: int = 0
     caught: dict[Site, Tensor] = field(default_factory=dict)
+    versions: dict[Site, int] = field(default_factory=dict)
     _rows: Tensor | None = None
 
     def step(self, positions: int) -> None:
@@ -57,14 +60,13 @@ class Pass:
         if self.width is None:
             self.width = positions
 
-    def mask(self, scope: Scope, h: Tensor) -> Tensor | None:
-        """Where a scope acts in the current step, (batch, positions); None if everywhere."""
-        positions = h.shape[1]
+    def mask(self, scope: Scope, positions: int, device: torch.device) -> Tensor | None:
+        """Where a scope acts in the current step of so many positions, (batch, positions); None if everywhere."""
         width = self.width if self.width is not None else positions
-        t = torch.arange(self.offset, self.offset + positions, device=h.device)[None]
-        lengths = torch.full((self.size, 1), width, device=h.device)
+        t = torch.arange(self.offset, self.offset + positions, device=device)[None]
+        lengths = torch.full((self.size, 1), width, device=device)
         if self.lengths is not None:
-            lengths = self.lengths.to(h.device)[:, None]
+            lengths = self.lengths.to(device)[:, None]
         generated = t >= width
         real = (t < lengths) | generated
         if scope.positions == "all":
@@ -76,7 +78,7 @@ class Pass:
         elif isinstance(scope.positions, str):
             where = self._marked(scope.positions.removeprefix("mark:"), t, width)
         else:
-            wanted = torch.tensor(scope.positions, device=h.device)[None, None]
+            wanted = torch.tensor(scope.positions, device=device)[None, None]
             absolute = torch.where(wanted < 0, wanted + lengths[..., None], wanted)
             where = (t[..., None] == absolute).any(-1) & real
         if scope.phase == "prompt":
@@ -104,14 +106,20 @@ class Pass:
             )
         if self.keep_graph:
             self.caught[site] = x if x.requires_grad else x.requires_grad_()
+            self.versions[site] = x._version
             return
-        value = place.view.read(x, self.size).detach()
-        self.caught[site] = value.clone() if self.at is None else self.gather(site, value)
+        value = place.read(x, self.size).detach()
+        if self.at is None:
+            self.caught[site] = value.clone()
+            return
+        if site.point == "module" and not place.has_positions(value):
+            raise unshown(site, value.shape, "the positions'")
+        self.caught[site] = self.gather(site, value)
 
     def gather(self, site: Site, value: Tensor) -> Tensor:
         """The positions asked for, of a tensor (batch, positions, width)."""
         assert self.at is not None
-        if value.ndim != 3:
+        if value.ndim < 3:
             raise SiteError(
                 f"{site} has shape {tuple(value.shape)}, not (batch, positions, width): leave `at` out"
             )
@@ -164,12 +172,15 @@ def _register(module: nn.Module, side: str, order: _Order, state: Pass, total: i
     def act(value: Any) -> Any:
         changed = value
         for site, place, edit in order.edits:
-            x = _pick(changed, place.index, site)
+            x = pick(changed, place.index, site)
             changed = _put(changed, place.index, _edited(x, site, place, edit, state))
         for site, place in order.catches:
-            state.keep(site, _pick(changed, place.index, site), place)
+            state.keep(site, pick(changed, place.index, site), place)
         if total is not None and len(state.caught) == total:
             raise Stop
+        if order.catches and state.keep_graph and side == "out" and isinstance(changed, Tensor):
+            # what comes next may write into it: the tensor caught stays as it is
+            return changed.clone()
         return changed
 
     if side == "out":
@@ -191,8 +202,18 @@ def _register(module: nn.Module, side: str, order: _Order, state: Pass, total: i
 
 
 def _edited(x: Tensor, site: Site, place: Place, edit: Edit, state: Pass) -> Tensor:
+    scope = edit.scope
+
     def change(h: Tensor) -> Tensor:
-        where = state.mask(edit.scope, h) if h.ndim == 3 else None
+        where = None
+        if place.has_positions(h):
+            where = state.mask(scope, h.shape[1], h.device)
+        elif scope.positions != "all" or scope.phase != "all":
+            raise unshown(
+                site,
+                h.shape,
+                "the positions', so that the edit's positions and phase cannot be kept to",
+            )
         if where is not None and not where.any():
             return h
         try:
@@ -205,12 +226,26 @@ def _edited(x: Tensor, site: Site, place: Place, edit: Edit, state: Pass) -> Ten
             raise SiteError(
                 f"{type(edit).__name__} at {site} gave {tuple(new.shape)} for {tuple(h.shape)}"
             )
-        return new if where is None else torch.where(where[..., None], new, h)
+        if where is None:
+            return new
+        return torch.where(where.view(*where.shape, *[1] * (h.ndim - 2)), new, h)
 
-    return place.view.write(x, state.size, change)
+    return place.write(x, state.size, change)
 
 
-def _pick(value: Any, index: int, site: Site) -> Tensor:
+def first_tensor(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The tensor that a module reads: its first argument, or the first named one that is a tensor."""
+    if args and isinstance(args[0], Tensor):
+        return args[0]
+    return next((v for v in kwargs.values() if isinstance(v, Tensor)), args[0] if args else None)
+
+
+def pick(value: Any, index: int, site: Site) -> Tensor:
+    """The tensor a site stands for, out of what its module takes or gives.
+
+    Raises:
+        SiteError: there is no tensor there.
+    """
     found = value
     if not isinstance(found, Tensor):
         items = list(found.values()) if isinstance(found, dict) else list(found)
@@ -227,7 +262,10 @@ def _put(value: Any, index: int, x: Tensor) -> Any:
         return x
     if isinstance(value, dict):
         return type(value)({k: (x if i == index else v) for i, (k, v) in enumerate(value.items())})
-    return tuple(x if i == index else v for i, v in enumerate(value))
+    items = [x if i == index else v for i, v in enumerate(value)]
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*items)
+    return items if isinstance(value, list) else tuple(items)
 
 
 def _instead(site: Site) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from torch import Tensor, nn
 
 from inscape.core.batch import Batch, Tokens, collate, moved, tokenize
@@ -25,24 +26,17 @@ from inscape.core.site import Site, select
 from inscape.model import identity
 from inscape.model.activations import Activations
 from inscape.model.as_batch import as_batch, positions_of
+from inscape.model.axes import learn
 from inscape.model.chat import texts_of
 from inscape.model.family import Family
 from inscape.model.hashing import weights_hash, weights_sums
-from inscape.model.hooks import Pass, Stop, hooked
+from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick
+from inscape.model.modes import evaluating, uncompiled, unwrapped
 from inscape.model.registry import family_of
 from inscape.model.taps import Atlas
 
 #: what can be run: texts, messages, tokens, token ids, a batch, named tensors, or one tensor for a plain network
 Inputs = str | Iterable[Any] | Batch | Mapping[str, Any] | Tensor
-
-_CHANNELS_FIRST = (
-    nn.Conv1d,
-    nn.ConvTranspose1d,
-    nn.BatchNorm1d,
-    nn.InstanceNorm1d,
-    nn.MaxPool1d,
-    nn.AvgPool1d,
-)
 
 
 class Model:
@@ -65,6 +59,7 @@ class Model:
     def __init__(
         self, net: nn.Module, tokenizer: Any = None, name: str = "", family: Family | None = None
     ):
+        net = unwrapped(net)
         self.net, self.tokenizer = net, tokenizer
         self.name = name or type(net).__name__
         self.atlas = Atlas(net, family or family_of(net))
@@ -187,9 +182,38 @@ class Model:
             "and read the shape of what it gives"
         )
 
-    def channels_first(self, site: Site) -> bool:
-        """Whether a site's tensor is (batch, width, positions): what a module of one-dimensional convolution gives."""
-        return site.point == "module" and isinstance(self.atlas.place(site).module, _CHANNELS_FIRST)
+    def _whole(self, batch: Batch, sites: Sequence[Site]) -> dict[Site, Tensor]:
+        """Tensors of module sites as their modules give them; those that are not computed once are left out."""
+        out: dict[Site, Tensor] = {}
+        twice: set[Site] = set()
+
+        def catcher(site: Site) -> Any:
+            def catch(value: Any) -> None:
+                with suppress(SiteError):
+                    found = pick(value, 0, site).detach().clone()
+                    twice.update({site} & out.keys())
+                    out[site] = found
+
+            if site.side == "out":
+                return lambda _m, _args, value: catch(value)
+            return lambda _m, args, kwargs: catch(first_tensor(args, kwargs))
+
+        handles = []
+        batch = batch.to(self.device)
+        try:
+            for site in sites:
+                module = self.atlas.place(site).module
+                handles.append(
+                    module.register_forward_hook(catcher(site))
+                    if site.side == "out"
+                    else module.register_forward_pre_hook(catcher(site), with_kwargs=True)
+                )
+            with evaluating(self.net), uncompiled(), torch.no_grad():
+                self._forward(batch, Pass(len(batch), batch.lengths), {}, whole=True)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return {site: x for site, x in out.items() if site not in twice}
 
     def tokenize(self, texts: Sequence[Any], first: int = 0) -> list[Tokens]:
         """Tokens of each text, unpadded, with the tokenizer's own special tokens.
@@ -285,11 +309,15 @@ class Model:
             for e in [*self._standing, *as_edits(edits)]
             for site in self.select(e.scope.sites)
         ]
+        learn(self, [*catch, *(site for site, _ in planned)], batch)
         at = None if at is None else moved(at, self.device)
         state = Pass(len(batch), batch.lengths, batch.marks, at, keep_graph=grad_of is not None)
-        stop = not logits and all(s.point != "module" or s in self._called_once for s in catch)
+        stop = not logits and all(
+            s.point != "module" or (self._calls_are_fixed and s in self._called_once) for s in catch
+        )
         with ExitStack() as stack:
-            stack.enter_context(_evaluating(self.net))
+            stack.enter_context(evaluating(self.net))
+            stack.enter_context(uncompiled())
             stack.enter_context(torch.enable_grad() if grad_of is not None else torch.no_grad())
             if any(site.point == "pattern" for site in catch):
                 stack.enter_context(_eager_attention(self.net))
@@ -338,6 +366,11 @@ class Model:
             assert logits is None or not logits.requires_grad
             return Activations({site: state.caught[site] for site in catch}, logits)
         assert logits is not None
+        if overwritten := [s for s in catch if state.versions[s] != state.caught[s]._version]:
+            raise SiteError(
+                f"{overwritten[0]} is overwritten in place after it is read, so it has no gradient; capture the output of "
+                "the module that made it, or build the network with inplace=False"
+            )
         if state.at is not None:
             logits = state.gather(Site("logits"), logits)
         whole = [state.caught[site] for site in catch]
@@ -348,7 +381,7 @@ class Model:
                 raise SiteError(
                     f"the scalar asked for does not depend on {site}: its gradient is zero everywhere"
                 )
-            read = self.atlas.place(site).view.read
+            read = self.atlas.place(site).read
             for store, tensor in ((values, x), (found, g)):
                 part = read(tensor, state.size).detach()
                 store[site] = part.clone() if state.at is None else state.gather(site, part)
@@ -412,6 +445,16 @@ class Model:
                 raise CertificateError(f"{site} is refused on {self.name}: {reason}")
         return sites
 
+    @property
+    def _calls_are_fixed(self) -> bool:
+        """Whether a module that was called once in a pass is called once in every pass, whatever the input.
+
+        A loop of the user's own over steps may call a module as often as the input is long, and so does transformers where
+        it computes a layer in chunks.
+        """
+        ours = isinstance(self.net, transformers.PreTrainedModel)
+        return ours and not getattr(self.atlas.config, "chunk_size_feed_forward", 0)
+
     def _main_input(self) -> str:
         return str(getattr(self.net, "main_input_name", "x"))
 
@@ -428,20 +471,6 @@ class Model:
             yield
         finally:
             handle.remove()
-
-
-@contextmanager
-def _evaluating(net: nn.Module) -> Iterator[None]:
-    if not net.training:
-        yield
-        return
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 @contextmanager

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from inscape.core.errors import ModelError, SiteError, suggest
 from inscape.core.site import HEAD_POINTS, Site
+from inscape.model.axes import Axes
 from inscape.model.family import Family
 from inscape.model.layout import View
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one site is in one network: the module, the side, the tuple element, the layout, whether it may be edited."""
+    """Where one site is in one network: the module, the side, the tuple element, the layout, whether it may be edited.
+
+    Of a module site the axes, once `inscape.model.axes.learn` has looked for them; None where it found none.
+    """
 
     module: nn.Module
     side: str
     index: int = 0
     view: View = field(default_factory=View)
     editable: bool = True
+    axes: Axes | None = field(default_factory=Axes)
+    looked: bool = False
+
+    def read(self, x: Tensor, size: int) -> Tensor:
+        """The site's tensor with the examples first; as it is, where no axis is shown to be theirs."""
+        found = self.view.read(x, size)
+        return self.axes.front(found, size) if self.looked and self.axes is not None else found
+
+    def write(self, x: Tensor, size: int, change: Callable[[Tensor], Tensor]) -> Tensor:
+        """A copy of a tensor in which what `read` gives is changed."""
+        if self.looked and self.axes is not None:
+            return self.axes.back(change(self.axes.front(x, size)))
+        return self.view.write(x, size, change)
+
+    def has_positions(self, h: Tensor) -> bool:
+        """Whether axis 1 of what `read` gave is the positions'."""
+        if not self.looked:
+            return h.ndim == 3
+        return self.axes is not None and self.axes.has_positions and h.ndim > 1
 
 
 class Atlas:
@@ -36,6 +59,7 @@ class Atlas:
         body: the module that is run when no logits are asked for.
         sites: canonical sites in the order of computation (submodule sites where there is no family).
         order: the place of each canonical site in that order.
+        axes: of module sites, as far as they were looked for; None where none was found.
     """
 
     def __init__(self, net: nn.Module, family: Family | None):
@@ -43,6 +67,7 @@ class Atlas:
         self.config: Any = getattr(net, "config", None)
         self.body = _body(net, family)
         self.order: dict[Site, int] = {}
+        self.axes: dict[Site, Axes | None] = {}
         self.blocks: list[nn.Module] = []
         if family is None:
             self.sites = list(self.module_sites())
@@ -99,7 +124,9 @@ class Atlas:
                 raise SiteError(
                     f"this model has no module {site.path!r}. {suggest(site.path, filter(None, modules))}"
                 )
-            return Place(modules[site.path], site.side)
+            looked = site in self.axes
+            axes = self.axes[site] if looked else Axes()
+            return Place(modules[site.path], site.side, axes=axes, looked=looked)
         if site.whole not in self.order or self.family is None:
             raise SiteError(
                 f"this model has no site {site}. {suggest(str(site), map(str, self.sites))}"

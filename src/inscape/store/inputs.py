@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from einops import rearrange
 from torch import Tensor
 
 from inscape.core.batch import Batch, Tokens
@@ -29,6 +28,7 @@ from inscape.core.token_table import Ragged, TokenTable
 from inscape.data.columns import pieces
 from inscape.data.examples import Examples, split
 from inscape.data.positions import parse, resolve, tight
+from inscape.model.axes import unshown
 from inscape.store import plan
 from inscape.store.manifest import digest
 from inscape.store.prefix import Sharing
@@ -277,16 +277,24 @@ def numbered(count: int) -> pd.DataFrame:
 def by_position(model: Any, site: Site, found: Any) -> Tensor:
     """A site's activations as (batch, positions, width); a module's feature maps have one position a pixel or step.
 
+    Which axis is the examples' and which the width's is what `inscape.model.axes` found.
+
     Raises:
         StoreError: the site has no vector at each position.
     """
     x: Tensor = found.logits if site.point == "logits" else found[site]
+    place = model.atlas.place(site) if site.point == "module" else None
+    if place is not None and place.looked:
+        if place.axes is None:
+            raise unshown(site, x.shape)
+        if x.ndim > 2 and place.axes.has_positions:
+            return x.flatten(2)
+        if x.ndim > 2 and model.kind != "text":
+            return x.movedim(place.axes.width or x.ndim - 1, -1).flatten(1, -2)
     if x.ndim == 2:
         return x[:, None]
-    if x.ndim == 4 and site.point == "module":
-        return rearrange(x, "batch channels height width -> batch (height width) channels")
     if x.ndim == 3:
-        return x.transpose(1, 2) if model.channels_first(site) else x
+        return x
     raise StoreError(
         f"{site} has shape {tuple(x.shape)}, not one vector at each position; harvest another site, or read this one "
         "with model.run."
