@@ -150,9 +150,9 @@ def named(model: Any, inputs: Mapping[str, Any]) -> Batch:
 
 
 def _masked(batch: Batch) -> Batch:
-    """The batch with its lengths read off a mask of two axes."""
+    """The batch with its lengths read off a mask of two axes, where it does not say them itself."""
     mask = batch.inputs.get("attention_mask")
-    if mask is None or mask.ndim != 2 or (batch.lengths is not None and mask.device.type != "cpu"):
+    if mask is None or mask.ndim != 2 or batch.lengths is not None:
         return batch
     real = mask != 0
     if not bool((real[:, 1:] <= real[:, :-1]).all()):
@@ -163,6 +163,4 @@ def _masked(batch: Batch) -> Batch:
     if not bool(real[:, 0].all()):
         row = int((~real[:, 0]).nonzero()[0, 0]) + 1
         raise ModelError(f"example {row} of these inputs is padding alone; remove it")
-    if batch.lengths is not None:
-        return batch
     return Batch(batch.inputs, real.sum(1), batch.marks)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inscape.core.batch import Batch, Tokens
+from inscape.core.batch import Batch, Tokens, tokenize
 from inscape.core.site import Site
 from inscape.model.activations import Activations
 from inscape.model.modes import evaluating
@@ -29,6 +29,10 @@ TEXTS = (
     "The river rises in the mountains and runs to the sea.",
     "In 1687, after years of work, he published a book, which few could read; it changed how everyone saw the sky.",
 )
+
+
+#: tokens of the longest row that is measured: longer ones would take longer than opening the model
+LONG = 512
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ def run_all(model: Model) -> Iterator[Item]:
     if model.kind == "text":
         yield _batch_is_single(model, residual, single, tolerance)
         yield _padding(model, residual, tolerance)
+        yield from _beyond(model, residual, tolerance)
     yield from _identity(model, single, tolerance)
     yield from _plain_forward(model, examples[-1], single, tolerance)
     yield from _norms(model)
@@ -122,9 +127,22 @@ def _examples(model: Model) -> list[Batch]:
 
 
 def tokens_of(model: Model) -> list[Tokens]:
-    """Three short texts, or token ids drawn at random where there is no tokenizer."""
+    """Three short texts, or token ids drawn at random where there is no tokenizer.
+
+    They are cut to half of what the model takes, or treats alike, where that is less: they are doubled and padded.
+    """
+    limits = [n for n in (model.max_positions, model.switches.first) if n is not None]
+    most = max(1, min(limits, default=1000) // 2)
+    return [_cut(tokens, most) for tokens in _drawn(model)]
+
+
+def _cut(tokens: Tokens, most: int) -> Tokens:
+    return Tokens(tokens.ids[:most], tokens.offsets[:most], tokens.special[:most], tokens.text)
+
+
+def _drawn(model: Model) -> list[Tokens]:
     if model.tokenizer is not None:
-        return model.tokenize(TEXTS)
+        return tokenize(model.tokenizer, TEXTS)
     rng, vocabulary = np.random.default_rng(0), int(model.atlas.config.vocab_size)
     ids = [rng.integers(min(3, vocabulary - 1), vocabulary, size=n) for n in (2, 9, 17)]
     return [
@@ -186,6 +204,30 @@ def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Item:
         ("*",),
         "" if worst <= tolerance else reason,
     )
+
+
+def _beyond(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[Item]:
+    """Batched = single past each length at which the configuration changes what is computed, as far as that is short."""
+    config, most = model.atlas.config, min(LONG, model.max_positions or LONG)
+    named = {getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")}
+    named |= {*model.switches.sides, *model.switches.each}
+    rng, size = np.random.default_rng(1), int(config.vocab_size)
+    for length in sorted(n for n in named if isinstance(n, int) and 0 < n <= most - 4):
+        ids = rng.integers(min(3, size - 1), size, size=(2, length + 4))
+        tokens = [
+            Tokens(i.astype(np.int64), np.zeros((len(i), 2), np.int64), np.zeros(len(i), bool))
+            for i in ids
+        ]
+        together = model.run(model.collate(tokens), sites)
+        alone = [model.run(model.collate([t]), sites) for t in tokens]
+        worst = max(difference(together[s][i], alone[i][s][0]) for i in (0, 1) for s in sites)
+        reason = (
+            f"beyond {length} tokens, where the configuration changes what is computed, an example gives other activations "
+            "in a batch than alone; harvest examples of one length"
+        )
+        passed = worst <= tolerance
+        name = f"batched = single beyond {length} tokens"
+        yield Item(name, passed, worst, tolerance, ("*",), "" if passed else reason)
 
 
 def _identity(model: Model, acts: Activations, tolerance: float) -> Iterator[Item]:

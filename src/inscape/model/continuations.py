@@ -29,6 +29,7 @@ from inscape.core.rng import torch_generator
 from inscape.model.axes import learn
 from inscape.model.generate import end_tokens
 from inscape.model.hooks import Pass, hooked
+from inscape.model.lengths import dynamic, fresh
 from inscape.model.modes import evaluating, uncompiled
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ class _Loop:
             with (
                 evaluating(model.net),
                 uncompiled(),
+                fresh(dynamic(model.net)),
                 torch.no_grad(),
                 hooked(model.atlas, state, [], planned, stop=False),
             ):

@@ -17,6 +17,7 @@ from inscape.core.errors import ModelError
 from inscape.model.axes import learn
 from inscape.model.chat import several
 from inscape.model.hooks import Pass, hooked
+from inscape.model.lengths import dynamic, fresh
 from inscape.model.modes import evaluating, uncompiled
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def _continue(
         with (
             evaluating(model.net),
             uncompiled(),
+            fresh(dynamic(model.net)),
             torch.random.fork_rng(devices=[]),
             torch.no_grad(),
             hooked(model.atlas, state, [], planned, stop=False),

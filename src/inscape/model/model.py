@@ -23,7 +23,7 @@ from inscape.core.edit import Edit, as_edits
 from inscape.core.errors import CertificateError, ModelError, SiteError
 from inscape.core.shown import Shown
 from inscape.core.site import Site, select
-from inscape.model import identity
+from inscape.model import identity, lengths
 from inscape.model.activations import Activations
 from inscape.model.as_batch import as_batch, positions_of
 from inscape.model.axes import learn
@@ -54,6 +54,7 @@ class Model:
         processor: transformers' image processor or feature extractor, for files of images or sound; or None.
         origin: how `inscape.model.open.open` opens it again, on any machine; None for a live module.
         notes: what has been measured of it once and need not be again.
+        switches: lengths on whose two sides it computes different things; see `inscape.model.lengths`.
     """
 
     def __init__(
@@ -74,6 +75,8 @@ class Model:
         self.notes: dict[str, Any] = {}
         self._hash: tuple[str, str] | None = None
         self._state: frozenset[str] | None = None
+        self._rotary = lengths.dynamic(net)
+        self.switches = lengths.switches(net)
 
     def __repr__(self) -> str:
         family = self.family.name if self.family else "no family: module:PATH sites"
@@ -246,7 +249,7 @@ class Model:
         offset = (
             2 if getattr(self.atlas.config, "model_type", "") in ("roberta", "xlm-roberta") else 0
         )
-        return None if found is None else int(found) - offset
+        return None if found is None else int(lengths.grows(self.net) * int(found)) - offset
 
     def collate(
         self, tokens: Sequence[Tokens], marks: Mapping[str, Sequence[np.ndarray]] | None = None
@@ -303,7 +306,8 @@ class Model:
                 "run: nothing was asked for; name sites with capture=…, or logits=True"
             )
         batch = self.batch(inputs).to(self.device)
-        fresh = identity.pieces(self.net) if self._state is None else None
+        self._alike(batch)
+        before = identity.pieces(self.net) if self._state is None else None
         planned = [
             (site, e)
             for e in [*self._standing, *as_edits(edits)]
@@ -325,8 +329,8 @@ class Model:
             if logits and at is not None and grad_of is None:
                 stack.enter_context(self._head_only_at(state))
             out = self._forward(batch, state, dict(forward or {}), whole=logits)
-        if fresh is not None:
-            self._state = identity.changed(fresh, identity.pieces(self.net))
+        if before is not None:
+            self._state = identity.changed(before, identity.pieces(self.net))
         missing = [str(site) for site in catch if site not in state.caught]
         if missing:
             raise SiteError(
@@ -348,11 +352,23 @@ class Model:
                 inputs["use_cache"] = False
         inputs.update(more)
         try:
-            if self.family is None and list(inputs) == ["x"]:
-                return net(inputs["x"])
-            return net(**inputs)
+            with lengths.fresh(self._rotary):
+                if self.family is None and list(inputs) == ["x"]:
+                    return net(inputs["x"])
+                return net(**inputs)
         except Stop:
             return None
+
+    def _alike(self, batch: Batch) -> None:
+        """Refuse rows in one batch that the model would compute differently alone."""
+        if not self.switches or batch.lengths is None:
+            return
+        held = batch.lengths.tolist()
+        if len(set(self.switches.kinds(held).tolist())) > 1:
+            raise ModelError(
+                f"{self.name} scales its positions by a batch's longest row beyond {self.switches.first} tokens, and these "
+                f"rows have {min(held)} to {max(held)}: run them apart (a harvest batches only what is treated alike)"
+            )
 
     def _gathered(self, state: Pass, catch: list[Site], out: Any, grad_of: Any) -> Activations:
         logits = None

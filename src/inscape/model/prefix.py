@@ -217,10 +217,24 @@ def applies(model: Model, longest: int) -> str:
         return "this model attends in both directions"
     if model.edits:
         return "edits are in force, which act by position"
-    window = getattr(model.atlas.config, "sliding_window", None)
-    if window is not None and longest > int(window):
+    switch = model.switches.first
+    if switch is not None and longest > switch:
+        return (
+            f"positions are scaled otherwise beyond {switch} tokens, and an example has {longest}"
+        )
+    window = _window(model)
+    if window is not None and longest > window:
         return f"attention is over a window of {window} tokens, and an example has {longest}"
     return ""
+
+
+def _window(model: Model) -> int | None:
+    """The shortest stretch that some layer attends to, if its configuration names one."""
+    names = ("sliding_window", "attention_chunk_size", "local_attention", "window_size")
+    found = [getattr(model.atlas.config, name, None) for name in names]
+    return min(
+        (int(n) for n in found if isinstance(n, int) and not isinstance(n, bool)), default=None
+    )
 
 
 def proved(model: Model) -> Item:
@@ -237,6 +251,10 @@ def item(model: Model) -> Item:
     tolerance = TOLERANCE.get(model.dtype, 1e-4)
     sites = [s for s in model.sites if s.point in ("embed", "resid_post")]
     texts = [t.ids for t in tokens_of(model)]
+    most = min((n for n in (_window(model), model.switches.first) if n is not None), default=None)
+    if most is not None:
+        # beyond it no prefix is shared: what is measured is what is done
+        texts = [ids[: max(1, most // 2)] for ids in texts]
     starts = [texts[-1][: max(1, 2 * len(texts[-1]) // 3)], texts[1][: max(1, len(texts[1]) // 2)]]
     parts = [
         [texts[-1][len(starts[0]) :], texts[0], texts[1]],

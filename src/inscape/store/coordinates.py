@@ -17,7 +17,7 @@ from jaxtyping import Float
 from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.store.plan import batches_by_length
+from inscape.store.plan import batches_alike
 
 
 def coordinates(
@@ -100,6 +100,7 @@ def _batches(
 ) -> Iterator[tuple[np.ndarray, list[int], list[torch.Tensor]]]:
     """Rows, their numbers of tokens, and (batch, tokens, d) float32 of every site."""
     tokens, names = model.tokenize(examples.texts()), [str(site) for site in sites]
-    for rows in batches_by_length([len(t) for t in tokens], budget):
+    lengths = np.array([len(t) for t in tokens])
+    for rows in batches_alike(lengths, model.switches.kinds(lengths), budget):
         found = model.run(model.collate([tokens[i] for i in rows]), names)
         yield rows, [len(tokens[i]) for i in rows], [found[name].float() for name in names]

@@ -105,6 +105,7 @@ def inputs_of(
 
 
 def _sharing(model: Any, inputs: TokenInputs, share: bool, device: str) -> TokenInputs:
+    inputs.switches = model.switches
     if share:
         overhead = plan.limits(device)[1]
         ready = inputs.tokens

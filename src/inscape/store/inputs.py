@@ -29,6 +29,7 @@ from inscape.data.columns import pieces
 from inscape.data.examples import Examples, split
 from inscape.data.positions import parse, resolve, tight
 from inscape.model.axes import unshown
+from inscape.model.lengths import Switches
 from inscape.store import plan
 from inscape.store.manifest import digest
 from inscape.store.prefix import Sharing
@@ -47,6 +48,7 @@ class Inputs(ABC):
         tokens: the examples, where they are tokens.
         sharing: the beginnings that they share and that are computed once; None where none are.
         example_bytes: of an example as it is sent to a worker, where that is many.
+        switches: lengths that may not share a pass; see `inscape.model.lengths`.
     """
 
     text: bool
@@ -58,6 +60,7 @@ class Inputs(ABC):
     tokens: Sequence[Tokens] = ()
     sharing: Sharing | None = None
     example_bytes: int = 0
+    switches: Switches = Switches()
 
     def __len__(self) -> int:
         return len(self.table)

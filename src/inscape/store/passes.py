@@ -19,7 +19,7 @@ from inscape.data.examples import Examples
 from inscape.data.positions import parse, resolve
 from inscape.model.activations import Activations
 from inscape.model.model import Model
-from inscape.store.plan import batches_by_length
+from inscape.store.plan import batches_alike
 
 #: a mark: from an example's tokens and spans, which of its tokens
 Mark = Callable[[Tokens, Mapping[str, tuple[int, int]]], np.ndarray]
@@ -73,7 +73,8 @@ def passes(
     tokens = model.tokenize(examples.texts())
     spans = [examples.span(i) for i in range(len(examples))]
     spots = np.array([resolve(where, t, s)[0] for t, s in zip(tokens, spans, strict=True)])
-    for rows in batches_by_length([len(t) for t in tokens], budget):
+    lengths = np.array([len(t) for t in tokens])
+    for rows in batches_alike(lengths, model.switches.kinds(lengths), budget):
         masks = {
             name: [mark(tokens[i], spans[i]) for i in rows] for name, mark in (marks or {}).items()
         }

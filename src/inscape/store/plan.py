@@ -90,6 +90,26 @@ def batches_by_length(
     return batches[::-1]
 
 
+def batches_alike(
+    lengths: Int[np.ndarray, " n"],
+    kinds: Int[np.ndarray, " n"],
+    token_budget: int,
+    overhead: int = OVERHEAD,
+) -> list[Int[np.ndarray, " _"]]:
+    """`batches_by_length` among examples of one kind; see `inscape.model.lengths`.
+
+    Example:
+        >>> [b.tolist() for b in batches_alike(np.array([3, 9, 3, 8]), np.array([0, 1, 0, 1]), 100)]
+        [[0, 2], [1, 3]]
+    """
+    lengths, kinds = np.asarray(lengths, dtype=np.int64), np.asarray(kinds)
+    found = []
+    for kind in np.unique(kinds).tolist():
+        members = np.flatnonzero(kinds == kind)
+        found += [members[b] for b in batches_by_length(lengths[members], token_budget, overhead)]
+    return found
+
+
 def limits(device: str) -> tuple[int, int]:
     """Padded tokens a batch and what a pass costs besides, on a kind of device: ``cpu``, ``cuda`` …"""
     return CPU if device == "cpu" else ACCELERATOR

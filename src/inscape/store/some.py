@@ -28,7 +28,7 @@ class Some(Inputs):
         self._of, self._members = inputs, members
         self.text, self.reduce, self.data = inputs.text, inputs.reduce, inputs.data
         self.lengths, self.rows = inputs.lengths[members], inputs.rows[members]
-        self.example_bytes = inputs.example_bytes
+        self.example_bytes, self.switches = inputs.example_bytes, inputs.switches
         self.table = inputs.table.iloc[members].reset_index(drop=True)
         self.tokens = Picked(inputs.tokens, members) if inputs.text else ()
         if inputs.sharing is not None:

@@ -48,7 +48,9 @@ def steps_of(inputs: Inputs, span: tuple[int, int], budget: int, overhead: int) 
     alone = examples[~behind]
     found = [
         Step(alone[chosen], len(chosen) * int(inputs.lengths[alone[chosen]].max()))
-        for chosen in plan.batches_by_length(inputs.lengths[alone], budget, overhead)
+        for chosen in plan.batches_alike(
+            inputs.lengths[alone], inputs.switches.kinds(inputs.lengths[alone]), budget, overhead
+        )
     ]
     if sharing is not None:
         for rows, tokens in sharing.batches(examples[behind], inputs.lengths, budget, overhead):

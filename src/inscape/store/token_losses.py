@@ -18,7 +18,7 @@ from inscape.core.batch import Tokens
 from inscape.core.edit import Edit
 from inscape.core.errors import DataError
 from inscape.model.model import Model
-from inscape.store.plan import batches_by_length
+from inscape.store.plan import batches_alike
 
 
 class Losses(NamedTuple):
@@ -71,7 +71,8 @@ def token_losses(
             f"text {i} has no token to predict; give texts of two tokens or more, longer than what goes before."
         )
     nats = np.zeros(len(tokens))
-    for rows in batches_by_length(lengths, budget):
+    kinds = model.switches.kinds(lengths)
+    for rows in batches_alike(np.asarray(lengths), kinds, budget):
         batch = model.collate([tokens[i] for i in rows])
         logits = model.run(
             batch, logits=True, edits=list(edits(rows) if callable(edits) else edits)

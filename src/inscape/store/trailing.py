@@ -20,7 +20,7 @@ from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.data.positions import span_mask
 from inscape.model.model import Model
-from inscape.store.plan import batches_by_length
+from inscape.store.plan import batches_alike
 
 
 def trailing(
@@ -66,7 +66,8 @@ def trailing(
         ends.append(end)
         cut.append(_cut(tokens, end + most + 1))
     out: dict[int, dict[str, np.ndarray]] = {distance: {} for distance in distances}
-    for rows in batches_by_length([len(t) for t in cut], budget):
+    lengths = np.array([len(t) for t in cut])
+    for rows in batches_alike(lengths, model.switches.kinds(lengths), budget):
         at = torch.tensor([[ends[i] + distance for distance in distances] for i in rows])
         found = model.run(model.collate([cut[i] for i in rows]), wanted, at=at)
         for site, values in found.items():

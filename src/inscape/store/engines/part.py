@@ -57,6 +57,7 @@ class Part(Inputs):
         )
         self.tokens = _Placed(inner.tokens, self._first)
         self.lengths, self.rows = self._placed(inner.lengths), self._placed(inner.rows)
+        self.switches = inner.switches
         if inner.sharing is not None:
             self.sharing = inner.sharing
             self.sharing.of = self._placed(inner.sharing.of)
