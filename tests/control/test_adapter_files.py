@@ -143,3 +143,46 @@ def test_only_adapters_of_ours_are_written_over(tmp_path):
         (tmp_path / name).unlink()
     save_adapters(made, tmp_path)
     assert load_adapters(save_adapters(made, tmp_path)).rank == 2
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"init_lora_weights": "pissa"},
+        {"init_lora_weights": "pissa_niter_16"},
+        {"init_lora_weights": "olora"},
+        {"init_lora_weights": "corda"},
+        {"init_lora_weights": "loftq"},
+        {"alora_invocation_tokens": [7, 8]},
+        {"rank_pattern": {"fc": 4}},
+        {"use_qalora": True},
+        {"arrow_config": {"top_k": 2}},
+        {"a_setting_of_a_later_version": True},
+    ],
+)
+def test_a_setting_that_is_on_and_not_known_is_refused_by_name(tmp_path, setting):
+    made = LowRankAdapters({"fc": torch.ones(1, 2)}, {"fc": torch.ones(2, 1)}, 1.0)
+    save_adapters(made, tmp_path)
+    config = json.loads((tmp_path / CONFIG).read_text())
+    (tmp_path / CONFIG).write_text(json.dumps(config | setting))
+    with pytest.raises(DataError, match=f"{next(iter(setting))} is .*merge it in PEFT first"):
+        load_adapters(tmp_path)
+
+
+def test_settings_that_are_off_are_read(tmp_path):
+    made = LowRankAdapters({"fc": torch.ones(4, 8)}, {"fc": torch.ones(8, 4)}, 2.0)
+    save_adapters(made, tmp_path)
+    config = json.loads((tmp_path / CONFIG).read_text())
+    off = {
+        "init_lora_weights": "gaussian",
+        "bias": "none",
+        "loftq_config": {},
+        "rank_pattern": {},
+        "qalora_group_size": 16,
+        "alora_invocation_tokens": None,
+        "a_setting_of_a_later_version": False,
+        "lora_dropout": 0.1,
+        "use_rslora": True,
+    }
+    (tmp_path / CONFIG).write_text(json.dumps(config | off))
+    assert load_adapters(tmp_path).alpha == 2.0 * 4**0.5

@@ -3,7 +3,8 @@
 A folder of two files: ``adapter_model.safetensors`` with ``base_model.model.PATH.lora_A.weight`` (r, in) and
 ``….lora_B.weight`` (out, r), and ``adapter_config.json`` with ``peft_type`` LORA, ``r``, ``lora_alpha``,
 ``target_modules``, ``fan_in_fan_out``. What is known of the adapters stands as JSON in the tensors' own metadata. What the
-formula (α / r) B A does not say (DoRA, ranks that differ, trained biases) is refused. No other code runs on loading.
+formula (α / r) B A does not say (DoRA, ranks that differ, trained biases, PiSSA, adapters that wait for a token) is refused,
+and so is every setting that is not known here and is on. No other code runs on loading.
 
 Reference: PEFT's checkpoint format, as documented for its version 0.18.
 """
@@ -32,17 +33,17 @@ TENSORS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _MARK = b"inscape-adapters"
 
 _KEY = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_(A|B)\.weight")
-#: settings that change what the tensors mean, and the value that leaves it at (α / r) B A
-_PLAIN: dict[str, Any] = {
-    "use_dora": False,
-    "use_qalora": False,
-    "lora_bias": False,
-    "bias": "none",
-    "rank_pattern": {},
-    "alpha_pattern": {},
-    "layer_replication": None,
-    "modules_to_save": None,
-    "trainable_token_indices": None,
+#: settings that leave an adapter at (α / r) B A whatever they say, or that are in the formula
+_ANY = frozenset(
+    "peft_type task_type auto_mapping peft_version base_model_name_or_path revision inference_mode r lora_alpha "
+    "lora_dropout target_modules exclude_modules layers_to_transform layers_pattern fan_in_fan_out use_rslora "
+    "qalora_group_size megatron_core eva_config runtime_config".split()
+)
+#: settings that change what the tensors mean but for one value, beside none, nothing and no
+_PLAIN: dict[str, Any] = {"bias": "none"}
+#: ways to begin that leave the base as it is; others (PiSSA, OLoRA, CorDA, LoftQ) take the beginning out of its weights
+_SEVERAL: dict[str, tuple[Any, ...]] = {
+    "init_lora_weights": (True, False, "gaussian", "orthogonal", "eva")
 }
 
 
@@ -181,11 +182,16 @@ def _config(folder: Path) -> _Config:
             f"{folder}: an adapter of kind {config.get('peft_type')!r:.60}, not LORA with its lora_alpha; only those "
             "are read"
         )
-    for key, plain in _PLAIN.items():
-        if config.get(key, plain) not in (plain, None):
-            raise DataError(
-                f"{folder}: {key} is {config[key]!r:.80}, which is more than (α / r) B A; merge it in PEFT first"
-            )
+    for key, value in config.items():
+        plain = _PLAIN.get(key, ())
+        if key in _ANY or value in (None, False, "", 0) or value == plain or value in ({}, []):
+            continue
+        if key in _SEVERAL and value in _SEVERAL[key]:
+            continue
+        raise DataError(
+            f"{folder}: {key} is {value!r:.80}, which is more than (α / r) B A added to the weights of the base; merge "
+            "it in PEFT first"
+        )
     found = records.convert(config, _Config, str(folder / CONFIG), cure=cure)
     if not math.isfinite(found.lora_alpha) or abs(found.lora_alpha) > 1e6:
         raise DataError(

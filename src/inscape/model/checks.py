@@ -35,6 +35,9 @@ TEXTS = (
 LONG = 512
 
 
+NORMED = Site("final_norm")
+
+
 @dataclass(frozen=True)
 class Item:
     """One item: what was measured, against what tolerance, and which sites hang on it.
@@ -302,7 +305,7 @@ def _plain_forward(
     model: Model, batch: Batch, acts: Activations, tolerance: float
 ) -> Iterator[Item]:
     """Captured tensors against the network's own ``hidden_states``; its logits against the unembedding of the last norm."""
-    net, head, norm = model.net, model.atlas.head, model.atlas.final_norm
+    net, head, norm, after = model.net, model.atlas.head, model.atlas.final_norm, model.atlas.after
     assert model.family is not None
     runner = net if head is not None else model.atlas.body
     with evaluating(net), torch.no_grad():
@@ -313,10 +316,15 @@ def _plain_forward(
         gaps = {
             site: difference(acts[site], state) for site, state in zip(names, states, strict=True)
         }
-        if norm is not None and gaps[names[-1]] > tolerance:
+        if after is not None:
+            with torch.no_grad():
+                gaps[names[-1]] = difference(
+                    after(acts[names[-1] if norm is None else NORMED]), states[-1]
+                )
+        elif norm is not None and gaps[names[-1]] > tolerance:
             # most architectures record their last state after the last norm, some before it
             del gaps[names[-1]]
-            gaps[Site("final_norm")] = difference(acts[Site("final_norm")], states[-1])
+            gaps[NORMED] = difference(acts[NORMED], states[-1])
         bad = tuple(str(s) for s, gap in gaps.items() if gap > tolerance)
         worst = max(gaps.values())
         reason = (
@@ -342,8 +350,9 @@ def _plain_forward(
 def _unembedding(
     model: Model, head: nn.Module, normed: Tensor, logits: Tensor, tolerance: float
 ) -> Item:
+    after = model.atlas.after
     with torch.no_grad():
-        ours = head(normed)
+        ours = head(normed if after is None else after(normed))
     cap = getattr(model.atlas.config, "final_logit_softcapping", None)
     if cap:
         ours = cap * torch.tanh(ours / cap)

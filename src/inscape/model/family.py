@@ -48,6 +48,7 @@ class Family:
         points: canonical point → tap, relative to a block.
         final_norm: path of the last norm, from the body; empty if none.
         head: path of the unembedding, from the whole model; empty if none.
+        after: path of a projection between the last norm and the unembedding, from the body; empty if none.
         residual: ``"sum"``: resid_post = resid_pre + attn_out + mlp_out; ``"post-norm"``: each sum is normalised.
         norms: for post-norm families, paths in the block of the norms after attention and after the MLP.
         causal: whether a token sees only what comes before it.
@@ -62,6 +63,7 @@ class Family:
     kind: Literal["text", "image", "audio"] = "text"
     final_norm: str = ""
     head: str = ""
+    after: str = ""
     residual: Literal["sum", "post-norm"] = "sum"
     norms: tuple[str, str] = ("", "")
     causal: bool = True

@@ -255,11 +255,12 @@ class Model:
         self, tokens: Sequence[Tokens], marks: Mapping[str, Sequence[np.ndarray]] | None = None
     ) -> Batch:
         """A right-padded batch of examples."""
+        own = getattr(self.atlas.config, "pad_token_id", None)
         pad = getattr(self.tokenizer, "pad_token_id", None)
-        if pad is None:
-            pad = getattr(self.atlas.config, "pad_token_id", None)
+        if pad is None or (self._pools and own is not None):
+            pad = own
         pad = 0 if pad is None or pad < 0 else int(pad)
-        if self.family is not None and self.family.causal:
+        if self.family is not None and self.family.causal and not self._pools:
             # no mask goes with these ids and no real token sees a pad: another id keeps transformers from warning of one
             pad = 0 if pad else 1
         return collate(tokens, pad, marks)
@@ -307,6 +308,8 @@ class Model:
             )
         batch = self.batch(inputs).to(self.device)
         self._alike(batch)
+        if logits:
+            self._refuse_unread_pads(batch)
         before = identity.pieces(self.net) if self._state is None else None
         planned = [
             (site, e)
@@ -349,7 +352,11 @@ class Model:
                 if mask is not None and mask.ndim == 2:
                     # padding is on the right and no real token sees what follows it, so no mask is needed
                     del inputs["attention_mask"]
+                    pad = getattr(self.atlas.config, "pad_token_id", None)
+                    if self._pools and pad is not None and "input_ids" in inputs:
+                        inputs["input_ids"] = inputs["input_ids"].masked_fill(mask == 0, pad)
                 inputs["use_cache"] = False
+        self._begin_decoder(inputs)
         inputs.update(more)
         try:
             with lengths.fresh(self._rotary):
@@ -358,6 +365,26 @@ class Model:
                 return net(**inputs)
         except Stop:
             return None
+
+    def _begin_decoder(self, inputs: dict[str, Tensor]) -> None:
+        """An encoder–decoder is given the token with which its decoder begins, unless it makes its own."""
+        config = self.atlas.config
+        kind = str(getattr(config, "model_type", ""))
+        if (
+            not getattr(config, "is_encoder_decoder", False)
+            or "t5" not in kind
+            or "input_ids" not in inputs
+            or "decoder_input_ids" in inputs
+        ):
+            return
+        start = getattr(config, "decoder_start_token_id", None)
+        if start is None:
+            raise ModelError(
+                f"{self.name} is an encoder–decoder whose configuration names no decoder_start_token_id; give "
+                "decoder_input_ids with the inputs, or set net.config.decoder_start_token_id"
+            )
+        ids = inputs["input_ids"]
+        inputs["decoder_input_ids"] = torch.full((len(ids), 1), int(start), device=ids.device)
 
     def _alike(self, batch: Batch) -> None:
         """Refuse rows in one batch that the model would compute differently alone."""
@@ -379,6 +406,13 @@ class Model:
                     f"{self.name} has no logits: it is a body without a head; capture sites instead"
                 )
         if grad_of is None:
+            if (
+                logits is not None
+                and state.at is not None
+                and logits.ndim == 3
+                and self._head_at() is None
+            ):
+                logits = state.gather(Site("logits"), logits)
             assert logits is None or not logits.requires_grad
             return Activations({site: state.caught[site] for site in catch}, logits)
         assert logits is not None
@@ -462,6 +496,24 @@ class Model:
         return sites
 
     @property
+    def _pools(self) -> bool:
+        """Whether its head reads one token of each example, the last that is no pad by its id."""
+        name = type(self.net).__name__
+        return name.endswith("ForSequenceClassification") or "Reward" in name
+
+    def _refuse_unread_pads(self, batch: Batch) -> None:
+        """A head that finds its token by the pad's id needs one."""
+        ids = batch.inputs.get("input_ids")
+        if not self._pools or ids is None or batch.lengths is None:
+            return
+        short = bool((batch.lengths < ids.shape[1]).any())
+        if short and getattr(self.atlas.config, "pad_token_id", None) is None:
+            raise ModelError(
+                f"the head of {self.name} reads the last token that is no pad, and its configuration names no pad_token_id; "
+                "run examples of one length, or set net.config.pad_token_id"
+            )
+
+    @property
     def _calls_are_fixed(self) -> bool:
         """Whether a module that was called once in a pass is called once in every pass, whatever the input.
 
@@ -474,9 +526,13 @@ class Model:
     def _main_input(self) -> str:
         return str(getattr(self.net, "main_input_name", "x"))
 
+    def _head_at(self) -> nn.Module | None:
+        """The head that can be given the positions asked for alone."""
+        return self.atlas.head if self.kind == "text" else None
+
     @contextmanager
     def _head_only_at(self, state: Pass) -> Iterator[None]:
-        head = self.atlas.head if self.kind == "text" else None
+        head = self._head_at()
         if head is None:
             yield
             return

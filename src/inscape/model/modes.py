@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from inscape.core.errors import ModelError
+
 
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
@@ -45,7 +47,34 @@ def unwrapped(net: nn.Module) -> nn.Module:
     while True:
         if isinstance(net, carriers):
             net = net.module
+        elif hasattr(net, "peft_config") and hasattr(net, "get_base_model"):
+            net = _adapted(net)
         elif isinstance(inner := getattr(net, "_orig_mod", None), nn.Module):
             net = inner
         else:
             return net
+
+
+#: kinds of PEFT adapters that are modules in the network, so that the network inside computes with them
+_IN_PLACE = frozenset("LORA ADALORA IA3 LOHA LOKR OFT BOFT HRA VERA LN_TUNING".split())
+
+
+def _adapted(net: Any) -> nn.Module:
+    """The network inside a live PEFT model, which computes with its adapters.
+
+    Raises:
+        ModelError: the adapter is not in the network: a prompt before the text, or something that its wrapper does.
+    """
+    for name, config in net.peft_config.items():
+        kind = str(getattr(config.peft_type, "value", config.peft_type))
+        waits = getattr(config, "alora_invocation_tokens", None)
+        if kind not in _IN_PLACE or waits:
+            what = "LORA with alora_invocation_tokens" if waits else kind
+            raise ModelError(
+                f"the adapter {name!r} of kind {what} acts in PEFT's wrapper and not in the network inside, so it would be "
+                "left out; open the network without it (net.get_base_model()), or merge it into the weights first"
+            )
+    inner = net.get_base_model()
+    if not isinstance(inner, nn.Module):
+        raise ModelError(f"{type(net).__name__} holds no network; open the network itself")
+    return inner

@@ -176,15 +176,13 @@ def _load(
         checkpoint_files.own_attention(config)
         if held is not None and not trust:
             checkpoint_files.check_amount(kind, config, held, what)
-        net, found = kind.from_pretrained(
-            where,
-            config=config,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=trust,
-            output_loading_info=True,
-            **extra,
-        )
+        net, found = _weights(kind, where, config, dtype, trust, extra)
+        if _only_head_missing(net, found):
+            # many encoders are published without the head of the class that their configuration names
+            log.warning(
+                "%s has no weights for the head of %s; its body is opened", what, kind.__name__
+            )
+            net, found = _weights(transformers.AutoModel, where, config, dtype, trust, extra)
         _check_complete(what, found)
         tokenizer = _tokenizer(AutoTokenizer, where, trust, extra)
     except (InscapeError, KeyboardInterrupt, SystemExit):
@@ -232,6 +230,34 @@ def _quietly() -> Iterator[None]:
         hub_logging.set_verbosity(levels[1])
         if bar:
             hf_logging.enable_progress_bar()
+
+
+def _weights(
+    kind: Any, where: str, config: Any, dtype: torch.dtype, trust: bool, extra: dict[str, str]
+) -> tuple[nn.Module, dict[str, Any]]:
+    """A network of a class with a checkpoint's weights, and what was said of their names."""
+    net, found = kind.from_pretrained(
+        where,
+        config=config,
+        dtype=dtype,
+        use_safetensors=True,
+        trust_remote_code=trust,
+        output_loading_info=True,
+        **extra,
+    )
+    return net, found
+
+
+def _only_head_missing(net: nn.Module, found: dict[str, Any]) -> bool:
+    """Whether what a checkpoint lacks is of the head alone, above a body that is whole."""
+    body = str(getattr(net, "base_model_prefix", ""))
+    missing = [k for k in found["missing_keys"] if "pooler" not in k]
+    return bool(
+        body
+        and getattr(net, body, net) is not net
+        and missing
+        and not any(key.startswith(f"{body}.") for key in missing)
+    )
 
 
 def _check_complete(what: str, found: dict[str, Any]) -> None:

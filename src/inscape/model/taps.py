@@ -99,6 +99,12 @@ class Atlas:
             else None
         )
 
+    @property
+    def after(self) -> nn.Module | None:
+        """The projection between the last norm and the unembedding, if the family has one."""
+        path = self.family.after if self.family else ""
+        return _child(self.body, path, "") if path else None
+
     def module_sites(self) -> Iterator[Site]:
         """The input and output of every submodule."""
         for path, _ in self.net.named_modules():

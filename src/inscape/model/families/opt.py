@@ -25,8 +25,10 @@ _POINTS = {
 
 
 def _norms_after(config: Any) -> dict[str, Any]:
+    narrow = config.word_embed_proj_dim != config.hidden_size
+    after = {"after": "decoder.project_out"} if narrow else {}
     if config.do_layer_norm_before:
-        return {} if not config._remove_final_layer_norm else {"final_norm": ""}
+        return after | ({} if not config._remove_final_layer_norm else {"final_norm": ""})
     points = {p: t for p, t in _POINTS.items() if p not in ("attn_in", "mlp_in", "resid_mid")}
     points["resid_mid"] = Tap("self_attn_layer_norm")
     return {
@@ -34,6 +36,7 @@ def _norms_after(config: Any) -> dict[str, Any]:
         "residual": "post-norm",
         "norms": ("self_attn_layer_norm", "final_layer_norm"),
         "final_norm": "",
+        **after,
     }
 
 
