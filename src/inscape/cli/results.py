@@ -13,15 +13,24 @@ Runs = Annotated[list[Path], typer.Argument(help="Finished run folders.", metava
 
 
 def results(
-    runs: Runs,
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="Finished run folders.", metavar="RUN")
+    ] = None,
     to: Annotated[Path, typer.Option("--to", help="The Markdown file to write.")] = Path(
         "docs/results.md"
     ),
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            "--records",
+            help="Keep a small record of each run in this folder, and show every run that is kept there.",
+        ),
+    ] = None,
 ) -> None:
-    """Record the claims of runs as a Markdown page, passed or not."""
+    """Show the claims of runs as a Markdown page, each with its verdict, whatever it is."""
     from inscape.report import results as pages
 
-    say(f"Results: {pages.results(runs, to)}")
+    say(f"Results: {pages.results(runs or [], to, records)}")
 
 
 def gallery(

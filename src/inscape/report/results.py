@@ -16,6 +16,7 @@ from inscape.report import files
 from inscape.report.build import build
 from inscape.report.files import load
 from inscape.report.folder import RunFolder, read
+from inscape.report.kept import keep
 from inscape.report.markdown import MARKS, claims_table, plain, table
 from inscape.report.page import claim
 from inscape.study.claims import over_seeds, tally
@@ -34,19 +35,23 @@ One figure of each study and its answer, made by `inscape gallery` from run fold
 """
 
 
-def results(runs: Sequence[str | Path], to: str | Path) -> Path:
+def results(runs: Sequence[str | Path], to: str | Path, records: str | Path | None = None) -> Path:
     """Write the claims of runs as Markdown, one section a study, one table a run.
 
     Args:
         runs: finished run folders.
         to: the file.
+        records: a folder in which the runs' records are kept; the page then shows every run that is kept there.
 
     Raises:
         RunError: no run is given, one cannot be read, or the file cannot be written.
     """
     refuse_foreign(to, b"ade by `inscape results`", RunError)
     parts = [_HEAD]
-    found_studies = _by_study(runs)
+    if records is None:
+        found_studies = _by_study([read(run) for run in runs])
+    else:
+        found_studies = _by_study(keep(runs, Path(records)))
     parts.append(_overview(found_studies))
     for study, found in found_studies.items():
         card = found[0].card
@@ -75,7 +80,7 @@ def gallery(runs: Sequence[str | Path], to: str | Path) -> Path:
     page = Path(to)
     before = page.read_text(encoding="utf-8", errors="replace") if page.exists() else ""
     parts, pictures = [_GALLERY], {}
-    for study, found in _by_study(runs).items():
+    for study, found in _by_study([read(run) for run in runs]).items():
         run = found[0]
         names = run.names("figure")
         if not names:
@@ -102,12 +107,11 @@ def gallery(runs: Sequence[str | Path], to: str | Path) -> Path:
     return _write(page, parts)
 
 
-def _by_study(runs: Sequence[str | Path]) -> dict[str, list[RunFolder]]:
+def _by_study(runs: Sequence[RunFolder]) -> dict[str, list[RunFolder]]:
     if not runs:
         raise RunError("There is no run: give one or more run folders.")
     found: dict[str, list[RunFolder]] = {}
-    for path in runs:
-        run = read(path)
+    for run in runs:
         found.setdefault(run.record["study"], []).append(run)
     return dict(sorted(found.items()))
 
