@@ -57,3 +57,16 @@ def test_mistakes_end_in_one_sentence():
     result = call("attention", "--head", "9")
     assert result.exit_code == 1
     assert result.stderr.strip() == "inscape: there is no head 9; tiny has heads 0 to 3."
+
+
+def test_a_table_of_pairs_is_patched_in_place_of_two_prompts(tmp_path):
+    (tmp_path / "pairs.csv").write_text(
+        "clean,corrupted,answer,wrong\n"
+        "the river of Paris is,the river of London is,good,bad\n"
+        "the sea of Paris is,the sea of London is,good,bad\n"
+    )
+    result = CliRunner().invoke(app, ["patch", "m", "--pairs", "pairs.csv"])
+    assert result.exit_code == 0, result.output
+    assert "means over 2 pairs" in " ".join(result.stdout.split())
+    assert CliRunner().invoke(app, ["patch", "m"]).exit_code == 2
+    assert call("patch", "--pairs", "pairs.csv").exit_code == 2

@@ -44,6 +44,40 @@ def test_patching_the_first_stream_at_the_changed_word_gives_the_clean_answer(mo
     assert "resid_pre" in found.said
 
 
+def test_several_pairs_are_patched_together_and_averaged(model):
+    others = ("the sea of Paris is", "the sea of London is")
+    both = patch(
+        model,
+        [PROMPT, others[0]],
+        [OTHER, others[1]],
+        answer=["good", "bad"],
+        wrong=["bad", "film"],
+    )
+    one = patch(model, PROMPT, OTHER, answer="good", wrong="bad")
+    two = patch(model, *others, answer="bad", wrong="film")
+    assert both.grid().columns == ["the", "river …", "of", "Paris → London", "is"]
+    assert "means over 2 pairs" in both.said
+    assert both.grid().values[-1, 3] == pytest.approx(1, abs=1e-4)
+    # Σ changes over Σ ways of the two pairs, each patched alone
+    tokens = [model.tokenize([p])[0] for p in (PROMPT, others[0], OTHER, others[1])]
+    ends = model.run(model.collate(tokens), logits=True).logits[:, -1].double()
+    ids = [[word(model, w) for w in pair] for pair in (("good", "bad"), ("bad", "film"))]
+    ways = [
+        float((ends[i, a] - ends[i, b]) - (ends[i + 2, a] - ends[i + 2, b]))
+        for i, (a, b) in enumerate(ids)
+    ]
+    expected = (one.grid().values * ways[0] + two.grid().values * ways[1]) / sum(ways)
+    assert both.grid().values == pytest.approx(expected, rel=1e-3, abs=1e-4)
+    with pytest.raises(DataError, match="2 clean and 1 corrupted prompts are no pairs"):
+        patch(model, [PROMPT, PROMPT], [OTHER])
+    with pytest.raises(DataError, match="pair 2 has 4 tokens and the first has 5"):
+        patch(model, [PROMPT, "the river is good"], [OTHER, "the sea is good"])
+    with pytest.raises(DataError, match="answer holds 1 words for 2 pairs"):
+        patch(model, [PROMPT, others[0]], [OTHER, others[1]], answer=["good"])
+    with pytest.raises(DataError, match="both prompts of pair 1 are followed by 'good'"):
+        patch(model, [PROMPT, others[0]], [OTHER, others[1]], answer="good", wrong="good")
+
+
 def test_pairs_that_do_not_correspond_are_refused(model):
     with pytest.raises(
         DataError, match="have 5 and 4 tokens, so their positions do not correspond"
