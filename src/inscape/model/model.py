@@ -246,10 +246,12 @@ class Model:
     def max_positions(self) -> int | None:
         """How many positions it takes, if its configuration says."""
         found = getattr(self.atlas.config, "max_position_embeddings", None)
-        offset = (
-            2 if getattr(self.atlas.config, "model_type", "") in ("roberta", "xlm-roberta") else 0
-        )
-        return None if found is None else int(lengths.grows(self.net) * int(found)) - offset
+        if found is None:
+            return None
+        table = getattr(getattr(self.atlas.body, "embeddings", None), "position_embeddings", None)
+        # RoBERTa and those built like it count positions from behind the padding's
+        pad = getattr(table, "padding_idx", None)
+        return int(lengths.grows(self.net) * int(found)) - (0 if pad is None else int(pad) + 1)
 
     def collate(
         self, tokens: Sequence[Tokens], marks: Mapping[str, Sequence[np.ndarray]] | None = None

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def open(
-    what: str | Path | nn.Module,
+    what: Any,
     *,
     tokenizer: Any = None,
     processor: Any = None,
@@ -43,7 +43,8 @@ def open(
     """Open a network and certify it.
 
     Args:
-        what: a zoo name, a Hub id, a folder, a ``.gguf`` file, or a live module.
+        what: a zoo name, a Hub id, a folder, a ``.gguf`` file, or a live module (of a pipeline or a sentence-transformers
+            model, the transformer inside).
         tokenizer: a Hugging Face tokenizer, for live modules.
         processor: a Hugging Face image processor or feature extractor, for live modules that are to read files.
         name: what reports call it; by default what was opened.
@@ -66,7 +67,9 @@ def open(
         >>> model.run(torch.zeros(4, 3), "module:1:out")["module:1:out"].shape
         torch.Size([4, 5])
     """
+    what, tokenizer = _inside(what, tokenizer)
     if isinstance(what, nn.Module):
+        _check_held(what)
         model = Model(what, tokenizer, name, family)
         model.processor = processor
         model.source = {"from": f"live {type(what).__module__}.{type(what).__qualname__}"}
@@ -92,6 +95,34 @@ def open(
     }
     certify(model, cached=not trust_remote_code)
     return model
+
+
+def _inside(what: Any, tokenizer: Any) -> tuple[Any, Any]:
+    """The network and tokenizer that a pipeline or a sentence-transformers model carries; anything else as it is."""
+    if isinstance(what, (str, Path)):
+        return what, tokenizer
+    if isinstance(what, nn.Module):
+        first = next(iter(what.children()), None) if hasattr(what, "encode") else None
+        inner = getattr(first, "auto_model", None)
+        if isinstance(inner, nn.Module):
+            return inner, tokenizer or getattr(first, "tokenizer", None)
+        return what, tokenizer
+    inner = getattr(what, "model", None)
+    if isinstance(inner, nn.Module):
+        return inner, tokenizer or getattr(what, "tokenizer", None)
+    raise ModelError(
+        f"a {type(what).__name__} is no network; give a live module, a zoo name, a Hub id, a folder or a GGUF file"
+    )
+
+
+def _check_held(net: nn.Module) -> None:
+    """Refuse a live network whose weights are not in memory."""
+    absent = next((name for name, p in net.named_parameters() if p.is_meta), None)
+    if absent is not None:
+        raise ModelError(
+            f"the weights of this {type(net).__name__} are not in memory ({absent} is on the meta device: offloaded, or not "
+            "loaded yet); load it without device_map, or onto one device"
+        )
 
 
 def _locate(
