@@ -16,7 +16,12 @@ def test_a_page_from_records_is_the_page_from_runs(folder, tmp_path):
     plain = results([folder], tmp_path / "plain.md").read_text()
     first = results([folder], tmp_path / "page.md", tmp_path / "records").read_text()
     again = results([], tmp_path / "page.md", tmp_path / "records").read_text()
-    assert plain == first == again
+    assert first == again
+    missing = "Not run yet by this version: audit, "
+    assert missing in first
+    assert [line for line in first.split("\n") if missing not in line and line] == [
+        line for line in plain.split("\n") if line
+    ]
 
 
 def test_a_run_takes_the_place_of_its_like_and_stands_beside_another_seed(folder, tmp_path):

@@ -20,6 +20,7 @@ from inscape.report.kept import keep
 from inscape.report.markdown import MARKS, claims_table, plain, table
 from inscape.report.page import claim
 from inscape.study.claims import over_seeds, tally
+from inscape.study.discover import cards
 
 _HEAD = """# Results
 
@@ -53,6 +54,8 @@ def results(runs: Sequence[str | Path], to: str | Path, records: str | Path | No
     else:
         found_studies = _by_study(keep(runs, Path(records)))
     parts.append(_overview(found_studies))
+    if records is not None and (left := [s for s in cards() if s not in found_studies]):
+        parts.append(f"Not run yet by this version: {', '.join(left)}.")
     for study, found in found_studies.items():
         card = found[0].card
         by = f"{card.get('authors')} ({card.get('year')}), " if card.get("authors") else ""
