@@ -42,6 +42,9 @@ format: env ## put the code in the house's format
 stubs: env ## type stubs of what loads on first use, after a public name came or went
 	$(BIN)/python -m scripts.make_stubs
 
+families: env ## certify a tiny network of every architecture, written to docs/families.md
+	$(BIN)/python -m benchmarks.families
+
 calibration: env ## p-values and intervals on simulated data, MINUTES=10, written to docs/calibration.md
 	$(BIN)/python -m benchmarks.calibration $(or $(MINUTES),10)
 

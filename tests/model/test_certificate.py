@@ -64,7 +64,7 @@ def test_a_swapped_attention_output_is_refused(family):
     wrong = replace(table, points={**table.points, "attn_out": Tap(inner)}, adjust=None)
     model = Model(network, family=wrong)
     found = failed(model)
-    assert list(found) == ["residual identity"]
+    assert set(found) == {"residual identity", "z projected = attn_out"}
     assert "is not what the layer adds" in found["residual identity"]
     assert Site("attn_out", 1) in model.refused
     assert Site("resid_post", 1) not in model.refused
@@ -121,7 +121,7 @@ def test_a_norm_folded_into_the_next_layer_is_refused():
                 part.weight.mul_(block.input_layernorm.weight)
             block.input_layernorm.weight.fill_(1.0)
     model = Model(network)
-    assert "3 of 7 norms have a weight of exactly 1" in failed(model)["norms as trained"]
+    assert "3 of 7 norms multiply by exactly 1" in failed(model)["norms as trained"]
     with pytest.raises(CertificateError, match="folded into the next layer"):
         model.run(torch.tensor([[3, 4, 5]]), "attn_in.0")
 

@@ -41,5 +41,5 @@ def test_models_without_gates_are_refused():
         next(gated_weights(Model(nets.net("gpt2"))))
     model = Model(nets.net("llama"))
     del model.net.model.layers[0].mlp.up_proj
-    with pytest.raises(ModelError, match="no up projection beside"):
+    with pytest.raises(ModelError, match="no projection 'mlp.up_proj'"):
         next(gated_weights(model))

@@ -20,6 +20,7 @@ from inscape.core.home import home
 from inscape.core.shown import Shown
 from inscape.core.site import Site, select
 from inscape.model import checks, prefix
+from inscape.model.item import Item
 
 if TYPE_CHECKING:
     from inscape.model.model import Model
@@ -46,14 +47,14 @@ class Certificate:
     Attributes:
         model: its name.
         weights: SHA-256 of its weights.
-        items: one `checks.Item` each.
+        items: one `Item` each.
         conditions: dtype, device, versions under which they were measured.
         network: SHA-256 of what it is besides its weights; see `inscape.model.identity`.
     """
 
     model: str
     weights: str
-    items: tuple[checks.Item, ...]
+    items: tuple[Item, ...]
     conditions: dict[str, str] = field(default_factory=dict)
     network: str = ""
 
@@ -85,7 +86,7 @@ class Certificate:
 
     @property
     def passed(self) -> bool:
-        """Whether every item passed."""
+        """Whether every item passed; never so for a network of no known family, of which nothing can be measured."""
         return all(item.passed for item in self.items)
 
     def refused(self, sites: list[Site]) -> dict[Site, str]:
@@ -112,9 +113,7 @@ class Certificate:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Certificate:
         """The inverse of `to_dict`."""
-        items = tuple(
-            checks.Item(**{**item, "sites": tuple(item["sites"])}) for item in data["items"]
-        )
+        items = tuple(Item(**{**item, "sites": tuple(item["sites"])}) for item in data["items"])
         return cls(
             data["model"], data["weights"], items, data["conditions"], data.get("network", "")
         )
@@ -143,6 +142,7 @@ def certify(model: Model, cached: bool = False) -> Certificate:
     path = home("certificates", _key([weights, network], conditions) + ".json") if cached else None
     found = _kept(path) if path else None
     if found is None:
+        model.refused = {}
         with torch.random.fork_rng(devices=[]):
             items = tuple(_measured(model))
         found = Certificate(model.name, weights, items, conditions, network)
@@ -151,7 +151,7 @@ def certify(model: Model, cached: bool = False) -> Certificate:
     model.certificate = found
     model.refused = found.refused(model.sites)
     for item in found.items:
-        if not item.passed:
+        if not item.passed and item.sites:
             log.warning("%s: certificate item failed: %s: %s", model.name, item.name, item.reason)
     return found
 
@@ -176,7 +176,7 @@ def current(model: Model) -> Identity:
     return found
 
 
-def _measured(model: Model) -> Iterator[checks.Item]:
+def _measured(model: Model) -> Iterator[Item]:
     finite = True
     for item in checks.run_all(model):
         finite = finite and item.name != "finite"

@@ -7,8 +7,7 @@ float64, 5e-2 in bfloat16, 1e-2 in float16.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from inscape.core.batch import Batch, Tokens, tokenize
+from inscape.core.errors import ModelError, SiteError
 from inscape.core.site import Site
-from inscape.model.activations import Activations
+from inscape.model import parts
+from inscape.model.item import Item, difference
 from inscape.model.modes import evaluating
+from inscape.model.norms import gain
+from inscape.model.unembed import logit_factor
 
 if TYPE_CHECKING:
     from inscape.model.model import Model
@@ -38,50 +41,35 @@ LONG = 512
 NORMED = Site("final_norm")
 
 
-@dataclass(frozen=True)
-class Item:
-    """One item: what was measured, against what tolerance, and which sites hang on it.
-
-    Attributes:
-        name: what was checked.
-        passed: whether the value is within the tolerance.
-        value: the largest difference found.
-        tolerance: what was allowed.
-        sites: patterns of the sites refused where it failed; ``("*",)`` is all of them.
-        reason: one sentence: what went wrong, or what was seen.
-    """
-
-    name: str
-    passed: bool
-    value: float
-    tolerance: float
-    sites: tuple[str, ...] = ()
-    reason: str = ""
-
-
 def run_all(model: Model) -> Iterator[Item]:
     """Every item that applies to a model, in order."""
     tolerance = TOLERANCE.get(model.dtype, 1e-4)
     if model.family is None:
         yield Item(
             "family",
-            True,
+            False,
             0.0,
             0.0,
             (),
-            "no family is known: only module:PATH sites, nothing to compare them with",
+            "no family is known: there are only module:PATH sites, and nothing to compare them with",
         )
         return
     examples = _examples(model)
     residual = [s for s in model.sites if s.point in ("embed", "resid_post")]
-    full = [
-        s
-        for s in model.sites
-        if s.point in ("embed", "resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
-    ]
-    full += [s for s in model.sites if s.point == "final_norm"]
-    single = model.run(examples[-1], full)
-    if damaged := [str(s) for s in full if not bool(torch.isfinite(single[s]).all())]:
+    full = [s for s in model.sites if s.point not in ("pattern", "logits")]
+    single, missing = _captured(model, examples[-1], full)
+    if missing:
+        yield Item(
+            "every site is computed",
+            False,
+            float(len(missing)),
+            0.0,
+            tuple(map(str, missing)),
+            next(iter(missing.values())),
+        )
+        if set(missing) & set(residual):
+            return
+    if damaged := [str(s) for s in single if not bool(torch.isfinite(single[s]).all())]:
         # every other item compares numbers, and would blame something else
         yield Item(
             "finite",
@@ -98,6 +86,7 @@ def run_all(model: Model) -> Iterator[Item]:
         yield _padding(model, residual, tolerance)
         yield from _beyond(model, residual, tolerance)
     yield from _identity(model, single, tolerance)
+    yield from parts.measure(model, examples[-1], single, tolerance)
     yield from _plain_forward(model, examples[-1], single, tolerance)
     yield from _norms(model)
 
@@ -107,13 +96,22 @@ _DAMAGED = (
 )
 
 
-def difference(a: Tensor, b: Tensor) -> float:
-    """``max over positions of ‖a − b‖ / ‖b‖``, in float64; infinite where anything is not finite."""
-    if a.shape != b.shape:
-        return float("inf")
-    a, b = a.double(), b.double()
-    gap = (a - b).norm(dim=-1) / b.norm(dim=-1).clamp_min(1e-12)
-    return float(gap.max()) if bool(torch.isfinite(gap).all()) else float("inf")
+def _captured(
+    model: Model, batch: Batch, sites: Sequence[Site]
+) -> tuple[Mapping[Site, Tensor], dict[Site, str]]:
+    """What one pass gives at all sites, and the sites at which the table names no tensor, with the reason."""
+    try:
+        return model.run(batch, sites), {}
+    except SiteError:
+        pass
+    found: dict[Site, Tensor] = {}
+    missing: dict[Site, str] = {}
+    for site in sites:
+        try:
+            found[site] = model.run(batch, [site])[site]
+        except SiteError as error:
+            missing[site] = str(error)
+    return found, missing
 
 
 def _examples(model: Model) -> list[Batch]:
@@ -154,14 +152,16 @@ def _drawn(model: Model) -> list[Tokens]:
     ]
 
 
-def _repeats(first: Activations, second: Activations, sites: Sequence[Site]) -> Item:
+def _repeats(
+    first: Mapping[Site, Tensor], second: Mapping[Site, Tensor], sites: Sequence[Site]
+) -> Item:
     worst = max(difference(second[s], first[s]) for s in sites)
     reason = "two runs of the same input differ: dropout, noise or state is active; put the network in evaluation mode"
     return Item("repeatable", worst <= 1e-6, worst, 1e-6, ("*",), "" if worst <= 1e-6 else reason)
 
 
 def _batch_is_single(
-    model: Model, sites: Sequence[Site], single: Activations, tolerance: float
+    model: Model, sites: Sequence[Site], single: Mapping[Site, Tensor], tolerance: float
 ) -> Item:
     tokens = tokens_of(model)
     together = model.run(model.collate(tokens), sites)
@@ -233,7 +233,7 @@ def _beyond(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[I
         yield Item(name, passed, worst, tolerance, ("*",), "" if passed else reason)
 
 
-def _identity(model: Model, acts: Activations, tolerance: float) -> Iterator[Item]:
+def _identity(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> Iterator[Item]:
     """``resid_pre + attn_out + mlp_out = resid_post`` (each sum normalised, in post-norm families), half by half."""
     assert model.family is not None
     worst, bad, reasons = 0.0, [], []
@@ -302,7 +302,7 @@ def _half(
 
 
 def _plain_forward(
-    model: Model, batch: Batch, acts: Activations, tolerance: float
+    model: Model, batch: Batch, acts: Mapping[Site, Tensor], tolerance: float
 ) -> Iterator[Item]:
     """Captured tensors against the network's own ``hidden_states``; its logits against the unembedding of the last norm."""
     net, head, norm, after = model.net, model.atlas.head, model.atlas.final_norm, model.atlas.after
@@ -352,7 +352,7 @@ def _unembedding(
 ) -> Item:
     after = model.atlas.after
     with torch.no_grad():
-        ours = head(normed if after is None else after(normed))
+        ours = logit_factor(model.atlas.config) * head(normed if after is None else after(normed))
     cap = getattr(model.atlas.config, "final_logit_softcapping", None)
     if cap:
         ours = cap * torch.tanh(ours / cap)
@@ -385,16 +385,28 @@ def _norms(model: Model) -> Iterator[Item]:
     weights = [m.weight for _, m in norms if isinstance(getattr(m, "weight", None), Tensor)]
     if not weights or _looks_untrained(model):
         return
-    neutral = 0.0 if model.family.name == "gemma" else 1.0  # Gemma's norms multiply by 1 + weight
-    folded = sum(bool((w == neutral).all()) for w in weights)
+    folded = sum(_is_neutral(m) for _, m in norms)
     share = folded / len(weights)
     points = {s.point for s in model.sites}
     sites = tuple(p for p in ("attn_in.*", "mlp_in.*", "final_norm") if p.split(".")[0] in points)
     reason = (
-        f"{folded} of {len(weights)} norms have a weight of exactly {neutral:g} beside trained weights: they were folded "
-        "into the next layer; open the original checkpoint"
+        f"{folded} of {len(weights)} norms multiply by exactly 1 beside trained weights: they were folded into the next "
+        "layer; open the original checkpoint"
     )
     yield Item("norms as trained", share == 0, share, 0.0, sites, "" if share == 0 else reason)
+
+
+def _is_neutral(norm: nn.Module) -> bool:
+    """Whether a norm multiplies by one; Gemma's, for one, spell that as a weight of zero."""
+    weight = getattr(norm, "weight", None)
+    if not isinstance(weight, Tensor):
+        return False
+    if not bool((weight == weight.flatten()[0]).all()):
+        return False  # whatever it is spelt as, it is not the same number everywhere
+    try:
+        return bool((gain(norm) == 1).all())
+    except ModelError:
+        return bool((weight == 1).all())
 
 
 def _looks_untrained(model: Model) -> bool:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from inscape.core.errors import ModelError
 from inscape.core.site import Site
 from inscape.model.model import Model
-from inscape.model.norms import gain, norms, with_constant_scale
+from inscape.model.norms import gain, is_norm, norms, with_constant_scale
 from inscape.model.taps import Place
 
 RULES = ("norm", "attention", "mlp")
@@ -41,7 +41,7 @@ def detached(model: Model, rules: Sequence[str] = RULES) -> Iterator[Model]:
         The model itself.
 
     Raises:
-        ModelError: no family is known, or a norm's gain cannot be read.
+        ModelError: no family is known, a norm's gain cannot be read, or the network has a gate that no rule reaches.
         ValueError: an unknown rule.
     """
     if unknown := [rule for rule in rules if rule not in RULES]:
@@ -52,6 +52,7 @@ def detached(model: Model, rules: Sequence[str] = RULES) -> Iterator[Model]:
         raise ModelError(
             f"{model.name}: gates are known for text models of a known family; this is none"
         )
+    _refused(model, rules)
     handles: list[Any] = []
     try:
         if "norm" in rules:
@@ -71,7 +72,27 @@ def detached(model: Model, rules: Sequence[str] = RULES) -> Iterator[Model]:
 
 def gated(model: Model) -> bool:
     """Whether the model's MLPs multiply by a gate's branch, rather than apply a function to one projection."""
-    return bool(model.family and "gate" in getattr(model.family.points.get("mlp_pre"), "path", ""))
+    return model.family is not None and model.family.up is not None
+
+
+def _refused(model: Model, rules: Sequence[str]) -> None:
+    """Refuse a network with a gate that no rule reaches: it would not be linear inside the block."""
+    assert model.family is not None
+    missing = {
+        "attention": [p for p in ("q", "k") if p not in model.family.points],
+        "mlp": [p for p in ("mlp_pre", "mlp_act") if p not in model.family.points],
+        "norm": [
+            type(m).__name__
+            for m in model.atlas.body.modules()
+            if type(m).__name__.endswith("Norm") and not is_norm(m)
+        ],
+    }
+    for rule in rules:
+        if missing[rule]:
+            raise ModelError(
+                f"{model.name}: the gates of {rule!r} cannot be held constant, since {missing[rule][0]} is not known "
+                f"here; leave the rule {rule!r} out"
+            )
 
 
 def _constant_scale(g: Tensor) -> Any:

@@ -12,7 +12,23 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Layout = Literal[
-    "whole", "first third", "second third", "third third", "head q", "head k", "head v"
+    "whole",
+    "first third",
+    "second third",
+    "third third",
+    "first half",
+    "second half",
+    "head q",
+    "head k",
+    "head v",
+    "group q",
+    "group k",
+    "group v",
+    "split q",
+    "split k",
+    "split v",
+    "apart",
+    "heads first",
 ]
 
 
@@ -24,8 +40,8 @@ class Tap:
         path: submodule path, from the block for layered points, from the body otherwise; ``""`` is the block itself.
         side: the tensor is that module's input or its output.
         index: which element, where the module gives a tuple.
-        layout: how the tensor lies inside a fused one: thirds of the last axis (q, k, v one after another), or
-            ``head q/k/v``: per head, its q, k and v side by side.
+        layout: how the tensor lies inside a fused one; see `inscape.model.layout`.
+        factor: what the module's tensor is multiplied by before it is the point's: a multiplier of what is added.
         editable: whether changing this tensor changes the forward pass as the point's name promises.
     """
 
@@ -34,6 +50,7 @@ class Tap:
     index: int = 0
     layout: Layout = "whole"
     editable: bool = True
+    factor: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,16 @@ class Family:
         residual: ``"sum"``: resid_post = resid_pre + attn_out + mlp_out; ``"post-norm"``: each sum is normalised.
         norms: for post-norm families, paths in the block of the norms after attention and after the MLP.
         causal: whether a token sees only what comes before it.
+        act: the activation function, ``mlp_act = act(mlp_pre)``: path of its module in the block, or, where it has
+            none, its name among transformers' functions.
+        up: where the MLP is gated, the projection of ``mlp_in`` that the activated gate multiplies.
+        scale: what the inner product of a query and a key is multiplied by: a number, or the name of an attribute of
+            the attention; where it has none of that name, or none is named, one over the root of the head's width.
+        groups: heads of keys and values, where the configuration does not say it as ``num_key_value_heads``.
+        bias: whether scores get a bias that depends on positions alone (ALiBi).
+        asked: whether attention gives its weights only where ``output_attentions`` is asked for.
+        packed: whether a mask and position ids alone decide what a token sees, as `inscape.model.prefix` needs.
+        rotation: how rotary encoding is taken out: by its ``"module"``, or by ``"position_ids"`` of zero.
         body: path of the body inside the base model (an encoder within an encoder–decoder).
         adjust: facts that depend on the configuration: gives the changed fields.
     """
@@ -67,5 +94,13 @@ class Family:
     residual: Literal["sum", "post-norm"] = "sum"
     norms: tuple[str, str] = ("", "")
     causal: bool = True
+    act: str = ""
+    up: Tap | None = None
+    scale: str | float = "scaling"
+    groups: int | None = None
+    bias: bool = False
+    asked: bool = False
+    packed: bool = True
+    rotation: Literal["module", "position_ids"] = "module"
     body: str = ""
     adjust: Callable[[Any], dict[str, Any]] | None = field(default=None, compare=False)

@@ -1,7 +1,10 @@
 """Reading a point out of the tensor that holds it, and writing it back.
 
-Fused projections hold q, k and v together: one after another (``first/second/third third``), or per head side by side
-(``head q/k/v``). Heads are contiguous slices of the last axis. Some modules see (batch · positions, d); it is seen here
+Fused projections hold q, k and v together: one after another (``first/second/third third``, or ``split q/k/v`` where keys
+and values have fewer heads), per head side by side (``head q/k/v``), or per group of heads its queries, its key and its
+value (``group q/k/v``). A fused gate holds its two parts one after another (``first/second half``). Some norms see heads on
+an axis of their own: (batch, positions, heads, width) is ``apart``, (batch, heads, positions, width) ``heads first``. Heads
+are contiguous slices of the last axis. Some modules see (batch · positions, d); it is seen here
 as (batch, positions, d). `write` is the inverse of `read`: what was not read is left as it was.
 """
 
@@ -21,6 +24,11 @@ _PART = {
     "head q": 0,
     "head k": 1,
     "head v": 2,
+    "split q": 0,
+    "split k": 1,
+    "split v": 2,
+    "first half": 0,
+    "second half": 1,
 }
 
 
@@ -34,6 +42,8 @@ class View:
         head: the head taken, or None for all.
         pattern: the tensor is (batch, heads, queries, keys) rather than (…, heads · width).
         tokens: the tensor has positions, even where its module sees (batch · positions, d).
+        shared: heads of queries, and of keys and values, for layouts that hold both.
+        factor: what the tensor is multiplied by to be the point's.
     """
 
     layout: Layout = "whole"
@@ -41,15 +51,21 @@ class View:
     head: int | None = None
     pattern: bool = False
     tokens: bool = False
+    shared: tuple[int, int] = (1, 1)
+    factor: float = 1.0
 
     def read(self, x: Tensor, batch: int) -> Tensor:
         """The site's tensor: (batch, positions, width), or (batch[, heads], queries, keys) for patterns."""
         slot = self._slot(x, batch)
+        slot = slot if self.factor == 1 else slot * self.factor
+        if self.layout == "group q" and self.head is None:
+            return slot.flatten(-3)
         return slot.flatten(-2) if self._apart else slot
 
     def write(self, x: Tensor, batch: int, change: Callable[[Tensor], Tensor]) -> Tensor:
         """A copy of `x` with `change` applied to what `read` gives; `x` itself is not touched."""
         new = change(self.read(x, batch))
+        new = new if self.factor == 1 else new / self.factor
         if self.layout == "whole" and self.head is None:
             return new.reshape(x.shape)
         out = x.clone()
@@ -60,7 +76,7 @@ class View:
     @property
     def _apart(self) -> bool:
         """Whether the slot keeps heads on an axis of their own, being strided in the fused tensor."""
-        return self.layout.startswith("head") and self.head is None
+        return self.head is None and self.layout.startswith(("head", "group", "apart"))
 
     def _slot(self, x: Tensor, batch: int) -> Tensor:
         """A view into `x` of just this site."""
@@ -68,7 +84,19 @@ class View:
             return x if self.head is None else x[:, self.head]
         if self.tokens and x.ndim == 2:
             x = x.view(batch, -1, x.shape[-1])
-        if self.layout.startswith("head"):
+        if self.layout in ("apart", "heads first"):
+            x = x if self.layout == "apart" else x.transpose(1, 2)
+            return x if self.head is None else x[..., self.head, :]
+        if self.layout.startswith("group"):
+            return self._grouped(x)
+        if self.layout.startswith("split"):
+            many, few = self.shared
+            width = x.shape[-1] // (many + 2 * few)
+            sizes = [many * width, few * width, few * width]
+            x = x.split(sizes, -1)[_PART[self.layout]]
+        if self.layout.endswith("half"):
+            x = x.chunk(2, -1)[_PART[self.layout]]
+        if self.layout.startswith("head "):
             fused = x.unflatten(-1, (self.heads, 3, -1))[..., _PART[self.layout], :]
             return fused if self.head is None else fused[..., self.head, :]
         if self.layout.endswith("third"):
@@ -78,3 +106,16 @@ class View:
             width = x.shape[-1] // self.heads
             x = x[..., self.head * width : (self.head + 1) * width]
         return x
+
+    def _grouped(self, x: Tensor) -> Tensor:
+        """A view into (batch, positions, groups · (queries a group + 2) · width): queries, then one key, then one value."""
+        many, few = self.shared
+        fused = x.unflatten(-1, (few, many // few + 2, -1))
+        if self.layout == "group q":
+            queries = fused[..., :-2, :]
+            if self.head is None:
+                return queries
+            group, within = divmod(self.head, many // few)
+            return queries[..., group, within, :]
+        part = fused[..., -2 if self.layout == "group k" else -1, :]
+        return part if self.head is None else part[..., self.head, :]

@@ -333,7 +333,14 @@ class Model:
             stack.enter_context(hooked(self.atlas, state, catch, planned, stop))
             if logits and at is not None and grad_of is None:
                 stack.enter_context(self._head_only_at(state))
-            out = self._forward(batch, state, dict(forward or {}), whole=logits)
+            more = dict(forward or {})
+            if (
+                self.family is not None
+                and self.family.asked
+                and any(s.point == "pattern" for s in catch)
+            ):
+                more["output_attentions"] = True
+            out = self._forward(batch, state, more, whole=logits)
         if before is not None:
             self._state = identity.changed(before, identity.pieces(self.net))
         missing = [str(site) for site in catch if site not in state.caught]
@@ -552,7 +559,12 @@ def _eager_attention(net: Any) -> Iterator[None]:
     """Attention that keeps its weights: the fused kernels never make them."""
     before = getattr(net.config, "_attn_implementation", "eager")
     net.set_attn_implementation("eager")
+    kept = net.config._attn_implementation != "eager"
+    if kept:  # a class that chooses within its attention, and is not changed by that call
+        net.config._attn_implementation = "eager"
     try:
         yield
     finally:
+        if kept:
+            net.config._attn_implementation = before
         net.set_attn_implementation(before)

@@ -49,16 +49,26 @@ def gain(norm: nn.Module) -> Float[Tensor, " d"]:
     """The vector g that multiplies the normalised input.
 
     Raises:
-        ModelError: what the module does to a vector of ones is neither its weight nor one plus it.
+        ModelError: what the module does to a vector of ones (of both signs, for a LayerNorm) is neither its weight nor
+            one plus it.
     """
     weight = getattr(norm, "weight", None)
     if weight is None:
         raise ModelError(f"{type(norm).__name__} has no weight, so there is no gain to be read")
     weight = weight.detach()
-    if isinstance(norm, nn.LayerNorm):
+    if type(norm) is nn.LayerNorm:
         return weight
+    probe = torch.ones_like(weight)
+    if isinstance(
+        norm, nn.LayerNorm
+    ):  # of a kind of its own: what is looked at must have a mean of zero
+        probe[1::2] = -1
+        probe = probe - probe.mean()
     with torch.no_grad():
-        seen = norm(torch.ones_like(weight)[None])[0].float() * (1 + epsilon(norm)) ** 0.5
+        offset = getattr(norm, "bias", None)
+        out = norm(probe[None])[0] - (0 if offset is None else offset)
+        size = (probe.float().pow(2).mean() + epsilon(norm)) ** 0.5
+        seen = out.float() * size / probe.float()
     for g in (weight, 1 + weight):
         if torch.allclose(seen, g.float(), rtol=2e-2, atol=1e-3):
             return g

@@ -215,6 +215,8 @@ def applies(model: Model, longest: int) -> str:
         return "only a causal model of text computes a prefix without what follows it"
     if getattr(model.atlas.config, "is_causal", True) is False:
         return "this model attends in both directions"
+    if not model.family.packed:
+        return "what a token sees here is decided by its place in the row, not by a mask"
     if model.edits:
         return "edits are in force, which act by position"
     switch = model.switches.first

@@ -119,7 +119,8 @@ class Atlas:
         count = int(
             getattr(self.config, "num_attention_heads", None) or self.config.encoder_attention_heads
         )
-        grouped = getattr(self.config, "num_key_value_heads", None)
+        assert self.family is not None
+        grouped = self.family.groups or getattr(self.config, "num_key_value_heads", None)
         return int(grouped) if site.point in ("k", "v") and grouped else count
 
     def place(self, site: Site) -> Place:
@@ -152,7 +153,8 @@ class Atlas:
                 f"this model has no site {site}: {site.whole} has heads 0 to {heads - 1}."
             )
         module = _child(self.blocks[site.layer or 0], tap.path, self.family.name)
-        view = View(tap.layout, heads, site.head, site.point == "pattern", tokens=True)
+        shared = self.heads(Site("q", 0)), self.heads(Site("k", 0))
+        view = View(tap.layout, heads, site.head, site.point == "pattern", True, shared, tap.factor)
         return Place(module, tap.side, tap.index, view, tap.editable)
 
 

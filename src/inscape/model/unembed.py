@@ -73,7 +73,9 @@ class Readout:
             getattr(head, "bias", None),
             getattr(model.atlas.config, "final_logit_softcapping", None),
         )
-        return cls(weight.detach(), norm, None if bias is None else bias.detach(), cap or None)
+        factor = logit_factor(model.atlas.config)
+        read = norm if factor == 1 else _multiplied(norm, factor)
+        return cls(weight.detach(), read, None if bias is None else bias.detach(), cap or None)
 
     @property
     def entries(self) -> int:
@@ -113,3 +115,14 @@ class Readout:
     def __call__(self, h: Float[Tensor, "*n d"]) -> Float[Tensor, "*n v"]:
         """All scores of a few states."""
         return self.scores(self.normed(h))
+
+
+def logit_factor(config: Any) -> float:
+    """What an architecture multiplies its logits by: Cohere's ``logit_scale``, one over Granite's ``logits_scaling``."""
+    times, over = (getattr(config, name, None) for name in ("logit_scale", "logits_scaling"))
+    return float(times) if times else 1 / float(over) if over else 1.0
+
+
+def _multiplied(norm: Norm | None, factor: float) -> Norm:
+    """A norm whose output is multiplied, so that what is linear in it is multiplied as well."""
+    return lambda h: factor * (h if norm is None else norm(h))

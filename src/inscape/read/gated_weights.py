@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from inscape.core.errors import ModelError
 from inscape.core.site import Site
 from inscape.model.detach import gated
+from inscape.model.family import Tap
 from inscape.model.model import Model
 from inscape.model.norms import gain, is_norm
 from inscape.read.gated_neurons import GatedWeights
@@ -34,35 +35,45 @@ def gated_weights(model: Model) -> Iterator[tuple[int, GatedWeights]]:
         )
     for layer, block in enumerate(model.atlas.blocks):
         assert model.family is not None
-        path = model.family.points["mlp_pre"].path
-        gate = block.get_submodule(path)
-        up = _beside(block, path)
+        assert model.family.up is not None
+        gate, up = (_rows(block, t) for t in (model.family.points["mlp_pre"], model.family.up))
         down = model.atlas.place(Site("mlp_act", layer)).module
         before = _gain(model, Site("mlp_in", layer))
         after = _gain(model, Site("mlp_out", layer))
         yield (
             layer,
             GatedWeights(
-                _array(up.weight) * before,
-                _array(gate.weight) * before,
+                up * before,
+                gate * before,
                 np.ascontiguousarray(_array(down.weight).T) * after,
             ),
         )
 
 
-def _beside(block: nn.Module, path: str) -> nn.Module:
+def _rows(block: nn.Module, tap: Tap) -> np.ndarray:
+    """The rows of a projection's weight that make a tap, (neurons, width)."""
     try:
-        return block.get_submodule(path.replace("gate_proj", "up_proj"))
+        weight = _array(block.get_submodule(tap.path).weight)  # type: ignore[arg-type]
     except AttributeError as error:
-        raise ModelError(
-            f"there is no up projection beside {path!r}; its MLP is gated in another way"
-        ) from error
+        raise ModelError(f"there is no projection {tap.path!r} with a weight: {error}") from error
+    if tap.layout == "whole":
+        return weight
+    first, second = np.split(weight, 2)
+    return first if tap.layout == "first half" else second
 
 
 def _gain(model: Model, site: Site) -> np.ndarray:
-    """The gain of the norm that makes a site; one where none does."""
-    module = model.atlas.place(site).module
-    return _array(gain(module)) if is_norm(module) else np.ones(1, dtype=np.float32)
+    """What multiplies each coordinate at a site: the gain of the norm that makes it, or what its part is added with."""
+    if site not in model.atlas.order:
+        return np.ones(1, dtype=np.float32)  # the MLP reads the stream itself
+    place = model.atlas.place(site)
+    if is_norm(place.module):
+        return _array(gain(place.module))
+    if "norm" in type(place.module).__name__.lower():
+        raise ModelError(
+            f"{model.name}: the gain of {type(place.module).__name__} is not known, so it cannot be folded in"
+        )
+    return np.full(1, place.view.factor, dtype=np.float32)
 
 
 def _array(x: Tensor) -> np.ndarray:

@@ -51,7 +51,8 @@ def writes_apart(model: Model) -> bool:
     """Whether heads add to the stream each for itself: not where a norm stands behind the attention."""
     if model.family is None or "z" not in model.family.points or model.family.residual != "sum":
         return False
-    return model.atlas.place(Site("z", 0)).module is model.atlas.place(Site("attn_out", 0)).module
+    z, added = (model.atlas.place(Site(p, 0)) for p in ("z", "attn_out"))
+    return z.module is added.module and added.view.factor == 1
 
 
 def head_writes(

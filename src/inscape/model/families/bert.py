@@ -1,4 +1,4 @@
-"""BERT, RoBERTa and the sentence encoders built on them: every sum is normalised, tokens see both ways."""
+"""BERT, RoBERTa, ELECTRA and the encoders built on them: every sum is normalised, tokens see both ways."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from inscape.model.family import Family, Tap
 
 FAMILY = Family(
     name="bert",
-    model_types=("bert", "roberta", "xlm-roberta"),
+    model_types=("bert", "roberta", "xlm-roberta", "camembert", "electra", "ernie"),
     blocks="encoder.layer",
     residual="post-norm",
     norms=("attention.output.LayerNorm", "output.LayerNorm"),
     causal=False,
+    act="intermediate.intermediate_act_fn",
     points={
         "resid_pre": Tap("", "in"),
         "q": Tap("attention.self.query"),

@@ -10,6 +10,7 @@ FAMILY = Family(
     blocks="h",
     final_norm="ln_f",
     head="lm_head",
+    act="mlp.act",
     points={
         "resid_pre": Tap("", "in"),
         "attn_in": Tap("ln_1"),

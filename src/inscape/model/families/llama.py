@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from inscape.model.family import Family, Tap
+
+
+def _normed(config: Any) -> dict[str, Any]:
+    """Qwen3 has a norm on each head's queries and keys; they are taken after it."""
+    if config.model_type != "qwen3":
+        return {}
+    own = {p: Tap(f"self_attn.{p}_norm", layout="apart") for p in ("q", "k")}
+    return {"points": {**FAMILY.points, **own}}
+
 
 FAMILY = Family(
     name="llama",
-    model_types=("llama", "mistral", "qwen2", "qwen3", "smollm3"),
+    model_types=(
+        "llama",
+        "mistral",
+        "ministral",
+        "qwen2",
+        "qwen3",
+        "smollm3",
+        "olmo",
+        "helium",
+        "seed_oss",
+    ),
     blocks="layers",
     final_norm="norm",
     head="lm_head",
+    act="mlp.act_fn",
+    up=Tap("mlp.up_proj"),
+    adjust=_normed,
     points={
         "resid_pre": Tap("", "in"),
         "attn_in": Tap("input_layernorm"),

@@ -36,6 +36,7 @@ FAMILY = Family(
     blocks="layers",
     final_norm="final_layer_norm",
     head="lm_head",
+    act="mlp.act",
     points=_POINTS,
     adjust=_parallel_has_no_middle,
 )

@@ -46,6 +46,7 @@ FAMILY = Family(
     blocks="decoder.layers",
     final_norm="decoder.final_layer_norm",
     head="lm_head",
+    act="activation_fn",
     points=_POINTS,
     adjust=_norms_after,
 )

@@ -6,12 +6,13 @@ from inscape.model.family import Family, Tap
 
 FAMILY = Family(
     name="vit",
-    model_types=("vit",),
+    model_types=("vit", "deit"),
     kind="image",
     blocks="layers",
     final_norm="layernorm",
     head="classifier",
     causal=False,
+    act="mlp.activation_fn",
     points={
         "resid_pre": Tap("", "in"),
         "attn_in": Tap("layernorm_before"),

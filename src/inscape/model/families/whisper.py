@@ -13,5 +13,6 @@ FAMILY = Family(
     blocks="layers",
     final_norm="layer_norm",
     causal=False,
+    act="activation_fn",
     points=OPT.points,
 )

@@ -1,0 +1,140 @@
+"""A wrong table of every kind is found: whatever a point is mistaken for, its sites are refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from inscape.core.errors import CertificateError
+from inscape.core.site import Site
+from inscape.model import prefix
+from inscape.model.certificate import certify
+from inscape.model.family import Tap
+from inscape.model.model import Model
+from inscape.model.registry import family_of
+from tests.model.nets import net
+
+#: point → the points it is mistaken for; tensors of the same width wherever there is one
+MISTAKEN = {
+    "attn_in": ("mlp_in", "resid_pre"),
+    "q": ("k", "attn_in", "z"),
+    "k": ("q", "v"),
+    "v": ("k", "z"),
+    "pattern": ("z",),
+    "z": ("v", "attn_out", "attn_in"),
+    "attn_out": ("z", "mlp_out"),
+    "resid_mid": ("resid_pre", "mlp_in"),
+    "mlp_in": ("attn_in", "resid_mid"),
+    "mlp_pre": ("mlp_act",),
+    "mlp_act": ("mlp_pre",),
+    "mlp_out": ("attn_out",),
+    "resid_post": ("resid_pre",),
+}
+
+
+def wrong(network: nn.Module, **points: Tap) -> Model:
+    table = family_of(network)
+    assert table is not None
+    return Model(network, family=replace(table, points={**table.points, **points}, adjust=None))
+
+
+@pytest.mark.parametrize("family", ["gpt2", "qwen3", "bert"])
+def test_a_point_mistaken_for_another_is_refused(family, monkeypatch):
+    monkeypatch.setattr(prefix, "applies", lambda *_, **__: "not asked here")
+    network = net(family)
+    table = family_of(network).points
+    for point in table:
+        for other in MISTAKEN.get(point, ()):
+            if other in table:
+                model = wrong(network, **{point: table[other]})
+                assert not certify(model).passed
+                refused = {site.point for site in model.refused}
+                assert point in refused, f"{point} taken from {other}: refused are {refused}"
+
+
+def test_q_and_k_changed_for_each_other_are_refused():
+    network = net("llama")
+    table = family_of(network).points
+    model = wrong(network, q=table["k"], k=table["q"])
+    certify(model)
+    assert {"q", "k"} <= {site.point for site in model.refused}
+
+
+def test_only_what_is_wrong_is_refused():
+    network = net("gpt2")
+    model = wrong(network, v=Tap("attn.c_attn", layout="second third"))
+    certify(model)
+    assert {site.point for site in model.refused} == {"v"}
+    with pytest.raises(CertificateError, match="v.1 is refused .*the pattern's mean of v"):
+        model.run(torch.tensor([[3, 4, 5]]), "v.1")
+
+
+def test_queries_before_their_own_norm_are_refused():
+    """Qwen3 and Gemma 3 norm each head's queries and keys; what stands before that does not make the scores."""
+    for family in ("qwen3", "gemma3"):
+        model = wrong(net(family), q=Tap("self_attn.q_proj"))
+        certify(model)
+        assert Site("q", 1) in model.refused
+
+
+def test_queries_and_keys_after_position_encoding_are_refused(monkeypatch):
+    """Turned by nothing they are the same tensors, so the pass without rotation alone would not see it."""
+    from transformers.models.llama import modeling_llama
+
+    network, calls, turn = net("llama"), [], modeling_llama.apply_rotary_pos_emb
+
+    def turned(q, k, *more, **options):
+        own = network.model.layers[len(calls)].self_attn
+        calls.append(own)
+        q, k = turn(q, k, *more, **options)
+        return own.q_turned(q), own.k_turned(k)
+
+    monkeypatch.setattr(modeling_llama, "apply_rotary_pos_emb", turned)
+    network.model.register_forward_pre_hook(lambda *_: calls.clear())
+    for block in network.model.layers:
+        block.self_attn.q_turned, block.self_attn.k_turned = nn.Identity(), nn.Identity()
+    assert certify(Model(network)).passed
+    after = {p: Tap(f"self_attn.{p}_turned", layout="heads first") for p in ("q", "k")}
+    model = wrong(network, **after)
+    found = {item.name: item.reason for item in certify(model).items if not item.passed}
+    assert "before position encoding" in found["softmax(q k) = pattern"]
+    assert set(model.refused) == {Site("q", 0), Site("k", 0)}
+
+
+def test_a_wrong_scale_and_a_wrong_activation_are_refused():
+    network = net("llama")
+    table = family_of(network)
+    model = Model(network, family=replace(table, scale=1.0))
+    certify(model)
+    assert {site.point for site in model.refused} == {"q", "k"}
+    model = Model(network, family=replace(table, act="self_attn.o_proj"))
+    certify(model)
+    assert {site.point for site in model.refused} == {"mlp_pre"}
+
+
+def test_a_site_that_no_identity_touches_is_refused():
+    network = net("llama")
+    table = family_of(network)
+    model = Model(network, family=replace(table, act=""))
+    found = {item.name: item.reason for item in certify(model).items if not item.passed}
+    assert list(found) == ["every site is measured"]
+    assert "mlp_pre.0" in found["every site is measured"]
+    with pytest.raises(CertificateError, match="nothing is known of it"):
+        model.run(torch.tensor([[3, 4, 5]]), "mlp_pre.0")
+
+
+def test_a_tap_that_gives_no_tensor_is_a_failed_item():
+    network = net("gpt2")
+    model = wrong(network, z=Tap("attn.c_proj", index=3))
+    found = {item.name: item.reason for item in certify(model).items if not item.passed}
+    assert "gave no tensor" in found["every site is computed"]
+    assert Site("z", 1) in model.refused
+
+
+def test_a_network_of_no_family_is_not_certified():
+    certificate = certify(Model(nn.Sequential(nn.Linear(3, 3), nn.ReLU())))
+    assert not certificate.passed
+    assert "no family is known" in certificate.items[0].reason
