@@ -13,7 +13,7 @@ Cost: strengths × (1 + draws) outcomes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,12 @@ from jaxtyping import Float
 
 from inscape.core.edit import Edit
 from inscape.core.evidence import Evidence
+from inscape.core.measured import Measured
 from inscape.data.examples import Examples
 from inscape.model.continuations import continuations
 from inscape.model.model import Model
 from inscape.store.contrast import Contrast
 from inscape.store.coordinates import mean_vectors
-from inscape.study.shares import Shares
 
 #: strength → edits
 Dose = Callable[[float], Sequence[Edit]]
@@ -73,35 +73,62 @@ def read_back(
     return outcome
 
 
+@dataclass(frozen=True, eq=False)
+class Response:
+    """What a dose does to the outcome of each text, less the outcome as it is.
+
+    Attributes:
+        strength: of the dose.
+        moved: by the intervention, (n,).
+        controls: kind → by each of its draws, (draws, n).
+    """
+
+    strength: float
+    moved: Float[np.ndarray, " n"]
+    controls: Mapping[str, Float[np.ndarray, "draws n"]]
+
+    def measured(self, groups: np.ndarray, unit: str, signed: bool = False) -> Measured:
+        """The change as a condition ``"vector"``, every kind of control as a null.
+
+        Args:
+            groups: of the texts.
+            unit: of the outcome.
+            signed: times the sign of the strength, so that what is expected is positive.
+        """
+        sign = float(np.sign(self.strength)) if signed else 1.0
+        m = Measured(
+            "change of the outcome",
+            groups=groups,
+            unit=unit,
+            direction="lower" if sign * self.strength < 0 else "higher",
+        )
+        m.put("vector", sign * self.moved)
+        for kind, draws in self.controls.items():
+            m.put(kind, sign * draws, role="null")
+        return m
+
+
 def dose_response(
     outcome: Outcome,
     dose: Dose,
     controls: Mapping[str, Sequence[Dose]],
-    strengths: Sequence[float],
-    shares: Shares,
-    *,
-    unit: str = "",
+    strengths: Mapping[float, int],
     advance: Callable[[], None] | None = None,
-) -> list[Evidence]:
+) -> list[Response]:
     """The response at each strength, beside each kind of control.
 
     Args:
         outcome: what is asked of the texts.
         dose: the intervention.
         controls: kind → draws.
-        strengths: doses, none of them 0: there is nothing to measure at 0.
-        shares: over the groups of the texts.
-        unit: of the outcome.
+        strengths: doses, none of them 0 (there is nothing to measure at 0), each with how many draws of every kind stand
+            beside it: many where it is judged, few where it is only shown.
         advance: called after each outcome.
-
-    Returns:
-        For each strength and kind one row: the response, its interval over groups, that kind's draws as null; and for each
-        kind one row with the mean response to its draws, in ``where["series"]``.
 
     Raises:
         ValueError: no strengths, a strength of 0, or no controls.
     """
-    if not len(strengths) or 0 in strengths or not controls:
+    if not strengths or 0 in strengths or not controls:
         raise ValueError(
             f"dose_response: needs strengths other than 0 and controls, got {list(strengths)}, {list(controls)}"
         )
@@ -113,38 +140,40 @@ def dose_response(
         return found
 
     plain = asked(())
-    ones, rows = np.ones(len(plain)), []
-    for strength in strengths:
-        moved = asked(dose(strength)) - plain
-        for kind, draws in controls.items():
-            null = np.stack([asked(control(strength)) - plain for control in draws])
-            values = np.array([shares.value(part, ones) for part in null])
-            # for a negative strength the response is expected below the null
-            signed = np.sign(strength)
-            one = shares.evidence(
-                "change of the outcome",
-                moved,
-                ones,
-                draws=signed * values,
-                kind=kind,
-                unit=unit,
-                where={"series": "vector", "strength": strength, "beside": kind},
-            )
-            p = (1 + int((signed * values >= signed * one.value).sum())) / (len(values) + 1)
-            rows.append(replace(_turned(one, float(signed)), p=p))
-            mean = shares.evidence(
-                "change of the outcome",
-                null.mean(axis=0),
-                ones,
-                unit=unit,
-                where={"series": kind, "strength": strength, "beside": kind},
-            )
-            ends = (float(values.min()), float(values.max()))
-            rows.append(
-                replace(
-                    mean, interval=ends, null=replace(rows[-1].null, kind="single draws"), level=1.0
-                )
-            )
+    return [
+        Response(
+            strength,
+            asked(dose(strength)) - plain,
+            {
+                kind: np.stack([asked(control(strength)) - plain for control in draws[:count]])
+                for kind, draws in controls.items()
+            },
+        )
+        for strength, count in strengths.items()
+    ]
+
+
+def shown(responses: Sequence[Response], groups: np.ndarray, unit: str) -> list[Evidence]:
+    """Every response beside every kind of control as rows.
+
+    Args:
+        responses: from `dose_response`.
+        groups: of the texts.
+        unit: of the outcome.
+
+    Returns:
+        For each strength and kind one row, that kind's draws as null; and for each kind one row with the mean response to
+        its draws and their range in the interval's place. ``where["series"]`` tells which.
+    """
+    rows = []
+    for r in responses:
+        m = r.measured(groups, unit)
+        for kind in r.controls:
+            where = {"strength": r.strength, "beside": kind}
+            rows.append(m.value("vector", null=kind, where={"series": "vector", **where}))
+            values = [d.value for d in m.conditions[kind].draws]
+            mean = m.value(kind, where={"series": kind, **where})
+            rows.append(replace(mean, interval=(min(values), max(values)), level=1.0))
     return rows
 
 
@@ -169,10 +198,3 @@ def drawn(rows: Sequence[Evidence]) -> pd.DataFrame:
     return frame.sort_values(
         ["series", "x"], key=lambda c: c.map(order) if c.name == "series" else c, ignore_index=True
     )
-
-
-def _turned(e: Evidence, sign: float) -> Evidence:
-    """Evidence whose null was made of numbers times the sign, with the null turned back."""
-    assert e.null is not None
-    low, high = sorted((sign * e.null.low, sign * e.null.high))
-    return replace(e, null=replace(e.null, mean=sign * e.null.mean, low=low, high=high))

@@ -11,23 +11,7 @@ import pytest
 from inscape.control.steering_vector import SteeringVector
 from inscape.core.errors import DataError, StudyError
 from inscape.study import runner
-from inscape.worlds import sentiment as world_module
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_world():
-    """The toy network is trained once."""
-    made, before = {}, world_module.sentiment
-    from inscape.studies.control import audit
-
-    def once(seed):
-        if seed not in made:
-            made[seed] = before(seed=seed)
-        return made[seed]
-
-    audit.sentiment = once
-    yield made
-    audit.sentiment = before
+from tests.studies.expected import unexpected
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +20,11 @@ def ran(tmp_path_factory):
     return runner.run_study("audit", "tiny", folder)
 
 
+def test_verdicts_are_those_that_the_card_expects(ran):
+    assert unexpected(ran) == []
+
+
 def test_a_vector_made_on_half_of_the_words_moves_verdicts_on_the_other_half(ran):
-    claims = {c["id"]: c for c in json.loads((ran / "claims.json").read_text())}
-    assert claims["above-random-vectors"]["passed"]
-    assert claims["above-labels-half-swapped"]["passed"]
-    assert claims["elsewhere"]["passed"]
     dose = pd.read_parquet(ran / "tables" / "dose.parquet").set_index(["strength", "beside"])
     up, down = (
         dose.loc[(2.0, "random vectors"), "value"],
@@ -77,7 +61,7 @@ def test_a_random_vector_is_told_from_a_real_one(ran, tmp_path):
     SteeringVector(noise).save(tmp_path / "noise.safetensors")
     settings = {"vector": str(tmp_path / "noise.safetensors"), "strengths": "2", "relabelled": 2}
     folder = runner.run_study("audit", "tiny", tmp_path / "noise", settings=settings)
-    # of few random vectors one in seven is beyond all others by luck, so it is the size that is compared
+    # one random vector in twenty is beyond most others by luck, so it is the size that is compared
     found, own = (
         {c["id"]: c["value"] for c in json.loads((f / "claims.json").read_text())}[
             "above-random-vectors"

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from inscape.charts.bars import values_by_group
 from inscape.charts.curves import curves
 from inscape.control.matched_vectors import random_vectors, relabelled_vectors
 from inscape.control.steering_vector import SteeringVector
 from inscape.core.errors import StudyError
-from inscape.core.evidence import Evidence, Null, table
+from inscape.core.evidence import Evidence, table
 from inscape.core.folds import group_codes, group_folds
+from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
 from inscape.core.site import Site
 from inscape.data.examples import Examples
@@ -32,12 +32,19 @@ from inscape.model.open import open
 from inscape.read.logistic import LogisticProbe
 from inscape.store.contrast import contrast
 from inscape.store.coordinates import mean_vectors
+from inscape.studies.control.audit.dose_response import (
+    Dose,
+    Outcome,
+    dose_response,
+    drawn,
+    leaning,
+    read_back,
+    shown,
+)
+from inscape.studies.control.audit.reprobe import Reprobe
 from inscape.study import steering
-from inscape.study.card import Card
-from inscape.study.dose_response import Dose, Outcome, dose_response, drawn, leaning, read_back
-from inscape.study.reprobe import Reprobe
-from inscape.study.run import Run
-from inscape.study.shares import Shares, bars
+from inscape.study.card import Card, Claim
+from inscape.study.run import Run, bars_of
 from inscape.study.side_effects import PLAIN, measured, side_effects
 from inscape.worlds.sentiment import VERDICTS, sentiment
 
@@ -57,8 +64,32 @@ CARD = Card(
         "vectors found from labels of which half of the groups' are swapped, rows as long",
         "probes of shuffled labels",
     ),
-    bar="At the strength named beforehand: more change of the outcome than all random vectors, perplexity on neutral text "
-    "at most 1.5 times the plain model's, at most 0.1 of balanced accuracy lost on any other label.",
+    claims={
+        "above-random-vectors": Claim(
+            text="At the strength named beforehand the outcome moves more than under random vectors",
+            at_least=0.0,
+            null="random vectors",
+        ),
+        "above-labels-half-swapped": Claim(
+            text="It moves more than under vectors found from labels of which half are swapped",
+            at_least=0.0,
+            null="labels half swapped",
+        ),
+        "language": Claim(
+            text="On neutral text perplexity is at most 1.5 times the plain model's", at_most=1.5
+        ),
+        "elsewhere": Claim(
+            text="Other concepts lose at most 0.1 of balanced accuracy, the worst of them",
+            at_most=0.1,
+        ),
+    },
+    # in so small a network a vector from labels half swapped can lie near the real one, and what it moves differs by seed
+    tiny={
+        "above-random-vectors": "supported",
+        "above-labels-half-swapped": "any",
+        "language": "supported",
+        "elsewhere": "any",
+    },
     group_note="Whole groups are drawn for every interval and held out from every probe. A vector that the study makes is "
     "found on half of the groups; one that is given was found wherever its card says.",
     minutes={"tiny": 0.3, "small": 4, "full": 20},
@@ -135,11 +166,21 @@ class Config:
         default=48, metadata={"help": "texts whose outcome is measured, evenly over classes"}
     )
     probed: int = field(default=240, metadata={"help": "texts that probes read"})
-    random: int = field(default=19, metadata={"help": "random vectors"})
-    relabelled: int = field(default=4, metadata={"help": "vectors from swapped labels"})
+    random: int = field(default=39, metadata={"help": "random vectors at the judged dose"})
+    relabelled: int = field(
+        default=39, metadata={"help": "vectors from swapped labels at the judged dose"}
+    )
+    beside: int = field(default=5, metadata={"help": "of each kind at the other doses"})
     neutral: str = field(default="library-text", metadata={"help": "texts about something else"})
     passages: int = field(default=24, metadata={"help": "how many of them"})
     tokens: int = field(default=24, metadata={"help": "tokens said, where what is said is scored"})
+
+    def __post_init__(self) -> None:
+        if min(self.random, self.relabelled, self.beside) < 2:
+            raise ValueError(
+                "random, relabelled and beside must be at least 2, so that there is a distribution, got "
+                f"{self.random}, {self.relabelled} and {self.beside}"
+            )
 
 
 PRESETS = {
@@ -151,13 +192,12 @@ PRESETS = {
         shun=VERDICTS[1],
         strengths=(-2.0, 1.0, 2.0),
         judged=2.0,
-        random=6,
-        relabelled=3,
+        beside=3,
         texts=48,
         passages=12,
     ),
     "small": Config(),
-    "full": Config(texts=400, probed=1000, random=100, relabelled=20, passages=200),
+    "full": Config(texts=400, probed=1000, random=199, relabelled=199, passages=200),
 }
 
 RANDOM, RELABELLED = "random vectors", "labels half swapped"
@@ -187,17 +227,22 @@ def run(config: Config, run: Run) -> None:
     )
     examples, y = examples.take(kept), y[kept]
     doses = _controls(config, run, model, vector, examples, y)
-    shown, unit, outcome = _outcome(config, run, model, examples, y)
-    shares = Shares(shown.groups(), run.rng("bootstrap"))
-    total = 1 + len(config.strengths) * (1 + sum(map(len, doses.values())))
+    asked, unit, outcome = _outcome(config, run, model, examples, y)
+    doses_of = {
+        s: max(config.random, config.relabelled) if s == config.judged else config.beside
+        for s in config.strengths
+    }
+    total = 1 + sum(
+        1 + sum(min(count, len(draws)) for draws in doses.values()) for count in doses_of.values()
+    )
     with run.progress("dose–response", total=total, unit="passes") as bar:
-        rows = dose_response(
-            outcome, _dose(vector), doses, config.strengths, shares, unit=unit, advance=bar.advance
-        )
-    _dose_figure(config, run, rows, unit, shown, classes)
+        responses = dose_response(outcome, _dose(vector), doses, doses_of, bar.advance)
+    groups = asked.groups()
+    _dose_figure(run, shown(responses, groups, unit), unit, asked, classes)
     ratio = _side_effects(config, run, model, vector, doses, neutral)
     lost = _probes(config, run, model, vector, doses, examples, y, label)
-    _claims(config, run, rows, ratio, lost)
+    (judged,) = (r for r in responses if r.strength == config.judged)
+    _claims(config, run, judged.measured(groups, unit, signed=True), ratio, lost)
     run.answer(_answer(config, run, model, name, label, classes, unit))
 
 
@@ -310,11 +355,10 @@ def _outcome(
 
 
 def _dose_figure(
-    config: Config,
     run: Run,
     rows: Sequence[Evidence],
     unit: str,
-    shown: Examples,
+    asked: Examples,
     classes: tuple[str, str],
 ) -> None:
     frame = drawn(rows)
@@ -329,7 +373,7 @@ def _dose_figure(
     run.figure(
         "dose",
         chart,
-        f"Mean change over {len(shown)} texts of both classes. Controls are as long as the vector on "
+        f"Mean change over {len(asked)} texts of both classes. Controls are as long as the vector on "
         f"every block. Positive: towards {classes[1]}.",
     )
     only = [e for e in rows if e.where["series"] == "vector"]
@@ -356,7 +400,7 @@ def _side_effects(
     conditions = {f"strength {s:g}": vector.edits(float(s)) for s in config.strengths}
     nulls = {
         f"random {k}": dose(config.judged)
-        for k, dose in enumerate(doses[RANDOM][: max(5, config.random // 3)])
+        for k, dose in enumerate(doses[RANDOM][: max(5, config.beside)])
     }
     found = side_effects(model, neutral.texts(), {**conditions, **nulls})
     kind = f"random vectors at strength {config.judged:g}"
@@ -410,58 +454,27 @@ def _probes(
         )
         run.figure(
             "other-concepts",
-            values_by_group(bars(lost, "label"), value="balanced accuracy lost"),
-            "Tick: random vectors of the same length.",
+            bars_of(lost, "label"),
+            "Balanced accuracy lost on other labels. Tick: random vectors of the same length.",
         )
     return lost
 
 
 def _claims(
-    config: Config, run: Run, rows: Sequence[Evidence], ratio: Evidence, lost: Sequence[Evidence]
+    config: Config, run: Run, judged: Measured, ratio: Evidence, lost: Sequence[Evidence]
 ) -> None:
-    judged = [
-        e for e in rows if e.where["series"] == "vector" and e.where["strength"] == config.judged
-    ]
-    sign = 1.0 if config.judged > 0 else -1.0
-    for e in judged:
-        kind = str(e.where["beside"])
-        assert e.null is not None
-        most = sign * (e.null.high if sign > 0 else e.null.low)
-        more = replace(
-            e,
-            name=f"change beyond the most of {kind}",
-            value=sign * e.value - most,
-            p=e.p,
-            interval=_less(e, sign, most),
-            null=Null.of(kind, [0.0]),
-        )
-        text = f"At strength {config.judged:g} the outcome moves more than under {kind}"
-        run.claim(f"above-{kind.replace(' ', '-')}", text, more, 0.0)
-    run.claim(
-        "language",
-        "On neutral text the model foresees nearly as well as before",
-        ratio,
-        1.5,
-        "at most",
-        why=TOY if config.neutral == "sentiment-world" else "",
-    )
+    for kind, condition in judged.conditions.items():
+        if condition.role == "null":
+            values = [d.value for d in condition.draws]
+            run.claim(
+                f"above-{kind.replace(' ', '-')}",
+                judged.value("vector", null=kind),
+                why=f"At strength {config.judged:g}; the draws lie between {min(values):.2f} and {max(values):.2f}.",
+            )
+    run.claim("language", ratio, why=TOY if config.neutral == "sentiment-world" else "")
     if lost:
         worst = max(lost, key=lambda e: e.value)
-        run.claim(
-            "elsewhere",
-            "Other concepts stay where they were",
-            worst,
-            0.1,
-            "at most",
-            why=f"The worst is {worst.where['label']}.",
-        )
-
-
-def _less(e: Evidence, sign: float, most: float) -> tuple[float, float] | None:
-    if e.interval is None:
-        return None
-    low, high = sorted((sign * e.interval[0] - most, sign * e.interval[1] - most))
-    return low, high
+        run.claim("elsewhere", worst, why=f"The worst is {worst.where['label']}.")
 
 
 def _answer(
@@ -475,12 +488,14 @@ def _answer(
 ) -> str:
     by = run.claims
     first = by[f"above-{RANDOM.replace(' ', '-')}"]
-    moved = "moves" if first.passed else "does not move"
     text = (
-        f"At strength {config.judged:g} {name} {moved} {model.name} towards {label} {classes[1]} more than any of "
-        f"{config.random} random vectors of its length (by {first.value:z.2f} {unit}). Perplexity on neutral text is "
-        f"{by['language'].value:z.2f} times the plain model's"
+        f"At strength {config.judged:g} {name} moves {model.name} by {first:z.2f} {unit} towards {label} {classes[1]}; that "
+        f"this is more than {config.random} random vectors of its length do is {first.verdict}. Perplexity on neutral text "
+        f"is {by['language']:z.2f} times the plain model's ({by['language'].verdict}: at most 1.5)"
     )
     if "elsewhere" in by:
-        text += f"; probes of other labels lose {by['elsewhere'].value:z.2f} of balanced accuracy at most"
+        text += (
+            f"; probes of other labels lose {by['elsewhere']:z.2f} of balanced accuracy at most "
+            f"({by['elsewhere'].verdict}: at most 0.1)"
+        )
     return text + "."
