@@ -19,7 +19,7 @@ import numpy as np
 from inscape.core.edit import Edit
 from inscape.core.evidence import Evidence
 from inscape.core.folds import group_codes
-from inscape.core.nulls import intraclass, permutations
+from inscape.core.nulls import permutations
 from inscape.core.rng import generator
 from inscape.data.examples import Examples
 from inscape.model.model import Model
@@ -70,9 +70,7 @@ class Reprobe:
         return cls(examples, site, states, plain, **options)
 
     def still_there(self, label: str, conditions: Sequence[str]) -> list[Evidence]:
-        """Accuracy of probes fitted anew, linear and MLP, under each condition and none.
-
-        The null of either kind is the same kind fitted to shuffled labels.
+        """Accuracy of probes fitted anew, linear and MLP, under each condition and none; null: shuffled labels.
 
         Args:
             label: column of classes.
@@ -82,23 +80,34 @@ class Reprobe:
         for name in (self.plain, *conditions):
             x = self.states[name]
             result = task.sweep({self.site: x})
-            where = {"label": label, "condition": name}
-            for kind, probe in (
-                ("linear", lambda y, x=x: predicted(task.sweep({self.site: x}, y=y))),
-                ("MLP", lambda y, x=x, folds=result.folds: task.mlp(x, folds, y)),
-            ):
-                chance = [
-                    task.scores.against_labels(probe(task.y[o]), task.y[o]) for o in task.orders
-                ]
-                rows.append(
-                    task.scores.evidence(
-                        f"{kind} probe, fitted anew",
-                        probe(task.y),
-                        chance,
-                        where={**where, "probe": kind},
-                        d=x.shape[1],
-                    )
+            chance = [
+                task.scores.against_labels(
+                    predicted(task.sweep({self.site: x}, y=task.y[o])), task.y[o]
                 )
+                for o in task.orders
+            ]
+            where = {"label": label, "condition": name}
+            rows.append(
+                task.scores.evidence(
+                    "linear probe, fitted anew",
+                    predicted(result),
+                    chance,
+                    where={**where, "probe": "linear"},
+                    d=x.shape[1],
+                )
+            )
+            rows.append(
+                task.scores.evidence(
+                    "MLP probe, fitted anew",
+                    task.mlp(x, result.folds),
+                    [
+                        task.scores.against_labels(task.mlp(x, result.folds, task.y[o]), task.y[o])
+                        for o in task.orders
+                    ],
+                    where={**where, "probe": "MLP"},
+                    d=x.shape[1],
+                )
+            )
         return rows
 
     def left_alone(self, label: str, condition: str, nulls: Sequence[str], kind: str) -> Evidence:
@@ -134,11 +143,8 @@ class Reprobe:
     def _task(self, label: str) -> ClassTask:
         y, classes = self.examples.classes(label)
         groups = group_codes(self.examples.groups(), len(y))
-        rng, icc = (
-            generator(self.seed, "reprobe", "shuffles"),
-            intraclass(np.eye(len(classes))[y], groups),
-        )
-        orders = permutations(len(y), self.shuffles, rng=rng, groups=groups, icc=icc)
+        rng, hot = generator(self.seed, "reprobe", "shuffles"), np.eye(len(classes))[y]
+        orders = permutations(len(y), self.shuffles, rng=rng, groups=groups, labels=hot)
         scores = ClassScores(y, groups, "balanced accuracy")
         folds = min(self.folds, int(groups.max()) + 1)
         return ClassTask(self.examples, y, classes, groups, orders, scores, folds, CS, self.seed)
