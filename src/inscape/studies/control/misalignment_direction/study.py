@@ -96,7 +96,6 @@ CARD = Card(
         "own-removed": Claim(
             text="The first tune's direction, projected out, takes the curt answers out of the second",
             at_least=0.5,
-            null="isotropic random",
         ),
         "own-random": Claim(
             text="Random directions, projected out, do not", at_most=0.1, sanity=True
@@ -190,10 +189,7 @@ class Config:
     tokens: int = field(default=10, metadata={"help": "tokens of an own answer"})
     samples: int = field(default=4, metadata={"help": "answers sampled for each question"})
     draws: int = field(
-        default=8, metadata={"help": "isotropic random directions held; half as many matched ones"}
-    )
-    projected: int = field(
-        default=59, metadata={"help": "isotropic random directions projected out"}
+        default=8, metadata={"help": "isotropic random directions; half as many matched ones"}
     )
     passages: int = field(default=16, metadata={"help": "passages of neutral text"})
     read: int = field(default=64, metadata={"help": "tokens of a passage"})
@@ -642,7 +638,7 @@ def _project(
     """The direction within the first tune, and others, projected out of the second at every token."""
     config, run, (_, sites) = case.config, case.run, _places(case)
     named = {f"of {name}": _unit(held[0]) for name, held in own.items()}
-    random = isotropic(config.projected, len(sites), own[FIRST].shape[-1], rng=run.rng("projected"))
+    random = isotropic(config.draws, len(sites), own[FIRST].shape[-1], rng=run.rng("projected"))
 
     def out(directions: np.ndarray) -> list[Edit]:
         return [
