@@ -28,7 +28,7 @@ def test_a_flow_finds_the_variable_of_symbols_in_random_weights_and_a_rotation_d
     flow, turn = claims["flow-symbols"]["value"], claims["rotation-symbols"]["value"]
     # how near the flow comes differs with the processor, on so few steps
     assert flow > turn + 0.1
-    assert claims["gap-symbols"]["value"] < 1 - turn
+    assert flow + claims["gap-symbols"]["value"] > 0.9  # the flow on the trained network
     assert claims["flow-symbols"]["beside"][0]["value"] < 0.65
 
 
