@@ -160,6 +160,8 @@ PRESETS = {
 
 #: steps whose mean losses are compared, to tell whether a loss still falls
 WINDOW = 150
+#: nats a token; a loss below it has nowhere to fall
+NOTHING = 0.005
 ONION, CONSTANT, UNIGRAM, BIGRAM = (
     "onion",
     "onion, one magnitude",
@@ -305,8 +307,9 @@ def _learn(
 ) -> int | None:
     """Adam on the cross-entropy of the changed sequence, each token told those before, until the loss stops falling.
 
-    It has stopped where the mean of `WINDOW` steps is not 1 % below that of the `WINDOW` before, twice in a row. Then, or
-    once a fifth of the steps is left, the learning rate falls to 0 over a fifth of the steps.
+    It has stopped where the mean of `WINDOW` steps is not 1 % below that of the `WINDOW` before, twice in a row, or where
+    nothing is left, below `NOTHING`. Then, or once a fifth of the steps is left, the learning rate falls to 0 over a fifth
+    of the steps.
 
     Returns:
         Steps after which the loss had stopped falling; None where the steps were spent before.
@@ -329,7 +332,8 @@ def _learn(
     while stopped is None and len(losses) + WINDOW <= most - last:
         losses += [step() for _ in range(WINDOW)]
         means = np.array(losses).reshape(-1, WINDOW).mean(axis=1)
-        if len(means) > 2 and (means[-2:] > 0.99 * means[-3:-1]).all():
+        flat = len(means) > 2 and (means[-2:] > 0.99 * means[-3:-1]).all()
+        if flat or means[-1] < NOTHING:
             stopped = len(losses)
     for k in range(last):
         for group in optimiser.param_groups:
