@@ -97,8 +97,8 @@ CARD = Card(
     differs="The authors decode the singular vectors of each token's map by itself; here those of the whole prompt's map, "
     "with the last token's beside them.",
     group_note="A group is a relation: prompts of one relation share their words. Nothing is fitted, so nothing is split.",
-    negative="The first left vectors of SmolLM2-135M name tokens of other prompts too, above all those of prompts of the "
-    "same relation.",
+    negative="The first left vectors of SmolLM2-135M name tokens of many other prompts too. Those of the last token's map "
+    "do not, and seldom name the prompt's own.",
     minutes={"tiny": 0.1, "small": 6, "full": 60},
     figure="rank",
 )
