@@ -138,3 +138,12 @@ def test_a_network_of_no_family_is_not_certified():
     certificate = certify(Model(nn.Sequential(nn.Linear(3, 3), nn.ReLU())))
     assert not certificate.passed
     assert "no family is known" in certificate.items[0].reason
+
+
+def test_a_network_in_float64_is_certified_although_its_softmax_is_in_float32():
+    model = Model(net("llama").double())
+    certificate = certify(model)
+    assert certificate.passed
+    tolerances = {item.name: item.tolerance for item in certificate.items}
+    assert tolerances["pattern v = z"] == 1e-5
+    assert tolerances["z projected = attn_out"] == 1e-8

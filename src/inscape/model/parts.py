@@ -56,6 +56,7 @@ class Identity:
         needs: further points it is computed from, which others vouch for.
         gap: (model, layer, tensors by point) → how far off it is.
         wrong: what is said where it fails.
+        least: the least tolerance: softmax is in float32 in most architectures, whatever the dtype.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Identity:
     needs: tuple[str, ...]
     gap: Callable[[Model, int, Tensors], float]
     wrong: str
+    least: float = 0.0
 
 
 def measure(model: Model, batch: Batch, acts: Mapping[Site, Tensor], tol: float) -> Iterator[Item]:
@@ -97,13 +99,13 @@ def measure(model: Model, batch: Batch, acts: Mapping[Site, Tensor], tol: float)
         Site(p, i)
         for one in table
         for i in layers
-        if gaps.get((one.name, i), tol + 1) <= tol
+        if gaps.get((one.name, i), float("inf")) <= max(tol, one.least)
         for p in one.proves
     }
     for one in table:
         mine = {i: gap for (name, i), gap in gaps.items() if name == one.name}
         if mine:
-            yield _item(one, mine, sound, tol)
+            yield _item(one, mine, sound, max(tol, one.least))
     yield _untouched(model, table, gaps)
 
 
@@ -310,6 +312,9 @@ def _aside(block: nn.Module, tap: Tap) -> Place:
     return Place(block.get_submodule(tap.path), tap.side, tap.index, View(tap.layout, tokens=True))
 
 
+#: the tolerance of what is computed in float32
+_SINGLE = 1e-5
+
 _IDENTITIES = (
     Identity(
         "v = its projection of attn_in",
@@ -324,6 +329,7 @@ _IDENTITIES = (
         ("free q", "free k", "free pattern"),
         _scores,
         "the scores of q and k, before position encoding, do not make the pattern",
+        _SINGLE,
     ),
     Identity(
         "pattern v = z",
@@ -331,6 +337,7 @@ _IDENTITIES = (
         ("z",),
         _values,
         "the pattern's mean of v, head by head, is not z",
+        _SINGLE,
     ),
     Identity(
         "z projected = attn_out",
