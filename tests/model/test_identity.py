@@ -120,10 +120,10 @@ def test_what_a_pass_leaves_behind_is_no_identity():
     model = Model(_of(Counting))
     x = torch.randn(3, 4)
     model.run(x, "module:inner:out")
-    before = model.network_hash
+    before, calls = model.network_hash, model.net.calls
     for _ in range(2):
         model.run(x + 1, "module:inner:out")
-    assert model.net.calls == 3
+    assert model.net.calls >= calls + 2
     assert model.network_hash == before
     model.net.power = 3
     assert model.network_hash != before
