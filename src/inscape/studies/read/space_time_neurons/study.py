@@ -142,9 +142,9 @@ CARD = Card(
     "neurons; here layer and penalty are chosen inside the training folds and neurons have the null of the largest |r|.",
     group_note="A group is a country: names and spelling tell it, so only whole countries held out show a map rather than "
     "a list of countries. For people it is WordNet's class of the occupation. Continents held out are shown.",
-    negative="For years of birth (seed 0, small) the gain over character n-grams is 0.06 [0.00, 0.12] with occupations held "
-    "out, below the margin of 0.1. 33 neurons pass the threshold, but which countries are in the data decides how many "
-    "([2, 642]). With continents held out the R² of latitude is −0.02 and that of longitude 0.41.",
+    negative="For years of birth the gain over character n-grams stays below the margin with occupations held out. "
+    "Thousands of neurons pass the threshold of single rows shuffled, none that of whole countries shuffled: with so few "
+    "countries of any size, labels of countries alone give correlations as high. With continents held out latitude is not read.",
     minutes={"tiny": 0.3, "small": 5, "full": 60},
     figure="map-group",
 )
