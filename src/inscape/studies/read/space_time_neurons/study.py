@@ -144,7 +144,8 @@ CARD = Card(
     "a list of countries. For people it is WordNet's class of the occupation. Continents held out are shown.",
     negative="For years of birth the gain over character n-grams stays below the margin with occupations held out. "
     "Thousands of neurons pass the threshold of single rows shuffled, none that of whole countries shuffled: with so few "
-    "countries of any size, labels of countries alone give correlations as high. With continents held out latitude is not read.",
+    "countries of any size, labels of countries alone give correlations as high. With "
+    "continents held out latitude is not read.",
     minutes={"tiny": 0.3, "small": 5, "full": 60},
     figure="map-group",
 )
