@@ -62,8 +62,9 @@ def test_show_says_claim_presets_minutes_and_settings(outside):
     text = call("show", "toy-mean").stdout
     for part in (
         "The Mean of a Sample\nGauss, 1809. https://arxiv.org/abs/2310.02207",
-        "Claim     The sample mean approaches the true mean as the sample grows.",
-        "Controls  draws with mean 0",
+        "Claim      The sample mean approaches the true mean as the sample grows.",
+        "Controls   draws with mean 0",
+        "Must show  The sample mean is near the true mean: at least 1.",
         "tiny   about 1 seconds on two cores",
         "small  about 3 minutes on two cores",
         "full   time not stated",

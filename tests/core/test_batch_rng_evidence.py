@@ -57,10 +57,12 @@ def test_evidence_says_what_chance_gives():
     assert (above.null.mean, above.p) == (0.0, e.p)
     with pytest.raises(ValueError, match="bare has no null"):
         Evidence("bare", 1.0).above_chance()
-    with pytest.raises(ValueError, match="needs finite draws"):
+    with pytest.raises(ValueError, match="at least two finite draws"):
         Null.of("empty", [])
-    with pytest.raises(ValueError, match="needs finite draws"):
-        Null.of("nan", [math.nan])
+    with pytest.raises(ValueError, match="at least two finite draws"):
+        Null.of("nan", [0.0, math.nan])
+    with pytest.raises(ValueError, match="one number is a reference"):
+        Null.of("one", [0.5])
 
 
 def test_tokens_keep_offsets_and_what_is_special():

@@ -77,7 +77,6 @@ def _record():
         "claim": "Space is linear.",
         "reproduced": "A toy of it.",
         "controls": ["shuffled labels", "untrained model"],
-        "bar": "R² of 0.2",
     }
     return {
         **{"inscape": "0.1.0", "study": "toy-space", "card": card, "preset": "tiny", "seed": 7},

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
@@ -17,36 +18,38 @@ FACTS = {
     "claim": "c",
     "reproduced": "r",
     "controls": "none",
-    "bar": "b",
 }
+ONE = {"claims": {"gain": Claim(text="t", at_least=1)}, "tiny": {"gain": "supported"}}
 
 
 def test_a_card_is_frozen_data():
-    card = Card(**FACTS)
+    card = Card(**FACTS, **ONE)
     assert card.to_dict() == {
         **FACTS,
         "group_note": "",
         "negative": "",
         "minutes": {},
         "figure": "",
-        "claims": {},
+        "claims": {"gain": asdict(ONE["claims"]["gain"])},
         "answer": "",
         "differs": "",
-        "tiny": {},
+        "tiny": ONE["tiny"],
         "seeds": 1,
     }
     assert card.link == "https://arxiv.org/abs/2310.02207"
-    assert Card(**{**FACTS, "arxiv": "https://example.org/x"}).link == "https://example.org/x"
-    assert hash(card) == hash(Card(**FACTS))
+    assert (
+        Card(**{**FACTS, **ONE, "arxiv": "https://example.org/x"}).link == "https://example.org/x"
+    )
+    assert hash(card) == hash(Card(**FACTS, **ONE))
     with pytest.raises(AttributeError):
         card.slug = "other"
 
 
 def test_an_empty_card_is_refused():
     with pytest.raises(ValueError, match="Card: title is empty; every card says its title"):
-        Card(**{**FACTS, "title": " "})
+        Card(**{**FACTS, **ONE, "title": " "})
     with pytest.raises(ValueError, match="Card: claims is empty; a study says what it must show"):
-        Card(**{**FACTS, "bar": " "})
+        Card(**FACTS)
 
 
 def test_a_claim_has_a_criterion_that_can_be_missed():

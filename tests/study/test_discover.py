@@ -12,12 +12,13 @@ from inscape.study.discover import cards, find, load_study, read_card
 CARD = """
     CARD = Card(
         slug="{slug}", title="T", authors="A", year=2001, arxiv="x", room="toys",
-        claim="c", reproduced="r", controls="none", bar="b",
+        claim="c", reproduced="r", controls="none",
+        claims=dict(one=Claim(text="t", at_least=1)), tiny=dict(one="supported"),
     )
 """
 REST = """
     from dataclasses import dataclass
-    from inscape.study.card import Card
+    from inscape.study.card import Card, Claim
 
     @dataclass(frozen=True)
     class Config:

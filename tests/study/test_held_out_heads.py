@@ -29,17 +29,17 @@ def model(request):
 
 
 def planted(n=24, seed=0):
-    """Head (1, 2) writes the difference, in both folds; nothing else does."""
+    """Head (1, 2) writes the difference, in both folds; nothing else does; three random directions beside it."""
     rng = np.random.default_rng(seed)
-    train = [0.1 * rng.normal(size=(n, 2, 3, 2)) for _ in range(2)]
-    test, groups = 0.1 * rng.normal(size=(2 * n, 2, 3, 2)), np.arange(2 * n) // 2
+    train = [0.1 * rng.normal(size=(n, 2, 3, 4)) for _ in range(2)]
+    test, groups = 0.1 * rng.normal(size=(2 * n, 2, 3, 4)), np.arange(2 * n) // 2
     for x in [*train, test]:
         x[:, 1, 2, 0] += 1.0
     return HeldOut(
         train,
         [groups[n:], groups[:n]],
         test,
-        np.zeros((2 * n, 2, 2)),
+        np.zeros((2 * n, 2, 4)),
         test[..., 0].sum(axis=(1, 2)),
         groups,
         np.repeat([0, 1], n),

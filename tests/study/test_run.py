@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from inscape.core.errors import RunError
-from inscape.core.evidence import Evidence
+from inscape.core.errors import RunError, StudyError
+from inscape.core.evidence import Evidence, Null
 from inscape.study import folder as folders
 from inscape.study.discover import load_study
 from inscape.study.folder import Folder, create
@@ -88,28 +88,20 @@ def test_an_altair_chart_keeps_all_its_rows(record, folder):
 
 def test_claims_and_certificates_are_kept_in_order(record, folder):
     with record as run:
-        assert (
-            run.claim(
-                "up",
-                "It rises",
-                Evidence("slope", 0.4, (0.2, 0.6), warnings=("Few samples.",)),
-                0.1,
-            )
-            is True
+        null = Null.of("mean 0", np.zeros(99))
+        assert run.claim(
+            "near", Evidence("mean", 2.0, (1.5, 2.5), null, p=0.01, warnings=("Few samples.",))
         )
-        assert (
-            run.claim(
-                "down", "It falls", Evidence("slope", 0.4), 0.1, side="at most", why="It does not."
-            )
-            is False
-        )
+        assert not run.claim("far", Evidence("mean", 2.0), why="It is not.")
         run.certificate({"model": "m", "passed": True})
         run.certificate({"model": "m", "passed": True})
-        with pytest.raises(ValueError, match="already a claim 'up'"):
-            run.claim("up", "It rises", Evidence("slope", 0.4), 0.1)
+        with pytest.raises(ValueError, match="already a claim 'near'"):
+            run.claim("near", Evidence("mean", 2.0))
+        with pytest.raises(StudyError, match="The card has no claim 'nearly'"):
+            run.claim("nearly", Evidence("mean", 2.0))
     assert [(c["id"], c["verdict"], c["why"]) for c in _json(folder, "claims.json")] == [
-        ("up", "supported", ""),
-        ("down", "not supported", "It does not."),
+        ("near", "supported", ""),
+        ("far", "not supported", "It is not."),
     ]
     assert _json(folder, "certificates.json") == [{"model": "m", "passed": True}]
     assert "Few samples." in _json(folder)["warnings"]

@@ -59,7 +59,7 @@ def test_nothing_of_nothing_is_not_a_number():
 
 def test_bars_carry_interval_and_null():
     found = shares().evidence(
-        "", np.ones(200), np.ones(200), Null.of("n", [0.5]), where={"bar": "a"}
+        "", np.ones(200), np.ones(200), Null.of("n", [0.4, 0.6]), where={"bar": "a"}
     )
     bare = shares().evidence("", np.ones(200), np.ones(200), where={"bar": "b"})
     frame = bars([found, bare], "bar")

@@ -44,7 +44,9 @@ def show(
         ("Claim", card.claim),
         ("Here", card.reproduced),
         ("Controls", controls),
-        ("Bar", card.bar),
+    ]
+    rows += [
+        ("Must show", f"{c.text}: {c.criterion}.") for c in card.claims.values() if not c.sanity
     ]
     rows += [("Groups", card.group_note)] if card.group_note else []
     rows += [("Known to fail", card.negative)] if card.negative else []

@@ -27,9 +27,9 @@ class Null:
     Attributes:
         kind: how the null was made: ``"shuffled labels"``, ``"untrained model"``, ``"random direction"`` …
         mean: its mean, in the unit of the value.
-        sd: its standard deviation; NaN for a single draw.
-        low: its 2.5 % quantile (the value itself for a single draw).
-        high: its 97.5 % quantile (the value itself for a single draw).
+        sd: its standard deviation.
+        low: its 2.5 % quantile.
+        high: its 97.5 % quantile.
         draws: how many draws it is made of.
     """
 
@@ -42,12 +42,18 @@ class Null:
 
     @classmethod
     def of(cls, kind: str, values: Iterable[float]) -> Null:
-        """Summarise draws from the null; non-finite draws are refused."""
+        """Summarise draws from the null.
+
+        Raises:
+            ValueError: a draw is not finite, or there are fewer than two: one number is a reference and no distribution.
+        """
         array = np.asarray(list(values), dtype=np.float64)
-        if array.size == 0 or not np.isfinite(array).all():
-            raise ValueError(f"Null.of({kind!r}): needs finite draws, got {array.tolist()[:5]}")
+        if array.size < 2 or not np.isfinite(array).all():
+            raise ValueError(
+                f"Null.of({kind!r}): needs at least two finite draws, got {array.tolist()[:5]}; one number is a reference"
+            )
         low, high = np.quantile(array, [0.025, 0.975])
-        sd = float(array.std(ddof=1)) if array.size > 1 else math.nan
+        sd = float(array.std(ddof=1))
         return cls(kind, float(array.mean()), sd, float(low), float(high), int(array.size))
 
 
@@ -124,8 +130,9 @@ class Evidence:
         if self.interval is not None:
             parts[0] += f" [{short(self.interval[0])}, {short(self.interval[1])}]"
         if self.null is not None:
-            draws = f", {self.null.draws} draws" if self.null.draws > 1 else ""
-            parts.append(f"null {short(self.null.mean)} ({self.null.kind}{draws})")
+            parts.append(
+                f"null {short(self.null.mean)} ({self.null.kind}, {self.null.draws} draws)"
+            )
         parts += [f"{b.role} {short(b.value)} ({b.name})" for b in self.beside]
         if self.p is not None:
             parts.append(f"p = {self.p:.2g}")

@@ -186,7 +186,6 @@ def _card(card: dict[str, Any]) -> list[tuple[str, str]]:
         "claim": "The paper's claim",
         "reproduced": "Reproduced here",
         "controls": "Controls",
-        "bar": "Criterion",
         "differs": "What differs from the authors' code",
         "group_note": "What is held out together",
         "negative": "What does not reproduce",

@@ -55,7 +55,6 @@ class Card(Record):
     claim: Text = ""
     reproduced: Text = ""
     controls: Words | Text = ""
-    bar: Text = ""
     group_note: Text = ""
     negative: Text = ""
     figure: Annotated[str, Field(pattern=rf"{NAME}|^$")] | None = None

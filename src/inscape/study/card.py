@@ -82,7 +82,6 @@ class Card:
         claim: what the paper claims, in one or two sentences.
         reproduced: what is done here, on which model and data.
         controls: the nulls and baselines shown beside every number.
-        bar: what must come out for the claim to count as reproduced.
         group_note: what a group is in the splits, or why there is none.
         negative: what does not reproduce here and why, where that is known.
         minutes: expected minutes of each preset on two cores.
@@ -104,7 +103,6 @@ class Card:
     claim: str
     reproduced: str
     controls: str | tuple[str, ...]
-    bar: str = ""
     group_note: str = ""
     negative: str = ""
     minutes: dict[str, float | int] = field(default_factory=dict, hash=False)
@@ -119,9 +117,9 @@ class Card:
         for name in ("slug", "title", "room", "claim", "reproduced"):
             if not str(getattr(self, name)).strip():
                 raise ValueError(f"Card: {name} is empty; every card says its {name}")
-        if not self.claims and not self.bar.strip():
+        if not self.claims:
             raise ValueError("Card: claims is empty; a study says what it must show")
-        if self.claims and self.tiny.keys() != self.claims.keys():
+        if self.tiny.keys() != self.claims.keys():
             odd = ", ".join(sorted(self.tiny.keys() ^ self.claims.keys()))
             raise ValueError(f"Card: tiny must hold one verdict for each claim; look at {odd}")
         for id, claim in self.claims.items():

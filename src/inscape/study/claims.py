@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from inscape.core.evidence import Beside, Evidence
+from inscape.core.evidence import Evidence
 from inscape.core.nulls import holm
 from inscape.study.card import Claim
 
@@ -67,11 +67,6 @@ class Judged:
         """The number measured."""
         return float(self.evidence.value)
 
-    @property
-    def passed(self) -> bool:
-        """The same as `supported`."""
-        return self.supported
-
     def __format__(self, spec: str) -> str:
         """The number, formatted: a study's answer is a template over its claims."""
         return format(self.value, spec)
@@ -98,32 +93,14 @@ class Judged:
             "null": asdict(e.null) if e.null is not None else None,
             "over_null_low": None if over[0] is None else float(over[0]),
             "over_null_high": None if over[1] is None else float(over[1]),
-            "beside": [asdict(b) for b in (*e.beside, *_single(e))],
+            "beside": [asdict(b) for b in e.beside],
             "p": None if e.p is None else float(e.p),
             "p_corrected": self.p_corrected,
             "n": None if e.n is None else int(e.n),
             "why": " ".join(filter(None, [self.claim.why, self.why])),
-            "passed": self.claim.margin(float(e.value)) >= 0,
-            "bar": self.claim.at_most if self.claim.at_least is None else self.claim.at_least,
-            "side": "at most" if self.claim.at_least is None else "at least",
             "warnings": list(e.warnings),
         }
         return _finite(record)
-
-
-def spoken(text: str, evidence: Evidence, bar: int | float, side: str) -> Claim:
-    """A claim that its card does not hold yet: tested against the null of its evidence where it is ``"at least"``.
-
-    Raises:
-        ValueError: an unknown side, or a bar that is not a finite number.
-    """
-    if side not in ("at least", "at most"):
-        raise ValueError(f"claim {text!r}: side must be 'at least' or 'at most', got {side!r}")
-    distribution = evidence.null is not None and evidence.null.draws > 1
-    null = evidence.null.kind if evidence.null and distribution and side == "at least" else ""
-    if side == "at least":
-        return Claim(text=text, at_least=float(bar), null=null)
-    return Claim(text=text, at_most=float(bar))
 
 
 def judge(claims: Sequence[Judged]) -> list[Judged]:
@@ -150,13 +127,6 @@ def judge(claims: Sequence[Judged]) -> list[Judged]:
         verdict, reason = _verdict(claim, p, len(tested))
         out.append(replace(claim, p_corrected=p, verdict=verdict, reason=reason))
     return out
-
-
-def _single(e: Evidence) -> list[Beside]:
-    """A null of one number is no distribution: it is shown beside the value as a reference."""
-    if e.null is None or e.null.draws > 1:
-        return []
-    return [Beside("reference", e.null.kind, e.null.mean)]
 
 
 def _tested(claim: Judged) -> bool:

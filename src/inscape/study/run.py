@@ -147,23 +147,12 @@ class Run:
         self._record["arrays"].append({"name": name, "caption": caption, "shapes": shapes})
         self.save()
 
-    def claim(
-        self,
-        id: str,
-        evidence: Evidence | str,
-        measured: Evidence | None = None,
-        bar: int | float | None = None,
-        side: str = "at least",
-        why: str = "",
-    ) -> bool:
+    def claim(self, id: str, evidence: Evidence, why: str = "") -> bool:
         """Judge a claim of the card on its evidence and keep it, whatever its verdict.
 
         Args:
             id: the claim's id in the card.
-            evidence: what was measured; or, where the card does not hold the claim yet, its sentence.
-            measured: the evidence, where a sentence was given.
-            bar: the criterion, where a sentence was given.
-            side: ``"at least"`` or ``"at most"``, likewise.
+            evidence: what was measured.
             why: a sentence for the reader of this run.
 
         Returns:
@@ -177,12 +166,7 @@ class Run:
             raise ValueError(
                 f"Run.claim: there is already a claim {id!r} in this run; give this one another id"
             )
-        if isinstance(evidence, str):
-            if measured is None or bar is None:
-                raise ValueError(f"Run.claim: {id!r} needs its evidence and its criterion")
-            claim, evidence = claims.spoken(evidence, measured, bar, side), measured
-        else:
-            claim = self._card_claim(id)
+        claim = self._card_claim(id)
         self._claims = claims.judge([*self._claims, claims.Judged(id, claim, evidence, why)])
         self._folder.write_json("claims.json", [c.to_dict() for c in self._claims])
         made = self._claims[-1]

@@ -296,8 +296,10 @@ def _check_options(
             raise ValueError(
                 f"sweep: {name} must be {' or '.join(map(repr, choices))} for {task}, got {value!r}"
             )
-    if shuffles < 0:
-        raise ValueError(f"sweep: shuffles must be at least 0, got {shuffles}")
+    if shuffles < 0 or shuffles == 1:
+        raise ValueError(
+            f"sweep: shuffles must be 0 or at least 2, got {shuffles}; one shuffle is no null"
+        )
 
 
 def _notes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inscape.study.card import Card
+from inscape.study.card import Card, Claim
 from inscape.study.run import Run
 
 CARD = Card(
@@ -17,7 +17,8 @@ CARD = Card(
     claim="Nothing is claimed.",
     reproduced="Nothing.",
     controls="none",
-    bar="none",
+    claims=dict(nothing=Claim(text="Nothing", at_most=0)),
+    tiny=dict(nothing="any"),
 )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from inscape.core.errors import DataError
 from inscape.core.evidence import Evidence, Null
-from inscape.study.card import Card
+from inscape.study.card import Card, Claim
 from inscape.study.run import Run
 
 CARD = Card(
@@ -23,7 +23,11 @@ CARD = Card(
     claim="The sample mean approaches the true mean as the sample grows.",
     reproduced="Draws from a normal distribution.",
     controls=("draws with mean 0",),
-    bar="Within 1 of the truth.",
+    claims=dict(
+        near=Claim(text="The sample mean is near the true mean", at_least=1, null="mean 0"),
+        far=Claim(text="The sample mean is beyond reach", at_least=102, null="mean 0"),
+    ),
+    tiny=dict(near="supported", far="not supported"),
     group_note="Draws are independent, so there is no group.",
     minutes={"tiny": 0.01, "small": 3},
 )
@@ -73,14 +77,8 @@ def run(config: Config, run: Run) -> None:
         n=config.n,
         unit="units",
     )
-    run.claim(
-        "near",
-        "The sample mean is near the true mean",
-        evidence,
-        bar=config.mean - 1,
-        why="Two deviations.",
-    )
-    run.claim("far", "The sample mean is beyond reach", evidence, bar=config.mean + 100)
+    run.claim("near", evidence, why="Two deviations.")
+    run.claim("far", evidence)
     run.figure("dots", _dots(draws), "The draws.")
     run.warn("This is a toy.")
     run.answer(f"The mean of {config.n} draws is {value:.2f}, and the truth is {config.mean:.2f}.")
