@@ -1,6 +1,7 @@
 """Nothing drifts unseen: every claim's value before the studies were rewritten, its value now, and why it moved.
 
-    python -m benchmarks.drift RUN [RUN …]        writes docs/drift.md
+    python -m benchmarks.drift [RUN …]        writes docs/drift.md; a RUN is a run folder or a kept record, by default
+                                              every record in docs/results
 
 The values before are in ``docs/drift/before.json``; reasons, by study and claim, in ``docs/drift/why.json``. A value that
 moved by more than a tenth of its old interval (or 2 % without one) and has no reason is marked: it is a bug or an omission.
@@ -16,6 +17,7 @@ from typing import Any
 
 from benchmarks.__main__ import machine
 from inscape.report.folder import RunFolder, read
+from inscape.report.kept import kept_run
 from inscape.report.markdown import plain, table
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -23,7 +25,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 HEAD = """# What moved when the studies were rewritten
 
 Each claim's value before and after its study was rewritten: on `core/measured.py`, with intervals over groups, nulls that
-are distributions and three verdicts. Written by `python -m benchmarks.drift` from run folders. "Not measured any more"
+are distributions and three verdicts. Written by `python -m benchmarks.drift` from runs. "Not measured any more"
 names claims that were merged or replaced; the reason stands beside them.
 """
 
@@ -62,7 +64,7 @@ def rows_of(run: RunFolder, before: dict[str, Any], why: dict[str, str]) -> list
 
 
 def main(paths: Sequence[str]) -> None:
-    """Write docs/drift.md from run folders, in the order of studies."""
+    """Write docs/drift.md from run folders or kept records, in the order of studies."""
     before = json.loads((DOCS / "drift" / "before.json").read_text(encoding="utf-8"))
     reasons = DOCS / "drift" / "why.json"
     why = json.loads(reasons.read_text(encoding="utf-8")) if reasons.exists() else {}
@@ -71,7 +73,9 @@ def main(paths: Sequence[str]) -> None:
         HEAD,
         f"Before: commit {before['commit']}. Now: {facts['date']}, {facts['processor']}.",
     ]
-    runs = sorted(map(read, paths), key=lambda r: (r.record["study"], str(r.record["preset"])))
+    files = [Path(p) for p in paths] or sorted((DOCS / "results").glob("*.json"))
+    found = [kept_run(p) if p.is_file() else read(p) for p in files]
+    runs = sorted(found, key=lambda r: (r.record["study"], str(r.record["preset"])))
     for run in runs:
         study, preset = run.record["study"], str(run.record["preset"])
         key = f"{preset}, seed {run.record['seed']}"
