@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from inscape.core.evidence import Evidence
-from inscape.study.card import Card
+from inscape.study.card import Card, Claim
 from inscape.study.discover import StudyModule
 from inscape.study.folder import create
 from inscape.study.recording import recording
@@ -25,9 +25,16 @@ CARD = Card(
     claim="States have a norm.",
     reproduced="Norms of random states.",
     controls=("none",),
-    bar="Above 0.",
     group_note="Sentences are independent.",
     minutes={"tiny": 0.01, "small": 1},
+    claims={
+        "norms": Claim(
+            text="The mean norm is above 0.",
+            at_least=0.0,
+            exact="Norms of the toy's states.",
+        )
+    },
+    tiny={"norms": "supported"},
 )
 
 
@@ -57,7 +64,7 @@ def run(config: Config, run: Run) -> None:
     run.text("remark", "A *remark* in Markdown.")
     mean = float(norms.mean())
     found = Evidence("mean norm", mean, (0.5 * mean, 2 * mean), n=len(norms), d=16)
-    run.claim("norms", f"The mean norm is {mean:.2f}.", found, 0.0)
+    run.claim("norms", found)
     run.answer("Yes.")
 
 
