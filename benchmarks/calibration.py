@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from inscape.core.intervals import group_interval, paired_interval
-from inscape.study.detectors import scores_of_confidence
-from inscape.study.sweep import compare, sweep
+from inscape.probing.detectors import scores_of_confidence
+from inscape.probing.sweep import compare, sweep
 
 PAGE = Path(__file__).parents[1] / "docs" / "calibration.md"
 #: rows and features of the simulated sweeps, and shuffles of their null

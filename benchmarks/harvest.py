@@ -20,11 +20,11 @@ import numpy as np
 import torch
 
 from inscape.core.rng import generator
+from inscape.model import batching
+from inscape.model.batching import ACCELERATOR, CPU
 from inscape.model.model import Model
 from inscape.model.open import open as open_model
-from inscape.store import plan
 from inscape.store.harvest import harvest
-from inscape.store.plan import ACCELERATOR, CPU
 
 SITES = "embed, resid_post.*"
 WORDS = (
@@ -78,7 +78,7 @@ def bare_forward(model: Model, texts: list[str], budget: int) -> None:
     """The body over the batches that a harvest makes, with nothing captured."""
     tokens = model.tokenize(texts)
     with torch.no_grad():
-        for chosen in plan.batches_by_length([len(t) for t in tokens], budget):
+        for chosen in batching.batches_by_length([len(t) for t in tokens], budget):
             batch = model.collate([tokens[i] for i in chosen])
             model.atlas.body(input_ids=batch.inputs["input_ids"].to(model.device), use_cache=False)
     if model.device.type == "cuda":

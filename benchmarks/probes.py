@@ -3,7 +3,7 @@
 Logistic sweep: 31 sites × 5 folds × (1 label set + 10 shuffles) at one C, n = 2,000, d = 576. In each round ours does one
 site whole and the loop does a few label sets of one fold; both are multiplied up by exact counts. The loop takes whichever
 of scikit-learn's solvers and numbers of BLAS threads is fastest, at a tolerance at which its gradient is no smaller than
-ours at the tolerance of `study/sweep.py`; gradients, coefficients' scores and held-out accuracies are compared.
+ours at the tolerance of `probing/sweep.py`; gradients, coefficients' scores and held-out accuracies are compared.
 
 k-sparse path: k = 1 … 64 at 31 sites of 1,536 neurons. A single fit ranks the neurons on the training rows and fits
 scikit-learn's `LogisticRegression` to the first k; the path ranks once a site and fits all k together. The loop is timed

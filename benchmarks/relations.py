@@ -21,8 +21,8 @@ from inscape.model.connected import connected
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.read.detached_jacobian import local_map
+from inscape.read.local_maps import in_double
 from inscape.read.subject_jacobian import subject_jacobian
-from inscape.study.local_maps import in_double
 
 PROMPT = "".join(
     f"The capital of {country} is {city}\n"

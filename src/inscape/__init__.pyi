@@ -31,6 +31,8 @@ from inscape.data.examples import Examples as Examples
 from inscape.data.load import load as load
 from inscape.model.model import Model as Model
 from inscape.model.open import open as open
+from inscape.probing.sweep import compare as compare
+from inscape.probing.sweep import sweep as sweep
 from inscape.read.detached_jacobian import local_map as local_map
 from inscape.read.jacobian_lens import JacobianLens as JacobianLens
 from inscape.read.logistic import LogisticProbe as LogisticProbe
@@ -47,15 +49,13 @@ from inscape.store.forecast import forecast as forecast
 from inscape.store.harvest import harvest as harvest
 from inscape.store.moments import moments as moments
 from inscape.store.store import Store as Store
-from inscape.study.ablating import ablate as ablate
-from inscape.study.attention_view import attention as attention
-from inscape.study.lens_table import lens as lens
-from inscape.study.logit_attribution import attribute as attribute
-from inscape.study.probing import probe as probe
-from inscape.study.prompt_patching import patch as patch
 from inscape.study.runner import run_study as run_study
-from inscape.study.sweep import compare as compare
-from inscape.study.sweep import sweep as sweep
-from inscape.study.top_examples import top as top
+from inscape.workbench.ablate import ablate as ablate
+from inscape.workbench.attention import attention as attention
+from inscape.workbench.attribute import attribute as attribute
+from inscape.workbench.lens import lens as lens
+from inscape.workbench.patch import patch as patch
+from inscape.workbench.probe import probe as probe
+from inscape.workbench.top import top as top
 
 __version__: str

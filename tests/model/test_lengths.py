@@ -13,8 +13,8 @@ from inscape.core.edit import Add, Scope
 from inscape.core.errors import ModelError
 from inscape.model import prefix
 from inscape.model.open import open
+from inscape.outcomes.passes import gather
 from inscape.store.harvest import harvest
-from inscape.store.passes import gather
 
 from .nets import D, net, tokenizer
 

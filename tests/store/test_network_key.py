@@ -13,8 +13,8 @@ from torch import nn
 from inscape.core.errors import StoreError
 from inscape.data.examples import Examples
 from inscape.model.model import Model
+from inscape.outcomes.generations import generations
 from inscape.store import manifest as manifests
-from inscape.store.generations import generations
 from inscape.store.harvest import harvest
 from inscape.store.moments import moments
 from inscape.store.store import Store

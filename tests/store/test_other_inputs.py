@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from inscape.core.batch import Batch, Tokens
 from inscape.core.errors import DataError, ModelError
 from inscape.model.model import Model
+from inscape.probing.sweep import sweep
 from inscape.store.arrays import ArrayInputs
 from inscape.store.feed import inputs_of
 from inscape.store.forecast import forecast
 from inscape.store.harvest import harvest
 from inscape.store.moments import moments
-from inscape.study.sweep import sweep
 from tests.model.nets import net
 
 from .conftest import close_to_rounding, llama

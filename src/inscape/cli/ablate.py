@@ -41,9 +41,9 @@ def ablate(
 
     The change of the answer's log-probability at the last token; below zero, the component helped.
     """
-    from inscape.study.ablating import BASELINES, KINDS
-    from inscape.study.ablating import ablate as ablated
     from inscape.study.progress import progress
+    from inscape.workbench.ablate import BASELINES, KINDS
+    from inscape.workbench.ablate import ablate as ablated
 
     for option, value, choices in (("what", what, KINDS), ("baseline", baseline, BASELINES)):
         if value not in choices:

@@ -34,7 +34,7 @@ def attention(
 
     Without --head, what every head looks at from the last token; the page (--to) has every head in full.
     """
-    from inscape.study.attention_view import attention as patterns
+    from inscape.workbench.attention import attention as patterns
 
     opened = open_model(model, device, dtype, trust_remote_code)
     found = patterns(opened, prompt, layer, head)

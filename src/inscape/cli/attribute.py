@@ -36,7 +36,7 @@ def attribute(
 
     Direct logit attribution: what a component writes itself, the last norm's scale held constant.
     """
-    from inscape.study.logit_attribution import attribute as attributed
+    from inscape.workbench.attribute import attribute as attributed
 
     opened = open_model(model, device, dtype, trust_remote_code)
     found = attributed(opened, prompt, answer=answer, wrong=wrong)

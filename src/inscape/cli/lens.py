@@ -36,7 +36,7 @@ def lens(
 
     Layers are read by the model's own last norm and unembedding; the last layer stands on top.
     """
-    from inscape.study.lens_table import lens as read_layers
+    from inscape.workbench.lens import lens as read_layers
 
     opened = open_model(model, device, dtype, trust_remote_code)
     found = read_layers(opened, prompt, sites=sites, k=k)

@@ -53,7 +53,7 @@ def patch(
     Effect 1: the answer is as after CLEAN; 0: as after CORRUPTED. A table of pairs may name answers too (columns answer,
     wrong); effects are averaged.
     """
-    from inscape.study.prompt_patching import patch as patched
+    from inscape.workbench.patch import patch as patched
 
     if (pairs is None) == (clean is None) or (clean is None) != (corrupted is None):
         raise typer.BadParameter("give CLEAN and CORRUPTED, or --pairs FILE")

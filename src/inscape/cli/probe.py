@@ -83,7 +83,7 @@ def probe(
     A linear probe at every site, scored on held-out rows beside shuffled labels and the character n-grams of the input.
     """
     from inscape.store import manifest
-    from inscape.study import probing
+    from inscape.workbench import probe as probing
 
     names = None if labels is None else [n.strip() for n in labels.split(",") if n.strip()]
     given = {"input": column, "labels": names, "group": group, "task": task, "sites": sites}

@@ -77,7 +77,7 @@ def steer(
     from inscape.control.matched_vectors import random_vectors
     from inscape.control.steering_vector import SteeringVector
     from inscape.core.rng import generator
-    from inscape.study.steering import fitting
+    from inscape.workbench.steering import fitting
 
     doses = strengths(strength)
     if phase not in ("all", "prompt", "generated"):

@@ -47,7 +47,7 @@ def top(
     """
     from inscape.data.load import load
     from inscape.study.progress import progress
-    from inscape.study.top_examples import top as most_active
+    from inscape.workbench.top import top as most_active
 
     examples = load(data, input=column, limit=limit)
     opened = open_model(model, device, dtype, trust_remote_code)

@@ -89,7 +89,7 @@ def vector(
     from inscape.core.errors import DataError
     from inscape.core.overwriting import refuse_foreign
     from inscape.data.load import load
-    from inscape.study.steering import METHODS, make_vector
+    from inscape.workbench.steering import METHODS, make_vector
 
     if method not in METHODS:
         raise typer.BadParameter(

@@ -21,9 +21,9 @@ from inscape.core.errors import DataError
 from inscape.core.site import Site
 from inscape.core.token_table import TokenTable
 from inscape.data.examples import Examples
+from inscape.model import batching
 from inscape.model.as_batch import named
 from inscape.model.chat import Message, is_conversation, texts_of
-from inscape.store import plan
 from inscape.store.arrays import ArrayInputs, real_lengths
 from inscape.store.inputs import Inputs, TextInputs, TokenInputs, by_position
 from inscape.store.media import MediaInputs, prepared
@@ -107,7 +107,7 @@ def inputs_of(
 def _sharing(model: Any, inputs: TokenInputs, share: bool, device: str) -> TokenInputs:
     inputs.switches = model.switches
     if share:
-        overhead = plan.limits(device)[1]
+        overhead = batching.limits(device)[1]
         ready = inputs.tokens
         ids = ready.ids if isinstance(ready, TokenTable) else [t.ids for t in ready]
         inputs.sharing = shared(model, ids, inputs.positions, overhead)

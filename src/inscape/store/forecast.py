@@ -26,6 +26,7 @@ import numpy as np
 
 from inscape.core.errors import StoreError
 from inscape.core.site import Site
+from inscape.model import batching
 from inscape.model.certificate import current
 from inscape.store import generated, plan, sample
 from inscape.store import key as keys
@@ -183,7 +184,7 @@ def forecast(
     given = inputs_of(model, examples, at, prompt, wanted, prefix)
     wide = widths(model, given, wanted)
     row_bytes = sum(wide.values()) * (4 if dtype == "float32" else 2)
-    limits = plan.limits(model.device.type)
+    limits = batching.limits(model.device.type)
     settings = {
         "prompt": prompt,
         "at": at,

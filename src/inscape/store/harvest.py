@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from inscape.core.site import Site
+from inscape.model import batching
 from inscape.model.certificate import current
 from inscape.store import generated, plan
 from inscape.store import key as keys
@@ -103,7 +104,7 @@ def harvest(
     given = inputs_of(model, examples, at, prompt, wanted, prefix, device)
     wide = widths(model, given, wanted)
     row_bytes = sum(wide.values()) * (4 if dtype == "float32" else 2)
-    limits = plan.limits(device)
+    limits = batching.limits(device)
     recipe = keys.recipe(
         model,
         given,

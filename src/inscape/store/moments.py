@@ -25,6 +25,7 @@ from inscape.core.errors import DataError, StoreError
 from inscape.core.joint import Joint
 from inscape.core.site import Site
 from inscape.data.examples import Examples
+from inscape.model import batching
 from inscape.model.certificate import current
 from inscape.store import key as keys
 from inscape.store import manifest as manifests
@@ -102,7 +103,7 @@ def moments(
         )
     side = _Side(examples, labels, classes, _paired(model, wanted, pairs))
     wide = widths(model, given, wanted)
-    limits = plan.limits(model.device.type)
+    limits = batching.limits(model.device.type)
     recipe = keys.recipe(
         model,
         given,

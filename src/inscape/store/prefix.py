@@ -27,6 +27,7 @@ import numpy as np
 
 from inscape.core.site import Site
 from inscape.core.token_table import Picked, Ragged
+from inscape.model import batching
 from inscape.model import prefix as prefixes
 from inscape.store import plan
 
@@ -116,7 +117,7 @@ class Sharing:
                 laid.append(Laid(which, group[order[start:end]], int(ends[end - 1]) - before))
                 start = end
         found = []
-        for chosen in plan.batches_by_length([row.tokens for row in laid], budget, overhead):
+        for chosen in batching.batches_by_length([row.tokens for row in laid], budget, overhead):
             for part in self._within([laid[i] for i in chosen], held_tokens(budget)):
                 found.append((part, len(part) * max(row.tokens for row in part)))
         return found

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from inscape.store import plan
+from inscape.model import batching
 from inscape.store.inputs import Inputs
 from inscape.store.prefix import Laid
 
@@ -48,7 +48,7 @@ def steps_of(inputs: Inputs, span: tuple[int, int], budget: int, overhead: int) 
     alone = examples[~behind]
     found = [
         Step(alone[chosen], len(chosen) * int(inputs.lengths[alone[chosen]].max()))
-        for chosen in plan.batches_alike(
+        for chosen in batching.batches_alike(
             inputs.lengths[alone], inputs.switches.kinds(inputs.lengths[alone]), budget, overhead
         )
     ]

@@ -1,5 +1,5 @@
 """What a study is: a card, a frozen configuration with presets, and a function that measures and claims.
 
 `discover` finds studies, `config` settles their settings, `runner` runs one, and `run` is the recorder that the study
-writes its run folder with; `sweep` asks one question of many sites at once.
+writes its run folder with.
 """

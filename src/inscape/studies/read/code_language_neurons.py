@@ -26,15 +26,15 @@ from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.data.positions import span_mask
+from inscape.model.batching import batches_by_length
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.model.unembed import Readout
+from inscape.outcomes.token_losses import token_losses
 from inscape.read.lape import Lape, equal_sets, lape
 from inscape.read.logit_lens import logit_lens
 from inscape.read.mexa import mexa
 from inscape.store.harvest import harvest
-from inscape.store.plan import batches_by_length
-from inscape.store.token_losses import token_losses
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
 from inscape.worlds.programs import KEYWORDS, NAMES, programs

@@ -26,8 +26,7 @@ from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.read.detached_jacobian import LocalMap, local_map, stable_rank
-from inscape.study.card import Card, Claim
-from inscape.study.local_maps import (
+from inscape.read.local_maps import (
     Mapped,
     change_by_patches,
     depths,
@@ -37,6 +36,7 @@ from inscape.study.local_maps import (
     sketched_residual,
     steered,
 )
+from inscape.study.card import Card, Claim
 from inscape.study.run import Run
 from inscape.worlds.relations import relations
 

@@ -29,11 +29,11 @@ from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.model.unembed import Readout
 from inscape.read.inner_gradient import alignment, inner_gradient, inner_loss
+from inscape.read.shortcut_fits import stream
+from inscape.read.states import States, states
 from inscape.study.card import Card, Claim
 from inscape.study.claims import Judged
 from inscape.study.run import Run
-from inscape.study.shortcuts import stream
-from inscape.study.states import States, states
 from inscape.worlds.lexicon import Lexicon, lexicon
 
 CARD = Card(

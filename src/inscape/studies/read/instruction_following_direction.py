@@ -31,15 +31,15 @@ from inscape.data.load import load
 from inscape.model.continuations import Continuation, continuations
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.outcomes.generations import generations
+from inscape.outcomes.token_losses import token_losses
+from inscape.probing.detectors import AT, CS, detect, only, states
+from inscape.probing.frames import lines
+from inscape.probing.sweep_result import SweepResult
 from inscape.read.logistic import LogisticProbe
-from inscape.store.generations import generations
 from inscape.store.harvest import harvest
-from inscape.store.token_losses import token_losses
 from inscape.study.card import Card, Claim
-from inscape.study.detectors import AT, CS, detect, only, states
-from inscape.study.frames import lines
 from inscape.study.run import Run
-from inscape.study.sweep_result import SweepResult
 from inscape.worlds.instructions import follows, instructions, obedience
 
 CARD = Card(

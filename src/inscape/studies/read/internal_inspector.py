@@ -21,23 +21,23 @@ from inscape.core.jackknife import left_out
 from inscape.core.measured import Measured, Role
 from inscape.core.nulls import permutations
 from inscape.core.rng import child_seed
+from inscape.core.shares import bars
 from inscape.core.site import Site
 from inscape.core.threads import side_by_side
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.outcomes.generations import generations
+from inscape.outcomes.questions import Answered, answered
+from inscape.probing.detectors import CS, auc, risk_frame, scores_of_confidence
 from inscape.read.calibration import Temperature, ece, reliability
 from inscape.read.layer_cnn import LayerCNN
 from inscape.read.logistic import LogisticProbe
-from inscape.store.generations import generations
 from inscape.store.harvest import harvest
 from inscape.store.store import Store
 from inscape.study.card import Card, Claim
-from inscape.study.detectors import CS, auc, risk_frame, scores_of_confidence
-from inscape.study.questions import Answered, answered
 from inscape.study.run import Run
-from inscape.study.shares import bars
 from inscape.worlds import hearsay
 from inscape.worlds.quiz import quiz
 

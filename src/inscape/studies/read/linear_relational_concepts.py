@@ -30,6 +30,8 @@ from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.model.unembed import Readout
+from inscape.outcomes.relation_maps import Mapped, answered, by_relation, linearise
+from inscape.outcomes.relation_prompts import Asked, ask, last_site
 from inscape.read.relational_concepts import (
     Concepts,
     mean_concepts,
@@ -37,8 +39,6 @@ from inscape.read.relational_concepts import (
     unit_directions,
 )
 from inscape.study.card import Card, Claim
-from inscape.study.relation_maps import Mapped, answered, by_relation, linearise
-from inscape.study.relation_prompts import Asked, ask, last_site
 from inscape.study.run import Run
 from inscape.worlds.relations import relations
 

@@ -25,11 +25,11 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.outcomes.relation_maps import Mapped, answered, by_relation, linearise
+from inscape.outcomes.relation_prompts import Asked, decode, first_token, last_site
+from inscape.probing.frames import layer_of, lines
 from inscape.read.relational import AffineRelation
 from inscape.study.card import Card, Claim
-from inscape.study.frames import layer_of, lines
-from inscape.study.relation_maps import Mapped, answered, by_relation, linearise
-from inscape.study.relation_prompts import Asked, decode, first_token, last_site
 from inscape.study.run import Run, bars_of
 from inscape.worlds.relations import relations
 

@@ -28,14 +28,14 @@ from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.model.unembed import Readout
+from inscape.probing.frames import layer_of, lines
 from inscape.read.lens_metrics import exit_curve, exit_depth, named, spread
 from inscape.read.linear_shortcut import Shortcut, ShortcutMoments, explained
 from inscape.read.logit_lens import Reading, logit_lens
+from inscape.read.shortcut_fits import ELSEWHERE, examples_of, fitted, sampled, stream
+from inscape.read.states import States
 from inscape.study.card import Card, Claim
-from inscape.study.frames import layer_of, lines
 from inscape.study.run import Run
-from inscape.study.shortcuts import ELSEWHERE, examples_of, fitted, sampled, stream
-from inscape.study.states import States
 from inscape.worlds.lexicon import lexicon
 
 CARD = Card(

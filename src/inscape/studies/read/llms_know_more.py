@@ -26,18 +26,18 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.outcomes.generations import generations
+from inscape.outcomes.passes import passes
+from inscape.outcomes.questions import TOKENS, Answered, answered, exact_text, kinds
+from inscape.probing.detectors import AT, CS, detect, fitted, fold_of, only, states
+from inscape.probing.frames import by_layer, layer_of
+from inscape.probing.sweep import sweep
+from inscape.probing.sweep_result import SweepResult, compare
 from inscape.read.logistic import LogisticProbe
 from inscape.read.transfer import DataSet, transfer
-from inscape.store.generations import generations
 from inscape.store.harvest import harvest
-from inscape.store.passes import passes
 from inscape.study.card import Card, Claim
-from inscape.study.detectors import AT, CS, detect, fitted, fold_of, only, states
-from inscape.study.frames import by_layer, layer_of
-from inscape.study.questions import TOKENS, Answered, answered, exact_text, kinds
 from inscape.study.run import Run
-from inscape.study.sweep import sweep
-from inscape.study.sweep_result import SweepResult, compare
 from inscape.worlds import hearsay
 from inscape.worlds.quiz import quiz
 

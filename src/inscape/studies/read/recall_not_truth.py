@@ -28,18 +28,18 @@ from inscape.data.answers import locate
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.data.positions import span_mask
+from inscape.model.batching import batches_by_length
 from inscape.model.continuations import Continuation
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.outcomes.generations import generations
+from inscape.probing.detectors import detect
+from inscape.probing.frames import by_layer, lines
+from inscape.probing.sweep_result import SweepResult
 from inscape.read.jensen_shannon import jensen_shannon
-from inscape.store.generations import generations
 from inscape.store.harvest import harvest
-from inscape.store.plan import batches_by_length
 from inscape.study.card import Card, Claim
-from inscape.study.detectors import detect
-from inscape.study.frames import by_layer, lines
 from inscape.study.run import Run
-from inscape.study.sweep_result import SweepResult
 from inscape.worlds.facts import facts, recall
 
 CARD = Card(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from inscape.core.edit import Add, Scope
-from inscape.store.contrast import contrast
+from inscape.outcomes.contrast import contrast
 from inscape.studies.control.audit.dose_response import (
     Response,
     dose_response,

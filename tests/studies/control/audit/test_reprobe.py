@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from inscape.core.edit import Add, ProjectOut, Scope
+from inscape.outcomes.side_effects import PLAIN
 from inscape.studies.control.audit.reprobe import Reprobe
-from inscape.study.side_effects import PLAIN
 from tests.model import nets
 
 
 def test_probes_that_are_told_find_what_was_moved_and_not_what_was_erased(model, few):
     from inscape.control.leace import LeaceEraser
-    from inscape.store.passes import gather
+    from inscape.outcomes.passes import gather
 
     site = "resid_post.1"
     x, y = gather(model, few, site), few.target("nice")[:, 0].astype(int)

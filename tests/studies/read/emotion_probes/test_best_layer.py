@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from inscape.probing.sweep import sweep
 from inscape.studies.read.emotion_probes.best_layer import before_last
-from inscape.study.sweep import sweep
 
 
 def test_the_best_layer_is_found_in_the_data_and_in_draws_of_groups():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from inscape.probing.sweep import sweep
 from inscape.studies.read.space_time_neurons.nonlinear import mlp_gain
-from inscape.study.sweep import sweep
 
 
 def test_an_mlp_gains_where_the_answer_is_bent_and_not_where_it_is_straight():

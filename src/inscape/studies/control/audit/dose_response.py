@@ -25,8 +25,8 @@ from inscape.core.measured import Measured
 from inscape.data.examples import Examples
 from inscape.model.continuations import continuations
 from inscape.model.model import Model
-from inscape.store.contrast import Contrast
-from inscape.store.coordinates import mean_vectors
+from inscape.outcomes.contrast import Contrast
+from inscape.read.coordinates import mean_vectors
 
 #: strength → edits
 Dose = Callable[[float], Sequence[Edit]]

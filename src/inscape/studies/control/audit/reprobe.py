@@ -23,9 +23,9 @@ from inscape.core.nulls import permutations
 from inscape.core.rng import generator
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.store.passes import gather
-from inscape.study.class_scores import ClassScores
-from inscape.study.class_task import ClassTask, predicted, taken_along
+from inscape.outcomes.passes import gather
+from inscape.probing.class_scores import ClassScores
+from inscape.probing.class_task import ClassTask, predicted, taken_along
 
 CS = (1e-3, 1e-2, 1e-1, 1.0)
 

@@ -29,9 +29,10 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.outcomes.contrast import contrast
+from inscape.outcomes.side_effects import PLAIN, measured, side_effects
+from inscape.read.coordinates import mean_vectors
 from inscape.read.logistic import LogisticProbe
-from inscape.store.contrast import contrast
-from inscape.store.coordinates import mean_vectors
 from inscape.studies.control.audit.dose_response import (
     Dose,
     Outcome,
@@ -42,10 +43,9 @@ from inscape.studies.control.audit.dose_response import (
     shown,
 )
 from inscape.studies.control.audit.reprobe import Reprobe
-from inscape.study import steering
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run, bars_of
-from inscape.study.side_effects import PLAIN, measured, side_effects
+from inscape.workbench import steering
 from inscape.worlds.sentiment import VERDICTS, sentiment
 
 CARD = Card(

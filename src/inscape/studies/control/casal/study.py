@@ -44,7 +44,7 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
-from inscape.store.generations import generations
+from inscape.outcomes.generations import generations
 from inscape.studies.control.casal.abstention import RIGHT, SAID, WRONG, Judge, shifted
 from inscape.studies.control.casal.steering_choice import Choice, choose
 from inscape.study.card import Card, Claim

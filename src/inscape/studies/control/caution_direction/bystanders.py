@@ -18,8 +18,8 @@ from jaxtyping import Float
 
 from inscape.core.batch import Tokens
 from inscape.data.examples import Examples
+from inscape.model.batching import batches_by_length
 from inscape.model.model import Model
-from inscape.store.plan import batches_by_length
 from inscape.studies.control.caution_direction.scratchpads import Act, Reasoner
 
 #: hits and how many there could be, row by row

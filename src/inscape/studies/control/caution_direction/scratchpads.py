@@ -32,9 +32,9 @@ from inscape.core.batch import Tokens
 from inscape.core.edit import Edit
 from inscape.core.rng import generator
 from inscape.data.positions import span_mask
+from inscape.model.batching import batches_by_length
 from inscape.model.continuations import continuations
 from inscape.model.model import Model
-from inscape.store.plan import batches_by_length
 
 SCRATCHPAD, PROMPT, RANDOM, EVERYWHERE = "scratchpad", "prompt", "random", "everywhere"
 #: numbers of prompts, positions and phase of a scope → edits of theirs

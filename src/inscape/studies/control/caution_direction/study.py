@@ -29,6 +29,9 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.probing.detectors import AT, detect, only
+from inscape.probing.frames import by_layer, layer_of
+from inscape.probing.sweep_result import compare
 from inscape.studies.control.caution_direction.bystanders import Bystander, foreseen, task
 from inscape.studies.control.caution_direction.decisions import (
     Case,
@@ -48,10 +51,7 @@ from inscape.studies.control.caution_direction.scratchpads import (
     verdicts,
 )
 from inscape.study.card import Card, Claim
-from inscape.study.detectors import AT, detect, only
-from inscape.study.frames import by_layer, layer_of
 from inscape.study.run import Run
-from inscape.study.sweep_result import compare
 from inscape.worlds.scratchpad import scratchpad
 
 CARD = Card(

@@ -20,7 +20,7 @@ from inscape.core.batch import Tokens
 from inscape.core.edit import Edit
 from inscape.model.continuations import Continuation, continuations
 from inscape.model.model import Model
-from inscape.store.token_losses import token_losses
+from inscape.outcomes.token_losses import token_losses
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,7 @@ from inscape.core.rng import child_seed, torch_generator
 from inscape.core.site import Site
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.outcomes.side_effects import PLAIN, measured, side_effects
 from inscape.studies.control.misalignment_direction.adapter_roles import Place, roles
 from inscape.studies.control.misalignment_direction.direction_cosines import (
     HeldOut,
@@ -52,7 +53,6 @@ from inscape.studies.control.misalignment_direction.paired_answers import (
 )
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
-from inscape.study.side_effects import PLAIN, measured, side_effects
 from inscape.worlds.curt_answers import Answers, curt_answers
 from inscape.worlds.tones import tones
 

@@ -29,15 +29,15 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.probing.class_task import ClassTask, predicted
+from inscape.probing.frames import layer_of
+from inscape.probing.sweep import SweepResult
 from inscape.read.scalar_mix import ScalarMixProbe
 from inscape.store.harvest import harvest
 from inscape.store.store import Store
 from inscape.studies.read.bermo_layer_mix.layer_heads import Tuned, fine_tune
 from inscape.study.card import Card, Claim
-from inscape.study.class_task import ClassTask, predicted
-from inscape.study.frames import layer_of
 from inscape.study.run import Run, bars_of
-from inscape.study.sweep import SweepResult
 from inscape.worlds.scrambler import scrambler
 
 CARD = Card(

@@ -26,6 +26,7 @@ from inscape.model.open import open
 from inscape.model.unembed import Readout
 from inscape.read.class_lens import attention_gradient, identifiability, projected, score_gradient
 from inscape.read.logistic import LogisticProbe
+from inscape.read.shortcut_fits import stream
 from inscape.studies.read.class_embedding_lens.patches import (
     batches,
     logits_of,
@@ -37,7 +38,6 @@ from inscape.studies.read.class_embedding_lens.patches import (
 )
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
-from inscape.study.shortcuts import stream
 from inscape.worlds.cluttered_digits import Pictures, cluttered_digits, permuted_cells
 
 CARD = Card(

@@ -8,8 +8,8 @@ import numpy as np
 
 from inscape.core import intervals
 from inscape.core.evidence import Evidence, Null
-from inscape.study.frames import layer_of
-from inscape.study.sweep import SweepResult
+from inscape.probing.frames import layer_of
+from inscape.probing.sweep import SweepResult
 
 
 def before_last(

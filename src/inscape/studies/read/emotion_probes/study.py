@@ -31,18 +31,18 @@ from inscape.data.neutral import DESCRIPTION
 from inscape.data.sets.emotions import CIRCLE
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.outcomes.options import option_scores
+from inscape.probing.class_scores import ClassScores
+from inscape.probing.class_task import ClassTask, chosen, every, predicted, taken_along
+from inscape.probing.frames import SHUFFLED, by_layer, layer_of
+from inscape.probing.sweep import SweepResult
 from inscape.store.harvest import harvest
-from inscape.store.options import option_scores
 from inscape.store.store import Store
-from inscape.store.trailing import trailing
 from inscape.studies.read.emotion_probes.best_layer import before_last
 from inscape.studies.read.emotion_probes.circle import circle_evidence, crossed_distances
+from inscape.studies.read.emotion_probes.trailing import trailing
 from inscape.study.card import Card, Claim
-from inscape.study.class_scores import ClassScores
-from inscape.study.class_task import ClassTask, chosen, every, predicted, taken_along
-from inscape.study.frames import SHUFFLED, by_layer, layer_of
 from inscape.study.run import Run
-from inscape.study.sweep import SweepResult
 from inscape.worlds.feelings import EMPTY, MANNERS, feelings
 
 CARD = Card(

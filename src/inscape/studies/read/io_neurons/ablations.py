@@ -16,7 +16,7 @@ from inscape.core.edit import Edit, Replace, Scope
 from inscape.core.errors import DataError
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.store.passes import passes
+from inscape.outcomes.passes import passes
 
 #: means of a layer's neurons, by layer
 Means = dict[int, np.ndarray]

@@ -25,6 +25,7 @@ from inscape.core.rng import child_seed
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.outcomes.relation_prompts import ask, last_site
 from inscape.read.gated_neurons import CLASSES, Cosines, chance_count, classify, io_cosines
 from inscape.read.gated_weights import gated_weights
 from inscape.studies.read.io_neurons.ablations import (
@@ -34,7 +35,6 @@ from inscape.studies.read.io_neurons.ablations import (
     next_token_entropy,
 )
 from inscape.study.card import Card, Claim
-from inscape.study.relation_prompts import ask, last_site
 from inscape.study.run import Run, bars_of
 from inscape.worlds.gated import planted_neurons
 

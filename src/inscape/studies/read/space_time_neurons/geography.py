@@ -9,7 +9,7 @@ from inscape.core.evidence import Evidence
 from inscape.core.measured import Measured
 from inscape.core.sphere import distance_km
 from inscape.data.examples import Examples
-from inscape.study.sweep_result import SweepResult
+from inscape.probing.sweep_result import SweepResult
 
 _TRACED = 60  # lines from truth to prediction; more would hide the points
 _LEAST = 8  # places a country needs for a median of its own

@@ -12,8 +12,8 @@ from inscape.core.evidence import Beside, Evidence
 from inscape.core.measured import Measured
 from inscape.core.rng import child_seed, generator
 from inscape.core.threads import side_by_side
+from inscape.probing.sweep_result import SweepResult
 from inscape.read.mlp import fit_mlp
-from inscape.study.sweep_result import SweepResult
 
 
 def mlp_gain(matrix: Callable[[str], np.ndarray], result: SweepResult, seed: int) -> list[Evidence]:

@@ -31,13 +31,15 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.outcomes.mean_ablation import held_at_mean
+from inscape.outcomes.passes import gather
+from inscape.probing.frames import SHUFFLED, by_layer, layer_of
+from inscape.probing.sweep import SweepResult, compare, sweep
 from inscape.read.gated_weights import gated_weights
 from inscape.read.neurons import NeuronSearch, count_evidence, neuron_search, weight_cosines
 from inscape.read.ridge import RidgeProbe
 from inscape.read.surface import letters
 from inscape.store.harvest import harvest
-from inscape.store.hold import held_at_mean
-from inscape.store.passes import gather
 from inscape.store.store import Store
 from inscape.studies.read.space_time_neurons.geography import (
     by_country,
@@ -46,9 +48,7 @@ from inscape.studies.read.space_time_neurons.geography import (
 )
 from inscape.studies.read.space_time_neurons.nonlinear import mlp_gain
 from inscape.study.card import Card, Claim
-from inscape.study.frames import SHUFFLED, by_layer, layer_of
 from inscape.study.run import Run
-from inscape.study.sweep import SweepResult, compare, sweep
 from inscape.worlds.places import places
 
 CARD = Card(

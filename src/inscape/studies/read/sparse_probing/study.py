@@ -29,16 +29,16 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.outcomes.mean_ablation import held_at_mean
+from inscape.outcomes.token_losses import token_losses
+from inscape.probing.class_scores import ClassScores
+from inscape.probing.frames import layer_of
+from inscape.probing.sweep import sweep
 from inscape.store.harvest import harvest
-from inscape.store.hold import held_at_mean
 from inscape.store.store import Store
-from inscape.store.token_losses import token_losses
 from inscape.studies.read.sparse_probing.sparse_sweep import SparseSweep, balanced, sparse_sweep
 from inscape.study.card import Card, Claim
-from inscape.study.class_scores import ClassScores
-from inscape.study.frames import layer_of
 from inscape.study.run import Run, bars_of
-from inscape.study.sweep import sweep
 from inscape.worlds.needles import needles
 
 CARD = Card(

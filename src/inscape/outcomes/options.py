@@ -1,0 +1,59 @@
+"""Options: how probable a language model holds each of several answers, by the answer's first token.
+
+    score(text, option) = log p(first token of " option" | text)
+
+Raw scores favour options that are frequent anyway; their mean over texts, which no label goes into, is what a calibrated
+reading takes off. Cost: one pass with the unembedding at the last token.
+
+Reference: Brown et al. (2020), arXiv:2005.14165, §2.4 (scoring of options); Zhao et al. (2021), arXiv:2102.09690
+(calibration).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from inscape.core.errors import DataError
+from inscape.data.examples import Examples
+from inscape.model.model import Model
+from inscape.outcomes.passes import passes
+
+
+def option_scores(
+    model: Model, examples: Examples, options: Sequence[str]
+) -> Float[np.ndarray, "n k"]:
+    """Log-probability of each option's first token after each text.
+
+    Args:
+        model: a language model with a head.
+        examples: texts that end where the answer is due.
+        options: the answers; a space goes before each.
+
+    Returns:
+        Scores, in nats.
+
+    Raises:
+        DataError: two options that begin with the same token.
+    """
+    first = [_first(model, option) for option in options]
+    if len(set(first)) < len(first):
+        twice = next(o for o, t in zip(options, first, strict=True) if first.count(t) > 1)
+        raise DataError(
+            f"option {twice!r} begins with the same token as another; give options that differ at once."
+        )
+    out = np.empty((len(examples), len(options)))
+    for step in passes(model, examples, logits=True):
+        logits = step.activations.logits
+        assert logits is not None
+        out[step.rows] = logits[:, 0].double().cpu().log_softmax(dim=1)[:, first].numpy()
+    return out
+
+
+def _first(model: Model, option: str) -> int:
+    for token in model.tokenizer(f" {option}", add_special_tokens=False)["input_ids"]:
+        if model.tokenizer.decode([token]).strip():
+            return int(token)
+    raise DataError(f"option {option!r} has no token that shows a letter of it; give another.")

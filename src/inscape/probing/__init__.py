@@ -1,0 +1,1 @@
+"""One question asked of many sites at once: the sweep, scores of classes and detectors, each with its null and interval."""

@@ -1,0 +1,189 @@
+"""A classification asked of many representations: one label, one set of groups, folds and shuffles for all of them.
+
+Everything that is compared is fitted and scored on the same rows: representations, a bag of words, an MLP, shuffled labels.
+Probes are multinomial logistic, their C and site chosen in the training folds (`inscape.probing.sweep`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from inscape.core.nulls import permutations
+from inscape.core.repeated import groups_by_content
+from inscape.core.rng import child_seed
+from inscape.core.threads import side_by_side
+from inscape.data.examples import Examples
+from inscape.probing.class_scores import ClassScores
+from inscape.probing.sweep import SweepResult, sweep
+from inscape.read.logistic import LogisticProbe
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTask:
+    """One label of some examples.
+
+    Attributes:
+        examples: what is fed in.
+        y: class codes, (n,).
+        classes: their names.
+        groups: group codes, (n,).
+        orders: permutations of the labels, (shuffles, n).
+        scores: how predictions are scored (macro-F1).
+        folds: outer folds.
+        Cs: inverse penalties that are chosen from.
+        seed: of folds and nets.
+    """
+
+    examples: Examples
+    y: Int[np.ndarray, " n"]
+    classes: tuple[str, ...]
+    groups: Int[np.ndarray, " n"]
+    orders: Int[np.ndarray, "shuffles n"]
+    scores: ClassScores
+    folds: int
+    Cs: tuple[float, ...]
+    seed: int
+
+    @classmethod
+    def of(
+        cls, examples: Examples, run: Any, *, folds: int, shuffles: int, Cs: Sequence[float]
+    ) -> ClassTask:
+        """The first label of the examples; without a group each row counts as its own, and the run (`Run`) warns of it."""
+        y, classes = examples.classes(examples.labels[0])
+        grouped = examples.group is not None
+        if not grouped:
+            run.warn(
+                "The rows have no column 'group', so each counts as its own: rows that are alike may be on both sides."
+            )
+        groups = groups_by_content(
+            examples.groups() if grouped else np.arange(len(examples)), examples.texts(), y
+        )
+        hot = np.eye(len(classes))[y]
+        orders = permutations(len(y), shuffles, rng=run.rng("shuffles"), groups=groups, labels=hot)
+        return cls(
+            examples,
+            y,
+            classes,
+            groups,
+            orders,
+            ClassScores(y, groups),
+            folds,
+            tuple(Cs),
+            run.seed,
+        )
+
+    def sweep(
+        self, source: Any, rows: np.ndarray | None = None, y: np.ndarray | None = None
+    ) -> SweepResult:
+        """The probe at every site of a source, whole groups held out; folds are the same for every source.
+
+        Args:
+            source: as `inscape.probing.sweep.sweep` takes it.
+            rows: the rows that the source has; all by default.
+            y: other labels of those rows.
+        """
+        rows = np.arange(len(self.y)) if rows is None else rows
+        return sweep(
+            source,
+            self.y[rows] if y is None else y,
+            groups=self.groups[rows],
+            folds=self.folds,
+            task="classification",
+            shuffles=0,
+            repeats="keep",
+            alphas=self.Cs,
+            seed=self.seed,
+        )
+
+    def mlp(
+        self, x: np.ndarray, fold_of_row: Int[np.ndarray, " n"], y: np.ndarray | None = None
+    ) -> Int[np.ndarray, " n"]:
+        """Held-out predictions of a small MLP on the same folds: what is there but not linearly.
+
+        Args:
+            x: representations, (n, d).
+            fold_of_row: the fold each row is held out in.
+            y: other labels, of a null.
+        """
+        labels = self.y if y is None else y
+        out = np.empty(len(self.y), dtype=np.int64)
+
+        def one(fold: int) -> None:
+            held = fold_of_row == fold
+            seed = child_seed(self.seed, "mlp", str(fold)) % 2**32
+            net = MLPClassifier((64,), alpha=10.0, max_iter=200, random_state=seed)
+            out[held] = (
+                make_pipeline(StandardScaler(), net).fit(x[~held], labels[~held]).predict(x[held])
+            )
+
+        with (
+            warnings.catch_warnings()
+        ):  # 200 rounds are the rule, whether or not they were all needed
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            side_by_side(one, range(int(fold_of_row.max()) + 1))
+        return out
+
+    def first(self, count: int) -> Int[np.ndarray, " rows"]:
+        """The first so many rows, 0 for all, where rows of a group are neighbours cut between groups."""
+        if not count or count >= len(self.y):
+            return np.arange(len(self.y))
+        inside = np.isin(self.groups, self.groups[count:]) & (np.arange(len(self.y)) < count)
+        whole = np.flatnonzero(~inside & (np.arange(len(self.y)) < count))
+        return whole if len(whole) else np.arange(count)
+
+
+def predicted(result: SweepResult) -> Int[np.ndarray, " n"]:
+    """Held-out class codes, each fold's from the site that its training rows choose."""
+    found = result.selected_predictions[:, 0]
+    # of two classes a sweep gives the log-odds of the second
+    return (
+        (found > 0).astype(np.int64)
+        if len(np.unique(result.y[:, 0])) == 2
+        else found.astype(np.int64)
+    )
+
+
+def chosen(result: SweepResult) -> str:
+    """The site that the training folds like best on average: for showing."""
+    return next(iter(result.best.values()))
+
+
+def every(store: Any, stride: int) -> Callable[[], Any]:
+    """Every so many of a store's layers, and the last, one at a time, for a `Store`."""
+    layers = [s for s in store.sites if s.layer is not None]
+    return lambda: store.matrices(
+        [s for i, s in enumerate(layers) if i % stride == 0 or s == layers[-1]]
+    )
+
+
+def taken_along(
+    first: SweepResult,
+    x: Mapping[str, np.ndarray],
+    there: Mapping[str, np.ndarray],
+    y: Int[np.ndarray, " n"],
+) -> Int[np.ndarray, " n"]:
+    """Held-out predictions elsewhere of the probes of a sweep, each fold's at the site and penalty that it chose.
+
+    Args:
+        first: the sweep.
+        x: site → the rows that it was fitted on.
+        there: site → the same rows elsewhere: at another position, behind another prompt.
+        y: class codes.
+    """
+    out = np.empty(len(y), dtype=np.int64)
+    for fold in range(int(first.folds.max()) + 1):
+        held, place = first.folds == fold, int(first.chosen[fold, 0])
+        site, penalty = first.sites[place], float(first.penalties[place, fold, 0])
+        probe = LogisticProbe((1 / penalty,), scale=False, tol=1e-4).fit(x[site][~held], y[~held])
+        out[held] = probe.predict(there[site][held])
+    return out

@@ -1,0 +1,262 @@
+"""Detectors: one protocol for reading off a network whether what it says is right.
+
+Which token (the prompt's end, the first generated, the exact answer's last, the last), which layer, which penalty: all
+chosen inside the training folds by held-out log loss, among candidates named beforehand; whole groups are held out; the
+null is the same procedure on labels shuffled by group. A baseline (a log-probability, the length of the prompt) goes
+through the same folds as a representation of its own, so that every difference is paired.
+
+    AUC over pairs of rows of one fold;   confidence = σ(decision value), out of fold
+
+Reference: Orgad et al. (2024), arXiv:2410.02707, §3; Varma and Simon (2006), BMC Bioinformatics 7:91 (choice inside).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Float32
+from scipy.special import expit
+
+from inscape.core import intervals
+from inscape.core.errors import DataError
+from inscape.core.evidence import Evidence, Null
+from inscape.core.folds import Fold, group_codes
+from inscape.core.jackknife import left_out
+from inscape.core.nulls import p_value, permutations
+from inscape.data.examples import Examples
+from inscape.data.positions import resolve
+from inscape.model.model import Model
+from inscape.probing.sweep import sweep
+from inscape.probing.sweep_result import SweepResult
+from inscape.read.calibration import brier, ece
+from inscape.read.logistic import LogisticProbe
+from inscape.read.risk_coverage import aurc, risk_coverage
+from inscape.store.store import Store
+
+#: between a token and a site in the name of a candidate
+AT = "@"
+#: penalties tried: few, because every candidate site tries them all
+CS = (1e-3, 1e-2, 1e-1)
+
+
+def states(
+    store: Store,
+    model: Model,
+    examples: Examples,
+    tokens: Sequence[str],
+    sites: Iterable[Any] | None = None,
+) -> Iterator[tuple[str, Float32[np.ndarray, "n d"]]]:
+    """Candidates of a harvest at ``spans:…``: each site at each token, named ``site@token``.
+
+    Args:
+        store: harvested at ``spans:A,B,…`` (or one ``span:A``) of these examples.
+        model: tokenises them again, to find which row is which token.
+        examples: those harvested.
+        tokens: spans to give.
+        sites: those of the store by default.
+
+    Yields:
+        Name and rows in the order of the examples.
+    """
+    frame = store.frame()
+    numbers = frame["example"].to_numpy() if "example" in frame else np.arange(len(frame))
+    row_of = {
+        (int(e), int(p)): i for i, (e, p) in enumerate(zip(numbers, frame["position"], strict=True))
+    }
+    found = model.tokenize(examples.texts())
+    spans = [examples.span(i) for i in range(len(examples))]
+    rows = {
+        token: np.array(
+            [
+                row_of[i, int(resolve(f"span:{token}", found[i], spans[i])[0])]
+                for i in range(len(found))
+            ]
+        )
+        for token in tokens
+    }
+    for site, x in store.matrices(sites):
+        for token, index in rows.items():
+            yield f"{site}{AT}{token}", x[index]
+
+
+def detect(
+    candidates: Mapping[str, Any] | Callable[[], Iterable[tuple[str, Any]]],
+    right: np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
+    *,
+    folds: int = 5,
+    shuffles: int = 0,
+    seed: int = 0,
+    name: str = "right",
+    progress: Callable[[int, int | None, str], None] | None = None,
+) -> SweepResult:
+    """Fit a detector at every candidate; ``selected`` of the result is the one its training folds choose.
+
+    Args:
+        candidates: name → rows (n, d), as `states` gives them.
+        right: 1 where what was said is right.
+        groups: what must not straddle.
+        folds: of whole groups; the same for every call with the same groups and seed.
+        shuffles: of the labels, by group, for the null.
+        seed: of folds, shuffles and bootstrap.
+        name: of what is detected.
+        progress: as in `inscape.probing.sweep.sweep`.
+    """
+    return sweep(
+        candidates,
+        np.asarray(right).astype(np.int64),
+        groups=groups,
+        folds=folds,
+        task="classification",
+        metric="auc",
+        shuffles=shuffles,
+        alphas=CS,
+        seed=seed,
+        target_names=(name,),
+        progress=progress,
+    )
+
+
+def only(result: SweepResult, token: str) -> SweepResult:
+    """The part of a result that looks at one token, its sites under their own names.
+
+    Raises:
+        DataError: no candidate looks at that token.
+    """
+    at = [i for i, s in enumerate(result.sites) if s.partition(AT)[2] == token]
+    if not at:
+        known = sorted({s.partition(AT)[2] for s in result.sites})
+        raise DataError(
+            f"no candidate looks at the token {token!r}; those there are: {', '.join(known)}."
+        )
+    parts = {
+        f: getattr(result, f)[at] for f in ("loss", "inner", "penalties", "row_loss", "predictions")
+    }
+    names = tuple(result.sites[i].partition(AT)[0] for i in at)
+    return replace(result, sites=names, widths=tuple(result.widths[i] for i in at), **parts)
+
+
+def fold_of(result: SweepResult) -> list[Fold]:
+    """The folds of a result as (train rows, held-out rows)."""
+    return [
+        (np.flatnonzero(result.folds != f), np.flatnonzero(result.folds == f))
+        for f in range(int(result.folds.max()) + 1)
+    ]
+
+
+def confidence(result: SweepResult) -> Float[np.ndarray, " n"]:
+    """Out-of-fold probability of being right, each fold's from the candidate its training rows choose."""
+    return expit(result.selected_predictions[:, 0])
+
+
+def fitted(
+    result: SweepResult, matrices: Mapping[str, np.ndarray], groups: np.ndarray
+) -> list[LogisticProbe]:
+    """The probe of each fold, on the candidate its training rows choose: to score rows the sweep has not seen.
+
+    Args:
+        result: of `detect`.
+        matrices: the candidates by name.
+        groups: as given to `detect`.
+    """
+    codes, out = group_codes(groups), []
+    for f, (train, _) in enumerate(fold_of(result)):
+        x = matrices[result.sites[int(result.chosen[f, 0])]]
+        out.append(
+            LogisticProbe(CS, tol=1e-4).fit(
+                x[train], result.y[train, 0].astype(np.int64), groups=codes[train]
+            )
+        )
+    return out
+
+
+def scores_of_confidence(
+    confidences: Mapping[str, Float[np.ndarray, " n"]],
+    right: np.ndarray,
+    groups: np.ndarray,
+    *,
+    rng: np.random.Generator,
+    draws: int = 200,
+) -> list[Evidence]:
+    """AUC, ECE, Brier score and AURC of several confidences in the same answers, with intervals over groups.
+
+    AUC has a null and a p: the same confidence with outcomes shuffled by group. Errors of calibration have none, since a
+    shuffled outcome says nothing of how well a confidence is calibrated. ECE is of ten bins of equal mass.
+
+    Args:
+        confidences: name → probability of being right.
+        right: 1 where right.
+        groups: what is left out, and shuffled, as a whole.
+        rng: of the shuffles.
+        draws: shuffles of the null.
+    """
+    y, codes = np.asarray(right, dtype=np.float64), group_codes(groups)
+    orders = permutations(len(y), draws, rng=rng, groups=codes, labels=y)
+    out = []
+    for name, p in confidences.items():
+        null = np.array([auc(p, y[o]) for o in orders])
+        null = null[np.isfinite(null)]
+        area = intervals.group_interval((p, y == 1), codes, "auc")
+        value = auc(p, y)
+        facts = {"n": len(y), "where": {"confidence": name}}
+        out.append(
+            Evidence(
+                "AUC",
+                value,
+                area.ends,
+                Null.of("outcomes shuffled by group", null) if len(null) else None,
+                float(p_value(value, null)) if len(null) else None,
+                unit="AUC",
+                warnings=area.warnings,
+                **facts,  # type: ignore[arg-type]
+            )
+        )
+        measures: dict[str, Callable[[Any, Any], float]] = {
+            "ECE": lambda p, z: ece(p, z, 10, "mass"),
+            "Brier score": brier,
+            "AURC": aurc,
+        }
+        for measure, of in measures.items():
+            found = left_out(lambda rows, of=of, p=p: of(p[rows], y[rows]), codes)
+            ends = intervals.interval(found)
+            out.append(
+                Evidence(
+                    measure,
+                    found.value,
+                    ends.ends,
+                    unit=measure,
+                    direction="lower",
+                    warnings=ends.warnings,
+                    **facts,  # type: ignore[arg-type]
+                )
+            )
+    return out
+
+
+def auc(scores: Float[np.ndarray, " n"], right: np.ndarray) -> float:
+    """Area under the ROC curve over all pairs of rows; NaN where one class is missing."""
+    n = len(scores)
+    one, row = np.ones((1, 1), dtype=np.int64), np.zeros(n, dtype=np.int64)
+    return float(
+        intervals.bootstrap_auc(
+            np.asarray(scores, dtype=np.float64), np.asarray(right) == 1, row, row, one
+        )[0]
+    )
+
+
+def risk_frame(
+    confidences: Mapping[str, np.ndarray], right: np.ndarray, points: int = 60
+) -> pd.DataFrame:
+    """Risk by coverage of several confidences, thinned: ``series``, ``x``, ``value``."""
+    rows = []
+    for name, p in confidences.items():
+        coverage, risk = risk_coverage(p, np.asarray(right, dtype=np.float64))
+        for i in np.unique(
+            np.linspace(max(0, len(risk) // points), len(risk) - 1, points).astype(int)
+        ):
+            rows.append({"series": name, "x": float(coverage[i]), "value": float(risk[i])})
+    return pd.DataFrame(rows)

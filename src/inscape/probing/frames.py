@@ -1,0 +1,75 @@
+"""From sweeps to the tables that figures are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from inscape.core.evidence import Evidence
+from inscape.core.site import Site
+from inscape.probing.sweep_result import SweepResult
+
+#: how the null of a sweep is called in figures
+SHUFFLED = "shuffled labels"
+
+
+def by_layer(
+    sweeps: Mapping[str, SweepResult], rules: Mapping[str, SweepResult] | None = None
+) -> pd.DataFrame:
+    """Scores by layer of several sweeps, with the first one's null: what `charts.layers.score_by_layer` draws.
+
+    Args:
+        sweeps: series → sweep over sites with layers; ``embed`` stands before the first block, at layer −1.
+        rules: series → sweep of one representation that has no layers (letters of the input, say).
+
+    Returns:
+        ``series``, ``target``, ``layer``, ``value``, ``low``, ``high``.
+    """
+    rows = []
+    for name, result in sweeps.items():
+        for e in result.evidence:
+            rows.append(_row(name, e, layer_of(str(e.where["site"]))))
+    first = next(iter(sweeps.values()))
+    for e in first.evidence:
+        if e.null is not None:
+            layer = layer_of(str(e.where["site"]))
+            row = {"value": e.null.mean, "low": e.null.low, "high": e.null.high, "layer": layer}
+            rows.append({"series": SHUFFLED, "target": e.where["target"], **row})
+    for name, result in (rules or {}).items():
+        rows.extend(_row(name, e, None) for e in result.evidence)
+    return pd.DataFrame(rows)
+
+
+def lines(found: Sequence[Evidence], series: str) -> pd.DataFrame:
+    """Evidence by site as `charts.layers.score_by_layer` draws it.
+
+    Args:
+        found: evidence whose coordinates hold `series` and ``site`` or ``layer``.
+        series: the coordinate that names a line.
+    """
+    rows = []
+    for e in found:
+        low, high = e.ends
+        layer = e.where["layer"] if "layer" in e.where else layer_of(str(e.where["site"]))
+        at = {"series": e.where[series], "layer": layer}
+        rows.append({**at, "value": e.value, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def layer_of(site: str) -> int:
+    """The layer of a site; −1 before the first block."""
+    layer = Site.parse(site).layer
+    return -1 if layer is None else layer
+
+
+def _row(series: str, e: Evidence, layer: int | None) -> dict[str, object]:
+    low, high = e.ends
+    return {
+        "series": series,
+        "target": e.where["target"],
+        "layer": layer,
+        "value": e.value,
+        "low": low,
+        "high": high,
+    }

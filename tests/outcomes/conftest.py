@@ -1,0 +1,5 @@
+"""The small Llama and the sentences that stores are tested with, and a cache of the test's own."""
+
+from tests.store.conftest import examples, home, model
+
+__all__ = ["examples", "home", "model"]

@@ -1,0 +1,46 @@
+"""Generations in the cache: made once, read back whole, made again when anything that decides them changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inscape.outcomes import generations as module
+from inscape.outcomes.generations import generations
+from tests.store.conftest import llama
+
+PROMPTS = ["w1 w2 w3", "w4", "w1 w2 w3"]
+
+
+@pytest.fixture
+def calls(tmp_path, monkeypatch):
+    monkeypatch.setenv("INSCAPE_HOME", str(tmp_path))
+    made = []
+    real = module.continuations
+    monkeypatch.setattr(module, "continuations", lambda *a, **k: made.append(k) or real(*a, **k))
+    return made
+
+
+def test_made_once_and_read_back_whole(calls, tmp_path):
+    model = llama()
+    first = generations(model, PROMPTS, 4, samples=3, temperature=1.0)
+    again = generations(model, PROMPTS, 4, samples=3, temperature=1.0)
+    assert len(calls) == 1
+    assert [len(several) for several in again] == [3, 3, 3]
+    for a, b in zip([s for p in first for s in p], [s for p in again for s in p], strict=True):
+        assert (a.text, a.ended, a.ids.tolist()) == (b.text, b.ended, b.ids.tolist())
+        assert np.array_equal(a.logprobs, b.logprobs)
+        assert np.array_equal(a.most, b.most)
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"temperature": 0.5}, {"samples": 2}, {"stop": "w"}]
+)
+def test_another_setting_is_another_generation(calls, change):
+    options = {"samples": 3, "temperature": 1.0, "seed": 0}
+    generations(llama(), PROMPTS, 3, **options)
+    generations(llama(), PROMPTS, 3, **(options | change))
+    generations(llama(1), PROMPTS, 3, **options)
+    generations(llama(), PROMPTS[:2], 3, **options)
+    assert len(calls) == 4

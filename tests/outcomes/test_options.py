@@ -1,0 +1,37 @@
+"""The probabilities of answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from inscape.core.errors import DataError
+from inscape.data.examples import Examples
+from inscape.model.open import open
+from inscape.outcomes.options import option_scores
+from tests.model import nets
+
+
+@pytest.fixture(scope="module")
+def model():
+    return open(nets.net("llama"), tokenizer=nets.tokenizer())
+
+
+@pytest.fixture(scope="module")
+def examples():
+    return Examples(pd.DataFrame({"text": ["the river", "a good film of Paris", "so on"]}), "text")
+
+
+def test_options_are_scored_by_their_first_tokens(model, examples):
+    found = option_scores(model, examples, ["river", "sea", "mountain"])
+    assert found.shape == (3, 3)
+    logits = model.run("the river", logits=True).logits[0, -1].double().log_softmax(dim=0)
+    ids = [
+        model.tokenizer(f" {w}", add_special_tokens=False)["input_ids"][0]
+        for w in ("river", "sea", "mountain")
+    ]
+    assert np.allclose(found[0], logits[torch.tensor(ids)], atol=1e-5)
+    with pytest.raises(DataError, match="begins with the same token"):
+        option_scores(model, examples, ["river", "river"])

@@ -1,0 +1,89 @@
+"""A classification asked of many representations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from inscape.data.examples import Examples
+from inscape.probing.class_task import ClassTask, chosen, every, predicted, taken_along
+
+
+class FakeRun:
+    seed = 0
+
+    def __init__(self):
+        self.warnings = []
+
+    def rng(self, *names):
+        return np.random.default_rng(len("".join(names)))
+
+    def warn(self, sentence):
+        self.warnings.append(sentence)
+
+
+class FakeStore:
+    def __init__(self, matrices):
+        self.held = matrices
+        self.sites = [
+            type("S", (), {"layer": i, "__str__": lambda s: f"resid_post.{s.layer}"})()
+            for i in range(7)
+        ]
+
+    def matrices(self, sites):
+        return [(s, self.held) for s in sites]
+
+
+@pytest.fixture
+def task():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(20), 3)
+    frame = pd.DataFrame(
+        {"text": [f"t{i}" for i in range(60)], "kind": ["a", "b", "c"] * 20, "by": groups}
+    )
+    examples = Examples(frame, "text", ("kind",), "by")
+    made = ClassTask.of(examples, FakeRun(), folds=4, shuffles=3, Cs=(0.1, 1.0))
+    signal = np.eye(3)[made.y] @ rng.normal(size=(3, 10)) + 0.3 * rng.normal(size=(60, 10))
+    return made, {
+        "resid_post.0": rng.normal(size=(60, 10)),
+        "resid_post.1": signal,
+        "resid_post.2": signal[:, ::-1] * 0,
+    }
+
+
+def test_what_is_there_is_read_where_it_is_and_shuffled_labels_are_not(task):
+    made, sites = task
+    sites["resid_post.2"] = np.random.default_rng(3).normal(size=(60, 10))
+    result = made.sweep(sites)
+    assert made.scores.value(predicted(result)) > 0.9
+    assert chosen(result) == "resid_post.1"
+    noise = [made.sweep(sites, y=made.y[o]) for o in made.orders]
+    chance = [
+        made.scores.against_labels(predicted(r), made.y[o])
+        for r, o in zip(noise, made.orders, strict=True)
+    ]
+    assert np.mean(chance) < 0.5
+    assert (made.mlp(sites["resid_post.1"], result.folds) == made.y).mean() > 0.8
+
+
+def test_probes_go_along_to_where_the_same_is_said_the_same_way_and_not_elsewhere(task):
+    made, sites = task
+    sites = {"resid_post.1": sites["resid_post.1"]}
+    first = made.sweep(sites)
+    assert (taken_along(first, sites, sites, made.y) == predicted(first)).mean() > 0.97
+    turned = {"resid_post.1": np.roll(sites["resid_post.1"], 3, axis=1)}
+    assert (taken_along(first, sites, turned, made.y) == made.y).mean() < 0.8
+
+
+def test_parts_are_whole_groups_and_layers_are_thinned_with_the_last_kept(task):
+    made, sites = task
+    assert made.first(0).tolist() == list(range(60))
+    assert made.first(10).tolist() == list(range(9))
+    assert [str(s) for s, _ in every(FakeStore(sites["resid_post.0"]), 4)()] == [
+        f"resid_post.{i}" for i in (0, 4, 6)
+    ]
+    run = FakeRun()
+    lone = Examples(made.examples.frame, "text", ("kind",))
+    assert ClassTask.of(lone, run, folds=2, shuffles=1, Cs=(1.0,)).groups.max() == 59
+    assert "no column 'group'" in run.warnings[0]

@@ -1,0 +1,99 @@
+"""Detectors: the token that knows is chosen inside the folds, parts of a result are those of a smaller sweep, confidences
+are compared on the same answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from inscape.core.errors import DataError
+from inscape.probing.detectors import (
+    auc,
+    confidence,
+    detect,
+    fitted,
+    fold_of,
+    only,
+    risk_frame,
+    scores_of_confidence,
+    states,
+)
+from inscape.store.harvest import harvest
+from tests.store.conftest import llama, sentences
+
+
+@pytest.fixture(scope="module")
+def found():
+    rng = np.random.default_rng(0)
+    y, groups = rng.integers(0, 2, 240), np.arange(240) % 24
+    x = {
+        f"resid_post.{k}@{t}": rng.normal(size=(240, 6))
+        for k in range(2)
+        for t in ("prompt", "exact")
+    }
+    x["resid_post.1@exact"][:, 2] += 1.5 * (2 * y - 1)
+    return x, y, groups, detect(x, y, groups, shuffles=5)
+
+
+def test_what_knows_is_chosen_and_what_does_not_is_not(found):
+    _, _, groups, result = found
+    assert [result.sites[i] for i in result.chosen[:, 0]] == ["resid_post.1@exact"] * 5
+    assert only(result, "exact").selected[0].value > 0.9
+    assert only(result, "prompt").selected[0].value < 0.65
+    assert result.selected[0].null.high < 0.7
+    for train, test in fold_of(result):
+        assert not set(groups[train]) & set(groups[test])
+
+
+def test_a_part_of_a_result_is_a_smaller_sweep(found):
+    x, y, groups, result = found
+    part = only(result, "exact")
+    alone = detect(
+        {n.partition("@")[0]: v for n, v in x.items() if n.endswith("exact")}, y, groups, shuffles=5
+    )
+    assert part.sites == alone.sites == ("resid_post.0", "resid_post.1")
+    assert part.selected == alone.selected
+    with pytest.raises(DataError, match=r"no candidate looks at the token 'first'.*exact, prompt"):
+        only(result, "first")
+
+
+def test_fitted_probes_are_those_of_the_folds(found):
+    x, _, groups, result = found
+    for probe, (_, test) in zip(fitted(result, x, groups), fold_of(result), strict=True):
+        scores = probe.decision_function(x["resid_post.1@exact"][test])
+        assert np.corrcoef(scores, result.selected_predictions[test, 0])[0, 1] > 0.999
+
+
+def test_confidences_beside_chance(found):
+    _, y, groups, result = found
+    p = {"detector": confidence(result), "nothing": np.full(len(y), y.mean())}
+    rows = scores_of_confidence(p, y, groups, rng=np.random.default_rng(1), draws=50)
+    by = {(e.where["confidence"], e.name): e for e in rows}
+    assert by["detector", "AUC"].value == pytest.approx(roc_auc_score(y, p["detector"]))
+    assert by["detector", "AUC"].p < 0.05 < by["nothing", "AUC"].p
+    low, high = by["detector", "AUC"].interval
+    assert low < by["detector", "AUC"].value < high
+    assert all(by["detector", m].p is None for m in ("ECE", "Brier score", "AURC"))
+    assert all(by["detector", m].null is None for m in ("ECE", "Brier score", "AURC"))
+    assert by["detector", "Brier score"].value < by["nothing", "Brier score"].value
+    assert by["detector", "AURC"].value < by["nothing", "AURC"].value
+    assert by["nothing", "ECE"].value < 1e-9
+    frame = risk_frame(p, y, points=20)
+    assert frame.groupby("series")["x"].max().tolist() == [1.0, 1.0]
+    assert np.isnan(auc(np.ones(3), np.ones(3)))
+
+
+def test_states_are_the_rows_of_the_tokens(tmp_path):
+    model, examples = llama(), sentences()
+    frame = examples.frame.assign(
+        a=[len(t) - 1 for t in examples.texts()], b=[len(t) for t in examples.texts()]
+    )
+    examples = type(examples)(
+        frame, "text", (), "group", {"head": ("from", "to"), "end": ("a", "b")}
+    )
+    store = harvest(model, examples, "resid_post.*", at="spans:head,end", to=tmp_path / "s")
+    for name, x in states(store, model, examples, ["end", "head"]):
+        site, _, token = name.partition("@")
+        alone = harvest(model, examples, site, at=f"span:{token}", to=tmp_path / name).matrix(site)
+        np.testing.assert_allclose(x, alone, atol=1e-5)

@@ -1,0 +1,34 @@
+"""From sweeps to the tables that figures are drawn from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from inscape.charts.layers import score_by_layer
+from inscape.probing.frames import SHUFFLED, by_layer, layer_of
+from inscape.probing.sweep import sweep
+
+
+def test_layers_carry_their_null():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=60)
+    x = {f"resid_post.{i}": rng.normal(size=(60, 4)) + i * y[:, None] for i in range(3)}
+    found = sweep({"embed": x["resid_post.0"], **x}, y, split="random", shuffles=9)
+    frame = by_layer({"trained": found, "other": found}, {"rule": found})
+    assert set(frame["series"]) == {"trained", "other", SHUFFLED, "rule"}
+    assert sorted(frame[frame["series"] == "trained"]["layer"].unique()) == [-1, 0, 1, 2]
+    assert frame[frame["series"] == "rule"]["layer"].isna().all()
+    score_by_layer(frame).to_dict()
+    assert (layer_of("embed"), layer_of("z.3.1")) == (-1, 3)
+
+
+def test_a_score_without_an_interval_is_a_point():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=69)
+    groups = np.repeat([0, 1, 2, 3], [60, 3, 3, 3])
+    x = {"resid_post.0": rng.normal(size=(69, 4)) + y[:, None]}
+    found = sweep(x, y, groups=groups, folds=4, shuffles=0)
+    assert found.evidence[0].interval is None
+    frame = by_layer({"one large group": found}, {"again": found})
+    assert (frame["low"] == frame["value"]).all()
+    assert (frame["high"] == frame["value"]).all()

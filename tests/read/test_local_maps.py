@@ -1,0 +1,76 @@
+"""Local maps of prompts: decodes, sketches and steering on a toy network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tests.model import nets
+
+from inscape.model.model import Model
+from inscape.read.detached_jacobian import local_map
+from inscape.read.local_maps import (
+    change_by_patches,
+    depths,
+    in_double,
+    mapped,
+    random_directions,
+    sketched_residual,
+    steered,
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return Model(nets.net("llama"), nets.tokenizer())
+
+
+def prompt(model, text="the river rises in the sea"):
+    return model.tokenize([text])[0]
+
+
+def test_decodes_are_tokens_that_the_vectors_favour(model):
+    tokens = prompt(model)
+    found = mapped(model, tokens, top=4, vectors=2)
+    here = local_map(model, tokens)
+    for token, said in ((None, found.said), (len(tokens) - 1, found.said_last)):
+        u = here.svd(token)[0][:, 0].float()
+        u = u if float(u @ here.output) > 0 else -u  # of itself a singular vector has no sign
+        assert said[0][0] == int((model.net.lm_head.weight.detach() @ u).argmax())
+    assert found.last_names(found.said_last[1][3], 2)
+    assert [len(x) for x in found.said] == [len(x) for x in found.read] == [4, 4]
+    assert found.names(found.said[1][2], 2)
+    assert not found.names(found.said[1][2], 0)
+    assert found.predicted == int(model.run([tokens], logits=True).logits[0, -1].argmax())
+    assert found.singular[0] == 1.0
+    assert 1 <= found.last_rank <= nets.D
+
+
+def test_a_sketch_in_double_is_exact_and_the_ordinary_one_is_not(model):
+    u = random_directions(5, nets.D, rng=np.random.default_rng(0))
+    assert torch.allclose(u @ u.T, torch.eye(5, dtype=torch.float64), atol=1e-12)
+    double = in_double(model)
+    assert double.dtype == torch.float64
+    assert model.dtype == torch.float32
+    assert sketched_residual(double, prompt(model), u) < 1e-12
+    assert sketched_residual(model, prompt(model), u, detach=False) > 0.2
+
+
+def test_patches_change_nothing(model):
+    moved, logits = change_by_patches(model, prompt(model))
+    assert moved < 1e-5
+    assert logits.shape == (nets.VOCABULARY,)
+
+
+def test_steering_is_beside_random_vectors_of_the_same_length(model):
+    here = local_map(model, prompt(model), "resid_post.1")
+    target = prompt(model, "Paris is the capital of it")
+    rise, random = steered(model, 1, here, 7, target, draws=4, rng=np.random.default_rng(0))
+    assert random.shape == (4,)
+    assert np.isfinite([rise, *random]).all()
+    assert abs(rise) > 1e-4
+
+
+def test_depths_end_at_the_last_block():
+    assert list(depths(30, 5)) == [5, 11, 17, 23, 29]
+    assert list(depths(2, 5)) == [0, 1] or depths(2, 5)[-1] == 1
