@@ -36,10 +36,13 @@ def test_probes_that_are_not_told_lose_what_was_moved_and_keep_what_was_not(mode
     site = "resid_post.0"
     at = Scope(site)
     rng = np.random.default_rng(0)
-    tiny = Add(at, torch.from_numpy(1e-4 * rng.normal(size=nets.D)).float())
+    tiny, other = (
+        Add(at, torch.from_numpy(1e-4 * rng.normal(size=nets.D)).float()) for _ in range(2)
+    )
     huge = ProjectOut(at, torch.eye(nets.D)[:-1])
-    found = Reprobe.of(model, few, site, {"tiny": [tiny], "huge": [huge]}, PLAIN, shuffles=2)
-    assert found.left_alone("who", "tiny", ["tiny"], "a nudge").value == pytest.approx(0, abs=0.02)
-    lost = found.left_alone("nice", "huge", ["tiny"], "a nudge")
+    edits = {"tiny": [tiny], "other": [other], "huge": [huge]}
+    found, nudges = Reprobe.of(model, few, site, edits, PLAIN, shuffles=2), ["tiny", "other"]
+    assert found.left_alone("who", "tiny", nudges, "a nudge").value == pytest.approx(0, abs=0.02)
+    lost = found.left_alone("nice", "huge", nudges, "a nudge")
     assert lost.value >= 0
     assert lost.null.mean == pytest.approx(0, abs=0.02)
