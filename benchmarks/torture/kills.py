@@ -210,7 +210,7 @@ def _conversion(root: Path) -> None:
 
 
 def _converted(root: Path) -> str:
-    return _weights(next((root / "home" / "models").glob("gguf-*")))
+    return _weights(next((root / "home" / "models").glob("gguf*-*")))
 
 
 def _plan(root: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from gguf import GGUFReader, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, quants
 from safetensors.numpy import load_file, save_file
 
 from inscape.control.steering_vector import SteeringVector
@@ -59,6 +59,34 @@ def test_a_file_of_another_tool_is_read(tmp_path):
         {"description": "happy minus sad"},
         4,
     )
+
+
+def of_type(path, kind, values):
+    """A control vector whose tensor is of a type of GGUF's."""
+    which = GGMLQuantizationType[kind]
+    writer = GGUFWriter(path, "controlvector")
+    data = values if values.dtype.kind == "i" else quants.quantize(values[None], which)
+    writer.add_tensor("direction.1", data, raw_dtype=which)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize("kind", ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q5_1"])
+def test_a_vector_of_any_type_holds_its_numbers_and_not_its_bytes(tmp_path, kind):
+    values = np.random.default_rng(0).normal(size=64).astype(np.float32)
+    found = SteeringVector.load(of_type(tmp_path / "v.gguf", kind, values)).vectors[1]
+    assert found.shape == values.shape
+    assert np.abs(found - values).max() < (0.5 if kind.startswith("Q") else 0.02)
+    assert np.corrcoef(found, values)[0, 1] > 0.98
+
+
+def test_a_vector_that_is_no_floats_is_refused(tmp_path):
+    path = of_type(tmp_path / "v.gguf", "I32", np.arange(4, dtype=np.int32))
+    with pytest.raises(DataError, match=r"'direction.1' is I32, which cannot be read as numbers"):
+        SteeringVector.load(path)
 
 
 def test_edits_add_after_the_block_and_strength_scales():

@@ -3,7 +3,8 @@
     h_L ← h_L + strength · v_L         after block L, at every token in scope
 
 GGUF (llama.cpp, repeng): architecture ``controlvector``, keys ``controlvector.model_hint`` and ``.layer_count``, tensors
-``direction.L``, float32, L from 1: block 0 cannot be named there, and a vector on it is refused. safetensors: the same
+``direction.L``, written as float32 and read in any type that the ``gguf`` package dequantises, L from 1: block 0 cannot be
+named there, and a vector on it is refused. safetensors: the same
 tensor names, what is known of the vector as JSON beside them under ``__metadata__``. No other code runs on loading.
 
 Reference: Turner et al. (2023), Activation addition, arXiv:2308.10248; Zou et al. (2023), Representation engineering,
@@ -169,15 +170,14 @@ def _from_safetensors(path: Path) -> SteeringVector:
 
 
 def _from_gguf(path: Path) -> SteeringVector:
-    from gguf import GGUFReader
+    from gguf import GGUFReader, dequantize
 
     with foreign(DataError, f"{path.name} is not a GGUF file", _CURE):
         reader = GGUFReader(path)
         keys = ("general.architecture", "controlvector.model_hint", "general.description")
         entries = {key: reader.get_field(key) for key in keys}
         texts = {key: "" if e is None else str(e.contents()) for key, e in entries.items()}
-        kinds = {str(t.name): t.tensor_type.name for t in reader.tensors}
-        tensors = {str(t.name): np.array(t.data) for t in reader.tensors}
+        tensors = list(reader.tensors)
     architecture, hint, card = texts.values()
     if architecture != "controlvector":
         named = "".join(c for c in architecture if c.isprintable())
@@ -185,12 +185,17 @@ def _from_gguf(path: Path) -> SteeringVector:
             f"{path.name} holds a {named or 'nameless':.60} file, not a control vector; open models "
             "with inscape.open"
         )
-    for name, kind in kinds.items():
-        if kind not in ("F32", "F16", "F64"):
-            raise DataError(
-                f"{path.name}: tensor {name!r:.60} is {kind}, and a vector is F32, F16 or F64; {_CURE}."
-            )
-    found = {name: x.astype(np.float32).reshape(-1) for name, x in tensors.items()}
+    found = {}
+    for tensor in tensors:
+        name, kind = str(tensor.name), tensor.tensor_type
+        with foreign(
+            DataError,
+            f"{path.name}: tensor {name!r:.60} is {kind.name}, which cannot be read as numbers",
+            _CURE,
+        ):
+            plain = kind.name == "F64"
+            values = np.array(tensor.data) if plain else dequantize(tensor.data, kind)
+        found[name] = np.asarray(values, dtype=np.float32).reshape(-1)
     return _made(path, found, hint, card or "{}")
 
 

@@ -1,7 +1,8 @@
 """GGUF files: dequantised once through transformers, kept as safetensors, opened from there.
 
-The values are those of the quantised file; nothing is quantised again. Dequantising a 135 M model takes some 20 s, the
-kept copy opens in under one.
+The values are those of the quantised file; nothing is quantised again. What the head says is carried over or refused by
+name (`inscape.model.gguf_config`), and so are tensors that are missing or left over
+(`inscape.model.gguf_tensors`). Dequantising a 135 M model takes some 20 s, the kept copy opens in under one.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import hashlib
 import io
 from pathlib import Path
 
-from inscape.core.errors import ModelError
+from inscape.core.errors import InscapeError, ModelError
 from inscape.core.foreign import reason
 from inscape.core.home import home
 from inscape.core.workplace import sweep, workplace
+from inscape.model import gguf_config, gguf_tensors
 from inscape.model.gguf_head import check_head
+
+#: raised when what is carried over changes: a copy made before that is not used again
+READING = 2
 
 
 def converted(path: Path) -> Path:
@@ -28,9 +33,9 @@ def converted(path: Path) -> Path:
         A folder in Hugging Face's layout, named by the file's SHA-256.
 
     Raises:
-        ModelError: the file is not GGUF, or its architecture cannot be read by transformers.
+        ModelError: the file is not GGUF, or not everything in it is understood.
     """
-    target = home("models", "gguf-" + file_hash(path)[:32])
+    target = home("models", f"gguf{READING}-" + file_hash(path)[:32])
     sweep(target.parent, target.name, everyone=True)
     if not (target / "config.json").is_file():
         convert(path, target)
@@ -42,22 +47,32 @@ def convert(path: Path, target: Path) -> None:
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise ModelError(f"{path.name} is not a GGUF file: it does not begin with GGUF")
-    check_head(path)
+    head = check_head(path)
+    gguf_config.check_known(head)
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as hf_logging
 
     bar = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
     try:
+        config = AutoConfig.from_pretrained(str(path.parent), gguf_file=path.name)
+        gguf_config.carry(head, path, config)
+        with torch.device("meta"):
+            gguf_tensors.check_tensors(head, AutoModelForCausalLM.from_config(config))
         with workplace(target.parent, target.name, everyone=True) as place:
             work = place / "model"
             # its bar of tensors cannot be turned off otherwise
             with contextlib.redirect_stderr(io.StringIO()):
-                net = AutoModelForCausalLM.from_pretrained(
-                    str(path.parent), gguf_file=path.name, dtype=torch.float32
+                net, found = AutoModelForCausalLM.from_pretrained(
+                    str(path.parent),
+                    gguf_file=path.name,
+                    config=config,
+                    dtype=torch.float32,
+                    output_loading_info=True,
                 )
                 tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
+            gguf_tensors.check_missing(path.name, sorted(found["missing_keys"]))
             config = net.config
             if hasattr(config, "quantization_config"):
                 del config.quantization_config
@@ -67,7 +82,7 @@ def convert(path: Path, target: Path) -> None:
             plain.save_pretrained(work)
             tokenizer.save_pretrained(work)
             _install(work, target)
-    except (KeyboardInterrupt, SystemExit):
+    except (InscapeError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # whatever a damaged file makes of its readers
         raise ModelError(
