@@ -23,16 +23,27 @@ from inscape.core.joint import Joint
 ERASERS = [
     LeaceEraser(),
     LeaceEraser("orth"),
+    LeaceEraser(shrinkage="auto"),
     MeanProjection(),
     INLP(),
     RLACE(rank=1, steps=60, random_state=0),
 ]
 
 
+def named(eraser):
+    return "-".join(
+        [
+            type(eraser).__name__,
+            *(str(v) for k, v in vars(eraser).items() if k in ("method", "shrinkage")),
+        ]
+    )
+
+
 @parametrize_with_checks(
     [
         LeaceEraser(),
         LeaceEraser("orth"),
+        LeaceEraser(shrinkage="auto"),
         MeanProjection(),
         INLP(rounds=2),
         RLACE(steps=2, check_every=1),
@@ -50,9 +61,7 @@ def concept(n=600, d=12, seed=0, classes=2):
     return (rng.normal(size=(n, d)) + means[z]) @ mix + 5 * rng.normal(size=d), z
 
 
-@pytest.mark.parametrize(
-    "eraser", ERASERS, ids=lambda e: f"{type(e).__name__}-{getattr(e, 'method', '')}"
-)
+@pytest.mark.parametrize("eraser", ERASERS, ids=named)
 @pytest.mark.parametrize(
     "reader", [LogisticRegression(max_iter=2000), LinearDiscriminantAnalysis()], ids=["lr", "lda"]
 )
@@ -77,11 +86,8 @@ def test_leace_makes_class_means_equal_and_its_rank_is_classes_less_one(classes)
 
 def test_no_other_eraser_with_the_guarantee_moves_rows_less():
     x, z = concept(n=2000)
-    moved = {
-        type(e).__name__ + getattr(e, "method", ""): ((e.fit_transform(x, z) - x) ** 2).sum()
-        for e in ERASERS
-    }
-    least = moved.pop("LeaceEraserleace")
+    moved = {named(e): ((e.fit_transform(x, z) - x) ** 2).sum() for e in ERASERS}
+    least = moved.pop("LeaceEraser-leace-0.0")
     assert all(least < other for other in moved.values())
     rng = np.random.default_rng(0)
     best = LeaceEraser().fit(x, z)
@@ -127,6 +133,37 @@ def slow_leace(x, z):
 def test_leace_is_the_printed_theorem():
     x, z = concept(classes=4)
     assert np.allclose(LeaceEraser().fit_transform(x, z), slow_leace(x, z), atol=1e-9)
+
+
+def test_shrinkage_goes_from_the_least_change_to_the_orthogonal_projection():
+    x, z = concept()
+    whole = LeaceEraser(shrinkage=1.0).fit_transform(x, z)
+    assert np.allclose(whole, LeaceEraser("orth").fit_transform(x, z), atol=1e-9)
+    assert not np.allclose(whole, LeaceEraser().fit_transform(x, z), atol=0.1)
+
+
+def test_few_rows_are_shrunk_as_the_formula_says():
+    x, z = concept(n=4000, d=40)
+    n, d = 48, 40
+    covariance = np.cov(x[:n].T, bias=True)
+    sphere = np.trace(covariance) / d * np.eye(d)  # the formula of the paper, term by term
+    norm, product = (sphere**2).sum(), np.trace(covariance @ sphere)
+    top = np.trace(covariance) ** 2 * norm / n
+    share = top / ((covariance**2).sum() * norm - product**2)
+    assert 0 < share < 1
+    auto, same = (LeaceEraser(shrinkage=s).fit(x[:n], z[:n]) for s in ("auto", share))
+    assert np.allclose(auto.transform(x), same.transform(x), atol=1e-9)
+
+
+def test_other_rows_are_moved_less_by_an_eraser_of_few_rows_that_is_shrunk():
+    moved = []
+    for seed in range(6):
+        x, z = concept(n=2000, d=40, seed=seed)
+        few, rest = slice(0, 48), x[48:]
+        both = [LeaceEraser(shrinkage=s).fit(x[few], z[few]) for s in (0.0, "auto")]
+        moved.append([((e.transform(rest) - rest) ** 2).sum() for e in both])
+    plain, shrunk = np.transpose(moved)
+    assert (shrunk / plain).mean() < 0.97
 
 
 def test_orth_is_the_mean_projection():
@@ -181,9 +218,7 @@ def test_rlace_needs_one_dimension_where_inlp_needs_more():
     assert len(INLP(rounds=20).fit(x, z).basis_) >= 2
 
 
-@pytest.mark.parametrize(
-    "eraser", ERASERS, ids=lambda e: f"{type(e).__name__}-{getattr(e, 'method', '')}"
-)
+@pytest.mark.parametrize("eraser", ERASERS, ids=named)
 def test_the_edit_is_the_map_and_tensors_come_back_as_tensors(eraser):
     x, z = concept()
     eraser.fit(x, z)
@@ -201,6 +236,9 @@ def test_refusals():
         ValueError, match="LeaceEraser: method must be 'leace' or 'orth', got 'svd'"
     ):
         LeaceEraser("svd").fit(x, z)
+    for weight in ("little", 1.5):
+        with pytest.raises(ValueError, match="shrinkage must be 'auto' or between 0 and 1"):
+            LeaceEraser(shrinkage=weight).fit(x, z)
     for fit in (LeaceEraser().fit, LeaceEraser().partial_fit):
         with pytest.raises(
             ValueError, match="LeaceEraser: 20 rows and 3 labels; give one label for each row"

@@ -9,8 +9,14 @@ The guarantee is about affine readers only: what is left non-linearly must be me
 each row's concept and subtracts what it predicts, x − Σxz Σzz⁺ (z − μz): a lower bound on the change, and no eraser for
 rows whose concept is not known. In float64, whatever comes in.
 
+With few rows for their width Σxx is a poor estimate, and the least change on these rows is more on others. Shrinkage
+puts (1 − s) Σxx + s (tr Σxx / d) I in its place; the guarantee holds for every s, since any W that is invertible gives it:
+
+    s = (tr Σxx)² / n / (‖Σxx‖² − (tr Σxx)² / d)       the optimal one, at most 1
+
 Cost: n d² for the moments, d³ once; d² numbers held whatever n.
-Reference: Belrose et al. (2023), LEACE: Perfect linear concept erasure in closed form, arXiv:2306.03819, Theorems 4.2, 4.3.
+Reference: Belrose et al. (2023), LEACE: Perfect linear concept erasure in closed form, arXiv:2306.03819, Theorems 4.2, 4.3;
+Bodnar, Gupta and Parolya (2014), arXiv:1308.2608, for the shrinkage.
 """
 
 from __future__ import annotations
@@ -82,6 +88,8 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
     Args:
         method: ``"leace"``, the least change; ``"orth"``, the orthogonal projection that has the same guarantee.
         tol: singular values of the whitened cross-covariance below this share of the largest are taken for zero.
+        shrinkage: weight of the sphere in the covariance, from 0 (the covariance of the rows) to 1, or ``"auto"`` for the
+            optimal one, which the authors' code uses.
 
     Attributes:
         classes_: labels, or None where the concept came as numbers.
@@ -97,9 +105,10 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
         True
     """
 
-    def __init__(self, method: Any = "leace", tol: Any = 1e-6) -> None:
+    def __init__(self, method: Any = "leace", tol: Any = 1e-6, shrinkage: Any = 0.0) -> None:
         self.method = method
         self.tol = tol
+        self.shrinkage = shrinkage
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -110,7 +119,7 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
         """Fit on rows x (n, d) and a concept: labels (n,), or numbers (n, k) to be made linearly unpredictable.
 
         Raises:
-            ValueError: NaN, other lengths, one row, an unknown method.
+            ValueError: NaN, other lengths, one row, an unknown method, a shrinkage outside 0 … 1.
         """
         X = validate_data(self, to_numpy(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         z, self.classes_ = _columns(y, None)
@@ -165,7 +174,7 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
         if self.method == "orth":
             u = self._kept(cross, least)
             return _Map(mean, u, u.T)
-        covariance = sums.x.scatter / n
+        covariance = _shrunk(sums.x.scatter / n, n, self.shrinkage)
         lower = _triangular_root(covariance)
         if lower is not None:
             u = self._kept(linalg.solve_triangular(lower, cross, lower=True), least)
@@ -245,6 +254,23 @@ class OracleLeace(BaseEstimator):
         rows = validate_data(self, to_numpy(X), reset=False, dtype=[np.float64, np.float32])
         z, _ = _columns(y, self.classes_)
         return like(rows - (z - self.mean_z_) @ self.coef_.T, X)
+
+
+def _shrunk(covariance: np.ndarray, n: int, weight: float | str) -> np.ndarray:
+    """The covariance drawn towards a sphere of its trace."""
+    d, trace = len(covariance), float(np.trace(covariance))
+    if weight == "auto":
+        apart = float((covariance**2).sum()) - trace**2 / d
+        share = 1.0 if apart <= 0 else min(1.0, trace**2 / n / apart)
+    elif isinstance(weight, str) or not 0 <= weight <= 1:
+        raise ValueError(
+            f"LeaceEraser: shrinkage must be 'auto' or between 0 and 1, got {weight!r}"
+        )
+    else:
+        share = float(weight)
+    if share == 0:
+        return covariance
+    return (1 - share) * covariance + share * trace / d * np.eye(d)
 
 
 def _triangular_root(covariance: np.ndarray) -> np.ndarray | None:
