@@ -7,6 +7,10 @@ so that before training it is the logit lens. Layers share each batch's final di
 reads the state that enters block i (the embedding for i = 0), as in the published lenses, which `load` opens: a folder with
 ``config.json`` and ``params.pt``, of which tensors alone are read.
 
+Budget: published lenses see 250 steps of 262,144 tokens each. `train_tuned_lens` sees 250 steps of 64 rows by default, a
+four-thousandth of it: enough for a first look. Before conclusions give more ``steps`` and a larger ``batch``, or `load` a
+published lens.
+
 Cost: for each step and layer three products of the batch with the unembedding, and one a step for the final states.
 Reference: Belrose et al. (2023), Eliciting latent predictions from transformers with the tuned lens, arXiv:2303.08112.
 """
@@ -133,8 +137,8 @@ def train_tuned_lens(
         readout: the network's last norm and unembedding; left as it is.
         x: states that enter each block.
         final: states that leave the last one, for the same rows.
-        steps: of Adam, the rate falling linearly to zero.
-        batch: rows a step, drawn with replacement.
+        steps: of Adam, the rate falling linearly to zero; as many as the authors take.
+        batch: rows a step, drawn with replacement; the authors take 262,144.
         rate: of learning.
         decay: of the weights towards zero, which is towards the identity.
         seed: of the draws.
