@@ -110,7 +110,10 @@ def test_trials_of_one_kind_stand_together_and_what_they_cost_is_told_beside_its
     assert np.allclose(after["swapped"], trials.held([1, 2, 3, 4], means), atol=1e-5)
     right = np.array([1.0, -1.0] * 3)
     made = {"found": -right[None], "swapped": np.stack([right, right * [1, 1, 1, 1, -1, -1]])}
-    lost = accuracy_lost(trials.test, right, made, ["swapped"])
+    made["few"] = np.stack([right] * 5)
+    lost = accuracy_lost(trials.test, right, made, ["swapped"], ["few"])
+    assert lost.value("found", null="few").p is None
+    assert lost.value("found", null="few").over_null is not None
     found = lost.value("found", null="swapped")
     assert found.value == pytest.approx(2)
     assert found.null.draws == 2

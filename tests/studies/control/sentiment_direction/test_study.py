@@ -45,7 +45,8 @@ def test_taking_the_direction_out_costs_accuracy_and_taking_others_out_does_not(
     assert claims["ablation"]["low"] > 0.3
     assert claims["ablation"]["null"]["kind"] == MATCHED
     assert claims["random"]["value"] < 0.05
-    assert claims["one"]["value"] > 0.4 > 0.1 > claims["one"]["beside"][0]["value"]
+    assert claims["one"]["value"] > 0.4 > 0.1 > claims["one"]["null"]["mean"]
+    assert claims["one"]["over_null_low"] > 0.2
     lost = pd.read_parquet(folder / "tables" / "ablation.parquet").set_index("ablated")["value"]
     assert lost["half-swapped labels"] < 0.1
     assert lost[["logistic probe", "PCA", "k-means"]].min() > 0.4
@@ -66,6 +67,8 @@ def test_swapping_it_swaps_the_verdict_through_the_words_and_another_direction_d
     )
     assert closed["all tokens, random direction"] < 0.2
     assert closed["random tokens but words of feeling"] < 0.3
+    assert closed["all tokens, one layer's direction"] > 0.3
+    assert closed["random tokens but words of feeling, one layer's direction"] < 0.3
 
 
 def test_alignment_search_is_a_fifth_finder_of_the_same_direction(folder):

@@ -22,7 +22,7 @@ from torch import Tensor
 from inscape.control.directional import unit
 from inscape.core.batch import Tokens
 from inscape.core.edit import Edit, Scope
-from inscape.core.measured import Measured
+from inscape.core.measured import Measured, Role
 from inscape.data.examples import Examples
 from inscape.model.batching import batches_by_length
 from inscape.outcomes.packed import BUDGET, Row, answers, lay
@@ -190,6 +190,7 @@ def accuracy_lost(
     before: Float[np.ndarray, " n"],
     after: Mapping[str, Float[np.ndarray, "draws n"]],
     nulls: Collection[str],
+    few: Collection[str] = (),
 ) -> Measured:
     """The share of the accuracy above chance that is lost, of every kind of intervention; means over its draws.
 
@@ -198,6 +199,7 @@ def accuracy_lost(
         before: scores with no edit.
         after: kind → scores of each draw.
         nulls: the kinds that are nulls.
+        few: further nulls, of too few draws for a p-value.
     """
     right = test.right(before)
     m = Measured(
@@ -205,5 +207,7 @@ def accuracy_lost(
     )
     for name, scores in after.items():
         lost = np.stack([right - test.right(s) for s in scores])
-        m.put(name, lost, right - 0.5, role="null" if name in nulls else "treatment")
+        null = name in nulls or name in few
+        role: Role = "null" if null else "treatment"
+        m.put(name, lost, right - 0.5, role=role, expensive=name in few)
     return m

@@ -67,10 +67,10 @@ CARD = Card(
     claim="Sentiment lies along one direction of the residual stream that different methods agree on; a model's verdicts "
     "depend on it, and part of it is kept at punctuation, which has no sentiment of its own.",
     reproduced="Difference of means, logistic probe, PCA, k-means and one-dimensional distributed alignment search at the "
-    "adjective of templated reviews, by layer (the last in closed form, and trained at the layer chosen); the direction "
-    "held at its mean in every layer at every token but the first, each layer with its own; directional patching between "
-    "opposite reviews at sets of positions; what heads and MLPs write of it onto punctuation; the same directions read "
-    "and ablated on human sentences.",
+    "adjective of templated reviews, by layer (the last in closed form, and trained at the layer chosen); the direction of "
+    "the layer chosen held at its mean in every layer at every token but the first, and patched between opposite reviews at "
+    "sets of positions; beside it each layer with its own direction; what heads and MLPs write of it onto punctuation; the "
+    "same directions read and ablated on human sentences.",
     controls=(
         "isotropic random directions",
         "random directions with the covariance of the activations within a class, orthogonal to the one in question",
@@ -100,6 +100,7 @@ CARD = Card(
         "one": Claim(
             text="Holding the one direction of the layer chosen at its mean in every layer costs accuracy",
             at_least=0.4,
+            null="matched random, one everywhere",
         ),
         "random": Claim(
             text="Holding a random direction at its mean costs little (the larger mean of isotropic and matched)",
@@ -107,8 +108,9 @@ CARD = Card(
             sanity=True,
         ),
         "punctuation": Claim(
-            text="Patched at commas and full stops alone, the direction keeps part of its effect",
+            text="Patched at commas and full stops alone, the one direction keeps part of its effect",
             at_least=0.1,
+            why="A share of its effect when it is patched at all tokens.",
         ),
         "above-random": Claim(
             text="Punctuation holds more than as many random tokens",
@@ -141,9 +143,9 @@ CARD = Card(
         "above-neutral": "any",
         "heads": "any",
     },
-    differs="The authors hold and patch one direction, of one layer, in every layer; here each layer has its own, with the "
-    "one held and patched beside them. They score few completions that say yes or no; here the mean over words that occur "
-    "in no text.",
+    differs="The authors choose the layer by its effect; here by the probe's loss inside the training groups, and each "
+    "layer's own direction is held and patched beside it. They score few completions that say yes or no; here the mean over "
+    "words that occur in no text.",
     group_note="A group is a pair of opposite verbs with its two pairs of opposite adjectives: no word of feeling is on "
     "both sides. Templates are on both sides, each with as many texts of either sign; activations are centred and scores "
     "compared within a template. Human sentences are grouped by document.",
@@ -512,7 +514,7 @@ def _ablate(
         after = trials.held_by_kind(names, means, bar.advance)
     for at in ("words", "punctuation", "last"):
         after[f"{MEANS}, {at} only"] = trials.held([0], means, at)
-    m = accuracy_lost(test, before, after, found[0].nulls)
+    m = accuracy_lost(test, before, after, found[0].nulls, (ONE_RANDOM,))
     rows = [m.value(name, null=MATCHED, where={"ablated": name}) for name in m.conditions]
     run.table(
         "ablation",
@@ -538,8 +540,7 @@ def _ablate(
         "Verdicts left alone, with the direction held at its mean, and with a matched random one held.",
     )
     run.claim("ablation", m.value(MEANS, null=MATCHED))
-    few = Beside("baseline", ONE_RANDOM, m.value(ONE_RANDOM).value)
-    run.claim("one", m.value(ONE, beside=(few,)))
+    run.claim("one", m.value(ONE, null=ONE_RANDOM))
     worse = max((ISOTROPIC, MATCHED), key=lambda kind: m.value(kind).value)
     run.claim("random", m.value(worse), why=f"This is {worse}.")
 
@@ -563,18 +564,20 @@ def _patch(
     whole = towards * (before - before[np.arange(len(before)) ^ 1])
     each = [f"word.{name}" for name in config.words if len(config.words) > 1]
     places = PLACES | {at: f"{at.removeprefix('word.')} only" for at in each}
-    parts = {at: moved(at) for at in ("all", "words", *each, "punctuation", "last")}
-    for kind in ("random", "neutral"):
-        parts[kind] = np.concatenate([moved(f"{kind}.{k}") for k in range(config.places)])
-    parts |= {"all, one": moved("all", (1,)), "punctuation, one": moved("punctuation", (1,))}
+    parts = {at: moved(at) for at in ("words", *each, "last")}
+    drawn = {kind: [f"{kind}.{k}" for k in range(config.places)] for kind in ("random", "neutral")}
+    for at, marks in ({"all": ["all"], "punctuation": ["punctuation"]} | drawn).items():
+        both = np.stack([moved(mark, (0, 1)) for mark in marks])
+        parts[at], parts[f"{at}, one"] = both[:, 0], both[:, 1]
     parts[MATCHED] = moved("all", range(2, len(onto[0])))
     closed, effect = (
         Measured(name, groups=test.shares.groups, unit="share", kind="ratio")
         for name in ("share of the verdict's difference closed", "share of the full effect")
     )
     for at, p in parts.items():
+        full = parts["all, one" if at.endswith(", one") else "all"][0]
         closed.put(places[at], p, whole, role="baseline" if len(p) > 1 else "treatment")
-        effect.put(places[at], p, parts["all"][0], role="baseline" if len(p) > 1 else "treatment")
+        effect.put(places[at], p, full, role="baseline" if len(p) > 1 else "treatment")
     random = Beside("baseline", places[MATCHED], closed.value(places[MATCHED]).value)
     run.show(
         "patching",
@@ -586,16 +589,20 @@ def _patch(
         "many random tokens as there are of punctuation; means over draws. Tick: matched random directions at all tokens.",
         by="positions",
     )
-    stops = places["punctuation"]
-    alone, whole_one = (effect.value(places[at]).value for at in ("punctuation, one", "all, one"))
-    beside = Beside("baseline", places["random"], effect.value(places["random"]).value)
+    stops = places["punctuation, one"]
+    beside = Beside("baseline", places["random, one"], effect.value(places["random, one"]).value)
+    family = {at: effect.value(places[at]).value for at in ("punctuation", "random", "neutral")}
     run.claim(
         "punctuation",
         effect.value(stops, beside=(beside,)),
-        why=f"With one direction in every layer {alone / whole_one:.2f} of its effect at all tokens.",
+        why=f"With each layer's own direction {family['punctuation']:.2f} of its effect at all tokens.",
     )
     for kind in ("random", "neutral"):
-        run.claim(f"above-{kind}", effect.fall(places[kind], below=stops))
+        run.claim(
+            f"above-{kind}",
+            effect.fall(places[f"{kind}, one"], below=stops),
+            why=f"With each layer's own direction {family['punctuation'] - family[kind]:+.2f}.",
+        )
 
 
 def _heads(
@@ -652,7 +659,7 @@ def _answer(run: Run, model: Model, found: Directions) -> str:
     where = f"after block {layer}" if layer >= 0 else "at the embedding"
     one = "find nearly one direction" if by["agreement"].supported else "do not find one direction"
     used = "depend on it"
-    if not (by["ablation"].supported and by["random"].supported):
+    if not (by["one"].supported and by["random"].supported):
         used = "do not clearly depend on it"
     more = "more than" if by["above-neutral"].supported else "no more than"
     less = "more" if by["above-random"].supported else "no more"
@@ -662,10 +669,10 @@ def _answer(run: Run, model: Model, found: Directions) -> str:
     return (
         f"Difference of means, a logistic probe and PCA {one} of sentiment in the residual stream of {model.name} {where} "
         f"(smallest |cos| {by['agreement']:z.2f}), and the model's verdicts {used}. It judges {by['can']:z.0%} of the "
-        "reviews rightly, none of whose words the direction was found with. Held at its mean in every layer, each layer's "
-        f"direction takes {by['ablation']:z.0%} of the accuracy above chance with it, the one of the layer chosen "
-        f"{by['one']:z.0%}; random directions take {by['random']:z.0%}. Swapped with the opposite review's at commas and "
-        f"full stops alone, it has {by['punctuation']:z.0%} of the effect that it has at all tokens: {more} at as many "
+        "reviews rightly, none of whose words the direction was found with. Held at its mean in every layer, the one of the "
+        f"layer chosen takes {by['one']:z.0%} of the accuracy above chance with it, each layer's own "
+        f"{by['ablation']:z.0%}; random directions take {by['random']:z.0%}. Swapped with the opposite review's at commas "
+        f"and full stops alone, it has {by['punctuation']:z.0%} of the effect that it has at all tokens: {more} at as many "
         f"other neutral tokens, {less} than at as many tokens drawn from all.{wrote}"
     )
 
@@ -679,5 +686,7 @@ PLACES = {
     "neutral": "random tokens but words of feeling",
     "all, one": "all tokens, one layer's direction",
     "punctuation, one": "punctuation, one layer's direction",
+    "random, one": "random tokens, one layer's direction",
+    "neutral, one": "random tokens but words of feeling, one layer's direction",
     MATCHED: "all tokens, random direction",
 }
