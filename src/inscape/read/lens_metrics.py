@@ -8,7 +8,7 @@ A threshold is a choice, so it is made on some rows (`threshold_for`) and judged
 how much they keep at the threshold that is chosen, so they are compared at equal retention (`depth_at`): the whole curve of
 depth against retention is traced, and read off at the same retention for each. A threshold may decay with position:
 
-    τ(t) = 0.9 τ + 0.1 exp(−4 t / N)      t of N positions, confidence a difference of probabilities
+    τ(t) = 0.9 τ + 0.1 exp(−4 t / N)      position t, mean length N, confidence a difference of probabilities
 
 Cost: linear in layers × rows × thresholds; times groups for an interval.
 Reference: Din et al. (2023), arXiv:2303.09435, §4 and §5; Schuster et al. (2022), arXiv:2207.07061, where confidence is
@@ -114,7 +114,7 @@ def exit_depth(
         final: the network's own.
         groups: the document of each row, 0 … G − 1.
         retention: share of rows that keep their token.
-        position: position of each row as a share of the longest, for a threshold that decays; None for a constant one.
+        position: t / N of each row, for a threshold that decays with position; None for a constant one.
         thresholds: how many are tried, at equal shares of the finite confidences.
 
     Raises:
