@@ -65,13 +65,13 @@ def test_singular_vectors_give_the_map_back():
         u, s, v = found.svd(token)
         assert torch.allclose((u * s) @ v, matrix.double(), atol=1e-9)
         assert 1 <= stable_rank(s) <= len(s)
-    u, s, v = found.leading(3)
-    exact = found.svd()
-    assert torch.allclose(s, exact[1], atol=1e-6 * float(s[0]))
-    assert torch.allclose(
-        (u.T @ exact[0][:, :3]).abs(), torch.eye(3, dtype=torch.float64), atol=1e-6
-    )
-    assert torch.allclose((v @ exact[2][:3].T).abs(), torch.eye(3, dtype=torch.float64), atol=1e-6)
+    for token in (None, 2):
+        u, s, v = found.leading(3, token)
+        exact = found.svd(token)
+        assert torch.allclose(s, exact[1], atol=1e-6 * float(s[0]))
+        for ours, theirs in ((u.T, exact[0][:, :3]), (v, exact[2][:3].T)):
+            turned = (ours @ theirs).abs()
+            assert torch.allclose(turned, torch.eye(3, dtype=torch.float64), atol=1e-6)
 
 
 def test_no_token_depends_on_a_later_one():

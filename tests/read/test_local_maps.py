@@ -33,11 +33,14 @@ def test_decodes_are_tokens_that_the_vectors_favour(model):
     tokens = prompt(model)
     found = mapped(model, tokens, top=4, vectors=2)
     here = local_map(model, tokens)
-    for token, said in ((None, found.said), (len(tokens) - 1, found.said_last)):
+    assert len(found.said_each) == len(tokens)
+    for token, said in ((None, found.said), *enumerate(found.said_each)):
         u = here.svd(token)[0][:, 0].float()
         u = u if float(u @ here.output) > 0 else -u  # of itself a singular vector has no sign
         assert said[0][0] == int((model.net.lm_head.weight.detach() @ u).argmax())
-    assert found.last_names(found.said_last[1][3], 2)
+    own = found.said_each[-1][1][3]
+    assert found.each_names(own, 2)[-1] == 1
+    assert found.each_names(own, 0).tolist() == [0.0] * len(tokens)
     assert [len(x) for x in found.said] == [len(x) for x in found.read] == [4, 4]
     assert found.names(found.said[1][2], 2)
     assert not found.names(found.said[1][2], 0)

@@ -63,13 +63,16 @@ class LocalMap:
         """All tokens' Jacobians side by side, (k, tokens · d): the map from the whole prompt."""
         return self.jacobians.flatten(1)
 
-    def leading(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """First singular vectors of the whole, and all of its singular values: u (k, count), s (k,), v (count, tokens · d).
+    def leading(self, count: int, token: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """First singular vectors and all singular values of the whole, or of one token's Jacobian.
 
         From the eigenvectors of J Jᵀ, k³ instead of k² tokens · d with a large constant; singular values below 1e-8 of the
         largest are rounding.
+
+        Returns:
+            u (k, count), s (k,), v (count, tokens · d or d).
         """
-        whole = self.whole.double()
+        whole = (self.whole if token is None else self.jacobians[:, token]).double()
         values, vectors = torch.linalg.eigh(whole @ whole.T)
         s, u = values.flip(0).clamp_min(0).sqrt(), vectors.flip(1)[:, :count]
         return u, s, (u.T @ whole) / s[:count, None].clamp_min(torch.finfo(s.dtype).tiny)

@@ -30,7 +30,7 @@ class Mapped:
         residual: relative error of its reconstruction.
         predicted: the token that the model goes on with.
         said: for each of the first left singular vectors, tokens it decodes to, most first.
-        said_last: the same of the last token's map alone.
+        said_each: the same of each token's own map, one token after another.
         read: for each of the first right singular vectors, tokens whose embeddings its last token's part lies along.
         rank: stable rank of the whole map.
         last_rank: stable rank of the last token's part.
@@ -40,7 +40,7 @@ class Mapped:
     residual: float
     predicted: int
     said: list[list[int]]
-    said_last: list[list[int]]
+    said_each: list[list[list[int]]]
     read: list[list[int]]
     rank: float
     last_rank: float
@@ -50,9 +50,10 @@ class Mapped:
         """Whether a token is among those that the first vectors decode to."""
         return any(token in said for said in self.said[:vectors])
 
-    def last_names(self, token: int, vectors: int) -> bool:
-        """The same of the last token's map."""
-        return any(token in said for said in self.said_last[:vectors])
+    def each_names(self, token: int, vectors: int) -> Float[np.ndarray, " tokens"]:
+        """Whether it is among those of each token's own map, 1 or 0 each."""
+        own = [any(token in said for said in each[:vectors]) for each in self.said_each]
+        return np.array(own, dtype=np.float64)
 
 
 def mapped(model: Model, tokens: Tokens, top: int = 10, vectors: int = 3) -> Mapped:
@@ -72,14 +73,15 @@ def mapped(model: Model, tokens: Tokens, top: int = 10, vectors: int = 3) -> Map
     weight = model.net.get_input_embeddings().weight.detach()
     d = found.inputs.shape[1]
     read = [_nearest(x[-d:].to(weight.dtype), weight, top) for x in v * signs[:, None]]
-    left, last, _ = found.svd(len(tokens) - 1)
-    left = left[:, :vectors]
-    said_last = _decoded(left * _signs(left, found.output), readout, found.output, top)
+    each = [found.leading(vectors, t)[:2] for t in range(len(tokens))]
+    said_each = [
+        _decoded(left * _signs(left, found.output), readout, found.output, top) for left, _ in each
+    ]
     with torch.no_grad():
         predicted = int(readout.scores(found.output).argmax())
     relative = (s / s[0])[:50].cpu().numpy()
-    ranks = stable_rank(s), stable_rank(last)
-    return Mapped(found.residual, predicted, said, said_last, read, *ranks, relative)
+    ranks = stable_rank(s), stable_rank(each[-1][1])
+    return Mapped(found.residual, predicted, said, said_each, read, *ranks, relative)
 
 
 def _signs(u: Float[Tensor, "k r"], output: Float[Tensor, " k"]) -> Float[Tensor, " r"]:

@@ -40,6 +40,9 @@ def test_singular_vectors_name_the_next_token_more_than_another(folder, claims):
     named = pd.read_parquet(folder / "tables" / "named.parquet").set_index("condition")["value"]
     assert named["next token"] == claims["named"]["value"]
     assert named["another prompt's token"] == claims["mismatched"]["value"]
+    assert named["next token, by each token's map"] == claims["named-each"]["value"]
+    own, other = (claims[f"{id}-each"]["value"] for id in ("named", "mismatched"))
+    assert own > other
 
 
 def test_the_figures_and_the_answer_are_there(folder):
