@@ -88,6 +88,13 @@ CARD = Card(
         "prefers-majority": Claim(
             text="and at least as often as the commonest sample", at_least=0.0, over="majority"
         ),
+        "prefers-mistaken": Claim(
+            text="Where the right answer is among the samples and fewer than half of them, the probe's choice is right more "
+            "often than one at random",
+            at_least=0.0,
+            over="random sample",
+            why="What the model knows and mostly does not say.",
+        ),
         "shuffled": Claim(
             text="With labels shuffled by group AUC is one half",
             at_least=0.45,
@@ -95,7 +102,8 @@ CARD = Card(
             sanity=True,
         ),
     },
-    # six shuffles do not settle an AUC of one half to 0.05; how far a toy's tasks read alike changes with its training
+    # six shuffles do not settle an AUC of one half to 0.05; how far a toy's tasks read alike changes with its training;
+    # of four samples few are right and fewer than half
     tiny={
         "above-prompt": "supported",
         "above-logprob": "supported",
@@ -103,6 +111,7 @@ CARD = Card(
         "prefers": "supported",
         "prefers-greedy": "supported",
         "prefers-majority": "supported",
+        "prefers-mistaken": "any",
         "shuffled": "any",
     },
     differs="The authors ask ten public sets of models of seven billion weights and up, sample thirty answers, and train "
@@ -634,6 +643,16 @@ def _choices(
         ("prefers-majority", MAJORITY),
     ):
         run.claim(id, m.gain(PREFERRED, over=other), why=why)
+    seldom = (np.array(parts[BEST]) > 0) & (kind != "right")
+    if not seldom.any():
+        run.warn(
+            "No question has a right answer in fewer than half of its samples: take more --samples."
+        )
+        return
+    m = measured(seldom, "right at times")
+    rates = ", ".join(f"{name} {m.value(name).value:.2f}" for name in parts)
+    why = f"{seldom.sum()} questions: {rates}."
+    run.claim("prefers-mistaken", m.gain(PREFERRED, over=RANDOM), why=why)
 
 
 def _answer(run: Run, model: Model) -> str:
@@ -656,6 +675,11 @@ def _answer(run: Run, model: Model) -> str:
             else "is not clearly the task's own"
         )
         out += f"What a probe finds {own}: on another task AUC is {by['transfer']:.2f} lower. "
+    if "prefers-mistaken" in by:
+        out += (
+            f"Where the right answer is in fewer than half of the samples, the probe's choice is right "
+            f"{by['prefers-mistaken']:+.1%} against a random one ({by['prefers-mistaken'].verdict}). "
+        )
     return out + (
         f"Among several samples the probe's choice is right {by['prefers']:+.1%} against a random one "
         f"({by['prefers'].verdict}), {by['prefers-majority']:+.1%} against the commonest "
