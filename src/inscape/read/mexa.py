@@ -2,7 +2,7 @@
 
     aligned_i = cos(x_i, y_i) > max over j ≠ i of cos(x_i, y_j) and of cos(x_j, y_i)        MEXA = mean of aligned_i
 
-Chance is about 1/n² · n = 1/n for n pairs, so numbers of different n are not comparable. Cost: n² d.
+Chance is 1/(2n − 1) for n pairs: one cosine of 2n − 1 is the largest. Numbers of different n are not comparable. Cost: n² d.
 Reference: Kargaran et al. (2024), MEXA, arXiv:2410.05873, eq. 1.
 """
 

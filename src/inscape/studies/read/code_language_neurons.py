@@ -454,7 +454,7 @@ def _alignment(run: Run, model: Model, test: Examples, languages: list[str]) -> 
         "alignment",
         score_by_layer(shown, score="aligned programs (share)", nulls=()),
         f"Share of {len(numbers)} programs whose mean state is nearer to that of its own English description than to any "
-        "other's, and the other way round (MEXA).",
+        f"other's, and the other way round (MEXA). Chance is {1 / (2 * len(numbers) - 1):.2f}.",
     )
     run.table("alignment", shown, "The same numbers.")
 

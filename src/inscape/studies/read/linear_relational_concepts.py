@@ -673,5 +673,5 @@ def _answer(run: Run, model: Model, count: int) -> str:
         f"held-out subjects {by['accuracy']:+.2f} against the majority object ({by['accuracy'].verdict}) and "
         f"{by['above-svm']:+.2f} against a linear SVM; against object states of the last layer it is "
         f"{by['above-final']:+.2f} ({by['above-final'].verdict}). Edits succeed three times as often as random ones and "
-        f"as often as SVM directions on two thirds of the relations: {by['steers'].verdict} ( {by['steers']:+.2f})."
+        f"as often as SVM directions on two thirds of the relations: {by['steers'].verdict} ({by['steers']:+.2f})."
     )

@@ -9,7 +9,7 @@ that learnt from skewed data still serves women and men unequally.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -507,7 +507,7 @@ def worst(claim: Claim, found: Iterable[Evidence]) -> Evidence:
 
 def _judge(config: Config, run: Run, found: dict[str, Read]) -> None:
     reads = list(found.values())
-    natural = [r for r in reads if not r.question.name.startswith(PLANTED)] or reads
+    natural = _natural(reads)
     few = [k for k in config.rounds if k < 3]
     evidence = {
         "can": [r.above(NOTHING) for r in reads],
@@ -535,16 +535,21 @@ def _judge(config: Config, run: Run, found: dict[str, Read]) -> None:
     )
 
 
+def _natural(reads: Sequence[Read]) -> Sequence[Read]:
+    """Those of concepts that were not planted; all where there is no other."""
+    return [r for r in reads if not r.question.name.startswith(PLANTED)] or reads
+
+
 def _answer(config: Config, run: Run, found: dict[str, Read]) -> str:
     first, by, reads = f"R-LACE, {config.ranks[0]}", run.claims, list(found.values())
     above = {probe: [r.above(first, probe).value for r in reads] for probe in PROBES}
-    takes = [int(str(r.needed()["null-space projection"])) for r in reads]
+    takes = [int(str(r.needed()["null-space projection"])) for r in _natural(reads)]
     text = (
         f"Conditions: {len(found)}. Without the one direction that R-LACE finds, a fresh logistic probe is at most "
         f"{max(above['linear']):z.2f} above the majority ({by['can']:.2f} or more before), one fitted on rows that the "
         f"eraser never saw at most {max(above['unseen']):z.2f}, and a perceptron {min(above['mlp']):z.2f} to "
-        f"{max(above['mlp']):z.2f}. Null-space projection takes {min(takes)} to {max(takes)} dimensions. The unrelated "
-        f"task loses at most {max(r.lost().value for r in reads):z.2f}."
+        f"{max(above['mlp']):z.2f}. On natural concepts null-space projection takes {min(takes)} to {max(takes)} "
+        f"dimensions. The unrelated task loses at most {max(r.lost().value for r in reads):z.2f}."
     )
     if unequal := [r.unequal for r in reads if r.unequal is not None]:
         before, after = (np.mean([m.value(n).value for m in unequal]) for n in (NOTHING, first))
