@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check check-kernels format stubs bench real torture clean
+.PHONY: help env demo test test-studies check check-kernels format stubs bench real torture clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,8 +21,13 @@ $(STAMP): pyproject.toml constraints.txt
 demo: env ## read a map of the world out of a language model; ends with the report's path
 	$(BIN)/inscape run space-time-neurons --preset small
 
+WORKERS := -n auto --dist loadfile --no-loadscope-reorder
+
 test: env ## the default test suite (no network), one worker a core
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(WORKERS) --ignore=tests/studies
+
+test-studies: env ## every study's tiny preset against the verdicts that its card expects
+	$(BIN)/python -m pytest $(WORKERS) tests/studies
 
 real: env ## tests on the embedded default model (fetched once)
 	$(BIN)/python -m pytest -m real
