@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -72,3 +74,113 @@ def test_positions_are_counted_from_behind_the_pad(kind, config, pad):
     network(torch.full((1, most), 9))
     with pytest.raises((IndexError, RuntimeError)):
         network(torch.full((1, most + 1), 9))
+
+
+# --- adapters ---------------------------------------------------------------------------------------------------------
+
+
+def carried(network, kind, **settings):
+    """A network in a wrapper that says of itself what a PEFT model says."""
+
+    class Wrapper(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = network
+            self.peft_config = {"default": SimpleNamespace(peft_type=kind, **settings)}
+
+        def get_base_model(self):
+            return self.inner
+
+    return Wrapper()
+
+
+@pytest.mark.parametrize("kind", ["LORA", "IA3", "VERA"])
+def test_a_live_adapter_opens_as_the_network_that_computes_with_it(kind):
+    network = net("gpt2")
+    model = open(carried(network, kind))
+    assert model.net is network
+    assert model.certificate.passed
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "named"),
+    [
+        ("PROMPT_TUNING", {}, "PROMPT_TUNING"),
+        ("PREFIX_TUNING", {}, "PREFIX_TUNING"),
+        ("LORA", {"alora_invocation_tokens": [3]}, "LORA with alora_invocation_tokens"),
+        ("A_NEW_ONE", {}, "A_NEW_ONE"),
+    ],
+)
+def test_what_acts_outside_the_network_is_refused(kind, settings, named):
+    with pytest.raises(
+        ModelError, match=f"adapter 'default' of kind {named} acts in PEFT's wrapper"
+    ):
+        open(carried(net("gpt2"), kind, **settings))
+
+
+@pytest.fixture
+def beside(tmp_path):
+    """A model's folder with an adapter beside it, of a kind."""
+
+    def write(**config):
+        net("llama").save_pretrained(tmp_path)
+        (tmp_path / "adapter_model.safetensors").write_bytes(b"not read")
+        (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"peft_type": "PROMPT_TUNING"}, "adapter of kind PROMPT_TUNING, which acts outside"),
+        (
+            {"peft_type": "LORA", "alora_invocation_tokens": [3]},
+            "LORA with alora_invocation_tokens, which acts outside",
+        ),
+        ({"peft_type": "LORA"}, "without peft it would be left out; pip install peft, or move"),
+    ],
+)
+def test_an_adapter_beside_a_model_is_not_left_out(beside, monkeypatch, config, sentence):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=sentence):
+        open(beside(**config))
+
+
+def test_a_folder_of_an_adapter_alone_says_what_to_open(beside):
+    folder = beside(peft_type="LORA")
+    (folder / "config.json").unlink()
+    with pytest.raises(
+        ModelError, match="holds an adapter and no model; open the model that it was"
+    ):
+        open(folder)
+
+
+@pytest.mark.reference
+def test_live_adapters_of_peft_and_those_beside_a_model(tmp_path):
+    peft = pytest.importorskip("peft", reason="the reference library peft is not installed")
+    ids = torch.tensor([[5, 6, 7, 8]])
+    common = dict(task_type="CAUSAL_LM", target_modules=["q_proj", "v_proj"])
+    for config in (
+        peft.LoraConfig(**common, init_lora_weights=False),
+        peft.LoraConfig(**common, use_dora=True, init_lora_weights=False),
+        peft.LoraConfig(**common, init_lora_weights="pissa", r=4),
+        peft.LoraConfig(**common, init_lora_weights="olora", r=4),
+        peft.LoraConfig(**common, use_rslora=True, init_lora_weights=False),
+        peft.IA3Config(**common, feedforward_modules=[], init_ia3_weights=False),
+    ):
+        wrapper = peft.get_peft_model(net("llama"), config).eval()
+        with torch.no_grad():
+            for p in wrapper.parameters():
+                if p.requires_grad:
+                    p += 0.1 * torch.randn_like(p)
+            want = wrapper(input_ids=ids).logits
+        assert (want - net("llama")(ids).logits).norm() / want.norm() > 0.01
+        model = open(wrapper)
+        assert model.certificate.passed
+        torch.testing.assert_close(model.run(ids, logits=True).logits, want, atol=1e-4, rtol=1e-4)
+    net("llama").save_pretrained(tmp_path)
+    wrapper.save_pretrained(tmp_path)
+    found = open(tmp_path).run(ids, logits=True).logits
+    torch.testing.assert_close(found, want, atol=1e-4, rtol=1e-4)

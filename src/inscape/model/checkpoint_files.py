@@ -11,6 +11,7 @@ Cost: the JSON files and the headers of the weights are read once more; millisec
 from __future__ import annotations
 
 import copy
+import importlib.util
 import json
 import math
 import re
@@ -25,6 +26,7 @@ from safetensors import safe_open
 from inscape.core import records
 from inscape.core.errors import ModelError
 from inscape.core.foreign import foreign
+from inscape.model.modes import IN_PLACE
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 #: files that transformers reads from a folder
@@ -255,7 +257,19 @@ def _check_adapter(folder: Path, what: str) -> None:
             f"{what} holds an adapter (adapter_config.json) without adapter_model.safetensors, and pickled weights are "
             "never read; save it again with safe_serialization=True."
         )
-    _json(folder / "adapter_config.json", dict[str, Any])
+    config = _json(folder / "adapter_config.json", dict[str, Any])
+    kind = config.get("peft_type")
+    if kind not in IN_PLACE or config.get("alora_invocation_tokens"):
+        named = f"{kind} with alora_invocation_tokens" if kind in IN_PLACE else kind
+        raise ModelError(
+            f"{what} holds an adapter of kind {named!s:.60}, which acts outside the network and would be left out; merge it "
+            "into the weights, or move adapter_config.json out of the folder to open the model without it."
+        )
+    if importlib.util.find_spec("peft") is None:
+        raise ModelError(
+            f"{what} holds an adapter beside the model, and without peft it would be left out; pip install peft, or move "
+            "adapter_config.json out of the folder to open the model without it."
+        )
 
 
 def _plain(name: str, folder: Path) -> bool:

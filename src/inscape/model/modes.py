@@ -56,7 +56,10 @@ def unwrapped(net: nn.Module) -> nn.Module:
 
 
 #: kinds of PEFT adapters that are modules in the network, so that the network inside computes with them
-_IN_PLACE = frozenset("LORA ADALORA IA3 LOHA LOKR OFT BOFT HRA VERA LN_TUNING".split())
+IN_PLACE = frozenset(
+    "LORA ADALORA ADAMSS BEFT BOFT C3A DEFT DELORA FOURIERFT FROD GLORA GRALORA HIRA HRA IA3 LN_TUNING LOHA LOKR MISS OFT OSF "
+    "PEANUT PVERA RANDLORA ROAD SHIRA SUPERTUNING TINYLORA UNILORA VBLORA VERA WAVEFT".split()
+)
 
 
 def _adapted(net: Any) -> nn.Module:
@@ -68,7 +71,7 @@ def _adapted(net: Any) -> nn.Module:
     for name, config in net.peft_config.items():
         kind = str(getattr(config.peft_type, "value", config.peft_type))
         waits = getattr(config, "alora_invocation_tokens", None)
-        if kind not in _IN_PLACE or waits:
+        if kind not in IN_PLACE or waits:
             what = "LORA with alora_invocation_tokens" if waits else kind
             raise ModelError(
                 f"the adapter {name!r} of kind {what} acts in PEFT's wrapper and not in the network inside, so it would be "
