@@ -158,6 +158,7 @@ def test_a_folder_of_an_adapter_alone_says_what_to_open(beside):
 
 
 @pytest.mark.reference
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 def test_live_adapters_of_peft_and_those_beside_a_model(tmp_path):
     peft = pytest.importorskip("peft", reason="the reference library peft is not installed")
     ids = torch.tensor([[5, 6, 7, 8]])

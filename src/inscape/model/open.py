@@ -140,8 +140,8 @@ def _locate(
         if not (path / "config.json").is_file():
             if (path / "adapter_config.json").is_file():
                 raise ModelError(
-                    f"the folder {what!r} holds an adapter and no model; open the model that it was trained on, and attach it "
-                    "(inscape.control.load_adapters), or open the live PeftModel"
+                    f"the folder {what!r} holds an adapter and no model; open the model that it was trained on, and attach "
+                    "it (inscape.control.load_adapters), or open the live PeftModel"
                 )
             raise ModelError(
                 f"the folder {what!r} holds no config.json: give one in Hugging Face's layout, or a GGUF file"
