@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inscape.core.errors import DataError
-from inscape.data import columns, csv_files, files, gathered
+from inscape.core.urls import objects
+from inscape.data import columns, csv_files, files, gathered, json_files, parquet_pages, source
 from inscape.data.files import read_table
 from inscape.data.load import load, look
 from inscape.data.source import Source
@@ -31,8 +32,8 @@ def small(monkeypatch):
     def set_():
         monkeypatch.setattr(csv_files, "PIECE", 16)
         monkeypatch.setattr(files, "PIECE", 16)
-        monkeypatch.setattr(files, "_ROWS", 2)
-        monkeypatch.setattr(files, "HELD", 16)
+        monkeypatch.setattr(parquet_pages, "_ROWS", 2)
+        monkeypatch.setattr(json_files, "_BLOCK", 7)
         monkeypatch.setattr(gathered, "HELD", 16)
         monkeypatch.setattr(columns, "_PIECE", 2)
 
@@ -87,14 +88,17 @@ def test_pieces_make_the_same_csv(tmp_path, rows):
     ).filter(any)
 )
 def test_pieces_make_the_same_json(tmp_path, rows):
-    path = tmp_path / "a.jsonl"
+    path, array = tmp_path / "a.jsonl", tmp_path / "a.json"
     path.write_text("\n".join(map(json.dumps, rows)))
+    array.write_text(json.dumps(rows, indent=1))
     whole = read_table(path)
     assert whole.replace({np.nan: None}).map(type).shape == (len(rows), len(whole.columns))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "PIECE", 2)
         patch.setattr(gathered, "HELD", 2)
+        patch.setattr(json_files, "_BLOCK", 3)
         pd.testing.assert_frame_equal(read_table(path), whole)
+        pd.testing.assert_frame_equal(read_table(array), whole)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -161,10 +165,110 @@ def test_text_of_a_large_parquet_file_is_not_held(tmp_path, small):
     sizes = []
     for held in (1 << 30, 16):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(files, "HELD", held)
+            patch.setattr(gathered, "HELD", held)
             before = pa.total_allocated_bytes()
             found = read_table(path)
             sizes.append(pa.total_allocated_bytes() - before)
         assert found["text"].tolist() == frame["text"].tolist()
         assert found["kind"].astype(int).tolist() == frame["kind"].astype(int).tolist()
     assert sizes[0] > 1_000_000 > 5 * sizes[1]
+
+
+def _read(tmp_path, name, content, block):
+    (tmp_path / name).write_text(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_files, "_BLOCK", block)
+        return read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize("block", [1, 5, 1 << 20])
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        ('[{"text": "a"}, {"text": "b"}', r"a.json is not JSON: Expecting ',' at character 29"),
+        ('[{"text": "a"} {"text": "b"}]', r"a.json is not JSON: Expecting ',' at character 15"),
+        ('[{"text": "a"}] 7', r"a.json is not JSON: Extra data at character 16"),
+        ('[{"text": "a"}, {"text": "b', r"a.json is not JSON: Unterminated .* at character 25"),
+        ('[{"text": "a"}, {"text": tru', r"a.json is not JSON: Expecting value at character 25"),
+        ('[{"text": "a"},', r"a.json is not JSON: Expecting value at character 15"),
+        ('[{"text": "a"}, 12, {}]', r"a.json, item 1 is int, not an object"),
+        ('[{"text": "a", "y": ' + "1" * 5000 + "}]", r"a.json, item 0 cannot be read as JSON"),
+        ('[{"text": ' + "[" * 200_000, r"a.json, item 0 cannot be read as JSON"),
+    ],
+)
+def test_a_broken_array_is_found_out_wherever_a_block_ends(tmp_path, content, match, block):
+    if block == 1 and len(content) > 1000:
+        pytest.skip("many blocks")
+    with pytest.raises(DataError, match=match):
+        _read(tmp_path, "a.json", content, block)
+
+
+def test_of_an_array_no_more_is_held_than_a_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_files, "_BLOCK", 64)
+    looked = []
+    original = json_files._Window._more
+
+    def more(self):
+        looked.append(len(self._text) - self._at)
+        return original(self)
+
+    monkeypatch.setattr(json_files._Window, "_more", more)
+    rows = [{"text": f"some words {i}"} for i in range(500)]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(rows))
+    assert read_table(path)["text"].tolist() == [row["text"] for row in rows]
+    assert len(looked) > 50
+    assert max(looked) < 64
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("a.jsonl", '{"text": "' + "x" * 200, "a.jsonl, line 1 is longer than 100 characters"),
+        ("a.csv", "text\n" + "x" * 200, "a.csv, line 2 is longer than 100 characters"),
+        ("a.json", '[{"text": "' + "x" * 200, "a.json, item 0 is longer than 100 characters"),
+        ("a.json", '[{"y": {"y": ' + "[0, " * 99, "a.json, item 0 is longer than 100 characters"),
+    ],
+)
+def test_a_line_that_never_ends_is_not_held(tmp_path, monkeypatch, name, content, match):
+    monkeypatch.setattr(source, "LONGEST", 100)
+    with pytest.raises(DataError, match=match):
+        _read(tmp_path, name, content, 16)
+
+
+def test_a_long_cell_of_a_csv_names_the_formats_for_it(tmp_path):
+    (tmp_path / "a.csv").write_text('text\n"' + "x " * 100_000 + '"\n')
+    with pytest.raises(DataError, match=r"131,072 characters belong in JSON Lines or Parquet"):
+        read_table(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_a_url_names_is_fetched_in_pieces(tmp_path, small, monkeypatch, name):
+    path = write(pd.concat([ROWS] * 5, ignore_index=True), tmp_path / name)
+    local = read_table(path)
+    url = f"memory://fetched/{name}"
+    objects("memory://fetched").write(name, path.read_bytes())
+    small()
+    monkeypatch.setattr(source, "_FETCHED", 10)
+    there = type(objects(url))
+    monkeypatch.setattr(there, "read", None)  # nothing reads it whole
+    asked, original = [], there.stream
+
+    def stream(self, name, piece):
+        for data in original(self, name, piece):
+            asked.append(len(data))
+            yield data
+
+    monkeypatch.setattr(there, "stream", stream)
+    pd.testing.assert_frame_equal(read_table(url), local)
+    assert sum(asked) == path.stat().st_size
+    assert max(asked) == 10
+
+
+def test_a_url_with_more_than_the_disk_holds_is_refused(monkeypatch):
+    objects("memory://fetched").write("a.csv", b"text\nabc\n")
+    monkeypatch.setattr(source, "SHARE", 0)
+    with pytest.raises(
+        DataError, match=r"a.csv has more than 0 bytes, for which .* has no room; free space there"
+    ):
+        read_table("memory://fetched/a.csv")

@@ -208,6 +208,16 @@ def test_an_unfinished_or_undrawable_run_leaves_no_report(folder, tmp_path):
     assert not (copy / "report.html").exists()
 
 
+@pytest.mark.parametrize("name", ["report.md", "report.html"])
+def test_a_file_of_the_user_in_the_place_of_a_report_is_left(folder, report, tmp_path, name):
+    copy = shutil.copytree(folder, tmp_path / "run")
+    build(copy)  # its own earlier report is no hindrance
+    (copy / name).write_text("# My notes")
+    with pytest.raises(RunError, match=rf"{name} is there already and was not written by this"):
+        build(copy)
+    assert (copy / name).read_text() == "# My notes"
+
+
 def test_a_folder_that_cannot_be_written_is_said(folder, report, tmp_path, monkeypatch):
     copy = shutil.copytree(folder, tmp_path / "run")
     (copy / "report.md").unlink()

@@ -14,6 +14,7 @@ from inscape.core.errors import DataError, ObjectError, StoreError
 from inscape.core.rng import generator
 from inscape.core.urls import objects
 from inscape.data.load import load
+from inscape.store import lease
 from inscape.store import manifest as manifests
 from inscape.store import moments as moments_module
 from inscape.store import writer as writers
@@ -158,9 +159,11 @@ def test_of_two_writers_one_goes_on_and_the_other_is_told(model, examples, whole
             other = place(url)
             other.lock()
             original(other, {**manifests.read(other), "started": "by somebody else"})
+            other.release()
         original(where, manifest)
 
     with monkeypatch.context() as patch:
+        patch.setattr(lease, "STALE", -1)  # the first one seemed to have ended
         patch.setattr(manifests, "write", raced)
         with pytest.raises(
             StoreError, match=f"{url} is being written by somebody else, who committed first; wait"
@@ -171,7 +174,8 @@ def test_of_two_writers_one_goes_on_and_the_other_is_told(model, examples, whole
     assert_same(harvest(model, examples, to=url, **OPTIONS), whole)
 
 
-def test_two_first_commits_do_not_cross(s3):
+def test_two_first_commits_do_not_cross(s3, monkeypatch):
+    monkeypatch.setattr(lease, "STALE", -1)
     first, second = place("s3://shelf/s"), place("s3://shelf/s")
     for one in (first, second):
         one.lock()
@@ -179,6 +183,8 @@ def test_two_first_commits_do_not_cross(s3):
     with pytest.raises(StoreError, match="is being written by somebody else"):
         second.replace(manifests.NAME, b"[]", commit=True)
     assert first.read(manifests.NAME) == b"{}"
+    for one in (first, second):
+        one.release()
 
 
 def test_sites_are_added_and_damage_is_found(model, examples, whole, url):
@@ -350,6 +356,7 @@ def test_of_two_writers_of_moments_one_is_told(model, examples, s3, monkeypatch)
             moments(model, examples, "embed", to="s3://shelf/moments")
         return original(*arguments, **settings)
 
+    monkeypatch.setattr(lease, "STALE", -1)  # the first one seemed to have ended
     monkeypatch.setattr(moments_module, "capture", other_first)
     with pytest.raises(StoreError, match="is being written by somebody else, who committed first"):
         moments(model, examples, "embed", to="s3://shelf/moments")

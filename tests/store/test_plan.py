@@ -15,6 +15,17 @@ LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=200)
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.integers(1, 20))
+def test_shards_are_cut_as_one_by_one(rows, most):
+    expected, start, held = [], 0, 0
+    for i, count in enumerate(rows):
+        if held and held + count > most:
+            expected.append((start, i))
+            start, held = i, 0
+        held += count
+    assert shards(rows, most) == [*expected, *([(start, len(rows))] if rows else [])]
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.integers(1, 20))
 def test_shards_cover_in_order_within_the_most(rows, most):
     found = shards(rows, most)
     assert [i for a, b in found for i in range(a, b)] == list(range(len(rows)))

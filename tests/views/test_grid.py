@@ -37,6 +37,19 @@ def test_a_wide_grid_is_printed_in_parts_that_fit():
     assert str(found).count("\n") == 2
 
 
+def test_a_page_takes_no_place_but_that_of_a_page(tmp_path):
+    mine, link, made = (tmp_path / name for name in ("mine.html", "link.html", "made.html"))
+    mine.write_text("<p>a thesis</p>")
+    link.symlink_to(mine)
+    for path, match in [(mine, "was not written by this command"), (link, "is a symbolic link")]:
+        with pytest.raises(RunError, match=match):
+            save(path, page("t", []))
+    assert mine.read_text() == "<p>a thesis</p>"
+    save(made, page("one", []))
+    assert "two" in save(made, page("two", [])).read_text()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link.html", "made.html", "mine.html"]
+
+
 def test_hostile_text_stays_text():
     found = Grid(
         HOSTILE,

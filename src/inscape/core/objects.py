@@ -10,6 +10,7 @@ Reference: conditional requests, RFC 9110 §13.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 #: for `Objects.write`: whatever is there is replaced
 ANY = "*"
@@ -37,6 +38,10 @@ class Objects(ABC):
             FileNotFoundError: there is no such object.
             ObjectError: the store cannot be reached, or denies it.
         """
+
+    @abstractmethod
+    def stream(self, name: str, piece: int) -> Iterator[bytes]:
+        """An object from its beginning, about `piece` bytes at a time, so that no more of it is held; raises as `read`."""
 
     @abstractmethod
     def write(self, name: str, data: bytes, over: str | None = ANY) -> str:

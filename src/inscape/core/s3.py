@@ -70,6 +70,11 @@ class Bucket(Objects):
                 "Body"
             ].read()
 
+    def stream(self, name: str, piece: int) -> Iterator[bytes]:
+        with _said(self, name):
+            body = self._client.get_object(Bucket=self.bucket, Key=self._key(name))["Body"]
+            yield from body.iter_chunks(piece)
+
     def write(self, name: str, data: bytes, over: str | None = ANY) -> str:
         asked = {"Bucket": self.bucket, "Key": self._key(name), "Body": data}
         condition = (

@@ -9,8 +9,10 @@ Cost: the disk's; a reading of a few bytes takes about a microsecond once the sy
 
 from __future__ import annotations
 
+import io
 import mmap
 import os
+import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
@@ -29,17 +31,18 @@ class Scratch:
 
     Attributes:
         size: bytes written so far.
+        folder: where it lies, without a name.
     """
 
     def __init__(self) -> None:
-        self._folder = home()
+        self.folder = home()
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._handle = _opened(self._folder)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._handle = _opened(self.folder)
         except OSError:  # a cache folder that we may only read
-            self._folder = Path(tempfile.gettempdir())
-            with _words(self._folder):
-                self._handle = _opened(self._folder)
+            self.folder = Path(tempfile.gettempdir())
+            with _words(self.folder):
+                self._handle = _opened(self.folder)
         weakref.finalize(self, os.close, self._handle)
         self.size = 0
 
@@ -51,7 +54,7 @@ class Scratch:
         """
         left = memoryview(data).cast("B")
         count = len(left)
-        with _words(self._folder):
+        with _words(self.folder):
             while len(left):
                 left = left[os.write(self._handle, left[:_WRITES]) :]
         self.size += count
@@ -65,11 +68,49 @@ class Scratch:
             start, length = start + len(part), length - len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def stream(self) -> io.RawIOBase:
+        """All of it as a stream of its own, from the beginning; nothing is written afterwards."""
+        return _Stream(self)
+
+    @property
+    def room(self) -> int:
+        """Bytes that are free where it lies."""
+        return shutil.disk_usage(self.folder).free
+
     def map(self) -> mmap.mmap:
         """All of it as memory that the system fills when it is looked at; not for an empty file."""
         found = mmap.mmap(self._handle, self.size, access=mmap.ACCESS_READ)
         _MAPPED.add(found)
         return found
+
+
+class Sink(io.RawIOBase):
+    """A scratch file as something that Arrow writes to."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int:
+        return self._scratch.write(memoryview(data))
+
+
+class _Stream(io.RawIOBase):
+    """A scratch file read from its beginning."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch, self._at = scratch, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        found = self._scratch.read(self._at, len(buffer))
+        buffer[: len(found)] = found
+        self._at += len(found)
+        return len(found)
 
 
 def _opened(folder: Path) -> int:

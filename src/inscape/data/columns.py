@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from inscape.core.errors import DataError, suggest
 from inscape.core.scratch import let_go
@@ -47,6 +48,16 @@ def pieces(column: pd.Series) -> Iterator[list[Any]]:
     for first in range(0, len(column), _PIECE):
         yield column.iloc[first : first + _PIECE].astype(object).tolist()
         let_go()
+
+
+def as_text(column: pd.Series) -> pd.api.extensions.ExtensionArray:
+    """The cells of a column as `canonical` writes them, in one piece and not a Python value for each."""
+    found = [
+        pa.array([canonical(value) for value in cells], pa.large_string())
+        for cells in pieces(column)
+    ]
+    dtype = pd.StringDtype("pyarrow", na_value=np.nan)
+    return pd.arrays.ArrowStringArray(pa.chunked_array(found, pa.large_string()), dtype=dtype)
 
 
 class Seen(NamedTuple):

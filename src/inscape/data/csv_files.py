@@ -113,29 +113,29 @@ def _cells(
     header: list[str] | None = None
     rows: list[list[str]] = []
     size = count = 0
-    with source.text("") as stream:
-        reader = csv.reader(stream, delimiter=delimiter, strict=True)
-        try:
-            for row in reader:
-                if header is None:
-                    header = [cell.strip() for cell in row] if row else None
-                    if header is not None:
-                        check_header(header, source.shown)
-                elif row and len(row) != len(header):
-                    raise DataError(
-                        f"{source.shown} is ragged: line {reader.line_num} has {len(row)} cells and the header "
-                        f"{len(header)}; put cells that contain the separator in double quotes."
-                    )
-                elif row:
-                    rows.append(row)
-                    size += sum(map(len, row))
-                    if size > PIECE or len(rows) * len(header) > PIECE // 16:
-                        yield header, list(zip(*rows, strict=True)), len(rows)
-                        count, rows, size = count + 1, [], 0
-        except csv.Error as error:
-            raise DataError(
-                f"{source.shown} cannot be read as CSV at line {reader.line_num}: {error}; is a double quote left open?"
-            ) from None
+    reader = csv.reader(source.lines(""), delimiter=delimiter, strict=True)
+    try:
+        for row in reader:
+            if header is None:
+                header = [cell.strip() for cell in row] if row else None
+                if header is not None:
+                    check_header(header, source.shown)
+            elif row and len(row) != len(header):
+                raise DataError(
+                    f"{source.shown} is ragged: line {reader.line_num} has {len(row)} cells and the header "
+                    f"{len(header)}; put cells that contain the separator in double quotes."
+                )
+            elif row:
+                rows.append(row)
+                size += sum(map(len, row))
+                if size > PIECE or len(rows) * len(header) > PIECE // 16:
+                    yield header, list(zip(*rows, strict=True)), len(rows)
+                    count, rows, size = count + 1, [], 0
+    except csv.Error as error:
+        raise DataError(
+            f"{source.shown} cannot be read as CSV at line {reader.line_num}: {error}; is a double quote left open? "
+            f"Texts of more than {csv.field_size_limit():,} characters belong in JSON Lines or Parquet."
+        ) from None
     header = header or []
     check_header(header, source.shown)
     if rows or not count:

@@ -8,15 +8,14 @@ Cost: 8 bytes of memory a number, the text once; of much text, nothing.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from inscape.core.scratch import Scratch
+from inscape.core.scratch import Scratch, Sink
 
 #: bytes of a column's text that are held in memory
 HELD = 64 << 20
@@ -109,7 +108,7 @@ class Filed:
 
     def __init__(self, schema: pa.Schema) -> None:
         self._scratch = Scratch()
-        self._writer = pa.ipc.new_stream(pa.PythonFile(_Sink(self._scratch)), schema)
+        self._writer = pa.ipc.new_stream(pa.PythonFile(Sink(self._scratch)), schema)
 
     def add(self, piece: pa.RecordBatch) -> None:
         """Write some rows."""
@@ -122,14 +121,26 @@ class Filed:
         return pa.ipc.open_stream(pa.BufferReader(mapped)).read_all()
 
 
-class _Sink(io.RawIOBase):
-    """A scratch file as something that Arrow writes to."""
+def frame_of(schema: pa.Schema, pieces: Iterable[pa.RecordBatch]) -> pd.DataFrame:
+    """A table of pieces; from 64 MB on it lies in a file.
 
-    def __init__(self, scratch: Scratch) -> None:
-        self._scratch = scratch
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data) -> int:
-        return self._scratch.write(memoryview(data))
+    Args:
+        schema: of the pieces.
+        pieces: its rows, taken some at a time.
+    """
+    held: list[pa.RecordBatch] = []
+    size, filed = 0, None
+    for piece in pieces:
+        size += piece.nbytes
+        if filed is None and size > HELD:
+            filed = Filed(schema)
+            for earlier in held:
+                filed.add(earlier)
+            held = []
+        if filed is None:
+            held.append(piece)
+        else:
+            filed.add(piece)
+    if filed is None:
+        return pa.Table.from_batches(held, schema).to_pandas()
+    return filed.read().to_pandas(split_blocks=True, self_destruct=True)

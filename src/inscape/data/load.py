@@ -21,9 +21,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from inscape.core.errors import DataError, suggest
-from inscape.core.foreign import foreign
 from inscape.core.urls import is_url
+from inscape.data import hugging_face
 from inscape.data.card import DatasetCard, read_card
+from inscape.data.hugging_face import is_hugging_face
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,9 @@ def load(
         name = str(what)
         if name in available() or not (name.startswith("hf:") or is_url(name) or _exists(name)):
             return _override(_built_in(name, limit), input, labels, group, spans)
-        frame, card = _hugging_face(name, limit) if _is_hugging_face(name) else _file(name, input)
+        frame, card = (
+            hugging_face.read(name, limit) if is_hugging_face(name) else _file(name, input)
+        )
     elif not hasattr(what, "iloc"):
         raise TypeError(f"load: expected a name, a path or a data frame, got {type(what).__name__}")
     else:
@@ -81,7 +84,7 @@ def load(
         isinstance(what, (str, Path))
         and Path(what).is_dir()
         and "file" in frame
-        and not _is_hugging_face(str(what))
+        and not is_hugging_face(str(what))
     ):
         input, labels = (
             input or "file",
@@ -154,52 +157,6 @@ def _table(path: Path | str, input: str | None) -> tuple[pd.DataFrame, DatasetCa
 def _card(path: Path | str) -> DatasetCard:
     shown = PurePosixPath(path)
     return DatasetCard(shown.stem, f"the table in {shown.name}", source=shown.name)
-
-
-def _is_hugging_face(name: str) -> bool:
-    markers = ("dataset_info.json", "state.json", "dataset_dict.json")
-    return name.startswith("hf:") or any((Path(name) / marker).is_file() for marker in markers)
-
-
-def _hugging_face(name: str, limit: int | None) -> tuple[pd.DataFrame, DatasetCard]:
-    try:
-        import datasets
-    except ImportError:
-        raise DataError(
-            f"{name!r} needs the datasets library; install it with: pip install 'inscape[datasets]'."
-        ) from None
-    where = name.removeprefix("hf:")
-    if not where:
-        raise DataError("hf: needs a name, such as hf:imdb:test.")
-    path, *rest = [where] if Path(where).exists() else where.split(":")
-    if len(rest) > 2:
-        raise DataError(
-            f"{name!r} has too many parts; write hf:NAME:SPLIT or hf:NAME:CONFIG:SPLIT."
-        )
-    split = rest[-1] if rest else "train"
-    with foreign(
-        DataError, f"{name!r} cannot be loaded", "check the name, the split and the network"
-    ):
-        if Path(path).is_dir() and _is_hugging_face(path):
-            from inscape.data.arrow_files import check_arrow_files
-
-            try:
-                check_arrow_files(Path(path))
-            except DataError as error:
-                raise DataError(f"{name!r} cannot be loaded: {error}") from error
-            data = datasets.load_from_disk(path)
-        else:
-            data = datasets.load_dataset(path, rest[0] if len(rest) == 2 else None, split=split)
-    if isinstance(data, datasets.DatasetDict):
-        if split not in data:
-            raise DataError(
-                f"{name!r} has no split {split!r}. {suggest(split, data)} Write hf:FOLDER with one split saved."
-            )
-        data = data[split]
-    card = DatasetCard(where, f"the data set {where}", source=f"Hugging Face data set {where}")
-    with foreign(DataError, f"{name!r} cannot be read", "save or fetch it again"):
-        data = data if limit is None else data.select(range(min(limit, len(data))))
-        return data.to_pandas(), card
 
 
 class _Found(dict[str, "Contents"]):
@@ -304,7 +261,7 @@ def look(what: str | Path, rows: int = 5) -> Look:
     """
     name = str(what)
     is_file = is_url(name) or (_exists(name) and Path(name).is_file())
-    if name in available() or _is_hugging_face(name) or not is_file:
+    if name in available() or is_hugging_face(name) or not is_file:
         examples = load(what)
         parts = (examples.input, examples.labels, examples.group)
         return Look(examples.card, len(examples), *parts, examples.frame.head(rows))

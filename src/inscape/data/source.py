@@ -1,7 +1,8 @@
 """A text file as a stream that is read more than once: plain or gzip, UTF-8 and nothing else.
 
 What is wrong with its bytes is one sentence that names the line: UTF-16, a byte that is not UTF-8, a gzip file that is cut
-off or that would unfold to far more than tables do. Files are never read whole here; the objects of a URL are.
+off or that would unfold to far more than tables do, a line that has no end. Nothing is read whole: what a URL names is
+fetched once, piece by piece, into a file without a name (`inscape.core.scratch`).
 
 Cost: one reading of the file each time; memory of a block.
 """
@@ -19,11 +20,17 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from inscape.core.errors import DataError
+from inscape.core.scratch import Scratch
 from inscape.core.urls import is_url, objects
 
 #: bytes that a gzip file may always unfold to, and how many times its own size beyond that
 UNFOLDED, RATIO = 64 << 20, 30
+#: characters of the longest line, or record of a JSON array, that is read
+LONGEST = 64 << 20
+#: of the free disk space, how much what a URL names may take
+SHARE = 0.9
 _BLOCK = 1 << 20
+_FETCHED = 8 << 20  # bytes of an object at a time
 
 
 class Source:
@@ -37,7 +44,7 @@ class Source:
 
     def __init__(self, path: Path | str, shown: str, zipped: bool) -> None:
         self.shown, self._path, self._zipped = shown, path, zipped
-        self._data = whole(path, shown) if isinstance(path, str) and is_url(path) else None
+        self._fetched = fetched(path, shown) if isinstance(path, str) and is_url(path) else None
 
     @contextmanager
     def text(self, newline: str) -> Iterator[TextIO]:
@@ -66,14 +73,36 @@ class Source:
 
     @contextmanager
     def _bytes(self) -> Iterator[io.BufferedReader]:
-        raw: Any = open(self._path, "rb", 0) if self._data is None else io.BytesIO(self._data)  # noqa: SIM115
+        raw: Any = (
+            open(self._path, "rb", 0)  # noqa: SIM115
+            if self._fetched is None
+            else self._fetched.stream()
+        )
         with io.BufferedReader(raw, _BLOCK) as file:
             if not self._zipped:
                 yield file
                 return
-            size = os.fstat(file.fileno()).st_size if self._data is None else len(self._data)
+            kept = self._fetched
+            size = os.fstat(file.fileno()).st_size if kept is None else kept.size
             with gzip.GzipFile(fileobj=file) as inner:
                 yield io.BufferedReader(_Unfolded(inner, self.shown, size), _BLOCK)
+
+    def lines(self, newline: str) -> Iterator[str]:
+        """Its lines, with their ends.
+
+        Raises:
+            DataError: as `text`, and where a line is longer than any that a table has.
+        """
+        with self.text(newline) as stream:
+            number = 0
+            while line := stream.readline(LONGEST):
+                number += 1
+                if len(line) == LONGEST:
+                    raise DataError(
+                        f"{self.shown}, line {number} is longer than {LONGEST:,} characters; put each example on a line of "
+                        "its own."
+                    )
+                yield line
 
     def first(self) -> str:
         """The first character that is no white space; empty if there is none."""
@@ -125,17 +154,22 @@ class _Unfolded(io.RawIOBase):
         return count
 
 
-def whole(path: Path | str, shown: str) -> bytes:
-    """All of a file or object.
+def fetched(url: str, shown: str) -> Scratch:
+    """What a URL names, in a file without a name.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it cannot be read, or the disk has no room for it.
     """
+    kept = Scratch()
+    most = int(SHARE * kept.room)
     try:
-        return (
-            objects(path).read("")
-            if isinstance(path, str) and is_url(path)
-            else Path(path).read_bytes()
-        )
+        for piece in objects(url).stream("", _FETCHED):
+            if kept.size + len(piece) > most:
+                raise DataError(
+                    f"{shown} has more than {most:,} bytes, for which {kept.folder} has no room; free space there, set "
+                    "INSCAPE_HOME to a folder on a larger disk, or fetch a part of it."
+                )
+            kept.write(piece)
     except OSError as error:
         raise DataError(f"{shown} cannot be read: {error.strerror or error}.") from error
+    return kept

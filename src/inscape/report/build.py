@@ -38,9 +38,11 @@ def build(run_dir: str | Path) -> Path:
     run = read(run_dir)
     found = page(run)
     target = Target(run.path, files.COPY)
-    _figures(target, found)
     template = "question.html" if found.question else "report.html"
+    target.refuse_foreign("report.html", html.MARK)
+    target.refuse_foreign("report.md", markdown.mark(found))
     text = html.render(template, page=found, script=html.script(), themes=html.themes())
+    _figures(target, found)
     target.write("report.md", markdown.text(found))
     return target.write("report.html", text)
 

@@ -34,7 +34,7 @@ def index(run_dirs: Sequence[str | Path], to: str | Path | None = None) -> Path:
         raise RunError("There is no run to compare: give one or more run folders.")
     runs = [read(path) for path in run_dirs]
     path = Path(to) if to is not None else runs[0].path.resolve().parent / "index.html"
-    refuse_foreign(path, b'<meta name="generator" content="Inscape">', RunError)
+    refuse_foreign(path, html.MARK, RunError)
     studies: dict[str, list[RunFolder]] = {}
     for run in runs:
         studies.setdefault(run.record["study"], []).append(run)

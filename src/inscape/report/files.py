@@ -12,6 +12,7 @@ import stat
 from pathlib import Path, PurePosixPath
 
 from inscape.core.errors import RunError
+from inscape.core.overwriting import refuse_foreign
 
 CURE = "Run the study again."
 COPY = "Copy the run folder to where you may."
@@ -84,6 +85,12 @@ class Target:
     def __init__(self, folder: Path, cure: str) -> None:
         self.folder = folder
         self._cure = cure
+
+    def refuse_foreign(self, name: str, mark: bytes) -> None:
+        """Refuse to write over a file of this folder that has no `mark` near its beginning."""
+        path = self.folder / name
+        if path.is_file() and not path.is_symlink():
+            refuse_foreign(path, mark, RunError)
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file whole or not at all, and return its path.

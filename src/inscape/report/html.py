@@ -22,6 +22,8 @@ from markupsafe import Markup
 
 from inscape.charts import theme
 
+#: what every page has near its beginning, by which an earlier one is known
+MARK = b'<meta name="generator" content="Inscape">'
 _TEMPLATES = Path(__file__).parent / "templates"
 
 

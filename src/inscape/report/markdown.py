@@ -22,7 +22,15 @@ def build(run_dir: str | Path) -> Path:
         RunError: the folder is missing, unfinished or damaged, or cannot be written to.
     """
     run = read(run_dir)
-    return files.Target(run.path, files.COPY).write("report.md", text(page(run)))
+    found = page(run)
+    target = files.Target(run.path, files.COPY)
+    target.refuse_foreign("report.md", mark(found))
+    return target.write("report.md", text(found))
+
+
+def mark(found: Page) -> bytes:
+    """What the Markdown of this study's reports has near its beginning, and no file of somebody else."""
+    return f"Study `{found.study}`.".encode()
 
 
 def text(found: Page) -> str:

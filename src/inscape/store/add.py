@@ -14,7 +14,7 @@ import logging
 from contextlib import suppress
 from typing import Any
 
-from inscape.core.errors import StoreError
+from inscape.core.errors import ObjectError, StoreError
 from inscape.model.certificate import current
 from inscape.store import key as keys
 from inscape.store import manifest as manifests
@@ -113,7 +113,7 @@ def _added(
 def _tidy(place: Place, manifest: manifests.Manifest) -> None:
     """Remove what an addition left that was killed right after its commit; an addition that is unfinished stays."""
     # another writer at work, or a folder that we may only read: then it is left to the next
-    with suppress(StoreError), disk_errors(place, "write to"), held(place, wait=False):
+    with suppress(StoreError, ObjectError), disk_errors(place, "write to"), held(place, wait=False):
         if place.exists(_JOURNAL):
             named = {name for entry in _recorded(place)["done"] for name in entry["files"]}
             if not named <= manifests.files(manifest).keys():

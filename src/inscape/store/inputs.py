@@ -25,7 +25,7 @@ from inscape.core.batch import Batch, Tokens
 from inscape.core.errors import DataError, StoreError
 from inscape.core.site import Site
 from inscape.core.token_table import Ragged, TokenTable
-from inscape.data.columns import pieces
+from inscape.data import columns
 from inscape.data.examples import Examples, split
 from inscape.data.positions import parse, resolve, tight
 from inscape.model.axes import unshown
@@ -142,12 +142,11 @@ class TokenInputs(Inputs):
             raise DataError(
                 f"example {int(counts.argmin())} has no position at {at!r}, so there is nothing to average."
             )
-        ids = (
+        self.lengths = (
             self.tokens.ids.lengths
             if isinstance(self.tokens, TokenTable)
-            else map(len, self.tokens)
+            else np.array([len(t) for t in self.tokens], dtype=np.int64)
         )
-        self.lengths = np.array(list(ids), dtype=np.int64)
         self.rows = np.ones_like(counts) if self.reduce == "mean" else counts
         self.table = numbered(len(self.tokens))
         self.data = "tokens"  # their ids are in the hash of the inputs
@@ -236,7 +235,7 @@ def described(examples: Examples) -> tuple[pd.DataFrame, str]:
     table = numbered(len(examples)) if same else pd.DataFrame({"id": examples.ids()})
     if examples.group is not None:
         group = examples.frame[examples.group]
-        table["group"] = group.array if _is_text(group) else examples.groups()
+        table["group"] = group.array if _is_text(group) else columns.as_text(group)
     for label in examples.labels:
         column = examples.frame[label]
         table[f"label:{label}"] = column.array if _is_text(column) else column.to_numpy()
@@ -261,7 +260,7 @@ def _types(column: pd.Series) -> str:
 def _hash(column: pd.Series, word: Callable[[Any], str] = str) -> str:
     """SHA-256 (hex) of a word for each cell."""
     found = hashlib.sha256()
-    for cells in pieces(column):
+    for cells in columns.pieces(column):
         found.update(json.dumps([word(value) for value in cells]).encode())
     return found.hexdigest()
 

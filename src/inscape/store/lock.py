@@ -35,14 +35,14 @@ class Busy(StoreError):
         ours: whether it is this very process, which would wait for itself.
     """
 
-    def __init__(self, folder: Path, holder: str) -> None:
+    def __init__(self, folder: Path | str, holder: str) -> None:
         super().__init__(
             f"{folder} is being written by {holder}; wait for it to end, or write to another folder."
         )
-        self.holder, self.ours = holder, holder == _name()
+        self.holder, self.ours = holder, holder == name()
 
 
-def _name() -> str:
+def name() -> str:
     """This process and machine."""
     return f"process {os.getpid()} on {socket.gethostname()}"
 
@@ -81,7 +81,7 @@ class WriterLock:
             os.close(self._handle)
             raise
         os.ftruncate(self._handle, 0)
-        os.write(self._handle, f"{_name()}\n".encode())
+        os.write(self._handle, f"{name()}\n".encode())
 
     def release(self) -> None:
         """Let the next writer in; a second call does nothing."""

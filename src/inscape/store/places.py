@@ -2,9 +2,9 @@
 
 A store is files that are written once and never changed, under names that hold the hash of what they are, and one
 manifest that names them and is replaced in one step. That is all it asks of a place: write whole, read a range, list,
-remove, and replace one file atomically. A folder has ``flock`` for its one writer; an object store has the conditional
-write: each commit is refused if the manifest is not the one that this writer read or wrote last, so that of two writers
-one goes on and the other is told, and a writer that dies leaves nothing locked.
+remove, and replace one file atomically. A folder has ``flock`` for its one writer; an object store has a lease
+(`inscape.store.lease`), by which a second writer waits, and the conditional write: each commit is refused if the manifest
+is not the one that this writer read or wrote last, so that two writers never write over each other.
 
 Cost: a file is hashed while it is written; on a disk a file costs two flushes and a commit two more.
 Reference: optimistic concurrency, Kung and Robinson 1981, doi:10.1145/319566.319567.
@@ -25,7 +25,10 @@ from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 from inscape.core.errors import StoreError
 from inscape.core.objects import Objects
+from inscape.core.scratch import let_go
 from inscape.core.urls import is_url, objects
+from inscape.store.lease import NAME as LEASE
+from inscape.store.lease import Lease, Watch
 from inscape.store.lock import NAME as LOCK
 from inscape.store.lock import WriterLock
 
@@ -58,12 +61,14 @@ class Place(ABC):
         locked: whether a lock keeps other writers out while this one writes; else commits find them out.
         gap: bytes that are cheaper read than skipped.
         readers: how many readings are under way at once.
+        often: seconds between two looks whether another writer has ended.
     """
 
     path: Path | str
     locked: bool
     gap: int
     readers: int
+    often: float
 
     def __str__(self) -> str:
         return str(self.path)
@@ -159,6 +164,7 @@ class Folder(Place):
     locked = True
     gap = 32 << 10
     readers = 1
+    often = 0.2
 
     def __init__(self, path: Path):
         self.path = path
@@ -194,6 +200,7 @@ class Folder(Place):
                     left = part
                     while len(left):
                         left = left[os.write(handle, left[:_WRITES]) :]
+                        let_go()
                 os.fsync(handle)
             finally:
                 os.close(handle)
@@ -274,22 +281,29 @@ class Cloud(Place):
     locked = False
     gap = 1 << 20
     readers = 16
+    often = 2.0
 
     def __init__(self, found: Objects):
         self.path = found.url
         self._objects = found
         self._seen: dict[str, str | None] | None = None
+        self._watch = Watch()
+        self._lease: Lease | None = None
 
     def __repr__(self) -> str:
         return f"Cloud({self.path})"
 
     def lock(self) -> Held:
+        self._lease = Lease(self._objects, self._watch)
         self._seen = {}
         return self
 
     def release(self) -> None:
-        """There is nothing to let go of."""
+        """Let the next writer in."""
         self._seen = None
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
 
     def put(self, stem: str, suffix: str, parts: Sequence[memoryview]) -> Put:
         digest = sha256(parts)
@@ -323,7 +337,7 @@ class Cloud(Place):
         out[:] = data
 
     def names(self, under: str = "") -> list[str]:
-        return self._objects.names(under)
+        return [name for name in self._objects.names(under) if name != LEASE]
 
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         asked = set(names)

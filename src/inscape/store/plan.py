@@ -46,13 +46,16 @@ def shards(rows: Sequence[int] | Int[np.ndarray, " n"], most: int) -> list[tuple
         >>> shards([1, 1, 1, 5, 1], 2)
         [(0, 2), (2, 3), (3, 4), (4, 5)]
     """
-    ranges, start, held = [], 0, 0
-    for i, count in enumerate(np.asarray(rows).tolist()):
-        if held and held + count > most:
-            ranges.append((start, i))
-            start, held = i, 0
-        held += count
-    return [*ranges, (start, len(rows))] if len(rows) else ranges
+    reached = np.cumsum(np.asarray(rows, dtype=np.int64))
+    ranges, start, before = [], 0, 0
+    while start < len(reached):
+        # as many as fit, and the first that has rows whatever it has
+        fits = int(np.searchsorted(reached, before + most, side="right"))
+        first = int(np.searchsorted(reached, before, side="right"))
+        stop = min(max(fits, first + 1), len(reached))
+        ranges.append((start, stop))
+        start, before = stop, int(reached[stop - 1])
+    return ranges
 
 
 def unique(keys: Iterable[bytes]) -> tuple[Int[np.ndarray, " u"], Int[np.ndarray, " n"]]:
@@ -70,8 +73,13 @@ def unique(keys: Iterable[bytes]) -> tuple[Int[np.ndarray, " u"], Int[np.ndarray
         joined += hashlib.blake2b(key, digest_size=16).digest()
     hashes = np.frombuffer(joined, dtype="<u8").reshape(-1, 2)
     order = np.lexsort((hashes[:, 1], hashes[:, 0]))  # stable: the first of a run comes first
-    fresh = np.ones(len(order), dtype=bool)
-    fresh[1:] = (hashes[order[1:]] != hashes[order[:-1]]).any(1)
+    fresh = np.zeros(len(order), dtype=bool)
+    fresh[:1] = True
+    for half in (0, 1):  # one after the other: of many inputs each is a lot of memory
+        part = hashes[order, half]
+        fresh[1:] |= part[1:] != part[:-1]
+        del part
+    del hashes, joined
     first = order[fresh]
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 #: tokens of a row of continuations: long enough that its prefix is put before few rows, short enough to attend within
 ROW = 512
 _SORTED = 4_000_000  # tokens sorted in memory
+_NUMBERS = 10_000  # held as Python's at a time
 _HELD = 4096  # tokens of prefixes held on a small machine
 
 
@@ -268,7 +269,9 @@ def in_order(ids: Sequence[np.ndarray], lengths: np.ndarray) -> np.ndarray:
             found.append(np.array(sorted(keys, key=keys.__getitem__), dtype=np.int64))
             continue
         depth = _in_common(ids, members, depth)
-        tokens = np.array([_at(ids[i], depth) for i in members.tolist()])
+        tokens = np.fromiter(
+            (_at(ids[i], depth) for i in _each(members)), dtype=np.int64, count=len(members)
+        )
         by_token = np.argsort(tokens, kind="stable")
         cuts = np.flatnonzero(np.diff(tokens[by_token])) + 1
         assert len(cuts), "two examples are the same"
@@ -280,13 +283,19 @@ def _in_common(ids: Sequence[np.ndarray], members: np.ndarray, depth: int) -> in
     """How many tokens all of some examples begin with, who have `depth` in common."""
     first = ids[int(members[0])]
     least = len(first)
-    for i in members[1:].tolist():
+    for i in _each(members[1:]):
         x = ids[i][:least]
         differ = x != first[: len(x)]
         least = int(differ.argmax()) if differ.any() else len(x)
         if least <= depth:
             break
     return max(least, depth)
+
+
+def _each(members: np.ndarray) -> Iterator[int]:
+    """Numbers as Python's, some at a time."""
+    for first in range(0, len(members), _NUMBERS):
+        yield from members[first : first + _NUMBERS].tolist()
 
 
 def _at(tokens: np.ndarray, depth: int) -> int:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from inscape.core.characters import visible
+
 #: called with (rows done, rows in all, padded tokens done, padded tokens in all)
 Watcher = Callable[[int, int, int, int], None]
 
@@ -32,14 +34,15 @@ class Meter:
         self._bar: Progress | None = None
         if drawn:
             self._bar = Progress(
-                TextColumn(name),
+                # a name is no template and no markup, and a terminal does not obey it
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("rows · {task.fields[speed]} tokens/s ·"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
             )
-            self._shown = self._bar.add_task("rows", total=rows, speed="–")
+            self._shown = self._bar.add_task(visible(name), total=rows, speed="–")
             self._cost = self._bar.add_task("tokens", total=tokens, visible=False, speed="")
 
     def advance(self, rows: int, tokens: int) -> None:

@@ -1,9 +1,10 @@
 """Waiting for the writer of a place: two runs that share a harvest compute it once.
 
 The second says whom it waits for and shows how many rows the first has committed. When the first ends, the second finds the
-finished store; when it dies, its lock is gone (`inscape.store.lock`) and the second goes on after its last commit.
+finished store; when it dies, its lock is gone (`inscape.store.lock`), or its lease runs out (`inscape.store.lease`), and the
+second goes on after its last commit.
 
-Cost: one attempt at the lock five times a second.
+Cost: one attempt at the lock five times a second; of an object store, every other second.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from inscape.core.characters import visible
 from inscape.core.errors import InscapeError
 from inscape.store import manifest as manifests
 from inscape.store.lock import Busy
@@ -25,7 +27,7 @@ from inscape.store.progress import Watcher
 
 log = logging.getLogger(__name__)
 
-_OFTEN, _SELDOM = 0.2, 2.0  # seconds between two attempts, and between two looks at how far it is
+_SELDOM = 2.0  # seconds between two looks at how far it is
 
 
 def patiently(where: Place, show: bool | Watcher | None = None) -> Held:
@@ -57,7 +59,7 @@ def _next(where: Place, said: _Said) -> Held:
         if time.monotonic() - looked > _SELDOM:
             looked = time.monotonic()
             said.rows(_committed(where))
-        time.sleep(_OFTEN)
+        time.sleep(where.often)
 
 
 def _committed(where: Place) -> int | None:
@@ -72,7 +74,7 @@ class _Said:
     """What is told meanwhile."""
 
     def __init__(self, where: Place, busy: Busy, show: bool | Watcher | None) -> None:
-        self._text = f"{where} is being written by {busy.holder}; waiting for it to end"
+        self._text = visible(f"{where} is being written by {busy.holder}; waiting for it to end")
         self._spoken = show is None or show is True
         self._status: Status | None = None
 

@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 
 from inscape.core.errors import InscapeError, StoreError
+from inscape.core.scratch import Scratch, Sink
 from inscape.store import generated, shards
 from inscape.store import manifest as manifests
 from inscape.store.places import Place, place
@@ -33,6 +34,10 @@ from inscape.store.waiting import patiently
 log = logging.getLogger(__name__)
 
 _WRITING = 2  # shards at a time
+_PIECE, _HELD = (
+    100_000,
+    64 << 20,
+)  # examples of their table in a piece, and bytes of it that are held
 _CURES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free space"),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "get the right to write there"),
@@ -311,8 +316,9 @@ def refuse_other(where: Place | Path, manifest: manifests.Manifest, recipe: dict
 
 
 def _arrow(table: pa.Table) -> memoryview:
-    """A table as an Arrow file."""
-    out = pa.BufferOutputStream()
+    """A table as an Arrow file; a large one goes to a file without a name first, so that it is not held twice."""
+    scratch = Scratch() if table.nbytes > _HELD else None
+    out = pa.BufferOutputStream() if scratch is None else pa.PythonFile(Sink(scratch))
     with pa.ipc.new_file(out, table.schema) as file:
-        file.write_table(table)
-    return memoryview(out.getvalue())
+        file.write_table(table, max_chunksize=_PIECE)
+    return memoryview(out.getvalue() if scratch is None else scratch.map())

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from inscape.core.characters import storable, visible
 from inscape.core.errors import RunError
+from inscape.core.overwriting import refuse_foreign, replacing
 
+#: what every page has near its beginning, by which an earlier one is known
+MARK = b'<meta name="generator" content="Inscape">'
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -37,7 +40,7 @@ def page(title: str, pieces: Sequence[str], facts: str = "") -> str:
     below = f"<p>{escaped(facts)}</p>" if facts else ""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'{MARK.decode()}<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f'<title>{escaped(title)} · Inscape</title><link rel="icon" href="data:,"><style>{_STYLE}</style></head>'
         f"<body><main><h1>{escaped(title)}</h1>{below}{''.join(pieces)}</main>"
@@ -46,15 +49,21 @@ def page(title: str, pieces: Sequence[str], facts: str = "") -> str:
 
 
 def save(path: str | Path, text: str) -> Path:
-    """Write a page, or refuse with one sentence where that cannot be done."""
+    """Write a page in place of none or of an earlier one.
+
+    Raises:
+        RunError: there is a folder, a link or a file of somebody else, or the page cannot be written.
+    """
     where = Path(path)
     if where.is_dir():
         raise RunError(
             f"{where} is a folder; give the name of a file, such as {where / 'page.html'}."
         )
+    refuse_foreign(where, MARK, RunError)
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
-        where.write_text(text, encoding="utf-8")
+        with replacing(where) as fresh:
+            fresh.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RunError(f"Cannot write {where}: {error.strerror}. Give another path.") from error
     return where
