@@ -52,6 +52,11 @@ def test_among_samples_the_probe_finds_the_right_one_where_the_greedy_answer_is_
     by_kind = pd.read_parquet(folder / "tables" / "choices-by-kind.parquet")
     torn = by_kind[by_kind["mistake"] == "torn"].set_index("condition")["value"]
     assert torn["preferred by the probe"] > torn["random sample"]
+    mistaken = {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}[
+        "prefers-mistaken"
+    ]
+    assert mistaken["low"] > 0.3
+    assert 0 < mistaken["n"] < 324
     counts = by_kind[by_kind["condition"] == "greedy"]
     assert counts["n"].sum() == 324
 

@@ -102,8 +102,8 @@ CARD = Card(
         "unchanged": "supported",
         "named": "uncertain",
         "mismatched": "not supported",
-        "named-each": "any",
-        "mismatched-each": "any",
+        "named-each": "uncertain",
+        "mismatched-each": "not supported",
     },
     differs="The authors decode the first eight tokens of each token's map by itself, for a few prompts; here the first ten "
     "of three vectors, of each token's map and of the whole prompt's, counted over 40 prompts and held against other "

@@ -102,8 +102,7 @@ CARD = Card(
             sanity=True,
         ),
     },
-    # six shuffles do not settle an AUC of one half to 0.05; how far a toy's tasks read alike changes with its training;
-    # of four samples few are right and fewer than half
+    # six shuffles do not settle an AUC of one half to 0.05; how far a toy's tasks read alike changes with its training
     tiny={
         "above-prompt": "supported",
         "above-logprob": "supported",
@@ -111,7 +110,7 @@ CARD = Card(
         "prefers": "supported",
         "prefers-greedy": "supported",
         "prefers-majority": "supported",
-        "prefers-mistaken": "any",
+        "prefers-mistaken": "supported",
         "shuffled": "any",
     },
     differs="The authors ask ten public sets of models of seven billion weights and up, sample thirty answers, and train "

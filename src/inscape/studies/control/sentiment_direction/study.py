@@ -149,9 +149,9 @@ CARD = Card(
     group_note="A group is a pair of opposite verbs with its two pairs of opposite adjectives: no word of feeling is on "
     "both sides. Templates are on both sides, each with as many texts of either sign; activations are centred and scores "
     "compared within a template. Human sentences are grouped by document.",
-    negative="Punctuation does not hold more than as many random tokens: these often are words of feeling. It does hold "
-    "more than random tokens that are none. A few heads chosen on other words write less of it there than a quarter; all "
-    "heads write about half.",
+    negative="With each layer's own direction punctuation does not hold more than as many random tokens, which often are "
+    "words of feeling, but more than random tokens that are none. A few heads chosen on other words write less of it there "
+    "than a quarter; all heads write about half.",
     minutes={"tiny": 0.3, "small": 6, "full": 60},
 )
 
