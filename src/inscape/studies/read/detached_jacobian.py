@@ -109,8 +109,9 @@ CARD = Card(
     "of three vectors, of each token's map and of the whole prompt's, counted over 40 prompts and held against other "
     "prompts' tokens.",
     group_note="A group is a relation: prompts of one relation share their words. Nothing is fitted, so nothing is split.",
-    negative="The first left vectors of SmolLM2-135M name tokens of many other prompts too. Those of the last token's map "
-    "do not, and seldom name the prompt's own.",
+    negative="The first left vectors of SmolLM2-135M's whole maps name other prompts' tokens too (seed 0, small: 0.18 of "
+    "them). Those of each token's own map do not (0.05), and name the next token in 0.48 [0.40, 0.58] of the cases, below "
+    "the criterion of one half; the last token's in 0.23.",
     minutes={"tiny": 0.1, "small": 6, "full": 60},
     figure="rank",
 )

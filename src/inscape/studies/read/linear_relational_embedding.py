@@ -77,6 +77,8 @@ CARD = Card(
     "the answer. Least squares has the same gains to choose from.",
     group_note="A group is a subject, which each relation asks about once; it is linearised, chooses or is held out. "
     "Objects that several subjects share are on both sides: the least squares baseline has that advantage too.",
+    negative="In SmolLM2-135M edits by the inverse of the map succeed 0.73 [0.67, 0.80] times as often as putting the other "
+    "subject's whole state there (seed 0, small), below the criterion of 0.8.",
     minutes={"tiny": 0.3, "small": 5, "full": 90},
     figure="faithfulness",
 )

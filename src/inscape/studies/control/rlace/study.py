@@ -98,7 +98,8 @@ CARD = Card(
     "projection uses SGD classifiers, ours logistic regression.",
     group_note="A group is a given name, or the document of a human sentence. Where occupations are asked for, duties are "
     "held out too.",
-    negative="Null-space projection does not always take 3 dimensions; its table has the number for every concept and "
+    negative="Null-space projection does not always take 3 dimensions: two are enough for gender at layer 10 of "
+    "SmolLM2-135M (seed 0, small). The gap in true-positive rates falls from 0.25 to 0.09 in MiniLM, and not at all at that "
     "layer. A linear probe fitted on rows that the eraser never saw still reads a few points, after LEACE "
     "and mean projection as after R-LACE: the guarantee is for the rows fitted on. A perceptron reads gender on.",
     minutes={"tiny": 0.1, "small": 6, "full": 60},
