@@ -149,9 +149,10 @@ CARD = Card(
     group_note="A group is a pair of opposite verbs with its two pairs of opposite adjectives: no word of feeling is on "
     "both sides. Templates are on both sides, each with as many texts of either sign; activations are centred and scores "
     "compared within a template. Human sentences are grouped by document.",
-    negative="With each layer's own direction punctuation does not hold more than as many random tokens, which often are "
-    "words of feeling, but more than random tokens that are none. A few heads chosen on other words write less of it there "
-    "than a quarter; all heads write about half.",
+    negative="In SmolLM2-135M (seed 0, small) the one direction of the layer chosen, block 13, takes 0.24 [0.12, 0.49] of "
+    "the accuracy above chance with it, below the criterion of 0.4; each layer's own takes 0.60. Punctuation does not hold "
+    "more than as many random tokens, which often are words of feeling, but more than random tokens that are none. A few "
+    "heads chosen on other words write less of it there than a quarter.",
     minutes={"tiny": 0.3, "small": 6, "full": 60},
 )
 
@@ -657,10 +658,16 @@ def _natural(config: Config, run: Run, test: Verdicts, found: Directions) -> Non
 def _answer(run: Run, model: Model, found: Directions) -> str:
     by, layer = run.claims, layer_of(found.sites[found.chosen])
     where = f"after block {layer}" if layer >= 0 else "at the embedding"
-    one = "find nearly one direction" if by["agreement"].supported else "do not find one direction"
-    used = "depend on it"
-    if not (by["one"].supported and by["random"].supported):
-        used = "do not clearly depend on it"
+    one = {
+        "supported": "find nearly one direction",
+        "uncertain": "may find one direction",
+        "not supported": "do not find one direction",
+    }[by["agreement"].verdict]
+    used = {
+        "supported": "depend on it",
+        "uncertain": "may depend on it",
+        "not supported": "depend on it less than the criterion asks",
+    }[by["one"].verdict]
     more = "more than" if by["above-neutral"].supported else "no more than"
     less = "more" if by["above-random"].supported else "no more"
     wrote = ""
