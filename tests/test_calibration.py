@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from benchmarks import calibration
-from benchmarks.calibration import Case, cases, simulate, sizes, summary, verdict
+from benchmarks.calibration import Case, cases, simulate, sizes, summary, verdict, wilson
 
 
 def test_every_case_can_be_simulated_and_the_one_with_the_fewest_is_next():
@@ -49,9 +49,36 @@ def test_rates_and_verdicts():
     assert verdict(cover, summary(cover)) == "few groups"
 
 
+def test_a_rate_from_few_simulations_is_not_judged_and_wilson_agrees_with_scipy():
+    stats = pytest.importorskip("scipy.stats")
+    for k, n in ((0, 67), (5, 100), (970, 1000)):
+        ours = wilson(k / n, n, float(stats.norm.ppf(0.975)))
+        theirs = stats.binomtest(k, n).proportion_ci(method="wilson")
+        assert ours == pytest.approx((theirs.low, theirs.high))
+    few = [{"hit": i < 3} for i in range(40)]
+    case = Case("p", "equal", 25, "rejection", "", lambda *_: {}, few)
+    assert verdict(case, summary(case)) == "too few simulations"
+
+
+def test_two_processes_make_other_simulations_than_each_other_and_together_those_of_one():
+    def row():
+        return [c for c in cases() if c.what == "interval of a plain mean"][:1]
+
+    parts = [row(), row(), row()]
+    simulate(parts[0], 60, part=0, parts=500)
+    simulate(parts[1], 60, part=1, parts=500)
+    simulate(parts[2], 60, part=0, parts=250)
+    first, second, both = (p[0].found for p in parts)
+    assert len(first) == len(second) == 2
+    assert len(both) == 4
+    assert first[0]["interval"] == both[0]["interval"] != second[0]["interval"]
+
+
 def test_the_page_is_written(tmp_path, monkeypatch):
+    rows = cases()[-5:]
+    simulate(rows, 0.5)
     monkeypatch.setattr(calibration, "PAGE", tmp_path / "page.md")
-    monkeypatch.setattr(calibration, "cases", lambda: cases()[-5:])
+    monkeypatch.setattr(calibration, "simulated", lambda seconds, parts: rows)
     calibration.main(["0.01"])
     text = (tmp_path / "page.md").read_text()
     assert "| interval of a plain mean | countries, 145 | coverage" in text
