@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from inscape.read.mexa import mexa
+from inscape.read.mexa import mexa, weighted_mean
 
 
 def test_translations_near_their_source_are_aligned_and_permuted_ones_are_not():
@@ -40,3 +41,18 @@ def test_a_slow_loop_agrees():
 def test_one_pair_says_nothing():
     with pytest.raises(ValueError, match="needs two pairs or more"):
         mexa(np.ones((1, 3)), np.ones((1, 3)))
+
+
+def test_means_are_weighted_by_position_without_the_first_token_or_padding():
+    h = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(0))
+    lengths = np.array([6, 2, 4])
+    found = weighted_mean(h, lengths)
+    for x, n, mean in zip(h, lengths, found, strict=True):
+        slow = sum(t * x[t].double() for t in range(n)) / sum(range(n))
+        assert torch.allclose(mean, slow, atol=1e-12)
+    sink = h.clone()
+    sink[:, 0] = 1e6
+    sink[1, 2:] = -1e6
+    assert torch.equal(weighted_mean(sink, lengths), found)
+    with pytest.raises(ValueError, match="no token but the first"):
+        weighted_mean(h, np.array([6, 1, 4]))

@@ -2,14 +2,47 @@
 
     aligned_i = cos(x_i, y_i) > max over j ≠ i of cos(x_i, y_j) and of cos(x_j, y_i)        MEXA = mean of aligned_i
 
-Chance is 1/(2n − 1) for n pairs: one cosine of 2n − 1 is the largest. Numbers of different n are not comparable. Cost: n² d.
-Reference: Kargaran et al. (2024), MEXA, arXiv:2410.05873, eq. 1.
+Chance is 1/(2n − 1) for n pairs: one cosine of 2n − 1 is the largest. Numbers of different n are not comparable.
+
+A text's vector is the mean of its states weighted by position, so that late tokens, which have read more, count more:
+
+    x = Σ_t t h_t / Σ_t t,   t = 0, 1, …
+
+The authors begin at 1, at the token that begins every text; where there is none, the first word is an attention sink, whose
+state is a hundred times as long as the others' and would be most of the mean. Cost: n² d.
+Reference: Kargaran et al. (2024), MEXA, arXiv:2410.05873, eq. 1 and §3.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+def weighted_mean(
+    h: Float[Tensor, "b p d"], lengths: Int[np.ndarray, " b"]
+) -> Float[Tensor, "b d"]:
+    """Mean of every text's states weighted by position, the first token left out.
+
+    Args:
+        h: states, padded on the right.
+        lengths: tokens of each text, at least two.
+
+    Raises:
+        ValueError: a text of one token.
+
+    Example:
+        >>> weighted_mean(torch.tensor([[[9.0], [1.0], [4.0], [7.0]]]), np.array([3])).tolist()
+        [[3.0]]
+    """
+    if (np.asarray(lengths) < 2).any():
+        raise ValueError("weighted_mean: a text of one token has no token but the first")
+    place = torch.arange(h.shape[1], device=h.device, dtype=torch.float64)
+    real = place < torch.as_tensor(lengths, device=h.device)[:, None]
+    weight = place * real
+    return (weight[..., None] * h.double()).sum(dim=1) / weight.sum(dim=1, keepdim=True)
 
 
 def mexa(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:

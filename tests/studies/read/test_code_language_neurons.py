@@ -50,6 +50,17 @@ def test_tables_say_where_neurons_are_and_what_the_lens_reads(folder):
     assert last["output's keyword"] > last["input's keyword"]
 
 
+def test_programs_are_compared_with_their_descriptions_in_every_layer(folder):
+    rows = pd.read_parquet(folder / "tables" / "alignment.parquet")
+    assert set(rows["series"]) == {"Python", "C", "SQL"}
+    assert set(rows["layer"]) == {0, 1}
+    assert rows["value"].between(0, 1).all()
+    record = json.loads((folder / "run.json").read_text())
+    (caption,) = [s["caption"] for s in record["sections"] if s["name"] == "alignment"][:1]
+    assert "Share of 60 programs" in caption
+    assert "Chance is 0.01" in caption
+
+
 def test_every_number_has_what_it_is_compared_with(folder, claims):
     assert set(claims) == {"shuffled", "own", "random"}
     record = json.loads((folder / "run.json").read_text())

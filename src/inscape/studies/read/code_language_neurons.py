@@ -33,8 +33,7 @@ from inscape.model.unembed import Readout
 from inscape.outcomes.token_losses import token_losses
 from inscape.read.lape import Lape, equal_sets, lape
 from inscape.read.logit_lens import logit_lens
-from inscape.read.mexa import mexa
-from inscape.store.harvest import harvest
+from inscape.read.mexa import mexa, weighted_mean
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
 from inscape.worlds.programs import KEYWORDS, NAMES, programs
@@ -124,6 +123,9 @@ class Config:
         ),
         metadata={"help": "translations that the lens reads"},
     )
+    aligned: int = field(
+        default=60, metadata={"help": "programs that are compared with their descriptions"}
+    )
     translated: int = field(default=8, metadata={"help": "programs translated for each pair"})
     places: int = field(default=12, metadata={"help": "tokens of each translation that are read"})
 
@@ -180,7 +182,7 @@ def run(config: Config, run: Run) -> None:
     found, layers = _find(config, run, model, known, languages)
     _without_keywords(run, model, known, found, languages)
     _ablate(config, run, model, test, found, layers, languages)
-    _alignment(run, model, test, languages)
+    _alignment(config, run, model, texts, languages)
     _translate(config, run, model, known, test, languages)
     run.answer(_answer(run, model, found, layers, languages))
 
@@ -426,39 +428,51 @@ def _rises(
     return grids
 
 
-def _alignment(run: Run, model: Model, test: Examples, languages: list[str]) -> None:
-    """MEXA: by layer, how often a program is nearest to its own English description, of all held-out programs."""
+def _alignment(
+    config: Config, run: Run, model: Model, texts: Examples, languages: list[str]
+) -> None:
+    """MEXA: by layer, how often a program is nearest to its own English description, of all programs compared."""
     if "English" not in languages:
         return
-    store = harvest(model, test, "resid_post.*", at="mean")
-    frame = test.frame.reset_index(drop=True)
-    numbers = pd.unique(frame["program"])
-    kinds = frame.drop_duplicates("program")["kind"].to_numpy()
-    place = {
-        name: frame[frame["language"] == name].set_index("program").index.get_indexer(numbers)
-        for name in languages
-    }
-    rows_of = {name: np.flatnonzero(frame["language"] == name)[place[name]] for name in languages}
-    found = []
-    for site in store.sites:
-        x = store.matrix(site)
+    numbers = run.rng("aligned").permutation(pd.unique(texts.frame["program"]))[: config.aligned]
+    few = texts.take(texts.frame["program"].isin(numbers).to_numpy())
+    frame = few.frame.reset_index(drop=True)
+    by = {n: part.index.to_numpy() for n, part in frame.groupby("language")}
+    by = {n: rows[np.argsort(frame["program"].to_numpy()[rows])] for n, rows in by.items()}
+    kinds, found = frame["kind"].to_numpy()[by["English"]], []
+    for layer, x in enumerate(_vectors(run, model, few.texts())):
         for name in languages:
             if name == "English":
                 continue
             m = Measured("aligned programs", groups=kinds, unit="share")
-            m.put(name, mexa(x[rows_of[name]], x[rows_of["English"]]) * 1.0)
+            m.put(name, mexa(x[by[name]], x[by["English"]]) * 1.0)
             e = m.value(name)
             low, high = e.ends
-            row = {"series": name, "layer": site.layer, "value": e.value, "low": low, "high": high}
+            row = {"series": name, "layer": layer, "value": e.value, "low": low, "high": high}
             found.append(row)
     shown = pd.DataFrame(found)
     run.figure(
         "alignment",
         score_by_layer(shown, score="aligned programs (share)", nulls=()),
-        f"Share of {len(numbers)} programs whose mean state is nearer to that of its own English description than to any "
-        f"other's, and the other way round (MEXA). Chance is {1 / (2 * len(numbers) - 1):.2f}.",
+        f"Share of {len(kinds)} programs whose mean state, weighted by position, is nearer to that of its own English "
+        f"description than to any other's, and the other way round (MEXA). Chance is {1 / (2 * len(kinds) - 1):.2f}.",
     )
     run.table("alignment", shown, "The same numbers.")
+
+
+def _vectors(run: Run, model: Model, texts: list[str]) -> np.ndarray:
+    """The position-weighted mean of every text's states after each block, (layers, texts, d)."""
+    tokens, out = model.tokenize(texts), None
+    lengths = np.array([len(t) for t in tokens])
+    with run.progress("align", total=len(texts), unit="texts") as bar:
+        for rows in batches_by_length(lengths, 1024):
+            found = model.run(model.collate([tokens[i] for i in rows]), "resid_post.*")
+            part = np.stack([weighted_mean(h, lengths[rows]).cpu().numpy() for h in found.values()])
+            out = np.empty((len(part), len(texts), part.shape[2])) if out is None else out
+            out[:, rows] = part
+            bar.advance(len(rows))
+    assert out is not None
+    return out
 
 
 def _matched(
