@@ -1,4 +1,4 @@
-"""``inscape audit MODEL VECTOR --data DATA``: what a steering vector does, and what else it does, as a report."""
+"""``inscape audit MODEL VECTOR --data DATA``: effect and side effects of a steering vector."""
 
 from __future__ import annotations
 
@@ -32,30 +32,32 @@ def audit(
         str | None, typer.Option(help="The column of two classes. Default: the first with two.")
     ] = None,
     prompt: Annotated[
-        str, typer.Option(help="A template with one {} that each text is set into.")
+        str, typer.Option(help="A template with one {} in place of the text.")
     ] = "{}",
     score: Annotated[
         str,
         typer.Option(
-            help="words: which words come next. said: a probe's score of what the model says."
+            help="words: logits of the next word. said: a probe's score of the generated text."
         ),
     ] = "words",
     say: Annotated[
         str | None,
-        typer.Option(help="Words of the class that the vector points to. Default: of praise."),
+        typer.Option(
+            help="Words of the class that the vector points to. Default: words of praise."
+        ),
     ] = None,
     shun: Annotated[
-        str | None, typer.Option(help="Words of the other class. Default: of blame.")
+        str | None, typer.Option(help="Words of the other class. Default: words of blame.")
     ] = None,
     also: Annotated[
-        str, typer.Option(help="Other columns that must stay as they are, separated by commas.")
+        str, typer.Option(help="Other labels to test for side effects, separated by commas.")
     ] = "",
     strength: Annotated[
         str, typer.Option(help="Strengths to try, separated by commas.")
     ] = "-8,-4,4,8",
-    at: Annotated[float, typer.Option(help="The strength that is judged, one of those.")] = 4.0,
+    at: Annotated[float, typer.Option(help="The strength that the claims are judged at.")] = 4.0,
     neutral: Annotated[
-        str, typer.Option(help="Texts about something else, for side effects.")
+        str, typer.Option(help="Neutral texts, to test for side effects.")
     ] = "library-text",
     seed: Annotated[int, typer.Option(help="The run's one seed; same seed, same numbers.")] = 0,
     out: Annotated[
@@ -70,10 +72,11 @@ def audit(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Report what a steering vector does, and what else it does.
+    """Measure the effect and the side effects of a steering vector.
 
-    Dose and response beside random vectors of the same length and vectors from swapped labels; neutral text; other labels;
-    the concept itself, read anew. Ends with the claims and the report's path.
+    The effect at each strength, beside random vectors of the same norm and vectors made from half-permuted
+    labels; perplexity on neutral text; probes of other labels; a new probe of the label itself. Prints the
+    claims and the path of the report.
     """
     from inscape.cli.run import setting
     from inscape.study.runner import run_study

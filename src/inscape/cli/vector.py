@@ -33,7 +33,7 @@ Label = Annotated[
 ]
 At = Annotated[
     str,
-    typer.Option(help="Which token's state stands for a text: last, first, mean, span:NAME, -2."),
+    typer.Option(help="Token position to read: last, first, mean, span:NAME, -2."),
 ]
 
 EPILOG = """Examples:
@@ -64,17 +64,13 @@ def vector(
     column: Annotated[
         str | None, typer.Option("--input", help="The column that the model reads.")
     ] = None,
-    group: Annotated[
-        str | None, typer.Option(help="The column that must not straddle train and test.")
-    ] = None,
+    group: Annotated[str | None, typer.Option(help="Grouping column for cross-validation.")] = None,
     prompt: Annotated[
-        str | None, typer.Option(help="A template with one {} that each text is set into.")
+        str | None, typer.Option(help="A template with one {} in place of the text.")
     ] = None,
     chat: Chat = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many texts.")] = None,
-    seed: Annotated[
-        int, typer.Option(help="Of the folds and shuffles that it is tested with.")
-    ] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N texts.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the folds and shuffles of its test.")] = 0,
     device: Device = "cpu",
     dtype: Dtype = None,
     trust_remote_code: RemoteCode = False,
@@ -82,8 +78,9 @@ def vector(
 ) -> None:
     """Make a steering vector from texts of two classes.
 
-    It points to the class whose name is later (1 rather than 0). Strength 1 adds, over all its blocks together, the distance
-    between the two classes' means. Ends with how well it tells the classes apart in groups that it was not found on.
+    The vector points from the first class to the second, in order of their names (from 0 to 1). Strength
+    1 adds the distance between the two class means, shared between its blocks. The last lines give the
+    AUC along the vector on held-out groups.
     """
     from inscape.control.steering_vector import ENDINGS, MARK
     from inscape.core.errors import DataError
@@ -122,8 +119,8 @@ def vector(
     say(f"{to}: a steering vector for {opened.name}, {card['what']}")
     facts = [
         ("blocks", f"{blocks[0]} to {blocks[-1]}" if len(blocks) > 1 else str(blocks[0])),
-        ("found by", f"{method}, {card['texts']} texts of {card['data']}, at {at}"),
-        ("tells apart", str(made.evidence)),
+        ("method", f"{method}, {card['texts']} texts of {card['data']}, token position {at}"),
+        ("held out", str(made.evidence)),
         ("strength", str(card["unit"])),
     ]
     columns(facts)

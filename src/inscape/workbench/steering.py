@@ -92,7 +92,7 @@ def make_vector(
     evidence = _held_out(find, rows, y, groups, seed)
     card = {
         "what": f"from {name} = {classes[0]} to {name} = {classes[1]}",
-        "unit": "strength 1 adds, over all blocks together, the distance between the two classes' means",
+        "unit": "strength 1 adds the distance between the two class means, shared between the blocks",
         "method": method,
         "at": at,
         "model": model.name,
