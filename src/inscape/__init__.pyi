@@ -5,10 +5,13 @@ from inscape import control as control
 from inscape import core as core
 from inscape import data as data
 from inscape import model as model
+from inscape import outcomes as outcomes
+from inscape import probing as probing
 from inscape import read as read
 from inscape import store as store
 from inscape import study as study
 from inscape import views as views
+from inscape import workbench as workbench
 from inscape import worlds as worlds
 from inscape.control.attention_knockout import attention_knockout as attention_knockout
 from inscape.control.inlp import INLP as INLP
@@ -26,6 +29,9 @@ from inscape.core.edit import SetComponent as SetComponent
 from inscape.core.errors import InscapeError as InscapeError
 from inscape.core.evidence import Evidence as Evidence
 from inscape.core.evidence import Null as Null
+from inscape.core.protocols import Eraser as Eraser
+from inscape.core.protocols import Lens as Lens
+from inscape.core.protocols import Probe as Probe
 from inscape.core.site import Site as Site
 from inscape.data.examples import Examples as Examples
 from inscape.data.load import load as load
@@ -56,6 +62,8 @@ from inscape.workbench.attribute import attribute as attribute
 from inscape.workbench.lens import lens as lens
 from inscape.workbench.patch import patch as patch
 from inscape.workbench.probe import probe as probe
+from inscape.workbench.scatter import scatter as scatter
+from inscape.workbench.steer import steer as steer
 from inscape.workbench.top import top as top
 
 __version__: str

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from inscape.cli import lens as command
 from inscape.cli.main import app
 from inscape.model.model import Model
+from inscape.read.tuned_lens import TunedLens
 from tests.model import nets
 
 
@@ -36,3 +37,13 @@ def test_json_has_every_layer_and_position():
     assert found["layers"] == ["resid_post.0", "resid_post.1"]
     assert [len(row) for row in found["words"]] == [3, 3]
     assert len(found["probabilities"][0][0]) == 2
+
+
+def test_a_saved_lens_reads_in_place_of_the_logit_lens(tmp_path):
+    model = Model(nets.net("llama"), nets.tokenizer(), "tiny")
+    TunedLens.fit(model, ["the river is good"], steps=1).save(tmp_path / "tuned")
+    assert json.loads(call("--lens", "tuned", "--json").stdout)["lens"] == "tuned lens"
+    assert json.loads(call("--json").stdout)["lens"] == "logit lens"
+    result = call("--lens", "none.pt")
+    assert result.exit_code == 1
+    assert "none.pt is not a Jacobian lens" in result.stderr

@@ -234,3 +234,21 @@ def test_log_records_that_no_command_asked_for_stay_off_standard_error():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "noise\n"  # the one before the command line began
+
+
+def test_the_line_a_minute_is_shown_where_no_terminal_looks(outside, monkeypatch):
+    monkeypatch.setattr("inscape.core.minute_log.EVERY", 0.0)
+    monkeypatch.setattr("inscape.report.build.build", lambda path: path)
+    line = "averaging: 1 of 1 steps"
+    shown = call("run", "toy-mean", "--preset", "tiny")
+    assert shown.stderr.count(line) == 1
+    assert line not in call("run", "toy-mean", "--preset", "tiny", "--quiet").stderr
+
+
+def test_a_failed_run_does_not_block_the_corrected_one(outside, monkeypatch, tmp_path):
+    monkeypatch.setattr("inscape.report.build.build", lambda path: path)
+    line = ("run", "toy-mean", "--preset", "tiny", "--quiet", "--out", "r")
+    assert call(*line, "--set", "fail=data").exit_code == 1
+    assert call(*line).exit_code == 0
+    assert (tmp_path / "r" / "done").exists()
+    assert (tmp_path / "r-failed" / "tables" / "draws.parquet").exists()

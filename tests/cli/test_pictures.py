@@ -53,10 +53,17 @@ def test_a_grid_is_printed_and_a_page_written(name, tmp_path):
 
 def test_mistakes_end_in_one_sentence():
     assert call("ablate", "--what", "all").exit_code == 2
-    assert "layers or heads, not 'all'" in call("ablate", "--what", "all").stderr
+    assert "layers, heads or neurons, not 'all'" in call("ablate", "--what", "all").stderr
     result = call("attention", "--head", "9")
     assert result.exit_code == 1
     assert result.stderr.strip() == "inscape: there is no head 9; tiny has heads 0 to 3."
+
+
+def test_neurons_are_ablated_too():
+    found = json.loads(call("ablate", "--what", "neurons", "--count", "3", "--json").stdout)
+    grid = found["grids"][0]
+    assert [row.startswith("mlp_act.") for row in grid["rows"]] == [True] * 3
+    assert grid["columns"] == ["measured", "estimated"]
 
 
 def test_a_table_of_pairs_is_patched_in_place_of_two_prompts(tmp_path):
@@ -70,3 +77,13 @@ def test_a_table_of_pairs_is_patched_in_place_of_two_prompts(tmp_path):
     assert "means over 2 pairs" in " ".join(result.stdout.split())
     assert CliRunner().invoke(app, ["patch", "m"]).exit_code == 2
     assert call("patch", "--pairs", "pairs.csv").exit_code == 2
+
+
+def test_attention_is_weighted_on_demand(tmp_path):
+    plain, weighted = (
+        json.loads(call("attention", *more, "--json").stdout)["grids"][0]["values"]
+        for more in ((), ("--weighted",))
+    )
+    assert plain != weighted
+    call("attention", "--weighted", "--to", "heads.html")
+    assert (tmp_path / "heads.html").read_text().count("<img") == 4

@@ -59,7 +59,7 @@ def test_a_vector_is_made_and_read_back(tiny, tmp_path):
     assert 0 <= found["value"] <= 1
 
 
-def test_what_is_said_stands_side_by_side(tiny, tmp_path):
+def test_completions_stand_side_by_side(tiny, tmp_path):
     SteeringVector({1: 3 * np.ones(nets.D), 2: np.ones(nets.D)}, "llama").save(tmp_path / "v.gguf")
     line = (
         "steer",
@@ -74,20 +74,29 @@ def test_what_is_said_stands_side_by_side(tiny, tmp_path):
     )
     result = call(*line, "--strength", "4,8")
     assert result.exit_code == 0, result.output
-    for name in ("the river", "a [good] film", "as it is", "strength 4", "strength 8", "random, 8"):
+    for name in (
+        "the river",
+        "a [good] film",
+        "baseline",
+        "strength 4",
+        "strength 8",
+        "random vector, 8",
+    ):
         assert name in result.stdout
     again = json.loads(call(*line, "--json").stdout)
     assert [entry["prompt"] for entry in again] == ["the river", "a [good] film"]
-    said = again[0]["said"]
-    assert list(said) == ["as it is", "strength 4", "strength 8", "random, 8"]
+    call(*line, "--to", "steer.html")
+    assert "strength 4" in (tmp_path / "steer.html").read_text()
+    said = again[0]["completions"]
+    assert list(said) == ["baseline", "strength 4", "strength 8", "random vector, 8"]
     assert len(set(said.values())) > 1
     assert json.loads(call(*line, "--json").stdout) == again
-    assert said["as it is"] == tiny.generate("the river", 5, temperature=0.8)[0]
+    assert said["baseline"] == tiny.generate("the river", 5, temperature=0.8)[0]
     other = json.loads(call(*line, "--no-random", "--seed", "1", "--strength=-4", "--json").stdout)[
         0
-    ]["said"]
-    assert list(other) == ["as it is", "strength -4"]
-    assert other["as it is"] != said["as it is"]
+    ]["completions"]
+    assert list(other) == ["baseline", "strength -4"]
+    assert other["baseline"] != said["baseline"]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,12 @@ def model(request):
 def test_every_cell_is_what_one_pass_with_one_edit_gives(model):
     base, source = model.tokenize(BASE), model.tokenize(SOURCE)
     sites = ["resid_pre.0", "attn_out.1", "mlp_out.*", "z.2.3", "resid_post.1"]
-    found = patch_map(model, base, source, sites, metric, budget=30)
+    told = []
+    found = patch_map(
+        model, base, source, sites, metric, budget=30, progress=lambda *at: told.append(at)
+    )
+    assert len(told) > 1
+    assert told[-1] == (found.values.size, found.values.size)
     assert np.ptp(found.values) > 0.01
     given = model.run(model.collate(source), sites)
     for i, site in enumerate(found.sites):

@@ -10,6 +10,7 @@ from inscape.core.errors import ModelError
 from inscape.core.site import Site
 from inscape.model.graph import graph
 from inscape.model.model import Model
+from inscape.model.unembed import Readout
 from inscape.read.jacobian_lens import JacobianLens, jacobian_lens, local_jacobian
 
 
@@ -120,3 +121,20 @@ def test_refusals(tmp_path):
     torch.save({"J": {0: torch.zeros(3, 4)}}, tmp_path / "wide.pt")
     with pytest.raises(ModelError, match=r"are \(d, d\), these are"):
         JacobianLens.load(tmp_path / "wide.pt")
+
+
+def test_a_lens_fitted_to_texts_is_the_average_of_their_jacobians():
+    model = Model(nets.net("llama"), nets.tokenizer(), "tiny")
+    texts = ["the river is good", "the sea of Paris is bad"]
+    lens = JacobianLens.fit(model, texts, copies=8)
+    one, two = (JacobianLens.fit(model, [t], copies=5) for t in texts)
+    assert lens.prompts == 2
+    assert torch.allclose(lens.matrices[0], (one + two).matrices[0], atol=1e-5)
+    run = model.run(model.tokenize(texts[:1]), "resid_post.*")
+    readout, final = Readout.of(model), run["resid_post.2"][0].float()
+    said = lens.read(readout, "resid_post.1", run["resid_post.1"][0].numpy(), final, k=1)
+    carried = run["resid_post.1"][0].float() @ lens.matrices[1].T
+    assert said.tokens[:, 0].tolist() == readout(carried).argmax(-1).tolist()
+    assert lens.read(readout, "resid_post.2", final, final, k=2).kl == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match=r"it reads resid_post.\*, got 'embed'"):
+        lens.read(readout, "embed", final)

@@ -7,10 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from tests.model import nets
 
 from inscape.core.errors import InscapeError, ModelError
+from inscape.model.model import Model
 from inscape.model.unembed import Readout
-from inscape.read.logit_lens import logit_lens
+from inscape.read.logit_lens import LogitLens, logit_lens
 from inscape.read.tuned_lens import TunedLens, train_tuned_lens, translated
 
 
@@ -127,3 +129,33 @@ def test_refusals():
         train_tuned_lens(readout, x * np.nan, final, steps=2)
     with pytest.raises(ValueError, match=r"x must be \(2, n, d\)"):
         translated(train_tuned_lens(readout, x, final, steps=1), x[:1])
+
+
+def test_a_lens_fitted_to_a_model_comes_nearer_to_what_it_says_than_the_logit_lens():
+    model = Model(nets.net("llama"), nets.tokenizer(), "tiny")
+    texts = [
+        f"the {a} of {b} is {c}"
+        for a in ("river", "sea")
+        for b in ("Paris", "London")
+        for c in ("good", "bad")
+    ]
+    lens = TunedLens.fit(model, texts, steps=150, rate=1e-2, batch=32)
+    assert lens.model == "tiny"
+    sites = ["resid_post.0", "resid_post.2"]
+    run = model.run(model.tokenize(texts[:1]), sites)
+    readout, final = Readout.of(model), run["resid_post.2"][0].float()
+    plain, tuned = (
+        reader.read(readout, "resid_post.0", run["resid_post.0"][0], final)
+        for reader in (LogitLens.fit(model, texts), lens)
+    )
+    assert (plain.kl[1:] > 1e-3).all()
+    assert tuned.kl[1:].mean() < 0.7 * plain.kl[1:].mean()
+    # what leaves the last block is read as it is
+    last = lens.read(readout, "resid_post.2", final, final, k=2)
+    assert last.kl == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match=r"reads resid_pre.\* and resid_post.\*, got 'mlp_out.1'"):
+        lens.read(readout, "mlp_out.1", final)
+    with pytest.raises(ValueError, match="a lens of 3 blocks"):
+        lens.read(readout, "resid_post.3", final)
+    with pytest.raises(ValueError, match="no text has two tokens or more"):
+        TunedLens.fit(model, ["the"])

@@ -106,14 +106,30 @@ def test_overriding_leaves_the_original_alone_and_the_hash_follows_the_values():
 def test_flags_go_to_the_fields_of_their_names(outside):
     study = load_study("toy-mean")
     config = configs.preset(study, "tiny")
-    assert with_flags(config, "toy-mean", model="m").model == "m"
+    assert with_flags(config, "toy-mean", {"model": "m", "data": None}).model == "m"
     assert (
-        with_flags(config, "toy-mean", seed=3) == config
+        with_flags(config, "toy-mean", {}, seed=3) == config
     )  # no field of that name: the recorder has the seed
     with pytest.raises(
         StudyError, match=r"'toy-mean' does not take --data; its settings are fail, mean, model"
     ):
-        with_flags(config, "toy-mean", data="d")
+        with_flags(config, "toy-mean", {"data": "d"})
+
+
+def test_the_columns_of_the_data_are_named_by_flag():
+    config = configs.preset(load_study("space-time-neurons"), "small")
+    flags = {"data": "mine.csv", "input": "name", "labels": "year, size", "group": "land"}
+    mine = with_flags(config, "space-time-neurons", flags)
+    assert (mine.data, mine.labels) == ("mine.csv", ("year", "size"))
+    named = {"input": "name", "labels": ("year", "size"), "group": "land"}
+    assert configs.own_columns(mine) == named
+    assert configs.own_columns(config) == {}
+    toy = configs.preset(load_study("space-time-neurons"), "tiny")
+    with pytest.raises(
+        StudyError,
+        match=r"'places-world' has columns of its own, so --group changes nothing; give --data",
+    ):
+        with_flags(toy, "space-time-neurons", {"group": "land"})
 
 
 def test_an_unknown_preset_is_refused_with_those_there_are(outside):

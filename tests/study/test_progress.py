@@ -3,6 +3,7 @@
 import io
 import sys
 
+from inscape.core import minute_log
 from inscape.study.progress import progress
 
 
@@ -18,6 +19,22 @@ def test_silent_without_a_terminal(monkeypatch):
             bar.advance()
     assert bar.done == 3
     assert sys.stderr.getvalue() == ""
+
+
+def test_a_line_a_minute_without_a_terminal(monkeypatch, caplog):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    now = iter([0.0, 30.0, 61.0, 90.0, 122.0])
+    monkeypatch.setattr(minute_log.time, "monotonic", lambda: next(now))
+    with (
+        caplog.at_level("INFO", logger="inscape.progress"),
+        progress("fitting", total=1000, unit="fits") as bar,
+    ):
+        for done in (100, 122, 200, 244):
+            bar.reach(done)
+    assert caplog.messages == [
+        "fitting: 122 of 1,000 fits, 2 a second, about 7 min left",
+        "fitting: 244 of 1,000 fits, 2 a second, about 6 min left",
+    ]
 
 
 def test_a_bar_with_count_and_rate_on_a_terminal(monkeypatch):
@@ -39,4 +56,6 @@ def test_a_bar_of_unknown_length(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     with progress("reading", unit="lines") as bar:
         bar.advance(7)
-    assert "7 lines" in sys.stderr.getvalue()
+        assert bar.done == 7
+        bar.reach(8, 9)
+    assert "8/9 lines" in sys.stderr.getvalue()

@@ -290,3 +290,34 @@ def test_a_folder_that_is_taken_is_left_alone(tmp_path):
         create(taken, "toy", "tiny", datetime.now(UTC))
     with pytest.raises(RunError, match="a part of this path is a file, not a folder"):
         create(taken / "done" / "run", "toy", "tiny", datetime.now(UTC))
+
+
+def _failed(folder, failed="No such column."):
+    folder.mkdir(exist_ok=True)
+    (folder / "run.json").write_text(json.dumps({"failed": failed}))
+    (folder / "log.txt").write_text("a line")
+
+
+def test_a_run_that_failed_does_not_block_the_corrected_one(tmp_path, caplog):
+    out, now = tmp_path / "out", datetime.now(UTC)
+    _failed(out)
+    assert list(create(out, "toy", "tiny", now).path.iterdir()) == []
+    for name in ("out-failed", "out-failed-2"):
+        _failed(out)
+        (out / "tables").mkdir()
+        (out / "tables" / "a.parquet").write_bytes(b"measured")
+        with caplog.at_level("INFO", logger="inscape.study"):
+            assert list(create(out, "toy", "tiny", now).path.iterdir()) == []
+        assert (tmp_path / name / "tables" / "a.parquet").read_bytes() == b"measured"
+        assert f"kept in {tmp_path / name}." in caplog.text
+
+
+def test_a_run_that_is_still_running_or_done_or_not_ours_is_left_alone(tmp_path):
+    out, now = tmp_path / "out", datetime.now(UTC)
+    for text, done in (("{}", False), ("no JSON", False), ('{"failed": "x"}', True)):
+        out.mkdir(exist_ok=True)
+        (out / "run.json").write_text(text)
+        if done:
+            (out / "done").touch()
+        with pytest.raises(RunError, match="already holds something"):
+            create(out, "toy", "tiny", now)

@@ -72,5 +72,8 @@ def test_ctrl_c_in_the_middle_leaves_a_readable_unfinished_folder(outside, tmp_p
     assert "Ctrl-C" in _record(tmp_path / "a")["failed"]
     assert len(_draws(tmp_path / "a")) == 20
     assert not (tmp_path / "a" / "done").exists()
+    run_study("toy-mean", "tiny", tmp_path / "a")  # not blocked, and nothing is lost
+    assert (tmp_path / "a" / "done").exists()
+    assert len(_draws(tmp_path / "a-failed")) == 20
     with pytest.raises(RunError, match="never overwrites"):
         run_study("toy-mean", "tiny", tmp_path / "a")

@@ -7,6 +7,9 @@ import torch
 from inscape.core.errors import ModelError
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
+from inscape.read.jacobian_lens import JacobianLens
+from inscape.read.logit_lens import LogitLens
+from inscape.read.tuned_lens import TunedLens
 from inscape.workbench.lens import LensTable, lens
 from inscape.workbench.picture import in_line
 from tests.model import nets
@@ -66,3 +69,24 @@ def test_it_shows_itself_last_layer_first(model, tmp_path):
 def test_a_network_without_words_is_refused():
     with pytest.raises(ModelError, match="is no language model whose parts are known"):
         lens(Model(nets.net("llama")), "the sea")
+
+
+def test_another_lens_reads_the_same_table(model, tmp_path):
+    texts = ["the river is good", "the sea is bad"]
+    tuned = TunedLens.fit(model, texts, steps=2)
+    tuned.save(tmp_path / "tuned")
+    jacobian = JacobianLens.fit(model, texts)
+    jacobian.save(tmp_path / "jacobian.pt")
+    plain = lens(model, texts[0])
+    assert lens(model, texts[0], by=LogitLens()).kl == pytest.approx(plain.kl, abs=1e-5)
+    for by, name in (
+        (tmp_path / "tuned", "tuned lens"),
+        (tmp_path / "jacobian.pt", "Jacobian lens"),
+    ):
+        found = lens(model, texts[0], by=by)
+        assert found.by.lower() == name.lower()
+        assert name.lower() in found.html().lower()
+        assert found.kl[-1] == pytest.approx(0, abs=1e-5)
+        assert found.kl[0] != pytest.approx(plain.kl[0], abs=1e-6)
+    with pytest.raises(ModelError, match="not a Jacobian lens"):
+        lens(model, texts[0], by=tmp_path / "none.pt")

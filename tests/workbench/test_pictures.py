@@ -160,7 +160,9 @@ def test_what_is_not_there_is_refused(model):
         attention(model, PROMPT, layer=7)
     with pytest.raises(DataError, match="there is no head 9; tiny has heads 0 to 3"):
         attention(model, PROMPT, layer=0, head=9)
-    with pytest.raises(ValueError, match="ablate: what must be layers or heads, got 'all'"):
+    with pytest.raises(
+        ValueError, match="ablate: what must be layers, heads or neurons, got 'all'"
+    ):
         ablate(model, PROMPT, what="all")
     with pytest.raises(DataError, match="there is no prompt"):
         ablate(model, [])
@@ -181,3 +183,25 @@ def test_pictures_show_themselves(model, tmp_path):
     assert found.said in str(found)
     assert in_line("\n") == "\\n"
     assert len(found.to_dict()["grids"]) == 5
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+def test_weighted_attention_is_weight_times_the_length_of_the_value(family):
+    model = opened(family)
+    found = attention(model, PROMPT, 1, 2, weighted=True)
+    run = model.run(model.tokenize([PROMPT]), ["pattern.1", "v.1", "z.1"])
+    heads, width = run["pattern.1"].shape[1], run["z.1"].shape[-1] // run["pattern.1"].shape[1]
+    lengths = run["v.1"][0].float().reshape(5, -1, width).norm(dim=-1)
+    own = lengths[:, 2 * lengths.shape[1] // heads]
+    expected = run["pattern.1"][0, 2].float() * own
+    expected = (expected / expected.sum(-1, keepdim=True)).numpy()
+    shown = np.nan_to_num(found.grid().values)
+    assert shown == pytest.approx(expected, abs=1e-5)
+    assert shown != pytest.approx(np.nan_to_num(attention(model, PROMPT, 1, 2).grid().values))
+
+
+def test_a_layer_shows_all_heads_small_and_each_in_full_on_demand(model):
+    found = attention(model, PROMPT, 1)
+    html = found._repr_html_()
+    assert html.count("<img") == 4
+    assert html.count("<details><summary>Layer 1, head") == 4

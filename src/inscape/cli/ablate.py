@@ -1,4 +1,4 @@
-"""``inscape ablate MODEL PROMPT…``: how much less likely the answer is without a layer's parts, or without a head."""
+"""``inscape ablate MODEL PROMPT…``: how much less likely the answer is without a layer's parts, a head or a neuron."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ EPILOG = """Examples:
 
 \b
   inscape ablate smollm2-135m 'The capital of France is'
+  inscape ablate smollm2-135m 'The capital of France is' --what neurons
   inscape ablate smollm2-135m 'The capital of France is' 'The capital of Italy is' --what heads --to heads.html
 """
 
@@ -23,7 +24,9 @@ def ablate(
         list[str],
         typer.Argument(metavar="PROMPT…", help="One or more texts; effects are averaged."),
     ],
-    what: Annotated[str, typer.Option(help="layers (attention, MLP, both) or heads.")] = "layers",
+    what: Annotated[
+        str, typer.Option(help="layers (attention, MLP, both), heads or neurons.")
+    ] = "layers",
     answer: Annotated[
         str | None,
         typer.Option(help="The word after every prompt. Default: the model's own for each."),
@@ -31,6 +34,9 @@ def ablate(
     baseline: Annotated[
         str, typer.Option(help="What a component is put to: its mean over the prompts, or zero.")
     ] = "mean",
+    count: Annotated[
+        int, typer.Option(min=1, help="How many neurons: those that a gradient names first.")
+    ] = 20,
     to: To = None,
     device: Device = "cpu",
     dtype: Dtype = None,
@@ -48,7 +54,8 @@ def ablate(
     for option, value, choices in (("what", what, KINDS), ("baseline", baseline, BASELINES)):
         if value not in choices:
             raise typer.BadParameter(
-                f"{' or '.join(choices)}, not {value!r}", param_hint=f"'--{option}'"
+                f"{', '.join(choices[:-1])} or {choices[-1]}, not {value!r}",
+                param_hint=f"'--{option}'",
             )
     opened = open_model(model, device, dtype, trust_remote_code)
     with progress(f"ablating {what}", unit="components") as bar:
@@ -58,6 +65,7 @@ def ablate(
             answer=answer,
             what=what,
             to=baseline,
-            progress=lambda _done, _total: bar.advance(),
+            count=count,
+            progress=bar.reach,
         )
     hand_over(found, to, as_json, found.said)

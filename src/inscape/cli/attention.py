@@ -24,6 +24,10 @@ def attention(
     head: Annotated[
         int | None, typer.Option(help="One head; without it, all of the layer's.")
     ] = None,
+    weighted: Annotated[
+        bool,
+        typer.Option("--weighted", help="Weights times the lengths of the values found there."),
+    ] = False,
     to: To = None,
     device: Device = "cpu",
     dtype: Dtype = None,
@@ -37,5 +41,5 @@ def attention(
     from inscape.workbench.attention import attention as patterns
 
     opened = open_model(model, device, dtype, trust_remote_code)
-    found = patterns(opened, prompt, layer, head)
+    found = patterns(opened, prompt, layer, head, weighted=weighted)
     hand_over(found, to, as_json, found.said)

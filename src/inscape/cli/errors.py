@@ -16,7 +16,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-from inscape.cli.printing import say
+from inscape.cli.printing import StandardError, say
 from inscape.core.errors import InscapeError
 
 
@@ -35,6 +35,10 @@ class Commands(TyperGroup):
         # with no handler at all, Python would put log records beside the sentences on standard error
         log, silent = logging.getLogger("inscape"), logging.NullHandler()
         log.addHandler(silent)
+        lines, shown = logging.getLogger("inscape.progress"), StandardError()
+        lines.addHandler(shown)
+        lines.setLevel(logging.INFO)
+        lines.propagate = False
         try:
             code = super().main([a for a in given if a != "--debug"], *rest, **extra)
         except Exception as error:
@@ -44,6 +48,9 @@ class Commands(TyperGroup):
             say(f"inscape: {sentence}", err=True)
         finally:
             log.removeHandler(silent)
+            lines.removeHandler(shown)
+            lines.setLevel(logging.NOTSET)
+            lines.propagate = True
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:

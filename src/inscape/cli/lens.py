@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,12 @@ def lens(
     k: Annotated[
         int, typer.Option("-k", min=1, help="Likeliest tokens to keep for each cell.")
     ] = 5,
+    by: Annotated[
+        Path | None,
+        typer.Option(
+            "--lens", help="A tuned lens' folder or a Jacobian lens' file; else the logit lens."
+        ),
+    ] = None,
     to: To = None,
     device: Device = "cpu",
     dtype: Dtype = None,
@@ -39,7 +46,7 @@ def lens(
     from inscape.workbench.lens import lens as read_layers
 
     opened = open_model(model, device, dtype, trust_remote_code)
-    found = read_layers(opened, prompt, sites=sites, k=k)
+    found = read_layers(opened, prompt, sites=sites, k=k, by=by)
     last = ", ".join(
         f"{word!r} {p:.1%}"
         for word, p in zip(found.words[-1, -1], found.probabilities[-1, -1], strict=True)

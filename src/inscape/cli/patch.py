@@ -53,6 +53,7 @@ def patch(
     Effect 1: the answer is as after CLEAN; 0: as after CORRUPTED. A table of pairs may name answers too (columns answer,
     wrong); effects are averaged.
     """
+    from inscape.study.progress import progress
     from inscape.workbench.patch import patch as patched
 
     if (pairs is None) == (clean is None) or (clean is None) != (corrupted is None):
@@ -69,5 +70,6 @@ def patch(
         frame = load(pairs, input="clean", labels=["corrupted"]).frame
         asked |= {k: list(frame[k].astype(str)) for k in asked if k in frame}
     opened = open_model(model, device, dtype, trust_remote_code)
-    found = patched(opened, **asked, sites=sites)
+    with progress("patching", unit="runs") as bar:
+        found = patched(opened, **asked, sites=sites, progress=bar.reach)
     hand_over(found, to, as_json, found.said)

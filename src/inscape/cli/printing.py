@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -44,6 +45,19 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
         return visible(super().format(record))
+
+
+class StandardError(logging.StreamHandler[Any]):
+    """Writes to whatever standard error is at that moment, so that lines appear above a running progress bar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(Lines("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 def columns(rows: Sequence[Sequence[object]], indent: int = 2) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from inscape.cli.outcome import outcome, show_outcome
-from inscape.cli.printing import Lines, emit
+from inscape.cli.printing import StandardError, emit
 
 EPILOG = """Examples:
 
 \b
   inscape run space-time-neurons --preset tiny
   inscape run space-time-neurons --model minilm-l6 --seed 1
+  inscape run space-time-neurons --data mine.csv --input text --labels score --group author
   inscape run sentiment-direction --set draws=50 --out runs/sentiment
 """
 
@@ -36,6 +36,16 @@ def run(
     data: Annotated[
         str | None,
         typer.Option(help="Data to use instead of the preset's: a built-in set or file."),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option("--input", help="The data's column that the model reads.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Columns to predict, separated by commas.")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Grouping column for cross-validation: author, document, template."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="The run's one seed; same seed, same numbers.")
@@ -59,8 +69,10 @@ def run(
     from inscape.study.runner import run_study
 
     changes = dict(setting(text) for text in settings or [])
+    columns = {"input": column, "labels": labels, "group": group}
+    given = {name: value for name, value in columns.items() if value is not None}
     with followed(quiet):
-        path = run_study(study, preset, out, seed, changes, model, data)
+        path = run_study(study, preset, out, seed, changes, model, data, given)
     found = outcome(path)
     found["report"] = str(drawn_report(path))
     emit(found) if as_json else show_outcome(found)
@@ -90,23 +102,17 @@ def drawn_report(path: Path) -> Any:
 @contextmanager
 def followed(quiet: bool) -> Iterator[None]:
     """Show the package's log on standard error while a study runs."""
-    handler = _StandardError()
-    handler.setFormatter(Lines("%(message)s"))
-    log = logging.getLogger("inscape")
-    before = log.level
-    if not quiet:
+    handler = StandardError()
+    log, lines = logging.getLogger("inscape"), logging.getLogger("inscape.progress")
+    before = log.level, lines.level
+    if quiet:
+        lines.setLevel(logging.WARNING)
+    else:
         log.addHandler(handler)
         log.setLevel(logging.INFO)
     try:
         yield
     finally:
         log.removeHandler(handler)
-        log.setLevel(before)
-
-
-class _StandardError(logging.StreamHandler[Any]):
-    """Writes to whatever standard error is at that moment, so that lines appear above a running progress bar."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.stream = sys.stderr
-        super().emit(record)
+        log.setLevel(before[0])
+        lines.setLevel(before[1])

@@ -1,12 +1,13 @@
-"""``inscape steer MODEL VECTOR --prompt …``: what a model says with a steering vector, and without."""
+"""``inscape steer MODEL VECTOR --prompt …``: generate with and without a steering vector."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from inscape.cli.grids import To
 from inscape.cli.opening import (
     Chat,
     Device,
@@ -17,7 +18,7 @@ from inscape.cli.opening import (
     in_chat,
     open_model,
 )
-from inscape.cli.printing import emit, table
+from inscape.cli.printing import emit, say, table
 
 VectorFile = Annotated[
     Path,
@@ -35,48 +36,47 @@ EPILOG = """Examples:
   inscape steer smollm2-135m cheer.gguf --prompt 'My holiday was' --temperature 0 --phase generated
 """
 
-PLAIN, RANDOM = "as it is", "random"
-
 
 def steer(
     model: ModelName,
     vector: VectorFile,
     prompts: Annotated[
-        list[str], typer.Option("--prompt", help="What the model goes on with; may be given often.")
+        list[str], typer.Option("--prompt", help="A prompt to complete; repeat it for several.")
     ],
     strength: Annotated[
-        str, typer.Option(help="Strengths, separated by commas; write --strength=-4 below 0.")
+        str, typer.Option(help="Steering strengths, separated by commas; negative: --strength=-4.")
     ] = "4,8",
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens to say at most.")] = 32,
-    seed: Annotated[
-        int, typer.Option(help="Of sampling and of the random vector; same seed, same words.")
-    ] = 0,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to generate.")] = 32,
+    seed: Annotated[int, typer.Option(help="Seed of the sampling and of the random vector.")] = 0,
     temperature: Annotated[
-        float, typer.Option(min=0.0, help="0 always takes the likeliest token.")
+        float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy decoding.")
     ] = 0.8,
     phase: Annotated[
-        str, typer.Option(help="Where the vector acts: all tokens, prompt, or generated ones.")
+        str, typer.Option(help="Which tokens are steered: all, prompt or generated.")
     ] = "all",
     random: Annotated[
         bool,
         typer.Option(
-            "--random/--no-random", help="Show a random vector of the same length as well."
+            "--random/--no-random", help="Also generate with a random vector of the same norm."
         ),
     ] = True,
     chat: Chat = False,
+    to: To = None,
     device: Device = "cpu",
     dtype: Dtype = None,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
-    """Say what a model says with a steering vector and without.
+    """Generate with and without a steering vector.
 
-    Below the vector's strengths stands a random vector as long as the vector on every block, at the largest strength: what
-    it does, any push of that size does.
+    The last row is a control: a random vector with the same norm on every block, at the largest
+    strength. What it changes, any vector of that norm would change.
     """
-    from inscape.control.matched_vectors import random_vectors
+    from dataclasses import replace
+
     from inscape.control.steering_vector import SteeringVector
-    from inscape.core.rng import generator
+    from inscape.study.progress import progress
+    from inscape.workbench.steer import steer as completed
     from inscape.workbench.steering import fitting
 
     doses = strengths(strength)
@@ -85,29 +85,28 @@ def steer(
     loaded = SteeringVector.load(vector)
     opened = open_model(model, device, dtype, trust_remote_code)
     fitting(opened, loaded, vector.name)
-    asked = [str(in_chat(opened, prompt, chat)) for prompt in prompts]
-    conditions: dict[str, Any] = {PLAIN: []}
-    conditions |= {f"strength {dose:g}": loaded.edits(dose, phase=phase) for dose in doses}
-    if random:
-        most = max(doses, key=abs)
-        (drawn,) = random_vectors(loaded, 1, rng=generator(seed, "steer", "random"))
-        conditions[f"{RANDOM}, {most:g}"] = drawn.edits(most, phase=phase)
-    said = {
-        name: opened.generate(
-            asked, max_new_tokens, edits=edits, temperature=temperature, seed=seed
+    with progress("generating", unit="conditions") as bar:
+        found = completed(
+            opened,
+            loaded,
+            [str(in_chat(opened, prompt, chat)) for prompt in prompts],
+            strengths=doses,
+            phase=phase,
+            random=random,
+            seed=seed,
+            progress=bar.reach,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
         )
-        for name, edits in conditions.items()
-    }
+    found = replace(found, vector=vector.name, prompts=tuple(prompts))
+    path = None if to is None else found.save(to)
     if as_json:
-        emit(
-            [
-                {"prompt": p, "said": {name: texts[i] for name, texts in said.items()}}
-                for i, p in enumerate(prompts)
-            ]
-        )
+        emit(found.to_dict()["prompts"])
         return
     for i, prompt in enumerate(prompts):
-        _show(prompt, {name: texts[i] for name, texts in said.items()})
+        _show(prompt, {name: texts[i] for name, texts in found.completions.items()})
+    if path is not None:
+        say(f"\nPage: {path}")
 
 
 def strengths(text: str) -> list[float]:
@@ -123,6 +122,6 @@ def strengths(text: str) -> list[float]:
     return found
 
 
-def _show(prompt: str, said: dict[str, str]) -> None:
-    rows = [(name, " ".join(text.split()) or "(nothing)") for name, text in said.items()]
-    table(prompt, ("", "goes on"), rows)
+def _show(prompt: str, completions: dict[str, str]) -> None:
+    rows = [(name, " ".join(text.split()) or "(nothing)") for name, text in completions.items()]
+    table(prompt, ("", "completion"), rows)

@@ -52,9 +52,7 @@ def top(
     examples = load(data, input=column, limit=limit)
     opened = open_model(model, device, dtype, trust_remote_code)
     with progress("reading", total=len(examples), unit="texts") as bar:
-        found = most_active(
-            opened, examples, unit, k=k, progress=lambda done, _: bar.advance(done - bar.done)
-        )
+        found = most_active(opened, examples, unit, k=k, progress=bar.reach)
     path = None if to is None else found.save(to)
     if as_json:
         emit(found.to_dict() | ({} if path is None else {"page": str(path)}))

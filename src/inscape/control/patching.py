@@ -84,6 +84,7 @@ def patch_map(
     *,
     positions: Sequence[int] | None = None,
     budget: int = BUDGET,
+    progress: Callable[[int, int], None] | None = None,
 ) -> PatchMap:
     """The metric for every site and position patched alone.
 
@@ -95,6 +96,7 @@ def patch_map(
         metric: of the logits at the last token.
         positions: which; all by default.
         budget: padded tokens a batch.
+        progress: called after each batch with (runs done, runs in all).
 
     Returns:
         The map.
@@ -115,7 +117,7 @@ def patch_map(
         metric(run.logits[:, -1], np.arange(n)).double().cpu().numpy() for run in (plain, given)
     ]
     values = np.empty((len(wanted), len(where), n))
-    most = max(1, budget // length)
+    most, done = max(1, budget // length), 0
     for layer in layers:
         here = [i for i, s in enumerate(wanted) if (s.layer or 0) == layer]
         cells = np.array([(i, j, k) for i in here for j in range(len(where)) for k in range(n)])
@@ -133,6 +135,9 @@ def patch_map(
             values[part[:, 0], part[:, 1], pairs] = (
                 metric(out.logits[:, 0], pairs).double().cpu().numpy()
             )
+            done += len(part)
+            if progress is not None:
+                progress(done, values.size)
     return PatchMap(tuple(map(str, wanted)), tuple(where), values, *ends)
 
 

@@ -61,7 +61,7 @@ class SteeringVector:
         if not self.vectors:
             raise ValueError("SteeringVector: needs a vector for at least one block")
         rows = {
-            int(layer): np.asarray(v, dtype=np.float32) for layer, v in sorted(self.vectors.items())
+            int(layer): np.array(v, dtype=np.float32) for layer, v in sorted(self.vectors.items())
         }
         if len({v.shape for v in rows.values()}) != 1 or next(iter(rows.values())).ndim != 1:
             raise ValueError(

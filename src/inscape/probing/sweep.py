@@ -23,6 +23,7 @@ from inscape.core.arrays import to_numpy
 from inscape.core.errors import DataError
 from inscape.core.repeated import continuous, merged_groups, same_rows
 from inscape.core.threads import side_by_side
+from inscape.probing.sweep_estimator import check_estimator, fit_estimator, shared_grid
 from inscape.probing.sweep_plan import Plan, class_weights, discordant, make_plan
 from inscape.probing.sweep_result import SweepResult, compare
 
@@ -46,6 +47,7 @@ def sweep(
     folds: int = 5,
     split: str = "group",
     task: str = "regression",
+    estimator: Any = None,
     metric: str | None = None,
     shuffles: int = 100,
     shuffle: str | None = None,
@@ -67,6 +69,8 @@ def sweep(
         folds: outer folds.
         split: ``"group"`` holds out whole groups; ``"random"`` holds out rows, which answers another question.
         task: ``"regression"`` (ridge probe) or ``"classification"`` (logistic probe).
+        estimator: any scikit-learn classifier or regressor in place of that probe, fitted anew for each fold and shuffle
+            (`inscape.probing.sweep_estimator` says what it costs); `RidgeProbe` and `LogisticProbe` share one solver.
         metric: ``"r2"`` for regression; ``"accuracy"`` (default), ``"balanced accuracy"`` (every class counts alike, and
             probes predict as if classes were equally frequent) or, for two classes, ``"auc"``.
         shuffles: label shuffles of the null; 0 for none.
@@ -92,6 +96,10 @@ def sweep(
     """
     if draws < 1:
         raise ValueError(f"sweep: draws must be at least 1, got {draws}")
+    if estimator is not None:
+        check_estimator(estimator, task, alphas)
+        alphas = shared_grid(estimator)
+    own = None if alphas is not None else estimator
 
     def planned(codes: Sequence[Any] | np.ndarray | None) -> Plan:
         return make_plan(
@@ -113,7 +121,7 @@ def sweep(
         raise ValueError(f"sweep: repeats must be 'merge' or 'keep', got {repeats!r}")
     plan = planned(groups)
     look = groups is not None and repeats == "merge"
-    found, rows = _every_site(matrices, plan, progress, look)
+    found, rows = _every_site(matrices, plan, own, progress, look)
     merged = merged_groups(plan.groups, rows)
     if look and merged.max() < plan.groups.max():
         again = callable(matrices) or isinstance(matrices, Mapping)
@@ -129,7 +137,7 @@ def sweep(
             f"{int(merged.max()) + 1} are left."
         )
         plan = replace(plan, notes=(*plan.notes, note))
-        found, _ = _every_site(matrices, plan, progress, look=False)
+        found, _ = _every_site(matrices, plan, own, progress, look=False)
     loss, score, penalties, row_loss, predictions, steep = (
         np.stack(part) for part in zip(*(f[2] for f in found), strict=True)
     )
@@ -167,6 +175,7 @@ def sweep(
 def _every_site(
     matrices: Any,
     plan: Plan,
+    estimator: Any,
     progress: Callable[[int, int | None, str], None] | None,
     look: bool,
 ) -> tuple[list[tuple[str, int, tuple[np.ndarray, ...]]], np.ndarray]:
@@ -179,10 +188,14 @@ def _every_site(
     same, rich = np.unique(plan.y, axis=0, return_inverse=True)[1].reshape(-1), False
     total = len(matrices) if hasattr(matrices, "__len__") else None
     for site, x in _pairs(matrices):
-        rows = ridge.Rows(_matrix(site, x, len(plan.y)))
+        matrix = _matrix(site, x, len(plan.y))
+        rows = ridge.Rows(matrix)
         if look:
             same, rich = same_rows(same, rows.x), rich or continuous(rows.x)
-        fitted = _logistic(rows, plan) if plan.classes else _ridge(rows, plan)
+        if estimator is not None:
+            fitted = fit_estimator(estimator, matrix, plan, choose=total != 1)
+        else:
+            fitted = _logistic(rows, plan) if plan.classes else _ridge(rows, plan)
         found.append((site, rows.x.shape[1], fitted))
         if progress is not None:
             progress(len(found), total, site)

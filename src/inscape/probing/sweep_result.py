@@ -61,8 +61,9 @@ class SweepResult:
         folds: the fold each row was held out in, (n,).
         split, shuffle: how rows were held out and labels shuffled.
         loss, base: numerator and denominator of the scores' ratio, (s, f, k, t) and (f, k, t).
-        inner: inner held-out score on the training rows, (s, f, k, t): R², or minus log loss in nats.
-        penalties: chosen penalty of the observed labels, (s, f, t): alpha, or 1/C.
+        inner: inner held-out score on the training rows, (s, f, k, t): R², or minus log loss in nats;
+            of an estimator of one's own R², or one minus the share of its loss.
+        penalties: chosen penalty of the observed labels, (s, f, t): alpha, or 1/C; NaN of an estimator of one's own.
         row_loss, row_base: the same ratio row by row for the observed labels, (s, n, t) and (n, t); empty for AUC.
         predictions: out of fold, (s, n, t): the quantity, the log-odds (two classes) or the code of the class.
         seed, draws, level: of the bootstrap.

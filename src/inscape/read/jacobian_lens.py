@@ -19,13 +19,20 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inscape.core.arrays import to_numpy
+from inscape.core.batch import Tokens
 from inscape.core.errors import ModelError
 from inscape.core.overwriting import refuse_foreign
+from inscape.model.graph import graph
+from inscape.model.model import Model
+from inscape.model.unembed import Readout
+from inscape.read.logit_lens import Reading, logit_lens
 
 #: runs one prompt so many times side by side; gives the states of each layer and the final ones, (copies, positions, d), in
 #: the graph
@@ -55,6 +62,53 @@ class JacobianLens:
                 f"JacobianLens: there is no layer {layer}; it has {sorted(self.matrices)}"
             )
         return h @ self.matrices[layer].to(h).T
+
+    @classmethod
+    def fit(
+        cls, model: Model, texts: Sequence[str], *, skip: int = 1, copies: int = 16
+    ) -> JacobianLens:
+        """Average a model's Jacobians over texts.
+
+        Args:
+            model: a language model.
+            texts: what it reads; each takes width / copies passes back.
+            skip: first positions left out.
+            copies: rows of J that one pass back gives.
+        """
+        sites = model.select("resid_post.*")
+
+        def forward(tokens: Tokens) -> Forward:
+            ids = torch.as_tensor(tokens.ids)[None]
+
+            def states(count: int) -> tuple[Sequence[Tensor], Tensor]:
+                found = graph(model, ids, sites, copies=count)
+                return [found[s] for s in sites[:-1]], found[sites[-1]]
+
+            return states
+
+        prompts = [forward(t) for t in model.tokenize(list(texts))]
+        layers = [int(s.layer or 0) for s in sites[:-1]]
+        return jacobian_lens(prompts, layers, skip=skip, copies=copies)
+
+    def read(
+        self, readout: Readout, site: str, h: Any, final: Any = None, *, k: int = 10
+    ) -> Reading:
+        """What states would say once carried to the last layer; those of the last layer are read as they are.
+
+        Raises:
+            ValueError: a site that is no block's output, or of a layer beyond the lens.
+        """
+        point, _, number = str(site).partition(".")
+        if point != "resid_post":
+            raise ValueError(f"JacobianLens: it reads resid_post.*, got {site!r}")
+        states = torch.as_tensor(to_numpy(h)) if not isinstance(h, Tensor) else h
+        layer = int(number)
+        return logit_lens(
+            readout,
+            states if layer == max(self.matrices, default=0) + 1 else self(layer, states),
+            final,
+            k=k,
+        )
 
     def __add__(self, other: JacobianLens) -> JacobianLens:
         """The lens of both sets of prompts."""

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -158,6 +158,16 @@ class LayerCNN:
     def confidence(self, x: Float[np.ndarray, "n layers channels"]) -> Float[np.ndarray, " n"]:
         """Probability of class 1."""
         return 1.0 / (1.0 + np.exp(-self.decision_function(x)))
+
+    def predict(self, x: Float[np.ndarray, "n layers channels"]) -> Int[np.ndarray, " n"]:
+        """The likelier class, 0 or 1."""
+        return (self.decision_function(x) > 0).astype(np.int64)
+
+    def score(
+        self, x: Float[np.ndarray, "n layers channels"], y: np.ndarray, sample_weight: Any = None
+    ) -> float:
+        """Accuracy."""
+        return float(np.average(self.predict(x) == np.asarray(y), weights=sample_weight))
 
     def _tensor(self, x: np.ndarray) -> Tensor:
         return torch.from_numpy(((x - self.mean_) / self.scale_).astype(np.float32))

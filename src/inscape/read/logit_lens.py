@@ -14,6 +14,7 @@ Reference: nostalgebraist (2020), interpreting GPT: the logit lens; Belrose et a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,6 +126,26 @@ def logit_lens(
             )
     whole = [torch.cat(column, dim=1).cpu().numpy() for column in zip(*parts, strict=True)]
     return Reading(*(a if states.ndim == 3 else a[0] for a in whole))
+
+
+class LogitLens:
+    """The logit lens as a `Lens`: nothing is learnt, and every layer is read alike.
+
+    Example:
+        >>> LogitLens().read(Readout(torch.eye(3)), "resid_post.0", np.array([[0.0, 2.0, 1.0]]), k=1).tokens.tolist()
+        [[1]]
+    """
+
+    @classmethod
+    def fit(cls, model: Any = None, texts: Sequence[str] = ()) -> LogitLens:
+        """The lens; there is nothing to learn."""
+        return cls()
+
+    def read(
+        self, readout: Readout, site: str, h: Any, final: Any = None, *, k: int = 10
+    ) -> Reading:
+        """What states would say if the network stopped there, wherever that is; see `logit_lens`."""
+        return logit_lens(readout, h, final, k=k)
 
 
 class _Sum:

@@ -18,7 +18,7 @@ Reference: Belrose et al. (2023), Eliciting latent predictions from transformers
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inscape.core.arrays import to_numpy
 from inscape.core.errors import InscapeError, ModelError
 from inscape.core.overwriting import refuse_foreign
 from inscape.core.rng import torch_generator
+from inscape.model.model import Model
 from inscape.model.unembed import Readout
+from inscape.read.logit_lens import Reading, logit_lens
 
 Progress = Callable[[int, float], None]
 
@@ -53,6 +56,53 @@ class TunedLens:
         """States that enter block `layer`, as states of the last layer."""
         weight, bias = self.weight[layer].to(h), self.bias[layer].to(h)
         return h + h @ weight.T + bias
+
+    @classmethod
+    def fit(
+        cls, model: Model, texts: Sequence[str], *, tokens: int = 4000, **options: Any
+    ) -> TunedLens:
+        """Train a lens on a model's own states of texts.
+
+        The first token of each text is left out: its states are an attention sink's, ten or more times as long as others.
+
+        Args:
+            model: a language model.
+            texts: what it reads.
+            tokens: states at most; all layers of these are in memory.
+            options: of `train_tuned_lens`.
+
+        Raises:
+            ValueError: no text has two tokens.
+        """
+        sites = model.select("resid_pre.*")
+        last = model.select("resid_post.-1")[0]
+        parts: list[Tensor] = []
+        for text in model.tokenize(list(texts)):
+            if sum(p.shape[1] for p in parts) >= tokens:
+                break
+            if len(text) > 1:
+                run = model.run([text], [*sites, last])
+                parts.append(torch.stack([run[s][0, 1:].float().cpu() for s in [*sites, last]]))
+        if not parts:
+            raise ValueError("TunedLens.fit: no text has two tokens or more; give longer ones")
+        states = torch.cat(parts, dim=1)[:, :tokens]
+        return train_tuned_lens(
+            Readout.of(model), states[:-1], states[-1], model=model.name, **options
+        )
+
+    def read(
+        self, readout: Readout, site: str, h: Any, final: Any = None, *, k: int = 10
+    ) -> Reading:
+        """What states would say after their translator; those that leave the last block are read as they are.
+
+        Raises:
+            ValueError: a site that is no state of the residual stream between blocks, or of a layer beyond the lens.
+        """
+        layer = entered(site, len(self.weight))
+        states = torch.as_tensor(to_numpy(h)) if not isinstance(h, Tensor) else h
+        return logit_lens(
+            readout, states if layer == len(self.weight) else self(layer, states), final, k=k
+        )
 
     def save(self, folder: str | Path) -> None:
         """Write the lens in the published layout: ``config.json`` and ``params.pt``.
@@ -116,6 +166,26 @@ class TunedLens:
                 "the two belongs to another lens."
             )
         return cls(weight.float(), bias.float(), str(config.get("base_model_name_or_path", "")))
+
+
+def entered(site: str, blocks: int) -> int:
+    """The block that a state enters; `blocks` for what leaves the last.
+
+    Raises:
+        ValueError: the site is no state of the residual stream between blocks, or of a layer that is not there.
+
+    Example:
+        >>> entered("resid_post.3", 12), entered("resid_pre.3", 12)
+        (4, 3)
+    """
+    point, _, number = str(site).partition(".")
+    shift = {"resid_pre": 0, "resid_post": 1}.get(point)
+    layer = int(number) + shift if shift is not None and number.isdecimal() else -1
+    if not 0 <= layer <= blocks:
+        raise ValueError(
+            f"a lens of {blocks} blocks reads resid_pre.* and resid_post.*, got {site!r}"
+        )
+    return layer
 
 
 def train_tuned_lens(

@@ -1,4 +1,4 @@
-"""How far a harvest is: rows, tokens a second and the time left, on a terminal only.
+"""How far a harvest is: rows, tokens a second and the time left, on a terminal; elsewhere a line a minute on the log.
 
 The time left is counted in padded tokens, which is what a harvest costs, not in rows: rows of long examples take longer.
 """
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from inscape.core.characters import visible
+from inscape.core.minute_log import MinuteLog
 
 #: called with (rows done, rows in all, padded tokens done, padded tokens in all)
 Watcher = Callable[[int, int, int, int], None]
@@ -24,7 +25,7 @@ class Meter:
         name: what is being harvested.
         rows: rows in all.
         tokens: padded tokens in all.
-        show: None draws on a terminal only, True always, False never; a callable is told instead.
+        show: None draws on a terminal and logs elsewhere, True always draws, False does neither; a callable is told instead.
     """
 
     def __init__(self, name: str, rows: int, tokens: int, show: bool | Watcher | None):
@@ -32,6 +33,7 @@ class Meter:
         self._watch = show if callable(show) else None
         drawn = sys.stderr.isatty() if show is None else show is True
         self._bar: Progress | None = None
+        self._log = MinuteLog(name, "rows", rows) if show is None and not drawn else None
         if drawn:
             self._bar = Progress(
                 # a name is no template and no markup, and a terminal does not obey it
@@ -50,6 +52,8 @@ class Meter:
         self.rows, self.tokens = self.rows + rows, self.tokens + tokens
         if self._watch is not None:
             self._watch(self.rows, self.total[0], self.tokens, self.total[1])
+        if self._log is not None:
+            self._log.tell(self.rows)
         if self._bar is not None:
             self._bar.advance(self._cost, tokens)
             speed = self._bar.tasks[1].speed or 0.0

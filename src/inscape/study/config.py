@@ -87,26 +87,55 @@ def override(config: Any, settings: Mapping[str, Any]) -> Any:
 
 
 def with_flags(
-    config: Any,
-    slug: str,
-    *,
-    model: str | None = None,
-    data: str | None = None,
-    seed: int | None = None,
+    config: Any, slug: str, flags: Mapping[str, str | None], *, seed: int | None = None
 ) -> Any:
-    """`config` with ``--model``, ``--data`` and ``--seed`` put into the fields of those names.
+    """`config` with what was given by flags such as ``--model`` and ``--labels`` put into the fields of those names.
 
-    The seed of a run is the recorder's, so a configuration without a ``seed`` field takes ``--seed`` all the same; a
-    study without a ``model`` or ``data`` field has nothing that the flag could change, and says so.
+    The seed of a run is the recorder's, so a configuration without a ``seed`` field takes ``--seed`` all the same.
+
+    Args:
+        config: a study's configuration.
+        slug: the study's.
+        flags: what was given by flag; None where nothing was.
+        seed: the run's.
+
+    Raises:
+        StudyError: the study has no field of a flag's name, so there is nothing that the flag could change; or columns are
+            named of a toy's data, which has its own.
     """
     names = {f.name for f in dataclasses.fields(config) if f.init}
-    for flag, value in (("model", model), ("data", data)):
-        if value is not None and flag not in names:
+    given = {k: v for k, v in flags.items() if v is not None}
+    for flag in given:
+        if flag not in names:
             raise StudyError(
                 f"The study {slug!r} does not take --{flag}; its settings are {', '.join(sorted(names))}."
             )
-    given = {"model": model, "data": data, "seed": seed}
-    return override(config, {k: v for k, v in given.items() if v is not None and k in names})
+    own = {"seed": seed} if seed is not None and "seed" in names else {}
+    changed = override(config, given | own)
+    columns = [f"--{name}" for name in ("input", "labels", "group") if name in given]
+    if columns and str(getattr(changed, "data", "")).endswith("-world"):
+        raise StudyError(
+            f"The toy data {changed.data!r} has columns of its own, so {columns[0]} changes nothing; give --data, or "
+            "another preset."
+        )
+    return changed
+
+
+def own_columns(config: Any) -> dict[str, Any]:
+    """The columns that a configuration names in its fields input, labels and group, as `inscape.data.load.load` takes them.
+
+    A field that is empty or not there leaves the choice to the data.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Config:
+        ...     input: str = ""
+        ...     labels: tuple[str, ...] = ("score",)
+        >>> own_columns(Config())
+        {'labels': ('score',)}
+    """
+    named = {name: getattr(config, name, None) for name in ("input", "labels", "group")}
+    return {name: value for name, value in named.items() if value}
 
 
 def convert(value: Any, kind: Any) -> Any:

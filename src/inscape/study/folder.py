@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 from contextlib import suppress
 from datetime import datetime
@@ -17,6 +18,10 @@ from typing import Any
 from inscape.core.characters import visible
 from inscape.core.errors import RunError
 
+logger = logging.getLogger("inscape.study")
+
+#: the files of a run that measured nothing yet
+_RECORD = ("run.json", "certificates.json", "claims.json", "log.txt")
 _CURES = {
     errno.ENOSPC: "the disk is full; free some space or write to another disk with --out",
     errno.EDQUOT: "the disk quota is used up; free some space or write to another disk with --out",
@@ -92,14 +97,19 @@ def create(out: Path | str | None, slug: str, preset: str, now: datetime) -> Fol
         preset: of the run.
         now: the time in the name.
 
+    A run that failed does not block the corrected one: where nothing was measured, its folder is used again; else it is
+    kept beside, as ``<out>-failed``.
+
     Raises:
-        RunError: `out` exists and is not an empty folder, or cannot be written.
+        RunError: `out` exists and is neither an empty folder nor a run that failed, or cannot be written.
     """
     base = Path(out) if out is not None else Path("runs") / f"{slug}-{preset}-{now:%Y%m%d-%H%M%S}"
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
         if out is None:
             return Folder(_fresh(base))
+        if _failed(base):
+            _set_aside(base)
         if base.exists() and (not base.is_dir() or any(base.iterdir())):
             raise RunError(
                 f"{base} already holds something, and a run never overwrites: give --out another name, or delete it."
@@ -110,6 +120,36 @@ def create(out: Path | str | None, slug: str, preset: str, now: datetime) -> Fol
             explain(error, base) or f"Cannot make the folder {base}: {error}."
         ) from error
     return Folder(base)
+
+
+def measured(path: Path) -> bool:
+    """Whether a run folder holds what was measured: tables, figures and arrays lie in folders of their own."""
+    return any(found.is_file() for found in path.glob("*/*"))
+
+
+def _failed(path: Path) -> bool:
+    """Whether a folder is that of a run which ended in an error; one that is still running, or was killed, is not."""
+    if not (path / "run.json").is_file() or (path / "done").exists():
+        return False
+    try:
+        record = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(record, dict) and bool(record.get("failed"))
+
+
+def _set_aside(path: Path) -> None:
+    """Empty the folder of a failed run, or rename it where it keeps more than the run's record."""
+    if any(found.name not in _RECORD for found in path.iterdir()):
+        kept, number = path.with_name(f"{path.name}-failed"), 1
+        while kept.exists():
+            number += 1
+            kept = path.with_name(f"{path.name}-failed-{number}")
+        path.rename(kept)
+        logger.info("What the failed run measured is kept in %s.", kept)
+        return
+    for name in _RECORD:
+        (path / name).unlink(missing_ok=True)
 
 
 def _fresh(base: Path) -> Path:

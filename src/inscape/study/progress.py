@@ -1,6 +1,7 @@
-"""A progress bar with a rate and an estimate of what remains; silent where there is no terminal.
+"""A progress bar with a rate and an estimate of what remains; where there is no terminal, a line a minute on the log.
 
-Drawn on standard error, so that what a program reads from standard output stays clean.
+Drawn on standard error, so that what a program reads from standard output stays clean. The lines are those of
+`inscape.core.minute_log`.
 """
 
 from __future__ import annotations
@@ -14,21 +15,42 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from inscape.core.characters import visible
+from inscape.core.minute_log import MinuteLog
 
 
 class Advance:
     """What the loop being watched holds: ``advance(n)`` after each piece of work, ``done`` so far."""
 
-    def __init__(self, bar: Progress | None = None, task: int = 0) -> None:
+    def __init__(
+        self, bar: Progress | None = None, task: int = 0, lines: MinuteLog | None = None
+    ) -> None:
         self._bar = bar
         self._task = task
+        self._lines = lines
         self.done: int | float = 0
 
     def advance(self, n: int | float = 1) -> None:
         """`n` more units are done."""
-        self.done += n
+        self.reach(self.done + n)
+
+    def reach(self, done: int | float, total: int | float | None = None, *_: object) -> None:
+        """So many units are done in all; for functions that call with what is done, and how many there are."""
+        self.done = done
         if self._bar is not None:
-            self._bar.update(self._task, completed=self.done)  # type: ignore[arg-type]
+            more = {} if total is None else {"total": total}
+            self._bar.update(self._task, completed=done, **more)  # type: ignore[arg-type]
+        if self._lines is not None:
+            self._lines.tell(done, total)
+
+
+class _Count(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        of = "" if task.total is None else f"/{task.total:,.0f}"
+        return Text(f"{task.completed:,.0f}{of} {self.unit}")
 
 
 class _Rate(ProgressColumn):
@@ -66,13 +88,12 @@ def progress(
         3
     """
     if not sys.stderr.isatty():
-        yield Advance()
+        yield Advance(lines=MinuteLog(description, unit, total))
         return
-    count = "{task.completed:,.0f}" + ("/{task.total:,.0f} " if total is not None else " ") + unit
     columns = [
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
-        TextColumn(count),
+        _Count(unit),
         _Rate(unit),
     ]
     bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))

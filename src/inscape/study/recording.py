@@ -18,7 +18,7 @@ from typing import Any
 from inscape.core.errors import InscapeError
 from inscape.study.config import as_record, config_hash
 from inscape.study.discover import StudyModule
-from inscape.study.folder import Folder
+from inscape.study.folder import Folder, measured
 from inscape.study.run import Run
 
 logger = logging.getLogger("inscape.study")
@@ -88,8 +88,8 @@ def recording(
 
 
 def _kept(folder: Folder) -> str:
-    """What is there of a run that failed: tables, figures and arrays lie in folders of their own."""
-    if any(path.is_file() for path in folder.path.glob("*/*")):
+    """What is there of a run that failed."""
+    if measured(folder.path):
         return f"What was measured so far is kept in {folder.path} (unfinished)."
     return f"Nothing was measured yet; {folder.path} has the settings and the log (unfinished)."
 

@@ -26,6 +26,7 @@ def run_study(
     settings: Mapping[str, Any] | None = None,
     model: str | None = None,
     data: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Path:
     """Run a study and return the folder it left.
 
@@ -37,6 +38,8 @@ def run_study(
         settings: fields of the study's ``Config`` to change.
         model: what to open instead of the preset's model, for studies that take one.
         data: what to load instead of the preset's data, for studies that take it.
+        columns: which columns of the data are ``input``, ``labels`` (separated by commas) and ``group``, for studies that
+            take these.
 
     Raises:
         StudyError: an unknown study, preset or setting.
@@ -44,7 +47,8 @@ def run_study(
     """
     study = load_study(slug)
     config = configs.preset(study, preset)
-    config = configs.with_flags(config, study.card.slug, model=model, data=data, seed=seed)
+    flags = {"model": model, "data": data, **(columns or {})}
+    config = configs.with_flags(config, study.card.slug, flags, seed=seed)
     config = configs.override(config, settings or {})
     if "seed" in (settings or {}) and seed is not None:
         raise StudyError("The seed is given twice, by --seed and by --set seed=…; give one.")

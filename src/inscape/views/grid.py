@@ -1,7 +1,8 @@
 """A grid of cells coloured by a number: lens tables, patch maps, attention patterns, ablations.
 
 Colour says how much, blue for more and orange for less than nothing; the number or word in the cell says it too, so the grid
-reads without colour. Rows keep their name in sight while the grid scrolls. A hover text can say more of each cell.
+reads without colour. Rows keep their name in sight while the grid scrolls. A hover text can say more of each cell, and the
+same texts open as a list below, which the keyboard reaches.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import numpy as np
 from jaxtyping import Float
 
 from inscape.core.characters import visible
+from inscape.views.colours import shade
 from inscape.views.page import escaped
 
 _STYLE = "border-collapse:separate;border-spacing:1px;font-size:13px;font-variant-numeric:tabular-nums;line-height:1.35"
 _HEAD = "text-align:left;font-weight:600;padding:2px 6px;white-space:nowrap;"
 _STUCK = "position:sticky;left:0;background:Canvas;z-index:1;"
 _CELL = "padding:2px 6px;white-space:nowrap;max-width:11em;overflow:hidden;text-overflow:ellipsis;"
-_MORE, _LESS = "31,119,200", "225,120,20"
+#: cells at most whose hover texts stand in a list as well
+_LISTED = 1500
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,17 +125,27 @@ class Grid:
             f'<section><h2>{escaped(self.title)}</h2>{key}<div style="overflow-x:auto" tabindex="0" role="region" '
             f'aria-label="{escaped(self.title)}"><table style="{_STYLE}"><thead><tr>'
             f'<th scope="col" style="{_HEAD}{_STUCK}">{escaped(self.corner)}</th>{heads}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div></section>"
+            f"<tbody>{body}</tbody></table></div>{self._listed()}</section>"
+        )
+
+    def _listed(self) -> str:
+        """What the pointer finds on the cells, as a list that opens: for the keyboard and for screen readers."""
+        if self.hover is None or self.values.size > _LISTED:
+            return ""
+        rows = "".join(
+            f"<li>{escaped(name)}<ul>{''.join(f'<li>{escaped(text)}</li>' for text in row)}</ul></li>"
+            for name, row in zip(self.rows, self.hover, strict=True)
+        )
+        return (
+            '<details style="font-size:13px;margin-top:6px;overflow-wrap:anywhere">'
+            f"<summary>What each cell says</summary><ul>{rows}</ul></details>"
         )
 
     def _repr_html_(self) -> str:
         return self.html()
 
     def _cell(self, row: int, column: int) -> str:
-        strength = self.strength(row, column)
-        colour = _MORE if strength >= 0 else _LESS
-        # half opaque at most, so that the text keeps its contrast in light and dark
-        shade = f"background:rgba({colour},{0.55 * abs(strength):.3f});"
+        colour = f"background:{shade(self.strength(row, column))};"
         more = f' title="{escaped(self.hover[row][column])}"' if self.hover is not None else ""
         side = "text-align:right;" if self.text is None else ""
-        return f'<td style="{_CELL}{side}{shade}"{more}>{escaped(self.cell(row, column))}</td>'
+        return f'<td style="{_CELL}{side}{colour}"{more}>{escaped(self.cell(row, column))}</td>'

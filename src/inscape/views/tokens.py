@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from inscape.views.colours import shade
 from inscape.views.page import escaped
-
-_MORE, _LESS = "31,119,200", "225,120,20"
 
 
 def strip(tokens: Sequence[str], values: Float[np.ndarray, " t"], most: float | None = None) -> str:
@@ -32,9 +31,7 @@ def strip(tokens: Sequence[str], values: Float[np.ndarray, " t"], most: float | 
     full = most or float(np.abs(values).max(initial=0.0)) or 1.0
     parts = []
     for token, value in zip(tokens, values.tolist(), strict=True):
-        share = max(-1.0, min(1.0, value / full))
-        colour = _MORE if share >= 0 else _LESS
-        style = f"background:rgba({colour},{0.55 * abs(share):.3f});white-space:pre-wrap"
+        style = f"background:{shade(value / full)};white-space:pre-wrap"
         shown = token.replace("\n", "\\n")
         parts.append(f'<span style="{style}" title="{value:z.3g}">{escaped(shown)}</span>')
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""What a model would say at every layer and position of a prompt, by the logit lens.
+"""What a model would say at every layer and position of a prompt, by the logit lens, or by another.
 
     found = lens("smollm2-135m", "The capital of France is")
     found.grid()          in a notebook, a table; found.save("lens.html")
@@ -13,6 +13,7 @@ Reference: nostalgebraist (2020), interpreting GPT: the logit lens; Belrose et a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from inscape.core.protocols import Lens
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
-from inscape.read.logit_lens import logit_lens
+from inscape.read.jacobian_lens import JacobianLens
+from inscape.read.logit_lens import Reading, logit_lens
+from inscape.read.tuned_lens import TunedLens
 from inscape.views.grid import Grid
 from inscape.views.page import page, save
 from inscape.workbench.picture import in_line, language_model, token_text
@@ -31,7 +35,7 @@ from inscape.workbench.picture import in_line, language_model, token_text
 
 @dataclass(frozen=True, eq=False)
 class LensTable:
-    """A prompt read by the logit lens.
+    """A prompt read by a lens.
 
     Attributes:
         model: the model's name.
@@ -41,6 +45,7 @@ class LensTable:
         words: the most likely next tokens as text, (layers, positions, k).
         probabilities: theirs, the same shape.
         kl: divergence from what the model says in the end, nats, (layers, positions).
+        by: which lens it was.
     """
 
     model: str
@@ -50,6 +55,7 @@ class LensTable:
     words: np.ndarray
     probabilities: Float[np.ndarray, "layers positions k"]
     kl: Float[np.ndarray, "layers positions"]
+    by: str = "logit lens"
 
     @property
     def settled(self) -> Int[np.ndarray, " positions"]:
@@ -87,7 +93,7 @@ class LensTable:
         """A page of its own."""
         last = self.words[-1, -1], self.probabilities[-1, -1]
         said = ", ".join(f"{in_line(w)} {p:.1%}" for w, p in zip(*last, strict=True))
-        facts = f"{self.model}, logit lens. After the prompt: {said}."
+        facts = f"{self.model}, {self.by}. After the prompt: {said}."
         return page(self.prompt, [self.grid().html()], facts)
 
     def _repr_html_(self) -> str:
@@ -106,6 +112,7 @@ class LensTable:
             "words": self.words,
             "probabilities": self.probabilities,
             "kl": self.kl,
+            "lens": self.by,
         }
 
     def save(self, path: str | Path) -> Path:
@@ -114,15 +121,22 @@ class LensTable:
 
 
 def lens(
-    model: str | Path | Model, prompt: str, *, sites: str = "resid_post.*", k: int = 5
+    model: str | Path | Model,
+    prompt: str,
+    *,
+    sites: str = "resid_post.*",
+    k: int = 5,
+    by: Lens | str | Path | None = None,
 ) -> LensTable:
-    """Read every layer and position of a prompt with the logit lens.
+    """Read every layer and position of a prompt with a lens.
 
     Args:
         model: a language model or its name.
         prompt: the text.
         sites: which states of the residual stream.
         k: how many of the likeliest tokens to keep.
+        by: the lens, or where one was saved: the folder of a tuned lens, the file of a Jacobian lens; default: the logit
+            lens.
 
     Raises:
         ModelError: the model is fed no text, or has no unembedding.
@@ -135,7 +149,15 @@ def lens(
     states = torch.stack([run[site][0].float() for site in wanted])
     last = opened.select("resid_post.-1")[0]
     final = (run if last in run else opened.run([tokens], capture=[last]))[last][0].float()
-    reading = logit_lens(Readout.of(opened), states, final, k=k)
+    readout = Readout.of(opened)
+    if by is None:
+        reading = logit_lens(readout, states, final, k=k)
+    else:
+        reader = opened_lens(by)
+        each = [
+            reader.read(readout, str(s), h, final, k=k) for s, h in zip(wanted, states, strict=True)
+        ]
+        reading = Reading(*(np.stack(part) for part in zip(*each, strict=True)))
     words = [
         [[token_text(opened, t) for t in row] for row in layer] for layer in reading.tokens.tolist()
     ]
@@ -147,4 +169,22 @@ def lens(
         np.array(words, dtype=object),
         np.exp(reading.log_probs),
         reading.kl,
+        "logit lens" if by is None else _called(reader),
     )
+
+
+def opened_lens(by: Lens | str | Path) -> Lens:
+    """A lens, or the one that was saved at a path: a folder holds a tuned lens, a file a Jacobian lens.
+
+    Raises:
+        ModelError: there is nothing, or another thing.
+    """
+    if not isinstance(by, (str, Path)):
+        return by
+    kind = TunedLens if Path(by).is_dir() else JacobianLens
+    return kind.load(by)
+
+
+def _called(reader: Lens) -> str:
+    """``TunedLens`` → ``"tuned lens"``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(reader).__name__).lower()

@@ -11,7 +11,7 @@ Reference: Meng et al. (2022), arXiv:2202.05262; Zhang and Nanda (2023), arXiv:2
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ def patch(
     answer: str | Sequence[str] | None = None,
     wrong: str | Sequence[str] | None = None,
     sites: str = "resid_pre.*",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Picture:
     """Patch every site and position of a prompt from another one; of several pairs, the mean effect.
 
@@ -44,6 +45,7 @@ def patch(
         answer: the word after the clean prompt, one or one a pair; default: the likeliest one.
         wrong: the word after the corrupted prompt, likewise; default: the likeliest one.
         sites: what is patched: ``resid_pre.*``, ``attn_out.*``, ``mlp_out.*`` …
+        progress: called after each batch of runs with (done, total).
 
     Raises:
         DataError: prompts of different lengths or numbers, or with one answer.
@@ -67,7 +69,7 @@ def patch(
         rows = torch.arange(len(logits))
         return logits[rows, [right[i] for i in which]] - logits[rows, [other[i] for i in which]]
 
-    found = patch_map(opened, base, source, sites, metric)
+    found = patch_map(opened, base, source, sites, metric, progress=progress)
     gaps = float(found.source.mean()), float(found.base.mean())
     if abs(gaps[0] - gaps[1]) < 1e-6:
         raise DataError(

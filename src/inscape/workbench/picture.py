@@ -10,7 +10,7 @@ from inscape.core.errors import DataError, ModelError
 from inscape.model.model import Model
 from inscape.model.open import open as open_model
 from inscape.views.grid import Grid
-from inscape.views.page import page, save
+from inscape.views.page import escaped, page, save
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +21,15 @@ class Picture:
         title: what was looked at.
         facts: model and settings, in a sentence.
         said: what was found, in a sentence computed from the numbers.
-        grids: what is shown; the first stands for all in a terminal.
+        grids: what is shown; the first stands for all in a terminal, and of many the others open one by one.
+        pieces: HTML made by other views, shown before the grids.
     """
 
     title: str
     facts: str
     said: str
     grids: tuple[Grid, ...]
+    pieces: tuple[str, ...] = ()
 
     def grid(self) -> Grid:
         """The first grid."""
@@ -35,10 +37,17 @@ class Picture:
 
     def html(self) -> str:
         """A page of its own."""
-        return page(self.title, [g.html() for g in self.grids], f"{self.said} {self.facts}")
+        return page(self.title, [self._repr_html_()], f"{self.said} {self.facts}")
 
     def _repr_html_(self) -> str:
-        return "".join(g.html() for g in self.grids)
+        first, *more = (g.html() for g in self.grids)
+        if len(more) > 1:
+            names = [escaped(g.title) for g in self.grids[1:]]
+            more = [
+                f"<details><summary>{name}</summary>{one}</details>"
+                for name, one in zip(names, more, strict=True)
+            ]
+        return "".join([*self.pieces, first, *more])
 
     def __str__(self) -> str:
         return "\n\n".join([*map(str, self.grids), self.said])

@@ -41,6 +41,7 @@ from inscape.study.card import Claim
 from inscape.study.claims import Judged, judge
 from inscape.study.environment import command_line, environment
 from inscape.study.folder import create
+from inscape.study.progress import progress as bar
 from inscape.study.recording import recording
 from inscape.workbench.question import Target, target
 
@@ -264,7 +265,7 @@ def probe(
         folds: outer folds.
         shuffles: shuffles of the null, 19 or more.
         seed: of folds and shuffles.
-        progress: called after each site of a label with (done, total, site).
+        progress: called after each site of a label with (done, total, site), beside the bar on a terminal.
 
     Returns:
         What was found; `Asked.save` keeps it.
@@ -311,8 +312,18 @@ def probe(
     targets = {
         label: target(frame[label].reset_index(drop=True), texts, groups, task) for label in names
     }
-    options = {"folds": folds, "shuffles": shuffles, "seed": seed, "progress": progress}
-    results = {k: _swept(t, lambda: store.matrices(), **options) for k, t in targets.items()}
+    options = {"folds": folds, "shuffles": shuffles, "seed": seed}
+    with bar("probing", total=len(targets) * len(store.sites), unit="sites") as shown:
+
+        def told(*site: Any) -> None:
+            shown.advance()
+            if progress is not None:
+                progress(*site)
+
+        results = {
+            k: _swept(t, lambda: store.matrices(), **options, progress=told)
+            for k, t in targets.items()
+        }
     alone = {}
     if texts is not None and len(set(texts)) > 3:
         spelled = letters(texts, seed=seed)

@@ -28,8 +28,8 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.batching import batches_by_length
 from inscape.model.model import Model
-from inscape.views.page import escaped, page, save
-from inscape.views.tokens import strip
+from inscape.views.contexts import contexts
+from inscape.views.page import page, save
 from inscape.workbench.picture import in_line, language_model, token_text
 
 #: tokens shown before and after the most active one in a terminal
@@ -109,11 +109,7 @@ class TopExamples:
         )
 
     def _repr_html_(self) -> str:
-        full = max((abs(e.value) for e in self.examples), default=1.0)
-        return "".join(
-            f"<p><b>{escaped(f'{e.value:z.3g}')}</b> {strip(e.tokens, e.values, full)}</p>"
-            for e in self.examples
-        )
+        return contexts([e.tokens for e in self.examples], [e.values for e in self.examples])
 
     def __str__(self) -> str:
         return "\n".join([*(f"{value:>8}  {text}" for value, text in self.rows()), self.said])

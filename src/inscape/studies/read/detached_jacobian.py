@@ -37,6 +37,7 @@ from inscape.read.local_maps import (
     steered,
 )
 from inscape.study.card import Card, Claim
+from inscape.study.config import own_columns
 from inscape.study.run import Run
 from inscape.worlds.relations import relations
 
@@ -128,6 +129,10 @@ class Config:
     data: str = field(
         default="relations", metadata={"help": "texts; a column relation says which are alike"}
     )
+    input: str = field(
+        default="",
+        metadata={"help": "the data's column that the model reads; empty: found by itself"},
+    )
     prompts: int = field(
         default=40, metadata={"help": "prompts of 4 to 12 tokens, evenly over relations"}
     )
@@ -183,7 +188,7 @@ def _open(config: Config, run: Run) -> tuple[Model, list[Tokens], np.ndarray]:
         world = relations(seed=run.seed)
         model, examples = world.model, world.examples
     else:
-        model, examples = open(config.model), load(config.data)
+        model, examples = open(config.model), load(config.data, **own_columns(config))
     tokens = model.tokenize(examples.texts())
     short = np.array([4 <= len(t) <= 12 for t in tokens])
     if short.sum() < 2:

@@ -33,6 +33,7 @@ from inscape.read.shortcut_fits import stream
 from inscape.read.states import States, states
 from inscape.study.card import Card, Claim
 from inscape.study.claims import Judged
+from inscape.study.config import own_columns
 from inscape.study.run import Run
 from inscape.worlds.lexicon import Lexicon, lexicon
 
@@ -97,6 +98,13 @@ class Config:
         default="smollm2-135m", metadata={"help": "a causal language model, or 'lexicon-world'"}
     )
     data: str = field(default="library-code", metadata={"help": "texts with a group"})
+    input: str = field(
+        default="",
+        metadata={"help": "the data's column that the model reads; empty: found by itself"},
+    )
+    group: str = field(
+        default="", metadata={"help": "grouping column for cross-validation; empty: 'group'"}
+    )
     rows: int = field(default=500, metadata={"help": "tokens of these texts"})
     generated: int = field(
         default=24, metadata={"help": "texts that the model makes up; 0 for none"}
@@ -194,7 +202,7 @@ def run(config: Config, run: Run) -> None:
 def _open(config: Config, run: Run, world: Lexicon) -> tuple[Model, list[Examples]]:
     if config.model == "lexicon-world":
         return world.model, [world.documents]
-    model, sources = open(config.model), [load(config.data)]
+    model, sources = open(config.model), [load(config.data, **own_columns(config))]
     if config.generated:
         tokens = model.tokenize(sources[0].texts()[-4 * config.generated :])
         starts = [

@@ -35,6 +35,7 @@ from inscape.read.logit_lens import Reading, logit_lens
 from inscape.read.shortcut_fits import ELSEWHERE, examples_of, fitted, sampled, stream
 from inscape.read.states import States
 from inscape.study.card import Card, Claim
+from inscape.study.config import own_columns
 from inscape.study.run import Run
 from inscape.worlds.lexicon import lexicon
 
@@ -111,6 +112,13 @@ class Config:
     )
     data: str = field(
         default="library-text", metadata={"help": "texts with a grouping column, the document"}
+    )
+    input: str = field(
+        default="",
+        metadata={"help": "the data's column that the model reads; empty: found by itself"},
+    )
+    group: str = field(
+        default="", metadata={"help": "grouping column for cross-validation; empty: 'group'"}
     )
     encoder: str = field(
         default="minilm-l6",
@@ -203,7 +211,7 @@ def _open(config: Config, run: Run) -> tuple[Model, Examples]:
             steps=100, seed=run.seed
         )  # enough for its grammar, if not for all its words
         return world.model, world.documents
-    return open(config.model), load(config.data)
+    return open(config.model), load(config.data, **own_columns(config))
 
 
 def _parts(config: Config, model: Model) -> list[tuple[str, str]]:

@@ -44,6 +44,7 @@ from inscape.studies.control.audit.dose_response import (
 )
 from inscape.studies.control.audit.reprobe import Reprobe
 from inscape.study.card import Card, Claim
+from inscape.study.config import own_columns
 from inscape.study.run import Run, bars_of
 from inscape.workbench import steering
 from inscape.worlds.sentiment import VERDICTS, sentiment
@@ -108,6 +109,13 @@ class Config:
     )
     data: str = field(
         default="templated-sentiment", metadata={"help": "labelled texts, with a column group"}
+    )
+    input: str = field(
+        default="",
+        metadata={"help": "the data's column that the model reads; empty: found by itself"},
+    )
+    group: str = field(
+        default="", metadata={"help": "grouping column for cross-validation; empty: 'group'"}
     )
     label: str = field(
         default="", metadata={"help": "column of the two classes; the first of two classes if none"}
@@ -254,7 +262,11 @@ def _open(config: Config, run: Run) -> tuple[Model, Examples, Examples]:
             )
         world = sentiment(seed=run.seed)
         return world.model, world.examples, world.examples
-    return open(config.model), load(config.data), load(config.neutral, limit=config.passages)
+    return (
+        open(config.model),
+        load(config.data, **own_columns(config)),
+        load(config.neutral, limit=config.passages),
+    )
 
 
 def _own_groups(examples: Examples) -> Examples:

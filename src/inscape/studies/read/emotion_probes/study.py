@@ -42,6 +42,7 @@ from inscape.studies.read.emotion_probes.best_layer import before_last
 from inscape.studies.read.emotion_probes.circle import circle_evidence, crossed_distances
 from inscape.studies.read.emotion_probes.trailing import trailing
 from inscape.study.card import Card, Claim
+from inscape.study.config import own_columns
 from inscape.study.run import Run
 from inscape.worlds.feelings import EMPTY, MANNERS, feelings
 
@@ -120,6 +121,16 @@ class Config:
     )
     data: str = field(
         default="emotions", metadata={"help": "a set or table with a text label and a group"}
+    )
+    input: str = field(
+        default="",
+        metadata={"help": "the data's column that the model reads; empty: found by itself"},
+    )
+    labels: tuple[str, ...] = field(
+        default=(), metadata={"help": "columns to predict; empty: those of the data"}
+    )
+    group: str = field(
+        default="", metadata={"help": "grouping column for cross-validation; empty: 'group'"}
     )
     at: str = field(default="last", metadata={"help": "position at which situations are read"})
     explicit: str = field(
@@ -229,10 +240,14 @@ def _open(config: Config, run: Run) -> tuple[Model, Examples]:
         world = feelings(seed=run.seed)
         run.log("the toy network names the feeling of %.0f %% of its texts", 100 * world.accuracy)
         return world.model, world.examples
-    examples = load(config.data)
+    examples = load(config.data, **own_columns(config))
     if not examples.labels:
         raise StudyError(
             f"{config.data!r} has no label; give a table with a column of emotions and name it as its label."
+        )
+    if len(examples.labels) > 1 and config.labels:
+        raise StudyError(
+            f"This study asks of one label, got {', '.join(examples.labels)}; name one with --labels."
         )
     return open(config.model), examples
 

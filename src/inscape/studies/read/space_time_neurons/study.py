@@ -48,6 +48,7 @@ from inscape.studies.read.space_time_neurons.geography import (
 )
 from inscape.studies.read.space_time_neurons.nonlinear import mlp_gain
 from inscape.study.card import Card, Claim
+from inscape.study.config import own_columns
 from inscape.study.run import Run
 from inscape.worlds.places import places
 
@@ -161,6 +162,16 @@ class Config:
     )
     data: str = field(
         default="cities", metadata={"help": "a set or table with numeric labels and a group"}
+    )
+    input: str = field(
+        default="",
+        metadata={"help": "the data's column that the model reads; empty: found by itself"},
+    )
+    labels: tuple[str, ...] = field(
+        default=(), metadata={"help": "columns to predict; empty: those of the data"}
+    )
+    group: str = field(
+        default="", metadata={"help": "grouping column for cross-validation; empty: 'group'"}
     )
     people: str = field(default="people", metadata={"help": "a set with years, or 'places-world'"})
     born_from: int = field(
@@ -282,7 +293,7 @@ def _open(config: Config, run: Run) -> tuple[Model, Examples]:
         world = places(seed=run.seed)
         run.log("the toy network names the square of %.0f %% of its places", 100 * world.accuracy)
         return world.model, world.examples
-    examples = load(config.data, limit=config.limit or None)
+    examples = load(config.data, **own_columns(config), limit=config.limit or None)
     examples.target()  # refuses labels that are not numbers before a model is fetched
     if examples.group is None:
         run.warn(

@@ -38,6 +38,7 @@ from inscape.store.harvest import harvest
 from inscape.store.store import Store
 from inscape.studies.read.sparse_probing.sparse_sweep import SparseSweep, balanced, sparse_sweep
 from inscape.study.card import Card, Claim
+from inscape.study.config import own_columns
 from inscape.study.run import Run, bars_of
 from inscape.worlds.needles import needles
 
@@ -110,6 +111,13 @@ class Config:
     data: str = field(
         default="haystack",
         metadata={"help": "a set or table: columns feature, value, group; span word"},
+    )
+    input: str = field(
+        default="",
+        metadata={"help": "the data's column that the model reads; empty: found by itself"},
+    )
+    group: str = field(
+        default="", metadata={"help": "grouping column for cross-validation; empty: 'group'"}
     )
     sizes: tuple[int, ...] = field(
         default=(1, 2, 4, 8, 16, 32, 64, 128, 256),
@@ -231,7 +239,7 @@ def _open(config: Config, run: Run) -> tuple[Model, Examples]:
             raise StudyError(_MIXED % (config.model, config.data))
         world = needles(seed=run.seed)
         return world.model, world.examples
-    examples = load(config.data)
+    examples = load(config.data, **own_columns(config))
     for column in ("feature", "value"):
         if column not in examples.frame:
             raise StudyError(
