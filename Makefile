@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-studies check check-kernels format stubs bench real torture clean
+.PHONY: help env demo test test-studies check check-kernels format stubs docs notebooks screenshots bench real torture clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,17 @@ format: env ## put the code in the house's format
 
 stubs: env ## type stubs of what loads on first use, after a public name came or went
 	$(BIN)/python -m scripts.make_stubs
+
+docs: env ## the documentation as a site in build/site, which opens and searches offline
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
+	@echo "build/site/index.html"
+
+notebooks: env ## open the notebooks of examples/ (installs JupyterLab the first time)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[notebooks]' -c constraints.txt
+	$(BIN)/python -m jupyter lab examples
+
+screenshots: env ## pictures of views and reports at 390 and 1,280 px, light and dark, in docs/images
+	$(BIN)/python -m scripts.screenshots
 
 families: env ## certify a tiny network of every architecture, written to docs/families.md
 	$(BIN)/python -m benchmarks.families

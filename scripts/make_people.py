@@ -33,8 +33,33 @@ from pathlib import Path
 OUT = Path(__file__).parents[1] / "src/inscape/data/sets/people.csv"
 COLUMNS = ["name", "birth", "death", "circa", "century", "field", "occupation"]
 ADDRESS = re.compile(r"^(?:Sir|Dame|President|Comte|Conte|Vicomte|Marquis|Don) (?=\S+ )")
-TITLES = {"President", "Sir", "Saint", "St.", "Lord", "Lady", "Dame", "King", "Queen", "Emperor", "Pope", "Baron"}
-TITLES |= {"Mrs.", "Mr.", "Dr.", "Count", "Viscount", "Duke", "Earl", "Prince", "Princess", "Empress", "Marquis"}
+TITLES = {
+    "President",
+    "Sir",
+    "Saint",
+    "St.",
+    "Lord",
+    "Lady",
+    "Dame",
+    "King",
+    "Queen",
+    "Emperor",
+    "Pope",
+    "Baron",
+}
+TITLES |= {
+    "Mrs.",
+    "Mr.",
+    "Dr.",
+    "Count",
+    "Viscount",
+    "Duke",
+    "Earl",
+    "Prince",
+    "Princess",
+    "Empress",
+    "Marquis",
+}
 TITLES |= {
     "Baroness",
     "Viscountess",
@@ -90,7 +115,9 @@ def read(path: Path) -> dict[str, Synset]:
         words = int(f[3], 16)
         p = 5 + 2 * words
         pointers = [(f[p + 4 * i], f[p + 1 + 4 * i]) for i in range(int(f[p - 1]))]
-        out[f[0]] = Synset(f[1], [f[4 + 2 * i].replace("_", " ") for i in range(words)], pointers, gloss.strip())
+        out[f[0]] = Synset(
+            f[1], [f[4 + 2 * i].replace("_", " ") for i in range(words)], pointers, gloss.strip()
+        )
     return out
 
 

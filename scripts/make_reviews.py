@@ -56,7 +56,9 @@ def unseen(text: str, seen: set[tuple[str, ...]]) -> bool:
     return fresh
 
 
-def sentences(source: str, text: str, seen: set[tuple[str, ...]]) -> list[tuple[str, float, str, str]]:
+def sentences(
+    source: str, text: str, seen: set[tuple[str, ...]]
+) -> list[tuple[str, float, str, str]]:
     """(text, valence, source, document) of every sentence that the rules keep, in file order."""
     rows = []
     for line in text.splitlines():
@@ -64,7 +66,12 @@ def sentences(source: str, text: str, seen: set[tuple[str, ...]]) -> list[tuple[
             continue
         key, rating, sentence = line.split("\t", 2)
         sentence, valence = clean(sentence), round(float(rating), 4)
-        if len(sentence.split()) < 4 or len(sentence) > 200 or valence == 0 or not unseen(sentence, seen):
+        if (
+            len(sentence.split()) < 4
+            or len(sentence) > 200
+            or valence == 0
+            or not unseen(sentence, seen)
+        ):
             continue
         rows.append((sentence, valence, source, f"{source}-{key.split('_')[0]}"))
     return rows
@@ -93,7 +100,9 @@ def make(path: Path) -> list[tuple[str, float, str, str]]:
                 stream = archive.extractfile(files[name])
                 assert stream is not None
                 rows = sentences(source, stream.read().decode("utf-8"), seen)
-                logging.getLogger("make_reviews").info("%s: %d sentences kept by the rules", source, len(rows))
+                logging.getLogger("make_reviews").info(
+                    "%s: %d sentences kept by the rules", source, len(rows)
+                )
                 table += draw(rows, source)
     return table
 
@@ -101,7 +110,9 @@ def make(path: Path) -> list[tuple[str, float, str, str]]:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if len(sys.argv) != 2:
-        raise SystemExit("usage: python scripts/make_reviews.py PATH/TO/vaderSentiment-3.3.2.tar.gz")
+        raise SystemExit(
+            "usage: python scripts/make_reviews.py PATH/TO/vaderSentiment-3.3.2.tar.gz"
+        )
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["text", "valence", "source", "document"])

@@ -10,10 +10,10 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import LinearSVC
 
+from inscape.probing import sweep_estimator
 from inscape.probing.sweep import sweep
 from inscape.read.lda import LDAProbe
 from inscape.read.ridge import RidgeProbe
-from inscape.study import sweep_estimator
 from tests.probing.test_sweep import world
 
 
@@ -124,8 +124,8 @@ def test_targets_are_fitted_together_or_one_by_one():
     asked = dict(groups=groups, folds=3, shuffles=0)
     together = sweep(x, y, estimator=Ridge(1.0), **asked)
     apart = [sweep(x, y[:, i], estimator=Ridge(1.0), **asked) for i in (0, 1)]
-    assert together.predictions[..., 0] == pytest.approx(apart[0].predictions[..., 0])
-    assert together.predictions[..., 1] == pytest.approx(apart[1].predictions[..., 0])
+    assert together.predictions[..., 0] == pytest.approx(apart[0].predictions[..., 0], abs=1e-4)
+    assert together.predictions[..., 1] == pytest.approx(apart[1].predictions[..., 0], abs=1e-4)
     # without groups one row is left out inside, which an estimator of its own does not do
     assert sweep(x, y, split="random", estimator=KNeighborsRegressor(), folds=3, shuffles=0).best
 

@@ -179,7 +179,7 @@ def test_pictures_show_themselves(model, tmp_path):
     page = found.save(tmp_path / "a.html").read_text()
     assert "the &lt;b&gt; sea" in page
     assert "<b>" not in page
-    assert found._repr_html_().count("<section>") == 5
+    assert found._repr_html_().count("<section>") == 6
     assert found.said in str(found)
     assert in_line("\n") == "\\n"
     assert len(found.to_dict()["grids"]) == 5
@@ -204,4 +204,4 @@ def test_a_layer_shows_all_heads_small_and_each_in_full_on_demand(model):
     found = attention(model, PROMPT, 1)
     html = found._repr_html_()
     assert html.count("<img") == 4
-    assert html.count("<details><summary>Layer 1, head") == 4
+    assert html.count("<summary>Layer 1, head") == 4

@@ -92,7 +92,7 @@ def test_the_command_prints_them_and_writes_a_page(model, monkeypatch, tmp_path)
     assert "mlp_act.1:5 of tiny, most active first" in result.stdout
     assert "Over all" in result.stdout
     page = (tmp_path / "top.html").read_text()
-    assert page.count("<p><b") == 30
+    assert page.count("<tr><td") == 30
     assert "<script" not in page
     found = json.loads(call("--json", "-k", "2").stdout)
     assert len(found["examples"]) == 2

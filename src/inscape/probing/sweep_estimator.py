@@ -39,7 +39,8 @@ def check_estimator(estimator: Any, task: str, alphas: Any) -> None:
     Raises:
         ValueError: not an estimator of that task, or penalties given beside it.
     """
-    if isinstance(estimator, type) or not (is_classifier(estimator) or is_regressor(estimator)):
+    made = hasattr(estimator, "fit") and not isinstance(estimator, type)
+    if not made or not (is_classifier(estimator) or is_regressor(estimator)):
         raise ValueError(
             f"sweep: estimator must be a scikit-learn classifier or regressor, such as RidgeProbe(), got {estimator!r}"
         )

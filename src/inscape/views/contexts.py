@@ -50,7 +50,7 @@ def contexts(
             f'<b>{escaped(number)}</b></td><td style="padding:3px 0;overflow-wrap:anywhere">{shown}</td></tr>'
         )
     return (
-        '<table style="border-collapse:collapse;font-size:14px;line-height:1.6"><thead><tr>'
+        '<table style="border-collapse:collapse;margin-top:12px;font-size:14px;line-height:1.6"><thead><tr>'
         '<th scope="col" style="text-align:right;padding-right:12px">value</th>'
         '<th scope="col" style="text-align:left">text, each token coloured by its value</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"

@@ -67,7 +67,7 @@ def generations(prompts: Sequence[str], said: Mapping[str, Sequence[str]]) -> st
             f'<p style="margin:0 0 6px;overflow-wrap:anywhere"><b>{escaped(prompt)}</b></p>'
             f'<div role="list" style="{_ROW}">{"".join(boxes)}</div>'
         )
-    return f"<section>{''.join(rows)}</section>"
+    return f'<section style="margin-top:20px">{"".join(rows)}</section>'
 
 
 def lines(prompts: Sequence[str], said: Mapping[str, Sequence[str]]) -> list[str]:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from inscape.views.page import escaped
 from inscape.views.pixels import address, coloured
 
 
 def overlay(
-    image: UInt8[np.ndarray, "h w 3"],
-    values: Float[np.ndarray, "rows columns"],
+    image: np.ndarray,
+    values: Float[np.ndarray, "*shape"],
     *,
     title: str = "",
     what: str = "value",
@@ -25,8 +25,8 @@ def overlay(
     """A picture with a number for each of its patches, as a piece of HTML.
 
     Args:
-        image: the picture, 8-bit RGB.
-        values: a number for each patch, rows from the top.
+        image: the picture, 8-bit RGB, (height, width, 3).
+        values: a number for each patch, (rows, columns), rows from the top.
         title: what is shown.
         what: what the numbers are, unit included.
 
@@ -39,7 +39,7 @@ def overlay(
         )
     if values.ndim != 2 or 0 in values.shape:
         raise ValueError(f"overlay: values must be (rows, columns), got {values.shape}")
-    below, above = address(image), address(coloured(values))
+    below, above = address(image), address(coloured(values, opaque=0.6))
     key = "v" + hashlib.sha256((below + above + title).encode()).hexdigest()[:10]
     head = f"<h2>{escaped(title)}</h2>" if title else ""
     row, column = (int(i) for i in np.unravel_index(np.nanargmax(values), values.shape))

@@ -46,12 +46,15 @@ def address(pixels: UInt8[np.ndarray, "h w c"]) -> str:
     return f"data:image/png;base64,{base64.b64encode(png(pixels)).decode()}"
 
 
-def coloured(values: Float[np.ndarray, "h w"], most: float | None = None) -> np.ndarray:
+def coloured(
+    values: Float[np.ndarray, "h w"], most: float | None = None, opaque: float = OPAQUE
+) -> np.ndarray:
     """Numbers as pixels, transparent at zero and where there is none (NaN).
 
     Args:
         values: the numbers.
         most: what is coloured fully; the largest of all by default.
+        opaque: how far the strongest colour hides what is below it, 0 to 1.
 
     Returns:
         (h, w, 4) of 8 bits.
@@ -59,5 +62,5 @@ def coloured(values: Float[np.ndarray, "h w"], most: float | None = None) -> np.
     full = most or float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
     share = np.clip(np.nan_to_num(values / full), -1, 1)
     pixels = np.where(share[..., None] >= 0, np.array(MORE), np.array(LESS))
-    alpha = np.abs(share)[..., None] * 255 * OPAQUE
+    alpha = np.abs(share)[..., None] * 255 * opaque
     return np.concatenate([pixels, alpha], axis=-1).round().astype(np.uint8)

@@ -19,10 +19,11 @@ from inscape.views.page import escaped
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c6bb1", "#7f7f7f")
 _SHAPES = ("circle", "square", "triangle", "diamond")
 WIDTH, HEIGHT, EDGE = 640, 420, 24
+HINT = "Point at a mark, or go to it with Tab, to read its text."
 
 
 def points(
-    xy: Float[np.ndarray, "n 2"],
+    xy: Float[np.ndarray, "*shape"],
     texts: Sequence[str],
     groups: Sequence[str] | None = None,
     *,
@@ -32,7 +33,7 @@ def points(
     """A scatter of points as a piece of HTML.
 
     Args:
-        xy: where the points are.
+        xy: where the points are, (n, 2).
         texts: one for each.
         groups: what each belongs to; the ninth group and those after it share the last colour.
         title: what is shown.
@@ -75,7 +76,7 @@ def points(
         f'<section class="{key}">{head}<style>.{key} foreignObject{{visibility:hidden}}'
         f".{key} g:hover foreignObject,.{key} g:focus foreignObject{{visibility:visible}}"
         f".{key} foreignObject div{{font:15px/1.4 system-ui,sans-serif;background:Canvas;color:CanvasText;"
-        f"overflow-wrap:anywhere;max-height:76px;overflow:hidden}}"
+        f"overflow-wrap:anywhere;height:76px;overflow:hidden}}"
         f".{key} g:focus{{outline:none}}.{key} g:hover>:first-child,.{key} g:focus>:first-child"
         f"{{stroke:CanvasText;stroke-width:2.5}}</style>"
         f'<ul style="list-style:none;padding:0;margin:0 0 6px;font-size:13px">{legend}</ul>'
@@ -83,13 +84,15 @@ def points(
         f'role="group" aria-label="{escaped(title or "points")}: {len(texts)} points; Tab goes from one to the next">'
         f'<rect x="1" y="1" width="{WIDTH - 2}" height="{HEIGHT - 2}" fill="none" stroke="currentColor" opacity=".3"/>'
         f'<text x="{WIDTH - 6}" y="{HEIGHT - 7}" text-anchor="end" font-size="12" fill="currentColor">{across}</text>'
-        f'<text x="6" y="16" font-size="12" fill="currentColor">{up}</text>{"".join(marks)}</svg></section>'
+        f'<text x="6" y="16" font-size="12" fill="currentColor">{up}</text>'
+        f'<text x="0" y="{HEIGHT + 20}" font-size="13" fill="currentColor" opacity=".7">{HINT}</text>'
+        f"{''.join(marks)}</svg></section>"
     )
 
 
 def _mark(place: int, x: float, y: float) -> str:
     """A point of a group: its shape in its colour."""
-    fill = f'fill="{COLOURS[place]}" fill-opacity=".8"'
+    fill = f'fill="{COLOURS[place]}" fill-opacity=".85" stroke="currentColor" stroke-opacity=".4"'
     shape = _SHAPES[place % len(_SHAPES)]
     if shape == "circle":
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" {fill}/>'

@@ -44,7 +44,7 @@ class Picture:
         if len(more) > 1:
             names = [escaped(g.title) for g in self.grids[1:]]
             more = [
-                f"<details><summary>{name}</summary>{one}</details>"
+                f'<details style="font-size:13px;margin:3px 0"><summary>{name}</summary>{one}</details>'
                 for name, one in zip(names, more, strict=True)
             ]
         return "".join([*self.pieces, first, *more])

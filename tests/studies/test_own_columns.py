@@ -1,0 +1,79 @@
+"""Studies that take ``--input``, ``--labels`` and ``--group`` hand them to the data; what is not named is the data's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+from typing import get_type_hints
+
+import pandas as pd
+import pytest
+
+from inscape.core.errors import StudyError
+from inscape.study import config as configs
+from inscape.study.discover import cards, load_study
+from inscape.study.run import Run
+
+COLUMNS = ("input", "labels", "group")
+
+
+def takes():
+    """Slug and the columns that its study takes, of every study that takes one."""
+    for slug, card in cards().items():
+        if card.room in ("read", "control"):
+            fields = {f.name for f in dataclasses.fields(load_study(slug).config)}
+            if named := [c for c in COLUMNS if c in fields]:
+                yield slug, named
+
+
+class Loaded(Exception):
+    """The data was asked for."""
+
+
+TAKES = dict(takes())
+
+
+def test_some_studies_take_all_three():
+    assert TAKES["space-time-neurons"] == TAKES["emotion-probes"] == list(COLUMNS)
+    assert len(TAKES) >= 6
+
+
+@pytest.mark.parametrize("slug", TAKES)
+def test_a_study_loads_the_columns_that_were_named(slug, monkeypatch):
+    study = load_study(slug)
+    module = importlib.import_module(study.module)
+    asked = []
+
+    def load(what, **given):
+        asked.append((what, {k: v for k, v in given.items() if k in COLUMNS}))
+        raise Loaded
+
+    monkeypatch.setattr(module, "load", load)
+    monkeypatch.setattr(module, "open", lambda *_, **__: None, raising=False)
+    plain = configs.preset(study, "small")
+    named = {c: "topic" if c == "labels" else f"my {c}" for c in TAKES[slug]}
+    mine = configs.with_flags(plain, slug, {"data": "mine.csv", **named})
+    # nothing but the data is asked before it is loaded, so what stands for the rest is empty
+    kinds = list(get_type_hints(module._open).values())[1:]
+    count = len(inspect.signature(module._open).parameters) - 1
+    more = [object.__new__(kind) for kind in kinds[:count]]
+    for config in (plain, mine):
+        with pytest.raises(Loaded):
+            module._open(config, *more)
+    assert asked[0][1] == {}
+    expected = {c: ("topic",) if c == "labels" else f"my {c}" for c in TAKES[slug]}
+    assert asked[1] == ("mine.csv", expected)
+
+
+def test_emotion_probes_asks_of_one_label(monkeypatch, tmp_path):
+    study = load_study("emotion-probes")
+    module = importlib.import_module(study.module)
+    frame = pd.DataFrame({"text": ["a", "b"], "mood": ["up", "down"], "kind": ["x", "y"]})
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    flags = {"data": str(tmp_path / "mine.csv"), "labels": "mood,kind"}
+    config = configs.with_flags(configs.preset(study, "small"), "emotion-probes", flags)
+    with pytest.raises(
+        StudyError, match="asks of one label, got mood, kind; name one with --label"
+    ):
+        module._open(config, object.__new__(Run))
