@@ -6,6 +6,7 @@ import json
 
 import datasets
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from inscape.core.errors import DataError
@@ -41,6 +42,18 @@ def test_offsets_that_lead_nowhere_are_found(folder):
         load(folder)
     path.write_bytes(data[:200])
     with pytest.raises(DataError, match=r"\.arrow is damaged"):
+        load(folder)
+
+
+def test_compressed_batches_are_refused(folder):
+    path = next(folder.glob("*.arrow"))
+    with pa.ipc.open_stream(path.read_bytes()) as stream:
+        table = stream.read_all()
+    with pa.ipc.new_stream(
+        path, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")
+    ) as file:
+        file.write_table(table)
+    with pytest.raises(DataError, match=r"\.arrow is damaged, .*its batches are compressed"):
         load(folder)
 
 

@@ -236,6 +236,35 @@ def test_a_line_that_never_ends_is_not_held(tmp_path, monkeypatch, name, content
         _read(tmp_path, name, content, 16)
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_records_with_nothing_in_common_are_no_table(tmp_path, name):
+    # 2 MB of them would be a table of 25 thousand million cells
+    rows = [{f"k{i}": i} for i in range(150_000)]
+    lines = [json.dumps(row) for row in rows]
+    (tmp_path / name).write_text(
+        "\n".join(lines) if name == "a.jsonl" else "[" + ",".join(lines) + "]"
+    )
+    for read in (read_table, look):
+        with pytest.raises(DataError, match=rf"{name} names 10,001 columns in its first 10,001"):
+            read(tmp_path / name)
+
+
+def test_records_that_lack_most_names_are_no_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_CELLS", 1000)
+    (tmp_path / "a.jsonl").write_text("\n".join(f'{{"k{i}": {i}}}' for i in range(100)))
+    with pytest.raises(DataError, match="a.jsonl names 100 columns in its first 100 records"):
+        read_table(tmp_path / "a.jsonl")
+    (tmp_path / "b.jsonl").write_text("\n".join(f'{{"k{i % 9}": {i}}}' for i in range(100)))
+    assert read_table(tmp_path / "b.jsonl").shape == (100, 9)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.jsonl"])
+def test_a_table_of_very_many_columns_is_refused(tmp_path, name):
+    write(pd.DataFrame([[1] * 10_001], columns=[f"c{i}" for i in range(10_001)]), tmp_path / name)
+    with pytest.raises(DataError, match=rf"{name} (has more than 10,000|names 10,001) columns"):
+        read_table(tmp_path / name)
+
+
 def test_a_long_cell_of_a_csv_names_the_formats_for_it(tmp_path):
     (tmp_path / "a.csv").write_text('text\n"' + "x " * 100_000 + '"\n')
     with pytest.raises(DataError, match=r"131,072 characters belong in JSON Lines or Parquet"):

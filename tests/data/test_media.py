@@ -101,6 +101,15 @@ def test_sound_is_resampled_to_the_rate_that_is_asked_for(tmp_path):
     np.testing.assert_allclose(x[500:-500], truth[500:-500], atol=5e-3)
 
 
+def test_a_sound_that_would_be_far_longer_at_the_rate_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "slow.wav"
+    wavfile.write(path, 100, np.zeros(1000, dtype=np.uint8))
+    assert len(media.sound(path, 16_000)) == 160_000
+    monkeypatch.setattr(media, "SAMPLES", 159_999)
+    with pytest.raises(DataError, match=r"has 160,000 samples at 16,000 a second, and at most"):
+        media.sound(path, 16_000)
+
+
 def test_what_is_no_sound_is_said_to_be(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"RIFFxx")
     with pytest.raises(DataError, match="a.wav cannot be read as WAV"):

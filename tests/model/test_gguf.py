@@ -10,6 +10,7 @@ import torch
 import transformers as t
 
 from inscape.core.errors import ModelError
+from inscape.model import gguf
 from inscape.model.gguf_config import KNOWN
 from inscape.model.gguf_head import check_head
 from inscape.model.open import open
@@ -415,3 +416,14 @@ def test_gemmas_largest_models_have_a_scale_of_their_own(tmp_path):
     model = open(write(tmp_path / "a.gguf", "gemma2", net))
     assert model.net.config.query_pre_attn_scalar == 4
     assert gap(logits(model.net), logits(net)) < 1e-3
+
+
+def test_a_folder_that_another_process_installed_meanwhile_is_taken_as_it_is(tmp_path):
+    for name in ("work", "target"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(name)
+    gguf.install(tmp_path / "work", tmp_path / "target")
+    assert (tmp_path / "target" / "config.json").read_text() == "target"
+    (tmp_path / "target" / "config.json").rename(tmp_path / "target" / "mine.json")
+    with pytest.raises(OSError, match="not empty"):
+        gguf.install(tmp_path / "work", tmp_path / "target")

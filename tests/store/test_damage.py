@@ -11,6 +11,7 @@ import pytest
 
 from inscape.core.errors import StoreError
 from inscape.store import manifest as manifests
+from inscape.store import shards
 from inscape.store.harvest import harvest
 from inscape.store.places import place
 from inscape.store.store import Store
@@ -188,3 +189,88 @@ def test_a_manifest_with_wrong_fields_is_a_sentence(model, examples, tmp_path, c
     with pytest.raises(StoreError, match=said):
         Store.open(store.path)
     assert len(verify(store.path)) == 1
+
+
+def _first_shard(manifest, **changed):
+    return [{**manifest["shards"][0], **changed}, *manifest["shards"][1:]]
+
+
+@pytest.mark.parametrize("rows", [2**40, 2**62])
+def test_rows_that_no_byte_stands_for_take_no_memory(model, examples, tmp_path, rows):
+    store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+    less = store.manifest["rows"] - store.manifest["shards"][0]["rows"]
+    edited(store.path, shards=_first_shard(store.manifest, rows=rows), rows=rows + less)
+    with pytest.raises(StoreError, match=r"shard 0 has [\d,]+ bytes, too few for [\d,]+ rows"):
+        Store.open(store.path)
+    edited(store.path, shards=store.manifest["shards"], rows=rows)
+    with pytest.raises(StoreError, match="its shards do not have the rows that it says"):
+        Store.open(store.path)
+
+
+def test_a_width_that_the_files_do_not_have_is_a_sentence(model, examples, tmp_path):
+    store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+    for width in (1, 2**40):
+        sites = {**store.manifest["sites"]}
+        sites["embed"] = {**sites["embed"], "width": width}
+        edited(store.path, sites=sites)
+        with pytest.raises(StoreError, match=rf"has a column embed of width 24, not {width}"):
+            Store.open(store.path).matrix("embed")
+        with pytest.raises(StoreError, match="of width 24"):
+            Store.open(store.path).take("embed", [0])
+
+
+def test_repeats_that_give_other_rows_are_a_sentence(model, examples, tmp_path):
+    store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+    assert store.manifest["rows_with_repeats"] == len(store)  # two of the texts are the same
+    edited(store.path, rows_with_repeats=2**40)
+    with pytest.raises(StoreError, match=rf"its examples have {len(store):,} rows and not 1,099"):
+        Store.open(store.path).frame()
+    with pytest.raises(StoreError, match="its examples have"):
+        Store.open(store.path).matrix("embed")
+
+
+def test_compressed_examples_are_not_unfolded(model, examples, tmp_path):
+    store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+    (name,) = store.manifest["beside"]
+    table = pa.ipc.open_file((store.path / name).read_bytes()).read_all()
+    with pa.ipc.new_file(
+        store.path / name, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")
+    ) as file:
+        file.write_table(table)
+    data = (store.path / name).read_bytes()
+    edited(
+        store.path, beside={name: hashlib.sha256(data).hexdigest()}, beside_bytes={name: len(data)}
+    )
+    with pytest.raises(StoreError, match="its batches are compressed"):
+        Store.open(store.path).frame()
+
+
+def test_a_manifest_without_end_is_not_read(model, examples, tmp_path, monkeypatch):
+    store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+    monkeypatch.setattr(manifests, "LARGEST", 1000)
+    with pytest.raises(StoreError, match=r"manifest.json has more than 1,000 bytes"):
+        Store.open(store.path)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 23]},
+        {"dtype": "F32", "shape": [-2, -3], "data_offsets": [0, 24]},
+        {"dtype": "F32", "shape": [2, 3, 1], "data_offsets": [0, 24]},
+        {"dtype": "F32", "shape": [2, 3], "data_offsets": [-24, 0]},
+        {"dtype": "F99", "shape": [2, 3], "data_offsets": [0, 24]},
+        {"dtype": "F32", "shape": [2**40, 3], "data_offsets": [0, 24]},
+        {"dtype": "F32", "shape": "ab", "data_offsets": [0, 24]},
+        [1],
+    ],
+)
+def test_a_column_whose_bytes_are_not_its_rows_is_damaged(entry):
+    text = json.dumps({"__metadata__": {"inscape": "k"}, "embed": entry}).encode()
+    data = len(text).to_bytes(8, "little") + text + bytes(24)
+    with pytest.raises(ValueError, match="its header is damaged"):
+        shards.layout(lambda start, length: data[start : start + length])
+    sound = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}
+    text = json.dumps({"__metadata__": {"inscape": "k"}, "embed": sound}).encode()
+    data = len(text).to_bytes(8, "little") + text + bytes(24)
+    assert shards.layout(lambda start, length: data[start : start + length])[1]["embed"].rows == 2

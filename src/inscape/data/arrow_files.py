@@ -1,7 +1,8 @@
 """Arrow files of a saved Hugging Face data set, checked before they are mapped into memory.
 
 The library maps the files that ``state.json`` names and trusts their offsets: a damaged one ends the interpreter. Here each
-is read once, batch by batch, with Arrow's full validation, and a name that leads out of the folder is refused.
+is read once, batch by batch, with Arrow's full validation; a compressed batch (`inscape.data.arrow_messages`) and a name
+that leads out of the folder are refused.
 
 Cost: one pass over the files; memory of a batch.
 """
@@ -16,6 +17,8 @@ import pyarrow as pa
 
 from inscape.core import records
 from inscape.core.errors import DataError
+from inscape.core.foreign import reason
+from inscape.data.arrow_messages import check_messages
 
 _CURE = "save the data set again"
 
@@ -65,8 +68,12 @@ def _check_split(folder: Path) -> None:
             raise DataError(f"{path} is missing or leads out of the folder; {_CURE}.")
         try:
             # mapped, a length that the file does not have is found out before memory is taken for it
+            with pa.memory_map(str(path)) as source:
+                check_messages(source, source.size())
             with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
                 for batch in stream:
                     batch.validate(full=True)
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-            raise DataError(f"{path} is damaged, or no Arrow stream; {_CURE}.") from error
+            raise DataError(
+                f"{path} is damaged, or no Arrow stream ({reason(error)}); {_CURE}."
+            ) from error

@@ -26,6 +26,8 @@ from inscape.data.source import Source
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "None"})
 #: characters of a table's text that are held as Python values at a time
 PIECE = 2 << 20
+#: columns of the widest table that is read
+COLUMNS = 10_000
 _WHOLE = re.compile(r"[+-]?\d+")
 _LONGEST = 400  # characters of a numeral
 _DIGITS = 18  # of a whole number that 64 bits are sure to hold
@@ -143,11 +145,13 @@ def _cells(
 
 
 def check_header(header: list[str], name: str) -> None:
-    """Every column has a name of its own.
+    """Every column has a name of its own, and there are not too many.
 
     Raises:
-        DataError: one has none, or two have the same.
+        DataError: one has none, two have the same, or there are more than `COLUMNS`.
     """
+    if len(header) > COLUMNS:
+        raise DataError(f"{name} has more than {COLUMNS:,} columns; keep those that are needed.")
     if "" in header or not header:
         raise DataError(
             f"{name} has a column without a name (column {[*header, ''].index('') + 1}); name every column."

@@ -18,12 +18,14 @@ import pandas as pd
 
 from inscape.core.errors import DataError
 from inscape.data.columns import shown
-from inscape.data.csv_files import PIECE, check_header, csv_pieces
+from inscape.data.csv_files import COLUMNS, PIECE, check_header, csv_pieces
 from inscape.data.gathered import Cells, Gathered
 from inscape.data.json_files import records
 from inscape.data.parquet_files import parquet_pieces, parquet_table
 from inscape.data.source import Source
 
+#: cells of a table of records for each character of theirs, and how many there may be in any case
+SPARSE, _CELLS = 0.5, 10_000_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 SUFFIXES = (
     ".csv",
@@ -107,19 +109,32 @@ def _pieces(path: Path | str, raw: str | None) -> Iterator[tuple[Mapping[str, Ce
 def _json(source: Source, array: bool) -> Iterator[tuple[Mapping[str, Cells], int]]:
     """Records some at a time."""
     waiting: list[dict[str, Any]] = []
-    size = count = named = 0
+    names: set[str] = set()
+    size = count = read = 0
     for record, long in records(source, array):
         waiting.append(record)
-        size, count, named = size + long, count + 1, named or len(record)
-        if size > PIECE:
+        names.update(record)
+        size, count, read = size + long, count + 1, read + long
+        if size > PIECE or len(names) > COLUMNS:
+            _check_names(names, count, read, source.shown)
             yield _columns(waiting, source.shown), len(waiting)
             waiting, size = [], 0
     if not count:
         raise DataError(f"{source.shown} has no examples; give at least one.")
-    if not named:
+    if not names:
         check_header([], source.shown)
+    _check_names(names, count, read, source.shown)
     if waiting:
         yield _columns(waiting, source.shown), len(waiting)
+
+
+def _check_names(names: set[str], rows: int, characters: int, shown: str) -> None:
+    """Refuse records that have so little in common that their table would be far larger than they are."""
+    if len(names) > COLUMNS or len(names) * rows > max(_CELLS, SPARSE * characters):
+        raise DataError(
+            f"{shown} names {len(names):,} columns in its first {rows:,} records, most of which lack most of them; give "
+            "every record the same few names."
+        )
 
 
 def _columns(records: list[dict[str, Any]], name: str) -> dict[str, list[Any]]:

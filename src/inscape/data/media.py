@@ -30,6 +30,8 @@ _FILE = "file"
 PIXELS = 178_956_970
 #: bytes of the largest sound file: an hour and a half of CD quality
 SOUND_BYTES = 10**9
+#: samples of the longest sound at the rate that is asked for: an hour and three quarters of 16 kHz
+SAMPLES = 10**8
 #: samples a second that a sound file may have
 RATES = (100, 10**6)
 
@@ -113,6 +115,10 @@ def sound(path: str | Path, rate: int) -> Float32[np.ndarray, " samples"]:
     if not RATES[0] <= own <= RATES[1]:
         raise DataError(
             f"{path} says that it has {own:,} samples a second, not {RATES[0]:,} to {RATES[1]:,}; {cure}."
+        )
+    if len(x) * rate // own > SAMPLES:
+        raise DataError(
+            f"{path} has {len(x) * rate // own:,} samples at {rate:,} a second, and at most {SAMPLES:,} are read; cut it."
         )
     if x.dtype == np.uint8:
         x = (x.astype(np.float64) - 128) / 128

@@ -19,6 +19,7 @@ from inscape.core.errors import DataError
 from inscape.core.foreign import foreign
 from inscape.core.urls import is_url
 from inscape.data import parquet_pages as pages
+from inscape.data.csv_files import COLUMNS
 from inscape.data.gathered import frame_of
 from inscape.data.source import fetched
 
@@ -72,6 +73,10 @@ def _checked(
 ) -> Iterator[tuple[pq.ParquetFile, pages.Extent]]:
     with pq.ParquetFile(source, buffer_size=_BUFFER, pre_buffer=False) as file:
         names = file.schema_arrow.names
+        if len(names) > COLUMNS:
+            raise DataError(
+                f"{shown} has more than {COLUMNS:,} columns; keep those that are needed."
+            )
         twice = next((c for i, c in enumerate(names) if c in names[:i]), None)
         if twice is not None:
             raise DataError(f"{shown} has two columns named {twice!r}; rename one.")

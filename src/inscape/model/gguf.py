@@ -81,7 +81,7 @@ def convert(path: Path, target: Path) -> None:
             plain.load_state_dict(net.state_dict())
             plain.save_pretrained(work)
             tokenizer.save_pretrained(work)
-            _install(work, target)
+            install(work, target)
     except (InscapeError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # whatever a damaged file makes of its readers
@@ -93,7 +93,8 @@ def convert(path: Path, target: Path) -> None:
             hf_logging.enable_progress_bar()
 
 
-def _install(work: Path, target: Path) -> None:
+def install(work: Path, target: Path) -> None:
+    """Put a finished folder in its place, unless another process did so meanwhile."""
     try:
         work.rename(target)
     except OSError:

