@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.torture import __main__ as torture
-from benchmarks.torture import child, fuzz, hostile, kills, payloads, samples
+from benchmarks.torture import bombs, child, fuzz, hostile, kills, payloads, samples
 
 from inscape.core.errors import DataError
 
@@ -137,3 +138,20 @@ def test_wrong_minutes_are_refused(capsys):
     with pytest.raises(SystemExit):
         torture.main(["0"])
     assert "minutes must be more than 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reader", [r for r in bombs.BOMBS if r != "CSV, gzip"])
+def test_bombs_are_small_and_are_refused(tmp_path, reader):
+    make, read = samples.READERS[reader]
+    make(tmp_path)
+    whole = sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file())
+    assert child.judge(read, tmp_path, False) == ("read", "")
+    for explode in bombs.BOMBS[reader]:
+        folder = tmp_path.with_name(f"{tmp_path.name}-{bombs.BOMBS[reader].index(explode)}")
+        shutil.copytree(tmp_path, folder)
+        explode(folder)
+        size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+        assert size - whole < 12_000_000
+        kind, text = child.judge(read, folder, False)
+        assert kind == "refused", text
+        shutil.rmtree(folder)

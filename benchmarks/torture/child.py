@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.torture import hostile, payloads
+from benchmarks.torture.bombs import BOMBS
 from benchmarks.torture.samples import READERS, REPORT
 
 #: bytes of memory that reading may take
@@ -42,9 +43,9 @@ def prepare(reader: str, sample: Path, work: Path, seed: int, index: int, canary
     folder = work / "input"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(sample, folder)
-    bombs = hostile.bombs()
-    if index == 0 and reader in bombs:
-        bombs[reader](folder)
+    bombs = BOMBS.get(reader, ())
+    if index < len(bombs):
+        bombs[index](folder)
     elif reader == "reports":
         payloads.plant(folder / "run", generator(reader, seed, index))
     else:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -220,44 +219,3 @@ def _spoil_header(path: Path, rng: np.random.Generator) -> None:
         path.write_bytes(_spoil_bytes(data, rng))
         return
     path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
-
-
-#: bombs that no mutation reaches: name of the reader → what is written beside or instead
-def bombs() -> dict[str, Callable[[Path], None]]:
-    """Inputs that are small on disk and large in memory."""
-    import gzip
-    import struct
-    import zlib
-
-    def zipped(folder: Path) -> None:
-        # members of a gzip file follow each other, and one of 100 MB is compressed once
-        member = gzip.compress(b"a" * 10**8, compresslevel=1)
-        (folder / "data.csv.gz").write_bytes(gzip.compress(b"text\n") + member * 40)
-
-    def picture(folder: Path) -> None:
-        def chunk(kind: bytes, body: bytes) -> bytes:
-            return (
-                struct.pack(">I", len(body))
-                + kind
-                + body
-                + struct.pack(">I", zlib.crc32(kind + body))
-            )
-
-        head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-        png = (
-            b"\x89PNG\r\n\x1a\n"
-            + chunk(b"IHDR", head)
-            + chunk(b"IDAT", zlib.compress(b"\0" * 10**6))
-        )
-        (folder / "b.png").write_bytes(png + chunk(b"IEND", b""))
-
-    def repeated(folder: Path) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        column = pa.DictionaryArray.from_arrays(
-            pa.array(np.zeros(200_000, dtype=np.int32)), pa.array(["a" * 20_000])
-        )
-        pq.write_table(pa.table({"text": column}), folder / "data.parquet")
-
-    return {"CSV, gzip": zipped, "images": picture, "Parquet": repeated}
