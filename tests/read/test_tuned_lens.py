@@ -101,6 +101,32 @@ def test_a_lens_without_biases_opens(tmp_path):
     assert torch.equal(TunedLens.load(tmp_path)(0, torch.ones(2, 3)), 2 * torch.ones(2, 3))
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        "[" * 100_000,
+        "{}",
+        "[]",
+        '{"d_model": 1e999, "num_hidden_layers": 1}',
+        "\xff",
+        '{"d_model": "x"}',
+    ],
+)
+def test_a_damaged_configuration_is_a_sentence(tmp_path, config):
+    torch.save({"0.weight": torch.eye(3), "0.bias": torch.zeros(3)}, tmp_path / "params.pt")
+    (tmp_path / "config.json").write_text(config, encoding="latin-1")
+    with pytest.raises(ModelError, match="is not a tuned lens"):
+        TunedLens.load(tmp_path)
+
+
+def test_a_width_that_no_tensor_has_takes_no_memory(tmp_path):
+    torch.save({"0.weight": torch.eye(3)}, tmp_path / "params.pt")
+    config = {"d_model": 10**15, "num_hidden_layers": 1, "bias": False}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="1 layers of width 1000000000000000, and params.pt holds"):
+        TunedLens.load(tmp_path)
+
+
 class Planted:
     """What would run if the file were unpickled."""
 

@@ -29,6 +29,7 @@ from inscape.core.arrays import to_numpy
 from inscape.core.batch import Tokens
 from inscape.core.errors import ModelError
 from inscape.core.overwriting import refuse_foreign
+from inscape.core.torch_files import load_tensors
 from inscape.model.graph import graph
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
@@ -145,9 +146,10 @@ class JacobianLens:
             ModelError: the file is none.
         """
         try:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            found = load_tensors(path)
             matrices = {int(k): j.float() for k, j in found["J"].items()}
             shapes = {tuple(j.shape) for j in matrices.values()}
+            prompts = int(found.get("n_prompts", 1))
         except (
             Exception
         ) as error:  # a missing file, another layout, or more than tensors: three unrelated types
@@ -159,7 +161,7 @@ class JacobianLens:
             raise ModelError(
                 f"{path}: the matrices of a Jacobian lens are (d, d), these are {sorted(shapes)}."
             )
-        return cls(matrices, int(found.get("n_prompts", 1)))
+        return cls(matrices, prompts)
 
 
 def jacobian_lens(

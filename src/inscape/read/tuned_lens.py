@@ -27,14 +27,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from inscape.core import records
 from inscape.core.arrays import to_numpy
 from inscape.core.errors import InscapeError, ModelError
+from inscape.core.foreign import reason
 from inscape.core.overwriting import refuse_foreign
 from inscape.core.rng import torch_generator
+from inscape.core.torch_files import load_tensors
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
 from inscape.read.logit_lens import Reading, logit_lens
 
+_CONFIG = 1 << 20  # bytes of config.json
 Progress = Callable[[int, float], None]
 
 
@@ -141,18 +145,25 @@ class TunedLens:
         """
         path = Path(folder)
         try:
-            config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-            state = torch.load(path / "params.pt", map_location="cpu", weights_only=True)
+            config = records.read(path / "config.json", dict[str, Any], largest=_CONFIG)
+            state = load_tensors(path / "params.pt")
             layers, d = int(config["num_hidden_layers"]), int(config["d_model"])
             weight = torch.stack([state[f"{i}.weight"] for i in range(layers)])
-            bias = torch.zeros(layers, d)
+            bias = torch.zeros(weight.shape[:2])
             if config.get("bias", True):
                 bias = torch.stack([state[f"{i}.bias"] for i in range(layers)])
-        except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-            reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
+        except (
+            InscapeError,
+            OSError,
+            KeyError,
+            ValueError,
+            RuntimeError,
+            TypeError,
+            OverflowError,
+        ) as error:
             raise ModelError(
-                f"{path} is not a tuned lens ({reason}): a folder with config.json and params.pt is needed, with tensors "
-                "i.weight and i.bias for every layer."
+                f"{path} is not a tuned lens ({reason(error)}): a folder with config.json and params.pt is needed, with "
+                "tensors i.weight and i.bias for every layer."
             ) from error
         except (
             Exception
