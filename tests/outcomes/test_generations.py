@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from inscape.outcomes import generations as module
@@ -31,7 +32,25 @@ def test_made_once_and_read_back_whole(calls, tmp_path):
         assert (a.text, a.ended, a.ids.tolist()) == (b.text, b.ended, b.ids.tolist())
         assert np.array_equal(a.logprobs, b.logprobs)
         assert np.array_equal(a.most, b.most)
-    assert not list(tmp_path.rglob("*.tmp"))
+    assert not list(tmp_path.rglob("*.new*"))
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "empty", "another"])
+def test_a_damaged_file_is_made_again(calls, tmp_path, caplog, damage):
+    first = generations(llama(), PROMPTS, 4)
+    (path,) = tmp_path.rglob("*.parquet")
+    whole = path.read_bytes()
+    found = {"cut": whole[:-20], "changed": b"x" * len(whole), "empty": b""}
+    if damage == "another":
+        pd.read_parquet(path).iloc[:1].to_parquet(path)
+    else:
+        path.write_bytes(found[damage])
+    again = generations(llama(), PROMPTS, 4)
+    assert len(calls) == 2
+    assert f"{path} is damaged" in caplog.text
+    assert [p[0].ids.tolist() for p in again] == [p[0].ids.tolist() for p in first]
+    generations(llama(), PROMPTS, 4)
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,13 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from inscape.core.errors import DataError
+from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.data.positions import resolve
 from inscape.model.model import Model
@@ -80,6 +82,18 @@ def test_what_it_says_is_what_happens(wide, tmp_path, options):
     assert 0 < said.measured.tokens <= said.padded_tokens
     assert said.seconds > said.pass_seconds > 0
     assert json.loads(json.dumps(said.to_dict()))["rows"] == len(store)
+
+
+def test_the_table_of_the_examples_is_counted_once(wide, tmp_path, monkeypatch):
+    frame = pd.DataFrame({"text": [f"w{i % 50} w{i}" for i in range(300)]})
+    frame["about"] = [f"{i} a long label " * 40 for i in range(300)]
+    examples = Examples(frame, "text", ("about",))
+    monkeypatch.setattr(sample, "_WRITTEN", 2000)  # of 300 kB of vectors beside 200 kB of labels
+    said = forecast(wide, examples, "embed", to=tmp_path / "s")
+    harvest(wide, examples, "embed", to=tmp_path / "s", progress=False)
+    table = next((tmp_path / "s").glob("examples-*.arrow")).stat().st_size
+    assert size(tmp_path / "s") > 2 * table > 300_000
+    assert said.bytes == pytest.approx(size(tmp_path / "s"), rel=0.2)
 
 
 def test_prefixes_are_counted_once_and_timed_apart(wide, tmp_path):

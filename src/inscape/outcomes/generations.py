@@ -10,7 +10,7 @@ Cost: of `inscape.model.continuations` once, then of reading a Parquet file.
 from __future__ import annotations
 
 import hashlib
-import os
+import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,10 @@ import torch
 import transformers
 
 from inscape.core import batch as batch_module
+from inscape.core.errors import StoreError
+from inscape.core.foreign import foreign
 from inscape.core.home import home
+from inscape.core.overwriting import replacing
 from inscape.core.rng import child_seed
 from inscape.model import continuations as continuations_module
 from inscape.model import hooks
@@ -30,6 +33,8 @@ from inscape.model.continuations import Continuation, continuations
 from inscape.model.model import Model
 from inscape.store import key
 from inscape.store.manifest import digest
+
+log = logging.getLogger(__name__)
 
 #: prompts made between two files
 PART = 256
@@ -69,8 +74,8 @@ def generations(
         path = home(
             "generations", f"{digest({**fixed, 'prompts': asked, 'seed': stream})[:32]}.parquet"
         )
-        if path.is_file():
-            made = _read(path)
+        made = _kept(path, len(rows), samples)
+        if made is not None:
             if advance is not None:
                 advance(len(rows))
         else:
@@ -106,9 +111,23 @@ def _write(path: Path, made: list[list[Continuation]]) -> None:
         for c in several
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(f".{os.getpid()}.tmp")
-    pd.DataFrame(rows).to_parquet(half)
-    half.replace(path)  # a reader sees a whole file or none
+    with replacing(path) as half:  # a reader sees a whole file or none
+        pd.DataFrame(rows).to_parquet(half)
+
+
+def _kept(path: Path, prompts: int, samples: int) -> list[list[Continuation]] | None:
+    """What a file holds; None if there is none, or if it is damaged, for then it is made again."""
+    if not path.is_file():
+        return None
+    try:
+        with foreign(StoreError, f"{path} is damaged", "it is made again"):
+            found = _read(path)
+            if len(found) != prompts or {len(several) for several in found} != {samples}:
+                raise ValueError("prompts are missing")
+    except StoreError as error:
+        log.warning("%s", error)
+        return None
+    return found
 
 
 def _read(path: Path) -> list[list[Continuation]]:

@@ -214,8 +214,8 @@ def forecast(
     scale = vectors / wrote.vectors if wrote.vectors else 0.0
     certificate = None if model.certificate is None else model.certificate.to_dict()
     manifest = len(json.dumps(certificate)) + _SHARD_ENTRY * len(spans)
-    total = manifest + (int(wrote.bytes * scale) if scale else vectors)
-    writing = wrote.seconds * max(1.0, scale)
+    total = manifest + wrote.table_bytes + (int(wrote.bytes * scale) if scale else vectors)
+    writing = wrote.table_seconds + wrote.seconds * max(1.0, scale)
     computing = passes.estimate + passes.prefix_token * sum(begun)
     largest = max(int(inputs.rows[slice(*span)].sum()) for span in spans) * row_bytes
     held = largest * min(_HELD, len(spans))

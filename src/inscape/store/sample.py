@@ -64,13 +64,16 @@ class Written(NamedTuple):
 
     Attributes:
         vectors: bytes of vectors in it; 0 if the sample had no rows.
-        bytes: bytes of the folder.
-        seconds: from its first byte to the last commit.
+        bytes: bytes of the shards.
+        seconds: from the first of them to the last commit.
+        table_bytes, table_seconds: of the table of the examples, which is written whole.
     """
 
     vectors: int
     bytes: int
     seconds: float
+    table_bytes: int = 0
+    table_seconds: float = 0.0
 
 
 def timed(
@@ -170,10 +173,14 @@ def written(
             place = stack.enter_context(workplace(existing(folder), _NAME))
         start = time.perf_counter()
         with Writer(place / "store", recipe, schema_of(side, entries), head) as writer:
+            begun = time.perf_counter()
             table = table_of(shard, side, writer.schema)
             again = table.take(pa.array(np.arange(len(table) * times) % len(table)))
             writer.put(again, {"examples": (0, len(inputs)), "nonfinite": {}})
             writer.finish()
-        seconds = time.perf_counter() - start
-        size = sum(f.stat().st_size for f in (place / "store").rglob("*") if f.is_file())
-    return Written(vectors * times, size, seconds)
+        seconds = time.perf_counter() - begun
+        kept = [f for f in (place / "store").rglob("*") if f.is_file()]
+        sizes = {f.relative_to(place / "store").as_posix(): f.stat().st_size for f in kept}
+    shards = sum(size for name, size in sizes.items() if name.startswith("data/"))
+    beside = sum(size for name, size in sizes.items() if name.startswith("examples-"))
+    return Written(vectors * times, shards, seconds, beside, begun - start)
