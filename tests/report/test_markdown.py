@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import pandas as pd
 from hypothesis import given, settings
@@ -39,6 +40,13 @@ def test_the_same_content_as_markdown(folder):
     assert "](figures/score_by_layer.png)" in text
     assert "20 of 450 rows; all in `tables/cities.parquet`" in text
     assert "<b>bold" not in text.replace("\\<", "")
+
+
+def test_a_terminal_obeys_nothing_of_it(folder):
+    found = replace(page(read(folder)), answer=["a\x9b31m\u202eb"], asked="\x9d0;title")
+    text = markdown.text(found)
+    assert "a\\x9b31m\\u202eb" in text
+    assert not {"\x9b", "\x9d", "\u202e"} & set(text)
 
 
 def test_tables_are_tables(folder):

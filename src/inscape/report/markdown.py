@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from inscape.core.characters import visible
 from inscape.report import files
 from inscape.report.folder import read
 from inscape.report.page import Block, Certificate, Claim, Page, page
@@ -58,7 +59,8 @@ def text(found: Page) -> str:
     parts.append("## Lineage")
     for name, rows in found.lineage:
         parts.append(f"**{name}**\n\n" + "\n".join(f"- {plain(k)}: {plain(v)}" for k, v in rows))
-    return "\n\n".join(part for part in parts if part) + "\n"
+    # it is read on terminals too, some of which obey what XML allows
+    return visible("\n\n".join(part for part in parts if part) + "\n")
 
 
 def _byline(found: Page) -> str:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from inscape.core.characters import visible
 from inscape.core.errors import RunError
 from inscape.core.overwriting import refuse_foreign
 from inscape.report import files
@@ -189,7 +190,7 @@ def _run(run: RunFolder) -> str:
 
 
 def _write(page: Path, parts: list[str]) -> Path:
-    return _target(page).write(page.name, "\n\n".join(filter(None, parts)) + "\n")
+    return _target(page).write(page.name, visible("\n\n".join(filter(None, parts)) + "\n"))
 
 
 def _target(page: Path) -> files.Target:
