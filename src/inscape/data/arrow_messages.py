@@ -42,9 +42,7 @@ def check_messages(stream: pa.NativeFile, size: int) -> None:
             if table is None:
                 raise ValueError("a batch has no header")
             if _slot(data, table, _COMPRESSION):
-                raise ValueError(
-                    "its batches are compressed, which they are not where Inscape reads them"
-                )
+                raise ValueError("its batches are compressed, and only plain ones are read")
             at = _slot(data, table, _ROWS)
             rows += struct.unpack_from("<q", data, table + at)[0] if at else 0
         except struct.error:
