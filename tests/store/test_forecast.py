@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from inscape.core.errors import DataError
+from inscape.core.errors import DataError, StoreError
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.data.positions import resolve
@@ -94,6 +94,13 @@ def test_the_table_of_the_examples_is_counted_once(wide, tmp_path, monkeypatch):
     table = next((tmp_path / "s").glob("examples-*.arrow")).stat().st_size
     assert size(tmp_path / "s") > 2 * table > 300_000
     assert said.bytes == pytest.approx(size(tmp_path / "s"), rel=0.2)
+
+
+def test_an_object_store_cannot_be_measured(wide, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="memory://plans/s is an object store, whose room and"):
+        forecast(wide, sentences(8), "embed", to="memory://plans/s")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_prefixes_are_counted_once_and_timed_apart(wide, tmp_path):

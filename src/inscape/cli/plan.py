@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -43,7 +42,7 @@ def plan(
         str, typer.Option(help="Which positions: last, first, all, mean, span:NAME, -1.")
     ] = "last",
     to: Annotated[
-        Path | None, typer.Option(help="Where the store would go. Default: the cache.")
+        str | None, typer.Option(help="The folder where the store would go. Default: the cache.")
     ] = None,
     column: Annotated[
         str | None, typer.Option("--input", help="The column that the model reads.")

@@ -34,7 +34,7 @@ from inscape.store import manifest as manifests
 from inscape.store.capture import widths
 from inscape.store.feed import inputs_of
 from inscape.store.inputs import Inputs
-from inscape.store.places import place
+from inscape.store.places import Folder, place
 from inscape.store.plan import SHARD_BYTES
 from inscape.store.prefix import held_tokens
 from inscape.store.repeats import distinct
@@ -175,6 +175,10 @@ def forecast(
         SiteError, DataError, StoreError: as the harvest would before its first shard.
     """
     start = time.perf_counter()
+    if to is not None and not isinstance(place(to), Folder):
+        raise StoreError(
+            f"{to} is an object store, whose room and speed a plan cannot measure; leave `to` out to plan the rest."
+        )
     if to is not None:
         sample.sweep_killed(place(to))
     if to is not None and not manifests.present(Path(to)):
