@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inscape.core.errors import DataError
 from inscape.data.examples import Examples
-from inscape.data.load import available, load
+from inscape.data.load import available, load, look
 
 ROWS = pd.DataFrame(
     {
@@ -315,3 +315,11 @@ def test_a_gzip_file_that_unfolds_to_far_too_much_is_refused(tmp_path):
     with gzip.open(good, "wt") as file:
         file.write("text\nx\ny\n")
     assert len(load(good)) == 2
+
+
+@pytest.mark.parametrize("name", ["x" * 5000 + ".csv", "y" * 5000, "a\0b.csv", "d/" * 3000 + "x"])
+def test_names_that_no_file_can_have_are_one_short_sentence(name):
+    for read in (load, look):
+        with pytest.raises(DataError, match=r"there is no (file|data set) '") as told:
+            read(name)
+        assert len(str(told.value)) < 600

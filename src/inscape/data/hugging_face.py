@@ -30,7 +30,13 @@ _ROWS = 1000  # at a time
 
 def is_hugging_face(name: str) -> bool:
     """Whether a name is ``hf:NAME``, or a folder that ``save_to_disk`` wrote."""
-    return name.startswith("hf:") or any((Path(name) / marker).is_file() for marker in _MARKERS)
+    try:
+        return name.startswith("hf:") or any((Path(name) / marker).is_file() for marker in _MARKERS)
+    except (
+        OSError,
+        ValueError,
+    ):  # longer than the file system's names can be, or with a zero in it
+        return False
 
 
 def read(name: str, limit: int | None) -> tuple[pd.DataFrame, DatasetCard]:

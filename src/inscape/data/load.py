@@ -97,18 +97,24 @@ def load(
 def _exists(name: str) -> bool:
     try:
         return Path(name).exists()
-    except OSError:  # longer than the file system's names can be
+    except (OSError, ValueError):  # longer than the file system's names can be
         return False
+
+
+def _cut(name: str) -> str:
+    """A name as a message shows it."""
+    text = repr(name)
+    return text if len(text) <= 200 else text[:199] + "…"
 
 
 def _built_in(name: str, limit: int | None) -> Examples:
     if name not in available():
         if Path(name).suffix or "/" in name or "\\" in name:
             raise DataError(
-                f"there is no file {name!r}; check the path (a built-in set is one of {', '.join(available())})."
+                f"there is no file {_cut(name)}; check the path (a built-in set is one of {', '.join(available())})."
             )
         raise DataError(
-            f"there is no data set {name!r}. {suggest(name, available())} Or give a path, or hf:NAME."
+            f"there is no data set {_cut(name)}. {suggest(name, available())} Or give a path, or hf:NAME."
         )
     return importlib.import_module(f"inscape.data.sets.{name.replace('-', '_')}").load(limit=limit)
 
