@@ -85,7 +85,7 @@ def test_what_it_says_is_what_happens(wide, tmp_path, options):
 
 
 def test_the_table_of_the_examples_is_counted_once(wide, tmp_path, monkeypatch):
-    frame = pd.DataFrame({"text": [f"w{i % 50} w{i}" for i in range(300)]})
+    frame = pd.DataFrame({"text": [f"w{i % 50} w{i // 50}" for i in range(300)]})
     frame["about"] = [f"{i} a long label " * 40 for i in range(300)]
     examples = Examples(frame, "text", ("about",))
     monkeypatch.setattr(sample, "_WRITTEN", 2000)  # of 300 kB of vectors beside 200 kB of labels

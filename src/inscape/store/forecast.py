@@ -39,6 +39,7 @@ from inscape.store.plan import SHARD_BYTES
 from inscape.store.prefix import held_tokens
 from inscape.store.repeats import distinct
 from inscape.store.room import free_disk, free_memory
+from inscape.store.rows import columns_of
 from inscape.store.steps import Steps
 
 _HELD = 3  # shards: one being computed, one waiting, one being written
@@ -200,7 +201,7 @@ def forecast(
     settings["shard_rows"] = given.shard_rows(row_bytes, shard_bytes)
     recipe = keys.recipe(model, given, **settings)
     folder = keys.cache_folder(manifests.digest(recipe)) if to is None else Path(to)
-    inputs, _ = distinct(given)
+    inputs, which = distinct(given)
     spans = plan.shards(inputs.rows, recipe["shard_rows"])
     steps = Steps(inputs, spans, recipe["budget"], recipe["overhead"])
     begun = _begun(inputs, steps, recipe["budget"])
@@ -212,7 +213,10 @@ def forecast(
     rows = int(inputs.rows.sum())
     vectors = rows * row_bytes
     try:
-        wrote, problem = sample.written(folder, passes.shard, inputs, recipe, vectors), ""
+        wrote, problem = (
+            sample.written(folder, passes.shard, columns_of(given, which), recipe, vectors),
+            "",
+        )
     except StoreError as error:
         wrote, problem = sample.Written(0, 0, 0.0), str(error)
     scale = vectors / wrote.vectors if wrote.vectors else 0.0

@@ -30,7 +30,7 @@ from inscape.store.columns import site_entry
 from inscape.store.inputs import Inputs
 from inscape.store.places import Folder, Place
 from inscape.store.room import existing
-from inscape.store.rows import columns_of, schema_of, table_of
+from inscape.store.rows import Side, schema_of, table_of
 from inscape.store.some import Some
 from inscape.store.steps import Steps
 from inscape.store.writer import Writer, disk_errors
@@ -153,15 +153,19 @@ def sweep_killed(where: Place) -> None:
         sweep(existing(where.path), _NAME)
 
 
-def written(
-    folder: Path, shard: Shard, inputs: Inputs, recipe: dict[str, Any], most: int
-) -> Written:
+def written(folder: Path, shard: Shard, side: Side, recipe: dict[str, Any], most: int) -> Written:
     """Write a shard's rows, over and over up to `most` bytes or 16 MB, as a store beside `folder`; then remove it.
+
+    Args:
+        folder: where the store would be.
+        shard: some rows.
+        side: the columns beside the vectors, of all examples.
+        recipe: of the harvest.
+        most: bytes of all vectors.
 
     Raises:
         StoreError: nothing can be written there.
     """
-    side = columns_of(inputs)
     entries = {str(s): site_entry(s, x.shape[1], recipe["dtype"]) for s, x in shard.vectors.items()}
     vectors = sum(x.nbytes for x in shard.vectors.values())
     if not vectors:
@@ -176,7 +180,7 @@ def written(
             begun = time.perf_counter()
             table = table_of(shard, side, writer.schema)
             again = table.take(pa.array(np.arange(len(table) * times) % len(table)))
-            writer.put(again, {"examples": (0, len(inputs)), "nonfinite": {}})
+            writer.put(again, {"examples": (0, len(side.table)), "nonfinite": {}})
             writer.finish()
         seconds = time.perf_counter() - begun
         kept = [f for f in (place / "store").rglob("*") if f.is_file()]
