@@ -16,8 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from inscape.store import manifest as manifests
-
 
 def _zipped(folder: Path) -> None:
     # members of a gzip file follow each other, and one of 100 MB is compressed once
@@ -77,19 +75,19 @@ def _repeated(rows: int, length: int, keep: bool) -> Callable[[Path], None]:
 
 def _long_text(folder: Path) -> None:
     text = pa.table({"text": ["a" * 10**8]})
-    _parquet(folder, text, 40, compression="zstd", use_dictionary=False)
+    _parquet(folder, text, 4, compression="zstd", use_dictionary=False)
 
 
 def _same_beginning(folder: Path) -> None:
     words = pa.table({"text": ["a" * 50_000 + str(i) for i in range(1000)]})
     encoding = {"text": "DELTA_BYTE_ARRAY"}
-    _parquet(folder, words, 80, use_dictionary=False, column_encoding=encoding)
+    _parquet(folder, words, 8, use_dictionary=False, column_encoding=encoding)
 
 
 def _packed(path: Path, name: str, kind: Callable[..., Any]) -> None:
     table = pa.table({name: ["a" * 10**8]})
     with kind(path, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as file:
-        for _ in range(40):
+        for _ in range(4):
             file.write_table(table)
 
 
@@ -97,13 +95,20 @@ def _packed_set(folder: Path) -> None:
     _packed(next((folder / "set").glob("*.arrow")), "text", pa.ipc.new_stream)
 
 
+def _manifest(folder: Path) -> dict[str, Any]:
+    from inscape.store import manifest as manifests
+
+    return manifests.read(folder / "store")
+
+
 def _edited(folder: Path, **changed: Any) -> None:
-    found = manifests.read(folder / "store")
-    manifests.write(folder / "store", {**found, **changed})
+    from inscape.store import manifest as manifests
+
+    manifests.write(folder / "store", {**_manifest(folder), **changed})
 
 
 def _packed_store(folder: Path) -> None:
-    (name,) = manifests.read(folder / "store")["beside"]
+    (name,) = _manifest(folder)["beside"]
     path = folder / "store" / name
     _packed(path, "id", pa.ipc.new_file)
     data = path.read_bytes()
@@ -111,12 +116,12 @@ def _packed_store(folder: Path) -> None:
 
 
 def _long_store(folder: Path) -> None:
-    shards = manifests.read(folder / "store")["shards"]
+    shards = _manifest(folder)["shards"]
     _edited(folder, shards=[{**shards[0], "rows": 2**40}], rows=2**40)
 
 
 def _broad_store(folder: Path) -> None:
-    sites = manifests.read(folder / "store")["sites"]
+    sites = _manifest(folder)["sites"]
     _edited(folder, sites={name: {**site, "width": 2**40} for name, site in sites.items()})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inscape.data import arrow_messages as messages
@@ -57,6 +57,7 @@ def test_rows_that_no_byte_stands_for_are_refused():
         _check(_stream(pa.table({"none": pa.nulls(3_000_000)})))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**20), st.integers(0, 255))
 def test_any_changed_byte_is_passed_or_refused(at, value):
     data = bytearray(_stream(TABLE.slice(0, 50)))
@@ -67,6 +68,7 @@ def test_any_changed_byte_is_passed_or_refused(at, value):
         assert str(error)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=8, max_size=120), st.integers(0, 3))
 def test_any_header_is_read_or_refused(data, field):
     try:

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inscape.core.errors import DataError
@@ -154,6 +154,7 @@ def test_damaged_headers(data, match):
         pages._page(0, _reader(data))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_header_or_refused(data):
     try:
