@@ -146,12 +146,13 @@ def test_bombs_are_small_and_are_refused(tmp_path, reader):
     make(tmp_path)
     whole = sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file())
     assert child.judge(read, tmp_path, False) == ("read", "")
-    for explode in bombs.BOMBS[reader]:
-        folder = tmp_path.with_name(f"{tmp_path.name}-{bombs.BOMBS[reader].index(explode)}")
+    for number, explode in enumerate(bombs.BOMBS[reader]):
+        folder = tmp_path.with_name(f"{tmp_path.name}-{number}")
         shutil.copytree(tmp_path, folder)
         explode(folder)
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         assert size - whole < 12_000_000
         kind, text = child.judge(read, folder, False)
-        assert kind == "refused", text
+        # a column that stays a dictionary does not unfold, and is read
+        assert kind == ("read" if (reader, number) == ("Parquet", 0) else "refused"), text
         shutil.rmtree(folder)
