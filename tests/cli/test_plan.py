@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -82,7 +81,7 @@ def test_plan_hands_on_what_was_typed_and_prints(planned):
     assert result.exit_code == 0, result.output
     assert (planned["at"], planned["to"], planned["dtype"]) == (
         "all",
-        Path("mine.store"),
+        "mine.store",
         "bfloat16",
     )
     assert (planned["prompt"], planned["sites"], planned["model"]) == ("It is {}", "embed", "fake")
