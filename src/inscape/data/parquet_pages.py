@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 #: bytes that a file may always unfold to, and how many times its own size beyond that
 UNFOLDED, RATIO = 64 << 20, 200
-_ROWS, _HELD = 4096, 512 << 20  # of a file at a time: rows, and bytes of the longest values
+_ROWS, _HELD = 4096, 256 << 20  # of a file at a time: rows, and bytes of the longest values
 _SHORT, _LONG = 1 << 10, 1 << 20  # bytes of a header: read at first, and at most
 _DEEPEST = 16
 _DICTIONARY = 2  # a page's type
