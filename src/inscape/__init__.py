@@ -39,7 +39,6 @@ _HOME = {
     "moments": "inscape.store.moments",
     "forecast": "inscape.store.forecast",
     "sweep": "inscape.probing.sweep",
-    "compare": "inscape.probing.sweep",
     "probe": "inscape.workbench.probe",
     "lens": "inscape.workbench.lens",
     "top": "inscape.workbench.top",

@@ -1,6 +1,7 @@
 """Made by `make stubs`: what loads on first use, for editors and type checkers."""
 
 from inscape import charts as charts
+from inscape import compare as compare
 from inscape import control as control
 from inscape import core as core
 from inscape import data as data
@@ -37,7 +38,6 @@ from inscape.data.examples import Examples as Examples
 from inscape.data.load import load as load
 from inscape.model.model import Model as Model
 from inscape.model.open import open as open
-from inscape.probing.sweep import compare as compare
 from inscape.probing.sweep import sweep as sweep
 from inscape.read.detached_jacobian import local_map as local_map
 from inscape.read.jacobian_lens import JacobianLens as JacobianLens

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid, NearestNeighbors
 
-from inscape.read import knn
-from inscape.read.knn import KNNProbe, neighbours
+from inscape.core.neighbours import neighbours
+from inscape.read.knn import KNNProbe
 from inscape.read.logistic import LogisticProbe
 from inscape.read.nearest_centroid import CentroidProbe
 
@@ -26,7 +26,7 @@ def rings(n=400, seed=0):
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("held", [50, 10**6])
 def test_the_same_neighbours_as_scikit_learn_in_blocks_or_at_once(metric, held, monkeypatch):
-    monkeypatch.setattr(knn, "_HELD", held)
+    monkeypatch.setattr("inscape.core.neighbours._HELD", held)
     x = np.random.default_rng(0).normal(size=(40, 5)) + 100 * (metric == "euclidean")
     found = neighbours(x, x, 4, metric=metric, exclude_self=True)
     theirs = NearestNeighbors(n_neighbors=5, metric=metric).fit(x).kneighbors(x)

@@ -1,0 +1,31 @@
+"""Made by `make stubs`: what loads on first use, for editors and type checkers."""
+
+from inscape.compare.cka_biased import cka_biased as cka_biased
+from inscape.compare.cknna import cknna as cknna
+from inscape.compare.cknna import cknna_table as cknna_table
+from inscape.compare.jaccard import jaccard as jaccard
+from inscape.compare.jaccard import jaccard_chance as jaccard_chance
+from inscape.compare.linear_cka import linear_cka as linear_cka
+from inscape.compare.linear_cka import linear_table as linear_table
+from inscape.compare.mutual_knn import above_chance as above_chance
+from inscape.compare.mutual_knn import among as among
+from inscape.compare.mutual_knn import knn_table as knn_table
+from inscape.compare.mutual_knn import mutual_knn as mutual_knn
+from inscape.compare.mutual_knn import nearest as nearest
+from inscape.compare.pair_table import PairTable as PairTable
+from inscape.compare.pair_table import cosine as cosine
+from inscape.compare.pair_table import lengths as lengths
+from inscape.compare.pair_table import same as same
+from inscape.compare.pair_table import u_centred as u_centred
+from inscape.compare.paired_rows import centred_rows as centred_rows
+from inscape.compare.paired_rows import checked_rows as checked_rows
+from inscape.compare.paired_rows import paired_rows as paired_rows
+from inscape.compare.rbf_cka import rbf_cka as rbf_cka
+from inscape.compare.rbf_cka import rbf_table as rbf_table
+from inscape.compare.shift_null import shift_null as shift_null
+from inscape.compare.shifts import Shifts as Shifts
+from inscape.compare.shifts import balanced_rows as balanced_rows
+from inscape.compare.shifts import shifts as shifts
+from inscape.compare.similarity_map import SimilarityMap as SimilarityMap
+from inscape.compare.similarity_map import calibrated as calibrated
+from inscape.compare.similarity_map import similarity_map as similarity_map
