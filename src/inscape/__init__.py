@@ -40,6 +40,7 @@ _HOME = {
     "forecast": "inscape.store.forecast",
     "sweep": "inscape.probing.sweep",
     "probe": "inscape.workbench.probe",
+    "compare_models": "inscape.workbench.compare",
     "lens": "inscape.workbench.lens",
     "top": "inscape.workbench.top",
     "patch": "inscape.workbench.patch",

@@ -59,6 +59,7 @@ from inscape.study.runner import run_study as run_study
 from inscape.workbench.ablate import ablate as ablate
 from inscape.workbench.attention import attention as attention
 from inscape.workbench.attribute import attribute as attribute
+from inscape.workbench.compare import compare_models as compare_models
 from inscape.workbench.lens import lens as lens
 from inscape.workbench.patch import patch as patch
 from inscape.workbench.probe import probe as probe

@@ -16,6 +16,7 @@ from inscape.cli import (
     attribute,
     audit,
     certify,
+    compare,
     data,
     fetch,
     harvest,
@@ -64,6 +65,7 @@ app.command("list")(list.list_studies)
 app.command("show")(show.show)
 app.command("methods")(methods.methods)
 app.command("probe", epilog=probe.EPILOG)(probe.probe)
+app.command("compare", epilog=compare.EPILOG)(compare.compare)
 app.command("lens", epilog=lens.EPILOG)(lens.lens)
 app.command("attention", epilog=attention.EPILOG)(attention.attention)
 app.command("attribute", epilog=attribute.EPILOG)(attribute.attribute)

@@ -16,9 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.paired_rows import centred_rows, paired_rows
 
 
+@measures_as(
+    MeasureCard("biased linear CKA", 0.0, 1.0, frozenset({"neurons", "rotation", "scale", "shift"}))
+)
 def cka_biased(x: Any, y: Any) -> float:
     """Biased linear CKA, between 0 and 1.
 

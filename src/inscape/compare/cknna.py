@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.mutual_knn import among, nearest
 from inscape.compare.pair_table import PairTable, cosine
 from inscape.compare.paired_rows import checked_rows, paired_rows
 
 
+@measures_as(MeasureCard("CKNNA (10-NN)", -1.0, 1.0, frozenset({"neurons", "rotation", "scale"})))
 def cknna(x: Any, y: Any, *, k: int = 10, clip: float | None = None) -> float:
     """CKNNA of two representations of the same items.
 

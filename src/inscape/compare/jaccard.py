@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import hypergeom
 
+from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.mutual_knn import among, nearest
 from inscape.compare.paired_rows import paired_rows
 
 
+@measures_as(MeasureCard("Jaccard of 10-NN", 0.0, 1.0, frozenset({"neurons", "rotation", "scale"})))
 def jaccard(x: Any, y: Any, *, k: int = 10, clip: float | None = None) -> float:
     """Mean Jaccard similarity of the k nearest neighbours by cosine.
 
@@ -53,7 +55,7 @@ def jaccard_chance(n: int, k: int) -> float:
 
     Example:
         >>> round(jaccard_chance(1024, 10), 4)
-        0.0051
+        0.0052
     """
     both = np.arange(k + 1)
     return float(hypergeom.pmf(both, n - 1, k, k) @ (both / (2 * k - both)))

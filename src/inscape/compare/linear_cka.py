@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.pair_table import PairTable, cosine, u_centred
 from inscape.compare.paired_rows import centred_rows, checked_rows, paired_rows
 from inscape.core.centred import Centred
@@ -27,6 +28,15 @@ from inscape.core.joint import Joint, cka_debiased_from_moments
 MEASURE = "debiased linear CKA"
 
 
+@measures_as(
+    MeasureCard(
+        "debiased linear CKA",
+        -1.0,
+        1.0,
+        frozenset({"neurons", "rotation", "scale", "shift"}),
+        unrelated=0.0,
+    )
+)
 def linear_cka(x: Any, y: Any) -> float:
     """Debiased linear CKA of two representations of the same items.
 

@@ -20,11 +20,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
+from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.pair_table import PairTable, cosine
 from inscape.compare.paired_rows import checked_rows, paired_rows
 from inscape.core.neighbours import neighbours
 
 
+@measures_as(MeasureCard("mutual 10-NN", 0.0, 1.0, frozenset({"neurons", "rotation", "scale"})))
 def mutual_knn(x: Any, y: Any, *, k: int = 10, clip: float | None = None) -> float:
     """Share of nearest neighbours in common.
 

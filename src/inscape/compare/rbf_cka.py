@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import pdist
 
+from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.pair_table import PairTable, cosine, u_centred
 from inscape.compare.paired_rows import centred_rows, checked_rows, paired_rows
 
@@ -23,6 +24,15 @@ from inscape.compare.paired_rows import centred_rows, checked_rows, paired_rows
 _MEDIAN = 2000
 
 
+@measures_as(
+    MeasureCard(
+        "debiased RBF CKA",
+        -1.0,
+        1.0,
+        frozenset({"neurons", "rotation", "scale", "shift"}),
+        unrelated=0.0,
+    )
+)
 def rbf_cka(x: Any, y: Any, *, bandwidth: float = 0.5) -> float:
     """Debiased CKA with Gaussian kernels.
 

@@ -153,7 +153,7 @@ def similarity_map(
         >>> from inscape.compare.linear_cka import linear_table
         >>> x = np.random.default_rng(0).normal(size=(50, 3))
         >>> found = similarity_map([linear_table(x), linear_table(x[:, :2])])
-        >>> bool(found.values[0, 1] == found.values[1, 0]), round(found.values[0, 0], 9)
+        >>> bool(found.values[0, 1] == found.values[1, 0]), found.values[0, 0].round(9).item()
         (True, 1.0)
     """
     if not first or (second is not None and not second):
@@ -196,7 +196,7 @@ def calibrated(
 
     Example:
         >>> calibrated(0.6, np.linspace(0, 0.2, 39)).round(3).item()
-        0.504
+        0.503
     """
     value, draws = np.asarray(value, dtype=np.float64), null.shape[-1]
     place = int(np.ceil((1 - alpha) * (draws + 1) - 1e-9))

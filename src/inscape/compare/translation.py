@@ -1,0 +1,113 @@
+"""Linear maps from one space to another, and finding an item's counterpart there: stitching, word translation.
+
+    least squares   W = argmin Σ ‖W x_i − y_i‖² + α ‖W‖²          orthogonal   W = argmin over rotations
+    CSLS(x, y) = 2 cos(Wx, y) − r(Wx) − r(y)                       r: mean cosine to the k nearest on the other side
+
+Some vectors are near to everything (hubs) and answer for many; CSLS takes away how near a vector is to all.
+Precision is on items that were not fitted, beside chance, 1/m for m candidates.
+
+Cost: n d e for the map, m² e for retrieval.
+Reference: Mikolov, Le and Sutskever (2013), arXiv:1309.4168; Conneau et al. (2018), arXiv:1710.04087, eq. 3 (CSLS);
+Bansal, Nakkiran and Barak (2021), arXiv:2106.07682 (stitching).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, no_type_check
+
+import numpy as np
+from jaxtyping import Float, Float64
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from inscape.compare.paired_rows import checked_rows, paired_rows
+from inscape.compare.procrustes import Procrustes
+from inscape.core import ridge
+from inscape.core.arrays import like
+
+
+class TranslationMap(BaseEstimator):
+    """An affine map from one representation into another.
+
+    Args:
+        kind: ``"ridge"`` (one penalty, chosen by leave-one-out), ``"least squares"`` or ``"orthogonal"``.
+
+    Attributes:
+        coef_: (d, e).
+        intercept_: (e,).
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(60, 4))
+        >>> TranslationMap().fit(x[:40], 2 * x[:40] + 1).precision(x[40:], 2 * x[40:] + 1)
+        1.0
+    """
+
+    @no_type_check
+    def __init__(self, kind: Literal["ridge", "least squares", "orthogonal"] = "ridge") -> None:
+        self.kind = kind
+
+    def fit(self, x: Any, y: Any) -> TranslationMap:
+        """Fit on pairs of rows.
+
+        Raises:
+            ValueError: an unknown kind, or other items on the two sides.
+        """
+        a, b = paired_rows(x, y, "TranslationMap", least=2)
+        if self.kind == "orthogonal":
+            moved = Procrustes().fit(a, b)
+            self.coef_ = moved.factor_ * moved.rotation_
+        elif self.kind == "ridge":
+            basis = ridge.Rows(a).basis()
+            self.coef_ = basis.v @ ridge.fit(basis, b, shared=True).coef
+        elif self.kind == "least squares":
+            self.coef_ = np.linalg.lstsq(a - a.mean(axis=0), b - b.mean(axis=0), rcond=None)[0]
+        else:
+            raise ValueError(
+                "TranslationMap: kind must be 'ridge', 'least squares' or 'orthogonal', got "
+                f"{self.kind!r}"
+            )
+        self.intercept_ = b.mean(axis=0) - a.mean(axis=0) @ self.coef_
+        return self
+
+    def transform(self, x: Any) -> Any:
+        """Rows of the first side in the space of the second, (m, e)."""
+        check_is_fitted(self)
+        return like(checked_rows(x, "TranslationMap: x") @ self.coef_ + self.intercept_, x)
+
+    def score(self, x: Any, y: Any) -> float:
+        """R² over all features on other rows, against their own mean."""
+        a, b = paired_rows(x, y, "TranslationMap", least=2)
+        return 1 - float(np.sum((b - self.transform(a)) ** 2) / np.sum((b - b.mean(axis=0)) ** 2))
+
+    def precision(self, x: Any, y: Any, *, k: int = 1, csls: int | None = 10) -> float:
+        """Share of rows whose own counterpart is among the k nearest of all rows of `y`.
+
+        Args:
+            x: (m, d), rows that were not fitted.
+            y: (m, e), their counterparts, which are also the candidates.
+            k: how many guesses.
+            csls: neighbours that CSLS averages over; None for plain cosines.
+        """
+        a, b = paired_rows(x, y, "TranslationMap", least=2)
+        near = cosines(self.transform(a), b)
+        near = near if csls is None else csls_scores(near, min(csls, len(a)))
+        # an item beats its counterpart only if it is strictly nearer, or as near and earlier in the list
+        own = np.diag(near)[:, None]
+        ahead = (near > own) | ((near == own) & (np.arange(len(a)) < np.arange(len(a))[:, None]))
+        return float(np.mean(ahead.sum(axis=1) < k))
+
+
+def cosines(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> Float64[np.ndarray, "n m"]:
+    """Cosine of every row with every row; 0 for a row of length zero."""
+    sides = []
+    for side in (np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)):
+        size = np.linalg.norm(side, axis=1, keepdims=True)
+        sides.append(np.divide(side, size, out=np.zeros_like(side), where=size > 0))
+    return sides[0] @ sides[1].T
+
+
+def csls_scores(near: Float[np.ndarray, "n m"], k: int = 10) -> Float64[np.ndarray, "n m"]:
+    """Cosines less how near each side's vectors are to their k nearest on the other side, ``2 c − r_x − r_y``."""
+    rows = np.sort(near, axis=1)[:, -k:].mean(axis=1)
+    columns = np.sort(near, axis=0)[-k:].mean(axis=0)
+    return 2 * near - rows[:, None] - columns

@@ -1,0 +1,97 @@
+"""Ridge predictivity, translation maps with CSLS, and neurons matched one to one."""
+
+import numpy as np
+import pytest
+
+from inscape.compare.neuron_matching import NeuronMatching, correlations, semi_matching
+from inscape.compare.predictivity import predictivity
+from inscape.compare.translation import TranslationMap, cosines, csls_scores
+from tests.compare.references import pair, rotation
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_what_is_a_linear_map_is_predicted_and_what_is_more_is_not():
+    x, _ = pair(200)
+    less = x[:, :3]
+    assert predictivity(x, less, rng=rng()).value > 0.99
+    back = predictivity(less, x, rng=rng())
+    assert back.value < 0.95
+    assert back.by_neuron[:3].min() > 0.99
+    assert back.by_neuron.shape == (7,)
+
+
+def test_unrelated_sides_predict_nothing_and_repeated_groups_leak_without_groups():
+    noise = rng().normal(size=(60, 30))
+    other = rng().permuted(rng().normal(size=(60, 5)), axis=0)
+    groups = np.repeat(np.arange(60), 4)
+    x = noise[groups] + 0.1 * rng().normal(size=(240, 30))
+    y = other[groups] + 0.1 * np.random.default_rng(1).normal(size=(240, 5))
+    assert predictivity(x, y, rng=rng()).value > 0.3
+    held = predictivity(x, y, groups=groups, rng=rng())
+    assert held.value < 0.05
+    assert len(held.overall.without) == 60
+    with pytest.raises(ValueError, match="y does not vary"):
+        predictivity(x, np.ones((240, 2)), rng=rng())
+
+
+@pytest.mark.parametrize("kind", ["ridge", "least squares", "orthogonal"])
+def test_counterparts_are_found_and_shuffled_pairs_are_not(kind):
+    x, _ = pair(300)
+    y = x @ rotation(7) + 0.05 * rng().normal(size=(300, 7))
+    found = TranslationMap(kind).fit(x[:200], y[:200])
+    assert found.precision(x[200:], y[200:]) > 0.9
+    assert found.score(x[200:], y[200:]) > 0.95
+    wrong = TranslationMap(kind).fit(x[:200], y[:200][::-1])
+    assert wrong.precision(x[200:], y[200:]) < 0.1
+    assert found.precision(x[200:], y[200:], k=100) == 1
+
+
+def test_csls_is_its_formula_and_helps_against_hubs():
+    near = cosines(rng().normal(size=(8, 5)), np.random.default_rng(1).normal(size=(8, 5)))
+    k = 3
+    for i, j in ((0, 0), (3, 5)):
+        r_x = np.mean(sorted(near[i])[-k:])
+        r_y = np.mean(sorted(near[:, j])[-k:])
+        assert csls_scores(near, k)[i, j] == pytest.approx(2 * near[i, j] - r_x - r_y)
+    x = rng().normal(size=(200, 20))
+    y = x + 1.1 * np.random.default_rng(1).normal(size=x.shape)
+    y[::10] += 0.8 * y.std() * np.sign(x.mean(0)) * 3
+    same = TranslationMap("orthogonal")
+    same.coef_, same.intercept_ = np.eye(20), np.sign(x.mean(0))
+    assert same.precision(x, y, csls=10) > same.precision(x, y, csls=None)
+    with pytest.raises(ValueError, match="kind must be 'ridge', 'least squares' or 'orthogonal'"):
+        TranslationMap("magic").fit(x, y)
+
+
+def test_a_permutation_of_neurons_is_found_and_a_rotation_destroys_it():
+    x, _ = pair(200)
+    order = rng().permutation(7)
+    y = x[:, order] * np.array([1, -1, 1, 1, -1, 1, 1])
+    found = NeuronMatching().fit(x[:100], y[:100])
+    assert (order[found.index_] == np.arange(7)).all()
+    assert found.score(x[100:], y[100:]) == pytest.approx(1)
+    np.testing.assert_allclose(found.transform(y), x)
+    signed = NeuronMatching(signed=True).fit(x[:100], y[:100])
+    assert signed.score(x[100:], y[100:]) < 0.99
+    turned = x @ rotation(7)
+    assert NeuronMatching().fit(x[:100], turned[:100]).score(x[100:], turned[100:]) < 0.9
+
+
+def test_unrelated_neurons_match_on_the_rows_fitted_and_not_on_others():
+    x, y = rng().normal(size=(80, 30)), np.random.default_rng(1).normal(size=(80, 40))
+    found = NeuronMatching().fit(x[:40], y[:40])
+    assert found.score(x[:40], y[:40]) > 0.3
+    assert abs(found.score(x[40:], y[40:])) < 0.1
+    assert len(set(found.index_.tolist())) == 30
+    assert semi_matching(x[:40], y[:40]).mean() >= np.abs(found.by_neuron(x[:40], y[:40])).mean()
+
+
+def test_correlations_are_pearsons_and_a_still_neuron_has_none():
+    x, y = pair(50)
+    both = np.corrcoef(x.T, y.T)[:7, 7:]
+    np.testing.assert_allclose(correlations(x, y), both, atol=1e-12)
+    x[:, 2] = 0.3
+    assert (correlations(x, y)[2] == 0).all()
