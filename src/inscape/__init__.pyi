@@ -9,6 +9,7 @@ from inscape import model as model
 from inscape import outcomes as outcomes
 from inscape import probing as probing
 from inscape import read as read
+from inscape import shape as shape
 from inscape import store as store
 from inscape import study as study
 from inscape import views as views

@@ -31,8 +31,6 @@ from inscape.compare.pair_table import cosine as cosine
 from inscape.compare.pair_table import lengths as lengths
 from inscape.compare.pair_table import same as same
 from inscape.compare.pair_table import u_centred as u_centred
-from inscape.compare.paired_rows import centred_rows as centred_rows
-from inscape.compare.paired_rows import checked_rows as checked_rows
 from inscape.compare.paired_rows import paired_rows as paired_rows
 from inscape.compare.predictivity import Predictivity as Predictivity
 from inscape.compare.predictivity import predictivity as predictivity

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from inscape.compare.measure_card import MeasureCard, measures_as
-from inscape.compare.paired_rows import centred_rows, paired_rows
+from inscape.compare.paired_rows import paired_rows
+from inscape.core.item_rows import centred_rows
 
 
 @measures_as(

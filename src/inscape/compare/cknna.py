@@ -20,7 +20,8 @@ import numpy as np
 from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.mutual_knn import among, nearest
 from inscape.compare.pair_table import PairTable, cosine
-from inscape.compare.paired_rows import checked_rows, paired_rows
+from inscape.compare.paired_rows import paired_rows
+from inscape.core.item_rows import checked_rows
 
 
 @measures_as(MeasureCard("CKNNA (10-NN)", -1.0, 1.0, frozenset({"neurons", "rotation", "scale"})))

@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from scipy.spatial.distance import pdist, squareform
 
-from inscape.compare.paired_rows import checked_rows
+from inscape.core.item_rows import checked_rows
 
 
 def dissimilarity(

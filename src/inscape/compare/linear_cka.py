@@ -21,8 +21,9 @@ import numpy as np
 
 from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.pair_table import PairTable, cosine, u_centred
-from inscape.compare.paired_rows import centred_rows, checked_rows, paired_rows
+from inscape.compare.paired_rows import paired_rows
 from inscape.core.centred import Centred
+from inscape.core.item_rows import centred_rows, checked_rows
 from inscape.core.joint import Joint, cka_debiased_from_moments
 
 MEASURE = "debiased linear CKA"

@@ -22,7 +22,8 @@ from jaxtyping import Bool, Int
 
 from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.pair_table import PairTable, cosine
-from inscape.compare.paired_rows import checked_rows, paired_rows
+from inscape.compare.paired_rows import paired_rows
+from inscape.core.item_rows import checked_rows
 from inscape.core.neighbours import neighbours
 
 

@@ -20,8 +20,9 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from inscape.compare.paired_rows import centred_rows, checked_rows, paired_rows
+from inscape.compare.paired_rows import paired_rows
 from inscape.core.arrays import like
+from inscape.core.item_rows import centred_rows, checked_rows
 
 
 def correlations(x: Any, y: Any) -> Float64[np.ndarray, "d e"]:

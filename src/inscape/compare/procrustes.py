@@ -22,8 +22,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from inscape.compare.measure_card import MeasureCard, measures_as
-from inscape.compare.paired_rows import centred_rows, checked_rows, paired_rows
+from inscape.compare.paired_rows import paired_rows
 from inscape.core.arrays import like
+from inscape.core.item_rows import centred_rows, checked_rows
 
 
 @measures_as(

@@ -18,7 +18,8 @@ from scipy.spatial.distance import pdist
 
 from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.pair_table import PairTable, cosine, u_centred
-from inscape.compare.paired_rows import centred_rows, checked_rows, paired_rows
+from inscape.compare.paired_rows import paired_rows
+from inscape.core.item_rows import centred_rows, checked_rows
 
 #: items whose distances the median is taken of
 _MEDIAN = 2000

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from inscape.compare.paired_rows import checked_rows
 from inscape.core.centred import Centred
+from inscape.core.item_rows import checked_rows
 from inscape.core.joint import Joint, cka_debiased_from_moments
 
 

@@ -20,10 +20,11 @@ from jaxtyping import Float, Float64
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from inscape.compare.paired_rows import checked_rows, paired_rows
+from inscape.compare.paired_rows import paired_rows
 from inscape.compare.procrustes import Procrustes
 from inscape.core import ridge
 from inscape.core.arrays import like
+from inscape.core.item_rows import checked_rows
 
 
 class TranslationMap(BaseEstimator):

@@ -1,0 +1,31 @@
+"""Rows of items: what is taken, what is refused, and that rounding is no structure."""
+
+import numpy as np
+import pytest
+import torch
+
+from inscape.core.item_rows import centred_rows, checked_rows
+
+
+def test_arrays_and_tensors_become_float64():
+    for given in ([[1, 2]], np.ones((1, 2), np.float16), torch.ones(1, 2).bfloat16()):
+        assert checked_rows(given, "x").dtype == np.float64
+
+
+def test_what_is_no_table_of_numbers_is_refused():
+    with pytest.raises(ValueError, match="x must have two axes, items and features, got shape"):
+        checked_rows(np.ones(3), "x")
+    with pytest.raises(ValueError, match="x has 2 rows, and this needs at least 3"):
+        checked_rows(np.ones((2, 2)), "x", least=3)
+    with pytest.raises(ValueError, match="x holds NaN or infinite numbers"):
+        checked_rows(np.full((2, 2), np.inf), "x")
+
+
+def test_a_feature_that_varies_by_rounding_alone_is_zero():
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    x[:, 1] = 0.1
+    x[::2, 1] = np.nextafter(0.1, 1)
+    found = centred_rows(x)
+    assert (found[:, 1] == 0).all()
+    assert abs(found[:, 0].mean()) < 1e-15
+    assert found[:, 0].std() > 0.5
