@@ -83,6 +83,7 @@ from inscape.read.mass_mean import MassMeanProbe as MassMeanProbe
 from inscape.read.mdl import Codelength as Codelength
 from inscape.read.mdl import online_codelength as online_codelength
 from inscape.read.mexa import mexa as mexa
+from inscape.read.mexa import weighted_mean as weighted_mean
 from inscape.read.mlp import fit_mlp as fit_mlp
 from inscape.read.mlp import mlp_probe as mlp_probe
 from inscape.read.multilabel import MultilabelProbe as MultilabelProbe
