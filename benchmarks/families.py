@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import transformers
-from tests.model.tiny import TINY, tiny
+from tests.model.tiny import TINY, tiny, tower
 
 from inscape.core.site import POINTS
 from inscape.model.certificate import Certificate, certify
@@ -26,11 +26,19 @@ sites (`module:PATH:in|out`), and is not certified: there is nothing to compare 
 
 Written by `python -m benchmarks.families` (`make families`): a tiny network of each, with random weights and every
 parameter perturbed, is certified in full. `-` is a point that the architecture does not have, or one that no identity could
-vouch for, which is then not canonical; `refused` one that failed here. What a point is says the [glossary](glossary.md);
+vouch for, which is then not canonical; `refused` one that failed here. A network of several stacks (an encoder and a
+decoder, a tower for images and one for texts) has a table for each: `open(…, tower="decoder")`, or
+`model.tower("decoder")` of one that is open. What a point is says the [glossary](glossary.md);
 what each identity says, [`model/parts.py`](../src/inscape/model/parts.py).
 """
 #: points every family has
-EVERYWHERE = ("embed", "resid_pre", "attn_out", "mlp_out", "resid_post")
+EVERYWHERE = ("embed", "resid_pre", "resid_post")
+#: points of a decoder that reads an encoder, of latent attention, and of blocks without attention: a table of their own
+OTHERS = tuple(
+    p
+    for p in POINTS
+    if p.startswith(("cross", "conv", "ssm", "mixer")) or p in ("latent", "resid_cross", "gate")
+)
 
 
 class Found(NamedTuple):
@@ -45,7 +53,7 @@ class Found(NamedTuple):
 
 def measured(name: str) -> Found:
     """Certify one tiny network."""
-    model = Model(tiny(name))
+    model = Model(tiny(name), tower=tower(name))
     certificate = certify(model)
     refused = frozenset(site.point for site in model.refused)
     table = model.family.name if model.family else ""
@@ -54,32 +62,48 @@ def measured(name: str) -> Found:
 
 def page(rows: list[Found]) -> str:
     """The page as Markdown."""
-    points = [p for p in POINTS if p not in EVERYWHERE and p != "logits"]
-    marks = [["architecture", "table", "certified", *points]]
-    for row in rows:
-        passed = "yes" if row.certificate.passed else "**no**"
-        cells = [_mark(row, p) for p in points]
-        marks.append([row.name, f"`{row.table}`", passed, *cells])
-    items = list(dict.fromkeys(i.name for row in rows for i in row.certificate.items))
-    items = [i for i in items if i not in ("every site is measured", "norms as trained")]
-    values = [["architecture", *items]]
-    for row in rows:
-        of = {item.name: item for item in row.certificate.items}
-        values.append([row.name, *(f"{of[i].value:.0e}" if i in of else "" for i in items)])
     certified = sum(row.certificate.passed for row in rows)
     kinds = len({row.name.split()[0] for row in rows if row.certificate.passed})
+    usual = [p for p in POINTS if p not in (*EVERYWHERE, *OTHERS, "logits")]
+    own = [row for row in rows if row.points & set(OTHERS)]
+    items = list(dict.fromkeys(i.name for row in rows for i in row.certificate.items))
+    items = [i for i in items if i not in ("every site is measured", "norms as trained")]
+    rare = [i for i in items if any(p in i for p in OTHERS)]
     return "\n\n".join(
         [
             HEAD.rstrip(),
             f"{kinds} architectures, {certified} of {len(rows)} networks certified, with transformers "
             f"{transformers.__version__}. All have {', '.join(f'`{p}`' for p in EVERYWHERE)}.",
-            _table(marks),
+            _table(_points(rows, usual)),
+            "## Points of their own",
+            "Of decoders that read an encoder, of latent attention, and of blocks without attention.",
+            _table(_points(own, list(OTHERS))),
             "## What was measured",
             "The largest difference of each item over all layers and positions, relative to the tensor's norm; the "
             "tolerance in float32 is 1e-4 (1e-6 for repeatable).",
-            _table(values) + "\n",
+            _table(_values(rows, [i for i in items if i not in rare])),
+            "Of the points of their own:",
+            _table(_values(own, rare)) + "\n",
         ]
     )
+
+
+def _points(rows: list[Found], points: list[str]) -> list[list[str]]:
+    """Which points each architecture has."""
+    out = [["architecture", "table", "certified", *points]]
+    for row in rows:
+        passed = "yes" if row.certificate.passed else "**no**"
+        out.append([row.name, f"`{row.table}`", passed, *(_mark(row, p) for p in points)])
+    return out
+
+
+def _values(rows: list[Found], items: list[str]) -> list[list[str]]:
+    """What each certificate measured."""
+    out = [["architecture", *items]]
+    for row in rows:
+        of = {item.name: item for item in row.certificate.items}
+        out.append([row.name, *(f"{of[i].value:.0e}" if i in of else "" for i in items)])
+    return out
 
 
 def _mark(row: Found, point: str) -> str:

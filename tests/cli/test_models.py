@@ -38,7 +38,13 @@ def fake_model(monkeypatch):
     }
     record = {"model": "fake", "weights": "0123456789abcdef", "passed": True, "items": [item]}
     model = SimpleNamespace(
-        name="fake", kind="text", sites=SITES, width=lambda site: 8, asked=None, record=record
+        name="fake",
+        kind="text",
+        sites=SITES,
+        towers=("encoder", "decoder"),
+        width=lambda site: 8,
+        asked=None,
+        record=record,
     )
     model.certificate = SimpleNamespace(to_dict=lambda: record)
 
@@ -63,6 +69,13 @@ def test_certify_prints_items_and_passes(fake_model):
     )
 
 
+def test_a_tower_is_named_behind_the_model(fake_model):
+    assert call("certify", "m#decoder").exit_code == 0
+    name, options = fake_model.asked
+    assert name == "m"
+    assert options["tower"] == "decoder"
+
+
 def test_certify_ends_with_1_where_an_item_fails(fake_model):
     fake_model.record["items"].append(
         {
@@ -85,7 +98,9 @@ def test_certify_ends_with_1_where_an_item_fails(fake_model):
 
 
 def test_sites_lists_all_or_some(fake_model):
-    assert "3 sites of fake." in call("sites", "m").stdout
+    shown = call("sites", "m#decoder").stdout
+    assert "3 sites of fake." in shown
+    assert "Its stacks of blocks: m#encoder, m#decoder." in shown
     found = json.loads(call("sites", "m", "--sites", "resid_post.*", "--json").stdout)
     assert found == [{"site": "resid_post.0", "width": 8}, {"site": "resid_post.1", "width": 8}]
     result = call("sites", "m", "--sites", "mlp_out.*")

@@ -99,7 +99,7 @@ def test_what_is_not_there_is_refused_with_the_choices(pattern, message):
     [
         ("resid_post", "needs a layer, such as resid_post.0"),
         ("embed.3", "embed takes no layer"),
-        ("resid_post.3.1", "only k, pattern, q, v, z have heads"),
+        ("resid_post.3.1", "only cross_k, .*k, pattern, q, v, z have heads"),
         ("module:a.b", "written module:PATH:in or module:PATH:out"),
         ("resid_pots.1", "is not a site. Did you mean 'resid_post'"),
     ],

@@ -17,6 +17,7 @@ from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.model.registry import family_of
 from tests.model.nets import NETS, net, tokenizer
+from tests.model.tiny import tiny
 
 
 def failed(model: Model) -> dict[str, str]:
@@ -181,6 +182,17 @@ def test_untrained_networks_are_not_taken_for_folded_ones():
     for family, (kind, config) in NETS.items():
         network = kind(config()).eval()
         assert "norms as trained" not in failed(Model(network)), family
+
+
+@pytest.mark.parametrize("name", ["t5 encoder", "clip image", "albert", "mamba2", "wav2vec2"])
+def test_weights_drawn_by_rules_of_their_own_are_not_taken_for_trained_ones(name):
+    network = tiny(name, perturbed=False)
+    assert "norms as trained" not in failed(Model(network))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(3)
+    assert "norms as trained" in failed(Model(network))
 
 
 def test_a_certificate_survives_json():

@@ -9,11 +9,12 @@ import torch
 from benchmarks import families as page
 
 from inscape.core.edit import Add, Scope
-from inscape.core.site import Site
+from inscape.core.site import HEAD_POINTS, Site
+from inscape.model.blank import blank
 from inscape.model.certificate import certify
 from inscape.model.model import Model
 from inscape.model.registry import families
-from tests.model.tiny import TINY, tiny
+from tests.model.tiny import TINY, tiny, tower
 
 
 def test_every_table_has_a_tiny_network():
@@ -22,10 +23,11 @@ def test_every_table_has_a_tiny_network():
 
 @pytest.mark.parametrize("name", TINY)
 def test_a_tiny_network_is_certified_and_its_points_are_edited(name):
-    model = Model(tiny(name))
+    model = Model(tiny(name), tower=tower(name))
     certificate = certify(model)
     assert certificate.passed, [item for item in certificate.items if not item.passed]
-    x = {"input_ids": torch.tensor([[7, 3, 9, 5, 12]])} if model.kind == "text" else model._blank()
+    x, ids = blank(model), torch.tensor([[7, 3, 9, 5, 12]])
+    x |= {name: ids for name in x if name.endswith("input_ids")}
     last = Site("resid_post", len(model.atlas.blocks) - 1)
     points = [p for p, tap in model.family.points.items() if tap.editable and p != "resid_post"]
     sites = [Site(p, 1) for p in points]
@@ -37,7 +39,7 @@ def test_a_tiny_network_is_certified_and_its_points_are_edited(name):
         torch.testing.assert_close(edited[site], base[site] + vector, atol=1e-5, rtol=1e-4)
         assert not torch.allclose(edited[last], base[last], atol=1e-5), site
     for site in sites:
-        if site.point in ("q", "k", "v", "z"):
+        if site.point in HEAD_POINTS:
             width = base[site].shape[-1] // model.atlas.heads(site)
             one = model.run(x, f"{site}.1" if model.atlas.heads(site) > 1 else f"{site}.0")
             start = width if model.atlas.heads(site) > 1 else 0

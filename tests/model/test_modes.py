@@ -12,6 +12,7 @@ from inscape.model.continuations import continuations
 from inscape.model.open import open
 
 from .nets import net, tokenizer
+from .tiny import tiny
 
 
 def _modes(network: nn.Module) -> list[bool]:
@@ -133,3 +134,14 @@ def test_a_tensor_overwritten_by_its_reader_has_no_gradient():
     network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(inplace=True), nn.Linear(4, 2)).eval()
     with pytest.raises(SiteError, match="overwritten in place"):
         open(network).run(torch.randn(5, 3), "module:1:in", grad_of=lambda y: y.sum())
+
+
+@pytest.mark.parametrize("name", ["mixtral", "deepseek_v3"])
+def test_experts_in_float64_are_computed_one_after_another(name):
+    network = tiny(name)
+    single = open(network).run([[7, 3, 9, 5]], "resid_post.2")["resid_post.2"]
+    model = open(network.double())
+    assert model.certificate.passed
+    double = model.run([[7, 3, 9, 5]], "resid_post.2")["resid_post.2"]
+    torch.testing.assert_close(double.float(), single, atol=1e-4, rtol=1e-4)
+    assert network.config._experts_implementation == "grouped_mm"

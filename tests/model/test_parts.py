@@ -16,6 +16,7 @@ from inscape.model.family import Tap
 from inscape.model.model import Model
 from inscape.model.registry import family_of
 from tests.model.nets import net
+from tests.model.tiny import tiny, tower
 
 #: point → the points it is mistaken for; tensors of the same width wherever there is one
 MISTAKEN = {
@@ -32,6 +33,22 @@ MISTAKEN = {
     "mlp_act": ("mlp_pre",),
     "mlp_out": ("attn_out",),
     "resid_post": ("resid_pre",),
+    "cross_in": ("attn_in", "mlp_in"),
+    "cross_q": ("q", "cross_z"),
+    "cross_k": ("cross_v", "k"),
+    "cross_v": ("cross_k", "v"),
+    "cross_pattern": ("pattern",),
+    "cross_z": ("z", "cross_q"),
+    "cross_out": ("attn_out", "mlp_out"),
+    "resid_cross": ("resid_mid",),
+    "latent": ("attn_in",),
+    "mixer_in": ("resid_pre",),
+    "conv_in": ("gate", "ssm_in"),
+    "ssm_in": ("conv_in", "mixer_act"),
+    "ssm_out": ("gate", "mixer_act"),
+    "gate": ("conv_in", "ssm_out"),
+    "mixer_act": ("ssm_in", "ssm_out"),
+    "mixer_out": ("mixer_in",),
 }
 
 
@@ -53,6 +70,47 @@ def test_a_point_mistaken_for_another_is_refused(family, monkeypatch):
                 assert not certify(model).passed
                 refused = {site.point for site in model.refused}
                 assert point in refused, f"{point} taken from {other}: refused are {refused}"
+
+
+@pytest.mark.parametrize(
+    "name", ["t5 decoder", "bart decoder", "deepseek_v3", "mamba", "mamba2", "albert", "swin"]
+)
+def test_a_point_of_a_stack_mistaken_for_another_is_refused(name, monkeypatch):
+    monkeypatch.setattr(prefix, "applies", lambda *_, **__: "not asked here")
+    network = tiny(name)
+    table = family_of(network, tower(name))
+    tried = 0
+    for point in table.points:
+        for other in MISTAKEN.get(point, ()):
+            if other in table.points:
+                taps = {**table.points, point: table.points[other]}
+                model = Model(network, family=replace(table, points=taps, adjust=None))
+                certify(model)
+                refused = {site.point for site in model.refused}
+                assert point in refused, f"{point} taken from {other}: refused are {refused}"
+                tried += 1
+    assert tried > 3
+
+
+def test_another_span_another_vector_and_another_order_of_calls_are_refused():
+    network = tiny("deepseek_v3")
+    table = family_of(network)
+    points = {**table.points, "v": replace(table.points["v"], span=(2, 8))}
+    model = Model(network, family=replace(table, points=points))
+    certify(model)
+    assert Site("v", 0) in model.refused
+    network = tiny("beit")
+    table = family_of(network)
+    points = {**table.points, "mlp_out": replace(table.points["mlp_out"], factor="lambda_1")}
+    model = Model(network, family=replace(table, points=points))
+    certify(model)
+    assert {site.point for site in model.refused} == {"mlp_out", "resid_mid"}
+    network = tiny("albert grouped")
+    table = family_of(network)
+    blocks = (*table.blocks[4:], *table.blocks[:4])
+    model = Model(network, family=replace(table, blocks=blocks))
+    assert not certify(model).passed
+    assert Site("resid_post", 0) in model.refused
 
 
 def test_q_and_k_changed_for_each_other_are_refused():

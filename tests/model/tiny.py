@@ -14,14 +14,64 @@ _GROUPED = dict(**_PLAIN, **_IDS, **_LONG, num_key_value_heads=2)
 _EXPERTS = dict(**_GROUPED, num_experts_per_tok=2)
 _IMAGE = dict(**_PLAIN, image_size=32, patch_size=8, num_labels=7)
 _ENCODER = dict(**_PLAIN, **_LONG, vocab_size=120, pad_token_id=0)
+#: encoder and decoder differ in all that they may differ in
 _ENCODER_DECODER = dict(
     d_model=32,
     encoder_layers=3,
-    decoder_layers=1,
+    decoder_layers=2,
     encoder_attention_heads=4,
-    decoder_attention_heads=4,
+    decoder_attention_heads=8,
     encoder_ffn_dim=48,
-    decoder_ffn_dim=48,
+    decoder_ffn_dim=40,
+    decoder_start_token_id=1,
+)
+_BART = dict(**_ENCODER_DECODER, **_IDS, **_LONG)
+_T5 = dict(
+    d_model=32,
+    d_kv=16,
+    d_ff=48,
+    num_layers=3,
+    num_decoder_layers=2,
+    num_heads=4,
+    decoder_start_token_id=0,
+    **_IDS,
+)
+_TOWERS = dict(
+    text_config=dict(**_PLAIN, **_IDS, **_LONG),
+    vision_config=dict(
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=40,
+        image_size=32,
+        patch_size=8,
+    ),
+)
+_SOUND = dict(
+    **_PLAIN,
+    **_IDS,
+    conv_dim=(12, 12),
+    conv_kernel=(4, 3),
+    conv_stride=(4, 2),
+    num_feat_extract_layers=2,
+    num_conv_pos_embeddings=4,
+    num_conv_pos_embedding_groups=2,
+    mask_time_prob=0.0,
+)
+_LATENT = dict(
+    **_PLAIN,
+    **_IDS,
+    **_LONG,
+    num_key_value_heads=4,
+    kv_lora_rank=12,
+    qk_nope_head_dim=8,
+    qk_rope_head_dim=4,
+    v_head_dim=6,
+    moe_intermediate_size=20,
+    n_routed_experts=4,
+    n_shared_experts=1,
+    num_experts_per_tok=2,
+    first_k_dense_replace=1,
 )
 
 #: model type → (what is built from it, its configuration); a name after a space tells two of one type apart
@@ -212,33 +262,134 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
             hidden_size=32, num_hidden_layers=3, num_attention_heads=4, image_size=32, patch_size=8
         ),
     ),
-    "whisper": (
+    "dinov3_vit": ("Model", dict(**_PLAIN, image_size=32, patch_size=8, num_register_tokens=2)),
+    "dinov3_vit gated": (
         "Model",
+        dict(**_PLAIN, image_size=32, patch_size=8, num_register_tokens=2, use_gated_mlp=True),
+    ),
+    "beit": (
+        "ImageClassification",
+        dict(**_IMAGE, use_relative_position_bias=True, use_mean_pooling=False),
+    ),
+    "beit shared": (
+        "ImageClassification",
+        dict(**_IMAGE, use_shared_relative_position_bias=True, layer_scale_init_value=0.0),
+    ),
+    "swin": (
+        "ImageClassification",
         dict(
-            **_ENCODER_DECODER,
-            **_IDS,
-            max_source_positions=12,
-            num_mel_bins=8,
-            decoder_start_token_id=1,
+            embed_dim=16,
+            depths=[2, 3],
+            num_heads=[2, 4],
+            window_size=2,
+            image_size=32,
+            patch_size=4,
+            mlp_ratio=2.5,
+            num_labels=7,
         ),
     ),
+    "clip image": ("Model", _TOWERS),
+    "clip text": ("Model", _TOWERS),
+    "clip_vision_model": ("Model", _TOWERS["vision_config"]),
+    "clip_text_model": ("Model", _TOWERS["text_config"]),
+    "siglip image": ("Model", _TOWERS),
+    "siglip text": ("Model", _TOWERS),
+    "siglip_vision_model": ("Model", _TOWERS["vision_config"]),
+    "siglip_text_model": ("SiglipTextModel", _TOWERS["text_config"]),
+    "albert": ("MaskedLM", dict(**_ENCODER, embedding_size=16)),
+    "albert grouped": (
+        "MaskedLM",
+        dict(
+            **{**_ENCODER, "num_hidden_layers": 4},
+            embedding_size=16,
+            num_hidden_groups=2,
+            inner_group_num=2,
+        ),
+    ),
+    "t5 encoder": ("Seq2SeqLM", _T5),
+    "t5 decoder": ("Seq2SeqLM", _T5),
+    "t5 gated decoder": (
+        "Seq2SeqLM",
+        dict(**_T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+    ),
+    "mt5 encoder": ("Seq2SeqLM", _T5),
+    "mt5 decoder": ("Seq2SeqLM", _T5),
+    "umt5 encoder": ("Seq2SeqLM", _T5),
+    "umt5 decoder": ("Seq2SeqLM", _T5),
+    **{
+        f"{kind} {tower}": ("Seq2SeqLM", _BART)
+        for kind in (
+            "bart",
+            "mbart",
+            "pegasus",
+            "marian",
+            "blenderbot",
+            "blenderbot-small",
+            "m2m_100",
+            "plbart",
+        )
+        for tower in ("encoder", "decoder")
+    },
+    "mamba": (
+        "CausalLM",
+        dict(hidden_size=32, state_size=5, num_hidden_layers=3, time_step_rank=6, expand=3, **_IDS),
+    ),
+    "mamba2": (
+        "CausalLM",
+        dict(
+            hidden_size=32,
+            state_size=5,
+            num_hidden_layers=3,
+            num_heads=8,
+            head_dim=12,
+            expand=3,
+            n_groups=2,
+            chunk_size=4,
+            **_IDS,
+        ),
+    ),
+    "deepseek_v2": ("CausalLM", dict(**_LATENT, q_lora_rank=None, n_group=1, topk_group=1)),
+    "deepseek_v3": ("CausalLM", dict(**_LATENT, q_lora_rank=10, n_group=2, topk_group=1)),
+    "wav2vec2": ("Model", _SOUND),
+    "wav2vec2 stable": (
+        "Model",
+        dict(**_SOUND, do_stable_layer_norm=True, feat_extract_norm="layer"),
+    ),
+    "hubert": ("Model", _SOUND),
+    "hubert stable": ("Model", dict(**_SOUND, do_stable_layer_norm=True)),
+    "unispeech": ("Model", _SOUND),
+    "unispeech-sat": ("Model", _SOUND),
+    **{
+        f"whisper {tower}": (
+            "SpeechSeq2Seq",
+            dict(**_ENCODER_DECODER, **_IDS, max_source_positions=12, num_mel_bins=8),
+        )
+        for tower in ("encoder", "decoder")
+    },
 }
 
 
-def tiny(name: str, seed: int = 0) -> Any:
+def tower(name: str) -> str:
+    """The stack that a key of `TINY` names; empty where its architecture has one alone."""
+    last = name.split()[-1]
+    return last if last in ("encoder", "decoder", "image", "text") else ""
+
+
+def tiny(name: str, seed: int = 0, perturbed: bool = True) -> Any:
     """A random network, every parameter perturbed so that no bias is zero and no norm is one.
 
     Args:
         name: a key of `TINY`.
         seed: of its weights.
+        perturbed: otherwise as its own code draws it.
     """
     kind, facts = TINY[name]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         config = t.AutoConfig.for_model(name.split()[0], **facts)
-        auto = getattr(t, "AutoModel" if kind == "Model" else f"AutoModelFor{kind}")
-        made = auto.from_config(config).eval()
+        auto = getattr(t, "AutoModel" if kind == "Model" else f"AutoModelFor{kind}", None)
+        made = (auto.from_config(config) if auto else getattr(t, kind)(config)).eval()
         with torch.no_grad():
-            for parameter in made.parameters():
+            for parameter in made.parameters() if perturbed else ():
                 parameter.add_(0.1 * torch.randn_like(parameter))
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,8 @@ ModelName = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A model: a name from 'inscape fetch', a Hub id, a folder or GGUF file.",
+        help="A model: a name from 'inscape fetch', a Hub id, a folder or GGUF file; of a network of several stacks, "
+        "#decoder or #text behind it names another than the first.",
     ),
 ]
 Device = Annotated[str, typer.Option(help="Where to run it: cpu, cuda, mps.")]
@@ -35,12 +37,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
 def open_model(model: str, device: str, dtype: str | None, trust_remote_code: bool) -> Any:
-    """`inscape.model.open.open` with the options as they were typed."""
+    """`inscape.model.open.open` with the options as they were typed; ``NAME#TOWER`` names one of several stacks."""
     from inscape.model.open import open
 
-    with fetching(model) as arrived:
+    name, _, tower = model.partition("#")
+    if Path(model).exists():
+        name, tower = model, ""
+    with fetching(name) as arrived:
         return open(
-            model, device=device, dtype=dtype, trust_remote_code=trust_remote_code, progress=arrived
+            name,
+            device=device,
+            dtype=dtype,
+            trust_remote_code=trust_remote_code,
+            progress=arrived,
+            **({"tower": tower} if tower else {}),
         )
 
 

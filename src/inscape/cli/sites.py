@@ -35,3 +35,6 @@ def sites(
         return
     columns([(site, "" if width is None else width) for site, width in rows])
     say(f"\n{len(rows)} sites of {opened.name}.")
+    if len(opened.towers) > 1:
+        name = model.partition("#")[0]
+        say(f"Its stacks of blocks: {', '.join(f'{name}#{tower}' for tower in opened.towers)}.")

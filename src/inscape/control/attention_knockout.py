@@ -80,7 +80,12 @@ def attention_knockout(
             "attention_mask": _added(kwargs["attention_mask"], shut, model.dtype),
         }
 
-    modules = [model.atlas.place(Site("pattern", layer)).module for layer in layers]
+    places = [model.atlas.place(Site("pattern", layer)) for layer in layers]
+    if any(place.calls > 1 for place in places):
+        raise ModelError(
+            f"the blocks of {model.name} share one attention, so it cannot be knocked out in some of them"
+        )
+    modules = [place.module for place in places]
     handles = [module.register_forward_pre_hook(before, with_kwargs=True) for module in modules]
     try:
         yield

@@ -52,9 +52,14 @@ def orthogonalised(model: Model, directions: Float[np.ndarray, "k d"]) -> Model:
         raise ValueError(
             "orthogonalised: the directions are all zero, so there is nothing to remove"
         )
-    if model.family is None or model.family.residual != "sum":
+    if (
+        model.family is None
+        or model.family.residual != "sum"
+        or model.family.adds != ("attn_out", "mlp_out")
+    ):
         raise ModelError(
-            f"{model.name}: only networks whose blocks add to a stream of sums can be orthogonalised"
+            f"{model.name}: only networks whose blocks add to a stream of sums, attention and MLP alone, can be "
+            "orthogonalised"
         )
     made = model.copied("orthogonalised")
     writers = _writers(made)

@@ -156,9 +156,14 @@ class _Paths:
         metric: Metric,
         budget: int,
     ) -> None:
-        if model.family is None or model.family.residual != "sum":
+        if (
+            model.family is None
+            or model.family.residual != "sum"
+            or model.family.adds != ("attn_out", "mlp_out")
+        ):
             raise ModelError(
-                f"{model.name}: paths are followed through a residual stream that is a sum, and this model has none"
+                f"{model.name}: paths are followed through a residual stream that is a sum, and this model has none of "
+                "attentions and MLPs alone"
             )
         self.model, self.base, self.metric, self.at = model, base, metric, at
         self.length, self.rows = len(base[0]), max(1, budget // len(base[0]))

@@ -154,7 +154,7 @@ def regression(
         ModelError: not a causal language model, no such block, or no such sub-module.
         ValueError: no inputs.
     """
-    if model.family is None or not model.family.causal:
+    if model.family is None or not model.family.autoregressive:
         raise ModelError(
             f"{model.name}: only blocks of a causal language model can be retrained here"
         )

@@ -30,14 +30,30 @@ POINTS: dict[str, str] = {
     "q": "queries, before position encoding and after their own norm, where they have one; all heads concatenated",
     "k": "keys, before position encoding and after their own norm, where they have one; all heads concatenated",
     "v": "values, all heads concatenated",
+    "latent": "keys and values compressed, from which both are made (latent attention)",
     "pattern": "attention weights, (batch, heads, queries, keys)",
     "z": "per-head attention results before the output projection, all heads concatenated",
     "attn_out": "what the attention adds to the residual stream (after its own norm, in sandwich families)",
-    "resid_mid": "residual stream between attention and MLP",
+    "resid_mid": "residual stream after attention, before what comes next in the block",
+    "cross_in": "what the attention to the encoder reads (after its norm, where the norm comes first)",
+    "cross_q": "queries of the attention to the encoder, all heads concatenated",
+    "cross_k": "keys of the attention to the encoder, at the encoder's positions, all heads concatenated",
+    "cross_v": "values of the attention to the encoder, at the encoder's positions, all heads concatenated",
+    "cross_pattern": "weights of the attention to the encoder, (batch, heads, queries, the encoder's positions)",
+    "cross_z": "per-head results of the attention to the encoder, all heads concatenated",
+    "cross_out": "what the attention to the encoder adds to the residual stream",
+    "resid_cross": "residual stream between the attention to the encoder and the MLP",
     "mlp_in": "what the MLP reads",
     "mlp_pre": "MLP pre-activation (of the gate, where gated)",
     "mlp_act": "MLP neurons: what the output projection reads",
     "mlp_out": "what the MLP adds to the residual stream (after its own norm, in sandwich families)",
+    "mixer_in": "what a state-space mixer reads (after its norm)",
+    "conv_in": "what the mixer's convolution reads",
+    "ssm_in": "what the state space reads: after the convolution and its activation",
+    "ssm_out": "what the state space gives, before the gate",
+    "gate": "what multiplies the state space's output, before its activation",
+    "mixer_act": "what the mixer's output projection reads",
+    "mixer_out": "what the mixer adds to the residual stream",
     "resid_post": "residual stream leaving a block",
     "final_norm": "output of the last norm",
     "logits": "output of the unembedding",
@@ -46,7 +62,9 @@ POINTS: dict[str, str] = {
 #: points that belong to no layer
 GLOBAL_POINTS = frozenset({"embed", "final_norm", "logits"})
 #: points whose last axis is heads × head width
-HEAD_POINTS = frozenset({"z", "q", "k", "v", "pattern"})
+HEAD_POINTS = frozenset(
+    f"{prefix}{point}" for prefix in ("", "cross_") for point in ("z", "q", "k", "v", "pattern")
+)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def as_batch(model: Any, inputs: Any) -> Batch:
         return model.collate([_checked(model, row) for row in ids])
     if model.kind != "text" and not any(isinstance(item, str) for item in items):
         return _array(model, _tensor(items))
-    return model.collate(model.tokenize(items))
+    return model.collate(model.tokens_of(items))
 
 
 def token_ids(items: Sequence[Any]) -> list[np.ndarray] | None:

@@ -7,6 +7,7 @@ float64, 5e-2 in bfloat16, 1e-2 in float16.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from inscape.core.batch import Batch, Tokens, tokenize
 from inscape.core.errors import ModelError, SiteError
 from inscape.core.site import Site
 from inscape.model import parts
+from inscape.model.blank import blank
+from inscape.model.family import ADDED
 from inscape.model.item import Item, difference
 from inscape.model.modes import evaluating
 from inscape.model.norms import gain
@@ -38,6 +41,9 @@ TEXTS = (
 LONG = 512
 
 
+#: tokens of a decoder, where it has a text beside it
+DECODED = 7
+
 NORMED = Site("final_norm")
 
 
@@ -56,7 +62,7 @@ def run_all(model: Model) -> Iterator[Item]:
         return
     examples = _examples(model)
     residual = [s for s in model.sites if s.point in ("embed", "resid_post")]
-    full = [s for s in model.sites if s.point not in ("pattern", "logits")]
+    full = [s for s in model.sites if not s.point.endswith("pattern") and s.point != "logits"]
     single, missing = _captured(model, examples[-1], full)
     if missing:
         yield Item(
@@ -116,15 +122,27 @@ def _captured(
 
 def _examples(model: Model) -> list[Batch]:
     if model.kind == "text":
-        return [model.batch([t]) for t in tokens_of(model)]
-    config, draw = model.atlas.config, torch.Generator().manual_seed(0)
-    if model.kind == "image":
-        side = config.image_size if isinstance(config.image_size, int) else config.image_size[0]
-        shape, name = (2, config.num_channels, side, side), "pixel_values"
-    else:
-        shape, name = (1, config.num_mel_bins, 2 * config.max_source_positions), "input_features"
-    x = torch.randn(shape, generator=draw).to(device=model.device, dtype=model.dtype)
-    return [Batch({name: x})]
+        return [_batch(model, [t]) for t in tokens_of(model)]
+    draw = torch.Generator().manual_seed(0)
+    inputs = blank(model, 2 if model.kind == "image" else 1, draw)
+    if "decoder_input_ids" in inputs:
+        inputs["decoder_input_ids"] = _decoded(model, 1)
+    return [Batch(inputs)]
+
+
+def _batch(model: Model, tokens: Sequence[Tokens]) -> Batch:
+    """Texts as a batch; a decoder that reads their encoder gets tokens of its own, the same for every text."""
+    batch = model.collate(tokens)
+    if model.family is None or not model.family.decoder:
+        return batch
+    own = {"decoder_input_ids": _decoded(model, len(tokens))}
+    return Batch({**batch.inputs, **own}, batch.lengths)
+
+
+def _decoded(model: Model, rows: int) -> Tensor:
+    rng, size = np.random.default_rng(2), int(model.atlas.config.vocab_size)
+    ids = rng.integers(min(3, size - 1), size, size=DECODED)
+    return torch.from_numpy(ids)[None].expand(rows, -1).clone().to(model.device)
 
 
 def tokens_of(model: Model) -> list[Tokens]:
@@ -164,8 +182,8 @@ def _batch_is_single(
     model: Model, sites: Sequence[Site], single: Mapping[Site, Tensor], tolerance: float
 ) -> Item:
     tokens = tokens_of(model)
-    together = model.run(model.collate(tokens), sites)
-    alone = [model.run(model.collate([t]), sites) for t in tokens[:-1]] + [single]
+    together = model.run(_batch(model, tokens), sites)
+    alone = [model.run(_batch(model, [t]), sites) for t in tokens[:-1]] + [single]
     worst = max(
         difference(together[site][i, : len(t)], alone[i][site][0, : len(t)])
         for i, t in enumerate(tokens)
@@ -191,10 +209,10 @@ def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Item:
     filler = Tokens(
         *(np.concatenate([getattr(longest, f)] * 2) for f in ("ids", "offsets", "special"))
     )
-    alone = model.run(model.collate([tokens[0]]), sites)
-    padded = model.run(model.collate([tokens[0], filler]), sites)
+    alone = model.run(_batch(model, [tokens[0]]), sites)
+    padded = model.run(_batch(model, [tokens[0], filler]), sites)
     n = len(tokens[0])
-    worst = max(difference(padded[s][0, :n], alone[s][0]) for s in sites)
+    worst = max(difference(padded[s][0, :n], alone[s][0, :n]) for s in sites)
     reason = (
         "the same text gives other activations under more padding: positions shift or pads are attended to "
         "(left padding without position ids does this); pad on the right"
@@ -221,8 +239,8 @@ def _beyond(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[I
             Tokens(i.astype(np.int64), np.zeros((len(i), 2), np.int64), np.zeros(len(i), bool))
             for i in ids
         ]
-        together = model.run(model.collate(tokens), sites)
-        alone = [model.run(model.collate([t]), sites) for t in tokens]
+        together = model.run(_batch(model, tokens), sites)
+        alone = [model.run(_batch(model, [t]), sites) for t in tokens]
         worst = max(difference(together[s][i], alone[i][s][0]) for i in (0, 1) for s in sites)
         reason = (
             f"beyond {length} tokens, where the configuration changes what is computed, an example gives other activations "
@@ -234,50 +252,45 @@ def _beyond(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[I
 
 
 def _identity(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> Iterator[Item]:
-    """``resid_pre + attn_out + mlp_out = resid_post`` (each sum normalised, in post-norm families), half by half."""
+    """The stream before, with what is added to it, is the stream after; each sum is normalised in post-norm families.
+
+    Where the stream between two parts of a block is no site of it (they are computed in parallel), they are added together.
+    """
     assert model.family is not None
+    family = model.family
     worst, bad, reasons = 0.0, [], []
     for layer, block in enumerate(model.atlas.blocks):
-        get = {p: acts[Site(p, layer)] for p in model.family.points if Site(p, layer) in acts}
-        if model.family.residual == "post-norm":
-            norms = [block.get_submodule(path) for path in model.family.norms]
-            halves = [
-                ("attn_out", "resid_pre", "resid_mid", norms[0]),
-                ("mlp_out", "resid_mid", "resid_post", norms[1]),
-            ]
-        elif "resid_mid" in get:
-            halves = [
-                ("attn_out", "resid_pre", "resid_mid", None),
-                ("mlp_out", "resid_mid", "resid_post", None),
-            ]
-        else:
-            get["both"] = get["attn_out"] + get["mlp_out"]
-            halves = [("both", "resid_pre", "resid_post", None)]
-        for added, start, end, norm in halves:
-            gap, reason = _half(get[start], get[added], get[end], norm, added, layer)
+        get = {p: acts[Site(p, layer)] for p in family.points if Site(p, layer) in acts}
+        start, waiting = "resid_pre", []
+        norms = iter(family.norms)
+        for point in family.adds:
+            waiting.append(point)
+            if ADDED[point] not in get:
+                continue
+            end = ADDED[point]
+            norm = block.get_submodule(next(norms)) if family.residual == "post-norm" else None
+            parts_added = [get[p] for p in waiting]
+            gap, reason = _half(get[start], parts_added, get[end], norm, " + ".join(waiting), layer)
             worst = max(worst, gap)
             if gap > tolerance:
                 reasons.append(reason)
-                bad += [
-                    f"{p}.{layer}"
-                    for p in (("attn_out", "mlp_out") if added == "both" else (added,))
-                ]
-                bad += [f"resid_mid.{layer}"] if "resid_mid" in get else []
+                bad += [f"{p}.{layer}" for p in (*waiting, "resid_mid", "resid_cross") if p in get]
+            start, waiting = end, []
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     reason = reasons[0] + more if reasons else ""
     yield Item("residual identity", not bad, worst, tolerance, tuple(dict.fromkeys(bad)), reason)
 
 
 def _half(
-    start: Tensor, added: Tensor, end: Tensor, norm: nn.Module | None, name: str, layer: int
+    start: Tensor, given: list[Tensor], end: Tensor, norm: nn.Module | None, name: str, layer: int
 ) -> tuple[float, str]:
+    if other := [x for x in (start, *given) if x.shape != end.shape]:
+        said = f"{name}.{layer} has shape {tuple(given[0].shape)}, or is added to {tuple(other[0].shape)}"
+        return float("inf"), f"{said}; the residual stream has {tuple(end.shape)}"
+    added = torch.stack(given).sum(0) if len(given) > 1 else given[0]
     with torch.no_grad():
         total = start + added if norm is None else norm(start + added)
         within = added if norm is None else norm(added)
-    if end.shape != total.shape:
-        return float(
-            "inf"
-        ), f"{name}.{layer} has shape {tuple(added.shape)}, the residual stream {tuple(end.shape)}"
     gap = difference(total, end)
     # measured against what is added, not against the stream, which may be a hundred times longer
     if norm is None:
@@ -289,15 +302,14 @@ def _half(
                 / (change + 100 * floor).clamp_min(1e-12)
             ).max()
         )
-    shown = "attn_out + mlp_out" if name == "both" else name
     if difference(within, end) < 1e-3:
         return (
             gap,
-            f"{shown}.{layer} already contains the residual stream: it equals what leaves the sum",
+            f"{name}.{layer} already contains the residual stream: it equals what leaves the sum",
         )
     return (
         gap,
-        f"{shown}.{layer} is not what the layer adds to the residual stream (off by {gap:.2g} of the change)",
+        f"{name}.{layer} is not what the layer adds to the residual stream (off by {gap:.2g} of the change)",
     )
 
 
@@ -307,12 +319,14 @@ def _plain_forward(
     """Captured tensors against the network's own ``hidden_states``; its logits against the unembedding of the last norm."""
     net, head, norm, after = model.net, model.atlas.head, model.atlas.final_norm, model.atlas.after
     assert model.family is not None
-    runner = net if head is not None else model.atlas.body
+    runner = net if head is not None else model.atlas.runs
+    family, depth = model.family, len(model.atlas.blocks)
     with evaluating(net), torch.no_grad():
         out = runner(**batch.inputs, output_hidden_states=True)
-    states = out.hidden_states
-    if states is not None and len(states) == len(model.atlas.blocks) + 1:
-        names = [Site("embed"), *(Site("resid_post", i) for i in range(len(model.atlas.blocks)))]
+    states = out.decoder_hidden_states if family.decoder else out.hidden_states
+    if states is not None and len(states) == depth + 1:
+        names = [Site("resid_post", i) for i in range(depth)]
+        names = [Site("embed"), *names] if family.states == "embed" else [*names, NORMED]
         gaps = {
             site: difference(acts[site], state) for site, state in zip(names, states, strict=True)
         }
@@ -321,7 +335,7 @@ def _plain_forward(
                 gaps[names[-1]] = difference(
                     after(acts[names[-1] if norm is None else NORMED]), states[-1]
                 )
-        elif norm is not None and gaps[names[-1]] > tolerance:
+        elif norm is not None and names[-1] != NORMED and gaps[names[-1]] > tolerance:
             # most architectures record their last state after the last norm, some before it
             del gaps[names[-1]]
             gaps[NORMED] = difference(acts[NORMED], states[-1])
@@ -333,6 +347,8 @@ def _plain_forward(
             else ""
         )
         yield Item("captured = hidden_states", not bad, worst, tolerance, bad, reason)
+    else:
+        yield _handed_on(model, acts, tolerance)
     if norm is not None:
         last = acts[Site("resid_post", len(model.atlas.blocks) - 1)]
         with torch.no_grad():
@@ -343,8 +359,23 @@ def _plain_forward(
         yield Item(
             "last norm reads the stream", gap <= tolerance, gap, tolerance, ("final_norm",), reason
         )
-    if head is not None and model.kind == "text" and norm is not None:
-        yield _unembedding(model, head, acts[Site("final_norm")], out.logits, tolerance)
+    if head is not None and (model.kind == "text" or family.decoder):
+        read = NORMED if norm is not None else Site("resid_post", depth - 1)
+        yield _unembedding(model, head, acts[read], out.logits, tolerance)
+
+
+def _handed_on(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> Item:
+    """What leaves a block enters the next, but between stages, where a network's own states tell nothing of its blocks."""
+    worst, bad = 0.0, []
+    for layer in range(len(model.atlas.blocks) - 1):
+        pair = Site("resid_post", layer), Site("resid_pre", layer + 1)
+        left, entered = (acts[site] for site in pair)
+        if left.shape == entered.shape:
+            gap = difference(left, entered)
+            worst = max(worst, gap)
+            bad += [str(site) for site in pair] if gap > tolerance else []
+    reason = f"{bad[0]} is not {bad[1]}, which follows it" if bad else ""
+    return Item("resid_post enters the next", not bad, worst, tolerance, tuple(bad), reason)
 
 
 def _unembedding(
@@ -353,6 +384,7 @@ def _unembedding(
     after = model.atlas.after
     with torch.no_grad():
         ours = logit_factor(model.atlas.config) * head(normed if after is None else after(normed))
+        ours = ours + getattr(model.net, "final_logits_bias", 0.0)
     cap = getattr(model.atlas.config, "final_logit_softcapping", None)
     if cap:
         ours = cap * torch.tanh(ours / cap)
@@ -371,7 +403,7 @@ def _unembedding(
         passed,
         gap,
         tolerance,
-        ("final_norm", "logits"),
+        ("final_norm", "logits") if model.atlas.final_norm is not None else ("logits",),
         "" if passed else reason,
     )
 
@@ -405,19 +437,36 @@ def _is_neutral(norm: nn.Module) -> bool:
         return False  # whatever it is spelt as, it is not the same number everywhere
     try:
         return bool((gain(norm) == 1).all())
-    except ModelError:
+    except (ModelError, ValueError, RuntimeError):  # not known, or one over positions too
         return bool((weight == 1).all())
 
 
 def _looks_untrained(model: Model) -> bool:
-    """Whether every bias is zero and the matrices still have the spread their configuration draws them with."""
-    config = model.atlas.config
+    """Whether every bias is zero and the matrices still have the spread they are drawn with.
+
+    That is what the configuration says; or, where parts are drawn by rules of their own (T5, CLIP, Mamba), what these rules
+    give now: a bias that they draw need not be zero.
+    """
+    config, block = model.atlas.config, model.atlas.blocks[0]
     spread = float(
         getattr(config, "initializer_range", None) or getattr(config, "init_std", None) or 0.02
     )
     biases = [p for n, p in model.atlas.body.named_parameters() if n.endswith("bias")]
-    if any(bool(b.any()) for b in biases):
+    if abs(_spread(block) / spread - 1) < 0.35 and not any(bool(b.any()) for b in biases):
+        return True
+    draw = getattr(model.net, "_init_weights", None)
+    if draw is None:
         return False
-    matrices = [p for _, p in model.atlas.blocks[0].named_parameters() if p.ndim == 2]
-    # the median: output projections are often drawn narrower
-    return bool(abs(np.median([float(m.detach().std()) for m in matrices]) / spread - 1) < 0.35)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        fresh = copy.deepcopy(block).apply(draw)
+    drawn = {n for n, p in fresh.named_parameters() if bool(p.any())}
+    set_since = any(
+        bool(p.any()) for n, p in block.named_parameters() if n.endswith("bias") and n not in drawn
+    )
+    return not set_since and abs(_spread(block) / _spread(fresh) - 1) < 0.35
+
+
+def _spread(block: nn.Module) -> float:
+    """The median of its matrices' standard deviations: output projections are often drawn narrower."""
+    matrices = [p for _, p in block.named_parameters() if p.ndim == 2]
+    return float(np.median([float(m.detach().std()) for m in matrices]))

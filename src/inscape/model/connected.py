@@ -98,9 +98,10 @@ def prefix_cache(
     _check(model)
     if not ids.shape[1]:
         return None
-    if model.family is None or not model.family.causal:
+    if model.family is None or not model.family.cached:
         raise ModelError(
-            f"{model.name} is not causal, so no part of a text can be computed ahead of the rest"
+            f"{model.name} is not causal, or keeps no keys and values, so no part of a text can be computed ahead of the "
+            "rest"
         )
     planned = [(site, edit) for edit in as_edits(edits) for site in model.select(edit.scope.sites)]
     learn(model, [site for site, _ in planned])
@@ -115,7 +116,7 @@ def prefix_cache(
 
 
 def _check(model: Model) -> None:
-    if model.kind != "text" or model.family is None:
+    if model.kind != "text" or model.family is None or model.family.decoder:
         raise ModelError(
             f"{model.name}: derivatives are taken through text models of a known family; this is none"
         )

@@ -124,10 +124,10 @@ def continuations(
 
 
 def _check(model: Model, samples: int, temperature: float, count: int) -> None:
-    causal = model.family is not None and model.family.causal and model.atlas.head is not None
-    if not causal or model.tokenizer is None:
+    cached = model.family is not None and model.family.cached and model.atlas.head is not None
+    if not cached or model.tokenizer is None:
         raise ModelError(
-            f"{model.name} cannot continue a text: that needs a causal language model with its head"
+            f"{model.name} cannot continue a text: that needs a causal language model with keys, values and its head"
         )
     if samples < 1 or count < 1:
         raise ValueError(

@@ -14,6 +14,7 @@ import torch
 
 from inscape.core.edit import Edit
 from inscape.core.errors import ModelError
+from inscape.model import decoder
 from inscape.model.axes import learn
 from inscape.model.chat import several
 from inscape.model.hooks import Pass, hooked
@@ -35,7 +36,7 @@ def generate(
     """Continuations of prompts.
 
     Args:
-        model: a causal language model with a head.
+        model: a causal language model with a head; or a decoder with its encoder, which reads the prompts.
         prompts: one or several texts, or conversations.
         max_new_tokens: at most so many tokens each; generation also ends at the model's own end token.
         edits: edits in the order in which they act.
@@ -52,6 +53,7 @@ def generate(
     if (
         model.family is None
         or not model.family.causal
+        or model.kind != "text"
         or not hasattr(model.net, "generate")
         or model.atlas.head is None
     ):
@@ -59,7 +61,7 @@ def generate(
             f"{model.name} cannot generate: that needs a causal language model with its head"
         )
     texts = several(prompts)
-    tokens = model.tokenize(texts)
+    tokens = model.tokens_of(texts)
     planned = [(site, edit) for edit in edits for site in model.select(edit.scope.sites)]
     learn(model, [site for site, _ in planned])
     out = [""] * len(texts)
@@ -93,6 +95,7 @@ def _continue(
     own = getattr(model.net, "generation_config", None)
     end = end_tokens(model)
     pad = getattr(model.tokenizer, "pad_token_id", None)
+    decodes = model.family is not None and model.family.decoder
     settings = GenerationConfig(
         max_new_tokens=count,
         do_sample=temperature > 0,
@@ -100,6 +103,7 @@ def _continue(
         eos_token_id=end or None,
         pad_token_id=pad if pad is not None else (end[0] if end else None),
         use_cache=True,
+        **({"decoder_start_token_id": _start(model)} if decodes else {}),
     )
     state = Pass(len(ids))
 
@@ -127,4 +131,11 @@ def _continue(
     finally:
         handle.remove()
         model.net.generation_config = own
-    return full[:, ids.shape[1] :].cpu()
+    return full[:, 1 if decodes else ids.shape[1] :].cpu()
+
+
+def _start(model: Model) -> int:
+    """The token with which a decoder beside an encoder begins."""
+    inputs: dict[str, torch.Tensor] = {"input_ids": torch.zeros(1, 1, dtype=torch.long)}
+    decoder.start(model, inputs, 1)
+    return int(inputs["decoder_input_ids"][0, 0])

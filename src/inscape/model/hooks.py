@@ -112,20 +112,28 @@ class Pass:
         if self.at is None:
             self.caught[site] = value.clone()
             return
+        if place.apart:
+            raise SiteError(
+                f"{site} has the encoder's positions, and `at` names the decoder's: leave `at` out"
+            )
         if site.point == "module" and not place.has_positions(value):
             raise unshown(site, value.shape, "the positions'")
         self.caught[site] = self.gather(site, value)
 
     def gather(self, site: Site, value: Tensor) -> Tensor:
-        """The positions asked for, of a tensor (batch, positions, width)."""
+        """The positions asked for, of a tensor (batch, positions, width); of a pattern its queries."""
         assert self.at is not None
         if value.ndim < 3:
             raise SiteError(
                 f"{site} has shape {tuple(value.shape)}, not (batch, positions, width): leave `at` out"
             )
+        if site.point.endswith("pattern") and site.head is None:
+            # of a pattern they are the queries that are kept
+            value = value.transpose(1, 2)
         if self._rows is None:
             self._rows = torch.arange(self.size, device=value.device)[:, None]
-        return value[self._rows, self.at.to(value.device)]
+        kept = value[self._rows, self.at.to(value.device)]
+        return kept.transpose(1, 2) if kept.ndim == 4 and site.point.endswith("pattern") else kept
 
 
 @dataclass
@@ -169,12 +177,20 @@ def hooked(
 
 
 def _register(module: nn.Module, side: str, order: _Order, state: Pass, total: int | None) -> Any:
+    count = 0
+
     def act(value: Any) -> Any:
+        nonlocal count
         changed = value
+        now, count = count, count + 1
         for site, place, edit in order.edits:
+            if not _is_now(place, now):
+                continue
             x = pick(changed, place.index, site)
             changed = _put(changed, place.index, _edited(x, site, place, edit, state))
         for site, place in order.catches:
+            if not _is_now(place, now):
+                continue
             state.keep(site, pick(changed, place.index, site), place)
         if total is not None and len(state.caught) == total:
             raise Stop
@@ -201,12 +217,24 @@ def _register(module: nn.Module, side: str, order: _Order, state: Pass, total: i
     return module.register_forward_pre_hook(before, with_kwargs=True)
 
 
+def _is_now(place: Place, call: int) -> bool:
+    """Whether a module's call, counted from 0, is the one that a place stands for."""
+    return place.calls == 1 or call % place.calls == place.call
+
+
 def _edited(x: Tensor, site: Site, place: Place, edit: Edit, state: Pass) -> Tensor:
     scope = edit.scope
 
     def change(h: Tensor) -> Tensor:
         where = None
-        if place.has_positions(h):
+        if place.apart and (scope.positions != "all" or scope.phase != "all"):
+            raise SiteError(
+                f"{site} has the encoder's positions, and an edit's positions and phase are the decoder's; edit it "
+                "everywhere"
+            )
+        if place.apart:
+            pass
+        elif place.has_positions(h):
             where = state.mask(scope, h.shape[1], h.device)
         elif scope.positions != "all" or scope.phase != "all":
             raise unshown(
@@ -269,6 +297,9 @@ def _put(value: Any, index: int, x: Tensor) -> Any:
 
 
 def _instead(site: Site) -> str:
-    if site.point == "pattern":
-        return f"edit z.{site.layer} instead, which the pattern makes"
+    if site.point.endswith("pattern"):
+        z = f"{site.point.removesuffix('pattern')}z.{site.layer}"
+        return f"edit {z} instead, which the pattern makes"
+    if site.point == "ssm_in":
+        return f"the state space reads it by another way too; edit conv_in.{site.layer} instead"
     return f"the residual path by-passes it; edit attn_out.{site.layer} or resid_post.{site.layer} instead"

@@ -3,8 +3,9 @@
 Fused projections hold q, k and v together: one after another (``first/second/third third``, or ``split q/k/v`` where keys
 and values have fewer heads), per head side by side (``head q/k/v``), or per group of heads its queries, its key and its
 value (``group q/k/v``). A fused gate holds its two parts one after another (``first/second half``). Some norms see heads on
-an axis of their own: (batch, positions, heads, width) is ``apart``, (batch, heads, positions, width) ``heads first``. Heads
-are contiguous slices of the last axis. Some modules see (batch · positions, d); it is seen here
+an axis of their own: (batch, positions, heads, width) is ``apart``, (batch, heads, positions, width) ``heads first``. Where
+only some entries of each head are the point's, they are a span of ``each head``. Heads are contiguous slices of the last
+axis. Some modules see (batch · positions, d); it is seen here
 as (batch, positions, d). `write` is the inverse of `read`: what was not read is left as it was.
 """
 
@@ -43,7 +44,8 @@ class View:
         pattern: the tensor is (batch, heads, queries, keys) rather than (…, heads · width).
         tokens: the tensor has positions, even where its module sees (batch · positions, d).
         shared: heads of queries, and of keys and values, for layouts that hold both.
-        factor: what the tensor is multiplied by to be the point's.
+        factor: what the tensor is multiplied by to be the point's; of a vector, one number an entry.
+        span: from and to which entry of the last axis, or None for all.
     """
 
     layout: Layout = "whole"
@@ -52,12 +54,13 @@ class View:
     pattern: bool = False
     tokens: bool = False
     shared: tuple[int, int] = (1, 1)
-    factor: float = 1.0
+    factor: float | Tensor = 1.0
+    span: tuple[int, int] | None = None
 
     def read(self, x: Tensor, batch: int) -> Tensor:
         """The site's tensor: (batch, positions, width), or (batch[, heads], queries, keys) for patterns."""
         slot = self._slot(x, batch)
-        slot = slot if self.factor == 1 else slot * self.factor
+        slot = slot if self._plain else slot * self.factor
         if self.layout == "group q" and self.head is None:
             return slot.flatten(-3)
         return slot.flatten(-2) if self._apart else slot
@@ -65,8 +68,8 @@ class View:
     def write(self, x: Tensor, batch: int, change: Callable[[Tensor], Tensor]) -> Tensor:
         """A copy of `x` with `change` applied to what `read` gives; `x` itself is not touched."""
         new = change(self.read(x, batch))
-        new = new if self.factor == 1 else new / self.factor
-        if self.layout == "whole" and self.head is None:
+        new = new if self._plain else new / self.factor
+        if self.layout == "whole" and self.head is None and self.span is None:
             return new.reshape(x.shape)
         out = x.clone()
         slot = self._slot(out, batch)
@@ -74,9 +77,13 @@ class View:
         return out
 
     @property
+    def _plain(self) -> bool:
+        return not isinstance(self.factor, Tensor) and self.factor == 1
+
+    @property
     def _apart(self) -> bool:
         """Whether the slot keeps heads on an axis of their own, being strided in the fused tensor."""
-        return self.head is None and self.layout.startswith(("head", "group", "apart"))
+        return self.head is None and self.layout.startswith(("head", "group", "apart", "each"))
 
     def _slot(self, x: Tensor, batch: int) -> Tensor:
         """A view into `x` of just this site."""
@@ -84,6 +91,13 @@ class View:
             return x if self.head is None else x[:, self.head]
         if self.tokens and x.ndim == 2:
             x = x.view(batch, -1, x.shape[-1])
+        if self.layout == "each head":
+            x = (
+                x[:, 0] if x.ndim == 4 else x
+            )  # a compressed state is one head's, on an axis of its own
+            x = x.unflatten(-1, (self.heads, -1))
+            x = x if self.span is None else x[..., self.span[0] : self.span[1]]
+            return x if self.head is None else x[..., self.head, :]
         if self.layout in ("apart", "heads first"):
             x = x if self.layout == "apart" else x.transpose(1, 2)
             return x if self.head is None else x[..., self.head, :]
@@ -102,6 +116,8 @@ class View:
         if self.layout.endswith("third"):
             width = x.shape[-1] // 3
             x = x[..., _PART[self.layout] * width : (_PART[self.layout] + 1) * width]
+        if self.span is not None:
+            x = x[..., self.span[0] : self.span[1]]
         if self.head is not None:
             width = x.shape[-1] // self.heads
             x = x[..., self.head * width : (self.head + 1) * width]

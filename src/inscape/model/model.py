@@ -23,16 +23,17 @@ from inscape.core.edit import Edit, as_edits
 from inscape.core.errors import CertificateError, ModelError, SiteError
 from inscape.core.shown import Shown
 from inscape.core.site import Site, select
-from inscape.model import identity, lengths
+from inscape.model import decoder, identity, lengths
 from inscape.model.activations import Activations
 from inscape.model.as_batch import as_batch, positions_of
 from inscape.model.axes import learn
+from inscape.model.blank import blank
 from inscape.model.chat import texts_of
 from inscape.model.family import Family
 from inscape.model.hashing import weights_hash, weights_sums
 from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick
 from inscape.model.modes import evaluating, uncompiled, unwrapped
-from inscape.model.registry import family_of
+from inscape.model.registry import family_of, towers
 from inscape.model.taps import Atlas
 
 #: what can be run: texts, messages, tokens, token ids, a batch, named tensors, or one tensor for a plain network
@@ -47,6 +48,7 @@ class Model:
         tokenizer: a Hugging Face tokenizer for text models, or None.
         name: what reports call it.
         family: the facts of its architecture; by default found from its configuration.
+        tower: which stack of blocks, of a network of several (``decoder``, ``text``); by default the first.
 
     Attributes:
         certificate: what has been proved of this checkpoint, or None.
@@ -58,12 +60,17 @@ class Model:
     """
 
     def __init__(
-        self, net: nn.Module, tokenizer: Any = None, name: str = "", family: Family | None = None
+        self,
+        net: nn.Module,
+        tokenizer: Any = None,
+        name: str = "",
+        family: Family | None = None,
+        tower: str = "",
     ):
         net = unwrapped(net)
         self.net, self.tokenizer = net, tokenizer
         self.name = name or type(net).__name__
-        self.atlas = Atlas(net, family or family_of(net))
+        self.atlas = Atlas(net, family or family_of(net, tower))
         self.family = self.atlas.family
         self.certificate: Any = None
         self.source: dict[str, str] = {}
@@ -100,6 +107,28 @@ class Model:
         if self.family is not None:
             return self.family.kind
         return "text" if self.tokenizer is not None else "array"
+
+    @property
+    def towers(self) -> tuple[str, ...]:
+        """The names of its network's stacks of blocks, this one's among them; none where there is only one."""
+        return tuple(family.tower for family in towers(self.net) if family.tower)
+
+    def tower(self, name: str) -> Model:
+        """Another stack of the same network, as a certified model over the same weights.
+
+        Args:
+            name: one of `towers`: ``decoder``, ``text``.
+
+        Raises:
+            ModelError: there is no such stack.
+        """
+        from inscape.model.certificate import certify
+
+        made = Model(self.net, self.tokenizer, f"{self.name} ({name})", tower=name)
+        made.source, made.processor = dict(self.source), self.processor
+        made.origin = None if self.origin is None else {**self.origin, "tower": name}
+        certify(made)
+        return made
 
     @property
     def sites(self) -> list[Site]:
@@ -163,27 +192,8 @@ class Model:
         chosen = self.select(site)
         if len(chosen) != 1:
             raise SiteError(f"width: one site is asked for, {site!r} names {len(chosen)}")
-        found = self.run(self._blank(), chosen)
+        found = self.run(blank(self), chosen)
         return int((found.logits if chosen[0].point == "logits" else found[chosen[0]]).shape[-1])
-
-    def _blank(self) -> dict[str, Tensor]:
-        """The least that can be run."""
-        config = self.atlas.config
-        if self.kind == "text":
-            return {"input_ids": torch.zeros(1, 2, dtype=torch.long)}
-        if self.kind == "image":
-            size = config.image_size
-            high, wide = (size, size) if isinstance(size, int) else size
-            return {
-                "pixel_values": torch.zeros(1, config.num_channels, high, wide, dtype=self.dtype)
-            }
-        if self.kind == "audio":
-            frames = 2 * config.max_source_positions
-            return {"input_features": torch.zeros(1, config.num_mel_bins, frames, dtype=self.dtype)}
-        raise ModelError(
-            f"what {self.name} is fed is not known, so neither is the width of its sites; run it on an input of yours "
-            "and read the shape of what it gives"
-        )
 
     def _whole(self, batch: Batch, sites: Sequence[Site]) -> dict[Site, Tensor]:
         """Tensors of module sites as their modules give them; those that are not computed once are left out."""
@@ -203,6 +213,10 @@ class Model:
 
         handles = []
         batch = batch.to(self.device)
+        decodes = self.family is not None and self.family.decoder
+        if decodes and "input_ids" in batch.inputs:
+            both = {"decoder_input_ids": batch.inputs["input_ids"]}
+            batch = Batch({**both, **batch.inputs}, batch.lengths)
         try:
             for site in sites:
                 module = self.atlas.place(site).module
@@ -212,7 +226,9 @@ class Model:
                     else module.register_forward_pre_hook(catcher(site), with_kwargs=True)
                 )
             with evaluating(self.net), uncompiled(), torch.no_grad():
-                self._forward(batch, Pass(len(batch), batch.lengths), {}, whole=True)
+                # of one tower among several the others are fed nothing
+                whole = len(self.towers) < 2 or decodes
+                self._forward(batch, Pass(len(batch), batch.lengths), {}, whole=whole)
         finally:
             for handle in handles:
                 handle.remove()
@@ -221,13 +237,25 @@ class Model:
     def tokenize(self, texts: Sequence[Any], first: int = 0) -> list[Tokens]:
         """Tokens of each text, unpadded, with the tokenizer's own special tokens.
 
+        Positions in them are those of the model's sites. A decoder beside an encoder has others: its `run` takes texts.
+
         Args:
             texts: the texts; or conversations, lists of messages, which the model's chat template makes texts of.
             first: number of the first of them, for messages.
 
         Raises:
-            ModelError: no tokenizer, or a text longer than the model takes; the message names its row, from 1.
+            ModelError: no tokenizer, a text longer than the model takes (the message names its row, from 1), or a decoder
+                beside an encoder, of which these would be the encoder's.
         """
+        if self.family is not None and self.family.decoder:
+            raise ModelError(
+                f"texts are read by the encoder of {self.name}, and their positions are none of its decoder's; use "
+                "model.tower('encoder'), or give model.run decoder_input_ids beside them"
+            )
+        return self.tokens_of(texts, first)
+
+    def tokens_of(self, texts: Sequence[Any], first: int = 0) -> list[Tokens]:
+        """As `tokenize`, also where they are what an encoder beside this stack reads."""
         if self.tokenizer is None:
             raise ModelError(
                 f"{self.name} has no tokenizer: pass tokenizer=… to open, or run tensors of token ids"
@@ -269,7 +297,9 @@ class Model:
 
     def batch(self, inputs: Inputs) -> Batch:
         """Whatever `run` takes, as a batch; see `inscape.model.as_batch`."""
-        return as_batch(self, inputs)
+        found = as_batch(self, inputs)
+        decodes = self.family is not None and self.family.decoder
+        return decoder.begun(self, found) if decodes else found
 
     def run(
         self,
@@ -312,6 +342,7 @@ class Model:
         self._alike(batch)
         if logits:
             self._refuse_unread_pads(batch)
+            self._refuse_others(at)
         before = identity.pieces(self.net) if self._state is None else None
         planned = [
             (site, e)
@@ -328,7 +359,7 @@ class Model:
             stack.enter_context(evaluating(self.net))
             stack.enter_context(uncompiled())
             stack.enter_context(torch.enable_grad() if grad_of is not None else torch.no_grad())
-            if any(site.point == "pattern" for site in catch):
+            if any(site.point.endswith("pattern") for site in catch):
                 stack.enter_context(_eager_attention(self.net))
             stack.enter_context(hooked(self.atlas, state, catch, planned, stop))
             if logits and at is not None and grad_of is None:
@@ -337,7 +368,7 @@ class Model:
             if (
                 self.family is not None
                 and self.family.asked
-                and any(s.point == "pattern" for s in catch)
+                and any(s.point.endswith("pattern") for s in catch)
             ):
                 more["output_attentions"] = True
             out = self._forward(batch, state, more, whole=logits)
@@ -352,20 +383,20 @@ class Model:
         return self._gathered(state, catch, out if logits else None, grad_of)
 
     def _forward(self, batch: Batch, state: Pass, more: dict[str, Any], whole: bool) -> Any:
-        net = self.net if whole else self.atlas.body
+        net = self.net if whole else self.atlas.runs
         inputs = dict(batch.inputs)
-        if self.kind == "text" and self.family is not None:
+        if self.family is not None and self.family.decoder:
+            state.step(decoder.positions(inputs))
+            inputs["use_cache"] = False
+        elif self.kind == "text" and self.family is not None:
             state.step(positions_of(inputs))
             if self.family.causal:
-                mask = inputs.get("attention_mask")
-                if mask is not None and mask.ndim == 2:
-                    # padding is on the right and no real token sees what follows it, so no mask is needed
-                    del inputs["attention_mask"]
-                    pad = getattr(self.atlas.config, "pad_token_id", None)
-                    if self._pools and pad is not None and "input_ids" in inputs:
-                        inputs["input_ids"] = inputs["input_ids"].masked_fill(mask == 0, pad)
+                self._without_mask(inputs)
                 inputs["use_cache"] = False
-        self._begin_decoder(inputs)
+        if net is not self.net and net is self.atlas.body:
+            inputs = {name: x for name, x in inputs.items() if not name.startswith(decoder.OWN)}
+        elif decoder.needs_start(self, inputs):
+            decoder.start(self, inputs, len(batch))
         inputs.update(more)
         try:
             with lengths.fresh(self._rotary):
@@ -375,25 +406,15 @@ class Model:
         except Stop:
             return None
 
-    def _begin_decoder(self, inputs: dict[str, Tensor]) -> None:
-        """An encoder–decoder is given the token with which its decoder begins, unless it makes its own."""
-        config = self.atlas.config
-        kind = str(getattr(config, "model_type", ""))
-        if (
-            not getattr(config, "is_encoder_decoder", False)
-            or "t5" not in kind
-            or "input_ids" not in inputs
-            or "decoder_input_ids" in inputs
-        ):
+    def _without_mask(self, inputs: dict[str, Tensor]) -> None:
+        """Leave a causal model's mask of padding out: it is on the right, and no real token sees what follows it."""
+        mask = inputs.get("attention_mask")
+        if mask is None or mask.ndim != 2:
             return
-        start = getattr(config, "decoder_start_token_id", None)
-        if start is None:
-            raise ModelError(
-                f"{self.name} is an encoder–decoder whose configuration names no decoder_start_token_id; give "
-                "decoder_input_ids with the inputs, or set net.config.decoder_start_token_id"
-            )
-        ids = inputs["input_ids"]
-        inputs["decoder_input_ids"] = torch.full((len(ids), 1), int(start), device=ids.device)
+        del inputs["attention_mask"]
+        pad = getattr(self.atlas.config, "pad_token_id", None)
+        if self._pools and pad is not None and "input_ids" in inputs:
+            inputs["input_ids"] = inputs["input_ids"].masked_fill(mask == 0, pad)
 
     def _alike(self, batch: Batch) -> None:
         """Refuse rows in one batch that the model would compute differently alone."""
@@ -522,6 +543,22 @@ class Model:
                 "run examples of one length, or set net.config.pad_token_id"
             )
 
+    def _refuse_others(self, at: Tensor | None) -> None:
+        """The logits of a network of several stacks are its decoder's, or compare what its stacks give."""
+        if self.family is None or self.family.decoder or self.atlas.head is not None:
+            return
+        if len(self.towers) < 2:
+            return
+        if "decoder" not in self.towers:
+            raise ModelError(
+                f"{self.name} has no logits: it is one of several towers ({', '.join(self.towers)}); capture sites instead"
+            )
+        if at is not None:
+            raise ModelError(
+                f"the logits of {self.name} are its decoder's, and `at` names positions of its encoder: leave `at` out, or "
+                "use model.tower('decoder')"
+            )
+
     @property
     def _calls_are_fixed(self) -> bool:
         """Whether a module that was called once in a pass is called once in every pass, whatever the input.
@@ -533,7 +570,7 @@ class Model:
         return ours and not getattr(self.atlas.config, "chunk_size_feed_forward", 0)
 
     def _main_input(self) -> str:
-        return str(getattr(self.net, "main_input_name", "x"))
+        return str(getattr(self.atlas.runs, "main_input_name", "x"))
 
     def _head_at(self) -> nn.Module | None:
         """The head that can be given the positions asked for alone."""

@@ -19,15 +19,33 @@ from inscape.core.errors import ModelError
 
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
-    """Every module of a network in evaluation mode inside the block, and as it was after it, whatever was raised."""
+    """Every module of a network in evaluation mode inside the block, and as it was after it, whatever was raised.
+
+    Experts in float64 are computed one after another there: multiplied in groups, as is usual, they need another dtype.
+    """
     trained = [module for module in net.modules() if module.training]
+    grouped = _grouped(net)
     for module in trained:
         module.training = False
+    for config in grouped:
+        config._experts_implementation_internal = "eager"
     try:
         yield
     finally:
         for module in trained:
             module.training = True
+        for config in grouped:
+            config._experts_implementation_internal = "grouped_mm"
+
+
+def _grouped(net: nn.Module) -> list[Any]:
+    """The configurations of a network in float64 by which experts are multiplied in groups."""
+    first = next((p for p in net.parameters() if p.is_floating_point()), None)
+    if first is None or first.dtype != torch.float64:
+        return []
+    configs = {id(c): c for m in net.modules() if (c := getattr(m, "config", None)) is not None}
+    name = "_experts_implementation_internal"
+    return [c for c in configs.values() if getattr(c, name, None) == "grouped_mm"]
 
 
 def uncompiled() -> AbstractContextManager[Any]:

@@ -36,6 +36,7 @@ def open(
     device: str = "cpu",
     dtype: str | None = None,
     family: Family | None = None,
+    tower: str = "",
     revision: str | None = None,
     trust_remote_code: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -51,6 +52,8 @@ def open(
         device: where to put weights read from files; a live module stays where it is.
         dtype: ``float32`` (default for files), ``bfloat16``, ``float16`` or ``float64``.
         family: the facts of an architecture that Inscape does not know.
+        tower: which stack of blocks, of a network of several: ``encoder`` or ``decoder``, ``image`` or ``text``; by default
+            the first. `Model.tower` gives another one of a model that is open.
         revision: branch, tag or commit of a Hub id.
         trust_remote_code: run code that comes with the checkpoint.
         progress: called with bytes done and in all, while something is fetched.
@@ -70,7 +73,7 @@ def open(
     what, tokenizer = _inside(what, tokenizer)
     if isinstance(what, nn.Module):
         _check_held(what)
-        model = Model(what, tokenizer, name, family)
+        model = Model(what, tokenizer, name, family, tower)
         model.processor = processor
         model.source = {"from": f"live {type(what).__module__}.{type(what).__qualname__}"}
         certify(model)
@@ -80,7 +83,7 @@ def open(
     with _quietly():
         net, found_tokenizer = _load(folder, wanted, trust_remote_code, str(what), revision)
     model = Model(
-        net.to(place).eval(), tokenizer or found_tokenizer, name or _short_name(what), family
+        net.to(place).eval(), tokenizer or found_tokenizer, name or _short_name(what), family, tower
     )
     model.source = source
     model.processor = processor
@@ -92,6 +95,7 @@ def open(
         "revision": revision,
         "trust_remote_code": trust_remote_code,
         "family": family,
+        "tower": tower,
     }
     certify(model, cached=not trust_remote_code)
     return model

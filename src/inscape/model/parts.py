@@ -10,6 +10,10 @@ In every layer, of tensors captured at the sites and of the network's own module
     mlp_pre       mlp_act = act(mlp_pre), times what the gate lets through where the MLP is gated
     mlp_act       mlp_out = the output projection of mlp_act (and the norm after it, in sandwich families)
 
+The attention of a decoder to its encoder (``cross_…``) has the same identities as its attention to itself. Where keys and
+values are made of a compressed state, the values are its projection (``latent``), and it is made of attn_in. The identities
+of state spaces are in `inscape.model.state_space`.
+
 q and k stand before position encoding and after their own norm, where they have one. Rotary encoding is taken out by a
 rotation of zero (cosine 1, sine 0), which leaves every other part as it is; so the score of q_i and k_j is their inner
 product times one number. In the first layer q and k must be the same with the rotation and without it, else they stand
@@ -35,15 +39,19 @@ from inscape.core.batch import Batch
 from inscape.core.edit import Replace, Scope
 from inscape.core.errors import SiteError
 from inscape.core.site import Site
-from inscape.model.family import Family, Tap
+from inscape.model import state_space
+from inscape.model.family import ADDED, Family, Tap
 from inscape.model.item import Item, difference
 from inscape.model.layout import View
+from inscape.model.modes import evaluating
 from inscape.model.taps import Place
 
 if TYPE_CHECKING:
     from inscape.model.model import Model
 
 Tensors = Mapping[str, Tensor]
+#: what stands before the points of an attention: to the stack itself, to an encoder
+KINDS = ("", "cross_")
 
 
 @dataclass(frozen=True)
@@ -91,10 +99,11 @@ def measure(model: Model, batch: Batch, acts: Mapping[Site, Tensor], tol: float)
     ]
     table = [one for one in _IDENTITIES if one.name not in _inapplicable(family)]
     gaps: dict[tuple[str, int], float] = {}
-    for one in table:
-        for i in layers:
-            if {*one.proves, *one.needs} <= set(of[i]):
-                gaps[one.name, i] = _gap(one, model, i, of[i])
+    with evaluating(model.net):
+        for one in table:
+            for i in layers:
+                if {*one.proves, *one.needs} <= set(of[i]):
+                    gaps[one.name, i] = _gap(one, model, i, of[i])
     sound = {
         Site(p, i)
         for one in table
@@ -132,7 +141,7 @@ def _item(one: Identity, gaps: dict[int, float], sound: set[Site], tol: float) -
 
 def _untouched(model: Model, table: list[Identity], gaps: Mapping[tuple[str, int], float]) -> Item:
     """The sites that no identity speaks of: those of the residual stream are measured elsewhere."""
-    elsewhere = {"resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post"}
+    elsewhere = {"resid_pre", *ADDED, *ADDED.values()}
     by_name = {one.name: one for one in table}
     touched = {Site(p, i) for name, i in gaps for p in by_name[name].proves}
     left = tuple(
@@ -147,7 +156,9 @@ def _untouched(model: Model, table: list[Identity], gaps: Mapping[tuple[str, int
 
 
 def _inapplicable(family: Family) -> tuple[str, ...]:
-    out = () if family.act else ("mlp_act = act(mlp_pre)",)
+    out: tuple[str, ...] = () if family.act else ("mlp_act = act(mlp_pre)",)
+    if family.latent:
+        out = (*out, "v = its projection of attn_in")
     return out if "mlp_pre" not in family.points else (*out, "mlp_out = the MLP of mlp_in")
 
 
@@ -155,35 +166,45 @@ def _inapplicable(family: Family) -> tuple[str, ...]:
 
 
 def _attention(model: Model, batch: Batch) -> dict[str, list[Tensor]]:
-    """Patterns, and what the score identity needs, all layers, from passes of their own.
+    """Patterns, and what the score identities need, all layers, from passes of their own.
 
     Returns:
         Point → one tensor a layer: ``pattern`` of the pass as it is; ``free pattern``, ``free q`` and ``free k`` of the
-        pass without position encoding; ``bias``, the log pattern of queries of zero, where the family has a bias.
+        pass without position encoding; ``bias``, the log pattern of queries of zero, where the family has a bias. The same
+        of the attention to an encoder, with ``cross_`` before each point.
     """
     family = model.family
     assert family is not None
-    if "pattern" not in family.points:
+    kinds = [kind for kind in KINDS if f"{kind}pattern" in family.points]
+    if not kinds:
         return {}
     layers = range(len(model.atlas.blocks))
-    points = tuple(p for p in ("q", "k", "pattern") if p in family.points)
+    scored = [kind for kind in kinds if {f"{kind}q", f"{kind}k"} <= set(family.points)]
+    points = [f"{kind}pattern" for kind in kinds] + [f"{k}{p}" for k in scored for p in ("q", "k")]
     sites = [Site(p, i) for i in layers for p in points]
     whole = model.run(batch, sites)
-    out = {"pattern": [whole[Site("pattern", i)] for i in layers]}
-    if len(points) < 3:
+    out = {f"{k}pattern": [whole[Site(f"{k}pattern", i)] for i in layers] for k in kinds}
+    if not scored:
         return out
-    rotating = [m for m in model.atlas.body.modules() if "Rotary" in type(m).__name__]
+    rotating = [m for m in model.atlas.body.modules() if _rotates(m)]
     free = whole
     if rotating or family.rotation == "position_ids":
         with _unturned(rotating):
             free = model.run(batch, sites, forward=_zeros(model, batch))
-    out |= {f"free {p}": [free[Site(p, i)] for i in layers] for p in points}
+    made = [f"{k}{p}" for k in scored for p in ("q", "k", "pattern")]
+    out |= {f"free {p}": [free[Site(p, i)] for i in layers] for p in made}
     if family.bias:
         with _unturned(rotating):
             none = Replace(Scope("q.*"), torch.zeros(()))
             flat = model.run(batch, [Site("pattern", i) for i in layers], edits=none)
         out["bias"] = [flat[Site("pattern", i)].log() for i in layers]
     return out
+
+
+def _rotates(module: nn.Module) -> bool:
+    """Whether a module gives the cosines and sines of rotary encoding."""
+    name = type(module).__name__
+    return "Rotary" in name or "RopePosition" in name
 
 
 @contextmanager
@@ -214,13 +235,13 @@ def _zeros(model: Model, batch: Batch) -> dict[str, Tensor]:
     return {"position_ids": torch.zeros_like(ids), "attention_mask": torch.ones_like(ids)}
 
 
-def _scale(model: Model, layer: int, width: int) -> float:
+def _scale(model: Model, kind: str, layer: int, width: int) -> float:
     """What the inner product of a query and a key, each of so many numbers, is multiplied by."""
     assert model.family is not None
     named = model.family.scale
     if isinstance(named, float):
         return named
-    holder = model.atlas.place(Site("pattern", layer)).module
+    holder = model.atlas.place(Site(f"{kind}pattern", layer)).module
     found = next((m.__dict__[named] for m in holder.modules() if named in m.__dict__), None)
     return float(found) if isinstance(found, (int, float)) else width**-0.5
 
@@ -232,30 +253,50 @@ def _heads(model: Model, point: str, x: Tensor) -> Tensor:
     return apart if own == many else apart.repeat_interleave(many // own, dim=1)
 
 
-def _scores(model: Model, layer: int, of: Tensors) -> float:
-    q, k = (_heads(model, p, of[f"free {p}"]) for p in ("q", "k"))
-    pattern = of["free pattern"]
-    scores = _scale(model, layer, q.shape[-1]) * (q @ k.transpose(-1, -2)).float()
-    cap = getattr(model.atlas.config, "attn_logit_softcapping", None)
-    if cap:
-        scores = cap * torch.tanh(scores / cap)
-    if "bias" in of:
-        scores = scores + of["bias"]
-    seen = pattern > 0
-    found = torch.where(seen, scores.double(), -torch.inf).softmax(-1)
-    whole = pattern.double() / pattern.double().sum(-1, keepdim=True)
-    off = difference(found, whole)
-    # an error of ε in a score is one of ε in its share: rounding of large scores is not held against the table
-    rounding = 4 * torch.finfo(q.dtype).eps * float((scores * seen).nan_to_num().abs().max())
-    off -= rounding
-    if layer == 0:
-        off = max(off, *(difference(of[f"free {p}"], of[p]) for p in ("q", "k")))
-    return max(off, 0.0)
+def _scores(kind: str) -> Callable[[Model, int, Tensors], float]:
+    def gap(model: Model, layer: int, of: Tensors) -> float:
+        q, k = (_heads(model, p, of[f"free {kind}{p}"]) for p in ("q", "k"))
+        pattern = of[f"free {kind}pattern"]
+        scores = _scale(model, kind, layer, q.shape[-1]) * (q @ k.transpose(-1, -2)).float()
+        cap = getattr(model.atlas.config, "attn_logit_softcapping", None)
+        if cap:
+            scores = cap * torch.tanh(scores / cap)
+        if "bias" in of and not kind:
+            scores = scores + of["bias"]
+        seen = pattern > 0
+        found = torch.where(seen, scores.double(), -torch.inf).softmax(-1)
+        whole = pattern.double() / pattern.double().sum(-1, keepdim=True)
+        off = difference(found, whole)
+        # an error of ε in a score is one of ε in its share: rounding of large scores is not held against the table
+        rounding = 4 * torch.finfo(q.dtype).eps * float((scores * seen).nan_to_num().abs().max())
+        off -= rounding
+        if layer == 0:
+            points = (f"{kind}q", f"{kind}k")
+            off = max(off, *(difference(of[f"free {p}"], of[p]) for p in points))
+        return max(off, 0.0)
+
+    return gap
 
 
-def _values(model: Model, _layer: int, of: Tensors) -> float:
-    v = _heads(model, "v", of["v"])
-    return difference((of["pattern"].to(v.dtype) @ v).transpose(1, 2).flatten(-2), of["z"])
+def _values(kind: str) -> Callable[[Model, int, Tensors], float]:
+    def gap(model: Model, _layer: int, of: Tensors) -> float:
+        v = _heads(model, "v", of[f"{kind}v"])
+        made = of[f"{kind}pattern"].to(v.dtype) @ v
+        return difference(made.transpose(1, 2).flatten(-2), of[f"{kind}z"])
+
+    return gap
+
+
+def _compressed(model: Model, layer: int, of: Tensors) -> float:
+    """``latent`` = the family's modules on ``attn_in``, each on the first entries of what came before."""
+    assert model.family is not None
+    x, block = of["attn_in"], model.atlas.blocks[layer]
+    for path in model.family.latent:
+        module: nn.Module = block.get_submodule(path)
+        weight = module.weight
+        assert isinstance(weight, Tensor)
+        x = module(x[..., : weight.shape[-1]])
+    return difference(x[..., : of["latent"].shape[-1]], of["latent"])
 
 
 # ---------------------------------------------------------------- projections
@@ -298,6 +339,10 @@ def _projected(inner: str, added: str) -> Callable[[Model, int, Tensors], float]
 def _activated(model: Model, layer: int, of: Tensors) -> float:
     family = model.family
     assert family is not None
+    if torch.equal(of["mlp_pre"], of["mlp_act"]):
+        return float(
+            "inf"
+        )  # a ReLU changes nothing of what it gave itself, which vouches for nothing
     block = model.atlas.blocks[layer]
     act = ACT2FN[family.act] if family.act in ACT2FN else block.get_submodule(family.act)
     out = act(of["mlp_pre"])
@@ -315,6 +360,37 @@ def _aside(block: nn.Module, tap: Tap) -> Place:
 #: the tolerance of what is computed in float32
 _SINGLE = 1e-5
 
+
+def _attending(kind: str) -> tuple[Identity, ...]:
+    """The identities of one attention, to the stack itself or to an encoder."""
+    added = f"{kind}out" if kind else "attn_out"
+    return (
+        Identity(
+            f"softmax({kind}q {kind}k) = {kind}pattern",
+            (f"{kind}q", f"{kind}k", f"{kind}pattern"),
+            (f"free {kind}q", f"free {kind}k", f"free {kind}pattern"),
+            _scores(kind),
+            f"the scores of {kind}q and {kind}k, before position encoding, do not make the pattern",
+            _SINGLE,
+        ),
+        Identity(
+            f"{kind}pattern {kind}v = {kind}z",
+            (f"{kind}v", f"{kind}pattern"),
+            (f"{kind}z",),
+            _values(kind),
+            f"the pattern's mean of {kind}v, head by head, is not {kind}z",
+            _SINGLE,
+        ),
+        Identity(
+            f"{kind}z projected = {added}",
+            (f"{kind}z",),
+            (added,),
+            _projected(f"{kind}z", added),
+            f"the output projection of {kind}z is not {added}",
+        ),
+    )
+
+
 _IDENTITIES = (
     Identity(
         "v = its projection of attn_in",
@@ -324,27 +400,71 @@ _IDENTITIES = (
         "the projection that makes v does not read attn_in",
     ),
     Identity(
-        "softmax(q k) = pattern",
-        ("q", "k", "pattern"),
-        ("free q", "free k", "free pattern"),
-        _scores,
-        "the scores of q and k, before position encoding, do not make the pattern",
+        "v = its projection of latent",
+        ("latent",),
+        ("v",),
+        _made("v", "latent"),
+        "the projection that makes v does not read latent",
+    ),
+    Identity(
+        "latent = attn_in compressed",
+        ("attn_in",),
+        ("latent",),
+        _compressed,
+        "attn_in, compressed, is not latent",
+    ),
+    Identity(
+        "cross_q = its projection of cross_in",
+        ("cross_in",),
+        ("cross_q",),
+        _made("cross_q", "cross_in"),
+        "the projection that makes cross_q does not read cross_in",
+    ),
+    *(identity for kind in KINDS for identity in _attending(kind)),
+    Identity(
+        "conv_in = its projection of mixer_in",
+        ("mixer_in",),
+        ("conv_in",),
+        _made("conv_in", "mixer_in"),
+        "the projection that makes conv_in does not read mixer_in",
+    ),
+    Identity(
+        "ssm_in = convolved conv_in",
+        ("conv_in", "ssm_in"),
+        (),
+        state_space.convolved,
+        "the convolution of conv_in, activated, is not ssm_in",
+    ),
+    Identity(
+        "mixer_act = gated scan of ssm_in",
+        ("ssm_in", "gate"),
+        ("mixer_act",),
+        state_space.gated,
+        "the state space's scan of ssm_in, gated, is not mixer_act",
         _SINGLE,
     ),
     Identity(
-        "pattern v = z",
-        ("v", "pattern"),
-        ("z",),
-        _values,
-        "the pattern's mean of v, head by head, is not z",
+        "ssm_out = scan of conv_in",
+        ("conv_in", "ssm_out"),
+        ("mixer_in",),
+        state_space.scanned,
+        "the state space's scan of conv_in, convolved, is not ssm_out",
         _SINGLE,
     ),
     Identity(
-        "z projected = attn_out",
-        ("z",),
-        ("attn_out",),
-        _projected("z", "attn_out"),
-        "the output projection of z is not attn_out",
+        "mixer_act = gated ssm_out",
+        ("gate", "ssm_out"),
+        ("mixer_act",),
+        state_space.normed,
+        "ssm_out, gated and normed, is not mixer_act",
+        _SINGLE,
+    ),
+    Identity(
+        "mixer_act projected = mixer_out",
+        ("mixer_act",),
+        ("mixer_out",),
+        _projected("mixer_act", "mixer_out"),
+        "the output projection of mixer_act is not mixer_out",
     ),
     Identity(
         "mlp_pre = its projection of mlp_in",

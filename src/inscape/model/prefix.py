@@ -211,8 +211,8 @@ class _Held(Cache):
 
 def applies(model: Model, longest: int) -> str:
     """Why prefixes of examples of up to so many tokens cannot be shared; empty if they can."""
-    if model.family is None or model.kind != "text" or not model.family.causal:
-        return "only a causal model of text computes a prefix without what follows it"
+    if model.family is None or model.kind != "text" or not model.family.cached:
+        return "only a causal model of text, with keys and values, computes a prefix without what follows it"
     if getattr(model.atlas.config, "is_causal", True) is False:
         return "this model attends in both directions"
     if not model.family.packed:

@@ -30,7 +30,7 @@ def begun_at(model: Model, layer: int, stream: Tensor) -> Iterator[None]:
     Raises:
         ModelError: not a causal language model, or no such layer.
     """
-    if model.family is None or not model.family.causal:
+    if model.family is None or not model.family.autoregressive:
         raise ModelError(
             f"{model.name}: only the blocks of a causal language model can be passed over"
         )

@@ -13,13 +13,24 @@ from inscape.core.site import HEAD_POINTS, Site
 from inscape.model.axes import Axes
 from inscape.model.family import Family
 from inscape.model.layout import View
+from inscape.model.registry import body_of, config_of, has, runs_of
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one site is in one network: the module, the side, the tuple element, the layout, whether it may be edited.
+    """Where one site is in one network.
 
-    Of a module site the axes, once `inscape.model.axes.learn` has looked for them; None where it found none.
+    Attributes:
+        module: the module.
+        side: its input (``in``) or its output (``out``).
+        index: which element, where it gives a tuple.
+        view: how the tensor lies there.
+        editable: whether it may be edited.
+        axes: of a module site, once `inscape.model.axes.learn` has looked for them; None where it found none.
+        looked: whether it has looked.
+        call: which of the module's calls in a pass, from 0.
+        calls: how often a pass calls it.
+        apart: whether its positions are not the model's own, but those of an encoder beside it.
     """
 
     module: nn.Module
@@ -29,6 +40,9 @@ class Place:
     editable: bool = True
     axes: Axes | None = field(default_factory=Axes)
     looked: bool = False
+    call: int = 0
+    calls: int = 1
+    apart: bool = False
 
     def read(self, x: Tensor, size: int) -> Tensor:
         """The site's tensor with the examples first; as it is, where no axis is shown to be theirs."""
@@ -56,7 +70,9 @@ class Atlas:
         family: the facts of its family, or None: then its submodules are its sites.
 
     Attributes:
-        body: the module that is run when no logits are asked for.
+        body: the module that the family's paths begin at.
+        runs: the module that is run when no logits are asked for: the body, or what holds it and its encoder.
+        blocks: the blocks in the order in which they are called; one that is called several times stands there as often.
         sites: canonical sites in the order of computation (submodule sites where there is no family).
         order: the place of each canonical site in that order.
         axes: of module sites, as far as they were looked for; None where none was found.
@@ -64,15 +80,19 @@ class Atlas:
 
     def __init__(self, net: nn.Module, family: Family | None):
         self.net, self.family = net, family
-        self.config: Any = getattr(net, "config", None)
-        self.body = _body(net, family)
+        self.config: Any = config_of(net, family)
+        self.body, self.runs = body_of(net, family), runs_of(net, family)
         self.order: dict[Site, int] = {}
         self.axes: dict[Site, Axes | None] = {}
         self.blocks: list[nn.Module] = []
         if family is None:
             self.sites = list(self.module_sites())
             return
-        self.blocks = list(_child(self.body, family.blocks, family.name))
+        self.blocks = (
+            list(_child(self.body, family.blocks, family.name))
+            if isinstance(family.blocks, str)
+            else [_child(self.body, path, family.name) for path in family.blocks]
+        )
         self.sites = [Site("embed")]
         for layer in range(len(self.blocks)):
             self.sites += [Site(point, layer) for point in family.points]
@@ -83,10 +103,12 @@ class Atlas:
     @property
     def head(self) -> nn.Module | None:
         """The unembedding (or classifier), if this network has one."""
-        if self.family is None or not self.family.head or self.body is self.net:
+        if self.family is None or not self.family.head:
+            return None
+        if self.runs is self.net and not self.family.decoder:
             return None
         found = (
-            self.net.get_submodule(self.family.head) if _has(self.net, self.family.head) else None
+            self.net.get_submodule(self.family.head) if has(self.net, self.family.head) else None
         )
         return found if found is not None and not isinstance(found, nn.Identity) else None
 
@@ -116,12 +138,20 @@ class Atlas:
         """How many heads a site's tensor has; 1 where it has none."""
         if site.point not in HEAD_POINTS:
             return 1
-        count = int(
-            getattr(self.config, "num_attention_heads", None) or self.config.encoder_attention_heads
-        )
         assert self.family is not None
-        grouped = self.family.groups or getattr(self.config, "num_key_value_heads", None)
+        count = int(
+            getattr(self.config, self.family.heads, None) or self.config.encoder_attention_heads
+        )
+        grouped = self.family.groups
+        if grouped is None and self.family.heads == "num_attention_heads":
+            grouped = getattr(self.config, "num_key_value_heads", None)
         return int(grouped) if site.point in ("k", "v") and grouped else count
+
+    def calls(self, layer: int) -> tuple[int, int]:
+        """Which call of its module a block is, from 0, and how many calls of it there are in a pass."""
+        block = self.blocks[layer]
+        before = sum(other is block for other in self.blocks[:layer])
+        return before, sum(other is block for other in self.blocks)
 
     def place(self, site: Site) -> Place:
         """Where a site is; one that this network does not have is refused with the choices."""
@@ -139,7 +169,7 @@ class Atlas:
                 f"this model has no site {site}. {suggest(str(site), map(str, self.sites))}"
             )
         if site.point == "embed":
-            return Place(self.blocks[0], "in", view=View(tokens=True))
+            return Place(self.blocks[0], "in", view=View(tokens=True), calls=self.calls(0)[1])
         if site.point == "final_norm":
             assert self.final_norm is not None
             return Place(self.final_norm, "out", view=View(tokens=True))
@@ -152,25 +182,19 @@ class Atlas:
             raise SiteError(
                 f"this model has no site {site}: {site.whole} has heads 0 to {heads - 1}."
             )
-        module = _child(self.blocks[site.layer or 0], tap.path, self.family.name)
-        shared = self.heads(Site("q", 0)), self.heads(Site("k", 0))
-        view = View(tap.layout, heads, site.head, site.point == "pattern", True, shared, tap.factor)
-        return Place(module, tap.side, tap.index, view, tap.editable)
-
-
-def _body(net: nn.Module, family: Family | None) -> nn.Module:
-    if family is None:
-        return net
-    base = getattr(net, "base_model", net)
-    return base.get_submodule(family.body) if family.body and _has(base, family.body) else base
-
-
-def _has(net: nn.Module, path: str) -> bool:
-    try:
-        net.get_submodule(path)
-    except AttributeError:
-        return False
-    return True
+        block = self.blocks[site.layer or 0]
+        module = _child(block, tap.path, self.family.name)
+        shared = (1, 1)
+        if site.point in HEAD_POINTS:
+            shared = self.heads(Site("q", 0)), self.heads(Site("k", 0))
+        factor = getattr(block, tap.factor) if isinstance(tap.factor, str) else tap.factor
+        pattern = site.point.endswith("pattern")
+        view = View(tap.layout, heads, site.head, pattern, True, shared, factor, tap.span)
+        call, calls = self.calls(site.layer or 0)
+        apart = site.point in ("cross_k", "cross_v")
+        return Place(
+            module, tap.side, tap.index, view, tap.editable, call=call, calls=calls, apart=apart
+        )
 
 
 def _child(module: nn.Module, path: str, family: str) -> Any:

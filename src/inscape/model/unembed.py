@@ -73,6 +73,8 @@ class Readout:
             getattr(head, "bias", None),
             getattr(model.atlas.config, "final_logit_softcapping", None),
         )
+        if bias is None and (own := getattr(model.net, "final_logits_bias", None)) is not None:
+            bias = own[0]
         factor = logit_factor(model.atlas.config)
         read = norm if factor == 1 else _multiplied(norm, factor)
         return cls(weight.detach(), read, None if bias is None else bias.detach(), cap or None)
@@ -118,7 +120,15 @@ class Readout:
 
 
 def logit_factor(config: Any) -> float:
-    """What an architecture multiplies its logits by: Cohere's ``logit_scale``, one over Granite's ``logits_scaling``."""
+    """What an architecture multiplies its logits by.
+
+    Cohere's ``logit_scale``, one over Granite's ``logits_scaling``, one over the root of T5's width where it says so.
+    """
+    divided = getattr(config, "scale_decoder_outputs", None)
+    if divided is None and getattr(config, "model_type", "") == "umt5":
+        divided = config.tie_word_embeddings
+    if divided:
+        return float(config.d_model) ** -0.5
     times, over = (getattr(config, name, None) for name in ("logit_scale", "logits_scaling"))
     return float(times) if times else 1 / float(over) if over else 1.0
 

@@ -75,6 +75,8 @@ def inputs_of(
         given = named(model, given)
     if len(given) == 0:
         raise DataError("there are no examples to harvest; give at least one.")
+    if model.family is not None and model.family.decoder:
+        _check_decoded(model, given)
     table = given if isinstance(given, Examples) else None
     device = device or str(model.device.type)
     if table is None and (texts := _texts(model, given)) is not None:
@@ -102,6 +104,22 @@ def inputs_of(
         if table is None
         else MediaInputs(table, given, at, positions)
     )
+
+
+def _check_decoded(model: Any, given: Any) -> None:
+    """Refuse what does not say the tokens of a decoder: positions of its sites are theirs."""
+    inputs = given.inputs if isinstance(given, Batch) else {}
+    if "decoder_input_ids" not in inputs:
+        raise DataError(
+            f"the decoder of {model.name} reads tokens of its own beside what its encoder reads; give named tensors with "
+            "decoder_input_ids among them, or harvest model.tower('encoder')."
+        )
+    mask = inputs.get("decoder_attention_mask")
+    if mask is not None and not bool(mask.bool().all()):
+        raise DataError(
+            "decoder_input_ids are padded, and the padding would be harvested like the rest; give examples of one length "
+            "without padding, one harvest a length."
+        )
 
 
 def _sharing(model: Any, inputs: TokenInputs, share: bool, device: str) -> TokenInputs:

@@ -51,7 +51,8 @@ def attribute(
     """
     opened = language_model(model)
     depth = len(opened.atlas.blocks)
-    if opened.family is None or opened.family.residual != "sum":
+    family = opened.family
+    if family is None or family.residual != "sum" or family.adds != ("attn_out", "mlp_out"):
         raise ModelError(
             f"{opened.name} does not add attention and MLP to one stream, so its logits are no sum over them."
         )

@@ -72,7 +72,7 @@ def language_model(model: str | Path | Model) -> Model:
         ModelError: it is no language model whose parts are known.
     """
     opened = model if isinstance(model, Model) else open_model(str(model))
-    if opened.tokenizer is None or opened.family is None:
+    if opened.tokenizer is None or opened.family is None or opened.family.decoder:
         raise ModelError(
             f"{opened.name} is no language model whose parts are known; `inscape sites` says what can be read of it."
         )

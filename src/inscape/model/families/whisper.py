@@ -8,11 +8,13 @@ from inscape.model.family import Family
 FAMILY = Family(
     name="whisper",
     model_types=("whisper",),
+    tower="encoder",
     kind="audio",
     body="encoder",
     blocks="layers",
     final_norm="layer_norm",
     causal=False,
     act="activation_fn",
+    heads="encoder_attention_heads",
     points=OPT.points,
 )
