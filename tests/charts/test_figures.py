@@ -1,4 +1,5 @@
-"""Figures show their table's own numbers, name their interval and unit, and leave the page's look to the theme."""
+"""Figures show their table's own numbers, name their interval and unit, and leave the page's
+look to the theme."""
 
 import numpy as np
 import pandas as pd
@@ -135,7 +136,7 @@ def test_the_map_has_both_maps_and_keeps_predictions_as_they_are():
     frame = tables.cities()
     chart = world.world_map(frame, predicted_title="Where layer 3 puts them")
     shown = texts(chart)
-    assert {"Where they are", "Where layer 3 puts them", "Europe", "Oceania"} <= set(shown)
+    assert {"True positions", "Where layer 3 puts them", "Europe", "Oceania"} <= set(shown)
     # the label once in each map, twice for its halo
     assert shown.count("Paris") == 4
     assert "Tokyo" not in shown

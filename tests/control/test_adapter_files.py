@@ -1,4 +1,5 @@
-"""Adapters on disk: what is read is what was written, key by key as PEFT has it; what is not (α / r) B A is refused."""
+"""Adapters on disk: what is read is what was written, key by key as PEFT has it; what is not (α
+/ r) B A is refused."""
 
 from __future__ import annotations
 
@@ -137,7 +138,7 @@ def test_only_adapters_of_ours_are_written_over(tmp_path):
     made = LowRankAdapters({"fc": a}, {"fc": b}, 8.0)
     for name in (CONFIG, TENSORS):
         (tmp_path / name).write_text("{}")
-        with pytest.raises(DataError, match=f"{name} is there already and was not written by this"):
+        with pytest.raises(DataError, match=f"{name} already exists and was not written by this"):
             save_adapters(made, tmp_path)
         assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [(name, "{}")]
         (tmp_path / name).unlink()

@@ -1,4 +1,5 @@
-"""Steering vectors: what they add, the two formats read back by their own readers, and what is refused."""
+"""Steering vectors: what they add, the two formats read back by their own readers, and what is
+refused."""
 
 from __future__ import annotations
 
@@ -143,7 +144,7 @@ def test_refusals(tmp_path):
 def test_only_a_vector_of_ours_is_written_over(tmp_path, ending):
     path = tmp_path / f"v.{ending}"
     path.write_bytes(b"GGUF mine")
-    with pytest.raises(DataError, match="is there already and was not written by this command"):
+    with pytest.raises(DataError, match="already exists and was not written by this command"):
         vector().save(path)
     assert path.read_bytes() == b"GGUF mine"
     path.unlink()

@@ -13,7 +13,7 @@ def test_only_a_marked_file_may_be_replaced(tmp_path):
     refuse_foreign(path, b"ours", DataError)
     path.write_text("this is ours")
     refuse_foreign(path, b"ours", DataError)
-    with pytest.raises(DataError, match=r"x\.md is there already and was not written by this"):
+    with pytest.raises(DataError, match=r"x\.md already exists and was not written by this"):
         refuse_foreign(path, None, DataError)
     path.write_text("this is mine")
     with pytest.raises(DataError, match="was not written by this command, so it is left as it is"):

@@ -80,7 +80,7 @@ def test_lenses_of_parts_add_to_the_lens_of_all():
 def test_the_published_file_round_trip(tmp_path):
     lens = jacobian_lens([mixing()[0]], [3, 7])
     lens.save(tmp_path / "x_jacobian_lens.pt")
-    with pytest.raises(ModelError, match=r"x_jacobian_lens\.pt is there already and was not"):
+    with pytest.raises(ModelError, match=r"x_jacobian_lens\.pt already exists and was not"):
         lens.save(tmp_path / "x_jacobian_lens.pt")
     raw = torch.load(tmp_path / "x_jacobian_lens.pt", weights_only=True)
     assert raw["source_layers"] == [3, 7]

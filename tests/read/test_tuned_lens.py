@@ -89,7 +89,7 @@ def test_the_published_layout_round_trip(trained, tmp_path):
     again = TunedLens.load(tmp_path / "lens")
     assert torch.equal(again.weight, lens.weight)
     assert torch.equal(again.bias, lens.bias)
-    with pytest.raises(ModelError, match=r"config\.json is there already and was not written"):
+    with pytest.raises(ModelError, match=r"config\.json already exists and was not written"):
         lens.save(tmp_path / "lens")
 
 

@@ -1,7 +1,7 @@
-"""The report in a real browser: every figure drawn, no error, no sideways scroll.
+"""The report in a real browser: the first screen, every figure drawn, no error, no sideways scroll.
 
-At the width of a desk and of a phone, light and dark. The page is looked at inside a frame of that width, because a
-headless window is never narrower than 500 px.
+At the width of a desk and of a phone, light and dark. The page is looked at inside a frame of that
+width, because a headless window is never narrower than 500 px.
 """
 
 import base64
@@ -20,12 +20,15 @@ CHROMIUM = (
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
 
 FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --virtual-time-budget=8000 --enable-logging=stderr --v=0"
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking "
+    "--disable-component-update --disable-sync --virtual-time-budget=8000 --enable-logging=stderr "
+    "--v=0"
 ).split()
 
 #: says what was drawn, once everything had time to be, as one line on the console
 PROBE = """<script>
+setTimeout(() => document.querySelectorAll("details").forEach((fold) => (fold.open = true)), 500);
 setTimeout(() => {
   const page = document.documentElement;
   const boxes = [...document.querySelectorAll("[data-figure]")];
@@ -39,7 +42,8 @@ setTimeout(() => {
 
 
 def _allowed(text):
-    """The page with its policy made for the scripts and styles that are in it now, the probe's among them."""
+    """The page with its policy made for the scripts and styles that are in it now, the probe's
+    among them."""
 
     def hashes(element):
         inside = re.findall(rf"<{element}>(.*?)</{element}>", text, re.DOTALL)
@@ -85,13 +89,69 @@ def test_the_check_itself_sees_an_error_and_a_page_that_is_too_wide(report, tmp_
     assert int(re.search(r"over=(\d+)", console[-1])[1]) > 1000
 
 
+FIRST = """<script>
+setTimeout(() => {
+  const bottom = (name) => {
+    const found = [...document.querySelectorAll(name)].map((e) => e.getBoundingClientRect().bottom);
+    return Math.round(Math.max(...found));
+  };
+  const open = document.querySelectorAll("details[open]").length;
+  const parts = ["h1", ".answer", ".hero svg.marks", ".strip"].map(bottom);
+  console.log(`FIRST ${parts.join(" ")} open=${open}`);
+}, 400);
+</script>"""
+
+
+def test_the_first_screen_holds_question_answer_figure_and_claims(report, tmp_path):
+    console = _console(report.read_text(encoding="utf-8"), tmp_path, 1280, extra=FIRST)
+    found = re.fullmatch(r"FIRST (\d+) (\d+) (\d+) (\d+) open=(\d+)", console[0])
+    assert found, console
+    question, answer, figure, claims, opened = map(int, found.groups())
+    assert 0 < question < answer < min(figure, claims)
+    assert max(figure, claims) < 800
+    assert opened == 2  # a certificate that did not pass
+
+
+SORTED = """<script>
+setTimeout(() => {
+  const table = document.querySelector("#table-1 table");
+  const heads = [...table.tHead.rows[0].cells];
+  const at = heads.findIndex((head) => head.textContent === "value");
+  const number = (row) => Number(row.cells[at].textContent.replace("−", "-"));
+  const cells = () => [...table.tBodies[0].rows].filter((row) => !row.hidden).map(number);
+  const press = () => heads[at].querySelector("button").click();
+  const before = cells();
+  press();
+  const up = cells();
+  const aria = heads[at].getAttribute("aria-sort");
+  press();
+  const down = cells();
+  press();
+  const same = cells().join() === before.join();
+  const input = document.querySelector("#table-1 input");
+  input.value = "longitude trained";
+  input.dispatchEvent(new Event("input"));
+  const rising = (list) => list.every((v, i) => !i || v >= list[i - 1]);
+  const moved = before.join() !== up.join();
+  const ordered = rising(up) && rising([...down].reverse());
+  console.log(`SORTED ${before.length} ${ordered} ${moved} ${aria} ${same} ${cells().length}`);
+}, 400);
+</script>"""
+
+
+def test_a_table_sorts_by_number_and_filters_by_words(report, tmp_path):
+    console = _console(report.read_text(encoding="utf-8"), tmp_path, 1280, extra=SORTED)
+    assert re.fullmatch(r"SORTED 18 true true ascending true [1-9]", console[0]), console
+
+
 def test_the_comparison_page_fits_a_phone(folder, tmp_path):
     text = index([folder, folder], to=tmp_path / "index.html").read_text(encoding="utf-8")
     assert _console(text, tmp_path, 390) == ["PROBE width=390 over=0 drawn=0/0 wide=0 scheme="]
 
 
 def test_nothing_is_cut_off_on_paper(report, tmp_path):
-    """What a sheet shows: its rules, at the width of A4 between its margins. A table that is too wide would be cut."""
+    """What a sheet shows: its rules, at the width of A4 between its margins. A table that is too
+    wide would be cut."""
     text = report.read_text(encoding="utf-8")
     assert text.count("@media print") == 1
     cells = "".join(f"<td>a word and {i}</td>" for i in range(12))

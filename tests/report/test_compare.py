@@ -1,6 +1,7 @@
 """Several runs beside each other, claim by claim."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -31,7 +32,7 @@ def test_runs_of_a_study_share_rows_and_others_have_their_own(folder, tmp_path):
     path = index(runs)
     text = path.read_text()
     assert path == tmp_path / "index.html"
-    assert text.count("Longitude is readable") == 2
+    assert text.count("Longitude is readable") == 4  # a strip and a table for each study
     assert text.count('class="kicker"') == 2
     assert "not in this run" in text
     assert "1 supported, 1 not supported" in text
@@ -39,6 +40,34 @@ def test_runs_of_a_study_share_rows_and_others_have_their_own(folder, tmp_path):
     assert 'href="second/report.html"' in text
     assert "seed 8" in text
     assert "&lt;u&gt;No&lt;/u&gt;" in text
+
+
+def test_runs_of_a_study_are_drawn_over_each_other(folder, tmp_path):
+    runs = [_like(folder, tmp_path / "a"), _like(folder, tmp_path / "b", seed=8)]
+    text = index(runs).read_text()
+    (held,) = re.findall(r'id="figures">(.*?)</script>', text, re.DOTALL)
+    specs = json.loads(held)["specs"]
+    # curves are overlaid; a map and bars in two panels are not
+    assert list(specs) == ["toy-space.score_by_layer"]
+    columns = [d["columns"] for d in json.loads(held)["data"]]
+    assert all("run" in c for c in columns)
+    rows = next(d for d in json.loads(held)["data"] if "layer" in d["columns"])
+    at = rows["columns"].index("run")
+    assert {row[at] for row in rows["rows"]} == {"seed 7", "seed 8"}
+    # one picture a claim, with the value of each run
+    first = re.search(r"Longitude is readable.*?</svg>", text, re.DOTALL)[0]
+    assert first.count("<circle") == 2
+
+
+def test_a_run_alone_and_runs_of_other_models_are_named_by_what_differs(folder, tmp_path):
+    assert 'id="figures"' not in index([folder], to=tmp_path / "one.html").read_text()
+    runs = [_like(folder, tmp_path / name) for name in ("a", "b")]
+    certificates = json.loads((runs[1] / "certificates.json").read_text())
+    certificates[0]["model"] = "another-model"
+    (runs[1] / "certificates.json").write_text(json.dumps(certificates))
+    text = index(runs).read_text()
+    assert '"another-model"' in text
+    assert '"toy-model"' in text
 
 
 def test_the_page_can_be_written_elsewhere(folder, tmp_path):
@@ -57,7 +86,7 @@ def test_no_run_or_no_place_is_refused(folder, tmp_path):
 def test_a_page_of_somebody_else_is_not_written_over(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "run")
     (tmp_path / "index.html").write_text("<!doctype html><title>My site</title>")
-    with pytest.raises(RunError, match=r"index\.html is there already and was not written by this"):
+    with pytest.raises(RunError, match=r"index\.html already exists and was not written by this"):
         index([tmp_path / "run"])
     assert (tmp_path / "index.html").read_text() == "<!doctype html><title>My site</title>"
     (tmp_path / "index.html").unlink()

@@ -1,4 +1,5 @@
-"""Whatever is changed in a run folder, the report is made or one sentence names the file and the cure."""
+"""Whatever is changed in a run folder, the report is made or one sentence names the file and the
+cure."""
 
 import os
 import shutil
@@ -25,7 +26,8 @@ from tests.report import mutations
 
 @pytest.fixture(scope="module")
 def run(folder, tmp_path_factory):
-    """A run folder with arrays, as it was before any damage, and where damaged copies of a file go."""
+    """A run folder with arrays, as it was before any damage, and where damaged copies of a file
+    go."""
     path = tmp_path_factory.mktemp("damage") / "run"
     shutil.copytree(
         folder, path, ignore=shutil.ignore_patterns("report.*", "*.png", "*.svg", "*.pdf")
@@ -41,7 +43,7 @@ def everything(path):
     """All that is made of a run folder but the figures' files."""
     found = read(path)
     shown = page(found)
-    html.render("report.html", page=shown, script=html.script(), themes=html.themes())
+    html.report(shown)
     markdown.text(shown)
     for entry in found.record.get("arrays") or []:
         if (path / "arrays" / f"{entry['name']}.safetensors").exists():
@@ -52,7 +54,8 @@ def everything(path):
 
 
 def attempt(path, name, content):
-    """Make everything of the folder with one file's content changed; the sentence if there is one."""
+    """Make everything of the folder with one file's content changed; the sentence if there is
+    one."""
     before = (path / name).read_bytes()
     try:
         (path / name).write_bytes(content)
@@ -65,7 +68,8 @@ def attempt(path, name, content):
 
 
 def sound(sentence, name):
-    """Whether a sentence names the file and the cure, on one line, and carries nothing that a terminal obeys."""
+    """Whether a sentence names the file and the cure, on one line, and carries nothing that a
+    terminal obeys."""
     return (
         name.rpartition("/")[2] in sentence
         and sentence.isprintable()
@@ -119,7 +123,7 @@ def test_a_folder_that_is_a_link_is_not_followed(run, tmp_path, name):
     path = shutil.copytree(run, tmp_path / "run") / name
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(RunError, match=rf"{name} is a link, and a run holds none"):
+    with pytest.raises(RunError, match=rf"{name} is a symbolic link, and a run folder has none"):
         everything(tmp_path / "run")
 
 

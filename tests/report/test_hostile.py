@@ -1,7 +1,8 @@
 """A report of hostile texts and figures in a real browser: nothing runs, nothing is asked for.
 
-Each kind of payload is in every text of the run. The figures are put into the page past the checks that refuse them, so
-that the page alone has to hold; without its policy and the interpreter, the same page runs and asks.
+Each kind of payload is in every text of the run. The figures are put into the page past the checks
+that refuse them, so that the page alone has to hold; without its policy and the interpreter, the
+same page runs and asks.
 """
 
 import http.server
@@ -28,7 +29,8 @@ RUN = "console.log('PWNED')"
 
 
 def texts(address):
-    """The kinds of payload, in words that an HTML, CSS, SVG, Markdown or template reader would obey."""
+    """The kinds of payload, in words that an HTML, CSS, SVG, Markdown or template reader would
+    obey."""
     return {
         "script": f"<script>{RUN}</script>",
         "end of a script": f"</script><script>{RUN}</script><!--",
@@ -59,7 +61,8 @@ def figures(address):
             "on": {
                 "type": "mousemove",
                 "filter": [
-                    "vlSelectionTuples({map: event.dataflow._handler.on, eventName: event.view.console.log, "
+                    "vlSelectionTuples({map: event.dataflow._handler.on, eventName: "
+                    "event.view.console.log, "
                     f'_handlers: {{undefined: "{code}"}}, _handlerIndex: event.view.eval}}, {{}})'
                 ],
             },
@@ -122,7 +125,8 @@ def _everywhere(value, payload):
 
 
 def hostile(folder, to, payload):
-    """A copy of a run folder with the payload in every text, cell, column name and label of a figure."""
+    """A copy of a run folder with the payload in every text, cell, column name and label of a
+    figure."""
     run = shutil.copytree(
         folder, to, ignore=shutil.ignore_patterns("report.*", "*.p?[gf]", "*.svg")
     )
@@ -162,7 +166,7 @@ def _drawn(found, specs):
         for i, (name, spec) in enumerate(specs.items())
     ]
     shown = replace(found, blocks=blocks)
-    return html.render("report.html", page=shown, script=html.script(), themes=html.themes())
+    return html.report(shown)
 
 
 browser = pytest.mark.skipif(test_browser.CHROMIUM is None, reason="no chromium on the PATH")
@@ -174,7 +178,7 @@ def test_no_text_of_a_run_runs_or_asks(folder, tmp_path, listener):
     payload = "\n".join(texts(address).values())
     run = hostile(folder, tmp_path / "run", payload)
     found = page(read(run))
-    text = html.render("report.html", page=found, script=html.script(), themes=html.themes())
+    text = html.report(found)
     assert text.count("PWNED") > 100
     console = test_browser._console(text, tmp_path, 1280, extra=MOVE)
     # one word of a payload is wider than the page, which is no harm
@@ -215,7 +219,8 @@ def test_each_hostile_figure_is_refused_or_loses_its_payload(kind):
     if kind == "loader":
         assert "usermeta" not in checked(spec)
     elif kind in ("colour", "tooltip"):
-        # nothing but the page's policy and the check of the drawn picture stands between these and a request
+        # nothing but the page's policy and the check of the drawn picture stands between these and
+        # a request
         assert checked(spec) == spec
     else:
         with pytest.raises(Refused):
@@ -227,20 +232,21 @@ def test_each_kind_of_text_stays_text_in_html_and_markdown(folder, tmp_path, kin
     payload = texts("https://a.example")[kind]
     run = hostile(folder, tmp_path / "run", payload)
     found = page(read(run))
-    text = html.render("report.html", page=found, script=html.script(), themes=html.themes())
-    clean = html.render(
-        "report.html", page=page(read(folder)), script=html.script(), themes=html.themes()
-    )
+    text = html.report(found)
+    clean = html.report(page(read(folder)))
     for tag in ("<script", "<style", "<img", "<iframe", "<link", "<base", "<object", "<form"):
         assert text.count(tag) == clean.count(tag), tag
     assert not re.findall(r'href="(?!#|figures/|tables/|data:,")[^"]*"', text)
-    pages = [markdown.text(found), results([run, run], tmp_path / "results.md").read_text()]
+    table = results([run, run], tmp_path / "results.md")
+    details = tmp_path / "results" / "toy-space.md"
+    pages = [markdown.text(found), table.read_text(), details.read_text()]
     for shown in pages:
         _is_harmless_markdown(shown)
 
 
 def _is_harmless_markdown(text):
-    """No HTML, picture or link but our own, and no heading but ours, as a reader of CommonMark sees it."""
+    """No HTML, picture or link but our own, and no heading but ours, as a reader of CommonMark
+    sees it."""
     from markdown_it import MarkdownIt
 
     reader = MarkdownIt("commonmark", {"html": True}).enable("table")
@@ -249,7 +255,8 @@ def _is_harmless_markdown(text):
         found += [token, *(token.children or [])]
     assert not [t.content for t in found if t.type in ("html_block", "html_inline")]
     links = [t.attrs["href"] for t in found if t.type == "link_open"]
-    assert all(re.fullmatch(r"#[a-z0-9-]+", link) for link in links), links
+    ours = r"(results/|\.\./)(toy-space|results)\.md"
+    assert all(re.fullmatch(ours, link) for link in links), links
     pictures = [t.attrs["src"] for t in found if t.type == "image"]
     assert all(re.fullmatch(r"figures/[a-z_]+\.png", p) for p in pictures), pictures
     heads = [
@@ -257,13 +264,13 @@ def _is_harmless_markdown(text):
         for i, t in enumerate(found)
         if t.type == "heading_open" and t.tag in ("h1", "h2")
     ]
-    ours = "Results What Answer Claims Evidence The Certificates Warnings How Lineage toy-space".split()
+    ours = "Results Question Answer Claims Evidence The Certificates Warnings How Lineage toy-space preset".split()
     assert all(h.split()[0] in ours for h in heads[1:]), heads
 
 
 @pytest.mark.parametrize("study", ["../../x", "a/b", "/etc/x", "x\x00", ".", "..", "A", "x" * 90])
 def test_the_name_of_a_study_leads_nowhere(folder, tmp_path, study):
-    from inscape.report.results import gallery
+    from inscape.report.gallery import gallery
 
     run = shutil.copytree(folder, tmp_path / "a" / "b" / "run")
     record = json.loads((run / "run.json").read_text())

@@ -1,31 +1,66 @@
-"""The pages a repository keeps: every claim with its numbers, with their verdicts, and one figure a study."""
+"""The pages a repository keeps: every claim with its numbers, with their verdicts, and one
+figure a study."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
 
 from inscape.core.errors import RunError
-from inscape.report.results import gallery, results
+from inscape.report.gallery import LEAD, gallery
+from inscape.report.results import results
 
 
-def test_results_hold_every_claim_and_where_it_was_made(folder, tmp_path):
-    page = results([folder, folder], tmp_path / "docs" / "results.md").read_text()
+def test_the_table_has_a_row_a_study_and_a_page_for_its_details(folder, tmp_path):
+    page = results([folder, folder], tmp_path / "docs" / "results.md")
+    table = page.read_text()
+    row = "| toy-space | 1 supported, 1 not supported | Longitude is readable: 0.400 R² [0.310,\u00a00.480]; 0.400 R² "
+    assert row in table
+    assert "[details](results/toy-space.md) |" in table
+    details = (page.parent / "results" / "toy-space.md").read_text()
+    assert "[all studies](../results.md)" in details
     claims = json.loads((folder / "claims.json").read_text())
-    assert page.count("| claim | verdict |") == page.count("\n### ") == 2
+    assert details.count("| claim | verdict |") == details.count("\n## ") == 2
     verdicts = [c["verdict"] for c in claims]
     # the two runs, and the table over their seeds
-    assert page.count("✗ not supported") == 3 * verdicts.count("not supported") > 0
-    assert page.count("✓ supported") == 3 * verdicts.count("supported") > 0
-    assert "| [toy-space](#toy-space) | 1 supported, 1 not supported | 2 of 1 |" in page
+    assert details.count("✗ not supported") == 3 * verdicts.count("not supported") > 0
+    assert details.count("✓ supported") == 3 * verdicts.count("supported") > 0
     record = json.loads((folder / "run.json").read_text())
-    assert f"seed {record['seed']}" in page
-    assert record["finished"][:10] in page
+    assert f"seed {record['seed']}" in details
+    assert record["finished"][:10] in details
     assert record["warnings"]
-    assert page.count("\nWarnings:\n") == 2
-    assert page.count("\n- ") == 2 * len(record["warnings"])
+    assert details.count("\nWarnings:\n") == 2
+    assert details.count("\n- ") == 2 * len(record["warnings"])
+
+
+def test_the_number_of_a_study_is_that_of_the_claim_its_card_names(folder, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(folder, run)
+    record = json.loads((run / "run.json").read_text())
+    record["card"]["headline"] = "latitude"
+    (run / "run.json").write_text(json.dumps(record))
+    table = results([run], tmp_path / "results.md").read_text()
+    assert "Latitude is readable: 0.120 R² no interval" in table
+    assert "Longitude is readable" not in table
+
+
+def test_the_gallery_keeps_what_it_shows_and_begins_with_those_that_lead(folder, tmp_path):
+    page = tmp_path / "gallery.md"
+    for study in ("a-study", "b-study", "toy-space"):
+        run = tmp_path / study
+        shutil.copytree(folder, run)
+        record = json.loads((run / "run.json").read_text()) | {"study": study}
+        (run / "run.json").write_text(json.dumps(record | {"answer": f"Of {study}."}))
+        gallery([run], page, lead=["toy-space"])
+    text = page.read_text()
+    assert re.findall(r"`inscape run ([a-z-]+)`", text) == ["toy-space", "a-study", "b-study"]
+    assert re.findall(r"\nOf ([a-z-]+)\.\n", text) == ["toy-space", "a-study", "b-study"]
+    assert gallery([tmp_path / "b-study"], page, lead=["b-study"]).read_text().index(
+        "Of b-"
+    ) < text.index("Of a-")
 
 
 def test_the_gallery_shows_the_named_figure(folder, tmp_path):
@@ -64,7 +99,7 @@ def test_pages_need_runs_and_figures(folder, tmp_path):
 def test_a_page_of_somebody_else_is_not_written_over(folder, tmp_path, write):
     page = tmp_path / "README.md"
     page.write_text("# Mine")
-    with pytest.raises(RunError, match=r"README\.md is there already and was not written by this"):
+    with pytest.raises(RunError, match=r"README\.md already exists and was not written by this"):
         write([folder], page)
     assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
     assert page.read_text() == "# Mine"
@@ -77,6 +112,13 @@ def test_a_picture_of_somebody_else_is_not_written_over(folder, tmp_path):
     (tmp_path / "gallery").mkdir()
     picture = tmp_path / "gallery" / f"{study}.png"
     picture.write_text("mine")
-    with pytest.raises(RunError, match=r"png is there already and was not written by this"):
+    with pytest.raises(RunError, match=r"png already exists and was not written by this"):
         gallery([folder], tmp_path / "page.md")
     assert picture.read_text() == "mine"
+
+
+def test_studies_that_lead_the_gallery_exist():
+    from inscape.study.discover import cards
+
+    assert set(LEAD) <= set(cards())
+    assert len(LEAD) == 5

@@ -53,6 +53,13 @@ def test_numbers_are_marked_for_the_right_and_words_for_the_left():
     ]
 
 
+def test_text_wraps_where_it_is_long_and_numbers_never_do():
+    frame = pd.DataFrame(
+        {"x": [1.0], "word": ["resid_post.3"], "note": ["a few words " * 4], "all": ["words " * 40]}
+    )
+    assert [c.kind for c in view(frame).columns] == ["num", "", "text", "text long"]
+
+
 def test_a_long_table_is_cut_and_says_so():
     found = view(pd.DataFrame({"i": range(500)}), limit=50)
     assert (found.total, found.shown, len(found.columns[0].cells)) == (500, 50, 50)

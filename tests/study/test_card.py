@@ -30,6 +30,7 @@ def test_a_card_is_frozen_data():
         "negative": "",
         "minutes": {},
         "figure": "",
+        "headline": "",
         "claims": {"gain": asdict(ONE["claims"]["gain"])},
         "answer": "",
         "differs": "",
@@ -48,6 +49,10 @@ def test_a_card_is_frozen_data():
 def test_an_empty_card_is_refused():
     with pytest.raises(ValueError, match="Card: title is empty; every card says its title"):
         Card(**{**FACTS, **ONE, "title": " "})
+    with pytest.raises(
+        ValueError, match="headline names the claim 'loss', which the card does not"
+    ):
+        Card(**FACTS, **ONE, headline="loss")
     with pytest.raises(ValueError, match="Card: claims is empty; a study says what it must show"):
         Card(**FACTS)
 

@@ -1,10 +1,12 @@
 """The map of the world as a representation holds it, beside the map as it is.
 
-Left, places at their true positions; right, where a probe puts them; colour is the continent. Thin lines on the right go
-from the truth to the prediction for the rows marked as traced. Equal Earth projection, so that areas compare. Predictions
-off the map are drawn at its edge; their true numbers are in the tooltip.
+Left, places at their true positions; right, where a probe puts them; colour is the continent. Thin
+lines on the right go from the truth to the prediction for the rows marked as traced. Equal Earth
+projection, so that areas compare. Predictions off the map are drawn at its edge; their true numbers
+are in the tooltip.
 
-References: Gurnee and Tegmark (2023), arXiv:2310.02207, figure 1; Šavrič, Patterson and Jenny (2018), Equal Earth.
+References: Gurnee and Tegmark (2023), arXiv:2310.02207, figure 1; Šavrič, Patterson and Jenny
+    (2018), Equal Earth.
 """
 
 from __future__ import annotations
@@ -22,24 +24,26 @@ CONTINENTS = ("Europe", "Asia", "North America", "South America", "Africa", "Oce
 def world_map(
     frame: pd.DataFrame,
     *,
-    true_title: str = "Where they are",
-    predicted_title: str = "Where the probe puts them",
+    true_title: str = "True positions",
+    predicted_title: str = "Predicted positions",
     size: float | int = 16.0,
     width: int = 490,
 ) -> alt.ConcatChart:
     """True positions beside predicted positions.
 
     Args:
-        frame: columns ``city``, ``country``, ``continent``, ``latitude``, ``longitude``, ``latitude_predicted``,
-            ``longitude_predicted`` (degrees), ``error_km``; optionally ``traced`` (bool: draw the line from truth to
-            prediction) and ``label`` (text beside the point on both maps, missing or empty for none).
+        frame: columns ``city``, ``country``, ``continent``, ``latitude``, ``longitude``,
+            ``latitude_predicted``, ``longitude_predicted`` (degrees), ``error_km``; optionally
+            ``traced`` (bool: draw the line from truth to prediction) and ``label`` (text beside the
+            point on both maps, missing or empty for none).
         true_title: title of the left map.
         predicted_title: title of the right map.
         size: area of a point, px².
         width: of one map, px.
 
     Returns:
-        The chart; clicking a continent in the legend picks it out, pointing at a place finds it on both maps.
+        The chart; clicking a continent in the legend picks it out, pointing at a place finds it on
+        both maps.
 
     Raises:
         ValueError: a column is missing or there is no row.
@@ -65,7 +69,8 @@ def world_map(
         predicted.extend(_labels("x", "y"))
     panels = [_panel(true, true_title, width), _panel(predicted, predicted_title, width)]
     chart = alt.concat(*panels, columns=2, spacing=20, data=data, datasets=land.datasets())
-    # both selections listen to the points of both maps (Altair numbers their names), so that one finds the other
+    # both selections listen to the points of both maps (Altair numbers their names), so that one
+    # finds the other
     views = [
         str(layer.name)
         for panel in chart.concat

@@ -1,4 +1,5 @@
-"""``inscape report RUN…``: draw reports again, from run folders alone; several runs get a page that compares them."""
+"""``inscape report RUN…``: draw reports from run folders; several runs get a page that compares
+them."""
 
 from __future__ import annotations
 
@@ -15,10 +16,10 @@ def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.", metavar="RUN")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
 ) -> None:
-    """Draw reports again, from run folders alone.
+    """Draw reports from run folders.
 
-    Each run gets report.html, report.md and its figures as PNG, SVG and PDF; several runs get a page that compares their
-    claims as well.
+    Each run gets report.html, report.md and its figures as PNG, SVG and PDF. Several runs also get
+    a page on which the figures and claims of the same study are overlaid.
     """
     from inscape.report.build import build
     from inscape.report.compare import index

@@ -1,4 +1,4 @@
-"""``inscape results`` and ``inscape gallery``: the pages that a repository keeps, made from run folders."""
+"""``inscape results`` and ``inscape gallery``: the pages of results that a repository keeps."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def results(
         Path | None,
         typer.Option(
             "--records",
-            help="Keep a small record of each run in this folder, and show every run that is kept there.",
+            help="Keep a small record of each run in this folder, and show all kept runs.",
         ),
     ] = None,
 ) -> None:
-    """Show the claims of runs as a Markdown page, each with its verdict, whatever it is."""
+    """Write the verdicts of runs as a Markdown table, with a page of details for each study."""
     from inscape.report import results as pages
 
     say(f"Results: {pages.results(runs or [], to, records)}")
@@ -39,7 +39,10 @@ def gallery(
         "docs/gallery.md"
     ),
 ) -> None:
-    """Show one figure of each study, as a Markdown page."""
-    from inscape.report import results as pages
+    """Write one figure of each study with its answer, as a Markdown page.
+
+    Studies that the page shows already are kept.
+    """
+    from inscape.report import gallery as pages
 
     say(f"Gallery: {pages.gallery(runs, to)}")

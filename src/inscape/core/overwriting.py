@@ -42,12 +42,13 @@ def refuse_foreign(path: Path | str, mark: bytes | None, error: type[InscapeErro
             f"{path} is a symbolic link, and nothing is written through one; name another file."
         )
     if not stat.S_ISREG(kind):
-        raise error(f"{path} is there already and is no file; name another file.")
+        raise error(f"{path} already exists and is not a file; name another file.")
     with open(path, "rb") as file:
         head = file.read(_HEAD)
     if mark is None or mark not in head:
         raise error(
-            f"{path} is there already and was not written by this command, so it is left as it is; name another file, or "
+            f"{path} already exists and was not written by this command, so it is not replaced; "
+            "name another file, or "
             "move that one away."
         )
 

@@ -1,8 +1,9 @@
 """From a run folder to its report.
 
-``report.html`` opens anywhere, without a network; ``figures/NAME.png``, ``.svg`` and ``.pdf`` are for papers and slides;
-``report.md`` is the same for a terminal. Only the run folder is read, so a report can be drawn again at any time and on
-any machine. Cost: about two seconds, most of it drawing the files of the figures.
+``report.html`` opens anywhere, without a network; ``figures/NAME.png``, ``.svg`` and ``.pdf`` are
+for papers and slides; ``report.md`` is the same for a terminal. Only the run folder is read, so a
+report can be drawn again at any time and on any machine. Cost: about two seconds, most of it
+drawing the files of the figures.
 """
 
 from __future__ import annotations
@@ -38,11 +39,10 @@ def build(run_dir: str | Path) -> Path:
     run = read(run_dir)
     found = page(run)
     target = Target(run.path, files.COPY)
-    template = "question.html" if found.question else "report.html"
     target.refuse_foreign("report.html", html.MARK)
     target.refuse_foreign("report.md", markdown.mark(found))
-    text = html.render(template, page=found, script=html.script(), themes=html.themes())
     _figures(target, found)
+    text = html.report(found)
     target.write("report.md", markdown.text(found))
     return target.write("report.html", text)
 

@@ -1,8 +1,10 @@
-"""The files of a run folder and of a report: read only where they are plain files, written only where they may be.
+"""The files of a run folder and of a report: read only where they are plain files, written only
+where they may be.
 
-`load` opens nothing but regular files of a bounded size, and follows no link inside the folder: a pipe or a device would
-block, a link would lead out. `Target` is the one place that writes: whole files, inside one folder, through no link. What
-stands under a name that the user gave is asked of `inscape.core.overwriting` first.
+`load` opens nothing but regular files of a bounded size, and follows no link inside the folder: a
+pipe or a device would block, a link would lead out. `Target` is the one place that writes: whole
+files, inside one folder, through no link. What stands under a name that the user gave is asked of
+`inscape.core.overwriting` first.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ def plain(folder: Path, name: str) -> Path:
         except (OSError, ValueError) as error:
             raise RunError(f"{path} is missing from the run. {CURE}") from error
         if stat.S_ISLNK(mode):
-            raise RunError(f"{path} is a link, and a run holds none. {CURE}")
+            raise RunError(f"{path} is a symbolic link, and a run folder has none. {CURE}")
         if not (stat.S_ISDIR(mode) if i < len(parts) - 1 else stat.S_ISREG(mode)):
             kind = "folder" if i < len(parts) - 1 else "plain file"
             raise RunError(f"{path} is not a {kind}. {CURE}")
@@ -100,7 +102,8 @@ class Target:
             content: text or bytes.
 
         Raises:
-            RunError: it would lie outside the folder or replace what is no file, or cannot be written.
+            RunError: it would lie outside the folder or replace what is no file, or cannot be
+                written.
         """
         parts = PurePosixPath(name).parts
         if not parts or any(p in ("..", "/", "\\") or "\0" in p for p in parts):
@@ -135,6 +138,4 @@ class Target:
 
     def _replaceable(self, path: Path) -> None:
         if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-            raise RunError(
-                f"Cannot write {path}: there is something else than a file. {self._cure}"
-            )
+            raise RunError(f"Cannot write {path}: it is not a file. {self._cure}")

@@ -1,10 +1,12 @@
-"""The pieces of a self-contained page: the templates, the drawing library and the two variants of the theme.
+"""A self-contained page: the templates, the drawing library and the two variants of the theme.
 
-Every string from a run is escaped by the template engine; specifications are inlined as JSON in which ``<``, ``>`` and
-``&`` are escapes, so that no caption or datum can end a script. The page forbids itself the network by its own policy,
-and every script and style but its own, which the policy knows by their hashes: nothing is evaluated, because Vega runs
-expressions through its interpreter.
-The library (Vega, Vega-Lite, vega-embed: about 0.9 MB) comes from vl-convert and is inlined once.
+Every string from a run is escaped by the template engine; specifications are inlined as JSON in
+which ``<``, ``>`` and ``&`` are escapes, so that no caption or datum can end a script. The page
+forbids itself the network by its own policy, and every script and style but its own, which the
+policy knows by their hashes: nothing is evaluated, because Vega runs expressions through its
+interpreter. The library (Vega, Vega-Lite, vega-embed: about 0.9 MB) comes from vl-convert and is
+inlined once, at the end: the first screen is painted before it is read, and a figure in a closed
+section is drawn when the section is opened.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from inscape.charts import theme
+from inscape.report.packing import pack
+from inscape.report.page import Page
 
 #: what every page has near its beginning, by which an earlier one is known
 MARK = b'<meta name="generator" content="Inscape">'
@@ -28,7 +32,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of this folder with its style inlined, and a policy that lets only this style and script be used."""
+    """A template of this folder with its style inlined, and a policy that lets only this style
+    and script be used."""
     style = _style()
     policy = {"default-src": "'none'", "style-src": _hash(style), "img-src": "data:"}
     if "script" in values:
@@ -38,9 +43,29 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(style=style, policy=Markup(said), **values)
 
 
-def script() -> Markup:
-    """The drawing library and the code that draws the figures of a page, for one script element."""
-    return Markup(f"{_library()}\n{(_TEMPLATES / 'report.js').read_text(encoding='utf-8')}")
+def report(found: Page) -> str:
+    """The report as one page of HTML."""
+    specs = {block.name: block.spec for block in found.blocks if block.spec is not None}
+    figures = {**pack(specs), "themes": themes()} if specs else None
+    return render("report.html", page=found, figures=figures, script=script(bool(specs)))
+
+
+def comparison(groups: list[dict[str, Any]], count: int) -> str:
+    """The page that compares runs; see `inscape.report.compare`."""
+    specs = {figure["key"]: figure["spec"] for group in groups for figure in group["figures"]}
+    figures = {**pack(specs), "themes": themes()} if specs else None
+    return render(
+        "index.html", groups=groups, count=count, figures=figures, script=script(bool(specs))
+    )
+
+
+def script(figures: bool) -> Markup:
+    """The code of a page for one script element, with the drawing library where there are
+    figures."""
+    parts = [(_TEMPLATES / "page.js").read_text(encoding="utf-8")]
+    if figures:
+        parts += [_library(), (_TEMPLATES / "figures.js").read_text(encoding="utf-8")]
+    return Markup("\n".join(parts))
 
 
 def themes() -> dict[str, dict[str, Any]]:

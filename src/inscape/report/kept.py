@@ -1,9 +1,11 @@
-"""Runs kept as one small file each: what a page of results needs, without tables, figures and arrays.
+"""Runs kept as one small file each: what a page of results needs, without tables, figures and
+arrays.
 
-    {"about": "Made by `inscape results` …", "run": run.json, "claims": claims.json, "certificates": certificates.json}
+    {"about": "Made by `inscape results` …", "run": run.json, "claims": claims.json, "certificates":
+    certificates.json}
 
-A repository keeps these beside its page of results, so that the page can be made again, and grow by a study, without the
-folders of all runs.
+A repository keeps these beside its page of results, so that the page can be made again, and grow by
+a study, without the folders of all runs.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ def kept_run(file: Path) -> RunFolder:
     held = record.parsed(file, files.load(file.parent, file.name, record.BYTES))
     if not isinstance(held, dict) or not {"run", "claims", "certificates"} <= held.keys():
         raise RunError(
-            f"{file} is no record of a run; records are made by `inscape results`. {CURE}"
+            f"{file} is not a record of a run; records are made by `inscape results`. {CURE}"
         )
     parts = {k: json.dumps(held[k]).encode() for k in ("run", "claims", "certificates")}
     return RunFolder(

@@ -1,4 +1,5 @@
-"""The report as Markdown, for terminals and code hosts: the same content, figures as links to their PNG files."""
+"""The report as Markdown, for terminals and code hosts: the same content, figures as links to
+their PNG files."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ def mark(found: Page) -> bytes:
 def text(found: Page) -> str:
     """The Markdown of a report."""
     parts = [f"# {plain(found.title)}", _byline(found), _facts(found)]
-    parts += ["## What was asked", plain(found.asked)] if found.asked else []
+    parts += ["## Question", plain(found.asked)] if found.asked else []
     parts += ["## Answer", *map(plain, found.answer)] if found.answer else []
     parts += ["## Claims", claims_table(found.claims)] if found.claims else []
     parts += ["## Evidence", *map(_block, found.blocks)] if found.blocks else []
@@ -72,12 +73,13 @@ def _facts(found: Page) -> str:
     return " · ".join(f"{label} {plain(value)}" for label, value in found.facts)
 
 
-#: a verdict as it is marked in text
+#: a verdict with its mark
 MARKS = {"supported": "✓ supported", "not supported": "✗ not supported"}
 
 
 def claims_table(claims: Sequence[Claim]) -> str:
-    """Claims with their verdicts as a Markdown table; sanity checks come after, in one of their own."""
+    """Claims with their verdicts as a Markdown table; sanity checks come after, in one of their
+    own."""
     parts = []
     for sanity in (False, True):
         rows = [
@@ -104,9 +106,10 @@ def claims_table(claims: Sequence[Claim]) -> str:
 def _block(block: Block) -> str:
     if block.kind == "text":
         return prose(block.text)
-    head = f"**{block.kind.capitalize()} {block.number}.** {plain(block.caption)}"
+    caption = f"The numbers of figure {block.under}." if block.under else block.caption
+    head = f"**{block.kind.capitalize()} {block.number}.** {plain(caption)}"
     if block.kind == "figure":
-        return f"![{plain(block.caption, inside=True)}](figures/{block.name}.png)\n\n{head}"
+        return f"![Figure {block.number}](figures/{block.name}.png)\n\n{head}"
     held = block.table
     assert held is not None
     if not held.total:
@@ -147,11 +150,12 @@ def _certificate(c: Certificate) -> str:
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> str:
     """A Markdown table; `right` names the columns aligned to the right."""
     rule = " | ".join("---:" if i in right else "---" for i in range(len(heads)))
-    lines = [" | ".join(_cell(cell) for cell in line) for line in (heads, *rows)]
+    lines = [" | ".join(map(cell, line)) for line in (heads, *rows)]
     return "\n".join(f"| {line} |" for line in (lines[0], rule, *lines[1:]))
 
 
-def _cell(value: str) -> str:
+def cell(value: str) -> str:
+    """Text for a cell of a table."""
     return plain(value).replace("|", "\\|")
 
 
@@ -183,7 +187,8 @@ def _colon(found: re.Match[str]) -> str:
 
 
 def prose(text: str) -> str:
-    """Markdown of a run, with its emphasis, lists and code, but no heading, link, picture, HTML or open fence."""
+    """Markdown of a run, with its emphasis, lists and code, but no heading, link, picture, HTML
+    or open fence."""
     lines = []
     for line in text.replace("<", "&lt;").splitlines():
         line = re.sub(rf"^(?:{_ITEM})*[ \t]*(?:`{{3,}}|~{{3,}}).*$", "", line)

@@ -1,11 +1,15 @@
-"""What a report says, in order, as plain values: the one source of the HTML page and of the Markdown.
+"""The content of a report, in order, as plain values: the one source of the HTML page and of the
+Markdown.
 
-Title, study card, question, answer, claims, evidence (figures, tables and texts in the order the study recorded them),
-certificates, warnings, how to cite, how to rerun, lineage. Nothing here knows a markup; every string is plain text.
+First what is read in ten seconds: the question, the answer in a line, one figure, the claims. Then
+the whole answer, the claims with their details, the evidence (figures, tables and texts in the
+order the study recorded them), the study's card, certificates, warnings, how to cite, how to rerun,
+lineage. Nothing here knows a markup; every string is plain text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +21,14 @@ from inscape.report import cite, glyph, numbers, tables
 from inscape.report.folder import RunFolder
 from inscape.study.claims import VERDICTS, criterion, tally
 
+#: letters below which a first sentence is no answer yet ("In part.", "Yes: it does.")
+_SHORT = 60
+
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim as it is read: text, verdict and reason, numbers as text, the picture of its interval."""
+    """A claim as the reader sees it: text, verdict and reason, numbers as text, the picture of
+    its interval."""
 
     text: str
     verdict: str
@@ -39,7 +47,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of evidence: a figure, a table or a text, with its number among its kind and its caption."""
+    """A piece of evidence: a figure, a table or a text, with its number among its kind and its
+    caption.
+
+    `under` names the figure that this table holds the numbers of: it follows the figure and has the
+    same name or caption.
+    """
 
     kind: Literal["figure", "table", "text"]
     name: str
@@ -48,6 +61,7 @@ class Block:
     table: tables.Table | None = None
     spec: dict[str, Any] | None = None
     text: str = ""
+    under: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +79,14 @@ class Certificate:
 class Page:
     """A report; see the module for the order.
 
-    `question` says that it answers a question of one's own and reproduces no paper.
+    Attributes:
+        verdicts: how many claims have each verdict.
+        headline: the answer in a line: its first sentence, or the first two where that one is
+            short.
+        rest: the whole answer as paragraphs where the headline is not all of it.
+        hero: the name of the figure of the first screen: the one that the card names, or the first;
+            empty without one.
+        question: it answers a question of one's own and reproduces no paper.
     """
 
     title: str
@@ -86,6 +107,10 @@ class Page:
     lineage: list[tuple[str, list[tuple[str, str]]]]
 
     tally: str
+    verdicts: list[tuple[str, int]]
+    headline: str
+    rest: list[str]
+    hero: str = ""
     question: bool = False
 
 
@@ -99,6 +124,11 @@ def page(run: RunFolder) -> Page:
     year = f" ({card['year']})" if card.get("year") else ""
     version = str(record.get("inscape") or "")
     question = card.get("kind") == "question"
+    answer = [part.strip() for part in str(record.get("answer") or "").split("\n\n")]
+    answer = [part for part in answer if part]
+    headline = _headline(answer)
+    blocks = _blocks(run)
+    counted = [c.get("verdict") for c in run.claims if not c.get("sanity")]
     return Page(
         title=run.title,
         run=run.path.resolve().name,
@@ -108,11 +138,9 @@ def page(run: RunFolder) -> Page:
         card=_card(card),
         facts=_facts(run),
         asked=str(record.get("asked") or ""),
-        answer=[
-            part.strip() for part in str(record.get("answer") or "").split("\n\n") if part.strip()
-        ],
+        answer=answer,
         claims=[claim(c) for c in run.claims],
-        blocks=_blocks(run),
+        blocks=blocks,
         certificates=[_certificate(c) for c in run.certificates],
         warnings=[str(w) for w in record.get("warnings") or []],
         citations=[
@@ -122,8 +150,27 @@ def page(run: RunFolder) -> Page:
         command=str(record.get("command") or ""),
         lineage=_lineage(run),
         tally=tally(run.claims),
+        verdicts=[(v, counted.count(v)) for v in VERDICTS if counted.count(v)],
+        headline=headline,
+        rest=[] if answer == [headline] else answer,
+        hero=_hero(blocks, str(card.get("figure") or "")),
         question=question,
     )
+
+
+def _headline(answer: list[str]) -> str:
+    """The first sentence of an answer; the first two where the first says little more than yes
+    or no."""
+    if not answer:
+        return ""
+    sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z“\"(])", answer[0])
+    short = len(sentences[0]) < _SHORT and len(sentences) > 1
+    return " ".join(sentences[:2]) if short else sentences[0]
+
+
+def _hero(blocks: list[Block], named: str) -> str:
+    figures = [block.name for block in blocks if block.kind == "figure"]
+    return named if named in figures else (figures[0] if figures else "")
 
 
 def claim(record: dict[str, Any]) -> Claim:
@@ -235,8 +282,19 @@ def _blocks(run: RunFolder) -> list[Block]:
         table = tables.view(run.table(name)) if kind == "table" else None
         spec = run.figure(name) if kind == "figure" else None
         text = str(section.get("markdown") or section.get("text") or "")
-        blocks.append(Block(kind, name, counts[kind], caption, table, spec, text))
+        under = _under(blocks, kind, name, caption)
+        blocks.append(Block(kind, name, counts[kind], caption, table, spec, text, under))
     return blocks
+
+
+def _under(blocks: list[Block], kind: str, name: str, caption: str) -> int | None:
+    """The number of the figure just before a table that holds its numbers: of the same name, or
+    the same caption."""
+    before = blocks[-1] if blocks else None
+    if kind != "table" or before is None or before.kind != "figure":
+        return None
+    same = name == before.name or caption in ("", "The same numbers.")
+    return before.number if same or before.caption.startswith(caption) else None
 
 
 def _certificate(record: dict[str, Any]) -> Certificate:

@@ -1,117 +1,95 @@
-"""The record of what was shown: every claim of some runs as Markdown, with its verdict, its numbers and its lineage.
+"""The pages of results that a repository keeps, as Markdown.
 
-`results` is the page that a repository keeps (``docs/results.md``); `gallery` is one figure per study with its answer.
-Both are made from run folders by ``inscape results`` and ``inscape gallery``, never by hand.
+`results` writes a table with a row for each study (``docs/results.md``) and a page with every claim
+of each study (``docs/results/STUDY.md``). They are made from run folders by ``inscape results``,
+never by hand.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from inscape.core.characters import visible
 from inscape.core.errors import RunError
 from inscape.core.overwriting import refuse_foreign
 from inscape.report import files
-from inscape.report.build import build
-from inscape.report.files import load
 from inscape.report.folder import RunFolder, read
 from inscape.report.kept import keep
-from inscape.report.markdown import MARKS, claims_table, plain, table
+from inscape.report.markdown import MARKS, cell, claims_table, plain, table
 from inscape.report.page import claim
+from inscape.study.card import Card
 from inscape.study.claims import over_seeds, tally
 from inscape.study.discover import cards
 
 _HEAD = """# Results
 
-Every claim of every study, judged against a criterion that was set before the run. Made by `inscape results` from run
-folders. A claim is *supported* where its whole interval is on the criterion's side and, where it names a null, p ≤ 0.05
-after Holm's correction over the claims of the study; *not supported* where its value is on the wrong side; *uncertain*
-otherwise, with the reason. A claim that is not supported stays, with its numbers. Where a study trains its own network,
-the verdict is over its seeds: supported on every one of them.
-"""
-_GALLERY = """# Gallery
+The verdicts of every study that was run, on criteria that were set before the run. Made by `inscape results` from run
+folders.
 
-One figure of each study and its answer, made by `inscape gallery` from run folders.
+- *Supported*: the whole interval is on the criterion's side and, where the claim names a null, p ≤ 0.05 after Holm's
+  correction over the claims of the study.
+- *Not supported*: the value is on the wrong side.
+- *Uncertain*: everything else; the reason is given.
+
+Where a study trains its own network, a claim is supported if it is supported on every seed. The number is that of the
+study's first claim, or of the one that its card names. The report has every claim with its numbers.
 """
+_DETAILS = """Made by `inscape results` from run folders; [all studies]({back}).
+"""
+_MARK = b"ade by `inscape results`"
 
 
 def results(runs: Sequence[str | Path], to: str | Path, records: str | Path | None = None) -> Path:
-    """Write the claims of runs as Markdown, one section a study, one table a run.
+    """Write the verdicts of runs as a Markdown table, and a page of details for each study.
 
     Args:
         runs: finished run folders.
-        to: the file.
-        records: a folder in which the runs' records are kept; the page then shows every run that is kept there.
+        to: the file of the table; the details of ``docs/results.md`` are ``docs/results/STUDY.md``.
+        records: a folder in which the runs' records are kept; the pages then show every run that is
+            kept there.
+
+    Returns:
+        The path of the table's file.
 
     Raises:
-        RunError: no run is given, one cannot be read, or the file cannot be written.
+        RunError: no run is given, one cannot be read, or a file cannot be written.
     """
-    refuse_foreign(to, b"ade by `inscape results`", RunError)
-    parts = [_HEAD]
-    if records is None:
-        found_studies = _by_study([read(run) for run in runs])
-    else:
-        found_studies = _by_study(keep(runs, Path(records)))
-    parts.append(_overview(found_studies))
-    if records is not None and (left := [s for s in cards() if s not in found_studies]):
-        parts.append(f"Not run yet by this version: {', '.join(left)}.")
-    for study, found in found_studies.items():
-        card = found[0].card
-        by = f"{card.get('authors')} ({card.get('year')}), " if card.get("authors") else ""
-        parts.append(f"## {study}\n\n{plain(by + found[0].title)}")
-        if differs := card.get("differs"):
-            parts.append(f"What differs from the authors' code: {plain(str(differs))}")
-        parts.append(_over_seeds(found))
-        parts += [_run(run) for run in found]
-        if negative := found[0].card.get("negative"):
-            parts.append(f"**Does not reproduce here.** {plain(negative)}")
-    return _write(Path(to), parts)
-
-
-def gallery(runs: Sequence[str | Path], to: str | Path) -> Path:
-    """Write one figure of each run with its answer; pictures go beside the page.
-
-    Args:
-        runs: finished run folders; the first of each study is shown.
-        to: the Markdown file; pictures go to the folder ``gallery`` beside it.
-
-    Raises:
-        RunError: no run is given, one cannot be read or has no figure, or nothing can be written.
-    """
-    refuse_foreign(to, b"ade by `inscape gallery`", RunError)
     page = Path(to)
-    before = page.read_text(encoding="utf-8", errors="replace") if page.exists() else ""
-    parts, pictures = [_GALLERY], {}
-    for study, found in _by_study([read(run) for run in runs]).items():
-        run = found[0]
-        names = run.names("figure")
-        if not names:
-            raise RunError(f"{run.path} has no figure to show; give another run of {study}.")
-        name = str(run.card.get("figure") or names[0])
-        if name not in names:
-            raise RunError(
-                f"The card of {run.path} names the figure {name}, which the run has not; it has {', '.join(names)}."
-            )
-        picture = f"gallery/{study}.png"
-        if f"]({picture})" not in before:  # not a picture of the page that is replaced
-            refuse_foreign(page.parent / picture, None, RunError)
-        build(run.path)
-        pictures[picture] = load(run.path, f"figures/{name}.png", 256 << 20)
-        caption = next(
-            s["caption"] for s in run.sections if s["name"] == name and s["kind"] == "figure"
-        )
-        parts.append(
-            f"## {plain(run.title)}\n\n`inscape run {study}`\n\n{plain(str(run.record.get('answer', '')))}\n\n"
-            f"![{plain(caption, inside=True)}]({picture})\n\n{plain(caption)}"
-        )
-    for picture, content in pictures.items():
-        _target(page).write(picture, content)
+    refuse_foreign(page, _MARK, RunError)
+    found = [read(run) for run in runs] if records is None else keep(runs, Path(records))
+    studies = by_study(found)
+    for study in studies:
+        refuse_foreign(page.with_suffix("") / f"{study}.md", _MARK, RunError)
+    known = cards()
+    parts = [_HEAD, _overview(studies, page, known)]
+    if records is not None and (left := [s for s in known if s not in studies]):
+        parts.append(f"Not run yet by this version: {', '.join(left)}.")
+    for study, same in studies.items():
+        card = known[study].to_dict() if study in known else same[0].card
+        _write(page.with_suffix("") / f"{study}.md", _details(study, same, page, card))
     return _write(page, parts)
 
 
-def _by_study(runs: Sequence[RunFolder]) -> dict[str, list[RunFolder]]:
+def _details(study: str, runs: list[RunFolder], page: Path, card: Mapping[str, Any]) -> list[str]:
+    """Every claim of a study with its numbers, run by run; what is said of it is today's card's."""
+    by = f"{card.get('authors')} ({card.get('year')}), " if card.get("authors") else ""
+    back = _DETAILS.format(back=f"../{quote(page.name)}")
+    parts = [f"# {study}", plain(by + runs[0].title), back]
+    if differs := card.get("differs"):
+        parts.append(f"**What differs from the authors' code.** {plain(str(differs))}")
+    parts.append(_over_seeds(runs))
+    parts += [_run(run) for run in runs]
+    if negative := card.get("negative"):
+        parts.append(f"**Does not reproduce here.** {plain(negative)}")
+    return parts
+
+
+def by_study(runs: Sequence[RunFolder]) -> dict[str, list[RunFolder]]:
+    """Runs by the name of their study, in alphabetical order."""
     if not runs:
         raise RunError("There is no run: give one or more run folders.")
     found: dict[str, list[RunFolder]] = {}
@@ -120,8 +98,9 @@ def _by_study(runs: Sequence[RunFolder]) -> dict[str, list[RunFolder]]:
     return dict(sorted(found.items()))
 
 
-def _overview(studies: dict[str, list[RunFolder]]) -> str:
-    """One row a study: its verdicts over all seeds of the first preset that is shown."""
+def _overview(studies: dict[str, list[RunFolder]], page: Path, known: Mapping[str, Card]) -> str:
+    """One row a study: verdicts over all seeds of the first preset that is shown, and one
+    number."""
     rows = []
     for study, found in studies.items():
         preset = found[0].record.get("preset")
@@ -132,13 +111,30 @@ def _overview(studies: dict[str, list[RunFolder]]) -> str:
             records = [c for run in same for c in run.claims if c.get("id") == id]
             verdict, _ = over_seeds(records, promised)
             combined.append({"verdict": verdict, "sanity": records[0].get("sanity")})
+        seeds = f" ({len(same)} of {promised} seeds)" if promised > 1 else ""
+        named = str(found[0].card.get("headline") or getattr(known.get(study), "headline", ""))
         # the name of a study is letters, digits and hyphens, so the link needs no escape
-        rows.append(f"| [{study}](#{study}) | {tally(combined)} | {len(same)} of {promised} |")
-    return "\n".join(["| study | verdicts | seeds run |", "| --- | --- | --- |", *rows])
+        link = f"[details]({quote(page.stem)}/{study}.md)"
+        number = cell(_number(same, named))
+        rows.append(f"| {study} | {tally(combined)}{seeds} | {number} | {link} |")
+    head = ["| study | verdicts | one number | report |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows])
+
+
+def _number(runs: list[RunFolder], named: str) -> str:
+    """The claim that stands for a study, with its value in each run."""
+    counted = [c for c in runs[0].claims if not c.get("sanity")]
+    if not counted:
+        return ""
+    chosen = next((c for c in counted if c.get("id") == named), counted[0])
+    found = [claim(c) for run in runs for c in run.claims if c.get("id") == chosen.get("id")]
+    values = "; ".join(f"{c.value} {c.interval}" for c in found)
+    return f"{found[0].text}: {values}"
 
 
 def _over_seeds(runs: Sequence[RunFolder]) -> str:
-    """The verdicts of a study over the seeds of each preset and model, where more than one run says so."""
+    """The verdicts of a study over the seeds of each preset and model, where more than one run
+    says so."""
     parts = []
     settings: dict[tuple[str, str], list[RunFolder]] = {}
     for run in runs:
@@ -181,7 +177,7 @@ def _run(run: RunFolder) -> str:
         f"{where.get('cpu')}, {where.get('cores')} cores",
         f"{float(record.get('seconds') or 0):.0f} s",
     ]
-    head = "### " + plain(" · ".join(filter(None, facts)))
+    head = "## " + plain(" · ".join(filter(None, facts)))
     found = claims_table([claim(c) for c in run.claims])
     parts = [head, plain(str(record.get("answer") or "")), found]
     if warned := [f"- {plain(str(w))}" for w in record.get("warnings") or []]:
@@ -190,7 +186,8 @@ def _run(run: RunFolder) -> str:
 
 
 def _write(page: Path, parts: list[str]) -> Path:
-    return _target(page).write(page.name, visible("\n\n".join(filter(None, parts)) + "\n"))
+    text = "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+    return _target(page).write(page.name, visible(text))
 
 
 def _target(page: Path) -> files.Target:

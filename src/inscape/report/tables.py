@@ -1,8 +1,8 @@
 """A data frame as a table that can be read.
 
-Numbers are right-aligned and share a column's decimal places; an estimate's two ends become one interval; a column that
-says the same in every row is said once above the table; columns that say nothing are left out. Rows past `LIMIT` stay in
-the Parquet file, which the report links.
+Numbers are right-aligned and share a column's decimal places; an estimate's two ends become one
+interval; a column that says the same in every row is said once above the table; columns that say
+nothing are left out. Rows past `LIMIT` stay in the Parquet file, which the report links.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pandas.api import types
 from inscape.report import numbers
 
 LIMIT = 200
+#: letters up to which a text is never wrapped, and from which on its column is wide
+_SHORT, _LONG = 28, 120
 #: columns of `inscape.core.evidence.table` whose names a reader would not guess
 _LABELS = {"null": "null from", "null_mean": "null", "null_draws": "draws of the null", "p": "p"}
 _INTERVALS = (("low", "high", "interval"), ("null_low", "null_high", "null interval"))
@@ -30,6 +32,15 @@ class Column:
     label: str
     numeric: bool
     cells: list[str]
+
+    @property
+    def kind(self) -> str:
+        """How it is set: ``"num"`` right-aligned and never wrapped, ``"text"`` wrapped, or
+        nothing for short words."""
+        if self.numeric:
+            return "num"
+        letters = max(map(len, self.cells), default=0)
+        return "text long" if letters > _LONG else "text" if letters > _SHORT else ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
-"""The card of a study: which paper it reproduces, what is claimed, what is shown here and against which controls.
+"""The card of a study: which paper it reproduces, what is claimed, what is shown here and against
+which controls.
 
-A study file holds ``CARD = Card(slug="…", …)`` with keyword arguments that are plain literals, and ``Claim(…)`` for each
-claim, so that the card can be read from the source text by `ast` alone: listing a hundred studies imports none of them.
+A study file holds ``CARD = Card(slug="…", …)`` with keyword arguments that are plain literals, and
+``Claim(…)`` for each claim, so that the card can be read from the source text by `ast` alone:
+listing a hundred studies imports none of them.
 Cost: parsing the file.
 """
 
@@ -20,8 +22,10 @@ class Claim:
         text: what is claimed, as a sentence.
         at_least: the value from which on the claim holds.
         at_most: the value up to which the claim holds; with `at_least`, both ends of a range.
-        null: the null distribution that the claim is tested against, by name; empty where the criterion alone decides.
-        over: the competitor of a paired difference, by name, where the interval above zero is the test.
+        null: the null distribution that the claim is tested against, by name; empty where the
+            criterion alone decides.
+        over: the competitor of a paired difference, by name, where the interval above zero is the
+            test.
         exact: why the value is a deterministic fact that has no interval; empty for a measurement.
         sanity: a check of a control, listed apart and never counted among the claims.
         weaker: in what the claim is weaker than the paper's; empty where it is the paper's own.
@@ -85,13 +89,17 @@ class Card:
         group_note: what a group is in the splits, or why there is none.
         negative: what does not reproduce here and why, where that is known.
         minutes: expected minutes of each preset on two cores.
-        figure: the figure that stands for the study in a gallery; the first one if none is named.
+        figure: the figure on the report's first screen and in a gallery; the first one if none is
+            named.
+        headline: the claim whose number stands for the study in a table of results; the first one
+            if none is named.
         claims: what the study must show, by id, each with its criterion.
         answer: the answer as a template over the claims: ``"{fall:.0%} of the errors go"``.
         differs: what differs from the authors' own code, in a line.
-        tiny: the verdict that the tiny preset must give each claim, on any processor; "any" where a toy so small decides
-            nothing.
-        seeds: how many fixed seeds (0, 1, …) the claims are judged over; three where a network is trained on the spot.
+        tiny: the verdict that the tiny preset must give each claim, on any processor; "any" where a
+            toy so small decides nothing.
+        seeds: how many fixed seeds (0, 1, …) the claims are judged over; three where a network is
+            trained on the spot.
     """
 
     slug: str
@@ -107,6 +115,7 @@ class Card:
     negative: str = ""
     minutes: dict[str, float | int] = field(default_factory=dict, hash=False)
     figure: str = ""
+    headline: str = ""
     claims: dict[str, Claim] = field(default_factory=dict, hash=False)
     answer: str = ""
     differs: str = ""
@@ -122,6 +131,12 @@ class Card:
         if self.tiny.keys() != self.claims.keys():
             odd = ", ".join(sorted(self.tiny.keys() ^ self.claims.keys()))
             raise ValueError(f"Card: tiny must hold one verdict for each claim; look at {odd}")
+        if self.headline and self.headline not in self.claims:
+            raise ValueError(
+                f"Card: headline names the claim {self.headline!r}, which the card does not have; "
+                "it has "
+                f"{', '.join(self.claims)}"
+            )
         for id, claim in self.claims.items():
             if not isinstance(claim, Claim):
                 raise ValueError(
@@ -130,7 +145,8 @@ class Card:
             tested = claim.null or claim.over or claim.exact or claim.sanity
             if claim.at_most is None and (claim.at_least or 0) <= 0 and not tested:
                 raise ValueError(
-                    f"Card: the claim {id!r} begins at {claim.at_least:g}, so it needs the null or the competitor that "
+                    f"Card: the claim {id!r} begins at {claim.at_least:g}, so it needs the null or "
+                    "the competitor that "
                     "it is tested against (null=…, over=…)"
                 )
 

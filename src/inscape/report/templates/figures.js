@@ -1,15 +1,29 @@
-// Draws every figure of the page: fitted to its width, in the variant of the theme that the reader prefers, again when
-// either changes. A figure is the specification in the script element that its box names.
+// Draws the figures of the page: each fitted to its width, in the variant of the theme that the reader prefers, again when
+// either changes. A figure in a closed section is drawn when the section opens. See inscape.report.packing for the data.
 (() => {
   "use strict";
-  const read = (id) => JSON.parse(document.getElementById(id).textContent);
-  const themes = read("themes");
+  const held = JSON.parse(document.getElementById("figures").textContent);
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  const figures = [...document.querySelectorAll("[data-figure]")].map((box) => ({ box, spec: read(box.dataset.figure), drawn: "" }));
+  const figures = [...document.querySelectorAll("[data-figure]")].map((box) => ({
+    box,
+    spec: held.specs[box.dataset.figure],
+    hero: Boolean(box.closest(".hero")),
+    drawn: "",
+  }));
 
-  // A specification with its panels, columns and widths chosen for `room` px; see inscape.charts.frame.fit.
-  function fit(spec, room) {
-    const out = structuredClone(spec);
+  function rows(number) {
+    const data = held.data[number];
+    if (!data.columns) return data.value;
+    return data.rows.map((row) => Object.fromEntries(data.columns.map((column, i) => [column, row[i]])));
+  }
+
+  // the most that a figure of the first screen is tall, without its title, legend and axis
+  const TALL = 260;
+
+  // A specification with its data, and its panels, columns and widths chosen for `room` px; see inscape.charts.frame.fit.
+  function fit(figure, room) {
+    const out = structuredClone(figure.spec);
+    for (const name of Object.keys(out.datasets || {})) out.datasets[name] = rows(out.datasets[name]);
     const shape = out.usermeta && out.usermeta.inscape;
     if (!shape) {
       if ((out.mark || out.layer) && typeof out.width === "number" && out.width > room - 60) out.width = Math.max(160, room - 80);
@@ -17,12 +31,15 @@
     }
     const gap = typeof out.spacing === "number" ? out.spacing : 20;
     const space = Math.min(room, shape.most || room) - shape.margin;
-    const per = shape.cell + shape.outside + gap;
+    const per = (figure.hero ? Math.min(shape.cell, 190) : shape.cell) + shape.outside + gap;
     const columns = Math.max(1, Math.min(shape.columns, Math.floor((space + gap) / per)));
     const width = Math.max(140, Math.floor((space - gap * (columns - 1)) / columns - shape.outside));
+    const panels = out.concat ? out.concat.length : out.spec ? shape.columns : 1;
+    const tall = figure.hero ? Math.floor(TALL / Math.ceil(panels / columns)) : Infinity;
     const set = (view) => {
       view.width = width;
       if (shape.aspect) view.height = Math.round(width * shape.aspect);
+      else if (typeof view.height === "number") view.height = Math.max(90, Math.min(view.height, tall));
     };
     if (out.concat) {
       out.columns = columns;
@@ -40,13 +57,13 @@
     const key = `${room} ${scheme}`;
     if (room < 1 || figure.drawn === key) return;
     figure.drawn = key;
-    const config = structuredClone(themes[scheme]);
+    const config = structuredClone(held.themes[scheme]);
     const shape = (figure.spec.usermeta || {}).inscape || {};
     if (shape.entry) config.legend.columns = Math.max(1, Math.floor(room / shape.entry));
     else if (room < 560) config.legend.columns = 2;
     const canvas = document.createElement("div");
     try {
-      const result = await window.vegaEmbed(canvas, fit(figure.spec, room), {
+      const result = await window.vegaEmbed(canvas, fit(figure, room), {
         // the interpreter evaluates no code, and the page's policy knows no style but its own
         mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false, config,
         tooltip: { theme: scheme, disableDefaultStyle: true },
@@ -73,5 +90,6 @@
   };
   dark.addEventListener("change", all);
   window.addEventListener("resize", soon);
+  for (const fold of document.querySelectorAll("details")) fold.addEventListener("toggle", all);
   all();
 })();
