@@ -245,7 +245,7 @@ def test_a_file_of_the_user_in_the_place_of_a_report_is_left(folder, report, tmp
     copy = shutil.copytree(folder, tmp_path / "run")
     build(copy)  # its own earlier report is no hindrance
     (copy / name).write_text("# My notes")
-    with pytest.raises(RunError, match=rf"{name} is there already and was not written by this"):
+    with pytest.raises(RunError, match=rf"{name} already exists and was not written by this"):
         build(copy)
     assert (copy / name).read_text() == "# My notes"
 
