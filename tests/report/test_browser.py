@@ -146,7 +146,7 @@ def test_a_table_sorts_by_number_and_filters_by_words(report, tmp_path):
 
 def test_the_comparison_page_fits_a_phone(folder, tmp_path):
     text = index([folder, folder], to=tmp_path / "index.html").read_text(encoding="utf-8")
-    assert _console(text, tmp_path, 390) == ["PROBE width=390 over=0 drawn=0/0 wide=0 scheme="]
+    assert _console(text, tmp_path, 390) == ["PROBE width=390 over=0 drawn=1/1 wide=0 scheme=light"]
 
 
 def test_nothing_is_cut_off_on_paper(report, tmp_path):

@@ -114,7 +114,9 @@ def test_only_plain_files_are_read(run, tmp_path, name, kind):
         secret.unlink()
     make = {"pipe": lambda: os.mkfifo(path), "folder": path.mkdir}
     make.get(kind, lambda: path.symlink_to(secret))()
-    with pytest.raises(RunError, match=rf"{path.name} is (a link|not a plain file).*Run the study"):
+    with pytest.raises(
+        RunError, match=rf"{path.name} is (a symbolic link|not a plain file).*Run the study"
+    ):
         everything(tmp_path / "run")
 
 

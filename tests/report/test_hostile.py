@@ -189,7 +189,7 @@ def test_no_text_of_a_run_runs_or_asks(folder, tmp_path, listener):
     compared = index([run, run], tmp_path / "index.html").read_text(encoding="utf-8")
     console = test_browser._console(compared, tmp_path, 1280)
     assert [re.sub(r"over=\d+ ", "", c) for c in console] == [
-        "PROBE width=1280 drawn=0/0 wide=0 scheme="
+        "PROBE width=1280 drawn=1/1 wide=0 scheme=light"
     ]
     assert asked == []
 

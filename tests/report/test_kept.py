@@ -13,7 +13,7 @@ from inscape.report.results import results
 
 
 def test_a_page_from_records_is_the_page_from_runs(folder, tmp_path):
-    plain = results([folder], tmp_path / "plain.md").read_text()
+    plain = results([folder], tmp_path / "plain" / "page.md").read_text()
     first = results([folder], tmp_path / "page.md", tmp_path / "records").read_text()
     again = results([], tmp_path / "page.md", tmp_path / "records").read_text()
     assert first == again

@@ -99,7 +99,7 @@ def _shown(run: RunFolder, picture: str) -> tuple[str, bytes]:
 def _sections(text: str) -> dict[str, str]:
     """The sections of a page that this command wrote, by study."""
     starts = list(_SECTION.finditer(text))
-    ends = [found.start() for found in starts[1:]] + [len(text)]
+    ends = [*(found.start() for found in starts), len(text)][1:]
     return {
         found[1]: text[found.start() : end].strip() for found, end in zip(starts, ends, strict=True)
     }
