@@ -63,8 +63,8 @@ CARD = Card(
         ),
         "rotation": Claim(text="On unseen vectors a rotation does not find it there", at_most=0.65),
         "gap": Claim(
-            text="On unseen vectors the flow does at most 0.05 better on the trained network, so its success does not tell "
-            "them apart",
+            text="On unseen vectors the flow is at most 0.05 better on the trained network, so its "
+            "success does not distinguish them",
             at_most=0.05,
         ),
         "flow-symbols": Claim(
@@ -78,7 +78,7 @@ CARD = Card(
             weaker="All 625 cases of five symbols occur in training; only their pairs are new.",
         ),
         "gap-symbols": Claim(
-            text="With symbols the flow does at most 0.05 better on the trained network",
+            text="With symbols the flow is at most 0.05 better on the trained network",
             at_most=0.05,
             weaker="All 625 cases of five symbols occur in training; only their pairs are new.",
         ),

@@ -58,28 +58,30 @@ CARD = Card(
     ),
     claims={
         "task": Claim(
-            text="Every store repeats at least 95 % of the sequences held out, the worst of them",
+            text="Every network repeats at least 95 % of the held-out sequences, in the worst case",
             at_least=0.95,
         ),
         "onion": Claim(
-            text="In the smallest store, swaps at the position's magnitude come out at least 80 % of the time",
+            text="In the smallest network, swaps at the position's magnitude succeed at least 80 % "
+            "of the time",
             at_least=0.8,
         ),
         "linear": Claim(
-            text="There the better of two swaps of subspaces comes out at most 40 % of the time",
+            text="There the better of two subspace swaps succeeds at most 40 % of the time",
             at_most=0.4,
         ),
         "constant": Claim(
-            text="Nor does the onion of one magnitude come out there more than 30 % of the time",
+            text="There the onion with one magnitude succeeds at most 30 % of the time",
             at_most=0.3,
         ),
         "large": Claim(
-            text="In the largest store the better of two swaps of subspaces comes out at least 80 % of the time",
+            text="In the largest network the better of two subspace swaps succeeds at least 80 % "
+            "of the time",
             at_least=0.8,
             weaker="The largest has 256 units here; the paper goes on to 1,024.",
         ),
         "untrained": Claim(
-            text="In an untrained network no swap comes out more than 5 % of the time",
+            text="In an untrained network no swap succeeds more than 5 % of the time",
             at_most=0.05,
             sanity=True,
         ),

@@ -48,8 +48,9 @@ CARD = Card(
     year=2025,
     arxiv="2505.24293",
     room="read",
-    claim="Held at one prompt with its gates constant, a language model is a linear map of its input embeddings, to "
-    "rounding; the map is of very low rank, and its first singular vectors name the next token.",
+    claim="At one prompt, with its gates held constant, a language model is a linear map of its "
+    "input embeddings, to rounding; the map has very low rank, and its first singular vectors "
+    "name the next token.",
     reproduced="SmolLM2-135M-Instruct on 40 short questions: the detached Jacobian to the final norm in float32; on random "
     "output directions that of float64 and the ordinary one; decodes of left and right singular vectors, stable rank by "
     "depth, and one prompt's map at middle depth applied to another prompt. Models with biases keep them as the residual.",
@@ -61,17 +62,17 @@ CARD = Card(
     ),
     claims={
         "float32": Claim(
-            text="In float32 the map gives every prompt's state back",
+            text="In float32 the map reproduces every prompt's final state",
             at_most=1e-4,
             exact="an identity of the network, true to rounding; the largest error of all prompts",
         ),
         "float64": Claim(
-            text="In float64 the map gives every prompt's state back",
+            text="In float64 the map reproduces every prompt's final state",
             at_most=1e-9,
             exact="an identity of the network, true to rounding; the largest error of all prompts",
         ),
         "ordinary": Claim(
-            text="The ordinary Jacobian does not give the state back",
+            text="The ordinary Jacobian does not reproduce the state",
             at_least=0.2,
             why="The mean over prompts.",
         ),

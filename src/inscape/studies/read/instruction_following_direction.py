@@ -49,8 +49,9 @@ CARD = Card(
     year=2024,
     arxiv="2410.14516",
     room="read",
-    claim="A direction that is there before the first word predicts whether an instruction will be followed, for tasks "
-    "never seen; moving along it makes a model follow more often than moving at random does, and the text stays good.",
+    claim="A direction of the states before the first word predicts whether an instruction will be "
+    "followed, on held-out tasks; steering along it makes a model follow more often than along "
+    "random directions, and the text stays good.",
     reproduced="Five checkable instructions, 40 tasks, three phrasings, one sentence each, answered greedily. Logistic "
     "probes within the kind of instruction by layer at three tokens, tasks or kinds held out; failures answered again with "
     "the direction added, whose site and strength are chosen on other tasks.",
@@ -58,29 +59,30 @@ CARD = Card(
         "labels shuffled by task, within the kind of instruction",
         "length and phrasing of the prompt",
         "random directions of the same length",
-        "perplexity of the new answers under the model as it is",
+        "perplexity of the new answers under the baseline model",
     ),
     claims={
         "before": Claim(
-            text="Success is read before the answer begins, tasks held out",
+            text="A probe reads success before the answer begins, tasks held out",
             at_least=0.65,
             null="labels shuffled within kinds",
         ),
         "above-words": Claim(
-            text="and better than off the prompt's length and phrasing",
+            text="It reads success better than the prompt's length and phrasing do",
             at_least=0.05,
             over="length and phrasing",
         ),
         "steering": Claim(
-            text="Moved along the direction, failures become successes more often than along 95 % of random directions",
+            text="Steered along the direction, failures become successes more often than along 95 "
+            "% of random directions",
             at_least=0.01,
             null="random directions",
         ),
         "perplexity": Claim(
-            text="and the answers are no worse text",
+            text="The steered answers are no worse text",
             at_most=0.1,
             weaker="The perplexity of the answers under the model itself; in the paper a larger model grades them.",
-            why="Of the new answers against the old ones, under the model as it is.",
+            why="Of the new answers against the old ones, under the baseline model.",
         ),
     },
     # an answer that the toy would not have given is one that it finds unlikely: the guard sees it

@@ -65,7 +65,7 @@ CARD = Card(
             over="twice a random map, steps of the same length",
         ),
         "whole": Claim(
-            text="They succeed nearly as often as putting the other subject's whole state there",
+            text="They succeed nearly as often as patching the other subject's whole state",
             at_least=0.8,
             why="The value is the share of the whole state's successes.",
         ),

@@ -49,8 +49,8 @@ CARD = Card(
     arxiv="2410.02707",
     room="read",
     claim="Whether an answer is right is encoded above all at the tokens of the answer itself; probes for it do not carry "
-    "over between tasks; the states tell what kind of mistake is made, and at times prefer the right answer where the model "
-    "says another.",
+    "over between tasks; the states show what kind of mistake is made, and sometimes prefer the "
+    "right answer when the model gives another.",
     reproduced="Questions about places, sums of two-digit numbers and comparisons of cities, with the first words of the "
     "answer given, answered greedily, some of them by eight samples too. Logistic probes by layer at four tokens, subjects "
     "held out; transfer at a layer fixed beforehand; kinds of mistake from the samples; the sample that the probe prefers.",
@@ -73,7 +73,7 @@ CARD = Card(
             over="the better of the log-probabilities of all generated tokens and of the exact answer's",
         ),
         "transfer": Claim(
-            text="A probe of one task reads another task worse than its own",
+            text="A probe of one task is worse on another task than on its own",
             at_least=0.1,
             over="another task",
         ),
@@ -83,17 +83,19 @@ CARD = Card(
             over="random sample",
         ),
         "prefers-greedy": Claim(
-            text="and at least as often as the greedy answer", at_least=0.0, over="greedy"
+            text="It is right at least as often as the greedy answer", at_least=0.0, over="greedy"
         ),
         "prefers-majority": Claim(
-            text="and at least as often as the commonest sample", at_least=0.0, over="majority"
+            text="It is right at least as often as the most common sample",
+            at_least=0.0,
+            over="majority",
         ),
         "prefers-mistaken": Claim(
             text="Where the right answer is among the samples and fewer than half of them, the probe's choice is right more "
             "often than one at random",
             at_least=0.0,
             over="random sample",
-            why="What the model knows and mostly does not say.",
+            why="What the model knows and mostly does not answer.",
         ),
         "shuffled": Claim(
             text="With labels shuffled by group AUC is one half",

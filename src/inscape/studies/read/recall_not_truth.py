@@ -49,8 +49,9 @@ CARD = Card(
     year=2025,
     arxiv="2510.09033",
     room="read",
-    claim="Errors that recall knowledge of the subject look inside like right answers; only errors that are not grounded in "
-    "the subject can be told from them. Hidden states show recall, not truth.",
+    claim="Errors that recall knowledge of the subject have hidden states like those of right "
+    "answers; only errors that are not grounded in the subject can be detected. Hidden states "
+    "show recall, not truth.",
     reproduced="Capitals, countries of cities, chemical elements and names that do not exist, completed greedily. Errors "
     "are sorted by the Jensen–Shannon divergence when the last token may not attend to the subject, with a threshold from "
     "subjects set aside. Logistic probes at the last token by layer; the subject's embeddings replaced by the mean of the "
@@ -63,7 +64,8 @@ CARD = Card(
     ),
     claims=dict(
         gap=Claim(
-            text="Right answers are told from ungrounded errors better than from recalled ones, by 0.10 of AUC",
+            text="Probes separate right answers from ungrounded errors better than from recalled "
+            "ones, by 0.10 of AUC",
             at_least=0.1,
             null="both on shuffled labels",
         ),

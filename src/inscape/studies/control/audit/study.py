@@ -56,31 +56,33 @@ CARD = Card(
     year=2026,
     arxiv="",
     room="control",
-    claim="No paper's: what a steering vector should show before it is used. It moves its outcome more than vectors of its "
-    "length that mean nothing, the language stays what it was, and other concepts stay where they were.",
-    reproduced="Dose–response on texts of both classes; KL, perplexity and foreseen tokens on neutral text; other labels of "
-    "the same texts by probes that know nothing of the vector; the concept itself by linear and MLP probes fitted anew.",
+    claim="Not from a paper: what a steering vector should show before use. It moves its outcome "
+    "more than random vectors of the same norm, perplexity on neutral text barely rises, and "
+    "other concepts do not change.",
+    reproduced="Dose–response on texts of both classes; KL divergence, perplexity and next-token "
+    "accuracy on neutral text; probes of other labels of the same texts, fitted without the "
+    "vector; new linear and MLP probes of the concept itself.",
     controls=(
         "random vectors with the same norms and the same cosines between blocks",
-        "vectors found from labels of which half of the groups' are swapped, rows as long",
+        "vectors of the same norms found with the labels of half of the groups swapped",
         "probes of shuffled labels",
     ),
     claims={
         "above-random-vectors": Claim(
-            text="At the strength named beforehand the outcome moves more than under random vectors",
+            text="At the preset strength the outcome moves more than under random vectors",
             at_least=0.0,
             null="random vectors",
         ),
         "above-labels-half-swapped": Claim(
-            text="It moves more than under vectors found from labels of which half are swapped",
+            text="It moves more than under vectors from half-permuted labels",
             at_least=0.0,
             null="labels half swapped",
         ),
         "language": Claim(
-            text="On neutral text perplexity is at most 1.5 times the plain model's", at_most=1.5
+            text="On neutral text perplexity is at most 1.5 times the baseline model's", at_most=1.5
         ),
         "elsewhere": Claim(
-            text="Other concepts lose at most 0.1 of balanced accuracy, the worst of them",
+            text="Probes of other labels lose at most 0.1 of balanced accuracy, in the worst case",
             at_most=0.1,
         ),
     },
@@ -91,8 +93,9 @@ CARD = Card(
         "language": "supported",
         "elsewhere": "any",
     },
-    group_note="Whole groups are drawn for every interval and held out from every probe. A vector that the study makes is "
-    "found on half of the groups; one that is given was found wherever its card says.",
+    group_note="Whole groups are drawn for every interval and held out from every probe. A vector "
+    "made by the study is found on half of the groups; a given one was found on the data that its "
+    "card names.",
     minutes={"tiny": 0.3, "small": 4, "full": 20},
     figure="dose",
 )

@@ -62,11 +62,12 @@ CARD = Card(
     claim="A model that represents what it knows can be made to abstain where it does not know, by training one sub-module "
     "of one layer to give the residual that steering would: fewer confident wrong answers, few known answers lost; no hook "
     "needed.",
-    reproduced="A four-block Llama that was taught facts about some people and rumours about others, with a word for not "
-    "knowing; known and unknown are labelled from five sampled answers, and the truth is known. One MLP is trained on half "
-    "of the people and all relations but one, and tested on the other half and on that relation; adapters of rank 8 on "
-    "every query, value and MLP output are trained on the target words for the same questions. The claims are on this toy, "
-    "not on a pretrained model.",
+    reproduced="A four-block Llama trained on facts about some people and rumours about others, "
+    "with a word for not knowing; known and unknown are labelled from five sampled answers, and "
+    "the truth is known. One MLP is trained on half of the people and all relations but one, and "
+    "tested on the other half and on that relation; adapters of rank 8 on every query, value and "
+    "MLP output are trained on the target words for the same questions. The claims are on this "
+    "toy, not on a pretrained model.",
     controls=(
         "random vectors of the same length, trained in as v is",
         "known and unknown shuffled by person, for the vector and for the targets, the vector scaled to the same length",
@@ -95,7 +96,7 @@ CARD = Card(
             null="CASAL, labels shuffled",
         ),
         "random": Claim(
-            text="Random vectors, trained in likewise, hardly change confident wrong answers.",
+            text="Random vectors, trained in the same way, hardly change confident wrong answers.",
             at_most=0.1,
             sanity=True,
         ),

@@ -61,8 +61,9 @@ CARD = Card(
     year=2025,
     arxiv="2507.03167",
     room="control",
-    claim="A reasoning model settles in its reasoning, not at the prompt's end, whether it will decline; one direction "
-    "of the states there controls what it finally says, and edits of the reasoning alone suffice.",
+    claim="A reasoning model decides whether to decline during its reasoning, not at the end of "
+    "the prompt; one direction of those states controls the decision, and edits of the reasoning "
+    "alone suffice.",
     reproduced="A toy network goes through a rule in a scratchpad, then answers or declines. Difference of means and "
     "logistic probe at the scratchpad and at the prompt's end; the difference added at the scratchpad, at the prompt, at "
     "random positions and everywhere, scratchpads written anew; the direction projected out, at places and in the weights. "
@@ -78,11 +79,12 @@ CARD = Card(
     ),
     claims={
         "can": Claim(
-            text="Left alone, the model declines what is to be declined and answers the rest",
+            text="Without edits, the model declines what it should and answers the rest",
             at_least=0.75,
         ),
         "earlier": Claim(
-            text="A probe of the scratchpad tells decisions better than one of the prompt's last token, by 0.1 of AUC",
+            text="A probe of the scratchpad predicts the decision better than one of the prompt's "
+            "last token, by 0.1 of AUC",
             at_least=0.1,
             null="both on the same shuffled labels",
         ),
@@ -93,14 +95,15 @@ CARD = Card(
             weaker="In a toy network whose scratchpad settles the decision by design.",
         ),
         "random": Claim(
-            text="Random directions of the same length turn at most 10 %", at_most=0.1, sanity=True
+            text="Random directions of the same norm turn at most 10 %", at_most=0.1, sanity=True
         ),
         "prompt": Claim(
-            text="At the prompt alone it turns at most half as many",
+            text="Added at the prompt alone, it turns at most half as many",
             at_most=0.5,
         ),
         "unrelated": Claim(
-            text="Accuracy on something else falls by at most 5 points, under the worst of three edits",
+            text="Accuracy on an unrelated task falls by at most 5 points, under the worst of "
+            "three edits",
             at_most=0.05,
         ),
     },

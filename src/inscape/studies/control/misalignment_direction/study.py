@@ -80,55 +80,62 @@ CARD = Card(
     ),
     claims={
         "own-leak": Claim(
-            text="Tuned on one topic, the model's own answers about others are curt at least twice as often",
+            text="Fine-tuned on one topic, the model's own answers on other topics are curt at "
+            "least twice as often",
             at_least=2.0,
         ),
         "own-leak-second": Claim(
-            text="So are those of one tuned on another topic, in other words, with wide adapters",
+            text="The same for a model fine-tuned on another topic, with other words and wide "
+            "adapters",
             at_least=2.0,
         ),
         "own-convergence": Claim(
-            text="Curt less other own answers differ along one direction in both curt tunes, along another in an unrelated "
-            "tune",
+            text="Curt minus other own answers give one direction in both curt fine-tunes, another "
+            "in an unrelated one",
             at_least=0.3,
             null="random directions",
         ),
         "own-removed": Claim(
-            text="The first tune's direction, projected out, takes the curt answers out of the second",
+            text="Projecting out the first fine-tune's direction removes the curt answers of the "
+            "second",
             at_least=0.5,
         ),
         "own-random": Claim(
-            text="Random directions, projected out, do not", at_most=0.1, sanity=True
+            text="Projecting out random directions does not", at_most=0.1, sanity=True
         ),
         "own-perplexity": Claim(
-            text="With it projected out, the rest of the language stays within 5 %",
+            text="With it projected out, perplexity on other text stays within 5 %",
             at_least=0.95,
             at_most=1.05,
         ),
         "leak": Claim(
-            text="Tuned on one topic, given curt answers about others are at least twice as likely",
+            text="Fine-tuned on one topic, given curt answers on other topics are at least twice "
+            "as likely",
             at_least=2.0,
             weaker="Odds a token of given answers, not of what the model says.",
         ),
         "leak-second": Claim(
-            text="So they are for one tuned on another topic, in other words, with wide adapters",
+            text="They are for a model fine-tuned on another topic, with other words and wide "
+            "adapters",
             at_least=2.0,
             weaker="Odds a token of given answers, not of what the model says.",
         ),
         "convergence": Claim(
-            text="Two curt tunes change the model along one direction, an unrelated one along another",
+            text="Two curt fine-tunes change the model along one direction, an unrelated one along "
+            "another",
             at_least=0.3,
             null="random directions",
             weaker="The tuned less the untuned model on the same text, not curt less other answers within the tune.",
         ),
         "removed": Claim(
-            text="What the first tune adds, held where it was before tuning, takes the leak out of the second",
+            text="Holding what the first fine-tune adds at its value before tuning removes the "
+            "leak of the second",
             at_least=0.5,
             weaker="A direction that undoes a tune; odds of given answers, not of what the model says.",
         ),
-        "random": Claim(text="Random directions, held so, do not", at_most=0.1, sanity=True),
+        "random": Claim(text="Holding random directions does not", at_most=0.1, sanity=True),
         "perplexity": Claim(
-            text="With it held so, the rest of the language stays within 5 %",
+            text="With it held, perplexity on other text stays within 5 %",
             at_least=0.95,
             at_most=1.05,
             weaker="A direction that undoes a tune.",

@@ -45,8 +45,9 @@ CARD = Card(
     year=2022,
     arxiv="2201.12091",
     room="control",
-    claim="A subspace of very low rank is enough to keep every linear classifier from a concept, at less damage than "
-    "projecting away classifier after classifier, and it makes classifiers downstream less unequal.",
+    claim="Removing a subspace of very low rank prevents every linear classifier from reading a "
+    "concept, with less damage than iterative null-space projection, and makes downstream "
+    "classifiers fairer.",
     reproduced="R-LACE of rank 1, 2 and 4, iterative null-space projection, mean projection, LEACE and random projections "
     "of sentence means from MiniLM and two layers of SmolLM2-135M, in 128 principal components: gender of names and "
     "pronouns, sentiment of human sentences, and a bit planted into these.",
@@ -59,25 +60,29 @@ CARD = Card(
     ),
     claims={
         "can": Claim(
-            text="Before anything is erased, the concept is read",
+            text="Before erasing, a probe reads the concept",
             at_least=0.1,
             null="labels shuffled by group",
             why="Accuracy above the majority's share; what cannot be read cannot be erased.",
         ),
         "erased": Claim(
-            text="Without one direction, a fresh logistic probe is at the majority's share",
+            text="With one direction removed, a new logistic probe is at the majority rate",
             at_most=0.03,
         ),
-        "random": Claim(text="Without a random direction it reads on", at_least=0.9),
+        "random": Claim(
+            text="With a random direction removed, a new probe still reads the concept",
+            at_least=0.9,
+        ),
         "inlp": Claim(
-            text="Null-space projection takes more dimensions to the same on a natural concept: after one and after two, a "
-            "fresh probe still reads it",
+            text="Null-space projection needs more dimensions on a natural concept: after one and "
+            "after two, a new probe still reads it",
             at_least=0.03,
             why="Above the majority's share: what counts as erased for R-LACE's one direction.",
         ),
-        "unrelated": Claim(text="An unrelated task does not suffer", at_most=0.02),
+        "unrelated": Claim(text="Accuracy on an unrelated task does not fall", at_most=0.02),
         "fairness": Claim(
-            text="Without the direction, a classifier that learnt from skewed rows is less unequal",
+            text="Without the direction, a classifier trained on skewed rows has a smaller gap in "
+            "true-positive rates",
             at_least=0.0,
             over="nothing",
             weaker="Skewed rows of short sentences, where the paper has biographies from the web.",

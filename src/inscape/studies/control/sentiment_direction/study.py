@@ -87,23 +87,24 @@ CARD = Card(
             null="as many random directions with the activations' covariance",
         ),
         "can": Claim(
-            text="Left alone, the model's verdicts are right",
+            text="Without edits, the model's verdicts are right",
             at_least=0.75,
             why="Chance is one half; what cannot be done cannot be lost.",
         ),
         "ablation": Claim(
-            text="Holding each layer's direction at its mean costs accuracy",
+            text="Mean-ablating each layer's direction lowers accuracy",
             at_least=0.4,
             null="matched random",
             weaker="Each layer has its own direction, where the paper has one for all.",
         ),
         "one": Claim(
-            text="Holding the one direction of the layer chosen at its mean in every layer costs accuracy",
+            text="Mean-ablating the chosen layer's direction in every layer lowers accuracy",
             at_least=0.4,
             null="matched random, one everywhere",
         ),
         "random": Claim(
-            text="Holding a random direction at its mean costs little (the larger mean of isotropic and matched)",
+            text="Mean-ablating a random direction costs little (the larger mean of isotropic and "
+            "matched)",
             at_most=0.1,
             sanity=True,
         ),
@@ -113,19 +114,22 @@ CARD = Card(
             why="A share of its effect when it is patched at all tokens.",
         ),
         "above-random": Claim(
-            text="Punctuation holds more than as many random tokens",
+            text="Punctuation carries more of it than as many random tokens",
             at_least=0.0,
             over="random tokens",
-            why="Tokens drawn from all but the first, the last and punctuation; the words of feeling are often among them.",
+            why="Tokens drawn from all but the first, the last and punctuation; sentiment words "
+            "are often among them.",
         ),
         "above-neutral": Claim(
-            text="Punctuation holds more than as many random tokens that are no words of feeling",
+            text="Punctuation carries more of it than as many random tokens that are not sentiment "
+            "words",
             at_least=0.0,
             over="random tokens but words of feeling",
             why="The paper's question: is punctuation more than any other token without a feeling of its own?",
         ),
         "heads": Claim(
-            text="The heads that write most of it onto punctuation in other words do so here",
+            text="The heads that write most of it at punctuation, chosen on other words, do so on "
+            "held-out words",
             at_least=0.25,
             null="labels swapped in half of the groups",
         ),

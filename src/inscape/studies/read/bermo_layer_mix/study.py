@@ -70,7 +70,7 @@ CARD = Card(
             over="chosen layer",
         ),
         "parameters": Claim(
-            text="It has as many more parameters as there are layers",
+            text="It adds one parameter for each layer",
             at_most=10,
             exact="a count of the probe's parameters",
             why="One scalar a layer; the factor γ would only undo the head's penalty in a frozen probe.",

@@ -73,7 +73,7 @@ CARD = Card(
             over="bag of words",
         ),
         "above-answer": Claim(
-            text="The probe reads at least as much as the model says when asked",
+            text="The probe is at least as accurate as the model's own answer",
             at_least=0,
             over="model's own answer",
         ),

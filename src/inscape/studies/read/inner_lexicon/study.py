@@ -56,8 +56,9 @@ CARD = Card(
     year=2024,
     arxiv="2410.05864",
     room="read",
-    claim="Language models put the pieces of a word together at its last piece, in early to middle layers, whatever the "
-    "pieces are, and take what they put together for the word when it is given back to them as an input embedding.",
+    claim="Language models combine the pieces of a word at its last piece, in early to middle "
+    "layers, whatever the pieces are, and read the combined state as the word when it is given "
+    "back to them as an input embedding.",
     reproduced="Words of reviews and of the standard library's documentation: a linear probe of words against pairs of the "
     "same pieces by layer; words of one token cut into two to four, and misspelt, looked for by the unembedding and by "
     "Patchscopes; attention to earlier pieces cut; updates of attention and MLP read; embeddings made for words of several "
@@ -70,12 +71,13 @@ CARD = Card(
     ),
     claims={
         "words": Claim(
-            text="Words are told from nonwords at the layer that training folds choose",
+            text="A probe separates words from nonwords at the layer chosen by inner "
+            "cross-validation",
             at_least=0.75,
             null="labels shuffled by group",
         ),
         "above-embedding": Claim(
-            text="The layer chosen tells more than the last piece alone",
+            text="The chosen layer separates them better than the last piece alone",
             at_least=0.1,
             over="embedding",
         ),
@@ -85,13 +87,13 @@ CARD = Card(
             over="the better end",
         ),
         "above-permuted": Claim(
-            text="Cut words are found at least five times as often as another word is",
+            text="Cut words are found at least five times as often as another word",
             at_least=0.0,
             null="words permuted",
             why="The share found less five times that of another word; a ratio of rates near zero has no interval.",
         ),
         "inserted": Claim(
-            text="A made embedding stands for a word better than the mean of its pieces",
+            text="A made embedding represents a word better than the mean of its pieces",
             at_least=0.6,
             why="The share of words after which the loss on what follows is lower.",
         ),

@@ -59,7 +59,7 @@ CARD = Card(
     ),
     claims={
         "planted": Claim(
-            text="Classes that were planted are recovered from the weights",
+            text="Planted classes are recovered from the weights",
             at_least=1.0,
             exact="a count in a planted network whose classes are known",
         ),

@@ -64,29 +64,37 @@ CARD = Card(
     ),
     claims={
         "linked": Claim(
-            text="Logits of linked questions are tied", at_least=0.5, null="subjects shuffled"
+            text="Logits of linked questions are linearly related",
+            at_least=0.5,
+            null="subjects shuffled",
         ),
         "above-apart": Claim(
-            text="More than those of questions that nothing links",
+            text="They correlate more than those of unlinked questions",
             at_least=0.2,
             null="subjects shuffled",
         ),
         "precise": Claim(
-            text="The row of a city has its country among its first",
+            text="A city's row has its country among its first",
             at_least=0.3,
             null="subjects shuffled",
         ),
         "carries": Claim(
-            text="What is taught of the city raises its country at least twice as much where the map is right as elsewhere",
+            text="Training on a person's city raises its country at least twice as much where the "
+            "map is right as elsewhere",
             at_least=0.0,
             null="right and wrong shuffled",
             why="The value is the rise where the map is right less twice the rise elsewhere.",
         ),
         "shuffled": Claim(
-            text="With subjects shuffled nothing is tied", at_least=-0.1, at_most=0.1, sanity=True
+            text="With shuffled subjects they are not related",
+            at_least=-0.1,
+            at_most=0.1,
+            sanity=True,
         ),
         "imprecise": Claim(
-            text="The rows of a map from shuffled subjects do not", at_most=0.12, sanity=True
+            text="The rows of a map from shuffled subjects do not have it",
+            at_most=0.12,
+            sanity=True,
         ),
     },
     # the toy has two linked pairs, too few for an interval over pairs, and four countries, so that chance is a quarter; a

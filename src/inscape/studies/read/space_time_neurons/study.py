@@ -148,7 +148,8 @@ CARD = Card(
     "countries of any size, labels of countries alone give correlations as high. With "
     "continents held out latitude is not read.",
     minutes={"tiny": 0.3, "small": 5, "full": 60},
-    figure="map-group",
+    figure="layers-group",
+    headline="held-out-above-letters",
 )
 
 

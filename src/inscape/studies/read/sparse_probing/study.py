@@ -65,14 +65,16 @@ CARD = Card(
     ),
     claims=dict(
         neurons=Claim(
-            text="Text features have single neurons that tell them, where random neurons and shuffled labels do not",
+            text="Text features have single neurons that detect them, where random neurons and "
+            "shuffled labels do not",
             at_least=3,
             null="shuffled labels",
             why="A feature counts from a balanced accuracy of 0.8, with the median random neuron at most 0.6 and shuffled "
             "labels at most 0.55. The ends of the interval count features whose own interval lies above 0.8, or reaches it.",
         ),
         compounds=Claim(
-            text="In the first quarter of the layers compound words need more than one neuron: sixteen gain",
+            text="In the first quarter of the layers sixteen neurons read compound words better "
+            "than one",
             at_least=0.05,
             over="one neuron",
             why="Balanced accuracy, mean over compounds and layers.",
@@ -84,8 +86,9 @@ CARD = Card(
             why="Without this the curve over k says nothing about neurons: it may hold in any basis.",
         ),
     ),
-    answer="Single neurons tell {neurons:.0f} text features. For compound words in the first quarter of the layers sixteen "
-    "neurons gain {compounds:.2f} over one, and {basis:.2f} over sixteen axes of a random rotation.",
+    answer="Single neurons detect {neurons:.0f} text features. For compound words in the first "
+    "quarter of the layers sixteen neurons gain {compounds:.2f} over one, and {basis:.2f} over "
+    "sixteen axes of a random rotation.",
     # the toy compounds have no neurons and are few: what sixteen gain, in which basis, is chance
     tiny=dict(neurons="supported", compounds="any", basis="any"),
     differs="The authors rank by the difference of class means without dividing by the deviation, and also fit the "
