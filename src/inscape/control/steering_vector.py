@@ -195,7 +195,8 @@ def _from_gguf(path: Path) -> SteeringVector:
         ):
             plain = kind.name == "F64"
             values = np.array(tensor.data) if plain else dequantize(tensor.data, kind)
-        found[name] = np.asarray(values, dtype=np.float32).reshape(-1)
+        # a copy, since the memory of the file is read-only
+        found[name] = np.array(values, dtype=np.float32).reshape(-1)
     return _made(path, found, hint, card or "{}")
 
 
