@@ -16,7 +16,7 @@ def test_only_a_marked_file_may_be_replaced(tmp_path):
     with pytest.raises(DataError, match=r"x\.md already exists and was not written by this"):
         refuse_foreign(path, None, DataError)
     path.write_text("this is mine")
-    with pytest.raises(DataError, match="was not written by this command, so it is left as it is"):
+    with pytest.raises(DataError, match="was not written by this command, so it is not replaced"):
         refuse_foreign(path, b"ours", DataError)
     path.write_text(" " * (64 << 10) + "ours")  # a mark stands at the beginning
     with pytest.raises(DataError, match="was not written by this command"):
@@ -29,7 +29,7 @@ def test_links_and_folders_are_refused(tmp_path):
         (tmp_path / f"to-{target}").symlink_to(tmp_path / target)
         with pytest.raises(DataError, match=f"to-{target} is a symbolic link"):
             refuse_foreign(tmp_path / f"to-{target}", b"ours", DataError)
-    with pytest.raises(DataError, match="is there already and is no file"):
+    with pytest.raises(DataError, match="already exists and is not a file"):
         refuse_foreign(tmp_path, b"ours", DataError)
 
 
