@@ -51,7 +51,7 @@ def test_the_gallery_keeps_what_it_shows_and_begins_with_those_that_lead(folder,
     page = tmp_path / "gallery.md"
     for study in ("a-study", "b-study", "toy-space"):
         run = tmp_path / study
-        shutil.copytree(folder, run)
+        shutil.copytree(folder, run, ignore=shutil.ignore_patterns("report.*"))
         record = json.loads((run / "run.json").read_text()) | {"study": study}
         (run / "run.json").write_text(json.dumps(record | {"answer": f"Of {study}."}))
         gallery([run], page, lead=["toy-space"])
