@@ -64,7 +64,8 @@ def test_a_token_with_its_leading_space_belongs_to_the_word():
 
 
 def test_parse():
-    assert parse("mean") == At("all", reduce="mean")
+    assert parse("mean") == At("inner", reduce="mean")
+    assert parse("mean-all") == At("all", reduce="mean")
     assert parse("cls") == parse("first") == At("first")
     assert parse("span:a b:c") == At("span", "a b:c")
     assert parse("-12") == At("index", "-12")
@@ -73,11 +74,29 @@ def test_parse():
     ] * 4 + [False] * 2
 
 
+@pytest.mark.parametrize(
+    ("special", "causal", "where", "found"),
+    [
+        ([False] * 4, True, "mean", [1, 2, 3]),
+        ([False] * 4, True, "mean-all", [0, 1, 2, 3]),
+        ([False] * 4, True, "all", [0, 1, 2, 3]),
+        ([False] * 4, False, "mean", [0, 1, 2, 3]),
+        ([True, False, False, False], True, "mean", [1, 2, 3]),
+        ([True, False], True, "mean", [1]),
+        ([False], True, "mean", [0]),
+    ],
+)
+def test_a_mean_in_a_causal_model_is_without_position_0(special, causal, where, found):
+    count = len(special)
+    tokens = Tokens(np.arange(count), np.zeros((count, 2), np.int64), np.array(special))
+    assert resolve(where, tokens, causal=causal).tolist() == found
+
+
 @pytest.mark.parametrize("where", ["lst", "", "span:", "1.5", "--1", "mean:x", "٣"])
 def test_unknown_positions_are_refused(where):
     with pytest.raises(
         DataError,
-        match=r"is not a position\. .*Choices: -1, all, cls, first, last, mean, span:NAME",
+        match=r"is not a position\. .*Choices: -1, all, cls, first, last, mean, mean-all, span:NAME",
     ):
         parse(where)
 

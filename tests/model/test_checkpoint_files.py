@@ -251,3 +251,28 @@ def test_a_damaged_header_is_named(folder):
     (folder / "model.safetensors").write_bytes(b"\xff" * 64)
     with pytest.raises(ModelError, match=r"it cannot be loaded: model.safetensors is damaged \("):
         checkpoint_files.check(folder, "it")
+
+
+def test_a_model_larger_than_memory_is_refused_before_it_is_loaded(tmp_path, monkeypatch):
+    net("llama").save_pretrained(tmp_path)
+    monkeypatch.setattr(checkpoint_files, "free_memory", lambda: 100_000)
+    with pytest.raises(
+        ModelError,
+        match=r"has [\d,]+ parameters, which take 0.0 GiB in float32, and 0.0 GiB .* free; open it in bfloat16",
+    ):
+        open(tmp_path)
+    monkeypatch.setattr(checkpoint_files, "free_memory", lambda: None)
+    assert open(tmp_path).certificate.passed
+
+
+@pytest.mark.parametrize("method", ["gptq", "awq", "bitsandbytes", "a-new-one"])
+def test_a_quantised_checkpoint_that_cannot_be_read_says_how_it_is_packed(tmp_path, method):
+    net("llama").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": method, "bits": 4, "group_size": 32}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(
+        ModelError,
+        match=rf"is quantised \({method}\), and it cannot be opened so here .*; install what",
+    ):
+        open(tmp_path)

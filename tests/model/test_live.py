@@ -11,7 +11,7 @@ import torch
 import transformers as t
 from torch import nn
 
-from inscape.core.errors import ModelError
+from inscape.core.errors import ModelError, SiteError
 from inscape.model.open import open
 
 from .nets import net, tokenizer
@@ -74,6 +74,77 @@ def test_positions_are_counted_from_behind_the_pad(kind, config, pad):
     network(torch.full((1, most), 9))
     with pytest.raises((IndexError, RuntimeError)):
         network(torch.full((1, most + 1), 9))
+
+
+def test_an_image_pipeline_brings_its_processor():
+    prepare, network = object(), net("vit")
+    model = open(SimpleNamespace(model=network, image_processor=prepare, tokenizer=None))
+    assert model.processor is prepare
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_pytorch_quantised_is_refused_with_the_cure():
+    packed = torch.ao.quantization.quantize_dynamic(net("llama"), {nn.Linear}, dtype=torch.qint8)
+    with pytest.raises(
+        ModelError, match="q_proj .* is quantised to int8 .*; open the network as it was"
+    ):
+        open(packed)
+
+
+class Listed(nn.Module):
+    """A list of layers of which one is called and the list itself never."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])
+        self.by_name = nn.ModuleDict({"a": nn.Linear(3, 3)})
+
+    def forward(self, x):
+        return self.by_name["a"](self.layers[0](x))
+
+
+def test_what_only_holds_modules_is_no_site():
+    model = open(Listed())
+    assert [str(s) for s in model.sites if s.side == "out"] == [
+        "module:layers.0:out",
+        "module:layers.1:out",
+        "module:by_name.a:out",
+    ]
+    x = torch.ones(2, 3)
+    assert model.run(x, "module:by_name.a:out")["module:by_name.a:out"].shape == (2, 3)
+    with pytest.raises(SiteError, match="module:layers.1:out: not computed in a forward pass"):
+        model.run(x, "module:layers.1:out")
+
+
+def test_a_bidirectional_network_of_a_causal_architecture_opens():
+    """EmbeddingGemma sees the whole text at every token."""
+    torch.manual_seed(0)
+    config = t.Gemma3TextConfig(
+        vocab_size=120,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        intermediate_size=64,
+        sliding_window=9,
+        use_bidirectional_attention=True,
+    )
+    network = t.Gemma3TextModel(config).eval()
+    model = open(network, tokenizer=tokenizer())
+    assert model.certificate.passed, str(model.certificate)
+    assert not model.causal
+    ids = torch.tensor([[5, 6, 7, 8, 9]])
+    with torch.no_grad():
+        both = [
+            network(input_ids=i, output_hidden_states=True).hidden_states for i in (ids, ids[:, :3])
+        ]
+    assert not torch.allclose(both[0][1][:, 0], both[1][1][:, 0], atol=1e-3)  # it sees what follows
+    texts = ["the river is in Paris", "a film"]
+    found = model.run(texts, "resid_post.0")["resid_post.0"]
+    alone = model.run(texts[1:], "resid_post.0")["resid_post.0"]
+    torch.testing.assert_close(found[1:, : alone.shape[1]], alone, atol=1e-5, rtol=1e-4)
 
 
 # --- adapters ---------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from inscape.core.errors import FetchError, ModelError
 from inscape.core.site import Site
 from inscape.model import gguf, zoo
-from inscape.model.open import open
+from inscape.model.open import open, opening_with
 from tests.model.nets import net, tokenizer
 
 
@@ -52,6 +52,20 @@ def test_dtypes_are_asked_for_by_name(folder):
         open(folder, dtype="float23")
     with pytest.raises(ModelError, match="the device 'kuda' cannot be used here"):
         open(folder, device="kuda")
+
+
+def test_a_device_and_a_dtype_for_every_model_of_a_block(folder):
+    with opening_with(dtype="bfloat16"):
+        assert open(folder).dtype == torch.bfloat16
+        assert open(folder, dtype="float32").dtype == torch.float32
+    assert open(folder).dtype == torch.float32
+    with (
+        pytest.raises(ModelError, match="dtype 'float23' is not known"),
+        opening_with(None, "float23"),
+    ):
+        pass
+    with pytest.raises(ModelError, match="the device 'kuda' cannot be used"), opening_with("kuda"):
+        pass
 
 
 def test_wrong_names_are_answered(tmp_path):

@@ -381,3 +381,22 @@ def test_rows_without_groups_are_not_warned_of_groups_in_both_parts():
     assert not any(note.startswith("Random folds") for note in own.notes)
     shared = sweep(x, y[:, 0], groups=groups, split="random", shuffles=0)
     assert any(note.startswith("Random folds") for note in shared.notes)
+
+
+def test_predictions_that_rest_on_one_coordinate_are_said():
+    """A class that is told by whether an attention sink was averaged in."""
+    rng = np.random.default_rng(0)
+    groups = np.arange(300) % 30
+    sink, plain = rng.normal(size=(2, 300, 32))
+    y = sink[:, 5] + rng.normal(size=300)
+    sink[:, 5] *= 300
+    plain += y[:, None] * rng.normal(size=32) / 4
+    found = sweep({"sink": sink, "plain": plain}, y, groups=groups, shuffles=5)
+    one, other = found.evidence
+    assert any("Coordinate 5 of sink alone explains" in w for w in one.warnings)
+    assert not any("Coordinate" in w for w in other.warnings)
+    assert found.scores[0, 0] > 0.2
+    chosen = {found.sites[i] for i in found.chosen[:, 0]}
+    assert any("Coordinate 5" in w for w in found.selected[0].warnings) == ("sink" in chosen)
+    classes = sweep({"sink": sink}, y > 0, groups=groups, shuffles=5, task="classification")
+    assert any("Coordinate 5 of sink" in w for w in classes.selected[0].warnings)

@@ -302,3 +302,26 @@ def test_the_cache_is_in_the_home_folder_unless_told(monkeypatch, tmp_path):
     monkeypatch.delenv("INSCAPE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert keys.cache_folder("b") == tmp_path / ".cache" / "inscape" / "stores" / "b"
+
+
+@pytest.mark.parametrize(("family", "causal"), [("gpt2", True), ("bert", False)])
+def test_a_mean_leaves_out_the_first_token_of_a_causal_model_alone(tmp_path, family, causal):
+    from inscape.store.moments import moments
+    from tests.model import nets
+
+    model = Model(nets.net(family), nets.tokenizer())
+    assert model.causal is causal
+    texts = ["the river is in Paris", "a good film", "the sea", "London"]
+    full = [model.run(t, "resid_post.1")["resid_post.1"][0].numpy() for t in texts]
+    cut = [x[1:] if causal and len(x) > 1 else x for x in full]
+    found = {at: harvest(model, texts, "resid_post.1", at=at, to=tmp_path / at) for at in MEANS}
+    close_to_rounding(found["mean"].matrix("resid_post.1"), np.stack([x.mean(0) for x in cut]))
+    close_to_rounding(found["mean-all"].matrix("resid_post.1"), np.stack([x.mean(0) for x in full]))
+    ids = [t.ids for t in model.tokenize(texts)]
+    ready = harvest(model, ids, "resid_post.1", at="mean", to=tmp_path / "ids")
+    close_to_rounding(ready.matrix("resid_post.1"), np.stack([x.mean(0) for x in cut]))
+    kept = moments(model, texts, "resid_post.1", at="mean").site("resid_post.1").mean
+    np.testing.assert_allclose(kept, np.stack([x.mean(0) for x in cut]).mean(0), atol=1e-5)
+
+
+MEANS = ("mean", "mean-all")

@@ -90,3 +90,21 @@ def test_refusals(world):
         fitting(world.model, SteeringVector({1: np.ones(3)}), "v.gguf")
     with pytest.raises(DataError, match="a vector for block 7"):
         fitting(world.model, SteeringVector({7: np.ones(32)}), "v.gguf")
+
+
+def test_a_vector_that_is_one_coordinate_says_so(world, monkeypatch):
+    from inscape.workbench import steering
+
+    plain = make_vector(world.model, world.examples, layers="1")
+    assert not any("coordinate" in w for w in plain.evidence.warnings)
+    real = steering.stacked
+
+    def sunk(model, examples, sites, at):
+        rows = real(model, examples, sites, at)
+        rows[..., 3] += 1000 * (examples.target("positive")[:, 0] == 1)
+        return rows
+
+    monkeypatch.setattr(steering, "stacked", sunk)
+    made = make_vector(world.model, world.examples, layers="1")
+    assert any("vector of block 1 is coordinate 3 alone" in w for w in made.evidence.warnings)
+    assert made.vector.card["warnings"] == list(made.vector.warnings)

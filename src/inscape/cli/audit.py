@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inscape.cli.opening import ModelName
+from inscape.cli.opening import Device, Dtype, ModelName
 from inscape.cli.outcome import outcome, show_outcome
 from inscape.cli.printing import emit
 from inscape.cli.run import drawn_report, followed
@@ -67,6 +67,8 @@ def audit(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Any setting of 'inscape show audit'."),
     ] = None,
+    device: Device = "cpu",
+    dtype: Dtype = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Do not show the log while it runs.")
     ] = False,
@@ -79,6 +81,7 @@ def audit(
     claims and the path of the report.
     """
     from inscape.cli.run import setting
+    from inscape.model.open import opening_with
     from inscape.study.runner import run_study
 
     if score not in ("words", "said"):
@@ -98,7 +101,7 @@ def audit(
     given = {"label": label, "say": () if score == "said" else say, "shun": shun}
     changes |= {name: value for name, value in given.items() if value is not None}
     changes |= dict(setting(text) for text in settings or [])
-    with followed(quiet):
+    with followed(quiet), opening_with(device, dtype):
         path = run_study("audit", "small", out, seed, changes, model, data)
     found = outcome(path)
     found["report"] = str(drawn_report(path))

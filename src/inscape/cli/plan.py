@@ -39,7 +39,7 @@ def plan(
         str, typer.Option(help="Which sites: patterns such as 'resid_post.*' or 'mlp_out.3:7'.")
     ] = ("resid_post.*"),
     at: Annotated[
-        str, typer.Option(help="Which positions: last, first, all, mean, span:NAME, -1.")
+        str, typer.Option(help="Which positions: last, first, all, mean, mean-all, span:NAME, -1.")
     ] = "last",
     to: Annotated[
         str | None, typer.Option(help="The folder where the store would go. Default: the cache.")

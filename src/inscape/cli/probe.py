@@ -52,7 +52,7 @@ def probe(
         ),
     ] = "auto",
     at: Annotated[
-        str, typer.Option(help="Which position: last, first, mean, span:NAME, -1.")
+        str, typer.Option(help="Which position: last, first, mean, mean-all, span:NAME, -1.")
     ] = "last",
     sites: Annotated[
         str, typer.Option(help="Which sites: patterns such as 'resid_post.*' or 'mlp_out.3:7'.")

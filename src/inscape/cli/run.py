@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from inscape.cli.opening import Device, Dtype
 from inscape.cli.outcome import outcome, show_outcome
 from inscape.cli.printing import StandardError, emit
 
@@ -57,6 +58,8 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be given often."),
     ] = None,
+    device: Device = "cpu",
+    dtype: Dtype = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Do not show the log while it runs.")
     ] = False,
@@ -66,12 +69,13 @@ def run(
 
     Ends with the answer, every claim with its numbers, and the path of the report.
     """
+    from inscape.model.open import opening_with
     from inscape.study.runner import run_study
 
     changes = dict(setting(text) for text in settings or [])
     columns = {"input": column, "labels": labels, "group": group}
     given = {name: value for name, value in columns.items() if value is not None}
-    with followed(quiet):
+    with followed(quiet), opening_with(device, dtype):
         path = run_study(study, preset, out, seed, changes, model, data, given)
     found = outcome(path)
     found["report"] = str(drawn_report(path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,7 +29,9 @@ def sites(
     opened = open_model(model, device, dtype, trust_remote_code)
     chosen = list(opened.sites) if pattern == "*" else select(pattern, opened.sites)
     # the widths of a network of no family are known once it runs on something of the user's
-    rows = [(str(site), None if opened.kind == "array" else opened.width(site)) for site in chosen]
+    rows = [
+        (str(site), None if opened.kind == "array" else _width(opened, site)) for site in chosen
+    ]
     if as_json:
         emit([{"site": site, "width": width} for site, width in rows])
         return
@@ -38,3 +40,13 @@ def sites(
     if len(opened.towers) > 1:
         name = model.partition("#")[0]
         say(f"Its stacks of blocks: {', '.join(f'{name}#{tower}' for tower in opened.towers)}.")
+
+
+def _width(model: Any, site: Any) -> int | None:
+    """The width of a site; None where a plain pass does not compute it."""
+    from inscape.core.errors import SiteError
+
+    try:
+        return int(model.width(site))
+    except SiteError:
+        return None

@@ -103,6 +103,8 @@ def steer(
     if as_json:
         emit(found.to_dict()["prompts"])
         return
+    for warning in loaded.warnings:
+        say(f"Warning: {warning}")
     for i, prompt in enumerate(prompts):
         _show(prompt, {name: texts[i] for name, texts in found.completions.items()})
     if path is not None:

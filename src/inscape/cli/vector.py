@@ -33,7 +33,7 @@ Label = Annotated[
 ]
 At = Annotated[
     str,
-    typer.Option(help="Token position to read: last, first, mean, span:NAME, -2."),
+    typer.Option(help="Token position to read: last, first, mean, mean-all, span:NAME, -2."),
 ]
 
 EPILOG = """Examples:
@@ -124,4 +124,6 @@ def vector(
         ("strength", str(card["unit"])),
     ]
     columns(facts)
+    for warning in made.evidence.warnings:
+        say(f"Warning: {warning}")
     say(f"\nTry it: inscape steer {model} {to} --prompt '…'")

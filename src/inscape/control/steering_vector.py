@@ -27,6 +27,7 @@ from safetensors.numpy import save_file
 from inscape.core.edit import Add, Scope
 from inscape.core.errors import DataError
 from inscape.core.foreign import foreign
+from inscape.core.one_coordinate import vector_warning
 from inscape.core.overwriting import refuse_foreign, replacing
 
 #: of the files that hold one
@@ -75,6 +76,12 @@ class SteeringVector:
     def width(self) -> int:
         """d."""
         return len(next(iter(self.vectors.values())))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence for each block whose vector is one coordinate by more than half of its squared length."""
+        told = [vector_warning(v, f"the vector of block {n}") for n, v in self.vectors.items()]
+        return tuple(one for one in told if one is not None)
 
     def edits(self, strength: float = 1.0, positions: str = "all", phase: str = "all") -> list[Add]:
         """An edit for each block, at the positions and in the phase of `inscape.core.edit.Scope`."""

@@ -15,7 +15,7 @@ columns; the group is a column that is called ``group``, and never another.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,7 @@ def available() -> dict[str, DatasetCard]:
 
 
 def load(
-    what: str | Path | pd.DataFrame,
+    what: str | Path | pd.DataFrame | Iterable[Any],
     *,
     input: str | None = None,
     labels: Sequence[str] | None = None,
@@ -50,11 +50,12 @@ def load(
     spans: Mapping[str, tuple[str, str]] | None = None,
     limit: int | None = None,
 ) -> Examples:
-    """Examples from a name, a path or a data frame.
+    """Examples from a name, a path, a data frame or rows that come one by one.
 
     Args:
         what: a built-in set's name, a path, ``hf:NAME[:SPLIT]`` or ``hf:NAME:CONFIG:SPLIT`` (``hf:FOLDER`` for one that
-            ``save_to_disk`` wrote), or a data frame.
+            ``save_to_disk`` wrote), a data frame, or an iterable of rows (column → value), such as a data set of Hugging
+            Face, streamed or not.
         input: the column of text that the network reads.
         labels: the columns to ask about; an empty list for none.
         group: the column that must not straddle train and test.
@@ -77,7 +78,14 @@ def load(
             hugging_face.read(name, limit) if is_hugging_face(name) else _file(name, input)
         )
     elif not hasattr(what, "iloc"):
-        raise TypeError(f"load: expected a name, a path or a data frame, got {type(what).__name__}")
+        from inscape.data.streams import is_rows, read_rows
+
+        if not is_rows(what):
+            raise TypeError(
+                f"load: expected a name, a path, a data frame or rows, got {type(what).__name__}"
+            )
+        frame = read_rows(what, limit)
+        card = DatasetCard("rows", "rows given by the caller one by one")
     else:
         frame, card = what, DatasetCard("data frame", "a table given by the caller")
     if (

@@ -3,7 +3,8 @@
     last            the last token that is not special
     first, cls      position 0, whatever token is there (CLS of an encoder, BOS of a decoder that has one)
     all             every token that is not special
-    mean            the same tokens, and the harvest averages over them
+    mean            the same tokens, and the harvest averages over them; in a causal model not position 0, unless it is alone
+    mean-all        the same, position 0 with them
     span:NAME       the last token of a named span (the last token of an entity)
     span_all:NAME   every token of a named span
     spans:A,B       the last token of each of several named spans, each position once, ascending
@@ -14,7 +15,9 @@ the word. Special tokens are those the tokenizer adds and those spelt out in the
 tokens, for the scope of an edit (`Scope(positions="mark:NAME")`).
 
 Special tokens are left out by default because their norms dominate whatever is measured (attention sinks: Xiao et al.
-2023, arXiv:2309.17453). The last token of an entity is where its facts are read: Meng et al. 2022, arXiv:2202.05262.
+2023, arXiv:2309.17453). So does the first token of a causal model, whatever it is: of the difference between two classes'
+means over all tokens, position 0 is nearly everything in the middle of many models. The last token of an entity is where its
+facts are read: Meng et al. 2022, arXiv:2202.05262.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ CHOICES = (
     "cls",
     "all",
     "mean",
+    "mean-all",
     "span:NAME",
     "span_all:NAME",
     "spans:NAME,NAME",
@@ -48,12 +52,12 @@ class At:
     """A parsed position.
 
     Attributes:
-        kind: how the tokens are found; ``"all"`` for ``mean`` too, ``"first"`` for ``cls`` too.
+        kind: how the tokens are found; ``"all"`` for ``mean-all`` and ``"inner"`` for ``mean``, ``"first"`` for ``cls`` too.
         arg: the span's name (names, separated by commas), or the position as text.
         reduce: ``"mean"`` if the harvest averages over the tokens, else ``"none"``.
     """
 
-    kind: Literal["last", "first", "all", "span", "span_all", "spans", "index"]
+    kind: Literal["last", "first", "all", "inner", "span", "span_all", "spans", "index"]
     arg: str = ""
     reduce: Literal["none", "mean"] = "none"
 
@@ -71,14 +75,14 @@ def parse(at: str) -> At:
 
     Example:
         >>> parse("span:name"), parse("mean")
-        (At(kind='span', arg='name', reduce='none'), At(kind='all', arg='', reduce='mean'))
+        (At(kind='span', arg='name', reduce='none'), At(kind='inner', arg='', reduce='mean'))
     """
     if at in ("last", "all"):
         return At("last" if at == "last" else "all")
     if at in ("first", "cls"):
         return At("first")
-    if at == "mean":
-        return At("all", reduce="mean")
+    if at in ("mean", "mean-all"):
+        return At("inner" if at == "mean" else "all", reduce="mean")
     if match := re.fullmatch(r"(span|span_all|spans):(.+)", at, re.DOTALL):
         kinds: dict[str, Literal["span", "span_all", "spans"]] = {"span": "span", "spans": "spans"}
         return At(kinds.get(match[1], "span_all"), match[2])
@@ -88,7 +92,11 @@ def parse(at: str) -> At:
 
 
 def resolve(
-    at: str | At, tokens: Tokens, spans: Mapping[str, tuple[int, int]] | None = None
+    at: str | At,
+    tokens: Tokens,
+    spans: Mapping[str, tuple[int, int]] | None = None,
+    *,
+    causal: bool = False,
 ) -> Int64[np.ndarray, " p"]:
     """The positions of one example, ascending.
 
@@ -96,6 +104,7 @@ def resolve(
         at: the position, as text or parsed.
         tokens: the example's tokens, p of which are meant.
         spans: the example's spans, characters of the text.
+        causal: whether a token of the model sees none that follow it, so that ``mean`` leaves out position 0.
 
     Returns:
         At least one position, counted from 0 with special tokens included.
@@ -139,6 +148,8 @@ def resolve(
         raise DataError(
             f"{_quote(tokens)} has only special tokens; choose first, or remove the example."
         )
+    if at.kind == "inner" and causal and len(found) > 1:
+        return found[found > 0]
     return found[-1:] if at.kind == "last" else found
 
 

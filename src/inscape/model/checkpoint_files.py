@@ -26,6 +26,7 @@ from safetensors import safe_open
 from inscape.core import records
 from inscape.core.errors import ModelError
 from inscape.core.foreign import foreign
+from inscape.core.free_space import free_memory
 from inscape.model.modes import IN_PLACE
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
@@ -98,22 +99,39 @@ def check(folder: str | Path, what: str, *, trust: bool = False) -> int:
     return numbers
 
 
-def check_amount(kind: Any, config: Any, held: int, what: str) -> None:
-    """Refuse a configuration of a network that is far larger than its weights, before memory is taken for it.
+def quantised(config: Any) -> str | None:
+    """How a checkpoint's weights are packed (``gptq``, ``bitsandbytes``); None where they are plain numbers."""
+    settings = getattr(config, "quantization_config", None)
+    if settings is None:
+        return None
+    found = settings.get("quant_method") if isinstance(settings, dict) else settings.quant_method
+    return str(getattr(found, "value", found))
+
+
+def check_amount(kind: Any, config: Any, held: int | None, dtype: torch.dtype, what: str) -> None:
+    """Refuse a network that is far larger than its weights, or than memory, before memory is taken for it.
 
     Args:
         kind: the class, of transformers.
         config: its configuration.
-        held: how many numbers the weights hold.
+        held: how many numbers the weights hold; None where that is not known yet.
+        dtype: in which they are loaded.
         what: how the user named it.
     """
     make = kind._from_config if hasattr(kind, "_from_config") else kind.from_config
     with torch.device("meta"):
         asked = sum(p.numel() for p in make(copy.deepcopy(config)).parameters())
     # tied weights are kept once, heads of other tasks not at all
-    if asked > 3 * held + 2**24:
+    if held is not None and asked > 3 * held + 2**24:
         raise ModelError(
             f"{what}: config.json asks for {asked:,} parameters and the weights hold {held:,}; {_CURE}."
+        )
+    needed, free = asked * dtype.itemsize, free_memory()
+    if free is not None and needed > free:
+        smaller = "open it in bfloat16, or open" if dtype.itemsize > 2 else "open"
+        raise ModelError(
+            f"{what} has {asked:,} parameters, which take {needed / 2**30:.1f} GiB in {str(dtype).removeprefix('torch.')}, "
+            f"and {free / 2**30:.1f} GiB of memory are free; {smaller} a smaller model."
         )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 _ROW = 256  # numbers of eight bytes in a row of the sums that tell whether a tensor was changed
 
@@ -18,7 +21,7 @@ def weights_hash(net: nn.Module) -> str:
     is in `inscape.model.identity`.
     """
     digest = hashlib.sha256()
-    for name, tensor in sorted(net.state_dict().items()):
+    for name, tensor in _held(net):
         digest.update(_head(name, tensor))
         if tensor.numel():
             digest.update(plain_bytes(tensor))
@@ -35,7 +38,7 @@ def weights_sums(net: nn.Module) -> str:
     seen: dict[
         tuple[int, torch.Size, torch.dtype], list[bytes]
     ] = {}  # tied weights lie in one place
-    for name, tensor in sorted(net.state_dict().items()):
+    for name, tensor in _held(net):
         digest.update(_head(name, tensor))
         if tensor.numel():
             key = (tensor.data_ptr(), tensor.shape, tensor.dtype)
@@ -44,6 +47,37 @@ def weights_sums(net: nn.Module) -> str:
             for part in seen[key]:
                 digest.update(part)
     return digest.hexdigest()
+
+
+def _held(net: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Every plain tensor of the state, in the order of names; what is no tensor there as the bytes of its text."""
+    for name, value in sorted(net.state_dict().items(), key=lambda item: item[0]):
+        yield from _plain(name, value)
+
+
+def _plain(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
+    """The plain tensors of a value: the parts of a quantised tensor, the members of a packed layer."""
+    if isinstance(value, (list, tuple)):
+        for i, one in enumerate(value):
+            yield from _plain(f"{name}.{i}", one)
+    elif isinstance(value, Tensor) and value.is_quantized:
+        yield name, value.int_repr()
+        yield (
+            f"{name}|scale",
+            value.dequantize(),
+        )  # holds scales and zero points, per tensor or per channel
+    elif isinstance(value, Tensor) and is_traceable_wrapper_subclass(value):
+        inner, context = value.__tensor_flatten__()
+        for part in inner:
+            yield from _plain(f"{name}.{part}", getattr(value, part))
+        yield from _plain(f"{name}|", str(context))
+    elif isinstance(value, Tensor):
+        yield name, value
+    else:
+        yield (
+            name,
+            torch.frombuffer(bytearray(repr(value).encode()) or bytearray(1), dtype=torch.uint8),
+        )
 
 
 def plain_bytes(tensor: Tensor) -> memoryview:

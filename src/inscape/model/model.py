@@ -33,7 +33,7 @@ from inscape.model.family import Family
 from inscape.model.hashing import weights_hash, weights_sums
 from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick
 from inscape.model.modes import evaluating, uncompiled, unwrapped
-from inscape.model.registry import family_of, towers
+from inscape.model.registry import family_of, sees_all, towers
 from inscape.model.taps import Atlas
 
 #: what can be run: texts, messages, tokens, token ids, a batch, named tensors, or one tensor for a plain network
@@ -129,6 +129,17 @@ class Model:
         made.origin = None if self.origin is None else {**self.origin, "tower": name}
         certify(made)
         return made
+
+    @property
+    def causal(self) -> bool:
+        """Whether a token sees none that follow it: as its family says; of a network of none, whether it continues texts."""
+        if self.family is not None:
+            return self.kind == "text" and self.family.causal
+        continues = bool(getattr(self.net, "can_generate", lambda: False)())
+        config = self.atlas.config
+        return (
+            continues and not getattr(config, "is_encoder_decoder", False) and not sees_all(config)
+        )
 
     @property
     def sites(self) -> list[Site]:

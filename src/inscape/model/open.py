@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def open(
     tokenizer: Any = None,
     processor: Any = None,
     name: str = "",
-    device: str = "cpu",
+    device: str | None = None,
     dtype: str | None = None,
     family: Family | None = None,
     tower: str = "",
@@ -49,7 +50,7 @@ def open(
         tokenizer: a Hugging Face tokenizer, for live modules.
         processor: a Hugging Face image processor or feature extractor, for live modules that are to read files.
         name: what reports call it; by default what was opened.
-        device: where to put weights read from files; a live module stays where it is.
+        device: where to put weights read from files (``cpu`` by default); a live module stays where it is.
         dtype: ``float32`` (default for files), ``bfloat16``, ``float16`` or ``float64``.
         family: the facts of an architecture that Inscape does not know.
         tower: which stack of blocks, of a network of several: ``encoder`` or ``decoder``, ``image`` or ``text``; by default
@@ -70,7 +71,7 @@ def open(
         >>> model.run(torch.zeros(4, 3), "module:1:out")["module:1:out"].shape
         torch.Size([4, 5])
     """
-    what, tokenizer = _inside(what, tokenizer)
+    what, tokenizer, processor = _inside(what, tokenizer, processor)
     if isinstance(what, nn.Module):
         _check_held(what)
         model = Model(what, tokenizer, name, family, tower)
@@ -78,12 +79,15 @@ def open(
         model.source = {"from": f"live {type(what).__module__}.{type(what).__qualname__}"}
         certify(model)
         return model
-    wanted, place = _dtype(dtype), _device(device)
+    chosen = _CHOSEN.get()
+    wanted, place = _dtype(dtype or chosen[1]), _device(device or chosen[0] or "cpu")
     folder, source = _locate(str(what), revision, progress)
     with _quietly():
         net, found_tokenizer = _load(folder, wanted, trust_remote_code, str(what), revision)
+    if not getattr(net, "is_quantized", False):  # which lies where its loader put it
+        net = net.to(place)
     model = Model(
-        net.to(place).eval(), tokenizer or found_tokenizer, name or _short_name(what), family, tower
+        net.eval(), tokenizer or found_tokenizer, name or _short_name(what), family, tower
     )
     model.source = source
     model.processor = processor
@@ -101,19 +105,40 @@ def open(
     return model
 
 
-def _inside(what: Any, tokenizer: Any) -> tuple[Any, Any]:
-    """The network and tokenizer that a pipeline or a sentence-transformers model carries; anything else as it is."""
+#: device and dtype of models that are opened without either; see `opening_with`
+_CHOSEN: ContextVar[tuple[str | None, str | None]] = ContextVar("chosen", default=(None, None))
+
+
+@contextmanager
+def opening_with(device: str | None = None, dtype: str | None = None) -> Iterator[None]:
+    """Inside the block, models that name no device or dtype of their own are opened with these: those of a study, say.
+
+    Raises:
+        ModelError: a device that cannot be used here, or a dtype that is none; at once, not when a model is opened.
+    """
+    _dtype(dtype), _device(device or "cpu")
+    token = _CHOSEN.set((device, dtype))
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
+
+
+def _inside(what: Any, tokenizer: Any, processor: Any) -> tuple[Any, Any, Any]:
+    """The network, tokenizer and processor in a pipeline or a sentence-transformers model; anything else as it is."""
     if isinstance(what, (str, Path)):
-        return what, tokenizer
+        return what, tokenizer, processor
     if isinstance(what, nn.Module):
         first = next(iter(what.children()), None) if hasattr(what, "encode") else None
         inner = getattr(first, "auto_model", None)
         if isinstance(inner, nn.Module):
-            return inner, tokenizer or getattr(first, "tokenizer", None)
-        return what, tokenizer
+            return inner, tokenizer or getattr(first, "tokenizer", None), processor
+        return what, tokenizer, processor
     inner = getattr(what, "model", None)
     if isinstance(inner, nn.Module):
-        return inner, tokenizer or getattr(what, "tokenizer", None)
+        parts = (getattr(what, name, None) for name in ("image_processor", "feature_extractor"))
+        processor = processor or next((p for p in parts if p is not None), None)
+        return inner, tokenizer or getattr(what, "tokenizer", None), processor
     raise ModelError(
         f"a {type(what).__name__} is no network; give a live module, a zoo name, a Hub id, a folder or a GGUF file"
     )
@@ -127,6 +152,22 @@ def _check_held(net: nn.Module) -> None:
             f"the weights of this {type(net).__name__} are not in memory ({absent} is on the meta device: offloaded, or not "
             "loaded yet); load it without device_map, or onto one device"
         )
+    packed = next(
+        (name for name, m in net.named_modules() if type(m).__module__.startswith(_PACKED)), None
+    )
+    if packed is not None:
+        raise ModelError(
+            f"{packed} of this {type(net).__name__} is quantised to int8 by PyTorch: its scales are of each batch, and its "
+            "weights are packed; open the network as it was before it was quantised"
+        )
+
+
+#: modules of PyTorch's own quantisation, static and dynamic
+_PACKED = (
+    "torch.ao.nn.quantized",
+    "torch.ao.nn.intrinsic.quantized",
+    "torch.ao.nn.sparse.quantized",
+)
 
 
 def _locate(
@@ -201,6 +242,7 @@ def _load(
     from transformers import AutoConfig, AutoTokenizer
 
     extra = {"revision": revision} if revision else {}
+    method: str | None = None
     try:
         held = _check_files(where, what, trust, extra)
         config = AutoConfig.from_pretrained(where, trust_remote_code=trust, **extra)
@@ -214,8 +256,9 @@ def _load(
             )
         kind = _class_of(config, trust, transformers)
         checkpoint_files.own_attention(config)
-        if held is not None and not trust:
-            checkpoint_files.check_amount(kind, config, held, what)
+        method = checkpoint_files.quantised(config)
+        if not trust and method is None:
+            checkpoint_files.check_amount(kind, config, held, dtype, what)
         net, found = _weights(kind, where, config, dtype, trust, extra)
         if _only_head_missing(net, found):
             # many encoders are published without the head of the class that their configuration names
@@ -228,6 +271,11 @@ def _load(
     except (InscapeError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # whatever a damaged or foreign checkpoint makes of its readers
+        if method is not None:
+            raise ModelError(
+                f"{what} is quantised ({method}), and it cannot be opened so here ({reason(error)}); install what that "
+                "needs, or open the checkpoint that it was made from"
+            ) from error
         raise _explained(what, error) from error
     return net, tokenizer
 

@@ -69,9 +69,10 @@ def family_of(net: nn.Module, tower: str = "") -> Family | None:
     family = named[tower] if tower else next(iter(known), None)
     if family is None:
         return None
-    if family.adjust is None:
-        return family
-    return replace(family, **family.adjust(config_of(net, family)))
+    own = config_of(net, family)
+    if family.adjust is not None:
+        family = replace(family, **family.adjust(own))
+    return replace(family, causal=False) if sees_all(own) else family
 
 
 def body_of(net: nn.Module, family: Family | None) -> nn.Module:
@@ -113,3 +114,10 @@ def has(net: nn.Module, path: str) -> bool:
     except AttributeError:
         return False
     return True
+
+
+def sees_all(config: Any) -> bool:
+    """Whether a configuration lets every token see those that follow it, in an architecture that is causal otherwise."""
+    return getattr(config, "use_bidirectional_attention", None) in (True, "all") or (
+        getattr(config, "is_causal", None) is False
+    )

@@ -15,6 +15,9 @@ from inscape.model.family import Family
 from inscape.model.layout import View
 from inscape.model.registry import body_of, config_of, has, runs_of
 
+#: modules without a forward pass of their own
+_LISTS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -128,9 +131,9 @@ class Atlas:
         return _child(self.body, path, "") if path else None
 
     def module_sites(self) -> Iterator[Site]:
-        """The input and output of every submodule."""
-        for path, _ in self.net.named_modules():
-            if path:
+        """The input and output of every submodule, but of those that only hold what others call."""
+        for path, module in self.net.named_modules():
+            if path and not isinstance(module, _LISTS):
                 yield Site("module", path=path, side="in")
                 yield Site("module", path=path, side="out")
 

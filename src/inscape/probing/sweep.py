@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit, softmax
 
-from inscape.core import logistic, ridge
+from inscape.core import logistic, one_coordinate, ridge
 from inscape.core.arrays import to_numpy
 from inscape.core.errors import DataError
 from inscape.core.repeated import continuous, merged_groups, same_rows
@@ -141,6 +141,7 @@ def sweep(
     loss, score, penalties, row_loss, predictions, steep = (
         np.stack(part) for part in zip(*(f[2] for f in found), strict=True)
     )
+    resting = tuple(tuple(f[3]) for f in found)
     if count := int((steep > _TOL).sum()):
         note = (
             f"{count} of {steep.size} logistic probes stopped before they converged (gradient a row {steep.max():.1g}, "
@@ -169,6 +170,7 @@ def sweep(
         draws=draws,
         level=level,
         notes=plan.notes,
+        resting=resting,
     )
 
 
@@ -178,12 +180,12 @@ def _every_site(
     estimator: Any,
     progress: Callable[[int, int | None, str], None] | None,
     look: bool,
-) -> tuple[list[tuple[str, int, tuple[np.ndarray, ...]]], np.ndarray]:
+) -> tuple[list[tuple[str, int, tuple[np.ndarray, ...], list[str | None]]], np.ndarray]:
     """What was found at each site, and a number for each row, the same where labels and the rows of every site are.
 
     Where nobody looks for such rows, every row has a number of its own.
     """
-    found: list[tuple[str, int, tuple[np.ndarray, ...]]] = []
+    found: list[tuple[str, int, tuple[np.ndarray, ...], list[str | None]]] = []
     # an input that stands in two groups with two answers tells neither: two towns of one name
     same, rich = np.unique(plan.y, axis=0, return_inverse=True)[1].reshape(-1), False
     total = len(matrices) if hasattr(matrices, "__len__") else None
@@ -196,7 +198,13 @@ def _every_site(
             fitted = fit_estimator(estimator, matrix, plan, choose=total != 1)
         else:
             fitted = _logistic(rows, plan) if plan.classes else _ridge(rows, plan)
-        found.append((site, rows.x.shape[1], fitted))
+        # of several classes, what is predicted is a code and no quantity
+        told: list[str | None] = (
+            [None] * fitted[4].shape[1]
+            if len(plan.classes) > 2
+            else one_coordinate.probe_warnings(rows.x, fitted[4], site)
+        )
+        found.append((site, rows.x.shape[1], fitted, told))
         if progress is not None:
             progress(len(found), total, site)
     if not found:

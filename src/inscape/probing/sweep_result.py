@@ -68,6 +68,7 @@ class SweepResult:
         predictions: out of fold, (s, n, t): the quantity, the log-odds (two classes) or the code of the class.
         seed, draws, level: of the bootstrap.
         notes: sentences every piece of evidence carries as a warning.
+        resting: by site and target, a sentence where one coordinate explains most of what is predicted, or None.
     """
 
     metric: str
@@ -91,6 +92,7 @@ class SweepResult:
     draws: int
     level: float
     notes: tuple[str, ...] = ()
+    resting: tuple[tuple[str | None, ...], ...] = ()
 
     def __repr__(self) -> str:
         return str(self._shown())
@@ -215,7 +217,8 @@ class SweepResult:
                 null = self.null_scores[s, :, t]
                 top = nulls.max_null(self.null_scores[:, :, t])
                 found, value = self.site_statistic(s, t), self.scores[s, t]
-                out.append(self._make(found, value, null, top, t, site, self.widths[s]))
+                made = self._make(found, value, null, top, t, site, self.widths[s])
+                out.append(self._rested(made, {s}, t))
         return out
 
     @cached_property
@@ -228,19 +231,13 @@ class SweepResult:
     @cached_property
     def selected(self) -> list[Evidence]:
         """One per target: the site chosen on training rows, scored on held-out ones; the null chooses likewise."""
-        scores = self.selected_scores
-        return [
-            self._make(
-                self.selected_statistic(t),
-                scores[0, t],
-                scores[1:, t],
-                scores[1:, t],
-                t,
-                "selected",
-                None,
-            )
-            for t in range(len(self.targets))
-        ]
+        scores, out = self.selected_scores, []
+        for t in range(len(self.targets)):
+            null = scores[1:, t]
+            found = self.selected_statistic(t)
+            made = self._make(found, scores[0, t], null, null, t, "selected", None)
+            out.append(self._rested(made, set(self.chosen[:, t].tolist()), t))
+        return out
 
     @cached_property
     def maximum(self) -> list[Evidence]:
@@ -258,8 +255,14 @@ class SweepResult:
                 f"maximum ({self.sites[s]})",
                 self.widths[s],
             )
-            out.append(made)
+            out.append(self._rested(made, {s}, t))
         return out
+
+    def _rested(self, made: Evidence, sites: set[int], t: int) -> Evidence:
+        """The evidence with a warning for each of its sites at which one coordinate explains most of the predictions."""
+        told = [self.resting[s][t] for s in sorted(sites)] if self.resting else []
+        more = tuple(one for one in told if one is not None)
+        return replace(made, warnings=(*made.warnings, *more))
 
     def table(self) -> pd.DataFrame:
         """Sites, selected and maximum as one flat table."""

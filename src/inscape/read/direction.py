@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from inscape.core.edit import Add, Edit, ProjectOut, Scope
+from inscape.core.one_coordinate import vector_warning
 
 
 class LinearDirections(BaseEstimator):
@@ -29,6 +30,13 @@ class LinearDirections(BaseEstimator):
         rows = coef[0] if coef.ndim == 2 and len(coef) == 1 else coef
         size = np.linalg.norm(rows, axis=-1, keepdims=True)
         return np.divide(rows, size, out=np.zeros_like(rows), where=size > 0)
+
+    @property
+    def warnings_(self) -> tuple[str, ...]:
+        """A sentence for each direction that is one coordinate by more than half of its square."""
+        rows = np.atleast_2d(self.direction_)
+        told = [vector_warning(row, f"direction {k}") for k, row in enumerate(rows)]
+        return tuple(one for one in told if one is not None)
 
     def edit(self, scope: Scope, action: str = "remove", strength: float = 1.0) -> Edit:
         """An edit that acts on what the probe reads.

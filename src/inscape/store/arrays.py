@@ -30,7 +30,7 @@ class ArrayInputs(Inputs):
 
     Args:
         x: an array or tensor whose first axis is the example, what can be indexed like one, or a `Batch` without padding.
-        at: ``"first"``, ``"last"``, ``"all"`` or ``"mean"`` of the positions that the network gives.
+        at: ``"first"``, ``"last"``, ``"all"``, or ``"mean"`` (``"mean-all"``) of the positions that the network gives.
         positions: how many positions it gives.
 
     Raises:
@@ -45,6 +45,7 @@ class ArrayInputs(Inputs):
             "last": [positions - 1],
             "all": range(positions),
             "mean": range(positions),
+            "mean-all": range(positions),
         }
         if at not in which:
             raise DataError(
@@ -57,7 +58,7 @@ class ArrayInputs(Inputs):
             )
         self.arrays: dict[str, Any] = dict(x.inputs) if isinstance(x, Batch) else {"": x}
         count = len(next(iter(self.arrays.values())))
-        self.reduce = "mean" if at == "mean" else "none"
+        self.reduce = "mean" if at in ("mean", "mean-all") else "none"
         self._positions = np.array(which[at], dtype=np.int64)
         each = 1 if self.reduce == "mean" else len(self._positions)
         self.lengths = np.broadcast_to(

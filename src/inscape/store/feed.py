@@ -9,7 +9,7 @@ Cost: that of the inputs made, and one pass over one example of an array.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from inscape.store.arrays import ArrayInputs, real_lengths
 from inscape.store.inputs import Inputs, TextInputs, TokenInputs, by_position
 from inscape.store.media import MediaInputs, prepared
 from inscape.store.prefix import shared
+from inscape.store.streamed_examples import settled
 
 #: what may be harvested: a table or texts; tokens; or arrays whose first axis is the example
 Fed = (
@@ -41,6 +42,7 @@ Fed = (
     | Mapping[str, Any]
     | np.ndarray
     | Tensor
+    | Iterable[Any]
 )
 
 
@@ -73,6 +75,7 @@ def inputs_of(
         given = [given]
     elif isinstance(given, Mapping):
         given = named(model, given)
+    given = settled(model, given)
     if len(given) == 0:
         raise DataError("there are no examples to harvest; give at least one.")
     if model.family is not None and model.family.decoder:
@@ -86,14 +89,14 @@ def inputs_of(
     if prompt is not None:
         raise DataError("a prompt is for texts, and these examples are an array; leave prompt out.")
     if (ready := _tokens(model, given)) is not None:
-        return _sharing(model, TokenInputs(ready, at), share, device)
+        return _sharing(model, TokenInputs(ready, at, causal=model.causal), share, device)
     if table is not None:
         given = prepared(model, table)
     elif not isinstance(given, (Batch, np.ndarray, Tensor)):
         given = np.stack([np.asarray(x) for x in given])
     found = model.run(ArrayInputs(_head(given), "all").batch(model, [0]), capture=list(sites))
     counts = {str(site): by_position(model, site, found).shape[1] for site in sites}
-    if len(set(counts.values())) > 1 and at != "mean":
+    if len(set(counts.values())) > 1 and at not in ("mean", "mean-all"):
         said = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:4])
         raise DataError(
             f"these sites have different numbers of positions ({said}); harvest with at='mean', or apart."
@@ -134,7 +137,7 @@ def _sharing(model: Any, inputs: TokenInputs, share: bool, device: str) -> Token
 
 def _texts(model: Any, given: Any) -> list[str] | None:
     """Texts and conversations as texts; None if they are something else."""
-    if isinstance(given, (Batch, Tensor)) or (
+    if isinstance(given, (Batch, Tensor, TokenTable)) or (
         isinstance(given, np.ndarray) and given.dtype.kind not in "OU"
     ):
         return None
@@ -155,10 +158,12 @@ def _head(given: Any) -> Batch | np.ndarray | Tensor:
     )
 
 
-def _tokens(model: Any, given: Any) -> list[Tokens] | None:
+def _tokens(model: Any, given: Any) -> Sequence[Tokens] | None:
     """Token ids that came ready, as examples of a model of text; None if they are something else."""
     if model.kind != "text":
         return None
+    if isinstance(given, TokenTable):
+        return given
     if isinstance(given, Batch):
         if (
             not set(given.inputs) <= {"input_ids", "attention_mask"}

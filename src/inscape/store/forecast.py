@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from inscape.core.errors import StoreError
+from inscape.core.free_space import free_disk, free_memory
 from inscape.core.site import Site
 from inscape.model import batching
 from inscape.model.certificate import current
@@ -38,7 +39,6 @@ from inscape.store.places import Folder, place
 from inscape.store.plan import SHARD_BYTES
 from inscape.store.prefix import held_tokens
 from inscape.store.repeats import distinct
-from inscape.store.room import free_disk, free_memory
 from inscape.store.rows import columns_of
 from inscape.store.steps import Steps
 

@@ -117,6 +117,7 @@ class TokenInputs(Inputs):
         tokens: the examples.
         at: which positions, as `inscape.data.positions.parse` reads them.
         spans: of each example, its named spans; none if None.
+        causal: whether a token of the model sees none that follow it.
 
     Raises:
         DataError: an example has no such position, span or offsets.
@@ -129,12 +130,14 @@ class TokenInputs(Inputs):
         tokens: Sequence[Tokens],
         at: str,
         spans: Sequence[Mapping[str, tuple[int, int]]] | None = None,
+        *,
+        causal: bool,
     ):
         where = parse(at)
         self.tokens = tokens if isinstance(tokens, TokenTable) else list(tokens)
         self.reduce = where.reduce
         self._positions: Sequence[np.ndarray] = Ragged(
-            resolve(where, t, None if spans is None else spans[i])
+            resolve(where, t, None if spans is None else spans[i], causal=causal)
             for i, t in enumerate(self.tokens)
         )
         counts = self._positions.lengths
@@ -206,7 +209,10 @@ class TextInputs(TokenInputs):
 
         spans = _Spans(examples.span_arrays(None if prompt is None else before))
         super().__init__(
-            TokenTable(found(), offsets=in_spans), at, spans if in_spans and spans else None
+            TokenTable(found(), offsets=in_spans),
+            at,
+            spans if in_spans and spans else None,
+            causal=model.causal,
         )
         self.table, self.data = described(examples)
 

@@ -23,13 +23,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from inscape.core.free_space import existing
 from inscape.core.site import Site
 from inscape.core.workplace import sweep, workplace
 from inscape.store.capture import Shard, capture
 from inscape.store.columns import site_entry
 from inscape.store.inputs import Inputs
 from inscape.store.places import Folder, Place
-from inscape.store.room import existing
 from inscape.store.rows import Side, schema_of, table_of
 from inscape.store.some import Some
 from inscape.store.steps import Steps

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,7 +111,12 @@ def make_vector(
         if model.family is None
         else str(getattr(model.atlas.config, "model_type", model.family.name))
     )
-    return Made(scheduled(SteeringVector(found, hint, card), even), evidence, classes)
+    vector = scheduled(SteeringVector(found, hint, card), even)
+    if vector.warnings:
+        card["warnings"] = list(vector.warnings)
+        evidence = replace(evidence, warnings=(*evidence.warnings, *vector.warnings))
+        vector = replace(vector, card=card)
+    return Made(vector, evidence, classes)
 
 
 def two_classes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from inscape.store.room import existing, free_disk, free_memory
+from inscape.core.free_space import existing, free_disk, free_memory
 
 
 def group(folder, **files):
