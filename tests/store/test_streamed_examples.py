@@ -14,6 +14,7 @@ from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.store.harvest import harvest
 from inscape.store.moments import moments
+from inscape.store.streamed_examples import settled
 from tests.store.conftest import llama, sentences
 
 SITE = "resid_post.1"
@@ -120,7 +121,7 @@ def test_refusals(model):
     ):
         harvest(model, iter([[1, 2], [0.5]]), SITE)
     with pytest.raises(DataError, match="a int holds no examples; give texts"):
-        harvest(model, 3, SITE)
+        settled(model, 3)
     plain = Model(nn.Sequential(nn.Linear(3, 2)), None, "plain")
     with pytest.raises(DataError, match="plain takes arrays, and a stream of them has no length"):
         harvest(plain, iter([torch.zeros(3)]), "module:0:out")

@@ -119,12 +119,13 @@ class Certificate:
         )
 
 
-def certify(model: Model, cached: bool = False) -> Certificate:
+def certify(model: Model, cached: bool = False, weights: str | None = None) -> Certificate:
     """Measure every item on a model, and make the model refuse the sites of those that fail.
 
     Args:
         model: the model.
         cached: whether a certificate kept of the same network, under the same code and conditions, may stand.
+        weights: the hash of its weights, where it was computed a moment ago.
 
     Returns:
         The certificate, also kept as ``model.certificate``.
@@ -138,7 +139,7 @@ def certify(model: Model, cached: bool = False) -> Certificate:
         "transformers": _version("transformers"),
         "code": _code_hash(),
     }
-    weights, network = model.weights_hash, model.network_hash
+    weights, network = weights or model.weights_hash, model.network_hash
     path = home("certificates", _key([weights, network], conditions) + ".json") if cached else None
     found = _kept(path) if path else None
     if found is None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from inscape.core.batch import Batch, Tokens, tokenize
 from inscape.core.errors import ModelError, SiteError
@@ -448,6 +449,10 @@ def _looks_untrained(model: Model) -> bool:
     give now: a bias that they draw need not be zero.
     """
     config, block = model.atlas.config, model.atlas.blocks[0]
+    if any(
+        not p.is_floating_point() or is_traceable_wrapper_subclass(p) for p in block.parameters()
+    ):
+        return True  # they are quantised: their spread cannot be seen, and nothing is said of the norms
     spread = float(
         getattr(config, "initializer_range", None) or getattr(config, "init_std", None) or 0.02
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,17 @@ def weights_sums(net: nn.Module) -> str:
             for part in seen[key]:
                 digest.update(part)
     return digest.hexdigest()
+
+
+def hashing(net: nn.Module) -> Callable[[], tuple[str, str]]:
+    """Begin `weights_sums` and `weights_hash` beside what is done meanwhile; what is returned waits and gives both.
+
+    The weights must not be changed or moved until then.
+    """
+    pool = ThreadPoolExecutor(2, thread_name_prefix="inscape-hash")
+    sums, whole = pool.submit(weights_sums, net), pool.submit(weights_hash, net)
+    pool.shutdown(wait=False)
+    return lambda: (sums.result(), whole.result())
 
 
 def _held(net: nn.Module) -> Iterator[tuple[str, Tensor]]:

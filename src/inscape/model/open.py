@@ -22,6 +22,7 @@ from inscape.core.foreign import reason
 from inscape.model import checkpoint_files, gguf, zoo
 from inscape.model.certificate import certify
 from inscape.model.family import Family
+from inscape.model.hashing import hashing
 from inscape.model.model import Model
 from inscape.model.processor import processor_of
 
@@ -83,7 +84,9 @@ def open(
     wanted, place = _dtype(dtype or chosen[1]), _device(device or chosen[0] or "cpu")
     folder, source = _locate(str(what), revision, progress)
     with _quietly():
-        net, found_tokenizer = _load(folder, wanted, trust_remote_code, str(what), revision)
+        net, read = _load(folder, wanted, trust_remote_code, str(what), revision)
+        hashes = hashing(net) if place.type == "cpu" else None  # while the tokenizer is read
+        found_tokenizer = read()
     if not getattr(net, "is_quantized", False):  # which lies where its loader put it
         net = net.to(place)
     model = Model(
@@ -101,7 +104,11 @@ def open(
         "family": family,
         "tower": tower,
     }
-    certify(model, cached=not trust_remote_code)
+    weights = None
+    if hashes is not None:
+        sums, weights = hashes()
+        model.hashed(sums, weights)
+    certify(model, cached=not trust_remote_code, weights=weights)
     return model
 
 
@@ -237,7 +244,8 @@ _UNREACHED = (
 
 def _load(
     where: str, dtype: torch.dtype, trust: bool, what: str, revision: str | None
-) -> tuple[nn.Module, Any]:
+) -> tuple[nn.Module, Callable[[], Any]]:
+    """The network, and what reads its tokenizer."""
     import transformers
     from transformers import AutoConfig, AutoTokenizer
 
@@ -267,7 +275,6 @@ def _load(
             )
             net, found = _weights(transformers.AutoModel, where, config, dtype, trust, extra)
         _check_complete(what, found)
-        tokenizer = _tokenizer(AutoTokenizer, where, trust, extra)
     except (InscapeError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # whatever a damaged or foreign checkpoint makes of its readers
@@ -277,7 +284,7 @@ def _load(
                 "needs, or open the checkpoint that it was made from"
             ) from error
         raise _explained(what, error) from error
-    return net, tokenizer
+    return net, lambda: _tokenizer(AutoTokenizer, where, trust, extra)
 
 
 def _check_files(where: str, what: str, trust: bool, extra: dict[str, str]) -> int | None:
