@@ -264,7 +264,7 @@ def _sweeps(
         TRAINED: store.matrices,
         UNTRAINED: every(harvest(fresh, examples, "resid_post.*", at=config.at), config.stride),
         WORDS: {"words": words},
-        STATIC: {"embed": harvest(model, examples, "embed", at="mean").matrix("embed")},
+        STATIC: {"embed": harvest(model, examples, "embed", at="mean-all").matrix("embed")},
     }
     if "word" in examples.frame:
         named = [
