@@ -1,4 +1,5 @@
-"""The command line starts light, explains itself, and ends every failure with one sentence and an exit code."""
+"""The command line starts light, explains itself, and ends every failure with one sentence and
+an exit code."""
 
 import json
 import os
@@ -95,7 +96,7 @@ def test_the_version_is_that_of_the_package():
         ),
         (
             ["harvest", "m", "d", "--workers", "2"],
-            "Invalid value for '--workers': workers are for --on ray",
+            "Invalid value for '--workers': only --on ray has workers",
         ),
     ],
 )
@@ -110,7 +111,10 @@ def test_a_wrong_line_is_one_sentence_and_exit_code_2(arguments, sentence):
     [
         (["run", "toy-men"], "There is no study 'toy-men'. Did you mean 'toy-mean'"),
         (["show", "toy-men"], "There is no study 'toy-men'. Did you mean 'toy-mean'"),
-        (["list", "--room", "toy"], "There is no room 'toy' with studies. Did you mean 'toys'?"),
+        (
+            ["list", "--room", "toy"],
+            "There are no studies in 'toy'. Did you mean 'toys'?",
+        ),
         (["run", "toy-mean", "--preset", "smal"], "has no preset 'smal'. Did you mean 'small'?"),
         (["run", "toy-mean", "--set", "nn=1"], "There is no setting 'nn'. Did you mean 'n'?"),
         (
@@ -173,7 +177,8 @@ def test_other_errors_of_the_system_say_the_path():
         "Cannot write /x: the disk is read-only"
     )
     assert explain_disk(OSError(2, "No such file or directory", "/proc/x")).startswith(
-        "Cannot write /proc/x: a part of this path does not exist and cannot be made; write to another place with --out"
+        "Cannot write /proc/x: a part of this path does not exist and cannot be made; write to "
+        "another place with --out"
     )
     assert explain(StudyError("One.\n  Two.")) == ("One. Two.", 1)
 
@@ -228,7 +233,8 @@ def test_a_real_interrupt_of_a_real_process(outside, tmp_path):
 
 def test_log_records_that_no_command_asked_for_stay_off_standard_error():
     code = (
-        "import logging, sys\nsys.argv = ['inscape', 'noisy']\nfrom inscape.cli.main import app, main\n"
+        "import logging, sys\nsys.argv = ['inscape', 'noisy']\nfrom inscape.cli.main import app, "
+        "main\n"
         "record = lambda: logging.getLogger('inscape.model').warning('noise')\nrecord()\n"
         "app.command('noisy')(record)\nmain()"
     )

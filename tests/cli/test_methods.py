@@ -29,4 +29,4 @@ def test_json_holds_what_the_lines_say():
 def test_a_word_that_nothing_has_is_refused_in_one_sentence():
     result = call("qqqqq")
     assert result.exit_code == 1
-    assert result.stderr.strip().startswith("inscape: No method is found by 'qqqqq'.")
+    assert result.stderr.strip().startswith("inscape: No method contains 'qqqqq'.")

@@ -62,7 +62,7 @@ def test_certify_prints_items_and_passes(fake_model):
     assert result.exit_code == 0
     assert "fake  weights 0123456789ab" in result.stdout
     assert "passed  batched = single  1e-07 (tolerance 0.0001)" in result.stdout
-    assert result.stdout.strip().endswith("Certified.")
+    assert result.stdout.strip().endswith("All checks passed.")
     assert fake_model.asked == (
         "m",
         {"device": "cpu", "dtype": "bfloat16", "trust_remote_code": True},
@@ -91,7 +91,7 @@ def test_certify_ends_with_1_where_an_item_fails(fake_model):
     assert result.exit_code == 1
     assert "FAILED  residual identity" in result.stdout
     assert "norms differ" in result.stdout
-    assert "Not certified" in result.stdout
+    assert "Some checks failed" in result.stdout
     result = call("certify", "m", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["passed"] is False
@@ -281,7 +281,7 @@ def test_ctrl_c_in_a_harvest_says_that_it_goes_on(fake_model, monkeypatch):
     result = call("harvest", "m", "cities", "--to", "s")
     assert result.exit_code == 130
     assert result.stderr.strip() == (
-        "inscape: Interrupted. What was committed is kept; the same command goes on from there."
+        "inscape: Interrupted. Finished shards are kept; the same command resumes."
     )
 
 

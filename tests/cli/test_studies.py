@@ -15,7 +15,8 @@ def call(*arguments):
 
 @pytest.fixture
 def fake_report(monkeypatch):
-    """Drawing figures takes seconds; here only that the report is asked for, and of which folder."""
+    """Drawing figures takes seconds; here only that the report is asked for, and of which
+    folder."""
     drawn = []
 
     def build(path):
@@ -34,7 +35,7 @@ def test_list_shows_rooms_and_titles(outside):
         "  toy-alone  2000  Nothing at All",
         "  toy-mean   1809  The Mean of a Sample",
         "",
-        "2 studies. 'inscape show STUDY' says what one does.",
+        "2 studies. 'inscape show STUDY' describes one.",
     ]
     cards = json.loads(call("list", "--json").stdout)
     assert {"toy-alone", "toy-mean"} <= {c["slug"] for c in cards}
@@ -64,7 +65,7 @@ def test_show_says_claim_presets_minutes_and_settings(outside):
         "The Mean of a Sample\nGauss, 1809. https://arxiv.org/abs/2310.02207",
         "Claim      The sample mean approaches the true mean as the sample grows.",
         "Controls   draws with mean 0",
-        "Must show  The sample mean is near the true mean: at least 1.",
+        "Criterion  The sample mean is near the true mean: at least 1.",
         "tiny   about 1 seconds on two cores",
         "small  about 3 minutes on two cores",
         "full   time not stated",

@@ -22,7 +22,7 @@ def store(tmp_path):
 def test_a_sound_store(store):
     result = call("verify", str(store.path))
     assert result.exit_code == 0, result.output
-    said = f"{store.path} is sound: 6 rows, 1 sites, 2 shards, every byte as it was written.\n"
+    said = f"{store.path} passes its checks: 6 rows, 1 sites, 2 shards, all checksums match.\n"
     assert result.stdout == said
     assert json.loads(call("verify", str(store.path), "--json").stdout)["sound"] is True
 
@@ -35,7 +35,8 @@ def test_a_damaged_store(store):
     result = call("verify", str(store.path))
     assert result.exit_code == 1
     assert result.stdout.startswith(
-        f"{store.path} is damaged: shard 1 (examples 3 to 5): {file} is not what was written"
+        f"{store.path} is damaged: shard 1 (examples 3 to 5): {file} does not match its SHA-256 "
+        "checksum"
     )
     assert result.stdout.endswith("Delete it and harvest again.\n")
     found = json.loads(call("verify", str(store.path), "--json").stdout)

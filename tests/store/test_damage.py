@@ -1,4 +1,5 @@
-"""Damage is found when a store is opened or taken up again, before a wrong number or a crash comes of it."""
+"""Damage is found when a store is opened or taken up again, before a wrong number or a crash
+comes of it."""
 
 from __future__ import annotations
 
@@ -133,7 +134,7 @@ def test_any_changed_byte_of_the_examples_is_a_sentence(model, examples, tmp_pat
         changed = bytearray(data)
         changed[at] ^= 0xFF
         (store.path / name).write_bytes(changed)
-        with pytest.raises(StoreError, match=rf"{name} is not what was written: its SHA-256"):
+        with pytest.raises(StoreError, match=rf"{name} does not match its SHA-256 checksum"):
             Store.open(store.path).frame()
     (store.path / name).write_bytes(data)
     assert len(Store.open(store.path).frame()) == len(store)

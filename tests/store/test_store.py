@@ -280,7 +280,7 @@ def test_the_table_of_the_examples_is_verified(copy):
     (name,) = copy.manifest["beside"]
     flip(copy.path / name)
     assert copy.verify() == [
-        f"the table of the examples: {name} is not what was written (its SHA-256 differs)."
+        f"the table of the examples: {name} does not match its SHA-256 checksum."
     ]
 
 

@@ -1,4 +1,5 @@
-"""``inscape ablate MODEL PROMPT…``: how much less likely the answer is without a layer's parts, a head or a neuron."""
+"""``inscape ablate MODEL PROMPT…``: effect of ablating each layer's attention and MLP, each head,
+or neurons."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def ablate(
         typer.Option(help="The word after every prompt. Default: the model's own for each."),
     ] = None,
     baseline: Annotated[
-        str, typer.Option(help="What a component is put to: its mean over the prompts, or zero.")
+        str, typer.Option(help="mean (over the prompts) or zero ablation.")
     ] = "mean",
     count: Annotated[
         int, typer.Option(min=1, help="How many neurons: those that a gradient names first.")
@@ -43,9 +44,10 @@ def ablate(
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
-    """Ablate one component after another and see what it costs the answer.
+    """Ablate each component in turn and measure the effect on the answer.
 
-    The change of the answer's log-probability at the last token; below zero, the component helped.
+    The effect is the change of the answer's log-probability at the last token; below zero, the
+    component helps the answer.
     """
     from inscape.study.progress import progress
     from inscape.workbench.ablate import BASELINES, KINDS

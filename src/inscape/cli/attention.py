@@ -1,4 +1,4 @@
-"""``inscape attention MODEL PROMPT --layer L``: who looks at whom."""
+"""``inscape attention MODEL PROMPT --layer L``: attention weights of a layer or a head."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def attention(
     prompt: Prompt,
     layer: Annotated[int, typer.Option(help="The layer, from 0; --layer=-1 is the last.")],
     head: Annotated[
-        int | None, typer.Option(help="One head; without it, all of the layer's.")
+        int | None, typer.Option(help="One head. Default: all heads of the layer.")
     ] = None,
     weighted: Annotated[
         bool,
@@ -36,7 +36,8 @@ def attention(
 ) -> None:
     """Show the attention weights of a layer or of one head.
 
-    Without --head, what every head looks at from the last token; the page (--to) has every head in full.
+    Without --head, the weights of every head at the last token; the page (--to) has every head in
+    full.
     """
     from inscape.workbench.attention import attention as patterns
 

@@ -1,4 +1,4 @@
-"""``inscape attribute MODEL PROMPT``: what each layer and head adds to the logit of the answer."""
+"""``inscape attribute MODEL PROMPT``: direct logit attribution by layer and head."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ def attribute(
     model: ModelName,
     prompt: Prompt,
     answer: Annotated[
-        str | None, typer.Option(help="The next word. Default: the likeliest.")
+        str | None, typer.Option(help="The next word. Default: the model's top prediction.")
     ] = None,
     wrong: Annotated[
-        str | None, typer.Option(help="The word it is compared with. Default: the next likeliest.")
+        str | None,
+        typer.Option(help="The word it is compared with. Default: the second prediction."),
     ] = None,
     to: To = None,
     device: Device = "cpu",
@@ -34,7 +35,8 @@ def attribute(
 ) -> None:
     """Show what each layer and head adds to the answer's logit.
 
-    Direct logit attribution: what a component writes itself, the last norm's scale held constant.
+    Direct logit attribution: the component's own output, with the scale of the final norm held
+    constant.
     """
     from inscape.workbench.attribute import attribute as attributed
 

@@ -1,4 +1,4 @@
-"""``inscape certify MODEL``: what is proved about a checkpoint before anything is read from it."""
+"""``inscape certify MODEL``: check the hooks on a checkpoint before its activations are read."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ def certify(
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
-    """Prove what a model's sites promise.
+    """Check the hooks of a model on this checkpoint.
 
-    Batched = single, padding changes nothing, the residual identity, captured = hidden states, and so on. The exit code
-    is 1 if an item fails.
+    A batch gives what single examples give, padding changes nothing, the parts of each block add up
+    to the residual stream, captured states are the model's own, and so on. The exit code is 1 if a
+    check fails.
     """
     certificate = open_model(model, device, dtype, trust_remote_code).certificate.to_dict()
     if as_json:
@@ -36,9 +37,9 @@ def certify(
         say(
             "\n"
             + (
-                "Certified."
+                "All checks passed."
                 if certificate["passed"]
-                else "Not certified: see the items that failed."
+                else "Some checks failed; the sites that they concern are refused."
             )
         )
     if not certificate["passed"]:

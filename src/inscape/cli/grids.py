@@ -1,4 +1,4 @@
-"""How commands that look into a model hand over what they found: a page, JSON, or a grid in the terminal."""
+"""The output of the commands that look into a model: a page, JSON, or a grid in the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from inscape.cli.printing import emit, paragraph, say, width
 
 Prompt = Annotated[str, typer.Argument(metavar="PROMPT", help="The text that the model reads.")]
 To = Annotated[
-    Path | None, typer.Option(help="Write a page that opens anywhere: a name ending in .html.")
+    Path | None, typer.Option(help="Write a self-contained page; the name ends in .html.")
 ]
 
 

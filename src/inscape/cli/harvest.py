@@ -1,4 +1,4 @@
-"""``inscape harvest MODEL DATA``: activations of many sites over a table of examples, kept in one store."""
+"""``inscape harvest MODEL DATA``: store the activations of many sites on a table of examples."""
 
 from __future__ import annotations
 
@@ -24,18 +24,16 @@ On = Annotated[
     typer.Option(
         "--on",
         metavar="WHERE",
-        help="local; ray, for the cluster of RAY_ADDRESS or one started here; or ray://HOST:PORT.",
+        help="local, ray (the cluster of RAY_ADDRESS, or a new one here) or ray://HOST:PORT.",
     ),
 ]
 Workers = Annotated[
     int | None,
     typer.Option(
-        min=1, help="With --on ray: how many. Default: one a GPU, or one a machine on the CPU."
+        min=1, help="Workers of --on ray. Default: one for each GPU, or one for each machine."
     ),
 ]
-StoreDtype = Annotated[
-    str, typer.Option(help="Of the vectors on disk: float32, bfloat16 or float16.")
-]
+StoreDtype = Annotated[str, typer.Option(help="Precision on disk: float32, bfloat16 or float16.")]
 
 EPILOG = """Examples:
 
@@ -57,7 +55,7 @@ def harvest(
         ),
     ],
     sites: Annotated[
-        str, typer.Option(help="Which sites: patterns such as 'resid_post.*' or 'mlp_out.3:7'.")
+        str, typer.Option(help="Sites to read, as patterns: 'resid_post.*', 'mlp_out.3:7'.")
     ] = ("resid_post.*"),
     at: Annotated[
         str, typer.Option(help="Which positions: last, first, all, mean, mean-all, span:NAME, -1.")
@@ -71,27 +69,21 @@ def harvest(
     column: Annotated[
         str | None, typer.Option("--input", help="The column that the model reads.")
     ] = None,
-    labels: Annotated[
-        str | None, typer.Option(help="Columns to ask about, separated by commas.")
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option(help="The column that must not straddle train and test.")
-    ] = None,
+    labels: Annotated[str | None, typer.Option(help="Label columns, separated by commas.")] = None,
+    group: Annotated[str | None, typer.Option(help="Grouping column for cross-validation.")] = None,
     spans: Annotated[
         list[str] | None,
         typer.Option(
             "--span",
             metavar="NAME=START,END",
-            help="Columns with a span's first and last character + 1.",
+            help="Two columns: first character of a span, and last + 1.",
         ),
     ] = None,
     prompt: Annotated[
-        str | None, typer.Option(help="A template with one {} that each text is set into.")
+        str | None, typer.Option(help="A template with one {} in place of the text.")
     ] = None,
     chat: Chat = False,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many examples.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N examples.")] = None,
     store_dtype: StoreDtype = "float32",
     nonfinite: Annotated[
         str,
@@ -106,9 +98,9 @@ def harvest(
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
-    """Keep the activations of many sites in a store.
+    """Store the activations of many sites.
 
-    The model runs once over the examples, and what was asked for is kept on disk beside ids, groups and labels.
+    The model runs once over the examples. The store also keeps their ids, groups and labels.
     """
     from inscape.data.load import load
     from inscape.store.harvest import harvest as harvest_store
@@ -132,7 +124,7 @@ def harvest(
             on=where,
         )
     except KeyboardInterrupt as error:
-        error.add_note("What was committed is kept; the same command goes on from there.")
+        error.add_note("Finished shards are kept; the same command resumes.")
         raise
     rows = [(str(site), store.width(site)) for site in store.sites]
     if as_json:
@@ -148,7 +140,8 @@ def harvest(
         )
         return
     say(
-        f"{store.path}: {len(store)} rows of {len(loaded)} examples, {len(rows)} sites of {opened.name}"
+        f"{store.path}: {len(store)} rows of {len(loaded)} examples, {len(rows)} sites of "
+        f"{opened.name}"
     )
     columns(rows)
     say(f"\nRead it: inscape.Store({str(store.path)!r}).matrix({rows[-1][0]!r})")
@@ -183,7 +176,7 @@ def engine(on: str, workers: int | None, device: str) -> Any:
         return replace(found, workers=workers, place=device)
     if workers is not None:
         raise typer.BadParameter(
-            "workers are for --on ray; leave them out", param_hint="'--workers'"
+            "only --on ray has workers; leave this option out", param_hint="'--workers'"
         )
     return found
 

@@ -1,4 +1,5 @@
-"""``inscape lens MODEL PROMPT``: what each layer would say next, at every position of a prompt (logit lens)."""
+"""``inscape lens MODEL PROMPT``: the next token predicted from each layer, at every position
+(logit lens)."""
 
 from __future__ import annotations
 
@@ -22,10 +23,10 @@ def lens(
     model: ModelName,
     prompt: Prompt,
     sites: Annotated[
-        str, typer.Option(help="Which states of the residual stream: 'resid_post.10:20'.")
+        str, typer.Option(help="Sites of the residual stream: 'resid_post.10:20'.")
     ] = "resid_post.*",
     k: Annotated[
-        int, typer.Option("-k", min=1, help="Likeliest tokens to keep for each cell.")
+        int, typer.Option("-k", min=1, help="Number of top tokens in each cell.")
     ] = 5,
     by: Annotated[
         Path | None,
@@ -39,9 +40,9 @@ def lens(
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
-    """Show what each layer would say next, at every position (logit lens).
+    """Show the next token predicted from each layer, at every position (logit lens).
 
-    Layers are read by the model's own last norm and unembedding; the last layer stands on top.
+    Each state goes through the model's final norm and unembedding. The last layer is at the top.
     """
     from inscape.workbench.lens import lens as read_layers
 

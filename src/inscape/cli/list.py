@@ -11,11 +11,12 @@ from inscape.cli.printing import columns, emit, say
 
 def list_studies(
     room: Annotated[
-        str | None, typer.Option(help="Only the studies of this room (read, control, …).")
+        str | None,
+        typer.Option(help="Only studies of this part of the library (read, control, …)."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the cards as JSON.")] = False,
 ) -> None:
-    """List the studies: papers whose claims run here."""
+    """List the studies: papers whose claims can be tested here."""
     from inscape.core.errors import StudyError, suggest
     from inscape.study.discover import find
 
@@ -25,7 +26,7 @@ def list_studies(
     cards = sorted((e.card for e in found.entries.values()), key=lambda c: (c.room, c.slug))
     rooms = {c.room for c in cards}
     if room is not None and room not in rooms:
-        raise StudyError(f"There is no room {room!r} with studies. {suggest(room, rooms)}")
+        raise StudyError(f"There are no studies in {room!r}. {suggest(room, rooms)}")
     cards = [c for c in cards if room in (None, c.room)]
     if as_json:
         emit([c.to_dict() for c in cards])
@@ -35,5 +36,6 @@ def list_studies(
         say(name)
         columns([(f"{c.slug:<{longest}}", c.year, c.title) for c in cards if c.room == name])
     say(
-        f"\n{len(cards)} {'study' if len(cards) == 1 else 'studies'}. 'inscape show STUDY' says what one does."
+        f"\n{len(cards)} {'study' if len(cards) == 1 else 'studies'}. 'inscape show STUDY' "
+        "describes one."
     )

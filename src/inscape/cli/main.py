@@ -42,17 +42,23 @@ from inscape.cli.printing import say, warned
 EPILOG = """Examples:
 
 \b
-  inscape run space-time-neurons             read a map of the world out of a language model
-  inscape show sentiment-direction           what a study claims, and what can be set
+  inscape run space-time-neurons             where cities are encoded in a language model
+  inscape show sentiment-direction           claims and settings of a study
   inscape harvest smollm2-135m mine.csv --input text --sites 'resid_post.*' --to mine.store
 
-'inscape COMMAND --help' explains a command. Errors end with one sentence; --debug shows where they happened.
+'inscape COMMAND --help' explains a command. An error is one sentence; --debug adds the traceback.
 """
+
+ABOUT = (
+    "A workbench for the inner representations of neural networks: open a model, store "
+    "activations, "
+    "test what they encode."
+)
 
 app = typer.Typer(
     name="inscape",
     cls=Commands,
-    help="A workbench for the inner representations of neural networks: open, harvest once, ask, believe the answer.",
+    help=ABOUT,
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
@@ -94,20 +100,16 @@ def _version(asked: bool | None) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=ABOUT)
 def options(
     # without the option, typer calls the function with None whatever the default says
     version: Annotated[
         bool | None,
-        typer.Option(
-            "--version", callback=_version, is_eager=True, help="Print the version and leave."
-        ),
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = None,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error; anywhere on the line.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """A workbench for the inner representations of neural networks: open, harvest once, ask, believe the answer."""
+    """The options before a command."""
 
 
 def main() -> None:

@@ -1,4 +1,5 @@
-"""``inscape methods [WORD]``: every method of the library, what it answers, its paper and how it is called."""
+"""``inscape methods [WORD]``: every method of the library, with its purpose, paper and
+signature."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ def methods(
         str | None,
         typer.Argument(
             metavar="[WORD]",
-            help="Only methods that this word is found in: probe, LEACE, 2306.03819.",
+            help="Only methods that contain this word: probe, LEACE, 2306.03819.",
         ),
     ] = None,
     as_json: Json = False,
@@ -27,7 +28,8 @@ def methods(
     found = catalogue.methods(word or "")
     if not found:
         raise InscapeError(
-            f"No method is found by {word!r}. 'inscape methods' lists all; try a shorter word, or an author."
+            f"No method contains {word!r}. 'inscape methods' lists all; try a shorter word or an "
+            "author."
         )
     if as_json:
         emit([m.to_dict() for m in found])
@@ -37,5 +39,6 @@ def methods(
         paper = f" [{method.paper}]" if method.paper else ""
         columns([(f"{method.answers}{paper}",), (method.signature,)])
     say(
-        f"\n{len(found)} {'method' if len(found) == 1 else 'methods'}. 'help(NAME)' in Python explains one."
+        f"\n{len(found)} {'method' if len(found) == 1 else 'methods'}. 'help(NAME)' in Python "
+        "explains one."
     )

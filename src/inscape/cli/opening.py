@@ -1,4 +1,4 @@
-"""The options of every command that opens a model, and the bar that is drawn if one has to be fetched."""
+"""The options of every command that opens a model, and the progress bar of a download."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ModelName = Annotated[
         "#decoder or #text behind it names another than the first.",
     ),
 ]
-Device = Annotated[str, typer.Option(help="Where to run it: cpu, cuda, mps.")]
+Device = Annotated[str, typer.Option(help="Device: cpu, cuda or mps.")]
 Dtype = Annotated[
     str | None, typer.Option(help="float32, bfloat16, float16 or float64; default: float32.")
 ]
@@ -30,7 +30,7 @@ RemoteCode = Annotated[
 Chat = Annotated[
     bool,
     typer.Option(
-        "--chat", help="Each text as a message of the user, set into the model's chat template."
+        "--chat", help="Put each text into the model's chat template, as a message of the user."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
@@ -63,7 +63,8 @@ def in_chat(model: Any, prompt: str | None, chat: bool) -> str | None:
 
 @contextmanager
 def fetching(name: str) -> Iterator[Any]:
-    """A callable of bytes done and in all, that draws a bar from its first call on; nothing fetched, nothing drawn."""
+    """A callable of bytes done and in all, that draws a bar from its first call on; nothing
+    fetched, nothing drawn."""
     from inscape.study.progress import progress
 
     with ExitStack() as stack:

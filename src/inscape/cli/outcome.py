@@ -1,4 +1,4 @@
-"""What a run came to, read from its folder: the answer, the claims, what to open."""
+"""The outcome of a run, read from its folder: answer, claims, warnings, report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``inscape patch MODEL CLEAN CORRUPTED``: which activation carries what makes two prompts answer differently."""
+"""``inscape patch MODEL CLEAN CORRUPTED``: activation patching between two prompts or many
+pairs."""
 
 from __future__ import annotations
 
@@ -23,24 +24,27 @@ def patch(
     model: ModelName,
     clean: Annotated[
         str | None,
-        typer.Argument(metavar="[CLEAN]", help="The prompt whose activations are put in."),
+        typer.Argument(metavar="[CLEAN]", help="The prompt that activations are taken from."),
     ] = None,
     corrupted: Annotated[
         str | None,
-        typer.Argument(metavar="[CORRUPTED]", help="The prompt that is run, of as many tokens."),
+        typer.Argument(
+            metavar="[CORRUPTED]",
+            help="The prompt that they are patched into, with as many tokens.",
+        ),
     ] = None,
     pairs: Annotated[
         Path | None,
-        typer.Option(help="In place of two prompts: a table with the columns clean and corrupted."),
+        typer.Option(help="Instead of two prompts: a table with columns clean and corrupted."),
     ] = None,
     answer: Annotated[
-        str | None, typer.Option(help="The word after CLEAN. Default: the likeliest.")
+        str | None, typer.Option(help="The word after CLEAN. Default: the top prediction.")
     ] = None,
     wrong: Annotated[
-        str | None, typer.Option(help="The word after CORRUPTED. Default: the likeliest.")
+        str | None, typer.Option(help="The word after CORRUPTED. Default: the top prediction.")
     ] = None,
     sites: Annotated[
-        str, typer.Option(help="What is patched: 'resid_pre.*', 'attn_out.*', 'mlp_out.*'.")
+        str, typer.Option(help="Sites to patch: 'resid_pre.*', 'attn_out.*', 'mlp_out.*'.")
     ] = "resid_pre.*",
     to: To = None,
     device: Device = "cpu",
@@ -48,10 +52,10 @@ def patch(
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
-    """Patch every site and position of one prompt from another.
+    """Patch every site and position from one prompt into another.
 
-    Effect 1: the answer is as after CLEAN; 0: as after CORRUPTED. A table of pairs may name answers too (columns answer,
-    wrong); effects are averaged.
+    An effect of 1 restores the answer of CLEAN, 0 leaves that of CORRUPTED. A table of pairs may
+    also have columns answer and wrong; effects are averaged.
     """
     from inscape.study.progress import progress
     from inscape.workbench.patch import patch as patched

@@ -1,4 +1,5 @@
-"""``inscape plan MODEL DATA``: what a harvest will take, from a short measured sample, before anything is spent."""
+"""``inscape plan MODEL DATA``: what a harvest will take, from a short measured sample, before
+anything is spent."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ def plan(
         ),
     ],
     sites: Annotated[
-        str, typer.Option(help="Which sites: patterns such as 'resid_post.*' or 'mlp_out.3:7'.")
+        str, typer.Option(help="Sites to read, as patterns: 'resid_post.*', 'mlp_out.3:7'.")
     ] = ("resid_post.*"),
     at: Annotated[
         str, typer.Option(help="Which positions: last, first, all, mean, mean-all, span:NAME, -1.")
@@ -47,27 +48,21 @@ def plan(
     column: Annotated[
         str | None, typer.Option("--input", help="The column that the model reads.")
     ] = None,
-    labels: Annotated[
-        str | None, typer.Option(help="Columns to ask about, separated by commas.")
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option(help="The column that must not straddle train and test.")
-    ] = None,
+    labels: Annotated[str | None, typer.Option(help="Label columns, separated by commas.")] = None,
+    group: Annotated[str | None, typer.Option(help="Grouping column for cross-validation.")] = None,
     spans: Annotated[
         list[str] | None,
         typer.Option(
             "--span",
             metavar="NAME=START,END",
-            help="Columns with a span's first and last character + 1.",
+            help="Two columns: first character of a span, and last + 1.",
         ),
     ] = None,
     prompt: Annotated[
-        str | None, typer.Option(help="A template with one {} that each text is set into.")
+        str | None, typer.Option(help="A template with one {} in place of the text.")
     ] = None,
     chat: Chat = False,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many examples.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N examples.")] = None,
     store_dtype: StoreDtype = "float32",
     device: Device = "cpu",
     dtype: Dtype = None,
@@ -76,8 +71,8 @@ def plan(
 ) -> None:
     """Say what a harvest will take: bytes, memory, tokens, minutes.
 
-    A few of its batches are run and timed, and a small store is written and removed. The exit code is 1 if disk or memory
-    do not suffice; then it says what to ask for instead.
+    A few of its batches are run and timed, and a small store is written and removed. The exit code
+    is 1 if disk or memory do not suffice; then it says what to ask for instead.
     """
     from inscape.data.load import load
     from inscape.store.forecast import forecast
@@ -99,7 +94,8 @@ def plan(
 def _print(found: Any) -> None:
     measured = found.measured
     say(
-        f"{found.model}: {len(found.sites)} sites, {found.rows:,} rows of {found.examples:,} examples at {found.at}, "
+        f"{found.model}: {len(found.sites)} sites, {found.rows:,} rows of {found.examples:,} "
+        f"examples at {found.at}, "
         f"{found.dtype}"
     )
     speed = found.padded_tokens / found.pass_seconds if found.pass_seconds else 0.0
@@ -108,12 +104,14 @@ def _print(found: Any) -> None:
         [
             (
                 "tokens",
-                f"{found.tokens:,} ({found.padded_tokens:,} computed, in {found.batches:,} batches)",
+                f"{found.tokens:,} ({found.padded_tokens:,} computed, in {found.batches:,} "
+                "batches)",
             ),
             ("disk", f"{_size(found.bytes)}; free: {_size(found.free_disk)} at {found.folder}"),
             (
                 "memory",
-                f"{_size(found.memory)} at its peak, {_size(found.more_memory)} more than now; free: {room}",
+                f"{_size(found.memory)} at its peak, {_size(found.more_memory)} more than now; "
+                f"free: {room}",
             ),
             (
                 "time",

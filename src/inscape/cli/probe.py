@@ -1,4 +1,5 @@
-"""``inscape probe MODEL|STORE [DATA]``: whether labels of your own data can be read from a model, as a report."""
+"""``inscape probe MODEL|STORE [DATA]``: test whether labels of your own data can be read from a
+model."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ def probe(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATA]", help="A built-in set or a file; not with a store, which has its own."
+            metavar="[DATA]", help="A built-in set or a file; leave it out with a store."
         ),
     ] = None,
     column: Annotated[
@@ -39,7 +40,7 @@ def probe(
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="Columns to predict, separated by commas. Default: all of numbers."),
+        typer.Option(help="Columns to predict, separated by commas. Default: all numeric columns."),
     ] = None,
     group: Annotated[
         str | None,
@@ -48,39 +49,40 @@ def probe(
     task: Annotated[
         str,
         typer.Option(
-            help="auto (text and 0/1 are classes, other numbers are not), classification, regression."
+            help="auto (text and 0/1 labels: classification), classification or regression."
         ),
     ] = "auto",
     at: Annotated[
         str, typer.Option(help="Which position: last, first, mean, mean-all, span:NAME, -1.")
     ] = "last",
     sites: Annotated[
-        str, typer.Option(help="Which sites: patterns such as 'resid_post.*' or 'mlp_out.3:7'.")
+        str, typer.Option(help="Sites to read, as patterns: 'resid_post.*', 'mlp_out.3:7'.")
     ] = "embed, resid_post.*",
     prompt: Annotated[
-        str | None, typer.Option(help="A template with one {} that each text is set into.")
+        str | None, typer.Option(help="A template with one {} in place of the text.")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many examples.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N examples.")] = None,
     to: Annotated[
         Path | None, typer.Option(help="Run folder, new or empty. Default: runs/probe-LABEL-TIME.")
     ] = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     shuffles: Annotated[
         int,
-        typer.Option(min=19, help="Label shuffles of the null; p is 1/(shuffles + 1) at least."),
+        typer.Option(
+            min=19, help="Label shuffles of the null; the smallest p is 1/(shuffles + 1)."
+        ),
     ] = 100,
-    seed: Annotated[int, typer.Option(help="Of folds and shuffles; same seed, same numbers.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of folds and shuffles.")] = 0,
     device: Device = "cpu",
     dtype: Dtype = None,
     trust_remote_code: RemoteCode = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show the log.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not print the log.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Ask whether labels can be read from a model's activations, and draw a report.
+    """Test whether labels can be read from a model's activations, and draw a report.
 
-    A linear probe at every site, scored on held-out rows beside shuffled labels and the character n-grams of the input.
+    A linear probe at every site, scored on held-out rows. It is compared with shuffled labels and
+    with character n-grams of the input.
     """
     from inscape.store import manifest
     from inscape.workbench import probe as probing

@@ -1,4 +1,4 @@
-"""``inscape run STUDY``: run a study, draw its report, print what came out."""
+"""``inscape run STUDY``: run a study, draw its report, print its verdicts."""
 
 from __future__ import annotations
 
@@ -49,14 +49,16 @@ def run(
         typer.Option(help="Grouping column for cross-validation: author, document, template."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="The run's one seed; same seed, same numbers.")
+        int | None, typer.Option(help="Seed of the run; the same seed gives the same numbers.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder, new or empty. Default: runs/STUDY-PRESET-TIME.")
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be given often."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Change a setting; repeat it for several."
+        ),
     ] = None,
     device: Device = "cpu",
     dtype: Dtype = None,
@@ -67,7 +69,7 @@ def run(
 ) -> None:
     """Run a study and draw its report.
 
-    Ends with the answer, every claim with its numbers, and the path of the report.
+    Prints the answer, every claim with its numbers, and the path of the report.
     """
     from inscape.model.open import opening_with
     from inscape.study.runner import run_study

@@ -1,4 +1,5 @@
-"""``inscape show STUDY``: the paper, what is claimed, what runs here, and every setting with its presets."""
+"""``inscape show STUDY``: the paper, its claims, what is reproduced, and the settings of each
+preset."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ def show(
         bool, typer.Option("--json", help="Print card, presets and settings as JSON.")
     ] = False,
 ) -> None:
-    """Show a study: claim, controls, presets, settings."""
+    """Show a study: its claims with their criteria, controls, presets and settings."""
     from inscape.study import config as configs
     from inscape.study.discover import load_study
 
@@ -46,10 +47,10 @@ def show(
         ("Controls", controls),
     ]
     rows += [
-        ("Must show", f"{c.text}: {c.criterion}.") for c in card.claims.values() if not c.sanity
+        ("Criterion", f"{c.text}: {c.criterion}.") for c in card.claims.values() if not c.sanity
     ]
     rows += [("Groups", card.group_note)] if card.group_note else []
-    rows += [("Known to fail", card.negative)] if card.negative else []
+    rows += [("Does not reproduce", card.negative)] if card.negative else []
     columns(rows, indent=0)
     say("\nPresets")
     columns([(name, _minutes(card.minutes.get(name))) for name in found.presets])

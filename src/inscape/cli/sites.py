@@ -1,4 +1,4 @@
-"""``inscape sites MODEL``: the addresses at which a model can be read and edited."""
+"""``inscape sites MODEL``: the sites at which a model can be read and edited."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from inscape.cli.printing import columns, emit, say
 def sites(
     model: ModelName,
     pattern: Annotated[
-        str, typer.Option("--sites", help="Only these, as in 'resid_post.*'; default: all.")
+        str, typer.Option("--sites", help="Only these, such as 'resid_post.*'. Default: all.")
     ] = "*",
     device: Device = "cpu",
     dtype: Dtype = None,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
-    """List where a model can be read and edited.
+    """List the sites at which a model can be read and edited.
 
-    Sites come in order of computation, with their widths.
+    In order of computation, with their widths.
     """
     from inscape.core.site import select
 

@@ -1,4 +1,4 @@
-"""``inscape top MODEL DATA UNIT``: the texts on which a neuron, a head or a site is most active."""
+"""``inscape top MODEL DATA UNIT``: maximally activating examples of a neuron, a head or a site."""
 
 from __future__ import annotations
 
@@ -25,25 +25,23 @@ def top(
         str,
         typer.Argument(
             metavar="UNIT",
-            help="mlp_act.12:345, a coordinate of a site; z.5.7, the norm of a head.",
+            help="mlp_act.12:345 (one coordinate of a site) or z.5.7 (the norm of a head).",
         ),
     ],
     column: Annotated[
         str | None, typer.Option("--input", help="The column that the model reads.")
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many texts.")] = 10,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many examples.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N examples.")] = None,
     to: To = None,
     device: Device = "cpu",
     dtype: Dtype = None,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
-    """Show the texts on which a unit is most active.
+    """Show the maximally activating examples of a unit.
 
-    Each text counts by its most active token, in brackets; the page (--to) colours every token.
+    Texts are ranked by their most active token, in brackets. The page (--to) colours every token.
     """
     from inscape.data.load import load
     from inscape.study.progress import progress

@@ -1,4 +1,4 @@
-"""``inscape verify STORE``: whether a store is still what was written, every hash recomputed."""
+"""``inscape verify STORE``: check a store against its checksums."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def verify(
     ],
     as_json: Json = False,
 ) -> None:
-    """Recompute a store's hashes and say whether it is sound.
+    """Check a store against its checksums.
 
-    The exit code is 1 if it is not; then each thing that is wrong is named.
+    Every file is read and hashed again. The exit code is 1 if one differs; each is named.
     """
     from inscape.store.store import Store
     from inscape.store.verify import verify as problems
@@ -31,8 +31,9 @@ def verify(
     else:
         store = Store.open(path)
         say(
-            f"{store.path} is sound: {len(store):,} rows, {len(store.sites)} sites, {len(store.manifest['shards']):,} "
-            "shards, every byte as it was written."
+            f"{store.path} passes its checks: {len(store):,} rows, {len(store.sites)} sites, "
+            f"{len(store.manifest['shards']):,} "
+            "shards, all checksums match."
         )
     if found:
         raise typer.Exit(1)

@@ -81,7 +81,7 @@ class Store:
         if manifest["finished"] is None:
             raise StoreError(
                 f"the store at {self.path} is unfinished: {manifest['rows']} rows of {len(manifest['shards'])} shards "
-                "are there. Run the same harvest again: it goes on from there."
+                "are there. Run the same harvest again to resume."
             )
         if damage := manifests.damaged_sizes(self.place, manifest):
             raise StoreError(
@@ -116,7 +116,7 @@ class Store:
 
     @property
     def certificate(self) -> dict[str, Any] | None:
-        """What was proved of the model when it was harvested."""
+        """The checks of the model when it was harvested."""
         return self.manifest["certificate"]
 
     def width(self, site: Site | str) -> int:
@@ -258,7 +258,7 @@ class Store:
         data = self.place.read(name)
         # Arrow trusts the offsets in a file: a wrong one ends the interpreter, so nothing is read before the hash agrees
         if hashlib.sha256(data).hexdigest() != self.manifest["beside"][name]:
-            raise ValueError(f"{name} is not what was written: its SHA-256 differs")
+            raise ValueError(f"{name} does not match its SHA-256 checksum")
         # behind the magic bytes the file is a stream, and is read as the stream that was looked at
         stream = pa.py_buffer(data).slice(_MAGIC)
         check_messages(pa.BufferReader(stream), len(data))

@@ -67,7 +67,7 @@ def _files(place: Place, manifest: manifests.Manifest) -> list[str]:
         except OSError as error:
             missing = isinstance(error, FileNotFoundError)
             return f"{which}: its file {name} {'is missing' if missing else f'cannot be read ({error})'}."
-        return "" if same else f"{which}: {name} is not what was written (its SHA-256 differs)."
+        return "" if same else f"{which}: {name} does not match its SHA-256 checksum."
 
     return [said for said in place.each(problem, named.items()) if said]
 
