@@ -62,7 +62,7 @@ def test_a_record_is_read_by_its_type(tmp_path):
     path.write_text('{"x": Infinity, "more": 1}')
     assert records.read(path, Point) == Point(float("inf"))
     path.write_text('{"x": "1"}')
-    with pytest.raises(ModelError, match=r"a.json is not as it should be: Expected `float`, got"):
+    with pytest.raises(ModelError, match=r"a.json is damaged: Expected `float`, got"):
         records.read(path, Point, error=ModelError)
     path.write_text("{}")
     with pytest.raises(DataError, match="missing required field `x`.*; mend it"):

@@ -67,7 +67,7 @@ def test_an_image_is_what_was_saved_the_right_way_up(tmp_path):
     assert np.asarray(media.image(tmp_path / "grey.png")).shape == (4, 6, 3)
     (tmp_path / "bad.png").write_bytes(b"\x89PNG no")
     with pytest.raises(
-        DataError, match="bad.png cannot be read as an image .*; mend it or leave it out"
+        DataError, match="bad.png cannot be read as an image .*; repair it or leave it out"
     ):
         media.image(tmp_path / "bad.png")
 

@@ -1,4 +1,5 @@
-"""A checkpoint's files are checked before any is loaded: what leads elsewhere or runs code is one sentence."""
+"""A checkpoint's files are checked before any is loaded: what leads elsewhere or runs code is
+one sentence."""
 
 from __future__ import annotations
 
@@ -99,7 +100,7 @@ HOSTILE = {
     ),
     "index is no table of names": (
         lambda f: shards(f, 7),  # type: ignore[arg-type]
-        r"index.json is not as it should be: Expected `str`, got `int`",
+        r"index.json is damaged: Expected `str`, got `int`",
     ),
     "a link leads out": (linked, "model.safetensors is a link that leads out of the folder"),
     "a pipe": (pipe, "generation_config.json is missing or not a regular file"),
@@ -130,7 +131,7 @@ HOSTILE = {
     "architectures of another type": (with_config(architectures=7), "a list of texts as archi"),
     "config.json is a list": (
         lambda f: (f / "config.json").write_text("[]"),
-        "config.json is not as it should be: Expected `object`, got `array`",
+        "config.json is damaged: Expected `object`, got `array`",
     ),
     "config.json is nested": (
         lambda f: (f / "config.json").write_text("[" * 10**5),
@@ -153,7 +154,7 @@ HOSTILE = {
         "'evil.Module', code that is not sentence-transformers' own; read it",
     ),
     "a module elsewhere": (with_modules(path="../x"), "'../x', which is outside the folder"),
-    "modules of another type": (with_modules(type=7), "modules.json is not as it should be"),
+    "modules of another type": (with_modules(type=7), "modules.json is damaged"),
     "a pickled adapter": (
         lambda f: change(f, "adapter_config.json", peft_type="LORA"),
         "an adapter .adapter_config.json. without adapter_model.safetensors, and pickled",

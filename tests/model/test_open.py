@@ -329,7 +329,7 @@ def test_a_word_that_the_hub_cannot_be_asked_about_is_answered_at_once(monkeypat
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
     with pytest.raises(
         ModelError,
-        match=r"no model 'smolm2-135m' on this machine, and the Hub cannot be asked .* Did you mean 'smollm2",
+        match=r"no model 'smolm2-135m' on this machine, and the Hub cannot be reached.* Did you mean 'smollm2",
     ):
         open("smolm2-135m")
     assert [
@@ -338,7 +338,7 @@ def test_a_word_that_the_hub_cannot_be_asked_about_is_answered_at_once(monkeypat
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(401, "Did you mean 'smollm2-135m'"), (503, "cannot be asked")]
+    ("status", "said"), [(401, "Did you mean 'smollm2-135m'"), (503, "cannot be reached")]
 )
 def test_a_word_that_the_hub_does_not_have(monkeypatch, status, said):
     def answer(url, **_):

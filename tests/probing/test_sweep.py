@@ -31,7 +31,8 @@ def world(n=240, d=12, sites=4, signal=2, noise=1.0, seed=0):
 
 
 def leaky(n_groups=40, per=8, d=80, seed=0):
-    """Labels belong to groups and rows show which group they are of; nothing carries over to a new group."""
+    """Labels belong to groups and rows show which group they are of; nothing carries over to a
+    new group."""
     rng = np.random.default_rng(seed)
     groups = np.repeat(np.arange(n_groups), per)
     x = (2 * rng.normal(size=(n_groups, d)))[groups] + 0.3 * rng.normal(size=(len(groups), d))
@@ -85,7 +86,7 @@ def test_random_folds_reward_recognising_the_group_and_group_folds_do_not():
     outside = sweep(x, y, groups=groups, shuffles=0)
     assert inside.scores[0, 0] > 0.9
     assert outside.scores[0, 0] < 0.15
-    assert "recognising the group scores" in inside.evidence[0].warnings[0]
+    assert "group leakage inflates the score" in inside.evidence[0].warnings[0]
     assert inside.evidence[0].p is None
     assert inside.evidence[0].null is None
 

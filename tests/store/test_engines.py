@@ -1,7 +1,8 @@
 """Shards computed elsewhere are those computed here: in order, to the byte, whoever dies on the way.
 
-The loop that hands shards out is tested on a stand-in for Ray that runs workers in this process, in any order and with any
-death that a test asks for; then once on Ray itself, with two workers of which one is killed.
+The loop that hands shards out is tested on a stand-in for Ray that runs workers in this process, in
+any order and with any death that a test asks for; then once on Ray itself, with two workers of
+which one is killed.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def same(a: Any, b: Any) -> None:
     assert a.nonfinite == b.nonfinite
 
 
-# ----------------------------------------------------------------------------------------------------------- parts in place
+# -----------------------------------------------------------------------------------------------------------
+# parts in place
 
 
 def arrays() -> tuple[Model, np.ndarray]:
@@ -145,7 +147,8 @@ def test_a_shard_crosses_as_arrays_and_back(model, examples, dtype):
     same(here, worker.unpacked(copy.deepcopy(crossed), dtype))
 
 
-# --------------------------------------------------------------------------------------------------------- what is sent
+# ---------------------------------------------------------------------------------------------------------
+# what is sent
 
 
 def test_a_live_transformers_model_is_sent_as_safetensors_and_opened_again(model):
@@ -182,7 +185,7 @@ def test_code_and_edits_are_not_sent(model):
 
     with (
         model.edited([Add(Scope("resid_post.0"), torch.ones(24))]),
-        pytest.raises(ModelError, match="edits stand on llama0"),
+        pytest.raises(ModelError, match="edits are in force on llama0"),
     ):
         worker.shipped(model)
 
@@ -199,7 +202,8 @@ def test_names_of_engines():
             choose.engine(name)
 
 
-# ------------------------------------------------------------------------------------------ the loop, on a stand-in for Ray
+# ------------------------------------------------------------------------------------------ the
+# loop, on a stand-in for Ray
 
 
 class Dead(Exception):
@@ -457,7 +461,7 @@ def test_a_cluster_without_what_is_asked_for_is_refused(model, examples):
     with pytest.raises(ClusterError, match="no GPU for workers; harvest with device='cpu'"):
         Crew(ray, job(model, examples), {}, {}, "cuda", None)
     ray.machines = [{"Alive": False, "Resources": {"CPU": 2.0}}]
-    with pytest.raises(ClusterError, match="no machine of the Ray cluster has a processor"):
+    with pytest.raises(ClusterError, match="no machine of the Ray cluster has a free processor"):
         crew(ray, job(model, examples))
 
 
@@ -487,14 +491,15 @@ def test_ray_that_is_not_installed_or_not_there_is_said_with_the_cure(monkeypatc
     with (
         pytest.raises(
             ClusterError,
-            match=r"no Ray cluster to be reached at ray://nowhere:1 \(ray client connection timeout",
+            match=r"no Ray cluster can be reached at ray://nowhere:1 \(ray client connection timeout",
         ),
         cluster.connected("ray://nowhere:1", 1, 1),
     ):
         pass
 
 
-# ---------------------------------------------------------------------------------------------------------- on Ray itself
+# ----------------------------------------------------------------------------------------------------------
+# on Ray itself
 
 
 def test_two_workers_of_ray_of_which_one_is_killed_give_the_same_bytes(model, tmp_path, caplog):

@@ -177,7 +177,7 @@ def test_a_lock_file_of_somebody_else_is_left_alone(tmp_path, kind):
     else:
         path.mkdir()
     before = tree(tmp_path)
-    with pytest.raises(StoreError, match="is not a lock of Inscape's, and it is left as it is"):
+    with pytest.raises(StoreError, match="is not a lock file of Inscape, so it is kept"):
         WriterLock(tmp_path)
     assert tree(tmp_path) == before
 
@@ -185,7 +185,7 @@ def test_a_lock_file_of_somebody_else_is_left_alone(tmp_path, kind):
 def test_a_journal_of_somebody_else_is_left_alone(model, examples, tmp_path):
     store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
     (store.path / "adding.json").write_text(json.dumps({"key": "mine", "done": []}))
-    with pytest.raises(StoreError, match=r"adding\.json is not a journal that Inscape wrote"):
+    with pytest.raises(StoreError, match=r"adding\.json is not a journal of Inscape"):
         store.add(model, examples, "resid_post.1")
     assert json.loads((store.path / "adding.json").read_text()) == {"key": "mine", "done": []}
     (store.path / "adding.json").unlink()

@@ -1,4 +1,5 @@
-"""Three verdicts: supported only where interval, criterion and null all say so, uncertain with its reason."""
+"""Three verdicts: supported only where interval, criterion and null all say so, uncertain with
+its reason."""
 
 import json
 import math
@@ -68,7 +69,7 @@ def test_a_claim_with_a_null_needs_its_p():
     few = Null.of("shuffled labels", np.arange(10.0))
     assert verdict(Evidence("x", 0.6, (0.55, 0.7), few, p=1 / 11), **good) == (
         "uncertain",
-        "10 draws of the null cannot reach p 0.05",
+        "10 draws of the null are too few for p ≤ 0.05",
     )
     assert "several draws" in verdict(Evidence("x", 0.6, (0.55, 0.7)), **good)[1]
     with pytest.raises(ValueError, match="at least two finite draws"):

@@ -62,7 +62,7 @@ def test_an_imbalance_is_said_and_its_absence_is_not():
     [
         (["a", "a"], "auto", "has one class only"),
         ([1.5, 1.5], "auto", "has the same value in every row"),
-        (["a", "b"], "regression", "is text, which has no regression"),
+        (["a", "b"], "regression", "is text, which cannot be a regression target"),
         (list("abcd"), "auto", "has 4 classes in 4 rows"),
         (["a", None], "auto", "is missing at"),
     ],

@@ -168,9 +168,7 @@ def interval(found: Jackknife, level: float = 0.95) -> Interval:
     df = degrees_of_freedom(found)
     ends, method = _ends(found, variance, df, effective, level)
     if ends is None:
-        why = (
-            "No interval: the interval of the denominator holds zero, so the ratio may be anything."
-        )
+        why = "No interval: the interval of the denominator contains zero, so the ratio is not bounded."
         return Interval(None, None, effective, method, why)
     if ends[0] == ends[1]:
         warning = f"{warning} Every group has the same value, so the interval has no width.".strip()

@@ -74,9 +74,9 @@ def convert(
         {'r': 1}
         >>> convert({"r": "x"}, dict[str, int], "a")
         Traceback (most recent call last):
-        inscape.core.errors.DataError: a is not as it should be: Expected `int`, got `str` - at `$[...]`; write it again.
+        inscape.core.errors.DataError: a is damaged: Expected `int`, got `str` - at `$[...]`; write it again.
     """
     try:
         return msgspec.convert(value, kind)
     except (msgspec.MsgspecError, ValueError, RecursionError) as found:
-        raise error(f"{where} is not as it should be: {reason(found)}; {cure}.") from found
+        raise error(f"{where} is damaged: {reason(found)}; {cure}.") from found

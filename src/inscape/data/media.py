@@ -74,7 +74,7 @@ def image(path: str | Path) -> Any:
             "images need Pillow; install it with: pip install 'inscape[vision]'."
         ) from None
     with (
-        foreign(DataError, f"{path} cannot be read as an image", "mend it or leave it out"),
+        foreign(DataError, f"{path} cannot be read as an image", "repair it or leave it out"),
         warnings.catch_warnings(),
     ):
         # of pictures that are large, which is refused here, and of tags that are damaged

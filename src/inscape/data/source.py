@@ -148,8 +148,8 @@ class _Unfolded(io.RawIOBase):
         most = max(UNFOLDED, RATIO * self._size)
         if self._read > most:
             raise DataError(
-                f"{self._shown} has {self._size:,} bytes and unfolds to more than {most:,}, which no table of text does; "
-                "unfold it yourself if it is right."
+                f"{self._shown} has {self._size:,} bytes and decompresses to more than {most:,}, "
+                "too much for a table of text; decompress it yourself if it is right."
             )
         return count
 

@@ -122,7 +122,7 @@ def _checked(model: Any, row: np.ndarray) -> Tokens:
     if row.min() < 0 or (isinstance(size, int) and row.max() >= size):
         wrong = int(row[(row < 0) | (row >= (size or row.max() + 1))][0])
         raise ModelError(
-            f"{wrong} is no token id of {model.name}, which has {size}; give ids from 0 on"
+            f"{wrong} is not a token id of {model.name}, which has {size}; give ids from 0 on"
         )
     return Tokens(row, np.zeros((len(row), 2), np.int64), np.zeros(len(row), dtype=bool))
 

@@ -1,4 +1,4 @@
-"""Certificate: what has been proved of a checkpoint before its sites are trusted.
+"""Certificate: the checks of a checkpoint before its sites are used.
 
 Each item is a small measurement on this checkpoint, with a tolerance for its dtype and the sites it concerns. A failed
 item refuses those sites, with its reason; the others stay usable. The certificate travels into every run.
@@ -42,7 +42,7 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True)
 class Certificate:
-    """The items proved of one checkpoint.
+    """The checks of one checkpoint.
 
     Attributes:
         model: its name.

@@ -51,7 +51,7 @@ class Model:
         tower: which stack of blocks, of a network of several (``decoder``, ``text``); by default the first.
 
     Attributes:
-        certificate: what has been proved of this checkpoint, or None.
+        certificate: the checks of this checkpoint, or None.
         source: where it came from: package, file, Hub id, licence.
         processor: transformers' image processor or feature extractor, for files of images or sound; or None.
         origin: how `inscape.model.open.open` opens it again, on any machine; None for a live module.

@@ -1,4 +1,4 @@
-"""open: any network becomes a `Model`, and says what has been proved of it.
+"""open: any network becomes a `Model`, with the checks of it.
 
 What may be opened: a zoo name (``smollm2-135m``), a Hub id (``gpt2``, ``org/name``), a local folder in Hugging Face's
 layout, a GGUF file, or a live ``nn.Module``. Weights are read as safetensors or GGUF only; code from a checkpoint is run
@@ -147,7 +147,8 @@ def _inside(what: Any, tokenizer: Any, processor: Any) -> tuple[Any, Any, Any]:
         processor = processor or next((p for p in parts if p is not None), None)
         return inner, tokenizer or getattr(what, "tokenizer", None), processor
     raise ModelError(
-        f"a {type(what).__name__} is no network; give a live module, a zoo name, a Hub id, a folder or a GGUF file"
+        f"a {type(what).__name__} is not a network; give a live module, a zoo name, a Hub id, a "
+        "folder or a GGUF file"
     )
 
 
@@ -237,8 +238,8 @@ def _answer_soon(what: str, revision: str | None) -> None:
 #: seconds in which the Hub must say whether it has a name
 _SOON = 5.0
 _UNREACHED = (
-    "there is no model %r on this machine, and the Hub cannot be asked whether it has one. %s A folder or a GGUF file also "
-    "does."
+    "there is no model %r on this machine, and the Hub cannot be reached. %s "
+    "You can also give a folder or a GGUF file."
 )
 
 
@@ -362,7 +363,7 @@ def _check_complete(what: str, found: dict[str, Any]) -> None:
     if missing:
         raise ModelError(
             f"{what} lacks {len(missing)} of the weights that its config.json asks for, such as {missing[0]!r}, and they "
-            "would be random; fetch the checkpoint again, or mend its config.json"
+            "would be random; fetch the checkpoint again, or repair its config.json"
         )
 
 
@@ -406,14 +407,17 @@ def _explained(what: str, error: BaseException) -> InscapeError:
         )
     if Path(what).expanduser().exists() or what in zoo.available():
         return ModelError(
-            f"{what} cannot be loaded ({reason(error)}); fetch the checkpoint again, or mend its config.json"
+            f"{what} cannot be loaded ({reason(error)}); fetch the checkpoint again, or repair its "
+            "config.json"
         )
     if what.count("/") == 0:
         return ModelError(
-            f"there is no model {what!r}. {suggest(what, zoo.available())} A folder, a GGUF file or a Hub id also do."
+            f"there is no model {what!r}. {suggest(what, zoo.available())} "
+            "You can also give a folder, a GGUF file or a Hub id."
         )
     return ModelError(
-        f"the Hub model {what!r} could not be had ({reason(error)}); check its name and your connection, "
+        f"the Hub model {what!r} could not be downloaded ({reason(error)}); check its name and "
+        "your connection, "
         f"or open a local folder, a GGUF file, or a model that needs no Hub: {', '.join(zoo.available())}"
     )
 

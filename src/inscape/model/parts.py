@@ -149,7 +149,7 @@ def _untouched(model: Model, table: list[Identity], gaps: Mapping[tuple[str, int
         for s in model.sites
         if s.layer is not None and s.point not in elsewhere and s not in touched
     )
-    reason = f"no identity speaks of {', '.join(left[:3])}, so nothing is known of it"
+    reason = f"no check covers {', '.join(left[:3])}"
     return Item(
         "every site is measured", not left, float(len(left)), 0.0, left, reason * bool(left)
     )

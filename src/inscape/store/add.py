@@ -47,7 +47,7 @@ def add_sites(
 ) -> None:
     """Bring sites to a store; see `inscape.store.store.Store.add`."""
     while not _added(place, model, examples, sites, nonfinite, progress):
-        log.info("%s: sites were added meanwhile; looking again what is left", place)
+        log.info("%s: sites were added meanwhile; checking which are left", place)
 
 
 def _added(
@@ -134,7 +134,8 @@ def _recorded(place: Place) -> dict[str, Any]:
         pass
     if not signed:
         raise StoreError(
-            f"{place}/{_JOURNAL} is not a journal that Inscape wrote, and it is left as it is; move it away and run the "
+            f"{place}/{_JOURNAL} is not a journal of Inscape, so it is kept; move it away and run "
+            "the "
             "same command again."
         )
     return found
@@ -179,7 +180,7 @@ class _Journal:
                     log.warning("%s: new columns are damaged and are computed again", place)
                     break
                 self.done.append(entry)
-            log.info("%s: going on after %d shards of new sites", place, len(self.done))
+            log.info("%s: resuming after %d shards of new sites", place, len(self.done))
 
     def note(self, files: dict[str, str], sizes: dict[str, int], nonfinite: dict[str, int]) -> None:
         """Put one shard on record."""

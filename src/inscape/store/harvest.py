@@ -139,7 +139,7 @@ def harvest(
             return Store.open(folder)  # by another process, which was waited for
         done = writer.shards
         if done:
-            log.info("%s: going on after %d of %d shards", folder, done, len(ranges))
+            log.info("%s: resuming after %d of %d shards", folder, done, len(ranges))
         left = int(inputs.rows[ranges[done][0] :].sum()) if done < len(ranges) else 0
         with Meter(f"harvest {model.name}", left, sum(costs[done:]), progress) as meter:
             job = Job(
@@ -163,7 +163,7 @@ def _finished(folder: Place, recipe: dict[str, Any]) -> Store | None:
     refuse_other(folder, manifest, recipe)
     if manifest["finished"] is None:
         return None
-    log.info("%s holds this harvest already", folder)
+    log.info("%s already has this harvest", folder)
     return Store.open(folder)
 
 

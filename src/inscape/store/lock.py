@@ -24,7 +24,7 @@ _LONGEST = 1000
 
 
 def _foreign(path: Path) -> str:
-    return f"{path} is not a lock of Inscape's, and it is left as it is; move it away, or name another folder."
+    return f"{path} is not a lock file of Inscape, so it is kept; move it away, or name another folder."
 
 
 class Busy(StoreError):

@@ -196,8 +196,9 @@ def _read(found: Place, checked: bool) -> Manifest:
         return manifest
     if manifest.get("sha256") != sign(manifest):
         raise StoreError(
-            f"{found}/{NAME} was changed after it was written (its checksum differs), so what it says of the store cannot "
-            "be relied on; restore the file, or harvest again into a new folder."
+            f"{found}/{NAME} was changed after it was written (its checksum differs), so it cannot "
+            "be "
+            "trusted; restore the file, or harvest again into a new folder."
         )
     check(manifest, f"{found}/{NAME}")
     return manifest

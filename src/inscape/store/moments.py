@@ -240,7 +240,7 @@ def _begun(where: Place | None, recipe: dict[str, Any]) -> tuple[StreamedMoments
     if manifests.digest(found.recipe) != manifests.digest(recipe) or len(found.parts) != 1:
         raise StoreError(f"{where} holds moments of something else; name a new folder.")
     files.tidy(where)
-    log.info("%s: going on after %d rows", where, len(found))
+    log.info("%s: resuming after %d rows", where, len(found))
     return found, int(found.parts[0]["shards"])
 
 

@@ -158,7 +158,7 @@ class StreamedMoments:
         if not head["finished"]:
             raise StoreError(
                 f"the moments at {path} are unfinished, {len(found)} rows are counted; make the same call "
-                "again: it goes on."
+                "again to resume."
             )
         return found
 
@@ -204,7 +204,7 @@ def save(moments: StreamedMoments, where: Place, finished: bool) -> None:
 def loaded(where: Place) -> tuple[StreamedMoments, dict[str, Any]]:
     """Moments, finished or not, and their manifest."""
     head, arrays = files.read(where)
-    broken = f"the moments at {where} are not as they were written"
+    broken = f"the moments at {where} do not match their checksum"
     with foreign(StoreError, broken, "delete them and stream them again"):
         return _from_record(records.convert(head, _Head, str(where)), arrays), head
 

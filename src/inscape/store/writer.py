@@ -180,7 +180,7 @@ class Writer:
             wrong = [n for n, digest in shard["files"].items() if not self._sound(n, digest)]
             if wrong:
                 log.warning(
-                    "%s: %s is damaged: going on after %d shards and not after %d",
+                    "%s: %s is damaged: resuming after %d shards, not %d",
                     self.place,
                     wrong[0],
                     number,

@@ -170,7 +170,7 @@ def _against_null(judged: Judged, p: float | None, tests: int) -> tuple[Verdict,
         least = 1 / (e.null.draws + 1) * (1 if claim.sanity else tests)
         if least > LEVEL:
             of = "" if tests == 1 or claim.sanity else f" with {tests} claims tested"
-            return "uncertain", f"{e.null.draws} draws of the null cannot reach p 0.05{of}"
+            return "uncertain", f"{e.null.draws} draws of the null are too few for p ≤ 0.05{of}"
         many = "" if claim.sanity or tests == 1 else f" after correction over {tests} claims"
         return "uncertain", f"p = {p:.2g} against {claim.null}{many}"
     return "supported", ""

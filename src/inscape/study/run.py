@@ -188,7 +188,7 @@ class Run:
         return Claim(**have[id])
 
     def certificate(self, certificate: Any) -> None:
-        """Keep what `open` proved about a model: a certificate, or the dict it gives."""
+        """Keep the checks of a model: a certificate, or the dict it gives."""
         record = certificate if isinstance(certificate, Mapping) else certificate.to_dict()
         if record not in self._certificates:
             self._certificates.append(dict(record))

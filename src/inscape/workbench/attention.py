@@ -70,7 +70,7 @@ def attention(
     if head is None:
         grids.append(
             Grid(
-                f"Layer {layer % depth}: what each head looks at from {words[-1]!r}",
+                f"Layer {layer % depth}: attention of each head from {words[-1]!r}",
                 [f"head {h}" for h in range(count)],
                 words,
                 weights[:, -1],
@@ -83,12 +83,12 @@ def attention(
         if not shown[later].any():
             shown[later] = np.nan  # a causal model cannot look ahead
         title = f"Layer {layer % depth}, head {h}"
-        key = f"Rows look at columns; each row sums to 1{how}."
+        key = f"Rows attend to columns; each row sums to 1{how}."
         grids.append(Grid(title, words, words, shown, corner="query \\ key", key=key))
     mean = weights[:, -1] if head is None else weights[head : head + 1, -1]
     h, k = np.unravel_index(np.argmax(mean), mean.shape)
     name = int(h) if head is None else head
-    said = f"From {words[-1]!r}, head {name} looks most at {words[int(k)]!r} ({mean[h, k]:.2f})."
+    said = f"From {words[-1]!r}, head {name} attends most to {words[int(k)]!r} ({mean[h, k]:.2f})."
     facts = f"{opened.name}, attention weights of layer {layer % depth}{how}."
     if head is not None:
         return Picture(prompt, facts, said, tuple(grids))
@@ -96,7 +96,7 @@ def attention(
         words,
         weights,
         title=f"Layer {layer % depth}, all heads",
-        key=f"Rows look at columns, the first token at the left and on top{how}; the stronger, the more.",
+        key=f"Rows attend to columns, the first token at the left and on top{how}; the stronger, the more.",
     )
     return Picture(prompt, facts, said, tuple(grids), (small,))
 

@@ -78,14 +78,14 @@ class LensTable:
             for i in order
         ]
         return Grid(
-            title="What each layer would say next",
+            title="Next-token prediction of each layer",
             rows=[self.layers[i] for i in order],
             columns=[in_line(t) for t in self.tokens],
             values=self.probabilities[::-1, :, 0],
             text=[[in_line(w) for w in self.words[i, :, 0]] for i in order],
             hover=hover,
             corner="layer",
-            key="Each cell: the likeliest next token after the token above; the stronger the colour, the likelier. "
+            key="Each cell: the top next token after the token above; the stronger the colour, the more probable. "
             "Hover for the next ones.",
         )
 

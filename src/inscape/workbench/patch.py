@@ -89,7 +89,8 @@ def patch(
         found.effect[::-1],
         hover=hover,
         corner="site",
-        key="1: the answer is as after the clean prompt; 0: as after the corrupted one. Columns: clean → corrupted token.",
+        key="1 restores the answer of the clean prompt, 0 leaves that of the corrupted one. "
+        "Columns: clean → corrupted token.",
     )
     most = np.unravel_index(np.argmax(found.effect), found.effect.shape)
     words = [repr(in_line(token_text(opened, t[0]))) for t in (right, other)]

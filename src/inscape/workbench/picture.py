@@ -74,7 +74,8 @@ def language_model(model: str | Path | Model) -> Model:
     opened = model if isinstance(model, Model) else open_model(str(model))
     if opened.tokenizer is None or opened.family is None or opened.family.decoder:
         raise ModelError(
-            f"{opened.name} is no language model whose parts are known; `inscape sites` says what can be read of it."
+            f"{opened.name} is not a language model of a known family; `inscape sites` lists what "
+            "can be read."
         )
     return opened
 

@@ -83,7 +83,8 @@ def target(
     numeric = found.kind == "number"
     if task == "regression" and not numeric:
         raise DataError(
-            f"column {name!r} is text, which has no regression; use the task classification or a column of numbers."
+            f"column {name!r} is text, which cannot be a regression target; use the task "
+            "classification or a column of numbers."
         )
     zero_one = numeric and set(np.unique(columns.numbers(values))) == {0.0, 1.0}
     if task == "regression" or (task == "auto" and numeric and not zero_one):

@@ -65,7 +65,7 @@ def connected(address: str | None, cpus: int, memory: int) -> Iterator[Any]:
         import ray
     except ImportError:
         raise ClusterError(
-            "harvesting on Ray needs the package ray; get it with: pip install 'inscape[ray]'."
+            "harvesting on Ray needs the package ray; install it with: pip install 'inscape[ray]'."
         ) from None
     if ray.is_initialized():
         yield ray
@@ -84,7 +84,7 @@ def connected(address: str | None, cpus: int, memory: int) -> Iterator[Any]:
         except Exception as error:  # of many kinds, by what of the address is wrong
             first = (str(error) or type(error).__name__).splitlines()[0]
             raise ClusterError(
-                f"there is no Ray cluster to be reached at {address} ({first}); check it."
+                f"no Ray cluster can be reached at {address} ({first}); check it."
             ) from error
     try:
         if own:
@@ -99,7 +99,7 @@ def room(ray: Any) -> Room:
     nodes = [n["Resources"] for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU")]
     if not nodes:
         raise ClusterError(
-            "no machine of the Ray cluster has a processor to spare for workers; add one."
+            "no machine of the Ray cluster has a free processor for workers; add one."
         )
     return Room(
         len(nodes), int(min(n["CPU"] for n in nodes)), int(sum(n.get("GPU", 0) for n in nodes))

@@ -55,7 +55,8 @@ def shipped(model: Any) -> tuple[dict[str, Any], Files]:
     """
     if model.edits:
         raise ModelError(
-            f"edits stand on {model.name}, and workers open it without them; harvest outside their block."
+            f"edits are in force on {model.name}, and workers open it without them; harvest "
+            "outside their block."
         )
     dtype = str(model.dtype).removeprefix("torch.")
     if model.origin is not None:
