@@ -71,7 +71,7 @@ def test_repeated_texts_count_once_and_the_peak_stands_in_brackets(model):
 def test_what_is_not_there_is_refused(model):
     with pytest.raises(SiteError, match=r"mlp_act\.0:999: the site has coordinates 0 to 63"):
         top(model, TEXTS, "mlp_act.0:999")
-    with pytest.raises(SiteError, match="one site is looked at"):
+    with pytest.raises(SiteError, match="one site is needed"):
         top(model, TEXTS, "mlp_act.*:3")
     with pytest.raises(SiteError, match="a direction of 32 numbers is needed"):
         top(model, TEXTS, "resid_post.0", direction=np.ones(3))

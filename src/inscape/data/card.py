@@ -23,7 +23,7 @@ class DatasetCard:
         licence: the licence, by its SPDX name where it has one.
         citation: what to cite.
         get: how to get the data.
-        group: what the group column is, and why it must not straddle train and test.
+        group: what the grouping column is, and why rows of a group must be held out together.
         columns: what each column holds, with its unit.
         beware: what in the data can mislead, with figures where they are known.
     """

@@ -1,6 +1,6 @@
 """Examples: the table that is fed in, checked once so that nothing after it has to.
 
-A table has one input column of text, label columns, a group column (what must not straddle train and test: entity,
+A table has one input column of text, label columns, a group column (for cross-validation: entity,
 template, document, speaker) and named character spans of the input. Construction checks everything in one pass over the
 table, O(rows × columns); an `Examples` that exists is sound, and is never changed: `take` and `with_prompt` give new ones.
 
@@ -32,7 +32,7 @@ class Examples:
         frame: the table; one row an example; its index identifies the examples. Copied when constructed.
         input: name of the column that the network reads, text.
         labels: names of the columns to ask about; numbers or text, none missing.
-        group: name of the column that must not straddle train and test, or None.
+        group: name of the grouping column for cross-validation, or None.
         spans: per span, the names of its start and end columns: characters of the input, half-open.
         card: what the data are and where they come from.
 
@@ -167,8 +167,8 @@ class Examples:
         """
         if self.group is None:
             raise DataError(
-                "these examples have no group, so train and test cannot be kept apart; name the column "
-                "that must not straddle them with group=... (entity, template, document, speaker)."
+                "these examples have no group, so train and test cannot be kept apart; name the "
+                "grouping column with group=... (entity, template, document, speaker)."
             )
         return np.array([columns.canonical(value) for value in self.frame[self.group]], dtype=str)
 

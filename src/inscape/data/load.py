@@ -58,7 +58,7 @@ def load(
             Face, streamed or not.
         input: the column of text that the network reads.
         labels: the columns to ask about; an empty list for none.
-        group: the column that must not straddle train and test.
+        group: the grouping column for cross-validation.
         spans: per span, its start and end columns.
         limit: only the first so many examples.
 

@@ -1,4 +1,4 @@
-"""Continuations: what a language model goes on with, token by token, with the probabilities it gave them.
+"""Continuations: completions of a language model, token by token, with the probabilities it gave them.
 
 Each prompt is read once; its key–value cache is then laid out for all of its samples, and one loop continues a batch of
 them a token at a time. The token drawn is the inverse of the cumulative distribution at a uniform number that belongs to
@@ -47,7 +47,7 @@ class Continuation:
         text: decoded, without special tokens; with what ended it.
         ids: its tokens, without the model's own end token.
         logprobs: log-probability of each token, in nats, at temperature 1.
-        most: probability of the likeliest token at each step.
+        most: probability of the top token at each step.
         ended: whether it came to a stop by itself.
     """
 
@@ -78,7 +78,7 @@ def continuations(
         prompts: texts.
         max_new_tokens: at most so many tokens each.
         samples: continuations of each prompt; greedy ones are all alike, so more than one needs a temperature or edits.
-        temperature: 0 takes the likeliest token.
+        temperature: 0 is greedy decoding.
         seed: of the uniform numbers.
         stop: characters; a token that holds one of them is the last. The model's own end token always ends.
         edits: edits in the order in which they act, or a function that makes them for the prompts of a batch.

@@ -99,7 +99,7 @@ def detect(
     Args:
         candidates: name → rows (n, d), as `states` gives them.
         right: 1 where what was said is right.
-        groups: what must not straddle.
+        groups: grouping for cross-validation.
         folds: of whole groups; the same for every call with the same groups and seed.
         shuffles: of the labels, by group, for the null.
         seed: of folds, shuffles and bootstrap.

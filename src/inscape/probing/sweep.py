@@ -65,7 +65,7 @@ def sweep(
     Args:
         matrices: site → rows (n, d); or pairs of them, or a callable that gives such pairs, to stream one site at a time.
         y: what to read out, (n,) or (n, targets); labels (n,) for classification.
-        groups: one group per row; what must not straddle training and held-out rows.
+        groups: one group per row; a group is never in both training and held-out rows.
         folds: outer folds.
         split: ``"group"`` holds out whole groups; ``"random"`` holds out rows, which answers another question.
         task: ``"regression"`` (ridge probe) or ``"classification"`` (logistic probe).

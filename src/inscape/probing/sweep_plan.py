@@ -81,7 +81,7 @@ def make_plan(
     n, targets = labels.shape
     if groups is None and "group" in (split, inner, (shuffle or "")[:5]):
         raise DataError(
-            "sweep: no groups given, so no group can be held out; pass groups=, or split='random' and say why."
+            "sweep: no groups given, so no group can be held out; pass groups=, or split='random'."
         )
     codes = np.arange(n) if groups is None else group_codes(to_numpy(groups), n)
     shuffle = shuffle or ("rows" if groups is None else "groups")

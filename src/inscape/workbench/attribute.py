@@ -42,9 +42,9 @@ def attribute(
 
     Args:
         model: a language model or its name.
-        prompt: the text; the next token is looked at.
-        answer: the word; default: the likeliest next token.
-        wrong: the word it is compared with; default: the second likeliest.
+        prompt: the text; logits are read at its last token.
+        answer: the word; default: the top next token.
+        wrong: the word it is compared with; default: the second.
 
     Raises:
         ModelError: the model does not add its parts to one stream, or its last norm is unknown.

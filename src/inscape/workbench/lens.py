@@ -59,12 +59,12 @@ class LensTable:
 
     @property
     def settled(self) -> Int[np.ndarray, " positions"]:
-        """For each position the first layer from which on the likeliest word is the last layer's."""
+        """For each position the first layer from which on the top token is the last layer's."""
         same = self.words[:, :, 0] == self.words[-1, :, 0]
         return np.array([len(s) - int(np.argmin(s[::-1])) if not s.all() else 0 for s in same.T])
 
     def grid(self) -> Grid:
-        """Layers × positions, the likeliest next token in each cell, coloured by its probability; the last layer on top."""
+        """Layers × positions, the top next token in each cell, coloured by its probability; the last layer on top."""
         order = range(len(self.layers) - 1, -1, -1)
         hover = [
             [

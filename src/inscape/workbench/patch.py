@@ -42,8 +42,8 @@ def patch(
         model: a language model or its name.
         clean: the prompt whose activations are put in; or several, of one length.
         corrupted: the prompt that is run, of as many tokens; one for each clean prompt.
-        answer: the word after the clean prompt, one or one a pair; default: the likeliest one.
-        wrong: the word after the corrupted prompt, likewise; default: the likeliest one.
+        answer: the word after the clean prompt, one or one a pair; default: the top one.
+        wrong: the word after the corrupted prompt, likewise; default: the top one.
         sites: what is patched: ``resid_pre.*``, ``attn_out.*``, ``mlp_out.*`` …
         progress: called after each batch of runs with (done, total).
 
@@ -130,7 +130,7 @@ def _pairs(
 
 
 def _answers(model: Model, given: str | Sequence[str] | None, end: Tensor, name: str) -> list[int]:
-    """The token of each pair's answer: the given words, or the likeliest."""
+    """The token of each pair's answer: the given words, or the top token."""
     if given is None:
         return end.argmax(-1).tolist()
     words = [given] * len(end) if isinstance(given, str) else list(given)

@@ -18,7 +18,7 @@ class Picture:
     """Grids with what they say.
 
     Attributes:
-        title: what was looked at.
+        title: the title.
         facts: model and settings, in a sentence.
         said: what was found, in a sentence computed from the numbers.
         grids: what is shown; the first stands for all in a terminal, and of many the others open one by one.

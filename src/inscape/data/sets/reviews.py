@@ -23,7 +23,7 @@ CARD = DatasetCard(
     "Media Text, ICWSM-14",
     get="comes with Inscape",
     group="document: sentences of one product review or one editorial share subject and mood. The ids of movie sentences "
-    "and tweets name no document, so each is its own, and sentences about one film may straddle.",
+    "and tweets name no document, so each is its own, and sentences about one film may be in both train and test.",
     beware="Ratings near 0 are frequent in news and rare in movie reviews: the sources share the mean of valence, not its "
     "spread. Products are lower-cased in the source. A ridge on letter n-grams alone reaches R² 0.28.",
     columns={
