@@ -1,4 +1,5 @@
-"""Occupations: people at work in one sentence each, men and women alike, to ask what is left when gender is erased.
+"""Occupations: people at work in one sentence each, men and women alike, to ask what is left when
+gender is erased.
 
 A sentence tells what somebody does all day without naming the occupation. Occupations come in pairs whose work is alike, so
 that telling them apart is possible and not trivial. Every name does a bit of every occupation and every duty is done by as
@@ -20,15 +21,21 @@ from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 
 WOMEN = (
-    "Mary Anna Emma Olivia Sophia Isabella Charlotte Amelia Emily Abigail Elizabeth Victoria Grace Chloe Lily Hannah Zoe "
-    "Natalie Leah Sarah Lucy Alice Julia Claire Caroline Nora Helen Margaret Ruth Rebecca Rachel Laura Maria Diana Susan "
-    "Linda Barbara Patricia Jennifer Jessica Karen Nancy Betty Sandra Donna Carol Michelle Amanda Melissa Deborah Stephanie "
+    "Mary Anna Emma Olivia Sophia Isabella Charlotte Amelia Emily Abigail Elizabeth Victoria Grace "
+    "Chloe Lily Hannah Zoe "
+    "Natalie Leah Sarah Lucy Alice Julia Claire Caroline Nora Helen Margaret Ruth Rebecca Rachel "
+    "Laura Maria Diana Susan "
+    "Linda Barbara Patricia Jennifer Jessica Karen Nancy Betty Sandra Donna Carol Michelle Amanda "
+    "Melissa Deborah Stephanie "
     "Catherine Christine Janet Virginia Teresa Martha Judith Rose Eleanor"
 ).split()
 MEN = (
-    "James John Robert Michael William David Richard Joseph Thomas Charles Daniel Matthew Anthony Mark Donald Steven Paul "
-    "Andrew Joshua Kenneth Kevin Brian George Edward Ronald Timothy Jason Jeffrey Jacob Gary Nicholas Eric Jonathan Stephen "
-    "Larry Justin Scott Brandon Benjamin Samuel Gregory Frank Alexander Raymond Patrick Jack Dennis Jerry Tyler Aaron Henry "
+    "James John Robert Michael William David Richard Joseph Thomas Charles Daniel Matthew Anthony "
+    "Mark Donald Steven Paul "
+    "Andrew Joshua Kenneth Kevin Brian George Edward Ronald Timothy Jason Jeffrey Jacob Gary "
+    "Nicholas Eric Jonathan Stephen "
+    "Larry Justin Scott Brandon Benjamin Samuel Gregory Frank Alexander Raymond Patrick Jack "
+    "Dennis Jerry Tyler Aaron Henry "
     "Adam Douglas Nathan Peter Zachary Walter Harold Arthur Oliver"
 ).split()
 
@@ -139,8 +146,8 @@ CARD = DatasetCard(
     source="written by Inscape",
     licence="Apache-2.0",
     citation="M. De-Arteaga et al. (2019), Bias in Bios, arXiv:1901.09451 (the idea)",
-    group="name: no given name is in both train and test; duties are, and are done by as many women as men. Where occupations "
-    "are asked for, hold out duties too.",
+    group="name: no given name is in both train and test; duties are, and are done by as many women "
+    "as men. Where occupations are asked for, hold out duties too.",
     beware="Pronouns are the same words in training and test.",
 )
 
@@ -195,7 +202,8 @@ def occupations(names: int = 120, per_name: int = 10) -> Examples:
 
 
 def skewed(examples: Examples, share: float = 0.15, seed: int = 0) -> Bool[np.ndarray, " n"]:
-    """Rows to keep so that every occupation is mostly of one gender: women in every second one, men in the others.
+    """Rows to keep so that every occupation is mostly of one gender: women in every second one, men
+    in the others.
 
     Args:
         examples: from `occupations`.
