@@ -195,7 +195,7 @@ def test_a_flipped_byte_is_found_and_named(copy):
     flip(copy.path / name)
     (problem,) = copy.verify()
     assert problem.startswith("shard 2 (distinct inputs ")
-    assert "SHA-256 differs" in problem
+    assert "does not match its SHA-256" in problem
     with pytest.raises(StoreError, match=r"is damaged: shard 2 .* Delete it and harvest again"):
         copy.verify(strict=True)
 
@@ -267,7 +267,7 @@ def test_a_file_cut_short_is_found_and_reading_says_so(copy, cut):
     name = next(iter(copy.manifest["shards"][1]["files"]))
     data = (copy.path / name).read_bytes()
     (copy.path / name).write_bytes(data[:cut])
-    assert [p for p in copy.verify() if "shard 1" in p and "SHA-256 differs" in p]
+    assert [p for p in copy.verify() if "shard 1" in p and "does not match its SHA-256" in p]
     length = len(data[:cut])
     said = rf"cannot be read \(its file {name} has {length:,} bytes and had {len(data):,}\)"
     with pytest.raises(StoreError, match=said):
