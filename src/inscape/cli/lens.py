@@ -25,9 +25,7 @@ def lens(
     sites: Annotated[
         str, typer.Option(help="Sites of the residual stream: 'resid_post.10:20'.")
     ] = "resid_post.*",
-    k: Annotated[
-        int, typer.Option("-k", min=1, help="Number of top tokens in each cell.")
-    ] = 5,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of top tokens in each cell.")] = 5,
     by: Annotated[
         Path | None,
         typer.Option(
