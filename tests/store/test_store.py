@@ -255,7 +255,7 @@ def test_data_under_the_manifest_is_compared_with_it(copy):
     problems = " ".join(copy.verify())
     assert "shard 0 lacks the columns mlp_out.0" in problems
     assert f"manifest.json says {manifest['rows']}" in problems
-    with pytest.raises(StoreError, match=r"its shards have \d+ rows and not \d+"):
+    with pytest.raises(StoreError, match="its shards do not have the rows that it says"):
         Store.open(copy.path).matrix("mlp_out.0")
     shards = [{**shard, "rows": shard["rows"] + 1} for shard in manifest["shards"]]
     manifests.write(copy.path, {**manifest, "shards": shards})
