@@ -51,7 +51,8 @@ def test_a_model_and_itself_are_alike_at_every_layer(models):
     )
     assert found.rows == found.columns
     for measure, made in found.maps.items():
-        assert np.diag(made.values) == pytest.approx(1), measure
+        # with tied distances rho-a of a thing with itself is a little below one
+        assert np.diag(made.values) == pytest.approx(1, abs=1e-3), measure
         assert found.best(measure).p == pytest.approx(1 / len(made.draws + 1), abs=0.05)
     assert np.diag(found.maps["debiased linear CKA"].calibrated()) == pytest.approx(1)
     assert [done for done, _, _ in told] == [1, 2, 3, 4, 5]

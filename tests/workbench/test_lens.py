@@ -67,7 +67,7 @@ def test_it_shows_itself_last_layer_first(model, tmp_path):
 
 
 def test_a_network_without_words_is_refused():
-    with pytest.raises(ModelError, match="is no language model whose parts are known"):
+    with pytest.raises(ModelError, match="is not a language model of a known family"):
         lens(Model(nets.net("llama")), "the sea")
 
 

@@ -168,7 +168,7 @@ def test_what_is_not_there_is_refused(model):
         ablate(model, [])
     with pytest.raises(DataError, match="an answer is empty"):
         attribute(model, PROMPT, answer=" ")
-    with pytest.raises(ModelError, match="is no language model whose parts are known"):
+    with pytest.raises(ModelError, match="is not a language model of a known family"):
         attribute(Model(nets.net("llama")), PROMPT)
     with pytest.raises(ModelError, match="does not add attention and MLP to one stream"):
         attribute(opened("bert-mlm"), PROMPT)

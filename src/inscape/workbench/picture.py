@@ -69,7 +69,7 @@ def language_model(model: str | Path | Model) -> Model:
     """The model, opened; refused where it is fed no text or has no canonical sites.
 
     Raises:
-        ModelError: it is no language model whose parts are known.
+        ModelError: it is not a language model of a known family.
     """
     opened = model if isinstance(model, Model) else open_model(str(model))
     if opened.tokenizer is None or opened.family is None or opened.family.decoder:
