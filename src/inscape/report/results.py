@@ -129,7 +129,8 @@ def _number(runs: list[RunFolder], named: str) -> str:
     chosen = next((c for c in counted if c.get("id") == named), counted[0])
     found = [claim(c) for run in runs for c in run.claims if c.get("id") == chosen.get("id")]
     values = "; ".join(f"{c.value} {c.interval}" for c in found)
-    return f"{found[0].text}: {values}"
+    text = found[0].text.rstrip(".")
+    return f"{text}: {values}"
 
 
 def _over_seeds(runs: Sequence[RunFolder]) -> str:
