@@ -339,10 +339,9 @@ def _projected(inner: str, added: str) -> Callable[[Model, int, Tensors], float]
 def _activated(model: Model, layer: int, of: Tensors) -> float:
     family = model.family
     assert family is not None
-    if torch.equal(of["mlp_pre"], of["mlp_act"]):
-        return float(
-            "inf"
-        )  # a ReLU changes nothing of what it gave itself, which vouches for nothing
+    # a ReLU changes nothing of what it gave itself, which vouches for nothing; zeros become zeros anyway
+    if torch.equal(of["mlp_pre"], of["mlp_act"]) and bool(of["mlp_pre"].any()):
+        return float("inf")
     block = model.atlas.blocks[layer]
     act = ACT2FN[family.act] if family.act in ACT2FN else block.get_submodule(family.act)
     out = act(of["mlp_pre"])
