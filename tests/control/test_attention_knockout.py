@@ -83,7 +83,7 @@ def test_what_is_refused():
         attention_knockout(plain, [0], queries, keys),
     ):
         pass
-    model.atlas.place = lambda _site: type("Place", (), {"module": model.net.lm_head})()
+    model.atlas.place = lambda _site: type("Place", (), {"module": model.net.lm_head, "calls": 1})()
     with (
         pytest.raises(ModelError, match="is not handed a mask"),
         attention_knockout(model, [0], queries, keys),

@@ -186,7 +186,7 @@ def test_a_ratio_has_no_interval_where_its_denominator_may_be_zero():
     assert found.low < 2 < found.high
     none = group_interval((part, unsure), codes, "ratio")
     assert none.ends is None
-    assert "denominator holds zero" in none.warning
+    assert "denominator contains zero" in none.warning
 
 
 def test_pairing_cancels_what_makes_a_group_hard():
