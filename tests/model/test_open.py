@@ -74,7 +74,8 @@ def test_wrong_names_are_answered(tmp_path):
     ):
         open("smollm2-135")
     with pytest.raises(
-        ModelError, match="the Hub model 'some-one/no-such-model' could not be downloaded .*smollm2-135m"
+        ModelError,
+        match="the Hub model 'some-one/no-such-model' could not be downloaded .*smollm2-135m",
     ):
         open("some-one/no-such-model")
     with pytest.raises(ModelError, match="neither a folder nor a .gguf file"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -147,7 +148,7 @@ def _decoded(model: Model, rows: int) -> Tensor:
 
 
 def tokens_of(model: Model) -> list[Tokens]:
-    """Three short texts, or token ids drawn at random where there is no tokenizer.
+    """Three short texts, or token ids drawn at random where there is no tokenizer or none that knows their letters.
 
     They are cut to half of what the model takes, or treats alike, where that is less: they are doubled and padded.
     """
@@ -162,7 +163,8 @@ def _cut(tokens: Tokens, most: int) -> Tokens:
 
 def _drawn(model: Model) -> list[Tokens]:
     if model.tokenizer is not None:
-        return tokenize(model.tokenizer, TEXTS)
+        with suppress(ValueError):  # a vocabulary that has none of these letters
+            return tokenize(model.tokenizer, TEXTS)
     rng, vocabulary = np.random.default_rng(0), int(model.atlas.config.vocab_size)
     ids = [rng.integers(min(3, vocabulary - 1), vocabulary, size=n) for n in (2, 9, 17)]
     return [
