@@ -8,8 +8,8 @@ interval and null,
     Procrustes, CCA, ridge R²        maps fitted on half of the items and scored on the other half
 
 and names the reason where two of them part: variance that few directions hold, neighbourhoods without a common
-geometry, spaces that agree while their neurons do not, one side that holds more than the other, or a biased form's
-own floor.
+geometry, spaces that agree while their neurons do not, one side that holds more than the other, or the
+bias of the usual form.
 
 Cost: n² (d + e) a measure and draw of an interval.
 Reference: Klabunde et al. (2025), arXiv:2305.06329; Ding, Denain and Steinhardt (2021), arXiv:2108.01661 (that
@@ -199,10 +199,9 @@ def reasons(
     one, two = value["ridge R², first to second"], value["ridge R², second to first"]
     biased = next((b.value for e in found for b in e.beside), cka)
     if biased - cka > 0.1:
-        d = max(widths)
         out.append(
-            f"The biased CKA reads {biased:.2f} where the debiased one reads {cka:.2f}: with {n} items and {d} neurons its "
-            f"floor for unrelated representations is about {d / (n + d):.2f}."
+            f"The biased CKA reads {biased:.2f} where the debiased one reads {cka:.2f}: the difference is bias, which "
+            f"grows with neurons ({max(widths)}) per item ({n}) and is there for unrelated representations too."
         )
     if cka - matched > 0.3:
         out.append(

@@ -15,7 +15,7 @@ Reference: Kornblith et al. (2019), arXiv:1905.00414; Gröger, Wen and Brbić (2
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from inscape.study.card import Claim
 from inscape.study.environment import command_line, environment
 from inscape.study.folder import create
 from inscape.study.recording import recording
+from inscape.workbench.question_card import QuestionCard
 
 #: measure by which the pair of layers of the card is chosen
 CHOOSES = "debiased linear CKA"
@@ -60,26 +61,6 @@ class CompareConfig:
     prompt: str
     items: int
     permutations: int
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What stands in place of a study's card."""
-
-    title: str
-    claims: dict[str, Claim]
-    slug: str = "compare"
-    code: str = ""
-
-    @property
-    def card(self) -> Comparison:
-        """Itself: a run folder asks its study for a card."""
-        return self
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it; ``kind`` tells a report that no paper is reproduced."""
-        claims = {id: asdict(claim) for id, claim in self.claims.items()}
-        return {"kind": "question", "title": self.title, "claims": claims}
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +168,7 @@ class Compared:
         folder = create(out, "compare", "models", datetime.now())
         with recording(
             folder,
-            Comparison(self.title, claims),
+            QuestionCard(self.title, claims, "compare"),
             self.config,
             preset="",
             seed=self.seed,

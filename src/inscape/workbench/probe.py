@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +44,7 @@ from inscape.study.folder import create
 from inscape.study.progress import progress as bar
 from inscape.study.recording import recording
 from inscape.workbench.question import Target, target
+from inscape.workbench.question_card import QuestionCard
 
 INPUT_ALONE = "character n-grams of the input"
 
@@ -63,26 +64,6 @@ class ProbeConfig:
     prompt: str
     folds: int
     shuffles: int
-
-
-@dataclass(frozen=True)
-class Question:
-    """What stands in place of a study's card: a question of one's own."""
-
-    title: str
-    claims: dict[str, Claim]
-    slug: str = "probe"
-    code: str = ""
-
-    @property
-    def card(self) -> Question:
-        """Itself: a run folder asks its study for a card."""
-        return self
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it; ``kind`` tells a report that no paper is reproduced."""
-        claims = {id: asdict(claim) for id, claim in self.claims.items()}
-        return {"kind": "question", "title": self.title, "claims": claims}
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +142,7 @@ class Asked:
         folder = create(out, "probe", self._slug(next(iter(self.targets))), datetime.now())
         with recording(
             folder,
-            Question(self.title, claims),
+            QuestionCard(self.title, claims, "probe"),
             self.config,
             preset="",
             seed=self.seed,
