@@ -212,7 +212,13 @@ def test_a_real_interrupt_of_a_real_process(outside, tmp_path):
         "r",
     ]
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a suite that was started in the background has Ctrl-C ignored, which children inherit
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with process:
         for _ in range(1200):  # a busy machine may take a minute to start
