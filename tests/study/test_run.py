@@ -116,6 +116,16 @@ def test_streams_are_named_and_the_seed_decides(record, folder):
         assert run.seed == 3
 
 
+def test_runs_that_can_share_have_one_identity(outside, tmp_path):
+    study = load_study("toy-mean")
+    found = []
+    for place, seed in enumerate((3, 3, 4)):
+        folder = create(tmp_path / str(place), "toy-mean", "tiny", datetime.now(UTC))
+        with recording(folder, study, study.presets["tiny"], preset="tiny", seed=seed) as run:
+            found.append(run.identity)
+    assert found[0] == found[1] != found[2]
+
+
 def test_the_cache_is_shared_between_runs_and_made_when_asked_for(record, tmp_path):
     assert not (tmp_path / "home" / "stores").exists()
     with record as run:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -77,6 +78,12 @@ class Run:
         """A folder for stores shared between runs, made if it is not there."""
         self._cache.mkdir(parents=True, exist_ok=True)
         return self._cache
+
+    @property
+    def identity(self) -> str:
+        """The same for two runs of one study with the same code, settings and seed: names what they can share."""
+        parts = [str(self._record.get(k)) for k in ("study", "code", "config_hash", "seed")]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
     @property
     def claims(self) -> dict[str, claims.Judged]:

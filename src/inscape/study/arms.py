@@ -1,0 +1,250 @@
+"""Arms: networks trained in competing ways on the same budget, seed by seed, with what each costs.
+
+    arm = (network, batches, objective, update rule)
+    for each pair k and each arm:   initialise at seed k;   train;   measure
+
+Arms of one pair start from the same random stream and see batches drawn from the same stream, so
+that differences are paired. Before anything is trained, one step of every arm is counted: arms
+that differ by more than the budget's tolerance in a quantity that the budget declares equal are
+refused. The *untrained arm*, the first arm's network at its initial weights, is always measured
+beside the others. A run that was interrupted goes on from the saved states of its trainings.
+
+Cost: arms × seeds × steps.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from inscape.core.errors import StudyError, suggest
+from inscape.core.measured import Measured, Role
+from inscape.core.rng import child_seed, generator
+from inscape.learn.cost import cost
+from inscape.learn.fit import Budget, Fitted, Objective, Update, Watch, fit
+from inscape.learn.gradient import Gradient
+from inscape.study.run import Run
+
+UNTRAINED = "untrained"
+#: what arms can be required to have in common
+QUANTITIES = ("parameters", "trained", "flops", "memory")
+
+
+def _as_trained(net: nn.Module) -> nn.Module:
+    return net
+
+
+_ADAM = Gradient()
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train.
+
+    Attributes:
+        net: takes the number of the pair, 0, 1, …; gives the network, initialised from PyTorch's
+            global stream, which is seeded for each pair.
+        batches: takes a generator and the number of the pair; one batch.
+        objective: the loss of the network on a batch.
+        update: the learning rule.
+        role: what it is to the other arms.
+        deploy: the network as it is used after training, where that is another: folded weights, an
+            encoder without its projector.
+    """
+
+    net: Callable[[int], nn.Module]
+    batches: Callable[[np.random.Generator, int], Any]
+    objective: Objective
+    update: Update = _ADAM
+    role: Role = "treatment"
+    deploy: Callable[[nn.Module], nn.Module] = _as_trained
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What came of all arms.
+
+    Attributes:
+        nets: arm → the network of each pair, as it is used; the untrained arm among them.
+        values: metric → arm → one value an item of each pair, (seeds, n).
+        roles: arm → its role.
+        costs: one row an arm: ``arm``, ``parameters``, ``trained``, ``flops`` and ``memory``
+            (bytes) of one step, ``seconds`` of one training.
+        watched: columns ``arm``, ``pair``, ``step``, ``name``, ``value``.
+    """
+
+    nets: dict[str, list[nn.Module]]
+    values: dict[str, dict[str, np.ndarray]]
+    roles: dict[str, Role]
+    costs: pd.DataFrame
+    watched: pd.DataFrame
+
+    def measured(
+        self, metric: str, *, unit: str, over: str = "item", kind: str = "mean"
+    ) -> Measured:
+        """A metric as evidence is made from.
+
+        Args:
+            metric: its name.
+            unit: its unit.
+            over: ``"item"``: items are what varies, and each pair is one draw; ``"pair"``: pairs
+                are what varies, each with the mean over its items.
+            kind: the statistic, as in `inscape.core.measured.Measured`.
+
+        Raises:
+            ValueError: an unknown metric, or `over` that is neither.
+        """
+        if metric not in self.values:
+            raise ValueError(f"There is no metric {metric!r}. {suggest(metric, self.values)}")
+        if over not in ("item", "pair"):
+            raise ValueError(f"Trained.measured: over must be 'item' or 'pair', got {over!r}")
+        m = Measured(metric, unit=unit, kind=kind)
+        for arm, values in self.values[metric].items():
+            m.put(arm, values if over == "item" else values.mean(axis=1), role=self.roles[arm])
+        return m
+
+
+def arms(
+    run: Run,
+    arms: Mapping[str, Arm],
+    *,
+    metrics: Mapping[str, Callable[[nn.Module, int], Any]],
+    budget: Budget,
+    seeds: int = 1,
+    watch: Sequence[Watch] = (),
+    name: str = "arms",
+) -> Trained:
+    """Train every arm on every pair, measure it, and keep a table of costs.
+
+    Args:
+        run: what is written to.
+        arms: by name; the first one's initial network is the untrained arm.
+        metrics: by name; each takes a network as it is used and the number of the pair, and gives
+            one value an item, (n,).
+        budget: steps, and the quantities in which arms must agree.
+        seeds: pairs.
+        watch: what is measured while a network trains.
+        name: of the tables, and of the random streams.
+
+    Raises:
+        StudyError: arms differ in what the budget declares equal.
+        ValueError: no arm, an arm called "untrained", or an unknown quantity.
+    """
+    if not arms or UNTRAINED in arms:
+        raise ValueError(f"arms: needs at least one arm, and none called {UNTRAINED!r}")
+    counted = {arm: _counted(run, name, a) for arm, a in arms.items()}
+    _check_equal(counted, budget)
+    kept = run.cache / "fits" / f"{run.identity}-{name}"
+    fitted: dict[str, list[Fitted]] = {arm: [] for arm in arms}
+    first = next(iter(arms.values()))
+    nets: dict[str, list[nn.Module]] = {
+        UNTRAINED: [first.deploy(_net(run, name, first, k)).eval() for k in range(seeds)]
+    }
+    total = len(arms) * seeds * budget.steps
+    with run.progress(f"train {len(arms)} arms", total=total, unit="steps") as bar:
+        for k in range(seeds):
+            for place, (arm, a) in enumerate(arms.items()):
+                fitted[arm].append(
+                    fit(
+                        _net(run, name, a, k),
+                        partial(_batch, a, k),
+                        a.objective,
+                        budget,
+                        a.update,
+                        watch,
+                        rng=generator(run.seed, name, "batches", str(k)),
+                        keep=kept / f"{place}-{k}.pt",
+                        advance=bar.advance,
+                    )
+                )
+    nets |= {arm: [a.deploy(f.net).eval() for f in fitted[arm]] for arm, a in arms.items()}
+    trained = Trained(
+        nets=nets,
+        values={metric: _values(measure, nets) for metric, measure in metrics.items()},
+        roles={UNTRAINED: "reference", **{arm: a.role for arm, a in arms.items()}},
+        costs=_costs(counted, fitted),
+        watched=_watched(fitted),
+    )
+    caption = (
+        "What each arm costs: parameters of the network that is used, trained parameters, FLOPs "
+        f"and peak memory (bytes) of one step, seconds of one training of {budget.steps} steps, "
+        f"mean over {seeds}. Required to agree within {budget.tolerance:.0%}: "
+        f"{', '.join(budget.equal) or 'nothing'}."
+    )
+    run.table(f"{name}-costs", trained.costs, caption)
+    if len(trained.watched):
+        run.table(f"{name}-watched", trained.watched, "What was measured while the arms trained.")
+    shutil.rmtree(kept, ignore_errors=True)
+    return trained
+
+
+def _net(run: Run, name: str, arm: Arm, k: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(child_seed(run.seed, name, "weights", str(k)))
+        return arm.net(k)
+
+
+def _batch(arm: Arm, k: int, rng: np.random.Generator) -> Any:
+    return arm.batches(rng, k)
+
+
+def _counted(run: Run, name: str, arm: Arm) -> dict[str, int]:
+    """Parameters of an arm, and what one step costs, on a network of its own."""
+    net = _net(run, name, arm, 0)
+    used = sum(p.numel() for p in arm.deploy(net).parameters())
+    batch = _batch(arm, 0, generator(run.seed, name, "batches", "0"))
+    steps = arm.update(net, 2)
+    one = cost(lambda: steps.step(arm.objective, batch))
+    trained = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    return {"parameters": used, "trained": trained, "flops": one.flops, "memory": one.memory}
+
+
+def _check_equal(counted: Mapping[str, Mapping[str, int]], budget: Budget) -> None:
+    for quantity in budget.equal:
+        if quantity not in QUANTITIES:
+            raise ValueError(
+                f"Budget: {quantity!r} cannot be compared. {suggest(quantity, QUANTITIES)}"
+            )
+        found = {arm: c[quantity] for arm, c in counted.items()}
+        least, most = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
+        if found[most] > (1 + budget.tolerance) * found[least]:
+            raise StudyError(
+                f"The arms {least!r} and {most!r} have {found[least]:,} and {found[most]:,} "
+                f"{quantity}, more than {budget.tolerance:.0%} apart. Change a width, or take "
+                f"{quantity!r} out of the budget's equal quantities and say so on the card."
+            )
+
+
+def _values(
+    measure: Callable[[nn.Module, int], Any], nets: Mapping[str, Sequence[nn.Module]]
+) -> dict[str, np.ndarray]:
+    with torch.no_grad():
+        return {
+            arm: np.stack([np.atleast_1d(np.asarray(measure(net, k))) for k, net in enumerate(own)])
+            for arm, own in nets.items()
+        }
+
+
+def _costs(
+    counted: Mapping[str, Mapping[str, int]], fitted: Mapping[str, Sequence[Fitted]]
+) -> pd.DataFrame:
+    rows = [
+        {"arm": arm, **c, "seconds": float(np.mean([f.seconds for f in fitted[arm]]))}
+        for arm, c in counted.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _watched(fitted: Mapping[str, Sequence[Fitted]]) -> pd.DataFrame:
+    parts = [
+        f.watched.assign(arm=arm, pair=k) for arm, own in fitted.items() for k, f in enumerate(own)
+    ]
+    return pd.concat(parts, ignore_index=True)[["arm", "pair", "step", "name", "value"]]
