@@ -38,6 +38,10 @@ def test_rates_and_verdicts():
     assert verdict(case, summary(case)) == "held"
     case.found = [{"hit": i < 120} for i in range(1000)]
     assert verdict(case, summary(case)) == "**missed**"
+    never = Case("p given", "equal", 25, "rejection", "never", lambda *_: {}, [{"hit": False}] * 20)
+    assert verdict(never, summary(never)) == "held"
+    never.found = [*never.found, {"hit": True}]
+    assert verdict(never, summary(never)) == "**missed**"
     inside = [
         {"value": 0.0, "interval": (-1, 1) if i < 880 else (1, 2), "effective": 20.0}
         for i in range(1000)
@@ -47,6 +51,17 @@ def test_rates_and_verdicts():
     assert verdict(cover, summary(cover)) == "**missed**"
     cover.found = [{**f, "effective": 5.0} for f in inside]
     assert verdict(cover, summary(cover)) == "few groups"
+
+
+def test_repeated_rows_and_singly_shuffled_rows_are_simulated():
+    rows = [c for c in cases() if "repeated" in c.what or c.target == "never"]
+    assert len(rows) == 2
+    simulate(rows, 1.0)
+    merged, singly = rows
+    assert singly.found
+    assert not any(f["hit"] for f in singly.found)
+    assert merged.found
+    assert {"hit", "second"} <= set(merged.found[0])
 
 
 def test_a_rate_from_few_simulations_is_not_judged_and_wilson_agrees_with_scipy():
