@@ -136,6 +136,31 @@ def test_the_answer_in_a_line_is_its_first_sentence(folder, answer, headline):
     assert found.rest == ([] if answer == headline else [answer])
 
 
+@pytest.mark.parametrize(
+    ("preset", "changed", "own"),
+    [
+        ("small", {}, True),
+        ("small", {"seed": 3}, True),
+        ("small", None, True),
+        ("small", {"data": "mine.csv", "labels": ["score"]}, False),
+        ("tiny", {}, False),
+    ],
+)
+def test_the_card_speaks_of_this_run_only_where_it_was_run_as_the_card_says(
+    folder, preset, changed, own
+):
+    run = read(folder)
+    card = run.card | {"group_note": "A group is a country.", "negative": "Hardly any."}
+    more = {} if changed is None else {"changed": changed}  # older runs do not say
+    found = page_of(replace(run, record=run.record | {"preset": preset, "card": card} | more))
+    said = {value: label for label, value in found.card}
+    for value in ("A toy of it.", "A group is a country.", "Hardly any."):
+        assert ("(not this run)" not in said[value]) is own
+    assert "(not this run)" not in said["Space is linear."]
+    shown = "data mine.csv, labels score" if changed and not own else None
+    assert dict(found.facts).get("Changed") == shown
+
+
 def test_a_table_of_a_figures_numbers_has_no_caption_of_its_own(folder):
     run = read(folder)
     figure, table = run.sections[0], next(s for s in run.sections if s["kind"] == "table")

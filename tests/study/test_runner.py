@@ -30,6 +30,9 @@ def test_settings_and_flags_are_recorded(outside, tmp_path):
     path = run_study("toy-mean", "tiny", tmp_path / "a", settings={"n": "30"}, model="mine")
     record = _record(path)
     assert (record["config"]["n"], record["config"]["model"]) == (30, "mine")
+    assert record["changed"] == {"n": 30, "model": "mine"}
+    plain = run_study("toy-mean", "tiny", tmp_path / "plain")
+    assert _record(plain)["changed"] == {}
     assert len(_draws(path)) == 30
     assert (record["study"], record["preset"], record["card"]["room"]) == (
         "toy-mean",

@@ -135,7 +135,7 @@ def page(run: RunFolder) -> Page:
         study=record["study"],
         byline=f"{card.get('authors') or ''}{year}".strip(),
         link=cite.link(card),
-        card=_card(card),
+        card=_card(card, as_carded=_as_carded(record)),
         facts=_facts(run),
         asked=str(record.get("asked") or ""),
         answer=answer,
@@ -228,14 +228,26 @@ def _p(record: dict[str, Any]) -> str:
     return "" if plain is None else numbers.p_value(plain)
 
 
-def _card(card: dict[str, Any]) -> list[tuple[str, str]]:
+#: the preset whose models and data a card describes
+_CARDED = "small"
+
+
+def _as_carded(record: dict[str, Any]) -> bool:
+    """Whether a run used the models, data and settings that the card of its study describes."""
+    changed = set(record.get("changed") or {}) - {"seed"}
+    return record.get("preset") == _CARDED and not changed
+
+
+def _card(card: dict[str, Any], *, as_carded: bool) -> list[tuple[str, str]]:
+    """What the card says; of another run than this one where its models or data were others."""
+    of = "" if as_carded else f", with its {_CARDED} preset (not this run)"
     labels = {
         "claim": "The paper's claim",
-        "reproduced": "Reproduced here",
+        "reproduced": f"What the study reproduces{of}",
         "controls": "Controls",
         "differs": "What differs from the authors' code",
-        "group_note": "What is held out together",
-        "negative": "What does not reproduce",
+        "group_note": f"What is held out together{of}",
+        "negative": f"What does not reproduce{of}",
     }
     values = {
         k: "; ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v or "")
@@ -252,6 +264,7 @@ def _facts(run: RunFolder) -> list[tuple[str, str]]:
         ("Model", ", ".join(models)),
         *_question(asked or {}),
         ("Preset", str(record.get("preset") or "")),
+        ("Changed", _changed(record)),
         ("Seed", str(record.get("seed", ""))),
         ("Run", _date(record.get("started"))),
         (
@@ -260,6 +273,12 @@ def _facts(run: RunFolder) -> list[tuple[str, str]]:
         ),
     ]
     return [(label, value) for label, value in facts if value]
+
+
+def _changed(record: dict[str, Any]) -> str:
+    """The settings that differ from the preset's: ``"data mine.csv, labels score"``."""
+    changed = {k: v for k, v in (record.get("changed") or {}).items() if k != "seed"}
+    return ", ".join(f"{name} {value}" for name, value in _flat(changed))
 
 
 def _question(config: dict[str, Any]) -> list[tuple[str, str]]:

@@ -105,6 +105,7 @@ class Run(Record):
     seed: Count | None = None
     config: dict[str, Any] | None = None
     config_hash: Text = ""
+    changed: dict[str, Any] | None = None
     code: Any = None
     command: Text = ""
     started: Text = ""

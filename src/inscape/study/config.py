@@ -250,6 +250,21 @@ def as_record(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config), default=str))
 
 
+def differences(config: Any, plain: Any) -> dict[str, Any]:
+    """The settings in which a configuration differs from another of its kind, as JSON holds them.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Config:
+        ...     model: str = "toy"
+        ...     folds: int = 5
+        >>> differences(Config(folds=3), Config())
+        {'folds': 3}
+    """
+    before = as_record(plain)
+    return {name: value for name, value in as_record(config).items() if value != before[name]}
+
+
 def config_hash(config: Any) -> str:
     """SHA-256 (hex) of the configuration's canonical JSON."""
     text = json.dumps(as_record(config), sort_keys=True, separators=(",", ":"))

@@ -36,11 +36,12 @@ def recording(
     environment: Mapping[str, Any] | None = None,
     cache: Path | None = None,
     started: datetime | None = None,
+    changed: Mapping[str, Any] | None = None,
 ) -> Iterator[Run]:
     """Open a run folder for a study, and close it: ``done`` after success, ``failed`` in run.json after anything else.
 
     A question of one's own has a card and a code as a study has; where it was answered before the folder was opened,
-    `started` says since when.
+    `started` says since when. `changed` holds the settings that differ from the preset's.
 
     Whatever was raised goes on to the caller, with a note naming the folder that keeps what was measured.
     """
@@ -53,6 +54,7 @@ def recording(
         "seed": seed,
         "config": as_record(config),
         "config_hash": config_hash(config),
+        "changed": dict(changed or {}),
         "code": study.code,
         "command": command,
         "started": started.isoformat(timespec="seconds"),

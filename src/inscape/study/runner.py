@@ -46,7 +46,7 @@ def run_study(
         RunError: the folder is taken or cannot be written.
     """
     study = load_study(slug)
-    config = configs.preset(study, preset)
+    config = plain = configs.preset(study, preset)
     flags = {"model": model, "data": data, **(columns or {})}
     config = configs.with_flags(config, study.card.slug, flags, seed=seed)
     config = configs.override(config, settings or {})
@@ -62,6 +62,7 @@ def run_study(
         seed=int(chosen or 0),
         command=command_line(),
         environment=environment(),
+        changed=configs.differences(config, plain),
     ) as run:
         study.run(config, run)
     return folder.path
