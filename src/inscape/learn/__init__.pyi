@@ -9,3 +9,7 @@ from inscape.learn.fit import Watch as Watch
 from inscape.learn.fit import fit as fit
 from inscape.learn.gradient import Gradient as Gradient
 from inscape.learn.gradient import GradientSteps as GradientSteps
+from inscape.learn.info_nce import info_nce as info_nce
+from inscape.learn.isotropy_penalty import isotropy_penalty as isotropy_penalty
+from inscape.learn.von_neumann_entropy import i_vne as i_vne
+from inscape.learn.von_neumann_entropy import von_neumann_entropy as von_neumann_entropy

@@ -1,0 +1,114 @@
+"""Digit views: one digit shifted and rotated on a canvas, twice for two views, or painted in one of four styles.
+
+What two views share is which digit was written and how; what they do not is place and angle. Styles change colour and
+background and leave the digit: a network that is to know digits in a style that it never saw must not lean on them.
+
+    dark       a bright colour on black                stripes    a dark colour on bright diagonal stripes
+    light      a dark colour on white                  noise      a bright colour on coloured noise
+
+The digits are scikit-learn's (1,797 of 8 × 8, Alpaydin and Kaynak 1998). Training digits come before the others in the file,
+whose writers are not those of the rest.
+
+Cost: a millisecond for a hundred pictures.
+Reference: for styles as domains, Gulrajani and Lopez-Paz (2020), DomainBed, arXiv:2007.01434.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from sklearn.datasets import load_digits
+from torch import Tensor
+from torch.nn import functional as F
+
+#: pixels along the canvas, pixels along a digit on it, training digits
+SIDE, SIZE, KNOWN = 18, 12, 1297
+STYLES = ("dark", "light", "stripes", "noise")
+
+
+@lru_cache(maxsize=1)
+def _digits() -> tuple[Tensor, Tensor]:
+    values, names = load_digits(return_X_y=True)
+    return torch.from_numpy(values.reshape(-1, 1, 8, 8) / 16).float(), torch.from_numpy(names)
+
+
+def drawn_digits(
+    n: int | None, known: bool, *, rng: np.random.Generator
+) -> tuple[Float[Tensor, "n 1 8 8"], Int[Tensor, " n"]]:
+    """Digits between 0 and 1, and what they are.
+
+    Args:
+        n: how many, drawn with replacement; None for all of them once, in order.
+        known: training digits, or the others.
+        rng: of the draw.
+    """
+    images, names = _digits()
+    pool = np.arange(KNOWN) if known else np.arange(KNOWN, len(images))
+    rows = pool if n is None else rng.choice(pool, n)
+    return images[rows], names[rows]
+
+
+def moved(
+    digits: Float[Tensor, "n 1 8 8"],
+    *,
+    rng: np.random.Generator,
+    turn: float = 30.0,
+    shift: float = 3.0,
+) -> Float[Tensor, "n 1 18 18"]:
+    """Each digit at a random place and angle on the canvas.
+
+    Args:
+        digits: (n, 1, 8, 8).
+        rng: of places and angles.
+        turn: largest rotation, degrees.
+        shift: largest shift along each axis, pixels of the canvas.
+    """
+    n = len(digits)
+    angle = np.deg2rad(rng.uniform(-turn, turn, n))
+    across, down = rng.uniform(-shift, shift, (2, n)) * 2 / SIDE
+    c, s = np.cos(angle), np.sin(angle)
+    # from the canvas back to the digit: undo the shift, then the rotation, then the size
+    back = np.stack(
+        [
+            np.stack([c, s, -c * across - s * down], 1),
+            np.stack([-s, c, s * across - c * down], 1),
+        ],
+        1,
+    ) * (SIDE / SIZE)
+    grid = F.affine_grid(torch.from_numpy(back).float(), [n, 1, SIDE, SIDE], align_corners=False)
+    return F.grid_sample(digits, grid, align_corners=False)
+
+
+def painted(
+    shapes: Float[Tensor, "n 1 18 18"], style: str, *, rng: np.random.Generator
+) -> Float[Tensor, "n 3 18 18"]:
+    """Digits in colour on the background of a style.
+
+    Args:
+        shapes: how much of each pixel is digit, 0 to 1.
+        style: one of `STYLES`.
+        rng: of colours and backgrounds.
+
+    Raises:
+        ValueError: an unknown style.
+    """
+    if style not in STYLES:
+        raise ValueError(f"painted: style must be one of {', '.join(STYLES)}, got {style!r}")
+    n = len(shapes)
+    bright, dark = rng.uniform(0.6, 1.0, (n, 3, 1, 1)), rng.uniform(0.0, 0.4, (n, 3, 1, 1))
+    if style == "dark":
+        ink, ground = bright, np.zeros((n, 3, SIDE, SIDE))
+    elif style == "light":
+        ink, ground = dark, np.ones((n, 3, SIDE, SIDE))
+    elif style == "stripes":
+        rows, columns = np.indices((SIDE, SIDE))
+        phase = rng.integers(6, size=(n, 1, 1, 1))
+        on = ((rows + columns)[None, None] + phase) % 6 < 3
+        ink, ground = dark, np.where(on, bright, 1.0)
+    else:
+        ink, ground = bright, rng.uniform(0.0, 0.6, (n, 3, SIDE, SIDE))
+    mask = shapes.numpy()
+    return torch.from_numpy(mask * ink + (1 - mask) * ground).float()

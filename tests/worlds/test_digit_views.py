@@ -1,0 +1,73 @@
+"""Digit views: what moves, what is painted, and who is held out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from inscape.worlds.digit_views import KNOWN, SIDE, STYLES, drawn_digits, moved, painted
+
+
+def stream(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def centre(x: torch.Tensor) -> torch.Tensor:
+    """Mean (row, column) of each picture's mass."""
+    at = torch.stack(torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij"), -1)
+    return (x[:, 0, :, :, None] * at).sum((1, 2)) / x.sum((1, 2, 3))[:, None]
+
+
+def test_digits_are_those_of_scikit_learn_and_the_parts_are_disjoint():
+    values, names = load_digits(return_X_y=True)
+    known, said = drawn_digits(None, True, rng=stream())
+    other, said_other = drawn_digits(None, False, rng=stream())
+    assert len(known) == KNOWN
+    both = torch.cat([known, other])
+    assert np.allclose(both.numpy().reshape(-1, 64) * 16, values)
+    assert np.array_equal(torch.cat([said, said_other]).numpy(), names)
+    some, _ = drawn_digits(40, False, rng=stream())
+    assert all(any(torch.equal(x, y) for y in other) for x in some)
+
+
+def test_a_digit_that_is_not_moved_lies_in_the_middle_and_a_shift_is_in_pixels():
+    digits = torch.ones(50, 1, 8, 8)
+    still = moved(digits, rng=stream(), turn=0.0, shift=0.0)
+    assert torch.allclose(centre(still), torch.tensor((SIDE - 1) / 2), atol=1e-4)
+    assert float(still.sum(dim=(1, 2, 3)).mean()) == pytest.approx(12 * 12, rel=0.05)
+    away = centre(moved(digits, rng=stream(), turn=0.0, shift=2.0)) - (SIDE - 1) / 2
+    assert 1.5 < float(away.abs().max()) <= 2.001
+    turned = moved(digits, rng=stream(), turn=45.0, shift=0.0)
+    assert torch.allclose(centre(turned), torch.tensor((SIDE - 1) / 2), atol=1e-3)
+    assert float((turned - still).abs().mean()) > 0.02
+
+
+def test_a_rotation_keeps_shapes():
+    bar = torch.zeros(200, 1, 8, 8)
+    bar[:, :, :, 3:5] = 1
+    turned = moved(bar, rng=stream(), turn=90.0, shift=0.0)
+    # the second moments' sum is the same at every angle; a shear would change it
+    at = torch.arange(SIDE) - (SIDE - 1) / 2
+    spread = (turned[:, 0] * (at[:, None] ** 2 + at[None, :] ** 2)).sum((1, 2))
+    assert float(spread.std() / spread.mean()) < 0.05
+
+
+def test_styles_keep_the_digit_and_change_the_rest():
+    digits, _ = drawn_digits(30, True, rng=stream())
+    shapes = moved(digits, rng=stream())
+    empty = torch.zeros(30, 1, SIDE, SIDE)
+    whole = torch.ones(30, 1, SIDE, SIDE)
+    assert float(painted(empty, "dark", rng=stream()).max()) == 0
+    assert float(painted(empty, "light", rng=stream()).min()) == 1
+    for style in STYLES:
+        x = painted(shapes, style, rng=stream())
+        assert x.shape == (30, 3, SIDE, SIDE)
+        assert 0 <= float(x.min()) < float(x.max()) <= 1
+        ink = painted(whole, style, rng=stream())
+        assert float(ink.std(dim=(2, 3)).max()) < 1e-6  # one colour a digit
+        dark = style in ("light", "stripes")
+        assert bool((ink <= 0.4).all() if dark else (ink >= 0.6).all())
+    with pytest.raises(ValueError, match="must be one of dark, light, stripes, noise, got 'red'"):
+        painted(shapes, "red", rng=stream())
