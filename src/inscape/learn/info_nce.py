@@ -29,7 +29,7 @@ def info_nce(
     Example:
         >>> a = torch.eye(2)
         >>> round(float(info_nce(a, a, temperature=1.0)), 4)  # log(e + 2) − 1
-        0.5515
+        0.5514
     """
     z = F.normalize(torch.cat([a, b]), dim=1)
     scores = (z @ z.T / temperature).fill_diagonal_(-torch.inf)
