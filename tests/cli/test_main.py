@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from inscape.cli.errors import explain
@@ -52,6 +54,17 @@ def test_help_imports_nothing_heavy_and_shows_every_command():
     ):
         assert f"\n  {command} " in done.stdout
     assert done.stdout.count("    inscape ") == 3
+    # under headings, one's own question first; no line is cut short
+    found = [line for line in done.stdout.splitlines() if re.fullmatch(r"[A-Z][^.]*:", line)]
+    assert found[:3] == ["Options:", "Your own question:", "Look inside:"]
+    assert "..." not in done.stdout.partition("Your own question:")[2].partition("Examples:")[0]
+
+
+@pytest.mark.parametrize("line", [["run", "x"], ["audit", "m", "v", "--data", "d"]])
+@pytest.mark.parametrize("name", ["--to", "--out"])
+def test_a_run_folder_is_named_by_either_option(line, name):
+    command = typer.main.get_command(app).commands[line[0]]
+    assert command.make_context(line[0], [*line[1:], name, "here"]).params["out"] == Path("here")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +191,7 @@ def test_other_errors_of_the_system_say_the_path():
     )
     assert explain_disk(OSError(2, "No such file or directory", "/proc/x")).startswith(
         "Cannot write /proc/x: a part of this path does not exist and cannot be made; write to "
-        "another place with --out"
+        "another place with --to"
     )
     assert explain(StudyError("One.\n  Two.")) == ("One. Two.", 1)
 

@@ -295,7 +295,7 @@ def test_a_folder_that_is_taken_is_left_alone(tmp_path):
     (taken / "done").write_bytes(b"")
     with pytest.raises(
         RunError,
-        match="already holds something, and a run never overwrites: give --out another name",
+        match="already holds something, and a run never overwrites: give --to another name",
     ):
         create(taken, "toy", "tiny", datetime.now(UTC))
     with pytest.raises(RunError, match="a part of this path is a file, not a folder"):

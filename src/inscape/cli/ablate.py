@@ -44,7 +44,7 @@ def ablate(
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
-    """Ablate each component in turn and measure the effect on the answer.
+    """Ablate each component and measure the effect on the answer.
 
     The effect is the change of the answer's log-probability at the last token; below zero, the
     component helps the answer.

@@ -61,7 +61,10 @@ def audit(
     ] = "library-text",
     seed: Annotated[int, typer.Option(help="The run's one seed; same seed, same numbers.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder, new or empty. Default: runs/audit-small-TIME.")
+        Path | None,
+        typer.Option(
+            "--to", "--out", help="Run folder, new or empty. Default: runs/audit-small-TIME."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,

@@ -45,34 +45,37 @@ def compare(
         str, typer.Option(help="Which position: last, first, mean, span:NAME, -1.")
     ] = "last",
     sites: Annotated[
-        str, typer.Option(help="Which sites: patterns such as 'resid_post.*' or 'mlp_out.3:7'.")
+        str, typer.Option(help="Sites to compare, as patterns: 'resid_post.*', 'mlp_out.3:7'.")
     ] = "embed, resid_post.*",
     prompt: Annotated[
-        str | None, typer.Option(help="A template with one {} that each text is set into.")
+        str | None, typer.Option(help="A template with one {} in place of the text.")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many examples.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N examples.")] = None,
     items: Annotated[
-        int, typer.Option(min=40, help="Compare at most so many items, drawn at random.")
+        int, typer.Option(min=40, help="Compare at most N items, drawn at random.")
     ] = 1000,
     permutations: Annotated[
-        int, typer.Option(min=19, help="Draws of the null; p is 1/(draws + 1) at least.")
+        int,
+        typer.Option(
+            min=19, help="Permutations of the null; the smallest p is 1/(permutations + 1)."
+        ),
     ] = 199,
     to: Annotated[
         Path | None, typer.Option(help="Run folder, new or empty. Default: runs/compare-TIME.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of permutations, folds and the choice of items.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of permutations, folds and the choice of items.")
+    ] = 0,
     device: Device = "cpu",
     dtype: Dtype = None,
     trust_remote_code: RemoteCode = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show the log.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not print the log.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Compare two models, checkpoints or stores on the same items, and draw a report.
+    """Compare two models, checkpoints or stores on the same items.
 
-    Layer × layer maps by four measures, each with its permutation null, the most similar layers judged by the null of the
-    most similar, and a card that says which measures agree at them, which do not, and why.
+    Layer × layer maps by four measures, each with its permutation null. The most similar pair of layers is judged by the
+    most similar pair of permuted items, and a card says which measures agree there and why others do not. Draws a report.
     """
     from inscape.store import manifest
     from inscape.study.progress import progress

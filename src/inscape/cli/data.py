@@ -15,7 +15,7 @@ def data(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]", help="A built-in set or a file. Without a name, lists the sets."
+            metavar="NAME", help="A built-in set or a file. Without a name, lists the sets."
         ),
     ] = None,
     rows: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 5,

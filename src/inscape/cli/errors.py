@@ -25,7 +25,19 @@ class Interrupted(Exception):
 
 
 class Commands(TyperGroup):
-    """The group of all commands, with failures turned into sentences."""
+    """The group of all commands: help in sections, and failures turned into sentences."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands under the panel that each was registered with, in order of registration."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        panels: dict[str, list[tuple[str, str]]] = {}
+        room = formatter.width - 6 - max(map(len, commands))
+        for name, command in commands.items():
+            rows = panels.setdefault(command.rich_help_panel, [])
+            rows.append((name.ljust(max(map(len, commands))), command.get_short_help_str(room)))
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(rows)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run the command line and leave the process with its exit code."""

@@ -14,7 +14,7 @@ from inscape.cli.printing import columns, emit, say
 def fetch(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="A model of the zoo. Without a name, lists all."),
+        typer.Argument(metavar="NAME", help="A model of the zoo. Without a name, lists all."),
     ] = None,
     source: Annotated[
         Path | None,

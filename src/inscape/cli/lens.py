@@ -38,7 +38,7 @@ def lens(
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
-    """Show the next token predicted from each layer, at every position (logit lens).
+    """Show the next token predicted from each layer (logit lens).
 
     Each state goes through the model's final norm and unembedding. The last layer is at the top.
     """

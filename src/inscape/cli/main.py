@@ -42,9 +42,9 @@ from inscape.cli.printing import say, warned
 EPILOG = """Examples:
 
 \b
-  inscape run space-time-neurons             where cities are encoded in a language model
-  inscape show sentiment-direction           claims and settings of a study
-  inscape harvest smollm2-135m mine.csv --input text --sites 'resid_post.*' --to mine.store
+  inscape probe smollm2-135m mine.csv --input text --labels score --group author
+  inscape lens smollm2-135m 'The capital of France is' --to lens.html
+  inscape run space-time-neurons
 
 'inscape COMMAND --help' explains a command. An error is one sentence; --debug adds the traceback.
 """
@@ -67,31 +67,44 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"max_content_width": 110},
 )
-app.command("list")(list.list_studies)
-app.command("show")(show.show)
-app.command("methods")(methods.methods)
-app.command("probe", epilog=probe.EPILOG)(probe.probe)
-app.command("compare", epilog=compare.EPILOG)(compare.compare)
-app.command("lens", epilog=lens.EPILOG)(lens.lens)
-app.command("attention", epilog=attention.EPILOG)(attention.attention)
-app.command("attribute", epilog=attribute.EPILOG)(attribute.attribute)
-app.command("patch", epilog=patch.EPILOG)(patch.patch)
-app.command("ablate", epilog=ablate.EPILOG)(ablate.ablate)
-app.command("top", epilog=top.EPILOG)(top.top)
-app.command("run", epilog=run.EPILOG)(run.run)
-app.command("report")(report.report)
-app.command("results")(results.results)
-app.command("gallery")(results.gallery)
-app.command("certify")(certify.certify)
-app.command("sites")(sites.sites)
-app.command("fetch")(fetch.fetch)
-app.command("data")(data.data)
-app.command("harvest", epilog=harvest.EPILOG)(harvest.harvest)
-app.command("plan", epilog=plan.EPILOG)(plan.plan)
-app.command("verify")(verify.verify)
-app.command("vector", epilog=vector.EPILOG)(vector.vector)
-app.command("steer", epilog=steer.EPILOG)(steer.steer)
-app.command("audit", epilog=audit.EPILOG)(audit.audit)
+#: the headings of the help, with the commands under each
+PANELS = {
+    "Your own question": (probe.probe, compare.compare),
+    "Look inside": (
+        lens.lens,
+        attention.attention,
+        attribute.attribute,
+        patch.patch,
+        ablate.ablate,
+        top.top,
+    ),
+    "Steer": (vector.vector, steer.steer, audit.audit),
+    "Studies of papers": (
+        list.list_studies,
+        show.show,
+        run.run,
+        report.report,
+        results.results,
+        results.gallery,
+    ),
+    "Models, data and stores": (
+        certify.certify,
+        sites.sites,
+        methods.methods,
+        fetch.fetch,
+        data.data,
+        harvest.harvest,
+        plan.plan,
+        verify.verify,
+    ),
+}
+for _panel, _commands in PANELS.items():
+    for _command in _commands:
+        app.command(
+            _command.__name__.partition("_")[0],
+            epilog=getattr(sys.modules[_command.__module__], "EPILOG", None),
+            rich_help_panel=_panel,
+        )(_command)
 
 
 def _version(asked: bool | None) -> None:

@@ -15,7 +15,7 @@ def methods(
     word: Annotated[
         str | None,
         typer.Argument(
-            metavar="[WORD]",
+            metavar="WORD",
             help="Only methods that contain this word: probe, LEACE, 2306.03819.",
         ),
     ] = None,

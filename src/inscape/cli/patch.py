@@ -24,12 +24,12 @@ def patch(
     model: ModelName,
     clean: Annotated[
         str | None,
-        typer.Argument(metavar="[CLEAN]", help="The prompt that activations are taken from."),
+        typer.Argument(metavar="CLEAN", help="The prompt that activations are taken from."),
     ] = None,
     corrupted: Annotated[
         str | None,
         typer.Argument(
-            metavar="[CORRUPTED]",
+            metavar="CORRUPTED",
             help="The prompt that they are patched into, with as many tokens.",
         ),
     ] = None,

@@ -31,9 +31,7 @@ def probe(
     ],
     data: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[DATA]", help="A built-in set or a file; leave it out with a store."
-        ),
+        typer.Argument(metavar="DATA", help="A built-in set or a file; leave it out with a store."),
     ] = None,
     column: Annotated[
         str | None, typer.Option("--input", help="The column that the model reads.")
@@ -79,10 +77,10 @@ def probe(
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not print the log.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Test whether labels can be read from a model's activations, and draw a report.
+    """Test whether labels can be read from a model's activations.
 
     A linear probe at every site, scored on held-out rows. It is compared with shuffled labels and
-    with character n-grams of the input.
+    with character n-grams of the input. Draws a report.
     """
     from inscape.store import manifest
     from inscape.workbench import probe as probing

@@ -17,7 +17,7 @@ def results(
         list[Path] | None, typer.Argument(help="Finished run folders.", metavar="RUN")
     ] = None,
     to: Annotated[Path, typer.Option("--to", help="The Markdown file to write.")] = Path(
-        "docs/results.md"
+        "results.md"
     ),
     records: Annotated[
         Path | None,
@@ -27,7 +27,10 @@ def results(
         ),
     ] = None,
 ) -> None:
-    """Write the verdicts of runs as a Markdown table, with a page of details for each study."""
+    """Write the verdicts of runs as a Markdown table.
+
+    Each study gets a page of details.
+    """
     from inscape.report import results as pages
 
     say(f"Results: {pages.results(runs or [], to, records)}")
@@ -36,10 +39,10 @@ def results(
 def gallery(
     runs: Runs,
     to: Annotated[Path, typer.Option("--to", help="The Markdown file to write.")] = Path(
-        "docs/gallery.md"
+        "gallery.md"
     ),
 ) -> None:
-    """Write one figure of each study with its answer, as a Markdown page.
+    """Write a Markdown page with one figure of each study.
 
     Studies that the page shows already are kept.
     """

@@ -20,7 +20,7 @@ EPILOG = """Examples:
   inscape run space-time-neurons --preset tiny
   inscape run space-time-neurons --model minilm-l6 --seed 1
   inscape run space-time-neurons --data mine.csv --input text --labels score --group author
-  inscape run sentiment-direction --set draws=50 --out runs/sentiment
+  inscape run sentiment-direction --set draws=50 --to runs/sentiment
 """
 
 
@@ -52,7 +52,10 @@ def run(
         int | None, typer.Option(help="Seed of the run; the same seed gives the same numbers.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder, new or empty. Default: runs/STUDY-PRESET-TIME.")
+        Path | None,
+        typer.Option(
+            "--to", "--out", help="Run folder, new or empty. Default: runs/STUDY-PRESET-TIME."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,

@@ -18,7 +18,7 @@ def show(
         bool, typer.Option("--json", help="Print card, presets and settings as JSON.")
     ] = False,
 ) -> None:
-    """Show a study: its claims with their criteria, controls, presets and settings."""
+    """Show a study: claims, criteria, controls, presets, settings."""
     from inscape.study import config as configs
     from inscape.study.discover import load_study
 

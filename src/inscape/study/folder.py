@@ -23,18 +23,18 @@ logger = logging.getLogger("inscape.study")
 #: the files of a run that measured nothing yet
 _RECORD = ("run.json", "certificates.json", "claims.json", "log.txt")
 _CURES = {
-    errno.ENOSPC: "the disk is full; free some space or write to another disk with --out",
-    errno.EDQUOT: "the disk quota is used up; free some space or write to another disk with --out",
-    errno.EROFS: "the disk is read-only; write to another place with --out",
-    errno.EACCES: "there is no permission to write there; write to another place with --out",
-    errno.EPERM: "there is no permission to write there; write to another place with --out",
-    errno.ENOTDIR: "a part of this path is a file, not a folder; write to another place with --out",
-    errno.EEXIST: "a part of this path is a file, not a folder; write to another place with --out",
-    errno.ENOENT: "a part of this path does not exist and cannot be made; write to another place with --out",
-    errno.ENODEV: "there is no disk at this path; write to another place with --out",
-    errno.ELOOP: "the links in this path lead in a circle; write to another place with --out",
-    errno.EIO: "the disk fails; write to another disk with --out",
-    errno.ENAMETOOLONG: "the name is too long; write to a shorter one with --out",
+    errno.ENOSPC: "the disk is full; free some space or write to another disk with --to",
+    errno.EDQUOT: "the disk quota is used up; free some space or write to another disk with --to",
+    errno.EROFS: "the disk is read-only; write to another place with --to",
+    errno.EACCES: "there is no permission to write there; write to another place with --to",
+    errno.EPERM: "there is no permission to write there; write to another place with --to",
+    errno.ENOTDIR: "a part of this path is a file, not a folder; write to another place with --to",
+    errno.EEXIST: "a part of this path is a file, not a folder; write to another place with --to",
+    errno.ENOENT: "a part of this path does not exist and cannot be made; write to another place with --to",
+    errno.ENODEV: "there is no disk at this path; write to another place with --to",
+    errno.ELOOP: "the links in this path lead in a circle; write to another place with --to",
+    errno.EIO: "the disk fails; write to another disk with --to",
+    errno.ENAMETOOLONG: "the name is too long; write to a shorter one with --to",
 }
 
 
@@ -112,7 +112,7 @@ def create(out: Path | str | None, slug: str, preset: str, now: datetime) -> Fol
             _set_aside(base)
         if base.exists() and (not base.is_dir() or any(base.iterdir())):
             raise RunError(
-                f"{base} already holds something, and a run never overwrites: give --out another name, or delete it."
+                f"{base} already holds something, and a run never overwrites: give --to another name, or delete it."
             )
         base.mkdir(exist_ok=True)
     except OSError as error:
