@@ -60,6 +60,18 @@ def test_a_model_and_itself_are_alike_at_every_layer(models):
     assert len(frame) == len(found.rows) ** 2
     assert {"value", "low", "high", "p", "p_corrected", "calibrated", "null_mean"} <= set(frame)
     assert (frame["p_corrected"] >= frame["p"] - 1e-12).all()
+    # it shows itself
+    lines = str(found).splitlines()
+    assert lines[0] == "Do tiny and tiny represent the same items alike?"
+    assert lines[2].split()[:2] == ["debiased", "linear"]
+    assert "1.00" in lines[2]
+    grid = found.grid("mutual 10-NN")
+    assert grid.values[1, 1] == pytest.approx(1)
+    assert (grid.rows, grid.columns) == (found.rows, found.columns)
+    assert grid.hover[1][1].startswith("1.00, permuted items ")
+    assert found.grid().html() in found._repr_html_()
+    with pytest.raises(DataError, match="no measure 'mutual 5-NN'. Did you mean 'mutual 10-NN'"):
+        found.grid("mutual 5-NN")
 
 
 def test_a_language_model_and_an_encoder_end_in_a_report(models, tmp_path):

@@ -1,7 +1,8 @@
 """Do two models, two checkpoints or two stores represent the same items alike, where, and by which measure?
 
     found = compare_models("smollm2-135m", "minilm-l6", "mine.csv", input="text")
-    print(found.best("debiased linear CKA"))
+    print(found)
+    found.grid("debiased linear CKA")
     found.save("runs/compare")
 
 One harvest each (or stores that are there), a layer × layer map for each measure with intervals, permutation nulls and
@@ -27,9 +28,10 @@ from inscape.charts.heatmap import matrix
 from inscape.compare.shifts import balanced_rows, shifts
 from inscape.compare.similarity_card import FEWEST, TABLES, SimilarityCard, similarity_card
 from inscape.compare.similarity_map import SimilarityMap, similarity_map
-from inscape.core.errors import DataError
+from inscape.core.errors import DataError, suggest
 from inscape.core.evidence import Evidence, table
 from inscape.core.rng import generator
+from inscape.core.shown import Shown
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
@@ -41,6 +43,7 @@ from inscape.study.card import Claim
 from inscape.study.environment import command_line, environment
 from inscape.study.folder import create
 from inscape.study.recording import recording
+from inscape.views.grid import Grid
 from inscape.workbench.question_card import QuestionCard
 
 #: measure by which the pair of layers of the card is chosen
@@ -105,6 +108,59 @@ class Compared:
             "ignores": TABLES[measure][1],
         }
         return self.maps[measure].best(name=f"{measure} of the most similar layers", where=where)[1]
+
+    def grid(self, measure: str = CHOOSES) -> Grid:
+        """The layer × layer map of a measure: similarities in the cells, null and p of each as its hover text.
+
+        Args:
+            measure: one of `maps`.
+
+        Raises:
+            DataError: there is no such measure.
+        """
+        if measure not in self.maps:
+            raise DataError(f"there is no measure {measure!r}. {suggest(measure, list(self.maps))}")
+        found = self.maps[measure]
+        null, p = found.draws.mean(axis=0), found.p_corrected
+        hover = [
+            [
+                f"{value:z.2f}, permuted items {null[i, j]:z.2f}, p = {p[i, j]:.2g} over all pairs"
+                for j, value in enumerate(row)
+            ]
+            for i, row in enumerate(found.values)
+        ]
+        return Grid(
+            f"{measure}: {self.config.model} (rows), {self.config.second} (columns)",
+            self.rows,
+            self.columns,
+            found.values,
+            hover=hover,
+            corner="site",
+            key=f"1: identical. Ignores {TABLES[measure][1]}.",
+        )
+
+    def _shown(self) -> Shown:
+        """The most similar pair of sites by each measure, as a table."""
+        heads = ("measure", self.config.model, self.config.second, "value", "interval", "null", "p")
+        rows = []
+        for measure in self.maps:
+            e = self.best(measure)
+            assert e.null is not None
+            ends = f"[{e.interval[0]:z.2f}, {e.interval[1]:z.2f}]" if e.interval else ""
+            sites = (str(e.where["first"]), str(e.where["second"]))
+            numbers = (f"{e.value:z.2f}", ends, f"{e.null.mean:z.2f}", f"{e.p:.2g}")
+            rows.append((measure, *sites, *numbers))
+        notes = (
+            "Most similar sites by each measure; null and p are of the most similar of permuted items.",
+            *self.notes,
+        )
+        return Shown(self.title, heads, rows, notes, numbers=(3, 4, 5, 6))
+
+    def __repr__(self) -> str:
+        return str(self._shown())
+
+    def _repr_html_(self) -> str:
+        return self._shown().html() + self.grid().html()
 
     def frame(self, measure: str) -> pd.DataFrame:
         """Every pair of sites: value, interval, its null, p alone and corrected for the search, calibrated score."""
