@@ -5,6 +5,7 @@ from inscape import compare as compare
 from inscape import control as control
 from inscape import core as core
 from inscape import data as data
+from inscape import fields as fields
 from inscape import learn as learn
 from inscape import model as model
 from inscape import outcomes as outcomes

@@ -1,0 +1,9 @@
+"""Made by `make stubs`: what loads on first use, for editors and type checkers."""
+
+from inscape.fields.field import Field as Field
+from inscape.fields.field import he_linear as he_linear
+from inscape.fields.fourier_linear import FourierLinear as FourierLinear
+from inscape.fields.fourier_linear import folded as folded
+from inscape.fields.fourier_linear import fourier_basis as fourier_basis
+from inscape.fields.frequency_error import frequency_error as frequency_error
+from inscape.fields.psnr import psnr as psnr

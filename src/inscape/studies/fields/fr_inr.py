@@ -1,0 +1,308 @@
+"""Does a field learn high frequencies sooner when its weights are composed from fixed cosines?
+
+A signal of four sines and pieces of photographs are fitted by perceptrons whose hidden weights are plain, composed from
+cosines, or composed from random vectors of the same norms. Every kind takes the learning rate that is best for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.datasets import load_sample_images
+from torch import Tensor, nn
+
+from inscape.charts.curves import curves
+from inscape.core.measured import Measured
+from inscape.core.threads import one_torch_thread
+from inscape.fields.field import Field, he_linear
+from inscape.fields.fourier_linear import FourierLinear, folded
+from inscape.fields.frequency_error import frequency_error
+from inscape.fields.psnr import psnr
+from inscape.learn.fit import Budget, Watch
+from inscape.learn.gradient import Gradient
+from inscape.study.arms import UNTRAINED, Arm, arms
+from inscape.study.card import Card, Claim
+from inscape.study.run import Run
+
+CARD = Card(
+    slug="fr-inr",
+    title="Improved Implicit Neural Representation with Fourier Reparameterized Training",
+    authors="Shi, Zhou and Gu",
+    year=2024,
+    arxiv="2401.07402",
+    room="fields",
+    claim="Composing weights from fixed Fourier bases eases spectral bias and improves the fit of signals, images, "
+    "shapes and radiance fields, for plain, encoded and sine perceptrons alike.",
+    reproduced="ReLU perceptrons of width 64: the paper's sum of four sines, and crops of 64 by 64 pixels of two "
+    "photographs with and without positional encoding, a tenth of the pixels held out. Shapes, radiance fields and sine "
+    "networks are not done here.",
+    controls=(
+        "plain weights at the same initial variance",
+        "weights composed from random vectors of the same norms: as many parameters, no frequencies",
+        "plain weights at PyTorch's initialisation, which the authors compare with",
+        "the learning rate of each kind chosen from one grid, on other initial weights and other crops",
+    ),
+    claims={
+        "plain": Claim(
+            text="The error on the four sines is at most 0.85 times that of plain weights",
+            at_most=0.85,
+        ),
+        "random": Claim(
+            text="The error on the four sines is at most 0.7 times that with a random basis",
+            at_most=0.7,
+        ),
+        "top": Claim(
+            text="After a quarter of the steps the error of the highest frequency is below that of the better control",
+            at_most=1,
+        ),
+        "pictures": Claim(
+            text="On held-out pixels the PSNR is above that of the better control, over both encodings",
+            at_least=0,
+            over="the better control",
+        ),
+        "folded": Claim(
+            text="Folded into plain layers, the trained networks give the same values to 1e-5",
+            at_most=1e-5,
+            exact="an identity, checked on the trained networks of this run",
+        ),
+    },
+    # forty steps decide nothing, and two networks have no interval
+    tiny={
+        "plain": "any",
+        "random": "any",
+        "top": "any",
+        "pictures": "any",
+        "folded": "supported",
+    },
+    answer="Composed from cosines, weights end at {plain:.2f} times the error of plain ones and {random:.2f} times "
+    "that of a random basis; on photographs they gain {pictures:+.2f} dB over the better control.",
+    differs="The authors use width 128 to 256, up to 10,000 steps at one learning rate for all kinds, and plain layers at "
+    "PyTorch's initialisation; they report the error on the pixels that were trained on.",
+    group_note="A group is one pair of initial weights, on photographs with a crop of its own.",
+    seeds=3,
+    minutes={"tiny": 0.1, "small": 15, "full": 300},
+    figure="frequencies",
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of the study."""
+
+    steps: int = field(default=2000, metadata={"help": "on the sum of sines"})
+    pairs: int = field(default=12, metadata={"help": "networks of each kind on the sum of sines"})
+    picture_steps: int = field(default=800, metadata={"help": "on a picture"})
+    crops: int = field(default=12, metadata={"help": "pictures"})
+    rates: tuple[float, ...] = field(
+        default=(3e-4, 1e-3, 3e-3), metadata={"help": "learning rates that each kind is tried at"}
+    )
+    trials: int = field(default=2, metadata={"help": "networks that a learning rate is chosen on"})
+    width: int = field(default=64, metadata={"help": "of the hidden layers"})
+    frequencies: int = field(default=32, metadata={"help": "F, of the low and the high set each"})
+    phases: int = field(default=8, metadata={"help": "P"})
+
+
+PRESETS = {
+    "tiny": Config(
+        steps=40, pairs=2, picture_steps=10, crops=2, rates=(1e-3,), width=16, frequencies=4
+    ),
+    "small": Config(),
+    "full": Config(steps=10_000, picture_steps=10_000, crops=20, width=128, frequencies=64),
+}
+FOURIER, PLAIN, RANDOM, DEFAULT = (
+    "cosines",
+    "plain",
+    "random basis",
+    "plain, PyTorch's initialisation",
+)
+#: half periods of the four sines over [−1, 1), which are their cycles over it
+CYCLES = (3, 5, 7, 9)
+POINTS, SIDE, PIXELS = 300, 64, 1024
+ERROR, DB = "mean squared error", "PSNR of held-out pixels"
+T = torch.linspace(-1, 1, POINTS + 1)[:-1, None]
+SIGNAL = sum(torch.sin(k * torch.pi * T) for k in CYCLES)
+
+
+@one_torch_thread()
+def run(config: Config, run: Run) -> None:
+    """The sum of sines, then photographs."""
+    run.asked(
+        "Does a field learn high frequencies sooner if its weights are composed from cosines?"
+    )
+    gaps: list[float] = []
+    _sines(config, run, gaps)
+    _pictures(config, run, gaps)
+    m = Measured("largest difference after folding", unit="value")
+    m.put("all networks", [max(gaps)])
+    run.claim("folded", m.value("all networks"))
+
+
+def _kinds(config: Config) -> dict[str, Callable[[int, int], nn.Module]]:
+    composed = partial(FourierLinear, frequencies=config.frequencies, phases=config.phases)
+    return {
+        FOURIER: composed,
+        PLAIN: he_linear,
+        RANDOM: partial(composed, random=True),
+        DEFAULT: nn.Linear,
+    }
+
+
+def _tuned(
+    config: Config, run: Run, name: str, arm: Callable[[str, float], Arm], score: Any, steps: int
+) -> dict[str, float]:
+    """The learning rate of each kind, by its mean score on networks that are not reported."""
+    tried = {(kind, rate): arm(kind, rate) for kind in _kinds(config) for rate in config.rates}
+    found = arms(
+        run,
+        {f"{kind} at {rate:g}": a for (kind, rate), a in tried.items()},
+        metrics={"score": score},
+        budget=Budget(steps),
+        seeds=config.trials,
+        name=f"{name}-rates",
+    ).values["score"]
+    best = {
+        kind: max(config.rates, key=lambda rate: found[f"{kind} at {rate:g}"].mean())
+        for kind in _kinds(config)
+    }
+    run.log("%s: learning rates %s", name, best)
+    return best
+
+
+def _flat(gaps: list[float], x: Tensor, net: nn.Module) -> nn.Module:
+    flat = folded(net)
+    with torch.no_grad():
+        gaps.append(float((net(x) - flat(x)).abs().max()))
+    return flat
+
+
+def _sines(config: Config, run: Run, gaps: list[float]) -> None:
+    def arm(kind: str, rate: float) -> Arm:
+        return Arm(
+            net=lambda k: Field(1, width=config.width, linear=_kinds(config)[kind]),
+            batches=lambda rng, k: T,
+            objective=lambda net, t: (net(t) - SIGNAL).square().mean(),
+            update=Gradient(lr=rate),
+            role="treatment" if kind == FOURIER else "baseline",
+            deploy=partial(_flat, gaps, T),
+        )
+
+    def errors(net: nn.Module) -> np.ndarray:
+        return frequency_error(net(T)[:, 0].numpy(), SIGNAL[:, 0].numpy(), CYCLES)
+
+    def squared(net: nn.Module, k: int) -> np.ndarray:
+        return (net(T) - SIGNAL).square()[:, 0].numpy()
+
+    rates = _tuned(config, run, "sines", arm, lambda net, k: -squared(net, k), config.steps)
+    every = max(config.steps // 20, 1)
+    found = arms(
+        run,
+        {kind: arm(kind, rate) for kind, rate in rates.items()},
+        metrics={ERROR: squared},
+        budget=Budget(config.steps),
+        seeds=config.pairs,
+        watch=[
+            Watch(f"{k} cycles", lambda net, i=i: errors(net)[i], every)
+            for i, k in enumerate(CYCLES)
+        ],
+        name="sines",
+    )
+    error = found.measured(ERROR, unit="squared error", over="pair")
+    for claim, other in (("plain", PLAIN), ("random", RANDOM)):
+        run.claim(claim, error.combined(f"{ERROR}, times", np.divide, FOURIER, other, unit="times"))
+    early = found.watched[found.watched["step"] == every * 5]
+    early = early[early["name"] == f"{CYCLES[-1]} cycles"]
+    m = Measured("error of the highest frequency", unit="relative error")
+    for kind in rates:
+        m.put(kind, early[early["arm"] == kind].sort_values("pair")["value"])
+    better = lambda own, *others: own / np.min(others, axis=0)  # noqa: E731
+    ratio = m.combined("error of the highest frequency, times", better, FOURIER, PLAIN, RANDOM)
+    run.claim("top", ratio)
+    shown = found.watched.groupby(["arm", "name", "step"], as_index=False)["value"].mean()
+    shown = shown.rename(columns={"arm": "series", "name": "panel", "step": "x"})
+    run.figure(
+        "frequencies",
+        curves(shown, x="step", y="relative error"),
+        f"Error of each frequency while the networks train, mean over {config.pairs} networks.",
+    )
+    run.show("error", error)
+
+
+def _crops(run: Run, name: str, count: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Coordinates, colours, and which pixels are trained on; from photographs at half their size."""
+    rng, found = run.rng("crops", name), []
+    axis = torch.linspace(-1, 1, SIDE)
+    at = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
+    photos = [photo[:426, :640].astype(np.float32) / 255 for photo in load_sample_images().images]
+    for k in range(count):
+        small = photos[k % 2].reshape(213, 2, 320, 2, 3).mean(axis=(1, 3))
+        top, left = (int(rng.integers(size - SIDE + 1)) for size in small.shape[:2])
+        colours = small[top : top + SIDE, left : left + SIDE].reshape(-1, 3)
+        found.append((at, torch.from_numpy(colours), torch.from_numpy(rng.random(len(at)) >= 0.1)))
+    return found
+
+
+def _pictures(config: Config, run: Run, gaps: list[float]) -> None:
+    m = Measured(DB, unit="dB")
+    decibels = []
+    for name, octaves in (("pictures", 0), ("pictures-encoded", 4)):
+        tried, shown = (
+            _crops(run, of, n) for of, n in ((f"{name}-rates", config.trials), (name, config.crops))
+        )
+        rates = _tuned(
+            config,
+            run,
+            name,
+            partial(_picture_arm, config, gaps, octaves, tried),
+            partial(_held_out, tried),
+            config.picture_steps,
+        )
+        found = arms(
+            run,
+            {k: _picture_arm(config, gaps, octaves, shown, k, rate) for k, rate in rates.items()},
+            metrics={DB: partial(_held_out, shown)},
+            budget=Budget(config.picture_steps),
+            seeds=config.crops,
+            name=name,
+        )
+        run.show(f"{name}-psnr", found.measured(DB, unit="dB", over="pair"))
+        decibels.append(found.values[DB])
+    for kind in (UNTRAINED, *_kinds(config)):
+        role = "treatment" if kind == FOURIER else "baseline"
+        m.put(kind, np.mean([d[kind][:, 0] for d in decibels], axis=0), role=role)
+    gain = lambda own, *others: own - np.max(others, axis=0)  # noqa: E731
+    run.claim("pictures", m.combined(f"{DB}, gain", gain, FOURIER, PLAIN, RANDOM))
+
+
+def _picture_arm(
+    config: Config,
+    gaps: list[float],
+    octaves: int,
+    crops: list[tuple[Tensor, Tensor, Tensor]],
+    kind: str,
+    rate: float,
+) -> Arm:
+    def batch(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
+        at, colours, known = crops[k]
+        rows = known.nonzero()[:, 0]
+        rows = rows[torch.from_numpy(rng.integers(len(rows), size=PIXELS))]
+        return at[rows], colours[rows]
+
+    linear = _kinds(config)[kind]
+    return Arm(
+        net=lambda k: Field(2, 3, width=config.width, octaves=octaves, linear=linear),
+        batches=batch,
+        objective=lambda net, b: (net(b[0]) - b[1]).square().mean(),
+        update=Gradient(lr=rate),
+        role="treatment" if kind == FOURIER else "baseline",
+        deploy=partial(_flat, gaps, crops[0][0]),
+    )
+
+
+def _held_out(crops: list[tuple[Tensor, Tensor, Tensor]], net: nn.Module, k: int) -> float:
+    at, colours, known = crops[k]
+    return psnr(net(at[~known]).clamp(0, 1), colours[~known])
