@@ -8,6 +8,7 @@ from inscape import data as data
 from inscape import fields as fields
 from inscape import learn as learn
 from inscape import model as model
+from inscape import nets as nets
 from inscape import outcomes as outcomes
 from inscape import probing as probing
 from inscape import read as read
