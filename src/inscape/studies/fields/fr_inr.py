@@ -96,7 +96,7 @@ class Config:
 
     steps: int = field(default=2000, metadata={"help": "on the sum of sines"})
     pairs: int = field(default=12, metadata={"help": "networks of each kind on the sum of sines"})
-    picture_steps: int = field(default=800, metadata={"help": "on a picture"})
+    picture_steps: int = field(default=600, metadata={"help": "on a picture"})
     crops: int = field(default=12, metadata={"help": "pictures"})
     rates: tuple[float, ...] = field(
         default=(3e-4, 1e-3, 3e-3), metadata={"help": "learning rates that each kind is tried at"}
@@ -122,7 +122,7 @@ FOURIER, PLAIN, RANDOM, DEFAULT = (
 )
 #: half periods of the four sines over [−1, 1), which are their cycles over it
 CYCLES = (3, 5, 7, 9)
-POINTS, SIDE, PIXELS = 300, 64, 1024
+POINTS, SIDE, PIXELS = 300, 64, 512
 ERROR, DB = "mean squared error", "PSNR of held-out pixels"
 T = torch.linspace(-1, 1, POINTS + 1)[:-1, None]
 SIGNAL = sum(torch.sin(k * torch.pi * T) for k in CYCLES)
