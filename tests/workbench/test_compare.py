@@ -5,12 +5,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import transformers
 from typer.testing import CliRunner
 
 from inscape.cli import compare as command
 from inscape.cli.main import app
 from inscape.core.errors import DataError
+from inscape.data.load import load
 from inscape.model.model import Model
+from inscape.model.open import open as open_model
 from inscape.store.harvest import harvest
 from inscape.workbench.compare import compare_models
 from tests.model import nets
@@ -95,8 +98,6 @@ def test_a_language_model_and_an_encoder_end_in_a_report(models, tmp_path):
 
 
 def test_stores_of_the_same_table_are_compared_and_others_refused(models, tmp_path):
-    from inscape.data.load import load
-
     examples = load(sentences(), input="text", labels=[])
     one = harvest(models[0], examples, "resid_post.*", at="mean", to=tmp_path / "one")
     two = harvest(models[1], examples, "resid_post.*", at="mean", to=tmp_path / "two")
@@ -113,6 +114,36 @@ def test_stores_of_the_same_table_are_compared_and_others_refused(models, tmp_pa
         compare_models(one, every)
     with pytest.raises(DataError, match="is no store, so examples are needed"):
         compare_models(one, models[1])
+
+
+def test_vision_networks_that_see_the_same_pictures_in_other_sizes_are_compared(tmp_path):
+    image = pytest.importorskip("PIL.Image", reason="images need Pillow")
+    rng, birds, sides = np.random.default_rng(0), tmp_path / "birds", []
+    birds.mkdir()
+    for i in range(44):
+        pixels = np.full((20, 20, 3), rng.integers(0, 256, 3), dtype=np.uint8)
+        image.fromarray(pixels).save(birds / f"{i}.png")
+    for size in (32, 16):
+        config = nets.net("vit").config
+        config.image_size = size
+        folder = tmp_path / f"vit{size}"
+        transformers.ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
+        facts = {
+            "image_processor_type": "ViTImageProcessor",
+            "size": {"height": size, "width": size},
+            "image_mean": [0.5] * 3,
+            "image_std": [0.5] * 3,
+        }
+        (folder / "preprocessor_config.json").write_text(json.dumps(facts))
+        sides.append(open_model(folder))
+    found = compare_models(*sides, str(birds), at="mean", permutations=19, sites="resid_post.*")
+    # pictures of one colour each: both networks see the colour, whatever their size
+    assert found.best("debiased linear CKA").p <= 0.05
+    first = harvest(sides[0], load(birds), "resid_post.0", at="mean", to=tmp_path / "first")
+    image.fromarray(np.zeros((20, 20, 3), dtype=np.uint8)).save(birds / "7.png")
+    changed = harvest(sides[1], load(birds), "resid_post.0", at="mean", to=tmp_path / "changed")
+    with pytest.raises(DataError, match="were harvested from different examples"):
+        compare_models(first, changed)
 
 
 def test_groups_are_cut_to_one_size_and_stay_together(models):

@@ -67,8 +67,10 @@ class ArrayInputs(Inputs):
         self.rows = np.broadcast_to(np.int64(each), count)
         self.table = numbered(count)
         self.example_bytes = sum(_row_bytes(x) for x in self.arrays.values())
-        self._keys = self._hashed(count)
-        self.data = hashlib.sha256(self._keys).hexdigest()
+        self._contents = self._hashed(count)
+        self._kept = hashlib.sha256(self._positions.astype("<i8").tobytes()).digest()
+        # the same arrays are the same examples, however many positions a network makes of them
+        self.data = hashlib.sha256(self._contents).hexdigest()
 
     def positions(self, i: int) -> np.ndarray:
         return self._positions
@@ -77,7 +79,7 @@ class ArrayInputs(Inputs):
         return np.full(len(self.kept(i)), -1, dtype=np.int64)  # there are no tokens
 
     def key(self, i: int) -> bytes:
-        return self._keys[i].tobytes()
+        return self._contents[i].tobytes() + self._kept
 
     def batch(self, model: Any, members: Sequence[int] | np.ndarray) -> Batch:
         found = {name: _taken(x, np.asarray(members)) for name, x in self.arrays.items()}
@@ -93,15 +95,15 @@ class ArrayInputs(Inputs):
             name: x if x.dtype == torch.bfloat16 else x.numpy() for name, x in taken.items()
         }
         part.lengths, part.rows = self.lengths[members], self.rows[members]
-        part.table, part._keys = self.table.iloc[members], self._keys[members]
+        part.table, part._contents = self.table.iloc[members], self._contents[members]
         return part
 
     def _hashed(self, count: int) -> np.ndarray:
-        """SHA-256 of every example and of the positions kept, (n, 32) uint8."""
+        """SHA-256 of every example, (n, 32) uint8."""
         out = np.empty((count, 32), dtype=np.uint8)
         step = max(1, _BLOCK // max(1, self.example_bytes))
         names = [f"{name}|{x.dtype}|{tuple(x.shape[1:])}" for name, x in self.arrays.items()]
-        head = hashlib.sha256("|".join(names).encode() + self._positions.astype("<i8").tobytes())
+        head = hashlib.sha256("|".join(names).encode())
         for start in range(0, count, step):
             chosen = np.arange(start, min(count, start + step))
             blocks = [
