@@ -28,6 +28,18 @@ def test_counts_are_not_continuous():
     assert not continuous(rng.integers(0, 4, (100, 20)).astype(float))
 
 
+def test_copies_do_not_make_a_column_discrete():
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.normal(size=(20, 16)), 10, axis=0)
+    assert not continuous(x)
+    assert continuous(x, kinds=20)
+    codes = np.eye(8)[rng.integers(0, 8, 200)]
+    assert not continuous(codes, kinds=8)
+    # a single column has as many values as different rows
+    lengths = rng.integers(3, 40, (200, 1)).astype(float)
+    assert not continuous(lengths, kinds=len(np.unique(lengths)))
+
+
 def test_the_same_input_read_in_two_batches_differs_by_rounding():
     rng = np.random.default_rng(0)
     half = rng.normal(size=(500, 64)).astype(np.float32) + 100 * (np.arange(64) == 3)

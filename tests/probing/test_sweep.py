@@ -142,6 +142,29 @@ def test_rows_repeated_in_another_group_count_as_one_group():
         sweep(iter([("a", x)]), y, groups=groups, task="classification", shuffles=0)
 
 
+@pytest.mark.parametrize("copies", [2, 5, 20])
+@pytest.mark.parametrize("how", ["random", "groups"])
+def test_copies_of_an_input_in_training_and_held_out_folds_are_told(copies, how):
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.normal(size=(60, 32)), rng.integers(0, 2, 60)
+    x, y = {"a": np.repeat(inputs, copies, axis=0)}, np.repeat(labels, copies)
+    by = {"split": "random"} if how == "random" else {"groups": rng.integers(0, 20, 60 * copies)}
+    ask = dict(task="classification", shuffles=0, **by)
+    told = sweep(x, y, **ask).selected[0]
+    silent = sweep(x, y, repeats="keep", **ask).selected[0]
+    alone = sweep({"a": inputs}, labels, split="random", task="classification", shuffles=0)
+    # labels are drawn at random, so what is read out is leakage alone
+    assert silent.value > 0.65 > 0.55 > alone.selected[0].value
+    assert any(
+        "held-out rows are also training rows" in w and "leakage inflates the score" in w
+        for w in told.warnings
+    )
+    # not asked to look; one row of each input; equal inputs with an answer each
+    other = sweep(x, rng.normal(size=60 * copies), shuffles=0, **by).selected[0]
+    for evidence in (silent, alone.selected[0], other):
+        assert not any("training rows" in w for w in evidence.warnings)
+
+
 def test_the_same_seed_gives_the_same_numbers_and_sites_can_be_streamed():
     x, y, groups = world(sites=2)
     seen = []

@@ -69,11 +69,20 @@ def same_rows(before: Int[np.ndarray, " n"], x: Float[np.ndarray, "n d"]) -> Int
     return connected_components(edges, directed=False)[1].astype(np.int64)
 
 
-def continuous(x: Float[np.ndarray, "n d"]) -> bool:
-    """Whether most columns have many distinct values, so that equal rows mean the same input."""
+def continuous(x: Float[np.ndarray, "n d"], kinds: int | None = None) -> bool:
+    """Whether most columns have many distinct values, so that equal rows mean the same input.
+
+    Args:
+        x: rows of one site.
+        kinds: how many different rows there are; default: as many as rows. Of inputs that come five times each, a column
+            has a fifth as many values as rows. One column alone has as many values as different rows, whatever it holds, so
+            that of fewer than `WIDE` columns all rows count.
+    """
     columns = x[:, :: max(1, x.shape[1] // 16)]
-    counts = [len(np.unique(column)) for column in columns.T]
-    return bool(np.median(counts) >= DISTINCT * len(x))
+    count = float(np.median([len(np.unique(column)) for column in columns.T]))
+    wide = kinds is not None and x.shape[1] >= WIDE
+    # a column of two values is a code, however few rows there are
+    return count > 2 and count >= DISTINCT * (kinds if wide and kinds is not None else len(x))
 
 
 def merged_groups(

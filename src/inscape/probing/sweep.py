@@ -77,8 +77,9 @@ def sweep(
         shuffle: ``"groups"`` permutes whole groups' labels, ``"rows"`` single labels. Default: groups where they are
             given. Where labels and representations are both clustered by group, shuffling rows makes chance look rarer
             than it is.
-        repeats: ``"merge"`` makes groups that share a row (equal at every site, with equal labels) one, and says so;
-            ``"keep"`` leaves them, where rows of different inputs may be equal: bags of letters, an untrained network.
+        repeats: ``"merge"`` makes groups that share a row (equal at every site, with equal labels) one, and says so; where
+            too few would be left, or rows have no groups, it warns. ``"keep"`` leaves them, where rows of different inputs
+            may be equal: bags of letters, an untrained network.
         alphas: penalties for unit-variance features: α of ridge, or C of the logistic probe.
         inner: ridge's inner held-out errors: ``"group"`` (folds of whole groups) or ``"loo"``. Default: as `split`.
         seed: of folds, shuffles and bootstrap.
@@ -120,21 +121,23 @@ def sweep(
     if repeats not in ("merge", "keep"):
         raise ValueError(f"sweep: repeats must be 'merge' or 'keep', got {repeats!r}")
     plan = planned(groups)
-    look = groups is not None and repeats == "merge"
+    look = repeats == "merge" and (groups is not None or split == "random")
     found, rows = _every_site(matrices, plan, own, progress, look)
     merged = merged_groups(plan.groups, rows)
-    if look and merged.max() < plan.groups.max():
+    number, left = int(plan.groups.max()) + 1, int(merged.max()) + 1
+    if left < number and (groups is None or left < folds):
+        plan = replace(plan, notes=(*plan.notes, *_known(plan, rows)))
+    elif left < number:
         again = callable(matrices) or isinstance(matrices, Mapping)
         if not again:
             raise DataError(
                 "sweep: some rows are the same at every site in more than one group, so those groups belong together; give "
                 "the sites as a mapping or a callable, so that they can be read again, or merge the groups."
             )
-        count = int(plan.groups.max() - merged.max())
         plan = planned(merged)
         note = (
-            f"Rows that are the same at every site stand in more than one group: {count + 1} groups or more were merged, "
-            f"{int(merged.max()) + 1} are left."
+            f"Rows that are the same at every site stand in more than one group: {number - left + 1} groups or more were "
+            f"merged, {left} are left."
         )
         plan = replace(plan, notes=(*plan.notes, note))
         found, _ = _every_site(matrices, plan, own, progress, look=False)
@@ -174,6 +177,17 @@ def sweep(
     )
 
 
+def _known(plan: Plan, rows: np.ndarray) -> list[str]:
+    """A warning where held-out rows stand among the training rows too; `rows` numbers them, equal ones alike."""
+    count = sum(int(np.isin(rows[test], rows[train]).sum()) for train, test in plan.folds)
+    if not count:
+        return []
+    return [
+        f"{count} of {len(rows)} held-out rows are also training rows (equal at every site, with equal labels), so leakage "
+        "inflates the score: keep one row of each input, or give the input as the group."
+    ]
+
+
 def _every_site(
     matrices: Any,
     plan: Plan,
@@ -193,7 +207,8 @@ def _every_site(
         matrix = _matrix(site, x, len(plan.y))
         rows = ridge.Rows(matrix)
         if look:
-            same, rich = same_rows(same, rows.x), rich or continuous(rows.x)
+            same = same_rows(same, rows.x)
+            rich = rich or continuous(rows.x, int(same.max()) + 1)
         if estimator is not None:
             fitted = fit_estimator(estimator, matrix, plan, choose=total != 1)
         else:
