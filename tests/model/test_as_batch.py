@@ -286,3 +286,27 @@ def test_a_network_of_arrays_takes_lists_of_them():
         torch.testing.assert_close(model.run(x, "module:1:out")["module:1:out"], want)
     with pytest.raises(ModelError, match="arrays of one shape"):
         model.batch([[1.0], [1.0, 2.0]])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (torch.tensor([[5, 99999]]), "99999 is not a token id of .*, which has 120"),
+        ({"input_ids": torch.tensor([[5, -100]])}, "-100 is not a token id"),
+        ([[5, 120]], "120 is not a token id"),
+        (torch.zeros(1, 2, 3, dtype=torch.long), r"\(batch, positions\), got shape \(1, 2, 3\)"),
+        (torch.zeros(2, 0, dtype=torch.long), r"\(batch, positions\), got shape \(2, 0\)"),
+        (
+            {"inputs_embeds": torch.zeros(4, 32)},
+            r"\(batch, positions, width\), got shape \(4, 32\)",
+        ),
+        (torch.full((1, 129), 5), "have 129 positions and .* takes 128: shorten them"),
+        ([[5] * 129, [6]], "an example has 129 token ids and .* takes 128: shorten it"),
+    ],
+)
+def test_ids_that_no_network_takes_are_one_sentence(given, said):
+    with pytest.raises(ModelError, match=said):
+        open(net("gpt2")).run(given, "resid_post.0")
+    # the last that are taken
+    found = open(net("gpt2")).run(torch.full((1, 128), 119), "resid_post.0")
+    assert found["resid_post.0"].shape[1] == 128

@@ -11,6 +11,7 @@ from inscape.core.errors import ModelError
 from inscape.model.continuations import continuations
 from inscape.model.model import Model
 from tests.model.nets import D, live_hooks, net, tokenizer
+from tests.model.tiny import tiny
 
 TEXTS = ["the river rises in the mountain", "a good film", "Paris is the capital", "it runs"]
 
@@ -40,6 +41,41 @@ def test_greedy_tokens_and_their_probabilities_are_those_of_whole_passes(family)
         assert found.logprobs == pytest.approx(logs.max(dim=-1).values.numpy(), abs=1e-4)
         assert found.most == pytest.approx(np.exp(found.logprobs), abs=1e-5)
         assert not found.ended
+
+
+@pytest.mark.parametrize("name", ["mamba", "mamba2"])
+def test_state_spaces_continue_from_their_states(name):
+    network = tiny(name)
+    network.generation_config.eos_token_id = network.config.eos_token_id = None
+    model = Model(network, tokenizer(), name)
+    for text, (found,) in zip(TEXTS, continuations(model, TEXTS, 5), strict=True):
+        logs = whole(model, text, found.ids.tolist())
+        assert found.ids.tolist() == logs.argmax(dim=-1).tolist()
+        assert found.logprobs == pytest.approx(logs.max(dim=-1).values.numpy(), abs=1e-4)
+        words = model.tokenizer.decode(found.ids, skip_special_tokens=True)
+        assert model.generate(text, 5) == [words]
+    options = {"samples": 3, "temperature": 1.0, "seed": 7}
+    together = continuations(model, TEXTS, 4, **options)
+    apart = continuations(model, TEXTS, 4, batch=1, **options)
+    ids = [[s.ids.tolist() for s in several] for several in together]
+    assert ids == [[s.ids.tolist() for s in several] for several in apart]
+    late = Add(Scope("resid_post.-1", phase="generated"), torch.ones(D))
+    edited = continuations(model, TEXTS, 4, edits=[late])
+    plain = continuations(model, TEXTS, 4)
+    for (changed,), (kept,) in zip(edited, plain, strict=True):
+        assert changed.ids[0] == kept.ids[0]
+        assert not np.allclose(changed.logprobs[1:], kept.logprobs[1:])
+
+
+def test_rows_of_a_state_space_that_ended_leave_the_batch():
+    network = tiny("mamba")
+    network.generation_config.eos_token_id = network.config.eos_token_id = None
+    model = Model(network, tokenizer(), "mamba")
+    plain = continuations(model, TEXTS, 6)
+    stop = model.tokenizer.decode(plain[0][0].ids[:1])
+    for (whole_one,), (cut,) in zip(plain, continuations(model, TEXTS, 6, stop=stop), strict=True):
+        assert cut.ids.tolist() == whole_one.ids[: len(cut.ids)].tolist()
+        assert cut.ended == (len(cut.ids) < 6)
 
 
 def test_samples_do_not_depend_on_the_batch_and_their_probabilities_are_those_of_the_network(model):

@@ -154,3 +154,23 @@ def test_live_adapters_open_as_the_network_that_holds_them():
     ):
         with pytest.raises(ModelError, match="acts in PEFT's wrapper"):
             open(_Adapted(network, config))
+
+
+def test_of_several_heads_the_words_are_the_logits_or_they_are_named():
+    ids = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
+    torch.manual_seed(0)
+    network = t.BertForPreTraining(net("bert").config).eval()
+    with torch.no_grad():
+        want = network(ids).prediction_logits
+    at = torch.tensor([[3], [1]])
+    found = open(network).run(ids, logits=True, at=at).logits
+    torch.testing.assert_close(found[:, 0], torch.stack([want[0, 3], want[1, 1]]))
+    answers = open(t.BertForQuestionAnswering(net("bert").config).eval())
+    with pytest.raises(ModelError, match=r"several heads \(start_logits, end_logits\) and none"):
+        answers.run(ids, logits=True)
+    assert answers.run(ids, "resid_post.0")["resid_post.0"].shape[:2] == (2, 4)
+    choices = open(t.BertForMultipleChoice(net("bert").config).eval())
+    with pytest.raises(ModelError, match="compares several choices of one example"):
+        choices.run(ids, logits=True)
+    with pytest.raises(ModelError, match="is a body without a head"):
+        open(t.BertModel(net("bert").config).eval()).run(ids, logits=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from inscape.model import hashing
 from inscape.model.certificate import current
 from inscape.model.model import Model
 from inscape.model.open import open
@@ -214,3 +216,44 @@ def test_a_certificate_kept_of_another_configuration_does_not_stand(tmp_path, mo
     assert a.weights_hash == b.weights_hash
     assert len(list((tmp_path / "home" / "certificates").iterdir())) == 2
     assert a.certificate.network != b.certificate.network
+
+
+def test_a_hash_is_kept_of_files_that_nobody_touched_and_of_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setenv("INSCAPE_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "saved"
+    nets.net("llama").save_pretrained(folder)
+    taken = []
+    whole = hashing.weights_hash
+    monkeypatch.setattr(hashing, "weights_hash", lambda net: taken.append(1) or whole(net))
+    model = open(folder)
+    first = model.weights_hash
+    assert first == whole(model.net)
+    assert len(taken) == 1
+    assert open(folder).weights_hash == first
+    assert len(taken) == 1
+    # the same file, loaded as other numbers
+    half = open(folder, dtype="bfloat16")
+    assert len(taken) == 2
+    assert half.weights_hash == whole(half.net) != first
+    # a file of the same name, size and time of change with another weight in it
+    path = folder / "model.safetensors"
+    was, content = path.stat(), bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    other = open(folder)
+    assert len(taken) == 3
+    assert other.weights_hash == whole(other.net) != first
+    # what is kept and is no hash is not believed
+    for kept in (tmp_path / "home" / "weights").iterdir():
+        kept.write_text("no hash")
+    assert open(folder).weights_hash == other.weights_hash
+    assert len(taken) == 4
+
+
+def test_a_folder_where_nothing_can_be_kept_opens(tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("a file where a folder should be")
+    monkeypatch.setenv("INSCAPE_HOME", str(tmp_path / "home"))
+    nets.net("llama").save_pretrained(tmp_path / "saved")
+    model = open(tmp_path / "saved")
+    assert model.weights_hash == hashing.weights_hash(nets.net("llama"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import transformers as t
 from inscape.core.edit import Add, Scope
 from inscape.core.errors import ModelError
 from inscape.model import prefix
+from inscape.model.families.gpt2 import FAMILY as GPT2
 from inscape.model.open import open
 from inscape.outcomes.passes import gather
 from inscape.store.harvest import harvest
@@ -154,9 +156,31 @@ def test_rows_that_depend_on_the_batch_beyond_a_length_fail_the_certificate():
     assert found == ["batched = single beyond 16 tokens"]
 
 
-@pytest.mark.parametrize("most", [2, 4, 16])
-def test_contexts_shorter_than_the_certificates_sentence(most):
+def _short(most: int, family=None):
     config = net("gpt2").config.to_dict() | {"n_positions": most}
-    model = open(t.GPT2LMHeadModel(t.GPT2Config(**config)).eval(), tokenizer=tokenizer())
+    network = t.GPT2LMHeadModel(t.GPT2Config(**config)).eval()
+    return open(network, tokenizer=tokenizer(), family=family)
+
+
+@pytest.mark.parametrize("most", [2, 3, 4, 16])
+def test_contexts_shorter_than_the_certificates_sentence(most):
+    model = _short(most)
     assert model.certificate.passed
     assert model.run([[5] * most], SITE)[SITE].shape[1] == most
+    # and what is wrong is found in them: queries and keys taken for each other
+    points = GPT2.points | {"q": GPT2.points["k"], "k": GPT2.points["q"]}
+    wrong = _short(most, replace(GPT2, points=points))
+    assert {s.point for s in wrong.refused} == {"q", "k"}
+
+
+def test_a_context_of_one_token():
+    model = _short(1)
+    # the softmax of one score is 1 whatever q and k are, so nothing is known of them
+    assert [i.name for i in model.certificate.items if not i.passed] == ["every site is measured"]
+    assert {s.point for s in model.refused} == {"q", "k"}
+    assert model.run([[5]], SITE)[SITE].shape[1] == 1
+    assert "takes one token" in prefix.applies(model, 1)
+    found = harvest(model, [[5], [6]], SITE).matrix(SITE)
+    np.testing.assert_allclose(found[0], model.run([[5]], SITE)[SITE][0, 0].numpy(), atol=1e-5)
+    with pytest.raises(ModelError, match="text 1 has 2 tokens .* takes 1: shorten it"):
+        model.run("the river", SITE)

@@ -52,6 +52,25 @@ def test_weights_that_are_not_in_memory_are_refused():
         open(network)
 
 
+def test_a_buffer_that_is_not_in_memory_is_refused():
+    network = net("gpt2")
+    network.register_buffer("absent", torch.empty(2, device="meta"))
+    with pytest.raises(ModelError, match=r"not in memory \(absent is on the meta device"):
+        open(network)
+
+
+def test_weights_in_which_nothing_is_computed_are_refused():
+    with pytest.raises(ModelError, match="weights in float8_e4m3fn, .*net.to"):
+        open(net("llama").to(torch.float8_e4m3fn))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchscript_is_refused():
+    traced = torch.jit.trace(nn.Sequential(nn.Linear(3, 3)), torch.zeros(1, 3))
+    with pytest.raises(ModelError, match="TorchScript, which calls no hooks"):
+        open(traced)
+
+
 @pytest.mark.parametrize("pad", [0, 1, 5])
 @pytest.mark.parametrize(
     ("kind", "config"),

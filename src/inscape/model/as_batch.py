@@ -35,9 +35,9 @@ def as_batch(model: Any, inputs: Any) -> Batch:
     if isinstance(inputs, Batch):
         return _masked(inputs)
     if isinstance(inputs, (Tensor, np.ndarray)) and not _of_texts(inputs):
-        return _array(model, _tensor(inputs))
+        return _taken(model, _array(model, _tensor(inputs)))
     if isinstance(inputs, Mapping) and not is_conversation(inputs):
-        return _masked(named(model, inputs))
+        return _taken(model, _masked(named(model, inputs)))
     items = several(inputs)
     if not items:
         raise ModelError("run: no inputs were given")
@@ -49,6 +49,28 @@ def as_batch(model: Any, inputs: Any) -> Batch:
     if model.kind != "text" and not any(isinstance(item, str) for item in items):
         return _array(model, _tensor(items))
     return model.collate(model.tokens_of(items))
+
+
+def _taken(model: Any, batch: Batch) -> Batch:
+    """The batch of a text model, whose ids are those of (batch, positions) tokens that it has, and no more than it takes."""
+    if model.kind != "text":
+        return batch
+    limit = model.max_positions
+    for name in ("input_ids", "decoder_input_ids", "inputs_embeds"):
+        x = batch.inputs.get(name)
+        if x is None:
+            continue
+        axes = "(batch, positions, width)" if name == "inputs_embeds" else "(batch, positions)"
+        if x.ndim != axes.count(",") + 1 or not x.numel():
+            raise ModelError(f"{name} must be {axes}, got shape {tuple(x.shape)}")
+        if name != "inputs_embeds":
+            _known(model, x)
+        if limit is not None and x.shape[1] > limit:
+            raise ModelError(
+                f"these inputs have {x.shape[1]} positions and {model.name} takes {limit}: shorten them, or cut them into "
+                "several"
+            )
+    return batch
 
 
 def token_ids(items: Sequence[Any]) -> list[np.ndarray] | None:
@@ -116,15 +138,25 @@ def _array(model: Any, x: Tensor) -> Batch:
 
 
 def _checked(model: Any, row: np.ndarray) -> Tokens:
-    size = getattr(model.atlas.config, "vocab_size", None)
     if not len(row):
         raise ModelError("an example has no token ids; remove it")
-    if row.min() < 0 or (isinstance(size, int) and row.max() >= size):
-        wrong = int(row[(row < 0) | (row >= (size or row.max() + 1))][0])
+    _known(model, torch.from_numpy(row))
+    if model.max_positions is not None and len(row) > model.max_positions:
         raise ModelError(
-            f"{wrong} is not a token id of {model.name}, which has {size}; give ids from 0 on"
+            f"an example has {len(row)} token ids and {model.name} takes {model.max_positions}: shorten it, or cut it into "
+            "several"
         )
     return Tokens(row, np.zeros((len(row), 2), np.int64), np.zeros(len(row), dtype=bool))
+
+
+def _known(model: Any, ids: Tensor) -> None:
+    """Refuse ids that are none of a model's tokens."""
+    size = getattr(model.atlas.config, "vocab_size", None)
+    least, most = (int(x) for x in ids.aminmax())
+    if least < 0 or (isinstance(size, int) and most >= size):
+        raise ModelError(
+            f"{least if least < 0 else most} is not a token id of {model.name}, which has {size}; give ids from 0 on"
+        )
 
 
 def named(model: Any, inputs: Mapping[str, Any]) -> Batch:

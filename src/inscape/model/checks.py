@@ -91,7 +91,7 @@ def run_all(model: Model) -> Iterator[Item]:
     yield _repeats(single, model.run(examples[-1], residual), residual)
     if model.kind == "text":
         yield _batch_is_single(model, residual, single, tolerance)
-        yield _padding(model, residual, tolerance)
+        yield from _padding(model, residual, tolerance)
         yield from _beyond(model, residual, tolerance)
     yield from _identity(model, single, tolerance)
     yield from parts.measure(model, examples[-1], single, tolerance)
@@ -150,11 +150,16 @@ def _decoded(model: Model, rows: int) -> Tensor:
 def tokens_of(model: Model) -> list[Tokens]:
     """Three short texts, or token ids drawn at random where there is no tokenizer or none that knows their letters.
 
-    They are cut to half of what the model takes, or treats alike, where that is less: they are doubled and padded.
+    They are cut to what the model takes, or treats alike, where that is less.
     """
-    limits = [n for n in (model.max_positions, model.switches.first) if n is not None]
-    most = max(1, min(limits, default=1000) // 2)
+    most = _most(model)
     return [_cut(tokens, most) for tokens in _drawn(model)]
+
+
+def _most(model: Model) -> int:
+    """How many tokens a model takes, or treats alike; a thousand where it does not say."""
+    limits = [n for n in (model.max_positions, model.switches.first) if n is not None]
+    return max(1, min(limits, default=1000))
 
 
 def _cut(tokens: Tokens, most: int) -> Tokens:
@@ -206,28 +211,25 @@ def _batch_is_single(
     )
 
 
-def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Item:
+def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[Item]:
+    most = _most(model)
+    if most < 2:
+        return  # nothing can be padded
     tokens = tokens_of(model)
-    longest = tokens[-1]
-    filler = Tokens(
-        *(np.concatenate([getattr(longest, f)] * 2) for f in ("ids", "offsets", "special"))
-    )
-    alone = model.run(_batch(model, [tokens[0]]), sites)
-    padded = model.run(_batch(model, [tokens[0], filler]), sites)
-    n = len(tokens[0])
+    short, longest = _cut(tokens[0], most // 2), tokens[-1]
+    twice = (np.concatenate([getattr(longest, f)] * 2) for f in ("ids", "offsets", "special"))
+    filler = _cut(Tokens(*twice), most)
+    alone = model.run(_batch(model, [short]), sites)
+    padded = model.run(_batch(model, [short, filler]), sites)
+    n = len(short)
     worst = max(difference(padded[s][0, :n], alone[s][0, :n]) for s in sites)
     reason = (
         "the same text gives other activations under more padding: positions shift or pads are attended to "
         "(left padding without position ids does this); pad on the right"
     )
-    return Item(
-        "padding changes nothing",
-        worst <= tolerance,
-        worst,
-        tolerance,
-        ("*",),
-        "" if worst <= tolerance else reason,
-    )
+    passed = worst <= tolerance
+    name = "padding changes nothing"
+    yield Item(name, passed, worst, tolerance, ("*",), "" if passed else reason)
 
 
 def _beyond(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[Item]:

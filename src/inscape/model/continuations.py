@@ -1,8 +1,9 @@
 """Continuations: completions of a language model, token by token, with the probabilities it gave them.
 
-Each prompt is read once; its key–value cache is then laid out for all of its samples, and one loop continues a batch of
-them a token at a time. The token drawn is the inverse of the cumulative distribution at a uniform number that belongs to
-(prompt, sample, step) alone, so a sample does not depend on what it was batched with, beyond rounding:
+Each prompt is read once; its cache (keys and values, or the states of a state space) is then laid out for all of its
+samples, and one loop continues a batch of them a token at a time. The token drawn is the inverse of the cumulative
+distribution at a uniform number that belongs to (prompt, sample, step) alone, so a sample does not depend on what it was
+batched with, beyond rounding:
 
     token = min {v : Σ_{u ≤ v} softmax(logits / T)_u > r},   r = uniform(seed)[prompt, sample, step]
 
@@ -15,6 +16,7 @@ Reference: Holtzman et al. (2019), arXiv:1904.09751, for sampling from the whole
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -124,10 +126,11 @@ def continuations(
 
 
 def _check(model: Model, samples: int, temperature: float, count: int) -> None:
-    cached = model.family is not None and model.family.cached and model.atlas.head is not None
-    if not cached or model.tokenizer is None:
+    family = model.family
+    continues = family is not None and family.kind == "text" and family.autoregressive
+    if not continues or model.atlas.head is None or model.tokenizer is None:
         raise ModelError(
-            f"{model.name} cannot continue a text: that needs a causal language model with keys, values and its head"
+            f"{model.name} cannot continue a text: that needs a causal language model with its head and its tokenizer"
         )
     if samples < 1 or count < 1:
         raise ValueError(
@@ -152,6 +155,17 @@ def _ends(model: Model, stop: str) -> Tensor:
         if 0 <= token < size:
             out[token] = 2
     return out.to(model.device)
+
+
+def _cache_name(net: Any) -> str:
+    """What a network calls its cache: state spaces have a name of their own for it."""
+    taken = inspect.signature(net.forward).parameters
+    return "cache_params" if "cache_params" in taken else "past_key_values"
+
+
+def _taken(cache: Any, rows: Tensor, like: Tensor) -> None:
+    """Rows of a cache, in the order given, each as often as it is named: what every kind of cache can do for beams."""
+    cache.reorder_cache(rows.to(like.device))
 
 
 def _late(scope: Scope) -> bool:
@@ -198,7 +212,7 @@ class _Loop:
             ):
                 cache, logits = self._step(ids[:, :-1] if late else ids, None)
                 if len(ids) < len(rows):
-                    cache.batch_repeat_interleave(self.samples)
+                    _taken(cache, torch.arange(len(ids)).repeat_interleave(self.samples), logits)
                     logits = logits.repeat_interleave(self.samples, dim=0)
                 state.size = len(rows)
                 if late:  # no edit acts before the prompt's last token, so what comes before it was read once
@@ -227,7 +241,7 @@ class _Loop:
                     # copying a cache costs about a step, so rows leave in crowds
                     if not planned and float(left.double().mean()) < 0.75:
                         keep = left.nonzero()[:, 0]
-                        cache.batch_select_indices(keep.to(model.device))
+                        _taken(cache, keep, logits)
                         rows, token = rows[keep], token[keep.to(model.device)]
                         state.size = len(rows)
                     cache, logits = self._step(token[:, None], cache)
@@ -236,8 +250,9 @@ class _Loop:
         return [self._made(tokens, end) for tokens, end in zip(found, ended, strict=True)]
 
     def _step(self, ids: Tensor, cache: Any) -> tuple[Any, Tensor]:
-        out = self.model.net(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return out.past_key_values, out.logits[:, -1].float()
+        name = _cache_name(self.model.net)
+        out = self.model.net(input_ids=ids, use_cache=True, logits_to_keep=1, **{name: cache})
+        return out[name], out.logits[:, -1].float()
 
     def _draw(self, logits: Tensor, rows: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
         logs = logits.log_softmax(dim=-1)

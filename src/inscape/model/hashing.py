@@ -1,16 +1,32 @@
-"""The hash of a network's weights: what a certificate, a store and a run are bound to."""
+"""The hash of a network's weights: what a certificate, a store and a run are bound to.
+
+SHA-256 of half a gigabyte takes longer than loading it. So what was computed once of a checkpoint is kept in the cache, and
+stands again where both hold:
+
+    files    path, inode, size and times (of content and of status) of every file of weights, as they were
+    sums     `weights_sums` of the network that was loaded, over all of its bytes, as they were
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
+import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+from inscape.core.home import home
+
+log = logging.getLogger(__name__)
 
 _ROW = 256  # numbers of eight bytes in a row of the sums that tell whether a tensor was changed
 
@@ -50,15 +66,66 @@ def weights_sums(net: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def hashing(net: nn.Module) -> Callable[[], tuple[str, str]]:
+def hashing(net: nn.Module, folder: Path | None = None) -> Callable[[], tuple[str, str]]:
     """Begin `weights_sums` and `weights_hash` beside what is done meanwhile; what is returned waits and gives both.
 
     The weights must not be changed or moved until then.
+
+    Args:
+        net: a network that was just loaded.
+        folder: where its weights were read from: the hash is kept for the next time. None keeps nothing.
     """
-    pool = ThreadPoolExecutor(2, thread_name_prefix="inscape-hash")
-    sums, whole = pool.submit(weights_sums, net), pool.submit(weights_hash, net)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="inscape-hash")
+    both = pool.submit(_sums_and_hash, net, folder)
     pool.shutdown(wait=False)
-    return lambda: (sums.result(), whole.result())
+    return both.result
+
+
+def _sums_and_hash(net: nn.Module, folder: Path | None) -> tuple[str, str]:
+    sums = weights_sums(net)
+    path = None if folder is None else _place(folder, sums)
+    found = None if path is None else _kept(path)
+    if found is None:
+        found = weights_hash(net)
+        if path is not None:
+            _keep(path, found)
+    return sums, found
+
+
+def _place(folder: Path, sums: str) -> Path | None:
+    """Where the hash of a checkpoint is kept: a name made of what its files are now and what was loaded from them."""
+    try:
+        # links followed: in the Hub's cache they are links to files named by content
+        files = sorted(path.resolve() for path in folder.glob("*.safetensors"))
+        marks = [
+            [str(f), s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns]
+            for f, s in ((f, f.stat()) for f in files)
+        ]
+    except OSError:
+        return None
+    if not marks:
+        return None
+    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    name = hashlib.sha256(json.dumps([marks, sums, code]).encode()).hexdigest()
+    return home("weights", f"{name}.txt")
+
+
+def _kept(path: Path) -> str | None:
+    try:
+        found = path.read_text()
+    except (OSError, ValueError):
+        return None
+    return found if re.fullmatch("[0-9a-f]{64}", found) else None
+
+
+def _keep(path: Path, found: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid():x}.tmp")
+        temporary.write_text(found)
+        temporary.replace(path)
+    except OSError as error:
+        log.info("the hash of the weights is not kept: %s", error)
 
 
 def _held(net: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -445,11 +445,7 @@ class Model:
     def _gathered(self, state: Pass, catch: list[Site], out: Any, grad_of: Any) -> Activations:
         logits = None
         if out is not None:
-            logits = out if isinstance(out, Tensor) else getattr(out, "logits", None)
-            if logits is None:
-                raise ModelError(
-                    f"{self.name} has no logits: it is a body without a head; capture sites instead"
-                )
+            logits = out if isinstance(out, Tensor) else _logits_of(self.name, out)
         if grad_of is None:
             if (
                 logits is not None
@@ -547,8 +543,13 @@ class Model:
         return name.endswith("ForSequenceClassification") or "Reward" in name
 
     def _refuse_unread_pads(self, batch: Batch) -> None:
-        """A head that finds its token by the pad's id needs one."""
+        """A head that finds its token by the pad's id needs one; one that compares choices needs them beside each other."""
         ids = batch.inputs.get("input_ids")
+        if type(self.net).__name__.endswith("ForMultipleChoice"):
+            raise ModelError(
+                f"the head of {self.name} compares several choices of one example, and a batch holds examples; capture "
+                "sites instead"
+            )
         if not self._pools or ids is None or batch.lengths is None:
             return
         short = bool((batch.lengths < ids.shape[1]).any())
@@ -604,6 +605,25 @@ class Model:
             yield
         finally:
             handle.remove()
+
+
+def _logits_of(name: str, out: Any) -> Tensor:
+    """The logits in what a network gave: those of its words, where it has several heads.
+
+    Raises:
+        ModelError: it has none, or several of which none is the words'.
+    """
+    for key in ("logits", "prediction_logits"):
+        found = getattr(out, key, None)
+        if isinstance(found, Tensor):
+            return found
+    several = [key for key in getattr(out, "keys", list)() if key.endswith("logits")]
+    if several:
+        raise ModelError(
+            f"{name} has several heads ({', '.join(several)}) and none for the next word or the class; capture sites "
+            "instead, or the heads as modules"
+        )
+    raise ModelError(f"{name} has no logits: it is a body without a head; capture sites instead")
 
 
 @contextmanager

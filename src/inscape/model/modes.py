@@ -93,7 +93,7 @@ def _adapted(net: Any) -> nn.Module:
             what = "LORA with alora_invocation_tokens" if waits else kind
             raise ModelError(
                 f"the adapter {name!r} of kind {what} acts in PEFT's wrapper and not in the network inside, so it would be "
-                "left out; open the network without it (net.get_base_model()), or merge it into the weights first"
+                "left out; open the network without it: net.get_base_model()"
             )
     inner = net.get_base_model()
     if not isinstance(inner, nn.Module):

@@ -85,7 +85,9 @@ def open(
     folder, source = _locate(str(what), revision, progress)
     with _quietly():
         net, read = _load(folder, wanted, trust_remote_code, str(what), revision)
-        hashes = hashing(net) if place.type == "cpu" else None  # while the tokenizer is read
+        hashes = None
+        if place.type == "cpu":  # while the tokenizer is read
+            hashes = hashing(net, None if trust_remote_code else _files_of(folder, revision))
         found_tokenizer = read()
     if not getattr(net, "is_quantized", False):  # which lies where its loader put it
         net = net.to(place)
@@ -154,7 +156,20 @@ def _inside(what: Any, tokenizer: Any, processor: Any) -> tuple[Any, Any, Any]:
 
 def _check_held(net: nn.Module) -> None:
     """Refuse a live network whose weights are not in memory."""
-    absent = next((name for name, p in net.named_parameters() if p.is_meta), None)
+    if isinstance(net, torch.jit.ScriptModule):
+        raise ModelError(
+            "this network is TorchScript, which calls no hooks; open the network that it was scripted or traced from"
+        )
+    held = [*net.named_parameters(), *net.named_buffers()]
+    # layers of quantisers compute with such weights, PyTorch's own do not
+    plain = [m for m in net.modules() if type(m).__module__.startswith("torch.nn.modules.")]
+    small = {str(p.dtype) for m in plain for p in m.parameters(recurse=False)} & _STORED
+    if small:
+        raise ModelError(
+            f"this {type(net).__name__} has weights in {min(small).removeprefix('torch.')}, in which numbers are kept and "
+            "nothing is computed; open it in another dtype: net.to(torch.bfloat16)"
+        )
+    absent = next((name for name, x in held if x.is_meta), None)
     if absent is not None:
         raise ModelError(
             f"the weights of this {type(net).__name__} are not in memory ({absent} is on the meta device: offloaded, or not "
@@ -170,6 +185,8 @@ def _check_held(net: nn.Module) -> None:
         )
 
 
+#: types in which PyTorch keeps numbers, and adds none
+_STORED = frozenset(f"torch.{name}" for name in dir(torch) if name.startswith("float8_"))
 #: modules of PyTorch's own quantisation, static and dynamic
 _PACKED = (
     "torch.ao.nn.quantized",
@@ -286,6 +303,16 @@ def _load(
             ) from error
         raise _explained(what, error) from error
     return net, lambda: _tokenizer(AutoTokenizer, where, trust, extra)
+
+
+def _files_of(where: str, revision: str | None) -> Path | None:
+    """The folder that holds the files just loaded: of a model of the Hub the one in the Hub's cache."""
+    if Path(where).is_dir():
+        return Path(where)
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(where, checkpoint_files.CONFIG, revision=revision)
+    return Path(found).parent if isinstance(found, str) else None
 
 
 def _check_files(where: str, what: str, trust: bool, extra: dict[str, str]) -> int | None:

@@ -184,8 +184,8 @@ def _attention(model: Model, batch: Batch) -> dict[str, list[Tensor]]:
     sites = [Site(p, i) for i in layers for p in points]
     whole = model.run(batch, sites)
     out = {f"{k}pattern": [whole[Site(f"{k}pattern", i)] for i in layers] for k in kinds}
-    if not scored:
-        return out
+    if not scored or whole[sites[0]].shape[-1] < 2:
+        return out  # the softmax of one score is 1, whatever q and k are
     rotating = [m for m in model.atlas.body.modules() if _rotates(m)]
     free = whole
     if rotating or family.rotation == "position_ids":

@@ -219,6 +219,8 @@ def applies(model: Model, longest: int) -> str:
         return "what a token sees here is decided by its place in the row, not by a mask"
     if model.edits:
         return "edits are in force, which act by position"
+    if model.max_positions is not None and model.max_positions < 2:
+        return "it takes one token, and no other follows"
     switch = model.switches.first
     if switch is not None and longest > switch:
         return (
@@ -253,9 +255,10 @@ def item(model: Model) -> Item:
     tolerance = TOLERANCE.get(model.dtype, 1e-4)
     sites = [s for s in model.sites if s.point in ("embed", "resid_post")]
     texts = [t.ids for t in tokens_of(model)]
-    most = min((n for n in (_window(model), model.switches.first) if n is not None), default=None)
+    limits = (_window(model), model.switches.first, model.max_positions)
+    most = min((n for n in limits if n is not None), default=None)
     if most is not None:
-        # beyond it no prefix is shared: what is measured is what is done
+        # beyond it no prefix is shared, or nothing is taken: what is measured is what is done
         texts = [ids[: max(1, most // 2)] for ids in texts]
     starts = [texts[-1][: max(1, 2 * len(texts[-1]) // 3)], texts[1][: max(1, len(texts[1]) // 2)]]
     parts = [
