@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from inscape.control.causal_inner_product import CausalInnerProduct, concept_direction
+from inscape.control.causal_inner_product import (
+    CausalInnerProduct,
+    apart,
+    concept_direction,
+    leave_one_out,
+    share_direction,
+)
 from inscape.core.edit import Add, Scope
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
@@ -71,3 +77,33 @@ def test_refusals():
         )
     with pytest.raises(ValueError, match=r"pairs must be \(n, 2\)"):
         concept_direction(WORDS, [1, 2])
+
+
+def test_a_pair_is_projected_on_the_mean_of_the_others():
+    x = np.random.default_rng(3).normal(size=(5, 4)) + 1
+    for i, found in enumerate(leave_one_out(x)):
+        rest = np.delete(x, i, axis=0).mean(axis=0)
+        assert found == pytest.approx(x[i] @ rest / np.linalg.norm(rest))
+    assert np.allclose(leave_one_out(np.tile(x[0], (3, 1))), np.linalg.norm(x[0]))
+    with pytest.raises(ValueError, match="two pairs at least"):
+        leave_one_out(x[:1])
+
+
+def test_concepts_share_a_direction_and_random_pairs_do_not():
+    rng = np.random.default_rng(4)
+    axis = np.eye(30)[0]
+    own = 3 * axis + rng.normal(size=(20, 30))
+    loose = rng.normal(size=(20, 30))
+    pairs, concept = np.concatenate([own, loose]), np.repeat([0, 1], 20)
+    found = share_direction(pairs, concept, rng.normal(size=(500, 30)))
+    assert found.tolist() == [True, False]
+
+
+def test_distance_from_other_concepts():
+    assert np.allclose(apart(np.eye(3)), 1)
+    assert np.allclose(apart(np.array([[1.0, 0.0], [-2.0, 0.0]])), 0)
+    half = apart(np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]]))
+    assert half[1] == pytest.approx(1 - np.sqrt(0.5))
+    assert half[0] == pytest.approx(1 - np.sqrt(0.5) / 2)
+    with pytest.raises(ValueError, match="with two at least"):
+        apart(np.ones((1, 3)))

@@ -127,7 +127,7 @@ def test_the_columns_of_the_data_are_named_by_flag():
     toy = configs.preset(load_study("space-time-neurons"), "tiny")
     with pytest.raises(
         StudyError,
-        match=r"'places-world' has columns of its own, so --group changes nothing; give --data",
+        match=r"'world:places' has columns of its own, so --group changes nothing; give --data",
     ):
         with_flags(toy, "space-time-neurons", {"group": "land"})
 

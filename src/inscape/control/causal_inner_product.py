@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from inscape.core.arrays import to_numpy
 from inscape.core.moments import Moments
@@ -83,14 +83,14 @@ class CausalInnerProduct:
         """The cosine of two directions among words under the inner product."""
         return float(self.inner(a, b) / np.sqrt(self.inner(a, a) * self.inner(b, b)))
 
-    def dual(self, direction: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
-        """Σ⁻¹ γ̄: the direction of states that changes this concept alone.
+    def dual(self, direction: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
+        """Σ⁻¹ γ̄: the direction of states that changes this concept alone, of one direction or of each row.
 
         Raises:
             ValueError: a direction that no word has a part of.
         """
-        found = self._inverse @ np.asarray(direction, dtype=np.float64)
-        if not np.linalg.norm(found) > 0:
+        found = np.asarray(direction, dtype=np.float64) @ self._inverse
+        if not (np.linalg.norm(found, axis=-1) > 0).all():
             raise ValueError(
                 "dual: no word varies along this direction, so it has no dual; give another direction"
             )
@@ -119,3 +119,68 @@ def concept_direction(unembedding: Any, pairs: Any) -> Float[np.ndarray, " d"]:
         len(index), 2, -1
     )
     return (rows[:, 0] - rows[:, 1]).mean(axis=0)
+
+
+def leave_one_out(differences: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+    """Each difference of a pair along the direction of the other pairs' mean.
+
+        p_i = δ_i · m_i / ‖m_i‖        m_i = Σ_{j ≠ i} δ_j / (n − 1)
+
+    Args:
+        differences: of the vectors of word pairs, in coordinates where the inner product is the ordinary one
+            (`CausalInnerProduct.whitened`), (n, d).
+
+    Raises:
+        ValueError: fewer than two pairs, which leave nothing to project on.
+
+    Reference: Park, Choe and Veitch (2023), arXiv:2311.03658, §4.
+    """
+    x = np.asarray(differences, dtype=np.float64)
+    if x.ndim != 2 or len(x) < 2:
+        raise ValueError(
+            f"leave_one_out: differences must be (n, d) with two pairs at least, got shape {x.shape}"
+        )
+    others = (x.sum(axis=0) - x) / (len(x) - 1)
+    length = np.linalg.norm(others, axis=1)
+    return np.divide((x * others).sum(axis=1), length, out=np.zeros(len(x)), where=length > 0)
+
+
+def share_direction(
+    differences: Float[np.ndarray, "n d"],
+    concept: Int[np.ndarray, " n"],
+    others: Float[np.ndarray, "m d"],
+    quantile: float = 0.95,
+) -> Bool[np.ndarray, " k"]:
+    """Of each concept, whether its pairs lie along each other's direction further than random pairs do, (k,).
+
+        mean_i p_i > quantile of {δ · m / ‖m‖ : δ a random pair}         p_i as in `leave_one_out`, m the concept's mean
+
+    Args:
+        differences: of all pairs, in coordinates where the inner product is the ordinary one, (n, d).
+        concept: of each pair, 0 … k − 1.
+        others: differences of random pairs, (m, d).
+        quantile: of the random pairs.
+    """
+    found = []
+    for c in range(int(concept.max()) + 1):
+        own = differences[concept == c]
+        mean = own.mean(axis=0)
+        chance = np.quantile(others @ mean / np.linalg.norm(mean), quantile)
+        found.append(leave_one_out(own).mean() > chance)
+    return np.array(found)
+
+
+def apart(directions: Float[np.ndarray, "k d"]) -> Float[np.ndarray, " k"]:
+    """How little each concept's direction shares with the others: the mean of 1 − |cosine|, (k,).
+
+    Args:
+        directions: one a concept, in coordinates where the inner product is the ordinary one.
+
+    Raises:
+        ValueError: fewer than two concepts.
+    """
+    x = np.asarray(directions, dtype=np.float64)
+    if x.ndim != 2 or len(x) < 2:
+        raise ValueError(f"apart: directions must be (k, d) with two at least, got shape {x.shape}")
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    return 1 - (np.abs(unit @ unit.T).sum(axis=1) - 1) / (len(x) - 1)

@@ -80,5 +80,6 @@ def _name(found: RunFolder) -> str:
     about = found.record
     config = about.get("config") or {}
     words = [about["study"], about.get("preset"), config.get("model"), config.get("data")]
-    plain = [re.sub(r"[^a-z0-9.]+", "-", str(w).lower()).strip("-.")[:40] for w in words if w]
+    named = [str(w).lower().removeprefix("world:") for w in words if w]
+    plain = [re.sub(r"[^a-z0-9.]+", "-", w).strip("-.")[:40] for w in named]
     return "_".join([*plain, f"s{about.get('seed', 0)}"]) + ".json"

@@ -19,6 +19,8 @@ from typing import Any, Literal, Union
 
 from inscape.core.errors import StudyError, suggest
 from inscape.study.discover import StudyModule
+from inscape.study.settings import help_of
+from inscape.worlds.named import is_world
 
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
@@ -113,7 +115,7 @@ def with_flags(
     own = {"seed": seed} if seed is not None and "seed" in names else {}
     changed = override(config, given | own)
     columns = [f"--{name}" for name in ("input", "labels", "group") if name in given]
-    if columns and str(getattr(changed, "data", "")).endswith("-world"):
+    if columns and is_world(str(getattr(changed, "data", ""))):
         raise StudyError(
             f"The toy data {changed.data!r} has columns of its own, so {columns[0]} changes nothing; give --data, or "
             "another preset."
@@ -237,11 +239,7 @@ def settings_of(study: StudyModule) -> list[Setting]:
         if f.default_factory is not dataclasses.MISSING:
             default = f.default_factory()
         values = {name: getattr(config, f.name) for name, config in study.presets.items()}
-        found.append(
-            Setting(
-                f.name, describe(hints[f.name]), default, values, str(f.metadata.get("help", ""))
-            )
-        )
+        found.append(Setting(f.name, describe(hints[f.name]), default, values, help_of(f)))
     return found
 
 

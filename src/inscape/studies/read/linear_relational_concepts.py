@@ -10,7 +10,7 @@ Directions are made from prompts with answered questions before them; what is he
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,7 @@ from inscape.core.folds import group_codes
 from inscape.core.measured import Measured, Role
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
-from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.model.unembed import Readout
 from inscape.outcomes.relation_maps import Mapped, answered, by_relation, linearise
 from inscape.outcomes.relation_prompts import Asked, ask, last_site
@@ -39,8 +37,9 @@ from inscape.read.relational_concepts import (
     unit_directions,
 )
 from inscape.study.card import Card, Claim
+from inscape.study.opening import opened
 from inscape.study.run import Run
-from inscape.worlds.relations import relations
+from inscape.study.settings import Settings, setting
 
 CARD = Card(
     slug="linear-relational-concepts",
@@ -116,19 +115,12 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'relations-world' is trained on the spot"},
-    )
-    data: str = field(
-        default="relations",
-        metadata={"help": "columns relation, subject, object, template; span subject"},
-    )
-    relations: tuple[str, ...] = field(
-        default=(
+    data: str = setting("relations", "columns relation, subject, object, template; span subject")
+    relations: tuple[str, ...] = setting(
+        (
             "country language",
             "city country",
             "word first letter",
@@ -137,39 +129,30 @@ class Config:
             "country continent",
             "thing kind",
         ),
-        metadata={"help": "which are asked; none for all"},
+        "which are asked; none for all",
     )
-    shots: int = field(default=5, metadata={"help": "answered questions before each"})
-    least: int = field(
-        default=16,
-        metadata={"help": "answered questions, of objects with three or more, for a relation"},
+    shots: int = setting(5, "answered questions before each")
+    least: int = setting(16, "answered questions, of objects with three or more, for a relation")
+    examples: int = setting(6, "subjects that are linearised")
+    layers: tuple[int, ...] = setting(
+        (14,), "blocks after which the subject is taken; -1 before all"
     )
-    examples: int = field(default=6, metadata={"help": "subjects that are linearised"})
-    layers: tuple[int, ...] = field(
-        default=(14,), metadata={"help": "blocks after which the subject is taken; -1 before all"}
+    objects: tuple[int, ...] = setting(
+        (21, 25), "blocks after which the object is taken, beside the last"
     )
-    objects: tuple[int, ...] = field(
-        default=(21, 25),
-        metadata={"help": "blocks after which the object is taken, beside the last"},
+    ranks: tuple[int, ...] = setting((8, 32, 128), "ranks of the inverse tried")
+    sizes: tuple[float, ...] = setting(
+        (0.03, 0.1, 0.3, 1.0), "edits' lengths at every layer, in lengths of the state there"
     )
-    ranks: tuple[int, ...] = field(
-        default=(8, 32, 128), metadata={"help": "ranks of the inverse tried"}
-    )
-    sizes: tuple[float, ...] = field(
-        default=(0.03, 0.1, 0.3, 1.0),
-        metadata={"help": "edits' lengths at every layer, in lengths of the state there"},
-    )
-    train: float = field(
-        default=0.6, metadata={"help": "share of each object's subjects that train"}
-    )
-    shuffles: int = field(default=199, metadata={"help": "shuffles of the objects"})
-    draws: int = field(default=5, metadata={"help": "random directions for every object"})
+    train: float = setting(0.6, "share of each object's subjects that train")
+    shuffles: int = setting(199, "shuffles of the objects")
+    draws: int = setting(5, "random directions for every object")
 
 
 PRESETS = {
     "tiny": Config(
-        model="relations-world",
-        data="relations-world",
+        model="world:relations",
+        data="world:relations",
         relations=("country", "job", "pet"),
         shots=0,
         layers=(-1,),
@@ -241,9 +224,7 @@ class Chosen:
 
 def run(config: Config, run: Run) -> None:
     """Ask, linearise, invert; classify; edit."""
-    model, examples = _open(config, run)
-    if model.certificate is not None:
-        run.certificate(model.certificate)
+    model, examples, _ = opened(config, run)
     run.asked(
         f"Do the inverted relations of {model.name} give directions that classify subjects and steer answers?"
     )
@@ -270,17 +251,6 @@ def run(config: Config, run: Run) -> None:
     _classify(config, run, found, chosen)
     _edit(config, run, found, chosen)
     run.answer(_answer(run, model, len(found)))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "relations-world" in (config.model, config.data):
-        if config.model != config.data:
-            raise StudyError(
-                "'relations-world' goes with no other model or data: give it for both, or for neither."
-            )
-        world = relations(seed=run.seed)
-        return world.model, world.examples
-    return open(config.model), load(config.data)
 
 
 def _shared(asked: Asked) -> Asked:

@@ -10,7 +10,7 @@ token, by which answers are judged, would be copied.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,15 @@ from inscape.charts.layers import score_by_layer
 from inscape.core.errors import StudyError
 from inscape.core.evidence import table
 from inscape.core.measured import Measured, Role
-from inscape.data.examples import Examples
-from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.outcomes.relation_maps import Mapped, answered, by_relation, linearise
 from inscape.outcomes.relation_prompts import Asked, decode, first_token, last_site
 from inscape.probing.frames import layer_of, lines
 from inscape.read.relational import AffineRelation
 from inscape.study.card import Card, Claim
+from inscape.study.opening import opened
 from inscape.study.run import Run, bars_of
-from inscape.worlds.relations import relations
+from inscape.study.settings import Settings, setting
 
 CARD = Card(
     slug="linear-relational-embedding",
@@ -85,19 +83,12 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'relations-world' is trained on the spot"},
-    )
-    data: str = field(
-        default="relations",
-        metadata={"help": "columns relation, subject, object, template; span subject"},
-    )
-    relations: tuple[str, ...] = field(
-        default=(
+    data: str = setting("relations", "columns relation, subject, object, template; span subject")
+    relations: tuple[str, ...] = setting(
+        (
             "country capital",
             "country language",
             "city country",
@@ -106,26 +97,20 @@ class Config:
             "verb past",
             "word first letter",
         ),
-        metadata={"help": "which are asked; none for all"},
+        "which are asked; none for all",
     )
-    shots: int = field(default=5, metadata={"help": "answered questions before each"})
-    least: int = field(
-        default=20, metadata={"help": "answers that the model must know for a relation to be taken"}
+    shots: int = setting(5, "answered questions before each")
+    least: int = setting(20, "answers that the model must know for a relation to be taken")
+    examples: int = setting(6, "subjects that are linearised")
+    layers: tuple[int, ...] = setting(
+        (3, 8, 13, 18), "blocks after which the subject is taken; -1 before all"
     )
-    examples: int = field(default=6, metadata={"help": "subjects that are linearised"})
-    layers: tuple[int, ...] = field(
-        default=(3, 8, 13, 18),
-        metadata={"help": "blocks after which the subject is taken; -1 before all"},
-    )
-    betas: tuple[float, ...] = field(
-        default=(0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0), metadata={"help": "gains tried"}
-    )
-    ranks: tuple[int, ...] = field(
-        default=(8, 32, 128), metadata={"help": "ranks of the inverse tried"}
-    )
-    draws: int = field(default=5, metadata={"help": "random maps"})
+    betas: tuple[float, ...] = setting((0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0), "gains tried")
+    ranks: tuple[int, ...] = setting((8, 32, 128), "ranks of the inverse tried")
+    draws: int = setting(5, "random maps")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.examples < 3 or self.least < self.examples + 6:
             raise ValueError(
                 f"examples must be at least 3 and least at least examples + 6, got {self.examples}, {self.least}"
@@ -134,8 +119,8 @@ class Config:
 
 PRESETS = {
     "tiny": Config(
-        model="relations-world",
-        data="relations-world",
+        model="world:relations",
+        data="world:relations",
         relations=("city", "country", "job", "pet"),
         shots=0,
         layers=(-1, 0),
@@ -170,9 +155,7 @@ ROLES: dict[str, Role] = {
 
 def run(config: Config, run: Run) -> None:
     """Ask, linearise, decode, edit."""
-    model, examples = _open(config, run)
-    if model.certificate is not None:
-        run.certificate(model.certificate)
+    model, examples, _ = opened(config, run)
     run.asked(
         f"For which relations is what {model.name} answers one affine map of the subject's state?"
     )
@@ -223,17 +206,6 @@ def _not_copied(asked: Asked) -> Asked:
     """Questions whose answer's first token is not their subject's."""
     own = [first_token(asked.model, str(s)) for s in asked.subjects]
     return asked.take(asked.answer != np.array(own))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "relations-world" in (config.model, config.data):
-        if config.model != config.data:
-            raise StudyError(
-                "'relations-world' goes with no other model or data: give it for both, or for neither."
-            )
-        world = relations(seed=run.seed)
-        return world.model, world.examples
-    return open(config.model), load(config.data)
 
 
 def _candidates(

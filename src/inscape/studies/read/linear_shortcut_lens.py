@@ -9,7 +9,8 @@ layer that is confident enough; and attention, MLP and norm of single blocks are
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,26 +19,25 @@ import torch
 
 from inscape.charts.layers import score_by_layer
 from inscape.core.edit import Replace, Scope
-from inscape.core.errors import StudyError
 from inscape.core.evidence import Beside, Evidence, table
 from inscape.core.folds import group_codes, group_folds
 from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
-from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.model.unembed import Readout
-from inscape.probing.frames import layer_of, lines
+from inscape.probing.frames import layer_of
 from inscape.read.lens_metrics import exit_curve, exit_depth, named, spread
 from inscape.read.linear_shortcut import Shortcut, ShortcutMoments, explained
 from inscape.read.logit_lens import Reading, logit_lens
 from inscape.read.shortcut_fits import ELSEWHERE, examples_of, fitted, sampled, stream
 from inscape.read.states import States
+from inscape.study.by_layer import ByLayer, Reader, Score, by_layer
 from inscape.study.card import Card, Claim
-from inscape.study.config import own_columns
+from inscape.study.opening import opened
 from inscape.study.run import Run
-from inscape.worlds.lexicon import lexicon
+from inscape.study.settings import Settings, setting
 
 CARD = Card(
     slug="linear-shortcut-lens",
@@ -103,50 +103,28 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'lexicon-world' is trained on the spot"},
-    )
-    data: str = field(
-        default="library-text", metadata={"help": "texts with a grouping column, the document"}
-    )
-    input: str = field(
-        default="",
-        metadata={"help": "the data's column that the model reads; empty: found by itself"},
-    )
-    group: str = field(
-        default="", metadata={"help": "grouping column for cross-validation; empty: 'group'"}
-    )
-    encoder: str = field(
-        default="minilm-l6",
-        metadata={"help": "a model without vocabulary to fit beside it, or 'none'"},
-    )
-    tokens: int = field(default=15_000, metadata={"help": "tokens that the maps are fitted on"})
-    rows: int = field(default=480, metadata={"help": "held-out tokens at which layers are read"})
-    positions: int = field(default=8, metadata={"help": "positions of one passage, at most"})
-    folds: int = field(
-        default=5, metadata={"help": "number of folds of whole documents; one is held out"}
-    )
-    k: int = field(default=10, metadata={"help": "k of precision@k"})
-    rank: int = field(default=64, metadata={"help": "rank of the low-rank maps"})
-    retention: float = field(
-        default=0.95, metadata={"help": "share of the answers that early exit must keep"}
-    )
-    sublayers: int = field(
-        default=15, metadata={"help": "every k-th block has its parts replaced; 0 for none"}
-    )
-    control_tokens: int = field(
-        default=3000, metadata={"help": "tokens for the untrained copy and the encoder; 0 for none"}
-    )
+    data: str = setting("library-text", "texts with a grouping column, the document")
+    input: str = ""
+    group: str = ""
+    encoder: str = setting("minilm-l6", "a model without vocabulary to fit beside it, or 'none'")
+    tokens: int = setting(15_000, "tokens that the maps are fitted on")
+    rows: int = setting(480, "held-out tokens at which layers are read")
+    positions: int = setting(8, "positions of one passage, at most")
+    folds: int = setting(5, "number of folds of whole documents; one is held out")
+    k: int = setting(10, "k of precision@k")
+    rank: int = setting(64, "rank of the low-rank maps")
+    retention: float = setting(0.95, "share of the answers that early exit must keep")
+    sublayers: int = setting(15, "every k-th block has its parts replaced; 0 for none")
+    control_tokens: int = setting(3000, "tokens for the untrained copy and the encoder; 0 for none")
 
 
 PRESETS = {
     "tiny": Config(
-        model="lexicon-world",
-        data="lexicon-world",
+        model="world:lexicon(steps=100)",
+        data="world:lexicon(steps=100)",
         encoder="none",
         tokens=2000,
         rows=400,
@@ -167,6 +145,7 @@ IDENTITY, LINEAR, SHIFT, LOW, SHUFFLED, ORIGIN = (
     "shuffled tokens",
     "no intercept",
 )
+KL = "KL from the final distribution"
 #: what a block's parts read and write
 PARTS = {
     "attention": ("attn_in", "attn_out"),
@@ -180,8 +159,7 @@ Maps = dict[str, dict[str, Shortcut]]
 
 def run(config: Config, run: Run) -> None:
     """Fit the maps, read the layers through them, exit early, replace parts of blocks."""
-    model, examples = _open(config, run)
-    run.certificate(model.certificate)
+    model, examples, _ = opened(config, run)
     run.asked(f"How early does {model.name} know its answer, read through a linear map?")
     train, test = group_folds(examples.groups(), config.folds, rng=run.rng("folds"))[0]
     train, test = examples.take(train), examples.take(test)
@@ -191,27 +169,19 @@ def run(config: Config, run: Run) -> None:
     fits = moments.fit()
     maps = _maps(config, moments, fits, sites)
     held = sampled(model, test, sites, config.rows, config.positions, run.rng("held out"))
-    read, own = _read(run, Readout.of(model), maps, held, config.k)
+    own, readers = _readers(Readout.of(model), maps, held, config.k)
     documents = examples_of(test, held)
-    _layers(config, run, read, maps, held, own, documents)
-    _exit(config, run, read, own, held, documents)
+    states = {site: held.at[site] for site in sites[:-1]}
+    read = by_layer(run, readers, states, _scores(own, config.k), documents)
+    note = f"{len(own)} tokens of held-out documents. Grey: the map fitted on shuffled tokens."
+    read.show(run, {f"precision@{config.k}": "precision", KL: "kl"}, (SHUFFLED,), note)
+    _explained(run, maps, held)
+    _claim_layers(run, read, f"precision@{config.k}")
+    _exit(config, run, read.readings, own, held, documents)
     if config.sublayers:
         _replace(run, model, test, moments, fits)
     if config.control_tokens:
         _controls(config, run, model, train, test)
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "lexicon-world" in (config.model, config.data):
-        if config.model != config.data:
-            raise StudyError(
-                "'lexicon-world' is a toy network with texts of its own: give both --model and --data."
-            )
-        world = lexicon(
-            steps=100, seed=run.seed
-        )  # enough for its grammar, if not for all its words
-        return world.model, world.documents
-    return open(config.model), load(config.data, **own_columns(config))
 
 
 def _parts(config: Config, model: Model) -> list[tuple[str, str]]:
@@ -235,96 +205,62 @@ def _maps(config: Config, moments: ShortcutMoments, fits: Fits, sites: Sequence[
     return found
 
 
-def _read(
-    run: Run, readout: Readout, maps: Maps, held: States, k: int
-) -> tuple[dict[str, Reading], np.ndarray]:
-    """Every lens at every layer, and the model's own answers."""
+def _readers(
+    readout: Readout, maps: Maps, held: States, k: int
+) -> tuple[np.ndarray, dict[str, Reader]]:
+    """The model's own answers, and every lens: each layer's map, then the unembedding."""
     last = held.at[list(held.at)[-1]]
     own = logit_lens(readout, last, k=1).tokens[:, 0]
-    read = {}
-    with run.progress("read layers", total=len(maps), unit="lenses") as bar:
-        for name, of in maps.items():
-            x = torch.stack([of[site](held.at[site]) for site in of])
-            read[name] = logit_lens(readout, x, last, own, k=k)
-            bar.advance()
-    return read, own
+
+    def read(of: Mapping[str, Shortcut], states: Mapping[str, torch.Tensor]) -> Reading:
+        x = torch.stack([of[site](states[site]) for site in of])
+        return logit_lens(readout, x, last, own, k=k)
+
+    return own, {name: partial(read, of) for name, of in maps.items()}
 
 
-def _layers(
-    config: Config,
-    run: Run,
-    read: Mapping[str, Reading],
-    maps: Maps,
-    held: States,
-    own: np.ndarray,
-    documents: np.ndarray,
-) -> None:
-    """How well each lens predicts the model's own answer, layer by layer."""
-    sites, k = list(maps[LINEAR]), config.k
-    precision, kl = f"precision@{k}", "KL from the final distribution"
-    measures: dict[str, tuple[str, Callable[[Reading], np.ndarray]]] = {
-        precision: ("share", lambda r: named(r.tokens, own, k)),
-        "precision@1": ("share", lambda r: named(r.tokens, own, 1)),
-        kl: ("nats", lambda r: r.kl),
-        "surprisal of the final token": ("nats", lambda r: r.surprisal),
+def _scores(own: np.ndarray, k: int) -> dict[str, Score]:
+    """How well a lens predicts the model's own answer."""
+    return {
+        f"precision@{k}": Score("share", lambda r: named(r.tokens, own, k)),
+        "precision@1": Score("share", lambda r: named(r.tokens, own, 1)),
+        KL: Score("nats", lambda r: r.kl),
+        "surprisal of the final token": Score("nats", lambda r: r.surprisal),
     }
-    found: dict[str, Measured] = {}
-    rows: dict[str, list[Evidence]] = {}
-    for name, (unit, of) in measures.items():
-        m = found[name] = Measured(name, groups=documents, unit=unit)
-        for lens, reading in read.items():
-            for site, values in zip(sites, of(reading), strict=True):
-                m.put(f"{lens}, {site}", values, role="baseline")
-        where = [{"lens": lens, "site": site} for lens in read for site in sites]
-        rows[name] = [m.value(f"{w['lens']}, {w['site']}", where=w) for w in where]
-    for name, slug in ((precision, "precision"), (kl, "kl")):
-        unit = measures[name][0]
-        chart = score_by_layer(
-            lines(rows[name], "lens"), score=f"{name} ({unit})", nulls=(SHUFFLED,)
-        )
-        run.figure(
-            slug,
-            chart,
-            f"{name} at each layer, {len(own)} tokens of held-out documents. Layer −1 is the embedding. Grey: the map "
-            "fitted on shuffled tokens.",
-        )
-    run.table("layers", table([e for part in rows.values() for e in part]), "Each lens by layer.")
+
+
+def _explained(run: Run, maps: Maps, held: States) -> None:
     last = list(held.at)[-1]
-    explains = [
+    rows = [
         {"lens": lens, "site": s, "R²": explained(held.at[last].numpy(), of[s](held.at[s]).numpy())}
         for lens, of in maps.items()
-        for s in sites
+        for s in of
     ]
-    run.table("explained", pd.DataFrame(explains), "Variance of the last layer explained (R²).")
-    _claim_layers(run, found[precision], sites)
+    run.table("explained", pd.DataFrame(rows), "Variance of the last layer explained (R²).")
 
 
-def _claim_layers(run: Run, m: Measured, sites: Sequence[str]) -> None:
-    third = len(sites) // 3
-    middle = sites[third : -third or None]
+def _mean(gains: np.ndarray) -> np.ndarray:
+    return gains.mean(axis=0)
 
-    def gain(name: str, lens: str, over: Sequence[str], of: Callable[..., Any]) -> Evidence:
-        def formula(*s: np.ndarray) -> np.ndarray:
-            return of(np.stack(s[: len(over)]) - np.stack(s[len(over) :]))
 
-        conditions = [f"{x}, {site}" for x in (lens, IDENTITY) for site in over]
-        return m.combined(name, formula, *conditions)
+def _claim_layers(run: Run, read: ByLayer, score: str) -> None:
+    third = len(read.sites) // 3
+    middle = read.sites[third : -third or None]
 
     def tenth(gains: np.ndarray) -> np.ndarray:
         return np.quantile(gains, 0.1, axis=0, method="lower")
 
-    def mean(gains: np.ndarray) -> np.ndarray:
-        return gains.mean(axis=0)
+    def gain(name: str, lens: str, of: Callable[..., Any] = _mean, sites: Any = middle) -> Evidence:
+        return read.across(name, score, of, lens, over=IDENTITY, sites=sites)
 
-    run.claim("layers", gain("gain at the tenth of the layers", LINEAR, sites, tenth))
-    shift = gain("gain of a mean shift", SHIFT, middle, mean)
-    origin = gain("gain without intercept", ORIGIN, middle, mean)
+    run.claim("layers", gain("gain at the tenth of the layers", LINEAR, tenth, read.sites))
+    shift, origin = gain("gain of a mean shift", SHIFT), gain("gain without intercept", ORIGIN)
     run.claim(
         "gain",
-        gain("gain, middle third", LINEAR, middle, mean),
+        gain("gain, middle third", LINEAR),
         why=f"A shift of the mean gains {shift.value:.2f}, the map without an intercept {origin.value:.2f}.",
     )
-    run.claim("shuffled", gain("gain of shuffled tokens", SHUFFLED, sites, mean))
+    run.claim("shuffled", gain("gain of shuffled tokens", SHUFFLED, sites=read.sites))
 
 
 def _exit(
@@ -398,7 +334,7 @@ def _replace(run: Run, model: Model, test: Examples, moments: ShortcutMoments, f
     plain = model.run(batch, sites, at=None)
     before = torch.log_softmax(model.run(batch, at=spots, logits=True).logits.double(), -1)  # type: ignore[union-attr]
     docs = np.repeat(group_codes(few.groups()), spots.shape[1])
-    m = Measured("KL from the final distribution", groups=docs, unit="nats", direction="lower")
+    m = Measured(KL, groups=docs, unit="nats", direction="lower")
     rows = []
 
     def moved(target: str, value: torch.Tensor) -> np.ndarray:
@@ -445,7 +381,8 @@ def _controls(config: Config, run: Run, model: Model, train: Examples, test: Exa
         for name, m in _maps(config, moments, moments.fit(), sites).items()
         if name in (LINEAR, IDENTITY)
     }
-    read, own = _read(run, Readout.of(fresh), maps, held, config.k)
+    own, readers = _readers(Readout.of(fresh), maps, held, config.k)
+    read = {name: reader(held.at) for name, reader in readers.items()}
     rows = [
         {
             "site": s,

@@ -111,7 +111,5 @@ def test_one_direction_everywhere_is_that_of_the_layer_chosen():
 @pytest.mark.parametrize("given", [{"data": "cities"}, {"model": "smollm2-135m"}])
 def test_the_toy_goes_with_its_own_sentences_only(tmp_path, given):
     """Anything else that was asked for would be ignored in silence."""
-    with pytest.raises(
-        StudyError, match="the toy model reads only the toy sentences, .*sentiment-world as both"
-    ):
+    with pytest.raises(StudyError, match="'world:sentiment' .* goes with no other model or data"):
         run_study("sentiment-direction", "tiny", out=tmp_path / "r", **given)

@@ -56,7 +56,7 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
 def test_settings_that_cannot_run_are_refused(tmp_path):
     with pytest.raises(StudyError, match="goes with no other model or data: give both"):
         run_study("emotion-probes", "tiny", out=tmp_path / "r", data="cities")
-    with pytest.raises(StudyError, match="shuffles and folds must be at least 2"):
+    with pytest.raises(StudyError, match="folds must be at least 2, got 1"):
         run_study("emotion-probes", "tiny", out=tmp_path / "b", settings={"folds": "1"})
     with pytest.raises(StudyError, match="distances must hold 0 and persists_at=12"):
         run_study("emotion-probes", "tiny", out=tmp_path / "c", settings={"distances": "0,4"})

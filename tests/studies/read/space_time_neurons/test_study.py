@@ -8,8 +8,6 @@ import pandas as pd
 import pytest
 
 from inscape.core.errors import StudyError
-from inscape.core.evidence import Evidence
-from inscape.studies.read.space_time_neurons.study import weakest
 from inscape.study.runner import run_study
 from tests.model import nets
 from tests.studies.expected import unexpected
@@ -69,14 +67,6 @@ def test_mean_ablated_neurons_have_a_control(folder):
     bare = fall["low"].isna()
     assert fall.loc[bare, "warnings"].str.contains("effective groups").all()
     assert (fall.loc[~bare, "low"] <= fall.loc[~bare, "value"]).all()
-
-
-def test_a_claim_on_every_target_takes_the_weakest_of_each():
-    one = Evidence("a", 0.4, (0.05, 0.7), p=0.01)
-    two = Evidence("b", 0.3, (0.2, 0.4), p=0.02)
-    made = weakest([one, two])
-    assert (made.value, made.interval, made.p) == (0.3, (0.05, 0.4), 0.02)
-    assert weakest([one, Evidence("c", 0.5)]).interval is None
 
 
 @pytest.mark.parametrize(

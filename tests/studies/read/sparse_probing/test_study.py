@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from inscape.core.errors import StudyError
+from inscape.core.errors import DataError, StudyError
 from inscape.study.runner import run_study
 from tests.studies.expected import unexpected
 
@@ -65,7 +65,7 @@ def test_settings_and_data_that_cannot_be_asked_are_refused(tmp_path):
         run_study("sparse-probing", "tiny", out=tmp_path / "r", data="cities")
     with pytest.raises(StudyError, match="sizes must hold 1 and 16"):
         run_study("sparse-probing", "tiny", out=tmp_path / "b", settings={"sizes": "1,2"})
-    with pytest.raises(StudyError, match="folds, shuffles, random and held must be at least 2"):
+    with pytest.raises(StudyError, match="folds must be at least 2, got 1"):
         run_study("sparse-probing", "tiny", out=tmp_path / "c", settings={"folds": "1"})
-    with pytest.raises(StudyError, match="has no column 'feature'"):
+    with pytest.raises(DataError, match="has no column 'feature' nor 'value'"):
         run_study("sparse-probing", "small", out=tmp_path / "d", data="cities")

@@ -15,7 +15,8 @@ Reference: Yang et al. (2025), arXiv:2510.02324.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -34,23 +35,24 @@ from inscape.control.submodule_training import (
     train_submodule,
 )
 from inscape.control.train_adapters import lessons, train_adapters
-from inscape.core.errors import DataError, StudyError
+from inscape.core.errors import DataError
 from inscape.core.evidence import Evidence, table
 from inscape.core.folds import group_codes
-from inscape.core.measured import FEWEST_DRAWS, Measured, Role
+from inscape.core.measured import FEWEST_DRAWS, Measured
 from inscape.core.nulls import permutations
 from inscape.core.rng import child_seed, torch_generator
 from inscape.data.examples import Examples
-from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.outcomes.generations import generations
 from inscape.studies.control.casal.abstention import RIGHT, SAID, WRONG, Judge, shifted
 from inscape.studies.control.casal.steering_choice import Choice, choose
 from inscape.study.card import Card, Claim
+from inscape.study.intervene import Condition, Intervened, intervene
+from inscape.study.opening import Needs, opened
 from inscape.study.run import Run
+from inscape.study.settings import Settings, setting
 from inscape.worlds.asked_facts import asked_facts
-from inscape.worlds.known_facts import ABSTAIN, known_facts
+from inscape.worlds.known_facts import ABSTAIN
 
 CARD = Card(
     slug="casal",
@@ -132,69 +134,41 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="known-facts",
-        metadata={"help": "what to open; 'known-facts' is trained on the spot"},
+    model: str = "world:known_facts"
+    data: str = setting(
+        "world:known_facts",
+        "questions: columns prompt, answers (a|b), relation, subject (the group); or asked-facts",
     )
-    data: str = field(
-        default="known-facts",
-        metadata={
-            "help": "questions: columns prompt, answers (a|b), relation, subject (the group); or asked-facts"
-        },
+    held: str = setting("", "relation held out; the last one if none")
+    abstain: tuple[str, ...] = setting(
+        (ABSTAIN,), "words for not knowing; adapters are trained on the first"
     )
-    people: int = field(
-        default=60, metadata={"help": "known people of the toy world, and as many strangers"}
+    samples: int = setting(5, "answers sampled for each question")
+    temperature: float = setting(1.0, "of the samples")
+    tokens: int = setting(1, "tokens of an answer at most")
+    stop: str = setting(".\n", "characters that end an answer")
+    sites: str = setting("resid_post.*", "layers that may be chosen")
+    strengths: tuple[float, ...] = setting((1.0, 2.0, 3.0), "strengths that may be chosen")
+    submodule: str = setting("mlp", "what is trained: mlp, attention, or a path in the block")
+    steps: int = setting(300, "of training the sub-module, each on 128 rows")
+    rate: float = setting(1e-3, "highest learning rate of the sub-module")
+    adapted: tuple[str, ...] = setting(
+        ("*.q_proj", "*.v_proj", "*.down_proj"), "modules with adapters"
     )
-    relations: int = field(default=8, metadata={"help": "relations of the toy world"})
-    width: int = field(default=64, metadata={"help": "of the toy network"})
-    training: int = field(default=700, metadata={"help": "steps of training the toy network"})
-    held: str = field(default="", metadata={"help": "relation held out; the last one if none"})
-    abstain: tuple[str, ...] = field(
-        default=(ABSTAIN,),
-        metadata={"help": "words for not knowing; adapters are trained on the first"},
-    )
-    samples: int = field(default=5, metadata={"help": "answers sampled for each question"})
-    temperature: float = field(default=1.0, metadata={"help": "of the samples"})
-    tokens: int = field(default=1, metadata={"help": "tokens of an answer at most"})
-    stop: str = field(default=".\n", metadata={"help": "characters that end an answer"})
-    sites: str = field(default="resid_post.*", metadata={"help": "layers that may be chosen"})
-    strengths: tuple[float, ...] = field(
-        default=(1.0, 2.0, 3.0), metadata={"help": "strengths that may be chosen"}
-    )
-    submodule: str = field(
-        default="mlp", metadata={"help": "what is trained: mlp, attention, or a path in the block"}
-    )
-    steps: int = field(
-        default=300, metadata={"help": "of training the sub-module, each on 128 rows"}
-    )
-    rate: float = field(default=1e-3, metadata={"help": "highest learning rate of the sub-module"})
-    adapted: tuple[str, ...] = field(
-        default=("*.q_proj", "*.v_proj", "*.down_proj"), metadata={"help": "modules with adapters"}
-    )
-    rank: int = field(default=8, metadata={"help": "of the adapters"})
-    adapter_steps: int = field(default=150, metadata={"help": "of training adapters"})
-    adapter_batch: int = field(
-        default=32, metadata={"help": "questions a step of training adapters"}
-    )
-    adapter_rate: float = field(
-        default=3e-3, metadata={"help": "highest learning rate of the adapters"}
-    )
-    draws: int = field(default=20, metadata={"help": "random vectors, and shuffles of the labels"})
-
-    def __post_init__(self) -> None:
-        if self.draws < FEWEST_DRAWS:
-            raise ValueError(f"draws must be at least {FEWEST_DRAWS}, got {self.draws}")
+    rank: int = setting(8, "of the adapters")
+    adapter_steps: int = setting(150, "of training adapters")
+    adapter_batch: int = setting(32, "questions a step of training adapters")
+    adapter_rate: float = setting(3e-3, "highest learning rate of the adapters")
+    draws: int = setting(20, "random vectors, and shuffles of the labels", least=FEWEST_DRAWS)
 
 
 PRESETS = {
     "tiny": Config(
-        people=30,
-        relations=8,
-        width=48,
-        training=300,
+        model="world:known_facts(people=30, width=48, steps=300)",
+        data="world:known_facts(people=30, width=48, steps=300)",
         strengths=(1.0, 2.0),
         steps=150,
         adapter_steps=60,
@@ -237,13 +211,6 @@ BASELINE, TOLD, ALL, CASAL, ADAPTERS = (
 )
 RANDOM, SHUFFLED = "CASAL, random vectors", "CASAL, labels shuffled"
 HERE, HELD = "people held out", "relation held out"
-ROLES: dict[str, Role] = {
-    BASELINE: "reference",
-    TOLD: "ceiling",
-    ALL: "baseline",
-    ADAPTERS: "baseline",
-    SHUFFLED: "null",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,8 +241,9 @@ class Asked:
 
 def run(config: Config, run: Run) -> None:
     """Label, choose, steer, train, compare."""
-    model, questions = _open(config, run)
-    run.certificate(model.certificate)
+    made = {"asked-facts": lambda: asked_facts(seed=run.seed)}
+    needs = Needs(columns=("answers", "relation"), group="subject")
+    model, questions, _ = opened(config, run, needs, made)
     run.asked(
         f"Can {model.name} be trained to abstain where it does not know, by one sub-module and no words?"
     )
@@ -284,35 +252,6 @@ def run(config: Config, run: Run) -> None:
     said = _conditions(config, run, asked, best)
     _show(config, run, asked, said)
     _judge(run, asked, said, best.layer)
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "known-facts" in (config.model, config.data):
-        if config.model != config.data:
-            raise StudyError(
-                "the toy model knows toy people only; ask for known-facts as model and data, or as neither."
-            )
-        world = known_facts(
-            config.people, config.relations, 6, config.width, config.training, run.seed
-        )
-        told, misled = 100 * world.accuracy, 100 * world.misled
-        run.log(
-            "the toy network answers %.0f %% of the facts it was taught and gives the rumour about strangers in %.0f %%",
-            told,
-            misled,
-        )
-        return world.model, world.questions
-    questions = (
-        asked_facts(seed=run.seed)
-        if config.data == "asked-facts"
-        else load(config.data, group="subject")
-    )
-    missing = [c for c in ("answers", "relation") if c not in questions.frame]
-    if missing:
-        raise DataError(
-            f"the questions need columns answers and relation; {' and '.join(missing)} is missing."
-        )
-    return open(config.model), questions
 
 
 def _label(config: Config, run: Run, model: Model, questions: Examples) -> Asked:
@@ -404,9 +343,7 @@ def _choose(config: Config, run: Run, asked: Asked) -> Choice:
     return best
 
 
-def _conditions(
-    config: Config, run: Run, asked: Asked, best: Choice
-) -> dict[str, list[np.ndarray]]:
+def _conditions(config: Config, run: Run, asked: Asked, best: Choice) -> Intervened:
     """The answer to every test question, (3, n), under each condition; several draws of the controls."""
     layer, strength, v, _ = best
     site, tested, u = (
@@ -421,38 +358,36 @@ def _conditions(
     random = isotropic(config.draws, 1, len(v), rng=rng)[:, 0]
     orders = permutations(len(y), config.draws, rng=rng, groups=train.groups(), labels=y)
     shift = strength * np.where(u, 1.0, -1.0)[:, None] * v
-    ask = asked.judge.ask
-    said = {
-        BASELINE: [ask(asked.model, tested)],
-        TOLD: [ask(asked.model, tested, shifted(site, shift))],
-        ALL: [ask(asked.model, tested, shifted(site, strength * np.tile(v, (len(u), 1))))],
-    }
     shuffles = [(y[o], difference_of_means(h[None], y[o].astype(int))[0]) for o in orders]
-    jobs = [
-        (CASAL, y, v),
-        *((RANDOM, y, r) for r in random),
-        *((SHUFFLED, z, w) for z, w in shuffles),
+
+    def trained(number: int, labels: np.ndarray, vector: np.ndarray) -> Model:
+        along = vector * (size / np.linalg.norm(vector))
+        targets = contrastive_targets(data.residual, labels, along, strength)
+        rng = run.rng("train", str(number))
+        found = train_submodule(data, targets, steps=config.steps, rate=config.rate, rng=rng)
+        made = found.put_into(asked.model)
+        if number == 0:
+            _kept(config, run, data, found, made, train)
+        return made
+
+    jobs = [(CASAL, y, v), *((RANDOM, y, r) for r in random), *((SHUFFLED, *s) for s in shuffles)]
+    everywhere = strength * np.tile(v, (len(u), 1))
+    conditions = [
+        Condition(BASELINE, "reference"),
+        Condition(TOLD, "ceiling", edits=shifted(site, shift)),
+        Condition(ALL, "baseline", edits=shifted(site, everywhere)),
+        *(
+            Condition(
+                name,
+                "null" if name == SHUFFLED else "treatment",
+                model=partial(trained, number, labels, vector),
+                expensive=name == SHUFFLED,
+            )
+            for number, (name, labels, vector) in enumerate(jobs)
+        ),
+        Condition(ADAPTERS, "baseline", model=lambda: _adapted(config, run, asked, train, y)),
     ]
-    with run.progress("train", total=len(jobs) + 1, unit="models") as bar:
-        for number, (name, labels, vector) in enumerate(jobs):
-            targets = contrastive_targets(
-                data.residual, labels, vector * (size / np.linalg.norm(vector)), strength
-            )
-            found = train_submodule(
-                data,
-                targets,
-                steps=config.steps,
-                rate=config.rate,
-                rng=run.rng("train", str(number)),
-            )
-            made = found.put_into(asked.model)
-            said.setdefault(name, []).append(ask(made, tested))
-            if name == CASAL:
-                _kept(config, run, data, found, made, train)
-            bar.advance()
-        said[ADAPTERS] = [ask(_adapted(config, run, asked, train, y), tested)]
-        bar.advance()
-    return said
+    return intervene(run, asked.model, asked.judge.ask, tested, conditions)
 
 
 def _kept(
@@ -501,9 +436,7 @@ def _part(asked: Asked, test: str, unknown: bool) -> np.ndarray:
     return np.flatnonzero((where == test) & (asked.unknown[asked.judged] == unknown))
 
 
-def _shares(
-    asked: Asked, said: Mapping[str, list[np.ndarray]], test: str, of: str = ""
-) -> Measured:
+def _shares(asked: Asked, said: Intervened, test: str, of: str = "") -> Measured:
     """Confident wrong answers that a condition removes, as a share of all of them or of those that `of` removes."""
     rows = _part(asked, test, True)
     groups = asked.questions.groups()[asked.judged][rows]
@@ -514,17 +447,12 @@ def _shares(
         kind="ratio",
         where={"test": test},
     )
-    wrong = {name: np.stack([s[WRONG][rows] for s in said[name]]).astype(float) for name in said}
-    before = wrong[BASELINE][0]
-    whole = before - wrong[of][0] if of else before
-    for name, after in wrong.items():
-        if name not in (BASELINE, of):
-            null = name == SHUFFLED
-            m.put(name, before - after, whole, role=ROLES.get(name, "treatment"), expensive=null)
-    return m
+    before = said.answers[BASELINE][0][WRONG][rows].astype(float)
+    whole = before - said.answers[of][0][WRONG][rows] if of else before
+    return said.put(m, lambda answers: before - answers[WRONG][rows], whole, (BASELINE, of))
 
 
-def _known(asked: Asked, said: Mapping[str, list[np.ndarray]], test: str) -> Measured:
+def _known(asked: Asked, said: Intervened, test: str) -> Measured:
     """Accuracy on known questions."""
     rows = _part(asked, test, False)
     m = Measured(
@@ -534,11 +462,7 @@ def _known(asked: Asked, said: Mapping[str, list[np.ndarray]], test: str) -> Mea
         direction="lower",
         where={"test": test},
     )
-    for name, draws in said.items():
-        right = np.stack([s[RIGHT][rows] for s in draws])
-        role = ROLES.get(name, "treatment")
-        m.put(name, right, role=role, expensive=name == SHUFFLED)
-    return m
+    return said.put(m, lambda answers: answers[RIGHT][rows])
 
 
 def _lost(known: Measured, name: str) -> Evidence:
@@ -546,16 +470,16 @@ def _lost(known: Measured, name: str) -> Evidence:
     return known.fall(name, below=BASELINE, null=SHUFFLED, name=title, where={"condition": name})
 
 
-def _show(config: Config, run: Run, asked: Asked, said: Mapping[str, list[np.ndarray]]) -> None:
+def _show(config: Config, run: Run, asked: Asked, said: Intervened) -> None:
     cells = []
     for test in asked.test:
         for unknown in (False, True):
             part = _part(asked, test, unknown)
-            for name in said:
+            for name in said.answers:
                 for k, word in enumerate(SAID):
                     if unknown and word == "right":
                         continue  # unknown means that it is hardly ever right
-                    share = float(np.mean([s[k][part].mean() for s in said[name]]))
+                    share = float(np.mean([s[k][part].mean() for s in said.answers[name]]))
                     column = f"{'unknown' if unknown else 'known'}, {word}"
                     cell = {"row": name, "column": column, "value": share}
                     cells.append({**cell, "test": test, "n": len(part)})
@@ -590,7 +514,7 @@ def _show(config: Config, run: Run, asked: Asked, said: Mapping[str, list[np.nda
     )
 
 
-def _judge(run: Run, asked: Asked, said: Mapping[str, list[np.ndarray]], layer: int) -> None:
+def _judge(run: Run, asked: Asked, said: Intervened, layer: int) -> None:
     for test, slug in ((HERE, ""), (HELD, "-held")):
         run.claim(f"fall{slug}", _shares(asked, said, test).value(CASAL, null=SHUFFLED))
         run.claim(f"known{slug}", _lost(_known(asked, said, test), CASAL))
@@ -608,7 +532,7 @@ def _judge(run: Run, asked: Asked, said: Mapping[str, list[np.ndarray]], layer: 
     run.answer(_answer(run, asked, said, layer))
 
 
-def _answer(run: Run, asked: Asked, said: Mapping[str, list[np.ndarray]], layer: int) -> str:
+def _answer(run: Run, asked: Asked, said: Intervened, layer: int) -> str:
     by = run.claims
     verdicts = {by[c].verdict for c in ("fall", "known", "fall-held", "known-held")}
     opening = "No" if "not supported" in verdicts else "Uncertain"

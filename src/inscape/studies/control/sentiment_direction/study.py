@@ -11,7 +11,7 @@ out among the heads and MLPs that wrote it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from inscape.charts.distributions import by_class
 from inscape.charts.heatmap import matrix as heatmap
 from inscape.charts.layers import score_by_layer
 from inscape.control.position_sets import position_sets
-from inscape.core.errors import StudyError
 from inscape.core.evidence import Beside, table
 from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
@@ -29,7 +28,6 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.data.pairs import Pairs
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.outcomes.contrast import contrast
 from inscape.outcomes.verdicts import Training, Verdicts, judge_held_out, panels, training_texts
 from inscape.probing.frames import layer_of
@@ -54,8 +52,10 @@ from inscape.studies.control.sentiment_direction.held_out_heads import of_folds,
 from inscape.studies.control.sentiment_direction.interventions import Trials, accuracy_lost
 from inscape.studies.control.sentiment_direction.natural_sentences import judged_without, read_along
 from inscape.study.card import Card, Claim
+from inscape.study.opening import opened
 from inscape.study.run import Run
-from inscape.worlds.sentiment import VERDICTS, sentiment
+from inscape.study.settings import Settings, setting
+from inscape.worlds.sentiment import VERDICTS
 
 CARD = Card(
     slug="sentiment-direction",
@@ -162,34 +162,17 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'sentiment-world' is made on the spot"},
-    )
-    data: str = field(
-        default="templated-sentiment", metadata={"help": "opposites: columns pair, group, label"}
-    )
-    at: str = field(
-        default="span:adjective", metadata={"help": "position at which directions are found"}
-    )
-    words: tuple[str, ...] = field(
-        default=("adjective", "verb"), metadata={"help": "spans that carry the sentiment"}
-    )
-    context: str = field(
-        default="template", metadata={"help": "column within which rows are centred, or none"}
-    )
-    folds: int = field(
-        default=5,
-        metadata={"help": "folds of groups; a text is judged while its group is held out"},
-    )
-    pairs: int = field(
-        default=160, metadata={"help": "pairs that directions are found on, evenly over groups"}
-    )
-    positive: tuple[str, ...] = field(
-        default=(
+    data: str = setting("templated-sentiment", "opposites: columns pair, group, label")
+    at: str = setting("span:adjective", "position at which directions are found")
+    words: tuple[str, ...] = setting(("adjective", "verb"), "spans that carry the sentiment")
+    context: str = setting("template", "column within which rows are centred, or none")
+    folds: int = setting(5, "folds of groups; a text is judged while its group is held out")
+    pairs: int = setting(160, "pairs that directions are found on, evenly over groups")
+    positive: tuple[str, ...] = setting(
+        (
             "good",
             "great",
             "best",
@@ -201,10 +184,10 @@ class Config:
             "masterpiece",
             "joy",
         ),
-        metadata={"help": "words that say yes; those in the texts are left out"},
+        "words that say yes; those in the texts are left out",
     )
-    negative: tuple[str, ...] = field(
-        default=(
+    negative: tuple[str, ...] = setting(
+        (
             "bad",
             "awful",
             "worst",
@@ -216,42 +199,26 @@ class Config:
             "failure",
             "garbage",
         ),
-        metadata={"help": "words that say no"},
+        "words that say no",
     )
-    ends: tuple[str, ...] = field(
-        default=("", " a", " really", " simply"),
-        metadata={"help": "what may follow a text; training groups choose"},
+    ends: tuple[str, ...] = setting(
+        ("", " a", " really", " simply"), "what may follow a text; training groups choose"
     )
-    judged: int = field(default=50, metadata={"help": "pairs that are judged under edits"})
-    aligned: int = field(
-        default=24, metadata={"help": "pairs a fold that alignment search and choice of heads see"}
-    )
-    steps: int = field(
-        default=12, metadata={"help": "steps of alignment search at the layer chosen"}
-    )
-    heads: int = field(
-        default=5, metadata={"help": "heads chosen on training words; 0 leaves heads out"}
-    )
-    draws: int = field(
-        default=59,
-        metadata={"help": "matched random directions; a fifth as many of the other kinds"},
-    )
-    places: int = field(default=5, metadata={"help": "random sets of positions"})
-    natural: str = field(
-        default="reviews", metadata={"help": "human sentences with a column positive, or 'none'"}
-    )
-    natural_limit: int = field(
-        default=300, metadata={"help": "how many sentences are read; half of them judged"}
-    )
-    natural_end: str = field(
-        default=" Overall, it was", metadata={"help": "what is put after a human sentence"}
-    )
+    judged: int = setting(50, "pairs that are judged under edits")
+    aligned: int = setting(24, "pairs a fold that alignment search and choice of heads see")
+    steps: int = setting(12, "steps of alignment search at the layer chosen")
+    heads: int = setting(5, "heads chosen on training words; 0 leaves heads out")
+    draws: int = setting(59, "matched random directions; a fifth as many of the other kinds")
+    places: int = setting(5, "random sets of positions")
+    natural: str = setting("reviews", "human sentences with a column positive, or 'none'")
+    natural_limit: int = setting(300, "how many sentences are read; half of them judged")
+    natural_end: str = setting(" Overall, it was", "what is put after a human sentence")
 
 
 PRESETS = {
     "tiny": Config(
-        model="sentiment-world",
-        data="sentiment-world",
+        model="world:sentiment",
+        data="world:sentiment",
         positive=VERDICTS[0],
         negative=VERDICTS[1],
         ends=("",),
@@ -297,8 +264,7 @@ FINDERS = {
 
 def run(config: Config, run: Run) -> None:
     """Find, compare, ablate, patch, share out among heads, and read human sentences."""
-    model, examples = _open(config, run)
-    run.certificate(model.certificate)
+    model, examples, _ = opened(config, run)
     run.asked(f"Is sentiment one direction in {model.name}, and do its verdicts depend on it?")
     context = "" if config.context == "none" else config.context
     every = Pairs.of(examples, context, config.folds, rng=run.rng("folds"))
@@ -316,25 +282,6 @@ def run(config: Config, run: Run) -> None:
     if config.natural != "none":
         _natural(config, run, test, whole)
     run.answer(_answer(run, model, whole))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "sentiment-world" in (config.model, config.data):
-        if config.model != config.data:
-            raise StudyError(_MIXED % (config.model, config.data))
-        world = sentiment(seed=run.seed)
-        run.log(
-            "the toy network ends %.0f %% of its reviews with the right verdict",
-            100 * world.accuracy,
-        )
-        return world.model, world.examples
-    return open(config.model), load(config.data)
-
-
-_MIXED = (
-    "the toy model reads only the toy sentences, and here the model is %r and the data %r; ask for sentiment-world as both, "
-    "or as neither (--preset small is the study of a real model)."
-)
 
 
 def _find(

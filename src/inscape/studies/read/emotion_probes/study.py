@@ -10,7 +10,7 @@ is changed; and distances between class centroids are compared with the circle o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,17 +20,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from inscape.charts.curves import curves
 from inscape.charts.heatmap import matrix as heatmap
 from inscape.charts.layers import score_by_layer
-from inscape.core.errors import StudyError
 from inscape.core.evidence import Evidence, table
 from inscape.core.measured import Measured
 from inscape.core.nulls import permutations
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
-from inscape.data.load import load
 from inscape.data.neutral import DESCRIPTION
 from inscape.data.sets.emotions import CIRCLE
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.outcomes.options import option_scores
 from inscape.probing.class_scores import ClassScores
 from inscape.probing.class_task import ClassTask, chosen, every, predicted, taken_along
@@ -42,9 +39,10 @@ from inscape.studies.read.emotion_probes.best_layer import before_last
 from inscape.studies.read.emotion_probes.circle import circle_evidence, crossed_distances
 from inscape.studies.read.emotion_probes.trailing import trailing
 from inscape.study.card import Card, Claim
-from inscape.study.config import own_columns
+from inscape.study.opening import Needs, opened
 from inscape.study.run import Run
-from inscape.worlds.feelings import EMPTY, MANNERS, feelings
+from inscape.study.settings import Settings, setting
+from inscape.worlds.feelings import EMPTY, MANNERS
 
 CARD = Card(
     slug="emotion-probes",
@@ -112,82 +110,51 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'feelings-world' is trained on the spot"},
-    )
-    data: str = field(
-        default="emotions", metadata={"help": "a set or table with a text label and a group"}
-    )
-    input: str = field(
-        default="",
-        metadata={"help": "the data's column that the model reads; empty: found by itself"},
-    )
-    labels: tuple[str, ...] = field(
-        default=(), metadata={"help": "columns to predict; empty: those of the data"}
-    )
-    group: str = field(
-        default="", metadata={"help": "grouping column for cross-validation; empty: 'group'"}
-    )
-    at: str = field(default="last", metadata={"help": "position at which situations are read"})
-    explicit: str = field(
-        default="{text} I was {word}.",
-        metadata={"help": "how the feeling is named, with column word"},
-    )
-    systems: tuple[str, ...] = field(
-        default=(
+    data: str = setting("emotions", "a set or table with a text label and a group")
+    input: str = ""
+    labels: tuple[str, ...] = ()
+    group: str = ""
+    at: str = setting("last", "position at which situations are read")
+    explicit: str = setting("{text} I was {word}.", "how the feeling is named, with column word")
+    systems: tuple[str, ...] = setting(
+        (
             "You are a helpful assistant.",
             "You are a warm and empathetic friend; feel what the other person feels.",
             "You are a neutral machine that records facts and ignores feelings.",
         ),
-        metadata={"help": "system prompts; separate them in a preset, since they hold commas"},
+        "system prompts; separate them in a preset, since they hold commas",
     )
-    chat: str = field(
-        default="<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{text}{ask}<|im_end|>\n<|im_start|>assistant\n",
-        metadata={"help": "the chat template, with {system}, {text} and {ask}"},
+    chat: str = setting(
+        "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{text}{ask}<|im_end|>\n<|im_start|>assistant\n",
+        "the chat template, with {system}, {text} and {ask}",
     )
-    ask: str = field(
-        default="\nWhich emotion is this: {options}?",
-        metadata={"help": "the question behind the text, with {options}"},
+    ask: str = setting(
+        "\nWhich emotion is this: {options}?", "the question behind the text, with {options}"
     )
-    reply: str = field(default="The emotion is", metadata={"help": "how the answer begins"})
-    filler: str = field(
-        default=DESCRIPTION, metadata={"help": "neutral text appended to the situations"}
-    )
-    distances: tuple[int, ...] = field(
-        default=(0, 10, 30, 100, 200), metadata={"help": "tokens after the text's end"}
-    )
-    persists_at: int = field(default=100, metadata={"help": "the distance that the claim is about"})
-    part: int = field(
-        default=84,
-        metadata={"help": "rows for the longer texts (filler, system prompts); 0 for all"},
-    )
-    stride: int = field(
-        default=5, metadata={"help": "stride over layers for controls, shuffles and longer texts"}
-    )
-    folds: int = field(default=5, metadata={"help": "outer folds"})
-    shuffles: int = field(default=8, metadata={"help": "label shuffles"})
-    persist_shuffles: int = field(
-        default=19, metadata={"help": "label shuffles at the distance of the claim"}
-    )
-    Cs: tuple[float, ...] = field(
-        default=(1e-3, 1e-2, 1e-1), metadata={"help": "inverse penalties, chosen inside"}
-    )
+    reply: str = setting("The emotion is", "how the answer begins")
+    filler: str = setting(DESCRIPTION, "neutral text appended to the situations")
+    distances: tuple[int, ...] = setting((0, 10, 30, 100, 200), "tokens after the text's end")
+    persists_at: int = setting(100, "the distance that the claim is about")
+    part: int = setting(84, "rows for the longer texts (filler, system prompts); 0 for all")
+    stride: int = setting(5, "stride over layers for controls, shuffles and longer texts", least=1)
+    folds: int = 5
+    shuffles: int = setting(8, "label shuffles", least=2)
+    persist_shuffles: int = setting(19, "label shuffles at the distance of the claim")
+    Cs: tuple[float, ...] = setting((1e-3, 1e-2, 1e-1), "inverse penalties, chosen inside")
 
     def __post_init__(self) -> None:
-        if self.shuffles < 2 or self.folds < 2 or self.stride < 1:
-            raise ValueError("shuffles and folds must be at least 2, and stride at least 1")
+        super().__post_init__()
         if self.persists_at not in self.distances or 0 not in self.distances:
             raise ValueError(f"distances must hold 0 and persists_at={self.persists_at}")
 
 
 PRESETS = {
     "tiny": Config(
-        model="feelings-world",
-        data="feelings-world",
+        model="world:feelings",
+        data="world:feelings",
         explicit="{text} {word}",
         systems=MANNERS,
         chat="{system} {text}{ask}",
@@ -214,8 +181,7 @@ WORDS, STATIC, ASKED = "bag of words", "token embeddings", "model's own answer"
 
 def run(config: Config, run: Run) -> None:
     """Read every layer, compare, ask, wait, prompt, and place the centroids."""
-    model, examples = _open(config, run)
-    run.certificate(model.certificate)
+    model, examples, _ = opened(config, run, Needs(labels="one"))
     task = ClassTask.of(examples, run, folds=config.folds, shuffles=config.shuffles, Cs=config.Cs)
     kinds = ", ".join(task.classes)
     run.asked(
@@ -231,25 +197,6 @@ def run(config: Config, run: Run) -> None:
     _systems(config, run, task, model)
     _centroids(run, task, store, found[TRAINED][0])
     run.answer(_answer(run, model, task, found[TRAINED][0], asked, kept, config.persists_at))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "feelings-world" in (config.model, config.data):
-        if config.model != config.data:
-            raise StudyError(_MIXED % (config.model, config.data))
-        world = feelings(seed=run.seed)
-        run.log("the toy network names the feeling of %.0f %% of its texts", 100 * world.accuracy)
-        return world.model, world.examples
-    examples = load(config.data, **own_columns(config))
-    if not examples.labels:
-        raise StudyError(
-            f"{config.data!r} has no label; give a table with a column of emotions and name it as its label."
-        )
-    if len(examples.labels) > 1 and config.labels:
-        raise StudyError(
-            f"This study asks of one label, got {', '.join(examples.labels)}; name one with --labels."
-        )
-    return open(config.model), examples
 
 
 def _sweeps(
@@ -583,9 +530,3 @@ def _answer(
         f"is {1 / len(task.classes):.2f}. After {distance} neutral tokens its accuracy is {kept.value:.2f} "
         f"({claims['persists'].verdict} at twice chance)."
     )
-
-
-_MIXED = (
-    "'feelings-world' is a toy network with a language of its own, and goes with no other model or data: give both --model "
-    "and --data, not %r with %r, or take the preset small."
-)

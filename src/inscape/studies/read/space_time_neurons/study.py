@@ -10,37 +10,29 @@ mean-ablated, and the probe is fitted again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from inscape.charts.bars import values_by_group
-from inscape.charts.layers import score_by_layer
 from inscape.charts.scatter import predicted_vs_true
 from inscape.charts.world import world_map
 from inscape.core import nulls
-from inscape.core.errors import ModelError, StudyError
+from inscape.core.errors import ModelError
 from inscape.core.evidence import Evidence, table
-from inscape.core.repeated import groups_by_content
-from inscape.core.rng import child_seed
 from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.outcomes.mean_ablation import held_at_mean
 from inscape.outcomes.passes import gather
-from inscape.probing.frames import SHUFFLED, by_layer, layer_of
-from inscape.probing.sweep import SweepResult, compare, sweep
+from inscape.probing.sweep import compare
 from inscape.read.gated_weights import gated_weights
 from inscape.read.neurons import NeuronSearch, count_evidence, neuron_search, weight_cosines
 from inscape.read.ridge import RidgeProbe
-from inscape.read.surface import letters
 from inscape.store.harvest import harvest
-from inscape.store.store import Store
 from inscape.studies.read.space_time_neurons.geography import (
     by_country,
     group_mean,
@@ -48,9 +40,24 @@ from inscape.studies.read.space_time_neurons.geography import (
 )
 from inscape.studies.read.space_time_neurons.nonlinear import mlp_gain
 from inscape.study.card import Card, Claim
-from inscape.study.config import own_columns
+from inscape.study.opening import Needs, opened
+from inscape.study.probe import (
+    EMBEDDING,
+    HELD,
+    LETTERS,
+    RANDOM,
+    TRAINED,
+    UNTRAINED,
+    Probed,
+    Probing,
+    probe,
+    source_of,
+    surface,
+    swept,
+    weakest,
+)
 from inscape.study.run import Run
-from inscape.worlds.places import places
+from inscape.study.settings import Settings, setting
 
 CARD = Card(
     slug="space-time-neurons",
@@ -154,66 +161,35 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'places-world' is trained on the spot"},
+    data: str = setting("cities", "a set or table with numeric labels and a group")
+    input: str = ""
+    labels: tuple[str, ...] = ()
+    group: str = ""
+    people: str = setting("people", "a set with years, or 'world:places'")
+    born_from: int = setting(1500, "earliest year; older ones are few and would dominate the R²")
+    prompts: tuple[str, ...] = setting(
+        (),
+        "templates; the first is used for the main sweep. Default: three for cities, else the bare input",
     )
-    data: str = field(
-        default="cities", metadata={"help": "a set or table with numeric labels and a group"}
+    limit: int = 1500
+    prompt_limit: int = setting(500, "rows on which the prompts are compared; 0 for all", least=0)
+    people_limit: int = setting(500, "use the first N people; 0 for all", least=0)
+    folds: int = 5
+    shuffles: int = setting(100, "label shuffles of the main null")
+    neuron_null: Literal["groups", "rows"] = setting(
+        "groups", "'groups' shuffles whole groups' labels in the neurons' null, 'rows' single ones"
     )
-    input: str = field(
-        default="",
-        metadata={"help": "the data's column that the model reads; empty: found by itself"},
-    )
-    labels: tuple[str, ...] = field(
-        default=(), metadata={"help": "columns to predict; empty: those of the data"}
-    )
-    group: str = field(
-        default="", metadata={"help": "grouping column for cross-validation; empty: 'group'"}
-    )
-    people: str = field(default="people", metadata={"help": "a set with years, or 'places-world'"})
-    born_from: int = field(
-        default=1500,
-        metadata={"help": "earliest year; older ones are few and would dominate the R²"},
-    )
-    prompts: tuple[str, ...] = field(
-        default=(),
-        metadata={
-            "help": "templates; the first is used for the main sweep. Default: three for cities, else the bare input"
-        },
-    )
-    limit: int = field(default=1500, metadata={"help": "use the first N rows; 0 for all"})
-    prompt_limit: int = field(
-        default=500, metadata={"help": "rows on which the prompts are compared; 0 for all"}
-    )
-    people_limit: int = field(default=500, metadata={"help": "use the first N people; 0 for all"})
-    folds: int = field(default=5, metadata={"help": "outer folds"})
-    shuffles: int = field(default=100, metadata={"help": "label shuffles of the main null"})
-    neuron_null: Literal["groups", "rows"] = field(
-        default="groups",
-        metadata={
-            "help": "'groups' shuffles whole groups' labels in the neurons' null, 'rows' single ones"
-        },
-    )
-    neurons: int = field(
-        default=50, metadata={"help": "mean-ablate at most N of the neurons found"}
-    )
-
-    def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            if (value := getattr(self, name)) < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
+    neurons: int = setting(50, "mean-ablate at most N of the neurons found", least=1)
 
 
-_LEAST = {"limit": 0, "prompt_limit": 0, "people_limit": 0, "folds": 2, "shuffles": 1, "neurons": 1}
 PRESETS = {
     "tiny": Config(
-        model="places-world",
-        data="places-world",
-        people="places-world",
+        model="world:places",
+        data="world:places",
+        people="world:places",
         shuffles=60,
         neurons=20,
         neuron_null="rows",
@@ -226,181 +202,64 @@ PRESETS = {
 
 #: a bare name of one token would stand at position 0, whose state serves as an attention sink and holds little else
 CITY_PROMPTS = ("The city of {}", "{}", "Where in the world is {}")
-TRAINED, UNTRAINED, LETTERS, EMBEDDING = (
-    "trained model",
-    "untrained model",
-    "character n-grams",
-    "input embedding",
-)
-RANDOM, HELD, CONTINENT = "random", "group", "continent"
-
-
-@dataclass(frozen=True)
-class Space:
-    """One set of examples: the store, and every sweep by what is probed and how rows are held out."""
-
-    examples: Examples
-    store: Store
-    sweeps: dict[tuple[str, str], SweepResult]
+CONTINENT = "continent"
 
 
 def run(config: Config, run: Run) -> None:
     """Harvest, probe, compare, search neurons, judge."""
-    model, examples = _open(config, run)
-    run.certificate(model.certificate)
+    needs = Needs(labels="numbers", grouped=True, limit=config.limit)
+    model, examples, _ = opened(config, run, needs)
     what = "where places are" if _of_places(examples) else " and ".join(examples.labels)
     run.asked(
         f"Does {model.name} know {what} ({len(examples):,} rows), and is it written linearly in its layers?"
     )
     prompts = config.prompts or (CITY_PROMPTS if config.data == "cities" else ("{}",))
-    main = examples.with_prompt(prompts[0])
-    fresh = model.untrained(child_seed(run.seed, "untrained"))
-    fresh_store = harvest(fresh, main, "embed, resid_post.::3", at="span:input")
-    spelling = letters(examples.texts(), seed=child_seed(run.seed, "letters") % 2**32)
-    space = Space(main, harvest(model, main, "embed, resid_post.*, mlp_act.*", at="span:input"), {})
-    sources = {
-        TRAINED: _layers(space.store),
-        UNTRAINED: _layers(fresh_store),
-        LETTERS: {"letters": spelling},
-        EMBEDDING: {"embed": space.store.matrix("embed")},
-    }
-    for split in (RANDOM, HELD):
-        for series, source in sources.items():
-            shuffles = config.shuffles if series == TRAINED else 0
-            space.sweeps[series, split] = _sweep(config, run, main, source, split, shuffles, series)
-    if "continent" in main.frame and main.frame["continent"].nunique() > 2:
+    how = Probing(
+        at="span:input",
+        also="mlp_act.*",
+        splits=(RANDOM, HELD),
+        folds=config.folds,
+        shuffles=config.shuffles,
+    )
+    space = probe(run, model, examples.with_prompt(prompts[0]), how)
+    main = space.examples
+    if CONTINENT in main.frame and main.frame[CONTINENT].nunique() > 2:
         for series in (TRAINED, LETTERS):
-            source = sources[series]
-            space.sweeps[series, CONTINENT] = _sweep(
-                config, run, main, source, CONTINENT, 0, series
-            )
-    _scores(run, space)
+            found = swept(run, space.sources[series], main, how, split=CONTINENT, name=series)
+            space.sweeps[series, CONTINENT] = found
+    known = [
+        replace(e, where={"representation": "the group's mean", **e.where})
+        for split in (RANDOM, HELD)
+        for e in group_mean(space.sweeps[TRAINED, split])
+    ]
+    space.show(run, known, _WHY)
     _gains(run, space)
     if _of_places(examples):
         _map(run, space)
     if len(prompts) > 1:
-        _prompts(config, run, model, examples, prompts)
+        _prompts(config, run, model, examples, prompts, how)
     _nonlinear(run, space)
     _neurons(config, run, space, model)
     _weights(run, space, model)
-    _years(config, run, model, examples)
+    _years(config, run, space, model, examples)
     run.answer(_answer(run, space, model))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "places-world" in (config.model, config.data):
-        if config.model != config.data:
-            raise StudyError(_MIXED % (config.model, config.data))
-        world = places(seed=run.seed)
-        run.log("the toy network names the square of %.0f %% of its places", 100 * world.accuracy)
-        return world.model, world.examples
-    examples = load(config.data, **own_columns(config), limit=config.limit or None)
-    examples.target()  # refuses labels that are not numbers before a model is fetched
-    if examples.group is None:
-        run.warn(
-            "The rows have no column 'group', so each counts as its own: rows that are alike may be on both sides."
-        )
-    return open(config.model), examples
-
-
-def _layers(store: Store) -> Callable[[], Any]:
-    """The residual sites, read from the store one at a time."""
-    return lambda: store.matrices([s for s in store.sites if s.point in ("embed", "resid_post")])
-
-
-def _sweep(
-    config: Config,
-    run: Run,
-    examples: Examples,
-    source: Any,
-    split: str,
-    shuffles: int,
-    series: str,
-) -> SweepResult:
-    groups = examples.groups() if examples.group is not None else np.arange(len(examples))
-    folds = config.folds
-    if split == CONTINENT:
-        groups = examples.frame["continent"].to_numpy().astype(str)
-        folds = len(np.unique(groups))
-    else:
-        groups = groups_by_content(groups, examples.texts(), examples.target())
-    with run.progress(f"probe {series}, {split} folds", unit="sites") as bar:
-        return sweep(
-            source,
-            examples.target(),
-            groups=groups,
-            folds=folds,
-            split=RANDOM if split == RANDOM else HELD,
-            shuffle="rows" if split == RANDOM else "groups",
-            shuffles=shuffles,
-            repeats="keep",
-            target_names=examples.labels,
-            seed=run.seed,
-            progress=lambda *_: bar.advance(),
-        )
-
-
-def weakest(found: list[Evidence]) -> Evidence:
-    """For a claim about every target: the lowest value, the lowest ends of the intervals, the highest p."""
-    low = min(found, key=lambda e: e.value)
-    ends = [e.interval for e in found]
-    tested = [e.p for e in found if e.p is not None]
-    interval = None
-    if all(ends):
-        interval = (min(a for a, _ in ends), min(b for _, b in ends))  # type: ignore[misc]
-    return replace(low, interval=interval, p=max(tested) if tested else None)
 
 
 def _said(found: list[Evidence]) -> str:
     return " and ".join(f"{e.value:z.2f} for {e.where['target']}" for e in found)
 
 
-def _scores(run: Run, space: Space) -> None:
-    """Scores by layer against every control."""
-    chosen = {t: layer_of(site) for t, site in space.sweeps[TRAINED, HELD].best.items()}
-    for split, what in ((RANDOM, "random rows held out"), (HELD, "whole groups held out")):
-        series = {name: space.sweeps[name, split] for name in (TRAINED, UNTRAINED)}
-        rules = {name: space.sweeps[name, split] for name in (EMBEDDING, LETTERS)}
-        chart = score_by_layer(
-            by_layer(series, rules),
-            score="R²",
-            chosen=chosen if split == HELD else None,
-            nulls=(SHUFFLED,),
-        )
-        run.figure(
-            f"layers-{split}",
-            chart,
-            f"Out-of-sample R² by layer, {what}. Layer −1 is the input embedding. {_WHY[split]}",
-        )
-    rows = []
-    for (name, split), result in space.sweeps.items():
-        where = {"representation": name}
-        rows += [replace(e, where={**where, **e.where, "split": split}) for e in result.selected]
-    for split in (RANDOM, HELD):
-        known = group_mean(space.sweeps[TRAINED, split])
-        rows += [replace(e, where={"representation": "the group's mean", **e.where}) for e in known]
-    run.table(
-        "scores",
-        table(rows),
-        "Out-of-sample R² of the layer chosen by inner cross-validation, beside every control. Zero is the R² of the "
-        "training mean.",
-    )
-    run.table("layers", space.sweeps[TRAINED, HELD].table(), "Every layer, whole groups held out.")
-
-
-def _gains(run: Run, space: Space) -> None:
+def _gains(run: Run, space: Probed) -> None:
     """The claims about scores: over every control in both kinds of folds, and over shuffled labels."""
     for split, prefix, why in ((RANDOM, "", _RANDOM), (HELD, "held-out-", _HELD)):
-        trained = space.sweeps[TRAINED, split]
         for control, id in (
             (EMBEDDING, "above-embedding"),
             (LETTERS, "above-letters"),
             (UNTRAINED, "above-untrained"),
         ):
-            other = space.sweeps[control, split]
-            gain = weakest(compare(trained, other, names=("model", control)))
-            alone = _said(other.selected)
-            run.claim(prefix + id, gain, why=f"R² of the {control}: {alone}. {why}")
+            alone = _said(space.sweeps[control, split].selected)
+            note = f"R² of the {control}: {alone}. {why}"
+            run.claim(prefix + id, space.gain(over=control, split=split), why=note)
     top = max(space.sweeps[TRAINED, RANDOM].selected, key=lambda e: e.null.mean if e.null else 0.0)
     assert top.null is not None
     ends = (top.null.low, top.null.high)
@@ -408,11 +267,10 @@ def _gains(run: Run, space: Space) -> None:
         top, value=top.null.mean, interval=ends, p=None, name=f"{top.name}, shuffled labels"
     )
     run.claim("shuffled", shuffled)
-    held = weakest([e.above_chance() for e in space.sweeps[TRAINED, HELD].selected])
-    run.claim("held-out", held, why="R² less its mean over shuffles.")
+    run.claim("held-out", space.above_chance(), why="R² less its mean over shuffles.")
 
 
-def _map(run: Run, space: Space) -> None:
+def _map(run: Run, space: Probed) -> None:
     """The map as the probe draws it, and the error of every country."""
     for split in (HELD, RANDOM):
         place = place_table(space.sweeps[TRAINED, split], space.examples, run.rng("traced"))
@@ -440,7 +298,12 @@ def _map(run: Run, space: Space) -> None:
 
 
 def _prompts(
-    config: Config, run: Run, model: Model, examples: Examples, prompts: tuple[str, ...]
+    config: Config,
+    run: Run,
+    model: Model,
+    examples: Examples,
+    prompts: tuple[str, ...],
+    how: Probing,
 ) -> None:
     """Other prompts, on fewer rows and every third layer."""
     few, rows = (
@@ -451,13 +314,14 @@ def _prompts(
         asked = few.with_prompt(prompt)
         store = harvest(model, asked, "embed, resid_post.::3", at="span:input")
         for split in (RANDOM, HELD):
-            found = _sweep(config, run, asked, _layers(store), split, 0, repr(prompt))
+            source = source_of(store, model, how.sites)
+            found = swept(run, source, asked, how, split=split, name=repr(prompt))
             rows += [replace(e, where={"prompt": prompt, **e.where}) for e in found.selected]
     caption = f"R² of the chosen layer in each prompt, on {len(few)} rows and every third layer."
     run.table("prompts", table(rows), caption)
 
 
-def _nonlinear(run: Run, space: Space) -> None:
+def _nonlinear(run: Run, space: Probed) -> None:
     """An MLP probe on the layer that each fold chooses by ridge's inner score."""
     found = mlp_gain(space.store.matrix, space.sweeps[TRAINED, RANDOM], run.seed)
     caption = "Gain in R² of an MLP probe over ridge at the layer chosen in each random fold."
@@ -465,7 +329,7 @@ def _nonlinear(run: Run, space: Space) -> None:
     run.claim("linear", max(found, key=lambda e: e.value))
 
 
-def _neurons(config: Config, run: Run, space: Space, model: Model) -> None:
+def _neurons(config: Config, run: Run, space: Probed, model: Model) -> None:
     """Neurons that correlate with a coordinate, and the probe when they are mean-ablated."""
     y, store = space.examples.target(), space.store
     layers = [s for s in store.sites if s.point == "mlp_act"]
@@ -503,7 +367,7 @@ def _neurons(config: Config, run: Run, space: Space, model: Model) -> None:
     _ablate(config, run, space, model, layers)
 
 
-def _weights(run: Run, space: Space, model: Model) -> None:
+def _weights(run: Run, space: Probed, model: Model) -> None:
     """Neurons whose input weights point along the probe's direction, beside directions of probes on shuffled labels."""
     result, y, store = space.sweeps[TRAINED, HELD], space.examples.target(), space.store
     site = result.sites[int(result.inner[:, :, 0].mean(axis=(1, 2)).argmax())]
@@ -547,7 +411,7 @@ def _weights(run: Run, space: Space, model: Model) -> None:
     )
 
 
-def _ablate(config: Config, run: Run, space: Space, model: Model, layers: list[Site]) -> None:
+def _ablate(config: Config, run: Run, space: Probed, model: Model, layers: list[Site]) -> None:
     """The probe again with neurons mean-ablated: chosen on half of the groups, measured on the other half."""
     store, y, codes = space.store, space.examples.target(), space.sweeps[TRAINED, HELD].groups
     inside = run.rng("neurons", "half").permutation(int(codes.max()) + 1)[codes] <= codes.max() / 2
@@ -567,15 +431,20 @@ def _ablate(config: Config, run: Run, space: Space, model: Model, layers: list[S
     layer = {
         str(s): store.matrix(s)[inside] for s in store.sites if s.point in ("embed", "resid_post")
     }
-    looked = _sweep(config, run, half, layer, splits[-1], 0, "the half that chooses")
+    looked = swept(run, layer, half, space.how, split=splits[-1], name="the half that chooses")
     site = looked.sites[int(looked.inner[:, :, 0].mean(axis=(1, 2)).argmax())]
     for name, neurons in (("neurons found", chosen), ("random neurons, same layers", anyone)):
         x = gather(model, rest, site, at="span:input", edits=held_at_mean(store, neurons))
         for split in splits:
-            before = _sweep(
-                config, run, rest, {site: store.matrix(site)[outside]}, split, 0, "before"
+            before = swept(
+                run,
+                {site: store.matrix(site)[outside]},
+                rest,
+                space.how,
+                split=split,
+                name="before",
             )
-            after = _sweep(config, run, rest, {site: x}, split, 0, name)
+            after = swept(run, {site: x}, rest, space.how, split=split, name=name)
             fall = compare(before, after, at="sites", names=("baseline", "mean-ablated"))
             rows += [replace(e, where={"mean-ablated": name, **e.where}) for e in fall]
     caption = (
@@ -585,9 +454,9 @@ def _ablate(config: Config, run: Run, space: Space, model: Model, layers: list[S
     run.table("held-at-mean", table(rows), caption)
 
 
-def _years(config: Config, run: Run, model: Model, examples: Examples) -> None:
+def _years(config: Config, run: Run, space: Probed, model: Model, examples: Examples) -> None:
     """Birth years of people: the time half of the question."""
-    if config.people == "places-world":
+    if config.people == "world:places":
         people = replace(examples, labels=("founded",))
     else:
         people = load(config.people)
@@ -595,13 +464,14 @@ def _years(config: Config, run: Run, model: Model, examples: Examples) -> None:
         people = people.take(np.flatnonzero(born)[: config.people_limit or None])
     people = people.with_prompt("{}")
     store = harvest(model, people, "embed, resid_post.*", at="span:input")
-    words = letters(
-        people.frame[people.input].tolist(), seed=child_seed(run.seed, "letters") % 2**32
+    sources = (
+        (TRAINED, source_of(store, model, space.how.sites)),
+        (LETTERS, {"letters": surface(run, people)}),
     )
     shuffles = max(59, min(99, config.shuffles))  # three claims of the card have a p-value
     found = {
-        name: _sweep(config, run, people, source, HELD, shuffles, f"years, {name}")
-        for name, source in ((TRAINED, _layers(store)), (LETTERS, {"letters": words}))
+        name: swept(run, source, people, space.how, shuffles=shuffles, name=f"years, {name}")
+        for name, source in sources
     }
     rows = [
         replace(e, where={"representation": n, **e.where})
@@ -627,7 +497,7 @@ def _years(config: Config, run: Run, model: Model, examples: Examples) -> None:
     )
 
 
-def _answer(run: Run, space: Space, model: Model) -> str:
+def _answer(run: Run, space: Probed, model: Model) -> str:
     verdicts = {id: claim.verdict for id, claim in run.claims.items()}
     held = ("held-out", *(f"held-out-above-{c}" for c in ("embedding", "letters", "untrained")))
     how = "Not shown"
@@ -655,10 +525,6 @@ def _of_places(examples: Examples) -> bool:
     return {"latitude", "longitude"} <= set(examples.labels)
 
 
-_MIXED = (
-    "'places-world' is a toy network with a map of its own, and goes with no other model or data: give both --model and "
-    "--data, not %r with %r, or take the preset small."
-)
 _RANDOM = "Random folds, as in the paper; group leakage inflates the score."
 _HELD = (
     "Whole groups held out; an R² of zero is what predicting the mean of the training groups gives."

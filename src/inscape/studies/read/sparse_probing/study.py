@@ -10,7 +10,7 @@ rotated bases of the layer. Neurons for a language are mean-ablated while the mo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,16 +19,13 @@ import pandas as pd
 from inscape.charts.curves import curves
 from inscape.core.averages import average_evidence
 from inscape.core.counts import count
-from inscape.core.errors import StudyError
 from inscape.core.evidence import Evidence, table
 from inscape.core.folds import group_codes
 from inscape.core.jackknife import Jackknife, combine
 from inscape.core.measured import Measured
 from inscape.core.rng import child_seed, generator
 from inscape.data.examples import Examples
-from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.outcomes.mean_ablation import held_at_mean
 from inscape.outcomes.token_losses import token_losses
 from inscape.probing.class_scores import ClassScores
@@ -38,9 +35,9 @@ from inscape.store.harvest import harvest
 from inscape.store.store import Store
 from inscape.studies.read.sparse_probing.sparse_sweep import SparseSweep, balanced, sparse_sweep
 from inscape.study.card import Card, Claim
-from inscape.study.config import own_columns
+from inscape.study.opening import Needs, opened
 from inscape.study.run import Run, bars_of
-from inscape.worlds.needles import needles
+from inscape.study.settings import Settings, setting
 
 CARD = Card(
     slug="sparse-probing",
@@ -104,64 +101,36 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'needles-world' is made on the spot"},
+    data: str = setting("haystack", "a set or table: columns feature, value, group; span word")
+    input: str = ""
+    group: str = ""
+    sizes: tuple[int, ...] = setting(
+        (1, 2, 4, 8, 16, 32, 64, 128, 256), "numbers of neurons; 1 and 16 among them"
     )
-    data: str = field(
-        default="haystack",
-        metadata={"help": "a set or table: columns feature, value, group; span word"},
-    )
-    input: str = field(
-        default="",
-        metadata={"help": "the data's column that the model reads; empty: found by itself"},
-    )
-    group: str = field(
-        default="", metadata={"help": "grouping column for cross-validation; empty: 'group'"}
-    )
-    sizes: tuple[int, ...] = field(
-        default=(1, 2, 4, 8, 16, 32, 64, 128, 256),
-        metadata={"help": "numbers of neurons; 1 and 16 among them"},
-    )
-    ranking: str = field(
-        default="mean difference", metadata={"help": "of neurons, as read.rank has it"}
-    )
-    stride: int = field(
-        default=1, metadata={"help": "stride over layers for features other than compounds"}
-    )
-    folds: int = field(default=4, metadata={"help": "outer folds"})
-    shuffles: int = field(default=19, metadata={"help": "label shuffles of each text feature"})
-    word_shuffles: int = field(default=5, metadata={"help": "label shuffles of each word feature"})
-    random: int = field(
-        default=100, metadata={"help": "random neurons of each layer for text features"}
-    )
-    rotations: int = field(
-        default=5, metadata={"help": "random rotations of the basis for compounds"}
-    )
-    untrained: int = field(
-        default=4, metadata={"help": "stride over the untrained copy's first half of layers"}
-    )
-    held: int = field(default=2, metadata={"help": "random neurons mean-ablated for comparison"})
-    held_folds: int = field(
-        default=2, metadata={"help": "folds whose held-out texts are read with neurons ablated"}
-    )
+    ranking: str = setting("mean difference", "of neurons, as read.rank has it")
+    stride: int = setting(1, "stride over layers for features other than compounds")
+    folds: int = 4
+    shuffles: int = setting(19, "label shuffles of each text feature", least=2)
+    word_shuffles: int = setting(5, "label shuffles of each word feature", least=2)
+    random: int = setting(100, "random neurons of each layer for text features", least=2)
+    rotations: int = setting(5, "random rotations of the basis for compounds", least=5)
+    untrained: int = setting(4, "stride over the untrained copy's first half of layers")
+    held: int = setting(2, "random neurons mean-ablated for comparison", least=2)
+    held_folds: int = setting(2, "folds whose held-out texts are read with neurons ablated")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not {1, 16} <= set(self.sizes):
             raise ValueError(f"sizes must hold 1 and 16, got {self.sizes}")
-        if min(self.folds, self.shuffles, self.word_shuffles, self.random, self.held) < 2:
-            raise ValueError("folds, shuffles, random and held must be at least 2")
-        if self.rotations < 5:
-            raise ValueError(f"rotations must be at least 5, got {self.rotations}")
 
 
 PRESETS = {
     "tiny": Config(
-        model="needles-world",
-        data="needles-world",
+        model="world:needles",
+        data="world:needles",
         sizes=(1, 16),
         folds=3,
         word_shuffles=3,
@@ -201,8 +170,8 @@ class Feature:
 
 def run(config: Config, run: Run) -> None:
     """Harvest, probe each feature, judge, and ablate neurons."""
-    model, examples = _open(config, run)
-    run.certificate(model.certificate)
+    needs = Needs(columns=("feature", "value"), grouped=True)
+    model, examples, _ = opened(config, run, needs)
     run.asked(
         f"Which features are represented by single MLP neurons of {model.name}, and which are spread over many?"
     )
@@ -234,25 +203,6 @@ def run(config: Config, run: Run) -> None:
     _figures(run, features)
     _neurons(run, [f for f in features if f.kind == TEXT])
     run.text("features", _sentence(model, features))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "needles-world" in (config.model, config.data):
-        if config.model != config.data:
-            raise StudyError(_MIXED % (config.model, config.data))
-        world = needles(seed=run.seed)
-        return world.model, world.examples
-    examples = load(config.data, **own_columns(config))
-    for column in ("feature", "value"):
-        if column not in examples.frame:
-            raise StudyError(
-                f"{config.data!r} has no column {column!r}; give a table with columns text, feature, value, group."
-            )
-    if examples.group is None:
-        run.warn(
-            "The rows have no column 'group', so each counts as its own: rows that are alike may be on both sides."
-        )
-    return open(config.model), examples
 
 
 def _scope(examples: Examples) -> np.ndarray:
@@ -578,9 +528,3 @@ def _sentence(model: Model, features: list[Feature]) -> str:
         f"{told if strong else 'none of the features'}"
         f"{'; below 0.80 are ' + ', '.join(weak) if weak else ''}."
     )
-
-
-_MIXED = (
-    "'needles-world' is a toy network with languages of its own, and goes with no other model or data: give both --model "
-    "and --data, not %r with %r, or take the preset small."
-)
