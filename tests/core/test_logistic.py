@@ -186,3 +186,18 @@ def test_rows_that_are_all_alike_give_the_shares_of_the_classes(k):
     assert losses[0, 0] == pytest.approx(30 * np.log(k), rel=0.2)
     found = logistic.fit(basis.z, basis.w, labels, np.ones(1), start=starts[0])
     assert np.allclose(found.logits(basis.z), found.logits(basis.z)[0])
+
+
+def test_a_column_at_its_optimum_stays_there_while_others_are_fitted():
+    # exact in binary: the first column's gradient is zero to the last bit, and so is every later direction
+    z = np.tile([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]], (8, 1))
+    even = np.tile([1, 0, 0, 1], 8)
+    hard, other = (z > 0).astype(int).T.copy()
+    hard[[0, 5, 7]] ^= 1
+    other[[1, 3, 8]] ^= 1
+    labels = logistic.one_hot(np.stack([even, hard, other, 1 - hard], axis=1), 2)
+    found = logistic.fit(z, np.full(2, 32.0), labels, np.ones(4), tol=1e-8)
+    assert (found.beta[:, 0] == 0).all()
+    assert (np.abs(found.beta[1:, 1:]).max(axis=(0, 2)) > 0.5).all()
+    assert (found.gradient <= 1e-8).all()
+    assert found.iterations > 2

@@ -236,7 +236,9 @@ def _conjugate(
 ) -> np.ndarray:
     if direction is None:
         return -scaled
-    mix = np.maximum(0.0, ((gradient - old) * scaled).sum(axis=(0, 2)) / old_size)
+    turn = ((gradient - old) * scaled).sum(axis=(0, 2))
+    # a column at its very optimum has no gradient; it stays until it is dropped with others
+    mix = np.maximum(0.0, np.divide(turn, old_size, out=np.zeros_like(turn), where=old_size > 0))
     out = mix[:, None] * direction - scaled
     uphill = (gradient * out).sum(axis=(0, 2)) >= 0
     out[:, uphill] = -scaled[:, uphill]
@@ -255,7 +257,8 @@ def _line_search(
 ) -> np.ndarray:
     """A step per column: the bound's step (never past the minimum), then Newton, then Newton or the secant."""
     swing = along**2 if weights is None else weights * along**2
-    safe = -slope / (kappa * swing.sum(axis=(0, 2)) + square)
+    bound = kappa * swing.sum(axis=(0, 2)) + square
+    safe = np.divide(-slope, bound, out=np.zeros_like(bound), where=bound > 0)
     at_safe, curvature = _along(eta, along, y, weights, safe, linear, square)
     # where probabilities saturate the bound is far off and Newton may leap; a hundred safe steps are enough for one
     far = np.clip(safe - at_safe / curvature, safe, 100 * safe)
