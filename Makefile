@@ -21,6 +21,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: env ## read a map of the world out of a language model; ends with the report's path
 	$(BIN)/inscape run space-time-neurons --preset small
 
+# compiled files are kept, whatever the environment says: each worker would compile package and tests anew
+export PYTHONDONTWRITEBYTECODE :=
+
 WORKERS := -n auto --dist loadfile --no-loadscope-reorder
 
 test: env ## the default test suite (no network), one worker a core

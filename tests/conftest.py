@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -13,6 +15,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # one worker a core: threads of their own would only spin against each other
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
+    # numpy is loaded by a plugin of pytest before this file is, and its BLAS has read the environment by then
+    threadpool_limits(1)
+
+from tests import typed
+
+# after the environment, which what it imports reads; before anything of the package is imported
+typed.install("inscape")
 
 
 #: folders of few long tests
@@ -47,15 +56,24 @@ def _session_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         yield
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory):
+    """Empty folders, one after another.
+
+    They lie in a folder of their own: pytest numbers a new folder by looking through all that lie beside it, and
+    with one for each of five thousand tests there that takes longer than many a test.
+    """
+    base = tmp_path_factory.mktemp("homes")
+    return (base / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_home(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-):
+def _own_home(request: pytest.FixtureRequest, _homes, monkeypatch: pytest.MonkeyPatch):
     """Tests never touch the user's cache, except those of real models, which are fetched into it once."""
     if "real" not in request.keywords:
-        monkeypatch.setenv("INSCAPE_HOME", str(tmp_path_factory.mktemp("home")))
+        home = next(_homes)
+        home.mkdir()
+        monkeypatch.setenv("INSCAPE_HOME", str(home))
     elif _USERS is None:
         monkeypatch.delenv("INSCAPE_HOME", raising=False)
     else:
