@@ -11,7 +11,7 @@ import torch
 import transformers as t
 from torch import nn
 
-from inscape.core.errors import ModelError, SiteError
+from inscape.core.errors import CertificateError, ModelError, SiteError
 from inscape.model.open import open
 
 from .nets import net, tokenizer
@@ -109,6 +109,96 @@ def test_what_pytorch_quantised_is_refused_with_the_cure():
         ModelError, match="q_proj .* is quantised to int8 .*; open the network as it was"
     ):
         open(packed)
+
+
+def test_a_quantised_network_whose_rows_depend_on_the_batch_is_refused_with_its_own_reason():
+    network = net("llama")
+    network.config.quantization_config = {"quant_method": "bitsandbytes", "load_in_8bit": True}
+
+    def rounded(_module, _args, out):
+        scale = out.abs().max() / 7  # of the whole batch, as outliers and scales of 8 bits are
+        return (out / scale).round() * scale
+
+    network.model.layers[0].mlp.register_forward_hook(rounded)
+    model = open(network)
+    with pytest.raises(CertificateError, match=r"quantised \(bitsandbytes\), .* in its batch"):
+        model.run([[5, 6, 7]], "resid_post.0")
+
+
+@pytest.mark.parametrize("threshold", [0.0, 6.0])
+def test_eight_bits_with_a_threshold_of_outliers_are_refused(threshold):
+    class Linear8bitLt(nn.Linear):
+        state = SimpleNamespace(threshold=threshold)
+
+    network = net("llama")
+    network.model.layers[1].mlp.up_proj.__class__ = Linear8bitLt
+    if threshold:
+        with pytest.raises(ModelError, match="up_proj .* 8 bits .* llm_int8_threshold=0 or in 4"):
+            open(network)
+    else:
+        assert open(network).certificate.passed
+
+
+@pytest.mark.reference
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("threshold", [None, 0.0, 6.0])
+def test_networks_and_folders_of_bitsandbytes(tmp_path, threshold):
+    pytest.importorskip(
+        "bitsandbytes", reason="the reference library bitsandbytes is not installed"
+    )
+    config = net("llama").config.to_dict() | {"hidden_size": 64, "head_dim": 16}
+    torch.manual_seed(0)
+    t.LlamaForCausalLM(t.LlamaConfig(**config)).eval().save_pretrained(tmp_path / "plain")
+    packed = (
+        t.BitsAndBytesConfig(load_in_4bit=True)
+        if threshold is None
+        else t.BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=threshold)
+    )
+    network = t.AutoModelForCausalLM.from_pretrained(
+        tmp_path / "plain", quantization_config=packed, dtype=torch.float32
+    )
+    network.save_pretrained(tmp_path / "packed")
+    again = t.AutoModelForCausalLM.from_pretrained(tmp_path / "packed", dtype=torch.float32)
+    ids = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
+    for what, own in ((network, network), (tmp_path / "packed", again)):
+        if threshold:
+            with pytest.raises(ModelError, match="8 bits by bitsandbytes with a threshold of 6"):
+                open(what)
+            continue
+        model = open(what)
+        assert model.certificate.passed, str(model.certificate)
+        found = model.run(ids, "resid_post.1")["resid_post.1"]
+        with torch.no_grad():
+            want = own(ids, output_hidden_states=True).hidden_states[2]
+        torch.testing.assert_close(found, want, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.reference
+@pytest.mark.filterwarnings("ignore")
+def test_networks_and_folders_of_torchao(tmp_path):
+    ao = pytest.importorskip("torchao.quantization", reason="torchao is not installed")
+    ids = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
+    network = net("llama")
+    ao.quantize_(network, ao.Int8WeightOnlyConfig())
+    with torch.no_grad():
+        want = network(ids, output_hidden_states=True).hidden_states[2]
+        plain = net("llama")(ids, output_hidden_states=True).hidden_states[2]
+    assert (want - plain).norm() > 1e-3 * plain.norm()  # it is quantised
+    model = open(network)
+    assert model.certificate.passed, str(model.certificate)
+    torch.testing.assert_close(model.run(ids, "resid_post.1")["resid_post.1"], want)
+    net("llama").save_pretrained(tmp_path / "plain")
+    packed = t.TorchAoConfig(ao.Int8WeightOnlyConfig())
+    t.AutoModelForCausalLM.from_pretrained(
+        tmp_path / "plain", quantization_config=packed, dtype=torch.float32
+    ).save_pretrained(tmp_path / "packed")
+    folder = open(tmp_path / "packed")
+    assert folder.certificate.passed, str(folder.certificate)
+    torch.testing.assert_close(folder.run(ids, "resid_post.1")["resid_post.1"], want)
+    dynamic = net("llama")
+    ao.quantize_(dynamic, ao.Int8DynamicActivationInt8WeightConfig())
+    with pytest.raises(CertificateError, match=r"is quantised \("):
+        open(dynamic).run(ids, "resid_post.1")
 
 
 class Listed(nn.Module):

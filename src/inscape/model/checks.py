@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from inscape.core.batch import Batch, Tokens, tokenize
 from inscape.core.errors import ModelError, SiteError
 from inscape.core.site import Site
-from inscape.model import parts
+from inscape.model import checkpoint_files, parts
 from inscape.model.blank import blank
 from inscape.model.family import ADDED
 from inscape.model.item import Item, difference
@@ -197,7 +197,7 @@ def _batch_is_single(
         for i, t in enumerate(tokens)
         for site in sites
     )
-    reason = (
+    reason = _of_the_batch(model) or (
         "an example gives other activations in a batch than alone: padding shifts its positions or is attended to; "
         "pad on the right, or pass position ids"
     )
@@ -208,6 +208,19 @@ def _batch_is_single(
         tolerance,
         ("*",),
         "" if worst <= tolerance else reason,
+    )
+
+
+def _of_the_batch(model: Model) -> str:
+    """Why an example depends on its batch in a network whose weights are packed; empty for any other."""
+    wrapped = (type(p).__name__ for p in model.net.parameters() if is_traceable_wrapper_subclass(p))
+    how = next(wrapped, None) or checkpoint_files.quantised(model.atlas.config)
+    if how is None:
+        return ""
+    return (
+        f"this network is quantised ({how}), and what it computes of an example depends on the others in its batch: its "
+        "activations are rounded, by scales or to sides of a threshold that are of the batch; open the network as it was "
+        "before it was quantised"
     )
 
 
@@ -223,7 +236,7 @@ def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[
     padded = model.run(_batch(model, [short, filler]), sites)
     n = len(short)
     worst = max(difference(padded[s][0, :n], alone[s][0, :n]) for s in sites)
-    reason = (
+    reason = _of_the_batch(model) or (
         "the same text gives other activations under more padding: positions shift or pads are attended to "
         "(left padding without position ids does this); pad on the right"
     )

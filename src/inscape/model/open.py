@@ -183,6 +183,19 @@ def _check_held(net: nn.Module) -> None:
             f"{packed} of this {type(net).__name__} is quantised to int8 by PyTorch: its scales are of each batch, and its "
             "weights are packed; open the network as it was before it was quantised"
         )
+    _check_rows(net)
+
+
+def _check_rows(net: nn.Module) -> None:
+    """Refuse 8 bits with a threshold: a column with an outlier in any row of a batch is computed otherwise in all rows."""
+    for name, module in net.named_modules():
+        threshold = getattr(getattr(module, "state", None), "threshold", 0.0)
+        if type(module).__name__ == "Linear8bitLt" and threshold > 0:
+            raise ModelError(
+                f"{name} of this {type(net).__name__} is quantised to 8 bits by bitsandbytes with a threshold of "
+                f"{threshold:g} for outliers, which are looked for in a whole batch, so that an example depends on the "
+                "others; load it with llm_int8_threshold=0 or in 4 bits, or open it as it was before it was quantised"
+            )
 
 
 #: types in which PyTorch keeps numbers, and adds none
@@ -293,6 +306,7 @@ def _load(
             )
             net, found = _weights(transformers.AutoModel, where, config, dtype, trust, extra)
         _check_complete(what, found)
+        _check_rows(net)
     except (InscapeError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # whatever a damaged or foreign checkpoint makes of its readers
