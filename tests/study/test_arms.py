@@ -15,7 +15,7 @@ from torch import nn
 from inscape.core.errors import StudyError
 from inscape.learn.fit import Budget, Watch
 from inscape.learn.gradient import Gradient
-from inscape.study.arms import UNTRAINED, Arm, arms
+from inscape.study.arms import UNTRAINED, Arm, arms, tuned
 from inscape.study.discover import load_study
 from inscape.study.folder import create
 from inscape.study.recording import recording
@@ -36,7 +36,7 @@ def arm(width: int = 16, **more) -> Arm:
     def make(k: int) -> nn.Module:
         return nn.Sequential(nn.Linear(1, width), nn.Tanh(), nn.Linear(width, 1))
 
-    return Arm(make, drawn, parabola, **{"update": Gradient(lr=0.01), **more})
+    return Arm(make, drawn, **{"objective": parabola, "update": Gradient(lr=0.01), **more})
 
 
 @pytest.fixture
@@ -144,6 +144,35 @@ def test_an_interrupted_run_goes_on(opened, monkeypatch):
     asked.extend([0] * 71)
     whole, _ = train("third")
     assert np.array_equal(found.values["squared error"]["a"], whole.values["squared error"]["a"])
+
+
+def test_each_kind_gets_the_choice_that_is_best_for_it(opened, tmp_path):
+    kinds = {
+        "plain": lambda rate: arm(update=Gradient(lr=rate)),
+        # a loss a thousand times as steep needs a rate a thousand times as small
+        "steep": lambda rate: arm(
+            update=Gradient(lr=rate, optimiser=torch.optim.SGD),
+            objective=lambda net, x: 1000 * parabola(net, x),
+        ),
+    }
+    with opened() as run:
+        best = tuned(
+            run,
+            kinds,
+            (1e-6, 1e-5, 1e-2),
+            score=lambda net, k: -METRICS["squared error"](net, k),
+            budget=Budget(100),
+            seeds=2,
+            name="rates",
+        )
+    scores = pd.read_parquet(tmp_path / "run/tables/rates.parquet")
+    assert best == {"plain": 1e-2, "steep": 1e-5}
+    top = scores.loc[scores.groupby("arm")["score"].idxmax()].set_index("arm")["choice"]
+    assert top.to_dict() == best
+    # the steep loss diverges at a rate that suits the plain one
+    assert np.isinf(scores.set_index(["arm", "choice"]).loc[("steep", 1e-2), "score"])
+    assert len(scores) == 6
+    assert not list(run.cache.glob("fits/*"))
 
 
 def test_refusals(opened):

@@ -3,12 +3,12 @@
 from inscape.learn.cost import Cost as Cost
 from inscape.learn.cost import cost as cost
 from inscape.learn.fit import Budget as Budget
+from inscape.learn.fit import Diverged as Diverged
 from inscape.learn.fit import Fitted as Fitted
 from inscape.learn.fit import Steps as Steps
 from inscape.learn.fit import Watch as Watch
 from inscape.learn.fit import fit as fit
 from inscape.learn.gradient import Gradient as Gradient
-from inscape.learn.gradient import GradientSteps as GradientSteps
 from inscape.learn.info_nce import info_nce as info_nce
 from inscape.learn.isotropy_penalty import isotropy_penalty as isotropy_penalty
 from inscape.learn.von_neumann_entropy import i_vne as i_vne

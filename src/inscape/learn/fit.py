@@ -117,6 +117,10 @@ class Fitted:
     seconds: float
 
 
+class Diverged(ValueError):
+    """A training whose loss is no longer a finite number."""
+
+
 @dataclass
 class _State:
     step: int = 0
@@ -152,7 +156,7 @@ def fit(
         advance: called after each step (a progress bar's).
 
     Raises:
-        ValueError: the loss is not finite; the message says at which step.
+        Diverged: the loss is not finite; the message says at which step.
 
     Example:
         >>> net, x = nn.Linear(1, 1), torch.linspace(-1, 1, 20)[:, None]
@@ -179,7 +183,7 @@ def fit(
             loss = steps.step(objective, batches(rng))
             state.step += 1
             if not math.isfinite(loss):
-                raise ValueError(
+                raise Diverged(
                     f"fit: the loss is {loss} at step {state.step}; lower the learning rate"
                 )
             state.losses.append(loss)

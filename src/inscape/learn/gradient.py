@@ -36,11 +36,11 @@ class Gradient:
     schedule: str = "constant"
     transform: Callable[[nn.Module], None] | None = None
 
-    def __call__(self, net: nn.Module, steps: int) -> GradientSteps:
-        return GradientSteps(self, net, steps)
+    def __call__(self, net: nn.Module, steps: int) -> _GradientSteps:
+        return _GradientSteps(self, net, steps)
 
 
-class GradientSteps:
+class _GradientSteps:
     """Gradient descent on one network.
 
     Args:

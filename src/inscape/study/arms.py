@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,14 @@ import pandas as pd
 import torch
 from torch import nn
 
+from inscape.charts.curves import curves
 from inscape.core.errors import StudyError, suggest
 from inscape.core.measured import Measured, Role
 from inscape.core.rng import child_seed, generator
 from inscape.learn.cost import cost
-from inscape.learn.fit import Budget, Fitted, Objective, Update, Watch, fit
+from inscape.learn.fit import Budget, Diverged, Fitted, Objective, Update, Watch, fit
 from inscape.learn.gradient import Gradient
+from inscape.study.progress import Advance
 from inscape.study.run import Run
 
 UNTRAINED = "untrained"
@@ -142,7 +145,7 @@ def arms(
         raise ValueError(f"arms: needs at least one arm, and none called {UNTRAINED!r}")
     counted = {arm: _counted(run, name, a) for arm, a in arms.items()}
     _check_equal(counted, budget)
-    kept = run.cache / "fits" / f"{run.identity}-{name}"
+    kept = _kept(run, name)
     fitted: dict[str, list[Fitted]] = {arm: [] for arm in arms}
     first = next(iter(arms.values()))
     nets: dict[str, list[nn.Module]] = {
@@ -152,19 +155,9 @@ def arms(
     with run.progress(f"train {len(arms)} arms", total=total, unit="steps") as bar:
         for k in range(seeds):
             for place, (arm, a) in enumerate(arms.items()):
-                fitted[arm].append(
-                    fit(
-                        _net(run, name, a, k),
-                        partial(_batch, a, k),
-                        a.objective,
-                        budget,
-                        a.update,
-                        watch,
-                        rng=generator(run.seed, name, "batches", str(k)),
-                        keep=kept / f"{place}-{k}.pt",
-                        advance=bar.advance,
-                    )
-                )
+                keep = kept / f"{place}-{k}.pt"
+                found = _fitted(run, name, a, k, budget, watch, keep, bar)
+                fitted[arm].append(found)
     nets |= {arm: [a.deploy(f.net).eval() for f in fitted[arm]] for arm, a in arms.items()}
     trained = Trained(
         nets=nets,
@@ -181,9 +174,101 @@ def arms(
     )
     run.table(f"{name}-costs", trained.costs, caption)
     if len(trained.watched):
-        run.table(f"{name}-watched", trained.watched, "What was measured while the arms trained.")
+        _show_watched(run, trained.watched, f"{name}-watched", seeds)
     shutil.rmtree(kept, ignore_errors=True)
     return trained
+
+
+def tuned(
+    run: Run,
+    kinds: Mapping[str, Callable[[Any], Arm]],
+    choices: Sequence[Any],
+    *,
+    score: Callable[[nn.Module, int], Any],
+    budget: Budget,
+    seeds: int = 1,
+    name: str = "settings",
+) -> dict[str, Any]:
+    """The setting that is best for each kind of arm, out of the same choices for all.
+
+    Competitors deserve the same care: a learning rate that suits one may not suit another. What is
+    chosen on are networks of their own, with weights and batches of the streams of `name`; the
+    study gives them data of their own too.
+
+    Args:
+        run: what is written to.
+        kinds: by name; each takes a choice and gives an arm.
+        choices: learning rates, penalties.
+        score: takes a network and the number of the pair; higher is better, one value or several.
+        budget: of each training; it should be that of the arms which follow.
+        seeds: networks of each kind and choice.
+        name: of the tables, and of the random streams.
+
+    Returns:
+        Kind → choice. The mean scores are kept as a table; a training that diverges scores −∞.
+    """
+    kept, rows = _kept(run, name), []
+    total = len(kinds) * len(choices) * seeds * budget.steps
+    with run.progress("choose settings", total=total, unit="steps") as bar:
+        for place, (kind, make) in enumerate(kinds.items()):
+            for c, choice in enumerate(choices):
+                arm, scores = make(choice), []
+                for k in range(seeds):
+                    keep = kept / f"{place}-{c}-{k}.pt"
+                    try:
+                        found = _fitted(run, name, arm, k, budget, (), keep, bar)
+                    except Diverged:
+                        scores.append(-np.inf)
+                        continue
+                    with torch.no_grad():
+                        own = score(arm.deploy(found.net).eval(), k)
+                    scores.append(float(np.mean(np.asarray(own))))
+                rows.append({"arm": kind, "choice": choice, "score": float(np.mean(scores))})
+    frame = pd.DataFrame(rows)
+    caption = f"Mean score over {seeds} networks of each setting; −∞ where a training diverged."
+    run.table(name, frame, caption)
+    shutil.rmtree(kept, ignore_errors=True)
+    best = frame.loc[frame.groupby("arm", sort=False)["score"].idxmax()]
+    return dict(zip(best["arm"], best["choice"], strict=True))
+
+
+def _kept(run: Run, name: str) -> Path:
+    """Where the states of a run's trainings are kept until all are done."""
+    return run.cache / "fits" / f"{run.identity}-{name}"
+
+
+def _fitted(
+    run: Run,
+    name: str,
+    arm: Arm,
+    k: int,
+    budget: Budget,
+    watch: Sequence[Watch],
+    keep: Path,
+    bar: Advance,
+) -> Fitted:
+    return fit(
+        _net(run, name, arm, k),
+        partial(_batch, arm, k),
+        arm.objective,
+        budget,
+        arm.update,
+        watch,
+        rng=generator(run.seed, name, "batches", str(k)),
+        keep=keep,
+        advance=bar.advance,
+    )
+
+
+def _show_watched(run: Run, watched: pd.DataFrame, name: str, seeds: int) -> None:
+    caption = f"Measured while the arms train, mean over {seeds}."
+    run.table(name, watched, caption)
+    mean = watched.groupby(["arm", "name", "step"], as_index=False, sort=False)["value"].mean()
+    shown = mean.rename(columns={"arm": "series", "name": "panel", "step": "x"})
+    (title,) = names if len(names := set(watched["name"])) == 1 else ("value",)
+    if len(names) == 1:
+        shown = shown.drop(columns="panel")
+    run.figure(name, curves(shown, x="step", y=title), caption)
 
 
 def _net(run: Run, name: str, arm: Arm, k: int) -> nn.Module:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from sklearn.datasets import load_sample_images
 from torch import Tensor, nn
 
-from inscape.charts.curves import curves
 from inscape.core.measured import Measured
 from inscape.core.threads import one_torch_thread
 from inscape.fields.field import Field, he_linear
@@ -25,7 +23,7 @@ from inscape.fields.frequency_error import frequency_error
 from inscape.fields.psnr import psnr
 from inscape.learn.fit import Budget, Watch
 from inscape.learn.gradient import Gradient
-from inscape.study.arms import UNTRAINED, Arm, arms
+from inscape.study.arms import UNTRAINED, Arm, arms, tuned
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
 
@@ -86,7 +84,7 @@ CARD = Card(
     group_note="A group is one pair of initial weights, on photographs with a crop of its own.",
     seeds=3,
     minutes={"tiny": 0.1, "small": 15, "full": 300},
-    figure="frequencies",
+    figure="sines-watched",
 )
 
 
@@ -152,27 +150,6 @@ def _kinds(config: Config) -> dict[str, Callable[[int, int], nn.Module]]:
     }
 
 
-def _tuned(
-    config: Config, run: Run, name: str, arm: Callable[[str, float], Arm], score: Any, steps: int
-) -> dict[str, float]:
-    """The learning rate of each kind, by its mean score on networks that are not reported."""
-    tried = {(kind, rate): arm(kind, rate) for kind in _kinds(config) for rate in config.rates}
-    found = arms(
-        run,
-        {f"{kind} at {rate:g}": a for (kind, rate), a in tried.items()},
-        metrics={"score": score},
-        budget=Budget(steps),
-        seeds=config.trials,
-        name=f"{name}-rates",
-    ).values["score"]
-    best = {
-        kind: max(config.rates, key=lambda rate: found[f"{kind} at {rate:g}"].mean())
-        for kind in _kinds(config)
-    }
-    run.log("%s: learning rates %s", name, best)
-    return best
-
-
 def _flat(gaps: list[float], x: Tensor, net: nn.Module) -> nn.Module:
     flat = folded(net)
     with torch.no_grad():
@@ -197,7 +174,15 @@ def _sines(config: Config, run: Run, gaps: list[float]) -> None:
     def squared(net: nn.Module, k: int) -> np.ndarray:
         return (net(T) - SIGNAL).square()[:, 0].numpy()
 
-    rates = _tuned(config, run, "sines", arm, lambda net, k: -squared(net, k), config.steps)
+    rates = tuned(
+        run,
+        {kind: partial(arm, kind) for kind in _kinds(config)},
+        config.rates,
+        score=lambda net, k: -squared(net, k),
+        budget=Budget(config.steps),
+        seeds=config.trials,
+        name="sines-rates",
+    )
     every = max(config.steps // 20, 1)
     found = arms(
         run,
@@ -222,13 +207,6 @@ def _sines(config: Config, run: Run, gaps: list[float]) -> None:
     better = lambda own, *others: own / np.min(others, axis=0)  # noqa: E731
     ratio = m.combined("error of the highest frequency, times", better, FOURIER, PLAIN, RANDOM)
     run.claim("top", ratio)
-    shown = found.watched.groupby(["arm", "name", "step"], as_index=False)["value"].mean()
-    shown = shown.rename(columns={"arm": "series", "name": "panel", "step": "x"})
-    run.figure(
-        "frequencies",
-        curves(shown, x="step", y="relative error"),
-        f"Error of each frequency while the networks train, mean over {config.pairs} networks.",
-    )
     run.show("error", error)
 
 
@@ -253,13 +231,14 @@ def _pictures(config: Config, run: Run, gaps: list[float]) -> None:
         tried, shown = (
             _crops(run, of, n) for of, n in ((f"{name}-rates", config.trials), (name, config.crops))
         )
-        rates = _tuned(
-            config,
+        rates = tuned(
             run,
-            name,
-            partial(_picture_arm, config, gaps, octaves, tried),
-            partial(_held_out, tried),
-            config.picture_steps,
+            {k: partial(_picture_arm, config, gaps, octaves, tried, k) for k in _kinds(config)},
+            config.rates,
+            score=partial(_held_out, tried),
+            budget=Budget(config.picture_steps),
+            seeds=config.trials,
+            name=f"{name}-rates",
         )
         found = arms(
             run,

@@ -56,13 +56,13 @@ CARD = Card(
     ),
     claims={
         "collapse": Claim(
-            text="Trained for agreement alone, the projections have an effective rank of at most 2",
+            text="Trained for agreement alone, the projections have an entropy rank of at most 2",
             at_most=2,
         ),
         "rank": Claim(
-            text="With entropy the effective rank is at least 5 times that of agreement alone",
+            text="With entropy the entropy rank is at least 5 times that of agreement alone",
             at_least=5,
-            why="Effective rank is the exponential entropy of the variances of centred projections. Not centred, it is "
+            why="Entropy rank is the exponential entropy of the variances of centred projections. Not centred, it is "
             "1 before any training.",
         ),
         "knn": Claim(
@@ -93,7 +93,7 @@ CARD = Card(
         "monotone": "any",
         "transfer": "uncertain",
     },
-    answer="Agreement alone ends at an effective rank of {collapse:.1f}; entropy makes it {rank:.1f} times as large "
+    answer="Agreement alone ends at an entropy rank of {collapse:.1f}; entropy makes it {rank:.1f} times as large "
     "and lifts k-NN by {knn:.0%} over the untrained network. In styles not trained on, the strength chosen on "
     "another style gains {transfer:+.1%} over none.",
     differs="The authors train a ResNet-50 with a projector of three layers, six views and SGD; here two convolutions, a "
@@ -101,7 +101,7 @@ CARD = Card(
     group_note="Test digits come from writers who wrote none of the training digits. In the styles, a group is a seed.",
     seeds=3,
     minutes={"tiny": 0.1, "small": 8, "full": 60},
-    figure="rank",
+    figure="views-watched",
 )
 
 
@@ -211,26 +211,20 @@ def _views(config: Config, run: Run) -> None:
         },
         budget=Budget(config.steps, equal=("parameters", "trained", "flops")),
         watch=[
-            Watch("effective rank", lambda net: entropy_rank(net(test)), max(config.steps // 20, 1))
+            Watch("entropy rank", lambda net: entropy_rank(net(test)), max(config.steps // 20, 1))
         ],
         name="views",
     )
     rank = _ranks(found)
     run.claim("collapse", rank.value(ALONE))
-    times = rank.combined("effective rank, times", np.divide, ENTROPY, ALONE, unit="times")
+    times = rank.combined("entropy rank, times", np.divide, ENTROPY, ALONE, unit="times")
     run.claim("rank", times)
     knn = found.measured(KNN, unit="accuracy")
     run.claim("knn", knn.gain(ENTROPY, over=UNTRAINED))
     run.claim("shuffled", knn.gain(SHUFFLED, over=UNTRAINED, direction="lower"))
-    shown = found.watched.rename(columns={"arm": "series", "step": "x"})
-    run.figure(
-        "rank",
-        curves(shown[["series", "x", "value"]], x="step", y="effective rank"),
-        "Effective rank of the projections of test digits while the networks train.",
-    )
     run.show("knn", knn)
     run.show("probe", found.measured(PROBE, unit="accuracy"))
-    run.show("effective-rank", rank)
+    run.show("entropy-rank", rank)
     run.figure(
         "spectra",
         _spectra(found),
@@ -245,8 +239,8 @@ def _frobenius(a: Tensor, b: Tensor, most: float) -> Tensor:
 
 
 def _ranks(found: Trained) -> Measured:
-    """Effective rank of each arm's projections, jackknifed over 50 sets of test digits."""
-    m = Measured("effective rank", unit="directions")
+    """Entropy rank of each arm's projections, jackknifed over 50 sets of test digits."""
+    m = Measured("entropy rank", unit="directions")
     for arm, (z,) in found.values["projections"].items():
         sets = np.arange(len(z)) % 50
         rank = left_out(lambda i, z=z: entropy_rank(z[i]), sets)
