@@ -211,3 +211,12 @@ def test_claims_are_read_from_the_card_without_running_it(tmp_path):
     path.write_text(head + 'dict(gain=Claim(text="It gains", at_least=-1)))')
     with pytest.raises(StudyError, match="needs the null or the competitor"):
         read_card(path)
+
+
+def test_a_file_is_read_again_after_it_has_changed(tmp_path):
+    path = tmp_path / "brought.py"
+    path.write_text(_source("brought"))
+    first = read_card(path)
+    assert read_card(path) is first
+    path.write_text(_source("brought").replace('title="T"', 'title="Another"'))
+    assert read_card(path).title == "Another"

@@ -18,6 +18,7 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,17 @@ class StudyModule:
 def read_card(path: Path) -> Card | None:
     """The card in a source file, read without running it; None where the file assigns no ``CARD``.
 
+    A file is parsed once a process, and again after it has changed.
+
     Raises:
         StudyError: the file is not Python, or its card is not ``Card(...)`` with literal keyword arguments.
     """
+    state = path.stat()
+    return _parsed(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(path: Path, changed: int, size: int) -> Card | None:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     except (SyntaxError, UnicodeDecodeError) as error:
