@@ -3,11 +3,12 @@
     x → encoding → linear, ReLU → hidden × (linear, ReLU) → linear → value
     encoding   x, sin(2^i π x), cos(2^i π x) for i = 0 … octaves − 1;   x alone for octaves = 0
 
-The hidden layers are made by a factory, so that another parameterisation of their weights is one argument.
+The hidden layers are made by a factory, so that another parameterisation of their weights is one
+argument.
 
 Cost: O(hidden · width²) a coordinate.
-Reference: Tancik et al. (2020), Fourier features, arXiv:2006.10739; Mildenhall et al. (2020), NeRF, arXiv:2003.08934, eq. 4,
-for the encoding.
+Reference: Tancik et al. (2020), Fourier features, arXiv:2006.10739; Mildenhall et al. (2020), NeRF,
+arXiv:2003.08934, eq. 4, for the encoding.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 
 def he_linear(inputs: int, outputs: int) -> nn.Linear:
-    """A linear layer whose weights have variance 2 / inputs (He et al. 2015), with biases of zero."""
+    """A linear layer whose weights have variance 2 / inputs (He et al. 2015); biases of zero."""
     layer = nn.Linear(inputs, outputs)
     nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
     nn.init.zeros_(layer.bias)

@@ -1,16 +1,18 @@
-"""Can a field learn high frequencies sooner? A linear layer whose weights are composed from fixed cosines.
+"""Can a field learn high frequencies sooner? A linear layer whose weights are composed from fixed
+cosines.
 
     W = Λ B      B[(ω, φ), k] = α cos(ω t_k + φ)      only Λ and the bias are trained
-    ω ∈ {1/F, 2/F … 1} ∪ {1, 2 … F},   φ ∈ {0, 2π/P … },   t even over [−πF, πF], the period of the lowest ω
-    Λ[:, i] ~ U(± √(6 / M) / ‖b_i‖)      M = 2 F P rows, so that W has variance 2 / inputs at the start
+    ω ∈ {1/F, 2/F … 1} ∪ {1, 2 … F},   φ ∈ {0, 2π/P … }
+    t even over [−πF, πF], the period of the lowest ω
+    Λ[:, i] ~ U(± √(6 / M) / ‖b_i‖)      M = 2 F P rows; W starts with variance 2 / inputs
 
 On a grid of few points the high frequencies alias, in the authors' code as here. A gradient step on
 Λ moves W by G Bᵀ B instead of G, which couples the weights of one unit along the inputs. After
 training W is one matrix again (`folded`), and the network costs what it always did.
 
 Cost: O(outputs · M · inputs) a step more than a plain layer, nothing after folding.
-Reference: Shi, Zhou and Gu (2024), Improved implicit neural representation with Fourier reparameterized training,
-arXiv:2401.07402, section 3.2 and theorem 2.
+Reference: Shi, Zhou and Gu (2024), Improved implicit neural representation with Fourier
+reparameterized training, arXiv:2401.07402, section 3.2 and theorem 2.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from torch import Tensor, nn
 
 
 def fourier_basis(inputs: int, frequencies: int, phases: int) -> Float[Tensor, "m inputs"]:
-    """Cosines of low and high frequencies and all phases on an even grid, one a row, low frequencies first.
+    """Cosines of low and high frequencies and all phases on an even grid, one a row, low first.
 
     Args:
         inputs: points of the grid.
@@ -57,7 +59,8 @@ class FourierLinear(nn.Module):
         frequencies: F.
         phases: P.
         scale: α, the length of the basis; small ones make Λ, and so a step of Adam, large in W.
-        random: replace the cosines by normal noise of the same norms: more parameters, no frequencies.
+        random: replace the cosines by normal noise of the same norms: as many parameters, no
+            frequencies.
 
     Example:
         >>> layer = FourierLinear(4, 3, frequencies=2, phases=2)

@@ -1,11 +1,13 @@
-"""Which frequencies of a signal has a field learned? Relative error of each, while it trains or after.
+"""Which frequencies of a signal has a field learned? Relative error of each, while it trains or
+after.
 
     error(k) = |F[f − s](k)| / |F[s](k)|      F: Fourier transform over one period, k cycles in it
 
 0 where the frequency is right in amplitude and phase, 1 where it is not learned at all.
 
 Cost: O(n log n).
-Reference: Rahaman et al. (2019), On the spectral bias of neural networks, arXiv:1806.08734, section 3.
+Reference: Rahaman et al. (2019), On the spectral bias of neural networks, arXiv:1806.08734, section
+3.
 """
 
 from __future__ import annotations
@@ -39,11 +41,13 @@ def frequency_error(
     f, s = (np.asarray(x, dtype=np.float64) for x in (fitted, signal))
     if f.shape != s.shape or f.ndim != 1:
         raise ValueError(
-            f"frequency_error: fitted and signal must have one shape (n,), got {f.shape} and {s.shape}"
+            "frequency_error: fitted and signal must have one shape (n,), got "
+            f"{f.shape} and {s.shape}"
         )
     if not all(0 <= k <= len(s) // 2 for k in cycles):
         raise ValueError(
-            f"frequency_error: cycles must be 0 to {len(s) // 2} for {len(s)} points, got {list(cycles)}"
+            f"frequency_error: cycles must be 0 to {len(s) // 2} for {len(s)} points, got "
+            f"{list(cycles)}"
         )
     there, wrong = np.abs(np.fft.rfft(s))[list(cycles)], np.abs(np.fft.rfft(f - s))[list(cycles)]
     if (there <= 1e-9 * np.abs(s).sum()).any():

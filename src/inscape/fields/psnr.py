@@ -31,7 +31,8 @@ def psnr(reconstruction: Any, signal: Any, *, peak: int | float = 1.0) -> float:
     a, b = (np.asarray(x, dtype=np.float64) for x in (reconstruction, signal))
     if a.shape != b.shape:
         raise ValueError(
-            f"psnr: reconstruction and signal have the shapes {a.shape} and {b.shape}; they must agree"
+            f"psnr: reconstruction and signal have the shapes {a.shape} and {b.shape}; they must "
+            "agree"
         )
     error = float(((a - b) ** 2).mean())
     return float("inf") if error == 0 else -10 * float(np.log10(error / peak**2))

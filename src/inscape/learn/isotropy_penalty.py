@@ -2,11 +2,13 @@
 
     ‖C − I / d‖²_F        C = HᵀH / N, rows of H at length 1
 
-The plain rival of the von Neumann entropy: the same target, with a gradient that is weak on small eigenvalues.
+The plain rival of the von Neumann entropy: the same target, with a gradient that is weak on small
+eigenvalues.
 
 Cost: O(N d²).
-Reference: Kim, Kang, Hwang, Shin and Rhee (2023), VNE, arXiv:2304.01434, section 3.2 (the Frobenius norm it is compared
-with); Bardes, Ponce and LeCun (2021), VICReg, arXiv:2105.04906, for a covariance term in self-supervised learning.
+Reference: Kim, Kang, Hwang, Shin and Rhee (2023), VNE, arXiv:2304.01434, section 3.2 (the Frobenius
+norm it is compared with); Bardes, Ponce and LeCun (2021), VICReg, arXiv:2105.04906, for a
+covariance term in self-supervised learning.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """How evenly does a representation use its directions? An objective that raises or lowers that.
 
-    C = HᵀH / N   (rows of H at length 1, so that tr C = 1)      S(C) = −Σ λ log λ      λ = σ(H)² / N
+    C = HᵀH / N   (rows of H at length 1, so that tr C = 1)
+    S(C) = −Σ λ log λ      λ = σ(H)² / N
 
-S is 0 where all rows lie on one line and log min(N, d) where they fill all directions alike. Added to any loss as −α S it
-spreads the eigenvalues (VNE⁺), as +α S it draws them together (VNE⁻). `i_vne` is self-supervised learning by it: two views
-of one input must agree while the entropy keeps the views of all inputs apart.
+S is 0 where all rows lie on one line and log min(N, d) where they fill all directions alike. Added
+to any loss as −α S it spreads the eigenvalues (VNE⁺), as +α S it draws them together (VNE⁻).
+`i_vne` is self-supervised learning by it: two views of one input must agree while the entropy keeps
+the views of all inputs apart.
 
     I-VNE⁺   − α₁ mean cos(a, b) − α₂ (S(a) + S(b)) / 2
 

@@ -1,6 +1,7 @@
 """Architectures: how tokens are mixed, and small networks to compare that in.
 
-Every public name of the files is offered here (``inscape.nets.TaylorShift``) and loads on first use.
+Every public name of the files is offered here (``inscape.nets.TaylorShift``) and loads on first
+use.
 """
 
 from inscape.core.exports import export

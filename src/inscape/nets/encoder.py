@@ -1,13 +1,14 @@
 """A small transformer that classifies sequences, whatever mixes its tokens.
 
-    x = embed(token) + embed(position);   blocks:  x + mix(norm x),  x + mlp(norm x);   mean over tokens → norm → classes
+    x = embed(token) + embed(position);   each block:  x + mix(norm x),  x + mlp(norm x)
+    mean over tokens → norm → classes
 
-Attention is a factory of modules or functions of (q, k, v), each (batch, heads, tokens, width of a head), so that two kinds
-of attention differ in nothing else.
+Attention is a factory of modules or functions of (q, k, v), each (batch, heads, tokens, width of a
+head), so that two kinds of attention differ in nothing else.
 
 Cost: O(layers · tokens · width²) and what attention takes.
-Reference: Vaswani et al. (2017), Attention is all you need, arXiv:1706.03762; Xiong et al. (2020), arXiv:2002.04745, for the
-norm before each part.
+Reference: Vaswani et al. (2017), Attention is all you need, arXiv:1706.03762; Xiong et al. (2020),
+arXiv:2002.04745, for the norm before each part.
 """
 
 from __future__ import annotations

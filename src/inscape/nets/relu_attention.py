@@ -1,10 +1,11 @@
 """Attention with a rectifier for a kernel: linear in the number of tokens, and of rank d.
 
-    weight(i, j) ∝ relu(q_i) · relu(k_j)          out_i = relu(q_i) (Σ_j relu(k_j)ᵀ v_j) / (relu(q_i) · Σ_j relu(k_j))
+    weight(i, j) ∝ relu(q_i) · relu(k_j)
+    out_i = relu(q_i) (Σ_j relu(k_j)ᵀ v_j) / (relu(q_i) · Σ_j relu(k_j))
 
 Cost: O(n d²).
-Reference: Katharopoulos, Vyas, Pappas and Fleuret (2020), Transformers are RNNs, arXiv:2006.16236, eq. 5; Cai et al. (2022),
-EfficientViT, arXiv:2205.14756, for the rectifier.
+Reference: Katharopoulos, Vyas, Pappas and Fleuret (2020), Transformers are RNNs, arXiv:2006.16236,
+eq. 5; Cai et al. (2022), EfficientViT, arXiv:2205.14756, for the rectifier.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """Can attention weigh every token against every other in linear time? Attention by a Taylor series.
 
-    weight(i, j) ∝ T(s)    T(s) = 1 + s + s²/2    s = τ q̂_i · k̂_j       q̂, k̂: queries and keys at length 1
+    weight(i, j) ∝ T(s)    T(s) = 1 + s + s²/2    s = τ q̂_i · k̂_j
+    q̂, k̂: queries and keys at length 1
 
-T is positive for every s, so it is a softmax of second order. It has two forms with the same values:
+T is positive for every s, so it is a softmax of second order. It has two forms with the same
+values:
 
     direct       T of the n × n scores                                            O(n² d)
     efficient    (q · k)² = (q ⊗ q) · (k ⊗ k), so sums over j are made once        O(n d³)
 
-The efficient form does less work for n above d² + d + 1, where ``form="auto"`` switches. With ``order=1`` the square is left
-out; 1 + s is positive for τ < 1 only.
+The efficient form does less work for n above d² + d + 1, where ``form="auto"`` switches. With
+``order=1`` the square is left out; 1 + s is positive for τ < 1 only.
 
 Cost: as above.
 Reference: Nauen, Palacio and Dengel (2024), TaylorShift, arXiv:2403.02920, sections 3.1 to 3.3.
@@ -75,7 +77,7 @@ def _direct(q: Tensor, k: Tensor, v: Tensor, order: int) -> Tensor:
 
 
 def _efficient(q: Tensor, k: Tensor, v: Tensor, order: int) -> Tensor:
-    # a column of ones makes the normaliser beside the values; 1 / n keeps sums over tokens of order 1
+    # a column of ones makes the normaliser beside the values; 1 / n keeps sums of order 1
     v = torch.cat([v, v.new_ones(*v.shape[:-1], 1)], dim=-1) / v.shape[-2]
     out = v.sum(-2, keepdim=True) + q @ (k.transpose(-2, -1) @ v)
     if order == 2:

@@ -1,13 +1,17 @@
-"""Digit views: one digit shifted and rotated on a canvas, twice for two views, or painted in one of four styles.
+"""Digit views: one digit shifted and rotated on a canvas, twice for two views, or painted in one of
+four styles.
 
-What two views share is which digit was written and how; what they do not is place and angle. Styles change colour and
-background and leave the digit: a network that is to know digits in a style that it never saw must not lean on them.
+What two views share is which digit was written and how; what they do not is place and angle. Styles
+change colour and background and leave the digit: a network that is to know digits in a style that
+it never saw must not lean on them.
 
-    dark       a bright colour on black                stripes    a dark colour on bright diagonal stripes
-    light      a dark colour on white                  noise      a bright colour on coloured noise
+    dark       a bright colour on black
+    light      a dark colour on white
+    stripes    a dark colour on bright diagonal stripes
+    noise      a bright colour on coloured noise
 
-The digits are scikit-learn's (1,797 of 8 × 8, Alpaydin and Kaynak 1998). Training digits come before the others in the file,
-whose writers are not those of the rest.
+The digits are scikit-learn's (1,797 of 8 × 8, Alpaydin and Kaynak 1998). Training digits come
+before the others in the file, whose writers are not those of the rest.
 
 Cost: a millisecond for a hundred pictures.
 Reference: for styles as domains, Gulrajani and Lopez-Paz (2020), DomainBed, arXiv:2007.01434.

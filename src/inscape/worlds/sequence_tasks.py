@@ -4,12 +4,12 @@
     pixels        an 8 × 8 digit read row by row, 64 grey tokens; the digit
     characters    the first 64 characters of a sentence; which of four sources it is from
 
-Operations are drawn without end, and a fifth of all expressions is held out. Digits of the test come from other
-writers, sentences of the test from other documents.
+Operations are drawn without end, and a fifth of all expressions is held out. Digits of the test
+come from other writers, sentences of the test from other documents.
 
 Cost: a millisecond for a hundred sequences.
-Reference: Nangia and Bowman (2018), ListOps, arXiv:1804.06028; Tay et al. (2020), Long Range Arena, arXiv:2011.04006, for
-pixels and characters.
+Reference: Nangia and Bowman (2018), ListOps, arXiv:1804.06028; Tay et al. (2020), Long Range Arena,
+arXiv:2011.04006, for pixels and characters.
 """
 
 from __future__ import annotations

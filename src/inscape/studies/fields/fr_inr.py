@@ -1,7 +1,8 @@
 """Does a field learn high frequencies sooner when its weights are composed from fixed cosines?
 
-A signal of four sines and pieces of photographs are fitted by perceptrons whose hidden weights are plain, composed from
-cosines, or composed from random vectors of the same norms. Every kind takes the learning rate that is best for it.
+A signal of four sines and pieces of photographs are fitted by perceptrons whose hidden weights are
+plain, composed from cosines, or composed from random vectors of the same norms. Every kind takes
+the learning rate that is best for it.
 """
 
 from __future__ import annotations
@@ -34,16 +35,18 @@ CARD = Card(
     year=2024,
     arxiv="2401.07402",
     room="fields",
-    claim="Composing weights from fixed Fourier bases eases spectral bias and improves the fit of signals, images, "
-    "shapes and radiance fields, for plain, encoded and sine perceptrons alike.",
-    reproduced="ReLU perceptrons of width 64: the paper's sum of four sines, and crops of 64 by 64 pixels of two "
-    "photographs with and without positional encoding, a tenth of the pixels held out. Shapes, radiance fields and sine "
-    "networks are not done here.",
+    claim="Composing weights from fixed Fourier bases eases spectral bias and improves the fit of "
+    "signals, images, shapes and radiance fields, for plain, encoded and sine perceptrons alike.",
+    reproduced="ReLU perceptrons of width 64: the paper's sum of four sines, and crops of 64 by "
+    "64 pixels of two photographs with and without positional encoding, a tenth of the pixels "
+    "held out. Shapes, radiance fields and sine networks are not done here.",
     controls=(
         "plain weights at the same initial variance",
-        "weights composed from random vectors of the same norms: as many parameters, no frequencies",
+        "weights composed from random vectors of the same norms: as many parameters, no "
+        "frequencies",
         "plain weights at PyTorch's initialisation, which the authors compare with",
-        "the learning rate of each kind chosen from one grid, on other initial weights and other crops",
+        "the learning rate of each kind chosen from one grid, on other initial weights and other "
+        "crops",
     ),
     claims={
         "plain": Claim(
@@ -55,11 +58,13 @@ CARD = Card(
             at_most=0.7,
         ),
         "top": Claim(
-            text="After a quarter of the steps the error of the highest frequency is below that of the better control",
+            text="After a quarter of the steps the error of the highest frequency is below that "
+            "of the better control",
             at_most=1,
         ),
         "pictures": Claim(
-            text="On held-out pixels the PSNR is above that of the better control, over both encodings",
+            text="On held-out pixels the PSNR is above that of the better control, over both "
+            "encodings",
             at_least=0,
             over="the better control",
         ),
@@ -77,10 +82,12 @@ CARD = Card(
         "pictures": "any",
         "folded": "supported",
     },
-    answer="Composed from cosines, weights end at {plain:.2f} times the error of plain ones and {random:.2f} times "
-    "that of a random basis; on photographs they gain {pictures:+.2f} dB over the better control.",
-    differs="The authors use width 128 to 256, up to 10,000 steps at one learning rate for all kinds, and plain layers at "
-    "PyTorch's initialisation; they report the error on the pixels that were trained on.",
+    answer="Composed from cosines, weights end at {plain:.2f} times the error of plain ones and "
+    "{random:.2f} times that of a random basis; on photographs they gain {pictures:+.2f} dB over "
+    "the better control.",
+    differs="The authors use width 128 to 256, up to 10,000 steps at one learning rate for all "
+    "kinds, and plain layers at PyTorch's initialisation; they report the error on the pixels "
+    "that were trained on.",
     group_note="A group is one pair of initial weights, on photographs with a crop of its own.",
     seeds=3,
     minutes={"tiny": 0.1, "small": 15, "full": 300},
@@ -211,7 +218,7 @@ def _sines(config: Config, run: Run, gaps: list[float]) -> None:
 
 
 def _crops(run: Run, name: str, count: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Coordinates, colours, and which pixels are trained on; from photographs at half their size."""
+    """Coordinates, colours, and which pixels are trained on; photographs at half their size."""
     rng, found = run.rng("crops", name), []
     axis = torch.linspace(-1, 1, SIDE)
     at = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)

@@ -1,7 +1,9 @@
-"""Does raising the von Neumann entropy of a representation keep it from collapsing, and help it in new styles?
+"""Does raising the von Neumann entropy of a representation keep it from collapsing, and help it in
+new styles?
 
-A small convolutional network learns digits from two views of each without labels: by agreement alone, by agreement and
-entropy, and by two rivals; and with labels in two styles, to be tested in a third, under entropy raised or lowered.
+A small convolutional network learns digits from two views of each without labels: by agreement
+alone, by agreement and entropy, and by two rivals; and with labels in two styles, to be tested in a
+third, under entropy raised or lowered.
 """
 
 from __future__ import annotations
@@ -43,11 +45,12 @@ CARD = Card(
     year=2023,
     arxiv="2304.01434",
     room="learn",
-    claim="Regularising the von Neumann entropy of representations shapes their eigenvalues and helps across "
-    "domain shift, few-shot learning, self-supervision and generation.",
-    reproduced="Two of the four settings, on scikit-learn's digits and a convolutional network of two layers: "
-    "self-supervision from shifted and rotated views (500 steps), and classification in a style of colour and background "
-    "that is not trained on, each style held out in turn, the strength chosen on another style.",
+    claim="Regularising the von Neumann entropy of representations shapes their eigenvalues and "
+    "helps across domain shift, few-shot learning, self-supervision and generation.",
+    reproduced="Two of the four settings, on scikit-learn's digits and a convolutional network of "
+    "two layers: self-supervision from shifted and rotated views (500 steps), and classification "
+    "in a style of colour and background that is not trained on, each style held out in turn, the "
+    "strength chosen on another style.",
     controls=(
         "the untrained network",
         "agreement alone, which should collapse",
@@ -62,15 +65,16 @@ CARD = Card(
         "rank": Claim(
             text="With entropy the entropy rank is at least 5 times that of agreement alone",
             at_least=5,
-            why="Entropy rank is the exponential entropy of the variances of centred projections. Not centred, it is "
-            "1 before any training.",
+            why="Entropy rank is the exponential entropy of the variances of centred projections. "
+            "Not centred, it is 1 before any training.",
         ),
         "knn": Claim(
             text="With entropy, k-NN accuracy is at least 30 points above the untrained network",
             at_least=0.3,
         ),
         "shuffled": Claim(
-            text="Trained on pairs of different inputs, k-NN is at most that of the untrained network",
+            text="Trained on pairs of different inputs, k-NN is at most that of the untrained "
+            "network",
             at_most=0,
         ),
         "monotone": Claim(
@@ -93,12 +97,14 @@ CARD = Card(
         "monotone": "any",
         "transfer": "uncertain",
     },
-    answer="Agreement alone ends at an entropy rank of {collapse:.1f}; entropy makes it {rank:.1f} times as large "
-    "and lifts k-NN by {knn:.0%} over the untrained network. In styles not trained on, the strength chosen on "
-    "another style gains {transfer:+.1%} over none.",
-    differs="The authors train a ResNet-50 with a projector of three layers, six views and SGD; here two convolutions, a "
-    "projector of two layers, two views and Adam. Batch normalisation in the projector, α₁ = log N and α₂ = 1 are theirs.",
-    group_note="Test digits come from writers who wrote none of the training digits. In the styles, a group is a seed.",
+    answer="Agreement alone ends at an entropy rank of {collapse:.1f}; entropy makes it "
+    "{rank:.1f} times as large and lifts k-NN by {knn:.0%} over the untrained network. In styles "
+    "not trained on, the strength chosen on another style gains {transfer:+.1%} over none.",
+    differs="The authors train a ResNet-50 with a projector of three layers, six views and SGD; "
+    "here two convolutions, a projector of two layers, two views and Adam. Batch normalisation in "
+    "the projector, α₁ = log N and α₂ = 1 are theirs.",
+    group_note="Test digits come from writers who wrote none of the training digits. In the "
+    "styles, a group is a seed.",
     seeds=3,
     minutes={"tiny": 0.1, "small": 8, "full": 60},
     figure="views-watched",
@@ -258,7 +264,7 @@ def _spectra(found: Trained) -> Any:
 
 
 def _styles(config: Config, run: Run) -> None:
-    """Leave one style out for the test and one for the choice of the strength; pair k = seed × style."""
+    """One style for the test, one for the choice of the strength; pair k = seed × style."""
     test, truth = drawn_digits(None, False, rng=run.rng("test"))
     test = moved(test, rng=run.rng("test"))
     scenes = {s: painted(test, s, rng=generator(run.seed, "paint", s)) for s in STYLES}
@@ -315,5 +321,6 @@ def _styles(config: Config, run: Run) -> None:
     run.table(
         "transfer",
         pd.DataFrame(rows | dict(zip(names, mean[HELD], strict=True))),
-        "Accuracy in each held-out style by strength, and the strength that the validation style chose.",
+        "Accuracy in each held-out style by strength, and the strength that the validation style "
+        "chose.",
     )

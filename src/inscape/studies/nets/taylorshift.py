@@ -1,7 +1,8 @@
 """Is attention by a Taylor series exact in linear time, and as good as softmax?
 
-Both forms of the same attention are compared number by number and timed over lengths; small encoders are trained on three
-sequence tasks with softmax, Taylor attention of second and of first order, and a linear kernel.
+Both forms of the same attention are compared number by number and timed over lengths; small
+encoders are trained on three sequence tasks with softmax, Taylor attention of second and of first
+order, and a linear kernel.
 """
 
 from __future__ import annotations
@@ -34,17 +35,19 @@ from inscape.worlds.sequence_tasks import LENGTH, TASKS, Sequences, Task, drawn_
 
 CARD = Card(
     slug="taylorshift",
-    title="TaylorShift: Shifting the Complexity of Self-Attention from Squared to Linear (and Back) using "
-    "Taylor-Softmax",
+    title="TaylorShift: Shifting the Complexity of Self-Attention from Squared to Linear (and "
+    "Back) using Taylor-Softmax",
     authors="Nauen, Palacio and Dengel",
     year=2024,
     arxiv="2403.02920",
     room="nets",
-    claim="Taylor attention weighs every token against every other in linear time, is faster and smaller than the "
-    "direct form from a predicted length on, and loses no accuracy on five tasks of long sequences.",
-    reproduced="Both forms at head widths 8, 16 and 32, timed on one core; encoders of two blocks and width 32 on three "
-    "short tasks of 64 tokens: lists of operations, digits by pixel, sources of sentences by character. The memory of both "
-    "forms is counted; the normalisation is not ablated here.",
+    claim="Taylor attention weighs every token against every other in linear time, is faster and "
+    "smaller than the direct form from a predicted length on, and loses no accuracy on five tasks "
+    "of long sequences.",
+    reproduced="Both forms at head widths 8, 16 and 32, timed on one core; encoders of two blocks "
+    "and width 32 on three short tasks of 64 tokens: lists of operations, digits by pixel, "
+    "sources of sentences by character. The memory of both forms is counted; the normalisation is "
+    "not ablated here.",
     controls=(
         "softmax attention",
         "Taylor attention of first order",
@@ -64,7 +67,8 @@ CARD = Card(
             exact="an identity up to rounding, checked on random queries, keys and values",
         ),
         "order": Claim(
-            text="The length from which the efficient form is faster at least doubles from each head width to the next",
+            text="The length from which the efficient form is faster at least doubles from each "
+            "head width to the next",
             at_least=2,
             why="The prediction is 3.7 and 3.9 times.",
         ),
@@ -92,12 +96,13 @@ CARD = Card(
         "accuracy": "any",
         "first": "any",
     },
-    answer="The two forms differ by {double:.0e}. The lengths from which the efficient one is faster lie within a factor of "
-    "{near:.1f} of the prediction. In accuracy Taylor attention differs from softmax by {accuracy:+.1%} and from the "
-    "first order by {first:+.1%}.",
-    differs="The authors train on sequences of up to 4,000 tokens with up to 12 layers; here 64 tokens, where the "
-    "switch takes the direct form. Timings are those of a CPU.",
-    group_note="Test digits come from other writers, sentences from other documents; expressions are held out.",
+    answer="The two forms differ by {double:.0e}. The lengths from which the efficient one is "
+    "faster lie within a factor of {near:.1f} of the prediction. In accuracy Taylor attention "
+    "differs from softmax by {accuracy:+.1%} and from the first order by {first:+.1%}.",
+    differs="The authors train on sequences of up to 4,000 tokens with up to 12 layers; here 64 "
+    "tokens, where the switch takes the direct form. Timings are those of a CPU.",
+    group_note="Test digits come from other writers, sentences from other documents; expressions "
+    "are held out.",
     seeds=3,
     minutes={"tiny": 0.2, "small": 8, "full": 120},
     figure="speed",
@@ -214,14 +219,15 @@ def _switch(config: Config, run: Run) -> None:
             y="seconds, direct over efficient",
             points=True,
         ),
-        "How many times the seconds of the efficient form the direct one takes; 1 is where they cross. Predicted at "
+        "How many times the seconds of the efficient form the direct one takes; 1 is where they "
+        "cross. Predicted at "
         + ", ".join(f"{switch_length(d):,} (d = {d})" for d in config.widths)
         + " tokens.",
     )
 
 
 def _crossing(lengths: list[int], ratio: np.ndarray) -> float:
-    """Log of the length where the log ratio first passes zero for good, interpolated; at most the grid's ends."""
+    """Log of the length from which the log ratio stays above zero, within the grid's ends."""
     below = np.flatnonzero(ratio <= 0)
     if not len(below):
         return float(np.log(lengths[0]))
