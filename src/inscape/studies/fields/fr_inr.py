@@ -8,7 +8,7 @@ the learning rate that is best for it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -27,6 +27,7 @@ from inscape.learn.gradient import Gradient
 from inscape.study.arms import UNTRAINED, Arm, arms, tuned
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
 
 CARD = Card(
     slug="fr-inr",
@@ -96,20 +97,20 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Bounded):
     """The settings of the study."""
 
-    steps: int = field(default=2000, metadata={"help": "on the sum of sines"})
-    pairs: int = field(default=12, metadata={"help": "networks of each kind on the sum of sines"})
-    picture_steps: int = field(default=600, metadata={"help": "on a picture"})
-    crops: int = field(default=12, metadata={"help": "pictures"})
-    rates: tuple[float, ...] = field(
-        default=(3e-4, 1e-3, 3e-3), metadata={"help": "learning rates that each kind is tried at"}
+    steps: int = setting(2000, "on the sum of sines", least=1)
+    pairs: int = setting(12, "networks of each kind on the sum of sines", least=1)
+    picture_steps: int = setting(600, "on a picture", least=1)
+    crops: int = setting(12, "pictures", least=1)
+    rates: tuple[float, ...] = setting(
+        (3e-4, 1e-3, 3e-3), "learning rates that each kind is tried at"
     )
-    trials: int = field(default=2, metadata={"help": "networks that a learning rate is chosen on"})
-    width: int = field(default=64, metadata={"help": "of the hidden layers"})
-    frequencies: int = field(default=32, metadata={"help": "F, of the low and the high set each"})
-    phases: int = field(default=8, metadata={"help": "P"})
+    trials: int = setting(2, "networks that a learning rate is chosen on", least=1)
+    width: int = setting(64, "of the hidden layers")
+    frequencies: int = setting(32, "F, of the low and the high set each", least=1)
+    phases: int = setting(8, "P", least=1)
 
 
 PRESETS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from inscape.nets.taylor_shift import TaylorShift, switch_length, taylor_attenti
 from inscape.study.arms import UNTRAINED, Arm, arms
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
 from inscape.worlds.sequence_tasks import LENGTH, TASKS, Sequences, Task, drawn_sequences, task
 
 CARD = Card(
@@ -110,15 +111,15 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Bounded):
     """The settings of the study."""
 
-    widths: tuple[int, ...] = field(default=(8, 16, 32), metadata={"help": "of a head, rising"})
-    longest: int = field(default=4096, metadata={"help": "tokens timed"})
-    rounds: int = field(default=12, metadata={"help": "of timings"})
-    steps: int = field(default=1000, metadata={"help": "of training on each task"})
-    batch: int = field(default=64, metadata={"help": "sequences a step"})
-    test: int = field(default=1000, metadata={"help": "held-out sequences of each task"})
+    widths: tuple[int, ...] = setting((8, 16, 32), "of a head, rising")
+    longest: int = setting(4096, "tokens timed")
+    rounds: int = setting(12, "of timings", least=1)
+    steps: int = setting(1000, "of training on each task", least=1)
+    batch: int = setting(64, "sequences a step", least=1)
+    test: int = setting(1000, "held-out sequences of each task", least=1)
 
 
 PRESETS = {
