@@ -7,9 +7,12 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
+from inscape.core.errors import ModelError
 from inscape.model.continuations import continuations
+from inscape.model.model import Model
 from inscape.model.open import open
 
+from . import nets
 from .nets import VOCABULARY, net
 
 PROMPT = "w5 w77 w13 w40 w9"
@@ -152,3 +155,14 @@ def test_settings_are_put_back_when_generation_fails(monkeypatch):
     with pytest.raises(RuntimeError, match="stopped"):
         model.generate(PROMPT, 3)
     assert network.generation_config is before
+
+
+def test_what_cannot_be_generated_is_one_sentence():
+    model = Model(net("gpt2"), nets.tokenizer(), "toy")
+    assert model.generate([], 3) == []
+    with pytest.raises(ModelError, match=r"2 \+ 127 tokens, and toy takes 128: ask for fewer"):
+        model.generate("the river", 127)
+    assert len(model.generate(["the river", "a film"], 126)) == 2
+    for count, temperature in ((0, 0.0), (3, -1.0), (3, float("nan")), (3, float("inf"))):
+        with pytest.raises(ValueError, match="temperature a number from 0 on, got"):
+            model.generate("the river", count, temperature=temperature)

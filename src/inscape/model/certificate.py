@@ -144,8 +144,13 @@ def certify(model: Model, cached: bool = False, weights: str | None = None) -> C
     found = _kept(path) if path else None
     if found is None:
         model.refused = {}
-        with torch.random.fork_rng(devices=[]):
-            items = tuple(_measured(model))
+        # what is written is measured; what was compiled of it has been compared with that
+        compiled, model.compiled = model.compiled, None
+        try:
+            with torch.random.fork_rng(devices=[]):
+                items = tuple(_measured(model))
+        finally:
+            model.compiled = compiled
         found = Certificate(model.name, weights, items, conditions, network)
         if path:
             _keep(path, found)

@@ -62,7 +62,7 @@ def run_all(model: Model) -> Iterator[Item]:
             "no family is known: there are only module:PATH sites, and nothing to compare them with",
         )
         return
-    examples = _examples(model)
+    examples = examples_of(model)
     residual = [s for s in model.sites if s.point in ("embed", "resid_post")]
     full = [s for s in model.sites if not s.point.endswith("pattern") and s.point != "logits"]
     single, missing = _captured(model, examples[-1], full)
@@ -122,7 +122,8 @@ def _captured(
     return found, missing
 
 
-def _examples(model: Model) -> list[Batch]:
+def examples_of(model: Model) -> list[Batch]:
+    """What is measured on: three texts, each a batch, or one batch of noise where texts are not what is fed."""
     if model.kind == "text":
         return [_batch(model, [t]) for t in tokens_of(model)]
     draw = torch.Generator().manual_seed(0)

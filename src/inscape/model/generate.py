@@ -48,7 +48,8 @@ def generate(
         nothing else: penalties, beams, cut-offs and forced tokens of the checkpoint's own settings do not act.
 
     Raises:
-        ModelError: the model cannot generate.
+        ModelError: the model cannot generate, or a prompt leaves no room for what is asked.
+        ValueError: no tokens are asked for, or the temperature is negative or no number.
     """
     if (
         model.family is None
@@ -60,8 +61,19 @@ def generate(
         raise ModelError(
             f"{model.name} cannot generate: that needs a causal language model with its head"
         )
+    if max_new_tokens < 1 or not 0 <= temperature < float("inf"):
+        raise ValueError(
+            "generate: max_new_tokens must be at least 1 and temperature a number from 0 on, got "
+            f"{max_new_tokens} and {temperature}"
+        )
     texts = several(prompts)
     tokens = model.tokens_of(texts)
+    # a decoder beside an encoder counts its own tokens
+    own = 1 if model.family.decoder else max((len(t) for t in tokens), default=0)
+    if model.max_positions is not None and own + max_new_tokens > model.max_positions:
+        raise ModelError(
+            f"{own} + {max_new_tokens} tokens, and {model.name} takes {model.max_positions}: ask for fewer"
+        )
     planned = [(site, edit) for edit in edits for site in model.select(edit.scope.sites)]
     learn(model, [site for site, _ in planned])
     out = [""] * len(texts)

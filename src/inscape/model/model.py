@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import fields
 from typing import Any
 
@@ -29,6 +29,7 @@ from inscape.model.as_batch import as_batch, positions_of
 from inscape.model.axes import learn
 from inscape.model.blank import blank
 from inscape.model.chat import texts_of
+from inscape.model.compiled import CompiledBlocks
 from inscape.model.family import Family
 from inscape.model.hashing import weights_hash, weights_sums
 from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick
@@ -57,6 +58,7 @@ class Model:
         origin: how `inscape.model.open.open` opens it again, on any machine; None for a live module.
         notes: what has been measured of it once and need not be again.
         switches: lengths on whose two sides it computes different things; see `inscape.model.lengths`.
+        compiled: its blocks as `torch.compile` made them, for passes that do not look inside them; None by default.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Model:
         self._state: frozenset[str] | None = None
         self._rotary = lengths.dynamic(net)
         self.switches = lengths.switches(net)
+        self.compiled: CompiledBlocks | None = None
 
     def __repr__(self) -> str:
         family = self.family.name if self.family else "no family: module:PATH sites"
@@ -276,7 +279,7 @@ class Model:
                 f"{self.name} has no tokenizer: pass tokenizer=… to open, or run tensors of token ids"
             )
         limit = self.max_positions
-        found = tokenize(self.tokenizer, texts_of(self, texts))
+        found = tokenize(self.tokenizer, texts_of(self, texts)) if len(texts) else []
         for row, tokens in enumerate(found, first + 1):
             if limit is not None and len(tokens) > limit:
                 raise ModelError(
@@ -372,7 +375,7 @@ class Model:
         )
         with ExitStack() as stack:
             stack.enter_context(evaluating(self.net))
-            stack.enter_context(uncompiled())
+            stack.enter_context(self._as_compiled([*catch, *(site for site, _ in planned)], state))
             stack.enter_context(torch.enable_grad() if grad_of is not None else torch.no_grad())
             if any(site.point.endswith("pattern") for site in catch):
                 stack.enter_context(_eager_attention(self.net))
@@ -396,6 +399,13 @@ class Model:
             )
         self._called_once.update(site for site in catch if site.point == "module")
         return self._gathered(state, catch, out if logits else None, grad_of)
+
+    def _as_compiled(self, sites: Sequence[Site], state: Pass) -> AbstractContextManager[Any]:
+        """Blocks run compiled where they were compiled and the pass does not look inside them; else as written."""
+        made = self.compiled
+        if made is None or state.keep_graph or not made.serves(self, sites):
+            return uncompiled()
+        return made.running()
 
     def _forward(self, batch: Batch, state: Pass, more: dict[str, Any], whole: bool) -> Any:
         net = self.net if whole else self.atlas.runs

@@ -21,6 +21,7 @@ from inscape.core.errors import InscapeError, ModelError, suggest
 from inscape.core.foreign import reason
 from inscape.model import checkpoint_files, gguf, zoo
 from inscape.model.certificate import certify
+from inscape.model.compiled import compiled_blocks
 from inscape.model.family import Family
 from inscape.model.hashing import hashing
 from inscape.model.model import Model
@@ -41,6 +42,7 @@ def open(
     tower: str = "",
     revision: str | None = None,
     trust_remote_code: bool = False,
+    compile: bool | str = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Model:
     """Open a network and certify it.
@@ -58,6 +60,8 @@ def open(
             the first. `Model.tower` gives another one of a model that is open.
         revision: branch, tag or commit of a Hub id.
         trust_remote_code: run code that comes with the checkpoint.
+        compile: whether passes that do not look inside blocks run them compiled by `torch.compile` (or with which of its
+            backends); see `inscape.model.compiled`.
         progress: called with bytes done and in all, while something is fetched.
 
     Returns:
@@ -79,6 +83,7 @@ def open(
         model.processor = processor
         model.source = {"from": f"live {type(what).__module__}.{type(what).__qualname__}"}
         certify(model)
+        _compile(model, compile)
         return model
     chosen = _CHOSEN.get()
     wanted, place = _dtype(dtype or chosen[1]), _device(device or chosen[0] or "cpu")
@@ -111,7 +116,15 @@ def open(
         sums, weights = hashes()
         model.hashed(sums, weights)
     certify(model, cached=not trust_remote_code, weights=weights)
+    _compile(model, compile)
     return model
+
+
+def _compile(model: Model, backend: bool | str) -> None:
+    if backend:
+        model.compiled = compiled_blocks(model, "inductor" if backend is True else backend)
+        if model.origin is not None:
+            model.origin = {**model.origin, "compile": backend}
 
 
 #: device and dtype of models that are opened without either; see `opening_with`

@@ -93,6 +93,8 @@ def recipe(model: Any, inputs: Inputs, **settings: Any) -> dict[str, Any]:
     return {
         "weights": model.weights_hash,
         "network": model.network_hash,
+        # other rounding, so another store; models that are not compiled keep the key they had
+        **({"compiled": str(made.backend)} if (made := getattr(model, "compiled", None)) else {}),
         "tokenizer": tokenizer_hash(model.tokenizer) if inputs.text else "",
         "model_dtype": str(model.dtype).removeprefix("torch."),
         "device": torch.device(model.device).type,
