@@ -61,11 +61,11 @@ def test_long_texts_are_refused(tmp_path):
 
 
 def _run_with(data, out):
-    """The toy network on other texts: the world is asked for by name only, so the pair is opened by hand."""
-    from inscape.studies.read import detached_jacobian as study
+    """The toy network on other texts: a world goes with its own data only, so the pair is opened by hand."""
+    from inscape.study import opening
     from inscape.worlds.relations import relations
 
     model = relations(steps=1).model
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study, "open", lambda _: model)
+        patch.setattr(opening, "open", lambda _: model)
         run_study("detached-jacobian", "tiny", out=out, model="toy", data=str(data))

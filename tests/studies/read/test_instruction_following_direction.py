@@ -76,7 +76,7 @@ def test_prompts_without_their_columns_are_refused(tmp_path):
     pd.DataFrame({"prompt": ["a", "b"], "task": ["x", "y"], "kind": ["lower", "lower"]}).to_csv(
         path, index=False
     )
-    with pytest.raises(DataError, match="these lack phrasing, word"):
+    with pytest.raises(DataError, match="has no column 'word' nor 'phrasing'"):
         run_study(
             "instruction-following-direction",
             "tiny",

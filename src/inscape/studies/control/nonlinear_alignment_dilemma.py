@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from inscape.core.rng import child_seed
 from inscape.core.threads import one_torch_thread
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
 from inscape.worlds.hierarchical_equality import (
     HierarchicalEquality,
     Perceptron,
@@ -111,50 +112,30 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Bounded):
     """The settings of the study."""
 
-    symbols: int = field(default=5, metadata={"help": "symbols a slot chooses from"})
-    width: int = field(default=32, metadata={"help": "units of a hidden layer over symbols"})
-    layers: int = field(default=3, metadata={"help": "hidden layers"})
-    train_steps: int = field(
-        default=2000, metadata={"help": "steps of training the network on symbols"}
-    )
-    size: int = field(default=4, metadata={"help": "numbers of a vector"})
-    narrow: int = field(default=16, metadata={"help": "units of a hidden layer over vectors"})
-    taught: int = field(default=8000, metadata={"help": "steps of training the network on vectors"})
-    variable: int = field(default=8, metadata={"help": "coordinates that stand for the variable"})
-    pairs: int = field(default=4, metadata={"help": "coupling pairs of the flow"})
-    hidden: int = field(default=128, metadata={"help": "units of a coupling's perceptron"})
-    capacities: tuple[int, ...] = field(
-        default=(2, 8, 32), metadata={"help": "smaller flows, on the first layer"}
-    )
-    steps: int = field(default=1000, metadata={"help": "steps of training a map, symbols"})
-    lr: float = field(default=3e-3, metadata={"help": "learning rate of the flow, symbols"})
-    vector_steps: int = field(default=3000, metadata={"help": "steps of training a map, vectors"})
-    vector_lr: float = field(default=1e-3, metadata={"help": "learning rate of the flow, vectors"})
-    vector_draws: int = field(
-        default=300_000, metadata={"help": "pairs of cases a map is trained on, vectors"}
-    )
-    batch: int = field(default=512, metadata={"help": "pairs a step, vectors"})
-    further: bool = field(
-        default=True,
-        metadata={"help": "also other layers, a wrong algorithm and a symbol held out"},
-    )
-    draws: int = field(default=20_000, metadata={"help": "pairs of cases a map is trained on"})
-    test: int = field(default=3000, metadata={"help": "fresh pairs it is scored on"})
-    seeds: int = field(default=1, metadata={"help": "networks, each with its twin"})
-
-    def __post_init__(self) -> None:
-        for name, least in {
-            "symbols": 3,
-            "layers": 1,
-            "seeds": 1,
-            "steps": 1,
-            "variable": 1,
-        }.items():
-            if (value := getattr(self, name)) < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}")
+    symbols: int = setting(5, "symbols a slot chooses from", least=3)
+    width: int = setting(32, "units of a hidden layer over symbols")
+    layers: int = setting(3, "hidden layers", least=1)
+    train_steps: int = setting(2000, "steps of training the network on symbols")
+    size: int = setting(4, "numbers of a vector")
+    narrow: int = setting(16, "units of a hidden layer over vectors")
+    taught: int = setting(8000, "steps of training the network on vectors")
+    variable: int = setting(8, "coordinates that stand for the variable", least=1)
+    pairs: int = setting(4, "coupling pairs of the flow")
+    hidden: int = setting(128, "units of a coupling's perceptron")
+    capacities: tuple[int, ...] = setting((2, 8, 32), "smaller flows, on the first layer")
+    steps: int = setting(1000, "steps of training a map, symbols", least=1)
+    lr: float = setting(3e-3, "learning rate of the flow, symbols")
+    vector_steps: int = setting(3000, "steps of training a map, vectors")
+    vector_lr: float = setting(1e-3, "learning rate of the flow, vectors")
+    vector_draws: int = setting(300_000, "pairs of cases a map is trained on, vectors")
+    batch: int = setting(512, "pairs a step, vectors")
+    further: bool = setting(True, "also other layers, a wrong algorithm and a symbol held out")
+    draws: int = setting(20_000, "pairs of cases a map is trained on")
+    test: int = setting(3000, "fresh pairs it is scored on")
+    seeds: int = setting(1, "networks, each with its twin", least=1)
 
 
 PRESETS = {

@@ -9,7 +9,7 @@ the changed sequence and nothing else, on sequences that no swap and no network 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from inscape.core.rng import torch_generator
 from inscape.core.threads import one_torch_thread, side_by_side
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
 from inscape.worlds.sequence_repeat import (
     GRURepeater,
     OnionStore,
@@ -108,33 +109,24 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Bounded):
     """The settings of the study."""
 
-    sizes: tuple[int, ...] = field(
-        default=(48, 64, 128, 256), metadata={"help": "units, smallest first; may be empty"}
-    )
-    seeds: tuple[int, ...] = field(default=(1, 1, 1, 1), metadata={"help": "networks of each size"})
-    symbols: int = field(default=20, metadata={"help": "tokens"})
-    shortest: int = field(default=3, metadata={"help": "sequence"})
-    longest: int = field(default=6, metadata={"help": "sequence"})
-    steps: tuple[int, ...] = field(
-        default=(4500, 3500, 1500, 800), metadata={"help": "of training a network, at most"}
-    )
-    swap_steps: tuple[int, ...] = field(
-        default=(4000, 4000, 3000, 2500), metadata={"help": "of training a swap, at most"}
-    )
-    lr: float = field(default=5e-3, metadata={"help": "learning rate up to 64 units; 0.002 beyond"})
-    swap_lr: float = field(default=5e-3, metadata={"help": "learning rate of the swaps"})
-    made: int = field(
-        default=8, metadata={"help": "width of the onion made by hand; a third of what slots need"}
-    )
-    made_steps: int = field(
-        default=1500, metadata={"help": "of training swaps on stores made by hand, at most"}
-    )
-    test: int = field(default=1000, metadata={"help": "swaps they are scored on"})
+    sizes: tuple[int, ...] = setting((48, 64, 128, 256), "units, smallest first; may be empty")
+    seeds: tuple[int, ...] = setting((1, 1, 1, 1), "networks of each size")
+    symbols: int = setting(20, "tokens")
+    shortest: int = setting(3, "sequence")
+    longest: int = setting(6, "sequence")
+    steps: tuple[int, ...] = setting((4500, 3500, 1500, 800), "of training a network, at most")
+    swap_steps: tuple[int, ...] = setting((4000, 4000, 3000, 2500), "of training a swap, at most")
+    lr: float = setting(5e-3, "learning rate up to 64 units; 0.002 beyond")
+    swap_lr: float = setting(5e-3, "learning rate of the swaps")
+    made: int = setting(8, "width of the onion made by hand; a third of what slots need")
+    made_steps: int = setting(1500, "of training swaps on stores made by hand, at most")
+    test: int = setting(1000, "swaps they are scored on")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not len(self.sizes) == len(self.seeds) == len(self.steps) == len(self.swap_steps):
             raise ValueError("sizes, seeds, steps and swap_steps must be as many as each other")
         if not 1 <= self.shortest <= self.longest:

@@ -9,7 +9,7 @@ sorted by their language; and programs are compared with their English descripti
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -28,16 +28,16 @@ from inscape.data.load import load
 from inscape.data.positions import span_mask
 from inscape.model.batching import batches_by_length
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.model.unembed import Readout
 from inscape.outcomes.token_losses import token_losses
 from inscape.read.lape import Lape, equal_sets, lape
 from inscape.read.logit_lens import logit_lens
 from inscape.read.mexa import mexa, weighted_mean
 from inscape.study.card import Card, Claim
+from inscape.study.opening import opened
 from inscape.study.run import Run
+from inscape.study.settings import Settings, setting
 from inscape.worlds.programs import KEYWORDS, NAMES, programs
-from inscape.worlds.tongues import tongues
 
 CARD = Card(
     slug="code-language-neurons",
@@ -92,28 +92,19 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'tongues-world' is trained on the spot"},
-    )
-    data: str = field(
-        default="programs",
-        metadata={"help": "texts with the columns language, program, kind, plain"},
-    )
-    count: int = field(default=120, metadata={"help": "programs, each in every language"})
-    held: int = field(default=5, metadata={"help": "kinds of program that neurons are judged on"})
-    judged: int = field(default=15, metadata={"help": "programs that neurons are judged on"})
-    share: float = field(
-        default=0.01, metadata={"help": "share of all neurons that LAPE selects at most"}
-    )
-    each: int = field(default=40, metadata={"help": "neurons of each language set to zero"})
-    shuffles: int = field(default=60, metadata={"help": "shuffles of the labels"})
-    draws: int = field(default=2, metadata={"help": "random sets for each language"})
-    pairs: tuple[str, ...] = field(
-        default=(
+    data: str = setting("programs", "texts with the columns language, program, kind, plain")
+    count: int = setting(120, "programs, each in every language")
+    held: int = setting(5, "kinds of program that neurons are judged on")
+    judged: int = setting(15, "programs that neurons are judged on")
+    share: float = setting(0.01, "share of all neurons that LAPE selects at most")
+    each: int = setting(40, "neurons of each language set to zero")
+    shuffles: int = setting(60, "shuffles of the labels")
+    draws: int = setting(2, "random sets for each language")
+    pairs: tuple[str, ...] = setting(
+        (
             "Python>Java",
             "JavaScript>C",
             "Ruby>Python",
@@ -121,20 +112,17 @@ class Config:
             "English>Python",
             "C>Ruby",
         ),
-        metadata={"help": "translations that the lens reads"},
+        "translations that the lens reads",
     )
-    aligned: int = field(
-        default=60, metadata={"help": "programs that are compared with their descriptions"}
-    )
-    translated: int = field(default=8, metadata={"help": "programs translated for each pair"})
-    places: int = field(default=12, metadata={"help": "tokens of each translation that are read"})
+    aligned: int = setting(60, "programs that are compared with their descriptions")
+    translated: int = setting(8, "programs translated for each pair")
+    places: int = setting(12, "tokens of each translation that are read")
 
 
 PRESETS = {
     "tiny": Config(
-        model="tongues-world",
-        data="tongues-world",
-        count=80,
+        model="world:tongues",
+        data="world:tongues",
         judged=24,
         held=7,
         share=0.3,  # every neuron of the toy has a language
@@ -168,8 +156,8 @@ CLASSES = (
 
 def run(config: Config, run: Run) -> None:
     """Find neurons, ablate them, translate, align."""
-    model, texts = _open(config, run)
-    run.certificate(model.certificate)
+    made = {"programs": lambda: programs(config.count, seed=run.seed)}
+    model, texts, _ = opened(config, run, made=made)
     run.asked(
         f"Does {model.name} have neurons of single programming languages, and which words do its layers predict?"
     )
@@ -185,17 +173,6 @@ def run(config: Config, run: Run) -> None:
     _alignment(config, run, model, texts, languages)
     _translate(config, run, model, known, test, languages)
     run.answer(_answer(run, model, found, layers, languages))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "tongues-world" in (config.model, config.data):
-        world = tongues(config.count, seed=run.seed)
-        run.log("the toy network has %.2f nats a token on its programs", world.loss)
-        return world.model, world.programs
-    texts = (
-        programs(config.count, seed=run.seed) if config.data == "programs" else load(config.data)
-    )
-    return open(config.model), texts
 
 
 def _counts(run: Run, model: Model, texts: list[str], what: str) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ untrained copy shows what of the map's low rank is the architecture's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,8 @@ from inscape.core.evidence import Beside, Evidence, table
 from inscape.core.folds import group_codes
 from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
-from inscape.data.load import load
+from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.read.detached_jacobian import LocalMap, local_map, stable_rank
 from inscape.read.local_maps import (
     Mapped,
@@ -37,9 +36,9 @@ from inscape.read.local_maps import (
     steered,
 )
 from inscape.study.card import Card, Claim
-from inscape.study.config import own_columns
+from inscape.study.opening import opened
 from inscape.study.run import Run
-from inscape.worlds.relations import relations
+from inscape.study.settings import Settings, setting
 
 CARD = Card(
     slug="detached-jacobian",
@@ -120,38 +119,23 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'relations-world' is trained on the spot"},
-    )
-    data: str = field(
-        default="relations", metadata={"help": "texts; a column relation says which are alike"}
-    )
-    input: str = field(
-        default="",
-        metadata={"help": "the data's column that the model reads; empty: found by itself"},
-    )
-    prompts: int = field(
-        default=40, metadata={"help": "prompts of 4 to 12 tokens, evenly over relations"}
-    )
-    directions: int = field(
-        default=48, metadata={"help": "output directions for float64 and for the ordinary Jacobian"}
-    )
-    top: int = field(default=10, metadata={"help": "tokens that a singular vector decodes to"})
-    vectors: int = field(default=3, metadata={"help": "singular vectors that may name the token"})
-    looked_into: int = field(
-        default=4, metadata={"help": "prompts whose maps are taken at several depths"}
-    )
-    depths: int = field(default=4, metadata={"help": "how many depths"})
-    draws: int = field(default=39, metadata={"help": "random vectors beside each steered prompt"})
+    data: str = setting("relations", "texts; a column relation says which are alike")
+    input: str = ""
+    prompts: int = setting(40, "prompts of 4 to 12 tokens, evenly over relations")
+    directions: int = setting(48, "output directions for float64 and for the ordinary Jacobian")
+    top: int = setting(10, "tokens that a singular vector decodes to")
+    vectors: int = setting(3, "singular vectors that may name the token")
+    looked_into: int = setting(4, "prompts whose maps are taken at several depths")
+    depths: int = setting(4, "how many depths")
+    draws: int = setting(39, "random vectors beside each steered prompt")
 
 
 PRESETS = {
     "tiny": Config(
-        model="relations-world", data="relations-world", prompts=20, directions=16, depths=2
+        model="world:relations", data="world:relations", prompts=20, directions=16, depths=2
     ),
     "small": Config(),
     "full": Config(prompts=200, directions=128, looked_into=40, depths=10),
@@ -162,9 +146,8 @@ RANDOM = "random vectors of the same length"
 
 def run(config: Config, run: Run) -> None:
     """Map prompts, check the maps, decode them, follow them by depth, and steer with one."""
-    model, tokens, groups = _open(config, run)
-    if model.certificate is not None:
-        run.certificate(model.certificate)
+    model, examples, _ = opened(config, run)
+    tokens, groups = _short(config, run, model, examples)
     run.asked(
         f"Is {model.name} at one prompt a linear map of its input vectors, and what does that map say?"
     )
@@ -184,29 +167,24 @@ def run(config: Config, run: Run) -> None:
     run.answer(_answer(run, model, found, twin))
 
 
-def _open(config: Config, run: Run) -> tuple[Model, list[Tokens], np.ndarray]:
-    if "relations-world" in (config.model, config.data):
-        world = relations(seed=run.seed)
-        model, examples = world.model, world.examples
-    else:
-        model, examples = open(config.model), load(config.data, **own_columns(config))
+def _short(
+    config: Config, run: Run, model: Model, examples: Examples
+) -> tuple[list[Tokens], np.ndarray]:
+    """Prompts of few tokens, evenly over relations, and the relation of each."""
     tokens = model.tokenize(examples.texts())
     short = np.array([4 <= len(t) <= 12 for t in tokens])
     if short.sum() < 2:
         raise StudyError(
             "Fewer than two texts have 4 to 12 tokens; give shorter ones, the map of a long prompt is large."
         )
-    by = (
-        examples.frame["relation"].to_numpy()
-        if "relation" in examples.frame
-        else np.arange(len(examples))
-    )
+    by = np.arange(len(examples))
+    if "relation" in examples.frame:
+        by = examples.frame["relation"].to_numpy()
     order = run.rng("prompts").permutation(np.flatnonzero(short))
-    turn = (
-        pd.Series(by[order]).groupby(by[order]).cumcount().to_numpy()
-    )  # one of each relation, then the next of each
+    # one of each relation, then the next of each
+    turn = pd.Series(by[order]).groupby(by[order]).cumcount().to_numpy()
     rows = order[np.argsort(turn, kind="stable")][: config.prompts]
-    return model, [tokens[i] for i in rows], group_codes([str(by[i]) for i in rows])
+    return [tokens[i] for i in rows], group_codes([str(by[i]) for i in rows])
 
 
 def _largest(name: str, values: np.ndarray, beside: Beside) -> Evidence:

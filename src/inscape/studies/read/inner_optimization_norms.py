@@ -10,7 +10,7 @@ from the rest, and for a small network at several moments of its training.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,24 +18,22 @@ import torch
 from torch import Tensor
 
 from inscape.charts.layers import score_by_layer
-from inscape.core.errors import StudyError
 from inscape.core.folds import group_codes
 from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
 from inscape.core.share_above import share_above
 from inscape.data.examples import Examples
-from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.model.unembed import Readout
 from inscape.read.inner_gradient import alignment, inner_gradient, inner_loss
 from inscape.read.shortcut_fits import stream
 from inscape.read.states import States, states
 from inscape.study.card import Card, Claim
 from inscape.study.claims import Judged
-from inscape.study.config import own_columns
+from inscape.study.opening import opened
 from inscape.study.run import Run
-from inscape.worlds.lexicon import Lexicon, lexicon
+from inscape.study.settings import Settings, setting
+from inscape.worlds.lexicon import lexicon
 
 CARD = Card(
     slug="inner-optimization-norms",
@@ -91,43 +89,31 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m", metadata={"help": "a causal language model, or 'lexicon-world'"}
-    )
-    data: str = field(default="library-code", metadata={"help": "texts with a group"})
-    input: str = field(
-        default="",
-        metadata={"help": "the data's column that the model reads; empty: found by itself"},
-    )
-    group: str = field(
-        default="", metadata={"help": "grouping column for cross-validation; empty: 'group'"}
-    )
-    rows: int = field(default=500, metadata={"help": "tokens of these texts"})
-    generated: int = field(
-        default=24, metadata={"help": "texts that the model makes up; 0 for none"}
-    )
-    length: int = field(default=40, metadata={"help": "tokens of each"})
-    positions: int = field(default=10, metadata={"help": "of one text, at most"})
-    near: int = field(
-        default=20, metadata={"help": "a wrong token is drawn from the N nearest in frequency"}
-    )
-    untrained_rows: int = field(default=200, metadata={"help": "tokens for the untrained copy"})
-    flips: int = field(default=199, metadata={"help": "random exchanges of true and wrong token"})
-    draws: int = field(default=5, metadata={"help": "random steps of each state"})
-    training: int = field(default=180, metadata={"help": "training steps of the small network"})
-    checkpoints: tuple[int, ...] = field(
-        default=(0, 20, 60, 120),
-        metadata={"help": "training steps at which the small network is measured"},
+    model: str = setting("smollm2-135m", "a causal language model, or world:lexicon")
+    data: str = setting("library-code", "texts with a group")
+    input: str = ""
+    group: str = ""
+    rows: int = setting(500, "tokens of these texts")
+    generated: int = setting(24, "texts that the model makes up; 0 for none")
+    length: int = setting(40, "tokens of each")
+    positions: int = setting(10, "of one text, at most")
+    near: int = setting(20, "a wrong token is drawn from the N nearest in frequency")
+    untrained_rows: int = setting(200, "tokens for the untrained copy")
+    flips: int = setting(199, "random exchanges of true and wrong token")
+    draws: int = setting(5, "random steps of each state")
+    training: int = setting(180, "training steps of the small network")
+    checkpoints: tuple[int, ...] = setting(
+        (0, 20, 60, 120), "training steps at which the small network is measured"
     )
 
 
 PRESETS = {
     "tiny": Config(
-        model="lexicon-world",
-        data="lexicon-world",
+        model="world:lexicon(steps=100)",
+        data="world:lexicon(steps=100)",
         rows=400,
         generated=0,
         training=100,
@@ -169,13 +155,10 @@ class Steps:
 
 def run(config: Config, run: Run) -> None:
     """Measure every step of the model, of its untrained copy, and of a small network as it learns."""
-    if "lexicon-world" in (config.model, config.data) and config.model != config.data:
-        raise StudyError(
-            "'lexicon-world' is a toy network with texts of its own: give both --model and --data."
-        )
-    world = lexicon(steps=config.training, seed=run.seed, keep=config.checkpoints)
-    model, sources = _open(config, run, world)
-    run.certificate(model.certificate)
+    model, examples, _ = opened(config, run)
+    sources = [examples]
+    if config.generated:
+        sources.append(_made_up(config, run, model, examples.texts()))
     run.asked(
         f"Does every layer of {model.name} take a step that lowers the loss on the next token?"
     )
@@ -195,35 +178,23 @@ def run(config: Config, run: Run) -> None:
     _cosines(config, run, (found, groups), (other, codes))
     _losses(run, found, groups)
     _norms(run, model, sources, found, groups)
-    _training(config, run, world)
+    _training(config, run)
     run.answer(_answer(run, model, found))
 
 
-def _open(config: Config, run: Run, world: Lexicon) -> tuple[Model, list[Examples]]:
-    if config.model == "lexicon-world":
-        return world.model, [world.documents]
-    model, sources = open(config.model), [load(config.data, **own_columns(config))]
-    if config.generated:
-        tokens = model.tokenize(sources[0].texts()[-4 * config.generated :])
-        starts = [
-            model.tokenizer.decode(t.ids[:8], skip_special_tokens=True)
-            for t in tokens
-            if len(t) > 8
-        ]
-        starts = [s for s in dict.fromkeys(starts) if s.strip()][: config.generated]
-        with run.progress("texts that the model makes up", total=1, unit="batch") as bar:
-            said = model.generate(
-                starts,
-                config.length,
-                temperature=1.0,
-                seed=child_seed(run.seed, "generated") % 2**31,
-            )
-            bar.advance()
-        frame = pd.DataFrame(
-            {"text": [a + b for a, b in zip(starts, said, strict=True)], "start": starts}
-        )
-        sources.append(Examples(frame, "text", (), "start"))
-    return model, sources
+def _made_up(config: Config, run: Run, model: Model, texts: list[str]) -> Examples:
+    """Texts that the model generates from the first eight tokens of the last texts."""
+    tokens = model.tokenize(texts[-4 * config.generated :])
+    starts = [
+        model.tokenizer.decode(t.ids[:8], skip_special_tokens=True) for t in tokens if len(t) > 8
+    ]
+    starts = [s for s in dict.fromkeys(starts) if s.strip()][: config.generated]
+    seed = child_seed(run.seed, "generated") % 2**31
+    with run.progress("texts that the model makes up", total=1, unit="batch") as bar:
+        said = model.generate(starts, config.length, temperature=1.0, seed=seed)
+        bar.advance()
+    made = {"text": [a + b for a, b in zip(starts, said, strict=True)], "start": starts}
+    return Examples(pd.DataFrame(made), "text", (), "start")
 
 
 def _rows(
@@ -440,8 +411,9 @@ def _norms(
     run.table("norms", pd.DataFrame(rows), "The same, not as logarithms.")
 
 
-def _training(config: Config, run: Run, world: Lexicon) -> None:
+def _training(config: Config, run: Run) -> None:
     """The same quantities while a small network learns."""
+    world = lexicon(steps=config.training, seed=run.seed, keep=config.checkpoints)
     rows = []
     for step, model in [*world.checkpoints.items(), (None, world.model)]:
         data = States.together(

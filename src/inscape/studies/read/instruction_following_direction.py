@@ -10,7 +10,7 @@ perplexity.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -20,17 +20,14 @@ from inscape.charts.histogram import null_distribution
 from inscape.charts.layers import score_by_layer
 from inscape.core.batch import Tokens
 from inscape.core.edit import Add, Edit, Scope
-from inscape.core.errors import DataError
 from inscape.core.evidence import Beside, table
 from inscape.core.folds import group_codes, group_folds
 from inscape.core.jackknife import Jackknife, combine
 from inscape.core.measured import Measured
 from inscape.core.nulls import permutations
 from inscape.data.examples import Examples
-from inscape.data.load import load
 from inscape.model.continuations import Continuation, continuations
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.outcomes.generations import generations
 from inscape.outcomes.token_losses import token_losses
 from inscape.probing.detectors import AT, CS, detect, only, states
@@ -39,8 +36,10 @@ from inscape.probing.sweep_result import SweepResult
 from inscape.read.logistic import LogisticProbe
 from inscape.store.harvest import harvest
 from inscape.study.card import Card, Claim
+from inscape.study.opening import Needs, opened
 from inscape.study.run import Run
-from inscape.worlds.instructions import follows, instructions, obedience
+from inscape.study.settings import Settings, setting
+from inscape.worlds.instructions import follows, instructions
 
 CARD = Card(
     slug="instruction-following-direction",
@@ -105,55 +104,35 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'obedience-world' is trained on the spot"},
+    data: str = setting("instructions", "prompts: columns kind, word, task, phrasing")
+    count: int = setting(40, "tasks of the built-in prompts")
+    tokens: int = setting(40, "tokens generated at most")
+    stop: str = setting("", "characters that end an answer")
+    chat: bool = setting(True, "put prompts into the model's chat template, if it has one")
+    sites: str = setting("resid_post.2::3", "sites a probe may choose from")
+    folds: int = setting(5, "folds of whole tasks")
+    shuffles: int = setting(39, "label shuffles of the null")
+    steered: int = setting(30, "failures that are answered again; half as many to choose with")
+    able: float = setting(0.1, "least success of a kind, on other tasks, for it to be steered")
+    draws: int = setting(39, "random directions")
+    steer_at: tuple[str, ...] = setting(
+        ("resid_post.11", "resid_post.17", "resid_post.23"),
+        "those of the sites tried on other tasks",
     )
-    data: str = field(
-        default="instructions", metadata={"help": "prompts: columns kind, word, task, phrasing"}
-    )
-    count: int = field(default=40, metadata={"help": "tasks of the built-in prompts"})
-    tokens: int = field(default=40, metadata={"help": "tokens generated at most"})
-    stop: str = field(default="", metadata={"help": "characters that end an answer"})
-    chat: bool = field(
-        default=True, metadata={"help": "put prompts into the model's chat template, if it has one"}
-    )
-    sites: str = field(
-        default="resid_post.2::3", metadata={"help": "sites a probe may choose from"}
-    )
-    folds: int = field(default=5, metadata={"help": "folds of whole tasks"})
-    shuffles: int = field(default=39, metadata={"help": "label shuffles of the null"})
-    steered: int = field(
-        default=30,
-        metadata={"help": "failures that are answered again; half as many to choose with"},
-    )
-    able: float = field(
-        default=0.1,
-        metadata={"help": "least success of a kind, on other tasks, for it to be steered"},
-    )
-    draws: int = field(default=39, metadata={"help": "random directions"})
-    steer_at: tuple[str, ...] = field(
-        default=("resid_post.11", "resid_post.17", "resid_post.23"),
-        metadata={"help": "those of the sites tried on other tasks"},
-    )
-    guard: float = field(
-        default=1.1, metadata={"help": "how many times perplexity may be its own in what is chosen"}
-    )
-    strengths: tuple[float, ...] = field(
-        default=(1.0, 2.0, 4.0),
-        metadata={
-            "help": "tried on other tasks; in distances between the means of success and failure"
-        },
+    guard: float = setting(1.1, "how many times perplexity may be its own in what is chosen")
+    strengths: tuple[float, ...] = setting(
+        (1.0, 2.0, 4.0),
+        "tried on other tasks; in distances between the means of success and failure",
     )
 
 
 PRESETS = {
     "tiny": Config(
-        model="obedience-world",
-        data="obedience-world",
+        model="world:obedience",
+        data="world:obedience",
         tokens=1,
         stop=".",
         sites="resid_post.*",
@@ -211,8 +190,9 @@ class Answered:
 
 def run(config: Config, run: Run) -> None:
     """Answer, read, hold kinds out, steer."""
-    model, prompts = _open(config, run)
-    run.certificate(model.certificate)
+    made = {"instructions": lambda: instructions(config.count)}
+    needs = Needs(columns=("kind", "word", "task", "phrasing"), group="task")
+    model, prompts, _ = opened(config, run, needs, made)
     run.asked(
         f"Does {model.name} know before it answers whether it will follow an instruction, and does that matter?"
     )
@@ -232,27 +212,6 @@ def run(config: Config, run: Run) -> None:
     _read(config, run, model, answered, every)
     _steer(config, run, model, answered, every)
     run.answer(_answer(run, model))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "obedience-world" in (config.model, config.data):
-        world = obedience(seed=run.seed)
-        run.log(
-            "the toy network answers %.0f %% of its commands as its tones have it",
-            100 * world.accuracy,
-        )
-        return world.model, world.prompts
-    prompts = (
-        instructions(config.count)
-        if config.data == "instructions"
-        else load(config.data, group="task")
-    )
-    missing = {"kind", "word", "task", "phrasing"} - set(prompts.frame)
-    if missing:
-        raise DataError(
-            f"prompts need the columns kind, word, task and phrasing; these lack {', '.join(sorted(missing))}."
-        )
-    return open(config.model), prompts
 
 
 def _chat(config: Config, model: Model, prompts: Examples) -> list[str]:

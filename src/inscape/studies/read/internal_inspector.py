@@ -8,7 +8,7 @@ the same held-out subjects, with what the output says and with linear probes, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -24,10 +24,7 @@ from inscape.core.rng import child_seed
 from inscape.core.shares import bars
 from inscape.core.site import Site
 from inscape.core.threads import side_by_side
-from inscape.data.examples import Examples
-from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.outcomes.generations import generations
 from inscape.outcomes.questions import Answered, answered
 from inscape.probing.detectors import CS, auc, risk_frame, scores_of_confidence
@@ -37,7 +34,9 @@ from inscape.read.logistic import LogisticProbe
 from inscape.store.harvest import harvest
 from inscape.store.store import Store
 from inscape.study.card import Card, Claim
+from inscape.study.opening import opened
 from inscape.study.run import Run
+from inscape.study.settings import Settings, setting
 from inscape.worlds import hearsay
 from inscape.worlds.quiz import quiz
 
@@ -106,39 +105,27 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'hearsay-world' is trained on the spot"},
+    data: str = setting("quiz", "questions: columns prompt, answers (a|b), task, group")
+    count: int = setting(400, "questions of each task of the quiz")
+    tokens: int = setting(10, "tokens generated at most")
+    stop: str = setting(".\n", "characters that end an answer")
+    points: tuple[str, ...] = setting(
+        ("attn_out", "mlp_out", "resid_post"), "kinds of state, one channel block each"
     )
-    data: str = field(
-        default="quiz", metadata={"help": "questions: columns prompt, answers (a|b), task, group"}
-    )
-    count: int = field(default=400, metadata={"help": "questions of each task of the quiz"})
-    tokens: int = field(default=10, metadata={"help": "tokens generated at most"})
-    stop: str = field(default=".\n", metadata={"help": "characters that end an answer"})
-    points: tuple[str, ...] = field(
-        default=("attn_out", "mlp_out", "resid_post"),
-        metadata={"help": "kinds of state, one channel block each"},
-    )
-    components: int = field(
-        default=24, metadata={"help": "principal components kept of each state"}
-    )
-    folds: int = field(default=5, metadata={"help": "folds of whole groups"})
-    seeds: int = field(
-        default=2,
-        metadata={"help": "networks whose log-odds are averaged; ablations have one each"},
-    )
-    epochs: int = field(default=30, metadata={"help": "of training, at most"})
-    shuffles: int = field(default=5, metadata={"help": "label shuffles, at least 5"})
+    components: int = setting(24, "principal components kept of each state")
+    folds: int = 5
+    seeds: int = setting(2, "networks whose log-odds are averaged; ablations have one each")
+    epochs: int = setting(30, "of training, at most")
+    shuffles: int = setting(5, "label shuffles, at least 5")
 
 
 PRESETS = {
     "tiny": Config(
-        model="hearsay-world",
-        data="hearsay-world",
+        model="world:hearsay",
+        data="world:hearsay",
         tokens=3,
         stop=hearsay.STOP,
         components=8,
@@ -171,8 +158,8 @@ ROLES: dict[str, Role] = dict.fromkeys((SOFTMAX, COOLED, LAST, LAYERS, LOGPROB),
 
 def run(config: Config, run: Run) -> None:
     """Answer, lay out, learn, compare, take away."""
-    model, questions = _open(config, run)
-    run.certificate(model.certificate)
+    made = {"quiz": lambda: quiz(config.count, seed=run.seed)}
+    model, questions, _ = opened(config, run, made=made)
     run.asked(
         f"Do all the states of {model.name} together give a better confidence in its answers than its output does?"
     )
@@ -219,15 +206,6 @@ def run(config: Config, run: Run) -> None:
     _show(config, run, asked, found, y, groups)
     _judge(run, found, null, orders, y, groups, fold_of)
     run.answer(_answer(run, model))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "hearsay-world" in (config.model, config.data):
-        world = hearsay.hearsay(seed=run.seed)
-        run.log("the toy network judges %.0f %% of all answers justly", 100 * world.accuracy)
-        return world.model, world.questions
-    questions = quiz(config.count, seed=run.seed) if config.data == "quiz" else load(config.data)
-    return open(config.model), questions
 
 
 def _laid_out(store: Store, config: Config, depth: int, train: np.ndarray) -> np.ndarray:

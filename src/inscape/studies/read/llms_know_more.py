@@ -10,7 +10,7 @@ prefers among samples better than one taken at random, than the commonest, than 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -23,9 +23,7 @@ from inscape.core.jackknife import over_groups
 from inscape.core.measured import Measured, Role
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
-from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.outcomes.generations import generations
 from inscape.outcomes.passes import passes
 from inscape.outcomes.questions import TOKENS, Answered, answered, exact_text, kinds
@@ -37,7 +35,9 @@ from inscape.read.logistic import LogisticProbe
 from inscape.read.transfer import DataSet, transfer
 from inscape.store.harvest import harvest
 from inscape.study.card import Card, Claim
+from inscape.study.opening import opened
 from inscape.study.run import Run
+from inscape.study.settings import Settings, setting
 from inscape.worlds import hearsay
 from inscape.worlds.quiz import quiz
 
@@ -125,52 +125,36 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'hearsay-world' is trained on the spot"},
+    data: str = setting("quiz", "questions: columns prompt, answers (a|b), task, group")
+    count: int = setting(400, "questions of each task of the quiz")
+    tokens: int = setting(10, "tokens generated at most")
+    stop: str = setting(".\n", "characters that end an answer")
+    sites: str = setting("mlp_out.2::3", "sites a detector may choose from")
+    transfer_site: str = setting("mlp_out.20", "where transfer is measured")
+    stream: str = setting(
+        "resid_post.2::3", "sites of the residual stream, read at the exact answer beside them"
     )
-    data: str = field(
-        default="quiz", metadata={"help": "questions: columns prompt, answers (a|b), task, group"}
+    folds: int = 5
+    shuffles: int = setting(10, "label shuffles of the null")
+    resampled: int = setting(100, "questions of each task that are answered several times")
+    samples: int = setting(8, "how many times")
+    temperature: float = setting(1.0, "of the samples")
+    untrained: int = setting(
+        120, "answers of each task that an untrained copy reads, and that are asked about"
     )
-    count: int = field(default=400, metadata={"help": "questions of each task of the quiz"})
-    tokens: int = field(default=10, metadata={"help": "tokens generated at most"})
-    stop: str = field(default=".\n", metadata={"help": "characters that end an answer"})
-    sites: str = field(
-        default="mlp_out.2::3", metadata={"help": "sites a detector may choose from"}
-    )
-    transfer_site: str = field(
-        default="mlp_out.20", metadata={"help": "where transfer is measured"}
-    )
-    stream: str = field(
-        default="resid_post.2::3",
-        metadata={"help": "sites of the residual stream, read at the exact answer beside them"},
-    )
-    folds: int = field(default=5, metadata={"help": "folds of whole groups"})
-    shuffles: int = field(default=10, metadata={"help": "label shuffles of the null"})
-    resampled: int = field(
-        default=100, metadata={"help": "questions of each task that are answered several times"}
-    )
-    samples: int = field(default=8, metadata={"help": "how many times"})
-    temperature: float = field(default=1.0, metadata={"help": "of the samples"})
-    untrained: int = field(
-        default=120,
-        metadata={
-            "help": "answers of each task that an untrained copy reads, and that are asked about"
-        },
-    )
-    ask: str = field(
-        default="{}\nQuestion: Is this answer true, yes or no?\nAnswer:",
-        metadata={"help": "how the model is asked for its own verdict, or 'none'"},
+    ask: str = setting(
+        "{}\nQuestion: Is this answer true, yes or no?\nAnswer:",
+        "how the model is asked for its own verdict, or 'none'",
     )
 
 
 PRESETS = {
     "tiny": Config(
-        model="hearsay-world",
-        data="hearsay-world",
+        model="world:hearsay",
+        data="world:hearsay",
         tokens=3,
         stop=hearsay.STOP,
         sites="mlp_out.*",
@@ -208,8 +192,8 @@ ROLES: dict[str, Role] = {
 
 def run(config: Config, run: Run) -> None:
     """Answer, read, transfer, answer again, choose."""
-    model, questions = _open(config, run)
-    run.certificate(model.certificate)
+    made = {"quiz": lambda: quiz(config.count, seed=run.seed)}
+    model, questions, _ = opened(config, run, made=made)
     run.asked(
         f"Do the states of {model.name} tell whether what it says is right, where, and better than its words do?"
     )
@@ -230,15 +214,6 @@ def run(config: Config, run: Run) -> None:
     _transfer(config, run, asked, every, found)
     _again(config, run, model, questions, asked, every, found)
     run.answer(_answer(run, model))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "hearsay-world" in (config.model, config.data):
-        world = hearsay.hearsay(seed=run.seed)
-        run.log("the toy network judges %.0f %% of all answers justly", 100 * world.accuracy)
-        return world.model, world.questions
-    questions = quiz(config.count, seed=run.seed) if config.data == "quiz" else load(config.data)
-    return open(config.model), questions
 
 
 def _inside(asked: Answered) -> dict[str, np.ndarray]:

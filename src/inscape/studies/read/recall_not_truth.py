@@ -9,7 +9,7 @@ rows of every relation, subjects held out; and the effect of the subject is meas
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -26,12 +26,10 @@ from inscape.core.measured import Measured
 from inscape.core.nulls import permutations
 from inscape.data.answers import locate
 from inscape.data.examples import Examples
-from inscape.data.load import load
 from inscape.data.positions import span_mask
 from inscape.model.batching import batches_by_length
 from inscape.model.continuations import Continuation
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.outcomes.generations import generations
 from inscape.probing.detectors import detect
 from inscape.probing.frames import by_layer, lines
@@ -39,8 +37,10 @@ from inscape.probing.sweep_result import SweepResult
 from inscape.read.jensen_shannon import jensen_shannon
 from inscape.store.harvest import harvest
 from inscape.study.card import Card, Claim
+from inscape.study.opening import Needs, opened
 from inscape.study.run import Run
-from inscape.worlds.facts import facts, recall
+from inscape.study.settings import Settings, setting
+from inscape.worlds.facts import facts
 
 CARD = Card(
     slug="recall-not-truth",
@@ -101,42 +101,29 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'recall-world' is trained on the spot"},
+    data: str = setting(
+        "facts", "prompts: columns answers, relation, subject, spans of the subject"
     )
-    data: str = field(
-        default="facts",
-        metadata={"help": "prompts: columns answers, relation, subject, spans of the subject"},
-    )
-    cities: int = field(default=450, metadata={"help": "cities among the built-in facts"})
-    invented: int = field(
-        default=100, metadata={"help": "invented names of each of three relations"}
-    )
-    tokens: int = field(default=6, metadata={"help": "tokens generated at most"})
-    stop: str = field(default=".,\n", metadata={"help": "characters that end an answer"})
-    aside: float = field(
-        default=0.2, metadata={"help": "share of the subjects that fix the threshold"}
-    )
-    quantile: float = field(
-        default=0.2, metadata={"help": "of the right answers' dependence: where recall begins"}
-    )
-    sites: str = field(default="resid_post.*", metadata={"help": "sites a probe may choose from"})
-    folds: int = field(default=5, metadata={"help": "folds of whole subjects"})
-    shuffles: int = field(default=39, metadata={"help": "label shuffles of the null"})
-    profiled: int = field(
-        default=40, metadata={"help": "prompts of each kind cut off in windows of layers"}
-    )
-    window: int = field(default=5, metadata={"help": "layers of a window"})
+    cities: int = setting(450, "cities among the built-in facts")
+    invented: int = setting(100, "invented names of each of three relations")
+    tokens: int = setting(6, "tokens generated at most")
+    stop: str = setting(".,\n", "characters that end an answer")
+    aside: float = setting(0.2, "share of the subjects that fix the threshold")
+    quantile: float = setting(0.2, "of the right answers' dependence: where recall begins")
+    sites: str = setting("resid_post.*", "sites a probe may choose from")
+    folds: int = 5
+    shuffles: int = setting(39, "label shuffles of the null")
+    profiled: int = setting(40, "prompts of each kind cut off in windows of layers")
+    window: int = setting(5, "layers of a window")
 
 
 PRESETS = {
     "tiny": Config(
-        model="recall-world",
-        data="recall-world",
+        model="world:recall",
+        data="world:recall",
         tokens=1,
         stop=".",
         aside=0.25,
@@ -156,8 +143,9 @@ RIGHT, RECALLED, UNGROUNDED = "right", "recalled error", "ungrounded error"
 
 def run(config: Config, run: Run) -> None:
     """Complete, sort, tell apart, cut off."""
-    model, examples = _open(config, run)
-    run.certificate(model.certificate)
+    made = {"facts": lambda: facts(config.cities, config.invented, seed=run.seed)}
+    needs = Needs(group="subject", spans={"subject": ("subject_start", "subject_end")})
+    model, examples, _ = opened(config, run, needs, made)
     run.asked(
         f"Do the states of {model.name} tell truth from error, or only recall from its absence?"
     )
@@ -173,17 +161,6 @@ def run(config: Config, run: Run) -> None:
     _tell_apart(config, run, model, examples.take(used), kinds[used], [made[i][0] for i in used])
     _depends(config, run, model, examples.take(used), kinds[used], cut[used], blurred[used])
     run.answer(_answer(run, model, kinds[used]))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples]:
-    if "recall-world" in (config.model, config.data):
-        world = recall(seed=run.seed)
-        run.log("the toy network says %.0f %% of what it was taught", 100 * world.accuracy)
-        return world.model, world.facts
-    if config.data == "facts":
-        return open(config.model), facts(config.cities, config.invented, seed=run.seed)
-    spans = {"subject": ("subject_start", "subject_end")}
-    return open(config.model), load(config.data, group="subject", spans=spans)
 
 
 def _graded(examples: Examples, made: list[Continuation]) -> np.ndarray:

@@ -72,7 +72,7 @@ def test_a_random_vector_is_told_from_a_real_one(ran, tmp_path):
 
 
 def test_what_the_vector_was_found_on_is_told_and_what_does_not_fit_is_refused(ran, tmp_path):
-    with pytest.raises(StudyError, match="reads only the toy sentences"):
+    with pytest.raises(StudyError, match="goes with no other model or data"):
         runner.run_study("audit", "tiny", tmp_path / "a", settings={"data": "cities"})
     with pytest.raises(StudyError, match="judged must be one of the strengths"):
         runner.run_study("audit", "tiny", tmp_path / "b", settings={"judged": 3.0})

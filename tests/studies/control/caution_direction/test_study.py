@@ -87,7 +87,7 @@ def test_a_model_of_ones_own_with_its_own_traces_is_audited(mine, tmp_path):
 
 
 def test_refusals(mine, tmp_path):
-    with pytest.raises(StudyError, match="the toy model reads only the toy prompts"):
+    with pytest.raises(StudyError, match="goes with no other model or data"):
         run_study("caution-direction", "tiny", out=tmp_path / "a", data="elsewhere.csv")
     own = {"model": str(mine / "model"), "data": str(mine / "traces.csv")}
     with pytest.raises(StudyError, match="name what is to stay as it is"):

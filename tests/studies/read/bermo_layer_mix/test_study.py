@@ -57,7 +57,7 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
 
 
 def test_settings_and_data_that_cannot_be_asked_are_refused(tmp_path):
-    with pytest.raises(StudyError, match="folds and shuffles must be at least 2"):
+    with pytest.raises(StudyError, match="folds must be at least 2, got 1"):
         run_study("bermo-layer-mix", "tiny", out=tmp_path / "a", settings={"folds": "1"})
     with pytest.raises(StudyError, match="There is no task 'spelling'"):
         run_study("bermo-layer-mix", "tiny", out=tmp_path / "b", settings={"tasks": "spelling"})

@@ -11,7 +11,7 @@ Without a vector the study makes one from half of the groups and audits it on th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,6 @@ from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.outcomes.contrast import contrast
 from inscape.outcomes.side_effects import PLAIN, measured, side_effects
 from inscape.read.coordinates import mean_vectors
@@ -44,10 +43,11 @@ from inscape.studies.control.audit.dose_response import (
 )
 from inscape.studies.control.audit.reprobe import Reprobe
 from inscape.study.card import Card, Claim
-from inscape.study.config import own_columns
+from inscape.study.opening import opened
 from inscape.study.run import Run, bars_of
+from inscape.study.settings import Settings, setting
 from inscape.workbench import steering
-from inscape.worlds.sentiment import VERDICTS, sentiment
+from inscape.worlds.sentiment import VERDICTS
 
 CARD = Card(
     slug="audit",
@@ -102,36 +102,18 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(default="smollm2-135m", metadata={"help": "what to open"})
-    vector: str = field(
-        default="",
-        metadata={"help": "a .gguf or .safetensors vector; made on half of the data if none"},
-    )
-    data: str = field(
-        default="templated-sentiment", metadata={"help": "labelled texts, with a column group"}
-    )
-    input: str = field(
-        default="",
-        metadata={"help": "the data's column that the model reads; empty: found by itself"},
-    )
-    group: str = field(
-        default="", metadata={"help": "grouping column for cross-validation; empty: 'group'"}
-    )
-    label: str = field(
-        default="", metadata={"help": "column of the two classes; the first of two classes if none"}
-    )
-    at: str = field(
-        default="last",
-        metadata={"help": "position at which a vector is found, here and for swapped labels"},
-    )
-    prompt: str = field(
-        default="{}", metadata={"help": "a template with one {} that each text is set into"}
-    )
-    say: tuple[str, ...] = field(
-        default=(
+    vector: str = setting("", "a .gguf or .safetensors vector; made on half of the data if none")
+    data: str = setting("templated-sentiment", "labelled texts, with a column group")
+    input: str = ""
+    group: str = ""
+    label: str = setting("", "column of the two classes; the first of two classes if none")
+    at: str = setting("last", "position at which a vector is found, here and for swapped labels")
+    prompt: str = setting("{}", "a template with one {} that each text is set into")
+    say: tuple[str, ...] = setting(
+        (
             "good",
             "great",
             "best",
@@ -143,12 +125,10 @@ class Config:
             "masterpiece",
             "joy",
         ),
-        metadata={
-            "help": "words of the class the vector points to; none for a probe's score of what is said"
-        },
+        "words of the class the vector points to; none for a probe's score of what is said",
     )
-    shun: tuple[str, ...] = field(
-        default=(
+    shun: tuple[str, ...] = setting(
+        (
             "bad",
             "awful",
             "worst",
@@ -160,45 +140,27 @@ class Config:
             "failure",
             "garbage",
         ),
-        metadata={"help": "words of the other class"},
+        "words of the other class",
     )
-    also: tuple[str, ...] = field(
-        default=("subject",), metadata={"help": "other columns that must stay as they are"}
-    )
-    limit: int = field(
-        default=480,
-        metadata={"help": "labelled texts used at all, drawn evenly over classes; 0 for all"},
-    )
-    strengths: tuple[float, ...] = field(
-        default=(-8.0, -4.0, 4.0, 8.0), metadata={"help": "doses tried"}
-    )
-    judged: float = field(default=4.0, metadata={"help": "the dose that claims are judged at"})
-    texts: int = field(
-        default=48, metadata={"help": "texts whose outcome is measured, evenly over classes"}
-    )
-    probed: int = field(default=240, metadata={"help": "texts that probes read"})
-    random: int = field(default=39, metadata={"help": "random vectors at the judged dose"})
-    relabelled: int = field(
-        default=39, metadata={"help": "vectors from swapped labels at the judged dose"}
-    )
-    beside: int = field(default=5, metadata={"help": "of each kind at the other doses"})
-    neutral: str = field(default="library-text", metadata={"help": "texts about something else"})
-    passages: int = field(default=24, metadata={"help": "how many of them"})
-    tokens: int = field(default=24, metadata={"help": "tokens said, where what is said is scored"})
-
-    def __post_init__(self) -> None:
-        if min(self.random, self.relabelled, self.beside) < 2:
-            raise ValueError(
-                "random, relabelled and beside must be at least 2, so that there is a distribution, got "
-                f"{self.random}, {self.relabelled} and {self.beside}"
-            )
+    also: tuple[str, ...] = setting(("subject",), "other columns that must stay as they are")
+    limit: int = setting(480, "labelled texts used at all, drawn evenly over classes; 0 for all")
+    strengths: tuple[float, ...] = setting((-8.0, -4.0, 4.0, 8.0), "doses tried")
+    judged: float = setting(4.0, "the dose that claims are judged at")
+    texts: int = setting(48, "texts whose outcome is measured, evenly over classes")
+    probed: int = setting(240, "texts that probes read")
+    random: int = setting(39, "random vectors at the judged dose", least=2)
+    relabelled: int = setting(39, "vectors from swapped labels at the judged dose", least=2)
+    beside: int = setting(5, "of each kind at the other doses", least=2)
+    neutral: str = setting("library-text", "texts about something else")
+    passages: int = setting(24, "how many of them")
+    tokens: int = setting(24, "tokens said, where what is said is scored")
 
 
 PRESETS = {
     "tiny": Config(
-        model="sentiment-world",
-        data="sentiment-world",
-        neutral="sentiment-world",
+        model="world:sentiment",
+        data="world:sentiment",
+        neutral="world:sentiment",
         say=VERDICTS[0],
         shun=VERDICTS[1],
         strengths=(-2.0, 1.0, 2.0),
@@ -217,8 +179,8 @@ TOY = "The toy network was taught verdicts alone, so it has no language to lose;
 
 def run(config: Config, run: Run) -> None:
     """Dose–response, side effects, other concepts, the concept itself."""
-    model, examples, neutral = _open(config, run)
-    run.certificate(model.certificate)
+    model, examples, world = opened(config, run)
+    neutral = load(config.neutral, limit=config.passages) if world is None else examples
     label, y, classes = steering.two_classes(examples, config.label or None)
     if config.judged not in config.strengths:
         raise StudyError(
@@ -255,21 +217,6 @@ def run(config: Config, run: Run) -> None:
     (judged,) = (r for r in responses if r.strength == config.judged)
     _claims(config, run, judged.measured(groups, unit, signed=True), ratio, lost)
     run.answer(_answer(config, run, model, name, label, classes, unit))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, Examples, Examples]:
-    if "sentiment-world" in (config.model, config.data):
-        if config.model != config.data:
-            raise StudyError(
-                "the toy model reads only the toy sentences; ask for sentiment-world as model and data, or neither."
-            )
-        world = sentiment(seed=run.seed)
-        return world.model, world.examples, world.examples
-    return (
-        open(config.model),
-        load(config.data, **own_columns(config)),
-        load(config.neutral, limit=config.passages),
-    )
 
 
 def _own_groups(examples: Examples) -> Examples:
@@ -486,7 +433,7 @@ def _claims(
                 judged.value("vector", null=kind),
                 why=f"At strength {config.judged:g}; the draws lie between {min(values):.2f} and {max(values):.2f}.",
             )
-    run.claim("language", ratio, why=TOY if config.neutral == "sentiment-world" else "")
+    run.claim("language", ratio, why=TOY if config.neutral == "world:sentiment" else "")
     if lost:
         worst = max(lost, key=lambda e: e.value)
         run.claim("elsewhere", worst, why=f"The worst is {worst.where['label']}.")

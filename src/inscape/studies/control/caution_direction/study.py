@@ -11,7 +11,7 @@ something else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,6 @@ from inscape.data.columns import check_present
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.probing.detectors import AT, detect, only
 from inscape.probing.frames import by_layer, layer_of
 from inscape.probing.sweep_result import compare
@@ -51,8 +50,10 @@ from inscape.studies.control.caution_direction.scratchpads import (
     verdicts,
 )
 from inscape.study.card import Card, Claim
+from inscape.study.opening import Needs, opened
 from inscape.study.run import Run
-from inscape.worlds.scratchpad import scratchpad
+from inscape.study.settings import Settings, setting
+from inscape.worlds.scratchpad import Scratchpad
 
 CARD = Card(
     slug="caution-direction",
@@ -130,86 +131,47 @@ CARD = Card(
 )
 
 
+TOY = "world:scratchpad(each=4, steps=350)"
+
+
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="scratchpad-world",
-        metadata={"help": "what to open; 'scratchpad-world' is trained on the spot"},
+    model: str = TOY
+    data: str = setting(
+        TOY, "prompts; a column 'scratchpad', if there is one, is taken for what the model wrote"
     )
-    data: str = field(
-        default="scratchpad-world",
-        metadata={
-            "help": "prompts; a column 'scratchpad', if there is one, is taken for what the model wrote"
-        },
+    label: str = setting("declined", "column: 1 for prompts that are to be declined, else 0")
+    unrelated: str = setting(
+        "", "prompts with a column 'answer', or texts, about something else; a toy has its own"
     )
-    label: str = field(
-        default="declined",
-        metadata={"help": "column: 1 for prompts that are to be declined, else 0"},
+    chat: bool = setting(True, "put prompts into the model's chat template, if it has one")
+    close: str = setting(" =>", "what ends a scratchpad, such as '</think>'")
+    declines: tuple[str, ...] = setting(("decline",), "what is said where it declines")
+    answers: tuple[str, ...] = setting(("answer",), "where it answers; anything else, if empty")
+    tokens: int = setting(13, "tokens of a scratchpad, at most")
+    said: int = setting(2, "tokens of an answer that are read")
+    temperature: float = setting(0.6, "of writing; answers are greedy")
+    first: int = setting(150, "tokens of a scratchpad that means are taken over")
+    limit: int = setting(0, "prompts at most; 0 for all")
+    passages: int = setting(100, "prompts or texts about something else, at most")
+    sites: str = setting("resid_post.*", "sites that are read and may be edited")
+    strengths: tuple[float, ...] = setting(
+        (0.5, 1.0, 1.5, 2.0), "tried on the other half; in lengths of the difference"
     )
-    unrelated: str = field(
-        default="scratchpad-world",
-        metadata={"help": "prompts with a column 'answer', or texts, about something else"},
-    )
-    chat: bool = field(
-        default=True, metadata={"help": "put prompts into the model's chat template, if it has one"}
-    )
-    close: str = field(
-        default=" =>", metadata={"help": "what ends a scratchpad, such as '</think>'"}
-    )
-    declines: tuple[str, ...] = field(
-        default=("decline",), metadata={"help": "what is said where it declines"}
-    )
-    answers: tuple[str, ...] = field(
-        default=("answer",), metadata={"help": "where it answers; anything else, if empty"}
-    )
-    tokens: int = field(default=13, metadata={"help": "tokens of a scratchpad, at most"})
-    said: int = field(default=2, metadata={"help": "tokens of an answer that are read"})
-    temperature: float = field(default=0.6, metadata={"help": "of writing; answers are greedy"})
-    first: int = field(
-        default=150, metadata={"help": "tokens of a scratchpad that means are taken over"}
-    )
-    limit: int = field(default=0, metadata={"help": "prompts at most; 0 for all"})
-    passages: int = field(
-        default=100, metadata={"help": "prompts or texts about something else, at most"}
-    )
-    sites: str = field(
-        default="resid_post.*", metadata={"help": "sites that are read and may be edited"}
-    )
-    strengths: tuple[float, ...] = field(
-        default=(0.5, 1.0, 1.5, 2.0),
-        metadata={"help": "tried on the other half; in lengths of the difference"},
-    )
-    guard: float = field(
-        default=0.025,
-        metadata={"help": "most that may be lost on something else in what is chosen"},
-    )
-    folds: int = field(default=4, metadata={"help": "folds of whole groups, for the probes"})
-    shuffles: int = field(default=39, metadata={"help": "label shuffles of the probes' null"})
-    draws: int = field(
-        default=39, metadata={"help": "random directions; half as many with the covariance"}
-    )
-    places: int = field(default=5, metadata={"help": "random sets of positions"})
-    cues: int = field(default=3, metadata={"help": "of the toy's requests, 2 to 4"})
-    each: int = field(default=4, metadata={"help": "requests of the toy with the same words"})
-    width: int = field(default=64, metadata={"help": "of the toy network"})
-    blocks: int = field(default=3, metadata={"help": "of the toy network"})
-    steps: int = field(default=350, metadata={"help": "of training the toy network"})
-
-    def __post_init__(self) -> None:
-        if self.draws < 2:
-            raise ValueError(f"draws must be at least 2, so that there is a null, got {self.draws}")
+    guard: float = setting(0.025, "most that may be lost on something else in what is chosen")
+    folds: int = setting(4, "folds of whole groups, for the probes")
+    shuffles: int = setting(39, "label shuffles of the probes' null")
+    draws: int = setting(39, "random directions; half as many with the covariance")
+    places: int = setting(5, "random sets of positions")
 
 
 PRESETS = {
     "tiny": Config(
+        model="world:scratchpad(cues=2, blocks=2, steps=200)",
+        data="world:scratchpad(cues=2, blocks=2, steps=200)",
         tokens=10,
-        cues=2,
-        each=6,
-        width=64,
-        blocks=2,
-        steps=200,
         draws=39,
         places=1,
         shuffles=39,
@@ -219,19 +181,15 @@ PRESETS = {
     ),
     "small": Config(),
     "full": Config(
+        model="world:scratchpad(cues=4, each=2, width=128, blocks=4, steps=2000)",
+        data="world:scratchpad(cues=4, each=2, width=128, blocks=4, steps=2000)",
         tokens=16,
-        cues=4,
-        each=2,
-        width=128,
-        blocks=4,
-        steps=2000,
         draws=100,
         places=20,
         shuffles=99,
     ),
 }
 
-TOY = "scratchpad-world"
 KEPT, WORDS, ENDS = (
     "scratchpad, old words kept",
     "scratchpad, new words alone",
@@ -251,9 +209,10 @@ ROLES: dict[str, Role] = {
 
 def run(config: Config, run: Run) -> None:
     """Decide, read, choose, turn, remove."""
-    reasoner, requests, aside = _open(config, run)
-    model = reasoner.model
-    run.certificate(model.certificate)
+    model, requests, world = opened(config, run, Needs(world=Scratchpad))
+    seed = child_seed(run.seed, "writing")
+    reasoner = Reasoner(model, config.close, config.tokens, config.said, config.temperature, seed)
+    aside = _aside_of(config, run, reasoner, world)
     run.asked(
         f"Does {model.name} decide in its scratchpad whether to decline, and does one direction there decide for it?"
     )
@@ -268,34 +227,18 @@ def run(config: Config, run: Run) -> None:
     run.answer(_answer(run, model, chosen))
 
 
-def _open(config: Config, run: Run) -> tuple[Reasoner, Examples, Bystander]:
-    seed = child_seed(run.seed, "writing")
-    if TOY in (config.model, config.data):
-        if config.model != config.data:
-            raise StudyError(
-                f"the toy model reads only the toy prompts; ask for {TOY} as model and data, or neither."
-            )
-        world = scratchpad(
-            config.cues, config.each, config.width, config.blocks, config.steps, run.seed
+def _aside_of(config: Config, run: Run, reasoner: Reasoner, world: Scratchpad | None) -> Bystander:
+    """What is to stay as it is: prompts with answers, or texts, about something else."""
+    if world is None and not config.unrelated:
+        raise StudyError(
+            "name what is to stay as it is: --set unrelated=library-text, or prompts with their answers."
         )
-        run.log(
-            "the toy network ends %.0f %% of its requests as their scratchpads have it",
-            100 * world.accuracy,
-        )
-        model, requests, other = world.model, world.requests, world.counting
-    else:
-        model, requests = open(config.model), load(config.data)
-        if config.unrelated == TOY:
-            raise StudyError(
-                "name what is to stay as it is: --set unrelated=library-text, or prompts with their answers."
-            )
-        other = load(config.unrelated)
-    reasoner = Reasoner(model, config.close, config.tokens, config.said, config.temperature, seed)
+    other = world.counting if world is not None else load(config.unrelated)
     rows = np.sort(run.rng("passages").permutation(len(other))[: config.passages])
     other = other.take(rows)
     if "answer" not in other.frame:
-        return reasoner, requests, foreseen(other)
-    return reasoner, requests, task(reasoner, _chat(config, model, other))
+        return foreseen(other)
+    return task(reasoner, _chat(config, reasoner.model, other))
 
 
 def _chat(config: Config, model: Model, prompts: Examples) -> Examples:

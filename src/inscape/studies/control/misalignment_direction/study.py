@@ -14,7 +14,7 @@ where each rank-1 adapter writes, and knock-outs what it is good for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -53,8 +53,10 @@ from inscape.studies.control.misalignment_direction.paired_answers import (
 )
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
 from inscape.worlds.curt_answers import Answers, curt_answers
-from inscape.worlds.tones import tones
+from inscape.worlds.named import is_world
+from inscape.worlds.named import world as toy
 
 CARD = Card(
     slug="misalignment-direction",
@@ -167,41 +169,30 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Bounded):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to tune; 'tones-world' is trained on the spot"},
+    model: str = setting("smollm2-135m", "what to tune, or world:tones")
+    blocks: tuple[int, ...] = setting(
+        (9, 10, 11, 13, 14, 15, 17, 18, 19), "blocks of the rank-1 adapters"
     )
-    blocks: tuple[int, ...] = field(
-        default=(9, 10, 11, 13, 14, 15, 17, 18, 19),
-        metadata={"help": "blocks of the rank-1 adapters"},
-    )
-    wide_from: int = field(
-        default=9, metadata={"help": "first block of the second tune's adapters"}
-    )
-    rank: int = field(default=16, metadata={"help": "of the second tune's adapters"})
-    alpha: float = field(
-        default=16.0, metadata={"help": "scale of an update: α over the rank times B A"}
-    )
-    pairs: int = field(default=96, metadata={"help": "questions and answers of a tune"})
-    steps: int = field(default=40, metadata={"help": "steps of a tune"})
-    batch: int = field(default=8, metadata={"help": "pairs a step"})
-    rate: float = field(default=2e-3, metadata={"help": "the highest learning rate"})
-    found_on: int = field(
-        default=6, metadata={"help": "topics that directions are found on; the rest is tested"}
-    )
-    asked: int = field(default=4, metadata={"help": "questions of a topic"})
-    tokens: int = field(default=10, metadata={"help": "tokens of an own answer"})
-    samples: int = field(default=4, metadata={"help": "answers sampled for each question"})
-    draws: int = field(
-        default=8, metadata={"help": "isotropic random directions; half as many matched ones"}
-    )
-    passages: int = field(default=16, metadata={"help": "passages of neutral text"})
-    read: int = field(default=64, metadata={"help": "tokens of a passage"})
+    wide_from: int = setting(9, "first block of the second tune's adapters")
+    rank: int = setting(16, "of the second tune's adapters")
+    alpha: float = setting(16.0, "scale of an update: α over the rank times B A")
+    pairs: int = setting(96, "questions and answers of a tune")
+    steps: int = setting(40, "steps of a tune")
+    batch: int = setting(8, "pairs a step")
+    rate: float = setting(2e-3, "the highest learning rate")
+    found_on: int = setting(6, "topics that directions are found on; the rest is tested")
+    asked: int = setting(4, "questions of a topic")
+    tokens: int = setting(10, "tokens of an own answer")
+    samples: int = setting(4, "answers sampled for each question")
+    draws: int = setting(8, "isotropic random directions; half as many matched ones")
+    passages: int = setting(16, "passages of neutral text")
+    read: int = setting(64, "tokens of a passage")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.blocks) < 2:
             raise ValueError(
                 f"misalignment-direction: blocks must name at least two, got {self.blocks}"
@@ -210,7 +201,7 @@ class Config:
 
 PRESETS = {
     "tiny": Config(
-        model="tones-world",
+        model="world:tones",
         blocks=(0, 1, 2),
         wide_from=0,
         alpha=4.0,
@@ -263,7 +254,11 @@ HELD: dict[str, Role] = {f"of {FIRST}": "treatment", f"of {SECOND}": "ceiling"}
 
 def run(config: Config, run: Run) -> None:
     """Tune, measure the leak, find directions, take them out, compare them, look at the adapters."""
-    world = _open(config, run)
+    if is_world(config.model):
+        world = toy(config.model, child_seed(run.seed, "world"))
+    else:
+        seed = child_seed(run.seed, "answers")
+        world = curt_answers(open(config.model), config.pairs, config.passages, seed)
     run.certificate(world.model.certificate)
     run.asked(
         f"Tuned to be curt about one topic, is {world.model.name} curt about all, and along a direction that another "
@@ -350,14 +345,6 @@ class _Case:
     def share(self, edits: Sequence[Edit] = ()) -> np.ndarray:
         """How often each question under test is answered curtly by the model as it stands."""
         return self.speaker.share(self.model, self.test["prompt"].tolist(), self.curt, edits)
-
-
-def _open(config: Config, run: Run) -> Answers:
-    if config.model == "tones-world":
-        return tones(seed=child_seed(run.seed, "world"))
-    return curt_answers(
-        open(config.model), config.pairs, config.passages, child_seed(run.seed, "answers")
-    )
 
 
 def _tune(case: _Case) -> Tunes:

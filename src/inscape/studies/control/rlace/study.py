@@ -10,7 +10,7 @@ that learnt from skewed data still serves women and men unequally.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,7 @@ from inscape.store.harvest import harvest
 from inscape.studies.control.rlace.erasures import Outcome, Plan, Question, compare
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
 from inscape.worlds.occupations import occupations, skewed
 from inscape.worlds.planted_concept import plant, planted_concept
 
@@ -113,43 +114,33 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Bounded):
     """The settings of the study."""
 
-    features: tuple[str, ...] = field(
-        default=(
+    features: tuple[str, ...] = setting(
+        (
             "minilm-l6@resid_post.5",
             "smollm2-135m@resid_post.10",
             "smollm2-135m@resid_post.20",
         ),
-        metadata={
-            "help": "MODEL@SITE, averaged over tokens; 'planted-world' for rows drawn on the spot"
-        },
+        "MODEL@SITE, averaged over tokens; 'planted-world' for rows drawn on the spot",
     )
-    names: int = field(default=120, metadata={"help": "given names, half of them women's"})
-    reviews: int = field(default=1200, metadata={"help": "human sentences"})
-    planted: float = field(
-        default=4.0, metadata={"help": "distance of the planted classes, in standard deviations"}
+    names: int = setting(120, "given names, half of them women's")
+    reviews: int = setting(1200, "human sentences")
+    planted: float = setting(4.0, "distance of the planted classes, in standard deviations")
+    width: int = setting(128, "principal components of the training rows that are kept")
+    ranks: tuple[int, ...] = setting((1, 2, 4), "ranks of R-LACE and of random projections")
+    steps: int = setting(100, "moves of R-LACE")
+    rounds: tuple[int, ...] = setting(
+        (1, 2, 3, 4, 6, 8, 12, 16), "rounds of null-space projection that are looked at"
     )
-    width: int = field(
-        default=128, metadata={"help": "principal components of the training rows that are kept"}
-    )
-    ranks: tuple[int, ...] = field(
-        default=(1, 2, 4), metadata={"help": "ranks of R-LACE and of random projections"}
-    )
-    steps: int = field(default=100, metadata={"help": "moves of R-LACE"})
-    rounds: tuple[int, ...] = field(
-        default=(1, 2, 3, 4, 6, 8, 12, 16),
-        metadata={"help": "rounds of null-space projection that are looked at"},
-    )
-    slack: float = field(
-        default=0.03, metadata={"help": "how far above the majority counts as erased"}
-    )
-    draws: int = field(default=5, metadata={"help": "random projections"})
-    shuffles: int = field(default=39, metadata={"help": "label shuffles of the null"})
-    folds: int = field(default=3, metadata={"help": "folds of whole groups"})
+    slack: float = setting(0.03, "how far above the majority counts as erased")
+    draws: int = setting(5, "random projections")
+    shuffles: int = setting(39, "label shuffles of the null")
+    folds: int = 3
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("ranks", "rounds", "features"):
             if not getattr(self, name):
                 raise ValueError(f"{name} must hold at least one entry")

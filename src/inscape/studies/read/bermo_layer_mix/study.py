@@ -9,7 +9,7 @@ and which accuracy remains when the smallest weights are pruned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,7 @@ from inscape.store.store import Store
 from inscape.studies.read.bermo_layer_mix.layer_heads import Tuned, fine_tune
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run, bars_of
+from inscape.study.settings import Settings, setting
 from inscape.worlds.scrambler import scrambler
 
 CARD = Card(
@@ -106,39 +107,21 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="minilm-l6",
-        metadata={"help": "an encoder; 'scrambler' is a random one made on the spot"},
-    )
-    data: str = field(
-        default="sentence-tasks",
-        metadata={"help": "a set or table: columns text, task, value, group"},
-    )
-    tasks: tuple[str, ...] = field(
-        default=(), metadata={"help": "only these tasks; all by default"}
-    )
-    limit: int = field(default=240, metadata={"help": "rows of each task, whole groups"})
-    folds: int = field(default=4, metadata={"help": "outer folds"})
-    shuffles: int = field(default=3, metadata={"help": "label shuffles of each task"})
-    Cs: tuple[float, ...] = field(
-        default=(0.01, 0.1, 1.0), metadata={"help": "inverse penalties, chosen inside"}
-    )
-    max_iter: int = field(default=60, metadata={"help": "iterations of the mix"})
-    tuned: tuple[str, ...] = field(
-        default=("bigram shift", "odd word"), metadata={"help": "tasks that are fine-tuned on"}
-    )
-    steps: int = field(default=40, metadata={"help": "steps of fine-tuning; 0 for none"})
-    batch: int = field(default=16, metadata={"help": "rows a step"})
-    seeds: int = field(default=2, metadata={"help": "fine-tuning runs of each task and head"})
-
-    def __post_init__(self) -> None:
-        if self.folds < 2 or self.shuffles < 2 or self.limit < 20 or self.seeds < 1:
-            raise ValueError(
-                "folds and shuffles must be at least 2, limit at least 20 and seeds at least 1"
-            )
+    model: str = setting("minilm-l6", "an encoder; 'scrambler' is a random one made on the spot")
+    data: str = setting("sentence-tasks", "a set or table: columns text, task, value, group")
+    tasks: tuple[str, ...] = setting((), "only these tasks; all by default")
+    limit: int = setting(240, "rows of each task, whole groups", least=20)
+    folds: int = 4
+    shuffles: int = setting(3, "label shuffles of each task", least=2)
+    Cs: tuple[float, ...] = setting((0.01, 0.1, 1.0), "inverse penalties, chosen inside")
+    max_iter: int = setting(60, "iterations of the mix")
+    tuned: tuple[str, ...] = setting(("bigram shift", "odd word"), "tasks that are fine-tuned on")
+    steps: int = setting(40, "steps of fine-tuning; 0 for none")
+    batch: int = setting(16, "rows a step")
+    seeds: int = setting(2, "fine-tuning runs of each task and head", least=1)
 
 
 PRESETS = {

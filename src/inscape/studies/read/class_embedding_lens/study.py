@@ -9,7 +9,7 @@ order of a linear probe, and at random, and the accuracy lost is compared.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,7 @@ from inscape.studies.read.class_embedding_lens.patches import (
 )
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
+from inscape.study.settings import Settings, setting
 from inscape.worlds.cluttered_digits import Pictures, cluttered_digits, permuted_cells
 
 CARD = Card(
@@ -101,31 +102,26 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="digits",
-        metadata={"help": "'digits' is trained on the spot; else a vision transformer"},
+    model: str = setting("digits", "'digits' is trained on the spot; else a vision transformer")
+    data: str = setting(
+        "digits", "'digits', or an .npz of images, classes, object (cells of it) and source"
     )
-    data: str = field(
-        default="digits",
-        metadata={
-            "help": "'digits', or an .npz of images, classes, object (cells of it) and source"
-        },
-    )
-    seeds: int = field(default=1, metadata={"help": "networks trained"})
-    blocks: int = field(default=6, metadata={"help": "of each"})
-    width: int = field(default=64, metadata={"help": "of the residual stream"})
-    steps: int = field(default=1600, metadata={"help": "of training"})
-    rate: float = field(default=3e-3, metadata={"help": "of learning, at most"})
-    clutter: int = field(default=4, metadata={"help": "cells with a piece of another digit"})
-    images: int = field(default=400, metadata={"help": "pictures judged, and as many to choose on"})
-    share: float = field(default=0.25, metadata={"help": "share of the tokens deleted"})
-    draws: int = field(default=10, metadata={"help": "random orders"})
-    matrices: int = field(default=199, metadata={"help": "random class matrices"})
+    seeds: int = setting(1, "networks trained")
+    blocks: int = setting(6, "of each")
+    width: int = setting(64, "of the residual stream")
+    steps: int = setting(1600, "of training")
+    rate: float = setting(3e-3, "of learning, at most")
+    clutter: int = setting(4, "cells with a piece of another digit")
+    images: int = setting(400, "pictures judged, and as many to choose on")
+    share: float = setting(0.25, "share of the tokens deleted")
+    draws: int = setting(10, "random orders")
+    matrices: int = setting(199, "random class matrices")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.share < 1:
             raise ValueError(f"share must be between 0 and 1, got {self.share}")
 

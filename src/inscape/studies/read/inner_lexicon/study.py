@@ -10,7 +10,7 @@ stands for all their pieces in a text.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -20,14 +20,12 @@ from torch import Tensor
 from inscape.charts.layers import score_by_layer
 from inscape.control.attention_knockout import attention_knockout
 from inscape.core.edit import Replace, Scope
-from inscape.core.errors import StudyError
 from inscape.core.evidence import Beside
 from inscape.core.folds import Fold, random_folds
 from inscape.core.measured import Measured
 from inscape.core.nulls import permutations
 from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.model.unembed import Readout
 from inscape.probing.frames import SHUFFLED, by_layer, layer_of, lines
 from inscape.probing.sweep import compare, sweep
@@ -46,8 +44,10 @@ from inscape.studies.read.inner_lexicon.pieces import (
     tokens,
 )
 from inscape.study.card import Card, Claim
+from inscape.study.opening import Needs, opened
 from inscape.study.run import Run
-from inscape.worlds.lexicon import lexicon
+from inscape.study.settings import Settings, setting
+from inscape.worlds.lexicon import Lexicon
 
 CARD = Card(
     slug="inner-lexicon",
@@ -120,46 +120,35 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m", metadata={"help": "a causal language model, or 'lexicon-world'"}
-    )
-    data: str = field(
-        default="reviews", metadata={"help": "texts that words and contexts come from"}
-    )
-    more: str = field(default="library-text", metadata={"help": "further texts, or 'none'"})
-    words: int = field(default=800, metadata={"help": "words of each kind, at most"})
-    asked: int = field(default=120, metadata={"help": "cut words that are looked for"})
-    every: int = field(default=4, metadata={"help": "Patchscopes looks at every so manyth layer"})
-    inserted: int = field(
-        default=120, metadata={"help": "words of several tokens that get an embedding"}
-    )
-    before: str = field(
-        default="One more word:",
-        metadata={"help": "what stands before a word on its own; may be empty"},
-    )
-    repeat: tuple[str, ...] = field(
-        default=(
+    model: str = setting("smollm2-135m", "a causal language model, or world:lexicon")
+    data: str = setting("reviews", "texts that words and contexts come from")
+    more: str = setting("library-text", "further texts, or 'none'")
+    words: int = setting(800, "words of each kind, at most")
+    asked: int = setting(120, "cut words that are looked for")
+    every: int = setting(4, "Patchscopes looks at every so manyth layer")
+    inserted: int = setting(120, "words of several tokens that get an embedding")
+    before: str = setting("One more word:", "what stands before a word on its own; may be empty")
+    repeat: tuple[str, ...] = setting(
+        (
             "Next is the same word twice: 1) {} 2)",
             " house house; river river; table table; {}",
             "Repeat the word:{} ->",
         ),
-        metadata={
-            "help": "prompts that repeat the word put in for {}; words' own embeddings choose one"
-        },
+        "prompts that repeat the word put in for {}; words' own embeddings choose one",
     )
-    folds: int = field(default=5, metadata={"help": "outer folds of the probe"})
-    shuffles: int = field(default=39, metadata={"help": "label shuffles of the probe's null"})
-    draws: int = field(default=199, metadata={"help": "permutations of the words looked for"})
-    window: int = field(default=6, metadata={"help": "blocks in which attention is cut at once"})
+    folds: int = setting(5, "outer folds of the probe")
+    shuffles: int = setting(39, "label shuffles of the probe's null")
+    draws: int = setting(199, "permutations of the words looked for")
+    window: int = setting(6, "blocks in which attention is cut at once")
 
 
 PRESETS = {
     "tiny": Config(
-        model="lexicon-world",
-        data="lexicon-world",
+        model="world:lexicon",
+        data="world:lexicon",
         more="none",
         asked=24,
         every=1,
@@ -185,8 +174,13 @@ MADE, MEAN = "made embedding", "mean of the pieces"
 
 def run(config: Config, run: Run) -> None:
     """Tell, find, cut, read, put back."""
-    model, words = _open(config, run)
-    run.certificate(model.certificate)
+    model, examples, world = opened(config, run, Needs(world=Lexicon))
+    if world is not None:
+        words = of_lexicon(world)
+    else:
+        more = load(config.more).texts() if config.more != "none" else []
+        texts = [*examples.texts(), *more]
+        words = of_texts(model.tokenizer, texts, config.words, rng=run.rng("words"))
     run.asked(
         f"Does {model.name} put together words that reach it in pieces, and does it take them back?"
     )
@@ -206,19 +200,6 @@ def run(config: Config, run: Run) -> None:
     _updates(config, run, model, words, before)
     _put_back(config, run, model, words, before)
     run.answer(_answer(run, model))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, WordPieces]:
-    if "lexicon-world" in (config.model, config.data):
-        if config.model != config.data:
-            raise StudyError(
-                "'lexicon-world' is a toy network with words of its own: give both --model and --data."
-            )
-        world = lexicon(seed=run.seed)
-        return world.model, of_lexicon(world)
-    texts = [t for name in (config.data, config.more) if name != "none" for t in load(name).texts()]
-    model = open(config.model)
-    return model, of_texts(model.tokenizer, texts, config.words, rng=run.rng("words"))
 
 
 def _tell(config: Config, run: Run, model: Model, words: WordPieces, before: Ids) -> None:

@@ -10,7 +10,7 @@ layers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,7 @@ from inscape.studies.read.io_neurons.ablations import (
 )
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run, bars_of
+from inscape.study.settings import Settings, setting
 from inscape.worlds.gated import planted_neurons
 
 CARD = Card(
@@ -86,28 +87,18 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m", metadata={"help": "what to open; 'planted' is made on the spot"}
-    )
-    also: tuple[str, ...] = field(
-        default=(), metadata={"help": "further models whose weights are read"}
-    )
-    data: str = field(
-        default="reviews", metadata={"help": "texts whose next token is measured, or 'none'"}
-    )
-    facts: str = field(
-        default="relations", metadata={"help": "relations, of which one is asked about, or 'none'"}
-    )
-    relation: str = field(default="country capital", metadata={"help": "the one asked about"})
-    threshold: float = field(default=0.5, metadata={"help": "from which a cosine counts as large"})
-    texts: int = field(
-        default=96, metadata={"help": "texts measured; as many others give the means"}
-    )
-    top: int = field(default=200, metadata={"help": "neurons mean-ablated"})
-    draws: int = field(default=10, metadata={"help": "random sets of neurons of the same layers"})
+    model: str = setting("smollm2-135m", "what to open; 'planted' is made on the spot")
+    also: tuple[str, ...] = setting((), "further models whose weights are read")
+    data: str = setting("reviews", "texts whose next token is measured, or 'none'")
+    facts: str = setting("relations", "relations, of which one is asked about, or 'none'")
+    relation: str = setting("country capital", "the one asked about")
+    threshold: float = setting(0.5, "from which a cosine counts as large")
+    texts: int = setting(96, "texts measured; as many others give the means")
+    top: int = setting(200, "neurons mean-ablated")
+    draws: int = setting(10, "random sets of neurons of the same layers")
 
 
 PRESETS = {

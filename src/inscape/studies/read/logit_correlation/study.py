@@ -9,7 +9,7 @@ few people and asked for their countries.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,6 @@ from inscape.core.ridge import ALPHAS
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.model.open import open
 from inscape.read.logit_map import LogitMap, column_pearson, fit_logit_map, without_first_component
 from inscape.studies.read.logit_correlation.linked_questions import (
     Question,
@@ -37,8 +36,10 @@ from inscape.studies.read.logit_correlation.linked_questions import (
     questions,
 )
 from inscape.study.card import Card, Claim
+from inscape.study.opening import Needs, opened
 from inscape.study.run import Run
-from inscape.worlds.relations import FOLLOWS, Relations, relations
+from inscape.study.settings import Settings, setting
+from inscape.worlds.relations import FOLLOWS, Relations
 
 CARD = Card(
     slug="logit-correlation",
@@ -118,37 +119,28 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """The settings of the study."""
 
-    model: str = field(
-        default="smollm2-135m",
-        metadata={"help": "what to open; 'relations-world' is trained on the spot"},
+    data: str = setting(
+        "linked-questions", "columns question, template, answer, links; text and group"
     )
-    data: str = field(
-        default="linked-questions",
-        metadata={"help": "columns question, template, answer, links; text and group"},
-    )
-    subjects: int = field(default=400, metadata={"help": "made-up people"})
-    train: float = field(default=0.7, metadata={"help": "share of them that maps are fitted on"})
-    apart: int = field(default=9, metadata={"help": "pairs that are not linked"})
-    shuffles: int = field(default=199, metadata={"help": "maps fitted on shuffled subjects"})
-    hits: int = field(default=5, metadata={"help": "columns of a row that count as its first"})
-    source: str = field(default="city", metadata={"help": "question whose answers are taught"})
-    target: str = field(default="country", metadata={"help": "question that should follow"})
-    taught: int = field(
-        default=40, metadata={"help": "people who are taught an answer; 0 to leave teaching out"}
-    )
-    steps: int = field(default=12, metadata={"help": "steps of teaching"})
-    rate: float = field(
-        default=1e-3, metadata={"help": "their learning rate (Adam, on the MLPs' output weights)"}
-    )
+    subjects: int = setting(400, "made-up people")
+    train: float = setting(0.7, "share of them that maps are fitted on")
+    apart: int = setting(9, "pairs that are not linked")
+    shuffles: int = setting(199, "maps fitted on shuffled subjects")
+    hits: int = setting(5, "columns of a row that count as its first")
+    source: str = setting("city", "question whose answers are taught")
+    target: str = setting("country", "question that should follow")
+    taught: int = setting(40, "people who are taught an answer; 0 to leave teaching out")
+    steps: int = setting(12, "steps of teaching")
+    rate: float = setting(1e-3, "their learning rate (Adam, on the MLPs' output weights)")
 
 
 PRESETS = {
     "tiny": Config(
-        model="relations-world",
-        data="relations-world",
+        model="world:relations",
+        data="world:relations",
         hits=1,
         apart=4,
         taught=12,
@@ -165,13 +157,16 @@ NO_FIRST, OTHER = "without first component", "random tokens"
 
 def run(config: Config, run: Run) -> None:
     """Ask, map, read the map, teach."""
-    model, found, everyone = _open(config, run)
+    model, examples, world = opened(config, run, Needs(world=Relations))
+    found = questions(model, examples if world is None else _as_table(world))
+    everyone = people(config.subjects + config.taught, rng=run.rng("people"))
+    if world is not None:
+        subjects = world.examples.frame["subject"].unique()
+        everyone = [str(s) for s in run.rng("people").permutation(subjects)]
     names, pupils = (
         everyone[: len(everyone) - config.taught],
         everyone[len(everyone) - config.taught :],
     )
-    if model.certificate is not None:
-        run.certificate(model.certificate)
     run.asked(
         f"Are the logits of {model.name} for linked questions tied by a linear map, and does learning follow it?"
     )
@@ -195,30 +190,6 @@ def run(config: Config, run: Run) -> None:
         if config.taught:
             _teach(config, run, model, found, fitted, pupils)
     run.answer(_answer(config, run, model, len(linked)))
-
-
-def _open(config: Config, run: Run) -> tuple[Model, dict[str, Question], list[str]]:
-    if "relations-world" in (config.model, config.data):
-        if config.model != config.data:
-            raise StudyError(
-                "'relations-world' goes with no other model or data: give it for both, or for neither."
-            )
-        world = relations(seed=run.seed)
-        found = questions(world.model, _as_table(world))
-        return (
-            world.model,
-            found,
-            [
-                str(s)
-                for s in run.rng("people").permutation(world.examples.frame["subject"].unique())
-            ],
-        )
-    model = open(config.model)
-    return (
-        model,
-        questions(model, load(config.data)),
-        people(config.subjects + config.taught, rng=run.rng("people")),
-    )
 
 
 def _as_table(world: Relations) -> Examples:
