@@ -49,6 +49,32 @@ TEMPLATES = (
 )
 ENDS = ("is", "felt", "was", "was", "is", "was")
 
+#: words that tell what a text thinks, for what a model says after it
+PRAISE = (
+    "good",
+    "great",
+    "best",
+    "beautiful",
+    "fun",
+    "incredible",
+    "magnificent",
+    "gem",
+    "masterpiece",
+    "joy",
+)
+BLAME = (
+    "bad",
+    "awful",
+    "worst",
+    "disappointing",
+    "weak",
+    "sad",
+    "waste",
+    "mess",
+    "failure",
+    "garbage",
+)
+
 CARD = DatasetCard(
     name="templated-sentiment",
     what="1,440 reviews from 6 templates, 3 subjects and 40 pairs of opposite adjectives with 20 pairs of opposite verbs; "

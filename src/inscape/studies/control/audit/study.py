@@ -27,6 +27,7 @@ from inscape.core.rng import child_seed
 from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.data.load import load
+from inscape.data.sets.templated_sentiment import BLAME, PRAISE
 from inscape.model.model import Model
 from inscape.outcomes.contrast import contrast
 from inscape.outcomes.side_effects import PLAIN, measured, side_effects
@@ -113,33 +114,11 @@ class Config(Settings):
     at: str = setting("last", "position at which a vector is found, here and for swapped labels")
     prompt: str = setting("{}", "a template with one {} that each text is set into")
     say: tuple[str, ...] = setting(
-        (
-            "good",
-            "great",
-            "best",
-            "beautiful",
-            "fun",
-            "incredible",
-            "magnificent",
-            "gem",
-            "masterpiece",
-            "joy",
-        ),
+        PRAISE,
         "words of the class the vector points to; none for a probe's score of what is said",
     )
     shun: tuple[str, ...] = setting(
-        (
-            "bad",
-            "awful",
-            "worst",
-            "disappointing",
-            "weak",
-            "sad",
-            "waste",
-            "mess",
-            "failure",
-            "garbage",
-        ),
+        BLAME,
         "words of the other class",
     )
     also: tuple[str, ...] = setting(("subject",), "other columns that must stay as they are")

@@ -27,6 +27,7 @@ from inscape.core.shares import Shares, bars
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.data.pairs import Pairs
+from inscape.data.sets.templated_sentiment import BLAME, PRAISE
 from inscape.model.model import Model
 from inscape.outcomes.contrast import contrast
 from inscape.outcomes.verdicts import Training, Verdicts, judge_held_out, panels, training_texts
@@ -172,33 +173,11 @@ class Config(Settings):
     folds: int = setting(5, "folds of groups; a text is judged while its group is held out")
     pairs: int = setting(160, "pairs that directions are found on, evenly over groups")
     positive: tuple[str, ...] = setting(
-        (
-            "good",
-            "great",
-            "best",
-            "beautiful",
-            "fun",
-            "incredible",
-            "magnificent",
-            "gem",
-            "masterpiece",
-            "joy",
-        ),
+        PRAISE,
         "words that say yes; those in the texts are left out",
     )
     negative: tuple[str, ...] = setting(
-        (
-            "bad",
-            "awful",
-            "worst",
-            "disappointing",
-            "weak",
-            "sad",
-            "waste",
-            "mess",
-            "failure",
-            "garbage",
-        ),
+        BLAME,
         "words that say no",
     )
     ends: tuple[str, ...] = setting(
