@@ -47,6 +47,23 @@ def test_the_number_of_a_study_is_that_of_the_claim_its_card_names(folder, tmp_p
     assert "Longitude is readable" not in table
 
 
+@pytest.mark.parametrize(
+    ("changed", "where"),
+    [({}, "here"), ({"data": "mine.csv"}, "with the small preset (not these runs)")],
+)
+def test_what_does_not_reproduce_is_said_of_the_runs_that_the_card_describes(
+    folder, tmp_path, changed, where
+):
+    run = tmp_path / "run"
+    shutil.copytree(folder, run)
+    record = json.loads((run / "run.json").read_text()) | {"preset": "small", "changed": changed}
+    record["card"]["negative"] = "Hardly any."
+    (run / "run.json").write_text(json.dumps(record))
+    results([run], tmp_path / "results.md")
+    details = (tmp_path / "results" / "toy-space.md").read_text()
+    assert f"**Does not reproduce {where}.** Hardly any." in details
+
+
 def test_the_gallery_keeps_what_it_shows_and_begins_with_those_that_lead(folder, tmp_path):
     page = tmp_path / "gallery.md"
     for study in ("a-study", "b-study", "toy-space"):

@@ -39,7 +39,7 @@ class AttentionProbe(PooledProbe):
         >>> x = np.random.default_rng(0).normal(size=(200, 6, 4))
         >>> y = x[:, 2, 0] > 0
         >>> x[:, 2, 1] = 6.0  # what marks the position that counts
-        >>> bool(AttentionProbe((1.0,)).fit(x, y).score(x, y) > 0.95)
+        >>> bool(AttentionProbe((1.0,), max_iter=50).fit(x, y).score(x, y) > 0.95)
         True
     """
 

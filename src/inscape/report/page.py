@@ -135,7 +135,7 @@ def page(run: RunFolder) -> Page:
         study=record["study"],
         byline=f"{card.get('authors') or ''}{year}".strip(),
         link=cite.link(card),
-        card=_card(card, as_carded=_as_carded(record)),
+        card=_card(card, own=as_carded(record)),
         facts=_facts(run),
         asked=str(record.get("asked") or ""),
         answer=answer,
@@ -232,15 +232,15 @@ def _p(record: dict[str, Any]) -> str:
 _CARDED = "small"
 
 
-def _as_carded(record: dict[str, Any]) -> bool:
+def as_carded(record: dict[str, Any]) -> bool:
     """Whether a run used the models, data and settings that the card of its study describes."""
     changed = set(record.get("changed") or {}) - {"seed"}
     return record.get("preset") == _CARDED and not changed
 
 
-def _card(card: dict[str, Any], *, as_carded: bool) -> list[tuple[str, str]]:
+def _card(card: dict[str, Any], *, own: bool) -> list[tuple[str, str]]:
     """What the card says; of another run than this one where its models or data were others."""
-    of = "" if as_carded else f", with its {_CARDED} preset (not this run)"
+    of = "" if own else f", with its {_CARDED} preset (not this run)"
     labels = {
         "claim": "The paper's claim",
         "reproduced": f"What the study reproduces{of}",

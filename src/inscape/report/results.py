@@ -20,7 +20,7 @@ from inscape.report import files
 from inscape.report.folder import RunFolder, read
 from inscape.report.kept import keep
 from inscape.report.markdown import MARKS, cell, claims_table, plain, table
-from inscape.report.page import claim
+from inscape.report.page import as_carded, claim
 from inscape.study.card import Card
 from inscape.study.claims import over_seeds, tally
 from inscape.study.discover import cards
@@ -84,7 +84,9 @@ def _details(study: str, runs: list[RunFolder], page: Path, card: Mapping[str, A
     parts.append(_over_seeds(runs))
     parts += [_run(run) for run in runs]
     if negative := card.get("negative"):
-        parts.append(f"**Does not reproduce here.** {plain(negative)}")
+        carded = any(as_carded(run.record) for run in runs)
+        where = "here" if carded else "with the small preset (not these runs)"
+        parts.append(f"**Does not reproduce {where}.** {plain(negative)}")
     return parts
 
 
