@@ -14,7 +14,7 @@ EVERY = [chr(code) for code in range(sys.maxunicode + 1)]
 
 
 def test_storable_is_what_an_xml_parser_takes():
-    for code in (*range(0x100), 0x2028, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF, 0x1FFFF):
+    for code in (*range(0x100), 0x2028, 0x200E, 0xD800, 0xDFFF, 0xFFFE, 0xFFFF, 0x1FFFF):
         kept = storable(chr(code)) == chr(code)
         try:
             ElementTree.fromstring(f"<a>{chr(code)}</a>".replace("&", "").replace("<<", "<"))
@@ -23,6 +23,15 @@ def test_storable_is_what_an_xml_parser_takes():
             parsed = False
         assert kept == parsed or chr(code) in "<&", hex(code)
     assert storable("two\x0blines") == f"two{REPLACEMENT}lines"
+
+
+def test_nothing_storable_turns_the_direction_of_other_text():
+    turned = [c for c in EVERY if unicodedata.bidirectional(c) in BIDI]
+    assert len(turned) == 9
+    assert set(storable("".join(turned))) == {REPLACEMENT}
+    letters = [c for c in EVERY if unicodedata.category(c)[0] in "LMNPS"]
+    assert storable("".join(letters)) == "".join(letters)
+    assert storable("\u200fשלום\u200e 1") == "\u200fשלום\u200e 1"  # marks that such text needs
 
 
 def test_no_control_or_mark_of_direction_is_left_and_letters_are():

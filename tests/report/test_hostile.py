@@ -244,6 +244,23 @@ def test_each_kind_of_text_stays_text_in_html_and_markdown(folder, tmp_path, kin
         _is_harmless_markdown(shown)
 
 
+TURNS = "".join(map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]))
+
+
+def test_no_text_turns_the_direction_of_what_follows(folder, tmp_path):
+    payload = f"gpj.{TURNS}exe &#x202e; &#8294; \u200fשלום"
+    run = hostile(folder, tmp_path / "\u202enur", payload)
+    shown = {"report": html.report(page(read(run)))}
+    shown["comparison"] = index([run, run], tmp_path / "index.html").read_text(encoding="utf-8")
+    for name, text in shown.items():
+        assert text.count("exe") > 20, name
+        assert "\u200fשלום" in text  # the text itself is left
+        assert not {c: text.count(c) for c in TURNS if c in text}, name
+    mended = checked(json.loads((run / "figures" / "world_map.json").read_text()))
+    assert not set(TURNS) & set(json.dumps(mended, ensure_ascii=False))
+    assert not set(TURNS) & set(markdown.text(page(read(run))))
+
+
 def _is_harmless_markdown(text):
     """No HTML, picture or link but our own, and no heading but ours, as a reader of CommonMark
     sees it."""

@@ -324,7 +324,14 @@ def test_a_run_that_failed_does_not_block_the_corrected_one(tmp_path, caplog):
 
 def test_a_run_that_is_still_running_or_done_or_not_ours_is_left_alone(tmp_path):
     out, now = tmp_path / "out", datetime.now(UTC)
-    for text, done in (("{}", False), ("no JSON", False), ('{"failed": "x"}', True)):
+    deep = "[" * 50_000 + "]" * 50_000
+    for text, done in (
+        ("{}", False),
+        ("no JSON", False),
+        (f'{{"failed": {deep}}}', False),
+        ('["failed"]', False),
+        ('{"failed": "x"}', True),
+    ):
         out.mkdir(exist_ok=True)
         (out / "run.json").write_text(text)
         if done:

@@ -1,8 +1,9 @@
 """Characters that a file or a terminal must not be given, made visible.
 
 Text from data goes into SVG and HTML, whose parsers lack some characters, and onto terminals, which obey some.
-`storable` replaces what XML 1.0 lacks; `visible` writes out what a terminal would obey: control characters, escape
-sequences and marks that turn the direction of writing. Cost: one pass over the text.
+`storable` replaces what XML 1.0 lacks and what turns the direction of the text that follows (embeddings,
+overrides and isolates; the marks that Arabic and Hebrew text needs stay); `visible` writes out what a terminal
+would obey: control characters, escape sequences and all that acts on direction. Cost: one pass over the text.
 
 Reference: Extensible Markup Language 1.0 (fifth edition), production 2; ECMA-48; Unicode Standard Annex 9.
 """
@@ -12,7 +13,10 @@ from __future__ import annotations
 import re
 
 REPLACEMENT = "\ufffd"
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# what XML lacks, and embeddings, overrides and isolates of direction (U+202A to U+202E, U+2066 to U+2069)
+_NOT_STORED = re.compile(
+    "[^\t\n\r\x20-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)
 # C0 but tab and line feed, DEL, C1, marks of direction, line and paragraph separators, lone surrogates, tags
 _OBEYED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
@@ -21,13 +25,13 @@ _OBEYED = re.compile(
 
 
 def storable(text: str) -> str:
-    """The text with every character that XML 1.0 lacks replaced by U+FFFD.
+    """The text with U+FFFD for what XML 1.0 lacks and for what turns the direction of other text.
 
     Example:
-        >>> storable("two\\x0blines"), storable("a tab\\t")
-        ('two\ufffdlines', 'a tab\\t')
+        >>> storable("two\\x0blines"), storable("a tab\\t"), storable("\\u202ecod.exe")
+        ('two\ufffdlines', 'a tab\\t', '\ufffdcod.exe')
     """
-    return _NOT_XML.sub(REPLACEMENT, text)
+    return _NOT_STORED.sub(REPLACEMENT, text)
 
 
 def visible(text: str) -> str:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from inscape.core.characters import storable
 from inscape.core.errors import RunError
 from inscape.core.overwriting import refuse_foreign
 from inscape.report import files, glyph, html
@@ -109,10 +111,10 @@ def _head(run: RunFolder, base: Path) -> dict[str, Any]:
     about = [", ".join(models), str(config.get("data") or ""), str(record.get("preset") or "")]
     about.append(f"seed {record.get('seed')}")
     return {
-        "name": path.name,
+        "name": storable(path.name),
         "short": [", ".join(models), f"seed {record.get('seed')}"],
         # a page that is moved keeps its links only to what moves with it
-        "link": (path / "report.html").relative_to(base).as_posix()
+        "link": quote((path / "report.html").relative_to(base).as_posix())
         if inside
         else (path / "report.html").as_uri(),
         "about": " · ".join(filter(None, about)),

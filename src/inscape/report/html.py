@@ -23,6 +23,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from inscape.charts import theme
+from inscape.core.characters import storable
 from inscape.report.packing import pack
 from inscape.report.page import Page
 
@@ -74,7 +75,8 @@ def themes() -> dict[str, dict[str, Any]]:
 
 
 def prose(text: str) -> Markup:
-    """Markdown as HTML; HTML, images and links inside it stay text."""
+    """Markdown as HTML; HTML, images and links inside it stay text, and no entity makes a character
+    that a page must not hold."""
     reader = MarkdownIt("commonmark", {"html": False, "maxNesting": 20})
     reader.disable(["image", "link", "autolink", "reference"])
     tokens = reader.parse(text)
@@ -82,7 +84,7 @@ def prose(text: str) -> Markup:
         if token.type.startswith("heading"):
             # the page's own headings go down to h2
             token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
-    return Markup(reader.renderer.render(tokens, reader.options, {}))
+    return Markup(storable(reader.renderer.render(tokens, reader.options, {})))
 
 
 @functools.cache

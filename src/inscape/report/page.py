@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
+from inscape.core.characters import storable
 from inscape.report import cite, glyph, numbers, tables
 from inscape.report.folder import RunFolder
 from inscape.study.claims import VERDICTS, criterion, tally
@@ -131,7 +132,7 @@ def page(run: RunFolder) -> Page:
     counted = [c.get("verdict") for c in run.claims if not c.get("sanity")]
     return Page(
         title=run.title,
-        run=run.path.resolve().name,
+        run=storable(run.path.resolve().name),
         study=record["study"],
         byline=f"{card.get('authors') or ''}{year}".strip(),
         link=cite.link(card),

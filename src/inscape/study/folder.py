@@ -15,11 +15,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from inscape.core import records
 from inscape.core.characters import visible
 from inscape.core.errors import RunError
 
 logger = logging.getLogger("inscape.study")
 
+#: bytes of the largest record of a run
+_LARGEST = 32 << 20
 #: the files of a run that measured nothing yet
 _RECORD = ("run.json", "certificates.json", "claims.json", "log.txt")
 _CURES = {
@@ -132,10 +135,10 @@ def _failed(path: Path) -> bool:
     if not (path / "run.json").is_file() or (path / "done").exists():
         return False
     try:
-        record = json.loads((path / "run.json").read_text(encoding="utf-8"))
-    except ValueError:
+        record = records.read(path / "run.json", dict[str, Any], error=RunError, largest=_LARGEST)
+    except RunError:
         return False
-    return isinstance(record, dict) and bool(record.get("failed"))
+    return bool(record.get("failed"))
 
 
 def _set_aside(path: Path) -> None:
