@@ -114,6 +114,16 @@ def test_what_is_no_sound_is_said_to_be(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"RIFFxx")
     with pytest.raises(DataError, match="a.wav cannot be read as WAV"):
         media.sound(tmp_path / "a.wav", 8000)
+    wavfile.write(tmp_path / "c.wav", 8000, np.ones(10, dtype=np.int16))
+    whole = (tmp_path / "c.wav").read_bytes()
+    for chunks, refused in ((1001, True), (900, False)):
+        data = b"WAVE" + b"JUNK\0\0\0\0" * chunks + whole[12:]
+        (tmp_path / "c.wav").write_bytes(b"RIFF" + len(data).to_bytes(4, "little") + data)
+        if refused:
+            with pytest.raises(DataError, match=r"c.wav cannot be read .* more than 1,000 chunks"):
+                media.sound(tmp_path / "c.wav", 8000)
+        else:
+            assert len(media.sound(tmp_path / "c.wav", 8000)) == 10
     wavfile.write(tmp_path / "b.wav", 8000, np.zeros(0, dtype=np.int16))
     with pytest.raises(DataError, match="b.wav holds no sound"):
         media.sound(tmp_path / "b.wav", 8000)

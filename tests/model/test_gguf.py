@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -427,3 +428,24 @@ def test_a_folder_that_another_process_installed_meanwhile_is_taken_as_it_is(tmp
     (tmp_path / "target" / "config.json").rename(tmp_path / "target" / "mine.json")
     with pytest.raises(OSError, match="not empty"):
         gguf.install(tmp_path / "work", tmp_path / "target")
+
+
+@pytest.mark.parametrize("beside", ["tokenizer_config.json", "preprocessor_config.json"])
+def test_code_beside_a_file_is_neither_run_nor_asked_about(tmp_path, monkeypatch, beside):
+    from benchmarks.torture import samples
+
+    from inscape.model.processor import processor_of
+
+    canary = tmp_path / "canary"
+    (tmp_path / "code.py").write_text(f"open({str(canary)!r}, 'w')\nclass Own: pass\n")
+    own = {"AutoTokenizer": ["code.Own", None], "AutoImageProcessor": "code.Own"}
+    facts = {"auto_map": own, "image_processor_type": "Own", "tokenizer_class": "Own"}
+    (tmp_path / beside).write_text(json.dumps(facts))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("the user was asked"))
+    if beside == "preprocessor_config.json":
+        assert processor_of(str(tmp_path)) is None
+    else:
+        samples.gguf(tmp_path / "m.gguf")
+        with pytest.raises(ModelError, match=r"m\.gguf cannot be read \(code of its own, which is"):
+            open(tmp_path / "m.gguf")
+    assert not canary.exists()

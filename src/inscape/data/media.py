@@ -32,6 +32,7 @@ PIXELS = 178_956_970
 SOUND_BYTES = 10**9
 #: samples of the longest sound at the rate that is asked for: an hour and three quarters of 16 kHz
 SAMPLES = 10**8
+_CHUNKS = 1000  # of a sound file
 #: samples a second that a sound file may have
 RATES = (100, 10**6)
 
@@ -140,7 +141,11 @@ def _check_chunks(path: Path) -> None:
         kind = file.read(12)[:4]
         if kind not in (b"RIFF", b"RIFX", b"RF64"):
             raise ValueError("it does not begin as WAV does")
+        count = 0
         while len(head := file.read(8)) == 8:
+            count += 1
+            if count > _CHUNKS:  # of no bytes each, they would be walked through for minutes
+                raise ValueError(f"it has more than {_CHUNKS:,} chunks")
             length = int.from_bytes(head[4:], "big" if kind == b"RIFX" else "little")
             # a pad byte at the end is often left out
             if file.tell() + length > size and not (kind == b"RF64" and length == 0xFFFFFFFF):

@@ -34,7 +34,8 @@ def processor_of(where: str, revision: str | None = None) -> Any:
         pictures = "image_processor_type" in facts or "image_mean" in facts
         auto = transformers.AutoImageProcessor if pictures else transformers.AutoFeatureExtractor
         extra = {"backend": "pil"} if pictures else {}
-        return auto.from_pretrained(str(Path(found).parent), **extra)
+        # by default transformers asks on the terminal whether code of the folder may run
+        return auto.from_pretrained(str(Path(found).parent), trust_remote_code=False, **extra)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # whatever a damaged or foreign file makes of its reader
