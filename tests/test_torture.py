@@ -7,12 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.torture import __main__ as torture
-from benchmarks.torture import bombs, child, fuzz, hostile, kills, payloads, samples
+from benchmarks.torture import bombs, child, cpu_time, fuzz, hostile, kills, payloads, samples
 
 from inscape.core.errors import DataError
 
@@ -104,6 +105,37 @@ def test_an_operation_that_loses_or_leaves_something_is_caught(tmp_path):
     tally = kills.Tally("fine")
     kills.sequence(tmp_path / "s", fine, done, np.random.default_rng(0), tally)
     assert (tally.lost, tally.left) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("speed", "ready", "after"),
+    [(1.0, True, 20), (0.0, False, 20), (0.1, True, 200), (0.05, False, 200), (0.0, True, 200)],
+)
+def test_a_hang_is_told_by_processor_time(monkeypatch, speed, ready, after):
+    clock = [0.0]
+    monkeypatch.setattr(cpu_time.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(cpu_time, "used", lambda session: (7 + speed * clock[0], ready))
+    watched = cpu_time.Hang(4711, 20)
+    while not watched.over():
+        clock[0] += 0.5
+    # computes; waits for nothing; a tenth of a processor; wakes now and then; gets none at all
+    assert clock[0] == pytest.approx(after, abs=1)
+
+
+def test_the_time_of_a_whole_session_is_counted():
+    code = "import os\nif os.fork():\n os.wait()\nwhile True: pass"
+    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    try:
+        end = time.monotonic() + 60
+        while cpu_time.used(process.pid)[0] < 0.3 and time.monotonic() < end:
+            time.sleep(0.05)
+        seconds, ready = cpu_time.used(process.pid)
+        assert seconds >= 0.3
+        assert ready  # the child; the process itself waits for it
+    finally:
+        os.killpg(process.pid, 9)
+        process.wait()
+    assert cpu_time.used(process.pid) == (0.0, False)
 
 
 def test_pickles_beside_the_inputs_would_be_noticed(tmp_path):

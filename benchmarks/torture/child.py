@@ -3,7 +3,8 @@
     python -m benchmarks.torture.child READER SEED FIRST SAMPLE WORK CANARY
 
 It writes a line of JSON before and after each input to the standard output it was given; whatever a reader prints goes
-nowhere. The process that started it watches the time: an input that takes 20 s is a hang.
+nowhere. The process that started it watches the time: an input that
+takes 20 s of processor time is a hang.
 """
 
 from __future__ import annotations

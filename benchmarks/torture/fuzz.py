@@ -1,6 +1,7 @@
 """One reader fed with hostile inputs for some seconds, in child processes that may die.
 
-A child that says nothing for 20 s is ended, and counts as a hang; one that dies counts as a death. Either way the next child
+A child that computes for 20 s without a word is ended, and counts as a hang (`benchmarks.torture.cpu_time`); one that dies
+counts as a death. Either way the next child
 goes on with the next input. The folder of every input that failed is kept.
 """
 
@@ -19,10 +20,13 @@ from pathlib import Path
 from select import select
 from typing import Any
 
-#: seconds that an input may take
+from benchmarks.torture.cpu_time import Hang
+
+#: seconds of processor time that an input may take
 LIMIT = 20.0
-#: seconds that a child may take to load its libraries
+#: the same for a child that loads its libraries
 START = 120.0
+_LOOK = 1.0  # seconds between two looks at a child that says nothing
 #: endings that are as they should be
 FINE = ("read", "refused")
 
@@ -137,12 +141,14 @@ class _Child:
     def line(self, limit: float) -> dict[str, Any] | None:
         """The next line; None when the child died or is late."""
         assert self._process.stdout is not None
-        end = time.monotonic() + limit
+        watched: Hang | None = None
         while b"\n" not in self._rest:
-            left = end - time.monotonic()
-            if left <= 0 or not select([self._process.stdout], [], [], left)[0]:
-                self._late = True
-                return None
+            if not select([self._process.stdout], [], [], _LOOK)[0]:
+                watched = watched or Hang(self._process.pid, limit - _LOOK)
+                if watched.over():
+                    self._late = True
+                    return None
+                continue
             some = os.read(self._process.stdout.fileno(), 65536)
             if not some:
                 return None
@@ -158,7 +164,7 @@ class _Child:
     def ending(self) -> tuple[str, str]:
         """How a child ended that gave no more lines."""
         if self._late:
-            return "hang", f"nothing for {LIMIT:.0f} s"
+            return "hang", f"nothing in {LIMIT:.0f} s of processor time"
         code = self._process.wait()
         return "death", f"the process ended with {code}"
 

@@ -22,12 +22,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from select import select
 from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from benchmarks.torture import samples, toy
+from benchmarks.torture.cpu_time import Hang
 
 #: files of a user's own, beside and inside the place that is written to
 MINE = {
@@ -37,8 +39,9 @@ MINE = {
     ".making-mine/notes.txt": b"mine",
     "moments-old.safetensors": b"mine",
 }
-#: seconds that an undisturbed operation may take
+#: seconds of processor time that an undisturbed operation may take
 LONGEST = 60.0
+_LOOK = 1.0  # seconds between two looks at one that says nothing
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def _moments(root: Path) -> None:
 
 
 def _means(root: Path) -> dict[str, str]:
-    from inscape.store.streamed import StreamedMoments
+    from inscape.store.streamed_moments import StreamedMoments
 
     found = StreamedMoments.open(root / "out")
     return {name: _digest(one.mean) for name, one in found.sites.items()}
@@ -270,25 +273,24 @@ def _begin(root: Path, act: Callable[[Path], Any]) -> tuple[int, int]:
 def _finish(root: Path, act: Callable[[Path], Any]) -> Any:
     """Act undisturbed, in a child; what it returned."""
     child, pipe = _begin(root, act)
-    signal.alarm(int(LONGEST))
+    watched: Hang | None = None
     try:
-        told = b""
-        while some := os.read(pipe, 65536):
-            told += some
-    except TimeoutError:
-        os.killpg(child, signal.SIGKILL)
-        raise Failed(f"no end after {LONGEST:.0f} s") from None
+        told, some = b"", b"-"
+        while some:
+            if select([pipe], [], [], _LOOK)[0]:
+                some = os.read(pipe, 65536)
+                told += some
+                continue
+            watched = watched or Hang(child, LONGEST)
+            if watched.over():
+                os.killpg(child, signal.SIGKILL)
+                raise Failed(f"no end in {LONGEST:.0f} s of processor time")
     finally:
-        signal.alarm(0)
         os.close(pipe)
         os.waitpid(child, 0)
     if told[:1] != b"+":
         raise Failed(told[1:].decode(errors="replace") or "it died")
     return json.loads(told[1:])
-
-
-def _late(*_: object) -> None:
-    raise TimeoutError
 
 
 def _killed(root: Path, act: Callable[[Path], Any], after: float) -> bool:
@@ -416,7 +418,6 @@ def main(arguments: list[str]) -> int:
     """Kill operations in turn for so many seconds; the counts, as JSON, on standard output."""
     seconds, seed, work, keep = float(arguments[0]), int(arguments[1]), *map(Path, arguments[2:4])
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    signal.signal(signal.SIGALRM, _late)
     names = arguments[4:] or list(OPERATIONS)
     _load(work / "sequence", names)
     tallies = {name: Tally(name) for name in names}

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import wave
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +132,10 @@ def _moments(folder: Path) -> None:
     moments(model(), examples(), "resid_post.*", pairs="all", to=folder / "moments", progress=False)
 
 
-def _store(folder: Path) -> None:
+def _store(folder: Path, sites: str = "resid_post.*") -> None:
     from inscape.store.harvest import harvest
 
-    harvest(
-        model(), examples(), "resid_post.*", to=folder / "store", shard_bytes=1000, progress=False
-    )
+    harvest(model(), examples(), sites, to=folder / "store", shard_bytes=1000, progress=False)
 
 
 def _image(folder: Path) -> None:
@@ -212,6 +212,66 @@ def gguf(path: Path) -> None:
     writer.close()
 
 
+def _tuned_lens(folder: Path) -> None:
+    import torch
+
+    from inscape.read.tuned_lens import TunedLens
+
+    TunedLens(torch.ones(2, 8, 8), torch.zeros(2, 8), "tiny").save(folder / "lens")
+
+
+def _jacobian_lens(folder: Path) -> None:
+    import torch
+
+    from inscape.read.jacobian_lens import JacobianLens
+
+    JacobianLens({i: torch.ones(8, 8) for i in range(2)}, 3).save(folder / "lens.pt")
+
+
+def _unfinished_addition(folder: Path) -> None:
+    """A store with the journal of an addition of sites that stopped before its commit."""
+    from unittest.mock import patch
+
+    from inscape.store import add
+
+    class Stopped(Exception):
+        pass
+
+    _store(folder, "resid_post.0")
+    with patch.object(add, "_commit", side_effect=Stopped):
+        try:
+            _read_addition(folder)
+        except Stopped:
+            return
+    raise AssertionError("the addition was not stopped")
+
+
+def _read_addition(folder: Path) -> Any:
+    from inscape.store.store import Store
+
+    return Store(folder / "store").add(_model(), examples(), "resid_post.1", progress=False)
+
+
+@cache
+def _model() -> Any:
+    return model()
+
+
+def _record(folder: Path) -> None:
+    from inscape.report.kept import keep
+
+    _run(folder)
+    keep([folder / "run"], folder / "records")
+    shutil.rmtree(folder / "run")
+
+
+def _read_record(folder: Path) -> Any:
+    from inscape.report.kept import keep
+    from inscape.report.results import by_study
+
+    return by_study(keep([], folder / "records"))
+
+
 def _run(folder: Path) -> None:
     from benchmarks.torture import toy
 
@@ -243,7 +303,7 @@ def _read_adapter(folder: Path) -> Any:
 
 
 def _read_moments(folder: Path) -> Any:
-    from inscape.store.streamed import StreamedMoments
+    from inscape.store.streamed_moments import StreamedMoments
 
     found = StreamedMoments.open(folder / "moments")
     return found.cka("resid_post.0", "resid_post.1")
@@ -255,6 +315,18 @@ def _read_store(folder: Path) -> Any:
     store = Store(folder / "store")
     store.frame()
     return store.matrix("resid_post.0")
+
+
+def _read_tuned_lens(folder: Path) -> Any:
+    from inscape.read.tuned_lens import TunedLens
+
+    return TunedLens.load(folder / "lens")
+
+
+def _read_jacobian_lens(folder: Path) -> Any:
+    from inscape.read.jacobian_lens import JacobianLens
+
+    return JacobianLens.load(folder / "lens.pt")
 
 
 def _read_images(folder: Path) -> Any:
@@ -306,7 +378,11 @@ READERS: dict[str, tuple[Callable[[Path], None], Callable[[Path], Any]]] = {
     "adapter folder": (_adapter, _read_adapter),
     "moments": (_moments, _read_moments),
     "store": (_store, _read_store),
+    "unfinished addition": (_unfinished_addition, _read_addition),
     "run folder": (_run, _read_run),
+    "record of a run": (_record, _read_record),
+    "tuned lens": (_tuned_lens, _read_tuned_lens),
+    "Jacobian lens": (_jacobian_lens, _read_jacobian_lens),
     "images": (_image, _read_images),
     "sound": (_sound, _read_sound),
     "checkpoint": (_checkpoint, _open("net")),
