@@ -20,10 +20,10 @@ import torch
 
 from inscape.core.rng import generator
 from inscape.core.site import Site
-from inscape.store.arrays import ArrayInputs
+from inscape.store.array_inputs import ArrayInputs
 from inscape.store.capture import Shard
-from inscape.store.columns import site_entry
-from inscape.store.rows import columns_of, schema_of, table_of
+from inscape.store.disk_dtypes import site_entry
+from inscape.store.rows import example_columns, shard_table, store_schema
 from inscape.store.store import Store
 from inscape.store.writer import Writer
 
@@ -35,7 +35,7 @@ def write_ours(folder: Path, x: np.ndarray) -> Store:
     sites = [Site("resid_post", i) for i in range(SITES)]
     entries = {str(site): site_entry(site, WIDTH, "float32") for site in sites}
     inputs = ArrayInputs(np.zeros((len(x), 1), dtype=np.float32), "last")
-    side = columns_of(inputs)
+    side = example_columns(inputs)
     head = {
         "model": "none",
         "examples": len(x),
@@ -44,7 +44,7 @@ def write_ours(folder: Path, x: np.ndarray) -> Store:
         "certificate": None,
     }
     with Writer(
-        folder, {"dtype": "float32", "at": "last"}, schema_of(side, entries), head
+        folder, {"dtype": "float32", "at": "last"}, store_schema(side, entries), head
     ) as writer:
         for start in range(0, len(x), SHARD):
             rows = np.arange(start, min(start + SHARD, len(x)))
@@ -55,7 +55,7 @@ def write_ours(folder: Path, x: np.ndarray) -> Store:
             }
             shard = Shard(rows, zeros, zeros, vectors)
             writer.put(
-                table_of(shard, side, writer.schema),
+                shard_table(shard, side, writer.schema),
                 {"examples": (int(rows[0]), int(rows[-1]) + 1), "nonfinite": {}},
             )
         writer.finish()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from inscape.core import token_table
 from inscape.core.batch import Tokens
-from inscape.core.token_table import Picked, Ragged, TokenTable
+from inscape.core.token_table import FlatArray, Picked, Ragged, TokenTable
 
 
 def tokens(lengths, seed=0):
@@ -35,7 +35,7 @@ def test_a_table_gives_back_what_was_put_in(lengths, offsets):
 def test_tokens_take_a_few_bytes_each():
     table = TokenTable(tokens([1000] * 50), offsets=False)
     assert table.ids.nbytes == 4 * 50_000
-    assert table._special.nbytes == 50_000 // 8
+    assert table._special._flat.nbytes == 50_000 // 8
 
 
 @given(st.lists(st.integers(0, 40), max_size=20), st.booleans())
@@ -55,7 +55,7 @@ def test_what_is_more_than_memory_should_hold_lies_in_a_file(lengths, offsets):
 def test_many_short_arrays_are_put_together_before_they_are_many(monkeypatch):
     monkeypatch.setattr(token_table, "_PARTS", 7)
     ragged = Ragged(np.arange(n % 3) for n in range(100))
-    assert len(ragged._waiting) == 0
+    assert len(ragged.flat._waiting) == 0
     assert [x.tolist() for x in ragged] == [list(range(n % 3)) for n in range(100)]
 
 
@@ -67,6 +67,23 @@ def test_ragged_arrays_are_indexed_like_a_list():
     with pytest.raises(IndexError, match="there are 2 examples, asked for 2"):
         ragged[2]
     assert len(Ragged([])) == 0
+
+
+def test_places_beyond_four_bytes_are_kept_in_eight(monkeypatch):
+    monkeypatch.setattr(token_table, "_SHORT", 5)
+    parts = [np.arange(n) for n in (3, 2, 0, 4, 1)]
+    ragged = Ragged(parts)
+    assert ragged.starts.dtype == np.int64
+    assert ragged.lengths.tolist() == [3, 2, 0, 4, 1]
+    assert [x.tolist() for x in ragged] == [x.tolist() for x in parts]
+    assert Ragged(parts[:2]).starts.dtype == np.uint32
+
+
+def test_a_number_that_does_not_fit_is_refused():
+    ids = FlatArray(np.int32)
+    ids.add(np.array([1, 2**31]))
+    with pytest.raises(ValueError, match="2147483648 or 1 is no int32"):
+        ids.close()
 
 
 def test_picked_items_are_looked_up():

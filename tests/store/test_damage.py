@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +13,9 @@ import pytest
 
 from inscape.core.errors import StoreError
 from inscape.store import manifest as manifests
-from inscape.store import shards
+from inscape.store import shard_files
 from inscape.store.harvest import harvest
-from inscape.store.places import place
+from inscape.store.storage import storage_at
 from inscape.store.store import Store
 from inscape.store.verify import verify
 
@@ -105,7 +106,7 @@ def test_an_addition_goes_on_after_damage(model, examples, tmp_path, monkeypatch
 
 @pytest.mark.parametrize("url", [False, True])
 def test_a_missing_or_cut_file_is_found_when_opening(model, examples, tmp_path, url):
-    where = place("memory://damage/s" if url else tmp_path / "s")
+    where = storage_at("memory://damage/s" if url else tmp_path / "s")
     store = harvest(model, examples, to=where.path, **OPTIONS)
     (name,) = store.manifest["shards"][1]["files"]
     data = where.read(name)
@@ -270,8 +271,35 @@ def test_a_column_whose_bytes_are_not_its_rows_is_damaged(entry):
     text = json.dumps({"__metadata__": {"inscape": "k"}, "embed": entry}).encode()
     data = len(text).to_bytes(8, "little") + text + bytes(24)
     with pytest.raises(ValueError, match="its header is damaged"):
-        shards.layout(lambda start, length: data[start : start + length])
+        shard_files.layout(lambda start, length: data[start : start + length])
     sound = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}
     text = json.dumps({"__metadata__": {"inscape": "k"}, "embed": sound}).encode()
     data = len(text).to_bytes(8, "little") + text + bytes(24)
-    assert shards.layout(lambda start, length: data[start : start + length])[1]["embed"].rows == 2
+    assert (
+        shard_files.layout(lambda start, length: data[start : start + length])[1]["embed"].rows == 2
+    )
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_what_is_no_file_in_place_of_one_is_told_and_never_waited_for(
+    model, examples, whole, tmp_path, kind
+):
+    store = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+    path = tmp_path / "s" / next(iter(store.manifest["shards"][1]["files"]))
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(StoreError, match=f"its file data/{path.name} is missing"):
+        Store.open(tmp_path / "s")
+    assert f"its file data/{path.name} cannot be read" in str(verify(tmp_path / "s"))
+    manifests.write(tmp_path / "s", {**store.manifest, "finished": None})
+    if kind != "folder":  # is removed, like every name of ours that the manifest does not name
+        found = harvest(model, examples, to=tmp_path / "s", **OPTIONS)
+        assert found.matrix("embed").tobytes() == whole.matrix("embed").tobytes()
+        return
+    with pytest.raises(StoreError, match="cannot write to .*: Is a directory"):
+        harvest(model, examples, to=tmp_path / "s", **OPTIONS)

@@ -34,8 +34,8 @@ from inscape.store.engines import choose, cluster, worker
 from inscape.store.engines.local import Job, Local
 from inscape.store.engines.part import Part, cut
 from inscape.store.engines.ray import AHEAD, Crew, Ray
-from inscape.store.feed import inputs_of
 from inscape.store.harvest import harvest
+from inscape.store.prepare_inputs import prepare_inputs
 from inscape.store.store import Store
 
 from .conftest import llama, sentences
@@ -47,7 +47,7 @@ def job(
     model: Model, examples: Any, at: str = "last", dtype: str = "float32", nonfinite: str = "refuse"
 ) -> Job:
     wanted = model.select(SITES if model.kind == "text" else "module:0:out")
-    inputs = inputs_of(model, examples, at, None, wanted)
+    inputs = prepare_inputs(model, examples, at, None, wanted)
     return Job(model, inputs, wanted, widths(model, inputs, wanted), dtype, 64, 8, nonfinite)
 
 

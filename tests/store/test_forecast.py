@@ -20,7 +20,7 @@ from inscape.data.positions import resolve
 from inscape.model.model import Model
 from inscape.model.open import open as open_model
 from inscape.store import forecast as forecasts
-from inscape.store import sample
+from inscape.store import forecast_timing
 from inscape.store.forecast import forecast
 from inscape.store.harvest import harvest
 
@@ -88,7 +88,9 @@ def test_the_table_of_the_examples_is_counted_once(wide, tmp_path, monkeypatch):
     frame = pd.DataFrame({"text": [f"w{i % 50} w{i // 50}" for i in range(300)]})
     frame["about"] = [f"{i} a long label " * 40 for i in range(300)]
     examples = Examples(frame, "text", ("about",))
-    monkeypatch.setattr(sample, "_WRITTEN", 2000)  # of 300 kB of vectors beside 200 kB of labels
+    monkeypatch.setattr(
+        forecast_timing, "_WRITTEN", 2000
+    )  # of 300 kB of vectors beside 200 kB of labels
     said = forecast(wide, examples, "embed", to=tmp_path / "s")
     harvest(wide, examples, "embed", to=tmp_path / "s", progress=False)
     table = next((tmp_path / "s").glob("examples-*.arrow")).stat().st_size
@@ -121,14 +123,14 @@ def test_prefixes_are_counted_once_and_timed_apart(wide, tmp_path):
 def test_seconds_are_those_of_every_stratum(wide, monkeypatch):
     """With a clock that a pass moves by 2 s and a token by 10 ms, the sample finds that of all batches."""
     now = [0.0]
-    original = sample.capture
+    original = forecast_timing.capture
 
     def capture(model, inputs, sites, span, **settings):
         now[0] += 2 + 0.01 * int(inputs.lengths.max()) * len(inputs)
         return original(model, inputs, sites, span, **settings)
 
-    monkeypatch.setattr(sample, "capture", capture)
-    monkeypatch.setattr(sample.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(forecast_timing, "capture", capture)
+    monkeypatch.setattr(forecast_timing.time, "perf_counter", lambda: now[0])
     examples = sentences(200)
     said = forecast(wide, examples, "embed", budget=60, limit=1e9)
     truth = 2 * said.batches + 0.01 * said.padded_tokens
@@ -192,7 +194,7 @@ def test_a_folder_that_cannot_be_written_is_a_problem(wide, tmp_path, monkeypatc
     def refused(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(sample, "workplace", refused)
+    monkeypatch.setattr(forecast_timing, "workplace", refused)
     said = forecast(wide, sentences(), "embed", to=tmp_path / "s")
     assert "cannot write to" in said.problem
     assert "Permission denied" in said.problem

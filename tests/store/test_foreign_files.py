@@ -9,7 +9,7 @@ import fsspec
 import pytest
 
 from inscape.core.errors import StoreError
-from inscape.store import generated, places
+from inscape.store import generated_names, storage
 from inscape.store import manifest as manifests
 from inscape.store.forecast import forecast
 from inscape.store.harvest import harvest
@@ -83,7 +83,7 @@ def test_a_folder_with_other_files_is_refused_untouched(model, examples, tmp_pat
     root = tmp_path / "project"
     fill(root, files)
     before = tree(root)
-    if what == "moments" and generated.MOMENTS.fullmatch(files[0]):
+    if what == "moments" and generated_names.MOMENTS.fullmatch(files[0]):
         pytest.skip("a name that moments generate")
     with pytest.raises(StoreError, match=r"touched|so it is kept|damaged"):
         if what == "harvest":
@@ -160,7 +160,7 @@ def test_a_link_in_place_of_a_file_is_not_replaced(tmp_path):
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "manifest.json").symlink_to(tmp_path / "mine.json")
     with pytest.raises(StoreError, match=r"manifest.json is a symbolic link, and a store replaces"):
-        places.place(tmp_path / "s").replace("manifest.json", b"{}")
+        storage.storage_at(tmp_path / "s").replace("manifest.json", b"{}")
     assert (tmp_path / "s" / "manifest.json").is_symlink()
     assert [p.name for p in (tmp_path / "s").iterdir()] == ["manifest.json"]
     assert (tmp_path / "mine.json").read_text() == "mine"
@@ -180,6 +180,31 @@ def test_a_lock_file_of_somebody_else_is_left_alone(tmp_path, kind):
     with pytest.raises(StoreError, match="is not a lock file of Inscape, so it is kept"):
         WriterLock(tmp_path)
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "journal",
+    [
+        {},
+        {"key": "k"},
+        {"key": 1, "done": []},
+        {"key": "k", "done": {}},
+        {"key": "k", "done": [1]},
+        {"key": "k", "done": [{"files": ["data/a"], "bytes": {}, "nonfinite": {}}]},
+        {"key": "k", "done": [{"files": {"data/a": None}, "bytes": {}, "nonfinite": {}}]},
+        {"key": "k", "done": [{"files": {}, "bytes": {"a": "x"}, "nonfinite": {}}]},
+    ],
+)
+def test_a_journal_that_is_signed_and_holds_something_else_is_refused(
+    model, examples, tmp_path, journal
+):
+    store = harvest(model, examples, "embed", to=tmp_path / "s", progress=False)
+    text = json.dumps({**journal, "sha256": manifests.sign(journal)})
+    (store.path / "adding.json").write_text(text)
+    with pytest.raises(StoreError, match=r"adding\.json is damaged: .*; move it away and run"):
+        store.add(model, examples, "resid_post.0", progress=False)
+    store.add(model, examples, "embed", progress=False)  # is there: nothing but tidying up is left
+    assert (store.path / "adding.json").read_text() == text
 
 
 def test_a_journal_of_somebody_else_is_left_alone(model, examples, tmp_path):

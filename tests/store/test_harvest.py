@@ -15,9 +15,9 @@ from inscape.core.errors import DataError, SiteError, StoreError
 from inscape.data.examples import Examples
 from inscape.data.positions import resolve
 from inscape.model.model import Model
-from inscape.store import key as keys
+from inscape.store import recipe as recipes
 from inscape.store.harvest import harvest
-from inscape.store.key import tokenizer_hash
+from inscape.store.recipe import tokenizer_hash
 from inscape.store.store import Store
 
 from .conftest import WORDS, close_to_rounding, llama, sentences, tokenizer
@@ -209,7 +209,7 @@ def test_the_cache_is_reused_and_stale_is_a_miss(examples, monkeypatch):
         harvest(model, examples, "resid_post.0", prompt="w1 {}"),
         harvest(model, examples, "resid_post.0", budget=7),
     ]
-    monkeypatch.setattr("inscape.store.key.code_hash", lambda: "other code")
+    monkeypatch.setattr("inscape.store.recipe.code_hash", lambda: "other code")
     others.append(harvest(model, examples, "resid_post.0"))
     assert len({first.path, *(s.path for s in others)}) == 1 + len(others)
 
@@ -289,19 +289,19 @@ def test_the_hash_of_a_slow_tokenizer_follows_its_vocabulary():
 
 
 def test_the_code_hash_covers_the_tap_and_changes_with_it(monkeypatch, tmp_path):
-    keys.code_hash.cache_clear()
-    before = keys.code_hash()
-    monkeypatch.setattr(keys, "_CODE", keys._CODE[1:])
-    keys.code_hash.cache_clear()
-    assert keys.code_hash() != before
-    keys.code_hash.cache_clear()
+    recipes.code_hash.cache_clear()
+    before = recipes.code_hash()
+    monkeypatch.setattr(recipes, "_CODE", recipes._CODE[1:])
+    recipes.code_hash.cache_clear()
+    assert recipes.code_hash() != before
+    recipes.code_hash.cache_clear()
 
 
 def test_the_cache_is_in_the_home_folder_unless_told(monkeypatch, tmp_path):
-    assert keys.cache_folder("a" * 64) == tmp_path / "home" / "stores" / ("a" * 32)
+    assert recipes.cache_folder("a" * 64) == tmp_path / "home" / "stores" / ("a" * 32)
     monkeypatch.delenv("INSCAPE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert keys.cache_folder("b") == tmp_path / ".cache" / "inscape" / "stores" / "b"
+    assert recipes.cache_folder("b") == tmp_path / ".cache" / "inscape" / "stores" / "b"
 
 
 @pytest.mark.parametrize(("family", "causal"), [("gpt2", True), ("bert", False)])

@@ -13,11 +13,11 @@ import pytest
 
 from inscape.core.errors import ObjectError, StoreError
 from inscape.core.urls import objects
-from inscape.store import lease, waiting
+from inscape.store import lease, lock_waiting
 from inscape.store.harvest import harvest
 from inscape.store.lease import NAME, Lease, Watch
 from inscape.store.lock import Busy
-from inscape.store.places import Cloud, place
+from inscape.store.storage import ObjectPrefix, storage_at
 
 URL = "memory://leases/one"
 OPTIONS = {"sites": "embed", "at": "all", "shard_bytes": 40_000, "progress": False}
@@ -25,7 +25,7 @@ OPTIONS = {"sites": "embed", "at": "all", "shard_bytes": 40_000, "progress": Fal
 
 @pytest.fixture(autouse=True)
 def there(monkeypatch):
-    monkeypatch.setattr(Cloud, "often", 0.01)
+    monkeypatch.setattr(ObjectPrefix, "often", 0.01)
     found = objects(URL)
     yield found
     for name in found.names():
@@ -55,12 +55,12 @@ def test_it_is_renewed_while_it_is_held_and_gone_afterwards(there, monkeypatch):
 
 def test_one_that_is_not_renewed_is_taken_over(there, monkeypatch, caplog):
     _left(there)
-    where = place(URL)
+    where = storage_at(URL)
     with pytest.raises(Busy, match="is being written by process 4711 on elsewhere"):
         where.lock()
     monkeypatch.setattr(lease, "STALE", 0.05)
     with caplog.at_level("WARNING"):
-        where = waiting.patiently(where, False)
+        where = lock_waiting.acquire_lock(where, False)
     assert "process 4711 on elsewhere left the lease, which is taken over" in caplog.text
     assert json.loads(there.read(NAME))["host"] == socket.gethostname()
     where.release()
@@ -125,7 +125,7 @@ def test_the_second_of_two_harvests_finds_what_the_first_finished(
 ):
     whole = harvest(model, examples, to=tmp_path / "whole", **OPTIONS)
     _left(there)
-    original, told = Cloud.lock, threading.Event()
+    original, told = ObjectPrefix.lock, threading.Event()
 
     def lock(self):
         told.set()
@@ -138,7 +138,7 @@ def test_the_second_of_two_harvests_finds_what_the_first_finished(
                 there.write(name, whole.place.read(name))
         there.remove(NAME)
 
-    monkeypatch.setattr(Cloud, "lock", lock)
+    monkeypatch.setattr(ObjectPrefix, "lock", lock)
     monkeypatch.setattr("inscape.store.writer.Writer.put", None)  # nothing is computed twice
     first = threading.Thread(target=finish)
     first.start()

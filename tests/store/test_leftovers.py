@@ -10,7 +10,7 @@ from inscape.core.errors import StoreError
 from inscape.store.forecast import forecast
 from inscape.store.harvest import harvest
 from inscape.store.moments import moments
-from inscape.store.places import Folder
+from inscape.store.storage import LocalFolder
 from inscape.store.store import Store
 
 
@@ -24,7 +24,7 @@ def death_at_the_first_removal():
         raise Died(name)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
-        patch.setattr(Folder, "remove", remove)
+        patch.setattr(LocalFolder, "remove", remove)
         yield
 
 

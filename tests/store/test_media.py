@@ -16,7 +16,7 @@ from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.model.processor import processor_of
 from inscape.store.harvest import harvest
-from inscape.store.media import MediaInputs, prepared
+from inscape.store.media_inputs import MediaInputs, prepared
 from inscape.store.moments import moments
 from tests.model.nets import net
 

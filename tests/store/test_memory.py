@@ -13,9 +13,9 @@ from benchmarks import memory
 from inscape.core import token_table
 from inscape.data import csv_files, gathered
 from inscape.data.load import load
-from inscape.store.arrays import ArrayInputs
-from inscape.store.feed import inputs_of
+from inscape.store.array_inputs import ArrayInputs
 from inscape.store.harvest import harvest
+from inscape.store.prepare_inputs import prepare_inputs
 
 from .conftest import WORDS
 
@@ -50,7 +50,7 @@ def test_a_harvest_is_the_same_with_its_tokens_in_a_file(
     options = {"at": at, "prompt": "w1 {} w2"}
     held = harvest(model, examples, "resid_post.*", to=tmp_path / "held", **options)
     monkeypatch.setattr(token_table, "HELD", 16)
-    inputs = inputs_of(model, examples, at, "w1 {} w2", model.select("resid_post.*"))
+    inputs = prepare_inputs(model, examples, at, "w1 {} w2", model.select("resid_post.*"))
     assert not inputs.tokens.ids.in_memory
     filed = harvest(model, examples, "resid_post.*", to=tmp_path / "filed", **options)
     assert filed.manifest["key"] == held.manifest["key"]
@@ -75,7 +75,7 @@ def test_what_is_held_of_an_example_does_not_grow_with_its_text(model, tmp_path,
         before = pa.total_allocated_bytes()
         tracemalloc.start()
         examples = load(path)
-        inputs = inputs_of(model, examples, "all", None, model.select("embed"), share=False)
+        inputs = prepare_inputs(model, examples, "all", None, model.select("embed"), share=False)
         gc.collect()
         held[count, words] = (
             tracemalloc.get_traced_memory()[0] + pa.total_allocated_bytes() - before

@@ -20,12 +20,12 @@ from inscape.model.model import Model
 from inscape.read.mass_mean import MassMeanProbe
 from inscape.read.ridge import RidgeProbe
 from inscape.store import moments as moments_module
-from inscape.store import places
+from inscape.store import storage
 from inscape.store.harvest import harvest
 from inscape.store.lock import WriterLock
 from inscape.store.moments import moments
-from inscape.store.places import Folder
-from inscape.store.streamed import StreamedMoments
+from inscape.store.storage import LocalFolder
+from inscape.store.streamed_moments import StreamedMoments
 
 from .conftest import llama, sentences
 
@@ -178,7 +178,7 @@ def test_a_write_that_fails_leaves_what_was_there(model, examples, streamed, tmp
     folder = tmp_path / "m"
     first = moments(model, examples, SITES)
     first.save(folder)
-    original = places.os.replace
+    original = storage.os.replace
     for at in (1, 2):  # the arrays' rename, the manifest's
         calls = []
 
@@ -189,7 +189,7 @@ def test_a_write_that_fails_leaves_what_was_there(model, examples, streamed, tmp
             original(source, target)
 
         with monkeypatch.context() as patch:
-            patch.setattr(places.os, "replace", replace)
+            patch.setattr(storage.os, "replace", replace)
             with pytest.raises(StoreError, match="cannot write to .*: No space left on device"):
                 streamed.save(folder)
         assert len(calls) == at
@@ -290,7 +290,7 @@ def test_arrays_are_examples_too():
 
 def test_a_full_disk_says_how_many_rows_are_safe(model, examples, tmp_path, monkeypatch):
     options = {"to": tmp_path / "m", "shard_bytes": 2000, "commit_seconds": 0.0, "progress": False}
-    put, calls = Folder.put, []
+    put, calls = LocalFolder.put, []
 
     def full(self, *arguments):
         calls.append(1)
@@ -299,7 +299,7 @@ def test_a_full_disk_says_how_many_rows_are_safe(model, examples, tmp_path, monk
         return put(self, *arguments)
 
     with monkeypatch.context() as patch, pytest.raises(StoreError) as error:
-        patch.setattr(Folder, "put", full)
+        patch.setattr(LocalFolder, "put", full)
         moments(model, examples, "resid_post.*", **options)
     head = json.loads((tmp_path / "m" / "moments.json").read_text())
     rows = sum(part["rows"] for part in head["parts"])
@@ -308,6 +308,6 @@ def test_a_full_disk_says_how_many_rows_are_safe(model, examples, tmp_path, monk
         error.value
     )
     with monkeypatch.context() as patch:
-        patch.setattr(Folder, "put", full)
+        patch.setattr(LocalFolder, "put", full)
         with pytest.raises(StoreError, match="Nothing was committed before: free space and"):
             moments(model, examples, "resid_post.*", **{**options, "to": tmp_path / "n"})

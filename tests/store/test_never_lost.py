@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from inscape.core.errors import StoreError
+from inscape.store import lock_waiting
 from inscape.store import manifest as manifests
-from inscape.store import waiting
 from inscape.store import writer as writers
 from inscape.store.harvest import harvest
 from inscape.store.moments import moments
-from inscape.store.places import Folder
+from inscape.store.storage import LocalFolder
 from inscape.store.store import Store
 
 from .conftest import llama, sentences
@@ -176,7 +176,7 @@ def test_a_second_process_goes_on_where_the_first_died(model, examples, whole, t
     while not (tmp_path / "s" / "data").exists():
         time.sleep(0.01)
     seen = []
-    looked = waiting._committed
+    looked = lock_waiting._committed
 
     def kill(where):
         seen.append(looked(where))
@@ -184,7 +184,7 @@ def test_a_second_process_goes_on_where_the_first_died(model, examples, whole, t
         return seen[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(waiting, "_committed", kill)
+        patch.setattr(lock_waiting, "_committed", kill)
         store = harvest(model, examples, to=tmp_path / "s", progress=False, **OPTIONS)
     process.join()
     assert process.exitcode < 0
@@ -220,7 +220,7 @@ def test_a_second_addition_waits_and_adds_the_rest(model, examples, tmp_path):
 @pytest.mark.parametrize("kind", [RuntimeError, MemoryError, SystemExit])
 def test_a_writer_that_dies_is_heard_of(model, examples, whole, tmp_path, monkeypatch, place, kind):
     """Whatever ends the thread reaches the caller, who would else wait for a queue that nobody empties."""
-    owner = Folder if place == "put" else writers.Writer
+    owner = LocalFolder if place == "put" else writers.Writer
     original, calls = getattr(owner, place), []
 
     def dies(*args, **kwargs):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import subprocess
+import sys
+from pathlib import Path
 
 import boto3
 import numpy as np
@@ -20,9 +23,9 @@ from inscape.store import moments as moments_module
 from inscape.store import writer as writers
 from inscape.store.harvest import harvest
 from inscape.store.moments import moments
-from inscape.store.places import Cloud, place
+from inscape.store.storage import ObjectPrefix, storage_at
 from inscape.store.store import Store
-from inscape.store.streamed import StreamedMoments
+from inscape.store.streamed_moments import StreamedMoments
 
 OPTIONS = {"sites": "embed, resid_post.*", "at": "all", "shard_bytes": 40_000, "budget": 64}
 
@@ -112,7 +115,7 @@ class Killed(BaseException):
 def test_interrupted_it_goes_on_to_the_same_bytes(
     model, examples, whole, s3, monkeypatch, name, count
 ):
-    url, original, calls = "s3://shelf/s", getattr(Cloud, name), []
+    url, original, calls = "s3://shelf/s", getattr(ObjectPrefix, name), []
 
     def dies(self, *args, **kwargs):
         calls.append(1)
@@ -121,7 +124,7 @@ def test_interrupted_it_goes_on_to_the_same_bytes(
         return original(self, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Cloud, name, dies)
+        patch.setattr(ObjectPrefix, name, dies)
         with pytest.raises(Killed):
             harvest(model, examples, to=url, **OPTIONS)
     if count > 1:
@@ -134,7 +137,7 @@ def test_interrupted_it_goes_on_to_the_same_bytes(
 def test_what_an_interruption_left_is_swept_when_the_store_is_finished(
     model, examples, whole, s3, monkeypatch
 ):
-    original, calls = Cloud.replace, []
+    original, calls = ObjectPrefix.replace, []
 
     def dies(self, *args, **kwargs):
         calls.append(1)
@@ -143,7 +146,7 @@ def test_what_an_interruption_left_is_swept_when_the_store_is_finished(
         return original(self, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Cloud, "replace", dies)
+        patch.setattr(ObjectPrefix, "replace", dies)
         with pytest.raises(Killed):
             harvest(model, examples, to="s3://shelf/s", **OPTIONS)
     s3.put_object(Bucket="shelf", Key="s/data/000001-0123456789abcdef.safetensors", Body=b"half")
@@ -156,7 +159,7 @@ def test_of_two_writers_one_goes_on_and_the_other_is_told(model, examples, whole
     def raced(where, manifest):
         calls.append(1)
         if len(calls) == 3:  # another process commits in between
-            other = place(url)
+            other = storage_at(url)
             other.lock()
             original(other, {**manifests.read(other), "started": "by somebody else"})
             other.release()
@@ -176,7 +179,7 @@ def test_of_two_writers_one_goes_on_and_the_other_is_told(model, examples, whole
 
 def test_two_first_commits_do_not_cross(s3, monkeypatch):
     monkeypatch.setattr(lease, "STALE", -1)
-    first, second = place("s3://shelf/s"), place("s3://shelf/s")
+    first, second = storage_at("s3://shelf/s"), storage_at("s3://shelf/s")
     for one in (first, second):
         one.lock()
     first.replace(manifests.NAME, b"{}", commit=True)
@@ -344,7 +347,7 @@ def test_moments_in_a_bucket_are_those_of_a_folder(model, examples, url, tmp_pat
     found = StreamedMoments.open(url)
     assert len(found) == len(whole)
     assert found.site("embed").scatter.tobytes() == whole.site("embed").scatter.tobytes()
-    assert len(place(url).names()) == 2  # the manifest and the arrays it names
+    assert len(storage_at(url).names()) == 2  # the manifest and the arrays it names
 
 
 def test_of_two_writers_of_moments_one_is_told(model, examples, s3, monkeypatch):
@@ -361,3 +364,73 @@ def test_of_two_writers_of_moments_one_is_told(model, examples, s3, monkeypatch)
     with pytest.raises(StoreError, match="is being written by somebody else, who committed first"):
         moments(model, examples, "embed", to="s3://shelf/moments")
     assert len(StreamedMoments.open("s3://shelf/moments")) == len(examples)
+
+
+OTHER = """
+import sys
+from inscape.store import harvest as harvests, writer
+from tests.store.conftest import llama, sentences
+
+original, calls = writer.Writer._commit, []
+
+def commit(self, shard):
+    original(self, shard)
+    calls.append(1)
+    if len(calls) == 2:
+        print("committed", flush=True)
+        sys.stdin.readline()
+
+writer.Writer._commit = commit
+harvests.harvest(llama(), sentences(), to=sys.argv[1], progress=False, **eval(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("ends", ["finishes", "is killed"])
+def test_of_two_processes_one_waits_for_the_other(
+    model, examples, s3, tmp_path, monkeypatch, caplog, ends
+):
+    url, options = "s3://shelf/two", {**OPTIONS, "shard_bytes": 4_000}
+    undisturbed = harvest(model, examples, to=tmp_path / "s", **options)
+    assert len(undisturbed.manifest["shards"]) > 4
+    other = subprocess.Popen(
+        [sys.executable, "-c", OTHER, url, repr(options)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    try:
+        assert other.stdout.readline() == b"committed\n"
+        attempts, lock = [], ObjectPrefix.lock
+
+        def counted(self):
+            attempts.append(1)
+            if len(attempts) == 3:  # it has been waited for
+                if ends == "finishes":
+                    other.communicate(b"\n", timeout=120)
+                else:
+                    other.kill()
+                    other.wait(timeout=120)
+            return lock(self)
+
+        written, put = [], writers.Writer.put
+
+        def counting(self, *arguments):
+            written.append(1)
+            return put(self, *arguments)
+
+        monkeypatch.setattr(ObjectPrefix, "often", 0.05)
+        monkeypatch.setattr(ObjectPrefix, "lock", counted)
+        monkeypatch.setattr(writers.Writer, "put", counting)
+        with caplog.at_level("WARNING"):
+            store = harvest(model, examples, to=url, progress=False, **options)
+    finally:
+        other.kill()
+        other.wait()
+        for pipe in (other.stdin, other.stdout):
+            pipe.close()
+    assert f"{url} is being written by process {other.pid} on" in caplog.text
+    assert len(attempts) >= 3
+    assert_same(store, undisturbed)
+    shards = len(undisturbed.manifest["shards"])
+    # what the other committed is not computed again: at least the two shards before it was killed
+    assert len(written) == 0 if ends == "finishes" else 0 < len(written) <= shards - 2

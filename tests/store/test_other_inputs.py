@@ -12,12 +12,12 @@ from inscape.core.batch import Batch, Tokens
 from inscape.core.errors import DataError, ModelError
 from inscape.model.model import Model
 from inscape.probing.sweep import sweep
-from inscape.store.arrays import ArrayInputs
-from inscape.store.feed import inputs_of
+from inscape.store.array_inputs import ArrayInputs
 from inscape.store.forecast import forecast
 from inscape.store.harvest import harvest
 from inscape.store.inputs import inputs_hash
 from inscape.store.moments import moments
+from inscape.store.prepare_inputs import prepare_inputs
 from tests.model.nets import net
 
 from .conftest import close_to_rounding, llama
@@ -272,7 +272,9 @@ def test_two_arrays_of_the_same_bytes_are_told_apart(tmp_path):
 
 def test_a_model_of_text_keeps_its_own_door(tmp_path):
     model = llama(2)
-    kinds = [type(inputs_of(model, x, "last", None, [])).__name__ for x in (["w1"], [[0, 3]], IDS)]
+    kinds = [
+        type(prepare_inputs(model, x, "last", None, [])).__name__ for x in (["w1"], [[0, 3]], IDS)
+    ]
     assert kinds == ["TextInputs", "TokenInputs", "TokenInputs"]
     a = harvest(model, ["w1 w2"], "embed", to=tmp_path / "a").matrix("embed")
     b = harvest(model, [[0, 3, 4]], "embed", to=tmp_path / "b").matrix("embed")

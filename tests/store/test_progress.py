@@ -6,9 +6,9 @@ import json
 
 from inscape.core.urls import objects
 from inscape.store import lease
-from inscape.store.places import place
+from inscape.store.lock_waiting import acquire_lock
 from inscape.store.progress import Meter
-from inscape.store.waiting import patiently
+from inscape.store.storage import storage_at
 
 NAME = "a{task.id}{0}[red]b[/red]\x1b]0;title\x07"
 
@@ -26,9 +26,9 @@ def test_whoever_is_waited_for_is_named_without_escapes(capsys, monkeypatch):
     said = {"holder": f"process 1 on {NAME}", "host": "x", "process": 1, "beat": 0}
     there.write(lease.NAME, json.dumps(said).encode())
     monkeypatch.setattr(lease, "STALE", 0.01)
-    where = place("memory://progress")
+    where = storage_at("memory://progress")
     monkeypatch.setattr(where, "often", 0.02)
-    patiently(where).release()
+    acquire_lock(where).release()
     shown = "".join(capsys.readouterr().err.split())
     assert "process1ona{task.id}{0}[red]b[/red]\\x1b]0;title\\x07;waiting" in shown
     assert "\x1b]0" not in shown

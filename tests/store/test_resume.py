@@ -14,7 +14,7 @@ import pytest
 
 from inscape.core.errors import StoreError
 from inscape.store import manifest as manifests
-from inscape.store import places
+from inscape.store import storage
 from inscape.store import writer as writers
 from inscape.store.harvest import harvest
 from inscape.store.lock import WriterLock
@@ -73,12 +73,12 @@ def die_at(monkeypatch, place, name, count, after):
 
 
 STEPS = [
-    (places.Folder, "put", False),
-    (places.Folder, "put", True),
-    (places, "sha256", True),
-    (places.os, "fsync", False),
-    (places.os, "replace", False),
-    (places.os, "replace", True),
+    (storage.LocalFolder, "put", False),
+    (storage.LocalFolder, "put", True),
+    (storage, "sha256", True),
+    (storage.os, "fsync", False),
+    (storage.os, "replace", False),
+    (storage.os, "replace", True),
     (manifests, "write", False),
     (manifests, "write", True),
     (writers, "sweep", True),
@@ -223,7 +223,7 @@ def test_disks_that_are_full_or_read_only(
     if where == "add":
         shutil.copytree(whole.path, path)
         with monkeypatch.context() as patch:
-            patch.setattr(places.Folder, "put", fail)
+            patch.setattr(storage.LocalFolder, "put", fail)
             with pytest.raises(StoreError, match=f"cannot write to .*: {os.strerror(code)}"):
                 Store.open(path).add(model, examples, "mlp_out.0")
         assert Store.open(path).verify() == []
@@ -233,14 +233,14 @@ def test_disks_that_are_full_or_read_only(
             patch.setattr("pathlib.Path.mkdir", fail)
         elif where in ("write", "fsync"):
             calls = []
-            real = getattr(places.os, where)
+            real = getattr(storage.os, where)
             patch.setattr(
-                places.os,
+                storage.os,
                 where,
                 lambda *a, **k: (fail if calls.append(1) or len(calls) > 40 else real)(*a, **k),
             )
         else:
-            patch.setattr(places.os, "replace", fail)
+            patch.setattr(storage.os, "replace", fail)
         cure = {
             errno.ENOSPC: "free space",
             errno.EROFS: "have it mounted",

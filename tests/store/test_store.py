@@ -15,8 +15,8 @@ from inscape.core.rng import generator
 from inscape.core.site import Site
 from inscape.model.model import Model
 from inscape.store import manifest as manifests
+from inscape.store.duplicates import expand_rows
 from inscape.store.harvest import harvest
-from inscape.store.repeats import spread
 from inscape.store.store import Store
 
 from .conftest import WORDS, close_to_rounding, llama, sentences, tokenizer
@@ -300,7 +300,7 @@ def test_shards_open_in_the_fields_own_tools(copy):
         .read_all()["input"]
         .to_numpy()
     )
-    rows, _ = spread(which, np.concatenate([part["example"] for part in loaded]))
+    rows, _ = expand_rows(which, np.concatenate([part["example"] for part in loaded]))
     assert len(rows) > len(x)  # two of the examples are the same input
     assert np.array_equal(x[rows], copy.matrix("resid_post.1"))
     assert np.array_equal(

@@ -31,7 +31,7 @@ from inscape.model import continuations as continuations_module
 from inscape.model import hooks
 from inscape.model.continuations import Continuation, continuations
 from inscape.model.model import Model
-from inscape.store import key
+from inscape.store import recipe
 from inscape.store.manifest import digest
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def generations(
     fixed = {
         "weights": model.weights_hash,
         "network": model.network_hash,
-        "tokenizer": key.tokenizer_hash(model.tokenizer),
+        "tokenizer": recipe.tokenizer_hash(model.tokenizer),
         "dtype": str(model.dtype),
         "device": torch.device(model.device).type,
         "tokens": max_new_tokens,

@@ -14,19 +14,22 @@ import logging
 from contextlib import suppress
 from typing import Any
 
+import msgspec
+
+from inscape.core import records
 from inscape.core.errors import ObjectError, StoreError
 from inscape.model.certificate import current
-from inscape.store import key as keys
 from inscape.store import manifest as manifests
-from inscape.store import plan, shards
+from inscape.store import recipe as recipes
+from inscape.store import shard_files, sharding
 from inscape.store.capture import Shard, capture, widths
-from inscape.store.columns import site_entry
-from inscape.store.feed import inputs_of
+from inscape.store.disk_dtypes import site_entry
+from inscape.store.duplicates import deduplicate
+from inscape.store.forward_passes import padded_tokens
 from inscape.store.inputs import Inputs
-from inscape.store.places import Place
+from inscape.store.prepare_inputs import prepare_inputs
 from inscape.store.progress import Meter, Watcher
-from inscape.store.repeats import distinct
-from inscape.store.steps import cost
+from inscape.store.storage import Storage
 from inscape.store.writer import disk_errors, held, sweep
 
 log = logging.getLogger(__name__)
@@ -37,7 +40,7 @@ _SAME = ("weights", "network", "tokenizer", "data", "inputs", "prompt")
 
 
 def add_sites(
-    place: Place,
+    place: Storage,
     model: Any,
     examples: Any,
     sites: Any,
@@ -51,7 +54,7 @@ def add_sites(
 
 
 def _added(
-    place: Place,
+    place: Storage,
     model: Any,
     examples: Any,
     sites: Any,
@@ -66,10 +69,10 @@ def _added(
         _tidy(place, manifest)
         return True
     current(model)
-    given = inputs_of(model, examples, recipe["at"], recipe["prompt"], wanted)
-    made = keys.recipe(model, given, prompt=recipe["prompt"], sites=[str(s) for s in wanted])
+    given = prepare_inputs(model, examples, recipe["at"], recipe["prompt"], wanted)
+    made = recipes.recipe(model, given, prompt=recipe["prompt"], sites=[str(s) for s in wanted])
     _refuse_other(place, recipe, made)
-    inputs, _ = distinct(given)
+    inputs, _ = deduplicate(given)
     wide = widths(model, inputs, wanted)
     entries = {str(site): site_entry(site, wide[site], recipe["dtype"]) for site in wanted}
     settings: dict[str, Any] = {
@@ -78,19 +81,18 @@ def _added(
         "nonfinite": nonfinite or recipe["nonfinite"],
     }
     settings |= {"budget": recipe["budget"], "overhead": recipe["overhead"]}
-    most = plan.shard_rows(
-        sum(wide.values()) * (4 if recipe["dtype"] == "float32" else 2), plan.SHARD_BYTES
+    most = sharding.shard_rows(
+        sum(wide.values()) * (4 if recipe["dtype"] == "float32" else 2), sharding.SHARD_BYTES
     )
     with disk_errors(place, "write to"), held(place, progress):
         now = manifests.read(place)  # as this writer must still find it when it commits
         if now["sha256"] != manifest["sha256"]:
             return False
-        journal = _Journal(
-            place, manifests.digest([made, manifest["sha256"], settings["nonfinite"]])
-        )
+        key = manifests.digest([made, manifest["sha256"], settings["nonfinite"]])
+        journal = _Journal(place, key, len(manifest["shards"]))
         todo = [_cut(inputs, tuple(shard["examples"]), most) for shard in manifest["shards"]]
         left = [span for spans in todo[len(journal.done) :] for span in spans]
-        costs = sum(cost(inputs, s, recipe["budget"], recipe["overhead"]) for s in left)
+        costs = sum(padded_tokens(inputs, s, recipe["budget"], recipe["overhead"]) for s in left)
         rows = int(sum(inputs.rows[slice(*s)].sum() for s in left))
         with Meter(f"harvest {model.name}", rows, costs, progress) as meter:
             for number in range(len(journal.done), len(todo)):
@@ -100,7 +102,7 @@ def _added(
                 for span in todo[number]:
                     shard = capture(model, inputs, wanted, span, report=meter.advance, **settings)
                     file = place.put(
-                        f"data/{number:06d}", shards.SUFFIX, _packed(shard, manifest["key"])
+                        f"data/{number:06d}", shard_files.SUFFIX, _packed(shard, manifest["key"])
                     )
                     files[file.name], sizes[file.name] = file.sha256, file.bytes
                     for name, count in shard.nonfinite.items():
@@ -110,7 +112,7 @@ def _added(
     return True
 
 
-def _tidy(place: Place, manifest: manifests.Manifest) -> None:
+def _tidy(place: Storage, manifest: manifests.Manifest) -> None:
     """Remove what an addition left that was killed right after its commit; an addition that is unfinished stays."""
     # another writer at work, or a folder that we may only read: then it is left to the next
     with suppress(StoreError, ObjectError), disk_errors(place, "write to"), held(place, wait=False):
@@ -122,8 +124,28 @@ def _tidy(place: Place, manifest: manifests.Manifest) -> None:
         sweep(place, manifest)
 
 
-def _recorded(place: Place) -> dict[str, Any]:
-    """The journal, if Inscape wrote it."""
+class _Entry(msgspec.Struct):
+    """The new columns of one shard: file → SHA-256, file → bytes, site → values that are not finite."""
+
+    files: dict[str, str]
+    bytes: dict[str, int]
+    nonfinite: dict[str, int]
+
+
+class _Recorded(msgspec.Struct):
+    """What a journal holds: the hash of what is added to which store, and the shards that are done."""
+
+    key: str
+    done: list[_Entry]
+
+
+def _recorded(place: Storage) -> dict[str, Any]:
+    """The journal, if Inscape wrote it.
+
+    Raises:
+        FileNotFoundError: there is none.
+        StoreError: it is not one of Inscape's.
+    """
     signed = False
     try:
         found: dict[str, Any] = json.loads(place.small(_JOURNAL, manifests.LARGEST))
@@ -132,26 +154,26 @@ def _recorded(place: Place) -> dict[str, Any]:
         raise
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
+    cure = "move it away and run the same command again"
     if not signed:
-        raise StoreError(
-            f"{place}/{_JOURNAL} is not a journal of Inscape, so it is kept; move it away and run "
-            "the "
-            "same command again."
-        )
+        raise StoreError(f"{place}/{_JOURNAL} is not a journal of Inscape, so it is kept; {cure}.")
+    records.convert(found, _Recorded, f"{place}/{_JOURNAL}", error=StoreError, cure=cure)
     return found
 
 
 def _cut(inputs: Inputs, span: tuple[int, int], most: int) -> list[tuple[int, int]]:
     """A shard's examples in runs of at most `most` rows where examples are that short."""
     first, last = span
-    return [(first + a, first + b) for a, b in plan.shards(inputs.rows[first:last], most)]
+    return [
+        (first + a, first + b) for a, b in sharding.cut_into_shards(inputs.rows[first:last], most)
+    ]
 
 
 def _packed(shard: Shard, key: str) -> list[memoryview]:
-    return shards.packed({str(site): x for site, x in shard.vectors.items()}, key)
+    return shard_files.packed({str(site): x for site, x in shard.vectors.items()}, key)
 
 
-def _refuse_other(place: Place, recipe: dict[str, Any], made: dict[str, Any]) -> None:
+def _refuse_other(place: Storage, recipe: dict[str, Any], made: dict[str, Any]) -> None:
     if unknown := manifests.unidentified({"recipe": recipe}, place):
         raise StoreError(unknown)
     different = manifests.differences({k: made[k] for k in _SAME}, {k: recipe[k] for k in _SAME})
@@ -165,7 +187,7 @@ def _refuse_other(place: Place, recipe: dict[str, Any], made: dict[str, Any]) ->
 class _Journal:
     """Shards whose new columns are written and not yet committed; another addition's journal is dropped."""
 
-    def __init__(self, place: Place, key: str):
+    def __init__(self, place: Storage, key: str, shards: int):
         self.place, self.key = place, key
         self.done: list[dict[str, Any]] = []
         try:
@@ -174,8 +196,8 @@ class _Journal:
             return
         names = [name for entry in found["done"] for name in entry["files"]]
         there = set(place.names("data/"))
-        if found.get("key") == key and there.issuperset(names):
-            for entry in found["done"]:
+        if found["key"] == key and there.issuperset(names):
+            for entry in found["done"][:shards]:
                 if any(place.digest(name) != digest for name, digest in entry["files"].items()):
                     log.warning("%s: new columns are damaged and are computed again", place)
                     break
@@ -205,7 +227,10 @@ def _ordered(
 
 
 def _commit(
-    place: Place, manifest: manifests.Manifest, journal: _Journal, sites: dict[str, dict[str, Any]]
+    place: Storage,
+    manifest: manifests.Manifest,
+    journal: _Journal,
+    sites: dict[str, dict[str, Any]],
 ) -> None:
     joined = [
         {

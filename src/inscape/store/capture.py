@@ -1,9 +1,9 @@
-"""One shard: the activations of a run of examples, pass by pass as `inscape.store.steps` lays them out.
+"""One shard: the activations of a run of examples, pass by pass as `inscape.store.forward_passes` lays them out.
 
 For each pass the model is asked for all sites at the positions wanted and nothing else leaves it. Positions of a shared
 prefix come from the prefix's own pass. Rows land in (example, position) order whatever the order of computing.
 ``reduce = "mean"`` averages an example's positions in float64. Values that are NaN or infinite are counted by site; where
-float16 would turn a finite value into infinity the shard is refused (`inscape.store.landing`).
+float16 would turn a finite value into infinity the shard is refused (`inscape.store.shard_buffer`).
 
 Cost: one forward pass over the padded tokens of the shard; memory of the shard's vectors plus one
 batch's activations.
@@ -21,10 +21,10 @@ from torch import Tensor
 from inscape.core.batch import moved
 from inscape.core.site import Site
 from inscape.model import prefix as prefixes
+from inscape.store.duplicates import concatenated_ranges
+from inscape.store.forward_passes import ForwardPass, forward_passes
 from inscape.store.inputs import Inputs, by_position
-from inscape.store.landing import Landing
-from inscape.store.repeats import runs
-from inscape.store.steps import Step, steps_of
+from inscape.store.shard_buffer import ShardBuffer
 
 #: points whose tensors are the residual stream, or what is read from or added to it: as wide as the configuration says
 _STREAM = (
@@ -102,7 +102,7 @@ def capture(
         wide: width of each site.
         dtype: ``float32``, ``bfloat16`` or ``float16``: what is kept.
         budget: padded tokens a batch.
-        overhead: what a pass costs besides, in tokens; see `inscape.store.plan`.
+        overhead: what a pass costs besides, in tokens; see `inscape.store.sharding`.
         nonfinite: ``"refuse"`` or ``"keep"``.
         report: called after each batch with the rows and padded tokens it made.
 
@@ -111,18 +111,18 @@ def capture(
     """
     counts = inputs.rows[slice(*span)]
     ends = np.cumsum(counts)
-    landing = Landing(
+    buffer = ShardBuffer(
         {site: wide[site] for site in sites}, int(ends[-1]), dtype, nonfinite == "refuse"
     )
-    for step in steps_of(inputs, span, budget, overhead):
+    for step in forward_passes(inputs, span, budget, overhead):
         own = step.members - span[0]
-        where = runs(ends[own] - counts[own], counts[own])
+        where = concatenated_ranges(ends[own] - counts[own], counts[own])
         run = _behind if step.rows else _whole
         made = run(model, inputs, step, sites, budget)
-        landing.put(made, torch.from_numpy(where), inputs.number(int(step.members[0])))
+        buffer.put(made, torch.from_numpy(where), inputs.number(int(step.members[0])))
         report(len(where), step.tokens)
-    landing.finish()
-    held = landing.held
+    buffer.finish()
+    held = buffer.held
     return Shard(
         np.repeat(np.arange(*span), counts),
         np.concatenate([inputs.kept(i) for i in range(*span)]).astype(np.int32),
@@ -131,13 +131,13 @@ def capture(
         {
             str(site): int((~torch.isfinite(held[site])).sum())
             for site in sites
-            if site in landing.flagged
+            if site in buffer.flagged
         },
     )
 
 
 def _whole(
-    model, inputs: Inputs, step: Step, sites: Sequence[Site], _budget: int
+    model, inputs: Inputs, step: ForwardPass, sites: Sequence[Site], _budget: int
 ) -> dict[Site, Tensor]:
     """A pass of whole examples: site → (rows, width), members in order."""
     kept = [inputs.positions(i) for i in step.members.tolist()]
@@ -163,7 +163,7 @@ def _whole(
 
 
 def _behind(
-    model, inputs: Inputs, step: Step, sites: Sequence[Site], budget: int
+    model, inputs: Inputs, step: ForwardPass, sites: Sequence[Site], budget: int
 ) -> dict[Site, Tensor]:
     """A pass of what follows shared prefixes: site → (rows, width), members in order.
 

@@ -2,7 +2,7 @@
 
 Rows, tokens, batches and shards are not guessed but planned exactly as the harvest plans them. Seconds come from a few of
 its batches, and seconds and bytes of writing from a small store that is written where it would go and removed
-(`inscape.store.sample`). Writing runs beside computing, so
+(`inscape.store.forecast_timing`). Writing runs beside computing, so
 
     seconds = preparing + max(passes, writing) + writing of the last shard
     memory  = this process at its highest so far, the batch with most tokens included + three shards
@@ -29,18 +29,18 @@ from inscape.core.free_space import free_disk, free_memory
 from inscape.core.site import Site
 from inscape.model import batching
 from inscape.model.certificate import current
-from inscape.store import generated, plan, sample
-from inscape.store import key as keys
+from inscape.store import forecast_timing, generated_names, sharding
 from inscape.store import manifest as manifests
+from inscape.store import recipe as recipes
 from inscape.store.capture import widths
-from inscape.store.feed import inputs_of
+from inscape.store.duplicates import deduplicate
+from inscape.store.forward_passes import ForwardPasses
 from inscape.store.inputs import Inputs
-from inscape.store.places import Folder, place
-from inscape.store.plan import SHARD_BYTES
-from inscape.store.prefix import held_tokens
-from inscape.store.repeats import distinct
-from inscape.store.rows import columns_of
-from inscape.store.steps import Steps
+from inscape.store.prefix_sharing import held_tokens
+from inscape.store.prepare_inputs import prepare_inputs
+from inscape.store.rows import example_columns
+from inscape.store.sharding import SHARD_BYTES
+from inscape.store.storage import LocalFolder, storage_at
 
 _HELD = 3  # shards: one being computed, one waiting, one being written
 _SHARD_ENTRY = 350  # bytes of the manifest that a shard's files and hashes take
@@ -176,17 +176,17 @@ def forecast(
         SiteError, DataError, StoreError: as the harvest would before its first shard.
     """
     start = time.perf_counter()
-    if to is not None and not isinstance(place(to), Folder):
+    if to is not None and not isinstance(storage_at(to), LocalFolder):
         raise StoreError(
             f"{to} is an object store, whose room and speed a plan cannot measure; leave `to` out to plan the rest."
         )
     if to is not None:
-        sample.sweep_killed(place(to))
+        forecast_timing.remove_killed_trials(storage_at(to))
     if to is not None and not manifests.present(Path(to)):
-        generated.refuse_foreign(place(to), generated.STORE)
+        generated_names.refuse_foreign(storage_at(to), generated_names.STORE)
     current(model)
     wanted: list[Site] = model.select(sites)
-    given = inputs_of(model, examples, at, prompt, wanted, prefix)
+    given = prepare_inputs(model, examples, at, prompt, wanted, prefix)
     wide = widths(model, given, wanted)
     row_bytes = sum(wide.values()) * (4 if dtype == "float32" else 2)
     limits = batching.limits(model.device.type)
@@ -199,26 +199,28 @@ def forecast(
     }
     settings |= {"budget": budget or limits[0], "overhead": limits[1]}
     settings["shard_rows"] = given.shard_rows(row_bytes, shard_bytes)
-    recipe = keys.recipe(model, given, **settings)
-    folder = keys.cache_folder(manifests.digest(recipe)) if to is None else Path(to)
-    inputs, which = distinct(given)
-    spans = plan.shards(inputs.rows, recipe["shard_rows"])
-    steps = Steps(inputs, spans, recipe["budget"], recipe["overhead"])
+    recipe = recipes.recipe(model, given, **settings)
+    folder = recipes.cache_folder(manifests.digest(recipe)) if to is None else Path(to)
+    inputs, which = deduplicate(given)
+    spans = sharding.cut_into_shards(inputs.rows, recipe["shard_rows"])
+    steps = ForwardPasses(inputs, spans, recipe["budget"], recipe["overhead"])
     begun = _begun(inputs, steps, recipe["budget"])
     prepare = time.perf_counter() - start
 
-    passes = sample.timed(
+    passes = forecast_timing.time_passes(
         model, inputs, wanted, steps, wide=wide, dtype=dtype, strata=strata, limit=limit
     )
     rows = int(inputs.rows.sum())
     vectors = rows * row_bytes
     try:
         wrote, problem = (
-            sample.written(folder, passes.shard, columns_of(given, which), recipe, vectors),
+            forecast_timing.time_writing(
+                folder, passes.shard, example_columns(given, which), recipe, vectors
+            ),
             "",
         )
     except StoreError as error:
-        wrote, problem = sample.Written(0, 0, 0.0), str(error)
+        wrote, problem = forecast_timing.TimedWriting(0, 0, 0.0), str(error)
     scale = vectors / wrote.vectors if wrote.vectors else 0.0
     certificate = None if model.certificate is None else model.certificate.to_dict()
     manifest = len(json.dumps(certificate)) + _SHARD_ENTRY * len(spans)
@@ -260,7 +262,7 @@ def forecast(
     )
 
 
-def _begun(inputs: Inputs, steps: Steps, budget: int) -> list[int]:
+def _begun(inputs: Inputs, steps: ForwardPasses, budget: int) -> list[int]:
     """Tokens of each pass of a prefix alone: once each where all can be held, else once a shard."""
     if inputs.sharing is None:
         return []

@@ -1,8 +1,9 @@
 """Harvest: the activations of many sites over many examples, in one pass, into one store.
 
-Examples are tokenised and their positions resolved; identical inputs are one (`inscape.store.repeats`); neighbours form
-shards of a few megabytes, computed in batches of near-equal length under a token budget (`inscape.store.plan`); the model is
-asked for all sites at once, only at the positions kept, without its head; each finished shard is written and committed
+Examples are tokenised and their positions resolved; identical inputs are one (`inscape.store.duplicates`);
+neighbours form shards of a few megabytes (`inscape.store.sharding`), computed in batches of near-equal length
+under a token budget (`inscape.store.forward_passes`); the model is asked for all sites at once, only at the
+positions kept, without its head; each finished shard is written and committed
 by a thread (`inscape.store.writer`). The plan depends on the arguments alone, so the same call after an interruption goes
 on after the last committed shard and, on the same machine with the same number of threads, ends with the same bytes. Another
 processor adds in another order: its vectors are equal to rounding.
@@ -23,21 +24,21 @@ from typing import Any, get_args
 from inscape.core.site import Site
 from inscape.model import batching
 from inscape.model.certificate import current
-from inscape.store import generated, plan
-from inscape.store import key as keys
+from inscape.store import generated_names, sharding
 from inscape.store import manifest as manifests
+from inscape.store import recipe as recipes
 from inscape.store.capture import widths
-from inscape.store.columns import Disk, site_entry
+from inscape.store.disk_dtypes import DiskDtype, site_entry
+from inscape.store.duplicates import deduplicate
 from inscape.store.engines.choose import engine as chosen
 from inscape.store.engines.local import Engine, Job
-from inscape.store.feed import Fed, inputs_of
-from inscape.store.places import Place, place
-from inscape.store.plan import SHARD_BYTES
+from inscape.store.forecast_timing import remove_killed_trials
+from inscape.store.forward_passes import padded_tokens
+from inscape.store.prepare_inputs import ExampleSource, prepare_inputs
 from inscape.store.progress import Meter, Watcher
-from inscape.store.repeats import distinct
-from inscape.store.rows import columns_of, schema_of, table_of
-from inscape.store.sample import sweep_killed
-from inscape.store.steps import cost
+from inscape.store.rows import example_columns, shard_table, store_schema
+from inscape.store.sharding import SHARD_BYTES
+from inscape.store.storage import Storage, storage_at
 from inscape.store.store import Store
 from inscape.store.writer import Writer, refuse_other
 
@@ -46,7 +47,7 @@ log = logging.getLogger(__name__)
 
 def harvest(
     model: Any,
-    examples: Fed,
+    examples: ExampleSource,
     sites: str | Site | Sequence[str | Site],
     *,
     at: str = "last",
@@ -74,8 +75,8 @@ def harvest(
         budget: padded tokens a batch.
         prompt: a template with one ``{}`` that each text is set into.
         nonfinite: ``"refuse"`` stops at a NaN or infinite activation; ``"keep"`` stores and counts them.
-        prefix: whether a beginning that many examples share is computed once (`inscape.store.prefix`); values are then
-            equal to rounding, not to the bit.
+        prefix: whether a beginning that many examples share is computed once
+            (`inscape.store.prefix_sharing`); values are then equal to rounding, not to the bit.
         on: where it is computed: ``"local"``; ``"ray"``, the cluster of ``RAY_ADDRESS`` or one started for this call;
             ``"ray://HOST:PORT"``; or an engine such as `inscape.store.engines.ray.Ray`. Vectors are the
             same to rounding; to the bit where the same computation is repeated on one machine.
@@ -94,18 +95,18 @@ def harvest(
     """
     _check(dtype, budget, nonfinite, shard_bytes)
     if to is not None:
-        sweep_killed(place(to))
+        remove_killed_trials(storage_at(to))
     if to is not None and not manifests.present(to):
-        generated.refuse_foreign(place(to), generated.STORE)
+        generated_names.refuse_foreign(storage_at(to), generated_names.STORE)
     engine = chosen(on)
     device = engine.device(model)
     current(model)
     wanted: list[Site] = model.select(sites)
-    given = inputs_of(model, examples, at, prompt, wanted, prefix, device)
+    given = prepare_inputs(model, examples, at, prompt, wanted, prefix, device)
     wide = widths(model, given, wanted)
     row_bytes = sum(wide.values()) * (4 if dtype == "float32" else 2)
     limits = batching.limits(device)
-    recipe = keys.recipe(
+    recipe = recipes.recipe(
         model,
         given,
         device=device,
@@ -118,11 +119,11 @@ def harvest(
         overhead=limits[1],
         shard_rows=given.shard_rows(row_bytes, shard_bytes),
     )
-    folder = place(keys.cache_folder(manifests.digest(recipe)) if to is None else to)
+    folder = storage_at(recipes.cache_folder(manifests.digest(recipe)) if to is None else to)
     if (found := _finished(folder, recipe)) is not None:
         return found
-    inputs, which = distinct(given)
-    side = columns_of(given, which)
+    inputs, which = deduplicate(given)
+    side = example_columns(given, which)
     head = {
         "model": model.name,
         "examples": len(given),
@@ -132,9 +133,9 @@ def harvest(
         "certificate": None if model.certificate is None else model.certificate.to_dict(),
         "inscape": version("inscape"),
     }
-    ranges = plan.shards(inputs.rows, recipe["shard_rows"])
-    costs = [cost(inputs, span, recipe["budget"], recipe["overhead"]) for span in ranges]
-    with Writer(folder, recipe, schema_of(side, head["sites"]), head, progress) as writer:
+    ranges = sharding.cut_into_shards(inputs.rows, recipe["shard_rows"])
+    costs = [padded_tokens(inputs, span, recipe["budget"], recipe["overhead"]) for span in ranges]
+    with Writer(folder, recipe, store_schema(side, head["sites"]), head, progress) as writer:
         if writer.manifest["finished"] is not None:
             return Store.open(folder)  # by another process, which was waited for
         done = writer.shards
@@ -148,14 +149,14 @@ def harvest(
             with closing(engine.shards(job, ranges[done:], meter.advance)) as shards:
                 for span, shard in zip(ranges[done:], shards, strict=True):
                     writer.put(
-                        table_of(shard, side, writer.schema),
+                        shard_table(shard, side, writer.schema),
                         {"examples": span, "nonfinite": shard.nonfinite},
                     )
         writer.finish()
     return Store.open(folder)
 
 
-def _finished(folder: Place, recipe: dict[str, Any]) -> Store | None:
+def _finished(folder: Storage, recipe: dict[str, Any]) -> Store | None:
     """A finished store of this recipe, if that is what the folder holds; another one is refused."""
     if not manifests.present(folder):
         return None
@@ -168,9 +169,9 @@ def _finished(folder: Place, recipe: dict[str, Any]) -> Store | None:
 
 
 def _check(dtype: str, budget: int | None, nonfinite: str, shard_bytes: int) -> None:
-    if dtype not in get_args(Disk):
+    if dtype not in get_args(DiskDtype):
         raise ValueError(
-            f"harvest: dtype must be one of {', '.join(get_args(Disk))}, got {dtype!r}"
+            f"harvest: dtype must be one of {', '.join(get_args(DiskDtype))}, got {dtype!r}"
         )
     if nonfinite not in ("refuse", "keep"):
         raise ValueError(f"harvest: nonfinite must be 'refuse' or 'keep', got {nonfinite!r}")

@@ -1,7 +1,7 @@
 """What a harvest feeds in: tokens of each example and the positions kept.
 
 Text is tokenised once, one way (`model.tokenize`), and positions are resolved on the tokens of each example alone, so
-that what an example is harvested at never depends on what it was batched with. Arrays are in `inscape.store.arrays`.
+that what an example is harvested at never depends on what it was batched with. Arrays are in `inscape.store.array_inputs`.
 
 Cost: O(tokens) time; tens of bytes of memory an example. Token ids and positions of many lie in a file without a name
 (`inscape.core.token_table`), and texts are looked at a thousand at a time.
@@ -30,9 +30,9 @@ from inscape.data.examples import Examples, split
 from inscape.data.positions import parse, resolve, tight
 from inscape.model.axes import unshown
 from inscape.model.lengths import Switches
-from inscape.store import plan
+from inscape.store import sharding
 from inscape.store.manifest import digest
-from inscape.store.prefix import Sharing
+from inscape.store.prefix_sharing import Sharing
 
 
 class Inputs(ABC):
@@ -41,8 +41,8 @@ class Inputs(ABC):
     Attributes:
         text: whether inputs are tokens, so that positions can be asked of the model.
         reduce: ``"mean"`` where an example's positions are averaged into one row, else ``"none"``.
-        lengths: cost of each example in tokens, (n,) int64.
-        rows: rows that each example gives, (n,) int64.
+        lengths: cost of each example in tokens, (n,) whole numbers.
+        rows: rows that each example gives, (n,) whole numbers.
         data: fingerprint of the examples with their labels and group.
         table: what travels beside the vectors, one row an example: id, group and labels.
         tokens: the examples, where they are tokens.
@@ -90,8 +90,8 @@ class Inputs(ABC):
         return i
 
     def shard_rows(self, row_bytes: int, shard_bytes: int) -> int:
-        """The most rows of a shard whose rows have so many bytes of vectors; see `inscape.store.plan.shard_rows`."""
-        return plan.shard_rows(
+        """The most rows of a shard whose rows have so many bytes of vectors; see `inscape.store.sharding.shard_rows`."""
+        return sharding.shard_rows(
             row_bytes, shard_bytes, self.example_bytes // max(1, int(self.rows.max()))
         )
 
@@ -157,15 +157,17 @@ class TokenInputs(Inputs):
     def positions(self, i: int) -> np.ndarray:
         return self._positions[i]
 
+    def _token_ids(self, i: int) -> np.ndarray:
+        """All token ids of example `i`, without what else is known of its tokens."""
+        tokens = self.tokens
+        return tokens.ids[i] if isinstance(tokens, TokenTable) else tokens[i].ids
+
     def ids(self, i: int) -> np.ndarray:
-        return self.tokens[i].ids[self.kept(i)]
+        return self._token_ids(i)[self.kept(i)]
 
     def key(self, i: int) -> bytes:
-        return (
-            self.tokens[i].ids.astype("<i8").tobytes()
-            + b"|"
-            + self._positions[i].astype("<i8").tobytes()
-        )
+        ids, positions = self._token_ids(i), self._positions[i]
+        return ids.astype("<i8").tobytes() + b"|" + positions.astype("<i8").tobytes()
 
     def batch(self, model: Any, members: Sequence[int] | np.ndarray) -> Batch:
         return model.collate([self.tokens[int(i)] for i in members])

@@ -21,7 +21,7 @@ import msgspec
 from inscape.core import records
 from inscape.core.errors import StoreError
 from inscape.core.foreign import foreign, reason
-from inscape.store.places import Place, place
+from inscape.store.storage import Storage, storage_at
 
 NAME = "manifest.json"
 FORMAT = 2
@@ -131,12 +131,12 @@ def files(manifest: Manifest) -> dict[str, str]:
     return {**manifest["beside"], **found}
 
 
-def present(where: Place | Path | str) -> bool:
+def present(where: Storage | Path | str) -> bool:
     """Whether there is a store, finished or not."""
-    return place(where).exists(NAME)
+    return storage_at(where).exists(NAME)
 
 
-def write(where: Place | Path | str, manifest: Manifest) -> None:
+def write(where: Storage | Path | str, manifest: Manifest) -> None:
     """Replace the manifest atomically and durably.
 
     Raises:
@@ -146,10 +146,10 @@ def write(where: Place | Path | str, manifest: Manifest) -> None:
     text = json.dumps(
         {**manifest, "sha256": sign(manifest)}, separators=(",", ":"), ensure_ascii=False
     )
-    place(where).replace(NAME, text.encode(), commit=True)
+    storage_at(where).replace(NAME, text.encode(), commit=True)
 
 
-def read(where: Place | Path | str, checked: bool = True) -> Manifest:
+def read(where: Storage | Path | str, checked: bool = True) -> Manifest:
     """The manifest of a store; every way of not being one is told apart.
 
     Args:
@@ -159,13 +159,13 @@ def read(where: Place | Path | str, checked: bool = True) -> Manifest:
     Raises:
         StoreError: nothing there, not a store, another format, or a manifest that cannot be read or was edited.
     """
-    found = place(where)
+    found = storage_at(where)
     cure = "restore the file, or harvest again into a new folder"
     with foreign(StoreError, f"{found}/{NAME} cannot be read", cure):
         return _read(found, checked)
 
 
-def _read(found: Place, checked: bool) -> Manifest:
+def _read(found: Storage, checked: bool) -> Manifest:
     try:
         data = found.small(NAME, LARGEST)
     except (FileNotFoundError, NotADirectoryError):
@@ -233,7 +233,7 @@ def sizes(manifest: Manifest) -> dict[str, int]:
     return found
 
 
-def damaged_sizes(where: Place, manifest: Manifest) -> str:
+def damaged_sizes(where: Storage, manifest: Manifest) -> str:
     """The first file that is missing or has another length than it had or its rows take, in words; empty if there is none.
 
     No file is read.

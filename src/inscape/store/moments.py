@@ -1,9 +1,9 @@
 """Moments: one pass over examples that keeps statistics of sites instead of their vectors.
 
 The pass is a harvest's: the same inputs, positions, batches and shards (`inscape.store.harvest`), the same float32 vectors;
-each shard is added to the moments (`inscape.store.streamed`) and forgotten. With `to` the state is committed now and then,
-and the same call after an interruption goes on from the last commit and ends with the same numbers: bit for bit on the
-same machine with the same number of threads, to rounding elsewhere.
+each shard is added to the moments (`inscape.store.streamed_moments`) and forgotten. With `to` the state is
+committed now and then, and the same call after an interruption goes on from the last commit and ends with
+the same numbers: bit for bit on the same machine with the same number of threads, to rounding elsewhere.
 
 Cost: one forward pass, n d² a site for its scatter and n d e a pair; memory of one shard, its float64 copy and the moments.
 """
@@ -27,20 +27,20 @@ from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.model import batching
 from inscape.model.certificate import current
-from inscape.store import key as keys
 from inscape.store import manifest as manifests
 from inscape.store import moments_files as files
-from inscape.store import plan
+from inscape.store import recipe as recipes
+from inscape.store import sharding
 from inscape.store.capture import Shard, capture, widths
-from inscape.store.feed import Fed, inputs_of
+from inscape.store.duplicates import deduplicate, expand_rows
+from inscape.store.forecast_timing import remove_killed_trials
+from inscape.store.forward_passes import padded_tokens
 from inscape.store.inputs import Inputs
-from inscape.store.places import Place, place
-from inscape.store.plan import SHARD_BYTES
+from inscape.store.prepare_inputs import ExampleSource, prepare_inputs
 from inscape.store.progress import Meter, Watcher
-from inscape.store.repeats import distinct, spread
-from inscape.store.sample import sweep_killed
-from inscape.store.steps import cost
-from inscape.store.streamed import StreamedMoments, loaded, merged, save
+from inscape.store.sharding import SHARD_BYTES
+from inscape.store.storage import Storage, storage_at
+from inscape.store.streamed_moments import StreamedMoments, loaded, merged, save
 from inscape.store.writer import disk_errors, held
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ Pairs = str | Sequence[tuple[str | Site, str | Site]]
 
 def moments(
     model: Any,
-    examples: Fed,
+    examples: ExampleSource,
     sites: str | Site | Sequence[str | Site],
     *,
     at: str = "last",
@@ -92,11 +92,11 @@ def moments(
     """
     current(model)
     wanted: list[Site] = model.select(sites)
-    where = None if to is None else place(to)
+    where = None if to is None else storage_at(to)
     if where is not None:
-        sweep_killed(where)
+        remove_killed_trials(where)
         files.refuse(where)
-    given = inputs_of(model, examples, at, prompt, wanted)
+    given = prepare_inputs(model, examples, at, prompt, wanted)
     if not given.rows.sum():
         raise DataError(
             f"no example has a position at {at!r}, so there are no rows to take moments of."
@@ -104,7 +104,7 @@ def moments(
     side = _Side(examples, labels, classes, _paired(model, wanted, pairs))
     wide = widths(model, given, wanted)
     limits = batching.limits(model.device.type)
-    recipe = keys.recipe(
+    recipe = recipes.recipe(
         model,
         given,
         prompt=prompt,
@@ -117,17 +117,17 @@ def moments(
         classes=classes,
         pairs=[[str(a), str(b)] for a, b in side.pairs],
     )
-    inputs, which = distinct(given)
+    inputs, which = deduplicate(given)
     with ExitStack() as stack:
         if where is not None:
             with disk_errors(where, "write to", files.committed):
                 files.refuse(where)  # before a lock file is made in it
                 stack.enter_context(held(where, progress))
         state, done = _begun(where, recipe)
-        ranges = plan.shards(inputs.rows, recipe["shard_rows"])
+        ranges = sharding.cut_into_shards(inputs.rows, recipe["shard_rows"])
         left = ranges[done:]
         settings = {"budget": recipe["budget"], "overhead": recipe["overhead"]}
-        costs = [cost(inputs, s, *settings.values()) for s in left]
+        costs = [padded_tokens(inputs, s, *settings.values()) for s in left]
         rows = int(sum(inputs.rows[slice(*span)].sum() for span in left))
         meter = stack.enter_context(Meter(f"moments {model.name}", rows, sum(costs), progress))
         settings |= {
@@ -174,7 +174,7 @@ class _Side:
 def _everywhere(
     shard: Shard, span: tuple[int, int], which: np.ndarray | None, most: int
 ) -> Iterator[Shard]:
-    """A shard's rows for every example that they are of, about `most` at a time; `which` as `distinct` gives it."""
+    """A shard's rows for every example that they are of, about `most` at a time; `which` as `deduplicate` gives it."""
     if which is None:
         yield from [shard] if len(shard) else []
         return
@@ -182,8 +182,8 @@ def _everywhere(
     each = np.searchsorted(shard.example, which[members], "right") - np.searchsorted(
         shard.example, which[members]
     )
-    for start, stop in plan.shards(each, most):
-        rows, of = spread(which[members[start:stop]], shard.example)
+    for start, stop in sharding.cut_into_shards(each, most):
+        rows, of = expand_rows(which[members[start:stop]], shard.example)
         if len(rows):
             vectors = {site: x[rows] for site, x in shard.vectors.items()}
             yield Shard(members[start:stop][of], shard.position[rows], shard.token[rows], vectors)
@@ -232,7 +232,7 @@ def _one_part(state: StreamedMoments, inputs: Inputs, shards: int) -> StreamedMo
     )
 
 
-def _begun(where: Place | None, recipe: dict[str, Any]) -> tuple[StreamedMoments | None, int]:
+def _begun(where: Storage | None, recipe: dict[str, Any]) -> tuple[StreamedMoments | None, int]:
     """What the place holds of this recipe, and how many shards of it; moments of something else are refused."""
     if where is None or not where.exists(files.NAME):
         return None, 0

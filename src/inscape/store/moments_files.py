@@ -17,16 +17,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from inscape.core.errors import InscapeError, StoreError
-from inscape.store import generated
+from inscape.store import generated_names
 from inscape.store.manifest import LARGEST, sign
-from inscape.store.places import Place
+from inscape.store.storage import Storage
 from inscape.store.writer import disk_errors
 
 NAME = "moments.json"
 FORMAT = 1
 
 
-def write(where: Place, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+def write(where: Storage, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Put arrays and what they are in a place, instead of what it held.
 
     Raises:
@@ -43,7 +43,7 @@ def write(where: Place, head: dict[str, Any], arrays: dict[str, np.ndarray]) -> 
         tidy(where)
 
 
-def committed(where: Place) -> str:
+def committed(where: Storage) -> str:
     """What is kept whatever happens now, read from the manifest."""
     try:
         parts = _head(where)["parts"] if where.exists(NAME) else []
@@ -55,13 +55,15 @@ def committed(where: Place) -> str:
     return f"The moments of {rows:,} rows committed before are safe"
 
 
-def tidy(where: Place) -> None:
+def tidy(where: Storage) -> None:
     """Remove arrays that the manifest does not name: what an interruption left."""
-    for old in generated.leftovers(where, generated.MOMENTS, [str(_head(where)["file"])]):
+    for old in generated_names.leftovers(
+        where, generated_names.MOMENTS, [str(_head(where)["file"])]
+    ):
         where.remove(old)
 
 
-def refuse(where: Place) -> None:
+def refuse(where: Storage) -> None:
     """Refuse a place that holds anything but moments; nothing is written.
 
     Raises:
@@ -70,10 +72,12 @@ def refuse(where: Place) -> None:
     if where.exists(NAME):
         _head(where)
     else:
-        generated.refuse_foreign(where, generated.MOMENTS, "holds no moments and is not empty")
+        generated_names.refuse_foreign(
+            where, generated_names.MOMENTS, "holds no moments and is not empty"
+        )
 
 
-def read(where: Place) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read(where: Storage) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What `write` wrote, checked against its hashes.
 
     Raises:
@@ -93,7 +97,7 @@ def read(where: Place) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise _damaged(where) from None
 
 
-def _head(where: Place) -> dict[str, Any]:
+def _head(where: Storage) -> dict[str, Any]:
     """The manifest, checked against its signature."""
     try:
         text = where.small(NAME, LARGEST)
@@ -118,5 +122,5 @@ def _head(where: Place) -> dict[str, Any]:
     return head
 
 
-def _damaged(where: Place) -> StoreError:
+def _damaged(where: Storage) -> StoreError:
     return StoreError(f"the moments at {where} are damaged; delete them and stream them again.")

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from inscape.store import manifest as manifests
-from inscape.store import shards
-from inscape.store.columns import decode
-from inscape.store.places import Place
+from inscape.store import shard_files
+from inscape.store.disk_dtypes import decode_float32
+from inscape.store.storage import Storage
 
 
 class Piece(NamedTuple):
@@ -25,7 +25,7 @@ class Piece(NamedTuple):
 
     first: int
     file: str
-    column: shards.Column
+    column: shard_files.Column
 
 
 class Reader:
@@ -36,11 +36,11 @@ class Reader:
         manifest: names them.
     """
 
-    def __init__(self, place: Place, manifest: manifests.Manifest):
+    def __init__(self, place: Storage, manifest: manifests.Manifest):
         self.place, self.manifest = place, manifest
         counts = [shard["rows"] for shard in manifest["shards"]]
         self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
-        self._layouts: dict[str, dict[str, shards.Column]] = {}
+        self._layouts: dict[str, dict[str, shard_files.Column]] = {}
 
     def spans(
         self, name: str, width: int, spans: list[tuple[int, int]], dtype: Any = np.float32
@@ -91,7 +91,7 @@ class Reader:
         self.place.each(fetch, runs)
         return out if np.array_equal(wanted, rows) else out[back]
 
-    def files(self, number: int) -> dict[str, dict[str, shards.Column]]:
+    def files(self, number: int) -> dict[str, dict[str, shard_files.Column]]:
         """The files of one shard and the columns of each."""
         return {file: self._layout(file) for file in self.manifest["shards"][number]["files"]}
 
@@ -127,12 +127,12 @@ class Reader:
             return
         raw = np.empty(out.shape, dtype=column.numpy)
         self.place.fill(piece.file, start, memoryview(raw.reshape(-1).view(np.uint8)))
-        decode(raw, out)
+        decode_float32(raw, out)
 
-    def _layout(self, file: str) -> dict[str, shards.Column]:
+    def _layout(self, file: str) -> dict[str, shard_files.Column]:
         if file not in self._layouts:
             try:
-                key, columns = shards.layout(
+                key, columns = shard_files.layout(
                     lambda start, length: self.place.read(file, start, length)
                 )
             except ValueError as error:

@@ -16,9 +16,9 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from inscape.store import repeats
+from inscape.store import duplicates
 from inscape.store.capture import Shard
-from inscape.store.columns import TORCH
+from inscape.store.disk_dtypes import TORCH_DTYPES
 from inscape.store.inputs import Inputs
 
 #: the numbers that every row has
@@ -26,7 +26,7 @@ INDEX = ("example", "position", "token")
 _LABEL = "label:"
 
 
-class Side(NamedTuple):
+class ExampleColumns(NamedTuple):
     """Columns of the examples.
 
     Attributes:
@@ -38,7 +38,7 @@ class Side(NamedTuple):
     names: dict[str, str]
 
 
-class Schema(NamedTuple):
+class StoreSchema(NamedTuple):
     """What a store is made of.
 
     Attributes:
@@ -69,12 +69,12 @@ class Rows:
         return Rows({name: x[which] for name, x in self.columns.items()})
 
 
-def columns_of(inputs: Inputs, which: np.ndarray | None = None) -> Side:
+def example_columns(inputs: Inputs, which: np.ndarray | None = None) -> ExampleColumns:
     """The columns beside the vectors; a label named like one of ours keeps a ``label:`` before its name.
 
     Args:
         inputs: all examples.
-        which: which distinct input each is, where some are the same (`inscape.store.repeats`).
+        which: which distinct input each is, where some are the same (`inscape.store.duplicates`).
     """
     table = pa.Table.from_pandas(inputs.table, preserve_index=False).replace_schema_metadata(None)
     ours = [*INDEX, "id", "group"]
@@ -82,19 +82,20 @@ def columns_of(inputs: Inputs, which: np.ndarray | None = None) -> Side:
     for name in table.column_names:
         label = name.removeprefix(_LABEL)
         names[name] = name if label == name or label in ours else label
-    return Side(
-        table if which is None else table.append_column(repeats.COLUMN, pa.array(which)), names
+    return ExampleColumns(
+        table if which is None else table.append_column(duplicates.COLUMN, pa.array(which)), names
     )
 
 
-def schema_of(side: Side, sites: dict[str, dict[str, Any]]) -> Schema:
+def store_schema(side: ExampleColumns, sites: dict[str, dict[str, Any]]) -> StoreSchema:
     """The table of the examples, and one column a site."""
-    return Schema(
-        side.table, {name: (TORCH[entry["dtype"]], entry["width"]) for name, entry in sites.items()}
+    return StoreSchema(
+        side.table,
+        {name: (TORCH_DTYPES[entry["dtype"]], entry["width"]) for name, entry in sites.items()},
     )
 
 
-def table_of(shard: Shard, side: Side, schema: Schema) -> Rows:
+def shard_table(shard: Shard, side: ExampleColumns, schema: StoreSchema) -> Rows:
     """A shard as rows: their numbers, then the vectors of each site."""
     columns = {name: torch.from_numpy(getattr(shard, name)) for name in INDEX}
     columns |= {str(site): x for site, x in shard.vectors.items()}

@@ -1,8 +1,8 @@
 """Store: one harvest, read by column, from a folder or an object store.
 
 One row is one (example, position), in that order; one column is one site. Examples that are the same input share the rows
-that are kept of it (`inscape.store.repeats`), and each has them when they are read. A store is ``manifest.json`` (see
-`inscape.store.manifest`), ``data/`` with a file a shard (see `inscape.store.shards`), and the table of the examples.
+that are kept of it (`inscape.store.duplicates`), and each has them when they are read. A store is ``manifest.json`` (see
+`inscape.store.manifest`), ``data/`` with a file a shard (see `inscape.store.shard_files`), and the table of the examples.
 Files are never changed once written, so nothing a writer does later moves under a reader.
 
 Cost: `matrix` reads its own column only, once, into the array it gives back; `batches` holds a handful of blocks, never a
@@ -29,11 +29,11 @@ from inscape.core.site import Site, translate
 from inscape.data.arrow_messages import check_messages
 from inscape.store import manifest as manifests
 from inscape.store.add import add_sites
-from inscape.store.places import Place, place
+from inscape.store.duplicates import COLUMN, expand_rows
 from inscape.store.reader import Reader
-from inscape.store.repeats import COLUMN, spread
+from inscape.store.row_batches import Block, Spans, in_order, shuffled
 from inscape.store.rows import INDEX
-from inscape.store.stream import Block, Spans, in_order, shuffled
+from inscape.store.storage import Storage, storage_at
 from inscape.store.verify import verify
 
 _BLOCK_BYTES = (
@@ -59,13 +59,13 @@ class Store:
         ObjectError: a bucket that cannot be reached, or denies it.
     """
 
-    def __init__(self, path: str | Path | Place):
-        self.place = place(path)
+    def __init__(self, path: str | Path | Storage):
+        self.place = storage_at(path)
         self.path = self.place.path
         self.refresh()
 
     @classmethod
-    def open(cls, path: str | Path | Place) -> Store:
+    def open(cls, path: str | Path | Storage) -> Store:
         """Open a finished store."""
         return cls(path)
 
@@ -130,7 +130,9 @@ class Store:
             index = {name: self._index(name) for name in INDEX}
             examples = self._examples()
             if self._same is not None:
-                rows, example = spread(examples[COLUMN].to_numpy(), index["example"], self._same)
+                rows, example = expand_rows(
+                    examples[COLUMN].to_numpy(), index["example"], self._same
+                )
                 index = {name: x[rows] for name, x in index.items()} | {"example": example}
                 examples = examples.drop_columns([COLUMN])
             beside = examples.take(pa.array(index["example"])).to_pandas()
@@ -274,7 +276,7 @@ class Store:
         """Of each row, which row that is kept; None where each is its own."""
         if self._same is not None and self._spread is None:
             which = self._examples()[COLUMN].to_numpy()
-            self._spread, _ = spread(which, self._index("example"), self._same)
+            self._spread, _ = expand_rows(which, self._index("example"), self._same)
         return self._spread
 
     def _read(self, entry: dict[str, Any], spans: Spans) -> np.ndarray:

@@ -10,12 +10,12 @@ from typing import Any
 
 from inscape.core.errors import StoreError
 from inscape.store import manifest as manifests
-from inscape.store.places import Place
-from inscape.store.places import place as place_of
 from inscape.store.reader import Reader
+from inscape.store.storage import Storage
+from inscape.store.storage import storage_at as place_of
 
 
-def problems(place: Place, manifest: manifests.Manifest, model: Any = None) -> list[str]:
+def problems(place: Storage, manifest: manifests.Manifest, model: Any = None) -> list[str]:
     """Problems of a store, one sentence each; see `inscape.store.store.Store.verify`."""
     try:
         manifests.check(manifest, manifests.NAME)
@@ -40,7 +40,7 @@ def problems(place: Place, manifest: manifests.Manifest, model: Any = None) -> l
     return [*found, *damaged, *([] if damaged else _columns(place, manifest))]
 
 
-def verify(where: str | Path | Place, model: Any = None) -> list[str]:
+def verify(where: str | Path | Storage, model: Any = None) -> list[str]:
     """Problems of the store at a path or URL, which need not be sound enough to be opened.
 
     Raises:
@@ -50,7 +50,7 @@ def verify(where: str | Path | Place, model: Any = None) -> list[str]:
     return problems(found, manifests.read(found, checked=False), model)
 
 
-def _files(place: Place, manifest: manifests.Manifest) -> list[str]:
+def _files(place: Storage, manifest: manifests.Manifest) -> list[str]:
     named = {
         name: ("the table of the examples", digest) for name, digest in manifest["beside"].items()
     }
@@ -72,7 +72,7 @@ def _files(place: Place, manifest: manifests.Manifest) -> list[str]:
     return [said for said in place.each(problem, named.items()) if said]
 
 
-def _columns(place: Place, manifest: manifests.Manifest) -> list[str]:
+def _columns(place: Storage, manifest: manifests.Manifest) -> list[str]:
     """Whether the files hold what the manifest says."""
     reader, found = Reader(place, manifest), []
     for number, shard in enumerate(manifest["shards"]):

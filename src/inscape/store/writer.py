@@ -25,11 +25,11 @@ import pyarrow as pa
 
 from inscape.core.errors import InscapeError, StoreError
 from inscape.core.scratch import Scratch, Sink
-from inscape.store import generated, shards
+from inscape.store import generated_names, shard_files
 from inscape.store import manifest as manifests
-from inscape.store.places import Place, place
-from inscape.store.rows import Rows, Schema
-from inscape.store.waiting import patiently
+from inscape.store.lock_waiting import acquire_lock
+from inscape.store.rows import Rows, StoreSchema
+from inscape.store.storage import NotAFile, Storage, storage_at
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def committed(where: Place | Path) -> str:
+def committed(where: Storage | Path) -> str:
     """What a store keeps whatever happens now, read from its manifest."""
-    found = place(where)
+    found = storage_at(where)
     try:
         manifest = manifests.read(found) if found.exists(manifests.NAME) else None
     except (InscapeError, OSError):
@@ -67,7 +67,7 @@ def committed(where: Place | Path) -> str:
 
 @contextmanager
 def disk_errors(
-    where: Place | Path, doing: str, kept: Callable[[Any], str] = committed
+    where: Storage | Path, doing: str, kept: Callable[[Any], str] = committed
 ) -> Iterator[None]:
     """Turn an operating-system error into one sentence that says what is safe and what to do.
 
@@ -94,7 +94,7 @@ class Writer:
         recipe: what is harvested; an unfinished store there must have the same.
         schema: the table of the examples, and the columns of the vectors.
         head: everything else of a new store's manifest (sites, columns, certificate …).
-        show: how to say that another process writes there and is waited for; see `inscape.store.waiting`.
+        show: how to say that another process writes there and is waited for; see `inscape.store.lock_waiting`.
 
     Attributes:
         manifest: the manifest as last committed.
@@ -107,16 +107,16 @@ class Writer:
 
     def __init__(
         self,
-        where: Place | Path | str,
+        where: Storage | Path | str,
         recipe: dict[str, Any],
-        schema: Schema,
+        schema: StoreSchema,
         head: dict[str, Any],
         show: Any = None,
     ):
-        self.place, self.schema = place(where), schema
+        self.place, self.schema = storage_at(where), schema
         with disk_errors(self.place, "write to"):
             refuse(self.place, recipe)  # before a lock file is made in it
-            self._lock = patiently(self.place, show)
+            self._lock = acquire_lock(self.place, show)
         try:
             with disk_errors(self.place, "write to"):
                 self._begin(recipe, head)
@@ -147,7 +147,7 @@ class Writer:
                     sweep(self.place, self.manifest)
                 return
         else:
-            generated.refuse_foreign(self.place, generated.STORE)
+            generated_names.refuse_foreign(self.place, generated_names.STORE)
         beside = self.place.put("examples", ".arrow", [_arrow(self.schema.examples)])
         self.manifest = {
             "format": manifests.FORMAT,
@@ -193,7 +193,7 @@ class Writer:
     def _sound(self, name: str, digest: str) -> bool:
         try:
             return self.place.digest(name) == digest
-        except FileNotFoundError:
+        except (FileNotFoundError, NotAFile):
             return False
 
     def put(self, table: Rows, shard: dict[str, Any]) -> None:
@@ -246,8 +246,8 @@ class Writer:
 
     def _write(self, number: int, table: Rows, shard: dict[str, Any]) -> dict[str, Any]:
         """Write a shard's file; what the manifest will say of it."""
-        parts = shards.packed(table.columns, self.manifest["key"])
-        file = self.place.put(f"data/{number:06d}", shards.SUFFIX, parts)
+        parts = shard_files.packed(table.columns, self.manifest["key"])
+        file = self.place.put(f"data/{number:06d}", shard_files.SUFFIX, parts)
         return {
             **shard,
             "rows": len(table),
@@ -268,29 +268,31 @@ class Writer:
 
 
 @contextmanager
-def held(where: Place, show: Any = None, wait: bool = True) -> Iterator[None]:
+def held(where: Storage, show: Any = None, wait: bool = True) -> Iterator[None]:
     """Be the writer of a place for a while, as soon as no other process is.
 
     Args:
         where: the place.
-        show: how to say that another is waited for; see `inscape.store.waiting`.
+        show: how to say that another is waited for; see `inscape.store.lock_waiting`.
         wait: whether to wait for another at all.
     """
-    lock = patiently(where, show) if wait else where.lock()
+    lock = acquire_lock(where, show) if wait else where.lock()
     try:
         yield
     finally:
         lock.release()
 
 
-def sweep(where: Place, manifest: manifests.Manifest) -> None:
+def sweep(where: Storage, manifest: manifests.Manifest) -> None:
     """Remove files under names that a store generates and its manifest does not name; no other file."""
-    for name in generated.leftovers(where, generated.STORE, list(manifests.files(manifest))):
+    for name in generated_names.leftovers(
+        where, generated_names.STORE, list(manifests.files(manifest))
+    ):
         log.info("%s: removing %s, which an interruption left", where, name)
         where.remove(name)
 
 
-def refuse(where: Place, recipe: dict[str, Any]) -> None:
+def refuse(where: Storage, recipe: dict[str, Any]) -> None:
     """Refuse a place that a harvest of this recipe may not begin or go on in; nothing is written.
 
     Raises:
@@ -299,10 +301,12 @@ def refuse(where: Place, recipe: dict[str, Any]) -> None:
     if where.exists(manifests.NAME):
         refuse_other(where, manifests.read(where), recipe)
     else:
-        generated.refuse_foreign(where, generated.STORE)
+        generated_names.refuse_foreign(where, generated_names.STORE)
 
 
-def refuse_other(where: Place | Path, manifest: manifests.Manifest, recipe: dict[str, Any]) -> None:
+def refuse_other(
+    where: Storage | Path, manifest: manifests.Manifest, recipe: dict[str, Any]
+) -> None:
     """Refuse to go on with a store of another recipe, saying what differs; one in which nothing was kept may be taken."""
     if manifest["finished"] is None and not manifest["shards"]:
         return

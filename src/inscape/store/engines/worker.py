@@ -26,9 +26,9 @@ from transformers.utils import logging as hf_logging
 from inscape.core.errors import InscapeError, ModelError
 from inscape.core.site import Site
 from inscape.model.open import open as open_model
-from inscape.store import key as keys
+from inscape.store import recipe as recipes
 from inscape.store.capture import Shard, capture
-from inscape.store.columns import TORCH
+from inscape.store.disk_dtypes import TORCH_DTYPES
 from inscape.store.engines.part import Cut, Part
 
 #: file name → its bytes, (size,) uint8
@@ -41,7 +41,7 @@ def facts(model: Any) -> dict[str, str]:
         "weights": model.weights_hash,
         "network": model.network_hash,
         "dtype of the model": str(model.dtype),
-        "code that reads activations": keys.code_hash(),
+        "code that reads activations": recipes.code_hash(),
         "version of torch": torch.__version__,
         "version of transformers": transformers.__version__,
     }
@@ -148,7 +148,8 @@ def packed(shard: Shard) -> dict[str, Any]:
 def unpacked(found: dict[str, Any], dtype: str) -> Shard:
     """A shard of its own memory: what arrives lies in the object store, which it lets go of."""
     vectors = {
-        site: torch.from_numpy(x.copy()).view(TORCH[dtype]) for site, x in found["vectors"].items()
+        site: torch.from_numpy(x.copy()).view(TORCH_DTYPES[dtype])
+        for site, x in found["vectors"].items()
     }
     beside = (np.array(found[name]) for name in ("example", "position", "token"))
     return Shard(*beside, vectors, found["nonfinite"])

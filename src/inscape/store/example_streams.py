@@ -23,8 +23,11 @@ from inscape.data.load import load
 from inscape.data.streams import read_rows
 from inscape.model.chat import is_conversation, texts_of
 
+#: the largest token id that is kept
+_LARGEST = 2**31 - 1
 
-def settled(model: Any, given: Any) -> Any:
+
+def materialise(model: Any, given: Any) -> Any:
     """What has a length as it is; a stream, or a data set of rows, as examples or as tokens.
 
     Raises:
@@ -75,6 +78,11 @@ def _ids(rows: Iterable[Any]) -> Iterator[Tokens]:
             raise DataError(
                 f"example {i} of the stream is an array of {x.dtype} of shape {x.shape}; give texts, or token ids: whole "
                 "numbers, one row an example."
+            )
+        if x.min() < 0 or x.max() > _LARGEST:
+            raise DataError(
+                f"example {i} of the stream has the token id {x.min() if x.min() < 0 else x.max()}, which no tokenizer "
+                "has; give ids from 0 on."
             )
         yield Tokens(
             x.astype(np.int64), np.zeros((len(x), 2), np.int64), np.zeros(len(x), dtype=bool)

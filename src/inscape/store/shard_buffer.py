@@ -1,4 +1,4 @@
-"""Rows on their way from the device to their places in a shard: never waited for while the device could compute.
+"""The vectors of the shard being computed, copied from the device without keeping it waiting.
 
 Sites of one width are one block: its largest magnitudes are found on the device, it is rounded to the dtype of the disk
 there, and copied to pinned memory beside the next pass. What a pass made is looked at only when the next one has been
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from inscape.core.errors import StoreError
 from inscape.core.site import Site
-from inscape.store.columns import TORCH
+from inscape.store.disk_dtypes import TORCH_DTYPES
 
 
 class _Block(NamedTuple):
@@ -31,7 +31,7 @@ class _Block(NamedTuple):
     peaks_copy: Tensor
 
 
-class _Flight(NamedTuple):
+class _PendingPass(NamedTuple):
     """What one pass made: its blocks, their places, its first example, and when they have arrived."""
 
     blocks: list[_Block]
@@ -40,8 +40,8 @@ class _Flight(NamedTuple):
     arrived: torch.cuda.Event | None
 
 
-class Landing:
-    """The vectors of a shard, as they come in.
+class ShardBuffer:
+    """Collects the vectors of a shard, pass by pass.
 
     Args:
         wide: width of each site.
@@ -56,11 +56,12 @@ class Landing:
 
     def __init__(self, wide: dict[Site, int], rows: int, dtype: str, refuse: bool) -> None:
         self.held = {
-            site: torch.empty(rows, width, dtype=TORCH[dtype]) for site, width in wide.items()
+            site: torch.empty(rows, width, dtype=TORCH_DTYPES[dtype])
+            for site, width in wide.items()
         }
         self.flagged: set[Site] = set()
         self._dtype, self._refuse = dtype, refuse
-        self._waiting: _Flight | None = None
+        self._pending: _PendingPass | None = None
 
     def put(self, found: dict[Site, Tensor], where: Tensor, example: int) -> None:
         """Send one pass's rows on their way, and put those of the pass before in their places.
@@ -77,7 +78,7 @@ class Landing:
         for site, x in found.items():
             widths.setdefault(x.shape[1], []).append(site)
         blocks = (
-            [self._sent(sites, [found[site] for site in sites]) for sites in widths.values()]
+            [self._copied(sites, [found[site] for site in sites]) for sites in widths.values()]
             if len(where)
             else []
         )
@@ -85,20 +86,20 @@ class Landing:
         arrived = torch.cuda.Event() if on_device else None
         if arrived is not None:
             arrived.record()
-        before, self._waiting = self._waiting, _Flight(blocks, where, example, arrived)
-        self._land(before)
+        before, self._pending = self._pending, _PendingPass(blocks, where, example, arrived)
+        self._store(before)
         if arrived is None:
             self.finish()
 
     def finish(self) -> None:
         """Put the last rows in their places; raises as `put` does."""
-        before, self._waiting = self._waiting, None
-        self._land(before)
+        before, self._pending = self._pending, None
+        self._store(before)
 
-    def _sent(self, sites: list[Site], parts: Sequence[Tensor]) -> _Block:
+    def _copied(self, sites: list[Site], parts: Sequence[Tensor]) -> _Block:
         rows = torch.stack(list(parts))
         peaks = rows.abs().amax((1, 2))  # NaN where there is one
-        kept = rows.to(TORCH[self._dtype])
+        kept = rows.to(TORCH_DTYPES[self._dtype])
         if not rows.is_cuda:
             return _Block(sites, rows, peaks, kept.cpu(), peaks.cpu())
         copies = [_pinned(x) for x in (kept, peaks)]
@@ -106,20 +107,20 @@ class Landing:
             copy.copy_(x, non_blocking=True)
         return _Block(sites, rows, peaks, copies[0], copies[1])
 
-    def _land(self, flight: _Flight | None) -> None:
-        if flight is None:
+    def _store(self, pending: _PendingPass | None) -> None:
+        if pending is None:
             return
-        if flight.arrived is not None:
-            flight.arrived.synchronize()  # of the copies alone: the pass that follows goes on
-        limit = torch.finfo(TORCH[self._dtype]).max
-        for block in flight.blocks:
+        if pending.arrived is not None:
+            pending.arrived.synchronize()  # of the copies alone: the pass that follows goes on
+        limit = torch.finfo(TORCH_DTYPES[self._dtype]).max
+        for block in pending.blocks:
             fit = (block.peaks_copy <= limit).tolist()  # a NaN makes the comparison false
             for i, site in enumerate(block.sites):
                 if not fit[i]:
-                    self._judge(site, block.rows[i], flight.example, limit)
-                self.held[site][flight.where] = block.copy[i]
+                    self._check(site, block.rows[i], pending.example, limit)
+                self.held[site][pending.where] = block.copy[i]
 
-    def _judge(self, site: Site, x: Tensor, example: int, limit: float) -> None:
+    def _check(self, site: Site, x: Tensor, example: int, limit: float) -> None:
         """Refuse NaN and infinity, unless kept, and always what the disk's dtype cannot hold."""
         wrong = ~torch.isfinite(x)
         if wrong.any() and self._refuse:

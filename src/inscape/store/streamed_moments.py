@@ -31,7 +31,7 @@ from inscape.core.joint import Joint, cka_debiased_from_moments
 from inscape.core.site import Site
 from inscape.store import moments_files as files
 from inscape.store.manifest import WORDS
-from inscape.store.places import Place, place
+from inscape.store.storage import Storage, storage_at
 
 Sum = TypeVar("Sum", Centred, Joint)
 
@@ -143,7 +143,7 @@ class StreamedMoments:
 
     def save(self, path: str | Path) -> None:
         """Write them to a folder or URL: safetensors and a manifest, atomically."""
-        where = place(path)
+        where = storage_at(path)
         files.refuse(where)
         save(self, where, finished=True)
 
@@ -154,7 +154,7 @@ class StreamedMoments:
         Raises:
             StoreError: nothing there, unfinished, or damaged.
         """
-        found, head = loaded(place(path))
+        found, head = loaded(storage_at(path))
         if not head["finished"]:
             raise StoreError(
                 f"the moments at {path} are unfinished, {len(found)} rows are counted; make the same call "
@@ -176,7 +176,7 @@ def merged(a: StreamedMoments, b: StreamedMoments) -> StreamedMoments:
     )
 
 
-def save(moments: StreamedMoments, where: Place, finished: bool) -> None:
+def save(moments: StreamedMoments, where: Storage, finished: bool) -> None:
     """Write moments, finished or not."""
     groups: dict[str, Mapping[Any, Centred | Joint]] = {
         "site": moments.sites,
@@ -201,7 +201,7 @@ def save(moments: StreamedMoments, where: Place, finished: bool) -> None:
     files.write(where, head, arrays)
 
 
-def loaded(where: Place) -> tuple[StreamedMoments, dict[str, Any]]:
+def loaded(where: Storage) -> tuple[StreamedMoments, dict[str, Any]]:
     """Moments, finished or not, and their manifest."""
     head, arrays = files.read(where)
     broken = f"the moments at {where} do not match their checksum"

@@ -12,9 +12,9 @@ from inscape.core.errors import DataError
 from inscape.data import gathered
 from inscape.data.load import load
 from inscape.model.model import Model
+from inscape.store.example_streams import materialise
 from inscape.store.harvest import harvest
 from inscape.store.moments import moments
-from inscape.store.streamed_examples import settled
 from tests.store.conftest import llama, sentences
 
 SITE = "resid_post.1"
@@ -116,12 +116,17 @@ def test_refusals(model):
         harvest(model, broken(), SITE)
     with pytest.raises(DataError, match="row 1 of the stream is a int; give texts, or mappings"):
         harvest(model, iter(["a text", 3]), SITE)
+    for wrong in (2**31, -1):
+        with pytest.raises(
+            DataError, match=f"example 1 of the stream has the token id {wrong}, which no tokenizer"
+        ):
+            harvest(model, iter([[1, 2], [3, wrong]]), SITE)
     with pytest.raises(
         DataError, match=r"example 1 of the stream is an array of float64 .*token ids"
     ):
         harvest(model, iter([[1, 2], [0.5]]), SITE)
     with pytest.raises(DataError, match="a int holds no examples; give texts"):
-        settled(model, 3)
+        materialise(model, 3)
     plain = Model(nn.Sequential(nn.Linear(3, 2)), None, "plain")
     with pytest.raises(DataError, match="plain takes arrays, and a stream of them has no length"):
         harvest(plain, iter([torch.zeros(3)]), "module:0:out")

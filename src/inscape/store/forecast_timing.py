@@ -1,4 +1,4 @@
-"""Sample: a harvest's speed, from a few of its own batches and one small store that is written and removed.
+"""How fast a harvest will be, timed on a few of its batches and a small store that is written and removed.
 
 Batches are sorted by length and cut into strata of equal padded tokens; the middle batch of each is captured as a harvest
 would and timed, and stands for its stratum:
@@ -27,19 +27,19 @@ from inscape.core.free_space import existing
 from inscape.core.site import Site
 from inscape.core.workplace import sweep, workplace
 from inscape.store.capture import Shard, capture
-from inscape.store.columns import site_entry
+from inscape.store.disk_dtypes import site_entry
+from inscape.store.forward_passes import ForwardPasses
 from inscape.store.inputs import Inputs
-from inscape.store.places import Folder, Place
-from inscape.store.rows import Side, schema_of, table_of
-from inscape.store.some import Some
-from inscape.store.steps import Steps
+from inscape.store.rows import ExampleColumns, shard_table, store_schema
+from inscape.store.storage import LocalFolder, Storage
+from inscape.store.subset_inputs import SubsetInputs
 from inscape.store.writer import Writer, disk_errors
 
 _WRITTEN = 16 << 20
 _NAME = "inscape-plan"
 
 
-class Passes(NamedTuple):
+class TimedPasses(NamedTuple):
     """What the sampled batches took.
 
     Attributes:
@@ -59,7 +59,7 @@ class Passes(NamedTuple):
     shard: Shard
 
 
-class Written(NamedTuple):
+class TimedWriting(NamedTuple):
     """What the sample store took.
 
     Attributes:
@@ -76,17 +76,17 @@ class Written(NamedTuple):
     table_seconds: float = 0.0
 
 
-def timed(
+def time_passes(
     model: Any,
     inputs: Inputs,
     sites: Sequence[Site],
-    steps: Steps,
+    steps: ForwardPasses,
     *,
     wide: dict[Site, int],
     dtype: str,
     strata: int,
     limit: float,
-) -> Passes:
+) -> TimedPasses:
     """Capture a representative few of the batches, each as a harvest would, and say what all of them would take.
 
     Args:
@@ -108,7 +108,7 @@ def timed(
     def took(which: int) -> tuple[float, Shard]:
         nonlocal prefix_seconds, prefix_tokens
         step = steps[which]
-        part = Some(inputs, step.members)
+        part = SubsetInputs(inputs, step.members)
         start = time.perf_counter()
         if step.rows and part.sharing is not None:
             needed = sorted({row.which for row in step.rows})
@@ -144,16 +144,20 @@ def timed(
         estimate += one * float(tokens[members].sum()) / float(tokens[middle])
     covered = float(sum(tokens[order[parts == part]].sum() for part in np.unique(parts)[:done]))
     rate = prefix_seconds / prefix_tokens if prefix_tokens else 0.0
-    return Passes(done, counted, seconds, estimate * float(tokens.sum()) / covered, rate, shard)
+    return TimedPasses(
+        done, counted, seconds, estimate * float(tokens.sum()) / covered, rate, shard
+    )
 
 
-def sweep_killed(where: Place) -> None:
+def remove_killed_trials(where: Storage) -> None:
     """Remove the small stores of forecasts that were killed, where one of this place would be; no other file."""
-    if isinstance(where, Folder):
+    if isinstance(where, LocalFolder):
         sweep(existing(where.path), _NAME)
 
 
-def written(folder: Path, shard: Shard, side: Side, recipe: dict[str, Any], most: int) -> Written:
+def time_writing(
+    folder: Path, shard: Shard, side: ExampleColumns, recipe: dict[str, Any], most: int
+) -> TimedWriting:
     """Write a shard's rows, over and over up to `most` bytes or 16 MB, as a store beside `folder`; then remove it.
 
     Args:
@@ -169,16 +173,16 @@ def written(folder: Path, shard: Shard, side: Side, recipe: dict[str, Any], most
     entries = {str(s): site_entry(s, x.shape[1], recipe["dtype"]) for s, x in shard.vectors.items()}
     vectors = sum(x.nbytes for x in shard.vectors.values())
     if not vectors:
-        return Written(0, 0, 0.0)
+        return TimedWriting(0, 0, 0.0)
     times = max(1, min(most, _WRITTEN) // vectors)
     head = {"sites": entries, "columns": side.names}
     with ExitStack() as stack:
         with disk_errors(folder, "write to"):
             place = stack.enter_context(workplace(existing(folder), _NAME))
         start = time.perf_counter()
-        with Writer(place / "store", recipe, schema_of(side, entries), head) as writer:
+        with Writer(place / "store", recipe, store_schema(side, entries), head) as writer:
             begun = time.perf_counter()
-            table = table_of(shard, side, writer.schema)
+            table = shard_table(shard, side, writer.schema)
             again = table.take(pa.array(np.arange(len(table) * times) % len(table)))
             writer.put(again, {"examples": (0, len(side.table)), "nonfinite": {}})
             writer.finish()
@@ -187,4 +191,4 @@ def written(folder: Path, shard: Shard, side: Side, recipe: dict[str, Any], most
         sizes = {f.relative_to(place / "store").as_posix(): f.stat().st_size for f in kept}
     shards = sum(size for name, size in sizes.items() if name.startswith("data/"))
     beside = sum(size for name, size in sizes.items() if name.startswith("examples-"))
-    return Written(vectors * times, shards, seconds, beside, begun - start)
+    return TimedWriting(vectors * times, shards, seconds, beside, begun - start)

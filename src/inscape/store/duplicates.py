@@ -1,4 +1,4 @@
-"""Identical inputs, found once over all examples: computed once, kept once, and put in every place that they have.
+"""Duplicate inputs, found once over all examples: computed and stored once, and expanded when rows are read.
 
 Two examples are the same input if the same tokens or values reach the network and the same positions are kept. A harvest is
 of the distinct inputs, in the order in which each comes first; the table of the examples says which of them each example
@@ -16,21 +16,21 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int
 
-from inscape.store import plan
+from inscape.store import sharding
 from inscape.store.inputs import Inputs
-from inscape.store.some import Some
+from inscape.store.subset_inputs import SubsetInputs
 
 #: the column of the table of the examples that says which distinct input each is
 COLUMN = "input"
 
 
-def distinct(inputs: Inputs) -> tuple[Inputs, Int[np.ndarray, " n"] | None]:
+def deduplicate(inputs: Inputs) -> tuple[Inputs, Int[np.ndarray, " n"] | None]:
     """The distinct inputs, and which of them each example is; None, and the inputs themselves, if no two are the same."""
-    members, which = plan.unique(inputs.key(i) for i in range(len(inputs)))
-    return (Some(inputs, members), which) if len(members) < len(inputs) else (inputs, None)
+    members, which = sharding.unique_inputs(inputs.key(i) for i in range(len(inputs)))
+    return (SubsetInputs(inputs, members), which) if len(members) < len(inputs) else (inputs, None)
 
 
-def spread(
+def expand_rows(
     which: Int[np.ndarray, " n"], row_input: Int[np.ndarray, " rows"], count: int | None = None
 ) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
     """Where the rows of examples are among those of their inputs.
@@ -47,7 +47,7 @@ def spread(
         ValueError: there are more rows, or fewer, than `count`.
 
     Example:
-        >>> rows, examples = spread(np.array([0, 1, 0]), np.array([0, 0, 1]))
+        >>> rows, examples = expand_rows(np.array([0, 1, 0]), np.array([0, 0, 1]))
         >>> rows.tolist(), examples.tolist()
         ([0, 1, 2, 0, 1], [0, 0, 1, 2, 2])
     """
@@ -55,14 +55,14 @@ def spread(
     counts = np.searchsorted(row_input, which, side="right") - starts
     if count is not None and int(counts.sum()) != count:
         raise ValueError(f"its examples have {int(counts.sum()):,} rows and not {count:,}")
-    return runs(starts, counts), np.repeat(np.arange(len(which)), counts)
+    return concatenated_ranges(starts, counts), np.repeat(np.arange(len(which)), counts)
 
 
-def runs(starts: np.ndarray, counts: np.ndarray) -> Int[np.ndarray, " m"]:
+def concatenated_ranges(starts: np.ndarray, counts: np.ndarray) -> Int[np.ndarray, " m"]:
     """The integers of several runs, one after the other: start, start + 1 … of each.
 
     Example:
-        >>> runs(np.array([5, 0]), np.array([2, 3])).tolist()
+        >>> concatenated_ranges(np.array([5, 0]), np.array([2, 3])).tolist()
         [5, 6, 0, 1, 2]
     """
     before = np.concatenate([[0], np.cumsum(counts)[:-1]])

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from inscape.core.errors import StoreError
 from inscape.store.lock import NAME as LOCK
-from inscape.store.places import Place
+from inscape.store.storage import Storage
 
 _HASH = "[0-9a-f]{16}"
 _NEW = r"\.\d+-\d+-\d+\.new"
@@ -32,14 +32,14 @@ STORE = re.compile(
 MOMENTS = re.compile(rf"moments(-{_HASH}\.safetensors|{_NEW})|moments\.json{_NEW}")
 
 
-def leftovers(where: Place, kind: re.Pattern[str], named: Sequence[str]) -> list[str]:
+def leftovers(where: Storage, kind: re.Pattern[str], named: Sequence[str]) -> list[str]:
     """Generated names in a place that no manifest names: what an interruption left."""
     found = {*where.names(), *where.names("data/")} if kind is STORE else set(where.names())
     return sorted(name for name in found - set(named) if kind.fullmatch(name))
 
 
 def refuse_foreign(
-    where: Place, kind: re.Pattern[str], what: str = "is not a store and not empty"
+    where: Storage, kind: re.Pattern[str], what: str = "is not a store and not empty"
 ) -> None:
     """Refuse a place without a manifest that holds anything but what a first attempt leaves.
 

@@ -10,12 +10,13 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt64
 
 #: bytes of vectors a shard: what is lost at most when a harvest is killed, and what is held in memory
 SHARD_BYTES = 32 << 20
 _SENT = 128 << 20  # bytes of a shard's arrays
 _MOST_ROWS = 1_000_000
+_PARTS = 16  # that hashes are compared in
 
 
 def shard_rows(row_bytes: int, shard_bytes: int, input_bytes: int = 0) -> int:
@@ -32,7 +33,9 @@ def shard_rows(row_bytes: int, shard_bytes: int, input_bytes: int = 0) -> int:
     return max(1, most)
 
 
-def shards(rows: Sequence[int] | Int[np.ndarray, " n"], most: int) -> list[tuple[int, int]]:
+def cut_into_shards(
+    rows: Sequence[int] | Int[np.ndarray, " n"], most: int
+) -> list[tuple[int, int]]:
     """Cut examples into neighbouring runs of at most `most` rows.
 
     Args:
@@ -43,7 +46,7 @@ def shards(rows: Sequence[int] | Int[np.ndarray, " n"], most: int) -> list[tuple
         Half-open ranges of examples, in order, covering all of them.
 
     Example:
-        >>> shards([1, 1, 1, 5, 1], 2)
+        >>> cut_into_shards([1, 1, 1, 5, 1], 2)
         [(0, 2), (2, 3), (3, 4), (4, 5)]
     """
     reached = np.cumsum(np.asarray(rows, dtype=np.int64))
@@ -58,13 +61,13 @@ def shards(rows: Sequence[int] | Int[np.ndarray, " n"], most: int) -> list[tuple
     return ranges
 
 
-def unique(keys: Iterable[bytes]) -> tuple[Int[np.ndarray, " u"], Int[np.ndarray, " n"]]:
+def unique_inputs(keys: Iterable[bytes]) -> tuple[Int[np.ndarray, " u"], Int[np.ndarray, " n"]]:
     """The first of each run of identical inputs, and which of those each input is.
 
     Inputs are told apart by a hash of 128 bits (BLAKE2b), so that no more is held of each.
 
     Example:
-        >>> first, which = unique([b"a", b"b", b"a"])
+        >>> first, which = unique_inputs([b"a", b"b", b"a"])
         >>> first.tolist(), which.tolist()
         ([0, 1], [0, 1, 0])
     """
@@ -72,17 +75,24 @@ def unique(keys: Iterable[bytes]) -> tuple[Int[np.ndarray, " u"], Int[np.ndarray
     for key in keys:
         joined += hashlib.blake2b(key, digest_size=16).digest()
     hashes = np.frombuffer(joined, dtype="<u8").reshape(-1, 2)
+    bits = np.frombuffer(joined, dtype=np.uint8)[::16] % _PARTS
+    leader = np.empty(len(hashes), dtype=np.int32 if len(hashes) < 2**31 else np.int64)
+    for part in range(_PARTS):  # so that little is sorted at a time
+        members = np.flatnonzero(bits == part)
+        leader[members] = members[_first_alike(hashes[members])]
+    del bits, hashes, joined
+    fresh = leader == np.arange(len(leader), dtype=leader.dtype)
+    rank = np.cumsum(fresh, dtype=leader.dtype)
+    which = rank[leader].astype(np.int64)
+    which -= 1
+    return np.flatnonzero(fresh), which
+
+
+def _first_alike(hashes: UInt64[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
+    """For each hash the first that is the same."""
     order = np.lexsort((hashes[:, 1], hashes[:, 0]))  # stable: the first of a run comes first
-    fresh = np.zeros(len(order), dtype=bool)
-    fresh[:1] = True
-    for half in (0, 1):  # one after the other: of many inputs each is a lot of memory
-        part = hashes[order, half]
-        fresh[1:] |= part[1:] != part[:-1]
-        del part
-    del hashes, joined
-    first = order[fresh]
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    which = np.empty(len(order), dtype=np.int64)
-    which[order] = rank[np.cumsum(fresh) - 1]
-    return np.sort(first), which
+    fresh = np.ones(len(order), dtype=bool)
+    fresh[1:] = (hashes[order[1:]] != hashes[order[:-1]]).any(axis=1)
+    first = np.empty_like(order)
+    first[order] = order[fresh][np.cumsum(fresh) - 1]
+    return first

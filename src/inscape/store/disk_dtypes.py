@@ -14,8 +14,8 @@ import torch
 
 from inscape.core.site import Site
 
-Disk = Literal["float32", "bfloat16", "float16"]
-TORCH: dict[str, torch.dtype] = {name: getattr(torch, name) for name in get_args(Disk)}
+DiskDtype = Literal["float32", "bfloat16", "float16"]
+TORCH_DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in get_args(DiskDtype)}
 
 
 def site_entry(site: Site, width: int, dtype: str) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def site_entry(site: Site, width: int, dtype: str) -> dict[str, Any]:
     return {"column": str(site), "width": width, "dtype": dtype}
 
 
-def decode(raw: np.ndarray, out: np.ndarray) -> None:
+def decode_float32(raw: np.ndarray, out: np.ndarray) -> None:
     """Values as they were read into `out`; 16-bit integers are bfloat16 where `out` is float32."""
     if raw.dtype == np.uint16 and out.dtype == np.float32:
         np.left_shift(raw, 16, out=out.view(np.uint32), dtype=np.uint32)

@@ -15,11 +15,11 @@ from inscape.core.edit import Add, Scope
 from inscape.core.errors import StoreError
 from inscape.model import prefix as prefixes
 from inscape.model.checks import Item
-from inscape.store import prefix, steps
-from inscape.store.feed import inputs_of
+from inscape.store import forward_passes, prefix_sharing
 from inscape.store.harvest import harvest
 from inscape.store.moments import moments
-from inscape.store.prefix import shared, worthwhile
+from inscape.store.prefix_sharing import shared, worthwhile
+from inscape.store.prepare_inputs import prepare_inputs
 
 from .conftest import WORDS, close_to_rounding, llama
 from .test_resume import Killed
@@ -36,7 +36,7 @@ SITES = "embed, resid_post.*, z.1.2, mlp_act.0"
 
 
 def sharing(model, texts=TEXTS, at="last"):
-    return inputs_of(model, texts, at, None, model.select(SITES)).sharing
+    return prepare_inputs(model, texts, at, None, model.select(SITES)).sharing
 
 
 @pytest.mark.parametrize("at", ["last", "first", "all", "mean", "-4", "2"])
@@ -118,15 +118,17 @@ def test_a_harvest_taken_up_again_has_the_same_bytes(model, tmp_path):
 
 def test_prefixes_that_do_not_fit_are_let_go_and_computed_again_alike(model, tmp_path, monkeypatch):
     options = {"sites": SITES, "at": "all", "shard_bytes": 60_000, "budget": 64}
-    monkeypatch.setattr(prefix, "_HELD", 1)  # beside a budget of 64: one of the two at a time
+    monkeypatch.setattr(
+        prefix_sharing, "_HELD", 1
+    )  # beside a budget of 64: one of the two at a time
     begun = []
     begin = prefixes.begin
     monkeypatch.setattr(prefixes, "begin", lambda *a: begun.append(1) or begin(*a))
     whole = harvest(model, TEXTS, to=tmp_path / "whole", **options)
     assert len(begun) > 4
-    held = prefix.Sharing.held
+    held = prefix_sharing.Sharing.held
     monkeypatch.setattr(
-        prefix.Sharing, "held", lambda self, *a: self._held.clear() or held(self, *a)
+        prefix_sharing.Sharing, "held", lambda self, *a: self._held.clear() or held(self, *a)
     )
     store = harvest(model, TEXTS, to=tmp_path / "s", **options)
     for site, x in whole.matrices():
@@ -146,8 +148,8 @@ def test_moments_and_added_sites_share_too(model, tmp_path):
 
 
 def test_nothing_is_shared_where_it_does_not_pay_or_is_not_asked_for(model, examples):
-    assert inputs_of(model, examples, "last", None, []).sharing is None
-    assert inputs_of(model, TEXTS, "last", None, [], share=False).sharing is None
+    assert prepare_inputs(model, examples, "last", None, []).sharing is None
+    assert prepare_inputs(model, TEXTS, "last", None, [], share=False).sharing is None
     assert sharing(model) is not None
     with model.edited(Add(Scope("embed"), torch.ones(1))):
         assert sharing(model) is None
@@ -241,23 +243,25 @@ def test_rows_are_filled_and_batches_keep_the_budget(model):
         sorted(i for row in rows for i in row.members.tolist())
         == np.flatnonzero(found.of >= 0).tolist()
     )
-    assert all(row.tokens <= prefix.ROW for row in rows)
-    assert sum(row.tokens < prefix.ROW - 3 for row in rows) <= 1
+    assert all(row.tokens <= prefix_sharing.ROW for row in rows)
+    assert sum(row.tokens < prefix_sharing.ROW - 3 for row in rows) <= 1
     assert all(tokens <= 1024 for _, tokens in batches)
 
 
 def test_steps_make_every_input_once(model):
-    inputs = inputs_of(model, TEXTS, "all", None, [])
-    laid = steps.steps_of(inputs, (3, len(TEXTS)), 256, 40)
+    inputs = prepare_inputs(model, TEXTS, "all", None, [])
+    laid = forward_passes.forward_passes(inputs, (3, len(TEXTS)), 256, 40)
     made = np.concatenate([step.members for step in laid])
     assert sorted(made.tolist()) == list(range(3, len(TEXTS)))
     assert any(step.rows for step in laid)
-    assert sum(step.tokens for step in laid) == steps.cost(inputs, (3, len(TEXTS)), 256, 40)
+    assert sum(step.tokens for step in laid) == forward_passes.padded_tokens(
+        inputs, (3, len(TEXTS)), 256, 40
+    )
 
 
 def test_examples_in_docstrings():
-    assert doctest.testmod(prefix).attempted > 0
-    assert doctest.testmod(prefix).failed == 0
+    assert doctest.testmod(prefix_sharing).attempted > 0
+    assert doctest.testmod(prefix_sharing).failed == 0
 
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=9), unique_by=tuple, min_size=1))
@@ -265,6 +269,6 @@ def test_examples_are_parted_and_sorted_by_their_tokens(lists):
     ids = [np.array(x) for x in lists]
     lengths = np.array([len(x) for x in ids])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prefix, "_SORTED", 5)
-        found = prefix.in_order(ids, lengths)
+        patch.setattr(prefix_sharing, "_SORTED", 5)
+        found = prefix_sharing.in_order(ids, lengths)
     assert [lists[i] for i in found] == sorted(lists)

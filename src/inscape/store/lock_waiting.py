@@ -1,4 +1,4 @@
-"""Waiting for the writer of a place: two runs that share a harvest compute it once.
+"""Waiting for the lock of another writer: two runs that share a harvest compute it once.
 
 The second says whom it waits for and shows how many rows the first has committed. When the first ends, the second finds the
 finished store; when it dies, its lock is gone (`inscape.store.lock`), or its lease runs out (`inscape.store.lease`), and the
@@ -22,15 +22,15 @@ from inscape.core.characters import visible
 from inscape.core.errors import InscapeError
 from inscape.store import manifest as manifests
 from inscape.store.lock import Busy
-from inscape.store.places import Held, Place
 from inscape.store.progress import Watcher
+from inscape.store.storage import HeldLock, Storage
 
 log = logging.getLogger(__name__)
 
 _SELDOM = 2.0  # seconds between two looks at how far it is
 
 
-def patiently(where: Place, show: bool | Watcher | None = None) -> Held:
+def acquire_lock(where: Storage, show: bool | Watcher | None = None) -> HeldLock:
     """Become the writer of a place, as soon as no other process is.
 
     Args:
@@ -51,7 +51,7 @@ def patiently(where: Place, show: bool | Watcher | None = None) -> Held:
             return _next(where, said)
 
 
-def _next(where: Place, said: _Said) -> Held:
+def _next(where: Storage, said: _Said) -> HeldLock:
     looked = -_SELDOM
     while True:
         with suppress(Busy):
@@ -62,7 +62,7 @@ def _next(where: Place, said: _Said) -> Held:
         time.sleep(where.often)
 
 
-def _committed(where: Place) -> int | None:
+def _committed(where: Storage) -> int | None:
     """Rows that the manifest says are there; None where there is none yet."""
     try:
         return int(manifests.read(where)["rows"]) if where.exists(manifests.NAME) else None
@@ -73,7 +73,7 @@ def _committed(where: Place) -> int | None:
 class _Said:
     """What is told meanwhile."""
 
-    def __init__(self, where: Place, busy: Busy, show: bool | Watcher | None) -> None:
+    def __init__(self, where: Storage, busy: Busy, show: bool | Watcher | None) -> None:
         self._text = visible(f"{where} is being written by {busy.holder}; waiting for it to end")
         self._spoken = show is None or show is True
         self._status: Status | None = None

@@ -1,7 +1,8 @@
-"""What a shard's passes are: which examples run together, and which of them behind a prefix that they share.
+"""The forward passes of a shard: which examples run together, and which continue a shared prefix.
 
-Examples that begin with a shared prefix (`inscape.store.prefix`) are laid in rows behind it; the others go in batches of
-near-equal length (`inscape.store.plan`). A shard's passes depend on its examples and the data set's shared prefixes alone.
+Examples that begin with a shared prefix (`inscape.store.prefix_sharing`) are laid in rows behind it; the
+others go in batches of near-equal length (`inscape.store.sharding`). A shard's passes depend on its examples
+and the data set's shared prefixes alone.
 
 Cost: that of planning; nothing is run.
 """
@@ -17,10 +18,10 @@ from jaxtyping import Int
 
 from inscape.model import batching
 from inscape.store.inputs import Inputs
-from inscape.store.prefix import Laid
+from inscape.store.prefix_sharing import ContinuationRow
 
 
-class Step(NamedTuple):
+class ForwardPass(NamedTuple):
     """One pass.
 
     Attributes:
@@ -31,10 +32,12 @@ class Step(NamedTuple):
 
     members: Int[np.ndarray, " _"]
     tokens: int
-    rows: tuple[Laid, ...] = ()
+    rows: tuple[ContinuationRow, ...] = ()
 
 
-def steps_of(inputs: Inputs, span: tuple[int, int], budget: int, overhead: int) -> list[Step]:
+def forward_passes(
+    inputs: Inputs, span: tuple[int, int], budget: int, overhead: int
+) -> list[ForwardPass]:
     """The passes of the examples ``span[0]`` to ``span[1]``, which make each one's rows once.
 
     Args:
@@ -47,24 +50,26 @@ def steps_of(inputs: Inputs, span: tuple[int, int], budget: int, overhead: int) 
     behind = np.zeros(len(examples), dtype=bool) if sharing is None else sharing.of[examples] >= 0
     alone = examples[~behind]
     found = [
-        Step(alone[chosen], len(chosen) * int(inputs.lengths[alone[chosen]].max()))
+        ForwardPass(alone[chosen], len(chosen) * int(inputs.lengths[alone[chosen]].max()))
         for chosen in batching.batches_alike(
             inputs.lengths[alone], inputs.switches.kinds(inputs.lengths[alone]), budget, overhead
         )
     ]
     if sharing is not None:
         for rows, tokens in sharing.batches(examples[behind], inputs.lengths, budget, overhead):
-            found.append(Step(np.concatenate([row.members for row in rows]), tokens, tuple(rows)))
+            found.append(
+                ForwardPass(np.concatenate([row.members for row in rows]), tokens, tuple(rows))
+            )
     return found
 
 
-class Steps(Sequence[Step]):
+class ForwardPasses(Sequence[ForwardPass]):
     """The passes of all shards: what each takes is held, and how it is laid out is found again when it is asked for.
 
     Args:
         inputs: what is fed in.
         spans: half-open ranges of examples, the shards.
-        budget, overhead: as `steps_of` takes them.
+        budget, overhead: as `forward_passes` takes them.
 
     Attributes:
         tokens: padded tokens of each pass, int64.
@@ -82,7 +87,7 @@ class Steps(Sequence[Step]):
         for span in spans:
             starts.append(len(tokens))
             used: set[int] = set()
-            for step in steps_of(inputs, span, budget, overhead):
+            for step in forward_passes(inputs, span, budget, overhead):
                 tokens.append(step.tokens)
                 longest.append(int(inputs.lengths[step.members].max()))
                 behind.append(bool(step.rows))
@@ -98,9 +103,11 @@ class Steps(Sequence[Step]):
         if isinstance(i, slice):
             return [self[k] for k in range(*i.indices(len(self)))]
         shard = int(np.searchsorted(self._starts, i, side="right")) - 1
-        return steps_of(self._inputs, self._spans[shard], *self._limits)[i - self._starts[shard]]
+        return forward_passes(self._inputs, self._spans[shard], *self._limits)[
+            i - self._starts[shard]
+        ]
 
 
-def cost(inputs: Inputs, span: tuple[int, int], budget: int, overhead: int) -> int:
+def padded_tokens(inputs: Inputs, span: tuple[int, int], budget: int, overhead: int) -> int:
     """Padded tokens that a shard takes; a prefix is not counted, which is computed once for all shards."""
-    return sum(step.tokens for step in steps_of(inputs, span, budget, overhead))
+    return sum(step.tokens for step in forward_passes(inputs, span, budget, overhead))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inscape.store import plan
-from inscape.store.plan import shards
+from inscape.store import sharding
+from inscape.store.sharding import cut_into_shards
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=200)
 
@@ -22,19 +22,19 @@ def test_shards_are_cut_as_one_by_one(rows, most):
             expected.append((start, i))
             start, held = i, 0
         held += count
-    assert shards(rows, most) == [*expected, *([(start, len(rows))] if rows else [])]
+    assert cut_into_shards(rows, most) == [*expected, *([(start, len(rows))] if rows else [])]
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.integers(1, 20))
 def test_shards_cover_in_order_within_the_most(rows, most):
-    found = shards(rows, most)
+    found = cut_into_shards(rows, most)
     assert [i for a, b in found for i in range(a, b)] == list(range(len(rows)))
     assert all(
         sum(rows[a:b]) <= most or b - a == 1 or sum(map(bool, rows[a:b])) == 1 for a, b in found
     )
 
 
-@pytest.mark.parametrize("module", [plan])
+@pytest.mark.parametrize("module", [sharding])
 def test_examples_in_docstrings(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
@@ -43,7 +43,7 @@ def test_examples_in_docstrings(module):
 
 @given(st.lists(st.binary(max_size=2), max_size=60))
 def test_the_first_of_each_and_which_it_is(keys):
-    first, which = plan.unique(iter(keys))
+    first, which = sharding.unique_inputs(iter(keys))
     seen = list(dict.fromkeys(keys))
     assert [keys[i] for i in first] == seen
     assert first.tolist() == [keys.index(key) for key in seen]

@@ -1,4 +1,4 @@
-"""Which inputs examples make, of whatever kind they are: the one door of every harvest, plan and stream of moments.
+"""The inputs of a harvest, a plan or a stream of moments, made from examples of any kind.
 
 A table, texts or conversations are tokenised; token ids that come ready are taken as they are, without the padding that
 their mask or lengths show; files of images or sound are prepared as the model says; everything else is an array whose first
@@ -24,14 +24,14 @@ from inscape.data.examples import Examples
 from inscape.model import batching
 from inscape.model.as_batch import named
 from inscape.model.chat import Message, is_conversation, texts_of
-from inscape.store.arrays import ArrayInputs, real_lengths
+from inscape.store.array_inputs import ArrayInputs, real_lengths
+from inscape.store.example_streams import materialise
 from inscape.store.inputs import Inputs, TextInputs, TokenInputs, by_position
-from inscape.store.media import MediaInputs, prepared
-from inscape.store.prefix import shared
-from inscape.store.streamed_examples import settled
+from inscape.store.media_inputs import MediaInputs, prepared
+from inscape.store.prefix_sharing import shared
 
 #: what may be harvested: a table or texts; tokens; or arrays whose first axis is the example
-Fed = (
+ExampleSource = (
     Examples
     | Sequence[str]
     | Sequence[Sequence[Message]]
@@ -46,9 +46,9 @@ Fed = (
 )
 
 
-def inputs_of(
+def prepare_inputs(
     model: Any,
-    examples: Fed,
+    examples: ExampleSource,
     at: str,
     prompt: str | None,
     sites: Sequence[Site],
@@ -59,7 +59,7 @@ def inputs_of(
 
     Args:
         model: tokenises, and says what it is fed.
-        examples: see `Fed`.
+        examples: see `ExampleSource`.
         at: which positions.
         prompt: a template with one ``{}``, or None.
         sites: what will be captured.
@@ -75,7 +75,7 @@ def inputs_of(
         given = [given]
     elif isinstance(given, Mapping):
         given = named(model, given)
-    given = settled(model, given)
+    given = materialise(model, given)
     if len(given) == 0:
         raise DataError("there are no examples to harvest; give at least one.")
     if model.family is not None and model.family.decoder:

@@ -15,7 +15,7 @@ import numpy as np
 from inscape.core.errors import DataError
 from inscape.data import media
 from inscape.data.examples import Examples
-from inscape.store.arrays import ArrayInputs
+from inscape.store.array_inputs import ArrayInputs
 from inscape.store.inputs import described
 
 

@@ -8,11 +8,11 @@ import torch
 
 from inscape.core.errors import StoreError
 from inscape.core.site import Site
-from inscape.store import landing
-from inscape.store.feed import inputs_of
+from inscape.store import shard_buffer
+from inscape.store.forward_passes import forward_passes
 from inscape.store.harvest import harvest
-from inscape.store.landing import Landing
-from inscape.store.steps import steps_of
+from inscape.store.prepare_inputs import prepare_inputs
+from inscape.store.shard_buffer import ShardBuffer
 
 from .conftest import llama, sentences
 
@@ -46,7 +46,7 @@ class Event:
 @pytest.fixture
 def device(monkeypatch):
     """Passes as if on a device."""
-    monkeypatch.setattr(landing, "_pinned", lambda x: torch.empty(x.shape, dtype=x.dtype))
+    monkeypatch.setattr(shard_buffer, "_pinned", lambda x: torch.empty(x.shape, dtype=x.dtype))
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(Event, "log", [])
     return lambda x: x.as_subclass(OnDevice)
@@ -58,14 +58,14 @@ def made(seed, rows):
 
 
 def test_rows_land_in_their_places():
-    found, landed = made(0, 4), Landing(WIDE, 4, "bfloat16", True)
+    found, landed = made(0, 4), ShardBuffer(WIDE, 4, "bfloat16", True)
     landed.put(found, torch.tensor([3, 1, 0, 2]), 0)
     for site, x in found.items():
         assert torch.equal(landed.held[site][[3, 1, 0, 2]], x.to(torch.bfloat16))
 
 
 def test_on_a_device_rows_land_one_pass_behind_and_nothing_else_is_waited_for(device):
-    first, second, landed = made(0, 2), made(1, 2), Landing(WIDE, 4, "float32", True)
+    first, second, landed = made(0, 2), made(1, 2), ShardBuffer(WIDE, 4, "float32", True)
     for x in landed.held.values():
         x.fill_(7.0)
     landed.put({site: device(x) for site, x in first.items()}, torch.tensor([2, 0]), 0)
@@ -88,8 +88,8 @@ def test_what_is_not_finite_is_named(value):
     with pytest.raises(
         StoreError, match=r"1 activations of resid_post.1 are NaN or infinite .* example 9; open"
     ):
-        Landing(WIDE, 4, "float32", True).put(found, torch.arange(4), 9)
-    landed = Landing(WIDE, 4, "float32", False)
+        ShardBuffer(WIDE, 4, "float32", True).put(found, torch.arange(4), 9)
+    landed = ShardBuffer(WIDE, 4, "float32", False)
     landed.put(found, torch.arange(4), 9)
     assert landed.flagged == {B}
 
@@ -100,11 +100,11 @@ def test_what_the_disk_cannot_hold_is_named():
     with pytest.raises(
         StoreError, match="mlp_act.0 reaches 70000, and float16 ends at 65504; harvest with"
     ):
-        Landing(WIDE, 4, "float16", False).put(found, torch.arange(4), 0)
+        ShardBuffer(WIDE, 4, "float16", False).put(found, torch.arange(4), 0)
 
 
 def test_a_pass_without_rows_lands_nothing():
-    landed = Landing(WIDE, 0, "float32", True)
+    landed = ShardBuffer(WIDE, 0, "float32", True)
     landed.put({site: torch.empty(0, width) for site, width in WIDE.items()}, torch.arange(0), 0)
     assert landed.flagged == set()
 
@@ -121,9 +121,9 @@ def test_a_cuda_harvest_is_the_cpu_harvest_and_no_pass_waits(tmp_path, at):
     store = harvest(on_cuda, examples, sites, at=at, to=tmp_path / "cuda")
     for site, x in wanted.matrices():
         np.testing.assert_allclose(store.matrix(site), x, atol=1e-4, rtol=1e-4)
-    inputs = inputs_of(on_cuda, examples, at, None, sites)
+    inputs = prepare_inputs(on_cuda, examples, at, None, sites)
     asked = {"budget": 64, "overhead": 40}
-    assert len(steps_of(inputs, (0, 60), *asked.values())) > 3
+    assert len(forward_passes(inputs, (0, 60), *asked.values())) > 3
     from inscape.store.capture import capture, widths
 
     torch.cuda.set_sync_debug_mode("error")

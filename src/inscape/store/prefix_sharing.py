@@ -29,18 +29,18 @@ from inscape.core.site import Site
 from inscape.core.token_table import Picked, Ragged
 from inscape.model import batching
 from inscape.model import prefix as prefixes
-from inscape.store import plan
+from inscape.store import sharding
 
 log = logging.getLogger(__name__)
 
 #: tokens of a row of continuations: long enough that its prefix is put before few rows, short enough to attend within
 ROW = 512
-_SORTED = 4_000_000  # tokens sorted in memory
+_SORTED, _ROWS_SORTED = 4_000_000, 200_000  # tokens, and examples, sorted in memory
 _NUMBERS = 10_000  # held as Python's at a time
 _HELD = 4096  # tokens of prefixes held on a small machine
 
 
-class Common(NamedTuple):
+class SharedPrefix(NamedTuple):
     """A beginning that examples share.
 
     Attributes:
@@ -52,7 +52,7 @@ class Common(NamedTuple):
     kept: np.ndarray
 
 
-class Laid(NamedTuple):
+class ContinuationRow(NamedTuple):
     """A row of continuations.
 
     Attributes:
@@ -75,7 +75,7 @@ class Sharing:
         of: which of them each example begins with, (n,) int64; −1 for none.
     """
 
-    common: list[Common]
+    common: list[SharedPrefix]
     of: np.ndarray
     _held: OrderedDict[tuple[int, tuple[Site, ...]], prefixes.Prefix] = field(
         default_factory=OrderedDict, repr=False
@@ -91,12 +91,12 @@ class Sharing:
     def cut(self, members: np.ndarray) -> Sharing:
         """What some examples share; beginnings that none of them has are left out, the others keep their numbers."""
         of = self.of[members]
-        used, none = set(of.tolist()), Common(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        used, none = set(of.tolist()), SharedPrefix(np.zeros(0, np.int64), np.zeros(0, np.int64))
         return Sharing([common if i in used else none for i, common in enumerate(self.common)], of)
 
     def batches(
         self, members: np.ndarray, lengths: np.ndarray, budget: int, overhead: int
-    ) -> list[tuple[list[Laid], int]]:
+    ) -> list[tuple[list[ContinuationRow], int]]:
         """Batches of rows for some examples, each with its padded tokens.
 
         Args:
@@ -115,7 +115,9 @@ class Sharing:
             while start < len(group):
                 before = int(ends[start - 1]) if start else 0
                 end = max(start + 1, int(np.searchsorted(ends, before + ROW, side="right")))
-                laid.append(Laid(which, group[order[start:end]], int(ends[end - 1]) - before))
+                laid.append(
+                    ContinuationRow(which, group[order[start:end]], int(ends[end - 1]) - before)
+                )
                 start = end
         found = []
         for chosen in batching.batches_by_length([row.tokens for row in laid], budget, overhead):
@@ -123,9 +125,9 @@ class Sharing:
                 found.append((part, len(part) * max(row.tokens for row in part)))
         return found
 
-    def _within(self, rows: list[Laid], most: int) -> list[list[Laid]]:
+    def _within(self, rows: list[ContinuationRow], most: int) -> list[list[ContinuationRow]]:
         """Rows in runs whose prefixes, padded to the longest, are at most so many tokens; one may be longer."""
-        runs: list[list[Laid]] = []
+        runs: list[list[ContinuationRow]] = []
         longest = 0
         for row in rows:
             longest = max(longest, len(self.common[row.which].ids))
@@ -173,8 +175,13 @@ def shared(
     if why := prefixes.applies(model, int(lengths.max())):
         log.debug("%s: no prefix is shared: %s", model.name, why)
         return None
-    first, same = plan.unique(np.ascontiguousarray(x, dtype=">u4").tobytes() for x in ids)
-    found = worthwhile(Picked(ids, first), overhead, lengths[first])
+    first, same = sharding.unique_inputs(
+        np.ascontiguousarray(x, dtype=">u4").tobytes() for x in ids
+    )
+    some = len(first) < len(ids)
+    found = worthwhile(
+        Picked(ids, first) if some else ids, overhead, lengths[first] if some else lengths
+    )
     if not found:
         return None
     proof = prefixes.proved(model)
@@ -193,7 +200,7 @@ def shared(
         kept = np.zeros(depth, dtype=bool)
         for p in map(positions, sharers):
             kept[p[p < depth]] = True
-        common.append(Common(ids[sharers[0]][:depth], np.flatnonzero(kept)))
+        common.append(SharedPrefix(ids[sharers[0]][:depth], np.flatnonzero(kept)))
     return Sharing(common, of)
 
 
@@ -218,7 +225,8 @@ def worthwhile(
     """
     lengths = np.array([len(x) for x in ids], dtype=np.int64) if lengths is None else lengths
     order = in_order(ids, lengths)
-    reached = np.concatenate([[0], np.cumsum(lengths[order])])
+    reached = np.zeros(len(order) + 1, dtype=np.int64)
+    np.cumsum(lengths[order], out=reached[1:])
     # open nodes: tokens in common, first example, tokens saved by the best below, and what that takes
     branch: list[tuple[int, int, float, list[tuple[int, int, int]]]] = [(0, 0, 0.0, [])]
     last = ids[int(order[0])]
@@ -248,7 +256,7 @@ def worthwhile(
 
 
 def in_order(ids: Sequence[np.ndarray], lengths: np.ndarray) -> np.ndarray:
-    """Distinct examples in the order of their tokens, (n,) int64.
+    """Distinct examples in the order of their tokens, (n,) whole numbers.
 
     A few million tokens are sorted in memory. More are first parted by the first token in which they differ, part by
     part, so that no more are held whatever there is.
@@ -258,15 +266,17 @@ def in_order(ids: Sequence[np.ndarray], lengths: np.ndarray) -> np.ndarray:
         lengths: tokens of each.
     """
     found: list[np.ndarray] = []
-    parts = [(np.arange(len(ids)), 0)]  # examples with so many tokens in common
+    small = np.int32 if len(ids) < 2**31 else np.int64
+    parts = [(np.arange(len(ids), dtype=small), 0)]  # examples with so many tokens in common
     while parts:
         members, depth = parts.pop()
-        if len(members) == 1 or int(lengths[members].sum()) - depth * len(members) <= _SORTED:
+        left = int(lengths[members].sum()) - depth * len(members)
+        if len(members) == 1 or (left <= _SORTED and len(members) <= _ROWS_SORTED):
             keys = {
                 i: np.ascontiguousarray(ids[i][depth:], dtype=">u4").tobytes()
                 for i in members.tolist()
             }
-            found.append(np.array(sorted(keys, key=keys.__getitem__), dtype=np.int64))
+            found.append(np.array(sorted(keys, key=keys.__getitem__), dtype=small))
             continue
         depth = _in_common(ids, members, depth)
         tokens = np.fromiter(

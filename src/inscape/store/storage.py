@@ -1,4 +1,4 @@
-"""Where a store lives: a folder, or a prefix of an object store, behind the same few verbs.
+"""Where a store's files are: a folder, or a prefix of an object store, behind one interface.
 
 A store is files that are written once and never changed, under names that hold the hash of what they are, and one
 manifest that names them and is replaced in one step. That is all it asks of a place: write whole, read a range, list,
@@ -36,6 +36,11 @@ from inscape.store.lock import WriterLock
 DATA = "data"
 _HASH = 16  # digits of the hash that a file's name holds
 _WRITES = 64 << 20  # bytes asked of one system call, which takes 2 GB at most
+_HASHED = 16 << 20  # bytes hashed at a time
+
+
+class NotAFile(OSError):
+    """A folder, a pipe or a device where a file should be."""
 
 
 class Put(NamedTuple):
@@ -47,14 +52,14 @@ class Put(NamedTuple):
 
 
 @runtime_checkable
-class Held(Protocol):
+class HeldLock(Protocol):
     """What keeps other writers out."""
 
     def release(self) -> None: ...
 
 
-class Place(ABC):
-    """Where a store lives.
+class Storage(ABC):
+    """Where the files of a store are read and written.
 
     Attributes:
         path: a folder's path, or a URL.
@@ -74,7 +79,7 @@ class Place(ABC):
         return str(self.path)
 
     @abstractmethod
-    def lock(self) -> Held:
+    def lock(self) -> HeldLock:
         """Become the writer.
 
         Raises:
@@ -149,22 +154,22 @@ class Place(ABC):
             return list(pool.map(work, every))
 
 
-def place(where: str | Path | Place) -> Place:
+def storage_at(where: str | Path | Storage) -> Storage:
     """The place that a path or URL names.
 
     Example:
-        >>> place("stores/cities"), place("memory://stores/cities").path
-        (Folder(stores/cities), 'memory://stores/cities')
+        >>> storage_at("stores/cities"), storage_at("memory://stores/cities").path
+        (LocalFolder(stores/cities), 'memory://stores/cities')
     """
-    if isinstance(where, Place):
+    if isinstance(where, Storage):
         return where
     text = str(where)
     if is_url(text) and not text.startswith("file://"):
-        return Cloud(objects(text))
-    return Folder(Path(text.removeprefix("file://")))
+        return ObjectPrefix(objects(text))
+    return LocalFolder(Path(text.removeprefix("file://")))
 
 
-class Folder(Place):
+class LocalFolder(Storage):
     """A folder of this machine, or of a file system that it has mounted."""
 
     path: Path
@@ -178,9 +183,9 @@ class Folder(Place):
         self._fresh = itertools.count()
 
     def __repr__(self) -> str:
-        return f"Folder({self.path})"
+        return f"LocalFolder({self.path})"
 
-    def lock(self) -> Held:
+    def lock(self) -> HeldLock:
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(f"{self.path} is a file, and a store is a folder; name a new folder.")
         self.refuse_links()
@@ -242,7 +247,7 @@ class Folder(Place):
             os.close(handle)
 
     def digest(self, name: str) -> str:
-        with (self.path / name).open("rb") as file:
+        with _opened(self.path / name) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def names(self, under: str = "") -> list[str]:
@@ -283,7 +288,7 @@ class Folder(Place):
             )
 
 
-class Cloud(Place):
+class ObjectPrefix(Storage):
     """A prefix of an object store."""
 
     path: str
@@ -300,9 +305,9 @@ class Cloud(Place):
         self._lease: Lease | None = None
 
     def __repr__(self) -> str:
-        return f"Cloud({self.path})"
+        return f"ObjectPrefix({self.path})"
 
-    def lock(self) -> Held:
+    def lock(self) -> HeldLock:
         self._lease = Lease(self._objects, self._watch)
         self._seen = {}
         return self
@@ -368,10 +373,13 @@ class Cloud(Place):
 
 
 def sha256(parts: Iterable[memoryview]) -> str:
-    """SHA-256 (hex) of pieces one after the other."""
+    """SHA-256 (hex) of pieces one after the other; of a mapped file, no more than a piece is in memory."""
     found = hashlib.sha256()
     for part in parts:
-        found.update(part)
+        data = part.cast("B")
+        for start in range(0, len(data), _HASHED):
+            found.update(data[start : start + _HASHED])
+            let_go()
     return found.hexdigest()
 
 
@@ -394,8 +402,8 @@ def _named(stem: str, digest: str, suffix: str) -> str:
 
 def _opened(path: Path) -> BinaryIO:
     """A regular file for reading; a pipe or a device in its place is refused and never waited for."""
-    file = open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")  # noqa: SIM115
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(f"{path} is not a regular file")
-    return file
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise NotAFile(f"{path} is not a regular file")
+    return open(handle, "rb")

@@ -1,4 +1,4 @@
-"""What a harvest depends on, hashed: the recipe, and the folder of the cache that its hash names.
+"""The recipe of a harvest: everything its vectors depend on, hashed, and the cache folder of that hash.
 
 Two harvests have the same recipe exactly if they must give the same bytes on one machine (and vectors that are equal to
 rounding on any other, since processors add in different orders): same weights and network (`inscape.model.identity`),
@@ -27,19 +27,19 @@ _CODE = ("model", "core/batch.py", "core/site.py", "data/positions.py", "data/ex
 _CODE += (
     "store/capture.py",
     "store/inputs.py",
-    "store/arrays.py",
-    "store/feed.py",
-    "store/media.py",
+    "store/array_inputs.py",
+    "store/prepare_inputs.py",
+    "store/media_inputs.py",
     "data/media.py",
 )
 _CODE += (
-    "store/plan.py",
-    "store/columns.py",
-    "store/prefix.py",
-    "store/steps.py",
-    "store/landing.py",
+    "store/sharding.py",
+    "store/disk_dtypes.py",
+    "store/prefix_sharing.py",
+    "store/forward_passes.py",
+    "store/shard_buffer.py",
 )
-_CODE += ("store/repeats.py", "store/some.py")
+_CODE += ("store/duplicates.py", "store/subset_inputs.py")
 
 
 @cache

@@ -13,19 +13,19 @@ import torch
 from inscape.core.errors import StoreError
 from inscape.data.examples import Examples
 from inscape.data.positions import resolve
+from inscape.store import duplicates, sharding
 from inscape.store import manifest as manifests
-from inscape.store import plan, repeats
 from inscape.store import writer as writers
-from inscape.store.arrays import ArrayInputs
+from inscape.store.array_inputs import ArrayInputs
 from inscape.store.capture import capture, widths
+from inscape.store.duplicates import deduplicate
 from inscape.store.engines.part import Part, cut
-from inscape.store.feed import inputs_of
 from inscape.store.forecast import forecast
 from inscape.store.harvest import harvest
 from inscape.store.moments import moments
-from inscape.store.repeats import distinct
-from inscape.store.some import Some
+from inscape.store.prepare_inputs import prepare_inputs
 from inscape.store.store import Store
+from inscape.store.subset_inputs import SubsetInputs
 
 from .conftest import close_to_rounding, llama, sentences
 
@@ -202,8 +202,8 @@ def test_errors_name_the_example_that_was_given(twice):
 
 def test_a_part_of_some_is_the_same_shard(model, twice):
     sites = model.select("embed, resid_post.1")
-    inputs, which = distinct(inputs_of(model, twice, "all", None, sites))
-    assert isinstance(inputs, Some)
+    inputs, which = deduplicate(prepare_inputs(model, twice, "all", None, sites))
+    assert isinstance(inputs, SubsetInputs)
     assert which is not None
     assert np.array_equal(which, WHICH)
     settings = {
@@ -222,14 +222,14 @@ def test_a_part_of_some_is_the_same_shard(model, twice):
 
 
 def test_inputs_that_are_all_distinct_are_left_as_they_are(model):
-    inputs = inputs_of(model, DISTINCT, "last", None, [])
-    assert distinct(inputs) == (inputs, None)
+    inputs = prepare_inputs(model, DISTINCT, "last", None, [])
+    assert deduplicate(inputs) == (inputs, None)
 
 
 def test_positions_kept_tell_inputs_apart(model):
     frame = pd.DataFrame({"text": ["w1 w2 w3"] * 3, "from": [0, 3, 0], "to": [2, 5, 2]})
     examples = Examples(frame, "text", spans={"word": ("from", "to")})
-    inputs, which = distinct(inputs_of(model, examples, "span:word", None, []))
+    inputs, which = deduplicate(prepare_inputs(model, examples, "span:word", None, []))
     assert which is not None
     assert which.tolist() == [0, 1, 0]
     assert len(inputs) == 2
@@ -244,15 +244,15 @@ def test_arrays_of_bfloat16_are_cut_too():
 
 
 def test_a_shard_of_large_arrays_has_few_of_them():
-    assert plan.shard_rows(100, 32 << 20) == (32 << 20) // 100
-    assert plan.shard_rows(100, 32 << 20, 600_000) == (128 << 20) // 600_000
+    assert sharding.shard_rows(100, 32 << 20) == (32 << 20) // 100
+    assert sharding.shard_rows(100, 32 << 20, 600_000) == (128 << 20) // 600_000
     large = np.broadcast_to(np.float32(0), (3, 3, 224, 224))
     few, many = (ArrayInputs(large, at, 197).shard_rows(100, 1 << 40) for at in ("last", "all"))
     assert few == 222
     assert many == pytest.approx(222 * 197, rel=0.01)
-    assert plan.shard_rows(100, 10) == plan.shard_rows(100, 1000, 1 << 40) == 1
+    assert sharding.shard_rows(100, 10) == sharding.shard_rows(100, 1000, 1 << 40) == 1
 
 
 def test_examples_in_docstrings():
-    assert doctest.testmod(repeats).attempted > 0
-    assert doctest.testmod(repeats).failed == 0
+    assert doctest.testmod(duplicates).attempted > 0
+    assert doctest.testmod(duplicates).failed == 0
