@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import fsspec
 import pytest
@@ -205,6 +206,42 @@ def test_a_journal_that_is_signed_and_holds_something_else_is_refused(
         store.add(model, examples, "resid_post.0", progress=False)
     store.add(model, examples, "embed", progress=False)  # is there: nothing but tidying up is left
     assert (store.path / "adding.json").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"data": ...}, "missing required field `data`"),
+        ({"at": 3}, r"Expected `str`, got `int` - at `\$.at`"),
+        ({"dtype": "int8"}, "Invalid enum value 'int8'"),
+        ({"budget": 0}, "Expected `int` >= 1"),
+        ({"prompt": []}, "Expected `str | null`"),
+    ],
+)
+def test_an_addition_reads_a_recipe_by_types(model, examples, tmp_path, changed, said):
+    store = harvest(model, examples, "embed", to=tmp_path / "s", progress=False)
+    recipe = {**store.manifest["recipe"], **changed}
+    recipe = {k: v for k, v in recipe.items() if v is not ...}
+    manifests.write(store.path, {**store.manifest, "recipe": recipe})
+    said = re.escape(said) if "|" in said else said
+    with pytest.raises(
+        StoreError, match=rf"manifest\.json is damaged: .*{said}.*; restore the file"
+    ):
+        store.add(model, examples, "resid_post.0", progress=False)
+
+
+@pytest.mark.parametrize("spans", [[[0, 38]], [[0, 30], [31, 39]], [[0, 39], [39, 39]], [[5, 39]]])
+def test_an_addition_to_shards_that_are_not_of_all_examples_is_refused(
+    model, examples, tmp_path, spans
+):
+    store = harvest(model, examples, to=tmp_path / "s", **{**OPTIONS, "at": "last"})
+    shards = store.manifest["shards"]
+    assert [shard["examples"] for shard in shards] == [[0, 39]]  # two of the 40 are the same
+    first, *rest = spans
+    made = [{**shards[0], "examples": first}, *({**shards[0], "examples": s} for s in rest)]
+    manifests.write(store.path, {**store.manifest, "shards": made})
+    with pytest.raises(StoreError, match="damaged: its shards are not all of its examples"):
+        store.add(model, examples, "resid_post.0", progress=False)
 
 
 def test_a_journal_of_somebody_else_is_left_alone(model, examples, tmp_path):

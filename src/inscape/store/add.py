@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -63,7 +63,9 @@ def _added(
 ) -> bool:
     """Add the sites that are not there; False if somebody else changed the store before this began to write."""
     manifest = manifests.read(place)
-    recipe = manifest["recipe"]
+    recipe, where = manifest["recipe"], f"{place}/{manifests.NAME}"
+    cure = "restore the file, or harvest again into a new folder"
+    records.convert(recipe, _Recipe, where, error=StoreError, cure=cure)
     wanted = [site for site in model.select(sites) if str(site) not in manifest["sites"]]
     if not wanted:
         _tidy(place, manifest)
@@ -73,6 +75,12 @@ def _added(
     made = recipes.recipe(model, given, prompt=recipe["prompt"], sites=[str(s) for s in wanted])
     _refuse_other(place, recipe, made)
     inputs, _ = deduplicate(given)
+    ends = [0, *(shard["examples"][1] for shard in manifest["shards"])]
+    if ends[-1] != len(inputs) or any(
+        shard["examples"][0] != start or shard["examples"][1] <= start
+        for shard, start in zip(manifest["shards"], ends, strict=False)
+    ):
+        raise StoreError(f"{where} is damaged: its shards are not all of its examples; {cure}.")
     wide = widths(model, inputs, wanted)
     entries = {str(site): site_entry(site, wide[site], recipe["dtype"]) for site in wanted}
     settings: dict[str, Any] = {
@@ -122,6 +130,22 @@ def _tidy(place: Storage, manifest: manifests.Manifest) -> None:
                 return
             place.remove(_JOURNAL)
         sweep(place, manifest)
+
+
+class _Recipe(msgspec.Struct):
+    """What an addition needs of a store's recipe; that of an earlier version has no network."""
+
+    weights: str
+    tokenizer: str
+    data: str
+    inputs: str
+    prompt: str | None
+    at: str
+    dtype: Literal["float32", "bfloat16", "float16"]
+    nonfinite: Literal["refuse", "keep"]
+    budget: Annotated[int, msgspec.Meta(ge=1, le=2**40)]
+    overhead: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+    network: str = ""
 
 
 class _Entry(msgspec.Struct):
