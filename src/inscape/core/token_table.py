@@ -221,8 +221,8 @@ class _Bits:
         values = np.concatenate(self._waiting).astype(bool)
         whole = len(values) if last else len(values) - len(values) % 8
         self._flat.add(np.packbits(values[:whole]))
-        # a byte that is begun waits for more
-        self._waiting, self._count = [values[whole:]], len(values) - whole
+        # a byte that is begun waits for more; a view would hold all the others
+        self._waiting, self._count = [values[whole:].copy()], len(values) - whole
 
     def close(self) -> None:
         self._put_together(last=True)
