@@ -129,6 +129,10 @@ def test_a_folder_that_is_closed_to_us(whole, tmp_path):
         r"StoreError: cannot write to .*: Permission denied.*write to another folder", said
     ), said
     assert list(place.iterdir()) == []
+    place.chmod(0o600)  # it cannot even be seen whether there is a store
+    process, pipe = forked(_as_nobody, place / "s")
+    assert re.match(r"StoreError: cannot write to .*: Permission denied", pipe.recv())
+    process.join()
     place.chmod(0o777)
     process, pipe = forked(_as_nobody, place / "s")
     assert pipe.recv() == "finished"

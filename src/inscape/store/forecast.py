@@ -29,7 +29,7 @@ from inscape.core.free_space import free_disk, free_memory
 from inscape.core.site import Site
 from inscape.model import batching
 from inscape.model.certificate import current
-from inscape.store import forecast_timing, generated_names, sharding
+from inscape.store import forecast_timing, sharding
 from inscape.store import manifest as manifests
 from inscape.store import recipe as recipes
 from inscape.store.capture import widths
@@ -181,9 +181,7 @@ def forecast(
             f"{to} is an object store, whose room and speed a plan cannot measure; leave `to` out to plan the rest."
         )
     if to is not None:
-        forecast_timing.remove_killed_trials(storage_at(to))
-    if to is not None and not manifests.present(Path(to)):
-        generated_names.refuse_foreign(storage_at(to), generated_names.STORE)
+        forecast_timing.check_destination(storage_at(to))
     current(model)
     wanted: list[Site] = model.select(sites)
     given = prepare_inputs(model, examples, at, prompt, wanted, prefix)

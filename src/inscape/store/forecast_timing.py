@@ -26,6 +26,8 @@ import pyarrow as pa
 from inscape.core.free_space import existing
 from inscape.core.site import Site
 from inscape.core.workplace import sweep, workplace
+from inscape.store import generated_names
+from inscape.store import manifest as manifests
 from inscape.store.capture import Shard, capture
 from inscape.store.disk_dtypes import site_entry
 from inscape.store.forward_passes import ForwardPasses
@@ -153,6 +155,18 @@ def remove_killed_trials(where: Storage) -> None:
     """Remove the small stores of forecasts that were killed, where one of this place would be; no other file."""
     if isinstance(where, LocalFolder):
         sweep(existing(where.path), _NAME)
+
+
+def check_destination(where: Storage) -> None:
+    """Refuse a place that no store may be begun in, and remove the small stores of forecasts that were killed beside it.
+
+    Raises:
+        StoreError: it holds files of somebody else, or may not be looked at.
+    """
+    with disk_errors(where, "write to"):
+        remove_killed_trials(where)
+        if not manifests.present(where):
+            generated_names.refuse_foreign(where, generated_names.STORE)
 
 
 def time_writing(

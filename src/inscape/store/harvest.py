@@ -24,15 +24,15 @@ from typing import Any, get_args
 from inscape.core.site import Site
 from inscape.model import batching
 from inscape.model.certificate import current
-from inscape.store import generated_names, sharding
 from inscape.store import manifest as manifests
 from inscape.store import recipe as recipes
+from inscape.store import sharding
 from inscape.store.capture import widths
 from inscape.store.disk_dtypes import DiskDtype, site_entry
 from inscape.store.duplicates import deduplicate
 from inscape.store.engines.choose import engine as chosen
 from inscape.store.engines.local import Engine, Job
-from inscape.store.forecast_timing import remove_killed_trials
+from inscape.store.forecast_timing import check_destination
 from inscape.store.forward_passes import padded_tokens
 from inscape.store.prepare_inputs import ExampleSource, prepare_inputs
 from inscape.store.progress import Meter, Watcher
@@ -95,9 +95,7 @@ def harvest(
     """
     _check(dtype, budget, nonfinite, shard_bytes)
     if to is not None:
-        remove_killed_trials(storage_at(to))
-    if to is not None and not manifests.present(to):
-        generated_names.refuse_foreign(storage_at(to), generated_names.STORE)
+        check_destination(storage_at(to))
     engine = chosen(on)
     device = engine.device(model)
     current(model)

@@ -94,8 +94,9 @@ def moments(
     wanted: list[Site] = model.select(sites)
     where = None if to is None else storage_at(to)
     if where is not None:
-        remove_killed_trials(where)
-        files.refuse(where)
+        with disk_errors(where, "write to", files.committed):
+            remove_killed_trials(where)
+            files.refuse(where)
     given = prepare_inputs(model, examples, at, prompt, wanted)
     if not given.rows.sum():
         raise DataError(
