@@ -13,7 +13,6 @@ import io
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from inscape.core.errors import InscapeError, ModelError
 from inscape.core.foreign import reason
@@ -56,12 +55,13 @@ def convert(path: Path, target: Path) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as hf_logging
 
-    # by default transformers asks on the terminal whether code that lies beside the file may run
-    own: dict[str, Any] = {"gguf_file": path.name, "trust_remote_code": False}
     bar = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(str(path.parent), **own)
+        # by default transformers asks on the terminal whether code that lies beside the file may run
+        config = AutoConfig.from_pretrained(
+            str(path.parent), gguf_file=path.name, trust_remote_code=False
+        )
         gguf_config.carry(head, path, config)
         with torch.device("meta"):
             gguf_tensors.check_tensors(head, AutoModelForCausalLM.from_config(config))
@@ -71,12 +71,15 @@ def convert(path: Path, target: Path) -> None:
             with contextlib.redirect_stderr(io.StringIO()), _one_map_of_names():
                 net, found = AutoModelForCausalLM.from_pretrained(
                     str(path.parent),
-                    **own,
+                    gguf_file=path.name,
+                    trust_remote_code=False,
                     config=config,
                     dtype=torch.float32,
                     output_loading_info=True,
                 )
-                tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **own)
+                tokenizer = AutoTokenizer.from_pretrained(
+                    str(path.parent), gguf_file=path.name, trust_remote_code=False
+                )
             gguf_tensors.check_missing(path.name, sorted(found["missing_keys"]))
             config = net.config
             if hasattr(config, "quantization_config"):
