@@ -53,7 +53,8 @@ class Config(Settings):
     draws: int = 99
 
 
-PRESETS = {"tiny": Config("world:word_forms", "world:word_forms"), "small": Config()}
+WORLD, LLAMA = "world:word_forms", "meta-llama/Llama-2-7b-hf"
+PRESETS = {"tiny": Config(WORLD, WORLD), "small": Config(), "full": Config(LLAMA)}
 
 
 def run(config: Config, run: Run) -> None:
@@ -79,15 +80,14 @@ def run(config: Config, run: Run) -> None:
     run.claim("orthogonal", m.gain("causal", over="Euclidean", null="random"))
 
     inside, outside = group_folds(table.groups()[pairs.rows], 2, rng=run.rng("halves"))[0]
-    along = pairs.take(inside).directions(words)
-    other = np.concatenate([p.take(inside).directions(words) for p in random[:5]])
+    along, *other = (p.take(inside).directions(words) for p in (pairs, *random[:5]))
     texts = table.take(run.rng("contexts").permutation(len(table))[:24])
     size = config.strength * float(np.linalg.norm(gather(model, texts, config.site), axis=1).mean())
     conditions = [
         Condition("baseline", "reference"),
         *added("causal", config.site, product.dual(along), size),
         *added("Euclidean", config.site, along, size),
-        *added("random", config.site, product.dual(other), size),
+        *added("random", config.site, product.dual(np.concatenate(other)), size),
     ]
     done = intervene(run, model, pairs.take(outside).log_odds, texts, conditions)
     groups = np.repeat(np.arange(len(along)), len(texts))
