@@ -14,7 +14,10 @@ from inscape.control.alignment_search import noop as noop
 from inscape.control.alignment_search import right as right
 from inscape.control.attention_knockout import attention_knockout as attention_knockout
 from inscape.control.causal_inner_product import CausalInnerProduct as CausalInnerProduct
+from inscape.control.causal_inner_product import apart as apart
 from inscape.control.causal_inner_product import concept_direction as concept_direction
+from inscape.control.causal_inner_product import leave_one_out as leave_one_out
+from inscape.control.causal_inner_product import share_direction as share_direction
 from inscape.control.checkpoint import save_checkpoint as save_checkpoint
 from inscape.control.clamp import Clamp as Clamp
 from inscape.control.contrast_vectors import calibrated as calibrated

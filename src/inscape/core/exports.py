@@ -93,7 +93,7 @@ def unknown(package: str, name: str, own: Iterable[str] = ()) -> str:
     """A sentence for a name that a package lacks, with close names of every package.
 
     Names of which a word begins with the asked one come first (``leace`` finds ``LeaceEraser``), then those that are
-    spelled alike; those of packages that offer their names go before others.
+    spelled alike; names that lie nearer to the root go before others.
 
     Args:
         package: where it was looked for.
@@ -116,6 +116,7 @@ def unknown(package: str, name: str, own: Iterable[str] = ()) -> str:
     inside = [k for k in places if len(asked) > 2 and f"_{asked}" in f"_{k}"]
     inside.sort(key=lambda k: (places[k][0].count("."), len(k)))
     close = difflib.get_close_matches(asked, places, n=3, cutoff=0.75)
+    close.sort(key=lambda k: places[k][0].count("."))  # stable: alike in depth, the closest first
     listed = _listed(places[key][0] for key in [*inside[:3], *close])
     return f"{sentence}. Did you mean {listed}?" if listed else sentence
 

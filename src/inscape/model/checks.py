@@ -170,7 +170,9 @@ def _cut(tokens: Tokens, most: int) -> Tokens:
 def _drawn(model: Model) -> list[Tokens]:
     if model.tokenizer is not None:
         with suppress(ValueError):  # a vocabulary that has none of these letters
-            return tokenize(model.tokenizer, TEXTS)
+            found = tokenize(model.tokenizer, TEXTS)
+            if min(len(tokens) for tokens in found) > 1:  # of one token attention says nothing
+                return found
     rng, vocabulary = np.random.default_rng(0), int(model.atlas.config.vocab_size)
     ids = [rng.integers(min(3, vocabulary - 1), vocabulary, size=n) for n in (2, 9, 17)]
     return [

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
-from inscape.core.batch import moved
+from inscape.core.batch import Batch, moved
 from inscape.core.site import Site
 from inscape.model.activations import Activations
 from inscape.model.checks import TOLERANCE, Item, difference, tokens_of
@@ -133,7 +133,9 @@ def resume(model: Model, rows: Sequence[Row], capture: Sequence[Site], at: Tenso
         "attention_mask": _mask(position, whose, before, int(lengths.max()), model.dtype),
         "past_key_values": _Held([row.prefix for row in rows]),
     }
-    return model.run({"input_ids": torch.from_numpy(ids)}, list(capture), at=at, forward=forward)
+    # a row holds several examples side by side, so it may be wider than any one of them may be
+    batch = Batch({"input_ids": torch.from_numpy(ids)})
+    return model.run(batch, list(capture), at=at, forward=forward)
 
 
 def _mask(depth: Tensor, owner: Tensor, before: Tensor, longest: int, dtype: torch.dtype) -> Tensor:
