@@ -100,6 +100,10 @@ def test_the_gallery_shows_the_named_figure(folder, tmp_path):
 def test_pages_need_runs_and_figures(folder, tmp_path):
     with pytest.raises(RunError, match="There is no run"):
         results([], tmp_path / "r.md")
+    with pytest.raises(
+        RunError, match="There is no run in .*records: give one or more run folders"
+    ):
+        results([], tmp_path / "r.md", tmp_path / "records")
     run = tmp_path / "run"
     shutil.copytree(folder, run)
     record = json.loads((run / "run.json").read_text())

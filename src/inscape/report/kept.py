@@ -38,21 +38,24 @@ def keep(runs: Sequence[str | Path], folder: Path) -> list[RunFolder]:
         Every kept run, in the order of their files' names.
 
     Raises:
-        RunError: a run or a record is damaged, or a file of somebody else is in the way.
+        RunError: there is no run, a run or a record is damaged, or a file of somebody else is in the way.
     """
     target = files.Target(folder, files.ELSEWHERE)
     for path in runs:
-        found = read(path)
+        run = read(path)
         kept = {
             "about": _ABOUT,
-            "run": {k: v for k, v in found.record.items() if k not in ("sections", "arrays")},
-            "claims": found.claims,
-            "certificates": found.certificates,
+            "run": {k: v for k, v in run.record.items() if k not in ("sections", "arrays")},
+            "claims": run.claims,
+            "certificates": run.certificates,
         }
-        name = _name(found)
+        name = _name(run)
         refuse_foreign(folder / name, _MARK, RunError)
         target.write(name, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    return [kept_run(path) for path in sorted(folder.glob("*.json"))]
+    found = [kept_run(path) for path in sorted(folder.glob("*.json"))]
+    if not found:
+        raise RunError(f"There is no run in {folder}: give one or more run folders.")
+    return found
 
 
 def kept_run(file: Path) -> RunFolder:
