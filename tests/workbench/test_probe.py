@@ -10,7 +10,7 @@ from inscape.core.errors import DataError
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.store.harvest import harvest
-from inscape.workbench.probe import probe
+from inscape.workbench.probe import _compared, probe
 from tests.model import nets
 
 
@@ -128,3 +128,11 @@ def test_questions_that_have_no_answer_are_refused_before_anything_is_computed(m
     with pytest.raises(ValueError, match="shuffles must be at least 19"):
         asked(model, labels=["good"], shuffles=5)
     assert not (tmp_path / "home" / "stores").exists()
+
+
+def test_the_end_of_an_answer_is_what_the_gain_says():
+    assert _compared((0.01, 0.2)) == "the activations give more."
+    assert _compared((-0.3, -0.02)) == "the activations give less."
+    assert (
+        _compared((-0.1, 0.1)) == _compared(None) == "that the activations give more is not shown."
+    )

@@ -119,12 +119,8 @@ class Asked:
             said += f" Shuffled labels give {e.null.mean:z.2f} (p = {e.p:.2g})."
         if gain is not None:
             alone = self._plain(self.alone[label].selected[0])
-            more = gain.interval is not None and gain.interval[0] > 0
-            said += f" {INPUT_ALONE[0].upper()}{INPUT_ALONE[1:]} alone give {_score(alone)}; " + (
-                "the activations give more."
-                if more
-                else "that the activations give more is not shown."
-            )
+            said += f" {INPUT_ALONE[0].upper()}{INPUT_ALONE[1:]} alone give {_score(alone)}; "
+            said += _compared(gain.interval)
         return said
 
     def save(self, out: str | Path | None = None) -> Path:
@@ -389,6 +385,15 @@ def _groups(frame: pd.DataFrame, column: str | None, labels: Sequence[str]) -> n
         choices = [c for c in frame.columns if c not in labels]
         raise DataError(f"there is no column {column!r} to group by. {suggest(column, choices)}")
     return group_codes(frame[column].astype(str).to_numpy())
+
+
+def _compared(gain: tuple[float, float] | None) -> str:
+    """What the interval of a gain over the input alone says, as the end of a sentence."""
+    if gain is not None and gain[0] > 0:
+        return "the activations give more."
+    if gain is not None and gain[1] < 0:
+        return "the activations give less."
+    return "that the activations give more is not shown."
 
 
 def _score(e: Evidence) -> str:
