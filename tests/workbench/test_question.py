@@ -75,3 +75,12 @@ def test_what_cannot_be_answered_is_refused_with_a_cure(values, task, sentence):
 def test_an_unknown_task_is_refused():
     with pytest.raises(ValueError, match="task must be auto, classification, regression"):
         target(column([0, 1]), None, None, "guess")
+
+
+def test_inputs_that_join_all_groups_are_said_to():
+    labels, texts = column([0, 1] * 6), ["a", "b"] * 6
+    with pytest.raises(
+        DataError, match="10 of 12 rows repeat .* joins all 3 groups into one.*name no group"
+    ):
+        target(labels, texts, [0, 0, 1, 1, 2, 2] * 2)
+    assert target(labels, texts, None).groups.max() == 1

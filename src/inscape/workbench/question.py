@@ -72,7 +72,8 @@ def target(
         task: ``"auto"``, ``"classification"`` or ``"regression"``.
 
     Raises:
-        DataError: the labels are missing in places, all alike, or as many classes as rows.
+        DataError: the labels are missing in places, all alike, or as many classes as rows; or repeated inputs join all
+            groups.
         ValueError: an unknown task.
     """
     name = str(values.name)
@@ -98,10 +99,15 @@ def target(
         y, classes = _codes(values, numeric)
         notes = _class_notes(name, y, classes)
     own = np.arange(len(y)) if groups is None else np.asarray(groups)
-    merged = group_codes(own, len(y))
+    merged = given = group_codes(own, len(y))
     if inputs is not None:
         merged = groups_by_content(own, inputs, y)
         repeats = len(y) - len(set(map(str, inputs)))
+        if given.max() > merged.max() == 0:
+            raise DataError(
+                f"{repeats} of {len(y)} rows repeat the input of another row, which joins all {given.max() + 1} groups into "
+                "one, so none can be held out; name no group (repeats stay together), or drop repeated rows."
+            )
         if repeats:
             notes = (
                 f"{repeats} of {len(y)} rows repeat the input of another row; those with the same {name} were kept on one "
