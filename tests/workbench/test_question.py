@@ -77,10 +77,10 @@ def test_an_unknown_task_is_refused():
         target(column([0, 1]), None, None, "guess")
 
 
-def test_inputs_that_join_all_groups_are_said_to():
-    labels, texts = column([0, 1] * 6), ["a", "b"] * 6
-    with pytest.raises(
-        DataError, match="10 of 12 rows repeat .* joins all 3 groups into one.*name no group"
-    ):
-        target(labels, texts, [0, 0, 1, 1, 2, 2] * 2)
-    assert target(labels, texts, None).groups.max() == 1
+@pytest.mark.parametrize(("texts", "left"), [("abababababab", 1), ("abababcdcdcd", 2)])
+def test_inputs_that_join_groups_until_too_few_are_left_are_said_to(texts, left):
+    labels, groups = column([0, 1] * 6), [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    said = f"of 12 rows repeat .* joins 6 groups into {left}, too few for 3 folds; name no group"
+    with pytest.raises(DataError, match=said):
+        target(labels, list(texts), groups, folds=3)
+    assert target(labels, list("abcdefghijkl"), groups, folds=3).groups.max() == 5

@@ -287,7 +287,8 @@ def probe(
     else:
         groups = _groups(frame, column, names)
     targets = {
-        label: target(frame[label].reset_index(drop=True), texts, groups, task) for label in names
+        label: target(frame[label].reset_index(drop=True), texts, groups, task, folds)
+        for label in names
     }
     options = {"folds": folds, "shuffles": shuffles, "seed": seed}
     with bar("probing", total=len(targets) * len(store.sites), unit="sites") as shown:

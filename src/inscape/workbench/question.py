@@ -62,6 +62,7 @@ def target(
     inputs: Sequence[Any] | None,
     groups: Sequence[Any] | np.ndarray | None,
     task: str = "auto",
+    folds: int = 2,
 ) -> Target:
     """A column as a target, with the groups that must be held out together.
 
@@ -70,10 +71,11 @@ def target(
         inputs: what the network read for each row, by which repeated inputs are found; None where that is not known.
         groups: the group of each row; None where none was named.
         task: ``"auto"``, ``"classification"`` or ``"regression"``.
+        folds: how many there will be; as many groups must be left.
 
     Raises:
-        DataError: the labels are missing in places, all alike, or as many classes as rows; or repeated inputs join all
-            groups.
+        DataError: the labels are missing in places, all alike, or as many classes as rows; or repeated inputs join
+            groups, so that fewer are left than there are folds.
         ValueError: an unknown task.
     """
     name = str(values.name)
@@ -103,10 +105,11 @@ def target(
     if inputs is not None:
         merged = groups_by_content(own, inputs, y)
         repeats = len(y) - len(set(map(str, inputs)))
-        if given.max() > merged.max() == 0:
+        before, left = int(given.max()) + 1, int(merged.max()) + 1
+        if before >= folds > left:
             raise DataError(
-                f"{repeats} of {len(y)} rows repeat the input of another row, which joins all {given.max() + 1} groups into "
-                "one, so none can be held out; name no group (repeats stay together), or drop repeated rows."
+                f"{repeats} of {len(y)} rows repeat the input of another row, which joins {before} groups into {left}, too "
+                f"few for {folds} folds; name no group (repeats stay together), or drop the repeated rows."
             )
         if repeats:
             notes = (

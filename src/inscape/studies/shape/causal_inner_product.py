@@ -39,7 +39,7 @@ CARD = Card(
     answer="{subspace:.0%} of the concepts have a direction; they are {orthogonal:.2f} nearer to "
     "orthogonal ({orthogonal.verdict}); steering moves one {steer:.1f} times as far as others.",
     tiny=dict(subspace="supported", orthogonal="supported", steer="any"),
-    differs="27 concepts of LLaMA-2-7B and no criterion there; logits are linear in what is steered.",
+    differs="The paper has 27 concepts of LLaMA-2-7B. Logits are linear in what is steered.",
     group_note="A group is a concept; a word's pairs are in one half.",
     minutes=dict(tiny=0.2, small=3),
 )
