@@ -20,7 +20,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from inscape.core.overwriting import replacing
 from inscape.core.torch_files import load_tensors
 from inscape.learn.gradient import Gradient
 
@@ -224,7 +224,6 @@ def _fingerprint(net: nn.Module, rng: np.random.Generator, steps: int) -> str:
 def _save(
     keep: Path, whose: str, net: nn.Module, steps: Steps, rng: np.random.Generator, state: _State
 ) -> None:
-    part = keep.with_name(f"{keep.name}.{os.getpid()}.part")
     keep.parent.mkdir(parents=True, exist_ok=True)
     found = {
         "whose": whose,
@@ -234,11 +233,8 @@ def _save(
         "torch": torch.get_rng_state(),
         "state": vars(state),
     }
-    try:
-        torch.save(found, part)
-        os.replace(part, keep)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(keep) as fresh:
+        torch.save(found, fresh)
 
 
 def _resume(

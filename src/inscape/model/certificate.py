@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from inscape.core.home import home
+from inscape.core.overwriting import replacing
 from inscape.core.shown import Shown
 from inscape.core.site import Site, select
 from inscape.model import checks, prefix
@@ -201,9 +202,8 @@ def _kept(path: Path) -> Certificate | None:
 def _keep(path: Path, certificate: Certificate) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{id(certificate):x}.tmp")
-        temporary.write_text(json.dumps(certificate.to_dict(), indent=1))
-        temporary.replace(path)
+        with replacing(path) as fresh:
+            fresh.write_text(json.dumps(certificate.to_dict(), indent=1))
     except OSError as error:
         log.info("the certificate is not kept: %s", error)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from inscape.core.home import home
+from inscape.core.overwriting import replacing
 
 log = logging.getLogger(__name__)
 
@@ -121,9 +121,8 @@ def _kept(path: Path) -> str | None:
 def _keep(path: Path, found: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid():x}.tmp")
-        temporary.write_text(found)
-        temporary.replace(path)
+        with replacing(path) as fresh:
+            fresh.write_text(found)
     except OSError as error:
         log.info("the hash of the weights is not kept: %s", error)
 

@@ -32,6 +32,7 @@ from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from inscape.core.home import home
+from inscape.core.overwriting import replacing
 from inscape.worlds import small_llama
 
 log = logging.getLogger(__name__)
@@ -129,12 +130,8 @@ def _write(trained: LlamaForCausalLM | dict[int, LlamaForCausalLM], file: Path) 
         for step, net in nets.items()
         for name, x in net.state_dict().items()
     }
-    part = file.with_suffix(f".{os.getpid()}.part")
-    try:
-        save_file(weights, part, metadata={"nets": json.dumps(about)})
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(file) as fresh:
+        save_file(weights, fresh, metadata={"nets": json.dumps(about)})
 
 
 def _read(file: Path) -> LlamaForCausalLM | dict[int, LlamaForCausalLM] | None:
