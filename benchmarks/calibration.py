@@ -127,22 +127,27 @@ def signal(task: str, metric: str) -> Callable[..., dict[str, Any]]:
     return one
 
 
-def equal_sites(rng: np.random.Generator, codes: np.ndarray) -> dict[str, Any]:
-    """Two sites that are equally good, compared."""
-    y = clustered(rng, codes)[:, 0]
-    a, b = ({"s": y[:, None] + clustered(rng, codes, WIDTH)} for _ in range(2))
-    seed = _seed(rng)
-    one, two = (sweep(x, y, groups=codes, shuffles=SHUFFLES, seed=seed) for x in (a, b))
-    (e,) = compare(one, two)
-    assert e.p is not None
-    effective = (one.selected_statistic(0) - two.selected_statistic(0)).effective
-    return {
-        "value": e.value,
-        "interval": e.interval,
-        "truth": 0.0,
-        "effective": effective,
-        "hit": e.p <= 0.05,
-    }
+def equal_sites(strength: float, task: str = "regression") -> Callable[..., dict[str, Any]]:
+    """Two sites that are equally good, compared; how much there is to read decides how differences scatter."""
+
+    def one(rng: np.random.Generator, codes: np.ndarray) -> dict[str, Any]:
+        y = clustered(rng, codes)[:, 0]
+        a, b = ({"s": strength * y[:, None] + clustered(rng, codes, WIDTH)} for _ in range(2))
+        labels, seed = y if task == "regression" else (y > 0.3).astype(int), _seed(rng)
+        first, second = (
+            sweep(x, labels, groups=codes, task=task, shuffles=SHUFFLES, seed=seed) for x in (a, b)
+        )
+        (e,) = compare(first, second)
+        effective = (first.selected_statistic(0) - second.selected_statistic(0)).effective
+        return {
+            "value": e.value,
+            "interval": e.interval,
+            "truth": 0.0,
+            "effective": effective,
+            "hit": e.p is not None and e.p <= 0.05,
+        }
+
+    return one
 
 
 def rows_shuffled(rng: np.random.Generator, codes: np.ndarray) -> dict[str, Any]:
@@ -224,9 +229,14 @@ def cases() -> list[Case]:
             out.append(Case(what, design, g, "rejection", "0.03–0.07", noise(task, metric)))
         what = "p of a detector's AUC, outcomes shuffled by group (no p for its calibration errors)"
         out.append(Case(what, design, g, "rejection", "0.03–0.07", detector))
-    for g in (8, 20, 60):
-        what = "p of the difference of two equally good sites"
-        out.append(Case(what, "equal", g, "rejection", "0.03–0.07", equal_sites))
+    alike = "the difference of two equally good sites"
+    for design, g in (("equal", 8), ("equal", 20), ("equal", 60), ("countries", len(COUNTRIES))):
+        for much, strength in (("R² 0.84", 1.0), ("R² 0.56", 0.5)):
+            what = f"p of {alike}, {much}"
+            out.append(Case(what, design, g, "rejection", "0.03–0.07", equal_sites(strength)))
+        what = f"p of {alike}, accuracy 0.78"
+        one = equal_sites(0.5, "classification")
+        out.append(Case(what, design, g, "rejection", "0.03–0.07", one))
     what = "p of noise whose rows are repeated in other groups: found, merged, said"
     out.append(Case(what, "equal", 24, "rejection", "0.03–0.07", repeated))
     what = "p given for clustered rows shuffled singly, or not warned of"
@@ -239,8 +249,9 @@ def cases() -> list[Case]:
         ):
             what = f"interval of the selected score, {name}"
             out.append(Case(what, design, g, "coverage", "≥ 0.92", signal(task, metric)))
-        what = "interval of the difference of two equally good sites"
-        out.append(Case(what, design, g, "coverage", "≥ 0.92", equal_sites))
+        for much, strength in (("R² 0.84", 1.0), ("R² 0.56", 0.5)):
+            what = f"interval of {alike}, {much}"
+            out.append(Case(what, design, g, "coverage", "≥ 0.92", equal_sites(strength)))
         for kind in ("mean", "share", "ratio", "AUC", "paired difference"):
             out.append(
                 Case(

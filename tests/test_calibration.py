@@ -13,7 +13,7 @@ def test_every_case_can_be_simulated_and_the_one_with_the_fewest_is_next():
         c for c in cases() if c.design == "Zipf" and c.groups == 60 and "logistic" not in c.what
     ]
     rows = [c for c in rows if c.rate == "coverage" or "detector" in c.what]
-    assert len(rows) == 10
+    assert len(rows) == 11
     simulate(rows, 2.0)
     counts = [len(c.found) for c in rows]
     assert min(counts) >= 1

@@ -26,6 +26,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from inscape.core import intervals, nulls
 from inscape.core.errors import DataError
@@ -357,13 +359,16 @@ def compare(
 ) -> list[Evidence]:
     """Paired difference of two sweeps over the same rows, ``score(a) − score(b)``, jackknifed over groups.
 
-    Both scores lose the same group at a time, so what makes a group hard for both cancels. The null, where both sweeps
-    shuffled the labels alike, is the same difference on the same shuffled labels: of the sites that each selects, or, at
-    single sites, of those sites, with p against the maximum over them. Without such a null there is no p.
+    Both scores lose the same group at a time, so what makes a group hard for both cancels. p asks whether there is no
+    difference. Where both sweeps shuffled the labels alike, the same difference on the same shuffled labels says how
+    differences scatter, and together over sites; but on shuffled labels neither reads anything, and two good sites
+    scatter more than that or less. So the draws are given the spread that the jackknife measures:
 
-    That null holds nothing to read in either. Where both sweeps read something, differences vary a little more, and p
-    rejects two equally good sites in up to 9 % of samples in place of 5 (``docs/calibration.md``, 60 groups): whether they
-    differ is then the interval's to say.
+        z = Φ⁻¹(T_df(d / SE))      p = (1 + #{max over sites of (d* − mean d*) / sd(d*) ≥ z}) / (K + 1)
+
+    with d the difference, SE and df of its jackknife, d* the draws. Taken as they are, the draws rejected two equally
+    good sites in 0.25 of samples in place of 0.05 where R² is 0.6, and in none where it is 0.96. Without draws, or where
+    the groups give no interval, there is no p.
 
     Args:
         a: a sweep, of a trained model, say.
@@ -410,14 +415,17 @@ def compare(
             for i, j in zip(left, right, strict=True)
         ]
     out = []
-    for s, site in enumerate(pairs):
-        for t, target in enumerate(a.targets):
-            one, two = parts[s][t]
-            ends = intervals.interval(one - two, a.level)
+    for t, target in enumerate(a.targets):
+        found = [one - two for one, two in (parts[s][t] for s in range(len(pairs)))]
+        scatter = _standardised(chance[:, :, t])
+        for s, site in enumerate(pairs):
+            ends = intervals.interval(found[s], a.level)
             null, p = None, None
-            if chance.shape[1]:
-                null = Null.of("both on the same shuffled labels", chance[s, :, t])
-                p = float(nulls.p_value(float(value[s, t]), chance[:, :, t].max(axis=0)))
+            if scatter.shape[1] > 1 and ends.ends is not None:
+                z = _standing(float(value[s, t]), found[s])
+                draws = _spread(scatter[s], found[s])
+                null = Null.of("no difference, spread as measured", draws)
+                p = float(nulls.p_value(z, scatter.max(axis=0)))
             out.append(
                 Evidence(
                     name=f"{_NAMES[a.metric]} of {target}: {names[0]} − {names[1]}",
@@ -431,7 +439,7 @@ def compare(
                     warnings=(*ends.warnings, *a.notes),
                 )
             )
-    return out
+    return sorted(out, key=lambda e: pairs.index(str(e.where["site"])))
 
 
 def _shared(a: SweepResult, b: SweepResult, one: np.ndarray, two: np.ndarray) -> np.ndarray:
@@ -439,6 +447,30 @@ def _shared(a: SweepResult, b: SweepResult, one: np.ndarray, two: np.ndarray) ->
     if one.shape == two.shape and a.shuffle == b.shuffle:
         return one - two
     return one[..., :0, :]
+
+
+def _standardised(draws: Float[np.ndarray, "s k"]) -> Float[np.ndarray, "s k"]:
+    """Each site's draws about their mean, in standard deviations; zero where all are equal."""
+    if draws.shape[1] < 2:
+        return draws
+    about = draws - draws.mean(axis=1, keepdims=True)
+    spread = draws.std(axis=1, ddof=1, keepdims=True)
+    return np.divide(about, spread, out=np.zeros_like(about), where=spread > 1e-12)
+
+
+def _standing(value: float, found: Jackknife) -> float:
+    """A difference in standard errors of its jackknife, as a standard normal quantile."""
+    if not (error := float(np.sqrt(found.variance))):
+        return float(np.sign(value)) * np.inf if value else 0.0
+    df = intervals.degrees_of_freedom(found)
+    # the tail that is small, so that large differences keep their order
+    return -float(np.sign(value)) * float(norm.ppf(student.sf(abs(value) / error, df)))
+
+
+def _spread(scatter: Float[np.ndarray, " k"], found: Jackknife) -> Float[np.ndarray, " k"]:
+    """Standard draws with the jackknife's standard error and Student's tails: the scale of the difference."""
+    tails = student.isf(norm.sf(np.clip(scatter, -6, 6)), intervals.degrees_of_freedom(found))
+    return np.sqrt(found.variance) * tails
 
 
 def _places(x: float) -> str:

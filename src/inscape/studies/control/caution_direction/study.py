@@ -87,7 +87,7 @@ CARD = Card(
             text="A probe of the scratchpad predicts the decision better than one of the prompt's "
             "last token, by 0.1 of AUC",
             at_least=0.1,
-            null="both on the same shuffled labels",
+            null="no difference, spread as measured",
         ),
         "turned": Claim(
             text="Added at the scratchpad alone, the direction turns at least 70 % of the decisions",

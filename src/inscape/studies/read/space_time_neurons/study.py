@@ -127,7 +127,7 @@ CARD = Card(
         "years": Claim(
             text="On held-out groups the year is read better than from character n-grams of the name",
             at_least=0.1,
-            null="both on the same shuffled labels",
+            null="no difference, spread as measured",
             over="character n-grams",
             why="The margin is that of the coordinates.",
         ),
