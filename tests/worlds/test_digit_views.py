@@ -54,6 +54,12 @@ def test_a_rotation_keeps_shapes():
     assert float(spread.std() / spread.mean()) < 0.05
 
 
+def test_two_neighbouring_styles_hold_a_bright_and_a_dark_ink():
+    whole = torch.ones(5, 1, SIDE, SIDE)
+    bright = [float(painted(whole, style, rng=stream()).mean()) > 0.5 for style in STYLES]
+    assert all(a != b for a, b in zip(bright, [*bright[1:], bright[0]], strict=True))
+
+
 def test_styles_keep_the_digit_and_change_the_rest():
     digits, _ = drawn_digits(30, True, rng=stream())
     shapes = moved(digits, rng=stream())
@@ -69,5 +75,5 @@ def test_styles_keep_the_digit_and_change_the_rest():
         assert float(ink.std(dim=(2, 3)).max()) < 1e-6  # one colour a digit
         dark = style in ("light", "stripes")
         assert bool((ink <= 0.4).all() if dark else (ink >= 0.6).all())
-    with pytest.raises(ValueError, match="must be one of dark, light, stripes, noise, got 'red'"):
+    with pytest.raises(ValueError, match="must be one of dark, light, noise, stripes, got 'red'"):
         painted(shapes, "red", rng=stream())
