@@ -32,6 +32,8 @@ def test_held_out_words_are_told_apart_and_the_vector_says_how_it_was_made(world
     made = make_vector(world.model, world.examples, method=method, layers="*")
     assert made.evidence.value > 0.9
     assert made.evidence.null.high < 0.8
+    assert made.evidence.null.draws == (99 if method == "difference" else 19)
+    assert made.evidence.interval[0] < 0.99  # twelve words do not show a perfect separation
     assert made.classes == ("0", "1")
     assert list(made.vector.vectors) == [0, 1]
     assert made.vector.card["data_fingerprint"] == world.examples.fingerprint
