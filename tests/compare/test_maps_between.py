@@ -5,7 +5,7 @@ import pytest
 
 from inscape.compare.neuron_matching import NeuronMatching, correlations, semi_matching
 from inscape.compare.predictivity import predictivity
-from inscape.compare.translation import TranslationMap, cosines, csls_scores
+from inscape.compare.translation import TranslationMap, cosines, csls_scores, retrieved
 from tests.compare.references import pair, rotation
 
 
@@ -95,3 +95,15 @@ def test_correlations_are_pearsons_and_a_still_neuron_has_none():
     np.testing.assert_allclose(correlations(x, y), both, atol=1e-12)
     x[:, 2] = 0.3
     assert (correlations(x, y)[2] == 0).all()
+
+
+def test_counterparts_among_candidates_that_are_more_than_the_rows():
+    x, _ = pair(200)
+    found = TranslationMap().fit(x[:150], x[:150] @ np.diag(np.arange(1, 8)))
+    candidates = np.concatenate([rng().normal(size=(30, 7)) * 3, x[150:] * np.arange(1, 8)])
+    own = np.arange(30, 80)
+    assert found.hits(x[150:], candidates, own).mean() == 1
+    assert found.hits(x[150:], candidates, own[::-1]).mean() < 0.1
+    near = np.array([[0.2, 0.9, 0.9, 0.1]])
+    for k, hit in ((1, 0.0), (2, 1.0)):  # a tie goes to the earlier candidate
+        assert retrieved(near, np.array([2]), k).tolist() == [hit]

@@ -30,7 +30,7 @@ NAMES = (
     "templated-sentiment",
 )
 #: tables of questions, whose groups are few and whose labels are words: tests/data/test_relations.py, tests/study
-TABLES = ("linked-questions", "relations", "word-pairs")
+TABLES = ("imagenet-classes", "linked-questions", "relations", "word-pairs")
 
 
 @pytest.fixture(scope="module")
@@ -257,3 +257,17 @@ def test_sentence_tasks_have_every_label_in_each_group(sets):
         assert len(part) >= 190
     shifted = e.frame[e.frame["task"] == "bigram shift"]
     assert sorted(shifted["text"].iloc[0].lower()) == sorted(shifted["text"].iloc[1].lower())
+
+
+def test_classes_of_imagenet_stand_in_the_order_of_a_classifiers_outputs():
+    names = load("imagenet-classes")
+    assert len(names) == 1000
+    texts = names.texts()
+    assert (texts[0], texts[1], texts[207], texts[281]) == (
+        "tench",
+        "goldfish",
+        "Golden Retriever",
+        "tabby cat",
+    )
+    assert len(set(texts)) == 998
+    assert len(load("imagenet-classes", limit=5)) == 5

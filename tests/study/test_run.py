@@ -66,6 +66,26 @@ def test_a_table_an_array_and_a_figure_come_back_as_they_were(record, folder):
     assert (folder.path / "done").read_bytes() == b""
 
 
+def test_evidence_over_a_quantity_is_drawn_as_lines_and_tabled(record, folder):
+    found = [
+        Evidence("errors", v, (v - 0.1, v + 0.1), unit="share", where={"noise": x, "condition": c})
+        for x, v, c in ((0.0, 0.2, "a"), (0.5, 0.4, "a"), (0.0, 0.3, "chance"))
+    ]
+    with record as run:
+        run.curve("noisy", found, "Errors by noise.", x="noise", nulls=("chance",))
+    kept = pd.read_parquet(folder.path / "tables/noisy.parquet")
+    assert kept["noise"].tolist() == [0.0, 0.5, 0.0]
+    spec = _json(folder, "figures/noisy.json")
+    drawn = next(v for v in spec["datasets"].values() if v and "series" in v[0])
+    assert [(d["series"], d["x"], d["value"]) for d in drawn] == [
+        ("a", 0.0, 0.2),
+        ("a", 0.5, 0.4),
+        ("chance", 0.0, 0.3),
+    ]
+    assert drawn[1]["low"] == pytest.approx(0.3)
+    assert "95 % intervals" in _json(folder)["sections"][0]["caption"]
+
+
 def test_a_named_index_is_kept_and_an_unnamed_one_dropped(record, folder):
     frame = pd.DataFrame({"r2": [2.0, 1.0]}, index=pd.Index(["b", "a"], name="site"))
     with record as run:

@@ -7,7 +7,16 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from inscape.worlds.digit_views import KNOWN, SIDE, STYLES, drawn_digits, moved, painted
+from inscape.worlds.digit_views import (
+    KNOWN,
+    SIDE,
+    STYLES,
+    drawn_digits,
+    labelled,
+    moved,
+    painted,
+    shuffled_names,
+)
 
 
 def stream(seed: int = 0) -> np.random.Generator:
@@ -77,3 +86,28 @@ def test_styles_keep_the_digit_and_change_the_rest():
         assert bool((ink <= 0.4).all() if dark else (ink >= 0.6).all())
     with pytest.raises(ValueError, match="must be one of dark, light, noise, stripes, got 'red'"):
         painted(shapes, "red", rng=stream())
+
+
+def test_a_labelled_batch_is_moved_digits_with_their_names():
+    images, names = labelled(6, True, rng=stream(4), turn=0.0, shift=0.0)
+    digits, same = drawn_digits(6, True, rng=stream(4))
+    assert torch.equal(names, same)
+    assert torch.equal(images, moved(digits, rng=stream(), turn=0.0, shift=0.0))
+    assert not torch.equal(images, labelled(6, True, rng=stream(4))[0])
+
+
+def test_shuffled_names_are_those_of_the_digit_whatever_the_picture():
+    other = shuffled_names(rng=stream(5))
+    images, names = labelled(400, True, rng=stream(4), turn=0.0, shift=0.0, names=other)
+    _, true = labelled(400, True, rng=stream(4), turn=0.0, shift=0.0)
+    assert torch.equal(other.sort().values, drawn_all())
+    assert (names == true).float().mean() < 0.2
+    same = (images[:, None] == images[None]).flatten(2).all(-1)
+    at = same.triu(1).nonzero()
+    assert len(at) > 20
+    assert torch.equal(names[at[:, 0]], names[at[:, 1]])
+
+
+def drawn_all() -> torch.Tensor:
+    parts = [drawn_digits(None, known, rng=stream())[1] for known in (True, False)]
+    return torch.cat(parts).sort().values

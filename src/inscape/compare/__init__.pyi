@@ -7,9 +7,21 @@ from inscape.compare.cknna import cknna as cknna
 from inscape.compare.cknna import cknna_table as cknna_table
 from inscape.compare.dissimilarity import crossnobis as crossnobis
 from inscape.compare.dissimilarity import dissimilarity as dissimilarity
+from inscape.compare.few_to_one import FewToOne as FewToOne
+from inscape.compare.few_to_one import few_to_one as few_to_one
+from inscape.compare.fitted_canonical import Fitted as Fitted
+from inscape.compare.fitted_canonical import Span as Span
+from inscape.compare.fitted_canonical import fitted_similarities as fitted_similarities
+from inscape.compare.geo_topological import geo_topological as geo_topological
+from inscape.compare.geo_topological import geodesic as geodesic
 from inscape.compare.items_needed import items_needed as items_needed
 from inscape.compare.jaccard import jaccard as jaccard
 from inscape.compare.jaccard import jaccard_chance as jaccard_chance
+from inscape.compare.joint_clusters import joint_clusters as joint_clusters
+from inscape.compare.layer_matching import between_networks as between_networks
+from inscape.compare.layer_matching import every_pair as every_pair
+from inscape.compare.layer_matching import identified as identified
+from inscape.compare.layer_matching import over_networks as over_networks
 from inscape.compare.linear_cka import linear_cka as linear_cka
 from inscape.compare.linear_cka import linear_table as linear_table
 from inscape.compare.measure_card import MeasureCard as MeasureCard
@@ -61,3 +73,4 @@ from inscape.compare.svcca import svcca as svcca
 from inscape.compare.translation import TranslationMap as TranslationMap
 from inscape.compare.translation import cosines as cosines
 from inscape.compare.translation import csls_scores as csls_scores
+from inscape.compare.translation import retrieved as retrieved

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any, Literal, no_type_check
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -90,12 +90,49 @@ class TranslationMap(BaseEstimator):
             csls: neighbours that CSLS averages over; None for plain cosines.
         """
         a, b = paired_rows(x, y, "TranslationMap", least=2)
-        near = cosines(self.transform(a), b)
-        near = near if csls is None else csls_scores(near, min(csls, len(a)))
-        # an item beats its counterpart only if it is strictly nearer, or as near and earlier in the list
-        own = np.diag(near)[:, None]
-        ahead = (near > own) | ((near == own) & (np.arange(len(a)) < np.arange(len(a))[:, None]))
-        return float(np.mean(ahead.sum(axis=1) < k))
+        return float(self.hits(a, b, np.arange(len(a)), k=k, csls=csls).mean())
+
+    def hits(
+        self, x: Any, candidates: Any, own: Any, *, k: int = 1, csls: int | None = 10
+    ) -> Float64[np.ndarray, " m"]:
+        """Whether the counterpart of each row is among its k nearest of all candidates.
+
+        Args:
+            x: (m, d), rows that were not fitted.
+            candidates: (c, e), rows of the second side.
+            own: which candidate is the counterpart of each row, (m,).
+            k: how many guesses.
+            csls: neighbours that CSLS averages over; None for plain cosines.
+
+        Returns:
+            1 or 0 for each row.
+        """
+        near = cosines(self.transform(checked_rows(x, "TranslationMap: x")), candidates)
+        near = near if csls is None else csls_scores(near, min(csls, *near.shape))
+        return retrieved(near, np.asarray(own), k)
+
+
+def retrieved(
+    near: Float[np.ndarray, "m c"], own: Int[np.ndarray, " m"], k: int = 1
+) -> Float64[np.ndarray, " m"]:
+    """Whether each row's counterpart is among the k nearest candidates; ties go to the earlier candidate.
+
+    Args:
+        near: how near each candidate is to each row.
+        own: which candidate is the counterpart.
+        k: how many guesses.
+
+    Returns:
+        1 or 0 for each row.
+
+    Example:
+        >>> retrieved(np.array([[0.9, 0.5, 0.1], [0.9, 0.5, 0.1]]), np.array([1, 2]), k=2).tolist()
+        [1.0, 0.0]
+    """
+    at = np.asarray(own)[:, None]
+    mine = np.take_along_axis(near, at, axis=1)
+    ahead = (near > mine) | ((near == mine) & (np.arange(near.shape[1]) < at))
+    return (ahead.sum(axis=1) < k).astype(np.float64)
 
 
 def cosines(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> Float64[np.ndarray, "n m"]:

@@ -217,6 +217,26 @@ def left_out(statistic: Callable[[np.ndarray], float], codes: Int[np.ndarray, " 
     return Jackknife(float(statistic(rows)), without, size[None], len(codes))
 
 
+def mean_of_pairs(values: Float[np.ndarray, "g g"]) -> Jackknife:
+    """The mean over ordered pairs of different members (networks, subjects), without each member in turn.
+
+    Args:
+        values: one for each pair; the diagonal is not looked at.
+
+    Example:
+        >>> values = np.array([[np.nan, 1, 2], [1, np.nan, 6], [2, 6, np.nan]])
+        >>> mean_of_pairs(values).value, mean_of_pairs(values).without.tolist()
+        (3.0, [6.0, 2.0, 1.0])
+    """
+    others = ~np.eye(len(values), dtype=bool)
+
+    def statistic(kept: np.ndarray) -> float:
+        part = np.ix_(kept, kept)
+        return float(np.asarray(values, dtype=np.float64)[part][others[part]].mean())
+
+    return left_out(statistic, np.arange(len(values)))
+
+
 def over_groups(found: Jackknife, here: Int[np.ndarray, " g"], total: int) -> Jackknife:
     """A statistic of some of the groups as one of all of them: the others move it by nothing.
 

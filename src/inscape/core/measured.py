@@ -357,7 +357,8 @@ class Measured:
     def _statistic(self, first: np.ndarray, second: Any, draw: int) -> Jackknife:
         values: Any = first[draw]
         if second is not None:
-            other = np.atleast_2d(np.asarray(second))
+            dtype = None if self.kind == "auc" else np.float64
+            other = np.atleast_2d(np.asarray(second, dtype=dtype))
             values = (values, other[draw if len(other) > 1 else 0])
         groups = np.arange(first.shape[1]) if self._groups is None else self._groups
         return intervals.statistic(values, groups, self.kind, folds=self._folds)

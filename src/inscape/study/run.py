@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from inscape.charts.bars import values_by_group
+from inscape.charts.curves import curves
 from inscape.core.errors import StudyError, suggest
 from inscape.core.evidence import Evidence, table
 from inscape.core.home import home
@@ -139,6 +140,36 @@ class Run:
         found = measured.evidence(null) if isinstance(measured, Measured) else list(measured)
         caption = caption or f"{found[0].name[:1].upper()}{found[0].name[1:]} by {by}."
         self.figure(name, bars_of(found, by), f"{caption} Lines are 95 % intervals over groups.")
+        self.table(name, table(found), caption)
+
+    def curve(
+        self,
+        name: str,
+        found: Sequence[Evidence],
+        caption: str,
+        *,
+        x: str,
+        series: str = "condition",
+        nulls: Sequence[str] = (),
+    ) -> None:
+        """Keep evidence over a quantity as a table and as lines with their intervals.
+
+        Args:
+            name: of the table and of the figure.
+            found: pieces of evidence of one unit.
+            caption: what is seen.
+            x: the coordinate that is the quantity, a number; the title of the axis.
+            series: the coordinate that names a line.
+            nulls: lines that are drawn in grey.
+        """
+        rows = [
+            {"series": e.where[series], "x": e.where[x], "value": e.value}
+            | dict(zip(("low", "high"), e.ends, strict=True))
+            for e in found
+        ]
+        y = f"{found[0].name} ({found[0].unit})" if found[0].unit else found[0].name
+        chart = curves(pd.DataFrame(rows), x=x, y=y, nulls=nulls, points=True)
+        self.figure(name, chart, f"{caption} Bands are 95 % intervals over groups.")
         self.table(name, table(found), caption)
 
     def text(self, name: str, markdown: str) -> None:

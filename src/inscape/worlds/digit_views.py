@@ -89,6 +89,38 @@ def moved(
     return F.grid_sample(digits, grid, align_corners=False)
 
 
+def labelled(
+    n: int,
+    known: bool,
+    *,
+    rng: np.random.Generator,
+    turn: float = 30.0,
+    shift: float = 3.0,
+    names: Int[Tensor, " all"] | None = None,
+) -> tuple[Float[Tensor, "n 1 18 18"], Int[Tensor, " n"]]:
+    """Digits at random places and angles, and what they are: a batch for a classifier.
+
+    Args:
+        n: how many, drawn with replacement.
+        known: training digits, or the others.
+        rng: of digits, places and angles.
+        turn: as in `moved`.
+        shift: as in `moved`.
+        names: what all 1,797 digits are called instead, in the file's order; for labels that are
+            shuffled once.
+    """
+    digits, true = _digits()
+    rows = rng.choice(np.arange(KNOWN) if known else np.arange(KNOWN, len(digits)), n)
+    shown = moved(digits[rows], rng=rng, turn=turn, shift=shift)
+    return shown, (true if names is None else names)[rows]
+
+
+def shuffled_names(*, rng: np.random.Generator) -> Int[Tensor, " all"]:
+    """Names of the 1,797 digits in random order, the same for every picture of one digit."""
+    names = _digits()[1]
+    return names[rng.permutation(len(names))]
+
+
 def painted(
     shapes: Float[Tensor, "n 1 18 18"], style: str, *, rng: np.random.Generator
 ) -> Float[Tensor, "n 3 18 18"]:

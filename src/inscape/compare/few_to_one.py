@@ -1,0 +1,79 @@
+"""Few to one: how many units of one network does it take to predict a unit of another?
+
+    w = argmin ‖y_j − X w‖² / 2n + λ ‖w‖₁           units of both sides standardised on the fitted rows
+
+Over penalties λ this draws a curve: units used (w ≠ 0) against R² on held-out rows. Where one unit does as well as
+all, the two networks have the same unit; where many are needed, they have the same space and other axes.
+
+Cost: n d² for the Gram matrix, then O(d²) a pass of coordinate descent for each unit and penalty.
+Reference: Li et al. (2016), Convergent learning, arXiv:1511.07543, §4; Tibshirani (1996), JRSS B 58.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import lasso_path
+
+from inscape.compare.paired_rows import paired_rows
+
+
+class FewToOne(NamedTuple):
+    """What a sparse map needs and reaches.
+
+    Attributes:
+        units: units of x that predict each unit of y, (penalties, e).
+        r2: of each unit of y on held-out rows, (penalties, e).
+    """
+
+    units: Float64[np.ndarray, "p e"]
+    r2: Float64[np.ndarray, "p e"]
+
+
+def few_to_one(
+    x: tuple[Any, Any], y: tuple[Any, Any], penalties: Sequence[float] = (0.3, 0.1, 0.03, 0.01)
+) -> FewToOne:
+    """Predict each unit of `y` from few units of `x`.
+
+    Args:
+        x: rows to fit on and rows to score on, (n, d) and (m, d).
+        y: the same items, (n, e) and (m, e).
+        penalties: λ, falling, in units of the standard deviation of a unit.
+
+    Returns:
+        Units used and R². A unit that does not vary on the fitted rows predicts nothing, and its own R² is 0.
+
+    Raises:
+        ValueError: other items, or penalties that do not fall.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(300, 4))
+        >>> y = x[:, [2]] + 0.5 * x[:, [0]]
+        >>> found = few_to_one((x[:200], x[200:]), (y[:200], y[200:]), [0.5, 0.01])
+        >>> found.units.ravel().tolist(), bool(found.r2[1, 0] > 0.99)
+        ([1.0, 2.0], True)
+    """
+    if list(penalties) != sorted(penalties, reverse=True) or min(penalties) <= 0:
+        raise ValueError(f"few_to_one: penalties must fall and be above 0, got {list(penalties)}")
+    (a, b), (at, bt) = (paired_rows(*sides, "few_to_one") for sides in zip(x, y, strict=True))
+    (a, at), (b, bt) = _standardised(a, at), _standardised(b, bt)
+    gram = a.T @ a
+    with warnings.catch_warnings():  # at the smallest penalties the last digits may be missing
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        paths = [lasso_path(a, unit, alphas=penalties, precompute=gram)[1] for unit in b.T]
+    weights = np.stack(paths)  # (e, d, penalties)
+    lost = ((bt[..., None] - np.einsum("md,edp->mep", at, weights)) ** 2).sum(axis=0)
+    whole = ((bt - bt.mean(axis=0)) ** 2).sum(axis=0)[:, None]
+    r2 = 1 - np.divide(lost, whole, out=np.ones_like(lost), where=whole > 0)
+    return FewToOne((weights != 0).sum(axis=1).T.astype(np.float64), r2.T)
+
+
+def _standardised(fit: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean, sd = fit.mean(axis=0), fit.std(axis=0)
+    scale = np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 0)
+    return (fit - mean) * scale, (other - mean) * scale

@@ -1,0 +1,66 @@
+"""Few to one and many to many: planted units, planted subspaces, and their absence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Lasso
+
+from inscape.compare.few_to_one import few_to_one
+from inscape.compare.joint_clusters import joint_clusters
+
+
+def halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return x[: len(x) // 2], x[len(x) // 2 :]
+
+
+def test_one_unit_suffices_for_a_copy_and_many_are_needed_after_a_rotation():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4000, 12))
+    copy, turned = x[:, rng.permutation(12)], x @ np.linalg.qr(rng.normal(size=(12, 12)))[0]
+    same, other = (few_to_one(halves(x), halves(y), [0.2, 0.02]) for y in (copy, turned))
+    assert (same.units == 1).all()
+    assert same.r2[1].min() > 0.99
+    assert other.units[1].mean() > 8
+    assert other.r2[0].mean() < same.r2[0].mean() - 0.2
+    assert few_to_one(halves(x), halves(rng.normal(size=x.shape)), [0.2]).r2.max() < 0.05
+
+
+def test_weights_are_those_of_the_lasso_and_a_still_unit_predicts_nothing():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(200, 5)) * [1, 3, 1, 0, 2]
+    y = x @ rng.normal(size=(5, 2)) + rng.normal(size=(200, 2))
+    found = few_to_one(halves(x), halves(y), [0.1])
+    (a, at), (b, bt) = halves(x), halves(y)
+    sd = np.where(a.std(0) > 0, a.std(0), 1)
+    scaled, target = (a - a.mean(0)) / sd, (b - b.mean(0)) / b.std(0)
+    for j in range(2):
+        slow = Lasso(0.1, fit_intercept=False, tol=1e-10).fit(scaled, target[:, j])
+        assert found.units[0, j] == (slow.coef_ != 0).sum()
+        guess = slow.predict((at - a.mean(0)) / sd)
+        true = (bt[:, j] - b[:, j].mean()) / b[:, j].std()
+        r2 = 1 - ((true - guess) ** 2).sum() / ((true - true.mean()) ** 2).sum()
+        assert found.r2[0, j] == pytest.approx(r2, abs=1e-3)
+    with pytest.raises(ValueError, match="penalties must fall"):
+        few_to_one(halves(x), halves(y), [0.1, 0.2])
+
+
+def test_clusters_hold_both_networks_only_where_they_share_a_subspace():
+    rng = np.random.default_rng(2)
+    factors = rng.normal(size=(500, 3))
+    mix = lambda: np.concatenate([factors[:, [i]] @ rng.normal(size=(1, 5)) for i in range(3)], 1)  # noqa: E731
+    noisy = lambda x: x + 0.3 * rng.normal(size=x.shape)  # noqa: E731
+    of_x, of_y = joint_clusters(noisy(mix()), noisy(mix()), 3, rng=rng)
+    assert (of_x == of_y).all()
+    assert len(set(of_x[::5])) == 3
+    alone = rng.normal(size=(500, 1)) @ rng.normal(size=(1, 15))
+    of_x, of_y = joint_clusters(noisy(factors[:, [0]] @ np.ones((1, 15))), noisy(alone), 2, rng=rng)
+    assert not set(of_x) & set(of_y)
+
+
+def test_clusters_refuse_still_units_and_too_many():
+    x = np.random.default_rng(3).normal(size=(20, 3))
+    with pytest.raises(ValueError, match="does not vary"):
+        joint_clusters(x, np.ones((20, 1)), 2, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="between 1 and 6"):
+        joint_clusters(x, x, 7, rng=np.random.default_rng(0))

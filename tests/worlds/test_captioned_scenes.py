@@ -1,0 +1,46 @@
+"""Captioned scenes: what a caption says is what the picture shows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from inscape.worlds.captioned_scenes import COLOURS, COUNTS, SIDE, every_scene, scenes
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_every_scene_has_a_caption_of_its_own():
+    factors = every_scene()
+    made = scenes(factors, rng=rng())
+    assert len(factors) == np.prod(COUNTS) == len(set(made.captions)) == 540
+    assert torch.equal(made.factors, torch.from_numpy(factors))
+
+
+def test_place_colour_and_size_are_those_of_the_picture():
+    factors = every_scene()
+    made = scenes(factors, rng=rng())
+    ink = made.images.sum(1).clamp(min=0) ** 2
+    grid = (torch.arange(SIDE) + 0.5) / SIDE * 3
+    down = (ink.sum(2) @ grid) / ink.sum((1, 2))
+    across = (ink.sum(1) @ grid) / ink.sum((1, 2))
+    place = made.factors[:, 3]
+    assert (down.floor() == place // 3).float().mean() > 0.95
+    assert (across.floor() == place % 3).float().mean() > 0.95
+    inside = made.images.sum(1, keepdim=True) > 0.75
+    mean = (made.images * inside).sum((2, 3)) / inside.sum((2, 3))
+    colours = torch.tensor(list(COLOURS.values()))
+    assert (torch.cdist(mean, colours).argmin(1) == made.factors[:, 1]).float().mean() > 0.95
+    area = inside.sum((1, 2, 3)).float()
+    for shape in range(COUNTS[0]):
+        own = made.factors[:, 0] == shape
+        small, large = (area[own & (made.factors[:, 2] == s)].mean() for s in (0, 1))
+        assert large > 1.8 * small
+
+
+def test_noise_and_place_in_the_cell_are_drawn_anew():
+    one, same, other = (scenes(every_scene()[:3], rng=rng(s)).images for s in (1, 1, 2))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
