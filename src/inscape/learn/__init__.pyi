@@ -2,6 +2,9 @@
 
 from inscape.learn.cost import Cost as Cost
 from inscape.learn.cost import cost as cost
+from inscape.learn.ema_target import EmaTarget as EmaTarget
+from inscape.learn.ema_target import SelfPredicting as SelfPredicting
+from inscape.learn.ema_target import predict_target as predict_target
 from inscape.learn.fit import Budget as Budget
 from inscape.learn.fit import Diverged as Diverged
 from inscape.learn.fit import Fitted as Fitted
@@ -11,5 +14,6 @@ from inscape.learn.fit import fit as fit
 from inscape.learn.gradient import Gradient as Gradient
 from inscape.learn.info_nce import info_nce as info_nce
 from inscape.learn.isotropy_penalty import isotropy_penalty as isotropy_penalty
+from inscape.learn.vicreg import vicreg as vicreg
 from inscape.learn.von_neumann_entropy import i_vne as i_vne
 from inscape.learn.von_neumann_entropy import von_neumann_entropy as von_neumann_entropy

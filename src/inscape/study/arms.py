@@ -82,6 +82,7 @@ class Trained:
         costs: one row an arm: ``arm``, ``parameters``, ``trained``, ``flops`` and ``memory``
             (bytes) of one step, ``seconds`` of one training.
         watched: columns ``arm``, ``pair``, ``step``, ``name``, ``value``.
+        losses: arm → the loss of each pair and step, on its batch before the step, (seeds, steps).
     """
 
     nets: dict[str, list[nn.Module]]
@@ -89,6 +90,7 @@ class Trained:
     roles: dict[str, Role]
     costs: pd.DataFrame
     watched: pd.DataFrame
+    losses: dict[str, np.ndarray]
 
     def measured(
         self, metric: str, *, unit: str, over: str = "item", kind: str = "mean"
@@ -165,6 +167,7 @@ def arms(
         roles={UNTRAINED: "reference", **{arm: a.role for arm, a in arms.items()}},
         costs=_costs(counted, fitted),
         watched=_watched(fitted),
+        losses={arm: np.stack([f.losses for f in own]) for arm, own in fitted.items()},
     )
     caption = (
         "What each arm costs: parameters of the network that is used, trained parameters, FLOPs "
