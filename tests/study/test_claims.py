@@ -145,6 +145,10 @@ def test_a_rounded_zero_has_no_sign():
     (made,) = judge([Judged("c", Claim(text="t", at_least=0.1), Evidence("x", -0.0, (-0.0, 0.5)))])
     assert sentence(made.to_dict()).startswith("0 [0, 0.5], criterion at least 0.1")
     assert criterion({"at_least": -0.5}) == "at least −0.5"
+    (made,) = judge([Judged("c", Claim(text="t", at_least=0.1), Evidence("x", -0.002))])
+    assert f"{made:.2f} {made:+.1%} {made:.3f}" == "0.00 -0.2% -0.002"
+    (made,) = judge([Judged("c", Claim(text="t", at_least=0.1), Evidence("x", math.nan))])
+    assert f"{made:.2f}" == "nan"
 
 
 def test_over_seeds_every_seed_must_support_it():

@@ -68,8 +68,10 @@ class Judged:
         return float(self.evidence.value)
 
     def __format__(self, spec: str) -> str:
-        """The number, formatted: a study's answer is a template over its claims."""
-        return format(self.value, spec)
+        """The number, formatted: a study's answer is a template over its claims. What rounds to zero has no sign."""
+        text = format(self.value, spec)
+        zero = math.isfinite(self.value) and not any(c in "123456789" for c in text)
+        return format(0.0, spec) if zero else text
 
     def to_dict(self) -> dict[str, Any]:
         """The claim as JSON holds it; a number that is not finite is null."""
