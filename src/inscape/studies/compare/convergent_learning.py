@@ -1,0 +1,236 @@
+"""Do networks of different random starts learn the same units, or only the same space?
+
+Reference: Li, Yosinski, Clune, Lipson and Hopcroft (2016), arXiv:1511.07543; `inscape.compare`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from inscape.charts.curves import curves
+from inscape.compare.few_to_one import few_to_one
+from inscape.compare.joint_clusters import joint_clusters
+from inscape.compare.neuron_matching import NeuronMatching, correlations
+from inscape.compare.predictivity import predictivity
+from inscape.core.evidence import Evidence
+from inscape.core.jackknife import mean_of_pairs
+from inscape.core.measured import Measured
+from inscape.core.threads import one_torch_thread
+from inscape.learn.fit import Budget
+from inscape.nets.plain_cnn import SHAPES, PlainCNN
+from inscape.study.arms import UNTRAINED, Arm, arms
+from inscape.study.card import Card, Claim
+from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
+from inscape.worlds.digit_views import labelled, shuffled_names
+
+CARD = Card(
+    slug="convergent-learning",
+    title="Convergent Learning: Do different neural networks learn the same representations?",
+    authors="Li, Yosinski, Clune, Lipson and Hopcroft",
+    year=2016,
+    arxiv="1511.07543",
+    room="compare",
+    claim="Some features are learned by every network and others are not; networks share subspaces "
+    "whose basis vectors differ; codes mix local and slightly distributed units.",
+    reproduced="Six networks of eight convolutions on shifted and rotated digits, as many trained on "
+    "shuffled labels, as many untrained. Units are matched one to one and best to any, predicted "
+    "from few and clustered, on activations at all positions; matches are scored on other digits.",
+    controls=(
+        "a copy with its units permuted",
+        "a copy rotated at random",
+        "untrained networks",
+        "networks trained on shuffled labels",
+    ),
+    claims=dict(
+        permuted=Claim(
+            text="A permuted copy is recovered, every unit",
+            at_least=1,
+            exact="a search over assignments with one right answer",
+        ),
+        rotated=Claim(text="Matched correlation with a rotated copy is at most 0.75", at_most=0.75),
+        space=Claim(text="A linear map predicts the rotated copy, R² 0.99", at_least=0.99),
+        trained=Claim(
+            text="In the last convolution, matched correlation is 0.15 above untrained pairs",
+            at_least=0.15,
+        ),
+        semi=Claim(
+            text="The best partner of any kind is at least as good as the assigned one",
+            at_least=0,
+            exact="a maximum over more partners, checked on every pair",
+        ),
+        alone=Claim(text="10 % of units have no partner above 0.5", at_least=0.1),
+    ),
+    answer="A permuted copy is recovered ({permuted:.0%}); a rotated one matches at {rotated:.2f}, "
+    "with an R² of {space:.3f}. Trained pairs match by {trained:+.2f} over untrained ones in the "
+    "last convolution; {alone:.0%} of the units have no partner above 0.5.",
+    # a training so short decides nothing about networks
+    tiny=dict(
+        permuted="supported",
+        rotated="any",
+        space="supported",
+        trained="any",
+        semi="supported",
+        alone="any",
+    ),
+    differs="The authors match AlexNet's 96 to 384 channels on ImageNet, with correlations of the "
+    "rows that were fitted; here 16 to 64 channels, and matches are scored on other digits.",
+    group_note="A network is what varies: intervals leave out one at a time, with all its pairs.",
+    seeds=3,
+    minutes=dict(tiny=0.2, small=6),
+    figure="matched",
+)
+
+
+@dataclass(frozen=True)
+class Config(Bounded):
+    """The settings of the study."""
+
+    networks: int = setting(6, "of different random starts, of each kind", least=4)
+    steps: int = setting(400, "of training", least=1)
+    width: int = setting(16, "channels of the first layer", least=2)
+    items: int = setting(200, "held-out digits, half to match units and half to score", least=20)
+    rows: int = setting(3000, "positions that sparse maps are fitted on", least=50)
+
+
+PRESETS = {
+    "tiny": Config(networks=4, steps=20, width=4, items=40, rows=400),
+    "small": Config(),
+    "full": Config(networks=8, steps=4000, items=1000, rows=20_000),
+}
+SHUFFLED, TRAINED = "shuffled labels", "trained"
+#: of a pair of layers: matched on other rows, and on the fitted ones; best partner; units without
+MATCHED, FITTED, BEST, ALONE = range(4)
+
+
+@one_torch_thread()
+def run(config: Config, run: Run) -> None:
+    """Train, match units layer by layer, and check the matching on copies."""
+    run.asked("Do networks of different random starts learn the same units?")
+    other = shuffled_names(rng=run.rng("labels"))
+
+    def arm(names: torch.Tensor | None) -> Arm:
+        return Arm(
+            net=lambda k: PlainCNN(1, 10, config.width),
+            batches=lambda rng, k: labelled(64, True, rng=rng, names=names),
+            objective=lambda net, batch: F.cross_entropy(net(batch[0]), batch[1]),
+            role="treatment" if names is None else "baseline",
+        )
+
+    images, truth = labelled(1000, False, rng=run.rng("items"))
+    found = arms(
+        run,
+        {TRAINED: arm(None), SHUFFLED: arm(other)},
+        metrics={"accuracy": lambda net, k: (net(images).argmax(1) == truth).numpy()},
+        budget=Budget(config.steps, equal=("parameters", "trained", "flops")),
+        seeds=config.networks,
+    )
+    run.show("accuracy", found.measured("accuracy", unit="accuracy"))
+    halves = images[: config.items].chunk(2)
+    units = {a: [_units(net, halves) for net in nets] for a, nets in found.nets.items()}
+    pairs = {a: _pairs(own) for a, own in units.items()}
+    m = Measured("matched correlation", unit="correlation")
+    for a, values in pairs.items():
+        for i, layer in enumerate(values[MATCHED]):
+            m.put_statistic(f"{a}, layer {i + 1}", mean_of_pairs(layer), role=found.roles[a])
+    last = f"layer {len(SHAPES)}"
+    run.claim("trained", m.gain(f"{TRAINED}, {last}", over=f"{UNTRAINED}, {last}"))
+    run.curve(
+        "matched",
+        [
+            m.value(f"{a}, layer {i + 1}", where={"layer": i + 1, "condition": a})
+            for a in pairs
+            for i in range(len(SHAPES))
+        ],
+        "Correlation of units matched one to one, on digits that they were not matched on.",
+        x="layer",
+        nulls=(UNTRAINED,),
+    )
+    least = min(np.nanmin(v[BEST] - v[FITTED]) for v in pairs.values())
+    run.claim("semi", Evidence("least gain of the best partner", least, unit="correlation"))
+    m = Measured("units without a partner above 0.5", unit="share")
+    for a, values in pairs.items():
+        m.put_statistic(a, mean_of_pairs(values[ALONE].mean(axis=0)), role=found.roles[a])
+    run.claim("alone", m.value(TRAINED))
+    run.show("alone", m)
+    _copies(config, run, [net[-1] for net in units[TRAINED]])
+    _maps(config, run, {a: own[:2] for a, own in units.items()})
+
+
+def _units(net: nn.Module, halves: tuple[torch.Tensor, ...]) -> list[list[np.ndarray]]:
+    """Of each layer, the units that vary, on both halves of the digits: (positions, units)."""
+    with torch.no_grad():
+        both = zip(*(net.layers(half) for half in halves), strict=True)
+        out = [[h.movedim(1, -1).flatten(0, -2).double().numpy() for h in layer] for layer in both]
+    live = [np.ptp(first, axis=0) > 0 for first, _ in out]
+    return [[side[:, keep] for side in layer] for layer, keep in zip(out, live, strict=True)]
+
+
+def _pairs(networks: list[list[list[np.ndarray]]]) -> np.ndarray:
+    """The four measures of every layer and ordered pair of networks, (4, layers, networks, networks)."""
+    k = len(networks)
+    out = np.full((4, len(SHAPES), k, k), np.nan)
+    for a, b in permutations(range(k), 2):
+        for layer, ((x, x_new), (y, y_new)) in enumerate(
+            zip(networks[a], networks[b], strict=True)
+        ):
+            match = NeuronMatching(signed=True).fit(x, y)
+            near = correlations(x, y)
+            assigned = near[match.matched_, match.index_]
+            best = near.max(axis=1)
+            alone = (best < 0.5).mean()
+            scores = match.score(x_new, y_new), assigned.mean(), best[match.matched_].mean(), alone
+            out[:, layer, a, b] = scores
+    return out
+
+
+def _copies(config: Config, run: Run, networks: list[list[np.ndarray]]) -> None:
+    """The last convolution beside copies of itself whose units are permuted, and rotated."""
+    recovered, values = [], []
+    for k, (x, x_new) in enumerate(networks):
+        rng, d = run.rng("copies", str(k)), x.shape[1]
+        order = rng.permutation(d)
+        recovered.append(
+            (order[NeuronMatching(signed=True).fit(x, x[:, order]).index_] == range(d)).mean()
+        )
+        turn = np.linalg.qr(rng.normal(size=(d, d)))[0]
+        match = NeuronMatching(signed=True).fit(x, x @ turn).score(x_new, x_new @ turn)
+        values.append((match, predictivity(x, x @ turn, rng=rng).value))
+    m = Measured("a rotated copy of the last convolution", unit="correlation, or R²")
+    for name, own in zip(("matched units", "linear map"), np.array(values).T, strict=True):
+        m.put(name, own)
+    run.claim("permuted", Evidence("units recovered", min(recovered), unit="share"))
+    run.claim("rotated", m.value("matched units"))
+    run.claim("space", m.value("linear map"))
+    run.show("copies", m)
+
+
+def _maps(config: Config, run: Run, pairs: dict[str, list[list[list[np.ndarray]]]]) -> None:
+    """Sparse maps and joint clusters of one pair of networks of each kind."""
+    rows, shared = [], []
+    for a, (one, two) in pairs.items():
+        for i, (x, y) in enumerate(zip(one, two, strict=True)):
+            rng, k = run.rng("maps", a, str(i)), 2 * (i + 1)
+            of_x, of_y = joint_clusters(x[0], y[0], k, rng=rng)
+            inside = np.isin(np.concatenate([of_x, of_y]), np.intersect1d(of_x, of_y)).mean()
+            shared.append({"networks": a, "layer": i + 1, "clusters": k, "share": inside})
+            keep = [rng.permutation(len(half))[: config.rows] for half in x]
+            x, y = ([h[k] for h, k in zip(side, keep, strict=True)] for side in (x, y))
+            few = few_to_one(tuple(x), tuple(y))
+            for used, r2 in zip(few.units.mean(axis=1), few.r2.mean(axis=1), strict=True):
+                rows.append({"panel": f"layer {i + 1}", "series": a, "x": used, "value": r2})
+    frame = pd.DataFrame(rows)
+    shown = frame[frame["panel"].isin([f"layer {i}" for i in (1, 3, 6, 8)])]
+    chart = curves(shown, x="units used", y="R²", points=True, zero=False)
+    caption = "R² of a unit of one network from few of another's, as the penalty falls; one pair."
+    run.figure("few-to-one", chart, caption)
+    run.table("few-to-one", frame, caption)
+    caption = "Share of units in clusters that hold units of both networks; one pair of each kind."
+    run.table("clusters", pd.DataFrame(shared), caption)
