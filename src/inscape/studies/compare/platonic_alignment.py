@@ -1,0 +1,242 @@
+"""Do networks of pictures and of texts agree more, the better they are?
+
+Reference: Huh, Cheung, Wang and Isola (2024), arXiv:2405.07987; `inscape.compare.mutual_knn`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inscape.compare.linear_cka import linear_table
+from inscape.compare.mutual_knn import among, knn_table, mutual_knn, nearest
+from inscape.compare.shifts import shifts
+from inscape.compare.similarity_map import similarity_map
+from inscape.core.measured import Measured
+from inscape.core.rng import child_seed
+from inscape.core.threads import one_torch_thread
+from inscape.learn.fit import Budget, Watch
+from inscape.model.classifier_rows import classifier_rows
+from inscape.model.model import Model
+from inscape.model.open import open
+from inscape.nets.plain_cnn import PlainCNN
+from inscape.read.surface import letters
+from inscape.store.harvest import harvest
+from inscape.study.arms import Arm, arms
+from inscape.study.card import Card, Claim
+from inscape.study.opening import opened
+from inscape.study.run import Run
+from inscape.study.settings import Settings, setting
+from inscape.worlds.captioned_scenes import COUNTS, every_scene, scenes
+from inscape.worlds.shared_factors import shared_factors
+
+CARD = Card(
+    slug="platonic-alignment",
+    title="The Platonic Representation Hypothesis",
+    authors="Huh, Cheung, Wang and Isola",
+    year=2024,
+    arxiv="2405.07987",
+    room="compare",
+    claim="As networks of pictures and of texts get better, they agree more on which things are "
+    "alike.",
+    reproduced="The classifier rows of EfficientNet-Lite0 against the names of the thousand classes "
+    "in five networks of texts; small networks of pictures at ten points of their training against "
+    "a text encoder on captioned scenes.",
+    controls=(
+        "permuted pairs, the largest over layers",
+        "pairs permuted within clusters of like classes",
+        "character trigrams",
+        "an untrained copy of the language model",
+    ),
+    claims=dict(
+        encoder=Claim(
+            text="The text encoder's mutual 10-NN is five times the permuted level of 0.01",
+            at_least=0.05,
+            null="permuted pairs",
+        ),
+        trigrams=Claim(
+            text="It is above that of character trigrams", at_least=0, over="character trigrams"
+        ),
+        trained=Claim(
+            text="The language model is above its untrained copy", at_least=0, over="untrained"
+        ),
+        training=Claim(
+            text="Alignment of a network of pictures rises with its accuracy, Spearman 0.8",
+            at_least=0.8,
+        ),
+    ),
+    answer="Mutual 10-NN of class rows and the text encoder is {encoder:.3f}, {trigrams:+.3f} over "
+    "character trigrams; the language model is {trained:+.3f} over its untrained copy. Over training "
+    "alignment follows accuracy with a Spearman correlation of {training:.2f}.",
+    tiny=dict(encoder="supported", trigrams="supported", trained="supported", training="any"),
+    differs="The authors compare up to 1,024 image–caption pairs in 78 vision and 11 language "
+    "models; here rows of a classifier, class names, and one network of each kind. Clipping at the "
+    "95 % quantile, k = 10 and the maximum over layers are theirs.",
+    group_note="Classes, and in training networks, are what varies.",
+    seeds=3,
+    minutes=dict(tiny=0.2, small=6),
+    figure="alignment",
+)
+ENCODER, TRIGRAMS, TRAINED, UNTRAINED = (
+    "text encoder",
+    "character trigrams",
+    "language model",
+    "untrained",
+)
+PERMUTED, WITHIN = "permuted pairs", "text encoder, permuted within clusters"
+PLANTED = "planted"
+
+
+@dataclass(frozen=True)
+class Config(Settings):
+    """The settings of the study."""
+
+    data: str = "imagenet-classes"
+    encoder: str = setting("minilm-l6", "the text encoder; a name, a Hub id or a folder")
+    neighbours: int = setting(10, "k of mutual nearest neighbours", least=1)
+    networks: int = setting(5, "networks of pictures, of different random starts", least=3)
+    steps: int = setting(400, "of their training", least=10)
+    width: int = setting(8, "channels of their first layer", least=2)
+    scenes: int = setting(540, "captioned scenes that are compared", least=30)
+    draws: int = 99
+
+
+PRESETS = {
+    "tiny": Config(PLANTED, PLANTED, PLANTED, networks=3, steps=20, width=4, scenes=60),
+    "small": Config(),
+    "full": Config(networks=10, steps=10_000, width=32, draws=999),
+}
+
+
+@one_torch_thread()
+def run(config: Config, run: Run) -> None:
+    """Class rows against names, then pictures against captions while the network trains."""
+    run.asked("Do networks of pictures and of texts agree more, the better they are?")
+    if config.model == PLANTED:
+        strength = {"rows": 2.0, UNTRAINED: 0.0, TRIGRAMS: 0.3, TRAINED: 0.7, ENCODER: 1.5}
+        texts = shared_factors(strength, 400, rng=run.rng("planted"))
+        rows, sides = texts.pop("rows"), {name: [x] for name, x in texts.items()}
+        encoder = None
+    else:
+        model, names, _ = opened(config, run)
+        encoder, rows = open(config.encoder), classifier_rows()[: len(names)]
+        fresh = model.untrained(child_seed(run.seed, "untrained"))
+        seed = child_seed(run.seed, "letters") % 2**32
+        sides = {
+            UNTRAINED: _layers(fresh, names),
+            TRIGRAMS: [letters(names.texts(), longest=3, seed=seed)],
+        }
+        sides |= {TRAINED: _layers(model, names), ENCODER: _layers(encoder, names)}
+    _classes(config, run, rows, sides)
+    _training(config, run, encoder)
+
+
+def _layers(model: Model, texts: Any) -> list[np.ndarray]:
+    """The mean over tokens of every layer, in the order of the texts."""
+    store = harvest(model, texts, "embed, resid_post.*", at="mean")
+    return [x for _, x in store.matrices()]
+
+
+def _classes(
+    config: Config, run: Run, rows: np.ndarray, sides: dict[str, list[np.ndarray]]
+) -> None:
+    """Each network of texts at its best layer, beside permuted pairs and the other measures."""
+    k, n = config.neighbours, len(rows)
+    table = partial(knn_table, k=k, clip=0.95)
+    moved, seen = shifts(n, config.draws, rng=run.rng("shifts")), [table(rows)]
+    maps = {
+        a: similarity_map([table(x) for x in own], seen, shifts=moved) for a, own in sides.items()
+    }
+    best = {a: sides[a][int(found.values.argmax())] for a, found in maps.items()}
+    m = Measured("mutual 10-NN with the class rows", unit="share")
+    for name, x in best.items():
+        role = "treatment" if name in (ENCODER, TRAINED) else "baseline"
+        m.put(name, _overlap(x, rows, k), role=role)
+    # pairs change places among classes that look alike, so that only the kind of class is shared
+    clusters = KMeans(20, n_init=3, random_state=0).fit_predict(rows)
+    rng, drawn = run.rng("within"), []
+    for _ in range(20):
+        order = np.arange(n)
+        for c in range(20):
+            order[clusters == c] = rng.permutation(order[clusters == c])
+        drawn.append(_overlap(best[ENCODER][order], rows, k))
+    m.put(WITHIN, drawn, role="baseline")
+    m.put_draws(PERMUTED, maps[ENCODER].draws.max(axis=(1, 2)))
+    run.claim("encoder", m.value(ENCODER, null=PERMUTED))
+    run.claim("trigrams", m.gain(ENCODER, over=TRIGRAMS))
+    run.claim("trained", m.gain(TRAINED, over=UNTRAINED))
+    run.show(
+        "alignment",
+        m,
+        f"Mutual {k}-NN at the best layer; chance is {k / (n - 1):.3f}.",
+        null=PERMUTED,
+    )
+    cka = {a: similarity_map([linear_table(x)], [linear_table(rows)]) for a, x in best.items()}
+    found = [c.evidence(0, 0, where={"condition": a}) for a, c in cka.items()]
+    run.show("cka", found, "Debiased linear CKA at the layer that mutual 10-NN chose.")
+
+
+def _overlap(x: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:
+    """Share of each item's k nearest that both sides have, (n,)."""
+    whole = slice(0, len(x))
+    sides = (among(nearest(side, k, 0.95, "platonic_alignment"), whole) for side in (x, y))
+    return np.logical_and(*sides).sum(axis=1) / k
+
+
+def _training(config: Config, run: Run, encoder: Model | None) -> None:
+    """Alignment with captions at ten points of a training that asks for the factors of a scene."""
+    every = every_scene()
+    kept = run.rng("kept").permutation(len(every))[: config.scenes]
+    test = scenes(every[kept], rng=run.rng("scenes"))
+    if encoder is None:
+        texts = np.concatenate(
+            [np.eye(c)[f] for c, f in zip(COUNTS, test.factors.T, strict=True)], 1
+        )
+    else:
+        texts = _layers(encoder, test.captions)[-1]
+
+    def batches(rng: np.random.Generator, k: int) -> Any:
+        return scenes(every[rng.integers(len(every), size=64)], rng=rng)
+
+    def objective(net: nn.Module, batch: Any) -> Tensor:
+        parts = net(batch.images).split(COUNTS, dim=1)
+        return sum(F.cross_entropy(p, f) for p, f in zip(parts, batch.factors.T, strict=True))
+
+    def accuracy(net: nn.Module) -> float:
+        parts = net(test.images).split(COUNTS, dim=1)
+        right = [
+            (p.argmax(1) == f).float().mean() for p, f in zip(parts, test.factors.T, strict=True)
+        ]
+        return float(torch.stack(right).mean())
+
+    def aligned(net: nn.Module) -> float:
+        pictures = net.layers(test.images)[-1].mean(dim=(2, 3)).double().numpy()
+        return mutual_knn(pictures + 1e-9, texts, k=config.neighbours, clip=0.95)
+
+    gap = config.steps // 10
+    found = arms(
+        run,
+        {
+            "network of pictures": Arm(
+                lambda k: PlainCNN(3, sum(COUNTS), config.width), batches, objective
+            )
+        },
+        metrics={"accuracy": lambda net, k: [accuracy(net)]},
+        budget=Budget(config.steps),
+        seeds=config.networks,
+        watch=[Watch("accuracy", accuracy, gap), Watch("mutual 10-NN", aligned, gap)],
+        name="training",
+    )
+    wide = found.watched.pivot(index=["pair", "step"], columns="name", values="value")
+    rank = [spearmanr(own["accuracy"], own["mutual 10-NN"])[0] for _, own in wide.groupby("pair")]
+    m = Measured("alignment by accuracy over training", unit="Spearman's ρ")
+    m.put("network of pictures", rank)
+    run.claim("training", m.value("network of pictures"))
