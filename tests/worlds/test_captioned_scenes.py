@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import colorsys
+
 import numpy as np
+import pytest
 import torch
 
-from inscape.worlds.captioned_scenes import COLOURS, COUNTS, SIDE, every_scene, scenes
+from inscape.worlds.captioned_scenes import COLOURS, COUNTS, SIDE, every_scene, ink_hues, scenes
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -44,3 +47,20 @@ def test_noise_and_place_in_the_cell_are_drawn_anew():
     one, same, other = (scenes(every_scene()[:3], rng=rng(s)).images for s in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+def test_hues_are_those_of_the_paint_and_red_lies_on_both_sides_of_zero():
+    factors = every_scene()
+    made = scenes(factors[factors[:, 1] < 5], rng=rng())
+    hues = ink_hues(made.images, 60, rng=rng(1))
+    for c, paint in enumerate(list(COLOURS.values())[:5]):
+        own = hues[made.factors[:, 1] == c]
+        apart = (own - colorsys.rgb_to_hsv(*paint)[0] + 0.5) % 1 - 0.5
+        assert abs(np.median(apart)) < 0.02
+        assert np.quantile(abs(apart), 0.9) < 0.12
+    red = hues[made.factors[:, 1] == 0]
+    assert (red < 0.1).any(axis=1).mean() > 0.9
+    assert (red > 0.9).any(axis=1).mean() > 0.9
+    white = scenes(factors[factors[:, 1] == 5][:2], rng=rng())
+    with pytest.raises(ValueError, match="leave white shapes out"):
+        ink_hues(torch.ones_like(white.images), rng=rng())

@@ -2,6 +2,10 @@
 
 from inscape.compare.canonical import CanonicalCorrelation as CanonicalCorrelation
 from inscape.compare.check_measure import check_measure as check_measure
+from inscape.compare.circular_transport import circular_transport as circular_transport
+from inscape.compare.circular_transport import lcot_distance as lcot_distance
+from inscape.compare.circular_transport import lcot_embedding as lcot_embedding
+from inscape.compare.circular_transport import line_transport as line_transport
 from inscape.compare.cka_biased import cka_biased as cka_biased
 from inscape.compare.cknna import cknna as cknna
 from inscape.compare.cknna import cknna_table as cknna_table

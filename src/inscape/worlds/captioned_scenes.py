@@ -16,7 +16,7 @@ from itertools import product
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 #: pixels along a picture, standard deviation of the noise
@@ -102,3 +102,32 @@ def scenes(factors: Int[np.ndarray, "n 4"], *, rng: np.random.Generator) -> Scen
         for k, c, s, p in zip(shape, colour, size, place, strict=True)
     ]
     return Scenes(torch.from_numpy(images).float(), torch.from_numpy(np.asarray(factors)), captions)
+
+
+def ink_hues(
+    images: Float[Tensor, "n 3 h w"], each: int = 100, *, rng: np.random.Generator
+) -> Float64[np.ndarray, "n each"]:
+    """Hues of pixels of the shape, in turns: red lies on both sides of 0.
+
+    Args:
+        images: of scenes.
+        each: pixels drawn from each picture, with replacement, among those that are bright and have a colour.
+        rng: of the draw.
+
+    Raises:
+        ValueError: a picture without such a pixel (a white shape).
+    """
+    rgb = images.double().numpy().clip(0, 1).transpose(0, 2, 3, 1).reshape(len(images), -1, 3)
+    most, span = rgb.max(axis=2), np.ptp(rgb, axis=2)
+    r, g, b = np.moveaxis(rgb, 2, 0)
+    safe = np.maximum(span, 1e-12)
+    sixth = np.select(
+        [most == r, most == g], [(g - b) / safe, 2 + (b - r) / safe], 4 + (r - g) / safe
+    )
+    ink = (most > 0.5) & (span > 0.4)
+    if not ink.any(axis=1).all():
+        raise ValueError(
+            "ink_hues: a picture has no bright pixel with a colour; leave white shapes out"
+        )
+    hues = (sixth / 6) % 1.0
+    return np.stack([rng.choice(own[at], each) for own, at in zip(hues, ink, strict=True)])
