@@ -1,0 +1,105 @@
+"""Do similarities of ordered things behave as a line of magnitudes would have them?
+
+    distance effect    s(x, y) falls linearly in |x − y|
+    size effect        at one distance, s(x, y) rises linearly in min(x, y)
+    ratio effect       s(x, y) = a + b exp(−c max(x, y) / min(x, y)),  b > 0
+
+each as R² over pairs, with a minus sign where the slope goes the other way. The number line is the
+first axis of classical multidimensional scaling of the dissimilarities 1 − s, and its fit to log x
+and to x is the squared correlation.
+
+Cost: O(n²), for many similarity matrices at once.
+Reference: Shah et al. (2023), Numeric magnitude comparison effects in large language models,
+arXiv:2305.10782, section 3; Moyer and Landauer (1967), Nature 215.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+#: decay rates c that are tried
+DECAYS = np.geomspace(0.05, 5, 25)
+
+
+def distance_effect(similarity: Any, values: Any) -> Float[np.ndarray, " *s"]:
+    """Signed R² of a linear fall with the distance.
+
+    Args:
+        similarity: symmetric, (…, n, n), at least three things.
+        values: magnitude of each, (n,).
+
+    Example:
+        >>> x = np.arange(1, 6)
+        >>> float(distance_effect(-np.abs(x[:, None] - x), x).round(12))
+        1.0
+    """
+    s, x, (i, j) = _pairs(similarity, values, "distance_effect")
+    return np.asarray(-_signed(s, np.abs(x[i] - x[j])))
+
+
+def size_effect(similarity: Any, values: Any, distance: float = 1.0) -> Float[np.ndarray, " *s"]:
+    """Signed R² of a linear rise with the smaller of two, at one distance.
+
+    Args:
+        similarity: symmetric, (…, n, n).
+        values: magnitude of each, (n,).
+        distance: of the pairs that are looked at.
+
+    Raises:
+        ValueError: fewer than three pairs at that distance.
+    """
+    s, x, (i, j) = _pairs(similarity, values, "size_effect")
+    near = np.isclose(np.abs(x[i] - x[j]), distance)
+    if near.sum() < 3:
+        raise ValueError(
+            f"size_effect: {near.sum()} pairs are {distance:g} apart, and a line needs three"
+        )
+    return _signed(s[..., near], np.minimum(x[i], x[j])[near])
+
+
+def ratio_effect(similarity: Any, values: Any) -> Float[np.ndarray, " *s"]:
+    """Signed R² of an exponential fall with the ratio, over the best of `DECAYS`.
+
+    Args:
+        similarity: symmetric, (…, n, n).
+        values: magnitude of each, above 0, (n,).
+
+    Raises:
+        ValueError: a magnitude of 0 or below.
+    """
+    s, x, (i, j) = _pairs(similarity, values, "ratio_effect")
+    if not (x > 0).all():
+        raise ValueError("ratio_effect: magnitudes must be above 0 to have ratios")
+    ratio = np.maximum(x[i], x[j]) / np.minimum(x[i], x[j])
+    return np.asarray(np.max([_signed(s, np.exp(-c * ratio)) for c in DECAYS], axis=0))
+
+
+def number_line(similarity: Any) -> Float[np.ndarray, " n"]:
+    """First axis of classical multidimensional scaling of 1 − s, (n,); its sign is arbitrary."""
+    d2 = (1 - np.asarray(similarity, dtype=np.float64)) ** 2
+    centred = d2 - d2.mean(axis=0) - d2.mean(axis=1, keepdims=True) + d2.mean()
+    values, vectors = np.linalg.eigh(-centred / 2)
+    return vectors[:, -1] * np.sqrt(max(values[-1], 0.0))
+
+
+def _pairs(
+    similarity: Any, values: Any, name: str
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    s, x = np.asarray(similarity, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    if s.ndim < 2 or s.shape[-2:] != (len(x), len(x)) or len(x) < 3:
+        raise ValueError(
+            f"{name}: needs a similarity for each pair of at least three things, got {s.shape} for {len(x)}"
+        )
+    upper = np.triu_indices(len(x), 1)
+    return s[..., upper[0], upper[1]], x, upper
+
+
+def _signed(s: np.ndarray, predictor: np.ndarray) -> np.ndarray:
+    """Squared correlation with the sign of the correlation; 0 where one side does not vary."""
+    a, b = s - s.mean(axis=-1, keepdims=True), predictor - predictor.mean()
+    below = np.linalg.norm(a, axis=-1) * np.linalg.norm(b)
+    r = np.divide(a @ b, below, out=np.zeros(np.shape(below)), where=below > 1e-12)
+    return np.asarray(np.sign(r) * r**2)

@@ -1,0 +1,227 @@
+"""Where do encoding and decoding lead when they are repeated, and what does that say of memory?
+
+Autoencoders of few and of many digits are iterated from digits they never saw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import ortho_group
+from sklearn.linear_model import orthogonal_mp
+from sklearn.neighbors import NearestNeighbors
+from torch import Tensor
+
+from inscape.charts.curves import curves
+from inscape.core.measured import Measured
+from inscape.core.threads import one_torch_thread
+from inscape.learn.fit import Budget
+from inscape.learn.gradient import Gradient
+from inscape.nets.autoencoder import Autoencoder
+from inscape.shape.latent_field import attractors, follow, spectral_radius
+from inscape.study.arms import UNTRAINED, Arm, arms
+from inscape.study.card import Card, Claim
+from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
+from inscape.worlds.digit_views import drawn_digits
+
+CARD = Card(
+    slug="latent-vector-field",
+    title="Navigating the Latent Space Dynamics of Neural Models",
+    authors="Fumero et al.",
+    year=2025,
+    arxiv="2505.22785",
+    room="shape",
+    claim="Autoencoders carry a latent vector field whose attractors tell memory from generalisation, "
+    "expose what the weights prefer without data, and flag inputs from elsewhere.",
+    reproduced="Autoencoders of scikit-learn's digits with 8 bounded latents and noisy inputs, trained on 10 "
+    "to 1,297 digits; 500 digits of other writers are followed for 2,000 steps.",
+    controls=(
+        "the untrained autoencoder",
+        "the training sets from 10 to 1,297 digits",
+        "random orthogonal directions as dictionaries",
+        "reconstruction error and neighbours as scores of inputs from elsewhere",
+    ),
+    claims=dict(
+        converge=Claim(text="In every network 95 % of trajectories come to rest", at_least=0.95),
+        memory=Claim(text="Trained on 10 digits, 90 % end at a training digit", at_least=0.9),
+        general=Claim(text="Trained on 1,297, at most 10 % do", at_most=0.1),
+        fewer=Claim(
+            text="The share falls from each size to the next, at the least step",
+            at_least=0,
+            over="the next smaller training set",
+        ),
+        dictionary=Claim(
+            text="Four attractors found from noise rebuild latents better than four random directions",
+            at_least=0,
+            over="random directions",
+        ),
+    ),
+    answer="{converge:.0%} of trajectories come to rest at least. {memory:.0%} end at a training digit "
+    "after training on the smallest set, {general:.0%} on the largest. Attractors explain {dictionary:+.0%} "
+    "more of the latents' variance than random directions.",
+    tiny=dict(converge="any", memory="any", general="any", fewer="any", dictionary="any"),
+    differs="The authors use convolutional autoencoders of larger pictures and pretrained ones; noise on "
+    "inputs is what makes these contract.",
+    group_note="Digits that are followed come from writers of none of the training digits.",
+    seeds=3,
+    minutes=dict(tiny=0.1, small=3, full=20),
+    figure="memory",
+)
+
+
+@dataclass(frozen=True)
+class Config(Bounded):
+    sizes: tuple[int, ...] = setting((10, 30, 100, 400, 1297), "training digits, rising")
+    steps: int = setting(6000, "of training", least=1)
+    noise: float = setting(0.2, "standard deviation of the noise on inputs", least=0)
+    iterations: int = setting(2000, "of each trajectory", least=1)
+
+
+PRESETS = {
+    "tiny": Config(sizes=(10, 400), steps=600, iterations=300),
+    "small": Config(),
+    "full": Config(steps=60_000, iterations=10_000),
+}
+LATENT, SPARSE, REST, EARLY = 8, 4, 1e-3, 20
+
+
+@one_torch_thread()
+def run(config: Config, run: Run) -> None:
+    """Train, follow, count."""
+    run.asked("Where do encoding and decoding lead when they are repeated?")
+    (bank, _), (test, _) = (drawn_digits(None, known, rng=run.rng()) for known in (True, False))
+    bank, new = bank[run.rng("order").permutation(len(bank))].flatten(1), test.flatten(1)
+    turned = test.rot90(1, (2, 3)).flatten(1)
+    found = arms(
+        run,
+        {f"{n:,} digits": _arm(config, bank[:n]) for n in config.sizes},
+        metrics={},
+        budget=Budget(config.steps),
+    )
+    sizes = {UNTRAINED: config.sizes[-1]} | {f"{n:,} digits": n for n in config.sizes}
+    looked = {
+        arm: _follow(config, found.nets[arm][0], bank[:n], new, run) for arm, n in sizes.items()
+    }
+    rest = Measured("trajectories that come to rest", unit="share")
+    near = Measured("trajectories that end at a training digit", unit="share")
+    explained = Measured("variance of latents explained by four atoms", kind="r2", unit="R²")
+    for arm, one in looked.items():
+        role = "reference" if arm == UNTRAINED else "treatment"
+        rest.put(arm, one["rest"], role=role)
+        near.put(arm, one["near"], role=role)
+    trained = list(looked)[1:]
+    base = np.concatenate([looked[arm]["base"] for arm in trained])
+    for name in ("attractors", "random directions"):
+        losses = np.concatenate([looked[arm][name] for arm in trained])
+        explained.put(name, losses, base, role="baseline" if name[0] == "r" else "treatment")
+    run.claim("converge", rest.combined("least share", lambda *s: np.min(s, axis=0), *trained))
+    run.claim("memory", near.value(trained[0]))
+    run.claim("general", near.value(trained[-1]))
+    falls = lambda *s: -np.max(np.diff(np.stack(s), axis=0), axis=0)  # noqa: E731
+    run.claim("fewer", near.combined("least fall of the share", falls, *trained))
+    run.claim("dictionary", explained.gain("attractors", over="random directions"))
+    run.show("dictionary", explained)
+    rows = [{"training set": arm, **one["row"]} for arm, one in looked.items()]
+    caption = (
+        "Attractors reached from held-out digits and from noise, and the median over them of the "
+        "largest |eigenvalue| of the Jacobian."
+    )
+    run.table("attractors", pd.DataFrame(rows), caption)
+    shown = [
+        {
+            "series": m.name,
+            "x": np.log10(sizes[arm]),
+            "value": e.value,
+            "low": e.ends[0],
+            "high": e.ends[1],
+        }
+        for m in (rest, near)
+        for arm in trained
+        for e in (m.value(arm),)
+    ]
+    run.figure(
+        "memory",
+        curves(pd.DataFrame(shown), x="log10 of the training digits", y="share", points=True),
+        "Trajectories from held-out digits: how many come to rest, and how many of all end at a training digit.",
+    )
+    _elsewhere(config, run, found.nets[trained[-1]][0], bank[: config.sizes[-1]], new, turned)
+
+
+def _arm(config: Config, known: Tensor) -> Arm:
+    def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
+        x = known[rng.choice(len(known), 64)]
+        return x + config.noise * torch.from_numpy(rng.normal(size=x.shape)).float(), x
+
+    return Arm(
+        net=lambda k: Autoencoder(64, LATENT),
+        batches=batches,
+        objective=lambda net, b: (net(b[0]) - b[1]).square().sum(1).mean(),
+        update=Gradient(schedule="cosine"),
+    )
+
+
+def _map(net: Any, z: Tensor) -> Tensor:
+    return net.encode(net.decode(z))
+
+
+@torch.no_grad()
+def _follow(config: Config, net: Any, known: Tensor, new: Tensor, run: Run) -> dict[str, Any]:
+    """Where held-out digits and noise go in one network."""
+    f, z = partial(_map, net), net.encode(new)
+    found = follow(f, z, config.iterations)
+    apart = torch.pdist(known).median()
+    distance = torch.cdist(net.decode(found.ends), known).amin(1)
+    start = torch.from_numpy(run.rng("noise").normal(size=(1000, LATENT))).float().tanh()
+    still = follow(f, start, config.iterations)
+    own, _ = attractors(found.ends, 0.05)
+    free, _ = attractors(still.ends, 0.05)
+    directions = torch.from_numpy(ortho_group(LATENT, seed=run.rng("basis")).rvs()).float()
+    return {
+        "rest": (found.speed < REST).numpy(),
+        "near": (distance < apart / 4).numpy(),
+        "base": (z - z.mean(0)).square().sum(1).numpy(),
+        "attractors": _rebuilt(z, free),
+        "random directions": _rebuilt(z, directions),
+        "row": {
+            "from digits": len(own),
+            "from noise": len(free),
+            "spectral radius": float(np.median(spectral_radius(f, own))),
+            "ends at a training digit": float((distance < apart / 4).float().mean()),
+        },
+    }
+
+
+def _rebuilt(z: Tensor, atoms: Tensor) -> np.ndarray:
+    """Squared error of each latent rebuilt from a few atoms by orthogonal matching pursuit."""
+    unit = (atoms / atoms.norm(dim=1, keepdim=True)).double().numpy().T
+    weights = orthogonal_mp(unit, z.double().numpy().T, n_nonzero_coefs=min(SPARSE, unit.shape[1]))
+    return ((unit @ weights.reshape(unit.shape[1], -1) - z.double().numpy().T) ** 2).sum(axis=0)
+
+
+@torch.no_grad()
+def _elsewhere(
+    config: Config, run: Run, net: Any, known: Tensor, new: Tensor, turned: Tensor
+) -> None:
+    """Scores that should tell digits from digits turned by a right angle."""
+    f, both = partial(_map, net), torch.cat([new, turned])
+    ends, _ = attractors(follow(f, net.encode(known), config.iterations).ends, 0.05)
+    path = follow(f, net.encode(both), EARLY, keep=EARLY).path
+    scores = {
+        "trajectory": torch.stack([torch.cdist(z, ends).amin(1) for z in path]).mean(0).numpy(),
+        "reconstruction error": (net(both) - both).square().sum(1).numpy(),
+        "5 nearest training digits": NearestNeighbors(n_neighbors=5)
+        .fit(known.numpy())
+        .kneighbors(both.numpy())[0]
+        .mean(1),
+    }
+    m = Measured("telling digits from turned ones", kind="auc", unit="AUC")
+    foreign = np.repeat([False, True], len(new))
+    for name, score in scores.items():
+        m.put(name, score, foreign, role="treatment" if name == "trajectory" else "baseline")
+    run.show("elsewhere", m)
