@@ -30,7 +30,7 @@ NAMES = (
     "templated-sentiment",
 )
 #: tables of questions, whose groups are few and whose labels are words: tests/data/test_relations.py, tests/study
-TABLES = ("imagenet-classes", "linked-questions", "relations", "word-pairs")
+TABLES = ("imagenet-classes", "linked-questions", "ordered-words", "relations", "word-pairs")
 
 
 @pytest.fixture(scope="module")
