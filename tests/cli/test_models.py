@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from inscape.cli import opening
@@ -67,6 +68,22 @@ def test_certify_prints_items_and_passes(fake_model):
         "m",
         {"device": "cpu", "dtype": "bfloat16", "trust_remote_code": True},
     )
+
+
+def test_blocks_are_compiled_where_that_is_asked_for(fake_model):
+    assert call("certify", "m", "--compile").exit_code == 0
+    assert fake_model.asked[1]["compile"] is True
+    assert call("certify", "m").exit_code == 0
+    assert "compile" not in fake_model.asked[1]
+
+
+def test_every_command_with_a_device_can_compile():
+    found = typer.main.get_command(app).commands
+    taken = {name: {o for p in c.params for o in p.opts} for name, c in found.items()}
+    opening = [name for name, options in taken.items() if "--device" in options]
+    assert {"certify", "harvest", "run", "audit", "lens", "probe", "steer"} <= set(opening)
+    for name in opening:
+        assert {"--dtype", "--compile"} <= taken[name], name
 
 
 def test_a_tower_is_named_behind_the_model(fake_model):

@@ -68,6 +68,14 @@ def test_a_device_and_a_dtype_for_every_model_of_a_block(folder):
         pass
 
 
+def test_models_of_a_block_are_compiled_where_that_is_asked_for(folder):
+    with opening_with(compile="eager"):
+        model = open(folder)
+    assert model.compiled is not None
+    assert model.origin["compile"] == "eager"
+    assert open(folder).compiled is None
+
+
 def test_wrong_names_are_answered(tmp_path):
     with pytest.raises(
         ModelError, match="there is no model 'smollm2-135'. Did you mean 'smollm2-135m'"

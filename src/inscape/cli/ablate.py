@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from inscape.cli.grids import To, hand_over
-from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.opening import Compiled, Device, Dtype, Json, ModelName, RemoteCode, open_model
 
 EPILOG = """Examples:
 
@@ -41,6 +41,7 @@ def ablate(
     to: To = None,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
@@ -59,7 +60,7 @@ def ablate(
                 f"{', '.join(choices[:-1])} or {choices[-1]}, not {value!r}",
                 param_hint=f"'--{option}'",
             )
-    opened = open_model(model, device, dtype, trust_remote_code)
+    opened = open_model(model, device, dtype, trust_remote_code, compiled)
     with progress(f"ablating {what}", unit="components") as bar:
         found = ablated(
             opened,

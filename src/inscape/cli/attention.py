@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from inscape.cli.grids import Prompt, To, hand_over
-from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.opening import Compiled, Device, Dtype, Json, ModelName, RemoteCode, open_model
 
 EPILOG = """Examples:
 
@@ -31,6 +31,7 @@ def attention(
     to: To = None,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
@@ -41,6 +42,6 @@ def attention(
     """
     from inscape.workbench.attention import attention as patterns
 
-    opened = open_model(model, device, dtype, trust_remote_code)
+    opened = open_model(model, device, dtype, trust_remote_code, compiled)
     found = patterns(opened, prompt, layer, head, weighted=weighted)
     hand_over(found, to, as_json, found.said)

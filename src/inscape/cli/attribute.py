@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from inscape.cli.grids import Prompt, To, hand_over
-from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.opening import Compiled, Device, Dtype, Json, ModelName, RemoteCode, open_model
 
 EPILOG = """Examples:
 
@@ -30,6 +30,7 @@ def attribute(
     to: To = None,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
@@ -40,6 +41,6 @@ def attribute(
     """
     from inscape.workbench.attribute import attribute as attributed
 
-    opened = open_model(model, device, dtype, trust_remote_code)
+    opened = open_model(model, device, dtype, trust_remote_code, compiled)
     found = attributed(opened, prompt, answer=answer, wrong=wrong)
     hand_over(found, to, as_json, found.said)

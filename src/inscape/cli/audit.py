@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inscape.cli.opening import Device, Dtype, ModelName
+from inscape.cli.opening import Compiled, Device, Dtype, ModelName
 from inscape.cli.outcome import outcome, show_outcome
 from inscape.cli.printing import emit
 from inscape.cli.run import drawn_report, followed
@@ -72,6 +72,7 @@ def audit(
     ] = None,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Do not show the log while it runs.")
     ] = False,
@@ -104,7 +105,7 @@ def audit(
     given = {"label": label, "say": () if score == "said" else say, "shun": shun}
     changes |= {name: value for name, value in given.items() if value is not None}
     changes |= dict(setting(text) for text in settings or [])
-    with followed(quiet), opening_with(device, dtype):
+    with followed(quiet), opening_with(device, dtype, compiled):
         path = run_study("audit", "small", out, seed, changes, model, data)
     found = outcome(path)
     found["report"] = str(drawn_report(path))

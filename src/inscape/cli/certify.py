@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.opening import Compiled, Device, Dtype, Json, ModelName, RemoteCode, open_model
 from inscape.cli.printing import columns, emit, say
 
 
@@ -14,6 +14,7 @@ def certify(
     model: ModelName,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
@@ -23,7 +24,9 @@ def certify(
     to the residual stream, captured states are the model's own, and so on. The exit code is 1 if a
     check fails.
     """
-    certificate = open_model(model, device, dtype, trust_remote_code).certificate.to_dict()
+    certificate = open_model(
+        model, device, dtype, trust_remote_code, compiled
+    ).certificate.to_dict()
     if as_json:
         emit(certificate)
     else:

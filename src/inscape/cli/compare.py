@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from inscape.cli.opening import Device, Dtype, RemoteCode, open_model
+from inscape.cli.opening import Compiled, Device, Dtype, RemoteCode, open_model
 from inscape.cli.outcome import outcome, show_outcome
 from inscape.cli.printing import emit
 from inscape.cli.run import drawn_report, followed
@@ -68,6 +68,7 @@ def compare(
     ] = 0,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not print the log.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
@@ -84,7 +85,7 @@ def compare(
     sides = [
         side
         if Path(side).is_dir() and manifest.present(side)
-        else open_model(side, device, dtype, trust_remote_code)
+        else open_model(side, device, dtype, trust_remote_code, compiled)
         for side in (first, second)
     ]
     with followed(quiet), progress("compare", unit="measures") as bar:

@@ -9,6 +9,7 @@ import typer
 
 from inscape.cli.opening import (
     Chat,
+    Compiled,
     Device,
     Dtype,
     Json,
@@ -93,6 +94,7 @@ def harvest(
     ] = "refuse",
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     on: On = "local",
     workers: Workers = None,
     trust_remote_code: RemoteCode = False,
@@ -110,7 +112,9 @@ def harvest(
         raise typer.BadParameter(f"refuse or keep, not {nonfinite!r}", param_hint="'--nonfinite'")
     loaded = load(examples, limit=limit, **chosen_columns(column, labels, group, spans))
     # on Ray the workers have the devices; here the texts are prepared and the store is written
-    opened = open_model(model, device if on == "local" else "cpu", dtype, trust_remote_code)
+    opened = open_model(
+        model, device if on == "local" else "cpu", dtype, trust_remote_code, compiled
+    )
     try:
         store = harvest_store(
             opened,

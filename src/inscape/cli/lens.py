@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from inscape.cli.grids import Prompt, To, hand_over
-from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.opening import Compiled, Device, Dtype, Json, ModelName, RemoteCode, open_model
 
 EPILOG = """Examples:
 
@@ -35,6 +35,7 @@ def lens(
     to: To = None,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
@@ -44,7 +45,7 @@ def lens(
     """
     from inscape.workbench.lens import lens as read_layers
 
-    opened = open_model(model, device, dtype, trust_remote_code)
+    opened = open_model(model, device, dtype, trust_remote_code, compiled)
     found = read_layers(opened, prompt, sites=sites, k=k, by=by)
     last = ", ".join(
         f"{word!r} {p:.1%}"

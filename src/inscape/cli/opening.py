@@ -21,6 +21,13 @@ Device = Annotated[str, typer.Option(help="Device: cpu, cuda or mps.")]
 Dtype = Annotated[
     str | None, typer.Option(help="float32, bfloat16, float16 or float64; default: float32.")
 ]
+Compiled = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Compile the blocks by torch.compile: for passes that do not look inside them, after a minute or so.",
+    ),
+]
 RemoteCode = Annotated[
     bool,
     typer.Option(
@@ -36,7 +43,13 @@ Chat = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
-def open_model(model: str, device: str, dtype: str | None, trust_remote_code: bool) -> Any:
+def open_model(
+    model: str,
+    device: str,
+    dtype: str | None,
+    trust_remote_code: bool,
+    compiled: bool = False,
+) -> Any:
     """`inscape.model.open.open` with the options as they were typed; ``NAME#TOWER`` names one of several stacks."""
     from inscape.model.open import open
 
@@ -50,6 +63,7 @@ def open_model(model: str, device: str, dtype: str | None, trust_remote_code: bo
             dtype=dtype,
             trust_remote_code=trust_remote_code,
             progress=arrived,
+            **({"compile": True} if compiled else {}),
             **({"tower": tower} if tower else {}),
         )
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from inscape.cli.grids import To, hand_over
-from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.opening import Compiled, Device, Dtype, Json, ModelName, RemoteCode, open_model
 
 EPILOG = """Examples:
 
@@ -49,6 +49,7 @@ def patch(
     to: To = None,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
@@ -73,7 +74,7 @@ def patch(
 
         frame = load(pairs, input="clean", labels=["corrupted"]).frame
         asked |= {k: list(frame[k].astype(str)) for k in asked if k in frame}
-    opened = open_model(model, device, dtype, trust_remote_code)
+    opened = open_model(model, device, dtype, trust_remote_code, compiled)
     with progress("patching", unit="runs") as bar:
         found = patched(opened, **asked, sites=sites, progress=bar.reach)
     hand_over(found, to, as_json, found.said)

@@ -10,6 +10,7 @@ import typer
 from inscape.cli.harvest import StoreDtype, chosen_columns, stored
 from inscape.cli.opening import (
     Chat,
+    Compiled,
     Device,
     Dtype,
     Json,
@@ -66,6 +67,7 @@ def plan(
     store_dtype: StoreDtype = "float32",
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
@@ -79,7 +81,7 @@ def plan(
 
     on_disk = stored(store_dtype)
     loaded = load(examples, limit=limit, **chosen_columns(column, labels, group, spans))
-    opened = open_model(model, device, dtype, trust_remote_code)
+    opened = open_model(model, device, dtype, trust_remote_code, compiled)
     found = forecast(
         opened, loaded, sites, at=at, to=to, dtype=on_disk, prompt=in_chat(opened, prompt, chat)
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from inscape.cli.opening import Device, Dtype, RemoteCode, open_model
+from inscape.cli.opening import Compiled, Device, Dtype, RemoteCode, open_model
 from inscape.cli.outcome import outcome, show_outcome
 from inscape.cli.printing import emit
 from inscape.cli.run import drawn_report, followed
@@ -73,6 +73,7 @@ def probe(
     seed: Annotated[int, typer.Option(help="Seed of folds and shuffles.")] = 0,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not print the log.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
@@ -93,7 +94,9 @@ def probe(
         )
     stored = Path(model).is_dir() and manifest.present(model)
     opened = (
-        model if stored or data is None else open_model(model, device, dtype, trust_remote_code)
+        model
+        if stored or data is None
+        else open_model(model, device, dtype, trust_remote_code, compiled)
     )
     with followed(quiet):
         found = probing.probe(

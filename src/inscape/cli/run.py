@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inscape.cli.opening import Device, Dtype
+from inscape.cli.opening import Compiled, Device, Dtype
 from inscape.cli.outcome import outcome, show_outcome
 from inscape.cli.printing import StandardError, emit
 
@@ -65,6 +65,7 @@ def run(
     ] = None,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Do not show the log while it runs.")
     ] = False,
@@ -80,7 +81,7 @@ def run(
     changes = dict(setting(text) for text in settings or [])
     columns = {"input": column, "labels": labels, "group": group}
     given = {name: value for name, value in columns.items() if value is not None}
-    with followed(quiet), opening_with(device, dtype):
+    with followed(quiet), opening_with(device, dtype, compiled):
         path = run_study(study, preset, out, seed, changes, model, data, given)
     found = outcome(path)
     found["report"] = str(drawn_report(path))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.opening import Compiled, Device, Dtype, Json, ModelName, RemoteCode, open_model
 from inscape.cli.printing import columns, emit, say
 
 
@@ -17,6 +17,7 @@ def sites(
     ] = "*",
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
@@ -26,7 +27,7 @@ def sites(
     """
     from inscape.core.site import select
 
-    opened = open_model(model, device, dtype, trust_remote_code)
+    opened = open_model(model, device, dtype, trust_remote_code, compiled)
     chosen = list(opened.sites) if pattern == "*" else select(pattern, opened.sites)
     # the widths of a network of no family are known once it runs on something of the user's
     rows = [

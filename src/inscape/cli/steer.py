@@ -10,6 +10,7 @@ import typer
 from inscape.cli.grids import To
 from inscape.cli.opening import (
     Chat,
+    Compiled,
     Device,
     Dtype,
     Json,
@@ -64,6 +65,7 @@ def steer(
     to: To = None,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
@@ -83,7 +85,7 @@ def steer(
     if phase not in ("all", "prompt", "generated"):
         raise typer.BadParameter(f"all, prompt or generated, not {phase!r}", param_hint="'--phase'")
     loaded = SteeringVector.load(vector)
-    opened = open_model(model, device, dtype, trust_remote_code)
+    opened = open_model(model, device, dtype, trust_remote_code, compiled)
     fitting(opened, loaded, vector.name)
     with progress("generating", unit="conditions") as bar:
         found = completed(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from inscape.cli.grids import To
-from inscape.cli.opening import Device, Dtype, Json, ModelName, RemoteCode, open_model
+from inscape.cli.opening import Compiled, Device, Dtype, Json, ModelName, RemoteCode, open_model
 from inscape.cli.printing import columns, emit, say
 
 EPILOG = """Examples:
@@ -36,6 +36,7 @@ def top(
     to: To = None,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +49,7 @@ def top(
     from inscape.workbench.top import top as most_active
 
     examples = load(data, input=column, limit=limit)
-    opened = open_model(model, device, dtype, trust_remote_code)
+    opened = open_model(model, device, dtype, trust_remote_code, compiled)
     with progress("reading", total=len(examples), unit="texts") as bar:
         found = most_active(opened, examples, unit, k=k, progress=bar.reach)
     path = None if to is None else found.save(to)

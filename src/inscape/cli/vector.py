@@ -10,6 +10,7 @@ import typer
 from inscape.cli.harvest import chosen_columns
 from inscape.cli.opening import (
     Chat,
+    Compiled,
     Device,
     Dtype,
     Json,
@@ -73,6 +74,7 @@ def vector(
     seed: Annotated[int, typer.Option(help="Seed of the folds and shuffles of its test.")] = 0,
     device: Device = "cpu",
     dtype: Dtype = None,
+    compiled: Compiled = False,
     trust_remote_code: RemoteCode = False,
     as_json: Json = False,
 ) -> None:
@@ -98,7 +100,7 @@ def vector(
         )
     refuse_foreign(to, MARK, DataError)  # before anything is computed
     loaded = load(examples, limit=limit, **chosen_columns(column, None, group, None))
-    opened = open_model(model, device, dtype, trust_remote_code)
+    opened = open_model(model, device, dtype, trust_remote_code, compiled)
     template = in_chat(opened, prompt, chat)
     loaded = loaded if template is None else loaded.with_prompt(template)
     made = make_vector(opened, loaded, label, layers=layers, at=at, method=method, seed=seed)

@@ -116,7 +116,7 @@ def open(
         sums, weights = hashes()
         model.hashed(sums, weights)
     certify(model, cached=not trust_remote_code, weights=weights)
-    _compile(model, compile)
+    _compile(model, compile or (chosen[2] if model.family is not None else False))
     return model
 
 
@@ -127,19 +127,25 @@ def _compile(model: Model, backend: bool | str) -> None:
             model.origin = {**model.origin, "compile": backend}
 
 
-#: device and dtype of models that are opened without either; see `opening_with`
-_CHOSEN: ContextVar[tuple[str | None, str | None]] = ContextVar("chosen", default=(None, None))
+#: device, dtype and compilation of models that are opened without; see `opening_with`
+_CHOSEN: ContextVar[tuple[str | None, str | None, bool | str]] = ContextVar(
+    "chosen", default=(None, None, False)
+)
 
 
 @contextmanager
-def opening_with(device: str | None = None, dtype: str | None = None) -> Iterator[None]:
+def opening_with(
+    device: str | None = None, dtype: str | None = None, compile: bool | str = False
+) -> Iterator[None]:
     """Inside the block, models that name no device or dtype of their own are opened with these: those of a study, say.
+
+    Models of a known family that are read from files are compiled there, if that is asked for.
 
     Raises:
         ModelError: a device that cannot be used here, or a dtype that is none; at once, not when a model is opened.
     """
     _dtype(dtype), _device(device or "cpu")
-    token = _CHOSEN.set((device, dtype))
+    token = _CHOSEN.set((device, dtype, compile))
     try:
         yield
     finally:
