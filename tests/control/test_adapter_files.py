@@ -154,7 +154,6 @@ def test_only_adapters_of_ours_are_written_over(tmp_path):
         {"init_lora_weights": "olora"},
         {"init_lora_weights": "corda"},
         {"init_lora_weights": "loftq"},
-        {"alora_invocation_tokens": [7, 8]},
         {"rank_pattern": {"fc": 4}},
         {"use_qalora": True},
         {"arrow_config": {"top_k": 2}},

@@ -9,16 +9,19 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from inscape.core.batch import Batch
+import inscape
+from inscape.core.batch import Batch, Tokens
 from inscape.core.edit import Add, Scope
 from inscape.core.errors import DataError, ModelError
 from inscape.data.examples import Examples
 from inscape.data.positions import resolve
 from inscape.model.chat import chat
+from inscape.model.continuations import continuations
+from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.store.harvest import harvest
 
-from .nets import VOCABULARY, D, net
+from .nets import VOCABULARY, D, net, tokenizer
 
 SITE = "resid_post.1"
 CHAT = (
@@ -256,7 +259,7 @@ def test_padding_on_the_left_is_refused_by_every_door(model, mask):
     ("given", "said"),
     [
         ([], "no inputs"),
-        ([[]], "item 1 is of type list"),
+        ([[]], "example 1 has no token ids"),
         ([9, 500], "500 is not a token id"),
         ([[9], [-1]], "-1 is not a token id"),
         (["w9", 3], "item 2 is of type int"),
@@ -301,7 +304,7 @@ def test_a_network_of_arrays_takes_lists_of_them():
             r"\(batch, positions, width\), got shape \(4, 32\)",
         ),
         (torch.full((1, 129), 5), "have 129 positions and .* takes 128: shorten them"),
-        ([[5] * 129, [6]], "an example has 129 token ids and .* takes 128: shorten it"),
+        ([[5] * 129, [6]], "example 1 has 129 token ids and .* takes 128: shorten it"),
     ],
 )
 def test_ids_that_no_network_takes_are_one_sentence(given, said):
@@ -310,3 +313,77 @@ def test_ids_that_no_network_takes_are_one_sentence(given, said):
     # the last that are taken
     found = open(net("gpt2")).run(torch.full((1, 128), 119), "resid_post.0")
     assert found["resid_post.0"].shape[1] == 128
+
+
+# --- nothing to run -----------------------------------------------------------------------------------------------------
+
+NO_TOKENS = r"text {} \({}\) gives no tokens; leave it out, or write a word into it"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("", NO_TOKENS.format(1, "''")),
+        (["the", ""], NO_TOKENS.format(2, "''")),
+        (["the", "river", " \n "], NO_TOKENS.format(3, r"' \\n '")),
+        ([], "run: no inputs were given; give at least one text"),
+        ({}, "run: no inputs were given; give at least one text"),
+        ([[]], "example 1 has no token ids; leave it out"),
+        ([[5], []], "example 2 has no token ids; leave it out"),
+        ({"input_ids": [[5], []]}, "example 2 has no token ids; leave it out"),
+        (
+            {"input_ids": [["a"], ["b", "c"]]},
+            "input_ids are not whole numbers, one list an example",
+        ),
+        (
+            [Tokens(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, bool))],
+            "example 1 has no token ids; leave it out",
+        ),
+        ([[5, 120]], "120 is not a token id"),
+    ],
+)
+def test_inputs_that_hold_nothing_are_named_by_their_row(given, sentence):
+    model = Model(net("llama"), tokenizer())
+    with pytest.raises((ModelError, DataError), match=sentence):
+        model.run(given, "resid_post.1")
+
+
+def test_a_special_token_that_the_tokenizer_adds_is_something_to_run():
+    model = Model(net("llama"), tokenizer("[CLS] $A"))
+    found = model.run(["the river", ""], "resid_post.1")["resid_post.1"]
+    alone = model.run([[1]], "resid_post.1")["resid_post.1"]
+    torch.testing.assert_close(found[1, :1], alone[0], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "verb", ["generate", "lens", "attribute", "attention", "ablate", "patch", "continuations"]
+)
+def test_every_verb_names_a_prompt_without_tokens(verb):
+    model = Model(net("llama"), tokenizer())
+    calls = {
+        "generate": lambda: model.generate(["the", " "], 2),
+        "lens": lambda: inscape.lens(model, " "),
+        "attribute": lambda: inscape.attribute(model, " "),
+        "attention": lambda: inscape.attention(model, " ", layer=0),
+        "ablate": lambda: inscape.ablate(model, ["the", " "]),
+        "patch": lambda: inscape.patch(model, " ", "the"),
+        "continuations": lambda: continuations(model, ["the", " "], 2),
+    }
+    with pytest.raises(DataError, match=r"text [12] \(' '\) gives no tokens; leave it out"):
+        calls[verb]()
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["the", ""], "empty at row 2"),
+        (["the", " "], r"empty at row 2|text 2 \(' '\) gives no tokens"),
+        ([[5], []], "example 2 has no token ids; leave it out"),
+        ([[5], [6, 120]], "120 is not a token id"),
+        ([], "no examples to harvest; give at least one"),
+    ],
+)
+def test_a_harvest_names_what_holds_nothing(given, sentence):
+    model = Model(net("llama"), tokenizer())
+    with pytest.raises((ModelError, DataError), match=sentence):
+        harvest(model, given, "resid_post.1", at="last", progress=False)

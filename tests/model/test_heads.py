@@ -143,6 +143,9 @@ class _Adapted(torch.nn.Module):
     def get_base_model(self):
         return self.inner
 
+    def forward(self, **inputs):
+        return self.inner(**inputs)
+
 
 def test_live_adapters_open_as_the_network_that_holds_them():
     network = net("gpt2")
@@ -150,7 +153,6 @@ def test_live_adapters_open_as_the_network_that_holds_them():
     for config in (
         _Config("PROMPT_TUNING"),
         _Config("XLORA"),
-        _Config("LORA", alora_invocation_tokens=[7]),
     ):
         with pytest.raises(ModelError, match="acts in PEFT's wrapper"):
             open(_Adapted(network, config))

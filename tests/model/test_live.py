@@ -271,6 +271,9 @@ def carried(network, kind, **settings):
         def get_base_model(self):
             return self.inner
 
+        def forward(self, **inputs):
+            return self.inner(**inputs)
+
     return Wrapper()
 
 
@@ -287,7 +290,6 @@ def test_a_live_adapter_opens_as_the_network_that_computes_with_it(kind):
     [
         ("PROMPT_TUNING", {}, "PROMPT_TUNING"),
         ("PREFIX_TUNING", {}, "PREFIX_TUNING"),
-        ("LORA", {"alora_invocation_tokens": [3]}, "LORA with alora_invocation_tokens"),
         ("A_NEW_ONE", {}, "A_NEW_ONE"),
     ],
 )
@@ -296,6 +298,24 @@ def test_what_acts_outside_the_network_is_refused(kind, settings, named):
         ModelError, match=f"adapter 'default' of kind {named} acts in PEFT's wrapper"
     ):
         open(carried(net("gpt2"), kind, **settings))
+
+
+def test_a_wrapper_that_computes_something_else_than_the_network_inside_is_refused():
+    wrapper = carried(net("gpt2"), "LORA")
+    plain = wrapper.forward
+
+    def more(**inputs):
+        out = plain(**inputs)
+        out.logits = out.logits * 1.01
+        return out
+
+    wrapper.forward = more
+    model = open(wrapper)
+    with pytest.raises(CertificateError, match="part of the adapter would be left out"):
+        model.run([[5, 6, 7]], "resid_post.0")
+    wrapper.forward = nn.Module.forward
+    with pytest.raises(CertificateError, match="PEFT's model does not run"):
+        open(wrapper).run([[5, 6, 7]], "resid_post.0")
 
 
 @pytest.fixture
@@ -315,10 +335,6 @@ def beside(tmp_path):
     ("config", "sentence"),
     [
         ({"peft_type": "PROMPT_TUNING"}, "adapter of kind PROMPT_TUNING, which acts outside"),
-        (
-            {"peft_type": "LORA", "alora_invocation_tokens": [3]},
-            "LORA with alora_invocation_tokens, which acts outside",
-        ),
         ({"peft_type": "LORA"}, "without peft it would be left out; pip install peft, or move"),
     ],
 )

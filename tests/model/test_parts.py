@@ -192,6 +192,15 @@ def test_a_tap_that_gives_no_tensor_is_a_failed_item():
     assert Site("z", 1) in model.refused
 
 
+@pytest.mark.parametrize("point", ["resid_pre", "resid_post"])
+def test_without_a_stream_nothing_is_measured_and_everything_is_refused(point):
+    model = wrong(net("gpt2"), **{point: Tap("", index=3)})
+    assert not certify(model).passed
+    assert set(model.refused) == set(model.sites)
+    with pytest.raises(CertificateError, match="z.1 is refused .*gave no tensor"):
+        model.run(torch.tensor([[3, 4, 5]]), "z.1")
+
+
 def test_a_network_of_no_family_is_not_certified():
     certificate = certify(Model(nn.Sequential(nn.Linear(3, 3), nn.ReLU())))
     assert not certificate.passed

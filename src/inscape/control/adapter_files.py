@@ -3,8 +3,9 @@
 A folder of two files: ``adapter_model.safetensors`` with ``base_model.model.PATH.lora_A.weight`` (r, in) and
 ``….lora_B.weight`` (out, r), and ``adapter_config.json`` with ``peft_type`` LORA, ``r``, ``lora_alpha``,
 ``target_modules``, ``fan_in_fan_out``. What is known of the adapters stands as JSON in the tensors' own metadata. What the
-formula (α / r) B A does not say (DoRA, ranks that differ, trained biases, PiSSA, adapters that wait for a token) is refused,
-and so is every setting that is not known here and is on. No other code runs on loading.
+formula (α / r) B A does not say (DoRA, ranks that differ, trained biases, PiSSA) is refused, and so is every setting that is
+not known here and is on. Adapters that wait for tokens (``alora_invocation_tokens``) do so here. No other code runs on
+loading.
 
 Reference: PEFT's checkpoint format, as documented for its version 0.18.
 """
@@ -37,7 +38,8 @@ _KEY = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_(A|B)\.weight")
 _ANY = frozenset(
     "peft_type task_type auto_mapping peft_version base_model_name_or_path revision inference_mode r lora_alpha "
     "lora_dropout target_modules exclude_modules layers_to_transform layers_pattern fan_in_fan_out use_rslora "
-    "qalora_group_size megatron_core eva_config runtime_config".split()
+    "qalora_group_size megatron_core eva_config runtime_config "
+    "alora_invocation_tokens".split()
 )
 #: settings that change what the tensors mean but for one value, beside none, nothing and no
 _PLAIN: dict[str, Any] = {"bias": "none"}
@@ -95,6 +97,7 @@ def save_adapters(
         "bias": "none",
         "use_rslora": False,
         "init_lora_weights": True,
+        "alora_invocation_tokens": list(adapters.invocation) or None,
     }
     with replacing(folder / CONFIG) as fresh:
         fresh.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -134,7 +137,12 @@ def load_adapters(folder: str | Path) -> LowRankAdapters:
     names = sorted(down, key=_in_order)
     trained = [{n: part[n].requires_grad_() for n in names} for part in (down, up)]
     try:
-        return LowRankAdapters(*trained, alpha, bool(config.fan_in_fan_out))
+        return LowRankAdapters(
+            *trained,
+            alpha,
+            bool(config.fan_in_fan_out),
+            tuple(config.alora_invocation_tokens or ()),
+        )
     except ValueError as error:
         raise DataError(f"{folder}: {error}") from error
 
@@ -172,6 +180,7 @@ class _Config(msgspec.Struct):
     r: int | None = None
     use_rslora: bool | None = None
     fan_in_fan_out: bool | None = None
+    alora_invocation_tokens: list[int] | None = None
 
 
 def _config(folder: Path) -> _Config:

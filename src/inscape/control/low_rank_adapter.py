@@ -9,6 +9,9 @@ says how far the adapter writes its one direction B there. Adapters are put on f
 after it, whatever was raised; a merged copy has W + (α / r) B A for its weights and needs no adapter. A model's hash is that
 of its own weights: keep activations of an adapted model from a merged copy, which has a hash of its own.
 
+An adapter may wait for a sequence of tokens, its invocation: it then acts from there on (`inscape.model.invocation`), and no
+weights could be merged that do the same.
+
 Cost: r (in + out) multiplications a token and layer beside the layer's own in × out.
 Reference: Hu et al. (2021), LoRA: low-rank adaptation of large language models, arXiv:2106.09685, §4.1; knock-out of
 rank-1 adapters and their gates: Soligo et al. (2025), arXiv:2506.11618.
@@ -28,6 +31,7 @@ from transformers.pytorch_utils import Conv1D
 
 from inscape.core.errors import ModelError, suggest
 from inscape.core.site import Site
+from inscape.model.invocation import fed
 from inscape.model.model import Inputs, Model
 
 
@@ -40,6 +44,7 @@ class LowRankAdapters:
         up: path of a layer → B, (out, r), float32.
         alpha: α; the update is (α / r) B A.
         fan_in_fan_out: whether the layers keep their weight as (in, out), as GPT-2's do; A and B are as above all the same.
+        invocation: token ids from whose last occurrence on the adapters act; none where they act everywhere.
 
     Example:
         >>> one = LowRankAdapters({"fc": torch.ones(1, 2)}, {"fc": torch.ones(3, 1)}, alpha=2.0)
@@ -51,6 +56,7 @@ class LowRankAdapters:
     up: Mapping[str, Tensor]
     alpha: float
     fan_in_fan_out: bool = False
+    invocation: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.down or list(self.down) != list(self.up):
@@ -223,7 +229,15 @@ def merged(model: Model, adapters: LowRankAdapters) -> Model:
 
     Returns:
         The copy, uncertified; open it again after saving to certify it (`inscape.control.checkpoint`).
+
+    Raises:
+        ModelError: they wait for tokens.
     """
+    if adapters.invocation:
+        raise ModelError(
+            f"adapters that act from tokens {list(adapters.invocation)} on cannot be merged into weights, which act at "
+            "every token; attach them instead"
+        )
     made = model.copied("adapters merged")
     with torch.no_grad():
         for name in adapters.names:
@@ -238,9 +252,22 @@ def _added(adapters: LowRankAdapters, name: str) -> Any:
     a, b, scale = adapters.down[name], adapters.up[name], adapters.scale
 
     def add(_module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return output + (scale * ((args[0].to(a.dtype) @ a.T) @ b.T)).to(output.dtype)
+        update = (scale * ((args[0].to(a.dtype) @ a.T) @ b.T)).to(output.dtype)
+        return output + (_where(adapters.invocation, update) if adapters.invocation else update)
 
     return add
+
+
+def _where(invocation: tuple[int, ...], update: Tensor) -> Tensor:
+    """An update (batch, positions, out) from the invocation on, and zero before."""
+    told = fed()
+    if told is None or update.ndim != 3:
+        raise ModelError(
+            "adapters that wait for tokens act in passes of the model over (batch, positions, width); run the model, not "
+            "its modules"
+        )
+    acts = told.acts(invocation, update.shape[1]).to(update.device)
+    return torch.where(acts[..., None], update, torch.zeros_like(update))
 
 
 def _layer(model: Model, adapters: LowRankAdapters, name: str) -> nn.Module:

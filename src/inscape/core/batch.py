@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inscape.core.errors import DataError
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -79,7 +81,9 @@ def moved(x: Tensor, device: torch.device | str) -> Tensor:
     return x.to(device) if waits else x.pin_memory().to(device, non_blocking=True)
 
 
-def tokenize(tokenizer: Any, texts: Sequence[str], add_special_tokens: bool = True) -> list[Tokens]:
+def tokenize(
+    tokenizer: Any, texts: Sequence[str], add_special_tokens: bool = True, first: int = 0
+) -> list[Tokens]:
     """Tokenise texts one way for everyone; each example is tokenised on its own, unpadded and untruncated.
 
     What the tokenizer would add and the text already spells out (a chat template writes its BOS) stands there once.
@@ -88,12 +92,13 @@ def tokenize(tokenizer: Any, texts: Sequence[str], add_special_tokens: bool = Tr
         tokenizer: a Hugging Face tokenizer; a fast one gives character offsets, a slow one gives (0, 0) everywhere.
         texts: the texts.
         add_special_tokens: whether the tokenizer's own template (BOS, CLS, SEP) is applied.
+        first: number of the first text, for messages.
 
     Returns:
         One `Tokens` per text.
 
     Raises:
-        ValueError: a text gives no token at all; the message names it.
+        DataError: a text gives no token at all; the message names it, counted from 1.
     """
     fast = getattr(tokenizer, "is_fast", False)
     encoded = tokenizer(
@@ -112,7 +117,9 @@ def tokenize(tokenizer: Any, texts: Sequence[str], add_special_tokens: bool = Tr
     for i, text in enumerate(texts):
         ids = np.asarray(encoded["input_ids"][i], dtype=np.int64)
         if ids.size == 0:
-            raise ValueError(f"tokenize: text {i} ({text!r}) gives no tokens; remove empty inputs")
+            raise DataError(
+                f"text {first + i + 1} ({text!r:.40}) gives no tokens; leave it out, or write a word into it"
+            )
         offsets = encoded["offset_mapping"][i] if fast else np.zeros((len(ids), 2))
         special = np.asarray(encoded["special_tokens_mask"][i], dtype=bool)
         special |= marks[np.minimum(ids, len(marks) - 1)]

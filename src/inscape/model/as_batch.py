@@ -38,17 +38,22 @@ def as_batch(model: Any, inputs: Any) -> Batch:
         return _taken(model, _array(model, _tensor(inputs)))
     if isinstance(inputs, Mapping) and not is_conversation(inputs):
         return _taken(model, _masked(named(model, inputs)))
+    if inputs is None:
+        raise ModelError(_NOTHING)
     items = several(inputs)
     if not items:
-        raise ModelError("run: no inputs were given")
+        raise ModelError(_NOTHING)
     if all(isinstance(item, Tokens) for item in items):
-        return model.collate(items)
+        return model.collate([_held(row, tokens) for row, tokens in enumerate(items, 1)])
     ids = token_ids(items)
     if ids is not None and model.kind == "text":
-        return model.collate([_checked(model, row) for row in ids])
+        return model.collate([_checked(model, i, row) for i, row in enumerate(ids, 1)])
     if model.kind != "text" and not any(isinstance(item, str) for item in items):
         return _array(model, _tensor(items))
     return model.collate(model.tokens_of(items))
+
+
+_NOTHING = "run: no inputs were given; give at least one text, example of token ids or array"
 
 
 def _taken(model: Any, batch: Batch) -> Batch:
@@ -64,7 +69,7 @@ def _taken(model: Any, batch: Batch) -> Batch:
         if x.ndim != axes.count(",") + 1 or not x.numel():
             raise ModelError(f"{name} must be {axes}, got shape {tuple(x.shape)}")
         if name != "inputs_embeds":
-            _known(model, x)
+            known(model, x)
         if limit is not None and x.shape[1] > limit:
             raise ModelError(
                 f"these inputs have {x.shape[1]} positions and {model.name} takes {limit}: shorten them, or cut them into "
@@ -83,7 +88,7 @@ def token_ids(items: Sequence[Any]) -> list[np.ndarray] | None:
             row = item.detach().cpu().numpy() if isinstance(item, Tensor) else item
             if row.ndim != 1 or row.dtype.kind not in "iu":
                 return None
-        elif isinstance(item, (list, tuple)) and item and all(map(_whole, item)):
+        elif isinstance(item, (list, tuple)) and all(map(_whole, item)):
             row = np.array([int(x) for x in item], dtype=np.int64)
         else:
             return None
@@ -137,22 +142,28 @@ def _array(model: Any, x: Tensor) -> Batch:
     return Batch({model._main_input(): x})
 
 
-def _checked(model: Any, row: np.ndarray) -> Tokens:
+def _held(number: int, tokens: Tokens) -> Tokens:
+    if not len(tokens):
+        raise ModelError(f"example {number} has no token ids; leave it out")
+    return tokens
+
+
+def _checked(model: Any, number: int, row: np.ndarray) -> Tokens:
+    """An example's token ids, which the model has; examples are counted from 1."""
     if not len(row):
-        raise ModelError("an example has no token ids; remove it")
-    _known(model, torch.from_numpy(row))
+        raise ModelError(f"example {number} has no token ids; leave it out")
     if model.max_positions is not None and len(row) > model.max_positions:
         raise ModelError(
-            f"an example has {len(row)} token ids and {model.name} takes {model.max_positions}: shorten it, or cut it into "
-            "several"
+            f"example {number} has {len(row)} token ids and {model.name} takes {model.max_positions}: shorten it, or cut it "
+            "into several"
         )
     return Tokens(row, np.zeros((len(row), 2), np.int64), np.zeros(len(row), dtype=bool))
 
 
-def _known(model: Any, ids: Tensor) -> None:
+def known(model: Any, ids: Tensor | np.ndarray) -> None:
     """Refuse ids that are none of a model's tokens."""
     size = getattr(model.atlas.config, "vocab_size", None)
-    least, most = (int(x) for x in ids.aminmax())
+    least, most = int(ids.min()), int(ids.max())
     if least < 0 or (isinstance(size, int) and most >= size):
         raise ModelError(
             f"{least if least < 0 else most} is not a token id of {model.name}, which has {size}; give ids from 0 on"
@@ -166,6 +177,8 @@ def named(model: Any, inputs: Mapping[str, Any]) -> Batch:
         ModelError: both token ids and embeddings, or values that are no arrays of one shape.
     """
     given = {str(name): x for name, x in inputs.items() if x is not None}
+    if not given:
+        raise ModelError(_NOTHING)
     if "input_ids" in given and "inputs_embeds" in given:
         raise ModelError("these inputs hold both input_ids and inputs_embeds; give one of the two")
     ids = given.get("input_ids")
@@ -174,7 +187,10 @@ def named(model: Any, inputs: Mapping[str, Any]) -> Batch:
         and len({len(r) if isinstance(r, (list, tuple)) else 0 for r in ids}) > 1
     ):
         # a tokenizer's lists without padding
-        return model.collate([_checked(model, row) for row in token_ids(ids) or ()])
+        rows = token_ids(ids)
+        if rows is None:
+            raise ModelError("input_ids are not whole numbers, one list an example; give token ids")
+        return model.collate([_checked(model, i, row) for i, row in enumerate(rows, 1)])
     found = {name: _tensor(x) for name, x in given.items()}
     if "input_ids" in found and found["input_ids"].ndim == 1:
         found = {name: x[None] for name, x in found.items()}

@@ -277,10 +277,9 @@ def _check_adapter(folder: Path, what: str) -> None:
         )
     config = _json(folder / "adapter_config.json", dict[str, Any])
     kind = config.get("peft_type")
-    if kind not in IN_PLACE or config.get("alora_invocation_tokens"):
-        named = f"{kind} with alora_invocation_tokens" if kind in IN_PLACE else kind
+    if kind not in IN_PLACE:
         raise ModelError(
-            f"{what} holds an adapter of kind {named!s:.60}, which acts outside the network and would be left out; move "
+            f"{what} holds an adapter of kind {kind!s:.60}, which acts outside the network and would be left out; move "
             "adapter_config.json out of the folder to open the model without it."
         )
     if importlib.util.find_spec("peft") is None:

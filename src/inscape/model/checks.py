@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,11 +18,13 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from inscape.core.batch import Batch, Tokens, tokenize
-from inscape.core.errors import ModelError, SiteError
+from inscape.core.errors import DataError, ModelError, SiteError
 from inscape.core.site import Site
 from inscape.model import checkpoint_files, parts
 from inscape.model.blank import blank
 from inscape.model.family import ADDED
+from inscape.model.hooks import Pass
+from inscape.model.invocation import Fed, feeding, invocation
 from inscape.model.item import Item, difference
 from inscape.model.modes import evaluating
 from inscape.model.norms import gain
@@ -67,15 +69,17 @@ def run_all(model: Model) -> Iterator[Item]:
     full = [s for s in model.sites if not s.point.endswith("pattern") and s.point != "logits"]
     single, missing = _captured(model, examples[-1], full)
     if missing:
+        # what all others are measured against
+        lost = any(s.point in ("embed", "resid_pre", "resid_post", "final_norm") for s in missing)
         yield Item(
             "every site is computed",
             False,
             float(len(missing)),
             0.0,
-            tuple(map(str, missing)),
+            ("*",) if lost else tuple(map(str, missing)),
             next(iter(missing.values())),
         )
-        if set(missing) & set(residual):
+        if lost:
             return
     if damaged := [str(s) for s in single if not bool(torch.isfinite(single[s]).all())]:
         # every other item compares numbers, and would blame something else
@@ -94,8 +98,10 @@ def run_all(model: Model) -> Iterator[Item]:
         yield from _padding(model, residual, tolerance)
         yield from _beyond(model, residual, tolerance)
     yield from _identity(model, single, tolerance)
-    yield from parts.measure(model, examples[-1], single, tolerance)
-    yield from _plain_forward(model, examples[-1], single, tolerance)
+    with _fed(model, examples[-1]):
+        yield from parts.measure(model, examples[-1], single, tolerance)
+        yield from _plain_forward(model, examples[-1], single, tolerance)
+        yield from _carried(model, examples[-1], tolerance)
     yield from _norms(model)
 
 
@@ -151,10 +157,27 @@ def _decoded(model: Model, rows: int) -> Tensor:
 def tokens_of(model: Model) -> list[Tokens]:
     """Three short texts, or token ids drawn at random where there is no tokenizer or none that knows their letters.
 
-    They are cut to what the model takes, or treats alike, where that is less.
+    They are cut to what the model takes, or treats alike, where that is less. Where an adapter waits for tokens, all but the
+    first hold them.
     """
-    most = _most(model)
-    return [_cut(tokens, most) for tokens in _drawn(model)]
+    most, waits = _most(model), invocation(model.net)
+    first, *others = _drawn(model)
+    return [_cut(t, most) for t in (first, *(_invoking(t, waits) for t in others))]
+
+
+def _invoking(tokens: Tokens, waits: tuple[int, ...]) -> Tokens:
+    """Tokens with those that an adapter waits for in their middle."""
+    if not waits:
+        return tokens
+    middle = len(tokens) // 2
+    ids = np.concatenate([tokens.ids[:middle], np.array(waits, np.int64), tokens.ids[middle:]])
+    return Tokens(ids, np.zeros((len(ids), 2), np.int64), np.zeros(len(ids), bool))
+
+
+def _fed(model: Model, batch: Batch) -> AbstractContextManager[Any]:
+    """A block in which the network's own modules are called on what a pass of this batch gave."""
+    told = Fed(batch.inputs.get("input_ids"), batch.lengths, Pass(len(batch), batch.lengths))
+    return feeding(model.net, told)
 
 
 def _most(model: Model) -> int:
@@ -169,7 +192,7 @@ def _cut(tokens: Tokens, most: int) -> Tokens:
 
 def _drawn(model: Model) -> list[Tokens]:
     if model.tokenizer is not None:
-        with suppress(ValueError):  # a vocabulary that has none of these letters
+        with suppress(DataError):  # a vocabulary that has none of these letters
             found = tokenize(model.tokenizer, TEXTS)
             if min(len(tokens) for tokens in found) > 1:  # of one token attention says nothing
                 return found
@@ -383,6 +406,28 @@ def _plain_forward(
     if head is not None and (model.kind == "text" or family.decoder):
         read = NORMED if norm is not None else Site("resid_post", depth - 1)
         yield _unembedding(model, head, acts[read], out.logits, tolerance)
+
+
+def _carried(model: Model, batch: Batch, tolerance: float) -> Iterator[Item]:
+    """What PEFT's own model gives is what the network inside it gives: nothing of an adapter is left out."""
+    given = model.given
+    if given is model.net or not hasattr(given, "peft_config"):
+        return
+    name, inputs = "network inside = PEFT's model", batch.to(model.device).inputs
+    try:
+        with evaluating(given), torch.no_grad():
+            whole, inside = _first(given(**inputs)), _first(model.net(**inputs))
+        gap = difference(inside, whole) if inside.shape == whole.shape else float("inf")
+        reason = "PEFT's model gives something else than the network inside it, so part of the adapter would be left out"
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+        gap, reason = float("inf"), f"PEFT's model does not run ({error})"
+    passed = gap <= tolerance
+    yield Item(name, passed, gap, tolerance, ("*",), "" if passed else reason)
+
+
+def _first(out: Any) -> Tensor:
+    values = [out] if isinstance(out, Tensor) else out.to_tuple()
+    return next(x for x in values if isinstance(x, Tensor))
 
 
 def _handed_on(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> Item:

@@ -26,6 +26,7 @@ from torch import nn
 from inscape.core.errors import InscapeError, ModelError
 from inscape.core.foreign import reason
 from inscape.core.site import Site
+from inscape.model.invocation import invocation
 from inscape.model.item import difference
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class CompiledBlocks:
         """Whether a pass that captures or edits at these sites gives by compiled blocks what it gives as written."""
         if any(model.atlas.place(site).module in self.inside for site in sites):
             return False
+        if invocation(model.net):
+            return False  # its layers are told in every pass where they act
         hooks = (h for m in self.inside for d in _hooks(m) for h in d.values())
         whole = any(m._compiled_call_impl for m in (*self.inside, *self.forwards))
         return not whole and all(map(_records, hooks))
@@ -104,8 +107,9 @@ def compiled_blocks(model: Model, backend: Any = "inductor") -> CompiledBlocks:
     made = CompiledBlocks(backend, forwards, inside)
     sites = [s for s in model.sites if s.point in ("embed", "resid_post")]
     if not made.serves(model, sites):
+        held = "an adapter that waits for tokens" if invocation(model.net) else "hooks of its own"
         raise ModelError(
-            f"{model.name} has hooks of its own in its blocks, which compiled code would not call; open it without compile"
+            f"{model.name} has {held} in its blocks, which compiled code would not call; open it without compile"
         )
     gap = 0.0
     for batch in examples_of(model):

@@ -24,6 +24,7 @@ from inscape.core.errors import ModelError, SiteError
 from inscape.core.site import Site
 from inscape.model.axes import learn
 from inscape.model.hooks import Pass, Stop, hooked
+from inscape.model.invocation import Fed, feeding, invocation
 from inscape.model.model import Model
 from inscape.model.modes import evaluating, uncompiled
 
@@ -71,6 +72,7 @@ def connected(
         stack.enter_context(uncompiled())
         stack.enter_context(torch.enable_grad())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(feeding(model.net, Fed(ids.to(model.device), None, state)))
         stack.enter_context(hooked(model.atlas, state, sites, planned, stop=True))
         with suppress(Stop):
             model.atlas.body(input_ids=ids.to(model.device), **more)
@@ -102,6 +104,11 @@ def prefix_cache(
         raise ModelError(
             f"{model.name} is not causal, or keeps no keys and values, so no part of a text can be computed ahead of the "
             "rest"
+        )
+    if invocation(model.net):
+        raise ModelError(
+            f"an adapter of {model.name} acts from its invocation tokens on, the last of a text, so no part of a text can "
+            "be computed ahead of the rest"
         )
     planned = [(site, edit) for edit in as_edits(edits) for site in model.select(edit.scope.sites)]
     learn(model, [site for site, _ in planned])

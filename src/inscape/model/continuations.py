@@ -31,6 +31,7 @@ from inscape.core.rng import torch_generator
 from inscape.model.axes import learn
 from inscape.model.generate import end_tokens
 from inscape.model.hooks import Pass, hooked
+from inscape.model.invocation import Fed, feeding
 from inscape.model.lengths import dynamic, fresh
 from inscape.model.modes import evaluating, uncompiled
 
@@ -208,11 +209,14 @@ class _Loop:
                 uncompiled(),
                 fresh(dynamic(model.net)),
                 torch.no_grad(),
+                feeding(model.net, Fed(ids, None, state)) as told,
                 hooked(model.atlas, state, [], planned, stop=False),
             ):
                 cache, logits = self._step(ids[:, :-1] if late else ids, None)
                 if len(ids) < len(rows):
-                    _taken(cache, torch.arange(len(ids)).repeat_interleave(self.samples), logits)
+                    each = torch.arange(len(ids)).repeat_interleave(self.samples)
+                    _taken(cache, each, logits)
+                    told.taken(each)
                     logits = logits.repeat_interleave(self.samples, dim=0)
                 state.size = len(rows)
                 if late:  # no edit acts before the prompt's last token, so what comes before it was read once
@@ -242,6 +246,7 @@ class _Loop:
                     if not planned and float(left.double().mean()) < 0.75:
                         keep = left.nonzero()[:, 0]
                         _taken(cache, keep, logits)
+                        told.taken(keep)
                         rows, token = rows[keep], token[keep.to(model.device)]
                         state.size = len(rows)
                     cache, logits = self._step(token[:, None], cache)

@@ -18,6 +18,7 @@ from inscape.model import decoder
 from inscape.model.axes import learn
 from inscape.model.chat import several
 from inscape.model.hooks import Pass, hooked
+from inscape.model.invocation import Fed, feeding
 from inscape.model.lengths import dynamic, fresh
 from inscape.model.modes import evaluating, uncompiled
 
@@ -134,6 +135,7 @@ def _continue(
             fresh(dynamic(model.net)),
             torch.random.fork_rng(devices=[]),
             torch.no_grad(),
+            feeding(model.net, Fed(ids, None, state)),
             hooked(model.atlas, state, [], planned, stop=False),
         ):
             torch.manual_seed(seed)

@@ -37,6 +37,7 @@ import torch
 from torch import Tensor, nn
 
 from inscape.model.hashing import plain_bytes
+from inscape.model.invocation import invocation
 
 Pieces = dict[str, str]
 
@@ -54,6 +55,8 @@ _OWN = frozenset(
     "hf_device_map gradient_checkpointing _gradient_checkpointing_func _compiled_call_impl all_tied_weights_keys "
     "loss_type kernel_config is_quantized hf_quantizer quantization_method".split()
 )
+#: attributes by which PEFT's layers know which adapters act
+_ACTING = ("_active_adapter", "_disable_adapters")
 #: what rotary embeddings that depend on the longest row keep of the last pass
 _ROTARY = ("inv_freq", "max_seq_len_cached", "attention_scaling")
 _SIMPLE = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.Size, range)
@@ -70,6 +73,7 @@ def pieces(net: nn.Module) -> Pieces:
     """What a network is, piece by piece: name of the piece → what it is."""
     walk = _Walk()
     walk.network(net, "")
+    walk.found["|invocation"] = repr(invocation(net))
     return walk.found
 
 
@@ -252,6 +256,7 @@ class _Walk:
 def _kept_by_package(module: nn.Module, name: str, value: Any) -> bool:
     """Whether an attribute is a package's bookkeeping: plans for devices, whether weights were initialised."""
     put = isinstance(value, (Tensor, np.ndarray, nn.Module)) or callable(value)
+    put = put or name in _ACTING
     return name.startswith("_") and not put and _packaged(type(module))
 
 

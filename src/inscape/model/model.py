@@ -25,7 +25,7 @@ from inscape.core.shown import Shown
 from inscape.core.site import Site, select
 from inscape.model import decoder, identity, lengths
 from inscape.model.activations import Activations
-from inscape.model.as_batch import as_batch, positions_of
+from inscape.model.as_batch import as_batch, known, positions_of
 from inscape.model.axes import learn
 from inscape.model.blank import blank
 from inscape.model.chat import texts_of
@@ -33,6 +33,7 @@ from inscape.model.compiled import CompiledBlocks
 from inscape.model.family import Family
 from inscape.model.hashing import weights_hash, weights_sums
 from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick
+from inscape.model.invocation import Fed, feeding, invocation
 from inscape.model.modes import evaluating, uncompiled, unwrapped
 from inscape.model.registry import family_of, sees_all, towers
 from inscape.model.taps import Atlas
@@ -52,6 +53,7 @@ class Model:
         tower: which stack of blocks, of a network of several (``decoder``, ``text``); by default the first.
 
     Attributes:
+        given: what was wrapped: the network, or what carries it (PEFT's model, data parallelism).
         certificate: the checks of this checkpoint, or None.
         source: where it came from: package, file, Hub id, licence.
         processor: transformers' image processor or feature extractor, for files of images or sound; or None.
@@ -69,7 +71,7 @@ class Model:
         family: Family | None = None,
         tower: str = "",
     ):
-        net = unwrapped(net)
+        self.given, net = net, unwrapped(net)
         self.net, self.tokenizer = net, tokenizer
         self.name = name or type(net).__name__
         self.atlas = Atlas(net, family or family_of(net, tower))
@@ -264,6 +266,7 @@ class Model:
         Raises:
             ModelError: no tokenizer, a text longer than the model takes (the message names its row, from 1), or a decoder
                 beside an encoder, of which these would be the encoder's.
+            DataError: a text gives no tokens; the message names its row.
         """
         if self.family is not None and self.family.decoder:
             raise ModelError(
@@ -279,7 +282,8 @@ class Model:
                 f"{self.name} has no tokenizer: pass tokenizer=… to open, or run tensors of token ids"
             )
         limit = self.max_positions
-        found = tokenize(self.tokenizer, texts_of(self, texts)) if len(texts) else []
+        given = texts_of(self, texts)
+        found = tokenize(self.tokenizer, given, first=first) if given else []
         for row, tokens in enumerate(found, first + 1):
             if limit is not None and len(tokens) > limit:
                 raise ModelError(
@@ -302,7 +306,11 @@ class Model:
     def collate(
         self, tokens: Sequence[Tokens], marks: Mapping[str, Sequence[np.ndarray]] | None = None
     ) -> Batch:
-        """A right-padded batch of examples."""
+        """A right-padded batch of examples.
+
+        Raises:
+            ModelError: a token id that the model does not have.
+        """
         own = getattr(self.atlas.config, "pad_token_id", None)
         pad = getattr(self.tokenizer, "pad_token_id", None)
         if pad is None or (self._pools and own is not None):
@@ -311,6 +319,8 @@ class Model:
         if self.family is not None and self.family.causal and not self._pools:
             # no mask goes with these ids and no real token sees a pad: another id keeps transformers from warning of one
             pad = 0 if pad else 1
+        for one in tokens:
+            known(self, one.ids)
         return collate(tokens, pad, marks)
 
     def batch(self, inputs: Inputs) -> Batch:
@@ -424,7 +434,8 @@ class Model:
             decoder.start(self, inputs, len(batch))
         inputs.update(more)
         try:
-            with lengths.fresh(self._rotary):
+            told = Fed(inputs.get("input_ids"), state.lengths, state)
+            with lengths.fresh(self._rotary), feeding(self.net, told):
                 if self.family is None and list(inputs) == ["x"]:
                     return net(inputs["x"])
                 return net(**inputs)
@@ -600,7 +611,9 @@ class Model:
 
     def _head_at(self) -> nn.Module | None:
         """The head that can be given the positions asked for alone."""
-        return self.atlas.head if self.kind == "text" else None
+        if self.kind != "text" or invocation(self.net):
+            return None  # an adapter on the head acts by position
+        return self.atlas.head
 
     @contextmanager
     def _head_only_at(self, state: Pass) -> Iterator[None]:

@@ -88,11 +88,9 @@ def _adapted(net: Any) -> nn.Module:
     """
     for name, config in net.peft_config.items():
         kind = str(getattr(config.peft_type, "value", config.peft_type))
-        waits = getattr(config, "alora_invocation_tokens", None)
-        if kind not in IN_PLACE or waits:
-            what = "LORA with alora_invocation_tokens" if waits else kind
+        if kind not in IN_PLACE:
             raise ModelError(
-                f"the adapter {name!r} of kind {what} acts in PEFT's wrapper and not in the network inside, so it would be "
+                f"the adapter {name!r} of kind {kind} acts in PEFT's wrapper and not in the network inside, so it would be "
                 "left out; open the network without it: net.get_base_model()"
             )
     inner = net.get_base_model()

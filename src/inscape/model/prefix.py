@@ -31,6 +31,7 @@ from inscape.core.batch import Batch, moved
 from inscape.core.site import Site
 from inscape.model.activations import Activations
 from inscape.model.checks import TOLERANCE, Item, difference, tokens_of
+from inscape.model.invocation import invocation
 
 if TYPE_CHECKING:
     from inscape.model.model import Model
@@ -219,6 +220,8 @@ def applies(model: Model, longest: int) -> str:
         return "this model attends in both directions"
     if not model.family.packed:
         return "what a token sees here is decided by its place in the row, not by a mask"
+    if invocation(model.net):
+        return "an adapter acts from invocation tokens on, of which the last in an example count"
     if model.edits:
         return "edits are in force, which act by position"
     if model.max_positions is not None and model.max_positions < 2:

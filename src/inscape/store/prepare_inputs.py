@@ -149,6 +149,10 @@ def _readable(item: Any) -> bool:
     return isinstance(item, str) or is_conversation(item)
 
 
+def _empty(row: Any) -> bool:
+    return not isinstance(row, str) and hasattr(row, "__len__") and len(row) == 0
+
+
 def _head(given: Any) -> Batch | np.ndarray | Tensor:
     """The first example."""
     return (
@@ -179,6 +183,9 @@ def _tokens(model: Any, given: Any) -> Sequence[Tokens] | None:
         )
     else:
         rows = given.cpu().numpy() if isinstance(given, Tensor) else given
+    none = next((i for i, row in enumerate(rows, 1) if _empty(row)), None)
+    if none is not None:
+        raise DataError(f"example {none} has no token ids; leave it out.")
     if all(isinstance(row, Tokens) for row in rows):
         return list(rows)
     if any(isinstance(row, str) for row in rows):
