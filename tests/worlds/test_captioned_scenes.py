@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from inscape.worlds.captioned_scenes import COLOURS, COUNTS, SIDE, every_scene, ink_hues, scenes
+from inscape.worlds.captioned_scenes import (
+    COLOURS,
+    COUNTS,
+    SIDE,
+    every_scene,
+    factor_accuracy,
+    factor_loss,
+    ink_hues,
+    scenes,
+)
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -64,3 +73,14 @@ def test_hues_are_those_of_the_paint_and_red_lies_on_both_sides_of_zero():
     white = scenes(factors[factors[:, 1] == 5][:2], rng=rng())
     with pytest.raises(ValueError, match="leave white shapes out"):
         ink_hues(torch.ones_like(white.images), rng=rng())
+
+
+def test_the_loss_and_the_accuracy_are_of_the_four_factors():
+    factors = torch.tensor([[0, 1, 0, 2], [4, 5, 1, 8]])
+    right = torch.cat([torch.eye(c)[f] for c, f in zip(COUNTS, factors.T, strict=True)], 1) * 50
+    assert factor_loss(right, factors) < 1e-6
+    assert factor_loss(0 * right, factors).item() == pytest.approx(np.log(COUNTS).sum(), rel=1e-5)
+    assert factor_accuracy(right, factors).tolist() == [1, 1]
+    wrong = factors.clone()
+    wrong[0, 0], wrong[0, 3] = 1, 3
+    assert factor_accuracy(right, wrong).tolist() == [0.5, 1]

@@ -18,6 +18,7 @@ from inscape.compare.fitted_canonical import Span as Span
 from inscape.compare.fitted_canonical import fitted_similarities as fitted_similarities
 from inscape.compare.geo_topological import geo_topological as geo_topological
 from inscape.compare.geo_topological import geodesic as geodesic
+from inscape.compare.inter_subject import inter_subject as inter_subject
 from inscape.compare.items_needed import items_needed as items_needed
 from inscape.compare.jaccard import jaccard as jaccard
 from inscape.compare.jaccard import jaccard_chance as jaccard_chance

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 #: pixels along a picture, standard deviation of the noise
 SIDE, NOISE = 24, 0.1
@@ -102,6 +103,25 @@ def scenes(factors: Int[np.ndarray, "n 4"], *, rng: np.random.Generator) -> Scen
         for k, c, s, p in zip(shape, colour, size, place, strict=True)
     ]
     return Scenes(torch.from_numpy(images).float(), torch.from_numpy(np.asarray(factors)), captions)
+
+
+def factor_loss(scores: Float[Tensor, "n c"], factors: Int[Tensor, "n 4"]) -> Float[Tensor, ""]:
+    """Cross-entropy of all factors, summed: the objective of a network that names what is in a scene.
+
+    Args:
+        scores: of every value of every factor side by side, Σ `COUNTS` of them.
+        factors: the scenes' own.
+    """
+    parts = zip(scores.split(COUNTS, dim=1), factors.T, strict=True)
+    return torch.stack([F.cross_entropy(part, own) for part, own in parts]).sum()
+
+
+def factor_accuracy(
+    scores: Float[Tensor, "n c"], factors: Int[Tensor, "n 4"]
+) -> Float[Tensor, " n"]:
+    """Share of the four factors of each scene that are named."""
+    parts = zip(scores.split(COUNTS, dim=1), factors.T, strict=True)
+    return torch.stack([part.argmax(1) == own for part, own in parts]).double().mean(dim=0)
 
 
 def ink_hues(

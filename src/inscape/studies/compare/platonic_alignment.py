@@ -10,11 +10,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from inscape.compare.linear_cka import linear_table
 from inscape.compare.mutual_knn import among, knn_table, mutual_knn, nearest
@@ -35,7 +33,13 @@ from inscape.study.card import Card, Claim
 from inscape.study.opening import opened
 from inscape.study.run import Run
 from inscape.study.settings import Settings, setting
-from inscape.worlds.captioned_scenes import COUNTS, every_scene, scenes
+from inscape.worlds.captioned_scenes import (
+    COUNTS,
+    every_scene,
+    factor_accuracy,
+    factor_loss,
+    scenes,
+)
 from inscape.worlds.shared_factors import shared_factors
 
 CARD = Card(
@@ -206,16 +210,8 @@ def _training(config: Config, run: Run, encoder: Model | None) -> None:
     def batches(rng: np.random.Generator, k: int) -> Any:
         return scenes(every[rng.integers(len(every), size=64)], rng=rng)
 
-    def objective(net: nn.Module, batch: Any) -> Tensor:
-        parts = net(batch.images).split(COUNTS, dim=1)
-        return sum(F.cross_entropy(p, f) for p, f in zip(parts, batch.factors.T, strict=True))
-
     def accuracy(net: nn.Module) -> float:
-        parts = net(test.images).split(COUNTS, dim=1)
-        right = [
-            (p.argmax(1) == f).float().mean() for p, f in zip(parts, test.factors.T, strict=True)
-        ]
-        return float(torch.stack(right).mean())
+        return float(factor_accuracy(net(test.images), test.factors).mean())
 
     def aligned(net: nn.Module) -> float:
         pictures = net.layers(test.images)[-1].mean(dim=(2, 3)).double().numpy()
@@ -226,7 +222,9 @@ def _training(config: Config, run: Run, encoder: Model | None) -> None:
         run,
         {
             "network of pictures": Arm(
-                lambda k: PlainCNN(3, sum(COUNTS), config.width), batches, objective
+                net=lambda k: PlainCNN(3, sum(COUNTS), config.width),
+                batches=batches,
+                objective=lambda net, batch: factor_loss(net(batch.images), batch.factors),
             )
         },
         metrics={"accuracy": lambda net, k: [accuracy(net)]},

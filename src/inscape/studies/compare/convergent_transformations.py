@@ -1,0 +1,238 @@
+"""Do subjects share a sequence of transformations, and does a network of pictures give its order?
+
+Reference: Marcos-Manchón and Fuentemilla (2025), arXiv:2507.13941; `inscape.compare.inter_subject`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import spearmanr
+
+from inscape.charts.heatmap import matrix
+from inscape.compare.dissimilarity import dissimilarity
+from inscape.compare.inter_subject import inter_subject
+from inscape.compare.noise_ceiling import noise_ceiling
+from inscape.core.jackknife import combine, mean_of_pairs
+from inscape.core.measured import Measured
+from inscape.core.threads import one_torch_thread
+from inscape.learn.fit import Budget
+from inscape.model.open import open
+from inscape.nets.plain_cnn import SHAPES, PlainCNN
+from inscape.store.harvest import harvest
+from inscape.study.arms import Arm, arms
+from inscape.study.card import Card, Claim
+from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
+from inscape.worlds.captioned_scenes import (
+    COUNTS,
+    Scenes,
+    every_scene,
+    factor_accuracy,
+    factor_loss,
+    scenes,
+)
+from inscape.worlds.synthetic_subjects import scanned
+
+CARD = Card(
+    slug="convergent-transformations",
+    title="Convergent transformations of visual representation in brains and models",
+    authors="Marcos-Manchón and Fuentemilla",
+    year=2025,
+    arxiv="2507.13941",
+    room="compare",
+    claim="One network of regions is conserved across people; its order follows the layers of networks "
+    "of pictures and not those of language models.",
+    reproduced="Made subjects: six networks of eight convolutions trained on captioned scenes, each "
+    "layer a region of voxels by a random mixture and noise, beside four regions of noise. A "
+    "seventh network and a text encoder on the captions give the order. No fMRI, one stream.",
+    controls=("regions of noise", "shuffled stimuli", "a text encoder on captions"),
+    claims=dict(
+        order=Claim(
+            text="Depth of a region and its peak layer in a network of pictures agree, Spearman 0.8",
+            at_least=0.8,
+        ),
+        language=Claim(
+            text="That is 0.3 above the text encoder", at_least=0.3, over="text encoder"
+        ),
+        match=Claim(
+            text="Regions of one depth match across subjects, at the weakest depth",
+            at_least=0,
+            null="shuffled stimuli",
+        ),
+        noise=Claim(
+            text="Regions of noise do not match", at_least=-0.05, at_most=0.05, sanity=True
+        ),
+    ),
+    answer="Depth of a region and its peak layer agree with a Spearman correlation of {order:.2f}, "
+    "{language:+.2f} over a text encoder. Regions of one depth match across subjects with an r of "
+    "at least {match:.2f}.",
+    # a training so short decides nothing about networks
+    tiny=dict(order="any", language="any", match="any", noise="any"),
+    differs="The authors have fMRI of 8, 3 and 4 people in 360 regions and large models; 1 − Pearson's "
+    "r, Pearson's r of dissimilarities, other repetitions on either side and shuffled stimuli are "
+    "theirs.",
+    group_note="A subject is what varies: intervals leave out one, with all its pairs.",
+    seeds=3,
+    minutes=dict(tiny=0.2, small=4),
+    figure="connectivity",
+)
+
+
+@dataclass(frozen=True)
+class Config(Bounded):
+    """The settings of the study."""
+
+    subjects: int = setting(6, "networks that are scanned", least=3)
+    steps: int = setting(400, "of training", least=1)
+    width: int = setting(8, "channels of the first layer", least=2)
+    stimuli: int = setting(120, "captioned scenes", least=20)
+    voxels: int = setting(100, "of each region", least=2)
+    noise: float = setting(1.0, "in standard deviations of a voxel's signal", least=0)
+    encoder: str = setting("minilm-l6", "of the captions; 'factors' for the scenes' own factors")
+    draws: int = 199
+
+
+FACTORS = "factors"
+PRESETS = {
+    "tiny": Config(subjects=4, steps=20, width=4, stimuli=40, encoder=FACTORS, draws=39),
+    "small": Config(),
+    "full": Config(subjects=12, steps=10_000, width=32, stimuli=500, draws=999),
+}
+PICTURES, TEXTS, SHUFFLED = "network of pictures", "text encoder", "shuffled stimuli"
+
+
+@one_torch_thread()
+def run(config: Config, run: Run) -> None:
+    """Train and scan subjects, compare them with each other, and with the layers of two networks."""
+    run.asked("Do subjects share a sequence of transformations, and which network gives its order?")
+    every = every_scene()
+    kept = run.rng("stimuli").permutation(len(every))[: config.stimuli]
+    test = scenes(every[kept], rng=run.rng("scenes"))
+
+    def batches(rng: np.random.Generator, k: int) -> Any:
+        return scenes(every[rng.integers(len(every), size=64)], rng=rng)
+
+    found = arms(
+        run,
+        {
+            "trained": Arm(
+                net=lambda k: PlainCNN(3, sum(COUNTS), config.width),
+                batches=batches,
+                objective=lambda net, batch: factor_loss(net(batch.images), batch.factors),
+            )
+        },
+        metrics={"accuracy": lambda net, k: factor_accuracy(net(test.images), test.factors)},
+        budget=Budget(config.steps),
+        seeds=config.subjects + 1,
+    )
+    run.show("accuracy", found.measured("accuracy", unit="share of factors"))
+    with torch.no_grad():
+        nets = [
+            [h.flatten(1).double().numpy() for h in net.layers(test.images)]
+            for net in found.nets["trained"]
+        ]
+    models = {PICTURES: _distances(nets.pop()), TEXTS: _distances(_texts(config, run, test))}
+    regions = np.stack(
+        [
+            _distances(scanned(own, config.voxels, noise=config.noise, rng=run.rng("scan", str(k))))
+            for k, own in enumerate(nets)
+        ]
+    )
+    _between(config, run, regions)
+    _order(run, regions[:, : len(SHAPES)], models)
+
+
+def _distances(states: Any) -> np.ndarray:
+    """1 − Pearson's r of all pairs of stimuli, of each layer or region."""
+    return np.stack([dissimilarity(x) for x in states])
+
+
+def _texts(config: Config, run: Run, test: Scenes) -> list[np.ndarray]:
+    """The captions in every layer of a text encoder; or the factors as they are, under rising noise."""
+    if config.encoder == FACTORS:
+        rng, factors = run.rng("factors"), test.factors.T
+        whole = np.concatenate([np.eye(c)[f] for c, f in zip(COUNTS, factors, strict=True)], axis=1)
+        return [whole + sd * rng.normal(size=whole.shape) for sd in (0.1, 0.3, 0.5)]
+    model = open(config.encoder)
+    run.certificate(model.certificate)
+    store = harvest(model, test.captions, "embed, resid_post.*", at="mean")
+    return [x for _, x in store.matrices()]
+
+
+def _between(config: Config, run: Run, regions: np.ndarray) -> None:
+    """Regions of different subjects, beside stimuli in an order of each subject's own."""
+    found, depth, n = inter_subject(regions), len(SHAPES), regions.shape[-1]
+    names = [f"depth {i + 1}" for i in range(depth)]
+    names += [f"noise {i + 1}" for i in range(len(found) - depth)]
+    mean = {
+        (p, q): mean_of_pairs(found[p, q]) for p in range(len(names)) for q in range(len(names))
+    }
+    same = [mean[p, p] for p in range(len(names))]
+    m = Measured("r of one region in different subjects", unit="Pearson's r")
+    for name, own in zip(names, same, strict=True):
+        m.put_statistic(name, own, role="treatment" if name.startswith("depth") else "baseline")
+    rng, drawn = run.rng("shuffled"), []
+    for _ in range(config.draws):
+        orders = [rng.permutation(n) for _ in regions]
+        moved = [own[:depth][:, o][:, :, o] for own, o in zip(regions, orders, strict=True)]
+        null = inter_subject(np.stack(moved))
+        drawn.append(max(mean_of_pairs(null[p, p]).value for p in range(depth)))
+    weakest = combine(lambda *r: np.min(np.stack(r), axis=0), *same[:depth])
+    overall = Measured("r at the weakest depth", unit="Pearson's r")
+    overall.put_statistic("same depth", weakest)
+    overall.put_draws(SHUFFLED, drawn)
+    run.claim("match", overall.value("same depth", null=SHUFFLED))
+    run.claim("noise", m.combined("mean r of noise", lambda *r: np.mean(r, axis=0), *names[depth:]))
+    rows = [{"row": names[p], "column": names[q], "value": r.value} for (p, q), r in mean.items()]
+    chart = matrix(pd.DataFrame(rows), value="Pearson's r", domain=(-1, 1), cell=46)
+    run.figure("connectivity", chart, "Dissimilarities of regions of different subjects, mean r.")
+    run.show("same-depth", m, by="condition")
+    ceilings = [noise_ceiling(regions[:, p]) for p in range(len(names))]
+    frame = pd.DataFrame(
+        {
+            "region": names,
+            "lower": [c.lower for c in ceilings],
+            "upper": [c.upper for c in ceilings],
+        }
+    )
+    run.table(
+        "ceilings",
+        frame,
+        "What any model can reach: r with the mean of the other subjects, and of all.",
+    )
+
+
+def _order(run: Run, regions: np.ndarray, models: dict[str, np.ndarray]) -> None:
+    """Where each region peaks in the layers of a model, and whether the peaks have the order of the depths."""
+    m, shown, depth = Measured("depth by peak layer", unit="Spearman's ρ"), [], regions.shape[1]
+    at = np.triu_indices(regions.shape[-1], 1)
+    for name, layers in models.items():
+        flat = np.concatenate([regions.reshape(-1, *regions.shape[2:]), layers])
+        r = np.corrcoef([d[at] for d in flat])[: -len(layers), -len(layers) :]
+        peaks = r.argmax(axis=1).reshape(len(regions), depth) / (len(layers) - 1)
+        m.put(
+            name,
+            [_spearman(own) for own in peaks],
+            role="treatment" if name == PICTURES else "baseline",
+        )
+        peak = Measured("peak layer", unit="share of the depth")
+        for i, own in enumerate(peaks.T):
+            peak.put(f"{i}", own)
+            where = {"condition": name, "depth of the region": i + 1}
+            shown.append(peak.value(f"{i}", where=where))
+    run.claim("order", m.value(PICTURES))
+    run.claim("language", m.gain(PICTURES, over=TEXTS))
+    run.show("order", m)
+    run.curve(
+        "peaks", shown, "The layer of a model that a region is most like.", x="depth of the region"
+    )
+
+
+def _spearman(peaks: np.ndarray) -> float:
+    """With depth; 0 where all regions peak at one layer, which gives no order."""
+    return float(spearmanr(np.arange(len(peaks)), peaks).statistic) if np.ptp(peaks) > 0 else 0.0

@@ -1,0 +1,60 @@
+"""Regions across subjects: against a loop, with noise of one's own, and the subjects that are made for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inscape.compare.dissimilarity import dissimilarity
+from inscape.compare.inter_subject import inter_subject
+from inscape.core.jackknife import mean_of_pairs
+from inscape.worlds.synthetic_subjects import scanned
+
+
+def subjects(noise: float, seed: int = 0) -> np.ndarray:
+    """Three subjects who share the states of two layers, and a region of noise."""
+    rng = np.random.default_rng(seed)
+    states = [rng.normal(size=(40, 6)) for _ in range(2)]
+    return np.stack(
+        [
+            [dissimilarity(x) for x in scanned(states, 50, noise=noise, empty=1, rng=rng)]
+            for _ in range(3)
+        ]
+    )
+
+
+def test_entries_are_those_of_a_loop():
+    d, at = subjects(0.5), np.triu_indices(40, 1)
+    found = inter_subject(d)
+    assert found.shape == (3, 3, 3, 3)
+    for p, q, a, b in [(0, 1, 2, 0), (1, 1, 0, 2), (2, 0, 1, 2)]:
+        slow = np.corrcoef(d[a, p][at], d[b, q][at])[0, 1]
+        assert found[p, q, a, b] == pytest.approx(slow)
+
+
+def test_the_same_layer_matches_across_subjects_other_layers_and_noise_do_not():
+    found = inter_subject(subjects(0.5))
+    mean = np.array([[mean_of_pairs(found[p, q]).value for q in range(3)] for p in range(3)])
+    assert min(mean[0, 0], mean[1, 1]) > 0.6
+    assert abs(mean[0, 1]) < 0.15
+    assert abs(mean[2]).max() < 0.15
+    louder = inter_subject(subjects(4.0))
+    assert mean_of_pairs(louder[0, 0]).value < mean[0, 0] - 0.2
+
+
+def test_voxels_are_mixtures_with_noise_in_units_of_their_signal():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(500, 4))
+    clean, noisy = (scanned([x], 30, noise=s, empty=0, rng=rng)[0] for s in (0.0, 2.0))
+    assert np.linalg.matrix_rank(clean) == 4
+    assert clean.std() == pytest.approx(1)
+    assert noisy.std() == pytest.approx(np.sqrt(5), rel=0.05)
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="at least two subjects"):
+        inter_subject(subjects(0.5)[:1])
+    flat = subjects(0.5)
+    flat[0, 0] = 0.0
+    with pytest.raises(ValueError, match="tells no items apart"):
+        inter_subject(flat)
