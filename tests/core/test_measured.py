@@ -193,3 +193,33 @@ def test_a_null_may_be_known_by_the_values_of_the_whole_formula(rng, groups):
     assert 0 < e.over_null[0] < e.over_null[1]
     with pytest.raises(ValueError, match="needs at least 5 draws, got 4"):
         m.put_draws("fewer", np.zeros(4), expensive=True)
+
+
+def test_a_statistic_that_jumps_has_the_interval_of_its_draws(rng):
+    m = Measured("best layer", unit="layers", direction="lower")
+    m.put_resampled("model", 3, np.arange(101.0))
+    m.put_draws("shuffled", np.arange(2.0, 41.0))
+    found = m.value("model", null="shuffled", where={"site": "all"})
+    assert (found.value, found.interval) == (3.0, pytest.approx((2.5, 97.5)))
+    assert found.p == pytest.approx(3 / 40)  # two draws are as low
+    assert found.where == {"site": "all"}
+    m.put_resampled("outside", 200, np.arange(101.0))
+    assert m.value("outside").interval == pytest.approx((2.5, 200.0))
+    assert m.value("outside").p is None
+    for condition in ("model", "outside"):
+        with pytest.raises(ValueError, match="already a condition"):
+            m.put_resampled(condition, 1, [1, 2])
+    with pytest.raises(ValueError, match="an interval needs at least 2 draws"):
+        m.put_resampled("one", 1, [1])
+    with pytest.raises(ValueError, match="'model' is resampled and has a value alone"):
+        m.gain("model", over="outside")
+    m.put_draws("few", rng.normal(size=5), expensive=True)
+    for null in ("few", "absent"):
+        with pytest.raises(ValueError, match=f"put by its draws, with a p-value; '{null}' is not"):
+            m.value("model", null=null)
+
+
+def test_the_coordinate_of_a_table_is_named(rng):
+    m = Measured("score")
+    m.put("a", rng.normal(size=20))
+    assert m.evidence(by="input")[0].where == {"input": "a"}

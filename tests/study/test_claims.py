@@ -176,3 +176,18 @@ def test_sanity_checks_are_not_counted():
     records = [{"verdict": "supported"}, {"verdict": "not supported", "sanity": True}]
     assert tally(records) == "1 supported"
     assert tally([]) == "no claims"
+
+
+def test_a_claim_is_said_by_its_number_or_by_words_for_its_verdict():
+    judged = {
+        v: Judged("c", Claim(text="It is so", at_least=0), Evidence("x", 0.5), verdict=v)
+        for v in ("supported", "uncertain", "not supported")
+    }
+    said = {
+        v: f"{j:.1%}, {j.verdict}, {j:does|may|does not}, {j:more|less}" for v, j in judged.items()
+    }
+    assert said["supported"] == "50.0%, supported, does, more"
+    assert said["uncertain"] == "50.0%, uncertain, may, less"
+    assert said["not supported"] == "50.0%, not supported, does not, less"
+    with pytest.raises(ValueError, match=r"c: a claim has 3 verdicts, got 'a\|b\|c\|d'"):
+        f"{judged['supported']:a|b|c|d}"

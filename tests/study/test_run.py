@@ -358,3 +358,24 @@ def test_a_run_that_is_still_running_or_done_or_not_ours_is_left_alone(tmp_path)
             (out / "done").touch()
         with pytest.raises(RunError, match="already holds something"):
             create(out, "toy", "tiny", now)
+
+
+def test_the_cards_answer_is_filled_with_claims_and_facts(record, folder):
+    with record as run:
+        run._record["card"]["answer"] = "{model} has {near:.1f} ({near.verdict})."
+        run.facts(model="toy")
+        run.claim("near", Evidence("mean", 0.2, (0.1, 0.3)))
+    assert _json(folder)["answer"].startswith("toy has 0.2 (")
+
+
+def test_an_answer_that_names_what_is_not_there_is_refused(record):
+    with pytest.raises(StudyError, match="names 'model', which is neither a claim"), record as run:
+        run._record["card"]["answer"] = "{model} is best."
+
+
+def test_the_numbers_of_a_figure_are_kept_beside_it(record, folder):
+    frame = pd.DataFrame({"x": [1.0]})
+    with record as run:
+        run.figure("dots", SPEC, "Dots.", frame)
+    pd.testing.assert_frame_equal(pd.read_parquet(folder.path / "tables/dots.parquet"), frame)
+    assert [s["caption"] for s in _json(folder)["sections"]] == ["Dots.", "The same numbers."]

@@ -109,6 +109,7 @@ class Measured:
         self._size = None if self._groups is None else len(self._groups)
         self._conditions: dict[str, Condition] = {}
         self._draws: dict[str, tuple[np.ndarray, bool]] = {}
+        self._resampled: dict[str, tuple[float, tuple[float, float]]] = {}
 
     @property
     def conditions(self) -> dict[str, Condition]:
@@ -192,6 +193,28 @@ class Measured:
             )
         self._draws[null] = (drawn, expensive)
 
+    def put_resampled(self, condition: str, value: float | int, draws: Any) -> None:
+        """Add a statistic that jumps when a group is left out, so that no jackknife holds: the layer of a maximum.
+
+        Its interval is the middle of its bootstrap draws over groups, and always holds the value.
+
+        Args:
+            condition: its name.
+            value: the statistic.
+            draws: the statistic in each bootstrap draw of the groups, (draws,).
+
+        Raises:
+            ValueError: the name is taken, or there are fewer than two draws.
+        """
+        drawn = np.asarray(draws, dtype=np.float64)
+        if condition in self._resampled or condition in self._conditions:
+            raise ValueError(f"{self.name}: there is already a condition {condition!r}")
+        if len(drawn) < 2:
+            raise ValueError(f"{self.name}, {condition!r}: an interval needs at least 2 draws")
+        low, high = intervals.percentile(drawn, self.level)
+        ends = min(float(low), float(value)), max(float(high), float(value))
+        self._resampled[condition] = float(value), ends
+
     def value(self, condition: str, *, null: str = "", **more: Any) -> Evidence:
         """The statistic of a condition.
 
@@ -200,6 +223,8 @@ class Measured:
             null: the null it is tested against.
             more: further fields of `Evidence`: ``name``, ``unit``, ``direction``, ``where``.
         """
+        if condition in self._resampled:
+            return self._of_resampled(condition, null, more)
         return self._evidence(self.name, lambda c: c, condition, (), null, more)
 
     def gain(
@@ -253,10 +278,10 @@ class Measured:
 
         return self._evidence(name, apply, conditions[0], conditions[1:], "", more)
 
-    def evidence(self, null: str = "") -> list[Evidence]:
-        """The statistic of every condition that is not a null, with ``condition`` as coordinate."""
+    def evidence(self, null: str = "", by: str = "condition") -> list[Evidence]:
+        """The statistic of every condition that is not a null; `by` names the coordinate."""
         return [
-            self.value(name, null=null if c.role == "treatment" else "", where={"condition": name})
+            self.value(name, null=null if c.role == "treatment" else "", where={by: name})
             for name, c in self._conditions.items()
             if c.role != "null"
         ]
@@ -322,6 +347,22 @@ class Measured:
             **{**facts, **chance},
         )
 
+    def _of_resampled(self, condition: str, null: str, more: dict[str, Any]) -> Evidence:
+        value, ends = self._resampled[condition]
+        facts = {"name": self.name, "unit": self.unit, "direction": self.direction, **more}
+        facts["where"] = {**self.where, **more.get("where", {})}
+        if null:
+            drawn, expensive = self._draws.get(null, (np.empty(0), True))
+            if expensive:
+                raise ValueError(
+                    f"{self.name}, {condition!r}: the null of a resampled statistic is put by its "
+                    f"draws, with a p-value; {null!r} is not"
+                )
+            sign = -1.0 if facts["direction"] == "lower" else 1.0
+            facts["p"] = float(p_value(sign * value, sign * drawn))
+            facts["null"] = Null.of(null, drawn)
+        return Evidence(value=value, interval=ends, n=self._size, level=self.level, **facts)
+
     def _chance(
         self,
         found: Jackknife,
@@ -364,6 +405,11 @@ class Measured:
         return intervals.statistic(values, groups, self.kind, folds=self._folds)
 
     def _get(self, condition: str) -> Condition:
+        if condition in self._resampled:
+            raise ValueError(
+                f"{self.name}: {condition!r} is resampled and has a value alone; only statistics "
+                "that are jackknifed are paired with others"
+            )
         if condition not in self._conditions:
             have = ", ".join(map(repr, self._conditions)) or "none"
             raise ValueError(f"{self.name}: there is no condition {condition!r}; there are {have}")

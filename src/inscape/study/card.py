@@ -94,7 +94,9 @@ class Card:
         headline: the claim whose number stands for the study in a table of results; the first one
             if none is named.
         claims: what the study must show, by id, each with its criterion.
-        answer: the answer as a template over the claims: ``"{fall:.0%} of the errors go"``.
+        answer: the answer as a template over the claims and the facts that a run gives:
+            ``"{fall:.0%} of the errors of {model} go"``; ``"{fall.verdict}"`` is a verdict, and
+            ``"{fall:most go|some may go|few go}"`` are words by the verdict.
         differs: what differs from the authors' own code, in a line.
         tiny: the verdict that the tiny preset must give each claim, on any processor; "any" where a
             toy so small decides nothing.

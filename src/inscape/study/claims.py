@@ -68,7 +68,16 @@ class Judged:
         return float(self.evidence.value)
 
     def __format__(self, spec: str) -> str:
-        """The number, formatted: a study's answer is a template over its claims. What rounds to zero has no sign."""
+        """The number, formatted: a study's answer is a template over its claims. What rounds to zero has no sign.
+
+        A specification with bars gives words in place of the number, by the verdict:
+        ``"supported|uncertain|not supported"``, or ``"supported|else"``.
+        """
+        if "|" in spec:
+            words = spec.split("|")
+            if len(words) > len(VERDICTS):
+                raise ValueError(f"{self.id}: a claim has {len(VERDICTS)} verdicts, got {spec!r}")
+            return words[min(VERDICTS.index(self.verdict), len(words) - 1)]
         text = format(self.value, spec)
         zero = math.isfinite(self.value) and not any(c in "123456789" for c in text)
         return format(0.0, spec) if zero else text

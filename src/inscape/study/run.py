@@ -73,6 +73,7 @@ class Run:
         self._claims: list[claims.Judged] = []
         self._certificates: list[dict[str, Any]] = []
         self._names: set[str] = set()
+        self._facts: dict[str, Any] = {}
 
     @property
     def cache(self) -> Path:
@@ -103,14 +104,26 @@ class Run:
         """The answer in one paragraph, computed from the numbers."""
         self._sentence("answer", text)
 
+    def facts(self, **values: Any) -> None:
+        """What the card's answer names beside its claims: the model, the chosen layer, a count."""
+        self._facts |= values
+
     def table(self, name: str, frame: pd.DataFrame, caption: str) -> None:
         """Keep a table (Parquet). A named index becomes columns; an unnamed one is row order only and is dropped."""
         data = contents.parquet(name, frame)
         self._folder.write(f"{self._take('tables', name)}.parquet", data)
         self._section("table", name, caption, rows=len(frame))
 
-    def figure(self, name: str, chart: Any, caption: str) -> None:
+    def figure(
+        self, name: str, chart: Any, caption: str, frame: pd.DataFrame | None = None
+    ) -> None:
         """Keep a figure: an Altair chart, or a Vega-Lite specification with its data inside.
+
+        Args:
+            name: of the figure.
+            chart: the chart or specification.
+            caption: what is seen.
+            frame: the numbers, kept as a table of the same name.
 
         Raises:
             ValueError: not a Vega-Lite specification, or one that refers to data elsewhere.
@@ -118,6 +131,8 @@ class Run:
         spec = contents.vega_lite(name, chart)
         self._folder.write_json(f"{self._take('figures', name)}.json", spec)
         self._section("figure", name, caption)
+        if frame is not None:
+            self.table(name, frame, "The same numbers.")
 
     def show(
         self,
@@ -137,7 +152,7 @@ class Run:
             by: the coordinate that names a bar.
             null: the null that treatments are tested against.
         """
-        found = measured.evidence(null) if isinstance(measured, Measured) else list(measured)
+        found = measured.evidence(null, by) if isinstance(measured, Measured) else list(measured)
         caption = caption or f"{found[0].name[:1].upper()}{found[0].name[1:]} by {by}."
         self.figure(name, bars_of(found, by), f"{caption} Lines are 95 % intervals over groups.")
         self.table(name, table(found), caption)
@@ -214,10 +229,20 @@ class Run:
         return made.supported
 
     def conclude(self) -> None:
-        """Write the card's answer, a template over the claims, where the study gave none of its own."""
+        """Write the card's answer, a template over claims and facts, where the study gave none.
+
+        Raises:
+            StudyError: the template names what is neither a claim of this run nor a fact.
+        """
         template = (self._record["card"] or {}).get("answer") or ""
         if template and not self._record["answer"]:
-            self.answer(template.format_map(self.claims))
+            try:
+                self.answer(template.format_map({**self._facts, **self.claims}))
+            except KeyError as missing:
+                raise StudyError(
+                    f"The card's answer names {missing}, which is neither a claim of this run nor "
+                    "one of its facts."
+                ) from missing
 
     def _card_claim(self, id: str) -> Claim:
         have = (self._record["card"] or {}).get("claims") or {}
