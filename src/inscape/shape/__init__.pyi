@@ -32,6 +32,11 @@ from inscape.shape.power_law import power_law as power_law
 from inscape.shape.rankme import rankme as rankme
 from inscape.shape.soft_nearest_neighbour import SoftNearest as SoftNearest
 from inscape.shape.soft_nearest_neighbour import soft_nearest_neighbour as soft_nearest_neighbour
+from inscape.shape.sparse_codes import best_threshold as best_threshold
+from inscape.shape.sparse_codes import drawn_cells as drawn_cells
+from inscape.shape.sparse_codes import false_match as false_match
+from inscape.shape.sparse_codes import miss as miss
+from inscape.shape.sparse_codes import union_size as union_size
 from inscape.shape.sparsity import Sparsity as Sparsity
 from inscape.shape.sparsity import hoyer as hoyer
 from inscape.shape.sparsity import sparsity as sparsity

@@ -1,0 +1,64 @@
+"""Sparse codes: closed forms against counting every code, against draws, and at their limits."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from inscape.shape.sparse_codes import (
+    best_threshold,
+    drawn_cells,
+    false_match,
+    miss,
+    union_size,
+)
+
+
+@pytest.mark.parametrize("theta", [1, 2, 3])
+def test_a_false_match_is_a_share_of_all_codes(theta):
+    codes = list(combinations(range(9), 4))
+    wanted = np.mean([len({0, 1, 2} & set(c)) >= theta for c in codes])
+    assert false_match(9, 4, 3, theta) == pytest.approx(wanted)
+
+
+def test_the_dense_code_of_the_paper_is_matched_a_quarter_of_the_time():
+    assert false_match(512, 256, 20, 12) == pytest.approx(0.25, abs=0.01)
+    assert 0 < false_match(4096, 128, 24, 12) < 1e-10
+
+
+def test_a_miss_is_a_share_of_all_losses():
+    lost = list(combinations(range(7), 3))
+    wanted = np.mean([len({0, 1, 2, 3} - set(x)) < 2 for x in lost])
+    assert miss(7, 4, 2, 3) == pytest.approx(wanted)
+    assert miss(7, 4, 4, 0) == 0
+    assert miss(7, 4, 1, 7) == 1
+
+
+def test_the_best_threshold_falls_with_noise():
+    found = [best_threshold(2000, 80, 24, lost)[0] for lost in (0, 20, 40)]
+    assert found == sorted(found, reverse=True)
+    assert found[0] == 24
+    assert found[-1] < 14
+
+
+def test_a_union_is_that_of_random_sets():
+    rng = np.random.default_rng(0)
+    sizes = [len(np.unique(drawn_cells(200, 15, 5, rng=rng))) for _ in range(2000)]
+    assert np.mean(sizes) == pytest.approx(union_size(200, 15, 5), rel=0.01)
+
+
+@pytest.mark.parametrize("s", [5, 40])
+def test_drawn_cells_are_different_and_all_as_likely(s):
+    found = drawn_cells(60, s, 6000, rng=np.random.default_rng(0))
+    assert all(len(set(row)) == s for row in found[:200].tolist())
+    counts = np.bincount(found.ravel(), minlength=60) / 6000
+    assert counts == pytest.approx(np.full(60, s / 60), abs=0.04)
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="false_match: 5 active and 2 watched of 4 cells"):
+        false_match(4, 5, 2, 1)
+    with pytest.raises(ValueError, match="miss: 6 watched and 0 lost of 5"):
+        miss(5, 6, 1, 0)
