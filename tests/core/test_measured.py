@@ -5,7 +5,7 @@ import pytest
 
 from inscape.core.intervals import group_interval, paired_interval
 from inscape.core.jackknife import Jackknife, over_groups
-from inscape.core.measured import Measured, over_draws
+from inscape.core.measured import Measured, fact, over_draws
 
 
 @pytest.fixture
@@ -223,3 +223,8 @@ def test_the_coordinate_of_a_table_is_named(rng):
     m = Measured("score")
     m.put("a", rng.normal(size=20))
     assert m.evidence(by="input")[0].where == {"input": "a"}
+
+
+def test_a_fact_has_no_interval_and_no_p():
+    found = fact("largest difference", np.float64(3e-9), "value")
+    assert (found.value, found.interval, found.p, found.null) == (3e-9, None, None, None)

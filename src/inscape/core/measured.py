@@ -416,6 +416,17 @@ class Measured:
         return self._conditions[condition]
 
 
+def fact(name: str, value: float, unit: str) -> Evidence:
+    """What has no sampling: an identity up to rounding, a count in a fixed network. It has no interval.
+
+    Args:
+        name: what it is.
+        value: the number.
+        unit: of the number.
+    """
+    return Evidence(name, float(value), unit=unit)
+
+
 def over_draws(found: Jackknife, values: Sequence[float] | np.ndarray) -> Jackknife:
     """The statistic with the variance of the mean over draws added: each draw counts as one more group.
 

@@ -20,8 +20,7 @@ from inscape.compare.linear_cka import linear_cka, linear_table
 from inscape.compare.rbf_cka import rbf_table
 from inscape.compare.shifts import shifts
 from inscape.compare.similarity_map import similarity_map
-from inscape.core.evidence import Evidence
-from inscape.core.measured import Measured
+from inscape.core.measured import Measured, fact
 from inscape.core.threads import one_torch_thread
 from inscape.learn.fit import Budget
 from inscape.nets.plain_cnn import SHAPES, PlainCNN
@@ -207,9 +206,9 @@ def _invariances(config: Config, run: Run, layers: list[np.ndarray]) -> None:
     )
     m.put("orthogonal map", turned)
     m.put("ill-conditioned map", bent)
-    run.claim("orthogonal", Evidence("largest change of CKA", turned.max(), unit="CKA"))
+    run.claim("orthogonal", fact("largest change of CKA", turned.max(), "CKA"))
     run.claim("invertible", m.value("ill-conditioned map"))
-    run.claim("canonical", Evidence("largest change of mean CCA", canonical.max(), unit="CCA"))
+    run.claim("canonical", fact("largest change of mean CCA", canonical.max(), "CCA"))
     run.show("invariances", m)
 
 
@@ -221,6 +220,6 @@ def _noise(config: Config, run: Run) -> None:
     cca = [fitted_similarities(*map(Span.of, pair)).cca for pair in drawn]
     m.put("debiased CKA", [abs(linear_cka(*pair)) for pair in drawn])
     m.put("biased CKA", [cka_biased(*pair) for pair in drawn], role="reference")
-    run.claim("one", Evidence("least mean CCA of noise", min(cca), unit="CCA"))
+    run.claim("one", fact("least mean CCA of noise", min(cca), "CCA"))
     run.claim("zero", m.value("debiased CKA"))
     run.show("noise", m)

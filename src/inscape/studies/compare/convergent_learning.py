@@ -19,9 +19,8 @@ from inscape.compare.few_to_one import few_to_one
 from inscape.compare.joint_clusters import joint_clusters
 from inscape.compare.neuron_matching import NeuronMatching, correlations
 from inscape.compare.predictivity import predictivity
-from inscape.core.evidence import Evidence
 from inscape.core.jackknife import mean_of_pairs
-from inscape.core.measured import Measured
+from inscape.core.measured import Measured, fact
 from inscape.core.threads import one_torch_thread
 from inscape.learn.fit import Budget
 from inscape.nets.plain_cnn import SHAPES, PlainCNN
@@ -154,7 +153,7 @@ def run(config: Config, run: Run) -> None:
         nulls=(UNTRAINED,),
     )
     least = min(np.nanmin(v[BEST] - v[FITTED]) for v in pairs.values())
-    run.claim("semi", Evidence("least gain of the best partner", least, unit="correlation"))
+    run.claim("semi", fact("least gain of the best partner", least, "correlation"))
     m = Measured("units without a partner above 0.5", unit="share")
     for a, values in pairs.items():
         m.put_statistic(a, mean_of_pairs(values[ALONE].mean(axis=0)), role=found.roles[a])
@@ -206,7 +205,7 @@ def _copies(config: Config, run: Run, networks: list[list[np.ndarray]]) -> None:
     m = Measured("a rotated copy of the last convolution", unit="correlation, or R²")
     for name, own in zip(("matched units", "linear map"), np.array(values).T, strict=True):
         m.put(name, own)
-    run.claim("permuted", Evidence("units recovered", min(recovered), unit="share"))
+    run.claim("permuted", fact("units recovered", min(recovered), "share"))
     run.claim("rotated", m.value("matched units"))
     run.claim("space", m.value("linear map"))
     run.show("copies", m)

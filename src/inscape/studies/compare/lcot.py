@@ -20,9 +20,8 @@ from inscape.compare.circular_transport import (
     lcot_embedding,
     line_transport,
 )
-from inscape.core.evidence import Evidence
 from inscape.core.jackknife import left_out
-from inscape.core.measured import Measured
+from inscape.core.measured import Measured, fact
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
 from inscape.study.settings import Bounded, setting
@@ -125,10 +124,10 @@ def run(config: Config, run: Run) -> None:
     even = (np.arange(config.samples) + 0.5) / config.samples
     lengths = np.sqrt(np.mean([lcot_embedding(row, config.samples) ** 2 for row in x], axis=1))
     gap = max(abs(own - circular_transport(row, even)) for own, row in zip(lengths, x, strict=True))
-    run.claim("length", Evidence("largest difference", gap, unit="turns"))
+    run.claim("length", fact("largest difference", gap, "turns"))
     turned = (x + run.rng("turn").uniform()) % 1.0
     moved = abs(_embedded(turned) - found[LCOT]).max()
-    run.claim("rotation", Evidence("largest change of a distance", float(moved), unit="turns"))
+    run.claim("rotation", fact("largest change of a distance", float(moved), "turns"))
     _timed(config, run)
     _hues(config, run)
 
