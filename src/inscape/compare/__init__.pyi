@@ -43,6 +43,12 @@ from inscape.compare.neuron_matching import correlations as correlations
 from inscape.compare.neuron_matching import semi_matching as semi_matching
 from inscape.compare.noise_ceiling import NoiseCeiling as NoiseCeiling
 from inscape.compare.noise_ceiling import noise_ceiling as noise_ceiling
+from inscape.compare.ollivier_ricci import Curvature as Curvature
+from inscape.compare.ollivier_ricci import communities as communities
+from inscape.compare.ollivier_ricci import curvature as curvature
+from inscape.compare.ollivier_ricci import modularity as modularity
+from inscape.compare.ollivier_ricci import neighbour_graph as neighbour_graph
+from inscape.compare.ollivier_ricci import ricci_flow as ricci_flow
 from inscape.compare.pair_table import PairTable as PairTable
 from inscape.compare.pair_table import cosine as cosine
 from inscape.compare.pair_table import lengths as lengths

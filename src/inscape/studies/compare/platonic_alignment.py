@@ -95,7 +95,7 @@ ENCODER, TRIGRAMS, TRAINED, UNTRAINED = (
     "language model",
     "untrained",
 )
-PERMUTED, WITHIN = "permuted pairs", "text encoder, permuted within clusters"
+PERMUTED, WITHIN = "permuted pairs", "encoder, within clusters"
 PLANTED = "planted"
 
 
@@ -235,6 +235,6 @@ def _training(config: Config, run: Run, encoder: Model | None) -> None:
     )
     wide = found.watched.pivot(index=["pair", "step"], columns="name", values="value")
     rank = [spearmanr(own["accuracy"], own["mutual 10-NN"])[0] for _, own in wide.groupby("pair")]
-    m = Measured("alignment by accuracy over training", unit="Spearman's ρ")
+    m = Measured("Spearman correlation of alignment and accuracy", unit="ρ")
     m.put("network of pictures", rank)
     run.claim("training", m.value("network of pictures"))
