@@ -1,0 +1,252 @@
+"""Does the rank of the discriminant matrix of views tell which encoder a linear probe will like?
+
+Encoders of digits are trained without labels by three methods at settings drawn at random; LiDAR
+and its rivals are read off their embeddings, and a linear probe off their representations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+
+from inscape.charts.points import points
+from inscape.core.jackknife import left_out
+from inscape.core.measured import Measured
+from inscape.core.rank_correlation import rank_correlation
+from inscape.core.threads import one_torch_thread
+from inscape.learn.ema_target import EmaTarget, SelfPredicting, predict_target
+from inscape.learn.fit import Budget
+from inscape.learn.gradient import Gradient
+from inscape.learn.info_nce import info_nce
+from inscape.learn.vicreg import vicreg
+from inscape.nets.joint_embedding import JointEmbedding, projector
+from inscape.read.logistic import LogisticProbe
+from inscape.shape.lidar import lidar
+from inscape.shape.power_law import power_law
+from inscape.shape.rankme import rankme
+from inscape.study.arms import Arm, arms
+from inscape.study.card import Card, Claim
+from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
+from inscape.worlds.digit_views import SIDE, drawn_digits, moved
+
+CARD = Card(
+    slug="lidar-rank",
+    title="LiDAR: Sensing Linear Probing Performance in Joint Embedding SSL Architectures",
+    authors="Thilak et al.",
+    year=2024,
+    arxiv="2312.04000",
+    room="shape",
+    claim="The rank of the discriminant matrix of views predicts linear-probe accuracy across "
+    "hyperparameters better than the rank of the covariance.",
+    reproduced="24 convolutional encoders of scikit-learn's digits, shifted and rotated: SimCLR, "
+    "VICReg and a predictor with a moving-average target, eight draws each of learning rate, weight "
+    "decay, view strength and the loss's own setting. LiDAR of 500 digits with 50 views each.",
+    controls=(
+        "encoders permuted",
+        "RankMe of clean digits and of views, α-ReQ, the loss",
+        "LiDAR of groups of unrelated digits",
+        "64 dimensions of white noise",
+        "the untrained encoder",
+    ),
+    claims=dict(
+        rank=Claim(
+            text="LiDAR and probe accuracy are rank-correlated by 0.6",
+            at_least=0.6,
+            null="encoders permuted",
+        ),
+        rankme=Claim(text="Their correlation is above RankMe's", at_least=0, over="RankMe"),
+        regret=Claim(
+            text="The encoder that LiDAR picks is as accurate as the one that RankMe picks",
+            at_least=0,
+            over="RankMe",
+        ),
+        noise=Claim(text="64 noise dimensions raise RankMe by 30 %", at_least=0.3),
+        immune=Claim(text="and LiDAR by at most a quarter as much", at_most=0.25),
+        unrelated=Claim(
+            text="With unrelated digits as views the correlation is below 0.3", at_most=0.3
+        ),
+    ),
+    answer="LiDAR correlates with probe accuracy by {rank:.2f}, {rankme:+.2f} against RankMe; its "
+    "pick is {regret:+.1%} as accurate. Noise raises RankMe by {noise:.0%} and LiDAR by "
+    "{immune:.2f} of that; unrelated views leave a correlation of {unrelated:.2f}.",
+    # few short trainings decide nothing but what noise does
+    tiny=dict(rank="any", rankme="any", regret="any", noise="any", immune="any", unrelated="any"),
+    differs="The paper trains ResNets and ViTs on ImageNet and draws 1,000 images. Here view strength "
+    "is part of the sweep, so LiDAR is read on the same views for all. ε is 1e-7, its shares are not "
+    "divided again.",
+    group_note="Test digits are of other writers. Intervals of correlations are over encoders, at "
+    "90 % where two are compared.",
+    seeds=3,
+    minutes=dict(tiny=0.1, small=6, full=60),
+    figure="encoders",
+)
+
+
+@dataclass(frozen=True)
+class Config(Bounded):
+    each: int = setting(8, "encoders of each method", least=2)
+    steps: int = setting(600, "of training", least=1)
+    batch: int = setting(128, "digits a step", least=2)
+    items: int = setting(500, "digits that LiDAR tells apart", least=20)
+    views: int = setting(50, "of each of them", least=2)
+
+
+PRESETS = {
+    "tiny": Config(each=2, steps=20, batch=64, items=100, views=8),
+    "small": Config(),
+    "full": Config(each=16, steps=3000),
+}
+#: method → least and greatest value of the setting of its own: temperature, weight of the covariance, EMA decay
+METHODS = {"SimCLR": (0.05, 2.0), "VICReg": (0.01, 100.0), "moving target": (0.5, 0.999)}
+WIDTH, NOISE = 32, 64
+RIVALS = ("LiDAR", "LiDAR of own views", "RankMe", "RankMe of views", "α-ReQ", "unrelated")
+
+
+@one_torch_thread()
+def run(config: Config, run: Run) -> None:
+    """Train, measure, correlate."""
+    run.asked("Does LiDAR tell which encoder a linear probe will like?")
+    (bank, names), (test, truth) = (drawn_digits(None, x, rng=run.rng()) for x in (True, False))
+    placed = moved(bank.repeat(4, 1, 1, 1), rng=run.rng("bank")), moved(test, rng=run.rng("test"))
+
+    def right(net: Any, k: int) -> np.ndarray:
+        known, new = (net.encoder(x).numpy() for x in placed)
+        fitted = LogisticProbe(Cs=(1.0,)).fit(known, names.repeat(4).numpy())
+        return fitted.predict(new) == truth.numpy()
+
+    rng, drawn = run.rng("settings"), {}
+    for method, ends in METHODS.items():
+        for i in range(config.each):
+            own = [(1e-4, 3e-2), (1e-6, 1e-2), (0.1, 1.5), ends]
+            drawn[f"{method} {i + 1}"] = np.exp(rng.uniform(*np.log(own).T))
+    found = arms(
+        run,
+        {name: _arm(config, name.rsplit(" ", 1)[0], x) for name, x in drawn.items()},
+        metrics={"accuracy": right},
+        budget=Budget(config.steps),
+    )
+    chosen = bank[run.rng("items").permutation(len(bank))[: config.items]]
+    rows = [
+        {"encoder": name, "method": name.rsplit(" ", 1)[0]}
+        | dict(zip(("rate", "weight decay", "view strength", "own"), x, strict=True))
+        | {"accuracy": found.values["accuracy"][name].mean()}
+        | {"− loss": -found.losses[name][0, -50:].mean()}
+        | _measures(config, found.nets[name][0], chosen, x[2], run)
+        for name, x in drawn.items()
+    ]
+    frame = pd.DataFrame(rows)
+    untrained = _measures(config, found.nets["untrained"][0], chosen, 1.0, run)
+    right_untrained = found.values["accuracy"]["untrained"].mean()
+    start = {"encoder": "untrained", "accuracy": right_untrained} | untrained
+    caption = "Every encoder: its settings, probe accuracy and measures."
+    run.table("encoders", pd.concat([frame, pd.DataFrame([start])]), caption)
+    _claims(run, frame, found.values["accuracy"])
+
+
+def _arm(config: Config, method: str, drawn: np.ndarray) -> Arm:
+    rate, decay, strength, own = drawn.tolist()
+    adam = partial(torch.optim.AdamW, weight_decay=decay)
+    update = Gradient(lr=rate, optimiser=adam, schedule="cosine")
+
+    def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
+        digits, _ = drawn_digits(config.batch, True, rng=rng)
+        return _moved(digits, strength, rng), _moved(digits, strength, rng)
+
+    def net(k: int) -> nn.Module:
+        return JointEmbedding(1, SIDE, embedding=WIDTH)
+
+    if method == "moving target":
+        return Arm(
+            net=lambda k: SelfPredicting(net(k), projector(WIDTH, 2 * WIDTH, WIDTH)),
+            batches=batches,
+            objective=lambda both, views: predict_target(both, *views),
+            update=EmaTarget(own, update),
+            deploy=lambda both: both.net,
+        )
+    loss = partial(info_nce, temperature=own)
+    if method == "VICReg":
+        loss = partial(vicreg, covariance=own)
+    return Arm(net, batches, lambda net, v: loss(*net(torch.cat(v)).chunk(2)), update)
+
+
+def _moved(digits: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
+    return moved(digits, rng=rng, turn=30 * strength, shift=3 * strength)
+
+
+@torch.no_grad()
+def _measures(
+    config: Config, net: nn.Module, digits: Tensor, strength: float, run: Run
+) -> dict[str, float]:
+    """LiDAR and its rivals of one encoder's embeddings, and what noise does to two of them."""
+    rng = run.rng("views")
+    each = digits.repeat_interleave(config.views, 0)
+    z, own, clean = (
+        net(_moved(*x, rng)).numpy() for x in ((each, 1.0), (each, strength), (digits, 0.0))
+    )
+    noise = rng.normal(scale=z.std(axis=0).mean(), size=(len(z), NOISE))
+    items = np.repeat(np.arange(len(digits)), config.views)
+    return {
+        "LiDAR": lidar(z, items),
+        "LiDAR of own views": lidar(own, items),
+        "RankMe": rankme(clean),
+        "RankMe of views": rankme(z),
+        "α-ReQ": -abs(power_law(z, first=1).exponent - 1),
+        "unrelated": lidar(z, rng.permutation(items)),
+        "LiDAR with noise": lidar(np.hstack([z, noise]), items),
+        "RankMe with noise": rankme(np.hstack([z, noise])),
+    }
+
+
+def _claims(run: Run, frame: pd.DataFrame, right: dict[str, np.ndarray]) -> None:
+    accuracy = frame["accuracy"].to_numpy()
+
+    def correlated(measure: str, rows: np.ndarray) -> float:
+        return float(spearmanr(frame[measure].to_numpy()[rows], accuracy[rows])[0])
+
+    m = Measured("rank correlation with probe accuracy", unit="Spearman's ρ", level=0.9)
+    for name in RIVALS:
+        role = "treatment" if name == "LiDAR" else "baseline"
+        statistic = left_out(partial(correlated, name), np.arange(len(frame)))
+        m.put_statistic(name, statistic, role=role)
+    for id, name in (("rank", "LiDAR"), ("unrelated", "unrelated")):
+        of = f"rank correlation of probe accuracy and {name}"
+        x = frame[name].to_numpy()
+        kind = "encoders permuted"
+        run.claim(id, rank_correlation(of, x, accuracy, rng=run.rng("permuted"), kind=kind))
+    run.claim("rankme", m.gain("LiDAR", over="RankMe"))
+    run.show("correlations", m)
+
+    picks = Measured("probe accuracy of the encoder picked", unit="accuracy")
+    for name in ("LiDAR", "RankMe", "accuracy"):
+        best = frame["encoder"][frame[name].idxmax()]
+        role = {"LiDAR": "treatment", "RankMe": "baseline"}.get(name, "ceiling")
+        picks.put("the best" if role == "ceiling" else name, right[best][0], role=role)
+    run.claim("regret", picks.gain("LiDAR", over="RankMe"))
+    run.show("picks", picks)
+
+    rise = Measured(f"rise by {NOISE} dimensions of noise", unit="share")
+    for name, base in (("LiDAR", "LiDAR"), ("RankMe", "RankMe of views")):
+        rise.put(name, frame[f"{name} with noise"] / frame[base] - 1)
+    run.claim("noise", rise.value("RankMe"))
+    run.claim("immune", rise.combined("rise of LiDAR over RankMe's", np.divide, "LiDAR", "RankMe"))
+
+    shown = frame.melt(["encoder", "method", "accuracy"], ["LiDAR", "RankMe"])
+    names = {"variable": "panel", "value": "x", "accuracy": "value", "method": "series"}
+    chart = points(
+        shown.rename(columns=names | {"encoder": "name"}), x="measure (directions)", y="accuracy"
+    )
+    run.figure("encoders", chart, "Probe accuracy of each encoder against two measures.")
+    within = [
+        {"method": method, "measure": name, "ρ": spearmanr(own[name], own["accuracy"])[0]}
+        for method, own in frame.groupby("method", sort=False)
+        for name in (*RIVALS, "− loss")
+    ]
+    run.table("within", pd.DataFrame(within), "Rank correlations within each method.")
