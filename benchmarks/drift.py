@@ -26,7 +26,8 @@ HEAD = """# What moved when the studies were rewritten
 
 Each claim's value before and after its study was rewritten: on `core/measured.py`, with intervals over groups, nulls that
 are distributions and three verdicts. Written by `python -m benchmarks.drift` from runs. "Not measured any more"
-names claims that were merged or replaced; the reason stands beside them.
+names claims that were merged or replaced; the reason stands beside them. Studies, presets and seeds that were not run
+before have nothing to compare with and are left out.
 """
 
 
@@ -81,6 +82,8 @@ def main(paths: Sequence[str]) -> None:
         key = f"{preset}, seed {run.record['seed']}"
         old = before["tiny"].get(study, {}) if preset == "tiny" else {}
         old = before["small"].get(study, {}).get(key, old)
+        if not old:
+            continue
         head = f"## {study}, {key}"
         rows = rows_of(run, old, why.get(study, {}))
         parts.append(f"{head}\n\n" + _table(rows))
