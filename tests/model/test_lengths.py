@@ -184,3 +184,37 @@ def test_a_context_of_one_token():
     np.testing.assert_allclose(found[0], model.run([[5]], SITE)[SITE][0, 0].numpy(), atol=1e-5)
     with pytest.raises(ModelError, match="text 1 has 2 tokens .* takes 1: shorten it"):
         model.run("the river", SITE)
+
+
+_ENCODER = dict(
+    vocab_size=120,
+    hidden_size=32,
+    num_hidden_layers=2,
+    intermediate_size=48,
+    pad_token_id=0,
+    max_position_embeddings=128,
+)
+
+
+def test_rows_of_an_unknown_network_are_never_padded_in_a_harvest():
+    """FNet mixes all positions by a Fourier transform, padding among them."""
+    torch.manual_seed(0)
+    network, site = t.FNetModel(t.FNetConfig(**_ENCODER)).eval(), "module:encoder.layer.1:out"
+    rng = np.random.default_rng(0)
+    ids = [rng.integers(5, 120, size=n).tolist() for n in (16, 64, 32, 16, 48, 64)]
+
+    def alone(row):
+        out = []
+        handle = network.encoder.layer[1].register_forward_hook(lambda _m, _a, o: out.append(o))
+        with torch.no_grad():
+            network(torch.tensor([row]))
+        handle.remove()
+        return (out[0] if isinstance(out[0], torch.Tensor) else out[0][0])[0, -1].numpy()
+
+    model = open(network, tokenizer=tokenizer())
+    together = model.run(ids, site)[site][0, len(ids[0]) - 1].numpy()
+    want = np.stack([alone(row) for row in ids])
+    # padded it is something else, which is what a harvest must keep from
+    assert np.linalg.norm(together - want[0]) > 1e-3 * np.linalg.norm(want[0])
+    found = harvest(model, ids, site, at="last", progress=False).matrix(site)
+    np.testing.assert_allclose(found, want, atol=1e-5, rtol=1e-4)

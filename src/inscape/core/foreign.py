@@ -25,6 +25,10 @@ _ADVICE = (
         re.compile(r"trust_remote_code|custom code|remote code", re.I),
         "code of its own, which is not run",
     ),
+    (
+        re.compile(r"ignore_mismatched_sizes"),
+        "its weights have other shapes than its configuration asks for",
+    ),
     (re.compile(r"kernel", re.I), "a compute kernel of its own, which is not fetched"),
 )
 

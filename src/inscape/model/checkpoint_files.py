@@ -104,8 +104,10 @@ def quantised(config: Any) -> str | None:
     settings = getattr(config, "quantization_config", None)
     if settings is None:
         return None
-    found = settings.get("quant_method") if isinstance(settings, dict) else settings.quant_method
-    return str(getattr(found, "value", found))
+    named = isinstance(settings, dict)
+    found = settings.get("quant_method") if named else getattr(settings, "quant_method", None)
+    found = getattr(found, "value", found)
+    return found if isinstance(found, str) else "by a method that its configuration does not name"
 
 
 def check_amount(kind: Any, config: Any, held: int | None, dtype: torch.dtype, what: str) -> None:

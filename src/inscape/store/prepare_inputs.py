@@ -24,6 +24,7 @@ from inscape.data.examples import Examples
 from inscape.model import batching
 from inscape.model.as_batch import named
 from inscape.model.chat import Message, is_conversation, texts_of
+from inscape.model.lengths import Switches
 from inscape.store.array_inputs import ArrayInputs, real_lengths
 from inscape.store.example_streams import materialise
 from inscape.store.inputs import Inputs, TextInputs, TokenInputs, by_position
@@ -126,7 +127,8 @@ def _check_decoded(model: Any, given: Any) -> None:
 
 
 def _sharing(model: Any, inputs: TokenInputs, share: bool, device: str) -> TokenInputs:
-    inputs.switches = model.switches
+    # of a network of no known family nothing says that padding is left out of what it computes
+    inputs.switches = Switches(each=(0,)) if model.family is None else model.switches
     if share:
         overhead = batching.limits(device)[1]
         ready = inputs.tokens
