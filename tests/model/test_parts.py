@@ -201,6 +201,15 @@ def test_without_a_stream_nothing_is_measured_and_everything_is_refused(point):
         model.run(torch.tensor([[3, 4, 5]]), "z.1")
 
 
+@pytest.mark.parametrize("point", ["attn_out", "mlp_out"])
+def test_a_part_that_gives_no_tensor_is_refused_with_what_hangs_on_it(point):
+    model = wrong(net("gpt2"), **{point: Tap("", index=3)})
+    found = {item.name: item.reason for item in certify(model).items if not item.passed}
+    assert f"{point}.0 is not computed" in found["residual identity"]
+    assert {Site(point, i) for i in range(3)} <= set(model.refused)
+    assert Site("resid_post", 1) not in model.refused
+
+
 def test_a_network_of_no_family_is_not_certified():
     certificate = certify(Model(nn.Sequential(nn.Linear(3, 3), nn.ReLU())))
     assert not certificate.passed

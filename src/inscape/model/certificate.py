@@ -184,11 +184,11 @@ def current(model: Model) -> Identity:
 
 
 def _measured(model: Model) -> Iterator[Item]:
-    finite = True
+    usable = True
     for item in checks.run_all(model):
-        finite = finite and item.name != "finite"
+        usable = usable and (item.passed or item.sites != ("*",))
         yield item
-    if finite and not prefix.applies(model, longest=0):
+    if usable and not prefix.applies(model, longest=0):
         yield prefix.item(model)
 
 

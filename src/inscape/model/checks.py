@@ -313,8 +313,13 @@ def _identity(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> It
                 continue
             end = ADDED[point]
             norm = block.get_submodule(next(norms)) if family.residual == "post-norm" else None
-            parts_added = [get[p] for p in waiting]
-            gap, reason = _half(get[start], parts_added, get[end], norm, " + ".join(waiting), layer)
+            parts_added = [get[p] for p in waiting if p in get]
+            if len(parts_added) == len(waiting):
+                name = " + ".join(waiting)
+                gap, reason = _half(get[start], parts_added, get[end], norm, name, layer)
+            else:
+                absent = next(p for p in waiting if p not in get)
+                gap, reason = float("inf"), f"{absent}.{layer} is not computed, so no sum shows it"
             worst = max(worst, gap)
             if gap > tolerance:
                 reasons.append(reason)
