@@ -74,7 +74,10 @@ CARD = Card(
     differs="The authors compare with a general solver in Python; exact transport here is a minimum "
     "over all cyclic shifts, which for samples of one size is exact and fast.",
     group_note="A measure (picture) is what varies: intervals leave out one, with all its pairs.",
-    minutes=dict(tiny=0.1, small=1),
+    negative="On seed 0 transport on the line too names the colour of every picture, so hues do not tell "
+    "them apart. With 100 mixtures the line's correlation was 0.834 [0.766, 0.902], and distances at "
+    "1,024 points changed by up to 0.003 under rotation, which is the grid's error: now 200 and 8,192.",
+    minutes=dict(tiny=0.1, small=2),
     figure="exact",
 )
 
@@ -83,7 +86,7 @@ CARD = Card(
 class Config(Bounded):
     """The settings of the study."""
 
-    measures: int = setting(100, "mixtures that are compared pair by pair", least=10)
+    measures: int = setting(200, "mixtures that are compared pair by pair", least=10)
     timed: int = setting(200, "mixtures whose pairs are timed", least=10)
     samples: int = setting(200, "phases of each", least=10)
     rounds: int = setting(12, "of timings", least=3)
@@ -126,7 +129,7 @@ def run(config: Config, run: Run) -> None:
     gap = max(abs(own - circular_transport(row, even)) for own, row in zip(lengths, x, strict=True))
     run.claim("length", fact("largest difference", gap, "turns"))
     turned = (x + run.rng("turn").uniform()) % 1.0
-    moved = abs(_embedded(turned) - found[LCOT]).max()
+    moved = abs(_embedded(turned, 8192) - _embedded(x, 8192)).max()
     run.claim("rotation", fact("largest change of a distance", float(moved), "turns"))
     _timed(config, run)
     _hues(config, run)
