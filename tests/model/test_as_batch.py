@@ -15,7 +15,7 @@ from inscape.core.edit import Add, Scope
 from inscape.core.errors import DataError, ModelError
 from inscape.data.examples import Examples
 from inscape.data.positions import resolve
-from inscape.model.chat import chat
+from inscape.model.chat import as_users, chat
 from inscape.model.continuations import continuations
 from inscape.model.model import Model
 from inscape.model.open import open
@@ -124,6 +124,12 @@ def test_conversations_are_harvested_and_a_chat_template_is_a_prompt(model):
     texts = [t[0]["content"] for t in talks]
     found = harvest(model, texts, SITE, prompt=chat(model, "{}")).matrix(SITE)
     np.testing.assert_allclose(found, want, atol=1e-4)
+
+
+def test_texts_become_messages_of_users_where_there_is_a_template(model):
+    assert as_users(model, ["w9", "w10 w11"]) == [chat(model, "w9"), chat(model, "w10 w11")]
+    plain = open(net("llama"), tokenizer=words(chat=None))
+    assert as_users(plain, ["w9", "w10 w11"]) == ["w9", "w10 w11"]
 
 
 def test_messages_need_a_template_that_takes_them(model):

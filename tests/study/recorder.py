@@ -21,8 +21,9 @@ class Recorder(Run):
         self.figures, self.tables = {}, {}
         self.certificates, self.warnings, self.lines = [], [], []
         self.steps, self.totals = [], []
+        self._facts = {}
 
-    def figure(self, name, chart, caption):
+    def figure(self, name, chart, caption, frame=None):
         self.figures[name] = caption
 
     def table(self, name, frame, caption):

@@ -51,6 +51,7 @@ def test_a_world_brings_its_model_its_data_and_its_truth(run):
     assert examples is world.examples
     assert examples.texts() == needles(texts=8, seed=3).examples.texts()
     assert run.certificates == [model.certificate]
+    assert run._facts == {"model": model.name}
     assert run.lines[0].startswith("needles: ")
 
 

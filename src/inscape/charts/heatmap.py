@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import altair as alt
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from inscape.charts.frame import fit, inline, ordered
+
+
+def cells(
+    values: Float[np.ndarray, "r c"], rows: Sequence[str], columns: Sequence[str] = ()
+) -> pd.DataFrame:
+    """A matrix as `matrix` takes it.
+
+    Args:
+        values: (rows, columns).
+        rows: names of the rows.
+        columns: names of the columns; those of the rows by default.
+
+    Example:
+        >>> cells(np.eye(2), ["a", "b"])["value"].tolist()
+        [1.0, 0.0, 0.0, 1.0]
+    """
+    pairs = [(a, b) for a in rows for b in (columns or rows)]
+    frame = pd.DataFrame(pairs, columns=["row", "column"])
+    return frame.assign(value=np.asarray(values, dtype=np.float64).ravel())
 
 
 def matrix(

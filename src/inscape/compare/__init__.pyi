@@ -9,6 +9,7 @@ from inscape.compare.circular_transport import line_transport as line_transport
 from inscape.compare.cka_biased import cka_biased as cka_biased
 from inscape.compare.cknna import cknna as cknna
 from inscape.compare.cknna import cknna_table as cknna_table
+from inscape.compare.class_distances import class_distances as class_distances
 from inscape.compare.dissimilarity import crossnobis as crossnobis
 from inscape.compare.dissimilarity import dissimilarity as dissimilarity
 from inscape.compare.few_to_one import FewToOne as FewToOne

@@ -25,6 +25,11 @@ from inscape.control.contrast_vectors import difference_of_means as difference_o
 from inscape.control.contrast_vectors import discriminant as discriminant
 from inscape.control.contrast_vectors import fitted as fitted
 from inscape.control.contrast_vectors import pca_of_differences as pca_of_differences
+from inscape.control.direction_cosines import contrast_direction as contrast_direction
+from inscape.control.direction_cosines import cosine as cosine
+from inscape.control.direction_cosines import cosines_by_layer as cosines_by_layer
+from inscape.control.direction_cosines import mean_direction as mean_direction
+from inscape.control.direction_cosines import random_gaps as random_gaps
 from inscape.control.directional import directional_patch as directional_patch
 from inscape.control.directional import mean_ablation as mean_ablation
 from inscape.control.directional import unit as unit

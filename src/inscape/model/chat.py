@@ -73,6 +73,18 @@ def chat(model: Any, messages: str | Message | Sequence[Message]) -> str:
         ) from error
 
 
+def as_users(model: Any, texts: Sequence[str]) -> list[str]:
+    """Each text as one message of a user, or as it is where the model has no chat template.
+
+    Args:
+        model: an opened model.
+        texts: plain texts.
+    """
+    if not getattr(model.tokenizer, "chat_template", None):
+        return list(texts)
+    return [chat(model, text) for text in texts]
+
+
 def texts_of(model: Any, items: Sequence[Any]) -> list[str]:
     """Texts and conversations as texts.
 

@@ -132,6 +132,7 @@ from inscape.read.subject_jacobian import SubjectJacobian as SubjectJacobian
 from inscape.read.subject_jacobian import subject_jacobian as subject_jacobian
 from inscape.read.supervised_contrastive import supervised_contrastive as supervised_contrastive
 from inscape.read.surface import letters as letters
+from inscape.read.trailing import trailing as trailing
 from inscape.read.transfer import DataSet as DataSet
 from inscape.read.transfer import Transfer as Transfer
 from inscape.read.transfer import transfer as transfer

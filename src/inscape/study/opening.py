@@ -2,6 +2,7 @@
 
 ``--model`` and ``--data`` name a pretrained model and a set or table, or both name one world, ``world:NAME``, which is
 trained on the spot (`inscape.worlds.named`). Data are loaded and checked before a model is fetched.
+The model's name is a fact that the card's answer can name, ``{model}``.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ def opened(
         )
     if model.certificate is not None:
         run.certificate(model.certificate)
+    run.facts(model=model.name)
     return Opened(model, examples, found)
 
 

@@ -469,8 +469,8 @@ def _show(config: Config, run: Run, found: list[Found]) -> None:
         "probes",
         chart,
         "How well probes of the state name the token at each position, longest sequences.",
+        pd.DataFrame(named),
     )
-    run.table("probes", pd.DataFrame(named), "The same numbers.")
 
 
 def _judge(config: Config, run: Run, found: list[Found]) -> None:

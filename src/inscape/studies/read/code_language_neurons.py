@@ -80,6 +80,11 @@ CARD = Card(
     # the toy has few neurons, one alone for some language, so what zeroing eight of each does is chance, and none
     # of so few shuffled ones may be 0 to 0.11 of them
     tiny={"shuffled": "any", "own": "any", "random": "any"},
+    answer="{model} has {neurons:,} neurons whose gate opens for one or few of the languages "
+    "({shuffled:.0%} of that with labels shuffled), {most_neurons} of them for {most} and "
+    "{least_neurons} for {least}; their median layer is {deep:.0f}. They {own:do|may|do not} serve "
+    "their own language: with them at zero, the rise of a language's own loss less twice the others' "
+    "is {own:.3f} nats a token in the third best language ({own.verdict}).",
     differs="The authors take 400 neurons a language of Llama-3.1-8B and find them on public code; here 40 of 46,080 are "
     "taken, about the same share, from programs made by templates.",
     group_note="Neurons are found on some kinds of program and judged on others; names are shared. Intervals are "
@@ -172,7 +177,11 @@ def run(config: Config, run: Run) -> None:
     _ablate(config, run, model, test, found, layers, languages)
     _alignment(config, run, model, texts, languages)
     _translate(config, run, model, known, test, languages)
-    run.answer(_answer(run, model, found, layers, languages))
+    counts = {name: int(found.belongs[k].sum()) for k, name in enumerate(languages)}
+    most, least = (by(counts, key=lambda c: counts[c]) for by in (max, min))
+    run.facts(most=most, least=least, most_neurons=counts[most], least_neurons=counts[least])
+    picked = layers[found.selected]
+    run.facts(neurons=len(picked), deep=np.median(picked) if len(picked) else float("nan"))
 
 
 def _counts(run: Run, model: Model, texts: list[str], what: str) -> tuple[np.ndarray, np.ndarray]:
@@ -433,8 +442,8 @@ def _alignment(
         score_by_layer(shown, score="aligned programs (share)", nulls=()),
         f"Share of {len(kinds)} programs whose mean state, weighted by position, is nearer to that of its own English "
         f"description than to any other's, and the other way round (MEXA). Chance is {1 / (2 * len(kinds) - 1):.2f}.",
+        shown,
     )
-    run.table("alignment", shown, "The same numbers.")
 
 
 def _vectors(run: Run, model: Model, texts: list[str]) -> np.ndarray:
@@ -523,8 +532,8 @@ def _translate(
         score_by_layer(frame, score="share of likeliest tokens", nulls=("other",)),
         "Classes of the most likely token of the logit lens at the position before each token of a translation. Other: "
         "names, numbers, signs and pieces of words.",
+        frame,
     )
-    run.table("lens", frame, "The same numbers.")
 
 
 def _prompt(
@@ -570,17 +579,3 @@ def _class(token: str, source: str, target: str, english: frozenset[str]) -> int
     if any(word in words for words in KEYWORDS.values()):
         return 3
     return 4 if word.lower() in english else 5
-
-
-def _answer(run: Run, model: Model, found: Lape, layers: np.ndarray, languages: list[str]) -> str:
-    by, n = run.claims, int(found.selected.sum())
-    counts = {name: int(found.belongs[k].sum()) for k, name in enumerate(languages)}
-    most, least = max(counts, key=lambda c: counts[c]), min(counts, key=lambda c: counts[c])
-    matter = {"supported": "do", "uncertain": "may", "not supported": "do not"}[by["own"].verdict]
-    deep = np.median(layers[found.selected]) if n else float("nan")
-    return (
-        f"{model.name} has {n:,} neurons whose gate opens for one or few of the languages ({by['shuffled'].value:.0%} of "
-        f"that with labels shuffled), {counts[most]} of them for {most} and {counts[least]} for {least}; their median layer "
-        f"is {deep:.0f}. They {matter} serve their own language: with them at zero, the rise of a language's own loss less "
-        f"twice the others' is {by['own'].value:.3f} nats a token in the third best language ({by['own'].verdict})."
-    )

@@ -106,6 +106,13 @@ CARD = Card(
         "named-each": "uncertain",
         "mismatched-each": "not supported",
     },
+    answer="{yes}. With its gates held constant, {model} at a prompt is a linear map of the input "
+    "vectors with a relative error of at most {float32:.1e} in float32 and {float64:.1e} in float64; "
+    "the ordinary Jacobian is off by {ordinary:.2f}. The map's stable rank is {rank:.1f} ({twin:.1f} in "
+    "an untrained copy). Its first left singular vectors name the token that comes next for "
+    "{named:.0%} of the prompts ({named.verdict}), and another prompt's for {mismatched:.0%}; those of "
+    "each token's own map for {named-each:.0%} ({named-each.verdict}), and another's for "
+    "{mismatched-each:.0%}.",
     differs="The authors decode the first eight tokens of each token's map by itself, for a few prompts; here the first ten "
     "of three vectors, of each token's map and of the whole prompt's, counted over 40 prompts and held against other "
     "prompts' tokens.",
@@ -164,7 +171,9 @@ def run(config: Config, run: Run) -> None:
     _named(config, run, model, tokens, groups, found, twin)
     middle = _depths(config, run, model, fresh, tokens, found, twin)
     _steer(config, run, model, tokens, groups, found, middle)
-    run.answer(_answer(run, model, found, twin))
+    exact = run.claims["float32"].supported and run.claims["float64"].supported
+    run.facts(yes="Yes" if exact else "Not to rounding")
+    run.facts(rank=np.median([m.rank for m in found]), twin=np.median([m.rank for m in twin]))
 
 
 def _short(
@@ -443,19 +452,4 @@ def _steer(
         "steering",
         table([m.value("its map", null=RANDOM, where=where)]),
         "Log-probability of the steering prompt's next token in another prompt.",
-    )
-
-
-def _answer(run: Run, model: Model, found: list[Mapped], twin: list[Mapped]) -> str:
-    by = run.claims
-    exact = by["float32"].supported and by["float64"].supported
-    ranks = float(np.median([m.rank for m in found])), float(np.median([m.rank for m in twin]))
-    return (
-        f"{'Yes' if exact else 'Not to rounding'}. With its gates held constant, {model.name} at a prompt is a linear map "
-        f"of the input vectors with a relative error of at most {by['float32']:.1e} in float32 and {by['float64']:.1e} in "
-        f"float64; the ordinary Jacobian is off by {by['ordinary']:.2f}. The map's stable rank is {ranks[0]:.1f} "
-        f"({ranks[1]:.1f} in an untrained copy). Its first left singular vectors name the token that comes next for "
-        f"{by['named']:.0%} of the prompts ({by['named'].verdict}), and another prompt's for {by['mismatched']:.0%}; those "
-        f"of each token's own map for {by['named-each']:.0%} ({by['named-each'].verdict}), and another's for "
-        f"{by['mismatched-each']:.0%}."
     )

@@ -325,8 +325,7 @@ def _cosines(
         "Cosine of a block's update with the descent direction of the loss, mean over all tokens but the first. The same "
         "updates are compared with the direction for a token of the same frequency that does not come next."
     )
-    run.figure("cosine", chart, caption)
-    run.table("cosine", frame, "The same numbers.")
+    run.figure("cosine", chart, caption, frame)
     upper = slice(len(found.step) // 2, None)
     gain = found.cosine[TRUE] - found.cosine[WRONG]
     share = share_above(
@@ -370,8 +369,8 @@ def _losses(run: Run, found: Steps, groups: np.ndarray) -> None:
         chart,
         "Loss on the next token as the last norm and the unembedding read each layer. Layer −1 is the "
         "embedding. Grey: a random step of the same length from the layer before.",
+        frame,
     )
-    run.table("loss", frame, "The same numbers.")
     half = len(found.step) // 2
     share = share_above(
         "layers over which the loss falls",

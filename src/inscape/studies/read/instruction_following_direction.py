@@ -26,6 +26,7 @@ from inscape.core.jackknife import Jackknife, combine
 from inscape.core.measured import Measured
 from inscape.core.nulls import permutations
 from inscape.data.examples import Examples
+from inscape.model.chat import as_users
 from inscape.model.continuations import Continuation, continuations
 from inscape.model.model import Model
 from inscape.outcomes.generations import generations
@@ -91,6 +92,9 @@ CARD = Card(
         "steering": "supported",
         "perplexity": "not supported",
     },
+    answer="{model} {before:knows in part|may know in part|hardly knows} before it answers whether it will "
+    "follow an instruction: within a kind of instruction, tasks held out, AUC is {before:.2f} (length "
+    "and phrasing: {words:.2f}).{moved}",
     differs="The authors centre states over all instructions together, so that a probe may learn which are easy; here "
     "states are centred and scores compared within a kind. They fit the direction on the prompts that they answer again, "
     "and add it at every token, in a layer set by hand; here it comes from other tasks, which also choose layer and "
@@ -196,7 +200,7 @@ def run(config: Config, run: Run) -> None:
     run.asked(
         f"Does {model.name} know before it answers whether it will follow an instruction, and does that matter?"
     )
-    texts = _chat(config, model, prompts)
+    texts = as_users(model, prompts.texts()) if config.chat else prompts.texts()
     with run.progress("answer", total=len(texts), unit="prompts") as bar:
         made = [
             m[0]
@@ -211,18 +215,6 @@ def run(config: Config, run: Run) -> None:
     every = dict(states(store, model, answered.examples, list(TOKENS)))
     _read(config, run, model, answered, every)
     _steer(config, run, model, answered, every)
-    run.answer(_answer(run, model))
-
-
-def _chat(config: Config, model: Model, prompts: Examples) -> list[str]:
-    """Prompts as the model expects them."""
-    if not (config.chat and getattr(model.tokenizer, "chat_template", None)):
-        return prompts.texts()
-    turn = [[{"role": "user", "content": text}] for text in prompts.texts()]
-    return [
-        model.tokenizer.apply_chat_template(t, tokenize=False, add_generation_prompt=True)
-        for t in turn
-    ]
 
 
 def _followed(frame: pd.DataFrame, made: Sequence[Continuation]) -> np.ndarray:
@@ -312,6 +304,7 @@ def _read(
         rows.append(replace(apart, where={"read at": f"{BEFORE}, whole kinds held out"}))
     run.table("scores", table(rows), "AUC of the layer chosen inside the training folds.")
     run.claim("before", rows[0])
+    run.facts(words=m.value(WORDS).value, moved="")
     run.claim("above-words", m.gain(BEFORE, over=WORDS))
 
 
@@ -472,6 +465,11 @@ def _steer(
     caption = f"{len(asked)} failures answered again at strength {strength:g}, at {site}."
     _judge(run, m, caption)
     _perplexity(again, asked, out)
+    run.facts(
+        moved=" Moved along that direction, failures become successes {steering:more often than|no "
+        "more often than} under 95 % of random directions ({steering:+.0%}), and perplexity changes "
+        "by {perplexity:+.0%}.".format_map(run.claims)
+    )
 
 
 def _direction(x: np.ndarray, answered: Answered, train: np.ndarray) -> np.ndarray:
@@ -549,24 +547,3 @@ def _joined(head: Tokens, made: Continuation) -> Tokens:
     return Tokens(
         ids, np.zeros((len(ids), 2), dtype=np.int64), np.zeros(len(ids), dtype=bool), head.text
     )
-
-
-def _answer(run: Run, model: Model) -> str:
-    by = run.claims
-    before = by["before"]
-    opening = {
-        "supported": "knows in part before it answers",
-        "uncertain": "may know in part before it answers",
-        "not supported": "hardly knows before it answers",
-    }[before.verdict]
-    out = (
-        f"{model.name} {opening} whether it will follow an instruction: within a kind of instruction, tasks held out, AUC "
-        f"is {before:.2f} (length and phrasing: {before.value - by['above-words'].value:.2f})."
-    )
-    if "steering" in by:
-        better = "more often than" if by["steering"].supported else "no more often than"
-        out += (
-            f" Moved along that direction, failures become successes {better} under 95 % of random directions "
-            f"({by['steering']:+.0%}), and perplexity changes by {by['perplexity']:+.0%}."
-        )
-    return out

@@ -24,7 +24,6 @@ from inscape.core.rng import child_seed
 from inscape.core.shares import bars
 from inscape.core.site import Site
 from inscape.core.threads import side_by_side
-from inscape.model.model import Model
 from inscape.outcomes.generations import generations
 from inscape.outcomes.questions import Answered, answered
 from inscape.probing.detectors import CS, auc, risk_frame, scores_of_confidence
@@ -94,6 +93,12 @@ CARD = Card(
         "shuffled": "any",
     },
     seeds=3,
+    answer="All states of {model} together tell right answers from wrong ones "
+    "{above-last:better|no better} than its last layer (AUC {above-last:+.3f}, {above-last.verdict}) "
+    "and {above-softmax:better|hardly better} than the probability of its words "
+    "({above-softmax:+.3f}, {above-softmax.verdict}); that confidence is "
+    "{calibrated:better calibrated|not clearly better calibrated} (ECE {calibrated:.2f} times that of "
+    "the max softmax). Without the contrastive loss AUC changes by {contrast:+.3f}.",
     differs="No code of the authors was found. Theirs is a CNN or a transformer over the whole map of layers, kinds of "
     "state and width, on larger models and public sets; here a 1-D convolution over layers on principal components.",
     group_note="A group is a country, a first summand or a block of cities, as in llms-know-more.",
@@ -205,7 +210,6 @@ def run(config: Config, run: Run) -> None:
             bar.advance()
     _show(config, run, asked, found, y, groups)
     _judge(run, found, null, orders, y, groups, fold_of)
-    run.answer(_answer(run, model))
 
 
 def _laid_out(store: Store, config: Config, depth: int, train: np.ndarray) -> np.ndarray:
@@ -386,18 +390,3 @@ def _times(found: dict[str, np.ndarray], y: np.ndarray, groups: np.ndarray) -> E
     cooled = m.value(COOLED)
     beside = Beside("baseline", COOLED, cooled.value, *cooled.ends)
     return m.value(INSPECTOR, beside=(beside,))
-
-
-def _answer(run: Run, model: Model) -> str:
-    by = run.claims
-    better = "better" if by["above-last"].verdict == "supported" else "no better"
-    more = "better" if by["above-softmax"].verdict == "supported" else "hardly better"
-    calibrated = by["calibrated"].verdict == "supported"
-    cal = "better calibrated" if calibrated else "not clearly better calibrated"
-    return (
-        f"All states of {model.name} together tell right answers from wrong ones {better} than its last layer "
-        f"(AUC {by['above-last']:+.3f}, {by['above-last'].verdict}) and {more} than the probability of its words "
-        f"({by['above-softmax']:+.3f}, {by['above-softmax'].verdict}); that confidence is {cal} (ECE "
-        f"{by['calibrated']:.2f} times that of the max softmax). Without the contrastive loss AUC changes by "
-        f"{by['contrast']:+.3f}."
-    )

@@ -26,7 +26,6 @@ from inscape.core.folds import group_codes
 from inscape.core.measured import Measured, Role
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
-from inscape.model.model import Model
 from inscape.model.unembed import Readout
 from inscape.outcomes.relation_maps import Mapped, answered, by_relation, linearise
 from inscape.outcomes.relation_prompts import Asked, ask, last_site
@@ -100,6 +99,12 @@ CARD = Card(
         "steers": "supported",
         "shuffled": "supported",
     },
+    answer="{yes}. Over {count} relations that {model} answers, directions got by inverting the "
+    "relation's map classify held-out subjects {accuracy:+.2f} against the majority object "
+    "({accuracy.verdict}) and {above-svm:+.2f} against a linear SVM; against object states of the last "
+    "layer it is {above-final:+.2f} ({above-final.verdict}). Edits succeed three times as often as "
+    "random ones and as often as SVM directions on two thirds of the relations: {steers.verdict} "
+    "({steers:+.2f}).",
     differs="The authors linearise twenty prompts of GPT-J and Llama-2 at every pair of layers and change the state by "
     "its own length at each layer; here six prompts, two object layers beside the last, and all methods' changes have the "
     "same length. Only questions for which the old object is the likelier one are edited.",
@@ -250,7 +255,9 @@ def run(config: Config, run: Run) -> None:
     chosen = [_methods(config, run, r) for r in found]
     _classify(config, run, found, chosen)
     _edit(config, run, found, chosen)
-    run.answer(_answer(run, model, len(found)))
+    both = {run.claims[id].verdict for id in ("accuracy", "steers")}
+    yes = "Yes" if both == {"supported"} else "In part" if "supported" in both else "No"
+    run.facts(yes=yes, count=len(found))
 
 
 def _shared(asked: Asked) -> Asked:
@@ -633,16 +640,3 @@ def _random(config: Config, run: Run, r: Relation, like: Chosen) -> list[Chosen]
             Chosen(like.site, unit_directions(rng.normal(size=like.concepts.directions.shape)))
         )
     return out
-
-
-def _answer(run: Run, model: Model, count: int) -> str:
-    by = run.claims
-    both = {by["accuracy"].verdict, by["steers"].verdict}
-    yes = "Yes" if both == {"supported"} else "In part" if "supported" in both else "No"
-    return (
-        f"{yes}. Over {count} relations that {model.name} answers, directions got by inverting the relation's map classify "
-        f"held-out subjects {by['accuracy']:+.2f} against the majority object ({by['accuracy'].verdict}) and "
-        f"{by['above-svm']:+.2f} against a linear SVM; against object states of the last layer it is "
-        f"{by['above-final']:+.2f} ({by['above-final'].verdict}). Edits succeed three times as often as random ones and "
-        f"as often as SVM directions on two thirds of the relations: {by['steers'].verdict} ({by['steers']:+.2f})."
-    )

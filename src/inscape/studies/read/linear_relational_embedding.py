@@ -319,8 +319,8 @@ def _layers(config: Config, run: Run, found: list[Mapped]) -> None:
         chart,
         f"Mean over {len(found)} relations of held-out faithfulness, by the layer at which the subject is taken. "
         "Layer −1 is the embedding.",
+        table(rows),
     )
-    run.table("layers", table(rows), "The same numbers.")
 
 
 def _causal(config: Config, run: Run, m: Mapped) -> dict[str, np.ndarray]:

@@ -115,6 +115,13 @@ CARD = Card(
         "prefers-mistaken": "supported",
         "shuffled": "any",
     },
+    answer="The states of {model} tell right answers from wrong ones, {above-prompt:most of all where the "
+    "answer stands|not much better where the answer stands} (AUC {above-prompt:+.2f} against the "
+    "prompt's end on the second best task), and they say {above-logprob:more than|hardly more than} the "
+    "probability that it gave the answer ({above-logprob:+.2f}). {transferred}{mistaken}Among several "
+    "samples the probe's choice is right {prefers:+.1%} against a random one ({prefers.verdict}), "
+    "{prefers-majority:+.1%} against the commonest ({prefers-majority.verdict}) and "
+    "{prefers-greedy:+.1%} against the greedy answer ({prefers-greedy.verdict}).",
     differs="The authors ask ten public sets of models of seven billion weights and up, sample thirty answers, and train "
     "one probe at one layer chosen on a validation set; here three made tasks, eight samples, a choice inside the folds.",
     group_note="A group is a country with its capital and cities, a first summand, or a block of cities that are only "
@@ -213,7 +220,14 @@ def run(config: Config, run: Run) -> None:
     found = _detect(config, run, model, asked, every)
     _transfer(config, run, asked, every, found)
     _again(config, run, model, questions, asked, every, found)
-    run.answer(_answer(run, model))
+    said = {
+        "transfer": "What a probe finds {transfer:is mostly the task's own|is not clearly the task's "
+        "own}: on another task AUC is {transfer:.2f} lower. ",
+        "prefers-mistaken": "Where the right answer is in fewer than half of the samples, the probe's "
+        "choice is right {prefers-mistaken:+.1%} against a random one ({prefers-mistaken.verdict}). ",
+    }
+    given = [s.format_map(run.claims) if id in run.claims else "" for id, s in said.items()]
+    run.facts(transferred=given[0], mistaken=given[1])
 
 
 def _inside(asked: Answered) -> dict[str, np.ndarray]:
@@ -629,36 +643,3 @@ def _choices(
     rates = ", ".join(f"{name} {m.value(name).value:.2f}" for name in parts)
     why = f"{seldom.sum()} questions: {rates}."
     run.claim("prefers-mistaken", m.gain(PREFERRED, over=RANDOM), why=why)
-
-
-def _answer(run: Run, model: Model) -> str:
-    by = run.claims
-    where = (
-        "most of all where the answer stands"
-        if by["above-prompt"].verdict == "supported"
-        else "not much better where the answer stands"
-    )
-    more = "more than" if by["above-logprob"].verdict == "supported" else "hardly more than"
-    out = (
-        f"The states of {model.name} tell right answers from wrong ones, {where} (AUC {by['above-prompt']:+.2f} "
-        f"against the prompt's end on the second best task), and they say {more} the probability that it gave the answer "
-        f"({by['above-logprob']:+.2f}). "
-    )
-    if "transfer" in by:
-        own = (
-            "is mostly the task's own"
-            if by["transfer"].verdict == "supported"
-            else "is not clearly the task's own"
-        )
-        out += f"What a probe finds {own}: on another task AUC is {by['transfer']:.2f} lower. "
-    if "prefers-mistaken" in by:
-        out += (
-            f"Where the right answer is in fewer than half of the samples, the probe's choice is right "
-            f"{by['prefers-mistaken']:+.1%} against a random one ({by['prefers-mistaken'].verdict}). "
-        )
-    return out + (
-        f"Among several samples the probe's choice is right {by['prefers']:+.1%} against a random one "
-        f"({by['prefers'].verdict}), {by['prefers-majority']:+.1%} against the commonest "
-        f"({by['prefers-majority'].verdict}) and {by['prefers-greedy']:+.1%} against the greedy answer "
-        f"({by['prefers-greedy'].verdict})."
-    )

@@ -89,6 +89,10 @@ CARD = Card(
     ),
     # seed 0 lies close to the criterion of the gap
     tiny=dict(gap="any", gap_above_zero="supported", subject="any", shuffled="any"),
+    answer="{share:.0%} of the errors of {model} depend on the subject as most of its right answers do. "
+    "The AUC of right answers against ungrounded errors is {gap:+.2f} above that against recalled ones "
+    "({gap.verdict}; above zero: {gap_above_zero.verdict}). Replacing the subject's embeddings moves "
+    "recalled errors {subject:.1f} times as far as ungrounded ones ({subject.verdict}: at least twice).",
     differs="The authors also project states on weight subspaces and study larger models; kinds of error are sorted here by "
     "attention knockout with a threshold from subjects set aside.",
     group_note="A group is a subject. Those that fix the threshold are used for nothing else.",
@@ -160,7 +164,8 @@ def run(config: Config, run: Run) -> None:
     kinds, used = _sorted(config, run, examples, right, cut)
     _tell_apart(config, run, model, examples.take(used), kinds[used], [made[i][0] for i in used])
     _depends(config, run, model, examples.take(used), kinds[used], cut[used], blurred[used])
-    run.answer(_answer(run, model, kinds[used]))
+    wrong = kinds[used][kinds[used] != RIGHT]
+    run.facts(share=float((wrong == RECALLED).mean()))
 
 
 def _graded(examples: Examples, made: list[Continuation]) -> np.ndarray:
@@ -430,14 +435,4 @@ def _windows(
         "windows",
         score_by_layer(lines(found, "completion"), score="divergence (nats)", nulls=()),
         f"Attention knockout of the subject in {config.window} layers around each.",
-    )
-
-
-def _answer(run: Run, model: Model, kinds: np.ndarray) -> str:
-    by, share = run.claims, float((kinds[kinds != RIGHT] == RECALLED).mean())
-    return (
-        f"{share:.0%} of the errors of {model.name} depend on the subject as most of its right answers do. The AUC of "
-        f"right answers against ungrounded errors is {by['gap']:+.2f} above that against recalled ones "
-        f"({by['gap'].verdict}; above zero: {by['gap_above_zero'].verdict}). Replacing the subject's embeddings moves "
-        f"recalled errors {by['subject']:.1f} times as far as ungrounded ones ({by['subject'].verdict}: at least twice)."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inscape.studies.control.casal.abstention import Judge
+from inscape.outcomes.abstention import Judge
 from inscape.studies.control.casal.steering_choice import _splits, choose
 from inscape.worlds.known_facts import ABSTAIN, known_facts
 

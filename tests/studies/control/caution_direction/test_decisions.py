@@ -10,7 +10,8 @@ import torch
 from inscape.core.edit import Add, ProjectOut
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.studies.control.caution_direction.bystanders import Bystander
+from inscape.outcomes.bystanders import Bystander
+from inscape.outcomes.scratchpads import Reasoner, Written
 from inscape.studies.control.caution_direction.decisions import (
     Case,
     added,
@@ -18,7 +19,6 @@ from inscape.studies.control.caution_direction.decisions import (
     crossed,
     removed,
 )
-from inscape.studies.control.caution_direction.scratchpads import Reasoner, Written
 from inscape.worlds.small_llama import small_llama, word_tokenizer
 
 N, D = 40, 6

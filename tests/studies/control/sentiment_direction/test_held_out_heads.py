@@ -11,8 +11,8 @@ from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.outcomes.contrast import Contrast
 from inscape.outcomes.verdicts import Training, Verdicts
+from inscape.probing.directions import Directions
 from inscape.read.head_writes import head_writes
-from inscape.studies.control.sentiment_direction.directions import Directions
 from inscape.studies.control.sentiment_direction.held_out_heads import (
     HeldOut,
     clearest,

@@ -9,8 +9,8 @@ from inscape.core.shares import Shares
 from inscape.data.examples import Examples
 from inscape.outcomes.contrast import contrast
 from inscape.outcomes.verdicts import Verdicts
+from inscape.probing.directions import MATCHED, SWAPPED, Directions
 from inscape.read.coordinates import mean_vectors
-from inscape.studies.control.sentiment_direction.directions import MATCHED, SWAPPED, Directions
 from inscape.studies.control.sentiment_direction.natural_sentences import (
     OWN,
     judged_without,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from inscape.core.errors import StudyError
-from inscape.studies.control.sentiment_direction.directions import MATCHED, Directions
+from inscape.probing.directions import MATCHED, Directions
 from inscape.studies.control.sentiment_direction.study import FEW, everywhere
 from inscape.study.runner import run_study
 from tests.studies.expected import unexpected

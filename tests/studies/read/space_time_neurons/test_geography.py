@@ -9,7 +9,7 @@ import pytest
 from inscape.charts.world import world_map
 from inscape.data.examples import Examples
 from inscape.probing.sweep import sweep
-from inscape.studies.read.space_time_neurons.geography import by_country, group_mean, place_table
+from inscape.studies.read.space_time_neurons.geography import by_country, place_table
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +55,3 @@ def test_places_find_their_names_and_errors(world):
     assert (errors["value"] <= errors["high"]).all()
     assert (errors["n"] == 15).all()
     assert by_country(place.head(5), np.random.default_rng(0)).empty
-
-
-def test_the_groups_mean_is_an_oracle_only_where_the_group_was_seen(world):
-    _, sweeps = world
-    assert min(e.value for e in group_mean(sweeps["random"])) > 0.98
-    for e in group_mean(sweeps["group"]):
-        assert e.value == pytest.approx(
-            0, abs=1e-12
-        )  # no row of the group in training: the training mean is left

@@ -30,10 +30,7 @@ from inscape.data.load import load
 from inscape.data.sets.templated_sentiment import BLAME, PRAISE
 from inscape.model.model import Model
 from inscape.outcomes.contrast import contrast
-from inscape.outcomes.side_effects import PLAIN, measured, side_effects
-from inscape.read.coordinates import mean_vectors
-from inscape.read.logistic import LogisticProbe
-from inscape.studies.control.audit.dose_response import (
+from inscape.outcomes.dose_response import (
     Dose,
     Outcome,
     dose_response,
@@ -42,6 +39,9 @@ from inscape.studies.control.audit.dose_response import (
     read_back,
     shown,
 )
+from inscape.outcomes.side_effects import PLAIN, measured, side_effects
+from inscape.read.coordinates import mean_vectors
+from inscape.read.logistic import LogisticProbe
 from inscape.studies.control.audit.reprobe import Reprobe
 from inscape.study.card import Card, Claim
 from inscape.study.opening import opened

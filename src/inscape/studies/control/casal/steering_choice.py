@@ -24,9 +24,9 @@ from inscape.core.rng import generator
 from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.model.model import Model
+from inscape.outcomes.abstention import Judge, balanced, shifted
 from inscape.probing.detectors import auc
 from inscape.store.harvest import harvest
-from inscape.studies.control.casal.abstention import Judge, balanced, shifted
 
 
 class Choice(NamedTuple):

@@ -43,8 +43,8 @@ from inscape.core.nulls import permutations
 from inscape.core.rng import child_seed, torch_generator
 from inscape.data.examples import Examples
 from inscape.model.model import Model
+from inscape.outcomes.abstention import RIGHT, SAID, WRONG, Judge, shifted
 from inscape.outcomes.generations import generations
-from inscape.studies.control.casal.abstention import RIGHT, SAID, WRONG, Judge, shifted
 from inscape.studies.control.casal.steering_choice import Choice, choose
 from inscape.study.card import Card, Claim
 from inscape.study.intervene import Condition, Intervened, intervene

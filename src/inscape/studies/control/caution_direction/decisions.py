@@ -25,8 +25,8 @@ from inscape.control.orthogonalise import WRITTEN
 from inscape.control.random_directions import isotropic, matched
 from inscape.core.edit import Add, Edit, ProjectOut, Scope
 from inscape.model.model import Model
-from inscape.studies.control.caution_direction.bystanders import Bystander
-from inscape.studies.control.caution_direction.scratchpads import SCRATCHPAD, Act, Reasoner, Written
+from inscape.outcomes.bystanders import Bystander
+from inscape.outcomes.scratchpads import SCRATCHPAD, Act, Reasoner, Written
 
 #: site and strength, which a half chose
 Choice = tuple[str, float]

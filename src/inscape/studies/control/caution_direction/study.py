@@ -27,20 +27,10 @@ from inscape.core.rng import child_seed
 from inscape.data.columns import check_present
 from inscape.data.examples import Examples
 from inscape.data.load import load
+from inscape.model.chat import as_users
 from inscape.model.model import Model
-from inscape.probing.detectors import AT, detect, only
-from inscape.probing.frames import by_layer, layer_of
-from inscape.probing.sweep_result import compare
-from inscape.studies.control.caution_direction.bystanders import Bystander, foreseen, task
-from inscape.studies.control.caution_direction.decisions import (
-    Case,
-    Choice,
-    added,
-    choose,
-    crossed,
-    removed,
-)
-from inscape.studies.control.caution_direction.scratchpads import (
+from inscape.outcomes.bystanders import Bystander, foreseen, task
+from inscape.outcomes.scratchpads import (
     EVERYWHERE,
     PROMPT,
     RANDOM,
@@ -48,6 +38,17 @@ from inscape.studies.control.caution_direction.scratchpads import (
     Reasoner,
     Written,
     verdicts,
+)
+from inscape.probing.detectors import AT, detect, only
+from inscape.probing.frames import by_layer, layer_of
+from inscape.probing.sweep_result import compare
+from inscape.studies.control.caution_direction.decisions import (
+    Case,
+    Choice,
+    added,
+    choose,
+    crossed,
+    removed,
 )
 from inscape.study.card import Card, Claim
 from inscape.study.opening import Needs, opened
@@ -117,6 +118,12 @@ CARD = Card(
         "prompt": "supported",
         "unrelated": "any",
     },
+    answer="That {model} settles in its scratchpad whether it will decline is {earlier.verdict}: a "
+    "probe's AUC is {earlier:.2f} higher there than at the prompt's end. That one direction there "
+    "decides for it is {turned.verdict}: added at the scratchpad alone (after {where}), it turns "
+    "{turned:z.0%} of the decisions, random directions of its length {random:z.0%}. At the prompt "
+    "alone it turns {prompt:z.0%} as many ({prompt.verdict}: at most half). Something else loses at "
+    "worst {unrelated:z.1%} of its accuracy ({unrelated.verdict}: at most 5 %).",
     differs="The authors edit DeepSeek-R1-Distill-Llama-8B at block 17 with a fixed strength, over up to 2,048 tokens, and "
     "let a judge grade it; here a toy of three blocks is edited, block and strength are chosen on other prompts, and "
     "the decision is a word.",
@@ -224,7 +231,8 @@ def run(config: Config, run: Run) -> None:
     _turn(config, run, case, chosen)
     _remove(config, run, case, chosen)
     _aside(config, run, case, aside, beside, chosen)
-    run.answer(_answer(run, model, chosen))
+    blocks = dict.fromkeys(f"block {layer_of(site)}" for site, _ in chosen)
+    run.facts(model=model.name, where=" and ".join(blocks))
 
 
 def _aside_of(config: Config, run: Run, reasoner: Reasoner, world: Scratchpad | None) -> Bystander:
@@ -243,13 +251,9 @@ def _aside_of(config: Config, run: Run, reasoner: Reasoner, world: Scratchpad | 
 
 def _chat(config: Config, model: Model, prompts: Examples) -> Examples:
     """Prompts as the model expects them."""
-    if not (config.chat and getattr(model.tokenizer, "chat_template", None)):
+    if not config.chat or not getattr(model.tokenizer, "chat_template", None):
         return prompts
-    turn = [[{"role": "user", "content": text}] for text in prompts.texts()]
-    texts = [
-        model.tokenizer.apply_chat_template(t, tokenize=False, add_generation_prompt=True)
-        for t in turn
-    ]
+    texts = as_users(model, prompts.texts())
     return replace(prompts, frame=prompts.frame.assign(**{prompts.input: texts}), spans={})
 
 
@@ -548,21 +552,6 @@ def _aside(
     )
     which = max(rows, key=lambda e: e.value).where["condition"]
     run.claim("unrelated", worst, why=f"This is: {which}.")
-
-
-def _answer(run: Run, model: Model, chosen: list[Choice]) -> str:
-    by = run.claims
-    where = " and ".join(dict.fromkeys(f"block {layer_of(site)}" for site, _ in chosen))
-    settled = by["earlier"].verdict
-    decides = by["turned"].verdict
-    return (
-        f"That {model.name} settles in its scratchpad whether it will decline is {settled}: a probe's AUC is "
-        f"{by['earlier']:.2f} higher there than at the prompt's end. That one direction there decides for it is {decides}: "
-        f"added at the scratchpad alone (after {where}), it turns {by['turned']:z.0%} of the decisions, random directions "
-        f"of its length {by['random']:z.0%}. At the prompt alone it turns {by['prompt']:z.0%} as many "
-        f"({by['prompt'].verdict}: at most half). Something else loses at worst {by['unrelated']:z.1%} of its accuracy "
-        f"({by['unrelated'].verdict}: at most 5 %)."
-    )
 
 
 OUT, TOKENS = "projected out, %s", {"scratchpad": "scratchpad", "prompt": "prompt's end"}

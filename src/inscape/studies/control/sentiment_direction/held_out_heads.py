@@ -22,10 +22,10 @@ from inscape.core.shares import Shares
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.outcomes.verdicts import Training, Verdicts
+from inscape.probing.directions import Directions
 from inscape.probing.frames import layer_of
 from inscape.read.coordinates import coordinates
 from inscape.read.head_writes import Mark, head_writes
-from inscape.studies.control.sentiment_direction.directions import Directions
 
 SHARE = "share of what the stream holds"
 

@@ -16,12 +16,12 @@ from inscape.core.rng import generator
 from inscape.core.shares import Shares
 from inscape.data.examples import Examples
 from inscape.model.model import Model
+from inscape.outcomes.trials import Trials
 from inscape.outcomes.verdicts import Verdicts
+from inscape.probing.directions import MATCHED, Directions, auc_by_layer
 from inscape.probing.frames import by_layer
 from inscape.probing.sweep import sweep
 from inscape.read.coordinates import mean_vectors
-from inscape.studies.control.sentiment_direction.directions import MATCHED, Directions, auc_by_layer
-from inscape.studies.control.sentiment_direction.interventions import Trials
 
 OWN = "probe on the sentences"
 

@@ -29,17 +29,11 @@ from inscape.data.load import load
 from inscape.data.pairs import Pairs
 from inscape.data.sets.templated_sentiment import BLAME, PRAISE
 from inscape.model.model import Model
+from inscape.outcomes.aligned_directions import closed_by, search
 from inscape.outcomes.contrast import contrast
+from inscape.outcomes.trials import Trials, accuracy_lost
 from inscape.outcomes.verdicts import Training, Verdicts, judge_held_out, panels, training_texts
-from inscape.probing.frames import layer_of
-from inscape.read.head_writes import writes_apart
-from inscape.read.kmeans_direction import KMeansDirection
-from inscape.read.logistic import LogisticProbe
-from inscape.read.mass_mean import MassMeanProbe
-from inscape.read.pca_direction import PCADirection
-from inscape.store.harvest import harvest
-from inscape.studies.control.sentiment_direction.aligned_directions import closed_by, search
-from inscape.studies.control.sentiment_direction.directions import (
+from inscape.probing.directions import (
     ISOTROPIC,
     MATCHED,
     SWAPPED,
@@ -49,8 +43,14 @@ from inscape.studies.control.sentiment_direction.directions import (
     cosine_table,
     find,
 )
+from inscape.probing.frames import layer_of
+from inscape.read.head_writes import writes_apart
+from inscape.read.kmeans_direction import KMeansDirection
+from inscape.read.logistic import LogisticProbe
+from inscape.read.mass_mean import MassMeanProbe
+from inscape.read.pca_direction import PCADirection
+from inscape.store.harvest import harvest
 from inscape.studies.control.sentiment_direction.held_out_heads import of_folds, writers
-from inscape.studies.control.sentiment_direction.interventions import Trials, accuracy_lost
 from inscape.studies.control.sentiment_direction.natural_sentences import judged_without, read_along
 from inscape.study.card import Card, Claim
 from inscape.study.opening import opened
@@ -148,6 +148,16 @@ CARD = Card(
         "above-neutral": "any",
         "heads": "any",
     },
+    answer="Difference of means, a logistic probe and PCA {agreement:find nearly one direction|may find "
+    "one direction|do not find one direction} of sentiment in the residual stream of {model} {where} "
+    "(smallest |cos| {agreement:z.2f}), and the model's verdicts {one:depend on it|may depend on it|"
+    "depend on it less than the criterion asks}. It judges {can:z.0%} of the reviews rightly, none of "
+    "whose words the direction was found with. Held at its mean in every layer, the one of the layer "
+    "chosen takes {one:z.0%} of the accuracy above chance with it, each layer's own {ablation:z.0%}; "
+    "random directions take {random:z.0%}. Swapped with the opposite review's at commas and full stops "
+    "alone, it has {punctuation:z.0%} of the effect that it has at all tokens: "
+    "{above-neutral:more than|no more than} at as many other neutral tokens, "
+    "{above-random:more|no more} than at as many tokens drawn from all.{wrote}",
     differs="The authors choose the layer by its effect; here by the probe's loss inside the training groups, and each "
     "layer's own direction is held and patched beside it. They score few completions that say yes or no; here the mean over "
     "words that occur in no text.",
@@ -250,6 +260,7 @@ def run(config: Config, run: Run) -> None:
     rows = every.sample(config.pairs, np.ones(len(examples), dtype=bool), rng=run.rng("pairs"))
     examples = examples.take(np.sort(rows))
     pairs = Pairs.of(examples, context, config.folds, rng=run.rng("folds"))
+    run.facts(wrote="")
     x, found = _find(config, run, model, examples, pairs)
     test, known, training = _texts(config, run, model, examples, pairs)
     *found, whole = _align(config, run, test, training, found)
@@ -260,7 +271,8 @@ def run(config: Config, run: Run) -> None:
     _heads(config, run, test, training, found)
     if config.natural != "none":
         _natural(config, run, test, whole)
-    run.answer(_answer(run, model, whole))
+    layer = layer_of(whole.sites[whole.chosen])
+    run.facts(where=f"after block {layer}" if layer >= 0 else "at the embedding")
 
 
 def _find(
@@ -314,8 +326,8 @@ def _show(
         f"Word groups held out, read along directions found on the others, at {config.at}. Layer −1 is the "
         "embedding. The layer marked has the least logistic loss on groups left out inside. Grey: directions found "
         "with half of the labels swapped.",
+        curves,
     )
-    run.table("layers", curves, "The same numbers.")
     compared = {name: FINDERS[name] for name in (MEANS, LOGISTIC, PCA)}
     least = agreement(
         whole,
@@ -367,7 +379,8 @@ def _align(
         lines = search(
             test.model,
             training,
-            found,
+            found[0].sites,
+            [d.chosen for d in found],
             test.words,
             config.at,
             steps=config.steps,
@@ -564,6 +577,8 @@ def _heads(
     assert random is not None
     why = f"{config.heads} heads. Random directions, heads chosen alike: {random.mean:z.2f}."
     run.claim("heads", best, why=why)
+    wrote = f" A few heads, chosen on other words, wrote {run.claims['heads']:z.0%} of it there."
+    run.facts(wrote=wrote)
 
 
 def _natural(config: Config, run: Run, test: Verdicts, found: Directions) -> None:
@@ -575,42 +590,13 @@ def _natural(config: Config, run: Run, test: Verdicts, found: Directions) -> Non
         score_by_layer(frame, score="AUC", nulls=(SWAPPED,)),
         f"{len(people)} human sentences, mean over all tokens but the first, read along directions found on "
         "templates alone, and by a probe trained on other documents. Grey: half-swapped labels.",
+        frame,
     )
-    run.table("natural", frame, "The same numbers.")
     made = judged_without(test, people, "positive", config.natural_end, found, MEANS, seed=run.seed)
     run.table(
         "natural-ablation",
         table(made),
         f"{made[0].n} sentences, each followed by “{config.natural_end}”; {MEANS} and three matched random directions.",
-    )
-
-
-def _answer(run: Run, model: Model, found: Directions) -> str:
-    by, layer = run.claims, layer_of(found.sites[found.chosen])
-    where = f"after block {layer}" if layer >= 0 else "at the embedding"
-    one = {
-        "supported": "find nearly one direction",
-        "uncertain": "may find one direction",
-        "not supported": "do not find one direction",
-    }[by["agreement"].verdict]
-    used = {
-        "supported": "depend on it",
-        "uncertain": "may depend on it",
-        "not supported": "depend on it less than the criterion asks",
-    }[by["one"].verdict]
-    more = "more than" if by["above-neutral"].supported else "no more than"
-    less = "more" if by["above-random"].supported else "no more"
-    wrote = ""
-    if "heads" in by:
-        wrote = f" A few heads, chosen on other words, wrote {by['heads']:z.0%} of it there."
-    return (
-        f"Difference of means, a logistic probe and PCA {one} of sentiment in the residual stream of {model.name} {where} "
-        f"(smallest |cos| {by['agreement']:z.2f}), and the model's verdicts {used}. It judges {by['can']:z.0%} of the "
-        "reviews rightly, none of whose words the direction was found with. Held at its mean in every layer, the one of the "
-        f"layer chosen takes {by['one']:z.0%} of the accuracy above chance with it, each layer's own "
-        f"{by['ablation']:z.0%}; random directions take {by['random']:z.0%}. Swapped with the opposite review's at commas "
-        f"and full stops alone, it has {by['punctuation']:z.0%} of the effect that it has at all tokens: {more} at as many "
-        f"other neutral tokens, {less} than at as many tokens drawn from all.{wrote}"
     )
 
 

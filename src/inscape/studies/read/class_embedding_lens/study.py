@@ -88,6 +88,11 @@ CARD = Card(
         "deletion": "supported",
     },
     seeds=3,
+    answer="After the last block the class token has an identifiability of {class-token:.2f} "
+    "({class-token.verdict} at 0.95), and the digit's own tokens identify the class {object:more than|"
+    "not clearly more than|no more than} the others ({object:+.2f}). Random class matrices give "
+    "{random:.2f}. Deleting the tokens that the lens ranks first costs {deletion:.1f} times as much "
+    "accuracy as deleting as many at random ({deletion.verdict} at 2).",
     differs="The authors read pretrained networks on ImageNet and CIFAR-100; here networks of six blocks are trained on "
     "digits whose place in the picture is known. The rank of the class is taken alike.",
     group_note="A group is one of the digits that pictures are made of: several pictures show the same one. Networks and "
@@ -174,7 +179,6 @@ def run(config: Config, run: Run) -> None:
     groups = np.concatenate([s.pictures.source for s in seen])
     _layers(run, seen, groups)
     _deletion(config, run, seen, groups)
-    run.answer(_answer(run, seen))
 
 
 def _networks(config: Config, run: Run) -> list[tuple[Model, Pictures, Pictures]]:
@@ -401,8 +405,7 @@ def _layers(run: Run, seen: list[Seen], groups: np.ndarray) -> None:
         "One less the relative rank of the right class, for tokens after each block: 1 is first, ½ is chance. Layer −1 is "
         "the embedding. Permuted places: the same patches, each somewhere else in the picture."
     )
-    run.figure("identifiability", chart, caption)
-    run.table("identifiability", frame, "The same numbers.")
+    run.figure("identifiability", chart, caption, frame)
     lens = np.concatenate([_last(s.identifiable["lens"][-1], s.pictures) for s in seen], axis=1)
     null = np.concatenate([s.random_last for s in seen], axis=2)
     names = ("identifiability after the last block", "identifiability: digit − other tokens")
@@ -457,19 +460,3 @@ def _deletion(config: Config, run: Run, seen: list[Seen], groups: np.ndarray) ->
         f"{lost[PROBE].mean():.2f}, random {lost[RANDOM].mean():.2f}."
     )
     run.claim("deletion", m.value("lens"), why=why)
-
-
-def _answer(run: Run, seen: list[Seen]) -> str:
-    by = run.claims
-    gap = {
-        "supported": "more than",
-        "uncertain": "not clearly more than",
-        "not supported": "no more than",
-    }[by["object"].verdict]
-    return (
-        f"After the last block the class token has an identifiability of {by['class-token'].value:.2f} "
-        f"({by['class-token'].verdict} at 0.95), and the digit's own tokens identify the class {gap} the others "
-        f"({by['object'].value:+.2f}). Random class matrices give {by['random'].value:.2f}. Deleting the tokens that the "
-        f"lens ranks first costs {by['deletion'].value:.1f} times as much accuracy as deleting as many at random "
-        f"({by['deletion'].verdict} at 2)."
-    )

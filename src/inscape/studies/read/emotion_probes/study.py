@@ -18,8 +18,10 @@ import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from inscape.charts.curves import curves
+from inscape.charts.heatmap import cells
 from inscape.charts.heatmap import matrix as heatmap
 from inscape.charts.layers import score_by_layer
+from inscape.compare.class_distances import class_distances
 from inscape.core.evidence import Evidence, table
 from inscape.core.measured import Measured
 from inscape.core.nulls import permutations
@@ -29,15 +31,15 @@ from inscape.data.neutral import DESCRIPTION
 from inscape.data.sets.emotions import CIRCLE
 from inscape.model.model import Model
 from inscape.outcomes.options import option_scores
+from inscape.probing.best_layer import before_last
 from inscape.probing.class_scores import ClassScores
 from inscape.probing.class_task import ClassTask, chosen, every, predicted, taken_along
 from inscape.probing.frames import SHUFFLED, by_layer, layer_of
 from inscape.probing.sweep import SweepResult
+from inscape.read.trailing import trailing
 from inscape.store.harvest import harvest
 from inscape.store.store import Store
-from inscape.studies.read.emotion_probes.best_layer import before_last
-from inscape.studies.read.emotion_probes.circle import circle_evidence, crossed_distances
-from inscape.studies.read.emotion_probes.trailing import trailing
+from inscape.studies.read.emotion_probes.circle import circle_evidence
 from inscape.study.card import Card, Claim
 from inscape.study.opening import Needs, opened
 from inscape.study.run import Run
@@ -92,6 +94,11 @@ CARD = Card(
             null="shuffled labels",
         ),
     },
+    answer="{how}. On held-out settings a linear probe of {model} has a macro-F1 of {best:.2f} at "
+    "the layer chosen by inner cross-validation (mostly layer {layer} of 0 to {last}), against "
+    "{words:.2f} of a bag of words and {asked:.2f} of the model's own answer; chance is {chance:.2f}. "
+    "After {tokens} neutral tokens its accuracy is {persists:.2f} ({persists.verdict} at twice "
+    "chance).",
     tiny={
         "above-words": "supported",
         "above-answer": "supported",
@@ -193,10 +200,18 @@ def run(config: Config, run: Run) -> None:
     asked = _ask(config, task, model, examples, config.systems[0], found[TRAINED][0])
     _claims(run, task, found, chance, asked)
     _profile(run, task, found, chance)
-    kept = _persistence(config, run, task, model)
+    _persistence(config, run, task, model)
     _systems(config, run, task, model)
     _centroids(run, task, store, found[TRAINED][0])
-    run.answer(_answer(run, model, task, found[TRAINED][0], asked, kept, config.persists_at))
+    run.facts(
+        how=_how(run),
+        best=task.scores.value(predicted(found[TRAINED][0])),
+        words=task.scores.value(predicted(found[WORDS][0])),
+        asked=task.scores.value(asked),
+        chance=1 / len(task.classes),
+        layer=layer_of(chosen(found[TRAINED][0])),
+        last=max(map(layer_of, found[TRAINED][0].sites)),
+    )
 
 
 def _sweeps(
@@ -352,19 +367,21 @@ def _profile(
         "the last token. The band of the shuffled labels runs from their least to their most.",
     )
     confused = pd.crosstab(task.y, predicted(found[TRAINED][0]), normalize="index")
-    cells = [
-        {"row": task.classes[a], "column": task.classes[b], "value": float(confused.loc[a, b])}
-        for a in confused.index
-        for b in confused.columns
-    ]
+    names = [[task.classes[c] for c in axis] for axis in (confused.index, confused.columns)]
     run.figure(
         "confusion",
-        heatmap(pd.DataFrame(cells), value="share", row="aroused", column="read", domain=(0, 1)),
+        heatmap(
+            cells(confused.to_numpy(), *names),
+            value="share",
+            row="aroused",
+            column="read",
+            domain=(0, 1),
+        ),
         "What is read for each emotion, as shares of its situations.",
     )
 
 
-def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> Evidence:
+def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> None:
     """The probe fitted anew at every distance, and the one fitted at the text's end applied there."""
     rows = task.first(config.part)
     part, y, groups = task.examples.take(rows), task.y[rows], task.groups[rows]
@@ -423,13 +440,13 @@ def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> Evi
         ),
         f"The same neutral text after {len(rows)} situations; accuracy at each distance in tokens, whole settings held "
         f"out. Chance is 1/{len(task.classes)}.",
+        table(found),
     )
-    run.table("persistence", table(found), "The same numbers.")
     kept = next(
         e for e in found if e.where == {"tokens": config.persists_at, "probe": "probe fitted there"}
     )
     run.claim("persists", kept, why=f"At a distance of {config.persists_at} tokens.")
-    return kept
+    run.facts(tokens=config.persists_at)
 
 
 def _systems(config: Config, run: Run, task: ClassTask, model: Model) -> None:
@@ -438,7 +455,7 @@ def _systems(config: Config, run: Run, task: ClassTask, model: Model) -> None:
     part, y = task.examples.take(rows), task.y[rows]
     scores = ClassScores(y, task.groups[rows], "accuracy")
     names = [f"prompt {i + 1}" for i in range(len(config.systems))]
-    read, sweeps, cells, said = {}, {}, [], []
+    read, sweeps, said = {}, {}, []
     for name, system in zip(names, config.systems, strict=True):
         template = config.chat.split("{ask}")[0].replace("{system}", system).replace("{text}", "{}")
         store = harvest(model, part.with_prompt(template), "resid_post.*", at="span:input")
@@ -450,14 +467,16 @@ def _systems(config: Config, run: Run, task: ClassTask, model: Model) -> None:
                 f"accuracy of {ASKED}", answers, where={"system prompt": name, "words": system}
             )
         )
-    for a in names:
-        for b in names:
-            made = predicted(sweeps[a]) if a == b else taken_along(sweeps[a], read[a], read[b], y)
-            cells.append({"row": a, "column": b, "value": scores.value(made)})
+
+    def across(a: str, b: str) -> float:
+        own = a == b
+        made = predicted(sweeps[a]) if own else taken_along(sweeps[a], read[a], read[b], y)
+        return scores.value(made)
+
     run.figure(
         "systems",
         heatmap(
-            pd.DataFrame(cells),
+            cells(np.array([[across(a, b) for b in names] for a in names]), names),
             value="accuracy",
             row="probe fitted under",
             column="read under",
@@ -480,16 +499,14 @@ def _centroids(run: Run, task: ClassTask, store: Store, result: SweepResult) -> 
     site = chosen(result)
     x = store.matrix(site).astype(np.float64)
     scale = float(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean())
-    near = crossed_distances(x, task.y, task.groups, rng=run.rng("centroids")) / scale
-    cells = [
-        {"row": a, "column": b, "value": float(near[i, j])}
-        for i, a in enumerate(task.classes)
-        for j, b in enumerate(task.classes)
-    ]
+    near = class_distances(x, task.y, task.groups, rng=run.rng("centroids")) / scale
     run.figure(
         "centroids",
         heatmap(
-            pd.DataFrame(cells), value="squared distance", domain=(0, float(near.max())), cell=58
+            cells(near, task.classes),
+            value="squared distance",
+            domain=(0, float(near.max())),
+            cell=58,
         ),
         f"Cross-validated squared distances between the centroids at {site}, in units of the mean squared distance "
         "of a situation from the mean of all.",
@@ -505,28 +522,9 @@ def _centroids(run: Run, task: ClassTask, store: Store, result: SweepResult) -> 
         )
 
 
-def _answer(
-    run: Run,
-    model: Model,
-    task: ClassTask,
-    result: SweepResult,
-    asked: np.ndarray,
-    kept: Evidence,
-    distance: int,
-) -> str:
-    claims = run.claims
-    value, words = task.scores.value(predicted(result)), claims["above-words"]
-    ends = words.evidence.interval
-    how = "Not shown"
-    if words.supported and claims["above-answer"].supported:
-        how = "Yes"
-    elif ends is not None and ends[0] > 0:
-        how = "In part"
-    layer = layer_of(chosen(result))
-    return (
-        f"{how}. On held-out settings a linear probe of {model.name} has a macro-F1 of {value:.2f} at the layer chosen by "
-        f"inner cross-validation (mostly layer {layer} of 0 to {max(map(layer_of, result.sites))}), against "
-        f"{value - words.value:.2f} of a bag of words and {task.scores.value(asked):.2f} of the model's own answer; chance "
-        f"is {1 / len(task.classes):.2f}. After {distance} neutral tokens its accuracy is {kept.value:.2f} "
-        f"({claims['persists'].verdict} at twice chance)."
-    )
+def _how(run: Run) -> str:
+    """Yes where the probe beats words and answer; in part where it beats the words at all."""
+    words = run.claims["above-words"]
+    if words.supported and run.claims["above-answer"].supported:
+        return "Yes"
+    return "In part" if words.evidence.ends[0] > 0 else "Not shown"

@@ -107,6 +107,13 @@ CARD = Card(
         "above-permuted": "any",
         "inserted": "any",
     },
+    answer="Words and pairs of the same pieces that are none {words:are told apart|are told apart only in "
+    "part} at the last piece in {model} ({words:.2f} right, {above-embedding:.2f} above the embedding). "
+    "A word of one token that comes in pieces is found {inside:inside the stack, hardly at its ends|no "
+    "more often inside the stack}: {inside:.0%} more of the words there, {above-permuted:at least five "
+    "times|not clearly five times} as often as another word. An embedding made from such a state "
+    "stands for a word of several tokens {inserted:better|not clearly better} than the mean of its "
+    "pieces: for {inserted:.0%} of the words.",
     differs="The authors' repository holds no code. The prompt that repeats a word is chosen among three by words' own "
     "embeddings, the map to embeddings has a penalty and an intercept, and no output embeddings are made.",
     group_note="A group is a last piece: it ends as many words as nonwords, and is on one side only. Retrieval and loss are "
@@ -199,7 +206,6 @@ def run(config: Config, run: Run) -> None:
     _cut(config, run, model, words, before, peak, ask)
     _updates(config, run, model, words, before)
     _put_back(config, run, model, words, before)
-    run.answer(_answer(run, model))
 
 
 def _tell(config: Config, run: Run, model: Model, words: WordPieces, before: Ids) -> None:
@@ -232,8 +238,8 @@ def _tell(config: Config, run: Run, model: Model, words: WordPieces, before: Ids
         chart,
         f"{len(words.words)} words against as many pairs of the same pieces that are none, last "
         "pieces held out. Layer −1 is the embedding, which is the same for both.",
+        frame,
     )
-    run.table("words", frame, "The same numbers.")
     run.claim("words", found.selected[0])
     run.claim("above-embedding", compare(found, flat, names=("layer chosen", "embedding"))[0])
 
@@ -309,8 +315,8 @@ def _find(config: Config, run: Run, model: Model, words: WordPieces, before: Ids
         chart,
         f"{count} words of one token, fed in two to four pieces: how often the state at the last "
         "piece names the whole word. Layer −1 is the embedding of the last piece.",
+        frame,
     )
-    run.table("retrieval", frame, "The same numbers.")
     _claim_peak(config, run, named, whole, layers[PATCH])
     return sites[few[1 + int(hits[PATCH][1:-1].mean(axis=1).argmax())]]
 
@@ -452,8 +458,8 @@ def _updates(config: Config, run: Run, model: Model, words: WordPieces, before: 
         "updates",
         chart,
         "How often the whole word is among the ten tokens that a block's update points to most.",
+        frame,
     )
-    run.table("updates", frame, "The same numbers.")
 
 
 def _put_back(config: Config, run: Run, model: Model, words: WordPieces, before: Ids) -> None:
@@ -526,20 +532,3 @@ def _loss(
         log_p = torch.log_softmax(logits[0].float(), -1)
         out[i] = -float(log_p[torch.arange(len(c.after)), torch.tensor(c.after)].mean())
     return out
-
-
-def _answer(run: Run, model: Model) -> str:
-    by = run.claims
-    told = "are told apart" if by["words"].supported else "are told apart only in part"
-    where = "no more often inside the stack"
-    if by["inside"].supported:
-        where = "inside the stack, hardly at its ends"
-    times = "at least five times" if by["above-permuted"].supported else "not clearly five times"
-    back = "better" if by["inserted"].supported else "not clearly better"
-    return (
-        f"Words and pairs of the same pieces that are none {told} at the last piece in {model.name} "
-        f"({by['words']:.2f} right, {by['above-embedding']:.2f} above the embedding). A word of one token that comes in "
-        f"pieces is found {where}: {by['inside']:.0%} more of the words there, {times} as often as another word. An "
-        f"embedding made from such a state stands for a word of several tokens {back} than the mean of its pieces: for "
-        f"{by['inserted']:.0%} of the words."
-    )

@@ -28,6 +28,8 @@ from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.outcomes.mean_ablation import held_at_mean
 from inscape.outcomes.passes import gather
+from inscape.probing.group_mean import group_mean
+from inscape.probing.mlp_gain import mlp_gain
 from inscape.probing.sweep import compare
 from inscape.read.gated_weights import gated_weights
 from inscape.read.neurons import NeuronSearch, count_evidence, neuron_search, weight_cosines
@@ -35,10 +37,8 @@ from inscape.read.ridge import RidgeProbe
 from inscape.store.harvest import harvest
 from inscape.studies.read.space_time_neurons.geography import (
     by_country,
-    group_mean,
     place_table,
 )
-from inscape.studies.read.space_time_neurons.nonlinear import mlp_gain
 from inscape.study.card import Card, Claim
 from inscape.study.opening import Needs, opened
 from inscape.study.probe import (

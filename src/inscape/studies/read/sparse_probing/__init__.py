@@ -1,1 +1,0 @@
-"""Sparse probing: the study, and the sweep of k-sparse probes that only it runs."""
