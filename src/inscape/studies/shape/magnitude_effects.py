@@ -94,7 +94,7 @@ def run(config: Config, run: Run) -> None:
         trained[model.name] = _states(model, table)
         fresh[model.name] = _states(model.untrained(run.seed), table)
     names = list(trained)
-    sentences = np.arange(next(iter(trained.values()))["digits"].shape[1] - 1)
+    sentences = np.arange(next(iter(trained.values()))["digits"].shape[2] - 1)
 
     def least(rows: np.ndarray) -> float:
         return min(_crosswise(_similar(trained[n], rows)) for n in names)
