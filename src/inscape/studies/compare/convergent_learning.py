@@ -206,8 +206,8 @@ def _copies(config: Config, run: Run, networks: list[list[np.ndarray]]) -> None:
     for name, own in zip(("matched units", "linear map"), np.array(values).T, strict=True):
         m.put(name, own)
     run.claim("permuted", fact("units recovered", min(recovered), "share"))
-    run.claim("rotated", m.value("matched units"))
-    run.claim("space", m.value("linear map"))
+    run.claim("rotated", m.value("matched units", unit="correlation"))
+    run.claim("space", m.value("linear map", unit="R²"))
     run.show("copies", m)
 
 

@@ -77,6 +77,8 @@ CARD = Card(
     "r, Pearson's r of dissimilarities, other repetitions on either side and shuffled stimuli are "
     "theirs.",
     group_note="A subject is what varies: intervals leave out one, with all its pairs.",
+    negative="On seed 0 every region is most like one and the same layer of the text encoder, which "
+    "gives no order: its correlation counts as 0.",
     seeds=3,
     minutes=dict(tiny=0.2, small=4),
     figure="connectivity",
