@@ -60,7 +60,11 @@ CARD = Card(
     "of dictionary latents.",
     group_note="Cases of the grid are independent draws. Of real codes a group is a module; a detector is "
     "tried on the texts of other modules.",
-    minutes=dict(tiny=0.1, small=1),
+    negative="On seed 0 the closed form is within the interval in 98 % of the cases of one pattern, in 95 % of "
+    "misses, and in 89 % of unions, where it takes the mean size of the union for its size. Codes of SmolLM2's "
+    "units are no random codes: at θ = 6 of 20 a detector fires for 23 % of other tokens, where the closed "
+    "form has 0.03 %; units' unequal rates alone give 22 %.",
+    minutes=dict(tiny=0.1, small=3),
     figure="real",
 )
 
