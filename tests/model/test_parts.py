@@ -201,6 +201,32 @@ def test_without_a_stream_nothing_is_measured_and_everything_is_refused(point):
         model.run(torch.tensor([[3, 4, 5]]), "z.1")
 
 
+@pytest.mark.parametrize("name", ["gpt2", "bert", "gpt_neox", "t5 decoder"])
+@pytest.mark.parametrize("wrong_tap", [Tap(""), Tap("", "in", factor=0.5)])
+def test_what_enters_a_block_is_measured_by_itself(name, wrong_tap, monkeypatch):
+    monkeypatch.setattr(prefix, "applies", lambda *_, **__: "not asked here")
+    network = tiny(name)
+    table = family_of(network, tower(name))
+    points = {**table.points, "resid_pre": wrong_tap}
+    model = Model(network, family=replace(table, points=points, adjust=None))
+    certify(model)
+    assert {s for s in model.sites if s.point == "resid_pre"} <= set(model.refused)
+
+
+def test_a_pattern_that_sums_to_half_is_refused():
+    table = family_of(net("gpt2")).points
+    model = wrong(net("gpt2"), pattern=replace(table["pattern"], factor=0.5))
+    certify(model)
+    assert {Site("pattern", i) for i in range(3)} <= set(model.refused)
+
+
+def test_a_layout_that_fits_no_tensor_is_a_failed_item():
+    table = family_of(net("gpt2")).points
+    model = wrong(net("gpt2"), attn_in=replace(table["attn_in"], layout="split q"))
+    assert not certify(model).passed
+    assert Site("attn_in", 0) in model.refused
+
+
 @pytest.mark.parametrize("point", ["attn_out", "mlp_out"])
 def test_a_part_that_gives_no_tensor_is_refused_with_what_hangs_on_it(point):
     model = wrong(net("gpt2"), **{point: Tap("", index=3)})

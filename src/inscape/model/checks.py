@@ -105,6 +105,8 @@ def run_all(model: Model) -> Iterator[Item]:
     yield from _norms(model)
 
 
+#: what a layout or a module makes of a tensor that it is not for
+_UNFIT = (RuntimeError, ValueError, IndexError)
 _DAMAGED = (
     "a weight is damaged, or the dtype overflows; fetch the checkpoint again, or open it in float32"
 )
@@ -116,14 +118,14 @@ def _captured(
     """What one pass gives at all sites, and the sites at which the table names no tensor, with the reason."""
     try:
         return model.run(batch, sites), {}
-    except SiteError:
+    except (SiteError, *_UNFIT):
         pass
     found: dict[Site, Tensor] = {}
     missing: dict[Site, str] = {}
     for site in sites:
         try:
             found[site] = model.run(batch, [site])[site]
-        except SiteError as error:
+        except (SiteError, *_UNFIT) as error:
             missing[site] = str(error)
     return found, missing
 
@@ -379,6 +381,15 @@ def _plain_forward(
         gaps = {
             site: difference(acts[site], state) for site, state in zip(names, states, strict=True)
         }
+        # what enters a block: no sum alone says which of its parts is wrong
+        entering = [acts[Site("embed")], *states[1 if family.states == "embed" else 0 :]]
+        gaps = {
+            **{
+                Site("resid_pre", i): difference(acts[Site("resid_pre", i)], entering[i])
+                for i in range(depth)
+            },
+            **gaps,
+        }
         if after is not None:
             with torch.no_grad():
                 gaps[names[-1]] = difference(
@@ -437,7 +448,9 @@ def _first(out: Any) -> Tensor:
 
 def _handed_on(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> Item:
     """What leaves a block enters the next, but between stages, where a network's own states tell nothing of its blocks."""
-    worst, bad = 0.0, []
+    first = Site("resid_pre", 0)
+    worst = difference(acts[first], acts[Site("embed")])
+    bad = [str(first)] if worst > TOLERANCE.get(model.dtype, 1e-4) else []
     for layer in range(len(model.atlas.blocks) - 1):
         pair = Site("resid_post", layer), Site("resid_pre", layer + 1)
         left, entered = (acts[site] for site in pair)
@@ -445,7 +458,7 @@ def _handed_on(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> I
             gap = difference(left, entered)
             worst = max(worst, gap)
             bad += [str(site) for site in pair] if gap > tolerance else []
-    reason = f"{bad[0]} is not {bad[1]}, which follows it" if bad else ""
+    reason = f"{', '.join(bad[:2])}: what leaves a block is not what enters the next" if bad else ""
     return Item("resid_post enters the next", not bad, worst, tolerance, tuple(bad), reason)
 
 

@@ -265,7 +265,10 @@ def _scores(kind: str) -> Callable[[Model, int, Tensors], float]:
             scores = scores + of["bias"]
         seen = pattern > 0
         found = torch.where(seen, scores.double(), -torch.inf).softmax(-1)
-        whole = pattern.double() / pattern.double().sum(-1, keepdim=True)
+        whole = pattern.double()
+        attention = model.atlas.place(Site(f"{kind}pattern", layer)).module
+        if any(hasattr(m, "sinks") for m in attention.modules()):  # to which a part of it goes
+            whole = whole / whole.sum(-1, keepdim=True)
         off = difference(found, whole)
         # an error of ε in a score is one of ε in its share: rounding of large scores is not held against the table
         rounding = 4 * torch.finfo(q.dtype).eps * float((scores * seen).nan_to_num().abs().max())
@@ -331,6 +334,7 @@ def _projected(inner: str, added: str) -> Callable[[Model, int, Tensors], float]
         out = out if isinstance(out, Tensor) else out[0]
         same = reader.path == giver.path or reader.path.startswith(giver.path + ".")
         out = out if same else place.module(out)
+        out = out if isinstance(out, Tensor) else list(out)[place.index]
         return difference(place.view.read(out, len(out)), of[added])
 
     return gap
