@@ -74,7 +74,7 @@ def test_a_share_of_the_variance_and_refusals():
     assert len(Span.of(x, variance=0.99).sizes) == 2
     assert len(Span.of(x).sizes) == 4
     with pytest.raises(ValueError, match="variance must be in"):
-        Span.of(x, variance=0)
+        Span.of(x, variance=0.0)
     with pytest.raises(ValueError, match="does not vary"):
         Span.of(np.ones((10, 3)))
     with pytest.raises(ValueError, match="give the same items"):

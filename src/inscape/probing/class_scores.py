@@ -94,18 +94,12 @@ class ClassScores:
             name: what is scored.
             predicted: predictions, from held-out rows.
             null: what chance gives: the score of the same procedure fitted to shuffled labels, against those labels
-                (`against_labels`); no null of a difference, which scatters otherwise than one of shuffled labels.
+                (`against_labels`). Where something is subtracted here: differences that nothing should move, such as
+                those under random vectors; not those on shuffled labels, which scatter otherwise.
             kind: what the null is.
             against: other predictions, whose score (or the mean of whose scores) is subtracted, paired over groups.
             more: further fields of `Evidence`.
-
-        Raises:
-            ValueError: a null and predictions to subtract.
         """
-        if len(null) and len(against):
-            raise ValueError(
-                "evidence: scores of shuffled labels are no null of a difference; give null or against, not both"
-            )
         found = self.jackknife(predicted)
         if len(against):
             others = [self.jackknife(a) for a in against]
