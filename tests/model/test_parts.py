@@ -92,6 +92,15 @@ def test_a_point_of_a_stack_mistaken_for_another_is_refused(name, monkeypatch):
     assert tried > 3
 
 
+def test_a_wrong_stream_is_refused_at_the_start_of_a_stage_too():
+    network = tiny("swin")
+    table = family_of(network, tower("swin"))
+    points = {**table.points, "resid_pre": Tap("layernorm_before")}
+    model = Model(network, family=replace(table, points=points, adjust=None))
+    certify(model)
+    assert {Site("resid_pre", i) for i in range(5)} <= set(model.refused)
+
+
 def test_another_span_another_vector_and_another_order_of_calls_are_refused():
     network = tiny("deepseek_v3")
     table = family_of(network)

@@ -326,6 +326,8 @@ def _identity(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> It
             if gap > tolerance:
                 reasons.append(reason)
                 bad += [f"{p}.{layer}" for p in (*waiting, "resid_mid", "resid_cross") if p in get]
+                if start == "resid_pre" and _begins_stage(acts, layer):
+                    bad.append(f"{start}.{layer}")
             start, waiting = end, []
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     reason = reasons[0] + more if reasons else ""
@@ -444,6 +446,15 @@ def _carried(model: Model, batch: Batch, tolerance: float) -> Iterator[Item]:
 def _first(out: Any) -> Tensor:
     values = [out] if isinstance(out, Tensor) else out.to_tuple()
     return next(x for x in values if isinstance(x, Tensor))
+
+
+def _begins_stage(acts: Mapping[Site, Tensor], layer: int) -> bool:
+    """Whether the stream changes its shape before a block, so that nothing but the sum says what enters it."""
+    pair = (Site("resid_post", layer - 1), Site("resid_pre", layer))
+    if layer == 0 or not all(site in acts for site in pair):
+        return False
+    left, entered = (acts[site] for site in pair)
+    return left.shape != entered.shape
 
 
 def _handed_on(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> Item:
