@@ -66,6 +66,16 @@ def close_to_rounding(found, expected) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=1.2e-5 * np.abs(expected).max())
 
 
+#: of a process that has just begun; the other processes of a test have as many
+THREADS = torch.get_num_threads()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def threads():
+    """As many threads as at the start: bytes are only equal with as many, and a worker made here sets its own."""
+    torch.set_num_threads(THREADS)
+
+
 @pytest.fixture(scope="session")
 def model() -> Model:
     return llama()
