@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -16,9 +15,6 @@ from inscape.core.errors import StudyError
 from inscape.learn.fit import Budget, Watch
 from inscape.learn.gradient import Gradient
 from inscape.study.arms import UNTRAINED, Arm, arms, tuned
-from inscape.study.discover import load_study
-from inscape.study.folder import create
-from inscape.study.recording import recording
 
 X = torch.linspace(-1, 1, 12)[:, None]
 METRICS = {"squared error": lambda net, k: (net(X) - X**2).square()[:, 0].numpy()}
@@ -37,18 +33,6 @@ def arm(width: int = 16, **more) -> Arm:
         return nn.Sequential(nn.Linear(1, width), nn.Tanh(), nn.Linear(width, 1))
 
     return Arm(make, drawn, **{"objective": parabola, "update": Gradient(lr=0.01), **more})
-
-
-@pytest.fixture
-def opened(outside, tmp_path):
-    """A function that opens a run of a toy study."""
-
-    def open_run(name: str = "run"):
-        study = load_study("toy-mean")
-        folder = create(tmp_path / name, "toy-mean", "tiny", datetime.now(UTC))
-        return recording(folder, study, study.presets["tiny"], preset="tiny", seed=3)
-
-    return open_run
 
 
 def test_arms_are_trained_measured_and_compared(opened, tmp_path):

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn import functional as F
 
-from inscape.charts.heatmap import matrix
+from inscape.charts.heatmap import cells, matrix
 from inscape.compare.cka_biased import cka_biased
 from inscape.compare.fitted_canonical import Span, fitted_similarities
 from inscape.compare.layer_matching import between_networks, every_pair, over_networks
@@ -23,12 +22,12 @@ from inscape.compare.similarity_map import similarity_map
 from inscape.core.measured import Measured, fact
 from inscape.core.threads import one_torch_thread
 from inscape.learn.fit import Budget
-from inscape.nets.plain_cnn import SHAPES, PlainCNN
-from inscape.study.arms import UNTRAINED, Arm, arms
+from inscape.nets.plain_cnn import SHAPES
+from inscape.study.arms import UNTRAINED
 from inscape.study.card import Card, Claim
+from inscape.study.digit_classifiers import classifier, trained
 from inscape.study.run import Run
 from inscape.study.settings import Bounded, setting
-from inscape.worlds.digit_views import labelled
 
 CARD = Card(
     slug="cka",
@@ -118,21 +117,13 @@ CONDITION = (0, -2)
 def run(config: Config, run: Run) -> None:
     """Train, match layers, and check what each measure ignores."""
     run.asked("Which similarity finds the same layer in a network of another random start?")
-    images, truth = labelled(1000, False, rng=run.rng("items"))
-    found = arms(
+    found, images = trained(
         run,
-        {
-            "trained": Arm(
-                net=lambda k: PlainCNN(1, 10, config.width),
-                batches=lambda rng, k: labelled(64, True, rng=rng),
-                objective=lambda net, batch: F.cross_entropy(net(batch[0]), batch[1]),
-            )
-        },
-        metrics={"accuracy": lambda net, k: (net(images).argmax(1) == truth).numpy()},
+        {"trained": classifier(config.width)},
         budget=Budget(config.steps),
-        seeds=config.networks,
+        networks=config.networks,
+        rng=run.rng("items"),
     )
-    run.show("accuracy", found.measured("accuracy", unit="accuracy"))
     with torch.no_grad():
         states = {
             arm: [h.double() for net in nets for h in net.layers(images[: config.items])]
@@ -181,12 +172,7 @@ def _mean_map(values: np.ndarray, networks: int) -> pd.DataFrame:
     blocks = values.reshape(networks, depth, networks, depth).swapaxes(1, 2)
     mean = blocks[~np.eye(networks, dtype=bool)].mean(axis=0)
     names = [f"layer {i + 1}" for i in range(depth)]
-    rows = [
-        {"row": names[s], "column": names[t], "value": mean[s, t]}
-        for s in range(depth)
-        for t in range(depth)
-    ]
-    return pd.DataFrame(rows)
+    return cells(mean, names)
 
 
 def _invariances(config: Config, run: Run, layers: list[np.ndarray]) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from inscape.charts.curves import curves
 from inscape.compare.few_to_one import few_to_one
@@ -23,12 +22,13 @@ from inscape.core.jackknife import mean_of_pairs
 from inscape.core.measured import Measured, fact
 from inscape.core.threads import one_torch_thread
 from inscape.learn.fit import Budget
-from inscape.nets.plain_cnn import SHAPES, PlainCNN
-from inscape.study.arms import UNTRAINED, Arm, arms
+from inscape.nets.plain_cnn import SHAPES
+from inscape.study.arms import UNTRAINED
 from inscape.study.card import Card, Claim
+from inscape.study.digit_classifiers import classifier, trained
 from inscape.study.run import Run
 from inscape.study.settings import Bounded, setting
-from inscape.worlds.digit_views import labelled, shuffled_names
+from inscape.worlds.digit_views import shuffled_names
 
 CARD = Card(
     slug="convergent-learning",
@@ -114,24 +114,16 @@ def run(config: Config, run: Run) -> None:
     """Train, match units layer by layer, and check the matching on copies."""
     run.asked("Do networks of different random starts learn the same units?")
     other = shuffled_names(rng=run.rng("labels"))
-
-    def arm(names: torch.Tensor | None) -> Arm:
-        return Arm(
-            net=lambda k: PlainCNN(1, 10, config.width),
-            batches=lambda rng, k: labelled(64, True, rng=rng, names=names),
-            objective=lambda net, batch: F.cross_entropy(net(batch[0]), batch[1]),
-            role="treatment" if names is None else "baseline",
-        )
-
-    images, truth = labelled(1000, False, rng=run.rng("items"))
-    found = arms(
+    found, images = trained(
         run,
-        {TRAINED: arm(None), SHUFFLED: arm(other)},
-        metrics={"accuracy": lambda net, k: (net(images).argmax(1) == truth).numpy()},
+        {
+            TRAINED: classifier(config.width),
+            SHUFFLED: classifier(config.width, other, role="baseline"),
+        },
         budget=Budget(config.steps, equal=("parameters", "trained", "flops")),
-        seeds=config.networks,
+        networks=config.networks,
+        rng=run.rng("items"),
     )
-    run.show("accuracy", found.measured("accuracy", unit="accuracy"))
     halves = images[: config.items].chunk(2)
     units = {a: [_units(net, halves) for net in nets] for a, nets in found.nets.items()}
     pairs = {a: _pairs(own) for a, own in units.items()}

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from inscape.charts.heatmap import matrix
 from inscape.compare.dissimilarity import dissimilarity
@@ -21,12 +20,11 @@ from inscape.core.jackknife import Jackknife
 from inscape.core.measured import Measured
 from inscape.core.threads import one_torch_thread
 from inscape.learn.fit import Budget
-from inscape.nets.plain_cnn import PlainCNN
-from inscape.study.arms import UNTRAINED, Arm, arms
+from inscape.study.arms import UNTRAINED
 from inscape.study.card import Card, Claim
+from inscape.study.digit_classifiers import classifier, trained
 from inscape.study.run import Run
 from inscape.study.settings import Bounded, setting
-from inscape.worlds.digit_views import labelled
 from inscape.worlds.warped_manifolds import warped_manifolds
 
 CARD = Card(
@@ -110,21 +108,13 @@ RSA, CHOSEN, TOPOLOGY, SHUFFLED = "RSA", "chosen thresholds", "neighbourhoods", 
 def run(config: Config, run: Run) -> None:
     """Train, choose thresholds on some networks, judge them on the others; then planted manifolds."""
     run.asked("Does topology find a layer in another network as well as geometry?")
-    images, truth = labelled(1000, False, rng=run.rng("stimuli"))
-    found = arms(
+    found, images = trained(
         run,
-        {
-            "trained": Arm(
-                net=lambda k: PlainCNN(1, 10, config.width),
-                batches=lambda rng, k: labelled(64, True, rng=rng),
-                objective=lambda net, batch: F.cross_entropy(net(batch[0]), batch[1]),
-            )
-        },
-        metrics={"accuracy": lambda net, k: (net(images).argmax(1) == truth).numpy()},
+        {"trained": classifier(config.width)},
         budget=Budget(config.steps),
-        seeds=config.networks,
+        networks=config.networks,
+        rng=run.rng("stimuli"),
     )
-    run.show("accuracy", found.measured("accuracy", unit="accuracy"))
     seen, half = images[: config.stimuli], config.networks // 2
     nets, levels = found.nets["trained"], [f"noise {sd:g}" for sd in config.noise]
     distances = {
