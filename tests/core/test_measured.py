@@ -228,3 +228,13 @@ def test_the_coordinate_of_a_table_is_named(rng):
 def test_a_fact_has_no_interval_and_no_p():
     found = fact("largest difference", np.float64(3e-9), "value")
     assert (found.value, found.interval, found.p, found.null) == (3e-9, None, None, None)
+
+
+def test_the_least_of_shares_has_exact_limits():
+    m = Measured("solved", unit="share")
+    for condition in ("a", "b"):
+        m.put(condition, np.ones(40))
+    least = lambda *s: np.min(s, axis=0)  # noqa: E731
+    found = m.combined("least share", least, "a", "b", kind="share")
+    assert found.value == 1
+    assert 0.9 < found.interval[0] < found.interval[1] == 1

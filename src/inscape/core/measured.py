@@ -262,7 +262,12 @@ class Measured:
         return self._relative(name, -1, condition, below, of, null, more)
 
     def combined(
-        self, name: str, formula: Callable[..., np.ndarray], *conditions: str, **more: Any
+        self,
+        name: str,
+        formula: Callable[..., np.ndarray],
+        *conditions: str,
+        kind: str = "any",
+        **more: Any,
     ) -> Evidence:
         """Any function of the statistics of several conditions, paired: the mean over layers, a quantile of gains.
 
@@ -270,11 +275,13 @@ class Measured:
             name: what it is.
             formula: takes one array for each condition and works elementwise.
             conditions: their names.
+            kind: of what comes out, as in `inscape.core.jackknife.Jackknife`: ``"share"`` for the least or
+                the mean of shares, which has exact limits at 0 and 1.
             more: further fields of `Evidence`.
         """
 
         def apply(*statistics: Jackknife) -> Jackknife:
-            return combine(formula, *statistics)
+            return combine(formula, *statistics, kind=kind)
 
         return self._evidence(name, apply, conditions[0], conditions[1:], "", more)
 

@@ -52,7 +52,7 @@ CARD = Card(
         memory=Claim(text="Trained on 10 digits, 90 % end at a training digit", at_least=0.9),
         general=Claim(text="Trained on 1,297, at most 10 % do", at_most=0.1),
         fewer=Claim(
-            text="The share falls from each size to the next, at the least step",
+            text="From each size to the next the share does not rise, at the least fall",
             at_least=0,
             over="the next smaller training set",
         ),
@@ -126,7 +126,8 @@ def run(config: Config, run: Run) -> None:
     for name in ("attractors", "random directions"):
         losses = np.concatenate([looked[arm][name] for arm in trained])
         explained.put(name, losses, base, role="baseline" if name[0] == "r" else "treatment")
-    run.claim("converge", rest.combined("least share", lambda *s: np.min(s, axis=0), *trained))
+    least = lambda *s: np.min(s, axis=0)  # noqa: E731
+    run.claim("converge", rest.combined("least share", least, *trained, kind="share"))
     run.claim("memory", near.value(trained[0]))
     run.claim("general", near.value(trained[-1]))
     falls = lambda *s: -np.max(np.diff(np.stack(s), axis=0), axis=0)  # noqa: E731
