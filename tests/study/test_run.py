@@ -86,6 +86,24 @@ def test_evidence_over_a_quantity_is_drawn_as_lines_and_tabled(record, folder):
     assert "95 % intervals" in _json(folder)["sections"][0]["caption"]
 
 
+def test_evidence_by_layer_is_drawn_as_lines_and_tabled(record, folder):
+    where = [{"site": "embed", "lens": "a"}, {"site": "resid_post.0", "lens": "a"}]
+    where += [{"layer": 0, "lens": "chance"}]
+    found = [Evidence("hits", 0.5, (0.4, 0.6), unit="share", where=w) for w in where]
+    with record as run:
+        run.layers("hits", found, "Hits by layer.", series="lens", nulls=("chance",))
+    kept = pd.read_parquet(folder.path / "tables/hits.parquet")
+    assert kept["lens"].tolist() == ["a", "a", "chance"]
+    spec = _json(folder, "figures/hits.json")
+    drawn = next(v for v in spec["datasets"].values() if v and "series" in v[0])
+    assert [(d["series"], d["layer"], d["low"]) for d in drawn] == [
+        ("a", -1, 0.4),
+        ("a", 0, 0.4),
+        ("chance", 0, 0.4),
+    ]
+    assert "hits (share)" in str(spec)
+
+
 def test_a_named_index_is_kept_and_an_unnamed_one_dropped(record, folder):
     frame = pd.DataFrame({"r2": [2.0, 1.0]}, index=pd.Index(["b", "a"], name="site"))
     with record as run:

@@ -45,7 +45,8 @@ def lines(found: Sequence[Evidence], series: str) -> pd.DataFrame:
     """Evidence by site as `charts.layers.score_by_layer` draws it.
 
     Args:
-        found: evidence whose coordinates hold `series` and ``site`` or ``layer``.
+        found: evidence whose coordinates hold `series` and ``site`` or ``layer``, and ``target`` where there is a panel
+            for each.
         series: the coordinate that names a line.
     """
     rows = []
@@ -53,6 +54,8 @@ def lines(found: Sequence[Evidence], series: str) -> pd.DataFrame:
         low, high = e.ends
         layer = e.where["layer"] if "layer" in e.where else layer_of(str(e.where["site"]))
         at = {"series": e.where[series], "layer": layer}
+        if "target" in e.where:
+            at["target"] = e.where["target"]
         rows.append({**at, "value": e.value, "low": low, "high": high})
     return pd.DataFrame(rows)
 

@@ -24,11 +24,13 @@ import pandas as pd
 
 from inscape.charts.bars import values_by_group
 from inscape.charts.curves import curves
+from inscape.charts.layers import score_by_layer
 from inscape.core.errors import StudyError, suggest
 from inscape.core.evidence import Evidence, table
 from inscape.core.home import home
 from inscape.core.measured import Measured
 from inscape.core.rng import generator
+from inscape.probing.frames import lines
 from inscape.study import claims, contents
 from inscape.study.card import Claim
 from inscape.study.folder import Folder
@@ -184,6 +186,32 @@ class Run:
         ]
         y = f"{found[0].name} ({found[0].unit})" if found[0].unit else found[0].name
         chart = curves(pd.DataFrame(rows), x=x, y=y, nulls=nulls, points=True)
+        self.figure(name, chart, f"{caption} Bands are 95 % intervals over groups.")
+        self.table(name, table(found), caption)
+
+    def layers(
+        self,
+        name: str,
+        found: Sequence[Evidence],
+        caption: str,
+        *,
+        series: str = "condition",
+        layer: str = "Layer",
+        nulls: Sequence[str] = (),
+    ) -> None:
+        """Keep evidence by layer as a table and as lines with their intervals.
+
+        Args:
+            name: of the table and of the figure.
+            found: pieces of evidence of one unit, whose coordinates hold `series` and ``layer`` or ``site``, and
+                ``target`` where there is a panel for each.
+            caption: what is seen.
+            series: the coordinate that names a line.
+            layer: title of the axis.
+            nulls: lines that are drawn in grey.
+        """
+        score = f"{found[0].name} ({found[0].unit})" if found[0].unit else found[0].name
+        chart = score_by_layer(lines(found, series), score=score, layer=layer, nulls=nulls)
         self.figure(name, chart, f"{caption} Bands are 95 % intervals over groups.")
         self.table(name, table(found), caption)
 
