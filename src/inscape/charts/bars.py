@@ -1,7 +1,7 @@
 """One value per group with its interval, sorted: errors per country, scores per task.
 
-Where there are many groups, the lowest and the highest are shown side by side on one scale. The bar is the value, the
-thin line on it the named interval.
+Where there are many groups, the lowest and the highest are shown side by side on one scale. The bar
+is the value, the thin line on it the named interval.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def values_by_group(
     """Sorted bars with intervals, one for each group.
 
     Args:
-        frame: columns ``group``, ``value``, ``low``, ``high``; optionally ``n`` (shown in the tooltip and beside the name)
-            and ``null`` (a tick on each bar: what chance gives).
+        frame: columns ``group``, ``value``, ``low``, ``high``; optionally ``n`` (shown in the
+            tooltip and beside the name) and ``null`` (a tick on each bar: what chance gives).
         value: what is shown.
         unit: its unit.
         interval: what the lines are, named in the axis title.

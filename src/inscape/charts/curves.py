@@ -1,7 +1,8 @@
-"""Curves over a quantity: risk by coverage, accuracy by confidence, a share by depth, each series with its band.
+"""Curves over a quantity: risk by coverage, accuracy by confidence, a share by depth, each series
+with its band.
 
-A band is drawn where ``low`` and ``high`` are there. ``diagonal`` draws the line on which both axes agree: for accuracy by
-confidence, what a calibrated confidence would show.
+A band is drawn where ``low`` and ``high`` are there. ``diagonal`` draws the line on which both axes
+agree: for accuracy by confidence, what a calibrated confidence would show.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ def curves(
     """Lines with bands.
 
     Args:
-        frame: columns ``series``, ``x``, ``value``, optionally ``low`` and ``high`` (a band), ``n`` (shown in the
-            tooltip) and ``panel`` (one panel each). Series and panels keep their order.
+        frame: columns ``series``, ``x``, ``value``, optionally ``low`` and ``high`` (a band), ``n``
+            (shown in the tooltip) and ``panel`` (one panel each). Series and panels keep their
+            order.
         x: title of the horizontal axis, with its unit.
         y: title of the vertical axis, with its unit.
         interval: what the bands are, named in the legend.

@@ -1,7 +1,7 @@
 """Scores of two classes before and after: do they still come apart?
 
-One panel a condition, all on one scale; a panel holds one histogram for each class, as outlines that both can be seen
-through. Bins are made by the figure, from the rows inside it.
+One panel a condition, all on one scale; a panel holds one histogram for each class, as outlines
+that both can be seen through. Bins are made by the figure, from the rows inside it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ def by_class(
     """Histograms of a score for each class, one panel a condition.
 
     Args:
-        frame: columns ``panel``, ``class``, ``value``, a row for each example; panels and classes keep their order.
+        frame: columns ``panel``, ``class``, ``value``, a row for each example; panels and classes
+            keep their order.
         value: what the score is, with its unit: the horizontal axis.
         classes: title of the legend.
         bins: most bins over the whole range.

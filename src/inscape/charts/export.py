@@ -1,8 +1,9 @@
 """Figures as files: PNG, SVG or PDF, drawn by vl-convert without a browser and without the network.
 
-The look is the theme's; a PNG has two pixels to the point. Fonts that a machine lacks fall back to those it has. Drawing
-happens in one child process with a limit on time and memory, however many figures there are: a renderer that aborts
-or does not end is a sentence and nothing more. Cost: about a second, and 0.1 s a figure.
+The look is the theme's; a PNG has two pixels to the point. Fonts that a machine lacks fall back to
+those it has. Drawing happens in one child process with a limit on time and memory, however many
+figures there are: a renderer that aborts or does not end is a sentence and nothing more. Cost:
+about a second, and 0.1 s a figure.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def save(
         path: where to; the suffix chooses the format.
         scheme: the theme's variant; the file gets its background.
         scale: pixels to the point of a PNG.
-        width: points given to a figure that leaves its width to the page, and to the rows of its legend.
+        width: points given to a figure that leaves its width to the page, and to the rows of its
+            legend.
 
     Returns:
         The path.

@@ -1,7 +1,9 @@
-"""Which expressions a figure may hold: arithmetic and comparisons of a row's fields, nothing that reaches the page.
+"""Which expressions a figure may hold: arithmetic and comparisons of a row's fields, nothing that
+reaches the page.
 
-Vega evaluates strings such as ``datum.value > 0.5``. Its functions also reach events, views and the page itself, so a
-figure that came from elsewhere may use only names from the lists here: ``datum``, constants, and functions of values.
+Vega evaluates strings such as ``datum.value > 0.5``. Its functions also reach events, views and the
+page itself, so a figure that came from elsewhere may use only names from the lists here: ``datum``,
+constants, and functions of values.
 
 Reference: Vega's expression language, https://vega.github.io/vega/docs/expressions.
 """

@@ -1,7 +1,8 @@
 """From a data frame to the rows inside a figure's specification.
 
-The rows are inlined, so that a figure needs no other file; numbers are rounded to the significant digits that a screen
-can show, which keeps a report small. A missing column is refused by name. Cost: linear in the cells.
+The rows are inlined, so that a figure needs no other file; numbers are rounded to the significant
+digits that a screen can show, which keeps a report small. A missing column is refused by name.
+Cost: linear in the cells.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def inline(
     missing = [c for c in needed if c not in frame.columns]
     if missing:
         raise ValueError(
-            f"{caller}: the frame has no column {', '.join(missing)}; it has {', '.join(frame.columns)}"
+            f"{caller}: the frame has no column {', '.join(missing)}; it has "
+            f"{', '.join(frame.columns)}"
         )
     if frame.empty:
         raise ValueError(f"{caller}: the frame has no rows, so there is nothing to draw")
@@ -78,7 +80,8 @@ def fit(
     most: int | None = None,
     legend: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What a page needs to know to refit a figure to its width: the value of the specification's ``usermeta``.
+    """What a page needs to know to refit a figure to its width: the value of the specification's
+    ``usermeta``.
 
     Args:
         columns: most panels in a row.
@@ -87,7 +90,8 @@ def fit(
         margin: px that axes and legends take beside all of them.
         aspect: height / width of a panel, or None to keep the height.
         most: most px the figure may take, or None for the page's width.
-        legend: what stands in the legend, which breaks into rows where the page is too narrow for all of it.
+        legend: what stands in the legend, which breaks into rows where the page is too narrow for
+            all of it.
     """
     shape = {
         "columns": columns,

@@ -1,4 +1,6 @@
-"""A matrix as a heat map with its numbers: cosines between directions, similarities between models, transfer of probes."""
+"""A matrix as a heat map with its numbers: cosines between directions, similarities between models,
+transfer of probes.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +46,8 @@ def matrix(
     """A square for each pair, its number written in it.
 
     Args:
-        frame: columns ``row``, ``column``, ``value``; optionally ``low`` and ``high`` (shown in the tooltip). Rows and
-            columns keep their order.
+        frame: columns ``row``, ``column``, ``value``; optionally ``low`` and ``high`` (shown in the
+            tooltip). Rows and columns keep their order.
         value: what the numbers are, the legend's title, with its unit.
         row: title of the vertical axis.
         column: title of the horizontal axis.

@@ -1,4 +1,6 @@
-"""A null distribution with the observed value marked: how far the answer lies from what chance gives."""
+"""A null distribution with the observed value marked: how far the answer lies from what chance
+gives.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ def null_distribution(
     bins: int = 30,
     height: int = 220,
 ) -> alt.LayerChart:
-    """The histogram of draws from a null, its interval shaded, the observed value as a line with its number.
+    """The histogram of draws from a null, its interval shaded, the observed value as a line with
+    its number.
 
     Args:
         frame: column ``value``, a row for each draw.

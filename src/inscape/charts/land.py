@@ -1,7 +1,8 @@
 """The backdrop of a map of the world: sea, grid of meridians and parallels, land.
 
-Greys with low opacity, so that they sit quietly on a light and a dark page alike. Antarctica is left out and the sea ends
-at `SOUTH`: nobody lives there, and the inhabited world gets the room. The sea's outline also fixes the projection.
+Greys with low opacity, so that they sit quietly on a light and a dark page alike. Antarctica is
+left out and the sea ends at `SOUTH`: nobody lives there, and the inhabited world gets the room. The
+sea's outline also fixes the projection.
 
 Reference: Natural Earth 1:110m land (public domain), as TopoJSON by world-atlas.
 """

@@ -1,7 +1,8 @@
-"""Probe score by layer: what the model's layers hold, against what chance, structure and input alone would give.
+"""Probe score by layer: what the model's layers hold, against what chance, structure and input
+alone would give.
 
-One panel per target. A line is the score, the band around it the named interval; a series without layers (the input
-embedding, say) is a horizontal rule. Grey is kept for nulls.
+One panel per target. A line is the score, the band around it the named interval; a series without
+layers (the input embedding, say) is a horizontal rule. Grey is kept for nulls.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ def score_by_layer(
     """Score by layer with intervals, for the real model and what it is compared with.
 
     Args:
-        frame: columns ``series`` (``"trained model"``, ``"untrained model"``, ``"shuffled labels"``,
-            ``"input embedding"`` …), ``layer`` (number; missing for a series that belongs to no layer), ``value``,
-            ``low``, ``high``, and optionally ``target`` (one panel each). Series and targets keep their order.
+        frame: columns ``series`` (``"trained model"``, ``"untrained model"``,
+            ``"shuffled labels"``, ``"input embedding"`` …), ``layer`` (number; missing for a series
+            that belongs to no layer), ``value``, ``low``, ``high``, and optionally ``target`` (one
+            panel each). Series and targets keep their order.
         score: what is scored, with its unit: the vertical axis.
         interval: what the bands are, named in the legend.
         layer: title of the horizontal axis.
@@ -99,7 +101,8 @@ def _layers(
         "series:N", sort=series, scale=alt.Scale(domain=series, range=dashes), legend=legend
     )
     ends = frame["layer"].dropna()
-    # over few layers tickMinStep still lets half layers through, and "d" would print them as their neighbours
+    # over few layers tickMinStep still lets half layers through, and "d" would print them as their
+    # neighbours
     few = len(ends) > 0 and ends.max() - ends.min() <= 12
     values = list(range(int(ends.min()), int(ends.max()) + 1)) if few else alt.Undefined
     axis = alt.Axis(grid=False, tickMinStep=1, format="d", values=values)

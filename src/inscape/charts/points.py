@@ -15,9 +15,9 @@ def points(
     """A point for each row.
 
     Args:
-        frame: columns ``x`` and ``value``; optionally ``series`` (colour and shape), ``name`` (tooltip)
-            and ``panel`` (one panel each, with a horizontal scale of its own). Series and panels keep
-            their order.
+        frame: columns ``x`` and ``value``; optionally ``series`` (colour and shape), ``name``
+            (tooltip) and ``panel`` (one panel each, with a horizontal scale of its own). Series and
+            panels keep their order.
         x: title of the horizontal axis, with its unit; with panels, their names say what it is.
         y: title of the vertical axis, with its unit.
         zero: whether the vertical axis starts at zero.

@@ -1,9 +1,11 @@
-"""The child process that draws figures, so that an abort or a bomb in the renderer ends this process and no other.
+"""The child process that draws figures, so that an abort or a bomb in the renderer ends this
+process and no other.
 
-Run as a file, with nothing of Inscape imported. Standard input holds a line of JSON for each figure, ``{"spec", "config",
-"kinds", "scale"}``; standard output gets a line of JSON for each file, ``{"figure", "kind", "size"}`` followed by so many
-bytes, or ``{"figure", "error"}``. Vega runs once a figure, and PNG and PDF are made of its SVG. A limit on memory is set
-before anything is drawn, where the system has one.
+Run as a file, with nothing of Inscape imported. Standard input holds a line of JSON for each
+figure, ``{"spec", "config", "kinds", "scale"}``; standard output gets a line of JSON for each file,
+``{"figure", "kind", "size"}`` followed by so many bytes, or ``{"figure", "error"}``. Vega runs once
+a figure, and PNG and PDF are made of its SVG. A limit on memory is set before anything is drawn,
+where the system has one.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from xml.etree import ElementTree
 MEMORY = 3 << 30
 PIXELS = 20_000
 _ELEMENTS = frozenset(
-    "svg g path rect line circle ellipse polygon polyline text tspan title desc defs clipPath linearGradient radialGradient "
+    "svg g path rect line circle ellipse polygon polyline text tspan title desc defs clipPath "
+    "linearGradient radialGradient "
     "stop pattern".split()
 )
 

@@ -20,8 +20,8 @@ def predicted_vs_true(
     """A point for each example at (true, predicted), and the identity line.
 
     Args:
-        frame: columns ``true``, ``predicted``; optionally ``name`` (tooltip), ``group`` (colour) and, for an interval of
-            each prediction, ``low`` and ``high`` (a thin vertical line).
+        frame: columns ``true``, ``predicted``; optionally ``name`` (tooltip), ``group`` (colour)
+            and, for an interval of each prediction, ``low`` and ``high`` (a thin vertical line).
         quantity: what is predicted, for the axes.
         unit: its unit.
         number: d3 format of ticks and tooltips (``"d"`` for years).

@@ -1,13 +1,16 @@
-"""What a stored figure may hold: a bounded Vega-Lite specification that carries its data and reaches nothing else.
+"""What a stored figure may hold: a bounded Vega-Lite specification that carries its data and
+reaches nothing else.
 
-A run folder may come from anyone, and a specification is a program. `checked` is asked when a figure is recorded, when
-it is read from a run folder and before it is drawn:
+A run folder may come from anyone, and a specification is a program. `checked` is asked when a
+figure is recorded, when it is read from a run folder and before it is drawn:
 
 - characters that XML 1.0 lacks are replaced, in text and in data;
 - depth, rows, values, texts and sizes are bounded;
-- the rest must be Vega-Lite by its own JSON schema, so that nothing stands where a number is expected;
-- signals, links, images, addresses, events and settings of the page are refused, and expressions are held to
-  `inscape.charts.expressions`. Selections may name fields and a plain event such as ``pointerover``.
+- the rest must be Vega-Lite by its own JSON schema, so that nothing stands where a number is
+  expected;
+- signals, links, images, addresses, events and settings of the page are refused, and expressions
+  are held to `inscape.charts.expressions`. Selections may name fields and a plain event such as
+  ``pointerover``.
 
 Cost: about 20 ms and one pass over the data.
 
@@ -100,7 +103,8 @@ class _Copy:
         """The copy of one member of an object outside the data."""
         if key in _REFUSED:
             raise Refused(
-                f"it holds {_REFUSED[key]} ({key}); a figure must carry all it needs and reach nothing else"
+                f"it holds {_REFUSED[key]} ({key}); a figure must carry all it needs and reach "
+                "nothing else"
             )
         if (key == "mark" and value == "image") or (key == "type" and value == "image"):
             raise Refused("it holds images (the mark image); draw points or text instead")
@@ -181,7 +185,8 @@ def _selection(value: Any) -> Any:
     """A selection that names fields and plain events; anything else of a parameter is refused."""
     if not isinstance(value, dict) or set(value) - {"name", "select", "bind", "views"}:
         raise Refused(
-            "a parameter in it is no plain selection; a selection has a name, select, bind and views"
+            "a parameter in it is no plain selection; a selection has a name, select, bind and "
+            "views"
         )
     select = value.get("select")
     select = {"type": select} if isinstance(select, str) else select
@@ -204,7 +209,8 @@ def _selection(value: Any) -> Any:
     wrong += [] if _texts(value.get("views", [])) else ["views"]
     if wrong:
         raise Refused(
-            f"the selection {value['name']} in it has {wrong[0]} other than fields, plain events, and true or false"
+            f"the selection {value['name']} in it has {wrong[0]} other than fields, plain events, "
+            "and true or false"
         )
     return value
 

@@ -1,8 +1,9 @@
 """One look for every figure, in a light and a dark variant.
 
-A specification carries data, marks and the colours of data, never a background, a font or the colour of text and grid:
-those are a Vega-Lite ``config`` chosen when the figure is shown. Colours of single series (`SERIES`) have a contrast of at
-least 3 : 1 against both backgrounds; the categorical range is Okabe and Ito's, its light yellows darkened on white.
+A specification carries data, marks and the colours of data, never a background, a font or the
+colour of text and grid: those are a Vega-Lite ``config`` chosen when the figure is shown. Colours
+of single series (`SERIES`) have a contrast of at least 3 : 1 against both backgrounds; the
+categorical range is Okabe and Ito's, its light yellows darkened on white.
 
 Reference: Okabe and Ito (2008), *Color Universal Design*.
 """

@@ -80,9 +80,9 @@ def audit(
 ) -> None:
     """Measure the effect and the side effects of a steering vector.
 
-    The effect at each strength, beside random vectors of the same norm and vectors made from half-permuted
-    labels; perplexity on neutral text; probes of other labels; a new probe of the label itself. Prints the
-    claims and the path of the report.
+    The effect at each strength, beside random vectors of the same norm and vectors made from
+    half-permuted labels; perplexity on neutral text; probes of other labels; a new probe of the
+    label itself. Prints the claims and the path of the report.
     """
     from inscape.cli.run import setting
     from inscape.model.open import opening_with

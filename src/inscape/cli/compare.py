@@ -1,4 +1,6 @@
-"""``inscape compare MODEL_A MODEL_B``: whether two models represent the same items alike, layer by layer, as a report."""
+"""``inscape compare MODEL_A MODEL_B``: whether two models represent the same items alike, layer by
+layer, as a report.
+"""
 
 from __future__ import annotations
 
@@ -75,8 +77,9 @@ def compare(
 ) -> None:
     """Compare two models, checkpoints or stores on the same items.
 
-    Layer × layer maps by four measures, each with its permutation null. The most similar pair of layers is judged by the
-    most similar pair of permuted items, and a card says which measures agree there and why others do not. Draws a report.
+    Layer × layer maps by four measures, each with its permutation null. The most similar pair of
+    layers is judged by the most similar pair of permuted items, and a card says which measures
+    agree there and why others do not. Draws a report.
     """
     from inscape.store import manifest
     from inscape.study.progress import progress

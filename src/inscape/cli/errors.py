@@ -1,7 +1,8 @@
 """Every failure of the command line ends as one sentence on standard error and an exit code.
 
-A wrong option or command: 2. An `InscapeError`, a disk that is full or closed to us, anything unexpected: 1. Ctrl-C: 130.
-``--debug`` anywhere on the line, or ``INSCAPE_DEBUG=1``, shows the traceback as well.
+A wrong option or command: 2. An `InscapeError`, a disk that is full or closed to us, anything
+unexpected: 1. Ctrl-C: 130. ``--debug`` anywhere on the line, or ``INSCAPE_DEBUG=1``, shows the
+traceback as well.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Commands(TyperGroup):
         given = list(sys.argv[1:] if args is None else args)
         debug = "--debug" in given or os.environ.get("INSCAPE_DEBUG", "") not in ("", "0")
         extra["standalone_mode"] = False
-        # with no handler at all, Python would put log records beside the sentences on standard error
+        # with no handler at all, Python would put log records beside the sentences on standard
+        # error
         log, silent = logging.getLogger("inscape"), logging.NullHandler()
         log.addHandler(silent)
         lines, shown = logging.getLogger("inscape.progress"), StandardError()
@@ -102,7 +104,10 @@ def _disk(error: OSError) -> str | None:
         return explain_disk(error)
     if error.filename is None or error.strerror is None:
         return None
-    return f"{error.strerror}: {error.filename}. Check the path, and that you may read and write there."
+    return (
+        f"{error.strerror}: {error.filename}. Check the path, and that you may read and write "
+        "there."
+    )
 
 
 def _one_line(error: Exception) -> str:

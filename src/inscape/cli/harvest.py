@@ -52,7 +52,8 @@ def harvest(
         str,
         typer.Argument(
             metavar="DATA",
-            help="A built-in set, a CSV, JSON Lines or Parquet file, or a folder of images or WAV files.",
+            help="A built-in set, a CSV, JSON Lines or Parquet file, or a folder of images or WAV "
+            "files.",
         ),
     ],
     sites: Annotated[

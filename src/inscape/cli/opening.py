@@ -13,7 +13,8 @@ ModelName = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A model: a name from 'inscape fetch', a Hub id, a folder or GGUF file; of a network of several stacks, "
+        help="A model: a name from 'inscape fetch', a Hub id, a folder or GGUF file; of a network "
+        "of several stacks, "
         "#decoder or #text behind it names another than the first.",
     ),
 ]
@@ -25,7 +26,8 @@ Compiled = Annotated[
     bool,
     typer.Option(
         "--compile",
-        help="Compile the blocks by torch.compile: for passes that do not look inside them, after a minute or so.",
+        help="Compile the blocks by torch.compile: for passes that do not look inside them, after "
+        "a minute or so.",
     ),
 ]
 RemoteCode = Annotated[

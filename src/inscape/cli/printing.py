@@ -1,8 +1,10 @@
-"""How the command line prints: JSON for programs, aligned columns and wrapped paragraphs for people.
+"""How the command line prints: JSON for programs, aligned columns and wrapped paragraphs for
+people.
 
-Everything that a command prints goes through `say`, and log records through `Lines`: texts from data, models and files
-may hold characters that a terminal obeys (colours, titles, the clipboard, the direction of writing), and these are
-written out as escapes. JSON keeps its value: the same characters become JSON's own escapes.
+Everything that a command prints goes through `say`, and log records through `Lines`: texts from
+data, models and files may hold characters that a terminal obeys (colours, titles, the clipboard,
+the direction of writing), and these are written out as escapes. JSON keeps its value: the same
+characters become JSON's own escapes.
 """
 
 from __future__ import annotations

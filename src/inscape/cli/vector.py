@@ -80,9 +80,9 @@ def vector(
 ) -> None:
     """Make a steering vector from texts of two classes.
 
-    The vector points from the first class to the second, in order of their names (from 0 to 1). Strength
-    1 adds the distance between the two class means, shared between its blocks. The last lines give the
-    AUC along the vector on held-out groups.
+    The vector points from the first class to the second, in order of their names (from 0 to 1).
+    Strength 1 adds the distance between the two class means, shared between its blocks. The last
+    lines give the AUC along the vector on held-out groups.
     """
     from inscape.control.steering_vector import ENDINGS, MARK
     from inscape.core.errors import DataError

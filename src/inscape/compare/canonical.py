@@ -1,15 +1,16 @@
-"""Canonical correlations: which directions of two representations vary together, up to any invertible linear map?
+"""Canonical correlations: which directions of two representations vary together, up to any
+invertible linear map?
 
     Q_x S_x W_xᵀ = X,  Q_y S_y W_yᵀ = Y (centred, cut to a rank),      ρ = singular values of Q_xᵀ Q_y
 
-By two thin SVDs, never by inverse square roots of covariances. Correlations of the rows that were fitted are large
-from nothing: for unrelated sides the mean ρ² is d/(n − 1) (0.10 at d = 100 and n = 1,000), and some ρ are exactly 1
-once d + e ≥ n. So where the ranks add up to n or more the fit is refused, below n = 10 d it warns, and `score`
-gives the correlations of *held-out* rows.
+By two thin SVDs, never by inverse square roots of covariances. Correlations of the rows that were
+fitted are large from nothing: for unrelated sides the mean ρ² is d/(n − 1) (0.10 at d = 100 and n =
+1,000), and some ρ are exactly 1 once d + e ≥ n. So where the ranks add up to n or more the fit is
+refused, below n = 10 d it warns, and `score` gives the correlations of *held-out* rows.
 
 Cost: n d² + n e² + d e min(d, e).
-Reference: Hotelling (1936), Biometrika 28; Björck and Golub (1973), Math. Comp. 27; Raghu et al. (2017),
-arXiv:1706.05806.
+Reference: Hotelling (1936), Biometrika 28; Björck and Golub (1973), Math. Comp. 27; Raghu et al.
+(2017), arXiv:1706.05806.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class CanonicalCorrelation(BaseEstimator):
 
     Args:
         rank: principal components of each side that are kept; None for all that the rows hold.
-        variance: keep as many components as hold this share of the variance; with `rank`, whichever are fewer.
+        variance: keep as many components as hold this share of the variance; with `rank`, whichever
+            are fewer.
 
     Attributes:
         correlations_: of the fitted rows, descending, (r,).
@@ -61,7 +63,8 @@ class CanonicalCorrelation(BaseEstimator):
             y: (n, e).
 
         Raises:
-            ValueError: ranks that add up to n or more, so that correlations of 1 are there by necessity; a side
+            ValueError: ranks that add up to n or more, so that correlations of 1 are there by
+                necessity; a side
             that does
                 not vary; other items.
         """
@@ -76,12 +79,15 @@ class CanonicalCorrelation(BaseEstimator):
         self.ranks_ = (len(self._x[1]), len(self._y[1]))
         if sum(self.ranks_) >= n:
             raise ValueError(
-                f"CanonicalCorrelation: ranks {self.ranks_[0]} and {self.ranks_[1]} add up to the {n} rows or more, so "
-                "correlations of 1 would be found in noise; declare a smaller rank, or give more rows"
+                f"CanonicalCorrelation: ranks {self.ranks_[0]} and {self.ranks_[1]} add up to the "
+                f"{n} rows or more, so "
+                "correlations of 1 would be found in noise; declare a smaller rank, or give more "
+                "rows"
             )
         if n < ROWS_EACH * max(self.ranks_):
             warnings.warn(
-                f"CanonicalCorrelation: {n} rows for {max(self.ranks_)} directions; correlations of fitted rows are large "
+                f"CanonicalCorrelation: {n} rows for {max(self.ranks_)} directions; correlations "
+                "of fitted rows are large "
                 "by chance, quote those of held-out rows (score)",
                 stacklevel=2,
             )

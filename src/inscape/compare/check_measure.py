@@ -1,10 +1,12 @@
-"""Prove a measure's card: its invariances, symmetry, range and identity, for other people's measures as well.
+"""Prove a measure's card: its invariances, symmetry, range and identity, for other people's
+measures as well.
 
     check_measure(linear_cka)                                   # nothing is raised: the card is true
     check_measure(mine, MeasureCard("mine", 0, 1, frozenset({"rotation"})))
 
-Every map that the card claims is applied to either side of random representations, and must change nothing; every
-one that it does not claim must change something, so a card can be neither too long nor too short.
+Every map that the card claims is applied to either side of random representations, and must change
+nothing; every one that it does not claim must change something, so a card can be neither too long
+nor too short.
 
 Cost: about 60 evaluations on 40 items.
 """
@@ -40,7 +42,8 @@ def check_measure(
         seed: of the representations.
 
     Raises:
-        ValueError: the measure has no card, or does not do what the card says; the message lists every point.
+        ValueError: the measure has no card, or does not do what the card says; the message lists
+            every point.
 
     Example:
         >>> from inscape.compare.linear_cka import linear_cka
@@ -78,7 +81,10 @@ def _faults(
         if abs(float(measure(x[order], y[order])) - value) > tolerance:
             yield "the order of the items changes it"
         if abs(float(measure(x, x.copy())) - card.identity) > tolerance:
-            yield f"a representation and itself give {measure(x, x.copy()):.4g}, not {card.identity:g}"
+            yield (
+                f"a representation and itself give {measure(x, x.copy()):.4g}, not "
+                f"{card.identity:g}"
+            )
         if abs(float(measure(torch.tensor(x), torch.tensor(y))) - value) > tolerance:
             yield "tensors give another value than arrays"
         if abs(float(measure(x.astype(np.float32), y.astype(np.float32))) - value) > 1e-2:
@@ -90,7 +96,9 @@ def _faults(
         if name not in card.invariant and most <= tolerance:
             yield f"{INVARIANCES[name]} change nothing, and the card does not say so"
     if card.symmetric and gap > tolerance:
-        yield f"exchanging the sides changes it by {gap:.2g}, and the card says that it is symmetric"
+        yield (
+            f"exchanging the sides changes it by {gap:.2g}, and the card says that it is symmetric"
+        )
     if not card.symmetric and gap <= tolerance:
         yield "exchanging the sides changes nothing, and the card says that it is not symmetric"
     if card.unrelated is not None and abs(np.mean(unrelated) - card.unrelated) > 0.15:

@@ -1,14 +1,15 @@
-"""Optimal transport on the circle, exactly and by a linear embedding (LCOT): how far apart are two sets of phases?
+"""Optimal transport on the circle, exactly and by a linear embedding (LCOT): how far apart are two
+sets of phases?
 
     embedding   ν̂(t) = F⁻¹(t − α) − t,   α = mean of ν − ½        F⁻¹: quantiles, with F⁻¹(t + 1) = F⁻¹(t) + 1
     LCOT² = ∫ min_k |ν̂₁(t) − ν̂₂(t) + k|² dt                       exact: min over α of ∫ |F₁⁻¹(t) − F₂⁻¹(t − α)|² dt
 
-The embedding is transport to the uniform measure, in one sort; distances of many measures are then those of vectors, and
-means of vectors are measures again. Phases are in turns, 0 up to 1.
+The embedding is transport to the uniform measure, in one sort; distances of many measures are then
+those of vectors, and means of vectors are measures again. Phases are in turns, 0 up to 1.
 
 Cost: n log n an embedding, its length a pair; the exact distance n² a pair of n samples.
-Reference: Martin et al. (2024), LCOT, arXiv:2310.06002, eq. 7 to 12; Delon, Salomon and Sobolevski (2010), SIAM J. Appl.
-Math. 70 (the exact distance).
+Reference: Martin et al. (2024), LCOT, arXiv:2310.06002, eq. 7 to 12; Delon, Salomon and Sobolevski
+(2010), SIAM J. Appl. Math. 70 (the exact distance).
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     CKA = ‖YᵀX‖²_F / (‖XᵀX‖_F ‖YᵀY‖_F)        of centred X (n, d) and Y (n, e)
 
-Its null is not zero: two independent isotropic representations of one width give about d/(n + d), so 0.5 at n = d
-and 0.91 at d = 10 n. Whether two networks agree cannot be read from it unless n is many times the width;
-`linear_cka` can be read.
+Its null is not zero: two independent isotropic representations of one width give about d/(n + d),
+so 0.5 at n = d and 0.91 at d = 10 n. Whether two networks agree cannot be read from it unless n is
+many times the width; `linear_cka` can be read.
 
 Cost: n d e from the features, or n² (d + e) from the kernels, whichever is less.
 Reference: Kornblith et al. (2019), arXiv:1905.00414, eq. 5.

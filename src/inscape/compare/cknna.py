@@ -1,11 +1,13 @@
-"""CKNNA: alignment of kernels among mutual nearest neighbours, between the neighbours' count and CKA.
+"""CKNNA: alignment of kernels among mutual nearest neighbours, between the neighbours' count and
+CKA.
 
     a(X, Y) = Σ_i Σ_j [j ∈ N_x(i)] [j ∈ N_y(i)] (⟨x_i, x_j⟩ − mean_l ⟨x_i, x_l⟩) (⟨y_i, y_j⟩ − mean_l ⟨y_i, y_l⟩)
     s = a(X, Y) / √(a(X, X) a(Y, Y))                           N(i): the k nearest of i by cosine of unit-length
     features
 
-The paper's formula; its published code centres after masking and adds 1e-6 below the line, which gives other
-numbers. Means leave item i itself out. For k = n − 1 it is a CKA that is centred by rows only.
+The paper's formula; its published code centres after masking and adds 1e-6 below the line, which
+gives other numbers. Means leave item i itself out. For k = n − 1 it is a CKA that is centred by
+rows only.
 
 Cost: n² (d + e).
 Reference: Huh et al. (2024), arXiv:2405.07987, appendix A.

@@ -5,13 +5,13 @@
     the noise crossnobis                  mean over a ≠ b of (x_iᵃ − x_jᵃ)·(x_iᵇ − x_jᵇ) / d,    a, b: independent
     repeats
 
-Squared distances are biased up by noise: two equal items measured with unit noise are ‖·‖²/d = 2 apart. The
-crossnobis estimator is not biased, since noise of two repeats does not correlate; it may be negative. Repeats are
-dropout draws, augmentations, seeds.
+Squared distances are biased up by noise: two equal items measured with unit noise are ‖·‖²/d = 2
+apart. The crossnobis estimator is not biased, since noise of two repeats does not correlate; it may
+be negative. Repeats are dropout draws, augmentations, seeds.
 
 Cost: n² d.
-Reference: Kriegeskorte, Mur and Bandettini (2008), Front. Syst. Neurosci. 2; Walther et al. (2016), NeuroImage 137
-(crossnobis); Nili et al. (2014), PLoS Comput. Biol. 10.
+Reference: Kriegeskorte, Mur and Bandettini (2008), Front. Syst. Neurosci. 2; Walther et al. (2016),
+NeuroImage 137 (crossnobis); Nili et al. (2014), PLoS Comput. Biol. 10.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ def dissimilarity(
     Args:
         x: (n, d).
         kind: which dissimilarity.
-        noise: covariance of the noise, (d, d), for ``"mahalanobis"``; must be invertible, so shrink it.
+        noise: covariance of the noise, (d, d), for ``"mahalanobis"``; must be invertible, so shrink
+            it.
 
     Raises:
-        ValueError: an unknown kind, a missing noise covariance, or rows for which the kind is not defined.
+        ValueError: an unknown kind, a missing noise covariance, or rows for which the kind is not
+            defined.
 
     Example:
         >>> dissimilarity(np.array([[0.0, 0.0], [3.0, 4.0]]), "euclidean").tolist()
@@ -45,7 +47,8 @@ def dissimilarity(
     rows = checked_rows(x, "dissimilarity: x", least=2)
     if kind not in ("euclidean", "sqeuclidean", "correlation", "cosine", "mahalanobis"):
         raise ValueError(
-            "dissimilarity: kind must be 'euclidean', 'sqeuclidean', 'correlation', 'cosine' or 'mahalanobis', "
+            "dissimilarity: kind must be 'euclidean', 'sqeuclidean', 'correlation', 'cosine' or "
+            "'mahalanobis', "
             f"got {kind!r}"
         )
     if kind == "mahalanobis":
@@ -75,7 +78,8 @@ def crossnobis(
 
     Args:
         repeats: r measurements of every item, r ≥ 2, with independent noise.
-        noise: covariance of the noise, whitened away where given; shrink it so that it is invertible.
+        noise: covariance of the noise, whitened away where given; shrink it so that it is
+            invertible.
 
     Returns:
         Distances, 0 on average for items that do not differ; single ones may be negative.
@@ -86,7 +90,8 @@ def crossnobis(
     x = np.asarray(repeats, dtype=np.float64)
     if x.ndim != 3 or len(x) < 2:
         raise ValueError(
-            f"crossnobis: needs at least two repeats, shape (repeats, items, features), got {x.shape}"
+            "crossnobis: needs at least two repeats, shape (repeats, items, features), got "
+            f"{x.shape}"
         )
     if noise is not None:
         x = x @ np.linalg.inv(np.linalg.cholesky(noise)).T

@@ -2,11 +2,13 @@
 
     w = argmin ‖y_j − X w‖² / 2n + λ ‖w‖₁           units of both sides standardised on the fitted rows
 
-Over penalties λ this draws a curve: units used (w ≠ 0) against R² on held-out rows. Where one unit does as well as
-all, the two networks have the same unit; where many are needed, they have the same space and other axes.
+Over penalties λ this draws a curve: units used (w ≠ 0) against R² on held-out rows. Where one unit
+does as well as all, the two networks have the same unit; where many are needed, they have the same
+space and other axes.
 
 Cost: n d² for the Gram matrix, then O(d²) a pass of coordinate descent for each unit and penalty.
-Reference: Li et al. (2016), Convergent learning, arXiv:1511.07543, §4; Tibshirani (1996), JRSS B 58.
+Reference: Li et al. (2016), Convergent learning, arXiv:1511.07543, §4; Tibshirani (1996), JRSS B
+58.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ def few_to_one(
         penalties: λ, falling, in units of the standard deviation of a unit.
 
     Returns:
-        Units used and R². A unit that does not vary on the fitted rows predicts nothing, and its own R² is 0.
+        Units used and R². A unit that does not vary on the fitted rows predicts nothing, and its
+        own R² is 0.
 
     Raises:
         ValueError: other items, or penalties that do not fall.

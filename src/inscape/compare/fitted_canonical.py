@@ -1,17 +1,18 @@
-"""Measures of the fitted rows that any invertible linear map leaves alone, without a guard: for comparison with
-published numbers only.
+"""Measures of the fitted rows that any invertible linear map leaves alone, without a guard: for
+comparison with published numbers only.
 
     X = U S Vᵀ (centred),   M = U_xᵀ U_y,   ρ = singular values of M,   r: the lesser rank
     mean CCA = Σ ρ / r      R² of CCA = ‖M‖²_F / r      regression of X on Y: R² = ‖Mᵀ S Vᵀ‖²_F / ‖S‖²_F
     PWCCA = Σ α_i ρ_i / Σ α_i,   α_i = Σ_j |⟨h_i, x_j⟩|     h_i: canonical variables of X, x_j: its neurons
 
-Where either side has as many neurons as items or more, its span holds everything, and each of these is 1 whatever
-the sides are. `inscape.compare.CanonicalCorrelation` refuses that, and scores held-out rows; nothing can be
-concluded from the numbers here alone.
+Where either side has as many neurons as items or more, its span holds everything, and each of these
+is 1 whatever the sides are. `inscape.compare.CanonicalCorrelation` refuses that, and scores
+held-out rows; nothing can be concluded from the numbers here alone.
 
 Cost: n² d a side and n² min(n, d) a pair; PWCCA n² d more.
-Reference: Kornblith et al. (2019), arXiv:1905.00414, §3 and table 1; Raghu et al. (2017), arXiv:1706.05806 (SVCCA: the
-sides cut to 99 % of their variance); Morcos, Raghu and Bengio (2018), arXiv:1806.05759 (PWCCA).
+Reference: Kornblith et al. (2019), arXiv:1905.00414, §3 and table 1; Raghu et al. (2017),
+arXiv:1706.05806 (SVCCA: the sides cut to 99 % of their variance); Morcos, Raghu and Bengio (2018),
+arXiv:1806.05759 (PWCCA).
 """
 
 from __future__ import annotations

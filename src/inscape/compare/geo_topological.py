@@ -1,16 +1,18 @@
-"""Geo-topological dissimilarities: between geometry, where every distance counts, and topology, where only neighbourhood
-does.
+"""Geo-topological dissimilarities: between geometry, where every distance counts, and topology,
+where only neighbourhood does.
 
     t(d) = 0 for d ≤ q_l,  1 for d ≥ q_u,  (d − q_l) / (q_u − q_l) between       q: quantiles of the ranked dissimilarities
 
-With l = 0 and u = 1 it is the ranks themselves (representational similarity analysis of ranks); with l = u a graph: near
-or not. Small distances are mostly noise, and large ones differ between individuals; what lies between is kept.
+With l = 0 and u = 1 it is the ranks themselves (representational similarity analysis of ranks);
+with l = u a graph: near or not. Small distances are mostly noise, and large ones differ between
+individuals; what lies between is kept.
 
-`geodesic` replaces each dissimilarity by the shortest path over pairs that are near, so that a bent manifold and a flat
-one agree.
+`geodesic` replaces each dissimilarity by the shortest path over pairs that are near, so that a bent
+manifold and a flat one agree.
 
 Cost: n² log n; geodesics n³ at worst.
-Reference: Lin and Kriegeskorte (2024), The topology and geometry of neural representations, PNAS 121, arXiv:2309.11028.
+Reference: Lin and Kriegeskorte (2024), The topology and geometry of neural representations, PNAS
+121, arXiv:2309.11028.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ def geo_topological(
     """
     if not 0 <= low <= high <= 1 or low == high in (0, 1):
         raise ValueError(
-            f"geo_topological: quantiles must rise within 0 and 1 and leave some pairs on either side, got {low} and {high}"
+            "geo_topological: quantiles must rise within 0 and 1 and leave some pairs on either "
+            f"side, got {low} and {high}"
         )
     values = np.asarray(matrix, dtype=np.float64)
     at = np.triu_indices(len(values), 1)

@@ -1,13 +1,15 @@
-"""Inter-subject representational similarity: do regions of different subjects hold the same items apart?
+"""Inter-subject representational similarity: do regions of different subjects hold the same items
+apart?
 
     S_pq = mean over ordered pairs of subjects a ≠ b of corr(RDM of region p in a, RDM of region q in b)
 
-Noise of one subject is in one side of each comparison only, so S_pq is not raised by it, as similarity within a subject
-is. It needs the same items of all subjects, and no correspondence of their channels.
+Noise of one subject is in one side of each comparison only, so S_pq is not raised by it, as
+similarity within a subject is. It needs the same items of all subjects, and no correspondence of
+their channels.
 
 Cost: subjects² regions² n².
-Reference: Kriegeskorte, Mur and Bandettini (2008), Front. Syst. Neurosci. 2; Nastase et al. (2019), SCAN 14 (inter-subject
-correlation).
+Reference: Kriegeskorte, Mur and Bandettini (2008), Front. Syst. Neurosci. 2; Nastase et al. (2019),
+SCAN 14 (inter-subject correlation).
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """How many items does it take to see that two similarities differ by so much?
 
-From a pilot of n items, with θ₍₋i₎ the difference of the two similarities without item i, the difference's variance
-at N items is
+From a pilot of n items, with θ₍₋i₎ the difference of the two similarities without item i, the
+difference's variance at N items is
 
     V(N) = V n / N,   V = Σ_i (θ₍₋i₎ − mean)²            N = V n ((z_(1−α/2) + z_power) / δ)²
 
 Both similarities are of the same items, so what is hard for both cancels.
 
 Cost: none beside a map.
-Reference: Efron and Tibshirani (1993), ch. 11; Lachin (1981), Controlled Clinical Trials 2, for the formula.
+Reference: Efron and Tibshirani (1993), ch. 11; Lachin (1981), Controlled Clinical Trials 2, for the
+formula.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def items_needed(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> int:
-    """Items needed to detect a difference between two cells of a map, or of one cell from a fixed value.
+    """Items needed to detect a difference between two cells of a map, or of one cell from a fixed
+    value.
 
     Args:
         pilot: a map of some tens of items or more.

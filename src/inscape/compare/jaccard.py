@@ -2,12 +2,14 @@
 
     s = mean over items of |N_x(i) ∩ N_y(i)| / |N_x(i) ∪ N_y(i)|
 
-What `inscape.compare.mutual_knn` measures, on another scale: an item that shares m of k neighbours counts m/(2k −
-m). Chance is about k/(2(n − 1)); the exact expectation is hypergeometric (`jaccard_chance`).
+What `inscape.compare.mutual_knn` measures, on another scale: an item that shares m of k neighbours
+counts m/(2k − m). Chance is about k/(2(n − 1)); the exact expectation is hypergeometric
+(`jaccard_chance`).
 
 Cost: n² (d + e).
-Reference: Hryniowski and Wong (2020), Inter-layer information similarity assessment, arXiv:2012.03793; Klabunde et
-al. (2025), Similarity of neural network models: a survey, arXiv:2305.06329, §3.4.
+Reference: Hryniowski and Wong (2020), Inter-layer information similarity assessment,
+arXiv:2012.03793; Klabunde et al. (2025), Similarity of neural network models: a survey,
+arXiv:2305.06329, §3.4.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""Many to many: groups of units of two networks together, by spectral clustering of their joint correlations.
+"""Many to many: groups of units of two networks together, by spectral clustering of their joint
+correlations.
 
     A = |corr| of the units of both sides, (d + e) × (d + e)       clusters: normalised cuts of A
 
 A cluster that holds units of both networks is a subspace that both have, whatever its axes.
 
 Cost: n (d + e)² and (d + e)³.
-Reference: Li et al. (2016), Convergent learning, arXiv:1511.07543, §5; von Luxburg (2007), A tutorial on spectral
-clustering, arXiv:0711.0189.
+Reference: Li et al. (2016), Convergent learning, arXiv:1511.07543, §5; von Luxburg (2007), A
+tutorial on spectral clustering, arXiv:0711.0189.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def joint_clusters(
         raise ValueError("joint_clusters: a unit does not vary; leave such units out")
     if not 1 <= clusters <= both.shape[1]:
         raise ValueError(
-            f"joint_clusters: clusters must be between 1 and {both.shape[1]}, the units, got {clusters}"
+            f"joint_clusters: clusters must be between 1 and {both.shape[1]}, the units, got "
+            f"{clusters}"
         )
     affinity = np.abs(correlations(both, both))
     found = SpectralClustering(

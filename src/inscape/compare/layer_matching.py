@@ -1,10 +1,11 @@
-"""Layer matching: is the layer of another network that is most similar to a layer the one at its depth?
+"""Layer matching: is the layer of another network that is most similar to a layer the one at its
+depth?
 
     share of layers s with  argmax over t of similarity(s, t) = s        two networks of one architecture
 
-Networks that differ in their random start alone compute the same at the same depth, so a similarity that measures
-what is computed should find it. Where several layers are equally similar, each is a guess: one of T gives 1/T, as
-chance does.
+Networks that differ in their random start alone compute the same at the same depth, so a similarity
+that measures what is computed should find it. Where several layers are equally similar, each is a
+guess: one of T gives 1/T, as chance does.
 
 Cost: O(S T).
 Reference: Kornblith et al. (2019), arXiv:1905.00414, §6.1.
@@ -55,7 +56,8 @@ def between_networks(
     """Share of layers identified for every ordered pair of networks.
 
     Args:
-        similarity: of all layers of all networks, network by network, (networks · layers, networks · layers).
+        similarity: of all layers of all networks, network by network, (networks · layers, networks
+            · layers).
         networks: how many.
 
     Returns:

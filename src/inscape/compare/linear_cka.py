@@ -3,14 +3,15 @@
     CKA = HSIC₁(K, L) / √(HSIC₁(K, K) HSIC₁(L, L))        K = X Xᵀ,  L = Y Yᵀ,  both without their diagonals
     HSIC₁ = [tr K L + (1ᵀK1)(1ᵀL1)/((n−1)(n−2)) − 2·1ᵀK L 1/(n−2)] / (n(n−3))
 
-Unrelated representations give 0 on average at any n and width, where the usual (biased) form gives about d/(n + d):
-0.5 at n = d (`inscape.compare.cka_biased`). It may therefore be negative. That the *items* are a sample is
-corrected; that the neurons may be a sample is not.
+Unrelated representations give 0 on average at any n and width, where the usual (biased) form gives
+about d/(n + d): 0.5 at n = d (`inscape.compare.cka_biased`). It may therefore be negative. That the
+*items* are a sample is corrected; that the neurons may be a sample is not.
 
-Invariant to rotation, isotropic scale and shift of either side; on purpose not to other linear maps.
-Cost: n d e from the features, or n² (d + e) from the kernels, whichever is less.
-Reference: Song et al. (2012), JMLR 13, eq. 5; Kornblith et al. (2019), arXiv:1905.00414; Murphy, Zylberberg and Fyshe
-(2024), arXiv:2405.01012 (the bias); Chun et al. (2025), arXiv:2502.15104 (the neurons).
+Invariant to rotation, isotropic scale and shift of either side; on purpose not to other linear
+maps. Cost: n d e from the features, or n² (d + e) from the kernels, whichever is less.
+Reference: Song et al. (2012), JMLR 13, eq. 5; Kornblith et al. (2019), arXiv:1905.00414; Murphy,
+Zylberberg and Fyshe (2024), arXiv:2405.01012 (the bias); Chun et al. (2025), arXiv:2502.15104 (the
+neurons).
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def linear_cka(x: Any, y: Any) -> float:
         y: (n, e).
 
     Returns:
-        1 for representations equal up to rotation, scale and shift, 0 on average for unrelated ones.
+        1 for representations equal up to rotation, scale and shift, 0 on average for unrelated
+        ones.
 
     Raises:
         ValueError: fewer than 4 items, other items, or a side whose own HSIC₁ is not positive.

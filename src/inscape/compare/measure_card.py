@@ -1,9 +1,12 @@
-"""The card of a measure: its range, which way is alike, and what it is invariant to, as facts that a test can check.
+"""The card of a measure: its range, which way is alike, and what it is invariant to, as facts that
+a test can check.
 
-A similarity means nothing without its invariances: two that disagree on one pair of representations are often both
-right, and differ in what they ignore. `inscape.compare.check_measure` proves a card on the function itself.
+A similarity means nothing without its invariances: two that disagree on one pair of representations
+are often both right, and differ in what they ignore. `inscape.compare.check_measure` proves a card
+on the function itself.
 
-Reference: Klabunde et al. (2025), Similarity of neural network models: a survey, arXiv:2305.06329, §2.3.
+Reference: Klabunde et al. (2025), Similarity of neural network models: a survey, arXiv:2305.06329,
+§2.3.
 """
 
 from __future__ import annotations
@@ -34,11 +37,13 @@ class MeasureCard:
         name: as it is written in tables.
         low: its least value.
         high: its largest value.
-        invariant: maps of either side that change nothing, complete: any other of the five changes something.
+        invariant: maps of either side that change nothing, complete: any other of the five changes
+            something.
         direction: ``"higher"`` where higher is more alike, ``"lower"`` for a distance.
         identity: its value for a representation and itself.
         symmetric: whether the sides may be exchanged.
-        unrelated: its mean for unrelated representations at any n and width, where that is one number.
+        unrelated: its mean for unrelated representations at any n and width, where that is one
+            number.
     """
 
     name: str
@@ -53,7 +58,8 @@ class MeasureCard:
     def __post_init__(self) -> None:
         if unknown := self.invariant - INVARIANCES.keys():
             raise ValueError(
-                f"MeasureCard: {self.name} is said to be invariant to {', '.join(sorted(unknown))}; "
+                f"MeasureCard: {self.name} is said to be invariant to "
+                f"{', '.join(sorted(unknown))}; "
                 f"the choices are {', '.join(INVARIANCES)}"
             )
 

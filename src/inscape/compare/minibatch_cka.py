@@ -1,14 +1,15 @@
-"""CKA from minibatches: debiased CKA of kernels that do not fit, as a ratio of sums of HSIC₁ over disjoint batches.
+"""CKA from minibatches: debiased CKA of kernels that do not fit, as a ratio of sums of HSIC₁ over
+disjoint batches.
 
     CKA = Σ_b HSIC₁(K_b, L_b) / √(Σ_b HSIC₁(K_b, K_b) Σ_b HSIC₁(L_b, L_b))
 
-The terms are summed first and divided once; the mean of each batch's own ratio is biased (0.954 instead of 0.809
-was measured at batches of 16 with the biased form). Only non-linear kernels need it: for the linear one
-`StreamedCKA` is exact.
+The terms are summed first and divided once; the mean of each batch's own ratio is biased (0.954
+instead of 0.809 was measured at batches of 16 with the biased form). Only non-linear kernels need
+it: for the linear one `StreamedCKA` is exact.
 
 Cost: a batch's n b (d + e), in one pass; three numbers are held.
-Reference: Nguyen, Raghu and Kornblith (2021), Do wide and deep networks learn the same things?, arXiv:2010.15327,
-§3.1.
+Reference: Nguyen, Raghu and Kornblith (2021), Do wide and deep networks learn the same things?,
+arXiv:2010.15327, §3.1.
 """
 
 from __future__ import annotations

@@ -2,15 +2,16 @@
 
     s = mean over items i of |N_x(i) ∩ N_y(i)| / k            N(i): the k nearest of i by cosine, i itself left out
 
-Unrelated representations give k/(n − 1), so report ``(s − k/(n−1)) / (1 − k/(n−1))`` (`above_chance`), and n and k
-with it. Over many pairs of layers the largest is taken in the literature: judge it by the null of the largest
-(`similarity_map`).
+Unrelated representations give k/(n − 1), so report ``(s − k/(n−1)) / (1 − k/(n−1))``
+(`above_chance`), and n and k with it. Over many pairs of layers the largest is taken in the
+literature: judge it by the null of the largest (`similarity_map`).
 
-Invariant to rotation and scale; not to shift, since the cosine is not (centre the features first, or say that they
-are not).
+Invariant to rotation and scale; not to shift, since the cosine is not (centre the features first,
+or say that they are not).
 Cost: n² (d + e), n k numbers held.
-Reference: Huh et al. (2024), The Platonic Representation Hypothesis, arXiv:2405.07987, §2 and appendix A; their
-features are clipped at the 95 % quantile of all absolute values, ``clip=0.95`` here.
+Reference: Huh et al. (2024), The Platonic Representation Hypothesis, arXiv:2405.07987, §2 and
+appendix A; their features are clipped at the 95 % quantile of all absolute values, ``clip=0.95``
+here.
 """
 
 from __future__ import annotations

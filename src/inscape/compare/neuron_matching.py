@@ -2,12 +2,13 @@
 
     π = argmax over one-to-one assignments of Σ_i |corr(x_i, y_π(i))|            found exactly (Hungarian method)
 
-The assignment is fitted on some items and scored on others, since the best of e partners correlates by chance.
-`semi_matching` gives each neuron its best partner, which several may share. A rotation of one side leaves CKA as it
-is and destroys this.
+The assignment is fitted on some items and scored on others, since the best of e partners correlates
+by chance. `semi_matching` gives each neuron its best partner, which several may share. A rotation
+of one side leaves CKA as it is and destroys this.
 
 Cost: n d e, and max(d, e)³ at worst for the assignment.
-Reference: Li et al. (2016), Convergent learning, arXiv:1511.07543; Crouse (2016), IEEE TAES 52 (the assignment).
+Reference: Li et al. (2016), Convergent learning, arXiv:1511.07543; Crouse (2016), IEEE TAES 52 (the
+assignment).
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class NeuronMatching(BaseEstimator):
     """The best one-to-one assignment of neurons.
 
     Args:
-        signed: match by correlation; otherwise by its absolute value, so that a neuron and its mirror are one.
+        signed: match by correlation; otherwise by its absolute value, so that a neuron and its
+            mirror are one.
 
     Attributes:
         index_: for each matched neuron of x (of `matched_`), its partner in y.

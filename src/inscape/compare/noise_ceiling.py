@@ -5,9 +5,9 @@ For S dissimilarity matrices of the same items (subjects, seeds, repeats):
     lower = mean over s of sim(r_s, mean of the others)          upper = mean over s of sim(r_s, mean of all, r_s
     included)
 
-For rank comparisons ranks are pooled, not values. The upper bound is no evidence of signal: pure noise gives about
-1/√S (0.41 at S = 6). Whether there is any is a test of the lower bound against 0, which is why it comes with an
-interval. A model may exceed a ceiling; nothing is clipped.
+For rank comparisons ranks are pooled, not values. The upper bound is no evidence of signal: pure
+noise gives about 1/√S (0.41 at S = 6). Whether there is any is a test of the lower bound against 0,
+which is why it comes with an interval. A model may exceed a ceiling; nothing is clipped.
 
 Cost: S comparisons of n² entries.
 Reference: Nili et al. (2014), PLoS Comput. Biol. 10, §4; Schütt et al. (2023), eLife 12.

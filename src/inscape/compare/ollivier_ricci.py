@@ -1,15 +1,17 @@
-"""Ollivier–Ricci curvature of a graph's edges, and communities by Ricci flow: the local shape of a representation.
+"""Ollivier–Ricci curvature of a graph's edges, and communities by Ricci flow: the local shape of a
+representation.
 
     κ(x, y) = 1 − W₁(m_x, m_y) / d(x, y)      m_x: mass α on x, the rest evenly on its neighbours (a lazy walk's step)
     flow:  w ← w (1 − ε κ),  rescaled to its first sum;  then heavy edges are cut where modularity is highest
 
-Edges inside a dense group curve up and shrink; those between groups curve down and grow. W₁ is exact, by linear
-programming on what the two measures do not share; d is the shortest path.
+Edges inside a dense group curve up and shrink; those between groups curve down and grow. W₁ is
+exact, by linear programming on what the two measures do not share; d is the shortest path.
 
-Cost: one shortest-path table, n² log n, and a linear program of (degree + 1)² variables an edge; as much each step of the
-flow.
-Reference: Ollivier (2009), J. Funct. Anal. 256; Ni, Lin, Luo and Gao (2019), Community detection on networks with Ricci
-flow, Scientific Reports 9 (flow and cut); Lin, Lu and Yau (2011) for trees and complete graphs.
+Cost: one shortest-path table, n² log n, and a linear program of (degree + 1)² variables an edge; as
+much each step of the flow.
+Reference: Ollivier (2009), J. Funct. Anal. 256; Ni, Lin, Luo and Gao (2019), Community detection on
+networks with Ricci flow, Scientific Reports 9 (flow and cut); Lin, Lu and Yau (2011) for trees and
+complete graphs.
 """
 
 from __future__ import annotations
@@ -136,7 +138,8 @@ def ricci_flow(
 
 
 def communities(flowed: Float[np.ndarray, "n n"]) -> Int[np.ndarray, " n"]:
-    """Components that are left when the heaviest edges are cut, at the cut where modularity is highest.
+    """Components that are left when the heaviest edges are cut, at the cut where modularity is
+    highest.
 
     Args:
         flowed: lengths after the flow.

@@ -1,15 +1,17 @@
-"""Pair tables: what a representation says of every pair of items, and similarities as cosines of such tables.
+"""Pair tables: what a representation says of every pair of items, and similarities as cosines of
+such tables.
 
     s(X, Y) = Σ_ij A_ij B_ij / √(Σ A² Σ B²)            A, B: one n × n table for each representation
 
-Debiased and RBF CKA (centred kernels), representational similarity analysis (dissimilarities, their ranks), mutual
-nearest neighbours (who is among whose k nearest) and CKNNA are all of this form. So maps over layers, jackknife
-intervals (`inscape.compare.similarity_map`) and permutation nulls (`inscape.compare.shift_null`) are written once,
-for all.
+Debiased and RBF CKA (centred kernels), representational similarity analysis (dissimilarities, their
+ranks), mutual nearest neighbours (who is among whose k nearest) and CKNNA are all of this form. So
+maps over layers, jackknife intervals (`inscape.compare.similarity_map`) and permutation nulls
+(`inscape.compare.shift_null`) are written once, for all.
 
 A table is made in blocks of rows, on demand: none of n × n numbers need be held.
 
-Reference: Székely and Rizzo (2014), Partial distance correlation, Ann. Statist. 42, §3, for U-centring.
+Reference: Székely and Rizzo (2014), Partial distance correlation, Ann. Statist. 42, §3, for
+U-centring.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class PairTable:
         n: items.
         rows: gives any range of rows, (b, n) float64; the diagonal is zero.
         measure: the similarity that the cosine of two such tables is (``"debiased linear CKA"``).
-        per_item: how often an item counts in a table: 2 where it is both a row and a column of pairs, 1 where a row
+        per_item: how often an item counts in a table: 2 where it is both a row and a column of
+            pairs, 1 where a row
         is one
             item's own affair (its neighbours).
         own: what stands for Σ A² in the denominator, where it is not that.
@@ -95,7 +98,8 @@ def cosine(a: PairTable, b: PairTable) -> float:
     """The similarity of two tables.
 
     Raises:
-        ValueError: tables of other items or of another measure, or one that holds nothing (`lengths` says why).
+        ValueError: tables of other items or of another measure, or one that holds nothing
+            (`lengths` says why).
 
     Example:
         >>> a = PairTable.dense(np.array([[0.0, 1.0], [3.0, 0.0]]), "toy")
@@ -128,7 +132,8 @@ def lengths(table: PairTable, square: float) -> float:
     """
     if not square > 0:
         raise ValueError(
-            f"{table.measure}: one representation tells none of the {table.n} items apart (its table is constant), so no "
+            f"{table.measure}: one representation tells none of the {table.n} items apart (its "
+            "table is constant), so no "
             "similarity is defined; leave that site out"
         )
     return square if table.own is None else table.own

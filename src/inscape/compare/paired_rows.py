@@ -1,7 +1,7 @@
 """What every comparison asks of its input: two tables of numbers whose rows are the same items.
 
-Checked once, at the door of each measure: two axes, as many rows on both sides, finite numbers, enough rows.
-Everything is float64 from there on.
+Checked once, at the door of each measure: two axes, as many rows on both sides, finite numbers,
+enough rows. Everything is float64 from there on.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def paired_rows(
     a, b = checked_rows(x, f"{caller}: x", least=least), checked_rows(y, f"{caller}: y", least=1)
     if len(a) != len(b):
         raise ValueError(
-            f"{caller}: x has {len(a)} rows and y has {len(b)}; give the same items in the same order"
+            f"{caller}: x has {len(a)} rows and y has {len(b)}; give the same items in the same "
+            "order"
         )
     return a, b

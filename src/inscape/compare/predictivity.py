@@ -1,13 +1,15 @@
-"""Linear predictivity: how much of one representation does a linear map predict from the other, on held-out items?
+"""Linear predictivity: how much of one representation does a linear map predict from the other, on
+held-out items?
 
     R² of a neuron j = 1 − Σ (y_j − ŷ_j)² / Σ (y_j − ȳ_j(train))²           ŷ: ridge on the training rows
 
-The penalty is chosen for each neuron inside the training rows (leave-one-out, or leave-group-out). It is not
-symmetric: what y holds beyond x lowers it, what x holds beyond y does not; give both ways. Folds keep groups whole.
-Unrelated sides give a little below 0.
+The penalty is chosen for each neuron inside the training rows (leave-one-out, or leave-group-out).
+It is not symmetric: what y holds beyond x lowers it, what x holds beyond y does not; give both
+ways. Folds keep groups whole. Unrelated sides give a little below 0.
 
 Cost: one eigenbasis of x a fold, min(n, d)³, for all neurons and penalties.
-Reference: Yamins et al. (2014), PNAS 111; Conwell et al. (2024), Nature Communications 15; decision 0006 for this R².
+Reference: Yamins et al. (2014), PNAS 111; Conwell et al. (2024), Nature Communications 15; decision
+0006 for this R².
 """
 
 from __future__ import annotations

@@ -1,16 +1,17 @@
-"""Orthogonal Procrustes and generalised shape distances: how far apart are two representations after the best
-rotation?
+"""Orthogonal Procrustes and generalised shape distances: how far apart are two representations
+after the best rotation?
 
     θ = arccos ‖φ(X)ᵀ φ(Y)‖_*            φ: centre, whiten in part, divide by the Frobenius norm
     whiten in part: X (α I + (1 − α) C^(−1/2)),  C = XᵀX / n          α = 1: Procrustes, α = 0: canonical correlations
 
-θ is a distance (symmetric, triangle inequality) on shapes. Of the rows that were fitted it is too small: unrelated
-sides have a similarity cos θ of 0.27, 0.75 and 0.98 at d/n = 0.1, 1 and 10. So `Procrustes` fits on some rows and
-is scored on others. The narrower side is padded with zeros, which changes nothing but lets a rotation exist.
+θ is a distance (symmetric, triangle inequality) on shapes. Of the rows that were fitted it is too
+small: unrelated sides have a similarity cos θ of 0.27, 0.75 and 0.98 at d/n = 0.1, 1 and 10. So
+`Procrustes` fits on some rows and is scored on others. The narrower side is padded with zeros,
+which changes nothing but lets a rotation exist.
 
 Cost: n d e, and (d ∧ n)³ for the rotation.
-Reference: Schönemann (1966), Psychometrika 31; Williams et al. (2021), Generalized shape metrics on neural
-representations, arXiv:2110.14739.
+Reference: Schönemann (1966), Psychometrika 31; Williams et al. (2021), Generalized shape metrics on
+neural representations, arXiv:2110.14739.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from inscape.core.item_rows import centred_rows, checked_rows
     )
 )
 def shape_distance(x: Any, y: Any, *, alpha: float = 1.0) -> float:
-    """The angle between two shapes, 0 to π/2; the rows are fitted and scored at once, so unrelated sides are too
-    near.
+    """The angle between two shapes, 0 to π/2; the rows are fitted and scored at once, so unrelated
+    sides are too near.
 
     Args:
         x: (n, d).
@@ -122,8 +123,8 @@ class Procrustes(BaseEstimator):
         return like(self.factor_ * rows @ self.rotation_ + self.mean_y_ @ self._white_y, x)
 
     def score(self, x: Any, y: Any) -> float:
-        """Cosine between the moved rows and the other side's on rows that were not fitted, both about the fitted
-        means.
+        """Cosine between the moved rows and the other side's on rows that were not fitted, both
+        about the fitted means.
 
         1 for shapes that agree, about 0 for unrelated ones.
         """

@@ -1,12 +1,15 @@
-"""Debiased CKA with a Gaussian kernel: similarity of what lies near what, for a bandwidth that is named.
+"""Debiased CKA with a Gaussian kernel: similarity of what lies near what, for a bandwidth that is
+named.
 
     K_ij = exp(−‖x_i − x_j‖² / (2 σ²))        σ = bandwidth × median distance between two items
 
-Small bandwidths compare neighbourhoods; for large ones the kernel is linear in the squared distances and the
-measure goes over into linear CKA. HSIC₁ is the unbiased estimator of `inscape.compare.linear_cka`.
+Small bandwidths compare neighbourhoods; for large ones the kernel is linear in the squared
+distances and the measure goes over into linear CKA. HSIC₁ is the unbiased estimator of
+`inscape.compare.linear_cka`.
 
-Cost: n² (d + e), in blocks of rows; the median is that of all pairs up to 2,000 items, of a fixed subset beyond.
-Reference: Kornblith et al. (2019), arXiv:1905.00414, §3; Alvarez (2021), arXiv:2112.09305 (large bandwidths).
+Cost: n² (d + e), in blocks of rows; the median is that of all pairs up to 2,000 items, of a fixed
+subset beyond. Reference: Kornblith et al. (2019), arXiv:1905.00414, §3; Alvarez (2021),
+arXiv:2112.09305 (large bandwidths).
 """
 
 from __future__ import annotations
@@ -43,7 +46,8 @@ def rbf_cka(x: Any, y: Any, *, bandwidth: float = 0.5) -> float:
         bandwidth: σ as a fraction of the median distance of each side.
 
     Raises:
-        ValueError: fewer than 4 items, other items, a bandwidth that is not positive, or a side without distances.
+        ValueError: fewer than 4 items, other items, a bandwidth that is not positive, or a side
+            without distances.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(50, 3))
@@ -63,7 +67,8 @@ def rbf_table(x: Any, *, bandwidth: float = 0.5) -> PairTable:
     median = float(np.median(pdist(rows[:: max(1, -(-len(rows) // _MEDIAN))])))
     if not median > 0:
         raise ValueError(
-            "rbf_cka: half of the items or more are equal, so the median distance is 0 and no bandwidth follows from it; "
+            "rbf_cka: half of the items or more are equal, so the median distance is 0 and no "
+            "bandwidth follows from it; "
             "leave out repeated items"
         )
     size = np.einsum("nd,nd->n", rows, rows)

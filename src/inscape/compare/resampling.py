@@ -1,16 +1,18 @@
-"""Nulls and intervals of any measure by running it again: for measures that are not cosines of pair tables.
+"""Nulls and intervals of any measure by running it again: for measures that are not cosines of pair
+tables.
 
     null        the measure with the items of y permuted (`inscape.compare.shifts`: items, or whole groups)
     interval    the measure on items (or groups) drawn with replacement, each drawn item once
 
-An item that is drawn twice is its own nearest neighbour and has distance zero to itself; keeping such copies moved
-a similarity of 0.108 to 0.168 in a simulation. So a draw keeps the distinct items only, and its spread is scaled
-from their number u to n, √(u/(n − u))-fold (a subsample's, not a resample's, since what varies is which items are
-in). For pair tables use `similarity_map`, which needs one evaluation.
+An item that is drawn twice is its own nearest neighbour and has distance zero to itself; keeping
+such copies moved a similarity of 0.108 to 0.168 in a simulation. So a draw keeps the distinct items
+only, and its spread is scaled from their number u to n, √(u/(n − u))-fold (a subsample's, not a
+resample's, since what varies is which items are in). For pair tables use `similarity_map`, which
+needs one evaluation.
 
 Cost: one evaluation a draw.
-Reference: Schütt et al. (2023), eLife 12; Politis and Romano (1994), Ann. Statist. 22 (subsampling); Booth, Butler
-and Hall (1994), JASA 89 (its finite-population factor).
+Reference: Schütt et al. (2023), eLife 12; Politis and Romano (1994), Ann. Statist. 22
+(subsampling); Booth, Butler and Hall (1994), JASA 89 (its finite-population factor).
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ Measure = Callable[[Any, Any], float]
 
 
 def permuted(measure: Measure, x: Any, y: Any, shifts: Shifts) -> Float64[np.ndarray, " k"]:
-    """The measure under every shift; entry 0 is the observed one, on the items that the shifts move.
+    """The measure under every shift; entry 0 is the observed one, on the items that the shifts
+    move.
 
     Args:
         measure: takes (n, d) and (n, e), gives a number.
@@ -67,7 +70,8 @@ def bootstrap(
         level: confidence.
 
     Returns:
-        Its ends: the value of all items, plus and minus a normal quantile times the scaled deviation of the draws.
+        Its ends: the value of all items, plus and minus a normal quantile times the scaled
+        deviation of the draws.
 
     Raises:
         ValueError: fewer than 20 draws, or fewer than 10 items or groups.
@@ -77,7 +81,8 @@ def bootstrap(
     count = int(codes.max()) + 1
     if draws < 20 or count < 10:
         raise ValueError(
-            f"bootstrap: {draws} draws over {count} items or groups; give at least 20 draws and 10 groups"
+            f"bootstrap: {draws} draws over {count} items or groups; give at least 20 draws and 10 "
+            "groups"
         )
     found, kept = np.empty(draws), np.empty(draws)
     for i in range(draws):

@@ -1,21 +1,24 @@
-"""Representational similarity analysis: do two representations put the same pairs of items far apart?
+"""Representational similarity analysis: do two representations put the same pairs of items far
+apart?
 
-Each side becomes a dissimilarity matrix (`inscape.compare.dissimilarity`); the off-diagonal entries, m = n(n −
-1)/2, are compared:
+Each side becomes a dissimilarity matrix (`inscape.compare.dissimilarity`); the off-diagonal
+entries, m = n(n − 1)/2, are compared:
 
     cosine     ⟨a, b⟩ / (‖a‖‖b‖)                      pearson    the same about their means
     spearman   pearson of the ranks                   rho-a      12 ⟨ranks, ranks⟩ / (m³ − m), ranks about their mean
     tau-a      (concordant − discordant) / (m(m−1)/2) whitened   cosine in the metric of the entries' own covariance V
 
-Entries that share an item are dependent, so a correlation's usual p is wrong (28 % false positives at 5 % were
-measured): permute *items* (`similarity_map` with shifts). Where one side has ties (a model of categories), tau-a
-and rho-a do not favour it, tau-b and Spearman do. V of estimated squared distances with equal noise is (c_ij ·
-c_kl)², with eigenvalues 2n (the mean), n (items) and 2 (the rest), so its inverse root is applied in n² operations;
-whitened squared distances give linear CKA's geometry.
+Entries that share an item are dependent, so a correlation's usual p is wrong (28 % false positives
+at 5 % were measured): permute *items* (`similarity_map` with shifts). Where one side has ties (a
+model of categories), tau-a and rho-a do not favour it, tau-b and Spearman do. V of estimated
+squared distances with equal noise is (c_ij · c_kl)², with eigenvalues 2n (the mean), n (items) and
+2 (the rest), so its inverse root is applied in n² operations; whitened squared distances give
+linear CKA's geometry.
 
 Cost: n² d; m log m for ranks.
-Reference: Kriegeskorte, Mur and Bandettini (2008); Schütt et al. (2023), Statistical inference on representational
-geometries, eLife 12 (rho-a, tests); Diedrichsen et al. (2021), arXiv:2007.02789 (whitening).
+Reference: Kriegeskorte, Mur and Bandettini (2008); Schütt et al. (2023), Statistical inference on
+representational geometries, eLife 12 (rho-a, tests); Diedrichsen et al. (2021), arXiv:2007.02789
+(whitening).
 """
 
 from __future__ import annotations
@@ -45,7 +48,8 @@ def rsa(x: Any, y: Any, *, kind: str = "correlation", how: str = "rho-a") -> flo
         how: how the matrices are compared.
 
     Raises:
-        ValueError: fewer than 4 items, an unknown kind or comparison, or a side that tells no items apart.
+        ValueError: fewer than 4 items, an unknown kind or comparison, or a side that tells no items
+            apart.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(30, 5))
@@ -59,7 +63,8 @@ def rsa(x: Any, y: Any, *, kind: str = "correlation", how: str = "rho-a") -> flo
 def compare_dissimilarities(
     first: Float[np.ndarray, "n n"], second: Float[np.ndarray, "n n"], *, how: str = "rho-a"
 ) -> float:
-    """Similarity of two dissimilarity matrices, whatever they are made of (models and measurements alike).
+    """Similarity of two dissimilarity matrices, whatever they are made of (models and measurements
+    alike).
 
     Args:
         first: symmetric; the diagonal is not looked at.
@@ -67,7 +72,8 @@ def compare_dissimilarities(
         how: the comparison.
 
     Raises:
-        ValueError: an unknown comparison, matrices of other items, or one whose entries are all equal.
+        ValueError: an unknown comparison, matrices of other items, or one whose entries are all
+            equal.
     """
     if how == "tau-a":
         at = np.triu_indices(len(first), 1)
@@ -92,7 +98,8 @@ def dissimilarity_table(
     n = len(values)
     if values.shape != (n, n) or n < 4 or not np.allclose(values, values.T, rtol=1e-7, atol=1e-12):
         raise ValueError(
-            f"rsa: a dissimilarity matrix is symmetric, of at least 4 items; got shape {values.shape}"
+            "rsa: a dissimilarity matrix is symmetric, of at least 4 items; got shape "
+            f"{values.shape}"
         )
     if how not in ("cosine", "pearson", "spearman", "rho-a", "whitened"):
         raise ValueError(

@@ -1,13 +1,14 @@
 """The permutation null of every pair of sites at once, at about the cost of one evaluation.
 
-Permuting the items of Y permutes rows and columns of its pair table, so a draw is s_k = Σ_ij A_ij B_π(i)π(j). With
-the shifts of `inscape.compare.shifts`, items (a, u), and A^δ_a;uv = A_(a,u),(a+δ,v),
+Permuting the items of Y permutes rows and columns of its pair table, so a draw is s_k = Σ_ij A_ij
+B_π(i)π(j). With the shifts of `inscape.compare.shifts`, items (a, u), and A^δ_a;uv =
+A_(a,u),(a+δ,v),
 
     s_k = Σ_δuv Σ_a A^δ_a;uv B^δ_(a+k);uv = F⁻¹_k [ Σ_δuv conj(F A^δ_uv) F B^δ_uv ]
 
-a Fourier transform along the blocks and, for each frequency, one matrix product over all pairs of sites. Of symmetric
-tables half of the offsets δ are enough. No measure is run again, and the same shifts serve every pair, so the null
-of the *maximum over pairs* of layers is there as well.
+a Fourier transform along the blocks and, for each frequency, one matrix product over all pairs of
+sites. Of symmetric tables half of the offsets δ are enough. No measure is run again, and the same
+shifts serve every pair, so the null of the *maximum over pairs* of layers is there as well.
 
 Cost: for S and T sites, n² (S + T) log K and 4 n² S T; 4 n² bytes for each site held.
 Reference: Westfall and Young (1993), Resampling-based multiple testing, §2.3 (the maximum).
@@ -26,7 +27,8 @@ from inscape.compare.shifts import Shifts
 #: bytes of transformed tables held at once
 HELD = 2**30
 
-# legend: k shifts (= blocks), m items of a block, f frequencies, q entries (δ, u, v) of a block row, s and t sites
+# legend: k shifts (= blocks), m items of a block, f frequencies, q entries (δ, u, v) of a block
+# row, s and t sites
 
 
 def shift_null(
@@ -36,7 +38,8 @@ def shift_null(
     *,
     held: int = HELD,
 ) -> Float64[np.ndarray, "k s t"]:
-    """Similarities under every shift; entry 0 is the observed one, on the items that the shifts move.
+    """Similarities under every shift; entry 0 is the observed one, on the items that the shifts
+    move.
 
     Args:
         first: tables of the sites of one representation.

@@ -1,18 +1,20 @@
 """Permutations that form a cyclic group: all draws of a null at about the cost of one evaluation.
 
-Items are put in random order and cut into K blocks of m. Shift k gives block a the items of block a + k (mod K):
+Items are put in random order and cut into K blocks of m. Shift k gives block a the items of block
+a + k (mod K):
 
     π_k: (a, u) → (a + k, u)            k = 0 … K − 1
 
-The shifts are a group without a fixed item (but for k = 0), so the test is exact: where items of the two sides are
-not paired, every shift is as likely as the identity, and p = #{k : s_k ≥ s_0} / K. What makes them useful is that a
-sum over pairs of items is, over all k at once, a circular cross-correlation (`inscape.compare.shift_null`).
+The shifts are a group without a fixed item (but for k = 0), so the test is exact: where items of
+the two sides are not paired, every shift is as likely as the identity, and p = #{k : s_k ≥ s_0} /
+K. What makes them useful is that a sum over pairs of items is, over all k at once, a circular
+cross-correlation (`inscape.compare.shift_null`).
 
-With groups, blocks are whole groups, whose rows stay together in their order. Rows that do not fill a block (fewer
-than m) are left out of the null and of the statistic it is compared with.
+With groups, blocks are whole groups, whose rows stay together in their order. Rows that do not fill
+a block (fewer than m) are left out of the null and of the statistic it is compared with.
 
-Reference: Hemerik and Goeman (2018), Exact testing with random permutations, TEST 27, for subgroups; Winkler et al.
-(2014), NeuroImage 92, for restricted permutations.
+Reference: Hemerik and Goeman (2018), Exact testing with random permutations, TEST 27, for
+subgroups; Winkler et al. (2014), NeuroImage 92, for restricted permutations.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ def shifts(
         groups: one group per item; all groups must have as many items.
 
     Returns:
-        The shifts; with up to a half more draws than asked for, so that as few items as possible are left out.
+        The shifts; with up to a half more draws than asked for, so that as few items as possible
+        are left out.
 
     Raises:
         DataError: groups of unequal sizes.
@@ -84,7 +87,8 @@ def shifts(
         sizes = np.bincount(codes)
         if (sizes != sizes[0]).any():
             raise DataError(
-                f"groups have between {sizes.min()} and {sizes.max()} items, and only groups of one size can change places: "
+                f"groups have between {sizes.min()} and {sizes.max()} items, and only groups of "
+                "one size can change places: "
                 "take as many items of each (inscape.compare.balanced_rows chooses them)."
             )
         units = np.argsort(codes, kind="stable").reshape(len(sizes), -1)

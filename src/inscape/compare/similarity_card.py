@@ -1,19 +1,20 @@
-"""A similarity card: which measures find two representations alike, which do not, and why they differ.
+"""A similarity card: which measures find two representations alike, which do not, and why they
+differ.
 
-Measures disagree because they ignore different things. On one pair of representations the card gives, each with
-interval and null,
+Measures disagree because they ignore different things. On one pair of representations the card
+gives, each with interval and null,
 
     debiased linear CKA, RBF CKA     the spread of the items, up to rotation          local: mutual k-NN
     RSA (ρ-a)                        the order of dissimilarities                     neurons: one-to-one matching
     Procrustes, CCA, ridge R²        maps fitted on half of the items and scored on the other half
 
-and names the reason where two of them part: variance that few directions hold, neighbourhoods without a common
-geometry, spaces that agree while their neurons do not, one side that holds more than the other, or the
-bias of the usual form.
+and names the reason where two of them part: variance that few directions hold, neighbourhoods
+without a common geometry, spaces that agree while their neurons do not, one side that holds more
+than the other, or the bias of the usual form.
 
 Cost: n² (d + e) a measure and draw of an interval.
-Reference: Klabunde et al. (2025), arXiv:2305.06329; Ding, Denain and Steinhardt (2021), arXiv:2108.01661 (that
-measures differ).
+Reference: Klabunde et al. (2025), arXiv:2305.06329; Ding, Denain and Steinhardt (2021),
+arXiv:2108.01661 (that measures differ).
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class SimilarityCard:
     """What was found on one pair of representations.
 
     Attributes:
-        evidence: one piece for each measure; ``where`` holds ``measure``, ``ignores`` (what it is invariant to) and
-            ``items`` (all, or held out).
+        evidence: one piece for each measure; ``where`` holds ``measure``, ``ignores`` (what it is
+            invariant to) and ``items`` (all, or held out).
         reasons: sentences on which agree, which do not, and why.
     """
 
@@ -91,14 +92,16 @@ def similarity_card(
         x: (n, d).
         y: (n, e).
         rng: of permutations, folds and intervals.
-        groups: one group per item, all of one size, kept whole in permutations and between fitting and scoring.
+        groups: one group per item, all of one size, kept whole in permutations and between fitting
+            and scoring.
         draws: permutations of the nulls.
 
     Returns:
         The card.
 
     Raises:
-        ValueError: other items, fewer than 40 of them, fewer than 20 groups, or a side that tells items not apart.
+        ValueError: other items, fewer than 40 of them, fewer than 20 groups, or a side that tells
+            items not apart.
         DataError: groups of unequal sizes.
     """
     a, b = paired_rows(x, y, "similarity_card", least=40)
@@ -109,7 +112,8 @@ def similarity_card(
     )
     if int(codes.max()) + 1 < FEWEST:
         raise ValueError(
-            f"similarity_card: {int(codes.max()) + 1} groups are too few; give at least {FEWEST}, or leave groups out"
+            f"similarity_card: {int(codes.max()) + 1} groups are too few; give at least {FEWEST}, "
+            "or leave groups out"
         )
     moved = shifts(len(a), draws, rng=rng, groups=groups)
     found = []
@@ -156,7 +160,10 @@ def _held_out(
             warnings.simplefilter("ignore", UserWarning)
             fitted = estimator.fit(first[train], second[train])
         moved = shifts(len(test), draws, rng=rng, groups=inside)
-        note = "The map is fitted on half of the items; the interval is over the other half, the map as it is."
+        note = (
+            "The map is fitted on half of the items; the interval is over the other half, the "
+            "map as it is."
+        )
         out.append(
             measured(
                 fitted.score,
@@ -176,7 +183,8 @@ def _held_out(
 def reasons(
     found: Sequence[Evidence], n: int, widths: tuple[int, int], alpha: float = 0.05
 ) -> tuple[str, ...]:
-    """Why measures part, in sentences; thresholds are of the measures' own scales and are named in them.
+    """Why measures part, in sentences; thresholds are of the measures' own scales and are named in
+    them.
 
     Args:
         found: evidence of a card.
@@ -200,42 +208,51 @@ def reasons(
     biased = next((b.value for e in found for b in e.beside), cka)
     if biased - cka > 0.1:
         out.append(
-            f"The biased CKA reads {biased:.2f} where the debiased one reads {cka:.2f}: the difference is bias, which "
-            f"grows with neurons ({max(widths)}) per item ({n}) and is there for unrelated representations too."
+            f"The biased CKA reads {biased:.2f} where the debiased one reads {cka:.2f}: the "
+            "difference is bias, which "
+            f"grows with neurons ({max(widths)}) per item ({n}) and is there for unrelated "
+            "representations too."
         )
     if cka - matched > 0.3:
         out.append(
-            f"The spaces agree (CKA {cka:.2f}) and single neurons do not (matched {matched:.2f}): CKA ignores rotations, "
+            f"The spaces agree (CKA {cka:.2f}) and single neurons do not (matched {matched:.2f}): "
+            "CKA ignores rotations, "
             "which a matching of neurons does not."
         )
     if shared - cka > 0.2:
         out.append(
-            f"Directions are shared (held-out CCA {shared:.2f}) that hold little of the variance (CKA {cka:.2f}): CCA "
+            f"Directions are shared (held-out CCA {shared:.2f}) that hold little of the variance "
+            f"(CKA {cka:.2f}): CCA "
             "counts every direction alike, CKA by its variance."
         )
     if cka - shared > 0.2:
         out.append(
-            f"A few directions of large variance agree (CKA {cka:.2f}) and most others do not (held-out CCA {shared:.2f})."
+            f"A few directions of large variance agree (CKA {cka:.2f}) and most others do not "
+            f"(held-out CCA {shared:.2f})."
         )
     if cka - near > 0.3:
         out.append(
-            f"The coarse spread of the items agrees (CKA {cka:.2f}) and who lies beside whom does not ({near:.2f} of the "
+            f"The coarse spread of the items agrees (CKA {cka:.2f}) and who lies beside whom does "
+            f"not ({near:.2f} of the "
             "nearest ten)."
         )
     if near - cka > 0.2 or rbf - cka > 0.2:
         out.append(
-            f"Neighbourhoods agree ({near:.2f} of the nearest ten, RBF CKA {rbf:.2f}) more than the overall geometry "
+            f"Neighbourhoods agree ({near:.2f} of the nearest ten, RBF CKA {rbf:.2f}) more than "
+            "the overall geometry "
             f"(linear CKA {cka:.2f})."
         )
     if abs(one - two) > 0.15:
         more, less = ("first", "second") if one > two else ("second", "first")
         out.append(
-            f"The {more} predicts the {less} better than the other way (R² {max(one, two):.2f} and {min(one, two):.2f}): "
+            f"The {more} predicts the {less} better than the other way (R² {max(one, two):.2f} and "
+            f"{min(one, two):.2f}): "
             f"the {more} holds more than the {less}."
         )
     if moved > 0 and min(one, two) - moved**2 > 0.2:
         out.append(
-            f"A linear map carries one into the other (R² {min(one, two):.2f}) and a rotation does so less (cosine "
+            f"A linear map carries one into the other (R² {min(one, two):.2f}) and a rotation does "
+            "so less (cosine "
             f"{moved:.2f}): the same information at other scales."
         )
     return tuple(out)

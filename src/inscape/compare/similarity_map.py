@@ -1,21 +1,23 @@
-"""Similarities of all pairs of sites with intervals, permutation nulls and calibrated scores, from pair tables.
+"""Similarities of all pairs of sites with intervals, permutation nulls and calibrated scores, from
+pair tables.
 
-Value: the cosine of two pair tables (`inscape.compare.pair_table`). Interval: the jackknife over items (or groups),
-on
+Value: the cosine of two pair tables (`inscape.compare.pair_table`). Interval: the jackknife over
+items (or groups), on
 
     s₍₋i₎ = (N − a_i) / √((N_x − b_i)(N_y − c_i))          N = Σ A B,   a_i: what item i adds to it; likewise Σ A²,
     Σ B²
 
-with the tables' centring as it is, which changes terms of second order only. Null: permuted items, the same
-permutations for all pairs (`inscape.compare.shift_null`), so that the best of S × T pairs is judged by the null of
-the best. Calibrated score:
+with the tables' centring as it is, which changes terms of second order only. Null: permuted items,
+the same permutations for all pairs (`inscape.compare.shift_null`), so that the best of S × T pairs
+is judged by the null of the best. Calibrated score:
 
     s_cal = max(0, (s − τ) / (1 − τ))       τ: the ⌈(1 − α)(K + 1)⌉-th smallest of the K null draws and the value
     itself
 
 Cost: n² (d + S T) for S and T sites; the null as much again.
-Reference: Efron and Tibshirani (1993), ch. 11; Westfall and Young (1993), §2.3; Gröger, Wen and Brbić (2026),
-Revisiting the Platonic Representation Hypothesis: an Aristotelian view, arXiv:2602.14486 (calibration).
+Reference: Efron and Tibshirani (1993), ch. 11; Westfall and Young (1993), §2.3; Gröger, Wen and
+Brbić (2026), Revisiting the Platonic Representation Hypothesis: an Aristotelian view,
+arXiv:2602.14486 (calibration).
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class SimilarityMap:
         n: items.
         sizes: items of each group, (G,).
         draws: the permutations' values, (K, S, T); empty where no null was asked for.
-        moved: the value on the items that the permutations move, (S, T): what the draws are compared with.
+        moved: the value on the items that the permutations move, (S, T): what the draws are
+            compared with.
         null: name of the null.
     """
 
@@ -95,7 +98,8 @@ class SimilarityMap:
     def best(self, **more: Any) -> tuple[tuple[int, int], Evidence]:
         """The most similar pair, beside the null of the largest over all pairs.
 
-        The value is the largest of many and so optimistic; its interval is of that pair alone, and a warning says so.
+        The value is the largest of many and so optimistic; its interval is of that pair alone, and
+        a warning says so.
         """
         at = np.unravel_index(int(np.argmax(self.values)), self.values.shape)
         place = (int(at[0]), int(at[1]))
@@ -106,7 +110,10 @@ class SimilarityMap:
                 "p": float(self.p_corrected[place]),
             }
         if self.values.size > 1:
-            note = f"The largest of {self.values.size} pairs is optimistic; p is corrected for that, the interval is not."
+            note = (
+                f"The largest of {self.values.size} pairs is optimistic; p is corrected for "
+                "that, the interval is not."
+            )
             more = {**more, "warnings": (*more.get("warnings", ()), note)}
         return place, self._evidence(place, chance, more)
 
@@ -202,7 +209,8 @@ def calibrated(
     place = int(np.ceil((1 - alpha) * (draws + 1) - 1e-9))
     if not 0 < alpha < 1 or draws < 1 / alpha - 1 - 1e-9:
         raise ValueError(
-            f"calibrated: {draws} draws cannot give a threshold at alpha = {alpha:g}; draw at least "
+            f"calibrated: {draws} draws cannot give a threshold at alpha = {alpha:g}; draw at "
+            "least "
             f"{int(np.ceil(1 / alpha - 1 - 1e-9)) if 0 < alpha < 1 else 19}"
         )
     every = np.concatenate([value[..., None], null], axis=-1)
@@ -216,7 +224,8 @@ def calibrated(
 def _null(tables: list[PairTable], s: slice, t: slice, shifts: Shifts) -> np.ndarray:
     if int(shifts.order.max()) >= tables[0].n:
         raise ValueError(
-            f"similarity_map: shifts were made for more than the {tables[0].n} items; make them for these"
+            f"similarity_map: shifts were made for more than the {tables[0].n} items; make them "
+            "for these"
         )
     return shift_null(tables[s], tables[t], shifts)
 
@@ -224,8 +233,8 @@ def _null(tables: list[PairTable], s: slice, t: slice, shifts: Shifts) -> np.nda
 def _sums(
     tables: list[PairTable], s: slice, t: slice, codes: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Σ A B and Σ A² over all pairs of items, (S, T) and (tables,), and the parts that go with each group,
-    (S, T, G) and (tables, G).
+    """Σ A B and Σ A² over all pairs of items, (S, T) and (tables,), and the parts that go with each
+    group, (S, T, G) and (tables, G).
     """
     n, twice = tables[0].n, tables[0].per_item == 2
     count = n if codes is None else int(codes.max()) + 1

@@ -1,8 +1,9 @@
-"""Debiased linear CKA of all pairs of sites in one pass: nothing of size n is held, and parts merge exactly.
+"""Debiased linear CKA of all pairs of sites in one pass: nothing of size n is held, and parts merge
+exactly.
 
-For every pair of sites the cross-moments of `inscape.core.joint` are kept, d e numbers, and for each site its
-scatter; their HSIC₁ is that of the n × n kernels to rounding. State for S and T sites of width d: S T d² numbers,
-or S (S + 1)/2 d² where a network is compared with itself.
+For every pair of sites the cross-moments of `inscape.core.joint` are kept, d e numbers, and for
+each site its scatter; their HSIC₁ is that of the n × n kernels to rounding. State for S and T sites
+of width d: S T d² numbers, or S (S + 1)/2 d² where a network is compared with itself.
 
 Cost: n d² a pair.
 Reference: Song et al. (2012), JMLR 13, eq. 5; see `inscape.core.joint` for the form.
@@ -25,7 +26,8 @@ from inscape.core.joint import Joint, cka_debiased_from_moments
 
 @dataclass(frozen=True, eq=False)
 class StreamedCKA:
-    """Moments of the sites of one or two networks over the same items; ``+`` merges parts of the data.
+    """Moments of the sites of one or two networks over the same items; ``+`` merges parts of the
+    data.
 
     Attributes:
         first: moments of the sites of the first, by name.
@@ -62,7 +64,8 @@ class StreamedCKA:
         return cls({k: Centred.of(v) for k, v in x.items()}, own, pairs)
 
     def add(self, first: Mapping[str, Any], second: Mapping[str, Any] | None = None) -> StreamedCKA:
-        """Take in another part of the data, in place and pair by pair, so that the state is never held twice.
+        """Take in another part of the data, in place and pair by pair, so that the state is never
+        held twice.
 
         Args:
             first: as in `of`, the same sites.
@@ -72,7 +75,8 @@ class StreamedCKA:
             Itself.
 
         Raises:
-            ValueError: other sites, or sites of different numbers of rows; nothing is taken in then.
+            ValueError: other sites, or sites of different numbers of rows; nothing is taken in
+                then.
         """
         x, y = _checked(first, second)
         other = x if y is None else y

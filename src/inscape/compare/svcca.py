@@ -1,13 +1,16 @@
-"""SVCCA and PWCCA: one number from canonical correlations, of the fitted rows as they were published.
+"""SVCCA and PWCCA: one number from canonical correlations, of the fitted rows as they were
+published.
 
     SVCCA = mean ρ after each side is cut to the principal components that hold 99 % of its variance
     PWCCA = Σ α_i ρ_i / Σ α_i,     α_i = Σ_j |⟨h_i, x_j⟩|       h_i: canonical variables of x, x_j: its neurons
 
-Both grow with d/n from nothing (mean ρ² = d/(n − 1) for unrelated sides), and PWCCA is not symmetric. Quote
-`CanonicalCorrelation.score` on held-out rows beside them; a rank that leaves nothing to fit is refused.
+Both grow with d/n from nothing (mean ρ² = d/(n − 1) for unrelated sides), and PWCCA is not
+symmetric. Quote `CanonicalCorrelation.score` on held-out rows beside them; a rank that leaves
+nothing to fit is refused.
 
 Cost: as `inscape.compare.canonical`.
-Reference: Raghu et al. (2017), SVCCA, arXiv:1706.05806; Morcos, Raghu and Bengio (2018), arXiv:1806.05759 (PWCCA).
+Reference: Raghu et al. (2017), SVCCA, arXiv:1706.05806; Morcos, Raghu and Bengio (2018),
+arXiv:1806.05759 (PWCCA).
 """
 
 from __future__ import annotations

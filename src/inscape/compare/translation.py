@@ -1,14 +1,15 @@
-"""Linear maps from one space to another, and finding an item's counterpart there: stitching, word translation.
+"""Linear maps from one space to another, and finding an item's counterpart there: stitching, word
+translation.
 
     least squares   W = argmin Σ ‖W x_i − y_i‖² + α ‖W‖²          orthogonal   W = argmin over rotations
     CSLS(x, y) = 2 cos(Wx, y) − r(Wx) − r(y)                       r: mean cosine to the k nearest on the other side
 
-Some vectors are near to everything (hubs) and answer for many; CSLS takes away how near a vector is to all.
-Precision is on items that were not fitted, beside chance, 1/m for m candidates.
+Some vectors are near to everything (hubs) and answer for many; CSLS takes away how near a vector is
+to all. Precision is on items that were not fitted, beside chance, 1/m for m candidates.
 
 Cost: n d e for the map, m² e for retrieval.
-Reference: Mikolov, Le and Sutskever (2013), arXiv:1309.4168; Conneau et al. (2018), arXiv:1710.04087, eq. 3 (CSLS);
-Bansal, Nakkiran and Barak (2021), arXiv:2106.07682 (stitching).
+Reference: Mikolov, Le and Sutskever (2013), arXiv:1309.4168; Conneau et al. (2018),
+arXiv:1710.04087, eq. 3 (CSLS); Bansal, Nakkiran and Barak (2021), arXiv:2106.07682 (stitching).
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class TranslationMap(BaseEstimator):
     """An affine map from one representation into another.
 
     Args:
-        kind: ``"ridge"`` (one penalty, chosen by leave-one-out), ``"least squares"`` or ``"orthogonal"``.
+        kind: ``"ridge"`` (one penalty, chosen by leave-one-out), ``"least squares"`` or
+            ``"orthogonal"``.
 
     Attributes:
         coef_: (d, e).
@@ -115,7 +117,8 @@ class TranslationMap(BaseEstimator):
 def retrieved(
     near: Float[np.ndarray, "m c"], own: Int[np.ndarray, " m"], k: int = 1
 ) -> Float64[np.ndarray, " m"]:
-    """Whether each row's counterpart is among the k nearest candidates; ties go to the earlier candidate.
+    """Whether each row's counterpart is among the k nearest candidates; ties go to the earlier
+    candidate.
 
     Args:
         near: how near each candidate is to each row.

@@ -1,7 +1,9 @@
-"""The average of one statistic over several data sets, each with groups of its own: tasks, features, languages.
+"""The average of one statistic over several data sets, each with groups of its own: tasks,
+features, languages.
 
-Data sets are kept and groups are what varies, so leaving out group g of set i of K moves the average by a K-th of what it
-moves the set's own statistic. Weights of groups are shares of their set, so that every set counts alike.
+Data sets are kept and groups are what varies, so leaving out group g of set i of K moves the
+average by a K-th of what it moves the set's own statistic. Weights of groups are shares of their
+set, so that every set counts alike.
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ def average_evidence(
         parts: the statistic of each data set.
         null: the same for each draw of the null, over the same groups.
         kind: name of the null.
-        expensive: the null has too few draws for a p-value; the interval of the gain over it is given instead.
+        expensive: the null has too few draws for a p-value; the interval of the gain over it is
+            given instead.
         more: further fields of `Evidence`.
     """
     found = average(parts)

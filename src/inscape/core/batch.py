@@ -1,9 +1,10 @@
 """What a model is fed: tokens of one example, and a padded batch of them.
 
-Text becomes `Tokens` once (ids, character offsets, which are special), and examples become a `Batch` by padding on the
-right. Right padding cannot shift positions: token t of an example is at position t whatever it is batched with, and in a
-causal model no real token ever sees a pad. Anything that is not text (images, audio features, plain arrays) is a batch
-of named tensors whose first axis is the example.
+Text becomes `Tokens` once (ids, character offsets, which are special), and examples become a
+`Batch` by padding on the right. Right padding cannot shift positions: token t of an example is at
+position t whatever it is batched with, and in a causal model no real token ever sees a pad.
+Anything that is not text (images, audio features, plain arrays) is a batch of named tensors whose
+first axis is the example.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ class Tokens:
 
     Attributes:
         ids: token ids, (tokens,) int64.
-        offsets: character span of each token in the text, (tokens, 2) int64; (0, 0) for special tokens.
-        special: which tokens are no part of the text: those the tokenizer added (BOS, CLS, SEP …) and those spelt out in
-            it (``<s>``, ``<|im_end|>``), (tokens,) bool. An unknown word and a mask are content.
+        offsets: character span of each token in the text, (tokens, 2) int64; (0, 0) for special
+            tokens.
+        special: which tokens are no part of the text: those the tokenizer added (BOS, CLS, SEP …)
+            and those spelt out in it (``<s>``, ``<|im_end|>``), (tokens,) bool. An unknown word and
+            a mask are content.
         text: the text itself.
     """
 
@@ -46,7 +49,8 @@ class Batch:
 
     Attributes:
         inputs: named tensors as the network's forward takes them, first axis the example
-            (``input_ids`` and ``attention_mask``; ``pixel_values``; ``input_features``; ``x`` for a plain module).
+            (``input_ids`` and ``attention_mask``; ``pixel_values``; ``input_features``; ``x`` for a
+            plain module).
         lengths: real positions of each example, (batch,) int64; None where every position is real.
         marks: named boolean masks (batch, positions) that a `Scope` refers to as ``mark:NAME``.
     """
@@ -60,7 +64,8 @@ class Batch:
         if len(sizes) != 1 or 0 in sizes:
             shapes = {k: tuple(v.shape) for k, v in self.inputs.items()}
             raise ValueError(
-                f"Batch: every input needs the same, non-zero number of examples, got shapes {shapes}"
+                "Batch: every input needs the same, non-zero number of examples, got shapes "
+                f"{shapes}"
             )
 
     def __len__(self) -> int:
@@ -84,12 +89,15 @@ def moved(x: Tensor, device: torch.device | str) -> Tensor:
 def tokenize(
     tokenizer: Any, texts: Sequence[str], add_special_tokens: bool = True, first: int = 0
 ) -> list[Tokens]:
-    """Tokenise texts one way for everyone; each example is tokenised on its own, unpadded and untruncated.
+    """Tokenise texts one way for everyone; each example is tokenised on its own, unpadded and
+    untruncated.
 
-    What the tokenizer would add and the text already spells out (a chat template writes its BOS) stands there once.
+    What the tokenizer would add and the text already spells out (a chat template writes its BOS)
+    stands there once.
 
     Args:
-        tokenizer: a Hugging Face tokenizer; a fast one gives character offsets, a slow one gives (0, 0) everywhere.
+        tokenizer: a Hugging Face tokenizer; a fast one gives character offsets, a slow one gives
+            (0, 0) everywhere.
         texts: the texts.
         add_special_tokens: whether the tokenizer's own template (BOS, CLS, SEP) is applied.
         first: number of the first text, for messages.
@@ -118,7 +126,8 @@ def tokenize(
         ids = np.asarray(encoded["input_ids"][i], dtype=np.int64)
         if ids.size == 0:
             raise DataError(
-                f"text {first + i + 1} ({text!r:.40}) gives no tokens; leave it out, or write a word into it"
+                f"text {first + i + 1} ({text!r:.40}) gives no tokens; leave it out, or write a "
+                "word into it"
             )
         offsets = encoded["offset_mapping"][i] if fast else np.zeros((len(ids), 2))
         special = np.asarray(encoded["special_tokens_mask"][i], dtype=bool)

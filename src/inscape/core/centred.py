@@ -1,14 +1,17 @@
-"""Centred: everything of one set of rows that linear methods need, held about its own mean, and merged exactly.
+"""Centred: everything of one set of rows that linear methods need, held about its own mean, and
+merged exactly.
 
     scatter = Σ (x − m)(x − m)ᵀ     cubic = Σ ‖x − m‖² (x − m)     quartic = Σ ‖x − m‖⁴
 
-Scatter is what ridge, discriminants and principal components read; quartic is what debiased similarities and Ledoit and
-Wolf's shrinkage read; cubic is what quartic needs to be moved to another mean. Two parts are merged by moving both to the
-common mean, so that no digits are lost whatever the offset of the data, in any order and on any number of machines.
-Everything is float64. Where folds are taken out again, `inscape.core.moments` subtracts.
+Scatter is what ridge, discriminants and principal components read; quartic is what debiased
+similarities and Ledoit and Wolf's shrinkage read; cubic is what quartic needs to be moved to
+another mean. Two parts are merged by moving both to the common mean, so that no digits are lost
+whatever the offset of the data, in any order and on any number of machines. Everything is float64.
+Where folds are taken out again, `inscape.core.moments` subtracts.
 
 Cost: n d² for `of`, d² to merge; d² numbers held.
-Reference: Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance, Am. Stat. 37.
+Reference: Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance, Am. Stat.
+37.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
 """Characters that a file or a terminal must not be given, made visible.
 
-Text from data goes into SVG and HTML, whose parsers lack some characters, and onto terminals, which obey some.
-`storable` replaces what XML 1.0 lacks and what turns the direction of the text that follows (embeddings,
-overrides and isolates; the marks that Arabic and Hebrew text needs stay); `visible` writes out what a terminal
-would obey: control characters, escape sequences and all that acts on direction. Cost: one pass over the text.
+Text from data goes into SVG and HTML, whose parsers lack some characters, and onto terminals, which
+obey some. `storable` replaces what XML 1.0 lacks and what turns the direction of the text that
+follows (embeddings, overrides and isolates; the marks that Arabic and Hebrew text needs stay);
+`visible` writes out what a terminal would obey: control characters, escape sequences and all that
+acts on direction. Cost: one pass over the text.
 
-Reference: Extensible Markup Language 1.0 (fifth edition), production 2; ECMA-48; Unicode Standard Annex 9.
+Reference: Extensible Markup Language 1.0 (fifth edition), production 2; ECMA-48; Unicode Standard
+Annex 9.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ from __future__ import annotations
 import re
 
 REPLACEMENT = "\ufffd"
-# what XML lacks, and embeddings, overrides and isolates of direction (U+202A to U+202E, U+2066 to U+2069)
+# what XML lacks, and embeddings, overrides and isolates of direction (U+202A to U+202E, U+2066 to
+# U+2069)
 _NOT_STORED = re.compile(
     "[^\t\n\r\x20-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
-# C0 but tab and line feed, DEL, C1, marks of direction, line and paragraph separators, lone surrogates, tags
+# C0 but tab and line feed, DEL, C1, marks of direction, line and paragraph separators, lone
+# surrogates, tags
 _OBEYED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e007f]"
@@ -35,7 +39,8 @@ def storable(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    r"""The text with every character that a terminal would obey, other than tab and line feed, as a Python escape.
+    r"""The text with every character that a terminal would obey, other than tab and line feed, as a
+    Python escape.
 
     Example:
         >>> print(visible("red \x1b[31m"))
@@ -45,7 +50,8 @@ def visible(text: str) -> str:
 
 
 def visible_json(text: str) -> str:
-    r"""JSON with the same characters as JSON's own escapes, so that a program still reads the same value.
+    r"""JSON with the same characters as JSON's own escapes, so that a program still reads the same
+    value.
 
     Example:
         >>> print(visible_json('"a\x9bb"'))

@@ -1,8 +1,10 @@
-"""The mean of some layers (or other items in an order) less that of others, against the null of shuffled items.
+"""The mean of some layers (or other items in an order) less that of others, against the null of
+shuffled items.
 
     gap = mean of values in `first` − mean of values in `second`
 
-Items are what varies: the interval is their jackknife, and the null shuffles the values among all of them.
+Items are what varies: the interval is their jackknife, and the null shuffles the values among all
+of them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""How many of several measurements pass a threshold, and the k-th highest of them, as one piece of evidence.
+"""How many of several measurements pass a threshold, and the k-th highest of them, as one piece of
+evidence.
 
     value = #{value_i ≥ threshold}        interval = [#{low_i ≥ threshold}, #{high_i ≥ threshold}]
 
-The ends count measurements whose own intervals lie above the threshold, or reach it. The null is the same count in every
-draw of a null that all measurements share.
+The ends count measurements whose own intervals lie above the threshold, or reach it. The null is
+the same count in every draw of a null that all measurements share.
 """
 
 from __future__ import annotations
@@ -60,10 +61,11 @@ def count(
 
 
 def kth_highest(name: str, found: Sequence[Evidence], k: int, *, unit: str) -> Evidence:
-    """The k-th highest of several measurements: it is beyond a criterion where at least k of them are.
+    """The k-th highest of several measurements: it is beyond a criterion where at least k of them
+    are.
 
-    Its ends are the k-th highest of their ends, so that the interval is beyond a criterion where k intervals are. A
-    measurement without an interval may be anything.
+    Its ends are the k-th highest of their ends, so that the interval is beyond a criterion where k
+    intervals are. A measurement without an interval may be anything.
 
     Args:
         name: of the evidence.

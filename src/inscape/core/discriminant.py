@@ -2,12 +2,13 @@
 
     score_c(x) = μ_c·W⁻¹x − ½ μ_c·W⁻¹μ_c + log π_c        W = (1 − s) Σ/n + s (tr Σ / n d) I,   Σ scatter within classes
 
-s is the shrinkage; with s = 0 and fewer rows than directions W⁻¹ is the pseudo-inverse: directions along which no class
-varies are left out, not blown up. Moments add (`inscape.core.centred`), so rows may stream by, or never be held.
+s is the shrinkage; with s = 0 and fewer rows than directions W⁻¹ is the pseudo-inverse: directions
+along which no class varies are left out, not blown up. Moments add (`inscape.core.centred`), so
+rows may stream by, or never be held.
 
 Cost: d³ once, d² for each class.
-Reference: Hastie, Tibshirani and Friedman (2009), The elements of statistical learning, §4.3; Ledoit and Wolf (2004),
-J. Multivariate Anal. 88.
+Reference: Hastie, Tibshirani and Friedman (2009), The elements of statistical learning, §4.3;
+Ledoit and Wolf (2004), J. Multivariate Anal. 88.
 """
 
 from __future__ import annotations

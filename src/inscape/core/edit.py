@@ -1,8 +1,8 @@
 """Edits: what runs inside a forward pass.
 
-An edit is a frozen callable of tensors with a scope. It is made by a fitted estimator (``est.edit()``) or by hand, acts
-on the activations of the sites its scope names, and composes with others in the order given. The model applies it and
-removes it; an edit holds no hook and no state.
+An edit is a frozen callable of tensors with a scope. It is made by a fitted estimator
+(``est.edit()``) or by hand, acts on the activations of the sites its scope names, and composes with
+others in the order given. The model applies it and removes it; an edit holds no hook and no state.
 
 For activations ``h`` of shape (batch, positions, d), or (batch, d) in a network without positions::
 
@@ -30,9 +30,11 @@ class Scope:
 
     Attributes:
         sites: site patterns, as `inscape.core.site.select` reads them.
-        positions: ``"all"`` real tokens; ``"last"`` token of the prompt; a tuple of positions (negative from the end of
-            the prompt); or ``"mark:NAME"``, the positions that the batch marks under that name.
-        phase: ``"prompt"``: positions of the prompt only; ``"generated"``: tokens made by `generate` only; ``"all"``.
+        positions: ``"all"`` real tokens; ``"last"`` token of the prompt; a tuple of positions
+            (negative from the end of the prompt); or ``"mark:NAME"``, the positions that the batch
+            marks under that name.
+        phase: ``"prompt"``: positions of the prompt only; ``"generated"``: tokens made by
+            `generate` only; ``"all"``.
     """
 
     sites: str | tuple[str, ...]
@@ -47,7 +49,8 @@ class Scope:
         known = self.positions in ("all", "last") or str(self.positions).startswith("mark:")
         if isinstance(self.positions, str) and not known:
             raise ValueError(
-                f"Scope: positions must be 'all', 'last', 'mark:NAME' or a tuple of integers, got {self.positions!r}"
+                "Scope: positions must be 'all', 'last', 'mark:NAME' or a tuple of integers, got "
+                f"{self.positions!r}"
             )
 
 
@@ -79,10 +82,12 @@ class Add(Edit):
 
 @dataclass(frozen=True)
 class SetComponent(Edit):
-    """Set the coordinates of ``h`` in an orthonormal basis, leaving the rest: ``h + (value − h Bᵀ) B``.
+    """Set the coordinates of ``h`` in an orthonormal basis, leaving the rest:
+    ``h + (value − h Bᵀ) B``.
 
-    With ``value = 0`` this removes the subspace; with the coordinates' mean it is mean ablation; with another example's
-    coordinates it is directional patching (Tigges et al. 2023, arXiv:2310.15154).
+    With ``value = 0`` this removes the subspace; with the coordinates' mean it is mean ablation;
+    with another example's coordinates it is directional patching (Tigges et al. 2023,
+    arXiv:2310.15154).
     """
 
     basis: Tensor = field(default_factory=lambda: torch.zeros(1, 1))
@@ -94,7 +99,8 @@ class SetComponent(Edit):
             gram, torch.eye(len(gram), dtype=gram.dtype), atol=1e-4
         ):
             raise ValueError(
-                "SetComponent: basis must be (k, d) with orthonormal rows; use ProjectOut.of(...) or torch.linalg.qr"
+                "SetComponent: basis must be (k, d) with orthonormal rows; use ProjectOut.of(...) "
+                "or torch.linalg.qr"
             )
 
     def apply(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
@@ -138,7 +144,8 @@ class Affine(Edit):
 class Replace(Edit):
     """Put `value` in place of the activations; it broadcasts to (batch, positions, d).
 
-    With `columns`, only those coordinates (neurons, say) are replaced and `value` broadcasts to their shape.
+    With `columns`, only those coordinates (neurons, say) are replaced and `value` broadcasts to
+    their shape.
     """
 
     value: Tensor = field(default_factory=lambda: torch.zeros(1))

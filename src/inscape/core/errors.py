@@ -1,7 +1,8 @@
 """Errors a user can act on: one sentence saying what is wrong and one naming the cure.
 
-`InscapeError` and its subclasses are printed by the command line without a traceback. Callers' own mistakes in
-plain functions (a wrong shape, an unknown option) are `ValueError` and `TypeError`, as everywhere in Python.
+`InscapeError` and its subclasses are printed by the command line without a traceback. Callers' own
+mistakes in plain functions (a wrong shape, an unknown option) are `ValueError` and `TypeError`, as
+everywhere in Python.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Iterable
 class InscapeError(Exception):
     """Base of every error that the command line prints as one sentence.
 
-    Names from files may hold anything: characters that a terminal would obey, or that cannot be written, become a mark.
+    Names from files may hold anything: characters that a terminal would obey, or that cannot be
+    written, become a mark.
 
     Example:
         >>> str(InscapeError("no column '\\x1b[2J'"))

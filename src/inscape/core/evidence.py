@@ -1,8 +1,9 @@
 """Evidence: a number that can be believed, because what it must be compared with travels beside it.
 
-A score alone says nothing. `Evidence` carries the interval that says how sure it is, the null that says what chance
-would give, the counts it rests on and the warnings a reader must see. A table of results is a list of evidence; `table`
-turns it into a flat data frame that Parquet keeps and the report prints.
+A score alone says nothing. `Evidence` carries the interval that says how sure it is, the null that
+says what chance would give, the counts it rests on and the warnings a reader must see. A table of
+results is a list of evidence; `table` turns it into a flat data frame that Parquet keeps and the
+report prints.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Null:
     """What chance gives: the summary of a null distribution.
 
     Attributes:
-        kind: how the null was made: ``"shuffled labels"``, ``"untrained model"``, ``"random direction"`` …
+        kind: how the null was made: ``"shuffled labels"``, ``"untrained model"``,
+            ``"random direction"`` …
         mean: its mean, in the unit of the value.
         sd: its standard deviation.
         low: its 2.5 % quantile.
@@ -45,12 +47,14 @@ class Null:
         """Summarise draws from the null.
 
         Raises:
-            ValueError: a draw is not finite, or there are fewer than two: one number is a reference and no distribution.
+            ValueError: a draw is not finite, or there are fewer than two: one number is a reference
+                and no distribution.
         """
         array = np.asarray(list(values), dtype=np.float64)
         if array.size < 2 or not np.isfinite(array).all():
             raise ValueError(
-                f"Null.of({kind!r}): needs at least two finite draws, got {array.tolist()[:5]}; one number is a reference"
+                f"Null.of({kind!r}): needs at least two finite draws, got {array.tolist()[:5]}; "
+                "one number is a reference"
             )
         low, high = np.quantile(array, [0.025, 0.975])
         sd = float(array.std(ddof=1))
@@ -62,7 +66,8 @@ class Beside:
     """A single number that the measured one is seen beside: no null, since it has no distribution.
 
     Attributes:
-        role: ``"baseline"`` (a competitor), ``"reference"`` (where it starts) or ``"ceiling"`` (what an oracle reaches).
+        role: ``"baseline"`` (a competitor), ``"reference"`` (where it starts) or ``"ceiling"``
+            (what an oracle reaches).
         name: the condition.
         value: its value, in the unit of the evidence.
         low: lower end of its interval, None where there is none.
@@ -78,7 +83,10 @@ class Beside:
 
 #: what a row says of the number; `Evidence.where` may not use these names
 _COLUMNS = frozenset(
-    "name value low high null null_mean null_low null_high null_draws p n d unit direction warnings".split()
+    (
+        "name value low high null null_mean null_low null_high null_draws p n d unit direction "
+        "warnings"
+    ).split()
 )
 
 
@@ -92,7 +100,8 @@ class Evidence:
         interval: lower and upper end, or None where none can be given (then a warning says why).
         null: what chance gives, or None.
         p: one-sided p-value against the null, corrected for what was searched over; or None.
-        over_null: interval of the gain over the mean of the null, where draws are too expensive for a p-value.
+        over_null: interval of the gain over the mean of the null, where draws are too expensive for
+            a p-value.
         beside: baselines, references and ceilings: single numbers, each with its role.
         n: samples it was measured on.
         d: width of the representation, or None.
@@ -121,7 +130,8 @@ class Evidence:
     def __post_init__(self) -> None:
         if taken := _COLUMNS & self.where.keys():
             raise ValueError(
-                f"Evidence: where has {', '.join(sorted(taken))}, which a row needs for the number itself; name it otherwise"
+                f"Evidence: where has {', '.join(sorted(taken))}, which a row needs for the number "
+                "itself; name it otherwise"
             )
 
     def __str__(self) -> str:

@@ -1,11 +1,13 @@
 """Public names of a package, found in its files and loaded on first use.
 
-A package such as ``inscape.read`` has one method a file. `export` lets it offer every public class and function of those
-files (``inscape.read.LogisticProbe``) without importing one: names are read from the source text, and a module is
-imported when one of its names is asked for. A new file is offered as soon as it is there; no list is kept.
+A package such as ``inscape.read`` has one method a file. `export` lets it offer every public class
+and function of those files (``inscape.read.LogisticProbe``) without importing one: names are read
+from the source text, and a module is imported when one of its names is asked for. A new file is
+offered as soon as it is there; no list is kept.
 
-Where a function has the name of its module (``inscape.read.logit_lens``), the package offers the function; ``from
-inscape.read.logit_lens import Reading`` works as ever. Cost: reading the files once, a few milliseconds a package.
+Where a function has the name of its module (``inscape.read.logit_lens``), the package offers the
+function; ``from inscape.read.logit_lens import Reading`` works as ever. Cost: reading the files
+once, a few milliseconds a package.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ class Exports(ModuleType):
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # the import system binds a module that was loaded to its name here; a function of that name goes before it
+        # the import system binds a module that was loaded to its name here; a function of that name
+        # goes before it
         inside = isinstance(value, ModuleType) and value.__name__ == f"{self.__name__}.{name}"
         own = getattr(value, name, None) if inside else None
         if getattr(own, "__module__", None) == f"{self.__name__}.{name}":
@@ -60,7 +63,8 @@ def export(package: str) -> None:
 
 @cache
 def public_names(package: str) -> dict[str, str]:
-    """Public classes and functions of a package's own files, each with the module that has it; the first file wins.
+    """Public classes and functions of a package's own files, each with the module that has it; the
+    first file wins.
 
     Args:
         package: its import name; neither it nor a module of it is imported.
@@ -92,8 +96,8 @@ def packages() -> tuple[str, ...]:
 def unknown(package: str, name: str, own: Iterable[str] = ()) -> str:
     """A sentence for a name that a package lacks, with close names of every package.
 
-    Names of which a word begins with the asked one come first (``leace`` finds ``LeaceEraser``), then those that are
-    spelled alike; names that lie nearer to the root go before others.
+    Names of which a word begins with the asked one come first (``leace`` finds ``LeaceEraser``),
+    then those that are spelled alike; names that lie nearer to the root go before others.
 
     Args:
         package: where it was looked for.

@@ -1,11 +1,13 @@
 """Folds: which rows train and which are held out.
 
-`group_folds` keeps every group (country, document, speaker, template) whole, because rows of one group share more than
-the thing asked about: with random folds a probe may answer by recognising the group. Groups are dealt, largest first and
-ties in random order, to the fold that has the fewest rows so far (longest-processing-time rule: the fullest fold is never
-more than 4/3 of the best possible). Cost O(n + g log g).
+`group_folds` keeps every group (country, document, speaker, template) whole, because rows of one
+group share more than the thing asked about: with random folds a probe may answer by recognising the
+group. Groups are dealt, largest first and ties in random order, to the fold that has the fewest
+rows so far (longest-processing-time rule: the fullest fold is never more than 4/3 of the best
+possible). Cost O(n + g log g).
 
-Reference: Graham (1969), Bounds on multiprocessing timing anomalies, SIAM J. Appl. Math. 17, for the 4/3.
+Reference: Graham (1969), Bounds on multiprocessing timing anomalies, SIAM J. Appl. Math. 17, for
+the 4/3.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ def group_codes(groups: Sequence[Any] | np.ndarray, n: int | None = None) -> Int
     if (codes < 0).any():
         first = int(np.flatnonzero(codes < 0)[0])
         raise DataError(
-            f"groups: {int((codes < 0).sum())} rows have no group (first: row {first + 1}); fill them in or drop those rows."
+            f"groups: {int((codes < 0).sum())} rows have no group (first: row {first + 1}); fill "
+            "them in or drop those rows."
         )
     return codes.astype(np.int64)
 
@@ -79,11 +82,13 @@ def group_folds(
     _check(len(codes), k)
     if len(sizes) == 1:
         raise DataError(
-            "groups: all rows are in one group, so no group can be held out; choose another group column, or split='random'."
+            "groups: all rows are in one group, so no group can be held out; choose another group "
+            "column, or split='random'."
         )
     if len(sizes) < k:
         raise DataError(
-            f"groups: {len(sizes)} groups cannot fill {k} folds; use at most {len(sizes)} folds, or split='random'."
+            f"groups: {len(sizes)} groups cannot fill {k} folds; use at most {len(sizes)} folds, "
+            "or split='random'."
         )
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]

@@ -1,8 +1,9 @@
 """Failures of other libraries' readers, as one sentence of ours.
 
-A damaged or hostile file makes its reader raise whatever it meets (`KeyError`, `struct.error`, `ArrowInvalid`, a panic of
-Rust code); `foreign` turns all of them into an `InscapeError` that names the file, the reason and the cure. Advice that a
-library gives in its own message, such as to allow pickles or a checkpoint's code, is never passed on.
+A damaged or hostile file makes its reader raise whatever it meets (`KeyError`, `struct.error`,
+`ArrowInvalid`, a panic of Rust code); `foreign` turns all of them into an `InscapeError` that names
+the file, the reason and the cure. Advice that a library gives in its own message, such as to allow
+pickles or a checkpoint's code, is never passed on.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _ADVICE = (
 
 
 def reason(error: BaseException) -> str:
-    """The first line of an error's message without control characters and without advice, at most 160 characters.
+    """The first line of an error's message without control characters and without advice, at most
+    160 characters.
 
     Example:
         >>> reason(KeyError("rank"))

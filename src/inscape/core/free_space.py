@@ -1,7 +1,7 @@
 """How many bytes the disk and the memory have left, before anything is spent.
 
-Memory is what the system can give without swapping, and no more than the control group allows (a container sees the
-machine's memory and is stopped at its own limit).
+Memory is what the system can give without swapping, and no more than the control group allows (a
+container sees the machine's memory and is stopped at its own limit).
 """
 
 from __future__ import annotations

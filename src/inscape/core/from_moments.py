@@ -1,15 +1,18 @@
-"""Linear methods from moments alone: ridge for every penalty, its errors on other rows, mass-mean and LDA directions.
+"""Linear methods from moments alone: ridge for every penalty, its errors on other rows, mass-mean
+and LDA directions.
 
     ridge        β(α) = (Σ + αI)⁻¹ C,   Σ = Σ(x − x̄)(x − x̄)ᵀ,   C = Σ(x − x̄)(y − ȳ)ᵀ
     its errors   Σ (y − ŷ)² = S_yy − 2 β·C + βᵀΣβ + n (ȳ − β·x̄ − b)²     of any rows whose moments are kept
     mass mean    θ = μ₁ − μ₀,   or with `lda`  θ = W⁻¹(μ₁ − μ₀), W within classes
 
-The results are those of the estimators on the rows themselves. Moments cannot say what one row left out would do, so a
-penalty is chosen on the moments of other rows: keep them apart by part (or fold), add all but one, score on that one.
+The results are those of the estimators on the rows themselves. Moments cannot say what one row left
+out would do, so a penalty is chosen on the moments of other rows: keep them apart by part (or
+fold), add all but one, score on that one.
 
 Cost: d³ for one eigenbasis, d² for each penalty and target.
-Reference: Hastie, Tibshirani and Friedman (2009), The elements of statistical learning, §3.4, §4.3; Ledoit and Wolf (2004),
-A well-conditioned estimator for large-dimensional covariance matrices, J. Multivariate Anal. 88.
+Reference: Hastie, Tibshirani and Friedman (2009), The elements of statistical learning, §3.4, §4.3;
+Ledoit and Wolf (2004), A well-conditioned estimator for large-dimensional covariance matrices, J.
+Multivariate Anal. 88.
 """
 
 from __future__ import annotations
@@ -60,7 +63,8 @@ def ridge_from_moments(
         x: moments of the representation.
         xy: its cross-moments with the targets, over the same rows.
         alphas: penalties, positive.
-        scale: multiply the penalties by the mean squared deviation of a feature, as `RidgeProbe` does by default.
+        scale: multiply the penalties by the mean squared deviation of a feature, as `RidgeProbe`
+            does by default.
 
     Returns:
         One fit a penalty.
@@ -70,7 +74,8 @@ def ridge_from_moments(
     """
     if x.n != xy.n or len(x.mean) != len(xy.mean_x):
         raise ValueError(
-            f"ridge_from_moments: {x.n} rows of {len(x.mean)} and {xy.n} of {len(xy.mean_x)} numbers are not one set; "
+            f"ridge_from_moments: {x.n} rows of {len(x.mean)} and {xy.n} of {len(xy.mean_x)} "
+            "numbers are not one set; "
             "give the moments of the same rows"
         )
     rms = x.trace / (x.n * len(x.mean))
@@ -85,7 +90,8 @@ def ridge_from_moments(
 
 
 def squared_errors(fit: RidgePath, x: Centred, xy: Joint, y: Centred) -> Float[np.ndarray, "a t"]:
-    """Σ (y − ŷ)² of every penalty and target over the rows that the moments are of; over ``diag(y.scatter)`` it is 1 − R².
+    """Σ (y − ŷ)² of every penalty and target over the rows that the moments are of; over
+    ``diag(y.scatter)`` it is 1 − R².
 
     Args:
         fit: fitted on any rows.
@@ -106,7 +112,8 @@ def mass_mean_from_moments(
     lda: bool = False,
     shrinkage: float | Literal["auto"] = "auto",
 ) -> Discriminant:
-    """The direction from one class's mean to the other's, plain or whitened by the covariance within classes.
+    """The direction from one class's mean to the other's, plain or whitened by the covariance
+    within classes.
 
     Args:
         first: moments of the class that scores negative.
@@ -137,7 +144,8 @@ def _within(first: Centred, second: Centred, shrinkage: float | Literal["auto"])
         weight = float(shrinkage)
     if not 0 <= weight <= 1:
         raise ValueError(
-            f"mass_mean_from_moments: shrinkage must be 'auto' or between 0 and 1, got {shrinkage!r}"
+            "mass_mean_from_moments: shrinkage must be 'auto' or between 0 and 1, got "
+            f"{shrinkage!r}"
         )
     covariance *= 1 - weight
     covariance[np.diag_indices_from(covariance)] += weight * sphere

@@ -1,13 +1,14 @@
 """Intervals over groups that hold their coverage, and the bootstrap over groups.
 
-Rows of one group are not independent, so groups are what varies. `group_interval` takes the jackknife over groups
-(`inscape.core.jackknife`) and Student's t with degrees of freedom that follow the weights of the groups,
+Rows of one group are not independent, so groups are what varies. `group_interval` takes the
+jackknife over groups (`inscape.core.jackknife`) and Student's t with degrees of freedom that follow
+the weights of the groups,
 
     df = min( (Σ w^(5/4))² / Σ w^(5/2) − 1,  2 / (Σ Δ⁴ / (Σ Δ²)² − 1/G) )        Δ_g = θ − θ₍₋g₎
 
-(the exponent lies between 1, rows of a group as good as independent, and 2, rows of a group all alike; 5/4 was chosen by
-the table in ``docs/calibration.md``; the second term lowers df where the groups' shifts have heavy tails), on the scale
-on which the statistic is nearest to normal:
+(the exponent lies between 1, rows of a group as good as independent, and 2, rows of a group all
+alike; 5/4 was chosen by the table in ``docs/calibration.md``; the second term lowers df where the
+groups' shifts have heavy tails), on the scale on which the statistic is nearest to normal:
 
     R²                 log(1 − R²)                     what cannot be negative    log
     AUC                logit                           share                      Korn and Graubard's binomial limits with
@@ -15,15 +16,17 @@ on which the statistic is nearest to normal:
     ratio whose denominator may change sign            Fieller's set; none where the denominator's interval holds zero
     anything else, differences                         as it is
 
-A share of exactly 0 or 1 gets Clopper and Pearson's limits with one trial for each effective group. Below `FEW_GROUPS`
-effective groups the interval carries a warning, below `NO_INTERVAL` there is none.
+A share of exactly 0 or 1 gets Clopper and Pearson's limits with one trial for each effective group.
+Below `FEW_GROUPS` effective groups the interval carries a warning, below `NO_INTERVAL` there is
+none.
 
-The interval covers the score of *the probes that were fitted*, on new groups; they are not fitted again. It was measured
-to cover the mean over training sets as well, within a hundredth or two from 12 effective groups on.
+The interval covers the score of *the probes that were fitted*, on new groups; they are not fitted
+again. It was measured to cover the mean over training sets as well, within a hundredth or two from
+12 effective groups on.
 
-Reference: Bell and McCaffrey (2002), Survey Methodology 28; Korn and Graubard (1998), Survey Methodology 24; Fieller (1954),
-JRSS B 16; Efron and Tibshirani (1993), An introduction to the bootstrap, ch. 8 and 11; Field and Welsh (2007),
-Bootstrapping clustered data, JRSS B 69.
+Reference: Bell and McCaffrey (2002), Survey Methodology 28; Korn and Graubard (1998), Survey
+Methodology 24; Fieller (1954), JRSS B 16; Efron and Tibshirani (1993), An introduction to the
+bootstrap, ch. 8 and 11; Field and Welsh (2007), Bootstrapping clustered data, JRSS B 69.
 """
 
 from __future__ import annotations
@@ -86,8 +89,8 @@ def group_interval(
     """The interval of one statistic over groups.
 
     Args:
-        values: ``"mean"``: values (n,). ``"ratio"``: (part, whole), each (n,), for Σ part / Σ whole. ``"r2"``: (loss, base)
-            for 1 − Σ loss / Σ base. ``"auc"``: (scores, positive).
+        values: ``"mean"``: values (n,). ``"ratio"``: (part, whole), each (n,), for Σ part / Σ
+            whole. ``"r2"``: (loss, base) for 1 − Σ loss / Σ base. ``"auc"``: (scores, positive).
         codes: group of each row, any values; ``np.arange(n)`` for rows that are independent.
         kind: the statistic.
         level: confidence.
@@ -117,7 +120,8 @@ def paired_interval(
     of: str = "difference",
     folds: Int[np.ndarray, " n"] | None = None,
 ) -> Interval:
-    """The interval of a − b (or a / b), two conditions on the same rows: what makes a group hard for both cancels.
+    """The interval of a − b (or a / b), two conditions on the same rows: what makes a group hard
+    for both cancels.
 
     Args:
         a, b: values of the two conditions, as in `group_interval`.
@@ -154,7 +158,8 @@ def interval(found: Jackknife, level: float = 0.95) -> Interval:
     effective, count = found.effective, len(found.without)
     if effective < NO_INTERVAL:
         why = (
-            f"No interval: it would rest on {effective:.1f} effective groups ({count} groups), and needs at least "
+            f"No interval: it would rest on {effective:.1f} effective groups ({count} groups), and "
+            "needs at least "
             f"{NO_INTERVAL}."
         )
         return Interval(None, None, effective, "none", why)
@@ -168,7 +173,10 @@ def interval(found: Jackknife, level: float = 0.95) -> Interval:
     df = degrees_of_freedom(found)
     ends, method = _ends(found, variance, df, effective, level)
     if ends is None:
-        why = "No interval: the interval of the denominator contains zero, so the ratio is not bounded."
+        why = (
+            "No interval: the interval of the denominator contains zero, so the ratio is not "
+            "bounded."
+        )
         return Interval(None, None, effective, method, why)
     if ends[0] == ends[1]:
         warning = f"{warning} Every group has the same value, so the interval has no width.".strip()
@@ -282,7 +290,8 @@ def bootstrap_auc(
     codes: Int[np.ndarray, " n"],
     counts: Int[np.ndarray, "draws groups"],
 ) -> Float[np.ndarray, " draws"]:
-    """The area under the ROC curve for every draw, comparing only rows of one fold (one fitted probe).
+    """The area under the ROC curve for every draw, comparing only rows of one fold (one fitted
+    probe).
 
     Args:
         scores: decision values (n,).

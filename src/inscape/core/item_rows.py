@@ -1,7 +1,8 @@
 """Rows of items, checked and centred: what every measure of representations does first.
 
-Arrays and tensors of any float kind become float64 with two axes, items and features, finite, enough rows. Centring leaves
-nothing where a feature varies by rounding alone, so that no structure is found in it.
+Arrays and tensors of any float kind become float64 with two axes, items and features, finite,
+enough rows. Centring leaves nothing where a feature varies by rounding alone, so that no structure
+is found in it.
 """
 
 from __future__ import annotations

@@ -2,18 +2,22 @@
 
     V = Σ_g (θ₍₋g₎ − θ)²                                  θ₍₋g₎: the statistic of all rows but those of group g
 
-which for a ratio of sums is the cluster-robust variance CR3. Nothing is refitted: predictions are held out already, so V
-says how the score would vary with other groups. Because every statistic here is a function of sums over groups, two
-conditions on the same rows give a paired difference or quotient by plain arithmetic on their jackknives.
+which for a ratio of sums is the cluster-robust variance CR3. Nothing is refitted: predictions are
+held out already, so V says how the score would vary with other groups. Because every statistic here
+is a function of sums over groups, two conditions on the same rows give a paired difference or
+quotient by plain arithmetic on their jackknives.
 
-How many groups a statistic rests on is not how many there are: with w_g the group's share of its denominator
+How many groups a statistic rests on is not how many there are: with w_g the group's share of its
+denominator
 
     effective groups = (Σ w)² / Σ w²
 
-and, for two classes, that of the class for which it is smaller. Cost O(n) for sums, O(n log n) for AUC.
+and, for two classes, that of the class for which it is smaller. Cost O(n) for sums, O(n log n) for
+AUC.
 
-Reference: MacKinnon and Webb (2017), J. Appl. Econometrics 32 (unequal clusters); Bell and McCaffrey (2002), Survey
-Methodology 28 (degrees of freedom); Kish (1965), Survey sampling, §11.7 (effective size).
+Reference: MacKinnon and Webb (2017), J. Appl. Econometrics 32 (unequal clusters); Bell and
+McCaffrey (2002), Survey Methodology 28 (degrees of freedom); Kish (1965), Survey sampling, §11.7
+(effective size).
 """
 
 from __future__ import annotations
@@ -33,11 +37,12 @@ class Jackknife:
     Attributes:
         value: of all rows.
         without: of all rows but those of each group, (G,).
-        weights: what the denominators are made of, one row for each that must hold enough groups, (m, G).
+        weights: what the denominators are made of, one row for each that must hold enough groups,
+            (m, G).
         rows: rows it rests on (of the rarer class for AUC).
-        kind: ``"share"`` for what lies between 0 and 1, ``"area"`` for AUC, ``"positive"`` for what cannot be negative,
-            ``"r2"`` for one minus what cannot be negative, ``"gain"`` for a difference of shares, ``"any"`` otherwise;
-            it decides the scale of an interval.
+        kind: ``"share"`` for what lies between 0 and 1, ``"area"`` for AUC, ``"positive"`` for what
+            cannot be negative, ``"r2"`` for one minus what cannot be negative, ``"gain"`` for a
+            difference of shares, ``"any"`` otherwise; it decides the scale of an interval.
         fraction: numerator and denominator, where the denominator may change sign.
 
     Example:
@@ -127,7 +132,8 @@ class Jackknife:
         groups = int(codes.max()) + 1
         won, pairs = pairs_won(scores, up, folds)
         inner_won, inner_pairs = pairs_won(scores, up, folds * groups + codes)
-        # every pair is counted at both its ends, so pairs inside a group are counted twice in the group's sum
+        # every pair is counted at both its ends, so pairs inside a group are counted twice in the
+        # group's sum
         lost_won = np.bincount(codes, won) - np.bincount(codes, inner_won * up)
         lost_pairs = np.bincount(codes, pairs) - np.bincount(codes, inner_pairs * up)
         total_won, total = float(won[up].sum()), float(pairs[up].sum())
@@ -218,7 +224,8 @@ def left_out(statistic: Callable[[np.ndarray], float], codes: Int[np.ndarray, " 
 
 
 def mean_of_pairs(values: Float[np.ndarray, "g g"]) -> Jackknife:
-    """The mean over ordered pairs of different members (networks, subjects), without each member in turn.
+    """The mean over ordered pairs of different members (networks, subjects), without each member in
+    turn.
 
     Args:
         values: one for each pair; the diagonal is not looked at.
@@ -253,7 +260,8 @@ def over_groups(found: Jackknife, here: Int[np.ndarray, " g"], total: int) -> Ja
 
 
 def effective_groups(weights: Float[np.ndarray, "*m groups"], power: float = 1.0) -> float:
-    """``(Σ w)² / Σ w²`` of the weights to a power; the least over rows of weights, 0 where all are zero.
+    """``(Σ w)² / Σ w²`` of the weights to a power; the least over rows of weights, 0 where all are
+    zero.
 
     Example:
         >>> effective_groups(np.ones(8)), round(effective_groups(np.array([6.0, 1, 1, 1, 1])), 2)
@@ -268,7 +276,8 @@ def effective_groups(weights: Float[np.ndarray, "*m groups"], power: float = 1.0
 def pairs_won(
     scores: Float[np.ndarray, " n"], up: np.ndarray, cells: Int[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Per row, the pairs with rows of the other class in its cell that are in the right order (ties half), and all of them.
+    """Per row, the pairs with rows of the other class in its cell that are in the right order (ties
+    half), and all of them.
 
     Args:
         scores: decision values (n,).

@@ -1,21 +1,22 @@
-"""Joint: what two sets of measurements of the same rows share, held about their means, merged exactly; and linear CKA of it.
+"""Joint: what two sets of measurements of the same rows share, held about their means, merged
+exactly; and linear CKA of it.
 
 With a = ‖x‖² and b = ‖y‖² of centred rows,
 
     C = Σ x yᵀ     u = Σ b x     v = Σ a y     A = Σ a     B = Σ b     D = Σ a b
 
-are enough for ridge of y on x (C), and for the debiased linear CKA without any n × n matrix: with K̃ = X Xᵀ and L̃ = Y Yᵀ
-without their diagonals,
+are enough for ridge of y on x (C), and for the debiased linear CKA without any n × n matrix: with
+K̃ = X Xᵀ and L̃ = Y Yᵀ without their diagonals,
 
     tr K̃L̃ = ‖C‖² − D     1ᵀK̃1 = −A     1ᵀL̃1 = −B     1ᵀK̃L̃1 = D
     HSIC₁ = [tr K̃L̃ + (1ᵀK̃1)(1ᵀL̃1)/((n−1)(n−2)) − 2·1ᵀK̃L̃1/(n−2)] / (n(n−3))
 
-u and v are what D needs to be moved to another pair of means when parts are merged. HSIC₁ does not change when X or Y is
-shifted, so holding everything about the means only saves digits.
+u and v are what D needs to be moved to another pair of means when parts are merged. HSIC₁ does not
+change when X or Y is shifted, so holding everything about the means only saves digits.
 
 Cost: n d e for `of`, d e to merge; d e numbers held for widths d and e.
-Reference: Song et al. (2012), Feature selection via dependence maximization, JMLR 13, eq. 5; Nguyen, Raghu and Kornblith
-(2020), arXiv:2010.15327, for CKA from it.
+Reference: Song et al. (2012), Feature selection via dependence maximization, JMLR 13, eq. 5;
+Nguyen, Raghu and Kornblith (2020), arXiv:2010.15327, for CKA from it.
 """
 
 from __future__ import annotations
@@ -159,12 +160,13 @@ def cka_debiased_from_moments(x: Centred, y: Centred, xy: Joint) -> float:
         xy: their cross-moments over the same rows.
 
     Returns:
-        The similarity: 1 for representations equal up to rotation, scale and shift, 0 on average for unrelated ones. It may
-        be negative, and a little above 1.
+        The similarity: 1 for representations equal up to rotation, scale and shift, 0 on average
+        for unrelated ones. It may be negative, and a little above 1.
 
     Raises:
-        ValueError: fewer than 4 rows, moments of different rows, or a representation whose own HSIC₁ is not positive: it
-            has no structure beyond noise at this n, and no similarity is defined.
+        ValueError: fewer than 4 rows, moments of different rows, or a representation whose own
+            HSIC₁ is not positive: it has no structure beyond noise at this n, and no similarity is
+            defined.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(50, 3))
@@ -174,14 +176,16 @@ def cka_debiased_from_moments(x: Centred, y: Centred, xy: Joint) -> float:
     """
     if not x.n == y.n == xy.n or len(x.mean) != len(xy.mean_x) or len(y.mean) != len(xy.mean_y):
         raise ValueError(
-            f"cka_debiased_from_moments: {x.n}, {y.n} and {xy.n} rows of {len(x.mean)}, {len(y.mean)} and "
+            f"cka_debiased_from_moments: {x.n}, {y.n} and {xy.n} rows of {len(x.mean)}, "
+            f"{len(y.mean)} and "
             f"{xy.cross.shape} numbers are not one set; give the moments of the same rows"
         )
     own = [_hsic(m.n, float(np.sum(m.scatter**2)), m.trace, m.trace, m.quartic) for m in (x, y)]
     for name, value in zip("xy", own, strict=True):
         if not value > 0:
             raise ValueError(
-                f"cka_debiased_from_moments: HSIC of {name} with itself is {value:.3g}, not positive, so CKA is undefined; "
+                f"cka_debiased_from_moments: HSIC of {name} with itself is {value:.3g}, not "
+                "positive, so CKA is undefined; "
                 "its rows have no common structure at this n: give more rows"
             )
     return xy.hsic / float(np.sqrt(own[0]) * np.sqrt(own[1]))

@@ -1,17 +1,19 @@
 """Logistic regression for a whole family of questions at once.
 
-Every column is its own convex problem on the same rows (another shuffle of the labels, another set of rows left out,
-another penalty):
+Every column is its own convex problem on the same rows (another shuffle of the labels, another set
+of rows left out, another penalty):
 
     minimise  Σ_i m_i ℓ(y_i, b + z_i·β) + (λ/2) ‖β‖²          m_i ∈ {0, 1} says which rows train
 
-with ℓ the binary or the softmax log loss and the intercept unpenalised: scikit-learn's objective with λ = 1/C. In the
-eigenbasis of the rows (`inscape.core.ridge.Basis`) Böhning's curvature bound is diagonal, κ w + λ with κ = ¼ (binary) or
-½ (softmax), so one preconditioner serves all columns, and nonlinear conjugate gradients (Polak–Ribière+, a safeguarded
-two-evaluation line search per column) run as matrix products over them. The problems are convex: a small gradient is
-the optimum, however it was reached. Cost per iteration 2 n r T q multiply-adds for T columns of q logits.
+with ℓ the binary or the softmax log loss and the intercept unpenalised: scikit-learn's objective
+with λ = 1/C. In the eigenbasis of the rows (`inscape.core.ridge.Basis`) Böhning's curvature bound
+is diagonal, κ w + λ with κ = ¼ (binary) or ½ (softmax), so one preconditioner serves all columns,
+and nonlinear conjugate gradients (Polak–Ribière+, a safeguarded two-evaluation line search per
+column) run as matrix products over them. The problems are convex: a small gradient is the optimum,
+however it was reached. Cost per iteration 2 n r T q multiply-adds for T columns of q logits.
 
-Reference: Böhning and Lindsay (1988), Ann. Inst. Stat. Math. 40; Böhning (1992), ibid. 44; Nocedal and Wright (2006), ch. 5.
+Reference: Böhning and Lindsay (1988), Ann. Inst. Stat. Math. 40; Böhning (1992), ibid. 44; Nocedal
+and Wright (2006), ch. 5.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from scipy.special import logsumexp, softmax
 
 #: inverse penalties for features of unit root-mean-square deviation
 CS = tuple(np.logspace(-4, 1, 6).tolist())
-# legend: n rows, r directions with the intercept first, t columns, q logits (1 if binary, else classes)
+# legend: n rows, r directions with the intercept first, t columns, q logits (1 if binary, else
+# classes)
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,10 @@ class Fit:
     """Logistic fits of T columns in one basis.
 
     Attributes:
-        beta: intercept first, then the coefficients in the basis, (1 + r, T, q); q = 1 for two classes, else k.
-        gradient: size of the last preconditioned gradient per row, (T,): below the tolerance where converged.
+        beta: intercept first, then the coefficients in the basis, (1 + r, T, q); q = 1 for two
+            classes, else k.
+        gradient: size of the last preconditioned gradient per row, (T,): below the tolerance where
+            converged.
         iterations: how many were made.
     """
 
@@ -83,8 +88,9 @@ def fit(
         penalty: λ of each column.
         mask: which rows train, (n, T) of 0 and 1; None for all.
         start: first guess, (1 + r, T, q).
-        tol: a column is done when ``sqrt(gᵀ P g / n)`` is below it, P the preconditioner, n its rows; the mean log loss is
-            then about tol²/2 from the optimum, times the ratio of the curvature bound to the curvature.
+        tol: a column is done when ``sqrt(gᵀ P g / n)`` is below it, P the preconditioner, n its
+            rows; the mean log loss is then about tol²/2 from the optimum, times the ratio of the
+            curvature bound to the curvature.
         max_iter: iterations at most.
 
     Returns:
@@ -161,21 +167,23 @@ def choose(
     tol: float = 1e-3,
     max_iter: int = 200,
 ) -> tuple[Float[np.ndarray, "c t"], np.ndarray]:
-    """Held-out log loss of every penalty, by refitting without each inner fold, warm-started from strong to weak.
+    """Held-out log loss of every penalty, by refitting without each inner fold, warm-started from
+    strong to weak.
 
-    A column leaves the path once its held-out loss has risen twice in a row: past its minimum, the weakest penalties
-    cost the most iterations and are never chosen. What was not tried counts as infinite.
+    A column leaves the path once its held-out loss has risen twice in a row: past its minimum, the
+    weakest penalties cost the most iterations and are never chosen. What was not tried counts as
+    infinite.
 
     Args:
         z, w, y: as in `fit`.
         penalties: the grid of λ, (C,), or one for each column in the same order, (C, T).
-        inner: the inner fold 0 … J − 1 that each row is held out in, −1 where it does not train, (n,) or for each column
-            (n, T); see `fold_numbers`.
+        inner: the inner fold 0 … J − 1 that each row is held out in, −1 where it does not train,
+            (n,) or for each column (n, T); see `fold_numbers`.
         tol, max_iter: as in `fit`.
 
     Returns:
-        Summed held-out log loss (C, T), and per penalty the mean of the folds' coefficients (C, 1 + r, T, q): the
-        starting point of the final fit.
+        Summed held-out log loss (C, T), and per penalty the mean of the folds' coefficients (C, 1 +
+        r, T, q): the starting point of the final fit.
     """
     t, j = y.shape[1], int(inner.max()) + 1
     penalties, inner = (
@@ -212,7 +220,8 @@ def fold_numbers(n: int, held: Sequence[np.ndarray]) -> Int[np.ndarray, " n"]:
 
 
 def _times(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    # a representation that is the same in every row has no directions, from which -1 cannot be inferred
+    # a representation that is the same in every row has no directions, from which -1 cannot be
+    # inferred
     return (a @ b.reshape(b.shape[0], int(np.prod(b.shape[1:])))).reshape(a.shape[0], *b.shape[1:])
 
 
@@ -260,7 +269,8 @@ def _line_search(
     bound = kappa * swing.sum(axis=(0, 2)) + square
     safe = np.divide(-slope, bound, out=np.zeros_like(bound), where=bound > 0)
     at_safe, curvature = _along(eta, along, y, weights, safe, linear, square)
-    # where probabilities saturate the bound is far off and Newton may leap; a hundred safe steps are enough for one
+    # where probabilities saturate the bound is far off and Newton may leap; a hundred safe steps
+    # are enough for one
     far = np.clip(safe - at_safe / curvature, safe, 100 * safe)
     at_far, curvature = _along(eta, along, y, weights, far, linear, square)
     gap = at_far - at_safe

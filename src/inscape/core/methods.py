@@ -1,8 +1,10 @@
-"""The methods that Inscape has, read from their files: what each answers, its paper, how it is called.
+"""The methods that Inscape has, read from their files: what each answers, its paper, how it is
+called.
 
-A method is one file of a package that offers its names (`inscape.core.exports`): the first sentence of the file says what
-it answers, the paragraph that begins with ``Reference:`` names its paper, and the function or class that has the file's
-name, or else the first class, is what one calls. Nothing is imported, and no list is kept.
+A method is one file of a package that offers its names (`inscape.core.exports`): the first sentence
+of the file says what it answers, the paragraph that begins with ``Reference:`` names its paper, and
+the function or class that has the file's name, or else the first class, is what one calls. Nothing
+is imported, and no list is kept.
 
 Cost: parsing the files, about a tenth of a second for a hundred.
 """

@@ -1,6 +1,7 @@
 """How far a long step is, as a line a minute on the log, for where no terminal shows a bar.
 
-The lines go to the logger ``inscape.progress`` at level INFO: the command line shows them, and a program may.
+The lines go to the logger ``inscape.progress`` at level INFO: the command line shows them, and a
+program may.
 """
 
 from __future__ import annotations

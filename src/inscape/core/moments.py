@@ -2,10 +2,12 @@
 
     scatter of a set = Σ x xᵀ − n m mᵀ         scatter of (A minus B) comes from the moments of A and of B
 
-so five folds cost one pass over the rows and five over a fifth of them. Everything is float64. Shift `x` to about zero
-mean first (any constant will do): the subtraction of n m mᵀ then loses no digits. Cost n d² for `of`, d² for the rest.
+so five folds cost one pass over the rows and five over a fifth of them. Everything is float64.
+Shift `x` to about zero mean first (any constant will do): the subtraction of n m mᵀ then loses no
+digits. Cost n d² for `of`, d² for the rest.
 
-Reference: Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance, Am. Stat. 37.
+Reference: Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance, Am. Stat.
+37.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Nearest neighbours by matrix products over blocks of rows; ties go to the row that comes first.
 
-Distances are computed in float64 about the mean of the bank, since an offset common to all rows costs digits in the
-expansion of the square.
+Distances are computed in float64 about the mean of the bank, since an offset common to all rows
+costs digits in the expansion of the square.
 
 Cost: n m d for n rows against m, and n m for finding the nearest.
 """

@@ -1,19 +1,21 @@
-"""Logistic regression on nested sets of coordinates: the first k of a ranking, for many k and many rankings at once.
+"""Logistic regression on nested sets of coordinates: the first k of a ranking, for many k and many
+rankings at once.
 
     minimise over β₁ … β_k    Σ_i v_i ℓ(y_i, b + x_i·β) + (λ/2) ‖β‖²        for every k asked for
 
-v are weights of rows (0 leaves a row out, others balance classes), the intercept is unpenalised. Sets are nested, so one
-Hessian serves all sizes near each other: its Cholesky factor's leading blocks are the factors of the leading blocks, and
-with L⁻¹ lower triangular
+v are weights of rows (0 leaves a row out, others balance classes), the intercept is unpenalised.
+Sets are nested, so one Hessian serves all sizes near each other: its Cholesky factor's leading
+blocks are the factors of the leading blocks, and with L⁻¹ lower triangular
 
     D_k = L⁻ᵀ M_k L⁻¹ G_k        M_k keeps the first k rows
 
-is the exact step of every k by two products. Sizes are taken in blocks that double (1, 2, 3–4, 5–8 …), each started where
-the last ended, with weights p(1 − p) averaged over the block; a step is shortened where it went too far. The problems are
-convex: a small gradient is the optimum.
+is the exact step of every k by two products. Sizes are taken in blocks that double (1, 2, 3–4, 5–8
+…), each started where the last ended, with weights p(1 − p) averaged over the block; a step is
+shortened where it went too far. The problems are convex: a small gradient is the optimum.
 
 Cost per step: n m² for the Hessian and 2 n m K for K sizes up to m; three to seven steps a block.
-Reference: Gurnee et al. (2023), Finding neurons in a haystack, arXiv:2305.01610, §3; Boyd and Vandenberghe (2004), §9.5.
+Reference: Gurnee et al. (2023), Finding neurons in a haystack, arXiv:2305.01610, §3; Boyd and
+Vandenberghe (2004), §9.5.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from inscape.core.threads import side_by_side
 #: numbers of one problem's rows that are worked on at once: what stays in a core's cache
 _CACHE = 2e5
 
-# legend: p problems (rankings, sites, label sets), n rows, m coordinates in the order of the ranking, s sizes
+# legend: p problems (rankings, sites, label sets), n rows, m coordinates in the order of the
+# ranking, s sizes
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ def fit(
     wanted = sorted({int(k) for k in sizes})
     if not wanted or wanted[0] < 1 or wanted[-1] > m:
         raise ValueError(
-            f"nested: sizes must lie between 1 and {m}, the number of coordinates, got {list(sizes)}"
+            f"nested: sizes must lie between 1 and {m}, the number of coordinates, got "
+            f"{list(sizes)}"
         )
     lam = np.broadcast_to(np.asarray(penalty, dtype=np.float64), (p,))
     if not (np.isfinite(lam) & (lam > 0)).all():
@@ -205,7 +209,8 @@ def _inverse_factor(
     """L⁻¹ of the Hessian's Cholesky factor, (p, m, m)."""
     hessian = transposed @ (w[:, :, None] * wide)
     at = np.arange(wide.shape[2])
-    # where every probability is certain the weights vanish: the intercept, unpenalised, needs something to stand on
+    # where every probability is certain the weights vanish: the intercept, unpenalised, needs
+    # something to stand on
     hessian[:, at, at] += pen + 1e-10 * (1.0 + w.sum(axis=1)[:, None])
     return np.linalg.inv(np.linalg.cholesky(hessian))
 

@@ -1,12 +1,14 @@
 """Nulls: what chance gives, by permuting labels.
 
-A permutation is an index array, made once and used at every site, so that the *maximum over sites* has its own null
-(Westfall and Young's single-step maxT): searching 31 layers for the best one is itself a source of high scores.
+A permutation is an index array, made once and used at every site, so that the *maximum over sites*
+has its own null (Westfall and Young's single-step maxT): searching 31 layers for the best one is
+itself a source of high scores.
 
     p = (1 + #{null ≥ observed}) / (K + 1)
 
-Reference: Phipson and Smyth (2010), Permutation p-values should never be zero, arXiv:1603.05766; Westfall and Young (1993),
-Resampling-based multiple testing, §2.3; Holm (1979); Benjamini and Hochberg (1995).
+Reference: Phipson and Smyth (2010), Permutation p-values should never be zero, arXiv:1603.05766;
+Westfall and Young (1993), Resampling-based multiple testing, §2.3; Holm (1979); Benjamini and
+Hochberg (1995).
 """
 
 from __future__ import annotations
@@ -31,24 +33,27 @@ def permutations(
 ) -> Int[np.ndarray, "k n"]:
     """k permutations of n rows; with `groups`, of whole groups.
 
-    ``y[perm[i]]`` is the i-th shuffled label. With groups, each group receives the labels of one donor group, in a random
-    pairing of all groups and in random order inside. Where all groups have the same size this is a permutation of the
-    labels. A donor that is larger gives a sample of its labels. One that is smaller, of d rows for m, would make the
-    group's mean vary too much if its labels were only repeated; so further donors are drawn, as many as leave the mean's
-    variance as it is in the data, with equal parts a of the rows but for the last one's smaller part:
+    ``y[perm[i]]`` is the i-th shuffled label. With groups, each group receives the labels of one
+    donor group, in a random pairing of all groups and in random order inside. Where all groups have
+    the same size this is a permutation of the labels. A donor that is larger gives a sample of its
+    labels. One that is smaller, of d rows for m, would make the group's mean vary too much if its
+    labels were only repeated; so further donors are drawn, as many as leave the mean's variance as
+    it is in the data, with equal parts a of the rows but for the last one's smaller part:
 
         Σ_k a_k² (ρ + (1 − ρ) / d_k) = ρ + (1 − ρ) / m            ρ: intraclass correlation of the labels
 
-    So every group stays as clustered as groups are. With blocks that run over into the next group 0.13 of true nulls were
-    rejected at 0.05 (Zipf-sized groups); with labels that are only repeated 0.01.
+    So every group stays as clustered as groups are. With blocks that run over into the next group
+    0.13 of true nulls were rejected at 0.05 (Zipf-sized groups); with labels that are only repeated
+    0.01.
 
     Args:
         n: rows.
         k: how many permutations.
         rng: the generator.
         groups: one group per row, for block permutations.
-        labels: what is shuffled, numbers (n,) or (n, targets), one column a class for classes, from which ρ is found by
-            `intraclass`; without them ρ is 1, and there is one donor, whose labels are repeated.
+        labels: what is shuffled, numbers (n,) or (n, targets), one column a class for classes, from
+            which ρ is found by `intraclass`; without them ρ is 1, and there is one donor, whose
+            labels are repeated.
 
     Returns:
         int64 indices (k, n).
@@ -99,12 +104,14 @@ def _drawn(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray
 
 
 def intraclass(labels: np.ndarray, groups: np.ndarray) -> float:
-    """Share of the labels' variance that lies between groups, by the analysis of variance, between 0 and 1.
+    """Share of the labels' variance that lies between groups, by the analysis of variance, between
+    0 and 1.
 
         ρ = (MSB − MSW) / (MSB + (n₀ − 1) MSW)          n₀ = (n − Σ n_g² / n) / (G − 1)
 
     Args:
-        labels: numbers (n,) or (n, targets), one column a class for classes; the largest over columns is returned.
+        labels: numbers (n,) or (n, targets), one column a class for classes; the largest over
+            columns is returned.
         groups: group of each row.
 
     Returns:
@@ -139,7 +146,8 @@ def p_value(
     draws = null.shape[-1]
     if draws == 0:
         raise ValueError("p_value: the null has no draws; ask for at least one shuffle")
-    # scores of a draw that equals the observed labelling may differ in the last digit: count it as a tie
+    # scores of a draw that equals the observed labelling may differ in the last digit: count it as
+    # a tie
     slack = 1e-12 * np.maximum(1.0, np.abs(observed))
     return (1 + (null >= np.expand_dims(observed - slack, -1)).sum(-1)) / (draws + 1)
 
@@ -167,7 +175,8 @@ def holm(p: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
 
 
 def benjamini_hochberg(p: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-    """Benjamini and Hochberg's step-up p-values: false discovery rate under independence or positive dependence.
+    """Benjamini and Hochberg's step-up p-values: false discovery rate under independence or
+    positive dependence.
 
     Example:
         >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03])).tolist()

@@ -1,7 +1,7 @@
 """Object stores by URL: whole objects written at once, ranges of them read, what is there listed.
 
-`inscape.core.urls` gives the objects under a URL. An object is written whole or not at all; a conditional write (`over`)
-fails where somebody wrote in between, which is what commits are made of.
+`inscape.core.urls` gives the objects under a URL. An object is written whole or not at all; a
+conditional write (`over`) fails where somebody wrote in between, which is what commits are made of.
 
 Cost: one request a call.
 Reference: conditional requests, RFC 9110 §13.

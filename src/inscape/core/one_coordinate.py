@@ -3,11 +3,13 @@
     share of a vector        max_j v_j² / Σ v_j²
     share of predictions     max_j corr(ŷ, x_j)²
 
-A few coordinates of a transformer's stream are hundreds of times larger than the rest, at the first token above all (an
-attention sink). A difference of means that holds them is one coordinate by nearly all of its length: it destroys a text when
-added, and a score along it tells how often the sink was averaged in. Above one half it is said.
+A few coordinates of a transformer's stream are hundreds of times larger than the rest, at the first
+token above all (an attention sink). A difference of means that holds them is one coordinate by
+nearly all of its length: it destroys a text when added, and a score along it tells how often the
+sink was averaged in. Above one half it is said.
 
-Cost: n d t for predictions of t targets. Reference: Sun et al. (2024), Massive activations, arXiv:2402.17762.
+Cost: n d t for predictions of t targets. Reference: Sun et al. (2024), Massive activations,
+arXiv:2402.17762.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ def of_vector(v: Float[np.ndarray, " d"]) -> tuple[int, float]:
 def of_predictions(
     x: Float[np.ndarray, "n d"], predictions: Float[np.ndarray, "n t"]
 ) -> list[tuple[int, float]]:
-    """For each target the coordinate that its predictions follow most, and the share of their variance that it explains.
+    """For each target the coordinate that its predictions follow most, and the share of their
+    variance that it explains.
 
     Example:
         >>> rows = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 0.0], [3.0, 1.0]])
@@ -68,7 +71,11 @@ def probe_warnings(
     if x.shape[1] < NARROW:
         return [None] * predictions.shape[1]
     return [
-        f"Coordinate {j} of {name} alone explains {share:.0%} of the variance of what the probe predicts, {_WHY}."
+        (
+            f"Coordinate {j} of {name} alone explains {share:.0%} of the variance of what the "
+            "probe "
+            f"predicts, {_WHY}."
+        )
         if share > HALF
         else None
         for j, share in of_predictions(x, predictions)

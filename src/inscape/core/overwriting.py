@@ -1,7 +1,9 @@
-"""Which files may be written over: those that are not there yet, and those that Inscape wrote itself.
+"""Which files may be written over: those that are not there yet, and those that Inscape wrote
+itself.
 
-Each kind of file that a command writes under a name the user gives has a mark in its first bytes. A file without the
-mark, a link and a folder are the user's: they are named in one sentence and left as they are.
+Each kind of file that a command writes under a name the user gives has a mark in its first bytes. A
+file without the mark, a link and a folder are the user's: they are named in one sentence and left
+as they are.
 
 Cost: one reading of at most 64 kB.
 """
@@ -26,8 +28,8 @@ def refuse_foreign(path: Path | str, mark: bytes | None, error: type[InscapeErro
 
     Args:
         path: the file that is to be written.
-        mark: bytes near the beginning of every file of this kind that Inscape writes; None where there is no such mark,
-            so that nothing is written over.
+        mark: bytes near the beginning of every file of this kind that Inscape writes; None where
+            there is no such mark, so that nothing is written over.
         error: what to raise.
 
     Raises:

@@ -1,10 +1,12 @@
 """Orthogonal projections: a basis of a span, what removes it, and the nearest point of the Fantope.
 
-The Fantope {A symmetric, 0 ⪯ A ⪯ I, tr A = k} is the convex hull of the rank-k projections; the nearest of its points keeps
-the eigenvectors of A and moves its eigenvalues by one constant, clipped to [0, 1], so that they sum to k.
+The Fantope {A symmetric, 0 ⪯ A ⪯ I, tr A = k} is the convex hull of the rank-k projections; the
+nearest of its points keeps the eigenvectors of A and moves its eigenvalues by one constant, clipped
+to [0, 1], so that they sum to k.
 
 Cost: d³ for the Fantope; r² d for a span.
-Reference: Vu et al. (2013), Fantope projection and selection, NeurIPS; Dattorro (2005), Convex optimization, §2.3.2.
+Reference: Vu et al. (2013), Fantope projection and selection, NeurIPS; Dattorro (2005), Convex
+optimization, §2.3.2.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ def fantope(a: Float[np.ndarray, "d d"], k: int) -> Float[np.ndarray, "d d"]:
 
 
 def capped_simplex(values: Float[np.ndarray, " d"], k: int) -> Float[np.ndarray, " d"]:
-    """The nearest point with entries in [0, 1] and sum `k`: ``clip(values − t, 0, 1)``, `t` found by bisection.
+    """The nearest point with entries in [0, 1] and sum `k`: ``clip(values − t, 0, 1)``, `t` found
+    by bisection.
 
     Example:
         >>> capped_simplex(np.array([3.0, 0.2, 0.1]), 1).round(6).tolist()

@@ -4,8 +4,9 @@
     eraser.fit(X, y)                 eraser.transform(X)    eraser.edit(scope)     learns what to take out
     Kind.fit(model, texts)           lens.read(readout, site, h)                   says what a state would come out as
 
-Probes and erasers are scikit-learn estimators of arrays; an eraser's `edit` does inside a network what `transform` does to
-rows. A class of one's own that has these methods goes wherever those of the library go; nothing has to be inherited.
+Probes and erasers are scikit-learn estimators of arrays; an eraser's `edit` does inside a network
+what `transform` does to rows. A class of one's own that has these methods goes wherever those of
+the library go; nothing has to be inherited.
 """
 
 from __future__ import annotations

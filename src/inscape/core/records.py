@@ -1,7 +1,9 @@
-"""Records in JSON files that others wrote: read once into a typed structure, or refused with one sentence.
+"""Records in JSON files that others wrote: read once into a typed structure, or refused with one
+sentence.
 
-The types are `msgspec` structures; their check names the first wrong field (``Expected `int`, got `str` - at `$.r` ``).
-The size of a file is bounded before it is read. Numbers that JSON lacks and Python writes (``Infinity``) are taken.
+The types are `msgspec` structures; their check names the first wrong field
+(``Expected `int`, got `str` - at `$.r` ``). The size of a file is bounded before it is read.
+Numbers that JSON lacks and Python writes (``Infinity``) are taken.
 
 Cost: one pass over the file.
 """
@@ -17,7 +19,8 @@ import msgspec
 from inscape.core.errors import DataError, InscapeError
 from inscape.core.foreign import reason
 
-#: bytes of a record; the largest that is known, the index of a model of a trillion weights, has 20 MB
+#: bytes of a record; the largest that is known, the index of a model of a trillion weights, has 20
+# MB
 LARGEST = 256 * 2**20
 
 
@@ -74,7 +77,8 @@ def convert(
         {'r': 1}
         >>> convert({"r": "x"}, dict[str, int], "a")
         Traceback (most recent call last):
-        inscape.core.errors.DataError: a is damaged: Expected `int`, got `str` - at `$[...]`; write it again.
+        inscape.core.errors.DataError: a is damaged: Expected `int`, got `str` - at
+        `$[...]`; write it again.
     """
     try:
         return msgspec.convert(value, kind)

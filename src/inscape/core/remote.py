@@ -29,7 +29,8 @@ class Remote(Objects):
             self._fs, self._root = fsspec.url_to_fs(url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise ObjectError(
-                f"{url} cannot be opened: {str(error).rstrip('.')}; install the package that fsspec names for "
+                f"{url} cannot be opened: {str(error).rstrip('.')}; install the package that "
+                "fsspec names for "
                 f"{url.split('://')[0]}:// or use a local path."
             ) from error
 

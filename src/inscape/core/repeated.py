@@ -1,10 +1,11 @@
 """Rows that come more than once: the same content in two groups makes the two groups one.
 
-A row that stands in a training group and again in a held-out group is known before it is asked about; noise whose rows are
-all repeated in another group is read out at an accuracy of 0.77. Rows are compared at every site: at a single site (the
-embedding of a full stop) rows of different inputs may well be the same. The answers must agree too: an input with two
-answers, such as the name of two towns, gives neither away. Representations of few distinct values (lengths,
-one-hot columns) repeat by nature and prove nothing.
+A row that stands in a training group and again in a held-out group is known before it is asked
+about; noise whose rows are all repeated in another group is read out at an accuracy of 0.77. Rows
+are compared at every site: at a single site (the embedding of a full stop) rows of different inputs
+may well be the same. The answers must agree too: an input with two answers, such as the name of two
+towns, gives neither away. Representations of few distinct values (lengths, one-hot columns) repeat
+by nature and prove nothing.
 
 Cost: O(n d + n log n) a site, and a connected-components search over rows and groups.
 """
@@ -23,7 +24,8 @@ from inscape.core.folds import group_codes
 
 #: a column with fewer distinct values than this share of the rows repeats by nature
 DISTINCT = 0.25
-#: rows of so many columns are the same within a tolerance, a share of a row's distance from the mean
+#: rows of so many columns are the same within a tolerance, a share of a row's distance from the
+# mean
 WIDE, CLOSE = 8, 1e-4
 #: neighbours along a random projection that a row is compared with
 NEIGHBOURS = 4
@@ -32,9 +34,9 @@ NEIGHBOURS = 4
 def same_rows(before: Int[np.ndarray, " n"], x: Float[np.ndarray, "n d"]) -> Int[np.ndarray, " n"]:
     """Numbers that are the same where the numbers before are the same and the rows are equal.
 
-    The same input read in two batches differs by rounding, so rows of at least `WIDE` columns are equal where their
-    distance is below `CLOSE` of a row's typical distance from the mean. Narrower rows must be equal to the last bit: on a
-    line different rows come close by chance.
+    The same input read in two batches differs by rounding, so rows of at least `WIDE` columns are
+    equal where their distance is below `CLOSE` of a row's typical distance from the mean. Narrower
+    rows must be equal to the last bit: on a line different rows come close by chance.
 
     Args:
         before: numbers from the sites seen so far; those of the labels at first.
@@ -48,7 +50,8 @@ def same_rows(before: Int[np.ndarray, " n"], x: Float[np.ndarray, "n d"]) -> Int
     n, d = rows.shape
     rows = rows - rows.mean(axis=0)
     limit = CLOSE**2 * (rows**2).sum(axis=1).mean() if d >= WIDE else 0.0
-    # equal rows have equal projections, so that they are neighbours in its order; rounding may put a few between them
+    # equal rows have equal projections, so that they are neighbours in its order; rounding may put
+    # a few between them
     shadow = rows @ np.random.default_rng(0).normal(size=d)
     order = np.lexsort((shadow, before))
     one, other = [], []
@@ -74,9 +77,10 @@ def continuous(x: Float[np.ndarray, "n d"], kinds: int | None = None) -> bool:
 
     Args:
         x: rows of one site.
-        kinds: how many different rows there are; default: as many as rows. Of inputs that come five times each, a column
-            has a fifth as many values as rows. One column alone has as many values as different rows, whatever it holds, so
-            that of fewer than `WIDE` columns all rows count.
+        kinds: how many different rows there are; default: as many as rows. Of inputs that come five
+            times each, a column has a fifth as many values as rows. One column alone has as many
+            values as different rows, whatever it holds, so that of fewer than `WIDE` columns all
+            rows count.
     """
     columns = x[:, :: max(1, x.shape[1] // 16)]
     count = float(np.median([len(np.unique(column)) for column in columns.T]))

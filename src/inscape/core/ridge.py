@@ -1,23 +1,26 @@
 """Ridge for a whole family of questions from one eigenbasis.
 
-For training rows X (centred), all targets, all shuffles of them and all penalties share one eigendecomposition
+For training rows X (centred), all targets, all shuffles of them and all penalties share one
+eigendecomposition
 
     XᵀX = V diag(w) Vᵀ,   Z = X V,   ŷ(α) = ȳ + Z diag(1/(w+α)) Zᵀ(y − ȳ)
 
-of the d×d Gram matrix, or of the n×n one when n < d. Gram matrices are made once for all rows and lose the held-out
-fold's part. The penalty is chosen per column from held-out errors in closed form: for held-out rows g, with
-H(α) = 11ᵀ/n + Z diag(1/(w+α)) Zᵀ,
+of the d×d Gram matrix, or of the n×n one when n < d. Gram matrices are made once for all rows and
+lose the held-out fold's part. The penalty is chosen per column from held-out errors in closed form:
+for held-out rows g, with H(α) = 11ᵀ/n + Z diag(1/(w+α)) Zᵀ,
 
     e_g = (I − H_gg)⁻¹ (y_g − ŷ_g)
 
-which is leave-one-out (what scikit-learn's `RidgeCV` does) when g is one row and leave-group-out when it is a fold of
-groups: exact, nothing refitted. When g has more rows than there are directions, the same by Woodbury's identity.
+which is leave-one-out (what scikit-learn's `RidgeCV` does) when g is one row and leave-group-out
+when it is a fold of groups: exact, nothing refitted. When g has more rows than there are
+directions, the same by Woodbury's identity.
 
-NumPy alone does the linear algebra: SciPy brings its own BLAS threads, and two pools that wait for each other by spinning
-made the same work ten times slower.
+NumPy alone does the linear algebra: SciPy brings its own BLAS threads, and two pools that wait for
+each other by spinning made the same work ten times slower.
 
 Cost per fold: d³ for the eigenbasis, n d² for Z, A n d T for A penalties and T columns.
-Reference: Golub, Heath and Wahba (1979), Technometrics 21; Rifkin and Lippert (2007), Notes on regularized least squares.
+Reference: Golub, Heath and Wahba (1979), Technometrics 21; Rifkin and Lippert (2007), Notes on
+regularized least squares.
 """
 
 from __future__ import annotations
@@ -66,7 +69,8 @@ class Rows:
     """
 
     def __init__(self, x: Float[np.ndarray, "n d"]) -> None:
-        # the shift makes the later subtraction of Gram matrices exact to rounding; it cancels in every result
+        # the shift makes the later subtraction of Gram matrices exact to rounding; it cancels in
+        # every result
         self.shift = x.mean(axis=0, dtype=np.float64)
         self.x = x.astype(np.float64) - self.shift
         self._moments: Moments | None = None
@@ -131,7 +135,8 @@ class Fit:
         mean: training mean of each column, (T,): the prediction at the mean row.
         alpha: the chosen penalty of each column, as it enters the formula, (T,).
         index: its place in the grid, (T,).
-        inner: inner held-out R² at the chosen penalty, (T,), against predicting the inner training mean.
+        inner: inner held-out R² at the chosen penalty, (T,), against predicting the inner training
+            mean.
         errors: inner held-out sum of squared errors, (A, T).
     """
 
@@ -163,8 +168,8 @@ def fit(
         y: targets, shuffled or not, (n, T).
         alphas: the grid of penalties, positive.
         inner: rows of each inner fold; None for leave-one-out.
-        scale: multiply the penalties by the mean squared deviation of a feature, which makes the probe the same
-            whatever unit the representation is in.
+        scale: multiply the penalties by the mean squared deviation of a feature, which makes the
+            probe the same whatever unit the representation is in.
         shared: one penalty for all columns (least summed error) instead of one each.
 
     Returns:
@@ -200,7 +205,8 @@ def _leave_one_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     n = len(y)
     leverage = 1.0 / n + (basis.z**2) @ (1.0 / (basis.w[:, None] + penalties))  # (n, A)
-    # a row that alone fixes a direction has leverage 1 and no held-out prediction: a huge error, not a division by zero
+    # a row that alone fixes a direction has leverage 1 and no held-out prediction: a huge error,
+    # not a division by zero
     rest = np.maximum(1.0 - leverage, np.finfo(np.float64).eps)
     errors = np.empty((len(penalties), y.shape[1]))
     for i, alpha in enumerate(penalties):

@@ -1,8 +1,9 @@
 """Random streams derived by name, so that a new step changes no other.
 
-A study has one seed. Every consumer asks for its own child by name: ``generator(seed, "folds")`` and
-``generator(seed, "nulls", "shuffle")`` are independent, reproducible, and unaffected by who else draws. The child's
-seed is the SHA-256 of the parent seed and the names. The global seeds of Python, NumPy and torch are never touched.
+A study has one seed. Every consumer asks for its own child by name: ``generator(seed, "folds")``
+and ``generator(seed, "nulls", "shuffle")`` are independent, reproducible, and unaffected by who
+else draws. The child's seed is the SHA-256 of the parent seed and the names. The global seeds of
+Python, NumPy and torch are never touched.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Objects of an S3 bucket, or of any server that speaks S3, through boto3.
 
-Credentials, region and endpoint are read from where every S3 tool reads them: ``AWS_ACCESS_KEY_ID`` and
-``AWS_SECRET_ACCESS_KEY`` (or ``AWS_PROFILE``, or the machine's role), ``AWS_REGION``, ``AWS_ENDPOINT_URL``. One PUT is
-atomic; a conditional one (``If-Match``, ``If-None-Match: *``) succeeds for one of any number of writers. A server that
-does not know the condition is asked to write without it, after a look.
+Credentials, region and endpoint are read from where every S3 tool reads them: ``AWS_ACCESS_KEY_ID``
+and ``AWS_SECRET_ACCESS_KEY`` (or ``AWS_PROFILE``, or the machine's role), ``AWS_REGION``,
+``AWS_ENDPOINT_URL``. One PUT is atomic; a conditional one (``If-Match``, ``If-None-Match: *``)
+succeeds for one of any number of writers. A server that does not know the condition is asked to
+write without it, after a look.
 
 Cost: one request a call; an object is in memory while it is written (at most 5 GB).
 Reference: Amazon S3 API, PutObject, conditional writes (2024).
@@ -147,12 +148,14 @@ def _said(place: Bucket, name: str = "") -> Iterator[None]:
             ) from None
         if code in _DENIED:
             raise ObjectError(
-                f"access to {where} is denied ({code}); check {keys}, and what they may do with the bucket."
+                f"access to {where} is denied ({code}); check {keys}, and what they may do with "
+                "the bucket."
             ) from None
         raise ObjectError(
             f"{where} cannot be used: {said or code}; try again, or use another place."
         ) from error
     except (BotoCoreError, ValueError) as error:
         raise ObjectError(
-            f"{where} cannot be reached: {str(error).rstrip('.')}; check the network, AWS_ENDPOINT_URL and AWS_REGION."
+            f"{where} cannot be reached: {str(error).rstrip('.')}; check the network, "
+            "AWS_ENDPOINT_URL and AWS_REGION."
         ) from error

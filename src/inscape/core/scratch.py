@@ -1,10 +1,12 @@
-"""A file without a name for what does not fit into memory: written once, read in pieces, gone with the process.
+"""A file without a name for what does not fit into memory: written once, read in pieces, gone with
+the process.
 
-It lies in the cache folder (`inscape.core.home`) and has no name there, so that nothing of it is left however the process
-ends. It is read by position; or mapped, and then the pages that were looked at are handed back by `let_go`, so that memory
-does not grow with the file.
+It lies in the cache folder (`inscape.core.home`) and has no name there, so that nothing of it is
+left however the process ends. It is read by position; or mapped, and then the pages that were
+looked at are handed back by `let_go`, so that memory does not grow with the file.
 
-Cost: the disk's; a reading of a few bytes takes about a microsecond once the system has the file in its own memory.
+Cost: the disk's; a reading of a few bytes takes about a microsecond once the system has the file in
+its own memory.
 """
 
 from __future__ import annotations
@@ -126,7 +128,8 @@ def _words(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(
-            f"what does not fit into memory cannot be written to {folder} ({error.strerror or error}); free space "
+            f"what does not fit into memory cannot be written to {folder} "
+            f"({error.strerror or error}); free space "
             "there, or set INSCAPE_HOME to a folder on a larger disk."
         ) from error
 

@@ -1,14 +1,17 @@
-"""The share of sites (layers) at which a mean over clustered rows is above zero, and optionally significantly so.
+"""The share of sites (layers) at which a mean over clustered rows is above zero, and optionally
+significantly so.
 
     holds_s = mean_s > 0                                  or, with a level α, also t_s > t_{1−α}
     share = mean over sites of holds_s
 
-t_s is the mean over its jackknife deviation over groups. The interval applies the same rule to bootstrap draws of groups.
-Two nulls: the sign of every group's rows flipped at random (two conditions exchanged), or given draws of the same procedure,
-which may be few: then the interval of the gain over them is a bootstrap over groups and draws.
+t_s is the mean over its jackknife deviation over groups. The interval applies the same rule to
+bootstrap draws of groups. Two nulls: the sign of every group's rows flipped at random (two
+conditions exchanged), or given draws of the same procedure, which may be few: then the interval of
+the gain over them is a bootstrap over groups and draws.
 
 Cost: draws · sites · groups.
-Reference: MacKinnon and Webb (2017), J. Appl. Econometrics 32 (t over groups); Field and Welsh (2007), JRSS B 69.
+Reference: MacKinnon and Webb (2017), J. Appl. Econometrics 32 (t over groups); Field and Welsh
+(2007), JRSS B 69.
 """
 
 from __future__ import annotations

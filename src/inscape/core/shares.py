@@ -2,9 +2,10 @@
 
     share = Σ_i part_i / Σ_i whole_i
 
-Accuracy is the share of right answers in all answers; accuracy lost, the share of answers lost in those above chance; the
-effect of a patch, the share of the difference between two texts that it closes. One set of bootstrap draws of the groups
-serves all of them, so that shares of one run can be compared draw by draw.
+Accuracy is the share of right answers in all answers; accuracy lost, the share of answers lost in
+those above chance; the effect of a patch, the share of the difference between two texts that it
+closes. One set of bootstrap draws of the groups serves all of them, so that shares of one run can
+be compared draw by draw.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ class Shares:
 
 
 def bars(found: Sequence[Evidence], by: str) -> pd.DataFrame:
-    """Evidence as `inscape.charts.bars.values_by_group` draws it: ``group``, ``value``, ``low``, ``high`` and ``null``.
+    """Evidence as `inscape.charts.bars.values_by_group` draws it: ``group``, ``value``, ``low``,
+    ``high`` and ``null``.
 
     Args:
         found: the evidence.

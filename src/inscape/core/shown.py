@@ -1,7 +1,9 @@
-"""How an object shows itself: a title, a small table and notes, as plain text for a terminal and as HTML for a notebook.
+"""How an object shows itself: a title, a small table and notes, as plain text for a terminal and as
+HTML for a notebook.
 
-The HTML needs no script, no style sheet and no network; it takes the colours of the page it stands in, so it reads in light
-and dark. Every text in it is escaped, and characters that a terminal would obey are written out in both forms.
+The HTML needs no script, no style sheet and no network; it takes the colours of the page it stands
+in, so it reads in light and dark. Every text in it is escaped, and characters that a terminal would
+obey are written out in both forms.
 """
 
 from __future__ import annotations
@@ -66,7 +68,8 @@ class Shown:
                 for row in self.rows
             )
             parts.append(
-                '<div style="overflow-x:auto"><table style="border-collapse:collapse;margin:.4em 0">'
+                '<div style="overflow-x:auto"><table style="border-collapse:collapse;margin:.4em '
+                '0">'
                 f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
             )
         parts += [
@@ -93,7 +96,8 @@ def short(x: float | None) -> str:
 
 
 def some(count: int, most: int) -> list[int]:
-    """Indices of at most so many of a number of rows: the first, the last, and others spread evenly.
+    """Indices of at most so many of a number of rows: the first, the last, and others spread
+    evenly.
 
     Example:
         >>> some(3, 5), some(9, 5)

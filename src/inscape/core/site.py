@@ -7,9 +7,10 @@ Grammar (a string round trip, ``str(Site.parse(text)) == text``)::
     point.layer.head           z.5.7
     module:PATH:in|out         module:features.4.conv:out       any submodule, by its own name
 
-Selections are comma-separated patterns over the sites a model has: ``resid_post.*``, ``resid_post.10:20`` (half-open, as
-in Python; ``-1`` counts from the end), ``resid_*.3``, ``module:features.*:out``. A pattern that matches nothing is
-refused with the choices; nothing is guessed. Names of TransformerLens and Hugging Face are translated by `translate`.
+Selections are comma-separated patterns over the sites a model has: ``resid_post.*``,
+``resid_post.10:20`` (half-open, as in Python; ``-1`` counts from the end), ``resid_*.3``,
+``module:features.*:out``. A pattern that matches nothing is refused with the choices; nothing is
+guessed. Names of TransformerLens and Hugging Face are translated by `translate`.
 """
 
 from __future__ import annotations
@@ -27,26 +28,44 @@ POINTS: dict[str, str] = {
     "embed": "output of the embeddings, before the first block",
     "resid_pre": "residual stream entering a block",
     "attn_in": "what the attention reads (after its norm, where the norm comes first)",
-    "q": "queries, before position encoding and after their own norm, where they have one; all heads concatenated",
-    "k": "keys, before position encoding and after their own norm, where they have one; all heads concatenated",
+    "q": (
+        "queries, before position encoding and after their own norm, where they have one; all "
+        "heads concatenated"
+    ),
+    "k": (
+        "keys, before position encoding and after their own norm, where they have one; all heads "
+        "concatenated"
+    ),
     "v": "values, all heads concatenated",
     "latent": "keys and values compressed, from which both are made (latent attention)",
     "pattern": "attention weights, (batch, heads, queries, keys)",
     "z": "per-head attention results before the output projection, all heads concatenated",
-    "attn_out": "what the attention adds to the residual stream (after its own norm, in sandwich families)",
+    "attn_out": (
+        "what the attention adds to the residual stream (after its own norm, in sandwich families)"
+    ),
     "resid_mid": "residual stream after attention, before what comes next in the block",
-    "cross_in": "what the attention to the encoder reads (after its norm, where the norm comes first)",
+    "cross_in": (
+        "what the attention to the encoder reads (after its norm, where the norm comes first)"
+    ),
     "cross_q": "queries of the attention to the encoder, all heads concatenated",
-    "cross_k": "keys of the attention to the encoder, at the encoder's positions, all heads concatenated",
-    "cross_v": "values of the attention to the encoder, at the encoder's positions, all heads concatenated",
-    "cross_pattern": "weights of the attention to the encoder, (batch, heads, queries, the encoder's positions)",
+    "cross_k": (
+        "keys of the attention to the encoder, at the encoder's positions, all heads concatenated"
+    ),
+    "cross_v": (
+        "values of the attention to the encoder, at the encoder's positions, all heads concatenated"
+    ),
+    "cross_pattern": (
+        "weights of the attention to the encoder, (batch, heads, queries, the encoder's positions)"
+    ),
     "cross_z": "per-head results of the attention to the encoder, all heads concatenated",
     "cross_out": "what the attention to the encoder adds to the residual stream",
     "resid_cross": "residual stream between the attention to the encoder and the MLP",
     "mlp_in": "what the MLP reads",
     "mlp_pre": "MLP pre-activation (of the gate, where gated)",
     "mlp_act": "MLP neurons: what the output projection reads",
-    "mlp_out": "what the MLP adds to the residual stream (after its own norm, in sandwich families)",
+    "mlp_out": (
+        "what the MLP adds to the residual stream (after its own norm, in sandwich families)"
+    ),
     "mixer_in": "what a state-space mixer reads (after its norm)",
     "conv_in": "what the mixer's convolution reads",
     "ssm_in": "what the state space reads: after the convolution and its activation",
@@ -100,13 +119,15 @@ class Site:
             match = re.fullmatch(r"module:(.+):(in|out)", text)
             if not match:
                 raise SiteError(
-                    f"{text!r} is not a site: a module site is written module:PATH:in or module:PATH:out."
+                    f"{text!r} is not a site: a module site is written module:PATH:in or "
+                    "module:PATH:out."
                 )
             return cls("module", path=match[1], side="in" if match[2] == "in" else "out")
         match = re.fullmatch(r"([a-z_]+)(?:\.(\d+))?(?:\.(\d+))?", text)
         if not match or match[1] not in POINTS:
             raise SiteError(
-                f"{text!r} is not a site. {suggest(text.split('.')[0], [*POINTS, 'module:PATH:out'], 20)}"
+                f"{text!r} is not a site. "
+                f"{suggest(text.split('.')[0], [*POINTS, 'module:PATH:out'], 20)}"
             )
         point, layer, head = match[1], match[2], match[3]
         if (layer is None) != (point in GLOBAL_POINTS):
@@ -223,7 +244,10 @@ def _overview(pattern: str, available: Sequence[Site]) -> str:
     point = pattern.split(".")[0]
     if points.get(point):
         heads = "" if point in HEAD_POINTS else ", without heads"
-        return f"This model has {point} in layers 0 to {max(points[point])}{heads if pattern.count('.') > 1 else ''}."
+        return (
+            f"This model has {point} in layers 0 to "
+            f"{max(points[point])}{heads if pattern.count('.') > 1 else ''}."
+        )
     if point in points:
         return f"This model has one {point}, without a layer."
     close = suggest(point, points, 20).split("Choices:")[0]
@@ -248,8 +272,8 @@ _TRANSFORMER_LENS = {
 def translate(name: str) -> str:
     """A TransformerLens hook name or ``hidden_states.L`` as our own; anything else unchanged.
 
-    ``hidden_states.L`` for L ≥ 1 is the output of block L − 1; transformers' *last* entry is taken after the final norm,
-    and here it is the block's own output.
+    ``hidden_states.L`` for L ≥ 1 is the output of block L − 1; transformers' *last* entry is taken
+    after the final norm, and here it is the block's own output.
 
     Example:
         >>> translate("blocks.3.hook_resid_post"), translate("hidden_states.4")

@@ -14,7 +14,8 @@ RADIUS_KM = 6371.0088
 def distance_km(
     a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "n 2"]
 ) -> Float[np.ndarray, " n"]:
-    """Great-circle distance between (latitude, longitude) pairs in degrees; latitudes beyond a pole are taken at it.
+    """Great-circle distance between (latitude, longitude) pairs in degrees; latitudes beyond a pole
+    are taken at it.
 
     Example:
         >>> import numpy as np

@@ -1,9 +1,10 @@
-"""Independent pieces of linear algebra side by side: one piece per thread instead of many threads on one piece.
+"""Independent pieces of linear algebra side by side: one piece per thread instead of many threads
+on one piece.
 
-Decompositions of a few hundred columns gain little from a second BLAS thread, and BLAS threads that wait for each other by
-spinning lose badly where the machine has other work. Folds are independent, so each gets its own thread and BLAS keeps to
-its share. The budget is what BLAS was given (``OMP_NUM_THREADS`` and the like are respected), and results do not depend on
-it beyond rounding.
+Decompositions of a few hundred columns gain little from a second BLAS thread, and BLAS threads that
+wait for each other by spinning lose badly where the machine has other work. Folds are independent,
+so each gets its own thread and BLAS keeps to its share. The budget is what BLAS was given
+(``OMP_NUM_THREADS`` and the like are respected), and results do not depend on it beyond rounding.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def side_by_side(work: Callable[[Item], Out], items: Sequence[Item]) -> list[Out
     """``[work(i) for i in items]``, several at a time; the first exception is raised.
 
     Args:
-        work: releases the GIL most of the time (NumPy does) and writes nothing that another item reads.
+        work: releases the GIL most of the time (NumPy does) and writes nothing that another item
+            reads.
         items: what to work on.
 
     Returns:

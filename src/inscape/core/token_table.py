@@ -1,9 +1,10 @@
 """Tokens of many texts in a few flat arrays: four bytes a token, and not a Python object for each.
 
-A token id fits 32 bits; whether a token is special, one. Character offsets are kept where spans need them (eight bytes a
-token). Where an example begins is said once for all of its arrays, and it is made as `inscape.core.batch.Tokens` when it
-is asked for. A flat array of more than 64 MB lies in a file without a name (`inscape.core.scratch`), so that memory does
-not grow with the number of tokens.
+A token id fits 32 bits; whether a token is special, one. Character offsets are kept where spans
+need them (eight bytes a token). Where an example begins is said once for all of its arrays, and it
+is made as `inscape.core.batch.Tokens` when it is asked for. A flat array of more than 64 MB lies in
+a file without a name (`inscape.core.scratch`), so that memory does not grow with the number of
+tokens.
 
 Cost: 4 bytes of memory an example, O(length) time for an example.
 """
@@ -26,7 +27,8 @@ _SHORT = 2**32 - 1  # the largest place in a flat array that four bytes hold
 
 
 class FlatArray:
-    """Whole numbers one after the other, put together piece by piece; from `HELD` bytes on they lie in a file.
+    """Whole numbers one after the other, put together piece by piece; from `HELD` bytes on they lie
+    in a file.
 
     Args:
         dtype: of the numbers.
@@ -97,14 +99,16 @@ class FlatArray:
 
 
 class Ragged(Sequence[np.ndarray]):
-    """Arrays of whole numbers of different lengths, one after the other in a flat array; each is given as int64.
+    """Arrays of whole numbers of different lengths, one after the other in a flat array; each is
+    given as int64.
 
     Args:
         parts: the arrays, taken one by one; None if they are added later, before `close`.
         dtype: of the flat array.
 
     Attributes:
-        starts: where each begins, and where the last ends, (n + 1,) uint32, or int64 where there are more numbers.
+        starts: where each begins, and where the last ends, (n + 1,) uint32, or int64 where there
+            are more numbers.
 
     Example:
         >>> [x.tolist() for x in Ragged([np.array([1, 2]), np.array([], dtype=int), np.array([3])])]

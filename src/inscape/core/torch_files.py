@@ -1,11 +1,14 @@
-"""Tensors in files of PyTorch's own, as published lenses are kept in, read without running anything.
+"""Tensors in files of PyTorch's own, as published lenses are kept in, read without running
+anything.
 
-Such a file is a zip archive of a pickle and the tensors' bytes. PyTorch's restricted loader (``weights_only=True``) makes
-tensors and plain containers of it and refuses every other name. Here the file is looked at before: it is a regular one, and
-its parts are not compressed, so that nothing unfolds; and the tensors after: none has more numbers than the file has for it.
+Such a file is a zip archive of a pickle and the tensors' bytes. PyTorch's restricted loader
+(``weights_only=True``) makes tensors and plain containers of it and refuses every other name. Here
+the file is looked at before: it is a regular one, and its parts are not compressed, so that nothing
+unfolds; and the tensors after: none has more numbers than the file has for it.
 
 Cost: the list of the archive, and one look at each tensor.
-Reference: PyTorch's serialization semantics, https://docs.pytorch.org/docs/stable/notes/serialization.html.
+Reference: PyTorch's serialization semantics,
+https://docs.pytorch.org/docs/stable/notes/serialization.html.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ def load_tensors(path: str | Path) -> Any:
     """What `torch.save` wrote, made of tensors and plain containers alone.
 
     Raises:
-        ValueError: no regular file, no such archive, compressed parts, or a tensor that its file does not hold.
+        ValueError: no regular file, no such archive, compressed parts, or a tensor that its file
+            does not hold.
         OSError, pickle.UnpicklingError: it cannot be read, or holds more than tensors.
     """
     path = Path(path)

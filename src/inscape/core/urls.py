@@ -1,6 +1,7 @@
 """What a URL names: ``s3://bucket/path`` through `inscape.core.s3`, every other through fsspec.
 
-Credentials come from the environment, as each store's own tools read them. Cost: boto3 or fsspec imported at first use.
+Credentials come from the environment, as each store's own tools read them. Cost: boto3 or fsspec
+imported at first use.
 """
 
 from __future__ import annotations

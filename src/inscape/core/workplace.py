@@ -2,9 +2,10 @@
 
     .making-NAME-0123456789abcdef
 
-It is removed when the work ends, and what a process that was killed left is removed by the next that works there: a folder
-in use is locked (``flock``), so that one without a lock has nobody. Only folders with exactly such a name are ever removed;
-links are not followed. Where ``flock`` is missing nothing of others is removed.
+It is removed when the work ends, and what a process that was killed left is removed by the next
+that works there: a folder in use is locked (``flock``), so that one without a lock has nobody. Only
+folders with exactly such a name are ever removed; links are not followed. Where ``flock`` is
+missing nothing of others is removed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def workplace(parent: Path, name: str, everyone: bool = False) -> Iterator[Path]
     Args:
         parent: made if it is not there; a rename from the workplace into it is one step.
         name: of what is made.
-        everyone: remove what was left of the making of other things too; for folders that are ours alone.
+        everyone: remove what was left of the making of other things too; for folders that are ours
+            alone.
 
     Yields:
         The folder.

@@ -1,4 +1,5 @@
-"""Predict one's own slow copy: a predictor on the network, a target that follows by a moving average.
+"""Predict one's own slow copy: a predictor on the network, a target that follows by a moving
+average.
 
     L = [2 − 2 cos(p(f(a)), g(b)) + 2 − 2 cos(p(f(b)), g(a))] / 2          no gradient through g
     g ← m g + (1 − m) f                                                   after every step

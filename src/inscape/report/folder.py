@@ -4,9 +4,10 @@
 
     RUN/run.json  certificates.json  claims.json  tables/NAME.parquet  figures/NAME.json  arrays/  log.txt  done
 
-Whatever is missing, unfinished or damaged ends here, in one sentence with its cure; the rest of the report takes what
-this gives as true. Nothing in a run folder is trusted: records have types (`inscape.report.record`), files are plain
-files inside the folder (`inscape.report.files`), figures are held to `inscape.charts.specification`.
+Whatever is missing, unfinished or damaged ends here, in one sentence with its cure; the rest of the
+report takes what this gives as true. Nothing in a run folder is trusted: records have types
+(`inscape.report.record`), files are plain files inside the folder (`inscape.report.files`), figures
+are held to `inscape.charts.specification`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class RunFolder:
 
     Attributes:
         path: the folder.
-        record: ``run.json``: study, card, preset, seed, config, command, times, environment, asked, answer, warnings.
+        record: ``run.json``: study, card, preset, seed, config, command, times, environment, asked,
+            answer, warnings.
         claims: ``claims.json``.
         certificates: ``certificates.json``.
         sections: what is shown, in order; each with ``kind``, ``name`` and ``caption``.
@@ -120,13 +122,15 @@ def read(path: str | Path) -> RunFolder:
         )
     if not exists(path, "run.json"):
         raise RunError(
-            f"{path} is not a run folder: it has no run.json. Give the folder that `inscape run` printed."
+            f"{path} is not a run folder: it has no run.json. Give the folder that `inscape run` "
+            "printed."
         )
     found = record.run(path / "run.json", load(path, "run.json", record.BYTES))
     if not exists(path, "done"):
         why = f": {found['failed'].rstrip('.')}" if found.get("failed") else ""
         raise RunError(
-            f"The run in {path} is unfinished{why}. Run it again: {found.get('command') or 'inscape run'}"
+            f"The run in {path} is unfinished{why}. Run it again: "
+            f"{found.get('command') or 'inscape run'}"
         )
     plain(path, "done")
     claims, certificates = (

@@ -1,8 +1,9 @@
 """A table of a run folder as a data frame, bounded before it is unfolded.
 
-Parquet repeats a value for a few bits, so that a small file can hold a table of any size. Rows, columns and the size
-after decompression are read from the file's footer first; texts stay in the form in which each value is kept once until
-the letters of all rows are counted. Cost: reading the file once.
+Parquet repeats a value for a few bits, so that a small file can hold a table of any size. Rows,
+columns and the size after decompression are read from the file's footer first; texts stay in the
+form in which each value is kept once until the letters of all rows are counted. Cost: reading the
+file once.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def read(content: bytes) -> pd.DataFrame:
         content: the file.
 
     Returns:
-        A data frame whose column names are distinct texts and whose texts have only characters that a page can hold.
+        A data frame whose column names are distinct texts and whose texts have only characters that
+        a page can hold.
 
     Raises:
         ValueError: it is not Parquet, or larger than the bounds.

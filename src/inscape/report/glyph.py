@@ -50,7 +50,8 @@ def picture(*claims: dict[str, Any]) -> Markup:
     ]
     parts += [_marks(c, HEIGHT / 2 + _STEP * i, x, len(shown)) for i, c in enumerate(shown)]
     return Markup(
-        f'<svg class="glyph" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" aria-hidden="true">'
+        f'<svg class="glyph" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
+        'aria-hidden="true">'
         f"{''.join(parts)}</svg>"
     )
 

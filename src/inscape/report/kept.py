@@ -38,7 +38,8 @@ def keep(runs: Sequence[str | Path], folder: Path) -> list[RunFolder]:
         Every kept run, in the order of their files' names.
 
     Raises:
-        RunError: there is no run, a run or a record is damaged, or a file of somebody else is in the way.
+        RunError: there is no run, a run or a record is damaged, or a file of somebody else is in
+            the way.
     """
     target = files.Target(folder, files.ELSEWHERE)
     for path in runs:

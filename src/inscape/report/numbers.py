@@ -1,6 +1,7 @@
 """Numbers as a reader wants them: as many digits as they carry meaning, and a column's in one form.
 
-Minus is U+2212, thousands from 10,000 on are set apart by a narrow space, what is missing is a dash.
+Minus is U+2212, thousands from 10,000 on are set apart by a narrow space, what is missing is a
+dash.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""What the records of a run folder hold: ``run.json``, ``claims.json`` and ``certificates.json`` as types.
+"""What the records of a run folder hold: ``run.json``, ``claims.json`` and ``certificates.json`` as
+types.
 
-A record is checked once, when it is read; whatever differs from what a run writes ends in one sentence that names the
-file, the place in it, what belongs there and what came. Fields that are not named here are kept as they are.
+A record is checked once, when it is read; whatever differs from what a run writes ends in one
+sentence that names the file, the place in it, what belongs there and what came. Fields that are not
+named here are kept as they are.
 """
 
 from __future__ import annotations
@@ -229,7 +231,8 @@ def certificates(file: Path, content: bytes) -> list[dict[str, Any]]:
 
 
 def parsed(file: Path, content: bytes) -> Any:
-    """JSON as values: bounded in depth and number, with characters that a page cannot hold replaced.
+    """JSON as values: bounded in depth and number, with characters that a page cannot hold
+    replaced.
 
     Raises:
         RunError: it is not JSON, or beyond the bounds.

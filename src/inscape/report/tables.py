@@ -108,7 +108,8 @@ def view(frame: pd.DataFrame, limit: int = LIMIT) -> Table:
 def _column(name: str, values: pd.Series) -> Column:
     label = _LABELS.get(name, name.replace("_", " "))
     if name == "null" and types.is_numeric_dtype(values):
-        label = "null"  # evidence names a null's kind under `null`; other tables may have its value there
+        # evidence names a null's kind under `null`; other tables may have its value there
+        label = "null"
     if types.is_bool_dtype(values):
         return Column(label, False, ["yes" if v else "no" for v in values])
     if types.is_numeric_dtype(values):

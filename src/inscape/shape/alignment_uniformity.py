@@ -1,13 +1,16 @@
-"""Alignment and uniformity of unit vectors: are views of one item together, and are items spread over the sphere?
+"""Alignment and uniformity of unit vectors: are views of one item together, and are items spread
+over the sphere?
 
     alignment  = mean ‖u_i − u_i⁺‖^α                       α = 2
     uniformity = log mean over i ≠ j of exp(−t ‖u_i − u_j‖²)             t = 2
 
-Rows are brought to unit length first, and an item is no pair with itself (with such pairs, −3.38 was read for −3.99
-at n = 64). Both are lower the better. Uniformity of a uniform sphere in many dimensions tends to −2t.
+Rows are brought to unit length first, and an item is no pair with itself (with such pairs, −3.38
+was read for −3.99 at n = 64). Both are lower the better. Uniformity of a uniform sphere in many
+dimensions tends to −2t.
 
 Cost: n d, and n² d in blocks for uniformity.
-Reference: Wang and Isola (2020), Understanding contrastive representation learning, arXiv:2005.10242, eq. 4 and 5.
+Reference: Wang and Isola (2020), Understanding contrastive representation learning,
+arXiv:2005.10242, eq. 4 and 5.
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ def alignment(x: Any, y: Any, *, alpha: float = 2.0) -> float:
     one, two = _unit(x, "alignment: x"), _unit(y, "alignment: y")
     if one.shape != two.shape:
         raise ValueError(
-            f"alignment: views have shapes {one.shape} and {two.shape}; give two views of the same items"
+            f"alignment: views have shapes {one.shape} and {two.shape}; give two views of the same "
+            "items"
         )
     return float((np.linalg.norm(one - two, axis=1) ** alpha).mean())
 

@@ -2,12 +2,13 @@
 
     mean cosine of two different rows = (‖Σ u_i‖² − n) / (n (n − 1)),    u: rows of unit length
 
-Exact over all pairs, at the cost of one sum. 0 for directions that are spread evenly, 1 for one direction. In
-language models a few neurons or the mean alone may make it large: give it beside that of the centred rows.
+Exact over all pairs, at the cost of one sum. 0 for directions that are spread evenly, 1 for one
+direction. In language models a few neurons or the mean alone may make it large: give it beside that
+of the centred rows.
 
 Cost: n d.
-Reference: Ethayarajh (2019), How contextual are contextualized word representations?, arXiv:1909.00512; Timkey and
-van Schijndel (2021), arXiv:2109.04404 (single neurons).
+Reference: Ethayarajh (2019), How contextual are contextualized word representations?,
+arXiv:1909.00512; Timkey and van Schijndel (2021), arXiv:2109.04404 (single neurons).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Anisotropy(NamedTuple):
     Attributes:
         cosine: mean cosine of two different rows.
         centred: the same about the mean row.
-        largest: share of `cosine` that its largest neuron alone adds; 0 where the cosine is not positive.
+        largest: share of `cosine` that its largest neuron alone adds; 0 where the cosine is not
+            positive.
     """
 
     cosine: float
@@ -50,7 +52,8 @@ def anisotropy(x: Any) -> Anisotropy:
     size = np.linalg.norm(rows, axis=1, keepdims=True)
     if not (size > 0).all():
         raise ValueError(
-            f"anisotropy: {int((size == 0).sum())} rows are zero and have no direction; leave them out"
+            f"anisotropy: {int((size == 0).sum())} rows are zero and have no direction; leave them "
+            "out"
         )
     parts = _by_neuron(rows / size)
     middle = centred_rows(rows)

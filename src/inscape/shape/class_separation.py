@@ -1,14 +1,15 @@
-"""Generalised discrimination value: are classes apart in a representation, whatever its scale and width?
+"""Generalised discrimination value: are classes apart in a representation, whatever its scale and
+width?
 
     s = ½ (x − mean) / sd                              each feature for itself
     GDV = (1 / √d) [ mean over classes of the mean distance inside − mean over pairs of classes of that between ]
 
-with distances of the rescaled features. −1: classes are points apart; 0: classes say nothing of where items lie. Distances
-inside a class are of different items, each pair once.
+with distances of the rescaled features. −1: classes are points apart; 0: classes say nothing of
+where items lie. Distances inside a class are of different items, each pair once.
 
 Features of no variance are left out, and count in d no more. Cost: n² d.
-Reference: Schilling et al. (2021), Quantifying the separability of data classes in neural networks, Neural Networks 139,
-eq. 1 to 5.
+Reference: Schilling et al. (2021), Quantifying the separability of data classes in neural networks,
+Neural Networks 139, eq. 1 to 5.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def discrimination_value(x: Any, labels: Any) -> float:
     sizes = np.bincount(codes)
     if len(sizes) < 2 or sizes.min() < 2:
         raise ValueError(
-            f"discrimination_value: {len(sizes)} classes of {sizes.min()} items and more; give two classes or more, "
+            f"discrimination_value: {len(sizes)} classes of {sizes.min()} items and more; give two "
+            "classes or more, "
             "each with two items or more"
         )
     spread = rows.std(axis=0)

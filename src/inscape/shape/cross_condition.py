@@ -4,9 +4,9 @@
            linear discriminant fitted to the others
 
 A dichotomy splits conditions into two sets of one size, m. CCGP is near 1 where the variable is
-coded along one direction whatever the rest is: 1 on a cube, m = 4, but 3/4 on a square, m = 2, where
-half of the classifiers are fitted along a diagonal. Chance is ½ only where conditions are in random
-positions: where the dichotomy is the exclusive-or of two coded variables it is below.
+coded along one direction whatever the rest is: 1 on a cube, m = 4, but 3/4 on a square, m = 2,
+where half of the classifiers are fitted along a diagonal. Chance is ½ only where conditions are in
+random positions: where the dichotomy is the exclusive-or of two coded variables it is below.
 
 Cost: m² fits of d³.
 Reference: Bernardi et al. (2020), The geometry of abstraction in hippocampus and prefrontal cortex,

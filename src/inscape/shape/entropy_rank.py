@@ -1,13 +1,15 @@
-"""Entropy rank: the exponential of the spectrum's entropy, the number of equal components that would be as uncertain.
+"""Entropy rank: the exponential of the spectrum's entropy, the number of equal components that
+would be as uncertain.
 
     exp H(λ / Σ λ)                λ: variances of the centred rows
 
-Also the exponential of the von Neumann entropy of the covariance over its trace. Other than RankMe, which takes
-singular values and does not centre. Capped by min(n − 1, d), and growing with n below that: fix n.
+Also the exponential of the von Neumann entropy of the covariance over its trace. Other than RankMe,
+which takes singular values and does not centre. Capped by min(n − 1, d), and growing with n below
+that: fix n.
 
 Cost: as `inscape.shape.spectrum`.
-Reference: Roy and Vetterli (2007), The effective rank, EUSIPCO, on variances; Wei et al. (2024), Diff-eRank,
-arXiv:2401.17139.
+Reference: Roy and Vetterli (2007), The effective rank, EUSIPCO, on variances; Wei et al. (2024),
+Diff-eRank, arXiv:2401.17139.
 """
 
 from __future__ import annotations

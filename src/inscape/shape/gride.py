@@ -1,14 +1,15 @@
-"""Gride: the dimension as a curve over scale, from ratios of distances to the n₁-th and the 2 n₁-th neighbour.
+"""Gride: the dimension as a curve over scale, from ratios of distances to the n₁-th and the 2 n₁-th
+neighbour.
 
     p(μ | d) = d (μ^d − 1)^(n₂−n₁−1) / (B(n₂ − n₁, n₁) μ^(d(n₂−1)+1)),     μ = r_n₂ / r_n₁,  n₂ = 2 n₁
 
-maximised for each n₁ = 1, 2, 4 …; n₁ = 1 is the maximum-likelihood TwoNN. A plateau is a dimension, a fall at small
-scale is noise. The interval is the likelihood's, as if items were independent; their neighbourhoods overlap, so it
-is too short for large n₁.
+maximised for each n₁ = 1, 2, 4 …; n₁ = 1 is the maximum-likelihood TwoNN. A plateau is a dimension,
+a fall at small scale is noise. The interval is the likelihood's, as if items were independent;
+their neighbourhoods overlap, so it is too short for large n₁.
 
 Cost: n² d for the neighbours, once for all scales.
-Reference: Denti et al. (2022), The generalized ratios intrinsic dimension estimator, Scientific Reports 12,
-arXiv:2104.13832.
+Reference: Denti et al. (2022), The generalized ratios intrinsic dimension estimator, Scientific
+Reports 12, arXiv:2104.13832.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def gride(x: Any, *, most: int = 64) -> pd.DataFrame:
         most: the farthest neighbour that is used; at most n − 1 distinct rows are.
 
     Returns:
-        A row a scale: ``neighbour`` (n₁), ``scale`` (mean distance to the n₂-th), ``dimension``, ``low``, ``high``.
+        A row a scale: ``neighbour`` (n₁), ``scale`` (mean distance to the n₂-th), ``dimension``,
+        ``low``, ``high``.
 
     Raises:
         ValueError: fewer than 3 distinct rows, or `most` below 2.

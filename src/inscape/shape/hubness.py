@@ -5,12 +5,12 @@
     Robin Hood = Σ |N_k(i) − k| / (2 n k)                        share of places to hand over until all have k
     orphans   = share of items with N_k = 0
 
-Distances concentrate in many dimensions, and items near the mean become hubs: skewness grows with the *intrinsic*
-dimension, of noise too, so that a comparison needs as many items and the same k.
+Distances concentrate in many dimensions, and items near the mean become hubs: skewness grows with
+the *intrinsic* dimension, of noise too, so that a comparison needs as many items and the same k.
 
 Cost: n² d to find the neighbours.
-Reference: Radovanović, Nanopoulos and Ivanović (2010), JMLR 11, eq. 1; Feldbauer et al. (2018), Fast approximate hubness
-reduction, ICBK (Robin Hood index, antihubs).
+Reference: Radovanović, Nanopoulos and Ivanović (2010), JMLR 11, eq. 1; Feldbauer et al. (2018),
+Fast approximate hubness reduction, ICBK (Robin Hood index, antihubs).
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Hubness(NamedTuple):
 
 
 def hubness(x: Any, *, k: int = 10, metric: str = "cosine") -> Hubness:
-    """How unequally often items are among the k nearest of others; an item is not its own neighbour.
+    """How unequally often items are among the k nearest of others; an item is not its own
+    neighbour.
 
     Args:
         x: (n, d).

@@ -1,11 +1,12 @@
-"""LiDAR: of how many directions does a representation make use to tell items apart, beyond what varies between
-their views?
+"""LiDAR: of how many directions does a representation make use to tell items apart, beyond what
+varies between their views?
 
     Σ_b = Σ_g (μ_g − μ)(μ_g − μ)ᵀ / (n − 1)          Σ_w = Σ_gi (x_gi − μ_g)(x_gi − μ_g)ᵀ / (n (q − 1)) + δ I
     LiDAR = exp H(λ / Σ λ + ε),   λ: eigenvalues of Σ_w^(−½) Σ_b Σ_w^(−½)
 
-n items with q views each (augmentations, frames, prompts), named by explicit groups. Capped by min(d, n − 1) and
-grows with n (40, 76, 193, 223 of the same data at n = 50, 100, 500, 1,000): fix n and q.
+n items with q views each (augmentations, frames, prompts), named by explicit groups. Capped by
+min(d, n − 1) and grows with n (40, 76, 193, 223 of the same data at n = 50, 100, 500, 1,000): fix n
+and q.
 
 Cost: n q d² and d³.
 Reference: Thilak et al. (2024), LiDAR, arXiv:2312.04000, §3; δ = 1e-4, ε = 1e-7 as there.
@@ -37,7 +38,8 @@ def lidar(
         About 1 to min(d, n − 1).
 
     Raises:
-        ValueError: items with unequal numbers of views or a single one, fewer than 2 items, items that do not differ.
+        ValueError: items with unequal numbers of views or a single one, fewer than 2 items, items
+            that do not differ.
     """
     rows = checked_rows(x, "lidar: x", least=4)
     codes = group_codes(groups, len(rows))
@@ -45,7 +47,8 @@ def lidar(
     n, q = len(sizes), int(sizes[0])
     if (sizes != q).any() or q < 2 or n < 2:
         raise ValueError(
-            f"lidar: {n} items have {sizes.min()} to {sizes.max()} views; give at least two items, each with as many views, "
+            f"lidar: {n} items have {sizes.min()} to {sizes.max()} views; give at least two items, "
+            "each with as many views, "
             "at least two"
         )
     rows = rows - rows.mean(axis=0)

@@ -91,7 +91,8 @@ def _pairs(
     s, x = np.asarray(similarity, dtype=np.float64), np.asarray(values, dtype=np.float64)
     if s.ndim < 2 or s.shape[-2:] != (len(x), len(x)) or len(x) < 3:
         raise ValueError(
-            f"{name}: needs a similarity for each pair of at least three things, got {s.shape} for {len(x)}"
+            f"{name}: needs a similarity for each pair of at least three things, got {s.shape} for "
+            f"{len(x)}"
         )
     upper = np.triu_indices(len(x), 1)
     return s[..., upper[0], upper[1]], x, upper

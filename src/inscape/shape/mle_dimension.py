@@ -2,9 +2,10 @@
 
     1/d = mean over items of (1/(k − 1)) Σ_{j<k} log(r_k / r_j)              (MacKay and Ghahramani's average)
 
-Averaging the inverses is what maximises the joint likelihood; the mean of local estimates themselves (Levina and
-Bickel's) is biased up at small k. With ``unbiased`` the local sum is divided by k − 2 as in Levina and Bickel's
-correction. Biased low in high dimension (n = 2,000, k = 20: 15 for 20, 27 for 50).
+Averaging the inverses is what maximises the joint likelihood; the mean of local estimates
+themselves (Levina and Bickel's) is biased up at small k. With ``unbiased`` the local sum is divided
+by k − 2 as in Levina and Bickel's correction. Biased low in high dimension (n = 2,000, k = 20: 15
+for 20, 27 for 50).
 
 Cost: n² d.
 Reference: Levina and Bickel (2004), NeurIPS 17; MacKay and Ghahramani (2005), comments on it.

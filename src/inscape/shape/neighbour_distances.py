@@ -1,8 +1,9 @@
-"""Distances to the nearest neighbours, for estimates of dimension: repeated rows taken out, digits kept.
+"""Distances to the nearest neighbours, for estimates of dimension: repeated rows taken out, digits
+kept.
 
-Distances of neighbours are computed anew by differences: the expansion ‖x‖² + ‖y‖² − 2⟨x, y⟩ that finds them loses
-the digits of near ones. Rows that come more than once have a nearest distance of zero, which makes estimates 0 or
-NaN; each is kept once and the number dropped is told.
+Distances of neighbours are computed anew by differences: the expansion ‖x‖² + ‖y‖² − 2⟨x, y⟩ that
+finds them loses the digits of near ones. Rows that come more than once have a nearest distance of
+zero, which makes estimates 0 or NaN; each is kept once and the number dropped is told.
 
 Cost: n² d to find them, n k d for the distances.
 """
@@ -45,7 +46,8 @@ def neighbour_distances(x: Any, k: int, caller: str) -> Distances:
     distinct = np.unique(rows, axis=0)
     if k < 1 or len(distinct) <= k:
         raise ValueError(
-            f"{caller}: {len(distinct)} distinct rows have no {k} neighbours each; give more rows, or fewer neighbours"
+            f"{caller}: {len(distinct)} distinct rows have no {k} neighbours each; give more rows, "
+            "or fewer neighbours"
         )
     near = neighbours(distinct, distinct, k, metric="euclidean", exclude_self=True).index
     radius = np.empty((len(distinct), k))

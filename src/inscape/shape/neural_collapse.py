@@ -1,4 +1,5 @@
-"""Neural collapse: do classes shrink to points whose means form a simplex, with the classifier aligned to them?
+"""Neural collapse: do classes shrink to points whose means form a simplex, with the classifier
+aligned to them?
 
     NC1 = tr(Σ_w Σ_b⁺) / K               variation within classes against that between means
     NC2 = sd(‖m_k‖) / mean(‖m_k‖),  and mean |cos(m_j, m_k) + 1/(K − 1)|         m: class means about their mean
@@ -49,7 +50,8 @@ def neural_collapse(x: Any, labels: Any, weight: Any = None, bias: Any = None) -
         bias: the classifier's, (K,); None for none.
 
     Raises:
-        ValueError: fewer than two classes, class means that coincide, or a classifier of another shape.
+        ValueError: fewer than two classes, class means that coincide, or a classifier of another
+            shape.
     """
     rows = checked_rows(x, "neural_collapse: x", least=4)
     group_codes(labels, len(rows))  # refuses missing labels
@@ -76,7 +78,8 @@ def neural_collapse(x: Any, labels: Any, weight: Any = None, bias: Any = None) -
         w = checked_rows(weight, "neural_collapse: weight")
         if w.shape != m.shape:
             raise ValueError(
-                f"neural_collapse: weight has shape {w.shape}, and {k} classes of {m.shape[1]} features need {m.shape}"
+                f"neural_collapse: weight has shape {w.shape}, and {k} classes of {m.shape[1]} "
+                f"features need {m.shape}"
             )
         three = float(np.linalg.norm(w / np.linalg.norm(w) - m / np.linalg.norm(m)))
         chosen = (

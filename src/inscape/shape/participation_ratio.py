@@ -2,9 +2,10 @@
 
     PR = (Σ λ)² / Σ λ²                λ: variances of the centred rows; 1 for one direction, d for an isotropic cloud
 
-Ruled by the largest variances: of a slowly falling spectrum it is far below the entropy rank and RankMe (5, 17 and
-254 of one power law), which are other numbers with other names. At finite n it is capped by n − 1, and for
-isotropic data in d dimensions is n d / (n + d): fix n where representations are compared.
+Ruled by the largest variances: of a slowly falling spectrum it is far below the entropy rank and
+RankMe (5, 17 and 254 of one power law), which are other numbers with other names. At finite n it is
+capped by n − 1, and for isotropic data in d dimensions is n d / (n + d): fix n where
+representations are compared.
 
 Cost: as `inscape.shape.spectrum`.
 Reference: Litwin-Kumar et al. (2017), Neuron 93; Gao et al. (2017), bioRxiv 214262.

@@ -2,8 +2,9 @@
 
     λ_i ∝ i^(−α),    α: minus the least-squares slope of log λ_i on log i over a range of ranks
 
-α = 1 is the border at which a code of many dimensions is still smooth. The first components are led by single
-factors and the last by n, so the range is part of the result; r² says whether the fall is a power law at all.
+α = 1 is the border at which a code of many dimensions is still smooth. The first components are led
+by single factors and the last by n, so the range is part of the result; r² says whether the fall is
+a power law at all.
 
 Cost: as `inscape.shape.spectrum`.
 Reference: Stringer et al. (2019), Nature 571; Agrawal et al. (2022), α-ReQ, NeurIPS 35.
@@ -41,7 +42,8 @@ def power_law(x: Any, *, first: int = 10, last: int | None = None) -> PowerLaw:
         last: last rank; None for half of min(n − 1, d), beyond which the sample bends the spectrum.
 
     Raises:
-        ValueError: rows that are all the same, or fewer than three ranks with variance in the range.
+        ValueError: rows that are all the same, or fewer than three ranks with variance in the
+            range.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(4000, 60)) * np.arange(1, 61) ** -0.5
@@ -54,7 +56,8 @@ def power_law(x: Any, *, first: int = 10, last: int | None = None) -> PowerLaw:
     found = found[found > found[0] * len(found) * np.finfo(np.float64).eps]
     if first < 1 or len(found) - first < 2:
         raise ValueError(
-            f"power_law: ranks {first} to {stop} hold {max(len(found) - first + 1, 0)} variances above rounding, and a line "
+            f"power_law: ranks {first} to {stop} hold {max(len(found) - first + 1, 0)} variances "
+            "above rounding, and a line "
             "needs three; choose first and last otherwise, or give more rows"
         )
     a, b = np.log(np.arange(first, len(found) + 1)), np.log(found[first - 1 :])

@@ -1,10 +1,12 @@
-"""RankMe: the exponential entropy of the singular values, as it was defined for choosing self-supervised networks.
+"""RankMe: the exponential entropy of the singular values, as it was defined for choosing
+self-supervised networks.
 
     RankMe = exp(−Σ p log p),   p = σ / Σ σ + ε          σ: singular values of the rows, *not* centred; ε = 1e-7
 
-ε is added and the shares are not divided again, as published; ε is part of the name (1e-5 gave 12.6 for 10.0). Rows
-are not centred: an offset common to all of them lowers it (504 to 13). It is capped by min(n, d) and grows with n
-(512 true dimensions: 237 at n = 256, 504 at 4,096), so only representations of one n are comparable.
+ε is added and the shares are not divided again, as published; ε is part of the name (1e-5 gave 12.6
+for 10.0). Rows are not centred: an offset common to all of them lowers it (504 to 13). It is capped
+by min(n, d) and grows with n (512 true dimensions: 237 at n = 256, 504 at 4,096), so only
+representations of one n are comparable.
 
 Cost: as `inscape.shape.spectrum`.
 Reference: Garrido et al. (2023), RankMe, arXiv:2210.02885, eq. 1.

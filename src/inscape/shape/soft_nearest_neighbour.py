@@ -2,14 +2,15 @@
 
     loss = − mean_i log( Σ_{j ≠ i, y_j = y_i} e^{−‖x_i − x_j‖² / T}  /  Σ_{j ≠ i} e^{−‖x_i − x_j‖² / T} )
 
-Minus the logarithm of the chance that a neighbour, drawn by closeness, has the item's class: 0 where classes are apart,
-the entropy of the classes where they are mixed, more where items lie among other classes. What it says depends on the
-temperature T in units of squared distance; `temperature=None` takes the one at which the loss is lowest, as the authors
-do when they measure, so that the scale of the representation does not count.
+Minus the logarithm of the chance that a neighbour, drawn by closeness, has the item's class: 0
+where classes are apart, the entropy of the classes where they are mixed, more where items lie among
+other classes. What it says depends on the temperature T in units of squared distance;
+`temperature=None` takes the one at which the loss is lowest, as the authors do when they measure,
+so that the scale of the representation does not count.
 
 Cost: n² d once, and n² for each temperature tried; the n × n distances are held.
-Reference: Frosst, Papernot and Hinton (2019), Analyzing and improving representations with the soft nearest neighbor
-loss, arXiv:1902.01889, eq. 1 and §2.2; Salakhutdinov and Hinton (2007), AISTATS.
+Reference: Frosst, Papernot and Hinton (2019), Analyzing and improving representations with the soft
+nearest neighbor loss, arXiv:1902.01889, eq. 1 and §2.2; Salakhutdinov and Hinton (2007), AISTATS.
 """
 
 from __future__ import annotations
@@ -44,10 +45,12 @@ def soft_nearest_neighbour(x: Any, labels: Any, *, temperature: float | None = N
     Args:
         x: (n, d).
         labels: class of each item, any values.
-        temperature: T; None for the one that makes the loss lowest between 10⁻³ and 10³ mean squared distances.
+        temperature: T; None for the one that makes the loss lowest between 10⁻³ and 10³ mean
+            squared distances.
 
     Raises:
-        ValueError: rows that are all the same, no class with two items, or a temperature that is not positive.
+        ValueError: rows that are all the same, no class with two items, or a temperature that is
+            not positive.
 
     Example:
         >>> two = np.repeat([[0.0], [9.0]], 4, axis=0)
@@ -61,7 +64,8 @@ def soft_nearest_neighbour(x: Any, labels: Any, *, temperature: float | None = N
     alone = np.bincount(codes)[codes] < 2
     if alone.all():
         raise ValueError(
-            "soft_nearest_neighbour: every class has a single item; give classes of two items or more"
+            "soft_nearest_neighbour: every class has a single item; give classes of two items or "
+            "more"
         )
     rows = rows - rows.mean(axis=0)
     size = (rows**2).sum(axis=1)

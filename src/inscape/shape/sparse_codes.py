@@ -1,4 +1,5 @@
-"""Sparse binary codes: how often does a detector of a few cells fire for a code that it was not made for?
+"""Sparse binary codes: how often does a detector of a few cells fire for a code that it was not
+made for?
 
     n cells, a active; a detector watches s of them and fires when at least θ are active
 

@@ -1,16 +1,17 @@
-"""Sparsity of activations: how few units are active for an item, how few items a unit is active for, which are dead.
+"""Sparsity of activations: how few units are active for an item, how few items a unit is active
+for, which are dead.
 
     active_j   = share of items with |a_ij| > threshold                         dead: never
     Treves–Rolls = (1 − (mean |a|)² / mean a²) / (1 − 1/m)                      0 all alike, 1 a single one active
     Hoyer      = (√m − ‖a‖₁ / ‖a‖₂) / (√m − 1)                                 0 all alike, 1 a single one active
 
-of the m units of an item (population sparsity) or the m items of a unit (lifetime sparsity). Both take magnitudes, and
-neither is changed by a factor; a shift changes both, so activations are taken after the nonlinearity. A unit or item
-without any activity has no sparsity and is NaN.
+of the m units of an item (population sparsity) or the m items of a unit (lifetime sparsity). Both
+take magnitudes, and neither is changed by a factor; a shift changes both, so activations are taken
+after the nonlinearity. A unit or item without any activity has no sparsity and is NaN.
 
 Cost: n m.
-Reference: Vinje and Gallant (2000), Science 287, and Treves and Rolls (1991), Network 2 (rescaled to 0 … 1); Hoyer
-(2004), JMLR 5, §2.
+Reference: Vinje and Gallant (2000), Science 287, and Treves and Rolls (1991), Network 2 (rescaled
+to 0 … 1); Hoyer (2004), JMLR 5, §2.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def sparsity(x: Any, *, threshold: float = 0.0) -> Sparsity:
     rows = np.abs(checked_rows(x, "sparsity: x", least=2))
     if not threshold >= 0 or rows.shape[1] < 2:
         raise ValueError(
-            f"sparsity: needs a threshold of at least 0 and two units or more, got {threshold} and {rows.shape[1]}"
+            f"sparsity: needs a threshold of at least 0 and two units or more, got {threshold} and "
+            f"{rows.shape[1]}"
         )
     active = (rows > threshold).mean(axis=0)
     return Sparsity(active, float((active == 0).mean()), treves_rolls(rows), treves_rolls(rows.T))

@@ -1,9 +1,11 @@
-"""The spectrum of a representation: its variances along principal components, and singular values as it is.
+"""The spectrum of a representation: its variances along principal components, and singular values
+as it is.
 
     λ: eigenvalues of the covariance of centred rows          σ: singular values of the rows, not centred
 
-What the ranks of this room are made of. An offset of all rows is one large singular value and no variance, so that
-centred and uncentred ranks of one representation may be far apart; every measure says which it takes.
+What the ranks of this room are made of. An offset of all rows is one large singular value and no
+variance, so that centred and uncentred ranks of one representation may be far apart; every measure
+says which it takes.
 
 Cost: min(n, d)² max(n, d).
 """

@@ -3,12 +3,14 @@
     interference_i   = Σ_{j ≠ i} (ŵ_i · w_j)²                       what the other features put along feature i
     dimensionality_i = ‖w_i‖² / Σ_j (ŵ_i · w_j)²                    1: a direction of its own; ½: an antipodal pair
 
-with w_i the direction of feature i and ŵ_i of unit length. Dimensionalities sum to at most d, and to d where features
-form a tight frame; d / n is what each of n features has where they share evenly. Interference is of *directions*:
-whether it does harm depends on how often features are active together.
+with w_i the direction of feature i and ŵ_i of unit length. Dimensionalities sum to at most d, and
+to d where features form a tight frame; d / n is what each of n features has where they share
+evenly. Interference is of *directions*: whether it does harm depends on how often features are
+active together.
 
 Cost: n² d for n features.
-Reference: Elhage et al. (2022), Toy models of superposition, transformer-circuits.pub, "The geometry of superposition".
+Reference: Elhage et al. (2022), Toy models of superposition, transformer-circuits.pub, "The
+geometry of superposition".
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ def superposition(directions: Any) -> Superposition:
     """How features share the dimensions of a space.
 
     Args:
-        directions: one a feature, (n, d): rows of a decoder, class directions, columns of an embedding's transpose.
+        directions: one a feature, (n, d): rows of a decoder, class directions, columns of an
+            embedding's transpose.
 
     Raises:
         ValueError: all directions are zero.

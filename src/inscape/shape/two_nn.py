@@ -3,10 +3,10 @@
     μ = r₂ / r₁ (second and first neighbour) has P(μ > m) = m^(−d),     d: slope of −log(1 − F) on log μ through the
     origin
 
-F = i/N of the sorted ratios; the largest tenth is left out. Biased low in high dimension (n = 2,000 Gaussian rows:
-16 for 20, 33 for 50, 50 for 100), and noise raises it at small scales: a plane with 1 % noise in 100 dimensions
-reads 12 to 36 as n grows. So take the curve over scales (`two_nn_curve`, or `inscape.shape.gride`), never one
-number alone.
+F = i/N of the sorted ratios; the largest tenth is left out. Biased low in high dimension (n = 2,000
+Gaussian rows: 16 for 20, 33 for 50, 50 for 100), and noise raises it at small scales: a plane with
+1 % noise in 100 dimensions reads 12 to 36 as n grows. So take the curve over scales
+(`two_nn_curve`, or `inscape.shape.gride`), never one number alone.
 
 Cost: n² d.
 Reference: Facco et al. (2017), Scientific Reports 7, arXiv:1803.06992.

@@ -1,10 +1,12 @@
 """New sites for an old harvest: one more pass, new columns beside the old ones, one commit.
 
-The pass goes shard by shard as the harvest did; each shard's new columns are new files, noted in a journal, and one
-replacement of the manifest brings them all to the store at the end. Interrupted, the same call goes on after the last
-shard of the journal; readers see the old store until the manifest is replaced.
+The pass goes shard by shard as the harvest did; each shard's new columns are new files, noted in a
+journal, and one replacement of the manifest brings them all to the store at the end. Interrupted,
+the same call goes on after the last shard of the journal; readers see the old store until the
+manifest is replaced.
 
-Cost: one forward pass up to the deepest new site; memory of one shard of new vectors, cut finer where new sites are many.
+Cost: one forward pass up to the deepest new site; memory of one shard of new vectors, cut finer
+where new sites are many.
 """
 
 from __future__ import annotations
@@ -203,7 +205,8 @@ def _refuse_other(place: Storage, recipe: dict[str, Any], made: dict[str, Any]) 
     different = manifests.differences({k: made[k] for k in _SAME}, {k: recipe[k] for k in _SAME})
     if different:
         raise StoreError(
-            f"sites cannot be added to {place}: it was harvested with other {', '.join(different)}; open what it was "
+            f"sites cannot be added to {place}: it was harvested with other "
+            f"{', '.join(different)}; open what it was "
             "harvested from, or harvest into a new folder."
         )
 

@@ -1,8 +1,8 @@
 """Arrays as what a harvest feeds in: rows of an array, or of several named ones, are the examples.
 
-Where the network gives several positions (patches, frames, pixels of a feature map), they are kept by number. An array may
-be a memory map: it is read a block at a time, and nothing is held of it but a hash a row, by which identical rows are
-computed once.
+Where the network gives several positions (patches, frames, pixels of a feature map), they are kept
+by number. An array may be a memory map: it is read a block at a time, and nothing is held of it but
+a hash a row, by which identical rows are computed once.
 
 Cost: one reading of the array at the speed of SHA-256; 32 bytes of memory a row.
 """
@@ -29,8 +29,10 @@ class ArrayInputs(Inputs):
     """Rows of an array, or of a batch of named tensors, as examples; see `Inputs`.
 
     Args:
-        x: an array or tensor whose first axis is the example, what can be indexed like one, or a `Batch` without padding.
-        at: ``"first"``, ``"last"``, ``"all"``, or ``"mean"`` (``"mean-all"``) of the positions that the network gives.
+        x: an array or tensor whose first axis is the example, what can be indexed like one, or a
+            `Batch` without padding.
+        at: ``"first"``, ``"last"``, ``"all"``, or ``"mean"`` (``"mean-all"``) of the positions that
+            the network gives.
         positions: how many positions it gives.
 
     Raises:
@@ -53,7 +55,8 @@ class ArrayInputs(Inputs):
             )
         if isinstance(x, Batch) and (short := padded(x)) is not None:
             raise DataError(
-                f"example {short} of these arrays is padded, and its padding would be harvested like the rest; give "
+                f"example {short} of these arrays is padded, and its padding would be harvested "
+                "like the rest; give "
                 "examples of one length without padding, one harvest a length."
             )
         self.arrays: dict[str, Any] = dict(x.inputs) if isinstance(x, Batch) else {"": x}
@@ -90,7 +93,8 @@ class ArrayInputs(Inputs):
     def cut(self, members: np.ndarray) -> Inputs:
         part = copy.copy(self)
         taken = {name: _taken(x, members) for name, x in self.arrays.items()}
-        # numpy arrays cross between processes without a copy; bfloat16, which numpy has not, goes as a tensor
+        # numpy arrays cross between processes without a copy; bfloat16, which numpy has not, goes
+        # as a tensor
         part.arrays = {
             name: x if x.dtype == torch.bfloat16 else x.numpy() for name, x in taken.items()
         }

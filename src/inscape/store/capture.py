@@ -1,9 +1,11 @@
-"""One shard: the activations of a run of examples, pass by pass as `inscape.store.forward_passes` lays them out.
+"""One shard: the activations of a run of examples, pass by pass as `inscape.store.forward_passes`
+lays them out.
 
-For each pass the model is asked for all sites at the positions wanted and nothing else leaves it. Positions of a shared
-prefix come from the prefix's own pass. Rows land in (example, position) order whatever the order of computing.
-``reduce = "mean"`` averages an example's positions in float64. Values that are NaN or infinite are counted by site; where
-float16 would turn a finite value into infinity the shard is refused (`inscape.store.shard_buffer`).
+For each pass the model is asked for all sites at the positions wanted and nothing else leaves it.
+Positions of a shared prefix come from the prefix's own pass. Rows land in (example, position) order
+whatever the order of computing. ``reduce = "mean"`` averages an example's positions in float64.
+Values that are NaN or infinite are counted by site; where float16 would turn a finite value into
+infinity the shard is refused (`inscape.store.shard_buffer`).
 
 Cost: one forward pass over the padded tokens of the shard; memory of the shard's vectors plus one
 batch's activations.
@@ -26,7 +28,8 @@ from inscape.store.forward_passes import ForwardPass, forward_passes
 from inscape.store.inputs import Inputs, by_position
 from inscape.store.shard_buffer import ShardBuffer
 
-#: points whose tensors are the residual stream, or what is read from or added to it: as wide as the configuration says
+#: points whose tensors are the residual stream, or what is read from or added to it: as wide as the
+# configuration says
 _STREAM = (
     "embed",
     "resid_pre",
@@ -49,7 +52,8 @@ class Shard:
         position: position of each row (of the last one averaged, where averaged), (rows,) int32.
         token: token id at that position, (rows,) int32; −1 where inputs are not tokens.
         vectors: site → (rows, width) on the CPU, in the dtype of the disk.
-        nonfinite: site → how many of its values are NaN or infinite; sites without any are left out.
+        nonfinite: site → how many of its values are NaN or infinite; sites without any are left
+            out.
     """
 
     example: np.ndarray
@@ -65,8 +69,8 @@ class Shard:
 def widths(model, inputs: Inputs, sites: Sequence[Site]) -> dict[Site, int]:
     """The width of every site; a site that has no vector at each position is refused.
 
-    Those of the residual stream of a text model are read from its configuration, others learnt once a model from the
-    shortest example.
+    Those of the residual stream of a text model are read from its configuration, others learnt once
+    a model from the shortest example.
     """
     known: dict[Site, int] = model.notes.setdefault("widths", {})
     if inputs.text and model.family is not None:
@@ -107,7 +111,8 @@ def capture(
         report: called after each batch with the rows and padded tokens it made.
 
     Raises:
-        StoreError: NaN or infinity (unless kept), or a value that float16 cannot hold; named with site and example.
+        StoreError: NaN or infinity (unless kept), or a value that float16 cannot hold; named with
+            site and example.
     """
     counts = inputs.rows[slice(*span)]
     ends = np.cumsum(counts)

@@ -1,6 +1,7 @@
 """The dtypes that vectors have on the disk, and how they become float32 again.
 
-bfloat16, which numpy has no type for, is read as the 16 bits it is: they are the upper half of a float32.
+bfloat16, which numpy has no type for, is read as the 16 bits it is: they are the upper half of a
+float32.
 
 Cost: one copy.
 """

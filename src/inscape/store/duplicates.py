@@ -1,14 +1,18 @@
-"""Duplicate inputs, found once over all examples: computed and stored once, and expanded when rows are read.
+"""Duplicate inputs, found once over all examples: computed and stored once, and expanded when rows
+are read.
 
-Two examples are the same input if the same tokens or values reach the network and the same positions are kept. A harvest is
-of the distinct inputs, in the order in which each comes first; the table of the examples says which of them each example
-is; and rows are put in the examples' order where they are read:
+Two examples are the same input if the same tokens or values reach the network and the same
+positions are kept. A harvest is of the distinct inputs, in the order in which each comes first; the
+table of the examples says which of them each example is; and rows are put in the examples' order
+where they are read:
 
     rows(example i) = rows(input which[i])
 
-So a shard depends on no other, whoever computes it, and nothing is held for a repetition that may come later.
+So a shard depends on no other, whoever computes it, and nothing is held for a repetition that may
+come later.
 
-Cost: a hash an example and a sort of those; where inputs repeat, reading them copies their rows once more.
+Cost: a hash an example and a sort of those; where inputs repeat, reading them copies their rows
+once more.
 """
 
 from __future__ import annotations
@@ -41,7 +45,8 @@ def expand_rows(
         count: how many rows there must be in the end, where that is known.
 
     Returns:
-        For every row of every example, in order: the row of its input, and the number of the example in `which`.
+        For every row of every example, in order: the row of its input, and the number of the
+        example in `which`.
 
     Raises:
         ValueError: there are more rows, or fewer, than `count`.

@@ -1,8 +1,9 @@
-"""Examples without a length (iterators, generators, streamed data sets), put together so that a harvest can be planned.
+"""Examples without a length (iterators, generators, streamed data sets), put together so that a
+harvest can be planned.
 
-A plan needs every example's length, and a harvest that was interrupted needs the same examples again. Texts and rows become
-a table whose text lies in a file where there is much of it; token ids become one table of numbers. Memory is a few hundred
-bytes an example.
+A plan needs every example's length, and a harvest that was interrupted needs the same examples
+again. Texts and rows become a table whose text lies in a file where there is much of it; token ids
+become one table of numbers. Memory is a few hundred bytes an example.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def materialise(model: Any, given: Any) -> Any:
     """What has a length as it is; a stream, or a data set of rows, as examples or as tokens.
 
     Raises:
-        DataError: the stream is empty, or of something else than texts, messages, rows or token ids.
+        DataError: the stream is empty, or of something else than texts, messages, rows or token
+            ids.
     """
     if isinstance(given, (str, Examples, Batch, Mapping, np.ndarray, Tensor)):
         return given
@@ -39,7 +41,8 @@ def materialise(model: Any, given: Any) -> Any:
         return given
     if not isinstance(given, Iterable):
         raise DataError(
-            f"a {type(given).__name__} holds no examples; give texts, a table, token ids, an array, or an iterator of them."
+            f"a {type(given).__name__} holds no examples; give texts, a table, token ids, an "
+            "array, or an iterator of them."
         )
     source = iter(given)
     with foreign(DataError, "the stream of examples cannot be read", "check where it comes from"):
@@ -61,7 +64,8 @@ def materialise(model: Any, given: Any) -> Any:
     if model.kind == "text":
         return TokenTable(_ids(everything), offsets=False)
     raise DataError(
-        f"{model.name} takes arrays, and a stream of them has no length to plan by; give one array, which may be a memory "
+        f"{model.name} takes arrays, and a stream of them has no length to plan by; give one "
+        "array, which may be a memory "
         "map larger than memory."
     )
 
@@ -76,12 +80,14 @@ def _ids(rows: Iterable[Any]) -> Iterator[Tokens]:
         x = np.asarray(row)
         if x.ndim != 1 or x.dtype.kind not in "iu" or not len(x):
             raise DataError(
-                f"example {i} of the stream is an array of {x.dtype} of shape {x.shape}; give texts, or token ids: whole "
+                f"example {i} of the stream is an array of {x.dtype} of shape {x.shape}; give "
+                "texts, or token ids: whole "
                 "numbers, one row an example."
             )
         if x.min() < 0 or x.max() > _LARGEST:
             raise DataError(
-                f"example {i} of the stream has the token id {x.min() if x.min() < 0 else x.max()}, which no tokenizer "
+                f"example {i} of the stream has the token id "
+                f"{x.min() if x.min() < 0 else x.max()}, which no tokenizer "
                 "has; give ids from 0 on."
             )
         yield Tokens(

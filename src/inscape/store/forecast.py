@@ -1,15 +1,17 @@
 """Forecast: what a harvest will take, before anything is spent: bytes, memory, tokens and seconds.
 
-Rows, tokens, batches and shards are not guessed but planned exactly as the harvest plans them. Seconds come from a few of
-its batches, and seconds and bytes of writing from a small store that is written where it would go and removed
-(`inscape.store.forecast_timing`). Writing runs beside computing, so
+Rows, tokens, batches and shards are not guessed but planned exactly as the harvest plans them.
+Seconds come from a few of its batches, and seconds and bytes of writing from a small store that is
+written where it would go and removed (`inscape.store.forecast_timing`). Writing runs beside
+computing, so
 
     seconds = preparing + max(passes, writing) + writing of the last shard
     memory  = this process at its highest so far, the batch with most tokens included + three shards
 
 Where disk or memory do not suffice, it names what would.
 
-Cost: tokenising and hashing, as a harvest starts; then at most `limit` seconds of batches and 16 MB written.
+Cost: tokenising and hashing, as a harvest starts; then at most `limit` seconds of batches and 16 MB
+written.
 """
 
 from __future__ import annotations
@@ -90,7 +92,8 @@ class Forecast:
         folder: where the store would be.
         examples, rows: how many; one row is one example at one position.
         tokens: tokens of all examples.
-        padded_tokens: tokens computed: distinct inputs, padded to their batches; a shared prefix once.
+        padded_tokens: tokens computed: distinct inputs, padded to their batches; a shared prefix
+            once.
         batches, shards: how many passes and commits.
         bytes: of the finished store.
         memory: bytes of the process at its peak, the network included.
@@ -165,7 +168,8 @@ def forecast(
     """Say what `inscape.store.harvest.harvest` with the same arguments will take.
 
     Args:
-        model, examples, sites, at, to, dtype, budget, prompt, prefix, shard_bytes: as the harvest takes them.
+        model, examples, sites, at, to, dtype, budget, prompt, prefix, shard_bytes: as the harvest
+            takes them.
         strata: how many batches to time, spread over the lengths.
         limit: seconds after which no more batches are timed.
 
@@ -178,7 +182,8 @@ def forecast(
     start = time.perf_counter()
     if to is not None and not isinstance(storage_at(to), LocalFolder):
         raise StoreError(
-            f"{to} is an object store, whose room and speed a plan cannot measure; leave `to` out to plan the rest."
+            f"{to} is an object store, whose room and speed a plan cannot measure; leave `to` out "
+            "to plan the rest."
         )
     if to is not None:
         forecast_timing.check_destination(storage_at(to))

@@ -1,12 +1,14 @@
-"""How fast a harvest will be, timed on a few of its batches and a small store that is written and removed.
+"""How fast a harvest will be, timed on a few of its batches and a small store that is written and
+removed.
 
-Batches are sorted by length and cut into strata of equal padded tokens; the middle batch of each is captured as a harvest
-would and timed, and stands for its stratum:
+Batches are sorted by length and cut into strata of equal padded tokens; the middle batch of each is
+captured as a harvest would and timed, and stands for its stratum:
 
     seconds ≈ Σ_strata tokens(stratum) × seconds(middle batch) / tokens(middle batch)
 
-The batch with most padded tokens comes first and is not counted: it warms the network up and shows the most memory. The
-prefixes that a batch follows are timed apart, since a harvest computes them once.
+The batch with most padded tokens comes first and is not counted: it warms the network up and shows
+the most memory. The prefixes that a batch follows are timed apart, since a harvest computes them
+once.
 
 Cost: ``strata`` + 1 batches, fewer where `limit` seconds are spent; one write of at most 16 MB.
 Reference: stratified sampling, Cochran (1977), Sampling techniques, ch. 5.
@@ -89,7 +91,8 @@ def time_passes(
     strata: int,
     limit: float,
 ) -> TimedPasses:
-    """Capture a representative few of the batches, each as a harvest would, and say what all of them would take.
+    """Capture a representative few of the batches, each as a harvest would, and say what all of
+    them would take.
 
     Args:
         model: runs batches.
@@ -158,7 +161,8 @@ def remove_killed_trials(where: Storage) -> None:
 
 
 def check_destination(where: Storage) -> None:
-    """Refuse a place that no store may be begun in, and remove the small stores of forecasts that were killed beside it.
+    """Refuse a place that no store may be begun in, and remove the small stores of forecasts that
+    were killed beside it.
 
     Raises:
         StoreError: it holds files of somebody else, or may not be looked at.
@@ -172,7 +176,8 @@ def check_destination(where: Storage) -> None:
 def time_writing(
     folder: Path, shard: Shard, side: ExampleColumns, recipe: dict[str, Any], most: int
 ) -> TimedWriting:
-    """Write a shard's rows, over and over up to `most` bytes or 16 MB, as a store beside `folder`; then remove it.
+    """Write a shard's rows, over and over up to `most` bytes or 16 MB, as a store beside `folder`;
+    then remove it.
 
     Args:
         folder: where the store would be.

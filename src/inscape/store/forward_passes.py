@@ -1,8 +1,8 @@
 """The forward passes of a shard: which examples run together, and which continue a shared prefix.
 
-Examples that begin with a shared prefix (`inscape.store.prefix_sharing`) are laid in rows behind it; the
-others go in batches of near-equal length (`inscape.store.sharding`). A shard's passes depend on its examples
-and the data set's shared prefixes alone.
+Examples that begin with a shared prefix (`inscape.store.prefix_sharing`) are laid in rows behind
+it; the others go in batches of near-equal length (`inscape.store.sharding`). A shard's passes
+depend on its examples and the data set's shared prefixes alone.
 
 Cost: that of planning; nothing is run.
 """
@@ -64,7 +64,8 @@ def forward_passes(
 
 
 class ForwardPasses(Sequence[ForwardPass]):
-    """The passes of all shards: what each takes is held, and how it is laid out is found again when it is asked for.
+    """The passes of all shards: what each takes is held, and how it is laid out is found again when
+    it is asked for.
 
     Args:
         inputs: what is fed in.

@@ -1,12 +1,14 @@
-"""Names that a store or moments generate: nothing under another name is ever removed or written over.
+"""Names that a store or moments generate: nothing under another name is ever removed or written
+over.
 
     data/000012-0123456789abcdef.safetensors       a shard: its number and the start of its SHA-256
     examples-0123456789abcdef.arrow                the table of the examples
     moments-0123456789abcdef.safetensors           the arrays of moments
     STEM.4711-139872-3.new                         one of these, or a manifest, while it is being written
 
-A place is begun only if it is absent, empty, or holds a manifest that Inscape signed; what a first attempt leaves that
-ended before its manifest is recognised by its name too. Everything else there is the user's: it is named and left alone.
+A place is begun only if it is absent, empty, or holds a manifest that Inscape signed; what a first
+attempt leaves that ended before its manifest is recognised by its name too. Everything else there
+is the user's: it is named and left alone.
 
 Cost: one listing of the place.
 """
@@ -63,5 +65,6 @@ def refuse_foreign(
             f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
         )
         raise StoreError(
-            f"{where} {what} (it has {listed}). Nothing there was touched; name a new or empty folder."
+            f"{where} {what} (it has {listed}). Nothing there was touched; name a new or empty "
+            "folder."
         )

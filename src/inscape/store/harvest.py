@@ -1,15 +1,16 @@
 """Harvest: the activations of many sites over many examples, in one pass, into one store.
 
-Examples are tokenised and their positions resolved; identical inputs are one (`inscape.store.duplicates`);
-neighbours form shards of a few megabytes (`inscape.store.sharding`), computed in batches of near-equal length
-under a token budget (`inscape.store.forward_passes`); the model is asked for all sites at once, only at the
-positions kept, without its head; each finished shard is written and committed
-by a thread (`inscape.store.writer`). The plan depends on the arguments alone, so the same call after an interruption goes
-on after the last committed shard and, on the same machine with the same number of threads, ends with the same bytes. Another
-processor adds in another order: its vectors are equal to rounding.
+Examples are tokenised and their positions resolved; identical inputs are one
+(`inscape.store.duplicates`); neighbours form shards of a few megabytes (`inscape.store.sharding`),
+computed in batches of near-equal length under a token budget (`inscape.store.forward_passes`); the
+model is asked for all sites at once, only at the positions kept, without its head; each finished
+shard is written and committed by a thread (`inscape.store.writer`). The plan depends on the
+arguments alone, so the same call after an interruption goes on after the last committed shard and,
+on the same machine with the same number of threads, ends with the same bytes. Another processor
+adds in another order: its vectors are equal to rounding.
 
-Cost: one forward pass over the padded tokens; memory of three shards and one batch, whatever the number of examples.
-Reference: length-bucketed batching, Khomenko et al. 2016, arXiv:1708.05604.
+Cost: one forward pass over the padded tokens; memory of three shards and one batch, whatever the
+number of examples. Reference: length-bucketed batching, Khomenko et al. 2016, arXiv:1708.05604.
 """
 
 from __future__ import annotations
@@ -65,31 +66,38 @@ def harvest(
 
     Args:
         model: an opened model.
-        examples: examples or plain texts; for a network that takes arrays, an array whose first axis is the example.
+        examples: examples or plain texts; for a network that takes arrays, an array whose first
+            axis is the example.
         sites: sites or patterns, such as ``"embed, resid_post.*"``.
-        at: which positions of each example, as `inscape.data.positions.parse` reads them: ``"last"``, ``"mean"``,
-            ``"all"``, ``"span:NAME"`` …
-        to: the store's folder, or a URL such as ``s3://bucket/path``; None for the cache, where a finished harvest of
-            the same recipe is reused.
-        dtype: of the vectors on disk: ``float32``, ``bfloat16`` or ``float16``; the pass is in the model's own dtype.
+        at: which positions of each example, as `inscape.data.positions.parse` reads them:
+            ``"last"``, ``"mean"``, ``"all"``, ``"span:NAME"`` …
+        to: the store's folder, or a URL such as ``s3://bucket/path``; None for the cache, where a
+            finished harvest of the same recipe is reused.
+        dtype: of the vectors on disk: ``float32``, ``bfloat16`` or ``float16``; the pass is in the
+            model's own dtype.
         budget: padded tokens a batch.
         prompt: a template with one ``{}`` that each text is set into.
-        nonfinite: ``"refuse"`` stops at a NaN or infinite activation; ``"keep"`` stores and counts them.
+        nonfinite: ``"refuse"`` stops at a NaN or infinite activation; ``"keep"`` stores and counts
+            them.
         prefix: whether a beginning that many examples share is computed once
             (`inscape.store.prefix_sharing`); values are then equal to rounding, not to the bit.
-        on: where it is computed: ``"local"``; ``"ray"``, the cluster of ``RAY_ADDRESS`` or one started for this call;
-            ``"ray://HOST:PORT"``; or an engine such as `inscape.store.engines.ray.Ray`. Vectors are the
-            same to rounding; to the bit where the same computation is repeated on one machine.
+        on: where it is computed: ``"local"``; ``"ray"``, the cluster of ``RAY_ADDRESS`` or one
+            started for this call; ``"ray://HOST:PORT"``; or an engine such as
+            `inscape.store.engines.ray.Ray`. Vectors are the same to rounding; to the bit where the
+            same computation is repeated on one machine.
         shard_bytes: bytes of vectors between two commits.
-        progress: None shows a bar on a terminal, True always, False never; a callable is told instead.
+        progress: None shows a bar on a terminal, True always, False never; a callable is told
+            instead.
 
     Returns:
-        The finished store. If `to` holds an unfinished harvest of the same recipe, it is finished; if it holds a
-        finished one, that is returned; if another process is computing it, that is waited for.
+        The finished store. If `to` holds an unfinished harvest of the same recipe, it is finished;
+        if it holds a finished one, that is returned; if another process is computing it, that is
+        waited for.
 
     Raises:
         ClusterError: there is no such cluster, or its workers cannot compute this.
-        StoreError: the folder holds something else, or cannot be written; values that cannot be kept.
+        StoreError: the folder holds something else, or cannot be written; values that cannot be
+            kept.
         SiteError: a site that the model does not have.
         DataError: an example has no position of the kind asked for.
     """

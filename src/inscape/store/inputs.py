@@ -1,10 +1,11 @@
 """What a harvest feeds in: tokens of each example and the positions kept.
 
-Text is tokenised once, one way (`model.tokenize`), and positions are resolved on the tokens of each example alone, so
-that what an example is harvested at never depends on what it was batched with. Arrays are in `inscape.store.array_inputs`.
+Text is tokenised once, one way (`model.tokenize`), and positions are resolved on the tokens of each
+example alone, so that what an example is harvested at never depends on what it was batched with.
+Arrays are in `inscape.store.array_inputs`.
 
-Cost: O(tokens) time; tens of bytes of memory an example. Token ids and positions of many lie in a file without a name
-(`inscape.core.token_table`), and texts are looked at a thousand at a time.
+Cost: O(tokens) time; tens of bytes of memory an example. Token ids and positions of many lie in a
+file without a name (`inscape.core.token_table`), and texts are looked at a thousand at a time.
 """
 
 from __future__ import annotations
@@ -143,7 +144,8 @@ class TokenInputs(Inputs):
         counts = self._positions.lengths
         if self.reduce == "mean" and not counts.all():
             raise DataError(
-                f"example {int(counts.argmin())} has no position at {at!r}, so there is nothing to average."
+                f"example {int(counts.argmin())} has no position at {at!r}, so there is nothing to "
+                "average."
             )
         self.lengths = (
             self.tokens.ids.lengths
@@ -285,7 +287,8 @@ def numbered(count: int) -> pd.DataFrame:
 
 
 def by_position(model: Any, site: Site, found: Any) -> Tensor:
-    """A site's activations as (batch, positions, width); a module's feature maps have one position a pixel or step.
+    """A site's activations as (batch, positions, width); a module's feature maps have one position
+    a pixel or step.
 
     Which axis is the examples' and which the width's is what `inscape.model.axes` found.
 
@@ -306,6 +309,7 @@ def by_position(model: Any, site: Site, found: Any) -> Tensor:
     if x.ndim == 3:
         return x
     raise StoreError(
-        f"{site} has shape {tuple(x.shape)}, not one vector at each position; harvest another site, or read this one "
+        f"{site} has shape {tuple(x.shape)}, not one vector at each position; harvest another "
+        "site, or read this one "
         "with model.run."
     )

@@ -1,11 +1,13 @@
-"""One writer of an object store at a time: an object that names its holder, who writes it anew while it works.
+"""One writer of an object store at a time: an object that names its holder, who writes it anew
+while it works.
 
     writer.lease    {"holder": "process 4711 on eiger", "host": "eiger", "process": 4711, "beat": 12}
 
-Object stores have no lock that ends with its process. So the holder changes the object every few seconds, and whoever finds
-it unchanged for a while takes it over, at once if the holder was a process of this machine that has ended. A lease only
-spares work that would be done twice; nothing rests on it: every commit is a conditional write of the manifest, and a writer
-whose lease was taken while it stood still is told so by its next commit.
+Object stores have no lock that ends with its process. So the holder changes the object every few
+seconds, and whoever finds it unchanged for a while takes it over, at once if the holder was a
+process of this machine that has ended. A lease only spares work that would be done twice; nothing
+rests on it: every commit is a conditional write of the manifest, and a writer whose lease was taken
+while it stood still is told so by its next commit.
 
 Cost: one small object every ten seconds, and a look at it every two while another is waited for.
 Reference: Gray and Cheriton 1989, Leases, doi:10.1145/74850.74870.
@@ -123,7 +125,8 @@ def _holder(objects: Objects) -> _Said:
         return _Said("a process that has just ended", "", 0, 0)
     except msgspec.MsgspecError:
         raise StoreError(
-            f"{objects.url}/{NAME} is not a lease of Inscape's, and it is left as it is; move it away or name another place."
+            f"{objects.url}/{NAME} is not a lease of Inscape's, and it is left as it is; move it "
+            "away or name another place."
         ) from None
 
 

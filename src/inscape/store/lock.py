@@ -1,7 +1,8 @@
 """One writer at a time: a lock file that names its holder.
 
-The lock is the operating system's (``flock``), so it ends with the process however that ends: a file left by a killed
-writer is stale by construction and is taken over without guessing at process ids. The id in the file is for the message.
+The lock is the operating system's (``flock``), so it ends with the process however that ends: a
+file left by a killed writer is stale by construction and is taken over without guessing at process
+ids. The id in the file is for the message.
 
 Cost: one open file. On a network file system the lock is as good as that system's ``flock``.
 """
@@ -24,7 +25,10 @@ _LONGEST = 1000
 
 
 def _foreign(path: Path) -> str:
-    return f"{path} is not a lock file of Inscape, so it is kept; move it away, or name another folder."
+    return (
+        f"{path} is not a lock file of Inscape, so it is kept; move it away, or name another "
+        "folder."
+    )
 
 
 class Busy(StoreError):
@@ -37,7 +41,8 @@ class Busy(StoreError):
 
     def __init__(self, folder: Path | str, holder: str) -> None:
         super().__init__(
-            f"{folder} is being written by {holder}; wait for it to end, or write to another folder."
+            f"{folder} is being written by {holder}; wait for it to end, or write to another "
+            "folder."
         )
         self.holder, self.ours = holder, holder == name()
 

@@ -1,8 +1,8 @@
 """Waiting for the lock of another writer: two runs that share a harvest compute it once.
 
-The second says whom it waits for and shows how many rows the first has committed. When the first ends, the second finds the
-finished store; when it dies, its lock is gone (`inscape.store.lock`), or its lease runs out (`inscape.store.lease`), and the
-second goes on after its last commit.
+The second says whom it waits for and shows how many rows the first has committed. When the first
+ends, the second finds the finished store; when it dies, its lock is gone (`inscape.store.lock`), or
+its lease runs out (`inscape.store.lease`), and the second goes on after its last commit.
 
 Cost: one attempt at the lock five times a second; of an object store, every other second.
 """
@@ -35,8 +35,8 @@ def acquire_lock(where: Storage, show: bool | Watcher | None = None) -> HeldLock
 
     Args:
         where: the place.
-        show: None or True say whom it waits for on standard error, with what is committed where that is a terminal;
-            False and a callable write it to the log.
+        show: None or True say whom it waits for on standard error, with what is committed where
+            that is a terminal; False and a callable write it to the log.
 
     Raises:
         Busy: this very process is the writer already.

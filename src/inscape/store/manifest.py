@@ -1,9 +1,10 @@
 """The manifest: what a store is, in one JSON file that is replaced atomically.
 
-``manifest.json`` names every file of the store with its SHA-256. Files are written first, under names that hold their
-hash, and never changed; then the manifest that names them takes the old one's place. Whatever happens in between, readers
-see the state before, and files that no manifest names are swept away. The recipe (what was harvested, of what, how) has a
-hash, the key, which every file carries too: a manifest put beside another store's files is found out.
+``manifest.json`` names every file of the store with its SHA-256. Files are written first, under
+names that hold their hash, and never changed; then the manifest that names them takes the old one's
+place. Whatever happens in between, readers see the state before, and files that no manifest names
+are swept away. The recipe (what was harvested, of what, how) has a hash, the key, which every file
+carries too: a manifest put beside another store's files is found out.
 
 Cost: about 200 bytes a shard and two flushes a commit.
 """
@@ -117,8 +118,10 @@ def unidentified(manifest: Manifest, where: object) -> str:
     if "network" in manifest["recipe"]:
         return ""
     return (
-        f"the store at {where} was written by an earlier version, which kept the hash of the weights and not of the "
-        "network's configuration and code, so whether it is of this network is not known; it can be read, but to harvest "
+        f"the store at {where} was written by an earlier version, which kept the hash of the "
+        "weights and not of the "
+        "network's configuration and code, so whether it is of this network is not known; it can "
+        "be read, but to harvest "
         "write to a new folder."
     )
 
@@ -154,10 +157,12 @@ def read(where: Storage | Path | str, checked: bool = True) -> Manifest:
 
     Args:
         where: the store's place.
-        checked: whether one that was edited after it was written, or that has wrong fields, is refused.
+        checked: whether one that was edited after it was written, or that has wrong fields, is
+            refused.
 
     Raises:
-        StoreError: nothing there, not a store, another format, or a manifest that cannot be read or was edited.
+        StoreError: nothing there, not a store, another format, or a manifest that cannot be read or
+            was edited.
     """
     found = storage_at(where)
     cure = "restore the file, or harvest again into a new folder"
@@ -171,7 +176,8 @@ def _read(found: Storage, checked: bool) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         if not found.names():
             raise StoreError(
-                f"there is no store at {found}; harvest one with `harvest(model, examples, sites, to=…)`."
+                f"there is no store at {found}; harvest one with `harvest(model, examples, sites, "
+                "to=…)`."
             ) from None
         raise StoreError(
             f"{found} is not a store: it has no {NAME}; name the folder that `harvest` wrote."
@@ -181,16 +187,19 @@ def _read(found: Storage, checked: bool) -> Manifest:
         version = int(manifest["format"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(
-            f"{found}/{NAME} is damaged and cannot be read ({reason(error)}); harvest again into a new folder."
+            f"{found}/{NAME} is damaged and cannot be read ({reason(error)}); harvest again into a "
+            "new folder."
         ) from None
     if version > FORMAT:
         raise StoreError(
-            f"{found} is a store of format {version}, newer than format {FORMAT} that this version of Inscape reads; "
+            f"{found} is a store of format {version}, newer than format {FORMAT} that this version "
+            "of Inscape reads; "
             "upgrade Inscape."
         )
     if version < FORMAT:
         raise StoreError(
-            f"{found} is a store of format {version}, from before format {FORMAT}; harvest it again into a new folder."
+            f"{found} is a store of format {version}, from before format {FORMAT}; harvest it "
+            "again into a new folder."
         )
     if not checked:
         return manifest
@@ -205,7 +214,8 @@ def _read(found: Storage, checked: bool) -> Manifest:
 
 
 def check(manifest: Any, where: str) -> None:
-    """Refuse a manifest that lacks a field or has one of another type, or that names files outside the store.
+    """Refuse a manifest that lacks a field or has one of another type, or that names files outside
+    the store.
 
     Raises:
         StoreError: which it is.
@@ -216,12 +226,14 @@ def check(manifest: Any, where: str) -> None:
     wrong = next((name for name in names if not _FILE.fullmatch(name)), None)
     if wrong is not None or len(record.beside) != 1:
         raise StoreError(
-            f"{where} names {wrong or 'no table of examples'!r}, which is no file of a store; restore it, or harvest again "
+            f"{where} names {wrong or 'no table of examples'!r}, which is no file of a store; "
+            "restore it, or harvest again "
             "into a new folder."
         )
     if record.finished is not None and not record.shards:
         raise StoreError(
-            f"{where} says that the store is finished, and it has no shards; harvest again into a new folder."
+            f"{where} says that the store is finished, and it has no shards; harvest again into a "
+            "new folder."
         )
 
 
@@ -234,7 +246,8 @@ def sizes(manifest: Manifest) -> dict[str, int]:
 
 
 def damaged_sizes(where: Storage, manifest: Manifest) -> str:
-    """The first file that is missing or has another length than it had or its rows take, in words; empty if there is none.
+    """The first file that is missing or has another length than it had or its rows take, in words;
+    empty if there is none.
 
     No file is read.
     """

@@ -1,7 +1,8 @@
-"""Files of images or sound as what a harvest feeds in: each is decoded and prepared as the model's own preprocessor says.
+"""Files of images or sound as what a harvest feeds in: each is decoded and prepared as the model's
+own preprocessor says.
 
-Files are read a batch at a time and never held: once to be hashed as they reach the network, once to be computed.
-Cost: two decodings and one more reading a file; memory of a batch.
+Files are read a batch at a time and never held: once to be hashed as they reach the network, once
+to be computed. Cost: two decodings and one more reading a file; memory of a batch.
 """
 
 from __future__ import annotations
@@ -48,21 +49,24 @@ def prepared(model: Any, examples: Examples) -> media.Decoded:
     """The files of a table as the network is fed them.
 
     Raises:
-        DataError: they are no files of images or sound, one cannot be read, or the model does not say how they are prepared.
+        DataError: they are no files of images or sound, one cannot be read, or the model does not
+            say how they are prepared.
     """
     files = examples.texts()
     suffixes = {f".{name.rpartition('.')[2]}".lower() for name in files}
     pictures = suffixes <= media.IMAGES
     if not pictures and not suffixes <= media.SOUNDS:
         raise DataError(
-            f"{model.name} does not read text: give a folder of images or sound, an array whose first axis is the example, "
+            f"{model.name} does not read text: give a folder of images or sound, an array whose "
+            "first axis is the example, "
             "or a dictionary of them by the names of its inputs."
         )
     processor = getattr(model, "processor", None)
     if processor is None:
         raise DataError(
             f"{model.name} comes without a preprocessor_config.json, which says how its "
-            f"{'images' if pictures else 'sounds'} are prepared; open it with processor=…, or give arrays."
+            f"{'images' if pictures else 'sounds'} are prepared; open it with processor=…, or give "
+            "arrays."
         )
     if pictures != hasattr(processor, "image_mean"):
         raise DataError(

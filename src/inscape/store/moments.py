@@ -1,11 +1,13 @@
 """Moments: one pass over examples that keeps statistics of sites instead of their vectors.
 
-The pass is a harvest's: the same inputs, positions, batches and shards (`inscape.store.harvest`), the same float32 vectors;
-each shard is added to the moments (`inscape.store.streamed_moments`) and forgotten. With `to` the state is
-committed now and then, and the same call after an interruption goes on from the last commit and ends with
-the same numbers: bit for bit on the same machine with the same number of threads, to rounding elsewhere.
+The pass is a harvest's: the same inputs, positions, batches and shards (`inscape.store.harvest`),
+the same float32 vectors; each shard is added to the moments (`inscape.store.streamed_moments`) and
+forgotten. With `to` the state is committed now and then, and the same call after an interruption
+goes on from the last commit and ends with the same numbers: bit for bit on the same machine with
+the same number of threads, to rounding elsewhere.
 
-Cost: one forward pass, n d² a site for its scatter and n d e a pair; memory of one shard, its float64 copy and the moments.
+Cost: one forward pass, n d² a site for its scatter and n d e a pair; memory of one shard, its
+float64 copy and the moments.
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ def moments(
     commit_seconds: float = 60.0,
     progress: bool | Watcher | None = None,
 ) -> StreamedMoments:
-    """Run a model over examples once and keep moments of sites, exact in float64, whatever the number of examples.
+    """Run a model over examples once and keep moments of sites, exact in float64, whatever the
+    number of examples.
 
     Args:
         model: an opened model.
@@ -73,22 +76,26 @@ def moments(
         sites: sites or patterns.
         at: which positions of each example are rows.
         labels: numeric columns whose cross-moments with every site are kept: what ridge needs.
-        classes: a column whose values are classes, each with moments of its own: what mass-mean and LDA need.
+        classes: a column whose values are classes, each with moments of its own: what mass-mean and
+            LDA need.
         pairs: pairs of sites whose cross-moments are kept, or ``"all"``: what CKA needs.
         prompt: a template with one ``{}`` that each text is set into.
         to: a folder or URL to commit to; None keeps them in memory only.
         budget: padded tokens a batch.
         shard_bytes: bytes of vectors held at a time.
         commit_seconds: at least so long between two commits.
-        progress: None shows a bar on a terminal, True always, False never; a callable is told instead.
+        progress: None shows a bar on a terminal, True always, False never; a callable is told
+            instead.
 
     Returns:
         The moments.
 
     Raises:
-        StoreError: NaN or infinite activations; a folder that holds something else or cannot be written.
+        StoreError: NaN or infinite activations; a folder that holds something else or cannot be
+            written.
         SiteError: a site that the model does not have.
-        DataError: labels that are not numbers, examples without labels, or no position of the kind asked for.
+        DataError: labels that are not numbers, examples without labels, or no position of the kind
+            asked for.
     """
     current(model)
     wanted: list[Site] = model.select(sites)
@@ -165,7 +172,8 @@ class _Side:
     ) -> None:
         if (labels or classes) and not isinstance(examples, Examples):
             raise DataError(
-                "labels and classes are columns of examples; give an Examples table, made with inscape.load."
+                "labels and classes are columns of examples; give an Examples table, made with "
+                "inscape.load."
             )
         self.targets = examples.target(*labels) if labels else None
         self.codes, self.names = examples.classes(classes) if classes else (None, ())

@@ -1,7 +1,8 @@
 """Streamed moments on disk: one safetensors file and a manifest that names it, replaced atomically.
 
-Arrays are written first, under a name that holds the hash of what they are; then ``moments.json``, which carries that hash,
-is flushed and renamed over the old one; then the old arrays go. Whatever happens in between, readers see the state before.
+Arrays are written first, under a name that holds the hash of what they are; then ``moments.json``,
+which carries that hash, is flushed and renamed over the old one; then the old arrays go. Whatever
+happens in between, readers see the state before.
 
 Cost: the arrays written and hashed once a commit.
 """
@@ -103,7 +104,8 @@ def _head(where: Storage) -> dict[str, Any]:
         text = where.small(NAME, LARGEST)
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(
-            f"there are no moments at {where}; make them with `moments(model, examples, sites, to=…)`."
+            f"there are no moments at {where}; make them with `moments(model, examples, sites, "
+            "to=…)`."
         ) from None
     except OSError:
         raise _damaged(where) from None

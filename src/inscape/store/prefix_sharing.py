@@ -1,18 +1,21 @@
-"""Which beginnings are worth computing once: templates and few-shot prompts that many examples share.
+"""Which beginnings are worth computing once: templates and few-shot prompts that many examples
+share.
 
-Sorted by their tokens, examples that share a beginning are neighbours, and the beginnings that neighbours share form a
-tree. A node of m examples with d tokens in common and s tokens after them, all together, saves
+Sorted by their tokens, examples that share a beginning are neighbours, and the beginnings that
+neighbours share form a tree. A node of m examples with d tokens in common and s tokens after them,
+all together, saves
 
     (m − 1) d − overhead − ½ s
 
-tokens: it is one more pass, and a token that follows a held prefix costs up to half as much again, for the keys that it
-attends to besides. Of each branch the node or its children are taken, whichever saves more; none where nothing is saved.
-The choice is made once over all examples and depends on nothing else, so that a harvest that is taken up again holds the
-same prefixes; each is a pass of its own, whose numbers depend on no batch. What follows is laid in rows of up to 512
-tokens (`inscape.model.prefix`).
+tokens: it is one more pass, and a token that follows a held prefix costs up to half as much again,
+for the keys that it attends to besides. Of each branch the node or its children are taken,
+whichever saves more; none where nothing is saved. The choice is made once over all examples and
+depends on nothing else, so that a harvest that is taken up again holds the same prefixes; each is a
+pass of its own, whose numbers depend on no batch. What follows is laid in rows of up to 512 tokens
+(`inscape.model.prefix`).
 
-Cost: O(n log n) comparisons of examples, of which few are held; a few thousand tokens of keys and values are held at a time,
-those used last.
+Cost: O(n log n) comparisons of examples, of which few are held; a few thousand tokens of keys and
+values are held at a time, those used last.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ from inscape.store import sharding
 
 log = logging.getLogger(__name__)
 
-#: tokens of a row of continuations: long enough that its prefix is put before few rows, short enough to attend within
+#: tokens of a row of continuations: long enough that its prefix is put before few rows, short
+# enough to attend within
 ROW = 512
 _SORTED, _ROWS_SORTED = 4_000_000, 200_000  # tokens, and examples, sorted in memory
 _NUMBERS = 10_000  # held as Python's at a time
@@ -68,7 +72,8 @@ class ContinuationRow(NamedTuple):
 
 @dataclass
 class Sharing:
-    """The beginnings that a data set's examples share, and those of them that are computed and held.
+    """The beginnings that a data set's examples share, and those of them that are computed and
+    held.
 
     Attributes:
         common: the beginnings.
@@ -215,7 +220,8 @@ def worthwhile(
         lengths: tokens of each, where they are known.
 
     Returns:
-        Tokens in common, and the examples that share them; at least one token of each example follows.
+        Tokens in common, and the examples that share them; at least one token of each example
+        follows.
 
     Example:
         >>> a, b = np.arange(90), np.arange(50, 90)
@@ -227,7 +233,8 @@ def worthwhile(
     order = in_order(ids, lengths)
     reached = np.zeros(len(order) + 1, dtype=np.int64)
     np.cumsum(lengths[order], out=reached[1:])
-    # open nodes: tokens in common, first example, tokens saved by the best below, and what that takes
+    # open nodes: tokens in common, first example, tokens saved by the best below, and what that
+    # takes
     branch: list[tuple[int, int, float, list[tuple[int, int, int]]]] = [(0, 0, 0.0, [])]
     last = ids[int(order[0])]
     for i in range(1, len(order) + 1):
@@ -258,8 +265,8 @@ def worthwhile(
 def in_order(ids: Sequence[np.ndarray], lengths: np.ndarray) -> np.ndarray:
     """Distinct examples in the order of their tokens, (n,) whole numbers.
 
-    A few million tokens are sorted in memory. More are first parted by the first token in which they differ, part by
-    part, so that no more are held whatever there is.
+    A few million tokens are sorted in memory. More are first parted by the first token in which
+    they differ, part by part, so that no more are held whatever there is.
 
     Args:
         ids: token ids of each.

@@ -1,8 +1,8 @@
 """The inputs of a harvest, a plan or a stream of moments, made from examples of any kind.
 
-A table, texts or conversations are tokenised; token ids that come ready are taken as they are, without the padding that
-their mask or lengths show; files of images or sound are prepared as the model says; everything else is an array whose first
-axis is the example.
+A table, texts or conversations are tokenised; token ids that come ready are taken as they are,
+without the padding that their mask or lengths show; files of images or sound are prepared as the
+model says; everything else is an array whose first axis is the example.
 
 Cost: that of the inputs made, and one pass over one example of an array.
 """
@@ -56,7 +56,8 @@ def prepare_inputs(
     share: bool = True,
     device: str | None = None,
 ) -> Inputs:
-    """The inputs that examples of any kind make; with `share`, beginnings in common are computed once.
+    """The inputs that examples of any kind make; with `share`, beginnings in common are computed
+    once.
 
     Args:
         model: tokenises, and says what it is fed.
@@ -68,8 +69,8 @@ def prepare_inputs(
         device: the kind of device that will compute; None for the model's own.
 
     Raises:
-        DataError: there are no examples, a prompt for an array, or sites of an array network that give different
-            numbers of positions where each is to be a row.
+        DataError: there are no examples, a prompt for an array, or sites of an array network that
+            give different numbers of positions where each is to be a row.
     """
     given: Any = examples
     if is_conversation(given):
@@ -100,7 +101,8 @@ def prepare_inputs(
     if len(set(counts.values())) > 1 and at not in ("mean", "mean-all"):
         said = ", ".join(f"{name} {count}" for name, count in list(counts.items())[:4])
         raise DataError(
-            f"these sites have different numbers of positions ({said}); harvest with at='mean', or apart."
+            f"these sites have different numbers of positions ({said}); harvest with at='mean', or "
+            "apart."
         )
     positions = max(counts.values())
     return (
@@ -115,13 +117,15 @@ def _check_decoded(model: Any, given: Any) -> None:
     inputs = given.inputs if isinstance(given, Batch) else {}
     if "decoder_input_ids" not in inputs:
         raise DataError(
-            f"the decoder of {model.name} reads tokens of its own beside what its encoder reads; give named tensors with "
+            f"the decoder of {model.name} reads tokens of its own beside what its encoder reads; "
+            "give named tensors with "
             "decoder_input_ids among them, or harvest model.tower('encoder')."
         )
     mask = inputs.get("decoder_attention_mask")
     if mask is not None and not bool(mask.bool().all()):
         raise DataError(
-            "decoder_input_ids are padded, and the padding would be harvested like the rest; give examples of one length "
+            "decoder_input_ids are padded, and the padding would be harvested like the rest; give "
+            "examples of one length "
             "without padding, one harvest a length."
         )
 
@@ -199,7 +203,8 @@ def _tokens(model: Any, given: Any) -> Sequence[Tokens] | None:
     )
     if wrong is not None:
         raise DataError(
-            f"{model.name} reads text, and example {wrong} is an array of {found[wrong].dtype} of shape "
+            f"{model.name} reads text, and example {wrong} is an array of {found[wrong].dtype} of "
+            "shape "
             f"{found[wrong].shape}; give texts, or token ids: whole numbers, one row an example."
         )
     return [

@@ -1,6 +1,8 @@
-"""How far a harvest is: rows, tokens a second and the time left, on a terminal; elsewhere a line a minute on the log.
+"""How far a harvest is: rows, tokens a second and the time left, on a terminal; elsewhere a line a
+minute on the log.
 
-The time left is counted in padded tokens, which is what a harvest costs, not in rows: rows of long examples take longer.
+The time left is counted in padded tokens, which is what a harvest costs, not in rows: rows of long
+examples take longer.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ class Meter:
         name: what is being harvested.
         rows: rows in all.
         tokens: padded tokens in all.
-        show: None draws on a terminal and logs elsewhere, True always draws, False does neither; a callable is told instead.
+        show: None draws on a terminal and logs elsewhere, True always draws, False does neither; a
+            callable is told instead.
     """
 
     def __init__(self, name: str, rows: int, tokens: int, show: bool | Watcher | None):

@@ -1,9 +1,11 @@
 """Reading a store's files: any range of rows, or any rows, of any column, and nothing else.
 
-A column of a shard lies in one file, or in several in the order of their rows. Rows that are asked for one by one are read
-in runs: what lies between two of them is read along where that is cheaper than another reading.
+A column of a shard lies in one file, or in several in the order of their rows. Rows that are asked
+for one by one are read in runs: what lies between two of them is read along where that is cheaper
+than another reading.
 
-Cost: one reading a shard and column for a range; for scattered rows at most one a row, of a row's bytes and the gaps.
+Cost: one reading a shard and column for a range; for scattered rows at most one a row, of a row's
+bytes and the gaps.
 """
 
 from __future__ import annotations

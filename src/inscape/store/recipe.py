@@ -1,9 +1,11 @@
-"""The recipe of a harvest: everything its vectors depend on, hashed, and the cache folder of that hash.
+"""The recipe of a harvest: everything its vectors depend on, hashed, and the cache folder of that
+hash.
 
-Two harvests have the same recipe exactly if they must give the same bytes on one machine (and vectors that are equal to
-rounding on any other, since processors add in different orders): same weights and network (`inscape.model.identity`),
-tokenizer, inputs, positions, sites, dtypes, batching, device kind, library versions and code of everything between the text
-and the vector. A cache keyed by it cannot give another harvest's vectors; changing any of them is a miss.
+Two harvests have the same recipe exactly if they must give the same bytes on one machine (and
+vectors that are equal to rounding on any other, since processors add in different orders): same
+weights and network (`inscape.model.identity`), tokenizer, inputs, positions, sites, dtypes,
+batching, device kind, library versions and code of everything between the text and the vector. A
+cache keyed by it cannot give another harvest's vectors; changing any of them is a miss.
 """
 
 from __future__ import annotations
@@ -58,9 +60,11 @@ def code_hash() -> str:
 
 
 def tokenizer_hash(tokenizer: Any) -> str:
-    """SHA-256 (hex) of a Hugging Face tokenizer: all that decides which ids a text gets; empty if there is none.
+    """SHA-256 (hex) of a Hugging Face tokenizer: all that decides which ids a text gets; empty if
+    there is none.
 
-    The padding and truncation that a tokenizer was last called with are state, not identity, and are left out.
+    The padding and truncation that a tokenizer was last called with are state, not identity, and
+    are left out.
     """
     if tokenizer is None:
         return ""
@@ -87,7 +91,8 @@ def recipe(model: Any, inputs: Inputs, **settings: Any) -> dict[str, Any]:
     """
     if getattr(model, "edits", ()):
         raise StoreError(
-            f"{model.name} is under {len(model.edits)} edits, and what is harvested is the model as it is; leave the "
+            f"{model.name} is under {len(model.edits)} edits, and what is harvested is the model "
+            "as it is; leave the "
             "edited block, or look at it under edits with inscape.outcomes.passes."
         )
     return {

@@ -1,7 +1,8 @@
 """Streams of batches: every row of some columns once, in order or mixed, read ahead.
 
-In order, a block is read and cut into batches. Mixed, several blocks of neighbouring rows from anywhere are read in one
-place and each batch is drawn from all of them: long reads for the disk, mixed rows for the learner.
+In order, a block is read and cut into batches. Mixed, several blocks of neighbouring rows from
+anywhere are read in one place and each batch is drawn from all of them: long reads for the disk,
+mixed rows for the learner.
 
 Cost: the reading; for mixing one more copy. Memory of two blocks, or of two pools of blocks.
 """

@@ -1,7 +1,8 @@
-"""What travels beside the vectors: which example, position and token a row is of, with its id, group and labels.
+"""What travels beside the vectors: which example, position and token a row is of, with its id,
+group and labels.
 
-Each row keeps the number of its example (where inputs repeat, of its distinct input); id, group and labels are one table of
-the examples, written once.
+Each row keeps the number of its example (where inputs repeat, of its distinct input); id, group and
+labels are one table of the examples, written once.
 
 Cost: the table of the examples, in memory as Arrow.
 """
@@ -70,7 +71,8 @@ class Rows:
 
 
 def example_columns(inputs: Inputs, which: np.ndarray | None = None) -> ExampleColumns:
-    """The columns beside the vectors; a label named like one of ours keeps a ``label:`` before its name.
+    """The columns beside the vectors; a label named like one of ours keeps a ``label:`` before its
+    name.
 
     Args:
         inputs: all examples.

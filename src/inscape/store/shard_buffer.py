@@ -1,9 +1,9 @@
 """The vectors of the shard being computed, copied from the device without keeping it waiting.
 
-Sites of one width are one block: its largest magnitudes are found on the device, it is rounded to the dtype of the disk
-there, and copied to pinned memory beside the next pass. What a pass made is looked at only when the next one has been
-asked for, so no pass waits for the host. Where the network is on the CPU there is nothing to wait for, and rows go to
-their places at once.
+Sites of one width are one block: its largest magnitudes are found on the device, it is rounded to
+the dtype of the disk there, and copied to pinned memory beside the next pass. What a pass made is
+looked at only when the next one has been asked for, so no pass waits for the host. Where the
+network is on the CPU there is nothing to wait for, and rows go to their places at once.
 
 Cost: the shard's vectors, and on a device one pass's more.
 """
@@ -72,7 +72,8 @@ class ShardBuffer:
             example: the first example that they are of, for messages.
 
         Raises:
-            StoreError: NaN or infinity in the pass before (unless kept), or a value that the disk's dtype cannot hold.
+            StoreError: NaN or infinity in the pass before (unless kept), or a value that the disk's
+                dtype cannot hold.
         """
         widths: dict[int, list[Site]] = {}
         for site, x in found.items():
@@ -125,13 +126,15 @@ class ShardBuffer:
         wrong = ~torch.isfinite(x)
         if wrong.any() and self._refuse:
             raise StoreError(
-                f"{int(wrong.sum())} activations of {site} are NaN or infinite in the batch with example {example}; "
+                f"{int(wrong.sum())} activations of {site} are NaN or infinite in the batch with "
+                f"example {example}; "
                 "open the model in float32, or pass nonfinite='keep' to store them as they are."
             )
         largest = float(torch.where(wrong, 0, x).abs().amax())
         if largest > limit:
             raise StoreError(
-                f"{site} reaches {largest:.6g}, and {self._dtype} ends at {limit:.6g}; harvest with dtype='float32'"
+                f"{site} reaches {largest:.6g}, and {self._dtype} ends at {limit:.6g}; harvest "
+                "with dtype='float32'"
                 f"{' or bfloat16' if self._dtype == 'float16' else ''}."
             )
         if wrong.any():

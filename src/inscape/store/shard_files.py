@@ -4,8 +4,9 @@
     N bytes: JSON, name → {"dtype", "shape", "data_offsets": [from, to]} counted from the header's end
     the arrays, one after the other, in row order
 
-Any tool of the field opens it (``safetensors.torch.load_file``). Written here straight from the tensors' own memory, and
-read by column and by row without touching the rest, which the format's own library does neither of.
+Any tool of the field opens it (``safetensors.torch.load_file``). Written here straight from the
+tensors' own memory, and read by column and by row without touching the rest, which the format's own
+library does neither of.
 
 Cost: none beyond the bytes; a header is parsed once a file.
 Reference: the safetensors format, https://huggingface.co/docs/safetensors.

@@ -1,7 +1,8 @@
 """How a harvest is cut into shards, and which of its inputs are identical.
 
-Shards are runs of neighbouring examples, small enough to hold in memory. The plan of a shard depends on nothing but its
-examples, which is what makes a harvest resumable and identical when resumed. Cost: linear in the examples.
+Shards are runs of neighbouring examples, small enough to hold in memory. The plan of a shard
+depends on nothing but its examples, which is what makes a harvest resumable and identical when
+resumed. Cost: linear in the examples.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Int, UInt64
 
-#: bytes of vectors a shard: what is lost at most when a harvest is killed, and what is held in memory
+#: bytes of vectors a shard: what is lost at most when a harvest is killed, and what is held in
+# memory
 SHARD_BYTES = 32 << 20
 _SENT = 128 << 20  # bytes of a shard's arrays
 _MOST_ROWS = 1_000_000
@@ -25,7 +27,8 @@ def shard_rows(row_bytes: int, shard_bytes: int, input_bytes: int = 0) -> int:
     Args:
         row_bytes: of the vectors of one row.
         shard_bytes: of vectors a shard.
-        input_bytes: of what is sent to a worker for a row, which is bounded too; 0 where that is little.
+        input_bytes: of what is sent to a worker for a row, which is bounded too; 0 where that is
+            little.
     """
     most = min(
         _MOST_ROWS, shard_bytes // row_bytes, _SENT // input_bytes if input_bytes else _MOST_ROWS

@@ -1,13 +1,14 @@
 """Where a store's files are: a folder, or a prefix of an object store, behind one interface.
 
-A store is files that are written once and never changed, under names that hold the hash of what they are, and one
-manifest that names them and is replaced in one step. That is all it asks of a place: write whole, read a range, list,
-remove, and replace one file atomically. A folder has ``flock`` for its one writer; an object store has a lease
-(`inscape.store.lease`), by which a second writer waits, and the conditional write: each commit is refused if the manifest
-is not the one that this writer read or wrote last, so that two writers never write over each other.
+A store is files that are written once and never changed, under names that hold the hash of what
+they are, and one manifest that names them and is replaced in one step. That is all it asks of a
+place: write whole, read a range, list, remove, and replace one file atomically. A folder has
+``flock`` for its one writer; an object store has a lease (`inscape.store.lease`), by which a second
+writer waits, and the conditional write: each commit is refused if the manifest is not the one that
+this writer read or wrote last, so that two writers never write over each other.
 
-Cost: a file is hashed while it is written; on a disk a file costs two flushes and a commit two more.
-Reference: optimistic concurrency, Kung and Robinson 1981, doi:10.1145/319566.319567.
+Cost: a file is hashed while it is written; on a disk a file costs two flushes and a commit two
+more. Reference: optimistic concurrency, Kung and Robinson 1981, doi:10.1145/319566.319567.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Storage(ABC):
 
     Attributes:
         path: a folder's path, or a URL.
-        locked: whether a lock keeps other writers out while this one writes; else commits find them out.
+        locked: whether a lock keeps other writers out while this one writes; else commits find them
+            out.
         gap: bytes that are cheaper read than skipped.
         readers: how many readings are under way at once.
         often: seconds between two looks whether another writer has ended.
@@ -219,7 +221,8 @@ class LocalFolder(Storage):
             target = self.path / named()
             if target.is_symlink():
                 raise StoreError(
-                    f"{target} is a symbolic link, and a store replaces none; move it away, or name another folder."
+                    f"{target} is a symbolic link, and a store replaces none; move it away, or "
+                    "name another folder."
                 )
             os.replace(fresh, target)
         except BaseException:
@@ -279,7 +282,8 @@ class LocalFolder(Storage):
         inside = self.path / DATA
         if inside.is_symlink():
             raise StoreError(
-                f"{inside} is a symbolic link, and a store writes and removes nothing through one; name another folder, or "
+                f"{inside} is a symbolic link, and a store writes and removes nothing through one; "
+                "name another folder, or "
                 "replace the link by the folder it leads to."
             )
         if inside.exists() and not inside.is_dir():
@@ -334,7 +338,8 @@ class ObjectPrefix(Storage):
             self._seen[name] = self._objects.write(name, data, over=self._seen.get(name))
         except FileExistsError:
             raise StoreError(
-                f"{self.path} is being written by somebody else, who committed first; wait for that to end and run the "
+                f"{self.path} is being written by somebody else, who committed first; wait for "
+                "that to end and run the "
                 "same command again, or write to another place."
             ) from None
 

@@ -1,12 +1,13 @@
 """Store: one harvest, read by column, from a folder or an object store.
 
-One row is one (example, position), in that order; one column is one site. Examples that are the same input share the rows
-that are kept of it (`inscape.store.duplicates`), and each has them when they are read. A store is ``manifest.json`` (see
-`inscape.store.manifest`), ``data/`` with a file a shard (see `inscape.store.shard_files`), and the table of the examples.
-Files are never changed once written, so nothing a writer does later moves under a reader.
+One row is one (example, position), in that order; one column is one site. Examples that are the
+same input share the rows that are kept of it (`inscape.store.duplicates`), and each has them when
+they are read. A store is ``manifest.json`` (see `inscape.store.manifest`), ``data/`` with a file a
+shard (see `inscape.store.shard_files`), and the table of the examples. Files are never changed once
+written, so nothing a writer does later moves under a reader.
 
-Cost: `matrix` reads its own column only, once, into the array it gives back; `batches` holds a handful of blocks, never a
-column, and reads ahead.
+Cost: `matrix` reads its own column only, once, into the array it gives back; `batches` holds a
+handful of blocks, never a column, and reads ahead.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Store:
     Attributes:
         path: that folder, or URL.
         place: the same, as what is read from.
-        manifest: everything recorded of it: recipe, sites, certificate, versions, shards and their hashes.
+        manifest: everything recorded of it: recipe, sites, certificate, versions, shards and their
+            hashes.
 
     Raises:
         StoreError: nothing there, not a store, unfinished, damaged, or of another format.
@@ -80,12 +82,14 @@ class Store:
     def _take_in(self, manifest: manifests.Manifest) -> None:
         if manifest["finished"] is None:
             raise StoreError(
-                f"the store at {self.path} is unfinished: {manifest['rows']} rows of {len(manifest['shards'])} shards "
+                f"the store at {self.path} is unfinished: {manifest['rows']} rows of "
+                f"{len(manifest['shards'])} shards "
                 "are there. Run the same harvest again to resume."
             )
         if damage := manifests.damaged_sizes(self.place, manifest):
             raise StoreError(
-                f"{self.path} cannot be read ({damage}); `inscape verify` says what is damaged. Delete it and harvest again."
+                f"{self.path} cannot be read ({damage}); `inscape verify` says what is damaged. "
+                "Delete it and harvest again."
             )
         for name in manifest["sites"]:
             Site.parse(name)
@@ -95,7 +99,8 @@ class Store:
     def __repr__(self) -> str:
         recipe = self.manifest["recipe"]
         return (
-            f"Store({str(self.path)!r}, {len(self)} rows of {self.manifest['examples']} examples × {len(self.sites)} "
+            f"Store({str(self.path)!r}, {len(self)} rows of {self.manifest['examples']} examples × "
+            f"{len(self.sites)} "
             f"sites, {self.manifest['model']} at {recipe['at']!r}, {recipe['dtype']})"
         )
 
@@ -188,8 +193,8 @@ class Store:
         Args:
             sites: one site or several.
             size: rows a batch; the last may have fewer.
-            shuffle: None for row order; a generator for block-shuffled order: blocks of neighbouring rows are read in
-                random order, several at a time, and mixed.
+            shuffle: None for row order; a generator for block-shuffled order: blocks of
+                neighbouring rows are read in random order, several at a time, and mixed.
 
         Yields:
             Blocks: row numbers and vectors by site.
@@ -209,7 +214,8 @@ class Store:
             yield from shuffled(read, len(self), size, block, _POOL, shuffle)
 
     def add(self, model: Any, examples: Any, sites: Any, **options: Any) -> Store:
-        """Bring new sites to this store: one more pass over the same examples at the same positions.
+        """Bring new sites to this store: one more pass over the same examples at the same
+        positions.
 
         Args:
             model: the model it was harvested from.
@@ -221,7 +227,8 @@ class Store:
             This store, with the new sites.
 
         Raises:
-            StoreError: weights, tokenizer or examples differ from those harvested; the message says which.
+            StoreError: weights, tokenizer or examples differ from those harvested; the message says
+                which.
         """
         add_sites(self.place, model, examples, sites, **options)
         return self.refresh()
@@ -258,7 +265,8 @@ class Store:
     def _examples(self) -> pa.Table:
         (name,) = self.manifest["beside"]
         data = self.place.read(name)
-        # Arrow trusts the offsets in a file: a wrong one ends the interpreter, so nothing is read before the hash agrees
+        # Arrow trusts the offsets in a file: a wrong one ends the interpreter, so nothing is read
+        # before the hash agrees
         if hashlib.sha256(data).hexdigest() != self.manifest["beside"][name]:
             raise ValueError(f"{name} does not match its SHA-256 checksum")
         # behind the magic bytes the file is a stream, and is read as the stream that was looked at
@@ -292,7 +300,8 @@ class Store:
         name = str(Site.parse(translate(site) if isinstance(site, str) else site))
         if name not in self.manifest["sites"]:
             raise StoreError(
-                f"{self.path} has no site {name}; bring it with store.add(model, examples, {name!r}). "
+                f"{self.path} has no site {name}; bring it with store.add(model, examples, "
+                f"{name!r}). "
                 f"{suggest(name, self.manifest['sites'])}"
             )
         return self.manifest["sites"][name]

@@ -1,10 +1,12 @@
 """Streamed moments of sites: what a pass leaves when no vector is kept.
 
-For each site the moments of its rows (`inscape.core.centred`), by class where asked, its cross-moments with numeric labels
-and with other sites (`inscape.core.joint`), all exact in float64. Ridge, mass-mean and LDA directions and debiased linear
-CKA follow from them (`inscape.core.from_moments`). Parts of a data set, from one machine or many, are added with ``+``.
+For each site the moments of its rows (`inscape.core.centred`), by class where asked, its
+cross-moments with numeric labels and with other sites (`inscape.core.joint`), all exact in float64.
+Ridge, mass-mean and LDA directions and debiased linear CKA follow from them
+(`inscape.core.from_moments`). Parts of a data set, from one machine or many, are added with ``+``.
 
-Cost: 8 d² bytes a site, as many again a class, 8 d e a pair of sites; nothing grows with the number of examples.
+Cost: 8 d² bytes a site, as many again a class, 8 d e a pair of sites; nothing grows with the number
+of examples.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class StreamedMoments:
     """Moments of sites over rows that were never kept.
 
     Attributes:
-        recipe: what they are of: weights, tokenizer, positions, sites, labels, classes, pairs, versions.
+        recipe: what they are of: weights, tokenizer, positions, sites, labels, classes, pairs,
+            versions.
         parts: the data sets counted, each with its fingerprint and numbers of examples and rows.
         sites: site → moments of its rows.
         classes: site → class → moments of that class's rows; empty where no classes were asked for.
@@ -74,7 +77,10 @@ class StreamedMoments:
         more += [f"labels {', '.join(self.recipe['labels'])}"] * bool(self.labels) + [
             f"{len(self.pairs)} pairs"
         ]
-        return f"StreamedMoments({len(self)} rows × {len(self.sites)} sites at {self.recipe['at']!r}, {', '.join(more)})"
+        return (
+            f"StreamedMoments({len(self)} rows × {len(self.sites)} sites at "
+            f"{self.recipe['at']!r}, {', '.join(more)})"
+        )
 
     def site(self, site: Site | str) -> Centred:
         """The moments of a site.
@@ -85,7 +91,8 @@ class StreamedMoments:
         return _found(self.sites, site, "site")
 
     def by_class(self, site: Site | str) -> dict[str, Centred]:
-        """The moments of a site class by class, names in order (numbers as numbers); a class's share of rows is its ``n``.
+        """The moments of a site class by class, names in order (numbers as numbers); a class's
+        share of rows is its ``n``.
 
         Raises:
             StoreError: no classes were asked for, or the site was not streamed.
@@ -130,14 +137,16 @@ class StreamedMoments:
         different = [words for name, words in _SAME.items() if ours.get(name) != theirs.get(name)]
         if different:
             raise StoreError(
-                f"these moments cannot be added: they differ in {', '.join(different)}; stream both the same way."
+                f"these moments cannot be added: they differ in {', '.join(different)}; stream "
+                "both the same way."
             )
         if twice := {part["inputs"] for part in self.parts} & {
             part["inputs"] for part in other.parts
         }:
             count = next(part["examples"] for part in other.parts if part["inputs"] in twice)
             raise StoreError(
-                f"these moments cannot be added: both counted the same {count} examples; add each part once."
+                f"these moments cannot be added: both counted the same {count} examples; add each "
+                "part once."
             )
         return merged(self, other)
 
@@ -157,7 +166,8 @@ class StreamedMoments:
         found, head = loaded(storage_at(path))
         if not head["finished"]:
             raise StoreError(
-                f"the moments at {path} are unfinished, {len(found)} rows are counted; make the same call "
+                f"the moments at {path} are unfinished, {len(found)} rows are counted; make the "
+                "same call "
                 "again to resume."
             )
         return found

@@ -1,4 +1,5 @@
-"""A subset of a harvest's examples as inputs of their own, numbered from 0, without a copy of their data.
+"""A subset of a harvest's examples as inputs of their own, numbered from 0, without a copy of their
+data.
 
 Cost: a few numbers an example.
 """

@@ -34,7 +34,8 @@ def problems(place: Storage, manifest: manifests.Manifest, model: Any = None) ->
         )
     elif model is not None and model.network_hash != manifest["recipe"]["network"]:
         found.append(
-            f"{model.name} has its weights, and is another network (configuration, modules, code or buffers)."
+            f"{model.name} has its weights, and is another network (configuration, modules, code "
+            "or buffers)."
         )
     damaged = _files(place, manifest)
     return [*found, *damaged, *([] if damaged else _columns(place, manifest))]
@@ -66,7 +67,10 @@ def _files(place: Storage, manifest: manifests.Manifest) -> list[str]:
             same = place.digest(name) == expected
         except OSError as error:
             missing = isinstance(error, FileNotFoundError)
-            return f"{which}: its file {name} {'is missing' if missing else f'cannot be read ({error})'}."
+            return (
+                f"{which}: its file {name} "
+                f"{'is missing' if missing else f'cannot be read ({error})'}."
+            )
         return "" if same else f"{which}: {name} does not match its SHA-256 checksum."
 
     return [said for said in place.each(problem, named.items()) if said]
@@ -89,7 +93,8 @@ def _columns(place: Storage, manifest: manifests.Manifest) -> list[str]:
             found.append(f"shard {number} lacks the columns {', '.join(missing)}.")
         if any(rows != shard["rows"] for rows in held.values()):
             found.append(
-                f"shard {number} has columns of other lengths than the {shard['rows']} rows it should have."
+                f"shard {number} has columns of other lengths than the {shard['rows']} rows it "
+                "should have."
             )
     rows = sum(shard["rows"] for shard in manifest["shards"])
     if rows != manifest["rows"]:

@@ -1,9 +1,10 @@
 """Writing a store: one file and one atomic commit a shard, behind the computation.
 
-Two threads write finished shards, each hashing while it writes, and a third commits them in their order, so that writing
-overlaps computing and memory holds three shards at most (one being computed, two being written). Opening a writer on an
-unfinished store of the same recipe goes on after the last shard its manifest names; files that it does not name are what
-an interruption left, and are removed: at once where a lock keeps other writers out, else when the store is finished.
+Two threads write finished shards, each hashing while it writes, and a third commits them in their
+order, so that writing overlaps computing and memory holds three shards at most (one being computed,
+two being written). Opening a writer on an unfinished store of the same recipe goes on after the
+last shard its manifest names; files that it does not name are what an interruption left, and are
+removed: at once where a lock keeps other writers out, else when the store is finished.
 
 Cost: SHA-256 of each byte, 1–2 GB/s a thread, while the disk is busy.
 """
@@ -81,7 +82,8 @@ def disk_errors(
     except OSError as error:
         cure = _CURES.get(error.errno or 0, "mend the disk")
         raise StoreError(
-            f"cannot {doing} {where}: {error.strerror or error}. {kept(where)}: {cure} and run the same command again, or "
+            f"cannot {doing} {where}: {error.strerror or error}. {kept(where)}: {cure} and run the "
+            "same command again, or "
             "write to another folder."
         ) from error
 
@@ -94,15 +96,16 @@ class Writer:
         recipe: what is harvested; an unfinished store there must have the same.
         schema: the table of the examples, and the columns of the vectors.
         head: everything else of a new store's manifest (sites, columns, certificate …).
-        show: how to say that another process writes there and is waited for; see `inscape.store.lock_waiting`.
+        show: how to say that another process writes there and is waited for; see
+            `inscape.store.lock_waiting`.
 
     Attributes:
         manifest: the manifest as last committed.
         shards: how many shards are committed.
 
     Raises:
-        StoreError: the folder is something else, is being written by this process, holds another harvest, or cannot be
-            written.
+        StoreError: the folder is something else, is being written by this process, holds another
+            harvest, or cannot be written.
     """
 
     def __init__(
@@ -296,7 +299,8 @@ def refuse(where: Storage, recipe: dict[str, Any]) -> None:
     """Refuse a place that a harvest of this recipe may not begin or go on in; nothing is written.
 
     Raises:
-        StoreError: it is a file, holds files of somebody else, a damaged manifest, or the store of another recipe.
+        StoreError: it is a file, holds files of somebody else, a damaged manifest, or the store of
+            another recipe.
     """
     if where.exists(manifests.NAME):
         refuse_other(where, manifests.read(where), recipe)
@@ -314,7 +318,8 @@ def refuse_other(
         raise StoreError(unknown)
     if different := manifests.differences(recipe, manifest["recipe"]):
         raise StoreError(
-            f"the store at {where} is of another harvest, which differs in {', '.join(different)}; write to a new "
+            f"the store at {where} is of another harvest, which differs in {', '.join(different)}; "
+            "write to a new "
             "folder, or delete that one."
         )
 

@@ -1,1 +1,3 @@
-"""Arrays and tokens as small self-contained pieces of HTML and as text: no script, no network, every text escaped."""
+"""Arrays and tokens as small self-contained pieces of HTML and as text: no script, no network,
+every text escaped.
+"""

@@ -1,4 +1,5 @@
-"""The two colours of every view: blue for more than nothing, orange for less, told apart by the colour-blind too.
+"""The two colours of every view: blue for more than nothing, orange for less, told apart by the
+colour-blind too.
 
 Half opaque at most, so that text on them keeps its contrast on a light page and on a dark one.
 """

@@ -32,7 +32,8 @@ def contexts(
     """
     if [len(t) for t in tokens] != [len(v) for v in values]:
         raise ValueError(
-            f"contexts: a value is needed for each token, got {[len(v) for v in values]} for {[len(t) for t in tokens]}"
+            f"contexts: a value is needed for each token, got {[len(v) for v in values]} for "
+            f"{[len(t) for t in tokens]}"
         )
     full = max((float(np.abs(v).max()) for v in values if len(v)), default=0.0) or 1.0
     rows = []
@@ -46,12 +47,15 @@ def contexts(
             shown += f"<details><summary>whole text</summary>{whole}</details>"
         number = f"{value[peak]:z.3g}" if len(value) else "–"
         rows.append(
-            '<tr><td style="text-align:right;vertical-align:top;padding:3px 12px 3px 0;font-variant-numeric:tabular-nums">'
-            f'<b>{escaped(number)}</b></td><td style="padding:3px 0;overflow-wrap:anywhere">{shown}</td></tr>'
+            '<tr><td style="text-align:right;vertical-align:top;padding:3px 12px 3px '
+            '0;font-variant-numeric:tabular-nums">'
+            f'<b>{escaped(number)}</b></td><td style="padding:3px '
+            f'0;overflow-wrap:anywhere">{shown}</td></tr>'
         )
     return (
         '<table style="border-collapse:collapse;margin-top:12px;font-size:14px;line-height:1.6"><thead><tr>'
         '<th scope="col" style="text-align:right;padding-right:12px">value</th>'
-        '<th scope="col" style="text-align:left">text, each token coloured by its value</th></tr></thead>'
+        '<th scope="col" style="text-align:left">text, each token coloured by its '
+        "value</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>"
     )

@@ -1,7 +1,9 @@
-"""What a model generates under several conditions, side by side: the baseline first, what differs from it marked.
+"""What a model generates under several conditions, side by side: the baseline first, what differs
+from it marked.
 
-A row for each prompt, a column for each condition; on a narrow screen the conditions stand one below another. From the first
-word on that is not the baseline's, a text is marked, so that one sees where the paths part.
+A row for each prompt, a column for each condition; on a narrow screen the conditions stand one
+below another. From the first word on that is not the baseline's, a text is marked, so that one sees
+where the paths part.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from inscape.views.page import escaped
 
 _ROW = "display:flex;flex-wrap:wrap;gap:12px;margin:0 0 20px"
 _BOX = (
-    "flex:1 1 16em;min-width:0;border:1px solid rgba(128,128,128,.35);border-radius:6px;padding:8px 10px;"
+    "flex:1 1 16em;min-width:0;border:1px solid "
+    "rgba(128,128,128,.35);border-radius:6px;padding:8px 10px;"
     "overflow-wrap:anywhere;white-space:pre-wrap;font-size:14px;line-height:1.45"
 )
 _NAME = "display:block;font-size:12px;font-weight:600;opacity:.75;white-space:normal"
@@ -88,5 +91,6 @@ def check(prompts: Sequence[str], said: Mapping[str, Sequence[str]]) -> None:
     if not said or any(len(texts) != len(prompts) for texts in said.values()):
         counts = {name: len(texts) for name, texts in said.items()}
         raise ValueError(
-            f"generations: every condition needs a text for each of {len(prompts)} prompts, got {counts}"
+            f"generations: every condition needs a text for each of {len(prompts)} prompts, got "
+            f"{counts}"
         )

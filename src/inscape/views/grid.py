@@ -1,8 +1,9 @@
 """A grid of cells coloured by a number: lens tables, patch maps, attention patterns, ablations.
 
-Colour says how much, blue for more and orange for less than nothing; the number or word in the cell says it too, so the grid
-reads without colour. Rows keep their name in sight while the grid scrolls. A hover text can say more of each cell, and the
-same texts open as a list below, which the keyboard reaches.
+Colour says how much, blue for more and orange for less than nothing; the number or word in the cell
+says it too, so the grid reads without colour. Rows keep their name in sight while the grid scrolls.
+A hover text can say more of each cell, and the same texts open as a list below, which the keyboard
+reaches.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Grid:
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.rows), len(self.columns)):
             raise ValueError(
-                f"Grid: values must be {(len(self.rows), len(self.columns))}, rows × columns, got {self.values.shape}"
+                f"Grid: values must be {(len(self.rows), len(self.columns))}, rows × columns, got "
+                f"{self.values.shape}"
             )
 
     def cell(self, row: int, column: int) -> str:
@@ -122,9 +124,11 @@ class Grid:
         )
         key = f'<p style="font-size:13px;opacity:.8">{escaped(self.key)}</p>' if self.key else ""
         return (
-            f'<section><h2>{escaped(self.title)}</h2>{key}<div style="overflow-x:auto" tabindex="0" role="region" '
+            f'<section><h2>{escaped(self.title)}</h2>{key}<div style="overflow-x:auto" '
+            'tabindex="0" role="region" '
             f'aria-label="{escaped(self.title)}"><table style="{_STYLE}"><thead><tr>'
-            f'<th scope="col" style="{_HEAD}{_STUCK}">{escaped(self.corner)}</th>{heads}</tr></thead>'
+            '<th scope="col" '
+            f'style="{_HEAD}{_STUCK}">{escaped(self.corner)}</th>{heads}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>{self._listed()}</section>"
         )
 

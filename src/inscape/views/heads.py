@@ -1,9 +1,12 @@
-"""All heads of a layer at once: small pictures of their attention patterns, each with what it looks at most.
+"""All heads of a layer at once: small pictures of their attention patterns, each with what it looks
+at most.
 
-A row is a query, a column a key. Weights say where a head looks; weighted by the length of the value that it finds there
-they say what it takes, since a head that has nothing to do looks at a first token whose value is next to nothing.
+A row is a query, a column a key. Weights say where a head looks; weighted by the length of the
+value that it finds there they say what it takes, since a head that has nothing to do looks at a
+first token whose value is next to nothing.
 
-Reference: Kobayashi et al. (2020), Attention is not only a weight, arXiv:2004.10102, for the weighting.
+Reference: Kobayashi et al. (2020), Attention is not only a weight, arXiv:2004.10102, for the
+weighting.
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ from inscape.views.page import escaped
 from inscape.views.pixels import address, coloured
 
 _BOX = "margin:0;width:min(100%,11em);font-size:13px"
-_PICTURE = "width:100%;aspect-ratio:1;image-rendering:pixelated;border:1px solid rgba(128,128,128,.35);display:block"
+_PICTURE = (
+    "width:100%;aspect-ratio:1;image-rendering:pixelated;border:1px solid "
+    "rgba(128,128,128,.35);display:block"
+)
 
 
 def heads(
@@ -46,10 +52,15 @@ def heads(
     boxes = []
     for h, pattern in enumerate(weights):
         query, found = size - 1, int(np.argmax(pattern[-1]))
-        said = f"head {h}: from {tokens[query]!r} most at {tokens[found]!r} ({pattern[query, found]:.2f})"
+        said = (
+            f"head {h}: from {tokens[query]!r} most at {tokens[found]!r} "
+            f"({pattern[query, found]:.2f})"
+        )
         boxes.append(
-            f'<figure role="listitem" style="{_BOX}"><img src="{address(coloured(pattern))}" alt="{escaped(said)}" '
-            f'style="{_PICTURE}"><figcaption style="overflow-wrap:anywhere">{escaped(said)}</figcaption></figure>'
+            f'<figure role="listitem" style="{_BOX}"><img src="{address(coloured(pattern))}" '
+            f'alt="{escaped(said)}" '
+            f'style="{_PICTURE}"><figcaption '
+            f'style="overflow-wrap:anywhere">{escaped(said)}</figcaption></figure>'
         )
     head = f"<h2>{escaped(title)}</h2>" if title else ""
     note = f'<p style="font-size:13px;opacity:.8">{escaped(key)}</p>' if key else ""

@@ -1,7 +1,8 @@
-"""A picture with numbers laid over it, patch by patch: what a vision model attends to, or where a score comes from.
+"""A picture with numbers laid over it, patch by patch: what a vision model attends to, or where a
+score comes from.
 
-The box below the picture takes the overlay away and brings it back (a check box, so the keyboard works it); the numbers are
-in a list that opens, for those who cannot see the colours.
+The box below the picture takes the overlay away and brings it back (a check box, so the keyboard
+works it); the numbers are in a list that opens, for those who cannot see the colours.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def overlay(
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(
-            f"overlay: image must be (height, width, 3) of 8 bits, got {image.shape} of {image.dtype}"
+            f"overlay: image must be (height, width, 3) of 8 bits, got {image.shape} of "
+            f"{image.dtype}"
         )
     if values.ndim != 2 or 0 in values.shape:
         raise ValueError(f"overlay: values must be (rows, columns), got {values.shape}")
@@ -53,12 +55,15 @@ def overlay(
     shape = f"aspect-ratio:{image.shape[1]}/{image.shape[0]}"
     put = "position:absolute;inset:0;width:100%;height:100%;image-rendering:pixelated"
     return (
-        f'<section class="{key}">{head}<style>.{key} input:not(:checked)~figure img+img{{display:none}}</style>'
-        f'<input type="checkbox" checked id="{key}"> <label for="{key}">Show {escaped(what)}</label>'
+        f'<section class="{key}">{head}<style>.{key} input:not(:checked)~figure '
+        f"img+img{{display:none}}</style>"
+        f'<input type="checkbox" checked id="{key}"> <label for="{key}">Show '
+        f"{escaped(what)}</label>"
         f'<figure style="position:relative;margin:6px 0;width:min(100%,420px);{shape}">'
         f'<img src="{below}" alt="the picture" style="{put}">'
         f'<img src="{above}" alt="{escaped(most)}" style="{put}"></figure>'
         f"<p>{escaped(most)} Blue: above zero; orange: below.</p>"
-        f"<details><summary>All numbers</summary><ol style='list-style:none;padding:0;font-size:13px'>{listed}</ol>"
+        "<details><summary>All numbers</summary><ol "
+        f"style='list-style:none;padding:0;font-size:13px'>{listed}</ol>"
         f"</details></section>"
     )

@@ -1,4 +1,6 @@
-"""A page of one's own around pieces of HTML: opens anywhere, light and dark, narrow and wide, without script or network."""
+"""A page of one's own around pieces of HTML: opens anywhere, light and dark, narrow and wide,
+without script or network.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from inscape.core.overwriting import refuse_foreign, replacing
 
 #: what every page has near its beginning, by which an earlier one is known
 MARK = b'<meta name="generator" content="Inscape">'
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'"
+)
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 28px 20px 60px; max-width: 1500px;
@@ -42,9 +47,11 @@ def page(title: str, pieces: Sequence[str], facts: str = "") -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'{MARK.decode()}<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f'<title>{escaped(title)} · Inscape</title><link rel="icon" href="data:,"><style>{_STYLE}</style></head>'
+        f'<title>{escaped(title)} · Inscape</title><link rel="icon" '
+        f'href="data:,"><style>{_STYLE}</style></head>'
         f"<body><main><h1>{escaped(title)}</h1>{below}{''.join(pieces)}</main>"
-        "<footer>Made by Inscape. This page needs no network and no other file.</footer></body></html>\n"
+        "<footer>Made by Inscape. This page needs no network and no other "
+        "file.</footer></body></html>\n"
     )
 
 
@@ -52,7 +59,8 @@ def save(path: str | Path, text: str) -> Path:
     """Write a page in place of none or of an earlier one.
 
     Raises:
-        RunError: there is a folder, a link or a file of somebody else, or the page cannot be written.
+        RunError: there is a folder, a link or a file of somebody else, or the page cannot be
+            written.
     """
     where = Path(path)
     if where.is_dir():

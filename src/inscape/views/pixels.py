@@ -1,7 +1,8 @@
-"""Arrays as small PNG pictures inside a page: numbers in blue for more and orange for less than nothing, or as colours.
+"""Arrays as small PNG pictures inside a page: numbers in blue for more and orange for less than
+nothing, or as colours.
 
-PNG is written here by the standard library alone (filter 0, one zlib stream), so a page needs no picture file and no
-imaging package.
+PNG is written here by the standard library alone (filter 0, one zlib stream), so a page needs no
+picture file and no imaging package.
 
 Cost: one compression of the pixels.
 Reference: Portable Network Graphics, ISO/IEC 15948:2004.

@@ -1,8 +1,8 @@
 """Activations as points of a plane, with the text of each on hover and on focus.
 
-Groups have a colour and a shape of their own, so that they are told apart without colour. A point can be reached with the
-Tab key; the text of the one under the pointer or in focus stands below the picture. No script: the texts are in the page and
-one of them is shown.
+Groups have a colour and a shape of their own, so that they are told apart without colour. A point
+can be reached with the Tab key; the text of the one under the pointer or in focus stands below the
+picture. No script: the texts are in the page and one of them is shown.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def points(
     kinds = [""] * len(texts) if groups is None else [str(g) for g in groups]
     if xy.ndim != 2 or xy.shape[1:] != (2,) or not len(xy) == len(texts) == len(kinds):
         raise ValueError(
-            f"points: xy must be (n, 2) with a text and a group for each, got {xy.shape}, {len(texts)} and {len(kinds)}"
+            f"points: xy must be (n, 2) with a text and a group for each, got {xy.shape}, "
+            f"{len(texts)} and {len(kinds)}"
         )
     if not np.isfinite(xy).all():
         raise ValueError("points: places must be finite; drop the others")
@@ -65,7 +66,8 @@ def points(
             f"<div xmlns='http://www.w3.org/1999/xhtml'>{escaped(said)}</div></foreignObject></g>"
         )
     legend = "".join(
-        f'<li style="display:inline-block;margin:0 1em 0 0"><svg width="14" height="14" aria-hidden="true">'
+        '<li style="display:inline-block;margin:0 1em 0 0"><svg width="14" height="14" '
+        'aria-hidden="true">'
         f"{_mark(min(i, len(COLOURS) - 1), 7.0, 7.0)}</svg> {escaped(name)}</li>"
         for i, name in enumerate(names)
         if name
@@ -75,17 +77,23 @@ def points(
     return (
         f'<section class="{key}">{head}<style>.{key} foreignObject{{visibility:hidden}}'
         f".{key} g:hover foreignObject,.{key} g:focus foreignObject{{visibility:visible}}"
-        f".{key} foreignObject div{{font:15px/1.4 system-ui,sans-serif;background:Canvas;color:CanvasText;"
+        f".{key} foreignObject div{{font:15px/1.4 "
+        "system-ui,sans-serif;background:Canvas;color:CanvasText;"
         f"overflow-wrap:anywhere;height:76px;overflow:hidden}}"
         f".{key} g:focus{{outline:none}}.{key} g:hover>:first-child,.{key} g:focus>:first-child"
         f"{{stroke:CanvasText;stroke-width:2.5}}</style>"
         f'<ul style="list-style:none;padding:0;margin:0 0 6px;font-size:13px">{legend}</ul>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 80}" style="width:100%;max-width:900px;color:CanvasText" '
-        f'role="group" aria-label="{escaped(title or "points")}: {len(texts)} points; Tab goes from one to the next">'
-        f'<rect x="1" y="1" width="{WIDTH - 2}" height="{HEIGHT - 2}" fill="none" stroke="currentColor" opacity=".3"/>'
-        f'<text x="{WIDTH - 6}" y="{HEIGHT - 7}" text-anchor="end" font-size="12" fill="currentColor">{across}</text>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 80}" '
+        'style="width:100%;max-width:900px;color:CanvasText" '
+        f'role="group" aria-label="{escaped(title or "points")}: {len(texts)} points; Tab goes '
+        'from one to the next">'
+        f'<rect x="1" y="1" width="{WIDTH - 2}" height="{HEIGHT - 2}" fill="none" '
+        'stroke="currentColor" opacity=".3"/>'
+        f'<text x="{WIDTH - 6}" y="{HEIGHT - 7}" text-anchor="end" font-size="12" '
+        f'fill="currentColor">{across}</text>'
         f'<text x="6" y="16" font-size="12" fill="currentColor">{up}</text>'
-        f'<text x="0" y="{HEIGHT + 20}" font-size="13" fill="currentColor" opacity=".7">{HINT}</text>'
+        f'<text x="0" y="{HEIGHT + 20}" font-size="13" fill="currentColor" '
+        f'opacity=".7">{HINT}</text>'
         f"{''.join(marks)}</svg></section>"
     )
 

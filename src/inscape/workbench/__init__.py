@@ -1,4 +1,6 @@
-"""What a person asks of a model of their own: look into one prompt, probe a label, make a steering vector.
+"""What a person asks of a model of their own: look into one prompt, probe a label, make a steering
+vector.
 
-One file for each command: `lens`, `attention`, `attribute`, `patch`, `ablate`, `top`, `probe` and `steering`.
+One file for each command: `lens`, `attention`, `attribute`, `patch`, `ablate`, `top`, `probe` and
+`steering`.
 """

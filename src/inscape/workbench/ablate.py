@@ -1,12 +1,16 @@
-"""Ablation: how much less likely the answer becomes when a neuron, a head, an attention, an MLP or a block is taken away.
+"""Ablation: how much less likely the answer becomes when a neuron, a head, an attention, an MLP or
+a block is taken away.
 
-A component's output is put to its mean over all positions of the prompts (mean ablation) or to zero, at every position. The
-effect is the change of the answer's log-probability at the last token, in nats; below zero, the component helped.
+A component's output is put to its mean over all positions of the prompts (mean ablation) or to
+zero, at every position. The effect is the change of the answer's log-probability at the last token,
+in nats; below zero, the component helped.
 
-Of neurons, too many to take away one by one, those that a gradient names are measured (`inscape.workbench.neuron_ablation`).
+Of neurons, too many to take away one by one, those that a gradient names are measured
+(`inscape.workbench.neuron_ablation`).
 
 Cost: one pass from its layer on for each component.
-Reference: Wang et al. (2022), arXiv:2211.00593, §2.2, and Zhang and Nanda (2023), arXiv:2309.16042 (what to ablate to).
+Reference: Wang et al. (2022), arXiv:2211.00593, §2.2, and Zhang and Nanda (2023), arXiv:2309.16042
+(what to ablate to).
 """
 
 from __future__ import annotations
@@ -50,8 +54,9 @@ def ablate(
         model: a language model or its name.
         prompts: one text or several; the token after each is looked at.
         answer: the word after every prompt; default: for each the model's own likeliest token.
-        what: ``"layers"``: each layer's attention, MLP and both; ``"heads"``: every head; ``"neurons"``: those of all layers
-            that a first-order estimate ranks highest, and as many random ones.
+        what: ``"layers"``: each layer's attention, MLP and both; ``"heads"``: every head;
+            ``"neurons"``: those of all layers that a first-order estimate ranks highest, and as
+            many random ones.
         to: ``"mean"`` or ``"zero"``.
         count: how many neurons.
         progress: called after each component with (done, total).
@@ -122,7 +127,10 @@ def _layers(values: Float[np.ndarray, "l c"], to: str, heads: bool) -> tuple[Gri
     low = np.unravel_index(np.nanargmin(values), values.shape)
     return (
         grid,
-        f"The largest fall is {values[low]:.2f} nats: {columns[int(low[1])]} of layer {int(low[0])}.",
+        (
+            f"The largest fall is {values[low]:.2f} nats: {columns[int(low[1])]} of layer "
+            f"{int(low[0])}."
+        ),
     )
 
 
@@ -139,8 +147,10 @@ def _neurons(found: NeuronEffects, to: str) -> tuple[Grid, str]:
     )
     most = float(np.abs(found.random).max(initial=0.0))
     said = (
-        f"Of the {len(names)} neurons that the gradient names, {names[0]} changes the answer most, by "
-        f"{found.measured[0]:.2f} nats; of {len(found.random)} random neurons none by more than {most:.2f}."
+        f"Of the {len(names)} neurons that the gradient names, {names[0]} changes the answer most, "
+        "by "
+        f"{found.measured[0]:.2f} nats; of {len(found.random)} random neurons none by more than "
+        f"{most:.2f}."
     )
     return grid, said
 

@@ -1,16 +1,18 @@
 """Attention patterns of a prompt: who looks at whom.
 
-For one head a grid of queries and keys; for a layer all heads as small pictures, what every head looks at from the last
-token, and a grid for each head. Weights are the network's own, after the softmax; a large weight on the first token is
-mostly a sink, whose value is next to nothing. Weighted by the values' lengths,
+For one head a grid of queries and keys; for a layer all heads as small pictures, what every head
+looks at from the last token, and a grid for each head. Weights are the network's own, after the
+softmax; a large weight on the first token is mostly a sink, whose value is next to nothing.
+Weighted by the values' lengths,
 
     a'(q, k) = a(q, k) ‖v_k‖ / Σ_k a(q, k) ‖v_k‖
 
 says what a head takes rather than where it looks.
 
 Cost: one forward pass with explicit attention weights.
-Reference: Clark et al. (2019), arXiv:1906.04341; Xiao et al. (2023), arXiv:2309.17453, for the first token; Kobayashi et al.
-(2020), arXiv:2004.10102, for the values' lengths (of v, before the output projection).
+Reference: Clark et al. (2019), arXiv:1906.04341; Xiao et al. (2023), arXiv:2309.17453, for the
+first token; Kobayashi et al. (2020), arXiv:2004.10102, for the values' lengths (of v, before the
+output projection).
 """
 
 from __future__ import annotations
@@ -96,7 +98,8 @@ def attention(
         words,
         weights,
         title=f"Layer {layer % depth}, all heads",
-        key=f"Rows attend to columns, the first token at the left and on top{how}; the stronger, the more.",
+        key=f"Rows attend to columns, the first token at the left and on top{how}; the stronger, "
+        "the more.",
     )
     return Picture(prompt, facts, said, tuple(grids), (small,))
 

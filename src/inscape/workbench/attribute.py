@@ -2,12 +2,14 @@
 
     logit(answer) − logit(wrong) = Σ over components c(t) · d,      d = scale · gain ⊙ (W_answer − W_wrong)
 
-with the last norm's scale as it is at the last token, held constant (and, for a LayerNorm, d less its mean). The sum over
-the embedding, every attention and every MLP is the logit difference up to biases and the dtype's rounding. It counts what a
-component writes itself, not what others make of it.
+with the last norm's scale as it is at the last token, held constant (and, for a LayerNorm, d less
+its mean). The sum over the embedding, every attention and every MLP is the logit difference up to
+biases and the dtype's rounding. It counts what a component writes itself, not what others make of
+it.
 
 Cost: one forward pass.
-Reference: Elhage et al. (2021), A mathematical framework for transformer circuits; Wang et al. (2022), arXiv:2211.00593, §3.
+Reference: Elhage et al. (2021), A mathematical framework for transformer circuits; Wang et al.
+(2022), arXiv:2211.00593, §3.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ def attribute(
     family = opened.family
     if family is None or family.residual != "sum" or family.adds != ("attn_out", "mlp_out"):
         raise ModelError(
-            f"{opened.name} does not add attention and MLP to one stream, so its logits are no sum over them."
+            f"{opened.name} does not add attention and MLP to one stream, so its logits are no sum "
+            "over them."
         )
     parts = [Site(point, i) for i in range(depth) for point in ("attn_out", "mlp_out")]
     first, last = Site("resid_pre", 0), Site("resid_post", depth - 1)
@@ -77,7 +80,8 @@ def attribute(
             ("attention", "MLP"),
             whole,
             corner="layer",
-            key="Blue: for the answer; orange: for the other word. Logits at the last token; the last row is the embedding.",
+            key="Blue: for the answer; orange: for the other word. Logits at the last token; the "
+            "last row is the embedding.",
         )
     ]
     if writes_apart(opened):
@@ -103,15 +107,18 @@ def attribute(
     words = in_line(token_text(opened, right)), in_line(token_text(opened, other))
     top = np.unravel_index(np.argmax(values), values.shape)
     said = (
-        f"The logit of {words[0]!r} is {gap:.2f} above that of {words[1]!r}; the components add up to "
-        f"{sum(writes.values()):.2f}. The most is added by the {('attention', 'MLP')[int(top[1])]} of layer {int(top[0])} "
+        f"The logit of {words[0]!r} is {gap:.2f} above that of {words[1]!r}; the components add up "
+        "to "
+        f"{sum(writes.values()):.2f}. The most is added by the {('attention', 'MLP')[int(top[1])]} "
+        f"of layer {int(top[0])} "
         f"({values[top]:.2f})."
     )
     return Picture(prompt, f"{opened.name}, direct logit attribution.", said, tuple(grids))
 
 
 def direction(model: Model, h: Float[Tensor, " d"], right: int, other: int) -> Float[Tensor, " d"]:
-    """The direction of the residual stream that the logit difference is read along, the last norm's scale held at a state.
+    """The direction of the residual stream that the logit difference is read along, the last norm's
+    scale held at a state.
 
     Args:
         model: its last norm and unembedding are taken.

@@ -1,16 +1,19 @@
-"""Do two models, two checkpoints or two stores represent the same items alike, where, and by which measure?
+"""Do two models, two checkpoints or two stores represent the same items alike, where, and by which
+measure?
 
     found = compare_models("smollm2-135m", "minilm-l6", "mine.csv", input="text")
     print(found)
     found.grid("debiased linear CKA")
     found.save("runs/compare")
 
-One harvest each (or stores that are there), a layer × layer map for each measure with intervals, permutation nulls and
-calibrated scores, and a similarity card of the pair of layers that CKA finds most alike. Items are aligned by content: both
-sides must have been made from the same table, row for row.
+One harvest each (or stores that are there), a layer × layer map for each measure with intervals,
+permutation nulls and calibrated scores, and a similarity card of the pair of layers that CKA finds
+most alike. Items are aligned by content: both sides must have been made from the same table, row
+for row.
 
-Cost: a forward pass of each model; n² (d + S T) for each measure of S × T layers, and its null as much again.
-Reference: Kornblith et al. (2019), arXiv:1905.00414; Gröger, Wen and Brbić (2026), arXiv:2602.14486 (calibrated maxima).
+Cost: a forward pass of each model; n² (d + S T) for each measure of S × T layers, and its null as
+much again. Reference: Kornblith et al. (2019), arXiv:1905.00414; Gröger, Wen and Brbić (2026),
+arXiv:2602.14486 (calibrated maxima).
 """
 
 from __future__ import annotations
@@ -110,7 +113,8 @@ class Compared:
         return self.maps[measure].best(name=f"{measure} of the most similar layers", where=where)[1]
 
     def grid(self, measure: str = CHOOSES) -> Grid:
-        """The layer × layer map of a measure: similarities in the cells, null and p of each as its hover text.
+        """The layer × layer map of a measure: similarities in the cells, null and p of each as its
+        hover text.
 
         Args:
             measure: one of `maps`.
@@ -151,7 +155,11 @@ class Compared:
             numbers = (f"{e.value:z.2f}", ends, f"{e.null.mean:z.2f}", f"{e.p:.2g}")
             rows.append((measure, *sites, *numbers))
         notes = (
-            "Most similar sites by each measure; null and p are of the most similar of permuted items.",
+            (
+                "Most similar sites by each measure; null and p are of the most similar of "
+                "permuted "
+                "items."
+            ),
             *self.notes,
         )
         return Shown(self.title, heads, rows, notes, numbers=(3, 4, 5, 6))
@@ -187,8 +195,10 @@ class Compared:
                 else "not shown to be more alike than chance"
             )
             said.append(
-                f"By {measure}, {e.where['first']} and {e.where['second']} are most alike, {e.value:.2f}: {verb} (the most "
-                f"alike of permuted items {e.null.mean:z.2f}, p = {e.p:.2g} for the search over all pairs)."
+                f"By {measure}, {e.where['first']} and {e.where['second']} are most alike, "
+                f"{e.value:.2f}: {verb} (the most "
+                f"alike of permuted items {e.null.mean:z.2f}, p = {e.p:.2g} for the search over "
+                "all pairs)."
             )
         pair = f"At {self.rows[self.at[0]]} and {self.columns[self.at[1]]}:"
         return "\n\n".join([" ".join(said), " ".join([pair, *self.card.reasons])])
@@ -215,7 +225,8 @@ class Compared:
         best = {_slug(measure): self.best(measure) for measure in self.maps}
         claims = {
             f"{name}-above-chance": Claim(
-                text=f"The most similar layers are more alike than those of permuted items, by {e.unit}",
+                text="The most similar layers are more alike than those of permuted items, by "
+                f"{e.unit}",
                 at_least=0.0,
                 null=e.null.kind if e.null is not None else "",
             )
@@ -246,7 +257,10 @@ class Compared:
                 )
                 run.table(f"map-{name}", frame, f"{measure} of every pair of layers. {ignores}")
                 run.claim(f"{name}-above-chance", best[name])
-            pair = f"{self.rows[self.at[0]]} of {self.config.model} and {self.columns[self.at[1]]} of {self.config.second}"
+            pair = (
+                f"{self.rows[self.at[0]]} of {self.config.model} and {self.columns[self.at[1]]} "
+                f"of {self.config.second}"
+            )
             run.table("similarity-card", table(self.card.evidence), f"Every measure at {pair}.")
             run.text("why", "\n".join(f"- {reason}" for reason in self.card.reasons))
             for note in self.notes:
@@ -289,7 +303,8 @@ def compare_models(
     Args:
         first: a model or its name, a checkpoint's folder, or a store.
         second: the same, of the other side.
-        data: examples, or whatever `inscape.data.load.load` takes; not with two stores, which have their own.
+        data: examples, or whatever `inscape.data.load.load` takes; not with two stores, which have
+            their own.
         input: the column that the models read.
         group: a column whose rows stay together in permutations; groups are cut to one size.
         sites: which sites of models; stores are compared at all of theirs.
@@ -305,12 +320,14 @@ def compare_models(
         What was found; `Compared.save` keeps it.
 
     Raises:
-        DataError: the two sides are not of the same items, or there are fewer than 40; one sentence names the cure.
+        DataError: the two sides are not of the same items, or there are fewer than 40; one sentence
+            names the cure.
         ValueError: too few permutations.
     """
     if permutations < 19:
         raise ValueError(
-            f"compare_models: permutations must be at least 19, below which no p reaches 0.05; got {permutations}"
+            "compare_models: permutations must be at least 19, below which no p reaches 0.05; got "
+            f"{permutations}"
         )
     started = datetime.now(UTC)
     stores = [side if isinstance(side, Store) else _store(side) for side in (first, second)]
@@ -352,7 +369,11 @@ def compare_models(
     if progress is not None:
         progress(len(TABLES) + 1, len(TABLES) + 1, "similarity card")
     notes += (
-        f"The pair of layers of the similarity card was chosen by its {CHOOSES} on the same items, which is optimistic.",
+        (
+            f"The pair of layers of the similarity card was chosen by its {CHOOSES} on the same "
+            "items, "
+            "which is optimistic."
+        ),
     )
     names = [str(side.manifest["model"]) for side in sides]
     config = CompareConfig(
@@ -381,14 +402,17 @@ def aligned(first: Store, second: Store) -> pd.DataFrame:
     one, two = (s.manifest["recipe"] for s in (first, second))
     if one["data"] != two["data"]:
         raise DataError(
-            f"{first.path} and {second.path} were harvested from different examples (their contents differ), so their rows "
+            f"{first.path} and {second.path} were harvested from different examples (their "
+            "contents differ), so their rows "
             "are not the same items; harvest both from one table."
         )
     frames = [first.frame(), second.frame()]
     if len(frames[0]) != len(frames[1]) or (frames[0]["example"] != frames[1]["example"]).any():
         raise DataError(
-            f"the two sides have {len(frames[0])} and {len(frames[1])} rows of the same examples (at {one['at']!r} and "
-            f"{two['at']!r}); look at one position of each, such as 'last' or 'mean', where tokens differ."
+            f"the two sides have {len(frames[0])} and {len(frames[1])} rows of the same examples "
+            f"(at {one['at']!r} and "
+            f"{two['at']!r}); look at one position of each, such as 'last' or 'mean', where tokens "
+            "differ."
         )
     return frames[0]
 
@@ -429,7 +453,8 @@ def _chosen(
         codes = np.unique(np.asarray([str(c) for c in codes]), return_inverse=True)[1]
         if (count := int(codes.max()) + 1) < FEWEST:
             raise DataError(
-                f"{count} groups are too few: with groups that stay together, no p below 1/{count} exists; give at least "
+                f"{count} groups are too few: with groups that stay together, no p below 1/{count} "
+                "exists; give at least "
                 f"{FEWEST} groups, or leave the group out."
             )
         rows = balanced_rows(codes, rng=rng)
@@ -464,7 +489,8 @@ def _varying(
         kept.append({k: v for k, v in side.items() if k not in still})
         if not kept[-1]:
             raise DataError(
-                "no site tells the items apart at this position; choose another with at (--at at the command line)."
+                "no site tells the items apart at this position; choose another with at (--at at "
+                "the command line)."
             )
     return kept, tuple(notes)
 

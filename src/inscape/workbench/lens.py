@@ -3,12 +3,13 @@
     found = lens("smollm2-135m", "The capital of France is")
     found.grid()          in a notebook, a table; found.save("lens.html")
 
-Each state of the residual stream is read by the model's own last norm and unembedding. Where a layer's word is also the last
-layer's, the answer is readable there already. Early layers need not be in the last layer's basis: a word that the lens does
-not find may still be there.
+Each state of the residual stream is read by the model's own last norm and unembedding. Where a
+layer's word is also the last layer's, the answer is readable there already. Early layers need not
+be in the last layer's basis: a word that the lens does not find may still be there.
 
 Cost: one forward pass, and one product with the unembedding for each layer and position.
-Reference: nostalgebraist (2020), interpreting GPT: the logit lens; Belrose et al. (2023), arXiv:2303.08112, on its limits.
+Reference: nostalgebraist (2020), interpreting GPT: the logit lens; Belrose et al. (2023),
+arXiv:2303.08112, on its limits.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ class LensTable:
             text=[[in_line(w) for w in self.words[i, :, 0]] for i in order],
             hover=hover,
             corner="layer",
-            key="Each cell: the top next token after the token above; the stronger the colour, the more probable. "
+            key="Each cell: the top next token after the token above; the stronger the colour, the "
+            "more probable. "
             "Hover for the next ones.",
         )
 
@@ -135,8 +137,8 @@ def lens(
         prompt: the text.
         sites: which states of the residual stream.
         k: how many of the likeliest tokens to keep.
-        by: the lens, or where one was saved: the folder of a tuned lens, the file of a Jacobian lens; default: the logit
-            lens.
+        by: the lens, or where one was saved: the folder of a tuned lens, the file of a Jacobian
+            lens; default: the logit lens.
 
     Raises:
         ModelError: the model is fed no text, or has no unembedding.
@@ -174,7 +176,8 @@ def lens(
 
 
 def opened_lens(by: Lens | str | Path) -> Lens:
-    """A lens, or the one that was saved at a path: a folder holds a tuned lens, a file a Jacobian lens.
+    """A lens, or the one that was saved at a path: a folder holds a tuned lens, a file a Jacobian
+    lens.
 
     Raises:
         ModelError: there is nothing, or another thing.

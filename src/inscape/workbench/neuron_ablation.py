@@ -1,16 +1,18 @@
-"""Which single neurons an answer hangs on: those that a gradient names first, each then ablated for real.
+"""Which single neurons an answer hangs on: those that a gradient names first, each then ablated for
+real.
 
-A network has tens of thousands of neurons, so all are estimated at once and the few that come out strongest are measured.
-With a the neurons' activations, b what they are put to (their mean over the tokens, or zero), and p the answer's
-probability at the last token,
+A network has tens of thousands of neurons, so all are estimated at once and the few that come out
+strongest are measured. With a the neurons' activations, b what they are put to (their mean over the
+tokens, or zero), and p the answer's probability at the last token,
 
     estimate = Σ over positions (b − a) · ∂ log p / ∂ a        measured = log p (with a := b) − log p
 
-in nats, means over the prompts; below zero, the neuron helped. As many random neurons are ablated beside them: what a
-neuron does that nothing chose.
+in nats, means over the prompts; below zero, the neuron helped. As many random neurons are ablated
+beside them: what a neuron does that nothing chose.
 
 Cost: one pass forward and back, and one pass from its layer on for each neuron measured.
-Reference: Nanda (2023), attribution patching; Syed et al. (2023), arXiv:2310.10348 (gradients name, ablations decide).
+Reference: Nanda (2023), attribution patching; Syed et al. (2023), arXiv:2310.10348 (gradients name,
+ablations decide).
 """
 
 from __future__ import annotations

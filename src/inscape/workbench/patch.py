@@ -1,9 +1,11 @@
-"""Activation patching of two prompts: which site at which position carries what makes them answer differently.
+"""Activation patching of two prompts: which site at which position carries what makes them answer
+differently.
 
     patch("smollm2-135m", "The capital of France is", "The capital of Italy is")
 
-The corrupted prompt is run with one activation at a time taken from the clean prompt. Effect 1: the answer is as it is after
-the clean prompt; 0: nothing changed (`inscape.control.patching`, denoising).
+The corrupted prompt is run with one activation at a time taken from the clean prompt. Effect 1: the
+answer is as it is after the clean prompt; 0: nothing changed (`inscape.control.patching`,
+denoising).
 
 Cost: sites × positions short passes, many in one batch.
 Reference: Meng et al. (2022), arXiv:2202.05262; Zhang and Nanda (2023), arXiv:2309.16042.
@@ -36,7 +38,8 @@ def patch(
     sites: str = "resid_pre.*",
     progress: Callable[[int, int], None] | None = None,
 ) -> Picture:
-    """Patch every site and position of a prompt from another one; of several pairs, the mean effect.
+    """Patch every site and position of a prompt from another one; of several pairs, the mean
+    effect.
 
     Args:
         model: a language model or its name.
@@ -62,7 +65,8 @@ def patch(
         word_of = token_text(opened, right[same[0]])
         which = f" of pair {same[0] + 1}" if len(pairs) > 1 else ""
         raise DataError(
-            f"both prompts{which} are followed by {word_of!r}; name the answer and the wrong answer to compare."
+            f"both prompts{which} are followed by {word_of!r}; name the answer and the wrong "
+            "answer to compare."
         )
 
     def metric(logits: Tensor, which: np.ndarray) -> Tensor:
@@ -73,7 +77,8 @@ def patch(
     gaps = float(found.source.mean()), float(found.base.mean())
     if abs(gaps[0] - gaps[1]) < 1e-6:
         raise DataError(
-            "the two prompts do not differ in these answers' logits; choose other answers or prompts."
+            "the two prompts do not differ in these answers' logits; choose other answers or "
+            "prompts."
         )
     columns = _columns(opened, pairs)
     names, order = found.sites, range(len(found.sites) - 1, -1, -1)
@@ -97,8 +102,10 @@ def patch(
     of = words if len(pairs) == 1 else ["the answer", "the wrong one"]
     mean = "" if len(pairs) == 1 else f" (means over {len(pairs)} pairs)"
     said = (
-        f"The logit of {of[0]} less that of {of[1]} is {gaps[0]:.2f} after the clean prompt and {gaps[1]:.2f} after the "
-        f"corrupted one{mean}. The largest effect is {found.effect[most]:.2f}, at {names[int(most[0])]}, "
+        f"The logit of {of[0]} less that of {of[1]} is {gaps[0]:.2f} after the clean prompt and "
+        f"{gaps[1]:.2f} after the "
+        f"corrupted one{mean}. The largest effect is {found.effect[most]:.2f}, at "
+        f"{names[int(most[0])]}, "
         f"{columns[int(most[1])]!r}."
     )
     title = " | ".join((source[0].text, base[0].text))
@@ -112,19 +119,22 @@ def _pairs(
     one, two = ([t] if isinstance(t, str) else list(t) for t in (clean, corrupted))
     if len(one) != len(two) or not one:
         raise DataError(
-            f"{len(one)} clean and {len(two)} corrupted prompts are no pairs; give one for each other."
+            f"{len(one)} clean and {len(two)} corrupted prompts are no pairs; give one for each "
+            "other."
         )
     source, base = model.tokenize(one), model.tokenize(two)
     for i, (a, b) in enumerate(zip(source, base, strict=True)):
         if len(a) != len(b):
             which = f" of pair {i + 1}" if len(one) > 1 else ""
             raise DataError(
-                f"the prompts{which} have {len(a)} and {len(b)} tokens, so their positions do not correspond; choose words "
+                f"the prompts{which} have {len(a)} and {len(b)} tokens, so their positions do not "
+                "correspond; choose words "
                 "with as many tokens."
             )
         if len(a) != len(source[0]):
             raise DataError(
-                f"pair {i + 1} has {len(a)} tokens and the first has {len(source[0])}; patch pairs of one length together."
+                f"pair {i + 1} has {len(a)} tokens and the first has {len(source[0])}; patch pairs "
+                "of one length together."
             )
     return list(zip(source, base, strict=True))
 

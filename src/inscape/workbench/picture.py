@@ -1,4 +1,6 @@
-"""What was found by looking into a model: a title, a sentence and grids, shown in a terminal, in a notebook or as a page."""
+"""What was found by looking into a model: a title, a sentence and grids, shown in a terminal, in a
+notebook or as a page.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ class Picture:
         title: the title.
         facts: model and settings, in a sentence.
         said: what was found, in a sentence computed from the numbers.
-        grids: what is shown; the first stands for all in a terminal, and of many the others open one by one.
+        grids: what is shown; the first stands for all in a terminal, and of many the others open
+            one by one.
         pieces: HTML made by other views, shown before the grids.
     """
 
@@ -44,7 +47,10 @@ class Picture:
         if len(more) > 1:
             names = [escaped(g.title) for g in self.grids[1:]]
             more = [
-                f'<details style="font-size:13px;margin:3px 0"><summary>{name}</summary>{one}</details>'
+                (
+                    '<details style="font-size:13px;margin:3px '
+                    f'0"><summary>{name}</summary>{one}</details>'
+                )
                 for name, one in zip(names, more, strict=True)
             ]
         return "".join([*self.pieces, first, *more])
@@ -81,7 +87,8 @@ def language_model(model: str | Path | Model) -> Model:
 
 
 def word(model: Model, text: str) -> int:
-    """The first token of a word as it stands in a sentence, with a space before it where the tokenizer knows one.
+    """The first token of a word as it stands in a sentence, with a space before it where the
+    tokenizer knows one.
 
     Raises:
         DataError: the text is empty.

@@ -1,15 +1,17 @@
-"""One's own question: can a label be read from the activations of a model, where, and beyond what the text itself shows?
+"""One's own question: can a label be read from the activations of a model, where, and beyond what
+the text itself shows?
 
     found = probe("smollm2-135m", "mine.csv", input="text", labels=["score"], group="author")
     print(found.results["score"])
     found.save("runs/score")
 
-One harvest (or a store that is there already), one sweep a label over all sites, with shuffled labels, intervals and the
-site chosen by inner cross-validation; beside it the same probe on character n-grams of the input. `Asked.save` writes a run
-folder, which a report is drawn from.
+One harvest (or a store that is there already), one sweep a label over all sites, with shuffled
+labels, intervals and the site chosen by inner cross-validation; beside it the same probe on
+character n-grams of the input. `Asked.save` writes a run folder, which a report is drawn from.
 
 Cost: one forward pass over the examples, and the sweep (`inscape.probing.sweep`).
-Reference: Alain and Bengio (2016), arXiv:1610.01644; Hewitt and Liang (2019), arXiv:1909.03368 (what a probe must beat).
+Reference: Alain and Bengio (2016), arXiv:1610.01644; Hewitt and Liang (2019), arXiv:1909.03368
+(what a probe must beat).
 """
 
 from __future__ import annotations
@@ -74,7 +76,8 @@ class Asked:
         config: what was asked.
         targets: the labels as they were predicted, by name.
         results: the sweep of each label.
-        alone: the sweep of the input's character n-grams for each label; empty where the input is not text.
+        alone: the sweep of the input's character n-grams for each label; empty where the input is
+            not text.
         certificate: of the model, as plain data; None where there is none.
         seed: of folds and shuffles.
         started: when.
@@ -112,7 +115,8 @@ class Asked:
         e, result, gain = self.selected(label), self.results[label], self.gain(label)
         found = {"supported": "Yes", "not supported": "No"}.get(self.verdicts[label], "Not shown")
         said = (
-            f"{found}: a linear probe predicts {label} with {_score(e)} on {self._held}, at {result.best[label]} (chosen by "
+            f"{found}: a linear probe predicts {label} with {_score(e)} on {self._held}, at "
+            f"{result.best[label]} (chosen by "
             "inner cross-validation)."
         )
         if e.null is not None and e.p is not None:
@@ -190,7 +194,8 @@ class Asked:
 
     @cached_property
     def verdicts(self) -> dict[str, str]:
-        """Of each label, whether it can be read better than chance: supported, uncertain or not supported.
+        """Of each label, whether it can be read better than chance: supported, uncertain or not
+        supported.
 
         p-values are corrected over the labels (Holm), as in the run folder.
         """
@@ -232,9 +237,10 @@ def probe(
         data: examples, or whatever `inscape.data.load.load` takes.
         input: the column that the model reads.
         labels: the columns to predict; default: all number columns besides the group.
-        group: the column whose values must not be in training and held-out rows at once (author, document); without it
-            only repeated inputs are kept together.
-        task: ``"classification"``, ``"regression"``, or ``"auto"``: text and 0/1 are classified, other numbers regressed.
+        group: the column whose values must not be in training and held-out rows at once (author,
+            document); without it only repeated inputs are kept together.
+        task: ``"classification"``, ``"regression"``, or ``"auto"``: text and 0/1 are classified,
+            other numbers regressed.
         sites: which sites, for a model; a store is asked at all of its sites.
         at: which position of each text, as `inscape.store.harvest.harvest` takes it.
         prompt: a template with one ``{}`` that each text is set into.
@@ -242,7 +248,8 @@ def probe(
         folds: outer folds.
         shuffles: shuffles of the null, 19 or more.
         seed: of folds and shuffles.
-        progress: called after each site of a label with (done, total, site), beside the bar on a terminal.
+        progress: called after each site of a label with (done, total, site), beside the bar on a
+            terminal.
 
     Returns:
         What was found; `Asked.save` keeps it.
@@ -259,11 +266,13 @@ def probe(
     store = model if isinstance(model, Store) else _store(model)
     if store is not None and data is not None:
         raise DataError(
-            "a store has its own examples, labels and groups; leave the data out, or give the model in place of the store."
+            "a store has its own examples, labels and groups; leave the data out, or give the "
+            "model in place of the store."
         )
     if store is None and data is None:
         raise DataError(
-            f"{model} is no store, so examples are needed: give a table of them, or the path of a store."
+            f"{model} is no store, so examples are needed: give a table of them, or the path of a "
+            "store."
         )
     examples = None
     if store is None:
@@ -364,7 +373,8 @@ def _examples(
 def _named(labels: Sequence[str]) -> None:
     if not labels:
         raise DataError(
-            "no label is named: give the columns to predict with labels (--labels at the command line)."
+            "no label is named: give the columns to predict with labels (--labels at the command "
+            "line)."
         )
 
 

@@ -1,7 +1,9 @@
-"""One's own question of one's own data: what is predicted, from which rows, and what must be held out together.
+"""One's own question of one's own data: what is predicted, from which rows, and what must be held
+out together.
 
-A label is classified where it is text or holds only 0 and 1, and regressed otherwise. Inputs that come more than once with
-the same answer are one group, whether or not a group was named, since a probe that has seen a text knows its answer.
+A label is classified where it is text or holds only 0 and 1, and regressed otherwise. Inputs that
+come more than once with the same answer are one group, whether or not a group was named, since a
+probe that has seen a text knows its answer.
 
 Cost: one pass over the table.
 """
@@ -68,14 +70,15 @@ def target(
 
     Args:
         values: the label of each row, named.
-        inputs: what the network read for each row, by which repeated inputs are found; None where that is not known.
+        inputs: what the network read for each row, by which repeated inputs are found; None where
+            that is not known.
         groups: the group of each row; None where none was named.
         task: ``"auto"``, ``"classification"`` or ``"regression"``.
         folds: how many there will be; as many groups must be left.
 
     Raises:
-        DataError: the labels are missing in places, all alike, or as many classes as rows; or repeated inputs join
-            groups, so that fewer are left than there are folds.
+        DataError: the labels are missing in places, all alike, or as many classes as rows; or
+            repeated inputs join groups, so that fewer are left than there are folds.
         ValueError: an unknown task.
     """
     name = str(values.name)
@@ -94,7 +97,8 @@ def target(
         y, classes = columns.numbers(values).astype(np.float64), ()
         if np.ptp(y) == 0:
             raise DataError(
-                f"column {name!r} has the same value in every row, so there is nothing to predict; choose another label."
+                f"column {name!r} has the same value in every row, so there is nothing to predict; "
+                "choose another label."
             )
         notes: tuple[str, ...] = ()
     else:
@@ -108,12 +112,15 @@ def target(
         before, left = int(given.max()) + 1, int(merged.max()) + 1
         if before >= folds > left:
             raise DataError(
-                f"{repeats} of {len(y)} rows repeat the input of another row, which joins {before} groups into {left}, too "
-                f"few for {folds} folds; name no group (repeats stay together), or drop the repeated rows."
+                f"{repeats} of {len(y)} rows repeat the input of another row, which joins {before} "
+                f"groups into {left}, too "
+                f"few for {folds} folds; name no group (repeats stay together), or drop the "
+                "repeated rows."
             )
         if repeats:
             notes = (
-                f"{repeats} of {len(y)} rows repeat the input of another row; those with the same {name} were kept on one "
+                f"{repeats} of {len(y)} rows repeat the input of another row; those with the same "
+                f"{name} were kept on one "
                 "side of every split.",
                 *notes,
             )
@@ -132,7 +139,8 @@ def _codes(values: pd.Series, numeric: bool) -> tuple[np.ndarray, tuple[str, ...
     if len(classes) > len(texts) / 4:
         cure = "use the task regression" if numeric else "choose a column of fewer classes"
         raise DataError(
-            f"column {name!r} has {len(classes)} classes in {len(texts)} rows, too few of each to learn; {cure}."
+            f"column {name!r} has {len(classes)} classes in {len(texts)} rows, too few of each to "
+            f"learn; {cure}."
         )
     code = {text: i for i, text in enumerate(classes)}
     return np.array([code[text] for text in texts], dtype=np.int64), classes
@@ -148,6 +156,7 @@ def _class_notes(name: str, y: np.ndarray, classes: tuple[str, ...]) -> tuple[st
     if len(order) > 4:
         parts.insert(2, "…")
     return (
-        f"The classes of {name} are uneven: {', '.join(parts)}. Balanced accuracy counts every class alike; always naming "
+        f"The classes of {name} are uneven: {', '.join(parts)}. Balanced accuracy counts every "
+        "class alike; always naming "
         f"the largest class gives {1 / len(classes):.3g}.",
     )

@@ -2,8 +2,9 @@
 
     scatter("smollm2-135m", "reviews", "resid_post.15", by="positive")
 
-PCA keeps the two directions of largest variance, whose shares are named on the axes; what two of hundreds of dimensions do
-not show may still be there. UMAP, where it is installed, keeps neighbourhoods; distances between its clusters mean nothing.
+PCA keeps the two directions of largest variance, whose shares are named on the axes; what two of
+hundreds of dimensions do not show may still be there. UMAP, where it is installed, keeps
+neighbourhoods; distances between its clusters mean nothing.
 
 Cost: one forward pass over the texts, and a decomposition of (n, d).
 Reference: Pearson (1901), Philos. Mag. 2; McInnes, Healy and Melville (2018), arXiv:1802.03426.

@@ -1,4 +1,5 @@
-"""Generate with and without a steering vector, side by side, with a random vector of the same norm as a control.
+"""Generate with and without a steering vector, side by side, with a random vector of the same norm
+as a control.
 
     steer("smollm2-135m", "cheer.gguf", ["My holiday was"], strengths=(4, 8))
 
@@ -89,10 +90,12 @@ def steer(
         prompts: one text or several.
         strengths: multiples of the vector.
         phase: which tokens are steered: ``"all"``, ``"prompt"`` or ``"generated"``.
-        random: also complete with a random vector of the same norm on every block, at the largest strength.
+        random: also complete with a random vector of the same norm on every block, at the largest
+            strength.
         seed: of sampling and of the random vector.
         progress: called after each condition with (done, total).
-        options: of `Model.generate`, such as ``max_new_tokens`` (default 32) and ``temperature`` (default 0.8).
+        options: of `Model.generate`, such as ``max_new_tokens`` (default 32) and ``temperature``
+            (default 0.8).
 
     Raises:
         DataError: no prompt, or a vector that does not fit the model.

@@ -1,10 +1,11 @@
-"""Steering vectors from a labelled table: activations of two classes in, a vector a block out, with what it separates.
+"""Steering vectors from a labelled table: activations of two classes in, a vector a block out, with
+what it separates.
 
     v_L = (1 / L) · calibrated contrast at block L          summed over L blocks, strength 1 is the classes' own distance
 
-Whether the vectors hold the label is asked of groups that each was not found on: the area under the ROC curve of held-out
-rows along them, averaged over the blocks and jackknifed over groups, beside the same method's vectors for labels
-shuffled by group.
+Whether the vectors hold the label is asked of groups that each was not found on: the area under the
+ROC curve of held-out rows along them, averaged over the blocks and jackknifed over groups, beside
+the same method's vectors for labels shuffled by group.
 
 Cost: one harvest; folds + shuffles × folds contrasts.
 """
@@ -78,12 +79,13 @@ def make_vector(
     Args:
         model: a text model.
         examples: labelled texts; with a group where texts are related.
-        label: the column of two classes; by default the first label that has two. The vector points to the later one:
-            the larger number, or the later in the alphabet.
-        layers: which blocks, as in a site pattern (``"10:20"``, ``"12"``, ``"*"``); the middle third by default.
+        label: the column of two classes; by default the first label that has two. The vector points
+            to the later one: the larger number, or the later in the alphabet.
+        layers: which blocks, as in a site pattern (``"10:20"``, ``"12"``, ``"*"``); the middle
+            third by default.
         at: one position of each text, or ``"mean"``.
-        method: ``"difference"`` of means, ``"pca"`` of the differences of pairs (column ``pair``), ``"logistic"`` or
-            ``"lda"``.
+        method: ``"difference"`` of means, ``"pca"`` of the differences of pairs (column ``pair``),
+            ``"logistic"`` or ``"lda"``.
         seed: of folds, shuffles and bootstrap.
 
     Raises:
@@ -101,7 +103,9 @@ def make_vector(
     evidence = _held_out(find, rows, y, groups, seed)
     card = {
         "what": f"from {name} = {classes[0]} to {name} = {classes[1]}",
-        "unit": "strength 1 adds the distance between the two class means, shared between the blocks",
+        "unit": (
+            "strength 1 adds the distance between the two class means, shared between the blocks"
+        ),
         "method": method,
         "at": at,
         "model": model.name,
@@ -140,7 +144,8 @@ def two_classes(
         codes, names = examples.classes(label)
         if len(names) != 2:
             raise DataError(
-                f"column {label!r} has {len(names)} classes ({', '.join(names[:4])} …), and a contrast needs two; keep the "
+                f"column {label!r} has {len(names)} classes ({', '.join(names[:4])} …), and a "
+                "contrast needs two; keep the "
                 "rows of two of them, or name another column with --label."
             )
         return label, codes, (names[0], names[1])
@@ -150,7 +155,8 @@ def two_classes(
             return name, codes, (names[0], names[1])
     known = [c for c in examples.frame.columns if c != examples.input]
     raise DataError(
-        f"no label of these examples has two classes; name a column that has with --label. {suggest('', known)}"
+        "no label of these examples has two classes; name a column that has with --label. "
+        f"{suggest('', known)}"
     )
 
 
@@ -171,14 +177,18 @@ def fitting(model: Model, vector: SteeringVector, name: str) -> SteeringVector:
     count = len(model.atlas.blocks)
     if last >= count:
         raise DataError(
-            f"{name} has a vector for block {last}, and {model.name} has blocks 0 to {count - 1}; it was made for another "
-            f"model ({vector.card.get('model') or vector.model_hint or 'unnamed'}): make one with 'inscape vector'."
+            f"{name} has a vector for block {last}, and {model.name} has blocks 0 to {count - 1}; "
+            "it was made for another "
+            f"model ({vector.card.get('model') or vector.model_hint or 'unnamed'}): make one with "
+            "'inscape vector'."
         )
     width = model.width(Site("resid_post", last))
     if width != vector.width:
         raise DataError(
-            f"{name} has {vector.width} numbers a block, and the residual stream of {model.name} has {width}; it was made "
-            f"for another model ({vector.card.get('model') or vector.model_hint or 'unnamed'}): make one with "
+            f"{name} has {vector.width} numbers a block, and the residual stream of {model.name} "
+            f"has {width}; it was made "
+            f"for another model ({vector.card.get('model') or vector.model_hint or 'unnamed'}): "
+            "make one with "
             "'inscape vector'."
         )
     return vector
@@ -197,7 +207,8 @@ def stacked(
     rows = np.stack([found[str(site)] for site in sites])
     if rows.shape[1] != len(examples):
         raise DataError(
-            f"at={at!r} gives several rows of a text, and a contrast needs one; choose last, mean or span:NAME."
+            f"at={at!r} gives several rows of a text, and a contrast needs one; choose last, mean "
+            "or span:NAME."
         )
     return rows
 
@@ -216,7 +227,8 @@ def _finder(method: str, examples: Examples) -> Callable[[np.ndarray, np.ndarray
         return lambda x, y, _: contrasts.fitted(x, y, LogisticProbe())
     if "pair" not in examples.frame:
         raise DataError(
-            "method pca takes differences of pairs, and there is no column 'pair'; add one, or choose difference."
+            "method pca takes differences of pairs, and there is no column 'pair'; add one, or "
+            "choose difference."
         )
     pair = group_codes(examples.frame["pair"].to_numpy())
 
@@ -245,7 +257,8 @@ def _held_out(find: Any, x: np.ndarray, y: np.ndarray, groups: np.ndarray, seed:
         labels = y[train]
         if labels.min() == labels.max():
             raise DataError(
-                "without one of the folds only one class is left: groups and label go together, so the label cannot be "
+                "without one of the folds only one class is left: groups and label go together, so "
+                "the label cannot be "
                 "held out; choose another group column."
             )
         own = contrasts.calibrated(find(x[:, train], labels, train), x[:, train], labels)

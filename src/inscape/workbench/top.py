@@ -2,11 +2,13 @@
 
     top("smollm2-135m", "mine.csv", "mlp_act.12:345", input="text")
 
-Each text counts by its most active token. What the top examples share suggests what a unit is for, and no more: they are its
-extremes, and another data set may show others, so the quantiles over all tokens stand beside them.
+Each text counts by its most active token. What the top examples share suggests what a unit is for,
+and no more: they are its extremes, and another data set may show others, so the quantiles over all
+tokens stand beside them.
 
 Cost: one forward pass over the texts, up to the unit's layer.
-Reference: Dalvi et al. (2019), arXiv:1812.09355; Bolukbasi et al. (2021), arXiv:2104.07143, on what they hide.
+Reference: Dalvi et al. (2019), arXiv:1812.09355; Bolukbasi et al. (2021), arXiv:2104.07143, on what
+they hide.
 """
 
 from __future__ import annotations
@@ -94,7 +96,8 @@ class TopExamples:
         """Beside the top: what the unit does on all tokens."""
         half, much, most = self.quantiles
         return (
-            f"Over all {self.tokens} tokens of {self.data} the median is {half:z.3g}, the 99 % quantile {much:z.3g}, "
+            f"Over all {self.tokens} tokens of {self.data} the median is {half:z.3g}, the 99 % "
+            f"quantile {much:z.3g}, "
             f"the 99.9 % quantile {most:z.3g}."
         )
 
@@ -145,8 +148,8 @@ def top(
     Args:
         model: a language model or its name.
         data: examples, whatever `inscape.data.load.load` takes, or texts.
-        unit: ``SITE:INDEX``, one coordinate (``mlp_act.12:345``); or a site alone: with a direction its projection on it,
-            else its norm (``z.5.7`` for a head).
+        unit: ``SITE:INDEX``, one coordinate (``mlp_act.12:345``); or a site alone: with a direction
+            its projection on it, else its norm (``z.5.7`` for a head).
         input: the column that the model reads.
         direction: a direction of the site's width, scaled to length 1.
         k: how many texts.

@@ -1,1 +1,3 @@
-"""Where a harvest's shards are computed: in this process, or by the workers of a Ray cluster. The bytes are the same."""
+"""Where a harvest's shards are computed: in this process, or by the workers of a Ray cluster. The
+bytes are the same.
+"""

@@ -10,8 +10,8 @@ def engine(on: str | Engine) -> Engine:
     """The engine that `on` names; an engine is itself.
 
     Args:
-        on: ``"local"``; ``"ray"`` for the cluster of ``RAY_ADDRESS``, or one started here for the time of the call;
-            ``"ray://HOST:PORT"`` for a cluster elsewhere.
+        on: ``"local"``; ``"ray"`` for the cluster of ``RAY_ADDRESS``, or one started here for the
+            time of the call; ``"ray://HOST:PORT"`` for a cluster elsewhere.
 
     Raises:
         ValueError: another name.
@@ -27,5 +27,6 @@ def engine(on: str | Engine) -> Engine:
     if on == "ray" or (on.startswith("ray://") and on != "ray://"):
         return Ray(None if on == "ray" else on)
     raise ValueError(
-        f"harvest: on must be 'local', 'ray' or the address of a cluster such as 'ray://host:10001', got {on!r}"
+        "harvest: on must be 'local', 'ray' or the address of a cluster such as "
+        f"'ray://host:10001', got {on!r}"
     )

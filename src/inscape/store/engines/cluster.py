@@ -1,7 +1,8 @@
-"""A Ray cluster for the time of a harvest: the one this process is in, the one at an address, or one started here.
+"""A Ray cluster for the time of a harvest: the one this process is in, the one at an address, or
+one started here.
 
-One that is started here has no dashboard and reports no usage; it listens on the loopback interface alone, and asks for a
-secret that only this process and its children know. It ends with the harvest.
+One that is started here has no dashboard and reports no usage; it listens on the loopback interface
+alone, and asks for a secret that only this process and its children know. It ends with the harvest.
 
 Cost: two seconds to start one.
 Reference: Moritz et al. 2018, arXiv:1712.05889.
@@ -27,10 +28,11 @@ _SECRET = secrets.token_hex(32)
 _OURS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_TOKEN": _SECRET,  # asked for by default where Ray starts a cluster itself
-    # Ray takes this machine's own address for 127.0.0.1, and then listens on every interface, unless it is told that
-    # there are no other machines, as it is on systems whose firewall asks
+    # Ray takes this machine's own address for 127.0.0.1, and then listens on every interface,
+    # unless it is told that there are no other machines, as it is on systems whose firewall asks
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    # what Ray will do one day about accelerators of workers that ask for none; it warns where it is not told
+    # what Ray will do one day about accelerators of workers that ask for none; it warns where it is
+    # not told
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -51,7 +53,8 @@ class Room(NamedTuple):
 
 @contextmanager
 def connected(address: str | None, cpus: int, memory: int) -> Iterator[Any]:
-    """The module ``ray``, connected; what was connected or started here is left or ended afterwards.
+    """The module ``ray``, connected; what was connected or started here is left or ended
+    afterwards.
 
     Args:
         address: ``ray://HOST:PORT``, or None for ``RAY_ADDRESS`` or else a cluster of one's own.
@@ -111,7 +114,8 @@ def _refuse_open(ray: Any) -> None:
     found = {node["NodeManagerAddress"] for node in ray.nodes()}
     if not found <= {"127.0.0.1", "::1"}:
         raise ClusterError(
-            f"Ray {ray.__version__} listens on {', '.join(sorted(found))}, where other machines reach it; start a cluster "
+            f"Ray {ray.__version__} listens on {', '.join(sorted(found))}, where other machines "
+            "reach it; start a cluster "
             "yourself and give its address, as in: --on ray://HOST:PORT."
         )
 

@@ -1,7 +1,8 @@
 """The engine of one process, and the job that every engine is given.
 
-A job says all that a shard depends on; an engine yields a job's shards in the order asked for, wherever it computes them.
-What takes them (the one writer of a store, or sums of moments) does not know which engine it was.
+A job says all that a shard depends on; an engine yields a job's shards in the order asked for,
+wherever it computes them. What takes them (the one writer of a store, or sums of moments) does not
+know which engine it was.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""A part of a harvest's inputs, as it is sent to a worker: its own examples, under the numbers they have among all.
+"""A part of a harvest's inputs, as it is sent to a worker: its own examples, under the numbers they
+have among all.
 
-What is cut out on one machine is put back in its place on another, so that everything that reads inputs by number, and
-every message that names an example, is the same there.
+What is cut out on one machine is put back in its place on another, so that everything that reads
+inputs by number, and every message that names an example, is the same there.
 
 Cost: the bytes of the part's tokens or array rows.
 """

@@ -1,9 +1,11 @@
-"""The engine of many processes: shards computed by workers of a Ray cluster, each of which owns one device.
+"""The engine of many processes: shards computed by workers of a Ray cluster, each of which owns one
+device.
 
-Shards are handed out in order, at most two to a worker at a time, and come back in any; they are yielded in order, so that
-the one writer, which stays here, commits what a local harvest would commit. A shard depends on nothing but the job, so one
-whose worker died is computed again by another. Nothing is handed out further than `AHEAD` shards a worker beyond the one
-that is waited for: memory is bounded by the workers, never by the data.
+Shards are handed out in order, at most two to a worker at a time, and come back in any; they are
+yielded in order, so that the one writer, which stays here, commits what a local harvest would
+commit. A shard depends on nothing but the job, so one whose worker died is computed again by
+another. Nothing is handed out further than `AHEAD` shards a worker beyond the one that is waited
+for: memory is bounded by the workers, never by the data.
 
 Cost: each worker opens the model once; vectors cross from worker to writer once.
 """
@@ -39,8 +41,10 @@ class Ray(Engine):
     """On Ray.
 
     Attributes:
-        address: ``ray://HOST:PORT``; None for ``RAY_ADDRESS``, or else a cluster of this machine's own.
-        workers: how many; None for one an accelerator, or one a machine where the device is the CPU.
+        address: ``ray://HOST:PORT``; None for ``RAY_ADDRESS``, or else a cluster of this machine's
+            own.
+        workers: how many; None for one an accelerator, or one a machine where the device is the
+            CPU.
         place: the kind of device of workers; None for that of the model.
     """
 
@@ -200,8 +204,10 @@ class Crew:
         """Take a worker whose model is the one that is harvested; another is refused."""
         if different := [name for name, fact in self._facts.items() if told[name] != fact]:
             raise ClusterError(
-                f"the worker that is {told['where']} differs in {', '.join(different)} from this process, and its vectors "
-                "would not be the same; install the same versions and open the same model everywhere."
+                f"the worker that is {told['where']} differs in {', '.join(different)} from this "
+                "process, and its vectors "
+                "would not be the same; install the same versions and open the same model "
+                "everywhere."
             )
         hand.where = told["where"]
         log.info("worker %s has opened %s", hand.where, self._job.model.name)
@@ -227,7 +233,8 @@ class Crew:
                 else "at examples {} to {}".format(*self._named(spans[first]))
             )
             raise ClusterError(
-                f"{deaths} workers died {what}, the last with: {why} Out of memory is the usual cause: ask for a smaller "
+                f"{deaths} workers died {what}, the last with: {why} Out of memory is the usual "
+                "cause: ask for a smaller "
                 "budget, or for fewer workers on a machine."
             ) from error
         log.warning(

@@ -1,9 +1,10 @@
-"""A worker: one process and one device, with a model that it opened itself and shards that it is asked for.
+"""A worker: one process and one device, with a model that it opened itself and shards that it is
+asked for.
 
-A model that came from files is opened again by its name: zoo, Hub id or folder. A live transformers model is sent once, as
-the safetensors and JSON files that it would be saved as. Any other live network is code, which is not sent. What a worker
-opened is compared by hash with what is harvested here, with the code and the libraries that read it, before any shard
-of it is taken.
+A model that came from files is opened again by its name: zoo, Hub id or folder. A live transformers
+model is sent once, as the safetensors and JSON files that it would be saved as. Any other live
+network is code, which is not sent. What a worker opened is compared by hash with what is harvested
+here, with the code and the libraries that read it, before any shard of it is taken.
 
 Cost: opening the model once a worker; its vectors cross once.
 """
@@ -48,7 +49,8 @@ def facts(model: Any) -> dict[str, str]:
 
 
 def shipped(model: Any) -> tuple[dict[str, Any], Files]:
-    """How workers open a model: what they give to `inscape.model.open.open`, and the files of a live one.
+    """How workers open a model: what they give to `inscape.model.open.open`, and the files of a
+    live one.
 
     Raises:
         ModelError: a live network that has no files, or edits that stand on the model.
@@ -63,7 +65,8 @@ def shipped(model: Any) -> tuple[dict[str, Any], Files]:
         return {**model.origin, "name": model.name, "dtype": dtype}, {}
     if not isinstance(model.net, transformers.PreTrainedModel):
         raise ModelError(
-            f"{model.name} is a live {type(model.net).__name__}, which is code, and Ray workers open models from files "
+            f"{model.name} is a live {type(model.net).__name__}, which is code, and Ray workers "
+            "open models from files "
             "only; harvest it with on='local'."
         )
     with tempfile.TemporaryDirectory() as folder, _no_bar():
