@@ -140,57 +140,51 @@ def sparse_sweep(
     wanted: tuple[int, ...] = ()
     for site, x in matrices:
         wanted = tuple(sorted({min(int(k), x.shape[1]) for k in sizes}))
+        task = _Task(labels, outer, insides, wanted, ranking, C)
         rng = generator(seed, "sparse", "random", str(site))
         names.append(str(site))
-        found.append(
-            _site(
-                np.asarray(x, dtype=np.float64),
-                labels,
-                outer,
-                insides,
-                wanted,
-                random,
-                ranking,
-                C,
-                rng,
-            )
-        )
+        found.append(task.site(np.asarray(x, dtype=np.float64), random, rng))
     sized, single, scores, neurons, chance = (np.stack(part) for part in zip(*found, strict=True))
     return SparseSweep(
         tuple(names), wanted, y, labels, codes, fold_of_row, sized, single, scores, neurons, chance
     )
 
 
-def _site(
-    x: np.ndarray,
-    labels: np.ndarray,
-    outer: list[Fold],
-    insides: list[list[Fold]],
-    sizes: tuple[int, ...],
-    random: int,
-    ranking: str,
-    C: float,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, ...]:
-    t, n = labels.shape
-    sized, single = np.zeros((len(sizes), n), dtype=bool), np.zeros((t, n), dtype=bool)
-    inner, neurons = np.zeros((len(outer), t)), np.zeros(len(outer), dtype=np.int64)
-    drawn = rng.integers(x.shape[1], size=random)
-    anyone = np.zeros((random, n), dtype=bool)
-    for f, (train, test) in enumerate(outer):
-        top = _top(x[train], labels[:, train])
-        neurons[f] = top[0]
-        single[:, test] = _fit_single(x, top, labels, train, test, C)
-        for known, held in insides[f]:
-            rows, out = train[known], train[held]
-            made = _fit_single(x, _top(x[rows], labels[:, rows]), labels, rows, out, C)
-            inner[f] += balanced(made, labels[:, out]) / len(insides[f])
-        anyone[:, test] = _fit_single(
-            x, drawn, np.repeat(labels[:1], random, axis=0), train, test, C
-        )
-        path = sparse_path(x[train], labels[0, train], sizes, ranking=ranking, C=C, tol=1e-4)
-        sized[:, test] = (path.logits(x[test]) > 0).T
-    return sized, single, inner, neurons, balanced(anyone, np.repeat(labels[:1], random, axis=0))
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What is the same at every site: label sets, folds, sizes, and how probes are fitted."""
+
+    labels: np.ndarray
+    outer: list[Fold]
+    insides: list[list[Fold]]
+    sizes: tuple[int, ...]
+    ranking: str
+    C: float
+
+    def site(self, x: np.ndarray, random: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """All fields of `SparseSweep` that a site has."""
+        labels, (t, n) = self.labels, self.labels.shape
+        sized = np.zeros((len(self.sizes), n), dtype=bool)
+        single = np.zeros((t, n), dtype=bool)
+        inner = np.zeros((len(self.outer), t))
+        neurons = np.zeros(len(self.outer), dtype=np.int64)
+        drawn = rng.integers(x.shape[1], size=random)
+        anyone = np.zeros((random, n), dtype=bool)
+        observed = np.repeat(labels[:1], random, axis=0)
+        for f, (train, test) in enumerate(self.outer):
+            top = _top(x[train], labels[:, train])
+            neurons[f] = top[0]
+            single[:, test] = _fit_single(x, top, labels, train, test, self.C)
+            for known, held in self.insides[f]:
+                rows, out = train[known], train[held]
+                made = _fit_single(x, _top(x[rows], labels[:, rows]), labels, rows, out, self.C)
+                inner[f] += balanced(made, labels[:, out]) / len(self.insides[f])
+            anyone[:, test] = _fit_single(x, drawn, observed, train, test, self.C)
+            path = sparse_path(
+                x[train], labels[0, train], self.sizes, ranking=self.ranking, C=self.C, tol=1e-4
+            )
+            sized[:, test] = (path.logits(x[test]) > 0).T
+        return sized, single, inner, neurons, balanced(anyone, observed)
 
 
 def _top(x: np.ndarray, labels: np.ndarray) -> np.ndarray:

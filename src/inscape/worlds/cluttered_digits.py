@@ -131,6 +131,7 @@ def permuted_cells(
 def cluttered_digits(
     blocks: int = 6,
     width: int = 64,
+    *,
     steps: int = 1000,
     batch: int = 64,
     images: int = 600,
