@@ -2,6 +2,9 @@
 
 from inscape.learn.cost import Cost as Cost
 from inscape.learn.cost import cost as cost
+from inscape.learn.dense_info_nce import at_cells as at_cells
+from inscape.learn.dense_info_nce import dense_info_nce as dense_info_nce
+from inscape.learn.dense_info_nce import nearest_cells as nearest_cells
 from inscape.learn.ema_target import EmaTarget as EmaTarget
 from inscape.learn.ema_target import SelfPredicting as SelfPredicting
 from inscape.learn.ema_target import predict_target as predict_target

@@ -1,6 +1,7 @@
 """Made by `make stubs`: what loads on first use, for editors and type checkers."""
 
 from inscape.nets.autoencoder import Autoencoder as Autoencoder
+from inscape.nets.dense_embedding import DenseEmbedding as DenseEmbedding
 from inscape.nets.encoder import Encoder as Encoder
 from inscape.nets.encoder import Mixing as Mixing
 from inscape.nets.encoder import softmax_attention as softmax_attention

@@ -29,6 +29,9 @@ from inscape.shape.parallelism import parallelism as parallelism
 from inscape.shape.participation_ratio import participation_ratio as participation_ratio
 from inscape.shape.power_law import PowerLaw as PowerLaw
 from inscape.shape.power_law import power_law as power_law
+from inscape.shape.principal_curvature import faded as faded
+from inscape.shape.principal_curvature import mean_curvature as mean_curvature
+from inscape.shape.principal_curvature import principal_curvatures as principal_curvatures
 from inscape.shape.rankme import rankme as rankme
 from inscape.shape.soft_nearest_neighbour import SoftNearest as SoftNearest
 from inscape.shape.soft_nearest_neighbour import soft_nearest_neighbour as soft_nearest_neighbour

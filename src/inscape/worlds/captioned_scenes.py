@@ -16,7 +16,7 @@ from itertools import product
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -62,6 +62,26 @@ class Scenes:
     captions: list[str]
 
 
+def shape_masks(
+    u: Float[np.ndarray, "n h w"], v: Float[np.ndarray, "n h w"]
+) -> Bool[np.ndarray, "k n h w"]:
+    """Which pixels lie in each of `SHAPES`.
+
+    Args:
+        u, v: of each pixel, how far right of and below the middle it is, in radii.
+    """
+    far = np.hypot(u, v)
+    return np.stack(
+        [
+            far < 1,
+            np.maximum(abs(u), abs(v)) < 0.9,
+            (v < 0.8) & (v > 2 * abs(u) - 1.1),
+            (np.minimum(abs(u), abs(v)) < 0.35) & (np.maximum(abs(u), abs(v)) < 1.1),
+            (far < 1.1) & (far > 0.6),
+        ]
+    )
+
+
 def every_scene() -> Int[np.ndarray, "n 4"]:
     """All 540 combinations of factors."""
     return np.array(list(product(*map(range, COUNTS))))
@@ -85,16 +105,7 @@ def scenes(factors: Int[np.ndarray, "n 4"], *, rng: np.random.Generator) -> Scen
     middle = np.stack([place // 3, place % 3]) * cell + cell / 2 + rng.uniform(-1, 1, (2, n))
     grid = np.indices((SIDE, SIDE)) + 0.5
     v, u = (grid[:, None] - middle[..., None, None]) / radius  # (n, side, side) each
-    far = np.hypot(u, v)
-    inside = np.stack(
-        [
-            far < 1,
-            np.maximum(abs(u), abs(v)) < 0.9,
-            (v < 0.8) & (v > 2 * abs(u) - 1.1),
-            (np.minimum(abs(u), abs(v)) < 0.35) & (np.maximum(abs(u), abs(v)) < 1.1),
-            (far < 1.1) & (far > 0.6),
-        ]
-    )[shape, np.arange(n)]
+    inside = shape_masks(u, v)[shape, np.arange(n)]
     paint = np.array(list(COLOURS.values()))[colour][:, :, None, None]
     images = inside[:, None] * paint + NOISE * rng.normal(size=(n, 3, SIDE, SIDE))
     sizes, colours = list(SIZES), list(COLOURS)

@@ -1,0 +1,276 @@
+"""How does the curvature of the manifold of pictures change from layer to layer, and does its last step tell generalisation?
+
+Convolutional networks of digits learn from few digits and from many; the curvature of what small changes of a picture do
+is measured at every layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from inscape.charts.curves import curves
+from inscape.charts.points import points
+from inscape.core.measured import Measured, fact
+from inscape.core.rank_correlation import rank_correlation
+from inscape.core.threads import one_torch_thread
+from inscape.learn.fit import Budget
+from inscape.nets.plain_cnn import SHAPES, PlainCNN
+from inscape.shape.principal_curvature import faded, mean_curvature
+from inscape.shape.two_nn import two_nn
+from inscape.study.arms import UNTRAINED, Arm, arms
+from inscape.study.card import Card, Claim
+from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
+from inscape.worlds.digit_views import drawn_digits, moved, shuffled_names
+
+CARD = Card(
+    slug="curvature-profile",
+    title="Data Representations' Study of Latent Image Manifolds",
+    authors="Kaufman and Azencot",
+    year=2023,
+    arxiv="2305.19730",
+    room="shape",
+    claim="Trained networks share a profile of mean absolute principal curvature: a step, a plateau and a last "
+    "step, which untrained ones lack; the last step goes with generalisation, intrinsic dimension does not.",
+    reproduced="Networks of eight convolutions on scikit-learn's digits, placed, turned and noisy: four random "
+    "starts on all 1,297 digits, on shuffled labels and untrained; and twelve trained on 20 to 1,297 digits, with "
+    "and without mixup. Curvature at ten layers of digits of other writers.",
+    controls=(
+        "spheres and planes of known curvature",
+        "the untrained networks",
+        "networks trained on shuffled labels",
+        "networks permuted",
+        "intrinsic dimension (TwoNN) in place of curvature",
+    ),
+    claims=dict(
+        sphere=Claim(
+            text="Spheres give one over their radius to 15 %",
+            at_most=0.15,
+            sanity=True,
+            exact="the largest error over spheres that were drawn",
+        ),
+        plane=Claim(
+            text="A plane gives less than 0.02",
+            at_most=0.02,
+            sanity=True,
+            exact="the curvature of planes that were drawn",
+        ),
+        step=Claim(
+            text="The last layer's curvature is 1.5 times that of the plateau", at_least=1.5
+        ),
+        untrained=Claim(text="In untrained networks it is at most 1.2 times", at_most=1.2),
+        gap=Claim(
+            text="Last step and held-out accuracy are rank-correlated by 0.6",
+            at_least=0.6,
+            null="networks permuted",
+        ),
+    ),
+    answer="The last layer is {step:.1f} times as curved as the plateau, {untrained:.1f} times in untrained networks; "
+    "the last step correlates with accuracy by {gap:.2f}.",
+    # few short trainings decide nothing about networks
+    tiny=dict(sphere="supported", plane="supported", step="any", untrained="any", gap="any"),
+    differs="The authors train ResNets and VGGs on CIFAR and set singular values to zero; here the smallest are scaled "
+    "by random factors, or squares could not be told from the values themselves, and the dimension of the fit "
+    "is TwoNN's, at most their number. The last step is (last − before) / plateau.",
+    group_note="A network is what varies: of the first two claims one of four random starts, of the third one of "
+    "twelve trainings.",
+    seeds=3,
+    minutes=dict(tiny=0.2, small=5),
+    figure="profile",
+)
+
+
+@dataclass(frozen=True)
+class Config(Bounded):
+    sizes: tuple[int, ...] = setting((20, 50, 120, 300, 700, 1297), "training digits, rising")
+    networks: int = setting(4, "random starts on the last size", least=2)
+    steps: int = setting(400, "of training", least=1)
+    width: int = setting(8, "channels of the first layer", least=2)
+    items: int = setting(40, "digits at which curvature is measured", least=4)
+    neighbours: int = setting(128, "of each of them", least=50)
+
+
+PRESETS = {
+    "tiny": Config(sizes=(20, 1297), networks=2, steps=20, width=4, items=6, neighbours=60),
+    "small": Config(),
+    "full": Config(steps=4000, width=16, items=400, neighbours=512),
+}
+BATCH, NOISE, PARTS = 64, 0.1, 8
+LAYERS = (*(f"convolution {i + 1}" for i in range(len(SHAPES))), "mean over positions", "logits")
+#: of the layers above: what is between the first and the last two
+PLATEAU = slice(1, len(SHAPES))
+TRAINED, SHUFFLED = "trained", "shuffled labels"
+
+
+@one_torch_thread()
+def run(config: Config, run: Run) -> None:
+    """Check the estimator, train, and measure every layer."""
+    run.asked("How does the curvature of the manifold of pictures change from layer to layer?")
+    _known(config, run)
+    new, truth = drawn_digits(None, False, rng=run.rng())
+    new = _noisy(moved(new, rng=run.rng("views")), run.rng("noise"))
+    chosen = run.rng("items").permutation(len(new))[: config.items]
+    near = faded(new[chosen].numpy(), config.neighbours, PARTS, rng=run.rng("neighbours"))
+    looked = partial(_profile, new=new, chosen=torch.from_numpy(chosen), near=near)
+    right = {"accuracy": lambda net, k: (net(new).argmax(1) == truth).numpy()}
+    last = config.sizes[-1]
+    other = shuffled_names(rng=run.rng("labels"))
+    starts = arms(
+        run,
+        {TRAINED: _arm(config, run, last), SHUFFLED: _arm(config, run, last, names=other)},
+        metrics=right,
+        budget=Budget(config.steps),
+        seeds=config.networks,
+        name="starts",
+    )
+    run.show("accuracy", starts.measured("accuracy", unit="accuracy"))
+    rows = [
+        pd.DataFrame(looked(net)).assign(networks=kind, network=k)
+        for kind, nets in starts.nets.items()
+        for k, net in enumerate(nets)
+    ]
+    frame = pd.concat(rows)
+    mean = frame.groupby(["networks", "layer", "depth"], as_index=False, sort=False)[
+        ["curvature", "dimension"]
+    ].mean()
+    run.table("profile", mean, "Curvature and TwoNN of every layer, mean over random starts.")
+    shown = mean.rename(columns={"networks": "series", "depth": "x", "curvature": "value"})
+    chart = curves(shown, x="layer", y="mean absolute curvature", points=True, nulls=(UNTRAINED,))
+    run.figure(
+        "profile", chart, "Mean absolute principal curvature by layer; the last is the logits."
+    )
+    m = Measured("curvature of the last layer over the plateau", unit="ratio")
+    for kind, own in frame.groupby("networks", sort=False):
+        wide = own.pivot(index="network", columns="depth", values="curvature").to_numpy()
+        role = {TRAINED: "treatment", SHUFFLED: "baseline"}.get(str(kind), "reference")
+        m.put(str(kind), wide[:, -1] / np.median(wide[:, PLATEAU], axis=1), role=role)
+    run.claim("step", m.value(TRAINED))
+    run.claim("untrained", m.value(UNTRAINED))
+    run.show("last", m)
+    _sizes(config, run, looked, right)
+
+
+def _noisy(images: Tensor, rng: np.random.Generator) -> Tensor:
+    return images + NOISE * torch.from_numpy(rng.normal(size=images.shape)).float()
+
+
+def _arm(
+    config: Config, run: Run, size: int, names: Tensor | None = None, mixup: bool = False
+) -> Arm:
+    images, true = drawn_digits(None, True, rng=run.rng())
+    order = run.rng("order").permutation(len(images))[:size]
+    labels = (true if names is None else names[: len(true)])[order]
+    images = images[order]
+
+    def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
+        rows = rng.integers(size, size=BATCH)
+        x = _noisy(moved(images[rows], rng=rng), rng)
+        y = F.one_hot(labels[rows], 10).float()
+        if mixup:
+            share = torch.from_numpy(rng.beta(1.0, 1.0, BATCH)).float()[:, None]
+            x = share[..., None, None] * x + (1 - share[..., None, None]) * x.flip(0)
+            y = share * y + (1 - share) * y.flip(0)
+        return x, y
+
+    return Arm(
+        net=lambda k: PlainCNN(1, 10, config.width),
+        batches=batches,
+        objective=lambda net, batch: F.cross_entropy(net(batch[0]), batch[1]),
+    )
+
+
+@torch.no_grad()
+def _profile(
+    net: Any, new: Tensor, chosen: Tensor, near: Float[np.ndarray, "n k c h w"]
+) -> list[dict[str, Any]]:
+    """Curvature and intrinsic dimension at every layer of a network."""
+    n, k = near.shape[:2]
+    everything, beside = (
+        _states(net, new),
+        _states(net, torch.from_numpy(near).float().flatten(0, 1)),
+    )
+    out = []
+    for depth, (name, states, around) in enumerate(zip(LAYERS, everything, beside, strict=True)):
+        dimension = two_nn(states)
+        fitted = int(np.clip(round(dimension), 1, PARTS))
+        bent = mean_curvature(states[chosen], around.reshape(n, k, -1), fitted)
+        out.append(
+            {"layer": name, "depth": depth, "curvature": bent.mean(), "dimension": dimension}
+        )
+    return out
+
+
+def _states(net: nn.Module, x: Tensor) -> list[np.ndarray]:
+    layers = net.layers(x)
+    states = [*layers, layers[-1].mean(dim=(2, 3)), net(x)]
+    return [h.flatten(1).double().numpy() for h in states]
+
+
+def _sizes(config: Config, run: Run, looked: Any, right: Any) -> None:
+    """Twelve networks of different training sets: does the last step go with accuracy?"""
+    kinds = {
+        f"{size} digits{', mixup' * mixup}": (size, mixup)
+        for mixup in (False, True)
+        for size in config.sizes
+    }
+    found = arms(
+        run,
+        {name: _arm(config, run, size, mixup=mixup) for name, (size, mixup) in kinds.items()},
+        metrics=right,
+        budget=Budget(config.steps),
+        name="sizes",
+    )
+    rows = []
+    for name, (size, mixup) in kinds.items():
+        own = pd.DataFrame(looked(found.nets[name][0]))
+        bent, plateau = own["curvature"].to_numpy(), own["curvature"].iloc[PLATEAU].median()
+        rows.append(
+            {"network": name, "digits": size, "mixup": mixup}
+            | {"accuracy": found.values["accuracy"][name].mean()}
+            | {"last step": (bent[-1] - bent[-2]) / plateau}
+            | {"last dimension": own["dimension"].iloc[-1]}
+        )
+    frame = pd.DataFrame(rows)
+    run.table("sizes", frame, "Every network: its training set, accuracy, last step and dimension.")
+    accuracy, kind = frame["accuracy"].to_numpy(), "networks permuted"
+    both = [
+        rank_correlation(
+            f"rank correlation of accuracy and {what}",
+            frame[what].to_numpy(),
+            accuracy,
+            rng=run.rng("permuted", what),
+            kind=kind,
+            where={"condition": what},
+        )
+        for what in ("last step", "last dimension")
+    ]
+    run.claim("gap", both[0])
+    run.show("correlations", both, "Rank correlation with held-out accuracy.")
+    shown = frame.rename(columns={"last step": "x", "accuracy": "value", "network": "name"})
+    shown["series"] = np.where(shown["mixup"], "mixup", "no mixup")
+    chart = points(shown, x="last step of curvature (plateaus)", y="held-out accuracy")
+    run.figure("sizes", chart, "Held-out accuracy of each network against its last step.")
+
+
+def _known(config: Config, run: Run) -> None:
+    """Spheres and planes of four dimensions, turned in twenty."""
+    rng, d, wide = run.rng("known"), 4, 20
+    t = 0.05 * rng.normal(size=(10, config.neighbours, d))
+    up = np.sqrt(1 - (t**2).sum(axis=-1, keepdims=True))
+    turn = np.linalg.qr(rng.normal(size=(wide, wide)))[0][: d + 1]
+    radii = np.array([0.5, 1, 2, 4, 8])
+    pole = np.tile(np.eye(d + 1)[-1:] @ turn, (10, 1))
+    cap = np.concatenate([t, up], axis=-1) @ turn
+    off = [abs(mean_curvature(r * pole, r * cap, d) * r - 1).max() for r in radii]
+    run.claim("sphere", fact("largest relative error on spheres", max(off), "share"))
+    flat = mean_curvature(np.zeros((10, wide)), t @ turn[:d], d)
+    run.claim("plane", fact("curvature of planes", flat.max(), "1 / length"))
