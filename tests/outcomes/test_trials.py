@@ -8,7 +8,7 @@ import pytest
 from inscape.control.directional import directional_patch, mean_ablation
 from inscape.core.shares import Shares
 from inscape.outcomes.contrast import contrast
-from inscape.outcomes.trials import Trials, accuracy_lost
+from inscape.outcomes.trials import Trials, accuracy_lost, effects_of_patching
 from inscape.outcomes.verdicts import Verdicts
 from inscape.worlds.sentiment import VERDICTS, sentiment
 
@@ -103,11 +103,13 @@ def whole_edits(trials, part, k, rows, own, at):
 
 
 def test_trials_of_one_kind_stand_together_and_what_they_cost_is_told_beside_its_null(trials):
-    means, done = trials.means(trials.test.parts), []
-    names = ["found", "swapped", "swapped", "swapped", "swapped"]
-    after = trials.held_by_kind(names, means, done.append)
+    lines = [{"found": d[:1], "swapped": d[1:5]} for d in trials.directions]
+    named, done = Trials.of(trials.test, SITES, lines), []
+    assert named.names == ("found", *["swapped"] * 4)
+    means = named.means(trials.test.parts)
+    after = named.held_by_kind(means, done.append)
     assert sum(done) == 5
-    assert np.allclose(after["swapped"], trials.held([1, 2, 3, 4], means), atol=1e-5)
+    assert np.allclose(after["swapped"], named.held([1, 2, 3, 4], means), atol=1e-5)
     right = np.array([1.0, -1.0] * 3)
     made = {"found": -right[None], "swapped": np.stack([right, right * [1, 1, 1, 1, -1, -1]])}
     made["few"] = np.stack([right] * 5)
@@ -118,3 +120,24 @@ def test_trials_of_one_kind_stand_together_and_what_they_cost_is_told_beside_its
     assert found.value == pytest.approx(2)
     assert found.null.draws == 2
     assert lost.value("swapped").value == pytest.approx(1 / 3)
+
+
+def test_what_is_patched_moves_a_score_towards_its_opposite(trials):
+    before = trials.test.scores()
+    moved = trials.moved(before, ["none", "all"], [3, 5])
+    assert moved.shape == (2, 2, 6)
+    assert np.allclose(moved[:, 0], 0, atol=1e-5)
+    after = trials.swapped([3], trials.coordinates())[0]
+    assert np.allclose(moved[0, 1], np.array([1, -1] * 3) * (before - after), atol=1e-5)
+
+
+def test_effects_are_shares_of_opposites_differences_and_of_the_full_patch(trials):
+    before = np.array([2.0, 0, 3, 1, 4, 2])  # opposites are 2 apart
+    moved = {"all": np.full((1, 6), 1.0), "part": np.stack([np.full(6, 0.2), np.full(6, 0.3)])}
+    full = {"all": "all", "part": "all"}
+    closed, effect = effects_of_patching(trials.test, before, moved, full)
+    assert closed.value("all").value == pytest.approx(0.5)
+    assert closed.value("part").value == pytest.approx(0.125)
+    assert effect.value("all").value == pytest.approx(1)
+    assert effect.value("part").value == pytest.approx(0.25)
+    assert closed.conditions["part"].role == "baseline"

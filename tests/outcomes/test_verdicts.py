@@ -11,7 +11,13 @@ from inscape.data.examples import Examples
 from inscape.data.pairs import Pairs
 from inscape.model.model import Model
 from inscape.outcomes.contrast import Contrast, contrast
-from inscape.outcomes.verdicts import Verdicts, judge_held_out, panels, training_texts
+from inscape.outcomes.verdicts import (
+    Verdicts,
+    beside_untrained,
+    judge_held_out,
+    panels,
+    training_texts,
+)
 from inscape.worlds.sentiment import VERDICTS, sentiment
 
 
@@ -80,3 +86,15 @@ def test_training_texts_are_of_other_groups_and_the_best_end_is_chosen_on_them()
     for f, t in enumerate(training[:-1]):
         assert not set(t.groups) & set(pairs.groups[pairs.fold == f])
         assert t.y.tolist() == [1, 0] * 4
+
+
+def test_the_model_stands_beside_an_untrained_copy():
+    world = sentiment(words=4, steps=60)
+    y = world.examples.frame["positive"].to_numpy()
+    shares = Shares(np.arange(len(y)), np.random.default_rng(0))
+    words, context = contrast(world.model, *VERDICTS), np.zeros(len(y), dtype=np.int64)
+    test = Verdicts(world.model, (world.examples,), words, y, context, shares, {})
+    found = beside_untrained(test, test.scores(), 0)
+    fresh = test.right(test.scores(model=world.model.untrained(0)))
+    assert found.value == test.right(test.scores()).mean()
+    assert found.beside[0].value == fresh.mean() < found.value

@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from inscape.data.pairs import Pairs
 from inscape.probing.directions import (
     ISOTROPIC,
     MATCHED,
     SWAPPED,
     agreement,
     auc_by_layer,
+    auc_held_out,
     cosine_table,
     cosines,
     find,
+    find_by_fold,
 )
 from inscape.read.logistic import LogisticProbe
 from inscape.read.mass_mean import MassMeanProbe
@@ -99,3 +102,31 @@ def test_areas_by_layer_on_fresh_rows(directions):
 def test_a_logistic_probe_is_needed():
     with pytest.raises(ValueError, match="one of the finders must be a LogisticProbe"):
         find(SITES, *layers(), {"means": MassMeanProbe()}, 2, rng=np.random.default_rng(0))
+
+
+def test_every_fold_has_directions_of_its_own_rows_centred_by_its_training_rows(directions):
+    x, y, groups = layers()
+    fold = groups % 2
+    context = (np.arange(200) // 2) % 2
+    rows = np.arange(200).reshape(-1, 2)[:, ::-1]
+    pairs = Pairs(y, rows, context, groups, fold)
+    states = dict(zip(SITES, x + 7 * context[:, None], strict=True))
+    done = []
+    centred, found = find_by_fold(
+        states, pairs, FINDERS, 10, seed=1, advance=lambda: done.append(1)
+    )
+    assert len(centred) == len(found) == len(done) == 3
+    train = (fold != 0) & (context == 1)
+    assert np.allclose(centred[0][:, train].mean(axis=1), 0, atol=1e-5)
+    assert abs(found[0].found["means"][1][0]) > 0.9
+    assert not np.allclose(found[0].found["means"], found[1].found["means"], atol=1e-3)
+    area = auc_held_out(found, centred, pairs, np.random.default_rng(0))
+    area = area.set_index(["series", "layer"])["value"]
+    assert area["means", 0] > 0.99 > 0.7 > area["means", -1]
+
+
+def test_the_chosen_sites_directions_stand_at_every_site(directions):
+    one = directions.everywhere(directions.nulls[MATCHED][:5])
+    assert one.shape == (5, 3, 12)
+    assert np.array_equal(one[2, 0], directions.nulls[MATCHED][2, 1])
+    assert np.array_equal(one[:, 0], one[:, 2])

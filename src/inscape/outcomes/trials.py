@@ -1,8 +1,10 @@
-"""Interventions on verdicts: a direction held at its mean, or set to the opposite text's, in every part with its own.
+"""Interventions on verdicts: a direction held at its mean, or set to the opposite text's, in every
+part with its own.
 
-A text is judged while its group is held out, so the parts (folds) of a test have different directions: trial k is the k-th
-direction of each. Opposite texts begin alike and share a row (`inscape.outcomes.packed`), and rows of many trials share a
-batch, each row under its own direction.
+A text is judged while its group is held out, so the parts (folds) of a test have different
+directions: trial k is the k-th direction of each. Opposite texts begin alike and share a row
+(`inscape.outcomes.packed`), and rows of many trials share a batch, each row under its own
+direction.
 
 Cost: one pass over all texts a trial, less what opposites share.
 """
@@ -32,7 +34,8 @@ from inscape.read.coordinates import coordinates, token_means
 
 @dataclass(frozen=True)
 class _Set(Edit):
-    """Each row's coordinate along its own unit direction, set where it is to be set: ``h + (value − h·d) d``."""
+    """Each row's coordinate along its own unit direction, set where it is to be set: ``h + (value −
+    h·d) d``."""
 
     directions: Tensor = field(default_factory=lambda: torch.zeros(1))
     values: Tensor = field(default_factory=lambda: torch.zeros(1))
@@ -54,21 +57,40 @@ class Trials:
         test: the texts and how they are judged.
         sites: where, all of them at once.
         directions: for each part of the test (k, sites, d), unit vectors.
+        names: the kind of each of the k; draws of one kind share it.
     """
 
     test: Verdicts
     sites: tuple[str, ...]
     directions: tuple[np.ndarray, ...]
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, test: Verdicts, sites: Sequence[str], lines: Sequence[Mapping[str, np.ndarray]]
+    ) -> Trials:
+        """Directions by kind.
+
+        Args:
+            test: the texts and how they are judged.
+            sites: where.
+            lines: for each part of the test, kind → (draws, sites, d), unit vectors; the same kinds
+                and numbers of draws in every part.
+        """
+        names = tuple(kind for kind, draws in lines[0].items() for _ in draws)
+        return cls(test, tuple(sites), tuple(np.concatenate([*of.values()]) for of in lines), names)
 
     def means(self, reference: Sequence[Examples]) -> list[Float[np.ndarray, "sites k"]]:
-        """Mean coordinate of all directions over the tokens of texts, which each part's training groups (or it) give."""
+        """Mean coordinate of all directions over the tokens of texts, which each part's training
+        groups (or it) give."""
         pairs = zip(reference, self.directions, strict=True)
         return [token_means(self.test.model, texts, self.sites, d) for texts, d in pairs]
 
     def held(
         self, ks: Sequence[int], means: Sequence[np.ndarray], at: str = "all"
     ) -> Float[np.ndarray, "ks n"]:
-        """Scores of all texts with each of some directions held at its mean at the positions of that mark."""
+        """Scores of all texts with each of some directions held at its mean at the positions of
+        that mark."""
         where = self._where(at)
         rows = lay(self.test.model, self._tokens, self._groups, where)
 
@@ -80,22 +102,34 @@ class Trials:
         return self._scores(rows, ks, where, values)
 
     def held_by_kind(
-        self, names: Sequence[str], means: Sequence[np.ndarray], advance: Callable[[int], None]
+        self, means: Sequence[np.ndarray], advance: Callable[[int], None] = lambda _: None
     ) -> dict[str, Float[np.ndarray, "draws n"]]:
-        """Scores with every direction held at all positions, together for those of one name.
+        """Scores with every direction held at all positions, together for those of one kind.
 
         Args:
-            names: of each direction.
             means: from `means`.
             advance: called with how many more are done.
         """
-        parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
-        for start in range(0, len(names), 4):
-            ks = range(len(names))[start : start + 4]
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in self.names}
+        for start in range(0, len(self.names), 4):
+            ks = range(len(self.names))[start : start + 4]
             for k, scores in zip(ks, self.held(ks, means), strict=True):
-                parts[names[k]].append(scores)
+                parts[self.names[k]].append(scores)
             advance(len(ks))
         return {name: np.stack(scores) for name, scores in parts.items()}
+
+    def moved(
+        self, before: Float[np.ndarray, " n"], at: Sequence[str], ks: Sequence[int]
+    ) -> Float[np.ndarray, "ks marks n"]:
+        """How far each score goes towards the opposite's side, with the opposite's coordinates.
+
+        Args:
+            before: scores with no edit.
+            at: the marks that are patched, one after another.
+            ks: the directions that are patched, one after another.
+        """
+        scores = np.stack([self.swapped(ks, self._own, mark) for mark in at], axis=1)
+        return np.where(self.test.y == 1, 1.0, -1.0) * (before - scores)
 
     def coordinates(self) -> list[list[Float[np.ndarray, "_ sites k"]]]:
         """Every text's own coordinates, token by token, part by part."""
@@ -108,10 +142,11 @@ class Trials:
     def swapped(
         self, ks: Sequence[int], own: Sequence[Sequence[np.ndarray]], at: str = "all"
     ) -> Float[np.ndarray, "ks n"]:
-        """Scores of all texts with each of some directions set to the opposite's, token by token, at the marked positions.
+        """Scores of all texts with each of some directions set to the opposite's, token by token,
+        at the marked positions.
 
-        The two texts of a pair are neighbours, rows 2i and 2i + 1 of a part, and of one length. Before they differ each has
-        what the other has, so nothing is set there.
+        The two texts of a pair are neighbours, rows 2i and 2i + 1 of a part, and of one length.
+        Before they differ each has what the other has, so nothing is set there.
         """
         flat, where = [x for part in own for x in part], self._where(at)
         for i in range(0, len(where), 2):
@@ -125,6 +160,10 @@ class Trials:
             )
 
         return self._scores(rows, ks, where, values)
+
+    @cached_property
+    def _own(self) -> list[list[np.ndarray]]:
+        return self.coordinates()
 
     @cached_property
     def _tokens(self) -> list[Tokens]:
@@ -192,7 +231,8 @@ def accuracy_lost(
     nulls: Collection[str],
     few: Collection[str] = (),
 ) -> Measured:
-    """The share of the accuracy above chance that is lost, of every kind of intervention; means over its draws.
+    """The share of the accuracy above chance that is lost, of every kind of intervention; means
+    over its draws.
 
     Args:
         test: whose verdicts.
@@ -211,3 +251,33 @@ def accuracy_lost(
         role: Role = "null" if null else "treatment"
         m.put(name, lost, right - 0.5, role=role, expensive=name in few)
     return m
+
+
+def effects_of_patching(
+    test: Verdicts,
+    before: Float[np.ndarray, " n"],
+    moved: Mapping[str, Float[np.ndarray, "draws n"]],
+    full: Mapping[str, str],
+) -> tuple[Measured, Measured]:
+    """What patching closes of the difference between opposites' verdicts, and of its full effect.
+
+        closed = Σ moved / Σ ± (score − the opposite's score)        effect = Σ moved / Σ moved in
+        full
+
+    Args:
+        test: whose verdicts; neighbours are opposites.
+        before: scores with no edit.
+        moved: kind of patch → how far it moves each text, from `Trials.moved`; kinds of several
+            draws are baselines.
+        full: kind of patch → the kind that is its full effect.
+    """
+    whole = np.where(test.y == 1, 1.0, -1.0) * (before - before[np.arange(len(before)) ^ 1])
+    closed, effect = (
+        Measured(name, groups=test.shares.groups, unit="share", kind="ratio")
+        for name in ("share of the verdict's difference closed", "share of the full effect")
+    )
+    for kind, parts in moved.items():
+        role: Role = "baseline" if len(parts) > 1 else "treatment"
+        closed.put(kind, parts, whole, role=role)
+        effect.put(kind, parts, moved[full[kind]][0], role=role)
+    return closed, effect

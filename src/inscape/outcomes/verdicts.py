@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from inscape.core.evidence import Beside, Evidence
 from inscape.core.folds import group_codes
+from inscape.core.measured import Measured
 from inscape.core.rng import generator
 from inscape.core.shares import Shares
 from inscape.data.examples import Examples
@@ -68,6 +70,12 @@ class Verdicts:
             ]
         )
 
+    @property
+    def pair_groups(self) -> list[np.ndarray]:
+        """Group of each pair of neighbours, part by part."""
+        cuts = np.cumsum([len(part) // 2 for part in self.parts])[:-1]
+        return np.split(self.shares.groups[::2], cuts)
+
     def right(self, scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Which verdicts are right, 1 or 0 each."""
         return ((above_median(scores, self.context) > 0) == (self.y == 1)).astype(np.float64)
@@ -78,6 +86,21 @@ class Verdicts:
         up, down = held[self.y == 1], held[self.y == 0]
         spread = np.sqrt((up.var() + down.var()) / 2)
         return float((up.mean() - down.mean()) / spread) if spread > 0 else 0.0
+
+
+def beside_untrained(test: Verdicts, before: Float[np.ndarray, " n"], seed: int) -> Evidence:
+    """The accuracy of verdicts beside that of an untrained copy of the model.
+
+    Args:
+        test: whose verdicts.
+        before: scores with no edit.
+        seed: of the copy's weights.
+    """
+    copy = test.right(test.scores(model=test.model.untrained(seed)))
+    m = Measured("accuracy of the verdicts", groups=test.shares.groups, unit="accuracy")
+    m.put("the model", test.right(before))
+    beside = Beside("reference", "untrained copy of the model", float(copy.mean()))
+    return m.value("the model", beside=(beside,))
 
 
 def panels(scores: Mapping[str, Float[np.ndarray, " n"]], test: Verdicts) -> pd.DataFrame:

@@ -9,7 +9,7 @@ chosen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -26,7 +26,9 @@ from inscape.core.evidence import Evidence
 from inscape.core.folds import group_codes
 from inscape.core.jackknife import left_out
 from inscape.core.measured import Measured
+from inscape.core.rng import generator
 from inscape.core.threads import side_by_side
+from inscape.data.pairs import Pairs
 from inscape.probing.frames import layer_of
 from inscape.read.logistic import LogisticProbe
 
@@ -50,6 +52,12 @@ class Directions:
     nulls: dict[str, np.ndarray]
     chosen: int
     inverse_penalty: float
+
+    def everywhere(
+        self, directions: Float[np.ndarray, "draws sites d"]
+    ) -> Float[np.ndarray, "draws sites d"]:
+        """Directions of the chosen site at every site alike."""
+        return np.repeat(directions[:, self.chosen][:, None], len(self.sites), axis=1)
 
 
 def find(
@@ -99,6 +107,62 @@ def find(
         SWAPPED: half_swapped(x, y, group_codes(groups), max(2, draws // 5), rng=rng),
     }
     return Directions(tuple(sites), found, nulls, chosen, float(fitted[chosen][judge].C_))
+
+
+def find_by_fold(
+    states: Mapping[str, Float[np.ndarray, "n d"]],
+    pairs: Pairs,
+    finders: Mapping[str, Any],
+    draws: int,
+    *,
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[list[Float[np.ndarray, "sites n d"]], list[Directions]]:
+    """Directions of every fold's training rows, and last of all rows.
+
+    Rows are centred by the training rows of their context, for each fold anew.
+
+    Args:
+        states: site → the rows there.
+        pairs: labels, groups, contexts and folds of the rows.
+        finders: as in `find`.
+        draws: as in `find`.
+        seed: of the nulls.
+        advance: called after each fold.
+
+    Returns:
+        The centred rows, and the directions, of each fold and last of all rows.
+    """
+    centred, found = [], []
+    for f in (*range(int(pairs.fold.max()) + 1), None):
+        train = np.ones(len(pairs.y), dtype=bool) if f is None else pairs.fold != f
+        x = np.stack([pairs.centred(rows, train) for rows in states.values()]).astype(np.float32)
+        rows, y, groups = x[:, train], pairs.y[train], pairs.groups[train]
+        rng = generator(seed, "nulls", str(len(found)))
+        found.append(find(list(states), rows, y, groups, finders, draws, rng=rng))
+        centred.append(x)
+        advance()
+    return centred, found
+
+
+def auc_held_out(
+    found: Sequence[Directions],
+    x: Sequence[Float[np.ndarray, "sites n d"]],
+    pairs: Pairs,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """`auc_by_layer` of the rows that each fold of `find_by_fold` holds out.
+
+    Args:
+        found: directions of every fold.
+        x: the rows, centred for each fold.
+        pairs: labels, groups and folds of the rows.
+        rng: of the bootstrap.
+    """
+    held = [pairs.fold == f for f in range(int(pairs.fold.max()) + 1)]
+    rows = [part[:, m] for part, m in zip(x, held, strict=False)]
+    y, groups = ([of[m] for m in held] for of in (pairs.y, pairs.groups))
+    return auc_by_layer(found[: len(held)], rows, y, groups, rng)
 
 
 def cosines(directions: Mapping[str, Float[np.ndarray, " d"]]) -> dict[tuple[str, str], float]:

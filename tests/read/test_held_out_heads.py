@@ -5,23 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from tests.model import nets
 
 from inscape.core.shares import Shares
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.outcomes.contrast import Contrast
-from inscape.outcomes.verdicts import Training, Verdicts
-from inscape.probing.directions import Directions
 from inscape.read.head_writes import head_writes
-from inscape.studies.control.sentiment_direction.held_out_heads import (
-    HeldOut,
-    clearest,
-    held_out,
-    leading,
-    of_folds,
-    writers,
-)
-from tests.model import nets
+from inscape.read.held_out_heads import Fold, HeldOut, clearest, held_out, leading, writers
 
 DIRECTIONS = np.linalg.qr(np.random.default_rng(0).normal(size=(nets.D, 3)))[0].T
 
@@ -64,25 +54,26 @@ def test_the_head_that_writes_is_found_in_training_pairs_and_holds_in_others():
     assert np.quantile(np.abs(null), 0.95) < 0.5 < share
 
 
+PAIRS = Examples(
+    pd.DataFrame({"text": ["the river . is", "a river . is", "the sea . is", "a sea . is"]}), "text"
+)
+
+
 def test_folds_are_read_each_along_its_own_and_the_clearest_site_is_the_one_that_differs(model):
-    pairs = Examples(
-        pd.DataFrame({"text": ["the river . is", "a river . is", "the sea . is", "a sea . is"]}),
-        "text",
-    )
-    d = [DIRECTIONS, DIRECTIONS[::-1]]
-    found = held_out(
-        model, [(pairs, pairs)] * 2, [(np.arange(2), np.arange(2))] * 2, [1, 1], d, stops
-    )
+    d = [DIRECTIONS[None], DIRECTIONS[None, ::-1]]
+    folds = [Fold(PAIRS, PAIRS, np.arange(2), np.arange(2), own) for own in d]
+    found, layers = held_out(model, folds, ["resid_post.1"], stops)
+    assert layers == [1, 1]
     assert found.test.shape == (4, nets.LAYERS, nets.HEADS, 3)
     assert np.allclose(found.test[2:, ..., 0], found.test[:2, ..., 2], atol=1e-5)
-    alone = head_writes(model, pairs, 1, DIRECTIONS, stops)
+    alone = head_writes(model, PAIRS, 1, DIRECTIONS, stops)
     assert np.allclose(found.whole[:2], alone.stream[::2, 0] - alone.stream[1::2, 0])
     onto = np.repeat(DIRECTIONS[:1], 2, axis=0)
-    assert clearest(model, pairs, ["embed", "resid_post.1"], onto, stops) in (0, 1)
+    assert clearest(model, PAIRS, ["embed", "resid_post.1"], onto, stops) in (0, 1)
     # the embeddings of the same full stop do not differ; the stream behind a block does
     up = np.sign(found.whole[0]) * onto
     if found.whole[0] * found.whole[1] > 0:
-        assert clearest(model, pairs, ["embed", "resid_post.1"], up, stops) == 1
+        assert clearest(model, PAIRS, ["embed", "resid_post.1"], up, stops) == 1
 
 
 def test_evidence_of_the_writers_stands_beside_both_nulls():
@@ -103,33 +94,12 @@ def test_evidence_of_the_writers_stands_beside_both_nulls():
 
 
 def test_every_fold_is_looked_at_where_its_training_texts_choose(model):
-    text = ["the river . is", "a river . is", "the sea . is", "a sea . is"]
-    pairs = Examples(pd.DataFrame({"text": text}), "text")
-    d = Directions(
-        ("embed", "resid_post.0", "resid_post.1"),
-        {"means": DIRECTIONS},
-        {"null": DIRECTIONS[None]},
-        0,
-        1.0,
-    )
-    groups, y = np.array([0, 0, 1, 1]), np.array([1, 0, 1, 0])
-    shares = Shares(np.tile(groups, 2), np.random.default_rng(0))
-    test = Verdicts(
-        model,
-        (pairs, pairs),
-        Contrast({}, {}),
-        np.tile(y, 2),
-        np.zeros(8, dtype=np.int64),
-        shares,
-        {},
-    )
-    training = [Training(pairs, y, groups)] * 3  # of two folds, and of all
-    held, layers = of_folds(test, training, [d, d], "means", "null", stops)
-    assert layers[0] == layers[1] in (0, 1)
+    sites = ["resid_post.0", "resid_post.1"]
+    lines = np.stack([DIRECTIONS[[1, 2]], DIRECTIONS[[2, 0]]])
+    folds = [Fold(PAIRS, PAIRS, np.arange(2), np.arange(2), lines)] * 2
+    held, layers = held_out(model, folds, sites, stops)
+    assert layers[0] == layers[1] == clearest(model, PAIRS, sites, lines[:, 0], stops)
     assert held.test.shape == (4, nets.LAYERS, nets.HEADS, 2)
     assert held.groups.tolist() == [0, 1, 0, 1]
-    at = layers[0] + 1
-    alone = head_writes(model, pairs, layers[0], DIRECTIONS[at][None], stops)
-    assert np.allclose(
-        held.test[:2, ..., 0], (alone.heads[::2] - alone.heads[1::2])[..., 0], atol=1e-5
-    )
+    alone = head_writes(model, PAIRS, layers[0], lines[layers[0]], stops)
+    assert np.allclose(held.test[:2], alone.heads[::2] - alone.heads[1::2], atol=1e-5)

@@ -1,9 +1,12 @@
-"""Heads held out: which heads write a direction is said on training pairs, and how much they write on others.
+"""Heads held out: which heads write a direction is said on training pairs, and how much they write
+on others.
 
-    share = Σ_pairs Σ_heads (write of label 1 − write of label 0) / Σ_pairs (stream of label 1 − stream of label 0)
+    share = Σ_pairs Σ_heads (write of label 1 − write of label 0) / Σ_pairs (stream of label 1 −
+    stream of label 0)
 
-along each fold's direction, behind the block where its training pairs' streams differ most. Two nulls are made alike, with
-heads chosen anew: labels swapped in half of the groups, and random directions.
+along each fold's direction, behind the block where its training pairs' streams differ most. Two
+nulls are made alike, with heads chosen anew: labels swapped in half of the groups, and random
+directions.
 
 Cost: one pass over training and held-out texts (`inscape.read.head_writes`).
 Reference: Tigges et al. (2023), arXiv:2310.15154, §3.2.
@@ -13,17 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from inscape.core.evidence import Evidence, Null
 from inscape.core.shares import Shares
+from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.outcomes.verdicts import Training, Verdicts
-from inscape.probing.directions import Directions
-from inscape.probing.frames import layer_of
 from inscape.read.coordinates import coordinates
 from inscape.read.head_writes import Mark, head_writes
 
@@ -37,7 +39,9 @@ def clearest(
     directions: Float[np.ndarray, "s d"],
     mark: Mark,
 ) -> int:
-    """The site at which opposites differ most along its direction at these tokens, in standard deviations of the difference.
+    """The site at which opposites differ most along its direction at these tokens.
+
+    The unit is the standard deviation of the difference.
 
     Args:
         model: the model.
@@ -74,13 +78,11 @@ class HeldOut:
     """Differences between opposites in training and in held-out texts, of several folds.
 
     Attributes:
-        train: for each fold what every head writes, label 1 less label 0, (pairs, layers, heads, k).
-        train_groups: group of each of those pairs.
-        test: of the held-out pairs, fold after fold, (pairs, layers, heads, k).
-        mlps: of the same, (pairs, layers, k).
-        whole: the difference in the stream along the first direction, (pairs,).
-        groups: group of each held-out pair.
-        folds: fold of each.
+        train: for each fold what every head writes, label 1 less label 0, (pairs, layers, heads,
+        k). train_groups: group of each of those pairs. test: of the held-out pairs, fold after
+        fold, (pairs, layers, heads, k). mlps: of the same, (pairs, layers, k). whole: the
+        difference in the stream along the first direction, (pairs,). groups: group of each held-out
+        pair. folds: fold of each.
     """
 
     train: list[np.ndarray]
@@ -118,81 +120,62 @@ class HeldOut:
         return [float(self.led(count, turned=half).sum() / self.whole.sum()) for half in halves]
 
 
+class Fold(NamedTuple):
+    """One fold: what heads are chosen on, and what they are measured on.
+
+    Attributes:
+        train: training texts; rows 2i and 2i + 1 are opposites, label 1 first.
+        test: held-out texts in the same order.
+        train_groups: group of each training pair.
+        groups: group of each held-out pair.
+        directions: at every site the direction in question, then random ones, (sites, k, d).
+    """
+
+    train: Examples
+    test: Examples
+    train_groups: np.ndarray
+    groups: np.ndarray
+    directions: Float[np.ndarray, "sites k d"]
+
+
 def held_out(
-    model: Model,
-    parts: Sequence[tuple[Examples, Examples]],
-    groups: Sequence[tuple[np.ndarray, np.ndarray]],
-    layers: Sequence[int],
-    directions: Sequence[Float[np.ndarray, "k d"]],
-    mark: Mark,
-) -> HeldOut:
-    """What heads write in every fold.
+    model: Model, folds: Sequence[Fold], sites: Sequence[str], mark: Mark
+) -> tuple[HeldOut, list[int]]:
+    """What heads write in every fold, at the site that its training texts choose.
 
     Args:
         model: heads must write for themselves.
-        parts: training and held-out texts of each fold; rows 2i and 2i + 1 are opposites, label 1 first.
-        groups: of their pairs.
-        layers: the block behind which each fold's stream is looked at.
-        directions: of each fold.
-        mark: which tokens.
-    """
-    kept: dict[str, list[np.ndarray]] = {"train": [], "test": [], "mlps": [], "whole": []}
-    for (train, test), layer, d in zip(parts, layers, directions, strict=True):
-        for name, texts in (("train", train), ("test", test)):
-            found = head_writes(model, texts, layer, d, mark)
-            kept[name].append(found.heads[::2] - found.heads[1::2])
-        kept["mlps"].append(found.mlps[::2] - found.mlps[1::2])
-        kept["whole"].append(found.stream[::2, 0] - found.stream[1::2, 0])
-    joined = {name: np.concatenate(kept[name]) for name in ("test", "mlps", "whole")}
-    folds = np.repeat(np.arange(len(parts)), [len(x) for x in kept["whole"]])
-    return HeldOut(
-        kept["train"],
-        [g for g, _ in groups],
-        **joined,
-        groups=np.concatenate([g for _, g in groups]),
-        folds=folds,
-    )
-
-
-def of_folds(
-    test: Verdicts,
-    training: Sequence[Training],
-    found: Sequence[Directions],
-    finder: str,
-    null: str,
-    mark: Mark,
-) -> tuple[HeldOut, list[int]]:
-    """What heads write along a finder's direction in every fold, at the site that its training texts choose.
-
-    Args:
-        test: held-out texts, a part for each fold; neighbours are opposites, label 1 first.
-        training: texts of each fold's training groups.
-        found: directions of each fold; the first site, the embedding, is left out.
-        finder: whose direction.
-        null: random directions that are followed beside it.
+        folds: texts and directions of each.
+        sites: where blocks leave the residual stream, those that may be chosen.
         mark: which tokens.
 
     Returns:
         The differences, and the block behind which each fold's stream is looked at.
     """
-    directions, layers = [], []
-    for known, d in zip(training, found, strict=False):
-        at = 1 + clearest(test.model, known.texts, d.sites[1:], d.found[finder][1:], mark)
-        layers.append(layer_of(d.sites[at]))
-        directions.append(np.concatenate([d.found[finder][at][None], d.nulls[null][:, at]]))
-    cuts = np.cumsum([len(part) // 2 for part in test.parts])[:-1]
-    sides = [
-        (known.groups[::2], own)
-        for known, own in zip(training, np.split(test.shares.groups[::2], cuts), strict=False)
-    ]
-    texts = [(known.texts, part) for known, part in zip(training, test.parts, strict=False)]
-    return held_out(test.model, texts, sides, layers, directions, mark), layers
+    kept: dict[str, list[np.ndarray]] = {"train": [], "test": [], "mlps": [], "whole": []}
+    layers = []
+    for fold in folds:
+        at = clearest(model, fold.train, sites, fold.directions[:, 0], mark)
+        layers.append(int(Site.parse(sites[at]).layer or 0))
+        for name, texts in (("train", fold.train), ("test", fold.test)):
+            found = head_writes(model, texts, layers[-1], fold.directions[at], mark)
+            kept[name].append(found.heads[::2] - found.heads[1::2])
+        kept["mlps"].append(found.mlps[::2] - found.mlps[1::2])
+        kept["whole"].append(found.stream[::2, 0] - found.stream[1::2, 0])
+    held = HeldOut(
+        kept["train"],
+        [fold.train_groups for fold in folds],
+        **{name: np.concatenate(kept[name]) for name in ("test", "mlps", "whole")},
+        groups=np.concatenate([fold.groups for fold in folds]),
+        folds=np.repeat(np.arange(len(folds)), [len(x) for x in kept["whole"]]),
+    )
+    return held, layers
 
 
 def writers(
     held: HeldOut, shares: Shares, count: int, shown: int, rng: np.random.Generator
 ) -> list[Evidence]:
-    """Shares of the leading heads, first all together, then of all heads, all MLPs and each of those that lead most.
+    """Shares of the leading heads together, of all heads, of all MLPs, and of each head that leads.
 
     Args:
         held: the differences.

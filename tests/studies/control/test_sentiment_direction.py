@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from inscape.core.errors import StudyError
-from inscape.probing.directions import MATCHED, Directions
-from inscape.studies.control.sentiment_direction.study import FEW, everywhere
+from inscape.probing.directions import MATCHED
 from inscape.study.runner import run_study
 from tests.studies.expected import unexpected
 
@@ -96,16 +94,6 @@ def test_the_figures_and_the_answer_are_there(folder):
     assert figures == {"layers", "cosines", "ablation", "scores", "patching", "heads"}
     assert "100% of the reviews" in record["answer"]
     assert json.loads((folder / "certificates.json").read_text())[0]["passed"]
-
-
-def test_one_direction_everywhere_is_that_of_the_layer_chosen():
-    rng = np.random.default_rng(0)
-    found, random = rng.normal(size=(3, 4)), rng.normal(size=(FEW + 2, 3, 4))
-    d = Directions(("a", "b", "c"), {"means": found}, {MATCHED: random}, 1, 1.0)
-    one = everywhere(d, "means")
-    assert one.shape == (1 + FEW, 3, 4)
-    assert np.array_equal(one[0], np.tile(found[1], (3, 1)))
-    assert np.array_equal(one[2, 0], random[1, 1])
 
 
 @pytest.mark.parametrize("given", [{"data": "cities"}, {"model": "smollm2-135m"}])
