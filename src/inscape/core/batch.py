@@ -39,6 +39,18 @@ class Tokens:
     special: np.ndarray
     text: str = ""
 
+    @classmethod
+    def of(cls, ids: Sequence[int] | np.ndarray, text: str = "") -> Tokens:
+        """Token ids that come from no text, none of them special.
+
+        Args:
+            ids: the token ids, (tokens,).
+            text: what they stand for.
+        """
+        n = len(ids)
+        zeros = np.zeros((n, 2), dtype=np.int64)
+        return cls(np.asarray(ids, dtype=np.int64), zeros, np.zeros(n, dtype=bool), text)
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -206,3 +218,13 @@ def collate(
         for row, values in enumerate(rows):
             padded[name][row, : len(values)] = torch.from_numpy(np.asarray(values, dtype=bool))
     return Batch({"input_ids": ids, "attention_mask": mask}, lengths, padded)
+
+
+def plain_ids(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a text without special tokens.
+
+    Args:
+        tokenizer: as transformers has them.
+        text: the text.
+    """
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -423,6 +423,30 @@ class Measured:
         return self._conditions[condition]
 
 
+def cells(
+    name: str, values: Mapping[tuple[Any, ...], Any], names: Sequence[str], **options: Any
+) -> list[Evidence]:
+    """Evidence for every cell of a grid, such as reader × layer, each on its own items.
+
+    Args:
+        name: what is measured.
+        values: coordinates of a cell → one value an item, or several draws of it, as `Measured.put` takes them.
+        names: of the coordinates.
+        options: of every `Measured`: ``groups``, ``unit``, ``kind``.
+
+    Example:
+        >>> found = cells("hits", {("lens", 0): [0, 1], ("lens", 1): [1, 1]}, ("reader", "layer"))
+        >>> [(e.where["layer"], e.value) for e in found]
+        [(0, 0.5), (1, 1.0)]
+    """
+    found = []
+    for cell, own in values.items():
+        m = Measured(name, **options)
+        m.put("cell", own)
+        found.append(m.value("cell", where=dict(zip(names, cell, strict=True))))
+    return found
+
+
 def fact(name: str, value: float, unit: str) -> Evidence:
     """What has no sampling: an identity up to rounding, a count in a fixed network. It has no interval.
 

@@ -145,11 +145,7 @@ def span_means(
 
 def joined(prompt: Tokens, said: Continuation) -> Tokens:
     """A prompt and what was said after it, as one text."""
-    both = np.concatenate([prompt.ids, said.ids])
-    n = len(both)
-    return Tokens(
-        both, np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=bool), prompt.text + said.text
-    )
+    return Tokens.of(np.concatenate([prompt.ids, said.ids]), prompt.text + said.text)
 
 
 def _begins(tokens: Tokens, characters: int) -> int:

@@ -61,6 +61,22 @@ def named(
     return (tokens[..., :k] == np.asarray(final)[..., None]).any(-1)
 
 
+def others_named(
+    tokens: Int[np.ndarray, "*l n"], final: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "*l n"]:
+    """How often a state names another row's token than its own, the mean over the other rows.
+
+    Args:
+        tokens: the token that each state names, (…, n).
+        final: the rows' own tokens, each another one, (n,).
+
+    Example:
+        >>> others_named(np.array([1, 1, 9]), np.array([1, 2, 3])).tolist()
+        [0.0, 0.5, 0.0]
+    """
+    return (np.isin(tokens, final) & (tokens != final)) / (len(final) - 1)
+
+
 def early_exit(
     confidence: Float[np.ndarray, "layers n"],
     tokens: Int[np.ndarray, "layers n"],

@@ -6,18 +6,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import torch
 
 from inscape.core.errors import DataError
-from inscape.studies.read.inner_lexicon.pieces import (
-    forced,
-    last_states,
-    misspelt,
-    nonwords,
-    of_texts,
-    tokens,
-)
-from tests.store.conftest import llama
+from inscape.worlds.word_pieces import WordPieces, forced, misspelt, nonwords, of_texts
 
 
 def test_a_cut_word_is_made_of_tokens_and_reads_the_same():
@@ -92,11 +83,11 @@ def test_too_few_words_are_refused():
         of_texts(Letters(), ["a the river ran the river"] * 3, 10, rng=np.random.default_rng(0))
 
 
-def test_states_at_the_last_token_are_the_models_own():
-    model = llama()
-    rows = [(3, 9, 4), (7,), (5, 6)]
-    found = last_states(model, rows, ["embed", "resid_post.1"], budget=4)
-    for i, row in enumerate(rows):
-        alone = model.run([tokens(row)], "resid_post.1")["resid_post.1"][0, -1]
-        assert torch.allclose(found["resid_post.1"][i], alone, atol=1e-5)
-    assert found["embed"].shape == (3, 24)
+def test_the_first_words_are_those_that_are_cut():
+    words = WordPieces(
+        [1, 2, 3], [(4, 5), (6, 7), (8, 9)], [((4, 4), 1)] * 3, [(1, 1)], [(2, 2)], []
+    )
+    few = words.first(2)
+    assert (few.whole, few.split) == ([1, 2], [(4, 5), (6, 7)])
+    assert len(few.typos) == 2
+    assert few.words == words.words

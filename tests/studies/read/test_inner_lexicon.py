@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from inscape.core.errors import StudyError
-from inscape.studies.read.inner_lexicon.study import at_peak, others
 from inscape.study.runner import run_study
 from tests.studies.expected import unexpected
 
@@ -49,21 +47,6 @@ def test_the_figures_are_there(folder):
     record = json.loads((folder / "run.json").read_text())
     figures = {s["name"] for s in record["sections"] if s["kind"] == "figure"}
     assert figures == {"words", "retrieval", "cut", "updates", "put-back"}
-
-
-def test_another_word_is_counted_over_all_the_others():
-    whole, named = np.array([1, 2, 3]), np.array([[1, 1, 9], [3, 2, 2]])
-    assert others(named, whole).tolist() == [[0, 0.5, 0], [0.5, 0, 0.5]]
-
-
-def test_the_layer_is_chosen_on_the_other_half():
-    found = np.zeros((4, 4), dtype=bool)
-    found[1, :2], found[2, 2:], found[3, 2:] = True, True, True
-    halves = [(np.array([0, 1]), np.array([2, 3])), (np.array([2, 3]), np.array([0, 1]))]
-    where, inside, ends = at_peak(found, halves)
-    assert where.tolist() == [2, 2, 1, 1]
-    assert inside == [1, 2]
-    assert ends == [0, 3]
 
 
 def test_all_pieces_say_most_of_what_follows(folder):

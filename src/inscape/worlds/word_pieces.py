@@ -13,18 +13,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from inscape.core.batch import Tokens
+from inscape.core.batch import plain_ids
 from inscape.core.errors import DataError
-from inscape.model.batching import batches_by_length
-from inscape.model.model import Model
 from inscape.worlds.lexicon import Lexicon
 
 Ids = tuple[int, ...]
@@ -50,7 +46,6 @@ class WordPieces:
         words: words that need several tokens.
         nonwords: pairs of their pieces that are no words.
         contexts: texts with such words in them.
-        names: spelling of each of `words`.
     """
 
     whole: list[int]
@@ -59,7 +54,15 @@ class WordPieces:
     words: list[Ids]
     nonwords: list[Ids]
     contexts: list[Context]
-    names: list[str] = field(default_factory=list)
+
+    def first(self, count: int) -> WordPieces:
+        """Only the first words that are cut, and the first misspelt ones.
+
+        Args:
+            count: of each.
+        """
+        few = {"whole": self.whole[:count], "split": self.split[:count]}
+        return replace(self, **few, typos=self.typos[:count])
 
 
 def of_lexicon(world: Lexicon) -> WordPieces:
@@ -102,7 +105,7 @@ def of_texts(
     known = {w for text in texts for w in re.findall(r"[a-z]+", text.lower())}
     common = sorted(w for w, n in counts.items() if n >= 2)
     common = [common[i] for i in rng.permutation(len(common))]
-    rows = {w: tuple(ids(tokenizer, " " + w)) for w in common}
+    rows = {w: tuple(plain_ids(tokenizer, " " + w)) for w in common}
     vocabulary, mark = tokenizer.get_vocab(), _mark(tokenizer)
     single = [
         (rows[w][0], cut)
@@ -111,7 +114,7 @@ def of_texts(
     ]
     typos = []
     for w in common:
-        wrong = tuple(ids(tokenizer, " " + misspelt(w, rng=rng)))
+        wrong = tuple(plain_ids(tokenizer, " " + misspelt(w, rng=rng)))
         if len(rows[w]) == 1 and len(wrong) > 1:
             typos.append((wrong, rows[w][0]))
     several = [w for w in common if 2 <= len(rows[w]) <= 4][:most]
@@ -130,18 +133,12 @@ def of_texts(
         [words[i] for i in kept],
         none,
         contexts,
-        [several[i] for i in kept],
     )
-
-
-def ids(tokenizer: Any, text: str) -> list[int]:
-    """Token ids without special tokens."""
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _mark(tokenizer: Any) -> str:
     """What stands for the space before a word."""
-    return str(tokenizer.convert_ids_to_tokens(ids(tokenizer, " the"))[0]).removesuffix("the")
+    return str(tokenizer.convert_ids_to_tokens(plain_ids(tokenizer, " the"))[0]).removesuffix("the")
 
 
 def forced(
@@ -206,34 +203,9 @@ def _contexts(
             if i is None or i in out or match.start() < 20:
                 continue
             head, tail = (
-                ids(tokenizer, text[: match.start() - 1])[-before:],
-                ids(tokenizer, text[match.end() :])[:after],
+                plain_ids(tokenizer, text[: match.start() - 1])[-before:],
+                plain_ids(tokenizer, text[match.end() :])[:after],
             )
             if len(tail) == after and len(head) > 4:
                 out[i] = Context(tuple(head), tuple(tail), i)
     return [out[i] for i in sorted(out)]
-
-
-def tokens(row: Sequence[int]) -> Tokens:
-    """Token ids as a model takes them."""
-    n = len(row)
-    return Tokens(
-        np.asarray(row, dtype=np.int64), np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=bool)
-    )
-
-
-def last_states(
-    model: Model, rows: Sequence[Sequence[int]], sites: Sequence[str], budget: int = 2048
-) -> dict[str, Tensor]:
-    """States at the last token of every row, (rows, d) for each site."""
-    out: dict[str, Tensor] = {}
-    for few in batches_by_length([len(r) for r in rows], budget):
-        batch = model.collate([tokens(rows[i]) for i in few])
-        assert batch.lengths is not None
-        found = model.run(batch, list(sites), at=(batch.lengths - 1)[:, None])
-        for site in sites:
-            value = found[site][:, 0].float().cpu()
-            out.setdefault(site, torch.empty(len(rows), value.shape[-1]))[torch.from_numpy(few)] = (
-                value
-            )
-    return out
