@@ -35,6 +35,12 @@ from inscape.read.gated_weights import gated_weights as gated_weights
 from inscape.read.head_writes import Writes as Writes
 from inscape.read.head_writes import head_writes as head_writes
 from inscape.read.head_writes import writes_apart as writes_apart
+from inscape.read.held_out_heads import Fold as Fold
+from inscape.read.held_out_heads import HeldOut as HeldOut
+from inscape.read.held_out_heads import clearest as clearest
+from inscape.read.held_out_heads import held_out as held_out
+from inscape.read.held_out_heads import leading as leading
+from inscape.read.held_out_heads import writers as writers
 from inscape.read.inner_gradient import InnerGradient as InnerGradient
 from inscape.read.inner_gradient import alignment as alignment
 from inscape.read.inner_gradient import inner_gradient as inner_gradient
@@ -58,6 +64,7 @@ from inscape.read.lens_metrics import early_exit as early_exit
 from inscape.read.lens_metrics import exit_curve as exit_curve
 from inscape.read.lens_metrics import exit_depth as exit_depth
 from inscape.read.lens_metrics import named as named
+from inscape.read.lens_metrics import others_named as others_named
 from inscape.read.lens_metrics import spread as spread
 from inscape.read.lens_metrics import threshold_for as threshold_for
 from inscape.read.linear_shortcut import Shortcut as Shortcut
@@ -118,6 +125,7 @@ from inscape.read.risk_coverage import excess_aurc as excess_aurc
 from inscape.read.risk_coverage import risk_coverage as risk_coverage
 from inscape.read.scalar_mix import ScalarMixProbe as ScalarMixProbe
 from inscape.read.shortcut_fits import Recorder as Recorder
+from inscape.read.shortcut_fits import best_source as best_source
 from inscape.read.shortcut_fits import examples_of as examples_of
 from inscape.read.shortcut_fits import fitted as fitted
 from inscape.read.shortcut_fits import sampled as sampled
