@@ -241,3 +241,11 @@ def test_questions_that_cannot_be_answered():
         examples(labels=("y", "kind")).classes()
     with pytest.raises(DataError, match="missing at row 1 of the data"):
         examples(table(z=[None, 1, 2])).target("z")
+
+
+def test_rows_without_a_group_are_given_one_each():
+    plain = Examples(pd.DataFrame({"text": ["a", "b", "c"], "who": ["x", "x", "y"]}), "text")
+    assert plain.grouped().groups().tolist() == ["row 0", "row 1", "row 2"]
+    assert plain.group is None
+    named = Examples(plain.frame, "text", group="who")
+    assert named.grouped() is named

@@ -15,6 +15,7 @@ from inscape.outcomes.scratchpads import (
     SCRATCHPAD,
     Reasoner,
     Written,
+    halves,
     verdicts,
 )
 from inscape.worlds.small_llama import small_llama, word_tokenizer
@@ -102,3 +103,10 @@ def test_verdicts():
     said = ["I'm sorry, no.", "Sure: two eggs.", "", "hm"]
     assert verdicts(said, ["i'm sorry"]).tolist() == [1, 0, -1, 0]
     assert verdicts(said, ["i'm sorry"], ["sure"]).tolist() == [1, 0, -1, -1]
+
+
+def test_halves_keep_groups_whole():
+    groups = np.repeat(list("abcdef"), [1, 2, 3, 3, 2, 1])
+    half = halves(groups, rng=np.random.default_rng(0))
+    assert set(half.tolist()) == {0, 1}
+    assert all(len(set(half[groups == g])) == 1 for g in "abcdef")

@@ -1,11 +1,13 @@
 """The same questions under every condition: order, draws, roles, models of their own, effects on other answers."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from inscape.core.measured import Measured
-from inscape.study.intervene import Condition, added, intervene
+from inscape.study.intervene import Condition, added, intervene, tried
 from inscape.worlds.needles import needles
 from tests.study.recorder import Recorder
 
@@ -98,3 +100,27 @@ def test_added_vectors_are_of_one_length():
 def test_draws_of_one_condition_have_one_role(run):
     with pytest.raises(ValueError, match="the draws of 'a' must have one role, got null and base"):
         intervene(run, MODEL, answer, TEXTS, [Condition("a", "null"), Condition("a", "baseline")])
+
+
+def test_conditions_that_ask_by_themselves_are_asked_in_order_and_put_with_their_roles(run):
+    asked = []
+
+    def ask(name, value):
+        asked.append(name)
+        return np.full(3, value)
+
+    draws = {"plain": [1.0], "moved": [3.0], "random": [1.0, 2.0]}
+    done = tried(
+        run,
+        {name: [partial(ask, name, v) for v in each] for name, each in draws.items()},
+        {"plain": "reference", "random": "null"},
+    )
+    assert asked == ["plain", "moved", "random", "random"]
+    m = done.put(Measured("score"), lambda answer: 2 * answer)
+    assert {name: c.role for name, c in m.conditions.items()} == {
+        "plain": "reference",
+        "moved": "treatment",
+        "random": "null",
+    }
+    assert m.gain("moved", over="plain", null="random").value == 4
+    assert m.value("random").value == 3

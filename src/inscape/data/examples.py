@@ -172,6 +172,13 @@ class Examples:
             )
         return np.array([columns.canonical(value) for value in self.frame[self.group]], dtype=str)
 
+    def grouped(self) -> Examples:
+        """These examples where they have a group; else with each row as its own group."""
+        if self.group is not None:
+            return self
+        own = [f"row {i}" for i in range(len(self))]
+        return replace(self, frame=self.frame.assign(_row=own), group="_row")
+
     def span(self, row: int) -> dict[str, tuple[int, int]]:
         """The spans of one example by position: name to (start, end) characters, half-open."""
         return {

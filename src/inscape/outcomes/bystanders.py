@@ -47,6 +47,11 @@ class Bystander:
         )
 
 
+def bystander(reasoner: Reasoner, examples: Examples) -> Bystander:
+    """A task where there is a column ``answer``, else plain texts; arguments as of `task`."""
+    return task(reasoner, examples) if "answer" in examples.frame else foreseen(examples)
+
+
 def task(reasoner: Reasoner, examples: Examples) -> Bystander:
     """A task with right answers: a hit is an answer that begins with the column ``answer``.
 

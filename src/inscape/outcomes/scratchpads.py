@@ -30,6 +30,7 @@ from jaxtyping import Bool, Float, Int
 from inscape.control.masked import masked
 from inscape.core.batch import Tokens
 from inscape.core.edit import Edit
+from inscape.core.folds import group_folds
 from inscape.core.rng import generator
 from inscape.data.positions import span_mask
 from inscape.model.batching import batches_by_length
@@ -205,6 +206,20 @@ class Reasoner:
         first = int(np.flatnonzero(tokens.offsets[:, 1] > prompt)[0])
         # what the tokenizer puts before the prompt belongs to it
         return (np.arange(len(tokens)) < first) & ~inside, inside
+
+
+def halves(
+    groups: Sequence[object] | np.ndarray, *, rng: np.random.Generator
+) -> Int[np.ndarray, " n"]:
+    """Which half of the groups each row is in, 0 or 1.
+
+    Args:
+        groups: group of each row.
+        rng: deals the groups.
+    """
+    half = np.zeros(len(groups), dtype=np.int64)
+    half[group_folds(groups, 2, rng=rng)[0][1]] = 1
+    return half
 
 
 def verdicts(

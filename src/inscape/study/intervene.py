@@ -1,4 +1,5 @@
-"""The protocol of a study that intervenes: the same questions under every condition, and every draw of the controls.
+"""The protocol of a study that intervenes: the same questions under every condition, and every draw
+of the controls.
 
     done = intervene(run, model, ask, questions, [
         Condition("baseline", "reference"),
@@ -9,9 +10,10 @@
     m = done.put(Measured("wrong answers", groups=people), lambda answers: answers[WRONG])
     m.fall("steered", below="baseline", null="random vectors")
 
-Conditions of one name are draws of it. A condition edits the model while it runs, or brings a model of its own, which is
-made when its turn comes and dropped afterwards. An outcome answers for each item with as many numbers as it likes, such as
-right, wrong and abstains: what an intervention was not about is measured with what it was about.
+Conditions of one name are draws of it. A condition edits the model while it runs, or brings a model
+of its own, which is made when its turn comes and dropped afterwards. An outcome answers for each
+item with as many numbers as it likes, such as right, wrong and abstains: what an intervention was
+not about is measured with what it was about.
 
 Cost: that of the outcome, for each condition and draw.
 """
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,7 +83,8 @@ class Intervened:
     conditions: Mapping[str, Condition]
 
     def effects(self, name: str, over: str) -> Effects:
-        """What a condition with a draw for each kind of answer does to its own kind and to the others.
+        """What a condition with a draw for each kind of answer does to its own kind and to the
+        others.
 
         Draw i is meant to move kind i of the outcome; after the last kind they begin anew.
 
@@ -166,10 +170,37 @@ def intervene(
             raise ValueError(
                 f"intervene: the draws of {c.name!r} must have one role, got {known.role} and {c.role}"
             )
+
+    def ask(c: Condition) -> np.ndarray:
+        return outcome(model if c.model is None else c.model(), examples, c.edits)
+
+    return _ask(run, [(c.name, partial(ask, c)) for c in conditions], first)
+
+
+def tried(
+    run: Run,
+    draws: Mapping[str, Sequence[Callable[[], np.ndarray]]],
+    roles: Mapping[str, Role] | None = None,
+) -> Intervened:
+    """Conditions that each ask by themselves, where they differ in more than edits and model.
+
+    Args:
+        run: shows one progress bar for all.
+        draws: condition → what gives the outcome of each of its draws, asked in order.
+        roles: condition → its role; ``"treatment"`` for those that are not named.
+    """
+    first = {name: Condition(name, (roles or {}).get(name, "treatment")) for name in draws}
+    return _ask(run, [(name, ask) for name, each in draws.items() for ask in each], first)
+
+
+def _ask(
+    run: Run,
+    draws: Sequence[tuple[str, Callable[[], np.ndarray]]],
+    first: Mapping[str, Condition],
+) -> Intervened:
     answers: dict[str, list[np.ndarray]] = {}
-    with run.progress("intervene", total=len(conditions), unit="conditions") as bar:
-        for c in conditions:
-            asked = model if c.model is None else c.model()
-            answers.setdefault(c.name, []).append(np.asarray(outcome(asked, examples, c.edits)))
+    with run.progress("intervene", total=len(draws), unit="conditions") as bar:
+        for name, ask in draws:
+            answers.setdefault(name, []).append(np.asarray(ask()))
             bar.advance()
     return Intervened(answers, first)

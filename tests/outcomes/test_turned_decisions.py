@@ -7,16 +7,19 @@ import pandas as pd
 import pytest
 import torch
 
+from inscape.control.orthogonalise import orthogonalised
 from inscape.core.edit import Add, ProjectOut
+from inscape.core.errors import DataError
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.outcomes.bystanders import Bystander
 from inscape.outcomes.scratchpads import Reasoner, Written
-from inscape.studies.control.caution_direction.decisions import (
+from inscape.outcomes.turned_decisions import (
     Case,
     added,
     choose,
     crossed,
+    logits_apart,
     removed,
 )
 from inscape.worlds.small_llama import small_llama, word_tokenizer
@@ -133,3 +136,26 @@ def test_acts(case):
     assert isinstance(out, ProjectOut)
     assert out.apply(torch.tensor([[3.0, 4.0]])).abs().max() < 1e-6
     assert crossed(lambda h: np.full(3, h), np.array([0, 1, 0])).tolist() == [1, 0, 1]
+
+
+def test_a_case_thinks_and_decides_and_needs_both_decisions_in_both_halves():
+    net = small_llama(4, 16, 0)
+    reasoner = Reasoner(Model(net, word_tokenizer(["[PAD]", "=>", "a", "b"]), "toy"), " =>", 2, 1)
+    frame = pd.DataFrame({"text": ["a b"] * 8, "scratchpad": [" b"] * 8, "by": list("aabbccdd")})
+    prompts = Examples(frame, "text", group="by")
+    decided = np.array([0, 1] * 4)
+    rng = np.random.default_rng(0)
+    case = Case.of(reasoner, prompts, lambda texts: decided, ["resid_post.0"], 1, rng=rng)
+    assert case.written.scratchpads == (" b",) * 8
+    assert np.bincount(case.half).tolist() == [4, 4]
+    assert np.allclose(case.difference("resid_post.0", 0), 0)
+    with pytest.raises(DataError, match="in one half of the prompts toy declines none"):
+        Case.of(reasoner, prompts, lambda texts: 0 * decided, ["resid_post.0"], 1, rng=rng)
+
+
+def test_weights_without_a_direction_are_the_model_with_it_projected_out(case):
+    model = case.reasoner.model
+    d = np.random.default_rng(0).normal(size=16)
+    assert logits_apart(case, orthogonalised(model, d[None]), d, 2) < 1e-4
+    other = np.random.default_rng(1).normal(size=16)
+    assert logits_apart(case, orthogonalised(model, other[None]), d, 2) > 1e-3

@@ -1,11 +1,14 @@
-"""Decisions under edits of the reasoning: whose direction, on which half, and what else would have been as long.
+"""Decisions under edits of the reasoning: whose direction, on which half, and what else would have
+been as long.
 
-Prompts are in two halves of whole groups. What one half finds and chooses (a direction, a block, a strength) is judged on
-the other. A prompt is pushed against its own decision,
+Prompts are in two halves of whole groups. What one half finds and chooses (a direction, a block, a
+strength) is judged on the other. A prompt is pushed against its own decision,
 
-    h ← h ± s c        + for what was answered, − for what was declined,        c = mean of declined − mean of answered
+    h ← h ± s c        + for what was answered, − for what was declined,        c = mean of declined
+    − mean of answered
 
-so that a turned decision is the opposite of what the model says left alone, and garbage is not counted as one.
+so that a turned decision is the opposite of what the model says left alone, and garbage is not
+counted as one.
 
 Cost: two continuations a prompt and edit.
 Reference: Yamaguchi et al. (2025), arXiv:2507.03167.
@@ -21,12 +24,14 @@ import pandas as pd
 import torch
 from jaxtyping import Float, Int
 
-from inscape.control.orthogonalise import WRITTEN
+from inscape.control.orthogonalise import WRITTEN, edits_of
 from inscape.control.random_directions import isotropic, matched
 from inscape.core.edit import Add, Edit, ProjectOut, Scope
+from inscape.core.errors import DataError
+from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.outcomes.bystanders import Bystander
-from inscape.outcomes.scratchpads import SCRATCHPAD, Act, Reasoner, Written
+from inscape.outcomes.scratchpads import SCRATCHPAD, Act, Reasoner, Written, halves
 
 #: site and strength, which a half chose
 Choice = tuple[str, float]
@@ -54,6 +59,48 @@ class Case:
     judge: Callable[[Sequence[str]], Int[np.ndarray, " n"]]
     states: dict[str, tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n d"]]]
 
+    @classmethod
+    def of(
+        cls,
+        reasoner: Reasoner,
+        prompts: Examples,
+        judge: Callable[[Sequence[str]], Int[np.ndarray, " n"]],
+        sites: Sequence[str],
+        first: int,
+        *,
+        rng: np.random.Generator,
+    ) -> Case:
+        """Let a model think and decide.
+
+        Args:
+            reasoner: the model.
+            prompts: with a group; a column ``scratchpad``, if there is one, is taken for what the
+                model wrote.
+            judge: answers → decisions.
+            sites: where states are read.
+            first: so many tokens of a scratchpad.
+            rng: deals the groups to halves.
+
+        Raises:
+            DataError: one half has no prompt that is declined, or none that is answered.
+        """
+        if "scratchpad" in prompts.frame:
+            pads = tuple(map(str, prompts.frame["scratchpad"]))
+            written = Written(tuple(prompts.texts()), pads, np.ones(len(pads), dtype=bool))
+        else:
+            written = reasoner.write(prompts.texts())
+        decided, half = judge(reasoner.answer(written)), halves(prompts.groups(), rng=rng)
+        for h, d in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            if not ((half == h) & (decided == d)).any():
+                raise DataError(
+                    f"in one half of the prompts {reasoner.model.name} "
+                    f"{'declines' if d else 'answers'} none; give prompts of which it declines "
+                    "some and answers some, or set the words that tell: --set declines=… "
+                    "--set answers=…."
+                )
+        states = reasoner.states(written, sites, first)
+        return cls(reasoner, written, decided, half, prompts.groups(), judge, states)
+
     @property
     def valid(self) -> Float[np.ndarray, " n"]:
         """Which prompts are decided at all, 1 or 0 each."""
@@ -77,7 +124,8 @@ class Case:
         return (decisions == 1 - self.decided).astype(np.float64)
 
     def difference(self, site: str, half: int, of: int = 0) -> Float[np.ndarray, " d"]:
-        """Mean of declined less that of answered in one half: of scratchpads (0) or of prompts' last tokens (1)."""
+        """Mean of declined less that of answered in one half: of scratchpads (0) or of prompts'
+        last tokens (1)."""
         x = self.states[site][of]
         means = [x[(self.half == half) & (self.decided == d)].mean(axis=0) for d in (0, 1)]
         return means[1] - means[0]
@@ -117,11 +165,9 @@ class Case:
         """Random vectors as long as those given, one direction for each half.
 
         Args:
-            chosen: site and strength of each half.
-            half: of each row.
-            vectors: what they are to be as long as.
-            covariance: draw them with that of the scratchpads of one decision, instead of alike in all directions.
-            rng: of the draw.
+            chosen: site and strength of each half. half: of each row. vectors: what they are to be
+            as long as. covariance: draw them with that of the scratchpads of one decision, instead
+            of alike in all directions. rng: of the draw.
         """
         out = np.zeros_like(vectors)
         for h in (0, 1):
@@ -135,7 +181,8 @@ class Case:
         return out
 
     def examples(self, again: Written, said: Sequence[str]) -> pd.DataFrame:
-        """The first prompt of either decision in each half, with what was written and said before and after an edit."""
+        """The first prompt of either decision in each half, with what was written and said before
+        and after an edit."""
         plain, rows = self.reasoner.answer(self.written), []
         for d, h in ((1, 0), (1, 1), (0, 0), (0, 1)):
             i = int(np.flatnonzero((self.half == h) & (self.decided == d))[0])
@@ -160,16 +207,14 @@ def choose(
     rng: np.random.Generator,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[pd.DataFrame, list[Choice]]:
-    """For each half the site and strength that turn most of its own decisions, less what a random direction turns.
+    """For each half the site and strength that turn most of its own decisions, less what a random
+    direction turns.
 
     Args:
-        case: the prompts.
-        aside: what is to stay as it is.
-        beside: half of each of its rows.
-        strengths: tried, in lengths of the difference.
-        guard: the most of `aside` that may be lost, added or subtracted; where all lose more, the least that any does.
-        rng: of the random direction, one for each site.
-        advance: called after each.
+        case: the prompts. aside: what is to stay as it is. beside: half of each of its rows.
+        strengths: tried, in lengths of the difference. guard: the most of `aside` that may be lost,
+        added or subtracted; where all lose more, the least that any does. rng: of the random
+        direction, one for each site. advance: called after each.
 
     Returns:
         All that was tried, and what each half chose.
@@ -217,6 +262,27 @@ def choose(
     return pd.DataFrame(grid), chosen
 
 
+def logits_apart(
+    case: Case, copy: Model, direction: Float[np.ndarray, " d"], texts: int = 16
+) -> float:
+    """Largest difference of logits between a copy with a direction out of its weights and the edit.
+
+    Args:
+        case: whose first closed scratchpads are read.
+        copy: the model whose weights write nothing along the direction.
+        direction: projected out of the model.
+        texts: how many are read.
+    """
+    worst, model = 0.0, case.reasoner.model
+    for text in case.reasoner.texts(case.written)[:texts]:
+        plain = model.run(text, logits=True, edits=edits_of(direction[None])).logits
+        copied = copy.run(text, logits=True).logits
+        assert plain is not None
+        assert copied is not None
+        worst = max(worst, float((plain - copied).abs().max()))
+    return worst
+
+
 def added(sites: Sequence[str], vectors: Float[np.ndarray, "n d"]) -> Act:
     """Add to each prompt a vector of its own, at a site of its own."""
     at = np.array(sites)
@@ -237,7 +303,8 @@ def added(sites: Sequence[str], vectors: Float[np.ndarray, "n d"]) -> Act:
 
 
 def removed(direction: Float[np.ndarray, " d"]) -> Act:
-    """Project a direction out wherever the stream is written to; everywhere, it is what orthogonalised weights do."""
+    """Project a direction out wherever the stream is written to; everywhere, it is what
+    orthogonalised weights do."""
     onto = torch.from_numpy(direction[None])
     return lambda _rows, positions, phase: [ProjectOut(Scope(WRITTEN, positions, phase), onto)]
 
