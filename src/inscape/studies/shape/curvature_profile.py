@@ -68,19 +68,23 @@ CARD = Card(
             text="The last layer's curvature is 1.5 times that of the plateau", at_least=1.5
         ),
         untrained=Claim(text="In untrained networks it is at most 1.2 times", at_most=1.2),
+        scaled=Claim(text="In units of each layer's spread it is still 1.5 times", at_least=1.5),
         gap=Claim(
             text="Last step and held-out accuracy are rank-correlated by 0.6",
             at_least=0.6,
             null="networks permuted",
         ),
     ),
-    answer="The last layer is {step:.1f} times as curved as the plateau, {untrained:.1f} times in untrained networks; "
-    "the last step correlates with accuracy by {gap:.2f}.",
+    answer="The last layer is {step:.1f} times as curved as the plateau, {untrained:.1f} times in untrained networks, and "
+    "{scaled:.1f} times in units of each layer's spread; the last step correlates with accuracy by {gap:.2f}.",
     # few short trainings decide nothing about networks
-    tiny=dict(sphere="supported", plane="supported", step="any", untrained="any", gap="any"),
+    tiny=dict(
+        sphere="supported", plane="supported", step="any", untrained="any", scaled="any", gap="any"
+    ),
     differs="The authors train ResNets and VGGs on CIFAR and set singular values to zero; here the smallest are scaled "
     "by random factors, or squares could not be told from the values themselves, and the dimension of the fit "
-    "is TwoNN's, at most their number. The last step is (last − before) / plateau.",
+    "is TwoNN's, at most their number. The last step is (last − before) / plateau. Curvature is per length, so layers of "
+    "other scales are compared in units of their spread too.",
     group_note="A network is what varies: of the first two claims one of four random starts, of the third one of "
     "twelve trainings.",
     seeds=3,
@@ -109,6 +113,7 @@ LAYERS = (*(f"convolution {i + 1}" for i in range(len(SHAPES))), "mean over posi
 #: of the layers above: what is between the first and the last two
 PLATEAU = slice(1, len(SHAPES))
 TRAINED, SHUFFLED = "trained", "shuffled labels"
+MEASURES = ["curvature", "scaled", "dimension"]
 
 
 @one_torch_thread()
@@ -139,23 +144,29 @@ def run(config: Config, run: Run) -> None:
         for k, net in enumerate(nets)
     ]
     frame = pd.concat(rows)
-    mean = frame.groupby(["networks", "layer", "depth"], as_index=False, sort=False)[
-        ["curvature", "dimension"]
-    ].mean()
+    by = frame.groupby(["networks", "layer", "depth"], as_index=False, sort=False)
+    mean = by[MEASURES].mean()
     run.table("profile", mean, "Curvature and TwoNN of every layer, mean over random starts.")
-    shown = mean.rename(columns={"networks": "series", "depth": "x", "curvature": "value"})
-    chart = curves(shown, x="layer", y="mean absolute curvature", points=True, nulls=(UNTRAINED,))
-    run.figure(
-        "profile", chart, "Mean absolute principal curvature by layer; the last is the logits."
+    shown = mean.assign(value=np.log10(mean["scaled"]))
+    shown = shown.rename(columns={"networks": "series", "depth": "x"})
+    y = "log₁₀ curvature × spread"
+    chart = curves(shown, x="layer", y=y, points=True, nulls=(UNTRAINED,), zero=False)
+    caption = "Mean absolute curvature by layer, in units of its spread; the last is the logits."
+    run.figure("profile", chart, caption)
+    raw, scaled = (
+        Measured(f"{name} of the last layer over the plateau", unit="ratio")
+        for name in ("curvature", "curvature × spread")
     )
-    m = Measured("curvature of the last layer over the plateau", unit="ratio")
     for kind, own in frame.groupby("networks", sort=False):
-        wide = own.pivot(index="network", columns="depth", values="curvature").to_numpy()
         role = {TRAINED: "treatment", SHUFFLED: "baseline"}.get(str(kind), "reference")
-        m.put(str(kind), wide[:, -1] / np.median(wide[:, PLATEAU], axis=1), role=role)
-    run.claim("step", m.value(TRAINED))
-    run.claim("untrained", m.value(UNTRAINED))
-    run.show("last", m)
+        for m, measure in ((raw, "curvature"), (scaled, "scaled")):
+            wide = own.pivot(index="network", columns="depth", values=measure).to_numpy()
+            m.put(str(kind), wide[:, -1] / np.median(wide[:, PLATEAU], axis=1), role=role)
+    run.claim("step", raw.value(TRAINED))
+    run.claim("untrained", raw.value(UNTRAINED))
+    run.claim("scaled", scaled.value(TRAINED))
+    run.show("last", raw)
+    run.show("last-scaled", scaled)
     _sizes(config, run, looked, right)
 
 
@@ -202,10 +213,10 @@ def _profile(
     for depth, (name, states, around) in enumerate(zip(LAYERS, everything, beside, strict=True)):
         dimension = two_nn(states)
         fitted = int(np.clip(round(dimension), 1, PARTS))
-        bent = mean_curvature(states[chosen], around.reshape(n, k, -1), fitted)
-        out.append(
-            {"layer": name, "depth": depth, "curvature": bent.mean(), "dimension": dimension}
-        )
+        bent = mean_curvature(states[chosen], around.reshape(n, k, -1), fitted).mean()
+        spread = float(np.sqrt(states.var(axis=0).sum()))
+        found = dict(zip(MEASURES, (bent, bent * spread, dimension), strict=True))
+        out.append({"layer": name, "depth": depth, **found})
     return out
 
 
@@ -232,17 +243,19 @@ def _sizes(config: Config, run: Run, looked: Any, right: Any) -> None:
     rows = []
     for name, (size, mixup) in kinds.items():
         own = pd.DataFrame(looked(found.nets[name][0]))
-        bent, plateau = own["curvature"].to_numpy(), own["curvature"].iloc[PLATEAU].median()
+        steps = {
+            f"last step{words}": (bent.iloc[-1] - bent.iloc[-2]) / bent.iloc[PLATEAU].median()
+            for words, bent in (("", own["curvature"]), (", scaled", own["scaled"]))
+        }
         rows.append(
-            {"network": name, "digits": size, "mixup": mixup}
+            {"network": name, "digits": size, "mixup": mixup, **steps}
             | {"accuracy": found.values["accuracy"][name].mean()}
-            | {"last step": (bent[-1] - bent[-2]) / plateau}
             | {"last dimension": own["dimension"].iloc[-1]}
         )
     frame = pd.DataFrame(rows)
     run.table("sizes", frame, "Every network: its training set, accuracy, last step and dimension.")
     accuracy, kind = frame["accuracy"].to_numpy(), "networks permuted"
-    both = [
+    ranks = [
         rank_correlation(
             f"rank correlation of accuracy and {what}",
             frame[what].to_numpy(),
@@ -251,10 +264,10 @@ def _sizes(config: Config, run: Run, looked: Any, right: Any) -> None:
             kind=kind,
             where={"condition": what},
         )
-        for what in ("last step", "last dimension")
+        for what in ("last step", "last step, scaled", "last dimension")
     ]
-    run.claim("gap", both[0])
-    run.show("correlations", both, "Rank correlation with held-out accuracy.")
+    run.claim("gap", ranks[0])
+    run.show("correlations", ranks, "Rank correlation with held-out accuracy.")
     shown = frame.rename(columns={"last step": "x", "accuracy": "value", "network": "name"})
     shown["series"] = np.where(shown["mixup"], "mixup", "no mixup")
     chart = points(shown, x="last step of curvature (plateaus)", y="held-out accuracy")
