@@ -238,3 +238,17 @@ def test_the_least_of_shares_has_exact_limits():
     found = m.combined("least share", least, "a", "b", kind="share")
     assert found.value == 1
     assert 0.9 < found.interval[0] < found.interval[1] == 1
+
+
+def test_a_combination_has_a_null_of_its_conditions_or_of_its_own_values():
+    m = Measured("hits", unit="share")
+    m.put("own", [1, 1, 1, 0])
+    m.put("other", [1, 0, 0, 0], role="baseline")
+    m.put("random", [[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]], role="null")
+    m.put_draws("drawn", [0.0, 0.1, 0.2, 0.9])
+    gap = {"name": "gap", "formula": lambda a, b: a - 2 * b}
+    by_condition = m.combined(*gap.values(), "own", "other", null="random")
+    assert by_condition.value == pytest.approx(0.25)
+    assert by_condition.null.mean == pytest.approx(0.25 - 0.5)
+    assert by_condition.p == pytest.approx(1 / 4)
+    assert m.combined(*gap.values(), "own", "other", null="drawn").p == pytest.approx(2 / 5)

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, RidgeCV
 
 from inscape.core.ridge import ALPHAS
-from inscape.read.logit_map import LogitMap, column_pearson, fit_logit_map, without_first_component
+from inscape.read.logit_map import (
+    LogitMap,
+    column_pearson,
+    fit_logit_map,
+    held_out_r,
+    without_first_component,
+)
 
 #: city → country, two cities each
 PAIRS = np.array([[0, 0], [1, 0], [2, 1], [3, 1], [4, 2], [5, 2]])
@@ -34,6 +40,14 @@ def test_a_tie_is_found_and_shuffled_subjects_have_none():
     loose = fit_logit_map(y1[train][order], y2[train])
     assert np.abs(column_pearson(y2[~train], loose(y1[~train]))).max() < 0.3
     assert loose.precise(PAIRS).mean() < 0.8
+
+
+def test_held_out_r_is_high_where_tied_and_near_zero_where_subjects_are_mixed():
+    y1, y2, _ = tied()
+    train = np.arange(400) < 200
+    assert held_out_r(y1, y2, train) > 0.8
+    mixed = np.random.default_rng(1).permutation(400)
+    assert abs(held_out_r(y1[mixed], y2, train)) < 0.3
 
 
 def test_same_as_scikit_learn():

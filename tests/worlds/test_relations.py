@@ -38,3 +38,11 @@ def test_the_span_is_the_subject(world):
     again = relations(steps=2)
     assert again.examples.fingerprint == world.examples.fingerprint
     assert again.accuracy < 0.5
+
+
+def test_as_linked_questions_an_answer_implies_that_of_the_relation_which_follows(world):
+    frame = world.linked().frame
+    assert len(frame) == sum(OBJECTS.values())
+    row = frame.set_index("answer").loc["city3"]
+    assert row["links"] == f"country=country{world.ties['country'][3]}"
+    assert (frame.loc[frame["question"] == "job", "links"] == "").all()

@@ -267,6 +267,7 @@ class Measured:
         formula: Callable[..., np.ndarray],
         *conditions: str,
         kind: str = "any",
+        null: str = "",
         **more: Any,
     ) -> Evidence:
         """Any function of the statistics of several conditions, paired: the mean over layers, a quantile of gains.
@@ -277,13 +278,14 @@ class Measured:
             conditions: their names.
             kind: of what comes out, as in `inscape.core.jackknife.Jackknife`: ``"share"`` for the least or
                 the mean of shares, which has exact limits at 0 and 1.
+            null: the null, whose draws take the first condition's place, or which is put by the formula's values.
             more: further fields of `Evidence`.
         """
 
         def apply(*statistics: Jackknife) -> Jackknife:
             return combine(formula, *statistics, kind=kind)
 
-        return self._evidence(name, apply, conditions[0], conditions[1:], "", more)
+        return self._evidence(name, apply, conditions[0], conditions[1:], null, more)
 
     def evidence(self, null: str = "", by: str = "condition") -> list[Evidence]:
         """The statistic of every condition that is not a null; `by` names the coordinate."""
@@ -423,7 +425,7 @@ class Measured:
         return self._conditions[condition]
 
 
-def cells(
+def measured_grid(
     name: str, values: Mapping[tuple[Any, ...], Any], names: Sequence[str], **options: Any
 ) -> list[Evidence]:
     """Evidence for every cell of a grid, such as reader × layer, each on its own items.
@@ -435,7 +437,7 @@ def cells(
         options: of every `Measured`: ``groups``, ``unit``, ``kind``.
 
     Example:
-        >>> found = cells("hits", {("lens", 0): [0, 1], ("lens", 1): [1, 1]}, ("reader", "layer"))
+        >>> found = measured_grid("hits", {("lens", 0): [0, 1], ("lens", 1): [1, 1]}, ("reader", "layer"))
         >>> [(e.where["layer"], e.value) for e in found]
         [(0, 0.5), (1, 1.0)]
     """

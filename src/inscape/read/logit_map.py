@@ -92,6 +92,20 @@ def fit_logit_map(
     return LogitMap(weight, mean - basis.mean @ weight)
 
 
+def held_out_r(
+    y1: Float[np.ndarray, "n k1"], y2: Float[np.ndarray, "n k2"], train: Bool[np.ndarray, " n"]
+) -> float:
+    """Pearson's r of the second question's answers on subjects that the ridge map was not fitted on, the mean over answers.
+
+    Args:
+        y1: logits of the first question.
+        y2: logits of the second, same subjects.
+        train: the subjects that the map is fitted on.
+    """
+    fitted = fit_logit_map(y1[train], y2[train], ridge.ALPHAS)
+    return float(column_pearson(y2[~train], fitted(y1[~train])).mean())
+
+
 def column_pearson(
     y: Float[np.ndarray, "n k"], predicted: Float[np.ndarray, "n k"]
 ) -> Float[np.ndarray, " k"]:

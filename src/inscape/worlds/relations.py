@@ -22,6 +22,7 @@ from transformers import LlamaForCausalLM
 from inscape.core.rng import child_seed, generator
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
+from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.worlds.small_llama import small_llama, train, word_tokenizer
@@ -49,6 +50,21 @@ class Relations:
     examples: Examples
     ties: dict[str, Int[np.ndarray, " objects"]]
     accuracy: float
+
+    def linked(self) -> Examples:
+        """The questions with all of their answers, and which answer of one implies which of another.
+
+        Columns are as in the built-in set ``linked-questions``.
+        """
+        frame = self.examples.frame[["relation", "template", "object"]].drop_duplicates()
+        frame = frame.sort_values(["relation", "object"]).reset_index(drop=True)
+        frame = frame.rename(columns={"relation": "question", "object": "answer"})
+        frame["links"], frame["text"] = "", frame["answer"]
+        for to, of in FOLLOWS.items():
+            for row in np.flatnonzero(frame["question"] == of):
+                number = int(frame.loc[row, "answer"].removeprefix(of))
+                frame.loc[row, "links"] = f"{to}={to}{self.ties[to][number]}"
+        return load(frame, input="text", labels=["answer"], group="question")
 
 
 def relations(people: int = 60, width: int = 48, steps: int = 120, seed: int = 0) -> Relations:

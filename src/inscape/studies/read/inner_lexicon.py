@@ -17,7 +17,7 @@ import torch
 from inscape.charts.layers import score_by_layer
 from inscape.core.batch import plain_ids
 from inscape.core.evidence import Beside
-from inscape.core.measured import Measured, cells
+from inscape.core.measured import Measured, measured_grid
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
@@ -262,7 +262,7 @@ def _find(
             bar.advance()
     run.layers(
         "retrieval",
-        cells("share of words found", hits, ("series", "layer")),
+        measured_grid("share of words found", hits, ("series", "layer")),
         f"{len(whole)} words of one token, fed in two to four pieces: how often the state at the last "
         "piece names the whole word. Layer −1 is the embedding of the last piece.",
         series="series",
@@ -316,7 +316,7 @@ def _updates(run: Run, model: Model, words: WordPieces, cut: list[Ids]) -> None:
     }
     run.layers(
         "updates",
-        cells("share of words among the ten", hits, ("series", "layer")),
+        measured_grid("share of words among the ten", hits, ("series", "layer")),
         "How often the whole word is among the ten tokens that a block's update points to most.",
         series="series",
         layer="Block",

@@ -10,11 +10,16 @@ from inscape.core.errors import DataError
 from inscape.data.card import read_card
 from inscape.data.load import SETS, load
 from inscape.model.model import Model
-from inscape.studies.read.logit_correlation.linked_questions import (
+from inscape.outcomes.linked_questions import (
+    NO_FIRST,
+    OTHER,
+    SHUFFLED,
     answer_logits,
-    each,
+    change,
+    compared,
     pairs,
     people,
+    poll,
     questions,
 )
 from tests.model import nets
@@ -66,7 +71,6 @@ def test_logits_are_the_models_own(model):
     assert np.allclose(out[0], whole[found["city"].tokens], atol=1e-4)
     other = answer_logits(model, found["city"], ["it"], np.array([3]))
     assert other.shape == (1, 1)
-    assert each(found, lambda q: q.tokens)["taste"].shape == (2,)
 
 
 def test_the_built_in_table_links_cities_to_countries():
@@ -88,3 +92,48 @@ def test_names_are_made_up_and_differ():
     assert all(len(name.split()) == 2 for name in names)
     with pytest.raises(DataError, match="made-up names, and 99999 were asked for"):
         people(99999, rng=np.random.default_rng(0))
+
+
+def test_ties_have_every_condition_and_a_question_is_tied_to_itself(model):
+    names = [
+        f"{a} {b}" for a in ("it", "the", "a", "sea") for b in ("mountain", "river", "sea", "it")
+    ]
+    polled = poll(model, questions(model, table()), names)
+    kinds = {("city", "city"): "itself", ("city", "taste"): "apart"}
+    train = np.arange(16) % 4 != 3
+    found = polled.ties(kinds, train, 3, rng=np.random.default_rng(0))
+    assert found.groupby("condition").size().to_dict() == {
+        "itself": 1,
+        "apart": 1,
+        NO_FIRST: 2,
+        OTHER: 2,
+        SHUFFLED: 6,
+    }
+    r = found.set_index("condition")["r"]
+    assert r["itself"] > 0.99
+    assert r[SHUFFLED].mean() < 0.5
+    assert found["draw"].max() == 2
+
+
+def test_kinds_of_pairs_are_compared_over_pairs():
+    rows = [("a → b", "linked", 0.8), ("c → d", "linked", 0.6), ("a → d", "apart", 0.1)]
+    scores = pd.DataFrame(rows, columns=["pair", "kind", "r"])
+    own = scores.assign(condition=scores["kind"], draw=0)
+    mixed = [scores.assign(condition=SHUFFLED, draw=k, r=[0.0, 0.2, k / 10]) for k in range(4)]
+    ties = compared(pd.concat([own, *mixed]), "linked", "apart")
+    assert ties.own.value == pytest.approx(0.7)
+    assert ties.own.null.mean == pytest.approx(0.1)
+    assert ties.gap.value == pytest.approx(0.6)
+    assert ties.gap.null.mean == pytest.approx(0.1 - 0.15)
+    assert ties.gap.p == pytest.approx(0.2)
+    assert ties.farthest == pytest.approx(0.3)
+    assert ties.null.tolist() == pytest.approx([0.0, 0.2, 0.15])
+
+
+def test_a_model_does_not_change_from_itself(model):
+    found = questions(model, table())["city"]
+    same = change(model, model, found, ["it", "the"])
+    assert same.shape == (2, 2)
+    assert np.abs(same).max() < 1e-6
+    other = change(model, model.untrained(1), found, ["it", "the"])
+    assert np.abs(other).max() > 1e-3
