@@ -10,14 +10,40 @@ Cost: nothing is trained.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from inscape.core.rng import child_seed
+from inscape.data.examples import Examples
+from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
+
+
+@dataclass(frozen=True)
+class ScrambledTasks:
+    """The random encoder and sentences that it knows.
+
+    Attributes:
+        model: the encoder.
+        examples: the built-in sentence tasks.
+    """
+
+    model: Model
+    examples: Examples
+
+
+def scrambled_tasks(seed: int = 0) -> ScrambledTasks:
+    """The random encoder of the built-in sentence tasks.
+
+    Args:
+        seed: of the weights.
+    """
+    examples = load("sentence-tasks")
+    return ScrambledTasks(scrambler(examples.texts(), seed=seed), examples)
 
 
 def scrambler(texts: Sequence[str], blocks: int = 4, width: int = 48, seed: int = 0) -> Model:

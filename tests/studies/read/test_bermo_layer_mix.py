@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from inscape.core.errors import StudyError
+from inscape.core.errors import DataError, StudyError
 from inscape.study.runner import run_study
 from tests.studies.expected import unexpected
 
@@ -59,7 +59,7 @@ def test_every_number_has_what_it_is_compared_with(folder, claims):
 def test_settings_and_data_that_cannot_be_asked_are_refused(tmp_path):
     with pytest.raises(StudyError, match="folds must be at least 2, got 1"):
         run_study("bermo-layer-mix", "tiny", out=tmp_path / "a", settings={"folds": "1"})
-    with pytest.raises(StudyError, match="There is no task 'spelling'"):
+    with pytest.raises(DataError, match="There is no task 'spelling'"):
         run_study("bermo-layer-mix", "tiny", out=tmp_path / "b", settings={"tasks": "spelling"})
-    with pytest.raises(StudyError, match="has no column 'task'"):
+    with pytest.raises(StudyError, match="give both --model and --data"):
         run_study("bermo-layer-mix", "tiny", out=tmp_path / "c", data="cities")

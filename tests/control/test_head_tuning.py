@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from inscape.studies.read.bermo_layer_mix.layer_heads import Head, fine_tune
+from inscape.control.head_tuning import Head, Tuned, Tuning, fine_tune, held_out
 from inscape.worlds.scrambler import scrambler
 
 
@@ -21,8 +21,8 @@ def task():
 
 def tuned(task, mix, **more):
     model, texts, y = task
-    options = {"steps": 30, "rate": 1e-3, **more}
-    return fine_tune(model, texts, y, np.arange(45), np.arange(45, 60), mix=mix, **options)
+    how = Tuning(**{"steps": 30, "rate": 1e-3, **more})
+    return fine_tune(model, texts, y, (np.arange(45), np.arange(45, 60)), how, mix=mix)
 
 
 def test_the_loss_falls_under_both_heads_and_the_model_stays_as_it_was(task):
@@ -60,3 +60,15 @@ def test_a_mix_of_equal_layers_is_the_layer_itself():
     mix, last = Head(3, 4, 2, True), Head(3, 4, 2, False)
     last.load_state_dict(mix.state_dict())
     assert torch.allclose(mix(states, keep), last(states, keep), atol=1e-6)
+
+
+def test_held_out_accuracy_and_steps_of_known_predictions():
+    y, loss = np.arange(40) % 2, np.linspace(1.0, 0.0, 21)
+    wrong = np.where(np.arange(40) < 10, 1 - y, y)
+    tuned = [Tuned(loss, np.ones(1), p, {0.5: 1 - y}, np.ones(2) / 2) for p in (y, wrong)]
+    steps, plain, pruned = held_out(tuned, y, np.arange(40), 0.5, {"head": "last"})
+    assert steps.value == 14  # the first five losses whose mean is below a half end at step 13
+    assert plain.value == pytest.approx((1 + 0.75) / 2)
+    assert plain.null.mean == pytest.approx(0.5, abs=0.05)
+    assert pruned.value == 0
+    assert pruned.where == {"head": "last"}
