@@ -1,9 +1,9 @@
 """CKNNA: alignment of kernels among mutual nearest neighbours, between the neighbours' count and
 CKA.
 
-    a(X, Y) = Σ_i Σ_j [j ∈ N_x(i)] [j ∈ N_y(i)] (⟨x_i, x_j⟩ − mean_l ⟨x_i, x_l⟩) (⟨y_i, y_j⟩ − mean_l ⟨y_i, y_l⟩)
-    s = a(X, Y) / √(a(X, X) a(Y, Y))                           N(i): the k nearest of i by cosine of unit-length
-    features
+    a(X, Y) = Σ_i Σ_j [j ∈ N_x(i)] [j ∈ N_y(i)] x̃_ij ỹ_ij
+    x̃_ij = ⟨x_i, x_j⟩ − mean_l ⟨x_i, x_l⟩,  ỹ_ij likewise      N(i): the k nearest of i
+    s = a(X, Y) / √(a(X, X) a(Y, Y))                           by cosine
 
 The paper's formula; its published code centres after masking and adds 1e-6 below the line, which
 gives other numbers. Means leave item i itself out. For k = n − 1 it is a CKA that is centred by

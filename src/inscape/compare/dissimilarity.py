@@ -1,9 +1,11 @@
 """Dissimilarity matrices: how far apart a representation holds each pair of items.
 
-    euclidean, sqeuclidean      ‖x_i − x_j‖, its square           correlation   1 − Pearson's r of the two rows
-    cosine                      1 − cos(x_i, x_j)                 mahalanobis   (x_i − x_j)ᵀ Σ⁻¹ (x_i − x_j), Σ of
-    the noise crossnobis                  mean over a ≠ b of (x_iᵃ − x_jᵃ)·(x_iᵇ − x_jᵇ) / d,    a, b: independent
-    repeats
+    euclidean     ‖x_i − x_j‖
+    sqeuclidean   ‖x_i − x_j‖²
+    correlation   1 − Pearson's r of the two rows
+    cosine        1 − cos(x_i, x_j)
+    mahalanobis   (x_i − x_j)ᵀ Σ⁻¹ (x_i − x_j), Σ the covariance of the noise
+    crossnobis    mean over a ≠ b of (x_iᵃ − x_jᵃ)·(x_iᵇ − x_jᵇ) / d;  a, b: independent repeats
 
 Squared distances are biased up by noise: two equal items measured with unit noise are ‖·‖²/d = 2
 apart. The crossnobis estimator is not biased, since noise of two repeats does not correlate; it may

@@ -2,8 +2,8 @@
 
 For S dissimilarity matrices of the same items (subjects, seeds, repeats):
 
-    lower = mean over s of sim(r_s, mean of the others)          upper = mean over s of sim(r_s, mean of all, r_s
-    included)
+    lower = mean over s of sim(r_s, mean of the others)
+    upper = mean over s of sim(r_s, mean of all, r_s included)
 
 For rank comparisons ranks are pooled, not values. The upper bound is no evidence of signal: pure
 noise gives about 1/√S (0.41 at S = 6). Whether there is any is a test of the lower bound against 0,

@@ -4,15 +4,15 @@ pair tables.
 Value: the cosine of two pair tables (`inscape.compare.pair_table`). Interval: the jackknife over
 items (or groups), on
 
-    s₍₋i₎ = (N − a_i) / √((N_x − b_i)(N_y − c_i))          N = Σ A B,   a_i: what item i adds to it; likewise Σ A²,
-    Σ B²
+    s₍₋i₎ = (N − a_i) / √((N_x − b_i)(N_y − c_i))
+    N = Σ A B,  a_i: what item i adds to it;  N_x, b_i and N_y, c_i: likewise of Σ A² and Σ B²
 
 with the tables' centring as it is, which changes terms of second order only. Null: permuted items,
 the same permutations for all pairs (`inscape.compare.shift_null`), so that the best of S × T pairs
 is judged by the null of the best. Calibrated score:
 
-    s_cal = max(0, (s − τ) / (1 − τ))       τ: the ⌈(1 − α)(K + 1)⌉-th smallest of the K null draws and the value
-    itself
+    s_cal = max(0, (s − τ) / (1 − τ))
+    τ: the ⌈(1 − α)(K + 1)⌉-th smallest of the K null draws and the value itself
 
 Cost: n² (d + S T) for S and T sites; the null as much again.
 Reference: Efron and Tibshirani (1993), ch. 11; Westfall and Young (1993), §2.3; Gröger, Wen and

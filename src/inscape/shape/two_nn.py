@@ -1,7 +1,7 @@
 """TwoNN: the dimension of the surface that rows lie on, from the ratio of two distances.
 
-    μ = r₂ / r₁ (second and first neighbour) has P(μ > m) = m^(−d),     d: slope of −log(1 − F) on log μ through the
-    origin
+    μ = r₂ / r₁ (second and first neighbour) has P(μ > m) = m^(−d)
+    d: slope of −log(1 − F) on log μ through the origin
 
 F = i/N of the sorted ratios; the largest tenth is left out. Biased low in high dimension (n = 2,000
 Gaussian rows: 16 for 20, 33 for 50, 50 for 100), and noise raises it at small scales: a plane with
