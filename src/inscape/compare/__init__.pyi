@@ -12,11 +12,14 @@ from inscape.compare.cknna import cknna_table as cknna_table
 from inscape.compare.class_distances import class_distances as class_distances
 from inscape.compare.dissimilarity import crossnobis as crossnobis
 from inscape.compare.dissimilarity import dissimilarity as dissimilarity
+from inscape.compare.dual_bootstrap import DualBootstrap as DualBootstrap
+from inscape.compare.dual_bootstrap import dual_bootstrap as dual_bootstrap
 from inscape.compare.few_to_one import FewToOne as FewToOne
 from inscape.compare.few_to_one import few_to_one as few_to_one
 from inscape.compare.fitted_canonical import Fitted as Fitted
 from inscape.compare.fitted_canonical import Span as Span
 from inscape.compare.fitted_canonical import fitted_similarities as fitted_similarities
+from inscape.compare.forman import forman as forman
 from inscape.compare.geo_topological import geo_topological as geo_topological
 from inscape.compare.geo_topological import geodesic as geodesic
 from inscape.compare.inter_subject import inter_subject as inter_subject

@@ -27,6 +27,9 @@ from inscape.shape.neural_collapse import neural_collapse as neural_collapse
 from inscape.shape.parallelism import dichotomy as dichotomy
 from inscape.shape.parallelism import parallelism as parallelism
 from inscape.shape.participation_ratio import participation_ratio as participation_ratio
+from inscape.shape.persistence import Persistence as Persistence
+from inscape.shape.persistence import persistence as persistence
+from inscape.shape.persistence import subsampled_persistence as subsampled_persistence
 from inscape.shape.power_law import PowerLaw as PowerLaw
 from inscape.shape.power_law import power_law as power_law
 from inscape.shape.principal_curvature import faded as faded
@@ -49,5 +52,7 @@ from inscape.shape.spectrum import singular_values as singular_values
 from inscape.shape.spectrum import variances as variances
 from inscape.shape.superposition import Superposition as Superposition
 from inscape.shape.superposition import superposition as superposition
+from inscape.shape.threshold_inconsistency import ThresholdInconsistency as ThresholdInconsistency
+from inscape.shape.threshold_inconsistency import threshold_inconsistency as threshold_inconsistency
 from inscape.shape.two_nn import two_nn as two_nn
 from inscape.shape.two_nn import two_nn_curve as two_nn_curve
