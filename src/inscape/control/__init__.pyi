@@ -44,6 +44,11 @@ from inscape.control.dose import window as window
 from inscape.control.head_maps import HeadMap as HeadMap
 from inscape.control.head_maps import head_map as head_map
 from inscape.control.head_maps import heads_of as heads_of
+from inscape.control.head_tuning import Head as Head
+from inscape.control.head_tuning import Tuned as Tuned
+from inscape.control.head_tuning import Tuning as Tuning
+from inscape.control.head_tuning import fine_tune as fine_tune
+from inscape.control.head_tuning import held_out as held_out
 from inscape.control.inlp import INLP as INLP
 from inscape.control.latents import MoveLatents as MoveLatents
 from inscape.control.leace import LeaceEraser as LeaceEraser
@@ -95,6 +100,8 @@ from inscape.control.submodule_training import Retrained as Retrained
 from inscape.control.submodule_training import contrastive_targets as contrastive_targets
 from inscape.control.submodule_training import regression as regression
 from inscape.control.submodule_training import train_submodule as train_submodule
+from inscape.control.teach_answers import Taught as Taught
+from inscape.control.teach_answers import teach_answers as teach_answers
 from inscape.control.train_adapters import Lesson as Lesson
 from inscape.control.train_adapters import lessons as lessons
 from inscape.control.train_adapters import train_adapters as train_adapters

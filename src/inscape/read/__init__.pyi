@@ -85,6 +85,7 @@ from inscape.read.logit_lens import logit_lens as logit_lens
 from inscape.read.logit_map import LogitMap as LogitMap
 from inscape.read.logit_map import column_pearson as column_pearson
 from inscape.read.logit_map import fit_logit_map as fit_logit_map
+from inscape.read.logit_map import held_out_r as held_out_r
 from inscape.read.logit_map import without_first_component as without_first_component
 from inscape.read.mass_mean import MassMeanProbe as MassMeanProbe
 from inscape.read.mdl import Codelength as Codelength

@@ -106,7 +106,7 @@ def run(config: Config, run: Run) -> None:
             target = own(x)
         found = arms(
             run,
-            {TRAINED: _arm(x, target, 0.0), DECAY: _arm(x, target, 1e-4)},
+            {TRAINED: _arm(x, target, 0.0), DECAY: _arm(x, target, 0.1)},
             metrics={},
             budget=Budget(config.steps),
             seeds=config.networks,
@@ -136,7 +136,11 @@ def run(config: Config, run: Run) -> None:
     run.show(
         "breakage",
         [
-            m.value(kind, where={"condition": f"{name}, {kind}"})
+            m.value(
+                kind,
+                name="share of change that breaks symmetry",
+                where={"condition": f"{name}, {kind}"},
+            )
             for name, m in breakage.items()
             for kind in (HAND, TRAINED, DECAY, UNTRAINED)
         ],
