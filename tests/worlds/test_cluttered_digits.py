@@ -7,10 +7,12 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from inscape.core.errors import DataError
 from inscape.worlds.cluttered_digits import (
     CELL,
     GRID,
     KNOWN,
+    Pictures,
     cluttered_digits,
     permuted_cells,
     pictures,
@@ -68,3 +70,14 @@ def test_one_seed_is_one_network_and_the_global_stream_is_left_alone():
     assert first.model.certificate.passed
     assert first.model.weights_hash == again.model.weights_hash != other.model.weights_hash
     assert first.accuracy == pytest.approx(again.accuracy)
+
+
+def test_pictures_of_ones_own(tmp_path):
+    shown = pictures(8, True, rng=np.random.default_rng(0))
+    np.savez(tmp_path / "mine.npz", images=shown.images, classes=shown.classes, object=shown.object)
+    found = Pictures.from_file(str(tmp_path / "mine.npz"))
+    assert len(found) == 8
+    assert found.source.tolist() == list(range(8))
+    assert found.take(np.array([6, 1])).source.tolist() == [6, 1]
+    with pytest.raises(DataError, match="cannot be read as pictures"):
+        Pictures.from_file(str(tmp_path / "none.npz"))

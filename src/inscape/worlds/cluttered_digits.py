@@ -25,6 +25,7 @@ from sklearn.datasets import load_digits
 from torch.nn import functional as F
 from transformers import ViTConfig, ViTForImageClassification
 
+from inscape.core.errors import DataError
 from inscape.core.rng import child_seed, generator
 from inscape.model.model import Model
 from inscape.model.open import open
@@ -53,6 +54,31 @@ class Pictures:
 
     def __len__(self) -> int:
         return len(self.classes)
+
+    def take(self, rows: Int[np.ndarray, " m"]) -> Pictures:
+        """Some of the pictures."""
+        return Pictures(
+            *(getattr(self, f)[rows] for f in ("images", "classes", "object", "source"))
+        )
+
+    @classmethod
+    def from_file(cls, path: str) -> Pictures:
+        """Pictures of one's own.
+
+        Args:
+            path: an .npz of images, classes, object and, optionally, source.
+
+        Raises:
+            DataError: it cannot be read as such.
+        """
+        try:
+            with np.load(path) as found:
+                source = found["source"] if "source" in found else np.arange(len(found["classes"]))
+                return cls(*(found[name] for name in ("images", "classes", "object")), source)
+        except (OSError, KeyError, ValueError) as error:
+            raise DataError(
+                f"{path} cannot be read as pictures ({error}): an .npz is needed with images, classes, object."
+            ) from error
 
 
 @dataclass(frozen=True, eq=False)

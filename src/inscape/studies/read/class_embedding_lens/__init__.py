@@ -1,1 +1,0 @@
-"""The class-embedding lens: the study, and the tokens of pictures that only it deletes and probes."""
