@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
 
 #: where an answer that is none of the known ones is taken to end
 STOPS = ".,;:!?()\n"
@@ -94,3 +97,18 @@ def locate(text: str, reference: Sequence[str], others: Sequence[str] = ()) -> A
     end = next((i for i in range(start, len(text)) if text[i] in STOPS and i > start), len(text))
     end = start + len(text[start:end].rstrip())
     return Answer(False, start, end, text[start:end])
+
+
+def graded(texts: Sequence[str], references: Iterable[object]) -> Bool[np.ndarray, " n"]:
+    """Which texts are right.
+
+    Args:
+        texts: what was said, one a question.
+        references: the right answer of each, spellings separated by ``|``.
+
+    Example:
+        >>> graded([" Lima.", " Quito."], ["Lima|Ciudad de los Reyes", "Bogotá|Bogota"]).tolist()
+        [True, False]
+    """
+    pairs = zip(texts, references, strict=True)
+    return np.array([locate(t, str(r).split("|")).right for t, r in pairs], dtype=bool)

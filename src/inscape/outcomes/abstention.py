@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from inscape.core.edit import Add, Edit, Scope
-from inscape.data.answers import find, locate
+from inscape.data.answers import find, graded
 from inscape.data.examples import Examples
 from inscape.model.continuations import continuations
 from inscape.model.model import Model
@@ -52,11 +52,7 @@ class Judge:
         abstains = np.array(
             [any(find(text, word) for word in self.abstain) for text in texts], dtype=bool
         )
-        answers = [str(a).split("|") for a in questions.frame["answers"]]
-        right = (
-            np.array([locate(t, a).right for t, a in zip(texts, answers, strict=True)], dtype=bool)
-            & ~abstains
-        )
+        right = graded(texts, questions.frame["answers"]) & ~abstains
         words = np.array([any(c.isalnum() for c in text) for text in texts], dtype=bool)
         return np.stack([right, words & ~right & ~abstains, abstains])
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from inscape.studies.read.recall_not_truth import shifts
 from inscape.study.runner import run_study
-from inscape.worlds.facts import recall
 from tests.studies.expected import unexpected
 
 
@@ -52,12 +49,3 @@ def test_the_figures_are_there(folder):
     record = json.loads((folder / "run.json").read_text())
     figures = {s["name"] for s in record["sections"] if s["kind"] == "figure"}
     assert figures == {"dependence", "layers", "subject", "windows"}
-
-
-def test_a_prompt_cut_off_in_no_layer_does_not_move():
-    world = recall(subjects=12, steps=30)
-    assert world.accuracy > 0.3
-    still = shifts(world.model, world.facts, "cut off", ())
-    moved = shifts(world.model, world.facts, "cut off", (0, 1))
-    assert np.abs(still).max() < 1e-6
-    assert moved.max() > 1e-3

@@ -1,0 +1,54 @@
+"""As many rows of every class within each stratum: what the strata tell of the classes then is
+nothing.
+
+    n_s = min over classes of |rows of the class in stratum s|          n_s rows of each, drawn at
+    random
+
+A classifier of such rows gains nothing from knowing the stratum (the relation of a fact, the length
+of a prompt). Strata that lack a class are left out.
+
+Reference: Rosenbaum (2020), Design of Observational Studies, ch. 9 (exact matching on a stratum).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+
+def matched_rows(
+    of: np.ndarray,
+    strata: Sequence[Any] | np.ndarray,
+    classes: Sequence[Any],
+    *,
+    rng: np.random.Generator,
+) -> dict[Any, Int[np.ndarray, " kept"]]:
+    """Rows of each class, the same number in every stratum.
+
+    Args:
+        of: class of each row, (n,).
+        strata: stratum of each row, (n,).
+        classes: those that are matched; rows of other classes are left out.
+        rng: draws the rows.
+
+    Returns:
+        Class → its rows, stratum by stratum; all of one length, 0 where no stratum has every class.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> kept = matched_rows(np.array([0, 0, 1]), ["a", "a", "a"], (0, 1), rng=rng)
+        >>> kept[0].size, kept[1].tolist()
+        (1, [2])
+    """
+    where, what = np.asarray(strata), np.asarray(of)
+    rows: dict[Any, list[int]] = {c: [] for c in classes}
+    for s in pd.unique(where):
+        members = {c: rng.permutation(np.flatnonzero((where == s) & (what == c))) for c in classes}
+        least = min(map(len, members.values()))
+        for c, m in members.items():
+            rows[c] += m[:least].tolist()
+    return {c: np.array(r, dtype=np.int64) for c, r in rows.items()}

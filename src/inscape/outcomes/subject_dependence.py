@@ -1,0 +1,128 @@
+"""How far a prediction depends on a span of the prompt: the subject cut off, or replaced by an
+average.
+
+    JS(p(next | prompt), p'(next | prompt))  in nats
+
+p' is the prediction when the last token may not attend to the span in some layers (attention
+knockout), or when the span's embeddings are their mean over all prompts of one kind. Both take the
+subject away and leave the relation; they fail otherwise, so each checks the other.
+
+Cost: two passes of the model over the prompts.
+Reference: Geva et al. (2023), arXiv:2304.14767, §4 (knockout); Cheang et al. (2025),
+arXiv:2510.09033, §3 (divergence as the measure of recall).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from inscape.control.attention_knockout import attention_knockout
+from inscape.core.edit import Replace, Scope
+from inscape.core.folds import group_codes
+from inscape.data.examples import Examples
+from inscape.data.positions import span_mask
+from inscape.model.batching import batches_by_length
+from inscape.model.model import Model
+from inscape.read.jensen_shannon import jensen_shannon
+
+#: told how many prompts are done
+Advance = Callable[[int], Any]
+
+
+def cut_off(
+    model: Model,
+    examples: Examples,
+    layers: Sequence[int] | None = None,
+    *,
+    span: str = "subject",
+    advance: Advance | None = None,
+) -> Float[np.ndarray, " n"]:
+    """How far the prediction moves when the last token may not attend to a span, in nats.
+
+    Args:
+        model: predicts.
+        examples: prompts with the span.
+        layers: where attention is cut; every layer by default.
+        span: its name.
+        advance: told how many prompts are done.
+    """
+    blocks = range(len(model.atlas.blocks)) if layers is None else layers
+    return _moved(model, examples, span, blocks, None, advance)
+
+
+def blurred(
+    model: Model,
+    examples: Examples,
+    kinds: Sequence[Any] | np.ndarray,
+    *,
+    span: str = "subject",
+    advance: Advance | None = None,
+) -> Float[np.ndarray, " n"]:
+    """How far the prediction moves when a span's embeddings are their mean over prompts of the same
+    kind, in nats.
+
+    Args:
+        model: predicts.
+        examples: prompts with the span.
+        kinds: of each prompt: its relation.
+        span: its name.
+        advance: told how many prompts are done.
+    """
+    means = _mean_embedding(model, examples, span, group_codes(np.asarray(kinds)))
+    return _moved(model, examples, span, (), means, advance)
+
+
+def _moved(
+    model: Model,
+    examples: Examples,
+    span: str,
+    layers: Sequence[int],
+    means: Float[Tensor, "n d"] | None,
+    advance: Advance | None,
+) -> Float[np.ndarray, " n"]:
+    tokens = model.tokenize(examples.texts())
+    marks = [span_mask(t, examples.span(i)[span]) for i, t in enumerate(tokens)]
+    lengths, out = np.array([len(t) for t in tokens]), np.empty(len(tokens))
+    for rows in batches_by_length(lengths, 1024):
+        batch = model.collate([tokens[i] for i in rows], {span: [marks[i] for i in rows]})
+        last = torch.from_numpy(lengths[rows] - 1)[:, None]
+        queries = torch.arange(int(lengths[rows].max()))[None] == last
+        kept = batch.marks[span] & ~queries
+        edits = (
+            [] if means is None else [Replace(Scope("embed", f"mark:{span}"), means[rows][:, None])]
+        )
+        cut = attention_knockout(model, layers, queries, kept) if means is None else nullcontext()
+        before = model.run(batch, logits=True, at=last).logits
+        with cut:
+            after = model.run(batch, logits=True, at=last, edits=edits).logits
+        assert before is not None
+        assert after is not None
+        out[rows] = jensen_shannon(*(x[:, 0].float().cpu().numpy() for x in (before, after)))
+        if advance is not None:
+            advance(len(rows))
+    return out
+
+
+def _mean_embedding(
+    model: Model, examples: Examples, span: str, codes: np.ndarray
+) -> Float[Tensor, "n d"]:
+    """Mean embedding of the span's tokens over the prompts of each one's kind."""
+    tokens = model.tokenize(examples.texts())
+    marks = [span_mask(t, examples.span(i)[span]) for i, t in enumerate(tokens)]
+    sums: Tensor | None = None
+    for rows in batches_by_length([len(t) for t in tokens], 4096):
+        batch = model.collate([tokens[i] for i in rows], {span: [marks[i] for i in rows]})
+        x = model.run(batch, "embed")["embed"] * batch.marks[span][..., None]
+        sums = torch.zeros(len(tokens), x.shape[-1]) if sums is None else sums
+        sums[torch.from_numpy(rows)] = x.sum(dim=1).float().cpu()
+    assert sums is not None
+    count = torch.tensor([int(m.sum()) for m in marks])
+    same = torch.from_numpy(codes[:, None] == codes[None]).float()
+    return (same @ sums) / (same @ count.float())[:, None]

@@ -1,0 +1,36 @@
+"""Matched rows hold as many of each class in every stratum, as many as there can be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inscape.core.matched_rows import matched_rows
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_every_stratum_has_as_many_rows_of_each_class_as_its_rarest_has(rng):
+    strata = np.repeat(["a", "b", "c"], [12, 9, 5])
+    of = np.array([0] * 7 + [1] * 5 + [0] * 2 + [1] * 7 + [0] * 5)
+    before = [np.mean(of[strata == s] == 0) for s in "abc"]
+    assert max(before) - min(before) > 0.5
+    kept = matched_rows(of, strata, (0, 1), rng=rng)
+    for c, rows in kept.items():
+        assert (of[rows] == c).all()
+        assert len(set(rows.tolist())) == len(rows)
+        assert {s: int((strata[rows] == s).sum()) for s in "abc"} == {"a": 5, "b": 2, "c": 0}
+
+
+def test_classes_that_are_not_asked_about_are_left_out(rng):
+    of = np.array(["x", "y", "z", "z"])
+    kept = matched_rows(of, np.zeros(4), ("x", "y"), rng=rng)
+    assert {c: r.tolist() for c, r in kept.items()} == {"x": [0], "y": [1]}
+
+
+def test_where_a_class_is_missing_everywhere_nothing_is_kept(rng):
+    kept = matched_rows(np.zeros(5), np.zeros(5), (0, 1), rng=rng)
+    assert [len(r) for r in kept.values()] == [0, 0]

@@ -1,0 +1,40 @@
+"""A prediction that needs the subject moves when it is taken away, and by no cut does not move at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inscape.outcomes.subject_dependence import blurred, cut_off
+from inscape.worlds.facts import recall
+
+
+@pytest.fixture(scope="module")
+def world():
+    made = recall(subjects=12, steps=30)
+    assert made.accuracy > 0.3
+    return made
+
+
+def test_a_prompt_cut_off_in_no_layer_does_not_move(world):
+    assert np.abs(cut_off(world.model, world.facts, ())).max() < 1e-6
+    assert cut_off(world.model, world.facts, (0, 1)).max() > 1e-3
+
+
+def test_every_layer_is_cut_by_default_and_progress_is_told(world):
+    told = []
+    every = cut_off(world.model, world.facts, advance=told.append)
+    blocks = range(len(world.model.atlas.blocks))
+    assert np.array_equal(every, cut_off(world.model, world.facts, blocks))
+    assert sum(told) == len(world.facts)
+
+
+def test_the_mean_of_one_subject_is_that_subject(world):
+    own = blurred(world.model, world.facts, np.arange(len(world.facts)))
+    relation = blurred(world.model, world.facts, world.facts.frame["relation"].to_numpy())
+    tokens = [
+        len(world.model.tokenizer(str(s), add_special_tokens=False)["input_ids"])
+        for s in world.facts.frame["subject"]
+    ]
+    assert np.abs(own[np.array(tokens) == 1]).max() < 1e-6
+    assert relation.max() > 1e-3

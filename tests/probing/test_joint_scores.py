@@ -1,0 +1,57 @@
+"""Scores of sweeps over different rows: their own values and intervals, and differences that know shared groups."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inscape.core.intervals import interval
+from inscape.probing.joint_scores import joint_scores
+from inscape.probing.sweep import compare, sweep
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 4)
+    y = (rng.normal(size=120) > 0).astype(int)
+    clear = y[:, None] + 0.5 * rng.normal(size=(120, 1))
+    faint = y[:, None] + 3.0 * rng.normal(size=(120, 1))
+    return groups, y, clear, faint
+
+
+def fit(x, y, groups):
+    return sweep({"x": x}, y, groups=groups, task="classification", metric="auc", shuffles=0)
+
+
+def test_each_score_keeps_its_value_and_interval(drawn):
+    groups, y, clear, faint = drawn
+    half = groups < 15
+    found = {"all": fit(clear, y, groups), "half": fit(faint[half], y[half], groups[half])}
+    m = joint_scores(found, {"all": groups, "half": groups[half]})
+    assert m.unit == "AUC"
+    for name, result in found.items():
+        assert m.value(name).value == pytest.approx(result.selected[0].value)
+        # groups of which a score has no row count among those that could be drawn
+        close = 1e-9 if name == "all" else 0.02
+        alone = interval(result.selected_statistic(0)).ends
+        assert m.value(name).interval == pytest.approx(alone, abs=close)
+
+
+def test_on_the_same_rows_a_difference_is_that_of_compare(drawn):
+    groups, y, clear, faint = drawn
+    a, b = fit(clear, y, groups), fit(faint, y, groups)
+    gain = joint_scores({"a": a, "b": b}, {"a": groups, "b": groups}).gain("a", over="b")
+    known = compare(a, b)[0]
+    assert gain.value == pytest.approx(known.value)
+    assert gain.value > 0.1
+    assert gain.interval == pytest.approx(known.interval)
+
+
+def test_groups_of_other_names_are_other_groups(drawn):
+    groups, y, clear, faint = drawn
+    a, b = fit(clear, y, groups), fit(clear + 0.03 * faint, y, groups)
+    shared = joint_scores({"a": a, "b": b}, {"a": groups, "b": groups}).gain("a", over="b")
+    apart = joint_scores({"a": a, "b": b}, {"a": groups, "b": groups + 100}).gain("a", over="b")
+    width = lambda e: e.interval[1] - e.interval[0]  # noqa: E731
+    assert width(shared) < 0.5 * width(apart)
