@@ -5,6 +5,7 @@ from inscape.nets.dense_embedding import DenseEmbedding as DenseEmbedding
 from inscape.nets.encoder import Encoder as Encoder
 from inscape.nets.encoder import Mixing as Mixing
 from inscape.nets.encoder import softmax_attention as softmax_attention
+from inscape.nets.image_text import ImageText as ImageText
 from inscape.nets.joint_embedding import JointEmbedding as JointEmbedding
 from inscape.nets.joint_embedding import projector as projector
 from inscape.nets.multi_vector import MultiVector as MultiVector
