@@ -81,3 +81,26 @@ def test_refusals():
         curvature(table(nx.cycle_graph(4)), idle=1.0)
     with pytest.raises(ValueError, match="rate must be"):
         ricci_flow(table(nx.cycle_graph(4)), rate=0.9)
+
+
+def test_pairs_of_another_graph_have_a_curvature_where_there_is_a_path():
+    x = np.random.default_rng(0).normal(size=(30, 3))
+    graph = neighbour_graph(x, 3, connected=True)
+    every = curvature(graph)
+    some = curvature(graph, pairs=every.edges[::3])
+    assert some.kappa == pytest.approx(every.kappa[::3], abs=1e-9)
+    # two ends of a path of three edges, whose ends have one neighbour each: both masses move the same way
+    path = table(nx.path_graph(4))
+    far = curvature(path, idle=0.0, pairs=np.array([[0, 3]])).kappa
+    assert far == pytest.approx(1 - 1 / 3)
+    with pytest.raises(ValueError, match="no path between the nodes of a pair"):
+        curvature(np.kron(np.eye(2), path), pairs=np.array([[0, 5]]))
+
+
+def test_a_spanning_tree_joins_what_neighbours_leave_apart():
+    x = np.concatenate([np.arange(5.0), 100 + np.arange(5.0)])[:, None]
+    apart, joined = (neighbour_graph(x, 2, connected=c) for c in (False, True))
+    assert nx.number_connected_components(nx.from_numpy_array(apart)) == 2
+    assert nx.is_connected(nx.from_numpy_array(joined))
+    assert joined[4, 5] == 96
+    assert (joined > 0).sum() == (apart > 0).sum() + 2

@@ -89,3 +89,4 @@ from inscape.compare.translation import TranslationMap as TranslationMap
 from inscape.compare.translation import cosines as cosines
 from inscape.compare.translation import csls_scores as csls_scores
 from inscape.compare.translation import retrieved as retrieved
+from inscape.compare.triplet_map import TripletMap as TripletMap

@@ -22,7 +22,8 @@ import numpy as np
 from jaxtyping import Float, Float64, Int
 from scipy.optimize import linprog
 from scipy.sparse import csr_matrix, kron
-from scipy.sparse.csgraph import connected_components, shortest_path
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree, shortest_path
+from scipy.spatial.distance import pdist, squareform
 
 from inscape.core.neighbours import neighbours
 
@@ -47,25 +48,42 @@ class Curvature(NamedTuple):
         return np.divide(total, count, out=np.full(n, np.nan), where=count > 0)
 
 
-def neighbour_graph(x: Float[np.ndarray, "n d"], k: int = 8) -> Float64[np.ndarray, "n n"]:
-    """Euclidean distances along edges between items of which one is among the other's k nearest; 0 elsewhere."""
+def neighbour_graph(
+    x: Float[np.ndarray, "n d"], k: int = 8, *, connected: bool = False
+) -> Float64[np.ndarray, "n n"]:
+    """Euclidean distances along edges between items of which one is among the other's k nearest; 0 elsewhere.
+
+    Args:
+        x: (n, d).
+        k: neighbours.
+        connected: add the edges of the minimum spanning tree, so that there is a path between any two items.
+    """
     rows = np.asarray(x, dtype=np.float64)
     near = neighbours(rows, rows, k, metric="euclidean", exclude_self=True).index
     out = np.zeros((len(rows), len(rows)))
     for i, own in enumerate(near):
         out[i, own] = np.linalg.norm(rows[own] - rows[i], axis=1)
+    if connected:
+        out = np.maximum(out, minimum_spanning_tree(squareform(pdist(rows))).toarray())
     return np.maximum(out, out.T)
 
 
-def curvature(weights: Float[np.ndarray, "n n"], *, idle: float = 0.5) -> Curvature:
-    """Curvature of every edge of a graph.
+def curvature(
+    weights: Float[np.ndarray, "n n"],
+    *,
+    idle: float = 0.5,
+    pairs: Int[np.ndarray, "m 2"] | None = None,
+) -> Curvature:
+    """Curvature of every edge of a graph, or of any pairs of its nodes.
 
     Args:
         weights: symmetric lengths of edges; 0 for no edge.
         idle: α, the mass that stays.
+        pairs: nodes between which there is a path, in place of the graph's edges: the edges of another graph of the
+            same items.
 
     Raises:
-        ValueError: lengths that are negative or not symmetric, no edge, or α outside [0, 1).
+        ValueError: lengths that are negative or not symmetric, no edge, α outside [0, 1), or a pair without a path.
 
     Example:
         >>> square = np.array([[0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0]], dtype=float)
@@ -83,7 +101,11 @@ def curvature(weights: Float[np.ndarray, "n n"], *, idle: float = 0.5) -> Curvat
     joined = w > 0
     mass = np.where(joined, (1 - idle) / np.maximum(joined.sum(axis=1), 1)[:, None], 0.0)
     mass[np.diag_indices(len(w))] = idle
-    edges = np.argwhere(np.triu(joined))
+    edges = np.argwhere(np.triu(joined)) if pairs is None else np.asarray(pairs)
+    if not np.isfinite(far[tuple(edges.T)]).all():
+        raise ValueError(
+            "curvature: there is no path between the nodes of a pair; connect the graph"
+        )
     moved = [_transport(mass[x] - mass[y], far) for x, y in edges]
     return Curvature(edges, 1 - np.array(moved) / far[tuple(edges.T)])
 
