@@ -85,8 +85,8 @@ class Config(Bounded):
     """The settings of the study."""
 
     widths: tuple[int, ...] = setting((8, 16, 32, 64, 128), "of the language models, rising")
-    networks: int = setting(5, "of each width, of different random starts", least=3)
-    steps: int = setting(600, "of training", least=1)
+    networks: int = setting(4, "of each width, of different random starts", least=3)
+    steps: int = setting(400, "of training", least=1)
     words: int = setting(400, "of the vocabulary", least=50)
     features: int = setting(20, "of a meaning", least=1)
     texts: int = setting(4000, "over which the states of a word are averaged", least=10)
