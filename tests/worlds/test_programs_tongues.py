@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from inscape.worlds.programs import KEYWORDS, KINDS, LANGUAGES, NAMES, fill, programs
+from inscape.worlds.programs import (
+    CLASSES,
+    KEYWORDS,
+    KINDS,
+    LANGUAGES,
+    NAMES,
+    english_words,
+    fill,
+    programs,
+    token_class,
+    translation,
+)
 from inscape.worlds.tongues import LANGUAGES as SPOKEN
 from inscape.worlds.tongues import tongues
 
@@ -55,3 +66,26 @@ def test_the_toy_network_learns_its_programs_and_neurons_keep_to_their_language(
 
     assert np.diag(active(world)).min() > 0.5
     assert np.diag(active(fresh)).mean() < 0.45
+
+
+def test_a_translation_ends_with_its_answer_and_shows_two_others_first():
+    examples = programs(30)
+    odd = (examples.frame["program"] % 2).to_numpy(dtype=bool)
+    text, (start, end) = translation(examples.take(odd), examples.take(~odd), "Python", "SQL", 3)
+    frame = examples.frame
+    answer = frame[(frame["program"] == 6) & (frame["language"] == "SQL")]["text"].iloc[0]
+    assert text[start:end] == answer
+    assert end == len(text)
+    assert text.count("Python:\n") == text.count("SQL:\n") == 3
+
+
+def test_tokens_are_sorted_by_keywords_and_words_of_english():
+    named = {t: CLASSES[token_class(t, "Python", "C")] for t in (" elif", "def", "void", "for")}
+    assert named["def"] == "input's keyword"
+    assert named["void"] == "output's keyword"
+    assert named["for"] == "keyword of both"
+    assert CLASSES[token_class("SELECT", "Python", "C")] == "another's keyword"
+    assert "movie" in english_words()
+    assert CLASSES[token_class(" movie", "Python", "C")] == "English word"
+    assert CLASSES[token_class("+=", "Python", "C")] == "other"
+    assert not english_words() & {n for names in NAMES for n in names}

@@ -11,12 +11,14 @@ Reference: the parallel data of Kargaran et al. (2025), arXiv:2506.01074, §3.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import pandas as pd
 
 from inscape.core.rng import generator
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
+from inscape.data.load import load
 
 LANGUAGES = ("Python", "JavaScript", "C", "Java", "Ruby", "SQL", "English")
 
@@ -232,3 +234,75 @@ def _words(text: str) -> list[str]:
         else:
             out += [letter.strip(), ""]
     return [w for w in out if w]
+
+
+#: what a token of a translation can be
+CLASSES = (
+    "output's keyword",
+    "input's keyword",
+    "keyword of both",
+    "another's keyword",
+    "English word",
+    "other",
+)
+
+
+def translation(
+    known: Examples, asked: Examples, source: str, target: str, k: int
+) -> tuple[str, tuple[int, int]]:
+    """Two programs in both languages and a third in the first, with its translation.
+
+    Args:
+        known: programs of the two examples.
+        asked: programs that are translated.
+        source, target: the languages.
+        k: which of them, 0, 1, …
+
+    Returns:
+        The text, and the characters of the translation.
+    """
+
+    def text(of: Examples, number: int, language: str) -> str:
+        rows = (of.frame["program"] == number) & (of.frame["language"] == language)
+        return str(of.frame.loc[rows, "text"].iloc[0])
+
+    ours, theirs = pd.unique(known.frame["program"]), pd.unique(asked.frame["program"])
+    out = ""
+    for number in (int(ours[(2 * k + i) % len(ours)]) for i in range(2)):
+        out += f"{source}:\n{text(known, number, source)}\n{target}:\n{text(known, number, target)}\n\n"
+    third = int(theirs[k % len(theirs)])
+    out += f"{source}:\n{text(asked, third, source)}\n{target}:\n"
+    answer = text(asked, third, target)
+    return out + answer, (len(out), len(out) + len(answer))
+
+
+@cache
+def english_words() -> frozenset[str]:
+    """Words of English: those that human reviews use more than twice, less every keyword and every name of the programs."""
+    words = pd.Series(" ".join(load("reviews").texts()).lower().split()).str.strip(".,!?\"'();:")
+    counts = words.value_counts()
+    ours = {w.lower() for of in KEYWORDS.values() for w in of} | {n for of in NAMES for n in of}
+    often = counts[counts > 2].index
+    return frozenset(w for w in often if w.isalpha() and len(w) > 2 and w not in ours)
+
+
+def token_class(token: str, source: str, target: str) -> int:
+    """The class of a token in a translation, an index of `CLASSES`.
+
+    Args:
+        token: its text.
+        source, target: the languages.
+
+    Example:
+        >>> [CLASSES[token_class(t, "Python", "C")] for t in (" def", "void", "for", "puts", "items")][:4]
+        ["input's keyword", "output's keyword", 'keyword of both', "another's keyword"]
+    """
+    word = token.strip()
+    ours, theirs = word in KEYWORDS[target], word in KEYWORDS[source]
+    if ours and theirs:
+        return 2
+    if ours or theirs:
+        return 0 if ours else 1
+    if any(word in words for words in KEYWORDS.values()):
+        return 3
+    return 4 if word.lower() in english_words() else 5
