@@ -9,7 +9,9 @@ from inscape.read.relational import AffineRelation
 from inscape.read.relational_concepts import (
     Concepts,
     mean_concepts,
+    plain_concepts,
     relational_concepts,
+    svm_concepts,
     unit_directions,
 )
 
@@ -69,3 +71,17 @@ def test_refusals():
         unit_directions(np.array([[1.0, 0.0], [0.0, 0.0]]))
     with pytest.raises(ValueError, match="have one direction"):
         Concepts(np.eye(2)[[0, 0]]).swap(0, 1, 1.0)
+
+
+def test_svm_and_plain_means_point_to_their_objects():
+    rng = np.random.default_rng(0)
+    centres = np.eye(4)[:3] * 4
+    for count in (2, 3):
+        y = np.arange(60) % count
+        x = (centres[y] + rng.normal(size=(60, 4)) * 0.3).astype(np.float32)
+        for made in (svm_concepts(x, y), plain_concepts(x, y)):
+            assert made.directions.shape == (count, 4)
+            assert (made.predict(x) == y).all()
+        assert np.allclose(plain_concepts(x, y).directions, np.eye(4)[:count], atol=0.1)
+    two = svm_concepts(x[y < 2], y[y < 2]).directions
+    assert np.allclose(two[0], -two[1])

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from sklearn.svm import LinearSVC
 
 from inscape.read.relational import AffineRelation
 
@@ -88,6 +89,21 @@ def mean_concepts(states: Float[np.ndarray, "n d"], objects: Int[np.ndarray, " n
     count = int(objects.max()) + 1
     mean = np.stack([states[objects == o].mean(axis=0, dtype=np.float64) for o in range(count)])
     return unit_directions(mean - states.mean(axis=0, dtype=np.float64))
+
+
+def plain_concepts(states: Float[np.ndarray, "n d"], objects: Int[np.ndarray, " n"]) -> Concepts:
+    """Each object's mean subject state: directions that share the mean of all."""
+    count = int(objects.max()) + 1
+    mean = [states[objects == o].mean(axis=0, dtype=np.float64) for o in range(count)]
+    return unit_directions(np.stack(mean))
+
+
+def svm_concepts(states: Float[np.ndarray, "n d"], objects: Int[np.ndarray, " n"]) -> Concepts:
+    """The weights of a linear SVM without intercept, one object against the rest."""
+    scale = float(np.sqrt((states**2).mean()))
+    svm = LinearSVC(C=0.1, fit_intercept=False, max_iter=20000, random_state=0)
+    coef = svm.fit(states / scale, objects).coef_
+    return unit_directions(np.vstack([-coef, coef]) if len(coef) == 1 else coef)
 
 
 def unit_directions(rows: Float[np.ndarray, "objects d"]) -> Concepts:

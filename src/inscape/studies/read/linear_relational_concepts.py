@@ -9,32 +9,35 @@ Directions are made from prompts with answered questions before them; what is he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
-from sklearn.svm import LinearSVC
 
 from inscape.charts.curves import curves
 from inscape.charts.heatmap import matrix
 from inscape.core.errors import StudyError
-from inscape.core.evidence import Evidence, table
-from inscape.core.folds import group_codes
-from inscape.core.measured import Measured, Role
-from inscape.core.rng import child_seed
-from inscape.data.examples import Examples
-from inscape.model.unembed import Readout
-from inscape.outcomes.relation_maps import Mapped, answered, by_relation, linearise
-from inscape.outcomes.relation_prompts import Asked, ask, last_site
-from inscape.read.relational_concepts import (
-    Concepts,
-    mean_concepts,
-    relational_concepts,
-    unit_directions,
+from inscape.core.evidence import table
+from inscape.core.measured import Measured
+from inscape.outcomes.concept_relations import (
+    CHANCE,
+    FINAL,
+    LRC,
+    MAJORITY,
+    MEANS,
+    ROLES,
+    SHUFFLED,
+    SVM,
+    Chosen,
+    ConceptRelation,
+    concept_relation,
+    over_relations,
+    shared_objects,
 )
+from inscape.outcomes.concept_swaps import Swaps, swaps
+from inscape.outcomes.relation_maps import answered, by_relation
 from inscape.study.card import Card, Claim
 from inscape.study.opening import opened
 from inscape.study.run import Run
@@ -176,55 +179,7 @@ PRESETS = {
     ),
 }
 
-LRC, FINAL, SVM, MEANS, PLAIN = (
-    "inverted relation",
-    "object of the last layer",
-    "linear SVM",
-    "mean difference",
-    "plain mean",
-)
-SHUFFLED, RANDOM, MAJORITY, CHANCE = "shuffled objects", "random directions", "majority", "chance"
-ALONE, SHOTS = "question alone", "with answered questions"
-ROLES: dict[str, Role] = {
-    **dict.fromkeys((FINAL, SVM, MEANS, PLAIN, MAJORITY), "baseline"),
-    CHANCE: "reference",
-    SHUFFLED: "null",
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Relation:
-    """One relation: its maps to each object site, classes of its subjects, and which of them train.
-
-    `plain` are the same questions alone, without answered ones before them, and `read` their subjects' states.
-    """
-
-    maps: list[Mapped]
-    plain: Asked
-    read: np.ndarray
-    classes: np.ndarray
-    train: np.ndarray
-    inner: np.ndarray  # training subjects that choose
-
-    @property
-    def states(self) -> np.ndarray:
-        return self.maps[0].states
-
-    @property
-    def asked(self) -> Asked:
-        return self.maps[0].asked
-
-    @property
-    def held(self) -> np.ndarray:
-        return np.flatnonzero(~self.train)
-
-
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """A method's directions, and the site of the subject they are for."""
-
-    site: int
-    concepts: Concepts
+ALONE, SHOTS, RANDOM = "question alone", "with answered questions", "random directions"
 
 
 def run(config: Config, run: Run) -> None:
@@ -241,18 +196,24 @@ def run(config: Config, run: Run) -> None:
         pd.DataFrame([{"relation": r, "answered": a, "asked": n} for r, (a, n) in known.items()]),
         f"Questions that {model.name} answers, {config.shots} examples before each; only those are used.",
     )
-    shared = [s for s in map(_shared, kept) if len(s) >= config.least and len(set(s.objects)) > 1]
+    shared = [a for a in map(shared_objects, kept) if len(a) >= config.least]
+    shared = [a for a in shared if len(set(a.objects)) > 1]
     if not shared:
         raise StudyError(
             "No relation has enough answered subjects whose object others share; give more rows, or lower least."
         )
-    found = []
-    with run.progress(
-        "linearise", total=config.examples * len(shared) * (1 + len(config.objects)), unit="prompts"
-    ) as bar:
-        for asked in shared:
-            found.append(_relation(config, run, asked, examples, bar.advance))
-    chosen = [_methods(config, run, r) for r in found]
+    sites = model.select(["embed" if k < 0 else f"resid_post.{k}" for k in config.layers])
+    options: dict[str, Any] = {
+        "sites": [str(site) for site in sites],
+        "objects": [f"resid_post.{k}" for k in config.objects],
+        "count": config.examples,
+        "share": config.train,
+        "rng": run.rng,
+    }
+    total = config.examples * len(shared) * (1 + len(config.objects))
+    with run.progress("linearise", total=total, unit="prompts") as bar:
+        found = [concept_relation(a, examples, **options, advance=bar.advance) for a in shared]
+    chosen = [r.methods(config.ranks, config.shuffles, rng=run.rng) for r in found]
     _classify(config, run, found, chosen)
     _edit(config, run, found, chosen)
     both = {run.claims[id].verdict for id in ("accuracy", "steers")}
@@ -260,156 +221,29 @@ def run(config: Config, run: Run) -> None:
     run.facts(yes=yes, count=len(found))
 
 
-def _shared(asked: Asked) -> Asked:
-    """Subjects whose object at least three of them have."""
-    _, code, count = np.unique(asked.objects.astype(str), return_inverse=True, return_counts=True)
-    return asked.take(count[code] >= 3)
-
-
-def _alone(examples: Examples, asked: Asked) -> Asked:
-    """The same questions, in the same order, with nothing before them."""
-    rows = (examples.frame["relation"] == asked.relation).to_numpy()
-    found = ask(asked.model, examples.take(rows), 0, rng=np.random.default_rng(0))
-    place = {str(s): i for i, s in enumerate(found.subjects)}
-    return found.take(np.array([place[str(s)] for s in asked.subjects]))
-
-
-def _relation(
+def _classify(
     config: Config,
     run: Run,
-    asked: Asked,
-    examples: Examples,
-    advance: Callable[[], object],
-) -> Relation:
-    """Maps to every object site from the same examples, and a split that leaves every object on both sides."""
-    sites = [
-        str(s)
-        for s in asked.model.select(
-            ["embed" if k < 0 else f"resid_post.{k}" for k in config.layers]
-        )
-    ]
-    outputs = [*(f"resid_post.{k}" for k in config.objects), last_site(asked.model)]
-    maps = [
-        linearise(
-            asked, sites, out, config.examples, rng=run.rng("deal", asked.relation), advance=advance
-        )
-        for out in outputs
-    ]
-    classes, rng = group_codes(asked.objects.astype(str)), run.rng("split", asked.relation)
-    train, inner = np.zeros(len(asked), dtype=bool), np.zeros(len(asked), dtype=bool)
-    train[maps[0].examples] = True
-    for c in range(int(classes.max()) + 1):
-        rows = rng.permutation(np.flatnonzero((classes == c) & ~train))
-        mine = int((classes == c).sum())
-        more = max(
-            0,
-            min(mine - 1, max(2, round(config.train * mine))) - int((train & (classes == c)).sum()),
-        )
-        train[rows[:more]] = True
-        some = rng.permutation(np.flatnonzero((classes == c) & train))
-        inner[some[: len(some) // 2]] = True
-    plain = _alone(examples, asked)
-    return Relation(maps, plain, plain.states(sites), classes, train, inner)
-
-
-def _directions(
-    r: Relation, name: str, site: int, rows: np.ndarray, config: Config, classes: np.ndarray
-) -> list[Concepts]:
-    """A method's directions from training rows at one site: several where rank and object's site are to be chosen."""
-    s, y = r.states[site][rows], classes[rows]
-    if name == MEANS:
-        return [mean_concepts(s, y)]
-    if name == PLAIN:
-        return [
-            unit_directions(
-                np.stack(
-                    [s[y == c].mean(axis=0, dtype=np.float64) for c in range(int(y.max()) + 1)]
-                )
-            )
-        ]
-    if name == SVM:
-        scale = float(np.sqrt((s**2).mean()))
-        coef = _svm().fit(s / scale, y).coef_
-        return [unit_directions(np.vstack([-coef, coef]) if len(coef) == 1 else coef)]
-    maps = r.maps[-1:] if name == FINAL else r.maps[:-1]
-    return [
-        relational_concepts(
-            m.embedding(site), m.outputs[rows], y, min(rank, m.embedding(site).rank)
-        )
-        for m in maps
-        for rank in config.ranks
-    ]
-
-
-def _svm() -> LinearSVC:
-    return LinearSVC(C=0.1, fit_intercept=False, max_iter=20000, random_state=0)
-
-
-def _choose(config: Config, r: Relation, name: str, classes: np.ndarray) -> Chosen:
-    """Directions of all training subjects, at the site and with the settings that classify one half from the other."""
-    half, other = np.flatnonzero(r.train & ~r.inner), np.flatnonzero(r.train & r.inner)
-    best, at = -1.0, (0, 0)
-    for site in range(len(r.states)):
-        for k, concepts in enumerate(_directions(r, name, site, half, config, classes)):
-            score = (concepts.predict(r.states[site][other]) == classes[other]).mean()
-            if score > best:
-                best, at = float(score), (site, k)
-    site, k = at
-    return Chosen(site, _directions(r, name, site, np.flatnonzero(r.train), config, classes)[k])
-
-
-def _methods(config: Config, run: Run, r: Relation) -> dict[str, list[Chosen]]:
-    """Every method's directions; one for each shuffle."""
-    out = {name: [_choose(config, r, name, r.classes)] for name in (LRC, FINAL, SVM, MEANS, PLAIN)}
-    out[SHUFFLED] = []
-    for k in range(config.shuffles):
-        rng, mixed = run.rng("shuffled", r.asked.relation, str(k)), r.classes.copy()
-        for part in (
-            r.train & r.inner,
-            r.train & ~r.inner,
-        ):  # every object keeps rows in both halves
-            mixed[part] = rng.permutation(r.classes[part])
-        out[SHUFFLED].append(_choose(config, r, LRC, mixed))
-    return out
-
-
-def _right(r: Relation, by: Mapping[str, list[Chosen]], states: np.ndarray) -> dict[str, Any]:
-    """Which held-out subjects each method classifies rightly, (sets, n), with what needs no state beside it."""
-    truth = r.classes[r.held]
-    right: dict[str, Any] = {
-        name: np.stack([c.concepts.predict(states[c.site][r.held]) == truth for c in some])
-        for name, some in by.items()
-    }
-    right[MAJORITY] = (truth == np.bincount(r.classes[r.train]).argmax())[None]
-    right[CHANCE] = np.full((1, len(truth)), 1.0 / (int(r.classes.max()) + 1))
-    return right
-
-
-def _classify(
-    config: Config, run: Run, found: list[Relation], chosen: list[dict[str, list[Chosen]]]
+    found: list[ConceptRelation],
+    chosen: list[dict[str, list[Chosen]]],
 ) -> None:
     """Accuracy on held-out subjects, and the claims about it."""
-    rows: list[Evidence] = []
-    cells, every = [], {}
+    rows, cells, every = [], [], {}
+    pairs = list(zip(found, chosen, strict=True))
     for prompt in (ALONE, SHOTS):
-        right = [
-            _right(r, by, r.read if prompt == ALONE else r.states)
-            for r, by in zip(found, chosen, strict=True)
-        ]
+        right = [r.right(by, r.read if prompt == ALONE else r.states) for r, by in pairs]
         for r, own in zip(found, right, strict=True):
-            where = {"relation": r.asked.relation, "prompt": prompt, "objects": _count(r)}
+            where = {"relation": r.name, "prompt": prompt, "objects": r.count}
             m = Measured("accuracy", unit="accuracy", where=where)
             for name, x in own.items():
                 m.put(name, x, role=ROLES.get(name, "treatment"))
                 if prompt == ALONE:
-                    cell = {"row": r.asked.relation, "column": name}
-                    cells.append({**cell, "value": float(x.mean())})
+                    cells.append({"row": r.name, "column": name, "value": float(x.mean())})
             rows += m.evidence(SHUFFLED)
-        every[prompt] = _macro("accuracy", "accuracy", found, [r.held for r in found], right)
-        rows += [
-            replace(e, where={"relation": "mean of all", "prompt": prompt, "objects": 0, **e.where})
-            for e in every[prompt].evidence(SHUFFLED)
-        ]
+        subjects = [r.asked.subjects[r.held] for r in found]
+        every[prompt] = over_relations("accuracy", "accuracy", subjects, right)
+        mean = {"relation": "mean of all", "prompt": prompt, "objects": 0}
+        rows += [replace(e, where={**mean, **e.where}) for e in every[prompt].evidence(SHUFFLED)]
     run.table(
         "accuracy",
         table(rows),
@@ -422,7 +256,7 @@ def _classify(
         "Accuracy on held-out subjects, the question alone; sites and rank of every method are chosen on training subjects.",
     )
     m, shown = every[ALONE], every[SHOTS].gain(LRC, over=MAJORITY)
-    counts = [_count(r) for r in found]
+    counts = [r.count for r in found]
     run.claim(
         "accuracy",
         m.gain(LRC, over=MAJORITY, null=SHUFFLED),
@@ -434,122 +268,46 @@ def _classify(
     run.claim("shuffled", m.gain(SHUFFLED, over=CHANCE))
 
 
-def _count(r: Relation) -> int:
-    return int(r.classes.max()) + 1
+class Edited(NamedTuple):
+    """Held-out subjects of a relation, and which edits succeed at the chosen length, by kind of direction."""
 
-
-def _macro(
-    name: str,
-    unit: str,
-    found: Sequence[Relation],
-    rows: Sequence[np.ndarray],
-    values: Sequence[Mapping[str, np.ndarray]],
-) -> Measured:
-    """The mean over relations of their means, over groups of subjects: every relation weighs the same."""
-    subjects = [r.asked.subjects[i] for r, i in zip(found, rows, strict=True)]
-    weight = np.concatenate([np.full(len(i), 1.0 / len(i)) for i in rows])
-    m = Measured(name, groups=np.concatenate(subjects).astype(str), unit=unit, kind="ratio")
-    for condition in values[0]:
-        whole = np.concatenate([own[condition] for own in values], axis=1)
-        m.put(condition, whole * weight, weight, role=ROLES.get(condition, "treatment"))
-    return m
-
-
-@dataclass(frozen=True, eq=False)
-class Swap:
-    """Subjects of a relation to be edited: their rows, the class put in place of their own, their states' mean lengths.
-
-    Lengths are of the sites where concepts may be and of every block's output, without an edit.
-    """
-
-    rows: np.ndarray
-    aims: np.ndarray
-    lengths: Mapping[str, float]
-
-
-def _swaps(run: Run, r: Relation, rows: np.ndarray, stream: str) -> Swap:
-    """For each subject another object, of another first token, where the old one is the likelier without an edit."""
-    rng, classes = run.rng("aims", r.asked.relation, stream), r.classes
-    token = {int(c): int(r.asked.answer[np.flatnonzero(classes == c)[0]]) for c in classes}
-    others = [[c for c in sorted(token) if token[c] != token[int(classes[i])]] for i in rows]
-    some = np.array([i for i, o in zip(rows, others, strict=True) if o], dtype=np.int64)
-    aims = np.array([rng.choice(o) for o in others if o], dtype=np.int64)
-    if len(some):
-        outputs = r.plain.take(some).outputs(last_site(r.plain.model))
-        kept = _judged(r, some, aims, outputs)[0] == 0
-        some, aims = some[kept], aims[kept]
-    if not len(some):
-        return Swap(some, aims, {})
-    blocks = [str(s) for s in r.plain.model.sites if s.point == "resid_post"]
-    sites = list(dict.fromkeys([*r.maps[0].sites, *blocks]))
-    norms = np.linalg.norm(r.plain.take(some).states(sites), axis=2).mean(axis=1)
-    return Swap(some, aims, dict(zip(sites, norms.tolist(), strict=True)))
-
-
-def _judged(
-    r: Relation, rows: np.ndarray, aims: np.ndarray, outputs: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where the new object is likelier than the old, and where it is the answer, from last-token states."""
-    first = np.array([r.asked.answer[np.flatnonzero(r.classes == c)[0]] for c in range(_count(r))])
-    new, old = first[aims], first[r.classes[rows]]
-    model, at = r.plain.model, torch.arange(len(rows))
-    with torch.no_grad():
-        logits = Readout.of(model)(torch.from_numpy(outputs).to(model.dtype)).float().cpu()
-    prefers = logits[at, torch.from_numpy(new)] > logits[at, torch.from_numpy(old)]
-    return prefers.double().numpy(), (logits.argmax(-1).numpy() == new).astype(np.float64)
-
-
-def _success(r: Relation, some: Sequence[Chosen], swap: Swap, size: float) -> np.ndarray:
-    """For each set of directions, which edits succeed and which make the new object the answer, (2, sets, n)."""
-    plain, out = r.plain.take(swap.rows), []
-    pairs = list(zip(r.classes[swap.rows].tolist(), swap.aims.tolist(), strict=True))
-    for c in some:
-        step = np.stack([c.concepts.swap(old, new, size) for old, new in pairs])
-        steps = {
-            site: step * length
-            for site, length in swap.lengths.items()
-            if site.startswith("resid_post") or site == r.maps[0].sites[c.site]
-        }
-        outputs = plain.moved(last_site(plain.model), steps)
-        out.append(np.stack(_judged(r, swap.rows, swap.aims, outputs)))
-    return np.stack(out, axis=1)
+    held: Swaps
+    hits: dict[str, np.ndarray]
 
 
 def _edit(
-    config: Config, run: Run, found: list[Relation], chosen: list[dict[str, list[Chosen]]]
+    config: Config,
+    run: Run,
+    found: list[ConceptRelation],
+    chosen: list[dict[str, list[Chosen]]],
 ) -> None:
     """Swap an object's direction for another's in held-out subjects, at every layer and several lengths."""
-    rows: list[dict[str, Any]] = []
-    results: list[tuple[Relation, Swap, dict[str, np.ndarray]]] = []
+    rows, results = [], []
     with run.progress("edit", total=len(found), unit="relations") as bar:
         for r, by in zip(found, chosen, strict=True):
-            random = _random(config, run, r, by[LRC][0])
-            some = {name: by[name] for name in (LRC, SVM, MEANS)} | {RANDOM: random}
-            swap, inside = _swaps(run, r, r.held, "held"), _inside(run, r)
+            some = {name: by[name] for name in (LRC, SVM, MEANS)}
+            some[RANDOM] = r.random(by[LRC][0], config.draws, rng=run.rng)
+            parts = {"held": r.held, "train": np.flatnonzero(r.train)}
+            held, inside = (
+                swaps(r, own, rng=run.rng("aims", r.name, name)) for name, own in parts.items()
+            )
             bar.advance()
-            if not len(swap.rows) or not len(inside.rows):
-                run.log(
-                    "%s: no subject has a likelier right object, so none is edited",
-                    r.asked.relation,
-                )
+            if not len(held.rows) or not len(inside.rows):
+                run.log("%s: no subject has a likelier right object, so none is edited", r.name)
                 continue
-            best = max(config.sizes, key=lambda size: _lead(r, some, inside, size))
+            lead = {}  # over one set of random directions, on training subjects
             for size in config.sizes:
-                hits = {name: _success(r, sets, swap, size) for name, sets in some.items()}
-                rows += [
-                    {
-                        "relation": r.asked.relation,
-                        "series": name,
-                        "x": size,
-                        "value": float(h[0].mean()),
-                        "says": float(h[1].mean()),
-                        "chosen": size == best,
-                        "n": len(swap.rows),
-                    }
-                    for name, h in hits.items()
-                ]
+                own, random = (inside.success(some[n][:1], size).likelier for n in (LRC, RANDOM))
+                lead[size] = own.mean() - random.mean()
+            best = max(lead, key=lambda size: lead[size])
+            for size in config.sizes:
+                hits = {name: held.success(sets, size) for name, sets in some.items()}
+                where = {"x": size, "chosen": size == best, "n": len(held.rows)}
+                for name, h in hits.items():
+                    shares = {"value": float(h.likelier.mean()), "says": float(h.answer.mean())}
+                    rows.append({"relation": r.name, "series": name, **where, **shares})
                 if size == best:
-                    results.append((r, swap, {name: h[0] for name, h in hits.items()}))
+                    results.append(Edited(held, {n: h.likelier for n, h in hits.items()}))
     if not results:
         raise StudyError(
             "No subject has a likelier right object, so none can be edited; give more rows."
@@ -562,81 +320,46 @@ def _edit(
         "(says), by length of the edit.",
     )
     means = frame.groupby(["series", "x"], sort=False)["value"].mean().reset_index()
+    length = "length of the edit at every layer, in lengths of the state"
     run.figure(
         "edits",
-        curves(
-            means,
-            x="length of the edit at every layer, in lengths of the state",
-            y="edits that succeed",
-            nulls=(RANDOM,),
-            points=True,
-        ),
+        curves(means, x=length, y="edits that succeed", nulls=(RANDOM,), points=True),
         f"Mean over {len(results)} relations.",
     )
     _steered(run, results)
 
 
-def _inside(run: Run, r: Relation) -> Swap:
-    return _swaps(run, r, np.flatnonzero(r.train), "train")
-
-
-def _lead(r: Relation, some: Mapping[str, list[Chosen]], swap: Swap, size: float) -> float:
-    """How far success is above that of one set of random directions, on training subjects."""
-    own, random = (_success(r, some[name][:1], swap, size)[0].mean() for name in (LRC, RANDOM))
-    return float(own - random)
-
-
-def _steered(run: Run, results: Sequence[tuple[Relation, Swap, dict[str, np.ndarray]]]) -> None:
+def _steered(run: Run, results: Sequence[Edited]) -> None:
     """Success at the chosen length, by relation and over all; the claim about two thirds of the relations."""
-    found, swaps, hits = (list(x) for x in zip(*results, strict=True))
-    m = by_relation(
-        "edits that succeed",
-        {r.asked.relation: r.asked.subjects[s.rows] for r, s, _ in results},
-        {r.asked.relation: own for r, _, own in results},
-    )
+    hits = {e.held.relation.name: e.hits for e in results}
+    subjects = {e.held.relation.name: e.held.relation.asked.subjects[e.held.rows] for e in results}
+    m = by_relation("edits that succeed", subjects, hits)
+    every = over_relations("edits that succeed", "share", [*subjects.values()], [*hits.values()])
+    kinds = list(results[0].hits)
     rows = [
-        m.value(
-            f"{r.asked.relation}, {name}",
-            where={"relation": r.asked.relation, "directions": name},
-        )
-        for r in found
-        for name in hits[0]
+        m.value(f"{name}, {kind}", where={"relation": name, "directions": kind})
+        for name in hits
+        for kind in kinds
     ]
-    names = [[f"{r.asked.relation}, {name}" for name in (LRC, SVM, RANDOM)] for r in found]
-    every = _macro("edits that succeed", "share", found, [s.rows for s in swaps], hits)
-    rows += [
-        every.value(name, where={"relation": "mean of all", "directions": name}) for name in hits[0]
-    ]
+    mean = {"relation": "mean of all"}
+    rows += [every.value(kind, where={**mean, "directions": kind}) for kind in kinds]
     run.table(
         "steered", table(rows), "Edits that succeed, at the length that training subjects choose."
     )
-    least = [0.5 / own[RANDOM].size for own in hits]  # where none of them succeeds, half of one
-    wanted = -(-2 * len(found) // 3)
+    least = [0.5 / own[RANDOM].size for own in hits.values()]  # where none succeeds, half of one
+    conditions = [f"{name}, {kind}" for name in hits for kind in (LRC, SVM, RANDOM)]
+    wanted = -(-2 * len(hits) // 3)
 
-    def margin(k: int, own: Any, svm: Any, random: Any) -> Any:
-        return own - np.maximum(svm, 3 * np.maximum(random, least[k]))
+    def margins(*s: Any) -> np.ndarray:
+        triples = zip(s[0::3], s[1::3], s[2::3], least, strict=True)
+        return np.stack([a - np.maximum(b, 3 * np.maximum(c, few)) for a, b, c, few in triples])
 
-    def last(*s: np.ndarray) -> np.ndarray:
-        margins = [margin(k, *s[3 * k : 3 * k + 3]) for k in range(len(found))]
-        return np.sort(np.stack(margins), axis=0)[len(found) - wanted]
-
-    held = sum(margin(k, *(m.value(n).value for n in three)) >= 0 for k, three in enumerate(names))
-    rates = ", ".join(f"{every.value(name).value:.2f} {name}" for name in hits[0])
     ranked = m.combined(
-        f"success − the better of SVM and three times random, relation {wanted} of {len(found)}",
-        last,
-        *(name for three in names for name in three),
+        f"success − the better of SVM and three times random, relation {wanted} of {len(hits)}",
+        lambda *s: np.sort(margins(*s), axis=0)[len(hits) - wanted],
+        *conditions,
     )
-    why = f"It holds on {held} of {len(found)} relations. Mean success: {rates}."
+    held = int((margins(*(m.value(name).value for name in conditions)) >= 0).sum())
+    rates = ", ".join(f"{every.value(kind).value:.2f} {kind}" for kind in kinds)
+    why = f"It holds on {held} of {len(hits)} relations. Mean success: {rates}."
     run.claim("steers", ranked, why=why)
-
-
-def _random(config: Config, run: Run, r: Relation, like: Chosen) -> list[Chosen]:
-    """Random directions for every object, at the same site."""
-    out = []
-    for k in range(config.draws):
-        rng = np.random.default_rng(child_seed(run.seed, "random", r.asked.relation, str(k)))
-        out.append(
-            Chosen(like.site, unit_directions(rng.normal(size=like.concepts.directions.shape)))
-        )
-    return out
