@@ -17,7 +17,7 @@ from inscape.core.errors import StudyError
 from inscape.core.measured import Measured
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.outcomes.relation_prompts import Asked, ask, decode, relation_names
+from inscape.outcomes.relation_prompts import Asked, ask, decode, first_token, relation_names
 from inscape.read.relational import AffineRelation, least_squares, mean_relation, translation
 from inscape.read.subject_jacobian import subject_jacobian
 
@@ -132,6 +132,16 @@ def answered(
             + ". Give a larger model, more examples before each question (shots), or a lower bound (least)."
         )
     return kept, known
+
+
+def not_copied(asked: Asked) -> Asked:
+    """Questions whose answer's first token is not their subject's, which could be copied.
+
+    Args:
+        asked: questions that the model answers.
+    """
+    own = [first_token(asked.model, str(s)) for s in asked.subjects]
+    return asked.take(asked.answer != np.array(own))
 
 
 def linearise(
