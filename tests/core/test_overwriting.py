@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from inscape.core.errors import DataError
-from inscape.core.overwriting import refuse_foreign, replacing
+from inscape.core.overwriting import refuse_foreign, replacing, write_whole
 
 
 def test_only_a_marked_file_may_be_replaced(tmp_path):
@@ -44,3 +44,21 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         assert fresh.suffix == ".json"
         fresh.write_text("new")
     assert (path.read_text(), len(list(tmp_path.iterdir()))) == ("new", 1)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / ("n" * 250)
+    write_whole(path, b"one")
+    write_whole(path, memoryview(b"two"), durable=True)
+    assert path.read_bytes() == b"two"
+
+    def fails(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fails)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, b"three", durable=True)
+    assert path.read_bytes() == b"two"
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "no" / "folder", b"")

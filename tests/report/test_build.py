@@ -246,7 +246,7 @@ def test_a_moved_folder_draws_the_same_report(folder, report, tmp_path):
     again = build(moved)
     assert again == moved / "report.html"
     assert again.read_text() == report.read_text()
-    assert not list(moved.glob(".*.tmp"))
+    assert not list(moved.glob(".*.new*"))
 
 
 def test_an_unfinished_or_undrawable_run_leaves_no_report(folder, tmp_path):

@@ -12,7 +12,6 @@ from safetensors.numpy import load_file
 
 from inscape.core.errors import RunError, StudyError
 from inscape.core.evidence import Evidence, Null
-from inscape.study import folder as folders
 from inscape.study.discover import load_study
 from inscape.study.folder import Folder, create
 from inscape.study.recording import recording
@@ -231,7 +230,7 @@ def test_a_finished_run_has_nothing_failed_and_its_time(record, folder):
     assert "failed" not in found
     assert found["finished"] >= found["started"]
     assert found["seconds"] >= 0
-    assert not list(folder.path.rglob("*.tmp"))
+    assert not list(folder.path.rglob(".*.new*"))
 
 
 @pytest.mark.parametrize("name", ["../out", "Upper", "", "a/b", ".hidden"])
@@ -283,7 +282,7 @@ def test_a_file_is_whole_or_absent(tmp_path, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folders.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(RunError, match=r"Cannot write .*a.json: the disk is full; free some space"):
         folder.write("a.json", b"new")
     assert (tmp_path / "a.json").read_bytes() == b"old"
@@ -295,7 +294,7 @@ def test_a_disk_that_fills_fails_the_run_with_one_sentence(record, folder, monke
         raise OSError(28, "No space left on device")
 
     with pytest.raises(RunError, match="the disk is full"), record as run:
-        monkeypatch.setattr(folders.os, "replace", full)
+        monkeypatch.setattr("os.replace", full)
         run.answer("Yes.")
     monkeypatch.undo()
     assert _json(folder)["answer"] == ""  # the last whole file

@@ -60,9 +60,41 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """A new file beside `path` to write to, which takes its place at the end of the block, or is removed if that fails."""
     path = Path(path)
     # with the ending of the file, by which writers choose the format
-    fresh = path.with_name(f".{path.stem}.{os.getpid()}-{next(_fresh)}.new{path.suffix}")
+    fresh = path.with_name(f".{path.stem[:80]}.{os.getpid()}-{next(_fresh)}.new{path.suffix}")
     try:
         yield fresh
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def write_whole(path: Path | str, data: bytes | memoryview, *, durable: bool = False) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: the file; its folder is there.
+        data: its content.
+        durable: whether it must outlive a loss of power: content and name are flushed to the disk.
+
+    Raises:
+        OSError: as the system says it; what stood at `path` is then as it was.
+    """
+    with replacing(path) as fresh:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        with open(os.open(fresh, flags, 0o666), "wb") as file:
+            file.write(data)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+    if durable:
+        flush_folder(Path(path).parent)
+
+
+def flush_folder(path: Path) -> None:
+    """Make renames inside a folder reach the disk; systems that cannot open one do so on their own."""
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

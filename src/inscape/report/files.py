@@ -14,7 +14,7 @@ import stat
 from pathlib import Path, PurePosixPath
 
 from inscape.core.errors import RunError
-from inscape.core.overwriting import refuse_foreign
+from inscape.core.overwriting import refuse_foreign, write_whole
 
 CURE = "Run the study again."
 COPY = "Copy the run folder to where you may."
@@ -109,22 +109,13 @@ class Target:
         if not parts or any(p in ("..", "/", "\\") or "\0" in p for p in parts):
             raise RunError(f"{name!r} would lie outside {self.folder}. {CURE}")
         path = self.folder.joinpath(*parts)
-        temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}.tmp")
         data = content.encode(errors="replace") if isinstance(content, str) else content
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for part in list(path.relative_to(self.folder).parents)[-2::-1]:
                 self._folder(self.folder / part)
             self._replaceable(path)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-            with open(os.open(temporary, flags, 0o666), "wb") as file:
-                try:
-                    file.write(data)
-                    file.flush()
-                    os.replace(temporary, path)
-                except BaseException:
-                    temporary.unlink(missing_ok=True)
-                    raise
+            write_whole(path, data)
         except OSError as error:
             raise RunError(
                 f"Cannot write {path}: {error.strerror or error}. {self._cure}"

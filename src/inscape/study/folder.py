@@ -9,8 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import os
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 from inscape.core import records
 from inscape.core.characters import visible
 from inscape.core.errors import RunError
+from inscape.core.overwriting import write_whole
 
 logger = logging.getLogger("inscape.study")
 
@@ -61,18 +60,10 @@ class Folder:
             RunError: the disk is full, read-only or not ours to write to.
         """
         target = self.path / name
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-            _flush_folder(target.parent)
+            write_whole(target, data, durable=True)
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
             raise RunError(explain(error, target) or f"Cannot write {target}: {error}.") from error
 
     def write_json(self, name: str, value: Any) -> None:
@@ -164,16 +155,6 @@ def _fresh(base: Path) -> Path:
         except FileExistsError:
             number += 1
             path = base.with_name(f"{base.name}-{number}")
-
-
-def _flush_folder(path: Path) -> None:
-    # the rename itself must reach the disk; systems that cannot open a folder do this on their own
-    with suppress(OSError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _plain(value: Any) -> Any:
