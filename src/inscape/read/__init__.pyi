@@ -119,7 +119,9 @@ from inscape.read.relational import mean_relation as mean_relation
 from inscape.read.relational import translation as translation
 from inscape.read.relational_concepts import Concepts as Concepts
 from inscape.read.relational_concepts import mean_concepts as mean_concepts
+from inscape.read.relational_concepts import plain_concepts as plain_concepts
 from inscape.read.relational_concepts import relational_concepts as relational_concepts
+from inscape.read.relational_concepts import svm_concepts as svm_concepts
 from inscape.read.relational_concepts import unit_directions as unit_directions
 from inscape.read.ridge import RidgeProbe as RidgeProbe
 from inscape.read.risk_coverage import aurc as aurc
