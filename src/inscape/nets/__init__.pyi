@@ -12,6 +12,10 @@ from inscape.nets.multi_vector import MultiVector as MultiVector
 from inscape.nets.next_word import NextWord as NextWord
 from inscape.nets.plain_cnn import PlainCNN as PlainCNN
 from inscape.nets.relu_attention import relu_attention as relu_attention
+from inscape.nets.small_resnet import SmallResnet as SmallResnet
+from inscape.nets.small_vit import SmallVit as SmallVit
+from inscape.nets.small_vit import attention_distance as attention_distance
+from inscape.nets.small_vit import receptive_field as receptive_field
 from inscape.nets.taylor_shift import TaylorShift as TaylorShift
 from inscape.nets.taylor_shift import switch_length as switch_length
 from inscape.nets.taylor_shift import taylor_attention as taylor_attention

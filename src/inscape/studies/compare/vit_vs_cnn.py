@@ -1,0 +1,250 @@
+"""Are the layers of a vision transformer more alike than those of a residual network, and is it the skips?
+
+Both are trained to name shape, colour, size and place of captioned scenes; their layers are compared within and between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from inscape.charts.heatmap import cells, matrix
+from inscape.compare.linear_cka import linear_cka, linear_table
+from inscape.compare.similarity_map import similarity_map
+from inscape.core.measured import Measured
+from inscape.core.threads import one_torch_thread
+from inscape.learn.fit import Budget
+from inscape.learn.gradient import Gradient
+from inscape.nets.small_resnet import SmallResnet
+from inscape.nets.small_vit import SmallVit, attention_distance, receptive_field
+from inscape.study.arms import UNTRAINED, Arm, arms
+from inscape.study.card import Card, Claim
+from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
+from inscape.worlds.captioned_scenes import (
+    COUNTS,
+    SIDE,
+    every_scene,
+    factor_accuracy,
+    factor_loss,
+    scenes,
+)
+
+CARD = Card(
+    slug="vit-vs-cnn",
+    title="Do Vision Transformers See Like Convolutional Neural Networks?",
+    authors="Raghu, Unterthiner, Kornblith, Zhang and Dosovitskiy",
+    year=2021,
+    arxiv="2108.08810",
+    room="compare",
+    claim="Representations of vision transformers are far more uniform over layers than those of convolutional networks, "
+    "because of early global attention and strong skips.",
+    reproduced="Four transformers of six blocks and four residual networks of eight, trained to name the four factors of "
+    "captioned scenes of 24 × 24 pixels. CKA of all pairs of layers, skips taken away, distances of attention and "
+    "receptive fields of the first block. Probes of position and pooling by the mean are left out.",
+    controls=("the untrained networks", "permuted pictures", "accuracy of both"),
+    claims=dict(
+        uniform=Claim(
+            text="Mean CKA of different layers is 0.1 higher in transformers", at_least=0.1
+        ),
+        trained=Claim(
+            text="The difference is larger than between untrained networks",
+            at_least=0,
+            over="the untrained networks",
+        ),
+        skip=Claim(
+            text="Without the skips of a middle block, CKA of layers before it and after it falls by 0.2",
+            at_least=0.2,
+        ),
+        field=Claim(
+            text="The first block's receptive field is wider in transformers",
+            at_least=0,
+            over="residual networks",
+        ),
+        permuted=Claim(
+            text="CKA with permuted pictures is within 0.05 of zero",
+            at_least=-0.05,
+            at_most=0.05,
+            sanity=True,
+        ),
+        matched=Claim(
+            text="Both name factors equally well, to 5 points",
+            at_least=-0.05,
+            at_most=0.05,
+            sanity=True,
+        ),
+    ),
+    answer="Layers of transformers are {uniform:+.2f} more alike in CKA than those of residual networks, {trained:+.2f} "
+    "more than before training. Taking the skips of a block away lowers CKA across it by {skip:.2f}; the first block sees "
+    "{field:+.1f} pixels farther.",
+    # trainings so short decide nothing about networks
+    tiny=dict(uniform="any", trained="any", skip="any", field="any", permuted="any", matched="any"),
+    differs="The authors compare ViT-B to ViT-H and ResNets on ImageNet and JFT-300M, with layers inside blocks; here "
+    "layers are what blocks end with, CKA is debiased on all pictures at once, and skips are taken away after training.",
+    group_note="A network is what varies: intervals are over random starts of each kind.",
+    seeds=3,
+    minutes=dict(tiny=0.2, small=6),
+    figure="vit",
+)
+
+
+@dataclass(frozen=True)
+class Config(Bounded):
+    networks: int = setting(4, "random starts of each kind", least=3)
+    steps: int = setting(600, "of training", least=1)
+    width: int = setting(48, "of the transformers' tokens, a multiple of 4", least=4)
+    channels: int = setting(12, "of the residual networks' first blocks", least=2)
+    items: int = setting(300, "held-out scenes that are compared", least=20)
+
+
+PRESETS = {
+    "tiny": Config(networks=3, steps=15, width=16, channels=4, items=40),
+    "small": Config(),
+    "full": Config(networks=6, steps=20_000, width=192, channels=32, items=540),
+}
+VIT, RESNET = "transformer", "residual network"
+BATCH, PATCH, MIDDLE = 64, 4, 3
+
+
+@one_torch_thread()
+def run(config: Config, run: Run) -> None:
+    """Train both kinds, compare layers, take skips away."""
+    run.asked("Are layers of a vision transformer more alike than those of a residual network?")
+    every = every_scene()
+    test = scenes(
+        every[run.rng("items").permutation(len(every))[: config.items]], rng=run.rng("new")
+    )
+    nets, right = {}, {}
+    for kind in (VIT, RESNET):
+        found = arms(
+            run,
+            {kind: _arm(config, kind, every)},
+            metrics={"accuracy": lambda net, k: factor_accuracy(net(test.images), test.factors)},
+            budget=Budget(config.steps),
+            seeds=config.networks,
+            name=kind.replace(" ", "-"),
+        )
+        nets[kind], nets[f"untrained {kind}"] = found.nets[kind], found.nets[UNTRAINED]
+        right[kind] = found.values["accuracy"][kind].mean(axis=1)
+    maps = {kind: np.stack([_map(net, test.images) for net in own]) for kind, own in nets.items()}
+    m = Measured("mean CKA of different layers", unit="CKA")
+    for kind, own in maps.items():
+        apart = ~np.eye(own.shape[1], dtype=bool)
+        role = "reference" if kind.startswith(UNTRAINED) else "treatment"
+        m.put(kind, own[:, apart].mean(axis=1), role=role)
+    run.claim("uniform", m.gain(VIT, over=RESNET))
+    grown = lambda a, b, c, d: (a - b) - (c - d)  # noqa: E731
+    run.claim("trained", m.combined("difference over that before training", grown, *maps))
+    run.show("uniform", m)
+    for name, kind in (("vit", VIT), ("resnet", RESNET)):
+        mean = maps[kind].mean(axis=0)
+        frame = cells(mean, [f"block {i + 1}" for i in range(len(mean))])
+        chart = matrix(frame, value="CKA", domain=(0, 1), cell=52)
+        run.figure(name, chart, f"CKA of the blocks of one {kind}, mean over random starts.")
+    _between(run, nets, test.images)
+    _skips(run, nets[VIT], test.images)
+    _fields(run, nets, test.images[:64])
+    order = run.rng("permuted").permutation(config.items)
+    permuted = Measured("CKA with permuted pictures", unit="CKA")
+    for kind in (VIT, RESNET):
+        last = [_states(net, test.images)[-1] for net in nets[kind]]
+        permuted.put(kind, [linear_cka(h, h[order]) for h in last], role="baseline")
+    run.claim("permuted", permuted.combined("mean of both", lambda a, b: (a + b) / 2, VIT, RESNET))
+    accuracy = Measured("share of factors named", unit="accuracy")
+    for kind, values in right.items():
+        accuracy.put(kind, values)
+    run.claim("matched", accuracy.gain(VIT, over=RESNET))
+    run.show("accuracy", accuracy)
+
+
+def _arm(config: Config, kind: str, every: np.ndarray) -> Arm:
+    def batches(rng: np.random.Generator, k: int) -> Any:
+        return scenes(every[rng.integers(len(every), size=BATCH)], rng=rng)
+
+    def net(k: int) -> Any:
+        if kind == VIT:
+            return SmallVit(3, SIDE, sum(COUNTS), patch=PATCH, width=config.width)
+        return SmallResnet(3, sum(COUNTS), config.channels)
+
+    return Arm(
+        net=net,
+        batches=batches,
+        objective=lambda net, batch: factor_loss(net(batch.images), batch.factors),
+        update=Gradient(lr=2e-3, schedule="cosine"),
+    )
+
+
+@torch.no_grad()
+def _states(net: Any, images: torch.Tensor, without: int | None = None) -> list[np.ndarray]:
+    layers = net.layers(images) if without is None else net.layers(images, without)
+    return [h.flatten(1).double().numpy() for h in layers]
+
+
+def _map(net: Any, images: torch.Tensor) -> np.ndarray:
+    return similarity_map([linear_table(h) for h in _states(net, images)]).values
+
+
+def _between(run: Run, nets: dict[str, Any], images: torch.Tensor) -> None:
+    """CKA of the blocks of the two kinds, pair by pair of random starts."""
+    sides = [
+        [[linear_table(h) for h in _states(n, images)] for n in nets[k]] for k in (VIT, RESNET)
+    ]
+    mean = np.mean([similarity_map(a, b).values for a, b in zip(*sides, strict=True)], axis=0)
+    rows = [
+        {"row": f"{VIT}, block {i + 1}", "column": f"block {j + 1}", "value": mean[i, j]}
+        for i, j in product(*map(range, mean.shape))
+    ]
+    chart = matrix(pd.DataFrame(rows), value="CKA", domain=(0, 1))
+    run.figure("between", chart, "CKA of blocks of transformers and (across) of residual networks.")
+
+
+def _skips(run: Run, nets: list[Any], images: torch.Tensor) -> None:
+    """CKA of blocks before a middle one and from it on, with its skips and without."""
+    m = Measured("CKA across a block", unit="CKA")
+    rows = {"with": [], "without": []}
+    for net in nets:
+        whole, cut = _states(net, images), _states(net, images, MIDDLE)
+        before = [linear_table(h) for h in whole[:MIDDLE]]
+        for name, after in (("with", whole), ("without", cut)):
+            tables = [linear_table(h) for h in after[MIDDLE:]]
+            rows[name].append(similarity_map(before, tables).values.mean())
+    m.put("with skips", rows["with"], role="reference")
+    m.put("without skips", rows["without"])
+    run.claim("skip", m.fall("without skips", below="with skips"))
+    run.show("skips", m)
+
+
+def _fields(run: Run, nets: dict[str, Any], images: torch.Tensor) -> None:
+    """How far the first block sees, and how far heads attend."""
+    m = Measured("receptive field of the first block", unit="pixels")
+    for kind, own in nets.items():
+        values = []
+        for net in own:
+            x = images.clone().requires_grad_()
+            h = net.layers(x)[0]
+            if kind.endswith(VIT):
+                side = SIDE // PATCH
+                patch = side // 2 * side + side // 2
+                at, place = h[:, 1 + patch], (side // 2 + 0.5) * PATCH
+            else:
+                at, place = h[:, :, SIDE // 2, SIDE // 2], SIDE // 2 + 0.5
+            values.append(float(receptive_field(at, x, (place, place))))
+        m.put(kind, values, role="reference" if kind.startswith(UNTRAINED) else "treatment")
+    run.claim("field", m.gain(VIT, over=RESNET))
+    run.show("fields", m)
+    with torch.no_grad():
+        far = [
+            attention_distance(n.attention(images)[..., 1:, 1:], PATCH).mean(dim=1)
+            for n in nets[VIT]
+        ]
+    rows = [
+        {"block": b + 1, "head": h + 1, "pixels": float(v)}
+        for b, line in enumerate(torch.stack(far).mean(dim=0).tolist())
+        for h, v in enumerate(sorted(line))
+    ]
+    run.table("attention", pd.DataFrame(rows), "Mean distance of attention, heads in order of it.")
