@@ -33,10 +33,14 @@ from inscape.compare.layer_matching import identified as identified
 from inscape.compare.layer_matching import over_networks as over_networks
 from inscape.compare.linear_cka import linear_cka as linear_cka
 from inscape.compare.linear_cka import linear_table as linear_table
+from inscape.compare.mantel import Mantel as Mantel
+from inscape.compare.mantel import mantel as mantel
 from inscape.compare.measure_card import MeasureCard as MeasureCard
 from inscape.compare.measure_card import card_of as card_of
 from inscape.compare.measure_card import measures_as as measures_as
 from inscape.compare.minibatch_cka import minibatch_cka as minibatch_cka
+from inscape.compare.mmd import energy_distance as energy_distance
+from inscape.compare.mmd import mmd as mmd
 from inscape.compare.mutual_knn import above_chance as above_chance
 from inscape.compare.mutual_knn import among as among
 from inscape.compare.mutual_knn import knn_table as knn_table

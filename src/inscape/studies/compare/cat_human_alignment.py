@@ -1,0 +1,240 @@
+"""Which networks represent a picture and the same picture through another eye most alike, and at which layer?
+
+Convolutional networks and transformers, named and self-distilled, see pairs of pictures: as they are, and through a
+filter of cats' vision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+
+from inscape.compare.dissimilarity import dissimilarity
+from inscape.compare.linear_cka import linear_cka
+from inscape.compare.mantel import mantel
+from inscape.compare.mmd import energy_distance, mmd
+from inscape.core.measured import Measured, fact
+from inscape.core.threads import one_torch_thread
+from inscape.learn.ema_target import EmaTarget, SelfPredicting, predict_target
+from inscape.learn.fit import Budget
+from inscape.nets.joint_embedding import projector
+from inscape.nets.plain_cnn import PlainCNN
+from inscape.nets.small_vit import SmallVit
+from inscape.study.arms import Arm, arms
+from inscape.study.card import Card, Claim
+from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
+from inscape.worlds.captioned_scenes import COUNTS, SIDE, every_scene, factor_loss, scenes
+from inscape.worlds.cat_vision import cat_view
+
+CARD = Card(
+    slug="cat-human-alignment",
+    title="Purrturbed but Stable: Human-Cat Invariant Representations Across CNNs, ViTs and Self-Supervised ViTs",
+    authors="Shah and Tripathi",
+    year=2025,
+    arxiv="2511.02404",
+    room="compare",
+    claim="Self-supervised transformers represent human and cat views of a frame most alike, in early blocks; "
+    "convolutional networks are behind plain transformers.",
+    reproduced="It tests the method, not the paper's data: captioned scenes as they are and through a filter of cats' "
+    "vision. Four convolutional networks and four transformers trained to name factors, four transformers that distil "
+    "themselves; CKA, RSA, MMD and energy distance at every layer.",
+    controls=(
+        "pairs shuffled",
+        "untrained networks",
+        "noise of the same mean squared change",
+        "six strengths of the filter",
+    ),
+    claims=dict(
+        paired=Claim(
+            text="At the first layer of every kind of network, CKA of pairs is 0.3 above that of shuffled pairs",
+            at_least=0.3,
+        ),
+        mantel=Claim(
+            text="and Mantel's p is at most 0.001 in every network",
+            at_most=0.001,
+            exact="the largest p of all trained networks, 1,999 permutations each",
+        ),
+        strength=Claim(
+            text="Alignment falls with the strength of the filter, rank correlation −0.9",
+            at_most=-0.9,
+        ),
+        distilled=Claim(
+            text="Self-distilled transformers are more aligned than those that name",
+            at_least=0,
+            over="transformers that name",
+        ),
+        convolutions=Claim(
+            text="Transformers that name are more aligned than convolutional networks",
+            at_least=0,
+            over="convolutional networks",
+        ),
+    ),
+    answer="CKA of pairs is {paired:.2f} above shuffled pairs at the least; it falls with the filter's strength "
+    "({strength:.2f}). Self-distillation changes the mean CKA of a transformer by {distilled:+.2f}; transformers are "
+    "{convolutions:+.2f} above convolutional networks.",
+    tiny=dict(paired="any", mantel="any", strength="any", distilled="any", convolutions="any"),
+    differs="The authors take pretrained networks and frames of a human and a filtered cat view; self-distillation here "
+    "is a moving-average target with a predictor, not DINO's centred softmax. CKA is debiased.",
+    group_note="A network is what varies: intervals are over random starts.",
+    seeds=3,
+    minutes=dict(tiny=0.2, small=6),
+    figure="kinds",
+)
+
+
+@dataclass(frozen=True)
+class Config(Bounded):
+    networks: int = setting(4, "random starts of each kind", least=3)
+    steps: int = setting(400, "of training", least=1)
+    width: int = setting(48, "of the transformers' tokens, a multiple of 4", least=4)
+    channels: int = setting(8, "of the convolutional networks' first layer", least=2)
+    items: int = setting(300, "held-out pictures that are paired", least=20)
+    draws: int = setting(1999, "permutations of Mantel's test", least=19)
+
+
+PRESETS = {
+    "tiny": Config(networks=3, steps=15, width=16, channels=4, items=40, draws=99),
+    "small": Config(),
+    "full": Config(steps=20_000, width=192, channels=32, items=540, draws=9999),
+}
+CNN, VIT, DISTILLED = "convolutional", "transformer", "self-distilled transformer"
+BATCH, EMBEDDING, STRENGTHS = 64, 32, (0.1, 0.25, 0.4, 0.6, 0.8, 1.0)
+
+
+@one_torch_thread()
+def run(config: Config, run: Run) -> None:
+    """Train, pair, compare layer by layer."""
+    run.asked("Which networks represent a picture alike through another eye, and at which layer?")
+    every = every_scene()
+    plain = scenes(
+        every[run.rng("items").permutation(len(every))[: config.items]], rng=run.rng("new")
+    )
+    plain = plain.images
+    order = run.rng("shuffled").permutation(config.items)
+    change = float((cat_view(plain) - plain).square().mean() ** 0.5)
+    noise = torch.from_numpy(run.rng("noise").normal(scale=change, size=plain.shape)).float()
+    rows, ps, ranks = [], [], []
+    for kind in (CNN, VIT, DISTILLED):
+        found = arms(
+            run,
+            {kind: _arm(config, kind, every)},
+            metrics={},
+            budget=Budget(config.steps),
+            seeds=config.networks,
+            name=kind.replace(" ", "-"),
+        )
+        for state, nets in found.nets.items():
+            for k, net in enumerate(nets):
+                see = partial(_states, net)
+                human, cat, noisy = see(plain), see(cat_view(plain)), see(plain + noise)
+                own = {"kind": kind, "trained": state == kind, "network": k}
+                for i, (a, b, c) in enumerate(zip(human, cat, noisy, strict=True)):
+                    rows.append(own | {"layer": i + 1} | _layer(a, b, c, order))
+                if state == kind:
+                    far = (dissimilarity(side[0], "correlation") for side in (human, cat))
+                    ps.append(
+                        mantel(*far, draws=config.draws, rng=run.rng("mantel", kind, str(k))).p
+                    )
+                    ranks.append(_by_strength(run, kind, k, human, see, plain))
+    frame = pd.DataFrame(rows)
+    mean = frame.groupby(["kind", "trained", "layer"], as_index=False, sort=False).mean(
+        numeric_only=True
+    )
+    run.table("layers", mean.drop(columns="network"), "Every layer, mean over random starts.")
+    run.claim("mantel", fact("largest p of Mantel's test", max(ps), "p"))
+    _claims(run, frame, np.array(ranks))
+
+
+def _claims(run: Run, frame: pd.DataFrame, ranks: np.ndarray) -> None:
+    first = frame[frame["trained"] & (frame["layer"] == 1)]
+    above = Measured("CKA of pairs over shuffled pairs at the first layer", unit="CKA")
+    for kind, own in first.groupby("kind", sort=False):
+        above.put(str(kind), (own["CKA"] - own["CKA, shuffled"]).to_numpy())
+    least = lambda *v: np.min(v, axis=0)  # noqa: E731
+    run.claim("paired", above.combined("least of the kinds", least, *above.conditions))
+    fall = Measured("rank correlation of strength and CKA", unit="Spearman's ρ", direction="lower")
+    fall.put("all networks", ranks)
+    run.claim("strength", fall.value("all networks"))
+    m = Measured("mean CKA of pairs over layers", unit="CKA")
+    over = frame.groupby(["kind", "trained", "network"], sort=False)[["CKA", "CKA, noise"]].mean()
+    for kind in (CNN, VIT, DISTILLED):
+        m.put(kind, over.loc[(kind, True), "CKA"].to_numpy())
+        m.put(f"untrained {kind}", over.loc[(kind, False), "CKA"].to_numpy(), role="reference")
+        m.put(f"{kind}, noise", over.loc[(kind, True), "CKA, noise"].to_numpy(), role="baseline")
+    run.claim("distilled", m.gain(DISTILLED, over=VIT))
+    run.claim("convolutions", m.gain(VIT, over=CNN))
+    run.show("kinds", m, "Mean CKA of pictures and cat views over layers.")
+    layer = Measured("CKA of pairs", unit="CKA")
+    for (kind, i), own in frame[frame["trained"]].groupby(["kind", "layer"], sort=False):
+        layer.put(f"{kind}, layer {i}", own["CKA"].to_numpy())
+    found = [
+        layer.value(name, where={"condition": name.split(", ")[0], "layer": int(name.split()[-1])})
+        for name in layer.conditions
+    ]
+    run.curve("by-layer", found, "CKA of pictures and cat views by layer.", x="layer")
+
+
+def _by_strength(
+    run: Run, kind: str, k: int, human: list[np.ndarray], see: Any, plain: Tensor
+) -> float:
+    """Rank correlation of the filter's strength and the mean CKA over layers."""
+    mean = [
+        np.mean([linear_cka(a, b) for a, b in zip(human, see(cat_view(plain, s)), strict=True)])
+        for s in STRENGTHS
+    ]
+    return float(spearmanr(STRENGTHS, mean)[0])
+
+
+def _layer(
+    human: np.ndarray, cat: np.ndarray, noisy: np.ndarray, order: np.ndarray
+) -> dict[str, float]:
+    """All measures of one layer; distances of distributions in units of the layer's spread."""
+    far = [dissimilarity(x, "correlation")[np.triu_indices(len(x), 1)] for x in (human, cat)]
+    unit = float(np.sqrt(human.var(axis=0).sum()))
+    return {
+        "CKA": linear_cka(human, cat),
+        "CKA, shuffled": linear_cka(human, cat[order]),
+        "CKA, noise": linear_cka(human, noisy),
+        "RSA": float(spearmanr(*far)[0]),
+        "MMD": mmd(human, cat),
+        "energy": energy_distance(human, cat) / unit,
+    }
+
+
+@torch.no_grad()
+def _states(net: Any, images: Tensor) -> list[np.ndarray]:
+    return [h.flatten(1).double().numpy() for h in net.layers(images)]
+
+
+def _arm(config: Config, kind: str, every: np.ndarray) -> Arm:
+    def batches(rng: np.random.Generator, k: int) -> Any:
+        made = scenes(every[rng.integers(len(every), size=BATCH)], rng=rng)
+        if kind != DISTILLED:
+            return made
+        gains = torch.from_numpy(rng.uniform(0.6, 1.4, (2, BATCH, 3, 1, 1))).float()
+        other = scenes(made.factors.numpy(), rng=rng)  # the same scene elsewhere in its cell
+        return made.images * gains[0], other.images * gains[1]
+
+    def net(k: int) -> nn.Module:
+        if kind == CNN:
+            return PlainCNN(3, sum(COUNTS), config.channels)
+        if kind == VIT:
+            return SmallVit(3, SIDE, sum(COUNTS), width=config.width)
+        inner = nn.Sequential(
+            SmallVit(3, SIDE, 2 * EMBEDDING, width=config.width),
+            projector(2 * EMBEDDING, 2 * EMBEDDING, EMBEDDING),
+        )
+        return SelfPredicting(inner, projector(EMBEDDING, 2 * EMBEDDING, EMBEDDING))
+
+    if kind == DISTILLED:
+        loss = lambda both, views: predict_target(both, *views)  # noqa: E731
+        return Arm(net, batches, loss, EmaTarget(0.99), deploy=lambda both: both.net[0])
+    return Arm(net, batches, lambda net, batch: factor_loss(net(batch.images), batch.factors))
