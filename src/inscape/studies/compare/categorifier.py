@@ -160,11 +160,11 @@ def _chemistry(config: Config, rng: np.random.Generator) -> Chemistry:
 def _learnt(config: Config, run: Run, made: list[Chemistry]) -> list[dict[str, System]]:
     """Vectors and matrices of every corpus, each from a random start of its own."""
 
-    def arm(name: str) -> Arm:
+    def arm(place: int, name: str) -> Arm:
         def net(k: int) -> RelationEmbedding:
-            # arms of one pair share their start; two languages must not
-            torch.manual_seed(int(run.rng("start", name, str(k)).integers(2**31)))
-            return RelationEmbedding(config.elements, KINDS, config.width)
+            # arms of one pair draw their start from one stream, and two languages must not share it
+            size = config.elements, KINDS, config.width
+            return [RelationEmbedding(*size) for _ in range(place + 1)][-1]
 
         counts = [torch.as_tensor(c.corpora[name], dtype=torch.float32) for c in made]
         update = Gradient(lr=0.03, schedule="cosine")
@@ -176,7 +176,7 @@ def _learnt(config: Config, run: Run, made: list[Chemistry]) -> list[dict[str, S
 
     found = arms(
         run,
-        {name: arm(name) for name in made[0].corpora},
+        {name: arm(place, name) for place, name in enumerate(made[0].corpora)},
         metrics={"loss on the first corpus": loss},
         budget=Budget(config.steps),
         seeds=config.chemistries,
