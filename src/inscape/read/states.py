@@ -8,14 +8,16 @@ Cost: one forward pass over the padded tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
+from inscape.core.folds import group_codes
 from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.model.batching import batches_by_length
@@ -117,3 +119,31 @@ def states(
             np.concatenate([t[keep[i]] for t, i in zip(after, rows, strict=True)]),
             kept,
         )
+
+
+def states_of_sources(
+    model: Model,
+    sources: Sequence[Examples],
+    sites: Sequence[str],
+    rows: int,
+    *,
+    most: int,
+    rng: Callable[[str], np.random.Generator],
+) -> tuple[States, Int[np.ndarray, " n"]]:
+    """About as many rows of every source, with the group of each; groups of two sources are two.
+
+    Args:
+        model: the model.
+        sources: texts, of which the first are taken.
+        sites: sites of the model.
+        rows: of each source.
+        most: positions of a text, drawn at random.
+        rng: number of the source, as text → its generator.
+    """
+    parts, names = [], []
+    for number, examples in enumerate(sources):
+        few = examples.take(np.arange(min(len(examples), -(-rows // most))))
+        for part in states(model, few, sites, most=most, rng=rng(str(number))):
+            parts.append(part)
+            names += [f"{number} {g}" for g in few.groups()[part.example]]
+    return States.together(parts), group_codes(names)

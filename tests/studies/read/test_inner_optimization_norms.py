@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from inscape.core.errors import StudyError
-from inscape.studies.read.inner_optimization_norms import matched_tokens
 from inscape.study.runner import run_study
 from tests.studies.expected import unexpected
 
@@ -62,18 +60,6 @@ def test_the_loss_is_the_models_own_at_the_last_layer(folder):
     after = rows[rows["series"] == "loss after the block"].set_index("layer")["value"]
     assert list(after.index) == [-1, 0, 1, 2, 3]
     assert after[3] < after[-1]
-
-
-def test_a_matched_token_is_another_one_of_about_its_frequency():
-    rng = np.random.default_rng(0)
-    counts = rng.permutation(np.concatenate([np.arange(1, 200), np.zeros(50, dtype=int)]))
-    true = rng.choice(np.flatnonzero(counts), 500)
-    other = matched_tokens(true, counts, 10, rng=rng)
-    assert (other != true).all()
-    assert (counts[other] > 0).all()
-    assert np.abs(counts[other] - counts[true]).max() <= 10
-    unseen = matched_tokens(np.flatnonzero(counts == 0)[:5], counts, 10, rng=rng)
-    assert (counts[unseen] <= 12).all()
 
 
 def test_the_toy_network_is_not_asked_about_other_texts(tmp_path):
