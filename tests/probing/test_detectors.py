@@ -17,6 +17,7 @@ from inscape.probing.detectors import (
     only,
     risk_frame,
     scores_of_confidence,
+    scores_of_others,
     states,
 )
 from inscape.store.harvest import harvest
@@ -63,6 +64,17 @@ def test_fitted_probes_are_those_of_the_folds(found):
     for probe, (_, test) in zip(fitted(result, x, groups), fold_of(result), strict=True):
         scores = probe.decision_function(x["resid_post.1@exact"][test])
         assert np.corrcoef(scores, result.selected_predictions[test, 0])[0, 1] > 0.999
+
+
+def test_further_rows_are_scored_by_the_probe_that_has_not_seen_their_kin(found):
+    x, _, groups, result = found
+    like = np.random.default_rng(1).permutation(240)[:50]
+    others = {n: v[like] for n, v in x.items()}
+    scores = scores_of_others(result, x, groups, others, like)
+    expected = np.empty(240)
+    for probe, (_, test) in zip(fitted(result, x, groups), fold_of(result), strict=True):
+        expected[test] = probe.decision_function(x["resid_post.1@exact"][test])
+    assert scores == pytest.approx(expected[like])
 
 
 def test_confidences_beside_chance(found):

@@ -50,6 +50,21 @@ def test_against_scikit_learn_and_invariances():
     assert transfer(again, MassMeanProbe()).auc == pytest.approx(found.auc)
 
 
+def test_the_table_has_every_cell_with_its_interval():
+    rng = np.random.default_rng(2)
+    found = transfer({"a": data(rng, 0), "b": data(rng, 1)}, MassMeanProbe())
+    cells = found.table()
+    assert list(zip(cells["row"], cells["column"], strict=True)) == [
+        ("a", "a"),
+        ("a", "b"),
+        ("b", "a"),
+        ("b", "b"),
+    ]
+    assert np.array_equal(cells["value"], found.auc.ravel())
+    assert (cells["low"] < cells["value"]).all()
+    assert cells["high"][1] == interval(found.areas[0][1]).high
+
+
 def test_what_is_refused():
     rng = np.random.default_rng(3)
     with pytest.raises(ValueError, match="at least two data sets, got 1"):

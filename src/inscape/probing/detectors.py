@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from scipy.special import expit
 
 from inscape.core import intervals
@@ -171,6 +171,31 @@ def fitted(
                 x[train], result.y[train, 0].astype(np.int64), groups=codes[train]
             )
         )
+    return out
+
+
+def scores_of_others(
+    result: SweepResult,
+    matrices: Mapping[str, np.ndarray],
+    groups: np.ndarray,
+    others: Mapping[str, np.ndarray],
+    like: Int[np.ndarray, " m"],
+) -> Float[np.ndarray, " m"]:
+    """Log-odds of rows that the sweep has not seen, each by the probe that has not seen its kin.
+
+    Args:
+        result: of `detect`.
+        matrices: the candidates by name, (n, d).
+        groups: as given to `detect`.
+        others: the further rows of each candidate, (m, d).
+        like: for each of them the row of the sweep whose group it shares.
+    """
+    fold, out = result.folds[like], np.empty(len(like))
+    for f, probe in enumerate(fitted(result, matrices, groups)):
+        rows = np.flatnonzero(fold == f)
+        if len(rows):
+            x = others[result.sites[int(result.chosen[f, 0])]]
+            out[rows] = probe.decision_function(x[rows])
     return out
 
 

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 from sklearn.base import clone
 
 from inscape.core.folds import Fold, group_codes
+from inscape.core.intervals import interval
 from inscape.core.jackknife import Jackknife, combine, over_groups
 
 
@@ -57,6 +59,15 @@ class Transfer:
     def auc(self) -> Float[np.ndarray, "k k"]:
         """The matrix."""
         return np.array([[area.value for area in line] for line in self.areas])
+
+    def table(self) -> pd.DataFrame:
+        """One line a cell: ``row`` (fitted on), ``column`` (scored on), ``value``, ``low``, ``high``."""
+        rows = []
+        for a, line in zip(self.names, self.areas, strict=True):
+            for b, area in zip(self.names, line, strict=True):
+                low, high = interval(area).ends or (None, None)
+                rows.append({"row": a, "column": b, "value": area.value, "low": low, "high": high})
+        return pd.DataFrame(rows)
 
     @property
     def means(self) -> tuple[Jackknife, Jackknife]:

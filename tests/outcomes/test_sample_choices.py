@@ -1,0 +1,50 @@
+"""Ways of choosing among samples, on answers whose rightness is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from inscape.data.examples import Examples
+from inscape.model.continuations import Continuation
+from inscape.outcomes.questions import answered
+from inscape.outcomes.sample_choices import (
+    BEST,
+    LIKELIEST,
+    MAJORITY,
+    PREFERRED,
+    RANDOM,
+    sample_choices,
+)
+
+
+def said(text: str, logprob: float) -> Continuation:
+    ids = np.arange(2)
+    return Continuation(text, ids, np.full(2, logprob), np.ones(2), True)
+
+
+def test_each_way_of_choosing_takes_the_sample_it_should():
+    frame = pd.DataFrame({"prompt": ["a:", "b:"], "answers": ["Lima", "Quito"], "group": [0, 1]})
+    questions = Examples(frame, "prompt", (), "group")
+    made = [
+        said(" Lima.", -3.0),
+        said(" Bogota.", -1.0),
+        said(" bogota.", -2.0),
+        said(" Quito.", -1.0),
+        said(" Lima.", -2.0),
+        said(" Quito.", -3.0),
+    ]
+    of = np.repeat([0, 1], 3)
+    samples = answered(questions, made, of)
+    score = np.array([5.0, 1.0, 2.0, 0.0, 9.0, 1.0])
+    found = sample_choices(samples, of, score)
+    expected = {
+        RANDOM: [1 / 3, 2 / 3],
+        MAJORITY: [0, 1],
+        PREFERRED: [1, 0],
+        LIKELIEST: [0, 1],
+        BEST: [1, 1],
+    }
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        assert np.allclose(found[name], values), name

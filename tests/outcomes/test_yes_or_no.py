@@ -1,0 +1,27 @@
+"""Log-odds of yes against no are those of the model's own logits."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from inscape.outcomes.yes_or_no import yes_odds
+from inscape.worlds.lexicon import lexicon
+
+
+def test_odds_are_those_of_the_logits_and_change_sign_with_the_words():
+    world = lexicon(steps=30)
+    few = world.documents.take(np.arange(6))
+    words = [w for text in few.texts() for w in text.split()]
+    yes, no = words[0], next(w for w in words if w != words[0])
+    found = yes_odds(world.model, few, (yes,), (no,))
+    a, b = (world.model.tokenizer(w, add_special_tokens=False)["input_ids"][0] for w in (yes, no))
+    assert a != b
+    for text, odds in zip(world.model.tokenize(few.texts()), found, strict=True):
+        logits = world.model.run(world.model.collate([text]), logits=True).logits
+        assert logits is not None
+        last = logits[0, len(text) - 1]
+        assert np.isclose(odds, float(last[a] - last[b]), atol=1e-4)
+    assert np.allclose(yes_odds(world.model, few, (no,), (yes,)), -found)
+    both = yes_odds(world.model, few, (yes, no), (no,))
+    assert np.allclose(both, np.log1p(torch.from_numpy(found).exp().numpy()), atol=1e-6)
