@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inscape.core.matched_rows import matched_rows
+from inscape.core.matched_rows import matched_rows, spread_rows
 
 
 @pytest.fixture
@@ -34,3 +34,13 @@ def test_classes_that_are_not_asked_about_are_left_out(rng):
 def test_where_a_class_is_missing_everywhere_nothing_is_kept(rng):
     kept = matched_rows(np.zeros(5), np.zeros(5), (0, 1), rng=rng)
     assert [len(r) for r in kept.values()] == [0, 0]
+
+
+def test_rows_are_spread_evenly_as_far_as_strata_go(rng):
+    strata = np.repeat(["a", "b", "c"], [20, 6, 2])
+    rows = spread_rows(strata, 12, rng=rng)
+    assert len(set(rows.tolist())) == 12
+    assert {s: int((strata[rows] == s).sum()) for s in "abc"} == {"a": 5, "b": 5, "c": 2}
+    first = spread_rows(strata, 3, rng=rng)
+    assert sorted(strata[first]) == ["a", "b", "c"]
+    assert len(spread_rows(strata, 99, rng=rng)) == 28

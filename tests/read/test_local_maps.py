@@ -10,10 +10,12 @@ from tests.model import nets
 from inscape.model.model import Model
 from inscape.read.detached_jacobian import local_map
 from inscape.read.local_maps import (
+    Mapped,
     change_by_patches,
     depths,
     in_double,
     mapped,
+    named,
     random_directions,
     sketched_residual,
     steered,
@@ -47,6 +49,24 @@ def test_decodes_are_tokens_that_the_vectors_favour(model):
     assert found.predicted == int(model.run([tokens], logits=True).logits[0, -1].argmax())
     assert found.singular[0] == 1.0
     assert 1 <= found.last_rank <= nets.D
+
+
+def test_names_of_prompts_are_counted_by_hand():
+    def one(predicted, whole, tokens):
+        said = [[t] for t in whole]
+        each = [[[t]] for t in tokens]
+        return Mapped(0.0, predicted, said, each, [], 1.0, 1.0, np.ones(1))
+
+    found = [one(1, [1, 2], [1, 3]), one(2, [9], [9, 2]), one(3, [3, 1], [9, 9])]
+    got = named(found, np.array([0, 0, 1]), 2)
+    assert got.own.tolist() == [1, 0, 1]
+    assert got.each.tolist() == [0.5, 0.5, 0]
+    assert got.last.tolist() == [0, 1, 0]
+    assert got.other.tolist() == [0.5, 0, 0.5]
+    assert got.other_each.tolist() == [0.25, 0, 0]
+    assert (got.near, got.far) == (0.5, 0.25)
+    assert named(found, np.array([0, 0, 1]), 1).other.tolist() == [0, 0, 0]
+    assert np.isnan(named(found[:1], np.array([0]), 1).near)
 
 
 def test_a_sketch_in_double_is_exact_and_the_ordinary_one_is_not(model):

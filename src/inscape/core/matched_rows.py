@@ -52,3 +52,25 @@ def matched_rows(
         for c, m in members.items():
             rows[c] += m[:least].tolist()
     return {c: np.array(r, dtype=np.int64) for c, r in rows.items()}
+
+
+def spread_rows(
+    strata: Sequence[Any] | np.ndarray, count: int, *, rng: np.random.Generator
+) -> Int[np.ndarray, " kept"]:
+    """Rows spread evenly over strata: one of each in random order, then a second of each, and so
+    on.
+
+    Args:
+        strata: stratum of each row, (n,).
+        count: rows at most.
+        rng: of the order.
+
+    Example:
+        >>> rows = spread_rows(["a"] * 8 + ["b"] * 2, 4, rng=np.random.default_rng(0))
+        >>> sorted(int(r >= 8) for r in rows)
+        [0, 0, 1, 1]
+    """
+    where = np.asarray(strata)
+    order = rng.permutation(len(where))
+    turn = pd.Series(where[order]).groupby(where[order]).cumcount().to_numpy()
+    return order[np.argsort(turn, kind="stable")][:count]

@@ -1,17 +1,20 @@
-"""Local maps of several prompts: how exact they are, what they decode to, and one prompt's map applied to another's input.
+"""Local maps of several prompts: how exact they are, what they decode to, and one prompt's map
+applied to another's input.
 
-The detached Jacobian of a prompt (`inscape.read.detached_jacobian`) is decoded by the unembedding along its left singular
-vectors, each with the sign that points to the output, and by the input embedding along its right ones.
+The detached Jacobian of a prompt (`inscape.read.detached_jacobian`) is decoded by the unembedding
+along its left singular vectors, each with the sign that points to the output, and by the input
+embedding along its right ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from inscape.core.batch import Tokens
@@ -27,13 +30,11 @@ class Mapped:
     """What one prompt's map showed.
 
     Attributes:
-        residual: relative error of its reconstruction.
-        predicted: the token that the model goes on with.
-        said: for each of the first left singular vectors, tokens it decodes to, most first.
-        said_each: the same of each token's own map, one token after another.
-        read: for each of the first right singular vectors, tokens whose embeddings its last token's part lies along.
-        rank: stable rank of the whole map.
-        last_rank: stable rank of the last token's part.
+        residual: relative error of its reconstruction. predicted: the token that the model goes on
+        with. said: for each of the first left singular vectors, tokens it decodes to, most first.
+        said_each: the same of each token's own map, one token after another. read: for each of the
+        first right singular vectors, tokens whose embeddings its last token's part lies along.
+        rank: stable rank of the whole map. last_rank: stable rank of the last token's part.
         singular: singular values over the largest, the first fifty.
     """
 
@@ -54,6 +55,51 @@ class Mapped:
         """Whether it is among those of each token's own map, 1 or 0 each."""
         own = [any(token in said for said in each[:vectors]) for each in self.said_each]
         return np.array(own, dtype=np.float64)
+
+
+class Named(NamedTuple):
+    """Whether first left singular vectors name the token that comes next, prompt by prompt.
+
+    Attributes:
+        own: 1 where the whole map's vectors do.
+        each: share of the tokens whose own map's vectors do.
+        last: 1 where those of the last token's map do.
+        other: share of other prompts' tokens that the whole map's vectors name.
+        other_each: the same of each token's own map, the mean over tokens.
+        near: share of other tokens of prompts of the same group that are named, over all pairs.
+        far: the same of other groups; NaN where there is no such pair.
+    """
+
+    own: Float[np.ndarray, " n"]
+    each: Float[np.ndarray, " n"]
+    last: Float[np.ndarray, " n"]
+    other: Float[np.ndarray, " n"]
+    other_each: Float[np.ndarray, " n"]
+    near: float
+    far: float
+
+
+def named(found: Sequence[Mapped], groups: Int[np.ndarray, " n"], vectors: int) -> Named:
+    """What the maps of several prompts name: their own next token, and those of the other prompts.
+
+    Args:
+        found: one map a prompt.
+        groups: of each prompt, such as its relation.
+        vectors: how many of the first vectors count.
+    """
+    rows, near, far = [], [], []
+    for m, group in zip(found, groups, strict=True):
+        own, each = m.names(m.predicted, vectors), m.each_names(m.predicted, vectors)
+        tokens = dict.fromkeys(o.predicted for o in found if o.predicted != m.predicted)
+        hits = {token: m.names(token, vectors) for token in tokens}
+        strange = [m.each_names(token, vectors) for token in tokens]
+        kin = {o.predicted for o, g in zip(found, groups, strict=True) if g == group}
+        near += [hit for token, hit in hits.items() if token in kin]
+        far += [hit for token, hit in hits.items() if token not in kin]
+        other = (np.mean(list(hits.values())), np.mean(strange)) if hits else (0.0, 0.0)
+        rows.append((own, each.mean(), each[-1], *other))
+    shares = [float(np.mean(x)) if x else float("nan") for x in (near, far)]
+    return Named(*np.array(rows, dtype=np.float64).T, *shares)
 
 
 def mapped(model: Model, tokens: Tokens, top: int = 10, vectors: int = 3) -> Mapped:
@@ -120,7 +166,8 @@ def sketched_residual(
 
 
 def change_by_patches(model: Model, tokens: Tokens) -> tuple[float, Tensor]:
-    """How far the logits move, relatively, when gates are held constant by patches; and the logits themselves."""
+    """How far the logits move, relatively, when gates are held constant by patches; and the logits
+    themselves."""
     before = model.run([tokens], logits=True).logits
     with detached(model):
         after = model.run([tokens], logits=True).logits
@@ -139,10 +186,11 @@ def steered(
     draws: int,
     rng: np.random.Generator,
 ) -> tuple[float, Float[np.ndarray, " draws"]]:
-    """Rise (nats) of a token's log-probability in a prompt when another's map at a layer is applied to its last input.
+    """Rise (nats) of a token's log-probability in a prompt when another's map at a layer is applied
+    to its last input.
 
-    What the map makes of the target's last input vector is added to the target's last state there, as long as that state;
-    random vectors of that length are the null.
+    What the map makes of the target's last input vector is added to the target's last state there,
+    as long as that state; random vectors of that length are the null.
 
     Args:
         model: the model.
