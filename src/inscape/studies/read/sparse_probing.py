@@ -1,10 +1,13 @@
-"""Are features represented by single MLP neurons? Sparse probes of one neuron, or many, for each of some twenty features.
+"""Are features represented by single MLP neurons? Sparse probes of one neuron, or many, for each of
+some twenty features.
 
-Features of texts (the language, Python source) are read from the mean over a text's tokens, features of words (part of
-speech, digits, sentiment, capitals, compounds) at the word's last token. In every fold the best neuron, and the layer it
-is in, are chosen on training lexemes or documents alone. The curve over k shows over how many neurons a feature is spread,
-beside random neurons, shuffled labels, an untrained copy and a dense probe; for compound words the same probes read randomly
-rotated bases of the layer. Neurons for a language are mean-ablated while the model reads that language and others.
+Features of texts (the language, Python source) are read from the mean over a text's tokens,
+features of words (part of speech, digits, sentiment, capitals, compounds) at the word's last token.
+In every fold the best neuron, and the layer it is in, are chosen on training lexemes or documents
+alone. The curve over k shows over how many neurons a feature is spread, beside random neurons,
+shuffled labels, an untrained copy and a dense probe; for compound words the same probes read
+randomly rotated bases of the layer. Neurons for a language are mean-ablated while the model reads
+that language and others.
 """
 
 from __future__ import annotations
@@ -19,17 +22,15 @@ import pandas as pd
 from inscape.charts.curves import curves
 from inscape.core.averages import average_evidence
 from inscape.core.counts import count
-from inscape.core.evidence import Evidence, table
+from inscape.core.evidence import table
 from inscape.core.folds import group_codes
-from inscape.core.jackknife import Jackknife, combine
 from inscape.core.measured import Measured
-from inscape.core.rng import child_seed, generator
+from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.outcomes.mean_ablation import held_at_mean
 from inscape.outcomes.token_losses import token_losses
-from inscape.probing.class_scores import ClassScores
-from inscape.probing.frames import layer_of
+from inscape.probing.neuron_features import NeuronFeature, Question, RotatedBasis, questions
 from inscape.probing.sparse_sweep import SparseSweep, balanced, sparse_sweep
 from inscape.probing.sweep import sweep
 from inscape.store.harvest import harvest
@@ -46,12 +47,19 @@ CARD = Card(
     year=2023,
     arxiv="2305.01610",
     room="read",
-    claim="Early layers of language models spread many features over sparse combinations of neurons, in superposition; "
-    "middle layers have single neurons that represent a feature of the context almost alone, such as the language.",
-    reproduced="k-sparse probes on the 30 × 1,536 MLP neurons of SmolLM2-135M-Instruct for the language of a text, Python "
-    "source, part of speech, digits, sentiment words, capital cities and eight compound words; k from 1 to 256, neurons "
-    "ranked by class-mean difference over their deviation; the neuron of each text feature mean-ablated while its "
-    "context is read. One model, so nothing is said about scale; texts were written for this study, few for each feature.",
+    claim=(
+        "Early layers of language models spread many features over sparse combinations of "
+        "neurons, in superposition; middle layers have single neurons that represent a feature "
+        "of the context almost alone, such as the language."
+    ),
+    reproduced=(
+        "k-sparse probes on the 30 × 1,536 MLP neurons of SmolLM2-135M-Instruct for the language "
+        "of a text, Python source, part of speech, digits, sentiment words, capital cities and "
+        "eight compound words; k from 1 to 256, neurons ranked by class-mean difference over "
+        "their deviation; the neuron of each text feature mean-ablated while its context is "
+        "read. One model, so nothing is said about scale; texts were written for this study, few "
+        "for each feature."
+    ),
     controls=(
         "random single neurons of every layer, with the same fit",
         "labels shuffled by blocks of groups, neuron and layer chosen anew for each shuffle",
@@ -66,8 +74,11 @@ CARD = Card(
             "shuffled labels do not",
             at_least=3,
             null="shuffled labels",
-            why="A feature counts from a balanced accuracy of 0.8, with the median random neuron at most 0.6 and shuffled "
-            "labels at most 0.55. The ends of the interval count features whose own interval lies above 0.8, or reaches it.",
+            why=(
+                "A feature counts from a balanced accuracy of 0.8, with the median random neuron "
+                "at most 0.6 and shuffled labels at most 0.55. The ends of the interval count "
+                "features whose own interval lies above 0.8, or reaches it."
+            ),
         ),
         compounds=Claim(
             text="In the first quarter of the layers sixteen neurons read compound words better "
@@ -77,10 +88,16 @@ CARD = Card(
             why="Balanced accuracy, mean over compounds and layers.",
         ),
         basis=Claim(
-            text="There sixteen neurons read compound words better than sixteen axes of a random rotation",
+            text=(
+                "There sixteen neurons read compound words better than sixteen axes of a random "
+                "rotation"
+            ),
             at_least=0,
             null="random rotations of the basis",
-            why="Without this the curve over k says nothing about neurons: it may hold in any basis.",
+            why=(
+                "Without this the curve over k says nothing about neurons: it may hold in any "
+                "basis."
+            ),
         ),
     ),
     answer="Single neurons detect {neurons:.0f} text features. For compound words in the first "
@@ -88,13 +105,21 @@ CARD = Card(
     "sixteen axes of a random rotation.",
     # the toy compounds have no neurons and are few: what sixteen gain, in which basis, is chance
     tiny=dict(neurons="supported", compounds="any", basis="any"),
-    differs="The authors rank by the difference of class means without dividing by the deviation, and also fit the "
-    "cardinality constraint exactly; they use Pythia models and larger sets of texts, and no rotated basis.",
-    group_note="A group is a lexeme, a sentence in all its languages, or, for compounds, a beginning of the text with the "
-    "words that replace the compound's parts in it.",
-    negative="In the first quarter of SmolLM2-135M (seed 0, small) sixteen neurons gain 0.03 [0.03, 0.04] over one for "
-    "compound words, below the criterion of 0.05, and 0.001 [−0.003, 0.006] over sixteen axes of a random rotation: the "
-    "curve over k shows no code that is particular to neurons.",
+    differs=(
+        "The authors rank by the difference of class means without dividing by the deviation, "
+        "and also fit the cardinality constraint exactly; they use Pythia models and larger sets "
+        "of texts, and no rotated basis."
+    ),
+    group_note=(
+        "A group is a lexeme, a sentence in all its languages, or, for compounds, a beginning of "
+        "the text with the words that replace the compound's parts in it."
+    ),
+    negative=(
+        "In the first quarter of SmolLM2-135M (seed 0, small) sixteen neurons gain 0.03 [0.03, "
+        "0.04] over one for compound words, below the criterion of 0.05, and 0.001 [−0.003, "
+        "0.006] over sixteen axes of a random rotation: the curve over k shows no code that is "
+        "particular to neurons."
+    ),
     minutes={"tiny": 0.2, "small": 5, "full": 60},
     figure="sizes",
 )
@@ -143,29 +168,10 @@ PRESETS = {
 }
 
 TEXT, RANDOM = "text", "random neurons of the same layer"
-
-
-@dataclass(frozen=True, eq=False)
-class Feature:
-    """One yes-or-no question: rows of the examples, the labels there, and what was found."""
-
-    name: str
-    kind: str
-    rows: np.ndarray
-    y: np.ndarray
-    groups: np.ndarray
-    found: SparseSweep
-    dense: float
-    untrained: float
-    evidence: Evidence | None = None
-
-    @property
-    def compound(self) -> bool:
-        return self.name.startswith("compound")
-
-    @property
-    def scores(self) -> ClassScores:
-        return ClassScores(self.y, self.groups, "balanced accuracy")
+ROTATED = "random rotations of the basis"
+#: how probes of text and of word features are read
+SCOPES = ((TEXT, "mean"), ("word", "span:word"))
+Features = list[NeuronFeature]
 
 
 def run(config: Config, run: Run) -> None:
@@ -173,82 +179,68 @@ def run(config: Config, run: Run) -> None:
     needs = Needs(columns=("feature", "value"), grouped=True)
     model, examples, _ = opened(config, run, needs)
     run.asked(
-        f"Which features are represented by single MLP neurons of {model.name}, and which are spread over many?"
+        f"Which features are represented by single MLP neurons of {model.name}, and which are "
+        "spread over many?"
     )
-    fresh = model.untrained(child_seed(run.seed, "untrained"))
-    features: list[Feature] = []
-    for scope, at in ((TEXT, "mean"), ("word", "span:word")):
-        part = (
-            examples.take(np.flatnonzero(_scope(examples) == scope))
-            if (_scope(examples) == scope).any()
-            else None
-        )
-        if part is None:
+    fresh, every = model.untrained(child_seed(run.seed, "untrained")), []
+    half = max(1, len(model.atlas.blocks) // 2)
+    for scope, at in SCOPES:
+        rows = np.flatnonzero(_scope(examples) == scope)
+        if not len(rows):
             continue
+        part = examples.take(rows)
         store = harvest(model, part, "mlp_act.*", at=at)
-        half = max(1, len(model.atlas.blocks) // 2)
         blank = harvest(fresh, part, f"mlp_act.:{half}:{config.untrained}", at=at)
-        with run.progress(
-            f"features of {scope}s", total=len(_questions(part)), unit="features"
-        ) as bar:
-            for question in _questions(part):
-                features.append(_probe(config, run, part, (store, blank), question))
+        asked, found = questions(part.frame), []
+        with run.progress(f"features of {scope}s", total=len(asked), unit="features") as bar:
+            for question in asked:
+                found.append(_probe(config, run, part, (store, blank), question))
                 bar.advance()
-        if scope == TEXT:
-            _ablate(config, run, model, part, store, features)
-        words = [f for f in features if f.compound]
-        if scope != TEXT and words:
+        if scope == TEXT and model.atlas.head is not None:
+            _ablate(config, run, model, part, store, found)
+        if words := [f for f in found if _compound(f)]:
             _compounds(config, run, store, words)
-    _table(run, features)
-    _figures(run, features)
-    _neurons(run, [f for f in features if f.kind == TEXT])
-    run.text("features", _sentence(model, features))
+        every += found
+    _show(run, every)
+    _neurons(run, [f for f in every if f.question.kind == TEXT])
+    run.text("features", _sentence(model, every))
 
 
 def _scope(examples: Examples) -> np.ndarray:
-    """Whether a row is about its text or about a word in it; about the text where nothing is said."""
+    """Whether a row is about its text or about a word in it; about the text where nothing is
+    said."""
     if "scope" in examples.frame:
         return examples.frame["scope"].to_numpy().astype(str)
     return np.full(len(examples), "word" if "word" in examples.spans else TEXT)
 
 
-def _questions(examples: Examples) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
-    """(name, feature, rows, labels): each value against the others of its feature; of two values the first."""
-    out = []
-    frame = examples.frame.reset_index(drop=True)
-    for feature, part in frame.groupby("feature", sort=False):
-        values = list(dict.fromkeys(part["value"].astype(str)))
-        for value in values if len(values) > 2 else values[:1]:
-            y = (part["value"].astype(str) == value).to_numpy().astype(np.int64)
-            plain = value if feature in (TEXT, "part of speech") else f"{feature}: {value}"
-            name = f"compound “{feature}”" if value == "one" and len(values) == 2 else plain
-            out.append((name, str(feature), part.index.to_numpy(), y))
-    return out
+def _compound(feature: NeuronFeature) -> bool:
+    return feature.name.startswith("compound")
+
+
+def _name(question: Question) -> str:
+    if question.value == "one" and not question.several:
+        return f"compound “{question.kind}”"
+    plain = question.kind in (TEXT, "part of speech")
+    return question.value if plain else f"{question.kind}: {question.value}"
 
 
 def _layers(
     store: Store, rows: np.ndarray, stride: int, quarter: bool
 ) -> Iterator[tuple[str, np.ndarray]]:
     layers = list(store.sites)
-    last = max(1, len(layers) // 4) if quarter else len(layers)
-    for site in layers[:last] if quarter else layers[::stride]:
-        yield str(site), store.take(site, rows)
+    few = layers[: max(1, len(layers) // 4)] if quarter else layers[::stride]
+    yield from ((str(site), store.take(site, rows)) for site in few)
 
 
 def _probe(
-    config: Config,
-    run: Run,
-    examples: Examples,
-    stores: tuple[Store, Store],
-    question: tuple[str, str, np.ndarray, np.ndarray],
-) -> Feature:
+    config: Config, run: Run, examples: Examples, stores: tuple[Store, Store], question: Question
+) -> NeuronFeature:
     """One question asked of a trained and of an untrained model's neurons."""
-    (store, blank), (name, kind, rows, y) = stores, question
-    groups = group_codes(
-        examples.groups()[rows] if examples.group is not None else np.arange(len(rows))
-    )
-    options: dict[str, Any] = {"folds": config.folds, "seed": run.seed}
-    compound, text = name.startswith("compound"), kind == TEXT
+    (store, blank), name, rows, y = stores, _name(question), question.rows, question.y
+    own = examples.groups()[rows] if examples.group is not None else np.arange(len(rows))
+    groups, compound, text = group_codes(own), name.startswith("compound"), question.kind == TEXT
+    option: dict[str, Any] = {"folds": config.folds, "seed": run.seed}
     found = sparse_sweep(
         _layers(store, rows, config.stride, compound),
         y,
@@ -257,11 +249,10 @@ def _probe(
         ranking=config.ranking,
         shuffles=config.shuffles if text else config.word_shuffles,
         random=config.random if text else min(config.random, 20),
-        **options,
+        **option,
     )
-    empty = sparse_sweep(
-        _layers(blank, rows, 1, compound), y, groups, sizes=(1,), shuffles=0, random=1, **options
-    )
+    layers = _layers(blank, rows, 1, compound)
+    empty = sparse_sweep(layers, y, groups, sizes=(1,), shuffles=0, random=1, **option)
     site, _ = found.best()
     dense = sweep(
         {site: store.take(site, rows)},
@@ -273,167 +264,100 @@ def _probe(
         alphas=(1e-3, 1e-2, 1e-1),
         seed=run.seed,
     )
-    right = balanced(dense.predictions[0, :, 0] > 0, y)
-    made = Feature(
-        name, kind, rows, y, groups, found, float(right), float(balanced(empty.selected() == 1, y))
-    )
-    return replace(made, evidence=_evidence(made))
+    right = float(balanced(dense.predictions[0, :, 0] > 0, y))
+    return NeuronFeature(name, question, found, right, float(balanced(empty.selected() == 1, y)))
 
 
-def _evidence(feature: Feature) -> Evidence:
-    """Balanced accuracy of the best neuron, chosen with its layer in each fold; null: the same on shuffled labels."""
-    found, scores = feature.found, feature.scores
-    null = [
-        scores.against_labels(found.selected(t), found.labels[t])
-        for t in range(1, len(found.labels))
-    ]
-    e = scores.evidence(f"balanced accuracy of {feature.name}, k = 1", found.selected(), null)
-    site, neuron = found.best()
-    return replace(
-        e,
-        where={
-            "feature": feature.name,
-            "layer": layer_of(site),
-            "neuron": neuron,
-            "random neuron, median": float(np.median(found.random)),
-            "untrained": feature.untrained,
-            "dense probe": feature.dense,
-        },
-    )
-
-
-def _table(run: Run, features: list[Feature]) -> None:
-    rows = [f.evidence for f in features if f.evidence is not None]
+def _show(run: Run, features: Features) -> None:
+    """The best neuron of every feature, and accuracy by k."""
+    found = [f.evidence for f in features]
     run.table(
         "neurons",
-        table(rows),
+        table(found),
         "The best single neuron, chosen with its layer in the training folds; layer and "
         "neuron shown are those most folds take. Compounds: among the first quarter of the layers.",
     )
-    every = [
-        {
-            "feature": f.name,
-            "site": site,
-            "k": k,
-            "balanced accuracy": float(balanced(f.found.sized[s, i], f.y)),
-        }
+    every = pd.concat([f.by_layer() for f in features], ignore_index=True)
+    run.table("layers", every, "Every layer and size, held out.")
+    # compounds are shown by the mean over their layers, others by the layer that most folds choose
+    best = {f.name: f.found.sites if _compound(f) else [f.found.best()[0]] for f in features}
+    kept = [site in best[name] for name, site in zip(every["feature"], every["site"], strict=True)]
+    mean = every[kept].groupby(["feature", "k"], sort=False)["balanced accuracy"].mean()
+    shown = mean.reset_index().set_axis(["series", "x", "value"], axis=1)
+    panels = {
+        f.name: "compound words (first quarter of the layers)" if _compound(f) else "other features"
         for f in features
-        for s, site in enumerate(f.found.sites)
-        for i, k in enumerate(f.found.sizes)
-    ]
-    run.table("layers", pd.DataFrame(every), "Every layer and size, held out.")
-
-
-def _figures(run: Run, features: list[Feature]) -> None:
-    """Accuracy by k, and the best neuron of every feature."""
-    panels = {True: "compound words (first quarter of the layers)", False: "other features"}
-    series = [
-        {
-            "series": f.name,
-            "panel": panels[f.compound],
-            "x": k,
-            "value": float(np.mean([balanced(p[i], f.y) for p in _shown(f)])),
-        }
-        for f in features
-        for i, k in enumerate(f.found.sizes)
-    ]
+    }
     run.figure(
         "sizes",
         curves(
-            pd.DataFrame(series),
+            shown.assign(panel=shown["series"].map(panels)),
             x="neurons (k)",
             y="balanced accuracy",
             zero=False,
             points=True,
         ),
-        "Balanced accuracy by number of neurons, held out: at the layer most folds choose for k = 1, and for "
-        "compounds the mean over the first quarter of the layers. One half is chance.",
+        "Balanced accuracy by number of neurons, held out: at the layer most folds choose for "
+        "k = 1, and for compounds the mean over the first quarter of the layers. One half is "
+        "chance.",
     )
     name = "balanced accuracy of the best single neuron"
-    found = [replace(f.evidence, name=name, unit="") for f in features if f.evidence is not None]
     run.figure(
         "single",
-        bars_of(found, "feature"),
+        bars_of([replace(e, name=name, unit="") for e in found], "feature"),
         "The best single neuron of every feature; red tick: the same on shuffled labels.",
     )
 
 
-def _shown(feature: Feature) -> np.ndarray:
-    """Predictions by size of the layers that the curve is about, (layers, k, n)."""
-    if feature.compound:
-        return feature.found.sized
-    return feature.found.sized[[feature.found.sites.index(feature.found.best()[0])]]
-
-
-def _neurons(run: Run, texts: list[Feature]) -> None:
+def _neurons(run: Run, texts: Features) -> None:
     """Text features with a neuron of their own, counted."""
-    rows = [f.evidence for f in texts if f.evidence is not None]
-    chance = [e.null.mean for e in rows if e.null is not None]
-    random = [float(np.median(f.found.random)) for f in texts]
-    null = [
-        [
-            f.scores.against_labels(f.found.selected(t), f.found.labels[t])
-            for t in range(1, len(f.found.labels))
-        ]
-        for f in texts
-    ]
+    rows = [f.evidence for f in texts]
+    chance = [float(np.mean(f.null)) for f in texts]
     found = count(
         "text features with a neuron of their own",
         rows,
         0.8,
         unit="features",
-        counted=[r <= 0.6 and c <= 0.55 for r, c in zip(random, chance, strict=True)],
-        null=np.array(null).T,
+        counted=[f.random <= 0.6 and c <= 0.55 for f, c in zip(texts, chance, strict=True)],
+        null=np.array([f.null for f in texts]).T,
         kind="shuffled labels",
     )
     said = [
-        f"{f.name} {e.value:.2f} (random {r:.2f}, shuffled {c:.2f})"
-        for f, e, r, c in zip(texts, rows, random, chance, strict=True)
+        f"{f.name} {e.value:.2f} (random {f.random:.2f}, shuffled {c:.2f})"
+        for f, e, c in zip(texts, rows, chance, strict=True)
     ]
     run.claim("neurons", found, why="; ".join(said) + ".")
 
 
-def _score(feature: Feature, sweep: SparseSweep, size: int) -> Jackknife:
-    """Balanced accuracy of `size` neurons, the mean over the layers of a sweep."""
-    scores, at = feature.scores, sweep.sizes.index(size)
-    layers = [scores.jackknife(p[at].astype(np.int64)) for p in sweep.sized]
-    return combine(lambda *s: np.mean(s, axis=0), *layers, kind="share")
-
-
-def _compounds(config: Config, run: Run, store: Store, words: list[Feature]) -> None:
-    """Sixteen neurons against one, and against sixteen axes of a random rotation of the standardised neurons."""
-    many = [_score(f, f.found, 16) for f in words]
-    one = [_score(f, f.found, 1) for f in words]
+def _compounds(config: Config, run: Run, store: Store, words: Features) -> None:
+    """Sixteen neurons against one, and against sixteen axes of a random rotation of the neurons."""
+    sizes = (16, 1)
+    many, one = ([f.of_size(k) for f in words] for k in sizes)
     gain = [a - b for a, b in zip(many, one, strict=True)]
     made = average_evidence("balanced accuracy: k = 16 − k = 1", gain, unit="balanced accuracy")
     run.claim("compounds", made)
-    turned, sizes = [], []
+    drawn = {"neurons": (many, one)}
     with run.progress("rotated bases", total=config.rotations, unit="rotations") as bar:
         for draw in range(config.rotations):
-            turns: dict[str, np.ndarray] = {}
-            axes = [_turned(config, run, store, f, (draw, turns)) for f in words]
-            turned.append([_score(f, x, 16) for f, x in zip(words, axes, strict=True)])
-            once = [_score(f, x, 1).value for f, x in zip(words, axes, strict=True)]
-            sixteen = float(np.mean([s.value for s in turned[-1]]))
-            sizes.append({"rotation": draw, "k = 1": float(np.mean(once)), "k = 16": sixteen})
+            turn = RotatedBasis(run.seed, draw)
+            axes = [_turned(config, run, store, f, turn) for f in words]
+            many_, one_ = (
+                [f.of_size(k, x) for f, x in zip(words, axes, strict=True)] for k in sizes
+            )
+            drawn[f"rotation {draw + 1}"] = many_, one_
             bar.advance()
-    own = {"k = 1": float(np.mean([s.value for s in one]))}
-    own["k = 16"] = float(np.mean([s.value for s in many]))
-    run.table(
-        "rotations",
-        pd.DataFrame(
-            [
-                {"basis": "neurons", **own},
-                *({"basis": f"rotation {r.pop('rotation') + 1}", **r} for r in sizes),
-            ]
-        ),
-        "Balanced accuracy for compound words, mean over compounds and the first quarter of the layers.",
+    mean = lambda x: float(np.mean([s.value for s in x]))  # noqa: E731
+    rows = [{"basis": b, "k = 1": mean(y), "k = 16": mean(x)} for b, (x, y) in drawn.items()]
+    caption = (
+        "Balanced accuracy for compound words, mean over compounds and the first quarter of the "
+        "layers."
     )
+    run.table("rotations", pd.DataFrame(rows), caption)
     basis = average_evidence(
         "balanced accuracy: sixteen neurons − sixteen rotated axes",
         many,
-        null=turned,
-        kind="random rotations of the basis",
+        null=[x for x, _ in list(drawn.values())[1:]],
+        kind=ROTATED,
         expensive=True,
         unit="balanced accuracy",
     )
@@ -441,25 +365,13 @@ def _compounds(config: Config, run: Run, store: Store, words: list[Feature]) -> 
 
 
 def _turned(
-    config: Config, run: Run, store: Store, feature: Feature, of: tuple[int, dict[str, np.ndarray]]
+    config: Config, run: Run, store: Store, feature: NeuronFeature, turn: RotatedBasis
 ) -> SparseSweep:
-    """The sweep of a feature's rows in a randomly rotated basis; rotations of a draw are kept for the other features."""
-    draw, turns = of
-
-    def layers() -> Iterator[tuple[str, np.ndarray]]:
-        for site, x in _layers(store, feature.rows, config.stride, quarter=True):
-            if site not in turns:
-                rng = generator(run.seed, "rotation", site, str(draw))
-                gaussian = rng.standard_normal((x.shape[1], x.shape[1]), dtype=np.float32)
-                turns[site] = np.linalg.qr(gaussian)[0]
-            spread = x.std(axis=0)
-            z = np.divide(x - x.mean(axis=0), spread, out=np.zeros_like(x), where=spread > 1e-9)
-            yield site, z @ turns[site]
-
+    """The sweep of a feature's rows in a randomly rotated basis."""
     return sparse_sweep(
-        layers(),
-        feature.y,
-        feature.groups,
+        turn(_layers(store, feature.question.rows, config.stride, quarter=True)),
+        feature.found.y,
+        feature.found.groups,
         sizes=(1, 16),
         ranking=config.ranking,
         shuffles=0,
@@ -475,56 +387,49 @@ def _ablate(
     model: Model,
     examples: Examples,
     store: Store,
-    features: list[Feature],
+    features: Features,
 ) -> None:
     """The neuron of each text feature mean-ablated: the loss that this adds on held-out texts."""
-    if model.atlas.head is None:
-        return
     texts, rng, rows = np.array(examples.texts(), dtype=object), run.rng("held"), []
     plain = token_losses(model, list(texts))
-    for feature in (f for f in features if f.kind == TEXT):
+    for feature in (f for f in features if f.question.kind == TEXT):
+        found, own = feature.found, feature.question.rows
         more = np.zeros((1 + config.held, len(texts)))
-        for fold in range(min(config.held_folds, int(feature.found.fold_of_row.max()) + 1)):
-            held = feature.rows[feature.found.fold_of_row == fold]
-            place = int(feature.found.chosen()[fold])
-            site, neuron = feature.found.sites[place], int(feature.found.neurons[place, fold])
+        for fold in range(min(config.held_folds, int(found.fold_of_row.max()) + 1)):
+            held, place = own[found.fold_of_row == fold], int(found.chosen()[fold])
+            site, neuron = found.sites[place], int(found.neurons[place, fold])
             anyone = rng.integers(store.width(site), size=config.held)
             for k, unit in enumerate([neuron, *anyone]):
                 edits = held_at_mean(store, pd.DataFrame({"site": [site], "neuron": [int(unit)]}))
                 lost = token_losses(model, list(texts[held]), edits=edits).nats - plain.nats[held]
                 more[k][held] = lost / plain.tokens[held]
-        rows += _costs(feature, more, feature.found.fold_of_row < config.held_folds)
+        read = found.fold_of_row < config.held_folds
+        for context, with_it in (("with the feature", 1), ("without", 0)):
+            inside = read & (found.y == with_it)
+            m = Measured("loss added", groups=found.groups[inside], unit="nats/token")
+            m.put("its neuron", more[0][own[inside]])
+            m.put(RANDOM, more[1:, own[inside]], role="null")
+            where = {"feature": feature.name, "texts": context}
+            rows.append(m.value("its neuron", null=RANDOM, where=where))
     run.table(
         "held",
         table(rows),
-        "Loss per token that is added by mean-ablating a neuron, in nats: the feature's own neuron, on held-out texts that "
-        "have the feature and on those that do not; null: random neurons of the same layer.",
+        "Loss per token that is added by mean-ablating a neuron, in nats: the feature's own "
+        "neuron, on held-out texts that have the feature and on those that do not; null: random "
+        "neurons of the same layer.",
     )
 
 
-def _costs(feature: Feature, more: np.ndarray, read: np.ndarray) -> list[Evidence]:
-    out = []
-    for context, inside in (
-        ("with the feature", read & (feature.y == 1)),
-        ("without", read & (feature.y == 0)),
-    ):
-        rows = feature.rows[inside]
-        m = Measured("loss added", groups=feature.groups[inside], unit="nats/token")
-        m.put("its neuron", more[0][rows])
-        m.put(RANDOM, more[1:, rows], role="null")
-        where = {"feature": feature.name, "texts": context}
-        out.append(m.value("its neuron", null=RANDOM, where=where))
-    return out
-
-
-def _sentence(model: Model, features: list[Feature]) -> str:
-    rows = {f.name: f.evidence for f in features if f.evidence is not None and not f.compound}
-    strong = [name for name, e in rows.items() if e.value >= 0.8]
-    weak = [f"{name} ({e.value:.2f})" for name, e in rows.items() if e.value < 0.8]
-    least = min((rows[name].value for name in strong), default=0.0)
-    told = f"{', '.join(strong)} with a balanced accuracy of {least:.2f} or more"
+def _sentence(model: Model, features: Features) -> str:
+    """Which features a single neuron tells, and which are below 0.80."""
+    values = {f.name: f.evidence.value for f in features if not _compound(f)}
+    strong = {name: v for name, v in values.items() if v >= 0.8}
+    weak = ", ".join(f"{name} ({v:.2f})" for name, v in values.items() if v < 0.8)
+    told = "none of the features"
+    if strong:
+        least = min(strong.values())
+        told = f"{', '.join(strong)} with a balanced accuracy of {least:.2f} or more"
     return (
         f"One neuron of {model.name}, chosen with its layer on other lexemes or texts, tells "
-        f"{told if strong else 'none of the features'}"
-        f"{'; below 0.80 are ' + ', '.join(weak) if weak else ''}."
+        f"{told}{f'; below 0.80 are {weak}' if weak else ''}."
     )
