@@ -38,7 +38,7 @@ def test_the_planted_order_by_depth_shows(folder, claims):
     assert claims["depth"]["value"] > 0.3
     shares = (
         pd.read_parquet(folder / "tables" / "classes.parquet")
-        .groupby(["class", "layer"])["share"]
+        .groupby(["class", "layer"])["value"]
         .first()
     )
     assert shares["enrichment"][0] > 0.2 > 0.01 > shares["enrichment"][3]
