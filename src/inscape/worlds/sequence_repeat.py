@@ -296,5 +296,13 @@ def accuracy(
     net: Repeater, lengths: tuple[int, int], generator: torch.Generator, n: int = 1000
 ) -> float:
     """Share of held-out sequences that are repeated without a mistake."""
+    return float(repeated(net, lengths, generator, n).mean())
+
+
+@torch.no_grad()
+def repeated(
+    net: Repeater, lengths: tuple[int, int], generator: torch.Generator, n: int
+) -> Float[Tensor, " n"]:
+    """Which of n held-out sequences are repeated without a mistake, 0 or 1."""
     x, length = sequences(n, net.symbols, lengths, generator, held_out=True)
-    return float(same(net.repeat(net.encode(x, length)), x, length).mean())
+    return same(net.repeat(net.encode(x, length)), x, length)

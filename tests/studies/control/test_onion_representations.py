@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-import torch
 
-from inscape.control.sequence_swaps import SubspaceSwap
-from inscape.studies.control.onion_representations import WINDOW, Config, _learn
+from inscape.studies.control.onion_representations import Config
 from inscape.study.runner import run_study
-from inscape.worlds.sequence_repeat import SlotStore
 from tests.studies.expected import unexpected
 
 
@@ -34,19 +31,6 @@ def test_the_onion_finds_the_magnitudes(folder):
     probes = pd.read_parquet(folder / "tables" / "probes.parquet")
     last = probes[probes["x"] == 4].set_index("series")["value"]
     assert last["linear, slots by hand"] > 0.95 > last["linear, onion by hand"] + 0.3
-
-
-def test_training_ends_where_the_loss_stops_falling():
-    stream = torch.Generator().manual_seed(0)
-    config = Config(sizes=(), seeds=(), steps=(), swap_steps=(), symbols=5, longest=3, swap_lr=0.0)
-    net = SlotStore(5, 3, 9, stream)
-    # without a learning rate nothing falls; three windows must be seen to tell
-    swap = SubspaceSwap(3, 9, stream)
-    stopped = _learn(config, net, swap, 20 * WINDOW, stream)
-    assert stopped is not None
-    assert stopped >= 3 * WINDOW
-    assert stopped % WINDOW == 0
-    assert _learn(config, net, swap, 2 * WINDOW, stream) is None
 
 
 def test_refusals():

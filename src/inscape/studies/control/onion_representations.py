@@ -1,56 +1,62 @@
-"""Does a network store a sequence in directions, one set for each position? Small recurrent ones store it in magnitudes.
+"""Does a network store a sequence in directions, one set for each position? Small recurrent ones
+store it in magnitudes.
 
-Gated recurrent networks of several sizes learn to say a sequence again. In the state after the last token one token is
-exchanged for another: by subspaces, one for each position or each pair of neighbours, or by adding the difference of two
-token vectors at a magnitude that depends on the position (an onion). A swap counts if the network, left alone, then says
-the changed sequence and nothing else, on sequences that no swap and no network was trained on.
+Gated recurrent networks of several sizes learn to say a sequence again. In the state after the last
+token one token is exchanged for another: by subspaces, one for each position or each pair of
+neighbours, or by adding the difference of two token vectors at a magnitude that depends on the
+position (an onion). A swap counts if the network, left alone, then says the changed sequence and
+nothing else, on sequences that no swap and no network was trained on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor, nn
 
 from inscape.charts.curves import curves
 from inscape.charts.heatmap import matrix as heatmap
-from inscape.control.sequence_swaps import OnionSwap, SubspaceSwap, Swaps
+from inscape.control.learned_swaps import learn_swap, magnitudes, swapped_rightly
+from inscape.control.sequence_swaps import OnionSwap, SubspaceSwap
 from inscape.core.evidence import Evidence, table
 from inscape.core.measured import Measured, Role
 from inscape.core.rng import torch_generator
 from inscape.core.threads import one_torch_thread, side_by_side
+from inscape.read.sequence_probe import tokens_named
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
 from inscape.study.settings import Bounded, setting
 from inscape.worlds.sequence_repeat import (
     GRURepeater,
     OnionStore,
-    Repeater,
     SlotStore,
-    inside,
-    loss_of,
-    same,
-    sequences,
+    repeated,
     train,
 )
 
 CARD = Card(
     slug="onion-representations",
-    title="Recurrent Neural Networks Learn to Store and Generate Sequences using Non-Linear Representations",
+    title=(
+        "Recurrent Neural Networks Learn to Store and Generate Sequences using Non-Linear "
+        "Representations"
+    ),
     authors="Csordás, Potts, Manning and Geiger",
     year=2024,
     arxiv="2408.10920",
     room="control",
-    claim="Recurrent networks too small for a direction per token and position store positions as magnitudes, which no "
-    "set of linear subspaces can exchange; larger ones store them in subspaces. Not every code is linear.",
-    reproduced="GRUs of 48, 64, 128 and 256 units repeat sequences of 3 to 6 out of 20 tokens; unigram and bigram subspaces "
-    "and onion swaps learnt on the state after the last token until their loss stops falling, scored by the whole sequence "
-    "said; linear and perceptron probes of that state. Sequences are shorter and tokens fewer than in the paper, and its "
-    "probe that generates is not done here.",
+    claim=(
+        "Recurrent networks too small for a direction per token and position store positions as "
+        "magnitudes, which no set of linear subspaces can exchange; larger ones store them in "
+        "subspaces. Not every code is linear."
+    ),
+    reproduced=(
+        "GRUs of 48, 64, 128 and 256 units repeat sequences of 3 to 6 out of 20 tokens; unigram "
+        "and bigram subspaces and onion swaps learnt on the state after the last token until "
+        "their loss stops falling, scored by the whole sequence said; linear and perceptron "
+        "probes of that state. Sequences are shorter and tokens fewer than in the paper, and its "
+        "probe that generates is not done here."
+    ),
     controls=(
         "an untrained network of the smallest size, with swaps learnt on it",
         "onion swaps with one magnitude for all positions",
@@ -87,7 +93,8 @@ CARD = Card(
             sanity=True,
         ),
     },
-    # only stores made by hand; in so few coordinates one magnitude brings out about as many as the criterion allows
+    # only stores made by hand; in so few coordinates one magnitude brings out about as many as the
+    # criterion allows
     tiny={
         "task": "supported",
         "onion": "supported",
@@ -96,14 +103,29 @@ CARD = Card(
         "large": "supported",
         "untrained": "any",
     },
-    differs="The authors learn one rotation with a mask for each variable and 60,000 steps; here each position has as many "
-    "fixed dimensions of a learned basis, and a swap is trained until its loss stops falling. Their onion passes token "
-    "vectors through tanh; a new token may be the old one there, never here.",
+    answer=(
+        "In {small}, exchanging a token comes out {onion:.0%} of the time by adding token "
+        "vectors at the position's magnitude ({onion.verdict}: at least 80 %), {linear:.0%} by "
+        "subspaces ({linear.verdict}: at most 40 %) and {constant:.0%} with one magnitude for "
+        "all positions ({constant.verdict}: at most 30 %). In {wide} subspaces come out "
+        "{large:.0%} of the time ({large.verdict}: at least 80 %)."
+    ),
+    differs=(
+        "The authors learn one rotation with a mask for each variable and 60,000 steps; here "
+        "each position has as many fixed dimensions of a learned basis, and a swap is trained "
+        "until its loss stops falling. Their onion passes token vectors through tanh; a new "
+        "token may be the old one there, never here."
+    ),
     seeds=3,
-    group_note="A group is a sequence: a seventh of all sequences, told by a checksum, is in no training, of networks or of "
-    "swaps.",
-    negative="On seeds 0 to 2 one magnitude for all positions still brings out 32 % in GRU 48, where 30 % was "
-    "the bar; in GRU 256 the better subspaces bring out 58, 58 and 59 %, where 80 % was the bar.",
+    group_note=(
+        "A group is a sequence: a seventh of all sequences, told by a checksum, is in no "
+        "training, of networks or of swaps."
+    ),
+    negative=(
+        "On seeds 0 to 2 one magnitude for all positions still brings out 32 % in GRU 48, where "
+        "30 % was the bar; in GRU 256 the better subspaces bring out 58, 58 and 59 %, where 80 % "
+        "was the bar."
+    ),
     minutes={"tiny": 0.2, "small": 9, "full": 240},
     figure="interchange",
 )
@@ -153,19 +175,22 @@ PRESETS = {
     ),
 }
 
-#: steps whose mean losses are compared, to tell whether a loss still falls
-WINDOW = 150
-#: nats a token; a loss below it has nowhere to fall
-NOTHING = 0.005
-ONION, CONSTANT, UNIGRAM, BIGRAM = (
-    "onion",
-    "onion, one magnitude",
-    "unigram subspaces",
-    "bigram subspaces",
-)
-PERMUTED = "onion, positions permuted"
+ONION, CONSTANT, PERMUTED = "onion", "onion, one magnitude", "onion, positions permuted"
+UNIGRAM, BIGRAM = "unigram subspaces", "bigram subspaces"
 UNTRAINED, MADE_ONION, MADE_SLOTS = "untrained", "onion by hand", "slots by hand"
 SWAPS = (ONION, CONSTANT, PERMUTED, UNIGRAM, BIGRAM)
+KINDS = {"onion by hand": OnionStore, "slots by hand": SlotStore}
+
+
+@dataclass(frozen=True)
+class Store:
+    """One store: its kind, shown in tables, its width, its place among the sizes (−1: none), its
+    seed."""
+
+    kind: str
+    width: int
+    size: int = -1
+    seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,17 +198,13 @@ class Found:
     """What was found in one store.
 
     Attributes:
-        store: its kind, shown in tables.
-        seed: of several alike.
-        task: which held-out sequences it repeats, 0 or 1.
-        right: swap → which of the test's swaps came out, 0 or 1.
-        steps: swap → steps after which its loss had stopped falling; None where they did not suffice.
-        scale: mean magnitude of the onion's vectors at each position.
-        probes: probe → share of tokens it names, by position.
+        store: which. task: which held-out sequences it repeats, 0 or 1. right: swap → which of the
+        test's swaps came out, 0 or 1. steps: swap → steps after which its loss had stopped falling;
+        None where they did not suffice. scale: mean magnitude of the onion's vectors at each
+        position. probes: probe → share of tokens it names, by position.
     """
 
-    store: str
-    seed: int
+    store: Store
     task: np.ndarray
     right: dict[str, np.ndarray]
     steps: dict[str, int | None]
@@ -196,325 +217,170 @@ def run(config: Config, run: Run) -> None:
     run.asked(
         "Does a recurrent network store each position of a sequence in directions of its own?"
     )
-    jobs = [
-        (f"GRU {d}", d, i, k) for i, d in enumerate(config.sizes) for k in range(config.seeds[i])
+    stores = [
+        Store(f"GRU {d}", d, i, k)
+        for i, d in enumerate(config.sizes)
+        for k in range(config.seeds[i])
     ]
-    jobs.sort(
-        key=lambda job: -job[1]
-    )  # the longest job first, so that none is left alone at the end
-    jobs.append((UNTRAINED, config.sizes[0] if config.sizes else 2 * config.made, -1, 0))
-    jobs += [(MADE_ONION, config.made, -1, 0), (MADE_SLOTS, config.made * config.longest, -1, 0)]
-    with run.progress("stores", total=len(jobs), unit="stores") as bar, one_torch_thread():
-        found = side_by_side(lambda job: _one(config, run, job, bar.advance), jobs)
+    # the longest job first, so that none is left alone at the end
+    stores.sort(key=lambda store: -store.width)
+    stores += [
+        Store(UNTRAINED, config.sizes[0] if config.sizes else 2 * config.made),
+        Store(MADE_ONION, config.made),
+        Store(MADE_SLOTS, config.made * config.longest),
+    ]
+    with run.progress("stores", total=len(stores), unit="stores") as bar, one_torch_thread():
+
+        def looked(store: Store) -> Found:
+            found = _look(config, run, store)
+            bar.advance()
+            return found
+
+        found = side_by_side(looked, stores)
     for f in found:
-        run.log(
-            "%s, seed %d repeats %.1f %% of the sequences held out",
-            f.store,
-            f.seed,
-            100 * f.task.mean(),
-        )
+        share = 100 * f.task.mean()
+        run.log("%s, seed %d repeats %.1f %% held out", f.store.kind, f.store.seed, share)
     _show(config, run, found)
     _judge(config, run, found)
 
 
-def _one(
-    config: Config, run: Run, job: tuple[str, int, int, int], advance: Callable[[], None]
-) -> Found:
+def _look(config: Config, run: Run, store: Store) -> Found:
     """Train one store, learn every swap on it, probe it."""
-    store, width, size, seed = job
-    stream = torch_generator(run.seed, "store", store, str(seed))
-    net = _store(config, job, stream)
-    if store.startswith("GRU"):
+    lengths, width = (config.shortest, config.longest), store.width
+    stream = torch_generator(run.seed, "store", store.kind, str(store.seed))
+    net = KINDS.get(store.kind, GRURepeater)(config.symbols, config.longest, width, stream)
+    most = config.made_steps if store.size < 0 else config.swap_steps[store.size]
+    if store.size >= 0:
         lr = config.lr if width <= 64 else min(config.lr, 2e-3)
-        train(net, _lengths(config), stream, steps=config.steps[size], lr=lr)
-    task = _repeats(config, net, stream)
-    for p in net.parameters():
-        p.requires_grad_(False)
-    steps = config.swap_steps[size] if size >= 0 else config.made_steps
+        train(net, lengths, stream, steps=config.steps[store.size], lr=lr)
+    task = repeated(net, lengths, stream, config.test).numpy()
+    net.requires_grad_(False)
     right: dict[str, np.ndarray] = {}
     taken: dict[str, int | None] = {}
     scale = np.zeros(config.longest)
     for name in (ONION, CONSTANT, UNIGRAM, BIGRAM):
-        swap = _swap(config, net, name, stream)
-        taken[name] = _learn(config, net, swap, steps, stream)
-        right[name] = _score(config, net, swap, stream)
-        if isinstance(swap, OnionSwap) and name == ONION:
-            with torch.no_grad():
-                size_of = swap.scale(torch.arange(config.longest))
-                difference = swap.tokens[:, None] - swap.tokens
-                scale = (size_of[:, None, None] * difference).norm(dim=3).mean((1, 2)).numpy()
-            right[PERMUTED] = _score(config, net, swap, stream, permuted=True)
-    probes = {
-        kind: _probe(config, net, kind == "perceptron", stream) for kind in ("linear", "perceptron")
-    }
-    advance()
-    return Found(store, seed, task, right, taken, scale, probes)
-
-
-def _lengths(config: Config) -> tuple[int, int]:
-    return config.shortest, config.longest
-
-
-def _store(config: Config, job: tuple[str, int, int, int], stream: torch.Generator) -> Repeater:
-    store, width, _, _ = job
-    if store == MADE_ONION:
-        return OnionStore(config.symbols, config.longest, width, stream)
-    if store == MADE_SLOTS:
-        return SlotStore(config.symbols, config.longest, width, stream)
-    return GRURepeater(config.symbols, config.longest, width, stream)
-
-
-def _swap(
-    config: Config, net: Repeater, name: str, stream: torch.Generator
-) -> OnionSwap | SubspaceSwap:
-    if name in (ONION, CONSTANT):
-        return OnionSwap(config.symbols, net.width, stream, constant=name == CONSTANT)
-    return SubspaceSwap(config.longest, net.width, stream, bigrams=name == BIGRAM)
-
-
-@torch.no_grad()
-def _draw(
-    config: Config, net: Repeater, n: int, bigrams: bool, stream: torch.Generator, held_out: bool
-) -> tuple[Swaps, Tensor, Tensor]:
-    """Swaps to make, the sequences that should then be said, and their lengths."""
-    x, length = sequences(n, config.symbols, _lengths(config), stream, held_out)
-    rows, position = torch.arange(n), (torch.rand(n, generator=stream) * length).long()
-    old = x[rows, position]
-    new = (old + torch.randint(1, config.symbols, (n,), generator=stream)) % config.symbols
-    wanted = x.clone()
-    wanted[rows, position] = new
-    given = torch.randint(config.symbols, x.shape, generator=stream) * inside(
-        length, config.longest
-    )
-    given[rows, position] = new
-    if bigrams:
-        beside = (torch.arange(config.longest) - position[:, None]).abs() == 1
-        given = torch.where(beside, wanted, given)
-    return (
-        Swaps(net.encode(x, length), net.encode(given, length), position, old, new),
-        wanted,
-        length,
-    )
-
-
-def _learn(
-    config: Config, net: Repeater, swap: nn.Module, most: int, stream: torch.Generator
-) -> int | None:
-    """Adam on the cross-entropy of the changed sequence, each token told those before, until the loss stops falling.
-
-    It has stopped where the mean of `WINDOW` steps is not 1 % below that of the `WINDOW` before, twice in a row, or where
-    nothing is left, below `NOTHING`. Then, or once a fifth of the steps is left, the learning rate falls to 0 over a fifth
-    of the steps.
-
-    Returns:
-        Steps after which the loss had stopped falling; None where the steps were spent before.
-    """
-    optimiser = torch.optim.Adam(swap.parameters(), lr=config.swap_lr)
-    bigrams = getattr(swap, "bigrams", False)
-
-    def step() -> float:
-        swaps, wanted, length = _draw(config, net, 128, bigrams, stream, held_out=False)
-        with torch.enable_grad():
-            loss = loss_of(net.decode(swap(swaps), wanted), wanted, length)
-            optimiser.zero_grad()
-            loss.backward()
-        optimiser.step()
-        return float(loss.detach())
-
-    last = max(1, most // 5)
-    losses: list[float] = []
-    stopped = None
-    while stopped is None and len(losses) + WINDOW <= most - last:
-        losses += [step() for _ in range(WINDOW)]
-        means = np.array(losses).reshape(-1, WINDOW).mean(axis=1)
-        flat = len(means) > 2 and (means[-2:] > 0.99 * means[-3:-1]).all()
-        if flat or means[-1] < NOTHING:
-            stopped = len(losses)
-    for k in range(last):
-        for group in optimiser.param_groups:
-            group["lr"] = config.swap_lr * (1 - k / last)
-        step()
-    return stopped
-
-
-@torch.no_grad()
-def _repeats(config: Config, net: Repeater, stream: torch.Generator) -> np.ndarray:
-    """Which held-out sequences the network repeats without a mistake."""
-    x, length = sequences(config.test, config.symbols, _lengths(config), stream, held_out=True)
-    return same(net.repeat(net.encode(x, length)), x, length).numpy()
-
-
-@torch.no_grad()
-def _score(
-    config: Config, net: Repeater, swap: nn.Module, stream: torch.Generator, permuted: bool = False
-) -> np.ndarray:
-    """Which swaps come out on held-out sequences: the network, left alone, says the changed sequence."""
-    bigrams = getattr(swap, "bigrams", False)
-    swaps, wanted, length = _draw(config, net, config.test, bigrams, stream, held_out=True)
-    if permuted:
-        turned = (torch.arange(config.longest) + config.longest // 2) % config.longest
-        swaps = swaps._replace(position=turned[swaps.position])
-    return same(net.repeat(swap(swaps)), wanted, length).numpy()
-
-
-def _probe(config: Config, net: Repeater, deep: bool, stream: torch.Generator) -> np.ndarray:
-    """Share of held-out tokens named, by position, by one probe of the state for all positions."""
-    lengths, tokens = (config.longest, config.longest), config.symbols * config.longest
-    with torch.no_grad():
-        x, length = sequences(8000, config.symbols, lengths, stream)
-        y, held = sequences(config.test, config.symbols, lengths, stream, held_out=True)
-        h, k = net.encode(x, length), net.encode(y, held)
-        mean, sd = h.mean(0), h.std(0) + 1e-6
-        h, k = (h - mean) / sd, (k - mean) / sd
-    layers = (
-        [nn.Linear(net.width, 256), nn.ReLU(), nn.Linear(256, tokens)]
-        if deep
-        else [nn.Linear(net.width, tokens)]
-    )
-    probe = nn.Sequential(*layers)
-    with torch.no_grad():
-        for p in probe.parameters():
-            p.copy_(
-                torch.randn(p.shape, generator=stream)
-                * (p.shape[-1] ** -0.5 if p.ndim == 2 else 0.0)
+        if name in (ONION, CONSTANT):
+            swap = OnionSwap(config.symbols, width, stream, constant=name == CONSTANT)
+        else:
+            swap = SubspaceSwap(config.longest, width, stream, bigrams=name == BIGRAM)
+        taken[name] = learn_swap(net, swap, lengths, most, stream, config.swap_lr)
+        right[name] = swapped_rightly(net, swap, lengths, config.test, stream)
+        if name == ONION:
+            scale = magnitudes(swap, config.longest)
+            right[PERMUTED] = swapped_rightly(
+                net, swap, lengths, config.test, stream, permuted=True
             )
-    optimiser = torch.optim.Adam(probe.parameters(), lr=3e-3)
-    for _ in range(500):
-        rows = torch.randint(len(x), (256,), generator=stream)
-        with torch.enable_grad():
-            logits = probe(h[rows]).unflatten(1, (config.longest, config.symbols))
-            loss = nn.functional.cross_entropy(logits.flatten(0, 1), x[rows].flatten())
-            optimiser.zero_grad()
-            loss.backward()
-        optimiser.step()
-    with torch.no_grad():
-        said = probe(k).unflatten(1, (config.longest, config.symbols)).argmax(2)
-    return (said == y).float().mean(0).numpy()
+    probes = {
+        kind: tokens_named(net, config.test, stream, perceptron=kind == "perceptron")
+        for kind in ("linear", "perceptron")
+    }
+    return Found(store, task, right, taken, scale, probes)
 
 
-def _measured(found: list[Found], store: str) -> Measured:
+def _measured(found: list[Found], kind: str) -> Measured:
     """Swaps that come out in the networks of one kind; every network is a draw."""
-    alike = [f for f in found if f.store == store]
-    m = Measured("swaps that come out", unit="share", where={"store": store})
+    m = Measured("swaps that come out", unit="share", where={"store": kind})
     for swap in SWAPS:
         role: Role = "baseline" if swap in (CONSTANT, PERMUTED) else "treatment"
-        m.put(swap, np.stack([f.right[swap] for f in alike]), role=role)
+        m.put(swap, [f.right[swap] for f in found if f.store.kind == kind], role=role)
     return m
 
 
 def _show(config: Config, run: Run, found: list[Found]) -> None:
-    stores = [f"GRU {d}" for d in config.sizes] + [UNTRAINED, MADE_ONION, MADE_SLOTS]
-    rows = []
-    for store in stores:
-        m = _measured(found, store)
-        count = sum(f.store == store for f in found)
-        for swap in SWAPS:
-            rows.append(m.value(swap, where={"swap": swap, "networks": count}))
-    cells = pd.DataFrame(
-        [{"row": e.where["swap"], "column": e.where["store"], "value": e.value} for e in rows]
-    )
-    chart = heatmap(cells, value="swaps that come out", domain=(0.0, 1.0))
+    kinds = [f"GRU {d}" for d in config.sizes] + [UNTRAINED, MADE_ONION, MADE_SLOTS]
+    alike = {kind: [f for f in found if f.store.kind == kind] for kind in kinds}
+    rows = [
+        _measured(found, kind).value(swap, where={"swap": swap, "networks": len(alike[kind])})
+        for kind in kinds
+        for swap in SWAPS
+    ]
+    cells = table(rows).rename(columns={"swap": "row", "store": "column"})
     run.figure(
         "interchange",
-        chart,
+        heatmap(cells[["row", "column", "value"]], value="swaps that come out", domain=(0.0, 1.0)),
         "Share of swaps after which the store says the changed sequence, held-out sequences.",
     )
     run.table("interchange", table(rows), "The same with intervals over swaps.")
     each = [
-        {
-            "store": f.store,
-            "seed": f.seed,
-            "repeats": f.task.mean(),
-            **{s: f.right[s].mean() for s in SWAPS},
-            **{f"steps, {s}": f.steps[s] for s in f.steps},
-        }
+        {"store": f.store.kind, "seed": f.store.seed, "repeats": f.task.mean()}
+        | {s: f.right[s].mean() for s in SWAPS}
+        | {f"steps, {s}": steps for s, steps in f.steps.items()}
         for f in found
     ]
     run.table(
         "stores",
         pd.DataFrame(each),
-        "Every store: how often it repeats, how often each swap comes out, and after how many steps the swap's loss had "
-        "stopped falling (none: it still fell when the steps were spent).",
+        "Every store: how often it repeats, how often each swap comes out, and after how many "
+        "steps the swap's loss had stopped falling (none: it still fell when the steps were "
+        "spent).",
     )
-    scale, named = [], []
-    ends = stores if not config.sizes else [stores[0], f"GRU {config.sizes[-1]}", UNTRAINED]
-    for store in stores:
-        alike = [f for f in found if f.store == store]
-        for j in range(config.longest):
-            if store != UNTRAINED:
-                times = float(np.mean([f.scale[j] / f.scale[0] for f in alike]))
-                scale.append({"series": store, "x": j + 1, "value": float(np.log10(times))})
-            if store in ends:
-                for kind in ("linear", "perceptron"):
-                    share = float(np.mean([f.probes[kind][j] for f in alike]))
-                    named.append({"series": f"{kind}, {store}", "x": j + 1, "value": share})
+    scale = [
+        {
+            "series": kind,
+            "x": j + 1,
+            "value": np.log10(np.mean([f.scale[j] / f.scale[0] for f in own])),
+        }
+        for kind, own in alike.items()
+        if kind != UNTRAINED
+        for j in range(config.longest)
+    ]
+    y = "log₁₀ of length over the first's"
     run.figure(
         "magnitudes",
-        curves(
-            pd.DataFrame(scale),
-            x="position",
-            y="log₁₀ of length over the first's",
-            points=True,
-            zero=False,
-        ),
+        curves(pd.DataFrame(scale), x="position", y=y, points=True, zero=False),
         "Length of what an onion swap adds, by position.",
     )
-    chart = curves(
-        pd.DataFrame(named),
-        x="position",
-        y="tokens named (share)",
-        points=True,
-        nulls=[f"{k}, {UNTRAINED}" for k in ("linear", "perceptron")],
+    ends = [kinds[0], f"GRU {config.sizes[-1]}", UNTRAINED] if config.sizes else kinds
+    named = pd.DataFrame(
+        {
+            "series": f"{probe}, {kind}",
+            "x": j + 1,
+            "value": float(np.mean([f.probes[probe][j] for f in alike[kind]])),
+        }
+        for kind in dict.fromkeys(ends)
+        for j in range(config.longest)
+        for probe in ("linear", "perceptron")
     )
+    nulls = [f"{probe}, {UNTRAINED}" for probe in ("linear", "perceptron")]
     run.figure(
         "probes",
-        chart,
+        curves(named, x="position", y="tokens named (share)", points=True, nulls=nulls),
         "How well probes of the state name the token at each position, longest sequences.",
-        pd.DataFrame(named),
+        named,
     )
 
 
 def _judge(config: Config, run: Run, found: list[Found]) -> None:
     small = f"GRU {config.sizes[0]}" if config.sizes else MADE_ONION
-    large = f"GRU {config.sizes[-1]}" if config.sizes else MADE_SLOTS
+    wide = f"GRU {config.sizes[-1]}" if config.sizes else MADE_SLOTS
 
-    def best(store: str, *swaps: str) -> Evidence:
-        m = _measured(found, store)
+    def best(kind: str, *swaps: str) -> Evidence:
+        m = _measured(found, kind)
         return max((m.value(swap) for swap in swaps), key=lambda e: e.value)
 
     task = Measured("sequences repeated", unit="share")
     for f in found:
-        if f.store != UNTRAINED:
-            task.put(f"{f.store}, {f.seed}", f.task)
+        if f.store.kind != UNTRAINED:
+            task.put(f"{f.store.kind}, {f.store.seed}", f.task)
     worst = min(task.evidence(), key=lambda e: e.value)
-    fresh = float(np.mean([f.task.mean() for f in found if f.store == UNTRAINED]))
+    fresh = float(np.mean([f.task.mean() for f in found if f.store.kind == UNTRAINED]))
     run.claim("task", worst, why=f"An untrained network repeats {fresh:.1%}.")
     m = _measured(found, small)
-    onion, constant = m.value(ONION), m.value(CONSTANT)
-    linear, wide = best(small, UNIGRAM, BIGRAM), best(large, UNIGRAM, BIGRAM)
-    run.claim(
-        "onion",
-        onion,
-        why=f"{small}; with positions permuted {m.value(PERMUTED).value:.1%} come out.",
-    )
-    run.claim("linear", linear, why=_each(found, small))
-    run.claim("constant", constant, why=f"{small}.")
-    run.claim("large", wide, why=_each(found, large))
+    permuted = f"{small}; with positions permuted {m.value(PERMUTED).value:.1%} come out."
+    run.claim("onion", m.value(ONION), why=permuted)
+    run.claim("linear", best(small, UNIGRAM, BIGRAM), why=_each(found, small))
+    run.claim("constant", m.value(CONSTANT), why=f"{small}.")
+    run.claim("large", best(wide, UNIGRAM, BIGRAM), why=_each(found, wide))
     run.claim("untrained", best(UNTRAINED, ONION, UNIGRAM, BIGRAM))
-    by = run.claims
-    run.answer(
-        f"In {small}, exchanging a token comes out {onion.value:.0%} of the time by adding token vectors at the position's "
-        f"magnitude ({by['onion'].verdict}: at least 80 %), {linear.value:.0%} by subspaces ({by['linear'].verdict}: at "
-        f"most 40 %) and {constant.value:.0%} with one magnitude for all positions ({by['constant'].verdict}: at most "
-        f"30 %). In {large} subspaces come out {wide.value:.0%} of the time ({by['large'].verdict}: at least 80 %)."
-    )
+    run.facts(small=small, wide=wide)
 
 
-def _each(found: list[Found], store: str) -> str:
+def _each(found: list[Found], kind: str) -> str:
     """Both kinds of subspaces, and whether their loss had stopped falling."""
-    m, alike = _measured(found, store), [f for f in found if f.store == store]
-    parts = []
-    for swap in (UNIGRAM, BIGRAM):
-        fell = any(f.steps[swap] is None for f in alike)
-        parts.append(f"{swap} {m.value(swap).value:.1%}{' (loss still falling)' if fell else ''}")
-    return f"{store}: {', '.join(parts)}."
+    m, alike = _measured(found, kind), [f for f in found if f.store.kind == kind]
+    falling = {s: any(f.steps[s] is None for f in alike) for s in (UNIGRAM, BIGRAM)}
+    parts = [
+        f"{swap} {m.value(swap).value:.1%}{' (loss still falling)' if falls else ''}"
+        for swap, falls in falling.items()
+    ]
+    return f"{kind}: {', '.join(parts)}."
