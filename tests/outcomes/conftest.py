@@ -1,6 +1,6 @@
 """The small Llama and the sentences that stores are tested with, and a cache of the test's own."""
 
+from tests.probing.conftest import few
 from tests.store.conftest import examples, home, model
-from tests.studies.control.audit.conftest import few
 
 __all__ = ["examples", "few", "home", "model"]

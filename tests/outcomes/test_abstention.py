@@ -7,9 +7,19 @@ import pandas as pd
 import pytest
 import torch
 
+from inscape.core.errors import DataError
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.outcomes.abstention import Judge, balanced, shifted
+from inscape.outcomes.abstention import (
+    PEOPLE,
+    RELATION,
+    Judge,
+    balanced,
+    people_and_relation,
+    shifted,
+    unknown_by_samples,
+)
+from inscape.worlds.known_facts import ABSTAIN, known_facts
 from inscape.worlds.small_llama import small_llama, word_tokenizer
 
 JUDGE = Judge(("unknown", "I don't know"), 1, ".")
@@ -60,3 +70,51 @@ def test_balanced_weighs_known_and_unknown_alike():
     assert balanced(said, ~unknown) == 0.0
     assert balanced(said[:, :3], unknown[:3]) == 1.0
     assert balanced(said[:, :0], unknown[:0]) == 0.0
+
+
+def test_nobody_and_no_held_relation_is_on_both_sides():
+    frame = pd.DataFrame(
+        [
+            {"prompt": f"{p} {r}", "subject": p, "relation": r}
+            for p in "abcdefgh"
+            for r in ("x", "y", "z")
+        ]
+    )
+    questions, unknown = (
+        Examples(frame, "prompt", (), "subject"),
+        np.isin(frame["subject"], list("aceg")),
+    )
+    rng = np.random.default_rng(3)
+    train, test = people_and_relation(questions, unknown, "", rng)
+    assert set(frame["relation"].iloc[train]) == {"x", "y"}
+    assert set(frame["relation"].iloc[test[RELATION]]) == {"z"}
+    assert set(frame["relation"].iloc[test[PEOPLE]]) == {"x", "y"}
+    for rows in test.values():
+        assert not set(frame["subject"].iloc[rows]) & set(frame["subject"].iloc[train])
+    with pytest.raises(
+        DataError,
+        match="there is no relation 'w' to hold out beside another one; there are: x, y, z",
+    ):
+        people_and_relation(questions, unknown, "w", rng)
+    with pytest.raises(
+        DataError, match="training: the 8 questions are all known or all unknown to the model"
+    ):
+        people_and_relation(questions, ~unknown & False, "", rng)
+
+
+def test_what_is_hardly_ever_sampled_right_is_unknown():
+    world = known_facts(people=12, relations=3, answers=5, width=32, steps=150)
+    judge, done = Judge((ABSTAIN,), 1, "."), []
+    unknown = unknown_by_samples(
+        world.model,
+        judge,
+        world.questions,
+        samples=5,
+        temperature=1.0,
+        seed=0,
+        advance=done.append,
+    )
+    taught = world.questions.frame["known"].to_numpy() == 0
+    assert np.mean(unknown == taught) > 0.9
+    assert 0 < unknown.mean() < 1
+    assert sum(done) == len(unknown)

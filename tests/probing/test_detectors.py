@@ -8,8 +8,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from inscape.core.errors import DataError
+from inscape.core.intervals import auc
 from inscape.probing.detectors import (
-    auc,
     confidence,
     detect,
     fitted,

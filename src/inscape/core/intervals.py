@@ -340,3 +340,14 @@ def percentile(
 def bootstrap_p(draws: Float[np.ndarray, " draws *c"]) -> np.ndarray | float:
     """One-sided bootstrap p that the value is above zero: ``(1 + #{draw ≤ 0}) / (draws + 1)``; a NaN draw counts as ≤ 0."""
     return (1 + (~(draws > 0)).sum(axis=0)) / (len(draws) + 1)
+
+
+def auc(scores: Float[np.ndarray, " n"], right: np.ndarray) -> float:
+    """Area under the ROC curve over all pairs of rows; NaN where one class is missing."""
+    n = len(scores)
+    one, row = np.ones((1, 1), dtype=np.int64), np.zeros(n, dtype=np.int64)
+    return float(
+        bootstrap_auc(np.asarray(scores, dtype=np.float64), np.asarray(right) == 1, row, row, one)[
+            0
+        ]
+    )

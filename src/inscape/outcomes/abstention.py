@@ -1,11 +1,12 @@
 """Abstention: does a model answer rightly, wrongly, or say that it does not know?
 
-An answer abstains if one of the words for not knowing occurs in it as whole words; else it is right or wrong as
-`inscape.data.answers.locate` finds; one without letters or digits is none of the three. What a model greedily says can be
-asked under edits that give each question's last token a row of its own: steering that is told what to do with each.
+An answer abstains if one of the words for not knowing occurs in it as whole words; else it is right
+or wrong as `inscape.data.answers.locate` finds; one without letters or digits is none of the three.
+What a model greedily says can be asked under edits that give each question's last token a row of
+its own: steering that is told what to do with each.
 
-Cost: continuations of the questions.
-Reference: Yang et al. (2025), arXiv:2510.02324, for counting confident wrong answers beside accuracy.
+Cost: continuations of the questions. Reference: Yang et al. (2025), arXiv:2510.02324, for counting
+confident wrong answers beside accuracy.
 """
 
 from __future__ import annotations
@@ -15,17 +16,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from inscape.core.edit import Add, Edit, Scope
+from inscape.core.errors import DataError
+from inscape.core.folds import group_codes
 from inscape.data.answers import find, graded
 from inscape.data.examples import Examples
 from inscape.model.continuations import continuations
 from inscape.model.model import Model
+from inscape.outcomes.generations import generations
 
 #: rows of what `Judge` gives
 SAID = ("right", "wrong", "abstains")
 RIGHT, WRONG, ABSTAINS = range(3)
+#: what may be held out
+PEOPLE, RELATION = "people held out", "relation held out"
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,8 @@ class Judge:
         questions: Examples,
         edits: Callable[[np.ndarray], list[Edit]] | None = None,
     ) -> Bool[np.ndarray, "3 n"]:
-        """What the model greedily says to each question, under edits made for the questions of a batch."""
+        """What the model greedily says to each question, under edits made for the questions of a
+        batch."""
         made = continuations(
             model, questions.texts(), self.tokens, stop=self.stop, edits=edits or ()
         )
@@ -76,8 +83,88 @@ def shifted(site: str, rows: Float[np.ndarray, "n d"]) -> Callable[[np.ndarray],
 
 
 def balanced(said: Bool[np.ndarray, "3 n"], unknown: Bool[np.ndarray, " n"]) -> float:
-    """Share of unknown questions abstained from and share of known ones answered rightly, the mean of the two."""
+    """Share of unknown questions abstained from and share of known ones answered rightly, the mean
+    of the two."""
     parts = [
         said[k][rows].mean() for k, rows in ((ABSTAINS, unknown), (RIGHT, ~unknown)) if rows.any()
     ]
     return float(np.mean(parts)) if parts else 0.0
+
+
+def unknown_by_samples(
+    model: Model,
+    judge: Judge,
+    questions: Examples,
+    *,
+    samples: int,
+    temperature: float,
+    seed: int,
+    advance: Callable[[int], None] | None = None,
+) -> Bool[np.ndarray, " n"]:
+    """Which questions a model does not know: fewer than half of its sampled answers are right.
+
+    Args:
+        model: answers.
+        judge: how answers are made and told apart.
+        questions: with the column ``answers``.
+        samples: answers to each.
+        temperature: of the samples.
+        seed: of the samples.
+        advance: told how many more questions are done.
+    """
+    made = generations(
+        model,
+        questions.texts(),
+        judge.tokens,
+        samples=samples,
+        stop=judge.stop,
+        temperature=temperature,
+        seed=seed,
+        advance=advance,
+    )
+    right = [judge.said(questions, [m[k].text for m in made])[RIGHT] for k in range(samples)]
+    return np.mean(right, axis=0) < 0.5
+
+
+def people_and_relation(
+    questions: Examples,
+    unknown: Bool[np.ndarray, " n"],
+    held: str,
+    rng: np.random.Generator,
+) -> tuple[Int[np.ndarray, " train"], dict[str, Int[np.ndarray, " test"]]]:
+    """Each group (a person) is in training or test; one relation is in the test alone.
+
+    Args:
+        questions: with a group and the column ``relation``.
+        unknown: which are not known.
+        held: the relation held out; empty for that of the last row.
+        rng: deals the groups.
+
+    Returns:
+        Training rows, and the rows of the tests `PEOPLE` and `RELATION`.
+
+    Raises:
+        DataError: no such relation, no other one, or a part whose questions are all known or all
+            unknown.
+    """
+    relation = questions.frame["relation"].astype(str).to_numpy()
+    groups, held = group_codes(questions.groups()), held or str(relation[-1])
+    if held not in relation or len(set(relation)) < 2:
+        names = ", ".join(sorted(set(relation)))
+        raise DataError(
+            f"there is no relation {held!r} to hold out beside another one; there are: {names}."
+        )
+    half = rng.permutation(int(groups.max()) + 1) % 2 == 0
+    train = np.flatnonzero(half[groups] & (relation != held))
+    new = ~np.isin(groups, groups[train])
+    test = {
+        PEOPLE: np.flatnonzero(new & (relation != held)),
+        RELATION: np.flatnonzero(new & (relation == held)),
+    }
+    for name, rows in {"training": train, **test}.items():
+        if unknown[rows].all() or not unknown[rows].any():
+            raise DataError(
+                f"{name}: the {len(rows)} questions are all known or all unknown to the model; "
+                "ask others."
+            )
+    return train, test

@@ -25,6 +25,7 @@ from inscape.core import intervals
 from inscape.core.errors import DataError
 from inscape.core.evidence import Evidence, Null
 from inscape.core.folds import Fold, group_codes
+from inscape.core.intervals import auc
 from inscape.core.jackknife import left_out
 from inscape.core.nulls import p_value, permutations
 from inscape.data.examples import Examples
@@ -260,17 +261,6 @@ def scores_of_confidence(
                 )
             )
     return out
-
-
-def auc(scores: Float[np.ndarray, " n"], right: np.ndarray) -> float:
-    """Area under the ROC curve over all pairs of rows; NaN where one class is missing."""
-    n = len(scores)
-    one, row = np.ones((1, 1), dtype=np.int64), np.zeros(n, dtype=np.int64)
-    return float(
-        intervals.bootstrap_auc(
-            np.asarray(scores, dtype=np.float64), np.asarray(right) == 1, row, row, one
-        )[0]
-    )
 
 
 def risk_frame(

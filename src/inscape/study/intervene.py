@@ -20,7 +20,7 @@ Cost: that of the outcome, for each condition and draw.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -181,6 +181,7 @@ def tried(
     run: Run,
     draws: Mapping[str, Sequence[Callable[[], np.ndarray]]],
     roles: Mapping[str, Role] | None = None,
+    expensive: Collection[str] = (),
 ) -> Intervened:
     """Conditions that each ask by themselves, where they differ in more than edits and model.
 
@@ -188,8 +189,12 @@ def tried(
         run: shows one progress bar for all.
         draws: condition → what gives the outcome of each of its draws, asked in order.
         roles: condition → its role; ``"treatment"`` for those that are not named.
+        expensive: nulls whose draws are too dear for the hundreds that a p-value needs.
     """
-    first = {name: Condition(name, (roles or {}).get(name, "treatment")) for name in draws}
+    first = {
+        name: Condition(name, (roles or {}).get(name, "treatment"), expensive=name in expensive)
+        for name in draws
+    }
     return _ask(run, [(name, ask) for name, each in draws.items() for ask in each], first)
 
 

@@ -17,6 +17,7 @@ from inscape.charts.bars import values_by_group
 from inscape.charts.curves import curves
 from inscape.core.evidence import Beside, Evidence, table
 from inscape.core.folds import group_codes, group_folds
+from inscape.core.intervals import auc
 from inscape.core.jackknife import left_out
 from inscape.core.measured import Measured, Role
 from inscape.core.nulls import permutations
@@ -26,7 +27,7 @@ from inscape.core.site import Site
 from inscape.core.threads import side_by_side
 from inscape.outcomes.generations import generations
 from inscape.outcomes.questions import Answered, answered
-from inscape.probing.detectors import CS, auc, risk_frame, scores_of_confidence
+from inscape.probing.detectors import CS, risk_frame, scores_of_confidence
 from inscape.read.calibration import Temperature, ece, reliability
 from inscape.read.layer_cnn import LayerCNN
 from inscape.read.logistic import LogisticProbe

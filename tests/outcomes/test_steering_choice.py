@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inscape.outcomes.abstention import Judge
-from inscape.studies.control.casal.steering_choice import _splits, choose
+from inscape.outcomes.steering_choice import _splits, choose
 from inscape.worlds.known_facts import ABSTAIN, known_facts
 
 JUDGE = Judge((ABSTAIN,), 1, ".")

@@ -1,9 +1,10 @@
 """The layer and strength at which steering apart works best, chosen on training rows alone.
 
-At each layer v is the mean state of unknown questions less that of known ones. Part of the groups, and one relation at a
-time where there are several, are left out of v and steered: + strength · v where the model should abstain, − strength · v
-where it should answer. What is scored is what it then says. Of layers that do as well, the one is taken along whose v
-unknown and known are told apart best, then the smallest strength.
+At each layer v is the mean state of unknown questions less that of known ones. Part of the groups,
+and one relation at a time where there are several, are left out of v and steered: + strength · v
+where the model should abstain, − strength · v where it should answer. What is scored is what it
+then says. Of layers that do as well, the one is taken along whose v unknown and known are told
+apart best, then the smallest strength.
 
 Cost: one harvest; layers × strengths × relations × greedy answers to the questions left out.
 Reference: the choice of a layer by its steering, Yang et al. (2025), arXiv:2510.02324.
@@ -20,12 +21,12 @@ from jaxtyping import Bool, Float
 
 from inscape.control.contrast_vectors import difference_of_means
 from inscape.core.folds import group_codes
+from inscape.core.intervals import auc
 from inscape.core.rng import generator
 from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.outcomes.abstention import Judge, balanced, shifted
-from inscape.probing.detectors import auc
 from inscape.store.harvest import harvest
 
 
@@ -36,9 +37,9 @@ class Choice(NamedTuple):
         layer: the block that v steers after.
         strength: what v is multiplied with.
         vector: v, from all training rows.
-        tried: for each layer and strength ``layer``, ``strength``, ``good`` (mean of the share of unknown questions
-            abstained from and of known ones answered rightly) and ``AUC`` (unknown told from known along v), on what was
-            left out.
+        tried: for each layer and strength ``layer``, ``strength``, ``good`` (mean of the share of
+            unknown questions abstained from and of known ones answered rightly) and ``AUC``
+            (unknown told from known along v), on what was left out.
     """
 
     layer: int
@@ -101,7 +102,8 @@ def choose(
 
 
 def _splits(questions: Examples, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Rows to find v on and rows to steer, which share no group, and no relation where there are two."""
+    """Rows to find v on and rows to steer, which share no group, and no relation where there are
+    two."""
     relation, groups = (
         questions.frame["relation"].astype(str).to_numpy(),
         group_codes(questions.groups()),

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from inscape.core.errors import DataError, StudyError
-from inscape.data.examples import Examples
-from inscape.studies.control.casal.study import (
-    ADAPTERS,
-    ALL,
-    CASAL,
-    HELD,
-    HERE,
-    RANDOM,
-    SHUFFLED,
-    TOLD,
-    _split,
-)
+from inscape.outcomes.abstention import PEOPLE
+from inscape.studies.control.casal import ADAPTERS, ALL, CASAL, RANDOM, SHUFFLED, TOLD
 from inscape.study.runner import run_study
 from tests.studies.expected import unexpected
 
@@ -49,7 +38,7 @@ def test_the_table_has_every_condition_on_both_tests(folder):
     )
     assert set(fall.index) == {CASAL, ADAPTERS, RANDOM, TOLD, ALL}
     assert (fall.loc[TOLD] >= fall.loc[CASAL] - 0.2).all()
-    assert fall.loc[CASAL, HERE] > fall.loc[RANDOM, HERE] + 0.25
+    assert fall.loc[CASAL, PEOPLE] > fall.loc[RANDOM, PEOPLE] + 0.25
     own = rows[(rows["condition"] == CASAL) & rows["name"].str.startswith("fall")]
     assert (own["null"] == SHUFFLED).all()
     assert (own["null_draws"] >= 5).all()
@@ -64,33 +53,3 @@ def test_refusals(tmp_path):
         run_study(
             "casal", "tiny", settings={"model": "none", "data": str(table)}, out=tmp_path / "b"
         )
-
-
-def test_nobody_and_no_held_relation_is_on_both_sides():
-    frame = pd.DataFrame(
-        [
-            {"prompt": f"{p} {r}", "subject": p, "relation": r}
-            for p in "abcdefgh"
-            for r in ("x", "y", "z")
-        ]
-    )
-    questions, unknown = (
-        Examples(frame, "prompt", (), "subject"),
-        np.isin(frame["subject"], list("aceg")),
-    )
-    rng = np.random.default_rng(3)
-    train, test = _split(questions, unknown, "", rng)
-    assert set(frame["relation"].iloc[train]) == {"x", "y"}
-    assert set(frame["relation"].iloc[test[HELD]]) == {"z"}
-    assert set(frame["relation"].iloc[test[HERE]]) == {"x", "y"}
-    for rows in test.values():
-        assert not set(frame["subject"].iloc[rows]) & set(frame["subject"].iloc[train])
-    with pytest.raises(
-        DataError,
-        match="there is no relation 'w' to hold out beside another one; there are: x, y, z",
-    ):
-        _split(questions, unknown, "w", rng)
-    with pytest.raises(
-        DataError, match="training: the 8 questions are all known or all unknown to the model"
-    ):
-        _split(questions, ~unknown & False, "", rng)
