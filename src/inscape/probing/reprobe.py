@@ -1,12 +1,16 @@
-"""Re-probing: what can still be read where an edit has acted, by probes that were told of it and by probes that were not.
+"""Re-probing: what can still be read where an edit has acted, by probes that were told of it and by
+probes that were not.
 
-    told        probes fitted to edited activations, linear and MLP, on groups held out: is the label still there?
-    not told    linear probes fitted to plain activations and read on edited ones: is the label where it was?
+    told        probes fitted to edited activations, linear and MLP, on groups held out: is the
+    label still there? not told    linear probes fitted to plain activations and read on edited
+    ones: is the label where it was?
 
-For a concept that was to go, the first must fall to chance; for one that was to be left alone, the second must not fall.
-An added vector moves all rows alike and removes nothing: told probes find the label as before.
+For a concept that was to go, the first must fall to chance; for one that was to be left alone, the
+second must not fall. An added vector moves all rows alike and removes nothing: told probes find the
+label as before.
 
-Cost: one pass a condition; folds fits of either kind.
+Cost: folds fits of either kind for each condition and shuffle. Reference: Elazar and Goldberg
+(2018), arXiv:1808.06640, for probes fitted anew on what an edit leaves.
 """
 
 from __future__ import annotations
@@ -16,14 +20,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inscape.core.edit import Edit
 from inscape.core.evidence import Evidence
 from inscape.core.folds import group_codes
 from inscape.core.nulls import permutations
 from inscape.core.rng import generator
 from inscape.data.examples import Examples
-from inscape.model.model import Model
-from inscape.outcomes.passes import gather
 from inscape.probing.class_scores import ClassScores
 from inscape.probing.class_task import ClassTask, predicted, taken_along
 
@@ -37,7 +38,7 @@ class Reprobe:
     Attributes:
         examples: the texts, with a group.
         site: where all of them are read.
-        states: condition → rows (n, d).
+        states: condition → rows (n, d), such as `inscape.outcomes.passes.gather` gives under edits.
         plain: the condition without edits.
         folds: of whole groups.
         shuffles: of the labels, by group.
@@ -52,25 +53,9 @@ class Reprobe:
     shuffles: int = 5
     seed: int = 0
 
-    @classmethod
-    def of(
-        cls,
-        model: Model,
-        examples: Examples,
-        site: str,
-        conditions: Mapping[str, Sequence[Edit]],
-        plain: str,
-        **options: int,
-    ) -> Reprobe:
-        """Run every condition, and none; `options` are fields."""
-        runs = {plain: (), **conditions}
-        states = {
-            name: gather(model, examples, site, edits=list(edits)) for name, edits in runs.items()
-        }
-        return cls(examples, site, states, plain, **options)
-
     def still_there(self, label: str, conditions: Sequence[str]) -> list[Evidence]:
-        """Accuracy of probes fitted anew, linear and MLP, under each condition and none; null: shuffled labels.
+        """Accuracy of probes fitted anew, linear and MLP, under each condition and none; null:
+        shuffled labels.
 
         Args:
             label: column of classes.
@@ -111,7 +96,8 @@ class Reprobe:
         return rows
 
     def left_alone(self, label: str, condition: str, nulls: Sequence[str], kind: str) -> Evidence:
-        """Accuracy that probes of the plain activations lose under a condition, beside what they lose under others.
+        """Accuracy that probes of the plain activations lose under a condition, beside what they
+        lose under others.
 
         Args:
             label: a concept that the edit is not about.

@@ -6,21 +6,22 @@ import numpy as np
 import pytest
 import torch
 
+from inscape.control.leace import LeaceEraser
 from inscape.core.edit import Add, ProjectOut, Scope
+from inscape.outcomes.passes import gather
 from inscape.outcomes.side_effects import PLAIN
-from inscape.studies.control.audit.reprobe import Reprobe
+from inscape.probing.reprobe import Reprobe
 from tests.model import nets
 
 
 def test_probes_that_are_told_find_what_was_moved_and_not_what_was_erased(model, few):
-    from inscape.control.leace import LeaceEraser
-    from inscape.outcomes.passes import gather
-
     site = "resid_post.1"
     x, y = gather(model, few, site), few.target("nice")[:, 0].astype(int)
     push = Add(Scope(site), torch.from_numpy(5 * (x[y == 1].mean(0) - x[y == 0].mean(0))))
     erase = LeaceEraser().fit(x.astype(np.float64), y).edit(Scope(site))
-    found = Reprobe.of(model, few, site, {"push": [push], "erase": [erase]}, PLAIN, shuffles=3)
+    edits = {PLAIN: [], "push": [push], "erase": [erase]}
+    states = {name: gather(model, few, site, edits=e) for name, e in edits.items()}
+    found = Reprobe(few, site, states, PLAIN, shuffles=3)
     rows = {
         (e.where["condition"], e.where["probe"]): e
         for e in found.still_there("nice", ["push", "erase"])
@@ -40,8 +41,9 @@ def test_probes_that_are_not_told_lose_what_was_moved_and_keep_what_was_not(mode
         Add(at, torch.from_numpy(1e-4 * rng.normal(size=nets.D)).float()) for _ in range(2)
     )
     huge = ProjectOut(at, torch.eye(nets.D)[:-1])
-    edits = {"tiny": [tiny], "other": [other], "huge": [huge]}
-    found, nudges = Reprobe.of(model, few, site, edits, PLAIN, shuffles=2), ["tiny", "other"]
+    edits = {PLAIN: [], "tiny": [tiny], "other": [other], "huge": [huge]}
+    states = {name: gather(model, few, site, edits=e) for name, e in edits.items()}
+    found, nudges = Reprobe(few, site, states, PLAIN, shuffles=2), ["tiny", "other"]
     assert found.left_alone("who", "tiny", nudges, "a nudge").value == pytest.approx(0, abs=0.02)
     lost = found.left_alone("nice", "huge", nudges, "a nudge")
     assert lost.value >= 0

@@ -1,9 +1,10 @@
 """Audit of a steering vector: does it move what it is about, how far, and what else moves with it?
 
-Texts of two classes are run with the vector at several strengths; the outcome is how much rather the model goes on with one
-set of words than with another, or a probe's score of what it says. Beside every number stand random vectors, as long on
-every block and as alike from block to block, and vectors found from labels that say nothing. Then, at one strength named
-beforehand: divergence and perplexity on neutral text, other concepts of the same texts, and the concept itself, read anew.
+Texts of two classes are run with the vector at several strengths; the outcome is how much rather
+the model goes on with one set of words than with another, or a probe's score of what it says.
+Beside every number stand random vectors, as long on every block and as alike from block to block,
+and vectors found from labels that say nothing. Then, at one strength named beforehand: divergence
+and perplexity on neutral text, other concepts of the same texts, and the concept itself, read anew.
 
 Without a vector the study makes one from half of the groups and audits it on the other half.
 """
@@ -11,7 +12,7 @@ Without a vector the study makes one from half of the groups and audits it on th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +40,14 @@ from inscape.outcomes.dose_response import (
     read_back,
     shown,
 )
+from inscape.outcomes.passes import gather
 from inscape.outcomes.side_effects import PLAIN, measured, side_effects
+from inscape.probing.reprobe import Reprobe
 from inscape.read.coordinates import mean_vectors
 from inscape.read.logistic import LogisticProbe
-from inscape.studies.control.audit.reprobe import Reprobe
 from inscape.study.card import Card, Claim
-from inscape.study.opening import opened
-from inscape.study.run import Run, bars_of
+from inscape.study.opening import Needs, opened
+from inscape.study.run import Run
 from inscape.study.settings import Settings, setting
 from inscape.workbench import steering
 from inscape.worlds.sentiment import VERDICTS
@@ -87,13 +89,20 @@ CARD = Card(
             at_most=0.1,
         ),
     },
-    # in so small a network a vector from labels half swapped can lie near the real one, and what it moves differs by seed
+    # in so small a network a vector from labels half swapped can lie near the real one, and what it
+    # moves differs by seed
     tiny={
         "above-random-vectors": "supported",
         "above-labels-half-swapped": "any",
         "language": "supported",
         "elsewhere": "any",
     },
+    answer=(
+        "At strength {strength} {name} moves {model} by {above-random-vectors:z.2f} {unit} "
+        "towards {towards}; that this is more than {count} random vectors of its length do is "
+        "{above-random-vectors.verdict}. Perplexity on neutral text is {language:z.2f} times the "
+        "plain model's ({language.verdict}: at most 1.5){others}."
+    ),
     group_note="Whole groups are drawn for every interval and held out from every probe. A vector "
     "made by the study is found on half of the groups; a given one was found on the data that its "
     "card names.",
@@ -158,24 +167,22 @@ TOY = "The toy network was taught verdicts alone, so it has no language to lose;
 
 def run(config: Config, run: Run) -> None:
     """Dose–response, side effects, other concepts, the concept itself."""
-    model, examples, world = opened(config, run)
+    model, examples, world = opened(config, run, Needs(grouped=True))
     neutral = load(config.neutral, limit=config.passages) if world is None else examples
     label, y, classes = steering.two_classes(examples, config.label or None)
     if config.judged not in config.strengths:
         raise StudyError(
-            f"judged must be one of the strengths ({', '.join(map(str, config.strengths))}), got {config.judged}."
+            f"judged must be one of the strengths ({', '.join(map(str, config.strengths))}), got "
+            f"{config.judged}."
         )
-    if examples.group is None:
-        run.warn(
-            "The texts have no group, so each counts as its own: texts that are alike may be on both sides."
-        )
-        examples = _own_groups(examples)
+    examples = examples.grouped()
     if config.limit and config.limit < len(y):
         rows = _evenly(y, config.limit, run.rng("limit"))
         examples, y = examples.take(rows), y[rows]
     vector, kept, name = _vector(config, run, model, examples, y)
     run.asked(
-        f"Does {name} move {model.name} from {label} {classes[0]} to {classes[1]}, and what else does it move?"
+        f"Does {name} move {model.name} from {label} {classes[0]} to {classes[1]}, and what else "
+        "does it move?"
     )
     examples, y = examples.take(kept), y[kept]
     doses = _controls(config, run, model, vector, examples, y)
@@ -195,12 +202,8 @@ def run(config: Config, run: Run) -> None:
     lost = _probes(config, run, model, vector, doses, examples, y, label)
     (judged,) = (r for r in responses if r.strength == config.judged)
     _claims(config, run, judged.measured(groups, unit, signed=True), ratio, lost)
-    run.answer(_answer(config, run, model, name, label, classes, unit))
-
-
-def _own_groups(examples: Examples) -> Examples:
-    frame = examples.frame.assign(_row=[f"row {i}" for i in range(len(examples))])
-    return replace(examples, frame=frame, group="_row")
+    count, strength = config.random, f"{config.judged:g}"
+    run.facts(name=name, count=count, strength=strength, unit=unit, towards=f"{label} {classes[1]}")
 
 
 def _vector(
@@ -211,7 +214,8 @@ def _vector(
         given = SteeringVector.load(config.vector)
         if given.card.get("data") == examples.card.name:
             run.warn(
-                "The vector was found on texts of the same set, so its effect on them is not its effect on new ones."
+                "The vector was found on texts of the same set, so its effect on them is not "
+                "its effect on new ones."
             )
         name = Path(config.vector).name
         return steering.fitting(model, given, name), np.arange(len(y)), name
@@ -221,8 +225,10 @@ def _vector(
     )
     run.text(
         "vector",
-        f"Made here, on half of the groups ({len(train)} texts): difference of means at the {config.at} "
-        f"token, blocks {', '.join(map(str, made.vector.vectors))}; strength 1 adds, over all blocks together, the "
+        f"Made here, on half of the groups ({len(train)} texts): difference of means at the "
+        f"{config.at} "
+        f"token, blocks {', '.join(map(str, made.vector.vectors))}; strength 1 adds, over all "
+        "blocks together, the "
         f"distance between the two classes' means. {made.evidence}.",
     )
     made.vector.save(run.path / "vector.safetensors")
@@ -273,7 +279,8 @@ def _outcome(
         words = contrast(model, config.say, config.shun, unless_in=examples.texts())
         run.text(
             "words",
-            f"The outcome is the mean logit, after each text, of {', '.join(words.positive)} less that of "
+            f"The outcome is the mean logit, after each text, of {', '.join(words.positive)} less "
+            "that of "
             f"{', '.join(words.negative)}. Left out: {', '.join(words.dropped) or 'none'}.",
         )
         return shown, "logits", leaning(model, shown, words)
@@ -283,8 +290,10 @@ def _outcome(
     probe = LogisticProbe().fit(states, labels, groups=others.groups())
     run.text(
         "probe",
-        f"The outcome is the log-odds that a logistic probe of {site}, fitted to {len(labels)} other texts, "
-        f"gives to what the model says after each text: {config.tokens} tokens, sampled, read without the text and "
+        f"The outcome is the log-odds that a logistic probe of {site}, fitted to {len(labels)} "
+        "other texts, "
+        f"gives to what the model says after each text: {config.tokens} tokens, sampled, read "
+        "without the text and "
         "without the vector.",
     )
     seed = child_seed(run.seed, "said")
@@ -314,7 +323,8 @@ def _dose_figure(
     run.figure(
         "dose",
         chart,
-        f"Mean change over {len(asked)} texts of both classes. Controls are as long as the vector on "
+        f"Mean change over {len(asked)} texts of both classes. Controls are as long as the vector "
+        "on "
         f"every block. Positive: towards {classes[1]}.",
     )
     only = [e for e in rows if e.where["series"] == "vector"]
@@ -372,14 +382,16 @@ def _probes(
     )
     at = f"strength {config.judged:g}"
     nulls = {f"random {k}": dose(config.judged) for k, dose in enumerate(doses[RANDOM][:5])}
-    conditions = {at: vector.edits(float(config.judged)), **nulls}
-    reprobe = Reprobe.of(model, few, site, conditions, PLAIN, seed=run.seed)
+    conditions = {PLAIN: [], at: vector.edits(float(config.judged)), **nulls}
+    states = {name: gather(model, few, site, edits=list(e)) for name, e in conditions.items()}
+    reprobe = Reprobe(few, site, states, PLAIN, seed=run.seed)
     there = reprobe.still_there(label, [at])
     run.table(
         "re-probing",
         table(there),
         f"Balanced accuracy on {label} at {site}, last token, groups held out, by "
-        "probes fitted to what the vector leaves. An added vector moves all rows alike, so it should remove "
+        "probes fitted to what the vector leaves. An added vector moves all rows alike, so it "
+        "should remove "
         "nothing.",
     )
     other = [name for name in config.also if name in few.frame and name != label]
@@ -387,16 +399,14 @@ def _probes(
         run.warn(f"There is no column {name} in the texts, so it was not looked at.")
     lost = [reprobe.left_alone(name, at, list(nulls), "random vectors") for name in other]
     if lost:
-        run.table(
+        run.show(
             "other-concepts",
-            table(lost),
-            f"Balanced accuracy at {site} that probes of the plain activations lose "
-            f"under the vector at strength {config.judged:g}.",
-        )
-        run.figure(
-            "other-concepts",
-            bars_of(lost, "label"),
-            "Balanced accuracy lost on other labels. Tick: random vectors of the same length.",
+            lost,
+            f"Balanced accuracy at {site} that probes of the plain activations lose on other "
+            "labels "
+            f"under the vector at strength {config.judged:g}. Tick: random vectors of the same "
+            "length.",
+            by="label",
         )
     return lost
 
@@ -413,30 +423,10 @@ def _claims(
                 why=f"At strength {config.judged:g}; the draws lie between {min(values):.2f} and {max(values):.2f}.",
             )
     run.claim("language", ratio, why=TOY if config.neutral == "world:sentiment" else "")
+    run.facts(others="")
     if lost:
         worst = max(lost, key=lambda e: e.value)
         run.claim("elsewhere", worst, why=f"The worst is {worst.where['label']}.")
-
-
-def _answer(
-    config: Config,
-    run: Run,
-    model: Model,
-    name: str,
-    label: str,
-    classes: tuple[str, str],
-    unit: str,
-) -> str:
-    by = run.claims
-    first = by[f"above-{RANDOM.replace(' ', '-')}"]
-    text = (
-        f"At strength {config.judged:g} {name} moves {model.name} by {first:z.2f} {unit} towards {label} {classes[1]}; that "
-        f"this is more than {config.random} random vectors of its length do is {first.verdict}. Perplexity on neutral text "
-        f"is {by['language']:z.2f} times the plain model's ({by['language'].verdict}: at most 1.5)"
-    )
-    if "elsewhere" in by:
-        text += (
-            f"; probes of other labels lose {by['elsewhere']:z.2f} of balanced accuracy at most "
-            f"({by['elsewhere'].verdict}: at most 0.1)"
-        )
-    return text + "."
+        judged = run.claims["elsewhere"]
+        text = f"; probes of other labels lose {judged:z.2f} of balanced accuracy at most "
+        run.facts(others=f"{text}({judged.verdict}: at most 0.1)")
