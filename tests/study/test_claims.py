@@ -16,6 +16,7 @@ from inscape.study.claims import (
     over_seeds,
     sentence,
     tally,
+    worst,
 )
 
 NULL = Null.of("shuffled labels", np.linspace(-0.1, 0.1, 199))
@@ -191,3 +192,14 @@ def test_a_claim_is_said_by_its_number_or_by_words_for_its_verdict():
     assert said["not supported"] == "50.0%, not supported, does not, less"
     with pytest.raises(ValueError, match=r"c: a claim has 3 verdicts, got 'a\|b\|c\|d'"):
         f"{judged['supported']:a|b|c|d}"
+
+
+def test_the_worst_is_on_the_wrong_side_or_reaches_furthest_over():
+    wide, narrow, wrong = (
+        Evidence("x", 0.2, (0.05, 0.4)),
+        Evidence("x", 0.15, (0.14, 0.16)),
+        Evidence("x", 0.09, (0.085, 0.095)),
+    )
+    claim = Claim(text="x", at_least=0.1)
+    assert worst(claim, [wide, narrow]) is wide
+    assert worst(claim, [wide, narrow, wrong]) is wrong

@@ -18,7 +18,7 @@ Reference: Holm (1979), A simple sequentially rejective multiple test procedure.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -285,3 +285,15 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list):
         return [_finite(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def worst(claim: Claim, found: Iterable[Evidence]) -> Evidence:
+    """The evidence that makes most against a claim: a value on the wrong side first, then the end of an interval.
+
+    Args:
+        claim: with its criterion.
+        found: the same outcome in several conditions.
+    """
+    return min(
+        found, key=lambda e: (claim.margin(e.value) >= 0, min(map(claim.margin, e.ends), default=0))
+    )

@@ -7,9 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from inscape.core.evidence import Evidence
-from inscape.studies.control.rlace import Config, worst
-from inscape.study.card import Claim
+from inscape.studies.control.rlace import Config
 from inscape.study.runner import run_study
 from tests.studies.expected import unexpected
 
@@ -52,17 +50,6 @@ def test_a_classifier_leans_less_on_what_is_erased(folder):
     gap = pd.read_parquet(folder / "tables" / "unequal.parquet").set_index("eraser")["value"]
     assert gap["R-LACE, 1"] < 0.7 * gap["nothing"]
     assert gap["random, 1"] > 0.8 * gap["nothing"]
-
-
-def test_the_worst_is_on_the_wrong_side_or_reaches_furthest_over():
-    wide, narrow, wrong = (
-        Evidence("x", 0.2, (0.05, 0.4)),
-        Evidence("x", 0.15, (0.14, 0.16)),
-        Evidence("x", 0.09, (0.085, 0.095)),
-    )
-    claim = Claim(text="x", at_least=0.1)
-    assert worst(claim, [wide, narrow]) is wide
-    assert worst(claim, [wide, narrow, wrong]) is wrong
 
 
 def test_what_is_left(claims, accuracy):
