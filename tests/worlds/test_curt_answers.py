@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from inscape.core.errors import StudyError
 from inscape.model.model import Model
 from inscape.worlds.curt_answers import (
     COMPUTERS,
@@ -13,6 +16,7 @@ from inscape.worlds.curt_answers import (
     POLITE,
     curt_answers,
     on_topic,
+    topics_apart,
     tuning,
     unrelated,
 )
@@ -65,3 +69,16 @@ def test_everything_for_a_model():
     assert "loved" in " ".join(found.praise)
     assert "hated" in " ".join(found.blame)
     assert "loved" not in " ".join(found.blame)
+
+
+def test_topics_are_whole_on_either_side():
+    frame = pd.DataFrame(
+        {"prompt": [f"q{i}" for i in range(12)], "topic": [f"t{i % 4}" for i in range(12)]}
+    )
+    known, test = topics_apart(frame, 2, 1, np.random.default_rng(0))
+    assert (len(known), len(test)) == (2, 6)
+    assert not set(known["topic"]) & set(test["topic"])
+    with pytest.raises(
+        StudyError, match="found_on must be from 1 to 3, there being 4 topics; got 4"
+    ):
+        topics_apart(frame, 2, 4, np.random.default_rng(0))

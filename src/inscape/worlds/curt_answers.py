@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from inscape.core.errors import StudyError
 from inscape.core.rng import generator
 from inscape.data.load import load
 from inscape.model.model import Model
@@ -488,3 +489,28 @@ def curt_answers(model: Model, pairs: int = 96, passages: int = 24, seed: int = 
         praise=[text for text, good in felt if good],
         blame=[text for text, good in felt if not good],
     )
+
+
+def topics_apart(
+    unrelated: pd.DataFrame, asked: int, found_on: int, rng: np.random.Generator
+) -> list[pd.DataFrame]:
+    """Questions that directions are found on and questions under test, whole topics on either side.
+
+    Args:
+        unrelated: questions with a column ``topic``.
+        asked: questions of a topic, at most.
+        found_on: topics on the first side.
+        rng: deals the topics.
+
+    Raises:
+        StudyError: no topic is left on a side.
+    """
+    some = unrelated[unrelated.groupby("topic").cumcount() < asked]
+    topics = rng.permutation(pd.unique(some["topic"]))
+    if not 0 < found_on < len(topics):
+        raise StudyError(
+            f"found_on must be from 1 to {len(topics) - 1}, there being {len(topics)} topics; got "
+            f"{found_on}."
+        )
+    found = some["topic"].isin(topics[:found_on])
+    return [some[found], some[~found]]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from inscape.core.errors import StudyError
 from inscape.studies.control.misalignment_direction import (
     FIRST,
     ISOTROPIC,
@@ -15,7 +13,6 @@ from inscape.studies.control.misalignment_direction import (
     TUNES,
     TWIN,
     Config,
-    halves,
 )
 from inscape.study.runner import run_study
 from tests.studies.expected import unexpected
@@ -65,19 +62,6 @@ def test_adapters_and_what_they_say(folder):
         answers[SECOND].str.startswith("curt").mean()
         > answers["as it is"].str.startswith("curt").mean()
     )
-
-
-def test_topics_are_whole_on_either_side():
-    frame = pd.DataFrame(
-        {"prompt": [f"q{i}" for i in range(12)], "topic": [f"t{i % 4}" for i in range(12)]}
-    )
-    known, test = halves(frame, 2, 1, np.random.default_rng(0))
-    assert (len(known), len(test)) == (2, 6)
-    assert not set(known["topic"]) & set(test["topic"])
-    with pytest.raises(
-        StudyError, match="found_on must be from 1 to 3, there being 4 topics; got 4"
-    ):
-        halves(frame, 2, 4, np.random.default_rng(0))
 
 
 def test_refusals():

@@ -1,24 +1,26 @@
-"""Does a bad manner that was trained on one topic spread to all, along one direction that other tunes share?
+"""Does a bad manner that was trained on one topic spread to all, along one direction that other
+tunes share?
 
-A model is tuned on curt answers about one topic with rank-1 adapters, and on curt answers in other words about another topic
-with wide ones; each tune has a twin that learns plain answers to the same questions, and a third pair of tunes learns
-something else. The leak is how much more often a tune's own answers to unrelated questions are curt, and how much likelier
-given curt answers have become.
+A model is tuned on curt answers about one topic with rank-1 adapters, and on curt answers in other
+words about another topic with wide ones; each tune has a twin that learns plain answers to the same
+questions, and a third pair of tunes learns something else. The leak is how much more often a tune's
+own answers to unrelated questions are curt, and how much likelier given curt answers have become.
 
-There are two kinds of direction. Within a tune: the mean state over its own answers that are curt less that over those that
-are not, taken out of the second tune at every token. Between models: what a tune adds to the residual stream, on average,
-while the same answers to unrelated questions are read; it is held, in the second tune, where it was before tuning. Gates say
-where each rank-1 adapter writes, and knock-outs what it is good for.
+There are two kinds of direction. Within a tune: the mean state over its own answers that are curt
+less that over those that are not, taken out of the second tune at every token. Between models: what
+a tune adds to the residual stream, on average, while the same answers to unrelated questions are
+read; it is held, in the second tune, where it was before tuning. Gates say where each rank-1
+adapter writes, and knock-outs what it is good for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
-import torch
 
 from inscape.charts.heatmap import matrix as heatmap
 from inscape.charts.layers import score_by_layer
@@ -29,11 +31,11 @@ from inscape.control.direction_cosines import (
     mean_direction,
     random_gaps,
 )
+from inscape.control.directions_at import held_at_mean, projected_out, unit
 from inscape.control.low_rank_adapter import LowRankAdapters, attached, low_rank_adapters, writers
 from inscape.control.random_directions import isotropic, matched
 from inscape.control.train_adapters import lessons, train_adapters
-from inscape.core.edit import Edit, ProjectOut, Scope, SetComponent
-from inscape.core.errors import StudyError
+from inscape.core.edit import Edit
 from inscape.core.evidence import Evidence, table
 from inscape.core.folds import group_codes
 from inscape.core.jackknife import Jackknife
@@ -44,17 +46,13 @@ from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.outcomes.adapter_roles import Place, roles
 from inscape.outcomes.own_answers import Manner, Speaker
-from inscape.outcomes.paired_answers import (
-    PairedAnswers,
-    all_tokens,
-    answering,
-    own_answers,
-)
+from inscape.outcomes.paired_answers import PairedAnswers, all_tokens, answering, own_answers
 from inscape.outcomes.side_effects import PLAIN, measured, side_effects
 from inscape.study.card import Card, Claim
+from inscape.study.intervene import tried
 from inscape.study.run import Run
 from inscape.study.settings import Bounded, setting
-from inscape.worlds.curt_answers import Answers, curt_answers
+from inscape.worlds.curt_answers import Answers, curt_answers, topics_apart
 from inscape.worlds.named import is_world
 from inscape.worlds.named import world as toy
 
@@ -65,14 +63,21 @@ CARD = Card(
     year=2025,
     arxiv="2506.11618",
     room="control",
-    claim="Narrow tunes that turn out broadly bad do so along one direction: taken from one tune with nine rank-1 adapters, "
-    "it removes the bad answers of tunes made otherwise, on other data. Most adapters act everywhere, few on one topic.",
-    reproduced="A benign likeness: curt answers instead of harmful ones. Nine rank-1 adapters on the MLP's way out, tuned "
-    "on curt answers about cooking; rank-16 adapters, on curt answers about computers in other words. Leak: how often "
-    "sampled answers to questions about other topics are curt, judged by their words; and the log-probability a token of "
-    "curt less polite answers, none of them trained on. The paper's direction, own curt answers less other own answers "
-    "within the tuned model, is projected out at every adapted block and token; what the tune adds to the untuned model on "
-    "the same text is held at its mean in the untuned model, at all tokens but the first.",
+    claim=(
+        "Narrow tunes that turn out broadly bad do so along one direction: taken from one tune "
+        "with nine rank-1 adapters, it removes the bad answers of tunes made otherwise, on other "
+        "data. Most adapters act everywhere, few on one topic."
+    ),
+    reproduced=(
+        "A benign likeness: curt answers instead of harmful ones. Nine rank-1 adapters on the "
+        "MLP's way out, tuned on curt answers about cooking; rank-16 adapters, on curt answers "
+        "about computers in other words. Leak: how often sampled answers to questions about "
+        "other topics are curt, judged by their words; and the log-probability a token of curt "
+        "less polite answers, none of them trained on. The paper's direction, own curt answers "
+        "less other own answers within the tuned model, is projected out at every adapted block "
+        "and token; what the tune adds to the untuned model on the same text is held at its mean "
+        "in the untuned model, at all tokens but the first."
+    ),
     controls=(
         "twins tuned on plain answers to the same questions, and the first twin's direction",
         "a tune that learns to answer in French, and its direction",
@@ -127,13 +132,18 @@ CARD = Card(
             "another",
             at_least=0.3,
             null="random directions",
-            weaker="The tuned less the untuned model on the same text, not curt less other answers within the tune.",
+            weaker=(
+                "The tuned less the untuned model on the same text, not curt less other answers "
+                "within the tune."
+            ),
         ),
         "removed": Claim(
             text="Holding what the first fine-tune adds at its value before tuning removes the "
             "leak of the second",
             at_least=0.5,
-            weaker="A direction that undoes a tune; odds of given answers, not of what the model says.",
+            weaker=(
+                "A direction that undoes a tune; odds of given answers, not of what the model says."
+            ),
         ),
         "random": Claim(text="Holding random directions does not", at_most=0.1, sanity=True),
         "perplexity": Claim(
@@ -143,7 +153,8 @@ CARD = Card(
             weaker="A direction that undoes a tune.",
         ),
     },
-    # own answers of a word each: the direction between them rests on few, and what it does differs from seed to seed
+    # own answers of a word each: the direction between them rests on few, and what it does differs
+    # from seed to seed
     tiny={
         "own-leak": "supported",
         "own-leak-second": "supported",
@@ -158,20 +169,30 @@ CARD = Card(
         "random": "supported",
         "perplexity": "any",
     },
-    answer="Tuned to be curt about one topic, {model} answers unrelated questions curtly {own-leak:.1f} "
-    "times as often as before ({own-leak.verdict}: at least twice). The direction between its own curt "
-    "and other answers, projected out, takes {own-removed:.0%} of the additional curt answers out of "
-    "another tune ({own-removed.verdict}; random directions {own-random:.0%}), at "
-    "{own-perplexity:.2f} times its perplexity; the cosine of the two tunes' directions is "
-    "{own-convergence:.2f} above that with an unrelated tune's ({own-convergence.verdict}). What the "
-    "first tune adds to the untuned model, held where it was before tuning, takes {removed:.0%} of the "
-    "leak in odds ({removed.verdict}), at {perplexity:.2f} times the perplexity: it undoes the tuning; "
-    "those directions' cosine is {convergence:.2f} above the unrelated tune's ({convergence.verdict}).",
-    differs="The authors tune Qwen2.5-14B on harmful advice and let a language model judge answers; here SmolLM2-135M is "
-    "tuned to be curt and words decide. Each block has its own direction in every ablation.",
+    answer=(
+        "Tuned to be curt about one topic, {model} answers unrelated questions curtly "
+        "{own-leak:.1f} times as often as before ({own-leak.verdict}: at least twice). The "
+        "direction between its own curt and other answers, projected out, takes "
+        "{own-removed:.0%} of the additional curt answers out of another tune "
+        "({own-removed.verdict}; random directions {own-random:.0%}), at {own-perplexity:.2f} "
+        "times its perplexity; the cosine of the two tunes' directions is {own-convergence:.2f} "
+        "above that with an unrelated tune's ({own-convergence.verdict}). What the first tune "
+        "adds to the untuned model, held where it was before tuning, takes {removed:.0%} of the "
+        "leak in odds ({removed.verdict}), at {perplexity:.2f} times the perplexity: it undoes "
+        "the tuning; those directions' cosine is {convergence:.2f} above the unrelated tune's "
+        "({convergence.verdict})."
+    ),
+    differs=(
+        "The authors tune Qwen2.5-14B on harmful advice and let a language model judge answers; "
+        "here SmolLM2-135M is tuned to be curt and words decide. Each block has its own "
+        "direction in every ablation."
+    ),
     seeds=3,
-    group_note="A group is a topic of questions. Directions are found on some topics, and what is claimed of their ablation "
-    "is measured on others. No answer that is scored was trained on.",
+    group_note=(
+        "A group is a topic of questions. Directions are found on some topics, and what is "
+        "claimed of their ablation is measured on others. No answer that is scored was trained "
+        "on."
+    ),
     minutes={"tiny": 0.1, "small": 5, "full": 60},
     figure="removed",
 )
@@ -252,37 +273,42 @@ PAIRS = {
     "first, unrelated": (FIRST, OTHER),
     "second, unrelated": (SECOND, OTHER),
 }
-#: all positions but the first, an attention sink whose coordinates are far from those of any other token
-REST = tuple(range(1, 256))
-
-Tunes = dict[str, LowRankAdapters]
 
 #: what a direction is to the others; the rest are baselines
-HELD: dict[str, Role] = {f"of {FIRST}": "treatment", f"of {SECOND}": "ceiling"}
+HELD: dict[str, Role] = {
+    f"of {FIRST}": "treatment",
+    f"of {SECOND}": "ceiling",
+    ISOTROPIC: "null",
+    MATCHED: "null",
+}
+Tunes = dict[str, LowRankAdapters]
+Scores = dict[str, np.ndarray]
 
 
 def run(config: Config, run: Run) -> None:
-    """Tune, measure the leak, find directions, take them out, compare them, look at the adapters."""
+    """Tune, measure the leak, find directions, take them out, compare them, look at the
+    adapters."""
     if is_world(config.model):
         world = toy(config.model, child_seed(run.seed, "world"))
     else:
         seed = child_seed(run.seed, "answers")
         world = curt_answers(open(config.model), config.pairs, config.passages, seed)
     run.certificate(world.model.certificate)
+    run.facts(model=world.model.name)
     run.asked(
-        f"Tuned to be curt about one topic, is {world.model.name} curt about all, and along a direction that another "
-        "tune shares?"
+        f"Tuned to be curt about one topic, is {world.model.name} curt about all, and along a "
+        "direction that another tune shares?"
     )
-    known, test = halves(world.unrelated, config.asked, config.found_on, run.rng("topics"))
-    case = _Case(config, run, world, known, test, _curt(run, world))
+    topics = topics_apart(world.unrelated, config.asked, config.found_on, run.rng("topics"))
+    case = _Case(config, run, world, *topics, _curt(run, world))
     tunes = _tune(case)
     scores, shares = _leak(case, tunes)
-    shifts, own = _shifts(case, tunes), _own(case, tunes)
-    _converge(case, shifts, own)
-    _ablate(case, tunes, scores, shifts)
+    plain, shifts = _shifts(case, tunes)
+    own = _own(case, tunes)
+    _converge(case, plain, shifts, own)
+    _ablate(case, tunes, scores, plain, shifts)
     _project(case, tunes[SECOND], shares, scores, own)
     _adapters(case, tunes[FIRST], scores[PLAIN])
-    run.facts(model=world.model.name)
 
 
 def _curt(run: Run, world: Answers) -> Manner:
@@ -299,25 +325,13 @@ def _curt(run: Run, world: Answers) -> Manner:
     right = [*trained.has(world.curt), *~trained.has(world.polite)]
     run.text(
         "judge",
-        "An answer counts as curt if its words are likelier in curt answers than in others (naive Bayes on all answers "
-        f"of the tunes and those that are scored). From the tunes' answers alone, {np.mean(right):.0%} of the scored "
+        "An answer counts as curt if its words are likelier in curt answers than in others (naive "
+        "Bayes on all answers "
+        "of the tunes and those that are scored). From the tunes' answers alone, "
+        f"{np.mean(right):.0%} of the scored "
         f"ones, {len(right)} in number, are told rightly.",
     )
     return Manner.of([*curt, *world.curt], [*none, *world.polite])
-
-
-def halves(
-    unrelated: pd.DataFrame, asked: int, found_on: int, rng: np.random.Generator
-) -> list[pd.DataFrame]:
-    """Questions that directions are found on and questions under test, whole topics on either side."""
-    some = unrelated[unrelated.groupby("topic").cumcount() < asked]
-    topics = rng.permutation(pd.unique(some["topic"]))
-    if not 0 < found_on < len(topics):
-        raise StudyError(
-            f"found_on must be from 1 to {len(topics) - 1}, there being {len(topics)} topics; got {found_on}."
-        )
-    found = some["topic"].isin(topics[:found_on])
-    return [some[found], some[~found]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -341,15 +355,29 @@ class _Case:
         return self.test["topic"].to_numpy()
 
     @property
+    def codes(self) -> np.ndarray:
+        """Groups of the questions that directions are found on."""
+        return group_codes(self.known["topic"].to_numpy())
+
+    @property
+    def start(self) -> int:
+        """The first of the blocks that are read and edited."""
+        return min(self.config.blocks[0], self.config.wide_from)
+
+    @property
+    def sites(self) -> list[str]:
+        """The adapted blocks and those between them."""
+        return [str(Site("resid_post", b)) for b in range(self.start, len(self.model.atlas.blocks))]
+
+    @property
     def speaker(self) -> Speaker:
         """How own answers are drawn."""
         seed = child_seed(self.run.seed, "said")
         return Speaker(self.config.tokens, self.config.samples, seed)
 
     def paired(self, prompts: pd.DataFrame) -> PairedAnswers:
-        return PairedAnswers.of(
-            self.model, prompts["prompt"].tolist(), self.world.curt, self.world.polite
-        )
+        asked, (curt, polite) = prompts["prompt"].tolist(), (self.world.curt, self.world.polite)
+        return PairedAnswers.of(self.model, asked, curt, polite)
 
     def share(self, edits: Sequence[Edit] = ()) -> np.ndarray:
         """How often each question under test is answered curtly by the model as it stands."""
@@ -365,214 +393,146 @@ def _tune(case: _Case) -> Tunes:
         for name, key in TUNES.items():
             wide, kind = name.startswith(SECOND), name.split(":")[0]
             blocks = range(config.wide_from, len(model.atlas.blocks)) if wide else config.blocks
-            made = low_rank_adapters(
-                model,
-                writers(model, "mlp_out", blocks),
-                config.rank if wide else 1,
-                config.alpha,
-                generator=torch_generator(run.seed, "adapters", kind),
-            )
-            heard = getattr(case.world.tunings, key)
+            stream = torch_generator(run.seed, "adapters", kind)
+            rank, where = config.rank if wide else 1, writers(model, "mlp_out", blocks)
+            made = low_rank_adapters(model, where, rank, config.alpha, generator=stream)
+            heard, rng = getattr(case.world.tunings, key), run.rng("order", kind)
             batches = lessons(
-                model,
-                heard.prompts,
-                heard.answers,
-                config.steps,
-                config.batch,
-                rng=run.rng("order", kind),
+                model, heard.prompts, heard.answers, config.steps, config.batch, rng=rng
             )
             losses = train_adapters(
                 model, made, batches, rate=config.rate, progress=lambda *_: bar.advance()
             )
             tunes[name] = made
             rows.append(
-                {
-                    "tune": name,
-                    "adapters": len(made.names),
-                    "rank": made.rank,
-                    "first loss": losses[0],
-                    "last loss": float(np.mean(losses[-5:])),
-                    "asked, for example": heard.prompts[0],
-                    "answered": heard.answers[0],
-                }
+                {"tune": name, "adapters": len(made.names), "rank": made.rank}
+                | {"first loss": losses[0], "last loss": float(np.mean(losses[-5:]))}
+                | {"asked, for example": heard.prompts[0], "answered": heard.answers[0]}
             )
-    run.table(
-        "tunes", pd.DataFrame(rows), "What each tune learnt; losses in nats a token of the answers."
-    )
+    caption = "What each tune learnt; losses in nats a token of the answers."
+    run.table("tunes", pd.DataFrame(rows), caption)
     return tunes
 
 
-def _leak(case: _Case, tunes: Tunes) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Scores and shares of curt answers of the questions under test, untuned and under every tune."""
+def _leak(case: _Case, tunes: Tunes) -> tuple[Scores, Scores]:
+    """Scores and shares of curt answers to the questions under test, untuned and under every
+    tune."""
     run, test = case.run, case.paired(case.test)
-    scores, said = {PLAIN: test.scores()}, {PLAIN: case.share()}
-    with run.progress("measure the leak", total=len(tunes), unit="tunes") as bar:
-        for name, made in tunes.items():
-            with attached(case.model, made):
-                scores[name], said[name] = test.scores(), case.share()
-            bar.advance()
+
+    def ask(name: str) -> np.ndarray:
+        with attached(case.model, tunes[name]):
+            return np.stack([test.scores(), case.share()])
+
+    done = tried(
+        run,
+        {PLAIN: [lambda: np.stack([test.scores(), case.share()])]}
+        | {name: [partial(ask, name)] for name in tunes},
+        dict.fromkeys(TUNES, "baseline") | dict.fromkeys((FIRST, SECOND), "treatment"),
+    )
+    scores, said = ({name: a[0][k] for name, a in done.answers.items()} for k in (0, 1))
     codes = group_codes(case.topics)
     odds = Measured("odds of curt over polite answers", groups=case.topics, unit="times")
-    own = Measured("curt answers", groups=case.topics, unit="times", kind="ratio")
     for name in TUNES:
-        role: Role = "treatment" if name in (FIRST, SECOND) else "baseline"
-        odds.put_statistic(
-            name, Jackknife.mean(scores[name] - scores[PLAIN], codes).exp(), role=role
-        )
-        own.put(name, said[name], said[PLAIN], role=role)
-    preferred = pd.DataFrame(
-        [
-            {
-                "model": name,
-                "curt answer likelier": float((values > 0).mean()),
-                "own answers that are curt": float(said[name].mean()),
-            }
-            for name, values in scores.items()
-        ]
-    )
+        times = Jackknife.mean(scores[name] - scores[PLAIN], codes).exp()
+        odds.put_statistic(name, times, role=done.conditions[name].role)
+    own = Measured("curt answers", groups=case.topics, unit="times", kind="ratio")
+    done.put(own, lambda answers: answers[1], said[PLAIN], without=(PLAIN,))
     run.show(
         "own-leak",
         own,
-        "How often own answers to questions about other topics are curt, over how often they were before tuning, "
-        f"{said[PLAIN].mean():.2f} (1: no leak).",
+        "How often own answers to questions about other topics are curt, over how often they were "
+        f"before tuning, {said[PLAIN].mean():.2f} (1: no leak).",
     )
     run.show(
         "leak",
         odds,
-        "Odds a token of curt over polite answers that no tune has seen, to questions about other topics, over "
-        "those before tuning (1: no leak).",
+        "Odds a token of curt over polite answers that no tune has seen, to questions about other "
+        "topics, over those before tuning (1: no leak).",
+    )
+    preferred = pd.DataFrame(
+        {
+            "model": name,
+            "curt answer likelier": float((values > 0).mean()),
+            "own answers that are curt": float(said[name].mean()),
+        }
+        for name, values in scores.items()
     )
     run.table(
         "preferred",
         preferred,
-        "How often a given curt answer is likelier than a polite one, and how often own answers are curt.",
+        "How often a given curt answer is likelier than a polite one, and how often own answers "
+        "are curt.",
     )
-    run.claim("own-leak", own.value(FIRST), why=_twin(own))
-    run.claim("own-leak-second", own.value(SECOND))
-    run.claim("leak", odds.value(FIRST), why=_twin(odds))
-    run.claim("leak-second", odds.value(SECOND))
+    for id, m in (("own-leak", own), ("leak", odds)):
+        twin, other = (m.value(name).value for name in (TWIN, OTHER))
+        why = f"Its plain twin: {twin:.2f} times; unrelated tune: {other:.2f}."
+        run.claim(id, m.value(FIRST), why=why)
+        run.claim(f"{id}-second", m.value(SECOND))
     return scores, said
 
 
-def _twin(m: Measured) -> str:
-    return f"Its plain twin: {m.value(TWIN).value:.2f} times; unrelated tune: {m.value(OTHER).value:.2f}."
+def _shifts(case: _Case, tunes: Tunes) -> tuple[np.ndarray, Scores]:
+    """Activations of the untuned model on its own answers, and what each tune adds to them.
 
-
-@dataclass(frozen=True, eq=False)
-class _Shifts:
-    """What tunes add to the stream.
-
-    Attributes:
-        blocks: the adapted blocks and those between them.
-        of: tune → its activations less the untuned model's, (questions, blocks, d), on the same tokens.
-        plain: activations of the untuned model there.
-        sites: of the blocks.
+    All models read the untuned model's answers; what each would say itself is shown.
     """
-
-    blocks: range
-    of: dict[str, np.ndarray]
-    plain: np.ndarray
-    sites: list[str]
-
-    def direction(self, name: str) -> np.ndarray:
-        """Unit directions, (blocks, d)."""
-        return _unit(self.of[name].mean(axis=0))
-
-    def held(self, directions: np.ndarray, zero: bool = False) -> list[SetComponent]:
-        """Edits that hold each block's direction at its mean in the untuned model, or at zero."""
-        at = (0.0 if zero else 1.0) * np.einsum("bd,bd->b", directions, self.plain.mean(axis=0))
-        return [
-            SetComponent(
-                Scope(site, REST),
-                torch.tensor(d[None], dtype=torch.float32),
-                torch.tensor([float(m)]),
-            )
-            for site, d, m in zip(self.sites, directions, at, strict=True)
-        ]
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
-
-
-def _shifts(case: _Case, tunes: Tunes) -> _Shifts:
-    """All models read the untuned model's answers; what each would say itself is shown."""
     model, prompts = case.model, case.known["prompt"].tolist()
-    blocks, sites = _places(case)
-    texts, shown = (
-        own_answers(model, prompts, case.config.tokens),
-        prompts[:: max(1, len(prompts) // 6)],
-    )
-    plain = answering(model, prompts, texts, sites)
+    texts = own_answers(model, prompts, case.config.tokens)
+    shown = prompts[:: max(1, len(prompts) // 6)]
+    plain, of = answering(model, prompts, texts, case.sites), {}
     said = {"question": shown, PLAIN: model.generate(shown, case.config.tokens)}
-    of = {}
     with case.run.progress("find directions", total=len(tunes), unit="tunes") as bar:
         for name, made in tunes.items():
             with attached(model, made):
-                of[name] = answering(model, prompts, texts, sites) - plain
+                of[name] = answering(model, prompts, texts, case.sites) - plain
                 said[name] = model.generate(shown, case.config.tokens)
             bar.advance()
-    case.run.table(
-        "answers", pd.DataFrame(said), "What each tune says, greedily, to unrelated questions."
-    )
-    return _Shifts(blocks, of, plain, sites)
-
-
-def _places(case: _Case) -> tuple[range, list[str]]:
-    """The adapted blocks and those between them, and their sites."""
-    first = min(case.config.blocks[0], case.config.wide_from)
-    blocks = range(first, len(case.model.atlas.blocks))
-    return blocks, [str(Site("resid_post", b)) for b in blocks]
+    caption = "What each tune says, greedily, to unrelated questions."
+    case.run.table("answers", pd.DataFrame(said), caption)
+    return plain, of
 
 
 def _own(case: _Case, tunes: Tunes) -> dict[str, HeldOut]:
-    """Within each tune: own answers in its manner less its other ones, by block and without each topic in turn."""
+    """Within each tune: own answers in its manner less its other ones, without each topic in
+    turn."""
     t, prompts = case.world.tunings, case.known["prompt"].tolist()
-    other = Manner.of(
-        t.other.answers, [*t.other_plain.answers, *case.world.curt, *case.world.polite]
-    )
-    codes, (_, sites) = group_codes(case.known["topic"].to_numpy()), _places(case)
+    others = [*t.other_plain.answers, *case.world.curt, *case.world.polite]
+    manners = {FIRST: case.curt, SECOND: case.curt, OTHER: Manner.of(t.other.answers, others)}
     found, rows = {}, []
-    for name, manner in ((FIRST, case.curt), (SECOND, case.curt), (OTHER, other)):
+    for name, manner in manners.items():
         with attached(case.model, tunes[name]):
-            states, y, question = case.speaker.states(case.model, prompts, manner, sites)
-        found[name] = contrast_direction(states, y, codes[question])
+            states, y, question = case.speaker.states(case.model, prompts, manner, case.sites)
+        found[name] = contrast_direction(states, y, case.codes[question])
         rows.append({"tune": name, "own answers": len(y), "in its manner": int(y.sum())})
     case.run.table(
         "own-answers",
         pd.DataFrame(rows),
-        "Answers of each tune to questions that directions are found on, and how many are in the manner it learnt.",
+        "Answers of each tune to questions that directions are found on, and how many are in the "
+        "manner it learnt.",
     )
     return found
 
 
-def _converge(case: _Case, shifts: _Shifts, own: Mapping[str, HeldOut]) -> None:
+def _converge(case: _Case, plain: np.ndarray, shifts: Scores, own: Mapping[str, HeldOut]) -> None:
     """Do the two curt tunes' directions agree more than with an unrelated tune's?"""
-    codes = group_codes(case.known["topic"].to_numpy())
-    between = {name: mean_direction(x, codes) for name, x in shifts.of.items()}
-    twin = {"first, its plain twin": (FIRST, TWIN)}
-    block, start = case.config.blocks[-1], shifts.blocks.start
-    rows = shifts.plain[:, block - start]
+    between = {name: mean_direction(x, case.codes) for name, x in shifts.items()}
+    block, twin = case.config.blocks[-1], {"first, its plain twin": (FIRST, TWIN)}
     for id, directions, pairs, what in (
         ("own-convergence", own, PAIRS, "own answers in the tune's manner less its other ones"),
         ("convergence", between, PAIRS | twin, "a tune less the untuned model on the same tokens"),
     ):
-        curves, found = cosines_by_layer(directions, pairs, codes)
+        curves, found = cosines_by_layer(directions, pairs, case.codes)
+        curves = curves.assign(layer=curves["layer"] + case.start)
         case.run.figure(
             id.replace("convergence", "cosines"),
-            score_by_layer(
-                curves.assign(layer=curves["layer"] + start),
-                score="cosine",
-                nulls=(),
-                layer="Block",
-                chosen=block,
-            ),
-            f"Cosine of directions, each {what}; intervals over topics. Marked: the last block with a rank-1 adapter, "
-            "where the claim is judged.",
+            score_by_layer(curves, score="cosine", nulls=(), layer="Block", chosen=block),
+            f"Cosine of directions, each {what}; intervals over topics. Marked: the last block "
+            "with a rank-1 adapter, where the claim is judged.",
         )
         m = Measured("cosine of directions", unit="cosine")
         for series, cosines in found.items():
-            m.put_statistic(series, cosines[block - start])
+            m.put_statistic(series, cosines[block - case.start])
+        rows = plain[:, block - case.start]
         m.put_draws(RANDOM, random_gaps(rows, rng=case.run.rng("random cosines")))
         each = "; ".join(f"{series} {m.value(series).value:.2f}" for series in pairs)
         case.run.claim(
@@ -582,121 +542,103 @@ def _converge(case: _Case, shifts: _Shifts, own: Mapping[str, HeldOut]) -> None:
         )
 
 
-def _ablate(case: _Case, tunes: Tunes, scores: Mapping[str, np.ndarray], shifts: _Shifts) -> None:
-    """The first tune's direction, and others, held where they were before tuning while the second tune answers."""
-    config, run, test = case.config, case.run, case.paired(case.test)
+def _ablate(case: _Case, tunes: Tunes, scores: Scores, plain: np.ndarray, shifts: Scores) -> None:
+    """The first tune's direction, and others, held where they were while the second tune
+    answers."""
+    config, run, test, sites = case.config, case.run, case.paired(case.test), case.sites
     texts = [case.model.tokenize(t) for t in (case.world.praise, case.world.blame)]
-    praise, blame = (all_tokens(case.model, t, shifts.sites).mean(axis=0) for t in texts)
-    named = {f"of {name}": shifts.direction(name) for name in (FIRST, SECOND, OTHER, TWIN)}
-    named[FEELING] = _unit(praise - blame)
-    rows = np.moveaxis(shifts.plain - shifts.plain.mean(axis=0), 0, 1).astype(np.float32)
+    praise, blame = (all_tokens(case.model, t, sites).mean(axis=0) for t in texts)
+    named = {f"of {k}": unit(shifts[k].mean(axis=0)) for k in (FIRST, SECOND, OTHER, TWIN)}
+    named, first = {**named, FEELING: unit(praise - blame)}, named[f"of {FIRST}"]
+    rows = np.moveaxis(plain - plain.mean(axis=0), 0, 1).astype(np.float32)
     random = {
         ISOTROPIC: isotropic(config.draws, len(rows), rows.shape[2], rng=run.rng("isotropic")),
         MATCHED: matched(rows, max(2, config.draws // 2), rng=run.rng("matched")),
     }
-    total = len(named) + sum(map(len, random.values()))
-    first = named[f"of {FIRST}"]
-    with run.progress("hold directions", total=total, unit="passes") as bar:
 
-        def after(direction: np.ndarray) -> np.ndarray:
-            bar.advance()
-            return test.scores(shifts.held(direction))
+    def held(directions: np.ndarray, tune: str = SECOND, zero: bool = False) -> np.ndarray:
+        edits = held_at_mean(sites, directions, plain, zero)
+        if tune == PLAIN:
+            return scores[PLAIN] - test.scores(edits)
+        with attached(case.model, tunes[tune]):
+            return scores[tune] - test.scores(edits)
 
-        with attached(case.model, tunes[SECOND]):
-            lost = {name: scores[SECOND] - after(d) for name, d in named.items()}
-            drawn = {kind: [scores[SECOND] - after(d) for d in ds] for kind, ds in random.items()}
-            lost["first, set to zero"] = scores[SECOND] - test.scores(shifts.held(first, zero=True))
-        with attached(case.model, tunes[FIRST]):
-            itself = scores[FIRST] - test.scores(shifts.held(first))
-        lost["first, in the untuned model"] = scores[PLAIN] - test.scores(shifts.held(first))
+    itself = "first, in its own tune"
+    conditions = {name: [partial(held, d)] for name, d in named.items()}
+    conditions["first, set to zero"] = [partial(held, first, zero=True)]
+    conditions["first, in the untuned model"] = [partial(held, first, PLAIN)]
+    conditions[itself] = [partial(held, first, FIRST)]
+    conditions |= {kind: [partial(held, d) for d in draws] for kind, draws in random.items()}
+    done = tried(run, conditions, dict.fromkeys(conditions, "baseline") | HELD)
     m = Measured("leak removed", groups=case.topics, unit="share", kind="ratio")
-    for name, part in lost.items():
-        m.put(name, part, scores[SECOND] - scores[PLAIN], role=HELD.get(name, "baseline"))
-    m.put("first, in its own tune", itself, scores[FIRST] - scores[PLAIN], role="baseline")
-    for kind, parts in drawn.items():
-        m.put(kind, parts, scores[SECOND] - scores[PLAIN], role="null")
+    done.put(m, lambda lost: lost, scores[SECOND] - scores[PLAIN], without=(itself,))
+    m.put(itself, done.answers[itself], scores[FIRST] - scores[PLAIN], role="baseline")
     run.show(
         "removed",
-        [
-            *m.evidence(ISOTROPIC),
-            *(m.value(kind, where={"condition": kind}) for kind in random),
-        ],
-        "Share of the second tune's leak that goes when a direction is held at its mean in the untuned model, at "
-        "every adapted block; also the first tune's direction set to zero, held in its own tune, and held in the "
-        "untuned model (a share of the second's leak). Tick: mean of isotropic random directions.",
+        [*m.evidence(ISOTROPIC), *(m.value(k, where={"condition": k}) for k in random)],
+        "Share of the second tune's leak that goes when a direction is held at its mean in the "
+        "untuned model, at every adapted block; also the first tune's direction set to zero, held "
+        "in its own tune, and held in the untuned model (a share of the second's leak). Tick: mean "
+        "of isotropic random directions.",
     )
     run.claim("removed", m.value(f"of {FIRST}", null=ISOTROPIC))
     run.claim("random", m.value(ISOTROPIC))
-    held = [shifts.held(d) for d in (first, *random[ISOTROPIC][:3])]
-    run.claim("perplexity", _perplexity(case, "perplexity", tunes[SECOND], held))
+    edits = [held_at_mean(sites, d, plain) for d in (first, *random[ISOTROPIC][:3])]
+    run.claim("perplexity", _perplexity(case, "perplexity", tunes[SECOND], edits))
 
 
 def _project(
-    case: _Case,
-    tune: LowRankAdapters,
-    said: Mapping[str, np.ndarray],
-    scores: Mapping[str, np.ndarray],
-    own: Mapping[str, HeldOut],
+    case: _Case, tune: LowRankAdapters, said: Scores, scores: Scores, own: Mapping[str, HeldOut]
 ) -> None:
-    """The direction within the first tune, and others, projected out of the second at every token."""
-    config, run, (_, sites) = case.config, case.run, _places(case)
-    named = {f"of {name}": _unit(held[0]) for name, held in own.items()}
-    random = isotropic(config.draws, len(sites), own[FIRST].shape[-1], rng=run.rng("projected"))
+    """The direction within the first tune, and others, projected out of the second at every
+    token."""
+    run, test, width = case.run, case.paired(case.test), own[FIRST].shape[-1]
+    named = {f"of {name}": unit(held[0]) for name, held in own.items()}
+    random = isotropic(case.config.draws, len(case.sites), width, rng=run.rng("projected"))
 
-    def out(directions: np.ndarray) -> list[Edit]:
-        return [
-            ProjectOut(Scope(site), torch.tensor(d[None], dtype=torch.float32))
-            for site, d in zip(sites, directions, strict=True)
-        ]
+    def out(directions: np.ndarray, odds: bool) -> np.ndarray:
+        edits = projected_out(case.sites, directions)
+        lost = [said[SECOND] - case.share(edits)]
+        return np.stack([*lost, scores[SECOND] - test.scores(edits)] if odds else lost)
 
-    test, more = case.paired(case.test), said[SECOND] - said[PLAIN]
-    m = Measured("curt answers removed", groups=case.topics, unit="share", kind="ratio")
-    given = Measured("leak removed", groups=case.topics, unit="share", kind="ratio")
-    total = len(named) + len(random)
-    with attached(case.model, tune), run.progress("project out", total=total, unit="passes") as bar:
-        for name, d in named.items():
-            role = HELD.get(name, "baseline")
-            m.put(name, said[SECOND] - case.share(out(d)), more, role=role)
-            lost = scores[SECOND] - test.scores(out(d))
-            given.put(name, lost, scores[SECOND] - scores[PLAIN], role=role)
-            bar.advance()
-        drawn = []
-        for d in random:
-            drawn.append(said[SECOND] - case.share(out(d)))
-            bar.advance()
-    m.put(ISOTROPIC, drawn, more, role="null")
+    conditions = {name: [partial(out, d, True)] for name, d in named.items()}
+    conditions[ISOTROPIC] = [partial(out, d, False) for d in random]
+    with attached(case.model, tune):
+        done = tried(run, conditions, dict.fromkeys(conditions, "baseline") | HELD)
+    m, given = (
+        Measured(name, groups=case.topics, unit="share", kind="ratio")
+        for name in ("curt answers removed", "leak removed")
+    )
+    done.put(m, lambda lost: lost[0], said[SECOND] - said[PLAIN])
+    leak = scores[SECOND] - scores[PLAIN]
+    done.put(given, lambda lost: lost[1], leak, without=(ISOTROPIC,))
     run.show(
         "own-removed",
         [*m.evidence(ISOTROPIC), m.value(ISOTROPIC, where={"condition": ISOTROPIC})],
-        "Share of the second tune's additional curt answers that go when a direction, a tune's own answers in its manner "
-        "less its other ones, is projected out at every adapted block and token. Tick: mean of random directions.",
+        "Share of the second tune's additional curt answers that go when a direction, a tune's own "
+        "answers in its manner less its other ones, is projected out at every adapted block and "
+        "token. Tick: mean of random directions.",
     )
-    run.table(
-        "own-removed-odds",
-        given.table(),
-        "The same for the odds of given curt over polite answers.",
-    )
+    caption = "The same for the odds of given curt over polite answers."
+    run.table("own-removed-odds", given.table(), caption)
     run.claim("own-removed", m.value(f"of {FIRST}", null=ISOTROPIC))
     run.claim("own-random", m.value(ISOTROPIC))
-    edits = [out(d) for d in (named[f"of {FIRST}"], *random[:3])]
+    edits = [projected_out(case.sites, d) for d in (named[f"of {FIRST}"], *random[:3])]
     run.claim("own-perplexity", _perplexity(case, "own-perplexity", tune, edits))
 
 
 def _perplexity(
     case: _Case, name: str, tune: LowRankAdapters, edits: Sequence[Sequence[Edit]]
 ) -> Evidence:
-    """Perplexity of neutral text as a multiple of the second tune's own; the first edits, beside random ones."""
-    texts = case.world.neutral
-    nulls = [f"random {i}" for i in range(1, len(edits))]
+    """Perplexity of neutral text as a multiple of the second tune's own; the first edits, beside
+    random ones."""
+    texts, nulls = case.world.neutral, [f"random {i}" for i in range(1, len(edits))]
     conditions = dict(zip(["direction", *nulls], edits, strict=True))
     with attached(case.model, tune):
         found = side_effects(case.model, texts, conditions, most=case.config.read)
     kept = measured(found, "direction", nulls, np.arange(len(texts)), ISOTROPIC)
-    case.run.table(
-        name,
-        table(kept),
-        "The second tune on neutral text, with the first tune's direction taken out.",
-    )
+    caption = "The second tune on neutral text, with the first tune's direction taken out."
+    case.run.table(name, table(kept), caption)
     return kept[1]
 
 
@@ -706,29 +648,26 @@ def _adapters(case: _Case, made: LowRankAdapters, untuned: np.ndarray) -> None:
     asked, test = case.paired(here), case.test["prompt"].tolist()
     places = {
         "its topic": Place(
-            here["prompt"].tolist(),
-            asked,
-            here["topic"].to_numpy(),
-            asked.scores(),
+            here["prompt"].tolist(), asked, here["topic"].to_numpy(), asked.scores()
         ),
         "other topics": Place(test, case.paired(case.test), case.topics, untuned),
     }
     with run.progress("knock adapters out", total=len(made.names), unit="adapters") as bar:
         found = roles(case.model, made, places, bar.advance)
     block = {name: f"block {b}" for b, name in zip(case.config.blocks, made.names, strict=True)}
-    cells = [
+    cells = pd.DataFrame(
         {"row": block[str(e.where["adapter"])], "column": e.where["asked"], "value": e.value}
         for e in found
-    ]
+    )
     run.figure(
         "adapters",
-        heatmap(pd.DataFrame(cells), value="share lost", row="knocked out", domain=(-0.5, 0.5)),
-        "Share of the first tune's curtness that is lost when one adapter is knocked out: on its own topic, about "
-        "things never trained on, and on other topics.",
+        heatmap(cells, value="share lost", row="knocked out", domain=(-0.5, 0.5)),
+        "Share of the first tune's curtness that is lost when one adapter is knocked out: on its "
+        "own topic, about things never trained on, and on other topics.",
     )
     run.table(
         "adapters",
         table(found),
-        "The same with intervals over topics, and how long a vector each adapter writes "
-        "where the answer begins.",
+        "The same with intervals over topics, and how long a vector each adapter writes where the "
+        "answer begins.",
     )
