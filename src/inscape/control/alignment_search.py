@@ -12,9 +12,11 @@ Reference: Geiger et al. (2021), arXiv:2106.02997; Geiger et al. (2023), arXiv:2
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -114,3 +116,53 @@ def noop(phi: AlignmentMap, base: Float[Tensor, "n d"], finish: Finish) -> float
 def inversion_error(phi: AlignmentMap, h: Float[Tensor, "n d"]) -> float:
     """``max |φ⁻¹(φ(h)) − h|``: what a bijection keeps to rounding."""
     return float((phi.inverse(phi(h)) - h).abs().max())
+
+
+class Scored(NamedTuple):
+    """A map that was trained, on pairs that it has not seen.
+
+    Attributes:
+        right: which pairs are answered as the algorithm does, 0 or 1.
+        untrained: the same with the map before it was trained.
+        noop: how often swapping with oneself changes nothing.
+        inversion: largest error of the map's own inverse.
+        foreign: largest error of the inverse of the map before it was trained.
+    """
+
+    right: np.ndarray
+    untrained: np.ndarray
+    noop: float
+    inversion: float
+    foreign: float
+
+
+def align_and_score(
+    phi: AlignmentMap,
+    train: Interchange,
+    test: Interchange,
+    finish: Finish,
+    *,
+    steps: int,
+    batch: int,
+    lr: float,
+    generator: torch.Generator,
+) -> Scored:
+    """Train a map, in place, and score it on other pairs, beside itself before training.
+
+    Args:
+        phi: the map.
+        train: pairs to train on.
+        test: pairs to score on.
+        finish: as in `align`.
+        steps: of training.
+        batch: pairs a step.
+        lr: learning rate at the start.
+        generator: of the batches.
+    """
+    before, first = right(phi.eval(), test, finish).numpy(), copy.deepcopy(phi)
+    align(phi, train, finish, steps=steps, batch=batch, lr=lr, generator=generator)
+    same = noop(phi, test.base, finish)
+    with torch.no_grad():
+        foreign = float((first.inverse(phi(test.base)) - test.base).abs().max())
+    after = right(phi, test, finish).numpy()
+    return Scored(after, before, same, inversion_error(phi, test.base), foreign)
