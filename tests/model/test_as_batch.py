@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import transformers as t
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -393,3 +394,55 @@ def test_a_harvest_names_what_holds_nothing(given, sentence):
     model = Model(net("llama"), tokenizer())
     with pytest.raises((ModelError, DataError), match=sentence):
         harvest(model, given, "resid_post.1", at="last", progress=False)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_ids_of_any_whole_numbers_are_ids(model, dtype):
+    ids = torch.tensor([[5, 6, 7]])
+    torch.testing.assert_close(
+        model.run(ids.to(dtype), SITE)[SITE], model.run(ids, SITE)[SITE], rtol=0, atol=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (torch.tensor([[5.0, 6.0]]), "input_ids are float32, and token ids are whole numbers"),
+        ({"input_ids": torch.tensor([[True, False]])}, "input_ids are bool, and token ids are"),
+        (b"the river", "these inputs are bytes, not text"),
+        ([b"the", b"river"], "these inputs are bytes, not text"),
+    ],
+)
+def test_numbers_and_bytes_that_are_no_ids_are_refused(model, given, said):
+    with pytest.raises(ModelError, match=said):
+        model.run(given, SITE)
+
+
+def test_positions_of_ones_own_reach_the_network_as_positions():
+    """Without a mask, transformers takes gaps for packed documents, in which no token sees those before it."""
+    network = net("llama")
+    ids, positions = torch.tensor([[5, 6, 7]]), torch.tensor([[0, 5, 9]])
+    model = Model(network)
+    mask = torch.ones_like(ids)
+    given = {"input_ids": ids, "position_ids": positions, "attention_mask": mask}
+    with torch.no_grad():
+        own = network(ids, position_ids=positions, output_hidden_states=True).hidden_states[2]
+    plain = model.run(ids, SITE)[SITE]
+    assert not torch.allclose(own, plain, atol=1e-3)
+    torch.testing.assert_close(model.run(given, SITE)[SITE], own)
+    with pytest.raises(ModelError, match="gaps or the beginnings of packed documents"):
+        model.run({"input_ids": ids, "position_ids": positions}, SITE)
+    counted = {"input_ids": ids, "position_ids": torch.tensor([[0, 1, 2]])}
+    torch.testing.assert_close(model.run(counted, SITE)[SITE], plain)
+
+
+def test_a_length_without_end_is_no_limit():
+    torch.manual_seed(0)
+    facts = dict(vocab_size=120, d_model=32, n_layer=2, n_head=4, d_inner=48)
+    network = t.XLNetModel(t.XLNetConfig(**facts)).eval()
+    assert network.config.max_position_embeddings == -1
+    model, site = Model(network), "module:layer.1:out"
+    ids = [5, 6, 7, 9]
+    with torch.no_grad():
+        right = network(torch.tensor([ids])).last_hidden_state
+    torch.testing.assert_close(model.run([ids], site)[site], right)

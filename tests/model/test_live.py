@@ -381,3 +381,52 @@ def test_live_adapters_of_peft_and_those_beside_a_model(tmp_path):
     wrapper.save_pretrained(tmp_path)
     found = open(tmp_path).run(ids, logits=True).logits
     torch.testing.assert_close(found, want, atol=1e-4, rtol=1e-4)
+
+
+def test_weights_without_a_shape_are_refused_with_the_cure():
+    network = nn.Sequential(nn.LazyLinear(3))
+    with pytest.raises(ModelError, match="has no shape before its first pass; call the network"):
+        open(network)
+    x = torch.randn(2, 4)
+    right = network(x).detach()
+    torch.testing.assert_close(open(network).run(x, "module:0:out")["module:0:out"], right)
+
+
+def test_sparse_weights_have_a_hash_that_tells_them_apart():
+    class Sparse(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(3, 4).to_sparse(), requires_grad=False)
+            self.last = nn.Identity()
+
+        def forward(self, x):
+            return self.last(torch.sparse.mm(self.weight, x.T).T)
+
+    network, x = Sparse(), torch.randn(2, 4)
+    dense, model = network.weight.to_dense(), open(network)
+    torch.testing.assert_close(model.run(x, "module:last:out")["module:last:out"], x @ dense.T)
+    before = model.weights_hash
+    network.weight = nn.Parameter((2 * dense).to_sparse(), requires_grad=False)
+    assert model.weights_hash != before
+
+
+def test_a_network_without_blocks_is_refused():
+    facts = dict(vocab_size=50, hidden_size=16, intermediate_size=16, num_attention_heads=2)
+    network = t.LlamaForCausalLM(t.LlamaConfig(**facts, num_hidden_layers=0))
+    with pytest.raises(ModelError, match="LlamaForCausalLM has no blocks"):
+        open(network)
+
+
+def test_a_head_that_does_not_run_leaves_the_rest_certified():
+    """Parts in several dtypes: the blocks compute, and the head takes another dtype than the last norm gives."""
+    network = net("llama")
+    network.lm_head.half()
+    model = open(network)
+    failed = [item for item in model.certificate.items if not item.passed]
+    assert [item.name for item in failed] == ["its forward pass runs"]
+    assert "same dtype" in failed[0].reason
+    assert set(map(str, model.refused)) == {"logits"}
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        right = network.model(ids, output_hidden_states=True).hidden_states[2]
+    torch.testing.assert_close(model.run(ids, "resid_post.1")["resid_post.1"], right)

@@ -43,6 +43,10 @@ def as_batch(model: Any, inputs: Any) -> Batch:
     items = several(inputs)
     if not items:
         raise ModelError(_NOTHING)
+    if isinstance(inputs, (bytes, bytearray)) or any(
+        isinstance(i, (bytes, bytearray)) for i in items
+    ):
+        raise ModelError("these inputs are bytes, not text; decode them first: data.decode()")
     if all(isinstance(item, Tokens) for item in items):
         return model.collate([_held(row, tokens) for row, tokens in enumerate(items, 1)])
     ids = token_ids(items)
@@ -60,6 +64,7 @@ def _taken(model: Any, batch: Batch) -> Batch:
     """The batch of a text model, whose ids are those of (batch, positions) tokens that it has, and no more than it takes."""
     if model.kind != "text":
         return batch
+    _placed(batch)
     limit = model.max_positions
     for name in ("input_ids", "decoder_input_ids", "inputs_embeds"):
         x = batch.inputs.get(name)
@@ -69,6 +74,11 @@ def _taken(model: Any, batch: Batch) -> Batch:
         if x.ndim != axes.count(",") + 1 or not x.numel():
             raise ModelError(f"{name} must be {axes}, got shape {tuple(x.shape)}")
         if name != "inputs_embeds":
+            if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
+                raise ModelError(
+                    f"{name} are {str(x.dtype).removeprefix('torch.')}, and token ids are whole numbers; give them as int64"
+                )
+            batch.inputs[name] = x.long()
             known(model, x)
         if limit is not None and x.shape[1] > limit:
             raise ModelError(
@@ -76,6 +86,18 @@ def _taken(model: Any, batch: Batch) -> Batch:
                 "several"
             )
     return batch
+
+
+def _placed(batch: Batch) -> None:
+    """Refuse positions that, without a mask, transformers would take for the beginnings of packed documents."""
+    positions = batch.inputs.get("position_ids")
+    if positions is None or "attention_mask" in batch.inputs or positions.ndim != 2:
+        return
+    if bool((positions.diff(dim=-1) != 1).any()):
+        raise ModelError(
+            "position_ids that do not count up by one may be gaps or the beginnings of packed documents; say which by an "
+            "attention_mask: ones (batch, positions) for gaps, (batch, 1, positions, positions) for documents"
+        )
 
 
 def token_ids(items: Sequence[Any]) -> list[np.ndarray] | None:

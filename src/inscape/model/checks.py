@@ -8,8 +8,9 @@ float64, 5e-2 in bfloat16, 1e-2 in float16.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,16 +98,18 @@ def run_all(model: Model) -> Iterator[Item]:
         yield _batch_is_single(model, residual, single, tolerance)
         yield from _padding(model, residual, tolerance)
         yield from _beyond(model, residual, tolerance)
-    yield from _identity(model, single, tolerance)
     with _fed(model, examples[-1]):
-        yield from parts.measure(model, examples[-1], single, tolerance)
-        yield from _plain_forward(model, examples[-1], single, tolerance)
+        stream = list(_plain_forward(model, examples[-1], single, tolerance))
+        sums = _identity(model, single, tolerance, _named_in(stream))
+        yield sums.item
+        yield from parts.measure(model, examples[-1], single, tolerance, sums.unproven)
+        yield from stream
         yield from _carried(model, examples[-1], tolerance)
     yield from _norms(model)
 
 
 #: what a layout or a module makes of a tensor that it is not for
-_UNFIT = (RuntimeError, ValueError, IndexError)
+_UNFIT = (RuntimeError, ValueError, IndexError, TypeError)
 _DAMAGED = (
     "a weight is damaged, or the dtype overflows; fetch the checkpoint again, or open it in float32"
 )
@@ -116,17 +119,21 @@ def _captured(
     model: Model, batch: Batch, sites: Sequence[Site]
 ) -> tuple[Mapping[Site, Tensor], dict[Site, str]]:
     """What one pass gives at all sites, and the sites at which the table names no tensor, with the reason."""
-    try:
-        return model.run(batch, sites), {}
-    except (SiteError, *_UNFIT):
-        pass
     found: dict[Site, Tensor] = {}
     missing: dict[Site, str] = {}
-    for site in sites:
-        try:
-            found[site] = model.run(batch, [site])[site]
-        except (SiteError, *_UNFIT) as error:
-            missing[site] = str(error)
+    try:
+        together = model.run(batch, sites)
+        found = {site: together[site] for site in sites}
+    except (SiteError, *_UNFIT):
+        for site in sites:
+            try:
+                found[site] = model.run(batch, [site])[site]
+            except (SiteError, *_UNFIT) as error:
+                missing[site] = str(error)
+    for site, x in list(found.items()):
+        if x.ndim != 3:
+            missing[site] = f"{site} has shape {tuple(x.shape)}, not (batch, positions, width)"
+            del found[site]
     return found, missing
 
 
@@ -297,17 +304,39 @@ def _beyond(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[I
         yield Item(name, passed, worst, tolerance, ("*",), "" if passed else reason)
 
 
-def _identity(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> Iterator[Item]:
+@dataclass(frozen=True)
+class _Sums:
+    """What the sums of a residual stream gave: the item, and the parts that no sum of sound tensors has shown."""
+
+    item: Item
+    unproven: frozenset[Site]
+
+
+def _named_in(items: Sequence[Item]) -> frozenset[str]:
+    """The sites that failed items name."""
+    return frozenset(site for item in items if not item.passed for site in item.sites)
+
+
+def _identity(
+    model: Model, acts: Mapping[Site, Tensor], tolerance: float, wrong: frozenset[str]
+) -> _Sums:
     """The stream before, with what is added to it, is the stream after; each sum is normalised in post-norm families.
 
     Where the stream between two parts of a block is no site of it (they are computed in parallel), they are added together.
+    A sum of tensors of which one is wrong shows nothing: two that were exchanged have the same sum.
+
+    Args:
+        model: the model.
+        acts: what was captured.
+        tolerance: of its dtype.
+        wrong: the sites of the stream that another item has found wrong.
     """
     assert model.family is not None
     family = model.family
-    worst, bad, reasons = 0.0, [], []
+    worst, bad, reasons, unproven = 0.0, [], [], set()
     for layer, block in enumerate(model.atlas.blocks):
         get = {p: acts[Site(p, layer)] for p in family.points if Site(p, layer) in acts}
-        start, waiting = "resid_pre", []
+        start, waiting, sound = "resid_pre", [], f"resid_pre.{layer}" not in wrong
         norms = iter(family.norms)
         for point in family.adds:
             waiting.append(point)
@@ -326,12 +355,13 @@ def _identity(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> It
             if gap > tolerance:
                 reasons.append(reason)
                 bad += [f"{p}.{layer}" for p in (*waiting, "resid_mid", "resid_cross") if p in get]
-                if start == "resid_pre" and _begins_stage(acts, layer):
-                    bad.append(f"{start}.{layer}")
-            start, waiting = end, []
+            elif not sound or f"{end}.{layer}" in wrong:
+                unproven |= {Site(p, layer) for p in waiting if p in get}
+            start, waiting, sound = end, [], gap <= tolerance
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     reason = reasons[0] + more if reasons else ""
-    yield Item("residual identity", not bad, worst, tolerance, tuple(dict.fromkeys(bad)), reason)
+    item = Item("residual identity", not bad, worst, tolerance, tuple(dict.fromkeys(bad)), reason)
+    return _Sums(item, frozenset(unproven))
 
 
 def _half(
@@ -374,9 +404,20 @@ def _plain_forward(
     assert model.family is not None
     runner = net if head is not None else model.atlas.runs
     family, depth = model.family, len(model.atlas.blocks)
-    with evaluating(net), torch.no_grad():
-        out = runner(**batch.inputs, output_hidden_states=True)
-    states = out.decoder_hidden_states if family.decoder else out.hidden_states
+    out = states = None
+    for whole in dict.fromkeys((runner, model.atlas.runs)):
+        seen = _Seen()
+        try:
+            with evaluating(net), torch.no_grad(), _seeing(model, seen):
+                out = whole(**batch.inputs, output_hidden_states=True)
+        except _UNFIT as error:  # parts of other dtypes, say; what is inside may be sound
+            reason = f"the network's own forward pass does not run ({error})"
+            yield Item("its forward pass runs", False, float("inf"), 0.0, ("logits",), reason)
+            continue
+        states = out.decoder_hidden_states if family.decoder else out.hidden_states
+        yield from _stream(model, seen, acts, tolerance)
+        head = head if whole is runner else None
+        break
     if states is not None and len(states) == depth + 1:
         names = [Site("resid_post", i) for i in range(depth)]
         names = [Site("embed"), *names] if family.states == "embed" else [*names, NORMED]
@@ -393,10 +434,9 @@ def _plain_forward(
             **gaps,
         }
         if after is not None:
-            with torch.no_grad():
-                gaps[names[-1]] = difference(
-                    after(acts[names[-1] if norm is None else NORMED]), states[-1]
-                )
+            read = names[-1] if norm is None else NORMED
+            gaps.pop(names[-1])
+            gaps[read] = _gap(after, acts[read], states[-1])
         elif norm is not None and names[-1] != NORMED and gaps[names[-1]] > tolerance:
             # most architectures record their last state after the last norm, some before it
             del gaps[names[-1]]
@@ -413,15 +453,11 @@ def _plain_forward(
         yield _handed_on(model, acts, tolerance)
     if norm is not None:
         last = acts[Site("resid_post", len(model.atlas.blocks) - 1)]
-        with torch.no_grad():
-            gap = difference(norm(last), acts[Site("final_norm")])
-        reason = (
-            "" if gap <= tolerance else "the last norm does not read resid_post of the last block"
-        )
-        yield Item(
-            "last norm reads the stream", gap <= tolerance, gap, tolerance, ("final_norm",), reason
-        )
-    if head is not None and (model.kind == "text" or family.decoder):
+        gap = _gap(norm, last, acts[NORMED])
+        passed = gap <= tolerance
+        reason = "" if passed else "the last norm does not read resid_post of the last block"
+        yield Item("last norm reads the stream", passed, gap, tolerance, ("final_norm",), reason)
+    if out is not None and head is not None and (model.kind == "text" or family.decoder):
         read = NORMED if norm is not None else Site("resid_post", depth - 1)
         yield _unembedding(model, head, acts[read], out.logits, tolerance)
 
@@ -448,13 +484,80 @@ def _first(out: Any) -> Tensor:
     return next(x for x in values if isinstance(x, Tensor))
 
 
-def _begins_stage(acts: Mapping[Site, Tensor], layer: int) -> bool:
-    """Whether the stream changes its shape before a block, so that nothing but the sum says what enters it."""
-    pair = (Site("resid_post", layer - 1), Site("resid_pre", layer))
-    if layer == 0 or not all(site in acts for site in pair):
-        return False
-    left, entered = (acts[site] for site in pair)
-    return left.shape != entered.shape
+@dataclass
+class _Seen:
+    """What the network's own forward pass showed of its blocks, whatever the table says of them.
+
+    Attributes:
+        calls: the blocks in the order in which they were called, and what stands in a list beside one.
+        taken: the tensor that each call was given first.
+        given: the tensor that each call gave first.
+    """
+
+    calls: list[nn.Module] = field(default_factory=list)
+    taken: list[Tensor] = field(default_factory=list)
+    given: list[Tensor] = field(default_factory=list)
+
+
+@contextmanager
+def _seeing(model: Model, seen: _Seen) -> Iterator[None]:
+    """A block in which every call of a block, or of one that stands in a list beside it, is noted."""
+    blocks = model.atlas.blocks
+    kinds, own = {type(block) for block in blocks}, {id(block) for block in blocks}
+    lists = [m for m in model.atlas.body.modules() if isinstance(m, nn.ModuleList)]
+    beside = [m for each in lists if any(id(m) in own for m in each) for m in each]
+    noted = {id(m): m for m in (*beside, *blocks) if type(m) in kinds}
+
+    def note(module: nn.Module, args: tuple[Any, ...], named: Mapping[str, Any], out: Any) -> None:
+        seen.calls.append(module)
+        seen.taken.append(_leading([*args, *named.values()]).clone())
+        seen.given.append(_leading(out.values() if isinstance(out, dict) else [out, *out]).clone())
+
+    handles = [m.register_forward_hook(note, with_kwargs=True) for m in noted.values()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _leading(values: Iterable[Any]) -> Tensor:
+    return next(x for x in values if isinstance(x, Tensor))
+
+
+def _stream(
+    model: Model, seen: _Seen, acts: Mapping[Site, Tensor], tolerance: float
+) -> Iterator[Item]:
+    """The table's blocks are those that are called, in order and none left out; what they take and give is the stream."""
+    blocks = model.atlas.blocks
+    same = [id(m) for m in seen.calls] == [id(m) for m in blocks]
+    reason = (
+        f"{len(seen.calls)} calls of blocks were seen, which are not the table's {len(blocks)} in their order, so the "
+        "number of a layer would say nothing"
+    )
+    name = "blocks are called in order"
+    yield Item(name, same, float(not same), 0.0, ("*",), "" if same else reason)
+    if not same:
+        return
+    gaps = {}
+    for point, values in (("resid_pre", seen.taken), ("resid_post", seen.given)):
+        for layer, value in enumerate(values):
+            site = Site(point, layer)
+            gaps[site] = difference(acts[site], value)
+    bad = tuple(str(site) for site, gap in gaps.items() if gap > tolerance)
+    reason = f"{', '.join(bad[:3])} is not what the block takes or gives" if bad else ""
+    yield Item(
+        "stream = what blocks take and give", not bad, max(gaps.values()), tolerance, bad, reason
+    )
+
+
+def _gap(make: Callable[[Tensor], Tensor], x: Tensor, right: Tensor) -> float:
+    """How far what a module makes of a tensor is from the right one; infinite where it takes no such tensor."""
+    try:
+        with torch.no_grad():
+            return difference(make(x), right)
+    except _UNFIT:
+        return float("inf")
 
 
 def _handed_on(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> Item:
@@ -477,17 +580,22 @@ def _unembedding(
     model: Model, head: nn.Module, normed: Tensor, logits: Tensor, tolerance: float
 ) -> Item:
     after = model.atlas.after
-    with torch.no_grad():
-        ours = logit_factor(model.atlas.config) * head(normed if after is None else after(normed))
+
+    def unembedded(x: Tensor) -> Tensor:
+        ours = logit_factor(model.atlas.config) * head(x if after is None else after(x))
         ours = ours + getattr(model.net, "final_logits_bias", 0.0)
-    cap = getattr(model.atlas.config, "final_logit_softcapping", None)
-    if cap:
-        ours = cap * torch.tanh(ours / cap)
-    gap = difference(ours, logits)
-    # the likeliest entry is the same; entries that differ by less than rounding may change places
-    likeliest = logits.gather(-1, ours.argmax(-1, keepdim=True))[..., 0]
-    lost = (logits.amax(-1) - likeliest) / logits.abs().amax(-1).clamp_min(1e-12)
-    same = bool((lost <= tolerance).all())
+        cap = getattr(model.atlas.config, "final_logit_softcapping", None)
+        return cap * torch.tanh(ours / cap) if cap else ours
+
+    gap, same = _gap(unembedded, normed, logits), False
+    if gap < float("inf"):
+        with torch.no_grad():
+            chosen = unembedded(normed).argmax(-1, keepdim=True)
+        # the likeliest entry is the same; entries that differ by less than rounding may change places
+        lost = (logits.amax(-1) - logits.gather(-1, chosen)[..., 0]) / logits.abs().amax(
+            -1
+        ).clamp_min(1e-12)
+        same = bool((lost <= tolerance).all())
     passed = same and gap <= tolerance
     reason = (
         "the unembedding of the last norm is not the model's logits: a norm has been folded into other weights, or the "

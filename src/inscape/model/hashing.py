@@ -52,16 +52,15 @@ def weights_sums(net: nn.Module) -> str:
     certain. A tensor's version is not enough: what is written through ``.data`` or a numpy view does not raise it.
     """
     digest = hashlib.sha256()
-    seen: dict[
-        tuple[int, torch.Size, torch.dtype], list[bytes]
-    ] = {}  # tied weights lie in one place
+    # tied weights lie in one place; each is held on to, for what is made here would free its place for the next
+    seen: dict[tuple[int, torch.Size, torch.dtype], tuple[Tensor, list[bytes]]] = {}
     for name, tensor in _held(net):
         digest.update(_head(name, tensor))
         if tensor.numel():
             key = (tensor.data_ptr(), tensor.shape, tensor.dtype)
             if key not in seen or not tensor.is_contiguous():
-                seen[key] = _sums(tensor)
-            for part in seen[key]:
+                seen[key] = tensor, _sums(tensor)
+            for part in seen[key][1]:
                 digest.update(part)
     return digest.hexdigest()
 
@@ -150,7 +149,9 @@ def _plain(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
             yield from _plain(f"{name}.{part}", getattr(value, part))
         yield from _plain(f"{name}|", str(context))
     elif isinstance(value, Tensor):
-        yield name, value
+        if value.layout is not torch.strided:
+            yield from _plain(f"{name}|", str(value.layout))
+        yield name, value.to_dense()
     else:
         yield (
             name,

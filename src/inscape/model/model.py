@@ -296,7 +296,7 @@ class Model:
     def max_positions(self) -> int | None:
         """How many positions it takes, if its configuration says."""
         found = getattr(self.atlas.config, "max_position_embeddings", None)
-        if found is None:
+        if not found or found < 1:  # of relative positions there is no end: -1
             return None
         table = getattr(getattr(self.atlas.body, "embeddings", None), "position_embeddings", None)
         # RoBERTa and those built like it count positions from behind the padding's
@@ -443,9 +443,12 @@ class Model:
             return None
 
     def _without_mask(self, inputs: dict[str, Tensor]) -> None:
-        """Leave a causal model's mask of padding out: it is on the right, and no real token sees what follows it."""
+        """Leave a causal model's mask of padding out: it is on the right, and no real token sees what follows it.
+
+        Beside positions it stays: without it, transformers takes gaps for the beginnings of packed documents.
+        """
         mask = inputs.get("attention_mask")
-        if mask is None or mask.ndim != 2:
+        if mask is None or mask.ndim != 2 or "position_ids" in inputs:
             return
         del inputs["attention_mask"]
         pad = getattr(self.atlas.config, "pad_token_id", None)

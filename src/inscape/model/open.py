@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from inscape.core.errors import InscapeError, ModelError, suggest
 from inscape.core.foreign import reason
@@ -180,6 +181,12 @@ def _check_held(net: nn.Module) -> None:
             "this network is TorchScript, which calls no hooks; open the network that it was scripted or traced from"
         )
     held = [*net.named_parameters(), *net.named_buffers()]
+    lazy = next((name for name, x in held if is_lazy(x)), None)
+    if lazy is not None:
+        raise ModelError(
+            f"{lazy} of this {type(net).__name__} has no shape before its first pass; call the network once on an input, "
+            "then open it"
+        )
     # layers of quantisers compute with such weights, PyTorch's own do not
     plain = [m for m in net.modules() if type(m).__module__.startswith("torch.nn.modules.")]
     small = {str(p.dtype) for m in plain for p in m.parameters(recurse=False)} & _STORED

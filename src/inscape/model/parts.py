@@ -38,7 +38,7 @@ from transformers.activations import ACT2FN
 from inscape.core.batch import Batch
 from inscape.core.edit import Replace, Scope
 from inscape.core.errors import SiteError
-from inscape.core.site import Site
+from inscape.core.site import HEAD_POINTS, Site
 from inscape.model import state_space
 from inscape.model.family import ADDED, Family, Tap
 from inscape.model.item import Item, difference
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from inscape.model.model import Model
 
 Tensors = Mapping[str, Tensor]
+#: what a tensor or a module that a wrong table names leads to
+_UNFIT = (RuntimeError, ValueError, IndexError, TypeError, AttributeError)
 #: what stands before the points of an attention: to the stack itself, to an encoder
 KINDS = ("", "cross_")
 
@@ -75,7 +77,13 @@ class Identity:
     least: float = 0.0
 
 
-def measure(model: Model, batch: Batch, acts: Mapping[Site, Tensor], tol: float) -> Iterator[Item]:
+def measure(
+    model: Model,
+    batch: Batch,
+    acts: Mapping[Site, Tensor],
+    tol: float,
+    unproven: frozenset[Site] = frozenset(),
+) -> Iterator[Item]:
     """One item for each identity that a model's points allow.
 
     Args:
@@ -83,12 +91,13 @@ def measure(model: Model, batch: Batch, acts: Mapping[Site, Tensor], tol: float)
         batch: what was run.
         acts: what was captured of it at every site but the patterns.
         tol: the tolerance of its dtype.
+        unproven: what is added to the residual stream and no sum has shown: it is refused, unless an identity holds of it.
     """
     family = model.family
     assert family is not None
     try:
-        more = _attention(model, batch)
-    except SiteError as error:
+        more = _attention(model, batch, acts)
+    except (SiteError, *_UNFIT) as error:
         more = {}
         yield Item("patterns are given", False, float("inf"), 0.0, ("pattern.*",), str(error))
     layers = range(len(model.atlas.blocks))
@@ -97,6 +106,7 @@ def measure(model: Model, batch: Batch, acts: Mapping[Site, Tensor], tol: float)
         | {p: x[i] for p, x in more.items()}
         for i in layers
     ]
+    yield from _headed(model, of)
     table = [one for one in _IDENTITIES if one.name not in _inapplicable(family)]
     gaps: dict[tuple[str, int], float] = {}
     with evaluating(model.net):
@@ -116,13 +126,39 @@ def measure(model: Model, batch: Batch, acts: Mapping[Site, Tensor], tol: float)
         if mine:
             yield _item(one, mine, sound, max(tol, one.least))
     yield _untouched(model, table, gaps)
+    shown = {
+        Site(p, i)
+        for one in table
+        for i in layers
+        if gaps.get((one.name, i), float("inf")) <= max(tol, one.least)
+        for p in one.needs
+    }
+    if left := sorted(map(str, unproven - shown)):
+        reason = f"no sum and no projection shows {', '.join(left[:3])}"
+        yield Item("every part is shown", False, float(len(left)), 0.0, tuple(left), reason)
+
+
+def _headed(model: Model, of: list[dict[str, Tensor]]) -> Iterator[Item]:
+    """Patterns have as many heads as the table says, and so many heads share the width of the others."""
+    wrong: list[str] = []
+    for layer, points in enumerate(of):
+        for p in HEAD_POINTS & points.keys():
+            many, shape = model.atlas.heads(Site(p, layer)), points[p].shape
+            fits = shape[1] == many if p.endswith("pattern") else shape[-1] % many == 0
+            wrong += [] if fits else [p]
+    if any(points.keys() & HEAD_POINTS for points in of):
+        crossing = {p.startswith("cross_") for p in wrong}
+        heads = sorted(HEAD_POINTS & set(model.family.points if model.family else ()))
+        bad = tuple(f"{p}.*" for p in heads if p.startswith("cross_") in crossing)
+        reason = f"{wrong[0]} does not have as many heads as the table says" if wrong else ""
+        yield Item("heads are counted right", not wrong, float(len(wrong)), 0.0, bad, reason)
 
 
 def _gap(one: Identity, model: Model, layer: int, of: Tensors) -> float:
     try:
         with torch.no_grad():
             return one.gap(model, layer, of)
-    except (RuntimeError, ValueError, IndexError, TypeError, AttributeError):
+    except _UNFIT:
         return float("inf")  # shapes or modules that do not fit: the table is wrong
 
 
@@ -165,7 +201,7 @@ def _inapplicable(family: Family) -> tuple[str, ...]:
 # ---------------------------------------------------------------- attention
 
 
-def _attention(model: Model, batch: Batch) -> dict[str, list[Tensor]]:
+def _attention(model: Model, batch: Batch, acts: Mapping[Site, Tensor]) -> dict[str, list[Tensor]]:
     """Patterns, and what the score identities need, all layers, from passes of their own.
 
     Returns:
@@ -179,11 +215,15 @@ def _attention(model: Model, batch: Batch) -> dict[str, list[Tensor]]:
     if not kinds:
         return {}
     layers = range(len(model.atlas.blocks))
-    scored = [kind for kind in kinds if {f"{kind}q", f"{kind}k"} <= set(family.points)]
+    given = [f"{k}{p}" for k in kinds for p in ("q", "k") if f"{k}{p}" in family.points]
+    given = [p for p in given if all(Site(p, i) in acts for i in layers)]
+    scored = [kind for kind in kinds if {f"{kind}q", f"{kind}k"} <= set(given)]
     points = [f"{kind}pattern" for kind in kinds] + [f"{k}{p}" for k in scored for p in ("q", "k")]
     sites = [Site(p, i) for i in layers for p in points]
-    whole = model.run(batch, sites)
-    out = {f"{k}pattern": [whole[Site(f"{k}pattern", i)] for i in layers] for k in kinds}
+    with _compressing(model) as compressed:
+        whole = model.run(batch, sites)
+    out = {"compressed": compressed} if len(compressed) == len(layers) else {}
+    out |= {f"{k}pattern": [whole[Site(f"{k}pattern", i)] for i in layers] for k in kinds}
     if not scored or whole[sites[0]].shape[-1] < 2:
         return out  # the softmax of one score is 1, whatever q and k are
     rotating = [m for m in model.atlas.body.modules() if _rotates(m)]
@@ -199,6 +239,24 @@ def _attention(model: Model, batch: Batch) -> dict[str, list[Tensor]]:
             flat = model.run(batch, [Site("pattern", i) for i in layers], edits=none)
         out["bias"] = [flat[Site("pattern", i)].log() for i in layers]
     return out
+
+
+@contextmanager
+def _compressing(model: Model) -> Iterator[list[Tensor]]:
+    """A block in which what latent attention compresses is noted, layer by layer."""
+    taken: list[Tensor] = []
+    path = next(iter(model.family.latent if model.family else ()), None)
+    modules = [] if path is None else [b.get_submodule(path) for b in model.atlas.blocks]
+
+    def note(_module: nn.Module, args: tuple[Any, ...]) -> None:
+        taken.append(args[0].clone())
+
+    handles = [m.register_forward_pre_hook(note) for m in modules]
+    try:
+        yield taken
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _rotates(module: nn.Module) -> bool:
@@ -299,7 +357,9 @@ def _compressed(model: Model, layer: int, of: Tensors) -> float:
         weight = module.weight
         assert isinstance(weight, Tensor)
         x = module(x[..., : weight.shape[-1]])
-    return difference(x[..., : of["latent"].shape[-1]], of["latent"])
+    # a norm on the way forgets how long attn_in was
+    lengths = difference(of["attn_in"], of["compressed"])
+    return max(lengths, difference(x[..., : of["latent"].shape[-1]], of["latent"]))
 
 
 # ---------------------------------------------------------------- projections
@@ -330,14 +390,27 @@ def _projected(inner: str, added: str) -> Callable[[Model, int, Tensors], float]
         reader, giver = (model.family.points[p] for p in (inner, added))
         place = model.atlas.place(Site(added, layer))
         reads = model.atlas.place(Site(inner, layer)).module
-        out = reads(of[inner])
-        out = out if isinstance(out, Tensor) else out[0]
+        if not _is_affine(reads, of[inner]):  # an activation that the projection follows, say
+            return float("inf")
+        out = _tensor(reads(of[inner]))
         same = reader.path == giver.path or reader.path.startswith(giver.path + ".")
         out = out if same else place.module(out)
         out = out if isinstance(out, Tensor) else list(out)[place.index]
         return difference(place.view.read(out, len(out)), of[added])
 
     return gap
+
+
+def _tensor(out: Any) -> Tensor:
+    found = out if isinstance(out, Tensor) else out[0]
+    assert isinstance(found, Tensor)
+    return found
+
+
+def _is_affine(module: Callable[[Tensor], Any], x: Tensor) -> bool:
+    """Whether a module is a projection, (f(4x) − f(x)) / 3 = (f(x) − f(−x)) / 2, as far as rounded weights allow."""
+    back, once, far = (_tensor(module(c * x)) for c in (-1.0, 1.0, 4.0))
+    return difference(((far - once) / 3).flatten(), ((once - back) / 2).flatten()) < _BENT
 
 
 def _activated(model: Model, layer: int, of: Tensors) -> float:
@@ -360,6 +433,8 @@ def _aside(block: nn.Module, tap: Tap) -> Place:
     return Place(block.get_submodule(tap.path), tap.side, tap.index, View(tap.layout, tokens=True))
 
 
+#: of what is projected, how much may be no projection: int8 weights and activations are off by some hundredths
+_BENT = 0.1
 #: the tolerance of what is computed in float32
 _SINGLE = 1e-5
 
@@ -412,7 +487,7 @@ _IDENTITIES = (
     Identity(
         "latent = attn_in compressed",
         ("attn_in",),
-        ("latent",),
+        ("latent", "compressed"),
         _compressed,
         "attn_in, compressed, is not latent",
     ),

@@ -96,6 +96,10 @@ class Atlas:
             if isinstance(family.blocks, str)
             else [_child(self.body, path, family.name) for path in family.blocks]
         )
+        if not self.blocks:
+            raise ModelError(
+                f"this {type(net).__name__} has no blocks, so there is nothing inside it to look at; open one that has"
+            )
         self.sites = [Site("embed")]
         for layer in range(len(self.blocks)):
             self.sites += [Site(point, layer) for point in family.points]
