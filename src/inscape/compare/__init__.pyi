@@ -20,6 +20,9 @@ from inscape.compare.fitted_canonical import Fitted as Fitted
 from inscape.compare.fitted_canonical import Span as Span
 from inscape.compare.fitted_canonical import fitted_similarities as fitted_similarities
 from inscape.compare.forman import forman as forman
+from inscape.compare.functor import Functor as Functor
+from inscape.compare.functor import System as System
+from inscape.compare.functor import functor_residual as functor_residual
 from inscape.compare.geo_topological import geo_topological as geo_topological
 from inscape.compare.geo_topological import geodesic as geodesic
 from inscape.compare.inter_subject import inter_subject as inter_subject

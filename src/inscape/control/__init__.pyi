@@ -8,7 +8,9 @@ from inscape.control.alignment_maps import RevNetMap as RevNetMap
 from inscape.control.alignment_maps import RotationMap as RotationMap
 from inscape.control.alignment_maps import SubsetMap as SubsetMap
 from inscape.control.alignment_search import Interchange as Interchange
+from inscape.control.alignment_search import Scored as Scored
 from inscape.control.alignment_search import align as align
+from inscape.control.alignment_search import align_and_score as align_and_score
 from inscape.control.alignment_search import inversion_error as inversion_error
 from inscape.control.alignment_search import noop as noop
 from inscape.control.alignment_search import right as right
@@ -33,6 +35,8 @@ from inscape.control.direction_cosines import random_gaps as random_gaps
 from inscape.control.directional import directional_patch as directional_patch
 from inscape.control.directional import mean_ablation as mean_ablation
 from inscape.control.directional import unit as unit
+from inscape.control.directions_at import held_at_mean as held_at_mean
+from inscape.control.directions_at import projected_out as projected_out
 from inscape.control.dose import Dosed as Dosed
 from inscape.control.dose import dosed as dosed
 from inscape.control.dose import even as even
@@ -41,6 +45,7 @@ from inscape.control.dose import scheduled as scheduled
 from inscape.control.dose import triangle as triangle
 from inscape.control.dose import typical_norms as typical_norms
 from inscape.control.dose import window as window
+from inscape.control.equality_interchanges import interchanges as interchanges
 from inscape.control.head_maps import HeadMap as HeadMap
 from inscape.control.head_maps import head_map as head_map
 from inscape.control.head_maps import heads_of as heads_of
@@ -53,6 +58,10 @@ from inscape.control.inlp import INLP as INLP
 from inscape.control.latents import MoveLatents as MoveLatents
 from inscape.control.leace import LeaceEraser as LeaceEraser
 from inscape.control.leace import OracleLeace as OracleLeace
+from inscape.control.learned_swaps import draw_swaps as draw_swaps
+from inscape.control.learned_swaps import learn_swap as learn_swap
+from inscape.control.learned_swaps import magnitudes as magnitudes
+from inscape.control.learned_swaps import swapped_rightly as swapped_rightly
 from inscape.control.learning_rate import rise_and_fall as rise_and_fall
 from inscape.control.line_alignment import LineMap as LineMap
 from inscape.control.line_alignment import Rest as Rest

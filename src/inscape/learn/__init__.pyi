@@ -18,6 +18,8 @@ from inscape.learn.gradient import Gradient as Gradient
 from inscape.learn.info_nce import info_nce as info_nce
 from inscape.learn.isotropy_penalty import isotropy_penalty as isotropy_penalty
 from inscape.learn.paired_contrast import paired_contrast as paired_contrast
+from inscape.learn.relation_embedding import RelationEmbedding as RelationEmbedding
+from inscape.learn.relation_embedding import relation_loss as relation_loss
 from inscape.learn.vicreg import vicreg as vicreg
 from inscape.learn.von_neumann_entropy import i_vne as i_vne
 from inscape.learn.von_neumann_entropy import von_neumann_entropy as von_neumann_entropy

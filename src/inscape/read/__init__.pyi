@@ -72,6 +72,7 @@ from inscape.read.linear_shortcut import Shortcut as Shortcut
 from inscape.read.linear_shortcut import ShortcutMoments as ShortcutMoments
 from inscape.read.linear_shortcut import explained as explained
 from inscape.read.local_maps import Mapped as Mapped
+from inscape.read.local_maps import Named as Named
 from inscape.read.local_maps import change_by_patches as change_by_patches
 from inscape.read.local_maps import depths as depths
 from inscape.read.local_maps import in_double as in_double
@@ -89,6 +90,8 @@ from inscape.read.logit_map import fit_logit_map as fit_logit_map
 from inscape.read.logit_map import held_out_r as held_out_r
 from inscape.read.logit_map import without_first_component as without_first_component
 from inscape.read.mass_mean import MassMeanProbe as MassMeanProbe
+from inscape.read.matched_tokens import matched_tokens as matched_tokens
+from inscape.read.matched_tokens import token_counts as token_counts
 from inscape.read.mdl import Codelength as Codelength
 from inscape.read.mdl import online_codelength as online_codelength
 from inscape.read.mexa import mexa as mexa
@@ -128,6 +131,7 @@ from inscape.read.risk_coverage import aurc as aurc
 from inscape.read.risk_coverage import excess_aurc as excess_aurc
 from inscape.read.risk_coverage import risk_coverage as risk_coverage
 from inscape.read.scalar_mix import ScalarMixProbe as ScalarMixProbe
+from inscape.read.sequence_probe import tokens_named as tokens_named
 from inscape.read.shortcut_fits import Recorder as Recorder
 from inscape.read.shortcut_fits import best_source as best_source
 from inscape.read.shortcut_fits import examples_of as examples_of
@@ -140,6 +144,7 @@ from inscape.read.sparse import class_weights as class_weights
 from inscape.read.sparse import sparse_path as sparse_path
 from inscape.read.states import States as States
 from inscape.read.states import states as states
+from inscape.read.states import states_of_sources as states_of_sources
 from inscape.read.subject_jacobian import SubjectJacobian as SubjectJacobian
 from inscape.read.subject_jacobian import subject_jacobian as subject_jacobian
 from inscape.read.supervised_contrastive import supervised_contrastive as supervised_contrastive
