@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from inscape.core.errors import DataError
-from inscape.studies.read.instruction_following_direction import shuffled, within
 from inscape.study.runner import run_study
 from tests.studies.expected import unexpected
 
@@ -52,23 +50,6 @@ def test_the_figures_and_the_answer_are_there(folder):
     figures = {s["name"] for s in record["sections"] if s["kind"] == "figure"}
     assert figures == {"layers", "steering", "random"}
     assert "knows in part" in record["answer"]
-
-
-def test_labels_are_shuffled_by_task_within_their_kind():
-    types, groups = np.repeat([0, 1], 12), np.tile(np.repeat(np.arange(4), 3), 2)
-    right = np.concatenate([groups[:12] < 2, groups[:12] < 1])
-    out = shuffled(right, types, groups, 20, np.random.default_rng(0))
-    assert (out[:, :12].sum(axis=1) == 6).all()
-    assert (out[:, 12:].sum(axis=1) == 3).all()
-    assert (
-        np.ptp(out.reshape(20, 8, 3).astype(int), axis=2) == 0
-    ).all()  # a task keeps its rows together
-    assert len(np.unique(out, axis=0)) > 3
-
-
-def test_rows_are_centred_within_their_kind():
-    x = within(np.array([[1.0], [3.0], [10.0]]), np.array(["a", "a", "b"]))
-    assert x.ravel().tolist() == [-1.0, 1.0, 0.0]
 
 
 def test_prompts_without_their_columns_are_refused(tmp_path):
