@@ -18,6 +18,7 @@ from inscape.read.lens_metrics import (
     exit_depth,
     named,
     spread,
+    sureness,
     threshold_for,
 )
 from inscape.read.logit_lens import logit_lens
@@ -189,3 +190,14 @@ def test_exit_depth_is_what_a_loop_over_left_out_groups_gives():
     assert decaying.value != found.value
     with pytest.raises(ValueError, match="retention must be in"):
         exit_depth(sure, tokens, own, groups, 0.0)
+
+
+def test_no_row_leaves_at_the_first_layer_and_every_row_at_the_last():
+    p = np.log(np.array([[[0.9, 0.1], [0.5, 0.4]], [[0.6, 0.3], [0.7, 0.2]]]))
+    tokens = np.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]]])
+    found = sureness(p, tokens, np.array([9, 9]))
+    assert found.tokens.tolist() == [[1, 3], [5, 7], [9, 9]]
+    assert np.isneginf(found.margin[0]).all()
+    assert np.isposinf(found.lead[-1]).all()
+    np.testing.assert_allclose(found.lead[1], [0.3, 0.5])
+    np.testing.assert_allclose(found.margin[1], np.log([2.0, 3.5]))

@@ -1,18 +1,21 @@
-"""How good a lens is: does it name the network's own answer, and how many layers could have been left out?
+"""How good a lens is: does it name the network's own answer, and how many layers could have been
+left out?
 
     precision@k   share of rows whose final token is among the lens's k most likely
-    early exit    layer of row i at threshold τ: the first whose confidence is at least τ, else the last
-    retention     share of rows whose token at the exit is the final token
+    early exit    layer of row i at threshold τ: the first whose confidence is at least τ, else the
+        last retention     share of rows whose token at the exit is the final token
 
-A threshold is a choice, so it is made on some rows (`threshold_for`) and judged on others (`early_exit`). Lenses differ in
-how much they keep at the threshold that is chosen, so they are compared at equal retention (`depth_at`): the whole curve of
-depth against retention is traced, and read off at the same retention for each. A threshold may decay with position:
+A threshold is a choice, so it is made on some rows (`threshold_for`) and judged on others
+(`early_exit`). Lenses differ in how much they keep at the threshold that is chosen, so they are
+compared at equal retention (`depth_at`): the whole curve of depth against retention is traced, and
+read off at the same retention for each. A threshold may decay with position:
 
-    τ(t) = 0.9 τ + 0.1 exp(−4 t / N)      position t, mean length N, confidence a difference of probabilities
+    τ(t) = 0.9 τ + 0.1 exp(−4 t / N)      position t, mean length N, confidence a difference of
+    probabilities
 
 Cost: linear in layers × rows × thresholds; times groups for an interval.
-Reference: Din et al. (2023), arXiv:2303.09435, §4 and §5; Schuster et al. (2022), arXiv:2207.07061, where confidence is
-a difference of probabilities.
+Reference: Din et al. (2023), arXiv:2303.09435, §4 and §5; Schuster et al. (2022), arXiv:2207.07061,
+where confidence is a difference of probabilities.
 """
 
 from __future__ import annotations
@@ -86,19 +89,60 @@ def early_exit(
     """Let every row leave at the first layer that is confident enough.
 
     Args:
-        confidence: of each layer about each row; the last layer is taken where none reaches the threshold.
+        confidence: of each layer about each row; the last layer is taken where none reaches the
+            threshold.
         tokens: the most likely token of each layer.
         final: the network's own.
         threshold: at least this confident, one for all rows or one for each.
 
     Example:
-        >>> found = early_exit(np.array([[0.1, 0.9], [0.8, 0.9]]), np.array([[5, 5], [6, 6]]), np.array([6, 6]), 0.5)
-        >>> found.layer.tolist(), found.kept.tolist()
-        ([1, 0], [True, False])
+        >>> found = early_exit(np.array([[0.1, 0.9], [0.8, 0.9]]), np.array([[5, 5], [6, 6]]),
+        np.array([6, 6]), 0.5) >>> found.layer.tolist(), found.kept.tolist() ([1, 0], [True, False])
     """
     ready = confidence >= threshold
     layer = np.where(ready.any(axis=0), ready.argmax(axis=0), len(confidence) - 1)
     return Exit(layer, np.take_along_axis(tokens, layer[None], axis=0)[0] == final)
+
+
+class Sureness(NamedTuple):
+    """How sure every layer is of its token, with the network's own at the end; no row leaves at the
+    first layer.
+
+    Attributes:
+        margin: log-probability by which the likeliest token leads the second, in nats, (layers + 1,
+            n).
+        lead: the same as a difference of probabilities, (layers + 1, n).
+        tokens: the likeliest token, (layers + 1, n).
+    """
+
+    margin: Float[np.ndarray, "layers n"]
+    lead: Float[np.ndarray, "layers n"]
+    tokens: Int[np.ndarray, "layers n"]
+
+
+def sureness(
+    log_probs: Float[np.ndarray, "layers n k"],
+    tokens: Int[np.ndarray, "layers n k"],
+    final: Int[np.ndarray, " n"],
+) -> Sureness:
+    """How sure every layer is, for `exit_depth` and `exit_curve`.
+
+    Args:
+        log_probs: of the likeliest tokens of every layer, most likely first, k ≥ 2.
+        tokens: those tokens.
+        final: the network's own, which the last layer is sure of.
+
+    Example:
+        >>> p = np.log(np.array([[[0.9, 0.1]], [[0.6, 0.3]]]))
+        >>> found = sureness(p, np.array([[[1, 2]], [[3, 4]]]), np.array([5]))
+        >>> found.lead.ravel().round(6).tolist(), found.margin.ravel().round(4).tolist()
+        ([-inf, 0.3, inf], [-inf, 0.6931, inf])
+    """
+    ahead = np.exp(log_probs[..., :2].astype(np.float64))
+    never, always = np.full(len(final), -np.inf), np.full(len(final), np.inf)
+    both = (log_probs[..., 0] - log_probs[..., 1], ahead[..., 0] - ahead[..., 1])
+    margin, lead = (np.vstack([never, x[1:], always]) for x in both)
+    return Sureness(margin, lead, np.vstack([tokens[..., 0], final]))
 
 
 def exit_curve(
@@ -122,7 +166,8 @@ def exit_depth(
     position: Float[np.ndarray, " n"] | None = None,
     thresholds: int = 400,
 ) -> Jackknife:
-    """Mean exit layer at a given retention, interpolated on the curve over all thresholds, with each group left out.
+    """Mean exit layer at a given retention, interpolated on the curve over all thresholds, with
+    each group left out.
 
     Args:
         confidence: of each layer about each row.
@@ -130,7 +175,8 @@ def exit_depth(
         final: the network's own.
         groups: the document of each row, 0 … G − 1.
         retention: share of rows that keep their token.
-        position: t / N of each row, for a threshold that decays with position; None for a constant one.
+        position: t / N of each row, for a threshold that decays with position; None for a constant
+            one.
         thresholds: how many are tried, at equal shares of the finite confidences.
 
     Raises:
@@ -177,7 +223,8 @@ def depth_at(
 
 
 def spread(confidence: Float[np.ndarray, "layers n"], count: int = 100) -> Float[np.ndarray, " t"]:
-    """Thresholds at equal shares of the finite confidences: lenses differ in how sure they are of themselves."""
+    """Thresholds at equal shares of the finite confidences: lenses differ in how sure they are of
+    themselves."""
     finite = confidence[np.isfinite(confidence)]
     return np.unique(np.quantile(finite, np.linspace(0, 1, count + 1), method="lower"))
 
@@ -189,7 +236,8 @@ def threshold_for(
     retention: float = 0.95,
     grid: Float[np.ndarray, " t"] | None = None,
 ) -> float:
-    """The threshold of the earliest mean exit that keeps this share of the final tokens, on these rows.
+    """The threshold of the earliest mean exit that keeps this share of the final tokens, on these
+    rows.
 
     Args:
         confidence: as for `early_exit`.

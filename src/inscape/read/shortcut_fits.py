@@ -1,4 +1,5 @@
-"""Fitting linear shortcuts on texts: moments of layers with the last one, and the held-out rows they are judged on.
+"""Fitting linear shortcuts on texts: moments of layers with the last one, and the held-out rows
+they are judged on.
 
 Cost: one forward pass over the texts, and n d² a pair (`inscape.read.linear_shortcut`).
 """
@@ -58,8 +59,8 @@ def fitted(
 ) -> ShortcutMoments:
     """Moments of pairs of sites over training texts, in three parts of the documents.
 
-    Sources of the first pair's target are also paired with that target at other tokens of the same batch, under the name
-    `ELSEWHERE`: the map of tokens that do not belong together.
+    Sources of the first pair's target are also paired with that target at other tokens of the same
+    batch, under the name `ELSEWHERE`: the map of tokens that do not belong together.
 
     Args:
         run: for progress and random streams.
@@ -125,7 +126,8 @@ def sampled(
     positions: int,
     rng: np.random.Generator,
 ) -> States:
-    """About so many rows: some random positions of each of a few texts, as many texts of every document as can be.
+    """About so many rows: some random positions of each of a few texts, as many texts of every
+    document as can be.
 
     Intervals are over documents; one long document must not fill the sample.
     """
