@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from inscape.core.batch import Tokens
-from inscape.outcomes.token_rows import last_states, losses_after, prompt_asker, repeating_prompt
+from inscape.outcomes.token_rows import (
+    last_states,
+    losses_after,
+    mean_embeddings,
+    patched_names,
+    prompt_asker,
+    repeating_prompt,
+)
 from tests.store.conftest import llama
 
 ROWS = [(3, 9, 4), (7,), (5, 6)]
@@ -69,3 +76,22 @@ def test_the_prompt_that_repeats_most_is_taken(monkeypatch, model):
     found = repeating_prompt(model, ("3 {} 4", "5 {}"), [7, 8])
     assert set(found.rates) == {"3 {} 4", "5 {}"}
     assert found.best == max(found.rates.values())
+
+
+def test_embeddings_of_a_words_tokens_are_averaged(model):
+    own = last_states(model, [(3,), (9,), (4,)], ["embed"])["embed"]
+    mean = mean_embeddings(model, (), [(3, 9), (4,), (9, 9, 4)])
+    assert torch.allclose(mean[0], (own[0] + own[1]) / 2, atol=1e-6)
+    assert torch.allclose(mean[1], own[2], atol=1e-6)
+    assert torch.allclose(mean[2], (2 * own[1] + own[2]) / 3, atol=1e-6)
+
+
+def test_names_are_those_that_the_prompt_gives_layer_by_layer():
+    calls: list[int] = []
+
+    def ask(x):
+        return torch.nn.functional.one_hot(x[:, 0].long(), 10).float()
+
+    states = [torch.tensor([[3.0], [4.0]]), torch.tensor([[5.0], [6.0]])]
+    assert patched_names(ask, states, lambda: calls.append(1)).tolist() == [[3, 4], [5, 6]]
+    assert len(calls) == 2

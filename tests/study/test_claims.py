@@ -12,6 +12,7 @@ from inscape.study.card import Claim
 from inscape.study.claims import (
     Judged,
     criterion,
+    in_a_word,
     judge,
     over_seeds,
     sentence,
@@ -203,3 +204,11 @@ def test_the_worst_is_on_the_wrong_side_or_reaches_furthest_over():
     claim = Claim(text="x", at_least=0.1)
     assert worst(claim, [wide, narrow]) is wide
     assert worst(claim, [wide, narrow, wrong]) is wrong
+
+
+def test_several_verdicts_in_a_word():
+    yes, maybe, no = "supported", "uncertain", "not supported"
+    assert in_a_word([yes, yes]) == "Yes"
+    assert in_a_word([yes, no]) == in_a_word([maybe, yes]) == "In part"
+    assert in_a_word([no, no]) == "No"
+    assert in_a_word([maybe, no]) == in_a_word([maybe, maybe]) == "Not clearly"

@@ -1,14 +1,17 @@
 """Fine-tuning an encoder under a head that reads the last layer, or a scalar mix of all of them.
 
     h = mean over tokens of h_L                              last
-    h = mean over tokens of γ Σ_j softmax(s)_j h_j           mix: every layer has a path to the loss of its own
+    h = mean over tokens of γ Σ_j softmax(s)_j h_j           mix: every layer has a path to the loss
+    of its own
 
-Everything else is the same: weights, batches, optimiser and seed. Recorded are the loss at every step, the norm of the
-gradient that reaches each block at the first steps, accuracy on held-out rows, and accuracy after the smallest weights of
-the blocks' matrices have been set to zero, with no training after it.
+Everything else is the same: weights, batches, optimiser and seed. Recorded are the loss at every
+step, the norm of the gradient that reaches each block at the first steps, accuracy on held-out
+rows, and accuracy after the smallest weights of the blocks' matrices have been set to zero, with no
+training after it.
 
 Cost: one forward and one backward pass a step.
-Reference: Kodge and Roy (2021), BERMo, arXiv:2110.15802; Peters et al. (2018), arXiv:1802.05365, eq. 1 (the mix).
+Reference: Kodge and Roy (2021), BERMo, arXiv:2110.15802; Peters et al. (2018), arXiv:1802.05365,
+eq. 1 (the mix).
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ class Tuned:
 
     Attributes:
         loss: training loss of every step.
-        gradient: norm of the gradient of each block's weights, the mean over the first ten steps, (blocks,).
+        gradient: norm of the gradient of each block's weights, the mean over the first ten steps,
+            (blocks,).
         predicted: class codes of the held-out rows.
         pruned: share of weights set to zero → class codes of the held-out rows.
         mix: weights of the layers at the end; uniform where the last layer is read.
@@ -49,7 +53,8 @@ class Tuned:
     mix: Float[np.ndarray, " layers"]
 
     def steps_to(self, level: float, window: int = 5) -> int:
-        """The first step at which the mean loss of the last few is below a level; one more than there are, if never."""
+        """The first step at which the mean loss of the last few is below a level; one more than
+        there are, if never."""
         smooth = np.convolve(self.loss, np.ones(window) / window, mode="valid")
         below = np.flatnonzero(smooth < level)
         return int(below[0]) + window if len(below) else len(self.loss) + 1
@@ -163,7 +168,8 @@ def held_out(
     level: float,
     where: Mapping[str, str],
 ) -> list[Evidence]:
-    """How soon the loss falls, and accuracy on held-out rows without pruning and with it, over several seeds.
+    """How soon the loss falls, and accuracy on held-out rows without pruning and with it, over
+    several seeds.
 
     Args:
         tuned: one fine-tuning for each seed.
@@ -173,7 +179,8 @@ def held_out(
         where: coordinates of the evidence.
 
     Returns:
-        Steps to the level, then the accuracy for each share pruned, beside 50 permutations of the labels.
+        Steps to the level, then the accuracy for each share pruned, beside 50 permutations of the
+        labels.
     """
     m = Measured("steps to half the loss", unit="steps", direction="lower", where=where)
     m.put("steps", [t.steps_to(level) for t in tuned])

@@ -1,11 +1,13 @@
-"""Teaching a language model one answer to each of a few prompts, by gradient steps on what its MLPs write with.
+"""Teaching a language model one answer to each of a few prompts, by gradient steps on what its MLPs
+write with.
 
-Only the output weights of the MLPs are changed, which hold most of what a model knows of a subject; the model itself stays
-as it was.
+Only the output weights of the MLPs are changed, which hold most of what a model knows of a subject;
+the model itself stays as it was.
 
 Cost: two passes of the prompts a step, and a copy of the model.
-Reference: Meng et al. (2022), Locating and editing factual associations, arXiv:2202.05262, for where facts are; Peng et al.
-(2025), arXiv:2502.04520, §5, for teaching a few answers and asking for what they imply.
+Reference: Meng et al. (2022), Locating and editing factual associations, arXiv:2202.05262, for
+where facts are; Peng et al. (2025), arXiv:2502.04520, §5, for teaching a few answers and asking for
+what they imply.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
-"""One relation as a classification of its subjects by their objects: directions made on some, judged on others.
+"""One relation as a classification of its subjects by their objects: directions made on some,
+judged on others.
 
-Directions come from prompts with answered questions before them; the same questions are also asked alone. Each method's
-directions are those at the site, and with the settings, that classify one half of the training subjects from the other.
+Directions come from prompts with answered questions before them; the same questions are also asked
+alone. Each method's directions are those at the site, and with the settings, that classify one half
+of the training subjects from the other.
 
-    inverted relation          the relation's low-rank inverse applied to mean object states before the last layer
-    object of the last layer   the same with object states of the last layer
-    linear SVM, mean difference, plain mean    of the same training subjects' states
+    inverted relation          the relation's low-rank inverse applied to mean object states before
+    the last layer object of the last layer   the same with object states of the last layer linear
+    SVM, mean difference, plain mean    of the same training subjects' states
 
 Cost: `linearise` for each object site; the choices are fits on a few rows.
 Reference: Chanin, Hunter and Camburu (2024), arXiv:2311.08968, §3.
@@ -137,7 +139,8 @@ class ConceptRelation:
     def choose(
         self, method: str, ranks: Sequence[int], classes: np.ndarray | None = None
     ) -> Chosen:
-        """Directions of all training subjects, at the site and with the settings that classify one half from the other.
+        """Directions of all training subjects, at the site and with the settings that classify one
+        half from the other.
 
         Args:
             method: as for `directions`.
@@ -162,7 +165,8 @@ class ConceptRelation:
 
         Args:
             ranks: of the inverse.
-            shuffles: of the objects, so that each keeps its rows in both halves of the training subjects.
+            shuffles: of the objects, so that each keeps its rows in both halves of the training
+                subjects.
             rng: named random streams: ``shuffled``, the relation and the shuffle's number.
         """
         out = {name: [self.choose(name, ranks)] for name in (LRC, FINAL, SVM, MEANS, PLAIN)}
@@ -177,7 +181,8 @@ class ConceptRelation:
     def right(
         self, methods: Mapping[str, Sequence[Chosen]], states: Float[np.ndarray, "sites n d"]
     ) -> dict[str, np.ndarray]:
-        """Which held-out subjects each method classifies rightly, (sets, m), with what needs no state beside it.
+        """Which held-out subjects each method classifies rightly, (sets, m), with what needs no
+        state beside it.
 
         Args:
             methods: method → its sets of directions.
@@ -229,7 +234,8 @@ def concept_relation(
     rng: Callable[..., np.random.Generator],
     advance: Callable[[], object],
 ) -> ConceptRelation:
-    """Maps to every object site from the same examples, and a split that leaves every object on both sides.
+    """Maps to every object site from the same examples, and a split that leaves every object on
+    both sides.
 
     Args:
         asked: questions that the model answers, of objects that several subjects share.
@@ -265,7 +271,8 @@ def over_relations(
     subjects: Sequence[np.ndarray],
     values: Sequence[Mapping[str, np.ndarray]],
 ) -> Measured:
-    """The mean over relations of their means, over groups of subjects: every relation weighs the same.
+    """The mean over relations of their means, over groups of subjects: every relation weighs the
+    same.
 
     Args:
         name: what is measured.

@@ -1,8 +1,9 @@
 """Edits that swap one object's direction for another's in a subject's state, at every layer.
 
-An edit succeeds where the new object becomes likelier than the old one; beside it is counted where the new object becomes
-the answer. Only questions for which the old object is the likelier one without an edit are edited. Edits of all methods have
-the same length: a share of the mean length of states at each site.
+An edit succeeds where the new object becomes likelier than the old one; beside it is counted where
+the new object becomes the answer. Only questions for which the old object is the likelier one
+without an edit are edited. Edits of all methods have the same length: a share of the mean length of
+states at each site.
 
 Cost: one pass over the questions for each set of directions and length.
 Reference: Chanin, Hunter and Camburu (2024), arXiv:2311.08968, §5.
@@ -43,7 +44,8 @@ class Swaps:
         relation: the relation.
         rows: the subjects, (n,).
         aims: the object put in place of their own, (n,).
-        lengths: of their states without an edit, by site: where concepts may be, and every block's output.
+        lengths: of their states without an edit, by site: where concepts may be, and every block's
+            output.
     """
 
     relation: ConceptRelation
@@ -90,7 +92,8 @@ class Swaps:
 
 
 def swaps(r: ConceptRelation, rows: Int[np.ndarray, " m"], *, rng: np.random.Generator) -> Swaps:
-    """For each subject another object, of another first token, where the old one is the likelier without an edit.
+    """For each subject another object, of another first token, where the old one is the likelier
+    without an edit.
 
     Args:
         r: the relation.

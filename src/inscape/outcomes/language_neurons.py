@@ -1,11 +1,13 @@
-"""Neurons of languages: where they lie, whom they serve, and what happens to each language's loss without them.
+"""Neurons of languages: where they lie, whom they serve, and what happens to each language's loss
+without them.
 
-Neurons are those that `inscape.read.lape` selects by the entropy of their firing rates, numbered layer after layer. Held at
-zero, a language's neurons should raise the loss of that language and hardly that of others; as many random neurons of the
-same layers should not.
+Neurons are those that `inscape.read.lape` selects by the entropy of their firing rates, numbered
+layer after layer. Held at zero, a language's neurons should raise the loss of that language and
+hardly that of others; as many random neurons of the same layers should not.
 
 Cost: one pass of the texts for each set of neurons.
-Reference: Tang et al. (2024), Language-specific neurons, arXiv:2402.16438, §4; Kargaran et al. (2025), arXiv:2506.01074, §5.
+Reference: Tang et al. (2024), Language-specific neurons, arXiv:2402.16438, §4; Kargaran et al.
+(2025), arXiv:2506.01074, §5.
 """
 
 from __future__ import annotations
@@ -77,8 +79,8 @@ def placed(
         languages: in the order of `found`.
 
     Returns:
-        ``language``, ``neurons``, ``of it alone``, ``median layer``; and ``series``, ``x`` (the middle of a tenth of the
-        layers), ``value`` (% of its neurons that are the language's).
+        ``language``, ``neurons``, ``of it alone``, ``median layer``; and ``series``, ``x`` (the
+        middle of a tenth of the layers), ``value`` (% of its neurons that are the language's).
     """
     rows, profile, last = [], [], int(layers.max()) + 1
     width = max(1, last // 10)
@@ -96,7 +98,8 @@ def placed(
 def still_active(
     found: Lape, gates: Gates, code: Int[np.ndarray, " texts"], languages: Sequence[str]
 ) -> pd.DataFrame:
-    """Share of each language's neurons that are most active for it on other texts too, and of all other neurons.
+    """Share of each language's neurons that are most active for it on other texts too, and of all
+    other neurons.
 
     Args:
         found: the neurons, each counted for the language in which it fires most.
@@ -185,7 +188,8 @@ class OwnRises(NamedTuple):
         ratios: own rise of the loss over the mean rise of the other languages, for each language.
         gains: own rise less twice that mean.
         random_ratios: the ratio with random neurons, for each language.
-        random: the ratio with random neurons, over all languages; None where no language has neurons.
+        random: the ratio with random neurons, over all languages; None where no language has
+            neurons.
         random_rise: mean rise in the own language with random neurons, in nats.
     """
 

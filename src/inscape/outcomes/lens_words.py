@@ -1,4 +1,5 @@
-"""The words that layers predict before each token of an answer: the logit lens, its tokens sorted into classes.
+"""The words that layers predict before each token of an answer: the logit lens, its tokens sorted
+into classes.
 
 Cost: one pass of each text.
 Reference: Wendler et al. (2024), Do llamas work in English?, arXiv:2402.10588, §3.

@@ -1,8 +1,9 @@
-"""Questions about many subjects, the logits of their answers, and which answer of one implies which of another.
+"""Questions about many subjects, the logits of their answers, and which answer of one implies which
+of another.
 
-A table has a row for each answer: columns ``question``, ``template`` (with {} for the subject), ``answer`` and ``links``
-(``question=answer`` parted by semicolons). Answers are told apart by their first token; of two that share it the first
-stays.
+A table has a row for each answer: columns ``question``, ``template`` (with {} for the subject),
+``answer`` and ``links`` (``question=answer`` parted by semicolons). Answers are told apart by their
+first token; of two that share it the first stays.
 Cost: one forward pass for each subject and question.
 """
 
@@ -65,7 +66,8 @@ def questions(model: Model, table: Examples) -> dict[str, Question]:
         )
         if len(rows) < 2:
             raise DataError(
-                f"the question {name!r} has {len(rows)} answers that differ in their first token; give two."
+                f"the question {name!r} has {len(rows)} answers that differ in their first token; "
+                "give two."
             )
         parts[str(name)] = rows
     places = {name: {a: i for i, a in enumerate(rows["answer"])} for name, rows in parts.items()}
@@ -122,7 +124,8 @@ def answer_logits(
 
 
 def people(count: int, *, rng: np.random.Generator) -> list[str]:
-    """Names that are nobody's in particular: first names of the built-in relations with common surnames.
+    """Names that are nobody's in particular: first names of the built-in relations with common
+    surnames.
 
     Raises:
         DataError: more than there are.
@@ -161,7 +164,8 @@ class Polled:
         *,
         rng: np.random.Generator,
     ) -> pd.DataFrame:
-        """Held-out r of pairs of questions under every condition, the mean over the second question's answers.
+        """Held-out r of pairs of questions under every condition, the mean over the second
+        question's answers.
 
         Args:
             kinds: pair of questions → its kind, which is the condition in which nothing is changed.
@@ -170,7 +174,8 @@ class Polled:
             rng: of shuffles and random tokens.
 
         Returns:
-            ``pair``, ``kind``, ``condition`` (the kind, `NO_FIRST`, `OTHER`, `SHUFFLED`), ``draw``, ``r``.
+            ``pair``, ``kind``, ``condition`` (the kind, `NO_FIRST`, `OTHER`, `SHUFFLED`), ``draw``,
+            ``r``.
         """
         vocabulary, rows = int(self.model.atlas.head.weight.shape[0]), []  # type: ignore[union-attr, operand, index]
         random, logits = {}, self.logits
@@ -276,8 +281,9 @@ def poll(
 
 
 SURNAMES = (
-    "Adams Allen Baker Bell Brown Butler Carter Clark Collins Cook Cooper Cox Davis Edwards Evans Foster Gray Green "
-    "Hall Harris Hill Howard Hughes Jackson Johnson Jones Kelly King Lewis Long Martin Miller Mitchell Moore Morgan "
-    "Morris Murphy Nelson Parker Perry Phillips Powell Price Reed Roberts Rogers Ross Russell Scott Smith Stewart "
-    "Taylor Thomas Turner Walker Ward Watson White Williams Wilson Wood Wright Young "
+    "Adams Allen Baker Bell Brown Butler Carter Clark Collins Cook Cooper Cox Davis Edwards Evans "
+    "Foster Gray Green Hall Harris Hill Howard Hughes Jackson Johnson Jones Kelly King Lewis Long "
+    "Martin Miller Mitchell Moore Morgan Morris Murphy Nelson Parker Perry Phillips Powell Price "
+    "Reed Roberts Rogers Ross Russell Scott Smith Stewart Taylor Thomas Turner Walker Ward Watson "
+    "White Williams Wilson Wood Wright Young "
 ).split()

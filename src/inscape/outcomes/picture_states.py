@@ -1,7 +1,8 @@
-"""Pictures through a vision transformer, token by token: states, and class scores with some tokens taken away.
+"""Pictures through a vision transformer, token by token: states, and class scores with some tokens
+taken away.
 
-Token 0 is the class token, the others are the cells of the picture, row by row. A token is taken away by setting its
-embedding to a mean, which leaves its place and takes its content.
+Token 0 is the class token, the others are the cells of the picture, row by row. A token is taken
+away by setting its embedding to a mean, which leaves its place and takes its content.
 
 Cost: one forward pass over the pictures for each call.
 """

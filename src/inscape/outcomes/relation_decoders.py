@@ -1,4 +1,5 @@
-"""How the object of a relation is decoded from its subject's state: the mean Jacobian, and what it is compared with.
+"""How the object of a relation is decoded from its subject's state: the mean Jacobian, and what it
+is compared with.
 
     mean Jacobian        β W s + b,   W the mean Jacobian of a few subjects
     logit lens           s itself
@@ -6,7 +7,8 @@
     least squares        fitted on the same few, or on all training rows
     random map           W with its singular values in random directions
 
-Site and gain β of every method are those that agree most with the model on the rows that choose; held-out rows are judged.
+Site and gain β of every method are those that agree most with the model on the rows that choose;
+held-out rows are judged.
 
 Cost: a few products for each candidate.
 Reference: Hernandez et al. (2023), arXiv:2308.09124, §3.
@@ -89,7 +91,8 @@ def best(
 def faithful(
     m: Mapped, betas: Sequence[float], draws: int, *, rng: Streams
 ) -> dict[str, Float[np.ndarray, ...]]:
-    """For every method, on which held-out rows its map says what the model says, (n,); `RANDOM`: (draws, n).
+    """For every method, on which held-out rows its map says what the model says, (n,); `RANDOM`:
+    (draws, n).
 
     Args:
         m: the relation.

@@ -1,9 +1,10 @@
-"""Edits of a subject by the inverse of its relation's map: does the model then name the other subject's object?
+"""Edits of a subject by the inverse of its relation's map: does the model then name the other
+subject's object?
 
     s' = s + W† (o_other − o)        W† of low rank, o the objects' states
 
-beside the same step of random maps, made as long as the map's own, and beside the other subject's whole state. Site and rank
-are chosen on other subjects.
+beside the same step of random maps, made as long as the map's own, and beside the other subject's
+whole state. Site and rank are chosen on other subjects.
 
 Cost: one pass over the questions for each site and rank, and for each draw.
 Reference: Hernandez et al. (2023), arXiv:2308.09124, §5.
@@ -49,7 +50,8 @@ def success(
 def relation_edits(
     m: Mapped, ranks: Sequence[int], draws: int, *, rng: Streams
 ) -> dict[str, Float[np.ndarray, ...]]:
-    """For which held-out subjects an edit brings another subject's object: the map's, random maps', the whole state's.
+    """For which held-out subjects an edit brings another subject's object: the map's, random maps',
+    the whole state's.
 
     Args:
         m: the relation.

@@ -1,7 +1,9 @@
-"""Relations of one model as maps: the questions it answers, their states, and the Jacobians of a few of them.
+"""Relations of one model as maps: the questions it answers, their states, and the Jacobians of a
+few of them.
 
-Rows of a relation are dealt once: a few are linearised, a part chooses (layer, gain, rank), the rest is held out. A subject
-is one row, so nothing of it is on two sides. Cost: per relation, `examples` Jacobians and a few tokens for every question.
+Rows of a relation are dealt once: a few are linearised, a part chooses (layer, gain, rank), the
+rest is held out. A subject is one row, so nothing of it is on two sides. Cost: per relation,
+`examples` Jacobians and a few tokens for every question.
 """
 
 from __future__ import annotations
@@ -119,7 +121,8 @@ def answered(
         rows = (examples.frame["relation"] == name).to_numpy()
         if not rows.any():
             raise StudyError(
-                f"There is no relation {name!r}; the table has {', '.join(relation_names(examples))}."
+                f"There is no relation {name!r}; the table has "
+                f"{', '.join(relation_names(examples))}."
             )
         asked = ask(model, examples.take(rows), shots, rng=rng)
         known[name] = (int(asked.known.sum()), len(asked))
@@ -159,7 +162,8 @@ def linearise(
         asked: questions that the model answers.
         sites: residual sites of the subject.
         output: site of the object's state.
-        examples: how many are linearised, one of each object as far as they go; half of the rest chooses.
+        examples: how many are linearised, one of each object as far as they go; half of the rest
+            chooses.
         rng: deals the rows.
         advance: called after each Jacobian.
     """
@@ -206,7 +210,8 @@ def by_relation(
         values: relation → condition → 0 or 1 for each subject, (n,), or (draws, n).
 
     Returns:
-        Conditions named ``RELATION, CONDITION``, in the order given: the share within that relation.
+        Conditions named ``RELATION, CONDITION``, in the order given: the share within that
+        relation.
     """
     sizes = [len(subjects[r]) for r in values]
     of = np.repeat(np.arange(len(sizes)), sizes)

@@ -1,10 +1,12 @@
-"""Sums over the tokens of whole texts, of which no store is kept: open gates of neurons, and mean states.
+"""Sums over the tokens of whole texts, of which no store is kept: open gates of neurons, and mean
+states.
 
     gates     at how many tokens of a text a neuron's gate is open (its pre-activation positive)
     means     the mean state of a text, its tokens weighted by position
 
 Cost: one forward pass over the texts for each call.
-Reference: Tang et al. (2024), arXiv:2402.16438, for open gates; Kargaran et al. (2025), MEXA, arXiv:2410.05873, for means.
+Reference: Tang et al. (2024), arXiv:2402.16438, for open gates; Kargaran et al. (2025), MEXA,
+arXiv:2410.05873, for means.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class Gates(NamedTuple):
     """Open gates.
 
     Attributes:
-        counts: at how many tokens of each text each neuron's gate is open, neurons layer after layer, (texts, neurons).
+        counts: at how many tokens of each text each neuron's gate is open, neurons layer after
+            layer, (texts, neurons).
         tokens: of each text.
         layers: the layer of each neuron.
     """

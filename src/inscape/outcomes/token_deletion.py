@@ -1,8 +1,10 @@
-"""On which tokens does a vision transformer's answer depend? Tokens deleted in several orders, and the accuracy lost.
+"""On which tokens does a vision transformer's answer depend? Tokens deleted in several orders, and
+the accuracy lost.
 
-A token is deleted by setting its embedding to the mean over pictures at that place. Orders are those of a lens (the gradient
-of the class token's score with respect to its attention, that gradient times the attention, the token's own score), of a
-linear probe on the tokens, of the object's own tokens, and random ones. The lens's map is chosen on training pictures.
+A token is deleted by setting its embedding to the mean over pictures at that place. Orders are
+those of a lens (the gradient of the class token's score with respect to its attention, that
+gradient times the attention, the token's own score), of a linear probe on the tokens, of the
+object's own tokens, and random ones. The lens's map is chosen on training pictures.
 
 Cost: one pass over the pictures for each order, and one with gradients in closed form.
 Reference: Vilas et al. (2023), arXiv:2310.18969, §5.
@@ -38,7 +40,8 @@ class Deletion:
 
     Attributes:
         right: whether its own answer is right, (n,).
-        lost: order → right answers lost when its first tokens are deleted, (n,); for random ones a mean over draws.
+        lost: order → right answers lost when its first tokens are deleted, (n,); for random ones a
+            mean over draws.
         drawn: right answers lost in each random order, (draws, n).
         chosen: the lens's map that costs most on training pictures.
     """
@@ -92,7 +95,8 @@ def token_deletion(
 def importance(
     model: Model, pictures: Pictures, last: Float[Tensor, "n tokens d"], probe: LogisticProbe
 ) -> dict[str, Float[np.ndarray, "n cells"]]:
-    """How much the answer (the network's own, right or wrong) depends on each cell, in several ways.
+    """How much the answer (the network's own, right or wrong) depends on each cell, in several
+    ways.
 
     Args:
         model: a vision transformer with a class head.
@@ -135,7 +139,8 @@ def _lost(
     right: np.ndarray,
     share: float,
 ) -> np.ndarray:
-    """Right answers lost with the embedding of this share of the cells, the highest in `score`, set to its mean, (n,)."""
+    """Right answers lost with the embedding of this share of the cells, the highest in `score`, set
+    to its mean, (n,)."""
     count = round(share * score.shape[1])
     gone = np.zeros((len(pictures), score.shape[1] + 1), dtype=bool)
     np.put_along_axis(gone, 1 + np.argsort(-score, axis=1, kind="stable")[:, :count], True, axis=1)

@@ -1,9 +1,11 @@
-"""What every token of a vision transformer represents of the class: read by its own class matrix, and beside it.
+"""What every token of a vision transformer represents of the class: read by its own class matrix,
+and beside it.
 
     identifiability = 1 − rank of the right class / (classes − 1)        1: first, ½: chance
 
-for the class token, the tokens of the object and the rest, after every block. Beside the lens stand random class matrices,
-the same cells in permuted places, and a linear probe on the tokens of the block.
+for the class token, the tokens of the object and the rest, after every block. Beside the lens stand
+random class matrices, the same cells in permuted places, and a linear probe on the tokens of the
+block.
 
 Cost: one pass over the pictures and a probe a block; the random matrices cost the readout each.
 Reference: Vilas et al. (2023), arXiv:2310.18969, §4.
@@ -100,7 +102,8 @@ def token_identity(
     read = partial(_read, y=y)
     mixed, order = permuted_cells(pictures.images, rng=rng("mixed"))
     moved = read(list(states_of(model, mixed, sites).values()), readout)
-    # back to the place that each cell's content came from, so that the object's tokens are compared with themselves
+    # back to the place that each cell's content came from, so that the object's tokens are compared
+    # with themselves
     first = np.zeros((len(pictures), 1), dtype=int)
     back = np.concatenate([first, 1 + np.argsort(order, axis=1)], axis=1)
     states = list(shown.states.values())
@@ -128,8 +131,8 @@ def updates(model: Model, pictures: Pictures) -> pd.DataFrame:
         pictures: what it sees.
 
     Returns:
-        ``block``, ``update``, identifiability of each kind of token, and for MLPs how often the value vector of the class
-        token's most active neuron is highest for the class.
+        ``block``, ``update``, identifiability of each kind of token, and for MLPs how often the
+        value vector of the class token's most active neuron is highest for the class.
     """
     readout, rows = Readout.of(model), []
     for i in range(len(model.atlas.blocks)):

@@ -1,26 +1,29 @@
-"""Rows of token ids through a language model: what it has at the last one, and what it makes of a state put in.
+"""Rows of token ids through a language model: what it has at the last one, and what it makes of a
+state put in.
 
-Rows are token ids and no text, so that a word can be fed in pieces that the tokenizer would not make.
+Rows are token ids and no text, so that a word can be fed in pieces that the tokenizer would not
+make.
 
-    last_states        the state of every row's last token, also with its view of the tokens just before it cut
-    prompt_asker       logits after a prompt in which one input embedding is replaced by a state (a Patchscope)
-    repeating_prompt   the prompt that repeats most words when their own embeddings are put in
-    losses_after       the mean loss on what follows a word, whose place holds its tokens or one made embedding
+    last_states        the state of every row's last token, also with its view of the tokens just
+    before it cut prompt_asker       logits after a prompt in which one input embedding is replaced
+    by a state (a Patchscope) repeating_prompt   the prompt that repeats most words when their own
+    embeddings are put in losses_after       the mean loss on what follows a word, whose place holds
+    its tokens or one made embedding
 
 Cost: one pass over the rows for each call.
-Reference: Kaplan et al. (2024), From tokens to words, arXiv:2410.05864, §4 and §5; Ghandeharioun et al. (2024),
-Patchscopes, arXiv:2401.06102.
+Reference: Kaplan et al. (2024), From tokens to words, arXiv:2410.05864, §4 and §5; Ghandeharioun et
+al. (2024), Patchscopes, arXiv:2401.06102.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from inscape.control.attention_knockout import attention_knockout
@@ -73,7 +76,8 @@ def last_states(
 
 
 def prompt_asker(model: Model, prompt: Sequence[int], place: int) -> Patched:
-    """A callable that puts states in place of one input embedding of a prompt and gives the logits after it.
+    """A callable that puts states in place of one input embedding of a prompt and gives the logits
+    after it.
 
     Args:
         model: a language model.
@@ -91,6 +95,36 @@ def prompt_asker(model: Model, prompt: Sequence[int], place: int) -> Patched:
     return ask
 
 
+def patched_names(
+    ask: Patched, states: Sequence[Float[Tensor, "n d"]], advance: Callable[[], object]
+) -> Int[np.ndarray, "layers n"]:
+    """The token that a Patchscope names for every state of every layer.
+
+    Args:
+        ask: as `prompt_asker` makes it.
+        states: of each layer.
+        advance: called after each layer.
+    """
+    found = []
+    for x in states:
+        found.append(patchscope(ask, x, k=1).tokens[:, 0])
+        advance()
+    return np.array(found)
+
+
+def mean_embeddings(model: Model, before: Ids, words: Sequence[Ids]) -> Float[Tensor, "n d"]:
+    """The mean of the input embeddings of each word's tokens.
+
+    Args:
+        model: a language model.
+        before: token ids before each, of which an embedding with positions depends.
+        words: token ids of each word.
+    """
+    single = sorted({t for word in words for t in word})
+    own = last_states(model, [(*before, t) for t in single], ["embed"])["embed"]
+    return torch.stack([own[[single.index(t) for t in word]].mean(0) for word in words])
+
+
 class Repeating(NamedTuple):
     """A prompt that repeats a word, chosen by whether it does.
 
@@ -106,7 +140,8 @@ class Repeating(NamedTuple):
 
 
 def repeating_prompt(model: Model, prompts: Sequence[str], own: Sequence[int]) -> Repeating:
-    """The prompt after which the model repeats most words whose own embedding is put in: what a Patchscope needs at least.
+    """The prompt after which the model repeats most words whose own embedding is put in: what a
+    Patchscope needs at least.
 
     Args:
         model: a language model with a tokenizer.

@@ -1,11 +1,14 @@
-"""One task read from the layers of an encoder in every way: the last, each, their mean, a learned mix, side by side.
+"""One task read from the layers of an encoder in every way: the last, each, their mean, a learned
+mix, side by side.
 
     mix    Σ_j softmax(s)_j h_j, with s learnt together with the probe
 
-The same folds serve every reading, the same shuffled labels too; a copy with random weights is mixed beside the encoder.
+The same folds serve every reading, the same shuffled labels too; a copy with random weights is
+mixed beside the encoder.
 
 Cost: a sweep over the layers and a mix, for the labels and for each shuffle.
-Reference: Peters et al. (2018), arXiv:1802.05365, eq. 1; Kodge and Roy (2021), BERMo, arXiv:2110.15802.
+Reference: Peters et al. (2018), arXiv:1802.05365, eq. 1; Kodge and Roy (2021), BERMo,
+arXiv:2110.15802.
 """
 
 from __future__ import annotations
@@ -74,7 +77,8 @@ class MixReadings:
         return float(self.mix @ np.arange(len(self.mix)))
 
     def gap(self, a: str, b: str, drawn: Shuffled | None = None) -> Jackknife:
-        """Accuracy of one reading minus that of another, over groups; of shuffled labels where a draw is given."""
+        """Accuracy of one reading minus that of another, over groups; of shuffled labels where a
+        draw is given."""
         made, y = (self.made, self.task.y) if drawn is None else (drawn.made, drawn.y)
         scores = replace(self.task.scores, metric="accuracy", y=y)
         return scores.jackknife(made[a]) - scores.jackknife(made[b])
@@ -124,7 +128,8 @@ def mix_readings(
 
 
 def mean_gain(found: Sequence[MixReadings], a: str, b: str) -> Evidence:
-    """Accuracy of one reading minus that of another, the mean over tasks; null: both on the same shuffled labels.
+    """Accuracy of one reading minus that of another, the mean over tasks; null: both on the same
+    shuffled labels.
 
     Args:
         found: the tasks, each with as many shuffles.

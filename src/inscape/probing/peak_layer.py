@@ -1,7 +1,7 @@
 """The layer where most items are found, chosen on one half of them and judged on the other.
 
-Reading the highest layer off the curve that is judged flatters it. Here each half of the items is judged at the layer that
-the other half chooses, and beside it at the better end of the stack.
+Reading the highest layer off the curve that is judged flatters it. Here each half of the items is
+judged at the layer that the other half chooses, and beside it at the better end of the stack.
 
 Cost: a mean over the items.
 """
@@ -27,7 +27,8 @@ class Peak(NamedTuple):
     """Where each item is judged.
 
     Attributes:
-        inside: the layer inside the stack that the other half chooses, (n,), as a row of what was found.
+        inside: the layer inside the stack that the other half chooses, (n,), as a row of what was
+            found.
         end: the better end of the stack on the other half, (n,).
         chosen: the layer that each half chooses for the other.
     """
@@ -41,7 +42,8 @@ def at_peak(found: Bool[np.ndarray, "layers n"], halves: Sequence[Fold]) -> Peak
     """Each item at the layer inside the stack where most of the other half's items are found.
 
     Args:
-        found: whether an item is found at a layer, (layers, n); the first and the last layer are the ends.
+        found: whether an item is found at a layer, (layers, n); the first and the last layer are
+            the ends.
         halves: of the items, each as (those that choose, those that are judged).
 
     Example:
@@ -67,7 +69,8 @@ def retrieval_at_peak(
     *,
     rng: Callable[..., np.random.Generator],
 ) -> tuple[Measured, tuple[int, ...]]:
-    """How often states name their own token at the layer where most do, the other half of the items choosing it.
+    """How often states name their own token at the layer where most do, the other half of the items
+    choosing it.
 
     Args:
         named: the token that each state names, (layers, n).
@@ -76,8 +79,8 @@ def retrieval_at_peak(
         rng: named random streams: ``halves`` and ``permuted``.
 
     Returns:
-        Shares under `INSIDE`, `END` (the better end of the stack), `FIVE` (five times another item's token) and the null
-        `PERMUTED`; and the layers chosen.
+        Shares under `INSIDE`, `END` (the better end of the stack), `FIVE` (five times another
+        item's token) and the null `PERMUTED`; and the layers chosen.
     """
     every, found = np.arange(len(own)), named == own
     halves = random_folds(len(own), 2, rng=rng("halves"))

@@ -1,15 +1,17 @@
 """The linear map between a model's logits for two questions about the same subject.
 
-    y₂ ≈ y₁ W + b,   y₁ (n, k₁) logits of one question's answers ("lives in the city of"), y₂ (n, k₂) of the other's
+    y₂ ≈ y₁ W + b,   y₁ (n, k₁) logits of one question's answers ("lives in the city of"), y₂ (n,
+    k₂) of the other's
 
-fitted by least squares, or ridge, over many subjects. It is scored where it was not fitted, by Pearson's r of each output
-answer over held-out subjects; and it is read: does the row of an answer (Paris) peak at the answer it implies (France)?
-Logits carry a part that all answers share; W is compared over rows after centring each column, so that an output that every
-row favours counts for none.
+fitted by least squares, or ridge, over many subjects. It is scored where it was not fitted, by
+Pearson's r of each output answer over held-out subjects; and it is read: does the row of an answer
+(Paris) peak at the answer it implies (France)? Logits carry a part that all answers share; W is
+compared over rows after centring each column, so that an output that every row favours counts for
+none.
 
 Cost: k₁³ + n k₁ (k₁ + k₂); float64.
-Reference: Peng et al. (2025), Linear correlation in LM's compositional generalization and hallucination,
-arXiv:2502.04520, §3.
+Reference: Peng et al. (2025), Linear correlation in LM's compositional generalization and
+hallucination, arXiv:2502.04520, §3.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class LogitMap:
         return y.astype(np.float64) @ self.weight + self.bias
 
     def precise(self, pairs: Int[np.ndarray, "m 2"], k: int = 1) -> Bool[np.ndarray, " m"]:
-        """Whether the row of each pair's first answer has its second answer among its k largest columns.
+        """Whether the row of each pair's first answer has its second answer among its k largest
+        columns.
 
         Args:
             pairs: indices of answers that go together.
@@ -78,7 +81,8 @@ def fit_logit_map(
     n, k = y1.shape
     if alphas is None and n <= k + 1:
         raise ValueError(
-            f"fit_logit_map: {n} subjects cannot fix {k + 1} coefficients; give more, or penalties (alphas)"
+            f"fit_logit_map: {n} subjects cannot fix {k + 1} coefficients; give more, or penalties "
+            "(alphas)"
         )
     basis = ridge.Rows(y1.astype(np.float64)).basis()
     y2 = y2.astype(np.float64)
@@ -95,7 +99,8 @@ def fit_logit_map(
 def held_out_r(
     y1: Float[np.ndarray, "n k1"], y2: Float[np.ndarray, "n k2"], train: Bool[np.ndarray, " n"]
 ) -> float:
-    """Pearson's r of the second question's answers on subjects that the ridge map was not fitted on, the mean over answers.
+    """Pearson's r of the second question's answers on subjects that the ridge map was not fitted
+    on, the mean over answers.
 
     Args:
         y1: logits of the first question.
@@ -112,8 +117,8 @@ def column_pearson(
     """Pearson's r of each column over rows; zero where either never varies.
 
     Example:
-        >>> column_pearson(np.array([[1.0, 5.0], [2.0, 5.0]]), np.array([[3.0, 1.0], [9.0, 2.0]])).round(9).tolist()
-        [1.0, 0.0]
+        >>> column_pearson(np.array([[1.0, 5.0], [2.0, 5.0]]), np.array([[3.0, 1.0], [9.0,
+        2.0]])).round(9).tolist() [1.0, 0.0]
     """
     a, b = (x - x.mean(axis=0) for x in (y.astype(np.float64), predicted.astype(np.float64)))
     both = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
@@ -123,7 +128,8 @@ def column_pearson(
 def without_first_component(
     y: Float[np.ndarray, "n k"], train: Bool[np.ndarray, " n"]
 ) -> Float[np.ndarray, "n k"]:
-    """Rows less the training mean and what lies along the first principal component of the training rows."""
+    """Rows less the training mean and what lies along the first principal component of the training
+    rows."""
     centred = y.astype(np.float64) - y[train].mean(axis=0)
     v = np.linalg.svd(centred[train], full_matrices=False)[2][0]
     return centred - np.outer(centred @ v, v)

@@ -1,13 +1,15 @@
-"""Linear relational concepts: a direction of the subject's state for each object, by inverting a relation's map.
+"""Linear relational concepts: a direction of the subject's state for each object, by inverting a
+relation's map.
 
     v_o = W†_r (ō_o − b) / ‖·‖,   ō_o the mean state of the prompts whose object is o
 
-A subject is classified by the direction it lies furthest along, argmax_o v_o · s; an edit swaps one concept for another,
-s + α ‖s‖ (v_new − v_old). States of the object before the last layers invert better: there they are not yet words.
+A subject is classified by the direction it lies furthest along, argmax_o v_o · s; an edit swaps one
+concept for another, s + α ‖s‖ (v_new − v_old). States of the object before the last layers invert
+better: there they are not yet words.
 
 Cost: one singular value decomposition (in `AffineRelation`).
-Reference: Chanin, Hunter and Camburu (2024), Identifying linear relational concepts in large language models,
-arXiv:2311.08968, §3.
+Reference: Chanin, Hunter and Camburu (2024), Identifying linear relational concepts in large
+language models, arXiv:2311.08968, §3.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ class Concepts:
         return self.scores(s).argmax(axis=1)
 
     def swap(self, old: int, new: int, size: float) -> Float[np.ndarray, " d"]:
-        """What to add to a subject's state for the object `new` instead of `old`: a vector of that length.
+        """What to add to a subject's state for the object `new` instead of `old`: a vector of that
+        length.
 
         Raises:
             ValueError: the two are the same object, or their directions are.
@@ -53,7 +56,8 @@ class Concepts:
         norm = float(np.linalg.norm(step))
         if norm < 1e-12:
             raise ValueError(
-                f"Concepts.swap: objects {old} and {new} have one direction, so there is nothing to swap"
+                f"Concepts.swap: objects {old} and {new} have one direction, so there is nothing "
+                "to swap"
             )
         return step * (size / norm)
 
@@ -78,14 +82,16 @@ def relational_concepts(
     count = int(objects.max()) + 1
     if len(missing := set(range(count)) - set(objects.tolist())):
         raise ValueError(
-            f"relational_concepts: no prompt has object {min(missing)}; number the objects without gaps"
+            f"relational_concepts: no prompt has object {min(missing)}; number the objects without "
+            "gaps"
         )
     mean = np.stack([outputs[objects == o].mean(axis=0) for o in range(count)]).astype(np.float64)
     return unit_directions(relation.shift(mean - relation.bias, rank))
 
 
 def mean_concepts(states: Float[np.ndarray, "n d"], objects: Int[np.ndarray, " n"]) -> Concepts:
-    """The difference of each object's mean subject state from the mean of all: directions without a relation."""
+    """The difference of each object's mean subject state from the mean of all: directions without a
+    relation."""
     count = int(objects.max()) + 1
     mean = np.stack([states[objects == o].mean(axis=0, dtype=np.float64) for o in range(count)])
     return unit_directions(mean - states.mean(axis=0, dtype=np.float64))

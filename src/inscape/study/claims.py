@@ -224,6 +224,26 @@ def over_seeds(records: Sequence[Mapping[str, Any]], promised: int) -> tuple[Ver
     return "supported", ""
 
 
+def in_a_word(verdicts: Iterable[Verdict]) -> str:
+    """The answer to a question that several claims answer together.
+
+    Args:
+        verdicts: of the claims.
+
+    Returns:
+        ``"Yes"`` where all are supported, ``"In part"`` where some are, ``"No"`` where all are on the wrong
+        side, else ``"Not clearly"``.
+
+    Example:
+        >>> in_a_word(["supported", "uncertain"]), in_a_word(["uncertain", "not supported"])
+        ('In part', 'Not clearly')
+    """
+    found = set(verdicts)
+    if "supported" in found:
+        return "Yes" if found == {"supported"} else "In part"
+    return "No" if found == {"not supported"} else "Not clearly"
+
+
 def tally(records: Sequence[Mapping[str, Any]]) -> str:
     """How many claims have each verdict, in words; sanity checks are not counted.
 

@@ -211,7 +211,10 @@ class Run:
             nulls: lines that are drawn in grey.
         """
         score = f"{found[0].name} ({found[0].unit})" if found[0].unit else found[0].name
-        chart = score_by_layer(lines(found, series), score=score, layer=layer, nulls=nulls)
+        frame = lines(found, series)
+        # several panels stand two in a row: as high as one alone they would be drawn small
+        height = 200 if "target" in frame else 280
+        chart = score_by_layer(frame, score=score, layer=layer, nulls=nulls, height=height)
         self.figure(name, chart, f"{caption} Bands are 95 % intervals over groups.")
         self.table(name, table(found), caption)
 

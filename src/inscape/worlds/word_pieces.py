@@ -1,8 +1,10 @@
-"""Words in pieces: single-token words cut into tokens, misspelt words, words of several tokens, and pairs that are none.
+"""Words in pieces: single-token words cut into tokens, misspelt words, words of several tokens, and
+pairs that are none.
 
-Everything is token ids, so that a word can be fed in pieces that the tokenizer itself would not make. Nonwords take the
-first pieces of one word and the last piece of another with as many: each place of a word holds the same pieces in words and
-nonwords, each as often, so that no single piece tells them apart.
+Everything is token ids, so that a word can be fed in pieces that the tokenizer itself would not
+make. Nonwords take the first pieces of one word and the last piece of another with as many: each
+place of a word holds the same pieces in words and nonwords, each as often, so that no single piece
+tells them apart.
 
 Cost: a few look-ups in the vocabulary for each word.
 Reference: Kaplan et al. (2024), From tokens to words, arXiv:2410.05864, §3 and §4.
@@ -93,7 +95,8 @@ def of_texts(
     """Words of texts that occur twice or more, in lower case, of four letters or more.
 
     Args:
-        tokenizer: of the model, with a mark for the space before a word (byte-level or sentencepiece).
+        tokenizer: of the model, with a mark for the space before a word (byte-level or
+            sentencepiece).
         texts: where words and contexts come from.
         most: of each kind of word.
         rng: of the choice and the cuts.
@@ -120,7 +123,8 @@ def of_texts(
     several = [w for w in common if 2 <= len(rows[w]) <= 4][:most]
     if len(single) < 20 or len(several) < 20:
         raise DataError(
-            f"these texts hold {len(single)} words of one token and {len(several)} of several; give more text."
+            f"these texts hold {len(single)} words of one token and {len(several)} of several; "
+            "give more text."
         )
     words = [rows[w] for w in several]
     kept, none = nonwords(words, known, lambda row: tokenizer.decode(list(row)).strip(), rng=rng)
@@ -170,10 +174,12 @@ def misspelt(word: str, *, rng: np.random.Generator) -> str:
 def nonwords(
     words: Sequence[Ids], known: set[str], spell: Any, *, rng: np.random.Generator
 ) -> tuple[list[int], list[Ids]]:
-    """Last pieces exchanged among words of as many pieces; words for which none is found are left out.
+    """Last pieces exchanged among words of as many pieces; words for which none is found are left
+    out.
 
     Returns:
-        Which words are kept, and a nonword for each of them: together they hold the same last pieces.
+        Which words are kept, and a nonword for each of them: together they hold the same last
+            pieces.
     """
     kept, made = [], []
     for length in sorted({len(w) for w in words}):

@@ -1,10 +1,12 @@
-"""Is the last layer the best one to read an encoder from? A learned scalar mix of all layers against the last alone.
+"""Is the last layer the best one to read an encoder from? A learned scalar mix of all layers
+against the last alone.
 
-Ten questions about sentences are asked of a frozen encoder, from how long a sentence is to whether a word in it is odd.
-Each is read by the same linear probe from the last layer, from each layer, from the plain mean of the layers, from a learned
-mix of them, and from their concatenation; folds hold out words, frames and clauses. The mix's weights show at which depth a
-task is read. Then the encoder is fine-tuned under both heads: how fast the loss falls, how much gradient reaches each block,
-and which accuracy remains when the smallest weights are pruned.
+Ten questions about sentences are asked of a frozen encoder, from how long a sentence is to whether
+a word in it is odd. Each is read by the same linear probe from the last layer, from each layer,
+from the plain mean of the layers, from a learned mix of them, and from their concatenation; folds
+hold out words, frames and clauses. The mix's weights show at which depth a task is read. Then the
+encoder is fine-tuned under both heads: how fast the loss falls, how much gradient reaches each
+block, and which accuracy remains when the smallest weights are pruned.
 """
 
 from __future__ import annotations
@@ -50,13 +52,16 @@ CARD = Card(
     year=2021,
     arxiv="2110.15802",
     room="read",
-    claim="A learned mix of BERT's layers, one scalar each, answers probing tasks better than the last layer (2.67 % on "
-    "average for semantic tasks), and fine-tuned it converges faster and stands pruning better.",
-    reproduced="MiniLM-L6, frozen, mean over tokens, on ten tasks generated for this study after SentEval's; logistic "
-    "heads, C chosen inside; then fine-tuning on two of the tasks under either head, with gradient norms and magnitude "
-    "pruning. Small generated tasks and a distilled sentence encoder of six layers; the paper has SentEval, GLUE and BERT.",
+    claim="A learned mix of BERT's layers, one scalar each, answers probing tasks better than the "
+    "last layer (2.67 % on average for semantic tasks), and fine-tuned it converges faster and "
+    "stands pruning better.",
+    reproduced="MiniLM-L6, frozen, mean over tokens, on ten tasks generated for this study after "
+    "SentEval's; logistic heads, C chosen inside; then fine-tuning on two of the tasks under "
+    "either head, with gradient norms and magnitude pruning. Small generated tasks and a distilled "
+    "sentence encoder of six layers; the paper has SentEval, GLUE and BERT.",
     controls=(
-        "the last layer, each layer (chosen inside the training folds), the plain mean and the concatenation of all layers",
+        "the last layer, each layer (chosen inside the training folds), the plain mean and the "
+        "concatenation of all layers",
         "an encoder of the same architecture with random weights",
         "labels shuffled within and among groups",
         "the same batches, optimiser and seed for both heads",
@@ -68,7 +73,8 @@ CARD = Card(
             over="last layer",
         ),
         "near-best": Claim(
-            text="It is at most 1.5 points below the single layer chosen for each task by inner cross-validation",
+            text="It is at most 1.5 points below the single layer chosen for each task by inner "
+            "cross-validation",
             at_least=-0.015,
             over="chosen layer",
         ),
@@ -76,7 +82,8 @@ CARD = Card(
             text="It adds one parameter for each layer",
             at_most=10,
             exact="a count of the probe's parameters",
-            why="One scalar a layer; the factor γ would only undo the head's penalty in a frozen probe.",
+            why="One scalar a layer; the factor γ would only undo the head's penalty in a frozen "
+            "probe.",
         ),
         "shuffled": Claim(
             text="With shuffled labels the mix is at chance",
@@ -98,15 +105,17 @@ CARD = Card(
         "shuffled": "any",  # two shuffles of three tasks
         "where": "any",  # a rank correlation of three tasks
     },
-    answer="{above-last:A mix|Not clearly a mix|Not a mix}. Over {tasks} tasks a linear probe of {model} is right in "
-    "{last:.1%} of held-out sentences from the last layer, {best:.1%} from the layer chosen by inner cross-validation, "
-    "{mix:.1%} from a learned mix of {layers} layers, {mean:.1%} from their plain mean and {side:.1%} from their "
-    "concatenation ({random:.1%} from a mix of an encoder with random weights). The mix leans to early layers for {early}.",
-    differs="No code of the authors is named; they fine-tune BERT on GLUE and probe with SentEval, here a distilled encoder "
-    "is probed on generated tasks.",
-    group_note="A group is a word, a frame or a pair of clauses, by task; all labels of a task occur in it.",
-    negative="The centre of the mix correlates with the best single layer over ten tasks (seed 0, small: 0.73), but the "
-    "interval [0.10, 0.94] of so few tasks crosses the criterion.",
+    answer="{above-last:A mix|Not clearly a mix|Not a mix}. Over {tasks} tasks a linear probe of "
+    "{model} is right in {last:.1%} of held-out sentences from the last layer, {best:.1%} from the "
+    "layer chosen by inner cross-validation, {mix:.1%} from a learned mix of {layers} layers, "
+    "{mean:.1%} from their plain mean and {side:.1%} from their concatenation ({random:.1%} from a "
+    "mix of an encoder with random weights). The mix leans to early layers for {early}.",
+    differs="No code of the authors is named; they fine-tune BERT on GLUE and probe with SentEval, "
+    "here a distilled encoder is probed on generated tasks.",
+    group_note="A group is a word, a frame or a pair of clauses, by task; all labels of a task "
+    "occur in it.",
+    negative="The centre of the mix correlates with the best single layer over ten tasks (seed 0, "
+    "small: 0.73), but the interval [0.10, 0.94] of so few tasks crosses the criterion.",
     minutes={"tiny": 0.2, "small": 6, "full": 60},
     figure="tasks",
 )
@@ -161,7 +170,8 @@ def run(config: Config, run: Run) -> None:
     model, examples, _ = opened(config, run, Needs(columns=("task", "value")))
     tasks = tasks_of(examples, config.tasks, config.limit)
     run.asked(
-        f"Is the last layer of {model.name} the place to read sentences from, or a learned mix of its layers?"
+        f"Is the last layer of {model.name} the place to read sentences from, or a learned mix of "
+        "its layers?"
     )
     fresh, found = model.untrained(child_seed(run.seed, "untrained")), []
     options = {"folds": config.folds, "shuffles": config.shuffles, "Cs": config.Cs}
@@ -274,7 +284,8 @@ def _tune(config: Config, run: Run, model: Model, found: list[MixReadings]) -> N
     run.figure(
         "loss",
         curves(pd.DataFrame(curve), x="step", y="training loss (nats)"),
-        f"Training loss, mean of five steps and {config.seeds} seeds, the same batches for both heads.",
+        f"Training loss, mean of five steps and {config.seeds} seeds, the same batches for both "
+        "heads.",
     )
     run.figure(
         "gradient",
@@ -284,9 +295,9 @@ def _tune(config: Config, run: Run, model: Model, found: list[MixReadings]) -> N
     run.table(
         "tuned",
         table(rows),
-        "Steps until the training loss is half of what it was at first, and accuracy on "
-        "held-out groups, without pruning and with the smallest of the blocks' weights set to zero. Null: the same "
-        "predictions on permuted labels.",
+        "Steps until the training loss is half of what it was at first, and accuracy on held-out "
+        "groups, without pruning and with the smallest of the blocks' weights set to zero. Null: "
+        "the same predictions on permuted labels.",
     )
 
 

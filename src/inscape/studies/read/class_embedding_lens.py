@@ -1,9 +1,11 @@
-"""What does every token of a vision transformer represent of the class, and on which tokens does its answer depend?
+"""What does every token of a vision transformer represent of the class, and on which tokens does
+its answer depend?
 
-A small vision transformer learns to name a digit that lies among pieces of other digits; which tokens are the digit's is
-known. Every token at every block is read by the network's own last norm and class matrix. Then tokens are deleted in the
-order of a lens (the gradient of the class token's score with respect to its attention, or the token's own score), in the
-order of a linear probe, and at random, and the accuracy lost is compared.
+A small vision transformer learns to name a digit that lies among pieces of other digits; which
+tokens are the digit's is known. Every token at every block is read by the network's own last norm
+and class matrix. Then tokens are deleted in the order of a lens (the gradient of the class token's
+score with respect to its attention, or the token's own score), in the order of a linear probe, and
+at random, and the accuracy lost is compared.
 """
 
 from __future__ import annotations
@@ -55,12 +57,13 @@ CARD = Card(
     year=2023,
     arxiv="2310.18969",
     room="read",
-    claim="Read by the class matrix, the tokens of a vision transformer become specific for the class block by block, "
-    "through attention; this shows which tokens the answer depends on, better than a linear probe does.",
-    reproduced="A small vision transformer a seed, trained on scikit-learn's digits among pieces of other digits: "
-    "identifiability of the class by block for the class token, the digit's tokens and the rest; updates of attention and "
-    "MLP; tokens deleted (their embedding set to its mean) by importance. Pretrained networks on photographs are not "
-    "included.",
+    claim="Read by the class matrix, the tokens of a vision transformer become specific for the "
+    "class block by block, through attention; this shows which tokens the answer depends on, "
+    "better than a linear probe does.",
+    reproduced="A small vision transformer a seed, trained on scikit-learn's digits among pieces "
+    "of other digits: identifiability of the class by block for the class token, the digit's "
+    "tokens and the rest; updates of attention and MLP; tokens deleted (their embedding set to its "
+    "mean) by importance. Pretrained networks on photographs are not included.",
     controls=(
         "random class matrices",
         "the same patches in permuted places",
@@ -74,7 +77,8 @@ CARD = Card(
             null="random class matrices",
         ),
         "object": Claim(
-            text="After the last block the digit's tokens identify the class more than the other tokens",
+            text="After the last block the digit's tokens identify the class more than the other "
+            "tokens",
             at_least=0.10,
             null="random class matrices",
         ),
@@ -82,8 +86,8 @@ CARD = Card(
             text="Random class matrices identify nothing", at_least=0.45, at_most=0.55, sanity=True
         ),
         "deletion": Claim(
-            text="Deleting the quarter of the tokens that the lens ranks first costs at least twice as much accuracy as "
-            "deleting a random quarter",
+            text="Deleting the quarter of the tokens that the lens ranks first costs at least "
+            "twice as much accuracy as deleting a random quarter",
             at_least=2.0,
             over="a random quarter of the tokens",
         ),
@@ -96,18 +100,23 @@ CARD = Card(
     },
     seeds=3,
     answer="After the last block the class token has an identifiability of {class-token:.2f} "
-    "({class-token.verdict} at 0.95), and the digit's own tokens identify the class {object:more than|"
-    "not clearly more than|no more than} the others ({object:+.2f}). Random class matrices give "
-    "{random:.2f}. Deleting the tokens that the lens ranks first costs {deletion:.1f} times as much "
-    "accuracy as deleting as many at random ({deletion.verdict} at 2).",
-    differs="The authors read pretrained networks on ImageNet and CIFAR-100; here networks of six blocks are trained on "
-    "digits whose place in the picture is known. The rank of the class is taken alike.",
-    group_note="A group is one of the digits that pictures are made of: several pictures show the same one. Networks and "
-    "probes are trained on other digits, of other writers; the map of importance is chosen on training pictures.",
-    negative="The digit's tokens do not identify the class more than the others (small, seeds 0 to 2: −0.06, −0.02, −0.04): "
-    "in networks this small every token does. The class token's identifiability is 0.96, 0.96 and 0.97, but on seed 0 its "
-    "interval [0.944, 0.973] crosses the criterion. Among pieces of eight other digits instead of four, and trained half as "
-    "long, networks named 72 % of the digits, and their class token stayed at an identifiability of 0.93.",
+    "({class-token.verdict} at 0.95), and the digit's own tokens identify the class "
+    "{object:more than|not clearly more than|no more than} the others ({object:+.2f}). Random "
+    "class matrices give {random:.2f}. Deleting the tokens that the lens ranks first costs "
+    "{deletion:.1f} times as much accuracy as deleting as many at random ({deletion.verdict} at "
+    "2).",
+    differs="The authors read pretrained networks on ImageNet and CIFAR-100; here networks of six "
+    "blocks are trained on digits whose place in the picture is known. The rank of the class is "
+    "taken alike.",
+    group_note="A group is one of the digits that pictures are made of: several pictures show the "
+    "same one. Networks and probes are trained on other digits, of other writers; the map of "
+    "importance is chosen on training pictures.",
+    negative="The digit's tokens do not identify the class more than the others (small, seeds 0 to "
+    "2: −0.06, −0.02, −0.04): in networks this small every token does. The class token's "
+    "identifiability is 0.96, 0.96 and 0.97, but on seed 0 its interval [0.944, 0.973] crosses the "
+    "criterion. Among pieces of eight other digits instead of four, and trained half as long, "
+    "networks named 72 % of the digits, and their class token stayed at an identifiability of "
+    "0.93.",
     minutes={"tiny": 0.5, "small": 3, "full": 30},
     figure="identifiability",
 )
@@ -148,7 +157,8 @@ PRESETS = {
 def run(config: Config, run: Run) -> None:
     """Train or open, read, delete tokens."""
     run.asked(
-        "What do the tokens of a vision transformer represent of the class, and on which does its answer depend?"
+        "What do the tokens of a vision transformer represent of the class, and on which does its "
+        "answer depend?"
     )
     read, cut = [], []
     for number, (model, train, test) in enumerate(_networks(config, run)):
@@ -161,8 +171,9 @@ def run(config: Config, run: Run) -> None:
             run.table(
                 "updates",
                 updates(model, test),
-                "Identifiability of the class in what each part of a block adds, first network. Last column: how often "
-                "the value vector of the class token's most active neuron is highest for the class (chance 0.1).",
+                "Identifiability of the class in what each part of a block adds, first network. "
+                "Last column: how often the value vector of the class token's most active neuron "
+                "is highest for the class (chance 0.1).",
             )
         options = {"share": config.share, "draws": config.draws, "rng": rng}
         cut.append(token_deletion(model, read[-1].probe, known, shown, **options))
@@ -181,7 +192,8 @@ def _streams(run: Run, number: int) -> Callable[..., np.random.Generator]:
 def _networks(config: Config, run: Run) -> Iterator[tuple[Model, Pictures, Pictures]]:
     if (config.model == "digits") != (config.data == "digits"):
         raise StudyError(
-            "the network trained on digits goes with its own pictures: give both --model and --data, or none."
+            "the network trained on digits goes with its own pictures: give both --model and "
+            "--data, or none."
         )
     if config.model != "digits":
         shown = Pictures.from_file(config.data)
@@ -215,8 +227,9 @@ def _layers(run: Run, read: Sequence[TokenIdentity], groups: np.ndarray) -> None
     run.layers(
         "identifiability",
         measured_grid("identifiability", grid, ("target", "series", "layer"), groups=groups),
-        "One less the relative rank of the right class, for tokens after each block: 1 is first, ½ is chance. Layer −1 is "
-        "the embedding. Permuted places: the same patches, each somewhere else in the picture.",
+        "One less the relative rank of the right class, for tokens after each block: 1 is first, ½ "
+        "is chance. Layer −1 is the embedding. Permuted places: the same patches, each somewhere "
+        "else in the picture.",
         series="series",
         nulls=(MATRICES,),
     )
@@ -251,7 +264,8 @@ def _deletion(config: Config, run: Run, cut: Sequence[Deletion], groups: np.ndar
     for name in (GRADIENT, WEIGHTED, SCORE, PROBE, TRUTH, RANDOM):
         m.put(name, lost[name], role="baseline" if name == RANDOM else "treatment")
     m.put("single random orders", np.concatenate([c.drawn for c in cut], axis=1), role="null")
-    caption = f"Accuracy lost with {config.share:.0%} of the tokens deleted, of {right.mean():.3f}; tick: at random."
+    cost = f"Accuracy lost with {config.share:.0%} of the tokens deleted"
+    caption = f"{cost}, of {right.mean():.3f}; tick: at random."
     run.show("deletion", m, caption, null="single random orders")
     each = [
         {"network": k, "accuracy": c.right.mean(), "importance chosen": c.chosen}
@@ -264,7 +278,7 @@ def _deletion(config: Config, run: Run, cut: Sequence[Deletion], groups: np.ndar
     m.put("lens", best, lost[RANDOM])
     chosen = ", ".join(dict.fromkeys(c.chosen for c in cut))
     why = (
-        f"Chosen on training pictures: {chosen}. The lens's order costs {best.mean():.2f}, a probe's "
-        f"{lost[PROBE].mean():.2f}, random {lost[RANDOM].mean():.2f}."
+        f"Chosen on training pictures: {chosen}. The lens's order costs {best.mean():.2f}, a "
+        f"probe's {lost[PROBE].mean():.2f}, random {lost[RANDOM].mean():.2f}."
     )
     run.claim("deletion", m.value("lens"), why=why)

@@ -1,10 +1,12 @@
-"""Do programming languages have neurons of their own, and through which words does translation between them go?
+"""Do programming languages have neurons of their own, and through which words does translation
+between them go?
 
-The same small programs in six programming languages and in English. Neurons whose gate opens for one or few languages are
-found by the entropy of their firing rates (LAPE) on some kinds of program; on other kinds every language's loss is measured
-with each language's neurons set to zero, equally many for every language, beside random neurons of the same layers.
-Between languages, the states before each token of a translation are read by the logit lens, layer by layer, and the tokens
-sorted by their language; and programs are compared with their English descriptions (MEXA).
+The same small programs in six programming languages and in English. Neurons whose gate opens for
+one or few languages are found by the entropy of their firing rates (LAPE) on some kinds of program;
+on other kinds every language's loss is measured with each language's neurons set to zero, equally
+many for every language, beside random neurons of the same layers. Between languages, the states
+before each token of a translation are read by the logit lens, layer by layer, and the tokens sorted
+by their language; and programs are compared with their English descriptions (MEXA).
 """
 
 from __future__ import annotations
@@ -47,12 +49,14 @@ CARD = Card(
     year=2025,
     arxiv="2506.01074",
     room="read",
-    claim="In the middle layers a model that translates between programming languages is nearest to English and to "
-    "keywords; neurons of single languages are at the bottom and the top, and languages much alike have hardly any.",
-    reproduced="Templates give the same programs in six languages and English. Language neurons by the entropy of firing "
-    "rates (LAPE), equally many a language, set to zero on kinds of program that they were not found on; the logit lens on "
-    "translation with two examples, tokens sorted by keyword lists and the words of English reviews; alignment of programs "
-    "with their English descriptions by layer (MEXA).",
+    claim="In the middle layers a model that translates between programming languages is nearest "
+    "to English and to keywords; neurons of single languages are at the bottom and the top, and "
+    "languages much alike have hardly any.",
+    reproduced="Templates give the same programs in six languages and English. Language neurons by "
+    "the entropy of firing rates (LAPE), equally many a language, set to zero on kinds of program "
+    "that they were not found on; the logit lens on translation with two examples, tokens sorted "
+    "by keyword lists and the words of English reviews; alignment of programs with their English "
+    "descriptions by layer (MEXA).",
     controls=(
         "as many random neurons of the same layers",
         "language labels shuffled within each program",
@@ -65,12 +69,13 @@ CARD = Card(
             sanity=True,
         ),
         "own": Claim(
-            text="For three languages or more, zeroing a language's neurons raises its own loss at least twice as much as "
-            "the others'",
+            text="For three languages or more, zeroing a language's neurons raises its own loss at "
+            "least twice as much as the others'",
             at_least=0,
             over="twice the mean rise of the other languages",
-            why="Own rise less twice the others', the third highest over languages; its ends are the third highest ends. "
-            "The ratio itself has no interval where the others hardly rise.",
+            why="Own rise less twice the others', the third highest over languages; its ends are "
+            "the third highest ends. The ratio itself has no interval where the others hardly "
+            "rise.",
         ),
         "random": Claim(
             text="Zeroing random neurons of the same layers does not, over all languages",
@@ -78,20 +83,21 @@ CARD = Card(
             sanity=True,
         ),
     },
-    # the toy has few neurons, one alone for some language, so what zeroing eight of each does is chance, and none
-    # of so few shuffled ones may be 0 to 0.11 of them
+    # the toy has few neurons, one alone for some language, so what zeroing eight of each does is
+    # chance, and none of so few shuffled ones may be 0 to 0.11 of them
     tiny={"shuffled": "any", "own": "any", "random": "any"},
     answer="{model} has {neurons:,} neurons whose gate opens for one or few of the languages "
     "({shuffled:.0%} of that with labels shuffled), {most_neurons} of them for {most} and "
     "{least_neurons} for {least}; their median layer is {deep:.0f}. They {own:do|may|do not} serve "
-    "their own language: with them at zero, the rise of a language's own loss less twice the others' "
-    "is {own:.3f} nats a token in the third best language ({own.verdict}).",
-    differs="The authors take 400 neurons a language of Llama-3.1-8B and find them on public code; here 40 of 46,080 are "
-    "taken, about the same share, from programs made by templates.",
-    group_note="Neurons are found on some kinds of program and judged on others; names are shared. Intervals are "
-    "over kinds: programs of one kind differ in names only.",
-    negative="That three languages have neurons that serve them twice as much as the others is uncertain in SmolLM2-135M: "
-    "the third highest difference is 0.03 [−0.04, 0.09] nats a token (seed 0, small), over five kinds of program.",
+    "their own language: with them at zero, the rise of a language's own loss less twice the "
+    "others' is {own:.3f} nats a token in the third best language ({own.verdict}).",
+    differs="The authors take 400 neurons a language of Llama-3.1-8B and find them on public code; "
+    "here 40 of 46,080 are taken, about the same share, from programs made by templates.",
+    group_note="Neurons are found on some kinds of program and judged on others; names are shared. "
+    "Intervals are over kinds: programs of one kind differ in names only.",
+    negative="That three languages have neurons that serve them twice as much as the others is "
+    "uncertain in SmolLM2-135M: the third highest difference is 0.03 [−0.04, 0.09] nats a token "
+    "(seed 0, small), over five kinds of program.",
     minutes={"tiny": 0.3, "small": 6, "full": 60},
     figure="rises",
 )
@@ -156,7 +162,8 @@ def run(config: Config, run: Run) -> None:
     made = {"programs": lambda: programs(config.count, seed=run.seed)}
     model, texts, _ = opened(config, run, made=made)
     run.asked(
-        f"Does {model.name} have neurons of single programming languages, and which words do its layers predict?"
+        f"Does {model.name} have neurons of single programming languages, and which words do its "
+        "layers predict?"
     )
     languages = list(pd.unique(texts.frame["language"]))
     kinds = list(run.rng("kinds").permutation(pd.unique(texts.frame["kind"])))
@@ -222,7 +229,10 @@ def _without_keywords(
     few = _programs(known, numbers[:: max(1, len(numbers) // 30)])
     with run.progress("count without keywords", total=len(few), unit="texts") as bar:
         gates = open_gates(model, few.frame["plain"].tolist(), bar.advance)
-    caption = "Share of the neurons that are most active for the same language on texts without its keywords."
+    caption = (
+        "Share of the neurons that are most active for the same language on texts without its "
+        "keywords."
+    )
     frame = still_active(found, gates, _codes(few, languages), languages)
     run.table("keywords", frame, caption)
 
@@ -230,7 +240,8 @@ def _without_keywords(
 def _ablate(
     config: Config, run: Run, model: Model, test: Examples, found: Lape, layers: np.ndarray
 ) -> None:
-    """Every language's loss with each language's neurons at zero, and with random neurons of the same layers."""
+    """Every language's loss with each language's neurons at zero, and with random neurons of the
+    same layers."""
     languages = list(pd.unique(test.frame["language"]))
     options = {"each": config.each, "draws": config.draws, "rng": run.rng}
     sets = neuron_sets(found, layers, languages, **options)
@@ -245,7 +256,8 @@ def _ablate(
         run.figure(
             "rises",
             heatmap(frame, value="rise (nats)", **of),
-            f"Rise of the loss per token of held-out kinds of program, {config.each} neurons a language.",
+            f"Rise of the loss per token of held-out kinds of program, {config.each} neurons a "
+            "language.",
         )
     frame = table([*rises.ratios, *rises.gains])
     if rises.random is not None:
@@ -253,8 +265,9 @@ def _ablate(
     run.table(
         "rises",
         frame,
-        "How much more a language's own loss rises than the others'. Where the others hardly rise the ratio is large, "
-        "and has no interval; the difference to twice the others' always has one.",
+        "How much more a language's own loss rises than the others'. Where the others hardly rise "
+        "the ratio is large, and has no interval; the difference to twice the others' always has "
+        "one.",
     )
     ranked = sorted(rises.ratios, key=lambda e: -e.value)
     ratios = "; ".join(f"{e.where['language']} {e.value:.1f}" for e in ranked)
@@ -267,7 +280,8 @@ def _ablate(
 
 
 def _alignment(config: Config, run: Run, model: Model, texts: Examples) -> None:
-    """MEXA: by layer, how often a program is nearest to its own English description, of all programs compared."""
+    """MEXA: by layer, how often a program is nearest to its own English description, of all
+    programs compared."""
     numbers = run.rng("aligned").permutation(pd.unique(texts.frame["program"]))[: config.aligned]
     few = _programs(texts, numbers)
     frame = few.frame.reset_index(drop=True).sort_values("program", kind="stable")
@@ -286,14 +300,16 @@ def _alignment(config: Config, run: Run, model: Model, texts: Examples) -> None:
     run.layers(
         "alignment",
         measured_grid("aligned programs", grid, ("series", "layer"), groups=kinds, unit="share"),
-        f"Share of {len(kinds)} programs whose mean state, weighted by position, is nearer to that of its own English "
-        f"description than to any other's, and the other way round (MEXA). Chance is {chance:.2f}.",
+        f"Share of {len(kinds)} programs whose mean state, weighted by position, is nearer to that "
+        "of its own English description than to any other's, and the other way round (MEXA). "
+        f"Chance is {chance:.2f}.",
         series="series",
     )
 
 
 def _translate(config: Config, run: Run, model: Model, known: Examples, test: Examples) -> None:
-    """Translations with two examples, the states before their tokens read by the logit lens layer by layer."""
+    """Translations with two examples, the states before their tokens read by the logit lens layer
+    by layer."""
     kinds = test.frame.drop_duplicates("program")["kind"].to_numpy()
     pairs = [tuple(p.split(">")) for p in config.pairs]
     pairs = [p for p in pairs if set(p) <= set(test.frame["language"])]
@@ -311,8 +327,8 @@ def _translate(config: Config, run: Run, model: Model, known: Examples, test: Ex
     run.layers(
         "lens",
         measured_grid("share of tokens", grid, ("series", "layer"), groups=owners, unit="share"),
-        "Classes of the most likely token of the logit lens at the position before each token of a translation. Other: "
-        "names, numbers, signs and pieces of words.",
+        "Classes of the most likely token of the logit lens at the position before each token of a "
+        "translation. Other: names, numbers, signs and pieces of words.",
         series="series",
         nulls=("other",),
     )

@@ -1,9 +1,11 @@
-"""Does a language model put a word together that reaches it in pieces, and where? Can what it put together be put back?
+"""Does a language model put a word together that reaches it in pieces, and where? Can what it put
+together be put back?
 
-Words are followed at their last piece. A linear probe tells words from pairs of pieces that are none; the whole word's token
-is looked for in the state, by the unembedding and by putting the state into a prompt that repeats a word (Patchscopes),
-after each block; attention from the last piece to the earlier ones is cut; what attention and MLP add is read. Then a map
-from such states to input embeddings, learnt on words that have a token, makes an embedding for words that have none, which
+Words are followed at their last piece. A linear probe tells words from pairs of pieces that are
+none; the whole word's token is looked for in the state, by the unembedding and by putting the state
+into a prompt that repeats a word (Patchscopes), after each block; attention from the last piece to
+the earlier ones is cut; what attention and MLP add is read. Then a map from such states to input
+embeddings, learnt on words that have a token, makes an embedding for words that have none, which
 stands for all their pieces in a text.
 """
 
@@ -21,7 +23,14 @@ from inscape.core.measured import Measured, measured_grid
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
-from inscape.outcomes.token_rows import Ids, last_states, losses_after, repeating_prompt
+from inscape.outcomes.token_rows import (
+    Ids,
+    last_states,
+    losses_after,
+    mean_embeddings,
+    patched_names,
+    repeating_prompt,
+)
 from inscape.probing.frames import SHUFFLED, by_layer, layer_of
 from inscape.probing.peak_layer import END, FIVE, INSIDE, PERMUTED, retrieval_at_peak
 from inscape.probing.sweep import compare, sweep
@@ -46,10 +55,11 @@ CARD = Card(
     claim="Language models combine the pieces of a word at its last piece, in early to middle "
     "layers, whatever the pieces are, and read the combined state as the word when it is given "
     "back to them as an input embedding.",
-    reproduced="Words of reviews and of the standard library's documentation: a linear probe of words against pairs of the "
-    "same pieces by layer; words of one token cut into two to four, and misspelt, looked for by the unembedding and by "
-    "Patchscopes; attention to earlier pieces cut; updates of attention and MLP read; embeddings made for words of several "
-    "tokens. New output embeddings are not made.",
+    reproduced="Words of reviews and of the standard library's documentation: a linear probe of "
+    "words against pairs of the same pieces by layer; words of one token cut into two to four, and "
+    "misspelt, looked for by the unembedding and by Patchscopes; attention to earlier pieces cut; "
+    "updates of attention and MLP read; embeddings made for words of several tokens. New output "
+    "embeddings are not made.",
     controls=(
         "nonwords that hold the same pieces at the same places",
         "the input embedding of the last piece",
@@ -77,7 +87,8 @@ CARD = Card(
             text="Cut words are found at least five times as often as another word",
             at_least=0.0,
             null="words permuted",
-            why="The share found less five times that of another word; a ratio of rates near zero has no interval.",
+            why="The share found less five times that of another word; a ratio of rates near zero "
+            "has no interval.",
         ),
         "inserted": Claim(
             text="A made embedding represents a word better than the mean of its pieces",
@@ -85,8 +96,8 @@ CARD = Card(
             why="The share of words after which the loss on what follows is lower.",
         ),
     },
-    # eight last pieces leave a share of one an interval down to 0.63; which of its blocks names a word, and whether a map
-    # learnt on so few words serves others, changes with the seed
+    # eight last pieces leave a share of one an interval down to 0.63; which of its blocks names a
+    # word, and whether a map learnt on so few words serves others, changes with the seed
     tiny={
         "words": "uncertain",
         "above-embedding": "supported",
@@ -94,20 +105,24 @@ CARD = Card(
         "above-permuted": "any",
         "inserted": "any",
     },
-    answer="Words and pairs of the same pieces that are none {words:are told apart|are told apart only in "
-    "part} at the last piece in {model} ({words:.2f} right, {above-embedding:.2f} above the embedding). "
-    "A word of one token that comes in pieces is found {inside:inside the stack, hardly at its ends|no "
-    "more often inside the stack}: {inside:.0%} more of the words there, {above-permuted:at least five "
-    "times|not clearly five times} as often as another word. An embedding made from such a state "
-    "stands for a word of several tokens {inserted:better|not clearly better} than the mean of its "
-    "pieces: for {inserted:.0%} of the words.",
-    differs="The authors' repository holds no code. The prompt that repeats a word is chosen among three by words' own "
-    "embeddings, the map to embeddings has a penalty and an intercept, and no output embeddings are made.",
-    group_note="A group is a last piece: it ends as many words as nonwords, and is on one side only. Retrieval and loss are "
-    "by word; layers are chosen on half of the words for the other, the map's on words that have a token.",
-    negative="With the paper's prompt Patchscopes finds no cut word of SmolLM2-135M at any layer inside the stack, and "
-    "neither does the unembedding. The prompt is now chosen by whether words are repeated from their own embeddings, and "
-    "then a few in a hundred cut words are found.",
+    answer="Words and pairs of the same pieces that are none "
+    "{words:are told apart|are told apart only in part} at the last piece in {model} ({words:.2f} "
+    "right, {above-embedding:.2f} above the embedding). A word of one token that comes in pieces "
+    "is found {inside:inside the stack, hardly at its ends|no more often inside the stack}: "
+    "{inside:.0%} more of the words there, "
+    "{above-permuted:at least five times|not clearly five times} as often as another word. An "
+    "embedding made from such a state stands for a word of several tokens "
+    "{inserted:better|not clearly better} than the mean of its pieces: for {inserted:.0%} of the "
+    "words.",
+    differs="The authors' repository holds no code. The prompt that repeats a word is chosen among "
+    "three by words' own embeddings, the map to embeddings has a penalty and an intercept, and no "
+    "output embeddings are made.",
+    group_note="A group is a last piece: it ends as many words as nonwords, and is on one side "
+    "only. Retrieval and loss are by word; layers are chosen on half of the words for the other, "
+    "the map's on words that have a token.",
+    negative="With the paper's prompt Patchscopes finds no cut word of SmolLM2-135M at any layer "
+    "inside the stack, and neither does the unembedding. The prompt is now chosen by whether words "
+    "are repeated from their own embeddings, and then a few in a hundred cut words are found.",
     minutes={"tiny": 0.3, "small": 5, "full": 60},
     figure="retrieval",
 )
@@ -221,7 +236,8 @@ def _tell(config: Config, run: Run, model: Model, words: WordPieces, before: Ids
 
 
 def _prompt(config: Config, run: Run, model: Model, words: WordPieces) -> Patched:
-    """The prompt of Patchscopes; its words are others than those that are looked for, where there are others."""
+    """The prompt of Patchscopes; its words are others than those that are looked for, where there
+    are others."""
     own = words.whole[config.asked : config.asked + 40] or words.whole[:40]
     found = repeating_prompt(model, config.repeat, own)
     rates = "; ".join(f"“{text}” {rate:.2f}" for text, rate in found.rates.items())
@@ -229,7 +245,8 @@ def _prompt(config: Config, run: Run, model: Model, words: WordPieces) -> Patche
     run.text("prompt", f"{text} The best is used.")
     if found.best < 0.5:
         run.warn(
-            f"The model repeats only {found.best:.0%} of words from their own embedding, so Patchscopes sees little."
+            f"The model repeats only {found.best:.0%} of words from their own embedding, so "
+            "Patchscopes sees little."
         )
     return found.ask
 
@@ -243,7 +260,8 @@ def _find(
     before: Ids,
     ask: Patched,
 ) -> str:
-    """The whole word's token in the state of its last piece, layer by layer; the site where most are found."""
+    """The whole word's token in the state of its last piece, layer by layer; the site where most
+    are found."""
     whole, right = np.array(words.whole), np.array([w for _, w in words.typos])
     sites = stream(model)
     few = sorted({*range(0, len(sites), config.every), len(sites) - 1})
@@ -251,31 +269,29 @@ def _find(
     read = logit_lens(Readout.of(model), torch.stack([states[s] for s in sites]), k=1).tokens
     hits = {(LENS, i - 1): named == whole for i, named in enumerate(read[..., 0])}
     typed = last_states(model, [before + r for r, _ in words.typos], [sites[i] for i in few])
-    with run.progress("put states into a prompt", total=len(few), unit="layers") as bar:
-        top = []
-        for i in few:
-            top.append(patchscope(ask, states[sites[i]], k=1).tokens[:, 0])
-            hits[PATCH, i - 1] = top[-1] == whole
-            hits[OTHER, i - 1] = others_named(top[-1], whole)
-            if typed:
-                hits[WRONG, i - 1] = patchscope(ask, typed[sites[i]], k=1).tokens[:, 0] == right
-            bar.advance()
+    with run.progress("put states into a prompt", total=2 * len(few), unit="layers") as bar:
+        named = patched_names(ask, [states[sites[i]] for i in few], bar.advance)
+        mistyped = patched_names(ask, [*typed.values()], bar.advance) if typed else ()
+    other = others_named(named, whole)
+    hits |= {(PATCH, i - 1): own == whole for i, own in zip(few, named, strict=True)}
+    hits |= {(OTHER, i - 1): own for i, own in zip(few, other, strict=True)}
+    hits |= {(WRONG, i - 1): own == right for i, own in zip(few, mistyped, strict=False)}
     run.layers(
         "retrieval",
         measured_grid("share of words found", hits, ("series", "layer")),
-        f"{len(whole)} words of one token, fed in two to four pieces: how often the state at the last "
-        "piece names the whole word. Layer −1 is the embedding of the last piece.",
+        f"{len(whole)} words of one token, fed in two to four pieces: how often the state at the "
+        "last piece names the whole word. Layer −1 is the embedding of the last piece.",
         series="series",
         nulls=(OTHER,),
     )
-    m, best = retrieval_at_peak(np.array(top), whole, config.draws, rng=run.rng)
+    m, best = retrieval_at_peak(named, whole, config.draws, rng=run.rng)
     inside, end, five = (m.value(name).value for name in (INSIDE, END, FIVE))
     blocks = " and ".join(str(few[i] - 1) for i in dict.fromkeys(best))
     why = f"Best after block {blocks}: {inside:.2f} found; {end:.2f} at the better end."
     run.claim("inside", m.gain(INSIDE, over=END), why=why)
     why = f"Found {inside:.3f}, another word {five / 5:.4f}."
     run.claim("above-permuted", m.gain(INSIDE, over=FIVE, null=PERMUTED), why=why)
-    return sites[few[1 + int((np.array(top) == whole)[1:-1].mean(axis=1).argmax())]]
+    return sites[few[1 + int((named == whole)[1:-1].mean(axis=1).argmax())]]
 
 
 def _cut(
@@ -287,7 +303,8 @@ def _cut(
     peak: str,
     ask: Patched,
 ) -> None:
-    """Attention from the last piece to the earlier ones cut in some blocks: what is still found at the peak."""
+    """Attention from the last piece to the earlier ones cut in some blocks: what is still found at
+    the peak."""
     m, blocks = Measured("share of words found", unit="share"), range(layer_of(peak) + 1)
     windows = [blocks[i : i + config.window] for i in blocks[:: config.window]]
     cuts = {"nothing cut": range(0)} | {f"blocks {w[0]} to {w[-1]}": w for w in windows}
@@ -300,13 +317,15 @@ def _cut(
     run.show(
         "cut",
         [replace(e, beside=beside) for e in rest],
-        f"Words found at {peak} when the last piece may not look at the earlier ones in some blocks. Tick: nothing cut.",
+        f"Words found at {peak} when the last piece may not look at the earlier ones in some "
+        "blocks. Tick: nothing cut.",
         by="cut in",
     )
 
 
 def _updates(run: Run, model: Model, words: WordPieces, cut: list[Ids]) -> None:
-    """Which part of which block writes the word: what attention and MLP add at the last piece, read without the norm."""
+    """Which part of which block writes the word: what attention and MLP add at the last piece, read
+    without the norm."""
     blocks, parts = range(len(model.atlas.blocks)), {"attention": "attn_out", "MLP": "mlp_out"}
     places = {(name, i): f"{point}.{i}" for name, point in parts.items() for i in blocks}
     states, readout = last_states(model, cut, [*places.values()]), Readout(Readout.of(model).weight)
@@ -333,9 +352,7 @@ def _put_back(config: Config, run: Run, model: Model, words: WordPieces, before:
     contexts = words.contexts[: config.inserted]
     texts, pieces = [(c.before, c.after) for c in contexts], [words.words[c.word] for c in contexts]
     made = fit(last_states(model, [before + p for p in pieces], [site])[site])
-    single = sorted({t for p in pieces for t in p})
-    own = last_states(model, [(*before, t) for t in single], ["embed"])["embed"]
-    mean = torch.stack([own[[single.index(t) for t in p]].mean(0) for p in pieces])
+    mean = mean_embeddings(model, before, pieces)
     inputs = {MADE: made, MEAN: mean, "another word's": made.roll(1, 0), "all pieces": pieces}
     loss = {name: losses_after(model, texts, w) for name, w in inputs.items()}
     groups = [c.word for c in contexts]
@@ -347,8 +364,9 @@ def _put_back(config: Config, run: Run, model: Model, words: WordPieces, before:
     run.show(
         "put-back",
         m,
-        f"One embedding in place of a word's pieces, and all its pieces: loss on the tokens after {len(contexts)} words of "
-        f"several tokens. The map is from {site}, chosen on words that have a token (variance explained {fit.inner:.2f}).",
+        "One embedding in place of a word's pieces, and all its pieces: loss on the tokens after "
+        f"{len(contexts)} words of several tokens. The map is from {site}, chosen on words that "
+        f"have a token (variance explained {fit.inner:.2f}).",
         by="input",
     )
     other = better.value("another word's").value

@@ -1,10 +1,12 @@
 """Does inverting a relation's linear map give directions that classify subjects and steer answers?
 
-The mean Jacobian of a relation, from the subject's state to the object's some layers before the last, is inverted at low
-rank; each object's mean state then gives a direction of the subject. Held-out subjects are classified by the direction that
-they lie furthest along, beside a linear SVM, differences of means, plain means, the same with objects shuffled and with
-objects' states of the last layer. Swapping one object's direction for another's at every layer should change the answer.
-Directions are made from prompts with answered questions before them; what is held out is asked without any.
+The mean Jacobian of a relation, from the subject's state to the object's some layers before the
+last, is inverted at low rank; each object's mean state then gives a direction of the subject.
+Held-out subjects are classified by the direction that they lie furthest along, beside a linear SVM,
+differences of means, plain means, the same with objects shuffled and with objects' states of the
+last layer. Swapping one object's direction for another's at every layer should change the answer.
+Directions are made from prompts with answered questions before them; what is held out is asked
+without any.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from inscape.outcomes.concept_relations import (
 from inscape.outcomes.concept_swaps import Swaps, swaps
 from inscape.outcomes.relation_maps import answered, by_relation
 from inscape.study.card import Card, Claim
+from inscape.study.claims import in_a_word
 from inscape.study.opening import opened
 from inscape.study.run import Run
 from inscape.study.settings import Settings, setting
@@ -50,11 +53,13 @@ CARD = Card(
     year=2024,
     arxiv="2311.08968",
     room="read",
-    claim="Directions got by inverting a relation's linear map, with object states from before the last layers, classify "
-    "subjects better than supervised probes do and change the model's answer when they are swapped.",
-    reproduced="SmolLM2-135M-Instruct on seven authored relations whose objects several subjects share. Directions are "
-    "made in five-shot prompts, from those questions that it answers, the subject's layer in mid-depth, the object's layer "
-    "and the rank chosen on training subjects; held-out subjects are classified and edited in the question alone.",
+    claim="Directions got by inverting a relation's linear map, with object states from before the "
+    "last layers, classify subjects better than supervised probes do and change the model's answer "
+    "when they are swapped.",
+    reproduced="SmolLM2-135M-Instruct on seven authored relations whose objects several subjects "
+    "share. Directions are made in five-shot prompts, from those questions that it answers, the "
+    "subject's layer in mid-depth, the object's layer and the rank chosen on training subjects; "
+    "held-out subjects are classified and edited in the question alone.",
     controls=(
         "majority object",
         "linear SVM, differences of means and plain means on the same training subjects",
@@ -80,12 +85,13 @@ CARD = Card(
             why="The SVM sees the states of all training subjects.",
         ),
         "steers": Claim(
-            text="On two thirds of the relations edits succeed at least three times as often as random ones and as often as "
-            "SVM directions",
+            text="On two thirds of the relations edits succeed at least three times as often as "
+            "random ones and as often as SVM directions",
             at_least=0.0,
             over="the better of three times random directions and the linear SVM",
-            why="The value is how far success is above that, on the last relation of the best two thirds. An edit succeeds "
-            "where the new object becomes likelier than the old; its length is chosen on training subjects.",
+            why="The value is how far success is above that, on the last relation of the best two "
+            "thirds. An edit succeeds where the new object becomes likelier than the old; its "
+            "length is chosen on training subjects.",
         ),
         "shuffled": Claim(
             text="With shuffled objects accuracy is at chance",
@@ -94,7 +100,8 @@ CARD = Card(
             sanity=True,
         ),
     },
-    # the toy's last layer says the object as well as the one before it: which is above changes with the seed
+    # the toy's last layer says the object as well as the one before it: which is above changes with
+    # the seed
     tiny={
         "accuracy": "supported",
         "above-final": "any",
@@ -104,19 +111,22 @@ CARD = Card(
     },
     answer="{yes}. Over {count} relations that {model} answers, directions got by inverting the "
     "relation's map classify held-out subjects {accuracy:+.2f} against the majority object "
-    "({accuracy.verdict}) and {above-svm:+.2f} against a linear SVM; against object states of the last "
-    "layer it is {above-final:+.2f} ({above-final.verdict}). Edits succeed three times as often as "
-    "random ones and as often as SVM directions on two thirds of the relations: {steers.verdict} "
-    "({steers:+.2f}).",
-    differs="The authors linearise twenty prompts of GPT-J and Llama-2 at every pair of layers and change the state by "
-    "its own length at each layer; here six prompts, two object layers beside the last, and all methods' changes have the "
-    "same length. Only questions for which the old object is the likelier one are edited.",
-    group_note="A group is a subject, over all relations that ask about it. Objects are what is classified, so they are on "
-    "both sides; the subjects that are linearised are training subjects.",
-    negative="In SmolLM2-135M (seed 0, small) object states of the last layer are as good as earlier ones (0.06 better, "
-    "[−0.02, 0.14]), and a linear SVM as well as inverted relations (0.05 better, [−0.06, 0.17]). Edits succeed as often as "
-    "those of SVM directions and three times as often as random ones on two of six relations; on average in 0.79 of the "
-    "cases, SVM directions in 0.67, random ones in 0.10.",
+    "({accuracy.verdict}) and {above-svm:+.2f} against a linear SVM; against object states of the "
+    "last layer it is {above-final:+.2f} ({above-final.verdict}). Edits succeed three times as "
+    "often as random ones and as often as SVM directions on two thirds of the relations: "
+    "{steers.verdict} ({steers:+.2f}).",
+    differs="The authors linearise twenty prompts of GPT-J and Llama-2 at every pair of layers and "
+    "change the state by its own length at each layer; here six prompts, two object layers beside "
+    "the last, and all methods' changes have the same length. Only questions for which the old "
+    "object is the likelier one are edited.",
+    group_note="A group is a subject, over all relations that ask about it. Objects are what is "
+    "classified, so they are on both sides; the subjects that are linearised are training "
+    "subjects.",
+    negative="In SmolLM2-135M (seed 0, small) object states of the last layer are as good as "
+    "earlier ones (0.06 better, [−0.02, 0.14]), and a linear SVM as well as inverted relations "
+    "(0.05 better, [−0.06, 0.17]). Edits succeed as often as those of SVM directions and three "
+    "times as often as random ones on two of six relations; on average in 0.79 of the cases, SVM "
+    "directions in 0.67, random ones in 0.10.",
     minutes={"tiny": 0.3, "small": 6, "full": 90},
     figure="accuracy",
 )
@@ -186,7 +196,8 @@ def run(config: Config, run: Run) -> None:
     """Ask, linearise, invert; classify; edit."""
     model, examples, _ = opened(config, run)
     run.asked(
-        f"Do the inverted relations of {model.name} give directions that classify subjects and steer answers?"
+        f"Do the inverted relations of {model.name} give directions that classify subjects and "
+        "steer answers?"
     )
     kept, known = answered(
         model, examples, config.relations, config.shots, config.least, rng=run.rng("shots")
@@ -194,13 +205,15 @@ def run(config: Config, run: Run) -> None:
     run.table(
         "known",
         pd.DataFrame([{"relation": r, "answered": a, "asked": n} for r, (a, n) in known.items()]),
-        f"Questions that {model.name} answers, {config.shots} examples before each; only those are used.",
+        f"Questions that {model.name} answers, {config.shots} examples before each; only those are "
+        "used.",
     )
     shared = [a for a in map(shared_objects, kept) if len(a) >= config.least]
     shared = [a for a in shared if len(set(a.objects)) > 1]
     if not shared:
         raise StudyError(
-            "No relation has enough answered subjects whose object others share; give more rows, or lower least."
+            "No relation has enough answered subjects whose object others share; give more rows, "
+            "or lower least."
         )
     sites = model.select(["embed" if k < 0 else f"resid_post.{k}" for k in config.layers])
     options: dict[str, Any] = {
@@ -216,8 +229,7 @@ def run(config: Config, run: Run) -> None:
     chosen = [r.methods(config.ranks, config.shuffles, rng=run.rng) for r in found]
     _classify(config, run, found, chosen)
     _edit(config, run, found, chosen)
-    both = {run.claims[id].verdict for id in ("accuracy", "steers")}
-    yes = "Yes" if both == {"supported"} else "In part" if "supported" in both else "No"
+    yes = in_a_word(run.claims[id].verdict for id in ("accuracy", "steers"))
     run.facts(yes=yes, count=len(found))
 
 
@@ -247,21 +259,22 @@ def _classify(
     run.table(
         "accuracy",
         table(rows),
-        "Accuracy on held-out subjects, by relation and kind of direction, in prompts of the question alone and with "
-        f"{config.shots} answered questions before it.",
+        "Accuracy on held-out subjects, by relation and kind of direction, in prompts of the "
+        f"question alone and with {config.shots} answered questions before it.",
     )
     run.figure(
         "accuracy",
         matrix(pd.DataFrame(cells), value="accuracy", domain=(0.0, 1.0), row="relation"),
-        "Accuracy on held-out subjects, the question alone; sites and rank of every method are chosen on training subjects.",
+        "Accuracy on held-out subjects, the question alone; sites and rank of every method are "
+        "chosen on training subjects.",
     )
     m, shown = every[ALONE], every[SHOTS].gain(LRC, over=MAJORITY)
     counts = [r.count for r in found]
     run.claim(
         "accuracy",
         m.gain(LRC, over=MAJORITY, null=SHUFFLED),
-        why=f"Means over {len(found)} relations of {min(counts)} to {max(counts)} objects; with {config.shots} answered "
-        f"questions before each, {shown.value:.2f}.",
+        why=f"Means over {len(found)} relations of {min(counts)} to {max(counts)} objects; with "
+        f"{config.shots} answered questions before each, {shown.value:.2f}.",
     )
     run.claim("above-final", m.gain(LRC, over=FINAL))
     run.claim("above-svm", m.gain(LRC, over=SVM))
@@ -269,7 +282,8 @@ def _classify(
 
 
 class Edited(NamedTuple):
-    """Held-out subjects of a relation, and which edits succeed at the chosen length, by kind of direction."""
+    """Held-out subjects of a relation, and which edits succeed at the chosen length, by kind of
+    direction."""
 
     held: Swaps
     hits: dict[str, np.ndarray]
@@ -281,7 +295,8 @@ def _edit(
     found: list[ConceptRelation],
     chosen: list[dict[str, list[Chosen]]],
 ) -> None:
-    """Swap an object's direction for another's in held-out subjects, at every layer and several lengths."""
+    """Swap an object's direction for another's in held-out subjects, at every layer and several
+    lengths."""
     rows, results = [], []
     with run.progress("edit", total=len(found), unit="relations") as bar:
         for r, by in zip(found, chosen, strict=True):
@@ -316,8 +331,8 @@ def _edit(
     run.table(
         "edits",
         frame,
-        "Share of held-out subjects for whom the new object becomes likelier than the old one (value) and the answer "
-        "(says), by length of the edit.",
+        "Share of held-out subjects for whom the new object becomes likelier than the old one "
+        "(value) and the answer (says), by length of the edit.",
     )
     means = frame.groupby(["series", "x"], sort=False)["value"].mean().reset_index()
     length = "length of the edit at every layer, in lengths of the state"
@@ -330,7 +345,8 @@ def _edit(
 
 
 def _steered(run: Run, results: Sequence[Edited]) -> None:
-    """Success at the chosen length, by relation and over all; the claim about two thirds of the relations."""
+    """Success at the chosen length, by relation and over all; the claim about two thirds of the
+    relations."""
     hits = {e.held.relation.name: e.hits for e in results}
     subjects = {e.held.relation.name: e.held.relation.asked.subjects[e.held.rows] for e in results}
     m = by_relation("edits that succeed", subjects, hits)

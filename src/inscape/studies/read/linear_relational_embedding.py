@@ -1,11 +1,13 @@
-"""Is what a language model knows of a subject read off its state by one affine map for each relation?
+"""Is what a language model knows of a subject read off its state by one affine map for each
+relation?
 
-For a few subjects of a relation the Jacobian of the answer's state in the subject's is taken; their mean is the relation's
-map. On held-out subjects the map's object is decoded and compared with what the model says, beside the logit lens, a
-translation, least squares on the same few examples and a random map of the same singular values. Inverted at low rank, the
-map says how a subject must change for another object; the change is made inside the model, beside one from the random map
-and beside the other subject's whole state. Questions whose answer begins as their subject does are left out: the first
-token, by which answers are judged, would be copied.
+For a few subjects of a relation the Jacobian of the answer's state in the subject's is taken; their
+mean is the relation's map. On held-out subjects the map's object is decoded and compared with what
+the model says, beside the logit lens, a translation, least squares on the same few examples and a
+random map of the same singular values. Inverted at low rank, the map says how a subject must change
+for another object; the change is made inside the model, beside one from the random map and beside
+the other subject's whole state. Questions whose answer begins as their subject does are left out:
+the first token, by which answers are judged, would be copied.
 """
 
 from __future__ import annotations
@@ -48,27 +50,31 @@ CARD = Card(
     year=2023,
     arxiv="2308.09124",
     room="read",
-    claim="For many relations, though not for all that the model knows, the object is read off the subject's state by one "
-    "affine map, which the mean Jacobian of a few examples gives; inverted, the map says how to edit the subject.",
-    reproduced="SmolLM2-135M-Instruct on seven authored relations in five-shot prompts, those questions that it answers; "
-    "Jacobians of six subjects at four layers; layer, gain and rank chosen on other subjects; faithfulness and causal edits "
-    "on subjects held out of both.",
+    claim="For many relations, though not for all that the model knows, the object is read off the "
+    "subject's state by one affine map, which the mean Jacobian of a few examples gives; inverted, "
+    "the map says how to edit the subject.",
+    reproduced="SmolLM2-135M-Instruct on seven authored relations in five-shot prompts, those "
+    "questions that it answers; Jacobians of six subjects at four layers; layer, gain and rank "
+    "chosen on other subjects; faithfulness and causal edits on subjects held out of both.",
     controls=(
         "logit lens on the subject's state",
         "translation by the mean difference of the same examples",
         "least squares on the same examples",
-        "a map of the same singular values in random directions, for decoding and for edits of the same length",
+        "a map of the same singular values in random directions, for decoding and for edits of the "
+        "same length",
     ),
     claims={
         "faithful": Claim(
-            text="In three relations the map is right for half of the subjects, and for a tenth more than logit lens, "
-            "translation and least squares",
+            text="In three relations the map is right for half of the subjects, and for a tenth "
+            "more than logit lens, translation and least squares",
             at_least=0.0,
-            over="one half, and a tenth above the best of logit lens, translation and least squares",
+            over="one half, and a tenth above the best of logit lens, translation and least "
+            "squares",
             why="The value is how far the third best relation is above both.",
         ),
         "causal": Claim(
-            text="Edits by the inverse of the map succeed at least twice as often as those of a random map",
+            text="Edits by the inverse of the map succeed at least twice as often as those of a "
+            "random map",
             at_least=0.0,
             over="twice a random map, steps of the same length",
         ),
@@ -78,21 +84,26 @@ CARD = Card(
             why="The value is the share of the whole state's successes.",
         ),
     },
-    # the toy has four relations of nine held-out subjects, and least squares with a gain comes close in one
+    # the toy has four relations of nine held-out subjects, and least squares with a gain comes
+    # close in one
     tiny={"faithful": "any", "causal": "supported", "whole": "supported"},
-    answer="For {halves} of the {count} relations that {model} knows ({asked} were asked), one affine map "
-    "from the mean Jacobian says what the model says for at least half of the held-out subjects{names}. On the "
-    "third best relation it is {faithful:+.2f} above one half and a tenth over logit lens, translation and least "
-    "squares on as many examples, whichever is higher ({faithful.verdict}). That edits by its inverse succeed "
-    "twice as often as those of a random map is {causal.verdict}; they do so {whole:.2f} times as often as "
-    "the other subject's whole state.",
-    differs="The authors use eight examples, 47 relations and larger models, choose the rank on the subjects judged, and "
-    "count an edit where the new object is likelier than the old; here other subjects choose, and the new object must be "
-    "the answer. Least squares has the same gains to choose from.",
-    group_note="A group is a subject, which each relation asks about once; it is linearised, chooses or is held out. "
-    "Objects that several subjects share are on both sides: the least squares baseline has that advantage too.",
-    negative="In SmolLM2-135M edits by the inverse of the map succeed 0.73 [0.67, 0.80] times as often as putting the other "
-    "subject's whole state there (seed 0, small), below the criterion of 0.8.",
+    answer="For {halves} of the {count} relations that {model} knows ({asked} were asked), one "
+    "affine map from the mean Jacobian says what the model says for at least half of the held-out "
+    "subjects{names}. On the third best relation it is {faithful:+.2f} above one half and a tenth "
+    "over logit lens, translation and least squares on as many examples, whichever is higher "
+    "({faithful.verdict}). That edits by its inverse succeed twice as often as those of a random "
+    "map is {causal.verdict}; they do so {whole:.2f} times as often as the other subject's whole "
+    "state.",
+    differs="The authors use eight examples, 47 relations and larger models, choose the rank on "
+    "the subjects judged, and count an edit where the new object is likelier than the old; here "
+    "other subjects choose, and the new object must be the answer. Least squares has the same "
+    "gains to choose from.",
+    group_note="A group is a subject, which each relation asks about once; it is linearised, "
+    "chooses or is held out. Objects that several subjects share are on both sides: the least "
+    "squares baseline has that advantage too.",
+    negative="In SmolLM2-135M edits by the inverse of the map succeed 0.73 [0.67, 0.80] times as "
+    "often as putting the other subject's whole state there (seed 0, small), below the criterion "
+    "of 0.8.",
     minutes={"tiny": 0.3, "small": 5, "full": 90},
     figure="faithfulness",
 )
@@ -129,7 +140,8 @@ class Config(Settings):
         super().__post_init__()
         if self.examples < 3 or self.least < self.examples + 6:
             raise ValueError(
-                f"examples must be at least 3 and least at least examples + 6, got {self.examples}, {self.least}"
+                "examples must be at least 3 and least at least examples + 6, got "
+                f"{self.examples}, {self.least}"
             )
 
 
@@ -170,7 +182,8 @@ def run(config: Config, run: Run) -> None:
     kept = [a for a in map(not_copied, every) if len(a) >= config.least]
     if not kept:
         raise StudyError(
-            f"No relation has {config.least} answers that begin otherwise than their subjects; ask others, or lower least."
+            f"No relation has {config.least} answers that begin otherwise than their subjects; ask "
+            "others, or lower least."
         )
     points = ["embed" if k < 0 else f"resid_post.{k}" for k in config.layers]
     sites, last, found = [str(s) for s in model.select(points)], last_site(model), []
@@ -183,8 +196,8 @@ def run(config: Config, run: Run) -> None:
     run.table(
         "known",
         pd.DataFrame(counts, columns=["relation", "answered", "asked", "used"]),
-        f"Questions that {model.name} answers, {config.shots} examples before each; those whose answer begins otherwise "
-        "than their subject are used.",
+        f"Questions that {model.name} answers, {config.shots} examples before each; those whose "
+        "answer begins otherwise than their subject are used.",
     )
     options = {"draws": config.draws, "rng": run.rng}
     scores = {m.relation: faithful(m, config.betas, **options) for m in found}
@@ -225,8 +238,8 @@ def _decoding(run: Run, found: list[Mapped], scores: Scores) -> None:
     run.figure(
         "faithfulness",
         matrix(cells, value="share", domain=(0.0, 1.0), row="relation"),
-        "Faithfulness on held-out subjects; layer and gain of every method chosen on other subjects. "
-        f"“{MORE}” has seen several times as many subjects as the others.",
+        "Faithfulness on held-out subjects; layer and gain of every method chosen on other "
+        f"subjects. “{MORE}” has seen several times as many subjects as the others.",
     )
     subjects = {m.relation: m.asked.subjects[m.held] for m in found}
     judged = {r: {name: by[name] for name in JUDGED} for r, by in scores.items()}
@@ -244,7 +257,8 @@ def _decoding(run: Run, found: list[Mapped], scores: Scores) -> None:
     low = [f"{r} ({by[LRE].mean():.2f})" for r, by in scores.items() if by[LRE].mean() < 0.3]
     run.text(
         "not-linear",
-        f"Known to the model and decoded in fewer than 0.3 of the cases: {', '.join(low) or 'none'}.",
+        "Known to the model and decoded in fewer than 0.3 of the cases: "
+        f"{', '.join(low) or 'none'}.",
     )
 
 
@@ -265,8 +279,8 @@ def _layers(config: Config, run: Run, found: list[Mapped]) -> None:
     run.layers(
         "layers",
         measured_grid("faithfulness", grid, ("method", "layer"), unit="share"),
-        f"Mean over {len(found)} relations of held-out faithfulness, by the layer at which the subject is taken; a group is "
-        "a relation. Layer −1 is the embedding.",
+        f"Mean over {len(found)} relations of held-out faithfulness, by the layer at which the "
+        "subject is taken; a group is a relation. Layer −1 is the embedding.",
         series="method",
         nulls=(RANDOM,),
     )
@@ -278,8 +292,8 @@ def _editing(run: Run, found: list[Mapped], edits: Scores) -> None:
     run.table(
         "edits",
         table(rows),
-        "Share of held-out subjects that answer with the other's object after the edit. Null: random maps, steps of the "
-        "same length.",
+        "Share of held-out subjects that answer with the other's object after the edit. Null: "
+        "random maps, steps of the same length.",
     )
     run.figure(
         "edits",

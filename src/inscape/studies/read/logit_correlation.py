@@ -1,10 +1,12 @@
-"""Are a model's logits for linked questions tied by one linear map, and does what it learns follow that map?
+"""Are a model's logits for linked questions tied by one linear map, and does what it learns follow
+that map?
 
-The same made-up people are asked for their city, their country, their language and so on. The logits of one question's
-answers are mapped linearly to those of another, on some of the people, and scored by Pearson's r on others: for pairs that
-the world links, for pairs that it does not, with subjects shuffled, without the first principal component, and towards
-random tokens. The map's rows are read: does the row of a city peak at its country? Then the model is taught the cities of a
-few people and asked for their countries.
+The same made-up people are asked for their city, their country, their language and so on. The
+logits of one question's answers are mapped linearly to those of another, on some of the people, and
+scored by Pearson's r on others: for pairs that the world links, for pairs that it does not, with
+subjects shuffled, without the first principal component, and towards random tokens. The map's rows
+are read: does the row of a city peak at its country? Then the model is taught the cities of a few
+people and asked for their countries.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from inscape.outcomes.linked_questions import (
 )
 from inscape.read.logit_map import LogitMap, column_pearson, fit_logit_map
 from inscape.study.card import Card, Claim
+from inscape.study.claims import in_a_word
 from inscape.study.opening import Needs, opened
 from inscape.study.run import Run
 from inscape.study.settings import Settings, setting
@@ -46,13 +49,14 @@ CARD = Card(
     year=2025,
     arxiv="2502.04520",
     room="read",
-    claim="A language model's logits for questions whose answers imply each other are tied by a linear map; where the map "
-    "agrees with the world, what is taught about one question carries over to the other, and where it does not the model "
-    "hallucinates.",
-    reproduced="SmolLM2-135M-Instruct, 400 made-up people, twelve authored questions with nine linked pairs; ridge maps "
-    "between answers' logits scored on other people; the map from cities to countries read off; 40 people taught a city "
-    "each by a few steps on the MLPs' output weights, and asked for their country. The pairing with a base model, larger "
-    "vocabularies and the refit from input embeddings alone are not done here.",
+    claim="A language model's logits for questions whose answers imply each other are tied by a "
+    "linear map; where the map agrees with the world, what is taught about one question carries "
+    "over to the other, and where it does not the model hallucinates.",
+    reproduced="SmolLM2-135M-Instruct, 400 made-up people, twelve authored questions with nine "
+    "linked pairs; ridge maps between answers' logits scored on other people; the map from cities "
+    "to countries read off; 40 people taught a city each by a few steps on the MLPs' output "
+    "weights, and asked for their country. The pairing with a base model, larger vocabularies and "
+    "the refit from input embeddings alone are not done here.",
     controls=(
         "pairs of questions that nothing links",
         "subjects shuffled between the two questions",
@@ -96,8 +100,9 @@ CARD = Card(
             sanity=True,
         ),
     },
-    # the toy has two linked pairs, too few for an interval over pairs, and four countries, so that chance is a quarter; a
-    # dozen people are taught, and for which cities the map is right changes with the seed
+    # the toy has two linked pairs, too few for an interval over pairs, and four countries, so that
+    # chance is a quarter; a dozen people are taught, and for which cities the map is right changes
+    # with the seed
     tiny={
         "linked": "uncertain",
         "above-apart": "uncertain",
@@ -106,14 +111,17 @@ CARD = Card(
         "shuffled": "any",
         "imprecise": "any",
     },
-    answer="{yes}. On people that the maps were not fitted on, the logits of {model} for {count} linked pairs of "
-    "questions are predicted with a mean r of {linked:.2f} ({linked.verdict}), {above-apart:.2f} "
-    "above pairs that nothing links ({above-apart.verdict}).{row}{carried}",
-    differs="The authors take a thousand vocabulary entries for names, least squares without penalty and rows as they are; "
-    "here made-up people, ridge, and rows less the mean of their columns. They compare base models with tuned ones.",
-    group_note="A group is a person; maps are fitted on some and scored on others. The people taught are of neither.",
-    negative="In SmolLM2-135M (seed 0, small) linked pairs stand 0.19 of r above pairs that nothing links; 0.2 was "
-    "the bar, and those are at 0.48 too. What is taught of the city raises the country as much where the map is wrong.",
+    answer="{yes}. On people that the maps were not fitted on, the logits of {model} for {count} "
+    "linked pairs of questions are predicted with a mean r of {linked:.2f} ({linked.verdict}), "
+    "{above-apart:.2f} above pairs that nothing links ({above-apart.verdict}).{row}{carried}",
+    differs="The authors take a thousand vocabulary entries for names, least squares without "
+    "penalty and rows as they are; here made-up people, ridge, and rows less the mean of their "
+    "columns. They compare base models with tuned ones.",
+    group_note="A group is a person; maps are fitted on some and scored on others. The people "
+    "taught are of neither.",
+    negative="In SmolLM2-135M (seed 0, small) linked pairs stand 0.19 of r above pairs that "
+    "nothing links; 0.2 was the bar, and those are at 0.48 too. What is taught of the city raises "
+    "the country as much where the map is wrong.",
     minutes={"tiny": 0.3, "small": 6, "full": 90},
     figure="pairs",
 )
@@ -165,12 +173,14 @@ def run(config: Config, run: Run) -> None:
         everyone = [str(s) for s in run.rng("people").permutation(subjects)]
     names, pupils = np.split(np.array(everyone), [len(everyone) - config.taught])
     run.asked(
-        f"Are the logits of {model.name} for linked questions tied by a linear map, and does learning follow it?"
+        f"Are the logits of {model.name} for linked questions tied by a linear map, and does "
+        "learning follow it?"
     )
     linked, apart = pairs(found)
     if not linked or not apart:
         raise StudyError(
-            "The table needs questions that are linked and questions that are not; fill in the column links."
+            "The table needs questions that are linked and questions that are not; fill in the "
+            "column links."
         )
     order = np.sort(run.rng("apart").permutation(len(apart))[: config.apart])
     kinds = dict.fromkeys(linked, LINKED) | {apart[i]: APART for i in order}
@@ -178,8 +188,7 @@ def run(config: Config, run: Run) -> None:
         polled = poll(model, found, names.tolist(), bar.advance)
     train = np.arange(len(names)) < config.train * len(names)
     _tie(run, polled.ties(kinds, train, config.shuffles, rng=run.rng("conditions")))
-    both = {run.claims[id].verdict for id in ("linked", "above-apart")}
-    yes = "Yes" if both == {"supported"} else "In part" if "supported" in both else "No"
+    yes = in_a_word(run.claims[id].verdict for id in ("linked", "above-apart"))
     run.facts(yes=yes, count=len(linked), row="", carried="")
     if (config.source, config.target) in linked:
         fitted, right = _rows(config, run, polled, train)
@@ -205,8 +214,8 @@ def _tie(run: Run, scores: pd.DataFrame) -> None:
     run.figure(
         "pairs",
         values_by_group(bars, value="held-out Pearson's r", interval="none", ends=20),
-        "How well the logits of the first question predict those of the second, on people not fitted on; tick: "
-        "subjects shuffled.",
+        "How well the logits of the first question predict those of the second, on people not "
+        "fitted on; tick: subjects shuffled.",
     )
     summary = wide.groupby(["kind", "condition"])["r"].mean().reset_index()
     run.table("conditions", summary, "Mean r by kind of pair and condition.")
@@ -285,7 +294,8 @@ def _teach(
     )
     if mask.all() or not mask.any():
         run.warn(
-            "The map is right for all of the answers taught, or for none, so there is nothing to compare."
+            "The map is right for all of the answers taught, or for none, so there is nothing to "
+            "compare."
         )
         return
     _carried(config, run, learnt, rise, mask)
@@ -307,7 +317,8 @@ def _teach(
 def _carried(
     config: Config, run: Run, learnt: np.ndarray, rise: np.ndarray, mask: np.ndarray
 ) -> None:
-    """The rise where the map is right less twice that elsewhere, over people; which is which shuffled for the null."""
+    """The rise where the map is right less twice that elsewhere, over people; which is which
+    shuffled for the null."""
     name, rng = "rise where the map is right − twice that elsewhere", run.rng("carries")
     m = Measured(name, unit="nats", kind="ratio")
     m.put("right", rise * mask, mask)
@@ -318,10 +329,10 @@ def _carried(
     run.claim(
         "carries",
         more,
-        why=f"The {config.source} rises by {learnt.mean():.2f} nats; its {config.target} by {rise[mask].mean():.2f} "
-        f"where the map is right and {rise[~mask].mean():.2f} elsewhere.",
+        why=f"The {config.source} rises by {learnt.mean():.2f} nats; its {config.target} by "
+        f"{rise[mask].mean():.2f} where the map is right and {rise[~mask].mean():.2f} elsewhere.",
     )
     run.facts(
-        carried=f" That what is taught of the {config.source} raises the {config.target} twice as much where the map is "
-        f"right as elsewhere is {run.claims['carries'].verdict}."
+        carried=f" That what is taught of the {config.source} raises the {config.target} twice as "
+        f"much where the map is right as elsewhere is {run.claims['carries'].verdict}."
     )
