@@ -60,6 +60,7 @@ from inscape.read.lape import lape as lape
 from inscape.read.layer_cnn import LayerCNN as LayerCNN
 from inscape.read.lda import LDAProbe as LDAProbe
 from inscape.read.lens_metrics import Exit as Exit
+from inscape.read.lens_metrics import Sureness as Sureness
 from inscape.read.lens_metrics import depth_at as depth_at
 from inscape.read.lens_metrics import early_exit as early_exit
 from inscape.read.lens_metrics import exit_curve as exit_curve
@@ -67,6 +68,7 @@ from inscape.read.lens_metrics import exit_depth as exit_depth
 from inscape.read.lens_metrics import named as named
 from inscape.read.lens_metrics import others_named as others_named
 from inscape.read.lens_metrics import spread as spread
+from inscape.read.lens_metrics import sureness as sureness
 from inscape.read.lens_metrics import threshold_for as threshold_for
 from inscape.read.linear_shortcut import Shortcut as Shortcut
 from inscape.read.linear_shortcut import ShortcutMoments as ShortcutMoments
@@ -138,6 +140,9 @@ from inscape.read.shortcut_fits import examples_of as examples_of
 from inscape.read.shortcut_fits import fitted as fitted
 from inscape.read.shortcut_fits import sampled as sampled
 from inscape.read.shortcut_fits import stream as stream
+from inscape.read.shortcut_lens import Fitting as Fitting
+from inscape.read.shortcut_lens import ShortcutLenses as ShortcutLenses
+from inscape.read.shortcut_lens import shortcut_lenses as shortcut_lenses
 from inscape.read.sparse import SparsePath as SparsePath
 from inscape.read.sparse import SparseProbe as SparseProbe
 from inscape.read.sparse import class_weights as class_weights
