@@ -1,17 +1,15 @@
 """The linear map between a model's logits for two questions about the same subject.
 
-    y₂ ≈ y₁ W + b,   y₁ (n, k₁) logits of one question's answers ("lives in the city of"), y₂ (n,
-    k₂) of the other's
+    y₂ ≈ y₁ W + b,   y₁ (n, k₁) logits of one question's answers ("lives in the city of"), y₂ (n, k₂) of the other's
 
-fitted by least squares, or ridge, over many subjects. It is scored where it was not fitted, by
-Pearson's r of each output answer over held-out subjects; and it is read: does the row of an answer
-(Paris) peak at the answer it implies (France)? Logits carry a part that all answers share; W is
-compared over rows after centring each column, so that an output that every row favours counts for
-none.
+fitted by least squares, or ridge, over many subjects. It is scored where it was not fitted, by Pearson's r of each output
+answer over held-out subjects; and it is read: does the row of an answer (Paris) peak at the answer it implies (France)?
+Logits carry a part that all answers share; W is compared over rows after centring each column, so that an output that every
+row favours counts for none.
 
 Cost: k₁³ + n k₁ (k₁ + k₂); float64.
-Reference: Peng et al. (2025), Linear correlation in LM's compositional generalization and
-hallucination, arXiv:2502.04520, §3.
+Reference: Peng et al. (2025), Linear correlation in LM's compositional generalization and hallucination,
+arXiv:2502.04520, §3.
 """
 
 from __future__ import annotations
@@ -117,8 +115,9 @@ def column_pearson(
     """Pearson's r of each column over rows; zero where either never varies.
 
     Example:
-        >>> column_pearson(np.array([[1.0, 5.0], [2.0, 5.0]]), np.array([[3.0, 1.0], [9.0,
-        2.0]])).round(9).tolist() [1.0, 0.0]
+        >>> y, predicted = np.array([[1.0, 5.0], [2.0, 5.0]]), np.array([[3.0, 1.0], [9.0, 2.0]])
+        >>> column_pearson(y, predicted).round(9).tolist()
+        [1.0, 0.0]
     """
     a, b = (x - x.mean(axis=0) for x in (y.astype(np.float64), predicted.astype(np.float64)))
     both = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
