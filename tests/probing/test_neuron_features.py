@@ -32,6 +32,14 @@ def test_the_planted_neuron_is_found_and_shuffled_labels_find_none(planted):
     assert len(feature.null) == 5
 
 
+def test_every_example_is_held_out_by_one_fold_that_picks_the_planted_neuron(planted):
+    feature, _ = planted
+    picks = feature.picks()
+    held = np.concatenate([p[0] for p in picks])
+    assert sorted(held.tolist()) == list(range(160))
+    assert {(site, neuron) for _, site, neuron in picks} == {("mlp_act.1", 5)}
+
+
 def test_the_mean_over_layers_is_that_of_the_table(planted):
     feature, _ = planted
     table = feature.by_layer()

@@ -132,6 +132,16 @@ class NeuronFeature:
         layers = [self.scores.jackknife(p[at].astype(np.int64)) for p in found.sized]
         return combine(lambda *s: np.mean(s, axis=0), *layers, kind="share")
 
+    def picks(self) -> list[tuple[Int[np.ndarray, " m"], str, int]]:
+        """Of each fold the examples that are held out, and the site and neuron chosen without
+        them."""
+        out = []
+        for fold, place in enumerate(self.found.chosen()):
+            held = self.question.rows[self.found.fold_of_row == fold]
+            neuron = int(self.found.neurons[place, fold])
+            out.append((held, self.found.sites[int(place)], neuron))
+        return out
+
     def by_layer(self) -> pd.DataFrame:
         """Balanced accuracy of every layer and size: ``feature``, ``site``, ``k``, ``balanced
         accuracy``."""

@@ -28,7 +28,7 @@ from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.outcomes.mean_ablation import held_at_mean
+from inscape.outcomes.held_out_ablation import Pick, loss_added
 from inscape.outcomes.token_losses import token_losses
 from inscape.probing.neuron_features import NeuronFeature, Question, RotatedBasis, questions
 from inscape.probing.sparse_sweep import SparseSweep, balanced, sparse_sweep
@@ -390,19 +390,13 @@ def _ablate(
     features: Features,
 ) -> None:
     """The neuron of each text feature mean-ablated: the loss that this adds on held-out texts."""
-    texts, rng, rows = np.array(examples.texts(), dtype=object), run.rng("held"), []
-    plain = token_losses(model, list(texts))
+    texts, rng, rows = examples.texts(), run.rng("held"), []
+    before = token_losses(model, texts)
     for feature in (f for f in features if f.question.kind == TEXT):
         found, own = feature.found, feature.question.rows
-        more = np.zeros((1 + config.held, len(texts)))
-        for fold in range(min(config.held_folds, int(found.fold_of_row.max()) + 1)):
-            held, place = own[found.fold_of_row == fold], int(found.chosen()[fold])
-            site, neuron = found.sites[place], int(found.neurons[place, fold])
-            anyone = rng.integers(store.width(site), size=config.held)
-            for k, unit in enumerate([neuron, *anyone]):
-                edits = held_at_mean(store, pd.DataFrame({"site": [site], "neuron": [int(unit)]}))
-                lost = token_losses(model, list(texts[held]), edits=edits).nats - plain.nats[held]
-                more[k][held] = lost / plain.tokens[held]
+        picks = feature.picks()[: config.held_folds]
+        option = {"random": config.held, "rng": rng, "before": before}
+        more = loss_added(model, store, texts, [Pick(*p) for p in picks], **option)
         read = found.fold_of_row < config.held_folds
         for context, with_it in (("with the feature", 1), ("without", 0)):
             inside = read & (found.y == with_it)
