@@ -58,6 +58,7 @@ from inscape.read.lape import equal_sets as equal_sets
 from inscape.read.lape import firing_entropy as firing_entropy
 from inscape.read.lape import lape as lape
 from inscape.read.layer_cnn import LayerCNN as LayerCNN
+from inscape.read.layer_map import layer_map as layer_map
 from inscape.read.lda import LDAProbe as LDAProbe
 from inscape.read.lens_metrics import Exit as Exit
 from inscape.read.lens_metrics import Sureness as Sureness

@@ -1,21 +1,26 @@
-"""Is confidence read better off all layers and kinds of state at once than off the last layer or the output?
+"""Is confidence read better off all layers and kinds of state at once than off the last layer or
+the output?
 
-At the last token of each greedy answer the attention output, the feed-forward output and the residual stream of every layer,
-each reduced by PCA on the training rows, are laid out by depth. A small convolution over the layers is trained on right and
-wrong answers with a supervised contrastive loss beside the log loss; its probability is the confidence. It is compared, on
-the same held-out subjects, with what the output says and with linear probes, and what it is made of is taken away in turn.
+At the last token of each greedy answer the attention output, the feed-forward output and the
+residual stream of every layer, each reduced by PCA on the training rows, are laid out by depth. A
+small convolution over the layers is trained on right and wrong answers with a supervised
+contrastive loss beside the log loss; its probability is the confidence. It is compared, on the same
+held-out subjects, with what the output says and with linear probes, and what it is made of is taken
+away in turn.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from inscape.charts.bars import values_by_group
 from inscape.charts.curves import curves
-from inscape.core.evidence import Beside, Evidence, table
+from inscape.core.evidence import Beside, table
 from inscape.core.folds import group_codes, group_folds
 from inscape.core.intervals import auc
 from inscape.core.jackknife import left_out
@@ -30,6 +35,7 @@ from inscape.outcomes.questions import Answered, answered
 from inscape.probing.detectors import CS, risk_frame, scores_of_confidence
 from inscape.read.calibration import Temperature, ece, reliability
 from inscape.read.layer_cnn import LayerCNN
+from inscape.read.layer_map import layer_map
 from inscape.read.logistic import LogisticProbe
 from inscape.store.harvest import harvest
 from inscape.store.store import Store
@@ -47,15 +53,22 @@ CARD = Card(
     year=2024,
     arxiv="2406.12053",
     room="read",
-    claim="Contrastive learning over the attention, feed-forward and residual states of all layers gives a more accurate "
-    "and better calibrated confidence than methods that look at the last layer or the output.",
-    reproduced="The quiz of llms-know-more, the same greedy answers; a 1-D convolution over layers on PCA-reduced states, "
-    "with a supervised contrastive loss, in five folds of subjects. Baselines and ablations share the folds.",
+    claim=(
+        "Contrastive learning over the attention, feed-forward and residual states of all layers "
+        "gives a more accurate and better calibrated confidence than methods that look at the "
+        "last layer or the output."
+    ),
+    reproduced=(
+        "The quiz of llms-know-more, the same greedy answers; a 1-D convolution over layers on "
+        "PCA-reduced states, with a supervised contrastive loss, in five folds of subjects. "
+        "Baselines and ablations share the folds."
+    ),
     controls=(
         "labels shuffled by group",
         "max softmax, with and without a temperature, and the mean log-probability",
         "a logistic probe of the last layer, and the mean of logistic probes of all layers",
-        "the same network without the contrastive loss, without a kind of state, without half of the layers",
+        "the same network without the contrastive loss, without a kind of state, without "
+        "half of the layers",
     ),
     claims={
         "above-last": Claim(
@@ -83,9 +96,10 @@ CARD = Card(
             sanity=True,
         ),
     },
-    # the toy's verdict is due next, so its last layer alone holds all there is: the contrastive loss can add nothing, and
-    # which of two areas of one is above hangs on the processor; its output gives all answers nearly one confidence, so that
-    # the output's calibration error has a wide interval; five draws do not settle an AUC of one half to 0.05
+    # the toy's verdict is due next, so its last layer alone holds all there is: the contrastive
+    # loss can add nothing, and which of two areas of one is above hangs on the processor; its
+    # output gives all answers nearly one confidence, so that the output's calibration error has a
+    # wide interval; five draws do not settle an AUC of one half to 0.05
     tiny={
         "above-last": "not supported",
         "above-softmax": "supported",
@@ -94,17 +108,25 @@ CARD = Card(
         "shuffled": "any",
     },
     seeds=3,
-    answer="All states of {model} together tell right answers from wrong ones "
-    "{above-last:better|no better} than its last layer (AUC {above-last:+.3f}, {above-last.verdict}) "
-    "and {above-softmax:better|hardly better} than the probability of its words "
-    "({above-softmax:+.3f}, {above-softmax.verdict}); that confidence is "
-    "{calibrated:better calibrated|not clearly better calibrated} (ECE {calibrated:.2f} times that of "
-    "the max softmax). Without the contrastive loss AUC changes by {contrast:+.3f}.",
-    differs="No code of the authors was found. Theirs is a CNN or a transformer over the whole map of layers, kinds of "
-    "state and width, on larger models and public sets; here a 1-D convolution over layers on principal components.",
+    answer=(
+        "All states of {model} together tell right answers from wrong ones {above-last:better|no "
+        "better} than its last layer (AUC {above-last:+.3f}, {above-last.verdict}) and "
+        "{above-softmax:better|hardly better} than the probability of its words "
+        "({above-softmax:+.3f}, {above-softmax.verdict}); that confidence is {calibrated:better "
+        "calibrated|not clearly better calibrated} (ECE {calibrated:.2f} times that of the max "
+        "softmax). Without the contrastive loss AUC changes by {contrast:+.3f}."
+    ),
+    differs=(
+        "No code of the authors was found. Theirs is a CNN or a transformer over the whole map "
+        "of layers, kinds of state and width, on larger models and public sets; here a 1-D "
+        "convolution over layers on principal components."
+    ),
     group_note="A group is a country, a first summand or a block of cities, as in llms-know-more.",
-    negative="SmolLM2-135M (seed 0, small): with 1,200 answers all states together are no better than a probe of the last "
-    "layer (AUC 0.79 against 0.78), and the contrastive loss changes nothing (0.0005).",
+    negative=(
+        "SmolLM2-135M (seed 0, small): with 1,200 answers all states together are no better than "
+        "a probe of the last layer (AUC 0.79 against 0.78), and the contrastive loss changes "
+        "nothing (0.0005)."
+    ),
     minutes={"tiny": 0.4, "small": 7, "full": 60},
     figure="confidences",
 )
@@ -158,8 +180,10 @@ INSPECTOR, PLAIN, SOFTMAX, COOLED = (
     "max softmax, cooled",
 )
 LAST, LAYERS, LOGPROB = "last layer, logistic", "all layers, logistic", "mean probability"
-SHUFFLED = "labels shuffled by group"
+SHUFFLED, UPPER = "labels shuffled by group", "upper half of the layers"
 ROLES: dict[str, Role] = dict.fromkeys((SOFTMAX, COOLED, LAST, LAYERS, LOGPROB), "baseline")
+#: name → confidence in each answer, out of fold
+Confidences = dict[str, np.ndarray]
 
 
 def run(config: Config, run: Run) -> None:
@@ -167,146 +191,97 @@ def run(config: Config, run: Run) -> None:
     made = {"quiz": lambda: quiz(config.count, seed=run.seed)}
     model, questions, _ = opened(config, run, made=made)
     run.asked(
-        f"Do all the states of {model.name} together give a better confidence in its answers than its output does?"
+        f"Do all the states of {model.name} together give a better confidence in its answers than "
+        "its output does?"
     )
     prompts = questions.texts()
     with run.progress("answer", total=len(prompts), unit="questions") as bar:
-        made = generations(model, prompts, config.tokens, stop=config.stop, advance=bar.advance)
-    asked = answered(questions, [m[0] for m in made])
+        said = generations(model, prompts, config.tokens, stop=config.stop, advance=bar.advance)
+    asked = answered(questions, [m[0] for m in said])
     store = harvest(model, asked.texts, ", ".join(f"{p}.*" for p in config.points), at="span:exact")
     y, groups = asked.right.astype(np.int64), group_codes(asked.texts.groups())
     folds = group_folds(groups, config.folds, rng=run.rng("folds"))
-    found = {
-        name: np.full(len(y), np.nan)
-        for name in (INSPECTOR, PLAIN, SOFTMAX, COOLED, LAST, LAYERS, LOGPROB)
-    }
-    depth = len(model.atlas.blocks)
-    parts = {
-        f"without {p}": [q for q in range(len(config.points)) if q != k]
-        for k, p in enumerate(config.points)
-    }
-    found |= (
-        {name: np.full(len(y), np.nan) for name in (*parts, "upper half of the layers")}
-        if len(parts) > 1
-        else {}
-    )
-    null = np.full((config.shuffles, len(y)), np.nan)
     orders = permutations(len(y), config.shuffles, rng=run.rng("shuffles"), groups=groups, labels=y)
-    fold_of = np.empty(len(y), dtype=np.int64)
+    found: Confidences = {}
+    fold_of, null = np.empty(len(y), dtype=np.int64), np.full((config.shuffles, len(y)), np.nan)
+    depth = len(model.atlas.blocks)
     with run.progress("learn", total=len(folds), unit="folds") as bar:
         for f, (train, test) in enumerate(folds):
             fold_of[test] = f
-            x = _laid_out(store, config, depth, train)
-            for name, p in _states(config, run, x, y, groups, train, test, parts, f).items():
-                found[name][test] = p
-            for name, p in _outputs(asked, store, depth, y, groups, train, test).items():
-                found[name][test] = p
-            for k, order in enumerate(orders):
-                net = LayerCNN(
-                    epochs=config.epochs, seed=child_seed(run.seed, "null", str(k), str(f)) % 2**31
-                )
-                null[k, test] = net.fit(
-                    x[train], y[order][train], groups=groups[train]
-                ).decision_function(x[test])
+            x = layer_map(store.matrices(), config.points, depth, config.components, train)
+            fold = Fold(config, run.seed, f, x, groups, train, test)
+            told = _outputs(asked, store, depth, y, fold)
+            for name, p in (_states(fold, y) | told).items():
+                found.setdefault(name, np.full(len(y), np.nan))[test] = p
+            null[:, test] = [fold.odds(y[order], "null", k) for k, order in enumerate(orders)]
             bar.advance()
-    _show(config, run, asked, found, y, groups)
-    _judge(run, found, null, orders, y, groups, fold_of)
+    _show(run, asked, found, y, groups)
+    _judge(run, found, (null, orders), y, groups, fold_of)
 
 
-def _laid_out(store: Store, config: Config, depth: int, train: np.ndarray) -> np.ndarray:
-    """States by depth, (n, layers, points × components): principal components of the training rows, unit variance."""
-    out = None
-    for site, x in store.matrices():
-        rows = x[train].astype(np.float64)
-        mean = rows.mean(axis=0)
-        size = min(config.components, x.shape[1], len(train) - 1)
-        values, vectors = np.linalg.eigh((rows - mean).T @ (rows - mean) / len(train))
-        basis = vectors[:, ::-1][:, :size] / np.sqrt(np.maximum(values[::-1][:size], 1e-12))
-        if out is None:
-            out = np.zeros((len(x), depth, len(config.points), size), dtype=np.float32)
-        out[:, site.layer, config.points.index(site.point)] = (x - mean) @ basis
-    assert out is not None
-    return out.reshape(len(out), depth, -1)
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One fold: the layer map of its training rows, and which rows these are."""
+
+    config: Config
+    seed: int
+    number: int
+    x: np.ndarray
+    groups: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+
+    def odds(
+        self, y: np.ndarray, name: str, k: int, part: Any = None, contrast: float = 0.3
+    ) -> np.ndarray:
+        """Log-odds on held-out rows of one network, of all or of some layers and columns."""
+        x = self.x if part is None else self.x[:, part[0]][:, :, part[1]]
+        seed = child_seed(self.seed, name, str(k), str(self.number)) % 2**31
+        net = LayerCNN(contrast=contrast, epochs=self.config.epochs, seed=seed)
+        net.fit(x[self.train], y[self.train], groups=self.groups[self.train])
+        return net.decision_function(x[self.test])
 
 
-def _states(
-    config: Config,
-    run: Run,
-    x: np.ndarray,
-    y: np.ndarray,
-    groups: np.ndarray,
-    train: np.ndarray,
-    test: np.ndarray,
-    parts: dict[str, list[int]],
-    fold: int,
-) -> dict[str, np.ndarray]:
+def _states(fold: Fold, y: np.ndarray) -> Confidences:
     """Confidence of the network and of what is left of it, on held-out rows."""
-    width = x.shape[2] // len(config.points)
-    whole = list(range(x.shape[2]))
-    asked: dict[str, tuple[list[int], list[int], float]] = {
-        INSPECTOR: (list(range(x.shape[1])), whole, 0.3),
-        PLAIN: (list(range(x.shape[1])), whole, 0.0),
-    }
-    if len(parts) > 1:
-        asked["upper half of the layers"] = (list(range(x.shape[1] // 2, x.shape[1])), whole, 0.3)
-        for name, kept in parts.items():
-            columns = [c for p in kept for c in range(p * width, (p + 1) * width)]
-            asked[name] = (asked[INSPECTOR][0], columns, 0.3)
-
-    def one(job: tuple[str, int]) -> np.ndarray:
-        name, k = job
-        layers, columns, contrast = asked[name]
-        rows = x[:, layers][:, :, columns]
-        seed = child_seed(run.seed, "network", str(k), str(fold)) % 2**31
-        net = LayerCNN(contrast=contrast, epochs=config.epochs, seed=seed)
-        return net.fit(rows[train], y[train], groups=groups[train]).decision_function(rows[test])
-
-    seeds = {name: config.seeds if name in (INSPECTOR, PLAIN) else 1 for name in asked}
-    mean = {
-        name: np.mean([one((name, k)) for k in range(count)], axis=0)
-        for name, count in seeds.items()
-    }
-    return {name: 1 / (1 + np.exp(-eta)) for name, eta in mean.items()}
+    points, (_, depth, size) = fold.config.points, fold.x.shape
+    layers, columns = list(range(depth)), np.arange(size)
+    asked = {INSPECTOR: (layers, columns, 0.3), PLAIN: (layers, columns, 0.0)}
+    if len(points) > 1:
+        asked[UPPER] = (layers[depth // 2 :], columns, 0.3)
+        of = columns // (size // len(points))
+        asked |= {f"without {p}": (layers, columns[of != k], 0.3) for k, p in enumerate(points)}
+    out = {}
+    for name, (*part, contrast) in asked.items():
+        count = fold.config.seeds if name in (INSPECTOR, PLAIN) else 1
+        odds = [fold.odds(y, "network", k, part, contrast) for k in range(count)]
+        out[name] = expit(np.mean(odds, axis=0))
+    return out
 
 
-def _outputs(
-    asked: Answered,
-    store: Store,
-    depth: int,
-    y: np.ndarray,
-    groups: np.ndarray,
-    train: np.ndarray,
-    test: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """Confidence of the output and of linear probes, on held-out rows; a temperature is fitted on training rows."""
-    most, mean = asked.most(), np.exp(asked.logprob()[:, 0])
-    last = store.matrix(Site("resid_post", depth - 1))
-    probe = LogisticProbe(CS, tol=1e-4).fit(last[train], y[train], groups=groups[train])
+def _outputs(asked: Answered, store: Store, depth: int, y: np.ndarray, fold: Fold) -> Confidences:
+    """Confidence of the output and of linear probes, on held-out rows; a temperature is fitted on
+    training rows."""
+    train, test, groups = fold.train, fold.test, fold.groups
     sites = [s for s in store.sites if s.point == "resid_post"]
     layers = [store.matrix(s) for s in sites[:: max(1, len(sites) // 10)]]
 
-    def odds(rows: np.ndarray) -> np.ndarray:
-        found = LogisticProbe(CS, tol=1e-3).fit(rows[train], y[train], groups=groups[train])
-        return np.asarray(found.decision_function(rows[test]))
+    def odds(rows: np.ndarray, tol: float = 1e-3) -> np.ndarray:
+        probe = LogisticProbe(CS, tol=tol).fit(rows[train], y[train], groups=groups[train])
+        return np.asarray(probe.decision_function(rows[test]))
 
-    every = np.mean(side_by_side(odds, layers), axis=0)
+    most = asked.most()
     return {
         SOFTMAX: most[test],
         COOLED: Temperature.fit(most[train], y[train].astype(float))(most[test]),
-        LOGPROB: mean[test],
-        LAST: np.asarray(probe.predict_proba(last[test]))[:, 1],
-        LAYERS: 1 / (1 + np.exp(-every)),
+        LAST: expit(odds(store.matrix(Site("resid_post", depth - 1)), 1e-4)),
+        LAYERS: expit(np.mean(side_by_side(odds, layers), axis=0)),
+        LOGPROB: np.exp(asked.logprob()[test, 0]),
     }
 
 
-def _show(
-    config: Config,
-    run: Run,
-    asked: Answered,
-    found: dict[str, np.ndarray],
-    y: np.ndarray,
-    groups: np.ndarray,
-) -> None:
+def _show(run: Run, asked: Answered, found: Confidences, y: np.ndarray, groups: np.ndarray) -> None:
+    """Scores, calibration and risk of every confidence."""
     rows = scores_of_confidence(found, y, groups, rng=run.rng("scores"))
     run.table(
         "scores",
@@ -325,9 +300,8 @@ def _show(
     tables = [
         reliability(p, y.astype(float), 10, "mass").assign(series=n) for n, p in shown.items()
     ]
-    frame = pd.concat(tables, ignore_index=True).rename(
-        columns={"confidence": "x", "accuracy": "value"}
-    )
+    frame = pd.concat(tables, ignore_index=True)
+    frame = frame.rename(columns={"confidence": "x", "accuracy": "value"})
     run.figure(
         "reliability",
         curves(frame, x="confidence", y="share that is right", diagonal=True, points=True),
@@ -338,56 +312,46 @@ def _show(
         curves(risk_frame(shown, y), x="coverage", y="risk"),
         "Share of wrong answers among the most confident ones.",
     )
-    by_task = [
-        {"task": task, "confidence": name, "AUC": auc(p[asked.task == task], y[asked.task == task])}
+    by_task = {
+        task: {name: auc(p[inside], y[inside]) for name, p in found.items()}
         for task in pd.unique(asked.task)
-        for name, p in found.items()
-    ]
-    frame = (
-        pd.DataFrame(by_task).pivot(index="confidence", columns="task", values="AUC").reset_index()
-    )
+        for inside in [asked.task == task]
+    }
     run.table(
         "tasks",
-        frame,
+        pd.DataFrame(by_task).rename_axis("confidence").reset_index(),
         "AUC within each task: over all rows, telling an easy task from a hard one scores too.",
     )
 
 
 def _judge(
     run: Run,
-    found: dict[str, np.ndarray],
-    null: np.ndarray,
-    orders: np.ndarray,
+    found: Confidences,
+    null: tuple[np.ndarray, np.ndarray],
     y: np.ndarray,
     groups: np.ndarray,
     fold: np.ndarray,
 ) -> None:
+    """The claims: gains in AUC, and the calibration error as a multiple of the max softmax's."""
     area = Measured("AUC", groups=groups, unit="AUC", kind="auc", folds=fold)
     for name, p in found.items():
         area.put(name, p, y == 1, role=ROLES.get(name, "treatment"))
-    area.put(SHUFFLED, null, y[orders] == 1, role="null", expensive=True)
+    area.put(SHUFFLED, null[0], y[null[1]] == 1, role="null", expensive=True)
     for id, other in (("above-last", LAST), ("above-softmax", SOFTMAX)):
         each = f"{area.value(INSPECTOR).value:.3f} against {area.value(other).value:.3f}"
         gap = area.gain(INSPECTOR, over=other)
         run.claim(id, gap, why=f"{each}, rows of one fold compared.")
     run.claim("contrast", area.gain(PLAIN, over=INSPECTOR, direction="lower"))
-    run.claim("calibrated", _times(found, y, groups))
-    run.claim("shuffled", area.value(SHUFFLED, name="AUC with labels shuffled by group"))
-
-
-def _times(found: dict[str, np.ndarray], y: np.ndarray, groups: np.ndarray) -> Evidence:
-    """The network's calibration error as a multiple of the max softmax's, beside that of a temperature.
-
-    The interval is Fieller's: an error near zero has no steady logarithm.
-    """
-    m = Measured("ECE / ECE of the max softmax", unit="times", direction="lower")
-    right = y.astype(float)
+    # the interval of a ratio of errors is Fieller's: an error near zero has no steady logarithm
+    times = Measured("ECE / ECE of the max softmax", unit="times", direction="lower")
     errors = {
-        n: left_out(lambda rows, p=found[n]: ece(p[rows], right[rows], 10, "mass"), groups)
+        n: left_out(lambda rows, p=found[n]: ece(p[rows], y[rows] * 1.0, 10, "mass"), groups)
         for n in (INSPECTOR, COOLED, SOFTMAX)
     }
     for name in (INSPECTOR, COOLED):
-        m.put_statistic(name, errors[name] / errors[SOFTMAX], role=ROLES.get(name, "treatment"))
-    cooled = m.value(COOLED)
+        ratio = errors[name] / errors[SOFTMAX]
+        times.put_statistic(name, ratio, role=ROLES.get(name, "treatment"))
+    cooled = times.value(COOLED)
     beside = Beside("baseline", COOLED, cooled.value, *cooled.ends)
-    return m.value(INSPECTOR, beside=(beside,))
+    run.claim("calibrated", times.value(INSPECTOR, beside=(beside,)))
+    run.claim("shuffled", area.value(SHUFFLED, name="AUC with labels shuffled by group"))
