@@ -87,8 +87,11 @@ CARD = Card(
     differs="The authors compare ViT-B to ViT-H and ResNets on ImageNet and JFT-300M, with layers inside blocks; here "
     "layers are what blocks end with, CKA is debiased on all pictures at once, and skips are taken away after training.",
     group_note="A network is what varies: intervals are over random starts of each kind.",
+    negative="On seed 0 layers of transformers have a mean CKA of 0.90 and those of residual networks 0.87: networks so "
+    "shallow are alike in both. Before training it is the other way round (0.85 and 0.92). Heads attend everywhere from "
+    "the first block on (12.4 to 12.8 pixels, as evenly spread weights do), so no early local heads are seen.",
     seeds=3,
-    minutes=dict(tiny=0.2, small=6),
+    minutes=dict(tiny=0.2, small=8),
     figure="vit",
 )
 
