@@ -110,3 +110,38 @@ def test_a_bare_parameter_cannot_be_drawn_afresh():
 
     with pytest.raises(ModelError, match="no untrained copy can be made: scale"):
         open(Bare()).untrained()
+
+
+def test_what_a_network_cannot_run_is_one_sentence():
+    network = nn.Sequential(nn.Linear(4, 3))
+    model = open(network)
+    with pytest.raises(ModelError, match="Sequential does not run on these inputs .mat1 and mat2"):
+        model.run(torch.randn(2, 5), "module:0:out")
+    x = torch.randn(2, 4)
+    torch.testing.assert_close(model.run(x, "module:0:out")["module:0:out"], network(x).detach())
+
+
+def test_a_module_that_gives_no_tensor_says_where_one_is():
+    class Inner(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.l = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return {"deep": {"h": self.l(x)}}
+
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.out = Inner(), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.out(self.a(x)["deep"]["h"])
+
+    network, x = Outer(), torch.randn(3, 4)
+    model = open(network)
+    with pytest.raises(SiteError, match=r"no tensor there \(found dict\); capture a module inside"):
+        model.run(x, "module:a:out")
+    right = network.a.l(x).detach()
+    torch.testing.assert_close(model.run(x, "module:a.l:out")["module:a.l:out"], right)
+    torch.testing.assert_close(model.run(x, "module:out:in")["module:out:in"], right)

@@ -109,7 +109,7 @@ def run_all(model: Model) -> Iterator[Item]:
 
 
 #: what a layout or a module makes of a tensor that it is not for
-_UNFIT = (RuntimeError, ValueError, IndexError, TypeError)
+_UNFIT = (RuntimeError, ValueError, IndexError, TypeError, AssertionError)
 _DAMAGED = (
     "a weight is damaged, or the dtype overflows; fetch the checkpoint again, or open it in float32"
 )
@@ -127,9 +127,14 @@ def _captured(
     except (SiteError, *_UNFIT):
         for site in sites:
             try:
-                found[site] = model.run(batch, [site])[site]
+                # the pass goes on behind it, so that a module that is called again is seen
+                found[site] = model.run(batch, [site, sites[-1]])[site]
             except (SiteError, *_UNFIT) as error:
                 missing[site] = str(error)
+        try:
+            model.run(batch, list(found) or sites)
+        except (SiteError, *_UNFIT) as error:  # alone each could be had, and together none
+            return {}, dict.fromkeys(sites, str(error))
     for site, x in list(found.items()):
         if x.ndim != 3:
             missing[site] = f"{site} has shape {tuple(x.shape)}, not (batch, positions, width)"
@@ -323,7 +328,8 @@ def _identity(
     """The stream before, with what is added to it, is the stream after; each sum is normalised in post-norm families.
 
     Where the stream between two parts of a block is no site of it (they are computed in parallel), they are added together.
-    A sum of tensors of which one is wrong shows nothing: two that were exchanged have the same sum.
+    A sum of tensors of which one is wrong shows nothing, and one of several parts does not show which is which: two that
+    were exchanged have the same sum.
 
     Args:
         model: the model.
@@ -355,7 +361,7 @@ def _identity(
             if gap > tolerance:
                 reasons.append(reason)
                 bad += [f"{p}.{layer}" for p in (*waiting, "resid_mid", "resid_cross") if p in get]
-            elif not sound or f"{end}.{layer}" in wrong:
+            elif not sound or f"{end}.{layer}" in wrong or len(waiting) > 1:
                 unproven |= {Site(p, layer) for p in waiting if p in get}
             start, waiting, sound = end, [], gap <= tolerance
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""

@@ -281,7 +281,10 @@ def pick(value: Any, index: int, site: Site) -> Tensor:
     elif index:
         found = None
     if not isinstance(found, Tensor):
-        raise SiteError(f"{site}: the module gave no tensor there (found {type(found).__name__})")
+        raise SiteError(
+            f"{site}: the module gave no tensor there (found {type(found).__name__}); capture a module inside it, "
+            "or the one that reads what it gives"
+        )
     return found
 
 

@@ -41,6 +41,9 @@ from inscape.model.taps import Atlas
 #: what can be run: texts, messages, tokens, token ids, a batch, named tensors, or one tensor for a plain network
 Inputs = str | Iterable[Any] | Batch | Mapping[str, Any] | Tensor
 
+#: what a network raises at inputs that are not its own
+_FOREIGN = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
+
 
 class Model:
     """A network with names for its insides. Made by `inscape.open`; `Model(net)` wraps a live module uncertified.
@@ -441,6 +444,14 @@ class Model:
                 return net(**inputs)
         except Stop:
             return None
+        except _FOREIGN as error:
+            if self.family is not None or isinstance(error, torch.OutOfMemoryError):
+                raise
+            said = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise ModelError(
+                f"{type(self.net).__name__} does not run on these inputs ({said}); give it what its own forward "
+                "takes, as named tensors where it takes several"
+            ) from error
 
     def _without_mask(self, inputs: dict[str, Tensor]) -> None:
         """Leave a causal model's mask of padding out: it is on the right, and no real token sees what follows it.

@@ -51,7 +51,14 @@ if TYPE_CHECKING:
 
 Tensors = Mapping[str, Tensor]
 #: what a tensor or a module that a wrong table names leads to
-_UNFIT = (RuntimeError, ValueError, IndexError, TypeError, AttributeError)
+_UNFIT = (
+    RuntimeError,
+    ValueError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+)
 #: what stands before the points of an attention: to the stack itself, to an encoder
 KINDS = ("", "cross_")
 
@@ -100,6 +107,10 @@ def measure(
     except (SiteError, *_UNFIT) as error:
         more = {}
         yield Item("patterns are given", False, float("inf"), 0.0, ("pattern.*",), str(error))
+    try:
+        more |= _taken(model, batch)
+    except (SiteError, *_UNFIT):  # what failed is said by what measures it
+        pass
     layers = range(len(model.atlas.blocks))
     of = [
         {p: acts[Site(p, i)] for p in family.points if Site(p, i) in acts}
@@ -144,7 +155,11 @@ def _headed(model: Model, of: list[dict[str, Tensor]]) -> Iterator[Item]:
     for layer, points in enumerate(of):
         for p in HEAD_POINTS & points.keys():
             many, shape = model.atlas.heads(Site(p, layer)), points[p].shape
-            fits = shape[1] == many if p.endswith("pattern") else shape[-1] % many == 0
+            fits = (
+                len(shape) == 4 and shape[1] == many
+                if p.endswith("pattern")
+                else len(shape) > 0 and shape[-1] % many == 0
+            )
             wrong += [] if fits else [p]
     if any(points.keys() & HEAD_POINTS for points in of):
         crossing = {p.startswith("cross_") for p in wrong}
@@ -220,10 +235,8 @@ def _attention(model: Model, batch: Batch, acts: Mapping[Site, Tensor]) -> dict[
     scored = [kind for kind in kinds if {f"{kind}q", f"{kind}k"} <= set(given)]
     points = [f"{kind}pattern" for kind in kinds] + [f"{k}{p}" for k in scored for p in ("q", "k")]
     sites = [Site(p, i) for i in layers for p in points]
-    with _compressing(model) as compressed:
-        whole = model.run(batch, sites)
-    out = {"compressed": compressed} if len(compressed) == len(layers) else {}
-    out |= {f"{k}pattern": [whole[Site(f"{k}pattern", i)] for i in layers] for k in kinds}
+    whole = model.run(batch, sites)
+    out = {f"{k}pattern": [whole[Site(f"{k}pattern", i)] for i in layers] for k in kinds}
     if not scored or whole[sites[0]].shape[-1] < 2:
         return out  # the softmax of one score is 1, whatever q and k are
     rotating = [m for m in model.atlas.body.modules() if _rotates(m)]
@@ -241,22 +254,57 @@ def _attention(model: Model, batch: Batch, acts: Mapping[Site, Tensor]) -> dict[
     return out
 
 
-@contextmanager
-def _compressing(model: Model) -> Iterator[list[Tensor]]:
-    """A block in which what latent attention compresses is noted, layer by layer."""
-    taken: list[Tensor] = []
-    path = next(iter(model.family.latent if model.family else ()), None)
-    modules = [] if path is None else [b.get_submodule(path) for b in model.atlas.blocks]
+def _taken(model: Model, batch: Batch) -> dict[str, list[Tensor]]:
+    """What modules read that no point of the table names: in sandwich families the norm behind a projection, and what
+    compresses keys and values. Through a norm alone, a tensor of another length would look the same.
 
-    def note(_module: nn.Module, args: tuple[Any, ...]) -> None:
-        taken.append(args[0].clone())
+    Returns:
+        One tensor a layer: ``into POINT`` for the modules that give `POINT` after another has projected it; ``compressed``.
+    """
+    family = model.family
+    assert family is not None
+    layers, wanted = range(len(model.atlas.blocks)), {}
+    for inner, added in _PROJECTED:
+        taps = [family.points.get(p) for p in (inner, added)]
+        if all(taps) and not _same(*(tap for tap in taps if tap is not None)):
+            wanted[f"into {added}"] = [model.atlas.place(Site(added, i)).module for i in layers]
+    if family.latent:
+        first = family.latent[0]
+        wanted["compressed"] = [block.get_submodule(first) for block in model.atlas.blocks]
+    modules = {id(m): m for made in wanted.values() for m in made}
+    seen: dict[int, list[Tensor]] = {key: [] for key in modules}
 
-    handles = [m.register_forward_pre_hook(note) for m in modules]
+    def note(module: nn.Module, args: tuple[Any, ...]) -> None:
+        seen[id(module)] += [x.clone() for x in args[:1] if isinstance(x, Tensor)]
+
+    handles = [m.register_forward_pre_hook(note) for m in modules.values()]
     try:
-        yield taken
+        if wanted:
+            model.run(batch, Site("resid_post", layers[-1]))
     finally:
         for handle in handles:
             handle.remove()
+    calls = [model.atlas.calls(i) for i in layers]
+    out = {}
+    for name, made in wanted.items():
+        found = [(seen[id(m)], *call) for m, call in zip(made, calls, strict=True)]
+        if all(len(x) == many for x, _, many in found):  # else it is called for other things too
+            out[name] = [x[call] for x, call, _ in found]
+    return out
+
+
+#: what is projected, and what is added of it
+_PROJECTED = (
+    ("z", "attn_out"),
+    ("cross_z", "cross_out"),
+    ("mlp_act", "mlp_out"),
+    ("mixer_act", "mixer_out"),
+)
+
+
+def _same(reader: Tap, giver: Tap) -> bool:
+    """Whether what reads one point gives the other, or lies inside of what gives it."""
+    return reader.path == giver.path or reader.path.startswith(giver.path + ".")
 
 
 def _rotates(module: nn.Module) -> bool:
@@ -393,10 +441,11 @@ def _projected(inner: str, added: str) -> Callable[[Model, int, Tensors], float]
         if not _is_affine(reads, of[inner]):  # an activation that the projection follows, say
             return float("inf")
         out = _tensor(reads(of[inner]))
-        same = reader.path == giver.path or reader.path.startswith(giver.path + ".")
-        out = out if same else place.module(out)
+        taken = of.get(f"into {added}")
+        before = 0.0 if taken is None else difference(out.reshape(taken.shape), taken)
+        out = out if _same(reader, giver) else place.module(out)
         out = out if isinstance(out, Tensor) else list(out)[place.index]
-        return difference(place.view.read(out, len(out)), of[added])
+        return max(before, difference(place.view.read(out, len(out)), of[added]))
 
     return gap
 
