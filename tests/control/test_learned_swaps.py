@@ -7,8 +7,12 @@ import pytest
 import torch
 
 from inscape.control.learned_swaps import (
+    PERMUTED,
+    SWAPS,
+    UNIGRAM,
     WINDOW,
     draw_swaps,
+    learn_all,
     learn_swap,
     magnitudes,
     swapped_rightly,
@@ -62,3 +66,11 @@ def test_a_swap_with_the_right_magnitudes_comes_out_and_falls_off_as_they_do():
     assert np.allclose(lengths[1:] / lengths[:-1], net.ratio, atol=1e-5)
     pairs = torch.cdist(net.tokens, net.tokens)
     assert lengths[0] == pytest.approx(float(pairs.mean()), abs=1e-5)
+
+
+def test_every_kind_is_learnt_on_a_store_and_subspaces_fit_slots():
+    found = learn_all(SlotStore(3, 2, 6, stream()), (2, 2), 300, 100, stream(1))
+    assert set(found.right) == set(SWAPS)
+    assert set(found.steps) == set(SWAPS) - {PERMUTED}
+    assert found.scale.shape == (2,)
+    assert found.right[UNIGRAM].mean() > 0.9

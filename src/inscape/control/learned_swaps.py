@@ -12,14 +12,20 @@ Reference: Csordás, Potts, Manning and Geiger (2024), arXiv:2408.10920.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from inscape.control.sequence_swaps import OnionSwap, Swaps
+from inscape.control.sequence_swaps import OnionSwap, SubspaceSwap, Swaps
 from inscape.worlds.sequence_repeat import Repeater, inside, loss_of, same, sequences
 
+ONION, CONSTANT, PERMUTED = "onion", "onion, one magnitude", "onion, positions permuted"
+UNIGRAM, BIGRAM = "unigram subspaces", "bigram subspaces"
+#: every kind, as it is shown
+SWAPS = (ONION, CONSTANT, PERMUTED, UNIGRAM, BIGRAM)
 #: steps whose mean losses are compared, to tell whether a loss still falls
 WINDOW = 150
 #: nats a token; a loss below it has nowhere to fall
@@ -147,3 +153,52 @@ def magnitudes(swap: OnionSwap, longest: int) -> Float[np.ndarray, " longest"]:
     scale = swap.scale(torch.arange(longest))
     difference = swap.tokens[:, None] - swap.tokens
     return (scale[:, None, None] * difference).norm(dim=3).mean((1, 2)).numpy()
+
+
+class Learned(NamedTuple):
+    """What came of every kind of swap on one store.
+
+    Attributes:
+        right: swap → after which of the test's swaps the changed sequence is said, 0 or 1.
+        steps: swap → steps after which its loss had stopped falling; None where they did not suffice.
+        scale: mean length of what the onion swap adds at each position.
+    """
+
+    right: dict[str, np.ndarray]
+    steps: dict[str, int | None]
+    scale: np.ndarray
+
+
+def learn_all(
+    net: Repeater,
+    lengths: tuple[int, int],
+    most: int,
+    n: int,
+    generator: torch.Generator,
+    lr: float = 5e-3,
+) -> Learned:
+    """Learn an onion, one of a single magnitude, and both kinds of subspaces; permute the first.
+
+    Args:
+        net: stores the sequences.
+        lengths: shortest and longest sequence.
+        most: steps at most, of each.
+        n: held-out sequences that each is scored on.
+        generator: of initial weights and sequences.
+        lr: learning rate.
+    """
+    right: dict[str, np.ndarray] = {}
+    steps: dict[str, int | None] = {}
+    scale = np.zeros(lengths[1])
+    for name in (ONION, CONSTANT, UNIGRAM, BIGRAM):
+        swap: OnionSwap | SubspaceSwap
+        if name in (ONION, CONSTANT):
+            swap = OnionSwap(net.symbols, net.width, generator, constant=name == CONSTANT)
+        else:
+            swap = SubspaceSwap(lengths[1], net.width, generator, bigrams=name == BIGRAM)
+        steps[name] = learn_swap(net, swap, lengths, most, generator, lr)
+        right[name] = swapped_rightly(net, swap, lengths, n, generator)
+        if isinstance(swap, OnionSwap) and name == ONION:
+            scale = magnitudes(swap, lengths[1])
+            right[PERMUTED] = swapped_rightly(net, swap, lengths, n, generator, permuted=True)
+    return Learned(right, steps, scale)

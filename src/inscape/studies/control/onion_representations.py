@@ -17,8 +17,16 @@ import pandas as pd
 
 from inscape.charts.curves import curves
 from inscape.charts.heatmap import matrix as heatmap
-from inscape.control.learned_swaps import learn_swap, magnitudes, swapped_rightly
-from inscape.control.sequence_swaps import OnionSwap, SubspaceSwap
+from inscape.control.learned_swaps import (
+    BIGRAM,
+    CONSTANT,
+    ONION,
+    PERMUTED,
+    SWAPS,
+    UNIGRAM,
+    Learned,
+    learn_all,
+)
 from inscape.core.evidence import Evidence, table
 from inscape.core.measured import Measured, Role
 from inscape.core.rng import torch_generator
@@ -175,10 +183,7 @@ PRESETS = {
     ),
 }
 
-ONION, CONSTANT, PERMUTED = "onion", "onion, one magnitude", "onion, positions permuted"
-UNIGRAM, BIGRAM = "unigram subspaces", "bigram subspaces"
 UNTRAINED, MADE_ONION, MADE_SLOTS = "untrained", "onion by hand", "slots by hand"
-SWAPS = (ONION, CONSTANT, PERMUTED, UNIGRAM, BIGRAM)
 KINDS = {"onion by hand": OnionStore, "slots by hand": SlotStore}
 
 
@@ -198,17 +203,15 @@ class Found:
     """What was found in one store.
 
     Attributes:
-        store: which. task: which held-out sequences it repeats, 0 or 1. right: swap → which of the
-        test's swaps came out, 0 or 1. steps: swap → steps after which its loss had stopped falling;
-        None where they did not suffice. scale: mean magnitude of the onion's vectors at each
-        position. probes: probe → share of tokens it names, by position.
+        store: which.
+        task: which held-out sequences it repeats, 0 or 1.
+        swaps: what came of every kind of swap.
+        probes: probe → share of tokens it names, by position.
     """
 
     store: Store
     task: np.ndarray
-    right: dict[str, np.ndarray]
-    steps: dict[str, int | None]
-    scale: np.ndarray
+    swaps: Learned
     probes: dict[str, np.ndarray]
 
 
@@ -255,26 +258,12 @@ def _look(config: Config, run: Run, store: Store) -> Found:
         train(net, lengths, stream, steps=config.steps[store.size], lr=lr)
     task = repeated(net, lengths, stream, config.test).numpy()
     net.requires_grad_(False)
-    right: dict[str, np.ndarray] = {}
-    taken: dict[str, int | None] = {}
-    scale = np.zeros(config.longest)
-    for name in (ONION, CONSTANT, UNIGRAM, BIGRAM):
-        if name in (ONION, CONSTANT):
-            swap = OnionSwap(config.symbols, width, stream, constant=name == CONSTANT)
-        else:
-            swap = SubspaceSwap(config.longest, width, stream, bigrams=name == BIGRAM)
-        taken[name] = learn_swap(net, swap, lengths, most, stream, config.swap_lr)
-        right[name] = swapped_rightly(net, swap, lengths, config.test, stream)
-        if name == ONION:
-            scale = magnitudes(swap, config.longest)
-            right[PERMUTED] = swapped_rightly(
-                net, swap, lengths, config.test, stream, permuted=True
-            )
+    swaps = learn_all(net, lengths, most, config.test, stream, config.swap_lr)
     probes = {
         kind: tokens_named(net, config.test, stream, perceptron=kind == "perceptron")
         for kind in ("linear", "perceptron")
     }
-    return Found(store, task, right, taken, scale, probes)
+    return Found(store, task, swaps, probes)
 
 
 def _measured(found: list[Found], kind: str) -> Measured:
@@ -282,7 +271,7 @@ def _measured(found: list[Found], kind: str) -> Measured:
     m = Measured("swaps that come out", unit="share", where={"store": kind})
     for swap in SWAPS:
         role: Role = "baseline" if swap in (CONSTANT, PERMUTED) else "treatment"
-        m.put(swap, [f.right[swap] for f in found if f.store.kind == kind], role=role)
+        m.put(swap, [f.swaps.right[swap] for f in found if f.store.kind == kind], role=role)
     return m
 
 
@@ -303,8 +292,8 @@ def _show(config: Config, run: Run, found: list[Found]) -> None:
     run.table("interchange", table(rows), "The same with intervals over swaps.")
     each = [
         {"store": f.store.kind, "seed": f.store.seed, "repeats": f.task.mean()}
-        | {s: f.right[s].mean() for s in SWAPS}
-        | {f"steps, {s}": steps for s, steps in f.steps.items()}
+        | {s: f.swaps.right[s].mean() for s in SWAPS}
+        | {f"steps, {s}": steps for s, steps in f.swaps.steps.items()}
         for f in found
     ]
     run.table(
@@ -318,7 +307,7 @@ def _show(config: Config, run: Run, found: list[Found]) -> None:
         {
             "series": kind,
             "x": j + 1,
-            "value": np.log10(np.mean([f.scale[j] / f.scale[0] for f in own])),
+            "value": np.log10(np.mean([f.swaps.scale[j] / f.swaps.scale[0] for f in own])),
         }
         for kind, own in alike.items()
         if kind != UNTRAINED
@@ -378,7 +367,7 @@ def _judge(config: Config, run: Run, found: list[Found]) -> None:
 def _each(found: list[Found], kind: str) -> str:
     """Both kinds of subspaces, and whether their loss had stopped falling."""
     m, alike = _measured(found, kind), [f for f in found if f.store.kind == kind]
-    falling = {s: any(f.steps[s] is None for f in alike) for s in (UNIGRAM, BIGRAM)}
+    falling = {s: any(f.swaps.steps[s] is None for f in alike) for s in (UNIGRAM, BIGRAM)}
     parts = [
         f"{swap} {m.value(swap).value:.1%}{' (loss still falling)' if falls else ''}"
         for swap, falls in falling.items()
