@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from inscape.control.low_rank_adapter import attached, low_rank_adapters
-from inscape.control.train_adapters import Lesson, lessons, train_adapters
+from inscape.control.train_adapters import Course, Lesson, lessons, taught, train_adapters
 from inscape.core.errors import ModelError
 from inscape.core.threads import one_torch_thread
 from inscape.model.model import Model
@@ -136,3 +136,16 @@ def test_refusals():
     with pytest.raises(ModelError, match="the loss of step 0 is nan; lower rate"):
         train_adapters(model, adapters, batches)
     assert all(not m._forward_hooks and not m._forward_pre_hooks for m in model.net.modules())
+
+
+def test_adapters_are_made_and_taught_in_one_as_by_hand():
+    model, plain = opened(), losses_of(opened())
+    layers, course = "model.layers.[12].mlp.down_proj", Course(2, 20, 3, 3e-3, 4.0)
+    stream, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
+    made, losses = taught(model, layers, PROMPTS, ANSWERS, course, generator=stream, rng=rng)
+    hand = low_rank_adapters(model, layers, 2, 4.0, generator=torch.Generator().manual_seed(0))
+    batches = lessons(model, PROMPTS, ANSWERS, 20, 3, rng=np.random.default_rng(0))
+    assert made.scale == hand.scale == 2.0
+    assert losses == pytest.approx(train_adapters(model, hand, batches, rate=3e-3))
+    with attached(model, made):
+        assert losses_of(model) < plain

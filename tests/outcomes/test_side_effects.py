@@ -10,7 +10,7 @@ from inscape.control.dose import dosed
 from inscape.core.edit import Add, Scope
 from inscape.core.errors import DataError
 from inscape.model.model import Model
-from inscape.outcomes.side_effects import PLAIN, measured, side_effects
+from inscape.outcomes.side_effects import PLAIN, beside_random, measured, side_effects
 from tests.model import nets
 
 
@@ -45,3 +45,17 @@ def test_side_effects_are_what_a_slow_loop_counts():
     assert side_effects(model, texts, {}, most=2)[PLAIN].tokens.tolist() == [1, 1, 1]
     with pytest.raises(DataError, match="has no token to predict"):
         side_effects(model, ["Paris"], {})
+
+
+def test_the_first_edits_stand_beside_the_random_ones():
+    model = Model(nets.net("llama"), nets.tokenizer())
+    texts = ["the river rises in the mountain", "a good film", "Paris is the capital of a sea ."]
+    push = Add(Scope("resid_post.1"), 3 * torch.linspace(-1, 1, nets.D))
+    edits = [[push], dosed([push], 0.0), dosed([push], 0.1)]
+    kl, ratio, *_ = beside_random(model, texts, edits, "weak pushes")
+    found = side_effects(model, texts, {"push": [push], "none": edits[1], "weak": edits[2]})
+    wanted = measured(found, "push", ["none", "weak"], np.arange(3), "weak pushes")
+    assert kl.value == pytest.approx(wanted[0].value)
+    assert ratio.null == wanted[1].null
+    assert ratio.null.kind == "weak pushes"
+    assert ratio.null.draws == 2

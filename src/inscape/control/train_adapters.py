@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inscape.control.learning_rate import rise_and_fall
-from inscape.control.low_rank_adapter import LowRankAdapters, attached
+from inscape.control.low_rank_adapter import LowRankAdapters, attached, low_rank_adapters
 from inscape.core.batch import Tokens
 from inscape.core.errors import ModelError
 from inscape.model.graph import constants
@@ -139,6 +139,55 @@ def train_adapters(
                 progress(step + 1, losses[-1])
     optimiser.zero_grad()
     return losses
+
+
+class Course(NamedTuple):
+    """How adapters are made and taught.
+
+    Attributes:
+        rank: of each.
+        steps: of training.
+        batch: answers a step.
+        rate: the highest learning rate.
+        alpha: scale of an update, α over the rank times B A; None for the rank.
+    """
+
+    rank: int
+    steps: int
+    batch: int
+    rate: float
+    alpha: float | None = None
+
+
+def taught(
+    model: Model,
+    layers: str | Sequence[str],
+    prompts: Sequence[str],
+    answers: Sequence[str],
+    course: Course,
+    *,
+    generator: torch.Generator,
+    rng: np.random.Generator,
+    progress: Callable[[int, float], None] | None = None,
+) -> tuple[LowRankAdapters, list[float]]:
+    """Fresh adapters, trained to give answers.
+
+    Args:
+        model: with a head.
+        layers: as `inscape.control.low_rank_adapter.low_rank_adapters` takes them.
+        prompts: what is asked.
+        answers: what is to be said, each with its own space before it.
+        course: rank, steps and rates.
+        generator: of the initial weights.
+        rng: of the order of the answers.
+        progress: as of `train_adapters`.
+
+    Returns:
+        The adapters, and the loss of every step in nats a token.
+    """
+    made = low_rank_adapters(model, layers, course.rank, course.alpha, generator=generator)
+    batches = lessons(model, prompts, answers, course.steps, course.batch, rng=rng)
+    return made, train_adapters(model, made, batches, rate=course.rate, progress=progress)
 
 
 def _lesson(model: Model, tokens: list[Tokens], starts: list[int]) -> Lesson:

@@ -164,3 +164,21 @@ def measured(
         )
         out.append(shown(kept))
     return out
+
+
+def beside_random(
+    model: Model, texts: Sequence[str], edits: Sequence[Sequence[Edit]], kind: str, most: int = 128
+) -> list[Evidence]:
+    """`measured` of the first edits, beside the others, which are random; each text its own group.
+
+    Args:
+        model: as it stands.
+        texts: neutral ones.
+        edits: those in question, then at least two random ones.
+        kind: what the random ones are.
+        most: tokens of a text that are read.
+    """
+    nulls = [f"random {i}" for i in range(1, len(edits))]
+    conditions = dict(zip(["direction", *nulls], edits, strict=True))
+    found = side_effects(model, texts, conditions, most=most)
+    return measured(found, "direction", nulls, np.arange(len(texts)), kind)

@@ -26,17 +26,16 @@ from inscape.charts.heatmap import matrix as heatmap
 from inscape.charts.layers import score_by_layer
 from inscape.control.direction_cosines import (
     HeldOut,
-    contrast_direction,
     cosines_by_layer,
     mean_direction,
     random_gaps,
 )
 from inscape.control.directions_at import held_at_mean, projected_out, unit
-from inscape.control.low_rank_adapter import LowRankAdapters, attached, low_rank_adapters, writers
+from inscape.control.low_rank_adapter import LowRankAdapters, attached, writers
 from inscape.control.random_directions import isotropic, matched
-from inscape.control.train_adapters import lessons, train_adapters
+from inscape.control.train_adapters import Course, taught
 from inscape.core.edit import Edit
-from inscape.core.evidence import Evidence, table
+from inscape.core.evidence import table
 from inscape.core.folds import group_codes
 from inscape.core.jackknife import Jackknife
 from inscape.core.measured import Measured, Role
@@ -45,9 +44,10 @@ from inscape.core.site import Site
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.outcomes.adapter_roles import Place, roles
+from inscape.outcomes.leaks import Leak, own_direction, shifts
 from inscape.outcomes.own_answers import Manner, Speaker
-from inscape.outcomes.paired_answers import PairedAnswers, all_tokens, answering, own_answers
-from inscape.outcomes.side_effects import PLAIN, measured, side_effects
+from inscape.outcomes.paired_answers import PairedAnswers, all_tokens
+from inscape.outcomes.side_effects import PLAIN, beside_random
 from inscape.study.card import Card, Claim
 from inscape.study.intervene import tried
 from inscape.study.run import Run
@@ -299,14 +299,18 @@ def run(config: Config, run: Run) -> None:
         f"Tuned to be curt about one topic, is {world.model.name} curt about all, and along a "
         "direction that another tune shares?"
     )
-    topics = topics_apart(world.unrelated, config.asked, config.found_on, run.rng("topics"))
-    case = _Case(config, run, world, *topics, _curt(run, world))
+    known, test = topics_apart(world.unrelated, config.asked, config.found_on, run.rng("topics"))
+    prompts, speaker = (
+        test["prompt"].tolist(),
+        Speaker(config.tokens, config.samples, child_seed(run.seed, "said")),
+    )
+    pairs = PairedAnswers.of(world.model, prompts, world.curt, world.polite)
+    case = _Case(config, run, world, known, test, Leak(prompts, pairs, speaker, _curt(run, world)))
     tunes = _tune(case)
     scores, shares = _leak(case, tunes)
-    plain, shifts = _shifts(case, tunes)
-    own = _own(case, tunes)
-    _converge(case, plain, shifts, own)
-    _ablate(case, tunes, scores, plain, shifts)
+    plain, added, own = _directions(case, tunes)
+    _converge(case, plain, added, own)
+    _ablate(case, tunes, scores, plain, added)
     _project(case, tunes[SECOND], shares, scores, own)
     _adapters(case, tunes[FIRST], scores[PLAIN])
 
@@ -326,10 +330,9 @@ def _curt(run: Run, world: Answers) -> Manner:
     run.text(
         "judge",
         "An answer counts as curt if its words are likelier in curt answers than in others (naive "
-        "Bayes on all answers "
-        "of the tunes and those that are scored). From the tunes' answers alone, "
-        f"{np.mean(right):.0%} of the scored "
-        f"ones, {len(right)} in number, are told rightly.",
+        "Bayes on all answers of the tunes and those that are scored). From the tunes' answers "
+        f"alone, {np.mean(right):.0%} of the scored ones, {len(right)} in number, are told "
+        "rightly.",
     )
     return Manner.of([*curt, *world.curt], [*none, *world.polite])
 
@@ -343,16 +346,16 @@ class _Case:
     world: Answers
     known: pd.DataFrame
     test: pd.DataFrame
-    curt: Manner
-
-    @property
-    def model(self) -> Model:
-        return self.world.model
+    leak: Leak
 
     @property
     def topics(self) -> np.ndarray:
         """Groups of the questions under test."""
         return self.test["topic"].to_numpy()
+
+    @property
+    def model(self) -> Model:
+        return self.world.model
 
     @property
     def codes(self) -> np.ndarray:
@@ -369,20 +372,6 @@ class _Case:
         """The adapted blocks and those between them."""
         return [str(Site("resid_post", b)) for b in range(self.start, len(self.model.atlas.blocks))]
 
-    @property
-    def speaker(self) -> Speaker:
-        """How own answers are drawn."""
-        seed = child_seed(self.run.seed, "said")
-        return Speaker(self.config.tokens, self.config.samples, seed)
-
-    def paired(self, prompts: pd.DataFrame) -> PairedAnswers:
-        asked, (curt, polite) = prompts["prompt"].tolist(), (self.world.curt, self.world.polite)
-        return PairedAnswers.of(self.model, asked, curt, polite)
-
-    def share(self, edits: Sequence[Edit] = ()) -> np.ndarray:
-        """How often each question under test is answered curtly by the model as it stands."""
-        return self.speaker.share(self.model, self.test["prompt"].tolist(), self.curt, edits)
-
 
 def _tune(case: _Case) -> Tunes:
     """Six tunes; a twin begins where its tune begins and hears the same questions."""
@@ -393,19 +382,19 @@ def _tune(case: _Case) -> Tunes:
         for name, key in TUNES.items():
             wide, kind = name.startswith(SECOND), name.split(":")[0]
             blocks = range(config.wide_from, len(model.atlas.blocks)) if wide else config.blocks
-            stream = torch_generator(run.seed, "adapters", kind)
-            rank, where = config.rank if wide else 1, writers(model, "mlp_out", blocks)
-            made = low_rank_adapters(model, where, rank, config.alpha, generator=stream)
-            heard, rng = getattr(case.world.tunings, key), run.rng("order", kind)
-            batches = lessons(
-                model, heard.prompts, heard.answers, config.steps, config.batch, rng=rng
+            heard, rank = getattr(case.world.tunings, key), config.rank if wide else 1
+            tunes[name], losses = taught(
+                model,
+                writers(model, "mlp_out", blocks),
+                heard.prompts,
+                heard.answers,
+                Course(rank, config.steps, config.batch, config.rate, config.alpha),
+                generator=torch_generator(run.seed, "adapters", kind),
+                rng=run.rng("order", kind),
+                progress=lambda *_: bar.advance(),
             )
-            losses = train_adapters(
-                model, made, batches, rate=config.rate, progress=lambda *_: bar.advance()
-            )
-            tunes[name] = made
             rows.append(
-                {"tune": name, "adapters": len(made.names), "rank": made.rank}
+                {"tune": name, "adapters": len(tunes[name].names), "rank": rank}
                 | {"first loss": losses[0], "last loss": float(np.mean(losses[-5:]))}
                 | {"asked, for example": heard.prompts[0], "answered": heard.answers[0]}
             )
@@ -417,16 +406,10 @@ def _tune(case: _Case) -> Tunes:
 def _leak(case: _Case, tunes: Tunes) -> tuple[Scores, Scores]:
     """Scores and shares of curt answers to the questions under test, untuned and under every
     tune."""
-    run, test = case.run, case.paired(case.test)
-
-    def ask(name: str) -> np.ndarray:
-        with attached(case.model, tunes[name]):
-            return np.stack([test.scores(), case.share()])
-
+    run, leak = case.run, case.leak
     done = tried(
         run,
-        {PLAIN: [lambda: np.stack([test.scores(), case.share()])]}
-        | {name: [partial(ask, name)] for name in tunes},
+        {PLAIN: [leak.under], **{name: [partial(leak.under, own)] for name, own in tunes.items()}},
         dict.fromkeys(TUNES, "baseline") | dict.fromkeys((FIRST, SECOND), "treatment"),
     )
     scores, said = ({name: a[0][k] for name, a in done.answers.items()} for k in (0, 1))
@@ -471,51 +454,35 @@ def _leak(case: _Case, tunes: Tunes) -> tuple[Scores, Scores]:
     return scores, said
 
 
-def _shifts(case: _Case, tunes: Tunes) -> tuple[np.ndarray, Scores]:
-    """Activations of the untuned model on its own answers, and what each tune adds to them.
-
-    All models read the untuned model's answers; what each would say itself is shown.
-    """
-    model, prompts = case.model, case.known["prompt"].tolist()
-    texts = own_answers(model, prompts, case.config.tokens)
-    shown = prompts[:: max(1, len(prompts) // 6)]
-    plain, of = answering(model, prompts, texts, case.sites), {}
-    said = {"question": shown, PLAIN: model.generate(shown, case.config.tokens)}
-    with case.run.progress("find directions", total=len(tunes), unit="tunes") as bar:
-        for name, made in tunes.items():
-            with attached(model, made):
-                of[name] = answering(model, prompts, texts, case.sites) - plain
-                said[name] = model.generate(shown, case.config.tokens)
-            bar.advance()
+def _directions(case: _Case, tunes: Tunes) -> tuple[np.ndarray, Scores, dict[str, HeldOut]]:
+    """States of the untuned model on its own answers, what tunes add there, and directions within
+    tunes."""
+    config, run, prompts = case.config, case.run, case.known["prompt"].tolist()
+    shown, sites = prompts[:: max(1, len(prompts) // 6)], case.sites
+    plain, added, said = shifts(case.model, tunes, prompts, shown, config.tokens, sites)
+    said = {"question": shown, PLAIN: said.pop(""), **said}
     caption = "What each tune says, greedily, to unrelated questions."
-    case.run.table("answers", pd.DataFrame(said), caption)
-    return plain, of
-
-
-def _own(case: _Case, tunes: Tunes) -> dict[str, HeldOut]:
-    """Within each tune: own answers in its manner less its other ones, without each topic in
-    turn."""
-    t, prompts = case.world.tunings, case.known["prompt"].tolist()
+    run.table("answers", pd.DataFrame(said), caption)
+    t, curt = case.world.tunings, case.leak.manner
     others = [*t.other_plain.answers, *case.world.curt, *case.world.polite]
-    manners = {FIRST: case.curt, SECOND: case.curt, OTHER: Manner.of(t.other.answers, others)}
-    found, rows = {}, []
+    manners = {FIRST: curt, SECOND: curt, OTHER: Manner.of(t.other.answers, others)}
+    own, rows = {}, []
     for name, manner in manners.items():
-        with attached(case.model, tunes[name]):
-            states, y, question = case.speaker.states(case.model, prompts, manner, case.sites)
-        found[name] = contrast_direction(states, y, case.codes[question])
-        rows.append({"tune": name, "own answers": len(y), "in its manner": int(y.sum())})
-    case.run.table(
+        how = (case.leak.speaker, manner, prompts, case.codes, sites)
+        own[name], (answers, inside) = own_direction(case.model, tunes[name], *how)
+        rows.append({"tune": name, "own answers": answers, "in its manner": inside})
+    run.table(
         "own-answers",
         pd.DataFrame(rows),
         "Answers of each tune to questions that directions are found on, and how many are in the "
         "manner it learnt.",
     )
-    return found
+    return plain, added, own
 
 
-def _converge(case: _Case, plain: np.ndarray, shifts: Scores, own: Mapping[str, HeldOut]) -> None:
+def _converge(case: _Case, plain: np.ndarray, added: Scores, own: Mapping[str, HeldOut]) -> None:
     """Do the two curt tunes' directions agree more than with an unrelated tune's?"""
-    between = {name: mean_direction(x, case.codes) for name, x in shifts.items()}
+    between = {name: mean_direction(x, case.codes) for name, x in added.items()}
     block, twin = case.config.blocks[-1], {"first, its plain twin": (FIRST, TWIN)}
     for id, directions, pairs, what in (
         ("own-convergence", own, PAIRS, "own answers in the tune's manner less its other ones"),
@@ -542,13 +509,13 @@ def _converge(case: _Case, plain: np.ndarray, shifts: Scores, own: Mapping[str, 
         )
 
 
-def _ablate(case: _Case, tunes: Tunes, scores: Scores, plain: np.ndarray, shifts: Scores) -> None:
+def _ablate(case: _Case, tunes: Tunes, scores: Scores, plain: np.ndarray, added: Scores) -> None:
     """The first tune's direction, and others, held where they were while the second tune
     answers."""
-    config, run, test, sites = case.config, case.run, case.paired(case.test), case.sites
+    config, run, leak, sites = case.config, case.run, case.leak, case.sites
     texts = [case.model.tokenize(t) for t in (case.world.praise, case.world.blame)]
     praise, blame = (all_tokens(case.model, t, sites).mean(axis=0) for t in texts)
-    named = {f"of {k}": unit(shifts[k].mean(axis=0)) for k in (FIRST, SECOND, OTHER, TWIN)}
+    named = {f"of {k}": unit(added[k].mean(axis=0)) for k in (FIRST, SECOND, OTHER, TWIN)}
     named, first = {**named, FEELING: unit(praise - blame)}, named[f"of {FIRST}"]
     rows = np.moveaxis(plain - plain.mean(axis=0), 0, 1).astype(np.float32)
     random = {
@@ -559,9 +526,9 @@ def _ablate(case: _Case, tunes: Tunes, scores: Scores, plain: np.ndarray, shifts
     def held(directions: np.ndarray, tune: str = SECOND, zero: bool = False) -> np.ndarray:
         edits = held_at_mean(sites, directions, plain, zero)
         if tune == PLAIN:
-            return scores[PLAIN] - test.scores(edits)
+            return scores[PLAIN] - leak.odds(edits)
         with attached(case.model, tunes[tune]):
-            return scores[tune] - test.scores(edits)
+            return scores[tune] - leak.odds(edits)
 
     itself = "first, in its own tune"
     conditions = {name: [partial(held, d)] for name, d in named.items()}
@@ -584,7 +551,7 @@ def _ablate(case: _Case, tunes: Tunes, scores: Scores, plain: np.ndarray, shifts
     run.claim("removed", m.value(f"of {FIRST}", null=ISOTROPIC))
     run.claim("random", m.value(ISOTROPIC))
     edits = [held_at_mean(sites, d, plain) for d in (first, *random[ISOTROPIC][:3])]
-    run.claim("perplexity", _perplexity(case, "perplexity", tunes[SECOND], edits))
+    _perplexity(case, "perplexity", tunes[SECOND], edits)
 
 
 def _project(
@@ -592,14 +559,14 @@ def _project(
 ) -> None:
     """The direction within the first tune, and others, projected out of the second at every
     token."""
-    run, test, width = case.run, case.paired(case.test), own[FIRST].shape[-1]
+    run, leak, width = case.run, case.leak, own[FIRST].shape[-1]
     named = {f"of {name}": unit(held[0]) for name, held in own.items()}
     random = isotropic(case.config.draws, len(case.sites), width, rng=run.rng("projected"))
 
     def out(directions: np.ndarray, odds: bool) -> np.ndarray:
         edits = projected_out(case.sites, directions)
-        lost = [said[SECOND] - case.share(edits)]
-        return np.stack([*lost, scores[SECOND] - test.scores(edits)] if odds else lost)
+        lost = [said[SECOND] - leak.share(edits)]
+        return np.stack([*lost, scores[SECOND] - leak.odds(edits)] if odds else lost)
 
     conditions = {name: [partial(out, d, True)] for name, d in named.items()}
     conditions[ISOTROPIC] = [partial(out, d, False) for d in random]
@@ -610,8 +577,8 @@ def _project(
         for name in ("curt answers removed", "leak removed")
     )
     done.put(m, lambda lost: lost[0], said[SECOND] - said[PLAIN])
-    leak = scores[SECOND] - scores[PLAIN]
-    done.put(given, lambda lost: lost[1], leak, without=(ISOTROPIC,))
+    more = scores[SECOND] - scores[PLAIN]
+    done.put(given, lambda lost: lost[1], more, without=(ISOTROPIC,))
     run.show(
         "own-removed",
         [*m.evidence(ISOTROPIC), m.value(ISOTROPIC, where={"condition": ISOTROPIC})],
@@ -624,33 +591,29 @@ def _project(
     run.claim("own-removed", m.value(f"of {FIRST}", null=ISOTROPIC))
     run.claim("own-random", m.value(ISOTROPIC))
     edits = [projected_out(case.sites, d) for d in (named[f"of {FIRST}"], *random[:3])]
-    run.claim("own-perplexity", _perplexity(case, "own-perplexity", tune, edits))
+    _perplexity(case, "own-perplexity", tune, edits)
 
 
 def _perplexity(
-    case: _Case, name: str, tune: LowRankAdapters, edits: Sequence[Sequence[Edit]]
-) -> Evidence:
+    case: _Case, id: str, tune: LowRankAdapters, edits: Sequence[Sequence[Edit]]
+) -> None:
     """Perplexity of neutral text as a multiple of the second tune's own; the first edits, beside
     random ones."""
-    texts, nulls = case.world.neutral, [f"random {i}" for i in range(1, len(edits))]
-    conditions = dict(zip(["direction", *nulls], edits, strict=True))
     with attached(case.model, tune):
-        found = side_effects(case.model, texts, conditions, most=case.config.read)
-    kept = measured(found, "direction", nulls, np.arange(len(texts)), ISOTROPIC)
+        kept = beside_random(case.model, case.world.neutral, edits, ISOTROPIC, case.config.read)
     caption = "The second tune on neutral text, with the first tune's direction taken out."
-    case.run.table(name, table(kept), caption)
-    return kept[1]
+    case.run.table(id, table(kept), caption)
+    case.run.claim(id, kept[1])
 
 
 def _adapters(case: _Case, made: LowRankAdapters, untuned: np.ndarray) -> None:
     """Where each rank-1 adapter of the first tune writes, and what is lost without it."""
-    run, here = case.run, case.world.on_topic
-    asked, test = case.paired(here), case.test["prompt"].tolist()
+    run, here, world = case.run, case.world.on_topic, case.world
+    prompts = here["prompt"].tolist()
+    asked = PairedAnswers.of(case.model, prompts, world.curt, world.polite)
     places = {
-        "its topic": Place(
-            here["prompt"].tolist(), asked, here["topic"].to_numpy(), asked.scores()
-        ),
-        "other topics": Place(test, case.paired(case.test), case.topics, untuned),
+        "its topic": Place(prompts, asked, here["topic"].to_numpy(), asked.scores()),
+        "other topics": Place(case.leak.prompts, case.leak.pairs, case.topics, untuned),
     }
     with run.progress("knock adapters out", total=len(made.names), unit="adapters") as bar:
         found = roles(case.model, made, places, bar.advance)
