@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from inscape.control.orthogonal_eraser import OrthogonalEraser
 from inscape.core.arrays import to_numpy
-from inscape.core.edit import Scope
+from inscape.core.edit import Affine, Scope
 from inscape.core.projection import span
 
 

@@ -165,9 +165,12 @@ class Case:
         """Random vectors as long as those given, one direction for each half.
 
         Args:
-            chosen: site and strength of each half. half: of each row. vectors: what they are to be
-            as long as. covariance: draw them with that of the scratchpads of one decision, instead
-            of alike in all directions. rng: of the draw.
+            chosen: site and strength of each half.
+            half: of each row.
+            vectors: what they are to be as long as.
+            covariance: draw them with that of the scratchpads of one decision, instead of alike in
+                all directions.
+            rng: of the draw.
         """
         out = np.zeros_like(vectors)
         for h in (0, 1):
@@ -207,14 +210,19 @@ def choose(
     rng: np.random.Generator,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[pd.DataFrame, list[Choice]]:
-    """For each half the site and strength that turn most of its own decisions, less what a random
-    direction turns.
+    """For each half the site and strength that turn most of its own decisions beyond chance.
+
+    Chance is what a random direction turns.
 
     Args:
-        case: the prompts. aside: what is to stay as it is. beside: half of each of its rows.
-        strengths: tried, in lengths of the difference. guard: the most of `aside` that may be lost,
-        added or subtracted; where all lose more, the least that any does. rng: of the random
-        direction, one for each site. advance: called after each.
+        case: the prompts.
+        aside: what is to stay as it is.
+        beside: half of each of its rows.
+        strengths: tried, in lengths of the difference.
+        guard: the most of `aside` that may be lost, added or subtracted; where all lose more, the
+            least that any does.
+        rng: of the random direction, one for each site.
+        advance: called after each.
 
     Returns:
         All that was tried, and what each half chose.

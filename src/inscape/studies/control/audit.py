@@ -226,10 +226,8 @@ def _vector(
     run.text(
         "vector",
         f"Made here, on half of the groups ({len(train)} texts): difference of means at the "
-        f"{config.at} "
-        f"token, blocks {', '.join(map(str, made.vector.vectors))}; strength 1 adds, over all "
-        "blocks together, the "
-        f"distance between the two classes' means. {made.evidence}.",
+        f"{config.at} token, blocks {', '.join(map(str, made.vector.vectors))}; strength 1 adds, "
+        f"over all blocks together, the distance between the two classes' means. {made.evidence}.",
     )
     made.vector.save(run.path / "vector.safetensors")
     return made.vector, held, "the vector"
@@ -280,8 +278,7 @@ def _outcome(
         run.text(
             "words",
             f"The outcome is the mean logit, after each text, of {', '.join(words.positive)} less "
-            "that of "
-            f"{', '.join(words.negative)}. Left out: {', '.join(words.dropped) or 'none'}.",
+            f"that of {', '.join(words.negative)}. Left out: {', '.join(words.dropped) or 'none'}.",
         )
         return shown, "logits", leaning(model, shown, words)
     site = f"resid_post.{2 * len(model.atlas.blocks) // 3}"
@@ -291,10 +288,8 @@ def _outcome(
     run.text(
         "probe",
         f"The outcome is the log-odds that a logistic probe of {site}, fitted to {len(labels)} "
-        "other texts, "
-        f"gives to what the model says after each text: {config.tokens} tokens, sampled, read "
-        "without the text and "
-        "without the vector.",
+        f"other texts, gives to what the model says after each text: {config.tokens} tokens, "
+        "sampled, read without the text and without the vector.",
     )
     seed = child_seed(run.seed, "said")
     return (
@@ -324,8 +319,7 @@ def _dose_figure(
         "dose",
         chart,
         f"Mean change over {len(asked)} texts of both classes. Controls are as long as the vector "
-        "on "
-        f"every block. Positive: towards {classes[1]}.",
+        f"on every block. Positive: towards {classes[1]}.",
     )
     only = [e for e in rows if e.where["series"] == "vector"]
     run.table(
@@ -389,9 +383,8 @@ def _probes(
     run.table(
         "re-probing",
         table(there),
-        f"Balanced accuracy on {label} at {site}, last token, groups held out, by "
-        "probes fitted to what the vector leaves. An added vector moves all rows alike, so it "
-        "should remove "
+        f"Balanced accuracy on {label} at {site}, last token, groups held out, by probes fitted to "
+        "what the vector leaves. An added vector moves all rows alike, so it should remove "
         "nothing.",
     )
     other = [name for name in config.also if name in few.frame and name != label]
@@ -403,9 +396,8 @@ def _probes(
             "other-concepts",
             lost,
             f"Balanced accuracy at {site} that probes of the plain activations lose on other "
-            "labels "
-            f"under the vector at strength {config.judged:g}. Tick: random vectors of the same "
-            "length.",
+            f"labels under the vector at strength {config.judged:g}. Tick: random vectors of the "
+            "same length.",
             by="label",
         )
     return lost

@@ -441,8 +441,8 @@ def _remove(config: Config, run: Run, case: Case, c: list[np.ndarray], copies: l
     run.text(
         "weights",
         "Orthogonalised weights, with no edit, give the logits of the model with the direction "
-        "projected out everywhere (largest difference "
-        f"{logits_apart(case, copies[0], c[0]):.0e}), and {alike:.1%} of its decisions.",
+        f"projected out everywhere (largest difference {logits_apart(case, copies[0], c[0]):.0e}), "
+        f"and {alike:.1%} of its decisions.",
     )
 
 

@@ -335,10 +335,10 @@ def _texts(
     put = ", ".join(f"“{end}”" if end else "nothing" for end in ends)
     run.text(
         "words",
-        f"Words that say yes: {', '.join(words.positive)}. "
-        f"Words that say no: {', '.join(words.negative)}. "
-        f"Left out, because texts contain them: {', '.join(words.dropped) or 'none'}. "
-        f"Put after the texts, as the training groups of each fold choose: {put}.",
+        f"Words that say yes: {', '.join(words.positive)}. Words that say no: "
+        f"{', '.join(words.negative)}. Left out, because texts contain them: "
+        f"{', '.join(words.dropped) or 'none'}. Put after the texts, as the training groups of "
+        f"each fold choose: {put}.",
     )
     return test, known, training_texts(examples, pairs, ends, config.aligned, run.seed)
 
