@@ -28,14 +28,14 @@ from jaxtyping import Bool
 from inscape.charts.curves import curves
 from inscape.charts.heatmap import matrix as heatmap
 from inscape.control.contrast_vectors import difference_of_means
-from inscape.control.low_rank_adapter import low_rank_adapters, merged
+from inscape.control.low_rank_adapter import merged
 from inscape.control.random_directions import isotropic
 from inscape.control.submodule_training import (
     contrastive_targets,
     regression,
     train_submodule,
 )
-from inscape.control.train_adapters import lessons, train_adapters
+from inscape.control.train_adapters import Course, taught
 from inscape.core.evidence import Evidence, table
 from inscape.core.measured import FEWEST_DRAWS, Measured, Role
 from inscape.core.nulls import permutations
@@ -377,9 +377,8 @@ def _conditions(config: Config, run: Run, asked: Asked, best: Choice) -> Interve
             run.text(
                 "promised",
                 f"The sub-module is {data.trained}, {count:,} weights. On its {len(train)} "
-                "training "
-                f"questions the regression leaves {found.left:.1%} of the squared distance to the "
-                "targets; in the model the residual equals the promised one, to "
+                f"training questions the regression leaves {found.left:.1%} of the squared "
+                "distance to the targets; in the model the residual equals the promised one, to "
                 f"{off:.1g} of the distance moved.",
             )
         return asked.judge.ask(made, tested)
@@ -409,11 +408,16 @@ def _adapted(config: Config, run: Run, asked: Asked, train: Examples, unknown: n
         ("" if p.endswith((" ", "\n")) else " ") + (config.abstain[0] if u else k)
         for p, u, k in zip(prompts, unknown, known, strict=True)
     ]
-    steps, batch, rng = config.adapter_steps, config.adapter_batch, run.rng("lessons")
-    batches = lessons(asked.model, prompts, words, steps, batch, rng=rng)
-    stream = torch_generator(run.seed, "adapters")
-    adapters = low_rank_adapters(asked.model, config.adapted, config.rank, generator=stream)
-    losses = train_adapters(asked.model, adapters, batches, rate=config.adapter_rate)
+    steps, batch, rate = config.adapter_steps, config.adapter_batch, config.adapter_rate
+    adapters, losses = taught(
+        asked.model,
+        config.adapted,
+        prompts,
+        words,
+        Course(config.rank, steps, batch, rate),
+        generator=torch_generator(run.seed, "adapters"),
+        rng=run.rng("lessons"),
+    )
     count = sum(p.numel() for p in adapters.parameters)
     run.log("adapters: %d weights, loss %.2f, then %.2f", count, losses[0], losses[-1])
     return merged(asked.model, adapters)
