@@ -7,6 +7,7 @@ from inscape.nets.encoder import Mixing as Mixing
 from inscape.nets.encoder import softmax_attention as softmax_attention
 from inscape.nets.image_text import ImageText as ImageText
 from inscape.nets.joint_embedding import JointEmbedding as JointEmbedding
+from inscape.nets.joint_embedding import picture_encoder as picture_encoder
 from inscape.nets.joint_embedding import projector as projector
 from inscape.nets.multi_vector import MultiVector as MultiVector
 from inscape.nets.next_word import NextWord as NextWord

@@ -24,6 +24,30 @@ def projector(d_in: int, hidden: int, d_out: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def picture_encoder(
+    channels: int, side: int, width: int = 64, convolutions: Sequence[int] = (16, 32)
+) -> nn.Sequential:
+    """Convolutions of stride 2, each with a rectifier, then linear and rectifier.
+
+    Args:
+        channels: of the pictures.
+        side: pixels along a side.
+        width: of the representation.
+        convolutions: channels of each convolution; each halves the side.
+
+    Example:
+        >>> import torch
+        >>> picture_encoder(3, 18, width=5)(torch.zeros(2, 3, 18, 18)).shape
+        torch.Size([2, 5])
+    """
+    layers: list[nn.Module] = []
+    for made in convolutions:
+        layers += [nn.Conv2d(channels, made, 3, stride=2, padding=1), nn.ReLU()]
+        channels, side = made, (side + 1) // 2
+    layers += [nn.Flatten(), nn.Linear(channels * side**2, width), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
 class JointEmbedding(nn.Module):
     """Encoder and projector.
 
@@ -44,12 +68,7 @@ class JointEmbedding(nn.Module):
         convolutions: Sequence[int] = (16, 32),
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for made in convolutions:
-            layers += [nn.Conv2d(channels, made, 3, stride=2, padding=1), nn.ReLU()]
-            channels, side = made, (side + 1) // 2
-        layers += [nn.Flatten(), nn.Linear(channels * side**2, width), nn.ReLU()]
-        self.encoder = nn.Sequential(*layers)
+        self.encoder = picture_encoder(channels, side, width, convolutions)
         self.projector = projector(width, width, embedding)
 
     def forward(self, x: Float[Tensor, "n channels side side"]) -> Float[Tensor, "n embedding"]:
