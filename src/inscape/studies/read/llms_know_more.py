@@ -27,6 +27,7 @@ from inscape.core.measured import Measured, Role
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
 from inscape.model.model import Model
+from inscape.outcomes.answered_again import answered_again
 from inscape.outcomes.generations import generations
 from inscape.outcomes.questions import TOKENS, Answered, answered, exact_text, kinds
 from inscape.outcomes.sample_choices import (
@@ -427,21 +428,18 @@ def _again(
     few = [run.rng("again", t).permutation(i)[: config.resampled] for t, i in inside.items()]
     rows = np.sort(np.concatenate(few))
     greedy = asked.take(rows)
-    prompts = [questions.texts()[i] for i in greedy.rows]
-    with run.progress("answer again", total=len(prompts), unit="questions") as bar:
-        made = generations(
+    with run.progress("answer again", total=len(rows), unit="questions") as bar:
+        samples, of = answered_again(
             model,
-            prompts,
+            questions,
+            greedy.rows,
             config.tokens,
             samples=config.samples,
+            stop=config.stop,
             temperature=config.temperature,
             seed=child_seed(run.seed, "samples") % 2**31,
-            stop=config.stop,
             advance=bar.advance,
         )
-    several = [c for each in made for c in each]
-    samples = answered(questions, several, np.repeat(greedy.rows, config.samples))
-    of = np.searchsorted(greedy.rows, samples.rows)
     seen = np.unique(of)
     kind = kinds(samples.right, [a.text for a in samples.said], of)
     exact = {n: x[rows][seen] for n, x in every.items() if n.endswith(f"{AT}exact")}
