@@ -212,11 +212,10 @@ def _claims(run: Run, found: list[MixReadings]) -> None:
     )
     best = "the best layer has the highest held-out accuracy: for showing only."
     run.claim("where", where, why=f"{len(found)} tasks; {best}")
-    names = dict(last=LAST, best=BEST, mix=MIX, mean=MEAN, side=SIDE, random=MIX_RANDOM)
     early = ", ".join(r.name for r in found if r.centre < (layers - 1) / 2) or "no task"
-    run.facts(
-        tasks=len(found), layers=layers, early=early, **{k: mean[v] for k, v in names.items()}
-    )
+    run.facts(tasks=len(found), layers=layers, early=early)
+    run.facts(last=mean[LAST], best=mean[BEST], mix=mean[MIX])
+    run.facts(mean=mean[MEAN], side=mean[SIDE], random=mean[MIX_RANDOM])
 
 
 def _chance(y: np.ndarray) -> float:
