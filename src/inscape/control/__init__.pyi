@@ -58,7 +58,9 @@ from inscape.control.inlp import INLP as INLP
 from inscape.control.latents import MoveLatents as MoveLatents
 from inscape.control.leace import LeaceEraser as LeaceEraser
 from inscape.control.leace import OracleLeace as OracleLeace
+from inscape.control.learned_swaps import Learned as Learned
 from inscape.control.learned_swaps import draw_swaps as draw_swaps
+from inscape.control.learned_swaps import learn_all as learn_all
 from inscape.control.learned_swaps import learn_swap as learn_swap
 from inscape.control.learned_swaps import magnitudes as magnitudes
 from inscape.control.learned_swaps import swapped_rightly as swapped_rightly
@@ -111,6 +113,8 @@ from inscape.control.submodule_training import regression as regression
 from inscape.control.submodule_training import train_submodule as train_submodule
 from inscape.control.teach_answers import Taught as Taught
 from inscape.control.teach_answers import teach_answers as teach_answers
+from inscape.control.train_adapters import Course as Course
 from inscape.control.train_adapters import Lesson as Lesson
 from inscape.control.train_adapters import lessons as lessons
+from inscape.control.train_adapters import taught as taught
 from inscape.control.train_adapters import train_adapters as train_adapters
