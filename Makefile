@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-studies check check-kernels format stubs docs notebooks screenshots bench real torture clean
+.PHONY: help env demo test test-studies check check-kernels agreements format stubs docs notebooks screenshots bench real torture clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,9 @@ families: env ## certify a tiny network of every architecture, written to docs/f
 
 calibration: env ## p-values and intervals on simulated data, MINUTES=10, written to docs/calibration.md
 	$(BIN)/python -m benchmarks.calibration $(or $(MINUTES),10)
+
+agreements: env ## measures beside those of other libraries, written to docs/agreements.md
+	$(BIN)/python -m benchmarks.agreements
 
 bench: env ## ratios measured in one run, written to docs/benchmarks.md
 	$(BIN)/python -m benchmarks

@@ -1,7 +1,8 @@
-"""rsatoolbox in an environment of its own: similarities of two representations by its comparisons, as JSON.
+"""rsatoolbox in an environment of its own: similarities of two representations by its comparisons,
+as JSON.
 
-Given a safetensors file with ``x`` (n, d), ``y`` (n, e) and ``repeats`` (r, n, d). Only what its environment has is
-imported.
+Given a safetensors file with ``x`` (n, d), ``y`` (n, e) and ``repeats`` (r, n, d). Only what its
+environment has is imported.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def main() -> None:
             )
             for name in ("x", "y")
         ]
+        found[f"{kind} x"] = rdms[0].get_matrices()[0].tolist()
         for how in ("cosine", "corr", "spearman", "rho-a", "tau-a", "cosine_cov"):
             value = rsatoolbox.rdm.compare(*rdms, method=how)
             found[f"{kind} {how}"] = float(np.ravel(value)[0])
