@@ -10,7 +10,7 @@ import torch
 from inscape.core.errors import DataError
 from inscape.data.examples import Examples
 from inscape.model.open import open
-from inscape.outcomes.options import option_scores
+from inscape.outcomes.options import option_scores, preferred_options
 from tests.model import nets
 
 
@@ -35,3 +35,13 @@ def test_options_are_scored_by_their_first_tokens(model, examples):
     assert np.allclose(found[0], logits[torch.tensor(ids)], atol=1e-5)
     with pytest.raises(DataError, match="begins with the same token"):
         option_scores(model, examples, ["river", "river"])
+
+
+def test_options_are_calibrated_where_the_other_folds_are_answered_better_so():
+    rng = np.random.default_rng(0)
+    y, folds = rng.integers(0, 3, 90), np.arange(90) % 3
+    fair = np.eye(3)[y] + 0.1 * rng.normal(size=(90, 3))
+    frequent = fair + np.array([5.0, 0.0, 0.0])
+    assert (frequent.argmax(axis=1) == y).mean() < 0.5
+    for scores in (fair, frequent):
+        assert (preferred_options(scores, y, folds) == y).mean() == 1.0

@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from inscape.data.examples import Examples
-from inscape.probing.class_task import ClassTask, chosen, every, predicted, taken_along
+from inscape.probing.class_task import (
+    ClassTask,
+    chance_scores,
+    chosen,
+    every,
+    predicted,
+    taken_along,
+)
 
 
 class FakeRun:
@@ -58,12 +65,17 @@ def test_what_is_there_is_read_where_it_is_and_shuffled_labels_are_not(task):
     result = made.sweep(sites)
     assert made.scores.value(predicted(result)) > 0.9
     assert chosen(result) == "resid_post.1"
-    noise = [made.sweep(sites, y=made.y[o]) for o in made.orders]
+    told = []
+    noise = made.shuffled(sites, advance=lambda: told.append(1))
+    assert len(told) == len(made.orders)
     chance = [
         made.scores.against_labels(predicted(r), made.y[o])
         for r, o in zip(noise, made.orders, strict=True)
     ]
+    assert chance_scores(made.scores, noise).tolist() == chance
     assert np.mean(chance) < 0.5
+    same = [made.scores.against_labels(made.y, made.y[o]) for o in made.orders]
+    assert chance_scores(made.scores, noise, made.y).tolist() == same
     assert (made.mlp(sites["resid_post.1"], result.folds) == made.y).mean() > 0.8
 
 

@@ -10,6 +10,7 @@ from inscape.compare.cka_biased import cka_biased as cka_biased
 from inscape.compare.cknna import cknna as cknna
 from inscape.compare.cknna import cknna_table as cknna_table
 from inscape.compare.class_distances import class_distances as class_distances
+from inscape.compare.class_plane import class_plane as class_plane
 from inscape.compare.dissimilarity import crossnobis as crossnobis
 from inscape.compare.dissimilarity import dissimilarity as dissimilarity
 from inscape.compare.dual_bootstrap import DualBootstrap as DualBootstrap

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -105,6 +105,28 @@ class ClassTask:
             seed=self.seed,
         )
 
+    def shuffled(
+        self,
+        source: Any,
+        rows: np.ndarray | None = None,
+        orders: Int[np.ndarray, "shuffles rows"] | None = None,
+        advance: Callable[[], Any] | None = None,
+    ) -> list[SweepResult]:
+        """The same probe on shuffled labels, the site chosen anew for every shuffle.
+
+        Args:
+            source: as `inscape.probing.sweep.sweep` takes it.
+            rows: the rows that the source has; all by default.
+            orders: permutations of those rows; the task's by default.
+            advance: told of every shuffle.
+        """
+        y, out = self.y if rows is None else self.y[rows], []
+        for order in self.orders if orders is None else orders:
+            out.append(self.sweep(source, rows, y[order]))
+            if advance is not None:
+                advance()
+        return out
+
     def mlp(
         self, x: np.ndarray, fold_of_row: Int[np.ndarray, " n"], y: np.ndarray | None = None
     ) -> Int[np.ndarray, " n"]:
@@ -150,6 +172,24 @@ def predicted(result: SweepResult) -> Int[np.ndarray, " n"]:
         (found > 0).astype(np.int64)
         if len(np.unique(result.y[:, 0])) == 2
         else found.astype(np.int64)
+    )
+
+
+def chance_scores(
+    scores: ClassScores, shuffled: Sequence[SweepResult], said: np.ndarray | None = None
+) -> Float[np.ndarray, " shuffles"]:
+    """Scores against shuffled labels.
+
+    Args:
+        scores: how predictions are scored.
+        shuffled: sweeps of shuffled labels.
+        said: predictions that no labels were shuffled for; those of the sweeps by default.
+    """
+    return np.array(
+        [
+            scores.against_labels(predicted(r) if said is None else said, r.y[:, 0].astype(int))
+            for r in shuffled
+        ]
     )
 
 

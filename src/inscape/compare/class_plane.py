@@ -1,4 +1,4 @@
-"""Centroids of classes beside a plane in which people place them.
+"""Do classes lie as far apart in a representation as in a plane in which people place them?
 
     ρ = Spearman(d², squared distance in the plane)         over pairs of classes
 
@@ -23,7 +23,7 @@ from inscape.core.measured import Measured
 PERMUTED = "classes permuted"
 
 
-def circle_evidence(
+def class_plane(
     x: Float[np.ndarray, "n d"],
     y: Int[np.ndarray, " n"],
     groups: Int[np.ndarray, " n"],
@@ -31,6 +31,7 @@ def circle_evidence(
     *,
     rng: np.random.Generator,
     draws: int = 200,
+    name: str = "the plane",
 ) -> Evidence:
     """Rank correlation of the centroids' distances with those in a plane.
 
@@ -41,6 +42,7 @@ def circle_evidence(
         plane: where each class lies.
         rng: of halves, draws and permutations.
         draws: permutations, and twice as many as bootstrap draws.
+        name: of the plane.
     """
     k, count = len(plane), int(groups.max()) + 1
     far = ((plane[:, None] - plane[None]) ** 2).sum(axis=2)
@@ -55,9 +57,8 @@ def circle_evidence(
         rows = np.concatenate([np.flatnonzero(groups == g) for g in taken])
         renamed = np.repeat(np.arange(count), [(groups == g).sum() for g in taken])
         boots.append(rho(class_distances(x[rows], y[rows], renamed, rng=rng), same))
-    m = Measured(
-        "rank correlation of centroid distances with the circle of affect", unit="Spearman's ρ"
-    )
+    what = f"rank correlation of centroid distances with {name}"
+    m = Measured(what, unit="Spearman's ρ")
     m.put_resampled("classes", rho(found, same), boots)
     m.put_draws(PERMUTED, null)
     coarse = (

@@ -1,0 +1,477 @@
+"""Where, and for how long, does a language model represent a feeling that a text arouses but does
+not name?
+
+Every setting has seven situations, one for each of seven emotions, and no feeling is named. The
+residual stream at the last token is read by a multinomial logistic probe at every layer, whole
+settings held out, so that words of a setting were never seen. Beside it are a bag of words, the
+mean of the token embeddings, an untrained copy, shuffled labels, and the model's own answer. Then
+neutral text is appended to the situations and the probe is fitted anew at growing distances; the
+system prompt is changed; and distances between class centroids are compared with the circle of
+affect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from inscape.charts.curves import curves
+from inscape.charts.heatmap import cells
+from inscape.charts.heatmap import matrix as heatmap
+from inscape.charts.layers import score_by_layer
+from inscape.compare.class_distances import class_distances
+from inscape.compare.class_plane import class_plane
+from inscape.core.evidence import table
+from inscape.core.measured import Measured
+from inscape.core.nulls import permutations
+from inscape.core.rng import child_seed
+from inscape.data.examples import Examples
+from inscape.data.neutral import DESCRIPTION
+from inscape.data.sets.emotions import CIRCLE
+from inscape.model.model import Model
+from inscape.outcomes.options import option_scores, preferred_options
+from inscape.probing.best_layer import before_last
+from inscape.probing.class_scores import ClassScores
+from inscape.probing.class_task import (
+    ClassTask,
+    chance_scores,
+    chosen,
+    every,
+    predicted,
+    taken_along,
+)
+from inscape.probing.frames import SHUFFLED, by_layer, layer_of
+from inscape.probing.persistence import FITTED, persistence
+from inscape.probing.sweep import SweepResult
+from inscape.read.trailing import trailing
+from inscape.store.harvest import harvest
+from inscape.store.store import Store
+from inscape.study.card import Card, Claim
+from inscape.study.opening import Needs, opened
+from inscape.study.run import Run
+from inscape.study.settings import Settings, setting
+from inscape.worlds.feelings import EMPTY, MANNERS
+
+CARD = Card(
+    slug="emotion-probes",
+    title=(
+        "Decoding Emotion in the Deep: A Systematic Study of How LLMs Represent, Retain, and "
+        "Express Emotion"
+    ),
+    authors="Zhang and Zhong",
+    year=2025,
+    arxiv="2510.04064",
+    room="read",
+    claim=(
+        "The emotion of a text can be read linearly from a language model's hidden states, best "
+        "in the middle layers and better than the model says it when asked; system prompts shift "
+        "it, and it stays for hundreds of tokens."
+    ),
+    reproduced=(
+        "420 situations written for this study, seven emotions in each of 60 settings, none of "
+        "them named, read at the last token of SmolLM2-135M-Instruct by a logistic probe a "
+        "layer; the same with the feeling named; an MLP probe; the emotion asked for by its "
+        "name; neutral text of up to 200 tokens behind the situations of twelve settings; three "
+        "system prompts for these. One model only, where the paper has several sizes; a larger "
+        "one can be named with --model."
+    ),
+    controls=(
+        "a bag of words (TF-IDF) under the same probe and folds",
+        "the mean of the situation's token embeddings",
+        "an untrained copy of the model",
+        "labels shuffled among and within settings, the layer chosen anew",
+        "the model's own answer: log-probability of the emotions' names, raw or calibrated "
+        "as training settings prefer",
+    ),
+    claims={
+        "above-words": Claim(
+            text="A probe of the hidden states beats a bag of words where no feeling is named",
+            at_least=0.10,
+            over="bag of words",
+        ),
+        "above-answer": Claim(
+            text="The probe is at least as accurate as the model's own answer",
+            at_least=0,
+            over="model's own answer",
+        ),
+        "not-last": Claim(
+            text="The layer with the highest held-out accuracy lies before the last",
+            at_least=1,
+            why=(
+                "Value and interval take the same criterion: held-out accuracy, in the data and "
+                "in draws of the settings."
+            ),
+        ),
+        "shuffled": Claim(
+            text="With shuffled labels the same procedure is at chance",
+            at_least=-0.03,
+            at_most=0.03,
+            sanity=True,
+        ),
+        "persists": Claim(
+            text=(
+                "After 100 neutral tokens (12 in the toy) the emotion is still read at twice "
+                "chance or more"
+            ),
+            at_least=0.2857142857142857,
+            null="shuffled labels",
+        ),
+    },
+    answer=(
+        "{how}. On held-out settings a linear probe of {model} has a macro-F1 of {best:.2f} at "
+        "the layer chosen by inner cross-validation (mostly layer {layer} of 0 to {last}), "
+        "against {words:.2f} of a bag of words and {asked:.2f} of the model's own answer; chance "
+        "is {chance:.2f}. After {tokens} neutral tokens its accuracy is {persists:.2f} "
+        "({persists.verdict} at twice chance)."
+    ),
+    tiny={
+        "above-words": "supported",
+        "above-answer": "supported",
+        "not-last": "any",  # two blocks that both hold the feeling: which is read better is chance
+        "shuffled": "any",  # three shuffles of 140 rows
+        "persists": "supported",
+    },
+    differs=(
+        "No code of the authors was found; they read several sizes of models on larger sets of "
+        "texts; here one small model reads situations written for the study."
+    ),
+    group_note=(
+        "A group is a setting: its seven situations share their words and have all seven labels."
+    ),
+    negative=(
+        "After 100 neutral tokens (seed 0, small) the accuracy is 0.36 [0.25, 0.48]: above "
+        "chance, but with twelve settings the interval crosses twice chance."
+    ),
+    minutes={"tiny": 0.2, "small": 4, "full": 60},
+    figure="layers",
+)
+
+
+@dataclass(frozen=True)
+class Config(Settings):
+    """The settings of the study."""
+
+    data: str = setting("emotions", "a set or table with a text label and a group")
+    input: str = ""
+    labels: tuple[str, ...] = ()
+    group: str = ""
+    at: str = setting("last", "position at which situations are read")
+    explicit: str = setting("{text} I was {word}.", "how the feeling is named, with column word")
+    systems: tuple[str, ...] = setting(
+        (
+            "You are a helpful assistant.",
+            "You are a warm and empathetic friend; feel what the other person feels.",
+            "You are a neutral machine that records facts and ignores feelings.",
+        ),
+        "system prompts; separate them in a preset, since they hold commas",
+    )
+    chat: str = setting(
+        "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{text}{ask}<|im_end|>\n"
+        "<|im_start|>assistant\n",
+        "the chat template, with {system}, {text} and {ask}",
+    )
+    ask: str = setting(
+        "\nWhich emotion is this: {options}?", "the question behind the text, with {options}"
+    )
+    reply: str = setting("The emotion is", "how the answer begins")
+    filler: str = setting(DESCRIPTION, "neutral text appended to the situations")
+    distances: tuple[int, ...] = setting((0, 10, 30, 100, 200), "tokens after the text's end")
+    persists_at: int = setting(100, "the distance that the claim is about")
+    part: int = setting(84, "rows for the longer texts (filler, system prompts); 0 for all")
+    stride: int = setting(5, "stride over layers for controls, shuffles and longer texts", least=1)
+    folds: int = 5
+    shuffles: int = setting(8, "label shuffles", least=2)
+    persist_shuffles: int = setting(19, "label shuffles at the distance of the claim")
+    Cs: tuple[float, ...] = setting((1e-3, 1e-2, 1e-1), "inverse penalties, chosen inside")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.persists_at not in self.distances or 0 not in self.distances:
+            raise ValueError(f"distances must hold 0 and persists_at={self.persists_at}")
+
+
+PRESETS = {
+    "tiny": Config(
+        model="world:feelings",
+        data="world:feelings",
+        explicit="{text} {word}",
+        systems=MANNERS,
+        chat="{system} {text}{ask}",
+        ask="",
+        reply="",
+        filler=" ".join(EMPTY * 4),
+        distances=(0, 4, 12),
+        persists_at=12,
+        part=0,
+        stride=1,
+        folds=3,
+        shuffles=3,
+        Cs=(0.1,),
+    ),
+    "small": Config(),
+    "full": Config(model="Qwen/Qwen2.5-7B-Instruct", part=0, stride=2, shuffles=100),
+}
+
+TRAINED, EXPLICIT, UNTRAINED = "trained model", "feeling named", "untrained model"
+WORDS, STATIC, ASKED = "bag of words", "token embeddings", "model's own answer"
+
+
+def run(config: Config, run: Run) -> None:
+    """Read every layer, compare, ask, wait, prompt, and place the centroids."""
+    model, examples, _ = opened(config, run, Needs(labels="one"))
+    task = ClassTask.of(examples, run, folds=config.folds, shuffles=config.shuffles, Cs=config.Cs)
+    kinds = ", ".join(task.classes)
+    run.asked(
+        f"Can the emotion that a situation arouses ({kinds}) be read from {model.name}, though it "
+        "is never named?"
+    )
+    store = harvest(model, examples, "embed, resid_post.*", at=config.at)
+    sources = _sources(config, run, model, examples, store)
+    found = {}
+    with run.progress("probe", total=len(sources), unit="representations") as bar:
+        for name, source in sources.items():
+            found[name] = task.sweep(source)
+            bar.advance()
+    with run.progress("shuffled labels", total=2 * len(task.orders), unit="shuffles") as bar:
+        chance = {
+            name: task.shuffled(source, advance=bar.advance)
+            for name, source in (
+                (TRAINED, every(store, config.stride)),
+                (WORDS, sources[WORDS]),
+            )
+        }
+    best, site = found[TRAINED], chosen(found[TRAINED])
+    codes = {name: predicted(result) for name, result in found.items()}
+    codes["MLP probe"] = task.mlp(store.matrix(site).astype(np.float64), best.folds)
+    asked = codes[ASKED] = _ask(config, task, model, examples, config.systems[0], best.folds)
+    _claims(run, task, best, chance, codes)
+    _profile(run, task, found, chance[TRAINED])
+    _persistence(config, run, task, model)
+    _systems(config, run, task, model)
+    _centroids(run, task, store, site)
+    words = run.claims["above-words"]
+    yes = words.supported and run.claims["above-answer"].supported
+    part = "In part" if words.evidence.ends[0] > 0 else "Not shown"
+    value = task.scores.value
+    run.facts(how="Yes" if yes else part, chance=1 / len(task.classes), tokens=config.persists_at)
+    run.facts(best=value(codes[TRAINED]), words=value(codes[WORDS]), asked=value(asked))
+    run.facts(layer=layer_of(site), last=max(map(layer_of, best.sites)))
+
+
+def _sources(
+    config: Config, run: Run, model: Model, examples: Examples, store: Store
+) -> dict[str, Any]:
+    """The situations in every representation, and with the feeling named."""
+    texts, fresh = examples.texts(), model.untrained(child_seed(run.seed, "untrained"))
+    words = TfidfVectorizer(sublinear_tf=True).fit_transform(texts).toarray()
+    sources: dict[str, Any] = {
+        TRAINED: store.matrices,
+        UNTRAINED: every(harvest(fresh, examples, "resid_post.*", at=config.at), config.stride),
+        WORDS: {"words": words},
+        STATIC: {"embed": harvest(model, examples, "embed", at="mean-all").matrix("embed")},
+    }
+    if "word" in examples.frame:
+        pairs = zip(texts, examples.frame["word"], strict=True)
+        named = [config.explicit.replace("{text}", t).replace("{word}", w) for t, w in pairs]
+        naming = replace(examples, frame=examples.frame.assign(**{examples.input: named}), spans={})
+        told = harvest(model, naming, "resid_post.*", at=config.at)
+        sources[EXPLICIT] = every(told, config.stride)
+    return sources
+
+
+def _template(config: Config, system: str) -> str:
+    """The chat up to the text, and what follows it, with ``{ask}``."""
+    return config.chat.replace("{system}", system).replace("{text}", "{}")
+
+
+def _ask(
+    config: Config, task: ClassTask, model: Model, examples: Examples, system: str, folds: Any
+) -> np.ndarray:
+    """The model's own answers; whether they are calibrated by their mean, training rows choose."""
+    options = ", ".join(task.classes[:-1]) + " or " + task.classes[-1]
+    ask = config.ask.replace("{options}", options)
+    template = _template(config, system).replace("{ask}", ask) + config.reply
+    scores = option_scores(model, examples.with_prompt(template), task.classes)
+    return preferred_options(scores, examples.classes(examples.labels[0])[0], folds)
+
+
+def _claims(
+    run: Run,
+    task: ClassTask,
+    best: SweepResult,
+    chance: Mapping[str, list[SweepResult]],
+    codes: Mapping[str, np.ndarray],
+) -> None:
+    """Scores of every representation, and the claims about them."""
+    scores, nulls = task.scores, {n: chance_scores(task.scores, s) for n, s in chance.items()}
+    nulls[ASKED] = chance_scores(scores, chance[TRAINED], codes[ASKED])
+    rows = [
+        scores.evidence(
+            f"macro-F1 of {name}", made, nulls.get(name, nulls[TRAINED]), where={"read from": name}
+        )
+        for name, made in codes.items()
+    ]
+    run.table(
+        "scores",
+        table(rows),
+        "Held-out settings, layers chosen inside the training folds. The null is the same "
+        "procedure on shuffled labels with a layer chosen among every few of them, the trained "
+        "model's where a representation has none of its own.",
+    )
+    model, words, asked = (scores.value(codes[name]) for name in (TRAINED, WORDS, ASKED))
+    for id, name, other, why in (
+        (
+            "above-words",
+            "model − bag of words",
+            WORDS,
+            f"The bag of words has {words:.2f}, the probe {model:.2f}.",
+        ),
+        (
+            "above-answer",
+            "probe − model's own answer",
+            ASKED,
+            f"Asked for the emotion's name, the model has {asked:.2f}.",
+        ),
+    ):
+        gain = scores.evidence(f"macro-F1: {name}", codes[TRAINED], against=[codes[other]])
+        run.claim(id, gain, why=why)
+    depth = before_last(best, chance[TRAINED], rng=run.rng("before last"))
+    layer = layer_of(chosen(best))
+    run.claim("not-last", depth, why=f"Inner cross-validation mostly chooses layer {layer}.")
+    m = Measured("macro-F1 with shuffled labels − chance", unit="macro-F1")
+    shuffled, k = nulls[TRAINED], len(task.classes)
+    m.put("shuffled labels", shuffled - 1 / k)
+    why = f"Mean macro-F1 of {len(shuffled)} shuffles: {shuffled.mean():.3f}; chance is 1/{k}."
+    run.claim("shuffled", m.value("shuffled labels"), why=why)
+
+
+def _profile(
+    run: Run, task: ClassTask, found: Mapping[str, SweepResult], chance: list[SweepResult]
+) -> None:
+    """Accuracy by layer against every control."""
+    series = {name: found[name] for name in (TRAINED, EXPLICIT, UNTRAINED) if name in found}
+    frame = by_layer(series, {name: found[name] for name in (WORDS, STATIC)})
+    drawn = np.stack([r.scores[:, 0] for r in chance])
+    grey = pd.DataFrame(
+        {
+            "series": SHUFFLED,
+            "layer": [layer_of(site) for site in chance[0].sites],
+            "value": drawn.mean(axis=0),
+            "low": drawn.min(axis=0),
+            "high": drawn.max(axis=0),
+        }
+    )
+    frame = pd.concat([frame.drop(columns="target"), grey], ignore_index=True)
+    run.figure(
+        "layers",
+        score_by_layer(frame, score="accuracy", chosen=layer_of(chosen(found[TRAINED]))),
+        f"Accuracy by layer, whole settings held out; chance is 1/{len(task.classes)}. Layer −1 is "
+        "the embedding of the last token. The band of the shuffled labels runs from their least to "
+        "their most.",
+    )
+    confused = pd.crosstab(task.y, predicted(found[TRAINED]), normalize="index")
+    names = [[task.classes[c] for c in axis] for axis in (confused.index, confused.columns)]
+    shares = cells(confused.to_numpy(), *names)
+    run.figure(
+        "confusion",
+        heatmap(shares, value="share", row="aroused", column="read", domain=(0, 1)),
+        "What is read for each emotion, as shares of its situations.",
+    )
+
+
+def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> None:
+    """The probe fitted anew at every distance, and the one fitted at the text's end applied
+    there."""
+    rows = task.first(config.part)
+    y, groups, at = task.y[rows], task.groups[rows], config.persists_at
+    last = max(s.layer for s in model.sites if s.layer is not None)
+    sites = [f"resid_post.{i}" for i in sorted({*range(0, last + 1, config.stride), last})]
+    read = trailing(model, task.examples.take(rows), config.filler, config.distances, sites)
+    most = max(config.shuffles, config.persist_shuffles)
+    rng, hot = run.rng("persistence", "shuffles"), np.eye(len(task.classes))[y]
+    orders = permutations(len(y), most, rng=rng, groups=groups, labels=hot)
+    many = {d: orders[: most if d == at else config.shuffles] for d in config.distances}
+    with run.progress("persistence", total=len(read), unit="distances") as bar:
+        found = persistence(task, rows, read, many, bar.advance)
+    series = []
+    for e in found:
+        low, high = e.ends
+        row = {"series": e.where["probe"], "x": e.where["tokens"], "value": e.value}
+        series.append({**row, "low": low, "high": high})
+        if e.null is not None and e.where["probe"] == FITTED:
+            ends = {"value": e.null.mean, "low": e.null.low, "high": e.null.high}
+            series.append({**row, "series": SHUFFLED, **ends})
+    after = "neutral tokens after the situation"
+    run.figure(
+        "persistence",
+        curves(pd.DataFrame(series), x=after, y="accuracy", nulls=(SHUFFLED,), points=True),
+        f"The same neutral text after {len(rows)} situations; accuracy at each distance in tokens, "
+        f"whole settings held out. Chance is 1/{len(task.classes)}.",
+        table(found),
+    )
+    kept = next(e for e in found if e.where == {"tokens": at, "probe": FITTED})
+    run.claim("persists", kept, why=f"At a distance of {at} tokens.")
+
+
+def _systems(config: Config, run: Run, task: ClassTask, model: Model) -> None:
+    """System prompts: accuracy of a probe fitted under another one, and of the model's own
+    answer."""
+    rows = task.first(config.part)
+    part, y = task.examples.take(rows), task.y[rows]
+    scores = ClassScores(y, task.groups[rows], "accuracy")
+    names = [f"prompt {i + 1}" for i in range(len(config.systems))]
+    read, sweeps, said = [], [], []
+    for name, system in zip(names, config.systems, strict=True):
+        asked = part.with_prompt(_template(config, system).split("{ask}")[0])
+        store = harvest(model, asked, "resid_post.*", at="span:input")
+        read.append({str(s): m for s, m in every(store, config.stride)()})
+        sweeps.append(task.sweep(read[-1], rows))
+        answers = _ask(config, task, model, part, system, sweeps[-1].folds)
+        where = {"system prompt": name, "words": system}
+        said.append(scores.evidence(f"accuracy of {ASKED}", answers, where=where))
+    across = np.empty((len(names), len(names)))
+    for i, j in np.ndindex(across.shape):
+        moved = taken_along(sweeps[i], read[i], read[j], y) if i != j else predicted(sweeps[i])
+        across[i, j] = scores.value(moved)
+    ends, axes = {"domain": (0, 1), "cell": 90}, ("probe fitted under", "read under")
+    words = "; ".join(f"{n}: “{s}”" for n, s in zip(names, config.systems, strict=True))
+    run.figure(
+        "systems",
+        heatmap(cells(across, names), value="accuracy", row=axes[0], column=axes[1], **ends),
+        "Accuracy on held-out settings of probes fitted under one system prompt and read under "
+        f"another: {words}.",
+    )
+    run.table(
+        "systems",
+        table(said),
+        "What the model itself says under each system prompt. Chance is one seventh.",
+    )
+
+
+def _centroids(run: Run, task: ClassTask, store: Store, site: str) -> None:
+    """The classes' centroids at the chosen layer, beside the circle of affect."""
+    x = store.matrix(site).astype(np.float64)
+    scale = float(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean())
+    near = class_distances(x, task.y, task.groups, rng=run.rng("centroids")) / scale
+    domain = (0, float(near.max()))
+    run.figure(
+        "centroids",
+        heatmap(cells(near, task.classes), value="squared distance", domain=domain, cell=58),
+        f"Cross-validated squared distances between the centroids at {site}, in units of the mean "
+        "squared distance of a situation from the mean of all.",
+    )
+    if set(task.classes) <= set(CIRCLE):
+        plane, name = np.array([CIRCLE[c] for c in task.classes]), "the circle of affect"
+        rng = run.rng("circle")
+        placed = class_plane(x, task.y, task.groups, plane, rng=rng, name=name)
+        run.table(
+            "circle",
+            table([placed]),
+            "Rank correlation of these distances with those of the emotions on the circle "
+            "of affect (valence and arousal); p by permuting the emotions.",
+        )
