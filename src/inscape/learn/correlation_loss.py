@@ -23,7 +23,7 @@ from torch import Tensor
 
 
 def correlation_loss(
-    x: Float[Tensor, "n d"], y: Float[Tensor, "n e"], ridge: float = 1e-2
+    x: Float[Tensor, "n d"], y: Float[Tensor, "m e"], ridge: float = 1e-2
 ) -> Float[Tensor, ""]:
     """Negative mean canonical correlation of two batches, between −1 and 0.
 
@@ -54,7 +54,7 @@ def correlation_loss(
 
 
 def transport_loss(
-    x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], entropy: float = 0.05, iterations: int = 30
+    x: Float[Tensor, "n d"], y: Float[Tensor, "m e"], entropy: float = 0.05, iterations: int = 30
 ) -> Float[Tensor, ""]:
     """Sinkhorn divergence of two clouds of points.
 
