@@ -412,7 +412,8 @@ def _claims(
             run.claim(
                 f"above-{kind.replace(' ', '-')}",
                 judged.value("vector", null=kind),
-                why=f"At strength {config.judged:g}; the draws lie between {min(values):.2f} and {max(values):.2f}.",
+                why=f"At strength {config.judged:g}; the draws lie between {min(values):.2f} and "
+                f"{max(values):.2f}.",
             )
     run.claim("language", ratio, why=TOY if config.neutral == "world:sentiment" else "")
     run.facts(others="")

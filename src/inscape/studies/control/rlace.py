@@ -403,6 +403,6 @@ def _unequal(run: Run, reads: Sequence[ErasedEvidence]) -> None:
         np.mean([r.unequal.value(n).value for r in reads]) for n in (NOTHING, reads[0].first)
     )
     run.facts(
-        gap=" The gap between true-positive rates of a classifier that learnt from skewed rows goes "
-        f"from {before:.2f} to {after:.2f} ({run.claims['fairness'].verdict})."
+        gap=" The gap between true-positive rates of a classifier that learnt from skewed rows "
+        f"goes from {before:.2f} to {after:.2f} ({run.claims['fairness'].verdict})."
     )
