@@ -430,3 +430,16 @@ def test_a_head_that_does_not_run_leaves_the_rest_certified():
     with torch.no_grad():
         right = network.model(ids, output_hidden_states=True).hidden_states[2]
     torch.testing.assert_close(model.run(ids, "resid_post.1")["resid_post.1"], right)
+
+
+def test_a_block_that_stands_twice_in_its_list_is_refused_where_its_cache_makes_two_networks():
+    """Both calls write to one place of a cache of keys and values: with it, the network computes something else."""
+    network = net("llama")
+    network.model.layers[1] = network.model.layers[0]
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        own, bare = (network(ids, use_cache=cache).logits for cache in (True, False))
+    assert not torch.allclose(own, bare, atol=1e-3)
+    model = open(network)
+    with pytest.raises(CertificateError, match="resid_post.1 is refused on LlamaForCausalLM"):
+        model.run(ids, "resid_post.1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import nn
@@ -145,3 +147,34 @@ def test_a_module_that_gives_no_tensor_says_where_one_is():
     right = network.a.l(x).detach()
     torch.testing.assert_close(model.run(x, "module:a.l:out")["module:a.l:out"], right)
     torch.testing.assert_close(model.run(x, "module:out:in")["module:out:in"], right)
+
+
+@dataclass
+class Held:
+    h: torch.Tensor
+    count: int = 3
+
+
+def test_a_module_that_gives_a_record_is_read_and_edited():
+    class Inner(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.l = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return Held(self.l(x))
+
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.out = Inner(), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.out(self.a(x).h)
+
+    network, x = Outer(), torch.randn(3, 4)
+    model, site = open(network), "module:a:out"
+    right = network.a.l(x).detach()
+    torch.testing.assert_close(model.run(x, site)[site], right)
+    found = model.run(x, "module:out:out", edits=Add(Scope(site), torch.ones(4)))
+    torch.testing.assert_close(found["module:out:out"], network.out(right + 1).detach())

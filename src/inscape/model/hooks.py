@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -276,7 +276,7 @@ def pick(value: Any, index: int, site: Site) -> Tensor:
     """
     found = value
     if not isinstance(found, Tensor):
-        items = list(found.values()) if isinstance(found, dict) else list(found)
+        items = _members(found)
         found = items[index] if index < len(items) else None
     elif index:
         found = None
@@ -288,11 +288,24 @@ def pick(value: Any, index: int, site: Site) -> Tensor:
     return found
 
 
+def _members(value: Any) -> list[Any]:
+    """What a module gave, one after another; nothing of what has no members."""
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, (tuple, list)):
+        return list(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, f.name) for f in fields(value)]
+    return []
+
+
 def _put(value: Any, index: int, x: Tensor) -> Any:
     if isinstance(value, Tensor):
         return x
     if isinstance(value, dict):
         return type(value)({k: (x if i == index else v) for i, (k, v) in enumerate(value.items())})
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{fields(value)[index].name: x})
     items = [x if i == index else v for i, v in enumerate(value)]
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*items)

@@ -292,7 +292,7 @@ def item(model: Model) -> Item:
                     worst = max(worst, difference(joined, whole[site][0]))
                 first += len(end)
         reason = "continuing from a cached prefix changes the numbers: prefixes are not shared"
-    except (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError) as error:
+    except (TypeError, ValueError, RuntimeError, AttributeError, LookupError) as error:
         worst, reason = (
             float("inf"),
             f"this architecture does not take a prefix ({error}): prefixes are not shared",
