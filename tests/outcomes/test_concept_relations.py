@@ -19,7 +19,7 @@ from inscape.outcomes.concept_relations import (
     over_relations,
     shared_objects,
 )
-from inscape.outcomes.concept_swaps import swaps
+from inscape.outcomes.concept_swaps import swaps, tried_lengths
 from inscape.outcomes.relation_maps import answered
 from inscape.worlds.relations import relations
 
@@ -96,6 +96,18 @@ def test_swaps_bring_the_new_object_and_random_ones_rarely(job, methods):
     assert (
         found.success(methods[LRC], 1e-6).likelier.sum() == 0
     )  # without an edit the old one leads
+
+
+def test_the_length_is_the_one_at_which_training_subjects_lead_most(job, methods):
+    held = swaps(job, job.held, rng=np.random.default_rng(0))
+    train = swaps(job, np.flatnonzero(job.train), rng=np.random.default_rng(0))
+    some = {LRC: methods[LRC], "random": job.random(methods[LRC][0], 2, rng=streams)}
+    found = tried_lengths(held, train, some, (1e-6, 0.5), own=LRC, random="random")
+    table = found.tried.set_index(["series", "x"])
+    assert table.loc[LRC, "chosen"].tolist() == [False, True]
+    assert table.loc[(LRC, 1e-6), "value"] == 0
+    assert table.loc[(LRC, 0.5), "value"] == found.hits[LRC].mean()
+    assert found.hits["random"].shape == (2, len(held.rows))
 
 
 def test_every_relation_weighs_the_same():

@@ -93,6 +93,9 @@ def test_own_rises_against_twice_the_others():
     assert rises.random_ratios == [1.0]
     assert rises.random.value == 1.0
     assert rises.random_rise == 1.5
+    assert rises.ranked == "a 4.0"
+    assert rises.table()["random neurons"].tolist()[0] == 1.0
+    assert rises.table()["random neurons"].isna().tolist() == [False, True]
     assert own_rises({}, "abc", np.array([0, 1])).random is None
 
 

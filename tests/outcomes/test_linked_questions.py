@@ -21,7 +21,9 @@ from inscape.outcomes.linked_questions import (
     people,
     poll,
     questions,
+    row_peaks,
 )
+from inscape.read.logit_map import LogitMap
 from tests.model import nets
 
 TABLE = pd.DataFrame(
@@ -137,3 +139,13 @@ def test_a_model_does_not_change_from_itself(model):
     assert np.abs(same).max() < 1e-6
     other = change(model, model.untrained(1), found, ["it", "the"])
     assert np.abs(other).max() > 1e-3
+
+
+def test_rows_peak_at_the_answers_with_the_largest_columns(model):
+    found = questions(model, table())
+    fitted = LogitMap(np.array([[0.0, 1.0], [0.0, 3.0]]), np.zeros(2))
+    frame = row_peaks(fitted, found["city"], found["country"], np.array([True, False]), count=1)
+    assert frame["city"].tolist() == ["Paris", "London"]
+    assert frame["implies"].tolist() == ["sea", "river"]
+    # the second column is less its mean over rows: the first row then peaks at the first
+    assert frame["row peaks at"].tolist() == ["sea", "river"]

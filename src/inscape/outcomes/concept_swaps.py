@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float, Int
 
@@ -118,3 +119,52 @@ def swaps(r: ConceptRelation, rows: Int[np.ndarray, " m"], *, rng: np.random.Gen
     sites = list(dict.fromkeys([*r.maps[0].sites, *blocks]))
     norms = np.linalg.norm(r.plain.take(some).states(sites), axis=2).mean(axis=1)
     return Swaps(r, some, aims, dict(zip(sites, norms.tolist(), strict=True)))
+
+
+class Lengths(NamedTuple):
+    """Edits of several lengths.
+
+    Attributes:
+        tried: ``relation``, ``series`` (the kind of direction), ``x`` (the length), ``chosen``,
+            ``n``, and the shares of held-out subjects for whom the new object becomes likelier
+            (``value``) and the answer (``says``).
+        hits: at the chosen length, which edits succeed, by kind of direction, (sets, n).
+    """
+
+    tried: pd.DataFrame
+    hits: dict[str, Float[np.ndarray, "sets n"]]
+
+
+def tried_lengths(
+    held: Swaps,
+    train: Swaps,
+    some: Mapping[str, Sequence[Chosen]],
+    sizes: Sequence[float],
+    *,
+    own: str,
+    random: str,
+) -> Lengths:
+    """Every kind of direction at every length; the length is chosen on training subjects.
+
+    Args:
+        held: held-out subjects.
+        train: training subjects of the same relation.
+        some: kind → sets of directions.
+        sizes: lengths, in lengths of the state.
+        own: the kind whose lead chooses.
+        random: the kind over one set of which it leads.
+    """
+    lead = {}
+    for size in sizes:
+        mine, other = (train.success(some[n][:1], size).likelier.mean() for n in (own, random))
+        lead[size] = mine - other
+    best, rows, hits = max(lead, key=lambda size: lead[size]), [], {}
+    for size in sizes:
+        found = {name: held.success(sets, size) for name, sets in some.items()}
+        where = {"x": size, "chosen": size == best, "n": len(held.rows)}
+        for name, h in found.items():
+            shares = {"value": float(h.likelier.mean()), "says": float(h.answer.mean())}
+            rows.append({"relation": held.relation.name, "series": name, **where, **shares})
+        if size == best:
+            hits = {name: h.likelier for name, h in found.items()}
+    return Lengths(pd.DataFrame(rows), hits)

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from inscape.core.edit import Edit, Replace, Scope
-from inscape.core.evidence import Evidence
+from inscape.core.evidence import Evidence, table
 from inscape.core.measured import Measured
 from inscape.core.site import Site
 from inscape.data.examples import Examples
@@ -198,6 +198,19 @@ class OwnRises(NamedTuple):
     random_ratios: list[float]
     random: Evidence | None
     random_rise: float
+
+    def table(self) -> pd.DataFrame:
+        """Ratios, beside those of random neurons, and gains."""
+        frame = table([*self.ratios, *self.gains])
+        if self.random is not None:
+            frame["random neurons"] = self.random_ratios + [float("nan")] * len(self.gains)
+        return frame
+
+    @property
+    def ranked(self) -> str:
+        """The ratios in words, highest first; empty where no language has neurons."""
+        found = sorted(self.ratios, key=lambda e: -e.value)
+        return "; ".join(f"{e.where['language']} {e.value:.1f}" for e in found)
 
 
 def own_rises(

@@ -27,7 +27,7 @@ from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.outcomes.passes import passes
 from inscape.outcomes.relation_prompts import first_token
-from inscape.read.logit_map import held_out_r, without_first_component
+from inscape.read.logit_map import LogitMap, held_out_r, without_first_component
 
 SHUFFLED, NO_FIRST, OTHER = "subjects shuffled", "without first component", "random tokens"
 
@@ -242,6 +242,35 @@ def compared(scores: pd.DataFrame, kind: str, other: str) -> Ties:
         float(np.abs(draws).max()),
         draws.mean(axis=0),
     )
+
+
+def row_peaks(
+    fitted: LogitMap,
+    source: Question,
+    target: Question,
+    right: Bool[np.ndarray, " m"],
+    count: int = 5,
+) -> pd.DataFrame:
+    """What each linked row of a map peaks at.
+
+    Args:
+        fitted: the map from one question's answers to the other's.
+        source, target: the questions, of which the first has links to the second.
+        right: whether the map has each link right.
+        count: columns named, largest first.
+
+    Returns:
+        The first question's answer, ``implies``, ``right``, ``row peaks at``.
+    """
+    links = source.links[target.name]
+    top = np.argsort(-(fitted.weight - fitted.weight.mean(axis=0)), axis=1)[:, :count]
+    columns = {
+        source.name: [source.answers[i] for i, _ in links],
+        "implies": [target.answers[j] for _, j in links],
+        "right": right,
+        "row peaks at": [", ".join(target.answers[j] for j in top[i]) for i, _ in links],
+    }
+    return pd.DataFrame(columns)
 
 
 def change(

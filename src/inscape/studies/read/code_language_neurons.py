@@ -21,7 +21,6 @@ from inscape.charts.curves import curves
 from inscape.charts.heatmap import cells
 from inscape.charts.heatmap import matrix as heatmap
 from inscape.core.counts import kth_highest
-from inscape.core.evidence import table
 from inscape.core.measured import Measured, measured_grid
 from inscape.data.examples import Examples
 from inscape.model.model import Model
@@ -213,9 +212,14 @@ def _find(
     why = f"{n:,} of {counts.shape[1]:,} neurons were found; {len(found.null)} shuffles."
     run.claim("shuffled", m.value("shuffled"), why=why)
     size, deep = frame.set_index("language")["neurons"], layers[found.selected]
-    run.facts(most=size.idxmax(), least=size.idxmin(), neurons=len(deep))
-    run.facts(most_neurons=size.max(), least_neurons=size.min())
-    run.facts(deep=np.median(deep) if len(deep) else float("nan"))
+    run.facts(
+        neurons=len(deep),
+        most=size.idxmax(),
+        least=size.idxmin(),
+        most_neurons=size.max(),
+        least_neurons=size.min(),
+        deep=np.median(deep) if len(deep) else float("nan"),
+    )
     return found, layers
 
 
@@ -259,20 +263,15 @@ def _ablate(
             f"Rise of the loss per token of held-out kinds of program, {config.each} neurons a "
             "language.",
         )
-    frame = table([*rises.ratios, *rises.gains])
-    if rises.random is not None:
-        frame["random neurons"] = rises.random_ratios + [np.nan] * len(rises.gains)
     run.table(
         "rises",
-        frame,
+        rises.table(),
         "How much more a language's own loss rises than the others'. Where the others hardly rise "
         "the ratio is large, and has no interval; the difference to twice the others' always has "
         "one.",
     )
-    ranked = sorted(rises.ratios, key=lambda e: -e.value)
-    ratios = "; ".join(f"{e.where['language']} {e.value:.1f}" for e in ranked)
     name = "own rise − twice the others', third highest"
-    why = f"Ratios: {ratios}." if ranked else "No language has neurons."
+    why = f"Ratios: {rises.ranked}." if rises.ratios else "No language has neurons."
     run.claim("own", kth_highest(name, rises.gains, 3, unit="nats"), why=why)
     if rises.random is not None:
         why = f"Mean rise {rises.random_rise:.3f} nats in the own language."

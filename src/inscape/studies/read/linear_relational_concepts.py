@@ -38,7 +38,7 @@ from inscape.outcomes.concept_relations import (
     over_relations,
     shared_objects,
 )
-from inscape.outcomes.concept_swaps import Swaps, swaps
+from inscape.outcomes.concept_swaps import Swaps, swaps, tried_lengths
 from inscape.outcomes.relation_maps import answered, by_relation
 from inscape.study.card import Card, Claim
 from inscape.study.claims import in_a_word
@@ -297,7 +297,7 @@ def _edit(
 ) -> None:
     """Swap an object's direction for another's in held-out subjects, at every layer and several
     lengths."""
-    rows, results = [], []
+    tried, results = [], []
     with run.progress("edit", total=len(found), unit="relations") as bar:
         for r, by in zip(found, chosen, strict=True):
             some = {name: by[name] for name in (LRC, SVM, MEANS)}
@@ -310,24 +310,15 @@ def _edit(
             if not len(held.rows) or not len(inside.rows):
                 run.log("%s: no subject has a likelier right object, so none is edited", r.name)
                 continue
-            lead = {}  # over one set of random directions, on training subjects
-            for size in config.sizes:
-                own, random = (inside.success(some[n][:1], size).likelier for n in (LRC, RANDOM))
-                lead[size] = own.mean() - random.mean()
-            best = max(lead, key=lambda size: lead[size])
-            for size in config.sizes:
-                hits = {name: held.success(sets, size) for name, sets in some.items()}
-                where = {"x": size, "chosen": size == best, "n": len(held.rows)}
-                for name, h in hits.items():
-                    shares = {"value": float(h.likelier.mean()), "says": float(h.answer.mean())}
-                    rows.append({"relation": r.name, "series": name, **where, **shares})
-                if size == best:
-                    results.append(Edited(held, {n: h.likelier for n, h in hits.items()}))
+            of = {"own": LRC, "random": RANDOM}
+            lengths = tried_lengths(held, inside, some, config.sizes, **of)
+            tried.append(lengths.tried)
+            results.append(Edited(held, lengths.hits))
     if not results:
         raise StudyError(
             "No subject has a likelier right object, so none can be edited; give more rows."
         )
-    frame = pd.DataFrame(rows)
+    frame = pd.concat(tried, ignore_index=True)
     run.table(
         "edits",
         frame,

@@ -33,6 +33,7 @@ from inscape.outcomes.linked_questions import (
     people,
     poll,
     questions,
+    row_peaks,
 )
 from inscape.read.logit_map import LogitMap, column_pearson, fit_logit_map
 from inscape.study.card import Card, Claim
@@ -238,18 +239,10 @@ def _rows(
     run.claim("precise", m.value("map", null=SHUFFLED))
     at_random = Beside("reference", "columns drawn at random", min(1.0, config.hits / y2.shape[1]))
     run.claim("imprecise", m.value(SHUFFLED, direction="lower", beside=(at_random,)))
-    top = np.argsort(-(fitted.weight - fitted.weight.mean(axis=0)), axis=1)[:, :5]
-    columns = {
-        config.source: [source.answers[i] for i, _ in links],
-        "implies": [target.answers[j] for _, j in links],
-        "right": right,
-        "row peaks at": [", ".join(target.answers[j] for j in top[i]) for i, _ in links],
-    }
     caption = f"What each row of the map from {config.source} to {config.target} peaks at."
-    run.table("rows", pd.DataFrame(columns), caption)
-    words = (
-        f" The row of a {config.source} has its {config.target} among the first {config.hits} in "
-    )
+    run.table("rows", row_peaks(fitted, source, target, right), caption)
+    first = f"{config.target} among the first {config.hits} in "
+    words = f" The row of a {config.source} has its {first}"
     shares = "{precise:.0%} of the cases ({imprecise:.0%} if shuffled)."
     run.facts(row=words + shares.format_map(run.claims))
     return fitted, right
