@@ -1,5 +1,7 @@
 """Made by `make stubs`: what loads on first use, for editors and type checkers."""
 
+from inscape.learn.correlation_loss import correlation_loss as correlation_loss
+from inscape.learn.correlation_loss import transport_loss as transport_loss
 from inscape.learn.cost import Cost as Cost
 from inscape.learn.cost import cost as cost
 from inscape.learn.dense_info_nce import at_cells as at_cells
