@@ -29,7 +29,7 @@ from inscape.read.bm25 import Bm25
 from inscape.read.surface import letters
 from inscape.shape.projection_margin import margin, misranked, misranked_bound
 from inscape.store.harvest import harvest
-from inscape.study.arms import Arm, arms
+from inscape.study.arms import UNTRAINED, Arm, arms
 from inscape.study.card import Card, Claim
 from inscape.study.opening import opened
 from inscape.study.run import Run
@@ -75,8 +75,8 @@ CARD = Card(
             over="the better part",
         ),
         shuffled=Claim(
-            text="Trained on shuffled relevance, a document is found by chance",
-            at_most=0.05,
+            text="Training on shuffled relevance adds at most 3 points to untrained heads",
+            at_most=0.03,
             sanity=True,
         ),
     ),
@@ -86,8 +86,11 @@ CARD = Card(
     differs="The authors fine-tune BERT on MS MARCO with mined negatives; here states are frozen, the heads pool sentences "
     "by learnt attention in place of the first tokens, and negatives are the batch's.",
     group_note="A group is a document, or a query of the projections: the halves of its sentences are asked together.",
+    negative="On seed 101 one vector finds 18 % of documents of 16 sentences, three vectors 10 % and eight 5 %, where BM25 "
+    "finds 81 %: heads on frozen states learn from 2,000 sentences, and eight vectors have 16 numbers each. The weight of "
+    "BM25 that is best on training documents makes the hybrid no better than BM25 on others.",
     seeds=3,
-    minutes=dict(tiny=0.1, small=5),
+    minutes=dict(tiny=0.1, small=3),
     figure="misranked",
 )
 
@@ -247,15 +250,20 @@ def _sentences(config: Config, run: Run) -> tuple[Sentences, Sentences]:
     else:
         both = Examples(pd.DataFrame({"text": [*texts, *halves]}), "text")
         ((_, states),) = harvest(model, both, "resid_post.-1", at="mean").matrices()
-    unit = F.normalize(torch.from_numpy(np.array(states)).float(), dim=1).chunk(2)
     names = frame[data.group].to_numpy()
     held = np.isin(names, run.rng("held").permutation(np.unique(names))[::3])
-    return tuple(
-        Sentences(
-            _taken(texts, side), _taken(halves, side), *(u[torch.from_numpy(side)] for u in unit)
-        )
+    whole, parts = np.split(np.asarray(states, dtype=np.float64), 2)
+    known = whole[~held]
+    scaled = [(x - known.mean(axis=0)) / known.std(axis=0).clip(1e-9) for x in (whole, parts)]
+    train, test = (
+        Sentences(_taken(texts, side), _taken(halves, side), *(_tensor(x[side]) for x in scaled))
         for side in (~held, held)
     )
+    return train, test
+
+
+def _tensor(x: np.ndarray) -> Tensor:
+    return torch.from_numpy(x).float()
 
 
 def _taken(texts: Sequence[str], kept: np.ndarray) -> list[str]:
@@ -299,5 +307,5 @@ def _retrieved(
         run.claim("several", m.gain(EIGHT, over=ONE))
         above = lambda h, a, b: h - np.maximum(a, b)  # noqa: E731
         run.claim("hybrid", m.combined("hybrid over its better part", above, HYBRID, EIGHT, SPARSE))
-        run.claim("shuffled", m.value(SHUFFLED))
+        run.claim("shuffled", m.gain(SHUFFLED, over=UNTRAINED))
     run.show(f"recall-{parts}", m, f"Recall at 1 of documents of {parts} sentences.")
