@@ -36,10 +36,14 @@ def class_means(
     """The means as evidence, one for each class that has an item.
 
     Args:
-        name: what is averaged. values: of the items, in the unit given by `more`. classes: class of
-        each item. groups: group of each item. by: the coordinate that names the class. order: the
-        classes that are wanted, in order; all, in order of appearance, where none is given. more:
-        further fields of `Evidence`, such as ``unit`` and ``where``.
+        name: what is averaged.
+        values: of the items, in the unit given by `more`.
+        classes: class of each item.
+        groups: group of each item.
+        by: the coordinate that names the class.
+        order: the classes that are wanted, in order; all, in order of appearance, where none is
+            given.
+        more: further fields of `Evidence`, such as ``unit`` and ``where``.
 
     Example:
         >>> found = class_means("length", np.array([1.0, 3.0, 5.0]), ["a", "a", "b"], range(3))

@@ -79,10 +79,13 @@ class HeldOut:
 
     Attributes:
         train: for each fold what every head writes, label 1 less label 0, (pairs, layers, heads,
-        k). train_groups: group of each of those pairs. test: of the held-out pairs, fold after
-        fold, (pairs, layers, heads, k). mlps: of the same, (pairs, layers, k). whole: the
-        difference in the stream along the first direction, (pairs,). groups: group of each held-out
-        pair. folds: fold of each.
+            k).
+        train_groups: group of each of those pairs.
+        test: of the held-out pairs, fold after fold, (pairs, layers, heads, k).
+        mlps: of the same, (pairs, layers, k).
+        whole: the difference in the stream along the first direction, (pairs,).
+        groups: group of each held-out pair.
+        folds: fold of each.
     """
 
     train: list[np.ndarray]

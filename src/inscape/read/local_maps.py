@@ -30,11 +30,14 @@ class Mapped:
     """What one prompt's map showed.
 
     Attributes:
-        residual: relative error of its reconstruction. predicted: the token that the model goes on
-        with. said: for each of the first left singular vectors, tokens it decodes to, most first.
-        said_each: the same of each token's own map, one token after another. read: for each of the
-        first right singular vectors, tokens whose embeddings its last token's part lies along.
-        rank: stable rank of the whole map. last_rank: stable rank of the last token's part.
+        residual: relative error of its reconstruction.
+        predicted: the token that the model goes on with.
+        said: for each of the first left singular vectors, tokens it decodes to, most first.
+        said_each: the same of each token's own map, one token after another.
+        read: for each of the first right singular vectors, tokens whose embeddings its last token's
+            part lies along.
+        rank: stable rank of the whole map.
+        last_rank: stable rank of the last token's part.
         singular: singular values over the largest, the first fifty.
     """
 
