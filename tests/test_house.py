@@ -22,6 +22,7 @@ SRC, TESTS = ROOT / "src" / "inscape", ROOT / "tests"
 MODULES = sorted(SRC.rglob("*.py"))
 #: statements of the longest function that still fits in the head
 STATEMENTS = 60
+PARAMETERS = 8
 
 #: modules that no test names and no tested module of their folder imports: how each is tested all the same
 ELSEWHERE = {
@@ -143,6 +144,11 @@ def shapeless(path: Path) -> Iterator[str]:
             length = sum(isinstance(n, ast.stmt) for n in ast.walk(node)) - 1
             if length > STATEMENTS:
                 yield f"{node.name} has {length} statements: look for the second idea"
+            given = [a.arg for a in [*node.args.posonlyargs, *node.args.args]]
+            count = len([a for a in given if a not in ("self", "cls")])
+            # a command's parameters are options of the shell
+            if count > PARAMETERS and path.parent.name != "cli":
+                yield f"{node.name} takes {count} parameters by position: make a record"
 
 
 def test_a_module_says_what_it_does_and_a_function_fits_in_the_head(tmp_path):
@@ -150,6 +156,10 @@ def test_a_module_says_what_it_does_and_a_function_fits_in_the_head(tmp_path):
     assert broken(shapeless, "x = 1", tmp_path) == ["no docstring"]
     long = '"""Long."""\ndef f():\n' + (STATEMENTS + 1) * "    x = 1\n"
     assert broken(shapeless, long, tmp_path) == ["f has 61 statements: look for the second idea"]
+    many = ", ".join(f"a{i}" for i in range(PARAMETERS + 1))
+    wide = f'"""Wide."""\ndef f({many}): ...\n'
+    assert broken(shapeless, wide, tmp_path) == ["f takes 9 parameters by position: make a record"]
+    assert not broken(shapeless, wide.replace("a8", "*, a8"), tmp_path)
 
 
 def formatted(path: Path) -> Iterator[str]:
