@@ -57,6 +57,17 @@ def test_what_the_network_learnt_is_above_its_controls(probed):
     assert probed.above_chance(RANDOM).value > 0.5
 
 
+def test_a_control_with_a_null_gives_its_gain_a_p_value(world, probed, monkeypatch, tmp_path):
+    monkeypatch.setenv("INSCAPE_HOME", str(tmp_path))
+    both = Probing(controls=(LETTERS,), folds=3, shuffles=19, shuffled=(TRAINED, LETTERS))
+    found = probe(Recorder(), world.model, world.examples, both)
+    assert set(found.sweeps) == {(TRAINED, HELD), (LETTERS, HELD)}
+    assert found.sweeps[LETTERS, HELD].null_scores.shape[1] == 19
+    assert found.gain(over=LETTERS).p is not None
+    assert probed.gain(over=LETTERS).p is None
+    assert found.gain(over=LETTERS).value == pytest.approx(probed.gain(over=LETTERS).value)
+
+
 def test_what_is_drawn(probed):
     run = Recorder()
     probed.show(run, [Evidence("beside", 0.5, where={"representation": "beside"})])

@@ -64,7 +64,9 @@ class Probing:
         controls: which of `UNTRAINED`, `LETTERS` and `EMBEDDING` stand beside the model.
         splits: which of `RANDOM` and `HELD`.
         folds: outer folds.
-        shuffles: label shuffles of the model's null.
+        shuffles: label shuffles of the null.
+        shuffled: the representations that have one; where a control has it too, the gain over it
+            has a p-value.
         task: ``"regression"`` or ``"classification"``.
         estimator: in place of the ridge or logistic probe, as `inscape.probing.sweep.sweep` takes it.
     """
@@ -77,6 +79,7 @@ class Probing:
     splits: tuple[str, ...] = (HELD,)
     folds: int = 5
     shuffles: int = 100
+    shuffled: tuple[str, ...] = (TRAINED,)
     task: str = "regression"
     estimator: Any = None
 
@@ -184,7 +187,7 @@ def probe(run: Run, model: Model, examples: Examples, how: Probing) -> Probed:
     probed = Probed(examples, store, sources, how)
     for split in how.splits:
         for name, source in sources.items():
-            shuffles = how.shuffles if name == TRAINED else 0
+            shuffles = how.shuffles if name in how.shuffled else 0
             found = swept(run, source, examples, how, split=split, shuffles=shuffles, name=name)
             probed.sweeps[name, split] = found
     return probed

@@ -1,4 +1,5 @@
-"""Tables of places from a sweep of coordinates: what a map and a ranking of countries are drawn from."""
+"""Tables of places from a sweep of coordinates: what a map and a ranking of countries are drawn
+from."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ def place_table(result: SweepResult, examples: Examples, rng: np.random.Generato
         rng: draws which places are traced.
 
     Returns:
-        The columns of `inscape.charts.world.world_map`, and ``mean_km``, the error of the training mean.
+        The columns of `inscape.charts.world.world_map`, and ``mean_km``, the error of the training
+        mean.
     """
     at = [result.targets.index(c) for c in ("latitude", "longitude")]
     true, predicted = result.y[:, at], result.selected_predictions[:, at]
@@ -50,7 +52,8 @@ def place_table(result: SweepResult, examples: Examples, rng: np.random.Generato
 
 
 def _labels(place: pd.DataFrame, apart_km: float = 2200.0) -> list[str]:
-    """Of each continent the first place whose label hides no other's, on the map as it is and on the probe's."""
+    """Of each continent the first place whose label hides no other's, on the map as it is and on
+    the probe's."""
     taken: list[int] = []
     spots = [place[[f"latitude{end}", f"longitude{end}"]].to_numpy() for end in ("", "_predicted")]
     for _, part in place.groupby("continent", sort=False):
@@ -73,7 +76,8 @@ def by_country(place: pd.DataFrame, rng: np.random.Generator, draws: int = 500) 
         draws: bootstrap draws.
 
     Returns:
-        ``group``, ``value``, ``low``, ``high`` (km), ``n``, ``null`` (median error of the training mean).
+        ``group``, ``value``, ``low``, ``high`` (km), ``n``, ``null`` (median error of the training
+        mean).
     """
     rows = []
     for country, part in place.groupby("country"):

@@ -8,8 +8,8 @@ import pytest
 
 from inscape.charts.world import world_map
 from inscape.data.examples import Examples
+from inscape.probing.places import by_country, place_table
 from inscape.probing.sweep import sweep
-from inscape.studies.read.space_time_neurons.geography import by_country, place_table
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,13 @@
-"""Where is it, and when was it? Coordinates of cities and birth years of people, read off a language model linearly.
+"""Where is it, and when was it? Coordinates of cities and birth years of people, read off a
+language model linearly.
 
-A name is given to the model, and the residual stream at the name's last token is harvested at every layer. A ridge probe
-reads the coordinates off each layer; folds hold out random cities, whole countries or whole continents. Beside every score
-stand the same probe on shuffled coordinates, on the input embedding, on an untrained copy of the model, and on character
-n-grams of the name. Then single MLP neurons are correlated with the coordinates, against the null of the largest
-correlation of all of them, and their input weights are compared with the probe's direction; the neurons found are
-mean-ablated, and the probe is fitted again.
+A name is given to the model, and the residual stream at the name's last token is harvested at every
+layer. A ridge probe reads the coordinates off each layer; folds hold out random cities, whole
+countries or whole continents. Beside every score stand the same probe on shuffled coordinates, on
+the input embedding, on an untrained copy of the model, and on character n-grams of the name. Then
+single MLP neurons are correlated with the coordinates, against the null of the largest correlation
+of all of them, and their input weights are compared with the probe's direction; the neurons found
+are mean-ablated, and the probe is fitted again.
 """
 
 from __future__ import annotations
@@ -30,15 +32,11 @@ from inscape.outcomes.mean_ablation import held_at_mean
 from inscape.outcomes.passes import gather
 from inscape.probing.group_mean import group_mean
 from inscape.probing.mlp_gain import mlp_gain
+from inscape.probing.neurons_along import neurons_along
+from inscape.probing.places import by_country, place_table
 from inscape.probing.sweep import compare
-from inscape.read.gated_weights import gated_weights
-from inscape.read.neurons import NeuronSearch, count_evidence, neuron_search, weight_cosines
-from inscape.read.ridge import RidgeProbe
-from inscape.store.harvest import harvest
-from inscape.studies.read.space_time_neurons.geography import (
-    by_country,
-    place_table,
-)
+from inscape.probing.sweep_result import SweepResult
+from inscape.read.neurons import NeuronSearch, count_evidence, neuron_search
 from inscape.study.card import Card, Claim
 from inscape.study.opening import Needs, opened
 from inscape.study.probe import (
@@ -51,10 +49,7 @@ from inscape.study.probe import (
     Probed,
     Probing,
     probe,
-    source_of,
-    surface,
     swept,
-    weakest,
 )
 from inscape.study.run import Run
 from inscape.study.settings import Settings, setting
@@ -66,11 +61,17 @@ CARD = Card(
     year=2023,
     arxiv="2310.02207",
     room="read",
-    claim="Linear probes on a language model's residual stream recover where places are and when things happened, nearly "
-    "as well as non-linear probes do, and single neurons correlate with a place's coordinates.",
-    reproduced="Coordinates of the most populous cities with unique names and birth years of people, read by ridge probes "
-    "at every layer at the name's last token, in three prompts; an MLP probe beside them; a search for neurons by "
-    "correlation and by the cosine of their weights with the probe's direction; the probe again with neurons mean-ablated.",
+    claim=(
+        "Linear probes on a language model's residual stream recover where places are and when "
+        "things happened, nearly as well as non-linear probes do, and single neurons correlate "
+        "with a place's coordinates."
+    ),
+    reproduced=(
+        "Coordinates of the most populous cities with unique names and birth years of people, "
+        "read by ridge probes at every layer at the name's last token, in three prompts; an MLP "
+        "probe beside them; a search for neurons by correlation and by the cosine of their "
+        "weights with the probe's direction; the probe again with neurons mean-ablated."
+    ),
     controls=(
         "coordinates shuffled among cities, or among whole countries",
         "the input embedding at the same token",
@@ -86,7 +87,10 @@ CARD = Card(
             over="input embedding",
         ),
         "above-letters": Claim(
-            text="In random folds every target is read better than from character n-grams of the name",
+            text=(
+                "In random folds every target is read better than from character n-grams of the "
+                "name"
+            ),
             at_least=0.1,
             over="character n-grams",
         ),
@@ -99,7 +103,9 @@ CARD = Card(
             text="With shuffled labels the same procedure finds nothing", at_most=0.02, sanity=True
         ),
         "held-out": Claim(
-            text="On held-out groups every target is read better than with labels shuffled by group",
+            text=(
+                "On held-out groups every target is read better than with labels shuffled by group"
+            ),
             at_least=0.05,
             null="labels shuffled by group",
         ),
@@ -109,7 +115,10 @@ CARD = Card(
             over="input embedding",
         ),
         "held-out-above-letters": Claim(
-            text="On held-out groups every target is read better than from character n-grams of the name",
+            text=(
+                "On held-out groups every target is read better than from character n-grams of "
+                "the name"
+            ),
             at_least=0.1,
             over="character n-grams",
         ),
@@ -120,24 +129,36 @@ CARD = Card(
         ),
         "linear": Claim(text="An MLP probe gains little over ridge", at_most=0.1),
         "neurons": Claim(
-            text="Single MLP neurons correlate with a target beyond the 99.9 % point of the null of the largest |r|",
+            text=(
+                "Single MLP neurons correlate with a target beyond the 99.9 % point of the null "
+                "of the largest |r|"
+            ),
             at_least=5,
             null="the same count with labels shuffled",
         ),
         "years": Claim(
-            text="On held-out groups the year is read better than from character n-grams of the name",
+            text=(
+                "On held-out groups the year is read better than from character n-grams of the name"
+            ),
             at_least=0.1,
             null="no difference, spread as measured",
             over="character n-grams",
             why="The margin is that of the coordinates.",
         ),
     },
+    answer="{how}. With whole {grouping} held out, a linear probe on {model} has an out-of-sample "
+    "R² of {held} at the layer chosen by inner cross-validation, at least "
+    "{held-out-above-letters:z.2f}{span} above character n-grams of the name "
+    "({held-out-above-letters.verdict}). With random rows held out R² is {random}, where group "
+    "leakage inflates the score.{continents} For years the gain over the n-grams is {years:z.2f} "
+    "({years.verdict}).",
     tiny={
         "above-embedding": "supported",
         "above-letters": "supported",
         "above-untrained": "supported",
         "shuffled": "any",  # 324 rows: the mean of a hundred shuffles lies near the criterion
-        # squares of the toy's map are symbols to it: what random folds show vanishes with regions held out
+        # squares of the toy's map are symbols to it: what random folds show vanishes with regions
+        # held out
         "held-out": "not supported",
         "held-out-above-embedding": "not supported",
         "held-out-above-letters": "not supported",
@@ -146,14 +167,23 @@ CARD = Card(
         "neurons": "any",  # nine regions: the interval of the count nearly reaches zero
         "years": "not supported",
     },
-    differs="The authors score one fixed test split with scikit-learn's R², choose the layer there and have no null for "
-    "neurons; here layer and penalty are chosen inside the training folds and neurons have the null of the largest |r|.",
-    group_note="A group is a country: names and spelling tell it, so only whole countries held out show a map rather than "
-    "a list of countries. For people it is WordNet's class of the occupation. Continents held out are shown.",
-    negative="For years of birth the gain over character n-grams stays below the margin with occupations held out. "
-    "Thousands of neurons pass the threshold of single rows shuffled, none that of whole countries shuffled: with so few "
-    "countries of any size, labels of countries alone give correlations as high. With "
-    "continents held out latitude is not read.",
+    differs=(
+        "The authors score one fixed test split with scikit-learn's R², choose the layer there "
+        "and have no null for neurons; here layer and penalty are chosen inside the training "
+        "folds and neurons have the null of the largest |r|."
+    ),
+    group_note=(
+        "A group is a country: names and spelling tell it, so only whole countries held out show "
+        "a map rather than a list of countries. For people it is WordNet's class of the "
+        "occupation. Continents held out are shown."
+    ),
+    negative=(
+        "For years of birth the gain over character n-grams stays below the margin with "
+        "occupations held out. Thousands of neurons pass the threshold of single rows shuffled, "
+        "none that of whole countries shuffled: with so few countries of any size, labels of "
+        "countries alone give correlations as high. With continents held out latitude is not "
+        "read."
+    ),
     minutes={"tiny": 0.3, "small": 5, "full": 60},
     figure="layers-group",
     headline="held-out-above-letters",
@@ -172,7 +202,8 @@ class Config(Settings):
     born_from: int = setting(1500, "earliest year; older ones are few and would dominate the R²")
     prompts: tuple[str, ...] = setting(
         (),
-        "templates; the first is used for the main sweep. Default: three for cities, else the bare input",
+        "templates; the first is used for the main sweep. Default: three for cities, else "
+        "the bare input",
     )
     limit: int = 1500
     prompt_limit: int = setting(500, "rows on which the prompts are compared; 0 for all", least=0)
@@ -200,7 +231,8 @@ PRESETS = {
     ),
 }
 
-#: a bare name of one token would stand at position 0, whose state serves as an attention sink and holds little else
+#: a bare name of one token would stand at position 0, whose state serves as an attention sink and
+# holds little else
 CITY_PROMPTS = ("The city of {}", "{}", "Where in the world is {}")
 CONTINENT = "continent"
 
@@ -211,7 +243,8 @@ def run(config: Config, run: Run) -> None:
     model, examples, _ = opened(config, run, needs)
     what = "where places are" if _of_places(examples) else " and ".join(examples.labels)
     run.asked(
-        f"Does {model.name} know {what} ({len(examples):,} rows), and is it written linearly in its layers?"
+        f"Does {model.name} know {what} ({len(examples):,} rows), and is it written linearly in "
+        "its layers?"
     )
     prompts = config.prompts or (CITY_PROMPTS if config.data == "cities" else ("{}",))
     how = Probing(
@@ -242,7 +275,7 @@ def run(config: Config, run: Run) -> None:
     _neurons(config, run, space, model)
     _weights(run, space, model)
     _years(config, run, space, model, examples)
-    run.answer(_answer(run, space, model))
+    _facts(run, space)
 
 
 def _said(found: list[Evidence]) -> str:
@@ -250,7 +283,8 @@ def _said(found: list[Evidence]) -> str:
 
 
 def _gains(run: Run, space: Probed) -> None:
-    """The claims about scores: over every control in both kinds of folds, and over shuffled labels."""
+    """The claims about scores: over every control in both kinds of folds, and over shuffled
+    labels."""
     for split, prefix, why in ((RANDOM, "", _RANDOM), (HELD, "held-out-", _HELD)):
         for control, id in (
             (EMBEDDING, "above-embedding"),
@@ -272,29 +306,31 @@ def _gains(run: Run, space: Probed) -> None:
 
 def _map(run: Run, space: Probed) -> None:
     """The map as the probe draws it, and the error of every country."""
-    for split in (HELD, RANDOM):
-        place = place_table(space.sweeps[TRAINED, split], space.examples, run.rng("traced"))
+    places = {
+        split: place_table(space.sweeps[TRAINED, split], space.examples, run.rng("traced"))
+        for split in (HELD, RANDOM)
+    }
+    for split, place in places.items():
         run.figure(
             f"map-{split}",
             world_map(place),
-            f"Left, the cities; right, their positions as predicted by the probe on the chosen layer, {_MAP[split]}. Median "
-            f"error {place['error_km'].median():,.0f} km; {place['mean_km'].median():,.0f} km for the mean "
-            "position of the training cities. Lines connect true and predicted positions of some random cities.",
+            "Left, the cities; right, their positions as predicted by the probe on the chosen "
+            f"layer, {_MAP[split]}. Median error {place['error_km'].median():,.0f} km; "
+            f"{place['mean_km'].median():,.0f} km for the mean position of the training cities. "
+            "Lines connect true and predicted positions of some random cities.",
         )
-        if split == HELD:
-            run.table(
-                "places",
-                place.drop(columns=["traced", "label"]),
-                "Every city, its country held out.",
-            )
-            errors = by_country(place, run.rng("countries"))
-            caption = "Median error (km) of each country with enough cities, the country held out."
-            run.table("countries", errors, caption)
-            chart = values_by_group(
-                errors, value="median error", unit="km", low_title="nearest", high_title="farthest"
-            )
-            caption = "Median error by country, the country held out. The tick is the error of the training mean."
-            run.figure("countries", chart, caption)
+    shown = places[HELD].drop(columns=["traced", "label"])
+    run.table("places", shown, "Every city, its country held out.")
+    errors, ends = by_country(places[HELD], run.rng("countries")), ("nearest", "farthest")
+    run.figure(
+        "countries",
+        values_by_group(
+            errors, value="median error", unit="km", low_title=ends[0], high_title=ends[1]
+        ),
+        "Median error (km) of each country with enough cities, the country held out. The tick is "
+        "the error of the training mean.",
+        errors,
+    )
 
 
 def _prompts(
@@ -310,13 +346,10 @@ def _prompts(
         examples.take(np.arange(min(config.prompt_limit or len(examples), len(examples)))),
         [],
     )
+    how = replace(how, sites="embed, resid_post.::3", also="", controls=(), shuffles=0)
     for prompt in prompts:
-        asked = few.with_prompt(prompt)
-        store = harvest(model, asked, "embed, resid_post.::3", at="span:input")
-        for split in (RANDOM, HELD):
-            source = source_of(store, model, how.sites)
-            found = swept(run, source, asked, how, split=split, name=repr(prompt))
-            rows += [replace(e, where={"prompt": prompt, **e.where}) for e in found.selected]
+        found = probe(run, model, few.with_prompt(prompt), how).selected()
+        rows += [replace(e, where={"prompt": prompt, **e.where}) for e in found]
     caption = f"R² of the chosen layer in each prompt, on {len(few)} rows and every third layer."
     run.table("prompts", table(rows), caption)
 
@@ -360,59 +393,42 @@ def _neurons(config: Config, run: Run, space: Probed, model: Model) -> None:
         kind=f"the same count with {config.neuron_null} shuffled",
     )
     why = (
-        f"With single rows shuffled {found['rows'][1]:,} neurons pass, with whole groups {found['groups'][1]:,}: rows "
-        "of one group are alike, and so are their labels; only the second null shows more than group identity."
+        f"With single rows shuffled {found['rows'][1]:,} neurons pass, with whole groups "
+        f"{found['groups'][1]:,}: rows of one group are alike, and so are their labels; only the "
+        "second null shows more than group identity."
     )
     run.claim("neurons", evidence, why=why)
     _ablate(config, run, space, model, layers)
 
 
 def _weights(run: Run, space: Probed, model: Model) -> None:
-    """Neurons whose input weights point along the probe's direction, beside directions of probes on shuffled labels."""
-    result, y, store = space.sweeps[TRAINED, HELD], space.examples.target(), space.store
-    site = result.sites[int(result.inner[:, :, 0].mean(axis=(1, 2)).argmax())]
-    orders = nulls.permutations(len(y), 19, rng=run.rng("weights"), groups=result.groups, labels=y)
-    labels = np.concatenate([y, *(y[order] for order in orders)], axis=1)
-    directions = np.atleast_2d(RidgeProbe().fit(store.matrix(site), labels).direction_)
-    targets, rows, t = space.examples.labels, [], y.shape[1]
+    """Neurons whose input weights point along the probe's direction."""
+    result, y = space.sweeps[TRAINED, HELD], space.examples.target()
+    site, rng = _best_site(result), run.rng("weights")
+    orders = nulls.permutations(len(y), 19, rng=rng, groups=result.groups, labels=y)
     try:
-        for layer, w in gated_weights(model):
-            x = store.matrix(f"mlp_act.{layer}")
-            r = neuron_search([(layer, x)], y, np.arange(len(y))[None], targets).table
-            for name, weights in (("input", w.read), ("gate", w.gate)):
-                cosines = weight_cosines(weights, directions)
-                null = np.abs(cosines[:, t:]).max(axis=0).reshape(-1, t)
-                for j, target in enumerate(targets):
-                    best = np.argsort(-np.abs(cosines[:, j]))[:3]
-                    own = r[r["target"] == target].set_index("neuron")["r"]
-                    rows += [
-                        {
-                            "layer": layer,
-                            "neuron": int(k),
-                            "weights": name,
-                            "target": target,
-                            "cosine": float(cosines[k, j]),
-                            "r": float(own[k]),
-                            "largest |cosine|, shuffled labels": float(null[:, j].max()),
-                        }
-                        for k in best
-                    ]
+        frame = neurons_along(space.store, model, site, y, orders, space.examples.labels)
     except ModelError as error:
         run.log("weights are not compared: %s", error)
         return
-    frame = pd.DataFrame(rows)
-    order = np.argsort(-frame["cosine"].abs().to_numpy(), kind="stable")
     run.table(
         "neurons-weights",
-        frame.iloc[order].head(60).reset_index(drop=True),
-        f"Neurons by the cosine of their input weights with the direction of the ridge probe at {site}, the three largest "
-        "of each layer; r is the correlation of their activation with the target. The last column is the largest in the "
-        "layer with directions of 19 probes fitted to labels shuffled by group.",
+        frame.head(60),
+        "Neurons by the cosine of their input weights with the direction of the ridge probe at "
+        f"{site}, the three largest of each layer; r is the correlation of their activation with "
+        "the target. The last column is the largest in the layer with directions of 19 probes "
+        "fitted to labels shuffled by group.",
     )
 
 
+def _best_site(result: SweepResult) -> str:
+    """The site with the best inner score over all targets, for what is looked at in one place."""
+    return result.sites[int(result.inner[:, :, 0].mean(axis=(1, 2)).argmax())]
+
+
 def _ablate(config: Config, run: Run, space: Probed, model: Model, layers: list[Site]) -> None:
-    """The probe again with neurons mean-ablated: chosen on half of the groups, measured on the other half."""
+    """The probe again with neurons mean-ablated: chosen on half of the groups, measured on the
+    other half."""
     store, y, codes = space.store, space.examples.target(), space.sweeps[TRAINED, HELD].groups
     inside = run.rng("neurons", "half").permutation(int(codes.max()) + 1)[codes] <= codes.max() / 2
     ranked = neuron_search(
@@ -432,7 +448,7 @@ def _ablate(config: Config, run: Run, space: Probed, model: Model, layers: list[
         str(s): store.matrix(s)[inside] for s in store.sites if s.point in ("embed", "resid_post")
     }
     looked = swept(run, layer, half, space.how, split=splits[-1], name="the half that chooses")
-    site = looked.sites[int(looked.inner[:, :, 0].mean(axis=(1, 2)).argmax())]
+    site = _best_site(looked)
     for name, neurons in (("neurons found", chosen), ("random neurons, same layers", anyone)):
         x = gather(model, rest, site, at="span:input", edits=held_at_mean(store, neurons))
         for split in splits:
@@ -463,30 +479,15 @@ def _years(config: Config, run: Run, space: Probed, model: Model, examples: Exam
         born = people.target(people.labels[0])[:, 0] >= config.born_from
         people = people.take(np.flatnonzero(born)[: config.people_limit or None])
     people = people.with_prompt("{}")
-    store = harvest(model, people, "embed, resid_post.*", at="span:input")
-    sources = (
-        (TRAINED, source_of(store, model, space.how.sites)),
-        (LETTERS, {"letters": surface(run, people)}),
-    )
     shuffles = max(59, min(99, config.shuffles))  # three claims of the card have a p-value
-    found = {
-        name: swept(run, source, people, space.how, shuffles=shuffles, name=f"years, {name}")
-        for name, source in sources
-    }
-    rows = [
-        replace(e, where={"representation": n, **e.where})
-        for n, r in found.items()
-        for e in r.selected
-    ]
-    what = people.labels[0]
+    how = replace(space.how, also="", controls=(LETTERS,), splits=(HELD,), shuffles=shuffles)
+    time = probe(run, model, people, replace(how, shuffled=(TRAINED, LETTERS)))
+    what, best = people.labels[0], time.sweeps[TRAINED, HELD]
     caption = f"Out-of-sample R² of the year ({what}) of {len(people)} rows, whole groups held out."
-    run.table("years", table(rows), caption)
-    best = found[TRAINED]
-    gain = weakest(compare(best, found[LETTERS], names=("model", LETTERS)))
-    alone = _said(found[LETTERS].selected)
-    run.claim(
-        "years", gain, why=f"R² of the model: {_said(best.selected)}; of the {LETTERS}: {alone}."
-    )
+    run.table("years", table(time.selected()), caption)
+    alone = _said(time.sweeps[LETTERS, HELD].selected)
+    why = f"R² of the model: {_said(best.selected)}; of the {LETTERS}: {alone}."
+    run.claim("years", time.gain(over=LETTERS), why=why)
     frame = pd.DataFrame(
         {"true": best.y[:, 0], "predicted": best.selected_predictions[:, 0], "name": people.texts()}
     )
@@ -497,28 +498,22 @@ def _years(config: Config, run: Run, space: Probed, model: Model, examples: Exam
     )
 
 
-def _answer(run: Run, space: Probed, model: Model) -> str:
-    verdicts = {id: claim.verdict for id, claim in run.claims.items()}
+def _facts(run: Run, space: Probed) -> None:
+    """What the answer names beside its claims."""
     held = ("held-out", *(f"held-out-above-{c}" for c in ("embedding", "letters", "untrained")))
-    how = "Not shown"
     far = space.sweeps[TRAINED, CONTINENT].selected if (TRAINED, CONTINENT) in space.sweeps else []
-    if verdicts["held-out"] == "supported":
-        beyond = all(e.interval is not None and e.interval[0] > 0 for e in far)
-        how = "Yes" if beyond and all(verdicts[id] == "supported" for id in held) else "In part"
-    groups = "countries" if _of_places(space.examples) else "groups"
-    lead = run.claims["held-out-above-letters"]
-    ends = lead.evidence.interval
-    span = f" [{ends[0]:z.2f}, {ends[1]:z.2f}]" if ends else ""
-    text = (
-        f"{how}. With whole {groups} held out, a linear probe on {model.name} has an out-of-sample R² of "
-        f"{_said(space.sweeps[TRAINED, HELD].selected)} at the layer chosen by inner cross-validation, at least "
-        f"{lead.value:z.2f}{span} above character n-grams of the name ({lead.verdict}). With random rows held out R² is "
-        f"{_said(space.sweeps[TRAINED, RANDOM].selected)}, where group leakage inflates the score."
+    beyond = all(e.interval is not None and e.interval[0] > 0 for e in far)
+    yes = beyond and all(run.claims[id].supported for id in held)
+    shown = "Yes" if yes else "In part"
+    ends = run.claims["held-out-above-letters"].evidence.interval
+    run.facts(
+        how=shown if run.claims["held-out"].supported else "Not shown",
+        grouping="countries" if _of_places(space.examples) else "groups",
+        held=_said(space.sweeps[TRAINED, HELD].selected),
+        random=_said(space.sweeps[TRAINED, RANDOM].selected),
+        span=f" [{ends[0]:z.2f}, {ends[1]:z.2f}]" if ends else "",
+        continents=f" With whole continents held out it is {_said(far)}." if far else "",
     )
-    if far:
-        text += f" With whole continents held out it is {_said(far)}."
-    years = run.claims["years"]
-    return text + f" For years the gain over the n-grams is {years.value:z.2f} ({years.verdict})."
 
 
 def _of_places(examples: Examples) -> bool:
@@ -530,7 +525,10 @@ _HELD = (
     "Whole groups held out; an R² of zero is what predicting the mean of the training groups gives."
 )
 _WHY = {
-    RANDOM: "Rows of one group (a country, for cities) are in training and held-out rows: group leakage inflates the score.",
+    RANDOM: (
+        "Rows of one group (a country, for cities) are in training and held-out rows: group "
+        "leakage inflates the score."
+    ),
     HELD: "No row of a held-out group was seen in training.",
 }
 _MAP = {
