@@ -84,6 +84,10 @@ CARD = Card(
     differs="Curvature is by exact transport, where the library of the authors' experiments regularises; graphs are joined "
     "by their minimum spanning tree; every system's curvature is taken at the judgements' edges.",
     group_note="A group is a picture: leaving one out takes its edges with it, graph and flow staying as they are.",
+    negative="On seed 0 it is the global measures that see the alignment: all distances correlate with the judgements' by "
+    "0.48 before and 0.69 after it, untrained 0.25. Curvature at the judgements' edges correlates by 0.08 before, 0.06 "
+    "after, 0.00 untrained and 0.09 rewired, none of them beyond chance. Communities agree by an AMI of 0.92 before: "
+    "they are the shapes, which the network was trained to name.",
     seeds=3,
     minutes=dict(tiny=0.2, small=5),
     figure="edges",
