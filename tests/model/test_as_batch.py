@@ -430,8 +430,10 @@ def test_positions_of_ones_own_reach_the_network_as_positions():
     plain = model.run(ids, SITE)[SITE]
     assert not torch.allclose(own, plain, atol=1e-3)
     torch.testing.assert_close(model.run(given, SITE)[SITE], own)
-    with pytest.raises(ModelError, match="gaps or the beginnings of packed documents"):
-        model.run({"input_ids": ids, "position_ids": positions}, SITE)
+    bare = {"input_ids": ids, "position_ids": positions}
+    for unsaid in (bare, Batch(bare)):
+        with pytest.raises(ModelError, match="gaps or the beginnings of packed documents"):
+            model.run(unsaid, SITE)
     counted = {"input_ids": ids, "position_ids": torch.tensor([[0, 1, 2]])}
     torch.testing.assert_close(model.run(counted, SITE)[SITE], plain)
 

@@ -33,6 +33,7 @@ def as_batch(model: Any, inputs: Any) -> Batch:
         ModelError: what was given is none of the kinds, or is padded on the left.
     """
     if isinstance(inputs, Batch):
+        _placed(inputs)
         return _masked(inputs)
     if isinstance(inputs, (Tensor, np.ndarray)) and not _of_texts(inputs):
         return _taken(model, _array(model, _tensor(inputs)))
