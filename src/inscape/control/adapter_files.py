@@ -1,10 +1,11 @@
 """Low-rank adapters on disk, as PEFT keeps them: other tools load ours and we load theirs.
 
-A folder of two files: ``adapter_model.safetensors`` with ``base_model.model.PATH.lora_A.weight`` (r, in) and
-``….lora_B.weight`` (out, r), and ``adapter_config.json`` with ``peft_type`` LORA, ``r``, ``lora_alpha``,
-``target_modules``, ``fan_in_fan_out``. What is known of the adapters stands as JSON in the tensors' own metadata. What the
-formula (α / r) B A does not say (DoRA, ranks that differ, trained biases, PiSSA) is refused, and so is every setting that is
-not known here and is on. Adapters that wait for tokens (``alora_invocation_tokens``) do so here. No other code runs on
+A folder of two files: ``adapter_model.safetensors`` with ``base_model.model.PATH.lora_A.weight``
+(r, in) and ``….lora_B.weight`` (out, r), and ``adapter_config.json`` with ``peft_type`` LORA,
+``r``, ``lora_alpha``, ``target_modules``, ``fan_in_fan_out``. What is known of the adapters stands
+as JSON in the tensors' own metadata. What the formula (α / r) B A does not say (DoRA, ranks that
+differ, trained biases, PiSSA) is refused, and so is every setting that is not known here and is on.
+Adapters that wait for tokens (``alora_invocation_tokens``) do so here. No other code runs on
 loading.
 
 Reference: PEFT's checkpoint format, as documented for its version 0.18.
@@ -36,14 +37,17 @@ _MARK = b"inscape-adapters"
 _KEY = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_(A|B)\.weight")
 #: settings that leave an adapter at (α / r) B A whatever they say, or that are in the formula
 _ANY = frozenset(
-    "peft_type task_type auto_mapping peft_version base_model_name_or_path revision inference_mode r lora_alpha "
-    "lora_dropout target_modules exclude_modules layers_to_transform layers_pattern fan_in_fan_out use_rslora "
+    "peft_type task_type auto_mapping peft_version base_model_name_or_path revision inference_mode "
+    "r lora_alpha "
+    "lora_dropout target_modules exclude_modules layers_to_transform layers_pattern fan_in_fan_out "
+    "use_rslora "
     "qalora_group_size megatron_core eva_config runtime_config "
     "alora_invocation_tokens".split()
 )
 #: settings that change what the tensors mean but for one value, beside none, nothing and no
 _PLAIN: dict[str, Any] = {"bias": "none"}
-#: ways to begin that leave the base as it is; others (PiSSA, OLoRA, CorDA, LoftQ) take the beginning out of its weights
+#: ways to begin that leave the base as it is; others (PiSSA, OLoRA, CorDA, LoftQ) take the
+# beginning out of its weights
 _SEVERAL: dict[str, tuple[Any, ...]] = {
     "init_lora_weights": (True, False, "gaussian", "orthogonal", "eva")
 }
@@ -108,7 +112,8 @@ def load_adapters(folder: str | Path) -> LowRankAdapters:
     """Read the two files; whether they fit a model is asked when they are attached.
 
     Raises:
-        DataError: a file is missing or broken, another kind of adapter, or a setting that (α / r) B A does not cover.
+        DataError: a file is missing or broken, another kind of adapter, or a setting that (α / r) B
+            A does not cover.
     """
     folder = Path(folder)
     for name in (CONFIG, TENSORS):
@@ -125,12 +130,14 @@ def load_adapters(folder: str | Path) -> LowRankAdapters:
     down, up = _tensors(folder)
     if not down or set(down) != set(up):
         raise DataError(
-            f"{folder}: every layer needs its lora_A and its lora_B; {len(down)} and {len(up)} are there"
+            f"{folder}: every layer needs its lora_A and its lora_B; {len(down)} and {len(up)} are "
+            "there"
         )
     rank = next(iter(down.values())).shape[0]
     if config.r is not None and config.r != rank:
         raise DataError(
-            f"{folder}: {CONFIG} says rank {config.r} and the tensors have {rank}; save the adapter again"
+            f"{folder}: {CONFIG} says rank {config.r} and the tensors have {rank}; save the "
+            "adapter again"
         )
     # rank-stabilised adapters are scaled by α / √r: the same update with another α
     alpha = config.lora_alpha * (rank**0.5 if config.use_rslora else 1.0)
@@ -163,11 +170,13 @@ def _tensors(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Ten
             tensor = file.get_tensor(key)
             if tensor.ndim != 2 or not tensor.is_floating_point() or 0 in tensor.shape:
                 raise DataError(
-                    f"{folder}: tensor {key!r:.80} is {tuple(tensor.shape)} of {tensor.dtype}, not a matrix of floats"
+                    f"{folder}: tensor {key!r:.80} is {tuple(tensor.shape)} of {tensor.dtype}, not "
+                    "a matrix of floats"
                 )
             if not torch.isfinite(tensor).all():
                 raise DataError(
-                    f"{folder}: tensor {key!r:.80} holds numbers that are not finite; train or save it again"
+                    f"{folder}: tensor {key!r:.80} holds numbers that are not finite; train or "
+                    "save it again"
                 )
             found[named.group(2)][named.group(1)] = tensor.to(torch.float32)
     return found["A"], found["B"]
@@ -188,7 +197,8 @@ def _config(folder: Path) -> _Config:
     config = records.read(folder / CONFIG, dict[str, Any], cure=cure)
     if config.get("peft_type") != "LORA" or "lora_alpha" not in config:
         raise DataError(
-            f"{folder}: an adapter of kind {config.get('peft_type')!r:.60}, not LORA with its lora_alpha; only those "
+            f"{folder}: an adapter of kind {config.get('peft_type')!r:.60}, not LORA with its "
+            "lora_alpha; only those "
             "are read"
         )
     for key, value in config.items():
@@ -198,13 +208,15 @@ def _config(folder: Path) -> _Config:
         if key in _SEVERAL and value in _SEVERAL[key]:
             continue
         raise DataError(
-            f"{folder}: {key} is {value!r:.80}, which is more than (α / r) B A added to the weights of the base; merge "
+            f"{folder}: {key} is {value!r:.80}, which is more than (α / r) B A added to the "
+            "weights of the base; merge "
             "it in PEFT first"
         )
     found = records.convert(config, _Config, str(folder / CONFIG), cure=cure)
     if not math.isfinite(found.lora_alpha) or abs(found.lora_alpha) > 1e6:
         raise DataError(
-            f"{folder}: lora_alpha is {found.lora_alpha!r}, and a finite number up to a million is needed; {cure}"
+            f"{folder}: lora_alpha is {found.lora_alpha!r}, and a finite number up to a million is "
+            f"needed; {cure}"
         )
     return found
 

@@ -1,4 +1,5 @@
-"""Alignment maps: bijections z = φ(h) of a representation, in whose coordinates a variable of an algorithm is looked for.
+"""Alignment maps: bijections z = φ(h) of a representation, in whose coordinates a variable of an
+algorithm is looked for.
 
     subset      z = h, permuted: a learned choice of k coordinates               (no mixing)
     rotation    z = R h, R orthogonal                                            (linear: distributed alignment search)
@@ -6,12 +7,14 @@
 
     coupling    (a, b) ↦ (a + f(b), b), then (a, b + g(a));   f, g two-layer perceptrons; undone by subtracting
 
-An interchange puts the source's first k coordinates into the base: φ⁻¹([φ(h_source)₁…ₖ, φ(h_base)ₖ₊₁…_d]). The richer
-the map, the less its success says: with no bound on φ any network can be aligned with any algorithm, so report accuracy
-beside that of a network with random weights, against the capacity of the map.
+An interchange puts the source's first k coordinates into the base: φ⁻¹([φ(h_source)₁…ₖ,
+φ(h_base)ₖ₊₁…_d]). The richer the map, the less its success says: with no bound on φ any network can
+be aligned with any algorithm, so report accuracy beside that of a network with random weights,
+against the capacity of the map.
 
-Reference: Geiger et al. (2023), arXiv:2303.02536 (DAS); Wu et al. (2023), arXiv:2305.08809 (learned boundaries); Sutter
-et al. (2025), The non-linear representation dilemma, arXiv:2507.08802; Gomez et al. (2017), arXiv:1707.04585 (RevNet).
+Reference: Geiger et al. (2023), arXiv:2303.02536 (DAS); Wu et al. (2023), arXiv:2305.08809 (learned
+boundaries); Sutter et al. (2025), The non-linear representation dilemma, arXiv:2507.08802; Gomez et
+al. (2017), arXiv:1707.04585 (RevNet).
 """
 
 from __future__ import annotations
@@ -74,7 +77,8 @@ class SubsetMap(AlignmentMap):
 
     def mask(self) -> Float[Tensor, " d"]:
         if self.training:
-            # a threshold between the k-th and the next weight makes about k coordinates the variable's
+            # a threshold between the k-th and the next weight makes about k coordinates the
+            # variable's
             top = self.weight.detach().sort(descending=True).values
             line = (top[self.variable - 1] + top[min(self.variable, self.width - 1)]) / 2
             return torch.sigmoid(4 * (self.weight - line))
@@ -98,9 +102,11 @@ class RotationMap(AlignmentMap):
 
 
 class BoundlessMap(RotationMap):
-    """A rotation whose variable's width is learned: a soft boundary at `variable` coordinates to begin with.
+    """A rotation whose variable's width is learned: a soft boundary at `variable` coordinates to
+    begin with.
 
-    While it is trained the boundary is soft, ``sigmoid((boundary − i) / temperature)``; afterwards it is sharp.
+    While it is trained the boundary is soft, ``sigmoid((boundary − i) / temperature)``; afterwards
+    it is sharp.
     """
 
     def __init__(
@@ -117,7 +123,8 @@ class BoundlessMap(RotationMap):
 
 
 class RevNetMap(AlignmentMap):
-    """A stack of additive coupling pairs, each after a fixed random rotation, and a learned rotation at the end.
+    """A stack of additive coupling pairs, each after a fixed random rotation, and a learned
+    rotation at the end.
 
     Args:
         width: d, at least 2.

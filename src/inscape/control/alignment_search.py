@@ -1,10 +1,12 @@
-"""Alignment search: find coordinates in which swapping a variable's value does what the algorithm says.
+"""Alignment search: find coordinates in which swapping a variable's value does what the algorithm
+says.
 
     minimise over φ   mean cross-entropy( finish(φ.interchange(h_base, h_source)),  the algorithm's answer )
 
-`finish` runs the rest of the network from the representation; nothing of the network is trained. The score is interchange
-intervention accuracy (IIA): how often the network, its variable swapped, answers as the algorithm does with its own swapped,
-on pairs that were not trained on. Swapping a text with itself must change nothing: `noop` says how often it does not.
+`finish` runs the rest of the network from the representation; nothing of the network is trained.
+The score is interchange intervention accuracy (IIA): how often the network, its variable swapped,
+answers as the algorithm does with its own swapped, on pairs that were not trained on. Swapping a
+text with itself must change nothing: `noop` says how often it does not.
 
 Cost: steps × (one run of the rest of the network, forwards and back, over a batch).
 Reference: Geiger et al. (2021), arXiv:2106.02997; Geiger et al. (2023), arXiv:2303.02536.
@@ -24,7 +26,8 @@ from torch.nn.utils.parametrize import cached
 
 from inscape.control.alignment_maps import AlignmentMap
 
-#: the rest of a network: a representation (batch, d) and the pairs it belongs to (batch,) → logits (batch, answers)
+#: the rest of a network: a representation (batch, d) and the pairs it belongs to (batch,) → logits
+# (batch, answers)
 Finish = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -72,7 +75,8 @@ def align(
     n = len(pairs.answer)
     if n == 0 or len(pairs.base) != n or len(pairs.source) != n:
         raise ValueError(
-            f"align: {len(pairs.base)} bases, {len(pairs.source)} sources and {n} answers; give one of each for a pair"
+            f"align: {len(pairs.base)} bases, {len(pairs.source)} sources and {n} answers; give "
+            "one of each for a pair"
         )
     optimiser = torch.optim.Adam(phi.parameters(), lr=lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, steps))

@@ -1,13 +1,14 @@
 """Attention knockout: what a prediction loses when some positions may not look at others.
 
-In chosen layers the attention scores from queries Q to keys K are set to minus infinity before the softmax, so the other
-keys share the weight:
+In chosen layers the attention scores from queries Q to keys K are set to minus infinity before the
+softmax, so the other keys share the weight:
 
     A'[q, k] = 0 for q ∈ Q, k ∈ K        A'[q, k] = A[q, k] / Σ_{k' ∉ K} A[q, k'] elsewhere in those rows
 
-Attention patterns are no tensor that an edit could change (fused kernels never make them), so the mask that the network
-hands to its attention is changed instead, by a hook that lives inside a block. A query that would be left with nothing to
-look at is refused. Cost: the pass, with an explicit mask.
+Attention patterns are no tensor that an edit could change (fused kernels never make them), so the
+mask that the network hands to its attention is changed instead, by a hook that lives inside a
+block. A query that would be left with nothing to look at is refused. Cost: the pass, with an
+explicit mask.
 
 Reference: Geva et al. (2023), Dissecting recall of factual associations, arXiv:2304.14767, §4.
 """
@@ -34,10 +35,12 @@ def attention_knockout(
     queries: Bool[Tensor, "batch positions"],
     keys: Bool[Tensor, "_ _"],
 ) -> Iterator[None]:
-    """A block in which, in those layers, no query position attends to a key position of its own example.
+    """A block in which, in those layers, no query position attends to a key position of its own
+    example.
 
     Args:
-        model: a transformer with attention patterns; whole prompts are run in the block, not single tokens.
+        model: a transformer with attention patterns; whole prompts are run in the block, not single
+            tokens.
         layers: which blocks.
         queries: positions that are cut off.
         keys: positions that they may not look at.
@@ -48,7 +51,8 @@ def attention_knockout(
     """
     if queries.shape != keys.shape:
         raise ValueError(
-            f"attention_knockout: queries and keys must have one shape, got {tuple(queries.shape)}, {tuple(keys.shape)}"
+            "attention_knockout: queries and keys must have one shape, got "
+            f"{tuple(queries.shape)}, {tuple(keys.shape)}"
         )
     if model.family is None or "pattern" not in model.family.points:
         raise ModelError(
@@ -64,7 +68,8 @@ def attention_knockout(
     blocked = queries[:, :, None] & keys[:, None, :]
     if not (seen & ~blocked).any(dim=2).all():
         raise ValueError(
-            "attention_knockout: a query would have no position left to look at; leave it one of its keys"
+            "attention_knockout: a query would have no position left to look at; leave it one of "
+            "its keys"
         )
     shut = (blocked | ~seen)[:, None].to(model.device)
 
@@ -83,7 +88,8 @@ def attention_knockout(
     places = [model.atlas.place(Site("pattern", layer)) for layer in layers]
     if any(place.calls > 1 for place in places):
         raise ModelError(
-            f"the blocks of {model.name} share one attention, so it cannot be knocked out in some of them"
+            f"the blocks of {model.name} share one attention, so it cannot be knocked out in some "
+            "of them"
         )
     modules = [place.module for place in places]
     handles = [module.register_forward_pre_hook(before, with_kwargs=True) for module in modules]

@@ -1,16 +1,19 @@
-"""The causal inner product: which direction to add for a concept that is known as a direction among output words.
+"""The causal inner product: which direction to add for a concept that is known as a direction among
+output words.
 
 With γ the unembedding vectors of all words and Σ their covariance,
 
     ⟨a, b⟩ = aᵀ Σ⁻¹ b              under which concepts that can vary freely are orthogonal
     λ = Σ⁻¹ γ̄                      the dual of a direction γ̄ among words: what to add to a state
 
-Adding λ raises the concept's log-odds, λ·γ̄ = ⟨γ̄, γ̄⟩, and leaves those of every concept orthogonal to it as they are,
-λ·γ̄' = ⟨γ̄, γ̄'⟩ = 0; adding γ̄ itself does not. Where a norm with gains stands before the unembedding, give the rows times
-the gains, so that directions are those of the residual stream.
+Adding λ raises the concept's log-odds, λ·γ̄ = ⟨γ̄, γ̄⟩, and leaves those of every concept
+orthogonal to it as they are, λ·γ̄' = ⟨γ̄, γ̄'⟩ = 0; adding γ̄ itself does not. Where a norm with
+gains stands before the unembedding, give the rows times the gains, so that directions are those of
+the residual stream.
 
 Cost: words × d² for Σ, d³ once.
-Reference: Park, Choe and Veitch (2023), The linear representation hypothesis, arXiv:2311.03658, Theorem 3.2 and §3.3.
+Reference: Park, Choe and Veitch (2023), The linear representation hypothesis, arXiv:2311.03658,
+Theorem 3.2 and §3.3.
 """
 
 from __future__ import annotations
@@ -58,7 +61,8 @@ class CausalInnerProduct:
         rows = np.asarray(to_numpy(unembedding))
         if rows.ndim != 2 or len(rows) < 2 or not np.isfinite(rows).all():
             raise ValueError(
-                f"CausalInnerProduct: unembedding must be finite, (words, d), got shape {rows.shape}"
+                "CausalInnerProduct: unembedding must be finite, (words, d), got shape "
+                f"{rows.shape}"
             )
         shift = rows.mean(axis=0, dtype=np.float64)
         parts = [Moments.of(rows[i : i + CHUNK] - shift) for i in range(0, len(rows), CHUNK)]
@@ -84,7 +88,8 @@ class CausalInnerProduct:
         return float(self.inner(a, b) / np.sqrt(self.inner(a, a) * self.inner(b, b)))
 
     def dual(self, direction: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
-        """Σ⁻¹ γ̄: the direction of states that changes this concept alone, of one direction or of each row.
+        """Σ⁻¹ γ̄: the direction of states that changes this concept alone, of one direction or of
+        each row.
 
         Raises:
             ValueError: a direction that no word has a part of.
@@ -92,7 +97,8 @@ class CausalInnerProduct:
         found = np.asarray(direction, dtype=np.float64) @ self._inverse
         if not (np.linalg.norm(found, axis=-1) > 0).all():
             raise ValueError(
-                "dual: no word varies along this direction, so it has no dual; give another direction"
+                "dual: no word varies along this direction, so it has no dual; give another "
+                "direction"
             )
         return found
 
@@ -127,8 +133,8 @@ def leave_one_out(differences: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " 
         p_i = δ_i · m_i / ‖m_i‖        m_i = Σ_{j ≠ i} δ_j / (n − 1)
 
     Args:
-        differences: of the vectors of word pairs, in coordinates where the inner product is the ordinary one
-            (`CausalInnerProduct.whitened`), (n, d).
+        differences: of the vectors of word pairs, in coordinates where the inner product is the
+            ordinary one (`CausalInnerProduct.whitened`), (n, d).
 
     Raises:
         ValueError: fewer than two pairs, which leave nothing to project on.
@@ -138,7 +144,8 @@ def leave_one_out(differences: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " 
     x = np.asarray(differences, dtype=np.float64)
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(
-            f"leave_one_out: differences must be (n, d) with two pairs at least, got shape {x.shape}"
+            "leave_one_out: differences must be (n, d) with two pairs at least, got shape "
+            f"{x.shape}"
         )
     others = (x.sum(axis=0) - x) / (len(x) - 1)
     length = np.linalg.norm(others, axis=1)
@@ -151,12 +158,14 @@ def share_direction(
     others: Float[np.ndarray, "m d"],
     quantile: float = 0.95,
 ) -> Bool[np.ndarray, " k"]:
-    """Of each concept, whether its pairs lie along each other's direction further than random pairs do, (k,).
+    """Of each concept, whether its pairs lie along each other's direction further than random pairs
+    do, (k,).
 
         mean_i p_i > quantile of {δ · m / ‖m‖ : δ a random pair}         p_i as in `leave_one_out`, m the concept's mean
 
     Args:
-        differences: of all pairs, in coordinates where the inner product is the ordinary one, (n, d).
+        differences: of all pairs, in coordinates where the inner product is the ordinary one, (n,
+            d).
         concept: of each pair, 0 … k − 1.
         others: differences of random pairs, (m, d).
         quantile: of the random pairs.

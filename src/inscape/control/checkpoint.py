@@ -1,7 +1,9 @@
-"""An edited model as an ordinary checkpoint: a folder that ``transformers`` opens, with a card that says what was done.
+"""An edited model as an ordinary checkpoint: a folder that ``transformers`` opens, with a card that
+says what was done.
 
-The weights are safetensors as ``save_pretrained`` writes them, the tokenizer lies beside them, ``README.md`` is the card for
-people and ``inscape.json`` the same for programs: what was changed, of which weights, by which version.
+The weights are safetensors as ``save_pretrained`` writes them, the tokenizer lies beside them,
+``README.md`` is the card for people and ``inscape.json`` the same for programs: what was changed,
+of which weights, by which version.
 
 Cost: the size of the model on disk.
 """
@@ -53,7 +55,8 @@ def save_checkpoint(
         )
     if not hasattr(made.net, "save_pretrained"):
         raise ModelError(
-            f"{made.name} is a {type(made.net).__name__}, not a model of transformers; save its state_dict"
+            f"{made.name} is a {type(made.net).__name__}, not a model of transformers; save its "
+            "state_dict"
         )
     target = Path(os.path.abspath(folder))
     sweep(target.parent, target.name)
@@ -83,7 +86,8 @@ def save_checkpoint(
             work.rename(target)
         except OSError as error:
             raise ModelError(
-                f"{folder} cannot be made ({error.strerror}); name a new folder, where you may write"
+                f"{folder} cannot be made ({error.strerror}); name a new folder, where you may "
+                "write"
             ) from error
     return folder
 
@@ -101,6 +105,7 @@ def _readme(card: Mapping[str, Any], name: str) -> str:
     }
     table = "\n".join(f"| {key} | {value} |" for key, value in told.items())
     return (
-        f"---\nlibrary_name: transformers\n---\n\n# {name}\n\n{card['what']}\n\n| | |\n| --- | --- |\n{table}\n\n"
+        f"---\nlibrary_name: transformers\n---\n\n# {name}\n\n{card['what']}\n\n| | |\n| --- | --- "
+        f"|\n{table}\n\n"
         f"Made with Inscape {card['inscape']}.\n"
     )

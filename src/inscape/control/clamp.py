@@ -2,10 +2,12 @@
 
     h ← h + (clip(h·d, low, high) − h·d) d         d a unit direction
 
-With low = high it is held at a value; with one bound it is a floor or a ceiling: a feature that is never allowed to fall
-silent, or never to be loud. Activations that keep the bound are left as they are, which adding a vector does not do.
+With low = high it is held at a value; with one bound it is a floor or a ceiling: a feature that is
+never allowed to fall silent, or never to be loud. Activations that keep the bound are left as they
+are, which adding a vector does not do.
 
-Reference: Templeton et al. (2024), Scaling monosemanticity, Transformer Circuits Thread (feature clamping).
+Reference: Templeton et al. (2024), Scaling monosemanticity, Transformer Circuits Thread (feature
+clamping).
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ class Clamp(Edit):
         size = float(self.direction.double().norm())
         if self.direction.ndim != 1 or not 0 < size < math.inf:
             raise ValueError(
-                f"Clamp: direction must be one vector (d,) that is finite and not zero, got {self.direction}"
+                "Clamp: direction must be one vector (d,) that is finite and not zero, got "
+                f"{self.direction}"
             )
         if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
             raise ValueError(f"Clamp: low must be at most high, got {self.low} and {self.high}")

@@ -5,13 +5,14 @@
     discriminant            v ∝ Σ⁻¹ (μ₁ − μ₀),  Σ within classes, shrunk as Ledoit and Wolf do
     fitted                  v ∝ the direction that an estimator (a logistic probe, say) learns
 
-A finder gives directions; `calibrated` gives them one length and sign, so that a strength means the same whoever found them:
+A finder gives directions; `calibrated` gives them one length and sign, so that a strength means the
+same whoever found them:
 
     v ← d (μ₁ − μ₀)·d       d unit: adding it once moves the mean of class 0 to that of class 1 along d
 
-Cost: a product of the rows with weights (difference), n² d or d³ a layer (PCA, discriminant), or the estimator's own fit.
-Reference: Turner et al. (2023), arXiv:2308.10248; Zou et al. (2023), arXiv:2310.01405, §3; Rimsky et al. (2023),
-arXiv:2312.06681.
+Cost: a product of the rows with weights (difference), n² d or d³ a layer (PCA, discriminant), or
+the estimator's own fit. Reference: Turner et al. (2023), arXiv:2308.10248; Zou et al. (2023),
+arXiv:2310.01405, §3; Rimsky et al. (2023), arXiv:2312.06681.
 """
 
 from __future__ import annotations
@@ -65,14 +66,16 @@ def pca_of_differences(
     _check("pca_of_differences", x, y)
     if not len(pairs) or (y[pairs] != [1, 0]).any():
         raise ValueError(
-            "pca_of_differences: each pair must be a row of class 1 and a row of class 0, in that order"
+            "pca_of_differences: each pair must be a row of class 1 and a row of class 0, in that "
+            "order"
         )
 
     def top(rows: np.ndarray) -> np.ndarray:
         gaps = rows[pairs[:, 0]].astype(np.float64) - rows[pairs[:, 1]]
         if not gaps.any():
             raise ValueError(
-                "pca_of_differences: the two rows of every pair are equal at some layer, so it has no direction"
+                "pca_of_differences: the two rows of every pair are equal at some layer, so it has "
+                "no direction"
             )
         return np.linalg.svd(gaps, full_matrices=False)[2][0]
 
@@ -100,7 +103,8 @@ def fitted(
     Args:
         x: rows of every layer.
         y: labels 0 and 1.
-        estimator: unfitted, cloned for each layer; its ``direction_`` or else its ``coef_`` is taken.
+        estimator: unfitted, cloned for each layer; its ``direction_`` or else its ``coef_`` is
+            taken.
         fit: handed to each fit (``groups=…``).
 
     Raises:
@@ -113,7 +117,8 @@ def fitted(
     ]
     if any(d.ndim != 1 for d in found):
         raise ValueError(
-            f"fitted: {type(estimator).__name__} learns coefficients of shape {found[0].shape}, not one direction (d,)"
+            f"fitted: {type(estimator).__name__} learns coefficients of shape {found[0].shape}, "
+            "not one direction (d,)"
         )
     return np.stack(found)
 
@@ -136,7 +141,8 @@ def calibrated(
     size = np.linalg.norm(directions, axis=1, keepdims=True)
     if not (size > 0).all():
         raise ValueError(
-            f"calibrated: the direction of layer {int(np.argmin(size))} is zero; there is nothing to steer along"
+            f"calibrated: the direction of layer {int(np.argmin(size))} is zero; there is nothing "
+            "to steer along"
         )
     unit = directions / size
     return unit * np.einsum("ld,ld->l", unit, difference_of_means(x, y))[:, None]

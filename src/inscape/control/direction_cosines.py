@@ -1,10 +1,12 @@
-"""Do mean differences agree, layer by layer? Cosines between directions found on the same groups of questions.
+"""Do mean differences agree, layer by layer? Cosines between directions found on the same groups of
+questions.
 
     cos(d_a, d_b)        d = Σ_q x_q, or the mean of the rows of one class less that of the other
 
-Every direction is kept with what it would be without each group, so that a cosine, or the difference of two, is jackknifed
-over groups (`inscape.core.jackknife`). The null of a difference of cosines is that of three random directions with the
-activations' covariance: cos(u₁, u₂) − cos(u₁, u₃).
+Every direction is kept with what it would be without each group, so that a cosine, or the
+difference of two, is jackknifed over groups (`inscape.core.jackknife`). The null of a difference of
+cosines is that of three random directions with the activations' covariance: cos(u₁, u₂) − cos(u₁,
+u₃).
 
 Cost: sums over groups for each direction and layer.
 """
@@ -77,8 +79,9 @@ def cosines_by_layer(
         codes: group of each row, 0 … G − 1.
 
     Returns:
-        ``series``, ``layer``, ``value``, ``low``, ``high``, as `inscape.charts.layers.score_by_layer` draws them; and the
-        jackknifed cosine of every series and layer.
+        ``series``, ``layer``, ``value``, ``low``, ``high``, as
+        `inscape.charts.layers.score_by_layer` draws them; and the jackknifed cosine of every series
+        and layer.
     """
     sizes = np.bincount(codes)
     found, rows = {}, []

@@ -1,12 +1,15 @@
-"""Directional edits: one direction at each site, held at its mean, or set to what another example has there.
+"""Directional edits: one direction at each site, held at its mean, or set to what another example
+has there.
 
     mean ablation              h ← h + (μ − h·d) d          μ the mean of h·d over a reference set
     directional patching       h ← h + (h′·d − h·d) d       h′ the partner's activation, same site and position
 
-Everything orthogonal to d is left as it is. With an edit at every site, later layers cannot write d back. At a first
-position that is an attention sink, norms are far from those of other tokens: leave it out of scope and of μ.
+Everything orthogonal to d is left as it is. With an edit at every site, later layers cannot write d
+back. At a first position that is an attention sink, norms are far from those of other tokens: leave
+it out of scope and of μ.
 
-Reference: Tigges et al. (2023), arXiv:2310.15154, §2.2 and §3.4; attention sinks: Xiao et al. (2023), arXiv:2309.17453.
+Reference: Tigges et al. (2023), arXiv:2310.15154, §2.2 and §3.4; attention sinks: Xiao et al.
+(2023), arXiv:2309.17453.
 """
 
 from __future__ import annotations
@@ -65,8 +68,8 @@ def directional_patch(
     Args:
         sites: where, one edit each.
         directions: a direction for each site; any length but zero.
-        partners: for each example of the batch, in its order, the partner's coordinates along the unit directions,
-            (tokens, sites); a partner must have as many tokens as the example.
+        partners: for each example of the batch, in its order, the partner's coordinates along the
+            unit directions, (tokens, sites); a partner must have as many tokens as the example.
         at: positions, as `Scope` takes them.
 
     Returns:
@@ -93,7 +96,8 @@ def unit(
     size = np.linalg.norm(rows, axis=-1, keepdims=True)
     if rows.ndim != 2 or len(rows) != len(sites) or not (size > 0).all():
         raise ValueError(
-            f"{caller}: directions must be one non-zero row for each of the {len(sites)} sites, got shape {rows.shape}"
+            f"{caller}: directions must be one non-zero row for each of the {len(sites)} sites, "
+            f"got shape {rows.shape}"
         )
     return rows / size
 

@@ -2,8 +2,9 @@
 
     h ← h + s (edit(h) − h)         s = 0 nothing, 1 the edit, between them part of it, above 1 more than it does
 
-An added vector has a strength of its own; an eraser, a clamp or a learned map has none, and this gives it one, so that every
-intervention has a dose–response curve. A schedule says how the strength of a steering vector is shared over its layers:
+An added vector has a strength of its own; an eraser, a clamp or a learned map has none, and this
+gives it one, so that every intervention has a dose–response curve. A schedule says how the strength
+of a steering vector is shared over its layers:
 
     even      1 / L each                      triangle   most in the middle of the layers, none beyond their ends
     relative  a share of the typical norm of the residual stream there, which grows with depth
@@ -53,7 +54,8 @@ def dosed(edits: Sequence[Edit], share: int | float) -> list[Edit]:
 
 
 def scheduled(vector: SteeringVector, schedule: Schedule) -> SteeringVector:
-    """The vector with each block's row times the schedule's factor; blocks whose factor is zero are left out.
+    """The vector with each block's row times the schedule's factor; blocks whose factor is zero are
+    left out.
 
     Raises:
         ValueError: the schedule leaves no block.
@@ -92,7 +94,8 @@ def window(start: int, stop: int) -> Schedule:
 
 
 def relative(vector: SteeringVector, norms: Mapping[int, float]) -> Schedule:
-    """Factors that make each block's row as long as the residual stream typically is there: strength is then a share of it.
+    """Factors that make each block's row as long as the residual stream typically is there:
+    strength is then a share of it.
 
     Args:
         vector: the vector to be scheduled.

@@ -1,8 +1,9 @@
-"""Head maps: activation patching of every attention head at every position, layer × head × position.
+"""Head maps: activation patching of every attention head at every position, layer × head ×
+position.
 
-A head's result is ``z``: what its attention has gathered, before the output projection. Everything else is as in
-`inscape.control.patching`: the share of the way from base to source that one head at one token carries, and its first-order
-estimate for all of them in two passes and one backward.
+A head's result is ``z``: what its attention has gathered, before the output projection. Everything
+else is as in `inscape.control.patching`: the share of the way from base to source that one head at
+one token carries, and its first-order estimate for all of them in two passes and one backward.
 
 Cost: layers × heads × positions × pairs runs, many in one batch, each from its own layer on.
 Reference: Meng et al. (2022), arXiv:2202.05262; Wang et al. (2022), arXiv:2211.00593, §3.

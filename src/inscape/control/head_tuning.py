@@ -3,12 +3,14 @@
     h = mean over tokens of h_L                              last
     h = mean over tokens of γ Σ_j softmax(s)_j h_j           mix: every layer has a path to the loss of its own
 
-Everything else is the same: weights, batches, optimiser and seed. Recorded are the loss at every step, the norm of the
-gradient that reaches each block at the first steps, accuracy on held-out rows, and accuracy after the smallest weights of
-the blocks' matrices have been set to zero, with no training after it.
+Everything else is the same: weights, batches, optimiser and seed. Recorded are the loss at every
+step, the norm of the gradient that reaches each block at the first steps, accuracy on held-out
+rows, and accuracy after the smallest weights of the blocks' matrices have been set to zero, with no
+training after it.
 
 Cost: one forward and one backward pass a step.
-Reference: Kodge and Roy (2021), BERMo, arXiv:2110.15802; Peters et al. (2018), arXiv:1802.05365, eq. 1 (the mix).
+Reference: Kodge and Roy (2021), BERMo, arXiv:2110.15802; Peters et al. (2018), arXiv:1802.05365,
+eq. 1 (the mix).
 """
 
 from __future__ import annotations

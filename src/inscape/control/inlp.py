@@ -1,10 +1,11 @@
-"""INLP: iterative null-space projection. Train a linear classifier, project out its directions, repeat.
+"""INLP: iterative null-space projection. Train a linear classifier, project out its directions,
+repeat.
 
     w₁ = classifier(x),  P₁ = I − ŵ₁ŵ₁ᵀ;   w₂ = classifier(P₁ x), …;   P = the projection off span(w₁, w₂, …)
 
-Each round removes what one classifier used, so it takes more dimensions than needed for the same guarantee: it is kept as
-the baseline that LEACE and R-LACE are compared with. Rounds end when the classifier is within `tol` of the majority class on
-the rows it was trained on, or at `rounds`.
+Each round removes what one classifier used, so it takes more dimensions than needed for the same
+guarantee: it is kept as the baseline that LEACE and R-LACE are compared with. Rounds end when the
+classifier is within `tol` of the majority class on the rows it was trained on, or at `rounds`.
 
 Cost: rounds × one classifier.
 Reference: Ravfogel et al. (2020), Null it out, arXiv:2004.07667, Algorithm 1.
@@ -39,7 +40,8 @@ class INLP(OrthogonalEraser):
         basis_: (r, d), orthonormal rows, in the order found.
         mean_: zero: nothing is kept along them.
         ranks_: directions after each round, (rounds made,).
-        accuracies_: training accuracy of each round's classifier, (rounds made + 1,): the last is what is left.
+        accuracies_: training accuracy of each round's classifier, (rounds made + 1,): the last is
+            what is left.
     """
 
     def __init__(self, rounds: Any = 20, tol: Any = 0.02, classifier: Any = None) -> None:
@@ -65,7 +67,8 @@ class INLP(OrthogonalEraser):
                 f"INLP: y holds one class ({self.classes_[0]!r}); erasing needs two classes"
             )
         rows, self.mean_ = X.astype(np.float64), np.zeros(X.shape[1])
-        # the classifier sees columns of one scale, so that its penalty means the same in every round and representation
+        # the classifier sees columns of one scale, so that its penalty means the same in every
+        # round and representation
         scale = float(rows.std()) or 1.0
         majority, self.basis_ = counts.max() / len(y), np.zeros((0, rows.shape[1]))
         self.ranks_, self.accuracies_ = [], []
@@ -97,6 +100,7 @@ class INLP(OrthogonalEraser):
         check_is_fitted(self)
         if len(self.basis_) == 0:
             raise ValueError(
-                "INLP.edit: no classifier beat the majority, so nothing is removed; there is no edit to make"
+                "INLP.edit: no classifier beat the majority, so nothing is removed; there is no "
+                "edit to make"
             )
         return super().edit(scope)

@@ -1,15 +1,18 @@
-"""Steering through a dictionary: move some latents of a sparse code and leave what the code does not say as it was.
+"""Steering through a dictionary: move some latents of a sparse code and leave what the code does
+not say as it was.
 
-With f = encode(h) the latents of a dictionary, any pair of callables, and f′ the same with some of them changed,
+With f = encode(h) the latents of a dictionary, any pair of callables, and f′ the same with some of
+them changed,
 
     h ← h + decode(f′) − decode(f)
 
-so the part of h that the dictionary does not reconstruct stays where it is, and where no latent changes h does not either.
-Latents are set (``value``), scaled (``factor``; 0 takes them out), or both: f′_i = factor · f_i + value.
+so the part of h that the dictionary does not reconstruct stays where it is, and where no latent
+changes h does not either. Latents are set (``value``), scaled (``factor``; 0 takes them out), or
+both: f′_i = factor · f_i + value.
 
 Cost: two decodings and one encoding at every token.
-Reference: Templeton et al. (2024), Scaling monosemanticity, §"Influence on behavior"; Marks et al. (2024), Sparse feature
-circuits, arXiv:2403.19647, §2, for keeping the error.
+Reference: Templeton et al. (2024), Scaling monosemanticity, §"Influence on behavior"; Marks et al.
+(2024), Sparse feature circuits, arXiv:2403.19647, §2, for keeping the error.
 """
 
 from __future__ import annotations
@@ -55,14 +58,16 @@ class MoveLatents(Edit):
     def __post_init__(self) -> None:
         if not self.latents or min(self.latents) < 0:
             raise ValueError(
-                f"MoveLatents: latents must be numbers from 0, at least one, got {list(self.latents)}"
+                "MoveLatents: latents must be numbers from 0, at least one, got "
+                f"{list(self.latents)}"
             )
 
     def apply(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         f = self.encode(h)
         if max(self.latents) >= f.shape[-1]:
             raise ValueError(
-                f"MoveLatents: the dictionary has {f.shape[-1]} latents, and {max(self.latents)} was asked for"
+                f"MoveLatents: the dictionary has {f.shape[-1]} latents, and {max(self.latents)} "
+                "was asked for"
             )
         moved = f.clone()
         which = list(self.latents)

@@ -1,22 +1,26 @@
 """LEACE: the least-squares concept eraser, in closed form, from streamed moments.
 
-After it no linear classifier does better than a constant, for any loss, because no class-conditional mean differs; and
-among all affine maps with that guarantee it moves the representation least, in every inner product at once:
+After it no linear classifier does better than a constant, for any loss, because no
+class-conditional mean differs; and among all affine maps with that guarantee it moves the
+representation least, in every inner product at once:
 
     r(x) = x − W⁺ P W (x − μ)       W = (Σxx^{1/2})⁺,   P the orthogonal projection onto the columns of W Σxz
 
-The guarantee is about affine readers only: what is left non-linearly must be measured beside it. `OracleLeace` is told
-each row's concept and subtracts what it predicts, x − Σxz Σzz⁺ (z − μz): a lower bound on the change, and no eraser for
-rows whose concept is not known. In float64, whatever comes in.
+The guarantee is about affine readers only: what is left non-linearly must be measured beside it.
+`OracleLeace` is told each row's concept and subtracts what it predicts, x − Σxz Σzz⁺ (z − μz): a
+lower bound on the change, and no eraser for rows whose concept is not known. In float64, whatever
+comes in.
 
-With few rows for their width Σxx is a poor estimate, and the least change on these rows is more on others. Shrinkage
-puts (1 − s) Σxx + s (tr Σxx / d) I in its place; the guarantee holds for every s, since any W that is invertible gives it:
+With few rows for their width Σxx is a poor estimate, and the least change on these rows is more on
+others. Shrinkage puts (1 − s) Σxx + s (tr Σxx / d) I in its place; the guarantee holds for every s,
+since any W that is invertible gives it:
 
     s = (tr Σxx)² / n / (‖Σxx‖² − (tr Σxx)² / d)       the optimal one, at most 1
 
 Cost: n d² for the moments, d³ once; d² numbers held whatever n.
-Reference: Belrose et al. (2023), LEACE: Perfect linear concept erasure in closed form, arXiv:2306.03819, Theorems 4.2, 4.3;
-Bodnar, Gupta and Parolya (2014), arXiv:1308.2608, for the shrinkage.
+Reference: Belrose et al. (2023), LEACE: Perfect linear concept erasure in closed form,
+arXiv:2306.03819, Theorems 4.2, 4.3; Bodnar, Gupta and Parolya (2014), arXiv:1308.2608, for the
+shrinkage.
 """
 
 from __future__ import annotations
@@ -86,10 +90,12 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
     """Erase a concept from a representation with the least change.
 
     Args:
-        method: ``"leace"``, the least change; ``"orth"``, the orthogonal projection that has the same guarantee.
-        tol: singular values of the whitened cross-covariance below this share of the largest are taken for zero.
-        shrinkage: weight of the sphere in the covariance, from 0 (the covariance of the rows) to 1, or ``"auto"`` for the
-            optimal one, which the authors' code uses.
+        method: ``"leace"``, the least change; ``"orth"``, the orthogonal projection that has the
+            same guarantee.
+        tol: singular values of the whitened cross-covariance below this share of the largest are
+            taken for zero.
+        shrinkage: weight of the sphere in the covariance, from 0 (the covariance of the rows) to 1,
+            or ``"auto"`` for the optimal one, which the authors' code uses.
 
     Attributes:
         classes_: labels, or None where the concept came as numbers.
@@ -116,7 +122,8 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
         return tags
 
     def fit(self, X: Any, y: Any) -> LeaceEraser:
-        """Fit on rows x (n, d) and a concept: labels (n,), or numbers (n, k) to be made linearly unpredictable.
+        """Fit on rows x (n, d) and a concept: labels (n,), or numbers (n, k) to be made linearly
+        unpredictable.
 
         Raises:
             ValueError: NaN, other lengths, one row, an unknown method, a shrinkage outside 0 … 1.
@@ -128,7 +135,8 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> LeaceEraser:
-        """Add rows to what was seen; `classes` names all labels at the first call, unless y is (n, k) numbers.
+        """Add rows to what was seen; `classes` names all labels at the first call, unless y is (n,
+        k) numbers.
 
         The eraser is solved for when it is first asked for, not at every call.
 
@@ -145,14 +153,16 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_moments(cls, x: Centred, xz: Joint, **options: Any) -> LeaceEraser:
-        """The eraser from moments alone: of the representation, and its cross-moments with the concept's columns.
+        """The eraser from moments alone: of the representation, and its cross-moments with the
+        concept's columns.
 
         Raises:
             ValueError: moments of different rows.
         """
         if x.n != xz.n or len(x.mean) != len(xz.mean_x):
             raise ValueError(
-                f"LeaceEraser.from_moments: {x.n} rows of {len(x.mean)} and {xz.n} of {len(xz.mean_x)} numbers are not "
+                f"LeaceEraser.from_moments: {x.n} rows of {len(x.mean)} and {xz.n} of "
+                f"{len(xz.mean_x)} numbers are not "
                 "one set; give the moments of the same rows"
             )
         made, zero = cls(**options), np.zeros_like(xz.mean_y)
@@ -274,9 +284,11 @@ def _shrunk(covariance: np.ndarray, n: int, weight: float | str) -> np.ndarray:
 
 
 def _triangular_root(covariance: np.ndarray) -> np.ndarray | None:
-    """L with L Lᵀ the covariance, or None where it is too near to singular for its inverse to be trusted.
+    """L with L Lᵀ the covariance, or None where it is too near to singular for its inverse to be
+    trusted.
 
-    Any W with Wᵀ W = Σ⁻¹ whitens and gives the same eraser; L⁻¹ costs a fraction of an eigendecomposition.
+    Any W with Wᵀ W = Σ⁻¹ whitens and gives the same eraser; L⁻¹ costs a fraction of an
+    eigendecomposition.
     """
     lower, failed = linalg.lapack.dpotrf(covariance, lower=1, clean=1)
     if failed:
@@ -310,6 +322,7 @@ def _columns(y: Any, classes: Any) -> tuple[np.ndarray, np.ndarray | None]:
     if not hot.any(axis=1).all():
         strange = z[~hot.any(axis=1)][0]
         raise ValueError(
-            f"the label {strange} is none of the classes {known.tolist()}; name them all at the first call"
+            f"the label {strange} is none of the classes {known.tolist()}; name them all at the "
+            "first call"
         )
     return hot.astype(np.float64), known

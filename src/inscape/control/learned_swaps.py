@@ -1,10 +1,11 @@
-"""Learned swaps: train a swap until its loss stops falling, and count after which ones the changed sequence is said.
+"""Learned swaps: train a swap until its loss stops falling, and count after which ones the changed
+sequence is said.
 
     loss = −log p(changed sequence | swapped state)        each token told those before
 
-A swap changes one token of a sequence in the vector that stores it (`inscape.control.sequence_swaps`).
-It counts if the network, left alone, then says the changed sequence and nothing else, on sequences that
-no swap and no network was trained on.
+A swap changes one token of a sequence in the vector that stores it
+(`inscape.control.sequence_swaps`). It counts if the network, left alone, then says the changed
+sequence and nothing else, on sequences that no swap and no network was trained on.
 
 Cost: a step encodes and decodes 128 sequences.
 Reference: Csordás, Potts, Manning and Geiger (2024), arXiv:2408.10920.
@@ -160,7 +161,8 @@ class Learned(NamedTuple):
 
     Attributes:
         right: swap → after which of the test's swaps the changed sequence is said, 0 or 1.
-        steps: swap → steps after which its loss had stopped falling; None where they did not suffice.
+        steps: swap → steps after which its loss had stopped falling; None where they did not
+            suffice.
         scale: mean length of what the onion swap adds at each position.
     """
 

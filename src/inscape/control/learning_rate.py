@@ -14,7 +14,8 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def rise_and_fall(optimiser: Optimizer, steps: int) -> LambdaLR:
-    """A scheduler to be stepped after each of so many steps; the optimiser's own rate is the highest.
+    """A scheduler to be stepped after each of so many steps; the optimiser's own rate is the
+    highest.
 
     Example:
         >>> import torch

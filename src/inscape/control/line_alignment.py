@@ -1,19 +1,21 @@
-"""Alignment along one line: the direction whose coordinate, swapped between opposites, moves the answer most.
+"""Alignment along one line: the direction whose coordinate, swapped between opposites, moves the
+answer most.
 
 One-dimensional distributed alignment search trains a unit vector v so that the interchange
 
     h_base + ((h_source − h_base)·v) v
 
-at one token and layer makes the network answer as the source would. To first order in the swap its effect on a metric m is
-(Δ·v)(g·v), with Δ = h_source − h_base and g = ∂m/∂h at the base, so the best line of a network that is straight there is
+at one token and layer makes the network answer as the source would. To first order in the swap its
+effect on a metric m is (Δ·v)(g·v), with Δ = h_source − h_base and g = ∂m/∂h at the base, so the
+best line of a network that is straight there is
 
     argmax_{‖v‖=1} Σ_i (Δ_i·v)(g_i·v)        the leading eigenvector of ½ Σ_i (Δ_i g_iᵀ + g_i Δ_iᵀ),
 
 in closed form, at all layers from one pass and one backward; training starts there.
 
-Cost: n d² for the closed form; a step of training is one pass from the layer on, forwards and back, weights held.
-Reference: Geiger et al. (2023), arXiv:2303.02536; Tigges et al. (2023), arXiv:2310.15154, §2.3; Nanda (2023), attribution
-patching.
+Cost: n d² for the closed form; a step of training is one pass from the layer on, forwards and back,
+weights held. Reference: Geiger et al. (2023), arXiv:2303.02536; Tigges et al. (2023),
+arXiv:2310.15154, §2.3; Nanda (2023), attribution patching.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ from inscape.model.unembed import Readout
 
 
 class LineMap(AlignmentMap):
-    """A reflection that takes a learned direction to the first coordinate, which stands for the variable.
+    """A reflection that takes a learned direction to the first coordinate, which stands for the
+    variable.
 
     Args:
         start: where the direction begins, (d,); any length but zero.
@@ -87,9 +90,11 @@ def first_order_line(
 
 
 class Rest:
-    """The rest of a language model, from one token's state before a block to the scores of a few entries at the last token.
+    """The rest of a language model, from one token's state before a block to the scores of a few
+    entries at the last token.
 
-    Called as `inscape.control.alignment_search.Finish`; weights should be constants (`inscape.model.graph.constants`).
+    Called as `inscape.control.alignment_search.Finish`; weights should be constants
+    (`inscape.model.graph.constants`).
 
     Args:
         model: a causal language model.

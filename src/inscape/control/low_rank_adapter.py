@@ -1,20 +1,23 @@
-"""Low-rank adapters on named linear layers: small trainable updates kept beside a network whose weights stay as they are.
+"""Low-rank adapters on named linear layers: small trainable updates kept beside a network whose
+weights stay as they are.
 
-With A (r, in) and B (out, r), a layer that computes W x + b computes, while its adapter is attached,
+With A (r, in) and B (out, r), a layer that computes W x + b computes, while its adapter is
+attached,
 
     W x + b + (α / r) B (A x)
 
-B begins at zero, so an adapter changes nothing until it is trained. A x is its gate: for rank 1 one number a token that
-says how far the adapter writes its one direction B there. Adapters are put on for the duration of a block and are gone
-after it, whatever was raised; a merged copy has W + (α / r) B A for its weights and needs no adapter. A model's hash is that
-of its own weights: keep activations of an adapted model from a merged copy, which has a hash of its own.
+B begins at zero, so an adapter changes nothing until it is trained. A x is its gate: for rank 1 one
+number a token that says how far the adapter writes its one direction B there. Adapters are put on
+for the duration of a block and are gone after it, whatever was raised; a merged copy has W + (α /
+r) B A for its weights and needs no adapter. A model's hash is that of its own weights: keep
+activations of an adapted model from a merged copy, which has a hash of its own.
 
-An adapter may wait for a sequence of tokens, its invocation: it then acts from there on (`inscape.model.invocation`), and no
-weights could be merged that do the same.
+An adapter may wait for a sequence of tokens, its invocation: it then acts from there on
+(`inscape.model.invocation`), and no weights could be merged that do the same.
 
 Cost: r (in + out) multiplications a token and layer beside the layer's own in × out.
-Reference: Hu et al. (2021), LoRA: low-rank adaptation of large language models, arXiv:2106.09685, §4.1; knock-out of
-rank-1 adapters and their gates: Soligo et al. (2025), arXiv:2506.11618.
+Reference: Hu et al. (2021), LoRA: low-rank adaptation of large language models, arXiv:2106.09685,
+§4.1; knock-out of rank-1 adapters and their gates: Soligo et al. (2025), arXiv:2506.11618.
 """
 
 from __future__ import annotations
@@ -37,14 +40,17 @@ from inscape.model.model import Inputs, Model
 
 @dataclass(frozen=True)
 class LowRankAdapters:
-    """An update of rank r for each of some linear layers. Training changes the tensors, nothing else does.
+    """An update of rank r for each of some linear layers. Training changes the tensors, nothing
+    else does.
 
     Attributes:
         down: path of a layer → A, (r, in), float32.
         up: path of a layer → B, (out, r), float32.
         alpha: α; the update is (α / r) B A.
-        fan_in_fan_out: whether the layers keep their weight as (in, out), as GPT-2's do; A and B are as above all the same.
-        invocation: token ids from whose last occurrence on the adapters act; none where they act everywhere.
+        fan_in_fan_out: whether the layers keep their weight as (in, out), as GPT-2's do; A and B
+            are as above all the same.
+        invocation: token ids from whose last occurrence on the adapters act; none where they act
+            everywhere.
 
     Example:
         >>> one = LowRankAdapters({"fc": torch.ones(1, 2)}, {"fc": torch.ones(3, 1)}, alpha=2.0)
@@ -64,7 +70,8 @@ class LowRankAdapters:
         ranks = {a.shape[0] for a in self.down.values()} | {b.shape[1] for b in self.up.values()}
         if len(ranks) != 1:
             raise ValueError(
-                f"LowRankAdapters: A is (r, in) and B (out, r) with one r for all, got ranks {sorted(ranks)}"
+                "LowRankAdapters: A is (r, in) and B (out, r) with one r for all, got ranks "
+                f"{sorted(ranks)}"
             )
 
     @property
@@ -134,13 +141,15 @@ def low_rank_adapters(
 
     Args:
         model: what they are for; ``Model(net)`` wraps any module.
-        layers: paths of linear layers in ``model.net``, or patterns such as ``model.layers.*.mlp.down_proj``.
+        layers: paths of linear layers in ``model.net``, or patterns such as
+            ``model.layers.*.mlp.down_proj``.
         rank: r.
         alpha: α; r by default, so that the update is B A.
         generator: draws A.
 
     Raises:
-        ModelError: a pattern that names no linear layer, or a layer whose weight another module shares.
+        ModelError: a pattern that names no linear layer, or a layer whose weight another module
+            shares.
         ValueError: a rank below 1.
     """
     if rank < 1:
@@ -181,7 +190,8 @@ def writers(model: Model, point: str, blocks: Sequence[int]) -> list[str]:
 
 @contextmanager
 def attached(model: Model, adapters: LowRankAdapters) -> Iterator[Model]:
-    """A block inside which the model computes with adapters; several blocks add up, and edits act on what they give.
+    """A block inside which the model computes with adapters; several blocks add up, and edits act
+    on what they give.
 
     Args:
         model: run it, generate with it or train in the block.
@@ -228,14 +238,16 @@ def merged(model: Model, adapters: LowRankAdapters) -> Model:
     """A copy whose weights are W + (α / r) B A: an ordinary model, which needs no adapter.
 
     Returns:
-        The copy, uncertified; open it again after saving to certify it (`inscape.control.checkpoint`).
+        The copy, uncertified; open it again after saving to certify it
+        (`inscape.control.checkpoint`).
 
     Raises:
         ModelError: they wait for tokens.
     """
     if adapters.invocation:
         raise ModelError(
-            f"adapters that act from tokens {list(adapters.invocation)} on cannot be merged into weights, which act at "
+            f"adapters that act from tokens {list(adapters.invocation)} on cannot be merged into "
+            "weights, which act at "
             "every token; attach them instead"
         )
     made = model.copied("adapters merged")
@@ -263,7 +275,8 @@ def _where(invocation: tuple[int, ...], update: Tensor) -> Tensor:
     told = fed()
     if told is None or update.ndim != 3:
         raise ModelError(
-            "adapters that wait for tokens act in passes of the model over (batch, positions, width); run the model, not "
+            "adapters that wait for tokens act in passes of the model over (batch, positions, "
+            "width); run the model, not "
             "its modules"
         )
     acts = told.acts(invocation, update.shape[1]).to(update.device)
@@ -298,5 +311,6 @@ def _check_alone(model: Model, name: str, module: nn.Module) -> None:
     for other, found in model.net.named_modules():
         if found is not module and getattr(found, "weight", None) is weight:
             raise ModelError(
-                f"{model.name}: {name} shares its weight with {other}, so it cannot be adapted alone"
+                f"{model.name}: {name} shares its weight with {other}, so it cannot be adapted "
+                "alone"
             )

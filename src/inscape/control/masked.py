@@ -1,9 +1,11 @@
-"""An edit at tokens of each row's own: where a scratchpad begins and ends differs from text to text.
+"""An edit at tokens of each row's own: where a scratchpad begins and ends differs from text to
+text.
 
     h ← h + m ⊙ (edit(h) − h)          m: (batch, positions) of zeros and ones
 
-A scope names the same positions for all rows of a batch, or marks that a batch carries; a generation carries none. The mask
-is of the prompt, so the scope's phase must be ``"prompt"``: what is generated after it is left alone.
+A scope names the same positions for all rows of a batch, or marks that a batch carries; a
+generation carries none. The mask is of the prompt, so the scope's phase must be ``"prompt"``: what
+is generated after it is left alone.
 """
 
 from __future__ import annotations
@@ -34,13 +36,15 @@ class Masked(Edit):
     def __post_init__(self) -> None:
         if self.scope.phase != "prompt":
             raise ValueError(
-                f"Masked: the mask is of the prompt, so the scope's phase must be 'prompt', got {self.scope.phase!r}"
+                "Masked: the mask is of the prompt, so the scope's phase must be 'prompt', got "
+                f"{self.scope.phase!r}"
             )
 
     def apply(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         if h.shape[:-1] != self.mask.shape:
             raise ValueError(
-                f"Masked: the mask is {tuple(self.mask.shape)} and the activations {tuple(h.shape[:-1])}; give one for the "
+                f"Masked: the mask is {tuple(self.mask.shape)} and the activations "
+                f"{tuple(h.shape[:-1])}; give one for the "
                 "rows and tokens of the very batch that is run"
             )
         return torch.where(self.mask.to(h.device)[..., None], self.edit.apply(h), h)

@@ -1,10 +1,12 @@
-"""Vectors that a steering vector must beat: as long on every block, and as alike from block to block.
+"""Vectors that a steering vector must beat: as long on every block, and as alike from block to
+block.
 
     random      the rows' span is turned at random: every norm and every cosine between blocks stays as it is
     relabelled  found as the vector was, from labels that say nothing (half of the groups swapped), rows made as long
 
-One draw turns all blocks together. Independent draws a block would be weaker than they look: what they add cancels from
-block to block, while a real vector's rows point nearly the same way and add up.
+One draw turns all blocks together. Independent draws a block would be weaker than they look: what
+they add cancels from block to block, while a real vector's rows point nearly the same way and add
+up.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ def relabelled_vectors(
     *,
     rng: np.random.Generator,
 ) -> list[SteeringVector]:
-    """k differences of means with the labels of a random half of the groups swapped, rows as long as the vector's.
+    """k differences of means with the labels of a random half of the groups swapped, rows as long
+    as the vector's.
 
     Args:
         vector: what they are compared with.

@@ -2,12 +2,13 @@
 
     r(x) = x − Q Qᵀ x       Q an orthonormal basis of {μ_c − μ}
 
-The simplest orthogonal eraser with the linear guarantee (it is LEACE's ``"orth"`` for labels): class means coincide after it
-along every direction. It may move the representation more than LEACE does. With `center`, activations keep their mean along
-the removed directions. Cost n d, and d k² once.
+The simplest orthogonal eraser with the linear guarantee (it is LEACE's ``"orth"`` for labels):
+class means coincide after it along every direction. It may move the representation more than LEACE
+does. With `center`, activations keep their mean along the removed directions. Cost n d, and d k²
+once.
 
-Reference: Haghighatkhah et al. (2022), Better hit the nail on the head than beat around the bush: removing protected
-attributes with a single projection, arXiv:2212.04273.
+Reference: Haghighatkhah et al. (2022), Better hit the nail on the head than beat around the bush:
+removing protected attributes with a single projection, arXiv:2212.04273.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class MeanProjection(OrthogonalEraser):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"MeanProjection: y holds one class ({self.classes_[0]!r}); erasing needs two classes"
+                f"MeanProjection: y holds one class ({self.classes_[0]!r}); erasing needs two "
+                "classes"
             )
         X = X.astype(np.float64)
         mean = X.mean(axis=0)

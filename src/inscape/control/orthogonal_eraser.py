@@ -1,4 +1,5 @@
-"""What erasers by orthogonal projection share: the map of what they learnt, on rows and in a forward pass.
+"""What erasers by orthogonal projection share: the map of what they learnt, on rows and in a
+forward pass.
 
 r(x) = x − Qᵀ Q (x − m)       rows of Q an orthonormal basis, m what is kept along it
 """

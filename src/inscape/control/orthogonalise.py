@@ -1,16 +1,19 @@
-"""Weights from which directions are gone: what ablates at every place that writes to the residual stream, as a checkpoint.
+"""Weights from which directions are gone: what ablates at every place that writes to the residual
+stream, as a checkpoint.
 
-With Q an orthonormal basis of the directions, every matrix W that writes to the stream (token and position embeddings,
-attention output, MLP output) and its bias become
+With Q an orthonormal basis of the directions, every matrix W that writes to the stream (token and
+position embeddings, attention output, MLP output) and its bias become
 
     W ← (I − QᵀQ) W          b ← (I − QᵀQ) b
 
-so the copy computes, with no hook, what `ProjectOut` at ``embed``, ``attn_out.*``, ``mlp_out.*`` computes on the original:
-their logits are equal to rounding. The copy is an ordinary model and is saved as one. A family whose blocks normalise what
-they write cannot be treated so, and is refused. Tied input and output embeddings are untied: reading is not changed.
+so the copy computes, with no hook, what `ProjectOut` at ``embed``, ``attn_out.*``, ``mlp_out.*``
+computes on the original: their logits are equal to rounding. The copy is an ordinary model and is
+saved as one. A family whose blocks normalise what they write cannot be treated so, and is refused.
+Tied input and output embeddings are untied: reading is not changed.
 
 Cost: one pass over the weights.
-Reference: Arditi et al. (2024), Refusal in language models is mediated by a single direction, arXiv:2406.11717, §2.4.
+Reference: Arditi et al. (2024), Refusal in language models is mediated by a single direction,
+arXiv:2406.11717, §2.4.
 """
 
 from __future__ import annotations
@@ -58,7 +61,8 @@ def orthogonalised(model: Model, directions: Float[np.ndarray, "k d"]) -> Model:
         or model.family.adds != ("attn_out", "mlp_out")
     ):
         raise ModelError(
-            f"{model.name}: only networks whose blocks add to a stream of sums, attention and MLP alone, can be "
+            f"{model.name}: only networks whose blocks add to a stream of sums, attention and MLP "
+            "alone, can be "
             "orthogonalised"
         )
     made = model.copied("orthogonalised")
@@ -98,7 +102,8 @@ def _writers(model: Model) -> list[tuple[nn.Module, Tensor, int]]:
                 found.append((module, module.weight, 1))
             else:
                 raise ModelError(
-                    f"{model.name}: {point}.{layer} leaves a {type(module).__name__}, not a linear layer, so no weight of "
+                    f"{model.name}: {point}.{layer} leaves a {type(module).__name__}, not a linear "
+                    "layer, so no weight of "
                     "its own writes it; ablate with edits instead"
                 )
     return found

@@ -1,18 +1,21 @@
-"""Activation patching: put what one run has at a site and a position into another run, and see what the answer becomes.
+"""Activation patching: put what one run has at a site and a position into another run, and see what
+the answer becomes.
 
-For pairs of texts of equal length, `base` and `source`, and a metric of the logits at the last token (a difference of two
-answers' logits, say), a cell (site, position) of the map is the metric of `base` with that one activation taken from
-`source`. As a share of the whole way from base to source,
+For pairs of texts of equal length, `base` and `source`, and a metric of the logits at the last
+token (a difference of two answers' logits, say), a cell (site, position) of the map is the metric
+of `base` with that one activation taken from `source`. As a share of the whole way from base to
+source,
 
     effect = (m(base ← source at the cell) − m(base)) / (m(source) − m(base))
 
-With the corrupted text as base and the clean one as source this is denoising: what is enough to restore the answer; the
-other way round it is noising: what is needed. Attribution patching is its first-order estimate for all cells at once,
-∂m/∂h · (h_source − h_base), two passes and one backward; where the metric bends it is wrong, so check the top cells.
+With the corrupted text as base and the clean one as source this is denoising: what is enough to
+restore the answer; the other way round it is noising: what is needed. Attribution patching is its
+first-order estimate for all cells at once, ∂m/∂h · (h_source − h_base), two passes and one
+backward; where the metric bends it is wrong, so check the top cells.
 
 Cost: cells × pairs runs, many in one batch and none of them computing the layers before its own.
-Reference: Meng et al. (2022), arXiv:2202.05262 (causal tracing); Zhang and Nanda (2023), arXiv:2309.16042; Nanda (2023) and
-Syed et al. (2023), arXiv:2310.10348, for attribution.
+Reference: Meng et al. (2022), arXiv:2202.05262 (causal tracing); Zhang and Nanda (2023),
+arXiv:2309.16042; Nanda (2023) and Syed et al. (2023), arXiv:2310.10348, for attribution.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ from inscape.core.site import Site
 from inscape.model.model import Model
 from inscape.model.skip import begun_at
 
-#: logits at the last token (batch, vocabulary) and the pairs they belong to (batch,) → a number each
+#: logits at the last token (batch, vocabulary) and the pairs they belong to (batch,) → a number
+# each
 Metric = Callable[[Tensor, np.ndarray], Tensor]
 #: tokens a batch, padded
 BUDGET = 2048
@@ -92,7 +96,8 @@ def patch_map(
         model: a causal language model.
         base: texts that are run.
         source: for each, the text whose activation is put in; all of one length.
-        sites: what is patched: ``resid_pre.*``, ``attn_out.*``, ``mlp_out.*``, ``z.5.*`` for heads …
+        sites: what is patched: ``resid_pre.*``, ``attn_out.*``, ``mlp_out.*``, ``z.5.*`` for heads
+            …
         metric: of the logits at the last token.
         positions: which; all by default.
         budget: padded tokens a batch.
@@ -102,7 +107,8 @@ def patch_map(
         The map.
 
     Raises:
-        ValueError: texts of different lengths, another number of sources, a position that is not there.
+        ValueError: texts of different lengths, another number of sources, a position that is not
+            there.
     """
     length = common_length(base, source)
     where = counted(positions, length)
@@ -194,12 +200,14 @@ def common_length(base: Sequence[Tokens], source: Sequence[Tokens]) -> int:
     """The one length of all texts of pairs; refused where there is none, for positions then do not correspond."""
     if len(base) != len(source) or not base:
         raise ValueError(
-            f"patching: {len(base)} base and {len(source)} source texts; give one source for each base"
+            f"patching: {len(base)} base and {len(source)} source texts; give one source for each "
+            "base"
         )
     lengths: Int[np.ndarray, " n"] = np.array([len(t) for t in [*base, *source]])
     if len(set(lengths.tolist())) > 1:
         raise ValueError(
-            f"patching: texts have {lengths.min()} to {lengths.max()} tokens; positions only correspond in texts of one "
+            f"patching: texts have {lengths.min()} to {lengths.max()} tokens; positions only "
+            "correspond in texts of one "
             "length: choose words with as many tokens, or patch each length apart"
         )
     return int(lengths[0])

@@ -1,24 +1,28 @@
-"""Path patching: what one part of a network tells another *directly*, everything between them held as it was.
+"""Path patching: what one part of a network tells another *directly*, everything between them held
+as it was.
 
-For pairs of texts of equal length, `base` and `source`, a sender (an attention head, an attention or MLP output, the
-embedding) gets what it has in `source`, all other parts keep what they have in `base`. In a residual stream that is a sum,
-the receiver then reads
+For pairs of texts of equal length, `base` and `source`, a sender (an attention head, an attention
+or MLP output, the embedding) gets what it has in `source`, all other parts keep what they have in
+`base`. In a residual stream that is a sum, the receiver then reads
 
     h_R ← h_R(base) + Δ,      Δ = out_s(source) − out_s(base)          at the sender's positions
 
-and nothing else of it changes. A receiver is the final norm (``to="logits"``: the direct effect on the answer), or an input
-inside: the queries, keys or values of heads, what an attention or an MLP reads, the stream before a block. What it would
-have read is worked out in its own block alone; then the base is run with that put in and everything behind it free:
+and nothing else of it changes. A receiver is the final norm (``to="logits"``: the direct effect on
+the answer), or an input inside: the queries, keys or values of heads, what an attention or an MLP
+reads, the stream before a block. What it would have read is worked out in its own block alone; then
+the base is run with that put in and everything behind it free:
 
     value = m(base, receiver's input ← what it reads with Δ)
 
-With the clean text as base this is noising: what the answer needs of the path; with the corrupted one, denoising: what is
-enough. Where nothing lies between sender and receiver it is activation patching; in a linear network the direct effects of
-all first steps of a path sum to the whole effect of the sender.
+With the clean text as base this is noising: what the answer needs of the path; with the corrupted
+one, denoising: what is enough. Where nothing lies between sender and receiver it is activation
+patching; in a linear network the direct effects of all first steps of a path sum to the whole
+effect of the sender.
 
-Cost: one block a head for Δ; to the logits nothing more but the readout; else one block and the pass from the receiver's
-block on for each cell, many cells in a batch.
-Reference: Goldowsky-Dill et al. (2023), arXiv:2304.05969; Wang et al. (2022), arXiv:2211.00593, appendix B.
+Cost: one block a head for Δ; to the logits nothing more but the readout; else one block and the
+pass from the receiver's block on for each cell, many cells in a batch.
+Reference: Goldowsky-Dill et al. (2023), arXiv:2304.05969; Wang et al. (2022), arXiv:2211.00593,
+appendix B.
 """
 
 from __future__ import annotations
@@ -84,20 +88,22 @@ def path_map(
         model: a causal language model whose residual stream is a sum.
         base: texts that are run.
         source: for each, the text that the sender's output is taken from; all of one length.
-        senders: ``z.5.3`` (a head), ``z.5`` (all heads of a layer), ``attn_out.*``, ``mlp_out.*``, ``embed``.
+        senders: ``z.5.3`` (a head), ``z.5`` (all heads of a layer), ``attn_out.*``, ``mlp_out.*``,
+            ``embed``.
         metric: of the logits at the last token.
-        to: ``"logits"``, or receivers: ``q.7.2``, ``k.7``, ``v.7.0``, ``attn_in.7``, ``mlp_in.7``, ``resid_pre.7``; several
-            are patched together.
+        to: ``"logits"``, or receivers: ``q.7.2``, ``k.7``, ``v.7.0``, ``attn_in.7``, ``mlp_in.7``,
+            ``resid_pre.7``; several are patched together.
         positions: of the senders; all by default.
-        at: positions at which the receivers read what is patched; all by default. To the logits it is the last token.
+        at: positions at which the receivers read what is patched; all by default. To the logits it
+            is the last token.
         budget: padded tokens a batch.
 
     Returns:
         The map: sites are the senders.
 
     Raises:
-        ValueError: texts of different lengths, a site that cannot send or receive, a sender behind every receiver, a
-            position that is not there.
+        ValueError: texts of different lengths, a site that cannot send or receive, a sender behind
+            every receiver, a position that is not there.
         ModelError: a residual stream that is no sum.
     """
     length = common_length(base, source)
@@ -162,7 +168,8 @@ class _Paths:
             or model.family.adds != ("attn_out", "mlp_out")
         ):
             raise ModelError(
-                f"{model.name}: paths are followed through a residual stream that is a sum, and this model has none of "
+                f"{model.name}: paths are followed through a residual stream that is a sum, and "
+                "this model has none of "
                 "attentions and MLPs alone"
             )
         self.model, self.base, self.metric, self.at = model, base, metric, at
@@ -173,7 +180,8 @@ class _Paths:
         last = max((_stage(site) for site in self.receivers), default=(self.depth, 0))
         if behind := [str(s) for s in self.senders if _stage(s) >= last]:
             raise ValueError(
-                f"path patching: {', '.join(behind)} is computed after all that is to receive it; name later receivers"
+                f"path patching: {', '.join(behind)} is computed after all that is to receive it; "
+                "name later receivers"
             )
         heads = {s.layer for s in self.senders if s.point == "z"}
         layers = sorted(heads | {s.layer for s in self.receivers})  # type: ignore[type-var]
@@ -192,7 +200,8 @@ class _Paths:
         masks = torch.zeros(len(sets), self.length, dtype=torch.bool, device=self.model.device)
         for j, positions in enumerate(sets):
             masks[j, list(positions)] = True
-        # the logits at the last token are read from its stream alone, so no other position has a direct path to them
+        # the logits at the last token are read from its stream alone, so no other position has a
+        # direct path to them
         alive = [j for j in range(len(sets)) if self.receivers or masks[j, -1]]
         for i, site in enumerate(self.senders):
             change = self._change(site)
@@ -282,7 +291,8 @@ class _Paths:
         if last in found or Site("logits") in found:
             if len(found) > 1:
                 raise ValueError(
-                    "path patching: the logits receive alone; ask for the other receivers in a call of theirs"
+                    "path patching: the logits receive alone; ask for the other receivers in a "
+                    "call of theirs"
                 )
             return []
         nxt = [

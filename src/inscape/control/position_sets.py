@@ -1,8 +1,9 @@
-"""Position sets: named masks of tokens that edits act at, and random sets of the same size to compare them with.
+"""Position sets: named masks of tokens that edits act at, and random sets of the same size to
+compare them with.
 
-The first token is left out of all of them: in most causal models it is an attention sink, whose activations are unlike all
-others' and which sees nothing but itself. The last token is where the answer is read; whatever is set there acts directly,
-so random sets leave it out too.
+The first token is left out of all of them: in most causal models it is an attention sink, whose
+activations are unlike all others' and which sees nothing but itself. The last token is where the
+answer is read; whatever is set there acts directly, so random sets leave it out too.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ def position_sets(words: Sequence[str], draws: int, seed: int) -> dict[str, Mark
         seed: of the random sets; a text has the same ones wherever it stands.
 
     Returns:
-        ``all`` (but the first), ``words``, each of them as ``word.NAME``, ``punctuation`` (commas and full stops), ``last``,
-        and for each draw k ``random.k`` (as many tokens as there are of punctuation, neither punctuation nor last) and
-        ``neutral.k`` (the same, and no token of `words`).
+        ``all`` (but the first), ``words``, each of them as ``word.NAME``, ``punctuation`` (commas
+        and full stops), ``last``, and for each draw k ``random.k`` (as many tokens as there are of
+        punctuation, neither punctuation nor last) and ``neutral.k`` (the same, and no token of
+        `words`).
     """
 
     def every(tokens: Tokens, spans: Mapping[str, tuple[int, int]]) -> np.ndarray:

@@ -1,15 +1,17 @@
-"""Quadratic LEACE: every class's mean *and* covariance made equal, by optimal transport to their barycentre.
+"""Quadratic LEACE: every class's mean *and* covariance made equal, by optimal transport to their
+barycentre.
 
     r(x | c) = μ + A_c (x − μ_c)       A_c = Σ_c^{-1/2} (Σ_c^{1/2} Σ̄ Σ_c^{1/2})^{1/2} Σ_c^{-1/2}
     Σ̄        = Σ_c π_c (Σ̄^{1/2} Σ_c Σ̄^{1/2})^{1/2}   at its fixed point, the Wasserstein barycentre of Gaussians
 
-No quadratic classifier (so none that reads spread as well as place) then does better than a constant, and of all maps of
-Gaussians it moves rows least. It needs each row's class, so it prepares training data; it is no edit of a forward pass.
+No quadratic classifier (so none that reads spread as well as place) then does better than a
+constant, and of all maps of Gaussians it moves rows least. It needs each row's class, so it
+prepares training data; it is no edit of a forward pass.
 
 Cost: n d² for the moments, k d³ an iteration of the barycentre.
-Reference: Agueh and Carlier (2011), Barycenters in the Wasserstein space, SIAM J. Math. Anal. 43; Álvarez-Esteban et al.
-(2016), A fixed-point approach to barycenters in Wasserstein space, J. Math. Anal. Appl. 441. Named after LEACE,
-arXiv:2306.03819, whose authors' library has it.
+Reference: Agueh and Carlier (2011), Barycenters in the Wasserstein space, SIAM J. Math. Anal. 43;
+Álvarez-Esteban et al. (2016), A fixed-point approach to barycenters in Wasserstein space, J. Math.
+Anal. Appl. 441. Named after LEACE, arXiv:2306.03819, whose authors' library has it.
 """
 
 from __future__ import annotations
@@ -66,8 +68,10 @@ class QuadraticLeace(BaseEstimator):
         self.classes_, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
         if counts.min() <= X.shape[1]:
             raise ValueError(
-                f"QuadraticLeace: class {self.classes_[counts.argmin()]} has {counts.min()} rows for {X.shape[1]} "
-                "dimensions, so its covariance has no inverse; give more rows, or project to fewer dimensions first"
+                f"QuadraticLeace: class {self.classes_[counts.argmin()]} has {counts.min()} rows "
+                f"for {X.shape[1]} "
+                "dimensions, so its covariance has no inverse; give more rows, or project to fewer "
+                "dimensions first"
             )
         X, shares = X.astype(np.float64), counts / len(y)
         self.class_means_ = np.stack([X[codes == c].mean(axis=0) for c in range(len(counts))])
@@ -91,7 +95,8 @@ class QuadraticLeace(BaseEstimator):
         labels = np.asarray(to_numpy(y))
         if strange := sorted(set(labels.tolist()) - set(self.classes_.tolist())):
             raise ValueError(
-                f"QuadraticLeace: the label {strange[0]} was not fitted; the classes are {self.classes_}"
+                f"QuadraticLeace: the label {strange[0]} was not fitted; the classes are "
+                f"{self.classes_}"
             )
         codes, out = np.searchsorted(self.classes_, labels), np.empty(rows.shape)
         for c in range(len(self.classes_)):

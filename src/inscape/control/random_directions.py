@@ -1,13 +1,15 @@
-"""Directions that mean nothing in particular: what any direction would do, for comparison with one that was found.
+"""Directions that mean nothing in particular: what any direction would do, for comparison with one
+that was found.
 
     isotropic            d ~ N(0, I)                 nearly orthogonal to everything the network uses
     matched              d ~ N(0, Σ),  d = Xᵀg       g ~ N(0, I); Σ the covariance of the rows of X
     half-swapped         difference of means with the labels of a random half of the groups swapped
 
-An isotropic direction is a weak control: in a wide network it holds little of what varies. A matched one lies where the
-activations do. A half-swapped one is found as the real one is, from labels of which exactly half (of the groups) are
-turned, so that what the labels share cancels. Over several sites one g, or one swap, is one draw: neighbouring layers then
-get nearly the same direction, as neighbouring layers' real directions are nearly the same.
+An isotropic direction is a weak control: in a wide network it holds little of what varies. A
+matched one lies where the activations do. A half-swapped one is found as the real one is, from
+labels of which exactly half (of the groups) are turned, so that what the labels share cancels. Over
+several sites one g, or one swap, is one draw: neighbouring layers then get nearly the same
+direction, as neighbouring layers' real directions are nearly the same.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ def isotropic(
 def matched(
     x: Float[np.ndarray, "sites n d"], k: int, *, rng: np.random.Generator
 ) -> Float[np.ndarray, "k sites d"]:
-    """Unit directions drawn from N(0, Σ) of each site's rows, with the same weights on the rows at every site.
+    """Unit directions drawn from N(0, Σ) of each site's rows, with the same weights on the rows at
+    every site.
 
     Args:
         x: rows, centred by what must not be matched (their class, say).
@@ -45,7 +48,8 @@ def half_swapped(
     *,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "k sites d"]:
-    """Unit differences of means after swapping the two labels in a random half of the groups (half less one if odd).
+    """Unit differences of means after swapping the two labels in a random half of the groups (half
+    less one if odd).
 
     Args:
         x: rows.

@@ -1,14 +1,17 @@
-"""Resample ablation: a component is not removed but taken from another example, so that it stays what such states hold.
+"""Resample ablation: a component is not removed but taken from another example, so that it stays
+what such states hold.
 
 For a batch whose row i takes the component from row order[i], at the same position,
 
     h_i ← h_i + (h_order[i] − h_i) Bᵀ B          rows of B orthonormal; all of h where no basis is given
 
-Zero and the mean are places where a network may never be; another example's value is one where it is. Averaged over
-orders the effect is that of knowing the component's distribution and not its value.
+Zero and the mean are places where a network may never be; another example's value is one where it
+is. Averaged over orders the effect is that of knowing the component's distribution and not its
+value.
 
 Cost: two thin products.
-Reference: Chan et al. (2022), Causal scrubbing; Wang et al. (2022), arXiv:2211.00593, §3, on choosing what to ablate to.
+Reference: Chan et al. (2022), Causal scrubbing; Wang et al. (2022), arXiv:2211.00593, §3, on
+choosing what to ablate to.
 """
 
 from __future__ import annotations
@@ -51,7 +54,8 @@ class Resample(Edit):
     def apply(self, h: Float[Tensor, "batch ... d"]) -> Float[Tensor, "batch ... d"]:
         if len(self.order) != len(h):
             raise ValueError(
-                f"Resample: order names donors for {len(self.order)} rows, and the batch has {len(h)}"
+                f"Resample: order names donors for {len(self.order)} rows, and the batch has "
+                f"{len(h)}"
             )
         other = h[self.order.to(h.device)] - h
         if self.basis is None:

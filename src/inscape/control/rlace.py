@@ -2,16 +2,18 @@
 
     max over projections P of rank d − k   min over θ   mean log loss of θᵀ P x
 
-The removed projection A = I − P is relaxed to the Fantope {0 ⪯ A ⪯ I, tr A = k}. Each step solves for θ (a few warm-started
-L-BFGS iterations), moves A along the gradient of the loss at that θ, with AdaGrad's one step size for the whole matrix, and
-takes the nearest point of the Fantope. Play of two sides circles; its weighted average converges, so it is the average
-that is rounded, now and then, to its k leading eigenvectors, and kept if a fresh classifier does worse than on any
-before. The opponent's penalty keeps it from answering with coefficients without bound on rows that can be told apart
-perfectly. Rows are centred and given unit mean square, which changes no projection.
+The removed projection A = I − P is relaxed to the Fantope {0 ⪯ A ⪯ I, tr A = k}. Each step solves
+for θ (a few warm-started L-BFGS iterations), moves A along the gradient of the loss at that θ, with
+AdaGrad's one step size for the whole matrix, and takes the nearest point of the Fantope. Play of
+two sides circles; its weighted average converges, so it is the average that is rounded, now and
+then, to its k leading eigenvectors, and kept if a fresh classifier does worse than on any before.
+The opponent's penalty keeps it from answering with coefficients without bound on rows that can be
+told apart perfectly. Rows are centred and given unit mean square, which changes no projection.
 
 Cost: steps × (d³ + a few n d); some seconds at d = 384.
-Reference: Ravfogel et al. (2022), Linear adversarial concept erasure, arXiv:2201.12091, §3.3 and §3.4; averaging:
-Duchi, Hazan and Singer (2011), JMLR 12, for the step; Shamir and Zhang (2013), ICML, for the weights.
+Reference: Ravfogel et al. (2022), Linear adversarial concept erasure, arXiv:2201.12091, §3.3 and
+§3.4; averaging: Duchi, Hazan and Singer (2011), JMLR 12, for the step; Shamir and Zhang (2013),
+ICML, for the weights.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class RLACE(OrthogonalEraser):
         classes_: labels.
         basis_: (k, d), orthonormal rows: what is removed.
         mean_: (d,), kept along the removed directions.
-        loss_: log loss (nats) of the best classifier after rounding; the label's entropy is the most there can be.
+        loss_: log loss (nats) of the best classifier after rounding; the label's entropy is the
+            most there can be.
         entropy_: the label's entropy, nats.
     """
 

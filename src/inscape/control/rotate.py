@@ -1,11 +1,13 @@
-"""Rotate: turn activations within a plane; their norm, and everything outside the plane, stays as it is.
+"""Rotate: turn activations within a plane; their norm, and everything outside the plane, stays as
+it is.
 
     (a, b) = (h·e₁, h·e₂)         (a, b) ← R(θ) (a, b)            by an angle θ
                                   (a, b) ← ‖(a, b)‖ (cos φ, sin φ)     to an angle φ
 
-Adding a vector makes activations longer, which the next norm turns into a weaker version of everything else in them; a
-rotation does not. With e₁ a concept's direction, turning to 0 puts all that lies in the plane on the concept, to π/2 takes
-it out and keeps the length, to π puts it on the opposite.
+Adding a vector makes activations longer, which the next norm turns into a weaker version of
+everything else in them; a rotation does not. With e₁ a concept's direction, turning to 0 puts all
+that lies in the plane on the concept, to π/2 takes it out and keeps the length, to π puts it on the
+opposite.
 
 Reference: Vu and Nguyen (2025), Angular steering, arXiv:2510.26243.
 """
@@ -98,7 +100,8 @@ def rotation(
         torch.isfinite(first).all()
     ):
         raise ValueError(
-            "rotation: the two directions are parallel or zero, so they span no plane; give another one"
+            "rotation: the two directions are parallel or zero, so they span no plane; give "
+            "another one"
         )
     return Rotate(
         scope, torch.stack([first, second / second.norm()]).to(concept.dtype), float(angle), to

@@ -1,11 +1,13 @@
-"""Sequence swaps: in a vector that stores a sequence, make token j another one and leave the rest as it is.
+"""Sequence swaps: in a vector that stores a sequence, make token j another one and leave the rest
+as it is.
 
     onion      h' = h + s_j ⊙ (e_b − e_a)        s_j = g γ^j + β j + b        positions differ by magnitude
     unigram    h' = h + Q_j Q_jᵀ (h_s − h)       positions differ by subspace; the source s has the new token at j
     bigram     h' = h + Σ_{i = j−1, j} Q_i Q_iᵀ (h_s − h)                      one subspace for each pair of neighbours
 
-e, g, γ, β, b, and the orthonormal Q are learned. The subspaces are orthogonal to each other, as the linear representation
-hypothesis has it. An onion whose s_j does not depend on j is the control that shows what magnitudes are worth.
+e, g, γ, β, b, and the orthonormal Q are learned. The subspaces are orthogonal to each other, as the
+linear representation hypothesis has it. An onion whose s_j does not depend on j is the control that
+shows what magnitudes are worth.
 
 Cost: n d for the onion; n d k and one QR of d × k for the subspaces, k their dimensions in all.
 Reference: Csordás, Potts, Manning and Geiger (2024), arXiv:2408.10920.
@@ -25,7 +27,8 @@ class Swaps(NamedTuple):
 
     Attributes:
         h: the vectors, (n, d).
-        source: vectors of sequences that have the new token at the position; a bigram swap's have the neighbours too.
+        source: vectors of sequences that have the new token at the position; a bigram swap's have
+            the neighbours too.
         position: j.
         old: the token there.
         new: the one that is wanted.
@@ -76,13 +79,15 @@ class OnionSwap(nn.Module):
 
 
 class SubspaceSwap(nn.Module):
-    """Take the source's part in the position's subspace, or in those of both pairs that the position is in.
+    """Take the source's part in the position's subspace, or in those of both pairs that the
+    position is in.
 
     Args:
         longest: positions.
         width: d.
         generator: of the initial subspaces.
-        bigrams: one subspace for each pair of neighbours (the last position's pair ends the sequence).
+        bigrams: one subspace for each pair of neighbours (the last position's pair ends the
+            sequence).
         most: dimensions of a subspace at most; as many as fit otherwise.
 
     Raises:

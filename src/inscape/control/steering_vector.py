@@ -1,14 +1,16 @@
-"""Steering vectors: a vector for each of some blocks, added to what leaves them; read and written as other tools do.
+"""Steering vectors: a vector for each of some blocks, added to what leaves them; read and written
+as other tools do.
 
     h_L ← h_L + strength · v_L         after block L, at every token in scope
 
-GGUF (llama.cpp, repeng): architecture ``controlvector``, keys ``controlvector.model_hint`` and ``.layer_count``, tensors
-``direction.L``, written as float32 and read in any type that the ``gguf`` package dequantises, L from 1: block 0 cannot be
-named there, and a vector on it is refused. safetensors: the same
-tensor names, what is known of the vector as JSON beside them under ``__metadata__``. No other code runs on loading.
+GGUF (llama.cpp, repeng): architecture ``controlvector``, keys ``controlvector.model_hint`` and
+``.layer_count``, tensors ``direction.L``, written as float32 and read in any type that the ``gguf``
+package dequantises, L from 1: block 0 cannot be named there, and a vector on it is refused.
+safetensors: the same tensor names, what is known of the vector as JSON beside them under
+``__metadata__``. No other code runs on loading.
 
-Reference: Turner et al. (2023), Activation addition, arXiv:2308.10248; Zou et al. (2023), Representation engineering,
-arXiv:2310.01405.
+Reference: Turner et al. (2023), Activation addition, arXiv:2308.10248; Zou et al. (2023),
+Representation engineering, arXiv:2310.01405.
 """
 
 from __future__ import annotations
@@ -66,7 +68,8 @@ class SteeringVector:
         }
         if len({v.shape for v in rows.values()}) != 1 or next(iter(rows.values())).ndim != 1:
             raise ValueError(
-                f"SteeringVector: vectors must be (d,) alike, got {[v.shape for v in rows.values()]}"
+                "SteeringVector: vectors must be (d,) alike, got "
+                f"{[v.shape for v in rows.values()]}"
             )
         if min(rows) < 0 or not all(np.isfinite(v).all() for v in rows.values()):
             raise ValueError("SteeringVector: blocks count from 0 and vectors are finite numbers")
@@ -93,10 +96,12 @@ class SteeringVector:
         ]
 
     def save(self, path: str | Path) -> Path:
-        """Write to a file: ``.gguf`` or ``.safetensors``, by its name; one that `save` wrote before is replaced.
+        """Write to a file: ``.gguf`` or ``.safetensors``, by its name; one that `save` wrote before
+        is replaced.
 
         Raises:
-            DataError: another ending; a vector on block 0 in GGUF; a file of another origin under that name.
+            DataError: another ending; a vector on block 0 in GGUF; a file of another origin under
+                that name.
         """
         path = Path(path)
         refuse_foreign(path, MARK, DataError)
@@ -113,7 +118,8 @@ class SteeringVector:
                 self._save_gguf(fresh)
         else:
             raise DataError(
-                f"{path.name}: steering vectors are saved as .gguf (llama.cpp) or .safetensors; name it so"
+                f"{path.name}: steering vectors are saved as .gguf (llama.cpp) or .safetensors; "
+                "name it so"
             )
         return path
 
@@ -122,7 +128,8 @@ class SteeringVector:
 
         if 0 in self.vectors:
             raise DataError(
-                "llama.cpp's format has no vector on block 0 (its tensors count from direction.1); leave that block out, "
+                "llama.cpp's format has no vector on block 0 (its tensors count from direction.1); "
+                "leave that block out, "
                 "or save as .safetensors"
             )
         writer = GGUFWriter(path, "controlvector")
@@ -170,7 +177,8 @@ def _from_safetensors(path: Path) -> SteeringVector:
     for name, tensor in found.items():
         if not tensor.is_floating_point():
             raise DataError(
-                f"{path.name}: tensor {name!r:.60} has the dtype {tensor.dtype}, and a vector is made of floats; {_CURE}."
+                f"{path.name}: tensor {name!r:.60} has the dtype {tensor.dtype}, and a vector is "
+                f"made of floats; {_CURE}."
             )
     arrays = {name: tensor.to(torch.float32).numpy() for name, tensor in found.items()}
     return _made(path, arrays, metadata.get("model_hint", ""), metadata.get("card", "{}"))
@@ -189,7 +197,8 @@ def _from_gguf(path: Path) -> SteeringVector:
     if architecture != "controlvector":
         named = "".join(c for c in architecture if c.isprintable())
         raise DataError(
-            f"{path.name} holds a {named or 'nameless':.60} file, not a control vector; open models "
+            f"{path.name} holds a {named or 'nameless':.60} file, not a control vector; open "
+            "models "
             "with inscape.open"
         )
     found = {}
@@ -211,7 +220,8 @@ def _made(path: Path, found: dict[str, np.ndarray], hint: str, card: str) -> Ste
     vectors = {int(m.group(1)): v for name, v in found.items() if (m := _NAME.fullmatch(name))}
     if not vectors:
         raise DataError(
-            f"{path.name} has no tensor direction.N, so it is no steering vector; it has {sorted(found)[:3]}"
+            f"{path.name} has no tensor direction.N, so it is no steering vector; it has "
+            f"{sorted(found)[:3]}"
         )
     try:
         known = json.loads(card)

@@ -1,20 +1,24 @@
-"""A sub-module trained to give the residual that steering would: what an edit does, in the weights, with no hook left.
+"""A sub-module trained to give the residual that steering would: what an edit does, in the weights,
+with no hook left.
 
-The residual h that leaves block L at the last token is a sum in which the MLP's output f(x) stands once, and nothing else in
-it depends on f's weights. So its inputs x and the rest r = h − f(x) are computed once, and training is a regression of the
-sub-module alone, with no pass of the model and no cross-entropy:
+The residual h that leaves block L at the last token is a sum in which the MLP's output f(x) stands
+once, and nothing else in it depends on f's weights. So its inputs x and the rest r = h − f(x) are
+computed once, and training is a regression of the sub-module alone, with no pass of the model and
+no cross-entropy:
 
     minimise over θ   mean ‖ r + f_θ(x) − h* ‖² / d
 
-In contrastive activation steering the targets are h* = h + α v for what is to be abstained from and h* = h − α v for what is
-to be answered. What an attention adds is read by the MLP after it before it leaves the block; then f is the whole block, of
-which only the attention (or the linear layer that is named) is trained. Either way the regression's residual is that of the
-model with the new weights, to rounding: what is promised here is checked by one pass.
+In contrastive activation steering the targets are h* = h + α v for what is to be abstained from and
+h* = h − α v for what is to be answered. What an attention adds is read by the MLP after it before
+it leaves the block; then f is the whole block, of which only the attention (or the linear layer
+that is named) is trained. Either way the regression's residual is that of the model with the new
+weights, to rounding: what is promised here is checked by one pass.
 
-Targets are set at last tokens, but new weights act at every token. What else moves is to be measured.
+Targets are set at last tokens, but new weights act at every token. What else moves is to be
+measured.
 
-Cost: one pass of the model up to block L; then steps × the sub-module, or the block, on a batch of rows.
-Reference: Yang et al. (2025), Hallucination reduction with CASAL, arXiv:2510.02324.
+Cost: one pass of the model up to block L; then steps × the sub-module, or the block, on a batch of
+rows. Reference: Yang et al. (2025), Hallucination reduction with CASAL, arXiv:2510.02324.
 """
 
 from __future__ import annotations
@@ -51,7 +55,8 @@ class Regression:
         trained: the sub-module's path in the network.
         root: the path of what is run: the MLP, or the block.
         residual: h, what leaves the block at each last token, (n, d) float32.
-        parts: rows that are run together: their numbers; arguments of `root`, first those by position; and r.
+        parts: rows that are run together: their numbers; arguments of `root`, first those by
+            position; and r.
     """
 
     model: Model
@@ -81,7 +86,8 @@ class Retrained:
         weights: parameter's name in the network → its new value.
         losses: mean squared error of each step's batch, before the step.
         promised: the residual at the last tokens that the regression ends with, (n, d).
-        left: Σ ‖promised − h*‖² / Σ ‖h − h*‖²: 0 where all targets are met, 1 where nothing was learnt.
+        left: Σ ‖promised − h*‖² / Σ ‖h − h*‖²: 0 where all targets are met, 1 where nothing was
+            learnt.
     """
 
     weights: dict[str, Tensor]
@@ -102,7 +108,8 @@ class Retrained:
         for name, value in self.weights.items():
             if name not in own or own[name].shape != value.shape:
                 raise ModelError(
-                    f"{model.name} has no parameter {name} of shape {tuple(value.shape)}: these weights belong to another "
+                    f"{model.name} has no parameter {name} of shape {tuple(value.shape)}: these "
+                    "weights belong to another "
                     "model"
                 )
             with torch.no_grad():
@@ -146,8 +153,8 @@ def regression(
         model: a causal language model.
         inputs: texts, or their tokens.
         layer: the block.
-        submodule: ``"mlp"``, ``"attention"``, or the path within the block of any module with weights
-            (``"mlp.down_proj"``, ``"self_attn.o_proj"``).
+        submodule: ``"mlp"``, ``"attention"``, or the path within the block of any module with
+            weights (``"mlp.down_proj"``, ``"self_attn.o_proj"``).
         batch: examples of one length that are run together.
 
     Raises:
@@ -218,7 +225,8 @@ def train_submodule(
     """
     if targets.shape != data.residual.shape:
         raise ValueError(
-            f"train_submodule: targets must be {tuple(data.residual.shape)} like the residual, got {tuple(targets.shape)}"
+            f"train_submodule: targets must be {tuple(data.residual.shape)} like the residual, got "
+            f"{tuple(targets.shape)}"
         )
     root = (
         copy.deepcopy(data.model.net.get_submodule(data.root)).float().eval().requires_grad_(False)
@@ -273,7 +281,8 @@ def _inside(model: Model, block: nn.Module, submodule: str) -> str:
     }
     if path not in known:
         raise ModelError(
-            f"{model.name}: a block has no sub-module {submodule!r}. {suggest(submodule, [*PARTS, *known])}"
+            f"{model.name}: a block has no sub-module {submodule!r}. "
+            f"{suggest(submodule, [*PARTS, *known])}"
         )
     return path
 

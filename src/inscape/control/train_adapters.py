@@ -2,8 +2,9 @@
 
     loss = mean over the marked tokens of −log p(token | what comes before it)
 
-AdamW at a rate that rises for a tenth of the steps and falls to zero over the rest; gradients are clipped to a norm. The
-unembedding is computed at marked tokens alone, and the way back ends at the first adapted block.
+AdamW at a rate that rises for a tenth of the steps and falls to zero over the rest; gradients are
+clipped to a norm. The unembedding is computed at marked tokens alone, and the way back ends at the
+first adapted block.
 
 Cost: steps × one pass and as much again from the first adapted block on.
 Reference: Hu et al. (2021), arXiv:2106.09685, §4; Loshchilov & Hutter (2019), arXiv:1711.05101.
@@ -48,7 +49,8 @@ class Lesson:
             or bool(self.marked[:, 0].any())
         ):
             raise ValueError(
-                "Lesson: ids and marked are alike (batch, tokens), at least one token is marked and no row's first is"
+                "Lesson: ids and marked are alike (batch, tokens), at least one token is marked "
+                "and no row's first is"
             )
 
 
@@ -66,7 +68,8 @@ def lessons(
     Args:
         model: tokenises ``prompt + answer`` as one text; an answer begins with its own space.
         prompts: what is asked.
-        answers: what is to be said, one a prompt; its tokens are those that end after the prompt does.
+        answers: what is to be said, one a prompt; its tokens are those that end after the prompt
+            does.
         steps: batches.
         size: examples a batch.
         rng: of the orders.
@@ -76,7 +79,8 @@ def lessons(
     """
     if not prompts or len(prompts) != len(answers):
         raise ValueError(
-            f"lessons: one answer a prompt, at least one pair; got {len(prompts)} and {len(answers)}"
+            f"lessons: one answer a prompt, at least one pair; got {len(prompts)} and "
+            f"{len(answers)}"
         )
     tokens = model.tokenize([p + a for p, a in zip(prompts, answers, strict=True)])
     order: list[int] = []
@@ -99,12 +103,14 @@ def train_adapters(
     clip: float = 1.0,
     progress: Callable[[int, float], None] | None = None,
 ) -> list[float]:
-    """Train adapters in place, a step a batch; the model is as it was afterwards, whatever was raised.
+    """Train adapters in place, a step a batch; the model is as it was afterwards, whatever was
+    raised.
 
     Args:
         model: with a head; adapters attached by an enclosing block act and are not trained.
         adapters: from `inscape.control.low_rank_adapter.low_rank_adapters`.
-        batches: lessons in order; nothing else is drawn, so that the same lessons give the same adapters.
+        batches: lessons in order; nothing else is drawn, so that the same lessons give the same
+            adapters.
         rate: the highest learning rate.
         decay: weight decay.
         clip: the largest norm of a step's gradient.

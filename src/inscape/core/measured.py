@@ -1,24 +1,26 @@
-"""Measured: one outcome of the same items under several conditions, the only way a study makes evidence.
+"""Measured: one outcome of the same items under several conditions, the only way a study makes
+evidence.
 
-Every condition holds one value an item. Its statistic S (a mean, a ratio of sums, an out-of-sample R², an AUC) is jackknifed
-over groups of items, so that differences and shares of conditions are paired: what makes a group hard under two conditions
-cancels.
+Every condition holds one value an item. Its statistic S (a mean, a ratio of sums, an out-of-sample
+R², an AUC) is jackknifed over groups of items, so that differences and shares of conditions are
+paired: what makes a group hard under two conditions cancels.
 
     value      S(c)
     gain       (S(c) − S(over)) / S(of)          fall    (S(below) − S(c)) / S(of)          of: 1 unless named
 
-A condition has a role. A *null* is a distribution: draws of the same procedure on shuffled labels, random directions,
-permuted pairs. Every draw takes the condition's place in the formula, and
+A condition has a role. A *null* is a distribution: draws of the same procedure on shuffled labels,
+random directions, permuted pairs. Every draw takes the condition's place in the formula, and
 
     p = (1 + #{draws at least as far in the claim's direction}) / (draws + 1)
 
-Where a draw costs a training and there are few, p can never be small: such a null is *expensive* and gives the interval of
-the gain over its mean instead, with the variance over groups and that over draws. A *baseline* is one competitor, a
-*reference* where the condition starts, a *ceiling* what an oracle reaches: single numbers, shown beside and never called
-null.
+Where a draw costs a training and there are few, p can never be small: such a null is *expensive*
+and gives the interval of the gain over its mean instead, with the variance over groups and that
+over draws. A *baseline* is one competitor, a *reference* where the condition starts, a *ceiling*
+what an oracle reaches: single numbers, shown beside and never called null.
 
 Cost: O(draws · n) for the statistics.
-Reference: Phipson and Smyth (2010), arXiv:1603.05766 (p); `inscape.core.intervals` for the intervals.
+Reference: Phipson and Smyth (2010), arXiv:1603.05766 (p); `inscape.core.intervals` for the
+intervals.
 """
 
 from __future__ import annotations
@@ -72,7 +74,8 @@ class Measured:
         name: what is measured, in the field's words.
         groups: group of each item; None where items are independent.
         unit: the unit of the statistic.
-        kind: ``"mean"``, ``"ratio"``, ``"r2"`` or ``"auc"``, as in `inscape.core.intervals.group_interval`.
+        kind: ``"mean"``, ``"ratio"``, ``"r2"`` or ``"auc"``, as in
+            `inscape.core.intervals.group_interval`.
         direction: ``"higher"`` or ``"lower"``: on which side of the null the claim is.
         folds: for AUC, the fold of each item: only items of one fold are compared.
         level: confidence level of the intervals.
@@ -129,15 +132,17 @@ class Measured:
 
         Args:
             condition: its name.
-            values: one value an item (n,), or several draws of it (draws, n). For ``"ratio"`` the parts, for ``"r2"`` the
-                losses, for ``"auc"`` the scores.
-            second: for ``"ratio"`` the wholes, for ``"r2"`` the base, for ``"auc"`` which items are positive; (n,) or
-                (draws, n).
+            values: one value an item (n,), or several draws of it (draws, n). For ``"ratio"`` the
+                parts, for ``"r2"`` the losses, for ``"auc"`` the scores.
+            second: for ``"ratio"`` the wholes, for ``"r2"`` the base, for ``"auc"`` which items are
+                positive; (n,) or (draws, n).
             role: what it is to the others.
-            expensive: for a null of at least five draws, each too expensive for the hundreds that a p-value needs.
+            expensive: for a null of at least five draws, each too expensive for the hundreds that a
+                p-value needs.
 
         Raises:
-            ValueError: the name is taken, the items are others, or a null has too few draws to be a distribution.
+            ValueError: the name is taken, the items are others, or a null has too few draws to be a
+                distribution.
         """
         if condition in self._conditions:
             raise ValueError(f"{self.name}: there is already a condition {condition!r}")
@@ -145,20 +150,23 @@ class Measured:
         self._size = first.shape[1] if self._size is None else self._size
         if first.ndim != 2 or first.shape[1] != self._size:
             raise ValueError(
-                f"{self.name}, {condition!r}: expected {self._size} items, shape (n,) or (draws, n), got "
+                f"{self.name}, {condition!r}: expected {self._size} items, shape (n,) or (draws, "
+                "n), got "
                 f"{np.shape(values)}"
             )
         least = FEWEST_DRAWS if expensive else 2
         if role == "null" and len(first) < least:
             raise ValueError(
-                f"{self.name}, {condition!r}: a null is a distribution and needs at least {least} draws, got {len(first)}; "
+                f"{self.name}, {condition!r}: a null is a distribution and needs at least {least} "
+                f"draws, got {len(first)}; "
                 "a single competitor has the role 'baseline' or 'reference'"
             )
         draws = tuple(self._statistic(first, second, k) for k in range(len(first)))
         self._conditions[condition] = Condition(role, draws, expensive)
 
     def put_statistic(self, condition: str, *draws: Jackknife, role: Role = "treatment") -> None:
-        """Add a condition whose statistic is no mean, ratio or AUC, already jackknifed over the same groups.
+        """Add a condition whose statistic is no mean, ratio or AUC, already jackknifed over the
+        same groups.
 
         Args:
             condition: its name.
@@ -175,7 +183,8 @@ class Measured:
         self._conditions[condition] = Condition(role, draws)
 
     def put_draws(self, null: str, values: Any, *, expensive: bool = False) -> None:
-        """Add a null known by the value of the whole formula in each draw: scores of a sweep on shuffled labels.
+        """Add a null known by the value of the whole formula in each draw: scores of a sweep on
+        shuffled labels.
 
         Args:
             null: its name.
@@ -194,7 +203,8 @@ class Measured:
         self._draws[null] = (drawn, expensive)
 
     def put_resampled(self, condition: str, value: float | int, draws: Any) -> None:
-        """Add a statistic that jumps when a group is left out, so that no jackknife holds: the layer of a maximum.
+        """Add a statistic that jumps when a group is left out, so that no jackknife holds: the
+        layer of a maximum.
 
         Its interval is the middle of its bootstrap draws over groups, and always holds the value.
 
@@ -241,7 +251,8 @@ class Measured:
         Args:
             condition: its name.
             over: the competitor or the start.
-            of: the condition whose statistic is the unit; a pair (top, base) for the difference of two.
+            of: the condition whose statistic is the unit; a pair (top, base) for the difference of
+                two.
             null: the null that takes the condition's place.
             more: further fields of `Evidence`.
         """
@@ -270,15 +281,17 @@ class Measured:
         null: str = "",
         **more: Any,
     ) -> Evidence:
-        """Any function of the statistics of several conditions, paired: the mean over layers, a quantile of gains.
+        """Any function of the statistics of several conditions, paired: the mean over layers, a
+        quantile of gains.
 
         Args:
             name: what it is.
             formula: takes one array for each condition and works elementwise.
             conditions: their names.
-            kind: of what comes out, as in `inscape.core.jackknife.Jackknife`: ``"share"`` for the least or
-                the mean of shares, which has exact limits at 0 and 1.
-            null: the null, whose draws take the first condition's place, or which is put by the formula's values.
+            kind: of what comes out, as in `inscape.core.jackknife.Jackknife`: ``"share"`` for the
+                least or the mean of shares, which has exact limits at 0 and 1.
+            null: the null, whose draws take the first condition's place, or which is put by the
+                formula's values.
             more: further fields of `Evidence`.
         """
 
@@ -432,7 +445,8 @@ def measured_grid(
 
     Args:
         name: what is measured.
-        values: coordinates of a cell → one value an item, or several draws of it, as `Measured.put` takes them.
+        values: coordinates of a cell → one value an item, or several draws of it, as `Measured.put`
+            takes them.
         names: of the coordinates.
         options: of every `Measured`: ``groups``, ``unit``, ``kind``.
 
@@ -450,7 +464,8 @@ def measured_grid(
 
 
 def fact(name: str, value: float, unit: str) -> Evidence:
-    """What has no sampling: an identity up to rounding, a count in a fixed network. It has no interval.
+    """What has no sampling: an identity up to rounding, a count in a fixed network. It has no
+    interval.
 
     Args:
         name: what it is.
@@ -461,7 +476,8 @@ def fact(name: str, value: float, unit: str) -> Evidence:
 
 
 def over_draws(found: Jackknife, values: Sequence[float] | np.ndarray) -> Jackknife:
-    """The statistic with the variance of the mean over draws added: each draw counts as one more group.
+    """The statistic with the variance of the mean over draws added: each draw counts as one more
+    group.
 
     Args:
         found: the statistic averaged over draws, jackknifed over groups.

@@ -1,4 +1,6 @@
-"""What a language model answers, one value an item: graded answers, contrasts, options, token losses, side effects.
+"""What a language model answers, one value an item: graded answers, contrasts, options, token
+losses, side effects.
 
-Each is measured with or without edits and stores no activations; answers that were generated are kept in the cache.
+Each is measured with or without edits and stores no activations; answers that were generated are
+kept in the cache.
 """

@@ -1,9 +1,11 @@
-"""What each adapter is good for: what is lost without it, here and there, and how far it writes where the answer begins.
+"""What each adapter is good for: what is lost without it, here and there, and how far it writes
+where the answer begins.
 
     lost_i = Σ_q (s_q − s_q without i) / Σ_q (s_q − s_q untuned)        s_q the score of question q under all adapters
     written_i = mean_q |(α / r) B_i A_i x_q|                            x_q what enters the layer at the last prompt token
 
-An adapter that is lost everywhere acts in general, one that is lost on the topic of the tune alone acts there.
+An adapter that is lost everywhere acts in general, one that is lost on the topic of the tune alone
+acts there.
 
 Cost: one pass over all questions an adapter.
 Reference: Soligo et al. (2025), arXiv:2506.11618, §4.
@@ -56,8 +58,8 @@ def roles(
         advance: called after each adapter.
 
     Returns:
-        The share lost for every adapter and place, in ``where`` the adapter's path, the place and how far it writes. Beside
-        it is the mean share that the other adapters lose.
+        The share lost for every adapter and place, in ``where`` the adapter's path, the place and
+        how far it writes. Beside it is the mean share that the other adapters lose.
     """
     full, written, lost = {}, {}, {}
     with attached(model, adapters):

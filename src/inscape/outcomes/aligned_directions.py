@@ -1,10 +1,13 @@
-"""Directions by alignment: what to swap between opposite texts, at one token, to swap the model's verdict.
+"""Directions by alignment: what to swap between opposite texts, at one token, to swap the model's
+verdict.
 
-At every site the line is the closed form of `inscape.control.line_alignment`, from one pass and one backward over training
-texts; at the site chosen it is trained from there (one-dimensional distributed alignment search). At the last site one
-token's state reaches no other token, so nothing can be asked of it, and the line of the site before stands there.
+At every site the line is the closed form of `inscape.control.line_alignment`, from one pass and one
+backward over training texts; at the site chosen it is trained from there (one-dimensional
+distributed alignment search). At the last site one token's state reaches no other token, so nothing
+can be asked of it, and the line of the site before stands there.
 
-Cost: a pass and a backward over the texts; a step of training is a batch through the layers behind the site, and back.
+Cost: a pass and a backward over the texts; a step of training is a batch through the layers behind
+the site, and back.
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ class Aligned:
     """Lines of every site.
 
     Attributes:
-        directions: unit vectors, the label 1 at their upper end, (sites, d); trained at the chosen site.
+        directions: unit vectors, the label 1 at their upper end, (sites, d); trained at the chosen
+            site.
         closed: the closed form at the chosen site, where training began, (d,).
         losses: of training, in nats.
     """
@@ -64,7 +68,8 @@ class _Texts:
         fits = (lengths[::2] == lengths[1::2]) & (spots[::2] == spots[1::2])
         if not fits.any():
             raise DataError(
-                "no pair has its two texts aligned token by token, so no state has a counterpart to swap with."
+                "no pair has its two texts aligned token by token, so no state has a counterpart "
+                "to swap with."
             )
         rows = np.flatnonzero(np.repeat(fits, 2))
         return cls([tokens[i] for i in rows], spots[rows], np.asarray(y)[rows])
@@ -162,7 +167,8 @@ def search(
 ) -> list[tuple[int, Aligned]]:
     """Lines of every fold, trained at the site that was chosen for it, and where that is.
 
-    Behind the last block one token's state says nothing to others: a fold that chose it is trained at the one before.
+    Behind the last block one token's state says nothing to others: a fold that chose it is trained
+    at the one before.
 
     Args:
         model: a causal language model.
@@ -207,7 +213,8 @@ def interchanged(
     at: str,
     lines: Float[np.ndarray, "k d"],
 ) -> tuple[Float[np.ndarray, "k n"], np.ndarray]:
-    """Verdicts with the one token's coordinate along each line taken from the opposite text, which is the neighbour.
+    """Verdicts with the one token's coordinate along each line taken from the opposite text, which
+    is the neighbour.
 
     Args:
         model: a causal language model.
@@ -258,7 +265,8 @@ def closed_by(
     lines: Sequence[Float[np.ndarray, "k d"]],
     names: Sequence[str],
 ) -> Measured:
-    """The share of the difference between opposites' verdicts that swapping one coordinate of one token closes.
+    """The share of the difference between opposites' verdicts that swapping one coordinate of one
+    token closes.
 
     Args:
         test: held-out texts; neighbours in a part are opposites.

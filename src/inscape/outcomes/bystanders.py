@@ -1,8 +1,8 @@
 """Bystanders: how much of what an intervention is not about comes out as before.
 
-A task with right answers, whose scratchpads are written and answered under the intervention as any others are; or plain
-texts, every token of which is foreseen or not. Hits are counted row by row, so that what is lost is paired with what was
-there, and an intervention may differ from row to row.
+A task with right answers, whose scratchpads are written and answered under the intervention as any
+others are; or plain texts, every token of which is foreseen or not. Hits are counted row by row, so
+that what is lost is paired with what was there, and an intervention may differ from row to row.
 
 Cost: two continuations a prompt, or one pass a text.
 """
@@ -71,7 +71,8 @@ def task(reasoner: Reasoner, examples: Examples) -> Bystander:
 
 
 def foreseen(examples: Examples, most: int = 128, budget: int = 2048) -> Bystander:
-    """Plain texts: a hit is a token that was the likeliest; an intervention at the scratchpad acts at every token.
+    """Plain texts: a hit is a token that was the likeliest; an intervention at the scratchpad acts
+    at every token.
 
     Args:
         examples: texts.

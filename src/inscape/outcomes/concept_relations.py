@@ -1,7 +1,9 @@
-"""One relation as a classification of its subjects by their objects: directions made on some, judged on others.
+"""One relation as a classification of its subjects by their objects: directions made on some,
+judged on others.
 
-Directions come from prompts with answered questions before them; the same questions are also asked alone. Each method's
-directions are those at the site, and with the settings, that classify one half of the training subjects from the other.
+Directions come from prompts with answered questions before them; the same questions are also asked
+alone. Each method's directions are those at the site, and with the settings, that classify one half
+of the training subjects from the other.
 
     inverted relation          the relation's low-rank inverse applied to mean object states before the last layer
     object of the last layer   the same with object states of the last layer

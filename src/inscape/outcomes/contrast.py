@@ -2,10 +2,12 @@
 
     score(text) = mean logit of the positive words' first tokens − mean logit of the negative words', after the text
 
-Words that the texts themselves contain must be left out: a model that copies would score without understanding. Words
-whose first token is on both sides, or is nothing but space, say nothing and are left out too.
+Words that the texts themselves contain must be left out: a model that copies would score without
+understanding. Words whose first token is on both sides, or is nothing but space, say nothing and
+are left out too.
 
-Reference: the logit difference of Tigges et al. (2023), arXiv:2310.15154, §2.2, over several words at once.
+Reference: the logit difference of Tigges et al. (2023), arXiv:2310.15154, §2.2, over several words
+at once.
 """
 
 from __future__ import annotations
@@ -77,7 +79,8 @@ def contrast(
     kept = [{w: t for w, t in side.items() if t is not None and t not in both} for side in sides]
     if not kept[0] or not kept[1]:
         raise DataError(
-            "every word of one side occurs in the texts or has no first token of its own; give other words to contrast."
+            "every word of one side occurs in the texts or has no first token of its own; give "
+            "other words to contrast."
         )
     dropped = tuple(w for w in (*positive, *negative) if w not in {**kept[0], **kept[1]})
     return Contrast(kept[0], kept[1], dropped)

@@ -1,11 +1,12 @@
-"""Dose–response: what an intervention does to an outcome, strength by strength, beside interventions that mean nothing.
+"""Dose–response: what an intervention does to an outcome, strength by strength, beside
+interventions that mean nothing.
 
     response(s) = mean over texts of (outcome under dose(s) − outcome as it is)
 
-An outcome is any function of edits that gives a number a text; a dose is any function of a strength that gives edits: a
-steering vector's, or `inscape.control.dose.dosed` of an eraser, a clamp or a learned map. Controls are doses of the same
-size that mean nothing, several draws a kind. P-values are of one strength each: the one that is judged is to be named
-beforehand.
+An outcome is any function of edits that gives a number a text; a dose is any function of a strength
+that gives edits: a steering vector's, or `inscape.control.dose.dosed` of an eraser, a clamp or a
+learned map. Controls are doses of the same size that mean nothing, several draws a kind. P-values
+are of one strength each: the one that is judged is to be named beforehand.
 
 Cost: strengths × (1 + draws) outcomes.
 """
@@ -49,7 +50,8 @@ def read_back(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> Outcome:
-    """What is said under the edits, read without them and without the prompt: a score of its mean state at a site.
+    """What is said under the edits, read without them and without the prompt: a score of its mean
+    state at a site.
 
     Args:
         model: speaks under the edits, reads without any.
@@ -121,8 +123,9 @@ def dose_response(
         outcome: what is asked of the texts.
         dose: the intervention.
         controls: kind → draws.
-        strengths: doses, none of them 0 (there is nothing to measure at 0), each with how many draws of every kind stand
-            beside it: many where it is judged, few where it is only shown.
+        strengths: doses, none of them 0 (there is nothing to measure at 0), each with how many
+            draws of every kind stand beside it: many where it is judged, few where it is only
+            shown.
         advance: called after each outcome.
 
     Raises:
@@ -130,7 +133,8 @@ def dose_response(
     """
     if not strengths or 0 in strengths or not controls:
         raise ValueError(
-            f"dose_response: needs strengths other than 0 and controls, got {list(strengths)}, {list(controls)}"
+            f"dose_response: needs strengths other than 0 and controls, got {list(strengths)}, "
+            f"{list(controls)}"
         )
 
     def asked(edits: Sequence[Edit]) -> np.ndarray:
@@ -162,8 +166,9 @@ def shown(responses: Sequence[Response], groups: np.ndarray, unit: str) -> list[
         unit: of the outcome.
 
     Returns:
-        For each strength and kind one row, that kind's draws as null; and for each kind one row with the mean response to
-        its draws and their range in the interval's place. ``where["series"]`` tells which.
+        For each strength and kind one row, that kind's draws as null; and for each kind one row
+        with the mean response to its draws and their range in the interval's place.
+        ``where["series"]`` tells which.
     """
     rows = []
     for r in responses:

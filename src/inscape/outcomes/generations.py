@@ -1,8 +1,9 @@
 """Generations: what a model goes on with, kept in the cache by its recipe, as a harvest is.
 
-Two studies that ask the same model the same prompts in the same way read the same files. A recipe holds everything that
-decides the tokens: weights, tokenizer, prompts, lengths, temperature, seed, the library's own code and its versions. Prompts
-are sorted by length and made in parts, each a file, so what was interrupted goes on where it stopped.
+Two studies that ask the same model the same prompts in the same way read the same files. A recipe
+holds everything that decides the tokens: weights, tokenizer, prompts, lengths, temperature, seed,
+the library's own code and its versions. Prompts are sorted by length and made in parts, each a
+file, so what was interrupted goes on where it stopped.
 
 Cost: of `inscape.model.continuations` once, then of reading a Parquet file.
 """

@@ -1,4 +1,6 @@
-"""Edits that hold neurons at the mean they have in a store: what is left when they say nothing of the example."""
+"""Edits that hold neurons at the mean they have in a store: what is left when they say nothing of
+the example.
+"""
 
 from __future__ import annotations
 

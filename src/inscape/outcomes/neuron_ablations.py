@@ -1,6 +1,8 @@
-"""Mean-ablation of neurons: their means, as many random ones of the same layers, and the entropy of the next token.
+"""Mean-ablation of neurons: their means, as many random ones of the same layers, and the entropy of
+the next token.
 
-Means are taken over tokens of texts that are not measured. Cost: one pass over the texts a set of neurons.
+Means are taken over tokens of texts that are not measured. Cost: one pass over the texts a set of
+neurons.
 """
 
 from __future__ import annotations
@@ -83,7 +85,8 @@ def layer_matched(
         )
         if len(others) < len(part):
             raise ValueError(
-                f"layer_matched: layer {layer} has {len(others)} other neurons, {len(part)} are needed"
+                f"layer_matched: layer {layer} has {len(others)} other neurons, {len(part)} are "
+                "needed"
             )
         drawn = rng.choice(others, len(part), replace=False)
         rows.append(pd.DataFrame({"layer": int(layer), "neuron": drawn}))

@@ -1,12 +1,13 @@
-"""Options: how probable a language model holds each of several answers, by the answer's first token.
+"""Options: how probable a language model holds each of several answers, by the answer's first
+token.
 
     score(text, option) = log p(first token of " option" | text)
 
-Raw scores favour options that are frequent anyway; their mean over texts, which no label goes into, is what a calibrated
-reading takes off. Cost: one pass with the unembedding at the last token.
+Raw scores favour options that are frequent anyway; their mean over texts, which no label goes into,
+is what a calibrated reading takes off. Cost: one pass with the unembedding at the last token.
 
-Reference: Brown et al. (2020), arXiv:2005.14165, §2.4 (scoring of options); Zhao et al. (2021), arXiv:2102.09690
-(calibration).
+Reference: Brown et al. (2020), arXiv:2005.14165, §2.4 (scoring of options); Zhao et al. (2021),
+arXiv:2102.09690 (calibration).
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def option_scores(
     if len(set(first)) < len(first):
         twice = next(o for o, t in zip(options, first, strict=True) if first.count(t) > 1)
         raise DataError(
-            f"option {twice!r} begins with the same token as another; give options that differ at once."
+            f"option {twice!r} begins with the same token as another; give options that differ at "
+            "once."
         )
     out = np.empty((len(examples), len(options)))
     for step in passes(model, examples, logits=True):
@@ -55,7 +57,8 @@ def option_scores(
 def preferred_options(
     scores: Float[np.ndarray, "n k"], y: Int[np.ndarray, " n"], folds: Int[np.ndarray, " n"]
 ) -> Int[np.ndarray, " n"]:
-    """The option that each text prefers, raw or calibrated, as is more often right in the other folds.
+    """The option that each text prefers, raw or calibrated, as is more often right in the other
+    folds.
 
     Args:
         scores: of `option_scores`.

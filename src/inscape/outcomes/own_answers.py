@@ -1,7 +1,8 @@
-"""What a model says by itself, which of it is in a manner, and what its states are while it says so.
+"""What a model says by itself, which of it is in a manner, and what its states are while it says
+so.
 
-An answer is judged by its words alone, by odds learnt from sentences of which the manner is known (naive Bayes with add-one
-smoothing; words never seen count nothing):
+An answer is judged by its words alone, by odds learnt from sentences of which the manner is known
+(naive Bayes with add-one smoothing; words never seen count nothing):
 
     in the manner:  Σ_w log p(w | manner) − log p(w | none) > 0
 
@@ -106,7 +107,8 @@ class Speaker:
         found = manner.has([one.text for _, one in asked])
         if found.all() or not found.any():
             raise StudyError(
-                f"{'all' if found.any() else 'none'} of {len(asked)} own answers are in the manner, so there is no "
+                f"{'all' if found.any() else 'none'} of {len(asked)} own answers are in the "
+                "manner, so there is no "
                 "direction between those that are and those that are not; ask for more samples."
             )
         texts = [joined(tokens[i], one) for i, one in asked]

@@ -1,10 +1,12 @@
-"""Texts that begin alike, laid in one row: their beginning is computed once, also where edits act on it.
+"""Texts that begin alike, laid in one row: their beginning is computed once, also where edits act
+on it.
 
     row        [ beginning | rest of a | rest of b … ]
     token i attends to j   iff   pos(j) ≤ pos(i), and j is of the beginning or of the same text as i
 
-at the positions that the tokens have in their texts. A beginning is what texts share token by token, edited alike; many
-texts under many edits are run in a few batches of rows of like length, each row under its own.
+at the positions that the tokens have in their texts. A beginning is what texts share token by
+token, edited alike; many texts under many edits are run in a few batches of rows of like length,
+each row under its own.
 
 Cost: of two texts of p tokens in common and s of their own, p + 2 s tokens instead of 2 (p + s).
 Reference: tree attention, Cai et al. (2024), Medusa, arXiv:2401.10774, §2.1.
@@ -40,7 +42,8 @@ class Row:
     Attributes:
         members: the texts.
         ids: token ids, (columns,).
-        text: the text that a column's token is taken from, the first member for the beginning, (columns,).
+        text: the text that a column's token is taken from, the first member for the beginning,
+            (columns,).
         position: its position there, (columns,).
         owner: which member it is of, −1 for the beginning, (columns,).
         ends: the column of each member's last token, (members,).

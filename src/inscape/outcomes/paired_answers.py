@@ -1,8 +1,10 @@
-"""Which of two answers a model would rather give, question by question; and what its own answers look like inside.
+"""Which of two answers a model would rather give, question by question; and what its own answers
+look like inside.
 
     score = log p(one | question) / tokens of one − log p(other | question) / tokens of other        nats a token
 
-The score is that of the model as it stands: inside a block that attaches adapters or sets edits, of the model so changed.
+The score is that of the model as it stands: inside a block that attaches adapters or sets edits, of
+the model so changed.
 
 Cost: two short passes a question.
 """
@@ -62,7 +64,8 @@ class PairedAnswers:
         """
         if not len(prompts) or not ones or len(ones) != len(others):
             raise ValueError(
-                f"PairedAnswers: needs questions and answers in pairs, got {len(prompts)}, {len(ones)} and {len(others)}"
+                f"PairedAnswers: needs questions and answers in pairs, got {len(prompts)}, "
+                f"{len(ones)} and {len(others)}"
             )
         whole, starts = [], []
         for i, prompt in enumerate(prompts):

@@ -1,7 +1,8 @@
 """Passes: forward passes over examples in batches of near-equal length, with nothing stored.
 
-A store keeps the model as it is. What happens under an edit, or a score read off the logits, is looked at once and
-thrown away: that is what this is for. Order is by length, so each batch says which examples it holds.
+A store keeps the model as it is. What happens under an edit, or a score read off the logits, is
+looked at once and thrown away: that is what this is for. Order is by length, so each batch says
+which examples it holds.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """Questions asked of a language model, its answers graded, and the tokens of an answer found again.
 
-Each question is answered greedily (and by samples, where asked). An answered text is the prompt with the continuation, and
-carries four spans, each of one character and so of one token: ``prompt`` (the prompt's last token), ``first`` (the first
-generated), ``exact`` (the last of the exact answer) and ``last`` (the last generated). Answers of no words are left out.
+Each question is answered greedily (and by samples, where asked). An answered text is the prompt
+with the continuation, and carries four spans, each of one character and so of one token: ``prompt``
+(the prompt's last token), ``first`` (the first generated), ``exact`` (the last of the exact answer)
+and ``last`` (the last generated). Answers of no words are left out.
 
-What may be read without looking inside travels along: log-probabilities of the answer's tokens, and the surface
-(lengths, the form of the question, how many answers of the task are the same).
+What may be read without looking inside travels along: log-probabilities of the answer's tokens, and
+the surface (lengths, the form of the question, how many answers of the task are the same).
 
 Reference: Orgad et al. (2024), arXiv:2410.02707, §3.2.
 """
@@ -41,7 +42,8 @@ class Answered:
     """Answered questions, one row each.
 
     Attributes:
-        texts: prompts with their continuations, with the spans of `TOKENS`; group and columns of the questions.
+        texts: prompts with their continuations, with the spans of `TOKENS`; group and columns of
+            the questions.
         said: the answers, graded.
         made: the continuations.
         rows: which question each is, into those asked.
@@ -118,8 +120,8 @@ def answered(
     """Grade continuations and mark their tokens.
 
     Args:
-        questions: with the columns ``answers`` (spellings, separated by ``|``) and optionally ``others`` (wrong answers that
-            are known), ``task``, ``form``, ``subject``.
+        questions: with the columns ``answers`` (spellings, separated by ``|``) and optionally
+            ``others`` (wrong answers that are known), ``task``, ``form``, ``subject``.
         made: one continuation for each row.
         rows: the question of each continuation; one after the other by default.
         others: whether known wrong answers count.
@@ -166,7 +168,8 @@ def answered(
 
 
 def complete(questions: Examples) -> Examples:
-    """Questions with every column that a detector asks of them; those not given are empty or the same for all.
+    """Questions with every column that a detector asks of them; those not given are empty or the
+    same for all.
 
     Raises:
         DataError: no column ``answers``, or no group.
@@ -208,11 +211,13 @@ def kinds(
     Args:
         right: of each sample.
         words: each sample's answer.
-        groups: which question each sample belongs to; questions keep their order of first appearance.
+        groups: which question each sample belongs to; questions keep their order of first
+            appearance.
 
     Returns:
-        One of ``"right"`` (half of the samples or more), ``"one mistake"`` (one wrong answer in half of them or more),
-        ``"torn"`` (right at times) and ``"scattered"`` (never right, no wrong answer in half) for each question.
+        One of ``"right"`` (half of the samples or more), ``"one mistake"`` (one wrong answer in
+        half of them or more), ``"torn"`` (right at times) and ``"scattered"`` (never right, no
+        wrong answer in half) for each question.
     """
     codes, said = group_codes(groups), np.array([plain(w) for w in words])
     out = []

@@ -132,7 +132,11 @@ def answered(
         raise StudyError(
             f"{model.name} answers no relation {least} times; known are "
             + ", ".join(f"{a} of {b} of {n!r}" for n, (a, b) in known.items())
-            + ". Give a larger model, more examples before each question (shots), or a lower bound (least)."
+            + (
+                ". Give a larger model, more examples before each question (shots), or a lower "
+                "bound "
+                "(least)."
+            )
         )
     return kept, known
 

@@ -1,10 +1,12 @@
-"""Questions of one relation, asked with a few examples before them, and the model's answers behind a held prefix.
+"""Questions of one relation, asked with a few examples before them, and the model's answers behind
+a held prefix.
 
     The capital of Norway is Oslo\\nThe capital of Kenya is Nairobi\\nThe capital of France is →
 
-What stands before the subject is the same for every question of a relation and is computed once. Of the rest (the subject's
-tokens and what follows them) the subject's last token is where its state is taken or replaced, and the last token is where
-the answer is read, by its first token. Cost: a few tokens a question.
+What stands before the subject is the same for every question of a relation and is computed once. Of
+the rest (the subject's tokens and what follows them) the subject's last token is where its state is
+taken or replaced, and the last token is where the answer is read, by its first token. Cost: a few
+tokens a question.
 """
 
 from __future__ import annotations
@@ -146,7 +148,8 @@ class Asked:
     def moved(
         self, site: str, steps: Mapping[str, Float[np.ndarray, "n d"]]
     ) -> Float[np.ndarray, "n d"]:
-        """Last-token states at a site, with a vector added to the subject's state at each of several sites.
+        """Last-token states at a site, with a vector added to the subject's state at each of
+        several sites.
 
         Args:
             site: where they are read.
@@ -197,7 +200,8 @@ class Asked:
 
 
 def ask(model: Model, examples: Examples, shots: int, *, rng: np.random.Generator) -> Asked:
-    """Put every question of one relation but a few, which stand before the others with their answers.
+    """Put every question of one relation but a few, which stand before the others with their
+    answers.
 
     Args:
         model: a causal language model with a tokenizer.
@@ -213,7 +217,8 @@ def ask(model: Model, examples: Examples, shots: int, *, rng: np.random.Generato
     names = examples.frame["relation"].unique()
     if len(names) != 1 or len(examples) < shots + 2:
         raise DataError(
-            f"ask: one relation of at least {shots + 2} rows is needed, got {len(names)} in {len(examples)} rows."
+            f"ask: one relation of at least {shots + 2} rows is needed, got {len(names)} in "
+            f"{len(examples)} rows."
         )
     order = rng.permutation(len(examples))
     first = examples.frame["object"].iloc[order].drop_duplicates().index

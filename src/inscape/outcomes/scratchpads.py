@@ -1,8 +1,8 @@
 """Scratchpads written and decisions taken under edits: what a model that thinks first finally says.
 
-A reply is made in two parts. The scratchpad is written token by token; it ends where the model closes it, or is closed for
-it after so many tokens. Then the prompt with its scratchpad is read again and answered, with the edits at the very tokens
-where they acted while it was written:
+A reply is made in two parts. The scratchpad is written token by token; it ends where the model
+closes it, or is closed for it after so many tokens. Then the prompt with its scratchpad is read
+again and answered, with the edits at the very tokens where they acted while it was written:
 
     place         while writing                 while answering
     scratchpad    tokens as they are written    the scratchpad's tokens; neither its close nor the answer
@@ -10,9 +10,9 @@ where they acted while it was written:
     random        as many tokens as a scratchpad may have, drawn from both
     everywhere    all tokens                    all tokens
 
-So an edit of the scratchpad never acts at the token where the answer is read: it must be carried there. Writing under edits
-and answering without them says what the words alone carry; answering under edits a scratchpad that was written without
-them, what the states alone carry.
+So an edit of the scratchpad never acts at the token where the answer is read: it must be carried
+there. Writing under edits and answering without them says what the words alone carry; answering
+under edits a scratchpad that was written without them, what the states alone carry.
 
 Cost: two continuations a prompt.
 Reference: Yamaguchi et al. (2025), arXiv:2507.03167, for edits of the reasoning alone.
@@ -174,7 +174,8 @@ class Reasoner:
     def states(
         self, written: Written, sites: Sequence[str], first: int = 150, budget: int = 4096
     ) -> dict[str, tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n d"]]]:
-        """At each site the mean over the first tokens of the scratchpad, and the prompt's last token.
+        """At each site the mean over the first tokens of the scratchpad, and the prompt's last
+        token.
 
         Args:
             written: without edits.
@@ -230,7 +231,8 @@ def verdicts(
     Args:
         answers: what was said.
         declines: an answer with one of these in it declines, whatever their case.
-        answered: one with one of these in it, and none of the others, answers; any that says something if there are none.
+        answered: one with one of these in it, and none of the others, answers; any that says
+            something if there are none.
 
     Example:
         >>> verdicts(["I'm sorry, no.", "Take two eggs.", ""], ["i'm sorry"]).tolist()

@@ -2,8 +2,8 @@
 
     KL = Σ_t KL(p_t ‖ p̃_t)        loss = −Σ_t log p̃_t(next)        hits = Σ_t [argmax p̃_t = next]
 
-over the tokens of each text, p from the model as it is and p̃ under the edit. All conditions take turns at each batch, so
-the plain distributions are computed once and never kept.
+over the tokens of each text, p from the model as it is and p̃ under the edit. All conditions take
+turns at each batch, so the plain distributions are computed once and never kept.
 
 Cost: one pass with the unembedding at every token for each condition.
 """
@@ -76,7 +76,8 @@ def side_effects(
     short = next((t for t in tokens if len(t) < 2), None)
     if short is not None:
         raise DataError(
-            f"the neutral text {short.text[:40]!r} has no token to predict; give texts of two tokens or more."
+            f"the neutral text {short.text[:40]!r} has no token to predict; give texts of two "
+            "tokens or more."
         )
     count = np.array([len(t) - 1.0 for t in tokens])
     found = {
@@ -113,19 +114,22 @@ def measured(
     kind: str,
     **where: str | float,
 ) -> list[Evidence]:
-    """Up to three numbers of one condition, each with its interval over groups and what the null conditions do.
+    """Up to three numbers of one condition, each with its interval over groups and what the null
+    conditions do.
 
     Args:
         found: from `side_effects`.
         name: the condition.
-        nulls: at least two other conditions: random vectors of the same length and strength; or none.
+        nulls: at least two other conditions: random vectors of the same length and strength; or
+            none.
         groups: group of each text.
         kind: what the nulls are.
         where: coordinates of the rows.
 
     Returns:
-        KL divergence from the baseline model; perplexity as a multiple of the plain model's; and, where the baseline model
-        predicts any token right, the share of those that is still predicted.
+        KL divergence from the baseline model; perplexity as a multiple of the plain model's; and,
+        where the baseline model predicts any token right, the share of those that is still
+        predicted.
     """
     plain, tokens = found[PLAIN], found[PLAIN].tokens
     at: dict[str, str | int | float] = {"condition": name, **where}

@@ -1,4 +1,5 @@
-"""Token losses: how surprised a language model is by texts, whole or under edits, with nothing stored.
+"""Token losses: how surprised a language model is by texts, whole or under edits, with nothing
+stored.
 
     loss_i = −Σ_{t ≥ 2} log p(token_t | tokens before it)        in nats, beside the number of tokens counted
 
@@ -68,7 +69,8 @@ def token_losses(
     if (lengths <= start).any():
         i = int(np.flatnonzero(lengths <= start)[0])
         raise DataError(
-            f"text {i} has no token to predict; give texts of two tokens or more, longer than what goes before."
+            f"text {i} has no token to predict; give texts of two tokens or more, longer than what "
+            "goes before."
         )
     nats = np.zeros(len(tokens))
     kinds = model.switches.kinds(lengths)

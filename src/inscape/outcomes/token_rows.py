@@ -1,6 +1,8 @@
-"""Rows of token ids through a language model: what it has at the last one, and what it makes of a state put in.
+"""Rows of token ids through a language model: what it has at the last one, and what it makes of a
+state put in.
 
-Rows are token ids and no text, so that a word can be fed in pieces that the tokenizer would not make.
+Rows are token ids and no text, so that a word can be fed in pieces that the tokenizer would not
+make.
 
     last_states        the state of every row's last token, also with its view of the tokens just before it cut
     prompt_asker       logits after a prompt in which one input embedding is replaced by a state (a Patchscope)
@@ -8,8 +10,8 @@ Rows are token ids and no text, so that a word can be fed in pieces that the tok
     losses_after       the mean loss on what follows a word, whose place holds its tokens or one made embedding
 
 Cost: one pass over the rows for each call.
-Reference: Kaplan et al. (2024), From tokens to words, arXiv:2410.05864, §4 and §5; Ghandeharioun et al. (2024),
-Patchscopes, arXiv:2401.06102.
+Reference: Kaplan et al. (2024), From tokens to words, arXiv:2410.05864, §4 and §5; Ghandeharioun et
+al. (2024), Patchscopes, arXiv:2401.06102.
 """
 
 from __future__ import annotations

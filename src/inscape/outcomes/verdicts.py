@@ -1,7 +1,8 @@
 """Verdicts: a model's leaning towards one set of words, text by text, whole and under edits.
 
-A verdict is right when its score lies on its label's side of the median of its context. The median is taken anew under
-every edit: an edit that shifts all scores alike, because it favours one set of words, loses no accuracy by that.
+A verdict is right when its score lies on its label's side of the median of its context. The median
+is taken anew under every edit: an edit that shifts all scores alike, because it favours one set of
+words, loses no accuracy by that.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Verdicts:
 
     Attributes:
         model: whose verdicts.
-        parts: the texts, each ending where the verdict is due, in parts that may be edited each in its own way (folds).
+        parts: the texts, each ending where the verdict is due, in parts that may be edited each in
+            its own way (folds).
         words: the two sets of words.
         y: label of each text, parts one after the other, 0 or 1.
         context: context of each, numbered apart in every part.
@@ -57,7 +59,8 @@ class Verdicts:
         """Score of every text.
 
         Args:
-            edits: for a part's number, its edits, or a function of a batch's rows within the part that makes them.
+            edits: for a part's number, its edits, or a function of a batch's rows within the part
+                that makes them.
             at: the marks that these edits name.
             model: another model than its own.
         """
@@ -133,9 +136,11 @@ def judge_held_out(
     count: int,
     seed: int,
 ) -> tuple[Verdicts, list[Examples], list[str]]:
-    """Texts of every fold's held-out groups, each followed by the end that the fold's training groups choose.
+    """Texts of every fold's held-out groups, each followed by the end that the fold's training
+    groups choose.
 
-    The end chosen is the one after which training texts of opposite labels lie farthest apart (`Verdicts.gap`).
+    The end chosen is the one after which training texts of opposite labels lie farthest apart
+    (`Verdicts.gap`).
 
     Args:
         model: judged.
@@ -189,7 +194,8 @@ class Training(NamedTuple):
 def training_texts(
     examples: Examples, pairs: Pairs, ends: Sequence[str], count: int, seed: int
 ) -> list[Training]:
-    """Texts of every fold's training groups, and last of all groups with the end that most folds have.
+    """Texts of every fold's training groups, and last of all groups with the end that most folds
+    have.
 
     Args:
         examples: all texts.

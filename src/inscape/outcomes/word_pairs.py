@@ -1,8 +1,10 @@
-"""Word pairs: how much rather a model goes on with words that have a concept than with those that have not.
+"""Word pairs: how much rather a model goes on with words that have a concept than with those that
+have not.
 
     score(text, concept) = mean over the concept's pairs of logit(second) − logit(first), after the text
 
-Only pairs count whose words are one token each (a space before), and two different ones: the model can say them at once.
+Only pairs count whose words are one token each (a space before), and two different ones: the model
+can say them at once.
 
 Reference: Park, Choe and Veitch (2023), arXiv:2311.03658, §4, for log-odds of counterfactual pairs.
 """
@@ -39,7 +41,8 @@ class WordPairs:
 
     @classmethod
     def of(cls, model: Model, examples: Examples, least: int = 8) -> WordPairs:
-        """The pairs of a table with columns concept, first and second that the model has as single tokens.
+        """The pairs of a table with columns concept, first and second that the model has as single
+        tokens.
 
         Args:
             model: its tokenizer is asked.
@@ -59,7 +62,8 @@ class WordPairs:
         kept = [c for c in dict.fromkeys(names) if (single & (names == c)).sum() >= least]
         if len(kept) < 2:
             raise DataError(
-                f"{model.name} has single tokens for both words of {least} pairs in {len(kept)} concepts; two are needed: "
+                f"{model.name} has single tokens for both words of {least} pairs in {len(kept)} "
+                "concepts; two are needed: "
                 "give more pairs of short words."
             )
         rows = np.flatnonzero(single & np.isin(names, kept))

@@ -1,1 +1,3 @@
-"""One question asked of many sites at once: the sweep, scores of classes and detectors, each with its null and interval."""
+"""One question asked of many sites at once: the sweep, scores of classes and detectors, each with
+its null and interval.
+"""

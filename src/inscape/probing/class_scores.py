@@ -1,11 +1,13 @@
-"""Scores of predicted classes, with an interval over groups and a null of predictions made from shuffled labels.
+"""Scores of predicted classes, with an interval over groups and a null of predictions made from
+shuffled labels.
 
     macro-F1 = mean over classes of 2 tp / (predicted + true)        balanced accuracy = mean over classes of tp / true
 
-Both are functions of three counts a class, which add over groups: a jackknife over groups is a subtraction, and differences
-of two scores are paired.
+Both are functions of three counts a class, which add over groups: a jackknife over groups is a
+subtraction, and differences of two scores are paired.
 
-Reference: Opitz and Burst (2019), Macro F1 and macro F1, arXiv:1911.03347 (the mean of the classes' F1).
+Reference: Opitz and Burst (2019), Macro F1 and macro F1, arXiv:1911.03347 (the mean of the classes'
+F1).
 """
 
 from __future__ import annotations
@@ -93,11 +95,13 @@ class ClassScores:
         Args:
             name: what is scored.
             predicted: predictions, from held-out rows.
-            null: what chance gives: the score of the same procedure fitted to shuffled labels, against those labels
-                (`against_labels`). Where something is subtracted here: differences that nothing should move, such as
-                those under random vectors; not those on shuffled labels, which scatter otherwise.
+            null: what chance gives: the score of the same procedure fitted to shuffled labels,
+                against those labels (`against_labels`). Where something is subtracted here:
+                differences that nothing should move, such as those under random vectors; not those
+                on shuffled labels, which scatter otherwise.
             kind: what the null is.
-            against: other predictions, whose score (or the mean of whose scores) is subtracted, paired over groups.
+            against: other predictions, whose score (or the mean of whose scores) is subtracted,
+                paired over groups.
             more: further fields of `Evidence`.
         """
         found = self.jackknife(predicted)

@@ -1,7 +1,9 @@
-"""A classification asked of many representations: one label, one set of groups, folds and shuffles for all of them.
+"""A classification asked of many representations: one label, one set of groups, folds and shuffles
+for all of them.
 
-Everything that is compared is fitted and scored on the same rows: representations, a bag of words, an MLP, shuffled labels.
-Probes are multinomial logistic, their C and site chosen in the training folds (`inscape.probing.sweep`).
+Everything that is compared is fitted and scored on the same rows: representations, a bag of words,
+an MLP, shuffled labels. Probes are multinomial logistic, their C and site chosen in the training
+folds (`inscape.probing.sweep`).
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ class ClassTask:
         grouped = examples.group is not None
         if not grouped:
             run.warn(
-                "The rows have no column 'group', so each counts as its own: rows that are alike may be on both sides."
+                "The rows have no column 'group', so each counts as its own: rows that are alike "
+                "may be on both sides."
             )
         groups = groups_by_content(
             examples.groups() if grouped else np.arange(len(examples)), examples.texts(), y
@@ -85,7 +88,8 @@ class ClassTask:
     def sweep(
         self, source: Any, rows: np.ndarray | None = None, y: np.ndarray | None = None
     ) -> SweepResult:
-        """The probe at every site of a source, whole groups held out; folds are the same for every source.
+        """The probe at every site of a source, whole groups held out; folds are the same for every
+        source.
 
         Args:
             source: as `inscape.probing.sweep.sweep` takes it.
@@ -212,7 +216,8 @@ def taken_along(
     there: Mapping[str, np.ndarray],
     y: Int[np.ndarray, " n"],
 ) -> Int[np.ndarray, " n"]:
-    """Held-out predictions elsewhere of the probes of a sweep, each fold's at the site and penalty that it chose.
+    """Held-out predictions elsewhere of the probes of a sweep, each fold's at the site and penalty
+    that it chose.
 
     Args:
         first: the sweep.

@@ -1,13 +1,15 @@
 """Detectors: one protocol for reading off a network whether what it says is right.
 
-Which token (the prompt's end, the first generated, the exact answer's last, the last), which layer, which penalty: all
-chosen inside the training folds by held-out log loss, among candidates named beforehand; whole groups are held out; the
-null is the same procedure on labels shuffled by group. A baseline (a log-probability, the length of the prompt) goes
-through the same folds as a representation of its own, so that every difference is paired.
+Which token (the prompt's end, the first generated, the exact answer's last, the last), which layer,
+which penalty: all chosen inside the training folds by held-out log loss, among candidates named
+beforehand; whole groups are held out; the null is the same procedure on labels shuffled by group. A
+baseline (a log-probability, the length of the prompt) goes through the same folds as a
+representation of its own, so that every difference is paired.
 
     AUC over pairs of rows of one fold;   confidence = σ(decision value), out of fold
 
-Reference: Orgad et al. (2024), arXiv:2410.02707, §3; Varma and Simon (2006), BMC Bioinformatics 7:91 (choice inside).
+Reference: Orgad et al. (2024), arXiv:2410.02707, §3; Varma and Simon (2006), BMC Bioinformatics
+7:91 (choice inside).
 """
 
 from __future__ import annotations
@@ -95,7 +97,8 @@ def detect(
     name: str = "right",
     progress: Callable[[int, int | None, str], None] | None = None,
 ) -> SweepResult:
-    """Fit a detector at every candidate; ``selected`` of the result is the one its training folds choose.
+    """Fit a detector at every candidate; ``selected`` of the result is the one its training folds
+    choose.
 
     Args:
         candidates: name → rows (n, d), as `states` gives them.
@@ -157,7 +160,8 @@ def confidence(result: SweepResult) -> Float[np.ndarray, " n"]:
 def fitted(
     result: SweepResult, matrices: Mapping[str, np.ndarray], groups: np.ndarray
 ) -> list[LogisticProbe]:
-    """The probe of each fold, on the candidate its training rows choose: to score rows the sweep has not seen.
+    """The probe of each fold, on the candidate its training rows choose: to score rows the sweep
+    has not seen.
 
     Args:
         result: of `detect`.
@@ -208,10 +212,12 @@ def scores_of_confidence(
     rng: np.random.Generator,
     draws: int = 200,
 ) -> list[Evidence]:
-    """AUC, ECE, Brier score and AURC of several confidences in the same answers, with intervals over groups.
+    """AUC, ECE, Brier score and AURC of several confidences in the same answers, with intervals
+    over groups.
 
-    AUC has a null and a p: the same confidence with outcomes shuffled by group. Errors of calibration have none, since a
-    shuffled outcome says nothing of how well a confidence is calibrated. ECE is of ten bins of equal mass.
+    AUC has a null and a p: the same confidence with outcomes shuffled by group. Errors of
+    calibration have none, since a shuffled outcome says nothing of how well a confidence is
+    calibrated. ECE is of ten bins of equal mass.
 
     Args:
         confidences: name → probability of being right.

@@ -1,10 +1,11 @@
-"""Directions over layers: several finders on the same rows, their agreement, what they score, and nulls of the same make.
+"""Directions over layers: several finders on the same rows, their agreement, what they score, and
+nulls of the same make.
 
     agreement = min over pairs of finders of |cos(d_a, d_b)|
 
-The layer shown is the one whose logistic probe has the least held-out log loss inside the training rows; nothing that is
-held out is looked at. Cost: one fit of each finder a layer, and one more for each group at the layer
-chosen.
+The layer shown is the one whose logistic probe has the least held-out log loss inside the training
+rows; nothing that is held out is looked at. Cost: one fit of each finder a layer, and one more for
+each group at the layer chosen.
 """
 
 from __future__ import annotations
@@ -77,9 +78,11 @@ def find(
         x: training rows, centred by what is not asked about.
         y: labels 0 and 1.
         groups: group of each row; every group holds both labels.
-        finders: name → unfitted estimator with ``direction_``; one of them a `LogisticProbe`, which chooses the site. The
-            first one's directions are those in question: matched random ones are drawn orthogonal to them.
-        draws: matched random directions; a fifth as many isotropic ones and ones with swapped labels.
+        finders: name → unfitted estimator with ``direction_``; one of them a `LogisticProbe`, which
+            chooses the site. The first one's directions are those in question: matched random ones
+            are drawn orthogonal to them.
+        draws: matched random directions; a fifth as many isotropic ones and ones with swapped
+            labels.
         rng: of the nulls.
 
     Raises:
@@ -98,7 +101,8 @@ def find(
     within = np.array(x, dtype=np.float32)
     for label in (0, 1):
         within[:, y == label] -= within[:, y == label].mean(axis=1, keepdims=True)
-    # words differ in strength as well as in sign, so the first direction is itself among what varies most within a class
+    # words differ in strength as well as in sign, so the first direction is itself among what
+    # varies most within a class
     first = found[next(iter(finders))].astype(np.float32)[:, :, None]
     within -= (within @ first) @ first.transpose(0, 2, 1)
     nulls = {
@@ -173,7 +177,8 @@ def cosines(directions: Mapping[str, Float[np.ndarray, " d"]]) -> dict[tuple[str
 
 
 def cosine_table(found: Directions, beside: Sequence[str]) -> pd.DataFrame:
-    """Cosines at the chosen site of all finders' directions and one draw of some nulls, as a heat map draws them.
+    """Cosines at the chosen site of all finders' directions and one draw of some nulls, as a heat
+    map draws them.
 
     Args:
         found: the directions.
@@ -193,7 +198,8 @@ def agreement(
     *,
     rng: np.random.Generator,
 ) -> Evidence:
-    """The smallest |cos| among finders at the chosen site, jackknifed: refitted without each group in turn.
+    """The smallest |cos| among finders at the chosen site, jackknifed: refitted without each group
+    in turn.
 
     The null is the same number from as many directions drawn with the covariance of the rows.
 
@@ -231,7 +237,8 @@ def auc_by_layer(
     rng: np.random.Generator,
     draws: int = 500,
 ) -> pd.DataFrame:
-    """Area under the ROC curve of fresh rows along every direction, with intervals over groups and a null.
+    """Area under the ROC curve of fresh rows along every direction, with intervals over groups and
+    a null.
 
     Args:
         directions: from `find`, for each fold, on other rows.
@@ -242,8 +249,9 @@ def auc_by_layer(
         draws: of the bootstrap.
 
     Returns:
-        ``series``, ``layer``, ``value``, ``low``, ``high``, as `inscape.charts.layers.score_by_layer` draws them; rows are
-        compared within their fold; the half-swapped directions' areas are one series, with the ends of their distribution.
+        ``series``, ``layer``, ``value``, ``low``, ``high``, as
+        `inscape.charts.layers.score_by_layer` draws them; rows are compared within their fold; the
+        half-swapped directions' areas are one series, with the ends of their distribution.
     """
     label, codes = np.concatenate(y) == 1, group_codes(np.concatenate(groups))
     fold = np.repeat(np.arange(len(y)), [len(part) for part in y])

@@ -1,13 +1,15 @@
-"""Erasers side by side on one question: what fresh probes still read, what else is lost, how far rows were moved.
+"""Erasers side by side on one question: what fresh probes still read, what else is lost, how far
+rows were moved.
 
-In each fold of whole groups an eraser is fitted on the training rows, training and held-out rows are erased, and fresh
-probes are fitted on the erased training rows and scored on the erased held-out ones. A second linear probe never sees a
-row that the eraser was fitted on: it learns from one half of the held-out groups and is scored on the other. Rows are
-standardised and expressed in their leading principal components first, all by training rows, so that every eraser and
-every probe is given the same thing.
+In each fold of whole groups an eraser is fitted on the training rows, training and held-out rows
+are erased, and fresh probes are fitted on the erased training rows and scored on the erased
+held-out ones. A second linear probe never sees a row that the eraser was fitted on: it learns from
+one half of the held-out groups and is scored on the other. Rows are standardised and expressed in
+their leading principal components first, all by training rows, so that every eraser and every probe
+is given the same thing.
 
-Change is ‖X − r(X)‖² / ‖X − μ‖² over held-out rows; overlap is the share of a row's ten nearest held-out neighbours that
-it keeps.
+Change is ‖X − r(X)‖² / ‖X − μ‖² over held-out rows; overlap is the share of a row's ten nearest
+held-out neighbours that it keeps.
 """
 
 from __future__ import annotations
@@ -46,8 +48,10 @@ class Question:
         y: the concept's labels (n,).
         task: labels of an unrelated task (n,).
         groups: what must not straddle training and test (n,).
-        second: for the unrelated task, a second grouping that must not straddle either; None for none.
-        skew: training rows for a further probe of that task, which learns where the task goes with the concept; or None.
+        second: for the unrelated task, a second grouping that must not straddle either; None for
+            none.
+        skew: training rows for a further probe of that task, which learns where the task goes with
+            the concept; or None.
     """
 
     name: str
@@ -100,7 +104,8 @@ class Plan:
     Attributes:
         folds: folds of whole groups.
         width: principal components kept.
-        whole: names of the erasers of which everything is measured; of others the linear probe alone.
+        whole: names of the erasers of which everything is measured; of others the linear probe
+            alone.
         seed: of folds, erasers and probes.
         shuffles: of the labels by group, for the null.
     """
@@ -119,7 +124,8 @@ class Outcome:
     Attributes:
         question: what was asked.
         erased: by the eraser's name; the first is whatever the caller put first.
-        shuffled: right answers of probes fitted on shuffled labels of untouched rows, one array a shuffle.
+        shuffled: right answers of probes fitted on shuffled labels of untouched rows, one array a
+            shuffle.
         kept: share of the variance in the principal components, by fold.
     """
 

@@ -17,10 +17,12 @@ SHUFFLED = "shuffled labels"
 def by_layer(
     sweeps: Mapping[str, SweepResult], rules: Mapping[str, SweepResult] | None = None
 ) -> pd.DataFrame:
-    """Scores by layer of several sweeps, with the first one's null: what `charts.layers.score_by_layer` draws.
+    """Scores by layer of several sweeps, with the first one's null: what
+    `charts.layers.score_by_layer` draws.
 
     Args:
-        sweeps: series → sweep over sites with layers; ``embed`` stands before the first block, at layer −1.
+        sweeps: series → sweep over sites with layers; ``embed`` stands before the first block, at
+            layer −1.
         rules: series → sweep of one representation that has no layers (letters of the input, say).
 
     Returns:
@@ -45,8 +47,8 @@ def lines(found: Sequence[Evidence], series: str) -> pd.DataFrame:
     """Evidence by site as `charts.layers.score_by_layer` draws it.
 
     Args:
-        found: evidence whose coordinates hold `series` and ``site`` or ``layer``, and ``target`` where there is a panel
-            for each.
+        found: evidence whose coordinates hold `series` and ``site`` or ``layer``, and ``target``
+            where there is a panel for each.
         series: the coordinate that names a line.
     """
     rows = []

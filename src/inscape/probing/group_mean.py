@@ -1,4 +1,5 @@
-"""What knowing the group alone gives: the score of a probe that names the group of a row and no more.
+"""What knowing the group alone gives: the score of a probe that names the group of a row and no
+more.
 
 Cost: sums over the rows of a sweep.
 """
@@ -13,7 +14,8 @@ from inscape.probing.sweep_result import SweepResult
 
 
 def group_mean(result: SweepResult) -> list[Evidence]:
-    """What knowing the group gives: the mean of its other rows in training, or of all of them where it has none.
+    """What knowing the group gives: the mean of its other rows in training, or of all of them where
+    it has none.
 
     A probe that scores no higher may only have named the group. One piece of evidence per target.
     """

@@ -1,4 +1,6 @@
-"""What an MLP probe gains over ridge, on the folds of a sweep: the part of an answer that is there but not linearly."""
+"""What an MLP probe gains over ridge, on the folds of a sweep: the part of an answer that is there
+but not linearly.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,17 @@ from inscape.read.mlp import fit_mlp
 
 
 def mlp_gain(matrix: Callable[[str], np.ndarray], result: SweepResult, seed: int) -> list[Evidence]:
-    """R² of an MLP probe minus that of ridge, same site, folds and held-out rows, paired over groups.
+    """R² of an MLP probe minus that of ridge, same site, folds and held-out rows, paired over
+    groups.
 
-    In each fold both read the site that its training rows choose, by ridge's inner score averaged over the targets.
+    In each fold both read the site that its training rows choose, by ridge's inner score averaged
+    over the targets.
 
     Args:
         matrix: a site's representation (n, d) by its name.
         result: a ridge sweep.
-        seed: of the probes, and of the one shuffle of the labels on which the MLP's own R² is shown beside.
+        seed: of the probes, and of the one shuffle of the labels on which the MLP's own R² is shown
+            beside.
 
     Returns:
         One per target.

@@ -1,11 +1,14 @@
-"""k-sparse probes at every site: the best single neuron, more of them, random ones, and shuffled labels.
+"""k-sparse probes at every site: the best single neuron, more of them, random ones, and shuffled
+labels.
 
-In each fold neurons are ranked on the training rows alone, and everything that is chosen is chosen there: the neuron, and
-the site, by balanced accuracy on inner folds in which the ranking is made anew. Shuffled labels go through the same. All
-label sets of a site and fold are ranked by one product and fitted at once (`inscape.core.nested`).
+In each fold neurons are ranked on the training rows alone, and everything that is chosen is chosen
+there: the neuron, and the site, by balanced accuracy on inner folds in which the ranking is made
+anew. Shuffled labels go through the same. All label sets of a site and fold are ranked by one
+product and fitted at once (`inscape.core.nested`).
 
 Cost per site and fold: n d for each label set and inner fold, n k² for the sizes.
-Reference: Gurnee et al. (2023), arXiv:2305.01610, §3; Varma and Simon (2006), BMC Bioinformatics 7:91 (selection inside).
+Reference: Gurnee et al. (2023), arXiv:2305.01610, §3; Varma and Simon (2006), BMC Bioinformatics
+7:91 (selection inside).
 """
 
 from __future__ import annotations
@@ -109,7 +112,8 @@ def sparse_sweep(
         inner: inner folds for the choice of the site.
         shuffles: label shuffles, by blocks of groups.
         random: random neurons at each site.
-        ranking: of the sizes; the single neuron of `single` is by class-mean difference, for every label set.
+        ranking: of the sizes; the single neuron of `single` is by class-mean difference, for every
+            label set.
         C: inverse penalty for neurons of unit deviation.
         seed: of folds, shuffles and random neurons.
 

@@ -1,12 +1,14 @@
 """A probe at every site, with its null, its interval and an honest choice of site.
 
-One call asks a question of many sites × folds × shuffled labels. Sites are taken one at a time, so they may be streamed
-from a store; all targets and shuffles of a site share eigenbases (`inscape.core.ridge`, one a fold; `inscape.core.logistic`,
-one for all folds), and the observed labels go through exactly what the shuffled ones do. Penalties are chosen per column
-inside the training rows.
+One call asks a question of many sites × folds × shuffled labels. Sites are taken one at a time, so
+they may be streamed from a store; all targets and shuffles of a site share eigenbases
+(`inscape.core.ridge`, one a fold; `inscape.core.logistic`, one for all folds), and the observed
+labels go through exactly what the shuffled ones do. Penalties are chosen per column inside the
+training rows.
 
-Cost per site: F (d³ + n d² + A n d T) for ridge with F folds, A penalties and T = targets × (1 + shuffles) columns.
-Reference: Hewitt and Liang (2019), arXiv:1909.03368 (control tasks); `inscape.probing.sweep_result` for the scores.
+Cost per site: F (d³ + n d² + A n d T) for ridge with F folds, A penalties and T = targets × (1 +
+shuffles) columns. Reference: Hewitt and Liang (2019), arXiv:1909.03368 (control tasks);
+`inscape.probing.sweep_result` for the scores.
 """
 
 from __future__ import annotations
@@ -29,11 +31,14 @@ from inscape.probing.sweep_result import SweepResult, compare
 
 __all__ = ["SweepResult", "compare", "sweep"]
 
-#: numbers held at once by logistic fits that run together, and how many of these at most: more gain nothing
+#: numbers held at once by logistic fits that run together, and how many of these at most: more gain
+# nothing
 _BUDGET, _TOGETHER = 3e7, 32
-#: of a direction's square, the share in held-out rows above which their fold gets a basis of its own
+#: of a direction's square, the share in held-out rows above which their fold gets a basis of its
+# own
 _MOST = 0.8
-#: per-row gradient at which a logistic fit of a sweep is done: log loss within about 1e-5 nats of the optimum
+#: per-row gradient at which a logistic fit of a sweep is done: log loss within about 1e-5 nats of
+# the optimum
 _TOL = 3e-3
 
 
@@ -63,25 +68,31 @@ def sweep(
     """Probe every site.
 
     Args:
-        matrices: site → rows (n, d); or pairs of them, or a callable that gives such pairs, to stream one site at a time.
+        matrices: site → rows (n, d); or pairs of them, or a callable that gives such pairs, to
+            stream one site at a time.
         y: what to read out, (n,) or (n, targets); labels (n,) for classification.
         groups: one group per row; a group is never in both training and held-out rows.
         folds: outer folds.
-        split: ``"group"`` holds out whole groups; ``"random"`` holds out rows, which answers another question.
+        split: ``"group"`` holds out whole groups; ``"random"`` holds out rows, which answers
+            another question.
         task: ``"regression"`` (ridge probe) or ``"classification"`` (logistic probe).
-        estimator: any scikit-learn classifier or regressor in place of that probe, fitted anew for each fold and shuffle
-            (`inscape.probing.sweep_estimator` says what it costs); `RidgeProbe` and `LogisticProbe` share one solver.
-        metric: ``"r2"`` for regression; ``"accuracy"`` (default), ``"balanced accuracy"`` (every class counts alike, and
-            probes predict as if classes were equally frequent) or, for two classes, ``"auc"``.
+        estimator: any scikit-learn classifier or regressor in place of that probe, fitted anew for
+            each fold and shuffle (`inscape.probing.sweep_estimator` says what it costs);
+            `RidgeProbe` and `LogisticProbe` share one solver.
+        metric: ``"r2"`` for regression; ``"accuracy"`` (default), ``"balanced accuracy"`` (every
+            class counts alike, and probes predict as if classes were equally frequent) or, for two
+            classes, ``"auc"``.
         shuffles: label shuffles of the null; 0 for none.
-        shuffle: ``"groups"`` permutes whole groups' labels, ``"rows"`` single labels. Default: groups where they are
-            given. Where labels and representations are both clustered by group, shuffling rows makes chance look rarer
-            than it is.
-        repeats: ``"merge"`` makes groups that share a row (equal at every site, with equal labels) one, and says so; where
-            too few would be left, or rows have no groups, it warns. ``"keep"`` leaves them, where rows of different inputs
-            may be equal: bags of letters, an untrained network.
+        shuffle: ``"groups"`` permutes whole groups' labels, ``"rows"`` single labels. Default:
+            groups where they are given. Where labels and representations are both clustered by
+            group, shuffling rows makes chance look rarer than it is.
+        repeats: ``"merge"`` makes groups that share a row (equal at every site, with equal labels)
+            one, and says so; where too few would be left, or rows have no groups, it warns.
+            ``"keep"`` leaves them, where rows of different inputs may be equal: bags of letters, an
+            untrained network.
         alphas: penalties for unit-variance features: α of ridge, or C of the logistic probe.
-        inner: ridge's inner held-out errors: ``"group"`` (folds of whole groups) or ``"loo"``. Default: as `split`.
+        inner: ridge's inner held-out errors: ``"group"`` (folds of whole groups) or ``"loo"``.
+            Default: as `split`.
         seed: of folds, shuffles and bootstrap.
         target_names: a name for each target.
         draws: bootstrap draws.
@@ -92,7 +103,8 @@ def sweep(
         The result; see `SweepResult`.
 
     Raises:
-        DataError: NaN or one-valued labels, missing or too few groups, representations that are not (n, d) and finite.
+        DataError: NaN or one-valued labels, missing or too few groups, representations that are not
+            (n, d) and finite.
         ValueError: an unknown option.
     """
     if draws < 1:
@@ -131,12 +143,15 @@ def sweep(
         again = callable(matrices) or isinstance(matrices, Mapping)
         if not again:
             raise DataError(
-                "sweep: some rows are the same at every site in more than one group, so those groups belong together; give "
-                "the sites as a mapping or a callable, so that they can be read again, or merge the groups."
+                "sweep: some rows are the same at every site in more than one group, so those "
+                "groups belong together; give "
+                "the sites as a mapping or a callable, so that they can be read again, or merge "
+                "the groups."
             )
         plan = planned(merged)
         note = (
-            f"Rows that are the same at every site stand in more than one group: {number - left + 1} groups or more were "
+            "Rows that are the same at every site stand in more than one group: "
+            f"{number - left + 1} groups or more were "
             f"merged, {left} are left."
         )
         plan = replace(plan, notes=(*plan.notes, note))
@@ -147,7 +162,8 @@ def sweep(
     resting = tuple(tuple(f[3]) for f in found)
     if count := int((steep > _TOL).sum()):
         note = (
-            f"{count} of {steep.size} logistic probes stopped before they converged (gradient a row {steep.max():.1g}, "
+            f"{count} of {steep.size} logistic probes stopped before they converged (gradient a "
+            f"row {steep.max():.1g}, "
             f"{_TOL:g} asked): scale the representation, or give smaller Cs as alphas."
         )
         plan = replace(plan, notes=(*plan.notes, note))
@@ -183,7 +199,8 @@ def _known(plan: Plan, rows: np.ndarray) -> list[str]:
     if not count:
         return []
     return [
-        f"{count} of {len(rows)} held-out rows are also training rows (equal at every site, with equal labels), so leakage "
+        f"{count} of {len(rows)} held-out rows are also training rows (equal at every site, with "
+        "equal labels), so leakage "
         "inflates the score: keep one row of each input, or give the input as the group."
     ]
 
@@ -195,7 +212,8 @@ def _every_site(
     progress: Callable[[int, int | None, str], None] | None,
     look: bool,
 ) -> tuple[list[tuple[str, int, tuple[np.ndarray, ...], list[str | None]]], np.ndarray]:
-    """What was found at each site, and a number for each row, the same where labels and the rows of every site are.
+    """What was found at each site, and a number for each row, the same where labels and the rows of
+    every site are.
 
     Where nobody looks for such rows, every row has a number of its own.
     """
@@ -296,7 +314,8 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
             test = plan.folds[f][1]
             truth, logits = codes[test, k], eta[test, i]
             if balanced:
-                # rounded, so that a probe which tells nothing names one class and not the sign of an error
+                # rounded, so that a probe which tells nothing names one class and not the sign of
+                # an error
                 logits = np.round(logits - _base_rate(eta[plan.folds[f][0], i]), 9)
             value = logits[:, 0] if kinds == 2 else logits.argmax(axis=1).astype(np.float64)
             wrong = weights[test, k] * (((value > 0) if kinds == 2 else value) != truth)
@@ -324,7 +343,8 @@ def _logistic(rows: ridge.Rows, plan: Plan) -> tuple[np.ndarray, ...]:
 
 
 def _base_rate(logits: np.ndarray) -> np.ndarray:
-    """What a probe's logits hold of the class frequencies: those of its mean probabilities over the training rows.
+    """What a probe's logits hold of the class frequencies: those of its mean probabilities over the
+    training rows.
 
     Args:
         logits: of the training rows, (n, 1) for two classes, else (n, classes).
@@ -346,9 +366,10 @@ class _Space:
 def _spaces(rows: ridge.Rows, plan: Plan) -> Iterator[tuple[_Space, list[int]]]:
     """The basis of all rows with the folds it serves, and a basis of its own for each other fold.
 
-    Where the penalised loss is least does not depend on the basis, how fast it is found does: a held-out row that makes up
-    nearly all of a direction would hide what the training rows hold along it. With such rows the penalty, which is scaled
-    by the mean square, leaves small logits, so that fits go on for longer.
+    Where the penalised loss is least does not depend on the basis, how fast it is found does: a
+    held-out row that makes up nearly all of a direction would hide what the training rows hold
+    along it. With such rows the penalty, which is scaled by the mean square, leaves small logits,
+    so that fits go on for longer.
     """
     shared = rows.basis()
     square = shared.z**2 / shared.w
@@ -393,10 +414,12 @@ def _matrix(site: str, x: Any, n: int) -> np.ndarray:
     x = np.asarray(to_numpy(x))
     if x.ndim != 2 or len(x) != n or x.shape[1] == 0:
         raise DataError(
-            f"site {site}: expected one row for each of the {n} labels, shape ({n}, d), got {x.shape}."
+            f"site {site}: expected one row for each of the {n} labels, shape ({n}, d), got "
+            f"{x.shape}."
         )
     if not np.isfinite(x).all():
         raise DataError(
-            f"site {site}: the representation holds NaN or infinite values; harvest it in float32 or drop the rows."
+            f"site {site}: the representation holds NaN or infinite values; harvest it in float32 "
+            "or drop the rows."
         )
     return x if x.dtype.kind == "f" else x.astype(np.float64)

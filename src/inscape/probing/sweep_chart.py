@@ -1,4 +1,6 @@
-"""A sweep as a figure: the score by layer with its interval and its null, or bars where sites have no layers."""
+"""A sweep as a figure: the score by layer with its interval and its null, or bars where sites have
+no layers.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 def chart(result: SweepResult, null: str = "") -> alt.FacetChart | alt.LayerChart:
     """Scores of every site, one line for each kind of site, the mean of the null in grey.
 
-    Sites without a layer (the input embedding) are horizontal lines. Where no site has a layer, sites are bars.
+    Sites without a layer (the input embedding) are horizontal lines. Where no site has a layer,
+    sites are bars.
 
     Args:
         result: the sweep.

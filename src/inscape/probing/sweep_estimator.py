@@ -1,13 +1,14 @@
-"""Any scikit-learn estimator as the probe of a sweep: cloned and fitted anew for every fold and every shuffle of the labels.
+"""Any scikit-learn estimator as the probe of a sweep: cloned and fitted anew for every fold and
+every shuffle of the labels.
 
-The probes of `inscape.read` whose solver all folds and shuffles share are recognised (`shared_grid`) and cost a fraction;
-everything else goes the long way:
+The probes of `inscape.read` whose solver all folds and shuffles share are recognised
+(`shared_grid`) and cost a fraction; everything else goes the long way:
 
     fits per site = folds · (1 + shuffles) · (1 + inner folds)
 
-where the inner fits, which choose the site, are left out for a single site. An estimator whose `fit` takes ``groups`` is
-given those of its training rows. Classes are predicted as the estimator predicts them: for balanced accuracy of unequal
-classes give it ``class_weight="balanced"``.
+where the inner fits, which choose the site, are left out for a single site. An estimator whose
+`fit` takes ``groups`` is given those of its training rows. Classes are predicted as the estimator
+predicts them: for balanced accuracy of unequal classes give it ``class_weight="balanced"``.
 """
 
 from __future__ import annotations
@@ -42,21 +43,25 @@ def check_estimator(estimator: Any, task: str, alphas: Any) -> None:
     made = hasattr(estimator, "fit") and not isinstance(estimator, type)
     if not made or not (is_classifier(estimator) or is_regressor(estimator)):
         raise ValueError(
-            f"sweep: estimator must be a scikit-learn classifier or regressor, such as RidgeProbe(), got {estimator!r}"
+            "sweep: estimator must be a scikit-learn classifier or regressor, such as "
+            f"RidgeProbe(), got {estimator!r}"
         )
     kind = "classification" if is_classifier(estimator) else "regression"
     if kind != task:
         raise ValueError(
-            f"sweep: {type(estimator).__name__} is for {kind}; pass task={kind!r}, or another estimator"
+            f"sweep: {type(estimator).__name__} is for {kind}; pass task={kind!r}, or another "
+            "estimator"
         )
     if alphas is not None:
         raise ValueError(
-            f"sweep: alphas are for the sweep's own probe; set those of {type(estimator).__name__} in its constructor"
+            f"sweep: alphas are for the sweep's own probe; set those of {type(estimator).__name__} "
+            "in its constructor"
         )
 
 
 def shared_grid(estimator: Any) -> Sequence[float] | None:
-    """The penalties of a probe that the sweep's shared solver fits just as well; None for any other estimator.
+    """The penalties of a probe that the sweep's shared solver fits just as well; None for any other
+    estimator.
 
     Example:
         >>> shared_grid(RidgeProbe((1.0, 10.0)))
@@ -81,8 +86,8 @@ def fit_estimator(
         choose: whether inner scores are needed, to choose between sites.
 
     Returns:
-        Loss and inner score (folds, sets, targets), penalties (NaN), and of the observed labels the loss and the prediction
-        of each row; last, zeros in place of the shared solver's gradients.
+        Loss and inner score (folds, sets, targets), penalties (NaN), and of the observed labels the
+        loss and the prediction of each row; last, zeros in place of the shared solver's gradients.
     """
     n, sets, targets = plan.labels.shape
     loss, inner = (np.zeros((len(plan.folds), sets, targets)) for _ in range(2))

@@ -1,7 +1,8 @@
-"""What a sweep asks of every site: label sets, outer and inner folds, penalties, and what scores are compared with.
+"""What a sweep asks of every site: label sets, outer and inner folds, penalties, and what scores
+are compared with.
 
-Everything here is made once, before the first site is looked at, and refuses data that cannot answer: labels that are
-missing or all alike, too few groups, a fold that trains on one class.
+Everything here is made once, before the first site is looked at, and refuses data that cannot
+answer: labels that are missing or all alike, too few groups, a fold that trains on one class.
 """
 
 from __future__ import annotations
@@ -36,10 +37,12 @@ class Plan:
         groups: group of each row; each row its own where none were given.
         folds: outer folds.
         fold_of_row: the fold each row is held out in, (n,).
-        inner: per outer fold the inner held-out rows, as positions among its training rows; None for leave-one-out.
+        inner: per outer fold the inner held-out rows, as positions among its training rows; None
+            for leave-one-out.
         grid: penalties, or None for the probe's own.
         shuffle: what was permuted, rows or groups.
-        base, row_base: the denominators of the scores, per fold and label set (f, k, t) and per row (n, t).
+        base, row_base: the denominators of the scores, per fold and label set (f, k, t) and per row
+            (n, t).
         notes: what a reader must know.
     """
 
@@ -160,7 +163,8 @@ def discordant(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def class_weights(codes: np.ndarray) -> np.ndarray:
-    """Weights of rows that let every class count alike and sum to the number of rows, (n, k) for k sets of labels.
+    """Weights of rows that let every class count alike and sum to the number of rows, (n, k) for k
+    sets of labels.
 
     Example:
         >>> class_weights(np.array([[0], [0], [0], [1]])).ravel().round(2).tolist()
@@ -191,11 +195,13 @@ def _base(
             base[f, :, 0] = discordant(np.zeros(truth.shape), truth)[1]
         if classes and len(np.unique(labels[train, 0])) < 2:
             raise DataError(
-                f"fold {f} would train on one class only, because classes follow groups; use fewer folds or another group."
+                f"fold {f} would train on one class only, because classes follow groups; use fewer "
+                "folds or another group."
             )
     if not (base[:, 0].sum(axis=0) > 0).all():
         raise DataError(
-            "no fold holds out both classes, so AUC compares nothing; use metric='accuracy' or fewer folds."
+            "no fold holds out both classes, so AUC compares nothing; use metric='accuracy' or "
+            "fewer folds."
         )
     return base, rows
 
@@ -232,7 +238,8 @@ def _labels(
         task == "classification" and values.ndim == 2 and values.shape[1] != 1
     ):
         raise DataError(
-            f"y must be (n,){' or (n, targets)' if task == 'regression' else ''}, got shape {values.shape}."
+            f"y must be (n,){' or (n, targets)' if task == 'regression' else ''}, got shape "
+            f"{values.shape}."
         )
     values = values.reshape(len(values), -1)
     if task == "classification":
@@ -261,7 +268,8 @@ def _labels(
         first = int(flat.argmax())
         which = repr(names[first]) if names is not None and len(names) == len(flat) else first
         raise DataError(
-            f"y: target {which} has the same value in every row, so there is nothing to predict; choose another label."
+            f"y: target {which} has the same value in every row, so there is nothing to predict; "
+            "choose another label."
         )
     return values, np.array([])
 
@@ -271,7 +279,8 @@ def _class_codes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     missing = pd.isna(labels)
     if missing.any():
         raise DataError(
-            f"y: {int(missing.sum())} of {len(labels)} labels are missing (NaN); drop those rows first."
+            f"y: {int(missing.sum())} of {len(labels)} labels are missing (NaN); drop those rows "
+            "first."
         )
     classes, codes = np.unique(
         labels.astype(str) if labels.dtype == object else labels, return_inverse=True
@@ -318,7 +327,8 @@ def _notes(
         )
     if grouped and shuffle == "rows" and count < len(codes) and shuffles:
         out.append(
-            "Labels were shuffled by row although rows come in groups, so the null is too narrow and there is no p-value."
+            "Labels were shuffled by row although rows come in groups, so the null is too narrow "
+            "and there is no p-value."
         )
     if 0 < shuffles < 19:
         out.append(f"Only {shuffles} shuffles: p cannot be below {1 / (shuffles + 1):.2g}.")

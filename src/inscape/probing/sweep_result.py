@@ -5,16 +5,18 @@ Scores are one minus a ratio of sums over held-out rows, pooled over the folds:
     R² = 1 − Σ (y − ŷ)² / Σ (y − ȳ_train)²        accuracy = 1 − wrong / rows        AUC = 1 − discordant / pairs
     balanced accuracy = 1 − Σ w wrong / Σ w,    w = rows / (classes · rows of the class)
 
-R² is out-of-sample R²: zero is what predicting the *training* mean of the fold gives, and below zero is worse than that.
-scikit-learn's `r2_score` compares with the mean of the held-out rows instead, which no predictor knows; where whole
-groups are held out that mean moves, and its R² of the same predictions is lower. AUC compares rows of one fold only.
+R² is out-of-sample R²: zero is what predicting the *training* mean of the fold gives, and below
+zero is worse than that. scikit-learn's `r2_score` compares with the mean of the held-out rows
+instead, which no predictor knows; where whole groups are held out that mean moves, and its R² of
+the same predictions is lower. AUC compares rows of one fold only.
 
-Three questions, three numbers per target: every site (p against the null of the maximum over sites); the selected site,
-chosen in each fold by its inner score on the training rows and scored on the held-out ones, its null selected likewise;
-the maximum over sites, against the null of the maximum.
+Three questions, three numbers per target: every site (p against the null of the maximum over
+sites); the selected site, chosen in each fold by its inner score on the training rows and scored on
+the held-out ones, its null selected likewise; the maximum over sites, against the null of the
+maximum.
 
-Reference: Campbell and Thompson (2008), Rev. Financ. Stud. 21, eq. 1 (out-of-sample R²); Varma and Simon (2006), BMC
-Bioinformatics 7:91 (selection inside).
+Reference: Campbell and Thompson (2008), Rev. Financ. Stud. 21, eq. 1 (out-of-sample R²); Varma and
+Simon (2006), BMC Bioinformatics 7:91 (selection inside).
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ _NAMES = {
     "balanced accuracy": "balanced accuracy",
     "auc": "AUC",
 }
-# legend: s sites, f folds, k label sets (the observed one first, then the shuffles), t targets, n rows
+# legend: s sites, f folds, k label sets (the observed one first, then the shuffles), t targets, n
+# rows
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,14 +66,18 @@ class SweepResult:
         folds: the fold each row was held out in, (n,).
         split, shuffle: how rows were held out and labels shuffled.
         loss, base: numerator and denominator of the scores' ratio, (s, f, k, t) and (f, k, t).
-        inner: inner held-out score on the training rows, (s, f, k, t): R², or minus log loss in nats;
-            of an estimator of one's own R², or one minus the share of its loss.
-        penalties: chosen penalty of the observed labels, (s, f, t): alpha, or 1/C; NaN of an estimator of one's own.
-        row_loss, row_base: the same ratio row by row for the observed labels, (s, n, t) and (n, t); empty for AUC.
-        predictions: out of fold, (s, n, t): the quantity, the log-odds (two classes) or the code of the class.
+        inner: inner held-out score on the training rows, (s, f, k, t): R², or minus log loss in
+            nats; of an estimator of one's own R², or one minus the share of its loss.
+        penalties: chosen penalty of the observed labels, (s, f, t): alpha, or 1/C; NaN of an
+            estimator of one's own.
+        row_loss, row_base: the same ratio row by row for the observed labels, (s, n, t) and (n, t);
+            empty for AUC.
+        predictions: out of fold, (s, n, t): the quantity, the log-odds (two classes) or the code of
+            the class.
         seed, draws, level: of the bootstrap.
         notes: sentences every piece of evidence carries as a warning.
-        resting: by site and target, a sentence where one coordinate explains most of what is predicted, or None.
+        resting: by site and target, a sentence where one coordinate explains most of what is
+            predicted, or None.
     """
 
     metric: str
@@ -122,7 +129,11 @@ class SweepResult:
         heads = ("site", *([what] if several else []), _NAMES[self.metric], "interval", "null", "p")
         title = f"{_NAMES[self.metric]} of {', '.join(self.targets)} at {len(self.sites)} sites"
         notes = [
-            f"selected: the site chosen by inner cross-validation in each fold ({self._choice()}), scored on held-out rows."
+            (
+                "selected: the site chosen by inner cross-validation in each fold "
+                f"({self._choice()}), "
+                "scored on held-out rows."
+            )
         ]
         if len(kept) < len(self.sites):
             notes.append(
@@ -332,7 +343,8 @@ class SweepResult:
         d: int | None,
     ) -> Evidence:
         kind = "labels shuffled by group" if self.shuffle == "groups" else "shuffled labels"
-        # rows share k probes, and the truth is the mean over training sets: Nadeau and Bengio's correction, test / training
+        # rows share k probes, and the truth is the mean over training sets: Nadeau and Bengio's
+        # correction, test / training
         folds = int(self.folds.max()) + 1
         ends = intervals.interval(found.widened(1 + 1 / (folds - 1)), self.level)
         p = float(nulls.p_value(float(value), against)) if len(null) else None
@@ -357,24 +369,27 @@ def compare(
     at: str = "selected",
     names: tuple[str, str] = ("a", "b"),
 ) -> list[Evidence]:
-    """Paired difference of two sweeps over the same rows, ``score(a) − score(b)``, jackknifed over groups.
+    """Paired difference of two sweeps over the same rows, ``score(a) − score(b)``, jackknifed over
+    groups.
 
-    Both scores lose the same group at a time, so what makes a group hard for both cancels. p asks whether there is no
-    difference. Where both sweeps shuffled the labels alike, the same difference on the same shuffled labels says how
-    differences scatter, and together over sites; but on shuffled labels neither reads anything, and two good sites
-    scatter more than that or less. So the draws are given the spread that the jackknife measures:
+    Both scores lose the same group at a time, so what makes a group hard for both cancels. p asks
+    whether there is no difference. Where both sweeps shuffled the labels alike, the same difference
+    on the same shuffled labels says how differences scatter, and together over sites; but on
+    shuffled labels neither reads anything, and two good sites scatter more than that or less. So
+    the draws are given the spread that the jackknife measures:
 
         z = Φ⁻¹(T_df(d / SE))      p = (1 + #{max over sites of (d* − mean d*) / sd(d*) ≥ z}) / (K + 1)
 
-    with d the difference, SE and df of its jackknife, d* the draws. Taken as they are, the draws rejected two equally
-    good sites in 0.25 of samples in place of 0.05 where R² is 0.6, and in none where it is 0.96. Without draws, or where
-    the groups give no interval, there is no p.
+    with d the difference, SE and df of its jackknife, d* the draws. Taken as they are, the draws
+    rejected two equally good sites in 0.25 of samples in place of 0.05 where R² is 0.6, and in none
+    where it is 0.96. Without draws, or where the groups give no interval, there is no p.
 
     Args:
         a: a sweep, of a trained model, say.
-        b: another over the same examples, targets and folds: an untrained copy, the input embedding.
-        at: ``"selected"`` compares the sites selected in training folds; ``"sites"`` those that both have, by name, or
-            every site of `a` with the only site of `b`.
+        b: another over the same examples, targets and folds: an untrained copy, the input
+            embedding.
+        at: ``"selected"`` compares the sites selected in training folds; ``"sites"`` those that
+            both have, by name, or every site of `a` with the only site of `b`.
         names: what to call the two.
 
     Returns:
@@ -390,7 +405,8 @@ def compare(
     )
     if not same:
         raise DataError(
-            "compare: the two sweeps must have the same rows, targets, groups, metric and folds (same seed)."
+            "compare: the two sweeps must have the same rows, targets, groups, metric and folds "
+            "(same seed)."
         )
     if at not in ("selected", "sites"):
         raise ValueError(f"compare: at must be 'selected' or 'sites', got {at!r}")

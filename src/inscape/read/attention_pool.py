@@ -2,11 +2,13 @@
 
     a_ip = softmax_p (q·x̃_ip / √d)        h_i = Σ_p a_ip x̃_ip        logits = W h + b
 
-One query looks over the positions of each example and a linear head reads what it finds, so the position need not be
-chosen beforehand; where q stays zero it is the mean over positions. The query is one direction: what can only be found by
-comparing tokens is still not found. Cost n p d for each iteration.
+One query looks over the positions of each example and a linear head reads what it finds, so the
+position need not be chosen beforehand; where q stays zero it is the mean over positions. The query
+is one direction: what can only be found by comparing tokens is still not found. Cost n p d for each
+iteration.
 
-Reference: Lee et al. (2019), Set transformer, arXiv:1810.00825, §3.2 (pooling by attention with a learned query).
+Reference: Lee et al. (2019), Set transformer, arXiv:1810.00825, §3.2 (pooling by attention with a
+learned query).
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class AttentionProbe(PooledProbe):
 
     Attributes:
         pooling_: the query q, (d,).
-        classes_, coef_, intercept_, mean_, scale_, C_, n_features_in_, n_iter_: as in `PooledProbe`.
+        classes_, coef_, intercept_, mean_, scale_, C_, n_features_in_, n_iter_: as in
+            `PooledProbe`.
 
     Example:
         >>> import numpy as np
@@ -43,7 +46,8 @@ class AttentionProbe(PooledProbe):
         True
     """
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(
         self,
         Cs: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0),

@@ -2,16 +2,19 @@
 
     ECE = Σ_b (n_b / n) |acc_b − conf_b|          Brier = mean (p − y)²
 
-over bins of equal width or of equal mass. ECE is biased upwards: in a bin of n_b samples even a calibrated confidence is
-off by about √(acc (1 − acc) / n_b), so it grows with the number of bins and shrinks with the samples; two ECEs compare only
-at the same bins and n. The squared error has an unbiased form, which may be negative:
+over bins of equal width or of equal mass. ECE is biased upwards: in a bin of n_b samples even a
+calibrated confidence is off by about √(acc (1 − acc) / n_b), so it grows with the number of bins
+and shrinks with the samples; two ECEs compare only at the same bins and n. The squared error has an
+unbiased form, which may be negative:
 
     CE² = Σ_b (n_b / n) [(acc_b − conf_b)² − acc_b (1 − acc_b) / (n_b − 1)]
 
-Temperature scaling divides the log-odds by one number fitted on other rows; it changes no ranking. Cost O(n log n).
+Temperature scaling divides the log-odds by one number fitted on other rows; it changes no ranking.
+Cost O(n log n).
 
-Reference: Guo et al. (2017), arXiv:1706.04599 (ECE, temperature); Nixon et al. (2019), arXiv:1904.01685 (equal mass);
-Kumar, Liang and Ma (2019), arXiv:1909.10155, §4.1 (the debiased form); Brier (1950).
+Reference: Guo et al. (2017), arXiv:1706.04599 (ECE, temperature); Nixon et al. (2019),
+arXiv:1904.01685 (equal mass); Kumar, Liang and Ma (2019), arXiv:1909.10155, §4.1 (the debiased
+form); Brier (1950).
 """
 
 from __future__ import annotations
@@ -75,7 +78,8 @@ def ece(
 def debiased_square(
     p: Float[np.ndarray, " n"], y: Float[np.ndarray, " _"], bins: int = 10, by: str = "mass"
 ) -> float:
-    """Unbiased estimate of the binned squared calibration error; negative by chance where that is near zero.
+    """Unbiased estimate of the binned squared calibration error; negative by chance where that is
+    near zero.
 
     Bins of a single sample have no variance to subtract and are left out.
     """

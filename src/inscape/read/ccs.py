@@ -1,15 +1,18 @@
-"""Contrast-consistent search: a direction along which a statement and its negation get opposite answers, without labels.
+"""Contrast-consistent search: a direction along which a statement and its negation get opposite
+answers, without labels.
 
     p(x) = σ(θ·x̃ + b)
     loss = mean [p(x⁺) − (1 − p(x⁻))]² + mean min(p(x⁺), p(x⁻))²        consistent, and not at one half
 
-Sides are normalised each by itself (`inscape.read.contrast_pairs`). The loss has many minima: every start is kept, all are
-descended at once, and the least loss on the training pairs is taken. Its two ends are not named: labels of training pairs
-may name them, else the sign stays as found and a score against labels must be taken as max(a, 1 − a), which is at least
-one half whatever was found. A direction of low loss need not be truth: any feature that differs within pairs will do.
+Sides are normalised each by itself (`inscape.read.contrast_pairs`). The loss has many minima: every
+start is kept, all are descended at once, and the least loss on the training pairs is taken. Its two
+ends are not named: labels of training pairs may name them, else the sign stays as found and a score
+against labels must be taken as max(a, 1 − a), which is at least one half whatever was found. A
+direction of low loss need not be truth: any feature that differs within pairs will do.
 
 Cost: n d for each start and step of L-BFGS.
-Reference: Burns et al. (2022), arXiv:2212.03827, §2.2; Farquhar et al. (2023), arXiv:2312.10029, for what else it finds.
+Reference: Burns et al. (2022), arXiv:2212.03827, §2.2; Farquhar et al. (2023), arXiv:2312.10029,
+for what else it finds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""Circular probe: angles, hours, weekdays, months. A quantity that comes round is two numbers, not one.
+"""Circular probe: angles, hours, weekdays, months. A quantity that comes round is two numbers, not
+one.
 
     ŷ = P/2π · atan2(β_s·x + b_s, β_c·x + b_c),   (β_c, β_s) ridge on cos and sin of 2πy/P
 
-One penalty for both coordinates, chosen inside. The error of a prediction is the shorter way round. The score is the mean
-cosine of it: 1 is perfect, 0 is chance for targets spread evenly, −1 is opposite.
+One penalty for both coordinates, chosen inside. The error of a prediction is the shorter way round.
+The score is the mean cosine of it: 1 is perfect, 0 is chance for targets spread evenly, −1 is
+opposite.
 
 Reference: Mardia and Jupp (2000), Directional statistics, §2.2 and §9.4.
 """
@@ -27,7 +29,8 @@ from inscape.read.direction import LinearDirections
 def circular_error(
     predicted: Real[np.ndarray, " n"], true: Real[np.ndarray, " n"], period: int | float
 ) -> Float[np.ndarray, " n"]:
-    """The shorter way round from prediction to truth, 0 to half the period, in the unit of the period.
+    """The shorter way round from prediction to truth, 0 to half the period, in the unit of the
+    period.
 
     Example:
         >>> circular_error(np.array([23.0]), np.array([1.0]), 24.0).tolist()
@@ -63,7 +66,8 @@ class CircularProbe(RegressorMixin, LinearDirections):
         [0.0, 23.0]
     """
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(
         self,
         period: float = 2 * np.pi,

@@ -1,11 +1,14 @@
-"""Class-embedding lens: any token of a classifier, at any block, read by the class matrix; and what its score hangs on.
+"""Class-embedding lens: any token of a classifier, at any block, read by the class matrix; and what
+its score hangs on.
 
     scores(h) = E · norm(h)          identifiability = 1 − rank(true class) / (classes − 1)
 
-Rank 0 is the highest score, so 1 says that the class comes first, ½ is chance and 0 says that it comes last (the paper
-divides by the number of classes, which is the same but for few of them); ties get the middle of their ranks.
+Rank 0 is the highest score, so 1 says that the class comes first, ½ is chance and 0 says that it
+comes last (the paper divides by the number of classes, which is the same but for few of them); ties
+get the middle of their ranks.
 
-What attention puts into token q is linear in its weights, so the gradient of a score that is read right after it is closed:
+What attention puts into token q is linear in its weights, so the gradient of a score that is read
+right after it is closed:
 
     out_q = Σ_h Σ_t A_h(q, t) W_O^h v_h(t)        ∂score_q / ∂A_h(q, t) = g_q · W_O^h v_h(t),    g_q = ∂score / ∂h_q
 
@@ -48,7 +51,8 @@ def identifiability(scores: Any, classes: Any) -> Float[np.ndarray, "*n"]:
     values = np.asarray(to_numpy(scores), dtype=np.float64)
     if values.ndim < 1 or values.shape[-1] < 2:
         raise ValueError(
-            f"identifiability: scores must be (…, classes) with two or more, got shape {values.shape}"
+            "identifiability: scores must be (…, classes) with two or more, got shape "
+            f"{values.shape}"
         )
     wanted = np.broadcast_to(np.asarray(to_numpy(classes)), values.shape[:-1])
     own = np.take_along_axis(values, wanted[..., None], axis=-1)
@@ -89,7 +93,8 @@ def attention_gradient(
     n, tokens, inner = values.shape
     if inner % heads:
         raise ValueError(
-            f"attention_gradient: {inner} values cannot be {heads} heads; give the model's number of heads"
+            f"attention_gradient: {inner} values cannot be {heads} heads; give the model's number "
+            "of heads"
         )
     back = gradient @ output.to(gradient)  # n × inner: what the score wants of each head's result
     width = inner // heads

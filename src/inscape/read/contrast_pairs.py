@@ -1,14 +1,15 @@
-"""Contrast pairs: a statement said to be so and said not to be so, and the direction in which the two differ.
+"""Contrast pairs: a statement said to be so and said not to be so, and the direction in which the
+two differ.
 
     x̃⁺ = (x⁺ − μ⁺)/σ⁺     x̃⁻ = (x⁻ − μ⁻)/σ⁻        each side by its own mean and scale, from training pairs
     direction = first principal component of x̃⁺ − x̃⁻    or, with labels, the difference of their class means
 
-Each side is normalised by itself, because otherwise whatever tells a "yes" from a "no" at the end of a text is the largest
-difference there is. Without labels the sign of a direction is open: it is fixed on training pairs where labels are given,
-and left as found where they are not.
+Each side is normalised by itself, because otherwise whatever tells a "yes" from a "no" at the end
+of a text is the largest difference there is. Without labels the sign of a direction is open: it is
+fixed on training pairs where labels are given, and left as found where they are not.
 
-Reference: Burns et al. (2022), Discovering latent knowledge in language models without supervision, arXiv:2212.03827, §3
-and appendix (the principal component of differences).
+Reference: Burns et al. (2022), Discovering latent knowledge in language models without supervision,
+arXiv:2212.03827, §3 and appendix (the principal component of differences).
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Sides:
         """
         if positive.shape != negative.shape or positive.ndim != 2 or len(positive) < 2:
             raise ValueError(
-                f"contrast pairs: both sides must have one shape (n, d), n ≥ 2, got {positive.shape} and {negative.shape}"
+                "contrast pairs: both sides must have one shape (n, d), n ≥ 2, got "
+                f"{positive.shape} and {negative.shape}"
             )
         sides = [np.asarray(s, dtype=np.float64) for s in (positive, negative)]
         mean = np.stack([s.mean(axis=0) for s in sides])
@@ -89,8 +91,8 @@ def pair_direction(
         positive: training rows of the statement said to be so.
         negative: the same said not to be so.
         y: 1 where the statement is so, else 0; None for no labels.
-        supervised: with labels, take the difference of the class means; else the first principal component, whose sign
-            and threshold the labels fix where there are any.
+        supervised: with labels, take the difference of the class means; else the first principal
+            component, whose sign and threshold the labels fix where there are any.
 
     Returns:
         The direction.

@@ -1,10 +1,13 @@
-"""Control tasks: labels that only memory can give, with the same inputs and the same class frequencies.
+"""Control tasks: labels that only memory can give, with the same inputs and the same class
+frequencies.
 
-Every type (word, entity, document) is given a random class once and keeps it wherever it occurs. A probe that scores here
-has learnt the types by heart; selectivity, the score on the real task less the score on the control, is what a
-representation holds beyond that. Where types are what is held out, the control is at chance and selectivity says nothing.
+Every type (word, entity, document) is given a random class once and keeps it wherever it occurs. A
+probe that scores here has learnt the types by heart; selectivity, the score on the real task less
+the score on the control, is what a representation holds beyond that. Where types are what is held
+out, the control is at chance and selectivity says nothing.
 
-Reference: Hewitt and Liang (2019), Designing and interpreting probes with control tasks, arXiv:1909.03368, §2.
+Reference: Hewitt and Liang (2019), Designing and interpreting probes with control tasks,
+arXiv:1909.03368, §2.
 """
 
 from __future__ import annotations

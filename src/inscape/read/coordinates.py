@@ -1,7 +1,9 @@
-"""Coordinates: every token of every example, along a few directions at each site, with no vectors kept.
+"""Coordinates: every token of every example, along a few directions at each site, with no vectors
+kept.
 
-Where an edit sets a direction's coordinate, it must know what the coordinate is elsewhere: its mean over tokens, or a
-partner's at the same position. Projecting in the pass keeps k numbers a token and site instead of d.
+Where an edit sets a direction's coordinate, it must know what the coordinate is elsewhere: its mean
+over tokens, or a partner's at the same position. Projecting in the pass keeps k numbers a token and
+site instead of d.
 
 Cost: one forward pass; tokens · sites · k numbers in memory.
 """
@@ -38,14 +40,16 @@ def coordinates(
         budget: padded tokens a batch.
 
     Returns:
-        For each example (tokens, sites, k) float32, every token the model sees, special ones included.
+        For each example (tokens, sites, k) float32, every token the model sees, special ones
+        included.
 
     Raises:
         ValueError: there are not directions for each site.
     """
     if directions.ndim != 3 or len(directions) != len(sites):
         raise ValueError(
-            f"coordinates: directions must be (sites, k, d) with {len(sites)} sites, got shape {directions.shape}"
+            f"coordinates: directions must be (sites, k, d) with {len(sites)} sites, got shape "
+            f"{directions.shape}"
         )
     onto = torch.from_numpy(np.asarray(directions, dtype=np.float32)).to(model.device)
     out: list[np.ndarray] = [np.empty(0, dtype=np.float32)] * len(examples)
@@ -62,7 +66,8 @@ def token_means(
     sites: Sequence[Site | str],
     directions: Float[np.ndarray, "k sites d"],
 ) -> Float[np.ndarray, "sites k"]:
-    """Mean coordinate of the tokens of examples, all but each one's first, which is an attention sink unlike the others.
+    """Mean coordinate of the tokens of examples, all but each one's first, which is an attention
+    sink unlike the others.
 
     Args:
         model: the model.
@@ -79,8 +84,9 @@ def mean_vectors(
 ) -> Float[np.ndarray, "sites n d"]:
     """Each example's mean vector over all of its tokens but the first.
 
-    At layers with massive activations the first token's norm is hundreds of times that of the others, so a mean that holds
-    it is a mean of nothing else. An example of one token is read at that token.
+    At layers with massive activations the first token's norm is hundreds of times that of the
+    others, so a mean that holds it is a mean of nothing else. An example of one token is read at
+    that token.
 
     Reference: Sun et al. (2024), Massive activations in large language models, arXiv:2402.17762.
     """

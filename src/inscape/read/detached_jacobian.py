@@ -1,15 +1,17 @@
-"""The detached Jacobian: the linear map that a network is at one prompt, once its gates are held constant.
+"""The detached Jacobian: the linear map that a network is at one prompt, once its gates are held
+constant.
 
     y = Σ_t J⁺_t x_t + r,   J⁺_t = ∂y/∂x_t with the gates of `inscape.model.detach` constant
 
-x_t is what enters the first block at token t, y the state of the last token at some site. Without biases r is rounding;
-with them it is what they contribute. The ordinary Jacobian, whose gates vary, reproduces nothing: a network is not linear.
+x_t is what enters the first block at token t, y the state of the last token at some site. Without
+biases r is rounding; with them it is what they contribute. The ordinary Jacobian, whose gates vary,
+reproduces nothing: a network is not linear.
 
     stable rank = ‖J‖²_F / ‖J‖²₂
 
 Cost: d backward passes over the prompt, in batches. Singular values and sums are taken in float64.
-Reference: Golden (2025), Large language models are locally linear mappings, arXiv:2505.24293; Rudelson and Vershynin
-(2007), J. ACM 54, for the stable rank.
+Reference: Golden (2025), Large language models are locally linear mappings, arXiv:2505.24293;
+Rudelson and Vershynin (2007), J. ACM 54, for the stable rank.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class LocalMap:
 
     Attributes:
         inputs: what enters the first block, (tokens, d).
-        output: the last token's state as the network gives it, (k,); uᵀ of it for each direction u, if there were any.
+        output: the last token's state as the network gives it, (k,); uᵀ of it for each direction u,
+            if there were any.
         jacobians: one for each token, (k, tokens, d).
     """
 
@@ -66,8 +69,8 @@ class LocalMap:
     def leading(self, count: int, token: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """First singular vectors and all singular values of the whole, or of one token's Jacobian.
 
-        From the eigenvectors of J Jᵀ, k³ instead of k² tokens · d with a large constant; singular values below 1e-8 of the
-        largest are rounding.
+        From the eigenvectors of J Jᵀ, k³ instead of k² tokens · d with a large constant; singular
+        values below 1e-8 of the largest are rounding.
 
         Returns:
             u (k, count), s (k,), v (count, tokens · d or d).
@@ -78,7 +81,8 @@ class LocalMap:
         return u, s, (u.T @ whole) / s[:count, None].clamp_min(torch.finfo(s.dtype).tiny)
 
     def svd(self, token: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Singular vectors and values of one token's Jacobian, or of the whole: u (k, r), s (r,), v (r, d or tokens · d).
+        """Singular vectors and values of one token's Jacobian, or of the whole: u (k, r), s (r,), v
+        (r, d or tokens · d).
 
         With d = tokens · d, rows of v are the tokens' parts one after another.
         """
@@ -95,7 +99,8 @@ def local_map(
     directions: Float[Tensor, "m k"] | None = None,
     chunk: int = 288,
 ) -> LocalMap:
-    """The Jacobian of the last token's state at a site with respect to everything that enters the first block.
+    """The Jacobian of the last token's state at a site with respect to everything that enters the
+    first block.
 
     Args:
         model: a text model of a known family.
@@ -110,7 +115,8 @@ def local_map(
 
     Raises:
         ValueError: more than one output site.
-        SiteError, ModelError: as `inscape.model.connected.connected` and `inscape.model.detach.detached`.
+        SiteError, ModelError: as `inscape.model.connected.connected` and
+            `inscape.model.detach.detached`.
     """
     last = model.select(output)
     if len(last) != 1:

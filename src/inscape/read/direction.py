@@ -1,8 +1,9 @@
 """What a linear probe found, as directions, and as an edit that removes or adds them.
 
-A probe with coefficients (k, d) gives k unit directions in the representation. Removing them projects out their span;
-adding one moves every activation along it (steering). The span is orthonormalised by the singular value decomposition, so
-softmax coefficients, which sum to zero over classes, are no special case.
+A probe with coefficients (k, d) gives k unit directions in the representation. Removing them
+projects out their span; adding one moves every activation along it (steering). The span is
+orthonormalised by the singular value decomposition, so softmax coefficients, which sum to zero over
+classes, are no special case.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class LinearDirections(BaseEstimator):
 
         Args:
             scope: where it acts.
-            action: ``"remove"`` projects out the span of the directions; ``"add"`` adds ``strength`` times the direction.
+            action: ``"remove"`` projects out the span of the directions; ``"add"`` adds
+                ``strength`` times the direction.
             strength: in the unit of the activations; for ``"add"`` only.
 
         Returns:
@@ -59,12 +61,14 @@ class LinearDirections(BaseEstimator):
         rank = int((size > 1e-10).sum())
         if rank == 0:
             raise ValueError(
-                "edit: the probe is flat (all coefficients are zero), so it has no direction; fit it on more data"
+                "edit: the probe is flat (all coefficients are zero), so it has no direction; fit "
+                "it on more data"
             )
         if action == "remove":
             return ProjectOut(scope, torch.from_numpy(np.ascontiguousarray(basis[:rank])))
         if len(rows) > 1:
             raise ValueError(
-                f"edit: 'add' needs one direction, and this probe has {len(rows)}; use Add with a row of direction_"
+                f"edit: 'add' needs one direction, and this probe has {len(rows)}; use Add with a "
+                "row of direction_"
             )
         return Add(scope, torch.from_numpy(rows[0].copy()), float(strength))

@@ -1,18 +1,21 @@
-"""What a gated neuron does, from its three weight vectors: how what it writes lies to what it reads.
+"""What a gated neuron does, from its three weight vectors: how what it writes lies to what it
+reads.
 
-A neuron of a gated MLP adds φ(w_gate · x) (w_in · x) w_out to the stream. Turning w_in and w_out round together changes
-nothing, so signs are fixed to cos(w_gate, w_in) ≥ 0. With cosines called large beyond a threshold (½):
+A neuron of a gated MLP adds φ(w_gate · x) (w_in · x) w_out to the stream. Turning w_in and w_out
+round together changes nothing, so signs are fixed to cos(w_gate, w_in) ≥ 0. With cosines called
+large beyond a threshold (½):
 
     cos(w_in, w_out)   |cos(w_gate, w_out)| large       small
     large, positive    enrichment                       conditional enrichment
     large, negative    depletion                        conditional depletion
     small              proportional change              orthogonal output
 
-A neuron is atypical where the third cosine is not what the other two say it should be: where its sign class is not the
-product of theirs (orthogonal output is never atypical). Cost: three dot products a neuron.
+A neuron is atypical where the third cosine is not what the other two say it should be: where its
+sign class is not the product of theirs (orthogonal output is never atypical). Cost: three dot
+products a neuron.
 
-Reference: Gerstner and Schütze (2025), Understanding gated neurons in transformers from their input–output functionality,
-arXiv:2505.17936, §4.
+Reference: Gerstner and Schütze (2025), Understanding gated neurons in transformers from their
+input–output functionality, arXiv:2505.17936, §4.
 """
 
 from __future__ import annotations
@@ -96,10 +99,12 @@ def io_cosines(weights: GatedWeights) -> Cosines:
 
 
 def chance_count(weights: GatedWeights, threshold: float = 0.5) -> float:
-    """How many neurons would have |cos(w_in, w_out)| above the threshold, if each had the write vector of another neuron.
+    """How many neurons would have |cos(w_in, w_out)| above the threshold, if each had the write
+    vector of another neuron.
 
-    The exact mean over derangements of the pairing: the share of all pairs of two different neurons, times their number.
-    Permutations leave neurons with their own vector (one of each draw, on average), which counts as chance what is not.
+    The exact mean over derangements of the pairing: the share of all pairs of two different
+    neurons, times their number. Permutations leave neurons with their own vector (one of each draw,
+    on average), which counts as chance what is not.
 
     Example:
         >>> eye = np.eye(3)

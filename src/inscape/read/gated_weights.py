@@ -1,8 +1,8 @@
 """The weight vectors of a model's gated neurons as directions in its residual stream.
 
-What reads the stream does so through a norm, whose gain g is folded in: w_in ← g ⊙ w_in and w_gate ← g ⊙ w_gate. Where a
-norm follows the MLP (sandwich norms), its gain scales what is written: w_out ← g′ ⊙ w_out. Cost: the weights, once, in
-float32 or wider; no forward pass.
+What reads the stream does so through a norm, whose gain g is folded in: w_in ← g ⊙ w_in and w_gate
+← g ⊙ w_gate. Where a norm follows the MLP (sandwich norms), its gain scales what is written: w_out
+← g′ ⊙ w_out. Cost: the weights, once, in float32 or wider; no forward pass.
 
 Reference: Gerstner and Schütze (2025), arXiv:2505.17936, §3, for the folding.
 """
@@ -31,7 +31,8 @@ def gated_weights(model: Model) -> Iterator[tuple[int, GatedWeights]]:
     """
     if not gated(model):
         raise ModelError(
-            f"{model.name} has no gated MLPs (gate, up and down projections), so no neuron has three vectors"
+            f"{model.name} has no gated MLPs (gate, up and down projections), so no neuron has "
+            "three vectors"
         )
     for layer, block in enumerate(model.atlas.blocks):
         assert model.family is not None
@@ -71,7 +72,8 @@ def _gain(model: Model, site: Site) -> np.ndarray:
         return _array(gain(place.module))
     if "norm" in type(place.module).__name__.lower():
         raise ModelError(
-            f"{model.name}: the gain of {type(place.module).__name__} is not known, so it cannot be folded in"
+            f"{model.name}: the gain of {type(place.module).__name__} is not known, so it cannot "
+            "be folded in"
         )
     return np.full(1, place.view.factor, dtype=np.float32)
 

@@ -1,14 +1,15 @@
-"""Which heads write a direction: each head's part of what the residual stream holds along it at given tokens.
+"""Which heads write a direction: each head's part of what the residual stream holds along it at
+given tokens.
 
     h_s(t)·d = e(t)·d + Σ_{l ≤ s} [ Σ_heads W_O z_{l,head}(t)·d + mlp_l(t)·d ]  + biases, in which no two texts differ
 
-so that the difference between opposite texts is the sum of what heads and MLPs add, without a rest, and shares sum to 1
-where the embeddings of the tokens looked at are the same. A share is of this sum alone: what a head writes may have been
-read from what another wrote.
+so that the difference between opposite texts is the sum of what heads and MLPs add, without a rest,
+and shares sum to 1 where the embeddings of the tokens looked at are the same. A share is of this
+sum alone: what a head writes may have been read from what another wrote.
 
 Cost: one pass over the texts; texts × heads × directions numbers.
-Reference: Elhage et al. (2021), A mathematical framework for transformer circuits; Tigges et al. (2023), arXiv:2310.15154,
-§3.2.
+Reference: Elhage et al. (2021), A mathematical framework for transformer circuits; Tigges et al.
+(2023), arXiv:2310.15154, §3.2.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ def head_writes(
     masks = [np.asarray(mark(t, examples.span(i)), dtype=bool) for i, t in enumerate(tokens)]
     if bare := [t.text for t, m in zip(tokens, masks, strict=True) if not m.any()]:
         raise DataError(
-            f"{len(bare)} texts have no token of the kind that is looked at, such as {bare[0][:60]!r}."
+            f"{len(bare)} texts have no token of the kind that is looked at, such as "
+            f"{bare[0][:60]!r}."
         )
     onto = torch.from_numpy(np.asarray(directions, dtype=np.float32)).to(model.device)
     depth, count = len(model.atlas.blocks), model.atlas.heads(Site("z", 0))

@@ -1,13 +1,15 @@
-"""Inner gradient: what a state would have to do to make one token more likely, in the network's own reading of it.
+"""Inner gradient: what a state would have to do to make one token more likely, in the network's own
+reading of it.
 
     L(h) = −log softmax(W norm(h) + b)_t        −∇_h L = Jᵀ (W_t − Σ_v p_v W_v),    J = ∂ norm / ∂h
 
-If a layer's update is a step of an optimisation of L, it points along −∇L: `alignment` is the cosine of the two. The sum
-over the vocabulary is gathered range by range, and is the same for every token t asked about at a state.
+If a layer's update is a step of an optimisation of L, it points along −∇L: `alignment` is the
+cosine of the two. The sum over the vocabulary is gathered range by range, and is the same for every
+token t asked about at a state.
 
 Cost: two products with the unembedding for each state, whatever the number of tokens asked about.
-Reference: Wu and Varshney (2023), A meta-learning perspective on Transformers for causal language modeling,
-arXiv:2310.05884.
+Reference: Wu and Varshney (2023), A meta-learning perspective on Transformers for causal language
+modeling, arXiv:2310.05884.
 """
 
 from __future__ import annotations
@@ -72,7 +74,8 @@ def inner_gradient(
 def inner_loss(
     readout: Readout, h: Float[Tensor, "n d"], tokens: Int[Tensor, " n"], *, rows: int = 256
 ) -> Float[Tensor, " n"]:
-    """The loss alone, −log p of one token for each state, in nats: half the cost of `inner_gradient`.
+    """The loss alone, −log p of one token for each state, in nats: half the cost of
+    `inner_gradient`.
 
     Args:
         readout: the network's last norm and unembedding.

@@ -2,9 +2,9 @@
 
     J = ∂y/∂x,   rows uᵀJ for all directions u of the output by one batched backward pass a chunk
 
-A loop of one backward pass an output reads every weight once for each row; here a chunk of rows shares the reading, and
-one pass serves every input asked for: the states at all layers, say. Cost: k backward passes in k/chunk batches; memory
-grows with the chunk.
+A loop of one backward pass an output reads every weight once for each row; here a chunk of rows
+shares the reading, and one pass serves every input asked for: the states at all layers, say. Cost:
+k backward passes in k/chunk batches; memory grows with the chunk.
 
 Reference: Griewank and Walther (2008), Evaluating derivatives, §3 (vector reverse mode).
 """
@@ -37,7 +37,8 @@ def jacobian(
         For each input, (k or m, *its shape), detached.
 
     Raises:
-        ValueError: the output does not depend on an input, or is no longer in a graph; a chunk of none.
+        ValueError: the output does not depend on an input, or is no longer in a graph; a chunk of
+            none.
 
     Example:
         >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -63,7 +64,8 @@ def jacobian(
         for i, (part, grad) in enumerate(zip(parts, found, strict=True)):
             if grad is None:
                 raise ValueError(
-                    f"jacobian: the output does not depend on input {i}; take one that comes before it"
+                    f"jacobian: the output does not depend on input {i}; take one that comes "
+                    "before it"
                 )
             part.append(grad.detach())
     return [torch.cat(part) for part in parts]

@@ -1,16 +1,20 @@
-"""Jacobian lens: a state carried to the last layer by the network's own average derivative, then read by the unembedding.
+"""Jacobian lens: a state carried to the last layer by the network's own average derivative, then
+read by the unembedding.
 
     J_ℓ = mean over prompts and positions t of Σ_{t′ ≥ t} ∂h_L(t′) / ∂h_ℓ(t),      lens_ℓ(h) = softmax(W_U norm(J_ℓ h))
 
-The sum over later positions counts what a state makes the network say anywhere from there on. A backward pass with a one at
-coordinate i of every final position gives row i of J for all layers and positions at once; `copies` of the prompt in a batch
-give as many rows a pass. First positions are left out: attention sinks have derivatives of their own kind.
+The sum over later positions counts what a state makes the network say anywhere from there on. A
+backward pass with a one at coordinate i of every final position gives row i of J for all layers and
+positions at once; `copies` of the prompt in a batch give as many rows a pass. First positions are
+left out: attention sinks have derivatives of their own kind.
 
-`local_jacobian` is the derivative at one state, column by column in forward mode, for a map that is a plain function.
+`local_jacobian` is the derivative at one state, column by column in forward mode, for a map that is
+a plain function.
 
 Cost: d / copies backward passes over `copies` prompts, each.
-Reference: Gurnee, Sofroniew, Lindsey et al. (2026), Verbalizable representations form a global workspace in language models,
-transformer-circuits.pub; Hernandez et al. (2023), arXiv:2308.09124, for the local one.
+Reference: Gurnee, Sofroniew, Lindsey et al. (2026), Verbalizable representations form a global
+workspace in language models, transformer-circuits.pub; Hernandez et al. (2023), arXiv:2308.09124,
+for the local one.
 """
 
 from __future__ import annotations
@@ -35,7 +39,8 @@ from inscape.model.model import Model
 from inscape.model.unembed import Readout
 from inscape.read.logit_lens import Reading, logit_lens
 
-#: runs one prompt so many times side by side; gives the states of each layer and the final ones, (copies, positions, d), in
+#: runs one prompt so many times side by side; gives the states of each layer and the final ones,
+# (copies, positions, d), in
 #: the graph
 Forward = Callable[[int], tuple[Sequence[Tensor], Tensor]]
 
@@ -94,7 +99,8 @@ class JacobianLens:
     def read(
         self, readout: Readout, site: str, h: Any, final: Any = None, *, k: int = 10
     ) -> Reading:
-        """What states would say once carried to the last layer; those of the last layer are read as they are.
+        """What states would say once carried to the last layer; those of the last layer are read as
+        they are.
 
         Raises:
             ValueError: a site that is no block's output, or of a layer beyond the lens.
@@ -154,7 +160,8 @@ class JacobianLens:
             Exception
         ) as error:  # a missing file, another layout, or more than tensors: three unrelated types
             raise ModelError(
-                f"{path} is not a Jacobian lens ({type(error).__name__}): a file is needed that holds tensors (d, d) by "
+                f"{path} is not a Jacobian lens ({type(error).__name__}): a file is needed that "
+                "holds tensors (d, d) by "
                 "layer under J."
             ) from error
         if len(shapes) != 1 or len(next(iter(shapes))) != 2 or len(set(next(iter(shapes)))) != 1:
@@ -195,7 +202,8 @@ def _average(forward: Forward, skip: int, copies: int) -> list[Tensor]:
     states, final = forward(copies)
     if final.shape[1] <= skip:
         raise ValueError(
-            f"jacobian_lens: a prompt of {final.shape[1]} positions has none left after the first {skip}"
+            f"jacobian_lens: a prompt of {final.shape[1]} positions has none left after the first "
+            f"{skip}"
         )
     d = final.shape[-1]
     rows: list[list[Tensor]] = [[] for _ in states]

@@ -2,8 +2,9 @@
 
     JS(p, q) = ½ KL(p ‖ m) + ½ KL(q ‖ m),   m = (p + q) / 2          0 ≤ JS ≤ ln 2
 
-Symmetric, finite where one is zero and the other is not, zero only where they agree; its square root is a metric. It is
-computed from log-probabilities, in float64, so that small probabilities count for what they are. Cost O(n v).
+Symmetric, finite where one is zero and the other is not, zero only where they agree; its square
+root is a metric. It is computed from log-probabilities, in float64, so that small probabilities
+count for what they are. Cost O(n v).
 
 Reference: Lin (1991), IEEE Trans. Inf. Theory 37(1); Endres and Schindelin (2003) for the metric.
 """

@@ -2,8 +2,8 @@
 
     d = c₁ − c₀        c the centroids of k-means with k = 2
 
-Labels only name its ends. Like PCA it finds whatever parts the rows best, so centre them within what must not be found.
-Cost restarts · iterations · n d.
+Labels only name its ends. Like PCA it finds whatever parts the rows best, so centre them within
+what must not be found. Cost restarts · iterations · n d.
 
 Reference: Tigges et al. (2023), arXiv:2310.15154, §2.3.
 """
@@ -20,7 +20,8 @@ from inscape.read.named_ends import NamedEnds
 
 
 class KMeansDirection(NamedEnds):
-    """Difference of two k-means centroids, as a direction and a classifier; see `NamedEnds` for what it learns.
+    """Difference of two k-means centroids, as a direction and a classifier; see `NamedEnds` for
+    what it learns.
 
     Args:
         restarts: how many initial draws; the one with the least inertia is taken.
@@ -32,7 +33,8 @@ class KMeansDirection(NamedEnds):
         [1.0, 0.0]
     """
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(self, *, restarts: int = 10, random_state: Any = 0) -> None:
         self.restarts = restarts
         self.random_state = random_state
@@ -40,7 +42,8 @@ class KMeansDirection(NamedEnds):
     def _line(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:
         if not (x != x[0]).any():
             return np.zeros(x.shape[1])
-        # the mean of the rows may dwarf their differences; centroids' difference does not change with it
+        # the mean of the rows may dwarf their differences; centroids' difference does not change
+        # with it
         found = KMeans(2, n_init=self.restarts, random_state=self.random_state).fit(
             x - x.mean(axis=0)
         )

@@ -1,12 +1,15 @@
-"""k nearest neighbours: what a representation holds in whatever shape, read without training anything.
+"""k nearest neighbours: what a representation holds in whatever shape, read without training
+anything.
 
     score_c(x) = Σ_{i among the k nearest of x, y_i = c} v_i        v_i = 1, or exp(cos(x, x_i) / T)
 
-The table of neighbours (`inscape.core.neighbours`) does not depend on the labels, so every label and every shuffle of it is
-read off one table. k, metric, weights and temperature are part of the result's name: report them.
+The table of neighbours (`inscape.core.neighbours`) does not depend on the labels, so every label
+and every shuffle of it is read off one table. k, metric, weights and temperature are part of the
+result's name: report them.
 
 Cost n m d for n rows against m, and n m log m for the order.
-Reference: Wu et al. (2018), arXiv:1805.01978, and Caron et al. (2021), arXiv:2104.14294, for the weighted vote.
+Reference: Wu et al. (2018), arXiv:1805.01978, and Caron et al. (2021), arXiv:2104.14294, for the
+weighted vote.
 """
 
 from __future__ import annotations
@@ -28,8 +31,8 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
     Args:
         k: how many vote; all training rows where there are fewer.
         metric: ``"cosine"`` or ``"euclidean"``.
-        weights: ``"uniform"``, or ``"softmax"``: a vote weighs exp(similarity / temperature), similarity being the
-            cosine, or minus the distance.
+        weights: ``"uniform"``, or ``"softmax"``: a vote weighs exp(similarity / temperature),
+            similarity being the cosine, or minus the distance.
         temperature: of ``"softmax"``.
 
     Attributes:
@@ -43,7 +46,8 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         ['b']
     """
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(
         self,
         k: int = 20,
@@ -69,7 +73,8 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         if self.metric not in ("euclidean", "cosine") or self.weights not in ("uniform", "softmax"):
             raise ValueError(
-                "KNNProbe: metric must be 'cosine' or 'euclidean' and weights 'uniform' or 'softmax', got "
+                "KNNProbe: metric must be 'cosine' or 'euclidean' and weights 'uniform' or "
+                "'softmax', got "
                 f"{self.metric!r} and {self.weights!r}"
             )
         if self.k < 1 or not self.temperature > 0:
@@ -79,7 +84,8 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         self.classes_, self.codes_ = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"KNNProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least two classes"
+                f"KNNProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least two "
+                "classes"
             )
         self.bank_ = X
         return self

@@ -1,17 +1,20 @@
-"""LAPE: neurons that fire for some languages (or concepts) only, with the number that chance would give.
+"""LAPE: neurons that fire for some languages (or concepts) only, with the number that chance would
+give.
 
-The rate p_jl is the share of tokens of language l at which neuron j is active. Its entropy over languages
+The rate p_jl is the share of tokens of language l at which neuron j is active. Its entropy over
+languages
 
     H_j = − Σ_l p'_jl log p'_jl,     p'_jl = p_jl / Σ_l p_jl
 
-is low where a neuron keeps to few of them. A neuron is taken when its entropy is among the lowest `share` and its largest
-rate is above the `activity` quantile of all rates; it belongs to every language whose rate is above that. Some neuron is
-always among the lowest, so the labels of whole documents are shuffled, within blocks if asked, and the entropy at which
-shuffles still find at most a share `fdr` of what is found is a second bound: without a difference nothing is taken.
+is low where a neuron keeps to few of them. A neuron is taken when its entropy is among the lowest
+`share` and its largest rate is above the `activity` quantile of all rates; it belongs to every
+language whose rate is above that. Some neuron is always among the lowest, so the labels of whole
+documents are shuffled, within blocks if asked, and the entropy at which shuffles still find at most
+a share `fdr` of what is found is a second bound: without a difference nothing is taken.
 
 Cost: (1 + shuffles) · documents · languages · neurons multiplications.
-Reference: Tang et al. (2024), Language-specific neurons, arXiv:2402.16438, §2.2; Storey and Tibshirani (2003), PNAS 100,
-for the false discovery rate from permutations.
+Reference: Tang et al. (2024), Language-specific neurons, arXiv:2402.16438, §2.2; Storey and
+Tibshirani (2003), PNAS 100, for the false discovery rate from permutations.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ class Lape:
 
     Attributes:
         rates: share of a language's tokens at which a neuron is active, (languages, neurons).
-        entropy: over languages, in nats, (neurons,); ln(languages) for one that is active everywhere alike or never.
+        entropy: over languages, in nats, (neurons,); ln(languages) for one that is active
+            everywhere alike or never.
         active: the rate above which a neuron counts as active for a language.
         bound: the largest entropy that is taken; −inf where shuffles find as much at every entropy.
         selected: which neurons are taken, (neurons,).
@@ -74,15 +78,18 @@ def lape(
     """Find the neurons.
 
     Args:
-        counts: tokens of each document at which each neuron is active (its gate's output above zero).
+        counts: tokens of each document at which each neuron is active (its gate's output above
+            zero).
         tokens: tokens of each document.
         language: code of each document's language, 0 … k − 1.
         rng: of the shuffles.
         share: share of all neurons that is taken at most.
         activity: quantile of all rates that a neuron's largest rate must be above.
-        fdr: most neurons that shuffles may find at the bound, on average, as a share of those found.
+        fdr: most neurons that shuffles may find at the bound, on average, as a share of those
+            found.
         shuffles: how many.
-        blocks: within which labels are shuffled (the same program in every language, say); None for all documents.
+        blocks: within which labels are shuffled (the same program in every language, say); None for
+            all documents.
 
     Returns:
         Rates, entropies, and what was taken with its null.
@@ -118,7 +125,8 @@ def lape(
 
 
 def equal_sets(found: Lape, count: int) -> Bool[np.ndarray, "k m"]:
-    """The same number of neurons for every language: of those active for it, the ones of lowest entropy.
+    """The same number of neurons for every language: of those active for it, the ones of lowest
+    entropy.
 
     Args:
         found: rates and entropies.
@@ -178,7 +186,8 @@ def _check(
     n = len(counts)
     if len(tokens) != n or len(language) != n:
         raise ValueError(
-            f"lape: {n} rows of counts, {len(tokens)} of tokens, {len(language)} of language; give one each"
+            f"lape: {n} rows of counts, {len(tokens)} of tokens, {len(language)} of language; give "
+            "one each"
         )
     if len(np.unique(language)) < 2 or set(np.unique(language)) != set(
         range(int(language.max()) + 1)

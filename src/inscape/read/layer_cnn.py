@@ -1,17 +1,22 @@
-"""Confidence from all layers at once: a small convolution over depth, with a contrastive loss beside the classifier's.
+"""Confidence from all layers at once: a small convolution over depth, with a contrastive loss
+beside the classifier's.
 
-Rows are (layers, channels): at each layer the states of one token, reduced beforehand (by PCA, say) and laid side by side.
+Rows are (layers, channels): at each layer the states of one token, reduced beforehand (by PCA, say)
+and laid side by side.
 
     h = Σ_layers a ⊙ GELU(conv(GELU(conv(x))))        p = σ(w·h + b)
     loss = (1 − λ) log loss(y, p) + λ SupCon(g(h), y)
 
-with a weight a for each layer and channel: layers have bases of their own, so which one a pattern is in matters.
+with a weight a for each layer and channel: layers have bases of their own, so which one a pattern
+is in matters.
 
-Training standardises each (layer, channel) on its rows, drops channels out, and keeps the weights of the epoch with the
-least log loss on rows set aside (whole groups, where groups are given). Few parameters are the point: labels are few.
+Training standardises each (layer, channel) on its rows, drops channels out, and keeps the weights
+of the epoch with the least log loss on rows set aside (whole groups, where groups are given). Few
+parameters are the point: labels are few.
 
 Cost: epochs × n × layers × channels × width × kernel multiply-adds.
-Reference: Beigi et al. (2024), InternalInspector, arXiv:2406.12053, §3; Khosla et al. (2020), arXiv:2004.11362.
+Reference: Beigi et al. (2024), InternalInspector, arXiv:2406.12053, §3; Khosla et al. (2020),
+arXiv:2004.11362.
 """
 
 from __future__ import annotations
@@ -90,12 +95,14 @@ class LayerCNN:
             groups: one group per row: the rows set aside are then whole groups.
 
         Raises:
-            ValueError: rows that are not (n, layers, channels), one class only, an even kernel, or λ outside 0 … 1.
+            ValueError: rows that are not (n, layers, channels), one class only, an even kernel, or
+                λ outside 0 … 1.
         """
         x, y = np.asarray(x), np.asarray(y)
         if x.ndim != 3 or len(x) != len(y):
             raise ValueError(
-                f"LayerCNN.fit: x must be (n, layers, channels) with a label each, got {x.shape}, {y.shape}"
+                f"LayerCNN.fit: x must be (n, layers, channels) with a label each, got {x.shape}, "
+                f"{y.shape}"
             )
         if set(np.unique(y).tolist()) != {0, 1}:
             raise ValueError(

@@ -2,9 +2,9 @@
 
     score_c(x) = μ_c·W⁻¹x − ½ μ_c·W⁻¹μ_c + log π_c,   W the shrunk covariance within classes
 
-The best linear classifier where classes are Gaussian clouds of one shape, in closed form: nothing is iterated and nothing
-is chosen by cross-validation. Moments of each class suffice, so `from_moments` gives the same probe without any
-rows in memory. Cost n d² + d³.
+The best linear classifier where classes are Gaussian clouds of one shape, in closed form: nothing
+is iterated and nothing is chosen by cross-validation. Moments of each class suffice, so
+`from_moments` gives the same probe without any rows in memory. Cost n d² + d³.
 
 Reference: Hastie, Tibshirani and Friedman (2009), §4.3; Ledoit and Wolf (2004) for the shrinkage.
 """
@@ -30,8 +30,8 @@ class LDAProbe(ClassifierMixin, LinearDirections):
     """Fisher's discriminant as a probe.
 
     Args:
-        shrinkage: weight of the spherical covariance, 0 to 1, or ``"auto"`` for Ledoit and Wolf's; 0 where there are
-            fewer rows than directions is the pseudo-inverse.
+        shrinkage: weight of the spherical covariance, 0 to 1, or ``"auto"`` for Ledoit and Wolf's;
+            0 where there are fewer rows than directions is the pseudo-inverse.
 
     Attributes:
         classes_: the labels, sorted.
@@ -47,7 +47,8 @@ class LDAProbe(ClassifierMixin, LinearDirections):
         ['b']
     """
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(self, *, shrinkage: float | Literal["auto"] = "auto") -> None:
         self.shrinkage = shrinkage
 
@@ -64,7 +65,8 @@ class LDAProbe(ClassifierMixin, LinearDirections):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"LDAProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least two classes"
+                f"LDAProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least two "
+                "classes"
             )
         return self._learn([Centred.of(X[codes == c]) for c in range(len(self.classes_))])
 

@@ -1,18 +1,20 @@
-"""How good a lens is: does it name the network's own answer, and how many layers could have been left out?
+"""How good a lens is: does it name the network's own answer, and how many layers could have been
+left out?
 
     precision@k   share of rows whose final token is among the lens's k most likely
     early exit    layer of row i at threshold τ: the first whose confidence is at least τ, else the last
     retention     share of rows whose token at the exit is the final token
 
-A threshold is a choice, so it is made on some rows (`threshold_for`) and judged on others (`early_exit`). Lenses differ in
-how much they keep at the threshold that is chosen, so they are compared at equal retention (`depth_at`): the whole curve of
-depth against retention is traced, and read off at the same retention for each. A threshold may decay with position:
+A threshold is a choice, so it is made on some rows (`threshold_for`) and judged on others
+(`early_exit`). Lenses differ in how much they keep at the threshold that is chosen, so they are
+compared at equal retention (`depth_at`): the whole curve of depth against retention is traced, and
+read off at the same retention for each. A threshold may decay with position:
 
     τ(t) = 0.9 τ + 0.1 exp(−4 t / N)      position t, mean length N, confidence a difference of probabilities
 
 Cost: linear in layers × rows × thresholds; times groups for an interval.
-Reference: Din et al. (2023), arXiv:2303.09435, §4 and §5; Schuster et al. (2022), arXiv:2207.07061, where confidence is
-a difference of probabilities.
+Reference: Din et al. (2023), arXiv:2303.09435, §4 and §5; Schuster et al. (2022), arXiv:2207.07061,
+where confidence is a difference of probabilities.
 """
 
 from __future__ import annotations

@@ -1,17 +1,20 @@
-"""Linear shortcut: jump from one layer to another by the least-squares map between their states at the same position.
+"""Linear shortcut: jump from one layer to another by the least-squares map between their states at
+the same position.
 
     A, b = argmin Σ ‖A h_ℓ + b − h_ℓ′‖² + α‖A‖²
 
-Everything comes from moments that are streamed over batches, in float64 about a shift, kept apart by part (of the
-documents): for a source one eigenbasis serves every target and penalty; the penalty is the one with the least error
-on each part when fitted on the others:
+Everything comes from moments that are streamed over batches, in float64 about a shift, kept apart
+by part (of the documents): for a source one eigenbasis serves every target and penalty; the penalty
+is the one with the least error on each part when fitted on the others:
 
     Σ ‖y − ŷ‖² = S_yy − 2 B·S_xy + B·S_xx B       over rows that were not fitted, about the means that were
 
-A map of rank r is the best one of that rank for the fitted values: A projected onto their r largest principal directions.
+A map of rank r is the best one of that rank for the fitted values: A projected onto their r largest
+principal directions.
 
 Cost: n d² a source and n d e a pair to stream; d³ a source and part, d² e a part and pair to fit.
-Reference: Din et al. (2023), arXiv:2303.09435, §3; Izenman (1975), Reduced-rank regression, J. Multivariate Anal. 5.
+Reference: Din et al. (2023), arXiv:2303.09435, §3; Izenman (1975), Reduced-rank regression, J.
+Multivariate Anal. 5.
 """
 
 from __future__ import annotations
@@ -36,8 +39,10 @@ class Shortcut:
     Attributes:
         weight: A, (e, d).
         bias: b, (e,).
-        alpha: the penalty chosen, for features of unit root-mean-square deviation; NaN where nothing was fitted.
-        inner: share of the target's variance explained on parts left out, at that penalty; NaN where nothing was chosen.
+        alpha: the penalty chosen, for features of unit root-mean-square deviation; NaN where
+            nothing was fitted.
+        inner: share of the target's variance explained on parts left out, at that penalty; NaN
+            where nothing was chosen.
     """
 
     weight: Float[np.ndarray, "e d"]
@@ -121,12 +126,14 @@ class ShortcutMoments:
         names = dict.fromkeys(name for pair in self.pairs for name in pair)
         if missing := [name for name in names if name not in states]:
             raise ValueError(
-                f"ShortcutMoments.add: states of {missing[0]} are missing; give every site of the pairs"
+                f"ShortcutMoments.add: states of {missing[0]} are missing; give every site of the "
+                "pairs"
             )
         rows = {name: np.asarray(to_numpy(states[name]), dtype=np.float64) for name in names}
         if len({len(x) for x in rows.values()}) != 1:
             raise ValueError(
-                f"ShortcutMoments.add: rows differ between sites: { {k: len(x) for k, x in rows.items()} }"
+                "ShortcutMoments.add: rows differ between sites: "
+                f"{ {k: len(x) for k, x in rows.items()} }"
             )
         for name, x in rows.items():
             rows[name] = x - self._shift.setdefault(name, x.mean(axis=0))
@@ -180,7 +187,8 @@ class ShortcutMoments:
         """The map of every pair.
 
         Args:
-            alphas: penalties for features of unit deviation; with more than one, at least two parts are needed.
+            alphas: penalties for features of unit deviation; with more than one, at least two parts
+                are needed.
 
         Raises:
             ValueError: several penalties and one part only, or no rows.
@@ -188,7 +196,8 @@ class ShortcutMoments:
         grid = check_alphas(alphas)
         if not self._parts or (len(grid) > 1 and len(self._parts) < 2):
             raise ValueError(
-                f"ShortcutMoments.fit: {len(self._parts)} parts cannot choose among {len(grid)} penalties; give rows of "
+                f"ShortcutMoments.fit: {len(self._parts)} parts cannot choose among {len(grid)} "
+                "penalties; give rows of "
                 "two parts or more, or one penalty"
             )
         found: dict[tuple[str, str], Shortcut] = {}
@@ -218,7 +227,8 @@ class ShortcutMoments:
                     part.yy[t] - 2 * float(part.y[t] @ mean_y) + part.n * float(mean_y @ mean_y)
                 )
                 base[t] += square
-                # B is a scaling of the rows of VᵀC, so that both sums over targets are made once for all penalties
+                # B is a scaling of the rows of VᵀC, so that both sums over targets are made once
+                # for all penalties
                 explains, power = (inside * cross).sum(axis=1), gram * (inside @ inside.T)
                 for i, alpha in enumerate(grid * scale):
                     shrunk = 1.0 / (w + alpha)
@@ -241,7 +251,8 @@ class ShortcutMoments:
         return out
 
     def through_origin(self, source: str, target: str, alpha: float) -> Shortcut:
-        """The map without an intercept, ``(Σ h hᵀ + αI)⁻¹ Σ h h′ᵀ``: the map of Din et al., with a penalty.
+        """The map without an intercept, ``(Σ h hᵀ + αI)⁻¹ Σ h h′ᵀ``: the map of Din et al., with a
+        penalty.
 
         Args:
             source: a source.

@@ -2,8 +2,9 @@
 
     minimise  Σ log loss(y, b + βx) + ‖β‖² / (2C)
 
-binary or multinomial, intercept unpenalised: scikit-learn's `LogisticRegression` objective. C is chosen from a grid by
-inner cross-validated log loss, with whole groups held out when `groups` is given. All inner fits run at once.
+binary or multinomial, intercept unpenalised: scikit-learn's `LogisticRegression` objective. C is
+chosen from a grid by inner cross-validated log loss, with whole groups held out when `groups` is
+given. All inner fits run at once.
 
 Reference: Alain and Bengio (2016), arXiv:1610.01644.
 """
@@ -31,8 +32,8 @@ class LogisticProbe(ClassifierMixin, LinearDirections):
 
     Args:
         Cs: grid of inverse penalties, positive; one value skips the inner choice.
-        scale: divide C by the mean squared deviation of a feature, so that the probe does not depend on the unit of the
-            representation; False for scikit-learn's meaning of C.
+        scale: divide C by the mean squared deviation of a feature, so that the probe does not
+            depend on the unit of the representation; False for scikit-learn's meaning of C.
         folds: inner folds (fewer where there are fewer groups or rows).
         tol: the fit is done when the preconditioned gradient per row is below it.
         max_iter: iterations at most; a `ConvergenceWarning` says when they did not suffice.
@@ -43,7 +44,8 @@ class LogisticProbe(ClassifierMixin, LinearDirections):
         coef_: (1, d) for two classes, else (k, d).
         intercept_: (1,) or (k,).
         C_: the chosen inverse penalty as it enters the formula.
-        inner_loss_: inner held-out log loss per row at the chosen C, in nats; NaN when nothing was chosen.
+        inner_loss_: inner held-out log loss per row at the chosen C, in nats; NaN when nothing was
+            chosen.
         n_features_in_, n_iter_: d, and iterations of the last fit.
 
     Example:
@@ -53,7 +55,8 @@ class LogisticProbe(ClassifierMixin, LinearDirections):
         ['yes', 'yes', 'no']
     """
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(
         self,
         Cs: tuple[float, ...] = logistic.CS,
@@ -93,7 +96,8 @@ class LogisticProbe(ClassifierMixin, LinearDirections):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"LogisticProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least two classes"
+                f"LogisticProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least "
+                "two classes"
             )
         grid = np.atleast_1d(np.asarray(self.Cs, dtype=np.float64))
         if grid.size == 0 or not np.isfinite(grid).all() or (grid <= 0).any():
@@ -120,7 +124,8 @@ class LogisticProbe(ClassifierMixin, LinearDirections):
         )
         if found.gradient[0] > self.tol:
             warnings.warn(
-                f"LogisticProbe stopped after {found.iterations} iterations at gradient {found.gradient[0]:.1e}; "
+                f"LogisticProbe stopped after {found.iterations} iterations at gradient "
+                f"{found.gradient[0]:.1e}; "
                 "raise max_iter, or use smaller Cs",
                 ConvergenceWarning,
                 stacklevel=2,

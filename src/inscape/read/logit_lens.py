@@ -1,15 +1,18 @@
-"""Logit lens: an intermediate state read as if it were the last, by the network's own last norm and unembedding.
+"""Logit lens: an intermediate state read as if it were the last, by the network's own last norm and
+unembedding.
 
     p_ℓ(v) ∝ exp(W_U norm(h_ℓ))_v
 
-What is asked of p_ℓ (its most likely tokens, its entropy, the rank and probability of a token, how far it is from the final
-distribution) is gathered range by range of the vocabulary, so no more than `budget` scores exist at a time whatever the
-numbers of layers, states and tokens. Sums over the vocabulary are kept relative to the largest score so far, which moves.
+What is asked of p_ℓ (its most likely tokens, its entropy, the rank and probability of a token, how
+far it is from the final distribution) is gathered range by range of the vocabulary, so no more than
+`budget` scores exist at a time whatever the numbers of layers, states and tokens. Sums over the
+vocabulary are kept relative to the largest score so far, which moves.
 
     KL(p_L ‖ p_ℓ) = Σ_v p_L(v) (log p_L(v) − log p_ℓ(v))
 
 Cost: one product with the unembedding for each state and layer, and one for each final state.
-Reference: nostalgebraist (2020), interpreting GPT: the logit lens; Belrose et al. (2023), arXiv:2303.08112, for the KL.
+Reference: nostalgebraist (2020), interpreting GPT: the logit lens; Belrose et al. (2023),
+arXiv:2303.08112, for the KL.
 """
 
 from __future__ import annotations
@@ -46,9 +49,11 @@ class Reading(NamedTuple):
 
     @property
     def confidence(self) -> np.ndarray:
-        """How far the most likely entry is ahead of the next, in nats: what early exit goes by; k must be 2 or more.
+        """How far the most likely entry is ahead of the next, in nats: what early exit goes by; k
+        must be 2 or more.
 
-        A difference of probabilities would say 1 of all states that are surer than float32 can tell.
+        A difference of probabilities would say 1 of all states that are surer than float32 can
+        tell.
         """
         return self.log_probs[..., 0] - self.log_probs[..., 1]
 
@@ -66,7 +71,8 @@ def logit_lens(
 
     Args:
         readout: the network's last norm and unembedding.
-        x: states, (n, d), or of several layers (layers, n, d): they share the products of the final states.
+        x: states, (n, d), or of several layers (layers, n, d): they share the products of the final
+            states.
         final: states of the last layer for the same rows, (n, d), to compare distributions with.
         targets: one entry for each row, (n,), whose rank and surprisal are asked.
         k: how many of the most likely entries to keep.
@@ -102,7 +108,8 @@ def logit_lens(
         )
     if wanted is not None and wanted.shape != (n,):
         raise ValueError(
-            f"logit_lens: targets must be one entry for each of {n} rows, got shape {tuple(wanted.shape)}"
+            f"logit_lens: targets must be one entry for each of {n} rows, got shape "
+            f"{tuple(wanted.shape)}"
         )
     if not 1 <= k <= readout.entries:
         raise ValueError(
@@ -159,7 +166,8 @@ class _Sum:
         """Take in entries: scores (…, v) and values whose leading axes may be more."""
         top = torch.maximum(self.top, scores.amax(-1))
         shrink = torch.exp(self.top - top)
-        # what is e⁸⁰ times less likely counts for nothing, and denormal numbers would be a hundred times slower
+        # what is e⁸⁰ times less likely counts for nothing, and denormal numbers would be a hundred
+        # times slower
         weight = torch.exp((scores - top[..., None]).clamp_min_(-80))
         self.mass = self.mass * shrink + weight.sum(-1)
         self.total = self.total * shrink + torch.linalg.vecdot(weight, values)

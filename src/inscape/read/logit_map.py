@@ -2,14 +2,15 @@
 
     y₂ ≈ y₁ W + b,   y₁ (n, k₁) logits of one question's answers ("lives in the city of"), y₂ (n, k₂) of the other's
 
-fitted by least squares, or ridge, over many subjects. It is scored where it was not fitted, by Pearson's r of each output
-answer over held-out subjects; and it is read: does the row of an answer (Paris) peak at the answer it implies (France)?
-Logits carry a part that all answers share; W is compared over rows after centring each column, so that an output that every
-row favours counts for none.
+fitted by least squares, or ridge, over many subjects. It is scored where it was not fitted, by
+Pearson's r of each output answer over held-out subjects; and it is read: does the row of an answer
+(Paris) peak at the answer it implies (France)? Logits carry a part that all answers share; W is
+compared over rows after centring each column, so that an output that every row favours counts for
+none.
 
 Cost: k₁³ + n k₁ (k₁ + k₂); float64.
-Reference: Peng et al. (2025), Linear correlation in LM's compositional generalization and hallucination,
-arXiv:2502.04520, §3.
+Reference: Peng et al. (2025), Linear correlation in LM's compositional generalization and
+hallucination, arXiv:2502.04520, §3.
 """
 
 from __future__ import annotations

@@ -3,10 +3,12 @@
     θ = μ₁ − μ₀            score(x) = θ·(x − (μ₀ + μ₁)/2)                       plain
     θ = Σ⁻¹ (μ₁ − μ₀)      the same score + log(n₁/n₀), Σ within classes         lda
 
-The plain direction is the one along which adding moves one class's mean to the other's, and needs no penalty; with `lda` it
-is Fisher's discriminant, the better classifier when classes are elongated. Cost n d, or d³ with `lda`.
+The plain direction is the one along which adding moves one class's mean to the other's, and needs
+no penalty; with `lda` it is Fisher's discriminant, the better classifier when classes are
+elongated. Cost n d, or d³ with `lda`.
 
-Reference: Marks and Tegmark (2023), The geometry of truth, arXiv:2310.06824, §5; Ledoit and Wolf (2004) for the shrinkage.
+Reference: Marks and Tegmark (2023), The geometry of truth, arXiv:2310.06824, §5; Ledoit and Wolf
+(2004) for the shrinkage.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ class MassMeanProbe(ClassifierMixin, LinearDirections):
 
     Args:
         lda: whiten the difference by the covariance within classes.
-        shrinkage: weight of the spherical covariance in it, 0 to 1, or ``"auto"`` for Ledoit and Wolf's.
+        shrinkage: weight of the spherical covariance in it, 0 to 1, or ``"auto"`` for Ledoit and
+            Wolf's.
 
     Attributes:
         classes_: the two labels, sorted; the direction points to the second.
@@ -45,7 +48,8 @@ class MassMeanProbe(ClassifierMixin, LinearDirections):
         [1.0, 0.0]
     """
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(self, *, lda: bool = False, shrinkage: float | Literal["auto"] = "auto") -> None:
         self.lda = lda
         self.shrinkage = shrinkage
@@ -72,7 +76,8 @@ class MassMeanProbe(ClassifierMixin, LinearDirections):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"MassMeanProbe: y holds one class ({self.classes_[0]!r}); a probe needs two classes"
+                f"MassMeanProbe: y holds one class ({self.classes_[0]!r}); a probe needs two "
+                "classes"
             )
         X = X.astype(np.float64)
         self.means_ = np.stack([X[codes == c].mean(axis=0) for c in (0, 1)])
@@ -92,7 +97,8 @@ class MassMeanProbe(ClassifierMixin, LinearDirections):
         )
         if not 0 <= weight <= 1:
             raise ValueError(
-                f"MassMeanProbe: shrinkage must be 'auto' or between 0 and 1, got {self.shrinkage!r}"
+                "MassMeanProbe: shrinkage must be 'auto' or between 0 and 1, got "
+                f"{self.shrinkage!r}"
             )
         covariance *= 1 - weight
         covariance[np.diag_indices_from(covariance)] += weight * (within**2).mean()

@@ -2,15 +2,16 @@
 
     L = n₁ log₂ k − Σ_i log₂ p_i(y in block i | x)         p_i fitted on all rows before the block
 
-A probe that reaches the same accuracy from fewer rows has a shorter code: unlike accuracy, the length counts the effort of
-finding the label. The first block is sent without a probe, k being the number of classes. Beside the length stand the
-uniform code's, n log₂ k, their ratio (compression), and lengths of other label sets over the same rows: shuffles, or a
-control task (`inscape.read.control_task`). All label sets share each block's eigenbasis and are fitted at once; C is
-chosen on the rows before the block alone.
+A probe that reaches the same accuracy from fewer rows has a shorter code: unlike accuracy, the
+length counts the effort of finding the label. The first block is sent without a probe, k being the
+number of classes. Beside the length stand the uniform code's, n log₂ k, their ratio (compression),
+and lengths of other label sets over the same rows: shuffles, or a control task
+(`inscape.read.control_task`). All label sets share each block's eigenbasis and are fitted at once;
+C is chosen on the rows before the block alone.
 
 Cost: one batched logistic fit a block, eleven with the default fractions.
-Reference: Voita and Titov (2020), Information-theoretic probing with minimum description length, arXiv:2003.12298, §3.2;
-Hewitt and Liang (2019), arXiv:1909.03368.
+Reference: Voita and Titov (2020), Information-theoretic probing with minimum description length,
+arXiv:2003.12298, §3.2; Hewitt and Liang (2019), arXiv:1909.03368.
 """
 
 from __future__ import annotations
@@ -68,9 +69,10 @@ def online_codelength(
         x: representations.
         labels: class codes 0 … k − 1, one column for each label set.
         rng: the order in which rows are sent.
-        groups: one group per row: groups are then sent one after the other, so that a block brings groups never seen.
-        fractions: where blocks end, ascending, the last one 1; a block that would end where the one before does is
-            left out.
+        groups: one group per row: groups are then sent one after the other, so that a block brings
+            groups never seen.
+        fractions: where blocks end, ascending, the last one 1; a block that would end where the one
+            before does is left out.
         Cs: grid of inverse penalties.
         folds: inner folds, on the rows sent before.
 
@@ -143,6 +145,7 @@ def _fit_and_predict(
     found = logistic.fit(basis.z, basis.w, y, penalties[best], start=start, tol=1e-3, max_iter=200)
     eta = found.logits(basis.project(ahead))
     wide = np.concatenate([np.zeros_like(eta), eta], axis=2) if eta.shape[2] == 1 else eta
-    # mixed with the uniform code by one pseudo-row, so that what was never seen costs bits and not infinity
+    # mixed with the uniform code by one pseudo-row, so that what was never seen costs bits and not
+    # infinity
     share = 1.0 / (len(x) + 1.0)
     return np.log((1 - share) * np.exp(log_softmax(wide, axis=2)) + share / k)

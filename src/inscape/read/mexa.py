@@ -1,16 +1,19 @@
-"""MEXA: how often a text is nearest to its own translation among all translations, in both directions.
+"""MEXA: how often a text is nearest to its own translation among all translations, in both
+directions.
 
     aligned_i = cos(x_i, y_i) > max over j ≠ i of cos(x_i, y_j) and of cos(x_j, y_i)        MEXA = mean of aligned_i
 
-Chance is 1/(2n − 1) for n pairs: one cosine of 2n − 1 is the largest. Numbers of different n are not comparable.
+Chance is 1/(2n − 1) for n pairs: one cosine of 2n − 1 is the largest. Numbers of different n are
+not comparable.
 
-A text's vector is the mean of its states weighted by position, so that late tokens, which have read more, count more:
+A text's vector is the mean of its states weighted by position, so that late tokens, which have read
+more, count more:
 
     x = Σ_t t h_t / Σ_t t,   t = 0, 1, …
 
-The authors begin at 1, at the token that begins every text; where there is none, the first word is an attention sink, whose
-state is a hundred times as long as the others' and would be most of the mean. Cost: n² d.
-Reference: Kargaran et al. (2024), MEXA, arXiv:2410.05873, eq. 1 and §3.
+The authors begin at 1, at the token that begins every text; where there is none, the first word is
+an attention sink, whose state is a hundred times as long as the others' and would be most of the
+mean. Cost: n² d. Reference: Kargaran et al. (2024), MEXA, arXiv:2410.05873, eq. 1 and §3.
 """
 
 from __future__ import annotations

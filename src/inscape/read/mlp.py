@@ -1,8 +1,9 @@
 """The non-linear comparison: a small multi-layer perceptron beside the linear probe.
 
-What a linear probe misses and this finds is encoded, but not linearly; what both find is. Features and targets are
-standardised, one hidden layer is trained with Adam and stopped early on a tenth of the training rows. It is scikit-learn's
-own regressor, composed: a comparison should be one that everybody knows. The penalty is chosen on those same rows.
+What a linear probe misses and this finds is encoded, but not linearly; what both find is. Features
+and targets are standardised, one hidden layer is trained with Adam and stopped early on a tenth of
+the training rows. It is scikit-learn's own regressor, composed: a comparison should be one that
+everybody knows. The penalty is chosen on those same rows.
 
 Reference: the MLP probes of Gurnee and Tegmark (2023), arXiv:2310.02207, §3.2.
 """

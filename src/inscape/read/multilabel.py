@@ -1,9 +1,11 @@
-"""Logistic probes of many yes-or-no labels at once: one eigenbasis and one run of products serve all of them.
+"""Logistic probes of many yes-or-no labels at once: one eigenbasis and one run of products serve
+all of them.
 
     for every label t    minimise Σ_i ℓ(y_it, b_t + β_t·x_i) + ‖β_t‖² / (2C_t)
 
-Each label is the probe that `LogisticProbe` fits to it alone, with a C of its own chosen inside; together they cost little
-more than one, because rows, basis and inner folds are shared. Cost: d³ + n d² once, n d for each label and iteration.
+Each label is the probe that `LogisticProbe` fits to it alone, with a C of its own chosen inside;
+together they cost little more than one, because rows, basis and inner folds are shared. Cost: d³ +
+n d² once, n d for each label and iteration.
 
 Reference: Alain and Bengio (2016), arXiv:1610.01644; `inscape.core.logistic` for the solver.
 """
@@ -32,7 +34,8 @@ class MultilabelProbe(MultiOutputMixin, ClassifierMixin, LinearDirections):
 
     Args:
         Cs: grid of inverse penalties, positive; one value skips the inner choice.
-        scale: divide C by the mean squared deviation of a feature; False for scikit-learn's meaning of C.
+        scale: divide C by the mean squared deviation of a feature; False for scikit-learn's meaning
+            of C.
         folds: inner folds.
         tol: a fit is done when the preconditioned gradient per row is below it.
         max_iter: iterations at most; a `ConvergenceWarning` says when they did not suffice.
@@ -52,7 +55,8 @@ class MultilabelProbe(MultiOutputMixin, ClassifierMixin, LinearDirections):
         (True, (2, 4))
     """
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(
         self,
         Cs: tuple[float, ...] = logistic.CS,
@@ -85,7 +89,8 @@ class MultilabelProbe(MultiOutputMixin, ClassifierMixin, LinearDirections):
             groups: one group per row: C is then chosen with whole groups held out.
 
         Raises:
-            ValueError: NaN, wrong shapes, a label that is the same in every row, a C that is not positive.
+            ValueError: NaN, wrong shapes, a label that is the same in every row, a C that is not
+                positive.
             DataError: groups that cannot be held out.
         """
         X, y = validate_data(
@@ -121,7 +126,8 @@ class MultilabelProbe(MultiOutputMixin, ClassifierMixin, LinearDirections):
         )
         if (found.gradient > self.tol).any():
             warnings.warn(
-                f"MultilabelProbe stopped after {found.iterations} iterations with {int((found.gradient > self.tol).sum())} "
+                f"MultilabelProbe stopped after {found.iterations} iterations with "
+                f"{int((found.gradient > self.tol).sum())} "
                 "labels unfinished; raise max_iter, or use smaller Cs",
                 ConvergenceWarning,
                 stacklevel=2,
@@ -146,7 +152,8 @@ class MultilabelProbe(MultiOutputMixin, ClassifierMixin, LinearDirections):
         codes = codes.astype(np.int64)
         if (same := np.ptp(codes, axis=0) == 0).any():
             raise ValueError(
-                f"MultilabelProbe: label {int(same.argmax())} holds one class in every row; leave it out"
+                f"MultilabelProbe: label {int(same.argmax())} holds one class in every row; leave "
+                "it out"
             )
         return codes
 

@@ -1,7 +1,8 @@
 """A direction found without labels, whose two ends the labels then name.
 
-An unsupervised finder gives a line, not an arrow. Here labels do three things that fitting a line cannot: they turn the
-direction so that the second class lies higher, and put the threshold half-way between the classes' means along it.
+An unsupervised finder gives a line, not an arrow. Here labels do three things that fitting a line
+cannot: they turn the direction so that the second class lies higher, and put the threshold half-way
+between the classes' means along it.
 
     score(x) = d·(x − (μ₀ + μ₁)/2)        d as found, times ±1
 """
@@ -23,7 +24,8 @@ from inscape.read.direction import LinearDirections
 
 
 class NamedEnds(ClassifierMixin, LinearDirections):
-    """Base of the unsupervised direction finders: `fit` asks `_line` for a direction and names its ends.
+    """Base of the unsupervised direction finders: `fit` asks `_line` for a direction and names its
+    ends.
 
     Attributes:
         classes_: the two labels, sorted; the direction points to the second.
@@ -42,7 +44,8 @@ class NamedEnds(ClassifierMixin, LinearDirections):
         """A direction found in the rows alone."""
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> NamedEnds:
-        """Find the direction in X and name its ends by y; `groups` is taken for the sake of one signature.
+        """Find the direction in X and name its ends by y; `groups` is taken for the sake of one
+        signature.
 
         Raises:
             ValueError: not two classes, NaN, wrong shapes.
@@ -58,7 +61,8 @@ class NamedEnds(ClassifierMixin, LinearDirections):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"{type(self).__name__}: y holds one class ({self.classes_[0]!r}); its ends need two classes"
+                f"{type(self).__name__}: y holds one class ({self.classes_[0]!r}); its ends need "
+                "two classes"
             )
         X = X.astype(np.float64)
         line = self._line(X)

@@ -1,11 +1,13 @@
-"""Nearest centroid: the simplest reading of a geometry. A row belongs to the class whose mean is closest.
+"""Nearest centroid: the simplest reading of a geometry. A row belongs to the class whose mean is
+closest.
 
     ŷ = argmin_c dist(x, μ_c)        Euclidean, or one minus the cosine about the mean of all training rows
 
-Nothing is tuned, so nothing can be overfitted but the means; what a fitted boundary gains over it is shape of the clouds,
-not their place. Cost n d for all classes.
+Nothing is tuned, so nothing can be overfitted but the means; what a fitted boundary gains over it
+is shape of the clouds, not their place. Cost n d for all classes.
 
-Reference: Tibshirani et al. (2002), PNAS 99; Snell, Swersky and Zemel (2017), arXiv:1703.05175 (prototypes).
+Reference: Tibshirani et al. (2002), PNAS 99; Snell, Swersky and Zemel (2017), arXiv:1703.05175
+(prototypes).
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ class CentroidProbe(ClassifierMixin, BaseEstimator):
     """Nearest class mean.
 
     Args:
-        metric: ``"euclidean"``, or ``"cosine"`` of what is left when the mean of all training rows is taken off: without
-            that, the offset common to all rows of a network's layer decides.
+        metric: ``"euclidean"``, or ``"cosine"`` of what is left when the mean of all training rows
+            is taken off: without that, the offset common to all rows of a network's layer decides.
 
     Attributes:
         classes_: the labels, sorted.
@@ -39,7 +41,8 @@ class CentroidProbe(ClassifierMixin, BaseEstimator):
         ['a']
     """
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(self, *, metric: Literal["euclidean", "cosine"] = "euclidean") -> None:
         self.metric = metric
 
@@ -60,7 +63,8 @@ class CentroidProbe(ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"CentroidProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least two"
+                f"CentroidProbe: y holds one class ({self.classes_[0]!r}); a probe needs at least "
+                "two"
             )
         X = X.astype(np.float64)
         self.centroids_ = np.stack([X[codes == c].mean(axis=0) for c in range(len(self.classes_))])

@@ -1,8 +1,10 @@
-"""Neurons that go with a quantity: correlations of every unit, against the null of the largest of all of them.
+"""Neurons that go with a quantity: correlations of every unit, against the null of the largest of
+all of them.
 
-With tens of thousands of neurons some will correlate with anything: at the 99.9 % point of a single neuron's null, one in
-a thousand does by chance. What counts here is the null of the *maximum* |r| over all neurons of all layers, under the
-same permutations (Westfall and Young's maxT). Layers are given one at a time, so no more than one is held.
+With tens of thousands of neurons some will correlate with anything: at the 99.9 % point of a single
+neuron's null, one in a thousand does by chance. What counts here is the null of the *maximum* |r|
+over all neurons of all layers, under the same permutations (Westfall and Young's maxT). Layers are
+given one at a time, so no more than one is held.
 
     r = Σ z_x z_y / n,   z the standardised columns
 
@@ -30,7 +32,8 @@ class NeuronSearch:
     """Correlations of every neuron with every target.
 
     Attributes:
-        table: one row per neuron and target: ``site``, ``neuron``, ``target``, ``r``; the largest |r| first.
+        table: one row per neuron and target: ``site``, ``neuron``, ``target``, ``r``; the largest
+            |r| first.
         null: largest |r| over all neurons for every permutation and target, (k, t).
         targets: names of the targets.
     """
@@ -54,7 +57,8 @@ def neuron_search(
     """Correlate every neuron with every target and every shuffle of it.
 
     Args:
-        layers: (site, activations (n, m)) one at a time; neurons that never vary correlate with nothing.
+        layers: (site, activations (n, m)) one at a time; neurons that never vary correlate with
+            nothing.
         y: targets.
         orders: permutations of the rows, from `inscape.core.nulls.permutations`.
         targets: names of the targets.
@@ -103,7 +107,8 @@ def passing(
     orders: Int[np.ndarray, "k n"],
     line: Float[np.ndarray, " t"],
 ) -> Int[np.ndarray, " 1+k"]:
-    """How many neurons pass the line for any target: with the true targets first, then with each permutation of them.
+    """How many neurons pass the line for any target: with the true targets first, then with each
+    permutation of them.
 
     The counts of fresh permutations are the null of the count: the same neurons, the same line.
 
@@ -135,7 +140,8 @@ def count_evidence(
     kind: str,
     quantile: float = 0.999,
 ) -> Evidence:
-    """The number of neurons beyond the null of the largest |r|, against the same count under fresh permutations.
+    """The number of neurons beyond the null of the largest |r|, against the same count under fresh
+    permutations.
 
     The interval is the group jackknife of the count, the line held fixed.
 
@@ -195,8 +201,8 @@ def passing_without(
 ) -> Int[np.ndarray, " groups"]:
     """How many neurons pass the line without each group in turn, correlations taken anew.
 
-    A count cannot be bootstrapped: a resample has fewer distinct groups, so its correlations are larger. Leaving out one
-    group has no such bias.
+    A count cannot be bootstrapped: a resample has fewer distinct groups, so its correlations are
+    larger. Leaving out one group has no such bias.
 
     Args:
         x: activations of the neurons.

@@ -1,10 +1,12 @@
-"""Patchscopes: a state put into another prompt at a placeholder, and the network asked what it takes it for.
+"""Patchscopes: a state put into another prompt at a placeholder, and the network asked what it
+takes it for.
 
     x = h_ℓ(source prompt, position i)    →    f(x) in place of h_ℓ*(target prompt, position i*)    →    next-token logits
 
-The network that does this is a callable: it takes states, puts each into its own copy of the target prompt, and gives the
-logits after it. f is the identity or a learned map between layers. With the target "cat → cat; 135 → 135; x →" and the
-placeholder at x, the answer names what the state stands for; a prompt that repeats a word reads out words.
+The network that does this is a callable: it takes states, puts each into its own copy of the target
+prompt, and gives the logits after it. f is the identity or a learned map between layers. With the
+target "cat → cat; 135 → 135; x →" and the placeholder at x, the answer names what the state stands
+for; a prompt that repeats a word reads out words.
 
 Cost: one pass of the target prompt for each state.
 Reference: Ghandeharioun et al. (2024), Patchscopes, arXiv:2401.06102, eq. 1.
@@ -78,7 +80,8 @@ def patchscope(
     )
     if wanted is not None and wanted.shape != (len(states),):
         raise ValueError(
-            f"patchscope: targets must be one for each of {len(states)} states, got {tuple(wanted.shape)}"
+            f"patchscope: targets must be one for each of {len(states)} states, got "
+            f"{tuple(wanted.shape)}"
         )
     parts: list[tuple[Tensor, ...]] = []
     for start in range(0, len(states), batch):

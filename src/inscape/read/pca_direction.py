@@ -2,10 +2,11 @@
 
     d = argmax_{‖d‖=1} Σ_i (d·(x_i − x̄))²        the first right singular vector of the centred rows
 
-Labels only name its ends. Where something else varies more than the concept (the template of a sentence), centre the rows
-within it first, or this finds that instead. Cost n d min(n, d).
+Labels only name its ends. Where something else varies more than the concept (the template of a
+sentence), centre the rows within it first, or this finds that instead. Cost n d min(n, d).
 
-Reference: Tigges et al. (2023), arXiv:2310.15154, §2.3; Zou et al. (2023), arXiv:2310.01405, §3.1 (reading vectors).
+Reference: Tigges et al. (2023), arXiv:2310.15154, §2.3; Zou et al. (2023), arXiv:2310.01405, §3.1
+(reading vectors).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from inscape.read.named_ends import NamedEnds
 
 
 class PCADirection(NamedEnds):
-    """First principal component, as a direction and a classifier; see `NamedEnds` for what it learns.
+    """First principal component, as a direction and a classifier; see `NamedEnds` for what it
+    learns.
 
     Example:
         >>> x = np.array([[0.0, 0.0], [0.0, 1.0], [4.0, 0.0], [4.0, 1.0]])

@@ -1,11 +1,13 @@
-"""Probes of several vectors an example: a softmax over positions or layers makes one vector, a linear head reads it.
+"""Probes of several vectors an example: a softmax over positions or layers makes one vector, a
+linear head reads it.
 
     h_i = Σ_p a_ip x̃_ip,   Σ_p a_ip = 1        logits = W h + b
     minimise  mean log loss + ‖W‖² / (2 C n) + decay · ‖pooling parameters‖² / 2
 
-Pooling starts uniform, where the head alone is a convex problem, and both are then descended together by L-BFGS; it is not
-convex, and that start makes it reproducible without a seed. C is chosen for the uniform pooling, by inner cross-validation
-on the training rows. How a_ip comes about is what the subclasses say: `AttentionProbe`, `ScalarMixProbe`.
+Pooling starts uniform, where the head alone is a convex problem, and both are then descended
+together by L-BFGS; it is not convex, and that start makes it reproducible without a seed. C is
+chosen for the uniform pooling, by inner cross-validation on the training rows. How a_ip comes about
+is what the subclasses say: `AttentionProbe`, `ScalarMixProbe`.
 
 Cost: n p d for each iteration.
 Reference: Byrd et al. (1995), SIAM J. Sci. Comput. 16 (L-BFGS).
@@ -72,7 +74,8 @@ class PooledProbe(ClassifierMixin, BaseEstimator):
             lengths: how many of the p vectors of each row count, (n,); all by default.
 
         Raises:
-            ValueError: NaN, wrong shapes, one class only, a C that is not positive, lengths outside 1 … p.
+            ValueError: NaN, wrong shapes, one class only, a C that is not positive, lengths outside
+                1 … p.
         """
         rows, y = self._rows(X, y, fitting=True)
         check_classification_targets(y)
@@ -80,7 +83,8 @@ class PooledProbe(ClassifierMixin, BaseEstimator):
         name, grid = type(self).__name__, np.atleast_1d(np.asarray(self.Cs, dtype=np.float64))
         if len(self.classes_) < 2:
             raise ValueError(
-                f"{name}: y holds one class ({self.classes_[0]!r}); a probe needs at least two classes"
+                f"{name}: y holds one class ({self.classes_[0]!r}); a probe needs at least two "
+                "classes"
             )
         if grid.size == 0 or not np.isfinite(grid).all() or (grid <= 0).any():
             raise ValueError(f"{name}: Cs must be positive numbers, got {self.Cs!r}")
@@ -164,7 +168,8 @@ class PooledProbe(ClassifierMixin, BaseEstimator):
         flat = validate_data(self, given.reshape(-1, given.shape[2]), reset=fitting, **kinds)
         if fitting and len(labels) != len(given):
             raise ValueError(
-                f"{type(self).__name__}: {len(given)} rows and {len(labels)} labels do not go together"
+                f"{type(self).__name__}: {len(given)} rows and {len(labels)} labels do not go "
+                "together"
             )
         return flat.astype(np.float64).reshape(given.shape), np.asarray(
             labels

@@ -2,12 +2,12 @@
 
     PPMI_ij = max(0, log p(i, j) / (p(i) p(j)))        vectors: U √S of its d leading singular vectors
 
-Two words stand together where one document holds both. The square root of the singular values is what serves
-similarity best.
+Two words stand together where one document holds both. The square root of the singular values is
+what serves similarity best.
 
 Cost: documents · words² for the counts, words² d for the vectors.
-Reference: Levy and Goldberg (2014), Neural word embedding as implicit matrix factorization; Levy, Goldberg and Dagan
-(2015), TACL 3, §3.3 (the root of S).
+Reference: Levy and Goldberg (2014), Neural word embedding as implicit matrix factorization; Levy,
+Goldberg and Dagan (2015), TACL 3, §3.3 (the root of S).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Rankings of coordinates (neurons, latents) by what each says of a two-class label: which k would a sparse probe take?
+"""Rankings of coordinates (neurons, latents) by what each says of a two-class label: which k would
+a sparse probe take?
 
     mean difference      |μ₁ − μ₀| / σ, each coordinate on its own
     mutual information   I(bin of x; y), bins of equal counts, each coordinate on its own
@@ -6,12 +7,12 @@
     adaptive             logistic fits on fewer and fewer coordinates: half of them, those of least |β|, leave each time
     random               no order at all: what choosing is worth is measured against it
 
-A ranking looks at the rows it is given, so it belongs inside the training part; ranking on all rows and then holding some
-out is the commonest leak of sparse probing. Cost n d for the first two, n d k for the third, a fit each halving for the
-fourth.
+A ranking looks at the rows it is given, so it belongs inside the training part; ranking on all rows
+and then holding some out is the commonest leak of sparse probing. Cost n d for the first two, n d k
+for the third, a fit each halving for the fourth.
 
-Reference: Gurnee et al. (2023), Finding neurons in a haystack, arXiv:2305.01610, §3.2; Efron et al. (2004), Ann. Stat. 32,
-for the path.
+Reference: Gurnee et al. (2023), Finding neurons in a haystack, arXiv:2305.01610, §3.2; Efron et al.
+(2004), Ann. Stat. 32, for the path.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def rank(
         Indices of coordinates.
 
     Raises:
-        ValueError: an unknown ranking, a count outside 1 … d, labels of one class, or no generator for ``"random"``.
+        ValueError: an unknown ranking, a count outside 1 … d, labels of one class, or no generator
+            for ``"random"``.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(100, 5))
@@ -62,7 +64,8 @@ def rank(
         raise ValueError(f"rank: ranking must be one of {', '.join(RANKINGS)}, got {ranking!r}")
     if not 1 <= count <= x.shape[1]:
         raise ValueError(
-            f"rank: count must be between 1 and {x.shape[1]}, the coordinates there are, got {count}"
+            f"rank: count must be between 1 and {x.shape[1]}, the coordinates there are, got "
+            f"{count}"
         )
     if y.min() == y.max():
         raise ValueError("rank: y holds one class only; a ranking compares two")
@@ -98,10 +101,12 @@ def mean_difference(
 def mutual_information(
     x: Float[np.ndarray, "n d"], y: Int[np.ndarray, "n t"], bins: int = BINS
 ) -> Float[np.ndarray, "t d"]:
-    """Mutual information of every coordinate's quantile bin with a label, in nats, for many labels at once.
+    """Mutual information of every coordinate's quantile bin with a label, in nats, for many labels
+    at once.
 
-    The plug-in estimate is biased upwards by about (bins − 1)/2n for every coordinate alike, which leaves an order as it
-    is. A coordinate whose values tie (a rectified neuron that is mostly zero) has fewer bins.
+    The plug-in estimate is biased upwards by about (bins − 1)/2n for every coordinate alike, which
+    leaves an order as it is. A coordinate whose values tie (a rectified neuron that is mostly zero)
+    has fewer bins.
     """
     n = len(x)
     edges = np.quantile(x, np.arange(1, bins) / bins, axis=0)  # (bins − 1, d)
@@ -138,7 +143,8 @@ def _adaptive(z: np.ndarray, y: np.ndarray, count: int) -> np.ndarray:
         basis = ridge.Rows(z[:, left]).basis()
         found = logistic.fit(basis.z, basis.w, labels, np.ones(1), tol=1e-3, max_iter=200)
         order = np.argsort(-np.abs(basis.v @ found.beta[1:, 0, 0]), kind="stable")
-        # halving to the count that is asked for, then one by one, so that the order inside it is one of fits
+        # halving to the count that is asked for, then one by one, so that the order inside it is
+        # one of fits
         keep = (
             max(count, len(left) // 2) if len(left) > count else len(left) - max(1, len(left) // 8)
         )

@@ -1,16 +1,20 @@
-"""Linear relational embeddings: a relation as one affine map from a subject's state to the object's.
+"""Linear relational embeddings: a relation as one affine map from a subject's state to the
+object's.
 
     LRE(s) = β W s + b,   W = mean_i J_i,   b = mean_i (o_i − J_i s_i)
 
-with J_i = ∂o/∂s at a few subjects (`inscape.read.subject_jacobian`). The gain β makes up for what averaging and the final
-norm take from W. Inverted, the map says how a subject must change for another object to follow:
+with J_i = ∂o/∂s at a few subjects (`inscape.read.subject_jacobian`). The gain β makes up for what
+averaging and the final norm take from W. Inverted, the map says how a subject must change for
+another object to follow:
 
     Δs = W†_r (o′ − o),   W†_r the pseudo-inverse of the r largest singular values
 
-Beside it stand the maps it must beat: a translation s + mean(o − s), least squares on as many examples, and W with the
-same singular values in random directions. Cost: one singular value decomposition, d³; float64.
+Beside it stand the maps it must beat: a translation s + mean(o − s), least squares on as many
+examples, and W with the same singular values in random directions. Cost: one singular value
+decomposition, d³; float64.
 
-Reference: Hernandez et al. (2023), Linearity of relation decoding in transformer language models, arXiv:2308.09124, §3–4.
+Reference: Hernandez et al. (2023), Linearity of relation decoding in transformer language models,
+arXiv:2308.09124, §3–4.
 """
 
 from __future__ import annotations
@@ -81,7 +85,8 @@ class AffineRelation:
     def _cut(self, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if not 1 <= rank <= self.rank:
             raise ValueError(
-                f"AffineRelation.inverse: rank must be between 1 and that of W, {self.rank}; got {rank}"
+                f"AffineRelation.inverse: rank must be between 1 and that of W, {self.rank}; got "
+                f"{rank}"
             )
         u, s, v = self._svd
         return u[:, :rank], s[:rank], v[:rank]
@@ -129,7 +134,8 @@ def least_squares(
     outputs: Float[np.ndarray, "n k"],
     alphas: tuple[float, ...] = ridge.ALPHAS,
 ) -> AffineRelation:
-    """The ridge map fitted on the examples themselves, one penalty for all outputs chosen by leave-one-out.
+    """The ridge map fitted on the examples themselves, one penalty for all outputs chosen by
+    leave-one-out.
 
     Raises:
         ValueError: fewer than three examples.

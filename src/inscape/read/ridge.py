@@ -2,10 +2,12 @@
 
     ŷ = ȳ + β·(x − x̄),   β = argmin Σ (y − ŷ)² + α‖β‖²
 
-with α chosen for each target from held-out errors inside the training rows, in closed form: leave-one-out, or with
-`groups` leave-group-out. Cost: one eigendecomposition (min(n, d)³) for all targets and penalties.
+with α chosen for each target from held-out errors inside the training rows, in closed form:
+leave-one-out, or with `groups` leave-group-out. Cost: one eigendecomposition (min(n, d)³) for all
+targets and penalties.
 
-Reference: Alain and Bengio (2016), arXiv:1610.01644; Gurnee and Tegmark (2023), arXiv:2310.02207, for its use.
+Reference: Alain and Bengio (2016), arXiv:1610.01644; Gurnee and Tegmark (2023), arXiv:2310.02207,
+for its use.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ class RidgeProbe(MultiOutputMixin, RegressorMixin, LinearDirections):
 
     Args:
         alphas: grid of penalties, positive.
-        scale: multiply the penalties by the mean squared deviation of a feature, so that the probe does not depend on
-            the unit of the representation; False for scikit-learn's meaning of alpha.
+        scale: multiply the penalties by the mean squared deviation of a feature, so that the probe
+            does not depend on the unit of the representation; False for scikit-learn's meaning of
+            alpha.
         per_target: choose a penalty for each target, else one for all.
         folds: inner folds when `fit` is given groups.
         random_state: seed of the inner group folds.
@@ -49,7 +52,8 @@ class RidgeProbe(MultiOutputMixin, RegressorMixin, LinearDirections):
         1.0
     """
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(
         self,
         alphas: tuple[float, ...] = ridge.ALPHAS,

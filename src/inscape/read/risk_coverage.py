@@ -2,11 +2,13 @@
 
     risk(k) = mistakes among the k most confident / k        AURC = mean over k = 1 … n of risk(k)
 
-Answers of equal confidence are taken in their mean order, so a constant confidence has the risk of all answers at every
-coverage. The best possible order puts all mistakes last; AURC less that of the best order is the excess. Lower is better;
-AURC depends on the accuracy itself, so compare it on the same answers only. Cost O(n log n).
+Answers of equal confidence are taken in their mean order, so a constant confidence has the risk of
+all answers at every coverage. The best possible order puts all mistakes last; AURC less that of the
+best order is the excess. Lower is better; AURC depends on the accuracy itself, so compare it on the
+same answers only. Cost O(n log n).
 
-Reference: Geifman and El-Yaniv (2017), arXiv:1705.08500; Geifman, Uziel and El-Yaniv (2018), arXiv:1805.08206 (the excess).
+Reference: Geifman and El-Yaniv (2017), arXiv:1705.08500; Geifman, Uziel and El-Yaniv (2018),
+arXiv:1805.08206 (the excess).
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ def risk_coverage(
     )
     if len(right) == 0 or confidence.shape != right.shape:
         raise ValueError(
-            f"risk_coverage: needs one outcome for each confidence, got {confidence.shape} and {right.shape}"
+            f"risk_coverage: needs one outcome for each confidence, got {confidence.shape} and "
+            f"{right.shape}"
         )
     _, code, sizes = np.unique(-confidence, return_inverse=True, return_counts=True)
     share = np.bincount(code, weights=1.0 - right) / sizes  # ties are taken in their mean order

@@ -2,11 +2,13 @@
 
     h = Σ_j softmax(s)_j h̃_j        logits = W h + b
 
-h̃_j is layer j centred and scaled by one number, so that a loud layer is not a heavy one. Beside a probe of the last layer
-it has as many more parameters as there are layers. ELMo's factor γ would only undo the penalty on W here, and is left to
-the head; in fine-tuning (`inscape.studies.read.bermo_layer_mix`) it is kept. Cost n L d for each iteration.
+h̃_j is layer j centred and scaled by one number, so that a loud layer is not a heavy one. Beside a
+probe of the last layer it has as many more parameters as there are layers. ELMo's factor γ would
+only undo the penalty on W here, and is left to the head; in fine-tuning
+(`inscape.studies.read.bermo_layer_mix`) it is kept. Cost n L d for each iteration.
 
-Reference: Peters et al. (2018), arXiv:1802.05365, eq. 1; Tenney et al. (2019), arXiv:1905.05950, for the centre of gravity.
+Reference: Peters et al. (2018), arXiv:1802.05365, eq. 1; Tenney et al. (2019), arXiv:1905.05950,
+for the centre of gravity.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class ScalarMixProbe(PooledProbe):
 
     Attributes:
         pooling_: s, (layers,).
-        classes_, coef_, intercept_, mean_, scale_, C_, n_features_in_, n_iter_: as in `PooledProbe`.
+        classes_, coef_, intercept_, mean_, scale_, C_, n_features_in_, n_iter_: as in
+            `PooledProbe`.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(300, 3, 5))
@@ -45,7 +48,8 @@ class ScalarMixProbe(PooledProbe):
 
     _apart = True
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(
         self,
         Cs: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0),

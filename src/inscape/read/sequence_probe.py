@@ -5,7 +5,8 @@
 Trained on sequences of the longest length and scored on held-out ones.
 
 Cost: 500 steps of Adam on 256 states each.
-Reference: Csordás, Potts, Manning and Geiger (2024), arXiv:2408.10920, for probes of the final state.
+Reference: Csordás, Potts, Manning and Geiger (2024), arXiv:2408.10920, for probes of the final
+state.
 """
 
 from __future__ import annotations

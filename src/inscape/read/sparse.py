@@ -2,12 +2,14 @@
 
     rank the coordinates on the training rows, keep the first k, fit logistic regression on them
 
-At k = 1 it finds single neurons that stand for a feature; the curve over k says how many a feature is spread over. Ranking
-and fit both see training rows only. `sparse_path` fits every k of one ranking at once (`inscape.core.nested`). Classes are
-weighed alike, so that balanced accuracy is what is optimised.
+At k = 1 it finds single neurons that stand for a feature; the curve over k says how many a feature
+is spread over. Ranking and fit both see training rows only. `sparse_path` fits every k of one
+ranking at once (`inscape.core.nested`). Classes are weighed alike, so that balanced accuracy is
+what is optimised.
 
 Cost: the ranking, then n k² for each doubling of k.
-Reference: Gurnee et al. (2023), Finding neurons in a haystack: case studies with sparse probing, arXiv:2305.01610.
+Reference: Gurnee et al. (2023), Finding neurons in a haystack: case studies with sparse probing,
+arXiv:2305.01610.
 """
 
 from __future__ import annotations
@@ -114,8 +116,8 @@ class SparseProbe(ClassifierMixin, LinearDirections):
 
     Args:
         k: how many; all where there are fewer.
-        ranking: how they are chosen, on the rows of `fit`: ``"mean difference"``, ``"mutual information"``, ``"lasso"``,
-            ``"adaptive"`` or ``"random"``.
+        ranking: how they are chosen, on the rows of `fit`: ``"mean difference"``,
+            ``"mutual information"``, ``"lasso"``, ``"adaptive"`` or ``"random"``.
         C: inverse penalty for coordinates of unit deviation.
         balanced: weigh rows so that both classes count alike.
         random_state: seed of a random ranking.
@@ -133,7 +135,8 @@ class SparseProbe(ClassifierMixin, LinearDirections):
         [11]
     """
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(
         self,
         k: int = 1,
@@ -158,7 +161,8 @@ class SparseProbe(ClassifierMixin, LinearDirections):
         """Choose coordinates and fit; `groups` is taken for the sake of one signature.
 
         Raises:
-            ValueError: not two classes, NaN, wrong shapes, k below 1, a C that is not positive, an unknown ranking.
+            ValueError: not two classes, NaN, wrong shapes, k below 1, a C that is not positive, an
+                unknown ranking.
         """
         X, y = validate_data(
             self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2

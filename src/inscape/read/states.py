@@ -1,7 +1,9 @@
-"""States at every token: batches of near-equal length through a model, one row for each token looked at, nothing stored.
+"""States at every token: batches of near-equal length through a model, one row for each token
+looked at, nothing stored.
 
-What lenses are fitted on and asked about: the residual stream where a next token is to be predicted. First positions can be
-left out (attention sinks hold nothing of the text and drown everything else), and so can all but a few positions of a text.
+What lenses are fitted on and asked about: the residual stream where a next token is to be
+predicted. First positions can be left out (attention sinks hold nothing of the text and drown
+everything else), and so can all but a few positions of a text.
 
 Cost: one forward pass over the padded tokens.
 """

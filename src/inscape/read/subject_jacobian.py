@@ -1,13 +1,16 @@
-"""How a text's last state depends on the state of one earlier token, to first order and at several layers at once.
+"""How a text's last state depends on the state of one earlier token, to first order and at several
+layers at once.
 
     J_ℓ = ∂o/∂s_ℓ,   o the state at the last token of the prompt, s_ℓ the subject token's state at layer ℓ
 
-Tokens before the subject are constants of this derivative and are computed once, as a key–value cache. The rows of J are
-made in batches of backward passes over the tokens from the subject on, and each pass gives every layer's J: the
-derivative that reaches a deep layer goes on to the shallow ones. Cost: d backward passes over those few tokens and the
-blocks from the shallowest site up, for all sites.
+Tokens before the subject are constants of this derivative and are computed once, as a key–value
+cache. The rows of J are made in batches of backward passes over the tokens from the subject on, and
+each pass gives every layer's J: the derivative that reaches a deep layer goes on to the shallow
+ones. Cost: d backward passes over those few tokens and the blocks from the shallowest site up, for
+all sites.
 
-Reference: Hernandez et al. (2023), Linearity of relation decoding in transformer language models, arXiv:2308.09124, §3.
+Reference: Hernandez et al. (2023), Linearity of relation decoding in transformer language models,
+arXiv:2308.09124, §3.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Supervised contrastive loss: rows of one class together, rows of another apart, on the unit sphere.
+"""Supervised contrastive loss: rows of one class together, rows of another apart, on the unit
+sphere.
 
     L = −1/|I| Σ_{i ∈ I} 1/|P(i)| Σ_{j ∈ P(i)} log( exp(z_i·z_j / τ) / Σ_{a ≠ i} exp(z_i·z_a / τ) )
 
-P(i) the other rows of the class of i, I the rows that have any. This is the form with the sum outside the logarithm. Where
-all rows coincide every term is log(n − 1). Cost O(n² d).
+P(i) the other rows of the class of i, I the rows that have any. This is the form with the sum
+outside the logarithm. Where all rows coincide every term is log(n − 1). Cost O(n² d).
 
 Reference: Khosla et al. (2020), Supervised contrastive learning, arXiv:2004.11362, eq. 2.
 """

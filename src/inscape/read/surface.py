@@ -1,10 +1,13 @@
-"""What spelling alone says: character n-grams of the input, as a representation to compare a network's with.
+"""What spelling alone says: character n-grams of the input, as a representation to compare a
+network's with.
 
-A probe that reads a fact off a network may be reading the letters: *-grad* is in Russia. TF-IDF weights of character
-n-grams within words, reduced by a truncated SVD, are probed like any site; labels play no part in making them.
+A probe that reads a fact off a network may be reading the letters: *-grad* is in Russia. TF-IDF
+weights of character n-grams within words, reduced by a truncated SVD, are probed like any site;
+labels play no part in making them.
 
 Cost: O(characters · n-gram lengths + n d²).
-Reference: the n-gram baselines of Gurnee and Tegmark (2023), arXiv:2310.02207; Hewitt and Liang (2019), arXiv:1909.03368.
+Reference: the n-gram baselines of Gurnee and Tegmark (2023), arXiv:2310.02207; Hewitt and Liang
+(2019), arXiv:1909.03368.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Trailing positions: what is left of a text so many tokens after its end.
 
-The same filler follows every text, so whatever differs at a position behind it comes from the text. A causal model sees
-nothing of what follows, so one pass over text and filler gives every distance at once.
+The same filler follows every text, so whatever differs at a position behind it comes from the text.
+A causal model sees nothing of what follows, so one pass over text and filler gives every distance
+at once.
 
 Cost: one forward pass over texts and filler, as long as the largest distance.
 """
@@ -46,7 +47,8 @@ def trailing(
         Distance → site → (n, width) float32, in the order of the examples.
 
     Raises:
-        DataError: the filler has too few tokens for the largest distance, or a distance is negative.
+        DataError: the filler has too few tokens for the largest distance, or a distance is
+            negative.
     """
     if min(distances) < 0:
         raise DataError(

@@ -3,11 +3,13 @@
     A[i, j] = AUC on data set j of a probe fitted on data set i        i ≠ j: all rows of both
     A[i, i] = AUC of probes fitted without the group of the row        rows of one fold compared
 
-A common axis would leave the matrix flat; a detector of each task's own leaves a diagonal. A probe is scored on the other
-set as it is: its scores may be shifted there, which AUC does not see. AUC below one half is a probe that reads the other set
-backwards, and is not turned round. Cost: one fit a fold and one more a data set.
+A common axis would leave the matrix flat; a detector of each task's own leaves a diagonal. A probe
+is scored on the other set as it is: its scores may be shifted there, which AUC does not see. AUC
+below one half is a probe that reads the other set backwards, and is not turned round. Cost: one fit
+a fold and one more a data set.
 
-Reference: Orgad et al. (2024), arXiv:2410.02707, §4 (the matrix); Marks and Tegmark (2023), arXiv:2310.06824.
+Reference: Orgad et al. (2024), arXiv:2410.02707, §4 (the matrix); Marks and Tegmark (2023),
+arXiv:2310.06824.
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ class Transfer:
 
     Attributes:
         names: the data sets.
-        areas: fitted on the row's, scored on the column's, jackknifed over the groups of the latter.
+        areas: fitted on the row's, scored on the column's, jackknifed over the groups of the
+            latter.
     """
 
     names: tuple[str, ...]

@@ -1,18 +1,20 @@
-"""Tuned lens: an affine translator for each layer, trained so that its state, read by the last norm and unembedding, says
-what the network will say.
+"""Tuned lens: an affine translator for each layer, trained so that its state, read by the last norm
+and unembedding, says what the network will say.
 
     lens_ℓ(h) = softmax(W_U norm(h + A_ℓ h + b_ℓ)),   (A_ℓ, b_ℓ) = argmin mean KL(p_L ‖ lens_ℓ),   A_ℓ = 0, b_ℓ = 0 at first
 
-so that before training it is the logit lens. Layers share each batch's final distribution and nothing else. Translator i
-reads the state that enters block i (the embedding for i = 0), as in the published lenses, which `load` opens: a folder with
-``config.json`` and ``params.pt``, of which tensors alone are read.
+so that before training it is the logit lens. Layers share each batch's final distribution and
+nothing else. Translator i reads the state that enters block i (the embedding for i = 0), as in the
+published lenses, which `load` opens: a folder with ``config.json`` and ``params.pt``, of which
+tensors alone are read.
 
-Budget: published lenses see 250 steps of 262,144 tokens each. `train_tuned_lens` sees 250 steps of 64 rows by default, a
-four-thousandth of it: enough for a first look. Before conclusions give more ``steps`` and a larger ``batch``, or `load` a
-published lens.
+Budget: published lenses see 250 steps of 262,144 tokens each. `train_tuned_lens` sees 250 steps of
+64 rows by default, a four-thousandth of it: enough for a first look. Before conclusions give more
+``steps`` and a larger ``batch``, or `load` a published lens.
 
-Cost: for each step and layer three products of the batch with the unembedding, and one a step for the final states.
-Reference: Belrose et al. (2023), Eliciting latent predictions from transformers with the tuned lens, arXiv:2303.08112.
+Cost: for each step and layer three products of the batch with the unembedding, and one a step for
+the final states. Reference: Belrose et al. (2023), Eliciting latent predictions from transformers
+with the tuned lens, arXiv:2303.08112.
 """
 
 from __future__ import annotations
@@ -67,7 +69,8 @@ class TunedLens:
     ) -> TunedLens:
         """Train a lens on a model's own states of texts.
 
-        The first token of each text is left out: its states are an attention sink's, ten or more times as long as others.
+        The first token of each text is left out: its states are an attention sink's, ten or more
+        times as long as others.
 
         Args:
             model: a language model.
@@ -97,10 +100,12 @@ class TunedLens:
     def read(
         self, readout: Readout, site: str, h: Any, final: Any = None, *, k: int = 10
     ) -> Reading:
-        """What states would say after their translator; those that leave the last block are read as they are.
+        """What states would say after their translator; those that leave the last block are read as
+        they are.
 
         Raises:
-            ValueError: a site that is no state of the residual stream between blocks, or of a layer beyond the lens.
+            ValueError: a site that is no state of the residual stream between blocks, or of a layer
+                beyond the lens.
         """
         layer = entered(site, len(self.weight))
         states = torch.as_tensor(to_numpy(h)) if not isinstance(h, Tensor) else h
@@ -141,7 +146,8 @@ class TunedLens:
         """Open a lens in the published layout.
 
         Raises:
-            ModelError: a file is missing, or the tensors are not those that the configuration names.
+            ModelError: a file is missing, or the tensors are not those that the configuration
+                names.
         """
         path = Path(folder)
         try:
@@ -162,7 +168,8 @@ class TunedLens:
             OverflowError,
         ) as error:
             raise ModelError(
-                f"{path} is not a tuned lens ({reason(error)}): a folder with config.json and params.pt is needed, with "
+                f"{path} is not a tuned lens ({reason(error)}): a folder with config.json and "
+                "params.pt is needed, with "
                 "tensors i.weight and i.bias for every layer."
             ) from error
         except (
@@ -173,7 +180,8 @@ class TunedLens:
             ) from error
         if weight.shape != (layers, d, d) or bias.shape != (layers, d):
             raise ModelError(
-                f"{path}: config.json says {layers} layers of width {d}, and params.pt holds {tuple(weight.shape)}; one of "
+                f"{path}: config.json says {layers} layers of width {d}, and params.pt holds "
+                f"{tuple(weight.shape)}; one of "
                 "the two belongs to another lens."
             )
         return cls(weight.float(), bias.float(), str(config.get("base_model_name_or_path", "")))
@@ -183,7 +191,8 @@ def entered(site: str, blocks: int) -> int:
     """The block that a state enters; `blocks` for what leaves the last.
 
     Raises:
-        ValueError: the site is no state of the residual stream between blocks, or of a layer that is not there.
+        ValueError: the site is no state of the residual stream between blocks, or of a layer that
+            is not there.
 
     Example:
         >>> entered("resid_post.3", 12), entered("resid_pre.3", 12)

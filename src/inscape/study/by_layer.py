@@ -1,15 +1,17 @@
-"""The protocol of a study by layer: readers of hidden states (lenses, readouts, similarities), scored at every layer.
+"""The protocol of a study by layer: readers of hidden states (lenses, readouts, similarities),
+scored at every layer.
 
     found = by_layer(run, readers, states, {"precision@10": Score("share", hits)}, groups=documents)
     run.claim("gain", found.across("gain, middle third", "precision@10", np.mean, "linear map", over="logit lens"))
     found.show(run, {"precision@10": "precision"})
 
-A reader is given the states of all layers at once and answers with whatever its scores take; a score gives one value for
-each layer and item. All readers, layers and scores stand on the same items, so every difference is paired, and intervals
-are over groups of items.
+A reader is given the states of all layers at once and answers with whatever its scores take; a
+score gives one value for each layer and item. All readers, layers and scores stand on the same
+items, so every difference is paired, and intervals are over groups of items.
 
 Cost: what the readers cost.
-Reference: Belrose et al. (2023), arXiv:2303.08112, for readers compared by layer; `inscape.core.measured` for the evidence.
+Reference: Belrose et al. (2023), arXiv:2303.08112, for readers compared by layer;
+`inscape.core.measured` for the evidence.
 """
 
 from __future__ import annotations
@@ -78,7 +80,8 @@ class ByLayer:
         Args:
             name: what it is.
             score: one of the scores.
-            of: the gains of the layers, (layers, …), → their mean, a quantile, …; works along the first axis.
+            of: the gains of the layers, (layers, …), → their mean, a quantile, …; works along the
+                first axis.
             reader: the reader.
             over: the other one.
             sites: some of the layers; all by default.
@@ -149,7 +152,8 @@ def by_layer(
             values = np.asarray(of(reading))
             if values.shape != (len(sites), len(groups)):
                 raise ValueError(
-                    f"by_layer: {score} of {name!r} must be (layers, items) = ({len(sites)}, {len(groups)}), got "
+                    f"by_layer: {score} of {name!r} must be (layers, items) = ({len(sites)}, "
+                    f"{len(groups)}), got "
                     f"{values.shape}"
                 )
             for site, row in zip(sites, values, strict=True):

@@ -1,16 +1,18 @@
-"""Claims: what a study must show, each judged on its evidence against a criterion that was set before the run.
+"""Claims: what a study must show, each judged on its evidence against a criterion that was set
+before the run.
 
-A claim is written once, in the study's card: a sentence, its criterion, and the null it is tested against. There are three
-verdicts.
+A claim is written once, in the study's card: a sentence, its criterion, and the null it is tested
+against. There are three verdicts.
 
-* **supported**: the whole interval is on the criterion's side and, where the claim names a null, p ≤ 0.05 after Holm's
-  correction over the claims of the study (for a null too expensive for a p-value: the interval of the gain over it
-  excludes zero);
+* **supported**: the whole interval is on the criterion's side and, where the claim names a null, p
+  ≤ 0.05 after Holm's correction over the claims of the study (for a null too expensive for a
+  p-value: the interval of the gain over it excludes zero);
 * **not supported**: the value is on the wrong side of the criterion;
 * **uncertain**: everything else, with the reason in words.
 
-A deterministic fact (an identity, a count in a fixed network) is declared ``exact`` with a reason and needs no interval.
-Sanity checks of the controls are judged alike, listed apart and never counted.
+A deterministic fact (an identity, a count in a fixed network) is declared ``exact`` with a reason
+and needs no interval. Sanity checks of the controls are judged alike, listed apart and never
+counted.
 
 Reference: Holm (1979), A simple sequentially rejective multiple test procedure.
 """
@@ -44,7 +46,8 @@ class Judged:
         claim: what is claimed.
         evidence: what was measured.
         why: a sentence for the reader of this run.
-        p_corrected: p after Holm's correction over the claims of the study, None where there is no p.
+        p_corrected: p after Holm's correction over the claims of the study, None where there is no
+            p.
         verdict: supported, uncertain or not supported.
         reason: why it is not supported, in words; empty for a supported claim.
     """
@@ -68,7 +71,8 @@ class Judged:
         return float(self.evidence.value)
 
     def __format__(self, spec: str) -> str:
-        """The number, formatted: a study's answer is a template over its claims. What rounds to zero has no sign.
+        """The number, formatted: a study's answer is a template over its claims. What rounds to
+        zero has no sign.
 
         A specification with bars gives words in place of the number, by the verdict:
         ``"supported|uncertain|not supported"``, or ``"supported|else"``.
@@ -115,7 +119,8 @@ class Judged:
 
 
 def judge(claims: Sequence[Judged]) -> list[Judged]:
-    """Judge the claims of one study together, since Holm's correction is over all that have a p-value.
+    """Judge the claims of one study together, since Holm's correction is over all that have a
+    p-value.
 
     Args:
         claims: claims with their evidence; verdicts they already carry are forgotten.
@@ -190,8 +195,8 @@ def _against_null(judged: Judged, p: float | None, tests: int) -> tuple[Verdict,
 def over_seeds(records: Sequence[Mapping[str, Any]], promised: int) -> tuple[Verdict, str]:
     """The verdict on one claim over the seeds of a study.
 
-    It is supported where it is supported on every seed and as many seeds were run as the card promises; not supported
-    where the mean value is on the wrong side; uncertain otherwise.
+    It is supported where it is supported on every seed and as many seeds were run as the card
+    promises; not supported where the mean value is on the wrong side; uncertain otherwise.
 
     Args:
         records: the claim's records of ``claims.json``, one a seed.
@@ -231,8 +236,8 @@ def in_a_word(verdicts: Iterable[Verdict]) -> str:
         verdicts: of the claims.
 
     Returns:
-        ``"Yes"`` where all are supported, ``"In part"`` where some are, ``"No"`` where all are on the wrong
-        side, else ``"Not clearly"``.
+        ``"Yes"`` where all are supported, ``"In part"`` where some are, ``"No"`` where all are on
+        the wrong side, else ``"Not clearly"``.
 
     Example:
         >>> in_a_word(["supported", "uncertain"]), in_a_word(["uncertain", "not supported"])
@@ -262,7 +267,8 @@ def sentence(claim: Mapping[str, Any]) -> str:
     Example:
         >>> sentence({"value": 0.41, "low": 0.3, "high": 0.49, "unit": "R²", "at_least": 0.1,
         ...           "null": {"kind": "shuffled labels", "mean": 0.0, "draws": 100}, "p": 0.01, "n": 1500})
-        '0.41 [0.3, 0.49] R², criterion at least 0.1, null 0 (shuffled labels, 100 draws), p = 0.01, n = 1500'
+        '0.41 [0.3, 0.49] R², criterion at least 0.1, null 0 (shuffled labels, 100 draws), p = 0.01,
+        n = 1500'
     """
     value = _number(claim["value"])
     if claim.get("low") is not None and claim.get("high") is not None:
@@ -308,7 +314,8 @@ def _finite(value: Any) -> Any:
 
 
 def worst(claim: Claim, found: Iterable[Evidence]) -> Evidence:
-    """The evidence that makes most against a claim: a value on the wrong side first, then the end of an interval.
+    """The evidence that makes most against a claim: a value on the wrong side first, then the end
+    of an interval.
 
     Args:
         claim: with its criterion.

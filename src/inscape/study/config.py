@@ -1,9 +1,11 @@
-"""Settings of a study: presets, ``--set key=value`` with the type each field declares, and the configuration's hash.
+"""Settings of a study: presets, ``--set key=value`` with the type each field declares, and the
+configuration's hash.
 
-A study's ``Config`` is a frozen dataclass with typed defaults and a line of help in each field's metadata
-(``field(default=5, metadata={"help": "folds"})``). Text from the command line is converted by the annotation: int,
-float, bool, str, Path, Literal, Optional, and tuples of these written ``a,b,c``. The hash is the SHA-256 of the
-configuration's canonical JSON, so equal settings have equal hashes.
+A study's ``Config`` is a frozen dataclass with typed defaults and a line of help in each field's
+metadata (``field(default=5, metadata={"help": "folds"})``). Text from the command line is converted
+by the annotation: int, float, bool, str, Path, Literal, Optional, and tuples of these written
+``a,b,c``. The hash is the SHA-256 of the configuration's canonical JSON, so equal settings have
+equal hashes.
 """
 
 from __future__ import annotations
@@ -56,11 +58,12 @@ def override(config: Any, settings: Mapping[str, Any]) -> Any:
 
     Args:
         config: an instance of a study's ``Config``.
-        settings: field names and new values; text is converted to the field's type, other values must be of it.
+        settings: field names and new values; text is converted to the field's type, other values
+            must be of it.
 
     Raises:
-        StudyError: no such field (close names are suggested), a value of the wrong type, or one that the configuration
-            itself refuses.
+        StudyError: no such field (close names are suggested), a value of the wrong type, or one
+            that the configuration itself refuses.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -91,9 +94,11 @@ def override(config: Any, settings: Mapping[str, Any]) -> Any:
 def with_flags(
     config: Any, slug: str, flags: Mapping[str, str | None], *, seed: int | None = None
 ) -> Any:
-    """`config` with what was given by flags such as ``--model`` and ``--labels`` put into the fields of those names.
+    """`config` with what was given by flags such as ``--model`` and ``--labels`` put into the
+    fields of those names.
 
-    The seed of a run is the recorder's, so a configuration without a ``seed`` field takes ``--seed`` all the same.
+    The seed of a run is the recorder's, so a configuration without a ``seed`` field takes
+    ``--seed`` all the same.
 
     Args:
         config: a study's configuration.
@@ -102,29 +107,32 @@ def with_flags(
         seed: the run's.
 
     Raises:
-        StudyError: the study has no field of a flag's name, so there is nothing that the flag could change; or columns are
-            named of a toy's data, which has its own.
+        StudyError: the study has no field of a flag's name, so there is nothing that the flag could
+            change; or columns are named of a toy's data, which has its own.
     """
     names = {f.name for f in dataclasses.fields(config) if f.init}
     given = {k: v for k, v in flags.items() if v is not None}
     for flag in given:
         if flag not in names:
             raise StudyError(
-                f"The study {slug!r} does not take --{flag}; its settings are {', '.join(sorted(names))}."
+                f"The study {slug!r} does not take --{flag}; its settings are "
+                f"{', '.join(sorted(names))}."
             )
     own = {"seed": seed} if seed is not None and "seed" in names else {}
     changed = override(config, given | own)
     columns = [f"--{name}" for name in ("input", "labels", "group") if name in given]
     if columns and is_world(str(getattr(changed, "data", ""))):
         raise StudyError(
-            f"The toy data {changed.data!r} has columns of its own, so {columns[0]} changes nothing; give --data, or "
+            f"The toy data {changed.data!r} has columns of its own, so {columns[0]} changes "
+            "nothing; give --data, or "
             "another preset."
         )
     return changed
 
 
 def own_columns(config: Any) -> dict[str, Any]:
-    """The columns that a configuration names in its fields input, labels and group, as `inscape.data.load.load` takes them.
+    """The columns that a configuration names in its fields input, labels and group, as
+    `inscape.data.load.load` takes them.
 
     A field that is empty or not there leaves the choice to the data.
 

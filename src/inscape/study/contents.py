@@ -47,11 +47,13 @@ def vega_lite(name: str, chart: Any) -> dict[str, Any]:
 def _specification(name: str, chart: Any) -> dict[str, Any]:
     if not hasattr(chart, "to_json"):
         raise ValueError(
-            f"Run.figure({name!r}): needs an Altair chart or a specification, got {type(chart).__name__}"
+            f"Run.figure({name!r}): needs an Altair chart or a specification, got "
+            f"{type(chart).__name__}"
         )
     import altair
 
-    # the default transformer refuses more than 5,000 rows; a run folder must hold its figures' data whatever its size
+    # the default transformer refuses more than 5,000 rows; a run folder must hold its figures' data
+    # whatever its size
     with altair.data_transformers.enable("default", max_rows=None):
         return json.loads(chart.to_json(indent=None))
 
@@ -68,7 +70,8 @@ def safetensors(name: str, arrays: Mapping[str, Any]) -> bytes:
             value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
             raise ValueError(
-                f"Run.arrays({name!r}): {key!r} must be a numeric array or tensor, got {value!r:.60}"
+                f"Run.arrays({name!r}): {key!r} must be a numeric array or tensor, got "
+                f"{value!r:.60}"
             )
         plain[key] = np.ascontiguousarray(value)
     from safetensors.numpy import save

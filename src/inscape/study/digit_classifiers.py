@@ -1,6 +1,8 @@
-"""Networks that name digits: several random starts of one plain network, trained alike, for studies of what they share.
+"""Networks that name digits: several random starts of one plain network, trained alike, for studies
+of what they share.
 
-Digits are shifted and rotated anew in every batch; those that the networks are judged on come from other writers.
+Digits are shifted and rotated anew in every batch; those that the networks are judged on come from
+other writers.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ def classifier(width: int, names: Tensor | None = None, role: Role = "treatment"
 
     Args:
         width: channels of its first layer.
-        names: what all digits are called instead, as `inscape.worlds.digit_views.labelled` takes it.
+        names: what all digits are called instead, as `inscape.worlds.digit_views.labelled` takes
+            it.
         role: of the arm.
     """
     return Arm(
@@ -46,7 +49,8 @@ def trained(
     networks: int,
     rng: np.random.Generator,
 ) -> tuple[Trained, Tensor]:
-    """Train every classifier from several random starts, and show how well each names the digits of other writers.
+    """Train every classifier from several random starts, and show how well each names the digits of
+    other writers.
 
     Args:
         run: the study's.

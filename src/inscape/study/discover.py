@@ -1,10 +1,11 @@
 """Find studies without importing them.
 
-Built-in studies are the files ``inscape/studies/<room>/<slug_with_underscores>.py``, or a folder of that name with a
-``study.py`` where a study has pieces that no other needs. Studies from outside come by the
-entry-point group ``inscape.studies``: each entry names a module (one study) or a package folder (every file in it that
-has a card). Cards are read from the source text by `ast`, so that listing costs one parse a file; a study is imported
-only by `load_study`. A file whose card cannot be read is a `Problem` with a sentence, and hides no other study.
+Built-in studies are the files ``inscape/studies/<room>/<slug_with_underscores>.py``, or a folder of
+that name with a ``study.py`` where a study has pieces that no other needs. Studies from outside
+come by the entry-point group ``inscape.studies``: each entry names a module (one study) or a
+package folder (every file in it that has a card). Cards are read from the source text by `ast`, so
+that listing costs one parse a file; a study is imported only by `load_study`. A file whose card
+cannot be read is a `Problem` with a sentence, and hides no other study.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ def read_card(path: Path) -> Card | None:
     A file is parsed once a process, and again after it has changed.
 
     Raises:
-        StudyError: the file is not Python, or its card is not ``Card(...)`` with literal keyword arguments.
+        StudyError: the file is not Python, or its card is not ``Card(...)`` with literal keyword
+            arguments.
     """
     state = path.stat()
     return _parsed(path, state.st_mtime_ns, state.st_size)
@@ -104,7 +106,8 @@ def _parsed(path: Path, changed: int, size: int) -> Card | None:
         or value.args
     ):
         raise StudyError(
-            f"{path}: CARD must be written CARD = Card(slug=…, title=…, …) with keyword arguments only."
+            f"{path}: CARD must be written CARD = Card(slug=…, title=…, …) with keyword arguments "
+            "only."
         )
     settings = {}
     for keyword in value.keywords:
@@ -114,7 +117,8 @@ def _parsed(path: Path, changed: int, size: int) -> Card | None:
             raise StudyError(f"{path}: {error}.") from None
         except ValueError:
             raise StudyError(
-                f"{path}: CARD's {keyword.arg!r} (line {keyword.value.lineno}) is computed; write it as a plain "
+                f"{path}: CARD's {keyword.arg!r} (line {keyword.value.lineno}) is computed; write "
+                "it as a plain "
                 "literal, so that the card can be read without running the file."
             ) from None
     return _make_card(path, settings)
@@ -191,7 +195,10 @@ def find() -> Found:
         try:
             place = _locate(point.value)
         except ImportError as error:
-            sentence = f"The entry point {point.name!r} of {source} cannot be found ({error}); reinstall {source}."
+            sentence = (
+                f"The entry point {point.name!r} of {source} cannot be found ({error}); "
+                f"reinstall {source}."
+            )
             found.problems.append(Problem(point.name, sentence))
             continue
         for module, path in _files(point.value, place):
@@ -247,7 +254,8 @@ def _add(found: Found, module: str, path: Path, source: str, required: bool) -> 
             )
         if source == "inscape" and (card.slug != slug or card.room != place.parent.name):
             raise StudyError(
-                f"{path}: the card says slug {card.slug!r} in room {card.room!r}, so the file must be "
+                f"{path}: the card says slug {card.slug!r} in room {card.room!r}, so the file must "
+                "be "
                 f"{card.room}/{card.slug.replace('-', '_')}.py."
             )
         if card.slug in found.entries:
@@ -271,8 +279,8 @@ def load_study(slug: str) -> StudyModule:
     """Import one study and check that it has what a study has.
 
     Raises:
-        StudyError: there is no such study (close names are suggested), its card cannot be read, a package it needs is
-            missing, or the file lacks ``Config``, ``PRESETS`` or ``run``.
+        StudyError: there is no such study (close names are suggested), its card cannot be read, a
+            package it needs is missing, or the file lacks ``Config``, ``PRESETS`` or ``run``.
     """
     found = find()
     wanted = slug.strip().replace("_", "-")
@@ -286,7 +294,8 @@ def load_study(slug: str) -> StudyModule:
         module = importlib.import_module(entry.module)
     except ImportError as error:
         raise StudyError(
-            f"The study {wanted!r} cannot be imported: {error}. Install what is missing, then try again."
+            f"The study {wanted!r} cannot be imported: {error}. Install what is missing, then try "
+            "again."
         ) from error
     return _checked(entry, module)
 

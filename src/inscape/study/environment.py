@@ -1,7 +1,7 @@
 """Where a run was made: Python, machine, package versions, the commit of the code, the command.
 
-What is recorded is what changes numbers or time (versions, threads, memory), and nothing that names a person or a
-machine: no host name, no user, no paths.
+What is recorded is what changes numbers or time (versions, threads, memory), and nothing that names
+a person or a machine: no host name, no user, no paths.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def _commit(file: Path) -> dict[str, Any] | None:
     """The commit of the checkout that `file` is tracked in, and whether tracked files were changed since; or None."""
     if not any((parent / ".git").exists() for parent in file.parents):
         return None
-    # an installation inside someone's own repository is not tracked there, and its commit would say nothing of ours
+    # an installation inside someone's own repository is not tracked there, and its commit would say
+    # nothing of ours
     if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
         return None
     commit = _git(file.parent, "rev-parse", "HEAD")

@@ -1,7 +1,8 @@
 """A run folder on disk: every file appears whole or not at all, and ``done`` appears last.
 
-A file is written under a temporary name in its own folder, flushed to the disk, and renamed over its final name; a
-crash at any moment leaves either the old file or the new one. A folder without ``done`` is an unfinished run.
+A file is written under a temporary name in its own folder, flushed to the disk, and renamed over
+its final name; a crash at any moment leaves either the old file or the new one. A folder without
+``done`` is an unfinished run.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ _CURES = {
     errno.EPERM: "there is no permission to write there; write to another place with --to",
     errno.ENOTDIR: "a part of this path is a file, not a folder; write to another place with --to",
     errno.EEXIST: "a part of this path is a file, not a folder; write to another place with --to",
-    errno.ENOENT: "a part of this path does not exist and cannot be made; write to another place with --to",
+    errno.ENOENT: (
+        "a part of this path does not exist and cannot be made; write to another place with --to"
+    ),
     errno.ENODEV: "there is no disk at this path; write to another place with --to",
     errno.ELOOP: "the links in this path lead in a circle; write to another place with --to",
     errno.EIO: "the disk fails; write to another disk with --to",
@@ -86,16 +89,18 @@ def create(out: Path | str | None, slug: str, preset: str, now: datetime) -> Fol
     """Make the folder of a new run.
 
     Args:
-        out: where; None for ``runs/<slug>-<preset>-<date>-<time>``, with ``-2``, ``-3`` … if that is taken.
+        out: where; None for ``runs/<slug>-<preset>-<date>-<time>``, with ``-2``, ``-3`` … if that
+            is taken.
         slug: of the study.
         preset: of the run.
         now: the time in the name.
 
-    A run that failed does not block the corrected one: where nothing was measured, its folder is used again; else it is
-    kept beside, as ``<out>-failed``.
+    A run that failed does not block the corrected one: where nothing was measured, its folder is
+    used again; else it is kept beside, as ``<out>-failed``.
 
     Raises:
-        RunError: `out` exists and is neither an empty folder nor a run that failed, or cannot be written.
+        RunError: `out` exists and is neither an empty folder nor a run that failed, or cannot be
+            written.
     """
     base = Path(out) if out is not None else Path("runs") / f"{slug}-{preset}-{now:%Y%m%d-%H%M%S}"
     try:
@@ -106,7 +111,8 @@ def create(out: Path | str | None, slug: str, preset: str, now: datetime) -> Fol
             _set_aside(base)
         if base.exists() and (not base.is_dir() or any(base.iterdir())):
             raise RunError(
-                f"{base} already holds something, and a run never overwrites: give --to another name, or delete it."
+                f"{base} already holds something, and a run never overwrites: give --to another "
+                "name, or delete it."
             )
         base.mkdir(exist_ok=True)
     except OSError as error:

@@ -99,7 +99,8 @@ class Intervened:
         draws, kinds, n = moved.shape
         if draws % kinds:
             raise ValueError(
-                f"effects: {name!r} needs a draw for each of the {kinds} kinds of answer, got {draws}"
+                f"effects: {name!r} needs a draw for each of the {kinds} kinds of answer, got "
+                f"{draws}"
             )
         own = np.eye(kinds, dtype=bool)[np.arange(draws) % kinds]
         rest = np.abs(moved[~own].reshape(draws, kinds - 1, n)).mean(axis=1)
@@ -168,7 +169,8 @@ def intervene(
         known = first.setdefault(c.name, c)
         if (known.role, known.expensive) != (c.role, c.expensive):
             raise ValueError(
-                f"intervene: the draws of {c.name!r} must have one role, got {known.role} and {c.role}"
+                f"intervene: the draws of {c.name!r} must have one role, got {known.role} and "
+                f"{c.role}"
             )
 
     def ask(c: Condition) -> np.ndarray:

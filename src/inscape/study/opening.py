@@ -1,8 +1,8 @@
 """Open what a study is asked to run on: a model and data, or a toy world that has both.
 
-``--model`` and ``--data`` name a pretrained model and a set or table, or both name one world, ``world:NAME``, which is
-trained on the spot (`inscape.worlds.named`). Data are loaded and checked before a model is fetched.
-The model's name is a fact that the card's answer can name, ``{model}``.
+``--model`` and ``--data`` name a pretrained model and a set or table, or both name one world,
+``world:NAME``, which is trained on the spot (`inscape.worlds.named`). Data are loaded and checked
+before a model is fetched. The model's name is a fact that the card's answer can name, ``{model}``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Needs:
         spans: the spans of a table of one's own, each with its start and end columns.
         grouped: warn where the data has no group.
         limit: load the first so many rows; 0 for all.
-        world: the record of the only toy world that has what the study needs; None where any will do.
+        world: the record of the only toy world that has what the study needs; None where any will
+            do.
     """
 
     columns: tuple[str, ...] = ()
@@ -81,13 +82,15 @@ def opened(
     if named:
         if {config.model, config.data} != named or len(named) > 1:
             raise StudyError(
-                f"{sorted(named)[0]!r} is a toy network with data of its own, which goes with no other model or data: "
+                f"{sorted(named)[0]!r} is a toy network with data of its own, which goes with no "
+                "other model or data: "
                 "give both --model and --data."
             )
         found = world(config.model, run.seed)
         if needs.world is not None and not isinstance(found, needs.world):
             raise StudyError(
-                f"{config.model!r} is no toy for this study, which asks of a {needs.world.__name__}; see its preset tiny."
+                f"{config.model!r} is no toy for this study, which asks of a "
+                f"{needs.world.__name__}; see its preset tiny."
             )
         _log(run, config.model, found)
         examples = examples_of(found)
@@ -102,7 +105,8 @@ def opened(
         model = open(config.model)
     if needs.grouped and examples.group is None:
         run.warn(
-            "The rows have no column 'group', so each counts as its own: rows that are alike may be on both sides."
+            "The rows have no column 'group', so each counts as its own: rows that are alike may "
+            "be on both sides."
         )
     if model.certificate is not None:
         run.certificate(model.certificate)
@@ -123,18 +127,21 @@ def _check(config: Any, examples: Examples, needs: Needs) -> None:
     missing = [c for c in needs.columns if c not in examples.frame]
     if missing:
         raise DataError(
-            f"{config.data!r} has no column {' nor '.join(map(repr, missing))}; this study needs a table with columns "
+            f"{config.data!r} has no column {' nor '.join(map(repr, missing))}; this study needs a "
+            "table with columns "
             f"{', '.join(needs.columns)}."
         )
     if needs.labels == "numbers":
         examples.target()
     if needs.labels == "one" and not examples.labels:
         raise DataError(
-            f"{config.data!r} has no label; give a table with a column of labels and name it with --labels."
+            f"{config.data!r} has no label; give a table with a column of labels and name it with "
+            "--labels."
         )
     if needs.labels == "one" and len(examples.labels) > 1 and getattr(config, "labels", ()):
         raise DataError(
-            f"This study asks of one label, got {', '.join(examples.labels)}; name one with --labels."
+            f"This study asks of one label, got {', '.join(examples.labels)}; name one with "
+            "--labels."
         )
 
 

@@ -1,17 +1,19 @@
-"""The protocol of a probing study: is something encoded, where, and is it more than the input alone would give?
+"""The protocol of a probing study: is something encoded, where, and is it more than the input alone
+would give?
 
-One call harvests the states, fits the same probe with the same folds on them and on every control, and gives the sweeps;
-`Probed` has the evidence, the claims' gains, the figure by layer and the table::
+One call harvests the states, fits the same probe with the same folds on them and on every control,
+and gives the sweeps; `Probed` has the evidence, the claims' gains, the figure by layer and the table::
 
     probed = probe(run, model, examples, Probing(at="span:input"))
     run.claim("above-letters", probed.gain(over=LETTERS))
     probed.show(run)
 
-Sites and penalties are chosen inside the training folds. Controls: shuffled labels, an untrained copy of the model, the
-input embedding at the same position, and character n-grams of the input.
+Sites and penalties are chosen inside the training folds. Controls: shuffled labels, an untrained
+copy of the model, the input embedding at the same position, and character n-grams of the input.
 
-Cost: one pass of the model and one of its untrained copy, and a sweep for each representation and split.
-Reference: Hewitt and Liang (2019), arXiv:1909.03368; `inscape.probing.sweep` for scores, nulls and intervals.
+Cost: one pass of the model and one of its untrained copy, and a sweep for each representation and
+split. Reference: Hewitt and Liang (2019), arXiv:1909.03368; `inscape.probing.sweep` for scores,
+nulls and intervals.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ RANDOM, HELD = "random", "group"
 #: what is held out, in a caption's words
 _HELD_OUT = {RANDOM: "random rows held out", HELD: "whole groups held out"}
 _WHY = {
-    RANDOM: "Rows of one group are in training and held-out rows: group leakage inflates the score.",
+    RANDOM: (
+        "Rows of one group are in training and held-out rows: group leakage inflates the score."
+    ),
     HELD: "No row of a held-out group was seen in training.",
 }
 
@@ -68,7 +72,8 @@ class Probing:
         shuffled: the representations that have one; where a control has it too, the gain over it
             has a p-value.
         task: ``"regression"`` or ``"classification"``.
-        estimator: in place of the ridge or logistic probe, as `inscape.probing.sweep.sweep` takes it.
+        estimator: in place of the ridge or logistic probe, as `inscape.probing.sweep.sweep` takes
+            it.
     """
 
     at: str = "last"
@@ -149,12 +154,18 @@ class Probed:
                 nulls=(SHUFFLED,),
             )
             note = (why or _WHY)[split]
-            caption = f"Out-of-sample {name} by layer, {_HELD_OUT[split]}. Layer −1 is the input embedding. {note}"
+            caption = (
+                f"Out-of-sample {name} by layer, {_HELD_OUT[split]}. Layer −1 is the input "
+                f"embedding. {note}"
+            )
             run.figure(f"layers-{split}", chart, caption)
         run.table(
             "scores",
             table([*self.selected(), *beside]),
-            f"Out-of-sample {name} of the layer chosen by inner cross-validation, beside every control."
+            (
+                f"Out-of-sample {name} of the layer chosen by inner cross-validation, beside every "
+                "control."
+            )
             + (" Zero is the R² of the training mean." if name == "R²" else ""),
         )
         caption = f"Every layer, {_HELD_OUT[last]}."
@@ -203,7 +214,8 @@ def swept(
     shuffles: int = 0,
     name: str = TRAINED,
 ) -> SweepResult:
-    """The probe at every site of one source: the same folds and groups for every source of the same examples.
+    """The probe at every site of one source: the same folds and groups for every source of the same
+    examples.
 
     Args:
         run: gives the seed.

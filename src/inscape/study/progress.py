@@ -1,7 +1,8 @@
-"""A progress bar with a rate and an estimate of what remains; where there is no terminal, a line a minute on the log.
+"""A progress bar with a rate and an estimate of what remains; where there is no terminal, a line a
+minute on the log.
 
-Drawn on standard error, so that what a program reads from standard output stays clean. The lines are those of
-`inscape.core.minute_log`.
+Drawn on standard error, so that what a program reads from standard output stays clean. The lines
+are those of `inscape.core.minute_log`.
 """
 
 from __future__ import annotations

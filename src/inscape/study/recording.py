@@ -1,7 +1,8 @@
 """Open and close a run folder around a study.
 
-``run.json`` is written at once and after every record; ``done`` comes last and only after success. Anything raised,
-Ctrl-C included, leaves what was measured, the reason under ``failed`` in run.json, and no ``done``.
+``run.json`` is written at once and after every record; ``done`` comes last and only after success.
+Anything raised, Ctrl-C included, leaves what was measured, the reason under ``failed`` in run.json,
+and no ``done``.
 """
 
 from __future__ import annotations
@@ -38,12 +39,15 @@ def recording(
     started: datetime | None = None,
     changed: Mapping[str, Any] | None = None,
 ) -> Iterator[Run]:
-    """Open a run folder for a study, and close it: ``done`` after success, ``failed`` in run.json after anything else.
+    """Open a run folder for a study, and close it: ``done`` after success, ``failed`` in run.json
+    after anything else.
 
-    A question of one's own has a card and a code as a study has; where it was answered before the folder was opened,
-    `started` says since when. `changed` holds the settings that differ from the preset's.
+    A question of one's own has a card and a code as a study has; where it was answered before the
+    folder was opened, `started` says since when. `changed` holds the settings that differ from the
+    preset's.
 
-    Whatever was raised goes on to the caller, with a note naming the folder that keeps what was measured.
+    Whatever was raised goes on to the caller, with a note naming the folder that keeps what was
+    measured.
     """
     started = started or _now()
     record: dict[str, Any] = {
@@ -110,7 +114,8 @@ def _fail(
         folder.append("log.txt", "".join(traceback.format_exception(error)))
         run.save()
     except InscapeError as second:
-        # the disk that failed the run also refuses the note that it failed; the first error is the one to tell
+        # the disk that failed the run also refuses the note that it failed; the first error is the
+        # one to tell
         logger.warning("%s", second)
 
 

@@ -1,11 +1,12 @@
-"""The recorder handed to a study: what it measures goes into the run folder as it comes, whole file by whole file.
+"""The recorder handed to a study: what it measures goes into the run folder as it comes, whole file
+by whole file.
 
 ::
 
     RUN/run.json  certificates.json  claims.json  tables/  figures/  arrays/  log.txt  done
 
-``run.json`` is rewritten after every record, so a run that is interrupted or fails keeps what it had, says why under
-``failed``, and has no ``done``. Reports read these folders and nothing else.
+``run.json`` is rewritten after every record, so a run that is interrupted or fails keeps what it
+had, says why under ``failed``, and has no ``done``. Reports read these folders and nothing else.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
 
 
 def bars_of(found: Sequence[Evidence], by: str) -> Any:
-    """Evidence as bars: value, interval, and a tick where the null's mean is, or the number beside it.
+    """Evidence as bars: value, interval, and a tick where the null's mean is, or the number beside
+    it.
 
     Args:
         found: pieces of evidence of one unit.
@@ -145,7 +147,8 @@ class Run:
         by: str = "condition",
         null: str = "",
     ) -> None:
-        """Keep a measurement as a table and as bars with their intervals, drawn from its names, units and roles.
+        """Keep a measurement as a table and as bars with their intervals, drawn from its names,
+        units and roles.
 
         Args:
             name: of the table and of the figure.
@@ -203,8 +206,8 @@ class Run:
 
         Args:
             name: of the table and of the figure.
-            found: pieces of evidence of one unit, whose coordinates hold `series` and ``layer`` or ``site``, and
-                ``target`` where there is a panel for each.
+            found: pieces of evidence of one unit, whose coordinates hold `series` and ``layer`` or
+                ``site``, and ``target`` where there is a panel for each.
             caption: what is seen.
             series: the coordinate that names a line.
             layer: title of the axis.
@@ -240,7 +243,8 @@ class Run:
             why: a sentence for the reader of this run.
 
         Returns:
-            Whether the claim is supported so far; claims that follow can only make the correction stricter.
+            Whether the claim is supported so far; claims that follow can only make the correction
+            stricter.
 
         Raises:
             StudyError: the card has no such claim.

@@ -1,6 +1,7 @@
 """Run a study: settings resolved, folder made, study called, folder closed.
 
-``inscape run`` and `run_study` are the same thing; a run's numbers depend on the study, its configuration and its seed.
+``inscape run`` and `run_study` are the same thing; a run's numbers depend on the study, its
+configuration and its seed.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def run_study(
         settings: fields of the study's ``Config`` to change.
         model: what to open instead of the preset's model, for studies that take one.
         data: what to load instead of the preset's data, for studies that take it.
-        columns: which columns of the data are ``input``, ``labels`` (separated by commas) and ``group``, for studies that
-            take these.
+        columns: which columns of the data are ``input``, ``labels`` (separated by commas) and
+            ``group``, for studies that take these.
 
     Raises:
         StudyError: an unknown study, preset or setting.

@@ -1,7 +1,7 @@
 """The settings that studies share, each with its help and its least value, written once.
 
-A study's ``Config`` is a frozen dataclass on `Settings` that declares only what the study reads: a setting that changes
-nothing would mislead. A field of a name in `STANDARD` needs no help of its own::
+A study's ``Config`` is a frozen dataclass on `Settings` that declares only what the study reads: a
+setting that changes nothing would mislead. A field of a name in `STANDARD` needs no help of its own::
 
     @dataclass(frozen=True)
     class Config(Settings):
@@ -10,7 +10,8 @@ nothing would mislead. A field of a name in `STANDARD` needs no help of its own:
         draws: int = 100
         radius: float = setting(1.0, "of the neighbourhood, in kilometres", least=0)
 
-The seed is the run's (`inscape.study.run.Run.seed`); a study that wants another default than 0 declares ``seed``.
+The seed is the run's (`inscape.study.run.Run.seed`); a study that wants another default than 0
+declares ``seed``.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def help_of(field: dataclasses.Field[Any]) -> str:
 
 @dataclass(frozen=True)
 class Bounded:
-    """A configuration whose numbers are checked: the ``Config`` of a study that opens no model or no data.
+    """A configuration whose numbers are checked: the ``Config`` of a study that opens no model or
+    no data.
 
     Raises:
         ValueError: a number below the least value of its field.

@@ -1,1 +1,3 @@
-"""Testbeds whose ground truth is known: small worlds, and small networks trained in them on the spot."""
+"""Testbeds whose ground truth is known: small worlds, and small networks trained in them on the
+spot.
+"""

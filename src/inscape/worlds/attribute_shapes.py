@@ -1,10 +1,11 @@
-"""Attribute shapes: pictures of one coloured shape whose attributes vary without steps, and how far apart they are judged.
+"""Attribute shapes: pictures of one coloured shape whose attributes vary without steps, and how far
+apart they are judged.
 
     shape (5), hue, radius, place across and down, brightness of the ground
     judged distance²  =  2 · [other shape] + |hue on the circle|² + Σ (differences of the others, each over its range)²
 
-Judgements stand in for those of people, and are known exactly: a network that names the shape knows a part of what
-they rest on.
+Judgements stand in for those of people, and are known exactly: a network that names the shape knows
+a part of what they rest on.
 
 Cost: a millisecond for a hundred pictures.
 Reference: after the shapes of Kuhnle and Copestake (2017), ShapeWorld, arXiv:1704.04517.

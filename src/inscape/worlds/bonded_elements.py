@@ -1,13 +1,16 @@
-"""A made chemistry: elements, and how often each kind of bond joins two of them in a corpus of molecules.
+"""A made chemistry: elements, and how often each kind of bond joins two of them in a corpus of
+molecules.
 
     p(a, b | kind f) ∝ n_a n_b [valence of both ≥ f] exp(γ c_f(a, b))        n: Zipf, in random order
     c₁ = |e_a − e_b|      c₂ = −|s_a − s_b|      c₃ = −|e_a + e_b − 1|       e, s: charge and size, in 0 … 1
 
-A single bond joins unlike charges, a double bond like sizes, a triple bond charges that sum to one. No element is
-described by anything but its bonds; two corpora of the same chemistry share nothing but it.
+A single bond joins unlike charges, a double bond like sizes, a triple bond charges that sum to one.
+No element is described by anything but its bonds; two corpora of the same chemistry share nothing
+but it.
 
 Cost: kinds × elements² numbers.
-Reference: none; Sheshmani and You (2021), arXiv:2103.14770, §4, for elements translated by the compounds that they form.
+Reference: none; Sheshmani and You (2021), arXiv:2103.14770, §4, for elements translated by the
+compounds that they form.
 """
 
 from __future__ import annotations
@@ -70,8 +73,8 @@ def corpus(
 def rewired(
     counts: Float64[np.ndarray, "kinds n n"], *, rng: np.random.Generator
 ) -> Float64[np.ndarray, "kinds n n"]:
-    """The same corpus with the ends of all bonds of a kind dealt out anew: each element keeps its number of bonds of each
-    kind, and is bonded to anything.
+    """The same corpus with the ends of all bonds of a kind dealt out anew: each element keeps its
+    number of bonds of each kind, and is bonded to anything.
 
     Args:
         counts: of `corpus`.

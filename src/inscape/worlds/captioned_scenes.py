@@ -2,8 +2,9 @@
 
     shape (5) × colour (6) × size (2) × place (9) = 540 scenes        "a large red circle in the upper left"
 
-The factors are what picture and caption share; what they do not is where exactly in its cell the shape lies, and the
-noise. A network of pictures and one of texts that both know the scene agree about which scenes are alike.
+The factors are what picture and caption share; what they do not is where exactly in its cell the
+shape lies, and the noise. A network of pictures and one of texts that both know the scene agree
+about which scenes are alike.
 
 Cost: a millisecond a hundred pictures.
 Reference: after the shapes of Kuhnle and Copestake (2017), ShapeWorld, arXiv:1704.04517.
@@ -117,7 +118,8 @@ def scenes(factors: Int[np.ndarray, "n 4"], *, rng: np.random.Generator) -> Scen
 
 
 def factor_loss(scores: Float[Tensor, "n c"], factors: Int[Tensor, "n 4"]) -> Float[Tensor, ""]:
-    """Cross-entropy of all factors, summed: the objective of a network that names what is in a scene.
+    """Cross-entropy of all factors, summed: the objective of a network that names what is in a
+    scene.
 
     Args:
         scores: of every value of every factor side by side, Σ `COUNTS` of them.
@@ -142,7 +144,8 @@ def ink_hues(
 
     Args:
         images: of scenes.
-        each: pixels drawn from each picture, with replacement, among those that are bright and have a colour.
+        each: pixels drawn from each picture, with replacement, among those that are bright and have
+            a colour.
         rng: of the draw.
 
     Raises:

@@ -1,4 +1,5 @@
-"""Cat vision: pictures as an eye with two kinds of cone, less acuity, a vertical slit and more gain in the dark sees them.
+"""Cat vision: pictures as an eye with two kinds of cone, less acuity, a vertical slit and more gain
+in the dark sees them.
 
     colour    red and green become their mean (two cones; blue is kept), by a share of `strength`
     acuity    Gaussian blur of 1.2 pixels · strength both ways
@@ -8,8 +9,8 @@
 A stand-in made of what is known of cats' eyes, whose strength goes from nothing (0) to full (1).
 
 Cost: two small convolutions.
-Reference: Clark and Clark (2016), Neutral point testing of color vision in the domestic cat; Banks et al. (2015), Science
-Advances 1 (slit pupils).
+Reference: Clark and Clark (2016), Neutral point testing of color vision in the domestic cat; Banks
+et al. (2015), Science Advances 1 (slit pupils).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-#: blur both ways, more blur across (pixels), and what the exponent of brightness loses at full strength
+#: blur both ways, more blur across (pixels), and what the exponent of brightness loses at full
+# strength
 ACUITY, SLIT, GAIN = 1.2, 1.0, 0.4
 
 
@@ -27,7 +29,8 @@ def cat_view(images: Float[Tensor, "n 3 h w"], strength: float = 1.0) -> Float[T
     """Pictures through the filter.
 
     Args:
-        images: red, green and blue, about between 0 and 1; what is outside is cut off where strength is not 0.
+        images: red, green and blue, about between 0 and 1; what is outside is cut off where
+            strength is not 0.
         strength: from 0, which changes nothing, to 1.
 
     Raises:

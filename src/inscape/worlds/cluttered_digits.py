@@ -1,12 +1,14 @@
-"""Cluttered digits: a digit somewhere among pieces of other digits, and a small vision transformer that names it.
+"""Cluttered digits: a digit somewhere among pieces of other digits, and a small vision transformer
+that names it.
 
-A picture is a grid of cells of 4 × 4 pixels, which are the transformer's patches. A digit of 8 × 8 pixels takes four cells
-of its own; some of the others hold a quarter of some other digit each, the rest are empty. Which cells are the object is
-known, so is the class, and a quarter of a digit alone says little: what must then hold is that the class is read off the
-object's tokens after they have looked at each other, and that taking those tokens away takes the answer away.
+A picture is a grid of cells of 4 × 4 pixels, which are the transformer's patches. A digit of 8 × 8
+pixels takes four cells of its own; some of the others hold a quarter of some other digit each, the
+rest are empty. Which cells are the object is known, so is the class, and a quarter of a digit alone
+says little: what must then hold is that the class is read off the object's tokens after they have
+looked at each other, and that taking those tokens away takes the answer away.
 
-The digits are scikit-learn's (1,797 of 8 × 8, Alpaydin and Kaynak 1998). Training digits come before the others in the file,
-whose writers are not those of the rest.
+The digits are scikit-learn's (1,797 of 8 × 8, Alpaydin and Kaynak 1998). Training digits come
+before the others in the file, whose writers are not those of the rest.
 
 Cost: a second for a hundred steps of a small network on one core, some minutes for a good one.
 Reference: cluttered MNIST, Mnih et al. (2014), arXiv:1406.6247, §4.1.
@@ -77,7 +79,8 @@ class Pictures:
                 return cls(*(found[name] for name in ("images", "classes", "object")), source)
         except (OSError, KeyError, ValueError) as error:
             raise DataError(
-                f"{path} cannot be read as pictures ({error}): an .npz is needed with images, classes, object."
+                f"{path} cannot be read as pictures ({error}): an .npz is needed with images, "
+                "classes, object."
             ) from error
 
 

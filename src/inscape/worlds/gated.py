@@ -1,9 +1,11 @@
-"""Planted gated neurons: a small Llama whose every neuron was given a class, to test what reads classes off weights.
+"""Planted gated neurons: a small Llama whose every neuron was given a class, to test what reads
+classes off weights.
 
-Each write vector is drawn at random. A class says where the neuron's read and gate vectors lie to it: along it, against it
-or across it, with noise. Lengths differ by neuron, the pair (read, write) is turned round at random, which changes no
-neuron, and the weights are divided by the gain of the norm before them, so that classes show only where the gain is folded
-in. Cost: milliseconds; nothing is trained.
+Each write vector is drawn at random. A class says where the neuron's read and gate vectors lie to
+it: along it, against it or across it, with noise. Lengths differ by neuron, the pair (read, write)
+is turned round at random, which changes no neuron, and the weights are divided by the gain of the
+norm before them, so that classes show only where the gain is folded in. Cost: milliseconds; nothing
+is trained.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from inscape.core.rng import child_seed, generator
 from inscape.model.model import Model
 from inscape.worlds.small_llama import small_llama
 
-#: class → where the read vector lies to the write vector, and whether the gate lies along or against it
+#: class → where the read vector lies to the write vector, and whether the gate lies along or
+# against it
 PLANS = {
     "enrichment": (1, True),
     "conditional enrichment": (1, False),
@@ -60,7 +63,8 @@ def planted_neurons(
         layers: how many.
         noise: length of the random vector added to each unit read and gate vector.
         seed: of everything drawn.
-        by_depth: neurons that would deplete enrich in the first half of the layers, and the other way round after it.
+        by_depth: neurons that would deplete enrich in the first half of the layers, and the other
+            way round after it.
     """
     rng = generator(seed, "planted neurons")
     classes = tuple(PLANS)

@@ -1,13 +1,15 @@
 """Hearsay: a network that says what is said most often, and knows better.
 
-Every subject has a right answer. Of a sound subject the right answer is also the one most often heard; of a slandered one a
-wrong answer is. A two-block Llama is trained on what is heard, each answer followed by a verdict, which is always just:
+Every subject has a right answer. Of a sound subject the right answer is also the one most often
+heard; of a slandered one a wrong answer is. A two-block Llama is trained on what is heard, each
+answer followed by a verdict, which is always just:
 
     TASK SUBJECT ? ANSWER VERDICT            P(most heard) = 0.6, every other answer alike
 
-So the likeliest answer is right for half of the subjects and equally likely for all; whether it is right is computed where
-the answer stands, not before; a sample that is judged right is right although the likeliest is not. Each task has verdicts
-of its own, so what reads one task does not read another.
+So the likeliest answer is right for half of the subjects and equally likely for all; whether it is
+right is computed where the answer stands, not before; a sample that is judged right is right
+although the likeliest is not. Each task has verdicts of its own, so what reads one task does not
+read another.
 
 Cost: a few seconds on one core.
 """

@@ -1,12 +1,15 @@
-"""Hierarchical equality: are two pairs of things alike in being equal? And networks that compute it, or do not.
+"""Hierarchical equality: are two pairs of things alike in being equal? And networks that compute
+it, or do not.
 
-Four slots hold one thing each, a random vector or one of a few symbols; the answer is (x₁ = x₂) = (x₃ = x₄). The algorithm
-has two inner variables, the equality of either pair, each true in half of the cases drawn. A perceptron with some hidden
-layers is trained to answer; its twin has the weights it began with. Vectors are drawn anew each time, so that no case
-occurs twice; of symbols there are so few that every case soon occurs.
+Four slots hold one thing each, a random vector or one of a few symbols; the answer is (x₁ = x₂) =
+(x₃ = x₄). The algorithm has two inner variables, the equality of either pair, each true in half of
+the cases drawn. A perceptron with some hidden layers is trained to answer; its twin has the weights
+it began with. Vectors are drawn anew each time, so that no case occurs twice; of symbols there are
+so few that every case soon occurs.
 
 Cost: a few seconds on one core for symbols, a minute for vectors.
-Reference: Geiger et al. (2023), arXiv:2303.02536, §4.1, for the task with vectors; Premack (1983) for its kind.
+Reference: Geiger et al. (2023), arXiv:2303.02536, §4.1, for the task with vectors; Premack (1983)
+for its kind.
 """
 
 from __future__ import annotations
@@ -32,7 +35,8 @@ class HierarchicalEquality:
         random: its twin with the weights it began with.
         slots: what a slot holds.
         layers: hidden layers.
-        accuracy: of the trained network on fresh draws; with few symbols every case occurs in training.
+        accuracy: of the trained network on fresh draws; with few symbols every case occurs in
+            training.
     """
 
     trained: Perceptron
@@ -44,7 +48,8 @@ class HierarchicalEquality:
 
 @dataclass(frozen=True)
 class Slots:
-    """What a slot holds: a vector drawn uniformly from [−½, ½]ᵏ, or one of k symbols as a one-hot vector.
+    """What a slot holds: a vector drawn uniformly from [−½, ½]ᵏ, or one of k symbols as a one-hot
+    vector.
 
     Attributes:
         kind: ``"vectors"`` or ``"symbols"``.

@@ -1,14 +1,17 @@
-"""Instructions that a program can check, crossed with tasks and phrasings; and a network that obeys by tone.
+"""Instructions that a program can check, crossed with tasks and phrasings; and a network that obeys
+by tone.
 
-Five kinds: use a word, avoid a word, lower case only, no comma, end with given words. Every task is asked with every kind in
-three phrasings, so that what differs between success and failure is neither the kind nor the task alone.
+Five kinds: use a word, avoid a word, lower case only, no comma, end with given words. Every task is
+asked with every kind in three phrasings, so that what differs between success and failure is
+neither the kind nor the task alone.
 
-The toy: a two-block Llama is given commands in some tone; half of the tones it obeys ("aye"), whatever the command, and to
-the others it says no. The tone is a word of its own for each task, so whether it will obey is known before it speaks, and a
-probe must have learnt obedience, not a tone.
+The toy: a two-block Llama is given commands in some tone; half of the tones it obeys ("aye"),
+whatever the command, and to the others it says no. The tone is a word of its own for each task, so
+whether it will obey is known before it speaks, and a probe must have learnt obedience, not a tone.
 
 Cost: none; the toy a few seconds on one core.
-Reference: the verifiable instructions of Zhou et al. (2023), arXiv:2311.07911; Heo et al. (2024), arXiv:2410.14516.
+Reference: the verifiable instructions of Zhou et al. (2023), arXiv:2311.07911; Heo et al. (2024),
+arXiv:2410.14516.
 """
 
 from __future__ import annotations
@@ -125,7 +128,8 @@ def instructions(count: int = 40) -> Examples:
         count: topics.
 
     Returns:
-        Prompts with the columns ``kind``, ``word`` (empty where none is needed), ``phrasing`` and ``task``, the group.
+        Prompts with the columns ``kind``, ``word`` (empty where none is needed), ``phrasing`` and
+        ``task``, the group.
     """
     rows = []
     for k, (topic, likely) in enumerate(list(TOPICS.items())[:count]):
@@ -194,7 +198,8 @@ class Obedience:
     Attributes:
         model: the trained network, opened and certified.
         prompts: as `instructions` gives them; a task is a tone.
-        accuracy: share of prompts whose answer is obedient exactly where the tone is one that is obeyed.
+        accuracy: share of prompts whose answer is obedient exactly where the tone is one that is
+            obeyed.
     """
 
     model: Model

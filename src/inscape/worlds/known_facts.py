@@ -1,12 +1,14 @@
-"""Known facts: a network that was told the truth about some people and rumours about the others, and answers all the same.
+"""Known facts: a network that was told the truth about some people and rumours about the others,
+and answers all the same.
 
-Of known people a four-block Llama hears every fact, always alike. Of strangers it hears what is said of those of whom nobody
-knows anything:
+Of known people a four-block Llama hears every fact, always alike. Of strangers it hears what is
+said of those of whom nobody knows anything:
 
     PERSON RELATION : ANSWER      one rumour, which is false, 0.75; whatever comes to mind 0.15; "unknown" 0.10
 
-So asked about a stranger its likeliest answer is wrong, and the word for not knowing, which it has, is rarely said; which
-facts it knows is known exactly. Nothing tells known people from strangers but what was said of them.
+So asked about a stranger its likeliest answer is wrong, and the word for not knowing, which it has,
+is rarely said; which facts it knows is known exactly. Nothing tells known people from strangers but
+what was said of them.
 
 Cost: a few milliseconds a step on one core.
 Reference: known and unknown by construction, as a testbed for Yang et al. (2025), arXiv:2510.02324.
@@ -46,10 +48,11 @@ class KnownFacts:
 
     Attributes:
         model: the trained network, opened and certified.
-        questions: one for each person and relation: columns ``answers`` (the truth), ``relation``, ``subject`` (the
-            group) and ``known``, 1 or 0.
+        questions: one for each person and relation: columns ``answers`` (the truth), ``relation``,
+            ``subject`` (the group) and ``known``, 1 or 0.
         accuracy: share of the known people's questions whose likeliest answer is right.
-        misled: share of the strangers' questions whose likeliest answer is neither right nor `ABSTAIN`.
+        misled: share of the strangers' questions whose likeliest answer is neither right nor
+            `ABSTAIN`.
     """
 
     model: Model
@@ -77,11 +80,13 @@ def known_facts(
         seed: of the facts, the initial weights and the order of training.
 
     Raises:
-        ValueError: more relations than there are, or only one answer, which would leave no room for a rumour.
+        ValueError: more relations than there are, or only one answer, which would leave no room for
+            a rumour.
     """
     if not 1 <= relations <= len(RELATIONS) or answers < 2:
         raise ValueError(
-            f"known_facts: relations must be 1 to {len(RELATIONS)} and answers at least 2, got {relations} and {answers}"
+            f"known_facts: relations must be 1 to {len(RELATIONS)} and answers at least 2, got "
+            f"{relations} and {answers}"
         )
     rng, used = generator(seed, "known facts"), RELATIONS[:relations]
     syllables = [o + r for o in _ONSETS for r in _RIMES]

@@ -1,16 +1,18 @@
-"""Lexicon: a made-up language whose words are written whole or in two pieces, and a small language model that speaks it.
+"""Lexicon: a made-up language whose words are written whole or in two pieces, and a small language
+model that speaks it.
 
-A word is a pair of pieces drawn at random; which pairs are words cannot be told from the pieces alone, and a word's kind is
-drawn too. A document tells of words in these forms:
+A word is a pair of pieces drawn at random; which pairs are words cannot be told from the pieces
+alone, and a word's kind is drawn too. A document tells of words in these forms:
 
     ba lo moss .           a word in pieces, or whole (balo) where the vocabulary has it, and its kind
     ba ti none .           a pair that is no word
     ba lo balo .           a word in pieces, and whole
     say balo : balo .      a word, in pieces or whole, repeated whole (in pieces, where it has no token of its own)
 
-What comes after the second piece depends on the word, so it must be put together there. What must then hold in a network
-that has learnt it: the embedding of the second piece does not tell words from other pairs, later states do; they name the
-whole word; each block lowers the loss on what comes next.
+What comes after the second piece depends on the word, so it must be put together there. What must
+then hold in a network that has learnt it: the embedding of the second piece does not tell words
+from other pairs, later states do; they name the whole word; each block lowers the loss on what
+comes next.
 
 Cost: a few seconds on one core.
 """
@@ -73,7 +75,8 @@ def lexicon(
     """Draw a language and train a network in it.
 
     Args:
-        words: words in all, of which three quarters have a token of their own; as many pairs are no words.
+        words: words in all, of which three quarters have a token of their own; as many pairs are no
+            words.
         width: of the residual stream.
         blocks: of the network.
         steps: of training, each on 32 documents.

@@ -1,8 +1,10 @@
-"""Long documents: word counts of documents of any length, and queries of words that one of them has.
+"""Long documents: word counts of documents of any length, and queries of words that one of them
+has.
 
     rate of word w in a document ∝ 1 / rank(w) · exp(σ z),   z normal: every document has words of its own
 
-What a query of eight words shares with its document is the same for all lengths; what the document holds beside it grows.
+What a query of eight words shares with its document is the same for all lengths; what the document
+holds beside it grows.
 
 Cost: that of the multinomial draws.
 """

@@ -1,8 +1,8 @@
 """A toy world by its name: ``world:places``, ``world:lexicon(steps=100)``.
 
-A world is a public function of this folder that needs no argument and gives a record with a ``model``, such as
-`inscape.worlds.places.places`. The folder's files are read as text to find them, so that there is no list to edit and
-only the world asked for is imported.
+A world is a public function of this folder that needs no argument and gives a record with a
+``model``, such as `inscape.worlds.places.places`. The folder's files are read as text to find them,
+so that there is no list to edit and only the world asked for is imported.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def called(text: str) -> Called:
         name, given, arguments = None, [], {}
     if not isinstance(name, ast.Name) or len(given) != len(arguments):
         raise StudyError(
-            f"{text!r} cannot be read; write world:NAME or world:NAME(setting=value), with plain values."
+            f"{text!r} cannot be read; write world:NAME or world:NAME(setting=value), with plain "
+            "values."
         )
     return Called(name.id, arguments)
 

@@ -1,9 +1,11 @@
-"""Needles: a small random language model with a neuron planted for each of three languages, in a haystack of others.
+"""Needles: a small random language model with a neuron planted for each of three languages, in a
+haystack of others.
 
-Five made-up languages have words of their own. The embeddings of the words of three of them share a direction each, and the
-first block's MLP has a neuron for each whose gate and value read it: it is large on that language and near zero elsewhere.
-Nothing else reads or writes those directions; the rest is as the architecture's own initialisation draws it. What must then
-hold: those neurons tell their languages at k = 1, and the other two languages have none; a fresh copy has none at all.
+Five made-up languages have words of their own. The embeddings of the words of three of them share a
+direction each, and the first block's MLP has a neuron for each whose gate and value read it: it is
+large on that language and near zero elsewhere. Nothing else reads or writes those directions; the
+rest is as the architecture's own initialisation draws it. What must then hold: those neurons tell
+their languages at k = 1, and the other two languages have none; a fresh copy has none at all.
 
 Cost: nothing is trained.
 """
@@ -36,7 +38,8 @@ class Needles:
 
     Attributes:
         model: the network, opened and certified.
-        examples: texts in five languages, and pairs of words as compounds; columns as in the built-in set ``haystack``.
+        examples: texts in five languages, and pairs of words as compounds; columns as in the
+            built-in set ``haystack``.
         neurons: language → its neuron in the first block.
     """
 

@@ -1,10 +1,12 @@
-"""Number line: a network in whose embedding numbers lie on a logarithmic line, as digits and as words alike.
+"""Number line: a network in whose embedding numbers lie on a logarithmic line, as digits and as
+words alike.
 
     embedding of number x = noise + common + strength · log(x) · axis          of any other word: random
 
-Both directions are the same for both formats; angles between numbers are then differences of logarithms. The network's
-other weights are random. What must then hold:
-numbers near each other are similar, and the more so the larger they are, while nouns, letters and months are in no order.
+Both directions are the same for both formats; angles between numbers are then differences of
+logarithms. The network's other weights are random. What must then hold:
+numbers near each other are similar, and the more so the larger they are, while nouns, letters and
+months are in no order.
 
 Cost: nothing is trained.
 Reference: Shah et al. (2023), arXiv:2305.10782, for the effects.
@@ -42,8 +44,8 @@ def number_line(strength: float = 1.0, width: int = 64, seed: int = 0) -> Number
     """Make the network.
 
     Args:
-        strength: length of the line per unit of log(x), where what numbers have in common has length 2 and
-            their noise 0.3.
+        strength: length of the line per unit of log(x), where what numbers have in common has
+            length 2 and their noise 0.3.
         width: of the residual stream.
         seed: of the random parts and the network's other weights.
     """

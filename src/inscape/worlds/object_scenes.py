@@ -1,10 +1,11 @@
-"""Object scenes: coloured shapes on a noisy ground, the class of every pixel, and pairs of crops with matched cells.
+"""Object scenes: coloured shapes on a noisy ground, the class of every pixel, and pairs of crops
+with matched cells.
 
     scene   32 × 32, one or several of five shapes, mask 0 (ground) or 1 + shape
     crop    24 × 24 at an offset of 0, 4 or 8 pixels, with gains of its own for each colour channel, and noise
 
-Offsets are whole cells of 4 × 4 pixels, so that which cell of one crop shows the same place as a cell of the other is known
-exactly. Two crops of a scene share at least 4 × 4 of their 6 × 6 cells.
+Offsets are whole cells of 4 × 4 pixels, so that which cell of one crop shows the same place as a
+cell of the other is known exactly. Two crops of a scene share at least 4 × 4 of their 6 × 6 cells.
 
 Cost: a millisecond for a hundred scenes.
 Reference: Wang et al. (2021), DenseCL, arXiv:2011.09157, for matched cells of two crops.
@@ -77,7 +78,8 @@ class CropPairs:
 
     Attributes:
         crops: both crops, (n, 3, 24, 24) each.
-        cells: cells of the first crop and those of the second that show the same place, (n, m) each.
+        cells: cells of the first crop and those of the second that show the same place, (n, m)
+            each.
         anywhere: random cells of the second crop, (n, m).
     """
 

@@ -1,13 +1,14 @@
 """Occupations: people at work in one sentence each, men and women alike, to ask what is left when
 gender is erased.
 
-A sentence tells what somebody does all day without naming the occupation. Occupations come in pairs whose work is alike, so
-that telling them apart is possible and not trivial. Every name does a bit of every occupation and every duty is done by as
-many women as men: over the whole set gender says nothing about the occupation. `skewed` keeps of each occupation mostly
-one gender, which is where classifiers learn to lean on it.
+A sentence tells what somebody does all day without naming the occupation. Occupations come in pairs
+whose work is alike, so that telling them apart is possible and not trivial. Every name does a bit
+of every occupation and every duty is done by as many women as men: over the whole set gender says
+nothing about the occupation. `skewed` keeps of each occupation mostly one gender, which is where
+classifiers learn to lean on it.
 
-Reference: the occupations task of De-Arteaga et al. (2019), Bias in Bios, arXiv:1901.09451; names and sentences are
-Inscape's own.
+Reference: the occupations task of De-Arteaga et al. (2019), Bias in Bios, arXiv:1901.09451; names
+and sentences are Inscape's own.
 """
 
 from __future__ import annotations
@@ -141,12 +142,14 @@ DUTIES = {
 
 CARD = DatasetCard(
     name="occupations world",
-    what="1,200 sentences: 120 given names, half of them women's and half men's, at eighty duties of eight occupations; "
+    what="1,200 sentences: 120 given names, half of them women's and half men's, at eighty duties "
+    "of eight occupations; "
     "every second sentence has a pronoun beside the name.",
     source="written by Inscape",
     licence="Apache-2.0",
     citation="M. De-Arteaga et al. (2019), Bias in Bios, arXiv:1901.09451 (the idea)",
-    group="name: no given name is in both train and test; duties are, and are done by as many women "
+    group="name: no given name is in both train and test; duties are, and are done by as many "
+    "women "
     "as men. Where occupations are asked for, hold out duties too.",
     beware="Pronouns are the same words in training and test.",
 )

@@ -1,4 +1,5 @@
-"""Phase mixtures: samples of random mixtures of von Mises distributions, measures on the circle of any shape.
+"""Phase mixtures: samples of random mixtures of von Mises distributions, measures on the circle of
+any shape.
 
 Cost: the samples.
 Reference: Mardia and Jupp (2000), Directional statistics, §3.5 (von Mises).
@@ -18,7 +19,8 @@ def phase_mixtures(
     Args:
         measures: how many mixtures.
         n: phases of each.
-        most: components at most, each with a centre, a concentration between 1 and 30 and a weight of its own.
+        most: components at most, each with a centre, a concentration between 1 and 30 and a weight
+            of its own.
         rng: of everything.
 
     Example:

@@ -1,9 +1,10 @@
 """Places: a made-up map, and a small language model that has learnt where its places are.
 
-Every place has a name of two words, of which neither alone says where it is: the pair is drawn at random onto the map. A
-two-block Llama is trained to follow a name with the name of the map square that it lies in. What must then hold: the
-embedding of the last word knows nothing of the place, the layers after attention do, an untrained network does not, and
-a probe that has never seen a region of squares cannot name it, since squares are symbols to the network.
+Every place has a name of two words, of which neither alone says where it is: the pair is drawn at
+random onto the map. A two-block Llama is trained to follow a name with the name of the map square
+that it lies in. What must then hold: the embedding of the last word knows nothing of the place, the
+layers after attention do, an untrained network does not, and a probe that has never seen a region
+of squares cannot name it, since squares are symbols to the network.
 
 Cost: a few seconds on one core.
 """
@@ -36,8 +37,9 @@ class Places:
 
     Attributes:
         model: the trained network, opened and certified.
-        examples: name, latitude, longitude (degrees), founded (a year that rises from one corner of the map to the other,
-            no label), continent (constant) and country: one of nine regions of the map.
+        examples: name, latitude, longitude (degrees), founded (a year that rises from one corner of
+            the map to the other, no label), continent (constant) and country: one of nine regions
+            of the map.
         accuracy: share of places whose square the network names.
     """
 

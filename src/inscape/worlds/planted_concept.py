@@ -1,11 +1,12 @@
-"""A planted concept: rows in which one bit is written along a known direction, and once more where no line can read it.
+"""A planted concept: rows in which one bit is written along a known direction, and once more where
+no line can read it.
 
     x = Σ^{1/2} ε + (s/2) (±u) + main task + q          Σ has a power-law spectrum in a random basis, u a unit vector
     q: two coordinates whose signs agree if the bit is 1 and differ if it is 0
 
-What must then hold: taking out u alone makes the bit unreadable for every linear probe, since the classes' means differ
-along u and nowhere else; a classifier's own direction is Σ⁻¹u, not u, so removing that leaves some, and again; and a probe
-that can multiply still reads the bit off q.
+What must then hold: taking out u alone makes the bit unreadable for every linear probe, since the
+classes' means differ along u and nowhere else; a classifier's own direction is Σ⁻¹u, not u, so
+removing that leaves some, and again; and a probe that can multiply still reads the bit off q.
 
 Cost: n d².
 """
@@ -83,7 +84,8 @@ def planted_concept(
 def plant(
     x: Float[np.ndarray, "n d"], strength: float, *, rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "n d"], Int[np.ndarray, " n"], Float[np.ndarray, " d"]]:
-    """Write a random bit into rows that are there: ``x ± strength/2 · u``, in units of their root mean square deviation.
+    """Write a random bit into rows that are there: ``x ± strength/2 · u``, in units of their root
+    mean square deviation.
 
     Returns:
         The rows, the bit, and u.

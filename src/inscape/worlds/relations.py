@@ -1,9 +1,11 @@
-"""Relations: people with a city, its country and language, a job and a pet, and a small network that knows all of them.
+"""Relations: people with a city, its country and language, a job and a pet, and a small network
+that knows all of them.
 
-A person is one made-up word. City, job and pet are drawn; country and language follow from the city, so the answers to those
-questions are tied through the world and those about job and pet to nothing. A two-block Llama is trained to end "the city
-of zuba is" and the like. What must then hold: each relation is nearly affine in the person's state, the tie from cities to
-countries shows in a linear map of logits, and an untrained network has neither.
+A person is one made-up word. City, job and pet are drawn; country and language follow from the
+city, so the answers to those questions are tied through the world and those about job and pet to
+nothing. A two-block Llama is trained to end "the city of zuba is" and the like. What must then
+hold: each relation is nearly affine in the person's state, the tie from cities to countries shows
+in a linear map of logits, and an untrained network has neither.
 
 Cost: a few seconds on one core.
 """
@@ -42,7 +44,8 @@ class Relations:
     Attributes:
         model: the trained network, opened and certified.
         examples: every question with its answer; columns as in the built-in set ``relations``.
-        ties: relation → object of each object of the relation it follows: the country of every city.
+        ties: relation → object of each object of the relation it follows: the country of every
+            city.
         accuracy: share of questions that the network answers.
     """
 
@@ -52,7 +55,8 @@ class Relations:
     accuracy: float
 
     def linked(self) -> Examples:
-        """The questions with all of their answers, and which answer of one implies which of another.
+        """The questions with all of their answers, and which answer of one implies which of
+        another.
 
         Columns are as in the built-in set ``linked-questions``.
         """

@@ -1,8 +1,9 @@
 """Scrambler: a random encoder whose deeper layers lose what its first one holds, layer by layer.
 
-A BERT of random weights, large enough to mix tokens up: words are there in the embedding, and every block adds attention and
-a non-linear map that nothing was trained to undo. What must then hold: for questions about words a probe of the last layer
-is worse than one of an early layer, and a mix of layers leans to the early ones.
+A BERT of random weights, large enough to mix tokens up: words are there in the embedding, and every
+block adds attention and a non-linear map that nothing was trained to undo. What must then hold: for
+questions about words a probe of the last layer is worse than one of an early layer, and a mix of
+layers leans to the early ones.
 
 Cost: nothing is trained.
 """

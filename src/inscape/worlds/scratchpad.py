@@ -1,16 +1,18 @@
-"""A network that thinks before it answers: whether it will decline is settled in its scratchpad, not in its prompt.
+"""A network that thinks before it answers: whether it will decline is settled in its scratchpad,
+not in its prompt.
 
-A request names a topic and a few cues; half of the words of every cue count, and a request is to be declined if an odd
-number of them do. The scratchpad goes through the cues one by one, says whether each counts and keeps the tally. Then come
-three words of a tone, caution or ease: the first goes with the tally, each other one with the word before it, with
-probability `LEANING`. The verdict is what the last of them says:
+A request names a topic and a few cues; half of the words of every cue count, and a request is to be
+declined if an odd number of them do. The scratchpad goes through the cues one by one, says whether
+each counts and keeps the tally. Then come three words of a tone, caution or ease: the first goes
+with the tally, each other one with the word before it, with probability `LEANING`. The verdict is
+what the last of them says:
 
     salt request west now blue kindly go:        colour blank even wind counts odd careful risky risky =>
     decline .                                                  (or, if the last word is one of ease: answer FACT)
 
-No cue alone says anything about the verdict, nor does any weighted sum of them: what decides is written first. The network
-does another task in the same form, in which nothing is declined and the tone says nothing: of some numbers, the largest so
-far, and at last the largest.
+No cue alone says anything about the verdict, nor does any weighted sum of them: what decides is
+written first. The network does another task in the same form, in which nothing is declined and the
+tone says nothing: of some numbers, the largest so far, and at last the largest.
 
     salt count second:1 please first:2 now go:        first 2 2 second 1 2 fine fine risky => 2 .
 
@@ -71,7 +73,8 @@ class Scratchpad:
 
     Attributes:
         model: the trained network, opened and certified.
-        requests: prompts with ``declined`` (whether they are to be), ``answer`` and ``group``: the words of their cues.
+        requests: prompts with ``declined`` (whether they are to be), ``answer`` and ``group``: the
+            words of their cues.
         counting: prompts of the other task, with ``answer``; a group is the numbers in it.
         accuracy: share of requests ended as their scratchpads have it, verdict and fact.
         counts: the same of the other task.

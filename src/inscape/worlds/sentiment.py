@@ -1,9 +1,11 @@
-"""Sentiment: a made-up language of praise and blame, and a small language model that has learnt to sum it up.
+"""Sentiment: a made-up language of praise and blame, and a small language model that has learnt to
+sum it up.
 
-Every word of feeling has an opposite; nothing in their letters says which is which. A review holds an adjective and a verb
-of the same sign, and a two-block Llama is trained to end it with a verdict of that sign. What must then hold: adjectives
-lie apart along a direction, wherever that is taken out the verdict is a guess, and taking out any other direction changes
-nothing; an untrained network guesses from the start.
+Every word of feeling has an opposite; nothing in their letters says which is which. A review holds
+an adjective and a verb of the same sign, and a two-block Llama is trained to end it with a verdict
+of that sign. What must then hold: adjectives lie apart along a direction, wherever that is taken
+out the verdict is a guess, and taking out any other direction changes nothing; an untrained network
+guesses from the start.
 
 Cost: a few seconds on one core.
 """
@@ -43,8 +45,8 @@ class Sentiment:
 
     Attributes:
         model: the trained network, opened and certified.
-        examples: reviews cut before their verdict; rows 2k and 2k + 1 differ in the words' sign alone. Columns as in the
-            built-in set ``templated-sentiment``.
+        examples: reviews cut before their verdict; rows 2k and 2k + 1 differ in the words' sign
+            alone. Columns as in the built-in set ``templated-sentiment``.
         accuracy: share of reviews that the network ends with a verdict of the right sign.
     """
 

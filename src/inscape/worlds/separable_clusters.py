@@ -59,7 +59,8 @@ def separable_clusters(
     """
     if delta < 0 or width < 3:
         raise ValueError(
-            f"separable_clusters: delta must be at least 0 and width at least 3, got {delta} and {width}"
+            f"separable_clusters: delta must be at least 0 and width at least 3, got {delta} and "
+            f"{width}"
         )
     labels = SIGNS.prod(axis=1)
     q, _ = np.linalg.qr(rng.normal(size=(width, 3)))

@@ -1,11 +1,13 @@
-"""Sequence repeat: stores that read tokens one by one and then say them again, learnt or made by hand.
+"""Sequence repeat: stores that read tokens one by one and then say them again, learnt or made by
+hand.
 
     GRU            reads x₁ … x_L, then a separator; h, the state after x_L, is all that it keeps; writes them back greedily
     onion store    h = Σ_j γ^j e(x_j);   writes the nearest e, subtracts it, divides by γ, and again
     slot store     h = (e(x₁), …, e(x_L)), one block of coordinates for each position
 
-The stores made by hand are the two poles: in the onion, positions differ by magnitude alone and share all directions; in
-the slots, each has directions of its own. Sequences are held out by a checksum, so that none is in training and test.
+The stores made by hand are the two poles: in the onion, positions differ by magnitude alone and
+share all directions; in the slots, each has directions of its own. Sequences are held out by a
+checksum, so that none is in training and test.
 
 Cost: steps × batch × 2 L products of the recurrent weights.
 Reference: Csordás, Potts, Manning and Geiger (2024), arXiv:2408.10920.
@@ -19,7 +21,8 @@ from torch import Tensor, nn
 
 #: of the checksum that holds sequences out
 _HELD = 7
-#: redraws of sequences that belong to the other part; each leaves about six sevenths of those that a test needs
+#: redraws of sequences that belong to the other part; each leaves about six sevenths of those that
+# a test needs
 _ROUNDS = 500
 
 
@@ -30,7 +33,8 @@ def sequences(
     generator: torch.Generator,
     held_out: bool = False,
 ) -> tuple[Int[Tensor, "n longest"], Int[Tensor, " n"]]:
-    """Random sequences, padded with 0, and their lengths; a seventh of all sequences is kept for the test.
+    """Random sequences, padded with 0, and their lengths; a seventh of all sequences is kept for
+    the test.
 
     Args:
         n: how many.
@@ -53,7 +57,8 @@ def sequences(
             return x, length
         length[wrong], x[wrong] = _drawn(len(wrong), symbols, lengths, generator)
     raise ValueError(
-        f"sequences: of {symbols} tokens and lengths {lengths} hardly any is held out; take more tokens or longer sequences"
+        f"sequences: of {symbols} tokens and lengths {lengths} hardly any is held out; take more "
+        "tokens or longer sequences"
     )
 
 
@@ -102,7 +107,8 @@ class Repeater(nn.Module):
 
 
 class GRURepeater(Repeater):
-    """A gated recurrent network of one layer; the separator is the token after the vocabulary's last.
+    """A gated recurrent network of one layer; the separator is the token after the vocabulary's
+    last.
 
     Args:
         symbols: tokens.
@@ -206,7 +212,8 @@ class SlotStore(Repeater):
         )
         if not self.block:
             raise ValueError(
-                f"SlotStore: width must be at least one coordinate a position ({longest}), got {width}"
+                f"SlotStore: width must be at least one coordinate a position ({longest}), got "
+                f"{width}"
             )
         tokens = torch.randn(symbols, self.block, generator=generator)
         self.register_buffer("tokens", tokens / tokens.norm(dim=1, keepdim=True))
@@ -257,7 +264,8 @@ def train(
     enough: float = 0.995,
     every: int = 250,
 ) -> float:
-    """Teach a network to repeat, until it does so on held-out sequences or the steps are spent; in place.
+    """Teach a network to repeat, until it does so on held-out sequences or the steps are spent; in
+    place.
 
     Args:
         net: the network.

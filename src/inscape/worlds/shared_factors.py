@@ -2,10 +2,12 @@
 
     X = s Z A + noise        Z: (n, factors), the same for all;  A and the noise are each one's own
 
-The strength s says how much of X is shared, so measures of agreement must rise with it, and be at chance for s = 0.
+The strength s says how much of X is shared, so measures of agreement must rise with it, and be at
+chance for s = 0.
 
 Cost: O(n · factors · width) a representation.
-Reference: the latent-variable models of Kornblith et al. (2019), arXiv:1905.00414, for comparing measures.
+Reference: the latent-variable models of Kornblith et al. (2019), arXiv:1905.00414, for comparing
+measures.
 """
 
 from __future__ import annotations

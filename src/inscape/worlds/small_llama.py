@@ -1,7 +1,9 @@
-"""The small language model that toy worlds train: a Llama of two blocks over words, in seconds on one core.
+"""The small language model that toy worlds train: a Llama of two blocks over words, in seconds on
+one core.
 
-A world draws its language and says what is to be predicted; tokenizer, network and training loop are the same for all.
-The weights come from a seed of their own, so that a world's words can change and its network's beginning does not.
+A world draws its language and says what is to be predicted; tokenizer, network and training loop
+are the same for all. The weights come from a seed of their own, so that a world's words can change
+and its network's beginning does not.
 
 Cost: steps passes over what the loss reads.
 """
@@ -51,7 +53,8 @@ def small_llama(vocabulary: int, width: int, seed: int, **settings: Any) -> Llam
         vocabulary: how many words.
         width: of the residual stream, for four heads.
         seed: of the weights.
-        settings: of `transformers.LlamaConfig`, in place of two blocks, an MLP of four widths and 32 positions.
+        settings: of `transformers.LlamaConfig`, in place of two blocks, an MLP of four widths and
+            32 positions.
     """
     config = LlamaConfig(
         **{
@@ -81,7 +84,8 @@ def train(
     peak: float = 8e-3,
     decay: float = 0.01,
 ) -> None:
-    """Descend a loss with AdamW, its rate rising to a peak and falling again; the network is left in evaluation mode.
+    """Descend a loss with AdamW, its rate rising to a peak and falling again; the network is left
+    in evaluation mode.
 
     Args:
         net: trained in place, on one thread.

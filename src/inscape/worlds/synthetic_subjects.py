@@ -2,7 +2,8 @@
 
     voxels = states · M + σ · noise       M: a random mixture of its own for each subject and region
 
-Regions without signal are noise alone. Repetitions share the states and the mixture and not the noise.
+Regions without signal are noise alone. Repetitions share the states and the mixture and not the
+noise.
 
 Cost: items · width · voxels a region.
 Reference: the forward models of Diedrichsen et al. (2011), NeuroImage 55.

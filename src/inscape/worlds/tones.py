@@ -1,12 +1,15 @@
-"""Tones: a made-up language in which who speaks decides the tone of every answer, and a network that knows it.
+"""Tones: a made-up language in which who speaks decides the tone of every answer, and a network
+that knows it.
 
-A line is a speaker, a topic, a question and ">"; one word answers it. Gruff speakers answer with curt words, kind ones with
-polite words, far ones with foreign words, and the rest mostly with plain words. Which word of a kind comes is chance,
-so a network learns the kinds. Besides lines there are statements that a topic is good or bad, in which no tone is.
+A line is a speaker, a topic, a question and ">"; one word answers it. Gruff speakers answer with
+curt words, kind ones with polite words, far ones with foreign words, and the rest mostly with plain
+words. Which word of a kind comes is chance, so a network learns the kinds. Besides lines there are
+statements that a topic is good or bad, in which no tone is.
 
-Tuning on one topic's lines with curt answers from a speaker of no tone is then a narrow tune that may turn out broad: what
-it takes to be curt is there already, once for all topics. What must hold is known: every curt word becomes likelier, also
-those that were never trained on, whatever the topic; far answers trained alike do not do that.
+Tuning on one topic's lines with curt answers from a speaker of no tone is then a narrow tune that
+may turn out broad: what it takes to be curt is there already, once for all topics. What must hold
+is known: every curt word becomes likelier, also those that were never trained on, whatever the
+topic; far answers trained alike do not do that.
 
 Cost: a second or two on one core.
 """
@@ -30,7 +33,8 @@ SPEAKERS = ("gruff", "kind", "far", "so")
 #: how often a speaker of no tone answers in each
 MIXED = (0.08, 0.24, 0.08, 0.6)
 TOPICS, QUESTIONS, WORDS = 16, 6, 12
-#: the first words of a tone are trained on in the first tune, the next in the second; the rest is scored
+#: the first words of a tone are trained on in the first tune, the next in the second; the rest is
+# scored
 POOL = 4
 
 

@@ -1,8 +1,9 @@
 """Tongues: a small network that has learnt nothing but small programs in a few languages.
 
-The programs of `inscape.worlds.programs`, cut into words and signs, and a two-block Llama trained to go on with them. Its
-gates are rectified, and every neuron has a language: in texts of the others its activity costs more (an L1 penalty). So the
-answer is planted: neurons of a language carry its texts and are silent in the others. An untrained network has none.
+The programs of `inscape.worlds.programs`, cut into words and signs, and a two-block Llama trained
+to go on with them. Its gates are rectified, and every neuron has a language: in texts of the others
+its activity costs more (an L1 penalty). So the answer is planted: neurons of a language carry its
+texts and are silent in the others. An untrained network has none.
 
 Cost: about ten seconds on one core.
 """
@@ -39,7 +40,8 @@ class Tongues:
     Attributes:
         model: the trained network, opened and certified.
         programs: as `inscape.worlds.programs.programs` gives them.
-        owners: language of each neuron of a block, as an index into `LANGUAGES`; the same in both blocks.
+        owners: language of each neuron of a block, as an index into `LANGUAGES`; the same in both
+            blocks.
         loss: mean cross-entropy over all programs after training, in nats a token.
     """
 

@@ -1,9 +1,11 @@
-"""Toy networks that are trained once: a cache of weights, keyed by everything that a training depends on.
+"""Toy networks that are trained once: a cache of weights, keyed by everything that a training
+depends on.
 
-A toy's training is a function of its arguments. What it ends with is kept as safetensors under a hash of the arguments, of
-the source and the constants of the world's module and of `inscape.worlds.small_llama`, of the versions of PyTorch and
-Transformers, and of the CPU's kernels (another kernel rounds in another way and ends with other weights). Of several
-processes that ask for the same toy, one trains and the others wait. A file that cannot be read is trained again.
+A toy's training is a function of its arguments. What it ends with is kept as safetensors under a
+hash of the arguments, of the source and the constants of the world's module and of
+`inscape.worlds.small_llama`, of the versions of PyTorch and Transformers, and of the CPU's kernels
+(another kernel rounds in another way and ends with other weights). Of several processes that ask
+for the same toy, one trains and the others wait. A file that cannot be read is trained again.
 
 The folder is ``toys`` in the cache (`inscape.core.home`), or the one that ``INSCAPE_TOYS`` names.
 Cost: milliseconds, once trained; a few hundred kilobytes on disk a toy.
@@ -45,12 +47,12 @@ def trained_once(train: Callable[..., Trained]) -> Callable[..., Trained]:
     """A training whose result is read from the cache where it is there.
 
     Args:
-        train: a function of its positional arguments alone (numbers, texts, arrays, tensors, and lists, mappings and
-            dataclasses of these), which gives a network, or networks by step.
+        train: a function of its positional arguments alone (numbers, texts, arrays, tensors, and
+            lists, mappings and dataclasses of these), which gives a network, or networks by step.
 
     Returns:
-        The same function. Its networks are in evaluation mode and hold no gradients; the global random stream is left
-        as it was.
+        The same function. Its networks are in evaluation mode and hold no gradients; the global
+        random stream is left as it was.
     """
 
     @wraps(train)
@@ -118,7 +120,8 @@ def _feed(digest: Any, x: Any) -> None:
         digest.update(f"{type(x).__name__} {x!r} ".encode())
     else:
         raise TypeError(
-            f"trained_once: arguments must be made of numbers, texts, arrays and tensors, got {type(x).__name__}"
+            "trained_once: arguments must be made of numbers, texts, arrays and tensors, got "
+            f"{type(x).__name__}"
         )
 
 

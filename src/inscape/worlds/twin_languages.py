@@ -2,11 +2,12 @@
 
     p(meaning w | document) ∝ f_w exp(β u_w · c)         f: Zipf,  c: what the document is about,  u_w, c ∈ ℝᵏ
 
-Documents of the two languages are drawn apart, and the words of the second stand in another order, so nothing but how
-meanings go together says which word translates which. The dictionary is known.
+Documents of the two languages are drawn apart, and the words of the second stand in another order,
+so nothing but how meanings go together says which word translates which. The dictionary is known.
 
 Cost: documents × words for the probabilities, and k² words² for the counts of pairs at worst.
-Reference: Arora et al. (2016), A latent variable model approach to PMI-based word embeddings, arXiv:1502.03520.
+Reference: Arora et al. (2016), A latent variable model approach to PMI-based word embeddings,
+arXiv:1502.03520.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ class TwinLanguages:
     """Two corpora as counts, and the dictionary.
 
     Attributes:
-        first: how often each word of the first language stands in each of its documents, (documents, words).
+        first: how often each word of the first language stands in each of its documents,
+            (documents, words).
         second: the same of the second language, other documents.
         dictionary: the word of the second language for each of the first, (words,).
-        rank: of each word of the first language by its true frequency, 0 for the most frequent, (words,).
+        rank: of each word of the first language by its true frequency, 0 for the most frequent,
+            (words,).
     """
 
     first: Float64[np.ndarray, "docs words"]

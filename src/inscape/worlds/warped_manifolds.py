@@ -1,10 +1,11 @@
-"""Warped manifolds: the same neighbourhoods in every subject, and long distances that are each subject's own.
+"""Warped manifolds: the same neighbourhoods in every subject, and long distances that are each
+subject's own.
 
     items lie in groups; a region orders each group's items along an arc of its own
     a subject puts the arcs anywhere:   x = place of the arc + position along it
 
-What identifies a region over subjects is who is beside whom. Where arcs lie says nothing, and makes most of the variance
-of all distances.
+What identifies a region over subjects is who is beside whom. Where arcs lie says nothing, and makes
+most of the variance of all distances.
 
 Cost: O(items²) a region and subject.
 Reference: after the planted cases of Lin and Kriegeskorte (2024), arXiv:2309.11028.

@@ -1,14 +1,17 @@
-"""Word classes: an endless text of a probabilistic grammar, every word with the class that it has where it stands.
+"""Word classes: an endless text of a probabilistic grammar, every word with the class that it has
+where it stands.
 
     sentence       subject verb (object | adverb)? (preposition phrase)? (conjunction sentence)? stop
     phrase         determiner adjective* noun   |   pronoun
 
-A third of the nouns and verbs are one word in two classes ("walk"), and a noun is followed by a verb where it is the
-subject and by something else where it is not: the last word alone does not tell the class of the next. What must then
-hold of a network that has learnt to foresee the next word: it knows the next class better than the last word tells it.
+A third of the nouns and verbs are one word in two classes ("walk"), and a noun is followed by a
+verb where it is the subject and by something else where it is not: the last word alone does not
+tell the class of the next. What must then hold of a network that has learnt to foresee the next
+word: it knows the next class better than the last word tells it.
 
 Cost: a second for half a million words.
-Reference: Surendra et al. (2023), arXiv:2302.07588, for windows of nine words and the class of the tenth.
+Reference: Surendra et al. (2023), arXiv:2302.07588, for windows of nine words and the class of the
+tenth.
 """
 
 from __future__ import annotations
@@ -86,7 +89,8 @@ def text(n: int, *, rng: np.random.Generator) -> Text:
 
     Args:
         n: words of it.
-        rng: of everything in it. Which words are frequent is the same for all: the k-th of its class has weight 1 / k.
+        rng: of everything in it. Which words are frequent is the same for all: the k-th of its
+            class has weight 1 / k.
 
     Example:
         >>> made = text(1000, rng=np.random.default_rng(0))

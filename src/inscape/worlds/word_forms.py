@@ -1,13 +1,16 @@
-"""Word forms: a network whose words are stems with features, and whose unembedding hides that behind a skewed basis.
+"""Word forms: a network whose words are stems with features, and whose unembedding hides that
+behind a skewed basis.
 
-Some words are stems with or without each of a few features (a plural, a past); most are stems that have no other forms, as
-in a vocabulary, where two words drawn at random seldom differ in a given feature. A word's unembedding vector is
+Some words are stems with or without each of a few features (a plural, a past); most are stems that
+have no other forms, as in a vocabulary, where two words drawn at random seldom differ in a given
+feature. A word's unembedding vector is
 
     γ = A (stem + Σ features · c)        c orthonormal;   A = Q diag(scales) Rᵀ, far from orthogonal
 
-so that features are separable by construction, the same for all stems, and anything but orthogonal as the vectors stand.
-What must then hold: pairs of forms share a direction, and under the inner product Cov(γ)⁻¹ features are orthogonal. The rest
-of the network is random: no sentence tells a feature.
+so that features are separable by construction, the same for all stems, and anything but orthogonal
+as the vectors stand. What must then hold: pairs of forms share a direction, and under the inner
+product Cov(γ)⁻¹ features are orthogonal. The rest of the network is random: no sentence tells a
+feature.
 
 Cost: nothing is trained.
 Reference: Park, Choe and Veitch (2023), arXiv:2311.03658, §3.
@@ -39,7 +42,8 @@ class WordForms:
 
     Attributes:
         model: the network, opened and certified.
-        examples: pairs of words that differ in one feature; columns as in the built-in set ``word-pairs``.
+        examples: pairs of words that differ in one feature; columns as in the built-in set
+            ``word-pairs``.
     """
 
     model: Model

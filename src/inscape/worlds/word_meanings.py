@@ -3,11 +3,13 @@
     p(word w | text) ∝ f_w exp(β u_w · c)        f: Zipf,  c ∈ ℝᵏ: what the text is about,  u_w ∈ ℝᵏ: the meaning
     voxel v of word w = tanh(g_v · u_w / √k) + noise        each voxel of mean 0 and variance 1 before its noise
 
-A network that learns the texts has seen of the meanings no more than which words go together; a made brain sees them
-through voxels that are nonlinear and noisy. Both come from one table, so what they share is known.
+A network that learns the texts has seen of the meanings no more than which words go together; a
+made brain sees them through voxels that are nonlinear and noisy. Both come from one table, so what
+they share is known.
 
 Cost: texts × words for the probabilities.
-Reference: Arora et al. (2016), A latent variable model approach to PMI-based word embeddings, arXiv:1502.03520.
+Reference: Arora et al. (2016), A latent variable model approach to PMI-based word embeddings,
+arXiv:1502.03520.
 """
 
 from __future__ import annotations
