@@ -151,10 +151,11 @@ def run(config: Config, run: Run) -> None:
     )
     run.claim("size", by.value("all networks"))
     m = Measured("RSA with the brain", unit="ρ-a")
+    met = np.unique(texts)  # a word that no text holds has no state to compare
     for name, own in (("trained", rows), (FIRST, fresh)):
         for d in config.widths:
             role = "treatment" if name == "trained" else "reference"
-            m.put(f"{name}, {d}", [rsa(x, seen) for x in own[d]], role=role)
+            m.put(f"{name}, {d}", [rsa(x[met], seen[met]) for x in own[d]], role=role)
     run.show("rsa", m, "Rank correlation of dissimilarities of words with the brain's.")
 
 
