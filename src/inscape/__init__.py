@@ -4,8 +4,9 @@
     model = inscape.open("smollm2-135m")
     run = model.run("The capital of France is", capture="resid_post.*")
 
-Names load on first use, so that importing the package costs nothing. Here are those that most people look for; each
-package below (`inscape.read`, `inscape.control`, …) offers its own, and ``inscape methods WORD`` searches all of them.
+Names load on first use, so that importing the package costs nothing. Here are those that most
+people look for; each package below (`inscape.read`, `inscape.control`, …) offers its own, and
+``inscape methods WORD`` searches all of them.
 """
 
 from __future__ import annotations

@@ -108,7 +108,9 @@ def curves(
 
 
 def _axis(x: pd.Series) -> alt.Axis:
-    """Ticks at whole numbers where there are no others: tickMinStep alone lets halves through over few of them."""
+    """Ticks at whole numbers where there are no others: tickMinStep alone lets halves through over
+    few of them.
+    """
     ends = x.dropna()
     if len(ends) == 0 or (ends % 1 != 0).any():
         return alt.Axis(grid=False)

@@ -55,7 +55,9 @@ def inline(
 
 
 def plain(value: Any, digits: int = 5) -> str | int | float | bool | None:
-    """One cell as JSON can hold it: numbers rounded to `digits` significant digits, what is not finite as null."""
+    """One cell as JSON can hold it: numbers rounded to `digits` significant digits, what is not
+    finite as null.
+    """
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     if isinstance(value, (int, np.integer)):

@@ -25,7 +25,9 @@ ASPECT = 0.455
 
 @functools.cache
 def outline() -> dict[str, Any]:
-    """The land's outline without what lies wholly south of 60° S, as TopoJSON with the object ``land``."""
+    """The land's outline without what lies wholly south of 60° S, as TopoJSON with the object
+    ``land``.
+    """
     topology = json.loads(
         files("inscape.charts").joinpath("land-110m.json").read_text(encoding="utf-8")
     )
@@ -46,7 +48,9 @@ def outline() -> dict[str, Any]:
 
 
 def sea() -> dict[str, Any]:
-    """The outline of the map as a GeoJSON polygon, dense enough that its edges follow the parallels."""
+    """The outline of the map as a GeoJSON polygon, dense enough that its edges follow the
+    parallels.
+    """
     meridian = range(SOUTH, NORTH + 1, 2)
     parallel = [-179.99, *range(-178, 179, 2), 179.99]
     top, right = [[x, NORTH] for x in parallel], [[179.99, y] for y in reversed(meridian)]

@@ -1,4 +1,6 @@
-"""Points: one quantity against another for networks, items or settings, coloured by what they are."""
+"""Points: one quantity against another for networks, items or settings, coloured by what they
+are.
+"""
 
 from __future__ import annotations
 

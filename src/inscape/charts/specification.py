@@ -276,7 +276,9 @@ def _validator() -> Any:
 
 
 def _schemas() -> Iterator[Path]:
-    """Vega-Lite's schema as Altair carries it, the newest first; Altair itself is not imported for it."""
+    """Vega-Lite's schema as Altair carries it, the newest first; Altair itself is not imported for
+    it.
+    """
     found = importlib.util.find_spec("altair")
     places = list(found.submodule_search_locations or ()) if found else []
     for place in places:

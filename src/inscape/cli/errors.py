@@ -29,7 +29,9 @@ class Commands(TyperGroup):
     """The group of all commands: help in sections, and failures turned into sentences."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands under the panel that each was registered with, in order of registration."""
+        """Write the commands under the panel that each was registered with, in order of
+        registration.
+        """
         commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         panels: dict[str, list[tuple[str, str]]] = {}
         room = formatter.width - 6 - max(map(len, commands))

@@ -52,7 +52,9 @@ def open_model(
     trust_remote_code: bool,
     compiled: bool = False,
 ) -> Any:
-    """`inscape.model.open.open` with the options as they were typed; ``NAME#TOWER`` names one of several stacks."""
+    """`inscape.model.open.open` with the options as they were typed; ``NAME#TOWER`` names one of
+    several stacks.
+    """
     from inscape.model.open import open
 
     name, _, tower = model.partition("#")

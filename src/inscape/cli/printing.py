@@ -50,7 +50,9 @@ class Lines(logging.Formatter):
 
 
 class StandardError(logging.StreamHandler[Any]):
-    """Writes to whatever standard error is at that moment, so that lines appear above a running progress bar."""
+    """Writes to whatever standard error is at that moment, so that lines appear above a running
+    progress bar.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +65,9 @@ class StandardError(logging.StreamHandler[Any]):
 
 
 def columns(rows: Sequence[Sequence[object]], indent: int = 2) -> None:
-    """Print rows with aligned columns; the last column wraps under itself at the terminal's width."""
+    """Print rows with aligned columns; the last column wraps under itself at the terminal's
+    width.
+    """
     if not rows:
         return
     cells = [[visible(str(c)) for c in row] for row in rows]

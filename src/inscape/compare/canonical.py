@@ -109,7 +109,9 @@ class CanonicalCorrelation(BaseEstimator):
         return like(first, x), like(second, y)
 
     def held_out(self, x: Any, y: Any) -> Float64[np.ndarray, " r"]:
-        """Correlation of each pair of canonical variables on other rows, in the order of the fit; may be negative."""
+        """Correlation of each pair of canonical variables on other rows, in the order of the fit;
+        may be negative.
+        """
         a, b = paired_rows(x, y, "CanonicalCorrelation", least=3)
         first, second = (v - v.mean(axis=0) for v in self.transform(a, b))
         below = np.linalg.norm(first, axis=0) * np.linalg.norm(second, axis=0)

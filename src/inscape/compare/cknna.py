@@ -52,7 +52,9 @@ def cknna(x: Any, y: Any, *, k: int = 10, clip: float | None = None) -> float:
 
 
 def cknna_table(x: Any, *, k: int = 10, clip: float | None = None) -> PairTable:
-    """The pair table of CKNNA: row i is the centred kernel at the k nearest of item i, 0 elsewhere."""
+    """The pair table of CKNNA: row i is the centred kernel at the k nearest of item i, 0
+    elsewhere.
+    """
     rows = checked_rows(x, "cknna: x", least=3)
     near = nearest(rows, k, clip, "cknna")
     if clip is not None:

@@ -1,12 +1,13 @@
-"""A functor between two systems of objects and relations: a linear map that carries objects to objects and relations to
-relations.
+"""A functor between two systems of objects and relations: a linear map that carries objects to
+objects and relations to relations.
 
     V = argmin λ Σ_f ‖V M_f − M'_f V‖² + Σ_anchors ‖V v_a − v'_a‖²
 
-Few objects need to be known on both sides, since the relations, which are known by name, fix the map where no anchor does.
-Both terms are quadratic in V, so the minimum is the solution of one linear system. M are matrices of forms vᵀ M v, so that
-V carries one system exactly into another only where it is a rotation; `inscape.learn.relation_embedding` learns systems that
-differ by no more.
+Few objects need to be known on both sides, since the relations, which are known by name, fix the
+map where no anchor does. Both terms are quadratic in V, so the minimum is the solution of one
+linear system. M are matrices of forms vᵀ M v, so that V carries one system exactly into another
+only where it is a rotation; `inscape.learn.relation_embedding` learns systems that differ by no
+more.
 
 Cost: F (d e)³ for F relations; d and e are small.
 Reference: Sheshmani and You (2021), arXiv:2103.14770, §3.1.
@@ -94,7 +95,8 @@ class Functor(BaseEstimator):
 
 
 def functor_residual(first: System, second: System, v: Float64[np.ndarray, "e d"]) -> float:
-    """How far a map is from carrying relations to relations, ``Σ ‖V M − M' V‖² / Σ (‖V M‖² + ‖M' V‖²)``.
+    """How far a map is from carrying relations to relations,
+    ``Σ ‖V M − M' V‖² / Σ (‖V M‖² + ‖M' V‖²)``.
 
     Args:
         first: the system that is carried over.
@@ -102,8 +104,8 @@ def functor_residual(first: System, second: System, v: Float64[np.ndarray, "e d"
         v: the map.
 
     Returns:
-        0 for a functor, about 1 for maps that have nothing to do with the relations, at most 2. The size of V does not
-        matter.
+        0 for a functor, about 1 for maps that have nothing to do with the relations, at most 2. The
+        size of V does not matter.
     """
     before, after = v @ first.relations, second.relations @ v
     return float(((before - after) ** 2).sum() / ((before**2).sum() + (after**2).sum()))

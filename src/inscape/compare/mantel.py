@@ -1,10 +1,12 @@
-"""Mantel's test: do two dissimilarity matrices of the same items agree more than items allow that are not paired?
+"""Mantel's test: do two dissimilarity matrices of the same items agree more than items allow that
+are not paired?
 
     r = correlation of the entries above the diagonal;   null: rows and columns of one side in a random order, together
     p = (1 + #{null ≥ r}) / (draws + 1)
 
-Entries that share an item are dependent, so items are permuted and not entries. With `inscape.compare.similarity_map` the
-null is cheaper and its p no smaller than one over the items; here p may be as small as the draws allow.
+Entries that share an item are dependent, so items are permuted and not entries. With
+`inscape.compare.similarity_map` the null is cheaper and its p no smaller than one over the items;
+here p may be as small as the draws allow.
 
 Cost: n² a draw.
 Reference: Mantel (1967), Cancer Research 27.
@@ -64,7 +66,8 @@ def mantel(
     n = len(first)
     if np.shape(first) != (n, n) or np.shape(second) != (n, n) or n < 4:
         raise ValueError(
-            f"mantel: matrices have shapes {np.shape(first)} and {np.shape(second)}; give square ones of the same "
+            f"mantel: matrices have shapes {np.shape(first)} and {np.shape(second)}; give square "
+            "ones of the same "
             "items, at least four"
         )
     at = np.triu_indices(n, 1)

@@ -1,12 +1,15 @@
-"""Maximum mean discrepancy and energy distance: are two sets of rows drawn from one distribution, whatever is paired?
+"""Maximum mean discrepancy and energy distance: are two sets of rows drawn from one distribution,
+whatever is paired?
 
     MMD² = E k(x, x′) + E k(y, y′) − 2 E k(x, y)          k: Gaussian, its width the median distance of all rows
     energy = 2 E ‖x − y‖ − E ‖x − x′‖ − E ‖y − y′‖
 
-Expectations are over pairs of different rows, so both are 0 on average for one distribution and may be negative.
+Expectations are over pairs of different rows, so both are 0 on average for one distribution and may
+be negative.
 
 Cost: n² d.
-Reference: Gretton et al. (2012), JMLR 13, eq. 3; Székely and Rizzo (2013), J. Stat. Planning and Inference 143.
+Reference: Gretton et al. (2012), JMLR 13, eq. 3; Székely and Rizzo (2013), J. Stat. Planning and
+Inference 143.
 """
 
 from __future__ import annotations

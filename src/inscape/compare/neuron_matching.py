@@ -27,7 +27,9 @@ from inscape.core.item_rows import centred_rows, checked_rows
 
 
 def correlations(x: Any, y: Any) -> Float64[np.ndarray, "d e"]:
-    """Pearson's correlation of every neuron of `x` with every neuron of `y`; 0 for one that does not vary."""
+    """Pearson's correlation of every neuron of `x` with every neuron of `y`; 0 for one that does
+    not vary.
+    """
     a, b = paired_rows(x, y, "correlations", least=2)
     sides = []
     for side in (a, b):
@@ -93,5 +95,7 @@ class NeuronMatching(BaseEstimator):
 
 
 def semi_matching(x: Any, y: Any) -> Float64[np.ndarray, " d"]:
-    """For each neuron of x, the largest absolute correlation with any neuron of y, of the rows given."""
+    """For each neuron of x, the largest absolute correlation with any neuron of y, of the rows
+    given.
+    """
     return np.abs(correlations(x, y)).max(axis=1)

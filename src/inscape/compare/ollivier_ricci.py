@@ -51,12 +51,14 @@ class Curvature(NamedTuple):
 def neighbour_graph(
     x: Float[np.ndarray, "n d"], k: int = 8, *, connected: bool = False
 ) -> Float64[np.ndarray, "n n"]:
-    """Euclidean distances along edges between items of which one is among the other's k nearest; 0 elsewhere.
+    """Euclidean distances along edges between items of which one is among the other's k nearest; 0
+    elsewhere.
 
     Args:
         x: (n, d).
         k: neighbours.
-        connected: add the edges of the minimum spanning tree, so that there is a path between any two items.
+        connected: add the edges of the minimum spanning tree, so that there is a path between any
+            two items.
     """
     rows = np.asarray(x, dtype=np.float64)
     near = neighbours(rows, rows, k, metric="euclidean", exclude_self=True).index
@@ -79,11 +81,12 @@ def curvature(
     Args:
         weights: symmetric lengths of edges; 0 for no edge.
         idle: α, the mass that stays.
-        pairs: nodes between which there is a path, in place of the graph's edges: the edges of another graph of the
-            same items.
+        pairs: nodes between which there is a path, in place of the graph's edges: the edges of
+            another graph of the same items.
 
     Raises:
-        ValueError: lengths that are negative or not symmetric, no edge, α outside [0, 1), or a pair without a path.
+        ValueError: lengths that are negative or not symmetric, no edge, α outside [0, 1), or a pair
+            without a path.
 
     Example:
         >>> square = np.array([[0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0]], dtype=float)
@@ -111,7 +114,9 @@ def curvature(
 
 
 def _transport(gap: Float64[np.ndarray, " n"], far: Float64[np.ndarray, "n n"]) -> float:
-    """W₁ of the positive and the negative part of a difference of measures: what both share stays where it is."""
+    """W₁ of the positive and the negative part of a difference of measures: what both share stays
+    where it is.
+    """
     give, take = np.flatnonzero(gap > 1e-15), np.flatnonzero(gap < -1e-15)
     if not len(give):
         return 0.0
@@ -181,7 +186,9 @@ def communities(flowed: Float[np.ndarray, "n n"]) -> Int[np.ndarray, " n"]:
 
 
 def modularity(joined: Float[np.ndarray, "n n"], labels: Int[np.ndarray, " n"]) -> float:
-    """Share of edges inside communities less what the degrees alone would give (Newman and Girvan 2004)."""
+    """Share of edges inside communities less what the degrees alone would give (Newman and Girvan
+    2004).
+    """
     degree, total = joined.sum(axis=1), joined.sum()
     same = labels[:, None] == labels
     return float((joined[same].sum() - (np.outer(degree, degree)[same]).sum() / total) / total)

@@ -66,7 +66,9 @@ class PairTable:
         return np.asarray(self.rows(slice(0, self.n)), dtype=np.float64)
 
     def blocks(self, beside: int = 1) -> list[slice]:
-        """Ranges of rows of a size that fits, where as many tables are worked on beside each other."""
+        """Ranges of rows of a size that fits, where as many tables are worked on beside each
+        other.
+        """
         step = max(1, BLOCK // max(1, self.n * beside))
         return [slice(a, min(a + step, self.n)) for a in range(0, self.n, step)]
 

@@ -101,7 +101,9 @@ def predictivity(
 def _inner(
     fold: Fold, codes: np.ndarray, folds: int, rng: np.random.Generator
 ) -> list[np.ndarray] | None:
-    """Held-out rows of inner folds by group; leave-one-out where the training rows have too few groups."""
+    """Held-out rows of inner folds by group; leave-one-out where the training rows have too few
+    groups.
+    """
     inside = codes[fold[0]]
     count = min(folds, len(np.unique(inside)))
     return None if count < 2 else [test for _, test in group_folds(inside, count, rng=rng)]

@@ -117,7 +117,9 @@ class Procrustes(BaseEstimator):
         return self
 
     def transform(self, x: Any) -> Any:
-        """Rows of the first side in the space of the second (whitened in part where alpha is below 1), (m, e)."""
+        """Rows of the first side in the space of the second (whitened in part where alpha is below
+        1), (m, e).
+        """
         check_is_fitted(self)
         rows = (checked_rows(x, "Procrustes: x") - self.mean_x_) @ self._white_x
         return like(self.factor_ * rows @ self.rotation_ + self.mean_y_ @ self._white_y, x)

@@ -125,7 +125,9 @@ def dissimilarity_table(
 
 
 def _whitened(values: Float64[np.ndarray, "n n"]) -> Float64[np.ndarray, "n n"]:
-    """V^(−1/2) of the entries: their mean, items' effects and the rest, each over the root of its eigenvalue."""
+    """V^(−1/2) of the entries: their mean, items' effects and the rest, each over the root of its
+    eigenvalue.
+    """
     n = len(values)
     mean = values.sum() / (n * (n - 1))
     effect = (values.sum(axis=1) - (n - 1) * mean) / (n - 2)

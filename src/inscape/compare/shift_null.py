@@ -73,7 +73,9 @@ def shift_null(
 def _transformed(
     tables: Sequence[PairTable], shifts: Shifts, symmetric: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Transforms (f, s, q), weighted so that a product over q is over all offsets, and each table's length (s,)."""
+    """Transforms (f, s, q), weighted so that a product over q is over all offsets, and each table's
+    length (s,).
+    """
     k, m = shifts.order.shape
     offsets = np.arange(k // 2 + 1 if symmetric else k)
     # the offset δ of a symmetric table stands for −δ as well

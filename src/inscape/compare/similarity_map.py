@@ -71,14 +71,18 @@ class SimilarityMap:
 
     @property
     def p_corrected(self) -> Float64[np.ndarray, "s t"]:
-        """p of each pair against the null of the largest over all pairs: corrected for the search."""
+        """p of each pair against the null of the largest over all pairs: corrected for the
+        search.
+        """
         best = self.draws.max(axis=(1, 2))
         return np.asarray(
             p_value(self.moved, np.broadcast_to(best, (*self.moved.shape, len(best))))
         )
 
     def calibrated(self, alpha: float = 0.05) -> Float64[np.ndarray, "s t"]:
-        """Scores above what chance reaches with probability `alpha`: 0 at that threshold, 1 for identity."""
+        """Scores above what chance reaches with probability `alpha`: 0 at that threshold, 1 for
+        identity.
+        """
         return calibrated(self.values, np.moveaxis(self.draws, 0, -1), alpha)
 
     def evidence(self, row: int, column: int, **more: Any) -> Evidence:

@@ -148,7 +148,9 @@ def cosines(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> Float64
 
 
 def csls_scores(near: Float[np.ndarray, "n m"], k: int = 10) -> Float64[np.ndarray, "n m"]:
-    """Cosines less how near each side's vectors are to their k nearest on the other side, ``2 c − r_x − r_y``."""
+    """Cosines less how near each side's vectors are to their k nearest on the other side,
+    ``2 c − r_x − r_y``.
+    """
     rows = np.sort(near, axis=1)[:, -k:].mean(axis=1)
     columns = np.sort(near, axis=0)[-k:].mean(axis=0)
     return 2 * near - rows[:, None] - columns

@@ -2,12 +2,14 @@
 
     minimise over W   mean over triplets log(1 + exp(d(Wa, Wb) − d(Wa, Wc)))  +  λ ‖W − W₀‖² / D        d: squared distance
 
-The map begins as W₀, the identity over the root-mean-square distance of two items, and is held near it, so that what no
-judgement speaks of stays as it is. Judgements come from distances between the items it is fitted on.
+The map begins as W₀, the identity over the root-mean-square distance of two items, and is held near
+it, so that what no judgement speaks of stays as it is. Judgements come from distances between the
+items it is fitted on.
 
 Cost: O(triplets · D²) for each of the steps.
-Reference: Attarian et al. (2020), Transforming neural network visual representations to predict human judgments of
-similarity, arXiv:2010.06512; Muttenthaler et al. (2023), arXiv:2306.04507, for the penalty.
+Reference: Attarian et al. (2020), Transforming neural network visual representations to predict
+human judgments of similarity, arXiv:2010.06512; Muttenthaler et al. (2023), arXiv:2306.04507, for
+the penalty.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ class TripletMap(TransformerMixin, BaseEstimator):
         True
     """
 
-    @no_type_check  # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    # scikit-learn's contract: a constructor stores whatever it is given, and `fit` checks
+    @no_type_check
     def __init__(
         self,
         triplets: int = 5000,
@@ -67,13 +70,15 @@ class TripletMap(TransformerMixin, BaseEstimator):
             distances: between them, (n, n).
 
         Raises:
-            ValueError: fewer than three items, distances of other items, or items that are all the same.
+            ValueError: fewer than three items, distances of other items, or items that are all the
+                same.
         """
         x = validate_data(self, X, dtype=np.float64, ensure_min_samples=3)
         apart = np.asarray(distances, dtype=np.float64)
         if apart.shape != (len(x), len(x)):
             raise ValueError(
-                f"TripletMap: distances have shape {apart.shape}; give those between the {len(x)} items"
+                f"TripletMap: distances have shape {apart.shape}; give those between the {len(x)} "
+                "items"
             )
         spread = float(np.sqrt(2 * x.var(axis=0).sum()))
         if not spread > 0:

@@ -63,7 +63,9 @@ class AlignmentMap(nn.Module):
 
 
 class SubsetMap(AlignmentMap):
-    """A choice of k coordinates as they are: the k of highest learned weight, relaxed to a soft mask while it is trained."""
+    """A choice of k coordinates as they are: the k of highest learned weight, relaxed to a soft
+    mask while it is trained.
+    """
 
     def __init__(self, width: int, variable: int, generator: torch.Generator) -> None:
         super().__init__(width, variable, generator)

@@ -98,7 +98,9 @@ def align(
 
 @torch.no_grad()
 def right(phi: AlignmentMap, pairs: Interchange, finish: Finish) -> Float[Tensor, " n"]:
-    """Which pairs are answered as the algorithm does, 0 or 1: their mean is the interchange intervention accuracy."""
+    """Which pairs are answered as the algorithm does, 0 or 1: their mean is the interchange
+    intervention accuracy.
+    """
     rows = torch.arange(len(pairs.answer))
     return (
         finish(phi.interchange(pairs.base, pairs.source), rows).argmax(1) == pairs.answer
@@ -107,7 +109,9 @@ def right(phi: AlignmentMap, pairs: Interchange, finish: Finish) -> Float[Tensor
 
 @torch.no_grad()
 def noop(phi: AlignmentMap, base: Float[Tensor, "n d"], finish: Finish) -> float:
-    """How often swapping a text with itself leaves the network's answer as it was; 1 but for rounding."""
+    """How often swapping a text with itself leaves the network's answer as it was; 1 but for
+    rounding.
+    """
     rows = torch.arange(len(base))
     return float(
         (finish(phi.interchange(base, base), rows).argmax(1) == finish(base, rows).argmax(1))

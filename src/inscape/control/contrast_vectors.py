@@ -85,7 +85,9 @@ def pca_of_differences(
 def discriminant(
     x: Float[np.ndarray, "layers n d"], y: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, "layers d"]:
-    """Fisher's direction at every layer, with Ledoit and Wolf's shrinkage; see `inscape.core.discriminant`."""
+    """Fisher's direction at every layer, with Ledoit and Wolf's shrinkage; see
+    `inscape.core.discriminant`.
+    """
     _check("discriminant", x, y)
 
     def one(rows: np.ndarray) -> np.ndarray:

@@ -36,7 +36,9 @@ def mean_direction(x: Float[np.ndarray, "n layers d"], codes: Int[np.ndarray, " 
 def contrast_direction(
     x: Float[np.ndarray, "n layers d"], y: Bool[np.ndarray, " n"], codes: Int[np.ndarray, " n"]
 ) -> HeldOut:
-    """Mean of the rows where `y` is true less that of the others; NaN without a group that holds all of one kind."""
+    """Mean of the rows where `y` is true less that of the others; NaN without a group that holds
+    all of one kind.
+    """
     groups = int(codes.max()) + 1
     means = []
     for rows in (y, ~y):
@@ -98,7 +100,9 @@ def cosines_by_layer(
 def random_gaps(
     rows: Float[np.ndarray, "n d"], *, rng: np.random.Generator, draws: int = 499
 ) -> Float[np.ndarray, " draws"]:
-    """``cos(u₁, u₂) − cos(u₁, u₃)`` of random directions with the covariance of `rows`: a null for differences."""
+    """``cos(u₁, u₂) − cos(u₁, u₃)`` of random directions with the covariance of `rows`: a null for
+    differences.
+    """
     random = matched((rows - rows.mean(axis=0))[None], 3 * draws, rng=rng)[:, 0]
     u = random.reshape(draws, 3, -1)
     return (u[:, 0] * u[:, 1]).sum(axis=1) - (u[:, 0] * u[:, 2]).sum(axis=1)

@@ -83,7 +83,9 @@ def even(_layer: int, layers: Sequence[int]) -> float:
 
 
 def triangle(layer: int, layers: Sequence[int]) -> float:
-    """Linearly up to 1 at the middle block and down again; the factor next beyond either end would be 0."""
+    """Linearly up to 1 at the middle block and down again; the factor next beyond either end would
+    be 0.
+    """
     middle, half = (min(layers) + max(layers)) / 2, (max(layers) - min(layers)) / 2 + 1
     return 1 - abs(layer - middle) / half
 
@@ -118,7 +120,9 @@ def relative(vector: SteeringVector, norms: Mapping[int, float]) -> Schedule:
 
 
 def typical_norms(x: Float[np.ndarray, "layers n d"], layers: Sequence[int]) -> dict[int, float]:
-    """Median norm of rows of each layer: the median, since a first token that is an attention sink is far longer."""
+    """Median norm of rows of each layer: the median, since a first token that is an attention sink
+    is far longer.
+    """
     return {
         layer: float(np.median(np.linalg.norm(rows, axis=-1)))
         for layer, rows in zip(layers, x, strict=True)

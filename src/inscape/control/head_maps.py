@@ -43,7 +43,9 @@ class HeadMap:
 
     @property
     def effect(self) -> Float[np.ndarray, "l h p"]:
-        """Mean change over pairs, as a share of the mean way from base to source: 1 is all of it."""
+        """Mean change over pairs, as a share of the mean way from base to source: 1 is all of
+        it.
+        """
         return self.cells.effect.reshape(len(self.layers), -1, len(self.cells.positions))
 
 

@@ -56,7 +56,9 @@ class _Map(NamedTuple):
 
 @dataclass(frozen=True)
 class _Sums:
-    """What is summed over rows: x about a shift that is near its mean, its products, and those with the concept."""
+    """What is summed over rows: x about a shift that is near its mean, its products, and those with
+    the concept.
+    """
 
     shift: np.ndarray
     x: Moments
@@ -197,7 +199,9 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
         return _Map(mean, (v * root) @ u, ((v / root) @ u).T)
 
     def _kept(self, whitened: np.ndarray, least: float) -> np.ndarray:
-        """An orthonormal basis of the columns of the whitened cross-covariance, without what is rounding."""
+        """An orthonormal basis of the columns of the whitened cross-covariance, without what is
+        rounding.
+        """
         u, size, _ = np.linalg.svd(whitened, full_matrices=False)
         return u[:, size > max(self.tol * float(size.max(initial=0.0)), least)]
 
@@ -214,7 +218,9 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
 
     @property
     def proj_left_(self) -> Float[np.ndarray, "d r"]:
-        """W⁺ U, with U an orthonormal basis of what is erased in the whitened space; any whitening W gives one product."""
+        """W⁺ U, with U an orthonormal basis of what is erased in the whitened space; any whitening
+        W gives one product.
+        """
         return self._solved().left
 
     @property

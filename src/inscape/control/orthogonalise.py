@@ -87,7 +87,9 @@ def edits_of(directions: Float[np.ndarray, "k d"]) -> list[ProjectOut]:
 
 
 def _writers(model: Model) -> list[tuple[nn.Module, Tensor, int]]:
-    """Every module that writes to the stream, its weight, and the weight's axis that is the stream."""
+    """Every module that writes to the stream, its weight, and the weight's axis that is the
+    stream.
+    """
     found: list[tuple[nn.Module, Any, int]] = []
     inner = {id(m) for block in model.atlas.blocks for m in block.modules()}
     for module in model.atlas.body.modules():

@@ -61,7 +61,9 @@ class PatchMap:
 
     @property
     def effect(self) -> Float[np.ndarray, "s p"]:
-        """Mean change over pairs, as a share of the mean way from base to source: 1 is all of it."""
+        """Mean change over pairs, as a share of the mean way from base to source: 1 is all of
+        it.
+        """
         return (self.values - self.base).mean(axis=2) / (self.source - self.base).mean()
 
 
@@ -197,7 +199,9 @@ def counted(positions: Sequence[int] | None, length: int) -> list[int]:
 
 
 def common_length(base: Sequence[Tokens], source: Sequence[Tokens]) -> int:
-    """The one length of all texts of pairs; refused where there is none, for positions then do not correspond."""
+    """The one length of all texts of pairs; refused where there is none, for positions then do not
+    correspond.
+    """
     if len(base) != len(source) or not base:
         raise ValueError(
             f"patching: {len(base)} base and {len(source)} source texts; give one source for each "

@@ -133,7 +133,9 @@ def path_effects(
     at: Sequence[int] | None = None,
     budget: int = BUDGET,
 ) -> PathEffects:
-    """The metric for every sender with its path patched at all `positions` together; arguments as in `path_map`."""
+    """The metric for every sender with its path patched at all `positions` together; arguments as
+    in `path_map`.
+    """
     length = common_length(base, source)
     found = _Paths(
         model,
@@ -233,7 +235,9 @@ class _Paths:
             )
 
     def _answer(self, delta: Float[Tensor, "b t d"], pairs: Tensor) -> Float[Tensor, "b v"]:
-        """Logits at the last token with the sender's change in the stream that the final norm reads."""
+        """Logits at the last token with the sender's change in the stream that the final norm
+        reads.
+        """
         stream = self.plain[Site("resid_post", self.depth - 1)][pairs, -1] + delta[:, -1]
         with torch.no_grad():
             return Readout.of(self.model)(stream)
@@ -241,7 +245,9 @@ class _Paths:
     def _received_by_others(
         self, sender: Site, delta: Float[Tensor, "b t d"], pairs: Tensor
     ) -> Float[Tensor, "b v"]:
-        """Logits at the last token with the receivers' inputs as they are under the sender's change."""
+        """Logits at the last token with the receivers' inputs as they are under the sender's
+        change.
+        """
         batch = self.model.collate([self.base[int(k)] for k in pairs])
         edits: list[Edit] = []
         for layer in sorted({s.layer or 0 for s in self.receivers}):
@@ -313,7 +319,9 @@ def _of(
 
 
 def _stage(site: Site) -> tuple[int, int]:
-    """When a sender has written, or a receiver reads: an MLP reads what the attention of its block has written."""
+    """When a sender has written, or a receiver reads: an MLP reads what the attention of its block
+    has written.
+    """
     if site.point == "embed":
         return (-1, 0)
     return (site.layer or 0, {"mlp_in": 1, "mlp_out": 1}.get(site.point, 0))

@@ -111,7 +111,9 @@ def barycentre(
     tol: float = 1e-8,
     max_iter: int = 200,
 ) -> Float[np.ndarray, "d d"]:
-    """The Wasserstein barycentre of centred Gaussians, by its fixed point, from their mean covariance."""
+    """The Wasserstein barycentre of centred Gaussians, by its fixed point, from their mean
+    covariance.
+    """
     centre = np.einsum("k,kde->de", shares, spreads)
     for _ in range(max_iter):
         root, back = _root(centre), _root(centre, -0.5)
@@ -130,7 +132,9 @@ def barycentre(
 def transport(
     start: Float[np.ndarray, "d d"], end: Float[np.ndarray, "d d"]
 ) -> Float[np.ndarray, "d d"]:
-    """The symmetric map that takes one covariance to another and moves least: A Σ_start A = Σ_end."""
+    """The symmetric map that takes one covariance to another and moves least: A Σ_start A =
+    Σ_end.
+    """
     root, back = _root(start), _root(start, -0.5)
     return back @ _root(root @ end @ root) @ back
 

@@ -115,7 +115,9 @@ class RLACE(OrthogonalEraser):
         return self
 
     def _round(self, a: np.ndarray, x: np.ndarray, hot: np.ndarray) -> None:
-        """Keep the leading eigenvectors of A if the best classifier without them is the worst so far."""
+        """Keep the leading eigenvectors of A if the best classifier without them is the worst so
+        far.
+        """
         basis = np.linalg.eigh(a)[1][:, -self.rank :].T
         fresh = np.zeros((hot.shape[1], x.shape[1] + 1))
         _, loss = _classifier(x - (x @ basis.T) @ basis, hot, JUDGE, fresh, 200)
@@ -126,7 +128,9 @@ class RLACE(OrthogonalEraser):
 def _classifier(
     x: np.ndarray, hot: np.ndarray, penalty: float, start: np.ndarray, most: int
 ) -> tuple[np.ndarray, float]:
-    """Softmax regression by L-BFGS from a start: weights (k, 1 + d), intercept first, and the mean log loss."""
+    """Softmax regression by L-BFGS from a start: weights (k, 1 + d), intercept first, and the mean
+    log loss.
+    """
     n, shape = len(x), start.shape
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:

@@ -82,12 +82,16 @@ class SteeringVector:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """A sentence for each block whose vector is one coordinate by more than half of its squared length."""
+        """A sentence for each block whose vector is one coordinate by more than half of its squared
+        length.
+        """
         told = [vector_warning(v, f"the vector of block {n}") for n, v in self.vectors.items()]
         return tuple(one for one in told if one is not None)
 
     def edits(self, strength: float = 1.0, positions: str = "all", phase: str = "all") -> list[Add]:
-        """An edit for each block, at the positions and in the phase of `inscape.core.edit.Scope`."""
+        """An edit for each block, at the positions and in the phase of
+        `inscape.core.edit.Scope`.
+        """
         return [
             Add(
                 Scope(f"resid_post.{layer}", positions, phase), torch.from_numpy(v), float(strength)

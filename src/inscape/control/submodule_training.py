@@ -69,7 +69,9 @@ class Regression:
     def predict(
         self, root: nn.Module, part: int, rows: Tensor | None = None
     ) -> Float[Tensor, "m d"]:
-        """The residual at the last tokens of some rows of a part (all by default), as a copy of `root` gives it."""
+        """The residual at the last tokens of some rows of a part (all by default), as a copy of
+        `root` gives it.
+        """
         _, (args, named), rest = self.parts[part]
         if rows is not None:
             args = tuple(_rows(a, rows, len(rest)) for a in args)
@@ -288,7 +290,9 @@ def _inside(model: Model, block: nn.Module, submodule: str) -> str:
 
 
 def _added_alone(model: Model, inside: str) -> str:
-    """The path within the block of the MLP, if the sub-module is in it and what it gives is added to the stream as it is."""
+    """The path within the block of the MLP, if the sub-module is in it and what it gives is added
+    to the stream as it is.
+    """
     assert model.family is not None
     points = model.family.points
     mlp = points["mlp_act"].path.rpartition(".")[0] if "mlp_act" in points else ""

@@ -10,7 +10,9 @@ from torch import Tensor
 
 
 def to_numpy(x: Any) -> Any:
-    """A tensor as a numpy array on the CPU (bfloat16 and half widened to float32); anything else unchanged."""
+    """A tensor as a numpy array on the CPU (bfloat16 and half widened to float32); anything else
+    unchanged.
+    """
     if not isinstance(x, Tensor):
         return x
     x = x.detach().cpu()

@@ -93,7 +93,9 @@ class Batch:
 
 
 def moved(x: Tensor, device: torch.device | str) -> Tensor:
-    """A tensor on another device; from the host to an accelerator through pinned memory, without waiting for it."""
+    """A tensor on another device; from the host to an accelerator through pinned memory, without
+    waiting for it.
+    """
     waits = torch.device(device).type != "cuda" or x.device.type != "cpu"
     return x.to(device) if waits else x.pin_memory().to(device, non_blocking=True)
 
@@ -176,7 +178,9 @@ def _spelt_out(tokenizer: Any) -> tuple[str, ...]:
 
 
 def _once(tokenizer: Any, made: Tokens) -> Tokens:
-    """Tokens of a text that spells out special tokens at its ends: those the tokenizer added besides are left out."""
+    """Tokens of a text that spells out special tokens at its ends: those the tokenizer added
+    besides are left out.
+    """
     own = tokenizer(made.text, add_special_tokens=False, verbose=False)["input_ids"]
     count, ids = len(own), made.ids.tolist()
     before = next((p for p in range(len(ids) - count + 1) if ids[p : p + count] == own), None)

@@ -110,7 +110,9 @@ class SetComponent(Edit):
 
 @dataclass(frozen=True)
 class ProjectOut(Edit):
-    """Remove a subspace: ``h − (h Qᵀ) Q`` with ``Q`` an orthonormal basis of the rows of `directions`."""
+    """Remove a subspace: ``h − (h Qᵀ) Q`` with ``Q`` an orthonormal basis of the rows of
+    `directions`.
+    """
 
     directions: Tensor = field(default_factory=lambda: torch.ones(1, 1))
 

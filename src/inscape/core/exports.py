@@ -57,7 +57,9 @@ class Exports(ModuleType):
 
 
 def export(package: str) -> None:
-    """Let a package offer the public names of its files; called in its ``__init__`` with ``__name__``."""
+    """Let a package offer the public names of its files; called in its ``__init__`` with
+    ``__name__``.
+    """
     sys.modules[package].__class__ = Exports
 
 
@@ -84,7 +86,9 @@ def folder(package: str) -> Path:
 
 @cache
 def packages() -> tuple[str, ...]:
-    """The packages that hold methods, tools and data: all but the studies and what draws and prints."""
+    """The packages that hold methods, tools and data: all but the studies and what draws and
+    prints.
+    """
     left = {"cli", "studies", "report"}
     return tuple(
         f"inscape.{p.parent.name}"

@@ -153,7 +153,9 @@ def _within(first: Centred, second: Centred, shrinkage: float | Literal["auto"])
 
 
 def _ledoit_wolf(covariance: np.ndarray, sphere: float, n: int, quartic: float) -> float:
-    """min(β, δ)/δ: δ how far the covariance is from the sphere, β how far it is from the truth by chance."""
+    """min(β, δ)/δ: δ how far the covariance is from the sphere, β how far it is from the truth by
+    chance.
+    """
     d = len(covariance)
     if d == 1:
         return 0.0

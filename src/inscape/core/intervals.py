@@ -338,7 +338,9 @@ def percentile(
 
 
 def bootstrap_p(draws: Float[np.ndarray, " draws *c"]) -> np.ndarray | float:
-    """One-sided bootstrap p that the value is above zero: ``(1 + #{draw ≤ 0}) / (draws + 1)``; a NaN draw counts as ≤ 0."""
+    """One-sided bootstrap p that the value is above zero: ``(1 + #{draw ≤ 0}) / (draws + 1)``; a
+    NaN draw counts as ≤ 0.
+    """
     return (1 + (~(draws > 0)).sum(axis=0)) / (len(draws) + 1)
 
 

@@ -126,7 +126,9 @@ class Jackknife:
         codes: Int[np.ndarray, " n"],
         folds: Int[np.ndarray, " n"] | None = None,
     ) -> Jackknife:
-        """The area under the ROC curve, comparing only rows of one fold (one fitted probe); ties count half."""
+        """The area under the ROC curve, comparing only rows of one fold (one fitted probe); ties
+        count half.
+        """
         scores, up = np.asarray(scores, dtype=np.float64), np.asarray(positive).astype(bool)
         folds = np.zeros(len(scores), dtype=np.int64) if folds is None else folds
         groups = int(codes.max()) + 1
@@ -161,7 +163,9 @@ class Jackknife:
         return float((self.shift**2).sum())
 
     def widened(self, factor: float) -> Jackknife:
-        """The same value with its variance times a factor: every group moves it further by the factor's root."""
+        """The same value with its variance times a factor: every group moves it further by the
+        factor's root.
+        """
         return replace(self, without=self.value + (self.without - self.value) * factor**0.5)
 
     def one_minus(self, kind: str = "any") -> Jackknife:
@@ -169,7 +173,9 @@ class Jackknife:
         return replace(self, value=1.0 - self.value, without=1.0 - self.without, kind=kind)
 
     def exp(self) -> Jackknife:
-        """``e`` to the statistic: a mean difference of log-probabilities as a factor on the odds."""
+        """``e`` to the statistic: a mean difference of log-probabilities as a factor on the
+        odds.
+        """
         return combine(np.exp, self, kind="positive")
 
     def __sub__(self, other: Jackknife) -> Jackknife:

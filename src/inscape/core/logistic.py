@@ -53,7 +53,9 @@ class Fit:
 
 
 def one_hot(labels: Int[np.ndarray, "n t"], k: int) -> Float[np.ndarray, "n t q"]:
-    """Labels 0 … k − 1 as what the logits are compared with: the label itself for two classes, else one-hot."""
+    """Labels 0 … k − 1 as what the logits are compared with: the label itself for two classes, else
+    one-hot.
+    """
     if k == 2:
         return labels[:, :, None].astype(np.float64)
     return (labels[:, :, None] == np.arange(k)).astype(np.float64)
@@ -264,7 +266,9 @@ def _line_search(
     square: np.ndarray,
     kappa: float,
 ) -> np.ndarray:
-    """A step per column: the bound's step (never past the minimum), then Newton, then Newton or the secant."""
+    """A step per column: the bound's step (never past the minimum), then Newton, then Newton or the
+    secant.
+    """
     swing = along**2 if weights is None else weights * along**2
     bound = kappa * swing.sum(axis=(0, 2)) + square
     safe = np.divide(-slope, bound, out=np.zeros_like(bound), where=bound > 0)

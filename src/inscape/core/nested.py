@@ -225,7 +225,9 @@ def _search(
     direction: np.ndarray,
     size: np.ndarray,
 ) -> np.ndarray:
-    """A length per size: the step of the bound on the curvature (never past the minimum), then Newton or the secant."""
+    """A length per size: the step of the bound on the curvature (never past the minimum), then
+    Newton or the secant.
+    """
     weighted = flat * along
     linear, square = (
         (pen[:, :, None] * beta * direction).sum(axis=1),

@@ -84,7 +84,9 @@ def permutations(
 
 
 def _parts(spread: np.ndarray, wanted: float, m: int) -> np.ndarray:
-    """How many of m rows each donor gives: ``Σ a_k² spread_k = wanted``, all parts equal but for the last."""
+    """How many of m rows each donor gives: ``Σ a_k² spread_k = wanted``, all parts equal but for
+    the last.
+    """
     k, sum_of_others, last = len(spread), float(spread[:-1].sum()), float(spread[-1])
     if k == 1:
         return np.array([m])

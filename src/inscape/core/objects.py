@@ -41,7 +41,9 @@ class Objects(ABC):
 
     @abstractmethod
     def stream(self, name: str, piece: int) -> Iterator[bytes]:
-        """An object from its beginning, about `piece` bytes at a time, so that no more of it is held; raises as `read`."""
+        """An object from its beginning, about `piece` bytes at a time, so that no more of it is
+        held; raises as `read`.
+        """
 
     @abstractmethod
     def write(self, name: str, data: bytes, over: str | None = ANY) -> str:
@@ -62,7 +64,9 @@ class Objects(ABC):
 
     @abstractmethod
     def tag(self, name: str) -> str | None:
-        """What tells this content of an object from every other; None if there is no such object."""
+        """What tells this content of an object from every other; None if there is no such
+        object.
+        """
 
     def names(self, under: str = "") -> list[str]:
         """Names of all objects under a prefix, sorted."""

@@ -57,7 +57,9 @@ def of_predictions(
 
 
 def vector_warning(v: Float[np.ndarray, " d"], name: str) -> str | None:
-    """A sentence where a vector is one coordinate by more than half of its squared length; None elsewhere."""
+    """A sentence where a vector is one coordinate by more than half of its squared length; None
+    elsewhere.
+    """
     coordinate, share = of_vector(v)
     if len(v) < NARROW or share <= HALF:
         return None
@@ -67,7 +69,9 @@ def vector_warning(v: Float[np.ndarray, " d"], name: str) -> str | None:
 def probe_warnings(
     x: Float[np.ndarray, "n d"], predictions: Float[np.ndarray, "n t"], name: str
 ) -> list[str | None]:
-    """For each target a sentence where one coordinate explains more than half of what is predicted; None elsewhere."""
+    """For each target a sentence where one coordinate explains more than half of what is predicted;
+    None elsewhere.
+    """
     if x.shape[1] < NARROW:
         return [None] * predictions.shape[1]
     return [

@@ -57,7 +57,9 @@ def refuse_foreign(path: Path | str, mark: bytes | None, error: type[InscapeErro
 
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """A new file beside `path` to write to, which takes its place at the end of the block, or is removed if that fails."""
+    """A new file beside `path` to write to, which takes its place at the end of the block, or is
+    removed if that fails.
+    """
     path = Path(path)
     # with the ending of the file, by which writers choose the format
     fresh = path.with_name(f".{path.stem[:80]}.{os.getpid()}-{next(_fresh)}.new{path.suffix}")
@@ -91,7 +93,9 @@ def write_whole(path: Path | str, data: bytes | memoryview, *, durable: bool = F
 
 
 def flush_folder(path: Path) -> None:
-    """Make renames inside a folder reach the disk; systems that cannot open one do so on their own."""
+    """Make renames inside a folder reach the disk; systems that cannot open one do so on their
+    own.
+    """
     with contextlib.suppress(OSError):
         handle = os.open(path, os.O_RDONLY)
         try:

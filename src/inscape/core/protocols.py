@@ -22,7 +22,9 @@ class Probe(Protocol):
     """Reads a label or a quantity from representations."""
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Any:
-        """Learn from rows; where `groups` are given, what is chosen inside is chosen with whole groups held out."""
+        """Learn from rows; where `groups` are given, what is chosen inside is chosen with whole
+        groups held out.
+        """
         ...
 
     def predict(self, X: Any) -> Any:
@@ -53,7 +55,9 @@ class Eraser(Protocol):
 
 @runtime_checkable
 class Oracle(Protocol):
-    """An eraser that is told the labels of the rows that it erases: a bound for others, and nothing for a network."""
+    """An eraser that is told the labels of the rows that it erases: a bound for others, and nothing
+    for a network.
+    """
 
     def fit(self, X: Any, y: Any) -> Any:
         """Learn from rows and their labels."""

@@ -17,7 +17,9 @@ from inscape.core.objects import ANY, Objects
 
 
 class Remote(Objects):
-    """Objects through fsspec. A conditional write is not one step here: two writers in the same instant may both succeed."""
+    """Objects through fsspec. A conditional write is not one step here: two writers in the same
+    instant may both succeed.
+    """
 
     atomic = False
 
@@ -80,7 +82,9 @@ class Remote(Objects):
 
 @contextmanager
 def _said(url: str) -> Iterator[None]:
-    """What a package behind fsspec raises, as one sentence; an operating system's error stays one."""
+    """What a package behind fsspec raises, as one sentence; an operating system's error stays
+    one.
+    """
     try:
         yield
     except (InscapeError, OSError):

@@ -235,7 +235,9 @@ def _leave_group_out(
 def _held_out(
     wide: np.ndarray, gram: np.ndarray | None, weight: np.ndarray, residual: np.ndarray
 ) -> np.ndarray:
-    """``(I − U D Uᵀ)⁻¹ r``: in the rows, or ``r + U (D⁻¹ − UᵀU)⁻¹ Uᵀ r`` in the directions, whichever are fewer."""
+    """``(I − U D Uᵀ)⁻¹ r``: in the rows, or ``r + U (D⁻¹ − UᵀU)⁻¹ Uᵀ r`` in the directions,
+    whichever are fewer.
+    """
     if gram is None:
         matrix = -(wide * weight) @ wide.T
         matrix[np.diag_indices_from(matrix)] += 1.0

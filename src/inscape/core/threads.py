@@ -50,7 +50,9 @@ def side_by_side(work: Callable[[Item], Out], items: Sequence[Item]) -> list[Out
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """A block in which torch uses one thread: for nets so small that two threads mostly wait for each other."""
+    """A block in which torch uses one thread: for nets so small that two threads mostly wait for
+    each other.
+    """
     import torch
 
     before = torch.get_num_threads()

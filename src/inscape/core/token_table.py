@@ -91,7 +91,9 @@ class FlatArray:
         return self._file is None
 
     def stretch(self, start: int, end: int) -> np.ndarray:
-        """The numbers from `start` to before `end`, of the flat array's dtype; not to be written to."""
+        """The numbers from `start` to before `end`, of the flat array's dtype; not to be written
+        to.
+        """
         if self._file is None:
             return self._kept[start:end]
         size = self.dtype.itemsize

@@ -55,7 +55,9 @@ def workplace(parent: Path, name: str, everyone: bool = False) -> Iterator[Path]
 
 
 def _lock(path: Path) -> int | None:
-    """A lock on a folder, held until it is closed; None if somebody has it or the folder is gone."""
+    """A lock on a folder, held until it is closed; None if somebody has it or the folder is
+    gone.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     except OSError:

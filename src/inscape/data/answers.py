@@ -1,9 +1,9 @@
 """Answers: is what a model said right, and where in its words does the answer stand?
 
-A reference is one answer in several spellings. A text is right if one of them occurs in it as whole words, whatever the
-case and the accents, before any other answer does where the others are known. The exact answer is the span of those
-words; where the text is wrong, it is what stands where an answer was due: the first of the known answers that occurs, or
-else the words up to the first stop.
+A reference is one answer in several spellings. A text is right if one of them occurs in it as whole
+words, whatever the case and the accents, before any other answer does where the others are known.
+The exact answer is the span of those words; where the text is wrong, it is what stands where an
+answer was due: the first of the known answers that occurs, or else the words up to the first stop.
 
 Cost: linear in the text and the number of known answers.
 Reference: the exact-answer token of Orgad et al. (2024), arXiv:2410.02707, §3.2.
@@ -29,7 +29,8 @@ class Answer:
 
     Attributes:
         right: whether the reference was said first.
-        start, end: the exact answer's characters in the text, half-open; empty at 0 where the text says nothing.
+        start, end: the exact answer's characters in the text, half-open; empty at 0 where the text
+            says nothing.
         text: those characters.
     """
 
@@ -54,7 +55,8 @@ def plain(text: str) -> str:
 
 
 def find(text: str, answer: str) -> tuple[int, int] | None:
-    """Where an answer occurs first in a text as whole words, or None; numbers match whole numbers only.
+    """Where an answer occurs first in a text as whole words, or None; numbers match whole numbers
+    only.
 
     Example:
         >>> find("It is 144, not 44.", "44"), find("Abu Dhabir", "Abu Dhabi")
@@ -73,7 +75,8 @@ def locate(text: str, reference: Sequence[str], others: Sequence[str] = ()) -> A
     Args:
         text: what the model said after the question.
         reference: spellings of the right answer.
-        others: wrong answers that are known (the other city of a comparison); what is said first counts.
+        others: wrong answers that are known (the other city of a comparison); what is said first
+            counts.
 
     Returns:
         The answer.

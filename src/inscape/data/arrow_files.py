@@ -1,8 +1,8 @@
 """Arrow files of a saved Hugging Face data set, checked before they are mapped into memory.
 
-The library maps the files that ``state.json`` names and trusts their offsets: a damaged one ends the interpreter. Here each
-is read once, batch by batch, with Arrow's full validation; a compressed batch (`inscape.data.arrow_messages`) and a name
-that leads out of the folder are refused.
+The library maps the files that ``state.json`` names and trusts their offsets: a damaged one ends
+the interpreter. Here each is read once, batch by batch, with Arrow's full validation; a compressed
+batch (`inscape.data.arrow_messages`) and a name that leads out of the folder are refused.
 
 Cost: one pass over the files; memory of a batch.
 """
@@ -67,7 +67,8 @@ def _check_split(folder: Path) -> None:
         if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
             raise DataError(f"{path} is missing or leads out of the folder; {_CURE}.")
         try:
-            # mapped, a length that the file does not have is found out before memory is taken for it
+            # mapped, a length that the file does not have is found out before memory is taken for
+            # it
             with pa.memory_map(str(path)) as source:
                 check_messages(source, source.size())
             with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:

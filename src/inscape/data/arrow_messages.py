@@ -1,7 +1,9 @@
-"""Whether Arrow data unfold to more than they are: batches that are compressed, or that have more rows than bytes.
+"""Whether Arrow data unfold to more than they are: batches that are compressed, or that have more
+rows than bytes.
 
-Arrow takes the memory that a compressed buffer says it unfolds to. Nothing that Inscape reads is written compressed, so such
-batches are refused by their headers, before Arrow looks at them. A batch's header is a FlatBuffers table:
+Arrow takes the memory that a compressed buffer says it unfolds to. Nothing that Inscape reads is
+written compressed, so such batches are refused by their headers, before Arrow looks at them. A
+batch's header is a FlatBuffers table:
 
     Message {version, header type, header, body length}      header: RecordBatch {rows, nodes, buffers, compression}
                                                               or DictionaryBatch {id, RecordBatch, is delta}

@@ -1,8 +1,8 @@
 """The card of a data set: what it is, where it comes from, and under which licence.
 
-A built-in set states its card as one literal, ``CARD = DatasetCard(name=..., what=..., ...)``, so that the sets can be
-listed by reading their source, without importing anything they need. Follows the idea of data cards: Gebru et al. 2018,
-"Datasheets for Datasets", arXiv:1803.09010.
+A built-in set states its card as one literal, ``CARD = DatasetCard(name=..., what=..., ...)``, so
+that the sets can be listed by reading their source, without importing anything they need. Follows
+the idea of data cards: Gebru et al. 2018, "Datasheets for Datasets", arXiv:1803.09010.
 """
 
 from __future__ import annotations
@@ -68,5 +68,6 @@ def read_card(path: Path) -> DatasetCard:
                     f"{path.name}: CARD must be literal keyword arguments of DatasetCard: {error}"
                 ) from error
     raise ValueError(
-        f"{path.name}: a data set needs CARD = DatasetCard(name=..., what=..., ...) at its top level"
+        f"{path.name}: a data set needs CARD = DatasetCard(name=..., what=..., ...) at its top "
+        "level"
     )

@@ -1,7 +1,8 @@
 """What a column of a table holds, and whether it can play its part.
 
-Each check raises one `DataError` that names the first bad row, counted from 1 below the header, and the cure. A column is
-*number* (integers, floats, booleans), *text*, *mixed* (both) or *other* (dates, lists), missing values aside.
+Each check raises one `DataError` that names the first bad row, counted from 1 below the header, and
+the cure. A column is *number* (integers, floats, booleans), *text*, *mixed* (both) or *other*
+(dates, lists), missing values aside.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from inscape.core.scratch import let_go
 
 #: what a column is called that is the input where none is named, the first that there is
 INPUTS = ("input", "text", "sentence", "prompt")
-#: a numeral as JSON writes it, with a sign, a leading point or a trailing one allowed; "007" is none
+#: a numeral as JSON writes it, with a sign, a leading point or a trailing one allowed; "007" is
+# none
 NUMERAL = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 
 _TOO_LARGE = "column {!r} has a number too large for a float; rescale it."
@@ -51,7 +53,9 @@ def pieces(column: pd.Series) -> Iterator[list[Any]]:
 
 
 def as_text(column: pd.Series) -> pd.api.extensions.ExtensionArray:
-    """The cells of a column as `canonical` writes them, in one piece and not a Python value for each."""
+    """The cells of a column as `canonical` writes them, in one piece and not a Python value for
+    each.
+    """
     found = [
         pa.array([canonical(value) for value in cells], pa.large_string())
         for cells in pieces(column)
@@ -70,15 +74,17 @@ class Seen(NamedTuple):
 
 @dataclass
 class Contents:
-    """What the cells of a column are, found in one pass: how many of each kind, and the first of each.
+    """What the cells of a column are, found in one pass: how many of each kind, and the first of
+    each.
 
     Attributes:
         name: of the column.
         rows: how many cells.
         counts: kind → how many.
-        first: what → the first cell of it. The kinds; and ``"blank"`` (text of white space alone), ``"infinite"`` and
-            ``"huge"`` (numbers; the second no float can hold), ``"surrogate"`` (text with half a character),
-            ``"words"`` (text with something in it that is no numeral).
+        first: what → the first cell of it. The kinds; and ``"blank"`` (text of white space alone),
+            ``"infinite"`` and ``"huge"`` (numbers; the second no float can hold), ``"surrogate"``
+            (text with half a character), ``"words"`` (text with something in it that is no
+            numeral).
         numerals: texts with something in them that are numerals.
         words: texts with something in them that are none.
         start: the kind of the first cell.
@@ -104,7 +110,9 @@ class Contents:
 
     @property
     def stray(self) -> Seen | None:
-        """The first that is no numeral in a column of text that is mostly numerals; None if it is no such column."""
+        """The first that is no numeral in a column of text that is mostly numerals; None if it is
+        no such column.
+        """
         return None if self.numerals <= self.words else self.first.get("words")
 
     def add(self, cells: Sequence[Any]) -> None:
@@ -202,7 +210,8 @@ def numbers(column: pd.Series) -> np.ndarray:
 
 
 def canonical(value: Any) -> str:
-    """One cell as text, the same whichever format the table was read from; a missing value is empty.
+    """One cell as text, the same whichever format the table was read from; a missing value is
+    empty.
 
     Example:
         >>> canonical(1.0), canonical(1), canonical(0.1), canonical(float("nan")), canonical(True)
@@ -243,14 +252,16 @@ def check_shape(frame: pd.DataFrame) -> None:
         )
     if frame.columns.has_duplicates:
         raise DataError(
-            f"column {frame.columns[frame.columns.duplicated()][0]!r} appears twice; rename one of the two."
+            f"column {frame.columns[frame.columns.duplicated()][0]!r} appears twice; rename one of "
+            "the two."
         )
     if len(frame) == 0:
         raise DataError("there are no rows; give at least one example.")
     if frame.index.has_duplicates:
         where = int(np.flatnonzero(frame.index.duplicated())[0])
         raise DataError(
-            f"the index is not unique: {nth(where)} repeats {shown(frame.index[where])}; use frame.reset_index(drop=True)."
+            f"the index is not unique: {nth(where)} repeats {shown(frame.index[where])}; use "
+            "frame.reset_index(drop=True)."
         )
 
 
@@ -267,14 +278,17 @@ def check_input(column: Contents) -> None:
         return
     if found in (column.first.get("empty"), column.first.get("blank")):
         raise DataError(
-            f"the input column {column.name!r} is empty at {nth(found.row)}; remove the row or fill it in."
+            f"the input column {column.name!r} is empty at {nth(found.row)}; remove the row or "
+            "fill it in."
         )
     if found == column.first.get("surrogate"):
         raise DataError(
-            f"the input column {column.name!r} has half a character (a lone surrogate) at {nth(found.row)}; repair the text."
+            f"the input column {column.name!r} has half a character (a lone surrogate) at "
+            f"{nth(found.row)}; repair the text."
         )
     raise DataError(
-        f"the input column {column.name!r} must be text, and {nth(found.row)} is {found.type} ({found.shown}); "
+        f"the input column {column.name!r} must be text, and {nth(found.row)} is {found.type} "
+        f"({found.shown}); "
         "choose another column with input=... or convert it."
     )
 
@@ -285,11 +299,13 @@ def check_label(column: Contents) -> None:
     empty, other = _first(column, "empty", "blank"), _first(column, "other")
     if empty is not None and (other is None or empty < other):
         raise DataError(
-            f"label {column.name!r} is missing at {nth(empty.row)} ({column.counts.get('empty', 0)} in all); {cure}."
+            f"label {column.name!r} is missing at {nth(empty.row)} "
+            f"({column.counts.get('empty', 0)} in all); {cure}."
         )
     if other is not None:
         raise DataError(
-            f"label {column.name!r} must be numbers or text, and {nth(other.row)} is {other.shown}; {cure}."
+            f"label {column.name!r} must be numbers or text, and {nth(other.row)} is "
+            f"{other.shown}; {cure}."
         )
     stray = column.stray if column.start == "text" else None
     texts, count = column.counts.get("text", 0), column.counts.get("number", 0)
@@ -297,7 +313,8 @@ def check_label(column: Contents) -> None:
         stray = column.first["text" if texts <= count else "number"]
     if stray is not None:
         raise DataError(
-            f"label {column.name!r} mixes numbers and text: {nth(stray.row)} is {stray.shown}; {cure}."
+            f"label {column.name!r} mixes numbers and text: {nth(stray.row)} is {stray.shown}; "
+            f"{cure}."
         )
     if "huge" in column.first:
         raise DataError(_TOO_LARGE.format(column.name))
@@ -314,7 +331,8 @@ def check_group(column: Contents) -> None:
         )
     if other is not None:
         raise DataError(
-            f"group {column.name!r} must be numbers or text, and {nth(other.row)} is {other.shown}; convert it."
+            f"group {column.name!r} must be numbers or text, and {nth(other.row)} is "
+            f"{other.shown}; convert it."
         )
 
 
@@ -344,7 +362,8 @@ def check_span(name: str, start: pd.Series, end: pd.Series, text: pd.Series) -> 
     if bad.any():
         row = int(bad.argmax())
         raise DataError(
-            f"span {name!r} is out of range at {nth(row)}: {int(first[row])} to {int(last[row])} in a text of {long[row]} "
+            f"span {name!r} is out of range at {nth(row)}: {int(first[row])} to {int(last[row])} "
+            f"in a text of {long[row]} "
             "characters; a span is half-open and not empty, 0 ≤ start < end ≤ length."
         )
 

@@ -1,8 +1,8 @@
 """CSV and TSV, read strictly and some megabytes at a time.
 
-Everything is text first; a column becomes numbers only if every cell that is not empty reads as one (so "NA" stays Namibia
-and "007" stays an agent). Whether it does is known only at the end of the file, so a file is read twice: once to see what
-its columns are, once for its cells.
+Everything is text first; a column becomes numbers only if every cell that is not empty reads as one
+(so "NA" stays Namibia and "007" stays an agent). Whether it does is known only at the end of the
+file, so a file is read twice: once to see what its columns are, once for its cells.
 
 Cost: two passes, about 1 µs a cell; memory of a piece.
 """
@@ -35,8 +35,8 @@ _DIGITS = 18  # of a whole number that 64 bits are sure to hold
 
 @dataclass
 class _Column:
-    """What may still be said of a column's cells, missing ones aside: there are some; all are numerals, whole ones, whole
-    ones of 64 bits, truth values."""
+    """What may still be said of a column's cells, missing ones aside: there are some; all are
+    numerals, whole ones, whole ones of 64 bits, truth values."""
 
     some: bool = False
     numbers: bool = True
@@ -64,7 +64,9 @@ class _Column:
         return self.some and not (self.numbers or self.truths)
 
     def typed(self, cells: Sequence[str]) -> Cells:
-        """Numbers or truth values if every cell that is not missing is one, else the text as it is."""
+        """Numbers or truth values if every cell that is not missing is one, else the text as it
+        is.
+        """
         if self.some and self.numbers:
             if self.whole and not self.short:
                 return [math.nan if c in MISSING else int(c) for c in cells]
@@ -84,7 +86,8 @@ def csv_pieces(
     Args:
         source: the file.
         delimiter: between cells.
-        raw: a column to leave as text, whatever it looks like; if None, the one that would be the input by its name.
+        raw: a column to leave as text, whatever it looks like; if None, the one that would be the
+            input by its name.
 
     Raises:
         DataError: it is ragged, has no header or two columns of one name, or a quote is left open.
@@ -124,7 +127,8 @@ def _cells(
                     check_header(header, source.shown)
             elif row and len(row) != len(header):
                 raise DataError(
-                    f"{source.shown} is ragged: line {reader.line_num} has {len(row)} cells and the header "
+                    f"{source.shown} is ragged: line {reader.line_num} has {len(row)} cells and "
+                    "the header "
                     f"{len(header)}; put cells that contain the separator in double quotes."
                 )
             elif row:
@@ -135,8 +139,10 @@ def _cells(
                     count, rows, size = count + 1, [], 0
     except csv.Error as error:
         raise DataError(
-            f"{source.shown} cannot be read as CSV at line {reader.line_num}: {error}; is a double quote left open? "
-            f"Texts of more than {csv.field_size_limit():,} characters belong in JSON Lines or Parquet."
+            f"{source.shown} cannot be read as CSV at line {reader.line_num}: {error}; is a double "
+            "quote left open? "
+            f"Texts of more than {csv.field_size_limit():,} characters belong in JSON Lines or "
+            "Parquet."
         ) from None
     header = header or []
     check_header(header, source.shown)
@@ -154,7 +160,8 @@ def check_header(header: list[str], name: str) -> None:
         raise DataError(f"{name} has more than {COLUMNS:,} columns; keep those that are needed.")
     if "" in header or not header:
         raise DataError(
-            f"{name} has a column without a name (column {[*header, ''].index('') + 1}); name every column."
+            f"{name} has a column without a name (column {[*header, ''].index('') + 1}); name "
+            "every column."
         )
     if len(set(header)) < len(header):
         twice = next(c for i, c in enumerate(header) if c in header[:i])

@@ -1,11 +1,13 @@
 """Examples: the table that is fed in, checked once so that nothing after it has to.
 
 A table has one input column of text, label columns, a group column (for cross-validation: entity,
-template, document, speaker) and named character spans of the input. Construction checks everything in one pass over the
-table, O(rows × columns); an `Examples` that exists is sound, and is never changed: `take` and `with_prompt` give new ones.
+template, document, speaker) and named character spans of the input. Construction checks everything
+in one pass over the table, O(rows × columns); an `Examples` that exists is sound, and is never
+changed: `take` and `with_prompt` give new ones.
 
-The fingerprint is the SHA-256 of the columns' values, written so that the same table read from CSV, JSON Lines or Parquet
-gives the same fingerprint: 1 and 1.0 are one number, an empty cell and a missing one are the same.
+The fingerprint is the SHA-256 of the columns' values, written so that the same table read from CSV,
+JSON Lines or Parquet gives the same fingerprint: 1 and 1.0 are one number, an empty cell and a
+missing one are the same.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ class Examples:
     """A checked table of examples.
 
     Attributes:
-        frame: the table; one row an example; its index identifies the examples. Copied when constructed.
+        frame: the table; one row an example; its index identifies the examples. Copied when
+            constructed.
         input: name of the column that the network reads, text.
         labels: names of the columns to ask about; numbers or text, none missing.
         group: name of the grouping column for cross-validation, or None.
@@ -88,7 +91,10 @@ class Examples:
     def __repr__(self) -> str:
         group = f", group={self.group!r}" if self.group else ""
         spans = f", spans={sorted(self.spans)}" if self.spans else ""
-        return f"Examples({self.card.name!r}, n={len(self)}, input={self.input!r}, labels={self.labels}{group}{spans})"
+        return (
+            f"Examples({self.card.name!r}, n={len(self)}, input={self.input!r}, "
+            f"labels={self.labels}{group}{spans})"
+        )
 
     def texts(self) -> list[str]:
         """The inputs, in order."""
@@ -117,7 +123,8 @@ class Examples:
         names = labels or self.labels
         if not names:
             raise DataError(
-                "these examples have no labels; give the table a column of numbers, or name columns of it with labels=[...]."
+                "these examples have no labels; give the table a column of numbers, or name "
+                "columns of it with labels=[...]."
             )
         values = []
         for name in names:
@@ -126,7 +133,8 @@ class Examples:
             columns.check_label(found)
             if found.kind != "number":
                 raise DataError(
-                    f"column {name!r} is text, and a number is needed; use classes({name!r}) or another label."
+                    f"column {name!r} is text, and a number is needed; use classes({name!r}) or "
+                    "another label."
                 )
             values.append(columns.numbers(self.frame[name]))
         return np.stack(values, axis=1)
@@ -141,11 +149,13 @@ class Examples:
             Codes (n,) int64 and the classes' names; numbers sort as numbers.
 
         Raises:
-            DataError: there is no such column, it has missing values, or several labels and none was named.
+            DataError: there is no such column, it has missing values, or several labels and none
+                was named.
         """
         if label is None and len(self.labels) != 1:
             raise DataError(
-                f"which label? These examples have {len(self.labels)}: {', '.join(self.labels) or 'none'}."
+                f"which label? These examples have {len(self.labels)}: "
+                f"{', '.join(self.labels) or 'none'}."
             )
         name = label if label is not None else self.labels[0]
         columns.check_present(self.frame, name)
@@ -187,11 +197,12 @@ class Examples:
         }
 
     def span_arrays(self, before: str | None = None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """The spans of all examples: name to the starts (n,) and the ends (n,), int64 characters, half-open.
+        """The spans of all examples: name to the starts (n,) and the ends (n,), int64 characters,
+        half-open.
 
         Args:
-            before: what a template puts before each input, which moves them; the input is then a span too, as
-                `with_prompt` says. None for the inputs as they are.
+            before: what a template puts before each input, which moves them; the input is then a
+                span too, as `with_prompt` says. None for the inputs as they are.
         """
         found = {
             name: tuple(
@@ -208,7 +219,8 @@ class Examples:
         """Some of the examples, by position or by a boolean mask; each at most once.
 
         Raises:
-            ValueError: a mask of another length, a position that does not exist, or one taken twice.
+            ValueError: a mask of another length, a position that does not exist, or one taken
+                twice.
         """
         chosen = np.asarray(which)
         if chosen.dtype == bool:
@@ -218,7 +230,8 @@ class Examples:
         chosen = chosen.astype(np.int64)
         if chosen.size and (chosen.min() < -len(self) or chosen.max() >= len(self)):
             raise ValueError(
-                f"take: positions must lie in 0 … {len(self) - 1}, got {chosen.min()} … {chosen.max()}"
+                f"take: positions must lie in 0 … {len(self) - 1}, got {chosen.min()} … "
+                f"{chosen.max()}"
             )
         chosen = np.where(chosen < 0, chosen + len(self), chosen)
         if len(np.unique(chosen)) < len(chosen):
@@ -228,14 +241,16 @@ class Examples:
     def with_prompt(self, template: str) -> Examples:
         """The same examples with each input set into a template; spans move with it.
 
-        The original text becomes the span ``"input"`` (where no span has that name), so that ``span:input`` still
-        finds the end of a name inside a sentence.
+        The original text becomes the span ``"input"`` (where no span has that name), so that
+        ``span:input`` still finds the end of a name inside a sentence.
 
         Args:
-            template: text with one ``{}``, such as ``"Where is {} in the world?"``; other braces mean themselves.
+            template: text with one ``{}``, such as ``"Where is {} in the world?"``; other braces
+                mean themselves.
 
         Raises:
-            DataError: the template does not have exactly one ``{}``, or columns named input_start/input_end exist.
+            DataError: the template does not have exactly one ``{}``, or columns named
+                input_start/input_end exist.
         """
         before, after = split(template)
         frame, spans = self.frame.copy(), dict(self.spans)
@@ -254,7 +269,9 @@ class Examples:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the columns' names and values, hexadecimal; the order of columns and the index do not count."""
+        """SHA-256 of the columns' names and values, hexadecimal; the order of columns and the index
+        do not count.
+        """
         digest = hashlib.sha256()
 
         def feed(value: Any) -> None:
@@ -278,7 +295,8 @@ def split(template: str) -> tuple[str, str]:
     """
     if template.count("{}") != 1:
         raise DataError(
-            f"a prompt template needs one {{}} where the input goes, and {template!r} has {template.count('{}')}."
+            f"a prompt template needs one {{}} where the input goes, and {template!r} has "
+            f"{template.count('{}')}."
         )
     before, after = template.split("{}")
     return before, after

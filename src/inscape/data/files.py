@@ -1,8 +1,9 @@
 """Tables from files: CSV, TSV, JSON Lines, JSON arrays and Parquet, read strictly.
 
-Text files are UTF-8 and nothing is guessed: a ragged row, an undecodable byte or a broken line of JSON is a `DataError`
-that names the line. Files are read some megabytes at a time (`inscape.data.csv_files`, `inscape.data.json_files`,
-`inscape.data.parquet_files`); what a URL names is fetched once into a file without a name.
+Text files are UTF-8 and nothing is guessed: a ragged row, an undecodable byte or a broken line of
+JSON is a `DataError` that names the line. Files are read some megabytes at a time
+(`inscape.data.csv_files`, `inscape.data.json_files`, `inscape.data.parquet_files`); what a URL
+names is fetched once into a file without a name.
 
 Cost: one pass, about 1 µs a cell; CSV two.
 """
@@ -44,15 +45,18 @@ def read_table(path: Path | str, raw: str | None = None) -> pd.DataFrame:
     """A table from a file, by its extension.
 
     Args:
-        path: the file, or the URL of an object such as ``s3://bucket/cities.csv``; ``.csv``, ``.tsv``, ``.jsonl`` and
-            ``.json`` (also with ``.gz``) or ``.parquet``.
-        raw: a column of a CSV to leave as text, whatever it looks like; if None, the one that would be the input.
+        path: the file, or the URL of an object such as ``s3://bucket/cities.csv``; ``.csv``,
+            ``.tsv``, ``.jsonl`` and ``.json`` (also with ``.gz``) or ``.parquet``.
+        raw: a column of a CSV to leave as text, whatever it looks like; if None, the one that would
+            be the input.
 
     Returns:
-        The table, rows in file order. Much text lies in a file without a name (`inscape.data.gathered`).
+        The table, rows in file order. Much text lies in a file without a name
+        (`inscape.data.gathered`).
 
     Raises:
-        DataError: the file is not what its extension says; one sentence names the line and the cure.
+        DataError: the file is not what its extension says; one sentence names the line and the
+            cure.
     """
     shown, suffix, _ = _kind(path)
     if suffix == ".parquet":
@@ -64,7 +68,8 @@ def read_table(path: Path | str, raw: str | None = None) -> pd.DataFrame:
 
 
 def table_pieces(path: Path | str) -> Iterator[pd.DataFrame]:
-    """The same table some rows at a time, so that no more are held; a piece may lack columns that others have.
+    """The same table some rows at a time, so that no more are held; a piece may lack columns that
+    others have.
 
     Raises:
         DataError: as `read_table`, as soon as what is wrong is read.
@@ -129,10 +134,13 @@ def _json(source: Source, array: bool) -> Iterator[tuple[Mapping[str, Cells], in
 
 
 def _check_names(names: set[str], rows: int, characters: int, shown: str) -> None:
-    """Refuse records that have so little in common that their table would be far larger than they are."""
+    """Refuse records that have so little in common that their table would be far larger than they
+    are.
+    """
     if len(names) > COLUMNS or len(names) * rows > max(_CELLS, SPARSE * characters):
         raise DataError(
-            f"{shown} names {len(names):,} columns in its first {rows:,} records, most of which lack most of them; give "
+            f"{shown} names {len(names):,} columns in its first {rows:,} records, most of which "
+            "lack most of them; give "
             "every record the same few names."
         )
 
@@ -145,6 +153,7 @@ def _columns(records: list[dict[str, Any]], name: str) -> dict[str, list[Any]]:
     for value in (value for cells in found.values() for value in cells):
         if isinstance(value, str) and _SURROGATE.search(value):
             raise DataError(
-                f"{name} has half a character (a lone surrogate) in {shown(value)}; repair the text."
+                f"{name} has half a character (a lone surrogate) in {shown(value)}; repair the "
+                "text."
             )
     return found

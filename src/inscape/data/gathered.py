@@ -1,7 +1,8 @@
-"""Pieces of a table put together: text lies in one piece of memory or, where there is much of it, in a file.
+"""Pieces of a table put together: text lies in one piece of memory or, where there is much of it,
+in a file.
 
-Text is kept as Arrow arrays, which make a Python value of a cell only when it is asked for. More than 64 MB of a column's
-text go to a file without a name that is mapped (`inscape.core.scratch`).
+Text is kept as Arrow arrays, which make a Python value of a cell only when it is asked for. More
+than 64 MB of a column's text go to a file without a name that is mapped (`inscape.core.scratch`).
 
 Cost: 8 bytes of memory a number, the text once; of much text, nothing.
 """
@@ -49,7 +50,9 @@ class Gathered:
 
 
 class _Column:
-    """Text as long as every cell is text or missing; numbers as long as they come as arrays; else Python values."""
+    """Text as long as every cell is text or missing; numbers as long as they come as arrays; else
+    Python values.
+    """
 
     def __init__(self) -> None:
         self._texts: list[pa.Array] = []

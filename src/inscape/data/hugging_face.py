@@ -1,8 +1,8 @@
 """Data sets of Hugging Face's `datasets` library, read some rows at a time.
 
-The library keeps a data set in Arrow files that it maps; here its columns of numbers and text go to a table, much of it in a
-file without a name (`inscape.data.gathered`). Columns of lists, records and pictures, which no example is made of, are left
-out where they are large.
+The library keeps a data set in Arrow files that it maps; here its columns of numbers and text go to
+a table, much of it in a file without a name (`inscape.data.gathered`). Columns of lists, records
+and pictures, which no example is made of, are left out where they are large.
 
 Cost: one pass; memory of some rows.
 """
@@ -53,7 +53,8 @@ def read(name: str, limit: int | None) -> tuple[pd.DataFrame, DatasetCard]:
         import datasets
     except ImportError:
         raise DataError(
-            f"{name!r} needs the datasets library; install it with: pip install 'inscape[datasets]'."
+            f"{name!r} needs the datasets library; install it with: pip install "
+            "'inscape[datasets]'."
         ) from None
     where = name.removeprefix("hf:")
     if not where:
@@ -80,7 +81,8 @@ def read(name: str, limit: int | None) -> tuple[pd.DataFrame, DatasetCard]:
     if isinstance(data, datasets.DatasetDict):
         if split not in data:
             raise DataError(
-                f"{name!r} has no split {split!r}. {suggest(split, data)} Write hf:FOLDER with one split saved."
+                f"{name!r} has no split {split!r}. {suggest(split, data)} Write hf:FOLDER with one "
+                "split saved."
             )
         data = data[split]
     card = DatasetCard(where, f"the data set {where}", source=f"Hugging Face data set {where}")

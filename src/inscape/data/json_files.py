@@ -1,7 +1,8 @@
 """Records of JSON Lines, and of JSON that is one array, one at a time.
 
-An array is read some megabytes at a time: the decoder is given what there is, and more only where a record is not whole. A
-record, or a line, is bounded, so that a file that never ends one is refused and not held.
+An array is read some megabytes at a time: the decoder is given what there is, and more only where a
+record is not whole. A record, or a line, is bounded, so that a file that never ends one is refused
+and not held.
 
 Cost: one pass; memory of the longest record.
 """
@@ -31,7 +32,8 @@ def records(source: Source, array: bool) -> Iterator[tuple[dict[str, Any], int]]
         array: whether it is one array, and not an object a line.
 
     Raises:
-        DataError: it is not JSON, or holds something else than objects; the message names the line or the item.
+        DataError: it is not JSON, or holds something else than objects; the message names the line
+            or the item.
     """
     return _items(source) if array else _lines(source)
 
@@ -117,7 +119,8 @@ class _Window:
                 cut = error.msg.startswith("Unterminated") or error.pos > len(self._text) - _CUT
                 if cut and len(self._text) - self._at >= sources.LONGEST:
                     raise DataError(
-                        f"{where} is longer than {sources.LONGEST:,} characters; is a quote or a bracket left open?"
+                        f"{where} is longer than {sources.LONGEST:,} characters; is a quote or a "
+                        "bracket left open?"
                     ) from None
                 place, message = self._before + error.pos, error.msg
                 if not cut or not self._more():
@@ -144,6 +147,7 @@ def _unreadable(where: str, error: Exception) -> DataError:
 def _record(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError(
-            f'{where} is {type(value).__name__}, not an object; write {{"text": ..., "label": ...}} on each line.'
+            f'{where} is {type(value).__name__}, not an object; write {{"text": ..., "label": '
+            f"...}} on each line."
         )
     return value

@@ -1,4 +1,5 @@
-"""Load examples from wherever they are: a built-in set, a file, a Hugging Face data set, or a data frame.
+"""Load examples from wherever they are: a built-in set, a file, a Hugging Face data set, or a data
+frame.
 
     load("cities")                                   a built-in set
     load("reviews.csv", labels=["stars"])            .csv .tsv .jsonl .json .parquet
@@ -7,9 +8,10 @@
     load(frame, input="sentence")                    a pandas DataFrame
     load("birds/")                                   a folder of images, or of WAV files; sub-folders are the labels
 
-The built-in sets are the files in ``data/sets/``; there is no list to edit. Where a part is not named: the input is the
-column ``input``, ``text``, ``sentence`` or ``prompt``, or the only column of text; the labels are the other numeric
-columns; the group is a column that is called ``group``, and never another.
+The built-in sets are the files in ``data/sets/``; there is no list to edit. Where a part is not
+named: the input is the column ``input``, ``text``, ``sentence`` or ``prompt``, or the only column
+of text; the labels are the other numeric columns; the group is a column that is called ``group``,
+and never another.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ SETS = Path(__file__).parent / "sets"
 
 
 def available() -> dict[str, DatasetCard]:
-    """The built-in sets by name, from their cards alone: nothing is imported and no data are read."""
+    """The built-in sets by name, from their cards alone: nothing is imported and no data are
+    read.
+    """
     cards = [read_card(path) for path in sorted(SETS.glob("*.py")) if not path.name.startswith("_")]
     return {card.name: card for card in cards}
 
@@ -53,9 +57,9 @@ def load(
     """Examples from a name, a path, a data frame or rows that come one by one.
 
     Args:
-        what: a built-in set's name, a path, ``hf:NAME[:SPLIT]`` or ``hf:NAME:CONFIG:SPLIT`` (``hf:FOLDER`` for one that
-            ``save_to_disk`` wrote), a data frame, or an iterable of rows (column → value), such as a data set of Hugging
-            Face, streamed or not.
+        what: a built-in set's name, a path, ``hf:NAME[:SPLIT]`` or ``hf:NAME:CONFIG:SPLIT``
+            (``hf:FOLDER`` for one that ``save_to_disk`` wrote), a data frame, or an iterable of
+            rows (column → value), such as a data set of Hugging Face, streamed or not.
         input: the column of text that the network reads.
         labels: the columns to ask about; an empty list for none.
         group: the grouping column for cross-validation.
@@ -66,7 +70,8 @@ def load(
         The checked examples.
 
     Raises:
-        DataError: it does not exist, cannot be read or is not sound; one sentence says which and names the cure.
+        DataError: it does not exist, cannot be read or is not sound; one sentence says which and
+            names the cure.
     """
     if limit is not None and limit < 1:
         raise DataError(f"limit must be 1 or more, got {limit}; leave it out for all examples.")
@@ -119,10 +124,12 @@ def _built_in(name: str, limit: int | None) -> Examples:
     if name not in available():
         if Path(name).suffix or "/" in name or "\\" in name:
             raise DataError(
-                f"there is no file {_cut(name)}; check the path (a built-in set is one of {', '.join(available())})."
+                f"there is no file {_cut(name)}; check the path (a built-in set is one of "
+                f"{', '.join(available())})."
             )
         raise DataError(
-            f"there is no data set {_cut(name)}. {suggest(name, available())} Or give a path, or hf:NAME."
+            f"there is no data set {_cut(name)}. {suggest(name, available())} Or give a path, or "
+            "hf:NAME."
         )
     return importlib.import_module(f"inscape.data.sets.{name.replace('-', '_')}").load(limit=limit)
 
@@ -152,7 +159,8 @@ def _file(name: str, input: str | None) -> tuple[pd.DataFrame, DatasetCard]:
                 path.name, f"the images or sounds in the folder {path.name}", source=path.name
             )
         raise DataError(
-            f"{path} is a folder without images or sounds; name a file in it (.csv, .tsv, .jsonl, .parquet), such as "
+            f"{path} is a folder without images or sounds; name a file in it (.csv, .tsv, .jsonl, "
+            ".parquet), such as "
             f"{path}/data.csv."
         )
     if not path.is_file():
@@ -213,7 +221,9 @@ def _parts(
     group: str | None,
     taken: Sequence[str],
 ) -> tuple[str, tuple[str, ...], str | None]:
-    """The input, the labels and the group of a table, those that are not named by the rules above."""
+    """The input, the labels and the group of a table, those that are not named by the rules
+    above.
+    """
     name = input if input is not None else _input(names, found)
     by = group if group is not None else ("group" if "group" in names and name != "group" else None)
     if labels is None:
@@ -232,13 +242,16 @@ def _input(names: Sequence[str], found: Mapping[str, Contents]) -> str:
     if len(text) == 1:
         return text[0]
     raise DataError(
-        f"which column is the input? {'Several are' if text else 'None is'} text; name it with input=... "
+        f"which column is the input? {'Several are' if text else 'None is'} text; name it with "
+        "input=... "
         f"Columns: {', '.join(map(repr, names))}."
     )
 
 
 def _is_label(column: Contents) -> bool:
-    """Whether a column is taken as a label unasked; nearly numeric ones are, so that the bad cell is named."""
+    """Whether a column is taken as a label unasked; nearly numeric ones are, so that the bad cell
+    is named.
+    """
     return column.kind in ("number", "mixed") or (
         column.kind == "text" and column.stray is not None
     )
@@ -264,7 +277,8 @@ class Look:
 
 
 def look(what: str | Path, rows: int = 5) -> Look:
-    """Check a data set as `load` does, and say what is in it; a table's file is read in pieces and never held.
+    """Check a data set as `load` does, and say what is in it; a table's file is read in pieces and
+    never held.
 
     Args:
         what: as `load` takes it, but for a data frame.

@@ -2,11 +2,12 @@
 
     faces/anna/1.png  faces/anna/2.png  faces/bela/1.png      columns file, label (anna, bela), group (the file)
 
-The label is the sub-folder that a file lies in, if files lie in sub-folders; the group is the file itself, which says that
-no two rows are known to belong together: name another column where they do (speaker, patient, site).
+The label is the sub-folder that a file lies in, if files lie in sub-folders; the group is the file
+itself, which says that no two rows are known to belong together: name another column where they do
+(speaker, patient, site).
 
-Images need Pillow (``pip install 'inscape[vision]'``); sounds are WAV, integer or float, and are mixed down to one channel.
-Cost: one decoding per reading; nothing is held.
+Images need Pillow (``pip install 'inscape[vision]'``); sounds are WAV, integer or float, and are
+mixed down to one channel. Cost: one decoding per reading; nothing is held.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def read_folder(folder: Path) -> pd.DataFrame | None:
     if len({len(p.parts) > 1 for p in inside}) > 1:
         alone = next(p for p in inside if len(p.parts) == 1)
         raise DataError(
-            f"{folder} holds files beside its sub-folders, such as {alone}, and sub-folders are the labels; move them."
+            f"{folder} holds files beside its sub-folders, such as {alone}, and sub-folders are "
+            "the labels; move them."
         )
     if len(inside[0].parts) > 1:
         table["label"] = [p.parts[0] for p in inside]
@@ -90,12 +92,14 @@ def _check_pixels(path: str | Path, width: int, height: int) -> None:
     """Refuse a picture that would not fit in memory, before it is decoded."""
     if width * height > PIXELS:
         raise DataError(
-            f"{path} has {width:,} × {height:,} pixels, and at most {PIXELS:,} are decoded; make it smaller."
+            f"{path} has {width:,} × {height:,} pixels, and at most {PIXELS:,} are decoded; make "
+            "it smaller."
         )
 
 
 def sound(path: str | Path, rate: int) -> Float32[np.ndarray, " samples"]:
-    """A sound as one channel between −1 and 1, at a rate in hertz (resampled by a polyphase filter where it differs).
+    """A sound as one channel between −1 and 1, at a rate in hertz (resampled by a polyphase filter
+    where it differs).
 
     Raises:
         DataError: it cannot be read, or is empty.
@@ -115,11 +119,13 @@ def sound(path: str | Path, rate: int) -> Float32[np.ndarray, " samples"]:
         raise DataError(f"{path} holds no sound; leave it out.")
     if not RATES[0] <= own <= RATES[1]:
         raise DataError(
-            f"{path} says that it has {own:,} samples a second, not {RATES[0]:,} to {RATES[1]:,}; {cure}."
+            f"{path} says that it has {own:,} samples a second, not {RATES[0]:,} to {RATES[1]:,}; "
+            f"{cure}."
         )
     if len(x) * rate // own > SAMPLES:
         raise DataError(
-            f"{path} has {len(x) * rate // own:,} samples at {rate:,} a second, and at most {SAMPLES:,} are read; cut it."
+            f"{path} has {len(x) * rate // own:,} samples at {rate:,} a second, and at most "
+            f"{SAMPLES:,} are read; cut it."
         )
     if x.dtype == np.uint8:
         x = (x.astype(np.float64) - 128) / 128
@@ -135,7 +141,9 @@ def sound(path: str | Path, rate: int) -> Float32[np.ndarray, " samples"]:
 
 
 def _check_chunks(path: Path) -> None:
-    """Refuse a WAV file whose chunks say that they are longer than the file: memory is taken for what they say."""
+    """Refuse a WAV file whose chunks say that they are longer than the file: memory is taken for
+    what they say.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         kind = file.read(12)[:4]
@@ -180,7 +188,8 @@ class Decoded:
         x = self._read(file)
         if x.shape != self.shape[1:]:
             raise DataError(
-                f"{file} gives an array of shape {x.shape}, and {self._files[0]} one of {self.shape[1:]}; a network without "
+                f"{file} gives an array of shape {x.shape}, and {self._files[0]} one of "
+                f"{self.shape[1:]}; a network without "
                 "a fixed length is fed files of one length: cut them, or harvest each length apart."
             )
         return x

@@ -1,8 +1,10 @@
-"""Pairs of opposites: texts of equal length, one of each label, folded by group; and scores centred within a context.
+"""Pairs of opposites: texts of equal length, one of each label, folded by group; and scores centred
+within a context.
 
-A pair's texts differ in nothing but what is asked about, so each is the other's counterfactual. A *context* (the template
-of a sentence) shifts scores and activations alike for both labels; since every context holds as many of one label as of
-the other, what is centred within it, by mean or by median, is not told the label.
+A pair's texts differ in nothing but what is asked about, so each is the other's counterfactual. A
+*context* (the template of a sentence) shifts scores and activations alike for both labels; since
+every context holds as many of one label as of the other, what is centred within it, by mean or by
+median, is not told the label.
 """
 
 from __future__ import annotations
@@ -47,13 +49,14 @@ class Pairs:
             rng: deals the groups.
 
         Raises:
-            DataError: a column is missing, the label has not two classes, a pair is not one of each within a group, or
-                too few groups.
+            DataError: a column is missing, the label has not two classes, a pair is not one of each
+                within a group, or too few groups.
         """
         y, classes = examples.classes(examples.labels[0])
         if len(classes) != 2:
             raise DataError(
-                f"the label {examples.labels[0]!r} has {len(classes)} classes, and opposites need two."
+                f"the label {examples.labels[0]!r} has {len(classes)} classes, and opposites need "
+                "two."
             )
         check_present(examples.frame, "pair")
         pair, groups = (
@@ -70,7 +73,8 @@ class Pairs:
         rows = order.reshape(-1, 2)
         if (groups[rows[:, 0]] != groups[rows[:, 1]]).any():
             raise DataError(
-                "the two texts of a pair must be of one group, or the pair is on both sides of a split."
+                "the two texts of a pair must be of one group, or the pair is on both sides of a "
+                "split."
             )
         if context:
             check_present(examples.frame, context)
@@ -103,7 +107,8 @@ class Pairs:
         may = np.flatnonzero(among[self.rows].all(axis=1))
         if not len(may):
             raise DataError(
-                "no pair has two texts of the same number of tokens, so no position has a counterpart."
+                "no pair has two texts of the same number of tokens, so no position has a "
+                "counterpart."
             )
         drawn = rng.permutation(may)
         groups = self.groups[self.rows[drawn, 0]]
@@ -115,7 +120,9 @@ class Pairs:
     def centred(
         self, x: Float[np.ndarray, "n d"], train: Bool[np.ndarray, " n"]
     ) -> Float[np.ndarray, "n d"]:
-        """Rows less the mean of the training rows of their context; of all training rows where a context has none."""
+        """Rows less the mean of the training rows of their context; of all training rows where a
+        context has none.
+        """
         out = x.astype(np.float64)
         for c in range(int(self.context.max()) + 1):
             inside = train & (self.context == c)
@@ -128,7 +135,9 @@ class Pairs:
 def above_median(
     scores: Float[np.ndarray, " n"], context: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
-    """Scores less the median of their context: the threshold at which half of a balanced context is called positive."""
+    """Scores less the median of their context: the threshold at which half of a balanced context is
+    called positive.
+    """
     out = np.array(scores, dtype=np.float64)
     for c in np.unique(context):
         out[context == c] -= np.median(out[context == c])

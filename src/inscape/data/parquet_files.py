@@ -1,6 +1,7 @@
 """Tables from Parquet files, read some rows at a time and never unfolded beyond what tables take.
 
-Cost: one pass; memory of some rows. Much text lies in a file without a name (`inscape.data.gathered`).
+Cost: one pass; memory of some rows. Much text lies in a file without a name
+(`inscape.data.gathered`).
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def parquet_table(path: Path | str, shown: str) -> pd.DataFrame:
         shown: what messages call it.
 
     Raises:
-        DataError: it is damaged, has two columns of one name, or unfolds to far more than tables do.
+        DataError: it is damaged, has two columns of one name, or unfolds to far more than tables
+            do.
     """
     with _opened(path, shown) as (file, extent):
         return frame_of(file.schema_arrow, _batches(file, extent))

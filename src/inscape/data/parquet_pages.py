@@ -1,9 +1,9 @@
 """How much a Parquet file unfolds to, from the headers of its pages, before anything is unfolded.
 
-A column lies in pages, each behind a header that says how long it is packed and unpacked. Arrow takes the memory that a
-header asks for, so all headers are read first, and a file that asks for far more than tables take is refused. A value of a
-dictionary, or one that repeats the start of the one before, may stand for many: rows are read so few at a time that even the
-longest such values fit.
+A column lies in pages, each behind a header that says how long it is packed and unpacked. Arrow
+takes the memory that a header asks for, so all headers are read first, and a file that asks for far
+more than tables take is refused. A value of a dictionary, or one that repeats the start of the one
+before, may stand for many: rows are read so few at a time that even the longest such values fit.
 
 Cost: one reading of some hundred bytes a page, of which most files have one a megabyte.
 Reference: the Parquet format, https://github.com/apache/parquet-format; Thrift's compact protocol.

@@ -10,14 +10,16 @@
     spans:A,B       the last token of each of several named spans, each position once, ascending
     3, -1           a position as the model sees it, special tokens counted; negative from the end
 
-A token belongs to a span if their characters overlap, the space that a token begins or ends with left out: it belongs to
-the word. Special tokens are those the tokenizer adds and those spelt out in the text. Marks are boolean masks over the same
-tokens, for the scope of an edit (`Scope(positions="mark:NAME")`).
+A token belongs to a span if their characters overlap, the space that a token begins or ends with
+left out: it belongs to the word. Special tokens are those the tokenizer adds and those spelt out in
+the text. Marks are boolean masks over the same tokens, for the scope of an edit
+(`Scope(positions="mark:NAME")`).
 
-Special tokens are left out by default because their norms dominate whatever is measured (attention sinks: Xiao et al.
-2023, arXiv:2309.17453). So does the first token of a causal model, whatever it is: of the difference between two classes'
-means over all tokens, position 0 is nearly everything in the middle of many models. The last token of an entity is where its
-facts are read: Meng et al. 2022, arXiv:2202.05262.
+Special tokens are left out by default because their norms dominate whatever is measured (attention
+sinks: Xiao et al. 2023, arXiv:2309.17453). So does the first token of a causal model, whatever it
+is: of the difference between two classes' means over all tokens, position 0 is nearly everything in
+the middle of many models. The last token of an entity is where its facts are read: Meng et al.
+2022, arXiv:2202.05262.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ class At:
     """A parsed position.
 
     Attributes:
-        kind: how the tokens are found; ``"all"`` for ``mean-all`` and ``"inner"`` for ``mean``, ``"first"`` for ``cls`` too.
+        kind: how the tokens are found; ``"all"`` for ``mean-all`` and ``"inner"`` for ``mean``,
+            ``"first"`` for ``cls`` too.
         arg: the span's name (names, separated by commas), or the position as text.
         reduce: ``"mean"`` if the harvest averages over the tokens, else ``"none"``.
     """
@@ -104,7 +107,8 @@ def resolve(
         at: the position, as text or parsed.
         tokens: the example's tokens, p of which are meant.
         spans: the example's spans, characters of the text.
-        causal: whether a token of the model sees none that follow it, so that ``mean`` leaves out position 0.
+        causal: whether a token of the model sees none that follow it, so that ``mean`` leaves out
+            position 0.
 
     Returns:
         At least one position, counted from 0 with special tokens included.
@@ -126,7 +130,8 @@ def resolve(
         number = int(at.arg)
         if not -len(tokens) <= number < len(tokens):
             raise DataError(
-                f"position {number} is not in {_quote(tokens)}, which has {len(tokens)} tokens; choose another."
+                f"position {number} is not in {_quote(tokens)}, which has {len(tokens)} tokens; "
+                "choose another."
             )
         return np.array([number % len(tokens)], dtype=np.int64)
     if at.kind == "spans":
@@ -140,7 +145,8 @@ def resolve(
         found = np.flatnonzero(span_mask(tokens, known[at.arg]))
         if not len(found):
             raise DataError(
-                f"no token of {_quote(tokens)} lies in the span {at.arg!r} {known[at.arg]}; correct the span."
+                f"no token of {_quote(tokens)} lies in the span {at.arg!r} {known[at.arg]}; "
+                "correct the span."
             )
         return found[-1:] if at.kind == "span" else found
     found = np.flatnonzero(~tokens.special)
@@ -166,7 +172,8 @@ def span_mask(tokens: Tokens, span: tuple[int, int]) -> Bool[np.ndarray, " token
 
 
 def tight(tokens: Tokens) -> Tokens:
-    """The same tokens, their characters without the space before or after a word; a token of space alone keeps it.
+    """The same tokens, their characters without the space before or after a word; a token of space
+    alone keeps it.
 
     Tokens whose text is not known stay as they are.
     """
@@ -188,7 +195,8 @@ def tight(tokens: Tokens) -> Tokens:
 
 
 def punctuation(tokens: Tokens, characters: str = ",.") -> Bool[np.ndarray, " tokens"]:
-    """Which tokens are nothing but the given punctuation: commas and full stops, space around them aside.
+    """Which tokens are nothing but the given punctuation: commas and full stops, space around them
+    aside.
 
     Sentiment is summarised at such tokens (Tigges et al. 2023, arXiv:2310.15154, section 4).
     """

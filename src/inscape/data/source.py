@@ -1,8 +1,9 @@
 """A text file as a stream that is read more than once: plain or gzip, UTF-8 and nothing else.
 
-What is wrong with its bytes is one sentence that names the line: UTF-16, a byte that is not UTF-8, a gzip file that is cut
-off or that would unfold to far more than tables do, a line that has no end. Nothing is read whole: what a URL names is
-fetched once, piece by piece, into a file without a name (`inscape.core.scratch`).
+What is wrong with its bytes is one sentence that names the line: UTF-16, a byte that is not UTF-8,
+a gzip file that is cut off or that would unfold to far more than tables do, a line that has no end.
+Nothing is read whole: what a URL names is fetched once, piece by piece, into a file without a name
+(`inscape.core.scratch`).
 
 Cost: one reading of the file each time; memory of a block.
 """
@@ -60,7 +61,8 @@ class Source:
             with self._bytes() as file:
                 if file.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
                     raise DataError(
-                        f"{self.shown} is UTF-16, not UTF-8; save it as UTF-8, such as: iconv -f UTF-16 -t UTF-8."
+                        f"{self.shown} is UTF-16, not UTF-8; save it as UTF-8, such as: iconv -f "
+                        "UTF-16 -t UTF-8."
                     )
                 with io.TextIOWrapper(file, encoding="utf-8-sig", newline=newline) as stream:
                     yield stream
@@ -99,7 +101,8 @@ class Source:
                 number += 1
                 if len(line) == LONGEST:
                     raise DataError(
-                        f"{self.shown}, line {number} is longer than {LONGEST:,} characters; put each example on a line of "
+                        f"{self.shown}, line {number} is longer than {LONGEST:,} characters; put "
+                        "each example on a line of "
                         "its own."
                     )
                 yield line
@@ -124,7 +127,8 @@ class Source:
                 except UnicodeDecodeError as error:
                     before = error.object[: error.start].count(b"\n") - held.count(b"\n")
                     return DataError(
-                        f"{self.shown} is not UTF-8: byte 0x{error.object[error.start]:02x} on line {lines + before}; "
+                        f"{self.shown} is not UTF-8: byte 0x{error.object[error.start]:02x} on "
+                        f"line {lines + before}; "
                         "save it as UTF-8, such as: iconv -f LATIN1 -t UTF-8."
                     )
                 if not block:
@@ -166,7 +170,8 @@ def fetched(url: str, shown: str) -> Scratch:
         for piece in objects(url).stream("", _FETCHED):
             if kept.size + len(piece) > most:
                 raise DataError(
-                    f"{shown} has more than {most:,} bytes, for which {kept.folder} has no room; free space there, set "
+                    f"{shown} has more than {most:,} bytes, for which {kept.folder} has no room; "
+                    "free space there, set "
                     "INSCAPE_HOME to a folder on a larger disk, or fetch a part of it."
                 )
             kept.write(piece)

@@ -1,7 +1,8 @@
-"""Tables that come row by row: iterators of rows, and the data sets of Hugging Face, streamed ones too.
+"""Tables that come row by row: iterators of rows, and the data sets of Hugging Face, streamed ones
+too.
 
-Rows are put together in pieces (`inscape.data.gathered`), so that much text lies in a file and memory holds a few bytes a
-row, however long the stream is.
+Rows are put together in pieces (`inscape.data.gathered`), so that much text lies in a file and
+memory holds a few bytes a row, however long the stream is.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def _checked(rows: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
             row = {"text": row}
         if not isinstance(row, Mapping) or not all(isinstance(name, str) for name in row):
             raise DataError(
-                f"row {number} of the stream is a {type(row).__name__}; give texts, or mappings from column to value."
+                f"row {number} of the stream is a {type(row).__name__}; give texts, or mappings "
+                "from column to value."
             )
         yield row
         number += 1

@@ -1,14 +1,17 @@
-"""A picture as a network of coordinates whose neurons are pictures themselves: a compositional pattern-producing network.
+"""A picture as a network of coordinates whose neurons are pictures themselves: a compositional
+pattern-producing network.
 
     (y, x, d, 1) → hidden × (linear without bias, each neuron its own function) → linear → logistic → grey level
     d = 1.4 √(x² + y²);   functions: identity, tanh, sine, Gaussian 2 exp(−z²) − 1
 
-A network whose neurons see x only through even functions draws pictures that are symmetric, and keeps them so whatever
-happens to most of its weights. `symmetric_picture` gives three such networks, built by hand; one trained on their
-pictures has the same form and need not have the same insides.
+A network whose neurons see x only through even functions draws pictures that are symmetric, and
+keeps them so whatever happens to most of its weights. `symmetric_picture` gives three such
+networks, built by hand; one trained on their pictures has the same form and need not have the same
+insides.
 
 Cost: O(pixels · layers · width²).
-Reference: Stanley (2007), Compositional pattern producing networks; Kumar et al. (2025), arXiv:2505.11581.
+Reference: Stanley (2007), Compositional pattern producing networks; Kumar et al. (2025),
+arXiv:2505.11581.
 """
 
 from __future__ import annotations
@@ -117,8 +120,9 @@ def symmetric_picture(name: str) -> Cppn:
     return net
 
 
-# Inputs are y 0, x 1, d 2, one 3. Neurons 0 to 6 hand on what they get, 7 to 11 are Gaussians, 12 to 14 tanh, 15 a sine.
-# The first layer turns x into Gaussians of x, which are even, and hands on y, d and one as 0, 1 and 2.
+# Inputs are y 0, x 1, d 2, one 3. Neurons 0 to 6 hand on what they get, 7 to 11 are Gaussians, 12
+# to 14 tanh, 15 a sine. The first layer turns x into Gaussians of x, which are even, and hands on
+# y, d and one as 0, 1 and 2.
 _HAND_ON = {0: {0: 1.0}, 1: {1: 1.0}, 2: {2: 1.0}}
 _FIRST = {0: {0: 1.0}, 1: {2: 1.0}, 2: {3: 1.0}}
 _WIRES: dict[str, list[dict[int, dict[int, float]]]] = {

@@ -3,8 +3,8 @@
     effect of w:  ∂ f(x) / ∂w  at every coordinate x
     odd share:    ‖(e − mirrored e) / 2‖² / ‖e‖²          0: symmetric;  1: all of it breaks the symmetry
 
-A change at random has an odd share of a half. The share is per unit of change, so weights that change much and little are
-compared alike.
+A change at random has an odd share of a half. The share is per unit of change, so weights that
+change much and little are compared alike.
 
 Cost: one backward pass; n · weights numbers.
 Reference: Kumar, Clune, Lehman and Stanley (2025), arXiv:2505.11581, for sweeps of single weights.
@@ -22,11 +22,13 @@ def weight_effects(net: nn.Module, x: Float[Tensor, "n c"]) -> Float64[np.ndarra
     """The derivative of a field's values by each weight of its linear layers.
 
     Args:
-        net: gives one value a coordinate, (n,), from that coordinate alone; each linear layer is called once.
+        net: gives one value a coordinate, (n,), from that coordinate alone; each linear layer is
+            called once.
         x: the coordinates.
 
     Returns:
-        Weights in the order of the layers, those of one output of a layer side by side; biases are left out.
+        Weights in the order of the layers, those of one output of a layer side by side; biases are
+        left out.
 
     Example:
         >>> net = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Flatten(0))
@@ -66,7 +68,8 @@ def odd_share(
     Args:
         effects: on the pixels of a square picture, row by row, (side², weights).
         side: pixels along the picture.
-        least: weights whose effect is smaller than this share of the largest have NaN: they change nothing.
+        least: weights whose effect is smaller than this share of the largest have NaN: they change
+            nothing.
 
     Raises:
         ValueError: effects on another number of pixels.

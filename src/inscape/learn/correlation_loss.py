@@ -9,8 +9,8 @@ entropy is measured in their mean, so that the plan does not depend on the scale
 make W of a cloud with itself 0.
 
 Cost: n d² + d³; iterations · n².
-Reference: Andrew et al. (2013), Deep canonical correlation analysis, ICML; Cuturi (2013), Sinkhorn distances,
-arXiv:1306.0895; Feydy et al. (2019), arXiv:1810.08278 (the two last terms).
+Reference: Andrew et al. (2013), Deep canonical correlation analysis, ICML; Cuturi (2013), Sinkhorn
+distances, arXiv:1306.0895; Feydy et al. (2019), arXiv:1810.08278 (the two last terms).
 """
 
 from __future__ import annotations

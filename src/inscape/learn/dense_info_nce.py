@@ -1,9 +1,11 @@
-"""Which cell of the other view shows the same place? The contrastive objective of features that keep their grid.
+"""Which cell of the other view shows the same place? The contrastive objective of features that
+keep their grid.
 
     L = − mean over cells of log ( exp(s(q, k⁺) / τ) / ( exp(s(q, k⁺) / τ) + Σ exp(s(q, k⁻) / τ) ) )       s: cosine
 
-q is a cell of one view, k⁺ its match in the other, and the k⁻ are the matches of the cells of *other* pictures: two cells of
-one picture may show the same thing. With one cell a picture, its mean, it is the objective of whole pictures.
+q is a cell of one view, k⁺ its match in the other, and the k⁻ are the matches of the cells of
+*other* pictures: two cells of one picture may show the same thing. With one cell a picture, its
+mean, it is the objective of whole pictures.
 
 Cost: O((n m)² d).
 Reference: Wang et al. (2021), DenseCL, arXiv:2011.09157, eq. 2 and 3.
@@ -45,7 +47,8 @@ def dense_info_nce(
         queries: m cells of each of n pictures.
         keys: their matches.
         temperature: τ.
-        pictures: whose keys are negatives: so many after the query's own, in turns; None for all others.
+        pictures: whose keys are negatives: so many after the query's own, in turns; None for all
+            others.
 
     Raises:
         ValueError: more pictures than there are others, or none.

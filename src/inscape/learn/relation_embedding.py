@@ -3,12 +3,13 @@
     logit of (a, b) in relation f = v_aᵀ M_f v_b
     L = −Σ_f Σ_ab [ p_f(a, b) log σ(logit) + p(a) p(b) log σ(−logit) ] / F + α (‖v‖² + ‖M‖²)
 
-Observed pairs are told from pairs drawn independently, so that the best logit is the pointwise mutual information of a pair
-in a relation. Vectors and matrices are given only up to v → G v, M → G⁻ᵀ M G⁻¹; the penalty leaves of these the rotations.
+Observed pairs are told from pairs drawn independently, so that the best logit is the pointwise
+mutual information of a pair in a relation. Vectors and matrices are given only up to v → G v, M →
+G⁻ᵀ M G⁻¹; the penalty leaves of these the rotations.
 
 Cost: relations × objects² · width for all pairs at once.
-Reference: Sheshmani and You (2021), arXiv:2103.14770, §3; Levy and Goldberg (2014) for negative sampling and mutual
-information.
+Reference: Sheshmani and You (2021), arXiv:2103.14770, §3; Levy and Goldberg (2014) for negative
+sampling and mutual information.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ class Activations(Mapping[Site, Tensor]):
     """Captured tensors; look one up by a `Site` or its name.
 
     Attributes:
-        tensors: site → (batch, positions, width), or (batch, kept, width) where positions were named.
+        tensors: site → (batch, positions, width), or (batch, kept, width) where positions were
+            named.
         logits: (batch, positions or kept, vocabulary), or None.
         grads: site → gradient of the scalar asked for, same shape as the activation.
     """

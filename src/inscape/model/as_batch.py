@@ -1,4 +1,5 @@
-"""Whatever a model is given, as a batch: the one door of `Model.run`, of generation and of harvests.
+"""Whatever a model is given, as a batch: the one door of `Model.run`, of generation and of
+harvests.
 
     texts, messages              the tokenizer, the chat template
     token ids                    whole numbers: one list, several lists, an array or a tensor
@@ -62,7 +63,9 @@ _NOTHING = "run: no inputs were given; give at least one text, example of token 
 
 
 def _taken(model: Any, batch: Batch) -> Batch:
-    """The batch of a text model, whose ids are those of (batch, positions) tokens that it has, and no more than it takes."""
+    """The batch of a text model, whose ids are those of (batch, positions) tokens that it has, and
+    no more than it takes.
+    """
     if model.kind != "text":
         return batch
     _placed(batch)
@@ -77,32 +80,40 @@ def _taken(model: Any, batch: Batch) -> Batch:
         if name != "inputs_embeds":
             if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
                 raise ModelError(
-                    f"{name} are {str(x.dtype).removeprefix('torch.')}, and token ids are whole numbers; give them as int64"
+                    f"{name} are {str(x.dtype).removeprefix('torch.')}, and token ids are whole "
+                    "numbers; give them as int64"
                 )
             batch.inputs[name] = x.long()
             known(model, x)
         if limit is not None and x.shape[1] > limit:
             raise ModelError(
-                f"these inputs have {x.shape[1]} positions and {model.name} takes {limit}: shorten them, or cut them into "
+                f"these inputs have {x.shape[1]} positions and {model.name} takes {limit}: shorten "
+                "them, or cut them into "
                 "several"
             )
     return batch
 
 
 def _placed(batch: Batch) -> None:
-    """Refuse positions that, without a mask, transformers would take for the beginnings of packed documents."""
+    """Refuse positions that, without a mask, transformers would take for the beginnings of packed
+    documents.
+    """
     positions = batch.inputs.get("position_ids")
     if positions is None or "attention_mask" in batch.inputs or positions.ndim != 2:
         return
     if bool((positions.diff(dim=-1) != 1).any()):
         raise ModelError(
-            "position_ids that do not count up by one may be gaps or the beginnings of packed documents; say which by an "
-            "attention_mask: ones (batch, positions) for gaps, (batch, 1, positions, positions) for documents"
+            "position_ids that do not count up by one may be gaps or the beginnings of packed "
+            "documents; say which by an "
+            "attention_mask: ones (batch, positions) for gaps, (batch, 1, positions, positions) "
+            "for documents"
         )
 
 
 def token_ids(items: Sequence[Any]) -> list[np.ndarray] | None:
-    """Lists of whole numbers as token ids, one array an example; one flat list is one example. None if they are not."""
+    """Lists of whole numbers as token ids, one array an example; one flat list is one example. None
+    if they are not.
+    """
     if all(_whole(item) for item in items):
         return [np.array([int(item) for item in items], dtype=np.int64)]
     rows = []
@@ -129,7 +140,8 @@ def positions_of(inputs: Mapping[str, Tensor]) -> int:
         if name in inputs:
             return int(inputs[name].shape[1])
     raise ModelError(
-        f"a text model is fed input_ids or inputs_embeds, and these inputs are {', '.join(inputs) or 'none'}"
+        "a text model is fed input_ids or inputs_embeds, and these inputs are "
+        f"{', '.join(inputs) or 'none'}"
     )
 
 
@@ -177,7 +189,8 @@ def _checked(model: Any, number: int, row: np.ndarray) -> Tokens:
         raise ModelError(f"example {number} has no token ids; leave it out")
     if model.max_positions is not None and len(row) > model.max_positions:
         raise ModelError(
-            f"example {number} has {len(row)} token ids and {model.name} takes {model.max_positions}: shorten it, or cut it "
+            f"example {number} has {len(row)} token ids and {model.name} takes "
+            f"{model.max_positions}: shorten it, or cut it "
             "into several"
         )
     return Tokens(row, np.zeros((len(row), 2), np.int64), np.zeros(len(row), dtype=bool))
@@ -189,7 +202,8 @@ def known(model: Any, ids: Tensor | np.ndarray) -> None:
     least, most = int(ids.min()), int(ids.max())
     if least < 0 or (isinstance(size, int) and most >= size):
         raise ModelError(
-            f"{least if least < 0 else most} is not a token id of {model.name}, which has {size}; give ids from 0 on"
+            f"{least if least < 0 else most} is not a token id of {model.name}, which has {size}; "
+            "give ids from 0 on"
         )
 
 
@@ -228,7 +242,8 @@ def _masked(batch: Batch) -> Batch:
     real = mask != 0
     if not bool((real[:, 1:] <= real[:, :-1]).all()):
         raise ModelError(
-            "these inputs are padded on the left (or their mask has holes), which shifts positions; pad on the right "
+            "these inputs are padded on the left (or their mask has holes), which shifts "
+            "positions; pad on the right "
             "(tokenizer.padding_side = 'right')"
         )
     if not bool(real[:, 0].all()):

@@ -1,8 +1,10 @@
-"""Which axis of a module's tensor is the examples' and which the positions', found by running it, not guessed.
+"""Which axis of a module's tensor is the examples' and which the positions', found by running it,
+not guessed.
 
-A module inside a network may see (batch · positions, d), as routers and experts do; (positions, batch, d), as recurrent
-layers do; or one more axis before or behind. Two examples are run alone and together, and in a text model at two lengths:
-an axis is the examples' if its length follows their number and what lies along it together is what each gives alone,
+A module inside a network may see (batch · positions, d), as routers and experts do; (positions,
+batch, d), as recurrent layers do; or one more axis before or behind. Two examples are run alone and
+together, and in a text model at two lengths: an axis is the examples' if its length follows their
+number and what lies along it together is what each gives alone,
 
     front(x(a, b))[0] = x(a)    and    front(x(a, b))[1] = x(b)
 
@@ -55,9 +57,12 @@ class Axes:
 
     Attributes:
         batch: the examples' axis.
-        positions: the positions' axis, which is brought behind the examples'; None if there is none, or several.
-        flat: ``"examples"`` or ``"positions"`` where axis 0 counts both, that one first; empty where it does not.
-        width: for arrays, the axis of the width once the examples are in front; None where it is the last.
+        positions: the positions' axis, which is brought behind the examples'; None if there is
+            none, or several.
+        flat: ``"examples"`` or ``"positions"`` where axis 0 counts both, that one first; empty
+            where it does not.
+        width: for arrays, the axis of the width once the examples are in front; None where it is
+            the last.
     """
 
     batch: int = 0
@@ -66,7 +71,9 @@ class Axes:
     width: int | None = None
 
     def front(self, x: Tensor, size: int) -> Tensor:
-        """The tensor as (batch, positions, …), or (batch, …) where positions have no axis of their own."""
+        """The tensor as (batch, positions, …), or (batch, …) where positions have no axis of their
+        own.
+        """
         if self.flat == "examples":
             return x.unflatten(0, (size, -1))
         if self.flat == "positions":
@@ -113,7 +120,8 @@ def learn(model: Any, sites: Sequence[Site], batch: Batch | None = None) -> None
 def unshown(site: Site, shape: Sequence[int], what: str = "the examples'") -> SiteError:
     """The refusal of a tensor that has no such axis."""
     return SiteError(
-        f"{site} has shape {tuple(shape)}, in which no axis is shown to be {what}; choose another site, or read this one "
+        f"{site} has shape {tuple(shape)}, in which no axis is shown to be {what}; choose another "
+        "site, or read this one "
         "whole with model.run"
     )
 
@@ -228,7 +236,8 @@ def _widths(
     whole: dict[Site, Tensor],
     found: dict[Site, Axes | None],
 ) -> dict[Site, int]:
-    """The axis of the width of array sites: the one that does not change when the input is cut shorter.
+    """The axis of the width of array sites: the one that does not change when the input is cut
+    shorter.
 
     Where no shorter input is taken, the module's kind says it.
     """

@@ -1,7 +1,9 @@
-"""In what order examples are computed: near-equal lengths together, under a budget of padded tokens.
+"""In what order examples are computed: near-equal lengths together, under a budget of padded
+tokens.
 
-A batch costs its count times its longest length, plus what any pass costs however small (the weights are read once). So
-examples are sorted by length and the sorted list is cut where the sum over batches is least,
+A batch costs its count times its longest length, plus what any pass costs however small (the
+weights are read once). So examples are sorted by length and the sorted list is cut where the sum
+over batches is least,
 
     minimise Σ_batches (count × longest + overhead)   with   count × longest ≤ budget,
 
@@ -21,7 +23,8 @@ from jaxtyping import Int
 _NEVER = np.iinfo(np.int64).max
 #: what one more pass costs, in tokens: measured at 30 to 90 for 135 M weights on one core
 OVERHEAD = 40
-#: padded tokens a batch, and what a pass costs besides in tokens: a few cores are busy with little, an accelerator is not
+#: padded tokens a batch, and what a pass costs besides in tokens: a few cores are busy with little,
+# an accelerator is not
 CPU, ACCELERATOR = (1024, OVERHEAD), (16_384, 1000)
 
 
@@ -36,7 +39,8 @@ def batches_by_length(
         overhead: what a pass costs besides its padded tokens, in tokens.
 
     Returns:
-        Index arrays that partition ``range(n)``; within a batch lengths fall, ties keep the order given.
+        Index arrays that partition ``range(n)``; within a batch lengths fall, ties keep the order
+        given.
 
     Raises:
         ValueError: a budget below 1, or an example with no tokens.
@@ -53,7 +57,8 @@ def batches_by_length(
             f"batches_by_length: example {int(lengths.argmin())} has no tokens; remove empty inputs"
         )
     if len(lengths) and lengths.min() == lengths.max():
-        # arrays, and there may be millions: the fewest passes cost least, and nothing need be searched
+        # arrays, and there may be millions: the fewest passes cost least, and nothing need be
+        # searched
         most = max(1, token_budget // int(lengths[0]))
         return [
             np.arange(start, min(len(lengths), start + most))
@@ -65,7 +70,8 @@ def batches_by_length(
     cut = np.zeros(len(order) + 1, dtype=np.int64)  # cut[j]: where the last of their batches starts
     first = 0
     for j in range(1, len(order) + 1):
-        # starts only move on: a start whose batch up to j passes the budget passes it for every later j
+        # starts only move on: a start whose batch up to j passes the budget passes it for every
+        # later j
         while first < j - 1 and (j - first) * longest[first] > token_budget:
             first += 1
         starts = np.arange(first, j)
@@ -104,5 +110,7 @@ def batches_alike(
 
 
 def limits(device: str) -> tuple[int, int]:
-    """Padded tokens a batch and what a pass costs besides, on a kind of device: ``cpu``, ``cuda`` …"""
+    """Padded tokens a batch and what a pass costs besides, on a kind of device: ``cpu``,
+    ``cuda`` …
+    """
     return CPU if device == "cpu" else ACCELERATOR

@@ -1,4 +1,6 @@
-"""The least that a network can be run on: two tokens, an image, a stretch of sound, of the sizes its configuration names."""
+"""The least that a network can be run on: two tokens, an image, a stretch of sound, of the sizes
+its configuration names.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ def blank(model: Any, rows: int = 1, draw: torch.Generator | None = None) -> dic
         found = {name: _numbers(model, (rows, config.num_mel_bins, frames), draw)}
     else:
         raise ModelError(
-            f"what {model.name} is fed is not known, so neither is the width of its sites; run it on an input of yours "
+            f"what {model.name} is fed is not known, so neither is the width of its sites; run it "
+            "on an input of yours "
             "and read the shape of what it gives"
         )
     if model.family.decoder:

@@ -1,7 +1,8 @@
 """Certificate: the checks of a checkpoint before its sites are used.
 
-Each item is a small measurement on this checkpoint, with a tolerance for its dtype and the sites it concerns. A failed
-item refuses those sites, with its reason; the others stay usable. The certificate travels into every run.
+Each item is a small measurement on this checkpoint, with a tolerance for its dtype and the sites it
+concerns. A failed item refuses those sites, with its reason; the others stay usable. The
+certificate travels into every run.
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ class Certificate:
 
     @property
     def passed(self) -> bool:
-        """Whether every item passed; never so for a network of no known family, of which nothing can be measured."""
+        """Whether every item passed; never so for a network of no known family, of which nothing
+        can be measured.
+        """
         return all(item.passed for item in self.items)
 
     def refused(self, sites: list[Site]) -> dict[Site, str]:
@@ -125,7 +128,8 @@ def certify(model: Model, cached: bool = False, weights: str | None = None) -> C
 
     Args:
         model: the model.
-        cached: whether a certificate kept of the same network, under the same code and conditions, may stand.
+        cached: whether a certificate kept of the same network, under the same code and conditions,
+            may stand.
         weights: the hash of its weights, where it was computed a moment ago.
 
     Returns:
@@ -166,8 +170,9 @@ def certify(model: Model, cached: bool = False, weights: str | None = None) -> C
 def current(model: Model) -> Identity:
     """What a model is now; where it is no longer what was certified, it is certified again.
 
-    A live network may be trained on, or changed in any other way, between two harvests. What was measured of it before is
-    forgotten then. Under edits nothing is measured: a certificate is of the model as it is.
+    A live network may be trained on, or changed in any other way, between two harvests. What was
+    measured of it before is forgotten then. Under edits nothing is measured: a certificate is of
+    the model as it is.
 
     Cost: a tenth of a second for 135 M weights; the certificate's, where something was changed.
     """

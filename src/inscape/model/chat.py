@@ -1,7 +1,8 @@
 """Messages as text: what a chat model is given is its own template filled with roles and contents.
 
-A message is a mapping with ``role`` and ``content``; a conversation is a list of messages. A conversation that does not end
-with the assistant ends with the template's beginning of an answer, so that what follows is what the model would say.
+A message is a mapping with ``role`` and ``content``; a conversation is a list of messages. A
+conversation that does not end with the assistant ends with the template's beginning of an answer,
+so that what follows is what the model would say.
 
 Reference: transformers, "Chat templates".
 """
@@ -35,8 +36,8 @@ def chat(model: Any, messages: str | Message | Sequence[Message]) -> str:
 
     Args:
         model: an opened model whose tokenizer has a chat template.
-        messages: the conversation, one message, or the text of one message of the user. ``"{}"`` gives a template for
-            ``prompt=`` of a harvest: each text becomes a message of the user.
+        messages: the conversation, one message, or the text of one message of the user. ``"{}"``
+            gives a template for ``prompt=`` of a harvest: each text becomes a message of the user.
 
     Returns:
         The text, special tokens spelt out; the tokenizer adds none that already stand there.
@@ -53,11 +54,13 @@ def chat(model: Any, messages: str | Message | Sequence[Message]) -> str:
         given = given["messages"]
     if not is_conversation(given):
         raise ModelError(
-            f"chat: a conversation is a list of messages with role and content, got {type(messages).__name__}"
+            "chat: a conversation is a list of messages with role and content, got "
+            f"{type(messages).__name__}"
         )
     if getattr(model.tokenizer, "chat_template", None) is None:
         raise ModelError(
-            f"{model.name} has no chat template, so it has no text for messages; give plain texts, or set "
+            f"{model.name} has no chat template, so it has no text for messages; give plain texts, "
+            "or set "
             "model.tokenizer.chat_template"
         )
     plain = [dict(message) for message in given]
@@ -69,7 +72,8 @@ def chat(model: Any, messages: str | Message | Sequence[Message]) -> str:
         )
     except Exception as error:  # a template is a program of its own and raises whatever it likes
         raise ModelError(
-            f"the chat template of {model.name} does not take these messages ({reason(error)}); give others, or plain text"
+            f"the chat template of {model.name} does not take these messages ({reason(error)}); "
+            "give others, or plain text"
         ) from error
 
 
@@ -99,12 +103,15 @@ def texts_of(model: Any, items: Sequence[Any]) -> list[str]:
             out.append(chat(model, item))
         else:
             raise ModelError(
-                f"item {row} is of type {type(item).__name__}, and {model.name} reads texts, messages (role, content) or "
+                f"item {row} is of type {type(item).__name__}, and {model.name} reads texts, "
+                "messages (role, content) or "
                 "token ids (whole numbers); give every item as one of these"
             )
     return out
 
 
 def several(given: Any) -> list[Any]:
-    """What was given as a list of texts and conversations: one text or one conversation is a list of one."""
+    """What was given as a list of texts and conversations: one text or one conversation is a list
+    of one.
+    """
     return [given] if isinstance(given, str) or is_conversation(given) else list(given)

@@ -1,9 +1,10 @@
 """The files of a checkpoint's folder, checked before any is loaded.
 
-A folder in Hugging Face's layout can lead its readers elsewhere: an index of shards names a pickled file or one outside
-the folder, a link leads out, ``config.json`` names a compute kernel on the Hub or more layers than there are weights.
-Here every file that will be read is looked at first; what is wrong is one sentence, and nothing was loaded. Weights are
-safetensors inside the folder, and nothing else.
+A folder in Hugging Face's layout can lead its readers elsewhere: an index of shards names a pickled
+file or one outside the folder, a link leads out, ``config.json`` names a compute kernel on the Hub
+or more layers than there are weights. Here every file that will be read is looked at first; what is
+wrong is one sentence, and nothing was loaded. Weights are safetensors inside the folder, and
+nothing else.
 
 Cost: the JSON files and the headers of the weights are read once more; milliseconds.
 """
@@ -100,7 +101,9 @@ def check(folder: str | Path, what: str, *, trust: bool = False) -> int:
 
 
 def quantised(config: Any) -> str | None:
-    """How a checkpoint's weights are packed (``gptq``, ``bitsandbytes``); None where they are plain numbers."""
+    """How a checkpoint's weights are packed (``gptq``, ``bitsandbytes``); None where they are plain
+    numbers.
+    """
     settings = getattr(config, "quantization_config", None)
     if settings is None:
         return None
@@ -111,7 +114,8 @@ def quantised(config: Any) -> str | None:
 
 
 def check_amount(kind: Any, config: Any, held: int | None, dtype: torch.dtype, what: str) -> None:
-    """Refuse a network that is far larger than its weights, or than memory, before memory is taken for it.
+    """Refuse a network that is far larger than its weights, or than memory, before memory is taken
+    for it.
 
     Args:
         kind: the class, of transformers.
@@ -126,19 +130,23 @@ def check_amount(kind: Any, config: Any, held: int | None, dtype: torch.dtype, w
     # tied weights are kept once, heads of other tasks not at all
     if held is not None and asked > 3 * held + 2**24:
         raise ModelError(
-            f"{what}: config.json asks for {asked:,} parameters and the weights hold {held:,}; {_CURE}."
+            f"{what}: config.json asks for {asked:,} parameters and the weights hold {held:,}; "
+            f"{_CURE}."
         )
     needed, free = asked * dtype.itemsize, free_memory()
     if free is not None and needed > free:
         smaller = "open it in bfloat16, or open" if dtype.itemsize > 2 else "open"
         raise ModelError(
-            f"{what} has {asked:,} parameters, which take {needed / 2**30:.1f} GiB in {str(dtype).removeprefix('torch.')}, "
+            f"{what} has {asked:,} parameters, which take {needed / 2**30:.1f} GiB in "
+            f"{str(dtype).removeprefix('torch.')}, "
             f"and {free / 2**30:.1f} GiB of memory are free; {smaller} a smaller model."
         )
 
 
 def check_named(folder: str | Path, what: str, *, trust: bool = False) -> None:
-    """The same for a model of the Hub, of which only the small files are here yet: what they name is checked."""
+    """The same for a model of the Hub, of which only the small files are here yet: what they name
+    is checked.
+    """
     folder = Path(folder)
     config = _json(folder / CONFIG, dict[str, Any])
     _check_architectures(config, what)
@@ -166,7 +174,8 @@ def regular(folder: Path, path: Path, what: str) -> Path:
     )
     if not inside:
         raise ModelError(
-            f"{what}: {path.name} is a link that leads out of the folder, to {real}; put the file itself into the folder."
+            f"{what}: {path.name} is a link that leads out of the folder, to {real}; put the file "
+            "itself into the folder."
         )
     if real.is_dir() and path.suffix not in (".json", ".safetensors"):
         return real
@@ -176,7 +185,9 @@ def regular(folder: Path, path: Path, what: str) -> Path:
 
 
 def own_attention(config: Any) -> None:
-    """Leave the choice of attention and experts to transformers' own defaults, whatever the file said."""
+    """Leave the choice of attention and experts to transformers' own defaults, whatever the file
+    said.
+    """
     for part in _parts(config):
         part._attn_implementation_internal = None
         part._experts_implementation_internal = None
@@ -213,7 +224,8 @@ def _check_architectures(config: dict[str, Any], what: str) -> None:
         named is None or (isinstance(named, list) and all(isinstance(n, str) for n in named))
     ) or not isinstance(kind, str):
         raise ModelError(
-            f"{what}: config.json needs a text as model_type and a list of texts as architectures, got {kind!r:.60} and "
+            f"{what}: config.json needs a text as model_type and a list of texts as architectures, "
+            f"got {kind!r:.60} and "
             f"{named!r:.60}; {_CURE}."
         )
 
@@ -226,25 +238,30 @@ def _check_kernels(config: dict[str, Any], what: str) -> None:
         for one in values:
             if isinstance(one, str) and one not in ATTENTION and re.search(r"[/:@|]", one):
                 raise ModelError(
-                    f"{what}: config.json names {one!r:.80} as its {key.strip('_')}, which is code from elsewhere; "
+                    f"{what}: config.json names {one!r:.80} as its {key.strip('_')}, which is code "
+                    "from elsewhere; "
                     "remove that line (Inscape chooses the attention itself)."
                 )
 
 
 def _check_modules(folder: Path, what: str) -> None:
-    """The steps of a sentence-transformers model; only its transformer is opened, but a stranger's class is told."""
+    """The steps of a sentence-transformers model; only its transformer is opened, but a stranger's
+    class is told.
+    """
     path = folder / "modules.json"
     if not path.exists():
         return
     for module in _json(path, list[Module]):
         if not module.type.startswith("sentence_transformers."):
             raise ModelError(
-                f"{what}: modules.json names {module.type!r:.80}, code that is not sentence-transformers' own; read it, "
+                f"{what}: modules.json names {module.type!r:.80}, code that is not "
+                "sentence-transformers' own; read it, "
                 "then open it with trust_remote_code=True."
             )
         if module.path and not _plain(module.path, folder):
             raise ModelError(
-                f"{what}: modules.json names {module.path!r:.80}, which is outside the folder; {_CURE}."
+                f"{what}: modules.json names {module.path!r:.80}, which is outside the folder; "
+                f"{_CURE}."
             )
 
 
@@ -263,7 +280,8 @@ def _check_tokenizer(folder: Path, what: str) -> None:
         for name in names:
             if not isinstance(name, str) or not _plain(name, folder):
                 raise ModelError(
-                    f"{what}: tokenizer_config.json names {name!r:.80} as {key}, which is outside the folder; "
+                    f"{what}: tokenizer_config.json names {name!r:.80} as {key}, which is outside "
+                    "the folder; "
                     "remove that line."
                 )
 
@@ -274,19 +292,22 @@ def _check_adapter(folder: Path, what: str) -> None:
         return
     if not (folder / "adapter_model.safetensors").is_file():
         raise ModelError(
-            f"{what} holds an adapter (adapter_config.json) without adapter_model.safetensors, and pickled weights are "
+            f"{what} holds an adapter (adapter_config.json) without adapter_model.safetensors, and "
+            "pickled weights are "
             "never read; save it again with safe_serialization=True."
         )
     config = _json(folder / "adapter_config.json", dict[str, Any])
     kind = config.get("peft_type")
     if kind not in IN_PLACE:
         raise ModelError(
-            f"{what} holds an adapter of kind {kind!s:.60}, which acts outside the network and would be left out; move "
+            f"{what} holds an adapter of kind {kind!s:.60}, which acts outside the network and "
+            "would be left out; move "
             "adapter_config.json out of the folder to open the model without it."
         )
     if importlib.util.find_spec("peft") is None:
         raise ModelError(
-            f"{what} holds an adapter beside the model, and without peft it would be left out; pip install peft, or move "
+            f"{what} holds an adapter beside the model, and without peft it would be left out; pip "
+            "install peft, or move "
             "adapter_config.json out of the folder to open the model without it."
         )
 
@@ -308,14 +329,17 @@ def _explicit(config: dict[str, Any], what: str) -> str | None:
         return None
     if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+\.safetensors(\.index\.json)?", name):
         raise ModelError(
-            f"{what}: config.json names {name!r:.80} as its weights, which is no safetensors file in the folder; remove "
+            f"{what}: config.json names {name!r:.80} as its weights, which is no safetensors file "
+            "in the folder; remove "
             "that line."
         )
     return name
 
 
 def _check_weights(folder: Path, config: dict[str, Any], what: str) -> tuple[int, int]:
-    """How many tensors and how many numbers the weights hold; their headers are read, and nothing else of them."""
+    """How many tensors and how many numbers the weights hold; their headers are read, and nothing
+    else of them.
+    """
     named = _explicit(config, what)
     single = named or WEIGHTS
     if named is not None and named.endswith(".index.json"):
@@ -326,7 +350,8 @@ def _check_weights(folder: Path, config: dict[str, Any], what: str) -> tuple[int
         files = _shards(folder / INDEX, what)
     else:
         raise ModelError(
-            f"{what} has no safetensors weights, and pickled weights are never read; convert them first."
+            f"{what} has no safetensors weights, and pickled weights are never read; convert them "
+            "first."
         )
     count = numbers = 0
     for name in files:
@@ -346,7 +371,8 @@ def _shards(path: Path, what: str) -> list[str]:
     for name in (found := sorted(set(_json(path, Index).weight_map.values()))):
         if not re.fullmatch(r"[\w.-]+\.safetensors", name):
             raise ModelError(
-                f"{what}: {path.name} names {name!r:.80}, which is no safetensors file in the folder, and no other weights "
+                f"{what}: {path.name} names {name!r:.80}, which is no safetensors file in the "
+                "folder, and no other weights "
                 f"are read; {_CURE}."
             )
     if not found:
@@ -355,7 +381,9 @@ def _shards(path: Path, what: str) -> list[str]:
 
 
 def _check_sizes(config: dict[str, Any], tensors: int, what: str, layers: int = LAYERS) -> None:
-    """Refuse counts that no checkpoint of these weights can mean, and that would take memory or hours to build."""
+    """Refuse counts that no checkpoint of these weights can mean, and that would take memory or
+    hours to build.
+    """
     for key, value in _walk(config):
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, bool) or not isinstance(one, (int, float)):
@@ -375,6 +403,7 @@ def _check_sizes(config: dict[str, Any], tensors: int, what: str, layers: int = 
             if most is not None and not least <= one <= most:
                 held = f" and the weights are {tensors:,} tensors" if tensors else ""
                 raise ModelError(
-                    f"{what}: config.json asks for {key} = {json.dumps(one):.30}{held}; it can be {least} to "
+                    f"{what}: config.json asks for {key} = {json.dumps(one):.30}{held}; it can be "
+                    f"{least} to "
                     f"{most:,}; {_CURE}."
                 )

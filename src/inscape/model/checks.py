@@ -1,8 +1,8 @@
 """The items of a certificate, each one measurement on the checkpoint at hand.
 
-Differences are relative and per position: ``max over positions of ‖a − b‖ / ‖b‖``. Norms count, not cosines: a tensor
-that is collinear with the right one and of another length is the wrong tensor. Tolerances: 1e-4 in float32, 1e-8 in
-float64, 5e-2 in bfloat16, 1e-2 in float16.
+Differences are relative and per position: ``max over positions of ‖a − b‖ / ‖b‖``. Norms count, not
+cosines: a tensor that is collinear with the right one and of another length is the wrong tensor.
+Tolerances: 1e-4 in float32, 1e-8 in float64, 5e-2 in bfloat16, 1e-2 in float16.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8, torch.bfloat16: 5e-2, tor
 TEXTS = (
     "Paris.",
     "The river rises in the mountains and runs to the sea.",
-    "In 1687, after years of work, he published a book, which few could read; it changed how everyone saw the sky.",
+    (
+        "In 1687, after years of work, he published a book, which few could read; it changed how "
+        "everyone saw the sky."
+    ),
 )
 
 
@@ -62,7 +65,10 @@ def run_all(model: Model) -> Iterator[Item]:
             0.0,
             0.0,
             (),
-            "no family is known: there are only module:PATH sites, and nothing to compare them with",
+            (
+                "no family is known: there are only module:PATH sites, and nothing to compare them "
+                "with"
+            ),
         )
         return
     examples = examples_of(model)
@@ -118,7 +124,9 @@ _DAMAGED = (
 def _captured(
     model: Model, batch: Batch, sites: Sequence[Site]
 ) -> tuple[Mapping[Site, Tensor], dict[Site, str]]:
-    """What one pass gives at all sites, and the sites at which the table names no tensor, with the reason."""
+    """What one pass gives at all sites, and the sites at which the table names no tensor, with the
+    reason.
+    """
     found: dict[Site, Tensor] = {}
     missing: dict[Site, str] = {}
     try:
@@ -143,7 +151,9 @@ def _captured(
 
 
 def examples_of(model: Model) -> list[Batch]:
-    """What is measured on: three texts, each a batch, or one batch of noise where texts are not what is fed."""
+    """What is measured on: three texts, each a batch, or one batch of noise where texts are not
+    what is fed.
+    """
     if model.kind == "text":
         return [_batch(model, [t]) for t in tokens_of(model)]
     draw = torch.Generator().manual_seed(0)
@@ -154,7 +164,9 @@ def examples_of(model: Model) -> list[Batch]:
 
 
 def _batch(model: Model, tokens: Sequence[Tokens]) -> Batch:
-    """Texts as a batch; a decoder that reads their encoder gets tokens of its own, the same for every text."""
+    """Texts as a batch; a decoder that reads their encoder gets tokens of its own, the same for
+    every text.
+    """
     batch = model.collate(tokens)
     if model.family is None or not model.family.decoder:
         return batch
@@ -169,10 +181,11 @@ def _decoded(model: Model, rows: int) -> Tensor:
 
 
 def tokens_of(model: Model) -> list[Tokens]:
-    """Three short texts, or token ids drawn at random where there is no tokenizer or none that knows their letters.
+    """Three short texts, or token ids drawn at random where there is no tokenizer or none that
+    knows their letters.
 
-    They are cut to what the model takes, or treats alike, where that is less. Where an adapter waits for tokens, all but the
-    first hold them.
+    They are cut to what the model takes, or treats alike, where that is less. Where an adapter
+    waits for tokens, all but the first hold them.
     """
     most, waits = _most(model), invocation(model.net)
     first, *others = _drawn(model)
@@ -222,7 +235,10 @@ def _repeats(
     first: Mapping[Site, Tensor], second: Mapping[Site, Tensor], sites: Sequence[Site]
 ) -> Item:
     worst = max(difference(second[s], first[s]) for s in sites)
-    reason = "two runs of the same input differ: dropout, noise or state is active; put the network in evaluation mode"
+    reason = (
+        "two runs of the same input differ: dropout, noise or state is active; put the "
+        "network in evaluation mode"
+    )
     return Item("repeatable", worst <= 1e-6, worst, 1e-6, ("*",), "" if worst <= 1e-6 else reason)
 
 
@@ -238,7 +254,8 @@ def _batch_is_single(
         for site in sites
     )
     reason = _of_the_batch(model) or (
-        "an example gives other activations in a batch than alone: padding shifts its positions or is attended to; "
+        "an example gives other activations in a batch than alone: padding shifts its positions or "
+        "is attended to; "
         "pad on the right, or pass position ids"
     )
     return Item(
@@ -252,14 +269,18 @@ def _batch_is_single(
 
 
 def _of_the_batch(model: Model) -> str:
-    """Why an example depends on its batch in a network whose weights are packed; empty for any other."""
+    """Why an example depends on its batch in a network whose weights are packed; empty for any
+    other.
+    """
     wrapped = (type(p).__name__ for p in model.net.parameters() if is_traceable_wrapper_subclass(p))
     how = next(wrapped, None) or checkpoint_files.quantised(model.atlas.config)
     if how is None:
         return ""
     return (
-        f"this network is quantised ({how}), and what it computes of an example depends on the others in its batch: its "
-        "activations are rounded, by scales or to sides of a threshold that are of the batch; open the network as it was "
+        f"this network is quantised ({how}), and what it computes of an example depends on the "
+        "others in its batch: its "
+        "activations are rounded, by scales or to sides of a threshold that are of the batch; open "
+        "the network as it was "
         "before it was quantised"
     )
 
@@ -277,7 +298,8 @@ def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[
     n = len(short)
     worst = max(difference(padded[s][0, :n], alone[s][0, :n]) for s in sites)
     reason = _of_the_batch(model) or (
-        "the same text gives other activations under more padding: positions shift or pads are attended to "
+        "the same text gives other activations under more padding: positions shift or pads are "
+        "attended to "
         "(left padding without position ids does this); pad on the right"
     )
     passed = worst <= tolerance
@@ -286,7 +308,9 @@ def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[
 
 
 def _beyond(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[Item]:
-    """Batched = single past each length at which the configuration changes what is computed, as far as that is short."""
+    """Batched = single past each length at which the configuration changes what is computed, as far
+    as that is short.
+    """
     config, most = model.atlas.config, min(LONG, model.max_positions or LONG)
     named = {getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")}
     named |= {*model.switches.sides, *model.switches.each}
@@ -301,7 +325,8 @@ def _beyond(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[I
         alone = [model.run(_batch(model, [t]), sites) for t in tokens]
         worst = max(difference(together[s][i], alone[i][s][0]) for i in (0, 1) for s in sites)
         reason = (
-            f"beyond {length} tokens, where the configuration changes what is computed, an example gives other activations "
+            f"beyond {length} tokens, where the configuration changes what is computed, an example "
+            "gives other activations "
             "in a batch than alone; harvest examples of one length"
         )
         passed = worst <= tolerance
@@ -311,7 +336,9 @@ def _beyond(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[I
 
 @dataclass(frozen=True)
 class _Sums:
-    """What the sums of a residual stream gave: the item, and the parts that no sum of sound tensors has shown."""
+    """What the sums of a residual stream gave: the item, and the parts that no sum of sound tensors
+    has shown.
+    """
 
     item: Item
     unproven: frozenset[Site]
@@ -325,11 +352,12 @@ def _named_in(items: Sequence[Item]) -> frozenset[str]:
 def _identity(
     model: Model, acts: Mapping[Site, Tensor], tolerance: float, wrong: frozenset[str]
 ) -> _Sums:
-    """The stream before, with what is added to it, is the stream after; each sum is normalised in post-norm families.
+    """The stream before, with what is added to it, is the stream after; each sum is normalised in
+    post-norm families.
 
-    Where the stream between two parts of a block is no site of it (they are computed in parallel), they are added together.
-    A sum of tensors of which one is wrong shows nothing, and one of several parts does not show which is which: two that
-    were exchanged have the same sum.
+    Where the stream between two parts of a block is no site of it (they are computed in parallel),
+    they are added together. A sum of tensors of which one is wrong shows nothing, and one of
+    several parts does not show which is which: two that were exchanged have the same sum.
 
     Args:
         model: the model.
@@ -374,7 +402,10 @@ def _half(
     start: Tensor, given: list[Tensor], end: Tensor, norm: nn.Module | None, name: str, layer: int
 ) -> tuple[float, str]:
     if other := [x for x in (start, *given) if x.shape != end.shape]:
-        said = f"{name}.{layer} has shape {tuple(given[0].shape)}, or is added to {tuple(other[0].shape)}"
+        said = (
+            f"{name}.{layer} has shape {tuple(given[0].shape)}, or is added to "
+            f"{tuple(other[0].shape)}"
+        )
         return float("inf"), f"{said}; the residual stream has {tuple(end.shape)}"
     added = torch.stack(given).sum(0) if len(given) > 1 else given[0]
     with torch.no_grad():
@@ -398,14 +429,20 @@ def _half(
         )
     return (
         gap,
-        f"{name}.{layer} is not what the layer adds to the residual stream (off by {gap:.2g} of the change)",
+        (
+            f"{name}.{layer} is not what the layer adds to the residual stream (off by {gap:.2g} "
+            "of "
+            "the change)"
+        ),
     )
 
 
 def _plain_forward(
     model: Model, batch: Batch, acts: Mapping[Site, Tensor], tolerance: float
 ) -> Iterator[Item]:
-    """Captured tensors against the network's own ``hidden_states``; its logits against the unembedding of the last norm."""
+    """Captured tensors against the network's own ``hidden_states``; its logits against the
+    unembedding of the last norm.
+    """
     net, head, norm, after = model.net, model.atlas.head, model.atlas.final_norm, model.atlas.after
     assert model.family is not None
     runner = net if head is not None else model.atlas.runs
@@ -450,7 +487,11 @@ def _plain_forward(
         bad = tuple(str(s) for s, gap in gaps.items() if gap > tolerance)
         worst = max(gaps.values())
         reason = (
-            f"{', '.join(bad[:3])} is not the network's own hidden state; the family's table is wrong for it"
+            (
+                f"{', '.join(bad[:3])} is not the network's own hidden state; the family's table "
+                "is "
+                "wrong for it"
+            )
             if bad
             else ""
         )
@@ -469,7 +510,9 @@ def _plain_forward(
 
 
 def _carried(model: Model, batch: Batch, tolerance: float) -> Iterator[Item]:
-    """What PEFT's own model gives is what the network inside it gives: nothing of an adapter is left out."""
+    """What PEFT's own model gives is what the network inside it gives: nothing of an adapter is
+    left out.
+    """
     given = model.given
     if given is model.net or not hasattr(given, "peft_config"):
         return
@@ -478,7 +521,10 @@ def _carried(model: Model, batch: Batch, tolerance: float) -> Iterator[Item]:
         with evaluating(given), torch.no_grad():
             whole, inside = _first(given(**inputs)), _first(model.net(**inputs))
         gap = difference(inside, whole) if inside.shape == whole.shape else float("inf")
-        reason = "PEFT's model gives something else than the network inside it, so part of the adapter would be left out"
+        reason = (
+            "PEFT's model gives something else than the network inside it, so part of the "
+            "adapter would be left out"
+        )
     except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
         gap, reason = float("inf"), f"PEFT's model does not run ({error})"
     passed = gap <= tolerance
@@ -495,7 +541,8 @@ class _Seen:
     """What the network's own forward pass showed of its blocks, whatever the table says of them.
 
     Attributes:
-        calls: the blocks in the order in which they were called, and what stands in a list beside one.
+        calls: the blocks in the order in which they were called, and what stands in a list beside
+            one.
         taken: the tensor that each call was given first.
         given: the tensor that each call gave first.
     """
@@ -507,7 +554,9 @@ class _Seen:
 
 @contextmanager
 def _seeing(model: Model, seen: _Seen) -> Iterator[None]:
-    """A block in which every call of a block, or of one that stands in a list beside it, is noted."""
+    """A block in which every call of a block, or of one that stands in a list beside it, is
+    noted.
+    """
     blocks = model.atlas.blocks
     kinds, own = {type(block) for block in blocks}, {id(block) for block in blocks}
     lists = [m for m in model.atlas.body.modules() if isinstance(m, nn.ModuleList)]
@@ -534,11 +583,14 @@ def _leading(values: Iterable[Any]) -> Tensor:
 def _stream(
     model: Model, seen: _Seen, acts: Mapping[Site, Tensor], tolerance: float
 ) -> Iterator[Item]:
-    """The table's blocks are those that are called, in order and none left out; what they take and give is the stream."""
+    """The table's blocks are those that are called, in order and none left out; what they take and
+    give is the stream.
+    """
     blocks = model.atlas.blocks
     same = [id(m) for m in seen.calls] == [id(m) for m in blocks]
     reason = (
-        f"{len(seen.calls)} calls of blocks were seen, which are not the table's {len(blocks)} in their order, so the "
+        f"{len(seen.calls)} calls of blocks were seen, which are not the table's {len(blocks)} in "
+        "their order, so the "
         "number of a layer would say nothing"
     )
     name = "blocks are called in order"
@@ -558,7 +610,9 @@ def _stream(
 
 
 def _gap(make: Callable[[Tensor], Tensor], x: Tensor, right: Tensor) -> float:
-    """How far what a module makes of a tensor is from the right one; infinite where it takes no such tensor."""
+    """How far what a module makes of a tensor is from the right one; infinite where it takes no
+    such tensor.
+    """
     try:
         with torch.no_grad():
             return difference(make(x), right)
@@ -567,7 +621,9 @@ def _gap(make: Callable[[Tensor], Tensor], x: Tensor, right: Tensor) -> float:
 
 
 def _handed_on(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> Item:
-    """What leaves a block enters the next, but between stages, where a network's own states tell nothing of its blocks."""
+    """What leaves a block enters the next, but between stages, where a network's own states tell
+    nothing of its blocks.
+    """
     first = Site("resid_pre", 0)
     worst = difference(acts[first], acts[Site("embed")])
     bad = [str(first)] if worst > TOLERANCE.get(model.dtype, 1e-4) else []
@@ -597,14 +653,16 @@ def _unembedding(
     if gap < float("inf"):
         with torch.no_grad():
             chosen = unembedded(normed).argmax(-1, keepdim=True)
-        # the likeliest entry is the same; entries that differ by less than rounding may change places
+        # the likeliest entry is the same; entries that differ by less than rounding may change
+        # places
         lost = (logits.amax(-1) - logits.gather(-1, chosen)[..., 0]) / logits.abs().amax(
             -1
         ).clamp_min(1e-12)
         same = bool((lost <= tolerance).all())
     passed = same and gap <= tolerance
     reason = (
-        "the unembedding of the last norm is not the model's logits: a norm has been folded into other weights, or the "
+        "the unembedding of the last norm is not the model's logits: a norm has been folded into "
+        "other weights, or the "
         "head reads something else; open the original checkpoint"
     )
     return Item(
@@ -618,7 +676,9 @@ def _unembedding(
 
 
 def _norms(model: Model) -> Iterator[Item]:
-    """A norm folded into the next layer leaves a weight of exactly one beside weights that have been trained."""
+    """A norm folded into the next layer leaves a weight of exactly one beside weights that have
+    been trained.
+    """
     assert model.family is not None
     norms = [
         (n, m) for n, m in model.atlas.body.named_modules() if "norm" in type(m).__name__.lower()
@@ -631,7 +691,8 @@ def _norms(model: Model) -> Iterator[Item]:
     points = {s.point for s in model.sites}
     sites = tuple(p for p in ("attn_in.*", "mlp_in.*", "final_norm") if p.split(".")[0] in points)
     reason = (
-        f"{folded} of {len(weights)} norms multiply by exactly 1 beside trained weights: they were folded into the next "
+        f"{folded} of {len(weights)} norms multiply by exactly 1 beside trained weights: they were "
+        "folded into the next "
         "layer; open the original checkpoint"
     )
     yield Item("norms as trained", share == 0, share, 0.0, sites, "" if share == 0 else reason)
@@ -653,14 +714,15 @@ def _is_neutral(norm: nn.Module) -> bool:
 def _looks_untrained(model: Model) -> bool:
     """Whether every bias is zero and the matrices still have the spread they are drawn with.
 
-    That is what the configuration says; or, where parts are drawn by rules of their own (T5, CLIP, Mamba), what these rules
-    give now: a bias that they draw need not be zero.
+    That is what the configuration says; or, where parts are drawn by rules of their own (T5, CLIP,
+    Mamba), what these rules give now: a bias that they draw need not be zero.
     """
     config, block = model.atlas.config, model.atlas.blocks[0]
     if any(
         not p.is_floating_point() or is_traceable_wrapper_subclass(p) for p in block.parameters()
     ):
-        return True  # they are quantised: their spread cannot be seen, and nothing is said of the norms
+        # they are quantised: their spread cannot be seen, and nothing is said of the norms
+        return True
     spread = float(
         getattr(config, "initializer_range", None) or getattr(config, "init_std", None) or 0.02
     )
@@ -680,6 +742,8 @@ def _looks_untrained(model: Model) -> bool:
 
 
 def _spread(block: nn.Module) -> float:
-    """The median of its matrices' standard deviations: output projections are often drawn narrower."""
+    """The median of its matrices' standard deviations: output projections are often drawn
+    narrower.
+    """
     matrices = [p for _, p in block.named_parameters() if p.ndim == 2]
     return float(np.median([float(m.detach().std()) for m in matrices]))

@@ -1,11 +1,13 @@
 """The output weights of a picture classifier: one vector for each of ImageNet's thousand classes.
 
-Row c is the direction in the last hidden layer that speaks for class c, so rows of classes that look alike lie near each
-other: what a network of pictures holds of a class, without a picture. Paired with the class's name
-(`inscape.data.sets.imagenet_classes`) it can be compared with what a network of texts holds of it.
+Row c is the direction in the last hidden layer that speaks for class c, so rows of classes that
+look alike lie near each other: what a network of pictures holds of a class, without a picture.
+Paired with the class's name (`inscape.data.sets.imagenet_classes`) it can be compared with what a
+network of texts holds of it.
 
 Cost: one download of 17 MB, once.
-Reference: EfficientNet-Lite0, Tan and Le (2019), arXiv:1905.11946, without swish and squeeze-and-excitation.
+Reference: EfficientNet-Lite0, Tan and Le (2019), arXiv:1905.11946, without swish and
+squeeze-and-excitation.
 """
 
 from __future__ import annotations

@@ -1,15 +1,18 @@
-"""Blocks compiled by `torch.compile`, for passes that look at what enters and leaves blocks and at nothing inside them.
+"""Blocks compiled by `torch.compile`, for passes that look at what enters and leaves blocks and at
+nothing inside them.
 
-Compiled code does not look for hooks that are placed after it was made. So the ``forward`` of each block is compiled, and
-the block is called as before, with the hooks that stand on it. A pass that captures or edits inside a block runs as it is
-written, and so does one through blocks in which hooks of the user's own stand, or in which gradients are asked for.
+Compiled code does not look for hooks that are placed after it was made. So the ``forward`` of each
+block is compiled, and the block is called as before, with the hooks that stand on it. A pass that
+captures or edits inside a block runs as it is written, and so does one through blocks in which
+hooks of the user's own stand, or in which gradients are asked for.
 
-What is compiled gives other rounding. It is measured once, before it is used, against what is written:
+What is compiled gives other rounding. It is measured once, before it is used, against what is
+written:
 
     max over residual sites and positions of ‖compiled − written‖ / ‖written‖ ≤ the certificate's tolerance
 
-Cost: compiling, a quarter of a minute to some minutes, at the first passes; blocks of equal code share it.
-Reference: "regional compilation" in the documentation of PyTorch 2.
+Cost: compiling, a quarter of a minute to some minutes, at the first passes; blocks of equal code
+share it. Reference: "regional compilation" in the documentation of PyTorch 2.
 """
 
 from __future__ import annotations
@@ -50,7 +53,9 @@ class CompiledBlocks:
     gap: float = 0.0
 
     def serves(self, model: Model, sites: Sequence[Site]) -> bool:
-        """Whether a pass that captures or edits at these sites gives by compiled blocks what it gives as written."""
+        """Whether a pass that captures or edits at these sites gives by compiled blocks what it
+        gives as written.
+        """
         if any(model.atlas.place(site).module in self.inside for site in sites):
             return False
         if invocation(model.net):
@@ -61,7 +66,9 @@ class CompiledBlocks:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """A block of code in which blocks run compiled; those whose forward is replaced already keep what they have."""
+        """A block of code in which blocks run compiled; those whose forward is replaced already
+        keep what they have.
+        """
         placed = [block for block in self.forwards if "forward" not in block.__dict__]
         try:
             for block in placed:
@@ -77,7 +84,9 @@ def _hooks(module: nn.Module) -> tuple[dict[int, Any], ...]:
 
 
 def _records(hook: Any) -> bool:
-    """Whether a hook is transformers' own, which stays where hidden states were once asked for and changes nothing."""
+    """Whether a hook is transformers' own, which stays where hidden states were once asked for and
+    changes nothing.
+    """
     while isinstance(hook, functools.partial):
         hook = hook.func
     return str(getattr(hook, "__module__", "")).startswith("transformers.")
@@ -91,13 +100,15 @@ def compiled_blocks(model: Model, backend: Any = "inductor") -> CompiledBlocks:
         backend: torch.compile's, by name or as a function.
 
     Raises:
-        ModelError: no family is known, nothing can be compiled here, or what was compiled gives other numbers.
+        ModelError: no family is known, nothing can be compiled here, or what was compiled gives
+            other numbers.
     """
     from inscape.model.checks import TOLERANCE, examples_of
 
     if model.family is None:
         raise ModelError(
-            f"{model.name} is of no known family, so its blocks are not known; open it without compile"
+            f"{model.name} is of no known family, so its blocks are not known; open it without "
+            "compile"
         )
     blocks = list(dict.fromkeys(model.atlas.blocks))
     inside = frozenset(m for block in blocks for m in block.modules()) - set(blocks)
@@ -109,7 +120,8 @@ def compiled_blocks(model: Model, backend: Any = "inductor") -> CompiledBlocks:
     if not made.serves(model, sites):
         held = "an adapter that waits for tokens" if invocation(model.net) else "hooks of its own"
         raise ModelError(
-            f"{model.name} has {held} in its blocks, which compiled code would not call; open it without compile"
+            f"{model.name} has {held} in its blocks, which compiled code would not call; open it "
+            "without compile"
         )
     gap = 0.0
     for batch in examples_of(model):
@@ -130,7 +142,8 @@ def compiled_blocks(model: Model, backend: Any = "inductor") -> CompiledBlocks:
     tolerance = TOLERANCE.get(model.dtype, 1e-4)
     if gap > tolerance:
         raise ModelError(
-            f"compiled, {model.name} gives other numbers (off by {gap:.2g}, and {tolerance:.2g} is allowed); open it "
+            f"compiled, {model.name} gives other numbers (off by {gap:.2g}, and {tolerance:.2g} is "
+            "allowed); open it "
             "without compile"
         )
     return CompiledBlocks(backend, forwards, inside, gap)

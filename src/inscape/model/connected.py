@@ -1,9 +1,11 @@
-"""A forward pass from one token on, its captured activations still in the autograd graph, behind a constant prefix.
+"""A forward pass from one token on, its captured activations still in the autograd graph, behind a
+constant prefix.
 
-`Model.run` gives values; here the captured tensors stay connected to an edit's tensor, so that `torch.autograd.grad` gives
-derivatives with respect to it. Attention is computed by plain matrix products, whose backward pass can be batched over many
-cotangents at once; the fused kernels cannot. Tokens before those of interest may be given as a key–value cache, which is
-constant: then neither they nor their derivatives are computed again.
+`Model.run` gives values; here the captured tensors stay connected to an edit's tensor, so that
+`torch.autograd.grad` gives derivatives with respect to it. Attention is computed by plain matrix
+products, whose backward pass can be batched over many cotangents at once; the fused kernels cannot.
+Tokens before those of interest may be given as a key–value cache, which is constant: then neither
+they nor their derivatives are computed again.
 
 Cost: one forward pass over the tokens given, whose intermediate results are kept.
 """
@@ -39,8 +41,8 @@ def connected(
 ) -> dict[Site, Tensor]:
     """One forward pass over token ids, its captured activations still in the autograd graph.
 
-    An edit whose tensor requires a gradient (`inscape.core.edit.Add` of a leaf of zeros, say) is where derivatives are
-    taken with respect to. Captures are taken after edits.
+    An edit whose tensor requires a gradient (`inscape.core.edit.Add` of a leaf of zeros, say) is
+    where derivatives are taken with respect to. Captures are taken after edits.
 
     Args:
         model: a text model with a family.
@@ -79,7 +81,8 @@ def connected(
     missing = [str(site) for site in sites if site not in state.caught]
     if missing:
         raise SiteError(
-            f"{', '.join(missing)}: not computed in the body of this model; capture a site before its head"
+            f"{', '.join(missing)}: not computed in the body of this model; capture a site before "
+            "its head"
         )
     return {site: model.atlas.place(site).read(state.caught[site], len(ids)) for site in sites}
 
@@ -87,7 +90,8 @@ def connected(
 def prefix_cache(
     model: Model, ids: Int[Tensor, "batch tokens"], edits: Edit | Sequence[Edit] | None = None
 ) -> Any:
-    """Keys and values of the tokens before those of interest, as constants; None where there are none.
+    """Keys and values of the tokens before those of interest, as constants; None where there are
+    none.
 
     Args:
         model: a causal text model.
@@ -102,12 +106,14 @@ def prefix_cache(
         return None
     if model.family is None or not model.family.cached:
         raise ModelError(
-            f"{model.name} is not causal, or keeps no keys and values, so no part of a text can be computed ahead of the "
+            f"{model.name} is not causal, or keeps no keys and values, so no part of a text can be "
+            "computed ahead of the "
             "rest"
         )
     if invocation(model.net):
         raise ModelError(
-            f"an adapter of {model.name} acts from its invocation tokens on, the last of a text, so no part of a text can "
+            f"an adapter of {model.name} acts from its invocation tokens on, the last of a text, "
+            "so no part of a text can "
             "be computed ahead of the rest"
         )
     planned = [(site, edit) for edit in as_edits(edits) for site in model.select(edit.scope.sites)]
@@ -125,5 +131,6 @@ def prefix_cache(
 def _check(model: Model) -> None:
     if model.kind != "text" or model.family is None or model.family.decoder:
         raise ModelError(
-            f"{model.name}: derivatives are taken through text models of a known family; this is none"
+            f"{model.name}: derivatives are taken through text models of a known family; this is "
+            "none"
         )

@@ -1,17 +1,20 @@
-"""Continuations: completions of a language model, token by token, with the probabilities it gave them.
+"""Continuations: completions of a language model, token by token, with the probabilities it gave
+them.
 
-Each prompt is read once; its cache (keys and values, or the states of a state space) is then laid out for all of its
-samples, and one loop continues a batch of them a token at a time. The token drawn is the inverse of the cumulative
-distribution at a uniform number that belongs to (prompt, sample, step) alone, so a sample does not depend on what it was
-batched with, beyond rounding:
+Each prompt is read once; its cache (keys and values, or the states of a state space) is then laid
+out for all of its samples, and one loop continues a batch of them a token at a time. The token
+drawn is the inverse of the cumulative distribution at a uniform number that belongs to (prompt,
+sample, step) alone, so a sample does not depend on what it was batched with, beyond rounding:
 
     token = min {v : Σ_{u ≤ v} softmax(logits / T)_u > r},   r = uniform(seed)[prompt, sample, step]
 
-Log-probabilities are of the network's own distribution, at temperature 1. Prompts are grouped by exact length: nothing is
-padded. Rows that have ended leave the batch, unless edits act (an edit may hold one value for each row).
+Log-probabilities are of the network's own distribution, at temperature 1. Prompts are grouped by
+exact length: nothing is padded. Rows that have ended leave the batch, unless edits act (an edit may
+hold one value for each row).
 
 Cost: tokens of the distinct prompts, then one pass for each step and batch.
-Reference: Holtzman et al. (2019), arXiv:1904.09751, for sampling from the whole distribution and what it costs in quality.
+Reference: Holtzman et al. (2019), arXiv:1904.09751, for sampling from the whole distribution and
+what it costs in quality.
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ from inscape.model.modes import evaluating, uncompiled
 if TYPE_CHECKING:
     from inscape.model.model import Model
 
-#: edits for the prompts of a batch, given their numbers; row r of the pass is sample r % samples of prompt r // samples
+#: edits for the prompts of a batch, given their numbers; row r of the pass is sample r % samples of
+# prompt r // samples
 Edits = Sequence[Edit] | Callable[[np.ndarray], Sequence[Edit]]
 
 
@@ -80,11 +84,14 @@ def continuations(
         model: a causal language model with a head.
         prompts: texts.
         max_new_tokens: at most so many tokens each.
-        samples: continuations of each prompt; greedy ones are all alike, so more than one needs a temperature or edits.
+        samples: continuations of each prompt; greedy ones are all alike, so more than one needs a
+            temperature or edits.
         temperature: 0 is greedy decoding.
         seed: of the uniform numbers.
-        stop: characters; a token that holds one of them is the last. The model's own end token always ends.
-        edits: edits in the order in which they act, or a function that makes them for the prompts of a batch.
+        stop: characters; a token that holds one of them is the last. The model's own end token
+            always ends.
+        edits: edits in the order in which they act, or a function that makes them for the prompts
+            of a batch.
         batch: rows (prompts × samples) continued at once.
         advance: told how many prompts are done, as they are.
 
@@ -131,11 +138,13 @@ def _check(model: Model, samples: int, temperature: float, count: int) -> None:
     continues = family is not None and family.kind == "text" and family.autoregressive
     if not continues or model.atlas.head is None or model.tokenizer is None:
         raise ModelError(
-            f"{model.name} cannot continue a text: that needs a causal language model with its head and its tokenizer"
+            f"{model.name} cannot continue a text: that needs a causal language model with its "
+            "head and its tokenizer"
         )
     if samples < 1 or count < 1:
         raise ValueError(
-            f"continuations: samples and max_new_tokens must be at least 1, got {samples} and {count}"
+            f"continuations: samples and max_new_tokens must be at least 1, got {samples} and "
+            f"{count}"
         )
     if samples > 1 and temperature <= 0:
         raise ValueError(
@@ -144,7 +153,9 @@ def _check(model: Model, samples: int, temperature: float, count: int) -> None:
 
 
 def _ends(model: Model, stop: str) -> Tensor:
-    """Which tokens end a continuation: 2 for the model's own end tokens, 1 for those that hold a stop character."""
+    """Which tokens end a continuation: 2 for the model's own end tokens, 1 for those that hold a
+    stop character.
+    """
     size = int(model.atlas.head.weight.shape[0])  # type: ignore[union-attr, operand, index]
     out = torch.zeros(size, dtype=torch.int8)
     if stop:
@@ -165,7 +176,9 @@ def _cache_name(net: Any) -> str:
 
 
 def _taken(cache: Any, rows: Tensor, like: Tensor) -> None:
-    """Rows of a cache, in the order given, each as often as it is named: what every kind of cache can do for beams."""
+    """Rows of a cache, in the order given, each as often as it is named: what every kind of cache
+    can do for beams.
+    """
     cache.reorder_cache(rows.to(like.device))
 
 
@@ -219,7 +232,8 @@ class _Loop:
                     told.taken(each)
                     logits = logits.repeat_interleave(self.samples, dim=0)
                 state.size = len(rows)
-                if late:  # no edit acts before the prompt's last token, so what comes before it was read once
+                # no edit acts before the prompt's last token, so what comes before it was read once
+                if late:
                     cache, logits = self._step(
                         ids[:, -1:].repeat_interleave(self.samples, dim=0), cache
                     )

@@ -1,7 +1,9 @@
-"""What a decoder beside an encoder reads: tokens of its own, of which the configuration names the first.
+"""What a decoder beside an encoder reads: tokens of its own, of which the configuration names the
+first.
 
-Inputs are the encoder's; ``decoder_input_ids`` and ``decoder_attention_mask`` among them are the decoder's. Where none are
-given there is one token, the one from which generation begins. Positions of a decoder's sites are those of its own tokens.
+Inputs are the encoder's; ``decoder_input_ids`` and ``decoder_attention_mask`` among them are the
+decoder's. Where none are given there is one token, the one from which generation begins. Positions
+of a decoder's sites are those of its own tokens.
 """
 
 from __future__ import annotations
@@ -27,12 +29,13 @@ def begun(model: Any, batch: Batch) -> Batch:
         batch: what the encoder reads, with or without ``decoder_input_ids``.
 
     Raises:
-        ModelError: the configuration names no start token, the decoder's tokens are padded on the left, or the batch marks
-            positions of what the encoder reads.
+        ModelError: the configuration names no start token, the decoder's tokens are padded on the
+            left, or the batch marks positions of what the encoder reads.
     """
     if batch.marks:
         raise ModelError(
-            f"marks name positions of what the encoder of {model.name} reads, and these sites are its decoder's; "
+            f"marks name positions of what the encoder of {model.name} reads, and these sites are "
+            "its decoder's; "
             "leave them out, or use the encoder's tower"
         )
     inputs = dict(batch.inputs)
@@ -44,7 +47,8 @@ def begun(model: Any, batch: Batch) -> Batch:
     real = mask != 0
     if not bool((real[:, 1:] <= real[:, :-1]).all()) or not bool(real[:, 0].all()):
         raise ModelError(
-            "the decoder's tokens are padded on the left (or its mask has holes), which shifts positions; pad on the right"
+            "the decoder's tokens are padded on the left (or its mask has holes), which shifts "
+            "positions; pad on the right"
         )
     return Batch(inputs, real.sum(1))
 
@@ -64,7 +68,8 @@ def start(model: Any, inputs: dict[str, Tensor], rows: int) -> None:
     first = getattr(model.net.config, "decoder_start_token_id", None)
     if first is None:
         raise ModelError(
-            f"{model.name} is an encoder–decoder whose configuration names no decoder_start_token_id; give "
+            f"{model.name} is an encoder–decoder whose configuration names no "
+            "decoder_start_token_id; give "
             "decoder_input_ids with the inputs, or set net.config.decoder_start_token_id"
         )
     device = next(iter(inputs.values())).device
@@ -72,7 +77,9 @@ def start(model: Any, inputs: dict[str, Tensor], rows: int) -> None:
 
 
 def needs_start(model: Any, inputs: dict[str, Tensor]) -> bool:
-    """Whether a whole encoder–decoder must be given its decoder's first token: many make their own."""
+    """Whether a whole encoder–decoder must be given its decoder's first token: many make their
+    own.
+    """
     config = getattr(model.net, "config", None)
     kind = str(getattr(config, "model_type", ""))
     return (

@@ -1,12 +1,13 @@
-"""Gates held constant: inside the block a network is linear (affine, where it has biases) at the input it is given.
+"""Gates held constant: inside the block a network is linear (affine, where it has biases) at the
+input it is given.
 
     norms      the denominator √(mean x² + ε), or a LayerNorm's standard deviation
     attention  the softmax weights, by cutting queries and keys off the graph
     gated MLP  the gate's branch, by cutting its pre-activation off: φ(gate) ⊙ up is then linear in up
     plain MLP  φ(x) = (φ(x)/x) · x with the ratio constant, for any φ with φ(0) = 0
 
-Values are those of the network, to rounding; only derivatives change. Every rule is a hook placed for the length of the
-block and gone after it, whatever was raised.
+Values are those of the network, to rounding; only derivatives change. Every rule is a hook placed
+for the length of the block and gone after it, whatever was raised.
 
 Reference: Golden (2025), Large language models are locally linear mappings, arXiv:2505.24293.
 """
@@ -41,7 +42,8 @@ def detached(model: Model, rules: Sequence[str] = RULES) -> Iterator[Model]:
         The model itself.
 
     Raises:
-        ModelError: no family is known, a norm's gain cannot be read, or the network has a gate that no rule reaches.
+        ModelError: no family is known, a norm's gain cannot be read, or the network has a gate that
+            no rule reaches.
         ValueError: an unknown rule.
     """
     if unknown := [rule for rule in rules if rule not in RULES]:
@@ -71,12 +73,16 @@ def detached(model: Model, rules: Sequence[str] = RULES) -> Iterator[Model]:
 
 
 def gated(model: Model) -> bool:
-    """Whether the model's MLPs multiply by a gate's branch, rather than apply a function to one projection."""
+    """Whether the model's MLPs multiply by a gate's branch, rather than apply a function to one
+    projection.
+    """
     return model.family is not None and model.family.up is not None
 
 
 def _refused(model: Model, rules: Sequence[str]) -> None:
-    """Refuse a network with a gate that no rule reaches: it would not be linear inside the block."""
+    """Refuse a network with a gate that no rule reaches: it would not be linear inside the
+    block.
+    """
     assert model.family is not None
     missing = {
         "attention": [p for p in ("q", "k") if p not in model.family.points],
@@ -90,7 +96,8 @@ def _refused(model: Model, rules: Sequence[str]) -> None:
     for rule in rules:
         if missing[rule]:
             raise ModelError(
-                f"{model.name}: the gates of {rule!r} cannot be held constant, since {missing[rule][0]} is not known "
+                f"{model.name}: the gates of {rule!r} cannot be held constant, since "
+                f"{missing[rule][0]} is not known "
                 f"here; leave the rule {rule!r} out"
             )
 

@@ -1,8 +1,9 @@
 """Generation under edits, right under a key–value cache.
 
-The first pass sees the prompt, later ones a token each; an edit's scope is decided by the absolute position of every
-token in the sequence, so ``phase="prompt"`` acts in the first pass only and ``phase="generated"`` on what follows it.
-Prompts are grouped by exact length: nothing is ever padded.
+The first pass sees the prompt, later ones a token each; an edit's scope is decided by the absolute
+position of every token in the sequence, so ``phase="prompt"`` acts in the first pass only and
+``phase="generated"`` on what follows it. Prompts are grouped by exact length: nothing is ever
+padded.
 """
 
 from __future__ import annotations
@@ -37,16 +38,19 @@ def generate(
     """Continuations of prompts.
 
     Args:
-        model: a causal language model with a head; or a decoder with its encoder, which reads the prompts.
+        model: a causal language model with a head; or a decoder with its encoder, which reads the
+            prompts.
         prompts: one or several texts, or conversations.
-        max_new_tokens: at most so many tokens each; generation also ends at the model's own end token.
+        max_new_tokens: at most so many tokens each; generation also ends at the model's own end
+            token.
         edits: edits in the order in which they act.
         temperature: 0 is greedy; above 0 samples, from a stream of its own.
         seed: of that stream.
 
     Returns:
-        One continuation per prompt, without the prompt, without special tokens. What decides them is these arguments and
-        nothing else: penalties, beams, cut-offs and forced tokens of the checkpoint's own settings do not act.
+        One continuation per prompt, without the prompt, without special tokens. What decides them
+        is these arguments and nothing else: penalties, beams, cut-offs and forced tokens of the
+        checkpoint's own settings do not act.
 
     Raises:
         ModelError: the model cannot generate, or a prompt leaves no room for what is asked.
@@ -73,7 +77,8 @@ def generate(
     own = 1 if model.family.decoder else max((len(t) for t in tokens), default=0)
     if model.max_positions is not None and own + max_new_tokens > model.max_positions:
         raise ModelError(
-            f"{own} + {max_new_tokens} tokens, and {model.name} takes {model.max_positions}: ask for fewer"
+            f"{own} + {max_new_tokens} tokens, and {model.name} takes {model.max_positions}: ask "
+            "for fewer"
         )
     planned = [(site, edit) for edit in edits for site in model.select(edit.scope.sites)]
     learn(model, [site for site, _ in planned])
@@ -88,7 +93,8 @@ def generate(
 
 
 def end_tokens(model: Model) -> list[int]:
-    """The tokens with which a model ends a text, by its generation settings, else its configuration; none if neither says.
+    """The tokens with which a model ends a text, by its generation settings, else its
+    configuration; none if neither says.
 
     They are the one thing that is taken from the settings that a checkpoint brings.
     """

@@ -1,8 +1,9 @@
 """GGUF files: dequantised once through transformers, kept as safetensors, opened from there.
 
-The values are those of the quantised file; nothing is quantised again. What the head says is carried over or refused by
-name (`inscape.model.gguf_config`), and so are tensors that are missing or left over
-(`inscape.model.gguf_tensors`). Dequantising a 135 M model takes seconds, the kept copy opens in under one.
+The values are those of the quantised file; nothing is quantised again. What the head says is
+carried over or refused by name (`inscape.model.gguf_config`), and so are tensors that are missing
+or left over (`inscape.model.gguf_tensors`). Dequantising a 135 M model takes seconds, the kept copy
+opens in under one.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def convert(path: Path, target: Path) -> None:
     bar = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
     try:
-        # by default transformers asks on the terminal whether code that lies beside the file may run
+        # by default transformers asks on the terminal whether code that lies beside the file may
+        # run
         config = AutoConfig.from_pretrained(
             str(path.parent), gguf_file=path.name, trust_remote_code=False
         )
@@ -84,7 +86,8 @@ def convert(path: Path, target: Path) -> None:
             config = net.config
             if hasattr(config, "quantization_config"):
                 del config.quantization_config
-            # built again from the plain configuration: the loaded one refuses to be saved as a quantised model
+            # built again from the plain configuration: the loaded one refuses to be saved as a
+            # quantised model
             plain = type(net)(config)
             plain.load_state_dict(net.state_dict())
             plain.save_pretrained(work)
@@ -105,7 +108,8 @@ def convert(path: Path, target: Path) -> None:
 def _one_map_of_names() -> Iterator[None]:
     """GGUF's names of a network's tensors, written out once.
 
-    transformers asks for all of them again at every module, which takes longer than all else with many blocks.
+    transformers asks for all of them again at every module, which takes longer than all else with
+    many blocks.
     """
     import gguf
 

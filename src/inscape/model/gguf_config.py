@@ -1,16 +1,16 @@
 """What a GGUF file's head says of its network, carried into the configuration entry by entry.
 
-transformers reads a part of the entries and drops the others without a word: the scaling of rotary positions, soft caps, a
-head's width, a sliding window. Here each of an architecture's entries either has a meaning that is set, or refuses the
-file by name. Rotary positions:
+transformers reads a part of the entries and drops the others without a word: the scaling of rotary
+positions, soft caps, a head's width, a sliding window. Here each of an architecture's entries
+either has a meaning that is set, or refuses the file by name. Rotary positions:
 
     rope.scaling.type linear, yarn     the same kinds of ``rope_parameters``
     rope_freqs.weight                  what each frequency is divided by (Llama 3.1): ``llama3`` where its formula gives the
                                        same numbers, else ``longrope`` with the same factors for every length
     rope_factors_short, _long.weight   ``longrope`` (Phi-3)
 
-Reference: the GGUF standard (ggml-org/ggml, docs/gguf.md) and llama.cpp's converter; for what its files leave unsaid
-(Gemma's scale of attention scores, windows of Gemma 3), llama.cpp's own loader.
+Reference: the GGUF standard (ggml-org/ggml, docs/gguf.md) and llama.cpp's converter; for what its
+files leave unsaid (Gemma's scale of attention scores, windows of Gemma 3), llama.cpp's own loader.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ from inscape.model.gguf_head import Head
 
 #: architectures whose entries are all understood, each tested on a file of a small network
 KNOWN = frozenset(
-    "llama qwen2 qwen3 qwen2moe qwen3moe gemma2 gemma3 phi3 gpt2 starcoder2 stablelm bloom falcon mamba nemotron".split()
+    (
+        "llama qwen2 qwen3 qwen2moe qwen3moe gemma2 gemma3 phi3 gpt2 starcoder2 stablelm bloom "
+        "falcon "
+        "mamba nemotron"
+    ).split()
 )
 #: entries that are an attribute of the configuration, under one of these names
 _SAME = {
@@ -55,14 +59,16 @@ _SAME = {
     "ssm.state_size": ("state_size",),
     "ssm.time_step_rank": ("time_step_rank",),
 }
-#: of the attributes above, those that the shapes of the tensors say again where a configuration has none
+#: of the attributes above, those that the shapes of the tensors say again where a configuration has
+# none
 _BORNE_OUT = (
     "context_length",
     "feed_forward_length",
     "attention.head_count_kv",
     "attention.head_count",
 )
-#: entries that change no activation: of tokens, of pooling after the last, of how the file was laid out
+#: entries that change no activation: of tokens, of pooling after the last, of how the file was laid
+# out
 _SILENT = frozenset(
     {"pooling_type", "rope.scaling.finetuned", "tensor_data_layout", "decoder_start_token_id"}
 )
@@ -101,13 +107,15 @@ def check_known(head: Head) -> None:
     """
     if head.architecture not in KNOWN:
         raise ModelError(
-            f"{head.name} is of the architecture {head.architecture!r:.40}, of which not every entry is understood; {_CURE} "
+            f"{head.name} is of the architecture {head.architecture!r:.40}, of which not every "
+            f"entry is understood; {_CURE} "
             f"(understood: {', '.join(sorted(KNOWN))})."
         )
     for name, value in head.own.items():
         if name in _SAME and isinstance(value, list):
             raise ModelError(
-                f"{head.name} says another {name} for each block, which is not understood here; {_CURE}."
+                f"{head.name} says another {name} for each block, which is not understood here; "
+                f"{_CURE}."
             )
 
 
@@ -134,7 +142,8 @@ def carry(head: Head, path: Path, config: Any) -> None:
         if name in _SILENT or (name in _NOTHING and value == _NOTHING[name]):
             continue
         raise ModelError(
-            f"{head.name} says {head.architecture}.{name} = {value!r:.60}, which is not understood here and would be left "
+            f"{head.name} says {head.architecture}.{name} = {value!r:.60}, which is not understood "
+            "here and would be left "
             f"out; {_CURE}."
         )
 
@@ -160,14 +169,16 @@ def _carry_heads(head: Head, own: dict[str, Any], config: Any) -> None:
     plain = config.hidden_size // heads
     if len(lengths) > 1:
         raise ModelError(
-            f"{head.name} has keys and values of other widths ({sorted(lengths)}), which is not understood here; {_CURE}."
+            f"{head.name} has keys and values of other widths ({sorted(lengths)}), which is not "
+            f"understood here; {_CURE}."
         )
     width = lengths.pop() if lengths else plain
     if "head_dim" in config.to_dict():
         config.head_dim = width
     elif width != plain:
         raise ModelError(
-            f"{head.name} has heads of {width} numbers, and {type(config).__name__} has room for {plain}; {_CURE}."
+            f"{head.name} has heads of {width} numbers, and {type(config).__name__} has room for "
+            f"{plain}; {_CURE}."
         )
     if head.architecture in ("llama", "qwen3", "nemotron"):
         config.attention_bias = "blk.0.attn_q.bias" in head.shapes
@@ -186,19 +197,22 @@ def _carry_window(head: Head, own: dict[str, Any], config: Any) -> None:
         near = pattern if isinstance(pattern, list) else [(i + 1) % every != 0 for i in blocks]
         if len(near) != len(blocks):
             raise ModelError(
-                f"{head.name} says the windows of {len(near)} blocks and has {len(blocks)}; fetch the file again."
+                f"{head.name} says the windows of {len(near)} blocks and has {len(blocks)}; fetch "
+                "the file again."
             )
         config.layer_types = ["sliding_attention" if n else "full_attention" for n in near]
     elif pattern is not None:
         own["attention.sliding_window_pattern"] = pattern  # and is refused
     local = head.architecture in ("gemma2", "gemma3")
     if hasattr(config, "sliding_window") and (window or not local):
-        # configurations of transformers begin with a window of their own, which the file's network has not
+        # configurations of transformers begin with a window of their own, which the file's network
+        # has not
         config.sliding_window = window or None
     if window and not local and head.architecture not in ("phi3", "starcoder2"):
         if window < head.own.get("context_length", 0):
             raise ModelError(
-                f"{head.name} says a sliding window of {window} positions, which is not understood for "
+                f"{head.name} says a sliding window of {window} positions, which is not understood "
+                "for "
                 f"{head.architecture}; {_CURE}."
             )
         config.sliding_window = None
@@ -229,7 +243,8 @@ def _carry_rotary(
     if not known:
         if factors or _kind(head, scaling) != "none":
             raise ModelError(
-                f"{head.name} scales rotary positions, and {type(config).__name__} has none; {_CURE}."
+                f"{head.name} scales rotary positions, and {type(config).__name__} has none; "
+                f"{_CURE}."
             )
         return
     layers = known.get("full_attention", known)
@@ -238,7 +253,8 @@ def _carry_rotary(
         known["sliding_attention"]["rope_theta"] = float(local_base)
     elif local_base is not None and local_base != base:
         raise ModelError(
-            f"{head.name} has two bases of rotary positions, which is not understood for {head.architecture}; {_CURE}."
+            f"{head.name} has two bases of rotary positions, which is not understood for "
+            f"{head.architecture}; {_CURE}."
         )
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     share = (turned or width) / width
@@ -246,7 +262,8 @@ def _carry_rotary(
         layers["partial_rotary_factor"] = share
     elif share != 1:
         raise ModelError(
-            f"{head.name} turns {turned} of the {width} numbers of a head, which is not understood for "
+            f"{head.name} turns {turned} of the {width} numbers of a head, which is not understood "
+            "for "
             f"{head.architecture}; {_CURE}."
         )
     layers |= {"rope_type": "default"} | _scaled(
@@ -264,7 +281,8 @@ def _kind(head: Head, scaling: dict[str, Any]) -> str:
     kind = scaling.get("rope.scaling.type", "none")
     if kind not in ("none", "linear", "yarn", "longrope"):
         raise ModelError(
-            f"{head.name} scales rotary positions by {kind!r:.40}, which is not understood here; {_CURE}."
+            f"{head.name} scales rotary positions by {kind!r:.40}, which is not understood here; "
+            f"{_CURE}."
         )
     return str(kind)
 
@@ -291,19 +309,22 @@ def _scaled(
     fast, slow = (scaling.pop(f"rope.scaling.yarn_beta_{n}", None) for n in ("fast", "slow"))
     for name, value in scaling.items():
         raise ModelError(
-            f"{head.name} says {head.architecture}.{name} = {value!r:.40}, which is not understood here; {_CURE}."
+            f"{head.name} says {head.architecture}.{name} = {value!r:.40}, which is not understood "
+            f"here; {_CURE}."
         )
     short, far = (factors.get(f"rope_factors_{n}.weight") for n in ("short", "long"))
     even = factors.get("rope_freqs.weight")
     if (short is None) != (far is None) or (even is not None and (short or kind != "none")):
         raise ModelError(
-            f"{head.name} holds rotary factors that do not go together ({', '.join(sorted(factors))}, scaling "
+            f"{head.name} holds rotary factors that do not go together "
+            f"({', '.join(sorted(factors))}, scaling "
             f"{kind!r}); fetch the file again."
         )
     for values in factors.values():
         if len(values) != turned // 2 or not all(math.isfinite(v) and v > 0 for v in values):
             raise ModelError(
-                f"{head.name} holds {len(values)} rotary factors, and its heads turn {turned // 2} pairs, each by a number "
+                f"{head.name} holds {len(values)} rotary factors, and its heads turn {turned // 2} "
+                "pairs, each by a number "
                 "above zero; fetch the file again."
             )
     if even is not None:
@@ -338,7 +359,9 @@ def _scaled(
 
 
 def _divided(factors: list[float], config: Any, turned: int) -> dict[str, Any]:
-    """Frequencies divided by these factors: as Llama 3.1 names it where it is that, else spelled out."""
+    """Frequencies divided by these factors: as Llama 3.1 names it where it is that, else spelled
+    out.
+    """
     base = config.rope_parameters["rope_theta"]
     inverse = base ** (-np.arange(0, turned, 2) / turned)
     waves = 2 * np.pi / inverse
@@ -363,7 +386,8 @@ def _divided(factors: list[float], config: Any, turned: int) -> dict[str, Any]:
 def _carry_unsaid(head: Head, config: Any) -> None:
     """What llama.cpp knows of an architecture and its files do not say."""
     if head.architecture in ("gemma2", "gemma3"):
-        # the 27 B models divide the scores by the width of a head as it would be without a width of its own
+        # the 27 B models divide the scores by the width of a head as it would be without a width of
+        # its own
         largest = config.num_hidden_layers == {"gemma2": 46, "gemma3": 62}[head.architecture]
         config.query_pre_attn_scalar = (
             config.hidden_size // config.num_attention_heads if largest else config.head_dim
@@ -372,6 +396,7 @@ def _carry_unsaid(head: Head, config: Any) -> None:
         config.num_kv_heads != 1 or any("attn_norm_2" in name for name in head.shapes)
     ):
         raise ModelError(
-            f"{head.name} is of Falcon's newer architecture, whose queries, keys and values lie in another order in GGUF; "
+            f"{head.name} is of Falcon's newer architecture, whose queries, keys and values lie in "
+            "another order in GGUF; "
             f"{_CURE}."
         )

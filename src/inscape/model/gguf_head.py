@@ -1,8 +1,8 @@
 """The head of a GGUF file, checked before transformers builds a network from it.
 
-A damaged head can ask for more blocks than there are tensors, or for a width that no memory holds: the network would be
-built for hours, or filled with random numbers. A file of another kind (an adapter, a control vector, one part of several)
-is told by name.
+A damaged head can ask for more blocks than there are tensors, or for a width that no memory holds:
+the network would be built for hours, or filled with random numbers. A file of another kind (an
+adapter, a control vector, one part of several) is told by name.
 
 Cost: the head alone; a second for a vocabulary of 100,000.
 """
@@ -76,8 +76,8 @@ def check_head(path: Path) -> Head:
         What it says.
 
     Raises:
-        ModelError: not GGUF, without an architecture, of another kind than a whole model, or a count that its tensors do
-            not bear out.
+        ModelError: not GGUF, without an architecture, of another kind than a whole model, or a
+            count that its tensors do not bear out.
     """
     from gguf import GGUFReader
 
@@ -111,7 +111,8 @@ def _check_whole(head: Head) -> None:
     parts = head.entries.get("split.count", 1)
     if isinstance(parts, int) and parts > 1:
         raise ModelError(
-            f"{head.name} is one of {parts} parts of a model; merge them first (llama-gguf-split --merge)."
+            f"{head.name} is one of {parts} parts of a model; merge them first (llama-gguf-split "
+            "--merge)."
         )
 
 
@@ -131,6 +132,7 @@ def _check_counts(head: Head, numbers: int) -> None:
         for one in value if isinstance(value, list) else [value]:
             if not isinstance(one, int) or not 0 <= one <= most:
                 raise ModelError(
-                    f"{head.name} says {name} = {one!r:.40}, and with {tensors:,} tensors it can be "
+                    f"{head.name} says {name} = {one!r:.40}, and with {tensors:,} tensors it can "
+                    "be "
                     f"{most:,} at most; {_CURE}."
                 )

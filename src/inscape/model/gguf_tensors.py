@@ -1,7 +1,8 @@
-"""The tensors of a GGUF file against those that its network has: what is missing or left over is named.
+"""The tensors of a GGUF file against those that its network has: what is missing or left over is
+named.
 
-The names of a network's weights are turned into GGUF's by the ``gguf`` package's own table. A weight without a tensor would
-stay random, and a tensor without a weight would be left out.
+The names of a network's weights are turned into GGUF's by the ``gguf`` package's own table. A
+weight without a tensor would stay random, and a tensor without a weight would be left out.
 """
 
 from __future__ import annotations
@@ -35,13 +36,15 @@ def check_tensors(head: Head, net: Any) -> None:
     extra = sorted(present - needed - {"output.weight"}, key=_in_order)
     if extra:
         raise ModelError(
-            f"{head.name} holds {len(extra)} tensor{'s' * (len(extra) > 1)} that {type(net).__name__} has no place for: "
+            f"{head.name} holds {len(extra)} tensor{'s' * (len(extra) > 1)} that "
+            f"{type(net).__name__} has no place for: "
             f"{_listed(extra)}; open the checkpoint that the file was made from."
         )
     unknown = sorted({kind for kind in head.kinds.values() if not _readable(kind)})
     if unknown:
         raise ModelError(
-            f"{head.name} holds tensors of the type {', '.join(unknown)}, which cannot be read here; take a file of another "
+            f"{head.name} holds tensors of the type {', '.join(unknown)}, which cannot be read "
+            "here; take a file of another "
             "quantisation."
         )
 
@@ -50,7 +53,8 @@ def check_missing(name: str, missing: list[str]) -> None:
     """Refuse a file that lacks these."""
     if missing:
         raise ModelError(
-            f"{name} lacks {len(missing)} of the tensors that its network asks for: {_listed(missing)}; they would be "
+            f"{name} lacks {len(missing)} of the tensors that its network asks for: "
+            f"{_listed(missing)}; they would be "
             "random; fetch the file again."
         )
 

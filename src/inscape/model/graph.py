@@ -1,7 +1,8 @@
-"""States of a network inside their autograd graph: for derivatives of one site with respect to others.
+"""States of a network inside their autograd graph: for derivatives of one site with respect to
+others.
 
-`Model.run` gives detached tensors. Here the tensors themselves are handed out, so that a caller can differentiate; weights
-are taken as constants, and everything is as it was afterwards.
+`Model.run` gives detached tensors. Here the tensors themselves are handed out, so that a caller can
+differentiate; weights are taken as constants, and everything is as it was afterwards.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def graph(
     Raises:
         SiteError: a site that the model does not have.
 
-    Reference: reverse-mode differentiation with a batch of cotangents, Griewank and Walther (2008), §3.
+    Reference: reverse-mode differentiation with a batch of cotangents, Griewank and Walther (2008),
+    §3.
     """
     wanted = model.select(sites)
     batch = model.batch(inputs).to(model.device)

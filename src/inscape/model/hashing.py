@@ -1,7 +1,7 @@
 """The hash of a network's weights: what a certificate, a store and a run are bound to.
 
-SHA-256 of half a gigabyte takes longer than loading it. So what was computed once of a checkpoint is kept in the cache, and
-stands again where both hold:
+SHA-256 of half a gigabyte takes longer than loading it. So what was computed once of a checkpoint
+is kept in the cache, and stands again where both hold:
 
     files    path, inode, size and times (of content and of status) of every file of weights, as they were
     sums     `weights_sums` of the network that was loaded, over all of its bytes, as they were
@@ -34,8 +34,8 @@ _ROW = 256  # numbers of eight bytes in a row of the sums that tell whether a te
 def weights_hash(net: nn.Module) -> str:
     """SHA-256 over every tensor of the state: name, dtype, shape and bytes, in the order of names.
 
-    About a second per gigabyte. Two networks with the same hash hold the same numbers under the same names; what uses them
-    is in `inscape.model.identity`.
+    About a second per gigabyte. Two networks with the same hash hold the same numbers under the
+    same names; what uses them is in `inscape.model.identity`.
     """
     digest = hashlib.sha256()
     for name, tensor in _held(net):
@@ -46,13 +46,16 @@ def weights_hash(net: nn.Module) -> str:
 
 
 def weights_sums(net: nn.Module) -> str:
-    """What tells whether weights were changed since: sums of rows and columns of every tensor's bytes, hashed.
+    """What tells whether weights were changed since: sums of rows and columns of every tensor's
+    bytes, hashed.
 
-    A tenth of the cost of `weights_hash`, and as long as nobody changes weights to leave both sums as they were, as
-    certain. A tensor's version is not enough: what is written through ``.data`` or a numpy view does not raise it.
+    A tenth of the cost of `weights_hash`, and as long as nobody changes weights to leave both sums
+    as they were, as certain. A tensor's version is not enough: what is written through ``.data`` or
+    a numpy view does not raise it.
     """
     digest = hashlib.sha256()
-    # tied weights lie in one place; each is held on to, for what is made here would free its place for the next
+    # tied weights lie in one place; each is held on to, for what is made here would free its place
+    # for the next
     seen: dict[tuple[int, torch.Size, torch.dtype], tuple[Tensor, list[bytes]]] = {}
     for name, tensor in _held(net):
         digest.update(_head(name, tensor))
@@ -66,13 +69,15 @@ def weights_sums(net: nn.Module) -> str:
 
 
 def hashing(net: nn.Module, folder: Path | None = None) -> Callable[[], tuple[str, str]]:
-    """Begin `weights_sums` and `weights_hash` beside what is done meanwhile; what is returned waits and gives both.
+    """Begin `weights_sums` and `weights_hash` beside what is done meanwhile; what is returned waits
+    and gives both.
 
     The weights must not be changed or moved until then.
 
     Args:
         net: a network that was just loaded.
-        folder: where its weights were read from: the hash is kept for the next time. None keeps nothing.
+        folder: where its weights were read from: the hash is kept for the next time. None keeps
+            nothing.
     """
     pool = ThreadPoolExecutor(1, thread_name_prefix="inscape-hash")
     both = pool.submit(_sums_and_hash, net, folder)
@@ -92,7 +97,9 @@ def _sums_and_hash(net: nn.Module, folder: Path | None) -> tuple[str, str]:
 
 
 def _place(folder: Path, sums: str) -> Path | None:
-    """Where the hash of a checkpoint is kept: a name made of what its files are now and what was loaded from them."""
+    """Where the hash of a checkpoint is kept: a name made of what its files are now and what was
+    loaded from them.
+    """
     try:
         # links followed: in the Hub's cache they are links to files named by content
         files = sorted(path.resolve() for path in folder.glob("*.safetensors"))
@@ -127,13 +134,17 @@ def _keep(path: Path, found: str) -> None:
 
 
 def _held(net: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Every plain tensor of the state, in the order of names; what is no tensor there as the bytes of its text."""
+    """Every plain tensor of the state, in the order of names; what is no tensor there as the bytes
+    of its text.
+    """
     for name, value in sorted(net.state_dict().items(), key=lambda item: item[0]):
         yield from _plain(name, value)
 
 
 def _plain(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
-    """The plain tensors of a value: the parts of a quantised tensor, the members of a packed layer."""
+    """The plain tensors of a value: the parts of a quantised tensor, the members of a packed
+    layer.
+    """
     if isinstance(value, (list, tuple)):
         for i, one in enumerate(value):
             yield from _plain(f"{name}.{i}", one)

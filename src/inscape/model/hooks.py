@@ -1,8 +1,8 @@
 """What happens inside a forward pass: edits first, then capture, then stop.
 
-One hook a module and side carries everything asked of it there. When the last capture is made and nothing after it is
-needed, the pass is stopped; layers further down are never computed. Hooks live inside a context and are gone after it,
-whatever was raised.
+One hook a module and side carries everything asked of it there. When the last capture is made and
+nothing after it is needed, the pass is stopped; layers further down are never computed. Hooks live
+inside a context and are gone after it, whatever was raised.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from inscape.model.taps import Atlas, Place
 
 
 class Stop(BaseException):
-    """Raised inside a forward pass when everything asked for has been captured; never leaves this room."""
+    """Raised inside a forward pass when everything asked for has been captured; never leaves this
+    room.
+    """
 
 
 @dataclass
@@ -32,13 +34,15 @@ class Pass:
 
     Attributes:
         size: examples in the batch.
-        lengths: real length of each example's prompt, (batch,), or None where every position is real.
+        lengths: real length of each example's prompt, (batch,), or None where every position is
+            real.
         marks: named masks (batch, positions of the prompt).
         at: positions to keep of each example, (batch, kept), or None for all.
         width: prompt positions, known after the first step.
         offset: position of the first token of the current step.
         caught: site → tensor.
-        versions: site → how often its tensor had been written to when it was caught; kept with the graph.
+        versions: site → how often its tensor had been written to when it was caught; kept with the
+            graph.
         keep_graph: whether captures stay in the autograd graph.
     """
 
@@ -61,7 +65,9 @@ class Pass:
             self.width = positions
 
     def mask(self, scope: Scope, positions: int, device: torch.device) -> Tensor | None:
-        """Where a scope acts in the current step of so many positions, (batch, positions); None if everywhere."""
+        """Where a scope acts in the current step of so many positions, (batch, positions); None if
+        everywhere.
+        """
         width = self.width if self.width is not None else positions
         t = torch.arange(self.offset, self.offset + positions, device=device)[None]
         lengths = torch.full((self.size, 1), width, device=device)
@@ -101,7 +107,8 @@ class Pass:
         """Catch one site's tensor: the positions asked for, or a copy of it all."""
         if site in self.caught:
             raise SiteError(
-                f"{site} is computed more than once in one pass, so one tensor cannot stand for it; "
+                f"{site} is computed more than once in one pass, so one tensor cannot stand for "
+                "it; "
                 "name a module that is called once"
             )
         if self.keep_graph:
@@ -121,11 +128,14 @@ class Pass:
         self.caught[site] = self.gather(site, value)
 
     def gather(self, site: Site, value: Tensor) -> Tensor:
-        """The positions asked for, of a tensor (batch, positions, width); of a pattern its queries."""
+        """The positions asked for, of a tensor (batch, positions, width); of a pattern its
+        queries.
+        """
         assert self.at is not None
         if value.ndim < 3:
             raise SiteError(
-                f"{site} has shape {tuple(value.shape)}, not (batch, positions, width): leave `at` out"
+                f"{site} has shape {tuple(value.shape)}, not (batch, positions, width): leave `at` "
+                "out"
             )
         if site.point.endswith("pattern") and site.head is None:
             # of a pattern they are the queries that are kept
@@ -210,7 +220,8 @@ def _register(module: nn.Module, side: str, order: _Order, state: Pass, total: i
         name = next((k for k, v in kwargs.items() if isinstance(v, Tensor)), None)
         if name is None:
             raise SiteError(
-                f"{type(module).__name__} takes no tensor as its first argument; capture its output instead"
+                f"{type(module).__name__} takes no tensor as its first argument; capture its "
+                "output instead"
             )
         return args, {**kwargs, name: act(kwargs[name])}
 
@@ -229,7 +240,8 @@ def _edited(x: Tensor, site: Site, place: Place, edit: Edit, state: Pass) -> Ten
         where = None
         if place.apart and (scope.positions != "all" or scope.phase != "all"):
             raise SiteError(
-                f"{site} has the encoder's positions, and an edit's positions and phase are the decoder's; edit it "
+                f"{site} has the encoder's positions, and an edit's positions and phase are the "
+                "decoder's; edit it "
                 "everywhere"
             )
         if place.apart:
@@ -248,7 +260,8 @@ def _edited(x: Tensor, site: Site, place: Place, edit: Edit, state: Pass) -> Ten
             new = edit.apply(h)
         except RuntimeError as error:
             raise SiteError(
-                f"{type(edit).__name__} does not fit {site}, whose activations are {tuple(h.shape)}: {error}"
+                f"{type(edit).__name__} does not fit {site}, whose activations are "
+                f"{tuple(h.shape)}: {error}"
             ) from error
         if new.shape != h.shape:
             raise SiteError(
@@ -262,7 +275,9 @@ def _edited(x: Tensor, site: Site, place: Place, edit: Edit, state: Pass) -> Ten
 
 
 def first_tensor(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The tensor that a module reads: its first argument, or the first named one that is a tensor."""
+    """The tensor that a module reads: its first argument, or the first named one that is a
+    tensor.
+    """
     if args and isinstance(args[0], Tensor):
         return args[0]
     return next((v for v in kwargs.values() if isinstance(v, Tensor)), args[0] if args else None)
@@ -282,7 +297,8 @@ def pick(value: Any, index: int, site: Site) -> Tensor:
         found = None
     if not isinstance(found, Tensor):
         raise SiteError(
-            f"{site}: the module gave no tensor there (found {type(found).__name__}); capture a module inside it, "
+            f"{site}: the module gave no tensor there (found {type(found).__name__}); capture a "
+            "module inside it, "
             "or the one that reads what it gives"
         )
     return found
@@ -318,4 +334,7 @@ def _instead(site: Site) -> str:
         return f"edit {z} instead, which the pattern makes"
     if site.point == "ssm_in":
         return f"the state space reads it by another way too; edit conv_in.{site.layer} instead"
-    return f"the residual path by-passes it; edit attn_out.{site.layer} or resid_post.{site.layer} instead"
+    return (
+        f"the residual path by-passes it; edit attn_out.{site.layer} or resid_post.{site.layer} "
+        "instead"
+    )

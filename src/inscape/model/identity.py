@@ -1,7 +1,8 @@
-"""What a network is besides its weights, as one hash: configuration, modules, code, constants and buffers.
+"""What a network is besides its weights, as one hash: configuration, modules, code, constants and
+buffers.
 
-Two networks of the same weights compute different things if their activation, their ``rope_theta``, a mask, a hook or a
-``forward`` differs. What is hashed of a network, piece by piece:
+Two networks of the same weights compute different things if their activation, their ``rope_theta``,
+a mask, a hook or a ``forward`` differs. What is hashed of a network, piece by piece:
 
     configuration   every field, but names, paths and versions
     modules         path and class of each; the code of classes, functions and hooks that come with no installed package
@@ -9,9 +10,9 @@ Two networks of the same weights compute different things if their activation, t
     buffers         those that the weights do not hold (rotary frequencies, masks)
     variables       what that code takes from around it: closures and global names
 
-Code of installed packages goes by name and version, other code by its bytecode, so that what was edited or typed at a
-prompt counts as it runs. What a forward pass itself changes (a counter, a stored map of attention) is state and no
-identity: `changed` names it, and the hash leaves it out.
+Code of installed packages goes by name and version, other code by its bytecode, so that what was
+edited or typed at a prompt counts as it runs. What a forward pass itself changes (a counter, a
+stored map of attention) is state and no identity: `changed` names it, and the hash leaves it out.
 
 Cost: some milliseconds for a network of a few hundred modules.
 """
@@ -43,16 +44,23 @@ Pieces = dict[str, str]
 
 #: facts of a configuration that say where it came from or how results are returned
 _BESIDE = frozenset(
-    "_name_or_path _commit_hash transformers_version architectures dtype torch_dtype use_cache output_attentions "
-    "output_hidden_states return_dict auto_map _attn_implementation_internal _experts_implementation_internal".split()
+    "_name_or_path _commit_hash transformers_version architectures dtype torch_dtype use_cache "
+    "output_attentions "
+    "output_hidden_states return_dict auto_map _attn_implementation_internal "
+    "_experts_implementation_internal".split()
 )
 #: attributes of modules that torch and transformers keep for themselves
 _OWN = frozenset(
-    "training _parameters _buffers _modules _non_persistent_buffers_set _backward_pre_hooks _backward_hooks "
-    "_is_full_backward_hook _forward_hooks _forward_hooks_with_kwargs _forward_hooks_always_called _forward_pre_hooks "
-    "_forward_pre_hooks_with_kwargs _state_dict_hooks _state_dict_pre_hooks _load_state_dict_pre_hooks "
-    "_load_state_dict_post_hooks generation_config name_or_path warnings_issued _output_capturing_hooks_installed "
-    "hf_device_map gradient_checkpointing _gradient_checkpointing_func _compiled_call_impl all_tied_weights_keys "
+    "training _parameters _buffers _modules _non_persistent_buffers_set _backward_pre_hooks "
+    "_backward_hooks "
+    "_is_full_backward_hook _forward_hooks _forward_hooks_with_kwargs _forward_hooks_always_called "
+    "_forward_pre_hooks "
+    "_forward_pre_hooks_with_kwargs _state_dict_hooks _state_dict_pre_hooks "
+    "_load_state_dict_pre_hooks "
+    "_load_state_dict_post_hooks generation_config name_or_path warnings_issued "
+    "_output_capturing_hooks_installed "
+    "hf_device_map gradient_checkpointing _gradient_checkpointing_func _compiled_call_impl "
+    "all_tied_weights_keys "
     "loss_type kernel_config is_quantized hf_quantizer quantization_method".split()
 )
 #: attributes by which PEFT's layers know which adapters act
@@ -62,7 +70,10 @@ _ROTARY = ("inv_freq", "max_seq_len_cached", "attention_scaling")
 _SIMPLE = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.Size, range)
 #: members of a class that make and show its objects and compute nothing
 _MAKING = frozenset(
-    "__init__ __new__ __repr__ __init_subclass__ __class__ __annotate__ __annotate_func__ extra_repr".split()
+    (
+        "__init__ __new__ __repr__ __init_subclass__ __class__ __annotate__ __annotate_func__ "
+        "extra_repr"
+    ).split()
 )
 _PYTHON = sys.stdlib_module_names - {"__main__"}
 #: objects of the user's own that are followed, at most
@@ -100,7 +111,9 @@ class _Walk:
         self._objects = 0
 
     def network(self, net: nn.Module, name: str, weights: bool = False) -> None:
-        """Every module of a network; with `weights` its parameters too, where no state holds them."""
+        """Every module of a network; with `weights` its parameters too, where no state holds
+        them.
+        """
         members = list(net.named_modules(prefix=name, remove_duplicate=False))
         for path, module in members:
             self._seen.setdefault(id(module), (module, f"module {path}"))
@@ -139,7 +152,9 @@ class _Walk:
         return f"{name}#{self._numbers[name]}"
 
     def of(self, value: Any) -> str:
-        """What a value is, as text; two that compute the same may differ, two that differ never agree."""
+        """What a value is, as text; two that compute the same may differ, two that differ never
+        agree.
+        """
         if isinstance(value, Enum):
             return f"{type(value).__qualname__}.{value.name}"
         if isinstance(value, _SIMPLE):
@@ -254,7 +269,9 @@ class _Walk:
 
 
 def _kept_by_package(module: nn.Module, name: str, value: Any) -> bool:
-    """Whether an attribute is a package's bookkeeping: plans for devices, whether weights were initialised."""
+    """Whether an attribute is a package's bookkeeping: plans for devices, whether weights were
+    initialised.
+    """
     put = isinstance(value, (Tensor, np.ndarray, nn.Module)) or callable(value)
     put = put or name in _ACTING
     return name.startswith("_") and not put and _packaged(type(module))

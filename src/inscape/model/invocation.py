@@ -2,12 +2,14 @@
 
     W x + b + [t ≥ s] (α / r) B (A x),   s = where the invocation tokens last begin in the example
 
-An example without them is computed by the base alone. Generated tokens follow the prompt, so the adapter acts on them where
-the prompt holds the invocation; what is generated invokes nothing. PEFT's own layers are told s by their keyword
-``alora_offsets``, which its wrapper would give them; s is found in each example without its padding.
+An example without them is computed by the base alone. Generated tokens follow the prompt, so the
+adapter acts on them where the prompt holds the invocation; what is generated invokes nothing.
+PEFT's own layers are told s by their keyword ``alora_offsets``, which its wrapper would give them;
+s is found in each example without its padding.
 
 Cost: one comparison of each token with each invocation token.
-Reference: Greenewald et al. (2025), Activated LoRA, arXiv:2504.12397; the rule is that of PEFT 0.18 and later.
+Reference: Greenewald et al. (2025), Activated LoRA, arXiv:2504.12397; the rule is that of PEFT 0.18
+and later.
 """
 
 from __future__ import annotations
@@ -47,14 +49,16 @@ class Fed:
     rows: Tensor | None = None
 
     def starts(self, invocation: tuple[int, ...]) -> Int[Tensor, " rows"]:
-        """Position at which an invocation last begins in each row; beyond every position where it does not.
+        """Position at which an invocation last begins in each row; beyond every position where it
+        does not.
 
         Raises:
             ModelError: embeddings are fed, in which no token can be found.
         """
         if self.ids is None:
             raise ModelError(
-                "an adapter of this model acts from its invocation tokens on, which embeddings do not show; give token ids"
+                "an adapter of this model acts from its invocation tokens on, which embeddings do "
+                "not show; give token ids"
             )
         found = starts(self.ids, self.lengths, invocation)
         return found if self.rows is None else found[self.rows.to(found.device)]
@@ -72,7 +76,8 @@ class Fed:
 def starts(
     ids: Int[Tensor, "rows positions"], lengths: Tensor | None, invocation: tuple[int, ...]
 ) -> Int[Tensor, " rows"]:
-    """Where a sequence of tokens last begins in each row, its padding left out; ``2**62`` where it does not.
+    """Where a sequence of tokens last begins in each row, its padding left out; ``2**62`` where it
+    does not.
 
     Example:
         >>> starts(torch.tensor([[7, 8, 5, 7, 8], [7, 5, 8, 7, 8]]), torch.tensor([5, 4]), (7, 8)).tolist()
@@ -97,7 +102,8 @@ def invocation(net: nn.Module) -> tuple[int, ...]:
     """The tokens that the active adapter of a network waits for; none where it waits for none.
 
     Raises:
-        ModelError: several adapters are active that wait for other tokens, or there is an encoder beside the decoder.
+        ModelError: several adapters are active that wait for other tokens, or there is an encoder
+            beside the decoder.
     """
     held = getattr(net, "peft_config", None)
     if not isinstance(held, dict):
@@ -109,12 +115,14 @@ def invocation(net: nn.Module) -> tuple[int, ...]:
     found = {waiting[name] for name in active if name in waiting}
     if len(found) > 1:
         raise ModelError(
-            f"the active adapters {', '.join(sorted(active & waiting.keys()))} wait for other tokens than each other; "
+            f"the active adapters {', '.join(sorted(active & waiting.keys()))} wait for other "
+            "tokens than each other; "
             "activate one of them: set_adapter"
         )
     if found and getattr(getattr(net, "config", None), "is_encoder_decoder", False):
         raise ModelError(
-            "an adapter with alora_invocation_tokens is of causal language models, and this network has an encoder beside "
+            "an adapter with alora_invocation_tokens is of causal language models, and this "
+            "network has an encoder beside "
             "its decoder; open the network without it: net.get_base_model()"
         )
     return next(iter(found), ())
@@ -149,8 +157,10 @@ def feeding(net: nn.Module, what: Fed) -> Iterator[Fed]:
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if args[0].ndim != 3:
             raise ModelError(
-                f"an adapter with {_KEY} stands on a {type(layer).__name__} that sees {tuple(args[0].shape)} and not "
-                "(batch, positions, width), so it cannot be said where it acts; open the network without it: "
+                f"an adapter with {_KEY} stands on a {type(layer).__name__} that sees "
+                f"{tuple(args[0].shape)} and not "
+                "(batch, positions, width), so it cannot be said where it acts; open the network "
+                "without it: "
                 "net.get_base_model()"
             )
         width = args[0].shape[1]

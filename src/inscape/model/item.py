@@ -30,7 +30,9 @@ class Item:
 
 
 def difference(a: Tensor, b: Tensor) -> float:
-    """``max over positions of ‖a − b‖ / ‖b‖``, in float64; infinite where anything is not finite."""
+    """``max over positions of ‖a − b‖ / ‖b‖``, in float64; infinite where anything is not
+    finite.
+    """
     if a.shape != b.shape:
         return float("inf")
     a, b = a.double(), b.double()

@@ -1,12 +1,13 @@
 """Reading a point out of the tensor that holds it, and writing it back.
 
-Fused projections hold q, k and v together: one after another (``first/second/third third``, or ``split q/k/v`` where keys
-and values have fewer heads), per head side by side (``head q/k/v``), or per group of heads its queries, its key and its
-value (``group q/k/v``). A fused gate holds its two parts one after another (``first/second half``). Some norms see heads on
-an axis of their own: (batch, positions, heads, width) is ``apart``, (batch, heads, positions, width) ``heads first``. Where
-only some entries of each head are the point's, they are a span of ``each head``. Heads are contiguous slices of the last
-axis. Some modules see (batch · positions, d); it is seen here
-as (batch, positions, d). `write` is the inverse of `read`: what was not read is left as it was.
+Fused projections hold q, k and v together: one after another (``first/second/third third``, or
+``split q/k/v`` where keys and values have fewer heads), per head side by side (``head q/k/v``), or
+per group of heads its queries, its key and its value (``group q/k/v``). A fused gate holds its two
+parts one after another (``first/second half``). Some norms see heads on an axis of their own:
+(batch, positions, heads, width) is ``apart``, (batch, heads, positions, width) ``heads first``.
+Where only some entries of each head are the point's, they are a span of ``each head``. Heads are
+contiguous slices of the last axis. Some modules see (batch · positions, d); it is seen here as
+(batch, positions, d). `write` is the inverse of `read`: what was not read is left as it was.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class View:
         pattern: the tensor is (batch, heads, queries, keys) rather than (…, heads · width).
         tokens: the tensor has positions, even where its module sees (batch · positions, d).
         shared: heads of queries, and of keys and values, for layouts that hold both.
-        factor: what the tensor is multiplied by to be the point's; of a vector, one number an entry.
+        factor: what the tensor is multiplied by to be the point's; of a vector, one number an
+            entry.
         span: from and to which entry of the last axis, or None for all.
     """
 
@@ -58,7 +60,9 @@ class View:
     span: tuple[int, int] | None = None
 
     def read(self, x: Tensor, batch: int) -> Tensor:
-        """The site's tensor: (batch, positions, width), or (batch[, heads], queries, keys) for patterns."""
+        """The site's tensor: (batch, positions, width), or (batch[, heads], queries, keys) for
+        patterns.
+        """
         slot = self._slot(x, batch)
         slot = slot if self._plain else slot * self.factor
         if self.layout == "group q" and self.head is None:
@@ -82,7 +86,9 @@ class View:
 
     @property
     def _apart(self) -> bool:
-        """Whether the slot keeps heads on an axis of their own, being strided in the fused tensor."""
+        """Whether the slot keeps heads on an axis of their own, being strided in the fused
+        tensor.
+        """
         return self.head is None and self.layout.startswith(("head", "group", "apart", "each"))
 
     def _slot(self, x: Tensor, batch: int) -> Tensor:
@@ -124,7 +130,9 @@ class View:
         return x
 
     def _grouped(self, x: Tensor) -> Tensor:
-        """A view into (batch, positions, groups · (queries a group + 2) · width): queries, then one key, then one value."""
+        """A view into (batch, positions, groups · (queries a group + 2) · width): queries, then one
+        key, then one value.
+        """
         many, few = self.shared
         fused = x.unflatten(-1, (few, many // few + 2, -1))
         if self.layout == "group q":

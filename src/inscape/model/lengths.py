@@ -1,12 +1,15 @@
-"""Which examples a model treats alike: those whose lengths lie on the same side of every switch of its rotary scaling.
+"""Which examples a model treats alike: those whose lengths lie on the same side of every switch of
+its rotary scaling.
 
     dynamic NTK     beyond the trained length the frequencies depend on the batch's longest row, and on what was run before
     longrope        beyond it the long factors are taken for every row of the batch, else the short ones
 
-A row is what it is alone only among rows for which the same is computed: of one length, in the first case, and on the same
-side of the switch in the second. What a pass leaves behind in the rotary module is put back.
+A row is what it is alone only among rows for which the same is computed: of one length, in the
+first case, and on the same side of the switch in the second. What a pass leaves behind in the
+rotary module is put back.
 
-Reference: "dynamic NTK" and "longrope" in transformers.modeling_rope_utils; Ding et al. (2024), arXiv:2402.13753.
+Reference: "dynamic NTK" and "longrope" in transformers.modeling_rope_utils; Ding et al. (2024),
+arXiv:2402.13753.
 """
 
 from __future__ import annotations
@@ -72,7 +75,9 @@ def switches(net: nn.Module) -> Switches:
 
 
 def grows(net: nn.Module) -> float:
-    """By how much dynamic scaling lengthens what a configuration names as the most positions; 1 where there is none."""
+    """By how much dynamic scaling lengthens what a configuration names as the most positions; 1
+    where there is none.
+    """
     factors = [1.0]
     for module in net.modules():
         for layer, kind in _kinds(module):
@@ -90,7 +95,9 @@ def dynamic(net: nn.Module) -> list[nn.Module]:
 
 @contextmanager
 def fresh(rotary: Sequence[nn.Module]) -> Iterator[None]:
-    """Rotary modules as they are before their first pass, inside the block; as they were, after it."""
+    """Rotary modules as they are before their first pass, inside the block; as they were, after
+    it.
+    """
     kept = []
     for module in rotary:
         for layer, _ in _kinds(module):

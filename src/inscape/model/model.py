@@ -1,8 +1,8 @@
 """Model: any network seen as named sites. Three verbs: `sites`, `run`, `generate`.
 
-The numerics are the network's own: nothing is folded, centred or re-implemented, and nothing of it is changed after a
-call, whatever was raised inside. A pass stops after the deepest site asked for; the unembedding is computed only where
-logits are asked for; only the positions asked for are kept.
+The numerics are the network's own: nothing is folded, centred or re-implemented, and nothing of it
+is changed after a call, whatever was raised inside. A pass stops after the deepest site asked for;
+the unembedding is computed only where logits are asked for; only the positions asked for are kept.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from inscape.model.modes import evaluating, uncompiled, unwrapped
 from inscape.model.registry import family_of, sees_all, towers
 from inscape.model.taps import Atlas
 
-#: what can be run: texts, messages, tokens, token ids, a batch, named tensors, or one tensor for a plain network
+#: what can be run: texts, messages, tokens, token ids, a batch, named tensors, or one tensor for a
+# plain network
 Inputs = str | Iterable[Any] | Batch | Mapping[str, Any] | Tensor
 
 #: what a network raises at inputs that are not its own
@@ -46,24 +47,30 @@ _FOREIGN = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, As
 
 
 class Model:
-    """A network with names for its insides. Made by `inscape.open`; `Model(net)` wraps a live module uncertified.
+    """A network with names for its insides. Made by `inscape.open`; `Model(net)` wraps a live
+    module uncertified.
 
     Args:
         net: the network; it is used as it is, in evaluation mode during each call.
         tokenizer: a Hugging Face tokenizer for text models, or None.
         name: what reports call it.
         family: the facts of its architecture; by default found from its configuration.
-        tower: which stack of blocks, of a network of several (``decoder``, ``text``); by default the first.
+        tower: which stack of blocks, of a network of several (``decoder``, ``text``); by default
+            the first.
 
     Attributes:
         given: what was wrapped: the network, or what carries it (PEFT's model, data parallelism).
         certificate: the checks of this checkpoint, or None.
         source: where it came from: package, file, Hub id, licence.
-        processor: transformers' image processor or feature extractor, for files of images or sound; or None.
-        origin: how `inscape.model.open.open` opens it again, on any machine; None for a live module.
+        processor: transformers' image processor or feature extractor, for files of images or sound;
+            or None.
+        origin: how `inscape.model.open.open` opens it again, on any machine; None for a live
+            module.
         notes: what has been measured of it once and need not be again.
-        switches: lengths on whose two sides it computes different things; see `inscape.model.lengths`.
-        compiled: its blocks as `torch.compile` made them, for passes that do not look inside them; None by default.
+        switches: lengths on whose two sides it computes different things; see
+            `inscape.model.lengths`.
+        compiled: its blocks as `torch.compile` made them, for passes that do not look inside them;
+            None by default.
     """
 
     def __init__(
@@ -95,7 +102,10 @@ class Model:
 
     def __repr__(self) -> str:
         family = self.family.name if self.family else "no family: module:PATH sites"
-        return f"Model({self.name!r}, {family}, {len(self.atlas.blocks)} blocks, {self.dtype}, {self.device})"
+        return (
+            f"Model({self.name!r}, {family}, {len(self.atlas.blocks)} blocks, {self.dtype}, "
+            f"{self.device})"
+        )
 
     def _repr_html_(self) -> str:
         points: dict[str, int] = {}
@@ -118,7 +128,9 @@ class Model:
 
     @property
     def towers(self) -> tuple[str, ...]:
-        """The names of its network's stacks of blocks, this one's among them; none where there is only one."""
+        """The names of its network's stacks of blocks, this one's among them; none where there is
+        only one.
+        """
         return tuple(family.tower for family in towers(self.net) if family.tower)
 
     def tower(self, name: str) -> Model:
@@ -140,7 +152,9 @@ class Model:
 
     @property
     def causal(self) -> bool:
-        """Whether a token sees none that follow it: as its family says; of a network of none, whether it continues texts."""
+        """Whether a token sees none that follow it: as its family says; of a network of none,
+        whether it continues texts.
+        """
         if self.family is not None:
             return self.kind == "text" and self.family.causal
         continues = bool(getattr(self.net, "can_generate", lambda: False)())
@@ -151,7 +165,9 @@ class Model:
 
     @property
     def sites(self) -> list[Site]:
-        """Its sites in the order of computation; ``module:PATH:in|out`` of any submodule may be asked for besides."""
+        """Its sites in the order of computation; ``module:PATH:in|out`` of any submodule may be
+        asked for besides.
+        """
         return self.atlas.sites
 
     @property
@@ -180,7 +196,9 @@ class Model:
         return self._hash[1]
 
     def hashed(self, sums: str, weights: str) -> None:
-        """Be told the hashes of the weights as they now are, by whoever computed them while loading."""
+        """Be told the hashes of the weights as they now are, by whoever computed them while
+        loading.
+        """
         self._hash = (sums, weights)
 
     @property
@@ -193,7 +211,9 @@ class Model:
         return identity.digest(found, self._state or ())
 
     def select(self, patterns: str | Site | Sequence[str | Site]) -> list[Site]:
-        """The sites that patterns name; see `inscape.core.site`. Refused sites are refused with their reason."""
+        """The sites that patterns name; see `inscape.core.site`. Refused sites are refused with
+        their reason.
+        """
         wanted = [patterns] if isinstance(patterns, (str, Site)) else list(patterns)
         order = self.atlas.order
         if wanted and all(isinstance(site, Site) and site in order for site in wanted):
@@ -219,7 +239,9 @@ class Model:
         return int((found.logits if chosen[0].point == "logits" else found[chosen[0]]).shape[-1])
 
     def _whole(self, batch: Batch, sites: Sequence[Site]) -> dict[Site, Tensor]:
-        """Tensors of module sites as their modules give them; those that are not computed once are left out."""
+        """Tensors of module sites as their modules give them; those that are not computed once are
+        left out.
+        """
         out: dict[Site, Tensor] = {}
         twice: set[Site] = set()
 
@@ -260,20 +282,23 @@ class Model:
     def tokenize(self, texts: Sequence[Any], first: int = 0) -> list[Tokens]:
         """Tokens of each text, unpadded, with the tokenizer's own special tokens.
 
-        Positions in them are those of the model's sites. A decoder beside an encoder has others: its `run` takes texts.
+        Positions in them are those of the model's sites. A decoder beside an encoder has others:
+        its `run` takes texts.
 
         Args:
-            texts: the texts; or conversations, lists of messages, which the model's chat template makes texts of.
+            texts: the texts; or conversations, lists of messages, which the model's chat template
+                makes texts of.
             first: number of the first of them, for messages.
 
         Raises:
-            ModelError: no tokenizer, a text longer than the model takes (the message names its row, from 1), or a decoder
-                beside an encoder, of which these would be the encoder's.
+            ModelError: no tokenizer, a text longer than the model takes (the message names its row,
+                from 1), or a decoder beside an encoder, of which these would be the encoder's.
             DataError: a text gives no tokens; the message names its row.
         """
         if self.family is not None and self.family.decoder:
             raise ModelError(
-                f"texts are read by the encoder of {self.name}, and their positions are none of its decoder's; use "
+                f"texts are read by the encoder of {self.name}, and their positions are none of "
+                "its decoder's; use "
                 "model.tower('encoder'), or give model.run decoder_input_ids beside them"
             )
         return self.tokens_of(texts, first)
@@ -282,7 +307,8 @@ class Model:
         """As `tokenize`, also where they are what an encoder beside this stack reads."""
         if self.tokenizer is None:
             raise ModelError(
-                f"{self.name} has no tokenizer: pass tokenizer=… to open, or run tensors of token ids"
+                f"{self.name} has no tokenizer: pass tokenizer=… to open, or run tensors of token "
+                "ids"
             )
         limit = self.max_positions
         given = texts_of(self, texts)
@@ -290,7 +316,8 @@ class Model:
         for row, tokens in enumerate(found, first + 1):
             if limit is not None and len(tokens) > limit:
                 raise ModelError(
-                    f"text {row} has {len(tokens)} tokens ({tokens.text[:40]!r}…) and {self.name} takes {limit}: shorten "
+                    f"text {row} has {len(tokens)} tokens ({tokens.text[:40]!r}…) and {self.name} "
+                    f"takes {limit}: shorten "
                     "it, or cut it into several"
                 )
         return found
@@ -320,7 +347,8 @@ class Model:
             pad = own
         pad = 0 if pad is None or pad < 0 else int(pad)
         if self.family is not None and self.family.causal and not self._pools:
-            # no mask goes with these ids and no real token sees a pad: another id keeps transformers from warning of one
+            # no mask goes with these ids and no real token sees a pad: another id keeps
+            # transformers from warning of one
             pad = 0 if pad else 1
         for one in tokens:
             known(self, one.ids)
@@ -346,14 +374,17 @@ class Model:
         """One forward pass: capture sites, under edits.
 
         Args:
-            inputs: texts, messages (role, content), token ids, a `Batch`, named tensors, or one tensor for a plain
-                network; see `inscape.model.as_batch`.
+            inputs: texts, messages (role, content), token ids, a `Batch`, named tensors, or one
+                tensor for a plain network; see `inscape.model.as_batch`.
             capture: sites or patterns.
             edits: edits in the order in which they act, after those of an enclosing `edited` block.
-            at: positions to keep, (batch, kept) int64; all by default. Logits are computed only there.
+            at: positions to keep, (batch, kept) int64; all by default. Logits are computed only
+                there.
             logits: whether to compute the logits.
-            grad_of: a function of the logits giving a scalar; its gradient at every captured site is returned.
-            forward: further arguments of the network's own forward, in place of ours; see `inscape.model.prefix`.
+            grad_of: a function of the logits giving a scalar; its gradient at every captured site
+                is returned.
+            forward: further arguments of the network's own forward, in place of ours; see
+                `inscape.model.prefix`.
 
         Returns:
             Activations by site, detached, on the model's device, in its dtype.
@@ -408,13 +439,16 @@ class Model:
         missing = [str(site) for site in catch if site not in state.caught]
         if missing:
             raise SiteError(
-                f"{', '.join(missing)}: not computed in a forward pass of this model; capture another site"
+                f"{', '.join(missing)}: not computed in a forward pass of this model; capture "
+                "another site"
             )
         self._called_once.update(site for site in catch if site.point == "module")
         return self._gathered(state, catch, out if logits else None, grad_of)
 
     def _as_compiled(self, sites: Sequence[Site], state: Pass) -> AbstractContextManager[Any]:
-        """Blocks run compiled where they were compiled and the pass does not look inside them; else as written."""
+        """Blocks run compiled where they were compiled and the pass does not look inside them; else
+        as written.
+        """
         made = self.compiled
         if made is None or state.keep_graph or not made.serves(self, sites):
             return uncompiled()
@@ -449,14 +483,17 @@ class Model:
                 raise
             said = str(error).strip().partition("\n")[0] or type(error).__name__
             raise ModelError(
-                f"{type(self.net).__name__} does not run on these inputs ({said}); give it what its own forward "
+                f"{type(self.net).__name__} does not run on these inputs ({said}); give it what "
+                "its own forward "
                 "takes, as named tensors where it takes several"
             ) from error
 
     def _without_mask(self, inputs: dict[str, Tensor]) -> None:
-        """Leave a causal model's mask of padding out: it is on the right, and no real token sees what follows it.
+        """Leave a causal model's mask of padding out: it is on the right, and no real token sees
+        what follows it.
 
-        Beside positions it stays: without it, transformers takes gaps for the beginnings of packed documents.
+        Beside positions it stays: without it, transformers takes gaps for the beginnings of packed
+        documents.
         """
         mask = inputs.get("attention_mask")
         if mask is None or mask.ndim != 2 or "position_ids" in inputs:
@@ -473,8 +510,10 @@ class Model:
         held = batch.lengths.tolist()
         if len(set(self.switches.kinds(held).tolist())) > 1:
             raise ModelError(
-                f"{self.name} scales its positions by a batch's longest row beyond {self.switches.first} tokens, and these "
-                f"rows have {min(held)} to {max(held)}: run them apart (a harvest batches only what is treated alike)"
+                f"{self.name} scales its positions by a batch's longest row beyond "
+                f"{self.switches.first} tokens, and these "
+                f"rows have {min(held)} to {max(held)}: run them apart (a harvest batches only "
+                "what is treated alike)"
             )
 
     def _gathered(self, state: Pass, catch: list[Site], out: Any, grad_of: Any) -> Activations:
@@ -494,7 +533,8 @@ class Model:
         assert logits is not None
         if overwritten := [s for s in catch if state.versions[s] != state.caught[s]._version]:
             raise SiteError(
-                f"{overwritten[0]} is overwritten in place after it is read, so it has no gradient; capture the output of "
+                f"{overwritten[0]} is overwritten in place after it is read, so it has no "
+                "gradient; capture the output of "
                 "the module that made it, or build the network with inplace=False"
             )
         if state.at is not None:
@@ -505,7 +545,8 @@ class Model:
         for site, x, g in zip(catch, whole, grads, strict=True):
             if g is None or not bool(g.any()):
                 raise SiteError(
-                    f"the scalar asked for does not depend on {site}: its gradient is zero everywhere"
+                    f"the scalar asked for does not depend on {site}: its gradient is zero "
+                    "everywhere"
                 )
             read = self.atlas.place(site).read
             for store, tensor in ((values, x), (found, g)):
@@ -515,7 +556,9 @@ class Model:
 
     @contextmanager
     def edited(self, edits: Edit | Sequence[Edit]) -> Iterator[Model]:
-        """A block inside which `run` and `generate` act under these edits; gone after it, whatever was raised."""
+        """A block inside which `run` and `generate` act under these edits; gone after it, whatever
+        was raised.
+        """
         added = as_edits(edits)
         for edit in added:
             self.select(edit.scope.sites)
@@ -535,7 +578,9 @@ class Model:
         temperature: float = 0.0,
         seed: int = 0,
     ) -> list[str]:
-        """Continuations of prompts, greedy by default, under edits; see `inscape.model.generate`."""
+        """Continuations of prompts, greedy by default, under edits; see
+        `inscape.model.generate`.
+        """
         from inscape.model.generate import generate
 
         return generate(
@@ -543,7 +588,9 @@ class Model:
         )
 
     def untrained(self, seed: int = 0) -> Model:
-        """The same architecture with fresh weights, drawn as its own code initialises it; the null of a trained one."""
+        """The same architecture with fresh weights, drawn as its own code initialises it; the null
+        of a trained one.
+        """
         from inscape.model.untrained import untrained
 
         return Model(
@@ -554,7 +601,9 @@ class Model:
         )
 
     def copied(self, note: str, dtype: torch.dtype | None = None) -> Model:
-        """An uncertified copy whose weights may be changed, in another dtype if one is named; its name ends in the note."""
+        """An uncertified copy whose weights may be changed, in another dtype if one is named; its
+        name ends in the note.
+        """
         net = copy.deepcopy(self.net)
         made = Model(
             net if dtype is None else net.to(dtype),
@@ -578,11 +627,14 @@ class Model:
         return name.endswith("ForSequenceClassification") or "Reward" in name
 
     def _refuse_unread_pads(self, batch: Batch) -> None:
-        """A head that finds its token by the pad's id needs one; one that compares choices needs them beside each other."""
+        """A head that finds its token by the pad's id needs one; one that compares choices needs
+        them beside each other.
+        """
         ids = batch.inputs.get("input_ids")
         if type(self.net).__name__.endswith("ForMultipleChoice"):
             raise ModelError(
-                f"the head of {self.name} compares several choices of one example, and a batch holds examples; capture "
+                f"the head of {self.name} compares several choices of one example, and a batch "
+                "holds examples; capture "
                 "sites instead"
             )
         if not self._pools or ids is None or batch.lengths is None:
@@ -590,32 +642,38 @@ class Model:
         short = bool((batch.lengths < ids.shape[1]).any())
         if short and getattr(self.atlas.config, "pad_token_id", None) is None:
             raise ModelError(
-                f"the head of {self.name} reads the last token that is no pad, and its configuration names no pad_token_id; "
+                f"the head of {self.name} reads the last token that is no pad, and its "
+                "configuration names no pad_token_id; "
                 "run examples of one length, or set net.config.pad_token_id"
             )
 
     def _refuse_others(self, at: Tensor | None) -> None:
-        """The logits of a network of several stacks are its decoder's, or compare what its stacks give."""
+        """The logits of a network of several stacks are its decoder's, or compare what its stacks
+        give.
+        """
         if self.family is None or self.family.decoder or self.atlas.head is not None:
             return
         if len(self.towers) < 2:
             return
         if "decoder" not in self.towers:
             raise ModelError(
-                f"{self.name} has no logits: it is one of several towers ({', '.join(self.towers)}); capture sites instead"
+                f"{self.name} has no logits: it is one of several towers "
+                f"({', '.join(self.towers)}); capture sites instead"
             )
         if at is not None:
             raise ModelError(
-                f"the logits of {self.name} are its decoder's, and `at` names positions of its encoder: leave `at` out, or "
+                f"the logits of {self.name} are its decoder's, and `at` names positions of its "
+                "encoder: leave `at` out, or "
                 "use model.tower('decoder')"
             )
 
     @property
     def _calls_are_fixed(self) -> bool:
-        """Whether a module that was called once in a pass is called once in every pass, whatever the input.
+        """Whether a module that was called once in a pass is called once in every pass, whatever
+        the input.
 
-        A loop of the user's own over steps may call a module as often as the input is long, and so does transformers where
-        it computes a layer in chunks.
+        A loop of the user's own over steps may call a module as often as the input is long, and so
+        does transformers where it computes a layer in chunks.
         """
         ours = isinstance(self.net, transformers.PreTrainedModel)
         return ours and not getattr(self.atlas.config, "chunk_size_feed_forward", 0)
@@ -657,7 +715,8 @@ def _logits_of(name: str, out: Any) -> Tensor:
     several = [key for key in getattr(out, "keys", list)() if key.endswith("logits")]
     if several:
         raise ModelError(
-            f"{name} has several heads ({', '.join(several)}) and none for the next word or the class; capture sites "
+            f"{name} has several heads ({', '.join(several)}) and none for the next word or the "
+            "class; capture sites "
             "instead, or the heads as modules"
         )
     raise ModelError(f"{name} has no logits: it is a body without a head; capture sites instead")

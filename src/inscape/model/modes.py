@@ -1,7 +1,7 @@
 """Evaluation mode for a block, every module's own mode put back after it.
 
-A network that is in training may hold parts that are not (frozen blocks, normalisations kept still), and one that is not may
-hold parts that are; ``net.train(was)`` would set them all alike.
+A network that is in training may hold parts that are not (frozen blocks, normalisations kept
+still), and one that is not may hold parts that are; ``net.train(was)`` would set them all alike.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from inscape.core.errors import ModelError
 
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
-    """Every module of a network in evaluation mode inside the block, and as it was after it, whatever was raised.
+    """Every module of a network in evaluation mode inside the block, and as it was after it,
+    whatever was raised.
 
-    Experts in float64 are computed one after another there: multiplied in groups, as is usual, they need another dtype.
+    Experts in float64 are computed one after another there: multiplied in groups, as is usual, they
+    need another dtype.
     """
     trained = [module for module in net.modules() if module.training]
     grouped = _grouped(net)
@@ -49,14 +51,18 @@ def _grouped(net: nn.Module) -> list[Any]:
 
 
 def uncompiled() -> AbstractContextManager[Any]:
-    """A block in which what `torch.compile` made runs as it was written: compiled code does not look for new hooks."""
+    """A block in which what `torch.compile` made runs as it was written: compiled code does not
+    look for new hooks.
+    """
     if "torch._dynamo" not in sys.modules:
         return nullcontext()
     return torch.compiler.set_stance("force_eager")
 
 
 def unwrapped(net: nn.Module) -> nn.Module:
-    """The network inside what only carries it: `torch.compile`, data parallelism, averaged weights."""
+    """The network inside what only carries it: `torch.compile`, data parallelism, averaged
+    weights.
+    """
     carriers = (
         nn.DataParallel,
         nn.parallel.DistributedDataParallel,
@@ -73,9 +79,11 @@ def unwrapped(net: nn.Module) -> nn.Module:
             return net
 
 
-#: kinds of PEFT adapters that are modules in the network, so that the network inside computes with them
+#: kinds of PEFT adapters that are modules in the network, so that the network inside computes with
+# them
 IN_PLACE = frozenset(
-    "LORA ADALORA ADAMSS BEFT BOFT C3A DEFT DELORA FOURIERFT FROD GLORA GRALORA HIRA HRA IA3 LN_TUNING LOHA LOKR MISS OFT "
+    "LORA ADALORA ADAMSS BEFT BOFT C3A DEFT DELORA FOURIERFT FROD GLORA GRALORA HIRA HRA IA3 "
+    "LN_TUNING LOHA LOKR MISS OFT "
     "OSF PEANUT PVERA RANDLORA ROAD SHIRA SUPERTUNING TINYLORA UNILORA VBLORA VERA WAVEFT".split()
 )
 
@@ -84,13 +92,15 @@ def _adapted(net: Any) -> nn.Module:
     """The network inside a live PEFT model, which computes with its adapters.
 
     Raises:
-        ModelError: the adapter is not in the network: a prompt before the text, or something that its wrapper does.
+        ModelError: the adapter is not in the network: a prompt before the text, or something that
+            its wrapper does.
     """
     for name, config in net.peft_config.items():
         kind = str(getattr(config.peft_type, "value", config.peft_type))
         if kind not in IN_PLACE:
             raise ModelError(
-                f"the adapter {name!r} of kind {kind} acts in PEFT's wrapper and not in the network inside, so it would be "
+                f"the adapter {name!r} of kind {kind} acts in PEFT's wrapper and not in the "
+                "network inside, so it would be "
                 "left out; open the network without it: net.get_base_model()"
             )
     inner = net.get_base_model()

@@ -1,11 +1,12 @@
-"""What a normalisation does, as numbers: its gain, its offset and the scale that depends on its input.
+"""What a normalisation does, as numbers: its gain, its offset and the scale that depends on its
+input.
 
     RMSNorm:    y = g ⊙ x / √(mean(x²) + ε)
     LayerNorm:  y = g ⊙ (x − mean(x)) / √(var(x) + ε) + b
 
-Folding g into the weights that read y gives directions in the residual stream; holding the denominator constant makes the
-norm linear. Families spell g as the weight or as one plus the weight: which, is read off what the module does to a vector
-of ones, not off its name.
+Folding g into the weights that read y gives directions in the residual stream; holding the
+denominator constant makes the norm linear. Families spell g as the weight or as one plus the
+weight: which, is read off what the module does to a vector of ones, not off its name.
 
 Reference: Ba et al. (2016), arXiv:1607.06450; Zhang and Sennrich (2019), arXiv:1910.07467.
 """
@@ -41,7 +42,8 @@ def epsilon(norm: nn.Module) -> float:
         if isinstance(found := getattr(norm, name, None), float):
             return found
     raise ModelError(
-        f"{type(norm).__name__} does not say its epsilon, so its denominator cannot be held constant"
+        f"{type(norm).__name__} does not say its epsilon, so its denominator cannot be held "
+        "constant"
     )
 
 
@@ -49,8 +51,8 @@ def gain(norm: nn.Module) -> Float[Tensor, " d"]:
     """The vector g that multiplies the normalised input.
 
     Raises:
-        ModelError: what the module does to a vector of ones (of both signs, for a LayerNorm) is neither its weight nor
-            one plus it.
+        ModelError: what the module does to a vector of ones (of both signs, for a LayerNorm) is
+            neither its weight nor one plus it.
     """
     weight = getattr(norm, "weight", None)
     if weight is None:
@@ -73,16 +75,19 @@ def gain(norm: nn.Module) -> Float[Tensor, " d"]:
         if torch.allclose(seen, g.float(), rtol=2e-2, atol=1e-3):
             return g
     raise ModelError(
-        f"{type(norm).__name__} multiplies by neither its weight nor one plus it; its gain is not known"
+        f"{type(norm).__name__} multiplies by neither its weight nor one plus it; its gain is not "
+        "known"
     )
 
 
 def with_constant_scale(
     norm: nn.Module, x: Float[Tensor, "*batch d"], g: Float[Tensor, " d"]
 ) -> Float[Tensor, "*batch d"]:
-    """The norm's output for x, its denominator taken as a constant: affine in x, linear but for a LayerNorm's offset.
+    """The norm's output for x, its denominator taken as a constant: affine in x, linear but for a
+    LayerNorm's offset.
 
-    The denominator is computed in the dtype of x, where transformers' own RMSNorm rounds to float32.
+    The denominator is computed in the dtype of x, where transformers' own RMSNorm rounds to
+    float32.
 
     Args:
         norm: the module, not called.

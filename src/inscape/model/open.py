@@ -1,8 +1,8 @@
 """open: any network becomes a `Model`, with the checks of it.
 
-What may be opened: a zoo name (``smollm2-135m``), a Hub id (``gpt2``, ``org/name``), a local folder in Hugging Face's
-layout, a GGUF file, or a live ``nn.Module``. Weights are read as safetensors or GGUF only; code from a checkpoint is run
-only with ``trust_remote_code=True``.
+What may be opened: a zoo name (``smollm2-135m``), a Hub id (``gpt2``, ``org/name``), a local folder
+in Hugging Face's layout, a GGUF file, or a live ``nn.Module``. Weights are read as safetensors or
+GGUF only; code from a checkpoint is run only with ``trust_remote_code=True``.
 """
 
 from __future__ import annotations
@@ -49,20 +49,23 @@ def open(
     """Open a network and certify it.
 
     Args:
-        what: a zoo name, a Hub id, a folder, a ``.gguf`` file, or a live module (of a pipeline or a sentence-transformers
-            model, the transformer inside).
+        what: a zoo name, a Hub id, a folder, a ``.gguf`` file, or a live module (of a pipeline or a
+            sentence-transformers model, the transformer inside).
         tokenizer: a Hugging Face tokenizer, for live modules.
-        processor: a Hugging Face image processor or feature extractor, for live modules that are to read files.
+        processor: a Hugging Face image processor or feature extractor, for live modules that are to
+            read files.
         name: what reports call it; by default what was opened.
-        device: where to put weights read from files (``cpu`` by default); a live module stays where it is.
+        device: where to put weights read from files (``cpu`` by default); a live module stays where
+            it is.
         dtype: ``float32`` (default for files), ``bfloat16``, ``float16`` or ``float64``.
         family: the facts of an architecture that Inscape does not know.
-        tower: which stack of blocks, of a network of several: ``encoder`` or ``decoder``, ``image`` or ``text``; by default
-            the first. `Model.tower` gives another one of a model that is open.
+        tower: which stack of blocks, of a network of several: ``encoder`` or ``decoder``, ``image``
+            or ``text``; by default the first. `Model.tower` gives another one of a model that is
+            open.
         revision: branch, tag or commit of a Hub id.
         trust_remote_code: run code that comes with the checkpoint.
-        compile: whether passes that do not look inside blocks run them compiled by `torch.compile` (or with which of its
-            backends); see `inscape.model.compiled`.
+        compile: whether passes that do not look inside blocks run them compiled by `torch.compile`
+            (or with which of its backends); see `inscape.model.compiled`.
         progress: called with bytes done and in all, while something is fetched.
 
     Returns:
@@ -138,12 +141,14 @@ _CHOSEN: ContextVar[tuple[str | None, str | None, bool | str]] = ContextVar(
 def opening_with(
     device: str | None = None, dtype: str | None = None, compile: bool | str = False
 ) -> Iterator[None]:
-    """Inside the block, models that name no device or dtype of their own are opened with these: those of a study, say.
+    """Inside the block, models that name no device or dtype of their own are opened with these:
+    those of a study, say.
 
     Models of a known family that are read from files are compiled there, if that is asked for.
 
     Raises:
-        ModelError: a device that cannot be used here, or a dtype that is none; at once, not when a model is opened.
+        ModelError: a device that cannot be used here, or a dtype that is none; at once, not when a
+            model is opened.
     """
     _dtype(dtype), _device(device or "cpu")
     token = _CHOSEN.set((device, dtype, compile))
@@ -154,7 +159,9 @@ def opening_with(
 
 
 def _inside(what: Any, tokenizer: Any, processor: Any) -> tuple[Any, Any, Any]:
-    """The network, tokenizer and processor in a pipeline or a sentence-transformers model; anything else as it is."""
+    """The network, tokenizer and processor in a pipeline or a sentence-transformers model; anything
+    else as it is.
+    """
     if isinstance(what, (str, Path)):
         return what, tokenizer, processor
     if isinstance(what, nn.Module):
@@ -178,13 +185,15 @@ def _check_held(net: nn.Module) -> None:
     """Refuse a live network whose weights are not in memory."""
     if isinstance(net, torch.jit.ScriptModule):
         raise ModelError(
-            "this network is TorchScript, which calls no hooks; open the network that it was scripted or traced from"
+            "this network is TorchScript, which calls no hooks; open the network that it was "
+            "scripted or traced from"
         )
     held = [*net.named_parameters(), *net.named_buffers()]
     lazy = next((name for name, x in held if is_lazy(x)), None)
     if lazy is not None:
         raise ModelError(
-            f"{lazy} of this {type(net).__name__} has no shape before its first pass; call the network once on an input, "
+            f"{lazy} of this {type(net).__name__} has no shape before its first pass; call the "
+            "network once on an input, "
             "then open it"
         )
     # layers of quantisers compute with such weights, PyTorch's own do not
@@ -192,13 +201,15 @@ def _check_held(net: nn.Module) -> None:
     small = {str(p.dtype) for m in plain for p in m.parameters(recurse=False)} & _STORED
     if small:
         raise ModelError(
-            f"this {type(net).__name__} has weights in {min(small).removeprefix('torch.')}, in which numbers are kept and "
+            f"this {type(net).__name__} has weights in {min(small).removeprefix('torch.')}, in "
+            "which numbers are kept and "
             "nothing is computed; open it in another dtype: net.to(torch.bfloat16)"
         )
     absent = next((name for name, x in held if x.is_meta), None)
     if absent is not None:
         raise ModelError(
-            f"the weights of this {type(net).__name__} are not in memory ({absent} is on the meta device: offloaded, or not "
+            f"the weights of this {type(net).__name__} are not in memory ({absent} is on the meta "
+            "device: offloaded, or not "
             "loaded yet); load it without device_map, or onto one device"
         )
     packed = next(
@@ -206,21 +217,27 @@ def _check_held(net: nn.Module) -> None:
     )
     if packed is not None:
         raise ModelError(
-            f"{packed} of this {type(net).__name__} is quantised to int8 by PyTorch: its scales are of each batch, and its "
+            f"{packed} of this {type(net).__name__} is quantised to int8 by PyTorch: its scales "
+            "are of each batch, and its "
             "weights are packed; open the network as it was before it was quantised"
         )
     _check_rows(net)
 
 
 def _check_rows(net: nn.Module) -> None:
-    """Refuse 8 bits with a threshold: a column with an outlier in any row of a batch is computed otherwise in all rows."""
+    """Refuse 8 bits with a threshold: a column with an outlier in any row of a batch is computed
+    otherwise in all rows.
+    """
     for name, module in net.named_modules():
         threshold = getattr(getattr(module, "state", None), "threshold", 0.0)
         if type(module).__name__ == "Linear8bitLt" and threshold > 0:
             raise ModelError(
-                f"{name} of this {type(net).__name__} is quantised to 8 bits by bitsandbytes with a threshold of "
-                f"{threshold:g} for outliers, which are looked for in a whole batch, so that an example depends on the "
-                "others; load it with llm_int8_threshold=0 or in 4 bits, or open it as it was before it was quantised"
+                f"{name} of this {type(net).__name__} is quantised to 8 bits by bitsandbytes with "
+                "a threshold of "
+                f"{threshold:g} for outliers, which are looked for in a whole batch, so that an "
+                "example depends on the "
+                "others; load it with llm_int8_threshold=0 or in 4 bits, or open it as it was "
+                "before it was quantised"
             )
 
 
@@ -249,16 +266,19 @@ def _locate(
         if not (path / "config.json").is_file():
             if (path / "adapter_config.json").is_file():
                 raise ModelError(
-                    f"the folder {what!r} holds an adapter and no model; open the model that it was trained on, and attach "
+                    f"the folder {what!r} holds an adapter and no model; open the model that it "
+                    "was trained on, and attach "
                     "it (inscape.control.load_adapters), or open the live PeftModel"
                 )
             raise ModelError(
-                f"the folder {what!r} holds no config.json: give one in Hugging Face's layout, or a GGUF file"
+                f"the folder {what!r} holds no config.json: give one in Hugging Face's layout, or "
+                "a GGUF file"
             )
         return str(path), {"from": f"folder {path.name}"}
     if path.is_absolute() or what.startswith((".", "~")) or what.count("/") > 1 or path.exists():
         raise ModelError(
-            f"{what!r} is neither a folder nor a .gguf file; give the path of one, a zoo name or a Hub id"
+            f"{what!r} is neither a folder nor a .gguf file; give the path of one, a zoo name or a "
+            "Hub id"
         )
     if "/" not in what:
         _answer_soon(what, revision)
@@ -266,9 +286,11 @@ def _locate(
 
 
 def _answer_soon(what: str, revision: str | None) -> None:
-    """Refuse a word that is no model of the Hub's, within seconds: the loaders try for many where the Hub is not reached.
+    """Refuse a word that is no model of the Hub's, within seconds: the loaders try for many where
+    the Hub is not reached.
 
-    Old models of the Hub have no owner in their name (``gpt2``), and so looks every name that was mistyped.
+    Old models of the Hub have no owner in their name (``gpt2``), and so looks every name that was
+    mistyped.
     """
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
@@ -317,7 +339,8 @@ def _load(
             and config.__class__.__module__.startswith("transformers_modules")
         ):
             raise ModelError(
-                f"{what} comes with code of its own; read it, then open it with trust_remote_code=True"
+                f"{what} comes with code of its own; read it, then open it with "
+                "trust_remote_code=True"
             )
         kind = _class_of(config, trust, transformers)
         checkpoint_files.own_attention(config)
@@ -326,7 +349,8 @@ def _load(
             checkpoint_files.check_amount(kind, config, held, dtype, what)
         net, found = _weights(kind, where, config, dtype, trust, extra)
         if _only_head_missing(net, found):
-            # many encoders are published without the head of the class that their configuration names
+            # many encoders are published without the head of the class that their configuration
+            # names
             log.warning(
                 "%s has no weights for the head of %s; its body is opened", what, kind.__name__
             )
@@ -338,7 +362,8 @@ def _load(
     except BaseException as error:  # whatever a damaged or foreign checkpoint makes of its readers
         if method is not None:
             raise ModelError(
-                f"{what} is quantised ({method}), and it cannot be opened so here ({reason(error)}); install what that "
+                f"{what} is quantised ({method}), and it cannot be opened so here "
+                f"({reason(error)}); install what that "
                 "needs, or open the checkpoint that it was made from"
             ) from error
         raise _explained(what, error) from error
@@ -346,7 +371,9 @@ def _load(
 
 
 def _files_of(where: str, revision: str | None) -> Path | None:
-    """The folder that holds the files just loaded: of a model of the Hub the one in the Hub's cache."""
+    """The folder that holds the files just loaded: of a model of the Hub the one in the Hub's
+    cache.
+    """
     if Path(where).is_dir():
         return Path(where)
     from huggingface_hub import try_to_load_from_cache
@@ -356,7 +383,8 @@ def _files_of(where: str, revision: str | None) -> Path | None:
 
 
 def _check_files(where: str, what: str, trust: bool, extra: dict[str, str]) -> int | None:
-    """The checkpoint's files, before any is loaded; of a model of the Hub its small files are fetched for that.
+    """The checkpoint's files, before any is loaded; of a model of the Hub its small files are
+    fetched for that.
 
     Gives how many numbers the weights hold; None where they are not here yet.
     """
@@ -375,7 +403,9 @@ def _check_files(where: str, what: str, trust: bool, extra: dict[str, str]) -> i
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """The libraries' own bars, retries and load reports kept back; what matters of them is said in our own errors."""
+    """The libraries' own bars, retries and load reports kept back; what matters of them is said in
+    our own errors.
+    """
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging as hf_logging
 
@@ -424,18 +454,23 @@ def _only_head_missing(net: nn.Module, found: dict[str, Any]) -> bool:
 
 
 def _check_complete(what: str, found: dict[str, Any]) -> None:
-    """Refuse a checkpoint that leaves weights random: nothing read from them would be the model's."""
+    """Refuse a checkpoint that leaves weights random: nothing read from them would be the
+    model's.
+    """
     # a pooler stands after the last site, and many encoders are published without one
     missing = sorted(k for k in found["missing_keys"] if "pooler" not in k)
     if missing:
         raise ModelError(
-            f"{what} lacks {len(missing)} of the weights that its config.json asks for, such as {missing[0]!r}, and they "
+            f"{what} lacks {len(missing)} of the weights that its config.json asks for, such as "
+            f"{missing[0]!r}, and they "
             "would be random; fetch the checkpoint again, or repair its config.json"
         )
 
 
 def _class_of(config: Any, trust: bool, transformers: Any) -> Any:
-    """The class the checkpoint was saved from; a causal language model, or the bare body, where it does not say."""
+    """The class the checkpoint was saved from; a causal language model, or the bare body, where it
+    does not say.
+    """
     if trust and getattr(config, "auto_map", None):
         return (
             transformers.AutoModelForCausalLM
@@ -470,7 +505,8 @@ def _explained(what: str, error: BaseException) -> InscapeError:
         "no file named" in text or "does not appear to have" in text or "use_safetensors" in text
     ):
         return ModelError(
-            f"{what} has no safetensors weights, and pickled weights are never read; convert them first"
+            f"{what} has no safetensors weights, and pickled weights are never read; convert them "
+            "first"
         )
     if Path(what).expanduser().exists() or what in zoo.available():
         return ModelError(
@@ -485,7 +521,8 @@ def _explained(what: str, error: BaseException) -> InscapeError:
     return ModelError(
         f"the Hub model {what!r} could not be downloaded ({reason(error)}); check its name and "
         "your connection, "
-        f"or open a local folder, a GGUF file, or a model that needs no Hub: {', '.join(zoo.available())}"
+        "or open a local folder, a GGUF file, or a model that needs no Hub: "
+        f"{', '.join(zoo.available())}"
     )
 
 

@@ -1,4 +1,5 @@
-"""Identities of the parts of a block: what would break if the table were wrong about q, k, v, pattern, z or the MLP.
+"""Identities of the parts of a block: what would break if the table were wrong about q, k, v,
+pattern, z or the MLP.
 
 In every layer, of tensors captured at the sites and of the network's own modules::
 
@@ -10,17 +11,19 @@ In every layer, of tensors captured at the sites and of the network's own module
     mlp_pre       mlp_act = act(mlp_pre), times what the gate lets through where the MLP is gated
     mlp_act       mlp_out = the output projection of mlp_act (and the norm after it, in sandwich families)
 
-The attention of a decoder to its encoder (``cross_…``) has the same identities as its attention to itself. Where keys and
-values are made of a compressed state, the values are its projection (``latent``), and it is made of attn_in. The identities
-of state spaces are in `inscape.model.state_space`.
+The attention of a decoder to its encoder (``cross_…``) has the same identities as its attention to
+itself. Where keys and values are made of a compressed state, the values are its projection
+(``latent``), and it is made of attn_in. The identities of state spaces are in
+`inscape.model.state_space`.
 
-q and k stand before position encoding and after their own norm, where they have one. Rotary encoding is taken out by a
-rotation of zero (cosine 1, sine 0), which leaves every other part as it is; so the score of q_i and k_j is their inner
-product times one number. In the first layer q and k must be the same with the rotation and without it, else they stand
-after it. An additive bias of positions (ALiBi) is read off a pass whose queries are zero.
+q and k stand before position encoding and after their own norm, where they have one. Rotary
+encoding is taken out by a rotation of zero (cosine 1, sine 0), which leaves every other part as it
+is; so the score of q_i and k_j is their inner product times one number. In the first layer q and k
+must be the same with the rotation and without it, else they stand after it. An additive bias of
+positions (ALiBi) is read off a pass whose queries are zero.
 
-An identity that holds vouches for what it speaks of; one that fails refuses what no other identity vouches for. A site
-that no identity has touched is refused: nothing is known of it.
+An identity that holds vouches for what it speaks of; one that fails refuses what no other identity
+vouches for. A site that no identity has touched is refused: nothing is known of it.
 """
 
 from __future__ import annotations
@@ -98,7 +101,8 @@ def measure(
         batch: what was run.
         acts: what was captured of it at every site but the patterns.
         tol: the tolerance of its dtype.
-        unproven: what is added to the residual stream and no sum has shown: it is refused, unless an identity holds of it.
+        unproven: what is added to the residual stream and no sum has shown: it is refused, unless
+            an identity holds of it.
     """
     family = model.family
     assert family is not None
@@ -150,7 +154,9 @@ def measure(
 
 
 def _headed(model: Model, of: list[dict[str, Tensor]]) -> Iterator[Item]:
-    """Patterns have as many heads as the table says, and so many heads share the width of the others."""
+    """Patterns have as many heads as the table says, and so many heads share the width of the
+    others.
+    """
     wrong: list[str] = []
     for layer, points in enumerate(of):
         for p in HEAD_POINTS & points.keys():
@@ -220,9 +226,10 @@ def _attention(model: Model, batch: Batch, acts: Mapping[Site, Tensor]) -> dict[
     """Patterns, and what the score identities need, all layers, from passes of their own.
 
     Returns:
-        Point → one tensor a layer: ``pattern`` of the pass as it is; ``free pattern``, ``free q`` and ``free k`` of the
-        pass without position encoding; ``bias``, the log pattern of queries of zero, where the family has a bias. The same
-        of the attention to an encoder, with ``cross_`` before each point.
+        Point → one tensor a layer: ``pattern`` of the pass as it is; ``free pattern``, ``free q``
+        and ``free k`` of the pass without position encoding; ``bias``, the log pattern of queries
+        of zero, where the family has a bias. The same of the attention to an encoder, with
+        ``cross_`` before each point.
     """
     family = model.family
     assert family is not None
@@ -255,11 +262,13 @@ def _attention(model: Model, batch: Batch, acts: Mapping[Site, Tensor]) -> dict[
 
 
 def _taken(model: Model, batch: Batch) -> dict[str, list[Tensor]]:
-    """What modules read that no point of the table names: in sandwich families the norm behind a projection, and what
-    compresses keys and values. Through a norm alone, a tensor of another length would look the same.
+    """What modules read that no point of the table names: in sandwich families the norm behind a
+    projection, and what compresses keys and values. Through a norm alone, a tensor of another
+    length would look the same.
 
     Returns:
-        One tensor a layer: ``into POINT`` for the modules that give `POINT` after another has projected it; ``compressed``.
+        One tensor a layer: ``into POINT`` for the modules that give `POINT` after another has
+        projected it; ``compressed``.
     """
     family = model.family
     assert family is not None
@@ -353,7 +362,9 @@ def _scale(model: Model, kind: str, layer: int, width: int) -> float:
 
 
 def _heads(model: Model, point: str, x: Tensor) -> Tensor:
-    """(batch, positions, heads · width) as (batch, query heads, positions, width), groups repeated."""
+    """(batch, positions, heads · width) as (batch, query heads, positions, width), groups
+    repeated.
+    """
     many, own = (model.atlas.heads(Site(p, 0)) for p in ("q", point))
     apart = x.unflatten(-1, (own, -1)).transpose(1, 2)
     return apart if own == many else apart.repeat_interleave(many // own, dim=1)
@@ -376,7 +387,8 @@ def _scores(kind: str) -> Callable[[Model, int, Tensors], float]:
         if any(hasattr(m, "sinks") for m in attention.modules()):  # to which a part of it goes
             whole = whole / whole.sum(-1, keepdim=True)
         off = difference(found, whole)
-        # an error of ε in a score is one of ε in its share: rounding of large scores is not held against the table
+        # an error of ε in a score is one of ε in its share: rounding of large scores is not held
+        # against the table
         rounding = 4 * torch.finfo(q.dtype).eps * float((scores * seen).nan_to_num().abs().max())
         off -= rounding
         if layer == 0:
@@ -397,7 +409,9 @@ def _values(kind: str) -> Callable[[Model, int, Tensors], float]:
 
 
 def _compressed(model: Model, layer: int, of: Tensors) -> float:
-    """``latent`` = the family's modules on ``attn_in``, each on the first entries of what came before."""
+    """``latent`` = the family's modules on ``attn_in``, each on the first entries of what came
+    before.
+    """
     assert model.family is not None
     x, block = of["attn_in"], model.atlas.blocks[layer]
     for path in model.family.latent:
@@ -431,7 +445,9 @@ def _made(point: str, source: str) -> Callable[[Model, int, Tensors], float]:
 
 
 def _projected(inner: str, added: str) -> Callable[[Model, int, Tensors], float]:
-    """``added`` = what the module that reads ``inner`` makes of it, after a norm where the family has one there."""
+    """``added`` = what the module that reads ``inner`` makes of it, after a norm where the family
+    has one there.
+    """
 
     def gap(model: Model, layer: int, of: Tensors) -> float:
         assert model.family is not None
@@ -457,7 +473,9 @@ def _tensor(out: Any) -> Tensor:
 
 
 def _is_affine(module: Callable[[Tensor], Any], x: Tensor) -> bool:
-    """Whether a module is a projection, (f(4x) − f(x)) / 3 = (f(x) − f(−x)) / 2, as far as rounded weights allow."""
+    """Whether a module is a projection, (f(4x) − f(x)) / 3 = (f(x) − f(−x)) / 2, as far as rounded
+    weights allow.
+    """
     back, once, far = (_tensor(module(c * x)) for c in (-1.0, 1.0, 4.0))
     return difference(((far - once) / 3).flatten(), ((once - back) / 2).flatten()) < _BENT
 
@@ -465,7 +483,8 @@ def _is_affine(module: Callable[[Tensor], Any], x: Tensor) -> bool:
 def _activated(model: Model, layer: int, of: Tensors) -> float:
     family = model.family
     assert family is not None
-    # a ReLU changes nothing of what it gave itself, which vouches for nothing; zeros become zeros anyway
+    # a ReLU changes nothing of what it gave itself, which vouches for nothing; zeros become zeros
+    # anyway
     if torch.equal(of["mlp_pre"], of["mlp_act"]) and bool(of["mlp_pre"].any()):
         return float("inf")
     block = model.atlas.blocks[layer]
@@ -482,7 +501,8 @@ def _aside(block: nn.Module, tap: Tap) -> Place:
     return Place(block.get_submodule(tap.path), tap.side, tap.index, View(tap.layout, tokens=True))
 
 
-#: of what is projected, how much may be no projection: int8 weights and activations are off by some hundredths
+#: of what is projected, how much may be no projection: int8 weights and activations are off by some
+# hundredths
 _BENT = 0.1
 #: the tolerance of what is computed in float32
 _SINGLE = 1e-5

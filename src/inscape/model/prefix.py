@@ -1,17 +1,20 @@
-"""A beginning that many examples share, computed once: its keys and values are kept, and only what follows is run.
+"""A beginning that many examples share, computed once: its keys and values are kept, and only what
+follows is run.
 
-In a causal model a token sees only what comes before it, so the activations of a prefix are those of its own pass, and a
-continuation needs of it nothing but each layer's keys and values. Continuations are laid one after another in rows; each
-token attends to its row's prefix and to its own continuation up to itself,
+In a causal model a token sees only what comes before it, so the activations of a prefix are those
+of its own pass, and a continuation needs of it nothing but each layer's keys and values.
+Continuations are laid one after another in rows; each token attends to its row's prefix and to its
+own continuation up to itself,
 
     token i of continuation c attends to j   iff   j is in the prefix, or j is in c and j ≤ i,
 
-at the positions they have in the whole, which a mask and position ids say. The prefix's keys are thus never copied for
-each example, nothing is padded but the end of a row, and one row may have another prefix than the next. That this gives
-the numbers of whole passes is an item of the certificate (`proved`).
+at the positions they have in the whole, which a mask and position ids say. The prefix's keys are
+thus never copied for each example, nothing is padded but the end of a row, and one row may have
+another prefix than the next. That this gives the numbers of whole passes is an item of the
+certificate (`proved`).
 
-Cost: of n continuations of s tokens behind a prefix of p, p + n s tokens instead of n (p + s); each token of a row of t
-attends to p + t keys.
+Cost: of n continuations of s tokens behind a prefix of p, p + n s tokens instead of n (p + s); each
+token of a row of t attends to p + t keys.
 Reference: shared attention over common prefixes, Juravsky et al. 2024, arXiv:2402.05099.
 """
 
@@ -45,7 +48,8 @@ class Prefix:
 
     Attributes:
         length: its tokens.
-        layers: keys and values of each layer that was computed, (1, heads, length, width of a head) each.
+        layers: keys and values of each layer that was computed, (1, heads, length, width of a head)
+            each.
         activations: what was captured of it, (1, kept, width) a site.
     """
 
@@ -140,9 +144,11 @@ def resume(model: Model, rows: Sequence[Row], capture: Sequence[Site], at: Tenso
 
 
 def _mask(depth: Tensor, owner: Tensor, before: Tensor, longest: int, dtype: torch.dtype) -> Tensor:
-    """(rows, 1, tokens, longest prefix + tokens): 0 where a token attends, the dtype's least elsewhere.
+    """(rows, 1, tokens, longest prefix + tokens): 0 where a token attends, the dtype's least
+    elsewhere.
 
-    Added to the scores, which fused and plain attention both take; what pads a row attends to its prefix.
+    Added to the scores, which fused and plain attention both take; what pads a row attends to its
+    prefix.
     """
     same = owner[:, :, None] == owner[:, None, :]
     own = same & (depth[:, :, None] >= depth[:, None, :])
@@ -154,7 +160,8 @@ def _mask(depth: Tensor, owner: Tensor, before: Tensor, longest: int, dtype: tor
 
 
 class _Layer(CacheLayerMixin):
-    """One layer's keys and values of the prefixes of a batch; put before what comes, and never added to.
+    """One layer's keys and values of the prefixes of a batch; put before what comes, and never
+    added to.
 
     A cache that grows would hold every layer's copy until the pass ends.
     """
@@ -215,7 +222,10 @@ class _Held(Cache):
 def applies(model: Model, longest: int) -> str:
     """Why prefixes of examples of up to so many tokens cannot be shared; empty if they can."""
     if model.family is None or model.kind != "text" or not model.family.cached:
-        return "only a causal model of text, with keys and values, computes a prefix without what follows it"
+        return (
+            "only a causal model of text, with keys and values, computes a prefix without what "
+            "follows it"
+        )
     if getattr(model.atlas.config, "is_causal", True) is False:
         return "this model attends in both directions"
     if not model.family.packed:
@@ -247,7 +257,9 @@ def _window(model: Model) -> int | None:
 
 
 def proved(model: Model) -> Item:
-    """Whether continuations behind a held prefix give the numbers of whole passes: of the certificate, else measured now."""
+    """Whether continuations behind a held prefix give the numbers of whole passes: of the
+    certificate, else measured now.
+    """
     items = () if model.certificate is None else model.certificate.items
     found = next((item for item in items if item.name == NAME), model.notes.get(NAME))
     if found is None:
@@ -256,7 +268,9 @@ def proved(model: Model) -> Item:
 
 
 def item(model: Model) -> Item:
-    """Measure two rows behind prefixes of other lengths, several continuations each, against whole passes."""
+    """Measure two rows behind prefixes of other lengths, several continuations each, against whole
+    passes.
+    """
     tolerance = TOLERANCE.get(model.dtype, 1e-4)
     sites = [s for s in model.sites if s.point in ("embed", "resid_post")]
     texts = [t.ids for t in tokens_of(model)]

@@ -1,4 +1,5 @@
-"""The preprocessor that a checkpoint names: how its images are scaled, or its sound is turned into features.
+"""The preprocessor that a checkpoint names: how its images are scaled, or its sound is turned into
+features.
 
 It is transformers' own, built from ``preprocessor_config.json``, on Pillow and NumPy alone.
 """
@@ -16,7 +17,9 @@ log = logging.getLogger(__name__)
 
 
 def processor_of(where: str, revision: str | None = None) -> Any:
-    """The image processor or feature extractor of a folder or Hub id; None where there is none that can be used."""
+    """The image processor or feature extractor of a folder or Hub id; None where there is none that
+    can be used.
+    """
     import transformers
     from transformers.utils import cached_file
 

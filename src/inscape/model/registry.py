@@ -1,7 +1,7 @@
 """Which family a network belongs to: the folder ``families`` is walked, no list is kept.
 
-A network of several stacks (an encoder and a decoder, a tower for images and one for texts) is of several families, one a
-stack; each is opened as a model of its own, over the same weights.
+A network of several stacks (an encoder and a decoder, a tower for images and one for texts) is of
+several families, one a stack; each is opened as a model of its own, over the same weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from inscape.model.family import Family
 
 @cache
 def families() -> dict[str, tuple[Family, ...]]:
-    """Every family, by model type, a network's first tower first: the folder ``families`` is walked."""
+    """Every family, by model type, a network's first tower first: the folder ``families`` is
+    walked.
+    """
     found: dict[str, tuple[Family, ...]] = {}
     for info in pkgutil.iter_modules(folder.__path__):
         family: Family = importlib.import_module(f"{folder.__name__}.{info.name}").FAMILY
@@ -38,7 +40,9 @@ def towers(net: nn.Module) -> tuple[Family, ...]:
 
 
 def _holds(net: nn.Module, family: Family) -> bool:
-    """Whether a network has a family's stack: some classes hold an encoder, a decoder or a tower alone."""
+    """Whether a network has a family's stack: some classes hold an encoder, a decoder or a tower
+    alone.
+    """
     if not family.tower:
         return True
     base = _base(net, family)
@@ -48,7 +52,8 @@ def _holds(net: nn.Module, family: Family) -> bool:
 
 
 def family_of(net: nn.Module, tower: str = "") -> Family | None:
-    """The family of a network by its configuration's model type, adjusted to that configuration; None if unknown.
+    """The family of a network by its configuration's model type, adjusted to that configuration;
+    None if unknown.
 
     Args:
         net: the network.
@@ -84,14 +89,18 @@ def body_of(net: nn.Module, family: Family | None) -> nn.Module:
 
 
 def runs_of(net: nn.Module, family: Family | None) -> nn.Module:
-    """The module that is run where no logits are asked for: the body, or, of a decoder, what holds its encoder too."""
+    """The module that is run where no logits are asked for: the body, or, of a decoder, what holds
+    its encoder too.
+    """
     if family is None or not family.decoder:
         return body_of(net, family)
     return _base(net, family)
 
 
 def _base(net: nn.Module, family: Family) -> nn.Module:
-    """The base model inside a network with a head; the network, where the family's blocks are its own."""
+    """The base model inside a network with a head; the network, where the family's blocks are its
+    own.
+    """
     if not family.body and has(net, _first(family)):
         return net
     found: nn.Module = getattr(net, "base_model", net)
@@ -117,7 +126,9 @@ def has(net: nn.Module, path: str) -> bool:
 
 
 def sees_all(config: Any) -> bool:
-    """Whether a configuration lets every token see those that follow it, in an architecture that is causal otherwise."""
+    """Whether a configuration lets every token see those that follow it, in an architecture that is
+    causal otherwise.
+    """
     return getattr(config, "use_bidirectional_attention", None) in (True, "all") or (
         getattr(config, "is_causal", None) is False
     )

@@ -1,8 +1,9 @@
 """Passes that begin in the middle: blocks before a layer hand on what they are given.
 
-Where many passes differ only from some layer on (every cell of a patching map, every strength of an edit), what lies
-before is computed once and put in with an edit at ``resid_pre`` of that layer. The blocks are untouched: an attribute of
-the instance shadows their `forward` inside the block of code, and is gone after it.
+Where many passes differ only from some layer on (every cell of a patching map, every strength of an
+edit), what lies before is computed once and put in with an edit at ``resid_pre`` of that layer. The
+blocks are untouched: an attribute of the instance shadows their `forward` inside the block of code,
+and is gone after it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""Identities of state-space mixers: the scan of Mamba and Mamba 2, computed again step by step in float64.
+"""Identities of state-space mixers: the scan of Mamba and Mamba 2, computed again step by step in
+float64.
 
     Mamba     h_t = exp(Δ_t A) h_{t−1} + Δ_t B_t x_t,   y_t = C_t h_t + D x_t       A of each channel, Δ, B and C made of x
     Mamba 2   the same with one A a head, and Δ, B and C made by the mixer's input projection
 
-The networks compute it in chunks or by fused kernels; here it is a loop over positions, which no layout of theirs enters.
+The networks compute it in chunks or by fused kernels; here it is a loop over positions, which no
+layout of theirs enters.
 
 Cost: positions × channels × states operations of each.
 Reference: Gu and Dao (2023), arXiv:2312.00752, §3.2; Dao and Gu (2024), arXiv:2405.21060, §3.
@@ -72,7 +74,9 @@ def gated(model: Model, layer: int, of: Tensors) -> float:
 
 
 def scanned(model: Model, layer: int, of: Tensors) -> float:
-    """How far ``ssm_out`` is off the scan of what the convolution makes of ``conv_in`` (Mamba 2)."""
+    """How far ``ssm_out`` is off the scan of what the convolution makes of ``conv_in`` (Mamba
+    2).
+    """
     mixer = _mixer(model, layer)
     heads, width, groups = mixer.num_heads, mixer.head_dim, mixer.n_groups
     size = mixer.ssm_state_size

@@ -29,7 +29,8 @@ class Place:
         index: which element, where it gives a tuple.
         view: how the tensor lies there.
         editable: whether it may be edited.
-        axes: of a module site, once `inscape.model.axes.learn` has looked for them; None where it found none.
+        axes: of a module site, once `inscape.model.axes.learn` has looked for them; None where it
+            found none.
         looked: whether it has looked.
         call: which of the module's calls in a pass, from 0.
         calls: how often a pass calls it.
@@ -48,7 +49,9 @@ class Place:
     apart: bool = False
 
     def read(self, x: Tensor, size: int) -> Tensor:
-        """The site's tensor with the examples first; as it is, where no axis is shown to be theirs."""
+        """The site's tensor with the examples first; as it is, where no axis is shown to be
+        theirs.
+        """
         found = self.view.read(x, size)
         return self.axes.front(found, size) if self.looked and self.axes is not None else found
 
@@ -74,9 +77,12 @@ class Atlas:
 
     Attributes:
         body: the module that the family's paths begin at.
-        runs: the module that is run when no logits are asked for: the body, or what holds it and its encoder.
-        blocks: the blocks in the order in which they are called; one that is called several times stands there as often.
-        sites: canonical sites in the order of computation (submodule sites where there is no family).
+        runs: the module that is run when no logits are asked for: the body, or what holds it and
+            its encoder.
+        blocks: the blocks in the order in which they are called; one that is called several times
+            stands there as often.
+        sites: canonical sites in the order of computation (submodule sites where there is no
+            family).
         order: the place of each canonical site in that order.
         axes: of module sites, as far as they were looked for; None where none was found.
     """
@@ -98,7 +104,8 @@ class Atlas:
         )
         if not self.blocks:
             raise ModelError(
-                f"this {type(net).__name__} has no blocks, so there is nothing inside it to look at; open one that has"
+                f"this {type(net).__name__} has no blocks, so there is nothing inside it to look "
+                "at; open one that has"
             )
         self.sites = [Site("embed")]
         for layer in range(len(self.blocks)):
@@ -155,7 +162,9 @@ class Atlas:
         return int(grouped) if site.point in ("k", "v") and grouped else count
 
     def calls(self, layer: int) -> tuple[int, int]:
-        """Which call of its module a block is, from 0, and how many calls of it there are in a pass."""
+        """Which call of its module a block is, from 0, and how many calls of it there are in a
+        pass.
+        """
         block = self.blocks[layer]
         before = sum(other is block for other in self.blocks[:layer])
         return before, sum(other is block for other in self.blocks)
@@ -166,7 +175,8 @@ class Atlas:
             modules = dict(self.net.named_modules())
             if site.path not in modules:
                 raise SiteError(
-                    f"this model has no module {site.path!r}. {suggest(site.path, filter(None, modules))}"
+                    f"this model has no module {site.path!r}. "
+                    f"{suggest(site.path, filter(None, modules))}"
                 )
             looked = site in self.axes
             axes = self.axes[site] if looked else Axes()
@@ -209,6 +219,8 @@ def _child(module: nn.Module, path: str, family: str) -> Any:
         return module.get_submodule(path)
     except AttributeError as error:
         raise ModelError(
-            f"the table of the family {family!r} names {path!r}, which {type(module).__name__} does not have; "
-            "this is another architecture under the same name: use module:PATH sites, or write its family's table"
+            f"the table of the family {family!r} names {path!r}, which {type(module).__name__} "
+            "does not have; "
+            "this is another architecture under the same name: use module:PATH sites, or write its "
+            "family's table"
         ) from error

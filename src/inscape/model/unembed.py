@@ -1,9 +1,11 @@
-"""Readout: the last norm and the unembedding of a network, as one map that can be applied anywhere, a few tokens at a time.
+"""Readout: the last norm and the unembedding of a network, as one map that can be applied anywhere,
+a few tokens at a time.
 
     logits(h) = cap · tanh(W norm(h) / cap + b)        the cap only where the architecture has one
 
-A vocabulary has fifty thousand or more entries, so all logits of many states at once seldom fit: `scores` gives those of a
-range of entries, and what needs all of them goes over the ranges. A classifier's class matrix is a small vocabulary.
+A vocabulary has fifty thousand or more entries, so all logits of many states at once seldom fit:
+`scores` gives those of a range of entries, and what needs all of them goes over the ranges. A
+classifier's class matrix is a small vocabulary.
 
 Cost: states × entries × width multiplications.
 """
@@ -61,13 +63,16 @@ class Readout:
         weight = getattr(head, "weight", None)
         if weight is None or weight.ndim != 2:
             raise ModelError(
-                f"{model.name} has no unembedding or classifier to read states with; open a model with a head."
+                f"{model.name} has no unembedding or classifier to read states with; open a model "
+                "with a head."
             )
         width = getattr(model.atlas.config, "hidden_size", weight.shape[1])
         if weight.shape[1] != width:
             raise ModelError(
-                f"the unembedding of {model.name} reads {weight.shape[1]} numbers and the residual stream has {width}: "
-                "something stands between them, so states cannot be read with it; open another model."
+                f"the unembedding of {model.name} reads {weight.shape[1]} numbers and the residual "
+                f"stream has {width}: "
+                "something stands between them, so states cannot be read with it; open another "
+                "model."
             )
         bias, cap = (
             getattr(head, "bias", None),
@@ -122,7 +127,8 @@ class Readout:
 def logit_factor(config: Any) -> float:
     """What an architecture multiplies its logits by.
 
-    Cohere's ``logit_scale``, one over Granite's ``logits_scaling``, one over the root of T5's width where it says so.
+    Cohere's ``logit_scale``, one over Granite's ``logits_scaling``, one over the root of T5's width
+    where it says so.
     """
     divided = getattr(config, "scale_decoder_outputs", None)
     if divided is None and getattr(config, "model_type", "") == "umt5":

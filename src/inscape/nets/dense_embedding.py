@@ -1,4 +1,5 @@
-"""A convolutional encoder of pictures whose representation keeps its grid, with a projector that works cell by cell.
+"""A convolutional encoder of pictures whose representation keeps its grid, with a projector that
+works cell by cell.
 
     picture → convolutions of stride 2, one more of stride 1, each with a rectifier → representation (n, width, h / 4, w / 4)
     representation → 1 × 1 convolution, batch norm, rectifier, 1 × 1 convolution → embedding

@@ -2,8 +2,9 @@
 
     f(q) = W q        f_j(d) = W Σ over parts s of softmax_s(⟨a_j, s⟩) s,  j = 1 … m        score = max_j ⟨f(q), f_j(d)⟩
 
-With one vector it is the plain dual encoder, which must put all that a document says into one sum. Queries and documents
-share W, as dual encoders of one language model do: before training it is a random projection, which keeps inner products.
+With one vector it is the plain dual encoder, which must put all that a document says into one sum.
+Queries and documents share W, as dual encoders of one language model do: before training it is a
+random projection, which keeps inner products.
 
 Cost: O(parts · width) a document and vector.
 Reference: Luan, Eisenstein, Toutanova and Collins (2021), arXiv:2005.00181, section 6 (ME-BERT).

@@ -2,10 +2,12 @@
 
     words → embedding → layers → the state at the last word → the next word
 
-`layers` gives the state at the last word after the embedding and after every layer, so that both are looked at alike.
+`layers` gives the state at the last word after the embedding and after every layer, so that both
+are looked at alike.
 
 Cost: O(layers · words · width²), and words² · width for the transformer.
-Reference: Hochreiter and Schmidhuber (1997), Long short-term memory; Vaswani et al. (2017), arXiv:1706.03762.
+Reference: Hochreiter and Schmidhuber (1997), Long short-term memory; Vaswani et al. (2017),
+arXiv:1706.03762.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
     pooled from a class token, or as the mean over patches
 
 Cost: O(blocks · patches² · width).
-Reference: Dosovitskiy et al. (2021), arXiv:2010.11929; Raghu et al. (2021), arXiv:2108.08810, for skips taken away.
+Reference: Dosovitskiy et al. (2021), arXiv:2010.11929; Raghu et al. (2021), arXiv:2108.08810, for
+skips taken away.
 """
 
 from __future__ import annotations
@@ -108,8 +109,8 @@ def attention_distance(weights: Float[Tensor, "*rest t t"], patch: int) -> Float
     """Mean distance, in pixels, between a patch and what it attends to.
 
     Args:
-        weights: attention between the patches of a square picture, row by row, without a class token; what is missing to 1
-            is left out.
+        weights: attention between the patches of a square picture, row by row, without a class
+            token; what is missing to 1 is left out.
         patch: pixels along a patch.
     """
     side = round(weights.shape[-1] ** 0.5)
@@ -122,7 +123,8 @@ def attention_distance(weights: Float[Tensor, "*rest t t"], patch: int) -> Float
 def receptive_field(
     features: Float[Tensor, "n f"], x: Float[Tensor, "n c h w"], centre: tuple[float, float]
 ) -> Float[Tensor, ""]:
-    """How far from a place the pixels lie that its features depend on, in pixels, weighted by the gradient.
+    """How far from a place the pixels lie that its features depend on, in pixels, weighted by the
+    gradient.
 
     Args:
         features: of one place, computed from `x`.

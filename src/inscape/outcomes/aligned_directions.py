@@ -310,7 +310,9 @@ def _slopes(
     chosen: int,
     budget: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Tensor]]:
-    """States at the token and the slope of what is to rise there, at every site; clean scores; streams at the chosen one."""
+    """States at the token and the slope of what is to rise there, at every site; clean scores;
+    streams at the chosen one.
+    """
     n, width = len(texts.y), model.width(sites[0])
     states, slopes = (
         np.empty((len(sites), n, width), np.float32),

@@ -42,7 +42,9 @@ class Contrast:
     dropped: tuple[str, ...] = ()
 
     def scores(self, model: Model, examples: Examples, **options: Any) -> Float[np.ndarray, " n"]:
-        """The score of every example, in their order; options as `inscape.outcomes.passes.passes` takes them."""
+        """The score of every example, in their order; options as `inscape.outcomes.passes.passes`
+        takes them.
+        """
         out = np.empty(len(examples))
         for step in passes(model, examples, logits=True, **options):
             logits = step.activations.logits
@@ -87,7 +89,9 @@ def contrast(
 
 
 def _first(tokenizer: Any, word: str) -> int | None:
-    """The first token of a word that shows a letter of it; some tokenizers put a bare space first."""
+    """The first token of a word that shows a letter of it; some tokenizers put a bare space
+    first.
+    """
     unknown = getattr(tokenizer, "unk_token_id", None)
     for token in tokenizer(f" {word}", add_special_tokens=False)["input_ids"]:
         if tokenizer.decode([token]).strip():

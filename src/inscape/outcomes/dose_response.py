@@ -36,7 +36,9 @@ Outcome = Callable[[Sequence[Edit]], Float[np.ndarray, " n"]]
 
 
 def leaning(model: Model, texts: Examples, words: Contrast) -> Outcome:
-    """How much rather the model goes on with one set of words than with another, after each text."""
+    """How much rather the model goes on with one set of words than with another, after each
+    text.
+    """
     return lambda edits: words.scores(model, texts, edits=list(edits))
 
 

@@ -53,7 +53,9 @@ def generations(
     batch: int = 128,
     advance: Callable[[int], None] | None = None,
 ) -> list[list[Continuation]]:
-    """Continuations of prompts without edits, made once; arguments as in `inscape.model.continuations`."""
+    """Continuations of prompts without edits, made once; arguments as in
+    `inscape.model.continuations`.
+    """
     settings: dict[str, Any] = {"samples": samples, "temperature": temperature, "stop": stop}
     fixed = {
         "weights": model.weights_hash,
@@ -91,7 +93,9 @@ def generations(
 
 @cache
 def _code() -> str:
-    """SHA-256 (hex) of the source that makes tokens of logits; the network's own code goes by its version."""
+    """SHA-256 (hex) of the source that makes tokens of logits; the network's own code goes by its
+    version.
+    """
     found = hashlib.sha256()
     for module in (continuations_module, hooks, batch_module):
         found.update(Path(str(module.__file__)).read_bytes())

@@ -144,7 +144,9 @@ def _row(ids: Sequence[np.ndarray], group: list[int], start: int) -> Row:
 
 
 def _mask(position: Tensor, owner: Tensor, model: Model) -> Tensor:
-    """(rows, 1, tokens, tokens): 0 where a token attends, the dtype's least elsewhere; padding sees its row's first."""
+    """(rows, 1, tokens, tokens): 0 where a token attends, the dtype's least elsewhere; padding sees
+    its row's first.
+    """
     seen = position[:, None, :] <= position[:, :, None]
     seen &= (owner[:, None, :] == -1) | (owner[:, None, :] == owner[:, :, None])
     out = torch.zeros(seen.shape, dtype=model.dtype)

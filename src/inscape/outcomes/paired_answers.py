@@ -122,7 +122,9 @@ def answering(
 def all_tokens(
     model: Model, texts: Sequence[Tokens], sites: Sequence[str]
 ) -> Float[np.ndarray, "texts sites d"]:
-    """Mean activations over all tokens but each text's first, which is an attention sink unlike the others."""
+    """Mean activations over all tokens but each text's first, which is an attention sink unlike the
+    others.
+    """
     return span_means(model, texts, sites, [range(1, len(t)) for t in texts])
 
 
@@ -152,6 +154,8 @@ def joined(prompt: Tokens, said: Continuation) -> Tokens:
 
 
 def _begins(tokens: Tokens, characters: int) -> int:
-    """The first token that ends after so many characters: the answer's first, or one past the end."""
+    """The first token that ends after so many characters: the answer's first, or one past the
+    end.
+    """
     later = np.flatnonzero(tokens.offsets[:, 1] > characters)
     return int(later[0]) if len(later) else len(tokens)

@@ -86,7 +86,9 @@ def passes(
 
 
 def gather(model: Model, examples: Examples, site: str | Site, **options: Any) -> np.ndarray:
-    """One site at one position of every example, in the examples' order, (n, width) float32; see `passes`."""
+    """One site at one position of every example, in the examples' order, (n, width) float32; see
+    `passes`.
+    """
     out: np.ndarray | None = None
     for step in passes(model, examples, site, **options):
         (value,) = step.activations.values()

@@ -96,11 +96,15 @@ class Answered:
         return np.array(out)
 
     def most(self) -> Float[np.ndarray, " n"]:
-        """Product of the highest probabilities, token by token: the max-softmax confidence of a greedy answer."""
+        """Product of the highest probabilities, token by token: the max-softmax confidence of a
+        greedy answer.
+        """
         return np.array([float(np.prod(m.most)) for m in self.made])
 
     def surface(self) -> Float[np.ndarray, "n f"]:
-        """Lengths, the form of the question, and the share of the task's answers that are this one."""
+        """Lengths, the form of the question, and the share of the task's answers that are this
+        one.
+        """
         frame = self.texts.frame
         words = [plain(a.text) for a in self.said]
         same = pd.Series(words).groupby([self.task, words]).transform("size").to_numpy()

@@ -85,7 +85,9 @@ class Asked:
         return replace(self, tokens=[self.tokens[i] for i in rows], **arrays)
 
     def under(self, edits: Sequence[Edit]) -> Asked:
-        """The same questions with edits in force at every token, those of the prefix too; `said` stays as it was."""
+        """The same questions with edits in force at every token, those of the prefix too; `said`
+        stays as it was.
+        """
         prefix = torch.from_numpy(self.tokens[0].ids[: self.shared])[None]
         return replace(
             self, edits=tuple(edits), cache=prefix_cache(self.model, prefix, list(edits))
@@ -172,7 +174,9 @@ class Asked:
         return out
 
     def _batches(self) -> Iterator[tuple[np.ndarray, torch.Tensor, int]]:
-        """Rows, their tokens after the prefix, and where in them the subject ends; of one shape each."""
+        """Rows, their tokens after the prefix, and where in them the subject ends; of one shape
+        each.
+        """
         shapes = np.stack(
             [[len(t) - self.shared for t in self.tokens], self.position - self.shared], axis=1
         )

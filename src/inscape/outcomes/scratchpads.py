@@ -167,7 +167,9 @@ class Reasoner:
         ]
 
     def places(self, length: int, draw: int) -> tuple[int, ...]:
-        """Random positions of a prompt so long and its scratchpad: as many as the scratchpad may have tokens."""
+        """Random positions of a prompt so long and its scratchpad: as many as the scratchpad may
+        have tokens.
+        """
         rng = generator(self.seed, "places", str(draw), str(length))
         return tuple(sorted(int(p) for p in rng.permutation(length + self.tokens)[: self.tokens]))
 

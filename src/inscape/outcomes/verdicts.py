@@ -84,7 +84,9 @@ class Verdicts:
         return ((above_median(scores, self.context) > 0) == (self.y == 1)).astype(np.float64)
 
     def gap(self, scores: Float[np.ndarray, " n"]) -> float:
-        """Mean score of label 1 less that of label 0, in the standard deviation that is left within them."""
+        """Mean score of label 1 less that of label 0, in the standard deviation that is left within
+        them.
+        """
         held = above_median(scores, self.context)
         up, down = held[self.y == 1], held[self.y == 0]
         spread = np.sqrt((up.var() + down.var()) / 2)
@@ -184,7 +186,9 @@ def judge_held_out(
 
 
 class Training(NamedTuple):
-    """Training texts of a fold with its end, opposites side by side, label 1 first, and their labels and groups."""
+    """Training texts of a fold with its end, opposites side by side, label 1 first, and their
+    labels and groups.
+    """
 
     texts: Examples
     y: np.ndarray

@@ -60,7 +60,9 @@ class ClassTask:
     def of(
         cls, examples: Examples, run: Any, *, folds: int, shuffles: int, Cs: Sequence[float]
     ) -> ClassTask:
-        """The first label of the examples; without a group each row counts as its own, and the run (`Run`) warns of it."""
+        """The first label of the examples; without a group each row counts as its own, and the run
+        (`Run`) warns of it.
+        """
         y, classes = examples.classes(examples.labels[0])
         grouped = examples.group is not None
         if not grouped:
@@ -160,7 +162,9 @@ class ClassTask:
         return out
 
     def first(self, count: int) -> Int[np.ndarray, " rows"]:
-        """The first so many rows, 0 for all, where rows of a group are neighbours cut between groups."""
+        """The first so many rows, 0 for all, where rows of a group are neighbours cut between
+        groups.
+        """
         if not count or count >= len(self.y):
             return np.arange(len(self.y))
         inside = np.isin(self.groups, self.groups[count:]) & (np.arange(len(self.y)) < count)

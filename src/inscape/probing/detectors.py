@@ -153,7 +153,9 @@ def fold_of(result: SweepResult) -> list[Fold]:
 
 
 def confidence(result: SweepResult) -> Float[np.ndarray, " n"]:
-    """Out-of-fold probability of being right, each fold's from the candidate its training rows choose."""
+    """Out-of-fold probability of being right, each fold's from the candidate its training rows
+    choose.
+    """
     return expit(result.selected_predictions[:, 0])
 
 

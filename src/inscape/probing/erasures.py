@@ -190,7 +190,9 @@ def compare(
 
 
 def _coordinates(x: np.ndarray, train: np.ndarray, width: int) -> tuple[np.ndarray, float]:
-    """Standardised rows in the leading principal components of the training rows, and the share of variance in them."""
+    """Standardised rows in the leading principal components of the training rows, and the share of
+    variance in them.
+    """
     scale = StandardScaler().fit(x[train])
     rows = scale.transform(x)
     found = PCA(min(width, x.shape[1], len(train) - 1), svd_solver="full").fit(rows[train])

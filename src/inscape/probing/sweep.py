@@ -194,7 +194,9 @@ def sweep(
 
 
 def _known(plan: Plan, rows: np.ndarray) -> list[str]:
-    """A warning where held-out rows stand among the training rows too; `rows` numbers them, equal ones alike."""
+    """A warning where held-out rows stand among the training rows too; `rows` numbers them, equal
+    ones alike.
+    """
     count = sum(int(np.isin(rows[test], rows[train]).sum()) for train, test in plan.folds)
     if not count:
         return []
@@ -356,7 +358,9 @@ def _base_rate(logits: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Space:
-    """All rows in one eigenbasis, the squared norms of its columns, and the gradient at which a fit in it is done."""
+    """All rows in one eigenbasis, the squared norms of its columns, and the gradient at which a fit
+    in it is done.
+    """
 
     z: np.ndarray
     w: np.ndarray

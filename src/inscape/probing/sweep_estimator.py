@@ -117,7 +117,9 @@ def fit_estimator(
 def _inner(
     estimator: Any, x: np.ndarray, plan: Plan, f: int, y: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """The score on inner held-out rows of a fold: R² for regression, else minus the share of the loss."""
+    """The score on inner held-out rows of a fold: R² for regression, else minus the share of the
+    loss.
+    """
     train = plan.folds[f][0]
     held = plan.inner[f]
     if held is None:

@@ -77,7 +77,9 @@ def make_plan(
     seed: int,
     target_names: Sequence[str] | None,
 ) -> Plan:
-    """Check the question and make everything that does not depend on a site; arguments as in `sweep`."""
+    """Check the question and make everything that does not depend on a site; arguments as in
+    `sweep`.
+    """
     metric = metric or ("r2" if task == "regression" else "accuracy")
     _check_options(task, metric, split, shuffle, inner, shuffles)
     labels, classes = _labels(y, task, metric, target_names)
@@ -128,7 +130,9 @@ def _shuffled(
     groups: np.ndarray | None,
     classes: np.ndarray,
 ) -> np.ndarray:
-    """Permutations of the rows; those that leave a fold one class to train on, which the labels do not, are drawn again."""
+    """Permutations of the rows; those that leave a fold one class to train on, which the labels do
+    not, are drawn again.
+    """
     hot = np.eye(len(classes))[labels[:, 0].astype(np.int64)] if len(classes) else labels
     order = permutations(len(labels), shuffles, rng=rng, groups=groups, labels=hot)
     if not len(classes) or groups is None:
@@ -155,7 +159,9 @@ def _names(given: Sequence[str] | None, targets: int) -> tuple[str, ...]:
 
 
 def discordant(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Per column, how many (positive, negative) pairs are in the wrong order (ties count half), and how many there are."""
+    """Per column, how many (positive, negative) pairs are in the wrong order (ties count half), and
+    how many there are.
+    """
     up = truth == 1
     ups, downs = up.sum(axis=0), (~up).sum(axis=0)
     won = (rankdata(scores, axis=0) * up).sum(axis=0) - ups * (ups + 1) / 2

@@ -110,7 +110,9 @@ class SweepResult:
         return self._shown().html()
 
     def _shown(self) -> Shown:
-        """The site that the training folds choose, and at most twenty sites spread over all of them."""
+        """The site that the training folds choose, and at most twenty sites spread over all of
+        them.
+        """
         kept = set(some(len(self.sites), max(1, MOST // len(self.targets))))
         found = [e for s, e in self._by_site() if s in kept]
         several = len(self.targets) > 1
@@ -146,7 +148,9 @@ class SweepResult:
         return [(i // len(self.targets), e) for i, e in enumerate(self.evidence)]
 
     def _choice(self) -> str:
-        """Which sites the folds choose, the one most chosen first: ``"resid_post.12 in 4 of 5 folds"``."""
+        """Which sites the folds choose, the one most chosen first:
+        ``"resid_post.12 in 4 of 5 folds"``.
+        """
         counts = np.bincount(self.chosen.reshape(-1), minlength=len(self.sites))
         order = np.argsort(-counts, kind="stable")[:3]
         of = f"{self.chosen.size} {'folds' if len(self.targets) == 1 else 'folds and targets'}"
@@ -173,7 +177,9 @@ class SweepResult:
 
     @cached_property
     def best(self) -> dict[str, str]:
-        """Per target the site with the highest inner score, averaged over folds: for showing, not for scoring."""
+        """Per target the site with the highest inner score, averaged over folds: for showing, not
+        for scoring.
+        """
         index = self.inner[:, :, 0].mean(axis=1).argmax(axis=0)
         return {t: self.sites[i] for t, i in zip(self.targets, index, strict=True)}
 
@@ -215,7 +221,9 @@ class SweepResult:
         return Jackknife.r2(lost, base, self.groups)
 
     def _balanced(self, right: np.ndarray, y: Float[np.ndarray, " n"]) -> Jackknife:
-        """The mean over classes of the share of their rows that are right; a group left out is left out of each share."""
+        """The mean over classes of the share of their rows that are right; a group left out is left
+        out of each share.
+        """
         of = [(y == c).astype(np.float64) for c in np.unique(y)]
         shares = [Jackknife.ratio(right * rows, rows, self.groups) for rows in of]
         found = combine(lambda *parts: np.mean(parts, axis=0), *shares, kind="share")
@@ -236,14 +244,18 @@ class SweepResult:
 
     @cached_property
     def selected_scores(self) -> Float[np.ndarray, "k t"]:
-        """Score of the selected site for the observed labels, first, and for every shuffle, which selects for itself."""
+        """Score of the selected site for the observed labels, first, and for every shuffle, which
+        selects for itself.
+        """
         index = self.inner.argmax(axis=0)[None]  # (1, f, k, t)
         lost = np.take_along_axis(self.loss, index, axis=0)[0].sum(axis=0)
         return _ratio(lost, self.base.sum(axis=0))
 
     @cached_property
     def selected(self) -> list[Evidence]:
-        """One per target: the site chosen on training rows, scored on held-out ones; the null chooses likewise."""
+        """One per target: the site chosen on training rows, scored on held-out ones; the null
+        chooses likewise.
+        """
         scores, out = self.selected_scores, []
         for t in range(len(self.targets)):
             null = scores[1:, t]
@@ -254,7 +266,9 @@ class SweepResult:
 
     @cached_property
     def maximum(self) -> list[Evidence]:
-        """One per target: the highest score of all sites against the null of the maximum. Its value is optimistic."""
+        """One per target: the highest score of all sites against the null of the maximum. Its value
+        is optimistic.
+        """
         out = []
         for t in range(len(self.targets)):
             s = int(self.scores[:, t].argmax())
@@ -272,7 +286,9 @@ class SweepResult:
         return out
 
     def _rested(self, made: Evidence, sites: set[int], t: int) -> Evidence:
-        """The evidence with a warning for each of its sites at which one coordinate explains most of the predictions."""
+        """The evidence with a warning for each of its sites at which one coordinate explains most
+        of the predictions.
+        """
         told = [self.resting[s][t] for s in sorted(sites)] if self.resting else []
         more = tuple(one for one in told if one is not None)
         return replace(made, warnings=(*made.warnings, *more))
@@ -304,7 +320,9 @@ class SweepResult:
 
     @cached_property
     def group_draws(self) -> Int[np.ndarray, "draws groups"]:
-        """The bootstrap's draws: how often each group is in each; the same for every score, so differences are paired."""
+        """The bootstrap's draws: how often each group is in each; the same for every score, so
+        differences are paired.
+        """
         rng = generator(self.seed, "sweep", "bootstrap")
         return intervals.group_counts(int(self.groups.max()) + 1, self.draws, rng=rng)
 
@@ -329,7 +347,9 @@ class SweepResult:
 
     @property
     def chance_holds(self) -> bool:
-        """Whether the shuffled labels are a fair null: not where rows of groups were shuffled one by one."""
+        """Whether the shuffled labels are a fair null: not where rows of groups were shuffled one
+        by one.
+        """
         return self.shuffle == "groups" or int(np.bincount(self.groups).max()) == 1
 
     def _make(
@@ -484,7 +504,9 @@ def _standing(value: float, found: Jackknife) -> float:
 
 
 def _spread(scatter: Float[np.ndarray, " k"], found: Jackknife) -> Float[np.ndarray, " k"]:
-    """Standard draws with the jackknife's standard error and Student's tails: the scale of the difference."""
+    """Standard draws with the jackknife's standard error and Student's tails: the scale of the
+    difference.
+    """
     tails = student.isf(norm.sf(np.clip(scatter, -6, 6)), intervals.degrees_of_freedom(found))
     return np.sqrt(found.variance) * tails
 

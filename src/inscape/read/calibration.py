@@ -93,7 +93,9 @@ def debiased_square(
 
 
 def brier(p: Float[np.ndarray, " n"], y: Float[np.ndarray, " _"]) -> float:
-    """Mean squared difference of confidence and outcome, in [0, 1]; a proper score, lower is better."""
+    """Mean squared difference of confidence and outcome, in [0, 1]; a proper score, lower is
+    better.
+    """
     p, y = _checked("brier", p, y)
     return float(((p - y) ** 2).mean())
 

@@ -106,5 +106,7 @@ def attention_gradient(
 
 
 def projected(readout: Readout, vectors: Float[Tensor, "*m d"]) -> Float[Tensor, "*m k"]:
-    """Directions (updates, or rows that a layer writes) on the class matrix, without norm or bias: what they add."""
+    """Directions (updates, or rows that a layer writes) on the class matrix, without norm or bias:
+    what they add.
+    """
     return vectors.to(readout.weight) @ readout.weight.T

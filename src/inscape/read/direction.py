@@ -25,7 +25,9 @@ class LinearDirections(BaseEstimator):
 
     @property
     def direction_(self) -> Float[np.ndarray, "*k d"]:
-        """Unit direction(s) of the learned coefficients: (d,) for one, (k, d) for several; zero where the probe is flat."""
+        """Unit direction(s) of the learned coefficients: (d,) for one, (k, d) for several; zero
+        where the probe is flat.
+        """
         check_is_fitted(self)
         coef: Any = self.coef_
         rows = coef[0] if coef.ndim == 2 and len(coef) == 1 else coef

@@ -64,7 +64,9 @@ def _rows(block: nn.Module, tap: Tap) -> np.ndarray:
 
 
 def _gain(model: Model, site: Site) -> np.ndarray:
-    """What multiplies each coordinate at a site: the gain of the norm that makes it, or what its part is added with."""
+    """What multiplies each coordinate at a site: the gain of the norm that makes it, or what its
+    part is added with.
+    """
     if site not in model.atlas.order:
         return np.ones(1, dtype=np.float32)  # the MLP reads the stream itself
     place = model.atlas.place(site)

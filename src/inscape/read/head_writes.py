@@ -49,7 +49,9 @@ class Writes:
 
 
 def writes_apart(model: Model) -> bool:
-    """Whether heads add to the stream each for itself: not where a norm stands behind the attention."""
+    """Whether heads add to the stream each for itself: not where a norm stands behind the
+    attention.
+    """
     if model.family is None or "z" not in model.family.points or model.family.residual != "sum":
         return False
     z, added = (model.atlas.place(Site(p, 0)) for p in ("z", "attn_out"))
@@ -109,7 +111,9 @@ def head_writes(
 
 
 def _onto_heads(model: Model, layer: int, onto: Float[Tensor, "k d"]) -> Float[Tensor, "h w k"]:
-    """The output projection of each head, onto the directions: found by what its module does, not by what it is called."""
+    """The output projection of each head, onto the directions: found by what its module does, not
+    by what it is called.
+    """
     site = Site("z", layer)
     module, heads = model.atlas.place(site).module, model.atlas.heads(site)
     width = model.width(site)

@@ -165,7 +165,9 @@ def _orders(
 
 
 def _bound(found: np.ndarray, drawn: list[np.ndarray], fdr: float) -> float:
-    """The largest of the entropies found at which the mean count over shuffles is within `fdr` of the count found."""
+    """The largest of the entropies found at which the mean count over shuffles is within `fdr` of
+    the count found.
+    """
     if not len(found):
         return -np.inf
     expected = np.mean([np.searchsorted(row, found, side="right") for row in drawn], axis=0)

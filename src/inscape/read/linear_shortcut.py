@@ -56,7 +56,9 @@ class Shortcut:
         return cls(np.eye(d), np.zeros(d))
 
     def __call__(self, x: Any) -> Any:
-        """States of the source (…, d) as states of the target (…, e), of the kind given, in float32."""
+        """States of the source (…, d) as states of the target (…, e), of the kind given, in
+        float32.
+        """
         rows = to_numpy(x)
         return like(rows @ self.weight.T.astype(np.float32) + self.bias.astype(np.float32), x)
 
@@ -279,7 +281,9 @@ class ShortcutMoments:
 
 
 def _basis(part: _Part, source: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """Eigenvalues above rounding and eigenvectors of the scatter, and the mean squared deviation of a feature."""
+    """Eigenvalues above rounding and eigenvectors of the scatter, and the mean squared deviation of
+    a feature.
+    """
     w, v = np.linalg.eigh(part.xx[source] - np.outer(part.x[source], part.x[source] / part.n))
     keep = w > max(part.n, len(w)) * np.finfo(np.float64).eps * max(float(w[-1]), 0.0)
     return w[keep], v[:, keep], float(max(w.sum(), 0.0) / (part.n * len(w))) or 1.0

@@ -151,12 +151,16 @@ class LogitLens:
     def read(
         self, readout: Readout, site: str, h: Any, final: Any = None, *, k: int = 10
     ) -> Reading:
-        """What states would say if the network stopped there, wherever that is; see `logit_lens`."""
+        """What states would say if the network stopped there, wherever that is; see
+        `logit_lens`.
+        """
         return logit_lens(readout, h, final, k=k)
 
 
 class _Sum:
-    """Σ exp(score) and Σ exp(score) · value over the entries, relative to the largest score so far."""
+    """Σ exp(score) and Σ exp(score) · value over the entries, relative to the largest score so
+    far.
+    """
 
     def __init__(self, scores: Tensor, values: Tensor) -> None:
         self.top = torch.full_like(scores, -torch.inf)

@@ -129,7 +129,9 @@ def _fit_and_predict(
     folds: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Logits (m, t, k) of the rows ahead. Before any penalty can be chosen the strongest one is used."""
+    """Logits (m, t, k) of the rows ahead. Before any penalty can be chosen the strongest one is
+    used.
+    """
     count = labels.shape[1]
     if len(x) < 2 or not np.ptp(x, axis=0).any():
         return np.zeros((len(ahead), count, k))

@@ -177,7 +177,9 @@ class MultilabelProbe(MultiOutputMixin, ClassifierMixin, LinearDirections):
         return like(logits[:, 0] if self._flat else logits, X)
 
     def predict_proba(self, X: Any) -> Any:
-        """Probability of each label being 1, (n, labels); of both classes, (n, 2), where one was given as (n,)."""
+        """Probability of each label being 1, (n, labels); of both classes, (n, 2), where one was
+        given as (n,).
+        """
         logits = self._logits(X)
         return like(np.hstack([expit(-logits), expit(logits)]) if self._flat else expit(logits), X)
 

@@ -89,7 +89,9 @@ def rank(
 def mean_difference(
     x: Float[np.ndarray, "n d"], y: Int[np.ndarray, "n t"]
 ) -> Float[np.ndarray, "t d"]:
-    """``|μ₁ − μ₀|`` of every coordinate in its own standard deviation, for many labels at once; 0 where it never varies."""
+    """``|μ₁ − μ₀|`` of every coordinate in its own standard deviation, for many labels at once; 0
+    where it never varies.
+    """
     yes = y.astype(np.float64)
     up, down = yes.sum(axis=0)[:, None], (1 - yes).sum(axis=0)[:, None]
     z = _standard(x)

@@ -92,7 +92,9 @@ class AffineRelation:
         return u[:, :rank], s[:rank], v[:rank]
 
     def randomised(self, *, rng: np.random.Generator) -> AffineRelation:
-        """The same singular values in random directions: what a map of this size and rank does that knows nothing."""
+        """The same singular values in random directions: what a map of this size and rank does that
+        knows nothing.
+        """
         _, s, _ = self._svd
         k, d = self.weight.shape
         u, v = (np.linalg.qr(rng.normal(size=(size, len(s))))[0] for size in (k, d))

@@ -58,6 +58,8 @@ def aurc(confidence: Float[np.ndarray, " n"], right: Float[np.ndarray, " _"]) ->
 
 
 def excess_aurc(confidence: Float[np.ndarray, " n"], right: Float[np.ndarray, " _"]) -> float:
-    """AURC less that of the best order of the same answers; zero where no mistake comes before a right answer."""
+    """AURC less that of the best order of the same answers; zero where no mistake comes before a
+    right answer.
+    """
     right = np.asarray(right, dtype=np.float64)
     return aurc(confidence, right) - aurc(right, right)

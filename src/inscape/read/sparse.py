@@ -104,7 +104,9 @@ def sparse_path(
 
 
 def class_weights(y: Int[np.ndarray, "p n"], balanced: bool = True) -> Float[np.ndarray, "p n"]:
-    """Weights of rows that give both classes half of the total, which stays n; ones if not balanced."""
+    """Weights of rows that give both classes half of the total, which stays n; ones if not
+    balanced.
+    """
     if not balanced:
         return np.ones(y.shape)
     up = y.mean(axis=1, keepdims=True)

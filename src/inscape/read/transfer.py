@@ -64,7 +64,9 @@ class Transfer:
         return np.array([[area.value for area in line] for line in self.areas])
 
     def table(self) -> pd.DataFrame:
-        """One line a cell: ``row`` (fitted on), ``column`` (scored on), ``value``, ``low``, ``high``."""
+        """One line a cell: ``row`` (fitted on), ``column`` (scored on), ``value``, ``low``,
+        ``high``.
+        """
         rows = []
         for a, line in zip(self.names, self.areas, strict=True):
             for b, area in zip(self.names, line, strict=True):
@@ -74,7 +76,9 @@ class Transfer:
 
     @property
     def means(self) -> tuple[Jackknife, Jackknife]:
-        """The mean of the diagonal and that off it, over the groups of all data sets, which share none."""
+        """The mean of the diagonal and that off it, over the groups of all data sets, which share
+        none.
+        """
         k = len(self.names)
         sizes = [len(area.without) for area in self.areas[0]]
         first = np.cumsum([0, *sizes])

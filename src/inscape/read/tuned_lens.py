@@ -275,7 +275,9 @@ def train_tuned_lens(
 
 
 def translated(lens: TunedLens, x: Any) -> Tensor:
-    """States of every layer through their translators, (layers, n, d): what `inscape.read.logit_lens` then reads."""
+    """States of every layer through their translators, (layers, n, d): what
+    `inscape.read.logit_lens` then reads.
+    """
     stacked = torch.as_tensor(x)
     if stacked.ndim != 3 or len(stacked) != len(lens.weight):
         raise ValueError(

@@ -162,7 +162,9 @@ def _distinct(path: Path, sections: list[dict[str, Any]]) -> None:
 
 
 def _arrays(path: Path, name: str) -> None:
-    """Refuse arrays whose file is there but whose header is not one; a folder may travel without its arrays."""
+    """Refuse arrays whose file is there but whose header is not one; a folder may travel without
+    its arrays.
+    """
     if not exists(path, f"arrays/{name}.safetensors"):
         return
     file = plain(path, f"arrays/{name}.safetensors")

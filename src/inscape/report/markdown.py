@@ -31,7 +31,9 @@ def build(run_dir: str | Path) -> Path:
 
 
 def mark(found: Page) -> bytes:
-    """What the Markdown of this study's reports has near its beginning, and no file of somebody else."""
+    """What the Markdown of this study's reports has near its beginning, and no file of somebody
+    else.
+    """
     return f"Study `{found.study}`.".encode()
 
 

@@ -57,7 +57,9 @@ def exact(x: float | None) -> str:
 
 
 def places(values: Sequence[float | int | None]) -> int | None:
-    """Decimal places that suit a whole column: three digits for its largest value; None where it needs exponents."""
+    """Decimal places that suit a whole column: three digits for its largest value; None where it
+    needs exponents.
+    """
     sizes = [abs(v) for v in values if v is not None and math.isfinite(v)]
     largest = max(sizes, default=0.0)
     if largest == 0:

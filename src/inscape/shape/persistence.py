@@ -10,8 +10,8 @@ Lifetimes are in units of the distances and depend on how many items there are: 
 the same number of items, over several subsamples (`subsampled_persistence`), and test a
 difference by permuting what belongs to which cloud, not by eye.
 
-Cost: edges are collapsed first, which changes no diagram; loops of 300 items in ten dimensions took 0.6
-s, of 1,000 in three 7 s, in fifty 84 s and 2 GB.
+Cost: edges are collapsed first, which changes no diagram; loops of 300 items in ten dimensions took
+0.6 s, of 1,000 in three 7 s, in fifty 84 s and 2 GB.
 Reference: Edelsbrunner, Letscher and Zomorodian (2002), Discrete Comput. Geom. 28; Boissonnat and
 Pritam (2020), SoCG (edge collapse); the GUDHI project, https://gudhi.inria.fr.
 """

@@ -1,16 +1,17 @@
-"""Principal curvatures of a surface at a point, from close neighbours: how far does a representation bend?
+"""Principal curvatures of a surface at a point, from close neighbours: how far does a
+representation bend?
 
     offsets of neighbours → principal axes:  t (first d, tangent)   and   f (the rest, normal)
     f ≈ J t + ½ tᵀ H t            least squares, one H (d × d) for each normal axis
     principal curvatures: eigenvalues of every H;   MAPC: the mean of their absolute values
 
-A sphere of radius r has 1/r everywhere, a plane 0. Curvature is in units of 1 / length: scaling a representation by
-two halves it. Normal axes without variance are no part of the surface's span and are left out, so that embedding in
-more dimensions changes nothing.
+A sphere of radius r has 1/r everywhere, a plane 0. Curvature is in units of 1 / length: scaling a
+representation by two halves it. Normal axes without variance are no part of the surface's span and
+are left out, so that embedding in more dimensions changes nothing.
 
 Cost: O(k² D + k d⁴) a point.
-Reference: Kaufman and Azencot (2023), Data representations' study of latent image manifolds, arXiv:2305.19730; Li (2018),
-Curvature-aware manifold learning, arXiv:1706.07167 (the fit).
+Reference: Kaufman and Azencot (2023), Data representations' study of latent image manifolds,
+arXiv:2305.19730; Li (2018), Curvature-aware manifold learning, arXiv:1706.07167 (the fit).
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def principal_curvatures(
         One row a normal axis that has variance, possibly none.
 
     Raises:
-        ValueError: fewer neighbours than the d (d + 3) / 2 coefficients of the fit, or no dimension.
+        ValueError: fewer neighbours than the d (d + 3) / 2 coefficients of the fit, or no
+            dimension.
 
     Example:
         >>> t = np.linspace(-0.1, 0.1, 20)[:, None]
@@ -52,7 +54,8 @@ def principal_curvatures(
     needed = dimension * (dimension + 3) // 2
     if dimension < 1 or len(rows) < needed:
         raise ValueError(
-            f"principal_curvatures: {len(rows)} neighbours for dimension {dimension}; it must be at least 1, and "
+            f"principal_curvatures: {len(rows)} neighbours for dimension {dimension}; it must be "
+            "at least 1, and "
             f"needs {needed} neighbours"
         )
     offsets = rows - np.asarray(point, dtype=np.float64)
@@ -97,7 +100,8 @@ def faded(
     Args:
         images: the pictures; every channel has its own singular values.
         k: neighbours of each.
-        parts: how many singular values, the smallest, are scaled by factors between 0 and 1; the same in all channels.
+        parts: how many singular values, the smallest, are scaled by factors between 0 and 1; the
+            same in all channels.
         rng: of the factors.
 
     Raises:

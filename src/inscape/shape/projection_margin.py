@@ -1,13 +1,15 @@
-"""How many dimensions keep a ranking by inner products? Margins, and what random projections can do to them.
+"""How many dimensions keep a ranking by inner products? Margins, and what random projections can do
+to them.
 
     μ = ⟨q, d₁ − d₂⟩ / (‖q‖ ‖d₁ − d₂‖)                          normalised margin of a query between two documents
     P(⟨Aq, Ad₁⟩ ≤ ⟨Aq, Ad₂⟩) ≤ 4 exp(− k/2 · (μ²/2 − μ³/3))      A: k × v of independent ±1
 
-A margin is large where documents are short: the words that a query shares with a document are then a large part of it.
+A margin is large where documents are short: the words that a query shares with a document are then
+a large part of it.
 
 Cost: k v a document and draw.
-Reference: Luan, Eisenstein, Toutanova and Collins (2021), Sparse, dense, and attentional representations for text retrieval,
-arXiv:2005.00181, section 2 and lemma 1.
+Reference: Luan, Eisenstein, Toutanova and Collins (2021), Sparse, dense, and attentional
+representations for text retrieval, arXiv:2005.00181, section 2 and lemma 1.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from jaxtyping import Float, Float64
 def margin(
     q: Float[np.ndarray, "n v"], first: Float[np.ndarray, "n v"], second: Float[np.ndarray, "n v"]
 ) -> Float64[np.ndarray, " n"]:
-    """The normalised margin by which each query prefers its first document; NaN for equal documents.
+    """The normalised margin by which each query prefers its first document; NaN for equal
+    documents.
 
     Args:
         q: queries, (n, v).
@@ -37,7 +40,9 @@ def margin(
 
 
 def misranked_bound(mu: Float[np.ndarray, " n"], k: int | np.integer) -> Float64[np.ndarray, " n"]:
-    """The most often that a projection to k dimensions reverses a pair of this margin; at most 1."""
+    """The most often that a projection to k dimensions reverses a pair of this margin; at
+    most 1.
+    """
     m = np.asarray(mu, dtype=np.float64)
     return np.minimum(1.0, 4 * np.exp(-k / 2 * (m**2 / 2 - m**3 / 3)))
 

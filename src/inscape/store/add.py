@@ -63,7 +63,9 @@ def _added(
     nonfinite: str | None,
     progress: bool | Watcher | None,
 ) -> bool:
-    """Add the sites that are not there; False if somebody else changed the store before this began to write."""
+    """Add the sites that are not there; False if somebody else changed the store before this began
+    to write.
+    """
     manifest = manifests.read(place)
     recipe, where = manifest["recipe"], f"{place}/{manifests.NAME}"
     cure = "restore the file, or harvest again into a new folder"
@@ -123,7 +125,9 @@ def _added(
 
 
 def _tidy(place: Storage, manifest: manifests.Manifest) -> None:
-    """Remove what an addition left that was killed right after its commit; an addition that is unfinished stays."""
+    """Remove what an addition left that was killed right after its commit; an addition that is
+    unfinished stays.
+    """
     # another writer at work, or a folder that we may only read: then it is left to the next
     with suppress(StoreError, ObjectError), disk_errors(place, "write to"), held(place, wait=False):
         if place.exists(_JOURNAL):
@@ -151,7 +155,9 @@ class _Recipe(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct):
-    """The new columns of one shard: file → SHA-256, file → bytes, site → values that are not finite."""
+    """The new columns of one shard: file → SHA-256, file → bytes, site → values that are not
+    finite.
+    """
 
     files: dict[str, str]
     bytes: dict[str, int]
@@ -159,7 +165,9 @@ class _Entry(msgspec.Struct):
 
 
 class _Recorded(msgspec.Struct):
-    """What a journal holds: the hash of what is added to which store, and the shards that are done."""
+    """What a journal holds: the hash of what is added to which store, and the shards that are
+    done.
+    """
 
     key: str
     done: list[_Entry]
@@ -212,7 +220,9 @@ def _refuse_other(place: Storage, recipe: dict[str, Any], made: dict[str, Any]) 
 
 
 class _Journal:
-    """Shards whose new columns are written and not yet committed; another addition's journal is dropped."""
+    """Shards whose new columns are written and not yet committed; another addition's journal is
+    dropped.
+    """
 
     def __init__(self, place: Storage, key: str, shards: int):
         self.place, self.key = place, key
@@ -245,7 +255,9 @@ def _ordered(
     entries: dict[str, dict[str, Any]],
     made: dict[str, Any],
 ) -> dict[str, dict[str, Any]]:
-    """Old and new sites in the model's order of computation; the new ones say how they were made."""
+    """Old and new sites in the model's order of computation; the new ones say how they were
+    made.
+    """
     every = {
         **manifest["sites"],
         **{name: {**entry, "added": made} for name, entry in entries.items()},

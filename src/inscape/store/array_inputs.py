@@ -136,7 +136,9 @@ def _row_bytes(x: Any) -> int:
 
 
 def real_lengths(batch: Batch) -> Tensor | None:
-    """How much of each example is real, by the batch's own lengths or mask; None where neither says."""
+    """How much of each example is real, by the batch's own lengths or mask; None where neither
+    says.
+    """
     mask = batch.inputs.get("attention_mask")
     if batch.lengths is not None or mask is None or mask.ndim != 2:
         return batch.lengths

@@ -216,7 +216,9 @@ def _behind(
 
 
 def _padded(lists: Sequence[np.ndarray]) -> np.ndarray:
-    """Lists of positions as one array, the short ones filled up with 0; at least one position wide."""
+    """Lists of positions as one array, the short ones filled up with 0; at least one position
+    wide.
+    """
     out = np.zeros((len(lists), max(1, *map(len, lists))), dtype=np.int64)
     for row, values in enumerate(lists):
         out[row, : len(values)] = values
@@ -224,7 +226,9 @@ def _padded(lists: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _rows(table: Tensor, spots: Sequence[np.ndarray], reduce: str) -> Tensor:
-    """Rows of a table (entries, width) for each example, one after another, or the mean of each example's."""
+    """Rows of a table (entries, width) for each example, one after another, or the mean of each
+    example's.
+    """
     if reduce == "mean":
         real = np.arange(max(map(len, spots)))[None] < np.array([len(s) for s in spots])[:, None]
         chosen = table[_on(table, _padded(spots))]

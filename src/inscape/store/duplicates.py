@@ -29,7 +29,9 @@ COLUMN = "input"
 
 
 def deduplicate(inputs: Inputs) -> tuple[Inputs, Int[np.ndarray, " n"] | None]:
-    """The distinct inputs, and which of them each example is; None, and the inputs themselves, if no two are the same."""
+    """The distinct inputs, and which of them each example is; None, and the inputs themselves, if
+    no two are the same.
+    """
     members, which = sharding.unique_inputs(inputs.key(i) for i in range(len(inputs)))
     return (SubsetInputs(inputs, members), which) if len(members) < len(inputs) else (inputs, None)
 

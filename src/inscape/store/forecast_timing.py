@@ -155,7 +155,9 @@ def time_passes(
 
 
 def remove_killed_trials(where: Storage) -> None:
-    """Remove the small stores of forecasts that were killed, where one of this place would be; no other file."""
+    """Remove the small stores of forecasts that were killed, where one of this place would be; no
+    other file.
+    """
     if isinstance(where, LocalFolder):
         sweep(existing(where.path), _NAME)
 

@@ -110,5 +110,7 @@ class ForwardPasses(Sequence[ForwardPass]):
 
 
 def padded_tokens(inputs: Inputs, span: tuple[int, int], budget: int, overhead: int) -> int:
-    """Padded tokens that a shard takes; a prefix is not counted, which is computed once for all shards."""
+    """Padded tokens that a shard takes; a prefix is not counted, which is computed once for all
+    shards.
+    """
     return sum(step.tokens for step in forward_passes(inputs, span, budget, overhead))

@@ -83,7 +83,9 @@ class Inputs(ABC):
         """A padded batch of some examples."""
 
     def cut(self, members: np.ndarray) -> Inputs:
-        """Some of the examples as inputs of their own, numbered from 0, with as much of the data as they need."""
+        """Some of the examples as inputs of their own, numbered from 0, with as much of the data as
+        they need.
+        """
         raise NotImplementedError
 
     def number(self, i: int) -> int:
@@ -91,7 +93,9 @@ class Inputs(ABC):
         return i
 
     def shard_rows(self, row_bytes: int, shard_bytes: int) -> int:
-        """The most rows of a shard whose rows have so many bytes of vectors; see `inscape.store.sharding.shard_rows`."""
+        """The most rows of a shard whose rows have so many bytes of vectors; see
+        `inscape.store.sharding.shard_rows`.
+        """
         return sharding.shard_rows(
             row_bytes, shard_bytes, self.example_bytes // max(1, int(self.rows.max()))
         )
@@ -262,7 +266,9 @@ def described(examples: Examples) -> tuple[pd.DataFrame, str]:
 
 
 def _types(column: pd.Series) -> str:
-    """The type of a column's values, which their fingerprint leaves out: 1 and "1" are not one label."""
+    """The type of a column's values, which their fingerprint leaves out: 1 and "1" are not one
+    label.
+    """
     kind = str(column.dtype)
     return f"{kind} {_hash(column, lambda v: type(v).__name__)}" if kind == "object" else kind
 

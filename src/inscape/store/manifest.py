@@ -114,7 +114,9 @@ def differences(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
 
 
 def unidentified(manifest: Manifest, where: object) -> str:
-    """Why a store of an earlier version is not gone on with: its recipe does not say of which network it is."""
+    """Why a store of an earlier version is not gone on with: its recipe does not say of which
+    network it is.
+    """
     if "network" in manifest["recipe"]:
         return ""
     return (

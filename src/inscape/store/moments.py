@@ -161,7 +161,9 @@ def moments(
 
 
 class _Side:
-    """What is asked of rows besides the vectors: numeric labels and class codes of each example, pairs of sites."""
+    """What is asked of rows besides the vectors: numeric labels and class codes of each example,
+    pairs of sites.
+    """
 
     def __init__(
         self,
@@ -183,7 +185,9 @@ class _Side:
 def _everywhere(
     shard: Shard, span: tuple[int, int], which: np.ndarray | None, most: int
 ) -> Iterator[Shard]:
-    """A shard's rows for every example that they are of, about `most` at a time; `which` as `deduplicate` gives it."""
+    """A shard's rows for every example that they are of, about `most` at a time; `which` as
+    `deduplicate` gives it.
+    """
     if which is None:
         yield from [shard] if len(shard) else []
         return
@@ -242,7 +246,9 @@ def _one_part(state: StreamedMoments, inputs: Inputs, shards: int) -> StreamedMo
 
 
 def _begun(where: Storage | None, recipe: dict[str, Any]) -> tuple[StreamedMoments | None, int]:
-    """What the place holds of this recipe, and how many shards of it; moments of something else are refused."""
+    """What the place holds of this recipe, and how many shards of it; moments of something else are
+    refused.
+    """
     if where is None or not where.exists(files.NAME):
         return None, 0
     found, _ = loaded(where)

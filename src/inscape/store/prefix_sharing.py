@@ -94,7 +94,9 @@ class Sharing:
         }  # what is held stays on its machine
 
     def cut(self, members: np.ndarray) -> Sharing:
-        """What some examples share; beginnings that none of them has are left out, the others keep their numbers."""
+        """What some examples share; beginnings that none of them has are left out, the others keep
+        their numbers.
+        """
         of = self.of[members]
         used, none = set(of.tolist()), SharedPrefix(np.zeros(0, np.int64), np.zeros(0, np.int64))
         return Sharing([common if i in used else none for i, common in enumerate(self.common)], of)
@@ -131,7 +133,9 @@ class Sharing:
         return found
 
     def _within(self, rows: list[ContinuationRow], most: int) -> list[list[ContinuationRow]]:
-        """Rows in runs whose prefixes, padded to the longest, are at most so many tokens; one may be longer."""
+        """Rows in runs whose prefixes, padded to the longest, are at most so many tokens; one may
+        be longer.
+        """
         runs: list[list[ContinuationRow]] = []
         longest = 0
         for row in rows:
@@ -145,7 +149,9 @@ class Sharing:
     def held(
         self, model: Any, which: Sequence[int], sites: Sequence[Site], budget: int
     ) -> dict[int, prefixes.Prefix]:
-        """The prefixes of these numbers, computed where they are not held; those used longest ago are let go."""
+        """The prefixes of these numbers, computed where they are not held; those used longest ago
+        are let go.
+        """
         asked = tuple(sites)
         for one in which:
             if (one, asked) not in self._held:

@@ -169,7 +169,9 @@ def _head(given: Any) -> Batch | np.ndarray | Tensor:
 
 
 def _tokens(model: Any, given: Any) -> Sequence[Tokens] | None:
-    """Token ids that came ready, as examples of a model of text; None if they are something else."""
+    """Token ids that came ready, as examples of a model of text; None if they are something
+    else.
+    """
     if model.kind != "text":
         return None
     if isinstance(given, TokenTable):

@@ -113,6 +113,8 @@ def recipe(model: Any, inputs: Inputs, **settings: Any) -> dict[str, Any]:
 
 
 def cache_folder(key: str) -> Path:
-    """Where the store of a recipe's hash is kept: ``$INSCAPE_HOME/stores``, by default ``~/.cache/inscape/stores``."""
+    """Where the store of a recipe's hash is kept:
+    ``$INSCAPE_HOME/stores``, by default ``~/.cache/inscape/stores``.
+    """
     home = os.environ.get("INSCAPE_HOME")
     return (Path(home) if home else Path.home() / ".cache" / "inscape") / "stores" / key[:32]

@@ -68,7 +68,9 @@ def shuffled(
 
 
 def _ahead(read: Read, pools: list[Spans]) -> Iterator[tuple[np.ndarray, Mapping[str, np.ndarray]]]:
-    """Rows and vectors of one list of spans after the other; the next is read while this one is used."""
+    """Rows and vectors of one list of spans after the other; the next is read while this one is
+    used.
+    """
     with ThreadPoolExecutor(1, thread_name_prefix="inscape-store-ahead") as thread:
         coming = [thread.submit(read, pools[0])] if pools else []
         for number, spans in enumerate(pools):

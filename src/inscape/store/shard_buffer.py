@@ -32,7 +32,9 @@ class _Block(NamedTuple):
 
 
 class _PendingPass(NamedTuple):
-    """What one pass made: its blocks, their places, its first example, and when they have arrived."""
+    """What one pass made: its blocks, their places, its first example, and when they have
+    arrived.
+    """
 
     blocks: list[_Block]
     where: Tensor

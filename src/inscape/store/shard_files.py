@@ -109,7 +109,9 @@ def layout(read: Callable[[int, int], bytes], guess: int = 8192) -> tuple[str, d
 
 
 def _column(base: int, entry: Any) -> Column:
-    """A column whose bytes are those that its rows take; ValueError or TypeError if they are not."""
+    """A column whose bytes are those that its rows take; ValueError or TypeError if they are
+    not.
+    """
     (rows, *rest), (start, end) = entry["shape"], entry["data_offsets"]
     (width,) = rest or [1]
     column = Column(base + start, rows, width, entry["dtype"])

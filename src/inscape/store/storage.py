@@ -104,7 +104,9 @@ class Storage(ABC):
 
     @abstractmethod
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        """A file, or up to `length` bytes of it from `start` on; FileNotFoundError if it is not there."""
+        """A file, or up to `length` bytes of it from `start` on; FileNotFoundError if it is not
+        there.
+        """
 
     def small(self, name: str, most: int) -> bytes:
         """All of a file; OSError if it has more than `most` bytes, of which no more are read."""
@@ -119,7 +121,9 @@ class Storage(ABC):
 
     @abstractmethod
     def names(self, under: str = "") -> list[str]:
-        """Names that begin with `under`, sorted; what lies in folders below may be left out, or stand for them."""
+        """Names that begin with `under`, sorted; what lies in folders below may be left out, or
+        stand for them.
+        """
 
     @abstractmethod
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
@@ -378,7 +382,9 @@ class ObjectPrefix(Storage):
 
 
 def sha256(parts: Iterable[memoryview]) -> str:
-    """SHA-256 (hex) of pieces one after the other; of a mapped file, no more than a piece is in memory."""
+    """SHA-256 (hex) of pieces one after the other; of a mapped file, no more than a piece is in
+    memory.
+    """
     found = hashlib.sha256()
     for part in parts:
         data = part.cast("B")
@@ -406,7 +412,9 @@ def _named(stem: str, digest: str, suffix: str) -> str:
 
 
 def _opened(path: Path) -> BinaryIO:
-    """A regular file for reading; a pipe or a device in its place is refused and never waited for."""
+    """A regular file for reading; a pipe or a device in its place is refused and never waited
+    for.
+    """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)

@@ -129,7 +129,9 @@ class Store:
         return int(self._entry(site)["width"])
 
     def frame(self) -> pd.DataFrame:
-        """Everything but the vectors: example, position, token, group and labels, one row each, in row order."""
+        """Everything but the vectors: example, position, token, group and labels, one row each, in
+        row order.
+        """
         columns = self.manifest["columns"]
         with _damage(self.path):
             index = {name: self._index(name) for name in INDEX}

@@ -111,13 +111,17 @@ class StreamedMoments:
         return _found(names, f"{x} {y}", "pair of sites")
 
     def ridge(self, site: Site | str, **options: Any) -> RidgePath:
-        """Ridge of the numeric labels on a site; see `inscape.core.from_moments.ridge_from_moments`."""
+        """Ridge of the numeric labels on a site; see
+        `inscape.core.from_moments.ridge_from_moments`.
+        """
         return ridge_from_moments(
             self.site(site), _found(self.labels, site, "labels at site"), **options
         )
 
     def mass_mean(self, site: Site | str, first: str, second: str, **options: Any) -> Discriminant:
-        """The direction from one class to another; see `inscape.core.from_moments.mass_mean_from_moments`."""
+        """The direction from one class to another; see
+        `inscape.core.from_moments.mass_mean_from_moments`.
+        """
         found = self.by_class(site)
         return mass_mean_from_moments(
             _found(found, first, "class"), _found(found, second, "class"), **options
@@ -264,7 +268,9 @@ def _pair(names: str) -> tuple[str, str]:
 
 
 def _sums(a: dict[Any, Sum], b: dict[Any, Sum]) -> dict[Any, Sum]:
-    """Entry by entry; one that only one side has is taken as it is (a class need not occur in every part)."""
+    """Entry by entry; one that only one side has is taken as it is (a class need not occur in every
+    part).
+    """
     both = {name: entry + b[name] if name in b else entry for name, entry in a.items()}
     return both | {name: entry for name, entry in b.items() if name not in a}
 

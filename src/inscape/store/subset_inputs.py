@@ -41,7 +41,9 @@ class SubsetInputs(Inputs):
 
     @cached_property
     def table(self) -> pd.DataFrame:  # type: ignore[override]
-        """Rows of the table of all examples, made when they are asked for: of many they are a lot."""
+        """Rows of the table of all examples, made when they are asked for: of many they are a
+        lot.
+        """
         return self._of.table.iloc[self._members].reset_index(drop=True)
 
     def positions(self, i: int) -> np.ndarray:

@@ -169,7 +169,9 @@ class Writer:
             sweep(self.place, self.manifest)
 
     def _mend(self) -> None:
-        """Go on from the first shard whose bytes are not those that were committed; it is computed again."""
+        """Go on from the first shard whose bytes are not those that were committed; it is computed
+        again.
+        """
         (name,) = self.manifest["beside"]
         if not self._sound(name, self.manifest["beside"][name]):
             log.warning("%s: %s is damaged and is written again", self.place, name)
@@ -200,7 +202,9 @@ class Writer:
             return False
 
     def put(self, table: Rows, shard: dict[str, Any]) -> None:
-        """Hand over one shard; returns when there is room, raises what writing an earlier one raised."""
+        """Hand over one shard; returns when there is room, raises what writing an earlier one
+        raised.
+        """
         while not self._room.acquire(timeout=0.1):
             if self._failure is not None:
                 break
@@ -238,7 +242,9 @@ class Writer:
             self._room.release()
 
     def _attempt(self, step: Callable[..., Any], *args: Any) -> Any:
-        """Do one step unless one has failed; then the queue is only drained, so that `put` never waits in vain."""
+        """Do one step unless one has failed; then the queue is only drained, so that `put` never
+        waits in vain.
+        """
         if self._failure is None:
             try:
                 with disk_errors(self.place, "write to"):
@@ -287,7 +293,9 @@ def held(where: Storage, show: Any = None, wait: bool = True) -> Iterator[None]:
 
 
 def sweep(where: Storage, manifest: manifests.Manifest) -> None:
-    """Remove files under names that a store generates and its manifest does not name; no other file."""
+    """Remove files under names that a store generates and its manifest does not name; no other
+    file.
+    """
     for name in generated_names.leftovers(
         where, generated_names.STORE, list(manifests.files(manifest))
     ):
@@ -311,7 +319,9 @@ def refuse(where: Storage, recipe: dict[str, Any]) -> None:
 def refuse_other(
     where: Storage | Path, manifest: manifests.Manifest, recipe: dict[str, Any]
 ) -> None:
-    """Refuse to go on with a store of another recipe, saying what differs; one in which nothing was kept may be taken."""
+    """Refuse to go on with a store of another recipe, saying what differs; one in which nothing was
+    kept may be taken.
+    """
     if manifest["finished"] is None and not manifest["shards"]:
         return
     if unknown := manifests.unidentified(manifest, where):
@@ -325,7 +335,9 @@ def refuse_other(
 
 
 def _arrow(table: pa.Table) -> memoryview:
-    """A table as an Arrow file; a large one goes to a file without a name first, so that it is not held twice."""
+    """A table as an Arrow file; a large one goes to a file without a name first, so that it is not
+    held twice.
+    """
     scratch = Scratch() if table.nbytes > _HELD else None
     out = pa.BufferOutputStream() if scratch is None else pa.PythonFile(Sink(scratch))
     with pa.ipc.new_file(out, table.schema) as file:

@@ -31,7 +31,9 @@ _NONE = {"none", "null", ""}
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """One field of a configuration as `inscape show` prints it: name, type in words, value in each preset, help."""
+    """One field of a configuration as `inscape show` prints it: name, type in words, value in each
+    preset, help.
+    """
 
     name: str
     kind: str
@@ -212,7 +214,9 @@ def _scalar(text: str, kind: Any) -> Any:
 
 
 def describe(kind: Any) -> str:
-    """An annotation in words: ``int`` is "a whole number", ``tuple[str, ...]`` is "a list a,b,c of texts"."""
+    """An annotation in words: ``int`` is "a whole number", ``tuple[str, ...]`` is "a list a,b,c of
+    texts".
+    """
     words = {
         int: "a whole number",
         float: "a number",

@@ -1,4 +1,6 @@
-"""What a run folder holds as bytes: tables as Parquet, figures as Vega-Lite, arrays as safetensors."""
+"""What a run folder holds as bytes: tables as Parquet, figures as Vega-Lite, arrays as
+safetensors.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from inscape.charts.specification import Refused, checked
 
 
 def parquet(name: str, frame: pd.DataFrame) -> bytes:
-    """A table as Parquet. A named index becomes columns; an unnamed one is row order only and is dropped."""
+    """A table as Parquet. A named index becomes columns; an unnamed one is row order only and is
+    dropped.
+    """
     if any(level is not None for level in frame.index.names):
         frame = frame.reset_index()
     buffer = io.BytesIO()

@@ -41,7 +41,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Problem:
-    """A file or entry point that should hold a study and does not: the slug it would have had, and why."""
+    """A file or entry point that should hold a study and does not: the slug it would have had, and
+    why.
+    """
 
     slug: str
     sentence: str
@@ -241,7 +243,9 @@ def _files(module: str, place: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _add(found: Found, module: str, path: Path, source: str, required: bool) -> None:
-    """Record one file. A file without a card is an error where its place promises a study, else it is no study."""
+    """Record one file. A file without a card is an error where its place promises a study, else it
+    is no study.
+    """
     place = path.parent if path.name == "study.py" else path
     slug = place.stem.replace("_", "-")
     try:

@@ -94,7 +94,9 @@ def _versions() -> dict[str, str]:
 
 
 def _commit(file: Path) -> dict[str, Any] | None:
-    """The commit of the checkout that `file` is tracked in, and whether tracked files were changed since; or None."""
+    """The commit of the checkout that `file` is tracked in, and whether tracked files were changed
+    since; or None.
+    """
     if not any((parent / ".git").exists() for parent in file.parents):
         return None
     # an installation inside someone's own repository is not tracked there, and its commit would say

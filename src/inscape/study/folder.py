@@ -44,7 +44,9 @@ _CURES = {
 
 
 def explain(error: OSError, path: Path | str | None = None) -> str | None:
-    """One sentence for an error of the disk, with its cure; None where the error is not one of the disk's."""
+    """One sentence for an error of the disk, with its cure; None where the error is not one of the
+    disk's.
+    """
     if error.errno not in _CURES:
         return None
     return f"Cannot write {path or error.filename or 'the file'}: {_CURES[error.errno]}."
@@ -70,12 +72,16 @@ class Folder:
             raise RunError(explain(error, target) or f"Cannot write {target}: {error}.") from error
 
     def write_json(self, name: str, value: Any) -> None:
-        """Write a value as JSON; NaN and infinity are refused, since no other reader would take them."""
+        """Write a value as JSON; NaN and infinity are refused, since no other reader would take
+        them.
+        """
         text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False, default=_plain)
         self.write(name, text.encode() + b"\n")
 
     def append(self, name: str, line: str) -> None:
-        """Add a line to a text file (the log), flushed but not renamed; what a terminal would obey is written out."""
+        """Add a line to a text file (the log), flushed but not renamed; what a terminal would obey
+        is written out.
+        """
         try:
             with open(self.path / name, "a", encoding="utf-8") as file:
                 file.write(visible(line.rstrip("\n")) + "\n")
@@ -123,12 +129,16 @@ def create(out: Path | str | None, slug: str, preset: str, now: datetime) -> Fol
 
 
 def measured(path: Path) -> bool:
-    """Whether a run folder holds what was measured: tables, figures and arrays lie in folders of their own."""
+    """Whether a run folder holds what was measured: tables, figures and arrays lie in folders of
+    their own.
+    """
     return any(found.is_file() for found in path.glob("*/*"))
 
 
 def _failed(path: Path) -> bool:
-    """Whether a folder is that of a run which ended in an error; one that is still running, or was killed, is not."""
+    """Whether a folder is that of a run which ended in an error; one that is still running, or was
+    killed, is not.
+    """
     if not (path / "run.json").is_file() or (path / "done").exists():
         return False
     try:

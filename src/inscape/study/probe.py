@@ -118,7 +118,9 @@ class Probed:
         return weakest(compare(*pair, names=("model", over)))
 
     def above_chance(self, split: str = HELD) -> Evidence:
-        """The score of the model less the mean over shuffled labels, for the target where it is least."""
+        """The score of the model less the mean over shuffled labels, for the target where it is
+        least.
+        """
         return weakest([e.above_chance() for e in self.sweeps[TRAINED, split].selected])
 
     def selected(self) -> list[Evidence]:
@@ -269,7 +271,9 @@ def surface(run: Run, examples: Examples) -> np.ndarray:
 
 
 def weakest(found: Sequence[Evidence]) -> Evidence:
-    """For a claim about every target: the lowest value, the lowest ends of the intervals, the highest p."""
+    """For a claim about every target: the lowest value, the lowest ends of the intervals, the
+    highest p.
+    """
     low = min(found, key=lambda e: e.value)
     ends = [e.interval for e in found]
     tested = [e.p for e in found if e.p is not None]

@@ -20,7 +20,9 @@ from inscape.core.minute_log import MinuteLog
 
 
 class Advance:
-    """What the loop being watched holds: ``advance(n)`` after each piece of work, ``done`` so far."""
+    """What the loop being watched holds: ``advance(n)`` after each piece of work, ``done`` so
+    far.
+    """
 
     def __init__(
         self, bar: Progress | None = None, task: int = 0, lines: MinuteLog | None = None
@@ -35,7 +37,9 @@ class Advance:
         self.reach(self.done + n)
 
     def reach(self, done: int | float, total: int | float | None = None, *_: object) -> None:
-        """So many units are done in all; for functions that call with what is done, and how many there are."""
+        """So many units are done in all; for functions that call with what is done, and how many
+        there are.
+        """
         self.done = done
         if self._bar is not None:
             more = {} if total is None else {"total": total}

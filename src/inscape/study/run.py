@@ -87,7 +87,9 @@ class Run:
 
     @property
     def identity(self) -> str:
-        """The same for two runs of one study with the same code, settings and seed: names what they can share."""
+        """The same for two runs of one study with the same code, settings and seed: names what they
+        can share.
+        """
         parts = [str(self._record.get(k)) for k in ("study", "code", "config_hash", "seed")]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
@@ -97,7 +99,9 @@ class Run:
         return {c.id: c for c in self._claims}
 
     def rng(self, *names: str) -> np.random.Generator:
-        """The random stream of that name under the run's seed; a new name changes no other stream."""
+        """The random stream of that name under the run's seed; a new name changes no other
+        stream.
+        """
         return generator(self.seed, *names)
 
     def asked(self, text: str) -> None:
@@ -113,7 +117,9 @@ class Run:
         self._facts |= values
 
     def table(self, name: str, frame: pd.DataFrame, caption: str) -> None:
-        """Keep a table (Parquet). A named index becomes columns; an unnamed one is row order only and is dropped."""
+        """Keep a table (Parquet). A named index becomes columns; an unnamed one is row order only
+        and is dropped.
+        """
         data = contents.parquet(name, frame)
         self._folder.write(f"{self._take('tables', name)}.parquet", data)
         self._section("table", name, caption, rows=len(frame))
@@ -222,7 +228,9 @@ class Run:
         self.table(name, table(found), caption)
 
     def text(self, name: str, markdown: str) -> None:
-        """Keep a paragraph or more of Markdown, shown where it was recorded among tables and figures."""
+        """Keep a paragraph or more of Markdown, shown where it was recorded among tables and
+        figures.
+        """
         self._take("texts", name)
         self._section("text", name, "", markdown=markdown)
 
@@ -301,7 +309,9 @@ class Run:
         self.log(f"warning: {sentence}")
 
     def log(self, message: str, *values: object) -> None:
-        """A line in ``log.txt`` and on the logger ``inscape.study``; `values` are put in as by %."""
+        """A line in ``log.txt`` and on the logger ``inscape.study``; `values` are put in as
+        by %.
+        """
         line = message % values if values else message
         logger.info("%s", line)
         self._folder.append("log.txt", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}")
@@ -309,7 +319,9 @@ class Run:
     def progress(
         self, description: str, total: int | float | None = None, unit: str = "steps"
     ) -> AbstractContextManager[Advance]:
-        """A progress bar with rate and remaining time; use ``with run.progress(…) as bar: bar.advance()``."""
+        """A progress bar with rate and remaining time; use
+        ``with run.progress(…) as bar: bar.advance()``.
+        """
         return progress(description, total, unit)
 
     def _sentence(self, field: str, text: str) -> None:

@@ -82,7 +82,9 @@ class Grid:
         return "\n".join(self.lines(10**9))
 
     def lines(self, width: int) -> list[str]:
-        """The grid as text, its columns in several parts where they are wider than so many characters."""
+        """The grid as text, its columns in several parts where they are wider than so many
+        characters.
+        """
         right = self.text is None
         cells = [
             [visible(self.cell(r, c)).strip("\n") for c in range(len(self.columns))]
@@ -133,7 +135,9 @@ class Grid:
         )
 
     def _listed(self) -> str:
-        """What the pointer finds on the cells, as a list that opens: for the keyboard and for screen readers."""
+        """What the pointer finds on the cells, as a list that opens: for the keyboard and for
+        screen readers.
+        """
         if self.hover is None or self.values.size > _LISTED:
             return ""
         rows = "".join(

@@ -30,7 +30,9 @@ footer { margin-top: 40px; font-size: 13px; opacity: .75; }
 
 
 def escaped(text: object) -> str:
-    """A text as HTML shows it: nothing in it is markup, and what a terminal would obey is written out."""
+    """A text as HTML shows it: nothing in it is markup, and what a terminal would obey is written
+    out.
+    """
     return html.escape(storable(visible(str(text))))
 
 

@@ -112,7 +112,9 @@ def _width(model: Model, count: int) -> int:
 def _by_length(
     weights: Float[np.ndarray, "h q k"], values: Float[np.ndarray, "k inner"], width: int
 ) -> Float[np.ndarray, "h q k"]:
-    """Weights times the lengths of the values, each row summing to 1; value heads may serve several query heads."""
+    """Weights times the lengths of the values, each row summing to 1; value heads may serve several
+    query heads.
+    """
     lengths = np.linalg.norm(values.reshape(len(values), -1, width), axis=-1).T  # value head × key
     each = np.repeat(lengths, len(weights) // len(lengths), axis=0)
     scaled = weights * each[:, None, :]

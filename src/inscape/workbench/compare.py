@@ -171,7 +171,9 @@ class Compared:
         return self._shown().html() + self.grid().html()
 
     def frame(self, measure: str) -> pd.DataFrame:
-        """Every pair of sites: value, interval, its null, p alone and corrected for the search, calibrated score."""
+        """Every pair of sites: value, interval, its null, p alone and corrected for the search,
+        calibrated score.
+        """
         found = self.maps[measure]
         corrected, scores = found.p_corrected, found.calibrated()
         rows = []
@@ -481,7 +483,9 @@ def _chosen(
 def _varying(
     vectors: Sequence[dict[str, np.ndarray]],
 ) -> tuple[list[dict[str, np.ndarray]], tuple[str, ...]]:
-    """Sites whose rows differ; one at which all items are the same (the embedding of a full stop) is left out, and said."""
+    """Sites whose rows differ; one at which all items are the same (the embedding of a full stop)
+    is left out, and said.
+    """
     kept, notes = [], []
     for side in vectors:
         still = [k for k, v in side.items() if len(np.unique(v, axis=0)) < max(4, len(v) // 10)]

@@ -65,7 +65,9 @@ class LensTable:
         return np.array([len(s) - int(np.argmin(s[::-1])) if not s.all() else 0 for s in same.T])
 
     def grid(self) -> Grid:
-        """Layers × positions, the top next token in each cell, coloured by its probability; the last layer on top."""
+        """Layers × positions, the top next token in each cell, coloured by its probability; the
+        last layer on top.
+        """
         order = range(len(self.layers) - 1, -1, -1)
         hover = [
             [

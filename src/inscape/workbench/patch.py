@@ -150,7 +150,9 @@ def _answers(model: Model, given: str | Sequence[str] | None, end: Tensor, name:
 
 
 def _columns(model: Model, pairs: Sequence[tuple[Tokens, Tokens]]) -> list[str]:
-    """The tokens of the first pair; of several pairs, tokens that differ from pair to pair end in …"""
+    """The tokens of the first pair; of several pairs, tokens that differ from pair to pair end
+    in …
+    """
     out = []
     for j in range(len(pairs[0][0])):
         seen = [(int(a.ids[j]), int(b.ids[j])) for a, b in pairs]

@@ -104,7 +104,9 @@ class Asked:
         return replace(e, name=f"{e.name} at {self.results[label].best[label]}")
 
     def gain(self, label: str) -> Evidence | None:
-        """What the activations add to the character n-grams of the input; None where the input is not text."""
+        """What the activations add to the character n-grams of the input; None where the input is
+        not text.
+        """
         if label not in self.alone:
             return None
         names = ("activations", INPUT_ALONE)

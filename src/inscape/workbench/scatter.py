@@ -167,7 +167,9 @@ def _umap(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n 2"]:
 
 
 def _kinds(column: pd.Series) -> list[str]:
-    """A column as few kinds: as it stands, or numbers of many values in five bins of equal counts."""
+    """A column as few kinds: as it stands, or numbers of many values in five bins of equal
+    counts.
+    """
     if pd.api.types.is_numeric_dtype(column) and column.nunique() > len(COLOURS):
         bins = pd.qcut(column, 5, duplicates="drop")
         return [f"{b.left:.3g} to {b.right:.3g}" for b in bins]

@@ -161,7 +161,9 @@ def two_classes(
 
 
 def middle_third(model: Model) -> str:
-    """The middle third of a model's blocks as a pattern, never block 0 alone, which no GGUF vector can hold."""
+    """The middle third of a model's blocks as a pattern, never block 0 alone, which no GGUF vector
+    can hold.
+    """
     count = len(model.atlas.blocks)
     start = min(max(1, count // 3), count - 1)
     return f"resid_post.{start}:{max(start + 1, -(-2 * count // 3))}"
@@ -290,7 +292,9 @@ def _held_out(find: Any, x: np.ndarray, y: np.ndarray, groups: np.ndarray, seed:
 def _shuffled(
     find: Any, x: np.ndarray, labels: Int[np.ndarray, "k n"], train: np.ndarray
 ) -> Iterable[np.ndarray]:
-    """Directions that the same method finds for shuffled labels; zero where it finds none (one class, no pair)."""
+    """Directions that the same method finds for shuffled labels; zero where it finds none (one
+    class, no pair).
+    """
     if find is _difference:
         yield from combined(x, np.stack([_means(y) for y in labels]))
         return

@@ -121,7 +121,9 @@ def hearsay(
 
 @dataclass(frozen=True)
 class _Words:
-    """Token ids of every word: verdicts (tasks, 2), names (tasks, subjects), answers (tasks, answers)."""
+    """Token ids of every word: verdicts (tasks, 2), names (tasks, subjects), answers (tasks,
+    answers).
+    """
 
     tasks: torch.Tensor
     forms: torch.Tensor

@@ -131,7 +131,9 @@ def known_facts(
 
 @dataclass(frozen=True)
 class _Words:
-    """Token ids, in the order of the vocabulary: filler, colon, `ABSTAIN`, relations, answers of each, people."""
+    """Token ids, in the order of the vocabulary: filler, colon, `ABSTAIN`, relations, answers of
+    each, people.
+    """
 
     relations: int
     answers: int

@@ -82,7 +82,9 @@ def world(text: str, seed: int = 0) -> Any:
 
 
 def examples_of(world: Any) -> Examples | None:
-    """A world's own examples: the first field of its record that holds some; None where none does."""
+    """A world's own examples: the first field of its record that holds some; None where none
+    does.
+    """
     return next((v for v in vars(world).values() if isinstance(v, Examples)), None)
 
 

@@ -191,7 +191,9 @@ class _Language:
         return 2 * self.cues + 3
 
     def weights(self) -> Tensor:
-        """Of each token in the loss: what follows by itself or is drawn at random teaches little."""
+        """Of each token in the loss: what follows by itself or is drawn at random teaches
+        little.
+        """
         steps = [0.3, 1.0, 2.0] * self.cues
         return torch.tensor([*steps, *[0.3] * SAID, 0.3, 1.0, 1.0])
 

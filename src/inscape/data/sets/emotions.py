@@ -1,8 +1,9 @@
-"""Emotions: situations told without naming a feeling, seven ways each, one for each of seven emotions.
+"""Emotions: situations told without naming a feeling, seven ways each, one for each of seven
+emotions.
 
-The texts are in ``emotion_situations.txt``: a setting a line, then what happens in it that makes angry, disgusts, frightens,
-gladdens, saddens, surprises, or leaves cold. Emotions after Ekman 1992, "An argument for basic emotions", Cognition and
-Emotion 6; the situations are Inscape's own.
+The texts are in ``emotion_situations.txt``: a setting a line, then what happens in it that makes
+angry, disgusts, frightens, gladdens, saddens, surprises, or leaves cold. Emotions after Ekman 1992,
+"An argument for basic emotions", Cognition and Emotion 6; the situations are Inscape's own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ WORDS = {
     "surprise": "surprised astonished amazed startled stunned astounded",
     "neutral": "calm unmoved indifferent composed unconcerned detached",
 }
-#: valence and arousal, −1 to 1: where the words for them are placed on Russell's circle, to one decimal
+#: valence and arousal, −1 to 1: where the words for them are placed on Russell's circle, to one
+# decimal
 CIRCLE = {
     "anger": (-0.6, 0.7),
     "disgust": (-0.7, 0.3),
@@ -37,16 +39,22 @@ CIRCLE = {
 
 CARD = DatasetCard(
     name="emotions",
-    what="420 situations of one sentence: 60 settings (kitchen, bus, hospital …), in each of which something happens that "
-    "arouses anger, disgust, fear, joy, sadness, surprise, or nothing. No situation names a feeling.",
+    what="420 situations of one sentence: 60 settings (kitchen, bus, hospital …), in each of which "
+    "something happens that "
+    "arouses anger, disgust, fear, joy, sadness, surprise, or nothing. No situation names a "
+    "feeling.",
     source="written by Inscape",
     licence="Apache-2.0",
-    citation="P. Ekman (1992), An argument for basic emotions, Cognition and Emotion 6; J. A. Russell (1980), A circumplex "
-    "model of affect, J. Personality and Social Psychology 39 (the places on the circle, to one decimal)",
+    citation="P. Ekman (1992), An argument for basic emotions, Cognition and Emotion 6; J. A. "
+    "Russell (1980), A circumplex "
+    "model of affect, J. Personality and Social Psychology 39 (the places on the circle, to one "
+    "decimal)",
     get="comes with Inscape",
-    group="setting: its seven situations share their vocabulary, so a held-out setting brings words not seen, and words of "
+    group="setting: its seven situations share their vocabulary, so a held-out setting brings "
+    "words not seen, and words of "
     "the setting say nothing of the emotion.",
-    beware="One author wrote all of them, and emotions have their habits: neutral ones are shorter, disgusting ones speak "
+    beware="One author wrote all of them, and emotions have their habits: neutral ones are "
+    "shorter, disgusting ones speak "
     "of bodies, surprising ones of what cannot be. The bag of words is the measure of that.",
     columns={
         "text": "the situation",

@@ -1,10 +1,12 @@
 """Haystack: yes-or-no features of texts and of words in them, for which single neurons may stand.
 
-Features of whole texts (the language; Python or prose) have one label a text. Features of words (part of speech, digits,
-sentiment, capital cities, compound words) have one word in question, marked by a span. Lexemes and documents on which a
-probe is tried are not those on which it was fitted: that is what the group is for.
+Features of whole texts (the language; Python or prose) have one label a text. Features of words
+(part of speech, digits, sentiment, capital cities, compound words) have one word in question,
+marked by a span. Lexemes and documents on which a probe is tried are not those on which it was
+fitted: that is what the group is for.
 
-After the feature groups of Gurnee et al. 2023, "Finding neurons in a haystack", arXiv:2305.01610; texts are Inscape's own.
+After the feature groups of Gurnee et al. 2023, "Finding neurons in a haystack", arXiv:2305.01610;
+texts are Inscape's own.
 """
 
 from __future__ import annotations
@@ -18,21 +20,35 @@ from inscape.data.examples import Examples
 from inscape.data.sets.templated_sentiment import WORDS as OPPOSITES
 
 LANGUAGES = ("English", "French", "German", "Spanish", "Italian")
-NOUNS = "garden window river teacher bottle mountain letter kitchen doctor island ticket forest engine market blanket "
+NOUNS = (
+    "garden window river teacher bottle mountain letter kitchen doctor island ticket forest "
+    "engine market blanket "
+)
 NOUNS += "candle hammer village camera ladder pocket basket mirror pencil"
-VERBS = "arrive complain disappear listen remember decide explain wander refuse agree whisper forget pretend hesitate obey "
+VERBS = (
+    "arrive complain disappear listen remember decide explain wander refuse agree whisper "
+    "forget pretend hesitate obey "
+)
 VERBS += "survive apologise celebrate improve collapse escape insist vanish retire"
-ADJECTIVES = "narrow ancient heavy gentle wooden silent bitter curious foreign rapid fragile pale hollow distant muddy "
+ADJECTIVES = (
+    "narrow ancient heavy gentle wooden silent bitter curious foreign rapid fragile pale "
+    "hollow distant muddy "
+)
 ADJECTIVES += "generous stubborn clumsy loyal eager shallow rusty humid empty"
 NUMERALS = "12 47 305 86 19 640 73 28 95 510 34 61 77 203 58 81 46 900 25 39 68 17 420 52"
-AMOUNTS = "many seven some several eleven few countless twenty enough nine various ninety thirty no fifteen sixty eight "
+AMOUNTS = (
+    "many seven some several eleven few countless twenty enough nine various ninety thirty "
+    "no fifteen sixty eight "
+)
 AMOUNTS += "forty plenty most eighty fewer four certain"
 CAPITALS = (
-    "Paris Rome Madrid Berlin Vienna Lisbon Athens Dublin Oslo Stockholm Helsinki Warsaw Prague Budapest Moscow Cairo "
+    "Paris Rome Madrid Berlin Vienna Lisbon Athens Dublin Oslo Stockholm Helsinki Warsaw Prague "
+    "Budapest Moscow Cairo "
     "Nairobi Tokyo Beijing Seoul Bangkok Hanoi Jakarta Lima"
 )
 CITIES = (
-    "Lyon Milan Barcelona Hamburg Salzburg Porto Naples Cork Bergen Gothenburg Marseille Krakow Munich Venice Kiev "
+    "Lyon Milan Barcelona Hamburg Salzburg Porto Naples Cork Bergen Gothenburg Marseille Krakow "
+    "Munich Venice Kiev "
     "Alexandria Mombasa Osaka Shanghai Busan Mumbai Saigon Sydney Chicago"
 )
 #: compound: others before its second word, others after its first
@@ -99,22 +115,28 @@ _BODIES = (
 
 CARD = DatasetCard(
     name="haystack",
-    what="Features of texts and words: the language of 150 sentences (five languages, the same 30 sentences in each), "
-    "Python source, part of speech, digits against words for amounts, positive against negative adjectives, capital cities "
+    what="Features of texts and words: the language of 150 sentences (five languages, the same 30 "
+    "sentences in each), "
+    "Python source, part of speech, digits against words for amounts, positive against negative "
+    "adjectives, capital cities "
     "against others, and eight compound words against the same words apart.",
     source="written by Inscape",
     licence="Apache-2.0",
-    citation="W. Gurnee, N. Nanda, M. Pauly, K. Harvey, D. Troitskii, D. Bertsimas (2023), Finding neurons in a haystack: "
+    citation="W. Gurnee, N. Nanda, M. Pauly, K. Harvey, D. Troitskii, D. Bertsimas (2023), Finding "
+    "neurons in a haystack: "
     "case studies with sparse probing, arXiv:2305.01610 (the groups of features)",
     get="comes with Inscape",
-    group="lexeme or document: a word and all texts with it; a sentence in all its languages; for compounds the start of "
+    group="lexeme or document: a word and all texts with it; a sentence in all its languages; for "
+    "compounds the start of "
     "the text with the words that stand in for the compound's parts there.",
-    beware="Few frames for each feature of words: what is read may be the frame where frames differ (parts of speech). "
+    beware="Few frames for each feature of words: what is read may be the frame where frames "
+    "differ (parts of speech). "
     "Compounds, digits, sentiment and capitals share frames between yes and no.",
     columns={
         "text": "the text",
         "feature": "which feature the row is about; a compound's is the compound",
-        "value": "its value: a language or Python, a part of speech, digits or words, positive or negative, capital or "
+        "value": "its value: a language or Python, a part of speech, digits or words, positive or "
+        "negative, capital or "
         "other, one (compound) or apart",
         "scope": "text or word: whether the whole text is in question or the marked word",
         "lexeme": "the group",
@@ -125,7 +147,8 @@ CARD = DatasetCard(
 
 
 def load(limit: int | None = None) -> Examples:
-    """All features, one below the other; of a feature's values the one that is asked for comes first.
+    """All features, one below the other; of a feature's values the one that is asked for comes
+    first.
 
     Args:
         limit: only the first so many.

@@ -17,14 +17,16 @@ from inscape.data.sets.library_text import LONGEST, MOST, SHORTEST, mixed, modul
 
 CARD = DatasetCard(
     name="library-code",
-    what="Functions and methods of Python's standard library as source, their docstrings cut out: 160 to 700 characters, at "
+    what="Functions and methods of Python's standard library as source, their docstrings cut out: "
+    "160 to 700 characters, at "
     "most 40 of a module.",
     source="the standard library of the Python that runs Inscape, parsed, not imported",
     licence="PSF-2.0",
     citation="Python Software Foundation, The Python Standard Library, https://docs.python.org",
     get="comes with Python",
     group="module: functions of one module share names, idioms and author",
-    beware="Functions change a little with the version of Python, and any model trained on code has seen them.",
+    beware="Functions change a little with the version of Python, and any model trained on code "
+    "has seen them.",
     columns={
         "text": "the function",
         "lines": "how many lines it has",

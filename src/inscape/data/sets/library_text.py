@@ -1,7 +1,8 @@
-"""Library text: what the modules of Python's standard library say of themselves, passage by passage.
+"""Library text: what the modules of Python's standard library say of themselves, passage by
+passage.
 
-English prose in many hands that every machine with Python has, under one licence, without a download. Modules are parsed,
-never imported. `library_code` reads the same modules' code.
+English prose in many hands that every machine with Python has, under one licence, without a
+download. Modules are parsed, never imported. `library_code` reads the same modules' code.
 """
 
 from __future__ import annotations
@@ -19,21 +20,24 @@ from inscape.core import rng
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 
-#: characters of a passage: shorter ones say little, longer ones are cut at the end of a paragraph or sentence
+#: characters of a passage: shorter ones say little, longer ones are cut at the end of a paragraph
+# or sentence
 SHORTEST, LONGEST = 160, 700
 #: a document gives at most so many passages, the first ones
 MOST = 40
 
 CARD = DatasetCard(
     name="library-text",
-    what="Passages of the docstrings of Python's standard library: at least 160 characters, cut at 700, examples at the "
+    what="Passages of the docstrings of Python's standard library: at least 160 characters, cut at "
+    "700, examples at the "
     "prompt left out, at most 40 of a module.",
     source="the standard library of the Python that runs Inscape, parsed, not imported",
     licence="PSF-2.0",
     citation="Python Software Foundation, The Python Standard Library, https://docs.python.org",
     get="comes with Python",
     group="module: passages of one module share subject, names and author",
-    beware="Passages change a little with the version of Python. It is technical English with names and signatures, and "
+    beware="Passages change a little with the version of Python. It is technical English with "
+    "names and signatures, and "
     "any model trained on code has seen it.",
     columns={
         "text": "the passage",
@@ -77,7 +81,9 @@ def mixed(frame: pd.DataFrame, stream: str) -> pd.DataFrame:
 
 @lru_cache(maxsize=1)
 def modules() -> list[tuple[str, ast.Module, str]]:
-    """Name, syntax tree and source of modules that are neither tiny nor huge, those of packages under its name."""
+    """Name, syntax tree and source of modules that are neither tiny nor huge, those of packages
+    under its name.
+    """
     root = Path(sysconfig.get_path("stdlib"))
     packages = (
         "asyncio",
@@ -113,7 +119,9 @@ def _passage(node: ast.AST) -> str | None:
 
 
 def cut(text: str) -> str:
-    """At most `LONGEST` characters, ending where a paragraph, a sentence or at least a word does."""
+    """At most `LONGEST` characters, ending where a paragraph, a sentence or at least a word
+    does.
+    """
     if len(text) <= LONGEST:
         return text
     head = text[:LONGEST]

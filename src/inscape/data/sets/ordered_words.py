@@ -1,8 +1,9 @@
-"""Ordered words: the numbers 1 to 9 as digits and as words, and other lists of nine, in 20 sentences that fit them all.
+"""Ordered words: the numbers 1 to 9 as digits and as words, and other lists of nine, in 20
+sentences that fit them all.
 
-After the stimuli of Shah et al. 2023, "Numeric Magnitude Comparison Effects in Large Language Models", arXiv:2305.10782;
-lists and sentences are Inscape's own. Nouns are frequent words in no order; letters and months have an order and no
-magnitude.
+After the stimuli of Shah et al. 2023, "Numeric Magnitude Comparison Effects in Large Language
+Models", arXiv:2305.10782; lists and sentences are Inscape's own. Nouns are frequent words in no
+order; letters and months have an order and no magnitude.
 """
 
 from __future__ import annotations
@@ -46,10 +47,12 @@ SENTENCES = (
 
 CARD = DatasetCard(
     name="ordered-words",
-    what="Numbers as digits and as words, nouns, letters and months, nine of each, alone and in 20 sentences.",
+    what="Numbers as digits and as words, nouns, letters and months, nine of each, alone and in 20 "
+    "sentences.",
     source="written by Inscape",
     licence="Apache-2.0",
-    citation="R. S. Shah, V. Marupudi, R. Koenen, K. Bhardwaj and S. Varma (2023), Numeric Magnitude Comparison Effects "
+    citation="R. S. Shah, V. Marupudi, R. Koenen, K. Bhardwaj and S. Varma (2023), Numeric "
+    "Magnitude Comparison Effects "
     "in Large Language Models, arXiv:2305.10782 (the idea)",
     get="comes with Inscape",
     group="sentence: every word stands in each.",

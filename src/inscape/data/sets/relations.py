@@ -1,7 +1,8 @@
 """Relations: fourteen lists of subjects and objects, and the question that asks for the object.
 
-After the kinds of relation (facts, word forms, commonsense, gender) of Hernandez et al. 2023, "Linearity of Relation
-Decoding in Transformer Language Models", arXiv:2308.09124; lists and questions are Inscape's own.
+After the kinds of relation (facts, word forms, commonsense, gender) of Hernandez et al. 2023,
+"Linearity of Relation Decoding in Transformer Language Models", arXiv:2308.09124; lists and
+questions are Inscape's own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
 from inscape.data.files import read_table
 
-#: relation → question; the subject is its last word but one, so that little has to be computed after it
+#: relation → question; the subject is its last word but one, so that little has to be computed
+# after it
 TEMPLATES = {
     "country capital": "The capital of {} is",
     "country language": "The main language of {} is",
@@ -32,17 +34,23 @@ TEMPLATES = {
 
 CARD = DatasetCard(
     name="relations",
-    what="998 pairs of subject and object in fourteen relations of 58 to 84 pairs: capitals, languages, countries, "
-    "opposites, comparatives, past tenses, plurals, first letters, successors, sounds, genders of names, workplaces, "
+    what="998 pairs of subject and object in fourteen relations of 58 to 84 pairs: capitals, "
+    "languages, countries, "
+    "opposites, comparatives, past tenses, plurals, first letters, successors, sounds, genders of "
+    "names, workplaces, "
     "continents and kinds of things.",
     source="written by Inscape",
     licence="Apache-2.0",
-    citation="E. Hernandez et al. (2023), Linearity of Relation Decoding in Transformer Language Models, arXiv:2308.09124 "
+    citation="E. Hernandez et al. (2023), Linearity of Relation Decoding in Transformer Language "
+    "Models, arXiv:2308.09124 "
     "(the idea)",
     get="comes with Inscape",
-    group="subject: nothing asked about one is on both sides of a split. Objects are: many countries share a language.",
-    beware="One object is listed where several would do (a wolf also barks, a painter also works outdoors), so what "
-    "counts as wrong may be right. Only the first token of an answer is compared where models are asked.",
+    group="subject: nothing asked about one is on both sides of a split. Objects are: many "
+    "countries share a language.",
+    beware="One object is listed where several would do (a wolf also barks, a painter also works "
+    "outdoors), so what "
+    "counts as wrong may be right. Only the first token of an answer is compared where models are "
+    "asked.",
     columns={
         "text": "the question, without examples before it",
         "relation": "name of the relation",

@@ -1,12 +1,14 @@
-"""Sentence tasks: ten questions about sentences, from how long they are to what they mean, written by a small grammar.
+"""Sentence tasks: ten questions about sentences, from how long they are to what they mean, written
+by a small grammar.
 
     surface      length, word content
     syntax       depth, bigram shift
     semantics    tense, subject number, odd word, coordination inversion
     beyond       sentiment, topic
 
-After the probing tasks of Conneau et al. 2018, "What you can cram into a single vector", arXiv:1805.01070; grammar, words
-and clauses are Inscape's own. Each task's group keeps a lexeme, frame or clause pair whole, with all of its labels.
+After the probing tasks of Conneau et al. 2018, "What you can cram into a single vector",
+arXiv:1805.01070; grammar, words and clauses are Inscape's own. Each task's group keeps a lexeme,
+frame or clause pair whole, with all of its labels.
 """
 
 from __future__ import annotations
@@ -20,61 +22,90 @@ from inscape.data.examples import Examples
 from inscape.data.sets.templated_sentiment import WORDS as OPPOSITES
 
 PEOPLE = (
-    "farmer sailor teacher doctor painter baker hunter soldier lawyer singer driver nurse writer miner pilot guard "
+    "farmer sailor teacher doctor painter baker hunter soldier lawyer singer driver nurse writer "
+    "miner pilot guard "
     "clerk tailor dancer monk judge poet cook thief"
 ).split()
 VERBS = (
-    "visit/visited follow/followed praise/praised watch/watched call/called help/helped warn/warned invite/invited "
-    "trust/trusted blame/blamed thank/thanked greet/greeted hire/hired admire/admired ignore/ignored pay/paid "
+    "visit/visited follow/followed praise/praised watch/watched call/called help/helped "
+    "warn/warned invite/invited "
+    "trust/trusted blame/blamed thank/thanked greet/greeted hire/hired admire/admired "
+    "ignore/ignored pay/paid "
     "meet/met find/found teach/taught fight/fought leave/left see/saw hear/heard catch/caught"
 ).split()
 THINGS = "bridge candle hammer window basket mirror ladder blanket".split()
-PLACES = "in the village|near the river|behind the church|at the market|on the hill|after the storm|before breakfast|".split(
-    "|"
-)
+PLACES = (
+    "in the village|near the river|behind the church|at the market|on the hill|after the "
+    "storm|before breakfast|"
+).split("|")
 TOPICS = {
     "food": "soup bread cheese butter onion pepper flour honey salad sausage pastry noodle",
     "music": "violin trumpet melody choir drum flute chorus piano guitar concert rhythm ballad",
     "sea": "anchor harbour sail wave lighthouse reef tide captain shipwreck gull island cargo",
-    "sport": "goalkeeper racket referee stadium tournament sprint league marathon penalty medal coach boxer",
+    "sport": (
+        "goalkeeper racket referee stadium tournament sprint league marathon penalty medal "
+        "coach boxer"
+    ),
 }
 #: what happened first, and what came of it
 CLAUSES = (
-    "it began to rain/we opened the umbrella|the alarm rang/she got out of bed|he ran out of money/he sold the car|"
-    "the dog barked/the thief ran away|the glass fell/it broke into pieces|she lost her key/she slept at a friend's|"
-    "the sun came out/the snow melted|he studied all night/he passed the test|the baby cried/her mother picked her up|"
-    "the road was blocked/we took a detour|the milk turned sour/I poured it away|the power failed/we lit some candles|"
-    "the boat leaked/they swam ashore|he told a joke/everybody laughed|the oven was too hot/the cake burned|"
-    "she broke her leg/they took her to hospital|the tyre burst/the bus stopped|the train was late/I missed the meeting|"
-    "the price fell/more people bought one|he knocked at the door/she let him in|the batteries died/the radio fell silent|"
-    "they planted a seed/a tree grew|the judge spoke/the room went quiet|the water boiled/I made the tea|"
-    "he insulted her/she left the room|the bridge collapsed/the village was cut off|she won the race/they gave her a medal|"
-    "the fire spread/they called for help|the shop closed/we went home hungry|he cut his finger/she fetched a bandage"
+    "it began to rain/we opened the umbrella|the alarm rang/she got out of bed|he ran out of "
+    "money/he sold the car|"
+    "the dog barked/the thief ran away|the glass fell/it broke into pieces|she lost her key/she "
+    "slept at a friend's|"
+    "the sun came out/the snow melted|he studied all night/he passed the test|the baby cried/her "
+    "mother picked her up|"
+    "the road was blocked/we took a detour|the milk turned sour/I poured it away|the power "
+    "failed/we lit some candles|"
+    "the boat leaked/they swam ashore|he told a joke/everybody laughed|the oven was too hot/the "
+    "cake burned|"
+    "she broke her leg/they took her to hospital|the tyre burst/the bus stopped|the train was "
+    "late/I missed the meeting|"
+    "the price fell/more people bought one|he knocked at the door/she let him in|the batteries "
+    "died/the radio fell silent|"
+    "they planted a seed/a tree grew|the judge spoke/the room went quiet|the water boiled/I made "
+    "the tea|"
+    "he insulted her/she left the room|the bridge collapsed/the village was cut off|she won the "
+    "race/they gave her a medal|"
+    "the fire spread/they called for help|the shop closed/we went home hungry|he cut his "
+    "finger/she fetched a bandage"
 ).split("|")
 #: a frame with two words that fit it
 FRAMES = (
-    "She drank a cup of {} in the garden:tea/coffee|He parked the {} in front of the house:car/van|The {} barked all "
-    "night:dog/puppy|They sailed across the {}:ocean/lake|The king wore a golden {}:crown/ring|He played the {} in "
+    "She drank a cup of {} in the garden:tea/coffee|He parked the {} in front of the "
+    "house:car/van|The {} barked all "
+    "night:dog/puppy|They sailed across the {}:ocean/lake|The king wore a golden {}:crown/ring|He "
+    "played the {} in "
     "the orchestra:violin/flute|She read a {} before going to sleep:book/novel|The {} examined the "
-    "patient:doctor/nurse|We swam in the {} all afternoon:river/pool|The {} laid three eggs:hen/duck|He wrote the "
-    "letter with a {}:pen/pencil|The baker sold fresh {}:bread/rolls|They climbed the highest {}:mountain/peak|She "
-    "wore a warm {} in the winter:coat/scarf|The {} gave the pupils homework:teacher/tutor|He cut the wood with a "
-    "sharp {}:axe/saw|The plane landed at the {}:airport/airfield|The judge sent him to {}:prison/jail|She poured the"
-    " {} into the glass:water/milk|The {} grew in the field:wheat/corn|He put the money in the {}:bank/wallet|The cat"
-    " caught a {}:mouse/bird|They watched a {} at the cinema:film/comedy|She cooked {} for dinner:rice/soup"
+    "patient:doctor/nurse|We swam in the {} all afternoon:river/pool|The {} laid three "
+    "eggs:hen/duck|He wrote the "
+    "letter with a {}:pen/pencil|The baker sold fresh {}:bread/rolls|They climbed the highest "
+    "{}:mountain/peak|She "
+    "wore a warm {} in the winter:coat/scarf|The {} gave the pupils homework:teacher/tutor|He cut "
+    "the wood with a "
+    "sharp {}:axe/saw|The plane landed at the {}:airport/airfield|The judge sent him to "
+    "{}:prison/jail|She poured the"
+    " {} into the glass:water/milk|The {} grew in the field:wheat/corn|He put the money in the "
+    "{}:bank/wallet|The cat"
+    " caught a {}:mouse/bird|They watched a {} at the cinema:film/comedy|She cooked {} for "
+    "dinner:rice/soup"
 ).split("|")
 
 CARD = DatasetCard(
     name="sentence-tasks",
-    what="Ten tasks of about 200 sentences each: length, word content, depth, tense, subject number, bigram shift, "
+    what="Ten tasks of about 200 sentences each: length, word content, depth, tense, subject "
+    "number, bigram shift, "
     "coordination inversion, sentiment, topic, odd word.",
     source="written by Inscape",
     licence="Apache-2.0",
-    citation="A. Conneau, G. Kruszewski, G. Lample, L. Barrault, M. Baroni (2018), What you can cram into a single vector, "
+    citation="A. Conneau, G. Kruszewski, G. Lample, L. Barrault, M. Baroni (2018), What you can "
+    "cram into a single vector, "
     "arXiv:1805.01070 (the tasks)",
     get="comes with Inscape",
-    group="a lexeme, frame or pair of clauses, by task, with all of its labels; what a probe is tried on has others.",
-    beware="The grammar is small: scores are higher than on sentences from books, and tasks with few frames (odd word, "
+    group="a lexeme, frame or pair of clauses, by task, with all of its labels; what a probe is "
+    "tried on has others.",
+    beware="The grammar is small: scores are higher than on sentences from books, and tasks with "
+    "few frames (odd word, "
     "coordination inversion) have wide intervals.",
     columns={
         "text": "the sentence",
@@ -112,7 +143,10 @@ def _pick(rng: np.random.Generator, words: list[str]) -> str:
 
 
 def _clause(rng: np.random.Generator, verb: str | None = None) -> str:
-    return f"the {_pick(rng, PEOPLE)} {verb or _pick(rng, VERBS).split('/')[1]} the {_pick(rng, PEOPLE)}"
+    return (
+        f"the {_pick(rng, PEOPLE)} {verb or _pick(rng, VERBS).split('/')[1]} the "
+        f"{_pick(rng, PEOPLE)}"
+    )
 
 
 def _written(text: str) -> str:
@@ -148,7 +182,8 @@ def _content(rng: np.random.Generator) -> list[tuple[str, str, str]]:
             thing,
             person,
             _written(
-                f"the {person} {_pick(rng, VERBS).split('/')[1]} the {_pick(rng, PEOPLE)} with a {thing} "
+                f"the {person} {_pick(rng, VERBS).split('/')[1]} the {_pick(rng, PEOPLE)} with a "
+                f"{thing} "
                 f"{_pick(rng, PLACES)}"
             ),
         )

@@ -1,11 +1,13 @@
-"""Templated sentiment: reviews written from word lists, in pairs that differ in the words' sign alone.
+"""Templated sentiment: reviews written from word lists, in pairs that differ in the words' sign
+alone.
 
-The two texts of a pair share template and subject; adjective and verb are replaced by opposites. Opposite adjectives have
-the same number of letters, and all words were chosen so that the opposites of a pair have the same number of tokens in
-byte-level and in word-piece vocabularies: two prompts of a pair align position by position, which patching needs.
+The two texts of a pair share template and subject; adjective and verb are replaced by opposites.
+Opposite adjectives have the same number of letters, and all words were chosen so that the opposites
+of a pair have the same number of tokens in byte-level and in word-piece vocabularies: two prompts
+of a pair align position by position, which patching needs.
 
-After the toy movie reviews of Tigges et al. 2023, "Linear Representations of Sentiment in Large Language Models",
-arXiv:2310.15154; words and templates are Inscape's own.
+After the toy movie reviews of Tigges et al. 2023, "Linear Representations of Sentiment in Large
+Language Models", arXiv:2310.15154; words and templates are Inscape's own.
 """
 
 from __future__ import annotations
@@ -43,7 +45,10 @@ TEMPLATES = (
     "I thought this {subject} was {adjective}, I {verb} it. Conclusion: this {subject} {end}",
     "The {subject} was {adjective}. I {verb} it, and overall it {end}",
     "We found the {subject} {adjective}, and we {verb} it. In short, the {subject} {end}",
-    "Everyone said that the {subject} was {adjective}, and my friends {verb} it. To sum up, it {end}",
+    (
+        "Everyone said that the {subject} was {adjective}, and my friends {verb} it. To sum up, it "
+        "{end}"
+    ),
     "My review: {adjective} from start to end, and I {verb} all of it. This {subject} {end}",
     "It was a truly {adjective} {subject}, and I {verb} every minute of it. All in all, it {end}",
 )
@@ -77,14 +82,17 @@ BLAME = (
 
 CARD = DatasetCard(
     name="templated-sentiment",
-    what="1,440 reviews from 6 templates, 3 subjects and 40 pairs of opposite adjectives with 20 pairs of opposite verbs; "
+    what="1,440 reviews from 6 templates, 3 subjects and 40 pairs of opposite adjectives with 20 "
+    "pairs of opposite verbs; "
     "rows 2k and 2k + 1 are a pair: the same text with the sign of its words turned.",
     source="written by Inscape",
     licence="Apache-2.0",
-    citation="C. Tigges, O. J. Hollinsworth, A. Geiger, N. Nanda (2023), Linear Representations of Sentiment in Large "
+    citation="C. Tigges, O. J. Hollinsworth, A. Geiger, N. Nanda (2023), Linear Representations of "
+    "Sentiment in Large "
     "Language Models, arXiv:2310.15154 (the idea)",
     get="comes with Inscape",
-    group="words: a pair of verbs with its two pairs of adjectives, so that no adjective, no verb and no pair straddles "
+    group="words: a pair of verbs with its two pairs of adjectives, so that no adjective, no verb "
+    "and no pair straddles "
     "train and test; templates and subjects do, and are balanced over both classes.",
     columns={
         "text": "the review, cut before its verdict",
@@ -106,7 +114,8 @@ def load(limit: int | None = None) -> Examples:
         limit: only the first so many, whole pairs (an odd limit gives one fewer, and 1 gives 2).
 
     Returns:
-        Examples with label positive (0, 1), group words, spans adjective, verb and end (the last word).
+        Examples with label positive (0, 1), group words, spans adjective, verb and end (the last
+        word).
     """
     adjectives = [
         (pair, verbs)

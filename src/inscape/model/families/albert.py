@@ -1,4 +1,6 @@
-"""ALBERT: a BERT whose blocks share their weights, so that each call of the one layer is a block."""
+"""ALBERT: a BERT whose blocks share their weights, so that each call of the one layer is a
+block.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from inscape.model.family import Family, Tap
 
 
 def _called(config: Any) -> dict[str, Any]:
-    """Layers stand in groups, each called for its share of the depth, one after another within a group."""
+    """Layers stand in groups, each called for its share of the depth, one after another within a
+    group.
+    """
     share = config.num_hidden_layers / config.num_hidden_groups
     path = "encoder.albert_layer_groups.{}.albert_layers.{}"
     depth, inner = range(config.num_hidden_layers), range(config.inner_group_num)

@@ -1,4 +1,6 @@
-"""BART's encoder, and those built like it: norms after each part, or before it (mBART, Pegasus, Blenderbot, M2M)."""
+"""BART's encoder, and those built like it: norms after each part, or before it (mBART, Pegasus,
+Blenderbot, M2M).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""BART's decoder, and those built like it: between attention and MLP, an attention to the encoder."""
+"""BART's decoder, and those built like it: between attention and MLP, an attention to the
+encoder.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""BEiT: a vision transformer with a bias by distance, which multiplies what each part adds by a learnt vector."""
+"""BEiT: a vision transformer with a bias by distance, which multiplies what each part adds by a
+learnt vector.
+"""
 
 from __future__ import annotations
 

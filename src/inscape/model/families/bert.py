@@ -1,4 +1,6 @@
-"""BERT, RoBERTa, ELECTRA and the encoders built on them: every sum is normalised, tokens see both ways."""
+"""BERT, RoBERTa, ELECTRA and the encoders built on them: every sum is normalised, tokens see both
+ways.
+"""
 
 from __future__ import annotations
 

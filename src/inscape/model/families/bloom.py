@@ -1,4 +1,6 @@
-"""BLOOM: positions only as a bias on the scores (ALiBi); attention and MLP add the residual stream themselves."""
+"""BLOOM: positions only as a bias on the scores (ALiBi); attention and MLP add the residual stream
+themselves.
+"""
 
 from __future__ import annotations
 

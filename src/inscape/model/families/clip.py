@@ -1,4 +1,6 @@
-"""CLIP's and SigLIP's tower for images: a vision transformer; SigLIP's last norm reads every position."""
+"""CLIP's and SigLIP's tower for images: a vision transformer; SigLIP's last norm reads every
+position.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""CLIP's and SigLIP's tower for texts: built like the tower for images; SigLIP's tokens see both ways."""
+"""CLIP's and SigLIP's tower for texts: built like the tower for images; SigLIP's tokens see both
+ways.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Command R (Cohere) and its second generation: attention and MLP in parallel after one norm, logits multiplied."""
+"""Command R (Cohere) and its second generation: attention and MLP in parallel after one norm,
+logits multiplied.
+"""
 
 from __future__ import annotations
 

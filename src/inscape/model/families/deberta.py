@@ -1,4 +1,6 @@
-"""DeBERTa 2 and 3: scores depend on content and distance together, so q and k alone do not make them and are absent."""
+"""DeBERTa 2 and 3: scores depend on content and distance together, so q and k alone do not make
+them and are absent.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""DeepSeek 2 and 3: keys and values are made of one compressed state, the MLP is a sum over routed experts.
+"""DeepSeek 2 and 3: keys and values are made of one compressed state, the MLP is a sum over routed
+experts.
 
-Keys lie in two modules, a part without position of each head and one with it that all heads share, so there is no ``k``, and
-nothing that would vouch for a ``q``.
+Keys lie in two modules, a part without position of each head and one with it that all heads share,
+so there is no ``k``, and nothing that would vouch for a ``q``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""DINOv3: a DINOv2 with rotary encoding of the patches' places, and a gated MLP in the larger sizes."""
+"""DINOv3: a DINOv2 with rotary encoding of the patches' places, and a gated MLP in the larger
+sizes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Mixtures of experts on a Llama: the MLP is a sum over routed experts, so it has no neurons of its own."""
+"""Mixtures of experts on a Llama: the MLP is a sum over routed experts, so it has no neurons of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ _POINTS = {p: tap for p, tap in LLAMA.points.items() if p not in ("mlp_pre", "ml
 
 
 def _normed(config: Any) -> dict[str, Any]:
-    """Queries and keys are taken after their own norm: of each head in Qwen3, of all heads together in OLMoE."""
+    """Queries and keys are taken after their own norm: of each head in Qwen3, of all heads together
+    in OLMoE.
+    """
     layouts = {"qwen3_moe": "apart", "olmoe": "whole"}
     layout = layouts.get(config.model_type)
     if layout is None:

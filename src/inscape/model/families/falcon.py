@@ -1,4 +1,6 @@
-"""Falcon: q, k and v fused by groups of heads; one norm or two before attention and MLP, in parallel or in turn."""
+"""Falcon: q, k and v fused by groups of heads; one norm or two before attention and MLP, in
+parallel or in turn.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ def _variants(config: Any) -> dict[str, Any]:
         points["attn_in"] = Tap("ln_attn" if two else "input_layernorm")
         points["mlp_in"] = Tap("ln_mlp" if two else "input_layernorm")
     if config.alibi:
-        # where transformers gives the weights of such a checkpoint, it has added its bias twice: nothing vouches for them
+        # where transformers gives the weights of such a checkpoint, it has added its bias twice:
+        # nothing vouches for them
         points = {p: tap for p, tap in points.items() if p not in _SCORED}
     groups = config.num_attention_heads if not config.multi_query else 1
     if config.new_decoder_architecture:

@@ -1,4 +1,6 @@
-"""GPT-Neo: a GPT-2 with separate q, k, v and scores that are not divided; every other layer sees a window."""
+"""GPT-Neo: a GPT-2 with separate q, k, v and scores that are not divided; every other layer sees a
+window.
+"""
 
 from __future__ import annotations
 

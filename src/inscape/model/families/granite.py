@@ -1,4 +1,6 @@
-"""Granite, with or without experts: a Llama that multiplies what each part adds, and its logits, by configured numbers."""
+"""Granite, with or without experts: a Llama that multiplies what each part adds, and its logits, by
+configured numbers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""OLMo 2 and 3, EXAONE 4: norms only after attention and MLP, so both read the residual stream itself."""
+"""OLMo 2 and 3, EXAONE 4: norms only after attention and MLP, so both read the residual stream
+itself.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ _POINTS = {p: tap for p, tap in LLAMA.points.items() if p not in ("attn_in", "ml
 
 
 def _normed(config: Any) -> dict[str, Any]:
-    """Queries and keys are taken after their own norm: of all heads together, of each head in EXAONE."""
+    """Queries and keys are taken after their own norm: of all heads together, of each head in
+    EXAONE.
+    """
     layout = "heads first" if config.model_type == "exaone4" else "whole"
     own = {p: Tap(f"self_attn.{p}_norm", layout=layout) for p in ("q", "k")}
     return {"points": {**FAMILY.points, **own}}

@@ -1,7 +1,8 @@
-"""Swin: a vision transformer in stages of growing width; attention is within windows, which are no positions of the stream.
+"""Swin: a vision transformer in stages of growing width; attention is within windows, which are no
+positions of the stream.
 
-Blocks are numbered through all stages. Between two stages four patches become one, so the stream that leaves the last block
-of a stage is not the one that enters the next block.
+Blocks are numbered through all stages. Between two stages four patches become one, so the stream
+that leaves the last block of a stage is not the one that enters the next block.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""wav2vec 2.0, HuBERT and UniSpeech: convolutions over raw sound, then an encoder, norms after each part or before it."""
+"""wav2vec 2.0, HuBERT and UniSpeech: convolutions over raw sound, then an encoder, norms after each
+part or before it.
+"""
 
 from __future__ import annotations
 

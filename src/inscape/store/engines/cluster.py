@@ -122,7 +122,9 @@ def _refuse_open(ray: Any) -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Tell a Ray that was imported before what `_OURS` tells one that is imported now: there are no other machines."""
+    """Tell a Ray that was imported before what `_OURS` tells one that is imported now: there are no
+    other machines.
+    """
     constants = getattr(sys.modules.get("ray"), "_private", None)
     constants = getattr(constants, "ray_constants", None)
     before = getattr(constants, "ENABLE_RAY_CLUSTER", None)

@@ -48,7 +48,9 @@ class Job:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All of it but the model and the inputs, by the names of `inscape.store.capture.capture`."""
+        """All of it but the model and the inputs, by the names of
+        `inscape.store.capture.capture`.
+        """
         names = ("wide", "dtype", "budget", "overhead", "nonfinite")
         return {name: getattr(self, name) for name in names}
 
@@ -64,7 +66,9 @@ class Engine(ABC):
     def shards(
         self, job: Job, spans: Sequence[Span], report: Report
     ) -> Generator[Shard, None, None]:
-        """The shards of ranges of examples, in order; each range is computed at least once and yielded once."""
+        """The shards of ranges of examples, in order; each range is computed at least once and
+        yielded once.
+        """
 
 
 class Local(Engine):

@@ -79,7 +79,9 @@ class Ray(Engine):
 
 @dataclass
 class _Hand:
-    """A worker as it is seen from here: its actor, whether its model is open, and the shards it has, oldest first."""
+    """A worker as it is seen from here: its actor, whether its model is open, and the shards it
+    has, oldest first.
+    """
 
     actor: Any
     opening: Any
@@ -220,7 +222,9 @@ class Crew:
     def _lost(
         self, hand: _Hand, number: int | None, spans: Sequence[Span], error: Exception
     ) -> list[int]:
-        """A worker is dead: its shards are for others, and another takes its place. One shard may not cost many."""
+        """A worker is dead: its shards are for others, and another takes its place. One shard may
+        not cost many.
+        """
         first = hand.shards[0] if hand.shards else number
         deaths = self._deaths[-1 if first is None else first] = (
             self._deaths.get(-1 if first is None else first, 0) + 1

@@ -37,11 +37,15 @@ CARD = Card(
     year=2023,
     arxiv="2306.01930",
     room="compare",
-    claim="The larger a language model, the more the geometry of its words is like that of responses "
+    claim="The larger a language model, the more the geometry of its words is like that of "
+    "responses "
     "of a brain.",
-    reproduced="Language models of five widths learn texts in which words go together by meanings of "
-    "20 features; the brain is made: 300 nonlinear, noisy voxels of the same meanings. So this tests "
-    "the method, and whether width matters where all models see the same texts; no brain is measured.",
+    reproduced="Language models of five widths learn texts in which words go together by meanings "
+    "of "
+    "20 features; the brain is made: 300 nonlinear, noisy voxels of the same meanings. So this "
+    "tests "
+    "the method, and whether width matters where all models see the same texts; no brain is "
+    "measured.",
     controls=(
         "permuted words",
         "each model at its initial weights",
@@ -66,14 +70,18 @@ CARD = Card(
             sanity=True,
         ),
     ),
-    answer="Width and precision@10 have a Spearman correlation of {size:.2f}. At the weakest width from "
+    answer="Width and precision@10 have a Spearman correlation of {size:.2f}. At the weakest width "
+    "from "
     "32 on, precision@10 is {words:.2f}, and the least gain over initial weights {untrained:+.2f}.",
     # a training so short decides nothing about networks
     tiny=dict(size="any", words="any", untrained="any", other="any"),
-    differs="The authors take pretrained models of four families and fMRI of people who read a story, "
-    "and choose layers; here the last layer, a ridge map beside Procrustes, halves of the words held out "
+    differs="The authors take pretrained models of four families and fMRI of people who read a "
+    "story, "
+    "and choose layers; here the last layer, a ridge map beside Procrustes, halves of the words "
+    "held out "
     "in turn and looked up among themselves.",
-    group_note="Words are what varies, each averaged over the networks; for the correlation, networks.",
+    group_note="Words are what varies, each averaged over the networks; for the correlation, "
+    "networks.",
     seeds=3,
     minutes=dict(tiny=0.1, small=5),
     figure="by-width",
@@ -198,7 +206,9 @@ def _losses(net: Any, texts: Tensor) -> Tensor:
 
 
 def _words(net: Any, texts: Tensor, words: int) -> np.ndarray:
-    """The last state of each word, averaged over all places where it stands; zero where it does not."""
+    """The last state of each word, averaged over all places where it stands; zero where it does
+    not.
+    """
     total, count = 0.0, np.bincount(texts.flatten(), minlength=words)
     for part in texts.split(500):
         with torch.no_grad():
@@ -209,7 +219,8 @@ def _words(net: Any, texts: Tensor, words: int) -> np.ndarray:
 
 
 def _hits(x: np.ndarray, brain: np.ndarray, kind: str = "ridge") -> np.ndarray:
-    """Whether each word is among the ten of its fold nearest to where a map of the other fold puts it.
+    """Whether each word is among the ten of its fold nearest to where a map of the other fold puts
+    it.
 
     Among all words it would be at less than chance: a fitted word's vector is a part of the map.
     """
@@ -229,7 +240,9 @@ def _weakest(
     rows: list[list[np.ndarray]],
     names: list[str],
 ) -> None:
-    """The width that finds fewest words, against the best width of a network whose words are permuted."""
+    """The width that finds fewest words, against the best width of a network whose words are
+    permuted.
+    """
     rng, drawn = run.rng("permuted"), []
     with run.progress("permute words", total=config.draws, unit="draws") as bar:
         for draw in range(config.draws):

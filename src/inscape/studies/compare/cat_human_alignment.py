@@ -1,7 +1,8 @@
-"""Which networks represent a picture and the same picture through another eye most alike, and at which layer?
+"""Which networks represent a picture and the same picture through another eye most alike, and at
+which layer?
 
-Convolutional networks and transformers, named and self-distilled, see pairs of pictures: as they are, and through a
-filter of cats' vision.
+Convolutional networks and transformers, named and self-distilled, see pairs of pictures: as they
+are, and through a filter of cats' vision.
 """
 
 from __future__ import annotations
@@ -36,15 +37,19 @@ from inscape.worlds.cat_vision import cat_view
 
 CARD = Card(
     slug="cat-human-alignment",
-    title="Purrturbed but Stable: Human-Cat Invariant Representations Across CNNs, ViTs and Self-Supervised ViTs",
+    title="Purrturbed but Stable: Human-Cat Invariant Representations Across CNNs, ViTs and "
+    "Self-Supervised ViTs",
     authors="Shah and Tripathi",
     year=2025,
     arxiv="2511.02404",
     room="compare",
-    claim="Self-supervised transformers represent human and cat views of a frame most alike, in early blocks; "
+    claim="Self-supervised transformers represent human and cat views of a frame most alike, in "
+    "early blocks; "
     "convolutional networks are behind plain transformers.",
-    reproduced="It tests the method, not the paper's data: captioned scenes as they are and through a filter of cats' "
-    "vision. Four convolutional networks and four transformers trained to name factors, four transformers that distil "
+    reproduced="It tests the method, not the paper's data: captioned scenes as they are and "
+    "through a filter of cats' "
+    "vision. Four convolutional networks and four transformers trained to name factors, four "
+    "transformers that distil "
     "themselves; CKA, RSA, MMD and energy distance at every layer.",
     controls=(
         "pairs shuffled",
@@ -54,7 +59,8 @@ CARD = Card(
     ),
     claims=dict(
         paired=Claim(
-            text="At the first layer of every kind of network, CKA of pairs is 0.3 above that of shuffled pairs",
+            text="At the first layer of every kind of network, CKA of pairs is 0.3 above that of "
+            "shuffled pairs",
             at_least=0.3,
         ),
         mantel=Claim(
@@ -77,11 +83,14 @@ CARD = Card(
             over="convolutional networks",
         ),
     ),
-    answer="CKA of pairs is {paired:.2f} above shuffled pairs at the least; it falls with the filter's strength "
-    "({strength:.2f}). Self-distillation changes the mean CKA of a transformer by {distilled:+.2f}; transformers are "
+    answer="CKA of pairs is {paired:.2f} above shuffled pairs at the least; it falls with the "
+    "filter's strength "
+    "({strength:.2f}). Self-distillation changes the mean CKA of a transformer by "
+    "{distilled:+.2f}; transformers are "
     "{convolutions:+.2f} above convolutional networks.",
     tiny=dict(paired="any", mantel="any", strength="any", distilled="any", convolutions="any"),
-    differs="The authors take pretrained networks and frames of a human and a filtered cat view; self-distillation here "
+    differs="The authors take pretrained networks and frames of a human and a filtered cat view; "
+    "self-distillation here "
     "is a moving-average target with a predictor, not DINO's centred softmax. CKA is debiased.",
     group_note="A network is what varies: intervals are over random starts.",
     seeds=3,

@@ -39,7 +39,8 @@ CARD = Card(
     room="compare",
     claim="Some features are learned by every network and others are not; networks share subspaces "
     "whose basis vectors differ; codes mix local and slightly distributed units.",
-    reproduced="Six networks of eight convolutions on shifted and rotated digits, as many trained on "
+    reproduced="Six networks of eight convolutions on shifted and rotated digits, as many trained "
+    "on "
     "shuffled labels, as many untrained. Units are matched one to one and best to any, predicted "
     "from few and clustered, on activations at all positions; matches are scored on other digits.",
     controls=(
@@ -165,7 +166,9 @@ def _units(net: nn.Module, halves: tuple[torch.Tensor, ...]) -> list[list[np.nda
 
 
 def _pairs(networks: list[list[list[np.ndarray]]]) -> np.ndarray:
-    """The four measures of every layer and ordered pair of networks, (4, layers, networks, networks)."""
+    """The four measures of every layer and ordered pair of networks, (4, layers, networks,
+    networks).
+    """
     k = len(networks)
     out = np.full((4, len(SHAPES), k, k), np.nan)
     for a, b in permutations(range(k), 2):

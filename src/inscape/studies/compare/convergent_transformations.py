@@ -45,15 +45,18 @@ CARD = Card(
     year=2025,
     arxiv="2507.13941",
     room="compare",
-    claim="One network of regions is conserved across people; its order follows the layers of networks "
+    claim="One network of regions is conserved across people; its order follows the layers of "
+    "networks "
     "of pictures and not those of language models.",
-    reproduced="Made subjects: six networks of eight convolutions trained on captioned scenes, each "
+    reproduced="Made subjects: six networks of eight convolutions trained on captioned scenes, "
+    "each "
     "layer a region of voxels by a random mixture and noise, beside four regions of noise. A "
     "seventh network and a text encoder on the captions give the order. No fMRI, one stream.",
     controls=("regions of noise", "shuffled stimuli", "a text encoder on captions"),
     claims=dict(
         order=Claim(
-            text="Depth of a region and its peak layer in a network of pictures agree, Spearman 0.8",
+            text="Depth of a region and its peak layer in a network of pictures agree, Spearman "
+            "0.8",
             at_least=0.8,
         ),
         language=Claim(
@@ -73,11 +76,13 @@ CARD = Card(
     "at least {match:.2f}.",
     # a training so short decides nothing about networks
     tiny=dict(order="any", language="any", match="any", noise="any"),
-    differs="The authors have fMRI of 8, 3 and 4 people in 360 regions and large models; 1 − Pearson's "
+    differs="The authors have fMRI of 8, 3 and 4 people in 360 regions and large models; 1 − "
+    "Pearson's "
     "r, Pearson's r of dissimilarities, other repetitions on either side and shuffled stimuli are "
     "theirs.",
     group_note="A subject is what varies: intervals leave out one, with all its pairs.",
-    negative="On seed 0 every region is most like one and the same layer of the text encoder, which "
+    negative="On seed 0 every region is most like one and the same layer of the text encoder, "
+    "which "
     "gives no order: its correlation counts as 0.",
     seeds=3,
     minutes=dict(tiny=0.2, small=4),
@@ -110,7 +115,9 @@ PICTURES, TEXTS, SHUFFLED = "network of pictures", "text encoder", "shuffled sti
 
 @one_torch_thread()
 def run(config: Config, run: Run) -> None:
-    """Train and scan subjects, compare them with each other, and with the layers of two networks."""
+    """Train and scan subjects, compare them with each other, and with the layers of two
+    networks.
+    """
     run.asked("Do subjects share a sequence of transformations, and which network gives its order?")
     every = every_scene()
     kept = run.rng("stimuli").permutation(len(every))[: config.stimuli]
@@ -155,7 +162,9 @@ def _distances(states: Any) -> np.ndarray:
 
 
 def _texts(config: Config, run: Run, test: Scenes) -> list[np.ndarray]:
-    """The captions in every layer of a text encoder; or the factors as they are, under rising noise."""
+    """The captions in every layer of a text encoder; or the factors as they are, under rising
+    noise.
+    """
     if config.encoder == FACTORS:
         rng, factors = run.rng("factors"), test.factors.T
         whole = np.concatenate([np.eye(c)[f] for c, f in zip(COUNTS, factors, strict=True)], axis=1)
@@ -210,7 +219,9 @@ def _between(config: Config, run: Run, regions: np.ndarray) -> None:
 
 
 def _order(run: Run, regions: np.ndarray, models: dict[str, np.ndarray]) -> None:
-    """Where each region peaks in the layers of a model, and whether the peaks have the order of the depths."""
+    """Where each region peaks in the layers of a model, and whether the peaks have the order of the
+    depths.
+    """
     m, shown, depth = Measured("depth by peak layer", unit="Spearman's ρ"), [], regions.shape[1]
     at = np.triu_indices(regions.shape[-1], 1)
     for name, layers in models.items():

@@ -1,6 +1,8 @@
-"""Does a linear embedding of circular measures keep their transport distances, at a fraction of the cost?
+"""Does a linear embedding of circular measures keep their transport distances, at a fraction of the
+cost?
 
-Reference: Martin, Medri, Bai, Liu, Yan, Rohde and Kolouri (2024), arXiv:2310.06002; `inscape.compare.circular_transport`.
+Reference: Martin, Medri, Bai, Liu, Yan, Rohde and Kolouri (2024), arXiv:2310.06002;
+`inscape.compare.circular_transport`.
 """
 
 from __future__ import annotations
@@ -35,9 +37,11 @@ CARD = Card(
     year=2024,
     arxiv="2310.06002",
     room="compare",
-    claim="An explicit linear embedding of measures on the circle, made of circular transport, serves "
+    claim="An explicit linear embedding of measures on the circle, made of circular transport, "
+    "serves "
     "clustering and display of circular data at much lower cost.",
-    reproduced="Random mixtures of von Mises distributions, and the hues of painted shapes, whose red "
+    reproduced="Random mixtures of von Mises distributions, and the hues of painted shapes, whose "
+    "red "
     "lies on both sides of zero. Barycentres, contours and phases inside networks are left out.",
     controls=("exact circular transport", "transport on the line, cut at 0", "total variation"),
     claims=dict(
@@ -60,7 +64,8 @@ CARD = Card(
             over="line",
         ),
     ),
-    answer="LCOT follows exact transport with a Spearman correlation of {rank:.3f}, transport on the "
+    answer="LCOT follows exact transport with a Spearman correlation of {rank:.3f}, transport on "
+    "the "
     "line with {line:.2f}. It is {speed:.0f} times as fast over all pairs; nearest neighbours by "
     "hue gain {hues:+.1%} over the line.",
     tiny=dict(
@@ -71,12 +76,16 @@ CARD = Card(
         speed="any",
         hues="any",
     ),
-    differs="The authors compare with a general solver in Python; exact transport here is a minimum "
+    differs="The authors compare with a general solver in Python; exact transport here is a "
+    "minimum "
     "over all cyclic shifts, which for samples of one size is exact and fast.",
     group_note="A measure (picture) is what varies: intervals leave out one, with all its pairs.",
-    negative="On seed 0 transport on the line too names the colour of every picture, so hues do not tell "
-    "them apart. The line's correlation is 0.80 [0.74, 0.86]; with 100 mixtures it was 0.83, and distances at "
-    "1,024 points changed by up to 0.003 under rotation, which is the grid's error: now 200 and 8,192.",
+    negative="On seed 0 transport on the line too names the colour of every picture, so hues do "
+    "not tell "
+    "them apart. The line's correlation is 0.80 [0.74, 0.86]; with 100 mixtures it was 0.83, and "
+    "distances at "
+    "1,024 points changed by up to 0.003 under rotation, which is the grid's error: now 200 and "
+    "8,192.",
     minutes=dict(tiny=0.1, small=2),
     figure="exact",
 )
@@ -177,7 +186,9 @@ def _timed(config: Config, run: Run) -> None:
 
 
 def _hues(config: Config, run: Run) -> None:
-    """The colour of a shape by its five nearest pictures, whose hues are a measure on the circle."""
+    """The colour of a shape by its five nearest pictures, whose hues are a measure on the
+    circle.
+    """
     every = every_scene()
     every = every[every[:, 1] < 5]  # white has no hue
     made = scenes(

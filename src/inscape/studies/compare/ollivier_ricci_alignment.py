@@ -1,7 +1,8 @@
 """Does the curvature of neighbour graphs show where a network and judgements of likeness agree?
 
-A network that names shapes is compared with known judgements before and after a linear map fitted to triplets of other
-pictures: by the curvature of edges, by communities of the Ricci flow, and by measures of the whole.
+A network that names shapes is compared with known judgements before and after a linear map fitted
+to triplets of other pictures: by the curvature of edges, by communities of the Ricci flow, and by
+measures of the whole.
 """
 
 from __future__ import annotations
@@ -37,15 +38,19 @@ from inscape.worlds.captioned_scenes import SHAPES
 
 CARD = Card(
     slug="ollivier-ricci-alignment",
-    title="Exploring Geometric Representational Alignment through Ollivier-Ricci Curvature and Ricci Flow",
+    title="Exploring Geometric Representational Alignment through Ollivier-Ricci Curvature and "
+    "Ricci Flow",
     authors="Torbati, Gaebler, Hofmann and Scherf",
     year=2025,
     arxiv="2501.00919",
     room="compare",
-    claim="Curvature of neighbour graphs and communities of the Ricci flow show where a face network, its version "
+    claim="Curvature of neighbour graphs and communities of the Ricci flow show where a face "
+    "network, its version "
     "aligned to people and human judgements agree, which global measures miss.",
-    reproduced="It tests the method, not the paper's data: a network that names five shapes stands in for VGG-Face, and "
-    "known distances of six attributes for people. 150 held-out pictures, graphs of 8 neighbours, 20 steps of the "
+    reproduced="It tests the method, not the paper's data: a network that names five shapes stands "
+    "in for VGG-Face, and "
+    "known distances of six attributes for people. 150 held-out pictures, graphs of 8 neighbours, "
+    "20 steps of the "
     "flow; the aligned version is a linear map fitted to triplets of other pictures.",
     controls=(
         "the untrained network",
@@ -76,17 +81,24 @@ CARD = Card(
             exact="one graph that was drawn",
         ),
     ),
-    answer="Alignment changes the correlation of edge curvature by {edges:+.2f} and the AMI of communities by "
-    "{communities:+.2f}; the network is {untrained:+.2f} above the untrained one and {rewired:+.2f} above a rewired "
+    answer="Alignment changes the correlation of edge curvature by {edges:+.2f} and the AMI of "
+    "communities by "
+    "{communities:+.2f}; the network is {untrained:+.2f} above the untrained one and "
+    "{rewired:+.2f} above a rewired "
     "graph.",
     # a network that has learnt for a moment, and twenty-odd pictures, decide nothing
     tiny=dict(edges="any", communities="any", untrained="any", rewired="any", planted="supported"),
-    differs="Curvature is by exact transport, where the library of the authors' experiments regularises; graphs are joined "
+    differs="Curvature is by exact transport, where the library of the authors' experiments "
+    "regularises; graphs are joined "
     "by their minimum spanning tree; every system's curvature is taken at the judgements' edges.",
-    group_note="A group is a picture: leaving one out takes its edges with it, graph and flow staying as they are.",
-    negative="On seed 0 it is the global measures that see the alignment: all distances correlate with the judgements' by "
-    "0.48 before and 0.69 after it, untrained 0.25. Curvature at the judgements' edges correlates by 0.08 before, 0.06 "
-    "after, 0.00 untrained and 0.09 rewired, none of them beyond chance. Communities agree by an AMI of 0.92 before: "
+    group_note="A group is a picture: leaving one out takes its edges with it, graph and flow "
+    "staying as they are.",
+    negative="On seed 0 it is the global measures that see the alignment: all distances correlate "
+    "with the judgements' by "
+    "0.48 before and 0.69 after it, untrained 0.25. Curvature at the judgements' edges correlates "
+    "by 0.08 before, 0.06 "
+    "after, 0.00 untrained and 0.09 rewired, none of them beyond chance. Communities agree by an "
+    "AMI of 0.92 before: "
     "they are the shapes, which the network was trained to name.",
     seeds=3,
     minutes=dict(tiny=0.2, small=5),
@@ -111,7 +123,8 @@ PRESETS = {
     "full": Config(items=400, steps=4000, width=16),
 }
 BASE, ALIGNED, REWIRED = "network", "aligned network", "rewired graph"
-#: the layer that is compared, the sixth of eight convolutions, and how many directions of it are kept
+#: the layer that is compared, the sixth of eight convolutions, and how many directions of it are
+# kept
 LAYER, DIRECTIONS = 5, 32
 
 
@@ -205,7 +218,9 @@ def _states(net: nn.Module, images: torch.Tensor) -> np.ndarray:
 
 
 def _rewired(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Edges with their ends exchanged, every node keeping its degree, and lengths dealt out anew."""
+    """Edges with their ends exchanged, every node keeping its degree, and lengths dealt out
+    anew.
+    """
     graph = nx.from_numpy_array((weights > 0).astype(float))
     many = 5 * graph.number_of_edges()
     nx.connected_double_edge_swap(graph, many, seed=int(rng.integers(2**31)))

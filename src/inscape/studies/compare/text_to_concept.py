@@ -1,7 +1,7 @@
 """Does one linear map let texts name what a network sees that never saw a text?
 
-A network of pictures and texts is trained on captioned scenes. Other networks of pictures, trained without captions, are
-mapped into its space, where the texts then name their scenes.
+A network of pictures and texts is trained on captioned scenes. Other networks of pictures, trained
+without captions, are mapped into its space, where the texts then name their scenes.
 """
 
 from __future__ import annotations
@@ -42,11 +42,15 @@ CARD = Card(
     year=2023,
     arxiv="2305.06386",
     room="compare",
-    claim="One linear layer from a network of pictures into the space of CLIP makes it a zero-shot classifier, "
+    claim="One linear layer from a network of pictures into the space of CLIP makes it a zero-shot "
+    "classifier, "
     "sometimes as good as CLIP.",
-    reproduced="CLIP's place is taken by two towers trained on captioned scenes, texts as the frozen states of a sentence "
-    "encoder. Networks trained to name factors, to reconstruct, and not at all are mapped by ridge regression on "
-    "pictures without captions. Shape, colour, size and place are then named by texts, on combinations that nothing "
+    reproduced="CLIP's place is taken by two towers trained on captioned scenes, texts as the "
+    "frozen states of a sentence "
+    "encoder. Networks trained to name factors, to reconstruct, and not at all are mapped by ridge "
+    "regression on "
+    "pictures without captions. Shape, colour, size and place are then named by texts, on "
+    "combinations that nothing "
     "was trained on.",
     controls=(
         "a map fitted to permuted pairs",
@@ -66,19 +70,26 @@ CARD = Card(
         ),
         untrained=Claim(text="Random weights are 5 points below the best network", at_least=0.05),
         retrieval=Claim(
-            text="Of ten pictures retrieved for a shape and a colour, three times the base rate have both",
+            text="Of ten pictures retrieved for a shape and a colour, three times the base rate "
+            "have both",
             at_least=3,
         ),
     ),
-    answer="Mapped networks reach {share:.0%} of the two towers' accuracy above chance; random weights are {untrained:.0%} "
+    answer="Mapped networks reach {share:.0%} of the two towers' accuracy above chance; random "
+    "weights are {untrained:.0%} "
     "below the best. Retrieval for two constraints is {retrieval:.1f} times the base rate.",
     # a training so short decides nothing
     tiny=dict(share="any", permuted="any", untrained="any", retrieval="any"),
-    differs="The authors map ResNets and others to CLIP on ImageNet, by least squares with SGD; the way from concepts to "
-    "texts is the nearest caption, where they use a decoder. Accuracy is over chance, mean over four attributes.",
-    group_note="A group is a combination of shape, colour, size and place, of which there are several pictures.",
-    negative="On seed 0 the network that names factors reaches 0.97 of accuracy above chance, as do the two towers, and the "
-    "autoencoder 0.40, where random weights reach 0.38: reconstruction alone does not make shape and size linear here. "
+    differs="The authors map ResNets and others to CLIP on ImageNet, by least squares with SGD; "
+    "the way from concepts to "
+    "texts is the nearest caption, where they use a decoder. Accuracy is over chance, mean over "
+    "four attributes.",
+    group_note="A group is a combination of shape, colour, size and place, of which there are "
+    "several pictures.",
+    negative="On seed 0 the network that names factors reaches 0.97 of accuracy above chance, as "
+    "do the two towers, and the "
+    "autoencoder 0.40, where random weights reach 0.38: reconstruction alone does not make shape "
+    "and size linear here. "
     "Permuted pairs give 0.01, with an interval of six points to each side.",
     seeds=3,
     minutes=dict(tiny=0.1, small=3),

@@ -31,7 +31,8 @@ CARD = Card(
     room="compare",
     claim="A linear map between word vectors of two languages, fitted on some pairs, translates "
     "other words with a precision@5 of almost 90 %.",
-    reproduced="Two made languages that share meanings and no text, their words as PPMI vectors; and "
+    reproduced="Two made languages that share meanings and no text, their words as PPMI vectors; "
+    "and "
     "the input embeddings of English words in a text encoder and a language model.",
     controls=(
         "a shuffled dictionary",
@@ -64,7 +65,8 @@ CARD = Card(
             over="ten times a shuffled dictionary",
         ),
     ),
-    answer="Between made languages precision@5 is {world:.2f}, {times:+.2f} over ten times the best "
+    answer="Between made languages precision@5 is {world:.2f}, {times:+.2f} over ten times the "
+    "best "
     "baseline; frequent words are {frequent:+.2f} over rare ones. Between two networks it is "
     "{real:+.2f} over ten times a shuffled dictionary.",
     tiny=dict(world="any", times="any", pairs="any", frequent="any", real="supported"),

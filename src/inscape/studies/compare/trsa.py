@@ -36,7 +36,8 @@ CARD = Card(
     room="compare",
     claim="Statistics that are sensitive to topology identify layers and brain regions as well as "
     "geometry does, and are robust to noise and to differences between individuals.",
-    reproduced="Twelve networks of eight convolutions on shifted and rotated digits, 80 stimuli: the "
+    reproduced="Twelve networks of eight convolutions on shifted and rotated digits, 80 stimuli: "
+    "the "
     "noisy dissimilarities of a layer of one must find their layer in another. Thresholds are "
     "chosen on six networks and judged on the other six; and planted manifolds. No fMRI.",
     controls=("shuffled stimuli", "untrained networks", "geometry alone (RSA of ranks)"),
@@ -72,7 +73,8 @@ CARD = Card(
     differs="The authors test 10 All-CNN networks and fMRI of 24 subjects, with bootstraps of "
     "stimuli; ranks before thresholds, quantiles of all pairs and Pearson's r are theirs.",
     group_note="A network (subject) is what varies: intervals leave out one, with all its pairs.",
-    negative="On seeds 0 to 2 the chosen thresholds gain 1 to 3 points over RSA under noise, with intervals "
+    negative="On seeds 0 to 2 the chosen thresholds gain 1 to 3 points over RSA under noise, with "
+    "intervals "
     "that hold zero: six networks are few. Layers of these networks are alike: RSA "
     "identifies 43 % of them without noise.",
     seeds=3,
@@ -106,7 +108,9 @@ RSA, CHOSEN, TOPOLOGY, SHUFFLED = "RSA", "chosen thresholds", "neighbourhoods", 
 
 @one_torch_thread()
 def run(config: Config, run: Run) -> None:
-    """Train, choose thresholds on some networks, judge them on the others; then planted manifolds."""
+    """Train, choose thresholds on some networks, judge them on the others; then planted
+    manifolds.
+    """
     run.asked("Does topology find a layer in another network as well as geometry?")
     found, images = trained(
         run,
@@ -171,7 +175,9 @@ def _distances(net: nn.Module, images: Tensor, sd: float, rng: np.random.Generat
 
 
 def _identified(distances: np.ndarray, thresholds: tuple[float, float]) -> Jackknife:
-    """Share of layers found, by Pearson's r of transformed dissimilarities (networks, layers, n, n)."""
+    """Share of layers found, by Pearson's r of transformed dissimilarities (networks, layers, n,
+    n).
+    """
     networks, layers, n, _ = distances.shape
     at = np.triu_indices(n, 1)
     flat = distances.reshape(networks * layers, n, n)
@@ -181,7 +187,9 @@ def _identified(distances: np.ndarray, thresholds: tuple[float, float]) -> Jackk
 def _thresholds(
     config: Config, run: Run, what: str, distances: dict[str, np.ndarray]
 ) -> dict[str, tuple[float, float]]:
-    """The best thresholds on these networks, mean over noise levels, and the best of neighbourhoods alone."""
+    """The best thresholds on these networks, mean over noise levels, and the best of neighbourhoods
+    alone.
+    """
     steps = np.linspace(0, 1, config.grid + 1).round(3).tolist()
     grid = [(a, b) for a in steps for b in steps if a < b or (a == b and 0 < a < 1)]
     score = {c: np.mean([_identified(d, c).value for d in distances.values()]) for c in grid}

@@ -1,7 +1,7 @@
 """Do alignment and uniformity of grid features tell which dense contrastive encoder segments best?
 
-Small encoders of scenes with known masks learn by matching cells of two crops, by several rules; alignment and
-uniformity are read off their embeddings, and linear probes off their representations.
+Small encoders of scenes with known masks learn by matching cells of two crops, by several rules;
+alignment and uniformity are read off their embeddings, and linear probes off their representations.
 """
 
 from __future__ import annotations
@@ -43,16 +43,20 @@ from inscape.worlds.object_scenes import (
 
 CARD = Card(
     slug="dense-align-uniform",
-    title="Correlation between Alignment-Uniformity and Performance of Dense Contrastive Representations",
+    title="Correlation between Alignment-Uniformity and Performance of Dense Contrastive "
+    "Representations",
     authors="Moon, Kim and Choi",
     year=2022,
     arxiv="2210.08819",
     room="shape",
     claim="Alignment and uniformity carry over to dense contrastive features; their sum tracks "
     "downstream performance, and how positive pairs are built matters.",
-    reproduced="24 convolutional encoders of rendered scenes of three shapes: positives of the same "
-    "place, the nearest feature, a random place, or the whole picture; three temperatures; few or all "
-    "negatives. Linear probes of pixels and of pictures on held-out scenes of one and of three shapes.",
+    reproduced="24 convolutional encoders of rendered scenes of three shapes: positives of the "
+    "same "
+    "place, the nearest feature, a random place, or the whole picture; three temperatures; few or "
+    "all "
+    "negatives. Linear probes of pixels and of pictures on held-out scenes of one and of three "
+    "shapes.",
     controls=(
         "encoders permuted",
         "the untrained encoder",
@@ -77,17 +81,24 @@ CARD = Card(
             exact="4,000 directions that were drawn, against a Bessel function",
         ),
     ),
-    answer="The sum correlates with pixel mIoU by {rank:.2f}; positives of the same place gain {rule:+.1%} "
+    answer="The sum correlates with pixel mIoU by {rank:.2f}; positives of the same place gain "
+    "{rule:+.1%} "
     "mIoU over random places.",
     # few short trainings decide nothing about encoders
     tiny=dict(rank="any", rule="any", sphere="supported"),
-    differs="The authors' repository holds no code; the scalar is the sum of z-scores of −alignment and "
-    "−uniformity over the encoders. Negatives are cells of other pictures of the batch, without a queue.",
-    group_note="Encoders are what varies: the gain of a rule is over six pairs of equal temperature and "
+    differs="The authors' repository holds no code; the scalar is the sum of z-scores of "
+    "−alignment and "
+    "−uniformity over the encoders. Negatives are cells of other pictures of the batch, without a "
+    "queue.",
+    group_note="Encoders are what varies: the gain of a rule is over six pairs of equal "
+    "temperature and "
     "negatives.",
-    negative="On seeds 0 to 2 the correlation is 0.82, 0.69 and 0.86, with an interval from 0.36 on the second, and the "
-    "gain 5.6, 5.8 and 5.4 points, with intervals from 2.5, 3.0 and 3.9. The networks are weak: mIoU is 0.15 to 0.21, and "
-    "the untrained one, with 0.17 to 0.19, is above those of random places. The sum over means of cells tells nothing of "
+    negative="On seeds 0 to 2 the correlation is 0.82, 0.69 and 0.86, with an interval from 0.36 "
+    "on the second, and the "
+    "gain 5.6, 5.8 and 5.4 points, with intervals from 2.5, 3.0 and 3.9. The networks are weak: "
+    "mIoU is 0.15 to 0.21, and "
+    "the untrained one, with 0.17 to 0.19, is above those of random places. The sum over means of "
+    "cells tells nothing of "
     "mIoU (−0.16, −0.08, −0.18).",
     seeds=3,
     minutes=dict(tiny=0.1, small=6, full=60),
@@ -199,7 +210,9 @@ def _measures(net: Any, views: CropPairs) -> dict[str, float]:
 def _probes(
     net: Any, known: dict[int, ObjectScenes], new: dict[int, ObjectScenes], run: Run
 ) -> dict[str, float]:
-    """mIoU of a linear probe of pixels, of scenes with one and with several shapes; accuracy of a probe of pictures."""
+    """mIoU of a linear probe of pixels, of scenes with one and with several shapes; accuracy of a
+    probe of pictures.
+    """
     out = {}
     for k in known:
         sides = [(net.encoder(x.images), x) for x in (known[k], new[k])]

@@ -1,7 +1,8 @@
 """Can two networks draw the same picture with insides that have nothing in common?
 
-Networks of coordinates built by hand draw symmetric pictures; others of the same form are trained on these pictures by
-gradient descent. What each weight changes tells whether a network knows of the symmetry.
+Networks of coordinates built by hand draw symmetric pictures; others of the same form are trained
+on these pictures by gradient descent. What each weight changes tells whether a network knows of the
+symmetry.
 """
 
 from __future__ import annotations
@@ -31,15 +32,19 @@ from inscape.study.settings import Bounded, setting
 
 CARD = Card(
     slug="fractured-entangled-representation",
-    title="Questioning Representational Optimism in Deep Learning: The Fractured Entangled Representation Hypothesis",
+    title="Questioning Representational Optimism in Deep Learning: The Fractured Entangled "
+    "Representation Hypothesis",
     authors="Kumar, Clune, Lehman and Stanley",
     year=2025,
     arxiv="2505.11581",
     room="shape",
-    claim="Networks that draw the same picture differ inside: those evolved without a goal are nearly factored, those "
+    claim="Networks that draw the same picture differ inside: those evolved without a goal are "
+    "nearly factored, those "
     "trained by gradient descent are fractured and entangled.",
-    reproduced="Three symmetric pictures (a face, an apple, a butterfly) by networks built by hand, which stand in for "
-    "Picbreeder's, and five networks of the same form trained on each, with and without weight decay. Every weight is "
+    reproduced="Three symmetric pictures (a face, an apple, a butterfly) by networks built by "
+    "hand, which stand in for "
+    "Picbreeder's, and five networks of the same form trained on each, with and without weight "
+    "decay. Every weight is "
     "moved: what share of the change breaks the symmetry, which the output has either way?",
     controls=(
         "the untrained networks",
@@ -67,14 +72,19 @@ CARD = Card(
             exact="an identity, checked on the networks that were trained",
         ),
     ),
-    answer="Weights of trained networks break the symmetry {face:.1f} times as much as those of the network behind the "
+    answer="Weights of trained networks break the symmetry {face:.1f} times as much as those of "
+    "the network behind the "
     "face, {apple:.1f} times for the apple and {butterfly:.1f} times for the butterfly.",
     tiny=dict(fitted="any", face="any", apple="any", butterfly="any", permuted="supported"),
-    differs="The authors compare neuron maps and finite sweeps of single weights by eye; here every weight, those that are "
+    differs="The authors compare neuron maps and finite sweeps of single weights by eye; here "
+    "every weight, those that are "
     "zero too, is moved infinitesimally. No network is evolved, and pictures are grey.",
-    group_note="A trained network is what varies, five of each kind; the network built by hand is one.",
-    negative="On seed 0 trained networks break the symmetry 2.9, 4.1 and 3.9 times as much, but starts differ so much "
-    "that the intervals begin at 0.6, 2.6 and −0.1: some find the symmetry. Untrained networks break it more (shares of "
+    group_note="A trained network is what varies, five of each kind; the network built by hand is "
+    "one.",
+    negative="On seed 0 trained networks break the symmetry 2.9, 4.1 and 3.9 times as much, but "
+    "starts differ so much "
+    "that the intervals begin at 0.6, 2.6 and −0.1: some find the symmetry. Untrained networks "
+    "break it more (shares of "
     "0.26 to 0.29, trained 0.12 to 0.23, by hand 0.04 to 0.06).",
     seeds=3,
     minutes=dict(tiny=0.1, small=5, full=60),
@@ -147,7 +157,10 @@ def run(config: Config, run: Run) -> None:
             for name, m in breakage.items()
             for kind in (HAND, TRAINED, DECAY, UNTRAINED)
         ],
-        "Share of the change by one weight that breaks the mirror symmetry; at random it is a half.",
+        (
+            "Share of the change by one weight that breaks the mirror symmetry; at random it is a "
+            "half."
+        ),
     )
     run.table("networks", pd.DataFrame(rows), "Every kind of network, mean over random starts.")
 

@@ -47,7 +47,8 @@ CARD = Card(
     claim="The rank of the discriminant matrix of views predicts linear-probe accuracy across "
     "hyperparameters better than the rank of the covariance.",
     reproduced="24 convolutional encoders of scikit-learn's digits, shifted and rotated: SimCLR, "
-    "VICReg and a predictor with a moving-average target, eight draws each of learning rate, weight "
+    "VICReg and a predictor with a moving-average target, eight draws each of learning rate, "
+    "weight "
     "decay, view strength and the loss's own setting. LiDAR of 500 digits with 50 views each.",
     controls=(
         "encoders permuted",
@@ -74,18 +75,25 @@ CARD = Card(
             text="With unrelated digits as views the correlation is below 0.3", at_most=0.3
         ),
     ),
-    answer="LiDAR correlates with probe accuracy by {rank:.2f}, which is {rankme:+.2f} from RankMe's; "
-    "the accuracy of its pick differs by {regret:+.1%}. Noise raises RankMe by {noise:.0%} and LiDAR by "
+    answer="LiDAR correlates with probe accuracy by {rank:.2f}, which is {rankme:+.2f} from "
+    "RankMe's; "
+    "the accuracy of its pick differs by {regret:+.1%}. Noise raises RankMe by {noise:.0%} and "
+    "LiDAR by "
     "{immune:.2f} of that; unrelated views leave a correlation of {unrelated:.2f}.",
     # few short trainings decide nothing but what noise does
     tiny=dict(rank="any", rankme="any", regret="any", noise="any", immune="any", unrelated="any"),
-    differs="The paper trains ResNets and ViTs on ImageNet and draws 1,000 images; ε is 1e-7, its shares "
-    "are not divided again. View strength is part of the sweep here, and each encoder's views are its own.",
+    differs="The paper trains ResNets and ViTs on ImageNet and draws 1,000 images; ε is 1e-7, its "
+    "shares "
+    "are not divided again. View strength is part of the sweep here, and each encoder's views are "
+    "its own.",
     group_note="Test digits are of other writers. Intervals of correlations are over encoders, at "
     "90 % where two are compared.",
-    negative="On seeds 0 to 2 LiDAR and accuracy correlate by 0.09, −0.23 and 0.18 where RankMe reaches 0.33, "
-    "0.07 and 0.12: weak views make LiDAR large and the probe poor. With view strength held fixed (partial "
-    "rank correlations of the table of encoders) LiDAR reaches 0.49, 0.39 and 0.37, RankMe 0.52, 0.37 and "
+    negative="On seeds 0 to 2 LiDAR and accuracy correlate by 0.09, −0.23 and 0.18 where RankMe "
+    "reaches 0.33, "
+    "0.07 and 0.12: weak views make LiDAR large and the probe poor. With view strength held fixed "
+    "(partial "
+    "rank correlations of the table of encoders) LiDAR reaches 0.49, 0.39 and 0.37, RankMe 0.52, "
+    "0.37 and "
     "0.24. On the same strong views for all encoders LiDAR correlates by −0.42, −0.12 and 0.22.",
     seeds=3,
     minutes=dict(tiny=0.1, small=6, full=60),
@@ -107,7 +115,8 @@ PRESETS = {
     "small": Config(),
     "full": Config(each=16, steps=3000),
 }
-#: method → least and greatest value of the setting of its own: temperature, weight of the covariance, EMA decay
+#: method → least and greatest value of the setting of its own: temperature, weight of the
+# covariance, EMA decay
 METHODS = {"SimCLR": (0.05, 2.0), "VICReg": (0.01, 100.0), "moving target": (0.5, 0.999)}
 WIDTH, NOISE = 32, 64
 RIVALS = ("LiDAR", "LiDAR of common views", "RankMe", "RankMe of views", "α-ReQ", "unrelated")

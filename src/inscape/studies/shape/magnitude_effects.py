@@ -33,13 +33,16 @@ from inscape.study.settings import Bounded, setting
 
 CARD = Card(
     slug="magnitude-effects",
-    title="Human Behavioral Benchmarking: Numeric Magnitude Comparison Effects in Large Language Models",
+    title="Human Behavioral Benchmarking: Numeric Magnitude Comparison Effects in Large Language "
+    "Models",
     authors="Shah et al.",
     year=2023,
     arxiv="2305.10782",
     room="shape",
-    claim="Number embeddings of language models show the distance, size and ratio effects of human response times.",
-    reproduced="1 to 9 as digits and words in SmolLM2-135M and MiniLM, averaged over 20 sentences, at every layer; the "
+    claim="Number embeddings of language models show the distance, size and ratio effects of human "
+    "response times.",
+    reproduced="1 to 9 as digits and words in SmolLM2-135M and MiniLM, averaged over 20 sentences, "
+    "at every layer; the "
     "layer is chosen on one format and reported on the other.",
     controls=(
         "number order permuted",
@@ -58,10 +61,12 @@ CARD = Card(
             text="It is above that of the untrained copy", at_least=0, over="untrained copy"
         ),
     ),
-    answer="The distance effect explains {distance:.0%} of the similarities where it is weakest, {nouns:.0%} for "
+    answer="The distance effect explains {distance:.0%} of the similarities where it is weakest, "
+    "{nouns:.0%} for "
     "nouns; the untrained copy has {untrained:.2f} less.",
     tiny=dict(distance="supported", nouns="any", untrained="any"),
-    differs="R² is over the 36 pairs, not over means at each distance, and negative where similarity rises; the authors "
+    differs="R² is over the 36 pairs, not over means at each distance, and negative where "
+    "similarity rises; the authors "
     "use words alone.",
     group_note="A group is a sentence, in which every word stands.",
     minutes=dict(tiny=0.1, small=2),

@@ -29,10 +29,13 @@ CARD = Card(
     year=2016,
     arxiv="1601.00720",
     room="shape",
-    claim="A few synapses recognise large sparse patterns with vanishing error, even when several patterns "
+    claim="A few synapses recognise large sparse patterns with vanishing error, even when several "
+    "patterns "
     "share a segment.",
-    reproduced="False matches, unions and misses by draws over a grid of cells, activity, synapses, thresholds, "
-    "patterns and noise; then the 5 % most active MLP units of each token as a code, in SmolLM2-135M.",
+    reproduced="False matches, unions and misses by draws over a grid of cells, activity, "
+    "synapses, thresholds, "
+    "patterns and noise; then the 5 % most active MLP units of each token as a code, in "
+    "SmolLM2-135M.",
     controls=(
         "codes with each unit's rate kept and its tokens permuted",
         "uniform random codes",
@@ -53,16 +56,22 @@ CARD = Card(
             at_most=0.27,
         ),
     ),
-    answer="The closed form holds in {formula:.0%} of cases; a sparse code has {sparse:.0f} false matches in a million "
+    answer="The closed form holds in {formula:.0%} of cases; a sparse code has {sparse:.0f} false "
+    "matches in a million "
     "draws, a dense one {dense:.0%}.",
     tiny=dict(formula="any", sparse="supported", dense="any"),
-    differs="Cases with a probability below 1e-4 are left out, where draws say nothing. Real codes are of units, not "
+    differs="Cases with a probability below 1e-4 are left out, where draws say nothing. Real codes "
+    "are of units, not "
     "of dictionary latents.",
-    group_note="Cases of the grid are independent draws. Of real codes a group is a module; a detector is "
+    group_note="Cases of the grid are independent draws. Of real codes a group is a module; a "
+    "detector is "
     "tried on the texts of other modules.",
-    negative="On seed 0 the closed form is within the interval in 98 % of the cases of one pattern, in 95 % of "
-    "misses, and in 89 % of unions, where it takes the mean size of the union for its size. Codes of SmolLM2's "
-    "units are no random codes: at θ = 6 of 20 a detector fires for 23 % of other tokens, where the closed "
+    negative="On seed 0 the closed form is within the interval in 98 % of the cases of one "
+    "pattern, in 95 % of "
+    "misses, and in 89 % of unions, where it takes the mean size of the union for its size. Codes "
+    "of SmolLM2's "
+    "units are no random codes: at θ = 6 of 20 a detector fires for 23 % of other tokens, where "
+    "the closed "
     "form has 0.03 %; units' unequal rates alone give 22 %.",
     minutes=dict(tiny=0.1, small=3),
     figure="real",
@@ -156,7 +165,9 @@ def _cases(config: Config, run: Run) -> list[dict[str, object]]:
 def _union_hits(
     n: int, a: int, s: int, codes: int, theta: int, draws: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Whether a random code sets off a detector of several, draw by draw: the code is the first a cells."""
+    """Whether a random code sets off a detector of several, draw by draw: the code is the first a
+    cells.
+    """
     drawn = [drawn_cells(n, s, draws, rng=rng) for _ in range(codes)]
     watched = np.sort(np.concatenate(drawn, axis=1), axis=1)
     new = np.diff(watched, axis=1, prepend=-1) > 0

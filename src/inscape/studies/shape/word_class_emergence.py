@@ -1,6 +1,7 @@
 """Do networks that foresee the next word cluster their states by its class, which nobody told them?
 
-A recurrent network and a transformer learn the text of a grammar with known word classes, nine words at a time.
+A recurrent network and a transformer learn the text of a grammar with known word classes, nine
+words at a time.
 """
 
 from __future__ import annotations
@@ -31,15 +32,19 @@ from inscape.worlds.word_classes import CLASSES, WORDS, Windows, text
 
 CARD = Card(
     slug="word-class-emergence",
-    title="Word class representations spontaneously emerge in a deep neural network trained on next word prediction",
+    title="Word class representations spontaneously emerge in a deep neural network trained on "
+    "next word prediction",
     authors="Surendra, Schilling, Stoewer, Maier and Krauss",
     year=2023,
     arxiv="2302.07588",
     room="shape",
-    claim="Without any labels of syntax, hidden states of nine words cluster by the class of the word that comes next, "
+    claim="Without any labels of syntax, hidden states of nine words cluster by the class of the "
+    "word that comes next, "
     "more so in deeper layers.",
-    reproduced="An LSTM and a transformer of two layers, five random starts each, on a grammar of nine word classes "
-    "whose nouns and verbs share a third of their words. The generalised discrimination value (GDV) and a linear probe "
+    reproduced="An LSTM and a transformer of two layers, five random starts each, on a grammar of "
+    "nine word classes "
+    "whose nouns and verbs share a third of their words. The generalised discrimination value "
+    "(GDV) and a linear probe "
     "of the next class at every layer.",
     controls=(
         "the untrained networks",
@@ -78,8 +83,10 @@ CARD = Card(
             sanity=True,
         ),
     ),
-    answer="The last layer's GDV falls by {lstm:.2f} in the LSTM and by {transformer:.2f} in the transformer, by "
-    "{deeper:.2f} at least from layer to layer. A probe names the next class {bigram:+.1%} better than bigrams.",
+    answer="The last layer's GDV falls by {lstm:.2f} in the LSTM and by {transformer:.2f} in the "
+    "transformer, by "
+    "{deeper:.2f} at least from layer to layer. A probe names the next class {bigram:+.1%} better "
+    "than bigrams.",
     # networks that have learnt for a moment decide nothing about trained ones
     tiny=dict(
         lstm="any",
@@ -89,8 +96,10 @@ CARD = Card(
         embedding="any",
         shuffled="any",
     ),
-    differs="The authors train on a German novel, with classes by a tagger, and count words of the input that follow "
-    "one another; here the classes are those of the grammar. Real text is left out, since classes would be guesses.",
+    differs="The authors train on a German novel, with classes by a tagger, and count words of the "
+    "input that follow "
+    "one another; here the classes are those of the grammar. Real text is left out, since classes "
+    "would be guesses.",
     group_note="A network is what varies: intervals are over random starts.",
     seeds=3,
     minutes=dict(tiny=0.1, small=5),
