@@ -86,3 +86,9 @@ def test_the_type_stubs_are_those_that_make_stubs_writes():
     for package, text in stubs().items():
         file = exports.folder(package) / "__init__.pyi"
         assert file.read_text(encoding="utf-8") == text, f"{file} is out of step: run `make stubs`"
+
+
+def test_a_line_of_a_docstring_is_no_definition():
+    # the module docstring of mean_projection has a line that begins with "class means"
+    assert "MeanProjection" in public_names("inscape.control")
+    assert "means" not in public_names("inscape.control")

@@ -79,7 +79,6 @@ from inscape.control.masked import masked as masked
 from inscape.control.matched_vectors import random_vectors as random_vectors
 from inscape.control.matched_vectors import relabelled_vectors as relabelled_vectors
 from inscape.control.mean_projection import MeanProjection as MeanProjection
-from inscape.control.mean_projection import means as means
 from inscape.control.orthogonal_eraser import OrthogonalEraser as OrthogonalEraser
 from inscape.control.orthogonalise import edits_of as edits_of
 from inscape.control.orthogonalise import orthogonalised as orthogonalised

@@ -22,7 +22,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_PUBLIC = re.compile(r"^(?:class|def) ([A-Za-z]\w*)", re.MULTILINE)
+#: a definition, and no line of a docstring that begins with one of the words
+_PUBLIC = re.compile(r"^(?:class|def) ([A-Za-z]\w*)(?=[(:\[])", re.MULTILINE)
 
 
 class Exports(ModuleType):
