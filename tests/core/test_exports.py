@@ -90,5 +90,5 @@ def test_the_type_stubs_are_those_that_make_stubs_writes():
 
 def test_a_line_of_a_docstring_is_no_definition():
     # the module docstring of mean_projection has a line that begins with "class means"
-    assert "MeanProjection" in public_names("inscape.control")
-    assert "means" not in public_names("inscape.control")
+    assert "MeanProjection" in exports.public_names("inscape.control")
+    assert "means" not in exports.public_names("inscape.control")
