@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from inscape.core import intervals
-from inscape.core.intervals import group_interval, paired_interval
+from inscape.core.intervals import group_interval, interval, paired_interval
+from inscape.core.jackknife import left_out
 
 
 def test_ratio_draws_equal_a_loop_over_drawn_groups():
@@ -208,3 +211,20 @@ def test_unknown_statistics_and_levels_are_refused():
         group_interval(np.ones(4), np.arange(4), "sum")
     with pytest.raises(ValueError, match="level must be between 0 and 1, got 95"):
         group_interval(np.ones(4), np.arange(4), level=95.0)
+
+
+def test_the_interval_of_a_correlation_stays_below_one_and_is_fishers_in_large_samples():
+    rng = np.random.default_rng(0)
+    few = np.array([[1.0, 2.0, 3.0, 4.0, 5.0], [1.0, 2.0, 3.0, 5.0, 4.0]]).T
+
+    def rho(rows, x):
+        return float(np.corrcoef(x[rows].T)[0, 1])
+
+    close = interval(left_out(partial(rho, x=few), np.arange(5), "correlation"))
+    plain = interval(left_out(partial(rho, x=few), np.arange(5)))
+    assert plain.high > 1 > close.high > 0.9
+    x = rng.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], size=2000)
+    found = interval(left_out(partial(rho, x=x), np.arange(2000), "correlation"))
+    value, reach = rho(np.arange(2000), x), 1.96 / np.sqrt(1997)
+    fisher = np.tanh(np.arctanh(value) + np.array([-reach, reach]))
+    assert (found.low, found.high) == pytest.approx(tuple(fisher), abs=0.003)

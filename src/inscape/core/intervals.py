@@ -10,11 +10,14 @@ the weights of the groups,
 alike; 5/4 was chosen by the table in ``docs/calibration.md``; the second term lowers df where the
 groups' shifts have heavy tails), on the scale on which the statistic is nearest to normal:
 
-    R²                 log(1 − R²)                     what cannot be negative    log
-    AUC                logit                           share                      Korn and Graubard's binomial limits with
-                                                                                  p (1 − p) / V trials
-    ratio whose denominator may change sign            Fieller's set; none where the denominator's interval holds zero
-    anything else, differences                         as it is
+    R²                         log(1 − R²)
+    AUC                        logit
+    correlation                artanh
+    what cannot be negative    log
+    share                      Korn and Graubard's binomial limits with p (1 − p) / V trials
+    ratio whose denominator    Fieller's set; none where the denominator's interval holds zero
+    may change sign
+    anything else              as it is
 
 A share of exactly 0 or 1 gets Clopper and Pearson's limits with one trial for each effective group.
 Below `FEW_GROUPS` effective groups the interval carries a warning, below `NO_INTERVAL` there is
@@ -214,6 +217,10 @@ def _ends(
     if found.kind == "positive" and value > 0:
         factor = np.exp(reach / value)
         return (value / factor, value * factor), "group jackknife, t, log scale"
+    if found.kind == "correlation" and abs(value) < 1:
+        centre, spread = np.arctanh(value), reach / (1 - value**2)
+        ends = np.tanh(centre - spread), np.tanh(centre + spread)
+        return (float(ends[0]), float(ends[1])), "group jackknife, t, artanh scale"
     if found.kind == "r2" and value < 1:
         factor = np.exp(reach / (1 - value))
         return (1 - (1 - value) * factor, 1 - (1 - value) / factor), "group jackknife, t, log scale"

@@ -41,8 +41,9 @@ class Jackknife:
             (m, G).
         rows: rows it rests on (of the rarer class for AUC).
         kind: ``"share"`` for what lies between 0 and 1, ``"area"`` for AUC, ``"positive"`` for what
-            cannot be negative, ``"r2"`` for one minus what cannot be negative, ``"gain"`` for a
-            difference of shares, ``"any"`` otherwise; it decides the scale of an interval.
+            cannot be negative, ``"r2"`` for one minus what cannot be negative,
+            ``"correlation"``, ``"gain"`` for a difference of shares, ``"any"`` otherwise; it
+            decides the scale of an interval.
         fraction: numerator and denominator, where the denominator may change sign.
 
     Example:
@@ -212,12 +213,15 @@ def combine(of: Callable[..., np.ndarray], *parts: Jackknife, kind: str = "any")
     return Jackknife(float(out[0]), out[1:], weights, min(p.rows for p in parts), kind)
 
 
-def left_out(statistic: Callable[[np.ndarray], float], codes: Int[np.ndarray, " n"]) -> Jackknife:
+def left_out(
+    statistic: Callable[[np.ndarray], float], codes: Int[np.ndarray, " n"], kind: str = "any"
+) -> Jackknife:
     """Any statistic of rows, computed anew without each group: for what is no function of sums.
 
     Args:
         statistic: takes the indices of rows.
         codes: group of each row, 0 … G − 1.
+        kind: of the statistic, as in `Jackknife`.
 
     Example:
         >>> x = np.array([1.0, 3.0, 5.0])
@@ -226,7 +230,7 @@ def left_out(statistic: Callable[[np.ndarray], float], codes: Int[np.ndarray, " 
     """
     rows, size = np.arange(len(codes)), np.bincount(codes).astype(np.float64)
     without = np.array([statistic(rows[codes != g]) for g in range(len(size))])
-    return Jackknife(float(statistic(rows)), without, size[None], len(codes))
+    return Jackknife(float(statistic(rows)), without, size[None], len(codes), kind)
 
 
 def mean_of_pairs(values: Float[np.ndarray, "g g"]) -> Jackknife:

@@ -154,9 +154,8 @@ def run(config: Config, run: Run) -> None:
     run.curve("by-width", shown, caption, x="log2 of the width", nulls=(FIRST, OTHER))
     each = np.stack([hits[d].mean(axis=1) for d in config.widths], axis=1)
     by = Measured("Spearman correlation of width and precision@10", unit="ρ")
-    by.put_statistic(
-        "all networks", left_out(partial(_rank, config.widths, each), np.arange(len(each)))
-    )
+    rank = partial(_rank, config.widths, each)
+    by.put_statistic("all networks", left_out(rank, np.arange(len(each)), "correlation"))
     run.claim("size", by.value("all networks"))
     m = Measured("RSA with the brain", unit="ρ-a")
     met = np.unique(texts)  # a word that no text holds has no state to compare
