@@ -51,8 +51,7 @@ EPILOG = """Examples:
 
 ABOUT = (
     "A workbench for the inner representations of neural networks: open a model, store "
-    "activations, "
-    "test what they encode."
+    "activations, test what they encode."
 )
 
 app = typer.Typer(

@@ -14,8 +14,7 @@ ModelName = Annotated[
     typer.Argument(
         metavar="MODEL",
         help="A model: a name from 'inscape fetch', a Hub id, a folder or GGUF file; of a network "
-        "of several stacks, "
-        "#decoder or #text behind it names another than the first.",
+        "of several stacks, #decoder or #text behind it names another than the first.",
     ),
 ]
 Device = Annotated[str, typer.Option(help="Device: cpu, cuda or mps.")]

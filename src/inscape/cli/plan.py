@@ -97,8 +97,7 @@ def _print(found: Any) -> None:
     measured = found.measured
     say(
         f"{found.model}: {len(found.sites)} sites, {found.rows:,} rows of {found.examples:,} "
-        f"examples at {found.at}, "
-        f"{found.dtype}"
+        f"examples at {found.at}, {found.dtype}"
     )
     speed = found.padded_tokens / found.pass_seconds if found.pass_seconds else 0.0
     room = "unknown" if found.free_memory is None else _size(found.free_memory)

@@ -80,15 +80,13 @@ class CanonicalCorrelation(BaseEstimator):
         if sum(self.ranks_) >= n:
             raise ValueError(
                 f"CanonicalCorrelation: ranks {self.ranks_[0]} and {self.ranks_[1]} add up to the "
-                f"{n} rows or more, so "
-                "correlations of 1 would be found in noise; declare a smaller rank, or give more "
-                "rows"
+                f"{n} rows or more, so correlations of 1 would be found in noise; declare a "
+                "smaller rank, or give more rows"
             )
         if n < ROWS_EACH * max(self.ranks_):
             warnings.warn(
                 f"CanonicalCorrelation: {n} rows for {max(self.ranks_)} directions; correlations "
-                "of fitted rows are large "
-                "by chance, quote those of held-out rows (score)",
+                "of fitted rows are large by chance, quote those of held-out rows (score)",
                 stacklevel=2,
             )
         basis = [(side - side.mean(axis=0)) @ own[0] for side, own in ((a, self._x), (b, self._y))]

@@ -50,8 +50,7 @@ def dissimilarity(
     if kind not in ("euclidean", "sqeuclidean", "correlation", "cosine", "mahalanobis"):
         raise ValueError(
             "dissimilarity: kind must be 'euclidean', 'sqeuclidean', 'correlation', 'cosine' or "
-            "'mahalanobis', "
-            f"got {kind!r}"
+            f"'mahalanobis', got {kind!r}"
         )
     if kind == "mahalanobis":
         if noise is None:

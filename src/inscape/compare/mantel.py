@@ -67,8 +67,7 @@ def mantel(
     if np.shape(first) != (n, n) or np.shape(second) != (n, n) or n < 4:
         raise ValueError(
             f"mantel: matrices have shapes {np.shape(first)} and {np.shape(second)}; give square "
-            "ones of the same "
-            "items, at least four"
+            "ones of the same items, at least four"
         )
     at = np.triu_indices(n, 1)
     sides = []

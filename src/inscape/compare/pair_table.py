@@ -135,7 +135,6 @@ def lengths(table: PairTable, square: float) -> float:
     if not square > 0:
         raise ValueError(
             f"{table.measure}: one representation tells none of the {table.n} items apart (its "
-            "table is constant), so no "
-            "similarity is defined; leave that site out"
+            "table is constant), so no similarity is defined; leave that site out"
         )
     return square if table.own is None else table.own

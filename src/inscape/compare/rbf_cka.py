@@ -68,8 +68,7 @@ def rbf_table(x: Any, *, bandwidth: float = 0.5) -> PairTable:
     if not median > 0:
         raise ValueError(
             "rbf_cka: half of the items or more are equal, so the median distance is 0 and no "
-            "bandwidth follows from it; "
-            "leave out repeated items"
+            "bandwidth follows from it; leave out repeated items"
         )
     size = np.einsum("nd,nd->n", rows, rows)
     scale = -0.5 / (bandwidth * median) ** 2

@@ -209,21 +209,18 @@ def reasons(
     if biased - cka > 0.1:
         out.append(
             f"The biased CKA reads {biased:.2f} where the debiased one reads {cka:.2f}: the "
-            "difference is bias, which "
-            f"grows with neurons ({max(widths)}) per item ({n}) and is there for unrelated "
-            "representations too."
+            f"difference is bias, which grows with neurons ({max(widths)}) per item ({n}) and is "
+            "there for unrelated representations too."
         )
     if cka - matched > 0.3:
         out.append(
             f"The spaces agree (CKA {cka:.2f}) and single neurons do not (matched {matched:.2f}): "
-            "CKA ignores rotations, "
-            "which a matching of neurons does not."
+            "CKA ignores rotations, which a matching of neurons does not."
         )
     if shared - cka > 0.2:
         out.append(
             f"Directions are shared (held-out CCA {shared:.2f}) that hold little of the variance "
-            f"(CKA {cka:.2f}): CCA "
-            "counts every direction alike, CKA by its variance."
+            f"(CKA {cka:.2f}): CCA counts every direction alike, CKA by its variance."
         )
     if cka - shared > 0.2:
         out.append(
@@ -233,26 +230,22 @@ def reasons(
     if cka - near > 0.3:
         out.append(
             f"The coarse spread of the items agrees (CKA {cka:.2f}) and who lies beside whom does "
-            f"not ({near:.2f} of the "
-            "nearest ten)."
+            f"not ({near:.2f} of the nearest ten)."
         )
     if near - cka > 0.2 or rbf - cka > 0.2:
         out.append(
             f"Neighbourhoods agree ({near:.2f} of the nearest ten, RBF CKA {rbf:.2f}) more than "
-            "the overall geometry "
-            f"(linear CKA {cka:.2f})."
+            f"the overall geometry (linear CKA {cka:.2f})."
         )
     if abs(one - two) > 0.15:
         more, less = ("first", "second") if one > two else ("second", "first")
         out.append(
             f"The {more} predicts the {less} better than the other way (R² {max(one, two):.2f} and "
-            f"{min(one, two):.2f}): "
-            f"the {more} holds more than the {less}."
+            f"{min(one, two):.2f}): the {more} holds more than the {less}."
         )
     if moved > 0 and min(one, two) - moved**2 > 0.2:
         out.append(
             f"A linear map carries one into the other (R² {min(one, two):.2f}) and a rotation does "
-            "so less (cosine "
-            f"{moved:.2f}): the same information at other scales."
+            f"so less (cosine {moved:.2f}): the same information at other scales."
         )
     return tuple(out)

@@ -214,8 +214,7 @@ def calibrated(
     if not 0 < alpha < 1 or draws < 1 / alpha - 1 - 1e-9:
         raise ValueError(
             f"calibrated: {draws} draws cannot give a threshold at alpha = {alpha:g}; draw at "
-            "least "
-            f"{int(np.ceil(1 / alpha - 1 - 1e-9)) if 0 < alpha < 1 else 19}"
+            f"least {int(np.ceil(1 / alpha - 1 - 1e-9)) if 0 < alpha < 1 else 19}"
         )
     every = np.concatenate([value[..., None], null], axis=-1)
     threshold = np.partition(every, place - 1, axis=-1)[..., place - 1]

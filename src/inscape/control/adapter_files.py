@@ -38,10 +38,8 @@ _KEY = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_(A|B)\.weight")
 #: settings that leave an adapter at (α / r) B A whatever they say, or that are in the formula
 _ANY = frozenset(
     "peft_type task_type auto_mapping peft_version base_model_name_or_path revision inference_mode "
-    "r lora_alpha "
-    "lora_dropout target_modules exclude_modules layers_to_transform layers_pattern fan_in_fan_out "
-    "use_rslora "
-    "qalora_group_size megatron_core eva_config runtime_config "
+    "r lora_alpha lora_dropout target_modules exclude_modules layers_to_transform layers_pattern "
+    "fan_in_fan_out use_rslora qalora_group_size megatron_core eva_config runtime_config "
     "alora_invocation_tokens".split()
 )
 #: settings that change what the tensors mean but for one value, beside none, nothing and no
@@ -198,8 +196,7 @@ def _config(folder: Path) -> _Config:
     if config.get("peft_type") != "LORA" or "lora_alpha" not in config:
         raise DataError(
             f"{folder}: an adapter of kind {config.get('peft_type')!r:.60}, not LORA with its "
-            "lora_alpha; only those "
-            "are read"
+            "lora_alpha; only those are read"
         )
     for key, value in config.items():
         plain = _PLAIN.get(key, ())
@@ -209,8 +206,7 @@ def _config(folder: Path) -> _Config:
             continue
         raise DataError(
             f"{folder}: {key} is {value!r:.80}, which is more than (α / r) B A added to the "
-            "weights of the base; merge "
-            "it in PEFT first"
+            "weights of the base; merge it in PEFT first"
         )
     found = records.convert(config, _Config, str(folder / CONFIG), cure=cure)
     if not math.isfinite(found.lora_alpha) or abs(found.lora_alpha) > 1e6:

@@ -247,8 +247,7 @@ def merged(model: Model, adapters: LowRankAdapters) -> Model:
     if adapters.invocation:
         raise ModelError(
             f"adapters that act from tokens {list(adapters.invocation)} on cannot be merged into "
-            "weights, which act at "
-            "every token; attach them instead"
+            "weights, which act at every token; attach them instead"
         )
     made = model.copied("adapters merged")
     with torch.no_grad():
@@ -276,8 +275,7 @@ def _where(invocation: tuple[int, ...], update: Tensor) -> Tensor:
     if told is None or update.ndim != 3:
         raise ModelError(
             "adapters that wait for tokens act in passes of the model over (batch, positions, "
-            "width); run the model, not "
-            "its modules"
+            "width); run the model, not its modules"
         )
     acts = told.acts(invocation, update.shape[1]).to(update.device)
     return torch.where(acts[..., None], update, torch.zeros_like(update))

@@ -62,8 +62,7 @@ def orthogonalised(model: Model, directions: Float[np.ndarray, "k d"]) -> Model:
     ):
         raise ModelError(
             f"{model.name}: only networks whose blocks add to a stream of sums, attention and MLP "
-            "alone, can be "
-            "orthogonalised"
+            "alone, can be orthogonalised"
         )
     made = model.copied("orthogonalised")
     writers = _writers(made)
@@ -105,8 +104,7 @@ def _writers(model: Model) -> list[tuple[nn.Module, Tensor, int]]:
             else:
                 raise ModelError(
                     f"{model.name}: {point}.{layer} leaves a {type(module).__name__}, not a linear "
-                    "layer, so no weight of "
-                    "its own writes it; ablate with edits instead"
+                    "layer, so no weight of its own writes it; ablate with edits instead"
                 )
     return found
 

@@ -211,7 +211,7 @@ def common_length(base: Sequence[Tokens], source: Sequence[Tokens]) -> int:
     if len(set(lengths.tolist())) > 1:
         raise ValueError(
             f"patching: texts have {lengths.min()} to {lengths.max()} tokens; positions only "
-            "correspond in texts of one "
-            "length: choose words with as many tokens, or patch each length apart"
+            "correspond in texts of one length: choose words with as many tokens, or patch each "
+            "length apart"
         )
     return int(lengths[0])

@@ -171,8 +171,7 @@ class _Paths:
         ):
             raise ModelError(
                 f"{model.name}: paths are followed through a residual stream that is a sum, and "
-                "this model has none of "
-                "attentions and MLPs alone"
+                "this model has none of attentions and MLPs alone"
             )
         self.model, self.base, self.metric, self.at = model, base, metric, at
         self.length, self.rows = len(base[0]), max(1, budget // len(base[0]))

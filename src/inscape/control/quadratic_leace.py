@@ -69,9 +69,8 @@ class QuadraticLeace(BaseEstimator):
         if counts.min() <= X.shape[1]:
             raise ValueError(
                 f"QuadraticLeace: class {self.classes_[counts.argmin()]} has {counts.min()} rows "
-                f"for {X.shape[1]} "
-                "dimensions, so its covariance has no inverse; give more rows, or project to fewer "
-                "dimensions first"
+                f"for {X.shape[1]} dimensions, so its covariance has no inverse; give more rows, "
+                "or project to fewer dimensions first"
             )
         X, shares = X.astype(np.float64), counts / len(y)
         self.class_means_ = np.stack([X[codes == c].mean(axis=0) for c in range(len(counts))])

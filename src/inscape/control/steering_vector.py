@@ -133,8 +133,7 @@ class SteeringVector:
         if 0 in self.vectors:
             raise DataError(
                 "llama.cpp's format has no vector on block 0 (its tensors count from direction.1); "
-                "leave that block out, "
-                "or save as .safetensors"
+                "leave that block out, or save as .safetensors"
             )
         writer = GGUFWriter(path, "controlvector")
         writer.add_string("inscape.format", MARK.decode())
@@ -202,8 +201,7 @@ def _from_gguf(path: Path) -> SteeringVector:
         named = "".join(c for c in architecture if c.isprintable())
         raise DataError(
             f"{path.name} holds a {named or 'nameless':.60} file, not a control vector; open "
-            "models "
-            "with inscape.open"
+            "models with inscape.open"
         )
     found = {}
     for tensor in tensors:

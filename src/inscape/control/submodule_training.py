@@ -111,8 +111,7 @@ class Retrained:
             if name not in own or own[name].shape != value.shape:
                 raise ModelError(
                     f"{model.name} has no parameter {name} of shape {tuple(value.shape)}: these "
-                    "weights belong to another "
-                    "model"
+                    "weights belong to another model"
                 )
             with torch.no_grad():
                 own[name].copy_(value)

@@ -75,8 +75,7 @@ def ridge_from_moments(
     if x.n != xy.n or len(x.mean) != len(xy.mean_x):
         raise ValueError(
             f"ridge_from_moments: {x.n} rows of {len(x.mean)} and {xy.n} of {len(xy.mean_x)} "
-            "numbers are not one set; "
-            "give the moments of the same rows"
+            "numbers are not one set; give the moments of the same rows"
         )
     rms = x.trace / (x.n * len(x.mean))
     penalties = check_alphas(alphas) * (rms if scale and rms > 0 else 1.0)

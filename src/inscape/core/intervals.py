@@ -162,8 +162,7 @@ def interval(found: Jackknife, level: float = 0.95) -> Interval:
     if effective < NO_INTERVAL:
         why = (
             f"No interval: it would rest on {effective:.1f} effective groups ({count} groups), and "
-            "needs at least "
-            f"{NO_INTERVAL}."
+            f"needs at least {NO_INTERVAL}."
         )
         return Interval(None, None, effective, "none", why)
     variance = found.variance

@@ -177,8 +177,8 @@ def cka_debiased_from_moments(x: Centred, y: Centred, xy: Joint) -> float:
     if not x.n == y.n == xy.n or len(x.mean) != len(xy.mean_x) or len(y.mean) != len(xy.mean_y):
         raise ValueError(
             f"cka_debiased_from_moments: {x.n}, {y.n} and {xy.n} rows of {len(x.mean)}, "
-            f"{len(y.mean)} and "
-            f"{xy.cross.shape} numbers are not one set; give the moments of the same rows"
+            f"{len(y.mean)} and {xy.cross.shape} numbers are not one set; give the moments of the "
+            "same rows"
         )
     own = [_hsic(m.n, float(np.sum(m.scatter**2)), m.trace, m.trace, m.quartic) for m in (x, y)]
     for name, value in zip("xy", own, strict=True):

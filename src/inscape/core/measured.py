@@ -151,15 +151,14 @@ class Measured:
         if first.ndim != 2 or first.shape[1] != self._size:
             raise ValueError(
                 f"{self.name}, {condition!r}: expected {self._size} items, shape (n,) or (draws, "
-                "n), got "
-                f"{np.shape(values)}"
+                f"n), got {np.shape(values)}"
             )
         least = FEWEST_DRAWS if expensive else 2
         if role == "null" and len(first) < least:
             raise ValueError(
                 f"{self.name}, {condition!r}: a null is a distribution and needs at least {least} "
-                f"draws, got {len(first)}; "
-                "a single competitor has the role 'baseline' or 'reference'"
+                f"draws, got {len(first)}; a single competitor has the role 'baseline' or "
+                "'reference'"
             )
         draws = tuple(self._statistic(first, second, k) for k in range(len(first)))
         self._conditions[condition] = Condition(role, draws, expensive)

@@ -77,8 +77,7 @@ def probe_warnings(
     return [
         (
             f"Coordinate {j} of {name} alone explains {share:.0%} of the variance of what the "
-            "probe "
-            f"predicts, {_WHY}."
+            f"probe predicts, {_WHY}."
         )
         if share > HALF
         else None

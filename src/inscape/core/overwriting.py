@@ -50,8 +50,7 @@ def refuse_foreign(path: Path | str, mark: bytes | None, error: type[InscapeErro
     if mark is None or mark not in head:
         raise error(
             f"{path} already exists and was not written by this command, so it is not replaced; "
-            "name another file, or "
-            "move that one away."
+            "name another file, or move that one away."
         )
 
 

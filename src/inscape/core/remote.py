@@ -32,8 +32,7 @@ class Remote(Objects):
         except (ImportError, ValueError) as error:
             raise ObjectError(
                 f"{url} cannot be opened: {str(error).rstrip('.')}; install the package that "
-                "fsspec names for "
-                f"{url.split('://')[0]}:// or use a local path."
+                f"fsspec names for {url.split('://')[0]}:// or use a local path."
             ) from error
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:

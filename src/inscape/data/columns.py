@@ -288,8 +288,7 @@ def check_input(column: Contents) -> None:
         )
     raise DataError(
         f"the input column {column.name!r} must be text, and {nth(found.row)} is {found.type} "
-        f"({found.shown}); "
-        "choose another column with input=... or convert it."
+        f"({found.shown}); choose another column with input=... or convert it."
     )
 
 
@@ -363,8 +362,8 @@ def check_span(name: str, start: pd.Series, end: pd.Series, text: pd.Series) -> 
         row = int(bad.argmax())
         raise DataError(
             f"span {name!r} is out of range at {nth(row)}: {int(first[row])} to {int(last[row])} "
-            f"in a text of {long[row]} "
-            "characters; a span is half-open and not empty, 0 ≤ start < end ≤ length."
+            f"in a text of {long[row]} characters; a span is half-open and not empty, 0 ≤ start < "
+            "end ≤ length."
         )
 
 

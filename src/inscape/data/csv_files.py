@@ -128,8 +128,8 @@ def _cells(
             elif row and len(row) != len(header):
                 raise DataError(
                     f"{source.shown} is ragged: line {reader.line_num} has {len(row)} cells and "
-                    "the header "
-                    f"{len(header)}; put cells that contain the separator in double quotes."
+                    f"the header {len(header)}; put cells that contain the separator in double "
+                    "quotes."
                 )
             elif row:
                 rows.append(row)
@@ -140,9 +140,8 @@ def _cells(
     except csv.Error as error:
         raise DataError(
             f"{source.shown} cannot be read as CSV at line {reader.line_num}: {error}; is a double "
-            "quote left open? "
-            f"Texts of more than {csv.field_size_limit():,} characters belong in JSON Lines or "
-            "Parquet."
+            f"quote left open? Texts of more than {csv.field_size_limit():,} characters belong in "
+            "JSON Lines or Parquet."
         ) from None
     header = header or []
     check_header(header, source.shown)

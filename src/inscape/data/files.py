@@ -140,8 +140,7 @@ def _check_names(names: set[str], rows: int, characters: int, shown: str) -> Non
     if len(names) > COLUMNS or len(names) * rows > max(_CELLS, SPARSE * characters):
         raise DataError(
             f"{shown} names {len(names):,} columns in its first {rows:,} records, most of which "
-            "lack most of them; give "
-            "every record the same few names."
+            "lack most of them; give every record the same few names."
         )
 
 

@@ -160,8 +160,7 @@ def _file(name: str, input: str | None) -> tuple[pd.DataFrame, DatasetCard]:
             )
         raise DataError(
             f"{path} is a folder without images or sounds; name a file in it (.csv, .tsv, .jsonl, "
-            ".parquet), such as "
-            f"{path}/data.csv."
+            f".parquet), such as {path}/data.csv."
         )
     if not path.is_file():
         raise DataError(
@@ -243,8 +242,7 @@ def _input(names: Sequence[str], found: Mapping[str, Contents]) -> str:
         return text[0]
     raise DataError(
         f"which column is the input? {'Several are' if text else 'None is'} text; name it with "
-        "input=... "
-        f"Columns: {', '.join(map(repr, names))}."
+        f"input=... Columns: {', '.join(map(repr, names))}."
     )
 
 

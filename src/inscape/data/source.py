@@ -102,8 +102,7 @@ class Source:
                 if len(line) == LONGEST:
                     raise DataError(
                         f"{self.shown}, line {number} is longer than {LONGEST:,} characters; put "
-                        "each example on a line of "
-                        "its own."
+                        "each example on a line of its own."
                     )
                 yield line
 
@@ -128,8 +127,8 @@ class Source:
                     before = error.object[: error.start].count(b"\n") - held.count(b"\n")
                     return DataError(
                         f"{self.shown} is not UTF-8: byte 0x{error.object[error.start]:02x} on "
-                        f"line {lines + before}; "
-                        "save it as UTF-8, such as: iconv -f LATIN1 -t UTF-8."
+                        f"line {lines + before}; save it as UTF-8, such as: iconv -f LATIN1 -t "
+                        "UTF-8."
                     )
                 if not block:
                     return DataError(f"{self.shown} changed while it was read; read it again.")
@@ -171,8 +170,8 @@ def fetched(url: str, shown: str) -> Scratch:
             if kept.size + len(piece) > most:
                 raise DataError(
                     f"{shown} has more than {most:,} bytes, for which {kept.folder} has no room; "
-                    "free space there, set "
-                    "INSCAPE_HOME to a folder on a larger disk, or fetch a part of it."
+                    "free space there, set INSCAPE_HOME to a folder on a larger disk, or fetch a "
+                    "part of it."
                 )
             kept.write(piece)
     except OSError as error:

@@ -88,8 +88,7 @@ def _taken(model: Any, batch: Batch) -> Batch:
         if limit is not None and x.shape[1] > limit:
             raise ModelError(
                 f"these inputs have {x.shape[1]} positions and {model.name} takes {limit}: shorten "
-                "them, or cut them into "
-                "several"
+                "them, or cut them into several"
             )
     return batch
 
@@ -104,9 +103,8 @@ def _placed(batch: Batch) -> None:
     if bool((positions.diff(dim=-1) != 1).any()):
         raise ModelError(
             "position_ids that do not count up by one may be gaps or the beginnings of packed "
-            "documents; say which by an "
-            "attention_mask: ones (batch, positions) for gaps, (batch, 1, positions, positions) "
-            "for documents"
+            "documents; say which by an attention_mask: ones (batch, positions) for gaps, (batch, "
+            "1, positions, positions) for documents"
         )
 
 

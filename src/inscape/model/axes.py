@@ -121,8 +121,7 @@ def unshown(site: Site, shape: Sequence[int], what: str = "the examples'") -> Si
     """The refusal of a tensor that has no such axis."""
     return SiteError(
         f"{site} has shape {tuple(shape)}, in which no axis is shown to be {what}; choose another "
-        "site, or read this one "
-        "whole with model.run"
+        "site, or read this one whole with model.run"
     )
 
 

@@ -42,8 +42,7 @@ def blank(model: Any, rows: int = 1, draw: torch.Generator | None = None) -> dic
     else:
         raise ModelError(
             f"what {model.name} is fed is not known, so neither is the width of its sites; run it "
-            "on an input of yours "
-            "and read the shape of what it gives"
+            "on an input of yours and read the shape of what it gives"
         )
     if model.family.decoder:
         found["decoder_input_ids"] = torch.zeros(rows, 2, dtype=torch.long)

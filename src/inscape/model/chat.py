@@ -60,8 +60,7 @@ def chat(model: Any, messages: str | Message | Sequence[Message]) -> str:
     if getattr(model.tokenizer, "chat_template", None) is None:
         raise ModelError(
             f"{model.name} has no chat template, so it has no text for messages; give plain texts, "
-            "or set "
-            "model.tokenizer.chat_template"
+            "or set model.tokenizer.chat_template"
         )
     plain = [dict(message) for message in given]
     try:

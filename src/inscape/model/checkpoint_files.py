@@ -225,8 +225,7 @@ def _check_architectures(config: dict[str, Any], what: str) -> None:
     ) or not isinstance(kind, str):
         raise ModelError(
             f"{what}: config.json needs a text as model_type and a list of texts as architectures, "
-            f"got {kind!r:.60} and "
-            f"{named!r:.60}; {_CURE}."
+            f"got {kind!r:.60} and {named!r:.60}; {_CURE}."
         )
 
 
@@ -239,8 +238,7 @@ def _check_kernels(config: dict[str, Any], what: str) -> None:
             if isinstance(one, str) and one not in ATTENTION and re.search(r"[/:@|]", one):
                 raise ModelError(
                     f"{what}: config.json names {one!r:.80} as its {key.strip('_')}, which is code "
-                    "from elsewhere; "
-                    "remove that line (Inscape chooses the attention itself)."
+                    "from elsewhere; remove that line (Inscape chooses the attention itself)."
                 )
 
 
@@ -281,8 +279,7 @@ def _check_tokenizer(folder: Path, what: str) -> None:
             if not isinstance(name, str) or not _plain(name, folder):
                 raise ModelError(
                     f"{what}: tokenizer_config.json names {name!r:.80} as {key}, which is outside "
-                    "the folder; "
-                    "remove that line."
+                    "the folder; remove that line."
                 )
 
 
@@ -293,22 +290,21 @@ def _check_adapter(folder: Path, what: str) -> None:
     if not (folder / "adapter_model.safetensors").is_file():
         raise ModelError(
             f"{what} holds an adapter (adapter_config.json) without adapter_model.safetensors, and "
-            "pickled weights are "
-            "never read; save it again with safe_serialization=True."
+            "pickled weights are never read; save it again with safe_serialization=True."
         )
     config = _json(folder / "adapter_config.json", dict[str, Any])
     kind = config.get("peft_type")
     if kind not in IN_PLACE:
         raise ModelError(
             f"{what} holds an adapter of kind {kind!s:.60}, which acts outside the network and "
-            "would be left out; move "
-            "adapter_config.json out of the folder to open the model without it."
+            "would be left out; move adapter_config.json out of the folder to open the model "
+            "without it."
         )
     if importlib.util.find_spec("peft") is None:
         raise ModelError(
             f"{what} holds an adapter beside the model, and without peft it would be left out; pip "
-            "install peft, or move "
-            "adapter_config.json out of the folder to open the model without it."
+            "install peft, or move adapter_config.json out of the folder to open the model without "
+            "it."
         )
 
 
@@ -330,8 +326,7 @@ def _explicit(config: dict[str, Any], what: str) -> str | None:
     if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+\.safetensors(\.index\.json)?", name):
         raise ModelError(
             f"{what}: config.json names {name!r:.80} as its weights, which is no safetensors file "
-            "in the folder; remove "
-            "that line."
+            "in the folder; remove that line."
         )
     return name
 
@@ -404,6 +399,5 @@ def _check_sizes(config: dict[str, Any], tensors: int, what: str, layers: int = 
                 held = f" and the weights are {tensors:,} tensors" if tensors else ""
                 raise ModelError(
                     f"{what}: config.json asks for {key} = {json.dumps(one):.30}{held}; it can be "
-                    f"{least} to "
-                    f"{most:,}; {_CURE}."
+                    f"{least} to {most:,}; {_CURE}."
                 )

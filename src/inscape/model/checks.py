@@ -255,8 +255,7 @@ def _batch_is_single(
     )
     reason = _of_the_batch(model) or (
         "an example gives other activations in a batch than alone: padding shifts its positions or "
-        "is attended to; "
-        "pad on the right, or pass position ids"
+        "is attended to; pad on the right, or pass position ids"
     )
     return Item(
         "batched = single",
@@ -278,10 +277,8 @@ def _of_the_batch(model: Model) -> str:
         return ""
     return (
         f"this network is quantised ({how}), and what it computes of an example depends on the "
-        "others in its batch: its "
-        "activations are rounded, by scales or to sides of a threshold that are of the batch; open "
-        "the network as it was "
-        "before it was quantised"
+        "others in its batch: its activations are rounded, by scales or to sides of a threshold "
+        "that are of the batch; open the network as it was before it was quantised"
     )
 
 
@@ -299,8 +296,7 @@ def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[
     worst = max(difference(padded[s][0, :n], alone[s][0, :n]) for s in sites)
     reason = _of_the_batch(model) or (
         "the same text gives other activations under more padding: positions shift or pads are "
-        "attended to "
-        "(left padding without position ids does this); pad on the right"
+        "attended to (left padding without position ids does this); pad on the right"
     )
     passed = worst <= tolerance
     name = "padding changes nothing"
@@ -326,8 +322,7 @@ def _beyond(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[I
         worst = max(difference(together[s][i], alone[i][s][0]) for i in (0, 1) for s in sites)
         reason = (
             f"beyond {length} tokens, where the configuration changes what is computed, an example "
-            "gives other activations "
-            "in a batch than alone; harvest examples of one length"
+            "gives other activations in a batch than alone; harvest examples of one length"
         )
         passed = worst <= tolerance
         name = f"batched = single beyond {length} tokens"
@@ -431,8 +426,7 @@ def _half(
         gap,
         (
             f"{name}.{layer} is not what the layer adds to the residual stream (off by {gap:.2g} "
-            "of "
-            "the change)"
+            "of the change)"
         ),
     )
 
@@ -489,8 +483,7 @@ def _plain_forward(
         reason = (
             (
                 f"{', '.join(bad[:3])} is not the network's own hidden state; the family's table "
-                "is "
-                "wrong for it"
+                "is wrong for it"
             )
             if bad
             else ""
@@ -590,8 +583,7 @@ def _stream(
     same = [id(m) for m in seen.calls] == [id(m) for m in blocks]
     reason = (
         f"{len(seen.calls)} calls of blocks were seen, which are not the table's {len(blocks)} in "
-        "their order, so the "
-        "number of a layer would say nothing"
+        "their order, so the number of a layer would say nothing"
     )
     name = "blocks are called in order"
     yield Item(name, same, float(not same), 0.0, ("*",), "" if same else reason)
@@ -662,8 +654,7 @@ def _unembedding(
     passed = same and gap <= tolerance
     reason = (
         "the unembedding of the last norm is not the model's logits: a norm has been folded into "
-        "other weights, or the "
-        "head reads something else; open the original checkpoint"
+        "other weights, or the head reads something else; open the original checkpoint"
     )
     return Item(
         "unembedding = logits",
@@ -692,8 +683,7 @@ def _norms(model: Model) -> Iterator[Item]:
     sites = tuple(p for p in ("attn_in.*", "mlp_in.*", "final_norm") if p.split(".")[0] in points)
     reason = (
         f"{folded} of {len(weights)} norms multiply by exactly 1 beside trained weights: they were "
-        "folded into the next "
-        "layer; open the original checkpoint"
+        "folded into the next layer; open the original checkpoint"
     )
     yield Item("norms as trained", share == 0, share, 0.0, sites, "" if share == 0 else reason)
 

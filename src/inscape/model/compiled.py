@@ -143,7 +143,6 @@ def compiled_blocks(model: Model, backend: Any = "inductor") -> CompiledBlocks:
     if gap > tolerance:
         raise ModelError(
             f"compiled, {model.name} gives other numbers (off by {gap:.2g}, and {tolerance:.2g} is "
-            "allowed); open it "
-            "without compile"
+            "allowed); open it without compile"
         )
     return CompiledBlocks(backend, forwards, inside, gap)

@@ -107,14 +107,12 @@ def prefix_cache(
     if model.family is None or not model.family.cached:
         raise ModelError(
             f"{model.name} is not causal, or keeps no keys and values, so no part of a text can be "
-            "computed ahead of the "
-            "rest"
+            "computed ahead of the rest"
         )
     if invocation(model.net):
         raise ModelError(
             f"an adapter of {model.name} acts from its invocation tokens on, the last of a text, "
-            "so no part of a text can "
-            "be computed ahead of the rest"
+            "so no part of a text can be computed ahead of the rest"
         )
     planned = [(site, edit) for edit in as_edits(edits) for site in model.select(edit.scope.sites)]
     learn(model, [site for site, _ in planned])

@@ -35,8 +35,7 @@ def begun(model: Any, batch: Batch) -> Batch:
     if batch.marks:
         raise ModelError(
             f"marks name positions of what the encoder of {model.name} reads, and these sites are "
-            "its decoder's; "
-            "leave them out, or use the encoder's tower"
+            "its decoder's; leave them out, or use the encoder's tower"
         )
     inputs = dict(batch.inputs)
     if f"{OWN}input_ids" not in inputs and f"{OWN}inputs_embeds" not in inputs:

@@ -28,8 +28,7 @@ from inscape.model.gguf_head import Head
 KNOWN = frozenset(
     (
         "llama qwen2 qwen3 qwen2moe qwen3moe gemma2 gemma3 phi3 gpt2 starcoder2 stablelm bloom "
-        "falcon "
-        "mamba nemotron"
+        "falcon mamba nemotron"
     ).split()
 )
 #: entries that are an attribute of the configuration, under one of these names
@@ -143,8 +142,7 @@ def carry(head: Head, path: Path, config: Any) -> None:
             continue
         raise ModelError(
             f"{head.name} says {head.architecture}.{name} = {value!r:.60}, which is not understood "
-            "here and would be left "
-            f"out; {_CURE}."
+            f"here and would be left out; {_CURE}."
         )
 
 
@@ -212,8 +210,7 @@ def _carry_window(head: Head, own: dict[str, Any], config: Any) -> None:
         if window < head.own.get("context_length", 0):
             raise ModelError(
                 f"{head.name} says a sliding window of {window} positions, which is not understood "
-                "for "
-                f"{head.architecture}; {_CURE}."
+                f"for {head.architecture}; {_CURE}."
             )
         config.sliding_window = None
 
@@ -263,8 +260,7 @@ def _carry_rotary(
     elif share != 1:
         raise ModelError(
             f"{head.name} turns {turned} of the {width} numbers of a head, which is not understood "
-            "for "
-            f"{head.architecture}; {_CURE}."
+            f"for {head.architecture}; {_CURE}."
         )
     layers |= {"rope_type": "default"} | _scaled(
         head, scaling, config, factors, round(width * share)
@@ -324,8 +320,7 @@ def _scaled(
         if len(values) != turned // 2 or not all(math.isfinite(v) and v > 0 for v in values):
             raise ModelError(
                 f"{head.name} holds {len(values)} rotary factors, and its heads turn {turned // 2} "
-                "pairs, each by a number "
-                "above zero; fetch the file again."
+                "pairs, each by a number above zero; fetch the file again."
             )
     if even is not None:
         return _divided(even, config, turned)
@@ -397,6 +392,5 @@ def _carry_unsaid(head: Head, config: Any) -> None:
     ):
         raise ModelError(
             f"{head.name} is of Falcon's newer architecture, whose queries, keys and values lie in "
-            "another order in GGUF; "
-            f"{_CURE}."
+            f"another order in GGUF; {_CURE}."
         )

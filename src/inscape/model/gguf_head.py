@@ -133,6 +133,5 @@ def _check_counts(head: Head, numbers: int) -> None:
             if not isinstance(one, int) or not 0 <= one <= most:
                 raise ModelError(
                     f"{head.name} says {name} = {one!r:.40}, and with {tensors:,} tensors it can "
-                    "be "
-                    f"{most:,} at most; {_CURE}."
+                    f"be {most:,} at most; {_CURE}."
                 )

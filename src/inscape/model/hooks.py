@@ -108,8 +108,7 @@ class Pass:
         if site in self.caught:
             raise SiteError(
                 f"{site} is computed more than once in one pass, so one tensor cannot stand for "
-                "it; "
-                "name a module that is called once"
+                "it; name a module that is called once"
             )
         if self.keep_graph:
             self.caught[site] = x if x.requires_grad else x.requires_grad_()
@@ -241,8 +240,7 @@ def _edited(x: Tensor, site: Site, place: Place, edit: Edit, state: Pass) -> Ten
         if place.apart and (scope.positions != "all" or scope.phase != "all"):
             raise SiteError(
                 f"{site} has the encoder's positions, and an edit's positions and phase are the "
-                "decoder's; edit it "
-                "everywhere"
+                "decoder's; edit it everywhere"
             )
         if place.apart:
             pass
@@ -298,8 +296,7 @@ def pick(value: Any, index: int, site: Site) -> Tensor:
     if not isinstance(found, Tensor):
         raise SiteError(
             f"{site}: the module gave no tensor there (found {type(found).__name__}); capture a "
-            "module inside it, "
-            "or the one that reads what it gives"
+            "module inside it, or the one that reads what it gives"
         )
     return found
 

@@ -45,23 +45,19 @@ Pieces = dict[str, str]
 #: facts of a configuration that say where it came from or how results are returned
 _BESIDE = frozenset(
     "_name_or_path _commit_hash transformers_version architectures dtype torch_dtype use_cache "
-    "output_attentions "
-    "output_hidden_states return_dict auto_map _attn_implementation_internal "
+    "output_attentions output_hidden_states return_dict auto_map _attn_implementation_internal "
     "_experts_implementation_internal".split()
 )
 #: attributes of modules that torch and transformers keep for themselves
 _OWN = frozenset(
     "training _parameters _buffers _modules _non_persistent_buffers_set _backward_pre_hooks "
-    "_backward_hooks "
-    "_is_full_backward_hook _forward_hooks _forward_hooks_with_kwargs _forward_hooks_always_called "
-    "_forward_pre_hooks "
-    "_forward_pre_hooks_with_kwargs _state_dict_hooks _state_dict_pre_hooks "
-    "_load_state_dict_pre_hooks "
+    "_backward_hooks _is_full_backward_hook _forward_hooks _forward_hooks_with_kwargs "
+    "_forward_hooks_always_called _forward_pre_hooks _forward_pre_hooks_with_kwargs "
+    "_state_dict_hooks _state_dict_pre_hooks _load_state_dict_pre_hooks "
     "_load_state_dict_post_hooks generation_config name_or_path warnings_issued "
-    "_output_capturing_hooks_installed "
-    "hf_device_map gradient_checkpointing _gradient_checkpointing_func _compiled_call_impl "
-    "all_tied_weights_keys "
-    "loss_type kernel_config is_quantized hf_quantizer quantization_method".split()
+    "_output_capturing_hooks_installed hf_device_map gradient_checkpointing "
+    "_gradient_checkpointing_func _compiled_call_impl all_tied_weights_keys loss_type "
+    "kernel_config is_quantized hf_quantizer quantization_method".split()
 )
 #: attributes by which PEFT's layers know which adapters act
 _ACTING = ("_active_adapter", "_disable_adapters")

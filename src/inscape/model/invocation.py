@@ -116,8 +116,7 @@ def invocation(net: nn.Module) -> tuple[int, ...]:
     if len(found) > 1:
         raise ModelError(
             f"the active adapters {', '.join(sorted(active & waiting.keys()))} wait for other "
-            "tokens than each other; "
-            "activate one of them: set_adapter"
+            "tokens than each other; activate one of them: set_adapter"
         )
     if found and getattr(getattr(net, "config", None), "is_encoder_decoder", False):
         raise ModelError(
@@ -158,10 +157,8 @@ def feeding(net: nn.Module, what: Fed) -> Iterator[Fed]:
         if args[0].ndim != 3:
             raise ModelError(
                 f"an adapter with {_KEY} stands on a {type(layer).__name__} that sees "
-                f"{tuple(args[0].shape)} and not "
-                "(batch, positions, width), so it cannot be said where it acts; open the network "
-                "without it: "
-                "net.get_base_model()"
+                f"{tuple(args[0].shape)} and not (batch, positions, width), so it cannot be said "
+                "where it acts; open the network without it: net.get_base_model()"
             )
         width = args[0].shape[1]
         left = (width + what.state.offset - what.starts(waits)).tolist()

@@ -298,8 +298,8 @@ class Model:
         if self.family is not None and self.family.decoder:
             raise ModelError(
                 f"texts are read by the encoder of {self.name}, and their positions are none of "
-                "its decoder's; use "
-                "model.tower('encoder'), or give model.run decoder_input_ids beside them"
+                "its decoder's; use model.tower('encoder'), or give model.run decoder_input_ids "
+                "beside them"
             )
         return self.tokens_of(texts, first)
 
@@ -317,8 +317,7 @@ class Model:
             if limit is not None and len(tokens) > limit:
                 raise ModelError(
                     f"text {row} has {len(tokens)} tokens ({tokens.text[:40]!r}…) and {self.name} "
-                    f"takes {limit}: shorten "
-                    "it, or cut it into several"
+                    f"takes {limit}: shorten it, or cut it into several"
                 )
         return found
 
@@ -484,8 +483,7 @@ class Model:
             said = str(error).strip().partition("\n")[0] or type(error).__name__
             raise ModelError(
                 f"{type(self.net).__name__} does not run on these inputs ({said}); give it what "
-                "its own forward "
-                "takes, as named tensors where it takes several"
+                "its own forward takes, as named tensors where it takes several"
             ) from error
 
     def _without_mask(self, inputs: dict[str, Tensor]) -> None:
@@ -634,8 +632,7 @@ class Model:
         if type(self.net).__name__.endswith("ForMultipleChoice"):
             raise ModelError(
                 f"the head of {self.name} compares several choices of one example, and a batch "
-                "holds examples; capture "
-                "sites instead"
+                "holds examples; capture sites instead"
             )
         if not self._pools or ids is None or batch.lengths is None:
             return
@@ -716,8 +713,7 @@ def _logits_of(name: str, out: Any) -> Tensor:
     if several:
         raise ModelError(
             f"{name} has several heads ({', '.join(several)}) and none for the next word or the "
-            "class; capture sites "
-            "instead, or the heads as modules"
+            "class; capture sites instead, or the heads as modules"
         )
     raise ModelError(f"{name} has no logits: it is a body without a head; capture sites instead")
 

@@ -193,8 +193,7 @@ def _check_held(net: nn.Module) -> None:
     if lazy is not None:
         raise ModelError(
             f"{lazy} of this {type(net).__name__} has no shape before its first pass; call the "
-            "network once on an input, "
-            "then open it"
+            "network once on an input, then open it"
         )
     # layers of quantisers compute with such weights, PyTorch's own do not
     plain = [m for m in net.modules() if type(m).__module__.startswith("torch.nn.modules.")]
@@ -202,15 +201,14 @@ def _check_held(net: nn.Module) -> None:
     if small:
         raise ModelError(
             f"this {type(net).__name__} has weights in {min(small).removeprefix('torch.')}, in "
-            "which numbers are kept and "
-            "nothing is computed; open it in another dtype: net.to(torch.bfloat16)"
+            "which numbers are kept and nothing is computed; open it in another dtype: "
+            "net.to(torch.bfloat16)"
         )
     absent = next((name for name, x in held if x.is_meta), None)
     if absent is not None:
         raise ModelError(
             f"the weights of this {type(net).__name__} are not in memory ({absent} is on the meta "
-            "device: offloaded, or not "
-            "loaded yet); load it without device_map, or onto one device"
+            "device: offloaded, or not loaded yet); load it without device_map, or onto one device"
         )
     packed = next(
         (name for name, m in net.named_modules() if type(m).__module__.startswith(_PACKED)), None
@@ -218,8 +216,8 @@ def _check_held(net: nn.Module) -> None:
     if packed is not None:
         raise ModelError(
             f"{packed} of this {type(net).__name__} is quantised to int8 by PyTorch: its scales "
-            "are of each batch, and its "
-            "weights are packed; open the network as it was before it was quantised"
+            "are of each batch, and its weights are packed; open the network as it was before it "
+            "was quantised"
         )
     _check_rows(net)
 
@@ -233,11 +231,9 @@ def _check_rows(net: nn.Module) -> None:
         if type(module).__name__ == "Linear8bitLt" and threshold > 0:
             raise ModelError(
                 f"{name} of this {type(net).__name__} is quantised to 8 bits by bitsandbytes with "
-                "a threshold of "
-                f"{threshold:g} for outliers, which are looked for in a whole batch, so that an "
-                "example depends on the "
-                "others; load it with llm_int8_threshold=0 or in 4 bits, or open it as it was "
-                "before it was quantised"
+                f"a threshold of {threshold:g} for outliers, which are looked for in a whole "
+                "batch, so that an example depends on the others; load it with "
+                "llm_int8_threshold=0 or in 4 bits, or open it as it was before it was quantised"
             )
 
 
@@ -267,8 +263,8 @@ def _locate(
             if (path / "adapter_config.json").is_file():
                 raise ModelError(
                     f"the folder {what!r} holds an adapter and no model; open the model that it "
-                    "was trained on, and attach "
-                    "it (inscape.control.load_adapters), or open the live PeftModel"
+                    "was trained on, and attach it (inscape.control.load_adapters), or open the "
+                    "live PeftModel"
                 )
             raise ModelError(
                 f"the folder {what!r} holds no config.json: give one in Hugging Face's layout, or "
@@ -462,8 +458,8 @@ def _check_complete(what: str, found: dict[str, Any]) -> None:
     if missing:
         raise ModelError(
             f"{what} lacks {len(missing)} of the weights that its config.json asks for, such as "
-            f"{missing[0]!r}, and they "
-            "would be random; fetch the checkpoint again, or repair its config.json"
+            f"{missing[0]!r}, and they would be random; fetch the checkpoint again, or repair its "
+            "config.json"
         )
 
 
@@ -520,8 +516,7 @@ def _explained(what: str, error: BaseException) -> InscapeError:
         )
     return ModelError(
         f"the Hub model {what!r} could not be downloaded ({reason(error)}); check its name and "
-        "your connection, "
-        "or open a local folder, a GGUF file, or a model that needs no Hub: "
+        "your connection, or open a local folder, a GGUF file, or a model that needs no Hub: "
         f"{', '.join(zoo.available())}"
     )
 

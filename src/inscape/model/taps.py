@@ -220,7 +220,6 @@ def _child(module: nn.Module, path: str, family: str) -> Any:
     except AttributeError as error:
         raise ModelError(
             f"the table of the family {family!r} names {path!r}, which {type(module).__name__} "
-            "does not have; "
-            "this is another architecture under the same name: use module:PATH sites, or write its "
-            "family's table"
+            "does not have; this is another architecture under the same name: use module:PATH "
+            "sites, or write its family's table"
         ) from error

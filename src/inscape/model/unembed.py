@@ -70,9 +70,8 @@ class Readout:
         if weight.shape[1] != width:
             raise ModelError(
                 f"the unembedding of {model.name} reads {weight.shape[1]} numbers and the residual "
-                f"stream has {width}: "
-                "something stands between them, so states cannot be read with it; open another "
-                "model."
+                f"stream has {width}: something stands between them, so states cannot be read with "
+                "it; open another model."
             )
         bias, cap = (
             getattr(head, "bias", None),

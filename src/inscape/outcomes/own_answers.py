@@ -108,8 +108,8 @@ class Speaker:
         if found.all() or not found.any():
             raise StudyError(
                 f"{'all' if found.any() else 'none'} of {len(asked)} own answers are in the "
-                "manner, so there is no "
-                "direction between those that are and those that are not; ask for more samples."
+                "manner, so there is no direction between those that are and those that are not; "
+                "ask for more samples."
             )
         texts = [joined(tokens[i], one) for i, one in asked]
         spans = [range(len(tokens[i]), len(t)) for (i, _), t in zip(asked, texts, strict=True)]

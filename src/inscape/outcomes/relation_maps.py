@@ -134,8 +134,7 @@ def answered(
             + ", ".join(f"{a} of {b} of {n!r}" for n, (a, b) in known.items())
             + (
                 ". Give a larger model, more examples before each question (shots), or a lower "
-                "bound "
-                "(least)."
+                "bound (least)."
             )
         )
     return kept, known

@@ -63,8 +63,7 @@ class WordPairs:
         if len(kept) < 2:
             raise DataError(
                 f"{model.name} has single tokens for both words of {least} pairs in {len(kept)} "
-                "concepts; two are needed: "
-                "give more pairs of short words."
+                "concepts; two are needed: give more pairs of short words."
             )
         rows = np.flatnonzero(single & np.isin(names, kept))
         number = np.array([kept.index(names[i]) for i in rows])

@@ -163,8 +163,8 @@ def sweep(
     if count := int((steep > _TOL).sum()):
         note = (
             f"{count} of {steep.size} logistic probes stopped before they converged (gradient a "
-            f"row {steep.max():.1g}, "
-            f"{_TOL:g} asked): scale the representation, or give smaller Cs as alphas."
+            f"row {steep.max():.1g}, {_TOL:g} asked): scale the representation, or give smaller Cs "
+            "as alphas."
         )
         plan = replace(plan, notes=(*plan.notes, note))
     return SweepResult(
@@ -202,8 +202,8 @@ def _known(plan: Plan, rows: np.ndarray) -> list[str]:
         return []
     return [
         f"{count} of {len(rows)} held-out rows are also training rows (equal at every site, with "
-        "equal labels), so leakage "
-        "inflates the score: keep one row of each input, or give the input as the group."
+        "equal labels), so leakage inflates the score: keep one row of each input, or give the "
+        "input as the group."
     ]
 
 

@@ -133,8 +133,7 @@ class SweepResult:
         notes = [
             (
                 "selected: the site chosen by inner cross-validation in each fold "
-                f"({self._choice()}), "
-                "scored on held-out rows."
+                f"({self._choice()}), scored on held-out rows."
             )
         ]
         if len(kept) < len(self.sites):

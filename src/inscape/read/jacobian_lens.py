@@ -161,8 +161,7 @@ class JacobianLens:
         ) as error:  # a missing file, another layout, or more than tensors: three unrelated types
             raise ModelError(
                 f"{path} is not a Jacobian lens ({type(error).__name__}): a file is needed that "
-                "holds tensors (d, d) by "
-                "layer under J."
+                "holds tensors (d, d) by layer under J."
             ) from error
         if len(shapes) != 1 or len(next(iter(shapes))) != 2 or len(set(next(iter(shapes)))) != 1:
             raise ModelError(

@@ -74,8 +74,7 @@ class KNNProbe(ClassifierMixin, BaseEstimator):
         if self.metric not in ("euclidean", "cosine") or self.weights not in ("uniform", "softmax"):
             raise ValueError(
                 "KNNProbe: metric must be 'cosine' or 'euclidean' and weights 'uniform' or "
-                "'softmax', got "
-                f"{self.metric!r} and {self.weights!r}"
+                f"'softmax', got {self.metric!r} and {self.weights!r}"
             )
         if self.k < 1 or not self.temperature > 0:
             raise ValueError(

@@ -199,8 +199,7 @@ class ShortcutMoments:
         if not self._parts or (len(grid) > 1 and len(self._parts) < 2):
             raise ValueError(
                 f"ShortcutMoments.fit: {len(self._parts)} parts cannot choose among {len(grid)} "
-                "penalties; give rows of "
-                "two parts or more, or one penalty"
+                "penalties; give rows of two parts or more, or one penalty"
             )
         found: dict[tuple[str, str], Shortcut] = {}
         for source in dict.fromkeys(s for s, _ in self.pairs):

@@ -125,8 +125,7 @@ class LogisticProbe(ClassifierMixin, LinearDirections):
         if found.gradient[0] > self.tol:
             warnings.warn(
                 f"LogisticProbe stopped after {found.iterations} iterations at gradient "
-                f"{found.gradient[0]:.1e}; "
-                "raise max_iter, or use smaller Cs",
+                f"{found.gradient[0]:.1e}; raise max_iter, or use smaller Cs",
                 ConvergenceWarning,
                 stacklevel=2,
             )

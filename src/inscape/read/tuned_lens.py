@@ -169,8 +169,7 @@ class TunedLens:
         ) as error:
             raise ModelError(
                 f"{path} is not a tuned lens ({reason(error)}): a folder with config.json and "
-                "params.pt is needed, with "
-                "tensors i.weight and i.bias for every layer."
+                "params.pt is needed, with tensors i.weight and i.bias for every layer."
             ) from error
         except (
             Exception

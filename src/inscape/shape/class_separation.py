@@ -47,8 +47,7 @@ def discrimination_value(x: Any, labels: Any) -> float:
     if len(sizes) < 2 or sizes.min() < 2:
         raise ValueError(
             f"discrimination_value: {len(sizes)} classes of {sizes.min()} items and more; give two "
-            "classes or more, "
-            "each with two items or more"
+            "classes or more, each with two items or more"
         )
     spread = rows.std(axis=0)
     if not (kept := spread > 0).any():

@@ -48,8 +48,7 @@ def lidar(
     if (sizes != q).any() or q < 2 or n < 2:
         raise ValueError(
             f"lidar: {n} items have {sizes.min()} to {sizes.max()} views; give at least two items, "
-            "each with as many views, "
-            "at least two"
+            "each with as many views, at least two"
         )
     rows = rows - rows.mean(axis=0)
     means = np.zeros((n, rows.shape[1]))

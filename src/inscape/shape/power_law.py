@@ -57,8 +57,8 @@ def power_law(x: Any, *, first: int = 10, last: int | None = None) -> PowerLaw:
     if first < 1 or len(found) - first < 2:
         raise ValueError(
             f"power_law: ranks {first} to {stop} hold {max(len(found) - first + 1, 0)} variances "
-            "above rounding, and a line "
-            "needs three; choose first and last otherwise, or give more rows"
+            "above rounding, and a line needs three; choose first and last otherwise, or give more "
+            "rows"
         )
     a, b = np.log(np.arange(first, len(found) + 1)), np.log(found[first - 1 :])
     a, b = a - a.mean(), b - b.mean()

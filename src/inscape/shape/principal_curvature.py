@@ -55,8 +55,7 @@ def principal_curvatures(
     if dimension < 1 or len(rows) < needed:
         raise ValueError(
             f"principal_curvatures: {len(rows)} neighbours for dimension {dimension}; it must be "
-            "at least 1, and "
-            f"needs {needed} neighbours"
+            f"at least 1, and needs {needed} neighbours"
         )
     offsets = rows - np.asarray(point, dtype=np.float64)
     # coordinates along principal axes, from the Gram matrix: neighbours are fewer than features

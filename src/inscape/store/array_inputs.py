@@ -56,8 +56,7 @@ class ArrayInputs(Inputs):
         if isinstance(x, Batch) and (short := padded(x)) is not None:
             raise DataError(
                 f"example {short} of these arrays is padded, and its padding would be harvested "
-                "like the rest; give "
-                "examples of one length without padding, one harvest a length."
+                "like the rest; give examples of one length without padding, one harvest a length."
             )
         self.arrays: dict[str, Any] = dict(x.inputs) if isinstance(x, Batch) else {"": x}
         count = len(next(iter(self.arrays.values())))

@@ -81,8 +81,7 @@ def _ids(rows: Iterable[Any]) -> Iterator[Tokens]:
         if x.ndim != 1 or x.dtype.kind not in "iu" or not len(x):
             raise DataError(
                 f"example {i} of the stream is an array of {x.dtype} of shape {x.shape}; give "
-                "texts, or token ids: whole "
-                "numbers, one row an example."
+                "texts, or token ids: whole numbers, one row an example."
             )
         if x.min() < 0 or x.max() > _LARGEST:
             raise DataError(

@@ -316,6 +316,5 @@ def by_position(model: Any, site: Site, found: Any) -> Tensor:
         return x
     raise StoreError(
         f"{site} has shape {tuple(x.shape)}, not one vector at each position; harvest another "
-        "site, or read this one "
-        "with model.run."
+        "site, or read this one with model.run."
     )

@@ -121,10 +121,8 @@ def unidentified(manifest: Manifest, where: object) -> str:
         return ""
     return (
         f"the store at {where} was written by an earlier version, which kept the hash of the "
-        "weights and not of the "
-        "network's configuration and code, so whether it is of this network is not known; it can "
-        "be read, but to harvest "
-        "write to a new folder."
+        "weights and not of the network's configuration and code, so whether it is of this network "
+        "is not known; it can be read, but to harvest write to a new folder."
     )
 
 
@@ -195,8 +193,7 @@ def _read(found: Storage, checked: bool) -> Manifest:
     if version > FORMAT:
         raise StoreError(
             f"{found} is a store of format {version}, newer than format {FORMAT} that this version "
-            "of Inscape reads; "
-            "upgrade Inscape."
+            "of Inscape reads; upgrade Inscape."
         )
     if version < FORMAT:
         raise StoreError(
@@ -208,8 +205,7 @@ def _read(found: Storage, checked: bool) -> Manifest:
     if manifest.get("sha256") != sign(manifest):
         raise StoreError(
             f"{found}/{NAME} was changed after it was written (its checksum differs), so it cannot "
-            "be "
-            "trusted; restore the file, or harvest again into a new folder."
+            "be trusted; restore the file, or harvest again into a new folder."
         )
     check(manifest, f"{found}/{NAME}")
     return manifest

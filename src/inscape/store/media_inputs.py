@@ -58,8 +58,7 @@ def prepared(model: Any, examples: Examples) -> media.Decoded:
     if not pictures and not suffixes <= media.SOUNDS:
         raise DataError(
             f"{model.name} does not read text: give a folder of images or sound, an array whose "
-            "first axis is the example, "
-            "or a dictionary of them by the names of its inputs."
+            "first axis is the example, or a dictionary of them by the names of its inputs."
         )
     processor = getattr(model, "processor", None)
     if processor is None:

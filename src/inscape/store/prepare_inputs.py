@@ -118,15 +118,14 @@ def _check_decoded(model: Any, given: Any) -> None:
     if "decoder_input_ids" not in inputs:
         raise DataError(
             f"the decoder of {model.name} reads tokens of its own beside what its encoder reads; "
-            "give named tensors with "
-            "decoder_input_ids among them, or harvest model.tower('encoder')."
+            "give named tensors with decoder_input_ids among them, or harvest "
+            "model.tower('encoder')."
         )
     mask = inputs.get("decoder_attention_mask")
     if mask is not None and not bool(mask.bool().all()):
         raise DataError(
             "decoder_input_ids are padded, and the padding would be harvested like the rest; give "
-            "examples of one length "
-            "without padding, one harvest a length."
+            "examples of one length without padding, one harvest a length."
         )
 
 
@@ -206,8 +205,8 @@ def _tokens(model: Any, given: Any) -> Sequence[Tokens] | None:
     if wrong is not None:
         raise DataError(
             f"{model.name} reads text, and example {wrong} is an array of {found[wrong].dtype} of "
-            "shape "
-            f"{found[wrong].shape}; give texts, or token ids: whole numbers, one row an example."
+            f"shape {found[wrong].shape}; give texts, or token ids: whole numbers, one row an "
+            "example."
         )
     return [
         Tokens(x.astype(np.int64), np.zeros((len(x), 2), np.int64), np.zeros(len(x), dtype=bool))

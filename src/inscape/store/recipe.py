@@ -92,8 +92,8 @@ def recipe(model: Any, inputs: Inputs, **settings: Any) -> dict[str, Any]:
     if getattr(model, "edits", ()):
         raise StoreError(
             f"{model.name} is under {len(model.edits)} edits, and what is harvested is the model "
-            "as it is; leave the "
-            "edited block, or look at it under edits with inscape.outcomes.passes."
+            "as it is; leave the edited block, or look at it under edits with "
+            "inscape.outcomes.passes."
         )
     return {
         "weights": model.weights_hash,

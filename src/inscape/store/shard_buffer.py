@@ -129,8 +129,8 @@ class ShardBuffer:
         if wrong.any() and self._refuse:
             raise StoreError(
                 f"{int(wrong.sum())} activations of {site} are NaN or infinite in the batch with "
-                f"example {example}; "
-                "open the model in float32, or pass nonfinite='keep' to store them as they are."
+                f"example {example}; open the model in float32, or pass nonfinite='keep' to store "
+                "them as they are."
             )
         largest = float(torch.where(wrong, 0, x).abs().amax())
         if largest > limit:

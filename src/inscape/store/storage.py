@@ -287,8 +287,7 @@ class LocalFolder(Storage):
         if inside.is_symlink():
             raise StoreError(
                 f"{inside} is a symbolic link, and a store writes and removes nothing through one; "
-                "name another folder, or "
-                "replace the link by the folder it leads to."
+                "name another folder, or replace the link by the folder it leads to."
             )
         if inside.exists() and not inside.is_dir():
             raise StoreError(
@@ -343,8 +342,7 @@ class ObjectPrefix(Storage):
         except FileExistsError:
             raise StoreError(
                 f"{self.path} is being written by somebody else, who committed first; wait for "
-                "that to end and run the "
-                "same command again, or write to another place."
+                "that to end and run the same command again, or write to another place."
             ) from None
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:

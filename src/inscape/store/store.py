@@ -100,8 +100,8 @@ class Store:
         recipe = self.manifest["recipe"]
         return (
             f"Store({str(self.path)!r}, {len(self)} rows of {self.manifest['examples']} examples × "
-            f"{len(self.sites)} "
-            f"sites, {self.manifest['model']} at {recipe['at']!r}, {recipe['dtype']})"
+            f"{len(self.sites)} sites, {self.manifest['model']} at {recipe['at']!r}, "
+            f"{recipe['dtype']})"
         )
 
     def _repr_html_(self) -> str:
@@ -303,8 +303,7 @@ class Store:
         if name not in self.manifest["sites"]:
             raise StoreError(
                 f"{self.path} has no site {name}; bring it with store.add(model, examples, "
-                f"{name!r}). "
-                f"{suggest(name, self.manifest['sites'])}"
+                f"{name!r}). {suggest(name, self.manifest['sites'])}"
             )
         return self.manifest["sites"][name]
 

@@ -171,8 +171,7 @@ class StreamedMoments:
         if not head["finished"]:
             raise StoreError(
                 f"the moments at {path} are unfinished, {len(found)} rows are counted; make the "
-                "same call "
-                "again to resume."
+                "same call again to resume."
             )
         return found
 

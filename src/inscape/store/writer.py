@@ -83,8 +83,7 @@ def disk_errors(
         cure = _CURES.get(error.errno or 0, "mend the disk")
         raise StoreError(
             f"cannot {doing} {where}: {error.strerror or error}. {kept(where)}: {cure} and run the "
-            "same command again, or "
-            "write to another folder."
+            "same command again, or write to another folder."
         ) from error
 
 
@@ -329,8 +328,7 @@ def refuse_other(
     if different := manifests.differences(recipe, manifest["recipe"]):
         raise StoreError(
             f"the store at {where} is of another harvest, which differs in {', '.join(different)}; "
-            "write to a new "
-            "folder, or delete that one."
+            "write to a new folder, or delete that one."
         )
 
 

@@ -153,8 +153,7 @@ def by_layer(
             if values.shape != (len(sites), len(groups)):
                 raise ValueError(
                     f"by_layer: {score} of {name!r} must be (layers, items) = ({len(sites)}, "
-                    f"{len(groups)}), got "
-                    f"{values.shape}"
+                    f"{len(groups)}), got {values.shape}"
                 )
             for site, row in zip(sites, values, strict=True):
                 m.put(f"{name}, {site}", row)

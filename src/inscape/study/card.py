@@ -136,8 +136,7 @@ class Card:
         if self.headline and self.headline not in self.claims:
             raise ValueError(
                 f"Card: headline names the claim {self.headline!r}, which the card does not have; "
-                "it has "
-                f"{', '.join(self.claims)}"
+                f"it has {', '.join(self.claims)}"
             )
         for id, claim in self.claims.items():
             if not isinstance(claim, Claim):
@@ -148,8 +147,7 @@ class Card:
             if claim.at_most is None and (claim.at_least or 0) <= 0 and not tested:
                 raise ValueError(
                     f"Card: the claim {id!r} begins at {claim.at_least:g}, so it needs the null or "
-                    "the competitor that "
-                    "it is tested against (null=…, over=…)"
+                    "the competitor that it is tested against (null=…, over=…)"
                 )
 
     @property

@@ -126,8 +126,7 @@ def with_flags(
     if columns and is_world(str(getattr(changed, "data", ""))):
         raise StudyError(
             f"The toy data {changed.data!r} has columns of its own, so {columns[0]} changes "
-            "nothing; give --data, or "
-            "another preset."
+            "nothing; give --data, or another preset."
         )
     return changed
 

@@ -120,8 +120,7 @@ def _parsed(path: Path, changed: int, size: int) -> Card | None:
         except ValueError:
             raise StudyError(
                 f"{path}: CARD's {keyword.arg!r} (line {keyword.value.lineno}) is computed; write "
-                "it as a plain "
-                "literal, so that the card can be read without running the file."
+                "it as a plain literal, so that the card can be read without running the file."
             ) from None
     return _make_card(path, settings)
 
@@ -259,8 +258,7 @@ def _add(found: Found, module: str, path: Path, source: str, required: bool) -> 
         if source == "inscape" and (card.slug != slug or card.room != place.parent.name):
             raise StudyError(
                 f"{path}: the card says slug {card.slug!r} in room {card.room!r}, so the file must "
-                "be "
-                f"{card.room}/{card.slug.replace('-', '_')}.py."
+                f"be {card.room}/{card.slug.replace('-', '_')}.py."
             )
         if card.slug in found.entries:
             other = found.entries[card.slug].source

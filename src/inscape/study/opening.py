@@ -83,8 +83,7 @@ def opened(
         if {config.model, config.data} != named or len(named) > 1:
             raise StudyError(
                 f"{sorted(named)[0]!r} is a toy network with data of its own, which goes with no "
-                "other model or data: "
-                "give both --model and --data."
+                "other model or data: give both --model and --data."
             )
         found = world(config.model, run.seed)
         if needs.world is not None and not isinstance(found, needs.world):
@@ -128,8 +127,7 @@ def _check(config: Any, examples: Examples, needs: Needs) -> None:
     if missing:
         raise DataError(
             f"{config.data!r} has no column {' nor '.join(map(repr, missing))}; this study needs a "
-            "table with columns "
-            f"{', '.join(needs.columns)}."
+            f"table with columns {', '.join(needs.columns)}."
         )
     if needs.labels == "numbers":
         examples.target()

@@ -148,8 +148,7 @@ def _neurons(found: NeuronEffects, to: str) -> tuple[Grid, str]:
     most = float(np.abs(found.random).max(initial=0.0))
     said = (
         f"Of the {len(names)} neurons that the gradient names, {names[0]} changes the answer most, "
-        "by "
-        f"{found.measured[0]:.2f} nats; of {len(found.random)} random neurons none by more than "
+        f"by {found.measured[0]:.2f} nats; of {len(found.random)} random neurons none by more than "
         f"{most:.2f}."
     )
     return grid, said

@@ -108,10 +108,8 @@ def attribute(
     top = np.unravel_index(np.argmax(values), values.shape)
     said = (
         f"The logit of {words[0]!r} is {gap:.2f} above that of {words[1]!r}; the components add up "
-        "to "
-        f"{sum(writes.values()):.2f}. The most is added by the {('attention', 'MLP')[int(top[1])]} "
-        f"of layer {int(top[0])} "
-        f"({values[top]:.2f})."
+        f"to {sum(writes.values()):.2f}. The most is added by the "
+        f"{('attention', 'MLP')[int(top[1])]} of layer {int(top[0])} ({values[top]:.2f})."
     )
     return Picture(prompt, f"{opened.name}, direct logit attribution.", said, tuple(grids))
 

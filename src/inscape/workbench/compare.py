@@ -157,8 +157,7 @@ class Compared:
         notes = (
             (
                 "Most similar sites by each measure; null and p are of the most similar of "
-                "permuted "
-                "items."
+                "permuted items."
             ),
             *self.notes,
         )
@@ -373,8 +372,7 @@ def compare_models(
     notes += (
         (
             f"The pair of layers of the similarity card was chosen by its {CHOOSES} on the same "
-            "items, "
-            "which is optimistic."
+            "items, which is optimistic."
         ),
     )
     names = [str(side.manifest["model"]) for side in sides]
@@ -412,9 +410,8 @@ def aligned(first: Store, second: Store) -> pd.DataFrame:
     if len(frames[0]) != len(frames[1]) or (frames[0]["example"] != frames[1]["example"]).any():
         raise DataError(
             f"the two sides have {len(frames[0])} and {len(frames[1])} rows of the same examples "
-            f"(at {one['at']!r} and "
-            f"{two['at']!r}); look at one position of each, such as 'last' or 'mean', where tokens "
-            "differ."
+            f"(at {one['at']!r} and {two['at']!r}); look at one position of each, such as 'last' "
+            "or 'mean', where tokens differ."
         )
     return frames[0]
 
@@ -456,8 +453,7 @@ def _chosen(
         if (count := int(codes.max()) + 1) < FEWEST:
             raise DataError(
                 f"{count} groups are too few: with groups that stay together, no p below 1/{count} "
-                "exists; give at least "
-                f"{FEWEST} groups, or leave the group out."
+                f"exists; give at least {FEWEST} groups, or leave the group out."
             )
         rows = balanced_rows(codes, rng=rng)
         if len(rows) < len(frame):

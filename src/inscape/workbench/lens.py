@@ -89,8 +89,7 @@ class LensTable:
             hover=hover,
             corner="layer",
             key="Each cell: the top next token after the token above; the stronger the colour, the "
-            "more probable. "
-            "Hover for the next ones.",
+            "more probable. Hover for the next ones.",
         )
 
     def html(self) -> str:

@@ -103,10 +103,8 @@ def patch(
     mean = "" if len(pairs) == 1 else f" (means over {len(pairs)} pairs)"
     said = (
         f"The logit of {of[0]} less that of {of[1]} is {gaps[0]:.2f} after the clean prompt and "
-        f"{gaps[1]:.2f} after the "
-        f"corrupted one{mean}. The largest effect is {found.effect[most]:.2f}, at "
-        f"{names[int(most[0])]}, "
-        f"{columns[int(most[1])]!r}."
+        f"{gaps[1]:.2f} after the corrupted one{mean}. The largest effect is "
+        f"{found.effect[most]:.2f}, at {names[int(most[0])]}, {columns[int(most[1])]!r}."
     )
     title = " | ".join((source[0].text, base[0].text))
     return Picture(title, f"{opened.name}, sites {sites}.", said, (grid,))
@@ -128,8 +126,7 @@ def _pairs(
             which = f" of pair {i + 1}" if len(one) > 1 else ""
             raise DataError(
                 f"the prompts{which} have {len(a)} and {len(b)} tokens, so their positions do not "
-                "correspond; choose words "
-                "with as many tokens."
+                "correspond; choose words with as many tokens."
             )
         if len(a) != len(source[0]):
             raise DataError(

@@ -113,15 +113,13 @@ def target(
         if before >= folds > left:
             raise DataError(
                 f"{repeats} of {len(y)} rows repeat the input of another row, which joins {before} "
-                f"groups into {left}, too "
-                f"few for {folds} folds; name no group (repeats stay together), or drop the "
-                "repeated rows."
+                f"groups into {left}, too few for {folds} folds; name no group (repeats stay "
+                "together), or drop the repeated rows."
             )
         if repeats:
             notes = (
                 f"{repeats} of {len(y)} rows repeat the input of another row; those with the same "
-                f"{name} were kept on one "
-                "side of every split.",
+                f"{name} were kept on one side of every split.",
                 *notes,
             )
     return Target(name, "classification" if classes else "regression", y, classes, merged, notes)
@@ -157,6 +155,5 @@ def _class_notes(name: str, y: np.ndarray, classes: tuple[str, ...]) -> tuple[st
         parts.insert(2, "…")
     return (
         f"The classes of {name} are uneven: {', '.join(parts)}. Balanced accuracy counts every "
-        "class alike; always naming "
-        f"the largest class gives {1 / len(classes):.3g}.",
+        f"class alike; always naming the largest class gives {1 / len(classes):.3g}.",
     )

@@ -180,17 +180,16 @@ def fitting(model: Model, vector: SteeringVector, name: str) -> SteeringVector:
     if last >= count:
         raise DataError(
             f"{name} has a vector for block {last}, and {model.name} has blocks 0 to {count - 1}; "
-            "it was made for another "
-            f"model ({vector.card.get('model') or vector.model_hint or 'unnamed'}): make one with "
+            "it was made for another model "
+            f"({vector.card.get('model') or vector.model_hint or 'unnamed'}): make one with "
             "'inscape vector'."
         )
     width = model.width(Site("resid_post", last))
     if width != vector.width:
         raise DataError(
             f"{name} has {vector.width} numbers a block, and the residual stream of {model.name} "
-            f"has {width}; it was made "
-            f"for another model ({vector.card.get('model') or vector.model_hint or 'unnamed'}): "
-            "make one with "
+            f"has {width}; it was made for another model "
+            f"({vector.card.get('model') or vector.model_hint or 'unnamed'}): make one with "
             "'inscape vector'."
         )
     return vector
@@ -260,8 +259,7 @@ def _held_out(find: Any, x: np.ndarray, y: np.ndarray, groups: np.ndarray, seed:
         if labels.min() == labels.max():
             raise DataError(
                 "without one of the folds only one class is left: groups and label go together, so "
-                "the label cannot be "
-                "held out; choose another group column."
+                "the label cannot be held out; choose another group column."
             )
         own = contrasts.calibrated(find(x[:, train], labels, train), x[:, train], labels)
         for k, rows in enumerate([own, *_shuffled(find, x[:, train], y[orders[:, train]], train)]):

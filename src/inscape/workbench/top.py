@@ -97,8 +97,7 @@ class TopExamples:
         half, much, most = self.quantiles
         return (
             f"Over all {self.tokens} tokens of {self.data} the median is {half:z.3g}, the 99 % "
-            f"quantile {much:z.3g}, "
-            f"the 99.9 % quantile {most:z.3g}."
+            f"quantile {much:z.3g}, the 99.9 % quantile {most:z.3g}."
         )
 
     def rows(self) -> list[tuple[str, str]]:

@@ -42,20 +42,14 @@ RELATIONS = {
 }
 ELEMENTS = (
     "hydrogen H helium He lithium Li beryllium Be boron B carbon C nitrogen N oxygen O fluorine F "
-    "neon Ne sodium Na "
-    "magnesium Mg aluminium Al silicon Si phosphorus P sulfur S chlorine Cl argon Ar potassium K "
-    "calcium Ca "
-    "scandium Sc titanium Ti vanadium V chromium Cr manganese Mn iron Fe cobalt Co nickel Ni "
-    "copper Cu zinc Zn "
-    "gallium Ga germanium Ge arsenic As selenium Se bromine Br krypton Kr rubidium Rb strontium Sr "
-    "yttrium Y "
-    "zirconium Zr niobium Nb molybdenum Mo ruthenium Ru rhodium Rh palladium Pd silver Ag cadmium "
-    "Cd indium In tin "
-    "Sn antimony Sb tellurium Te iodine I xenon Xe cesium Cs barium Ba lanthanum La cerium Ce "
-    "tungsten W rhenium Re "
-    "osmium Os iridium Ir platinum Pt gold Au mercury Hg thallium Tl lead Pb bismuth Bi polonium "
-    "Po radon Rn radium "
-    "Ra actinium Ac thorium Th uranium U plutonium Pu "
+    "neon Ne sodium Na magnesium Mg aluminium Al silicon Si phosphorus P sulfur S chlorine Cl "
+    "argon Ar potassium K calcium Ca scandium Sc titanium Ti vanadium V chromium Cr manganese Mn "
+    "iron Fe cobalt Co nickel Ni copper Cu zinc Zn gallium Ga germanium Ge arsenic As selenium Se "
+    "bromine Br krypton Kr rubidium Rb strontium Sr yttrium Y zirconium Zr niobium Nb molybdenum "
+    "Mo ruthenium Ru rhodium Rh palladium Pd silver Ag cadmium Cd indium In tin Sn antimony Sb "
+    "tellurium Te iodine I xenon Xe cesium Cs barium Ba lanthanum La cerium Ce tungsten W rhenium "
+    "Re osmium Os iridium Ir platinum Pt gold Au mercury Hg thallium Tl lead Pb bismuth Bi "
+    "polonium Po radon Rn radium Ra actinium Ac thorium Th uranium U plutonium Pu "
 ).split()
 _ALSO = {"aluminium": "aluminum", "cesium": "caesium", "sulfur": "sulphur"}
 _SYLLABLES = tuple("ba dor fen gal hul jin kra lom mir nov pel qua ros sha tal vel wen zor".split())

@@ -23,21 +23,17 @@ from inscape.data.examples import Examples
 
 WOMEN = (
     "Mary Anna Emma Olivia Sophia Isabella Charlotte Amelia Emily Abigail Elizabeth Victoria Grace "
-    "Chloe Lily Hannah Zoe "
-    "Natalie Leah Sarah Lucy Alice Julia Claire Caroline Nora Helen Margaret Ruth Rebecca Rachel "
-    "Laura Maria Diana Susan "
-    "Linda Barbara Patricia Jennifer Jessica Karen Nancy Betty Sandra Donna Carol Michelle Amanda "
-    "Melissa Deborah Stephanie "
-    "Catherine Christine Janet Virginia Teresa Martha Judith Rose Eleanor"
+    "Chloe Lily Hannah Zoe Natalie Leah Sarah Lucy Alice Julia Claire Caroline Nora Helen Margaret "
+    "Ruth Rebecca Rachel Laura Maria Diana Susan Linda Barbara Patricia Jennifer Jessica Karen "
+    "Nancy Betty Sandra Donna Carol Michelle Amanda Melissa Deborah Stephanie Catherine Christine "
+    "Janet Virginia Teresa Martha Judith Rose Eleanor"
 ).split()
 MEN = (
     "James John Robert Michael William David Richard Joseph Thomas Charles Daniel Matthew Anthony "
-    "Mark Donald Steven Paul "
-    "Andrew Joshua Kenneth Kevin Brian George Edward Ronald Timothy Jason Jeffrey Jacob Gary "
-    "Nicholas Eric Jonathan Stephen "
-    "Larry Justin Scott Brandon Benjamin Samuel Gregory Frank Alexander Raymond Patrick Jack "
-    "Dennis Jerry Tyler Aaron Henry "
-    "Adam Douglas Nathan Peter Zachary Walter Harold Arthur Oliver"
+    "Mark Donald Steven Paul Andrew Joshua Kenneth Kevin Brian George Edward Ronald Timothy Jason "
+    "Jeffrey Jacob Gary Nicholas Eric Jonathan Stephen Larry Justin Scott Brandon Benjamin Samuel "
+    "Gregory Frank Alexander Raymond Patrick Jack Dennis Jerry Tyler Aaron Henry Adam Douglas "
+    "Nathan Peter Zachary Walter Harold Arthur Oliver"
 ).split()
 
 #: occupation: what is done; pairs of occupations follow each other
@@ -143,14 +139,12 @@ DUTIES = {
 CARD = DatasetCard(
     name="occupations world",
     what="1,200 sentences: 120 given names, half of them women's and half men's, at eighty duties "
-    "of eight occupations; "
-    "every second sentence has a pronoun beside the name.",
+    "of eight occupations; every second sentence has a pronoun beside the name.",
     source="written by Inscape",
     licence="Apache-2.0",
     citation="M. De-Arteaga et al. (2019), Bias in Bios, arXiv:1901.09451 (the idea)",
     group="name: no given name is in both train and test; duties are, and are done by as many "
-    "women "
-    "as men. Where occupations are asked for, hold out duties too.",
+    "women as men. Where occupations are asked for, hold out duties too.",
     beware="Pronouns are the same words in training and test.",
 )
 

@@ -40,9 +40,8 @@ CIRCLE = {
 CARD = DatasetCard(
     name="emotions",
     what="420 situations of one sentence: 60 settings (kitchen, bus, hospital …), in each of which "
-    "something happens that "
-    "arouses anger, disgust, fear, joy, sadness, surprise, or nothing. No situation names a "
-    "feeling.",
+    "something happens that arouses anger, disgust, fear, joy, sadness, surprise, or nothing. No "
+    "situation names a feeling.",
     source="written by Inscape",
     licence="Apache-2.0",
     citation="P. Ekman (1992), An argument for basic emotions, Cognition and Emotion 6; J. A. "

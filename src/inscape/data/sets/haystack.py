@@ -43,13 +43,11 @@ AMOUNTS = (
 AMOUNTS += "forty plenty most eighty fewer four certain"
 CAPITALS = (
     "Paris Rome Madrid Berlin Vienna Lisbon Athens Dublin Oslo Stockholm Helsinki Warsaw Prague "
-    "Budapest Moscow Cairo "
-    "Nairobi Tokyo Beijing Seoul Bangkok Hanoi Jakarta Lima"
+    "Budapest Moscow Cairo Nairobi Tokyo Beijing Seoul Bangkok Hanoi Jakarta Lima"
 )
 CITIES = (
     "Lyon Milan Barcelona Hamburg Salzburg Porto Naples Cork Bergen Gothenburg Marseille Krakow "
-    "Munich Venice Kiev "
-    "Alexandria Mombasa Osaka Shanghai Busan Mumbai Saigon Sydney Chicago"
+    "Munich Venice Kiev Alexandria Mombasa Osaka Shanghai Busan Mumbai Saigon Sydney Chicago"
 )
 #: compound: others before its second word, others after its first
 COMPOUNDS = {
@@ -116,28 +114,25 @@ _BODIES = (
 CARD = DatasetCard(
     name="haystack",
     what="Features of texts and words: the language of 150 sentences (five languages, the same 30 "
-    "sentences in each), "
-    "Python source, part of speech, digits against words for amounts, positive against negative "
-    "adjectives, capital cities "
-    "against others, and eight compound words against the same words apart.",
+    "sentences in each), Python source, part of speech, digits against words for amounts, positive "
+    "against negative adjectives, capital cities against others, and eight compound words against "
+    "the same words apart.",
     source="written by Inscape",
     licence="Apache-2.0",
     citation="W. Gurnee, N. Nanda, M. Pauly, K. Harvey, D. Troitskii, D. Bertsimas (2023), Finding "
-    "neurons in a haystack: "
-    "case studies with sparse probing, arXiv:2305.01610 (the groups of features)",
+    "neurons in a haystack: case studies with sparse probing, arXiv:2305.01610 (the groups of "
+    "features)",
     get="comes with Inscape",
     group="lexeme or document: a word and all texts with it; a sentence in all its languages; for "
-    "compounds the start of "
-    "the text with the words that stand in for the compound's parts there.",
+    "compounds the start of the text with the words that stand in for the compound's parts there.",
     beware="Few frames for each feature of words: what is read may be the frame where frames "
-    "differ (parts of speech). "
-    "Compounds, digits, sentiment and capitals share frames between yes and no.",
+    "differ (parts of speech). Compounds, digits, sentiment and capitals share frames between yes "
+    "and no.",
     columns={
         "text": "the text",
         "feature": "which feature the row is about; a compound's is the compound",
         "value": "its value: a language or Python, a part of speech, digits or words, positive or "
-        "negative, capital or "
-        "other, one (compound) or apart",
+        "negative, capital or other, one (compound) or apart",
         "scope": "text or word: whether the whole text is in question or the marked word",
         "lexeme": "the group",
         "word_start": "where the word in question begins, in characters; 0 for whole texts",

@@ -24,8 +24,7 @@ CARD = DatasetCard(
     get="comes with Inscape",
     group="none: each class is its own.",
     beware="Two names stand for two classes each (missile, sunglasses); some are words of several "
-    "senses. More than a "
-    "hundred are dogs.",
+    "senses. More than a hundred are dogs.",
     columns={"class": "number of the output", "text": "the class's name, which is the input"},
 )
 

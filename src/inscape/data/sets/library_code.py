@@ -18,8 +18,7 @@ from inscape.data.sets.library_text import LONGEST, MOST, SHORTEST, mixed, modul
 CARD = DatasetCard(
     name="library-code",
     what="Functions and methods of Python's standard library as source, their docstrings cut out: "
-    "160 to 700 characters, at "
-    "most 40 of a module.",
+    "160 to 700 characters, at most 40 of a module.",
     source="the standard library of the Python that runs Inscape, parsed, not imported",
     licence="PSF-2.0",
     citation="Python Software Foundation, The Python Standard Library, https://docs.python.org",

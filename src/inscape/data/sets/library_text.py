@@ -29,16 +29,14 @@ MOST = 40
 CARD = DatasetCard(
     name="library-text",
     what="Passages of the docstrings of Python's standard library: at least 160 characters, cut at "
-    "700, examples at the "
-    "prompt left out, at most 40 of a module.",
+    "700, examples at the prompt left out, at most 40 of a module.",
     source="the standard library of the Python that runs Inscape, parsed, not imported",
     licence="PSF-2.0",
     citation="Python Software Foundation, The Python Standard Library, https://docs.python.org",
     get="comes with Python",
     group="module: passages of one module share subject, names and author",
     beware="Passages change a little with the version of Python. It is technical English with "
-    "names and signatures, and "
-    "any model trained on code has seen it.",
+    "names and signatures, and any model trained on code has seen it.",
     columns={
         "text": "the passage",
         "words": "how many words it has",

@@ -23,13 +23,11 @@ CARD = DatasetCard(
     source="written by Inscape",
     licence="Apache-2.0",
     citation="L. Peng et al. (2025), Linear Correlation in LM's Compositional Generalization and "
-    "Hallucination, "
-    "arXiv:2502.04520 (the idea)",
+    "Hallucination, arXiv:2502.04520 (the idea)",
     get="comes with Inscape",
     group="question: its answers share a template.",
     beware="Countries with several languages have the one that most speak; seasons are those of "
-    "the northern half; chief "
-    "executives are first names, some of them retired or dead.",
+    "the northern half; chief executives are first names, some of them retired or dead.",
     columns={
         "text": "question and answer, with X for the person",
         "question": "name of the question",

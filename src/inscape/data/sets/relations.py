@@ -35,22 +35,18 @@ TEMPLATES = {
 CARD = DatasetCard(
     name="relations",
     what="998 pairs of subject and object in fourteen relations of 58 to 84 pairs: capitals, "
-    "languages, countries, "
-    "opposites, comparatives, past tenses, plurals, first letters, successors, sounds, genders of "
-    "names, workplaces, "
-    "continents and kinds of things.",
+    "languages, countries, opposites, comparatives, past tenses, plurals, first letters, "
+    "successors, sounds, genders of names, workplaces, continents and kinds of things.",
     source="written by Inscape",
     licence="Apache-2.0",
     citation="E. Hernandez et al. (2023), Linearity of Relation Decoding in Transformer Language "
-    "Models, arXiv:2308.09124 "
-    "(the idea)",
+    "Models, arXiv:2308.09124 (the idea)",
     get="comes with Inscape",
     group="subject: nothing asked about one is on both sides of a split. Objects are: many "
     "countries share a language.",
     beware="One object is listed where several would do (a wolf also barks, a painter also works "
-    "outdoors), so what "
-    "counts as wrong may be right. Only the first token of an answer is compared where models are "
-    "asked.",
+    "outdoors), so what counts as wrong may be right. Only the first token of an answer is "
+    "compared where models are asked.",
     columns={
         "text": "the question, without examples before it",
         "relation": "name of the relation",

@@ -17,24 +17,20 @@ from inscape.data.files import read_table
 CARD = DatasetCard(
     name="reviews",
     what="4,000 sentences of movie reviews, product reviews, news editorials and tweets, 1,000 "
-    "each, half of them rated "
-    "above 0 and half below; near-duplicates, sentences rated exactly 0, under 4 words or over 200 "
-    "characters left out.",
+    "each, half of them rated above 0 and half below; near-duplicates, sentences rated exactly 0, "
+    "under 4 words or over 200 characters left out.",
     source="vaderSentiment 3.3.2 (PyPI, source distribution), hutto_ICWSM_2014, read by "
     "scripts/make_reviews.py",
     licence="MIT (notice in data/sets/LICENSES.md)",
     citation="C. J. Hutto, E. Gilbert (2014), VADER: A Parsimonious Rule-based Model for Sentiment "
-    "Analysis of Social "
-    "Media Text, ICWSM-14",
+    "Analysis of Social Media Text, ICWSM-14",
     get="comes with Inscape",
     group="document: sentences of one product review or one editorial share subject and mood. The "
-    "ids of movie sentences "
-    "and tweets name no document, so each is its own, and sentences about one film may be in both "
-    "train and test.",
+    "ids of movie sentences and tweets name no document, so each is its own, and sentences about "
+    "one film may be in both train and test.",
     beware="Ratings near 0 are frequent in news and rare in movie reviews: the sources share the "
-    "mean of valence, not its "
-    "spread. Products are lower-cased in the source. A ridge on letter n-grams alone reaches R² "
-    "0.28.",
+    "mean of valence, not its spread. Products are lower-cased in the source. A ridge on letter "
+    "n-grams alone reaches R² 0.28.",
     columns={
         "text": "the sentence",
         "valence": "mean of about twenty ratings, -4 (most negative) to 4 (most positive)",

@@ -23,15 +23,13 @@ from inscape.data.sets.templated_sentiment import WORDS as OPPOSITES
 
 PEOPLE = (
     "farmer sailor teacher doctor painter baker hunter soldier lawyer singer driver nurse writer "
-    "miner pilot guard "
-    "clerk tailor dancer monk judge poet cook thief"
+    "miner pilot guard clerk tailor dancer monk judge poet cook thief"
 ).split()
 VERBS = (
     "visit/visited follow/followed praise/praised watch/watched call/called help/helped "
-    "warn/warned invite/invited "
-    "trust/trusted blame/blamed thank/thanked greet/greeted hire/hired admire/admired "
-    "ignore/ignored pay/paid "
-    "meet/met find/found teach/taught fight/fought leave/left see/saw hear/heard catch/caught"
+    "warn/warned invite/invited trust/trusted blame/blamed thank/thanked greet/greeted hire/hired "
+    "admire/admired ignore/ignored pay/paid meet/met find/found teach/taught fight/fought "
+    "leave/left see/saw hear/heard catch/caught"
 ).split()
 THINGS = "bridge candle hammer window basket mirror ladder blanket".split()
 PLACES = (
@@ -94,19 +92,16 @@ FRAMES = (
 CARD = DatasetCard(
     name="sentence-tasks",
     what="Ten tasks of about 200 sentences each: length, word content, depth, tense, subject "
-    "number, bigram shift, "
-    "coordination inversion, sentiment, topic, odd word.",
+    "number, bigram shift, coordination inversion, sentiment, topic, odd word.",
     source="written by Inscape",
     licence="Apache-2.0",
     citation="A. Conneau, G. Kruszewski, G. Lample, L. Barrault, M. Baroni (2018), What you can "
-    "cram into a single vector, "
-    "arXiv:1805.01070 (the tasks)",
+    "cram into a single vector, arXiv:1805.01070 (the tasks)",
     get="comes with Inscape",
     group="a lexeme, frame or pair of clauses, by task, with all of its labels; what a probe is "
     "tried on has others.",
     beware="The grammar is small: scores are higher than on sentences from books, and tasks with "
-    "few frames (odd word, "
-    "coordination inversion) have wide intervals.",
+    "few frames (odd word, coordination inversion) have wide intervals.",
     columns={
         "text": "the sentence",
         "task": "the task",
@@ -183,8 +178,7 @@ def _content(rng: np.random.Generator) -> list[tuple[str, str, str]]:
             person,
             _written(
                 f"the {person} {_pick(rng, VERBS).split('/')[1]} the {_pick(rng, PEOPLE)} with a "
-                f"{thing} "
-                f"{_pick(rng, PLACES)}"
+                f"{thing} {_pick(rng, PLACES)}"
             ),
         )
         for person in PEOPLE

@@ -83,17 +83,16 @@ BLAME = (
 CARD = DatasetCard(
     name="templated-sentiment",
     what="1,440 reviews from 6 templates, 3 subjects and 40 pairs of opposite adjectives with 20 "
-    "pairs of opposite verbs; "
-    "rows 2k and 2k + 1 are a pair: the same text with the sign of its words turned.",
+    "pairs of opposite verbs; rows 2k and 2k + 1 are a pair: the same text with the sign of its "
+    "words turned.",
     source="written by Inscape",
     licence="Apache-2.0",
     citation="C. Tigges, O. J. Hollinsworth, A. Geiger, N. Nanda (2023), Linear Representations of "
-    "Sentiment in Large "
-    "Language Models, arXiv:2310.15154 (the idea)",
+    "Sentiment in Large Language Models, arXiv:2310.15154 (the idea)",
     get="comes with Inscape",
     group="words: a pair of verbs with its two pairs of adjectives, so that no adjective, no verb "
-    "and no pair straddles "
-    "train and test; templates and subjects do, and are balanced over both classes.",
+    "and no pair straddles train and test; templates and subjects do, and are balanced over both "
+    "classes.",
     columns={
         "text": "the review, cut before its verdict",
         "positive": "1 if the words are positive, else 0",

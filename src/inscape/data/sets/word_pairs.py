@@ -15,13 +15,11 @@ from inscape.data.files import read_table
 CARD = DatasetCard(
     name="word-pairs",
     what="776 pairs of words in fourteen concepts: forms of verbs, nouns and adjectives, capital "
-    "letters, gender, capitals "
-    "and peoples of countries, English and French.",
+    "letters, gender, capitals and peoples of countries, English and French.",
     source="written by Inscape",
     licence="Apache-2.0",
     citation="K. Park, Y. J. Choe and V. Veitch (2023), The Linear Representation Hypothesis and "
-    "the Geometry of Large "
-    "Language Models, arXiv:2311.03658 (the idea)",
+    "the Geometry of Large Language Models, arXiv:2311.03658 (the idea)",
     get="comes with Inscape",
     group="first: a verb stands in three concepts.",
     beware="Most concepts are English grammar. A word has several senses, and a pair may differ in "

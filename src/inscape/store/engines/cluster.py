@@ -115,8 +115,7 @@ def _refuse_open(ray: Any) -> None:
     if not found <= {"127.0.0.1", "::1"}:
         raise ClusterError(
             f"Ray {ray.__version__} listens on {', '.join(sorted(found))}, where other machines "
-            "reach it; start a cluster "
-            "yourself and give its address, as in: --on ray://HOST:PORT."
+            "reach it; start a cluster yourself and give its address, as in: --on ray://HOST:PORT."
         )
 
 

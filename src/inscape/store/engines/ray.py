@@ -207,9 +207,8 @@ class Crew:
         if different := [name for name, fact in self._facts.items() if told[name] != fact]:
             raise ClusterError(
                 f"the worker that is {told['where']} differs in {', '.join(different)} from this "
-                "process, and its vectors "
-                "would not be the same; install the same versions and open the same model "
-                "everywhere."
+                "process, and its vectors would not be the same; install the same versions and "
+                "open the same model everywhere."
             )
         hand.where = told["where"]
         log.info("worker %s has opened %s", hand.where, self._job.model.name)
@@ -238,8 +237,7 @@ class Crew:
             )
             raise ClusterError(
                 f"{deaths} workers died {what}, the last with: {why} Out of memory is the usual "
-                "cause: ask for a smaller "
-                "budget, or for fewer workers on a machine."
+                "cause: ask for a smaller budget, or for fewer workers on a machine."
             ) from error
         log.warning(
             "worker %s died; its shards are computed again",

@@ -66,8 +66,7 @@ def shipped(model: Any) -> tuple[dict[str, Any], Files]:
     if not isinstance(model.net, transformers.PreTrainedModel):
         raise ModelError(
             f"{model.name} is a live {type(model.net).__name__}, which is code, and Ray workers "
-            "open models from files "
-            "only; harvest it with on='local'."
+            "open models from files only; harvest it with on='local'."
         )
     with tempfile.TemporaryDirectory() as folder, _no_bar():
         model.net.save_pretrained(folder)

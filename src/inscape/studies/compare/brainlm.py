@@ -38,13 +38,10 @@ CARD = Card(
     arxiv="2306.01930",
     room="compare",
     claim="The larger a language model, the more the geometry of its words is like that of "
-    "responses "
-    "of a brain.",
+    "responses of a brain.",
     reproduced="Language models of five widths learn texts in which words go together by meanings "
-    "of "
-    "20 features; the brain is made: 300 nonlinear, noisy voxels of the same meanings. So this "
-    "tests "
-    "the method, and whether width matters where all models see the same texts; no brain is "
+    "of 20 features; the brain is made: 300 nonlinear, noisy voxels of the same meanings. So this "
+    "tests the method, and whether width matters where all models see the same texts; no brain is "
     "measured.",
     controls=(
         "permuted words",
@@ -71,15 +68,13 @@ CARD = Card(
         ),
     ),
     answer="Width and precision@10 have a Spearman correlation of {size:.2f}. At the weakest width "
-    "from "
-    "32 on, precision@10 is {words:.2f}, and the least gain over initial weights {untrained:+.2f}.",
+    "from 32 on, precision@10 is {words:.2f}, and the least gain over initial weights "
+    "{untrained:+.2f}.",
     # a training so short decides nothing about networks
     tiny=dict(size="any", words="any", untrained="any", other="any"),
     differs="The authors take pretrained models of four families and fMRI of people who read a "
-    "story, "
-    "and choose layers; here the last layer, a ridge map beside Procrustes, halves of the words "
-    "held out "
-    "in turn and looked up among themselves.",
+    "story, and choose layers; here the last layer, a ridge map beside Procrustes, halves of the "
+    "words held out in turn and looked up among themselves.",
     group_note="Words are what varies, each averaged over the networks; for the correlation, "
     "networks.",
     seeds=3,

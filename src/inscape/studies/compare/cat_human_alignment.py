@@ -44,13 +44,11 @@ CARD = Card(
     arxiv="2511.02404",
     room="compare",
     claim="Self-supervised transformers represent human and cat views of a frame most alike, in "
-    "early blocks; "
-    "convolutional networks are behind plain transformers.",
+    "early blocks; convolutional networks are behind plain transformers.",
     reproduced="It tests the method, not the paper's data: captioned scenes as they are and "
-    "through a filter of cats' "
-    "vision. Four convolutional networks and four transformers trained to name factors, four "
-    "transformers that distil "
-    "themselves; CKA, RSA, MMD and energy distance at every layer.",
+    "through a filter of cats' vision. Four convolutional networks and four transformers trained "
+    "to name factors, four transformers that distil themselves; CKA, RSA, MMD and energy distance "
+    "at every layer.",
     controls=(
         "pairs shuffled",
         "untrained networks",
@@ -84,14 +82,12 @@ CARD = Card(
         ),
     ),
     answer="CKA of pairs is {paired:.2f} above shuffled pairs at the least; it falls with the "
-    "filter's strength "
-    "({strength:.2f}). Self-distillation changes the mean CKA of a transformer by "
-    "{distilled:+.2f}; transformers are "
-    "{convolutions:+.2f} above convolutional networks.",
+    "filter's strength ({strength:.2f}). Self-distillation changes the mean CKA of a transformer "
+    "by {distilled:+.2f}; transformers are {convolutions:+.2f} above convolutional networks.",
     tiny=dict(paired="any", mantel="any", strength="any", distilled="any", convolutions="any"),
     differs="The authors take pretrained networks and frames of a human and a filtered cat view; "
-    "self-distillation here "
-    "is a moving-average target with a predictor, not DINO's centred softmax. CKA is debiased.",
+    "self-distillation here is a moving-average target with a predictor, not DINO's centred "
+    "softmax. CKA is debiased.",
     group_note="A network is what varies: intervals are over random starts.",
     seeds=3,
     minutes=dict(tiny=0.2, small=6),

@@ -35,14 +35,11 @@ CARD = Card(
     arxiv="2103.14770",
     room="compare",
     claim="Relations as matrices, and two such systems aligned by a functor, translate with few "
-    "known "
-    "pairs, 17 times more parameter-efficiently than a sequence-to-sequence network.",
+    "known pairs, 17 times more parameter-efficiently than a sequence-to-sequence network.",
     reproduced="Two corpora of one made chemistry, 60 elements joined by three kinds of bonds, the "
     "elements of the second under secret names; five are known. Ten chemistries. The chemistry is "
-    "made, "
-    "so this tests the method and not the authors' data; the network that they compare with, and "
-    "word "
-    "lists, are left out.",
+    "made, so this tests the method and not the authors' data; the network that they compare with, "
+    "and word lists, are left out.",
     controls=(
         "a corpus whose bonds are rewired",
         "rotation of vectors, from counts and learnt",
@@ -70,20 +67,17 @@ CARD = Card(
             null="random rotations",
         ),
     ),
-    answer="With five anchors the functor translates {rotation:+.0%} more elements than the better "
-    "of "
-    "two rotations and {anchors:+.0%} more than the anchors alone; into a rewired corpus its "
-    "score is {rewired:.0%} of that. Its residual is {residual:.3f}.",
+    answer="With five anchors the share of elements that the functor translates is "
+    "{rotation:+.2f} above that of the better of two rotations and {anchors:+.2f} above that of "
+    "the anchors alone; into a rewired corpus it is {rewired:.0%} of that. The functor's residual "
+    "is {residual:.3f}.",
     tiny=dict(rotation="any", anchors="any", rewired="any", residual="supported"),
     differs="The authors learn which relations there are, here kinds of bonds are known; they "
-    "descend "
-    "to the functor, here it is solved for. No code of theirs is public.",
+    "descend to the functor, here it is solved for. No code of theirs is public.",
     group_note="A chemistry, with its corpora and anchors, is what varies.",
     negative="On a seed of development (101) the gain over the better rotation, which is that of "
-    "the "
-    "learnt vectors, is 18 points with an interval from 4 points on; with ten anchors that "
-    "rotation is "
-    "nearly as good as the functor.",
+    "the learnt vectors, is 18 points with an interval from 4 points on; with ten anchors that "
+    "rotation is nearly as good as the functor.",
     seeds=3,
     minutes=dict(tiny=0.1, small=2),
     figure="by-anchors",

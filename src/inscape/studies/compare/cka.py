@@ -80,13 +80,11 @@ CARD = Card(
         zero="supported",
     ),
     differs="The authors train ten networks on CIFAR-10 and compare 10,000 test images; CKA here "
-    "is "
-    "the debiased one, and layers that tie share the hit.",
+    "is the debiased one, and layers that tie share the hit.",
     group_note="A network is what varies: intervals leave out one at a time, with all its pairs.",
     negative="On seeds 0 to 2 linear CKA identifies 52 to 59 % of the layers, not 70 %: on grey "
-    "digits the first "
-    "four layers hold nearly the same (CKA 0.88 to 0.96 with each other). A training of four times "
-    "the length changes nothing (0.55).",
+    "digits the first four layers hold nearly the same (CKA 0.88 to 0.96 with each other). A "
+    "training of four times the length changes nothing (0.55).",
     seeds=3,
     minutes=dict(tiny=0.2, small=6),
     figure="identified",

@@ -40,9 +40,9 @@ CARD = Card(
     claim="Some features are learned by every network and others are not; networks share subspaces "
     "whose basis vectors differ; codes mix local and slightly distributed units.",
     reproduced="Six networks of eight convolutions on shifted and rotated digits, as many trained "
-    "on "
-    "shuffled labels, as many untrained. Units are matched one to one and best to any, predicted "
-    "from few and clustered, on activations at all positions; matches are scored on other digits.",
+    "on shuffled labels, as many untrained. Units are matched one to one and best to any, "
+    "predicted from few and clustered, on activations at all positions; matches are scored on "
+    "other digits.",
     controls=(
         "a copy with its units permuted",
         "a copy rotated at random",

@@ -46,11 +46,9 @@ CARD = Card(
     arxiv="2507.13941",
     room="compare",
     claim="One network of regions is conserved across people; its order follows the layers of "
-    "networks "
-    "of pictures and not those of language models.",
+    "networks of pictures and not those of language models.",
     reproduced="Made subjects: six networks of eight convolutions trained on captioned scenes, "
-    "each "
-    "layer a region of voxels by a random mixture and noise, beside four regions of noise. A "
+    "each layer a region of voxels by a random mixture and noise, beside four regions of noise. A "
     "seventh network and a text encoder on the captions give the order. No fMRI, one stream.",
     controls=("regions of noise", "shuffled stimuli", "a text encoder on captions"),
     claims=dict(
@@ -77,13 +75,11 @@ CARD = Card(
     # a training so short decides nothing about networks
     tiny=dict(order="any", language="any", match="any", noise="any"),
     differs="The authors have fMRI of 8, 3 and 4 people in 360 regions and large models; 1 − "
-    "Pearson's "
-    "r, Pearson's r of dissimilarities, other repetitions on either side and shuffled stimuli are "
-    "theirs.",
+    "Pearson's r, Pearson's r of dissimilarities, other repetitions on either side and shuffled "
+    "stimuli are theirs.",
     group_note="A subject is what varies: intervals leave out one, with all its pairs.",
     negative="On seed 0 every region is most like one and the same layer of the text encoder, "
-    "which "
-    "gives no order: its correlation counts as 0.",
+    "which gives no order: its correlation counts as 0.",
     seeds=3,
     minutes=dict(tiny=0.2, small=4),
     figure="connectivity",

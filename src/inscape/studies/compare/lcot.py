@@ -38,11 +38,9 @@ CARD = Card(
     arxiv="2310.06002",
     room="compare",
     claim="An explicit linear embedding of measures on the circle, made of circular transport, "
-    "serves "
-    "clustering and display of circular data at much lower cost.",
+    "serves clustering and display of circular data at much lower cost.",
     reproduced="Random mixtures of von Mises distributions, and the hues of painted shapes, whose "
-    "red "
-    "lies on both sides of zero. Barycentres, contours and phases inside networks are left out.",
+    "red lies on both sides of zero. Barycentres, contours and phases inside networks are left out.",
     controls=("exact circular transport", "transport on the line, cut at 0", "total variation"),
     claims=dict(
         rank=Claim(text="LCOT orders pairs as exact transport does, Spearman 0.95", at_least=0.95),
@@ -65,9 +63,8 @@ CARD = Card(
         ),
     ),
     answer="LCOT follows exact transport with a Spearman correlation of {rank:.3f}, transport on "
-    "the "
-    "line with {line:.2f}. It is {speed:.0f} times as fast over all pairs; nearest neighbours by "
-    "hue gain {hues:+.1%} over the line.",
+    "the line with {line:.2f}. It is {speed:.0f} times as fast over all pairs; nearest neighbours "
+    "by hue gain {hues:+.1%} over the line.",
     tiny=dict(
         rank="any",
         line="supported",
@@ -77,15 +74,12 @@ CARD = Card(
         hues="any",
     ),
     differs="The authors compare with a general solver in Python; exact transport here is a "
-    "minimum "
-    "over all cyclic shifts, which for samples of one size is exact and fast.",
+    "minimum over all cyclic shifts, which for samples of one size is exact and fast.",
     group_note="A measure (picture) is what varies: intervals leave out one, with all its pairs.",
     negative="On seed 0 transport on the line too names the colour of every picture, so hues do "
-    "not tell "
-    "them apart. The line's correlation is 0.80 [0.74, 0.86]; with 100 mixtures it was 0.83, and "
-    "distances at "
-    "1,024 points changed by up to 0.003 under rotation, which is the grid's error: now 200 and "
-    "8,192.",
+    "not tell them apart. The line's correlation is 0.80 [0.74, 0.86]; with 100 mixtures it was "
+    "0.83, and distances at 1,024 points changed by up to 0.003 under rotation, which is the "
+    "grid's error: now 200 and 8,192.",
     minutes=dict(tiny=0.1, small=2),
     figure="exact",
 )

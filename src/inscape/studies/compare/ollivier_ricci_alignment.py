@@ -45,13 +45,11 @@ CARD = Card(
     arxiv="2501.00919",
     room="compare",
     claim="Curvature of neighbour graphs and communities of the Ricci flow show where a face "
-    "network, its version "
-    "aligned to people and human judgements agree, which global measures miss.",
+    "network, its version aligned to people and human judgements agree, which global measures miss.",
     reproduced="It tests the method, not the paper's data: a network that names five shapes stands "
-    "in for VGG-Face, and "
-    "known distances of six attributes for people. 150 held-out pictures, graphs of 8 neighbours, "
-    "20 steps of the "
-    "flow; the aligned version is a linear map fitted to triplets of other pictures.",
+    "in for VGG-Face, and known distances of six attributes for people. 150 held-out pictures, "
+    "graphs of 8 neighbours, 20 steps of the flow; the aligned version is a linear map fitted to "
+    "triplets of other pictures.",
     controls=(
         "the untrained network",
         "a rewired graph with the same degrees",
@@ -82,10 +80,8 @@ CARD = Card(
         ),
     ),
     answer="Alignment changes the correlation of edge curvature by {edges:+.2f} and the AMI of "
-    "communities by "
-    "{communities:+.2f}; the network is {untrained:+.2f} above the untrained one and "
-    "{rewired:+.2f} above a rewired "
-    "graph.",
+    "communities by {communities:+.2f}; the network is {untrained:+.2f} above the untrained one "
+    "and {rewired:+.2f} above a rewired graph.",
     # a network that has learnt for a moment, and twenty-odd pictures, decide nothing
     tiny=dict(edges="any", communities="any", untrained="any", rewired="any", planted="supported"),
     differs="Curvature is by exact transport, where the library of the authors' experiments "
@@ -94,12 +90,10 @@ CARD = Card(
     group_note="A group is a picture: leaving one out takes its edges with it, graph and flow "
     "staying as they are.",
     negative="On seed 0 it is the global measures that see the alignment: all distances correlate "
-    "with the judgements' by "
-    "0.48 before and 0.69 after it, untrained 0.25. Curvature at the judgements' edges correlates "
-    "by 0.08 before, 0.06 "
-    "after, 0.00 untrained and 0.09 rewired, none of them beyond chance. Communities agree by an "
-    "AMI of 0.92 before: "
-    "they are the shapes, which the network was trained to name.",
+    "with the judgements' by 0.48 before and 0.69 after it, untrained 0.25. Curvature at the "
+    "judgements' edges correlates by 0.08 before, 0.06 after, 0.00 untrained and 0.09 rewired, "
+    "none of them beyond chance. Communities agree by an AMI of 0.92 before: they are the shapes, "
+    "which the network was trained to name.",
     seeds=3,
     minutes=dict(tiny=0.2, small=5),
     figure="edges",

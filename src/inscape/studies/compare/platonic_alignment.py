@@ -52,9 +52,8 @@ CARD = Card(
     claim="As networks of pictures and of texts get better, they agree more on which things are "
     "alike.",
     reproduced="The classifier rows of EfficientNet-Lite0 against the names of the thousand "
-    "classes "
-    "in five networks of texts; small networks of pictures at ten points of their training against "
-    "a text encoder on captioned scenes.",
+    "classes in five networks of texts; small networks of pictures at ten points of their training "
+    "against a text encoder on captioned scenes.",
     controls=(
         "permuted pairs, the largest over layers",
         "pairs permuted within clusters of like classes",
@@ -80,8 +79,7 @@ CARD = Card(
     ),
     answer="Mutual 10-NN of class rows and the text encoder is {encoder:.3f}, {trigrams:+.3f} over "
     "character trigrams; the language model is {trained:+.3f} over its untrained copy. Over "
-    "training "
-    "alignment follows accuracy with a Spearman correlation of {training:.2f}.",
+    "training alignment follows accuracy with a Spearman correlation of {training:.2f}.",
     tiny=dict(encoder="supported", trigrams="supported", trained="supported", training="any"),
     differs="The authors compare up to 1,024 image–caption pairs in 78 vision and 11 language "
     "models; here rows of a classifier, class names, and one network of each kind. Clipping at the "

@@ -43,15 +43,11 @@ CARD = Card(
     arxiv="2305.06386",
     room="compare",
     claim="One linear layer from a network of pictures into the space of CLIP makes it a zero-shot "
-    "classifier, "
-    "sometimes as good as CLIP.",
+    "classifier, sometimes as good as CLIP.",
     reproduced="CLIP's place is taken by two towers trained on captioned scenes, texts as the "
-    "frozen states of a sentence "
-    "encoder. Networks trained to name factors, to reconstruct, and not at all are mapped by ridge "
-    "regression on "
-    "pictures without captions. Shape, colour, size and place are then named by texts, on "
-    "combinations that nothing "
-    "was trained on.",
+    "frozen states of a sentence encoder. Networks trained to name factors, to reconstruct, and "
+    "not at all are mapped by ridge regression on pictures without captions. Shape, colour, size "
+    "and place are then named by texts, on combinations that nothing was trained on.",
     controls=(
         "a map fitted to permuted pairs",
         "a network of random weights",
@@ -81,16 +77,14 @@ CARD = Card(
     # a training so short decides nothing
     tiny=dict(share="any", permuted="any", untrained="any", retrieval="any"),
     differs="The authors map ResNets and others to CLIP on ImageNet, by least squares with SGD; "
-    "the way from concepts to "
-    "texts is the nearest caption, where they use a decoder. Accuracy is over chance, mean over "
-    "four attributes.",
+    "the way from concepts to texts is the nearest caption, where they use a decoder. Accuracy is "
+    "over chance, mean over four attributes.",
     group_note="A group is a combination of shape, colour, size and place, of which there are "
     "several pictures.",
     negative="On seed 0 the network that names factors reaches 0.97 of accuracy above chance, as "
-    "do the two towers, and the "
-    "autoencoder 0.40, where random weights reach 0.38: reconstruction alone does not make shape "
-    "and size linear here. "
-    "Permuted pairs give 0.01, with an interval of six points to each side.",
+    "do the two towers, and the autoencoder 0.40, where random weights reach 0.38: reconstruction "
+    "alone does not make shape and size linear here. Permuted pairs give 0.01, with an interval of "
+    "six points to each side.",
     seeds=3,
     minutes=dict(tiny=0.1, small=3),
     figure="named",

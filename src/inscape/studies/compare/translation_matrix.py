@@ -32,8 +32,7 @@ CARD = Card(
     claim="A linear map between word vectors of two languages, fitted on some pairs, translates "
     "other words with a precision@5 of almost 90 %.",
     reproduced="Two made languages that share meanings and no text, their words as PPMI vectors; "
-    "and "
-    "the input embeddings of English words in a text encoder and a language model.",
+    "and the input embeddings of English words in a text encoder and a language model.",
     controls=(
         "a shuffled dictionary",
         "the word of the same frequency rank",
@@ -66,8 +65,7 @@ CARD = Card(
         ),
     ),
     answer="Between made languages precision@5 is {world:.2f}, {times:+.2f} over ten times the "
-    "best "
-    "baseline; frequent words are {frequent:+.2f} over rare ones. Between two networks it is "
+    "best baseline; frequent words are {frequent:+.2f} over rare ones. Between two networks it is "
     "{real:+.2f} over ten times a shuffled dictionary.",
     tiny=dict(world="any", times="any", pairs="any", frequent="any", real="supported"),
     differs="The authors fit least squares by gradient descent on skip-gram vectors of billions of "

@@ -37,8 +37,7 @@ CARD = Card(
     claim="Statistics that are sensitive to topology identify layers and brain regions as well as "
     "geometry does, and are robust to noise and to differences between individuals.",
     reproduced="Twelve networks of eight convolutions on shifted and rotated digits, 80 stimuli: "
-    "the "
-    "noisy dissimilarities of a layer of one must find their layer in another. Thresholds are "
+    "the noisy dissimilarities of a layer of one must find their layer in another. Thresholds are "
     "chosen on six networks and judged on the other six; and planted manifolds. No fMRI.",
     controls=("shuffled stimuli", "untrained networks", "geometry alone (RSA of ranks)"),
     claims=dict(
@@ -74,8 +73,7 @@ CARD = Card(
     "stimuli; ranks before thresholds, quantiles of all pairs and Pearson's r are theirs.",
     group_note="A network (subject) is what varies: intervals leave out one, with all its pairs.",
     negative="On seeds 0 to 2 the chosen thresholds gain 1 to 3 points over RSA under noise, with "
-    "intervals "
-    "that hold zero: six networks are few. Layers of these networks are alike: RSA "
+    "intervals that hold zero: six networks are few. Layers of these networks are alike: RSA "
     "identifies 43 % of them without noise.",
     seeds=3,
     minutes=dict(tiny=0.2, small=4),

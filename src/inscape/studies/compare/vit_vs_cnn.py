@@ -45,13 +45,11 @@ CARD = Card(
     arxiv="2108.08810",
     room="compare",
     claim="Representations of vision transformers are far more uniform over layers than those of "
-    "convolutional networks, "
-    "because of early global attention and strong skips.",
+    "convolutional networks, because of early global attention and strong skips.",
     reproduced="Four transformers of six blocks and four residual networks of eight, trained to "
-    "name the four factors of "
-    "captioned scenes of 24 × 24 pixels. CKA of all pairs of layers, skips taken away, distances "
-    "of attention and "
-    "receptive fields of the first block. Probes of position and pooling by the mean are left out.",
+    "name the four factors of captioned scenes of 24 × 24 pixels. CKA of all pairs of layers, "
+    "skips taken away, distances of attention and receptive fields of the first block. Probes of "
+    "position and pooling by the mean are left out.",
     controls=("the untrained networks", "permuted pictures", "accuracy of both"),
     claims=dict(
         uniform=Claim(
@@ -86,23 +84,18 @@ CARD = Card(
         ),
     ),
     answer="Layers of transformers are {uniform:+.2f} more alike in CKA than those of residual "
-    "networks, {trained:+.2f} "
-    "more than before training. Taking the skips of a block away lowers CKA across it by "
-    "{skip:.2f}; the first block sees "
-    "{field:+.1f} pixels farther.",
+    "networks, {trained:+.2f} more than before training. Taking the skips of a block away lowers "
+    "CKA across it by {skip:.2f}; the first block sees {field:+.1f} pixels farther.",
     # trainings so short decide nothing about networks
     tiny=dict(uniform="any", trained="any", skip="any", field="any", permuted="any", matched="any"),
     differs="The authors compare ViT-B to ViT-H and ResNets on ImageNet and JFT-300M, with layers "
-    "inside blocks; here "
-    "layers are what blocks end with, CKA is debiased on all pictures at once, and skips are taken "
-    "away after training.",
+    "inside blocks; here layers are what blocks end with, CKA is debiased on all pictures at once, "
+    "and skips are taken away after training.",
     group_note="A network is what varies: intervals are over random starts of each kind.",
     negative="On seed 0 layers of transformers have a mean CKA of 0.90 and those of residual "
-    "networks 0.87: networks so "
-    "shallow are alike in both. Before training it is the other way round (0.85 and 0.92). Heads "
-    "attend everywhere from "
-    "the first block on (12.4 to 12.8 pixels, as evenly spread weights do), so no early local "
-    "heads are seen.",
+    "networks 0.87: networks so shallow are alike in both. Before training it is the other way "
+    "round (0.85 and 0.92). Heads attend everywhere from the first block on (12.4 to 12.8 pixels, "
+    "as evenly spread weights do), so no early local heads are seen.",
     seeds=3,
     minutes=dict(tiny=0.2, small=8),
     figure="vit",

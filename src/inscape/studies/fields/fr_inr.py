@@ -91,10 +91,8 @@ CARD = Card(
     "that were trained on.",
     group_note="A group is one pair of initial weights, on photographs with a crop of its own.",
     negative="On seeds 0 to 2 the error is 0.17, 0.31 and 1.00 times that of plain weights, so one "
-    "start in "
-    "three gains nothing; the highest frequency is not learnt sooner than in the better control on "
-    "two of "
-    "three, and photographs gain −0.4 to 0.2 dB.",
+    "start in three gains nothing; the highest frequency is not learnt sooner than in the better "
+    "control on two of three, and photographs gain −0.4 to 0.2 dB.",
     seeds=3,
     minutes={"tiny": 0.1, "small": 15, "full": 300},
     figure="sines-watched",

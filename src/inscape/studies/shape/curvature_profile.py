@@ -41,14 +41,12 @@ CARD = Card(
     arxiv="2305.19730",
     room="shape",
     claim="Trained networks share a profile of mean absolute principal curvature: a step, a "
-    "plateau and a last "
-    "step, which untrained ones lack; the last step goes with generalisation, intrinsic dimension "
-    "does not.",
+    "plateau and a last step, which untrained ones lack; the last step goes with generalisation, "
+    "intrinsic dimension does not.",
     reproduced="Networks of eight convolutions on scikit-learn's digits, placed, turned and noisy: "
-    "four random "
-    "starts on all 1,297 digits, on shuffled labels and untrained; and twelve trained on 20 to "
-    "1,297 digits, with "
-    "and without mixup. Curvature at ten layers of digits of other writers.",
+    "four random starts on all 1,297 digits, on shuffled labels and untrained; and twelve trained "
+    "on 20 to 1,297 digits, with and without mixup. Curvature at ten layers of digits of other "
+    "writers.",
     controls=(
         "spheres and planes of known curvature",
         "the untrained networks",
@@ -81,34 +79,26 @@ CARD = Card(
         ),
     ),
     answer="The last layer is {step:.1f} times as curved as the plateau, {untrained:.1f} times in "
-    "untrained networks, and "
-    "{scaled:.1f} times in units of each layer's spread; the last step correlates with accuracy by "
-    "{gap:.2f}.",
+    "untrained networks, and {scaled:.1f} times in units of each layer's spread; the last step "
+    "correlates with accuracy by {gap:.2f}.",
     # few short trainings decide nothing about networks
     tiny=dict(
         sphere="supported", plane="supported", step="any", untrained="any", scaled="any", gap="any"
     ),
     differs="The authors train ResNets and VGGs on CIFAR and set singular values to zero; here the "
-    "smallest are scaled "
-    "by random factors, or squares could not be told from the values themselves, and the dimension "
-    "of the fit "
-    "is TwoNN's, at most their number. The last step is (last − before) / plateau. Curvature is "
-    "per length, so layers of "
-    "other scales are compared in units of their spread too.",
+    "smallest are scaled by random factors, or squares could not be told from the values "
+    "themselves, and the dimension of the fit is TwoNN's, at most their number. The last step is "
+    "(last − before) / plateau. Curvature is per length, so layers of other scales are compared in "
+    "units of their spread too.",
     group_note="A network is what varies: of the first two claims one of four random starts, of "
-    "the third one of "
-    "twelve trainings.",
+    "the third one of twelve trainings.",
     negative="On seeds 0 to 2 untrained networks' last layer is 4,331, 4,873 and 4,496 times as "
-    "curved as their plateau: "
-    "their states shrink from layer to layer. In units of spread it is 5.3 and 5.7 times on seeds "
-    "1 and 2, where trained "
-    "networks have 5.1 and 4.2 and those of shuffled labels 8.1 and 6.5: the last step comes with "
-    "the mean over positions "
-    "and the classifier, whatever was learnt. What training adds is the rise from the first layer "
-    "to the plateau (2.0 to "
-    "7.5 on seed 1, untrained 2.1 to 2.4). The last step and accuracy are rank-correlated by 0.35, "
-    "0.30 and 0.30, in units "
-    "of spread by 0.54 and 0.63.",
+    "curved as their plateau: their states shrink from layer to layer. In units of spread it is "
+    "5.3 and 5.7 times on seeds 1 and 2, where trained networks have 5.1 and 4.2 and those of "
+    "shuffled labels 8.1 and 6.5: the last step comes with the mean over positions and the "
+    "classifier, whatever was learnt. What training adds is the rise from the first layer to the "
+    "plateau (2.0 to 7.5 on seed 1, untrained 2.1 to 2.4). The last step and accuracy are "
+    "rank-correlated by 0.35, 0.30 and 0.30, in units of spread by 0.54 and 0.63.",
     seeds=3,
     minutes=dict(tiny=0.2, small=5),
     figure="profile",

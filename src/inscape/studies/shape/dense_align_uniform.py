@@ -52,11 +52,9 @@ CARD = Card(
     claim="Alignment and uniformity carry over to dense contrastive features; their sum tracks "
     "downstream performance, and how positive pairs are built matters.",
     reproduced="24 convolutional encoders of rendered scenes of three shapes: positives of the "
-    "same "
-    "place, the nearest feature, a random place, or the whole picture; three temperatures; few or "
-    "all "
-    "negatives. Linear probes of pixels and of pictures on held-out scenes of one and of three "
-    "shapes.",
+    "same place, the nearest feature, a random place, or the whole picture; three temperatures; "
+    "few or all negatives. Linear probes of pixels and of pictures on held-out scenes of one and "
+    "of three shapes.",
     controls=(
         "encoders permuted",
         "the untrained encoder",
@@ -82,24 +80,19 @@ CARD = Card(
         ),
     ),
     answer="The sum correlates with pixel mIoU by {rank:.2f}; positives of the same place gain "
-    "{rule:+.1%} "
-    "mIoU over random places.",
+    "{rule:+.1%} mIoU over random places.",
     # few short trainings decide nothing about encoders
     tiny=dict(rank="any", rule="any", sphere="supported"),
     differs="The authors' repository holds no code; the scalar is the sum of z-scores of "
-    "−alignment and "
-    "−uniformity over the encoders. Negatives are cells of other pictures of the batch, without a "
-    "queue.",
+    "−alignment and −uniformity over the encoders. Negatives are cells of other pictures of the "
+    "batch, without a queue.",
     group_note="Encoders are what varies: the gain of a rule is over six pairs of equal "
-    "temperature and "
-    "negatives.",
+    "temperature and negatives.",
     negative="On seeds 0 to 2 the correlation is 0.82, 0.69 and 0.86, with an interval from 0.36 "
-    "on the second, and the "
-    "gain 5.6, 5.8 and 5.4 points, with intervals from 2.5, 3.0 and 3.9. The networks are weak: "
-    "mIoU is 0.15 to 0.21, and "
-    "the untrained one, with 0.17 to 0.19, is above those of random places. The sum over means of "
-    "cells tells nothing of "
-    "mIoU (−0.16, −0.08, −0.18).",
+    "on the second, and the gain 5.6, 5.8 and 5.4 points, with intervals from 2.5, 3.0 and 3.9. "
+    "The networks are weak: mIoU is 0.15 to 0.21, and the untrained one, with 0.17 to 0.19, is "
+    "above those of random places. The sum over means of cells tells nothing of mIoU (−0.16, "
+    "−0.08, −0.18).",
     seeds=3,
     minutes=dict(tiny=0.1, small=6, full=60),
     figure="encoders",

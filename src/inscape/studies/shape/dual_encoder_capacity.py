@@ -45,13 +45,11 @@ CARD = Card(
     arxiv="2005.00181",
     room="shape",
     claim="The dimension that dual encoders need grows as margins shrink with document length; a "
-    "few vectors a document, "
-    "and hybrids with sparse scores, are better than one vector.",
+    "few vectors a document, and hybrids with sparse scores, are better than one vector.",
     reproduced="Random projections of TF-IDF vectors of documents of 50 to 3,000 words, to 16 to "
-    "2,048 dimensions. Then "
-    "heads on the states of sentences in MiniLM, 128 numbers a document as one vector or as three "
-    "or eight, BM25 and "
-    "their hybrid: which document of 16 sentences is half of a sentence's words from?",
+    "2,048 dimensions. Then heads on the states of sentences in MiniLM, 128 numbers a document as "
+    "one vector or as three or eight, BM25 and their hybrid: which document of 16 sentences is "
+    "half of a sentence's words from?",
     controls=(
         "the bound of the paper",
         "relevance shuffled in training",
@@ -85,20 +83,18 @@ CARD = Card(
         ),
     ),
     answer="The longest documents need {dimension:.0f} times the dimensions of the shortest. Eight "
-    "vectors find "
-    "{several:+.1%} documents over one of the same size; the hybrid finds {hybrid:+.1%} over its "
-    "better part.",
+    "vectors find {several:+.1%} documents over one of the same size; the hybrid finds "
+    "{hybrid:+.1%} over its better part.",
     tiny=dict(bound="supported", dimension="any", several="any", hybrid="any", shuffled="any"),
     differs="The authors fine-tune BERT on MS MARCO with mined negatives; here states are frozen, "
-    "the heads pool sentences "
-    "by learnt attention in place of the first tokens, and negatives are the batch's.",
+    "the heads pool sentences by learnt attention in place of the first tokens, and negatives are "
+    "the batch's.",
     group_note="A group is a document, or a query of the projections: the halves of its sentences "
     "are asked together.",
     negative="On seed 101 one vector finds 18 % of documents of 16 sentences, three vectors 10 % "
-    "and eight 5 %, where BM25 "
-    "finds 81 %: heads on frozen states learn from 2,000 sentences, and eight vectors have 16 "
-    "numbers each. The weight of "
-    "BM25 that is best on training documents makes the hybrid no better than BM25 on others.",
+    "and eight 5 %, where BM25 finds 81 %: heads on frozen states learn from 2,000 sentences, and "
+    "eight vectors have 16 numbers each. The weight of BM25 that is best on training documents "
+    "makes the hybrid no better than BM25 on others.",
     seeds=3,
     minutes=dict(tiny=0.1, small=3),
     figure="misranked",

@@ -39,13 +39,11 @@ CARD = Card(
     arxiv="2505.11581",
     room="shape",
     claim="Networks that draw the same picture differ inside: those evolved without a goal are "
-    "nearly factored, those "
-    "trained by gradient descent are fractured and entangled.",
+    "nearly factored, those trained by gradient descent are fractured and entangled.",
     reproduced="Three symmetric pictures (a face, an apple, a butterfly) by networks built by "
-    "hand, which stand in for "
-    "Picbreeder's, and five networks of the same form trained on each, with and without weight "
-    "decay. Every weight is "
-    "moved: what share of the change breaks the symmetry, which the output has either way?",
+    "hand, which stand in for Picbreeder's, and five networks of the same form trained on each, "
+    "with and without weight decay. Every weight is moved: what share of the change breaks the "
+    "symmetry, which the output has either way?",
     controls=(
         "the untrained networks",
         "weight decay",
@@ -73,8 +71,8 @@ CARD = Card(
         ),
     ),
     answer="Weights of trained networks break the symmetry {face:.1f} times as much as those of "
-    "the network behind the "
-    "face, {apple:.1f} times for the apple and {butterfly:.1f} times for the butterfly.",
+    "the network behind the face, {apple:.1f} times for the apple and {butterfly:.1f} times for "
+    "the butterfly.",
     tiny=dict(fitted="any", face="any", apple="any", butterfly="any", permuted="supported"),
     differs="The authors compare neuron maps and finite sweeps of single weights by eye; here "
     "every weight, those that are "
@@ -82,10 +80,9 @@ CARD = Card(
     group_note="A trained network is what varies, five of each kind; the network built by hand is "
     "one.",
     negative="On seed 0 trained networks break the symmetry 2.9, 4.1 and 3.9 times as much, but "
-    "starts differ so much "
-    "that the intervals begin at 0.6, 2.6 and −0.1: some find the symmetry. Untrained networks "
-    "break it more (shares of "
-    "0.26 to 0.29, trained 0.12 to 0.23, by hand 0.04 to 0.06).",
+    "starts differ so much that the intervals begin at 0.6, 2.6 and −0.1: some find the symmetry. "
+    "Untrained networks break it more (shares of 0.26 to 0.29, trained 0.12 to 0.23, by hand 0.04 "
+    "to 0.06).",
     seeds=3,
     minutes=dict(tiny=0.1, small=5, full=60),
     figure="breakage",

@@ -38,11 +38,9 @@ CARD = Card(
     arxiv="2505.22785",
     room="shape",
     claim="Autoencoders carry a latent vector field whose attractors tell memory from "
-    "generalisation, "
-    "expose what the weights prefer without data, and flag inputs from elsewhere.",
+    "generalisation, expose what the weights prefer without data, and flag inputs from elsewhere.",
     reproduced="Autoencoders of scikit-learn's digits with 8 bounded latents and noisy inputs, "
-    "trained on 10 "
-    "to 1,297 digits; 500 digits of other writers are followed for 2,000 steps.",
+    "trained on 10 to 1,297 digits; 500 digits of other writers are followed for 2,000 steps.",
     controls=(
         "the untrained autoencoder",
         "the training sets from 10 to 1,297 digits",
@@ -66,24 +64,17 @@ CARD = Card(
         ),
     ),
     answer="{converge:.0%} of trajectories come to rest at least. {memory:.0%} end at a training "
-    "digit "
-    "after training on the smallest set, {general:.0%} on the largest. Attractors explain "
-    "{dictionary:+.0%} "
-    "more of the latents' variance than random directions.",
+    "digit after training on the smallest set, {general:.0%} on the largest. Attractors explain "
+    "{dictionary:+.0%} more of the latents' variance than random directions.",
     tiny=dict(converge="any", memory="any", general="any", fewer="any", dictionary="any"),
     differs="The authors use convolutional autoencoders of larger pictures and pretrained ones; "
-    "noise on "
-    "inputs is what makes these contract.",
+    "noise on inputs is what makes these contract.",
     group_note="Digits that are followed come from writers of none of the training digits.",
     negative="On seeds 0 to 2, 53, 40 and 56 % of trajectories still end at a training digit after "
-    "training on "
-    "1,297 (3 % of "
-    "the held-out digits themselves lie as near to one): 31 attractors are left on seed 0, near "
-    "single digits. On 10 "
-    "and on 30 digits all do, so the least fall is 0, and on seed 2 the share rises again at one "
-    "step. "
-    "Trajectories tell turned digits with an AUC of 0.66, "
-    "reconstruction error and neighbours with 1.00.",
+    "training on 1,297 (3 % of the held-out digits themselves lie as near to one): 31 attractors "
+    "are left on seed 0, near single digits. On 10 and on 30 digits all do, so the least fall is "
+    "0, and on seed 2 the share rises again at one step. Trajectories tell turned digits with an "
+    "AUC of 0.66, reconstruction error and neighbours with 1.00.",
     seeds=3,
     minutes=dict(tiny=0.1, small=3, full=20),
     figure="memory",
@@ -166,8 +157,7 @@ def run(config: Config, run: Run) -> None:
         curves(pd.DataFrame(shown), x="log10 of the training digits", y="share", points=True),
         (
             "Trajectories from held-out digits: how many come to rest, and how many of all end at "
-            "a "
-            "training digit."
+            "a training digit."
         ),
     )
     _elsewhere(config, run, found.nets[trained[-1]][0], bank[: config.sizes[-1]], new, turned)

@@ -48,8 +48,8 @@ CARD = Card(
     "hyperparameters better than the rank of the covariance.",
     reproduced="24 convolutional encoders of scikit-learn's digits, shifted and rotated: SimCLR, "
     "VICReg and a predictor with a moving-average target, eight draws each of learning rate, "
-    "weight "
-    "decay, view strength and the loss's own setting. LiDAR of 500 digits with 50 views each.",
+    "weight decay, view strength and the loss's own setting. LiDAR of 500 digits with 50 views "
+    "each.",
     controls=(
         "encoders permuted",
         "RankMe of clean digits and of views, α-ReQ, the loss",
@@ -76,25 +76,21 @@ CARD = Card(
         ),
     ),
     answer="LiDAR correlates with probe accuracy by {rank:.2f}, which is {rankme:+.2f} from "
-    "RankMe's; "
-    "the accuracy of its pick differs by {regret:+.1%}. Noise raises RankMe by {noise:.0%} and "
-    "LiDAR by "
-    "{immune:.2f} of that; unrelated views leave a correlation of {unrelated:.2f}.",
+    "RankMe's; the accuracy of its pick differs by {regret:+.1%}. Noise raises RankMe by "
+    "{noise:.0%} and LiDAR by {immune:.2f} of that; unrelated views leave a correlation of "
+    "{unrelated:.2f}.",
     # few short trainings decide nothing but what noise does
     tiny=dict(rank="any", rankme="any", regret="any", noise="any", immune="any", unrelated="any"),
     differs="The paper trains ResNets and ViTs on ImageNet and draws 1,000 images; ε is 1e-7, its "
-    "shares "
-    "are not divided again. View strength is part of the sweep here, and each encoder's views are "
-    "its own.",
+    "shares are not divided again. View strength is part of the sweep here, and each encoder's "
+    "views are its own.",
     group_note="Test digits are of other writers. Intervals of correlations are over encoders, at "
     "90 % where two are compared.",
     negative="On seeds 0 to 2 LiDAR and accuracy correlate by 0.09, −0.23 and 0.18 where RankMe "
-    "reaches 0.33, "
-    "0.07 and 0.12: weak views make LiDAR large and the probe poor. With view strength held fixed "
-    "(partial "
-    "rank correlations of the table of encoders) LiDAR reaches 0.49, 0.39 and 0.37, RankMe 0.52, "
-    "0.37 and "
-    "0.24. On the same strong views for all encoders LiDAR correlates by −0.42, −0.12 and 0.22.",
+    "reaches 0.33, 0.07 and 0.12: weak views make LiDAR large and the probe poor. With view "
+    "strength held fixed (partial rank correlations of the table of encoders) LiDAR reaches 0.49, "
+    "0.39 and 0.37, RankMe 0.52, 0.37 and 0.24. On the same strong views for all encoders LiDAR "
+    "correlates by −0.42, −0.12 and 0.22.",
     seeds=3,
     minutes=dict(tiny=0.1, small=6, full=60),
     figure="encoders",

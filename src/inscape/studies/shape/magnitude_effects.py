@@ -42,8 +42,7 @@ CARD = Card(
     claim="Number embeddings of language models show the distance, size and ratio effects of human "
     "response times.",
     reproduced="1 to 9 as digits and words in SmolLM2-135M and MiniLM, averaged over 20 sentences, "
-    "at every layer; the "
-    "layer is chosen on one format and reported on the other.",
+    "at every layer; the layer is chosen on one format and reported on the other.",
     controls=(
         "number order permuted",
         "nouns, letters, months",
@@ -62,8 +61,7 @@ CARD = Card(
         ),
     ),
     answer="The distance effect explains {distance:.0%} of the similarities where it is weakest, "
-    "{nouns:.0%} for "
-    "nouns; the untrained copy has {untrained:.2f} less.",
+    "{nouns:.0%} for nouns; the untrained copy has {untrained:.2f} less.",
     tiny=dict(distance="supported", nouns="any", untrained="any"),
     differs="R² is over the 36 pairs, not over means at each distance, and negative where "
     "similarity rises; the authors "

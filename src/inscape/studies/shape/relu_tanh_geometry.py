@@ -40,10 +40,8 @@ CARD = Card(
     room="shape",
     claim="Tanh layers take on the geometry of the targets, ReLU layers keep that of the inputs.",
     reproduced="The paper's own scale: clusters at (s₁, s₂, Δ s₁ s₂) in 100 dimensions, width 100, "
-    "five "
-    "activations, four values of Δ, two sizes of initial weights, five networks of each. One "
-    "target "
-    "alone.",
+    "five activations, four values of Δ, two sizes of initial weights, five networks of each. One "
+    "target alone.",
     controls=(
         "the untrained layer",
         "hard tanh, softplus, leaky ReLU",
@@ -75,8 +73,7 @@ CARD = Card(
         ),
     ),
     answer="At Δ = 0.5 Tanh is {target:+.2f} more aligned with the targets than ReLU, and ReLU "
-    "{input:+.2f} "
-    "more with the inputs; at Δ = 2 they differ by {far:.2f}.",
+    "{input:+.2f} more with the inputs; at Δ = 2 they differ by {far:.2f}.",
     tiny=dict(target="any", input="any", far="any", hard="any", learnt="any"),
     differs="Adam at 0.001 on fresh batches of cross-entropy; alignment is of the four clusters' "
     "means, the biased kernel alignment as in the paper.",

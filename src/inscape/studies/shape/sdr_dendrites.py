@@ -30,12 +30,10 @@ CARD = Card(
     arxiv="1601.00720",
     room="shape",
     claim="A few synapses recognise large sparse patterns with vanishing error, even when several "
-    "patterns "
-    "share a segment.",
+    "patterns share a segment.",
     reproduced="False matches, unions and misses by draws over a grid of cells, activity, "
-    "synapses, thresholds, "
-    "patterns and noise; then the 5 % most active MLP units of each token as a code, in "
-    "SmolLM2-135M.",
+    "synapses, thresholds, patterns and noise; then the 5 % most active MLP units of each token as "
+    "a code, in SmolLM2-135M.",
     controls=(
         "codes with each unit's rate kept and its tokens permuted",
         "uniform random codes",
@@ -57,22 +55,17 @@ CARD = Card(
         ),
     ),
     answer="The closed form holds in {formula:.0%} of cases; a sparse code has {sparse:.0f} false "
-    "matches in a million "
-    "draws, a dense one {dense:.0%}.",
+    "matches in a million draws, a dense one {dense:.0%}.",
     tiny=dict(formula="any", sparse="supported", dense="any"),
     differs="Cases with a probability below 1e-4 are left out, where draws say nothing. Real codes "
-    "are of units, not "
-    "of dictionary latents.",
+    "are of units, not of dictionary latents.",
     group_note="Cases of the grid are independent draws. Of real codes a group is a module; a "
-    "detector is "
-    "tried on the texts of other modules.",
+    "detector is tried on the texts of other modules.",
     negative="On seed 0 the closed form is within the interval in 98 % of the cases of one "
-    "pattern, in 95 % of "
-    "misses, and in 89 % of unions, where it takes the mean size of the union for its size. Codes "
-    "of SmolLM2's "
-    "units are no random codes: at θ = 6 of 20 a detector fires for 23 % of other tokens, where "
-    "the closed "
-    "form has 0.03 %; units' unequal rates alone give 22 %.",
+    "pattern, in 95 % of misses, and in 89 % of unions, where it takes the mean size of the union "
+    "for its size. Codes of SmolLM2's units are no random codes: at θ = 6 of 20 a detector fires "
+    "for 23 % of other tokens, where the closed form has 0.03 %; units' unequal rates alone give "
+    "22 %.",
     minutes=dict(tiny=0.1, small=3),
     figure="real",
 )

@@ -39,13 +39,10 @@ CARD = Card(
     arxiv="2302.07588",
     room="shape",
     claim="Without any labels of syntax, hidden states of nine words cluster by the class of the "
-    "word that comes next, "
-    "more so in deeper layers.",
+    "word that comes next, more so in deeper layers.",
     reproduced="An LSTM and a transformer of two layers, five random starts each, on a grammar of "
-    "nine word classes "
-    "whose nouns and verbs share a third of their words. The generalised discrimination value "
-    "(GDV) and a linear probe "
-    "of the next class at every layer.",
+    "nine word classes whose nouns and verbs share a third of their words. The generalised "
+    "discrimination value (GDV) and a linear probe of the next class at every layer.",
     controls=(
         "the untrained networks",
         "shuffled labels",
@@ -84,9 +81,8 @@ CARD = Card(
         ),
     ),
     answer="The last layer's GDV falls by {lstm:.2f} in the LSTM and by {transformer:.2f} in the "
-    "transformer, by "
-    "{deeper:.2f} at least from layer to layer. A probe names the next class {bigram:+.1%} better "
-    "than bigrams.",
+    "transformer, by {deeper:.2f} at least from layer to layer. A probe names the next class "
+    "{bigram:+.1%} better than bigrams.",
     # networks that have learnt for a moment decide nothing about trained ones
     tiny=dict(
         lstm="any",
@@ -97,9 +93,8 @@ CARD = Card(
         shuffled="any",
     ),
     differs="The authors train on a German novel, with classes by a tagger, and count words of the "
-    "input that follow "
-    "one another; here the classes are those of the grammar. Real text is left out, since classes "
-    "would be guesses.",
+    "input that follow one another; here the classes are those of the grammar. Real text is left "
+    "out, since classes would be guesses.",
     group_note="A network is what varies: intervals are over random starts.",
     seeds=3,
     minutes=dict(tiny=0.1, small=5),
