@@ -62,7 +62,7 @@ CARD = Card(
             at_least=0.3,
         ),
         mantel=Claim(
-            text="and Mantel's p is at most 0.001 in every network",
+            text="Mantel's p is at most 0.001 in every network",
             at_most=0.001,
             exact="the largest p of all trained networks, 1,999 permutations each",
         ),
