@@ -210,8 +210,17 @@ def test_library_passages_are_prose_and_functions_are_code(sets):
         assert e.frame["module"].value_counts().max() < 0.15 * len(e)
     assert not prose.frame["text"].str.contains(">>>").any()
     assert (prose.frame["words"] > 15).mean() > 0.95
-    parsed = [ast.parse(text) for text in code.texts()[:300]]
+    parsed = [ast.parse(text) for text in code.texts()]
+    assert all(isinstance(tree.body[0], ast.FunctionDef) for tree in parsed)
     assert all(ast.get_docstring(tree.body[0]) is None for tree in parsed)
+
+
+def test_a_form_feed_in_a_module_moves_no_function(monkeypatch):
+    source = "\f\nx = 1\n\f\n" + "def f(a):\n" + '    """Say."""\n' + "    a = 1\n" * 30
+    source += "def g(a):\n" + f'    """{200 * "x"}"""\n'
+    monkeypatch.setattr(library_code, "modules", lambda: [("made", ast.parse(source), source)])
+    found = library_code.functions.__wrapped__()
+    assert found["text"].tolist() == ["def f(a):\n" + ("    a = 1\n" * 30).rstrip("\n")]
 
 
 def test_a_long_passage_is_cut_where_something_ends():
