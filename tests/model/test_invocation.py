@@ -21,7 +21,8 @@ from inscape.core.site import Site
 from inscape.model import prefix
 from inscape.model.connected import connected, prefix_cache
 from inscape.model.continuations import continuations
-from inscape.model.invocation import invocation, starts
+from inscape.model.hooks import Pass
+from inscape.model.invocation import Fed, invocation, starts
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.store.harvest import harvest
@@ -273,3 +274,14 @@ def test_peft_computes_the_same(tmp_path):
         opened.net.generation_config.eos_token_id = opened.net.config.eos_token_id = None
         ours = continuations(opened, [words.decode(row)], 5)[0][0]
         assert ours.ids.tolist() == made[0, len(row) :].tolist()
+
+
+def test_a_head_that_sees_the_last_position_alone_knows_where_it_stands():
+    state = Pass(2, width=4)
+    state.step(4)
+    told = Fed(torch.tensor([[5, 9, 10, 6], [5, 6, 7, 8]]), None, state)
+    assert told.acts((9, 10), 4).tolist() == [[False, True, True, True], [False] * 4]
+    assert told.acts((9, 10), 1).tolist() == [[True], [False]]
+    state.step(1)
+    assert told.acts((9, 10), 1).tolist() == [[True], [False]]
+    assert told.end(1) == 5

@@ -64,9 +64,17 @@ class Fed:
         return found if self.rows is None else found[self.rows.to(found.device)]
 
     def acts(self, invocation: tuple[int, ...], positions: int) -> Bool[Tensor, "rows positions"]:
-        """Where an adapter acts in a step over so many positions."""
+        """Where an adapter acts, of so many positions that a layer sees: the last of the step."""
         at = self.starts(invocation)
-        return torch.arange(positions, device=at.device)[None] + self.state.offset >= at[:, None]
+        first = self.end(positions) - positions
+        return torch.arange(positions, device=at.device)[None] + first >= at[:, None]
+
+    def end(self, positions: int) -> int:
+        """The position after the last of the current step, for a layer that sees so many.
+
+        A head that is asked for the last logits alone sees fewer positions than the step has.
+        """
+        return max(self.state.seen, self.state.offset + positions)
 
     def taken(self, rows: Tensor) -> None:
         """From the next step on, the batch is these rows of what it was."""
@@ -160,8 +168,7 @@ def feeding(net: nn.Module, what: Fed) -> Iterator[Fed]:
                 f"{tuple(args[0].shape)} and not (batch, positions, width), so it cannot be said "
                 "where it acts; open the network without it: net.get_base_model()"
             )
-        width = args[0].shape[1]
-        left = (width + what.state.offset - what.starts(waits)).tolist()
+        left = (what.end(args[0].shape[1]) - what.starts(waits)).tolist()
         return args, {**kwargs, "alora_offsets": [n if n > 0 else None for n in left]}
 
     try:
