@@ -207,7 +207,9 @@ def test_pairing_cancels_what_makes_a_group_hard():
 
 
 def test_unknown_statistics_and_levels_are_refused():
-    with pytest.raises(ValueError, match="kind must be 'mean', 'ratio', 'r2' or 'auc', got 'sum'"):
+    with pytest.raises(
+        ValueError, match="kind must be 'mean', 'bounded', 'ratio', 'r2' or 'auc', got 'sum'"
+    ):
         group_interval(np.ones(4), np.arange(4), "sum")
     with pytest.raises(ValueError, match="level must be between 0 and 1, got 95"):
         group_interval(np.ones(4), np.arange(4), level=95.0)
@@ -228,3 +230,15 @@ def test_the_interval_of_a_correlation_stays_below_one_and_is_fishers_in_large_s
     value, reach = rho(np.arange(2000), x), 1.96 / np.sqrt(1997)
     fisher = np.tanh(np.arctanh(value) + np.array([-reach, reach]))
     assert (found.low, found.high) == pytest.approx(tuple(fisher), abs=0.003)
+
+
+def test_the_mean_of_shares_stays_between_its_limits_and_is_the_same_mean():
+    shares, groups = np.array([0.99, 0.62, 0.98, 0.97, 0.6]), np.arange(5)
+    bounded, plain = (group_interval(shares, groups, kind=k) for k in ("bounded", "mean"))
+    assert plain.high > 1 > bounded.high > shares.mean() > bounded.low > 0
+    middle = np.array([0.45, 0.5, 0.55, 0.48, 0.52] * 40)
+    near = [group_interval(middle, np.arange(200), kind=k) for k in ("bounded", "mean")]
+    assert near[0].low == pytest.approx(near[1].low, abs=1e-4)
+    assert near[0].high == pytest.approx(near[1].high, abs=1e-4)
+    whole = group_interval(np.ones(12), np.arange(12), kind="bounded")
+    assert whole.low < whole.high == 1

@@ -11,7 +11,7 @@ alike; 5/4 was chosen by the table in ``docs/calibration.md``; the second term l
 groups' shifts have heavy tails), on the scale on which the statistic is nearest to normal:
 
     R²                         log(1 − R²)
-    AUC                        logit
+    AUC, means of shares       logit
     correlation                artanh
     what cannot be negative    log
     share                      Korn and Graubard's binomial limits with p (1 − p) / V trials
@@ -34,7 +34,7 @@ bootstrap, ch. 8 and 11; Field and Welsh (2007), Bootstrapping clustered data, J
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -144,9 +144,11 @@ def statistic(
     numbers = group_codes(np.asarray(codes))
     if kind == "mean":
         return Jackknife.mean(values, numbers)
+    if kind == "bounded":
+        return replace(Jackknife.mean(values, numbers), kind="area")
     if kind not in ("ratio", "r2", "auc"):
         raise ValueError(
-            f"group_interval: kind must be 'mean', 'ratio', 'r2' or 'auc', got {kind!r}"
+            f"group_interval: kind must be 'mean', 'bounded', 'ratio', 'r2' or 'auc', got {kind!r}"
         )
     first, second = values
     if kind == "auc":

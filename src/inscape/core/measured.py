@@ -74,7 +74,8 @@ class Measured:
         name: what is measured, in the field's words.
         groups: group of each item; None where items are independent.
         unit: the unit of the statistic.
-        kind: ``"mean"``, ``"ratio"``, ``"r2"`` or ``"auc"``, as in
+        kind: ``"mean"``, ``"bounded"`` (a mean of what lies between 0 and 1: shares of groups, a
+            similarity), ``"ratio"``, ``"r2"`` or ``"auc"``, as in
             `inscape.core.intervals.group_interval`.
         direction: ``"higher"`` or ``"lower"``: on which side of the null the claim is.
         folds: for AUC, the fold of each item: only items of one fold are compared.

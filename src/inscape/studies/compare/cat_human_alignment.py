@@ -173,7 +173,7 @@ def _claims(run: Run, frame: pd.DataFrame, ranks: np.ndarray) -> None:
     fall = Measured("rank correlation of strength and CKA", unit="Spearman's ρ", direction="lower")
     fall.put("all networks", ranks)
     run.claim("strength", fall.value("all networks"))
-    m = Measured("mean CKA of pairs over layers", unit="CKA")
+    m = Measured("mean CKA of pairs over layers", unit="CKA", kind="bounded")
     over = frame.groupby(["kind", "trained", "network"], sort=False)[["CKA", "CKA, noise"]].mean()
     for kind in (CNN, VIT, DISTILLED):
         m.put(kind, over.loc[(kind, True), "CKA"].to_numpy())
@@ -182,7 +182,7 @@ def _claims(run: Run, frame: pd.DataFrame, ranks: np.ndarray) -> None:
     run.claim("distilled", m.gain(DISTILLED, over=VIT))
     run.claim("convolutions", m.gain(VIT, over=CNN))
     run.show("kinds", m, "Mean CKA of pictures and cat views over layers.")
-    layer = Measured("CKA of pairs", unit="CKA")
+    layer = Measured("CKA of pairs", unit="CKA", kind="bounded")
     for (kind, i), own in frame[frame["trained"]].groupby(["kind", "layer"], sort=False):
         layer.put(f"{kind}, layer {i}", own["CKA"].to_numpy())
     found = [

@@ -131,7 +131,7 @@ def run(config: Config, run: Run) -> None:
     run.asked("Do relations carried over by a functor translate objects of which few are known?")
     made = [_chemistry(config, run.rng("chemistry", str(k))) for k in range(config.chemistries)]
     systems = _learnt(config, run, made)
-    m, shown = Measured("elements translated", unit="share"), []
+    m, shown = Measured("elements translated", unit="share", kind="bounded"), []
     for anchors in config.anchors:
         scores = [_scores(run, c, own, anchors) for c, own in zip(made, systems, strict=True)]
         for name in scores[0]:

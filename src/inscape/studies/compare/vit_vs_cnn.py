@@ -142,7 +142,7 @@ def run(config: Config, run: Run) -> None:
         nets[kind], nets[f"untrained {kind}"] = found.nets[kind], found.nets[UNTRAINED]
         right[kind] = found.values["accuracy"][kind].mean(axis=1)
     maps = {kind: np.stack([_map(net, test.images) for net in own]) for kind, own in nets.items()}
-    m = Measured("mean CKA of different layers", unit="CKA")
+    m = Measured("mean CKA of different layers", unit="CKA", kind="bounded")
     for kind, own in maps.items():
         apart = ~np.eye(own.shape[1], dtype=bool)
         role = "reference" if kind.startswith(UNTRAINED) else "treatment"
@@ -215,7 +215,7 @@ def _between(run: Run, nets: dict[str, Any], images: torch.Tensor) -> None:
 
 def _skips(run: Run, nets: list[Any], images: torch.Tensor) -> None:
     """CKA of blocks before a middle one and from it on, with its skips and without."""
-    m = Measured("CKA across a block", unit="CKA")
+    m = Measured("CKA across a block", unit="CKA", kind="bounded")
     rows = {"with": [], "without": []}
     for net in nets:
         whole, cut = _states(net, images), _states(net, images, MIDDLE)
