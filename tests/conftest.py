@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
+import zlib
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -18,10 +21,34 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # numpy is loaded by a plugin of pytest before this file is, and its BLAS has read the environment by then
     threadpool_limits(1)
 
+import numpy as np
+import torch
+
 from tests import typed
 
 # after the environment, which what it imports reads; before anything of the package is imported
 typed.install("inscape")
+
+
+def _seed(name: str):
+    number = zlib.crc32(name.encode())
+    random.seed(number)
+    np.random.seed(number)
+    torch.manual_seed(number)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef) -> Generator[None, object, object]:
+    """A network that a fixture makes has the same weights whichever tests ran before it."""
+    _seed(f"{fixturedef.baseid}::{fixturedef.argname}")
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """The global generators start anew for each test, so that its numbers do not hang on its worker."""
+    _seed(item.nodeid)
+    return (yield)
 
 
 #: folders of few long tests
