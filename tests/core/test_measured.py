@@ -252,3 +252,21 @@ def test_a_combination_has_a_null_of_its_conditions_or_of_its_own_values():
     assert by_condition.null.mean == pytest.approx(0.25 - 0.5)
     assert by_condition.p == pytest.approx(1 / 4)
     assert m.combined(*gap.values(), "own", "other", null="drawn").p == pytest.approx(2 / 5)
+
+
+def test_several_conditions_are_put_as_each_by_itself(rng, groups):
+    values = {name: rng.normal(size=len(groups)) for name in ("a", "b", "c")}
+    each = Measured("score", groups=groups).put_each(
+        values, roles={"b": "baseline"}, role="ceiling"
+    )
+    assert [c.role for c in each.conditions.values()] == ["ceiling", "baseline", "ceiling"]
+    m = Measured("score", groups=groups)
+    for name, own in values.items():
+        m.put(name, own)
+    for name in values:
+        assert (each.value(name).value, each.value(name).interval) == (
+            m.value(name).value,
+            m.value(name).interval,
+        )
+    kept = Measured("score", groups=groups).put_each({"a": m._get("a").mean})
+    assert kept.value("a").interval == m.value("a").interval

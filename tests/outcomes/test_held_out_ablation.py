@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inscape.outcomes.held_out_ablation import Pick, loss_added
+from inscape.outcomes.held_out_ablation import Pick, loss_added, with_and_without
 from inscape.outcomes.mean_ablation import held_at_mean
 from inscape.outcomes.token_losses import token_losses
 from inscape.store.harvest import harvest
@@ -38,3 +38,12 @@ def test_the_picked_neuron_is_ablated_on_its_own_texts_alone(harvested):
         model, store, texts, picks, random=2, rng=np.random.default_rng(0), before=before
     )
     assert again == pytest.approx(found, abs=1e-6)
+
+
+def test_losses_are_told_apart_by_whether_a_text_has_the_feature():
+    added = np.array([[1.0, 3.0, 0.0, 0.5], [0.1, 0.3, 0.2, 0.2], [0.3, 0.1, 0.0, 0.0]])
+    y, groups = np.array([1, 1, 0, 0]), np.arange(4)
+    having, without = with_and_without(added, y, groups, "red")
+    assert (having.value, having.null.mean, having.null.draws) == (2.0, pytest.approx(0.2), 2)
+    assert without.value == 0.25
+    assert without.where == {"feature": "red", "texts": "without"}

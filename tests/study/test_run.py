@@ -396,3 +396,11 @@ def test_the_numbers_of_a_figure_are_kept_beside_it(record, folder):
         run.figure("dots", SPEC, "Dots.", frame)
     pd.testing.assert_frame_equal(pd.read_parquet(folder.path / "tables/dots.parquet"), frame)
     assert [s["caption"] for s in _json(folder)["sections"]] == ["Dots.", "The same numbers."]
+
+
+def test_items_go_by_under_a_bar_and_an_error_among_them_goes_through(record):
+    with record as run:
+        assert [x * x for x in run.each("square", {1: "a", 2: "b"}, "numbers")] == [1, 4]
+        with pytest.raises(ZeroDivisionError):
+            for x in run.each("divide", [1, 0]):
+                1 / x

@@ -164,6 +164,39 @@ class Measured:
         draws = tuple(self._statistic(first, second, k) for k in range(len(first)))
         self._conditions[condition] = Condition(role, draws, expensive)
 
+    def put_each(
+        self,
+        values: Mapping[str, Any],
+        second: Any = None,
+        *,
+        roles: Mapping[str, Role] | None = None,
+        role: Role = "treatment",
+    ) -> Measured:
+        """Add several conditions.
+
+        Args:
+            values: condition → its values, as `put` takes them, or its statistic, jackknifed over
+                the same groups.
+            second: for all of them, as `put` takes it.
+            roles: condition → its role.
+            role: of the conditions that `roles` does not name.
+
+        Returns:
+            This measurement.
+
+        Example:
+            >>> m = Measured("errors").put_each({"a": [1, 2], "b": [2, 4]}, roles={"b": "baseline"})
+            >>> m.gain("a", over="b").value
+            -1.5
+        """
+        for condition, own in values.items():
+            as_what = (roles or {}).get(condition, role)
+            if isinstance(own, Jackknife):
+                self.put_statistic(condition, own, role=as_what)
+            else:
+                self.put(condition, own, second, role=as_what)
+        return self
+
     def put_statistic(self, condition: str, *draws: Jackknife, role: Role = "treatment") -> None:
         """Add a condition whose statistic is no mean, ratio or AUC, already jackknifed over the
         same groups.

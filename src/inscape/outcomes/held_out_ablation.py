@@ -18,10 +18,15 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from inscape.core.evidence import Evidence
+from inscape.core.measured import Measured
 from inscape.model.model import Model
 from inscape.outcomes.mean_ablation import held_at_mean
 from inscape.outcomes.token_losses import Losses, token_losses
 from inscape.store.store import Store
+
+#: the null of `with_and_without`
+RANDOM = "random neurons of the same layer"
 
 
 class Pick(NamedTuple):
@@ -71,3 +76,28 @@ def loss_added(
             lost = token_losses(model, list(every[held]), edits=edits).nats - plain.nats[held]
             added[k][held] = lost / plain.tokens[held]
     return added
+
+
+def with_and_without(
+    added: Float[np.ndarray, "conditions n"],
+    y: Int[np.ndarray, " n"],
+    groups: Int[np.ndarray, " n"],
+    feature: str,
+) -> list[Evidence]:
+    """The loss that a feature's neuron adds on texts that have the feature, and on those that do
+    not.
+
+    Args:
+        added: the feature's neuron first, then random neurons of its layer, which are the null.
+        y: 1 where a text has the feature.
+        groups: of the texts.
+        feature: its name.
+    """
+    found = []
+    for texts, inside in (("with the feature", y == 1), ("without", y == 0)):
+        m = Measured("loss added", groups=groups[inside], unit="nats/token")
+        m.put("its neuron", added[0, inside])
+        m.put(RANDOM, added[1:, inside], role="null")
+        where = {"feature": feature, "texts": texts}
+        found.append(m.value("its neuron", null=RANDOM, where=where))
+    return found

@@ -13,7 +13,7 @@ Reference: Gurnee et al. (2023), arXiv:2305.01610, §3; `inscape.probing.sparse_
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from inscape.core.counts import count
 from inscape.core.evidence import Evidence
 from inscape.core.jackknife import Jackknife, combine
 from inscape.core.rng import generator
@@ -121,8 +122,9 @@ class NeuronFeature:
             "untrained": self.untrained,
             "dense probe": self.dense,
         }
-        name = f"balanced accuracy of {self.name}, k = 1"
-        return self.scores.evidence(name, self.found.selected(), self.null, where=where)
+        return self.scores.evidence(
+            "best single neuron", self.found.selected(), self.null, where=where
+        )
 
     def of_size(self, size: int, sweep: SparseSweep | None = None) -> Jackknife:
         """Balanced accuracy of `size` neurons, the mean over the layers of a sweep; its own by
@@ -131,6 +133,13 @@ class NeuronFeature:
         at = found.sizes.index(size)
         layers = [self.scores.jackknife(p[at].astype(np.int64)) for p in found.sized]
         return combine(lambda *s: np.mean(s, axis=0), *layers, kind="share")
+
+    def __str__(self) -> str:
+        """Its accuracy beside that of a random neuron and that on shuffled labels."""
+        return (
+            f"{self.name} {self.evidence.value:.2f} (random {self.random:.2f}, shuffled "
+            f"{np.mean(self.null):.2f})"
+        )
 
     def picks(self) -> list[tuple[Int[np.ndarray, " m"], str, int]]:
         """Of each fold the examples that are held out, and the site and neuron chosen without
@@ -156,6 +165,49 @@ class NeuronFeature:
             for i, k in enumerate(self.found.sizes)
         ]
         return pd.DataFrame(rows)
+
+
+def with_a_neuron(
+    features: Sequence[NeuronFeature],
+    at_least: float = 0.8,
+    random: float = 0.6,
+    shuffled: float = 0.55,
+) -> Evidence:
+    """How many features have a neuron of their own; null: the same count on shuffled labels.
+
+    Args:
+        features: with as many shuffles each.
+        at_least: balanced accuracy from which a neuron tells its feature.
+        random: that the median random neuron may have.
+        shuffled: that the mean over shuffled labels may have.
+    """
+    allowed = [f.random <= random and float(np.mean(f.null)) <= shuffled for f in features]
+    return count(
+        "text features with a neuron of their own",
+        [f.evidence for f in features],
+        at_least,
+        unit="features",
+        counted=allowed,
+        null=np.array([f.null for f in features]).T,
+        kind="shuffled labels",
+    )
+
+
+def by_size(features: Sequence[NeuronFeature], averaged: Collection[str] = ()) -> pd.DataFrame:
+    """Balanced accuracy by number of neurons, ready to be drawn: ``series``, ``x``, ``value``.
+
+    Args:
+        features: a series each, at the layer that most folds choose.
+        averaged: names of those that are averaged over their layers in place of that.
+    """
+    parts = []
+    for f in features:
+        layers = f.by_layer()
+        if f.name not in averaged:
+            layers = layers[layers["site"] == f.found.best()[0]]
+        mean = layers.groupby("k", sort=False)["balanced accuracy"].mean().reset_index()
+        parts.append(mean.set_axis(["x", "value"], axis=1).assign(series=f.name))
+    return pd.concat(parts, ignore_index=True)[["series", "x", "value"]]
 
 
 @dataclass(frozen=True, eq=False)

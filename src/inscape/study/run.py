@@ -14,11 +14,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,8 @@ from inscape.study.folder import Folder
 from inscape.study.progress import Advance, progress
 
 logger = logging.getLogger("inscape.study")
+
+T = TypeVar("T")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,79}")
 
@@ -323,6 +325,19 @@ class Run:
         ``with run.progress(…) as bar: bar.advance()``.
         """
         return progress(description, total, unit)
+
+    def each(self, description: str, items: Collection[T], unit: str = "steps") -> Iterator[T]:
+        """The items one after another, under a progress bar.
+
+        Args:
+            description: what is done with them.
+            items: any collection; its length is the bar's.
+            unit: what an item is.
+        """
+        with self.progress(description, len(items), unit) as bar:
+            for item in items:
+                yield item
+                bar.advance()
 
     def _sentence(self, field: str, text: str) -> None:
         if not text.strip():

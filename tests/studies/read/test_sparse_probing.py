@@ -32,7 +32,7 @@ def test_the_verdicts_are_those_that_the_card_expects(folder):
 def test_the_languages_with_a_neuron_are_told_by_it_and_the_others_are_not(folder, claims):
     assert claims["neurons"]["value"] == 3
     assert claims["neurons"]["null"]["mean"] < 0.5
-    found = pd.read_parquet(folder / "tables" / "neurons.parquet").set_index("feature")
+    found = pd.read_parquet(folder / "tables" / "single.parquet").set_index("feature")
     assert found.loc[["one", "two", "three"], "value"].min() > 0.95
     assert found.loc[["one", "two", "three"], "neuron"].tolist() == [7, 30, 55]
     assert found.loc[["four", "five"], "value"].max() < 0.8

@@ -12,32 +12,33 @@ that language and others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from inscape.charts.curves import curves
 from inscape.core.averages import average_evidence
-from inscape.core.counts import count
 from inscape.core.evidence import table
 from inscape.core.folds import group_codes
-from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.outcomes.held_out_ablation import Pick, loss_added
+from inscape.outcomes.held_out_ablation import Pick, loss_added, with_and_without
 from inscape.outcomes.token_losses import token_losses
-from inscape.probing.neuron_features import NeuronFeature, Question, RotatedBasis, questions
-from inscape.probing.sparse_sweep import SparseSweep, balanced, sparse_sweep
-from inscape.probing.sweep import sweep
+from inscape.probing.few_neurons import FewNeurons, Layers
+from inscape.probing.neuron_features import (
+    NeuronFeature,
+    Question,
+    by_size,
+    questions,
+    with_a_neuron,
+)
 from inscape.store.harvest import harvest
 from inscape.store.store import Store
 from inscape.study.card import Card, Claim
 from inscape.study.opening import Needs, opened
-from inscape.study.run import Run, bars_of
+from inscape.study.run import Run
 from inscape.study.settings import Settings, setting
 
 CARD = Card(
@@ -167,8 +168,7 @@ PRESETS = {
     "full": Config(model="EleutherAI/pythia-1.4b", shuffles=20, random=100),
 }
 
-TEXT, RANDOM = "text", "random neurons of the same layer"
-ROTATED = "random rotations of the basis"
+TEXT, ROTATED = "text", "random rotations of the basis"
 #: how probes of text and of word features are read
 SCOPES = ((TEXT, "mean"), ("word", "span:word"))
 Features = list[NeuronFeature]
@@ -184,25 +184,23 @@ def run(config: Config, run: Run) -> None:
     )
     fresh, every = model.untrained(child_seed(run.seed, "untrained")), []
     half = max(1, len(model.atlas.blocks) // 2)
+    probes = FewNeurons(config.sizes, config.ranking, config.folds, run.seed)
     for scope, at in SCOPES:
-        rows = np.flatnonzero(_scope(examples) == scope)
-        if not len(rows):
+        part = examples.take(np.flatnonzero(_scope(examples) == scope))
+        if not len(part):
             continue
-        part = examples.take(rows)
         store = harvest(model, part, "mlp_act.*", at=at)
         blank = harvest(fresh, part, f"mlp_act.:{half}:{config.untrained}", at=at)
-        asked, found = questions(part.frame), []
-        with run.progress(f"features of {scope}s", total=len(asked), unit="features") as bar:
-            for question in asked:
-                found.append(_probe(config, run, part, (store, blank), question))
-                bar.advance()
+        asked = run.each(f"features of {scope}s", questions(part.frame), "features")
+        found = [_probe(config, probes, part, store, blank, question) for question in asked]
         if scope == TEXT and model.atlas.head is not None:
             _ablate(config, run, model, part, store, found)
-        if words := [f for f in found if _compound(f)]:
-            _compounds(config, run, store, words)
+        if words := [f for f in found if _compound(f.question)]:
+            _compounds(config, run, probes, Layers.first_quarter(store), words)
         every += found
     _show(run, every)
-    _neurons(run, [f for f in every if f.question.kind == TEXT])
+    texts = [f for f in every if f.question.kind == TEXT]
+    run.claim("neurons", with_a_neuron(texts), why="; ".join(map(str, texts)) + ".")
     run.text("features", _sentence(model, every))
 
 
@@ -214,197 +212,111 @@ def _scope(examples: Examples) -> np.ndarray:
     return np.full(len(examples), "word" if "word" in examples.spans else TEXT)
 
 
-def _compound(feature: NeuronFeature) -> bool:
-    return feature.name.startswith("compound")
+def _compound(question: Question) -> bool:
+    """A kind of two values, of which the first is that the rows hold one word."""
+    return question.value == "one" and not question.several
 
 
 def _name(question: Question) -> str:
-    if question.value == "one" and not question.several:
+    if _compound(question):
         return f"compound “{question.kind}”"
     plain = question.kind in (TEXT, "part of speech")
     return question.value if plain else f"{question.kind}: {question.value}"
 
 
-def _layers(
-    store: Store, rows: np.ndarray, stride: int, quarter: bool
-) -> Iterator[tuple[str, np.ndarray]]:
-    layers = list(store.sites)
-    few = layers[: max(1, len(layers) // 4)] if quarter else layers[::stride]
-    yield from ((str(site), store.take(site, rows)) for site in few)
-
-
 def _probe(
-    config: Config, run: Run, examples: Examples, stores: tuple[Store, Store], question: Question
+    config: Config,
+    probes: FewNeurons,
+    examples: Examples,
+    store: Store,
+    blank: Store,
+    question: Question,
 ) -> NeuronFeature:
     """One question asked of a trained and of an untrained model's neurons."""
-    (store, blank), name, rows, y = stores, _name(question), question.rows, question.y
-    own = examples.groups()[rows] if examples.group is not None else np.arange(len(rows))
-    groups, compound, text = group_codes(own), name.startswith("compound"), question.kind == TEXT
-    option: dict[str, Any] = {"folds": config.folds, "seed": run.seed}
-    found = sparse_sweep(
-        _layers(store, rows, config.stride, compound),
-        y,
-        groups,
-        sizes=config.sizes,
-        ranking=config.ranking,
+    text, compound = question.kind == TEXT, _compound(question)
+    own = examples.groups() if examples.group is not None else np.arange(len(examples))
+    return probes.feature(
+        _name(question),
+        question,
+        group_codes(own[question.rows]),
+        Layers.first_quarter(store) if compound else Layers.every(store, config.stride),
+        Layers.first_quarter(blank) if compound else Layers.every(blank),
         shuffles=config.shuffles if text else config.word_shuffles,
         random=config.random if text else min(config.random, 20),
-        **option,
     )
-    layers = _layers(blank, rows, 1, compound)
-    empty = sparse_sweep(layers, y, groups, sizes=(1,), shuffles=0, random=1, **option)
-    site, _ = found.best()
-    dense = sweep(
-        {site: store.take(site, rows)},
-        y,
-        groups=groups,
-        folds=min(config.folds, int(groups.max()) + 1),
-        task="classification",
-        shuffles=0,
-        alphas=(1e-3, 1e-2, 1e-1),
-        seed=run.seed,
-    )
-    right = float(balanced(dense.predictions[0, :, 0] > 0, y))
-    return NeuronFeature(name, question, found, right, float(balanced(empty.selected() == 1, y)))
 
 
 def _show(run: Run, features: Features) -> None:
     """The best neuron of every feature, and accuracy by k."""
-    found = [f.evidence for f in features]
-    run.table(
-        "neurons",
-        table(found),
-        "The best single neuron, chosen with its layer in the training folds; layer and "
-        "neuron shown are those most folds take. Compounds: among the first quarter of the layers.",
+    run.show(
+        "single",
+        [f.evidence for f in features],
+        "The best single neuron, chosen with its layer in the training folds; layer and neuron "
+        "shown are those most folds take. Compounds: among the first quarter of the layers. Red "
+        "tick: the same on shuffled labels.",
+        by="feature",
     )
     every = pd.concat([f.by_layer() for f in features], ignore_index=True)
     run.table("layers", every, "Every layer and size, held out.")
-    # compounds are shown by the mean over their layers, others by the layer that most folds choose
-    best = {f.name: f.found.sites if _compound(f) else [f.found.best()[0]] for f in features}
-    kept = [site in best[name] for name, site in zip(every["feature"], every["site"], strict=True)]
-    mean = every[kept].groupby(["feature", "k"], sort=False)["balanced accuracy"].mean()
-    shown = mean.reset_index().set_axis(["series", "x", "value"], axis=1)
-    panels = {
-        f.name: "compound words (first quarter of the layers)" if _compound(f) else "other features"
-        for f in features
-    }
+    compounds = [f.name for f in features if _compound(f.question)]
+    shown = by_size(features, averaged=compounds)
+    words, rest = "compound words (first quarter of the layers)", "other features"
+    shown["panel"] = np.where(shown["series"].isin(compounds), words, rest)
     run.figure(
         "sizes",
-        curves(
-            shown.assign(panel=shown["series"].map(panels)),
-            x="neurons (k)",
-            y="balanced accuracy",
-            zero=False,
-            points=True,
-        ),
+        curves(shown, x="neurons (k)", y="balanced accuracy", zero=False, points=True),
         "Balanced accuracy by number of neurons, held out: at the layer most folds choose for "
         "k = 1, and for compounds the mean over the first quarter of the layers. One half is "
         "chance.",
     )
-    name = "balanced accuracy of the best single neuron"
-    run.figure(
-        "single",
-        bars_of([replace(e, name=name, unit="") for e in found], "feature"),
-        "The best single neuron of every feature; red tick: the same on shuffled labels.",
-    )
 
 
-def _neurons(run: Run, texts: Features) -> None:
-    """Text features with a neuron of their own, counted."""
-    rows = [f.evidence for f in texts]
-    chance = [float(np.mean(f.null)) for f in texts]
-    found = count(
-        "text features with a neuron of their own",
-        rows,
-        0.8,
-        unit="features",
-        counted=[f.random <= 0.6 and c <= 0.55 for f, c in zip(texts, chance, strict=True)],
-        null=np.array([f.null for f in texts]).T,
-        kind="shuffled labels",
-    )
-    said = [
-        f"{f.name} {e.value:.2f} (random {f.random:.2f}, shuffled {c:.2f})"
-        for f, e, c in zip(texts, rows, chance, strict=True)
-    ]
-    run.claim("neurons", found, why="; ".join(said) + ".")
-
-
-def _compounds(config: Config, run: Run, store: Store, words: Features) -> None:
+def _compounds(
+    config: Config, run: Run, probes: FewNeurons, layers: Layers, words: Features
+) -> None:
     """Sixteen neurons against one, and against sixteen axes of a random rotation of the neurons."""
-    sizes = (16, 1)
-    many, one = ([f.of_size(k) for f in words] for k in sizes)
-    gain = [a - b for a, b in zip(many, one, strict=True)]
-    made = average_evidence("balanced accuracy: k = 16 − k = 1", gain, unit="balanced accuracy")
-    run.claim("compounds", made)
-    drawn = {"neurons": (many, one)}
-    with run.progress("rotated bases", total=config.rotations, unit="rotations") as bar:
-        for draw in range(config.rotations):
-            turn = RotatedBasis(run.seed, draw)
-            axes = [_turned(config, run, store, f, turn) for f in words]
-            many_, one_ = (
-                [f.of_size(k, x) for f, x in zip(words, axes, strict=True)] for k in sizes
-            )
-            drawn[f"rotation {draw + 1}"] = many_, one_
-            bar.advance()
-    mean = lambda x: float(np.mean([s.value for s in x]))  # noqa: E731
-    rows = [{"basis": b, "k = 1": mean(y), "k = 16": mean(x)} for b, (x, y) in drawn.items()]
-    caption = (
-        "Balanced accuracy for compound words, mean over compounds and the first quarter of the "
-        "layers."
-    )
-    run.table("rotations", pd.DataFrame(rows), caption)
+    sizes, unit = (16, 1), "balanced accuracy"
+    neurons = {k: [f.of_size(k) for f in words] for k in sizes}
+    gain = [f.of_size(16) - f.of_size(1) for f in words]
+    name = "balanced accuracy: k = 16 − k = 1"
+    run.claim("compounds", average_evidence(name, gain, unit=unit))
+    draws = run.each("rotated bases", range(config.rotations), "rotations")
+    rotated = [probes.rotated(words, layers, draw, sizes) for draw in draws]
     basis = average_evidence(
         "balanced accuracy: sixteen neurons − sixteen rotated axes",
-        many,
-        null=[x for x, _ in list(drawn.values())[1:]],
+        neurons[16],
+        null=[found[16] for found in rotated],
         kind=ROTATED,
         expensive=True,
-        unit="balanced accuracy",
+        unit=unit,
     )
     run.claim("basis", basis.above_chance())
-
-
-def _turned(
-    config: Config, run: Run, store: Store, feature: NeuronFeature, turn: RotatedBasis
-) -> SparseSweep:
-    """The sweep of a feature's rows in a randomly rotated basis."""
-    return sparse_sweep(
-        turn(_layers(store, feature.question.rows, config.stride, quarter=True)),
-        feature.found.y,
-        feature.found.groups,
-        sizes=(1, 16),
-        ranking=config.ranking,
-        shuffles=0,
-        random=1,
-        folds=config.folds,
-        seed=run.seed,
+    names = ["neurons", *(f"rotation {k + 1}" for k in range(config.rotations))]
+    rows = [
+        {"basis": name} | {f"k = {k}": float(np.mean([s.value for s in found[k]])) for k in (1, 16)}
+        for name, found in zip(names, [neurons, *rotated], strict=True)
+    ]
+    run.table(
+        "rotations",
+        pd.DataFrame(rows),
+        "Balanced accuracy for compound words, mean over compounds and the first quarter of the "
+        "layers.",
     )
 
 
 def _ablate(
-    config: Config,
-    run: Run,
-    model: Model,
-    examples: Examples,
-    store: Store,
-    features: Features,
+    config: Config, run: Run, model: Model, examples: Examples, store: Store, features: Features
 ) -> None:
     """The neuron of each text feature mean-ablated: the loss that this adds on held-out texts."""
-    texts, rng, rows = examples.texts(), run.rng("held"), []
-    before = token_losses(model, texts)
+    texts, rows = examples.texts(), []
+    option = {"random": config.held, "rng": run.rng("held"), "before": token_losses(model, texts)}
     for feature in (f for f in features if f.question.kind == TEXT):
-        found, own = feature.found, feature.question.rows
-        picks = feature.picks()[: config.held_folds]
-        option = {"random": config.held, "rng": rng, "before": before}
-        more = loss_added(model, store, texts, [Pick(*p) for p in picks], **option)
+        found = feature.found
+        picks = [Pick(*p) for p in feature.picks()[: config.held_folds]]
+        added = loss_added(model, store, texts, picks, **option)
         read = found.fold_of_row < config.held_folds
-        for context, with_it in (("with the feature", 1), ("without", 0)):
-            inside = read & (found.y == with_it)
-            m = Measured("loss added", groups=found.groups[inside], unit="nats/token")
-            m.put("its neuron", more[0][own[inside]])
-            m.put(RANDOM, more[1:, own[inside]], role="null")
-            where = {"feature": feature.name, "texts": context}
-            rows.append(m.value("its neuron", null=RANDOM, where=where))
+        added = added[:, feature.question.rows[read]]
+        rows += with_and_without(added, found.y[read], found.groups[read], feature.name)
     run.table(
         "held",
         table(rows),
@@ -416,7 +328,7 @@ def _ablate(
 
 def _sentence(model: Model, features: Features) -> str:
     """Which features a single neuron tells, and which are below 0.80."""
-    values = {f.name: f.evidence.value for f in features if not _compound(f)}
+    values = {f.name: f.evidence.value for f in features if not _compound(f.question)}
     strong = {name: v for name, v in values.items() if v >= 0.8}
     weak = ", ".join(f"{name} ({v:.2f})" for name, v in values.items() if v < 0.8)
     told = "none of the features"
