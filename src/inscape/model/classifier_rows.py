@@ -33,8 +33,9 @@ CARD = ZooCard(
 )
 
 
-def classifier_rows(progress: Progress | None = None) -> Float64[np.ndarray, "1000 1280"]:
-    """The rows of EfficientNet-Lite0's last linear layer, in the order of ImageNet-1k's classes.
+def classifier_weights(progress: Progress | None = None) -> dict[str, torch.Tensor]:
+    """All tensors of EfficientNet-Lite0 in the order of computation;
+    `inscape.nets.EfficientNetLite0` takes them.
 
     Args:
         progress: called with bytes done and in all, while the file is fetched.
@@ -43,5 +44,13 @@ def classifier_rows(progress: Progress | None = None) -> Float64[np.ndarray, "10
         FetchError: no source within reach, or another file than the one that was checked.
     """
     # a file of 2020 is no zip archive, which `core.torch_files` asks for; its hash was checked
-    weights = torch.load(carried(CARD, progress), map_location="cpu", weights_only=True)
-    return weights["_fc.weight"].double().numpy()
+    return torch.load(carried(CARD, progress), map_location="cpu", weights_only=True)
+
+
+def classifier_rows(progress: Progress | None = None) -> Float64[np.ndarray, "1000 1280"]:
+    """The rows of EfficientNet-Lite0's last linear layer, in the order of ImageNet-1k's classes.
+
+    Args:
+        progress: as in `classifier_weights`, which says what is raised.
+    """
+    return classifier_weights(progress)["_fc.weight"].double().numpy()

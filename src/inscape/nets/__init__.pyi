@@ -2,6 +2,8 @@
 
 from inscape.nets.autoencoder import Autoencoder as Autoencoder
 from inscape.nets.dense_embedding import DenseEmbedding as DenseEmbedding
+from inscape.nets.efficientnet_lite import EfficientNetLite0 as EfficientNetLite0
+from inscape.nets.efficientnet_lite import SamePadded as SamePadded
 from inscape.nets.encoder import Encoder as Encoder
 from inscape.nets.encoder import Mixing as Mixing
 from inscape.nets.encoder import softmax_attention as softmax_attention
