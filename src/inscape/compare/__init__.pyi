@@ -73,6 +73,7 @@ from inscape.compare.procrustes import Procrustes as Procrustes
 from inscape.compare.procrustes import shape_distance as shape_distance
 from inscape.compare.rbf_cka import rbf_cka as rbf_cka
 from inscape.compare.rbf_cka import rbf_table as rbf_table
+from inscape.compare.resampled_rsa import resampled_rsa as resampled_rsa
 from inscape.compare.resampling import bootstrap as bootstrap
 from inscape.compare.resampling import measured as measured
 from inscape.compare.resampling import permuted as permuted

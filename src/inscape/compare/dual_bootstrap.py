@@ -7,10 +7,11 @@ items (c) and of both (sc), and
 
     V = 2 (V_s + V_c) − V_sc,   not below max(V_s, V_c) and not above V_sc
 
-An item that is drawn twice would be at distance zero from itself: such pairs are left out. The
+An item that is drawn twice would be at distance zero from itself: such pairs are left out
+(`inscape.compare.resampled_rsa`, which makes all draws at once). The
 interval is the value ± t √V with min(subjects, items) − 1 degrees of freedom.
 
-Cost: 3 draws × subjects comparisons of n² entries.
+Cost: 2 draws × models × subjects products of n² entries.
 Reference: Schütt, Kipnis, Diedrichsen and Kriegeskorte (2023), Statistical inference on
 representational geometries, eLife 12:e82566, "Estimating the uncertainty of model performance
 estimates", eq. 7.
@@ -22,12 +23,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float64
-from scipy.stats import rankdata
 from scipy.stats import t as student
 
+from inscape.compare.resampled_rsa import COMPARISONS, resampled_rsa
 from inscape.core.evidence import Beside, Evidence
-
-COMPARISONS = ("cosine", "pearson", "spearman", "rho-a")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,29 +114,16 @@ def dual_bootstrap(
         raise ValueError(f"dual_bootstrap: give at least 50 draws, got {draws}")
     s, n = data.shape[:2]
     found: list[np.ndarray] = []
+    whole = np.ones((1, n))
     for subjects, items in ((True, False), (False, True), (True, True)):
-        each = np.empty((draws, len(said)))
+        drawn, counts = np.empty((draws, s), dtype=np.intp), np.ones((draws, n))
         for k in range(draws):
-            drawn = rng.integers(s, size=s) if subjects else np.arange(s)
-            chosen = rng.integers(n, size=n) if items else np.arange(n)
-            each[k] = _similarity(data, said, chosen, how)[:, drawn].mean(axis=1)
-        found.append(np.cov(each, rowvar=False).reshape(len(said), -1))
-    value = _similarity(data, said, np.arange(n), how).mean(axis=1)
+            drawn[k] = rng.integers(s, size=s) if subjects else np.arange(s)
+            if items:
+                counts[k] = np.bincount(rng.integers(n, size=n), minlength=n)
+        each = resampled_rsa(said, data, counts if items else whole, how=how)
+        each = np.broadcast_to(each, (draws, *each.shape[1:]))
+        means = np.take_along_axis(each, drawn[:, None], axis=2).mean(axis=2)
+        found.append(np.cov(means, rowvar=False).reshape(len(said), -1))
+    value = resampled_rsa(said, data, whole, how=how)[0].mean(axis=1)
     return DualBootstrap(tuple(models), value, *found, how=how, n=(s, n))
-
-
-def _similarity(data: np.ndarray, said: np.ndarray, items: np.ndarray, how: str) -> np.ndarray:
-    """Similarity of every model to every subject on drawn items, (m, s)."""
-    first, second = np.triu_indices(len(items), 1)
-    a, b = items[first], items[second]
-    a, b = a[a != b], b[a != b]
-    left, right = said[:, a, b], data[:, a, b]
-    if how in ("spearman", "rho-a"):
-        left, right = rankdata(left, axis=1), rankdata(right, axis=1)
-    if how != "cosine":
-        left, right = (v - v.mean(axis=1, keepdims=True) for v in (left, right))
-    if how == "rho-a":
-        m = left.shape[1]
-        return 12 * left @ right.T / (float(m) ** 3 - m)
-    left, right = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (left, right))
-    return left @ right.T
