@@ -11,23 +11,21 @@ paper; and, beside, five symbols, of which all cases occur in training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 
-import numpy as np
-import pandas as pd
 import torch
 
-from inscape.charts.layers import score_by_layer
-from inscape.control.alignment_maps import AlignmentMap, RevNetMap, RotationMap, SubsetMap
+from inscape.control.alignment_maps import RevNetMap, RotationMap, SubsetMap
 from inscape.control.alignment_search import Scored, align_and_score
 from inscape.control.equality_interchanges import interchanges
-from inscape.core.evidence import Beside, Evidence, table
-from inscape.core.jackknife import left_out
+from inscape.core.evidence import Evidence, table
 from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
 from inscape.core.threads import one_torch_thread
-from inscape.probing.frames import lines
+from inscape.probing.alignments import Alignments, Where
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
 from inscape.study.settings import Bounded, setting
@@ -205,29 +203,27 @@ TRAINED, RANDOM = NETS = ("trained network", "random weights")
 KINDS = ("subset", "rotation", "flow")
 VECTORS, SYMBOLS = "vectors", "symbols"
 FURTHER = ("wrong algorithm", "symbol held out")
-UNTRAINED = ", before training"
-#: where a map was fitted, and how it scored
-Where = dict[str, str | int]
-Fitted = tuple[Where, Scored]
 
 
+@one_torch_thread()
 def run(config: Config, run: Run) -> None:
     """Train the networks, align every map, compare trained with random."""
     run.asked(
         "Does finding an algorithm's variable in a network show that the network runs the "
         "algorithm?"
     )
-    found: list[Fitted] = []
-    slots = (Slots(VECTORS, config.size), Slots(SYMBOLS, config.symbols))
-    jobs = [(s, k, list(_places(config, s.kind, k))) for k in range(config.seeds) for s in slots]
-    total = sum(len(places) for *_, places in jobs)
-    with run.progress("align", total, unit="maps") as bar, one_torch_thread():
-        for kind, seed, places in jobs:
-            world = _world(config, run, kind, seed)
-            for where in places:
-                found.append((where, _fit(config, run, world, where)))
-                bar.advance()
-    _judge(config, run, found)
+    kinds, found = (Slots(VECTORS, config.size), Slots(SYMBOLS, config.symbols)), []
+    for seed, slots in product(range(config.seeds), kinds):
+        world = _world(config, run, slots, seed)
+        places = list(_places(config, slots.kind, seed))
+        for where in run.each(f"align {slots.kind}", places, "maps"):
+            found.append((where, _fit(config, run, world, where)))
+    maps = Alignments(found)
+    run.table("maps", maps.table(), "Every map that was fitted.")
+    _first_layer(config, run, maps, VECTORS)
+    _first_layer(config, run, maps, SYMBOLS, "-symbols")
+    _further(config, run, maps)
+    run.claim("bijection", maps.bijection({"map": "flow"}))
 
 
 def _world(config: Config, run: Run, slots: Slots, seed: int) -> HierarchicalEquality:
@@ -236,8 +232,7 @@ def _world(config: Config, run: Run, slots: Slots, seed: int) -> HierarchicalEqu
         width, steps, more = config.narrow, config.taught, "taught"
     own = child_seed(run.seed, "net", slots.kind, str(seed))
     world = hierarchical_equality(slots, width, config.layers, steps, own)
-    share = 100 * world.accuracy
-    run.log("network %d answers %.1f %% of fresh cases of %s", seed, share, slots.kind)
+    run.log("network %d answers %.1f %% of fresh %s", seed, 100 * world.accuracy, slots.kind)
     if world.accuracy < 0.99:
         run.warn(
             f"Network {seed} answers only {world.accuracy:.1%} of the cases of {slots.kind}: give "
@@ -256,41 +251,28 @@ def _places(config: Config, slots: str, seed: int) -> Iterator[Where]:
         jobs += [(kind, layer, config.hidden, "true") for kind in KINDS for layer in deeper]
     if slots == SYMBOLS and seed == 0:
         jobs += [("flow", 1, hidden, "true") for hidden in config.capacities]
-    for net in NETS:
-        for kind, layer, hidden, algorithm in jobs:
-            where: Where = {
-                "slots": slots,
-                "network": net,
-                "seed": seed,
-                "map": kind,
-                "layer": layer,
-            }
-            for variable in (0, 1):
-                yield where | {"hidden": hidden, "algorithm": algorithm, "variable": variable}
+    for net, (kind, layer, hidden, algorithm), variable in product(NETS, jobs, (0, 1)):
+        place = {"slots": slots, "network": net, "seed": seed, "map": kind, "layer": layer}
+        yield place | {"hidden": hidden, "algorithm": algorithm, "variable": variable}
 
 
 def _fit(config: Config, run: Run, world: HierarchicalEquality, where: Where) -> Scored:
     net = world.trained if where["network"] == TRAINED else world.random
-    layer, variable, names = where["layer"], where["variable"], [str(v) for v in where.values()]
+    layer, algorithm, names = where["layer"], where["algorithm"], [str(v) for v in where.values()]
     n, steps, batch, lr = config.draws, config.steps, 256, config.lr
     if where["slots"] == VECTORS:
         n, steps, batch = config.vector_draws, config.vector_steps, config.batch
         lr = config.vector_lr
+    cases = partial(interchanges, world.slots, net, layer, where["variable"], algorithm=algorithm)
+    train = cases(n, rng=run.rng("pairs", *names))
     # the test is the same for all maps and both networks, so that they are paired
-    cases = [str(where[k]) for k in ("slots", "seed", "layer", "algorithm", "variable")]
-    at, algorithm = (world.slots, net, layer, variable), where["algorithm"]
-    train = interchanges(*at, n, algorithm=algorithm, rng=run.rng("pairs", *names))
-    rng = run.rng("test", *cases)
-    test = interchanges(*at, config.test, algorithm=algorithm, test=True, rng=rng)
+    same = [str(where[k]) for k in ("slots", "seed", "layer", "algorithm", "variable")]
+    test = cases(config.test, test=True, rng=run.rng("test", *same))
     stream = torch.Generator().manual_seed(child_seed(run.seed, "map", *names) % 2**63)
-    size = (train.base.shape[1], config.variable, stream)
-    phi: AlignmentMap
-    if where["map"] == "flow":
-        phi = RevNetMap(*size, config.pairs, where["hidden"])
-    else:
-        phi = (SubsetMap if where["map"] == "subset" else RotationMap)(*size)
+    flow = partial(RevNetMap, pairs=config.pairs, hidden=where["hidden"])
+    kind = {"subset": SubsetMap, "rotation": RotationMap, "flow": flow}[where["map"]]
     return align_and_score(
-        phi,
+        kind(train.base.shape[1], config.variable, stream),
         train,
         test,
         lambda h, _: net.finish(h, layer),
@@ -301,134 +283,65 @@ def _fit(config: Config, run: Run, world: HierarchicalEquality, where: Where) ->
     )
 
 
-def _measured(found: list[Fitted], conditions: Mapping[str, Where]) -> Measured:
-    """Interchange accuracy on the same test cases: a mean over both variables, each network a draw.
-
-    Args:
-        found: all maps.
-        conditions: name → which of them.
-    """
-    m = Measured("interchange accuracy", unit="accuracy")
-    for name, where in conditions.items():
-        chosen = [f for f in found if where.items() <= f[0].items()]
-        seeds = sorted({f[0]["seed"] for f in chosen})
-        n = min(len(scored.right) for _, scored in chosen)
-        for part, after, role in (
-            ("right", "", "treatment"),
-            ("untrained", UNTRAINED, "reference"),
-        ):
-            rows = [
-                np.mean([getattr(x, part)[:n] for w, x in chosen if w["seed"] == k], axis=0)
-                for k in seeds
-            ]
-            m.put(name + after, rows, role=role)
-    return m
-
-
-def _values(m: Measured, conditions: Mapping[str, Where], named: str = "") -> list[Evidence]:
-    """The accuracy of conditions beside that of the same maps before they were trained."""
-    before, out = "the map before it was trained", []
-    for name, where in conditions.items():
-        beside = (Beside("reference", before, m.value(name + UNTRAINED).value),)
-        out.append(m.value(name, where=where | ({named: name} if named else {}), beside=beside))
-    return out
-
-
-def _judge(config: Config, run: Run, found: list[Fitted]) -> None:
-    for slots, suffix in ((VECTORS, ""), (SYMBOLS, "-symbols")):
-        base: Where = {"slots": slots, "layer": 1, "hidden": config.hidden, "algorithm": "true"}
-        kinds = {
-            f"{net}, {kind}": {**base, "network": net, "map": kind}
-            for net in NETS
-            for kind in KINDS
-        }
-        m = _measured(found, kinds)
-        rows = _values(m, kinds, "maps")
-        for what in FURTHER if config.further and slots == SYMBOLS else ():
-            # other cases, so not paired with the others
-            more = {
-                f"{net}, flow, {what}": {**base, "algorithm": what, "network": net, "map": "flow"}
-                for net in NETS
-            }
-            rows += _values(_measured(found, more), more, "maps")
-        run.show(
-            "first-layer" + suffix,
-            rows,
-            f"Accuracy of swapping the variable, {slots}, first layer, mean over networks and both "
-            "variables. Tick: the map before training.",
-            by="maps",
-        )
-        _claims(run, m, rows, suffix)
-    each = [
-        {**where, "accuracy": x.right.mean(), "untrained map": x.untrained.mean()}
-        | {"no-op": x.noop, "inversion error": x.inversion}
-        for where, x in found
-    ]
-    run.table("maps", pd.DataFrame(each), "Every map that was fitted.")
-    _layers(config, run, found)
-    _bijection(run, found)
-
-
-def _claims(run: Run, m: Measured, rows: Sequence[Evidence], suffix: str) -> None:
-    flow, turn, subset = (f"{RANDOM}, {kind}" for kind in ("flow", "rotation", "subset"))
-    value = {str(e.where["maps"]): e for e in rows}
-    extra = [
-        f"{name.rpartition(', ')[2]}: {e.value:.2f}"
-        for name, e in value.items()
-        if e.where["algorithm"] != "true" and e.where["network"] == RANDOM
-    ]
-    run.claim(
-        "flow" + suffix,
-        value[flow],
-        why="; ".join(extra) and f"With random weights, {'; '.join(extra)}.",
+def _first_layer(config: Config, run: Run, found: Alignments, slots: str, suffix: str = "") -> None:
+    """Every map on the first layer of both networks, and what flows find that is not there."""
+    base = {"slots": slots, "layer": 1, "hidden": config.hidden, "algorithm": "true"}
+    kinds = {f"{n}, {k}": {**base, "network": n, "map": k} for n, k in product(NETS, KINDS)}
+    m, extra = found.measured(kinds), []
+    for what in FURTHER if config.further and slots == SYMBOLS else ():
+        # other cases, so not paired with the others
+        flows = {**base, "algorithm": what, "map": "flow"}
+        more = {f"{net}, flow, {what}": {**flows, "network": net} for net in NETS}
+        extra += found.evidence(more)
+    rows = found.evidence(kinds, m)
+    run.show(
+        "first-layer" + suffix,
+        [*rows, *extra],
+        f"Accuracy of swapping the variable, {slots}, first layer, mean over networks and both "
+        "variables. Tick: the map before training.",
+        by="maps",
     )
-    run.claim(
-        "rotation" + suffix, value[turn], why=f"A subset of units: {value[subset].value:.2f}."
-    )
-    less = m.gain(f"{TRAINED}, rotation", over=turn).value
+    _claims(run, m, {str(e.where["maps"]): e for e in rows}, extra, suffix)
+
+
+def _claims(
+    run: Run, m: Measured, value: dict[str, Evidence], extra: Sequence[Evidence], suffix: str
+) -> None:
+    subset, turn, flow = (f"{RANDOM}, {kind}" for kind in KINDS)
+    said = [f"{e.where['algorithm']}: {e.value:.2f}" for e in extra if e.where["network"] == RANDOM]
+    why = f"With random weights, {'; '.join(said)}." if said else ""
+    run.claim("flow" + suffix, value[flow], why=why)
+    beside = f"A subset of units: {value[subset].value:.2f}."
+    run.claim("rotation" + suffix, value[turn], why=beside)
     gap = m.gain(f"{TRAINED}, flow", over=flow, name="trained less random, flow")
+    less = m.gain(f"{TRAINED}, rotation", over=turn).value
     run.claim("gap" + suffix, gap, why=f"Of rotations: {less:.2f}.")
 
 
-def _bijection(run: Run, found: list[Fitted]) -> None:
-    flows = [scored for where, scored in found if where["map"] == "flow"]
-    errors = np.array([f.inversion for f in flows])
-    m = Measured("largest |φ⁻¹(φ(h)) − h|")
-    worst = left_out(lambda rows: float(errors[rows].max()), np.arange(len(errors)))
-    m.put_statistic("flows", worst)
-    other = min(f.foreign for f in flows)
-    beside = (Beside("reference", "least that the map before training leaves", other),)
-    run.claim("bijection", m.value("flows", beside=beside))
-
-
-def _layers(config: Config, run: Run, found: list[Fitted]) -> None:
+def _further(config: Config, run: Run, found: Alignments) -> None:
     """Accuracy by layer for every map, and by size for flows, on the first network over symbols."""
-    base: Where = {"slots": SYMBOLS, "algorithm": "true", "seed": 0}
+    base = {"slots": SYMBOLS, "algorithm": "true", "seed": 0}
     if config.further and config.layers > 1:
         rows = []
         for layer in range(1, config.layers + 1):
             at = {**base, "layer": layer, "hidden": config.hidden}
-            kinds = {
-                f"{kind}, {net}": {**at, "network": net, "map": kind}
-                for net in NETS
-                for kind in KINDS
-            }
-            m = _measured(found, kinds)
-            rows += [m.value(name, where={"layer": layer, "maps": name}) for name in kinds]
-        run.figure(
+            kinds = {f"{k}, {n}": {**at, "network": n, "map": k} for n, k in product(NETS, KINDS)}
+            rows += found.evidence(kinds)
+        run.layers(
             "layers",
-            score_by_layer(lines(rows, "maps"), score="interchange accuracy", layer="Hidden layer"),
+            rows,
             "Interchange accuracy by hidden layer, symbols, first network and its twin.",
+            series="maps",
+            layer="Hidden layer",
         )
     if config.capacities:
         flow = {**base, "layer": 1, "map": "flow"}
         sizes = {
             f"{net}, {hidden} units": {**flow, "network": net, "hidden": hidden}
-            for net in NETS
-            for hidden in (*config.capacities, config.hidden)
+            for net, hidden in product(NETS, (*config.capacities, config.hidden))
         }
         run.table(
             "capacity",
-            table(_values(_measured(found, sizes), sizes)),
+            table(found.evidence(sizes)),
             "Flows of several sizes, symbols, first layer, first network.",
         )
