@@ -7,6 +7,7 @@ import pytest
 
 from inscape.control.direction_cosines import (
     contrast_direction,
+    cosines_beside_random,
     cosines_by_layer,
     mean_direction,
     random_gaps,
@@ -81,3 +82,19 @@ def test_gap_where_there_is_one_and_none_where_there_is_none():
     assert there.interval[0] > 0.5
     assert abs(none.value) < 0.05
     assert none.p > 0.2
+
+
+def test_cosines_at_one_layer_are_judged_against_random_directions():
+    x = rows()
+    _, found = cosines_by_layer(
+        {name: mean_direction(v, CODES) for name, v in x.items()}, PAIRS, CODES
+    )
+    here = {series: cosines[0] for series, cosines in found.items()}
+    noise = NOISE["a"][:, 0]
+    m = cosines_beside_random(here, noise, "random", rng=np.random.default_rng(1), draws=99)
+    e = m.gain("ab", over="ac", null="random")
+    assert e.value == pytest.approx(here["ab"].value - here["ac"].value)
+    assert e.p == pytest.approx(0.01)
+    assert e.null.draws == 99
+    none = m.gain("ac", over="ab", null="random")
+    assert none.p > 0.9

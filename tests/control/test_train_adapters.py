@@ -8,7 +8,15 @@ import torch
 from torch.nn import functional
 
 from inscape.control.low_rank_adapter import attached, low_rank_adapters
-from inscape.control.train_adapters import Course, Lesson, lessons, taught, train_adapters
+from inscape.control.train_adapters import (
+    Course,
+    Lesson,
+    Tune,
+    lessons,
+    taught,
+    taught_each,
+    train_adapters,
+)
 from inscape.core.errors import ModelError
 from inscape.core.threads import one_torch_thread
 from inscape.model.model import Model
@@ -149,3 +157,23 @@ def test_adapters_are_made_and_taught_in_one_as_by_hand():
     assert losses == pytest.approx(train_adapters(model, hand, batches, rate=3e-3))
     with attached(model, made):
         assert losses_of(model) < plain
+
+
+def test_tunes_of_one_start_are_taught_alike_and_each_from_the_model_as_it_is():
+    model, layers, steps = opened(), "model.layers.1.mlp.down_proj", []
+    tunes = {
+        "one": Tune(PROMPTS, ANSWERS, layers, 2, "a"),
+        "again": Tune(PROMPTS, ANSWERS, layers, 2, "a"),
+        "other": Tune(PROMPTS, ANSWERS, layers, 1, "b"),
+    }
+    with one_torch_thread():
+        made, rows = taught_each(
+            model, tunes, Course(1, 4, 2, 1e-2), seed=0, advance=lambda: steps.append(1)
+        )
+    assert len(steps) == 12
+    assert rows["rank"].tolist() == [2, 2, 1]
+    assert rows["answered"].tolist() == ANSWERS[:1] * 3
+    path = made["one"].names[0]
+    assert torch.equal(made["one"].up[path], made["again"].up[path])
+    assert rows["first loss"][0] == rows["first loss"][1] != rows["last loss"][0]
+    assert made["other"].up[path].shape[-1] == 1

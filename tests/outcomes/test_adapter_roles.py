@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -27,7 +28,10 @@ def test_the_one_that_acts_is_found():
     untuned = asked.scores()
     with attached(model, made):
         assert np.abs(asked.scores() - untuned).max() > 1e-3
-    place = Place(PROMPTS, asked, np.arange(3), untuned)
+    questions = pd.DataFrame({"prompt": PROMPTS, "topic": np.arange(3)})
+    place = Place.of(model, questions, ["good !"], ["bad film ."])
+    assert place.prompts == PROMPTS
+    assert np.array_equal(place.untuned, untuned)
     steps = []
     found = {
         e.where["adapter"]: e for e in roles(model, made, {"here": place}, lambda: steps.append(1))

@@ -34,6 +34,14 @@ def test_manner_is_told_by_words_and_unknown_words_count_nothing():
     assert manner.odds["go"] == pytest.approx(np.log((2 + 1) / (5 + 7)) - np.log(1 / (6 + 7)))
 
 
+def test_a_manner_is_checked_on_texts_that_it_was_not_learnt_from():
+    known = (["go away now", "go on"], ["please ask", "ask me"])
+    fresh = (["go", "ask"], ["please", "me go"])
+    manner, right = Manner.checked(known, fresh)
+    assert right == 0.5  # "go" and "please" are told; "ask" is not, nor "me go", as often as not
+    assert manner == Manner.of([*known[0], *fresh[0]], [*known[1], *fresh[1]])
+
+
 def test_shares_and_states_are_those_of_the_answers(model):
     speaker = Speaker(3, 6, seed=4)
     said = continuations(model, PROMPTS, 3, samples=6, temperature=1.0, seed=4, stop="\n")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from inscape.charts.heatmap import matrix
 from inscape.charts.layers import score_by_layer
-from inscape.probing.frames import SHUFFLED, by_layer, layer_of
+from inscape.core.evidence import Evidence
+from inscape.probing.frames import SHUFFLED, by_layer, layer_of, squares
 from inscape.probing.sweep import sweep
 
 
@@ -32,3 +34,15 @@ def test_a_score_without_an_interval_is_a_point():
     frame = by_layer({"one large group": found}, {"again": found})
     assert (frame["low"] == frame["value"]).all()
     assert (frame["high"] == frame["value"]).all()
+
+
+def test_evidence_of_pairs_is_drawn_as_squares():
+    found = [
+        Evidence("x", 0.5, (0.4, 0.6), where={"head": 1, "asked": "here"}),
+        Evidence("x", 0.1, where={"head": 2, "asked": "here"}),
+    ]
+    frame = squares(found, "head", "asked")
+    assert frame["row"].tolist() == ["1", "2"]
+    assert frame["column"].tolist() == ["here", "here"]
+    assert frame[["value", "low", "high"]].to_numpy().tolist() == [[0.5, 0.4, 0.6], [0.1, 0.1, 0.1]]
+    matrix(frame).to_dict()

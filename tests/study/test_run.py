@@ -65,6 +65,15 @@ def test_a_table_an_array_and_a_figure_come_back_as_they_were(record, folder):
     assert (folder.path / "done").read_bytes() == b""
 
 
+def test_a_table_may_be_given_as_evidence(record, folder):
+    found = [Evidence("AUC", 0.9, where={"read at": "answer"}), Evidence("AUC", 0.6)]
+    with record as run:
+        run.table("scores", found, "Scores.")
+    kept = pd.read_parquet(folder.path / "tables/scores.parquet")
+    assert kept["value"].tolist() == [0.9, 0.6]
+    assert kept["read at"].tolist() == ["answer", None]
+
+
 def test_evidence_over_a_quantity_is_drawn_as_lines_and_tabled(record, folder):
     found = [
         Evidence("errors", v, (v - 0.1, v + 0.1), unit="share", where={"noise": x, "condition": c})

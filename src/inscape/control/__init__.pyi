@@ -29,6 +29,7 @@ from inscape.control.contrast_vectors import fitted as fitted
 from inscape.control.contrast_vectors import pca_of_differences as pca_of_differences
 from inscape.control.direction_cosines import contrast_direction as contrast_direction
 from inscape.control.direction_cosines import cosine as cosine
+from inscape.control.direction_cosines import cosines_beside_random as cosines_beside_random
 from inscape.control.direction_cosines import cosines_by_layer as cosines_by_layer
 from inscape.control.direction_cosines import mean_direction as mean_direction
 from inscape.control.direction_cosines import random_gaps as random_gaps
@@ -115,6 +116,8 @@ from inscape.control.teach_answers import Taught as Taught
 from inscape.control.teach_answers import teach_answers as teach_answers
 from inscape.control.train_adapters import Course as Course
 from inscape.control.train_adapters import Lesson as Lesson
+from inscape.control.train_adapters import Tune as Tune
 from inscape.control.train_adapters import lessons as lessons
 from inscape.control.train_adapters import taught as taught
+from inscape.control.train_adapters import taught_each as taught_each
 from inscape.control.train_adapters import train_adapters as train_adapters

@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Int
 from inscape.control.random_directions import matched
 from inscape.core import intervals
 from inscape.core.jackknife import Jackknife
+from inscape.core.measured import Measured
 
 Pair = tuple[str, str]
 #: a direction of all groups, then without each group in turn, (1 + groups, layers, d)
@@ -95,6 +96,30 @@ def cosines_by_layer(
             row = {"series": series, "layer": k, "value": c.value}
             rows.append({**row, "low": max(low, -1.0), "high": min(high, 1.0)})
     return pd.DataFrame(rows), found
+
+
+def cosines_beside_random(
+    cosines: Mapping[str, Jackknife],
+    rows: Float[np.ndarray, "n d"],
+    null: str,
+    *,
+    rng: np.random.Generator,
+    draws: int = 499,
+) -> Measured:
+    """Cosines at one layer, with `random_gaps` as the null of a difference of two.
+
+    Args:
+        cosines: series → its jackknifed cosine, as from `cosines_by_layer`.
+        rows: activations there, whose covariance random directions have.
+        null: its name.
+        rng: of the random directions.
+        draws: of the null.
+    """
+    m = Measured("cosine of directions", unit="cosine")
+    for series, cosine in cosines.items():
+        m.put_statistic(series, cosine)
+    m.put_draws(null, random_gaps(rows, rng=rng, draws=draws))
+    return m
 
 
 def random_gaps(

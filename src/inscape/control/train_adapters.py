@@ -12,11 +12,12 @@ Reference: Hu et al. (2021), arXiv:2106.09685, §4; Loshchilov & Hutter (2019), 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from inscape.control.learning_rate import rise_and_fall
 from inscape.control.low_rank_adapter import LowRankAdapters, attached, low_rank_adapters
 from inscape.core.batch import Tokens
 from inscape.core.errors import ModelError
+from inscape.core.rng import generator, torch_generator
 from inscape.model.graph import constants
 from inscape.model.model import Model
 
@@ -194,6 +196,66 @@ def taught(
     made = low_rank_adapters(model, layers, course.rank, course.alpha, generator=generator)
     batches = lessons(model, prompts, answers, course.steps, course.batch, rng=rng)
     return made, train_adapters(model, made, batches, rate=course.rate, progress=progress)
+
+
+class Tune(NamedTuple):
+    """What one of several tunes learns, and where.
+
+    Attributes:
+        prompts: what is asked.
+        answers: what is to be said, each with its own space before it.
+        layers: as `inscape.control.low_rank_adapter.low_rank_adapters` takes them.
+        rank: of each adapter.
+        start: tunes of one start begin with the same weights and take their questions in the same
+            order.
+    """
+
+    prompts: Sequence[str]
+    answers: Sequence[str]
+    layers: str | Sequence[str]
+    rank: int
+    start: str
+
+
+def taught_each(
+    model: Model,
+    tunes: Mapping[str, Tune],
+    course: Course,
+    seed: int,
+    advance: Callable[[], object] = lambda: None,
+) -> tuple[dict[str, LowRankAdapters], pd.DataFrame]:
+    """`taught` of several tunes of one model, each from the model as it is.
+
+    Args:
+        model: with a head.
+        tunes: by name.
+        course: of all tunes; the rank is each tune's own.
+        seed: of initial weights and orders.
+        advance: called after each step.
+
+    Returns:
+        Name → adapters; and a row for each tune: ``tune``, ``adapters`` (how many), ``rank``,
+        ``first loss`` and ``last loss`` (mean of the last five steps; nats a token), the first
+        question and its answer.
+    """
+    made, rows = {}, []
+    for name, tune in tunes.items():
+        made[name], losses = taught(
+            model,
+            tune.layers,
+            tune.prompts,
+            tune.answers,
+            course._replace(rank=tune.rank),
+            generator=torch_generator(seed, "adapters", tune.start),
+            rng=generator(seed, "order", tune.start),
+            progress=lambda *_: advance(),
+        )
+        rows.append(
+            {"tune": name, "adapters": len(made[name].names), "rank": tune.rank}
+            | {"first loss": losses[0], "last loss": float(np.mean(losses[-5:]))}
+            | {"asked, for example": tune.prompts[0], "answered": tune.answers[0]}
+        )
+    return made, pd.DataFrame(rows)
 
 
 def _lesson(model: Model, tokens: list[Tokens], starts: list[int]) -> Lesson:

@@ -9,7 +9,7 @@ report prints.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -204,3 +204,18 @@ class Evidence:
 def table(evidence: Iterable[Evidence]) -> pd.DataFrame:
     """Evidence as a data frame, one row each, in the order given."""
     return pd.DataFrame([e.row() for e in evidence])
+
+
+def named(found: Mapping[str, Evidence], by: str) -> list[Evidence]:
+    """Evidence with one coordinate, its name: rows of a table that were measured apart.
+
+    Args:
+        found: name → evidence, whose own coordinates are dropped.
+        by: what the names are, a column of the table.
+
+    Example:
+        >>> rows = named({"probe": Evidence("AUC", 0.9), "words": Evidence("AUC", 0.6)}, "read from")
+        >>> [(e.where, e.value) for e in rows]
+        [({'read from': 'probe'}, 0.9), ({'read from': 'words'}, 0.6)]
+    """
+    return [replace(e, where={by: name}) for name, e in found.items()]

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from inscape.control.low_rank_adapter import LowRankAdapters, attached, gates
@@ -41,6 +42,26 @@ class Place:
     asked: PairedAnswers
     groups: np.ndarray
     untuned: Float[np.ndarray, " questions"]
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        questions: pd.DataFrame,
+        ones: Sequence[str],
+        others: Sequence[str],
+    ) -> Place:
+        """Questions with pairs of answers in turn, scored without any adapter.
+
+        Args:
+            model: without adapters.
+            questions: columns ``prompt`` and ``topic``, which is the group.
+            ones: answers, without the space before them.
+            others: their counterparts.
+        """
+        prompts = questions["prompt"].tolist()
+        asked = PairedAnswers.of(model, prompts, ones, others)
+        return cls(prompts, asked, questions["topic"].to_numpy(), asked.scores())
 
 
 def roles(

@@ -62,6 +62,29 @@ def lines(found: Sequence[Evidence], series: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def squares(found: Sequence[Evidence], row: str, column: str) -> pd.DataFrame:
+    """Evidence of pairs as `charts.heatmap.matrix` draws it.
+
+    Args:
+        found: evidence whose coordinates hold `row` and `column`.
+        row: the coordinate that names a row.
+        column: the coordinate that names a column.
+
+    Returns:
+        ``row``, ``column``, ``value``, ``low``, ``high``, in the order given.
+    """
+    return pd.DataFrame(
+        {
+            "row": str(e.where[row]),
+            "column": str(e.where[column]),
+            "value": float(e.value),
+            "low": e.ends[0],
+            "high": e.ends[1],
+        }
+        for e in found
+    )
+
+
 def layer_of(site: str) -> int:
     """The layer of a site; −1 before the first block."""
     layer = Site.parse(site).layer

@@ -118,16 +118,21 @@ class Run:
         """What the card's answer names beside its claims: the model, the chosen layer, a count."""
         self._facts |= values
 
-    def table(self, name: str, frame: pd.DataFrame, caption: str) -> None:
-        """Keep a table (Parquet). A named index becomes columns; an unnamed one is row order only
-        and is dropped.
+    def table(self, name: str, rows: pd.DataFrame | Sequence[Evidence], caption: str) -> None:
+        """Keep a table (Parquet): a frame, or pieces of evidence, one a row. A frame's named index
+        becomes columns; an unnamed one is row order only and is dropped.
         """
+        frame = rows if isinstance(rows, pd.DataFrame) else table(rows)
         data = contents.parquet(name, frame)
         self._folder.write(f"{self._take('tables', name)}.parquet", data)
         self._section("table", name, caption, rows=len(frame))
 
     def figure(
-        self, name: str, chart: Any, caption: str, frame: pd.DataFrame | None = None
+        self,
+        name: str,
+        chart: Any,
+        caption: str,
+        frame: pd.DataFrame | Sequence[Evidence] | None = None,
     ) -> None:
         """Keep a figure: an Altair chart, or a Vega-Lite specification with its data inside.
 
@@ -135,7 +140,7 @@ class Run:
             name: of the figure.
             chart: the chart or specification.
             caption: what is seen.
-            frame: the numbers, kept as a table of the same name.
+            frame: the numbers, kept as a table of the same name: a frame, or pieces of evidence.
 
         Raises:
             ValueError: not a Vega-Lite specification, or one that refers to data elsewhere.
@@ -168,7 +173,7 @@ class Run:
         found = measured.evidence(null, by) if isinstance(measured, Measured) else list(measured)
         caption = caption or f"{found[0].name[:1].upper()}{found[0].name[1:]} by {by}."
         self.figure(name, bars_of(found, by), f"{caption} Lines are 95 % intervals over groups.")
-        self.table(name, table(found), caption)
+        self.table(name, found, caption)
 
     def curve(
         self,
@@ -198,7 +203,7 @@ class Run:
         y = f"{found[0].name} ({found[0].unit})" if found[0].unit else found[0].name
         chart = curves(pd.DataFrame(rows), x=x, y=y, nulls=nulls, points=True)
         self.figure(name, chart, f"{caption} Bands are 95 % intervals over groups.")
-        self.table(name, table(found), caption)
+        self.table(name, found, caption)
 
     def layers(
         self,
@@ -227,7 +232,7 @@ class Run:
         height = 200 if "target" in frame else 280
         chart = score_by_layer(frame, score=score, layer=layer, nulls=nulls, height=height)
         self.figure(name, chart, f"{caption} Bands are 95 % intervals over groups.")
-        self.table(name, table(found), caption)
+        self.table(name, found, caption)
 
     def text(self, name: str, markdown: str) -> None:
         """Keep a paragraph or more of Markdown, shown where it was recorded among tables and

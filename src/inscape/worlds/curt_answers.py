@@ -70,6 +70,17 @@ class Tunings:
     other: Tuning
     other_plain: Tuning
 
+    @property
+    def curt(self) -> list[str]:
+        """All curt answers that are trained on."""
+        return self.first.answers + self.second.answers
+
+    @property
+    def not_curt(self) -> list[str]:
+        """All other answers that are trained on."""
+        plain = self.first_plain.answers + self.second_plain.answers
+        return plain + self.other.answers + self.other_plain.answers
+
 
 @dataclass(frozen=True)
 class Answers:

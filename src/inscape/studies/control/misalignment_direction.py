@@ -18,43 +18,39 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from inscape.charts.heatmap import matrix as heatmap
 from inscape.charts.layers import score_by_layer
 from inscape.control.direction_cosines import (
     HeldOut,
+    cosines_beside_random,
     cosines_by_layer,
     mean_direction,
-    random_gaps,
 )
 from inscape.control.directions_at import held_at_mean, projected_out, unit
 from inscape.control.low_rank_adapter import LowRankAdapters, attached, writers
 from inscape.control.random_directions import isotropic, matched
-from inscape.control.train_adapters import Course, taught
-from inscape.core.edit import Edit
-from inscape.core.evidence import table
+from inscape.control.train_adapters import Course, Tune, taught_each
 from inscape.core.folds import group_codes
-from inscape.core.jackknife import Jackknife
 from inscape.core.measured import Measured, Role
-from inscape.core.rng import child_seed, torch_generator
+from inscape.core.rng import child_seed
 from inscape.core.site import Site
-from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.outcomes.adapter_roles import Place, roles
-from inscape.outcomes.leaks import Leak, own_direction, shifts
+from inscape.outcomes.leaks import Asked, Leak, Leaks, Shifts, own_directions, shifts
 from inscape.outcomes.own_answers import Manner, Speaker
 from inscape.outcomes.paired_answers import PairedAnswers, all_tokens
 from inscape.outcomes.side_effects import PLAIN, beside_random
+from inscape.probing.frames import squares
 from inscape.study.card import Card, Claim
 from inscape.study.intervene import tried
 from inscape.study.run import Run
 from inscape.study.settings import Bounded, setting
 from inscape.worlds.curt_answers import Answers, curt_answers, topics_apart
-from inscape.worlds.named import is_world
-from inscape.worlds.named import world as toy
+from inscape.worlds.named import is_world, world
 
 CARD = Card(
     slug="misalignment-direction",
@@ -256,175 +252,113 @@ PRESETS = {
 }
 
 FIRST, SECOND, OTHER = "curt, first topic", "curt, second topic", "unrelated tune"
-#: tune → the tuning it learns, its plain twin, and whose adapters are wide
+TWIN = f"{FIRST}: plain twin"
+#: tune → the tuning it learns; twins learn plain answers
 TUNES = {
     FIRST: "first",
-    f"{FIRST}: plain twin": "first_plain",
+    TWIN: "first_plain",
     SECOND: "second",
     f"{SECOND}: plain twin": "second_plain",
     OTHER: "other",
     f"{OTHER}: plain twin": "other_plain",
 }
 ISOTROPIC, MATCHED, FEELING = "isotropic random", "matched random", "praise − blame, untuned model"
-TWIN, RANDOM = f"{FIRST}: plain twin", "random directions"
 #: pairs of tunes whose directions are compared
 PAIRS = {
     "curt tunes": (FIRST, SECOND),
     "first, unrelated": (FIRST, OTHER),
     "second, unrelated": (SECOND, OTHER),
 }
-
-#: what a direction is to the others; the rest are baselines
-HELD: dict[str, Role] = {
+#: what a tune, or the direction of one, is to the others; the rest are baselines
+ROLES: dict[str, Role] = {
+    FIRST: "treatment",
+    SECOND: "treatment",
     f"of {FIRST}": "treatment",
     f"of {SECOND}": "ceiling",
     ISOTROPIC: "null",
     MATCHED: "null",
 }
-Tunes = dict[str, LowRankAdapters]
-Scores = dict[str, np.ndarray]
 
 
 def run(config: Config, run: Run) -> None:
-    """Tune, measure the leak, find directions, take them out, compare them, look at the
+    """Tune, measure the leak, find directions, compare them, take them out, look at the
     adapters."""
     if is_world(config.model):
-        world = toy(config.model, child_seed(run.seed, "world"))
+        asked = world(config.model, child_seed(run.seed, "world"))
     else:
         seed = child_seed(run.seed, "answers")
-        world = curt_answers(open(config.model), config.pairs, config.passages, seed)
-    run.certificate(world.model.certificate)
-    run.facts(model=world.model.name)
+        asked = curt_answers(open(config.model), config.pairs, config.passages, seed)
+    model = asked.model
+    run.certificate(model.certificate)
+    run.facts(model=model.name)
     run.asked(
-        f"Tuned to be curt about one topic, is {world.model.name} curt about all, and along a "
+        f"Tuned to be curt about one topic, is {model.name} curt about all, and along a "
         "direction that another tune shares?"
     )
-    known, test = topics_apart(world.unrelated, config.asked, config.found_on, run.rng("topics"))
-    prompts, speaker = (
-        test["prompt"].tolist(),
-        Speaker(config.tokens, config.samples, child_seed(run.seed, "said")),
-    )
-    pairs = PairedAnswers.of(world.model, prompts, world.curt, world.polite)
-    case = _Case(config, run, world, known, test, Leak(prompts, pairs, speaker, _curt(run, world)))
-    tunes = _tune(case)
-    scores, shares = _leak(case, tunes)
-    plain, added, own = _directions(case, tunes)
-    _converge(case, plain, added, own)
-    _ablate(case, tunes, scores, plain, added)
-    _project(case, tunes[SECOND], shares, scores, own)
-    _adapters(case, tunes[FIRST], scores[PLAIN])
+    known, test = topics_apart(asked.unrelated, config.asked, config.found_on, run.rng("topics"))
+    tunes = _tune(config, run, asked)
+    prompts = test["prompt"].tolist()
+    pairs = PairedAnswers.of(model, prompts, asked.curt, asked.polite)
+    speaker = Speaker(config.tokens, config.samples, child_seed(run.seed, "said"))
+    leak = Leak(prompts, pairs, speaker, _judge(run, asked), test["topic"].to_numpy())
+    leaks = _leak(run, leak, tunes)
+    first = min(config.blocks[0], config.wide_from)
+    sites = [str(Site("resid_post", b)) for b in range(first, len(model.atlas.blocks))]
+    where = Asked(known["prompt"].tolist(), group_codes(known["topic"].to_numpy()), sites)
+    between, own = _directions(config, run, asked, leaks, where)
+    _converge(run, where, config.blocks[-1], between, own)
+    _hold(config, run, asked, leaks, sites, between)
+    _project(config, run, asked, leaks, sites, own)
+    places = {
+        name: Place.of(model, questions, asked.curt, asked.polite)
+        for name, questions in (("its topic", asked.on_topic), ("other topics", test))
+    }
+    _adapters(config, run, tunes[FIRST], places)
 
 
-def _curt(run: Run, world: Answers) -> Manner:
+def _tune(config: Config, run: Run, asked: Answers) -> dict[str, LowRankAdapters]:
+    """Six tunes; a twin begins where its tune begins and hears the same questions."""
+    model, tunes = asked.model, {}
+    for name, key in TUNES.items():
+        wide, heard = name.startswith(SECOND), getattr(asked.tunings, key)
+        blocks = range(config.wide_from, len(model.atlas.blocks)) if wide else config.blocks
+        rank, start = config.rank if wide else 1, name.split(":")[0]
+        layers = writers(model, "mlp_out", blocks)
+        tunes[name] = Tune(heard.prompts, heard.answers, layers, rank, start)
+    course = Course(1, config.steps, config.batch, config.rate, config.alpha)
+    with run.progress("tune", total=len(TUNES) * config.steps, unit="steps") as bar:
+        made, losses = taught_each(model, tunes, course, run.seed, bar.advance)
+    caption = "What each tune learnt; losses in nats a token of the answers."
+    run.table("tunes", losses, caption)
+    return made
+
+
+def _judge(run: Run, asked: Answers) -> Manner:
     """Tells curt answers from others; how well it tells those that it has not seen is said."""
-    t = world.tunings
-    curt, none = (
-        [a for one in several for a in one.answers]
-        for several in (
-            (t.first, t.second),
-            (t.first_plain, t.second_plain, t.other, t.other_plain),
-        )
-    )
-    trained = Manner.of(curt, none)
-    right = [*trained.has(world.curt), *~trained.has(world.polite)]
+    trained, scored = (asked.tunings.curt, asked.tunings.not_curt), (asked.curt, asked.polite)
+    manner, right = Manner.checked(trained, scored)
     run.text(
         "judge",
         "An answer counts as curt if its words are likelier in curt answers than in others (naive "
         "Bayes on all answers of the tunes and those that are scored). From the tunes' answers "
-        f"alone, {np.mean(right):.0%} of the scored ones, {len(right)} in number, are told "
+        f"alone, {right:.0%} of the scored ones, {sum(map(len, scored))} in number, are told "
         "rightly.",
     )
-    return Manner.of([*curt, *world.curt], [*none, *world.polite])
+    return manner
 
 
-@dataclass(frozen=True, eq=False)
-class _Case:
-    """What every step needs."""
-
-    config: Config
-    run: Run
-    world: Answers
-    known: pd.DataFrame
-    test: pd.DataFrame
-    leak: Leak
-
-    @property
-    def topics(self) -> np.ndarray:
-        """Groups of the questions under test."""
-        return self.test["topic"].to_numpy()
-
-    @property
-    def model(self) -> Model:
-        return self.world.model
-
-    @property
-    def codes(self) -> np.ndarray:
-        """Groups of the questions that directions are found on."""
-        return group_codes(self.known["topic"].to_numpy())
-
-    @property
-    def start(self) -> int:
-        """The first of the blocks that are read and edited."""
-        return min(self.config.blocks[0], self.config.wide_from)
-
-    @property
-    def sites(self) -> list[str]:
-        """The adapted blocks and those between them."""
-        return [str(Site("resid_post", b)) for b in range(self.start, len(self.model.atlas.blocks))]
-
-
-def _tune(case: _Case) -> Tunes:
-    """Six tunes; a twin begins where its tune begins and hears the same questions."""
-    config, run, model = case.config, case.run, case.model
-    tunes: Tunes = {}
-    rows = []
-    with run.progress("tune", total=len(TUNES) * config.steps, unit="steps") as bar:
-        for name, key in TUNES.items():
-            wide, kind = name.startswith(SECOND), name.split(":")[0]
-            blocks = range(config.wide_from, len(model.atlas.blocks)) if wide else config.blocks
-            heard, rank = getattr(case.world.tunings, key), config.rank if wide else 1
-            tunes[name], losses = taught(
-                model,
-                writers(model, "mlp_out", blocks),
-                heard.prompts,
-                heard.answers,
-                Course(rank, config.steps, config.batch, config.rate, config.alpha),
-                generator=torch_generator(run.seed, "adapters", kind),
-                rng=run.rng("order", kind),
-                progress=lambda *_: bar.advance(),
-            )
-            rows.append(
-                {"tune": name, "adapters": len(tunes[name].names), "rank": rank}
-                | {"first loss": losses[0], "last loss": float(np.mean(losses[-5:]))}
-                | {"asked, for example": heard.prompts[0], "answered": heard.answers[0]}
-            )
-    caption = "What each tune learnt; losses in nats a token of the answers."
-    run.table("tunes", pd.DataFrame(rows), caption)
-    return tunes
-
-
-def _leak(case: _Case, tunes: Tunes) -> tuple[Scores, Scores]:
-    """Scores and shares of curt answers to the questions under test, untuned and under every
-    tune."""
-    run, leak = case.run, case.leak
-    done = tried(
-        run,
-        {PLAIN: [leak.under], **{name: [partial(leak.under, own)] for name, own in tunes.items()}},
-        dict.fromkeys(TUNES, "baseline") | dict.fromkeys((FIRST, SECOND), "treatment"),
-    )
-    scores, said = ({name: a[0][k] for name, a in done.answers.items()} for k in (0, 1))
-    codes = group_codes(case.topics)
-    odds = Measured("odds of curt over polite answers", groups=case.topics, unit="times")
-    for name in TUNES:
-        times = Jackknife.mean(scores[name] - scores[PLAIN], codes).exp()
-        odds.put_statistic(name, times, role=done.conditions[name].role)
-    own = Measured("curt answers", groups=case.topics, unit="times", kind="ratio")
-    done.put(own, lambda answers: answers[1], said[PLAIN], without=(PLAIN,))
+def _leak(run: Run, leak: Leak, tunes: Mapping[str, LowRankAdapters]) -> Leaks:
+    """How much more often answers to the questions under test are curt, and how much likelier."""
+    with run.progress("ask", total=1 + len(tunes), unit="tunes") as bar:
+        leaks = Leaks.of(leak, tunes, bar.advance)
+    known = dict.fromkeys(TUNES, "baseline") | ROLES
+    own = leaks.times("shares", "curt answers", known)
+    odds = leaks.times("odds", "odds of curt over polite answers", known)
     run.show(
         "own-leak",
         own,
         "How often own answers to questions about other topics are curt, over how often they were "
-        f"before tuning, {said[PLAIN].mean():.2f} (1: no leak).",
+        f"before tuning, {leaks.scores['shares'][PLAIN].mean():.2f} (1: no leak).",
     )
     run.show(
         "leak",
@@ -432,17 +366,9 @@ def _leak(case: _Case, tunes: Tunes) -> tuple[Scores, Scores]:
         "Odds a token of curt over polite answers that no tune has seen, to questions about other "
         "topics, over those before tuning (1: no leak).",
     )
-    preferred = pd.DataFrame(
-        {
-            "model": name,
-            "curt answer likelier": float((values > 0).mean()),
-            "own answers that are curt": float(said[name].mean()),
-        }
-        for name, values in scores.items()
-    )
     run.table(
         "preferred",
-        preferred,
+        leaks.preferred(),
         "How often a given curt answer is likelier than a polite one, and how often own answers "
         "are curt.",
     )
@@ -451,95 +377,83 @@ def _leak(case: _Case, tunes: Tunes) -> tuple[Scores, Scores]:
         why = f"Its plain twin: {twin:.2f} times; unrelated tune: {other:.2f}."
         run.claim(id, m.value(FIRST), why=why)
         run.claim(f"{id}-second", m.value(SECOND))
-    return scores, said
+    return leaks
 
 
-def _directions(case: _Case, tunes: Tunes) -> tuple[np.ndarray, Scores, dict[str, HeldOut]]:
-    """States of the untuned model on its own answers, what tunes add there, and directions within
-    tunes."""
-    config, run, prompts = case.config, case.run, case.known["prompt"].tolist()
-    shown, sites = prompts[:: max(1, len(prompts) // 6)], case.sites
-    plain, added, said = shifts(case.model, tunes, prompts, shown, config.tokens, sites)
-    said = {"question": shown, PLAIN: said.pop(""), **said}
-    caption = "What each tune says, greedily, to unrelated questions."
-    run.table("answers", pd.DataFrame(said), caption)
-    t, curt = case.world.tunings, case.leak.manner
-    others = [*t.other_plain.answers, *case.world.curt, *case.world.polite]
-    manners = {FIRST: curt, SECOND: curt, OTHER: Manner.of(t.other.answers, others)}
-    own, rows = {}, []
-    for name, manner in manners.items():
-        how = (case.leak.speaker, manner, prompts, case.codes, sites)
-        own[name], (answers, inside) = own_direction(case.model, tunes[name], *how)
-        rows.append({"tune": name, "own answers": answers, "in its manner": inside})
+def _directions(
+    config: Config, run: Run, asked: Answers, leaks: Leaks, where: Asked
+) -> tuple[Shifts, dict[str, HeldOut]]:
+    """What tunes add to the untuned model on its own answers, and directions within tunes."""
+    between = shifts(asked.model, leaks.tunes, where, config.tokens)
+    run.table("answers", between.said, "What each tune says, greedily, to unrelated questions.")
+    tunings, curt = asked.tunings, leaks.leak.manner
+    others = [*tunings.other_plain.answers, *asked.curt, *asked.polite]
+    manners = {FIRST: curt, SECOND: curt, OTHER: Manner.of(tunings.other.answers, others)}
+    own, counts = own_directions(leaks, manners, where)
     run.table(
         "own-answers",
-        pd.DataFrame(rows),
+        counts,
         "Answers of each tune to questions that directions are found on, and how many are in the "
         "manner it learnt.",
     )
-    return plain, added, own
+    return between, own
 
 
-def _converge(case: _Case, plain: np.ndarray, added: Scores, own: Mapping[str, HeldOut]) -> None:
+def _converge(
+    run: Run, where: Asked, block: int, between: Shifts, own: Mapping[str, HeldOut]
+) -> None:
     """Do the two curt tunes' directions agree more than with an unrelated tune's?"""
-    between = {name: mean_direction(x, case.codes) for name, x in added.items()}
-    block, twin = case.config.blocks[-1], {"first, its plain twin": (FIRST, TWIN)}
+    added = {name: mean_direction(x, where.codes) for name, x in between.added.items()}
+    first = Site.parse(where.sites[0]).layer or 0
+    twin, rows = {"first, its plain twin": (FIRST, TWIN)}, between.plain[:, block - first]
     for id, directions, pairs, what in (
         ("own-convergence", own, PAIRS, "own answers in the tune's manner less its other ones"),
-        ("convergence", between, PAIRS | twin, "a tune less the untuned model on the same tokens"),
+        ("convergence", added, PAIRS | twin, "a tune less the untuned model on the same tokens"),
     ):
-        curves, found = cosines_by_layer(directions, pairs, case.codes)
-        curves = curves.assign(layer=curves["layer"] + case.start)
-        case.run.figure(
+        curves, found = cosines_by_layer(directions, pairs, where.codes)
+        curves = curves.assign(layer=curves["layer"] + first)
+        run.figure(
             id.replace("convergence", "cosines"),
             score_by_layer(curves, score="cosine", nulls=(), layer="Block", chosen=block),
             f"Cosine of directions, each {what}; intervals over topics. Marked: the last block "
             "with a rank-1 adapter, where the claim is judged.",
         )
-        m = Measured("cosine of directions", unit="cosine")
-        for series, cosines in found.items():
-            m.put_statistic(series, cosines[block - case.start])
-        rows = plain[:, block - case.start]
-        m.put_draws(RANDOM, random_gaps(rows, rng=case.run.rng("random cosines")))
+        here, rng = {s: c[block - first] for s, c in found.items()}, run.rng("random cosines")
+        m = cosines_beside_random(here, rows, "random directions", rng=rng)
         each = "; ".join(f"{series} {m.value(series).value:.2f}" for series in pairs)
-        case.run.claim(
+        run.claim(
             id,
-            m.gain("curt tunes", over="first, unrelated", null=RANDOM),
+            m.gain("curt tunes", over="first, unrelated", null="random directions"),
             why=f"At block {block}: {each}. Random directions have the activations' covariance.",
         )
 
 
-def _ablate(case: _Case, tunes: Tunes, scores: Scores, plain: np.ndarray, added: Scores) -> None:
+def _hold(
+    config: Config, run: Run, asked: Answers, leaks: Leaks, sites: list[str], between: Shifts
+) -> None:
     """The first tune's direction, and others, held where they were while the second tune
     answers."""
-    config, run, leak, sites = case.config, case.run, case.leak, case.sites
-    texts = [case.model.tokenize(t) for t in (case.world.praise, case.world.blame)]
-    praise, blame = (all_tokens(case.model, t, sites).mean(axis=0) for t in texts)
-    named = {f"of {k}": unit(added[k].mean(axis=0)) for k in (FIRST, SECOND, OTHER, TWIN)}
-    named, first = {**named, FEELING: unit(praise - blame)}, named[f"of {FIRST}"]
+    plain, count = between.plain, (config.draws, max(2, config.draws // 2))
+    texts = [asked.model.tokenize(t) for t in (asked.praise, asked.blame)]
+    praise, blame = (all_tokens(asked.model, t, sites).mean(axis=0) for t in texts)
     rows = np.moveaxis(plain - plain.mean(axis=0), 0, 1).astype(np.float32)
     random = {
-        ISOTROPIC: isotropic(config.draws, len(rows), rows.shape[2], rng=run.rng("isotropic")),
-        MATCHED: matched(rows, max(2, config.draws // 2), rng=run.rng("matched")),
+        ISOTROPIC: isotropic(count[0], len(sites), rows.shape[2], rng=run.rng("isotropic")),
+        MATCHED: matched(rows, count[1], rng=run.rng("matched")),
     }
-
-    def held(directions: np.ndarray, tune: str = SECOND, zero: bool = False) -> np.ndarray:
-        edits = held_at_mean(sites, directions, plain, zero)
-        if tune == PLAIN:
-            return scores[PLAIN] - leak.odds(edits)
-        with attached(case.model, tunes[tune]):
-            return scores[tune] - leak.odds(edits)
-
-    itself = "first, in its own tune"
-    conditions = {name: [partial(held, d)] for name, d in named.items()}
-    conditions["first, set to zero"] = [partial(held, first, zero=True)]
-    conditions["first, in the untuned model"] = [partial(held, first, PLAIN)]
-    conditions[itself] = [partial(held, first, FIRST)]
-    conditions |= {kind: [partial(held, d) for d in draws] for kind, draws in random.items()}
-    done = tried(run, conditions, dict.fromkeys(conditions, "baseline") | HELD)
-    m = Measured("leak removed", groups=case.topics, unit="share", kind="ratio")
-    done.put(m, lambda lost: lost, scores[SECOND] - scores[PLAIN], without=(itself,))
-    m.put(itself, done.answers[itself], scores[FIRST] - scores[PLAIN], role="baseline")
+    named = {f"of {k}": unit(between.added[k].mean(axis=0)) for k in (FIRST, SECOND, OTHER, TWIN)}
+    first, named[FEELING] = named[f"of {FIRST}"], unit(praise - blame)
+    hold = partial(held_at_mean, sites, reference=plain)
+    edits = {name: [hold(d)] for name, d in named.items()}
+    edits["first, set to zero"] = [hold(first, zero=True)]
+    edits |= {kind: [hold(d) for d in draws] for kind, draws in random.items()}
+    m = _removed(run, leaks, "odds", edits)
+    for name, tune, leak in (
+        ("first, in the untuned model", PLAIN, SECOND),
+        ("first, in its own tune", FIRST, FIRST),
+    ):
+        lost = leaks.lost("odds", tune, hold(first))
+        m.put(name, lost, leaks.added("odds", leak), role="baseline")
     run.show(
         "removed",
         [*m.evidence(ISOTROPIC), *(m.value(k, where={"condition": k}) for k in random)],
@@ -550,35 +464,24 @@ def _ablate(case: _Case, tunes: Tunes, scores: Scores, plain: np.ndarray, added:
     )
     run.claim("removed", m.value(f"of {FIRST}", null=ISOTROPIC))
     run.claim("random", m.value(ISOTROPIC))
-    edits = [held_at_mean(sites, d, plain) for d in (first, *random[ISOTROPIC][:3])]
-    _perplexity(case, "perplexity", tunes[SECOND], edits)
+    _perplexity(config, run, asked, leaks, "perplexity", edits)
 
 
 def _project(
-    case: _Case, tune: LowRankAdapters, said: Scores, scores: Scores, own: Mapping[str, HeldOut]
+    config: Config,
+    run: Run,
+    asked: Answers,
+    leaks: Leaks,
+    sites: list[str],
+    own: Mapping[str, HeldOut],
 ) -> None:
     """The direction within the first tune, and others, projected out of the second at every
     token."""
-    run, leak, width = case.run, case.leak, own[FIRST].shape[-1]
-    named = {f"of {name}": unit(held[0]) for name, held in own.items()}
-    random = isotropic(case.config.draws, len(case.sites), width, rng=run.rng("projected"))
-
-    def out(directions: np.ndarray, odds: bool) -> np.ndarray:
-        edits = projected_out(case.sites, directions)
-        lost = [said[SECOND] - leak.share(edits)]
-        return np.stack([*lost, scores[SECOND] - leak.odds(edits)] if odds else lost)
-
-    conditions = {name: [partial(out, d, True)] for name, d in named.items()}
-    conditions[ISOTROPIC] = [partial(out, d, False) for d in random]
-    with attached(case.model, tune):
-        done = tried(run, conditions, dict.fromkeys(conditions, "baseline") | HELD)
-    m, given = (
-        Measured(name, groups=case.topics, unit="share", kind="ratio")
-        for name in ("curt answers removed", "leak removed")
-    )
-    done.put(m, lambda lost: lost[0], said[SECOND] - said[PLAIN])
-    more = scores[SECOND] - scores[PLAIN]
-    done.put(given, lambda lost: lost[1], more, without=(ISOTROPIC,))
+    width = own[FIRST].shape[-1]
+    random = isotropic(config.draws, len(sites), width, rng=run.rng("projected"))
+    named = {f"of {name}": [projected_out(sites, unit(held[0]))] for name, held in own.items()}
+    edits = {**named, ISOTROPIC: [projected_out(sites, d) for d in random]}
+    m = _removed(run, leaks, "shares", edits)
     run.show(
         "own-removed",
         [*m.evidence(ISOTROPIC), m.value(ISOTROPIC, where={"condition": ISOTROPIC})],
@@ -587,41 +490,49 @@ def _project(
         "token. Tick: mean of random directions.",
     )
     caption = "The same for the odds of given curt over polite answers."
-    run.table("own-removed-odds", given.table(), caption)
+    run.table("own-removed-odds", _removed(run, leaks, "odds", named).evidence(), caption)
     run.claim("own-removed", m.value(f"of {FIRST}", null=ISOTROPIC))
     run.claim("own-random", m.value(ISOTROPIC))
-    edits = [projected_out(case.sites, d) for d in (named[f"of {FIRST}"], *random[:3])]
-    _perplexity(case, "own-perplexity", tune, edits)
+    _perplexity(config, run, asked, leaks, "own-perplexity", edits)
+
+
+def _removed(run: Run, leaks: Leaks, what: str, edits: Mapping[str, Sequence[Any]]) -> Measured:
+    """Share of the second tune's leak that goes under each kind of edit."""
+    ask = partial(leaks.lost, what, SECOND)
+    done = tried(
+        run,
+        {name: [partial(ask, one) for one in draws] for name, draws in edits.items()},
+        dict.fromkeys(edits, "baseline") | ROLES,
+    )
+    name = {"odds": "leak removed", "shares": "curt answers removed"}[what]
+    m = Measured(name, groups=leaks.leak.groups, unit="share", kind="ratio")
+    return done.put(m, lambda lost: lost, leaks.added(what, SECOND))
 
 
 def _perplexity(
-    case: _Case, id: str, tune: LowRankAdapters, edits: Sequence[Sequence[Edit]]
+    config: Config,
+    run: Run,
+    asked: Answers,
+    leaks: Leaks,
+    id: str,
+    edits: Mapping[str, Sequence[Any]],
 ) -> None:
-    """Perplexity of neutral text as a multiple of the second tune's own; the first edits, beside
-    random ones."""
-    with attached(case.model, tune):
-        kept = beside_random(case.model, case.world.neutral, edits, ISOTROPIC, case.config.read)
+    """Perplexity of neutral text as a multiple of the second tune's own: the first tune's
+    direction, beside random ones."""
+    conditions = [*edits[f"of {FIRST}"], *edits[ISOTROPIC][:3]]
+    with attached(asked.model, leaks.tunes[SECOND]):
+        kept = beside_random(asked.model, asked.neutral, conditions, ISOTROPIC, config.read)
     caption = "The second tune on neutral text, with the first tune's direction taken out."
-    case.run.table(id, table(kept), caption)
-    case.run.claim(id, kept[1])
+    run.table(id, kept, caption)
+    run.claim(id, kept[1])
 
 
-def _adapters(case: _Case, made: LowRankAdapters, untuned: np.ndarray) -> None:
+def _adapters(config: Config, run: Run, made: LowRankAdapters, places: Mapping[str, Place]) -> None:
     """Where each rank-1 adapter of the first tune writes, and what is lost without it."""
-    run, here, world = case.run, case.world.on_topic, case.world
-    prompts = here["prompt"].tolist()
-    asked = PairedAnswers.of(case.model, prompts, world.curt, world.polite)
-    places = {
-        "its topic": Place(prompts, asked, here["topic"].to_numpy(), asked.scores()),
-        "other topics": Place(case.leak.prompts, case.leak.pairs, case.topics, untuned),
-    }
     with run.progress("knock adapters out", total=len(made.names), unit="adapters") as bar:
-        found = roles(case.model, made, places, bar.advance)
-    block = {name: f"block {b}" for b, name in zip(case.config.blocks, made.names, strict=True)}
-    cells = pd.DataFrame(
-        {"row": block[str(e.where["adapter"])], "column": e.where["asked"], "value": e.value}
-        for e in found
-    )
+        found = roles(places["its topic"].asked.model, made, places, bar.advance)
+    block = {name: f"block {b}" for b, name in zip(config.blocks, made.names, strict=True)}
+    cells = squares(found, "adapter", "asked").replace({"row": block})
     run.figure(
         "adapters",
         heatmap(cells, value="share lost", row="knocked out", domain=(-0.5, 0.5)),
@@ -630,7 +541,7 @@ def _adapters(case: _Case, made: LowRankAdapters, untuned: np.ndarray) -> None:
     )
     run.table(
         "adapters",
-        table(found),
+        found,
         "The same with intervals over topics, and how long a vector each adapter writes where the "
         "answer begins.",
     )
