@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,3 +100,15 @@ def test_what_is_refused(questions):
     with pytest.raises(DataError, match="no question was answered in words"):
         answered(questions, [said("")] * 3)
     assert complete(questions).frame["task"].unique().tolist() == ["questions"]
+
+
+def test_tasks_have_their_rows_groups_and_accuracy(questions):
+    frame = questions.frame.assign(task=["b", "a", "b"])
+    found = answered(replace(questions, frame=frame), [said("w7 w8"), said("w12"), said("w12")])
+    assert {t: rows.tolist() for t, rows in found.tasks.items()} == {"b": [0, 2], "a": [1]}
+    assert found.task_groups.tolist() == ["b a", "a b", "b c"]
+    rows = {(e.where["task"], e.where["condition"]): e.value for e in found.accuracy()}
+    assert rows["b", "greedy answer"] == 0.5
+    assert rows["a", "greedy answer"] == 0.0
+    assert rows["b", "share of the commonest answer"] == 0.5
+    assert rows["a", "share of the commonest answer"] == 1.0

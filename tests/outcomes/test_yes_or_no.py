@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
-from inscape.outcomes.yes_or_no import yes_odds
+from inscape.outcomes.yes_or_no import verdict_odds, yes_odds
 from inscape.worlds.lexicon import lexicon
 
 
@@ -25,3 +27,14 @@ def test_odds_are_those_of_the_logits_and_change_sign_with_the_words():
     assert np.allclose(yes_odds(world.model, few, (no,), (yes,)), -found)
     both = yes_odds(world.model, few, (yes, no), (no,))
     assert np.allclose(both, np.log1p(torch.from_numpy(found).exp().numpy()), atol=1e-6)
+
+
+def test_a_verdict_is_asked_behind_the_answer_without_its_spaces():
+    world = lexicon(steps=30)
+    few = world.documents.take(np.arange(3))
+    words = few.texts()[0].split()
+    name = few.input
+    spaced = replace(few, frame=few.frame.assign(**{name: few.frame[name] + "  "}))
+    ask = f"{{}} {words[0]}"
+    plain = replace(few, spans={}).with_prompt(ask)
+    assert np.allclose(verdict_odds(world.model, spaced, ask), yes_odds(world.model, plain))

@@ -7,14 +7,18 @@ import pandas as pd
 import pytest
 
 from inscape.data.examples import Examples
+from inscape.model.model import Model
 from inscape.probing.class_task import (
     ClassTask,
     chance_scores,
     chosen,
     every,
     predicted,
+    taken_across,
     taken_along,
+    thinned,
 )
+from tests.model import nets
 
 
 class FakeRun:
@@ -99,3 +103,30 @@ def test_parts_are_whole_groups_and_layers_are_thinned_with_the_last_kept(task):
     lone = Examples(made.examples.frame, "text", ("kind",))
     assert ClassTask.of(lone, run, folds=2, shuffles=1, Cs=(1.0,)).groups.max() == 59
     assert "no column 'group'" in run.warnings[0]
+
+
+def test_what_is_read_for_each_class_are_shares_of_its_rows(task):
+    made, sites = task
+    result = made.sweep({"resid_post.1": sites["resid_post.1"]})
+    frame = made.confusion(result)
+    assert frame.groupby("row")["value"].sum().to_numpy() == pytest.approx(np.ones(3))
+    diagonal = frame[frame["row"] == frame["column"]]
+    assert diagonal["value"].mean() == pytest.approx((predicted(result) == made.y).mean())
+
+
+def test_probes_go_across_conditions_where_what_is_read_is_written_alike(task):
+    made, sites = task
+    own = {"resid_post.1": sites["resid_post.1"]}
+    turned = {"resid_post.1": np.roll(sites["resid_post.1"], 3, axis=1)}
+    rows = np.arange(60)
+    found = taken_across(made, rows, {"one": own, "same": own, "turned": turned})
+    assert found.names == tuple(found.sweeps) == ("one", "same", "turned")
+    assert found.accuracy[0, 1] == pytest.approx(found.accuracy[0, 0], abs=0.03)
+    assert found.accuracy[2, 2] > 0.9 > 0.8 > found.accuracy[0, 2]
+
+
+def test_layers_of_a_model_are_thinned_with_the_last_kept():
+    model = Model(nets.net("llama"), nets.tokenizer())
+    last = len(model.atlas.blocks) - 1
+    assert thinned(model, 2) == [f"resid_post.{i}" for i in sorted({*range(0, last, 2), last})]
+    assert thinned(model, 99) == ["resid_post.0", f"resid_post.{last}"]

@@ -12,12 +12,14 @@ from inscape.core.intervals import auc
 from inscape.probing.detectors import (
     confidence,
     detect,
+    detect_each,
     fitted,
     fold_of,
     only,
     risk_frame,
     scores_of_confidence,
     scores_of_others,
+    scores_of_others_each,
     states,
 )
 from inscape.store.harvest import harvest
@@ -109,3 +111,26 @@ def test_states_are_the_rows_of_the_tokens(tmp_path):
         site, _, token = name.partition("@")
         alone = harvest(model, examples, site, at=f"span:{token}", to=tmp_path / name).matrix(site)
         np.testing.assert_allclose(x, alone, atol=1e-5)
+
+
+def test_parts_are_detected_by_themselves_and_score_only_their_own(found):
+    x, y, groups, _ = found
+    parts = {"even": np.arange(0, 240, 2), "odd": np.arange(1, 240, 2)}
+    steps = []
+    each = detect_each(x, y, groups, parts, folds=3, seed=0, advance=lambda: steps.append(1))
+    assert len(steps) == len(x) * 2
+    rows = parts["odd"]
+    alone = detect({n: v[rows] for n, v in x.items()}, y[rows], groups[rows], folds=3, name="odd")
+    assert each["odd"].selected == alone.selected
+    like = np.array([1, 2, 3, 8])
+    others = {n: v[like] for n, v in x.items()}
+    scores = scores_of_others_each(each, x, groups, parts, others, like)
+    odd = scores_of_others(
+        each["odd"],
+        {n: v[rows] for n, v in x.items()},
+        groups[rows],
+        {n: v[[0, 2]] for n, v in others.items()},
+        np.searchsorted(rows, [1, 3]),
+    )
+    assert np.allclose(scores[[0, 2]], odd)
+    assert np.isfinite(scores).all()

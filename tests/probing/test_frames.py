@@ -7,7 +7,7 @@ import numpy as np
 from inscape.charts.heatmap import matrix
 from inscape.charts.layers import score_by_layer
 from inscape.core.evidence import Evidence
-from inscape.probing.frames import SHUFFLED, by_layer, layer_of, squares
+from inscape.probing.frames import SHUFFLED, by_layer, layer_of, shuffled_band, squares
 from inscape.probing.sweep import sweep
 
 
@@ -46,3 +46,16 @@ def test_evidence_of_pairs_is_drawn_as_squares():
     assert frame["column"].tolist() == ["here", "here"]
     assert frame[["value", "low", "high"]].to_numpy().tolist() == [[0.5, 0.4, 0.6], [0.1, 0.1, 0.1]]
     matrix(frame).to_dict()
+
+
+def test_shuffled_sweeps_are_a_band_from_the_least_to_the_most():
+    rng = np.random.default_rng(0)
+    x = {f"resid_post.{i}": rng.normal(size=(40, 3)) for i in range(2)}
+    found = [sweep(x, rng.normal(size=40), split="random", shuffles=0) for _ in range(3)]
+    frame = shuffled_band(found)
+    assert (frame["series"] == SHUFFLED).all()
+    assert frame["layer"].tolist() == [0, 1]
+    scores = np.array([r.scores[:, 0] for r in found])
+    assert np.allclose(
+        frame[["low", "value", "high"]].T, [scores.min(0), scores.mean(0), scores.max(0)]
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inscape.core.intervals import interval
-from inscape.probing.joint_scores import joint_scores
+from inscape.probing.joint_scores import joint_scores, part_gain
 from inscape.probing.sweep import compare, sweep
 
 
@@ -55,3 +55,23 @@ def test_groups_of_other_names_are_other_groups(drawn):
     apart = joint_scores({"a": a, "b": b}, {"a": groups, "b": groups + 100}).gain("a", over="b")
     width = lambda e: e.interval[1] - e.interval[0]  # noqa: E731
     assert width(shared) < 0.5 * width(apart)
+
+
+def test_the_gain_is_that_of_the_part_where_it_is_second(drawn):
+    groups, y, clear, faint = drawn
+    half = groups < 15
+    parts = {"first": half, "second": ~half}
+    found = {
+        reading: {name: fit(x[rows], y[rows], groups[rows]) for name, rows in parts.items()}
+        for reading, x in (("clear", clear), ("faint", faint), ("zero", 0 * faint))
+    }
+    gain = part_gain("gain", found, "clear", ("faint", "zero"))
+    score = {r: {p: s.selected[0].value for p, s in of.items()} for r, of in found.items()}
+    wanted = {p: score["clear"][p] - max(score["faint"][p], score["zero"][p]) for p in parts}
+    assert gain.each == pytest.approx(wanted)
+    assert gain.evidence.value == pytest.approx(min(wanted.values()))
+    assert gain.evidence.interval[0] > 0
+    most = part_gain("gain", found, "clear", ("faint", "zero"), k=1)
+    assert most.evidence.value == pytest.approx(max(wanted.values()))
+    back = part_gain("gain", found, "faint", ("clear",))
+    assert back.evidence.value < 0

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inscape.core.nulls import permutations
 from inscape.data.examples import Examples
 from inscape.probing.class_task import ClassTask
-from inscape.probing.persistence import CARRIED, FITTED, persistence
+from inscape.probing.frames import SHUFFLED
+from inscape.probing.persistence import CARRIED, FITTED, persistence, persistence_lines
 from tests.study.recorder import Recorder
 
 
@@ -28,10 +28,8 @@ def found():
         5: {"resid_post.0": -own},
         9: {"resid_post.0": rng.normal(size=(45, 8))},
     }
-    hot = np.eye(3)[task.y[rows]]
-    order = permutations(45, 6, rng=rng, groups=task.groups[rows], labels=hot)
-    told = []
-    made = persistence(task, rows, read, dict.fromkeys(read, order), lambda: told.append(1))
+    told, shuffles = [], {0: 6, 5: 6, 9: 4}
+    made = persistence(task, rows, read, shuffles, rng=rng, advance=lambda: told.append(1))
     assert len(told) == 3
     return {(e.where["tokens"], e.where["probe"]): e for e in made}
 
@@ -46,5 +44,14 @@ def test_what_is_written_otherwise_is_read_only_by_a_probe_fitted_there(found):
     assert found[5, CARRIED].value < 0.5
     assert found[9, FITTED].value < 0.6
     for e in found.values():
-        assert e.null.draws == 6
+        assert e.null.draws == (4 if e.where["tokens"] == 9 else 6)
         assert e.null.mean < 0.6
+
+
+def test_lines_are_those_of_both_probes_and_of_the_null(found):
+    frame = persistence_lines(list(found.values()))
+    assert set(frame["series"]) == {FITTED, CARRIED, SHUFFLED}
+    at = frame.set_index(["series", "x"])
+    assert at.loc[(CARRIED, 5), "value"] == found[5, CARRIED].value
+    assert at.loc[(SHUFFLED, 9), "high"] == found[9, FITTED].null.high
+    assert len(frame) == 9

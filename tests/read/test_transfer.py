@@ -71,3 +71,14 @@ def test_what_is_refused():
         transfer({"a": data(rng, 0)}, MassMeanProbe())
     with pytest.raises(ValueError, match=r"same width, got \[4, 8\]"):
         transfer({"a": data(rng, 0), "b": data(rng, 0, d=4)}, MassMeanProbe())
+
+
+def test_the_means_are_two_conditions_of_one_measurement():
+    rng = np.random.default_rng(4)
+    found = transfer({"a": data(rng, 0), "b": data(rng, 1)}, MassMeanProbe())
+    gain = found.measured().gain("own task", over="another task")
+    assert gain.value == pytest.approx(
+        np.diag(found.auc).mean() - found.auc[~np.eye(2, dtype=bool)].mean()
+    )
+    assert gain.beside[0].role == "reference"
+    assert gain.interval == pytest.approx(interval(found.means[0] - found.means[1]).ends)

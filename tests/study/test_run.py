@@ -71,7 +71,8 @@ def test_a_table_may_be_given_as_evidence(record, folder):
         run.table("scores", found, "Scores.")
     kept = pd.read_parquet(folder.path / "tables/scores.parquet")
     assert kept["value"].tolist() == [0.9, 0.6]
-    assert kept["read at"].tolist() == ["answer", None]
+    assert kept["read at"][0] == "answer"
+    assert pd.isna(kept["read at"][1])
 
 
 def test_evidence_over_a_quantity_is_drawn_as_lines_and_tabled(record, folder):

@@ -267,6 +267,14 @@ class Examples:
         frame[self.input] = [f"{before}{text}{after}" for text in self.frame[self.input]]
         return replace(self, frame=frame, spans=spans)
 
+    def with_texts(self, texts: Sequence[str]) -> Examples:
+        """The same examples with other inputs, whose spans are not known.
+
+        Args:
+            texts: one for each row.
+        """
+        return replace(self, frame=self.frame.assign(**{self.input: list(texts)}), spans={})
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the columns' names and values, hexadecimal; the order of columns and the index

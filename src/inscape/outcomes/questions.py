@@ -18,9 +18,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
+from inscape.core.class_means import class_means
 from inscape.core.errors import DataError
+from inscape.core.evidence import Evidence
 from inscape.core.folds import group_codes
 from inscape.data.answers import Answer, locate, plain
 from inscape.data.examples import Examples
@@ -66,6 +68,35 @@ class Answered:
     def task(self) -> np.ndarray:
         """The task of each question."""
         return self.texts.frame["task"].astype(str).to_numpy()
+
+    @property
+    def tasks(self) -> dict[str, Int[np.ndarray, " rows"]]:
+        """The rows of each task, tasks in the order of their first rows."""
+        return {str(task): np.flatnonzero(self.task == task) for task in pd.unique(self.task)}
+
+    @property
+    def task_groups(self) -> np.ndarray:
+        """The group of each question, with the name of its task: groups of two tasks differ."""
+        pairs = zip(self.task, self.texts.groups(), strict=True)
+        return np.array([f"{task} {group}" for task, group in pairs])
+
+    def accuracy(self, greedy: str = "greedy answer") -> list[Evidence]:
+        """How often the answers of each task are right, and which share of them is the commonest
+        one of their task.
+
+        Args:
+            greedy: what the answers are called, in ``where["condition"]``.
+        """
+        words = pd.Series([a.text for a in self.said])
+        commonest = words.groupby(self.task).transform(lambda w: w == w.mode().iloc[0])
+        rows = []
+        for name, x in ((greedy, self.right), ("share of the commonest answer", commonest)):
+            at = {"by": "task", "where": {"condition": name}, "unit": "accuracy"}
+            values = np.asarray(x, dtype=np.float64)
+            rows += class_means(
+                f"accuracy of the {greedy}", values, self.task, self.texts.groups(), **at
+            )
+        return rows
 
     def take(self, rows: np.ndarray) -> Answered:
         """Some of them."""

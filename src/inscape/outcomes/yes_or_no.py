@@ -42,3 +42,15 @@ def yes_odds(
         odds = last[:, ids[0]].logsumexp(dim=1) - last[:, ids[1]].logsumexp(dim=1)
         out[step.rows] = odds.cpu().numpy()
     return out
+
+
+def verdict_odds(model: Model, answered: Examples, ask: str) -> Float[np.ndarray, " n"]:
+    """Log-odds that the model, asked about its own answers, says yes.
+
+    Args:
+        model: a language model.
+        answered: questions with their answers; spaces at their ends are dropped.
+        ask: a template with one ``{}`` for question and answer, which asks for yes or no.
+    """
+    plain = answered.with_texts([text.rstrip() for text in answered.texts()])
+    return yes_odds(model, plain.with_prompt(ask))

@@ -14,17 +14,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from inscape.charts.heatmap import cells
 from inscape.core.nulls import permutations
 from inscape.core.repeated import groups_by_content
 from inscape.core.rng import child_seed
 from inscape.core.threads import side_by_side
 from inscape.data.examples import Examples
+from inscape.model.model import Model
 from inscape.probing.class_scores import ClassScores
 from inscape.probing.sweep import SweepResult, sweep
 from inscape.read.logistic import LogisticProbe
@@ -161,6 +164,17 @@ class ClassTask:
             side_by_side(one, range(int(fold_of_row.max()) + 1))
         return out
 
+    def confusion(self, result: SweepResult) -> pd.DataFrame:
+        """Which classes are read for each: ``row`` (true), ``column`` (read) and ``value``, a share
+        of the rows of the true class.
+
+        Args:
+            result: a sweep of all rows.
+        """
+        read = pd.crosstab(self.y, predicted(result), normalize="index")
+        names = [[self.classes[c] for c in axis] for axis in (read.index, read.columns)]
+        return cells(read.to_numpy(), *names)
+
     def first(self, count: int) -> Int[np.ndarray, " rows"]:
         """The first so many rows, 0 for all, where rows of a group are neighbours cut between
         groups.
@@ -214,6 +228,12 @@ def every(store: Any, stride: int) -> Callable[[], Any]:
     )
 
 
+def thinned(model: Model, stride: int) -> list[str]:
+    """``resid_post`` of every so many of a model's layers, and of the last."""
+    last = max(s.layer for s in model.sites if s.layer is not None)
+    return [f"resid_post.{i}" for i in sorted({*range(0, last + 1, stride), last})]
+
+
 def taken_along(
     first: SweepResult,
     x: Mapping[str, np.ndarray],
@@ -236,3 +256,41 @@ def taken_along(
         probe = LogisticProbe((1 / penalty,), scale=False, tol=1e-4).fit(x[site][~held], y[~held])
         out[held] = probe.predict(there[site][held])
     return out
+
+
+@dataclass(frozen=True, eq=False)
+class TakenAcross:
+    """Probes of one label taken from each of several conditions to the others.
+
+    Attributes:
+        names: of the conditions.
+        accuracy: fitted under the row's condition, read under the column's, on held-out groups.
+        sweeps: condition → the sweep fitted under it.
+    """
+
+    names: tuple[str, ...]
+    accuracy: Float[np.ndarray, "k k"]
+    sweeps: dict[str, SweepResult]
+
+
+def taken_across(
+    task: ClassTask, rows: Int[np.ndarray, " n"], read: Mapping[str, Mapping[str, np.ndarray]]
+) -> TakenAcross:
+    """Fit under every condition, read under all.
+
+    Args:
+        task: whose label is read.
+        rows: its rows that were read.
+        read: condition (a prompt around the texts) → site → states of those rows.
+    """
+    y, names = task.y[rows], tuple(read)
+    scores = ClassScores(y, task.groups[rows], "accuracy")
+    sweeps = {name: task.sweep(read[name], rows) for name in names}
+    found = np.empty((len(names), len(names)))
+    for i, one in enumerate(names):
+        for j, other in enumerate(names):
+            moved = predicted(sweeps[one])
+            if i != j:
+                moved = taken_along(sweeps[one], read[one], read[other], y)
+            found[i, j] = scores.value(moved)
+    return TakenAcross(names, found, sweeps)

@@ -125,6 +125,38 @@ def detect(
     )
 
 
+def detect_each(
+    candidates: Mapping[str, np.ndarray],
+    right: np.ndarray,
+    groups: np.ndarray,
+    parts: Mapping[str, Int[np.ndarray, " rows"]],
+    *,
+    advance: Callable[[], object] = lambda: None,
+    **how: Any,
+) -> dict[str, SweepResult]:
+    """`detect` on each part of the rows by itself: on each of several tasks.
+
+    Args:
+        candidates: name → rows (n, d).
+        right: 1 where what was said is right, (n,).
+        groups: grouping for cross-validation, (n,).
+        parts: name → its rows.
+        advance: called after each candidate of each part.
+        how: ``folds``, ``shuffles`` and ``seed``, as in `detect`.
+    """
+    return {
+        name: detect(
+            {str(n): x[rows] for n, x in candidates.items()},
+            right[rows],
+            groups[rows],
+            name=name,
+            progress=lambda *_: advance(),
+            **how,
+        )
+        for name, rows in parts.items()
+    }
+
+
 def only(result: SweepResult, token: str) -> SweepResult:
     """The part of a result that looks at one token, its sites under their own names.
 
@@ -203,6 +235,37 @@ def scores_of_others(
         if len(rows):
             x = others[result.sites[int(result.chosen[f, 0])]]
             out[rows] = probe.decision_function(x[rows])
+    return out
+
+
+def scores_of_others_each(
+    found: Mapping[str, SweepResult],
+    matrices: Mapping[str, np.ndarray],
+    groups: np.ndarray,
+    parts: Mapping[str, Int[np.ndarray, " rows"]],
+    others: Mapping[str, np.ndarray],
+    like: Int[np.ndarray, " m"],
+) -> Float[np.ndarray, " m"]:
+    """`scores_of_others`, each row by the probes of its own part.
+
+    Args:
+        found: of `detect_each`.
+        matrices: the candidates by name, (n, d).
+        groups: as given to `detect_each`.
+        parts: as given to `detect_each`, their rows in rising order.
+        others: the further rows of each candidate, (m, d).
+        like: for each of them the row whose part and group it shares.
+    """
+    out = np.full(len(like), np.nan)
+    for name, rows in parts.items():
+        mine, result = np.flatnonzero(np.isin(like, rows)), found[name]
+        out[mine] = scores_of_others(
+            result,
+            {s: matrices[s][rows] for s in result.sites},
+            groups[rows],
+            {s: others[s][mine] for s in result.sites},
+            np.searchsorted(rows, like[mine]),
+        )
     return out
 
 

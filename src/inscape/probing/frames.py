@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from inscape.core.evidence import Evidence
@@ -60,6 +61,25 @@ def lines(found: Sequence[Evidence], series: str) -> pd.DataFrame:
             at["target"] = e.where["target"]
         rows.append({**at, "value": e.value, "low": low, "high": high})
     return pd.DataFrame(rows)
+
+
+def shuffled_band(shuffled: Sequence[SweepResult]) -> pd.DataFrame:
+    """Sweeps of shuffled labels as one series of `by_layer`: at each layer the mean of their scores
+    of the first target, between the least and the most.
+
+    Args:
+        shuffled: over the same sites.
+    """
+    scores = np.stack([result.scores[:, 0] for result in shuffled])
+    return pd.DataFrame(
+        {
+            "series": SHUFFLED,
+            "layer": [layer_of(site) for site in shuffled[0].sites],
+            "value": scores.mean(axis=0),
+            "low": scores.min(axis=0),
+            "high": scores.max(axis=0),
+        }
+    )
 
 
 def squares(found: Sequence[Evidence], row: str, column: str) -> pd.DataFrame:

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from inscape.core.evidence import Evidence
 from inscape.core.folds import group_codes
 from inscape.core.jackknife import over_groups
 from inscape.core.measured import Measured
@@ -54,3 +55,56 @@ def joint_scores(
         score = result.selected_statistic(0)
         m.put_statistic(name, over_groups(score, pd.unique(own), int(codes.max()) + 1))
     return m
+
+
+class PartGain(NamedTuple):
+    """By how much one reading is above others, part by part.
+
+    Attributes:
+        evidence: the gain of the part where it is k-th largest.
+        each: the gain of every part.
+    """
+
+    evidence: Evidence
+    each: dict[str, float]
+
+
+def part_gain(
+    name: str,
+    found: Mapping[str, Mapping[str, SweepResult]],
+    reading: str,
+    over: Sequence[str],
+    k: int = 2,
+) -> PartGain:
+    """The gain of a reading over the best of others, on the part where it is k-th largest.
+
+    ::
+
+        gain_p = S_p(reading) − max_o S_p(o)
+
+    Args:
+        name: what it is.
+        found: reading → part (a task) → sweep; the readings of one part share their rows, and no
+            two parts share a group.
+        reading: one of the readings.
+        over: the others.
+        k: from 1, the largest; the least of all where there are fewer parts.
+    """
+    names, parts = [reading, *over], list(found[reading])
+    cells = {(p, r): found[r][p] for p in parts for r in names}
+    m = joint_scores(
+        {f"{p}, {r}": result for (p, r), result in cells.items()},
+        {f"{p}, {r}": [f"{p} {g}" for g in result.groups] for (p, r), result in cells.items()},
+    )
+
+    def gains(scores: Sequence[Any]) -> np.ndarray:
+        x = np.stack(scores).reshape(len(parts), len(names), *np.shape(scores[0]))
+        return np.asarray(x[:, 0] - x[:, 1:].max(axis=1))
+
+    def ranked(*scores: np.ndarray) -> np.ndarray:
+        return np.sort(gains(scores), axis=0)[-min(k, len(parts))]
+
+    each = gains([m.value(condition).value for condition in m.conditions])
+    return PartGain(
+        m.combined(name, ranked, *m.conditions), dict(zip(parts, map(float, each), strict=True))
+    )

@@ -109,6 +109,8 @@ from inscape.read.neurons import count_evidence as count_evidence
 from inscape.read.neurons import neuron_search as neuron_search
 from inscape.read.neurons import passing as passing
 from inscape.read.neurons import passing_without as passing_without
+from inscape.read.neurons import random_alike as random_alike
+from inscape.read.neurons import strongest as strongest
 from inscape.read.neurons import weight_cosines as weight_cosines
 from inscape.read.patchscopes import Answer as Answer
 from inscape.read.patchscopes import patchscope as patchscope

@@ -26,6 +26,7 @@ from sklearn.base import clone
 from inscape.core.folds import Fold, group_codes
 from inscape.core.intervals import interval
 from inscape.core.jackknife import Jackknife, combine, over_groups
+from inscape.core.measured import Measured
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,18 @@ class Transfer:
             for parts in (diagonal, rest)
         )
         return own, other
+
+    def measured(self, own: str = "own task", other: str = "another task") -> Measured:
+        """`means` as two conditions of one measurement, of which the second is the reference.
+
+        Args:
+            own: name of the mean of the diagonal.
+            other: name of that off it.
+        """
+        m = Measured("AUC", unit="AUC")
+        m.put_statistic(own, self.means[0])
+        m.put_statistic(other, self.means[1], role="reference")
+        return m
 
 
 def transfer(

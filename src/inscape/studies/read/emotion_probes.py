@@ -13,7 +13,7 @@ affect.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,7 @@ from inscape.charts.heatmap import matrix as heatmap
 from inscape.charts.layers import score_by_layer
 from inscape.compare.class_distances import class_distances
 from inscape.compare.class_plane import class_plane
-from inscape.core.evidence import table
 from inscape.core.measured import Measured
-from inscape.core.nulls import permutations
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
 from inscape.data.neutral import DESCRIPTION
@@ -43,10 +41,11 @@ from inscape.probing.class_task import (
     chosen,
     every,
     predicted,
-    taken_along,
+    taken_across,
+    thinned,
 )
-from inscape.probing.frames import SHUFFLED, by_layer, layer_of
-from inscape.probing.persistence import FITTED, persistence
+from inscape.probing.frames import SHUFFLED, by_layer, layer_of, shuffled_band
+from inscape.probing.persistence import FITTED, persistence, persistence_lines
 from inscape.probing.sweep import SweepResult
 from inscape.read.trailing import trailing
 from inscape.store.harvest import harvest
@@ -232,35 +231,31 @@ def run(config: Config, run: Run) -> None:
     )
     store = harvest(model, examples, "embed, resid_post.*", at=config.at)
     sources = _sources(config, run, model, examples, store)
-    found = {}
-    with run.progress("probe", total=len(sources), unit="representations") as bar:
-        for name, source in sources.items():
-            found[name] = task.sweep(source)
-            bar.advance()
+    names = run.each("probe", sources, "representations")
+    found = {name: task.sweep(sources[name]) for name in names}
+    thin = {TRAINED: every(store, config.stride), WORDS: sources[WORDS]}
     with run.progress("shuffled labels", total=2 * len(task.orders), unit="shuffles") as bar:
-        chance = {
-            name: task.shuffled(source, advance=bar.advance)
-            for name, source in (
-                (TRAINED, every(store, config.stride)),
-                (WORDS, sources[WORDS]),
-            )
-        }
+        chance = {name: task.shuffled(x, advance=bar.advance) for name, x in thin.items()}
     best, site = found[TRAINED], chosen(found[TRAINED])
     codes = {name: predicted(result) for name, result in found.items()}
     codes["MLP probe"] = task.mlp(store.matrix(site).astype(np.float64), best.folds)
-    asked = codes[ASKED] = _ask(config, task, model, examples, config.systems[0], best.folds)
+    codes[ASKED] = _ask(config, task, model, examples, config.systems[0], best.folds)
     _claims(run, task, best, chance, codes)
     _profile(run, task, found, chance[TRAINED])
     _persistence(config, run, task, model)
     _systems(config, run, task, model)
     _centroids(run, task, store, site)
-    words = run.claims["above-words"]
-    yes = words.supported and run.claims["above-answer"].supported
+    words, answer = run.claims["above-words"], run.claims["above-answer"]
     part = "In part" if words.evidence.ends[0] > 0 else "Not shown"
-    value = task.scores.value
-    run.facts(how="Yes" if yes else part, chance=1 / len(task.classes), tokens=config.persists_at)
-    run.facts(best=value(codes[TRAINED]), words=value(codes[WORDS]), asked=value(asked))
-    run.facts(layer=layer_of(site), last=max(map(layer_of, best.sites)))
+    values = [task.scores.value(codes[name]) for name in (TRAINED, WORDS, ASKED)]
+    run.facts(
+        how="Yes" if words.supported and answer.supported else part,
+        chance=1 / len(task.classes),
+        tokens=config.persists_at,
+        layer=layer_of(site),
+        last=max(map(layer_of, best.sites)),
+        **dict(zip(("best", "words", "asked"), values, strict=True)),
+    )
 
 
 def _sources(
@@ -278,8 +273,7 @@ def _sources(
     if "word" in examples.frame:
         pairs = zip(texts, examples.frame["word"], strict=True)
         named = [config.explicit.replace("{text}", t).replace("{word}", w) for t, w in pairs]
-        naming = replace(examples, frame=examples.frame.assign(**{examples.input: named}), spans={})
-        told = harvest(model, naming, "resid_post.*", at=config.at)
+        told = harvest(model, examples.with_texts(named), "resid_post.*", at=config.at)
         sources[EXPLICIT] = every(told, config.stride)
     return sources
 
@@ -310,41 +304,31 @@ def _claims(
     """Scores of every representation, and the claims about them."""
     scores, nulls = task.scores, {n: chance_scores(task.scores, s) for n, s in chance.items()}
     nulls[ASKED] = chance_scores(scores, chance[TRAINED], codes[ASKED])
-    rows = [
-        scores.evidence(
+    rows = {
+        name: scores.evidence(
             f"macro-F1 of {name}", made, nulls.get(name, nulls[TRAINED]), where={"read from": name}
         )
         for name, made in codes.items()
-    ]
+    }
     run.table(
         "scores",
-        table(rows),
+        list(rows.values()),
         "Held-out settings, layers chosen inside the training folds. The null is the same "
         "procedure on shuffled labels with a layer chosen among every few of them, the trained "
         "model's where a representation has none of its own.",
     )
-    model, words, asked = (scores.value(codes[name]) for name in (TRAINED, WORDS, ASKED))
-    for id, name, other, why in (
-        (
-            "above-words",
-            "model − bag of words",
-            WORDS,
-            f"The bag of words has {words:.2f}, the probe {model:.2f}.",
-        ),
-        (
-            "above-answer",
-            "probe − model's own answer",
-            ASKED,
-            f"Asked for the emotion's name, the model has {asked:.2f}.",
-        ),
-    ):
-        gain = scores.evidence(f"macro-F1: {name}", codes[TRAINED], against=[codes[other]])
-        run.claim(id, gain, why=why)
+    own, words = codes[TRAINED], codes[WORDS]
+    gain = scores.evidence("macro-F1: model − bag of words", own, against=[words])
+    why = f"The bag of words has {rows[WORDS].value:.2f}, the probe {rows[TRAINED].value:.2f}."
+    run.claim("above-words", gain, why=why)
+    gain = scores.evidence("macro-F1: probe − model's own answer", own, against=[codes[ASKED]])
+    why = f"Asked for the emotion's name, the model has {rows[ASKED].value:.2f}."
+    run.claim("above-answer", gain, why=why)
     depth = before_last(best, chance[TRAINED], rng=run.rng("before last"))
     layer = layer_of(chosen(best))
     run.claim("not-last", depth, why=f"Inner cross-validation mostly chooses layer {layer}.")
-    m = Measured("macro-F1 with shuffled labels − chance", unit="macro-F1")
     shuffled, k = nulls[TRAINED], len(task.classes)
+    m = Measured("macro-F1 with shuffled labels − chance", unit="macro-F1")
     m.put("shuffled labels", shuffled - 1 / k)
     why = f"Mean macro-F1 of {len(shuffled)} shuffles: {shuffled.mean():.3f}; chance is 1/{k}."
     run.claim("shuffled", m.value("shuffled labels"), why=why)
@@ -355,18 +339,8 @@ def _profile(
 ) -> None:
     """Accuracy by layer against every control."""
     series = {name: found[name] for name in (TRAINED, EXPLICIT, UNTRAINED) if name in found}
-    frame = by_layer(series, {name: found[name] for name in (WORDS, STATIC)})
-    drawn = np.stack([r.scores[:, 0] for r in chance])
-    grey = pd.DataFrame(
-        {
-            "series": SHUFFLED,
-            "layer": [layer_of(site) for site in chance[0].sites],
-            "value": drawn.mean(axis=0),
-            "low": drawn.min(axis=0),
-            "high": drawn.max(axis=0),
-        }
-    )
-    frame = pd.concat([frame.drop(columns="target"), grey], ignore_index=True)
+    lines = by_layer(series, {name: found[name] for name in (WORDS, STATIC)})
+    frame = pd.concat([lines.drop(columns="target"), shuffled_band(chance)], ignore_index=True)
     run.figure(
         "layers",
         score_by_layer(frame, score="accuracy", chosen=layer_of(chosen(found[TRAINED]))),
@@ -374,9 +348,7 @@ def _profile(
         "the embedding of the last token. The band of the shuffled labels runs from their least to "
         "their most.",
     )
-    confused = pd.crosstab(task.y, predicted(found[TRAINED]), normalize="index")
-    names = [[task.classes[c] for c in axis] for axis in (confused.index, confused.columns)]
-    shares = cells(confused.to_numpy(), *names)
+    shares = task.confusion(found[TRAINED])
     run.figure(
         "confusion",
         heatmap(shares, value="share", row="aroused", column="read", domain=(0, 1)),
@@ -387,32 +359,26 @@ def _profile(
 def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> None:
     """The probe fitted anew at every distance, and the one fitted at the text's end applied
     there."""
-    rows = task.first(config.part)
-    y, groups, at = task.y[rows], task.groups[rows], config.persists_at
-    last = max(s.layer for s in model.sites if s.layer is not None)
-    sites = [f"resid_post.{i}" for i in sorted({*range(0, last + 1, config.stride), last})]
-    read = trailing(model, task.examples.take(rows), config.filler, config.distances, sites)
+    rows, at = task.first(config.part), config.persists_at
+    texts, sites = task.examples.take(rows), thinned(model, config.stride)
+    read = trailing(model, texts, config.filler, config.distances, sites)
     most = max(config.shuffles, config.persist_shuffles)
-    rng, hot = run.rng("persistence", "shuffles"), np.eye(len(task.classes))[y]
-    orders = permutations(len(y), most, rng=rng, groups=groups, labels=hot)
-    many = {d: orders[: most if d == at else config.shuffles] for d in config.distances}
+    shuffles = dict.fromkeys(config.distances, config.shuffles) | {at: most}
+    rng = run.rng("persistence", "shuffles")
     with run.progress("persistence", total=len(read), unit="distances") as bar:
-        found = persistence(task, rows, read, many, bar.advance)
-    series = []
-    for e in found:
-        low, high = e.ends
-        row = {"series": e.where["probe"], "x": e.where["tokens"], "value": e.value}
-        series.append({**row, "low": low, "high": high})
-        if e.null is not None and e.where["probe"] == FITTED:
-            ends = {"value": e.null.mean, "low": e.null.low, "high": e.null.high}
-            series.append({**row, "series": SHUFFLED, **ends})
-    after = "neutral tokens after the situation"
+        found = persistence(task, rows, read, shuffles, rng=rng, advance=bar.advance)
     run.figure(
         "persistence",
-        curves(pd.DataFrame(series), x=after, y="accuracy", nulls=(SHUFFLED,), points=True),
+        curves(
+            persistence_lines(found),
+            x="neutral tokens after the situation",
+            y="accuracy",
+            nulls=(SHUFFLED,),
+            points=True,
+        ),
         f"The same neutral text after {len(rows)} situations; accuracy at each distance in tokens, "
         f"whole settings held out. Chance is 1/{len(task.classes)}.",
-        table(found),
+        found,
     )
     kept = next(e for e in found if e.where == {"tokens": at, "probe": FITTED})
     run.claim("persists", kept, why=f"At a distance of {at} tokens.")
@@ -422,33 +388,38 @@ def _systems(config: Config, run: Run, task: ClassTask, model: Model) -> None:
     """System prompts: accuracy of a probe fitted under another one, and of the model's own
     answer."""
     rows = task.first(config.part)
-    part, y = task.examples.take(rows), task.y[rows]
-    scores = ClassScores(y, task.groups[rows], "accuracy")
-    names = [f"prompt {i + 1}" for i in range(len(config.systems))]
-    read, sweeps, said = [], [], []
-    for name, system in zip(names, config.systems, strict=True):
+    part, scores = (
+        task.examples.take(rows),
+        ClassScores(task.y[rows], task.groups[rows], "accuracy"),
+    )
+    systems = {f"prompt {i + 1}": system for i, system in enumerate(config.systems)}
+    read: dict[str, dict[str, np.ndarray]] = {}
+    for name, system in systems.items():
         asked = part.with_prompt(_template(config, system).split("{ask}")[0])
         store = harvest(model, asked, "resid_post.*", at="span:input")
-        read.append({str(s): m for s, m in every(store, config.stride)()})
-        sweeps.append(task.sweep(read[-1], rows))
-        answers = _ask(config, task, model, part, system, sweeps[-1].folds)
+        read[name] = {str(s): m for s, m in every(store, config.stride)()}
+    across, said = taken_across(task, rows, read), []
+    for name, system in systems.items():
+        answers = _ask(config, task, model, part, system, across.sweeps[name].folds)
         where = {"system prompt": name, "words": system}
         said.append(scores.evidence(f"accuracy of {ASKED}", answers, where=where))
-    across = np.empty((len(names), len(names)))
-    for i, j in np.ndindex(across.shape):
-        moved = taken_along(sweeps[i], read[i], read[j], y) if i != j else predicted(sweeps[i])
-        across[i, j] = scores.value(moved)
-    ends, axes = {"domain": (0, 1), "cell": 90}, ("probe fitted under", "read under")
-    words = "; ".join(f"{n}: “{s}”" for n, s in zip(names, config.systems, strict=True))
+    words = "; ".join(f"{name}: “{system}”" for name, system in systems.items())
     run.figure(
         "systems",
-        heatmap(cells(across, names), value="accuracy", row=axes[0], column=axes[1], **ends),
+        heatmap(
+            cells(across.accuracy, across.names),
+            value="accuracy",
+            row="probe fitted under",
+            column="read under",
+            domain=(0, 1),
+            cell=90,
+        ),
         "Accuracy on held-out settings of probes fitted under one system prompt and read under "
         f"another: {words}.",
     )
     run.table(
         "systems",
-        table(said),
+        said,
         "What the model itself says under each system prompt. Chance is one seventh.",
     )
 
@@ -466,12 +437,11 @@ def _centroids(run: Run, task: ClassTask, store: Store, site: str) -> None:
         "squared distance of a situation from the mean of all.",
     )
     if set(task.classes) <= set(CIRCLE):
-        plane, name = np.array([CIRCLE[c] for c in task.classes]), "the circle of affect"
-        rng = run.rng("circle")
-        placed = class_plane(x, task.y, task.groups, plane, rng=rng, name=name)
+        plane, rng = np.array([CIRCLE[c] for c in task.classes]), run.rng("circle")
+        name = "the circle of affect"
         run.table(
             "circle",
-            table([placed]),
+            [class_plane(x, task.y, task.groups, plane, rng=rng, name=name)],
             "Rank correlation of these distances with those of the emotions on the circle "
             "of affect (valence and arousal); p by permuting the emotions.",
         )

@@ -12,17 +12,16 @@ each kind of mistake?
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from inscape.charts.heatmap import cells
 from inscape.charts.heatmap import matrix as heatmap
 from inscape.charts.layers import score_by_layer
-from inscape.core.class_means import class_means
-from inscape.core.evidence import table
 from inscape.core.measured import Measured, Role
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
@@ -38,12 +37,20 @@ from inscape.outcomes.sample_choices import (
     RANDOM,
     sample_choices,
 )
-from inscape.outcomes.yes_or_no import yes_odds
-from inscape.probing.detectors import AT, CS, detect, fold_of, only, scores_of_others, states
+from inscape.outcomes.yes_or_no import verdict_odds
+from inscape.probing.classes_apart import classes_apart
+from inscape.probing.detectors import (
+    AT,
+    CS,
+    detect_each,
+    fold_of,
+    only,
+    scores_of_others_each,
+    states,
+)
 from inscape.probing.frames import by_layer, layer_of
-from inscape.probing.joint_scores import joint_scores
-from inscape.probing.sweep import sweep
-from inscape.probing.sweep_result import SweepResult, compare
+from inscape.probing.joint_scores import part_gain
+from inscape.probing.sweep_result import SweepResult
 from inscape.read.logistic import LogisticProbe
 from inscape.read.transfer import DataSet, transfer
 from inscape.store.harvest import harvest
@@ -230,8 +237,9 @@ ROLES: dict[str, Role] = {
     RANDOM: "reference",
     BEST: "ceiling",
 }
-#: a reading of all answers: name → rows
+#: a reading of all answers: name → rows; and detectors: task → sweep
 Rows = dict[str, np.ndarray]
+Found = dict[str, SweepResult]
 
 
 def run(config: Config, run: Run) -> None:
@@ -256,9 +264,10 @@ def run(config: Config, run: Run) -> None:
     store = harvest(model, asked.texts, config.sites, at="spans:" + ",".join(TOKENS))
     every = dict(states(store, model, asked.texts, list(TOKENS)))
     found = _detect(config, run, model, asked, every)
+    exact = {n.partition(AT)[0]: x for n, x in every.items() if n.endswith(f"{AT}exact")}
     if len(found) > 1:
-        _transfer(config, run, asked, every, found)
-    _again(config, run, model, questions, asked, every, found)
+        _transfer(config, run, asked, exact[config.transfer_site], found)
+    _again(config, run, model, questions, asked, exact, found)
     told = {
         "transfer": "What a probe finds {transfer:is mostly the task's own|is not clearly the "
         "task's own}: on another task AUC is {transfer:.2f} lower. ",
@@ -270,147 +279,91 @@ def run(config: Config, run: Run) -> None:
     run.facts(transferred=given[0], mistaken=given[1])
 
 
-def _inside(asked: Answered) -> dict[str, np.ndarray]:
-    return {str(task): np.flatnonzero(asked.task == task) for task in pd.unique(asked.task)}
+def _some(run: Run, asked: Answered, stream: str, most: int) -> np.ndarray:
+    """Rows of some answers of each task."""
+    rows = [run.rng(stream, t).permutation(i)[:most] for t, i in asked.tasks.items()]
+    return np.sort(np.concatenate(rows))
 
 
-def _detect(
-    config: Config, run: Run, model: Model, asked: Answered, every: Rows
-) -> dict[str, SweepResult]:
+def _detect(config: Config, run: Run, model: Model, asked: Answered, every: Rows) -> Found:
     """Detectors of each task: every token and layer, and baselines in the same folds."""
+    how = {"folds": config.folds, "seed": run.seed}
+    read = partial(
+        detect_each, right=asked.right, groups=asked.texts.groups(), parts=asked.tasks, **how
+    )
+    with run.progress("detect", total=len(every) * len(asked.tasks), unit="sites") as bar:
+        found = read(every, advance=bar.advance)
+    tokens = {name: {t: only(r, at) for t, r in found.items()} for at, name in TOKENS.items()}
     said = {LOGPROB: asked.logprob(), EXACT: asked.exact_logprob(model), SURFACE: asked.surface()}
-    stream = dict(harvest(model, asked.texts, config.stream, at="span:exact").matrices())
+    words = {name: read({name: x}) for name, x in said.items()}
+    exact = {n: x for n, x in every.items() if n.endswith(f"{AT}exact")}
+    shuffled = read(exact, shuffles=config.shuffles)
+    stream = harvest(model, asked.texts, config.stream, at="span:exact").matrices()
+    shown = tokens | words | {TOKENS["exact"]: shuffled}
+    shown["exact answer, residual stream"] = read(dict(stream))
+    few = asked.take(_some(run, asked, "untrained", config.untrained))
+    again = partial(detect_each, right=few.right, groups=few.texts.groups(), parts=few.tasks, **how)
     fresh = model.untrained(child_seed(run.seed, "untrained"))
-    found, areas, nulls, rows, frames = {}, {}, [], [], []
-    for task, inside in _inside(asked).items():
-        part = asked.take(inside)
-        option = {"folds": config.folds, "seed": run.seed, "name": task}
-        target = part.right, part.texts.groups()
-
-        def read(x: Rows, of=inside, target=target, option=option, **more: Any) -> SweepResult:
-            return detect({str(n): v[of] for n, v in x.items()}, *target, **option, **more)
-
-        with run.progress(f"detect, {task}", total=len(every), unit="sites") as bar:
-            found[task] = read(every, progress=lambda *_, bar=bar: bar.advance())
-        parts = {name: only(found[task], token) for token, name in TOKENS.items()}
-        words = {name: read({name: x}) for name, x in said.items()}
-        exact = {n: x for n, x in every.items() if n.endswith(f"{AT}exact")}
-        nulls.append(read(exact, shuffles=config.shuffles))
-        shown = parts | words | {TOKENS["exact"]: nulls[-1]}
-        shown["exact answer, residual stream"] = read(stream)
-        order = run.rng("untrained", task).permutation(len(part))
-        few = part.take(np.sort(order[: config.untrained]))
-        target = few.right, few.texts.groups()
-        blank = dict(harvest(fresh, few.texts, config.sites, at="span:exact").matrices())
-        whole = np.arange(len(few))
-        shown["exact answer, untrained copy"] = read(blank, whole, target)
-        if config.ask != "none":
-            shown[VERDICT] = read({VERDICT: _verdict(config, model, few)}, whole, target)
-        rows += [
-            replace(r.selected[0], where={"task": task, "read at": name})
-            for name, r in shown.items()
-        ]
-        frames.append(by_layer(parts, words))
-        areas[task] = parts | words
+    blank = harvest(fresh, few.texts, config.sites, at="span:exact").matrices()
+    shown["exact answer, untrained copy"] = again(dict(blank))
+    if config.ask != "none":
+        shown[VERDICT] = again({VERDICT: verdict_odds(model, few.texts, config.ask)[:, None]})
+    parts = [[{n: r[t] for n, r in some.items()} for some in (tokens, words)] for t in found]
     run.figure(
         "layers",
-        score_by_layer(pd.concat(frames, ignore_index=True), score="AUC"),
+        score_by_layer(pd.concat([by_layer(*p) for p in parts], ignore_index=True), score="AUC"),
         "How well a probe on other subjects' answers tells right answers from wrong ones, by layer "
         "and token; level lines need no look inside. One half is chance.",
     )
     run.table(
         "scores",
-        table(rows),
+        [
+            replace(shown[name][task].selected[0], where={"task": task, "read at": name})
+            for task in found
+            for name in shown
+        ],
         "AUC of the layer chosen inside the training folds, and of what needs no look inside. "
         "The last two of a task are measured on fewer answers.",
     )
-    mean = np.mean([f.scores[:, 0] for f in found.values()], axis=0)
-    names = [site.partition(AT)[::2] for site in next(iter(found.values())).sites]
-    grid = [
-        {"row": TOKENS[t], "column": str(layer_of(s)), "value": v}
-        for (s, t), v in zip(names, mean, strict=True)
-    ]
+    layers = [str(layer_of(s)) for s in next(iter(tokens[TOKENS["exact"]].values())).sites]
+    mean = [np.mean([r.scores[:, 0] for r in of.values()], axis=0) for of in tokens.values()]
+    grid = cells(np.array(mean), list(tokens), layers)
     run.figure(
         "grid",
-        heatmap(pd.DataFrame(grid), value="AUC", column="layer", domain=(0.5, 1.0), cell=44),
+        heatmap(grid, value="AUC", column="layer", domain=(0.5, 1.0), cell=44),
         "The same, averaged over the tasks.",
     )
-    _accuracy(run, asked)
-    _second_best(run, areas)
-    shuffled = Measured("mean AUC with labels shuffled by group", unit="AUC")
-    shuffled.put("shuffled", np.mean([n.selected_scores[1:, 0] for n in nulls], axis=0))
-    run.claim("shuffled", shuffled.value("shuffled"))
+    run.table("accuracy", asked.accuracy(), "How often the greedy answer is right.")
+    for id, others in (
+        ("above-prompt", (TOKENS["prompt"],)),
+        ("above-logprob", (LOGPROB, EXACT)),
+    ):
+        title = f"AUC at the exact answer − {' or '.join(others)}, second best task"
+        gain = part_gain(title, tokens | words, TOKENS["exact"], others)
+        each = "; ".join(f"{task} {x:+.3f}" for task, x in gain.each.items())
+        run.claim(id, gain.evidence, why=f"By task: {each}.")
+    chance = np.mean([r.selected_scores[1:, 0] for r in shuffled.values()], axis=0)
+    m = Measured("mean AUC with labels shuffled by group", unit="AUC")
+    run.claim("shuffled", m.put_each({"shuffled": chance}).value("shuffled"))
     return found
 
 
-def _verdict(config: Config, model: Model, few: Answered) -> np.ndarray:
-    """The model's own verdict on its answers, (n, 1)."""
-    texts, name = few.texts, few.texts.input
-    plain = texts.frame.assign(**{name: texts.frame[name].str.rstrip()})
-    asked = replace(texts, frame=plain, spans={}).with_prompt(config.ask)
-    return yes_odds(model, asked)[:, None]
-
-
-def _accuracy(run: Run, asked: Answered) -> None:
-    """How often the greedy answer is right, beside the share of the commonest answer."""
-    words = pd.Series([a.text for a in asked.said])
-    commonest = words.groupby(asked.task).transform(lambda w: w == w.mode().iloc[0])
-    rows = []
-    for name, x in (("greedy answer", asked.right), ("share of the commonest answer", commonest)):
-        at = {"by": "task", "where": {"condition": name}, "unit": "accuracy"}
-        values = np.asarray(x, dtype=np.float64)
-        of = asked.task, asked.texts.groups()
-        rows += class_means("accuracy of the greedy answer", values, *of, **at)
-    run.table("accuracy", table(rows), "How often the greedy answer is right.")
-
-
-def _second_best(run: Run, areas: Mapping[str, Mapping[str, SweepResult]]) -> None:
-    """The gain of the exact answer on the task where it is second largest."""
-    at, prompt = TOKENS["exact"], TOKENS["prompt"]
-    used = [(task, name) for task in areas for name in (at, prompt, LOGPROB, EXACT)]
-    m = joint_scores(
-        {f"{t}, {n}": areas[t][n] for t, n in used},
-        {f"{t}, {n}": [f"{t} {g}" for g in areas[t][n].groups] for t, n in used},
-    )
-    for id, others in (("above-prompt", (prompt,)), ("above-logprob", (LOGPROB, EXACT))):
-        shape = len(areas), 1 + len(others)
-
-        def gains(s: Sequence[Any], shape: tuple[int, int] = shape) -> np.ndarray:
-            x = np.stack(s).reshape(*shape, *np.shape(s[0]))
-            return x[:, 0] - x[:, 1:].max(axis=1)
-
-        def second(*s: np.ndarray, of: Any = gains) -> np.ndarray:
-            return np.sort(of(s), axis=0)[-min(2, len(areas))]
-
-        names = [f"{task}, {name}" for task in areas for name in (at, *others)]
-        title = f"AUC at the exact answer − {' or '.join(others)}, second best task"
-        own = gains([m.value(name).value for name in names])
-        each = "; ".join(f"{task} {x:+.3f}" for task, x in zip(areas, own, strict=True))
-        run.claim(id, m.combined(title, second, *names), why=f"By task: {each}.")
-
-
-def _transfer(
-    config: Config, run: Run, asked: Answered, every: Rows, found: dict[str, SweepResult]
-) -> None:
+def _transfer(config: Config, run: Run, asked: Answered, x: np.ndarray, found: Found) -> None:
     """Fitted on one task, scored on another, at one site fixed beforehand."""
-    x, groups = every[f"{config.transfer_site}{AT}exact"], asked.texts.groups()
+    right, groups = asked.right.astype(np.int64), asked.texts.groups()
     sets = {
-        t: DataSet(x[i], asked.right[i].astype(np.int64), groups[i], fold_of(found[t]))
-        for t, i in _inside(asked).items()
+        t: DataSet(x[i], right[i], groups[i], fold_of(found[t])) for t, i in asked.tasks.items()
     }
     moved = transfer(sets, LogisticProbe(CS, tol=1e-4))
-    cells = moved.table()
+    areas = moved.table()
     run.figure(
         "transfer",
-        heatmap(cells, value="AUC", row="fitted on", column="scored on", domain=(0.0, 1.0)),
+        heatmap(areas, value="AUC", row="fitted on", column="scored on", domain=(0.0, 1.0)),
         f"Probes at {config.transfer_site}, exact answer. On the diagonal subjects are held out.",
     )
     caption = "The same numbers with 95 % intervals over groups of the task scored."
-    run.table("transfer", cells, caption)
-    m = Measured("AUC", unit="AUC")
-    for name, mean in zip(("own task", "another task"), moved.means, strict=True):
-        m.put_statistic(name, mean, role="treatment" if name == "own task" else "reference")
-    run.claim("transfer", m.gain("own task", over="another task"))
+    run.table("transfer", areas, caption)
+    run.claim("transfer", moved.measured().gain("own task", over="another task"))
 
 
 def _again(
@@ -419,20 +372,17 @@ def _again(
     model: Model,
     questions: Examples,
     asked: Answered,
-    every: Rows,
-    found: dict[str, SweepResult],
+    exact: Rows,
+    found: Found,
 ) -> None:
     """Several samples of some questions: kinds of mistake, and the sample that the probe
     prefers."""
-    inside = _inside(asked)
-    few = [run.rng("again", t).permutation(i)[: config.resampled] for t, i in inside.items()]
-    rows = np.sort(np.concatenate(few))
-    greedy = asked.take(rows)
+    rows = _some(run, asked, "again", config.resampled)
     with run.progress("answer again", total=len(rows), unit="questions") as bar:
         samples, of = answered_again(
             model,
             questions,
-            greedy.rows,
+            asked.rows[rows],
             config.tokens,
             samples=config.samples,
             stop=config.stop,
@@ -440,19 +390,14 @@ def _again(
             seed=child_seed(run.seed, "samples") % 2**31,
             advance=bar.advance,
         )
-    seen = np.unique(of)
-    kind = kinds(samples.right, [a.text for a in samples.said], of)
-    exact = {n: x[rows][seen] for n, x in every.items() if n.endswith(f"{AT}exact")}
-    _kinds(config, run, greedy.take(seen), exact, kind)
-    store = harvest(model, samples.texts, config.sites, at="span:exact")
-    new, score = dict(store.matrices()), np.empty(len(samples))
-    for task, i in inside.items():
-        result = only(found[task], "exact")
-        own = {s: every[f"{s}{AT}exact"][i] for s in result.sites}
-        mine = np.flatnonzero(samples.task == task)
-        others, like = {str(s): x[mine] for s, x in new.items()}, np.searchsorted(i, rows[of[mine]])
-        score[mine] = scores_of_others(result, own, asked.texts.groups()[i], others, like)
-    _choices(config, run, greedy.take(seen), sample_choices(samples, of, score), kind)
+    seen = rows[np.unique(of)]
+    greedy, kind = asked.take(seen), kinds(samples.right, [a.text for a in samples.said], of)
+    _kinds(config, run, greedy, {n: x[seen] for n, x in exact.items()}, kind)
+    new = dict(harvest(model, samples.texts, config.sites, at="span:exact").matrices())
+    new = {str(site): x for site, x in new.items()}
+    at_exact = {t: only(r, "exact") for t, r in found.items()}
+    score = scores_of_others_each(at_exact, exact, asked.texts.groups(), asked.tasks, new, rows[of])
+    _choices(config, run, greedy, sample_choices(samples, of, score), kind)
 
 
 def _kinds(config: Config, run: Run, greedy: Answered, exact: Rows, kind: np.ndarray) -> None:
@@ -463,35 +408,20 @@ def _kinds(config: Config, run: Run, greedy: Answered, exact: Rows, kind: np.nda
         f"Questions by what {config.samples} samples say: right in half of them or more; one wrong "
         "answer in half of them or more; right at times; never right and scattered.",
     )
-    every, counts = np.unique(kind, return_counts=True)
-    keep = np.isin(kind, every[counts >= 2 * config.folds])
-    if len(np.unique(kind[keep])) < 2:
-        return
-    names = zip(greedy.task[keep], greedy.texts.groups()[keep], strict=True)
-    groups = np.array([f"{t} {g}" for t, g in names])
     tasks = pd.get_dummies(greedy.task).to_numpy(dtype=float)
-    words = {"words": np.hstack([greedy.logprob(), greedy.surface(), tasks])}
-    inside, outside = (
-        sweep(
-            {n: x[keep] for n, x in source.items()},
-            kind[keep],
-            groups=groups,
-            folds=config.folds,
-            task="classification",
-            alphas=CS,
-            seed=run.seed,
-            target_names=("kind",),
-            shuffles=config.shuffles,
-        )
-        for source in (exact, words)
+    words = np.hstack([greedy.logprob(), greedy.surface(), tasks])
+    told = classes_apart(
+        {"exact answer": exact, "task, surface and log-probability": {"words": words}},
+        kind,
+        greedy.task_groups,
+        folds=config.folds,
+        target="kind",
+        alphas=CS,
+        shuffles=config.shuffles,
+        seed=run.seed,
     )
-    rows = {
-        "exact answer": inside.selected[0],
-        "task, surface and log-probability": outside.selected[0],
-        "difference": compare(inside, outside)[0],
-    }
-    shown = [replace(e, where={"read from": name}) for name, e in rows.items()]
-    run.table("kinds-read", table(shown), "Accuracy of telling the kinds apart, subjects held out.")
+    if told:
+        run.table("kinds-read", told, "Accuracy of telling the kinds apart, subjects held out.")
 
 
 def _choices(
@@ -499,15 +429,12 @@ def _choices(
 ) -> None:
     """How often each way of choosing an answer is right, over all questions and by kind of
     mistake."""
-    parts = {GREEDY: greedy.right * 1.0, **chosen}
-    names = zip(greedy.task, greedy.texts.groups(), strict=True)
-    groups = np.array([f"{t} {g}" for t, g in names])
+    right, groups = {GREEDY: greedy.right * 1.0, **chosen}, greedy.task_groups
 
-    def measured(inside: np.ndarray, name: str) -> Measured:
-        m = Measured("accuracy", groups=groups[inside], unit="accuracy", where={"mistake": name})
-        for condition, p in parts.items():
-            m.put(condition, p[inside], role=ROLES.get(condition, "treatment"))
-        return m
+    def measured(inside: np.ndarray, mistake: str) -> Measured:
+        own = {name: p[inside] for name, p in right.items()}
+        at = {"groups": groups[inside], "unit": "accuracy", "where": {"mistake": mistake}}
+        return Measured("accuracy", **at).put_each(own, roles=ROLES)
 
     m = measured(np.ones(len(kind), dtype=bool), "all")
     run.show(
@@ -517,21 +444,18 @@ def _choices(
         f"{config.samples} times. Random: the mean over the samples of a question.",
     )
     by_kind = [e for k in pd.unique(kind) for e in measured(kind == k, str(k)).evidence()]
-    run.table("choices-by-kind", table(by_kind), "The same for each kind of mistake.")
-    why = ", ".join(f"{name} {np.mean(p):.2f}" for name, p in parts.items()) + "."
-    for id, other in (
-        ("prefers", RANDOM),
-        ("prefers-greedy", GREEDY),
-        ("prefers-majority", MAJORITY),
-    ):
-        run.claim(id, m.gain(PREFERRED, over=other), why=why)
-    seldom = (parts[BEST] > 0) & (kind != "right")
+    run.table("choices-by-kind", by_kind, "The same for each kind of mistake.")
+    why = ", ".join(f"{name} {np.mean(p):.2f}" for name, p in right.items()) + "."
+    run.claim("prefers", m.gain(PREFERRED, over=RANDOM), why=why)
+    run.claim("prefers-greedy", m.gain(PREFERRED, over=GREEDY), why=why)
+    run.claim("prefers-majority", m.gain(PREFERRED, over=MAJORITY), why=why)
+    seldom = (right[BEST] > 0) & (kind != "right")
     if not seldom.any():
         run.warn(
             "No question has a right answer in fewer than half of its samples: take more --samples."
         )
         return
     m = measured(seldom, "right at times")
-    rates = ", ".join(f"{name} {m.value(name).value:.2f}" for name in parts)
+    rates = ", ".join(f"{name} {m.value(name).value:.2f}" for name in right)
     why = f"{seldom.sum()} questions: {rates}."
     run.claim("prefers-mistaken", m.gain(PREFERRED, over=RANDOM), why=why)
