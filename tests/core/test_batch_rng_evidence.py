@@ -58,6 +58,11 @@ def test_evidence_says_what_chance_gives():
     assert (above.null.mean, above.p) == (0.0, e.p)
     with pytest.raises(ValueError, match="bare has no null"):
         Evidence("bare", 1.0).above_chance()
+    chance = e.chance()
+    assert (chance.value, chance.interval, chance.p) == (null.mean, (null.low, null.high), None)
+    assert chance.name == f"{e.name}, {null.kind}"
+    with pytest.raises(ValueError, match="chance: bare has no null"):
+        Evidence("bare", 1.0).chance()
     with pytest.raises(ValueError, match="at least two finite draws"):
         Null.of("empty", [])
     with pytest.raises(ValueError, match="at least two finite draws"):

@@ -43,6 +43,7 @@ def test_a_planted_signal_is_found_at_its_site_and_nowhere_else():
     x, y, groups = world()
     result = sweep(x, y, groups=groups, shuffles=40, target_names=["latitude", "noise"])
     assert result.best["latitude"] == "resid_post.2"
+    assert result.best_overall == "resid_post.2"
     assert (result.chosen[:, 0] == 2).all()
     by = {(e.where["site"], e.where["target"]): e for e in result.evidence}
     found, beside = by["resid_post.2", "latitude"], by["resid_post.1", "latitude"]

@@ -7,7 +7,14 @@ import pytest
 
 from inscape.core.nulls import permutations
 from inscape.read.mlp import fit_mlp, mlp_probe
-from inscape.read.neurons import count_evidence, neuron_search, passing, passing_without
+from inscape.read.neurons import (
+    count_evidence,
+    neuron_search,
+    passing,
+    passing_without,
+    random_alike,
+    strongest,
+)
 from inscape.read.surface import letters
 
 
@@ -121,3 +128,21 @@ def test_one_column_of_targets_is_one_target(recwarn):
     probe = fit_mlp(x, y, decays=(1e-3,))
     assert np.array_equal(probe.predict(x), fit_mlp(x, y[:, 0], decays=(1e-3,)).predict(x))
     assert not recwarn.list
+
+
+def test_the_strongest_neurons_are_those_that_were_planted_and_random_ones_are_alike():
+    rng = np.random.default_rng(4)
+    y = rng.normal(size=(80, 2))
+    x = {"a": rng.normal(size=(80, 6)), "b": rng.normal(size=(80, 9))}
+    x["a"][:, 3] += 3 * y[:, 0] - 3 * y[:, 1]  # one neuron for both targets counts once
+    x["b"][:, 7] -= 5 * y[:, 1]
+    found = strongest(x.items(), y, 2)
+    assert set(zip(found["site"], found["neuron"], strict=True)) == {("a", 3), ("b", 7)}
+    assert len(strongest(x.items(), y, 99)) == 15
+    width = lambda site: x[site].shape[1]  # noqa: E731
+    random = random_alike(strongest(x.items(), y, 99), width, rng=np.random.default_rng(0))
+    assert random["site"].value_counts().to_dict() == {"a": 6, "b": 9}
+    assert all(0 <= k < width(s) for s, k in zip(random["site"], random["neuron"], strict=True))
+    assert random["neuron"].nunique() > 3
+    orders = permutations(80, 99, rng=rng)
+    assert neuron_search(x.items(), y, orders, ("one", "two")).count() == 2

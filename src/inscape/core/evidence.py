@@ -177,6 +177,22 @@ class Evidence:
             null=less,
         )
 
+    def chance(self) -> Evidence:
+        """What its null alone gives: the null's mean, between the null's ends.
+
+        Raises:
+            ValueError: there is no null.
+        """
+        if self.null is None:
+            raise ValueError(f"Evidence.chance: {self.name} has no null")
+        return replace(
+            self,
+            name=f"{self.name}, {self.null.kind}",
+            value=self.null.mean,
+            interval=(self.null.low, self.null.high),
+            p=None,
+        )
+
     def row(self) -> dict[str, object]:
         """A flat record: the coordinates first, then the number and everything beside it."""
         low, high = self.interval if self.interval is not None else (math.nan, math.nan)

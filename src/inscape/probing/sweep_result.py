@@ -183,6 +183,13 @@ class SweepResult:
         return {t: self.sites[i] for t, i in zip(self.targets, index, strict=True)}
 
     @cached_property
+    def best_overall(self) -> str:
+        """The site with the highest inner score, averaged over folds and targets: for what is
+        looked at in one place.
+        """
+        return self.sites[int(self.inner[:, :, 0].mean(axis=(1, 2)).argmax())]
+
+    @cached_property
     def selected_predictions(self) -> Float[np.ndarray, "n t"]:
         """Out-of-fold predictions, each fold's from the site its training rows choose."""
         return self._by_fold(self.predictions)

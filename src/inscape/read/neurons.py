@@ -47,6 +47,10 @@ class NeuronSearch:
         line = dict(zip(self.targets, np.quantile(self.null, quantile, axis=0), strict=True))
         return self.table[self.table["r"].abs() > self.table["target"].map(line)]
 
+    def count(self, quantile: float = 0.999) -> int:
+        """How many neurons are beyond that quantile for any target."""
+        return len(self.beyond(quantile).drop_duplicates(["site", "neuron"]))
+
 
 def neuron_search(
     layers: Iterable[tuple[object, np.ndarray]],
@@ -99,6 +103,39 @@ def neuron_search(
         null,
         targets,
     )
+
+
+def strongest(
+    layers: Iterable[tuple[object, np.ndarray]],
+    y: Float[np.ndarray, "n t"],
+    count: int,
+) -> pd.DataFrame:
+    """The neurons with the largest |r| to any target, whatever chance gives.
+
+    Args:
+        layers: (site, activations (n, m)) one at a time.
+        y: targets.
+        count: neurons at most.
+
+    Returns:
+        The rows of a search's table, the largest |r| first, each neuron once; targets are numbers.
+    """
+    names = tuple(map(str, range(y.shape[1])))
+    search = neuron_search(layers, y, np.arange(len(y))[None], names)
+    return search.table.drop_duplicates(["site", "neuron"]).head(count)
+
+
+def random_alike(
+    neurons: pd.DataFrame, width: Callable[[str], int], *, rng: np.random.Generator
+) -> pd.DataFrame:
+    """As many random neurons at the same sites.
+
+    Args:
+        neurons: with a column ``site``.
+        width: a site → how many neurons it has.
+        rng: draws them, with replacement.
+    """
+    return neurons.assign(neuron=[int(rng.integers(width(s))) for s in neurons["site"]])
 
 
 def passing(

@@ -23,7 +23,7 @@ from inscape.charts.scatter import predicted_vs_true
 from inscape.charts.world import world_map
 from inscape.core import nulls
 from inscape.core.errors import ModelError
-from inscape.core.evidence import Evidence, table
+from inscape.core.evidence import Evidence
 from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.data.load import load
@@ -35,8 +35,13 @@ from inscape.probing.mlp_gain import mlp_gain
 from inscape.probing.neurons_along import neurons_along
 from inscape.probing.places import by_country, place_table
 from inscape.probing.sweep import compare
-from inscape.probing.sweep_result import SweepResult
-from inscape.read.neurons import NeuronSearch, count_evidence, neuron_search
+from inscape.read.neurons import (
+    NeuronSearch,
+    count_evidence,
+    neuron_search,
+    random_alike,
+    strongest,
+)
 from inscape.study.card import Card, Claim
 from inscape.study.opening import Needs, opened
 from inscape.study.probe import (
@@ -294,13 +299,8 @@ def _gains(run: Run, space: Probed) -> None:
             alone = _said(space.sweeps[control, split].selected)
             note = f"R² of the {control}: {alone}. {why}"
             run.claim(prefix + id, space.gain(over=control, split=split), why=note)
-    top = max(space.sweeps[TRAINED, RANDOM].selected, key=lambda e: e.null.mean if e.null else 0.0)
-    assert top.null is not None
-    ends = (top.null.low, top.null.high)
-    shuffled = replace(
-        top, value=top.null.mean, interval=ends, p=None, name=f"{top.name}, shuffled labels"
-    )
-    run.claim("shuffled", shuffled)
+    top = max(space.sweeps[TRAINED, RANDOM].selected, key=lambda e: e.chance().value)
+    run.claim("shuffled", top.chance())
     run.claim("held-out", space.above_chance(), why="R² less its mean over shuffles.")
 
 
@@ -342,23 +342,22 @@ def _prompts(
     how: Probing,
 ) -> None:
     """Other prompts, on fewer rows and every third layer."""
-    few, rows = (
-        examples.take(np.arange(min(config.prompt_limit or len(examples), len(examples)))),
-        [],
-    )
+    few = examples.take(np.arange(len(examples))[: config.prompt_limit or None])
     how = replace(how, sites="embed, resid_post.::3", also="", controls=(), shuffles=0)
-    for prompt in prompts:
-        found = probe(run, model, few.with_prompt(prompt), how).selected()
-        rows += [replace(e, where={"prompt": prompt, **e.where}) for e in found]
+    rows = [
+        replace(e, where={"prompt": prompt, **e.where})
+        for prompt in prompts
+        for e in probe(run, model, few.with_prompt(prompt), how).selected()
+    ]
     caption = f"R² of the chosen layer in each prompt, on {len(few)} rows and every third layer."
-    run.table("prompts", table(rows), caption)
+    run.table("prompts", rows, caption)
 
 
 def _nonlinear(run: Run, space: Probed) -> None:
     """An MLP probe on the layer that each fold chooses by ridge's inner score."""
     found = mlp_gain(space.store.matrix, space.sweeps[TRAINED, RANDOM], run.seed)
     caption = "Gain in R² of an MLP probe over ridge at the layer chosen in each random fold."
-    run.table("nonlinear", table(found), caption)
+    run.table("nonlinear", found, caption)
     run.claim("linear", max(found, key=lambda e: e.value))
 
 
@@ -367,34 +366,28 @@ def _neurons(config: Config, run: Run, space: Probed, model: Model) -> None:
     y, store = space.examples.target(), space.store
     layers = [s for s in store.sites if s.point == "mlp_act"]
     codes = space.sweeps[TRAINED, HELD].groups
-    found: dict[str, tuple[NeuronSearch, int]] = {}
+    found: dict[str, NeuronSearch] = {}
     for kind, groups in (("rows", None), ("groups", codes)):
-        orders = nulls.permutations(
-            len(y), 1000, rng=run.rng("neurons", kind), groups=groups, labels=y
-        )
-        search = neuron_search(store.matrices(layers), y, orders, space.examples.labels)
-        passing = search.beyond(0.999)
-        found[kind] = search, len(passing.drop_duplicates(["site", "neuron"]))
+        rng = run.rng("neurons", kind)
+        orders = nulls.permutations(len(y), 1000, rng=rng, groups=groups, labels=y)
+        found[kind] = neuron_search(store.matrices(layers), y, orders, space.examples.labels)
         caption = (
             f"The first neurons beyond the 99.9 % point of the largest |r| with {kind} shuffled."
         )
-        run.table(f"neurons-{kind}", passing.head(200), caption)
-    search, _ = found[config.neuron_null]
-    groups = codes if config.neuron_null == "groups" else None
-    fresh = nulls.permutations(
-        len(y), 199, rng=run.rng("neurons", "count"), groups=groups, labels=y
-    )
+        run.table(f"neurons-{kind}", found[kind].beyond().head(200), caption)
+    groups, rng = codes if config.neuron_null == "groups" else None, run.rng("neurons", "count")
+    fresh = nulls.permutations(len(y), 199, rng=rng, groups=groups, labels=y)
     evidence = count_evidence(
         lambda: store.matrices(layers),
-        search,
+        found[config.neuron_null],
         y,
         codes,
         fresh,
         kind=f"the same count with {config.neuron_null} shuffled",
     )
     why = (
-        f"With single rows shuffled {found['rows'][1]:,} neurons pass, with whole groups "
-        f"{found['groups'][1]:,}: rows of one group are alike, and so are their labels; only the "
+        f"With single rows shuffled {found['rows'].count():,} neurons pass, with whole groups "
+        f"{found['groups'].count():,}: rows of one group are alike, and so are their labels; only the "
         "second null shows more than group identity."
     )
     run.claim("neurons", evidence, why=why)
@@ -404,7 +397,7 @@ def _neurons(config: Config, run: Run, space: Probed, model: Model) -> None:
 def _weights(run: Run, space: Probed, model: Model) -> None:
     """Neurons whose input weights point along the probe's direction."""
     result, y = space.sweeps[TRAINED, HELD], space.examples.target()
-    site, rng = _best_site(result), run.rng("weights")
+    site, rng = result.best_overall, run.rng("weights")
     orders = nulls.permutations(len(y), 19, rng=rng, groups=result.groups, labels=y)
     try:
         frame = neurons_along(space.store, model, site, y, orders, space.examples.labels)
@@ -421,53 +414,34 @@ def _weights(run: Run, space: Probed, model: Model) -> None:
     )
 
 
-def _best_site(result: SweepResult) -> str:
-    """The site with the best inner score over all targets, for what is looked at in one place."""
-    return result.sites[int(result.inner[:, :, 0].mean(axis=(1, 2)).argmax())]
-
-
 def _ablate(config: Config, run: Run, space: Probed, model: Model, layers: list[Site]) -> None:
     """The probe again with neurons mean-ablated: chosen on half of the groups, measured on the
     other half."""
-    store, y, codes = space.store, space.examples.target(), space.sweeps[TRAINED, HELD].groups
+    store, codes = space.store, space.sweeps[TRAINED, HELD].groups
     inside = run.rng("neurons", "half").permutation(int(codes.max()) + 1)[codes] <= codes.max() / 2
-    ranked = neuron_search(
-        ((s, x[inside]) for s, x in store.matrices(layers)),
-        y[inside],
-        np.arange(inside.sum())[None],
-        space.examples.labels,
-    )
-    chosen = ranked.table.drop_duplicates(["site", "neuron"]).head(config.neurons)
-    rng, outside = run.rng("neurons", "random"), np.flatnonzero(~inside)
-    anyone = chosen.assign(neuron=[rng.integers(store.width(s)) for s in chosen["site"]])
-    rest, rows = space.examples.take(outside), []
-    enough = min(len(np.unique(codes[rows])) for rows in (inside, outside)) >= config.folds
+    half, rest = (space.examples.take(np.flatnonzero(rows)) for rows in (inside, ~inside))
+    seen = ((s, x[inside]) for s, x in store.matrices(layers))
+    chosen = strongest(seen, half.target(), config.neurons)
+    anyone = random_alike(chosen, store.width, rng=run.rng("neurons", "random"))
+    enough = min(len(np.unique(codes[rows])) for rows in (inside, ~inside)) >= config.folds
     splits = (RANDOM, HELD) if enough else (RANDOM,)
-    half = space.examples.take(np.flatnonzero(inside))
-    layer = {
-        str(s): store.matrix(s)[inside] for s in store.sites if s.point in ("embed", "resid_post")
-    }
-    looked = swept(run, layer, half, space.how, split=splits[-1], name="the half that chooses")
-    site = _best_site(looked)
+    stream = [s for s in store.sites if s.point in ("embed", "resid_post")]
+    shown = {str(s): store.matrix(s)[inside] for s in stream}
+    looked = swept(run, shown, half, space.how, split=splits[-1], name="the half that chooses")
+    site, rows = looked.best_overall, []
+    plain = {site: store.matrix(site)[~inside]}
+    before = {s: swept(run, plain, rest, space.how, split=s, name="before") for s in splits}
     for name, neurons in (("neurons found", chosen), ("random neurons, same layers", anyone)):
         x = gather(model, rest, site, at="span:input", edits=held_at_mean(store, neurons))
         for split in splits:
-            before = swept(
-                run,
-                {site: store.matrix(site)[outside]},
-                rest,
-                space.how,
-                split=split,
-                name="before",
-            )
             after = swept(run, {site: x}, rest, space.how, split=split, name=name)
-            fall = compare(before, after, at="sites", names=("baseline", "mean-ablated"))
+            fall = compare(before[split], after, at="sites", names=("baseline", "mean-ablated"))
             rows += [replace(e, where={"mean-ablated": name, **e.where}) for e in fall]
     caption = (
         f"Fall of R² at {site} with {len(chosen)} neurons mean-ablated; "
         "neurons and layer chosen on other groups."
     )
-    run.table("held-at-mean", table(rows), caption)
+    run.table("held-at-mean", rows, caption)
 
 
 def _years(config: Config, run: Run, space: Probed, model: Model, examples: Examples) -> None:
@@ -484,7 +458,7 @@ def _years(config: Config, run: Run, space: Probed, model: Model, examples: Exam
     time = probe(run, model, people, replace(how, shuffled=(TRAINED, LETTERS)))
     what, best = people.labels[0], time.sweeps[TRAINED, HELD]
     caption = f"Out-of-sample R² of the year ({what}) of {len(people)} rows, whole groups held out."
-    run.table("years", table(time.selected()), caption)
+    run.table("years", time.selected(), caption)
     alone = _said(time.sweeps[LETTERS, HELD].selected)
     why = f"R² of the model: {_said(best.selected)}; of the {LETTERS}: {alone}."
     run.claim("years", time.gain(over=LETTERS), why=why)
