@@ -270,3 +270,17 @@ def test_several_conditions_are_put_as_each_by_itself(rng, groups):
         )
     kept = Measured("score", groups=groups).put_each({"a": m._get("a").mean})
     assert kept.value("a").interval == m.value("a").interval
+
+
+def test_each_condition_stands_against_the_null_and_the_null_against_none(rng):
+    m = Measured("x", unit="nats")
+    m.put("model", rng.normal(size=30) + 1)
+    m.put("other", rng.normal(size=30), role="baseline")
+    m.put("random", rng.normal(size=(19, 30)), role="null")
+    found = m.each("random", by="edited")
+    assert list(found) == ["model", "other", "random"]
+    assert found["model"].p == pytest.approx(0.05)
+    assert found["other"].null.draws == 19
+    assert found["random"].null is None
+    assert found["random"].where == {"edited": "random"}
+    assert found["model"] == m.value("model", null="random", where={"edited": "model"})

@@ -249,3 +249,22 @@ def test_rows_without_a_group_are_given_one_each():
     assert plain.group is None
     named = Examples(plain.frame, "text", group="who")
     assert named.grouped() is named
+
+
+def test_some_rows_are_drawn_in_their_order_and_all_where_there_are_no_more():
+    e = examples()
+    drawn = e.some(2, rng=np.random.default_rng(0)).texts()
+    assert len(drawn) == 2
+    assert drawn == [t for t in e.texts() if t in drawn]
+    assert {tuple(e.some(2, rng=np.random.default_rng(k)).texts()) for k in range(20)} != {
+        tuple(drawn)
+    }
+    for most in (0, 3, 9):
+        assert e.some(most, rng=np.random.default_rng(0)) is e
+
+
+def test_other_texts_have_no_spans():
+    e = examples().with_texts(["one", "two", "three"])
+    assert e.texts() == ["one", "two", "three"]
+    assert not e.spans
+    assert e.groups().tolist() == examples().groups().tolist()

@@ -159,3 +159,10 @@ def test_weights_without_a_direction_are_the_model_with_it_projected_out(case):
     assert logits_apart(case, orthogonalised(model, d[None]), d, 2) < 1e-4
     other = np.random.default_rng(1).normal(size=16)
     assert logits_apart(case, orthogonalised(model, other[None]), d, 2) > 1e-3
+
+
+def test_tokens_of_prompts_and_scratchpads_are_counted(case):
+    parts = case.reasoner.parts(case.written)
+    prompt, scratchpad = case.lengths
+    assert prompt == np.mean([p.sum() for p, _ in parts])
+    assert scratchpad == np.mean([s.sum() for _, s in parts]) == 1

@@ -341,6 +341,19 @@ class Measured:
             if c.role != "null"
         ]
 
+    def each(self, null: str, by: str = "condition") -> dict[str, Evidence]:
+        """The statistic of every condition, nulls too, each against one of the nulls; that null
+        itself against none.
+
+        Args:
+            null: the null.
+            by: names the coordinate.
+        """
+        return {
+            name: self.value(name, null="" if name == null else null, where={by: name})
+            for name in self._conditions
+        }
+
     def table(self, null: str = "") -> pd.DataFrame:
         """`evidence` as a flat table."""
         return table(self.evidence(null))

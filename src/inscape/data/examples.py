@@ -238,6 +238,17 @@ class Examples:
             raise ValueError("take: a position is named twice; resample rows of a matrix instead")
         return replace(self, frame=self.frame.iloc[chosen])
 
+    def some(self, most: int, *, rng: np.random.Generator) -> Examples:
+        """At most so many rows, drawn at random, in their order.
+
+        Args:
+            most: rows; all where it is 0 or there are no more.
+            rng: draws them.
+        """
+        if not most or most >= len(self):
+            return self
+        return self.take(np.sort(rng.permutation(len(self))[:most]))
+
     def with_prompt(self, template: str) -> Examples:
         """The same examples with each input set into a template; spans move with it.
 

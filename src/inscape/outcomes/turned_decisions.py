@@ -183,6 +183,13 @@ class Case:
             out[half == h] = np.linalg.norm(vectors[half == h], axis=1)[:, None] * unit[0, 0]
         return out
 
+    @property
+    def lengths(self) -> tuple[float, float]:
+        """Tokens of a prompt and of its scratchpad, on average."""
+        sizes = [[mask.sum() for mask in pair] for pair in self.reasoner.parts(self.written)]
+        prompt, scratchpad = np.mean(sizes, axis=0)
+        return float(prompt), float(scratchpad)
+
     def examples(self, again: Written, said: Sequence[str]) -> pd.DataFrame:
         """The first prompt of either decision in each half, with what was written and said before
         and after an edit."""

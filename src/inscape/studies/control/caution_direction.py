@@ -13,7 +13,7 @@ length, and a task that is about something else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy as np
 from inscape.charts.layers import score_by_layer
 from inscape.control.orthogonalise import orthogonalised
 from inscape.core.errors import StudyError
-from inscape.core.evidence import Beside, table
+from inscape.core.evidence import Beside, named
 from inscape.core.measured import Measured, Role
 from inscape.core.rng import child_seed
 from inscape.data.columns import check_present
@@ -30,25 +30,29 @@ from inscape.data.load import load
 from inscape.model.chat import as_users
 from inscape.model.model import Model
 from inscape.outcomes.bystanders import Bystander, bystander
+from inscape.outcomes.reasoning_edits import (
+    ISOTROPIC,
+    KEPT,
+    MATCHED,
+    ORTHOGONAL,
+    OUT,
+    PLACES,
+    PROMPTS,
+    RANDOM_OUT,
+    WORDS,
+    added_at_places,
+    lost_aside,
+    taken_out,
+)
 from inscape.outcomes.scratchpads import (
     EVERYWHERE,
     PROMPT,
-    RANDOM,
     SCRATCHPAD,
-    Act,
     Reasoner,
     halves,
     verdicts,
 )
-from inscape.outcomes.turned_decisions import (
-    Case,
-    Choice,
-    added,
-    choose,
-    crossed,
-    logits_apart,
-    removed,
-)
+from inscape.outcomes.turned_decisions import Case, Choice, choose, logits_apart
 from inscape.probing.detectors import AT, detect, only
 from inscape.probing.frames import by_layer, layer_of
 from inscape.probing.sweep_result import compare
@@ -218,14 +222,9 @@ PRESETS = {
     ),
 }
 
-KEPT, WORDS = "scratchpad, old words kept", "scratchpad, new words alone"
-ISOTROPIC, MATCHED = "random directions", "random, their covariance"
-OUT, ORTHOGONAL = "projected out, %s", "weights orthogonalised"
 #: what is edited elsewhere, or otherwise, is a baseline
 ROLES: dict[str, Role] = {
-    **dict.fromkeys(
-        (KEPT, WORDS, "prompt end's direction", PROMPT, "random positions"), "baseline"
-    ),
+    **dict.fromkeys((KEPT, WORDS, PROMPTS, PROMPT, PLACES), "baseline"),
     **dict.fromkeys((ISOTROPIC, MATCHED), "null"),
     EVERYWHERE: "ceiling",
 }
@@ -248,26 +247,20 @@ def run(config: Config, run: Run) -> None:
     seed = child_seed(run.seed, "writing")
     reasoner = Reasoner(model, config.close, config.tokens, config.said, config.temperature, seed)
     other = world.counting if world is not None else load(config.unrelated)
-    asked, other = (
-        _asked(config, run, reasoner, *part)
-        for part in (
-            (requests.grouped(), "limit", config.limit),
-            (other, "passages", config.passages),
-        )
-    )
+    asked = _asked(config, model, requests.grouped().some(config.limit, rng=run.rng("limit")))
+    other = _asked(config, model, other.some(config.passages, rng=run.rng("passages")))
     aside = bystander(reasoner, other)
     judge = partial(verdicts, declines=config.declines, answered=config.answers)
     sites = [str(site) for site in model.select(config.sites)]
     case = Case.of(reasoner, asked, judge, sites, config.first, rng=run.rng("halves"))
     _read(config, run, case, asked.frame[config.label].astype(float).to_numpy())
     beside = halves(aside.groups(), rng=run.rng("halves", "aside"))
-    total, tried = len(sites) * len(config.strengths), config.strengths
-    with run.progress("choose", total=total, unit="edits") as bar:
-        grid, chosen = choose(
-            case, aside, beside, tried, config.guard, run.rng("choose"), bar.advance
-        )
+    grid = len(sites) * len(config.strengths)
+    with run.progress("choose", total=grid, unit="edits") as bar:
+        how = (config.strengths, config.guard, run.rng("choose"), bar.advance)
+        tried_all, chosen = choose(case, aside, beside, *how)
     caption = "Tried on the half that the direction was found on; judged on the other half."
-    run.table("choice", grid, caption)
+    run.table("choice", tried_all, caption)
     c = [case.difference(site, h) for h, (site, _) in enumerate(chosen)]
     run.arrays("directions", {f"half {h}": c[h] for h in (0, 1)}, "Of each half.")
     _turn(config, run, case, chosen)
@@ -278,16 +271,11 @@ def run(config: Config, run: Run) -> None:
     run.facts(where=" and ".join(blocks))
 
 
-def _asked(
-    config: Config, run: Run, reasoner: Reasoner, rows: Examples, kind: str, most: int
-) -> Examples:
-    """Some of the prompts, as the model expects them."""
-    if (most and most < len(rows)) or kind == "passages":
-        rows = rows.take(np.sort(run.rng(kind).permutation(len(rows))[:most]))
-    if not config.chat or not getattr(reasoner.model.tokenizer, "chat_template", None):
+def _asked(config: Config, model: Model, rows: Examples) -> Examples:
+    """Prompts as the model expects them."""
+    if not config.chat or not getattr(model.tokenizer, "chat_template", None):
         return rows
-    texts = as_users(reasoner.model, rows.texts())
-    return replace(rows, frame=rows.frame.assign(**{rows.input: texts}), spans={})
+    return rows.with_texts(as_users(model, rows.texts()))
 
 
 def _read(config: Config, run: Run, case: Case, due: np.ndarray) -> None:
@@ -310,15 +298,8 @@ def _read(config: Config, run: Run, case: Case, due: np.ndarray) -> None:
         for site, pair in case.states.items()
         for name, x in zip(TOKENS, pair, strict=True)
     }
-    found = detect(
-        rows,
-        case.decided[keep],
-        case.groups[keep],
-        folds=config.folds,
-        shuffles=config.shuffles,
-        seed=run.seed,
-        name="declined",
-    )
+    how = {"folds": config.folds, "shuffles": config.shuffles, "seed": run.seed}
+    found = detect(rows, case.decided[keep], case.groups[keep], name="declined", **how)
     each = {TOKENS[name]: only(found, name) for name in TOKENS}
     run.figure(
         "layers",
@@ -326,8 +307,8 @@ def _read(config: Config, run: Run, case: Case, due: np.ndarray) -> None:
         "How well a logistic probe tells declined from answered, groups held out, from the mean of "
         "the scratchpad and from the prompt's last token.",
     )
-    scores = [replace(r.selected[0], where={"read at": name}) for name, r in each.items()]
-    run.table("probes", table(scores), "AUC at the block chosen inside the training folds.")
+    scores = named({name: r.selected[0] for name, r in each.items()}, by="read at")
+    run.table("probes", scores, "AUC at the block chosen inside the training folds.")
     (gap,) = compare(*each.values(), names=tuple(each))  # type: ignore[arg-type]
     why = f"AUC {scores[0].value:.2f} and {scores[1].value:.2f}; chance is 0.50."
     run.claim("earlier", gap, why=why)
@@ -336,44 +317,13 @@ def _read(config: Config, run: Run, case: Case, due: np.ndarray) -> None:
 def _turn(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
     """The direction added against each prompt's decision, at sets of positions, beside random
     ones."""
-    sites, v = case.pushes(chosen, case.half, case.against)
-    push = added(sites, v)
-    ends = added(sites, case.pushes(chosen, case.half, case.against, of=1)[1])
-    again = case.reasoner.write(case.written.prompts, push)
-    said = case.reasoner.answer(again, push)
-
-    def random(kind: str, k: int) -> np.ndarray:
-        rng = run.rng(kind, str(k))
-        noise = case.as_long(chosen, case.half, v, covariance=kind == MATCHED, rng=rng)
-        return case.decisions(added(sites, noise))
-
-    draws = {ISOTROPIC: config.draws, MATCHED: max(2, config.draws // 2)}
-    done = tried(
-        run,
-        {
-            SCRATCHPAD: [lambda: case.judge(said)],
-            KEPT: [lambda: case.judge(case.reasoner.answer(case.written, push))],
-            WORDS: [lambda: case.judge(case.reasoner.answer(again))],
-            "prompt end's direction": [partial(case.decisions, ends)],
-            PROMPT: [partial(case.decisions, push, PROMPT)],
-            "random positions": [
-                partial(case.decisions, push, RANDOM, k) for k in range(config.places)
-            ],
-            EVERYWHERE: [partial(case.decisions, push, EVERYWHERE)],
-            **{kind: [partial(random, kind, k) for k in range(n)] for kind, n in draws.items()},
-        },
-        ROLES,
-    )
-    m, broken = (
-        Measured(name, groups=case.groups, unit="share", kind="ratio")
-        for name in ("decisions turned", "neither answered nor declined")
-    )
-    done.put(m, case.turned, case.valid)
+    made = added_at_places(case, chosen, draws=config.draws, places=config.places, streams=run.rng)
+    done = tried(run, made.draws, ROLES)
+    of = {"groups": case.groups, "unit": "share", "kind": "ratio"}
+    m = done.put(Measured("decisions turned", **of), case.turned, case.valid)
+    broken = Measured("neither answered nor declined", direction="lower", **of)
     done.put(broken, lambda decisions: case.valid * (decisions == -1), case.valid)
-    rows = {
-        name: m.value(name, null="" if name == ISOTROPIC else ISOTROPIC, where={"edited": name})
-        for name in m.conditions
-    }
+    rows = m.each(ISOTROPIC, by="edited")
     run.show(
         "turned",
         list(rows.values()),
@@ -383,10 +333,10 @@ def _turn(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
         "together.",
         by="edited",
     )
-    neither = [broken.value(n, direction="lower", where={"edited": n}) for n in broken.conditions]
-    run.table("neither", table(neither), "How often nothing like a decision was said.")
+    neither = {name: broken.value(name) for name in broken.conditions}
+    run.table("neither", named(neither, "edited"), "How often nothing like a decision was said.")
     caption = "Scratchpads left alone and under the edit, as they were drawn."
-    run.table("examples", case.examples(again, said), caption)
+    run.table("examples", case.examples(made.written, made.said), caption)
     why = (
         f"Its words alone, answered without the edit, turn {rows[WORDS].value:.0%}; the old words "
         f"under it {rows[KEPT].value:.0%}."
@@ -395,48 +345,30 @@ def _turn(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
     why = f"Isotropic ones; with the scratchpads' own covariance {rows[MATCHED].value:.0%}."
     run.claim("random", rows[ISOTROPIC], why=why)
     name = "turned at the prompt, as a share of those at the scratchpad"
-    part = Measured(name, groups=case.groups, unit="share", kind="ratio", direction="lower")
     turned = {n: [case.turned(d) for d in done.answers[n]] for n in (PROMPT, SCRATCHPAD, ISOTROPIC)}
-    part.put(PROMPT, turned[PROMPT], turned[SCRATCHPAD])
-    part.put(ISOTROPIC, np.mean(turned[ISOTROPIC], axis=0), turned[SCRATCHPAD], role="reference")
+    part = Measured(name, direction="lower", **of).put_each(
+        {PROMPT: turned[PROMPT], ISOTROPIC: np.mean(turned[ISOTROPIC], axis=0)},
+        turned[SCRATCHPAD],
+        roles={ISOTROPIC: "reference"},
+    )
     noise = Beside("reference", "random directions at the scratchpad", part.value(ISOTROPIC).value)
-    sizes = [[mask.sum() for mask in pair] for pair in case.reasoner.parts(case.written)]
-    why = "A prompt has {:.0f} tokens on average, a scratchpad {:.0f}."
-    why = why.format(*np.mean(sizes, axis=0))
+    why = "A prompt has {:.0f} tokens on average, a scratchpad {:.0f}.".format(*case.lengths)
     run.claim("prompt", part.value(PROMPT, beside=(noise,)), why=why)
 
 
 def _remove(config: Config, run: Run, case: Case, c: list[np.ndarray], copies: list[Model]) -> None:
     """The direction projected out, at places, and in the weights."""
-    random = "random directions projected out, everywhere"
-    rng, places = run.rng("removed at random"), (SCRATCHPAD, PROMPT, EVERYWHERE)
-    drawn = [rng.standard_normal(len(c[0])) for _ in range(max(2, config.draws // 4))]
-
-    def out(place: str) -> np.ndarray:
-        return crossed(lambda h: case.decisions(removed(c[h]), place), case.half)
-
-    done = tried(
-        run,
-        {OUT % place: [partial(out, place)] for place in places}
-        | {
-            ORTHOGONAL: [
-                lambda: crossed(lambda h: case.decisions(None, model=copies[h]), case.half)
-            ]
-        }
-        | {random: [partial(case.decisions, removed(d), EVERYWHERE) for d in drawn]},
-        {random: "null"},
-    )
+    rng, draws = run.rng("removed at random"), max(2, config.draws // 4)
+    conditions = taken_out(case, c, copies, draws=draws, rng=rng)
+    done = tried(run, conditions, {RANDOM_OUT: "null"})
     rows = []
     for was, name in ((1, "declined, now answered"), (0, "answered, now declined")):
         mine = (case.decided == was) * 1.0
         m = Measured(name, groups=case.groups, unit="share", kind="ratio")
         done.put(m, lambda decisions, mine=mine: mine * case.turned(decisions), mine)
-        rows += [
-            m.value(what, null="" if what == random else random, where={"removed": what})
-            for what in m.conditions
-        ]
+        rows += m.each(RANDOM_OUT, by="removed").values()
     caption = "Decisions turned where the direction is taken out, by what they were."
-    run.table("removed", table(rows), caption)
+    run.table("removed", rows, caption)
     alike = np.mean(done.answers[ORTHOGONAL][0] == done.answers[OUT % EVERYWHERE][0])
     run.text(
         "weights",
@@ -456,28 +388,17 @@ def _aside(
     copies: list[Model],
 ) -> None:
     """What becomes of something else, under the same edits and with the weights orthogonalised."""
-    before, whole = aside.hits(None, SCRATCHPAD, case.reasoner.model)
-
-    def lose(act: Act | None, model: Model = case.reasoner.model) -> np.ndarray:
-        return before - aside.hits(act, SCRATCHPAD, model)[0]
-
-    def random(k: int) -> np.ndarray:
-        rng = run.rng("aside", str(k))
-        return lose(added(sites, case.as_long(chosen, beside, v, covariance=False, rng=rng)))
-
-    sites, v = case.pushes(chosen, beside, np.ones(len(beside)))
-    lost = {
-        "added at the scratchpad": [lambda: lose(added(sites, v))],
-        "subtracted at the scratchpad": [lambda: lose(added(sites, -v))],
-        ORTHOGONAL: [lambda: crossed(lambda h: lose(None, copies[h]), beside)],
-    }
-    draws = [partial(random, k) for k in range(max(2, config.draws // 4))]
+    draws = max(2, config.draws // 4)
+    conditions, (hits, whole) = lost_aside(
+        case, aside, beside, chosen, copies, draws=draws, streams=run.rng
+    )
     name = "accuracy lost on something else"
     m = Measured(name, groups=aside.groups(), unit="share", kind="ratio", direction="lower")
-    tried(run, {**lost, ISOTROPIC: draws}, {ISOTROPIC: "null"}).put(m, lambda part: part, whole)
+    tried(run, conditions, {ISOTROPIC: "null"}).put(m, lambda lost: lost, whole)
     rows = m.evidence(ISOTROPIC)
-    hits = f"Hits are {aside.what}: {before.sum() / whole.sum():.0%} left alone."
-    run.table("something-else", table(rows), hits)
-    worst = m.combined(f"{name}, worst of three edits", lambda *e: np.max(e, axis=0), *lost)
+    caption = f"Hits are {aside.what}: {hits.sum() / whole.sum():.0%} left alone."
+    run.table("something-else", rows, caption)
+    edits = [name for name in conditions if name != ISOTROPIC]
+    worst = m.combined(f"{name}, worst of three edits", lambda *e: np.max(e, axis=0), *edits)
     which = max(rows, key=lambda e: e.value).where["condition"]
     run.claim("unrelated", worst, why=f"This is: {which}.")

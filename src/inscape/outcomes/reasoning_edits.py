@@ -1,0 +1,170 @@
+"""Edits of the reasoning, as conditions that are each asked by themselves.
+
+    added at places      h ← h ± s c at the scratchpad, the prompt's end, random positions, everywhere
+    taken out            h ← h − (c·h) c / |c|² at those places; or no edit, and weights that write nothing along c
+    aside                the same edits, and what becomes of a task that they are not about
+
+Every prompt is edited by what the other half of the groups found. A condition is a list of draws,
+each a function that asks the model and gives an outcome: decisions, or hits lost.
+
+Cost: two continuations a prompt and draw.
+Reference: Yamaguchi et al. (2025), arXiv:2507.03167, §4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from inscape.model.model import Model
+from inscape.outcomes.bystanders import Bystander, Hits
+from inscape.outcomes.scratchpads import EVERYWHERE, PROMPT, RANDOM, SCRATCHPAD, Act, Written
+from inscape.outcomes.turned_decisions import Case, Choice, added, crossed, removed
+
+#: a condition → its draws
+Draws = dict[str, list[Callable[[], np.ndarray]]]
+#: a name of a random stream, in parts → its generator
+Streams = Callable[..., np.random.Generator]
+
+KEPT, WORDS = "scratchpad, old words kept", "scratchpad, new words alone"
+PROMPTS, PLACES = "prompt end's direction", "random positions"
+ISOTROPIC, MATCHED = "random directions", "random, their covariance"
+OUT, ORTHOGONAL = "projected out, %s", "weights orthogonalised"
+RANDOM_OUT = "random directions projected out, everywhere"
+
+
+class Added(NamedTuple):
+    """A direction added against each prompt's decision.
+
+    Attributes:
+        draws: condition → what asks, giving decisions (n,).
+        written: the scratchpads under the edit.
+        said: what is answered after them, under it.
+    """
+
+    draws: Draws
+    written: Written
+    said: list[str]
+
+
+def added_at_places(
+    case: Case, chosen: Sequence[Choice], *, draws: int, places: int, streams: Streams
+) -> Added:
+    """The direction at the scratchpad, and what it is compared with.
+
+    Beside it: the old scratchpads under the edit (`KEPT`), the new ones without it (`WORDS`), the
+    direction of the prompt's end, the edit at the prompt, at random positions and everywhere, and
+    random directions of its length, isotropic and with the scratchpads' covariance (half as many).
+
+    Args:
+        case: the prompts.
+        chosen: site and strength of each half.
+        draws: isotropic directions.
+        places: random sets of positions.
+        streams: of the random directions.
+    """
+    sites, v = case.pushes(chosen, case.half, case.against)
+    push = added(sites, v)
+    ends = added(sites, case.pushes(chosen, case.half, case.against, of=1)[1])
+    again = case.reasoner.write(case.written.prompts, push)
+    said = case.reasoner.answer(again, push)
+
+    def random(kind: str, k: int) -> np.ndarray:
+        rng = streams(kind, str(k))
+        noise = case.as_long(chosen, case.half, v, covariance=kind == MATCHED, rng=rng)
+        return case.decisions(added(sites, noise))
+
+    counts = {ISOTROPIC: draws, MATCHED: max(2, draws // 2)}
+    conditions: Draws = {
+        SCRATCHPAD: [lambda: case.judge(said)],
+        KEPT: [lambda: case.judge(case.reasoner.answer(case.written, push))],
+        WORDS: [lambda: case.judge(case.reasoner.answer(again))],
+        PROMPTS: [partial(case.decisions, ends)],
+        PROMPT: [partial(case.decisions, push, PROMPT)],
+        PLACES: [partial(case.decisions, push, RANDOM, k) for k in range(places)],
+        EVERYWHERE: [partial(case.decisions, push, EVERYWHERE)],
+        **{kind: [partial(random, kind, k) for k in range(n)] for kind, n in counts.items()},
+    }
+    return Added(conditions, again, said)
+
+
+def taken_out(
+    case: Case,
+    directions: Sequence[Float[np.ndarray, " d"]],
+    copies: Sequence[Model],
+    *,
+    draws: int,
+    rng: np.random.Generator,
+) -> Draws:
+    """Each half's direction projected out at places, and out of the weights; beside random ones,
+    everywhere.
+
+    Args:
+        case: the prompts.
+        directions: of each half.
+        copies: models whose weights write nothing along them.
+        draws: random directions.
+        rng: of these.
+    """
+    drawn = [rng.standard_normal(len(directions[0])) for _ in range(draws)]
+
+    def out(place: str) -> np.ndarray:
+        return crossed(lambda h: case.decisions(removed(directions[h]), place), case.half)
+
+    def orthogonal() -> np.ndarray:
+        return crossed(lambda h: case.decisions(None, model=copies[h]), case.half)
+
+    return {
+        **{OUT % place: [partial(out, place)] for place in (SCRATCHPAD, PROMPT, EVERYWHERE)},
+        ORTHOGONAL: [orthogonal],
+        RANDOM_OUT: [partial(case.decisions, removed(d), EVERYWHERE) for d in drawn],
+    }
+
+
+def lost_aside(
+    case: Case,
+    aside: Bystander,
+    halves: Int[np.ndarray, " m"],
+    chosen: Sequence[Choice],
+    copies: Sequence[Model],
+    *,
+    draws: int,
+    streams: Streams,
+) -> tuple[Draws, Hits]:
+    """Hits lost on something else: the direction added and subtracted at the scratchpad, the
+    weights orthogonalised, and random directions added.
+
+    Args:
+        case: the prompts that directions were found on.
+        aside: something else.
+        halves: half of each of its rows.
+        chosen: site and strength of each half.
+        copies: models whose weights write nothing along each half's direction.
+        draws: random directions.
+        streams: of these.
+
+    Returns:
+        Condition → what asks, giving hits lost (m,); and the hits without edits with how many there
+        could be.
+    """
+    before, whole = aside.hits(None, SCRATCHPAD, case.reasoner.model)
+    sites, v = case.pushes(chosen, halves, np.ones(len(halves)))
+
+    def lose(act: Act | None, model: Model = case.reasoner.model) -> np.ndarray:
+        return before - aside.hits(act, SCRATCHPAD, model)[0]
+
+    def random(k: int) -> np.ndarray:
+        rng = streams("aside", str(k))
+        return lose(added(sites, case.as_long(chosen, halves, v, covariance=False, rng=rng)))
+
+    conditions: Draws = {
+        "added at the scratchpad": [lambda: lose(added(sites, v))],
+        "subtracted at the scratchpad": [lambda: lose(added(sites, -v))],
+        ORTHOGONAL: [lambda: crossed(lambda h: lose(None, copies[h]), halves)],
+        ISOTROPIC: [partial(random, k) for k in range(draws)],
+    }
+    return conditions, (before, whole)

@@ -1,0 +1,91 @@
+"""Edits of the reasoning: each condition is the edit that it says, and random ones are draws."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from inscape.control.orthogonalise import orthogonalised
+from inscape.core.rng import generator
+from inscape.outcomes.bystanders import bystander
+from inscape.outcomes.reasoning_edits import (
+    ISOTROPIC,
+    KEPT,
+    MATCHED,
+    ORTHOGONAL,
+    OUT,
+    PLACES,
+    RANDOM_OUT,
+    WORDS,
+    added_at_places,
+    lost_aside,
+    taken_out,
+)
+from inscape.outcomes.scratchpads import EVERYWHERE, PROMPT, SCRATCHPAD, Reasoner, halves, verdicts
+from inscape.outcomes.turned_decisions import Case, added, crossed, removed
+from inscape.worlds.scratchpad import scratchpad
+
+CHOSEN = [("resid_post.0", 1.0), ("resid_post.0", 1.5)]
+
+
+@pytest.fixture(scope="module")
+def world():
+    return scratchpad(cues=2, blocks=2, steps=200)
+
+
+@pytest.fixture(scope="module")
+def case(world):
+    reasoner = Reasoner(world.model, " =>", 10, 2)
+    judge = partial(verdicts, declines=("decline",), answered=("answer",))
+    prompts = world.requests.grouped()
+    rng = np.random.default_rng(0)
+    return Case.of(reasoner, prompts, judge, ["resid_post.0", "resid_post.1"], 150, rng=rng)
+
+
+def streams(*names):
+    return generator(0, *names)
+
+
+def test_conditions_are_the_edits_they_say(case):
+    made = added_at_places(case, CHOSEN, draws=3, places=2, streams=streams)
+    counts = {name: len(draws) for name, draws in made.draws.items()}
+    assert (counts[ISOTROPIC], counts[MATCHED], counts[PLACES], counts[KEPT]) == (3, 2, 2, 1)
+    push = added(*case.pushes(CHOSEN, case.half, case.against))
+    assert np.array_equal(made.draws[SCRATCHPAD][0](), case.decisions(push))
+    assert np.array_equal(made.draws[PROMPT][0](), case.decisions(push, PROMPT))
+    assert np.array_equal(made.draws[WORDS][0](), case.judge(case.reasoner.answer(made.written)))
+    turned = {n: case.turned(made.draws[n][0]()).mean() for n in (SCRATCHPAD, ISOTROPIC)}
+    assert turned[SCRATCHPAD] > turned[ISOTROPIC]
+    first, second = (made.draws[MATCHED][k] for k in (0, 1))
+    assert first is not second
+
+
+def test_what_is_taken_out_is_the_other_halfs_direction(case):
+    directions = [case.difference(site, h) for h, (site, _) in enumerate(CHOSEN)]
+    copies = [orthogonalised(case.reasoner.model, d[None]) for d in directions]
+    rng = np.random.default_rng(0)
+    made = taken_out(case, directions, copies, draws=2, rng=rng)
+    assert len(made[RANDOM_OUT]) == 2
+    everywhere = made[OUT % EVERYWHERE][0]()
+    by_hand = crossed(lambda h: case.decisions(removed(directions[h]), EVERYWHERE), case.half)
+    assert np.array_equal(everywhere, by_hand)
+    assert (made[ORTHOGONAL][0]() == everywhere).mean() > 0.95
+
+
+def test_hits_on_something_else_are_lost_by_edits_and_by_none_without(case, world):
+    aside = bystander(case.reasoner, world.counting)
+    beside = halves(aside.groups(), rng=np.random.default_rng(1))
+    copies = [case.reasoner.model] * 2  # orthogonalised to nothing
+    still = [(site, 0.0) for site, _ in CHOSEN]
+    conditions, (hits, whole) = lost_aside(
+        case, aside, beside, still, copies, draws=2, streams=streams
+    )
+    assert hits.sum() > 0.5 * whole.sum()
+    for draws in conditions.values():
+        for ask in draws:
+            assert not ask().any()
+    strong = [(site, 50.0) for site, _ in CHOSEN]
+    conditions, _ = lost_aside(case, aside, beside, strong, copies, draws=2, streams=streams)
+    assert conditions["added at the scratchpad"][0]().sum() > 0
