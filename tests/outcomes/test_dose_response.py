@@ -13,12 +13,16 @@ from inscape.model.model import Model
 from inscape.outcomes.contrast import contrast
 from inscape.outcomes.dose_response import (
     Response,
+    asked_in_all,
     dose_response,
     drawn,
     leaning,
+    read_as_class,
     read_back,
     shown,
 )
+from inscape.read.coordinates import mean_vectors
+from inscape.read.logistic import LogisticProbe
 from tests.model import nets
 
 GROUPS = np.repeat(np.arange(12), 2)
@@ -46,6 +50,7 @@ def test_the_response_is_a_mean_of_differences_and_stands_beside_its_controls():
         {-2.0: 2, 3.0: 3},
         lambda: calls.append(1),
     )
+    assert len(calls) == asked_in_all({"weak": [dose(0.1)] * 3}, {-2.0: 2, 3.0: 3})
     rows = shown(found, GROUPS, "u")
     real = {e.where["strength"]: e for e in rows if e.where["series"] == "vector"}
     assert real[3.0].value == pytest.approx(3 * truth.mean())
@@ -92,3 +97,12 @@ def test_what_is_said_is_scored_and_words_lean(model, few):
         model, replace(few), lambda states: states[:, 0], "resid_post.1", tokens=3, seed=5
     )
     assert not np.array_equal(plain, other(()))
+
+
+def test_what_is_said_is_scored_by_a_probe_of_other_texts(model, few):
+    y = np.arange(len(few)) % 2
+    outcome = read_as_class(model, few, few, y, "resid_post.1", tokens=3, seed=4)
+    (states,) = mean_vectors(model, few, ["resid_post.1"])
+    probe = LogisticProbe().fit(states, y, groups=few.groups())
+    own = read_back(model, few, probe.decision_function, "resid_post.1", tokens=3, seed=4)
+    assert np.array_equal(outcome(()), own(()))

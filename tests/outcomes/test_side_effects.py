@@ -10,7 +10,13 @@ from inscape.control.dose import dosed
 from inscape.core.edit import Add, Scope
 from inscape.core.errors import DataError
 from inscape.model.model import Model
-from inscape.outcomes.side_effects import PLAIN, beside_random, measured, side_effects
+from inscape.outcomes.side_effects import (
+    PLAIN,
+    beside_random,
+    each_measured,
+    measured,
+    side_effects,
+)
 from tests.model import nets
 
 
@@ -59,3 +65,9 @@ def test_the_first_edits_stand_beside_the_random_ones():
     assert ratio.null == wanted[1].null
     assert ratio.null.kind == "weak pushes"
     assert ratio.null.draws == 2
+    weak = {"none": edits[1], "weak": edits[2]}
+    how = (np.arange(3), "weak pushes")
+    several = each_measured(model, texts, {"a": [push], "b": edits[2]}, weak, *how)
+    assert [e.where["condition"] for e in several] == ["a"] * 3 + ["b"] * 3
+    assert several[1].value == pytest.approx(ratio.value)
+    assert several[3].value < several[0].value

@@ -74,3 +74,22 @@ def spread_rows(
     order = rng.permutation(len(where))
     turn = pd.Series(where[order]).groupby(where[order]).cumcount().to_numpy()
     return order[np.argsort(turn, kind="stable")][:count]
+
+
+def balanced_rows(
+    classes: Int[np.ndarray, " n"], count: int, *, rng: np.random.Generator
+) -> Int[np.ndarray, " kept"]:
+    """Rows drawn evenly over two classes, in their order.
+
+    Args:
+        classes: 0 or 1, (n,).
+        count: rows in all; a class that has fewer than half of them gives all it has.
+        rng: draws them.
+
+    Example:
+        >>> rows = balanced_rows(np.array([0] * 8 + [1] * 8), 6, rng=np.random.default_rng(0))
+        >>> len(rows), int((rows >= 8).sum())
+        (6, 3)
+    """
+    rows = [rng.permutation(np.flatnonzero(classes == c))[: count // 2] for c in (0, 1)]
+    return np.sort(np.concatenate(rows))

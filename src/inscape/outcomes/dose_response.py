@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from inscape.core.edit import Edit
 from inscape.core.evidence import Evidence
@@ -28,6 +28,7 @@ from inscape.model.continuations import continuations
 from inscape.model.model import Model
 from inscape.outcomes.contrast import Contrast
 from inscape.read.coordinates import mean_vectors
+from inscape.read.logistic import LogisticProbe
 
 #: strength → edits
 Dose = Callable[[float], Sequence[Edit]]
@@ -75,6 +76,33 @@ def read_back(
         return np.asarray(score(states), dtype=np.float64)
 
     return outcome
+
+
+def read_as_class(
+    model: Model,
+    prompts: Examples,
+    others: Examples,
+    y: Int[np.ndarray, " m"],
+    site: str,
+    *,
+    tokens: int = 24,
+    seed: int = 0,
+) -> Outcome:
+    """`read_back`, scored by the log-odds of a logistic probe that tells two classes of other texts
+    apart.
+
+    Args:
+        model: speaks under the edits.
+        prompts: each is continued once.
+        others: texts that the probe is fitted to; with a group.
+        y: their classes, 0 or 1.
+        site: where texts are read, the mean over their tokens.
+        tokens: how many are said.
+        seed: of sampling.
+    """
+    (states,) = mean_vectors(model, others, [site])
+    probe = LogisticProbe().fit(states, y, groups=others.groups())
+    return read_back(model, prompts, probe.decision_function, site, tokens=tokens, seed=seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +185,12 @@ def dose_response(
         )
         for strength, count in strengths.items()
     ]
+
+
+def asked_in_all(controls: Mapping[str, Sequence[Dose]], strengths: Mapping[float, int]) -> int:
+    """How often `dose_response` asks for an outcome."""
+    beside = [min(n, len(draws)) for n in strengths.values() for draws in controls.values()]
+    return 1 + len(strengths) + sum(beside)
 
 
 def shown(responses: Sequence[Response], groups: np.ndarray, unit: str) -> list[Evidence]:

@@ -170,6 +170,31 @@ def measured(
     return out
 
 
+def each_measured(
+    model: Model,
+    texts: Sequence[str],
+    conditions: Mapping[str, Sequence[Edit]],
+    nulls: Mapping[str, Sequence[Edit]],
+    groups: np.ndarray,
+    kind: str,
+    most: int = 128,
+) -> list[Evidence]:
+    """`side_effects` of several conditions as evidence, `measured` one after another.
+
+    Args:
+        model: a language model with a head.
+        texts: neutral ones.
+        conditions: name → edits.
+        nulls: name → edits of at least two draws of what means nothing, or none.
+        groups: group of each text.
+        kind: what the nulls are.
+        most: tokens of a text that are read.
+    """
+    found = side_effects(model, texts, {**conditions, **nulls}, most=most)
+    names = list(nulls)
+    return [e for name in conditions for e in measured(found, name, names, groups, kind)]
+
+
 def beside_random(
     model: Model, texts: Sequence[str], edits: Sequence[Sequence[Edit]], kind: str, most: int = 128
 ) -> list[Evidence]:
@@ -182,7 +207,6 @@ def beside_random(
         kind: what the random ones are.
         most: tokens of a text that are read.
     """
-    nulls = [f"random {i}" for i in range(1, len(edits))]
-    conditions = dict(zip(["direction", *nulls], edits, strict=True))
-    found = side_effects(model, texts, conditions, most=most)
-    return measured(found, "direction", nulls, np.arange(len(texts)), kind)
+    nulls = {f"random {i}": edits[i] for i in range(1, len(edits))}
+    groups = np.arange(len(texts))
+    return each_measured(model, texts, {"direction": edits[0]}, nulls, groups, kind, most)

@@ -20,9 +20,11 @@ import numpy as np
 from inscape.charts.curves import curves
 from inscape.control.matched_vectors import random_vectors, relabelled_vectors
 from inscape.control.steering_vector import SteeringVector
+from inscape.core.edit import Edit
 from inscape.core.errors import StudyError
-from inscape.core.evidence import Evidence, table
+from inscape.core.evidence import Evidence
 from inscape.core.folds import group_codes, group_folds
+from inscape.core.matched_rows import balanced_rows
 from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
 from inscape.core.site import Site
@@ -34,17 +36,16 @@ from inscape.outcomes.contrast import contrast
 from inscape.outcomes.dose_response import (
     Dose,
     Outcome,
+    asked_in_all,
     dose_response,
     drawn,
     leaning,
-    read_back,
+    read_as_class,
     shown,
 )
 from inscape.outcomes.passes import gather
-from inscape.outcomes.side_effects import PLAIN, measured, side_effects
+from inscape.outcomes.side_effects import PLAIN, each_measured
 from inscape.probing.reprobe import Reprobe
-from inscape.read.coordinates import mean_vectors
-from inscape.read.logistic import LogisticProbe
 from inscape.study.card import Card, Claim
 from inscape.study.opening import Needs, opened
 from inscape.study.run import Run
@@ -177,7 +178,7 @@ def run(config: Config, run: Run) -> None:
         )
     examples = examples.grouped()
     if config.limit and config.limit < len(y):
-        rows = _evenly(y, config.limit, run.rng("limit"))
+        rows = balanced_rows(y, config.limit, rng=run.rng("limit"))
         examples, y = examples.take(rows), y[rows]
     vector, kept, name = _vector(config, run, model, examples, y)
     run.asked(
@@ -187,20 +188,15 @@ def run(config: Config, run: Run) -> None:
     examples, y = examples.take(kept), y[kept]
     doses = _controls(config, run, model, vector, examples, y)
     asked, unit, outcome = _outcome(config, run, model, examples, y)
-    doses_of = {
-        s: max(config.random, config.relabelled) if s == config.judged else config.beside
-        for s in config.strengths
-    }
-    total = 1 + sum(
-        1 + sum(min(count, len(draws)) for draws in doses.values()) for count in doses_of.values()
-    )
-    with run.progress("dose–response", total=total, unit="passes") as bar:
-        responses = dose_response(outcome, _dose(vector), doses, doses_of, bar.advance)
+    most = max(config.random, config.relabelled)
+    counts = {s: most if s == config.judged else config.beside for s in config.strengths}
+    with run.progress("dose–response", total=asked_in_all(doses, counts), unit="passes") as bar:
+        responses = dose_response(outcome, _dose(vector), doses, counts, bar.advance)
     groups = asked.groups()
     _dose_figure(run, shown(responses, groups, unit), unit, asked, classes)
     ratio = _side_effects(config, run, model, vector, doses, neutral)
     lost = _probes(config, run, model, vector, doses, examples, y, label)
-    (judged,) = (r for r in responses if r.strength == config.judged)
+    judged = next(r for r in responses if r.strength == config.judged)
     _claims(config, run, judged.measured(groups, unit, signed=True), ratio, lost)
     count, strength = config.random, f"{config.judged:g}"
     run.facts(name=name, count=count, strength=strength, unit=unit, towards=f"{label} {classes[1]}")
@@ -254,13 +250,6 @@ def _controls(
     return {kind: [_dose(v) for v in found] for kind, found in kinds.items()}
 
 
-def _evenly(y: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows drawn evenly over the two classes, in order."""
-    return np.sort(
-        np.concatenate([rng.permutation(np.flatnonzero(y == c))[: count // 2] for c in (0, 1)])
-    )
-
-
 def _dose(vector: SteeringVector) -> Dose:
     return lambda strength: vector.edits(float(strength))
 
@@ -269,7 +258,7 @@ def _outcome(
     config: Config, run: Run, model: Model, examples: Examples, y: np.ndarray
 ) -> tuple[Examples, str, Outcome]:
     """Texts, the outcome's unit, and the outcome."""
-    rows = _evenly(y, config.texts, run.rng("texts"))
+    rows = balanced_rows(y, config.texts, rng=run.rng("texts"))
     shown = examples.take(rows)
     if config.prompt != "{}":
         shown = shown.with_prompt(config.prompt)
@@ -283,20 +272,14 @@ def _outcome(
         return shown, "logits", leaning(model, shown, words)
     site = f"resid_post.{2 * len(model.atlas.blocks) // 3}"
     others, labels = examples.take(np.setdiff1d(np.arange(len(y)), rows)), np.delete(y, rows)
-    (states,) = mean_vectors(model, others, [site])
-    probe = LogisticProbe().fit(states, labels, groups=others.groups())
     run.text(
         "probe",
         f"The outcome is the log-odds that a logistic probe of {site}, fitted to {len(labels)} "
         f"other texts, gives to what the model says after each text: {config.tokens} tokens, "
         "sampled, read without the text and without the vector.",
     )
-    seed = child_seed(run.seed, "said")
-    return (
-        shown,
-        "log-odds",
-        read_back(model, shown, probe.decision_function, site, tokens=config.tokens, seed=seed),
-    )
+    how = {"tokens": config.tokens, "seed": child_seed(run.seed, "said")}
+    return shown, "log-odds", read_as_class(model, shown, others, labels, site, **how)
 
 
 def _dose_figure(
@@ -306,25 +289,23 @@ def _dose_figure(
     asked: Examples,
     classes: tuple[str, str],
 ) -> None:
-    frame = drawn(rows)
-    chart = curves(
-        frame,
-        x="strength",
-        y=f"change of the outcome ({unit})",
-        nulls=(RANDOM,),
-        points=True,
-        interval="95 % over groups; of controls, all draws",
-    )
     run.figure(
         "dose",
-        chart,
+        curves(
+            drawn(rows),
+            x="strength",
+            y=f"change of the outcome ({unit})",
+            nulls=(RANDOM,),
+            points=True,
+            interval="95 % over groups; of controls, all draws",
+        ),
         f"Mean change over {len(asked)} texts of both classes. Controls are as long as the vector "
         f"on every block. Positive: towards {classes[1]}.",
     )
     only = [e for e in rows if e.where["series"] == "vector"]
     run.table(
         "dose",
-        table(only),
+        only,
         "The response at each strength beside each kind of control; p is of that strength alone.",
     )
 
@@ -337,26 +318,23 @@ def _side_effects(
     doses: dict[str, list[Dose]],
     neutral: Examples,
 ) -> Evidence:
-    rows = np.arange(len(neutral))
-    if len(neutral) > config.passages:
-        rows = np.sort(run.rng("passages").permutation(len(neutral))[: config.passages])
-    neutral = neutral.take(rows)
-    groups = neutral.groups() if neutral.group is not None else np.arange(len(neutral))
+    texts = neutral.some(config.passages, rng=run.rng("passages"))
+    groups = texts.groups() if texts.group is not None else np.arange(len(texts))
     conditions = {f"strength {s:g}": vector.edits(float(s)) for s in config.strengths}
-    nulls = {
-        f"random {k}": dose(config.judged)
-        for k, dose in enumerate(doses[RANDOM][: max(5, config.beside)])
-    }
-    found = side_effects(model, neutral.texts(), {**conditions, **nulls})
-    kind = f"random vectors at strength {config.judged:g}"
-    evidence = [e for name in conditions for e in measured(found, name, list(nulls), groups, kind)]
+    kind, at = f"random vectors at strength {config.judged:g}", f"strength {config.judged:g}"
+    nulls = _nulls(config, doses, max(5, config.beside))
+    found = each_measured(model, texts.texts(), conditions, nulls, groups, kind)
     run.table(
         "side-effects",
-        table(evidence),
-        f"On {len(neutral)} passages of {config.neutral}, at most 128 tokens each.",
+        found,
+        f"On {len(texts)} passages of {config.neutral}, at most 128 tokens each.",
     )
-    at = f"strength {config.judged:g}"
-    return next(e for e in evidence if e.unit == "times" and e.where["condition"] == at)
+    return next(e for e in found if e.unit == "times" and e.where["condition"] == at)
+
+
+def _nulls(config: Config, doses: dict[str, list[Dose]], most: int) -> dict[str, Sequence[Edit]]:
+    """Random vectors at the judged strength."""
+    return {f"random {k}": dose(config.judged) for k, dose in enumerate(doses[RANDOM][:most])}
 
 
 def _probes(
@@ -370,19 +348,15 @@ def _probes(
     label: str,
 ) -> list[Evidence]:
     """Other concepts by probes that were not told, the concept by probes that were."""
-    few, site = (
-        examples.take(_evenly(y, config.probed, run.rng("probed"))),
-        f"resid_post.{len(model.atlas.blocks) - 1}",
-    )
-    at = f"strength {config.judged:g}"
-    nulls = {f"random {k}": dose(config.judged) for k, dose in enumerate(doses[RANDOM][:5])}
+    few = examples.take(balanced_rows(y, config.probed, rng=run.rng("probed")))
+    site, at = f"resid_post.{len(model.atlas.blocks) - 1}", f"strength {config.judged:g}"
+    nulls = _nulls(config, doses, 5)
     conditions = {PLAIN: [], at: vector.edits(float(config.judged)), **nulls}
     states = {name: gather(model, few, site, edits=list(e)) for name, e in conditions.items()}
     reprobe = Reprobe(few, site, states, PLAIN, seed=run.seed)
-    there = reprobe.still_there(label, [at])
     run.table(
         "re-probing",
-        table(there),
+        reprobe.still_there(label, [at]),
         f"Balanced accuracy on {label} at {site}, last token, groups held out, by probes fitted to "
         "what the vector leaves. An added vector moves all rows alike, so it should remove "
         "nothing.",
@@ -420,6 +394,8 @@ def _claims(
     if lost:
         worst = max(lost, key=lambda e: e.value)
         run.claim("elsewhere", worst, why=f"The worst is {worst.where['label']}.")
-        judged = run.claims["elsewhere"]
-        text = f"; probes of other labels lose {judged:z.2f} of balanced accuracy at most "
-        run.facts(others=f"{text}({judged.verdict}: at most 0.1)")
+        fell = run.claims["elsewhere"]
+        run.facts(
+            others=f"; probes of other labels lose {fell:z.2f} of balanced accuracy at most "
+            f"({fell.verdict}: at most 0.1)"
+        )
