@@ -19,7 +19,7 @@ Survey Sampling (weights in place of copies).
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Real
 
 COMPARISONS = ("cosine", "pearson", "spearman", "rho-a")
 
@@ -27,7 +27,7 @@ COMPARISONS = ("cosine", "pearson", "spearman", "rho-a")
 def resampled_rsa(
     first: Float[np.ndarray, "a n n"],
     second: Float[np.ndarray, "b n n"],
-    counts: Float[np.ndarray, "d n"],
+    counts: Real[np.ndarray, "d n"],
     *,
     how: str = "rho-a",
 ) -> Float64[np.ndarray, "d a b"]:
@@ -57,7 +57,7 @@ def resampled_rsa(
         raise ValueError(
             f"resampled_rsa: a resample holds {few} different items; give at least 3 to each"
         )
-    sides = [_hollow(m) for m in (first, second)]
+    sides, counts = [_hollow(m) for m in (first, second)], np.asarray(counts, dtype=np.float64)
     if how in ("spearman", "rho-a"):
         return _of_ranks(*sides, counts, how)
     return _of_entries(*sides, counts, centre=how == "pearson")
