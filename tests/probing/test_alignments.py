@@ -34,8 +34,9 @@ def test_a_condition_is_the_mean_over_variables_and_networks_on_cases_that_all_h
 
 
 def test_evidence_has_its_place_and_the_untrained_map_beside_it():
-    conditions = {"flows": {"map": "flow"}, "second": {"map": "flow", "variable": 1}}
-    flows, second = FOUND.evidence(conditions)
+    conditions = {"flows": {"map": "flow"}}
+    (flows,) = FOUND.evidence(conditions)
+    (second,) = FOUND.evidence({"second": {"map": "flow", "variable": 1}})
     assert flows.where == {"map": "flow", "maps": "flows"}
     assert flows.beside[0].value == pytest.approx((0.25 + 1.0) / 2)
     assert second.value == pytest.approx(2 / 3)

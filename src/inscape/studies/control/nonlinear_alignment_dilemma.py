@@ -311,8 +311,9 @@ def _claims(
     said = [f"{e.where['algorithm']}: {e.value:.2f}" for e in extra if e.where["network"] == RANDOM]
     why = f"With random weights, {'; '.join(said)}." if said else ""
     run.claim("flow" + suffix, value[flow], why=why)
-    beside = f"A subset of units: {value[subset].value:.2f}."
-    run.claim("rotation" + suffix, value[turn], why=beside)
+    run.claim(
+        "rotation" + suffix, value[turn], why=f"A subset of units: {value[subset].value:.2f}."
+    )
     gap = m.gain(f"{TRAINED}, flow", over=flow, name="trained less random, flow")
     less = m.gain(f"{TRAINED}, rotation", over=turn).value
     run.claim("gap" + suffix, gap, why=f"Of rotations: {less:.2f}.")
