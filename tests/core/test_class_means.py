@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inscape.core.class_means import class_means
+from inscape.core.class_means import class_means, class_ratio
 from inscape.core.measured import Measured
 
 
@@ -31,3 +31,18 @@ def test_each_class_has_the_mean_and_the_interval_of_its_own_items(rng):
 def test_classes_come_in_the_order_asked_for_and_those_without_items_are_left_out(rng):
     found = class_means("x", rng.normal(size=4), list("aabb"), range(4), order=("c", "b", "a"))
     assert [e.where["class"] for e in found] == ["b", "a"]
+
+
+def test_a_ratio_of_class_means_has_classes_shuffled_by_group_as_its_null():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 3)
+    first = groups % 2 == 0
+    x = np.where(first, 3.0, 1.0) * (1 + 0.1 * rng.normal(size=90))
+    how = {"kind": "shuffled", "draws": 99}
+    e = class_ratio("x", x, first, groups, rng=rng, **how)
+    assert e.value == pytest.approx(x[first].mean() / x[~first].mean())
+    assert e.interval[0] < e.value < e.interval[1]
+    assert (e.p, e.null.draws, e.unit) == (0.01, 99, "times")
+    none = class_ratio("x", rng.random(90) + 1, first, groups, rng=rng, **how)
+    assert none.p > 0.02
+    assert none.null.mean == pytest.approx(1, abs=0.1)

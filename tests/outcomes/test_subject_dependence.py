@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inscape.outcomes.subject_dependence import blurred, cut_off
+from inscape.outcomes.subject_dependence import blurred, cut_off, cut_off_by_windows
 from inscape.worlds.facts import recall
 
 
@@ -38,3 +38,14 @@ def test_the_mean_of_one_subject_is_that_subject(world):
     ]
     assert np.abs(own[np.array(tokens) == 1]).max() < 1e-6
     assert relation.max() > 1e-3
+
+
+def test_windows_are_cuts_of_their_layers(world):
+    blocks, told = len(world.model.atlas.blocks), []
+    one = cut_off_by_windows(world.model, world.facts, 1, advance=lambda: told.append(1))
+    assert list(one) == list(range(blocks))
+    assert len(told) == blocks
+    assert np.array_equal(one[1], cut_off(world.model, world.facts, (1,)))
+    whole = cut_off_by_windows(world.model, world.facts, 99)
+    assert list(whole) == [blocks // 2]
+    assert np.array_equal(whole[blocks // 2], cut_off(world.model, world.facts))

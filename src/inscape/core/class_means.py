@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from inscape.core.evidence import Evidence
+from inscape.core.folds import group_codes
 from inscape.core.measured import Measured
+from inscape.core.nulls import permutations
 
 
 def class_means(
@@ -59,3 +61,43 @@ def class_means(
             m.put(str(c), values[inside])
             found.append(m.value(str(c), where={by: str(c), **where}, **more))
     return found
+
+
+def class_ratio(
+    name: str,
+    values: Float[np.ndarray, " n"],
+    first: Bool[np.ndarray, " n"],
+    groups: Sequence[Any] | np.ndarray,
+    *,
+    kind: str,
+    draws: int,
+    rng: np.random.Generator,
+    unit: str = "times",
+) -> Evidence:
+    """The mean of one class of items over that of the others, against classes shuffled by group.
+
+    Args:
+        name: of the ratio.
+        values: of the items, positive in the mean.
+        first: which items are of the class on top.
+        groups: group of each item.
+        kind: name of the null.
+        draws: shuffles.
+        rng: of the shuffles.
+        unit: of the ratio.
+
+    Example:
+        >>> x, top = np.repeat([4.0, 2.0], 6), np.arange(12) < 6
+        >>> rng = np.random.default_rng(0)
+        >>> e = class_ratio("x", x, top, range(12), kind="shuffled", draws=99, rng=rng)
+        >>> e.value, e.p
+        (2.0, 0.01)
+    """
+    codes = np.asarray(groups)
+    orders = permutations(len(values), draws, rng=rng, groups=group_codes(codes), labels=first)
+    m = Measured(name, groups=codes, kind="ratio")
+    for condition, labels in (("classes", first[None]), (kind, first[orders])):
+        share = labels.mean(axis=1, keepdims=True)
+        means = values * labels / share, values * ~labels / (1 - share)
+        m.put(condition, *means, role="null" if condition == kind else "treatment")
+    return m.value("classes", null=kind, unit=unit)

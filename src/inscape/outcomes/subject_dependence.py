@@ -57,6 +57,35 @@ def cut_off(
     return _moved(model, examples, span, blocks, None, advance)
 
 
+def cut_off_by_windows(
+    model: Model,
+    examples: Examples,
+    window: int,
+    *,
+    span: str = "subject",
+    advance: Callable[[], Any] | None = None,
+) -> dict[int, Float[np.ndarray, " n"]]:
+    """`cut_off` in each window of layers, side by side.
+
+    Args:
+        model: predicts.
+        examples: prompts with the span.
+        window: layers of a window; the last may have fewer.
+        span: its name.
+        advance: called after each window.
+
+    Returns:
+        The middle layer of a window → how far predictions move, in nats.
+    """
+    layers, found = len(model.atlas.blocks), {}
+    for first in range(0, layers, window):
+        inside = range(first, min(first + window, layers))
+        found[inside[len(inside) // 2]] = cut_off(model, examples, inside, span=span)
+        if advance is not None:
+            advance()
+    return found
+
+
 def blurred(
     model: Model,
     examples: Examples,

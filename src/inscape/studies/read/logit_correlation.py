@@ -15,19 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 
 from inscape.charts.bars import values_by_group
 from inscape.charts.distributions import by_class
-from inscape.control.teach_answers import teach_answers
 from inscape.core.errors import StudyError
-from inscape.core.evidence import Beside, table
-from inscape.core.measured import Measured
-from inscape.core.ridge import ALPHAS
+from inscape.core.evidence import Beside
 from inscape.outcomes.linked_questions import (
     SHUFFLED,
     Polled,
-    change,
     compared,
     pairs,
     people,
@@ -35,7 +30,7 @@ from inscape.outcomes.linked_questions import (
     questions,
     row_peaks,
 )
-from inscape.read.logit_map import LogitMap, column_pearson, fit_logit_map
+from inscape.outcomes.taught_links import LinkedRows, linked_rows, teach_links
 from inscape.study.card import Card, Claim
 from inscape.study.claims import in_a_word
 from inscape.study.opening import Needs, opened
@@ -161,7 +156,7 @@ PRESETS = {
     "full": Config(subjects=1000, taught=60, steps=30),
 }
 
-LINKED, APART, MIXED = "linked", "not linked", "right and wrong shuffled"
+LINKED, APART = "linked", "not linked"
 
 
 def run(config: Config, run: Run) -> None:
@@ -192,9 +187,9 @@ def run(config: Config, run: Run) -> None:
     yes = in_a_word(run.claims[id].verdict for id in ("linked", "above-apart"))
     run.facts(yes=yes, count=len(linked), row="", carried="")
     if (config.source, config.target) in linked:
-        fitted, right = _rows(config, run, polled, train)
+        rows = _rows(config, run, polled, train)
         if config.taught:
-            _teach(config, run, polled, fitted, right, pupils.tolist())
+            _teach(config, run, polled, rows, pupils.tolist())
 
 
 def _tie(run: Run, scores: pd.DataFrame) -> None:
@@ -222,110 +217,62 @@ def _tie(run: Run, scores: pd.DataFrame) -> None:
     run.table("conditions", summary, "Mean r by kind of pair and condition.")
 
 
-def _rows(
-    config: Config, run: Run, polled: Polled, train: np.ndarray
-) -> tuple[LogitMap, np.ndarray]:
+def _rows(config: Config, run: Run, polled: Polled, train: np.ndarray) -> LinkedRows:
     """Does the row of an answer peak at what it implies? The map, and which links it has right."""
+    how = {"hits": config.hits, "shuffles": config.shuffles, "rng": run.rng("rows")}
+    rows = linked_rows(polled, config.source, config.target, train, **how)
+    run.claim("precise", rows.measured.value("map", null=SHUFFLED))
     source, target = (polled.questions[q] for q in (config.source, config.target))
-    links = source.links[config.target]
-    y1, y2 = (polled.logits[q][train] for q in (config.source, config.target))
-    fitted, rng = fit_logit_map(y1, y2, ALPHAS), run.rng("rows")
-    right = fitted.precise(links, config.hits)
-    orders = [rng.permutation(len(y1)) for _ in range(config.shuffles)]
-    mixed = [fit_logit_map(y1[o], y2, ALPHAS).precise(links, config.hits) for o in orders]
-    m = Measured(f"links among the first {config.hits}", unit="share")
-    m.put("map", right)
-    m.put(SHUFFLED, mixed, role="null")
-    run.claim("precise", m.value("map", null=SHUFFLED))
-    at_random = Beside("reference", "columns drawn at random", min(1.0, config.hits / y2.shape[1]))
-    run.claim("imprecise", m.value(SHUFFLED, direction="lower", beside=(at_random,)))
+    share = min(1.0, config.hits / len(target.answers))
+    at_random = Beside("reference", "columns drawn at random", share)
+    mixed = rows.measured.value(SHUFFLED, direction="lower", beside=(at_random,))
+    run.claim("imprecise", mixed)
     caption = f"What each row of the map from {config.source} to {config.target} peaks at."
-    run.table("rows", row_peaks(fitted, source, target, right), caption)
+    run.table("rows", row_peaks(rows.fitted, source, target, rows.right), caption)
     first = f"{config.target} among the first {config.hits} in "
     words = f" The row of a {config.source} has its {first}"
     shares = "{precise:.0%} of the cases ({imprecise:.0%} if shuffled)."
     run.facts(row=words + shares.format_map(run.claims))
-    return fitted, right
+    return rows
 
 
-def _teach(
-    config: Config,
-    run: Run,
-    polled: Polled,
-    fitted: LogitMap,
-    right: np.ndarray,
-    pupils: list[str],
-) -> None:
+def _teach(config: Config, run: Run, polled: Polled, rows: LinkedRows, pupils: list[str]) -> None:
     """Teach new people an answer to the first question; what happens to the second's?"""
-    source, target = (polled.questions[q] for q in (config.source, config.target))
-    order = run.rng("teach").permutation(len(right))[: config.taught][: len(pupils)]
-    links, mask, n = source.links[config.target][order], right[order], np.arange(len(order))
-    names, weight = pupils[: len(order)], fitted.weight - fitted.weight.mean(axis=0)
-    prompts = [source.template.format(name) for name in names]
+    how = {"most": config.taught, "steps": config.steps, "rate": config.rate}
     with run.progress("teach", total=config.steps, unit="steps") as bar:
-        answers = torch.from_numpy(source.tokens[links[:, 0]])
-        options = {"steps": config.steps, "rate": config.rate, "advance": bar.advance}
-        taught = teach_answers(polled.model, prompts, answers, **options)
+        ends = (config.source, config.target, rows, pupils)
+        taught = teach_links(polled, *ends, rng=run.rng("teach"), advance=bar.advance, **how)
     run.log("taught: loss %.2f after %d steps", taught.loss, config.steps)
-    first, second = (change(polled.model, taught.model, q, names) for q in (source, target))
-    learnt, rise = first[n, links[:, 0]], second[n, links[:, 1]]
-    follow = column_pearson(second.T, weight[links[:, 0]].T)
-    other = column_pearson(second.T, weight[np.roll(links[:, 0], 1)].T)
-    columns = {
-        source.name: [source.answers[i] for i in links[:, 0]],
-        "map right": mask,
-        "learnt": learnt,
-        "follows": rise,
-        "r with its row": follow,
-        "r with another": other,
-    }
     run.table(
         "taught",
-        pd.DataFrame(columns),
-        f"Change of log-probability among the answers (nats) of the {source.name} that was taught "
-        f"and of the {target.name} that it implies.",
+        taught.table(),
+        f"Change of log-probability among the answers (nats) of the {config.source} that was "
+        f"taught and of the {config.target} that it implies.",
     )
-    if mask.all() or not mask.any():
+    right, rise = taught.right, taught.rise
+    if right.all() or not right.any():
         run.warn(
             "The map is right for all of the answers taught, or for none, so there is nothing to "
             "compare."
         )
         return
-    _carried(config, run, learnt, rise, mask)
-    m = Measured("r of the change with a row of the map", unit="Pearson's r")
-    m.put("own row", follow)
-    m.put("another's row", other, role="reference")
-    gain = m.gain("own row", over="another's row", where={"condition": "gain"})
-    caption = "Whether the whole change of the second question's logits follows the map's row."
-    run.table("shape", table([*m.evidence(), gain]), caption)
-    kind = np.where(mask, "map right", "map wrong")
-    shown = pd.DataFrame({"panel": f"rise of the {target.name}", "class": kind, "value": rise})
-    run.figure(
-        "taught",
-        by_class(shown, value="change of log-probability (nats)", classes="", bins=20),
-        f"{len(n)} people taught a {source.name}: how much likelier its {target.name} becomes.",
-    )
-
-
-def _carried(
-    config: Config, run: Run, learnt: np.ndarray, rise: np.ndarray, mask: np.ndarray
-) -> None:
-    """The rise where the map is right less twice that elsewhere, over people; which is which
-    shuffled for the null."""
-    name, rng = "rise where the map is right − twice that elsewhere", run.rng("carries")
-    m = Measured(name, unit="nats", kind="ratio")
-    m.put("right", rise * mask, mask)
-    m.put("elsewhere", rise * ~mask, ~mask, role="baseline")
-    drawn = [rng.permutation(mask) for _ in range(999)]
-    m.put_draws(MIXED, [rise[d].mean() - 2 * rise[~d].mean() for d in drawn])
-    more = m.combined(name, lambda own, rest: own - 2 * rest, "right", "elsewhere", null=MIXED)
     run.claim(
         "carries",
-        more,
-        why=f"The {config.source} rises by {learnt.mean():.2f} nats; its {config.target} by "
-        f"{rise[mask].mean():.2f} where the map is right and {rise[~mask].mean():.2f} elsewhere.",
+        taught.carried(rng=run.rng("carries")),
+        why=f"The {config.source} rises by {taught.learnt.mean():.2f} nats; its {config.target} by "
+        f"{rise[right].mean():.2f} where the map is right and {rise[~right].mean():.2f} elsewhere.",
     )
     run.facts(
         carried=f" That what is taught of the {config.source} raises the {config.target} twice as "
         f"much where the map is right as elsewhere is {run.claims['carries'].verdict}."
+    )
+    caption = "Whether the whole change of the second question's logits follows the map's row."
+    run.table("shape", taught.followed(), caption)
+    kind = np.where(right, "map right", "map wrong")
+    shown = pd.DataFrame({"panel": f"rise of the {config.target}", "class": kind, "value": rise})
+    run.figure(
+        "taught",
+        by_class(shown, value="change of log-probability (nats)", classes="", bins=20),
+        f"{len(rise)} people taught a {config.source}: how much likelier its {config.target} "
+        "becomes.",
     )

@@ -10,25 +10,25 @@ subjects held out; and the effect of the subject is measured a second way and la
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from inscape.charts.distributions import by_class
 from inscape.charts.layers import score_by_layer
-from inscape.core.class_means import class_means
-from inscape.core.evidence import Beside, table
+from inscape.core.class_means import class_means, class_ratio
+from inscape.core.evidence import Beside
 from inscape.core.folds import group_codes
 from inscape.core.matched_rows import matched_rows
 from inscape.core.measured import Measured
-from inscape.core.nulls import permutations
 from inscape.data.answers import graded
 from inscape.data.examples import Examples
 from inscape.model.continuations import Continuation
 from inscape.model.model import Model
 from inscape.outcomes.generations import generations
-from inscape.outcomes.subject_dependence import blurred, cut_off
-from inscape.probing.detectors import detect
+from inscape.outcomes.subject_dependence import blurred, cut_off, cut_off_by_windows
+from inscape.probing.detectors import detect_each
 from inscape.probing.frames import by_layer
 from inscape.probing.joint_scores import joint_scores
 from inscape.store.harvest import harvest
@@ -191,10 +191,13 @@ def run(config: Config, run: Run) -> None:
         f"Completions by kind. An error is recalled where the divergence is at least {line:.3f} "
         f"nats, the {config.quantile:.0%} point of the right answers of the subjects set aside.",
     )
-    axis = "divergence when cut off from the subject (nats)"
     run.figure(
         "dependence",
-        by_class(frame, value=axis, classes="completion"),
+        by_class(
+            frame,
+            value="divergence when cut off from the subject (nats)",
+            classes="completion",
+        ),
         "How much each completion depends on its subject.",
     )
     rest = examples.take(used)
@@ -219,50 +222,42 @@ def _tell_apart(
     surface = np.column_stack([*(list(n) for n in lengths), pd.get_dummies(relation)])
     odds = [[m.logprobs.mean(), m.logprobs[0]] if len(m.ids) else [-20.0, -20.0] for m in said]
     store = harvest(model, examples, config.sites, at="last")
-    sources = {
-        STATES: {str(s): m for s, m in store.matrices()},
+    plain = {
         "relation and lengths": {"surface": surface.astype(np.float64)},
         "log-probability": {"log-probability": np.array(odds)},
     }
-    found, parts, shown, option = {}, {}, [], {"folds": config.folds, "seed": run.seed}
-    for kind in (UNGROUNDED, RECALLED):
-        part = parts[kind] = np.concatenate([rows[RIGHT], rows[kind]])
-        name = f"right against {kind.removesuffix(' error')}"
-        for source, x in sources.items():
-            with run.progress(f"{name}, {source}", total=len(x), unit="sites") as bar:
-                result = detect(
-                    {site: m[part] for site, m in x.items()},
-                    kinds[part] == RIGHT,
-                    groups[part],
-                    shuffles=config.shuffles if source == STATES else 0,
-                    name=name,
-                    progress=lambda *_, bar=bar: bar.advance(),
-                    **option,
-                )
-            found[kind, source] = result
-            where = {"told apart": name, "read from": source}
-            shown.append(replace(result.selected[0], where=where))
-    whole = {kind: found[kind, STATES] for kind in parts}
+    parts = {
+        f"right against {kind.removesuffix(' error')}": np.concatenate([rows[RIGHT], rows[kind]])
+        for kind in (UNGROUNDED, RECALLED)
+    }
+    of = {"right": kinds == RIGHT, "groups": groups, "parts": parts, "folds": config.folds}
+    read = partial(detect_each, **of, seed=run.seed)
+    x = {str(site): m for site, m in store.matrices()}
+    with run.progress("tell apart", total=2 * len(x), unit="sites") as bar:
+        whole = read(x, shuffles=config.shuffles, advance=bar.advance)
+    found = {STATES: whole} | {source: read(rows) for source, rows in plain.items()}
     run.figure(
         "layers",
-        score_by_layer(
-            by_layer({r.targets[0]: r for r in whole.values()}).drop(columns="target"), score="AUC"
-        ),
+        score_by_layer(by_layer(whole).drop(columns="target"), score="AUC"),
         "Right answers told from either kind of error at the last token, "
         f"{len(rows[RIGHT])} rows of each kind, subjects held out.",
     )
     run.table(
         "scores",
-        table(shown),
+        [
+            replace(of[name].selected[0], where={"told apart": name, "read from": source})
+            for name in parts
+            for source, of in found.items()
+        ],
         "AUC of the layer chosen inside the training folds, and of what needs no look inside.",
     )
-    m = joint_scores(whole, {kind: groups[part] for kind, part in parts.items()})
+    m = joint_scores(whole, {name: groups[part] for name, part in parts.items()})
     chance = [r.selected_scores[1:, 0] for r in whole.values()]
     m.put_draws(SHUFFLED, chance[0] - chance[1])
-    each = " against ".join(f"{m.value(kind).value:.2f}" for kind in whole)
-    gap = m.gain(UNGROUNDED, over=RECALLED, null=SHUFFLED)
-    run.claim("gap", gap, why=f"AUC {each}.")
-    run.claim("gap_above_zero", m.gain(UNGROUNDED, over=RECALLED))
+    each = " against ".join(f"{m.value(name).value:.2f}" for name in parts)
+    first, second = parts
+    run.claim("gap", m.gain(first, over=second, null=SHUFFLED), why=f"AUC {each}.")
+    run.claim("gap_above_zero", m.gain(first, over=second))
     shuffled = Measured("mean AUC with labels shuffled", unit="AUC")
     shuffled.put("shuffled", np.mean(chance, axis=0))
     run.claim("shuffled", shuffled.value("shuffled"))
@@ -270,48 +265,52 @@ def _tell_apart(
 
 def _depends(run: Run, examples: Examples, kinds: np.ndarray, moved: dict[str, np.ndarray]) -> None:
     """The subject taken away in two manners, and whether the kinds of one differ by the other."""
-    groups, rows = examples.groups(), []
+    groups, rows = examples.groups(), {}
     for manner, x in moved.items():
         every = Beside("reference", "all completions", float(x.mean()))
         at = {"by": "completion", "order": KINDS, "unit": "nats", "beside": (every,)}
         where = {"subject": manner}
-        rows.append(class_means("divergence", x, kinds, groups, where=where, **at))
+        rows[manner] = class_means("divergence", x, kinds, groups, where=where, **at)
     run.table(
         "subjects",
-        table([*rows[0], *rows[1]]),
+        [*rows[KNOCKOUT], *rows[BLURRED]],
         "Divergence of the prediction under attention knockout of the subject, and with the "
         "subject's embeddings replaced by their mean.",
     )
     run.show(
         "subject",
-        rows[1],
+        rows[BLURRED],
         "The subject's embeddings replaced by their mean; tick: the mean over all completions.",
         by="completion",
     )
     wrong = kinds != RIGHT
-    grounded, x, of = kinds[wrong] == RECALLED, moved[BLURRED][wrong], groups[wrong]
-    rng = run.rng("blurred")
-    orders = permutations(len(x), 199, rng=rng, groups=group_codes(of), labels=grounded)
-    m = Measured("divergence of recalled / ungrounded errors", groups=of, kind="ratio")
-    for name, labels in (("errors", grounded[None]), ("kinds of error shuffled", grounded[orders])):
-        share = labels.mean(axis=1, keepdims=True)
-        means = x * labels / share, x * ~labels / (1 - share)
-        m.put(name, *means, role="treatment" if name == "errors" else "null")
-    run.claim("subject", m.value("errors", null="kinds of error shuffled", unit="times"))
+    ratio = class_ratio(
+        "divergence of recalled / ungrounded errors",
+        moved[BLURRED][wrong],
+        kinds[wrong] == RECALLED,
+        groups[wrong],
+        kind="kinds of error shuffled",
+        draws=199,
+        rng=run.rng("blurred"),
+    )
+    run.claim("subject", ratio)
 
 
 def _windows(config: Config, run: Run, model: Model, examples: Examples, kinds: np.ndarray) -> None:
     """Attention knockout in windows of layers, for some prompts of each kind."""
-    layers, rng, found = len(model.atlas.blocks), run.rng("windows"), []
+    rng, layers = run.rng("windows"), len(model.atlas.blocks)
     some = [rng.permutation(np.flatnonzero(kinds == k))[: config.profiled] for k in KINDS]
     few = np.sort(np.concatenate(some))
-    part, starts = examples.take(few), range(0, layers, config.window)
-    with run.progress("cut off by layers", total=len(starts), unit="windows") as bar:
-        for first in starts:
-            inside = range(first, min(first + config.window, layers))
-            moved = cut_off(model, part, inside)
-            at = {"by": "completion", "order": KINDS, "where": {"layer": inside[len(inside) // 2]}}
-            found += class_means("divergence", moved, kinds[few], part.groups(), unit="nats", **at)
-            bar.advance()
+    part, steps = examples.take(few), len(range(0, layers, config.window))
+    with run.progress("cut off by layers", total=steps, unit="windows") as bar:
+        moved = cut_off_by_windows(model, part, config.window, advance=bar.advance)
+    at = {"by": "completion", "order": KINDS, "unit": "nats"}
+    found = [
+        e
+        for layer, x in moved.items()
+        for e in class_means(
+            "divergence", x, kinds[few], part.groups(), where={"layer": layer}, **at
+        )
+    ]
     caption = f"Attention knockout of the subject in {config.window} layers around each."
     run.layers("windows", found, caption, series="completion")
