@@ -284,3 +284,20 @@ def test_each_condition_stands_against_the_null_and_the_null_against_none(rng):
     assert found["random"].null is None
     assert found["random"].where == {"edited": "random"}
     assert found["model"] == m.value("model", null="random", where={"edited": "model"})
+
+
+def test_a_quantile_of_a_null_is_a_condition_of_its_own(rng, groups):
+    x, draws = rng.normal(size=200) + 1, rng.normal(size=(39, 200))
+    m = Measured("x", groups=groups)
+    m.put("model", x)
+    m.put("random", draws, role="null")
+    m.put_quantile("95 % point", "random", 0.95)
+    point = float(np.quantile(draws.mean(axis=1), 0.95))
+    assert m.value("95 % point").value == pytest.approx(point)
+    gain = m.gain("model", over="95 % point", null="random")
+    assert gain.value == pytest.approx(x.mean() - point)
+    assert gain.beside[0].role == "reference"
+    without = draws[:, groups != 3].mean(axis=1)
+    assert m.conditions["95 % point"].draws[0].without[3] == pytest.approx(
+        np.quantile(without, 0.95)
+    )

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from inscape.probing.detectors import detect
-from inscape.probing.within_kinds import area, shuffled_within, success_direction, within
+from inscape.probing.within_kinds import (
+    area,
+    areas_within,
+    chance_within,
+    shuffled_within,
+    success_direction,
+    within,
+)
 
 
 def test_labels_are_shuffled_by_task_within_their_kind():
@@ -57,3 +64,25 @@ def test_the_direction_is_that_of_success_and_as_long_as_the_means_are_apart(wor
     apart = centred[right].mean(axis=0) - centred[~right].mean(axis=0)
     unit = d / np.linalg.norm(d)
     assert np.linalg.norm(d) == pytest.approx(abs(apart @ unit), rel=1e-5)
+
+
+def test_areas_of_several_detectors_are_one_measurement_with_every_layer(world):
+    x, right, kinds, groups = world
+    x[:, 1] += 4 * right
+    rows = within(x, kinds)
+    found = {
+        "states": detect({"resid_post.0": rows[:, 2:], "resid_post.1": rows}, right, groups),
+        "words": detect({"words": rows[:, 3:]}, right, groups),
+    }
+    m, layers = areas_within(found, right, kinds, groups, "words")
+    assert m.conditions["words"].role == "baseline"
+    assert m.value("states").value == area(found["states"], right, kinds).value > 0.95
+    assert [e.where["layer"] for e in layers] == [0, 1]
+    assert layers[1].value > 0.95 > 0.65 > layers[0].value
+    assert m.gain("states", over="words").interval[0] > 0.2
+    told, how = [], {"folds": 4, "rng": np.random.default_rng(0)}
+    chance = chance_within(
+        {"one": rows}, right, kinds, groups, 6, advance=lambda: told.append(1), **how
+    )
+    assert len(told) == len(chance) == 6
+    assert abs(np.mean([c.value for c in chance]) - 0.5) < 0.1

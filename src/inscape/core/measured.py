@@ -258,6 +258,21 @@ class Measured:
         ends = min(float(low), float(value)), max(float(high), float(value))
         self._resampled[condition] = float(value), ends
 
+    def put_quantile(
+        self, condition: str, null: str, quantile: float, role: Role = "reference"
+    ) -> None:
+        """Add what that share of a null's draws stay below, jackknifed over the same groups.
+
+        Args:
+            condition: its name.
+            null: a null that was put by its values.
+            quantile: between 0 and 1.
+            role: what it is to the others.
+        """
+        draws = self._get(null).draws
+        point = combine(lambda *d: np.quantile(d, quantile, axis=0), *draws)
+        self.put_statistic(condition, point, role=role)
+
     def value(self, condition: str, *, null: str = "", **more: Any) -> Evidence:
         """The statistic of a condition.
 

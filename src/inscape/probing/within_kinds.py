@@ -9,12 +9,18 @@ Cost: that of the detector.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
+from inscape.core.evidence import Evidence
 from inscape.core.jackknife import Jackknife
+from inscape.core.measured import Measured, Role
 from inscape.core.nulls import permutations
-from inscape.probing.detectors import CS
+from inscape.probing.detectors import CS, detect
+from inscape.probing.frames import layer_of
 from inscape.probing.sweep_result import SweepResult
 from inscape.read.logistic import LogisticProbe
 
@@ -78,6 +84,68 @@ def shuffled_within(
         some, of = right[rows], groups[rows]
         out[:, rows] = some[permutations(len(rows), draws, rng=rng, groups=of, labels=some)]
     return out
+
+
+def areas_within(
+    found: Mapping[str, SweepResult],
+    right: Bool[np.ndarray, " n"],
+    kinds: Int[np.ndarray, " n"],
+    groups: Int[np.ndarray, " n"],
+    baseline: str,
+) -> tuple[Measured, list[Evidence]]:
+    """`area` of several detectors as conditions of one measurement, and at each of their sites.
+
+    Args:
+        found: name → detector, on the same rows and folds.
+        right: labels.
+        kinds: of each row, 0 … kinds − 1.
+        groups: of each row.
+        baseline: the detector that looks at no layer, a baseline.
+
+    Returns:
+        The measurement; and the evidence of every layer of the other detectors, with ``read at``,
+        ``site`` and ``layer`` as coordinates.
+    """
+    m, layers = Measured("AUC within kinds", groups=groups, unit="AUC"), []
+    for name, result in found.items():
+        role: Role = "baseline" if name == baseline else "treatment"
+        m.put_statistic(name, area(result, right, kinds), role=role)
+        for s, site in enumerate(result.sites if name != baseline else ()):
+            one = area(result, right, kinds, result.predictions[s, :, 0])
+            m.put_statistic(f"{name}, {site}", one, role="baseline")
+            where = {"read at": name, "site": site, "layer": layer_of(site)}
+            layers.append(m.value(f"{name}, {site}", where=where))
+    return m, layers
+
+
+def chance_within(
+    candidates: Mapping[str, np.ndarray],
+    right: Bool[np.ndarray, " n"],
+    kinds: Int[np.ndarray, " n"],
+    groups: Int[np.ndarray, " n"],
+    draws: int,
+    *,
+    rng: np.random.Generator,
+    advance: Callable[[], object] = lambda: None,
+    **how: Any,
+) -> list[Jackknife]:
+    """`area` of the same detector on labels shuffled within kinds, the site chosen anew.
+
+    Args:
+        candidates: name → rows (n, d).
+        right: labels.
+        kinds: of each row, 0 … kinds − 1.
+        groups: whose labels are moved together.
+        draws: how many shuffles.
+        rng: of the shuffles.
+        advance: called after each.
+        how: as `inscape.probing.detectors.detect` takes it.
+    """
+    found = []
+    for mixed in shuffled_within(right, kinds, groups, draws, rng=rng):
+        found.append(area(detect(candidates, mixed, groups, **how), mixed, kinds))
+        advance()
+    return found
 
 
 def success_direction(

@@ -18,9 +18,7 @@ import pandas as pd
 
 from inscape.charts.histogram import null_distribution
 from inscape.control.random_directions import isotropic
-from inscape.core.evidence import table
 from inscape.core.folds import group_codes, group_folds
-from inscape.core.jackknife import combine
 from inscape.core.measured import Measured
 from inscape.model.chat import as_users
 from inscape.model.model import Model
@@ -33,8 +31,12 @@ from inscape.outcomes.instruction_answers import (
     success_rates,
 )
 from inscape.probing.detectors import AT, detect, only, states
-from inscape.probing.frames import layer_of
-from inscape.probing.within_kinds import area, shuffled_within, success_direction, within
+from inscape.probing.within_kinds import (
+    areas_within,
+    chance_within,
+    success_direction,
+    within,
+)
 from inscape.store.harvest import harvest
 from inscape.study.card import Card, Claim
 from inscape.study.opening import Needs, opened
@@ -178,7 +180,7 @@ def run(config: Config, run: Run) -> None:
     with run.progress("answer", total=len(texts), unit="prompts") as bar:
         made = generations(model, texts, config.tokens, stop=config.stop, advance=bar.advance)
     said = [first for first, *_ in made]
-    rates = table(success_rates(prompts, followed(prompts.frame, said)))
+    rates = success_rates(prompts, followed(prompts.frame, said))
     run.table("success", rates, "How often each instruction is followed, in each phrasing.")
     answers = InstructionAnswers.of(prompts, texts, said)
     store = harvest(model, answers.examples, config.sites, at="spans:" + ",".join(TOKENS))
@@ -203,36 +205,22 @@ def _read(
     areas = {name: only(found, token) for token, name in TOKENS.items()}
     words = within(answers.surface(model), answers.kinds)
     areas[WORDS] = detect({WORDS: words}, right, groups, **options)
-    m, layers = Measured("AUC within kinds", groups=groups, unit="AUC"), []
-    for name, result in areas.items():
-        role = "baseline" if name == WORDS else "treatment"
-        m.put_statistic(name, area(result, right, kinds), role=role)
-        for s, site in enumerate(result.sites if name != WORDS else ()):
-            one = area(result, right, kinds, result.predictions[s, :, 0])
-            m.put_statistic(f"{name}, {site}", one, role="baseline")
-            where = {"read at": name, "site": site, "layer": layer_of(site)}
-            layers.append(m.value(f"{name}, {site}", where=where))
-    before, chance = {n: x for n, x in centred.items() if n.endswith(f"{AT}first")}, []
+    m, layers = areas_within(areas, right, kinds, groups, WORDS)
+    before = {n: x for n, x in centred.items() if n.endswith(f"{AT}first")}
+    how = {**options, "rng": run.rng("shuffles")}
     with run.progress("shuffle labels", total=config.shuffles, unit="shuffles") as bar:
-        for mixed in shuffled_within(
-            right, kinds, groups, config.shuffles, rng=run.rng("shuffles")
-        ):
-            chance.append(area(detect(before, mixed, groups, **options), mixed, kinds))
-            bar.advance()
+        chance = chance_within(
+            before, right, kinds, groups, config.shuffles, advance=bar.advance, **how
+        )
     m.put_statistic(SHUFFLED, *chance, role="null")
     rows = [
         m.value(name, null=SHUFFLED if name == BEFORE else "", where={"read at": name})
         for name in areas
     ]
     # these two belong to no layer
-    null, nowhere = rows[0].null, {"layer": float("nan")}
+    nowhere, band = {"layer": float("nan")}, rows[0].chance()
     layers.append(m.value(WORDS, where={"read at": WORDS, **nowhere}))
-    band = {
-        "value": null.mean,
-        "interval": (null.low, null.high),
-        "where": {"read at": SHUFFLED, **nowhere},
-    }
-    layers.append(replace(rows[0], null=None, p=None, **band))
+    layers.append(replace(band, name=m.name, null=None, where={"read at": SHUFFLED, **nowhere}))
     run.layers(
         "layers",
         layers,
@@ -244,7 +232,7 @@ def _read(
         options["folds"] = int(kinds.max()) + 1
         apart = detect(before, right, kinds, **options).selected[0]
         rows.append(replace(apart, where={"read at": f"{BEFORE}, whole kinds held out"}))
-    run.table("scores", table(rows), "AUC of the layer chosen inside the training folds.")
+    run.table("scores", rows, "AUC of the layer chosen inside the training folds.")
     run.claim("before", rows[0])
     run.facts(words=m.value(WORDS).value, moved="")
     run.claim("above-words", m.gain(BEFORE, over=WORDS))
@@ -280,8 +268,7 @@ def _steer(
     right, out = steered.ask(asked, moves, site)
     name = "failures that become successes"
     m = Measured(name, groups=groups[asked], unit="share of failures")
-    m.put(ALONG, right[:, 0])
-    m.put(AGAINST, right[:, 1])
+    m.put_each({ALONG: right[:, 0], AGAINST: right[:, 1]})
     m.put(RANDOM, right[:, 2:].T, role="null")
     caption = f"{len(asked)} failures answered again at strength {strength:g}, at {site}."
     shown = [m.value(n, null=RANDOM, where={"moved": n}) for n in (ALONG, RANDOM, AGAINST)]
@@ -289,8 +276,7 @@ def _steer(
     drawn = pd.DataFrame({"value": [d.value for d in m.conditions[RANDOM].draws]})
     chart = null_distribution(drawn, shown[0].value, null=RANDOM, value=name)
     run.figure("random", chart, "Each random direction, and the probe's.")
-    point = combine(lambda *d: np.quantile(d, 0.95, axis=0), *m.conditions[RANDOM].draws)
-    m.put_statistic(POINT, point, role="reference")
+    m.put_quantile(POINT, RANDOM, 0.95)
     run.claim("steering", m.gain(ALONG, over=POINT, null=RANDOM))
     said = {ALONG: [o[0] for o in out], ONE: [o[2] for o in out]}
     run.claim("perplexity", steered.rise(asked, said, ALONG, ONE))
