@@ -19,7 +19,7 @@ from inscape.outcomes.language_neurons import (
     still_active,
     zeroed,
 )
-from inscape.outcomes.lens_words import lens_words
+from inscape.outcomes.lens_words import Passage, lens_classes, lens_words
 from inscape.outcomes.text_sums import Gates, open_gates, text_means
 from inscape.outcomes.token_losses import token_losses
 from inscape.read.lape import Lape
@@ -145,3 +145,12 @@ def test_the_lens_reads_the_likeliest_token_before_each_token_of_the_span(model)
         model.tokenizer.decode([int(t)]) for t in logits[torch.from_numpy(inside - 1)].argmax(-1)
     ]
     assert read[-1].tolist() == [hash(t) for t in best]
+    passages = [
+        Passage(text, (4, len(text)), len, "a"),
+        Passage("Paris is a sea", (6, 14), len, "b"),
+    ]
+    told = []
+    codes, groups = lens_classes(model, passages, 2, lambda: told.append(1))
+    assert groups == ["a", "a", "b", "b"]
+    assert np.array_equal(codes[:, :2], lens_words(model, text, (4, len(text)), 2, len))
+    assert len(told) == 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from inscape.read.mexa import mexa, weighted_mean
+from inscape.read.mexa import mexa, mexa_by_layer, weighted_mean
 
 
 def test_translations_near_their_source_are_aligned_and_permuted_ones_are_not():
@@ -56,3 +56,22 @@ def test_means_are_weighted_by_position_without_the_first_token_or_padding():
     assert torch.equal(weighted_mean(sink, lengths), found)
     with pytest.raises(ValueError, match="no token but the first"):
         weighted_mean(h, np.array([6, 1, 4]))
+
+
+def test_by_layer_every_language_is_compared_with_the_pivot_whatever_the_order():
+    rng = np.random.default_rng(3)
+    content, language = np.tile(np.arange(10), 3), np.repeat(["en", "sql", "c"], 10)
+    meaning = rng.normal(size=(10, 20))
+    sql = meaning + 0.01 * rng.normal(size=(10, 20))
+    deep = np.concatenate([meaning, sql, rng.normal(size=(10, 20))])
+    flat = rng.normal(size=(30, 20))
+    order = rng.permutation(30)
+    found = mexa_by_layer([flat[order], deep[order]], content[order], language[order], "en")
+    assert set(found.cells) == {(name, i) for name in ("sql", "c") for i in (0, 1)}
+    assert found.cells["sql", 1].all()
+    assert found.cells["c", 1].mean() < 0.4
+    assert content[order][found.rows].tolist() == list(range(10))
+    assert set(language[order][found.rows]) == {"en"}
+    assert found.chance == 1 / 19
+    with pytest.raises(ValueError, match="no text is in 'fr'; there are"):
+        mexa_by_layer([flat], content, language, "fr")

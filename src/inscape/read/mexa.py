@@ -18,6 +18,9 @@ mean. Cost: n² d. Reference: Kargaran et al. (2024), MEXA, arXiv:2410.05873, eq
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
@@ -76,3 +79,46 @@ def mexa(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "n d"]) -> Bool[np.nd
     own = np.diag(cosine).copy()
     np.fill_diagonal(cosine, -np.inf)
     return own > np.maximum(cosine.max(axis=0), cosine.max(axis=1))
+
+
+class Aligned(NamedTuple):
+    """Which texts of each language are aligned with their translation, layer by layer.
+
+    Attributes:
+        cells: (language, layer) → one value for each translation, (n,).
+        rows: row of each translation among the texts, in that order.
+        chance: the share that is aligned by chance.
+    """
+
+    cells: dict[tuple[str, int], Bool[np.ndarray, " n"]]
+    rows: Int[np.ndarray, " n"]
+    chance: float
+
+
+def mexa_by_layer(
+    layers: Sequence[Float[np.ndarray, "texts d"]],
+    content: Sequence[Any] | np.ndarray,
+    language: Sequence[Any] | np.ndarray,
+    pivot: str,
+) -> Aligned:
+    """`mexa` of every other language with one of them, at every layer.
+
+    Args:
+        layers: a row for each text, at each layer.
+        content: what each text says; every language says all of it once.
+        language: of each text; others come out in the order of their first texts.
+        pivot: the language that the others are compared with.
+
+    Raises:
+        ValueError: no text is in the pivot's language.
+    """
+    order = np.argsort(np.asarray(content), kind="stable")
+    spoken = np.asarray(language)[order]
+    by = {str(name): order[spoken == name] for name in dict.fromkeys(spoken)}
+    if pivot not in by:
+        raise ValueError(f"mexa_by_layer: no text is in {pivot!r}; there are {', '.join(by)}")
+    rows = by.pop(pivot)
+    cells = {
+        (name, i): mexa(x[own], x[rows]) for i, x in enumerate(layers) for name, own in by.items()
+    }
+    return Aligned(cells, rows, 1 / (2 * len(rows) - 1))

@@ -31,10 +31,10 @@ from inscape.outcomes.language_neurons import (
     placed,
     still_active,
 )
-from inscape.outcomes.lens_words import lens_words
+from inscape.outcomes.lens_words import Passage, lens_classes
 from inscape.outcomes.text_sums import open_gates, text_means
 from inscape.read.lape import Lape, lape
-from inscape.read.mexa import mexa
+from inscape.read.mexa import mexa_by_layer
 from inscape.study.card import Card, Claim
 from inscape.study.opening import opened
 from inscape.study.run import Run
@@ -281,27 +281,22 @@ def _ablate(
 def _alignment(config: Config, run: Run, model: Model, texts: Examples) -> None:
     """MEXA: by layer, how often a program is nearest to its own English description, of all
     programs compared."""
+    if "English" not in set(texts.frame["language"]):
+        return
     numbers = run.rng("aligned").permutation(pd.unique(texts.frame["program"]))[: config.aligned]
     few = _programs(texts, numbers)
-    frame = few.frame.reset_index(drop=True).sort_values("program", kind="stable")
-    by = {name: part.index.to_numpy() for name, part in frame.groupby("language", sort=False)}
-    if "English" not in by:
-        return
     with run.progress("align", total=len(few), unit="texts") as bar:
         layers = text_means(model, few.texts(), bar.advance)
-    english = by.pop("English")
-    grid = {
-        (name, i): mexa(x[rows], x[english])
-        for i, x in enumerate(layers)
-        for name, rows in by.items()
-    }
-    kinds, chance = few.frame["kind"].to_numpy()[english], 1 / (2 * len(english) - 1)
+    found = mexa_by_layer(layers, few.frame["program"], few.frame["language"], "English")
+    kinds = few.frame["kind"].to_numpy()[found.rows]
     run.layers(
         "alignment",
-        measured_grid("aligned programs", grid, ("series", "layer"), groups=kinds, unit="share"),
+        measured_grid(
+            "aligned programs", found.cells, ("series", "layer"), groups=kinds, unit="share"
+        ),
         f"Share of {len(kinds)} programs whose mean state, weighted by position, is nearer to that "
         "of its own English description than to any other's, and the other way round (MEXA). "
-        f"Chance is {chance:.2f}.",
+        f"Chance is {found.chance:.2f}.",
         series="series",
     )
 
@@ -311,17 +306,18 @@ def _translate(config: Config, run: Run, model: Model, known: Examples, test: Ex
     by layer."""
     kinds = test.frame.drop_duplicates("program")["kind"].to_numpy()
     pairs = [tuple(p.split(">")) for p in config.pairs]
-    pairs = [p for p in pairs if set(p) <= set(test.frame["language"])]
-    codes, owners = [], []
-    with run.progress("translate", total=len(pairs) * config.translated, unit="programs") as bar:
-        for pair in pairs:
-            classify = partial(token_class, source=pair[0], target=pair[1])
-            for k in range(config.translated):
-                text, span = translation(known, test, *pair, k)
-                codes.append(lens_words(model, text, span, config.places, classify))
-                owners += [kinds[k % len(kinds)]] * codes[-1].shape[1]
-                bar.advance()
-    found = np.concatenate(codes, axis=1)
+    passages = [
+        Passage(
+            *translation(known, test, source, target, k),
+            partial(token_class, source=source, target=target),
+            kinds[k % len(kinds)],
+        )
+        for source, target in pairs
+        if {source, target} <= set(test.frame["language"])
+        for k in range(config.translated)
+    ]
+    with run.progress("translate", total=len(passages), unit="programs") as bar:
+        found, owners = lens_classes(model, passages, config.places, bar.advance)
     grid = {(name, i): own == c for i, own in enumerate(found) for c, name in enumerate(CLASSES)}
     run.layers(
         "lens",
