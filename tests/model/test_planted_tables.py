@@ -251,6 +251,16 @@ def test_no_wrong_tensor_is_certified(name, monkeypatch, only_what_tables_say):
     assert tried.plants > 10
 
 
+def test_a_pattern_beside_attention_sinks_is_measured_in_its_length(only_what_tables_say):
+    network = tiny("gpt_oss")
+    family = family_of(network)
+    assert family is not None
+    assert not refused(Model(network, family=family))
+    half = _with(family, {"pattern": replace(family.points["pattern"], factor=0.5)})
+    found = refused(Model(network, family=half))
+    assert {Site("pattern", layer) for layer in range(3)} <= found.keys()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TINY)
 def test_no_wrong_tensor_is_certified_of_any_architecture(name, monkeypatch, only_what_tables_say):

@@ -38,6 +38,8 @@ class Pass:
             real.
         marks: named masks (batch, positions of the prompt).
         at: positions to keep of each example, (batch, kept), or None for all.
+        counted: positions among which `lengths` are counted, where a site may have others (frames of
+            sound under a mask of samples); None where all have the same.
         width: prompt positions, known after the first step.
         offset: position of the first token of the current step.
         caught: site → tensor.
@@ -51,6 +53,7 @@ class Pass:
     marks: dict[str, Tensor] = field(default_factory=dict)
     at: Tensor | None = None
     keep_graph: bool = False
+    counted: int | None = None
     width: int | None = None
     offset: int = 0
     seen: int = 0
@@ -68,6 +71,14 @@ class Pass:
         """Where a scope acts in the current step of so many positions, (batch, positions); None if
         everywhere.
         """
+        if self.counted is not None and self.counted != positions:
+            if scope.positions == "all":
+                return None
+            raise SiteError(
+                f"an edit's positions are counted by a mask over {self.counted} positions, and the "
+                f"site has {positions}; edit it at all of them, or run examples of one length "
+                "without a mask"
+            )
         width = self.width if self.width is not None else positions
         t = torch.arange(self.offset, self.offset + positions, device=device)[None]
         lengths = torch.full((self.size, 1), width, device=device)

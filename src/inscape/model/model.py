@@ -36,6 +36,7 @@ from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick
 from inscape.model.invocation import Fed, feeding, invocation
 from inscape.model.modes import evaluating, uncompiled, unwrapped
 from inscape.model.registry import family_of, sees_all, towers
+from inscape.model.sound import framed
 from inscape.model.taps import Atlas
 
 #: what can be run: texts, messages, tokens, token ids, a batch, named tensors, or one tensor for a
@@ -355,7 +356,7 @@ class Model:
 
     def batch(self, inputs: Inputs) -> Batch:
         """Whatever `run` takes, as a batch; see `inscape.model.as_batch`."""
-        found = as_batch(self, inputs)
+        found = framed(self, as_batch(self, inputs))
         decodes = self.family is not None and self.family.decoder
         return decoder.begun(self, found) if decodes else found
 
@@ -412,7 +413,8 @@ class Model:
         ]
         learn(self, [*catch, *(site for site, _ in planned)], batch)
         at = None if at is None else moved(at, self.device)
-        state = Pass(len(batch), batch.lengths, batch.marks, at, keep_graph=grad_of is not None)
+        state = Pass(len(batch), batch.lengths, batch.marks, at, grad_of is not None)
+        state.counted = _counted(self, batch)
         stop = not logits and all(
             s.point != "module" or (self._calls_are_fixed and s in self._called_once) for s in catch
         )
@@ -697,6 +699,16 @@ class Model:
             yield
         finally:
             handle.remove()
+
+
+def _counted(model: Model, batch: Batch) -> int | None:
+    """Positions among which a batch's lengths are counted, where nothing says that sites have as
+    many.
+    """
+    mask = batch.inputs.get("attention_mask")
+    if model.family is not None or batch.lengths is None or mask is None:
+        return None
+    return None if "input_ids" in batch.inputs else int(mask.shape[1])
 
 
 def _logits_of(name: str, out: Any) -> Tensor:

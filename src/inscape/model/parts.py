@@ -381,12 +381,10 @@ def _scores(kind: str) -> Callable[[Model, int, Tensors], float]:
         if "bias" in of and not kind:
             scores = scores + of["bias"]
         seen = pattern > 0
-        found = torch.where(seen, scores.double(), -torch.inf).softmax(-1)
-        whole = pattern.double()
+        shown = torch.where(seen, scores.double(), -torch.inf)
         attention = model.atlas.place(Site(f"{kind}pattern", layer)).module
-        if any(hasattr(m, "sinks") for m in attention.modules()):  # to which a part of it goes
-            whole = whole / whole.sum(-1, keepdim=True)
-        off = difference(found, whole)
+        found = _shares(shown, attention)
+        off = difference(found, pattern.double())
         # an error of ε in a score is one of ε in its share: rounding of large scores is not held
         # against the table
         rounding = 4 * torch.finfo(q.dtype).eps * float((scores * seen).nan_to_num().abs().max())
@@ -397,6 +395,17 @@ def _scores(kind: str) -> Callable[[Model, int, Tensors], float]:
         return max(off, 0.0)
 
     return gap
+
+
+def _shares(scores: Tensor, attention: nn.Module) -> Tensor:
+    """The softmax of scores (batch, heads, queries, keys), a part of which goes to each head's sink
+    where the attention has them.
+    """
+    sinks = next((m.sinks for m in attention.modules() if hasattr(m, "sinks")), None)
+    if not isinstance(sinks, Tensor):
+        return scores.softmax(-1)
+    sink = sinks.to(scores).view(1, -1, 1, 1).expand(*scores.shape[:-1], 1)
+    return torch.cat([scores, sink], dim=-1).softmax(-1)[..., :-1]
 
 
 def _values(kind: str) -> Callable[[Model, int, Tensors], float]:

@@ -42,17 +42,7 @@ class ArrayInputs(Inputs):
     text = False
 
     def __init__(self, x: Any, at: str, positions: int = 1):
-        which = {
-            "first": [0],
-            "last": [positions - 1],
-            "all": range(positions),
-            "mean": range(positions),
-            "mean-all": range(positions),
-        }
-        if at not in which:
-            raise DataError(
-                f"an array's rows are harvested at 'first', 'last', 'all' or 'mean', not at {at!r}."
-            )
+        self._positions = kept_positions(at, positions)
         if isinstance(x, Batch) and (short := padded(x)) is not None:
             raise DataError(
                 f"example {short} of these arrays is padded, and its padding would be harvested "
@@ -61,7 +51,6 @@ class ArrayInputs(Inputs):
         self.arrays: dict[str, Any] = dict(x.inputs) if isinstance(x, Batch) else {"": x}
         count = len(next(iter(self.arrays.values())))
         self.reduce = "mean" if at in ("mean", "mean-all") else "none"
-        self._positions = np.array(which[at], dtype=np.int64)
         each = 1 if self.reduce == "mean" else len(self._positions)
         self.lengths = np.broadcast_to(
             np.int64(positions), count
@@ -120,6 +109,21 @@ class ArrayInputs(Inputs):
                     one.update(x[i])
                 out[row] = np.frombuffer(one.digest(), dtype=np.uint8)
         return out
+
+
+def kept_positions(at: str, positions: int) -> np.ndarray:
+    """Which of so many positions are kept, ascending.
+
+    Raises:
+        DataError: another `at` than ``first``, ``last``, ``all``, ``mean`` or ``mean-all``.
+    """
+    which = {"first": range(1), "last": range(positions - 1, positions)}
+    which |= dict.fromkeys(("all", "mean", "mean-all"), range(positions))
+    if at not in which:
+        raise DataError(
+            f"an array's rows are harvested at 'first', 'last', 'all' or 'mean', not at {at!r}."
+        )
+    return np.array(which[at], dtype=np.int64)
 
 
 def _taken(x: Any, which: np.ndarray) -> Tensor:

@@ -52,7 +52,7 @@ def forward_passes(
     found = [
         ForwardPass(alone[chosen], len(chosen) * int(inputs.lengths[alone[chosen]].max()))
         for chosen in batching.batches_alike(
-            inputs.lengths[alone], inputs.switches.kinds(inputs.lengths[alone]), budget, overhead
+            inputs.lengths[alone], inputs.kinds(alone), budget, overhead
         )
     ]
     if sharing is not None:

@@ -88,6 +88,12 @@ class Inputs(ABC):
         """
         raise NotImplementedError
 
+    def kinds(self, members: np.ndarray) -> np.ndarray:
+        """The kind of each of some examples, (k,) whole numbers: those of one kind may share a
+        pass.
+        """
+        return self.switches.kinds(self.lengths[members])
+
     def number(self, i: int) -> int:
         """What example `i` is called: its number among all that were given."""
         return i

@@ -8,10 +8,11 @@ to be computed. Cost: two decodings and one more reading a file; memory of a bat
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from inscape.core.errors import DataError
 from inscape.data import media
@@ -31,9 +32,14 @@ class MediaInputs(ArrayInputs):
 
     def __init__(self, examples: Examples, files: media.Decoded, at: str, positions: int = 1):
         super().__init__(files, at, positions)  # type: ignore[arg-type]
-        self.table, data = described(examples)
-        # the files themselves: two networks prepare the same pictures in two ways
-        self.data = f"{data} {_contents(examples.texts())}"
+        self.table, self.data = described_files(examples)
+
+
+def described_files(examples: Examples) -> tuple[pd.DataFrame, str]:
+    """What travels beside the vectors of a table of files, and a fingerprint of table and files."""
+    table, data = described(examples)
+    # the files themselves: two networks prepare the same pictures in two ways
+    return table, f"{data} {_contents(examples.texts())}"
 
 
 def _contents(files: Sequence[str]) -> str:
@@ -46,7 +52,34 @@ def _contents(files: Sequence[str]) -> str:
 
 
 def prepared(model: Any, examples: Examples) -> media.Decoded:
-    """The files of a table as the network is fed them.
+    """The files of a table as the network is fed them, an array whose first axis is the file.
+
+    Raises:
+        DataError: as `decoding` raises it, or the files give arrays of different shapes.
+    """
+    return media.Decoded(examples.texts(), decoding(model, examples))
+
+
+class DecodedSounds(Sequence[np.ndarray]):
+    """Sound files, each decoded when it is asked for.
+
+    Args:
+        files: their paths.
+        read: one file as an array (samples,).
+    """
+
+    def __init__(self, files: Sequence[str], read: Callable[[str], np.ndarray]):
+        self._files, self._read = list(files), read
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self._read(self._files[i])
+
+
+def decoding(model: Any, examples: Examples) -> Callable[[str], np.ndarray]:
+    """How a file of a table becomes what the network is fed.
 
     Raises:
         DataError: they are no files of images or sound, one cannot be read, or the model does not
@@ -80,4 +113,4 @@ def prepared(model: Any, examples: Examples) -> media.Decoded:
             made = processor(media.sound(file, rate), sampling_rate=rate, return_tensors="np")
         return np.asarray(made[processor.model_input_names[0]][0])
 
-    return media.Decoded(files, read)
+    return read

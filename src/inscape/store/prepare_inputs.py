@@ -25,11 +25,19 @@ from inscape.model import batching
 from inscape.model.as_batch import named
 from inscape.model.chat import Message, is_conversation, texts_of
 from inscape.model.lengths import Switches
+from inscape.model.sound import reads_samples
 from inscape.store.array_inputs import ArrayInputs, real_lengths
 from inscape.store.example_streams import materialise
 from inscape.store.inputs import Inputs, TextInputs, TokenInputs, by_position
-from inscape.store.media_inputs import MediaInputs, prepared
+from inscape.store.media_inputs import (
+    DecodedSounds,
+    MediaInputs,
+    decoding,
+    described_files,
+    prepared,
+)
 from inscape.store.prefix_sharing import shared
+from inscape.store.sound_inputs import SoundInputs
 
 #: what may be harvested: a table or texts; tokens; or arrays whose first axis is the example
 ExampleSource = (
@@ -92,10 +100,13 @@ def prepare_inputs(
         raise DataError("a prompt is for texts, and these examples are an array; leave prompt out.")
     if (ready := _tokens(model, given)) is not None:
         return _sharing(model, TokenInputs(ready, at, causal=model.causal), share, device)
+    if (sounds := _sounds(model, given, at)) is not None:
+        _check_positions(model, sounds, at, sites)
+        return sounds
     if table is not None:
         given = prepared(model, table)
     elif not isinstance(given, (Batch, np.ndarray, Tensor)):
-        given = np.stack([np.asarray(x) for x in given])
+        given = _stacked([np.asarray(x) for x in given])
     found = model.run(ArrayInputs(_head(given), "all").batch(model, [0]), capture=list(sites))
     counts = {str(site): by_position(model, site, found).shape[1] for site in sites}
     if len(set(counts.values())) > 1 and at not in ("mean", "mean-all"):
@@ -110,6 +121,44 @@ def prepare_inputs(
         if table is None
         else MediaInputs(table, given, at, positions)
     )
+
+
+def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    shapes = [x.shape for x in arrays]
+    other = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
+    if other is not None:
+        raise DataError(
+            f"example {other + 1} is an array of shape {shapes[other]}, and the first one of "
+            f"{shapes[0]}; give arrays of one shape, one harvest a shape."
+        )
+    return np.stack(arrays)
+
+
+def _sounds(model: Any, given: Any, at: str) -> SoundInputs | None:
+    """Sounds, where a model reads samples and is given files or arrays of several lengths; else
+    None.
+    """
+    if not reads_samples(model) or isinstance(given, (Batch, np.ndarray, Tensor)):
+        return None
+    if isinstance(given, Examples):
+        files = DecodedSounds(given.texts(), decoding(model, given))
+        return SoundInputs(model, files, at, *described_files(given))
+    arrays = [np.asarray(x) for x in given]
+    ragged = len({x.shape for x in arrays}) > 1
+    return SoundInputs(model, arrays, at) if ragged else None
+
+
+def _check_positions(model: Any, sounds: SoundInputs, at: str, sites: Sequence[Site]) -> None:
+    """Refuse to number the positions of sites that have not as many as the model's own."""
+    shortest = int(sounds.samples.argmin())
+    found = model.run(sounds.batch(model, [shortest]), capture=list(sites))
+    for site in sites:
+        count, own = by_position(model, site, found).shape[1], int(sounds.lengths[shortest])
+        if count != own and at not in ("mean", "mean-all"):
+            raise DataError(
+                f"{site} has {count} positions where the blocks of {model.name} have {own}; "
+                "harvest it with at='mean'."
+            )
 
 
 def _check_decoded(model: Any, given: Any) -> None:

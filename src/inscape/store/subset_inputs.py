@@ -55,6 +55,9 @@ class SubsetInputs(Inputs):
     def key(self, i: int) -> bytes:
         return self._of.key(int(self._members[i]))
 
+    def kinds(self, members: np.ndarray) -> np.ndarray:
+        return self._of.kinds(self._members[members])
+
     def number(self, i: int) -> int:
         return self._of.number(int(self._members[i]))
 

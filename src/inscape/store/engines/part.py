@@ -75,6 +75,9 @@ class Part(Inputs):
     def key(self, i: int) -> bytes:
         return self._inputs.key(i - self._first)
 
+    def kinds(self, members: np.ndarray) -> np.ndarray:
+        return self._inputs.kinds(members - self._first)
+
     def number(self, i: int) -> int:
         return int(self._numbers[i - self._first])
 
