@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from inscape.control.head_tuning import Head, Tuned, Tuning, fine_tune, held_out
+from inscape.control.head_tuning import Head, Tuned, Tuning, fine_tune, held_out, tune_heads
 from inscape.worlds.scrambler import scrambler
 
 
@@ -72,3 +72,31 @@ def test_held_out_accuracy_and_steps_of_known_predictions():
     assert plain.null.mean == pytest.approx(0.5, abs=0.05)
     assert pruned.value == 0
     assert pruned.where == {"head": "last"}
+
+
+def test_both_heads_are_tuned_on_the_same_batches_and_drawn_by_step_and_block(task):
+    model, texts, y = task
+    inside, told = np.arange(60) >= 45, []
+    found = tune_heads(
+        model,
+        texts,
+        y,
+        inside,
+        {"last": False, "mix": True},
+        Tuning(steps=8, rate=1e-3),
+        seeds=[0, 1],
+        advance=lambda: told.append(1),
+    )
+    assert len(told) == 4
+    own = tuned(task, False, steps=8)
+    assert np.allclose(found.runs["last"][0].loss, own.loss)
+    assert found.level == pytest.approx(0.5 * np.mean([t.loss[0] for t in found.runs["last"]]))
+    curve = found.curves("a").query("series == 'mix'")
+    assert curve["x"].tolist() == [5, 6, 7, 8]
+    wanted = np.mean([t.loss[:5].mean() for t in found.runs["mix"]])
+    assert curve["value"].iloc[0] == pytest.approx(wanted)
+    blocks = found.gradients("a")
+    assert len(blocks) == 4
+    assert blocks.query("series == 'last' and x == 1")["value"].iloc[0] == pytest.approx(
+        np.mean([t.gradient[1] for t in found.runs["last"]])
+    )

@@ -67,3 +67,19 @@ def test_the_gain_over_tasks_is_the_mean_of_theirs_and_shuffled_labels_give_none
     assert gain.value == pytest.approx(read.accuracy[MIX] - read.accuracy[LAST])
     assert gain.null.draws == 2
     assert abs(gain.null.mean) < 0.2
+
+
+def test_readings_are_evidence_with_the_shuffled_mix_beside(read):
+    rows = {e.where["reading"]: e for e in read.evidence()}
+    assert set(rows) == set(read.made)
+    for name, e in rows.items():
+        assert e.value == pytest.approx(read.accuracy[name])
+        assert (e.p, e.null.draws) == (None, 2)
+        assert e.null.mean == pytest.approx(np.mean(read.null))
+    assert read.chance == pytest.approx([0.5, 0.5])
+    gain = read.gain(MIX, LAST)
+    assert gain.value == pytest.approx(read.accuracy[MIX] - read.accuracy[LAST])
+    assert gain.where == {"task": "parity"}
+    layers = read.by_layer()
+    assert [e.where["target"] for e in layers] == ["parity"] * 3
+    assert read.best == int(np.argmax([e.value for e in layers])) == 0

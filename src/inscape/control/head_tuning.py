@@ -16,12 +16,14 @@ eq. 1 (the mix).
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -192,6 +194,76 @@ def held_out(
         m.put("labels permuted", np.stack([made[0] == y[o] for o in orders]), role="null")
         out.append(m.value("tuned", null="labels permuted"))
     return out
+
+
+class TunedHeads(NamedTuple):
+    """Both heads fine-tuned on one task, over seeds.
+
+    Attributes:
+        runs: head → one fine-tuning for each seed.
+        level: half of the first loss under the first head, in nats.
+    """
+
+    runs: dict[str, list[Tuned]]
+    level: float
+
+    def curves(self, panel: str, window: int = 5) -> pd.DataFrame:
+        """Training loss as `inscape.charts.curves.curves` draws it: the mean over seeds and the last
+        few steps.
+        """
+        even = np.ones(window) / window
+        return _curves(panel, self.runs, lambda t: np.convolve(t.loss, even, mode="valid"), window)
+
+    def gradients(self, panel: str) -> pd.DataFrame:
+        """Norm of the gradient of each block's weights at the first steps, likewise."""
+        return _curves(panel, self.runs, lambda t: t.gradient, 0)
+
+
+def tune_heads(
+    model: Model,
+    texts: Sequence[str],
+    y: Int[np.ndarray, " n"],
+    inside: Bool[np.ndarray, " n"],
+    heads: Mapping[str, bool],
+    how: Tuning,
+    *,
+    seeds: Sequence[int],
+    advance: Callable[[], object] = lambda: None,
+) -> TunedHeads:
+    """`fine_tune` under several heads, the same batches for all.
+
+    Args:
+        model: an encoder.
+        texts: all of them.
+        y: class codes.
+        inside: rows that are held out.
+        heads: name → whether the head reads a mix of all layers.
+        how: steps, batches, rates.
+        seeds: of each head's runs.
+        advance: called after each run.
+    """
+    split, runs = (np.flatnonzero(~inside), np.flatnonzero(inside)), {}
+    for head, mix in heads.items():
+        runs[head] = []
+        for seed in seeds:
+            runs[head].append(fine_tune(model, texts, y, split, how, mix=mix, seed=seed))
+            advance()
+    first = next(iter(runs.values()))
+    return TunedHeads(runs, 0.5 * float(np.mean([t.loss[0] for t in first])))
+
+
+def _curves(
+    panel: str,
+    runs: Mapping[str, Sequence[Tuned]],
+    of: Callable[[Tuned], np.ndarray],
+    first: int,
+) -> pd.DataFrame:
+    rows = [
+        {"series": head, "panel": panel, "x": x, "value": float(v)}
+        for head, tuned in runs.items()
+        for x, v in enumerate(np.mean([of(t) for t in tuned], axis=0), first)
+    ]
+    return pd.DataFrame(rows)
 
 
 def _blocks(net: nn.Module, model: Model) -> list[nn.Module]:

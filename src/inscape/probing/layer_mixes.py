@@ -76,6 +76,46 @@ class MixReadings:
         """The mean layer under the mix's weights, 0 for the embedding."""
         return float(self.mix @ np.arange(len(self.mix)))
 
+    @property
+    def chance(self) -> list[float]:
+        """Accuracy that knowing only how frequent the classes are gives: Σ p², for each shuffle."""
+        return [float(((np.bincount(s.y) / len(s.y)) ** 2).sum()) for s in self.shuffled]
+
+    @property
+    def null(self) -> list[float]:
+        """Accuracy of the mix on each shuffle of the labels."""
+        return [float((s.made[MIX] == s.y).mean()) for s in self.shuffled]
+
+    @property
+    def best(self) -> int:
+        """The single layer with the highest held-out accuracy: for showing only."""
+        return int(self.layers.scores[:, 0].argmax())
+
+    def evidence(self) -> list[Evidence]:
+        """Accuracy of every reading, beside the mix on shuffled labels; tested against nothing."""
+        scores = replace(self.task.scores, metric="accuracy")
+        where = {"task": self.name}
+        rows = {name: {**where, "reading": name} for name in self.made}
+        return [
+            replace(scores.evidence("accuracy", made, self.null, where=rows[name]), p=None)
+            for name, made in self.made.items()
+        ]
+
+    def by_layer(self) -> list[Evidence]:
+        """Accuracy of every single layer; ``target`` is the task."""
+        where = {"target": self.name, "lens": "single layer"}
+        return [
+            replace(e, name="accuracy", unit="", where={**e.where, **where})
+            for e in self.layers.evidence
+        ]
+
+    def gain(self, a: str, b: str) -> Evidence:
+        """Accuracy of one reading minus that of another."""
+        scores, where = replace(self.task.scores, metric="accuracy"), {"task": self.name}
+        return scores.evidence(
+            f"accuracy: {a} − {b}", self.made[a], against=[self.made[b]], where=where
+        )
+
     def gap(self, a: str, b: str, drawn: Shuffled | None = None) -> Jackknife:
         """Accuracy of one reading minus that of another, over groups; of shuffled labels where a
         draw is given."""

@@ -11,7 +11,7 @@ block, and which accuracy remains when the smallest weights are pruned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,7 @@ import pandas as pd
 from inscape.charts.curves import curves
 from inscape.charts.heatmap import cells
 from inscape.charts.heatmap import matrix as heatmap
-from inscape.control.head_tuning import Tuning, fine_tune, held_out
-from inscape.core.evidence import table
+from inscape.control.head_tuning import TunedHeads, Tuning, held_out, tune_heads
 from inscape.core.measured import Measured, fact
 from inscape.core.rank_correlation import rank_correlation
 from inscape.core.rng import child_seed
@@ -200,47 +199,37 @@ def _claims(run: Run, found: list[MixReadings]) -> None:
     run.claim("parameters", added, why=more)
     name = "accuracy with shuffled labels − chance"
     m = Measured(name, groups=[r.name for r in found for _ in r.shuffled], unit="accuracy")
-    m.put(MIX, [np.mean(s.made[MIX] == s.y) - _chance(s.y) for r in found for s in r.shuffled])
+    m.put(MIX, np.concatenate([np.subtract(r.null, r.chance) for r in found]))
     many = f"{len(found)} tasks, {len(found[0].shuffled)} shuffles."
     run.claim("shuffled", m.value(MIX), why=many)
     where = rank_correlation(
         "rank correlation of the mix's centre and the best layer",
         np.array([r.centre for r in found]),
-        np.array([float(r.layers.scores[:, 0].argmax()) for r in found]),
+        np.array([float(r.best) for r in found]),
         rng=run.rng("where"),
         kind="tasks permuted",
     )
     best = "the best layer has the highest held-out accuracy: for showing only."
     run.claim("where", where, why=f"{len(found)} tasks; {best}")
     early = ", ".join(r.name for r in found if r.centre < (layers - 1) / 2) or "no task"
-    run.facts(tasks=len(found), layers=layers, early=early)
-    run.facts(last=mean[LAST], best=mean[BEST], mix=mean[MIX])
-    run.facts(mean=mean[MEAN], side=mean[SIDE], random=mean[MIX_RANDOM])
-
-
-def _chance(y: np.ndarray) -> float:
-    return float(((np.bincount(y) / len(y)) ** 2).sum())
+    run.facts(
+        tasks=len(found),
+        layers=layers,
+        early=early,
+        last=mean[LAST],
+        best=mean[BEST],
+        mix=mean[MIX],
+        mean=mean[MEAN],
+        side=mean[SIDE],
+        random=mean[MIX_RANDOM],
+    )
 
 
 def _figures(run: Run, found: list[MixReadings]) -> None:
-    rows, gains = [], []
-    for r in found:
-        scores = replace(r.task.scores, metric="accuracy")
-        null = [float((s.made[MIX] == s.y).mean()) for s in r.shuffled]
-        for reading, made in r.made.items():
-            where = {"task": r.name, "reading": reading}
-            rows.append(replace(scores.evidence("accuracy", made, null, where=where), p=None))
-        name, where = "accuracy: scalar mix − last layer", {"task": r.name}
-        gains.append(scores.evidence(name, r.made[MIX], against=[r.made[LAST]], where=where))
     gained = "What the mix gains over the last layer, task by task"
-    run.figure("tasks", bars_of(gains, "task"), f"{gained}; lines are 95 % intervals over groups.")
-    single = [
-        replace(
-            e, name="accuracy", unit="", where={**e.where, "target": r.name, "lens": "single layer"}
-        )
-        for r in found
-        for e in r.layers.evidence
-    ]
+    gains = bars_of([r.gain(MIX, LAST) for r in found], "task")
+    run.figure("tasks", gains, f"{gained}; lines are 95 % intervals over groups.")
+    single = [e for r in found for e in r.by_layer()]
     held = "Accuracy of every single layer, whole groups held out. Layer −1 is the embedding."
     run.layers("layers", single, held, series="lens")
     mixes = np.stack([r.mix for r in found])
@@ -252,54 +241,44 @@ def _figures(run: Run, found: list[MixReadings]) -> None:
         "Weights of the layers in the mix, averaged over the folds.",
     )
     every = "Accuracy of every reading of every task; null: the mix on shuffled labels."
-    run.table("scores", table(rows), every)
+    run.table("scores", [e for r in found for e in r.evidence()], every)
 
 
 def _tune(config: Config, run: Run, model: Model, found: list[MixReadings]) -> None:
     """Fine-tuning under both heads, on the rows outside the first fold, tried on those inside."""
-    curve, norms, rows = [], [], []
-    how, named = Tuning(config.steps, config.batch), {r.name: r for r in found}
-    chosen = [named[t] for t in config.tuned if t in named]
+    how, heads = Tuning(config.steps, config.batch), {LAST: False, MIX: True}
+    chosen = [r for name in config.tuned for r in found if r.name == name]
+    if not chosen:
+        return
+    tuned, rows = {}, []
     with run.progress("fine-tune", total=2 * len(chosen) * config.seeds, unit="runs") as bar:
         for r in chosen:
-            inside, texts, tuned = r.layers.folds == 0, r.task.examples.texts(), {}
-            split = np.flatnonzero(~inside), np.flatnonzero(inside)
+            inside, texts, y = r.layers.folds == 0, r.task.examples.texts(), r.task.y
             seeds = [child_seed(run.seed, "tune", r.name, str(k)) for k in range(config.seeds)]
-            for head in (LAST, MIX):
-                tuned[head] = [
-                    fine_tune(model, texts, r.task.y, split, how, mix=head == MIX, seed=seed)
-                    for seed in seeds
-                ]
-                bar.advance(config.seeds)
-            level = 0.5 * float(np.mean([t.loss[0] for t in tuned[LAST]]))
-            for head, of in tuned.items():
+            made = tune_heads(model, texts, y, inside, heads, how, seeds=seeds, advance=bar.advance)
+            tuned[r.name] = made
+            for head, of in made.runs.items():
                 where = {"task": r.name, "head": head}
-                rows += held_out(of, r.task.y[inside], r.task.groups[inside], level, where)
-                loss = np.mean([t.loss for t in of], axis=0)
-                curve += _line(where, np.convolve(loss, np.ones(5) / 5, mode="valid"), 5)
-                norms += _line(where, np.mean([t.gradient for t in of], axis=0))
-    if not rows:
-        return
+                rows += held_out(of, y[inside], r.task.groups[inside], made.level, where)
+    losses, norms = (
+        pd.concat([curve(t, name) for name, t in tuned.items()], ignore_index=True)
+        for curve in (TunedHeads.curves, TunedHeads.gradients)
+    )
     run.figure(
         "loss",
-        curves(pd.DataFrame(curve), x="step", y="training loss (nats)"),
+        curves(losses, x="step", y="training loss (nats)"),
         f"Training loss, mean of five steps and {config.seeds} seeds, the same batches for both "
         "heads.",
     )
     run.figure(
         "gradient",
-        curves(pd.DataFrame(norms), x="block", y="norm of the gradient", points=True),
+        curves(norms, x="block", y="norm of the gradient", points=True),
         "Gradient that reaches each block's weights, mean of the first ten steps.",
     )
     run.table(
         "tuned",
-        table(rows),
+        rows,
         "Steps until the training loss is half of what it was at first, and accuracy on held-out "
         "groups, without pruning and with the smallest of the blocks' weights set to zero. Null: "
         "the same predictions on permuted labels.",
     )
-
-
-def _line(where: dict[str, str], values: np.ndarray, first: int = 0) -> list[dict[str, object]]:
-    of = {"series": where["head"], "panel": where["task"]}
-    return [{**of, "x": x, "value": float(v)} for x, v in enumerate(values, first)]
