@@ -4,6 +4,7 @@ look to the theme."""
 import numpy as np
 import pandas as pd
 import pytest
+import vl_convert
 
 from inscape.charts import bars, heatmap, histogram, layers, scatter, theme, world
 from tests.charts import tables
@@ -216,3 +217,12 @@ def test_the_observed_value_and_the_band_of_the_null_are_named():
     assert "R²; grey band: 95 % of the null" in shown
     assert "draws of the null (shuffled labels)" in shown
     assert "grey band" not in " ".join(texts(histogram.null_distribution(DRAWS, 0.3)))
+
+
+def test_numbers_of_a_matrix_that_is_drawn_small_are_left_out():
+    many = pd.DataFrame([(f"layer {i}", "a", i / 40) for i in range(40)])
+    many.columns = ["row", "column", "value"]
+    chart = heatmap.matrix(many, domain=(0, 1))
+    seen = [vl_convert.vegalite_to_svg(c.to_dict()) for c in (chart, chart.properties(height=260))]
+    # all forty numbers, and every other name
+    assert [svg.count('opacity="0"') for svg in seen] == [0, 40 + 20]

@@ -3,7 +3,7 @@ reaches the page.
 
 Vega evaluates strings such as ``datum.value > 0.5``. Its functions also reach events, views and the
 page itself, so a figure that came from elsewhere may use only names from the lists here: ``datum``,
-constants, and functions of values.
+the size that it is drawn at, constants, and functions of values.
 
 Reference: Vega's expression language, https://vega.github.io/vega/docs/expressions.
 """
@@ -28,6 +28,8 @@ FUNCTIONS = frozenset(
     format timeFormat utcFormat datetime utc time year quarter month week date day dayofyear hours minutes seconds
     milliseconds inrange lerp span extent if parseFloat parseInt""".split()
 )
+#: numbers: the size of the view, px
+SIZES = frozenset(("width", "height"))
 _HIDDEN = frozenset("constructor prototype __proto__ caller callee arguments".split())
 
 
@@ -55,7 +57,7 @@ def problem(expression: str) -> str | None:
             if before == ".":
                 allowed = token not in _HIDDEN and not called
             else:
-                allowed = token in FUNCTIONS if called else token in CONSTANTS | {"datum"}
+                allowed = token in FUNCTIONS if called else token in CONSTANTS | SIZES | {"datum"}
             if not allowed:
                 return f"the name {token!r}"
         if found["text"] and token[1:-1] in _HIDDEN:

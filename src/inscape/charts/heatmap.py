@@ -13,6 +13,11 @@ from jaxtyping import Float
 
 from inscape.charts.frame import fit, inline, ordered
 
+#: size of the numbers in squares of the usual size, and the least that can be read, px
+_TYPE, _READABLE = 12, 8
+#: slanted names of as many columns stand beside each other without touching
+_SLANTED = 16
+
 
 def cells(
     values: Float[np.ndarray, "r c"], rows: Sequence[str], columns: Sequence[str] = ()
@@ -43,7 +48,7 @@ def matrix(
     number: str = ".2f",
     cell: int = 64,
 ) -> alt.LayerChart:
-    """A square for each pair, its number written in it.
+    """A square for each pair, its number written in it where there is room.
 
     Args:
         frame: columns ``row``, ``column``, ``value``; optionally ``low`` and ``high`` (shown in the
@@ -83,18 +88,28 @@ def matrix(
             "column:N",
             sort=columns,
             title=column or None,
-            axis=alt.Axis(labelAngle=-35, domain=False, ticks=False),
+            axis=alt.Axis(
+                labelAngle=-35, domain=False, ticks=False, labelOverlap=len(columns) > _SLANTED
+            ),
         ),
-        y=alt.Y("row:N", sort=rows, title=row or None),
+        y=alt.Y("row:N", sort=rows, title=row or None, axis=alt.Axis(labelOverlap=True)),
         tooltip=tooltip,
     )
     strong = f"abs(datum.value) > {0.85 * max(abs(low), abs(high))}"
     squares = base.mark_rect(cornerRadius=2).encode(
         color=alt.Color("value:Q", scale=scale, legend=legend)
     )
+    # a page may make the figure smaller: numbers shrink with it, and go where none could read them
+    letters = max(len(format(v, number)) for v in (low, high))
+    room = f"min({_TYPE}, 0.75 * height / {len(rows)}, 1.5 * width / {letters * len(columns)})"
+    type_ = {
+        "fontSize": alt.ExprRef(f"max(1, {room})"),
+        "opacity": alt.ExprRef(f"{room} < {_READABLE} ? 0 : 1"),
+        "aria": False,
+    }
     text = base.encode(text=alt.Text("value:Q", format=number))
-    on_pale = text.transform_filter(f"!({strong})").mark_text(fontSize=12, aria=False)
-    on_strong = text.transform_filter(strong).mark_text(fontSize=12, color="white", aria=False)
+    on_pale = text.transform_filter(f"!({strong})").mark_text(**type_)
+    on_strong = text.transform_filter(strong).mark_text(color="white", **type_)
     width, height = cell * len(columns), round(cell * 0.7) * len(rows)
     chart = alt.layer(squares, on_pale, on_strong, data=data, width=width, height=height)
     return chart.properties(usermeta=fit(margin=210, most=width + 210))
