@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inscape.control.contrast_vectors import difference_of_means
-from inscape.control.matched_vectors import random_vectors, relabelled_vectors
+from inscape.control.matched_vectors import labelled_controls, random_vectors, relabelled_vectors
 from inscape.control.steering_vector import SteeringVector
 
 RNG = np.random.default_rng(0)
@@ -71,3 +71,21 @@ def test_refusals():
             1,
             rng=np.random.default_rng(0),
         )
+
+
+def test_labelled_controls_are_as_long_and_permuted_ones_are_found_from_their_labels():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(12), 5)
+    labels = groups % 2 == 0
+    x = rng.normal(size=(60, 24)) + 2.0 * labels[:, None] * ROWS[0, :24]
+    v = difference_of_means(x[None], labels.astype(int))[0]
+    random, permuted = labelled_controls(v, x, labels, groups, 7, rng=np.random.default_rng(1))
+    assert len(random) == len(permuted) == 7
+    for one in (*random, *permuted):
+        assert np.linalg.norm(one.vector) == pytest.approx(np.linalg.norm(v))
+    assert all((one.labels == labels).all() for one in random)
+    for one in permuted:
+        found = difference_of_means(x[None], one.labels.astype(int))[0]
+        assert found @ one.vector == pytest.approx(np.linalg.norm(found) * np.linalg.norm(v))
+        assert {len(set(one.labels[groups == g])) for g in range(12)} == {1}
+    assert max(abs(one.vector @ v) for one in random) < 0.8 * (v @ v)

@@ -76,6 +76,9 @@ def test_the_model_keeps_what_the_regression_promised(family, part):
     assert torch.allclose(after, found.promised, atol=2e-5)
     assert (after - before).abs().max() > 0.05  # something was learnt
     assert found.left < 0.9
+    assert found.departure(before, after) < 1e-3
+    assert found.departure(before, before) == pytest.approx(1.0)
+    assert found.count == sum(w.numel() for w in found.weights.values()) > 0
     assert torch.equal(last(model, rows), before)  # the original is as it was
 
 

@@ -14,8 +14,10 @@ from inscape.outcomes.abstention import (
     PEOPLE,
     RELATION,
     Judge,
+    KnownAndUnknown,
     balanced,
     people_and_relation,
+    shares_said,
     shifted,
     unknown_by_samples,
 )
@@ -118,3 +120,34 @@ def test_what_is_hardly_ever_sampled_right_is_unknown():
     assert np.mean(unknown == taught) > 0.9
     assert 0 < unknown.mean() < 1
     assert sum(done) == len(unknown)
+
+
+def test_parts_of_a_test_are_numbered_among_all_that_are_asked():
+    frame = pd.DataFrame({"prompt": [f"{k} is " if k % 2 else f"{k} is" for k in range(6)]})
+    frame["answers"] = [f"{k}|other" for k in range(6)]
+    unknown = np.array([True, False, True, True, False, False])
+    test = {"first": np.array([4, 2]), "second": np.array([5])}
+    asked = KnownAndUnknown(Examples(frame, "prompt", ()), unknown, np.array([0, 1, 3]), test)
+    assert asked.rows.tolist() == [4, 2, 5]
+    assert asked.tested.texts() == ["4 is", "2 is", "5 is "]
+    assert asked.part("first", unknown=True).tolist() == [1]
+    assert asked.part("first", unknown=False).tolist() == [0]
+    assert asked.part("second", unknown=False).tolist() == [2]
+    assert asked.part("second", unknown=True).tolist() == []
+    assert asked.target_words("unknown") == [" unknown", "1", "unknown"]
+
+
+def test_shares_of_what_is_said_are_means_over_draws_and_rows():
+    once = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=bool)
+    none = np.zeros((3, 3), dtype=bool)
+    parts = {"known": np.array([0]), "unknown": np.array([1, 2])}
+    cells = shares_said({"plain": [once], "drawn": [once, none]}, parts)
+    shares = cells.pivot(index="row", columns="column", values="value")
+    assert shares.loc["plain"].to_dict() == {
+        "known, right": 1.0,
+        "known, wrong": 0.0,
+        "known, abstains": 0.0,
+        "unknown, wrong": 0.5,
+        "unknown, abstains": 0.5,
+    }
+    assert (shares.loc["drawn"] == shares.loc["plain"] / 2).all()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from inscape.outcomes.abstention import Judge
-from inscape.outcomes.steering_choice import _splits, choose
+from inscape.outcomes.steering_choice import Choice, _splits, choose
 from inscape.worlds.known_facts import ABSTAIN, known_facts
 
 JUDGE = Judge((ABSTAIN,), 1, ".")
@@ -62,3 +63,14 @@ def test_refusal(world):
             (),
             seed=0,
         )
+
+
+def test_the_choice_is_drawn_by_layer_at_its_strength():
+    rows = [(0, 1.0, 0.6, 0.7), (1, 1.0, 0.9, 0.8), (0, 2.0, 0.1, 0.7), (1, 2.0, 0.2, 0.8)]
+    tried = pd.DataFrame(rows, columns=["layer", "strength", "good", "AUC"])
+    shown = Choice(1, 1.0, np.ones(2), tried).by_layer()
+    assert shown.to_dict("list") == {
+        "x": [0, 1, 0, 1],
+        "series": ["good answers"] * 2 + ["AUC along v"] * 2,
+        "value": [0.6, 0.9, 0.7, 0.8],
+    }

@@ -77,6 +77,8 @@ from inscape.control.low_rank_adapter import merged as merged
 from inscape.control.low_rank_adapter import writers as writers
 from inscape.control.masked import Masked as Masked
 from inscape.control.masked import masked as masked
+from inscape.control.matched_vectors import LabelledVector as LabelledVector
+from inscape.control.matched_vectors import labelled_controls as labelled_controls
 from inscape.control.matched_vectors import random_vectors as random_vectors
 from inscape.control.matched_vectors import relabelled_vectors as relabelled_vectors
 from inscape.control.mean_projection import MeanProjection as MeanProjection

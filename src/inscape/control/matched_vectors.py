@@ -3,6 +3,7 @@ block.
 
     random      the rows' span is turned at random: every norm and every cosine between blocks stays as it is
     relabelled  found as the vector was, from labels that say nothing (half of the groups swapped), rows made as long
+    permuted    the same of one block, labels permuted by group, with these labels: for what is trained on both
 
 One draw turns all blocks together. Independent draws a block would be weaker than they look: what
 they add cancels from block to block, while a real vector's rows point nearly the same way and add
@@ -12,12 +13,15 @@ up.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from inscape.control.random_directions import half_swapped
+from inscape.control.contrast_vectors import difference_of_means
+from inscape.control.random_directions import half_swapped, isotropic
 from inscape.control.steering_vector import SteeringVector
+from inscape.core.nulls import permutations
 
 
 def random_vectors(
@@ -84,6 +88,50 @@ def relabelled_vectors(
         _like(vector, rows * sizes[:, None], f"relabelled, draw {i}")
         for i, rows in enumerate(drawn)
     ]
+
+
+class LabelledVector(NamedTuple):
+    """A vector of one block, and the labels that it goes with.
+
+    Attributes:
+        labels: one a row, (n,).
+        vector: (d,).
+    """
+
+    labels: np.ndarray
+    vector: Float[np.ndarray, " d"]
+
+
+def labelled_controls(
+    vector: Float[np.ndarray, " d"],
+    x: Float[np.ndarray, "n d"],
+    labels: np.ndarray,
+    groups: np.ndarray,
+    k: int,
+    *,
+    rng: np.random.Generator,
+) -> tuple[list[LabelledVector], list[LabelledVector]]:
+    """Controls for what is trained on a difference of means and its labels: k random vectors with
+    the labels as they are, and the differences of means of k permutations with these; all as long
+    as the vector.
+
+    Args:
+        vector: the difference of means.
+        x: rows.
+        labels: of two classes, 0 and 1 or False and True.
+        groups: of the rows; labels are permuted by group.
+        k: draws of each.
+        rng: of the draws.
+    """
+    random = isotropic(k, 1, len(vector), rng=rng)[:, 0]
+    orders = permutations(len(labels), k, rng=rng, groups=groups, labels=labels)
+    found = [difference_of_means(x[None], labels[o].astype(int))[0] for o in orders]
+    size = np.linalg.norm(vector)
+    scaled = [[v * (size / np.linalg.norm(v)) for v in drawn] for drawn in (random, found)]
+    return (
+        [LabelledVector(labels, v) for v in scaled[0]],
+        [LabelledVector(labels[o], v) for o, v in zip(orders, scaled[1], strict=True)],
+    )
 
 
 def _like(vector: SteeringVector, rows: np.ndarray, what: str) -> SteeringVector:

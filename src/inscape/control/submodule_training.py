@@ -97,6 +97,21 @@ class Retrained:
     promised: Float[Tensor, "n d"]
     left: float
 
+    @property
+    def count(self) -> int:
+        """How many weights were trained."""
+        return sum(w.numel() for w in self.weights.values())
+
+    def departure(self, before: Float[Tensor, "n d"], after: Float[Tensor, "n d"]) -> float:
+        """``‖after − promised‖ / ‖promised − before‖``: how far a model with these weights is from
+        what was promised.
+
+        Args:
+            before: the residual at the last tokens without these weights.
+            after: with them.
+        """
+        return float((after - self.promised).norm() / (self.promised - before).norm())
+
     def put_into(self, model: Model) -> Model:
         """A copy of the model with these weights: an ordinary model without hooks, uncertified.
 

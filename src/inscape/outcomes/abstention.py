@@ -11,10 +11,12 @@ confident wrong answers beside accuracy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 
@@ -76,6 +78,55 @@ class Judge:
         return self.said(questions, [m[0].text for m in made])
 
 
+@dataclass(frozen=True, eq=False)
+class KnownAndUnknown:
+    """Questions, which of them a model knows, and which are tested.
+
+    Attributes:
+        questions: all of them, with a group and the column ``answers``.
+        unknown: which the model does not know.
+        train: rows that are trained on.
+        test: name of a test → its rows.
+    """
+
+    questions: Examples
+    unknown: Bool[np.ndarray, " n"]
+    train: Int[np.ndarray, " train"]
+    test: Mapping[str, Int[np.ndarray, " test"]]
+
+    @cached_property
+    def rows(self) -> Int[np.ndarray, " tested"]:
+        """Rows of all tests, one test after another: those that are asked."""
+        return np.concatenate(list(self.test.values()))
+
+    @cached_property
+    def tested(self) -> Examples:
+        """The questions of all tests."""
+        return self.questions.take(self.rows)
+
+    def part(self, test: str, unknown: bool) -> Int[np.ndarray, " m"]:
+        """Which of the tested questions are of this test and unknown, or known."""
+        of = np.repeat(list(self.test), [len(rows) for rows in self.test.values()])
+        return np.flatnonzero((of == test) & (self.unknown[self.rows] == unknown))
+
+    def target_words(self, abstain: str) -> list[str]:
+        """What a model is to say to each training question, with its space: the first spelling of
+        the answer, or the word for not knowing.
+
+        Args:
+            abstain: that word.
+        """
+        train = self.questions.take(self.train)
+        answers = train.frame["answers"].astype(str)
+        return [
+            ("" if prompt.endswith((" ", "\n")) else " ")
+            + (abstain if unknown else answer.split("|")[0])
+            for prompt, unknown, answer in zip(
+                train.texts(), self.unknown[self.train], answers, strict=True
+            )
+        ]
+
+
 def shifted(site: str, rows: Float[np.ndarray, "n d"]) -> Callable[[np.ndarray], list[Edit]]:
     """Edits that add its own row to the last token of each question, for `Judge.ask`."""
     added = torch.from_numpy(rows.astype(np.float32))[:, None]
@@ -89,6 +140,29 @@ def balanced(said: Bool[np.ndarray, "3 n"], unknown: Bool[np.ndarray, " n"]) -> 
         said[k][rows].mean() for k, rows in ((ABSTAINS, unknown), (RIGHT, ~unknown)) if rows.any()
     ]
     return float(np.mean(parts)) if parts else 0.0
+
+
+def shares_said(
+    answers: Mapping[str, Sequence[Bool[np.ndarray, "3 n"]]],
+    parts: Mapping[str, Int[np.ndarray, " m"]],
+) -> pd.DataFrame:
+    """How often each condition's answers are right, wrong or abstain: ``row`` (the condition),
+    ``column``, ``value``.
+
+    Args:
+        answers: condition → `Judge.ask` of each of its draws.
+        parts: ``"known"`` and ``"unknown"`` → which questions are; right answers to unknown ones
+            are left out, since there are hardly any.
+    """
+    cells = [
+        {"row": name, "column": f"{kind}, {word}"}
+        | {"value": float(np.mean([said[k][rows].mean() for said in draws]))}
+        for kind, rows in parts.items()
+        for name, draws in answers.items()
+        for k, word in enumerate(SAID)
+        if (kind, word) != ("unknown", "right")
+    ]
+    return pd.DataFrame(cells)
 
 
 def unknown_by_samples(

@@ -47,6 +47,12 @@ class Choice(NamedTuple):
     vector: Float[np.ndarray, " d"]
     tried: pd.DataFrame
 
+    def by_layer(self) -> pd.DataFrame:
+        """At the chosen strength, ready to be drawn: ``x`` (the layer), ``series``, ``value``."""
+        own = self.tried[self.tried["strength"] == self.strength]
+        named = own.rename(columns={"layer": "x", "good": "good answers", "AUC": "AUC along v"})
+        return named.melt("x", ["good answers", "AUC along v"], "series")
+
 
 def choose(
     model: Model,

@@ -17,19 +17,15 @@ Reference: Yang et al. (2025), arXiv:2510.02324.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import pandas as pd
-from jaxtyping import Bool
 
 from inscape.charts.curves import curves
 from inscape.charts.heatmap import matrix as heatmap
-from inscape.control.contrast_vectors import difference_of_means
 from inscape.control.low_rank_adapter import merged
-from inscape.control.random_directions import isotropic
+from inscape.control.matched_vectors import labelled_controls
 from inscape.control.submodule_training import (
     contrastive_targets,
     regression,
@@ -37,25 +33,25 @@ from inscape.control.submodule_training import (
 )
 from inscape.control.train_adapters import Course, taught
 from inscape.core.evidence import Evidence, table
-from inscape.core.measured import FEWEST_DRAWS, Measured, Role
-from inscape.core.nulls import permutations
+from inscape.core.measured import FEWEST_DRAWS, Measured
 from inscape.core.rng import child_seed, torch_generator
-from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.outcomes.abstention import (
     PEOPLE,
     RELATION,
     RIGHT,
-    SAID,
     WRONG,
     Judge,
+    KnownAndUnknown,
     people_and_relation,
+    shares_said,
     shifted,
     unknown_by_samples,
 )
 from inscape.outcomes.steering_choice import Choice, choose
 from inscape.study.card import Card, Claim
-from inscape.study.intervene import Intervened, tried
+from inscape.study.claims import in_a_word
+from inscape.study.intervene import Condition, Intervened, intervene
 from inscape.study.opening import Needs, opened
 from inscape.study.run import Run
 from inscape.study.settings import Settings, setting
@@ -243,44 +239,6 @@ PRESETS = {
 BASELINE, TOLD, ALL = "baseline", "steered by label", "all steered alike"
 CASAL, RANDOM, SHUFFLED = "CASAL", "CASAL, random vectors", "CASAL, labels shuffled"
 ADAPTERS = "adapters"
-ROLES: dict[str, Role] = {
-    BASELINE: "reference",
-    TOLD: "ceiling",
-    ALL: "baseline",
-    SHUFFLED: "null",
-    ADAPTERS: "baseline",
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """Questions and what is known of them.
-
-    Attributes:
-        model: the unedited model.
-        judge: classifies answers.
-        questions: all of them.
-        unknown: which are labelled so, from samples.
-        train: rows that are trained on.
-        test: name of the test → its rows.
-    """
-
-    model: Model
-    judge: Judge
-    questions: Examples
-    unknown: Bool[np.ndarray, " n"]
-    train: np.ndarray
-    test: Mapping[str, np.ndarray]
-
-    @property
-    def judged(self) -> np.ndarray:
-        """Rows of all tests."""
-        return np.concatenate(list(self.test.values()))
-
-    def part(self, test: str, unknown: bool) -> np.ndarray:
-        """Which of the judged rows are of a test and known, or not."""
-        where = np.repeat(list(self.test), [len(rows) for rows in self.test.values()])
-        return np.flatnonzero((where == test) & (self.unknown[self.judged] == unknown))
 
 
 def run(config: Config, run: Run) -> None:
@@ -303,28 +261,30 @@ def run(config: Config, run: Run) -> None:
             seed=child_seed(run.seed, "samples"),
             advance=bar.advance,
         )
-    train, test = people_and_relation(questions, unknown, config.held, run.rng("people"))
     if "known" in questions.frame:
-        same = float(np.mean(unknown == (questions.frame["known"].to_numpy() == 0)))
+        taught_unknown = questions.frame["known"].to_numpy() == 0
         run.text(
             "labels",
-            f"Labels from {config.samples} samples agree with what was taught in {same:.1%} of the "
-            "questions.",
+            f"Labels from {config.samples} samples agree with what was taught in "
+            f"{np.mean(unknown == taught_unknown):.1%} of the questions.",
         )
-    asked = Asked(model, judge, questions, unknown, train, test)
-    best = _choose(config, run, asked)
-    said = _conditions(config, run, asked, best)
+    split = people_and_relation(questions, unknown, config.held, run.rng("people"))
+    asked = KnownAndUnknown(questions, unknown, *split)
+    best = _choose(config, run, model, judge, asked)
+    said = intervene(
+        run, model, judge.ask, asked.tested, _conditions(config, run, model, asked, best)
+    )
     _show(config, run, asked, said)
-    _judge(run, asked, said, best.layer)
+    _judge(config, run, asked, said, best.layer)
 
 
-def _choose(config: Config, run: Run, asked: Asked) -> Choice:
+def _choose(config: Config, run: Run, model: Model, judge: Judge, asked: KnownAndUnknown) -> Choice:
     """The layer and strength at which steering does best inside the training rows, and v there."""
-    rows, sites = asked.train, asked.model.select(config.sites)
+    rows, sites = asked.train, model.select(config.sites)
     with run.progress("choose a layer", total=len(sites), unit="layers") as bar:
         best = choose(
-            asked.model,
-            asked.judge,
+            model,
+            judge,
             asked.questions.take(rows),
             asked.unknown[rows],
             config.sites,
@@ -332,103 +292,90 @@ def _choose(config: Config, run: Run, asked: Asked) -> Choice:
             seed=run.seed,
             advance=bar.advance,
         )
-    shown = best.tried[best.tried["strength"] == best.strength].rename(
-        columns={"layer": "x", "good": "good answers", "AUC": "AUC along v"}
-    )
-    lines = shown.melt("x", ["good answers", "AUC along v"], "series")
     run.figure(
         "choice",
-        curves(lines, x="layer", y="share, AUC", points=True),
+        curves(best.by_layer(), x="layer", y="share, AUC", points=True),
         "Training rows only, people and a relation left out of v: share of good answers "
         "(abstentions on unknown questions, right answers on known ones) under steering by label "
         f"of strength {best.strength:g}; and AUC of unknown against known along v. Chosen: layer "
-        f"{best.layer}.",
+        f"{best.layer}. The table has every strength.",
+        best.tried,
     )
-    run.table("choice", best.tried, "The same for every strength.")
     return best
 
 
-def _conditions(config: Config, run: Run, asked: Asked, best: Choice) -> Intervened:
-    """The answer to every test question, (3, n), under each condition; several draws of the
-    controls."""
+def _conditions(
+    config: Config, run: Run, model: Model, asked: KnownAndUnknown, best: Choice
+) -> list[Condition]:
+    """Steering, one sub-module trained to give what it gives, its controls, and adapters."""
     layer, strength, v, _ = best
-    tested, u = asked.questions.take(asked.judged), asked.unknown[asked.judged]
     y, train = asked.unknown[asked.train], asked.questions.take(asked.train)
-    data = regression(asked.model, train.texts(), layer, config.submodule)
-    h, size, rng = data.residual.double().numpy(), np.linalg.norm(v), run.rng("controls")
-    random = isotropic(config.draws, 1, len(v), rng=rng)[:, 0]
-    orders = permutations(len(y), config.draws, rng=rng, groups=train.groups(), labels=y)
-    shuffled = [(y[o], difference_of_means(h[None], y[o].astype(int))[0]) for o in orders]
-
-    def steered(shift: np.ndarray) -> np.ndarray:
-        edits = shifted(f"resid_post.{layer}", strength * shift[:, None] * v)
-        return asked.judge.ask(asked.model, tested, edits)
-
-    def trained(number: int, labels: np.ndarray, vector: np.ndarray) -> np.ndarray:
-        along = vector * (size / np.linalg.norm(vector))
-        targets = contrastive_targets(data.residual, labels, along, strength)
-        rng = run.rng("train", str(number))
-        found = train_submodule(data, targets, steps=config.steps, rate=config.rate, rng=rng)
-        made = found.put_into(asked.model)
-        if number == 0:
-            again = regression(made, train.texts(), layer, config.submodule).residual
-            off = float((again - found.promised).norm() / (found.promised - data.residual).norm())
-            count = sum(w.numel() for w in found.weights.values())
-            run.text(
-                "promised",
-                f"The sub-module is {data.trained}, {count:,} weights. On its {len(train)} "
-                f"training questions the regression leaves {found.left:.1%} of the squared "
-                "distance to the targets; in the model the residual equals the promised one, to "
-                f"{off:.1g} of the distance moved.",
-            )
-        return asked.judge.ask(made, tested)
-
-    return tried(
-        run,
-        {
-            BASELINE: [partial(asked.judge.ask, asked.model, tested)],
-            TOLD: [partial(steered, np.where(u, 1.0, -1.0))],
-            ALL: [partial(steered, np.ones(len(u)))],
-            CASAL: [partial(trained, 0, y, v)],
-            RANDOM: [partial(trained, 1 + k, y, r) for k, r in enumerate(random)],
-            SHUFFLED: [
-                partial(trained, 1 + len(random) + k, *one) for k, one in enumerate(shuffled)
-            ],
-            ADAPTERS: [lambda: asked.judge.ask(_adapted(config, run, asked, train, y), tested)],
-        },
-        ROLES,
-        expensive=(SHUFFLED,),
+    data = regression(model, train.texts(), layer, config.submodule)
+    h, groups = data.residual.double().numpy(), train.groups()
+    random, shuffled = labelled_controls(v, h, y, groups, config.draws, rng=run.rng("controls"))
+    unknown = asked.unknown[asked.rows]
+    told, alike = (
+        shifted(f"resid_post.{layer}", strength * sign[:, None] * v)
+        for sign in (np.where(unknown, 1.0, -1.0), np.ones(len(unknown)))
     )
 
+    def trained(number: int, labels: np.ndarray, vector: np.ndarray) -> Model:
+        targets = contrastive_targets(data.residual, labels, vector, strength)
+        rng = run.rng("train", str(number))
+        found = train_submodule(data, targets, steps=config.steps, rate=config.rate, rng=rng)
+        made = found.put_into(model)
+        if number == 0:
+            again = regression(made, train.texts(), layer, config.submodule).residual
+            run.text(
+                "promised",
+                f"The sub-module is {data.trained}, {found.count:,} weights. On its {len(train)} "
+                f"training questions the regression leaves {found.left:.1%} of the squared "
+                "distance to the targets; in the model the residual equals the promised one, to "
+                f"{found.departure(data.residual, again):.1g} of the distance moved.",
+            )
+        return made
 
-def _adapted(config: Config, run: Run, asked: Asked, train: Examples, unknown: np.ndarray) -> Model:
-    """The usual way: adapters trained on the target words for the same questions."""
-    prompts, known = train.texts(), [a.split("|")[0] for a in train.frame["answers"].astype(str)]
-    words = [
-        ("" if p.endswith((" ", "\n")) else " ") + (config.abstain[0] if u else k)
-        for p, u, k in zip(prompts, unknown, known, strict=True)
+    ours = [(CASAL, y, v), *((RANDOM, *x) for x in random), *((SHUFFLED, *x) for x in shuffled)]
+    return [
+        Condition(BASELINE, "reference"),
+        Condition(TOLD, "ceiling", told),
+        Condition(ALL, "baseline", alike),
+        *(
+            Condition(
+                name,
+                "null" if name == SHUFFLED else "treatment",
+                model=partial(trained, number, labels, vector),
+                expensive=name == SHUFFLED,
+            )
+            for number, (name, labels, vector) in enumerate(ours)
+        ),
+        Condition(ADAPTERS, "baseline", model=partial(_adapted, config, run, model, asked)),
     ]
-    steps, batch, rate = config.adapter_steps, config.adapter_batch, config.adapter_rate
+
+
+def _adapted(config: Config, run: Run, model: Model, asked: KnownAndUnknown) -> Model:
+    """The usual way: adapters trained on the target words for the same questions."""
+    course = Course(config.rank, config.adapter_steps, config.adapter_batch, config.adapter_rate)
     adapters, losses = taught(
-        asked.model,
+        model,
         config.adapted,
-        prompts,
-        words,
-        Course(config.rank, steps, batch, rate),
+        asked.questions.take(asked.train).texts(),
+        asked.target_words(config.abstain[0]),
+        course,
         generator=torch_generator(run.seed, "adapters"),
         rng=run.rng("lessons"),
     )
     count = sum(p.numel() for p in adapters.parameters)
     run.log("adapters: %d weights, loss %.2f, then %.2f", count, losses[0], losses[-1])
-    return merged(asked.model, adapters)
+    return merged(model, adapters)
 
 
-def _shares(asked: Asked, said: Intervened, test: str, of: str = "") -> Measured:
+def _shares(asked: KnownAndUnknown, said: Intervened, test: str, of: str = "") -> Measured:
     """Confident wrong answers removed, as a share of all of them or of those that `of` removes."""
     rows = asked.part(test, True)
     m = Measured(
         "fall of confident wrong answers",
-        groups=asked.questions.groups()[asked.judged][rows],
+        groups=asked.tested.groups()[rows],
         unit="share",
         kind="ratio",
         where={"test": test},
@@ -438,12 +385,12 @@ def _shares(asked: Asked, said: Intervened, test: str, of: str = "") -> Measured
     return said.put(m, lambda answers: before - answers[WRONG][rows], whole, (BASELINE, of))
 
 
-def _lost(asked: Asked, said: Intervened, test: str) -> dict[str, Evidence]:
+def _lost(asked: KnownAndUnknown, said: Intervened, test: str) -> dict[str, Evidence]:
     """Accuracy on known questions that each condition loses."""
     rows, name = asked.part(test, False), "accuracy on known questions"
     m = Measured(
         name,
-        groups=asked.questions.groups()[asked.judged][rows],
+        groups=asked.tested.groups()[rows],
         unit="share",
         direction="lower",
         where={"test": test},
@@ -456,27 +403,14 @@ def _lost(asked: Asked, said: Intervened, test: str) -> dict[str, Evidence]:
     }
 
 
-def _show(config: Config, run: Run, asked: Asked, said: Intervened) -> None:
+def _show(config: Config, run: Run, asked: KnownAndUnknown, said: Intervened) -> None:
     for test, slug in ((PEOPLE, "people"), (RELATION, "relation")):
         parts = {word: asked.part(test, word == "unknown") for word in ("known", "unknown")}
-        cells = [
-            {
-                "row": name,
-                "column": f"{kind}, {word}",
-                "value": float(np.mean([s[k][rows].mean() for s in draws])),
-            }
-            for kind, rows in parts.items()
-            for name, draws in said.answers.items()
-            for k, word in enumerate(SAID)
-            # unknown means that it is hardly ever right
-            if (kind, word) != ("unknown", "right")
-        ]
-        known, unknown = map(len, parts.values())
         run.figure(
             f"said-{slug}",
-            heatmap(pd.DataFrame(cells), value="share", domain=(0.0, 1.0), cell=74),
-            f"Answers, {test}: {known} known and {unknown} unknown questions. Controls: mean over "
-            f"{config.draws} draws.",
+            heatmap(shares_said(said.answers, parts), value="share", domain=(0.0, 1.0), cell=74),
+            f"Answers, {test}: {len(parts['known'])} known and {len(parts['unknown'])} unknown "
+            f"questions. Controls: mean over {config.draws} draws.",
         )
     run.show(
         "fall",
@@ -501,25 +435,27 @@ def _show(config: Config, run: Run, asked: Asked, said: Intervened) -> None:
     )
 
 
-def _judge(run: Run, asked: Asked, said: Intervened, layer: int) -> None:
-    adapters = []
+def _judge(config: Config, run: Run, asked: KnownAndUnknown, said: Intervened, layer: int) -> None:
     for test, slug in ((PEOPLE, ""), (RELATION, "-held")):
-        shares, lost = _shares(asked, said, test), _lost(asked, said, test)
-        run.claim(f"fall{slug}", shares.value(CASAL, null=SHUFFLED))
-        run.claim(f"known{slug}", lost[CASAL])
-        cost = lost[ADAPTERS].value
-        adapters.append(f"{shares.value(ADAPTERS).value:.0%} at a cost of {cost:z.0%}")
-    verdicts = {claim.verdict for claim in run.claims.values()}
-    opening = "No" if "not supported" in verdicts else "Uncertain"
-    opening = "Yes" if verdicts == {"supported"} else opening
+        run.claim(f"fall{slug}", _shares(asked, said, test).value(CASAL, null=SHUFFLED))
+        run.claim(f"known{slug}", _lost(asked, said, test)[CASAL])
+    adapters = [
+        f"{_shares(asked, said, test).value(ADAPTERS).value:.0%} at a cost of "
+        f"{_lost(asked, said, test)[ADAPTERS].value:z.0%}"
+        for test in (PEOPLE, RELATION)
+    ]
+    opening = in_a_word(claim.verdict for claim in run.claims.values())
     run.facts(opening=opening, layer=layer, adapters=" and ".join(adapters))
-    name = "fall, as a share of that under steering by label"
     part = _shares(asked, said, PEOPLE, of=TOLD)
+    name = "fall, as a share of that under steering by label"
     run.claim("steering", part.value(CASAL, null=SHUFFLED, name=name))
     conditions = _shares(asked, said, PEOPLE).conditions
-    for name, slug in ((RANDOM, "random"), (SHUFFLED, "shuffled")):
-        changes = [abs(d.value) for d in conditions[name].draws]
-        m = Measured("mean |change| of confident wrong answers", unit="share")
-        m.put(name, changes)
-        why = f"The interval is over {len(changes)} draws; the largest is {max(changes):.2f}."
-        run.claim(slug, m.value(name), why=why)
+    changes = {name: [abs(d.value) for d in conditions[name].draws] for name in (RANDOM, SHUFFLED)}
+    m = Measured("mean |change| of confident wrong answers", unit="share").put_each(changes)
+    for id, name in (("random", RANDOM), ("shuffled", SHUFFLED)):
+        run.claim(
+            id,
+            m.value(name),
+            why=f"The interval is over {config.draws} draws; the largest is "
+            f"{max(changes[name]):.2f}.",
+        )
