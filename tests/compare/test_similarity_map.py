@@ -6,6 +6,7 @@ import pytest
 from inscape.compare.cknna import cknna_table
 from inscape.compare.linear_cka import linear_cka, linear_table
 from inscape.compare.mutual_knn import knn_table, mutual_knn
+from inscape.compare.neuron_map import neuron_map
 from inscape.compare.pair_table import PairTable, cosine
 from inscape.compare.rbf_cka import rbf_table
 from inscape.compare.shift_null import shift_null
@@ -32,6 +33,22 @@ def test_each_cell_is_the_measure_of_its_pair():
             assert found.values[i, j] == pytest.approx(linear_cka(x, y), abs=1e-12)
         for j, y in enumerate(first):
             assert shared.values[i, j] == pytest.approx(mutual_knn(x, y), abs=1e-12)
+
+
+def test_the_mean_of_pairs_is_that_of_the_items_left():
+    first, _ = sides()
+    groups = np.arange(60) // 3
+    found = similarity_map([*map(linear_table, first)], groups=groups)
+    mean = found.mean([0, 1], [1, 2])
+    assert mean.value == pytest.approx((found.values[0, 1] + found.values[1, 2]) / 2)
+    assert mean.without == pytest.approx((found.without[0, 1] + found.without[1, 2]) / 2)
+    assert mean.weights.tolist() == [[3.0] * 20]
+    assert mean.rows == 60
+    one_way = neuron_map([x[:, :d] for x, d in zip(first, (2, 3, 1), strict=True)], first)
+    both = one_way.mean([0, 1], [1, 2], both=True).value
+    ways = [one_way.mean(a, b).value for a, b in (([0, 1], [1, 2]), ([1, 2], [0, 1]))]
+    assert both == pytest.approx(np.mean(ways))
+    assert abs(ways[0] - ways[1]) > 0.01
 
 
 def test_small_blocks_give_the_same(monkeypatch):

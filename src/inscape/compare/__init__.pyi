@@ -1,5 +1,7 @@
 """Made by `make stubs`: what loads on first use, for editors and type checkers."""
 
+from inscape.compare.attention_similarity import AttentionSimilarity as AttentionSimilarity
+from inscape.compare.attention_similarity import attention_similarity as attention_similarity
 from inscape.compare.canonical import CanonicalCorrelation as CanonicalCorrelation
 from inscape.compare.check_measure import check_measure as check_measure
 from inscape.compare.circular_transport import circular_transport as circular_transport
@@ -50,6 +52,7 @@ from inscape.compare.mutual_knn import among as among
 from inscape.compare.mutual_knn import knn_table as knn_table
 from inscape.compare.mutual_knn import mutual_knn as mutual_knn
 from inscape.compare.mutual_knn import nearest as nearest
+from inscape.compare.neuron_map import neuron_map as neuron_map
 from inscape.compare.neuron_matching import NeuronMatching as NeuronMatching
 from inscape.compare.neuron_matching import correlations as correlations
 from inscape.compare.neuron_matching import semi_matching as semi_matching

@@ -125,6 +125,28 @@ class SimilarityMap:
         """The 95 % interval of one pair over items or groups; None where there is none."""
         return interval(self._jackknife(row, column)).ends
 
+    def mean(self, rows: Any, columns: Any, *, both: bool = False) -> Jackknife:
+        """The mean of some pairs, jackknifed over items or groups.
+
+        Args:
+            rows: place of each pair among the first sites.
+            columns: place of each among the second.
+            both: average each pair with the pair the other way round, for a measure that is not
+                symmetric and sites compared with themselves.
+
+        Example:
+            >>> from inscape.compare.linear_cka import linear_table
+            >>> x = np.random.default_rng(0).normal(size=(50, 3))
+            >>> found = similarity_map([linear_table(x), linear_table(x @ np.diag([1, 2, 3]))])
+            >>> bool(found.mean([0, 1], [1, 0]).value == found.values[0, 1])
+            True
+        """
+        values, without = self.values[rows, columns], self.without[rows, columns]
+        if both:
+            values = (values + self.values[columns, rows]) / 2
+            without = (without + self.without[columns, rows]) / 2
+        return Jackknife(float(values.mean()), without.mean(axis=0), self.sizes[None], self.n)
+
     def _jackknife(self, row: int, column: int) -> Jackknife:
         return Jackknife(
             float(self.values[row, column]), self.without[row, column], self.sizes[None], self.n

@@ -7,6 +7,7 @@ from inscape.nets.efficientnet_lite import SamePadded as SamePadded
 from inscape.nets.encoder import Encoder as Encoder
 from inscape.nets.encoder import Mixing as Mixing
 from inscape.nets.encoder import softmax_attention as softmax_attention
+from inscape.nets.frame_encoder import FrameEncoder as FrameEncoder
 from inscape.nets.image_text import ImageText as ImageText
 from inscape.nets.joint_embedding import JointEmbedding as JointEmbedding
 from inscape.nets.joint_embedding import picture_encoder as picture_encoder
