@@ -247,14 +247,16 @@ def run(config: Config, run: Run) -> None:
     _centroids(run, task, store, site)
     words, answer = run.claims["above-words"], run.claims["above-answer"]
     part = "In part" if words.evidence.ends[0] > 0 else "Not shown"
-    values = [task.scores.value(codes[name]) for name in (TRAINED, WORDS, ASKED)]
+    score = task.scores.value
     run.facts(
         how="Yes" if words.supported and answer.supported else part,
         chance=1 / len(task.classes),
         tokens=config.persists_at,
         layer=layer_of(site),
         last=max(map(layer_of, best.sites)),
-        **dict(zip(("best", "words", "asked"), values, strict=True)),
+        best=score(codes[TRAINED]),
+        words=score(codes[WORDS]),
+        asked=score(codes[ASKED]),
     )
 
 
