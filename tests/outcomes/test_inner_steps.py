@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from inscape.outcomes.inner_steps import OTHER, RANDOM, TRUE, WRONG, inner_steps
+from inscape.core.folds import group_codes
+from inscape.core.rng import generator
+from inscape.outcomes.inner_steps import (
+    OTHER,
+    RANDOM,
+    TRUE,
+    WRONG,
+    first_token_norms,
+    inner_steps,
+    steps_of_sources,
+    steps_while_learning,
+)
 from inscape.read.matched_tokens import matched_tokens, token_counts
 from inscape.read.shortcut_fits import stream
 from inscape.read.states import States, states
@@ -60,3 +71,52 @@ def test_random_steps_are_as_many_as_asked_for_and_fall_less_than_updates(found)
     own = (made.loss[:-1] - made.loss[1:])[made.upper]
     assert own.mean() > made.falls.mean()
     assert made.negative in (0.0, 0.5, 1.0)
+
+
+def test_steps_of_sources_are_those_of_their_tokens_with_a_group_each():
+    world = lexicon(steps=100, keep=(0,))
+    few, told = world.documents.take(np.arange(20)), []
+    found, groups = steps_of_sources(
+        world.model,
+        [few],
+        60,
+        most=8,
+        near=6,
+        seed=0,
+        name="trained",
+        streams=lambda *names: generator(0, *names),
+        wrong=np.random.default_rng(0),
+        advance=lambda: told.append(1),
+    )
+    assert found.step.shape[1] == len(groups) >= 60
+    assert len(told) == len(found.step)
+    assert found.cosine[TRUE][found.upper].mean() > 0.1
+    assert len(np.unique(groups)) > 3
+
+
+def test_first_tokens_have_their_own_norms_and_groups():
+    world = lexicon(steps=100, keep=(0,))
+    few = world.documents.take(np.arange(4))
+    norms, groups = first_token_norms(world.model, few)
+    sites = stream(world.model)
+    assert norms.shape == (len(sites), 4)
+    own = [float(world.model.run(t, sites[-1])[sites[-1]][0, 0].norm()) for t in few.texts()]
+    assert np.sort(norms[-1]) == pytest.approx(np.sort(own), rel=1e-4)
+    assert sorted(groups) == sorted(group_codes(few.groups()))
+    texts = few.take(np.arange(1))  # alone, in its own place
+    alone, _ = first_token_norms(world.model, texts)
+    assert alone[-1, 0] == pytest.approx(own[0], rel=1e-4)
+
+
+def test_a_network_that_learns_points_more_and_more_to_the_true_token():
+    world = lexicon(steps=100, keep=(0,))
+    frame = steps_while_learning(
+        {"0": world.checkpoints[0], "end": world.model},
+        world.documents.take(np.arange(20)),
+        world.documents,
+        seed=0,
+        streams=lambda: np.random.default_rng(0),
+    ).set_index("training step")
+    assert list(frame.index) == ["0", "end"]
+    assert frame["loss"]["end"] < frame["loss"]["0"]
+    assert frame["cosine, true − wrong"]["end"] > frame["cosine, true − wrong"]["0"] + 0.05

@@ -10,7 +10,7 @@ Reference: `inscape.core.intervals`, for the interval over groups.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,3 +48,31 @@ def layer_means(
     return [
         m.value(str(i), where={**where, "layer": first + i}, **more) for i in range(len(values))
     ]
+
+
+def layer_profiles(
+    name: str,
+    series: Mapping[str, tuple[Float[np.ndarray, "layers n"], np.ndarray]],
+    *,
+    unit: str = "",
+    first: int = 0,
+) -> list[Evidence]:
+    """`layer_means` of several series, named by ``series``; those with one layer more begin one
+    earlier, before the first block.
+
+    Args:
+        name: what is averaged.
+        series: name → values and the group of each item.
+        unit: of the values.
+        first: number of the first layer that all series have.
+
+    Example:
+        >>> x = {"state": (np.ones((3, 2)), [0, 1]), "step": (np.zeros((2, 2)), [0, 1])}
+        >>> [(e.where["series"], e.where["layer"]) for e in layer_profiles("norm", x)]
+        [('state', -1), ('state', 0), ('state', 1), ('step', 0), ('step', 1)]
+    """
+    layers, out = min(len(x) for x, _ in series.values()), []
+    for own, (x, groups) in series.items():
+        begin, where = first - (len(x) - layers), {"series": own}
+        out += layer_means(name, x, groups, first=begin, unit=unit, where=where)
+    return out

@@ -12,21 +12,26 @@ Reference: Wu and Varshney (2023), arXiv:2310.05884; `inscape.read.inner_gradien
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from inscape.core.folds import group_codes
 from inscape.core.rng import child_seed, generator
+from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
 from inscape.read.inner_gradient import alignment, inner_gradient, inner_loss
+from inscape.read.matched_tokens import matched_tokens, token_counts
 from inscape.read.shortcut_fits import stream
-from inscape.read.states import States
+from inscape.read.states import States, states, states_of_sources
 
 #: whose cosine with which direction: the update with the true and with the wrong token's, another
 #: block's update and a random step with the true one's
@@ -123,6 +128,116 @@ def inner_steps(
     loss[-1] = inner_gradient(readout, last, asked[:1]).loss[0].numpy()
     norm[-1] = last.norm(dim=-1).numpy()
     return InnerSteps(loss, cosine, after, falls, norm, length)
+
+
+class SourceSteps(NamedTuple):
+    """Steps at tokens of several sources of text.
+
+    Attributes:
+        steps: of all tokens.
+        groups: the group of each token.
+    """
+
+    steps: InnerSteps
+    groups: np.ndarray
+
+
+def steps_of_sources(
+    model: Model,
+    sources: Sequence[Examples],
+    count: int,
+    *,
+    most: int,
+    near: int,
+    seed: int,
+    name: str,
+    streams: Callable[..., np.random.Generator],
+    wrong: np.random.Generator,
+    draws: int = 0,
+    advance: Callable[[], Any] | None = None,
+) -> SourceSteps:
+    """`inner_steps` at tokens of all sources, each compared with a token of the same frequency that
+    does not come next.
+
+    Args:
+        model: a causal language model.
+        sources: texts.
+        count: tokens, as `inscape.read.states.states_of_sources` takes it.
+        most: tokens of one text at most.
+        near: the wrong token is one of so many of about the same frequency.
+        seed: of random steps.
+        name: of the random streams.
+        streams: a name in parts → its generator; draws the tokens.
+        wrong: draws the wrong tokens.
+        draws: further random steps of each state.
+        advance: told of every block.
+    """
+    rows, groups = states_of_sources(
+        model, sources, stream(model), count, most=most, rng=partial(streams, "rows")
+    )
+    other = matched_tokens(rows.following, token_counts(model, sources), near, rng=wrong)
+    found = inner_steps(model, rows, other, seed=seed, name=name, draws=draws, advance=advance)
+    return SourceSteps(found, groups)
+
+
+def first_token_norms(
+    model: Model, examples: Examples
+) -> tuple[Float[np.ndarray, "states n"], np.ndarray]:
+    """Norms of the states of each text's first token, before the first block and after each; and
+    its group.
+
+    Args:
+        model: a causal language model.
+        examples: texts with a group.
+    """
+    every = States.together(list(states(model, examples, stream(model), skip=0)))
+    first = every.position == 0
+    norms = every.stack(stream(model))[:, torch.from_numpy(first)].norm(dim=-1).numpy()
+    return norms, group_codes(examples.groups())[every.example[first]]
+
+
+def steps_while_learning(
+    models: Mapping[str, Model],
+    texts: Examples,
+    counted: Examples,
+    *,
+    seed: int,
+    streams: Callable[[], np.random.Generator],
+    near: int = 6,
+) -> pd.DataFrame:
+    """Loss, cosines and norms of one network at several moments of its training, in the upper half
+    of its blocks.
+
+    Args:
+        models: moment → the network then.
+        texts: that are read.
+        counted: texts whose tokens' frequencies are taken.
+        seed: of random steps.
+        streams: gives the generator of the wrong tokens, the same for every moment.
+        near: as in `steps_of_sources`.
+
+    Returns:
+        A row for each moment: ``training step``, ``loss``, ``cosine, true``,
+        ``cosine, true − wrong``, ``norm at the end``, ``step``.
+    """
+    rows = []
+    for moment, model in models.items():
+        data = States.together(list(states(model, texts, stream(model))))
+        counts = token_counts(model, [counted])
+        wrong = matched_tokens(data.following, counts, near, rng=streams())
+        found = inner_steps(model, data, wrong, seed=seed, name=f"at {moment}")
+        true, gap = found.cosine[TRUE], found.cosine[TRUE] - found.cosine[WRONG]
+        rows.append(
+            {
+                "training step": moment,
+                "loss": found.loss[-1].mean(),
+                "cosine, true": true[found.upper].mean(),
+                "cosine, true − wrong": gap[found.upper].mean(),
+                "norm at the end": found.norm[-1].mean(),
+                "step": found.step[found.upper].mean(),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _as_long(update: Tensor, draw: torch.Generator) -> Tensor:

@@ -15,24 +15,26 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import pandas as pd
-import torch
 
 from inscape.charts.layers import score_by_layer
-from inscape.core.evidence import Evidence, table
-from inscape.core.folds import group_codes
-from inscape.core.layer_means import layer_means
+from inscape.core.layer_means import layer_profiles
 from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
 from inscape.core.share_above import share_above
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.outcomes.inner_steps import OTHER, RANDOM, TRUE, WRONG, InnerSteps, inner_steps
+from inscape.outcomes.inner_steps import (
+    OTHER,
+    RANDOM,
+    TRUE,
+    WRONG,
+    InnerSteps,
+    first_token_norms,
+    steps_of_sources,
+    steps_while_learning,
+)
 from inscape.outcomes.own_texts import own_texts
 from inscape.probing.frames import lines
-from inscape.read.matched_tokens import matched_tokens, token_counts
-from inscape.read.shortcut_fits import stream
-from inscape.read.states import States, states, states_of_sources
 from inscape.study.card import Card, Claim
 from inscape.study.opening import opened
 from inscape.study.run import Run
@@ -170,19 +172,32 @@ def run(config: Config, run: Run) -> None:
         f"Does every layer of {model.name} take a step that lowers the loss on the next token?"
     )
     fresh, rng = model.untrained(child_seed(run.seed, "untrained")), run.rng("wrong tokens")
-    found, groups = _measure(config, run, (model, "model"), sources, rng)
-    other, codes = _measure(config, run, (fresh, "untrained"), sources, rng)
+    how = {"seed": run.seed, "streams": run.rng, "wrong": rng}
+    how |= {"most": config.positions, "near": config.near}
+    with run.progress("steps of both models", unit="layers") as bar:
+        found, groups = steps_of_sources(
+            model,
+            sources,
+            config.rows,
+            name="model",
+            draws=config.draws,
+            advance=bar.advance,
+            **how,
+        )
+        other, codes = steps_of_sources(
+            fresh, sources, config.untrained_rows, name="untrained", advance=bar.advance, **how
+        )
     _cosines(config, run, found, groups)
     m = Measured("mean cosine in the untrained copy", groups=codes, unit="cosine")
     m.put(FRESH, other.cosine[TRUE].mean(axis=0))
     m.put(RANDOM, other.cosine[RANDOM].mean(axis=0), role="reference")
     why = f"Random steps have {m.value(RANDOM).value:.4f}."
     run.claim("untrained", m.value(FRESH), why=why)
-    profiles = [(series, x, groups) for series, x in found.cosine.items()]
-    profiles.append((FRESH, other.cosine[TRUE], codes))
+    series = {name: (x, groups) for name, x in found.cosine.items()}
+    series[FRESH] = other.cosine[TRUE], codes
     run.layers(
         "cosine",
-        _profiles("cosine with the negative gradient", profiles),
+        layer_profiles("cosine with the negative gradient", series),
         "Cosine of a block's update with the descent direction of the loss, mean over all tokens "
         "but the first. The same updates are compared with the direction for a token of the same "
         "frequency that does not come next.",
@@ -196,42 +211,6 @@ def run(config: Config, run: Run) -> None:
     chance = run.claims["falls"].evidence.null
     run.facts(cosine=found.cosine[TRUE][found.upper].mean(), negative=found.negative)
     run.facts(chance=float("nan") if chance is None else chance.mean)
-
-
-def _measure(
-    config: Config,
-    run: Run,
-    of: tuple[Model, str],
-    sources: list[Examples],
-    rng: np.random.Generator,
-) -> tuple[InnerSteps, np.ndarray]:
-    """Every block's step at tokens of all sources, and the group of each token."""
-    (model, name), own = of, of[1] == "model"
-    count = config.rows if own else config.untrained_rows
-    draw = partial(run.rng, "rows")
-    rows, groups = states_of_sources(
-        model, sources, stream(model), count, most=config.positions, rng=draw
-    )
-    counts = token_counts(model, sources)
-    wrong = matched_tokens(rows.following, counts, config.near, rng=rng)
-    draws = config.draws if own else 0
-    with run.progress(f"steps of {model.name}", unit="layers") as bar:
-        found = inner_steps(
-            model, rows, wrong, seed=run.seed, name=name, draws=draws, advance=bar.advance
-        )
-    return found, groups
-
-
-def _profiles(
-    name: str, of: list[tuple[str, np.ndarray, np.ndarray]], unit: str = "", first: int = 0
-) -> list[Evidence]:
-    """Named values by layer; those with one layer more begin one earlier."""
-    layers, out = min(len(x) for _, x, _ in of), []
-    for series, x, groups in of:
-        where = {"series": series}
-        begin = first - (len(x) - layers)
-        out += layer_means(name, x, groups, first=begin, unit=unit, where=where)
-    return out
 
 
 def _cosines(config: Config, run: Run, found: InnerSteps, groups: np.ndarray) -> None:
@@ -256,10 +235,10 @@ def _cosines(config: Config, run: Run, found: InnerSteps, groups: np.ndarray) ->
 
 def _losses(run: Run, found: InnerSteps, groups: np.ndarray) -> None:
     """The loss from layer to layer."""
-    both = [(LOSS, found.loss, groups), (INSTEAD, found.after_random, groups)]
+    both = {LOSS: (found.loss, groups), INSTEAD: (found.after_random, groups)}
     run.layers(
         "loss",
-        _profiles("loss on the next token", both, "nats"),
+        layer_profiles("loss on the next token", both, unit="nats"),
         "Loss on the next token as the last norm and the unembedding read each layer. Layer −1 is "
         "the embedding. Grey: a random step of the same length from the layer before.",
         series="series",
@@ -282,17 +261,13 @@ def _norms(
 ) -> None:
     """Lengths of states and of steps, the first token apart."""
     few = examples.take(np.arange(min(40, len(examples))))
-    every = States.together(list(states(model, few, stream(model), skip=0)))
-    first = every.position == 0
-    alone = every.stack(stream(model))[:, torch.from_numpy(first)].norm(dim=-1).numpy()
-    codes = group_codes(few.groups())[every.example[first]]
-    rows = _profiles(
+    rows = layer_profiles(
         "norm",
-        [
-            ("state, first token", alone, codes),
-            ("state, other tokens", found.norm, groups),
-            ("step, other tokens", found.step, groups),
-        ],
+        {
+            "state, first token": first_token_norms(model, few),
+            "state, other tokens": (found.norm, groups),
+            "step, other tokens": (found.step, groups),
+        },
     )
     frame = lines(rows, "series")
     ends = ["value", "low", "high"]
@@ -303,31 +278,20 @@ def _norms(
         "Norms of states after each block, and of what blocks add. The first token of a text is an "
         "attention sink.",
     )
-    run.table("norms", table(rows), "The same, not as logarithms.")
+    run.table("norms", rows, "The same, not as logarithms.")
 
 
 def _training(config: Config, run: Run) -> None:
     """The same quantities while a small network learns."""
     world = lexicon(steps=config.training, seed=run.seed, keep=config.checkpoints)
-    rows, few = [], world.documents.take(np.arange(40))
-    for step, model in [*world.checkpoints.items(), (None, world.model)]:
-        data = States.together(list(states(model, few, stream(model))))
-        counts = token_counts(model, [world.documents])
-        wrong = matched_tokens(data.following, counts, 6, rng=run.rng("small network"))
-        found = inner_steps(model, data, wrong, seed=run.seed, name=f"at {step}")
-        gain = found.cosine[TRUE] - found.cosine[WRONG]
-        rows.append(
-            {
-                "training step": "end" if step is None else str(step),
-                "loss": found.loss[-1].mean(),
-                "cosine, true": found.cosine[TRUE][found.upper].mean(),
-                "cosine, true − wrong": gain[found.upper].mean(),
-                "norm at the end": found.norm[-1].mean(),
-                "step": found.step[found.upper].mean(),
-            }
-        )
+    moments = {str(step): model for step, model in world.checkpoints.items()}
+    frame = steps_while_learning(
+        {**moments, "end": world.model},
+        world.documents.take(np.arange(40)),
+        world.documents,
+        seed=run.seed,
+        streams=partial(run.rng, "small network"),
+    )
     run.table(
-        "training",
-        pd.DataFrame(rows),
-        "A small network of four blocks as it learns: upper half of its layers.",
+        "training", frame, "A small network of four blocks as it learns: upper half of its layers."
     )
