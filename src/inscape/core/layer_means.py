@@ -52,7 +52,7 @@ def layer_means(
 
 def layer_profiles(
     name: str,
-    series: Mapping[str, tuple[Float[np.ndarray, "layers n"], np.ndarray]],
+    series: Mapping[str, tuple[Float[np.ndarray, "layers n"], Sequence[Any] | np.ndarray]],
     *,
     unit: str = "",
     first: int = 0,
