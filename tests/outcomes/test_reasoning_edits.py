@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from inscape.control.orthogonalise import orthogonalised
 from inscape.core.rng import generator
 from inscape.outcomes.bystanders import bystander
 from inscape.outcomes.reasoning_edits import (
@@ -19,7 +20,9 @@ from inscape.outcomes.reasoning_edits import (
     PLACES,
     RANDOM_OUT,
     WORDS,
+    Found,
     added_at_places,
+    find,
     lost_aside,
     taken_out,
 )
@@ -44,12 +47,19 @@ def case(world):
     return Case.of(reasoner, prompts, judge, ["resid_post.0", "resid_post.1"], 150, rng=rng)
 
 
+@pytest.fixture(scope="module")
+def found(case, world):
+    aside = bystander(case.reasoner, world.counting)
+    half = halves(aside.groups(), rng=np.random.default_rng(1))
+    return Found(case, aside, half, CHOSEN, pd.DataFrame())
+
+
 def streams(*names):
     return generator(0, *names)
 
 
-def test_conditions_are_the_edits_they_say(case):
-    made = added_at_places(case, CHOSEN, draws=3, places=2, streams=streams)
+def test_conditions_are_the_edits_they_say(case, found):
+    made = added_at_places(found, draws=3, places=2, streams=streams)
     counts = {name: len(draws) for name, draws in made.draws.items()}
     assert (counts[ISOTROPIC], counts[MATCHED], counts[PLACES], counts[KEPT]) == (3, 2, 2, 1)
     push = added(*case.pushes(CHOSEN, case.half, case.against))
@@ -62,11 +72,11 @@ def test_conditions_are_the_edits_they_say(case):
     assert first is not second
 
 
-def test_what_is_taken_out_is_the_other_halfs_direction(case):
+def test_what_is_taken_out_is_the_other_halfs_direction(case, found):
     directions = [case.difference(site, h) for h, (site, _) in enumerate(CHOSEN)]
-    copies = [orthogonalised(case.reasoner.model, d[None]) for d in directions]
-    rng = np.random.default_rng(0)
-    made = taken_out(case, directions, copies, draws=2, rng=rng)
+    assert np.array_equal(found.directions, directions)
+    assert found.where == "block 0"
+    made = taken_out(found, draws=2, rng=np.random.default_rng(0))
     assert len(made[RANDOM_OUT]) == 2
     everywhere = made[OUT % EVERYWHERE][0]()
     by_hand = crossed(lambda h: case.decisions(removed(directions[h]), EVERYWHERE), case.half)
@@ -74,18 +84,28 @@ def test_what_is_taken_out_is_the_other_halfs_direction(case):
     assert (made[ORTHOGONAL][0]() == everywhere).mean() > 0.95
 
 
-def test_hits_on_something_else_are_lost_by_edits_and_by_none_without(case, world):
-    aside = bystander(case.reasoner, world.counting)
-    beside = halves(aside.groups(), rng=np.random.default_rng(1))
-    copies = [case.reasoner.model] * 2  # orthogonalised to nothing
-    still = [(site, 0.0) for site, _ in CHOSEN]
-    conditions, (hits, whole) = lost_aside(
-        case, aside, beside, still, copies, draws=2, streams=streams
-    )
+def test_hits_on_something_else_are_lost_by_edits_and_by_none_without(found):
+    still = replace(found, chosen=[(site, 0.0) for site, _ in CHOSEN])
+    # copies that were orthogonalised to nothing
+    vars(still)["copies"] = [found.case.reasoner.model] * 2
+    conditions, (hits, whole) = lost_aside(still, draws=2, streams=streams)
     assert hits.sum() > 0.5 * whole.sum()
     for draws in conditions.values():
         for ask in draws:
             assert not ask().any()
-    strong = [(site, 50.0) for site, _ in CHOSEN]
-    conditions, _ = lost_aside(case, aside, beside, strong, copies, draws=2, streams=streams)
+    strong = replace(found, chosen=[(site, 50.0) for site, _ in CHOSEN])
+    conditions, _ = lost_aside(strong, draws=2, streams=streams)
     assert conditions["added at the scratchpad"][0]().sum() > 0
+
+
+def test_each_half_chooses_what_turns_most_of_its_own(case, found):
+    told = []
+    made = find(case, found.aside, (0.0, 1.5), 1.0, streams=streams, advance=lambda: told.append(1))
+    assert len(told) == 2 * len(case.states)
+    assert len(made.tried) == 2 * len(told)
+    assert set(made.halves) == {0, 1}
+    for h, (site, strength) in enumerate(made.chosen):
+        mine = made.tried[made.tried["half"] == h]
+        gain = mine["turned"] - mine["by a random direction"]
+        best = mine[(mine["site"] == site) & (mine["strength"] == strength)].index[0]
+        assert gain[best] == gain.max()

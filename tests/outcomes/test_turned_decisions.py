@@ -166,3 +166,9 @@ def test_tokens_of_prompts_and_scratchpads_are_counted(case):
     prompt, scratchpad = case.lengths
     assert prompt == np.mean([p.sum() for p, _ in parts])
     assert scratchpad == np.mean([s.sum() for _, s in parts]) == 1
+
+
+def test_states_are_candidates_by_site_and_token(case):
+    rows = case.rows("pad", "end")
+    assert list(rows) == [f"{site}@{token}" for site in SITES for token in ("pad", "end")]
+    assert rows[f"{SITES[1]}@end"] is case.states[SITES[1]][1]

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from inscape.core.errors import DataError
 from inscape.core.intervals import auc
 from inscape.probing.detectors import (
+    by_token,
     confidence,
     detect,
     detect_each,
@@ -57,6 +58,8 @@ def test_a_part_of_a_result_is_a_smaller_sweep(found):
     )
     assert part.sites == alone.sites == ("resid_post.0", "resid_post.1")
     assert part.selected == alone.selected
+    named = by_token(result, {"exact": "exact answer", "prompt": "end of the prompt"})
+    assert named["exact answer"].selected == part.selected
     with pytest.raises(DataError, match=r"no candidate looks at the token 'first'.*exact, prompt"):
         only(result, "first")
 

@@ -14,16 +14,28 @@ Reference: Yamaguchi et al. (2025), arXiv:2507.03167, §4.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 
+from inscape.control.orthogonalise import orthogonalised
+from inscape.core.site import Site
 from inscape.model.model import Model
 from inscape.outcomes.bystanders import Bystander, Hits
-from inscape.outcomes.scratchpads import EVERYWHERE, PROMPT, RANDOM, SCRATCHPAD, Act, Written
-from inscape.outcomes.turned_decisions import Case, Choice, added, crossed, removed
+from inscape.outcomes.scratchpads import (
+    EVERYWHERE,
+    PROMPT,
+    RANDOM,
+    SCRATCHPAD,
+    Act,
+    Written,
+    halves,
+)
+from inscape.outcomes.turned_decisions import Case, Choice, added, choose, crossed, removed
 
 #: a condition → its draws
 Draws = dict[str, list[Callable[[], np.ndarray]]]
@@ -35,6 +47,65 @@ PROMPTS, PLACES = "prompt end's direction", "random positions"
 ISOTROPIC, MATCHED = "random directions", "random, their covariance"
 OUT, ORTHOGONAL = "projected out, %s", "weights orthogonalised"
 RANDOM_OUT = "random directions projected out, everywhere"
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What each half of the prompts found, to be judged on the other half.
+
+    Attributes:
+        case: the prompts.
+        aside: something that edits are not about.
+        halves: half of each of its rows.
+        chosen: site and strength of each half.
+        tried: all that was tried.
+    """
+
+    case: Case
+    aside: Bystander
+    halves: Int[np.ndarray, " m"]
+    chosen: list[Choice]
+    tried: pd.DataFrame
+
+    @cached_property
+    def directions(self) -> list[Float[np.ndarray, " d"]]:
+        """Of each half the difference at its site."""
+        return [self.case.difference(site, h) for h, (site, _) in enumerate(self.chosen)]
+
+    @cached_property
+    def copies(self) -> list[Model]:
+        """Of each half a model whose weights write nothing along its direction."""
+        return [orthogonalised(self.case.reasoner.model, d[None]) for d in self.directions]
+
+    @property
+    def where(self) -> str:
+        """The blocks in words."""
+        blocks = dict.fromkeys(f"block {Site.parse(site).layer}" for site, _ in self.chosen)
+        return " and ".join(blocks)
+
+
+def find(
+    case: Case,
+    aside: Bystander,
+    strengths: Sequence[float],
+    guard: float | int,
+    *,
+    streams: Streams,
+    advance: Callable[[], None] = lambda: None,
+) -> Found:
+    """Let each half choose a site and a strength (`inscape.outcomes.turned_decisions.choose`).
+
+    Args:
+        case: the prompts.
+        aside: something that edits are not about.
+        strengths: tried, in lengths of the difference.
+        guard: the most of `aside` that may be lost.
+        streams: of the halves of `aside`, and of random directions.
+        advance: called after each site and strength.
+    """
+    half = halves(aside.groups(), rng=streams("halves", "aside"))
+    tried, chosen = choose(case, aside, half, strengths, guard, streams("choose"), advance)
+    return Found(case, aside, half, chosen, tried)
 
 
 class Added(NamedTuple):
@@ -51,9 +122,7 @@ class Added(NamedTuple):
     said: list[str]
 
 
-def added_at_places(
-    case: Case, chosen: Sequence[Choice], *, draws: int, places: int, streams: Streams
-) -> Added:
+def added_at_places(found: Found, *, draws: int, places: int, streams: Streams) -> Added:
     """The direction at the scratchpad, and what it is compared with.
 
     Beside it: the old scratchpads under the edit (`KEPT`), the new ones without it (`WORDS`), the
@@ -61,12 +130,12 @@ def added_at_places(
     random directions of its length, isotropic and with the scratchpads' covariance (half as many).
 
     Args:
-        case: the prompts.
-        chosen: site and strength of each half.
+        found: the prompts, and what their halves chose.
         draws: isotropic directions.
         places: random sets of positions.
         streams: of the random directions.
     """
+    case, chosen = found.case, found.chosen
     sites, v = case.pushes(chosen, case.half, case.against)
     push = added(sites, v)
     ends = added(sites, case.pushes(chosen, case.half, case.against, of=1)[1])
@@ -92,31 +161,23 @@ def added_at_places(
     return Added(conditions, again, said)
 
 
-def taken_out(
-    case: Case,
-    directions: Sequence[Float[np.ndarray, " d"]],
-    copies: Sequence[Model],
-    *,
-    draws: int,
-    rng: np.random.Generator,
-) -> Draws:
+def taken_out(found: Found, *, draws: int, rng: np.random.Generator) -> Draws:
     """Each half's direction projected out at places, and out of the weights; beside random ones,
     everywhere.
 
     Args:
-        case: the prompts.
-        directions: of each half.
-        copies: models whose weights write nothing along them.
+        found: the prompts, and what their halves found.
         draws: random directions.
         rng: of these.
     """
+    case, directions = found.case, found.directions
     drawn = [rng.standard_normal(len(directions[0])) for _ in range(draws)]
 
     def out(place: str) -> np.ndarray:
         return crossed(lambda h: case.decisions(removed(directions[h]), place), case.half)
 
     def orthogonal() -> np.ndarray:
-        return crossed(lambda h: case.decisions(None, model=copies[h]), case.half)
+        return crossed(lambda h: case.decisions(None, model=found.copies[h]), case.half)
 
     return {
         **{OUT % place: [partial(out, place)] for place in (SCRATCHPAD, PROMPT, EVERYWHERE)},
@@ -125,25 +186,12 @@ def taken_out(
     }
 
 
-def lost_aside(
-    case: Case,
-    aside: Bystander,
-    halves: Int[np.ndarray, " m"],
-    chosen: Sequence[Choice],
-    copies: Sequence[Model],
-    *,
-    draws: int,
-    streams: Streams,
-) -> tuple[Draws, Hits]:
+def lost_aside(found: Found, *, draws: int, streams: Streams) -> tuple[Draws, Hits]:
     """Hits lost on something else: the direction added and subtracted at the scratchpad, the
     weights orthogonalised, and random directions added.
 
     Args:
-        case: the prompts that directions were found on.
-        aside: something else.
-        halves: half of each of its rows.
-        chosen: site and strength of each half.
-        copies: models whose weights write nothing along each half's direction.
+        found: the prompts, what their halves found, and something else.
         draws: random directions.
         streams: of these.
 
@@ -151,20 +199,22 @@ def lost_aside(
         Condition → what asks, giving hits lost (m,); and the hits without edits with how many there
         could be.
     """
+    case, aside, halves = found.case, found.aside, found.halves
     before, whole = aside.hits(None, SCRATCHPAD, case.reasoner.model)
-    sites, v = case.pushes(chosen, halves, np.ones(len(halves)))
+    sites, v = case.pushes(found.chosen, halves, np.ones(len(halves)))
 
     def lose(act: Act | None, model: Model = case.reasoner.model) -> np.ndarray:
         return before - aside.hits(act, SCRATCHPAD, model)[0]
 
     def random(k: int) -> np.ndarray:
         rng = streams("aside", str(k))
-        return lose(added(sites, case.as_long(chosen, halves, v, covariance=False, rng=rng)))
+        noise = case.as_long(found.chosen, halves, v, covariance=False, rng=rng)
+        return lose(added(sites, noise))
 
     conditions: Draws = {
         "added at the scratchpad": [lambda: lose(added(sites, v))],
         "subtracted at the scratchpad": [lambda: lose(added(sites, -v))],
-        ORTHOGONAL: [lambda: crossed(lambda h: lose(None, copies[h]), halves)],
+        ORTHOGONAL: [lambda: crossed(lambda h: lose(None, found.copies[h]), halves)],
         ISOTROPIC: [partial(random, k) for k in range(draws)],
     }
     return conditions, (before, whole)

@@ -183,6 +183,18 @@ class Case:
             out[half == h] = np.linalg.norm(vectors[half == h], axis=1)[:, None] * unit[0, 0]
         return out
 
+    def rows(self, *tokens: str) -> dict[str, Float[np.ndarray, "n d"]]:
+        """States as candidates of a detector, ``site@token``.
+
+        Args:
+            tokens: what the scratchpad's mean and the prompt's last token are called.
+        """
+        return {
+            f"{site}@{token}": x
+            for site, pair in self.states.items()
+            for token, x in zip(tokens, pair, strict=True)
+        }
+
     @property
     def lengths(self) -> tuple[float, float]:
         """Tokens of a prompt and of its scratchpad, on average."""

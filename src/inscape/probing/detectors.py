@@ -176,6 +176,16 @@ def only(result: SweepResult, token: str) -> SweepResult:
     return replace(result, sites=names, widths=tuple(result.widths[i] for i in at), **parts)
 
 
+def by_token(result: SweepResult, tokens: Mapping[str, str]) -> dict[str, SweepResult]:
+    """`only` of several tokens.
+
+    Args:
+        result: of `detect`.
+        tokens: token → what it is called.
+    """
+    return {name: only(result, token) for token, name in tokens.items()}
+
+
 def fold_of(result: SweepResult) -> list[Fold]:
     """The folds of a result as (train rows, held-out rows)."""
     return [

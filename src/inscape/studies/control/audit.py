@@ -18,39 +18,30 @@ from pathlib import Path
 import numpy as np
 
 from inscape.charts.curves import curves
-from inscape.control.matched_vectors import random_vectors, relabelled_vectors
 from inscape.control.steering_vector import SteeringVector
-from inscape.core.edit import Edit
 from inscape.core.errors import StudyError
-from inscape.core.evidence import Evidence
-from inscape.core.folds import group_codes, group_folds
+from inscape.core.folds import group_folds
 from inscape.core.matched_rows import balanced_rows
-from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
-from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.data.sets.templated_sentiment import BLAME, PRAISE
 from inscape.model.model import Model
 from inscape.outcomes.contrast import contrast
 from inscape.outcomes.dose_response import (
-    Dose,
     Outcome,
-    asked_in_all,
-    dose_response,
+    Response,
     drawn,
     leaning,
     read_as_class,
     shown,
 )
-from inscape.outcomes.passes import gather
-from inscape.outcomes.side_effects import PLAIN, each_measured
-from inscape.probing.reprobe import Reprobe
 from inscape.study.card import Card, Claim
 from inscape.study.opening import Needs, opened
 from inscape.study.run import Run
 from inscape.study.settings import Settings, setting
 from inscape.workbench import steering
+from inscape.workbench.vector_audit import RANDOM, VectorAudit
 from inscape.worlds.sentiment import VERDICTS
 
 CARD = Card(
@@ -162,7 +153,6 @@ PRESETS = {
     "full": Config(texts=400, probed=1000, random=199, relabelled=199, passages=200),
 }
 
-RANDOM, RELABELLED = "random vectors", "labels half swapped"
 TOY = "The toy network was taught verdicts alone, so it has no language to lose; a real model has."
 
 
@@ -186,20 +176,34 @@ def run(config: Config, run: Run) -> None:
         "does it move?"
     )
     examples, y = examples.take(kept), y[kept]
-    doses = _controls(config, run, model, vector, examples, y)
+    audit = VectorAudit.of(
+        model,
+        vector,
+        examples,
+        y,
+        at=config.at,
+        judged=config.judged,
+        random=config.random,
+        relabelled=config.relabelled,
+        seed=run.seed,
+    )
+    if audit.warning:
+        run.warn(audit.warning)
     asked, unit, outcome = _outcome(config, run, model, examples, y)
-    most = max(config.random, config.relabelled)
-    counts = {s: most if s == config.judged else config.beside for s in config.strengths}
-    with run.progress("dose–response", total=asked_in_all(doses, counts), unit="passes") as bar:
-        responses = dose_response(outcome, _dose(vector), doses, counts, bar.advance)
-    groups = asked.groups()
-    _dose_figure(run, shown(responses, groups, unit), unit, asked, classes)
-    ratio = _side_effects(config, run, model, vector, doses, neutral)
-    lost = _probes(config, run, model, vector, doses, examples, y, label)
-    judged = next(r for r in responses if r.strength == config.judged)
-    _claims(config, run, judged.measured(groups, unit, signed=True), ratio, lost)
-    count, strength = config.random, f"{config.judged:g}"
-    run.facts(name=name, count=count, strength=strength, unit=unit, towards=f"{label} {classes[1]}")
+    tried = config.strengths, config.beside
+    with run.progress("dose–response", total=audit.asked(*tried), unit="passes") as bar:
+        responses = audit.responses(outcome, *tried, bar.advance)
+    _doses(config, run, responses, asked, unit, classes[1])
+    _language(config, run, audit, neutral)
+    few = examples.take(balanced_rows(y, config.probed, rng=run.rng("probed")))
+    _probes(config, run, audit, few, label)
+    run.facts(
+        name=name,
+        count=config.random,
+        strength=f"{config.judged:g}",
+        unit=unit,
+        towards=f"{label} {classes[1]}",
+    )
 
 
 def _vector(
@@ -229,39 +233,12 @@ def _vector(
     return made.vector, held, "the vector"
 
 
-def _controls(
-    config: Config,
-    run: Run,
-    model: Model,
-    vector: SteeringVector,
-    examples: Examples,
-    y: np.ndarray,
-) -> dict[str, list[Dose]]:
-    sites = [Site("resid_post", layer) for layer in vector.vectors]
-    x = steering.stacked(model, examples, sites, config.at)
-    groups = group_codes(examples.groups())
-    kinds = {RANDOM: random_vectors(vector, config.random, rng=run.rng("random"))}
-    try:
-        kinds[RELABELLED] = relabelled_vectors(
-            vector, x, y, groups, config.relabelled, rng=run.rng("relabelled")
-        )
-    except ValueError as error:
-        run.warn(f"No vectors from swapped labels: {error}.")
-    return {kind: [_dose(v) for v in found] for kind, found in kinds.items()}
-
-
-def _dose(vector: SteeringVector) -> Dose:
-    return lambda strength: vector.edits(float(strength))
-
-
 def _outcome(
     config: Config, run: Run, model: Model, examples: Examples, y: np.ndarray
 ) -> tuple[Examples, str, Outcome]:
     """Texts, the outcome's unit, and the outcome."""
     rows = balanced_rows(y, config.texts, rng=run.rng("texts"))
-    shown = examples.take(rows)
-    if config.prompt != "{}":
-        shown = shown.with_prompt(config.prompt)
+    shown = examples.take(rows).with_prompt(config.prompt)
     if config.say:
         words = contrast(model, config.say, config.shun, unless_in=examples.texts())
         run.text(
@@ -282,13 +259,17 @@ def _outcome(
     return shown, "log-odds", read_as_class(model, shown, others, labels, site, **how)
 
 
-def _dose_figure(
+def _doses(
+    config: Config,
     run: Run,
-    rows: Sequence[Evidence],
-    unit: str,
+    responses: Sequence[Response],
     asked: Examples,
-    classes: tuple[str, str],
+    unit: str,
+    towards: str,
 ) -> None:
+    """The response by strength, and at the judged one against every kind of control."""
+    groups = asked.groups()
+    rows = shown(responses, groups, unit)
     run.figure(
         "dose",
         curves(
@@ -300,102 +281,62 @@ def _dose_figure(
             interval="95 % over groups; of controls, all draws",
         ),
         f"Mean change over {len(asked)} texts of both classes. Controls are as long as the vector "
-        f"on every block. Positive: towards {classes[1]}.",
+        f"on every block. Positive: towards {towards}.",
     )
-    only = [e for e in rows if e.where["series"] == "vector"]
     run.table(
         "dose",
-        only,
+        [e for e in rows if e.where["series"] == "vector"],
         "The response at each strength beside each kind of control; p is of that strength alone.",
     )
+    judged = next(r for r in responses if r.strength == config.judged)
+    m = judged.measured(groups, unit, signed=True)
+    for kind in judged.controls:
+        values = [d.value for d in m.conditions[kind].draws]
+        run.claim(
+            f"above-{kind.replace(' ', '-')}",
+            m.value("vector", null=kind),
+            why=f"At strength {config.judged:g}; the draws lie between {min(values):.2f} and "
+            f"{max(values):.2f}.",
+        )
 
 
-def _side_effects(
-    config: Config,
-    run: Run,
-    model: Model,
-    vector: SteeringVector,
-    doses: dict[str, list[Dose]],
-    neutral: Examples,
-) -> Evidence:
+def _language(config: Config, run: Run, audit: VectorAudit, neutral: Examples) -> None:
+    """What becomes of text about something else."""
     texts = neutral.some(config.passages, rng=run.rng("passages"))
-    groups = texts.groups() if texts.group is not None else np.arange(len(texts))
-    conditions = {f"strength {s:g}": vector.edits(float(s)) for s in config.strengths}
-    kind, at = f"random vectors at strength {config.judged:g}", f"strength {config.judged:g}"
-    nulls = _nulls(config, doses, max(5, config.beside))
-    found = each_measured(model, texts.texts(), conditions, nulls, groups, kind)
-    run.table(
-        "side-effects",
-        found,
-        f"On {len(texts)} passages of {config.neutral}, at most 128 tokens each.",
-    )
-    return next(e for e in found if e.unit == "times" and e.where["condition"] == at)
+    found = audit.side_effects(texts, config.strengths, max(5, config.beside))
+    caption = f"On {len(texts)} passages of {config.neutral}, at most 128 tokens each."
+    run.table("side-effects", found, caption)
+    ratio = next(e for e in found if e.unit == "times" and e.where["condition"] == audit.at)
+    run.claim("language", ratio, why=TOY if config.neutral == "world:sentiment" else "")
 
 
-def _nulls(config: Config, doses: dict[str, list[Dose]], most: int) -> dict[str, Sequence[Edit]]:
-    """Random vectors at the judged strength."""
-    return {f"random {k}": dose(config.judged) for k, dose in enumerate(doses[RANDOM][:most])}
-
-
-def _probes(
-    config: Config,
-    run: Run,
-    model: Model,
-    vector: SteeringVector,
-    doses: dict[str, list[Dose]],
-    examples: Examples,
-    y: np.ndarray,
-    label: str,
-) -> list[Evidence]:
+def _probes(config: Config, run: Run, audit: VectorAudit, few: Examples, label: str) -> None:
     """Other concepts by probes that were not told, the concept by probes that were."""
-    few = examples.take(balanced_rows(y, config.probed, rng=run.rng("probed")))
-    site, at = f"resid_post.{len(model.atlas.blocks) - 1}", f"strength {config.judged:g}"
-    nulls = _nulls(config, doses, 5)
-    conditions = {PLAIN: [], at: vector.edits(float(config.judged)), **nulls}
-    states = {name: gather(model, few, site, edits=list(e)) for name, e in conditions.items()}
-    reprobe = Reprobe(few, site, states, PLAIN, seed=run.seed)
+    site = f"resid_post.{len(audit.model.atlas.blocks) - 1}"
+    read = audit.reprobed(few, site, label, config.also, run.seed)
     run.table(
         "re-probing",
-        reprobe.still_there(label, [at]),
+        read.concept,
         f"Balanced accuracy on {label} at {site}, last token, groups held out, by probes fitted to "
         "what the vector leaves. An added vector moves all rows alike, so it should remove "
         "nothing.",
     )
-    other = [name for name in config.also if name in few.frame and name != label]
-    for name in set(config.also) - set(other):
+    for name in read.missing:
         run.warn(f"There is no column {name} in the texts, so it was not looked at.")
-    lost = [reprobe.left_alone(name, at, list(nulls), "random vectors") for name in other]
-    if lost:
-        run.show(
-            "other-concepts",
-            lost,
-            f"Balanced accuracy at {site} that probes of the plain activations lose on other "
-            f"labels under the vector at strength {config.judged:g}. Tick: random vectors of the "
-            "same length.",
-            by="label",
-        )
-    return lost
-
-
-def _claims(
-    config: Config, run: Run, judged: Measured, ratio: Evidence, lost: Sequence[Evidence]
-) -> None:
-    for kind, condition in judged.conditions.items():
-        if condition.role == "null":
-            values = [d.value for d in condition.draws]
-            run.claim(
-                f"above-{kind.replace(' ', '-')}",
-                judged.value("vector", null=kind),
-                why=f"At strength {config.judged:g}; the draws lie between {min(values):.2f} and "
-                f"{max(values):.2f}.",
-            )
-    run.claim("language", ratio, why=TOY if config.neutral == "world:sentiment" else "")
     run.facts(others="")
-    if lost:
-        worst = max(lost, key=lambda e: e.value)
-        run.claim("elsewhere", worst, why=f"The worst is {worst.where['label']}.")
-        fell = run.claims["elsewhere"]
-        run.facts(
-            others=f"; probes of other labels lose {fell:z.2f} of balanced accuracy at most "
-            f"({fell.verdict}: at most 0.1)"
-        )
+    if not read.lost:
+        return
+    run.show(
+        "other-concepts",
+        read.lost,
+        f"Balanced accuracy at {site} that probes of the plain activations lose on other labels "
+        f"under the vector at {audit.at}. Tick: random vectors of the same length.",
+        by="label",
+    )
+    worst = max(read.lost, key=lambda e: e.value)
+    run.claim("elsewhere", worst, why=f"The worst is {worst.where['label']}.")
+    fell = run.claims["elsewhere"]
+    run.facts(
+        others=f"; probes of other labels lose {fell:z.2f} of balanced accuracy at most "
+        f"({fell.verdict}: at most 0.1)"
+    )

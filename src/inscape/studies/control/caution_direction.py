@@ -19,7 +19,6 @@ from functools import partial
 import numpy as np
 
 from inscape.charts.layers import score_by_layer
-from inscape.control.orthogonalise import orthogonalised
 from inscape.core.errors import StudyError
 from inscape.core.evidence import Beside, named
 from inscape.core.measured import Measured, Role
@@ -29,7 +28,7 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.chat import as_users
 from inscape.model.model import Model
-from inscape.outcomes.bystanders import Bystander, bystander
+from inscape.outcomes.bystanders import bystander
 from inscape.outcomes.reasoning_edits import (
     ISOTROPIC,
     KEPT,
@@ -40,7 +39,9 @@ from inscape.outcomes.reasoning_edits import (
     PROMPTS,
     RANDOM_OUT,
     WORDS,
+    Found,
     added_at_places,
+    find,
     lost_aside,
     taken_out,
 )
@@ -49,12 +50,11 @@ from inscape.outcomes.scratchpads import (
     PROMPT,
     SCRATCHPAD,
     Reasoner,
-    halves,
     verdicts,
 )
-from inscape.outcomes.turned_decisions import Case, Choice, choose, logits_apart
-from inscape.probing.detectors import AT, detect, only
-from inscape.probing.frames import by_layer, layer_of
+from inscape.outcomes.turned_decisions import Case, logits_apart
+from inscape.probing.detectors import by_token, detect
+from inscape.probing.frames import by_layer
 from inscape.probing.sweep_result import compare
 from inscape.study.card import Card, Claim
 from inscape.study.intervene import tried
@@ -249,26 +249,22 @@ def run(config: Config, run: Run) -> None:
     other = world.counting if world is not None else load(config.unrelated)
     asked = _asked(config, model, requests.grouped().some(config.limit, rng=run.rng("limit")))
     other = _asked(config, model, other.some(config.passages, rng=run.rng("passages")))
-    aside = bystander(reasoner, other)
     judge = partial(verdicts, declines=config.declines, answered=config.answers)
     sites = [str(site) for site in model.select(config.sites)]
     case = Case.of(reasoner, asked, judge, sites, config.first, rng=run.rng("halves"))
     _read(config, run, case, asked.frame[config.label].astype(float).to_numpy())
-    beside = halves(aside.groups(), rng=run.rng("halves", "aside"))
-    grid = len(sites) * len(config.strengths)
-    with run.progress("choose", total=grid, unit="edits") as bar:
-        how = (config.strengths, config.guard, run.rng("choose"), bar.advance)
-        tried_all, chosen = choose(case, aside, beside, *how)
+    total = len(sites) * len(config.strengths)
+    with run.progress("choose", total=total, unit="edits") as bar:
+        how = {"streams": run.rng, "advance": bar.advance}
+        found = find(case, bystander(reasoner, other), config.strengths, config.guard, **how)
     caption = "Tried on the half that the direction was found on; judged on the other half."
-    run.table("choice", tried_all, caption)
-    c = [case.difference(site, h) for h, (site, _) in enumerate(chosen)]
+    run.table("choice", found.tried, caption)
+    c = found.directions
     run.arrays("directions", {f"half {h}": c[h] for h in (0, 1)}, "Of each half.")
-    _turn(config, run, case, chosen)
-    copies = [orthogonalised(model, direction[None]) for direction in c]
-    _remove(config, run, case, c, copies)
-    _aside(config, run, case, aside, beside, chosen, copies)
-    blocks = dict.fromkeys(f"block {layer_of(site)}" for site, _ in chosen)
-    run.facts(where=" and ".join(blocks))
+    _turn(config, run, found)
+    _remove(config, run, found)
+    _aside(config, run, found)
+    run.facts(where=found.where)
 
 
 def _asked(config: Config, model: Model, rows: Examples) -> Examples:
@@ -293,14 +289,10 @@ def _read(config: Config, run: Run, case: Case, due: np.ndarray) -> None:
         f"{case.written.closed.mean():.0%} of the scratchpads itself.",
     )
     keep = case.decided >= 0
-    rows = {
-        f"{site}{AT}{name}": x[keep]
-        for site, pair in case.states.items()
-        for name, x in zip(TOKENS, pair, strict=True)
-    }
     how = {"folds": config.folds, "shuffles": config.shuffles, "seed": run.seed}
+    rows = {name: x[keep] for name, x in case.rows(*TOKENS).items()}
     found = detect(rows, case.decided[keep], case.groups[keep], name="declined", **how)
-    each = {TOKENS[name]: only(found, name) for name in TOKENS}
+    each = by_token(found, TOKENS)
     run.figure(
         "layers",
         score_by_layer(by_layer(each).drop(columns="target"), score="AUC"),
@@ -314,10 +306,11 @@ def _read(config: Config, run: Run, case: Case, due: np.ndarray) -> None:
     run.claim("earlier", gap, why=why)
 
 
-def _turn(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
+def _turn(config: Config, run: Run, found: Found) -> None:
     """The direction added against each prompt's decision, at sets of positions, beside random
     ones."""
-    made = added_at_places(case, chosen, draws=config.draws, places=config.places, streams=run.rng)
+    case, how = found.case, {"draws": config.draws, "places": config.places}
+    made = added_at_places(found, streams=run.rng, **how)
     done = tried(run, made.draws, ROLES)
     of = {"groups": case.groups, "unit": "share", "kind": "ratio"}
     m = done.put(Measured("decisions turned", **of), case.turned, case.valid)
@@ -356,10 +349,10 @@ def _turn(config: Config, run: Run, case: Case, chosen: list[Choice]) -> None:
     run.claim("prompt", part.value(PROMPT, beside=(noise,)), why=why)
 
 
-def _remove(config: Config, run: Run, case: Case, c: list[np.ndarray], copies: list[Model]) -> None:
+def _remove(config: Config, run: Run, found: Found) -> None:
     """The direction projected out, at places, and in the weights."""
-    rng, draws = run.rng("removed at random"), max(2, config.draws // 4)
-    conditions = taken_out(case, c, copies, draws=draws, rng=rng)
+    case, draws = found.case, max(2, config.draws // 4)
+    conditions = taken_out(found, draws=draws, rng=run.rng("removed at random"))
     done = tried(run, conditions, {RANDOM_OUT: "null"})
     rows = []
     for was, name in ((1, "declined, now answered"), (0, "answered, now declined")):
@@ -370,28 +363,19 @@ def _remove(config: Config, run: Run, case: Case, c: list[np.ndarray], copies: l
     caption = "Decisions turned where the direction is taken out, by what they were."
     run.table("removed", rows, caption)
     alike = np.mean(done.answers[ORTHOGONAL][0] == done.answers[OUT % EVERYWHERE][0])
+    apart = logits_apart(case, found.copies[0], found.directions[0])
     run.text(
         "weights",
         "Orthogonalised weights, with no edit, give the logits of the model with the direction "
-        f"projected out everywhere (largest difference {logits_apart(case, copies[0], c[0]):.0e}), "
+        f"projected out everywhere (largest difference {apart:.0e}), "
         f"and {alike:.1%} of its decisions.",
     )
 
 
-def _aside(
-    config: Config,
-    run: Run,
-    case: Case,
-    aside: Bystander,
-    beside: np.ndarray,
-    chosen: list[Choice],
-    copies: list[Model],
-) -> None:
+def _aside(config: Config, run: Run, found: Found) -> None:
     """What becomes of something else, under the same edits and with the weights orthogonalised."""
-    draws = max(2, config.draws // 4)
-    conditions, (hits, whole) = lost_aside(
-        case, aside, beside, chosen, copies, draws=draws, streams=run.rng
-    )
+    draws, aside = max(2, config.draws // 4), found.aside
+    conditions, (hits, whole) = lost_aside(found, draws=draws, streams=run.rng)
     name = "accuracy lost on something else"
     m = Measured(name, groups=aside.groups(), unit="share", kind="ratio", direction="lower")
     tried(run, conditions, {ISOTROPIC: "null"}).put(m, lambda lost: lost, whole)
