@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import graphlib
 import importlib
 import re
 import subprocess
@@ -199,6 +200,36 @@ def test_siblings_are_imported_by_module(tmp_path):
     everywhere(roundabout)
     assert broken(roundabout, "from inscape import open", tmp_path)
     assert not broken(roundabout, "from inscape.model.open import open", tmp_path)
+
+
+def test_no_two_files_import_each_other_by_any_way(tmp_path):
+    """Within a function and for types alone, too: `lint-imports` sees what is imported when a module loads."""
+    benches = sorted((ROOT / "benchmarks").rglob("*.py"))
+    circle = _circle({**{_dotted(p): p for p in MODULES}, **{_named(p): p for p in benches}})
+    assert not circle, f"a circle of imports: {' → '.join(circle)}"
+    one, two = tmp_path / "one.py", tmp_path / "two.py"
+    one.write_text("from a import two")
+    two.write_text("def f():\n    from a.one import g")
+    assert sorted(set(_circle({"a.one": one, "a.two": two}))) == ["a.one", "a.two"]
+
+
+def _named(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _circle(files: dict[str, Path]) -> list[str]:
+    """The modules of one circle of imports, in turn; none where there is no circle."""
+    arrows = {
+        name: {other for other in imported(path) if other in files and other != name}
+        for name, path in files.items()
+        if path.name != "__init__.py"
+    }
+    try:
+        graphlib.TopologicalSorter(arrows).prepare()
+    except graphlib.CycleError as error:
+        found: list[str] = error.args[1]
+        return found
+    return []
 
 
 def global_randomness(path: Path) -> Iterator[str]:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from benchmarks.torture import samples, toy
+from benchmarks.torture import samples, tiny, toy
 from benchmarks.torture.cpu_time import Hang
 
 #: files of a user's own, beside and inside the place that is written to
@@ -84,12 +84,12 @@ class Tally:
 
 @cache
 def _model() -> Any:
-    return samples.model()
+    return tiny.model()
 
 
 @cache
 def _examples() -> Any:
-    return samples.examples(40)
+    return tiny.examples(40)
 
 
 def _digest(array: Any) -> str:

@@ -49,7 +49,7 @@ def run(config: Config, run: Run) -> None:
     """Harvest, measure, record."""
     import altair
 
-    from benchmarks.torture.samples import examples, model
+    from benchmarks.torture.tiny import examples, model
     from inscape.store.harvest import harvest
 
     run.asked("Have states a norm?")

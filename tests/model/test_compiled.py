@@ -8,7 +8,7 @@ from torch import nn
 
 from inscape.core.edit import Add, Scope
 from inscape.core.errors import ModelError
-from inscape.model.compiled import compiled_blocks
+from inscape.model.compile_blocks import compiled_blocks
 from inscape.model.open import open
 from inscape.store.harvest import harvest
 

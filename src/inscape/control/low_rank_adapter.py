@@ -35,7 +35,8 @@ from transformers.pytorch_utils import Conv1D
 from inscape.core.errors import ModelError, suggest
 from inscape.core.site import Site
 from inscape.model.invocation import fed
-from inscape.model.model import Inputs, Model
+from inscape.model.model import Model
+from inscape.model.network import Inputs
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -23,9 +23,7 @@ from inscape.core.shown import Shown
 from inscape.core.site import Site, select
 from inscape.model import checks, prefix
 from inscape.model.item import Item
-
-if TYPE_CHECKING:
-    from inscape.model.model import Model
+from inscape.model.network import Network
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +121,7 @@ class Certificate:
         )
 
 
-def certify(model: Model, cached: bool = False, weights: str | None = None) -> Certificate:
+def certify(model: Network, cached: bool = False, weights: str | None = None) -> Certificate:
     """Measure every item on a model, and make the model refuse the sites of those that fail.
 
     Args:
@@ -167,7 +165,7 @@ def certify(model: Model, cached: bool = False, weights: str | None = None) -> C
     return found
 
 
-def current(model: Model) -> Identity:
+def current(model: Network) -> Identity:
     """What a model is now; where it is no longer what was certified, it is certified again.
 
     A live network may be trained on, or changed in any other way, between two harvests. What was
@@ -188,7 +186,7 @@ def current(model: Model) -> Identity:
     return found
 
 
-def _measured(model: Model) -> Iterator[Item]:
+def _measured(model: Network) -> Iterator[Item]:
     usable = True
     for item in checks.run_all(model):
         usable = usable and (item.passed or item.sites != ("*",))

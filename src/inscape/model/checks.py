@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,11 +28,9 @@ from inscape.model.hooks import Pass
 from inscape.model.invocation import Fed, feeding, invocation
 from inscape.model.item import Item, difference
 from inscape.model.modes import evaluating
+from inscape.model.network import Network
 from inscape.model.norms import gain
 from inscape.model.unembed import logit_factor
-
-if TYPE_CHECKING:
-    from inscape.model.model import Model
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 TEXTS = (
@@ -55,7 +53,7 @@ DECODED = 7
 NORMED = Site("final_norm")
 
 
-def run_all(model: Model) -> Iterator[Item]:
+def run_all(model: Network) -> Iterator[Item]:
     """Every item that applies to a model, in order."""
     tolerance = TOLERANCE.get(model.dtype, 1e-4)
     if model.family is None:
@@ -122,7 +120,7 @@ _DAMAGED = (
 
 
 def _captured(
-    model: Model, batch: Batch, sites: Sequence[Site]
+    model: Network, batch: Batch, sites: Sequence[Site]
 ) -> tuple[Mapping[Site, Tensor], dict[Site, str]]:
     """What one pass gives at all sites, and the sites at which the table names no tensor, with the
     reason.
@@ -150,7 +148,7 @@ def _captured(
     return found, missing
 
 
-def examples_of(model: Model) -> list[Batch]:
+def examples_of(model: Network) -> list[Batch]:
     """What is measured on: three texts, each a batch, or one batch of noise where texts are not
     what is fed.
     """
@@ -163,7 +161,7 @@ def examples_of(model: Model) -> list[Batch]:
     return [Batch(inputs)]
 
 
-def _batch(model: Model, tokens: Sequence[Tokens]) -> Batch:
+def _batch(model: Network, tokens: Sequence[Tokens]) -> Batch:
     """Texts as a batch; a decoder that reads their encoder gets tokens of its own, the same for
     every text.
     """
@@ -174,13 +172,13 @@ def _batch(model: Model, tokens: Sequence[Tokens]) -> Batch:
     return Batch({**batch.inputs, **own}, batch.lengths)
 
 
-def _decoded(model: Model, rows: int) -> Tensor:
+def _decoded(model: Network, rows: int) -> Tensor:
     rng, size = np.random.default_rng(2), int(model.atlas.config.vocab_size)
     ids = rng.integers(min(3, size - 1), size, size=DECODED)
     return torch.from_numpy(ids)[None].expand(rows, -1).clone().to(model.device)
 
 
-def tokens_of(model: Model) -> list[Tokens]:
+def tokens_of(model: Network) -> list[Tokens]:
     """Three short texts, or token ids drawn at random where there is no tokenizer or none that
     knows their letters.
 
@@ -201,13 +199,13 @@ def _invoking(tokens: Tokens, waits: tuple[int, ...]) -> Tokens:
     return Tokens(ids, np.zeros((len(ids), 2), np.int64), np.zeros(len(ids), bool))
 
 
-def _fed(model: Model, batch: Batch) -> AbstractContextManager[Any]:
+def _fed(model: Network, batch: Batch) -> AbstractContextManager[Any]:
     """A block in which the network's own modules are called on what a pass of this batch gave."""
     told = Fed(batch.inputs.get("input_ids"), batch.lengths, Pass(len(batch), batch.lengths))
     return feeding(model.net, told)
 
 
-def _most(model: Model) -> int:
+def _most(model: Network) -> int:
     """How many tokens a model takes, or treats alike; a thousand where it does not say."""
     limits = [n for n in (model.max_positions, model.switches.first) if n is not None]
     return max(1, min(limits, default=1000))
@@ -217,7 +215,7 @@ def _cut(tokens: Tokens, most: int) -> Tokens:
     return Tokens(tokens.ids[:most], tokens.offsets[:most], tokens.special[:most], tokens.text)
 
 
-def _drawn(model: Model) -> list[Tokens]:
+def _drawn(model: Network) -> list[Tokens]:
     if model.tokenizer is not None:
         with suppress(DataError):  # a vocabulary that has none of these letters
             found = tokenize(model.tokenizer, TEXTS)
@@ -243,7 +241,7 @@ def _repeats(
 
 
 def _batch_is_single(
-    model: Model, sites: Sequence[Site], single: Mapping[Site, Tensor], tolerance: float
+    model: Network, sites: Sequence[Site], single: Mapping[Site, Tensor], tolerance: float
 ) -> Item:
     tokens = tokens_of(model)
     together = model.run(_batch(model, tokens), sites)
@@ -267,7 +265,7 @@ def _batch_is_single(
     )
 
 
-def _of_the_batch(model: Model) -> str:
+def _of_the_batch(model: Network) -> str:
     """Why an example depends on its batch in a network whose weights are packed; empty for any
     other.
     """
@@ -282,7 +280,7 @@ def _of_the_batch(model: Model) -> str:
     )
 
 
-def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[Item]:
+def _padding(model: Network, sites: Sequence[Site], tolerance: float) -> Iterator[Item]:
     most = _most(model)
     if most < 2:
         return  # nothing can be padded
@@ -303,7 +301,7 @@ def _padding(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[
     yield Item(name, passed, worst, tolerance, ("*",), "" if passed else reason)
 
 
-def _beyond(model: Model, sites: Sequence[Site], tolerance: float) -> Iterator[Item]:
+def _beyond(model: Network, sites: Sequence[Site], tolerance: float) -> Iterator[Item]:
     """Batched = single past each length at which the configuration changes what is computed, as far
     as that is short.
     """
@@ -345,7 +343,7 @@ def _named_in(items: Sequence[Item]) -> frozenset[str]:
 
 
 def _identity(
-    model: Model, acts: Mapping[Site, Tensor], tolerance: float, wrong: frozenset[str]
+    model: Network, acts: Mapping[Site, Tensor], tolerance: float, wrong: frozenset[str]
 ) -> _Sums:
     """The stream before, with what is added to it, is the stream after; each sum is normalised in
     post-norm families.
@@ -432,7 +430,7 @@ def _half(
 
 
 def _plain_forward(
-    model: Model, batch: Batch, acts: Mapping[Site, Tensor], tolerance: float
+    model: Network, batch: Batch, acts: Mapping[Site, Tensor], tolerance: float
 ) -> Iterator[Item]:
     """Captured tensors against the network's own ``hidden_states``; its logits against the
     unembedding of the last norm.
@@ -502,7 +500,7 @@ def _plain_forward(
         yield _unembedding(model, head, acts[read], out.logits, tolerance)
 
 
-def _carried(model: Model, batch: Batch, tolerance: float) -> Iterator[Item]:
+def _carried(model: Network, batch: Batch, tolerance: float) -> Iterator[Item]:
     """What PEFT's own model gives is what the network inside it gives: nothing of an adapter is
     left out.
     """
@@ -546,7 +544,7 @@ class _Seen:
 
 
 @contextmanager
-def _seeing(model: Model, seen: _Seen) -> Iterator[None]:
+def _seeing(model: Network, seen: _Seen) -> Iterator[None]:
     """A block in which every call of a block, or of one that stands in a list beside it, is
     noted.
     """
@@ -574,7 +572,7 @@ def _leading(values: Iterable[Any]) -> Tensor:
 
 
 def _stream(
-    model: Model, seen: _Seen, acts: Mapping[Site, Tensor], tolerance: float
+    model: Network, seen: _Seen, acts: Mapping[Site, Tensor], tolerance: float
 ) -> Iterator[Item]:
     """The table's blocks are those that are called, in order and none left out; what they take and
     give is the stream.
@@ -612,7 +610,7 @@ def _gap(make: Callable[[Tensor], Tensor], x: Tensor, right: Tensor) -> float:
         return float("inf")
 
 
-def _handed_on(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> Item:
+def _handed_on(model: Network, acts: Mapping[Site, Tensor], tolerance: float) -> Item:
     """What leaves a block enters the next, but between stages, where a network's own states tell
     nothing of its blocks.
     """
@@ -631,7 +629,7 @@ def _handed_on(model: Model, acts: Mapping[Site, Tensor], tolerance: float) -> I
 
 
 def _unembedding(
-    model: Model, head: nn.Module, normed: Tensor, logits: Tensor, tolerance: float
+    model: Network, head: nn.Module, normed: Tensor, logits: Tensor, tolerance: float
 ) -> Item:
     after = model.atlas.after
 
@@ -666,7 +664,7 @@ def _unembedding(
     )
 
 
-def _norms(model: Model) -> Iterator[Item]:
+def _norms(model: Network) -> Iterator[Item]:
     """A norm folded into the next layer leaves a weight of exactly one beside weights that have
     been trained.
     """
@@ -701,7 +699,7 @@ def _is_neutral(norm: nn.Module) -> bool:
         return bool((weight == 1).all())
 
 
-def _looks_untrained(model: Model) -> bool:
+def _looks_untrained(model: Network) -> bool:
     """Whether every bias is zero and the matrices still have the spread they are drawn with.
 
     That is what the configuration says; or, where parts are drawn by rules of their own (T5, CLIP,

@@ -22,7 +22,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,9 +37,7 @@ from inscape.model.hooks import Pass, hooked
 from inscape.model.invocation import Fed, feeding
 from inscape.model.lengths import dynamic, fresh
 from inscape.model.modes import evaluating, uncompiled
-
-if TYPE_CHECKING:
-    from inscape.model.model import Model
+from inscape.model.network import Network
 
 #: edits for the prompts of a batch, given their numbers; row r of the pass is sample r % samples of
 # prompt r // samples
@@ -66,7 +64,7 @@ class Continuation:
 
 
 def continuations(
-    model: Model,
+    model: Network,
     prompts: Sequence[str],
     max_new_tokens: int,
     *,
@@ -133,7 +131,7 @@ def continuations(
     return out
 
 
-def _check(model: Model, samples: int, temperature: float, count: int) -> None:
+def _check(model: Network, samples: int, temperature: float, count: int) -> None:
     family = model.family
     continues = family is not None and family.kind == "text" and family.autoregressive
     if not continues or model.atlas.head is None or model.tokenizer is None:
@@ -152,7 +150,7 @@ def _check(model: Model, samples: int, temperature: float, count: int) -> None:
         )
 
 
-def _ends(model: Model, stop: str) -> Tensor:
+def _ends(model: Network, stop: str) -> Tensor:
     """Which tokens end a continuation: 2 for the model's own end tokens, 1 for those that hold a
     stop character.
     """
@@ -191,7 +189,7 @@ def _late(scope: Scope) -> bool:
 class _Loop:
     """One batch being continued; its rows are the samples of one prompt after those of another."""
 
-    model: Model
+    model: Network
     edits: list[Edit]
     samples: int
     temperature: float

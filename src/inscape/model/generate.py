@@ -9,7 +9,7 @@ padded.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -22,13 +22,11 @@ from inscape.model.hooks import Pass, hooked
 from inscape.model.invocation import Fed, feeding
 from inscape.model.lengths import dynamic, fresh
 from inscape.model.modes import evaluating, uncompiled
-
-if TYPE_CHECKING:
-    from inscape.model.model import Model
+from inscape.model.network import Network
 
 
 def generate(
-    model: Model,
+    model: Network,
     prompts: str | Sequence[Any],
     max_new_tokens: int,
     edits: Sequence[Edit],
@@ -92,7 +90,7 @@ def generate(
     return out
 
 
-def end_tokens(model: Model) -> list[int]:
+def end_tokens(model: Network) -> list[int]:
     """The tokens with which a model ends a text, by its generation settings, else its
     configuration; none if neither says.
 
@@ -107,7 +105,7 @@ def end_tokens(model: Model) -> list[int]:
 
 
 def _continue(
-    model: Model, ids: torch.Tensor, count: int, planned: list[Any], temperature: float, seed: int
+    model: Network, ids: torch.Tensor, count: int, planned: list[Any], temperature: float, seed: int
 ) -> torch.Tensor:
     from transformers import GenerationConfig
 
@@ -154,7 +152,7 @@ def _continue(
     return full[:, 1 if decodes else ids.shape[1] :].cpu()
 
 
-def _start(model: Model) -> int:
+def _start(model: Network) -> int:
     """The token with which a decoder beside an encoder begins."""
     inputs: dict[str, torch.Tensor] = {"input_ids": torch.zeros(1, 1, dtype=torch.long)}
     decoder.start(model, inputs, 1)

@@ -22,7 +22,7 @@ from inscape.core.errors import InscapeError, ModelError, suggest
 from inscape.core.foreign import reason
 from inscape.model import checkpoint_files, gguf, zoo
 from inscape.model.certificate import certify
-from inscape.model.compiled import compiled_blocks
+from inscape.model.compile_blocks import compiled_blocks
 from inscape.model.family import Family
 from inscape.model.hashing import hashing
 from inscape.model.model import Model

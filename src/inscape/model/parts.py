@@ -32,7 +32,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,10 +47,8 @@ from inscape.model.family import ADDED, Family, Tap
 from inscape.model.item import Item, difference
 from inscape.model.layout import View
 from inscape.model.modes import evaluating
+from inscape.model.network import Network
 from inscape.model.taps import Place
-
-if TYPE_CHECKING:
-    from inscape.model.model import Model
 
 Tensors = Mapping[str, Tensor]
 #: what a tensor or a module that a wrong table names leads to
@@ -82,13 +80,13 @@ class Identity:
     name: str
     proves: tuple[str, ...]
     needs: tuple[str, ...]
-    gap: Callable[[Model, int, Tensors], float]
+    gap: Callable[[Network, int, Tensors], float]
     wrong: str
     least: float = 0.0
 
 
 def measure(
-    model: Model,
+    model: Network,
     batch: Batch,
     acts: Mapping[Site, Tensor],
     tol: float,
@@ -153,7 +151,7 @@ def measure(
         yield Item("every part is shown", False, float(len(left)), 0.0, tuple(left), reason)
 
 
-def _headed(model: Model, of: list[dict[str, Tensor]]) -> Iterator[Item]:
+def _headed(model: Network, of: list[dict[str, Tensor]]) -> Iterator[Item]:
     """Patterns have as many heads as the table says, and so many heads share the width of the
     others.
     """
@@ -175,7 +173,7 @@ def _headed(model: Model, of: list[dict[str, Tensor]]) -> Iterator[Item]:
         yield Item("heads are counted right", not wrong, float(len(wrong)), 0.0, bad, reason)
 
 
-def _gap(one: Identity, model: Model, layer: int, of: Tensors) -> float:
+def _gap(one: Identity, model: Network, layer: int, of: Tensors) -> float:
     try:
         with torch.no_grad():
             return one.gap(model, layer, of)
@@ -196,7 +194,9 @@ def _item(one: Identity, gaps: dict[int, float], sound: set[Site], tol: float) -
     return Item(one.name, not failed, worst, tol, tuple(refused), reason)
 
 
-def _untouched(model: Model, table: list[Identity], gaps: Mapping[tuple[str, int], float]) -> Item:
+def _untouched(
+    model: Network, table: list[Identity], gaps: Mapping[tuple[str, int], float]
+) -> Item:
     """The sites that no identity speaks of: those of the residual stream are measured elsewhere."""
     elsewhere = {"resid_pre", *ADDED, *ADDED.values()}
     by_name = {one.name: one for one in table}
@@ -222,7 +222,9 @@ def _inapplicable(family: Family) -> tuple[str, ...]:
 # ---------------------------------------------------------------- attention
 
 
-def _attention(model: Model, batch: Batch, acts: Mapping[Site, Tensor]) -> dict[str, list[Tensor]]:
+def _attention(
+    model: Network, batch: Batch, acts: Mapping[Site, Tensor]
+) -> dict[str, list[Tensor]]:
     """Patterns, and what the score identities need, all layers, from passes of their own.
 
     Returns:
@@ -261,7 +263,7 @@ def _attention(model: Model, batch: Batch, acts: Mapping[Site, Tensor]) -> dict[
     return out
 
 
-def _taken(model: Model, batch: Batch) -> dict[str, list[Tensor]]:
+def _taken(model: Network, batch: Batch) -> dict[str, list[Tensor]]:
     """What modules read that no point of the table names: in sandwich families the norm behind a
     projection, and what compresses keys and values. Through a norm alone, a tensor of another
     length would look the same.
@@ -339,7 +341,7 @@ def _unturned(rotating: list[nn.Module]) -> Iterator[None]:
             handle.remove()
 
 
-def _zeros(model: Model, batch: Batch) -> dict[str, Tensor]:
+def _zeros(model: Network, batch: Batch) -> dict[str, Tensor]:
     """Position ids of zero, for networks that turn by them without a module of its own."""
     if model.family is None or model.family.rotation != "position_ids":
         return {}
@@ -350,7 +352,7 @@ def _zeros(model: Model, batch: Batch) -> dict[str, Tensor]:
     return {"position_ids": torch.zeros_like(ids), "attention_mask": torch.ones_like(ids)}
 
 
-def _scale(model: Model, kind: str, layer: int, width: int) -> float:
+def _scale(model: Network, kind: str, layer: int, width: int) -> float:
     """What the inner product of a query and a key, each of so many numbers, is multiplied by."""
     assert model.family is not None
     named = model.family.scale
@@ -361,7 +363,7 @@ def _scale(model: Model, kind: str, layer: int, width: int) -> float:
     return float(found) if isinstance(found, (int, float)) else width**-0.5
 
 
-def _heads(model: Model, point: str, x: Tensor) -> Tensor:
+def _heads(model: Network, point: str, x: Tensor) -> Tensor:
     """(batch, positions, heads · width) as (batch, query heads, positions, width), groups
     repeated.
     """
@@ -370,8 +372,8 @@ def _heads(model: Model, point: str, x: Tensor) -> Tensor:
     return apart if own == many else apart.repeat_interleave(many // own, dim=1)
 
 
-def _scores(kind: str) -> Callable[[Model, int, Tensors], float]:
-    def gap(model: Model, layer: int, of: Tensors) -> float:
+def _scores(kind: str) -> Callable[[Network, int, Tensors], float]:
+    def gap(model: Network, layer: int, of: Tensors) -> float:
         q, k = (_heads(model, p, of[f"free {kind}{p}"]) for p in ("q", "k"))
         pattern = of[f"free {kind}pattern"]
         scores = _scale(model, kind, layer, q.shape[-1]) * (q @ k.transpose(-1, -2)).float()
@@ -408,8 +410,8 @@ def _shares(scores: Tensor, attention: nn.Module) -> Tensor:
     return torch.cat([scores, sink], dim=-1).softmax(-1)[..., :-1]
 
 
-def _values(kind: str) -> Callable[[Model, int, Tensors], float]:
-    def gap(model: Model, _layer: int, of: Tensors) -> float:
+def _values(kind: str) -> Callable[[Network, int, Tensors], float]:
+    def gap(model: Network, _layer: int, of: Tensors) -> float:
         v = _heads(model, "v", of[f"{kind}v"])
         made = of[f"{kind}pattern"].to(v.dtype) @ v
         return difference(made.transpose(1, 2).flatten(-2), of[f"{kind}z"])
@@ -417,7 +419,7 @@ def _values(kind: str) -> Callable[[Model, int, Tensors], float]:
     return gap
 
 
-def _compressed(model: Model, layer: int, of: Tensors) -> float:
+def _compressed(model: Network, layer: int, of: Tensors) -> float:
     """``latent`` = the family's modules on ``attn_in``, each on the first entries of what came
     before.
     """
@@ -444,21 +446,21 @@ def _given(place: Place, x: Tensor) -> Tensor:
     return place.view.read(out, len(x))
 
 
-def _made(point: str, source: str) -> Callable[[Model, int, Tensors], float]:
+def _made(point: str, source: str) -> Callable[[Network, int, Tensors], float]:
     """``point`` = the module whose output it is, of ``source``."""
 
-    def gap(model: Model, layer: int, of: Tensors) -> float:
+    def gap(model: Network, layer: int, of: Tensors) -> float:
         return difference(_given(model.atlas.place(Site(point, layer)), of[source]), of[point])
 
     return gap
 
 
-def _projected(inner: str, added: str) -> Callable[[Model, int, Tensors], float]:
+def _projected(inner: str, added: str) -> Callable[[Network, int, Tensors], float]:
     """``added`` = what the module that reads ``inner`` makes of it, after a norm where the family
     has one there.
     """
 
-    def gap(model: Model, layer: int, of: Tensors) -> float:
+    def gap(model: Network, layer: int, of: Tensors) -> float:
         assert model.family is not None
         reader, giver = (model.family.points[p] for p in (inner, added))
         place = model.atlas.place(Site(added, layer))
@@ -489,7 +491,7 @@ def _is_affine(module: Callable[[Tensor], Any], x: Tensor) -> bool:
     return difference(((far - once) / 3).flatten(), ((once - back) / 2).flatten()) < _BENT
 
 
-def _activated(model: Model, layer: int, of: Tensors) -> float:
+def _activated(model: Network, layer: int, of: Tensors) -> float:
     family = model.family
     assert family is not None
     # a ReLU changes nothing of what it gave itself, which vouches for nothing; zeros become zeros

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,9 +35,7 @@ from inscape.core.site import Site
 from inscape.model.activations import Activations
 from inscape.model.checks import TOLERANCE, Item, difference, tokens_of
 from inscape.model.invocation import invocation
-
-if TYPE_CHECKING:
-    from inscape.model.model import Model
+from inscape.model.network import Network
 
 NAME = "prefix cache = whole"
 
@@ -75,7 +73,7 @@ class Row:
         return sum(map(len, self.parts))
 
 
-def begin(model: Model, ids: np.ndarray, capture: Sequence[Site], at: np.ndarray) -> Prefix:
+def begin(model: Network, ids: np.ndarray, capture: Sequence[Site], at: np.ndarray) -> Prefix:
     """Compute a prefix, up to the deepest site asked for.
 
     Args:
@@ -102,7 +100,7 @@ def begin(model: Model, ids: np.ndarray, capture: Sequence[Site], at: np.ndarray
     return Prefix(len(ids), layers, found)
 
 
-def resume(model: Model, rows: Sequence[Row], capture: Sequence[Site], at: Tensor) -> Activations:
+def resume(model: Network, rows: Sequence[Row], capture: Sequence[Site], at: Tensor) -> Activations:
     """Run rows of continuations behind their prefixes.
 
     Args:
@@ -219,7 +217,7 @@ class _Held(Cache):
         )
 
 
-def applies(model: Model, longest: int) -> str:
+def applies(model: Network, longest: int) -> str:
     """Why prefixes of examples of up to so many tokens cannot be shared; empty if they can."""
     if model.family is None or model.kind != "text" or not model.family.cached:
         return (
@@ -247,7 +245,7 @@ def applies(model: Model, longest: int) -> str:
     return ""
 
 
-def _window(model: Model) -> int | None:
+def _window(model: Network) -> int | None:
     """The shortest stretch that some layer attends to, if its configuration names one."""
     names = ("sliding_window", "attention_chunk_size", "local_attention", "window_size")
     found = [getattr(model.atlas.config, name, None) for name in names]
@@ -256,7 +254,7 @@ def _window(model: Model) -> int | None:
     )
 
 
-def proved(model: Model) -> Item:
+def proved(model: Network) -> Item:
     """Whether continuations behind a held prefix give the numbers of whole passes: of the
     certificate, else measured now.
     """
@@ -267,7 +265,7 @@ def proved(model: Model) -> Item:
     return found
 
 
-def item(model: Model) -> Item:
+def item(model: Network) -> Item:
     """Measure two rows behind prefixes of other lengths, several continuations each, against whole
     passes.
     """

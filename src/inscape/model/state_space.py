@@ -14,7 +14,7 @@ Reference: Gu and Dao (2023), arXiv:2312.00752, §3.2; Dao and Gu (2024), arXiv:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,9 +22,7 @@ from torch.nn import functional
 from transformers.activations import ACT2FN
 
 from inscape.model.item import difference
-
-if TYPE_CHECKING:
-    from inscape.model.model import Model
+from inscape.model.network import Network
 
 Tensors = Mapping[str, Tensor]
 
@@ -53,12 +51,12 @@ def scan(x: Tensor, step: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     return torch.stack(out, 1)
 
 
-def convolved(model: Model, layer: int, of: Tensors) -> float:
+def convolved(model: Network, layer: int, of: Tensors) -> float:
     """How far ``ssm_in`` is off the activated convolution of ``conv_in``."""
     return difference(_convolved(_mixer(model, layer), of["conv_in"]), of["ssm_in"])
 
 
-def gated(model: Model, layer: int, of: Tensors) -> float:
+def gated(model: Network, layer: int, of: Tensors) -> float:
     """How far ``mixer_act`` is off the scan of ``ssm_in`` times the activated ``gate`` (Mamba)."""
     mixer = _mixer(model, layer)
     x = of["ssm_in"].double()
@@ -73,7 +71,7 @@ def gated(model: Model, layer: int, of: Tensors) -> float:
     return difference(y * functional.silu(of["gate"].double()), of["mixer_act"])
 
 
-def scanned(model: Model, layer: int, of: Tensors) -> float:
+def scanned(model: Network, layer: int, of: Tensors) -> float:
     """How far ``ssm_out`` is off the scan of what the convolution makes of ``conv_in`` (Mamba
     2).
     """
@@ -102,7 +100,7 @@ def scanned(model: Model, layer: int, of: Tensors) -> float:
     return difference(y, of["ssm_out"])
 
 
-def normed(model: Model, layer: int, of: Tensors) -> float:
+def normed(model: Network, layer: int, of: Tensors) -> float:
     """How far ``mixer_act`` is off the gated norm of ``ssm_out`` and ``gate`` (Mamba 2)."""
     return difference(_mixer(model, layer).norm(of["ssm_out"], of["gate"]), of["mixer_act"])
 
@@ -114,5 +112,5 @@ def _convolved(mixer: Any, x: Tensor) -> Tensor:
     return found
 
 
-def _mixer(model: Model, layer: int) -> Any:
+def _mixer(model: Network, layer: int) -> Any:
     return model.atlas.blocks[layer].mixer

@@ -4,7 +4,8 @@ no layers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -12,36 +13,38 @@ import pandas as pd
 from inscape.charts.bars import values_by_group
 from inscape.charts.layers import score_by_layer
 from inscape.core.errors import SiteError
+from inscape.core.evidence import Evidence
 from inscape.core.site import Site
 
-if TYPE_CHECKING:
-    from inscape.probing.sweep_result import SweepResult
 
-
-def chart(result: SweepResult, null: str = "") -> alt.FacetChart | alt.LayerChart:
+def chart(
+    evidence: Sequence[Evidence], targets: Sequence[str], level: float, null: str = ""
+) -> alt.FacetChart | alt.LayerChart:
     """Scores of every site, one line for each kind of site, the mean of the null in grey.
 
     Sites without a layer (the input embedding) are horizontal lines. Where no site has a layer,
     sites are bars.
 
     Args:
-        result: the sweep.
+        evidence: of every site and target, the site and the target in its ``where``.
+        targets: names of the targets.
+        level: confidence level of the intervals.
         null: what to call the null; its own name by default.
     """
     rows = []
-    for e in result.evidence:
+    for e in evidence:
         low, high = e.ends
         series, layer = place(str(e.where["site"]))
         row = {"series": series, "layer": layer, "value": e.value, "low": low, "high": high}
         rows.append({**row, "target": e.where["target"], "site": e.where["site"], "null": e.null})
     rows.sort(key=lambda row: row["layer"] is None)  # lines before rules, in colours and legend
     frame = pd.DataFrame(rows)
-    unit = result.evidence[0].unit
+    unit = evidence[0].unit
     if frame["layer"].isna().all():
         bars = frame.assign(
             group=frame["site"], null=[n.mean if n else None for n in frame["null"]]
         )
-        if len(result.targets) > 1:
+        if len(targets) > 1:
             bars["group"] = bars["site"] + ", " + bars["target"]
         return values_by_group(bars[["group", "value", "low", "high", "null"]], value=unit, unit="")
     chance = [
@@ -51,12 +54,12 @@ def chart(result: SweepResult, null: str = "") -> alt.FacetChart | alt.LayerChar
         if row["null"] is not None and row["layer"] is not None
     ]
     columns = ["series", "layer", "value", "low", "high"]
-    columns += ["target"] if len(result.targets) > 1 else []
+    columns += ["target"] if len(targets) > 1 else []
     kinds = tuple(dict.fromkeys(str(r["series"]) for r in chance))
     # of several kinds of site at a layer the first one's null stands for all
     drawn = pd.DataFrame(chance).drop_duplicates(["layer", "target"]) if chance else None
     whole = frame if drawn is None else pd.concat([frame, drawn], ignore_index=True)
-    percent = f"{result.level:.0%} interval".replace("%", " %")
+    percent = f"{level:.0%} interval".replace("%", " %")
     return score_by_layer(whole[columns], score=unit, interval=percent, nulls=kinds)
 
 

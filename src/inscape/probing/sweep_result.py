@@ -157,7 +157,7 @@ class SweepResult:
 
     def plot(self) -> alt.FacetChart | alt.LayerChart:
         """The scores by layer, with intervals and the null; bars where sites have no layers."""
-        return chart(self)
+        return chart(self.evidence, self.targets, self.level)
 
     @cached_property
     def scores(self) -> Float[np.ndarray, "s t"]:

@@ -97,7 +97,9 @@ from inscape.read.matched_tokens import matched_tokens as matched_tokens
 from inscape.read.matched_tokens import token_counts as token_counts
 from inscape.read.mdl import Codelength as Codelength
 from inscape.read.mdl import online_codelength as online_codelength
+from inscape.read.mexa import Aligned as Aligned
 from inscape.read.mexa import mexa as mexa
+from inscape.read.mexa import mexa_by_layer as mexa_by_layer
 from inscape.read.mexa import weighted_mean as weighted_mean
 from inscape.read.mlp import fit_mlp as fit_mlp
 from inscape.read.mlp import mlp_probe as mlp_probe

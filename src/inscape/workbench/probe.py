@@ -160,7 +160,8 @@ class Asked:
                 caption = (
                     f"{unit} of {label} at every site, on {self._held}, beside shuffled labels."
                 )
-                drawn = chart(result, "" if self.config.group else "shuffled labels")
+                null = "" if self.config.group else "shuffled labels"
+                drawn = chart(result.evidence, result.targets, result.level, null)
                 run.figure(f"by-layer-{name}", drawn, caption)
                 for id, (_, evidence) in self._claims(label).items():
                     run.claim(id, evidence)
