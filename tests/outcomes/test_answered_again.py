@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inscape.outcomes.answered_again import answered_again
+from inscape.outcomes.answered_again import answered_again, answered_greedily
 from inscape.worlds import hearsay
 
 
@@ -23,3 +23,17 @@ def test_every_sample_knows_its_question():
     assert again.samples.texts.texts() == found.samples.texts.texts()
     other = answered_again(world.model, questions, rows, seed=6, **option)
     assert other.samples.texts.texts() != found.samples.texts.texts()
+
+
+def test_greedy_answers_are_those_of_a_sample_at_no_temperature():
+    world = hearsay.hearsay(steps=40)
+    questions, told = world.questions.take(np.arange(6)), []
+    asked, kept, silent = answered_greedily(
+        world.model, questions, 3, stop=hearsay.STOP, advance=told.append
+    )
+    assert len(asked) + silent == 6
+    assert 0 <= kept <= 1
+    assert sum(told) == 6
+    option = dict(tokens=3, samples=1, stop=hearsay.STOP, temperature=0.0)
+    again = answered_again(world.model, questions, np.arange(6), **option)
+    assert again.samples.texts.texts() == asked.texts.texts()

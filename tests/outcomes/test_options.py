@@ -10,7 +10,7 @@ import torch
 from inscape.core.errors import DataError
 from inscape.data.examples import Examples
 from inscape.model.open import open
-from inscape.outcomes.options import option_scores, preferred_options
+from inscape.outcomes.options import ChatQuestion, option_scores, preferred_options
 from tests.model import nets
 
 
@@ -45,3 +45,14 @@ def test_options_are_calibrated_where_the_other_folds_are_answered_better_so():
     assert (frequent.argmax(axis=1) == y).mean() < 0.5
     for scores in (fair, frequent):
         assert (preferred_options(scores, y, folds) == y).mean() == 1.0
+
+
+def test_a_question_in_a_chat_is_that_of_its_template(model, examples):
+    question = ChatQuestion("{system} : {text} {ask}", "is it {options} ?", " it is a")
+    options, y, folds = ("river", "sea", "mountain"), np.array([0, 1, 2]), np.array([0, 1, 1])
+    template = question.template("the", options)
+    assert template == "the : {} is it river, sea or mountain ? it is a"
+    assert question.before("the") == "the : {} "
+    found = question.answers(model, examples, options, y, system="the", folds=folds)
+    scores = option_scores(model, examples.with_prompt(template), options)
+    assert found.tolist() == preferred_options(scores, y, folds).tolist()

@@ -8,7 +8,7 @@ import pytest
 from inscape.control.directional import directional_patch, mean_ablation
 from inscape.core.shares import Shares
 from inscape.outcomes.contrast import contrast
-from inscape.outcomes.trials import Trials, accuracy_lost, effects_of_patching
+from inscape.outcomes.trials import Trials, accuracy_lost, effects_of_patching, patched_at
 from inscape.outcomes.verdicts import Verdicts
 from inscape.worlds.sentiment import VERDICTS, sentiment
 
@@ -141,3 +141,29 @@ def test_effects_are_shares_of_opposites_differences_and_of_the_full_patch(trial
     assert effect.value("all").value == pytest.approx(1)
     assert effect.value("part").value == pytest.approx(0.25)
     assert closed.conditions["part"].role == "baseline"
+
+
+def test_patching_at_positions_is_that_of_each_direction_there(trials):
+    before = trials.test.scores()
+    few = Trials(trials.test, SITES, tuple(d[:4] for d in trials.directions), tuple("abrr"))
+    closed, effect = patched_at(
+        few,
+        before,
+        {"even tokens": "even"},
+        {"all tokens": ["all"], "some": ["even", "own"]},
+        everywhere="all tokens",
+        other=", b",
+        random="random",
+    )
+    names = ["even tokens", "all tokens", "all tokens, b", "some", "some, b", "random"]
+    assert list(closed.conditions) == list(effect.conditions) == names
+    moved = few.moved(before, ["all"], [0, 1, 2, 3])[:, 0]
+    gap = np.where(trials.test.y == 1, 1, -1) * (before - before[np.arange(6) ^ 1])
+    assert closed.value("all tokens").value == pytest.approx(moved[0].sum() / gap.sum())
+    assert closed.value("all tokens, b").value == pytest.approx(moved[1].sum() / gap.sum())
+    assert closed.value("random").value == pytest.approx(moved[2:].mean(axis=0).sum() / gap.sum())
+    assert effect.value("all tokens, b").value == pytest.approx(1)
+    some = few.moved(before, ["even", "own"], [1])[0]
+    assert effect.value("some, b").value == pytest.approx(some.mean(axis=0).sum() / moved[1].sum())
+    assert closed.conditions["some"].role == "baseline"
+    assert closed.conditions["even tokens"].role == "treatment"

@@ -17,6 +17,7 @@ from inscape.probing.class_task import (
     taken_across,
     taken_along,
     thinned,
+    thinned_states,
 )
 from tests.model import nets
 
@@ -99,6 +100,8 @@ def test_parts_are_whole_groups_and_layers_are_thinned_with_the_last_kept(task):
     assert [str(s) for s, _ in every(FakeStore(sites["resid_post.0"]), 4)()] == [
         f"resid_post.{i}" for i in (0, 4, 6)
     ]
+    states = thinned_states(FakeStore(sites["resid_post.0"]), 4)
+    assert list(states) == [f"resid_post.{i}" for i in (0, 4, 6)]
     run = FakeRun()
     lone = Examples(made.examples.frame, "text", ("kind",))
     assert ClassTask.of(lone, run, folds=2, shuffles=1, Cs=(1.0,)).groups.max() == 59

@@ -7,7 +7,14 @@ import numpy as np
 from inscape.charts.heatmap import matrix
 from inscape.charts.layers import score_by_layer
 from inscape.core.evidence import Evidence
-from inscape.probing.frames import SHUFFLED, by_layer, layer_of, shuffled_band, squares
+from inscape.probing.frames import (
+    SHUFFLED,
+    by_layer,
+    layer_of,
+    mean_by_layer,
+    shuffled_band,
+    squares,
+)
 from inscape.probing.sweep import sweep
 
 
@@ -59,3 +66,15 @@ def test_shuffled_sweeps_are_a_band_from_the_least_to_the_most():
     assert np.allclose(
         frame[["low", "value", "high"]].T, [scores.min(0), scores.mean(0), scores.max(0)]
     )
+
+
+def test_scores_by_reading_and_layer_are_means_over_tasks():
+    rng = np.random.default_rng(0)
+    x = {f"resid_post.{i}": rng.normal(size=(40, 3)) for i in (0, 3)}
+    found = [sweep(x, rng.normal(size=40), split="random", shuffles=0) for _ in range(4)]
+    readings = {"first": {"a": found[0], "b": found[1]}, "last": {"a": found[2], "b": found[3]}}
+    frame = mean_by_layer(readings)
+    assert frame["row"].tolist() == ["first", "first", "last", "last"]
+    assert frame["column"].tolist() == ["0", "3"] * 2
+    wanted = (found[0].scores[1, 0] + found[1].scores[1, 0]) / 2
+    assert np.isclose(frame["value"][1], wanted)

@@ -13,6 +13,7 @@ arXiv:2102.09690 (calibration).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -84,3 +85,64 @@ def _first(model: Model, option: str) -> int:
         if model.tokenizer.decode([token]).strip():
             return int(token)
     raise DataError(f"option {option!r} has no token that shows a letter of it; give another.")
+
+
+@dataclass(frozen=True)
+class ChatQuestion:
+    """Which of several options fits a text, asked in a chat behind a system prompt.
+
+    Attributes:
+        chat: the template, with ``{system}``, ``{text}`` and ``{ask}``; other braces mean
+            themselves.
+        ask: the question behind the text, with ``{options}``.
+        reply: how the answer begins.
+
+    Example:
+        >>> q = ChatQuestion("{system} {text}{ask}>", " Is it {options}?", " It is")
+        >>> q.template("Be brief.", ("a", "b", "c"))
+        'Be brief. {} Is it a, b or c?> It is'
+        >>> q.before("Be brief.")
+        'Be brief. {}'
+    """
+
+    chat: str
+    ask: str
+    reply: str
+
+    def template(self, system: str, options: Sequence[str]) -> str:
+        """Chat and question around a text, with one ``{}``."""
+        named = ", ".join(options[:-1]) + " or " + options[-1]
+        return self._around(system).replace("{ask}", self.ask.replace("{options}", named)) + (
+            self.reply
+        )
+
+    def before(self, system: str) -> str:
+        """The chat up to the text's end, with one ``{}``: no question has been asked."""
+        return self._around(system).split("{ask}")[0]
+
+    def answers(
+        self,
+        model: Model,
+        examples: Examples,
+        options: Sequence[str],
+        y: Int[np.ndarray, " n"],
+        *,
+        system: str,
+        folds: Int[np.ndarray, " n"],
+    ) -> Int[np.ndarray, " n"]:
+        """The model's own answers, raw or calibrated as the other folds prefer
+        (`preferred_options`).
+
+        Args:
+            model: a language model with a head.
+            examples: the texts.
+            options: the answers.
+            y: the right option of each text.
+            system: the system prompt.
+            folds: fold of each text.
+        """
+        asked = examples.with_prompt(self.template(system, options))
+        return preferred_options(option_scores(model, asked, options), y, folds)
+
+    def _around(self, system: str) -> str:
+        return self.chat.replace("{system}", system).replace("{text}", "{}")

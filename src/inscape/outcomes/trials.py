@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -281,3 +282,49 @@ def effects_of_patching(
         closed.put(kind, parts, whole, role=role)
         effect.put(kind, parts, moved[full[kind]][0], role=role)
     return closed, effect
+
+
+class Patched(NamedTuple):
+    """What patching at several sets of positions does.
+
+    Attributes:
+        closed: share of the difference between opposites' verdicts, by position.
+        effect: the same as a share of the same direction's effect at all tokens.
+    """
+
+    closed: Measured
+    effect: Measured
+
+
+def patched_at(
+    trials: Trials,
+    before: Float[np.ndarray, " n"],
+    alone: Mapping[str, str],
+    both: Mapping[str, Sequence[str]],
+    *,
+    everywhere: str,
+    other: str,
+    random: str,
+) -> Patched:
+    """Each text given its opposite's coordinate at sets of positions.
+
+    Args:
+        trials: its first direction is each site's own, its second one direction for all sites, the
+            others are random.
+        before: scores with no edit.
+        alone: positions → their mark, patched with each site's own direction.
+        both: positions → their marks, several of them draws, patched with that and with the one
+            direction.
+        everywhere: which of `both` is all tokens, whose effect is the whole.
+        other: put after the positions where it is the one direction.
+        random: name of the random directions at all tokens.
+    """
+    moved = {name: trials.moved(before, [mark], [0])[0] for name, mark in alone.items()}
+    full = dict.fromkeys(moved, everywhere)
+    for name, marks in both.items():
+        moved[name], moved[name + other] = trials.moved(before, marks, [0, 1])
+        full |= {name: everywhere, name + other: everywhere + other}
+    rest = range(2, len(trials.names))
+    moved[random] = trials.moved(before, both[everywhere], rest)[:, 0]
+    full[random] = everywhere
+    return Patched(*effects_of_patching(trials.test, before, moved, full))

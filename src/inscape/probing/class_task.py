@@ -228,6 +228,11 @@ def every(store: Any, stride: int) -> Callable[[], Any]:
     )
 
 
+def thinned_states(store: Any, stride: int) -> dict[str, np.ndarray]:
+    """`every` as site → rows, for a `Store`."""
+    return {str(site): x for site, x in every(store, stride)()}
+
+
 def thinned(model: Model, stride: int) -> list[str]:
     """``resid_post`` of every so many of a model's layers, and of the last."""
     last = max(s.layer for s in model.sites if s.layer is not None)

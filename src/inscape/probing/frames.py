@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from inscape.charts.heatmap import cells
 from inscape.core.evidence import Evidence
 from inscape.core.site import Site
 from inscape.probing.sweep_result import SweepResult
@@ -80,6 +81,20 @@ def shuffled_band(shuffled: Sequence[SweepResult]) -> pd.DataFrame:
             "high": scores.max(axis=0),
         }
     )
+
+
+def mean_by_layer(
+    readings: Mapping[str, Mapping[str, SweepResult]],
+) -> pd.DataFrame:
+    """Scores by reading and layer, averaged over tasks: what `charts.heatmap.matrix` draws.
+
+    Args:
+        readings: reading → task → sweep over the same sites, of its first target.
+    """
+    first = next(iter(next(iter(readings.values())).values()))
+    layers = [str(layer_of(site)) for site in first.sites]
+    means = [np.mean([r.scores[:, 0] for r in of.values()], axis=0) for of in readings.values()]
+    return cells(np.array(means), list(readings), layers)
 
 
 def squares(found: Sequence[Evidence], row: str, column: str) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from inscape.charts.distributions import by_class
 from inscape.charts.heatmap import matrix as heatmap
 from inscape.charts.layers import score_by_layer
 from inscape.control.position_sets import position_sets
-from inscape.core.evidence import Beside, table
+from inscape.core.evidence import Beside
 from inscape.core.rng import child_seed
 from inscape.core.shares import Shares
 from inscape.data.examples import Examples
@@ -30,7 +30,7 @@ from inscape.model.model import Model
 from inscape.outcomes.aligned_directions import closed_by, search
 from inscape.outcomes.contrast import contrast
 from inscape.outcomes.judged_elsewhere import judged_elsewhere
-from inscape.outcomes.trials import Trials, accuracy_lost, effects_of_patching
+from inscape.outcomes.trials import Trials, accuracy_lost, patched_at
 from inscape.outcomes.verdicts import (
     Training,
     Verdicts,
@@ -270,6 +270,8 @@ ONE, ONE_RANDOM, FEW = (
     "matched random, one everywhere",
     5,
 )
+#: put after positions that are patched with the one direction
+OTHER = ", one layer's direction"
 MEANS, LOGISTIC, PCA, DAS = "difference of means", "logistic probe", "PCA", "alignment search"
 FINDERS = {
     MEANS: MassMeanProbe(),
@@ -367,7 +369,7 @@ def _align(
     made = closed_by(test, sites, config.at, tried, [DAS, f"{DAS}, closed form", MEANS])
     run.table(
         "alignment",
-        table(made.evidence(by="swapped along")),
+        made.evidence(by="swapped along"),
         f"One coordinate swapped with the opposite's at {config.at} and the layer chosen alone, in "
         "held-out words; random: two matched directions. Alignment search was trained on other "
         "words to make this large.",
@@ -422,7 +424,7 @@ def _ablate(
     m = accuracy_lost(test, before, after, found[0].nulls, (ONE_RANDOM,))
     run.show(
         "ablation",
-        [m.value(name, null=MATCHED, where={"ablated": name}) for name in m.conditions],
+        list(m.each(MATCHED, by="ablated").values()),
         "Share of the accuracy above chance lost with a direction held at its mean in every layer, "
         "at all tokens but the first unless said otherwise. Random kinds are means over draws. "
         "Tick: matched random directions.",
@@ -452,35 +454,41 @@ def _patch(
         for f in found
     ]
     trials = Trials.of(test, found[0].sites, lines)
-    each = [f"word.{name}" for name in config.words if len(config.words) > 1]
-    places = PLACES | {at: f"{at.removeprefix('word.')} only" for at in each}
-    moved = {places[at]: trials.moved(before, [at], [0])[0] for at in ("words", *each, "last")}
-    for at in ("all", "punctuation", "random", "neutral"):
-        marks = [f"{at}.{k}" for k in range(config.places)] if at in ("random", "neutral") else [at]
-        own, one = trials.moved(before, marks, [0, 1])
-        moved |= {places[at]: own, f"{places[at]}, one layer's direction": one}
+    words = [f"word.{name}" for name in config.words if len(config.words) > 1]
+    named = PLACES | {at: f"{at.removeprefix('word.')} only" for at in words}
+    draws = {at: [f"{at}.{k}" for k in range(config.places)] for at in ("random", "neutral")}
+    both = {at: draws.get(at, [at]) for at in ("all", "punctuation", "random", "neutral")}
     random = "all tokens, random direction"
-    moved[random] = trials.moved(before, ["all"], range(2, len(trials.names)))[:, 0]
-    full = {name: "all tokens" + name[name.find(", one") :] * (", one" in name) for name in moved}
-    closed, effect = effects_of_patching(test, before, moved, full)
+    closed, effect = patched_at(
+        trials,
+        before,
+        {named[at]: at for at in ("words", *words, "last")},
+        {named[at]: marks for at, marks in both.items()},
+        everywhere=named["all"],
+        other=OTHER,
+        random=random,
+    )
     beside = (Beside("baseline", random, closed.value(random).value),)
     run.show(
         "patching",
-        [closed.value(name, where={"positions": name}, beside=beside) for name in moved],
+        [
+            closed.value(name, where={"positions": name}, beside=beside)
+            for name in closed.conditions
+        ],
         "How far directional patching moves a verdict to that of the opposite text; 1 is the "
         "opposite's own verdict. As many random tokens as there are of punctuation; means over "
         "draws. Tick: matched random directions at all tokens.",
         by="positions",
     )
-    stops, other = (f"{places[at]}, one layer's direction" for at in ("punctuation", "random"))
-    family = {at: effect.value(places[at]).value for at in ("punctuation", "random", "neutral")}
+    stops, other = (f"{named[at]}{OTHER}" for at in ("punctuation", "random"))
+    family = {at: effect.value(named[at]).value for at in ("punctuation", "random", "neutral")}
     beside = (Beside("baseline", other, effect.value(other).value),)
     why = (
         f"With each layer's own direction {family['punctuation']:.2f} of its effect at all tokens."
     )
     run.claim("punctuation", effect.value(stops, beside=beside), why=why)
     for at in ("random", "neutral"):
-        more = effect.fall(f"{places[at]}, one layer's direction", below=stops)
+        more = effect.fall(f"{named[at]}{OTHER}", below=stops)
         why = f"With each layer's own direction {family['punctuation'] - family[at]:+.2f}."
         run.claim(f"above-{at}", more, why=why)
 
@@ -533,4 +541,4 @@ def _natural(config: Config, run: Run, test: Verdicts, found: Directions) -> Non
     lines[MATCHED] = found.nulls[MATCHED][:3]
     made = judged_elsewhere(test, people, "positive", end, found.sites, lines, seed=run.seed)
     caption = f"{made[0].n} sentences, each followed by “{end}”; {MEANS} and three matched random."
-    run.table("natural-ablation", table(made), caption)
+    run.table("natural-ablation", made, caption)

@@ -32,7 +32,7 @@ from inscape.data.examples import Examples
 from inscape.data.neutral import DESCRIPTION
 from inscape.data.sets.emotions import CIRCLE
 from inscape.model.model import Model
-from inscape.outcomes.options import option_scores, preferred_options
+from inscape.outcomes.options import ChatQuestion
 from inscape.probing.best_layer import before_last
 from inscape.probing.class_scores import ClassScores
 from inscape.probing.class_task import (
@@ -43,6 +43,7 @@ from inscape.probing.class_task import (
     predicted,
     taken_across,
     thinned,
+    thinned_states,
 )
 from inscape.probing.frames import SHUFFLED, by_layer, layer_of, shuffled_band
 from inscape.probing.persistence import FITTED, persistence, persistence_lines
@@ -239,11 +240,13 @@ def run(config: Config, run: Run) -> None:
     best, site = found[TRAINED], chosen(found[TRAINED])
     codes = {name: predicted(result) for name, result in found.items()}
     codes["MLP probe"] = task.mlp(store.matrix(site).astype(np.float64), best.folds)
-    codes[ASKED] = _ask(config, task, model, examples, config.systems[0], best.folds)
+    question = ChatQuestion(config.chat, config.ask, config.reply)
+    how = {"system": config.systems[0], "folds": best.folds}
+    codes[ASKED] = question.answers(model, examples, task.classes, task.y, **how)
     _claims(run, task, best, chance, codes)
     _profile(run, task, found, chance[TRAINED])
     _persistence(config, run, task, model)
-    _systems(config, run, task, model)
+    _systems(config, run, task, model, question)
     _centroids(run, task, store, site)
     words, answer = run.claims["above-words"], run.claims["above-answer"]
     part = "In part" if words.evidence.ends[0] > 0 else "Not shown"
@@ -280,22 +283,6 @@ def _sources(
     return sources
 
 
-def _template(config: Config, system: str) -> str:
-    """The chat up to the text, and what follows it, with ``{ask}``."""
-    return config.chat.replace("{system}", system).replace("{text}", "{}")
-
-
-def _ask(
-    config: Config, task: ClassTask, model: Model, examples: Examples, system: str, folds: Any
-) -> np.ndarray:
-    """The model's own answers; whether they are calibrated by their mean, training rows choose."""
-    options = ", ".join(task.classes[:-1]) + " or " + task.classes[-1]
-    ask = config.ask.replace("{options}", options)
-    template = _template(config, system).replace("{ask}", ask) + config.reply
-    scores = option_scores(model, examples.with_prompt(template), task.classes)
-    return preferred_options(scores, examples.classes(examples.labels[0])[0], folds)
-
-
 def _claims(
     run: Run,
     task: ClassTask,
@@ -319,8 +306,8 @@ def _claims(
         "procedure on shuffled labels with a layer chosen among every few of them, the trained "
         "model's where a representation has none of its own.",
     )
-    own, words = codes[TRAINED], codes[WORDS]
-    gain = scores.evidence("macro-F1: model − bag of words", own, against=[words])
+    own = codes[TRAINED]
+    gain = scores.evidence("macro-F1: model − bag of words", own, against=[codes[WORDS]])
     why = f"The bag of words has {rows[WORDS].value:.2f}, the probe {rows[TRAINED].value:.2f}."
     run.claim("above-words", gain, why=why)
     gain = scores.evidence("macro-F1: probe − model's own answer", own, against=[codes[ASKED]])
@@ -386,23 +373,24 @@ def _persistence(config: Config, run: Run, task: ClassTask, model: Model) -> Non
     run.claim("persists", kept, why=f"At a distance of {at} tokens.")
 
 
-def _systems(config: Config, run: Run, task: ClassTask, model: Model) -> None:
+def _systems(
+    config: Config, run: Run, task: ClassTask, model: Model, question: ChatQuestion
+) -> None:
     """System prompts: accuracy of a probe fitted under another one, and of the model's own
     answer."""
     rows = task.first(config.part)
-    part, scores = (
-        task.examples.take(rows),
-        ClassScores(task.y[rows], task.groups[rows], "accuracy"),
-    )
+    part, y = task.examples.take(rows), task.y[rows]
     systems = {f"prompt {i + 1}": system for i, system in enumerate(config.systems)}
-    read: dict[str, dict[str, np.ndarray]] = {}
+    read = {}
     for name, system in systems.items():
-        asked = part.with_prompt(_template(config, system).split("{ask}")[0])
+        asked = part.with_prompt(question.before(system))
         store = harvest(model, asked, "resid_post.*", at="span:input")
-        read[name] = {str(s): m for s, m in every(store, config.stride)()}
+        read[name] = thinned_states(store, config.stride)
     across, said = taken_across(task, rows, read), []
+    scores = ClassScores(y, task.groups[rows], "accuracy")
     for name, system in systems.items():
-        answers = _ask(config, task, model, part, system, across.sweeps[name].folds)
+        how = {"system": system, "folds": across.sweeps[name].folds}
+        answers = question.answers(model, part, task.classes, y, **how)
         where = {"system prompt": name, "words": system}
         said.append(scores.evidence(f"accuracy of {ASKED}", answers, where=where))
     words = "; ".join(f"{name}: “{system}”" for name, system in systems.items())

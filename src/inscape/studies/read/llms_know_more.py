@@ -12,29 +12,26 @@ each kind of mistake?
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from inscape.charts.heatmap import cells
 from inscape.charts.heatmap import matrix as heatmap
 from inscape.charts.layers import score_by_layer
-from inscape.core.measured import Measured, Role
+from inscape.core.measured import Measured
 from inscape.core.rng import child_seed
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.outcomes.answered_again import answered_again
-from inscape.outcomes.generations import generations
-from inscape.outcomes.questions import TOKENS, Answered, answered, exact_text, kinds
+from inscape.outcomes.answered_again import answered_again, answered_greedily
+from inscape.outcomes.questions import TOKENS, Answered, kinds
 from inscape.outcomes.sample_choices import (
-    BEST,
-    LIKELIEST,
+    GREEDY,
     MAJORITY,
     PREFERRED,
     RANDOM,
+    Choices,
     sample_choices,
 )
 from inscape.outcomes.yes_or_no import verdict_odds
@@ -48,7 +45,7 @@ from inscape.probing.detectors import (
     scores_of_others_each,
     states,
 )
-from inscape.probing.frames import by_layer, layer_of
+from inscape.probing.frames import by_layer, mean_by_layer
 from inscape.probing.joint_scores import part_gain
 from inscape.probing.sweep_result import SweepResult
 from inscape.read.logistic import LogisticProbe
@@ -231,12 +228,7 @@ PRESETS = {
 }
 
 LOGPROB, EXACT = "log-probability", "log-probability of the exact answer"
-SURFACE, VERDICT, GREEDY = "surface", "asked for a verdict", "greedy"
-ROLES: dict[str, Role] = {
-    **dict.fromkeys((GREEDY, MAJORITY, LIKELIEST), "baseline"),
-    RANDOM: "reference",
-    BEST: "ceiling",
-}
+SURFACE, VERDICT = "surface", "asked for a verdict"
 #: a reading of all answers: name → rows; and detectors: task → sweep
 Rows = dict[str, np.ndarray]
 Found = dict[str, SweepResult]
@@ -250,21 +242,19 @@ def run(config: Config, run: Run) -> None:
         f"Do the states of {model.name} tell whether what it says is right, where, and better than "
         "its words do?"
     )
-    prompts = questions.texts()
-    with run.progress("answer", total=len(prompts), unit="questions") as bar:
-        said = generations(model, prompts, config.tokens, stop=config.stop, advance=bar.advance)
-    asked = answered(questions, [m[0] for m in said])
-    kept = 100 * exact_text(model, asked, prompts)
-    run.log("%.1f %% of the answered texts keep their tokens", kept)
-    if len(asked) < len(prompts):
+    with run.progress("answer", total=len(questions), unit="questions") as bar:
+        asked, kept, silent = answered_greedily(
+            model, questions, config.tokens, stop=config.stop, advance=bar.advance
+        )
+    run.log("%.1f %% of the answered texts keep their tokens", 100 * kept)
+    if silent:
         run.warn(
-            f"{len(prompts) - len(asked)} of {len(prompts)} questions were answered with no words "
-            "and are left out."
+            f"{silent} of {len(questions)} questions were answered with no words and are left out."
         )
     store = harvest(model, asked.texts, config.sites, at="spans:" + ",".join(TOKENS))
     every = dict(states(store, model, asked.texts, list(TOKENS)))
-    found = _detect(config, run, model, asked, every)
     exact = {n.partition(AT)[0]: x for n, x in every.items() if n.endswith(f"{AT}exact")}
+    found = _detect(config, run, model, asked, every, exact)
     if len(found) > 1:
         _transfer(config, run, asked, exact[config.transfer_site], found)
     _again(config, run, model, questions, asked, exact, found)
@@ -285,7 +275,9 @@ def _some(run: Run, asked: Answered, stream: str, most: int) -> np.ndarray:
     return np.sort(np.concatenate(rows))
 
 
-def _detect(config: Config, run: Run, model: Model, asked: Answered, every: Rows) -> Found:
+def _detect(
+    config: Config, run: Run, model: Model, asked: Answered, every: Rows, exact: Rows
+) -> Found:
     """Detectors of each task: every token and layer, and baselines in the same folds."""
     how = {"folds": config.folds, "seed": run.seed}
     read = partial(
@@ -296,7 +288,6 @@ def _detect(config: Config, run: Run, model: Model, asked: Answered, every: Rows
     tokens = {name: {t: only(r, at) for t, r in found.items()} for at, name in TOKENS.items()}
     said = {LOGPROB: asked.logprob(), EXACT: asked.exact_logprob(model), SURFACE: asked.surface()}
     words = {name: read({name: x}) for name, x in said.items()}
-    exact = {n: x for n, x in every.items() if n.endswith(f"{AT}exact")}
     shuffled = read(exact, shuffles=config.shuffles)
     stream = harvest(model, asked.texts, config.stream, at="span:exact").matrices()
     shown = tokens | words | {TOKENS["exact"]: shuffled}
@@ -325,12 +316,9 @@ def _detect(config: Config, run: Run, model: Model, asked: Answered, every: Rows
         "AUC of the layer chosen inside the training folds, and of what needs no look inside. "
         "The last two of a task are measured on fewer answers.",
     )
-    layers = [str(layer_of(s)) for s in next(iter(tokens[TOKENS["exact"]].values())).sites]
-    mean = [np.mean([r.scores[:, 0] for r in of.values()], axis=0) for of in tokens.values()]
-    grid = cells(np.array(mean), list(tokens), layers)
     run.figure(
         "grid",
-        heatmap(grid, value="AUC", column="layer", domain=(0.5, 1.0), cell=44),
+        heatmap(mean_by_layer(tokens), value="AUC", column="layer", domain=(0.5, 1.0), cell=44),
         "The same, averaged over the tasks.",
     )
     run.table("accuracy", asked.accuracy(), "How often the greedy answer is right.")
@@ -393,11 +381,12 @@ def _again(
     seen = rows[np.unique(of)]
     greedy, kind = asked.take(seen), kinds(samples.right, [a.text for a in samples.said], of)
     _kinds(config, run, greedy, {n: x[seen] for n, x in exact.items()}, kind)
-    new = dict(harvest(model, samples.texts, config.sites, at="span:exact").matrices())
-    new = {str(site): x for site, x in new.items()}
+    store = harvest(model, samples.texts, config.sites, at="span:exact")
+    new = {str(site): x for site, x in store.matrices()}
     at_exact = {t: only(r, "exact") for t, r in found.items()}
     score = scores_of_others_each(at_exact, exact, asked.texts.groups(), asked.tasks, new, rows[of])
-    _choices(config, run, greedy, sample_choices(samples, of, score), kind)
+    right = {GREEDY: greedy.right * 1.0, **sample_choices(samples, of, score)}
+    _choices(config, run, Choices(right, kind, greedy.task_groups))
 
 
 def _kinds(config: Config, run: Run, greedy: Answered, exact: Rows, kind: np.ndarray) -> None:
@@ -424,38 +413,26 @@ def _kinds(config: Config, run: Run, greedy: Answered, exact: Rows, kind: np.nda
         run.table("kinds-read", told, "Accuracy of telling the kinds apart, subjects held out.")
 
 
-def _choices(
-    config: Config, run: Run, greedy: Answered, chosen: Mapping[str, np.ndarray], kind: np.ndarray
-) -> None:
+def _choices(config: Config, run: Run, choices: Choices) -> None:
     """How often each way of choosing an answer is right, over all questions and by kind of
     mistake."""
-    right, groups = {GREEDY: greedy.right * 1.0, **chosen}, greedy.task_groups
-
-    def measured(inside: np.ndarray, mistake: str) -> Measured:
-        own = {name: p[inside] for name, p in right.items()}
-        at = {"groups": groups[inside], "unit": "accuracy", "where": {"mistake": mistake}}
-        return Measured("accuracy", **at).put_each(own, roles=ROLES)
-
-    m = measured(np.ones(len(kind), dtype=bool), "all")
+    m = choices.measured()
     run.show(
         "choices",
         m,
-        f"How often each way of answering is right, on {len(kind)} questions answered "
+        f"How often each way of answering is right, on {len(choices.kind)} questions answered "
         f"{config.samples} times. Random: the mean over the samples of a question.",
     )
-    by_kind = [e for k in pd.unique(kind) for e in measured(kind == k, str(k)).evidence()]
-    run.table("choices-by-kind", by_kind, "The same for each kind of mistake.")
-    why = ", ".join(f"{name} {np.mean(p):.2f}" for name, p in right.items()) + "."
-    run.claim("prefers", m.gain(PREFERRED, over=RANDOM), why=why)
-    run.claim("prefers-greedy", m.gain(PREFERRED, over=GREEDY), why=why)
-    run.claim("prefers-majority", m.gain(PREFERRED, over=MAJORITY), why=why)
-    seldom = (right[BEST] > 0) & (kind != "right")
+    run.table("choices-by-kind", choices.by_kind(), "The same for each kind of mistake.")
+    run.claim("prefers", m.gain(PREFERRED, over=RANDOM), why=choices.rates())
+    run.claim("prefers-greedy", m.gain(PREFERRED, over=GREEDY), why=choices.rates())
+    run.claim("prefers-majority", m.gain(PREFERRED, over=MAJORITY), why=choices.rates())
+    seldom = choices.seldom
     if not seldom.any():
         run.warn(
             "No question has a right answer in fewer than half of its samples: take more --samples."
         )
         return
-    m = measured(seldom, "right at times")
-    rates = ", ".join(f"{name} {m.value(name).value:.2f}" for name in right)
-    why = f"{seldom.sum()} questions: {rates}."
-    run.claim("prefers-mistaken", m.gain(PREFERRED, over=RANDOM), why=why)
+    gain = choices.measured(seldom, "right at times").gain(PREFERRED, over=RANDOM)
+    why = f"{seldom.sum()} questions: {choices.rates(seldom)}"
+    run.claim("prefers-mistaken", gain, why=why)
