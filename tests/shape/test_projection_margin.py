@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inscape.shape.projection_margin import margin, misranked, misranked_bound
+from inscape.shape.projection_margin import (
+    Misranking,
+    margin,
+    misranked,
+    misranked_bound,
+    misranking,
+)
 
 
 @given(scale=st.floats(0.1, 10), seed=st.integers(0, 50))
@@ -47,3 +53,28 @@ def test_misranking_falls_with_dimensions_and_is_that_of_a_normal():
     assert found[1:] == pytest.approx(expected, abs=0.02)
     bound = [misranked_bound(np.array([0.2]), k)[0] for k in (4, 25, 100, 400)]
     assert (found <= bound).all()
+
+
+def test_misranking_leaves_out_queries_that_do_not_prefer_their_document():
+    rng = np.random.default_rng(0)
+    q, own, other = rng.normal(size=(3, 30, 40))
+    own[:20] += q[:20]
+    other[20:] += q[20:]
+    found = misranking(q, own, other, (4, 16, 64), draws=30, rng=np.random.default_rng(1))
+    ahead = margin(q, own, other) > 0
+    assert 0 < ahead.sum() < 30
+    assert (np.isnan(found.wrong) == ~ahead).all()
+    sides = (q[ahead], own[ahead], other[ahead])
+    slow = misranked(*sides, (4, 16, 64), draws=30, rng=np.random.default_rng(1))
+    table = found.table()
+    assert table["misranked"].tolist() == pytest.approx(slow.mean(axis=1).tolist())
+    assert (table["pairs"] == ahead.sum()).all()
+    assert (table["bound"] >= table["misranked"]).all()
+
+
+def test_the_dimension_needed_lies_between_sizes_on_a_logarithmic_scale():
+    wrong = np.array([[0.2, 0.2, 0.2], [0.1, 0.1, 0.1], [0.0, 0.0, 0.0]])
+    found = Misranking((4, 16, 64), np.ones(3), wrong)
+    assert found.needed(0.05).value == pytest.approx(32.0)
+    assert found.needed(0.1).value == pytest.approx(16.0)
+    assert Misranking((4, 16, 64), np.ones(3), wrong + 0.3).needed(0.05).value == 64.0

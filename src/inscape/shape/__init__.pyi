@@ -35,9 +35,11 @@ from inscape.shape.power_law import power_law as power_law
 from inscape.shape.principal_curvature import faded as faded
 from inscape.shape.principal_curvature import mean_curvature as mean_curvature
 from inscape.shape.principal_curvature import principal_curvatures as principal_curvatures
+from inscape.shape.projection_margin import Misranking as Misranking
 from inscape.shape.projection_margin import margin as margin
 from inscape.shape.projection_margin import misranked as misranked
 from inscape.shape.projection_margin import misranked_bound as misranked_bound
+from inscape.shape.projection_margin import misranking as misranking
 from inscape.shape.rankme import rankme as rankme
 from inscape.shape.soft_nearest_neighbour import SoftNearest as SoftNearest
 from inscape.shape.soft_nearest_neighbour import soft_nearest_neighbour as soft_nearest_neighbour

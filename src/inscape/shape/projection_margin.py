@@ -15,9 +15,13 @@ representations for text retrieval, arXiv:2005.00181, section 2 and lemma 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Float64
+
+from inscape.core.jackknife import Jackknife, left_out
 
 
 def margin(
@@ -77,3 +81,68 @@ def misranked(
         score = np.cumsum(one.astype(np.float64) * other, axis=0)
         out += score[np.array(sizes) - 1] <= 0
     return out / draws
+
+
+@dataclass(frozen=True, eq=False)
+class Misranking:
+    """How often random projections of several sizes reverse pairs, beside the bound.
+
+    Attributes:
+        sizes: dimensions of the projections.
+        margins: of each query between its documents, (n,).
+        wrong: share of the draws that reverse the pair, (sizes, n); NaN where the query does not
+            prefer its own document.
+    """
+
+    sizes: tuple[int, ...]
+    margins: Float64[np.ndarray, " n"]
+    wrong: Float64[np.ndarray, "sizes n"]
+
+    def table(self) -> pd.DataFrame:
+        """For each size ``dimensions``, ``misranked``, ``bound``, ``median margin`` and
+        ``pairs``."""
+        ahead = self.margins > 0
+        mu = self.margins[ahead]
+        rows = [
+            {"dimensions": k, "misranked": own.mean(), "bound": misranked_bound(mu, k).mean()}
+            for k, own in zip(self.sizes, self.wrong[:, ahead], strict=True)
+        ]
+        return pd.DataFrame(rows).assign(**{"median margin": np.median(mu), "pairs": len(mu)})
+
+    def needed(self, share: float = 0.05) -> Jackknife:
+        """The dimension at which this share of pairs is reversed, jackknifed over queries: between
+        sizes on a logarithmic scale, the largest where none suffices."""
+
+        def enough(kept: np.ndarray) -> float:
+            wrong = self.wrong[:, kept[self.margins[kept] > 0]].mean(axis=1)
+            falling = np.minimum.accumulate(wrong)
+            return float(2 ** np.interp(-share, -falling, np.log2(self.sizes)))
+
+        return left_out(enough, np.arange(len(self.margins)))
+
+
+def misranking(
+    q: Float[np.ndarray, "n v"],
+    first: Float[np.ndarray, "n v"],
+    second: Float[np.ndarray, "n v"],
+    sizes: Sequence[int],
+    *,
+    draws: int = 40,
+    rng: np.random.Generator,
+) -> Misranking:
+    """Margins of queries, and how often projections reverse those that prefer their own document.
+
+    Args:
+        q: queries, (n, v).
+        first: the document of each query.
+        second: another document.
+        sizes: dimensions of the projections.
+        draws: projections.
+        rng: of their signs.
+    """
+    mu = margin(q, first, second)
+    ahead = mu > 0
+    wrong = np.full((len(sizes), len(mu)), np.nan)
+    sides = (q[ahead], first[ahead], second[ahead])
+    wrong[:, ahead] = misranked(*sides, sizes, draws=draws, rng=rng)
+    return Misranking(tuple(sizes), mu, wrong)

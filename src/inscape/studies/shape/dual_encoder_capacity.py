@@ -7,10 +7,8 @@ states of sentences are trained to find the document that a sentence is from.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,16 +17,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from inscape.charts.curves import curves
-from inscape.core.jackknife import left_out
 from inscape.core.measured import Measured, fact
 from inscape.core.threads import one_torch_thread
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.learn.fit import Budget
 from inscape.nets.multi_vector import MultiVector
-from inscape.read.bm25 import Bm25
+from inscape.outcomes.retrieval import (
+    SPARSE,
+    Sentences,
+    half_of_words,
+    retrieval,
+    sentences,
+)
 from inscape.read.surface import letters
-from inscape.shape.projection_margin import margin, misranked, misranked_bound
+from inscape.shape.projection_margin import misranking
 from inscape.store.harvest import harvest
 from inscape.study.arms import UNTRAINED, Arm, arms
 from inscape.study.card import Card, Claim
@@ -133,16 +136,7 @@ PRESETS = {
 }
 NUMBERS, BATCH, SHORT = 128, 32, 4
 ONE, THREE, EIGHT = "one vector", "three vectors", "eight vectors"
-SPARSE, HYBRID, SHUFFLED = "BM25", "hybrid", "shuffled relevance"
-
-
-class Sentences(NamedTuple):
-    """Sentences, halves of their words in order, and the states of both."""
-
-    texts: list[str]
-    halves: list[str]
-    states: Tensor
-    asked: Tensor
+HYBRID, SHUFFLED = "hybrid", "shuffled relevance"
 
 
 @one_torch_thread()
@@ -155,8 +149,8 @@ def run(config: Config, run: Run) -> None:
     kinds = {ONE: 1, THREE: 3, EIGHT: 8, SHUFFLED: 8}
 
     def batches(rng: np.random.Generator, k: int) -> Any:
-        n = min(BATCH, len(train.texts) // config.long)
-        rows = rng.permutation(len(train.texts))[: n * config.long].reshape(n, -1)
+        n = min(BATCH, len(train) // config.long)
+        rows = rng.permutation(len(train))[: n * config.long].reshape(n, -1)
         chosen = rows[np.arange(n), rng.integers(config.long, size=n)]
         return train.asked[chosen], train.states[rows], torch.from_numpy(rng.permutation(n))
 
@@ -174,49 +168,42 @@ def run(config: Config, run: Run) -> None:
         metrics={},
         budget=Budget(config.steps, equal=()),
     )
-    for parts in (config.long, SHORT):
-        _retrieved(run, {name: nets[0] for name, nets in found.nets.items()}, train, test, parts)
+    nets = {name: own[0] for name, own in found.nets.items()}
+    m = _recall(run, nets, train, test, config.long)
+    run.claim("several", m.gain(EIGHT, over=ONE))
+    above = lambda h, a, b: h - np.maximum(a, b)  # noqa: E731
+    run.claim("hybrid", m.combined("hybrid over its better part", above, HYBRID, EIGHT, SPARSE))
+    run.claim("shuffled", m.gain(SHUFFLED, over=UNTRAINED))
+    _recall(run, nets, train, test, SHORT)
 
 
 def _projections(config: Config, run: Run) -> None:
     """Misranking of pairs by dimension and length, beside the bound."""
-    m = Measured("dimensions for 95 % of pairs", unit="dimensions")
-    rows, excess = [], []
+    found = {}
     for length in config.lengths:
         rng = run.rng("documents", str(length))
         made = long_documents(config.queries, length, rng=rng)
-        mu = margin(made.queries, made.own, made.other)
-        ahead = mu > 0
-        sides = (made.queries[ahead], made.own[ahead], made.other[ahead])
-        wrong = np.zeros((len(config.sizes), len(mu)))
-        wrong[:, ahead] = misranked(*sides, config.sizes, draws=config.draws, rng=rng)
-        bound = np.stack([misranked_bound(mu[ahead], k).mean() for k in config.sizes])
-        observed = wrong[:, ahead].mean(axis=1)
-        excess.append((observed - bound).max())
-        rows += [
-            {"words": length, "dimensions": k, "misranked": o, "bound": b}
-            | {"median margin": np.median(mu[ahead]), "pairs": int(ahead.sum())}
-            for k, o, b in zip(config.sizes, observed, bound, strict=True)
-        ]
-        enough = left_out(
-            lambda kept, wrong=wrong, ahead=ahead: _enough(config, wrong[:, kept[ahead[kept]]]),
-            np.arange(len(mu)),
-        )
-        m.put_statistic(f"{length:,} words", enough)
-    run.claim("bound", fact("largest excess over the bound", max(excess), "share of pairs"))
-    last, first = (f"{config.lengths[i]:,} words" for i in (-1, 0))
-    run.claim(
-        "dimension", m.combined("longest over shortest", np.divide, last, first, unit="ratio")
+        sides = (made.queries, made.own, made.other)
+        found[length] = misranking(*sides, config.sizes, draws=config.draws, rng=rng)
+    frame = pd.concat({n: own.table() for n, own in found.items()}, names=["words"])
+    frame = frame.reset_index("words")
+    excess = (frame["misranked"] - frame["bound"]).max()
+    run.claim("bound", fact("largest excess over the bound", excess, "share of pairs"))
+    m = Measured("dimensions for 95 % of pairs", unit="dimensions")
+    m.put_each({f"{n:,} words": own.needed() for n, own in found.items()})
+    first, *_, last = m.conditions
+    longest = m.combined("longest over shortest", np.divide, last, first, unit="ratio")
+    run.claim("dimension", longest)
+    panels = frame.assign(
+        x=np.log2(frame["dimensions"]), panel=[f"{n:,} words" for n in frame["words"]]
     )
-    frame = pd.DataFrame(rows)
-    run.table("misranked", frame, "Share of pairs misranked, the bound and the margins.")
-    shown = frame.melt(["words", "dimensions"], ["misranked", "bound"])
-    shown["panel"] = [f"{w:,} words" for w in shown["words"]]
-    shown["x"] = np.log2(shown["dimensions"])
-    chart = curves(
-        shown.rename(columns={"variable": "series"}), x="log₂ dimensions", y="share misranked"
+    shown = panels.melt(["panel", "x"], ["misranked", "bound"], "series")
+    run.figure(
+        "misranked",
+        curves(shown, x="log₂ dimensions", y="share misranked"),
+        "Pairs misranked by random projections, and the bound; the table has the margins.",
+        frame,
     )
-    run.figure("misranked", chart, "Pairs misranked by random projections, and the bound.")
     run.show(
         "dimensions",
         m,
@@ -224,98 +211,38 @@ def _projections(config: Config, run: Run) -> None:
     )
 
 
-def _enough(config: Config, wrong: np.ndarray) -> float:
-    """The dimension at which 5 % are misranked, between sizes on a logarithmic scale; the largest
-    where none suffices.
-    """
-    share = np.minimum.accumulate(wrong.mean(axis=1))
-    return float(2 ** np.interp(-0.05, -share, np.log2(config.sizes)))
-
-
 def _sentences(config: Config, run: Run) -> tuple[Sentences, Sentences]:
     """Sentences of some modules to train on, and of others to test."""
-    if config.model == LETTERS:
-        model, data = None, load(config.data)
-    else:
-        model, data, _ = opened(config, run)
-    frame = data.frame.assign(
-        sentence=[
-            [
-                s
-                for s in re.split(r"(?<=[.!?])\s+", " ".join(t.split()))
-                if 6 <= len(s.split()) <= 30
-            ]
-            for t in data.texts()
-        ]
-    )
-    frame = frame.explode("sentence").dropna(subset="sentence").drop_duplicates("sentence")
-    frame = frame.iloc[: config.sentences]
-    texts, rng = frame["sentence"].tolist(), run.rng("halves")
-    halves = [
-        " ".join(w for w, keep in zip(words, rng.permutation(len(words)) % 2, strict=True) if keep)
-        for words in map(str.split, texts)
-    ]
+    whole = config.model != LETTERS
+    model, data = opened(config, run)[:2] if whole else (None, load(config.data))
+    found = sentences(data, config.sentences)
+    texts = found.texts()
+    halves = half_of_words(texts, rng=run.rng("halves"))
     if model is None:
         states = letters([*texts, *halves], width=64, longest=3)
     else:
         both = Examples(pd.DataFrame({"text": [*texts, *halves]}), "text")
         ((_, states),) = harvest(model, both, "resid_post.-1", at="mean").matrices()
-    names = frame[data.group].to_numpy()
-    held = np.isin(names, run.rng("held").permutation(np.unique(names))[::3])
-    whole, parts = np.split(np.asarray(states, dtype=np.float64), 2)
-    known = whole[~held]
-    scaled = [(x - known.mean(axis=0)) / known.std(axis=0).clip(1e-9) for x in (whole, parts)]
-    train, test = (
-        Sentences(_taken(texts, side), _taken(halves, side), *(_tensor(x[side]) for x in scaled))
-        for side in (~held, held)
-    )
-    return train, test
+    modules = found.groups()
+    held = np.isin(modules, run.rng("held").permutation(np.unique(modules))[::3])
+    sides = torch.from_numpy(np.array(states)).chunk(2)
+    return Sentences(texts, halves, *sides).split(held)
 
 
-def _tensor(x: np.ndarray) -> Tensor:
-    return torch.from_numpy(x).float()
-
-
-def _taken(texts: Sequence[str], kept: np.ndarray) -> list[str]:
-    return [t for t, keep in zip(texts, kept, strict=True) if keep]
-
-
-@torch.no_grad()
-def _retrieved(
+def _recall(
     run: Run, nets: dict[str, Any], train: Sentences, test: Sentences, parts: int
-) -> None:
-    """Which document is found first for the half of each of its sentences."""
-    scores, truth = {}, {}
-    for side, own in (("train", train), ("test", test)):
-        n = len(own.texts) // parts
-        order = run.rng("documents", side, str(parts)).permutation(len(own.texts))[: n * parts]
-        documents = [" ".join(own.texts[i] for i in row) for row in order.reshape(n, parts)]
-        asked, states = own.asked[order], own.states[order].reshape(n, parts, -1)
-        truth[side] = np.repeat(np.arange(n), parts)
-        scores[side] = {name: net(asked, states).double().numpy() for name, net in nets.items()}
-        scores[side][SPARSE] = Bm25(documents).scores([own.halves[i] for i in order])
-    weights = np.linspace(0, 1, 21)
-
-    def mixed(side: str, weight: float) -> np.ndarray:
-        own = (s / s.std() for s in (scores[side][EIGHT], scores[side][SPARSE]))
-        dense, sparse = own
-        return (1 - weight) * dense + weight * sparse
-
-    def hit(table: np.ndarray, side: str) -> np.ndarray:
-        return (table.argmax(axis=1) == truth[side]).astype(float)
-
-    best = max(weights, key=lambda w: hit(mixed("train", w), "train").mean())
-    scores["test"][HYBRID] = mixed("test", best)
-    m = Measured(f"recall at 1, {parts} sentences", groups=truth["test"], unit="share")
-    for name, table in scores["test"].items():
-        m.put(name, hit(table, "test"), role="treatment" if name in (EIGHT, HYBRID) else "baseline")
-    absent = scores["test"][EIGHT].copy()
-    absent[np.arange(len(absent)), truth["test"]] = -np.inf
-    m.put("its document not there", hit(absent, "test"), role="baseline")
-    run.log("%d documents, weight of BM25 %.2f", truth["test"].max() + 1, best)
-    if parts != SHORT:
-        run.claim("several", m.gain(EIGHT, over=ONE))
-        above = lambda h, a, b: h - np.maximum(a, b)  # noqa: E731
-        run.claim("hybrid", m.combined("hybrid over its better part", above, HYBRID, EIGHT, SPARSE))
-        run.claim("shuffled", m.gain(SHUFFLED, over=UNTRAINED))
+) -> Measured:
+    """How often the document of a half sentence is found first."""
+    known, new = (
+        retrieval(own, parts, nets, rng=run.rng("documents", side, str(parts)))
+        for side, own in (("train", train), ("test", test))
+    )
+    weight = known.best_weight(EIGHT, SPARSE)
+    scores = {**new.scores, HYBRID: new.mixed(EIGHT, SPARSE, weight)}
+    scores["its document not there"] = new.absent(EIGHT)
+    m = Measured(f"recall at 1, {parts} sentences", groups=new.truth, unit="share")
+    first = {name: new.first(own) for name, own in scores.items()}
+    m.put_each(first, roles={EIGHT: "treatment", HYBRID: "treatment"}, role="baseline")
+    run.log("%d documents, weight of BM25 %.2f", new.truth.max() + 1, weight)
     run.show(f"recall-{parts}", m, f"Recall at 1 of documents of {parts} sentences.")
+    return m

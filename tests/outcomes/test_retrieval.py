@@ -1,0 +1,79 @@
+"""Sentences are cut, halved and dealt into documents as it says; a hybrid is as good as its better part."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from inscape.data.examples import Examples
+from inscape.outcomes.retrieval import (
+    SPARSE,
+    Retrieval,
+    Sentences,
+    half_of_words,
+    retrieval,
+    sentences,
+)
+
+TRUTH = np.array([0, 0, 1, 1])
+
+
+def test_sentences_are_distinct_of_some_length_and_keep_their_group():
+    texts = ["One two three.  Four five\nsix! No.", "One two three. Seven eight nine ten?"]
+    frame = pd.DataFrame({"text": texts, "module": ["a", "b"]})
+    found = sentences(Examples(frame, "text", (), "module"), 10, least=3, most=4)
+    assert found.texts() == ["One two three.", "Four five six!", "Seven eight nine ten?"]
+    assert found.groups().tolist() == ["a", "a", "b"]
+    assert len(sentences(Examples(frame, "text", (), "module"), 2, least=3)) == 2
+
+
+def test_half_of_the_words_in_their_order():
+    rng = np.random.default_rng(0)
+    for half in half_of_words(["a b c d e f g h"] * 20, rng=rng):
+        assert len(half.split()) == 4
+        assert half.split() == sorted(half.split())
+
+
+def made(n=12, width=5):
+    rng = np.random.default_rng(1)
+    texts = [f"word{k} other{k}" for k in range(n)]
+    states = torch.from_numpy(3 + 2 * rng.normal(size=(n, width)))
+    return Sentences(texts, [f"word{k}" for k in range(n)], states, states + 0.01)
+
+
+def test_states_are_scaled_by_the_training_sentences_alone():
+    every, held = made(), np.arange(12) % 3 == 0
+    train, test = every.split(held)
+    assert (len(train), len(test)) == (8, 4)
+    assert train.states.mean(0).abs().max() < 1e-6
+    assert torch.allclose(train.states.std(0, correction=0), torch.ones(5), atol=1e-5)
+    assert test.texts == [every.texts[k] for k in (0, 3, 6, 9)]
+    known = every.states[torch.from_numpy(~held)]
+    expected = (every.states[3] - known.mean(0)) / known.std(0, correction=0)
+    assert torch.allclose(test.states[1].double(), expected, atol=1e-5)
+
+
+def test_documents_are_dealt_and_the_words_of_a_query_find_theirs():
+    def best(asked, parts):
+        return torch.einsum("qd,npd->qnp", asked, parts).amax(dim=2)
+
+    train, _ = made().split(np.zeros(12, dtype=bool))
+    found = retrieval(train, 5, {"best": best}, rng=np.random.default_rng(0))
+    assert found.truth.tolist() == [0] * 5 + [1] * 5  # two sentences are left over
+    assert set(found.scores) == {"best", SPARSE}
+    assert found.first(found.scores[SPARSE]).all()
+    assert found.scores["best"].shape == (10, 2)
+    assert not found.first(found.absent(SPARSE)).any()
+
+
+def test_the_weight_is_that_at_which_most_are_found():
+    good = np.array([[2.0, 0], [2, 0], [0, 2], [0, 2]])
+    bad = np.array([[0.0, 9], [0, 9], [9, 0], [9, 0]])
+    found = Retrieval(TRUTH, {"good": good, "bad": bad})
+    assert found.first(good).tolist() == [1, 1, 1, 1]
+    assert found.best_weight("good", "bad") == 0
+    assert found.best_weight("bad", "good", steps=5) == 0.75
+    assert found.first(found.mixed("bad", "good", 0.75)).all()
+    assert found.mixed("good", "bad", 0.0) == pytest.approx(good / good.std())
