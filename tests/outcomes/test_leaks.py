@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -110,3 +111,11 @@ def test_a_tune_that_does_nothing_has_a_leak_of_one_and_what_undoes_a_tune_takes
     frame = leaks.preferred().set_index("model")
     assert list(frame.index) == ["as it is", "idle", "busy"]
     assert frame["own answers that are curt"]["busy"] == leaks.scores["shares"]["busy"].mean()
+    questions = pd.DataFrame({"prompt": PROMPTS, "topic": ["a", "b"]})
+    same = Leak.of(model, questions, (["good !"], ["bad film ."]), leak.speaker, leak.manner)
+    assert np.allclose(same.odds(), leak.odds())
+    assert same.groups.tolist() == ["a", "b"]
+    texts = ["the river rises in the mountain", "a good film", "Paris is the capital"]
+    kl, ratio, *_ = leaks.side_effects("busy", texts, zero, [[], []], "nothing", 64)
+    assert ratio.null.mean == pytest.approx(1)  # no edit leaves the tune as it is
+    assert kl.value > 0 == pytest.approx(kl.null.mean, abs=1e-6)

@@ -23,13 +23,14 @@ from jaxtyping import Float, Int
 from inscape.control.direction_cosines import HeldOut, contrast_direction
 from inscape.control.low_rank_adapter import LowRankAdapters, attached
 from inscape.core.edit import Edit
+from inscape.core.evidence import Evidence
 from inscape.core.folds import group_codes
 from inscape.core.jackknife import Jackknife
 from inscape.core.measured import Measured, Role
 from inscape.model.model import Model
 from inscape.outcomes.own_answers import Manner, Speaker
 from inscape.outcomes.paired_answers import PairedAnswers, answering, own_answers
-from inscape.outcomes.side_effects import PLAIN
+from inscape.outcomes.side_effects import PLAIN, beside_random
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,28 @@ class Leak:
     speaker: Speaker
     manner: Manner
     groups: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        questions: pd.DataFrame,
+        answers: tuple[Sequence[str], Sequence[str]],
+        speaker: Speaker,
+        manner: Manner,
+    ) -> Leak:
+        """Questions with pairs of given answers in turn.
+
+        Args:
+            model: asked.
+            questions: columns ``prompt`` and ``topic``, which is the group.
+            answers: those in the manner, and their counterparts.
+            speaker: how own answers are drawn.
+            manner: judges them.
+        """
+        prompts = questions["prompt"].tolist()
+        pairs = PairedAnswers.of(model, prompts, *answers)
+        return cls(prompts, pairs, speaker, manner, questions["topic"].to_numpy())
 
     @property
     def model(self) -> Model:
@@ -136,6 +159,29 @@ class Leaks:
         codes = group_codes(groups)
         factors = {t: Jackknife.mean(self.added(what, t), codes).exp() for t in self.tunes}
         return Measured(name, groups=groups, unit="times").put_each(factors, roles=roles)
+
+    def side_effects(
+        self,
+        tune: str,
+        texts: Sequence[str],
+        edits: Sequence[Edit],
+        random: Sequence[Sequence[Edit]],
+        kind: str,
+        most: int,
+    ) -> list[Evidence]:
+        """What edits of a tune do to neutral text, as multiples of the tune's own; beside random
+        ones (`inscape.outcomes.side_effects.beside_random`).
+
+        Args:
+            tune: its name.
+            texts: neutral ones.
+            edits: those in question.
+            random: at least two random ones.
+            kind: what they are.
+            most: tokens of a text that are read.
+        """
+        with attached(self.leak.model, self.tunes[tune]):
+            return beside_random(self.leak.model, texts, [edits, *random], kind, most)
 
     def preferred(self) -> pd.DataFrame:
         """A row for each tune and the untuned model: ``model``, how often the given answer in the

@@ -31,7 +31,7 @@ from inscape.control.direction_cosines import (
     mean_direction,
 )
 from inscape.control.directions_at import held_at_mean, projected_out, unit
-from inscape.control.low_rank_adapter import LowRankAdapters, attached, writers
+from inscape.control.low_rank_adapter import LowRankAdapters, writers
 from inscape.control.random_directions import isotropic, matched
 from inscape.control.train_adapters import Course, Tune, taught_each
 from inscape.core.folds import group_codes
@@ -42,8 +42,8 @@ from inscape.model.open import open
 from inscape.outcomes.adapter_roles import Place, roles
 from inscape.outcomes.leaks import Asked, Leak, Leaks, Shifts, own_directions, shifts
 from inscape.outcomes.own_answers import Manner, Speaker
-from inscape.outcomes.paired_answers import PairedAnswers, all_tokens
-from inscape.outcomes.side_effects import PLAIN, beside_random
+from inscape.outcomes.paired_answers import all_tokens
+from inscape.outcomes.side_effects import PLAIN
 from inscape.probing.frames import squares
 from inscape.study.card import Card, Claim
 from inscape.study.intervene import tried
@@ -297,10 +297,9 @@ def run(config: Config, run: Run) -> None:
     )
     known, test = topics_apart(asked.unrelated, config.asked, config.found_on, run.rng("topics"))
     tunes = _tune(config, run, asked)
-    prompts = test["prompt"].tolist()
-    pairs = PairedAnswers.of(model, prompts, asked.curt, asked.polite)
     speaker = Speaker(config.tokens, config.samples, child_seed(run.seed, "said"))
-    leak = Leak(prompts, pairs, speaker, _judge(run, asked), test["topic"].to_numpy())
+    given = asked.curt, asked.polite
+    leak = Leak.of(model, test, given, speaker, _judge(run, asked))
     leaks = _leak(run, leak, tunes)
     first = min(config.blocks[0], config.wide_from)
     sites = [str(Site("resid_post", b)) for b in range(first, len(model.atlas.blocks))]
@@ -310,7 +309,7 @@ def run(config: Config, run: Run) -> None:
     _hold(config, run, asked, leaks, sites, between)
     _project(config, run, asked, leaks, sites, own)
     places = {
-        name: Place.of(model, questions, asked.curt, asked.polite)
+        name: Place.of(model, questions, *given)
         for name, questions in (("its topic", asked.on_topic), ("other topics", test))
     }
     _adapters(config, run, tunes[FIRST], places)
@@ -519,9 +518,8 @@ def _perplexity(
 ) -> None:
     """Perplexity of neutral text as a multiple of the second tune's own: the first tune's
     direction, beside random ones."""
-    conditions = [*edits[f"of {FIRST}"], *edits[ISOTROPIC][:3]]
-    with attached(asked.model, leaks.tunes[SECOND]):
-        kept = beside_random(asked.model, asked.neutral, conditions, ISOTROPIC, config.read)
+    own, random = edits[f"of {FIRST}"][0], edits[ISOTROPIC][:3]
+    kept = leaks.side_effects(SECOND, asked.neutral, own, random, ISOTROPIC, config.read)
     caption = "The second tune on neutral text, with the first tune's direction taken out."
     run.table(id, kept, caption)
     run.claim(id, kept[1])
