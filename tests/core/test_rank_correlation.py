@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from inscape.core.rank_correlation import rank_correlation
+from inscape.core.rank_correlation import rank_correlation, rank_correlations, rank_table
 
 
 def test_the_value_is_scipys_and_the_null_is_of_permutations():
@@ -41,3 +42,28 @@ def test_no_interval_of_few_pairs_or_of_one_value():
     assert "needs four pairs" in few.warnings[0]
     flat = rank_correlation("x", np.ones(9), np.arange(9.0), rng=rng, draws=19)
     assert (flat.value, flat.interval, flat.p) == (0.0, None, 1.0)
+
+
+def test_correlations_of_several_columns_are_paired_and_left_out_row_by_row():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=30)
+    frame = pd.DataFrame(
+        {"near": y + 0.3 * rng.normal(size=30), "far": rng.normal(size=30), "y": y}
+    )
+    frame["half"] = np.repeat(["a", "b"], 15)
+    m = rank_correlations("ρ", frame, ("near", "far"), "y", roles={"far": "baseline"})
+    for name in ("near", "far"):
+        assert m.value(name).value == pytest.approx(spearmanr(frame[name], y)[0])
+    without = m.conditions["near"].draws[0].without
+    kept = np.arange(30) != 7
+    assert without[7] == pytest.approx(spearmanr(frame["near"][kept], y[kept])[0])
+    gain = m.gain("near", over="far")
+    assert gain.interval[0] > 0
+    assert gain.beside[0].role == "baseline"
+    rows = rank_table(frame, ("near", "far"), "y", by="half")
+    assert rows.columns.tolist() == ["half", "measure", "ρ"]
+    assert rows["ρ"][3] == pytest.approx(spearmanr(frame["far"][15:], y[15:])[0])
+    whole = rank_table(frame, ("near",), "y")
+    assert whole.to_dict("records") == [
+        {"measure": "near", "ρ": pytest.approx(m.value("near").value)}
+    ]

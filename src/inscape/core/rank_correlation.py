@@ -7,13 +7,18 @@ Reference: Bonett and Wright (2000), Psychometrika 65 (the standard error).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
-from scipy.stats import norm, rankdata
+from scipy.stats import norm, rankdata, spearmanr
 
 from inscape.core.evidence import Evidence, Null
+from inscape.core.jackknife import left_out
+from inscape.core.measured import Measured, Role
 from inscape.core.nulls import p_value
 
 
@@ -69,3 +74,65 @@ def rank_correlation(
         warnings=warnings,
         **more,
     )
+
+
+def rank_correlations(
+    name: str,
+    frame: pd.DataFrame,
+    measures: Sequence[str],
+    target: str,
+    *,
+    roles: Mapping[str, Role] | None = None,
+    **options: Any,
+) -> Measured:
+    """Spearman's ρ of several columns with one, as conditions of one measurement: jackknifed over
+    rows, so that differences are paired.
+
+    Args:
+        name: what is measured.
+        frame: a row for each item.
+        measures: its columns that are compared.
+        target: the column that they are correlated with.
+        roles: measure → its role; ``"treatment"`` for those that are not named.
+        options: of `Measured`, such as ``level``.
+
+    Example:
+        >>> frame = pd.DataFrame({"a": [1, 2, 3, 4], "b": [1, 3, 2, 4], "y": [2, 4, 6, 8]})
+        >>> m = rank_correlations("ρ", frame, ("a", "b"), "y", roles={"b": "baseline"})
+        >>> round(m.gain("a", over="b").value, 2)
+        0.2
+    """
+    y = frame[target].to_numpy()
+
+    def rho(x: np.ndarray, rows: np.ndarray) -> float:
+        return float(spearmanr(x[rows], y[rows])[0])
+
+    found = {
+        measure: left_out(partial(rho, frame[measure].to_numpy()), np.arange(len(frame)))
+        for measure in measures
+    }
+    return Measured(name, unit="Spearman's ρ", **options).put_each(found, roles=roles)
+
+
+def rank_table(
+    frame: pd.DataFrame, measures: Sequence[str], target: str, by: str = ""
+) -> pd.DataFrame:
+    """Spearman's ρ of several columns with one, within each group of rows.
+
+    Args:
+        frame: a row for each item.
+        measures: its columns.
+        target: the column that they are correlated with.
+        by: the column of groups; all rows together where it is empty.
+
+    Returns:
+        ``by`` (where there is one), ``measure``, ``ρ``.
+    """
+    parts = frame.groupby(by, sort=False) if by else [("", frame)]
+    rows = [
+        {by: part, "measure": measure, "ρ": float(spearmanr(own[measure], own[target])[0])}
+        for part, own in parts
+        for measure in measures
+    ]
+    made = pd.DataFrame(rows)
+    return made if by else made.drop(columns="")

@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from inscape.charts.points import points
-from inscape.core.jackknife import left_out
 from inscape.core.measured import Measured
-from inscape.core.rank_correlation import rank_correlation
+from inscape.core.rank_correlation import rank_correlation, rank_correlations, rank_table
 from inscape.core.threads import one_torch_thread
 from inscape.learn.ema_target import EmaTarget, SelfPredicting, predict_target
 from inscape.learn.fit import Budget
@@ -214,35 +212,33 @@ def _measures(
 
 
 def _claims(run: Run, frame: pd.DataFrame, right: dict[str, np.ndarray]) -> None:
-    accuracy = frame["accuracy"].to_numpy()
-
-    def correlated(measure: str, rows: np.ndarray) -> float:
-        return float(spearmanr(frame[measure].to_numpy()[rows], accuracy[rows])[0])
-
-    m = Measured("rank correlation with probe accuracy", unit="Spearman's ρ", level=0.9)
-    for name in RIVALS:
-        role = "treatment" if name == "LiDAR" else "baseline"
-        statistic = left_out(partial(correlated, name), np.arange(len(frame)))
-        m.put_statistic(name, statistic, role=role)
+    m = rank_correlations(
+        "rank correlation with probe accuracy",
+        frame,
+        RIVALS,
+        "accuracy",
+        roles=dict.fromkeys(RIVALS, "baseline") | {"LiDAR": "treatment"},
+        level=0.9,
+    )
     for id, name in (("rank", "LiDAR"), ("unrelated", "unrelated")):
         of = f"rank correlation of probe accuracy and {name}"
-        x = frame[name].to_numpy()
-        kind = "encoders permuted"
-        run.claim(id, rank_correlation(of, x, accuracy, rng=run.rng("permuted"), kind=kind))
+        pairs = frame[[name, "accuracy"]].to_numpy().T
+        how = {"rng": run.rng("permuted"), "kind": "encoders permuted"}
+        run.claim(id, rank_correlation(of, *pairs, **how))
     run.claim("rankme", m.gain("LiDAR", over="RankMe"))
     run.show("correlations", m)
 
+    best = {name: frame["encoder"][frame[name].idxmax()] for name in ("LiDAR", "RankMe")}
+    picked = {name: right[encoder][0] for name, encoder in best.items()}
+    picked["the best"] = right[frame["encoder"][frame["accuracy"].idxmax()]][0]
     picks = Measured("probe accuracy of the encoder picked", unit="accuracy")
-    for name in ("LiDAR", "RankMe", "accuracy"):
-        best = frame["encoder"][frame[name].idxmax()]
-        role = {"LiDAR": "treatment", "RankMe": "baseline"}.get(name, "ceiling")
-        picks.put("the best" if role == "ceiling" else name, right[best][0], role=role)
+    picks.put_each(picked, roles={"RankMe": "baseline", "the best": "ceiling"})
     run.claim("regret", picks.gain("LiDAR", over="RankMe"))
     run.show("picks", picks)
 
     rise = Measured(f"rise by {NOISE} dimensions of noise", unit="share")
-    for name, base in (("LiDAR", "LiDAR"), ("RankMe", "RankMe of views")):
-        rise.put(name, frame[f"{name} with noise"] / frame[base] - 1)
+    rise.put("LiDAR", frame["LiDAR with noise"] / frame["LiDAR"] - 1)
+    rise.put("RankMe", frame["RankMe with noise"] / frame["RankMe of views"] - 1)
     run.claim("noise", rise.value("RankMe"))
     run.claim("immune", rise.combined("rise of LiDAR over RankMe's", np.divide, "LiDAR", "RankMe"))
 
@@ -252,9 +248,5 @@ def _claims(run: Run, frame: pd.DataFrame, right: dict[str, np.ndarray]) -> None
         shown.rename(columns=names | {"encoder": "name"}), x="measure (directions)", y="accuracy"
     )
     run.figure("encoders", chart, "Probe accuracy of each encoder against two measures.")
-    within = [
-        {"method": method, "measure": name, "ρ": spearmanr(own[name], own["accuracy"])[0]}
-        for method, own in frame.groupby("method", sort=False)
-        for name in (*RIVALS, "− loss")
-    ]
-    run.table("within", pd.DataFrame(within), "Rank correlations within each method.")
+    within = rank_table(frame, (*RIVALS, "− loss"), "accuracy", by="method")
+    run.table("within", within, "Rank correlations within each method.")
