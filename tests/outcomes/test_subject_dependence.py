@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inscape.outcomes.subject_dependence import blurred, cut_off, cut_off_by_windows
+from inscape.model.continuations import Continuation
+from inscape.outcomes.subject_dependence import (
+    RECALLED,
+    RIGHT,
+    UNGROUNDED,
+    answer_odds,
+    blurred,
+    cut_off,
+    cut_off_by_windows,
+    error_kinds,
+)
 from inscape.worlds.facts import recall
 
 
@@ -49,3 +59,26 @@ def test_windows_are_cuts_of_their_layers(world):
     whole = cut_off_by_windows(world.model, world.facts, 99)
     assert list(whole) == [blocks // 2]
     assert np.array_equal(whole[blocks // 2], cut_off(world.model, world.facts))
+
+
+def test_errors_are_told_by_a_line_fixed_on_subjects_set_aside():
+    rng = np.random.default_rng(0)
+    subjects, right = np.repeat(np.arange(40), 3), np.tile([True, False, False], 40)
+    cut = np.where(right, 2.0 + 0.1 * rng.random(120), np.tile([0.0, 3.0, 0.1], 40))
+    how = {"aside": 0.5, "quantile": 0.1, "rng": rng}
+    line, rows, kinds = error_kinds(cut, right, subjects, **how)
+    left = np.setdiff1d(np.arange(120), rows)
+    assert 0 < len(rows) < 120
+    assert not set(subjects[rows]) & set(subjects[left])
+    assert line == np.quantile(cut[left][right[left]], 0.1)
+    wanted = np.tile([RIGHT, RECALLED, UNGROUNDED], 40)
+    assert (kinds == wanted[rows]).all()
+
+
+def test_odds_of_an_answer_are_its_mean_and_its_first_tokens():
+    logs = np.array([-1.0, -3.0])
+    said = [
+        Continuation("a b", np.arange(2), logs, np.exp(logs), True),
+        Continuation("", np.arange(0), np.empty(0), np.empty(0), True),
+    ]
+    assert answer_odds(said).tolist() == [[-2.0, -1.0], [-20.0, -20.0]]

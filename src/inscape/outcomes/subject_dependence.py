@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from inscape.control.attention_knockout import attention_knockout
@@ -29,6 +29,7 @@ from inscape.core.folds import group_codes
 from inscape.data.examples import Examples
 from inscape.data.positions import span_mask
 from inscape.model.batching import batches_by_length
+from inscape.model.continuations import Continuation
 from inscape.model.model import Model
 from inscape.read.jensen_shannon import jensen_shannon
 
@@ -84,6 +85,65 @@ def cut_off_by_windows(
         if advance is not None:
             advance()
     return found
+
+
+RIGHT, RECALLED, UNGROUNDED = KINDS = ("right", "recalled error", "ungrounded error")
+
+
+class ErrorKinds(NamedTuple):
+    """Completions by kind.
+
+    Attributes:
+        line: from so large a divergence on an error is recalled, in nats.
+        rows: completions of the subjects that were not set aside.
+        kinds: of these, one of `KINDS`.
+    """
+
+    line: float
+    rows: Int[np.ndarray, " m"]
+    kinds: np.ndarray
+
+
+def error_kinds(
+    cut: Float[np.ndarray, " n"],
+    right: Bool[np.ndarray, " n"],
+    subjects: Sequence[Any] | np.ndarray,
+    *,
+    aside: float,
+    quantile: float,
+    rng: np.random.Generator,
+) -> ErrorKinds:
+    """Right completions, errors that depend on their subject as right ones do, and errors that do
+    not.
+
+    What counts as depending is fixed on subjects set aside: a divergence of at least the quantile
+    of their right completions.
+
+    Args:
+        cut: how far each prediction moves when it is cut off from its subject, in nats.
+        right: which completions are right.
+        subjects: of each completion; a subject is set aside with all of them.
+        aside: share of the subjects that is set aside.
+        quantile: of the divergence of right completions.
+        rng: draws the subjects.
+    """
+    codes = group_codes(np.asarray(subjects))
+    away = (rng.random(int(codes.max()) + 1) < aside)[codes]
+    line = float(np.quantile(cut[away & right], quantile))
+    kinds = np.where(right, RIGHT, np.where(cut >= line, RECALLED, UNGROUNDED))
+    return ErrorKinds(line, np.flatnonzero(~away), kinds[~away])
+
+
+def answer_odds(said: Sequence[Continuation], empty: float = -20.0) -> Float[np.ndarray, "n 2"]:
+    """Mean log-probability of a completion's tokens and that of its first, in nats.
+
+    Args:
+        said: completions.
+        empty: both, of one without a token.
+    """
+    return np.array(
+        [[m.logprobs.mean(), m.logprobs[0]] if len(m.ids) else [empty] * 2 for m in said]
+    )
 
 
 def blurred(

@@ -19,7 +19,6 @@ from inscape.charts.distributions import by_class
 from inscape.charts.layers import score_by_layer
 from inscape.core.class_means import class_means, class_ratio
 from inscape.core.evidence import Beside
-from inscape.core.folds import group_codes
 from inscape.core.matched_rows import matched_rows
 from inscape.core.measured import Measured
 from inscape.data.answers import graded
@@ -27,7 +26,17 @@ from inscape.data.examples import Examples
 from inscape.model.continuations import Continuation
 from inscape.model.model import Model
 from inscape.outcomes.generations import generations
-from inscape.outcomes.subject_dependence import blurred, cut_off, cut_off_by_windows
+from inscape.outcomes.subject_dependence import (
+    KINDS,
+    RECALLED,
+    RIGHT,
+    UNGROUNDED,
+    answer_odds,
+    blurred,
+    cut_off,
+    cut_off_by_windows,
+    error_kinds,
+)
 from inscape.probing.detectors import detect_each
 from inscape.probing.frames import by_layer
 from inscape.probing.joint_scores import joint_scores
@@ -156,7 +165,6 @@ PRESETS = {
     ),
 }
 
-RIGHT, RECALLED, UNGROUNDED = KINDS = ("right", "recalled error", "ungrounded error")
 KNOCKOUT, BLURRED = "attention knockout", "mean embedding"
 STATES, SHUFFLED = "states", "both on shuffled labels"
 
@@ -179,11 +187,8 @@ def run(config: Config, run: Run) -> None:
     with run.progress("cut off from the subject", total=2 * len(examples), unit="prompts") as bar:
         cut = cut_off(model, examples, advance=bar.advance)
         blur = blurred(model, examples, relation, advance=bar.advance)
-    codes = group_codes(examples.groups())
-    aside = (run.rng("aside").random(int(codes.max()) + 1) < config.aside)[codes]
-    line = float(np.quantile(cut[aside & right], config.quantile))
-    used = np.flatnonzero(~aside)
-    kinds = np.where(right, RIGHT, np.where(cut >= line, RECALLED, UNGROUNDED))[used]
+    how = {"aside": config.aside, "quantile": config.quantile, "rng": run.rng("aside")}
+    line, used, kinds = error_kinds(cut, right, examples.groups(), **how)
     frame = pd.DataFrame({"panel": relation[used], "class": kinds, "value": cut[used]})
     run.table(
         "kinds",
@@ -220,11 +225,10 @@ def _tell_apart(
     rows = matched_rows(kinds, relation, KINDS, rng=run.rng("balance"))
     lengths = [map(len, model.tokenize(examples.texts())), examples.frame["subject"].str.len()]
     surface = np.column_stack([*(list(n) for n in lengths), pd.get_dummies(relation)])
-    odds = [[m.logprobs.mean(), m.logprobs[0]] if len(m.ids) else [-20.0, -20.0] for m in said]
     store = harvest(model, examples, config.sites, at="last")
     plain = {
         "relation and lengths": {"surface": surface.astype(np.float64)},
-        "log-probability": {"log-probability": np.array(odds)},
+        "log-probability": {"log-probability": answer_odds(said)},
     }
     parts = {
         f"right against {kind.removesuffix(' error')}": np.concatenate([rows[RIGHT], rows[kind]])
@@ -258,8 +262,8 @@ def _tell_apart(
     first, second = parts
     run.claim("gap", m.gain(first, over=second, null=SHUFFLED), why=f"AUC {each}.")
     run.claim("gap_above_zero", m.gain(first, over=second))
-    shuffled = Measured("mean AUC with labels shuffled", unit="AUC")
-    shuffled.put("shuffled", np.mean(chance, axis=0))
+    mean = {"shuffled": np.mean(chance, axis=0)}
+    shuffled = Measured("mean AUC with labels shuffled", unit="AUC").put_each(mean)
     run.claim("shuffled", shuffled.value("shuffled"))
 
 
