@@ -23,9 +23,9 @@ from inscape.core.measured import Measured, fact
 from inscape.core.threads import one_torch_thread
 from inscape.learn.fit import Budget
 from inscape.nets.plain_cnn import SHAPES
+from inscape.recipes.digit_classifiers import classifier, trained
 from inscape.study.arms import UNTRAINED
 from inscape.study.card import Card, Claim
-from inscape.study.digit_classifiers import classifier, trained
 from inscape.study.run import Run
 from inscape.study.settings import Bounded, setting
 

@@ -24,11 +24,7 @@ from inscape.core.measured import Measured, fact
 from inscape.core.threads import one_torch_thread
 from inscape.learn.fit import Budget
 from inscape.learn.masked_contrast import span_mask
-from inscape.study.arms import UNTRAINED, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.study.speech_encoders import (
+from inscape.recipes.speech_encoders import (
     CONTRASTIVE,
     PREDICTIVE,
     Heard,
@@ -37,6 +33,10 @@ from inscape.study.speech_encoders import (
     hidden_frames_found,
     tuned_to_phones,
 )
+from inscape.study.arms import UNTRAINED, arms
+from inscape.study.card import Card, Claim
+from inscape.study.run import Run
+from inscape.study.settings import Bounded, setting
 
 CARD = Card(
     slug="speech-model-similarity",

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from inscape.learn.fit import Budget
+from inscape.recipes.digit_classifiers import TEST, classifier, trained
 from inscape.study.arms import UNTRAINED
-from inscape.study.digit_classifiers import TEST, classifier, trained
 from inscape.worlds.digit_views import shuffled_names
 
 

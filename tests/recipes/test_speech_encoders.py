@@ -11,7 +11,7 @@ import torch
 from inscape.core.rng import generator
 from inscape.learn.fit import Budget, fit
 from inscape.learn.masked_contrast import span_mask
-from inscape.study.speech_encoders import (
+from inscape.recipes.speech_encoders import (
     CLUSTERS,
     CONTRASTIVE,
     PREDICTIVE,
