@@ -24,6 +24,7 @@ from inscape.outcomes.reasoning_edits import (
     added_at_places,
     find,
     lost_aside,
+    prompt_share,
     taken_out,
 )
 from inscape.outcomes.scratchpads import EVERYWHERE, PROMPT, SCRATCHPAD, Reasoner, halves, verdicts
@@ -109,3 +110,15 @@ def test_each_half_chooses_what_turns_most_of_its_own(case, found):
         gain = mine["turned"] - mine["by a random direction"]
         best = mine[(mine["site"] == site) & (mine["strength"] == strength)].index[0]
         assert gain[best] == gain.max()
+
+
+def test_what_the_prompt_turns_is_a_share_of_what_the_scratchpad_turns(case):
+    kept, turned = case.decided, 1 - case.decided
+    half = np.where(np.arange(len(kept)) % 2 == 0, turned, kept)
+    answers = {PROMPT: [half], SCRATCHPAD: [turned], ISOTROPIC: [kept, half]}
+    e = prompt_share(case, answers)
+    moved = case.turned(half).sum()
+    assert e.value == pytest.approx(moved / case.turned(turned).sum())
+    assert e.beside[0].value == pytest.approx(e.value / 2)
+    assert e.direction == "lower"
+    assert prompt_share(case, {**answers, PROMPT: [kept]}).value == 0

@@ -172,3 +172,12 @@ def test_states_are_candidates_by_site_and_token(case):
     rows = case.rows("pad", "end")
     assert list(rows) == [f"{site}@{token}" for site in SITES for token in ("pad", "end")]
     assert rows[f"{SITES[1]}@end"] is case.states[SITES[1]][1]
+
+
+def test_decisions_as_they_are_due_stand_beside_deciding_always_alike(case):
+    due = case.decided.astype(float)
+    due[:10] = 1.0  # five of these are answered, one is neither
+    e = case.as_due(due)
+    assert e.value == pytest.approx((case.decided == due).mean())
+    assert e.beside[0].value == pytest.approx(max(due.mean(), 1 - due.mean()))
+    assert (e.unit, e.n) == ("share", N)

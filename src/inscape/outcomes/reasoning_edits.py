@@ -13,7 +13,7 @@ Reference: Yamaguchi et al. (2025), arXiv:2507.03167, §4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -23,6 +23,8 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from inscape.control.orthogonalise import orthogonalised
+from inscape.core.evidence import Beside, Evidence
+from inscape.core.measured import Measured
 from inscape.core.site import Site
 from inscape.model.model import Model
 from inscape.outcomes.bystanders import Bystander, Hits
@@ -159,6 +161,24 @@ def added_at_places(found: Found, *, draws: int, places: int, streams: Streams) 
         **{kind: [partial(random, kind, k) for k in range(n)] for kind, n in counts.items()},
     }
     return Added(conditions, again, said)
+
+
+def prompt_share(case: Case, answers: Mapping[str, Sequence[np.ndarray]]) -> Evidence:
+    """Decisions turned by the edit at the prompt alone, as a share of those that it turns at the
+    scratchpad alone; beside it random directions at the scratchpad.
+
+    Args:
+        case: the prompts.
+        answers: condition of `added_at_places` → the decisions of each draw.
+    """
+    turned = {n: [case.turned(d) for d in answers[n]] for n in (PROMPT, SCRATCHPAD, ISOTROPIC)}
+    own = {PROMPT: turned[PROMPT], ISOTROPIC: np.mean(turned[ISOTROPIC], axis=0)}
+    name = "turned at the prompt, as a share of those at the scratchpad"
+    m = Measured(name, groups=case.groups, unit="share", kind="ratio", direction="lower")
+    m.put_each(own, turned[SCRATCHPAD], roles={ISOTROPIC: "reference"})
+    random = m.value(ISOTROPIC).value
+    beside = (Beside("reference", "random directions at the scratchpad", random),)
+    return m.value(PROMPT, beside=beside)
 
 
 def taken_out(found: Found, *, draws: int, rng: np.random.Generator) -> Draws:

@@ -28,6 +28,8 @@ from inscape.control.orthogonalise import WRITTEN, edits_of
 from inscape.control.random_directions import isotropic, matched
 from inscape.core.edit import Add, Edit, ProjectOut, Scope
 from inscape.core.errors import DataError
+from inscape.core.evidence import Beside, Evidence
+from inscape.core.measured import Measured
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.outcomes.bystanders import Bystander
@@ -110,6 +112,19 @@ class Case:
     def against(self) -> Float[np.ndarray, " n"]:
         """Towards declining (1) for what was answered, away from it (−1) for what was declined."""
         return np.where(self.decided == 1, -1.0, 1.0)
+
+    def as_due(self, due: Float[np.ndarray, " n"]) -> Evidence:
+        """How often the decision left alone is the one that is due, beside what deciding always
+        alike would give.
+
+        Args:
+            due: 1 for prompts that are to be declined, else 0.
+        """
+        often = max(due.mean(), 1 - due.mean())
+        beside = (Beside("reference", "the more frequent decision for all", often),)
+        m = Measured("decisions as they should be", groups=self.groups, unit="share")
+        m.put("left alone", self.decided == due)
+        return m.value("left alone", beside=beside)
 
     def decisions(
         self, act: Act | None, place: str = SCRATCHPAD, draw: int = 0, model: Model | None = None

@@ -20,7 +20,7 @@ import numpy as np
 
 from inscape.charts.layers import score_by_layer
 from inscape.core.errors import StudyError
-from inscape.core.evidence import Beside, named
+from inscape.core.evidence import named
 from inscape.core.measured import Measured, Role
 from inscape.core.rng import child_seed
 from inscape.data.columns import check_present
@@ -43,6 +43,7 @@ from inscape.outcomes.reasoning_edits import (
     added_at_places,
     find,
     lost_aside,
+    prompt_share,
     taken_out,
 )
 from inscape.outcomes.scratchpads import (
@@ -276,15 +277,10 @@ def _asked(config: Config, model: Model, rows: Examples) -> Examples:
 
 def _read(config: Config, run: Run, case: Case, due: np.ndarray) -> None:
     """Whether decisions are right, and how well they are told from scratchpad and prompt's end."""
-    often = Beside(
-        "reference", "the more frequent decision for all", max(due.mean(), 1 - due.mean())
-    )
-    can = Measured("decisions as they should be", groups=case.groups, unit="share")
-    can.put("left alone", case.decided == due)
     shares = [np.mean(case.decided == d) for d in (1, 0)]
     run.claim(
         "can",
-        can.value("left alone", beside=(often,)),
+        case.as_due(due),
         why=f"It declines {shares[0]:.0%}, answers {shares[1]:.0%}, and closes "
         f"{case.written.closed.mean():.0%} of the scratchpads itself.",
     )
@@ -337,16 +333,8 @@ def _turn(config: Config, run: Run, found: Found) -> None:
     run.claim("turned", rows[SCRATCHPAD], why=why)
     why = f"Isotropic ones; with the scratchpads' own covariance {rows[MATCHED].value:.0%}."
     run.claim("random", rows[ISOTROPIC], why=why)
-    name = "turned at the prompt, as a share of those at the scratchpad"
-    turned = {n: [case.turned(d) for d in done.answers[n]] for n in (PROMPT, SCRATCHPAD, ISOTROPIC)}
-    part = Measured(name, direction="lower", **of).put_each(
-        {PROMPT: turned[PROMPT], ISOTROPIC: np.mean(turned[ISOTROPIC], axis=0)},
-        turned[SCRATCHPAD],
-        roles={ISOTROPIC: "reference"},
-    )
-    noise = Beside("reference", "random directions at the scratchpad", part.value(ISOTROPIC).value)
     why = "A prompt has {:.0f} tokens on average, a scratchpad {:.0f}.".format(*case.lengths)
-    run.claim("prompt", part.value(PROMPT, beside=(noise,)), why=why)
+    run.claim("prompt", prompt_share(case, done.answers), why=why)
 
 
 def _remove(config: Config, run: Run, found: Found) -> None:
