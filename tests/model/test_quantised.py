@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import json
 
 import pytest
@@ -107,6 +108,82 @@ def test_packed_weights_of_a_method_that_nobody_knows_are_not_opened_as_random_o
             open(folder)
     finally:
         held.write_bytes(before)
+
+
+def packed_columns(numbers, order):
+    """Whole numbers below 16 (rows, columns), eight columns to an int32, in some order."""
+    rows, columns = numbers.shape
+    eights = numbers.view(rows, columns // 8, 8).long()
+    whole = sum(eights[:, :, place] << (4 * i) for i, place in enumerate(order))
+    return torch.where(whole >= 2**31, whole - 2**32, whole).int()
+
+
+def sixteenths(weight, group=32):
+    """A matrix (out, in) in four bits: whole numbers, scale and zero of each group, and what it stands for."""
+    grouped = weight.T.reshape(-1, group, len(weight))
+    low, high = grouped.amin(1), grouped.amax(1)
+    scale = ((high - low) / 15).half().float()
+    zero = (-low / scale).round().clamp(1, 15)
+    whole = (grouped / scale[:, None] + zero[:, None]).round().clamp(0, 15)
+    stands = ((whole - zero[:, None]) * scale[:, None]).flatten(0, 1).T
+    return whole.flatten(0, 1), scale.half(), zero, stands
+
+
+def four_bits(method, folder):
+    """A checkpoint in GPTQ's or AWQ's layout, and the network that it stands for."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 128, "head_dim": 32, "intermediate_size": 256, "pad_token_id": 0}
+    network = t.LlamaForCausalLM(t.LlamaConfig(**net("llama").config.to_dict() | sizes)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    stands, state = copy.deepcopy(network), {}
+    for name, value in network.state_dict().items():
+        if not name.endswith("proj.weight"):
+            state[name] = value
+            continue
+        whole, scale, zero, means = sixteenths(value)
+        stands.state_dict()[name].copy_(means)
+        stem = name.removesuffix("weight")
+        if method == "gptq":
+            state[f"{stem}qweight"] = packed_columns(whole.T, range(8)).T
+            state[f"{stem}qzeros"] = packed_columns(zero - 1, range(8))
+            state[f"{stem}g_idx"] = (torch.arange(len(whole)) // 32).int()
+        else:
+            order = (0, 2, 4, 6, 1, 3, 5, 7)
+            state[f"{stem}qweight"] = packed_columns(whole, order)
+            state[f"{stem}qzeros"] = packed_columns(zero, order)
+        state[f"{stem}scales"] = scale
+    network.save_pretrained(folder)
+    held = {name: value.contiguous() for name, value in state.items()}
+    save_file(held, folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    own = {"gptq": {"desc_act": False, "sym": False}, "awq": {"zero_point": True}}[method]
+    own |= {"quant_method": method, "bits": 4, "group_size": 32}
+    (folder / "config.json").write_text(json.dumps({**config, "quantization_config": own}))
+    return network, stands
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gptqmodel") is not None, reason="it is installed")
+@pytest.mark.parametrize(("method", "needs"), [("gptq", "optimum gptqmodel"), ("awq", "gptqmodel")])
+def test_a_checkpoint_in_four_bits_says_what_it_needs(tmp_path, method, needs):
+    four_bits(method, tmp_path)
+    with pytest.raises(ModelError, match=rf"is quantised \({method}\), .*\(pip install {needs}\)"):
+        open(tmp_path)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("method", ["gptq", "awq"])
+def test_a_checkpoint_in_four_bits_opens_as_the_numbers_that_it_stands_for(tmp_path, method):
+    pytest.importorskip("gptqmodel", exc_type=ImportError)
+    network, stands = four_bits(method, tmp_path)
+    site = "resid_post.2"
+    want, plain = (Model(n).run(IDS, site)[site] for n in (stands, network))
+    assert (want - plain).norm() > 0.02 * plain.norm()  # it is quantised
+    model = open(tmp_path)
+    assert model.certificate.passed
+    found = model.run(IDS, site)[site]
+    assert (found - want).norm() < 2e-3 * want.norm()  # its scales are in float16
 
 
 def eighths(weight, block=32):

@@ -40,6 +40,9 @@ LAYERS = 1000
 #: bytes of a JSON file; the largest vocabulary known has 40 MB
 LARGEST = 256 * 2**20
 
+#: way of quantising → what is installed to open it on a CPU
+PACKAGES = {"gptq": "optimum gptqmodel", "awq": "gptqmodel"}
+
 _CURE = "fetch the checkpoint again"
 _LAYERS = re.compile(r"(num|n|encoder|decoder)?_?(hidden_)?(layers?|blocks|depths?)")
 _BLOCKS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")

@@ -357,10 +357,12 @@ def _load(
         raise
     except BaseException as error:  # whatever a damaged or foreign checkpoint makes of its readers
         if method is not None:
+            needs = checkpoint_files.PACKAGES.get(method)
             raise ModelError(
                 f"{what} is quantised ({method}), and it cannot be opened so here "
-                f"({reason(error)}); install what that "
-                "needs, or open the checkpoint that it was made from"
+                f"({reason(error)}); install what that needs"
+                f"{f' (pip install {needs})' if needs else ''}, or open the checkpoint that it was "
+                "made from"
             ) from error
         raise _explained(what, error) from error
     return net, lambda: _tokenizer(AutoTokenizer, where, trust, extra)
