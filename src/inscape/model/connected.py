@@ -29,6 +29,7 @@ from inscape.model.hooks import Pass, Stop, hooked
 from inscape.model.invocation import Fed, feeding, invocation
 from inscape.model.model import Model
 from inscape.model.modes import evaluating, uncompiled
+from inscape.model.reach import refuse_unread
 
 
 def connected(
@@ -62,6 +63,7 @@ def connected(
     sites = model.select(capture)
     planned = [(site, edit) for edit in as_edits(edits) for site in model.select(edit.scope.sites)]
     learn(model, [*sites, *(site for site, _ in planned)])
+    refuse_unread(model, [site for site, _ in planned])
     state = Pass(len(ids), keep_graph=True)
     state.step(ids.shape[1])
     more: dict[str, Any] = {} if cache is None else {"past_key_values": cache}
@@ -116,6 +118,7 @@ def prefix_cache(
         )
     planned = [(site, edit) for edit in as_edits(edits) for site in model.select(edit.scope.sites)]
     learn(model, [site for site, _ in planned])
+    refuse_unread(model, [site for site, _ in planned])
     state = Pass(len(ids))
     state.step(ids.shape[1])
     with (

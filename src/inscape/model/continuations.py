@@ -38,6 +38,7 @@ from inscape.model.invocation import Fed, feeding
 from inscape.model.lengths import dynamic, fresh
 from inscape.model.modes import evaluating, uncompiled
 from inscape.model.network import Network
+from inscape.model.reach import refuse_unread
 
 #: edits for the prompts of a batch, given their numbers; row r of the pass is sample r % samples of
 # prompt r // samples
@@ -200,6 +201,7 @@ class _Loop:
         model, count = self.model, self.uniform.shape[1]
         planned = [(site, e) for e in self.edits for site in model.select(e.scope.sites)]
         learn(model, [site for site, _ in planned])
+        refuse_unread(model, [site for site, _ in planned])
         rows = torch.arange(len(ids) * self.samples)  # those still going on
         found: list[list[tuple[int, float, float]]] = [[] for _ in rows]
         ended = [False] * len(rows)

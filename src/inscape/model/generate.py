@@ -23,6 +23,7 @@ from inscape.model.invocation import Fed, feeding
 from inscape.model.lengths import dynamic, fresh
 from inscape.model.modes import evaluating, uncompiled
 from inscape.model.network import Network
+from inscape.model.reach import refuse_unread
 
 
 def generate(
@@ -80,6 +81,7 @@ def generate(
         )
     planned = [(site, edit) for edit in edits for site in model.select(edit.scope.sites)]
     learn(model, [site for site, _ in planned])
+    refuse_unread(model, [site for site, _ in planned])
     out = [""] * len(texts)
     for length in sorted({len(t) for t in tokens}):
         rows = [i for i, t in enumerate(tokens) if len(t) == length]

@@ -45,6 +45,7 @@ class Pass:
         caught: site → tensor.
         versions: site → how often its tensor had been written to when it was caught; kept with the
             graph.
+        edited: sites whose module was called while an edit stood there.
         keep_graph: whether captures stay in the autograd graph.
     """
 
@@ -59,6 +60,7 @@ class Pass:
     seen: int = 0
     caught: dict[Site, Tensor] = field(default_factory=dict)
     versions: dict[Site, int] = field(default_factory=dict)
+    edited: set[Site] = field(default_factory=set)
     _rows: Tensor | None = None
 
     def step(self, positions: int) -> None:
@@ -206,8 +208,9 @@ def _register(module: nn.Module, side: str, order: _Order, state: Pass, total: i
         for site, place, edit in order.edits:
             if not _is_now(place, now):
                 continue
+            state.edited.add(site)
             x = pick(changed, place.index, site)
-            changed = _put(changed, place.index, _edited(x, site, place, edit, state))
+            changed = put(changed, place.index, _edited(x, site, place, edit, state))
         for site, place in order.catches:
             if not _is_now(place, now):
                 continue
@@ -323,7 +326,8 @@ def _members(value: Any) -> list[Any]:
     return []
 
 
-def _put(value: Any, index: int, x: Tensor) -> Any:
+def put(value: Any, index: int, x: Tensor) -> Any:
+    """What a module takes or gives with another tensor in the place that `pick` names."""
     if isinstance(value, Tensor):
         return x
     if isinstance(value, dict):

@@ -36,6 +36,7 @@ from inscape.model.hashing import weights_hash, weights_sums
 from inscape.model.hooks import Pass, Stop, first_tensor, hooked, pick
 from inscape.model.invocation import Fed, feeding, invocation
 from inscape.model.modes import evaluating, uncompiled, unwrapped
+from inscape.model.reach import refuse_uncalled, refuse_unread
 from inscape.model.registry import family_of, sees_all, towers
 from inscape.model.sound import framed
 from inscape.model.taps import Atlas
@@ -396,6 +397,7 @@ class Network:
             for site in self.select(e.scope.sites)
         ]
         learn(self, [*catch, *(site for site, _ in planned)], batch)
+        refuse_unread(self, [site for site, _ in planned], batch)
         at = None if at is None else moved(at, self.device)
         state = Pass(len(batch), batch.lengths, batch.marks, at, grad_of is not None)
         state.counted = _counted(self, batch)
@@ -419,6 +421,8 @@ class Network:
             ):
                 more["output_attentions"] = True
             out = self._forward(batch, state, more, whole=logits)
+        if out is not None:  # the pass was not stopped on its way
+            refuse_uncalled(self, [site for site, _ in planned], state.edited)
         if before is not None:
             self._state = identity.changed(before, identity.pieces(self.net))
         missing = [str(site) for site in catch if site not in state.caught]
