@@ -1,0 +1,60 @@
+"""The study in its tiny preset: a toy language model of captions, and few steps."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from inscape.studies.compare.limber import _view, _whitened
+from inscape.study.runner import run_study
+from inscape.worlds.captioned_scenes import COLOURS, SHAPES, SIZES
+from tests.studies.expected import unexpected
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return run_study("limber", "tiny", out=tmp_path_factory.mktemp("run") / "r")
+
+
+def test_the_verdicts_are_those_that_the_card_expects(folder):
+    assert unexpected(folder) == []
+
+
+def test_only_the_maps_are_trained_and_all_have_one_size(folder):
+    costs = pd.read_parquet(folder / "tables" / "maps-costs.parquet")
+    assert (costs["trained"] == 64 * 32 + 32).all()
+    assert len(costs) == 5
+
+
+def test_blind_captions_are_all_the_same_and_captions_keep_their_form(folder):
+    said = pd.read_parquet(folder / "tables" / "said.parquet")
+    assert said.loc[said["map"] == "blind", "said"].nunique() == 1
+    words = said["said"].str.split(expand=True)
+    for place, known in enumerate((SIZES, COLOURS, SHAPES)):
+        assert words[place].isin(list(known)).all()
+    claims = {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
+    named = pd.read_parquet(folder / "tables" / "named.parquet").set_index("condition")["value"]
+    assert claims["blind"]["value"] == pytest.approx(named["supervised"] - named["blind"])
+
+
+def test_whitening_is_one_affine_map_and_leaves_unit_variance():
+    torch.manual_seed(0)
+    seen, new = torch.randn(50, 4, 70) * torch.arange(1, 71) + 3, torch.randn(9, 4, 70)
+    white, other = _whitened(seen, new)
+    flat = white.flatten(0, 1)
+    assert torch.allclose(flat.T @ flat / len(flat), torch.eye(64), atol=1e-3)
+    assert flat.mean(dim=0).abs().max() < 1e-3
+    middle = _whitened(seen, (new[:4] + new[4:8]) / 2)[1]
+    assert torch.allclose(middle, (other[:4] + other[4:8]) / 2, atol=1e-4)
+
+
+def test_two_views_of_a_picture_differ_and_have_its_size():
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(rng.random((6, 3, 24, 24))).float()
+    first, second = _view(images, rng), _view(images, rng)
+    assert first.shape == images.shape
+    assert not torch.allclose(first, second, atol=0.3)
