@@ -228,6 +228,7 @@ def test_the_coordinate_of_a_table_is_named(rng):
 def test_a_fact_has_no_interval_and_no_p():
     found = fact("largest difference", np.float64(3e-9), "value")
     assert (found.value, found.interval, found.p, found.null) == (3e-9, None, None, None)
+    assert fact("a", 1.0, "", n=4, direction="lower").n == 4
 
 
 def test_the_least_of_shares_has_exact_limits():

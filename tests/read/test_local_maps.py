@@ -8,17 +8,23 @@ import torch
 from tests.model import nets
 
 from inscape.model.model import Model
-from inscape.read.detached_jacobian import local_map
+from inscape.read.detached_jacobian import local_map, stable_rank
 from inscape.read.local_maps import (
+    RANDOM,
     Mapped,
     change_by_patches,
+    checked,
+    decodes,
     depths,
     in_double,
     mapped,
     named,
     random_directions,
+    ranks_by_depth,
     sketched_residual,
+    spectra,
     steered,
+    steered_by_others,
 )
 
 
@@ -97,3 +103,63 @@ def test_steering_is_beside_random_vectors_of_the_same_length(model):
 def test_depths_end_at_the_last_block():
     assert list(depths(30, 5)) == [5, 11, 17, 23, 29]
     assert list(depths(2, 5)) == [0, 1] or depths(2, 5)[-1] == 1
+
+
+def test_a_check_is_its_three_measures(model):
+    u = random_directions(5, nets.D, rng=np.random.default_rng(0))
+    double = in_double(model)
+    found = checked(model, double, prompt(model), u)
+    assert found.float64 == sketched_residual(double, prompt(model), u)
+    assert found.ordinary == sketched_residual(model, prompt(model), u, detach=False) > 0.2
+    assert found.changed == change_by_patches(model, prompt(model))[0]
+
+
+def test_decodes_have_a_row_for_every_vector_of_a_prompt(model):
+    tokens = [prompt(model), prompt(model, "Paris is the capital of it")]
+    found = [mapped(model, t, top=7, vectors=2) for t in tokens]
+    table = decodes(model, tokens, found, 2)
+    assert table["vector"].tolist() == [1, 2, 1, 2]
+    said = [repr(model.tokenizer.decode([i])) for i in found[1].said[0][:6]]
+    assert table["left vector says"][2] == " ".join(said)
+    assert table["named"][0] == found[0].names(found[0].predicted, 2)
+
+
+def test_spectra_are_means_and_quantiles_over_prompts():
+    def one(*values):
+        return Mapped(0.0, 1, [], [], [], 1.0, 1.0, np.array(values))
+
+    shown = spectra({"a": [one(1.0, 0.2), one(1.0, 0.6)], "b": [one(1.0, 0.5)]})
+    assert shown["series"].tolist() == ["a", "a", "b", "b"]
+    assert shown["x"].tolist() == [1, 2, 1, 2]
+    assert shown["value"].tolist() == pytest.approx([1.0, 0.4, 1.0, 0.5])
+    assert shown["low"][1] == pytest.approx(0.21)
+    assert shown["high"][1] == pytest.approx(0.59)
+
+
+def test_ranks_by_depth_are_those_of_each_map_and_one_depth_is_kept(model):
+    tokens = [prompt(model), prompt(model, "Paris is the capital of it")]
+    frame, kept = ranks_by_depth(model, tokens, [0, 1], keep=0)
+    slow = [
+        [stable_rank(local_map(model, t, f"resid_post.{i}").leading(1)[1]) for t in tokens]
+        for i in (0, 1)
+    ]
+    assert frame["value"].tolist() == pytest.approx(np.mean(slow, axis=1).tolist())
+    assert frame["low"].tolist() == pytest.approx(np.min(slow, axis=1).tolist())
+    assert frame["high"].tolist() == pytest.approx(np.max(slow, axis=1).tolist())
+    assert torch.equal(kept[1].jacobians, local_map(model, tokens[1], "resid_post.0").jacobians)
+
+
+def test_prompts_steer_those_that_go_on_with_another_token(model):
+    tokens = [prompt(model), prompt(model, "Paris is the capital of it")]
+    maps = [local_map(model, t, "resid_post.1") for t in tokens]
+    options = {"draws": 4}
+    e = steered_by_others(model, 1, maps, tokens, [7, 9], rng=np.random.default_rng(0), **options)
+    rng = np.random.default_rng(0)
+    pairs = ((0, 7, 1), (1, 9, 0))
+    rises = [steered(model, 1, maps[i], t, tokens[j], rng=rng, **options)[0] for i, t, j in pairs]
+    assert e.value == pytest.approx(np.mean(rises))
+    assert (e.null.kind, e.null.draws) == (RANDOM, 4)
+    same = steered_by_others(
+        model, 1, maps, tokens, [7, 7], rng=np.random.default_rng(0), **options
+    )
+    assert same is None

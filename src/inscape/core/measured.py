@@ -524,7 +524,7 @@ def measured_grid(
     return found
 
 
-def fact(name: str, value: float, unit: str) -> Evidence:
+def fact(name: str, value: float, unit: str, **more: Any) -> Evidence:
     """What has no sampling: an identity up to rounding, a count in a fixed network. It has no
     interval.
 
@@ -532,8 +532,9 @@ def fact(name: str, value: float, unit: str) -> Evidence:
         name: what it is.
         value: the number.
         unit: of the number.
+        more: further fields of `Evidence`: ``direction``, ``n``, ``beside``.
     """
-    return Evidence(name, float(value), unit=unit)
+    return Evidence(name, float(value), unit=unit, **more)
 
 
 def over_draws(found: Jackknife, values: Sequence[float] | np.ndarray) -> Jackknife:

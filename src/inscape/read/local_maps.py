@@ -8,21 +8,27 @@ embedding along its right ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from inscape.core.batch import Tokens
 from inscape.core.edit import Add, Scope
+from inscape.core.evidence import Evidence
+from inscape.core.measured import Measured
 from inscape.model.detach import detached
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
 from inscape.read.detached_jacobian import LocalMap, local_map, stable_rank
+
+#: the null of `steered_by_others`
+RANDOM = "random vectors of the same length"
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +183,148 @@ def change_by_patches(model: Model, tokens: Tokens) -> tuple[float, Tensor]:
     assert before is not None
     assert after is not None
     return float((after - before)[0, -1].norm() / before[0, -1].norm()), before[0, -1]
+
+
+class Checked(NamedTuple):
+    """How exact one prompt's map is.
+
+    Attributes:
+        float64: relative error of the reconstruction in float64, on some directions.
+        ordinary: that of the ordinary Jacobian, whose gates vary, in the model's own precision.
+        changed: how far the logits move, relatively, when gates are held constant.
+        logits: of the last token.
+    """
+
+    float64: float
+    ordinary: float
+    changed: float
+    logits: Float[Tensor, " vocabulary"]
+
+
+def checked(model: Model, double: Model, tokens: Tokens, directions: Tensor) -> Checked:
+    """Check one prompt's map on some directions of the output.
+
+    Args:
+        model: the model.
+        double: its copy in float64.
+        tokens: the prompt.
+        directions: orthonormal rows, as `random_directions` gives them.
+    """
+    changed, logits = change_by_patches(model, tokens)
+    exact = sketched_residual(double, tokens, directions)
+    plain = sketched_residual(model, tokens, directions, detach=False)
+    return Checked(exact, plain, changed, logits)
+
+
+def decodes(
+    model: Model, tokens: Sequence[Tokens], found: Sequence[Mapped], vectors: int
+) -> pd.DataFrame:
+    """What the first singular vectors of prompts' maps decode to, six tokens each.
+
+    Args:
+        model: whose tokens.
+        tokens: the prompts.
+        found: their maps.
+        vectors: how many of each.
+    """
+
+    def words(ids: list[int]) -> str:
+        return " ".join(repr(model.tokenizer.decode([i])) for i in ids[:6])
+
+    rows = [
+        {
+            "prompt": t.text,
+            "goes on with": model.tokenizer.decode([m.predicted]),
+            "named": m.names(m.predicted, vectors),
+            "vector": k + 1,
+            "left vector says": words(m.said[k]),
+            "right vector lies along": words(m.read[k]),
+        }
+        for t, m in zip(tokens, found, strict=True)
+        for k in range(vectors)
+    ]
+    return pd.DataFrame(rows)
+
+
+def spectra(maps: Mapping[str, Sequence[Mapped]]) -> pd.DataFrame:
+    """Singular values over the largest, ready to be drawn: ``series``, ``x``, ``value`` (the mean
+    over prompts), ``low`` and ``high`` (95 % of prompts).
+
+    Args:
+        maps: model → its prompts' maps.
+    """
+    parts = []
+    for name, own in maps.items():
+        rows = pd.DataFrame([m.singular for m in own]).astype(np.float64)
+        band = rows.quantile([0.025, 0.975])
+        shown = {"value": rows.mean(), "low": band.loc[0.025], "high": band.loc[0.975]}
+        parts.append(pd.DataFrame({"series": name, "x": rows.columns + 1, **shown}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def ranks_by_depth(
+    model: Model, tokens: Sequence[Tokens], layers: Sequence[int], keep: int
+) -> tuple[pd.DataFrame, list[LocalMap]]:
+    """Stable rank of the map from the input vectors to the last token's state after some blocks.
+
+    Args:
+        model: the model.
+        tokens: the prompts.
+        layers: the blocks.
+        keep: the one of them whose maps are given back; they are large.
+
+    Returns:
+        ``layer``, ``value`` (the mean over prompts), ``low`` and ``high`` (their range); and the
+        prompts' maps to one block.
+    """
+    rows, kept = [], []
+    for layer in layers:
+        maps = [local_map(model, prompt, f"resid_post.{layer}") for prompt in tokens]
+        kept = maps if layer == keep else kept
+        ranks = [stable_rank(here.leading(1)[1]) for here in maps]
+        ends = {"low": min(ranks), "high": max(ranks)}
+        rows.append({"layer": layer, "value": float(np.mean(ranks)), **ends})
+    return pd.DataFrame(rows), kept
+
+
+def steered_by_others(
+    model: Model,
+    layer: int,
+    maps: Sequence[LocalMap],
+    tokens: Sequence[Tokens],
+    predicted: Sequence[int],
+    *,
+    draws: int,
+    rng: np.random.Generator,
+) -> Evidence | None:
+    """Rise of a prompt's next token in the other prompts when its map is applied there; null:
+    random vectors.
+
+    Args:
+        model: the model.
+        layer: after which block.
+        maps: of the prompts to that layer.
+        tokens: the prompts.
+        predicted: the token that each goes on with.
+        draws: random vectors for each pair.
+        rng: draws them.
+
+    Returns:
+        The mean over pairs in nats, grouped by the prompt whose map is applied; None where no two
+        prompts go on with different tokens.
+    """
+    several = range(len(maps))
+    pairs = [(i, j) for i in several for j in several if predicted[i] != predicted[j]]
+    if not pairs:
+        return None
+    done = [
+        steered(model, layer, maps[i], predicted[i], tokens[j], draws=draws, rng=rng)
+        for i, j in pairs
+    ]
+    m = Measured("rise of the steering prompt's token", groups=[i for i, _ in pairs], unit="nats")
+    m.put("its map", [rise for rise, _ in done])
+    m.put(RANDOM, np.stack([null for _, null in done], axis=1), role="null")
+    return m.value("its map", null=RANDOM, where={"added": "its map", "after block": layer})
 
 
 def steered(

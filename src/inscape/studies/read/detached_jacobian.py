@@ -12,7 +12,7 @@ untrained copy shows what of the map's low rank is the architecture's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -21,23 +21,24 @@ from inscape.charts.curves import curves
 from inscape.charts.layers import score_by_layer
 from inscape.core.batch import Tokens
 from inscape.core.errors import StudyError
-from inscape.core.evidence import Beside, Evidence, table
+from inscape.core.evidence import Beside, table
 from inscape.core.folds import group_codes
 from inscape.core.matched_rows import spread_rows
 from inscape.core.measured import Measured, fact
 from inscape.core.rng import child_seed
 from inscape.model.model import Model
-from inscape.read.detached_jacobian import LocalMap, local_map, stable_rank
 from inscape.read.local_maps import (
     Mapped,
-    change_by_patches,
+    checked,
+    decodes,
     depths,
     in_double,
     mapped,
     named,
     random_directions,
-    sketched_residual,
-    steered,
+    ranks_by_depth,
+    spectra,
+    steered_by_others,
 )
 from inscape.study.card import Card, Claim
 from inscape.study.opening import opened
@@ -166,8 +167,8 @@ PRESETS = {
     "full": Config(prompts=200, directions=128, looked_into=40, depths=10),
 }
 TRAINED, UNTRAINED = "trained model", "untrained model"
-RANDOM = "random vectors of the same length"
 NEXT, OTHER = "next token", "another prompt's token"
+EACH, LAST = "by each token's map", "by the last token's map"
 
 
 def run(config: Config, run: Run) -> None:
@@ -180,35 +181,24 @@ def run(config: Config, run: Run) -> None:
             "is large."
         )
     short = examples.take(np.flatnonzero(fits))
-    by = short.frame["relation"] if "relation" in short.frame else np.arange(len(short))
-    rows = spread_rows(np.asarray(by), config.prompts, rng=run.rng("prompts"))
-    tokens = model.tokenize(short.take(rows).texts())
-    groups = group_codes([str(b) for b in np.asarray(by)[rows]])
+    by = np.asarray(short.frame["relation"] if "relation" in short.frame else range(len(short)))
+    rows = spread_rows(by, config.prompts, rng=run.rng("prompts"))
+    tokens, groups = model.tokenize(short.take(rows).texts()), group_codes(by[rows].astype(str))
     run.asked(
         f"Is {model.name} at one prompt a linear map of its input vectors, and what does that map "
         "say?"
     )
-    found, fresh = [], model.untrained(child_seed(run.seed, "untrained"))
-    with run.progress("map prompts", total=len(tokens), unit="prompts") as bar:
-        for prompt in tokens:
-            found.append(mapped(model, prompt, config.top, config.vectors))
-            bar.advance()
-    some = tokens[: config.looked_into]
+    asked = run.each("map prompts", tokens, "prompts")
+    found = [mapped(model, prompt, config.top, config.vectors) for prompt in asked]
+    fresh, some = model.untrained(child_seed(run.seed, "untrained")), tokens[: config.looked_into]
     twin = [mapped(fresh, prompt, config.top, config.vectors) for prompt in some]
     _exact(config, run, model, tokens, groups, found)
     _named(config, run, groups, found, twin)
-    _decoded(config, run, model, tokens, found, twin)
-    middle = _depths(config, run, {TRAINED: model, UNTRAINED: fresh}, some)
-    _steer(config, run, model, some, found, middle)
+    _decoded(config, run, model, tokens, {TRAINED: found, UNTRAINED: twin})
+    _depths(config, run, model, fresh, some, [m.predicted for m in found])
     exact = run.claims["float32"].supported and run.claims["float64"].supported
     rank, copy = (np.median([m.rank for m in maps]) for maps in (found, twin))
     run.facts(yes="Yes" if exact else "Not to rounding", rank=rank, twin=copy)
-
-
-def _largest(name: str, values: np.ndarray, beside: Beside) -> Evidence:
-    """The largest of the errors, a fact of these prompts that has no interval."""
-    largest = fact(name, values.max(), "relative error")
-    return replace(largest, direction="lower", n=len(values), beside=(beside,))
 
 
 def _exact(
@@ -220,44 +210,40 @@ def _exact(
     found: list[Mapped],
 ) -> None:
     """What the maps give back, in both precisions, and what the ordinary Jacobian does."""
-    width = model.width("resid_pre.0")
-    u = random_directions(config.directions, width, rng=run.rng("directions"))
-    double, rows, logits = in_double(model), [], []
-    with run.progress("check prompts", total=len(tokens), unit="prompts") as bar:
-        for prompt, m in zip(tokens, found, strict=True):
-            moved, seen = change_by_patches(model, prompt)
-            logits.append(seen)
-            rows.append(
-                {
-                    "prompt": prompt.text,
-                    "tokens": len(prompt),
-                    "float32": m.residual,
-                    "float64": sketched_residual(double, prompt, u),
-                    "ordinary Jacobian": sketched_residual(model, prompt, u, detach=False),
-                    "logits changed": moved,
-                }
-            )
-            bar.advance()
-    frame = pd.DataFrame(rows)
+    u = random_directions(config.directions, model.width("resid_pre.0"), rng=run.rng("directions"))
+    double, asked = in_double(model), run.each("check prompts", tokens, "prompts")
+    checks = [checked(model, double, prompt, u) for prompt in asked]
+    frame = pd.DataFrame(
+        {
+            "prompt": [prompt.text for prompt in tokens],
+            "tokens": [len(prompt) for prompt in tokens],
+            "float32": [m.residual for m in found],
+            "float64": [c.float64 for c in checks],
+            "ordinary Jacobian": [c.ordinary for c in checks],
+            "logits changed": [c.changed for c in checks],
+        }
+    )
     run.table("exact", frame, "Relative error of the reconstruction of each prompt's final state.")
-    plain = frame["ordinary Jacobian"].to_numpy()
-    others = [float((a - b).norm() / b.norm()) for a, b in zip(logits[1:], logits, strict=False)]
     m = Measured("error of the reconstruction", groups=groups, unit="relative error")
-    m.put("ordinary Jacobian", plain)
-    chance = Beside("baseline", "ordinary Jacobian, mean", m.value("ordinary Jacobian").value)
+    m.put("ordinary Jacobian", frame["ordinary Jacobian"])
+    ordinary = m.value("ordinary Jacobian")
+    logits = [c.logits for c in checks]
+    others = [float((a - b).norm() / b.norm()) for a, b in zip(logits[1:], logits, strict=False)]
+    chance = Beside("baseline", "ordinary Jacobian, mean", ordinary.value)
+    another = Beside("reference", "another prompt's logits, mean", float(np.mean(others)))
+    more = {"direction": "lower", "n": len(frame)}
     why = {
         "float64": f"On {len(u)} random directions of the output; transformers' own RMSNorm rounds "
         "to float32, the patched one does not."
     }
     for id in ("float32", "float64"):
-        largest = _largest(f"largest error, {id}", frame[id].to_numpy(), chance)
+        name, worst = f"largest error, {id}", frame[id].max()
+        largest = fact(name, worst, "relative error", beside=(chance,), **more)
         run.claim(id, largest, why=why.get(id, ""))
-    run.claim(
-        "ordinary", m.value("ordinary Jacobian"), why=f"The median is {np.median(plain):.2f}."
-    )
-    another = Beside("reference", "another prompt's logits, mean", float(np.mean(others)))
-    change = frame["logits changed"].to_numpy()
-    run.claim("unchanged", _largest("largest change of the logits", change, another))
+    median = frame["ordinary Jacobian"].median()
+    run.claim("ordinary", ordinary, why=f"The median is {median:.2f}.")
+    name, worst = "largest change of the logits", frame["logits changed"].max()
+    run.claim("unchanged", fact(name, worst, "relative error", beside=(another,), **more))
 
 
 def _named(
@@ -265,12 +251,15 @@ def _named(
 ) -> None:
     """Do the first left singular vectors name the token that comes next, or any likely token?"""
     got = named(found, groups, config.vectors)
+    shares = {
+        NEXT: got.own,
+        f"{NEXT}, {EACH}": got.each,
+        f"{NEXT}, {LAST}": got.last,
+        OTHER: got.other,
+        f"{OTHER}, {EACH}": got.other_each,
+    }
     m = Measured("tokens named by the first left singular vectors", groups=groups, unit="share")
-    m.put(NEXT, got.own)
-    m.put(f"{NEXT}, by each token's map", got.each)
-    m.put(f"{NEXT}, by the last token's map", got.last)
-    m.put(OTHER, got.other, role="baseline")
-    m.put(f"{OTHER}, by each token's map", got.other_each, role="baseline")
+    m.put_each(shares, roles={OTHER: "baseline", f"{OTHER}, {EACH}": "baseline"})
     run.show(
         "named",
         m,
@@ -279,62 +268,33 @@ def _named(
         "that are.",
     )
     mismatched = m.value(OTHER, direction="lower")
-    beside = Beside("baseline", OTHER, mismatched.value)
+    own = m.value(NEXT, beside=(Beside("baseline", OTHER, mismatched.value),))
     fresh = float(np.mean([t.names(t.predicted, config.vectors) for t in twin]))
+    run.claim("named", own, why=f"In an untrained copy {fresh:.2f}.")
+    last = f"By the last token's map alone {got.last.mean():.2f}."
+    run.claim("named-each", m.value(f"{NEXT}, {EACH}"), why=last)
+    run.claim("mismatched-each", m.value(f"{OTHER}, {EACH}", direction="lower"))
     parts = [
         f"{share:.2f} of those of {name}"
         for share, name in ((got.near, "its relation"), (got.far, "other relations"))
         if not np.isnan(share)
     ]
-    each, of_each = (f"{name}, by each token's map" for name in (NEXT, OTHER))
-    run.claim("named", m.value(NEXT, beside=(beside,)), why=f"In an untrained copy {fresh:.2f}.")
-    last = f"By the last token's map alone {got.last.mean():.2f}."
-    run.claim("named-each", m.value(each), why=last)
-    run.claim("mismatched-each", m.value(of_each, direction="lower"))
     run.claim("mismatched", mismatched, why=f"They name {' and '.join(parts)}." if parts else "")
 
 
 def _decoded(
-    config: Config,
-    run: Run,
-    model: Model,
-    tokens: Sequence[Tokens],
-    found: list[Mapped],
-    twin: list[Mapped],
+    config: Config, run: Run, model: Model, tokens: Sequence[Tokens], maps: dict[str, list[Mapped]]
 ) -> None:
     """Words that the vectors decode to, singular values and stable ranks of the whole maps."""
-
-    def words(ids: list[int]) -> str:
-        return " ".join(repr(model.tokenizer.decode([i])) for i in ids[:6])
-
-    rows = [
-        {
-            "prompt": t.text,
-            "goes on with": model.tokenizer.decode([m.predicted]),
-            "named": m.names(m.predicted, config.vectors),
-            "vector": k + 1,
-            "left vector says": words(m.said[k]),
-            "right vector lies along": words(m.read[k]),
-        }
-        for t, m in zip(tokens[:8], found, strict=False)
-        for k in range(config.vectors)
-    ]
-    caption = "What the first singular vectors of some prompts' maps decode to."
-    run.table("decodes", pd.DataFrame(rows), caption)
-    maps = [(TRAINED, m) for m in found] + [(UNTRAINED, m) for m in twin]
-    values = pd.DataFrame(
-        [
-            {"series": name, "x": k + 1, "value": float(v)}
-            for name, m in maps
-            for k, v in enumerate(m.singular)
-        ]
+    run.table(
+        "decodes",
+        decodes(model, tokens[:8], maps[TRAINED][:8], config.vectors),
+        "What the first singular vectors of some prompts' maps decode to.",
     )
-    over = values.groupby(["series", "x"], sort=False)["value"]
-    band = over.quantile([0.025, 0.975]).unstack().set_axis(["low", "high"], axis=1)
     run.figure(
         "spectrum",
         curves(
-            over.mean().to_frame().join(band).reset_index(),
+            spectra(maps),
             x="singular value, by size",
             y="over the largest",
             interval="95 % of prompts",
@@ -343,67 +303,56 @@ def _decoded(
         "Singular values of the whole prompt's map to the final norm.",
     )
     ranks = [
-        {"series": name, "whole prompt": m.rank, "last token": m.last_rank} for name, m in maps
+        {"series": name, "whole prompt": m.rank, "last token": m.last_rank}
+        for name, own in maps.items()
+        for m in own
     ]
     summary = pd.DataFrame(ranks).groupby("series").median().reset_index()
     run.table("final-rank", summary, "Median stable rank of the map to the final norm.")
 
 
 def _depths(
-    config: Config, run: Run, nets: dict[str, Model], tokens: Sequence[Tokens]
-) -> list[LocalMap]:
-    """Stable rank of the map to each depth; gives the trained model's maps to the middle one."""
-    layers, rows, kept = depths(len(nets[TRAINED].atlas.blocks), config.depths), [], []
-    halfway = layers[(len(layers) - 1) // 2]
-    for name, net in nets.items():
-        for layer in layers:
-            maps = [local_map(net, prompt, f"resid_post.{layer}") for prompt in tokens]
-            ranks = [stable_rank(here.leading(1)[1]) for here in maps]
-            kept += maps if layer == halfway and name == TRAINED else []
-            ends = {"low": min(ranks), "high": max(ranks)}
-            rows.append({"series": name, "layer": layer, "value": float(np.mean(ranks)), **ends})
-    frame, span = pd.DataFrame(rows), "range over prompts"
-    caption = f"Stable rank of the map to each depth, mean and range over {len(kept)} prompts."
-    run.table("rank", frame, caption)
-    run.figure(
-        "rank",
-        score_by_layer(frame, score="stable rank", interval=span, nulls=(UNTRAINED,)),
-        "Stable rank (squared Frobenius over squared spectral norm) of the map from all input "
-        "vectors to the last token's state after each block.",
-    )
-    return kept
-
-
-def _steer(
     config: Config,
     run: Run,
     model: Model,
+    fresh: Model,
     tokens: Sequence[Tokens],
-    found: list[Mapped],
-    middle: list[LocalMap],
+    predicted: list[int],
 ) -> None:
-    """One prompt's map at middle depth, applied to the last input vector of another prompt."""
-    layers, rng = depths(len(model.atlas.blocks), config.depths), run.rng("steer")
-    layer, token = layers[(len(layers) - 1) // 2], [m.predicted for m in found]
-    several = range(len(middle))
-    pairs = [(i, j) for i in several for j in several if token[i] != token[j]]
-    if not pairs:
+    """Stable rank of the map to each depth, and one prompt's map to the middle one, applied to the
+    last input vector of another prompt."""
+    layers = depths(len(model.atlas.blocks), config.depths)
+    middle = layers[(len(layers) - 1) // 2]
+    ranks, maps = ranks_by_depth(model, tokens, layers, middle)
+    copy, _ = ranks_by_depth(fresh, tokens, layers, middle)
+    frame = pd.concat({TRAINED: ranks, UNTRAINED: copy}, names=["series"]).reset_index("series")
+    run.figure(
+        "rank",
+        score_by_layer(
+            frame, score="stable rank", interval="range over prompts", nulls=(UNTRAINED,)
+        ),
+        "Stable rank (squared Frobenius over squared spectral norm) of the map from all input "
+        "vectors to the last token's state after each block, mean and range over "
+        f"{len(tokens)} prompts.",
+        frame,
+    )
+    rise = steered_by_others(
+        model,
+        middle,
+        maps,
+        tokens,
+        predicted,
+        draws=config.draws,
+        rng=run.rng("steer"),
+    )
+    if rise is None:
         run.warn(
             "No two of the prompts looked into go on with different tokens, so none could be "
             "steered to another's."
         )
         return
-    done = [
-        steered(model, layer, middle[i], token[i], tokens[j], draws=config.draws, rng=rng)
-        for i, j in pairs
-    ]
-    of = [i for i, _ in pairs]
-    m = Measured("rise of the steering prompt's token", groups=of, unit="nats")
-    m.put("its map", [rise for rise, _ in done])
-    m.put(RANDOM, np.stack([null for _, null in done], axis=1), role="null")
-    where = {"added": "its map", "after block": layer}
     run.table(
         "steering",
-        table([m.value("its map", null=RANDOM, where=where)]),
+        table([rise]),
         "Log-probability of the steering prompt's next token in another prompt.",
     )
