@@ -126,7 +126,7 @@ def detect(
 
 
 def detect_each(
-    candidates: Mapping[str, np.ndarray],
+    candidates: Mapping[Any, np.ndarray],
     right: np.ndarray,
     groups: np.ndarray,
     parts: Mapping[str, Int[np.ndarray, " rows"]],

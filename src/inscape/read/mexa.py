@@ -96,7 +96,7 @@ class Aligned(NamedTuple):
 
 
 def mexa_by_layer(
-    layers: Sequence[Float[np.ndarray, "texts d"]],
+    layers: Float[np.ndarray, "layers texts d"] | Sequence[Float[np.ndarray, "texts d"]],
     content: Sequence[Any] | np.ndarray,
     language: Sequence[Any] | np.ndarray,
     pivot: str,
