@@ -31,39 +31,31 @@ class Counting:
         return run
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("INSCAPE_HOME", str(tmp_path / "home"))
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
-
-
 def compiled(family: str):
+    torch._dynamo.reset()
     counting = Counting()
     model = open(net(family), tokenizer=tokenizer())
     model.compiled = compiled_blocks(model, counting)
+    return model, counting
+
+
+@pytest.fixture(scope="module")
+def _llama():
+    """Compiled once for all tests that leave it as it was; compiling takes seconds."""
+    yield compiled("llama")
+    torch._dynamo.reset()
+
+
+@pytest.fixture
+def llama(_llama):
+    model, counting = _llama
     counting.runs = 0
     return model, counting
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2", "bert"])
-def test_passes_at_the_ends_of_blocks_are_compiled_and_give_the_same(family):
-    model, counting = compiled(family)
-    plain = open(net(family), tokenizer=tokenizer())
-    edit = Add(Scope("resid_post.0", positions="last"), torch.ones(D))
-    found = model.run(IDS, "resid_post.*", edits=edit)
-    want = plain.run(IDS, "resid_post.*", edits=edit)
-    assert counting.runs >= 3
-    for site in want:
-        torch.testing.assert_close(found[site], want[site], atol=1e-5, rtol=1e-4)
-    free = plain.run(IDS, "resid_post.*")
-    assert not torch.allclose(found["resid_post.1"], free["resid_post.1"], atol=1e-3)
-
-
 @pytest.mark.parametrize("site", ["q.1", "mlp_act.0", "pattern.1", "z.0"])
-def test_passes_into_blocks_run_as_written(site):
-    model, counting = compiled("llama")
+def test_passes_into_blocks_run_as_written(site, llama):
+    model, counting = llama
     found = model.run(IDS, site)[site]
     assert counting.runs == 0
     torch.testing.assert_close(found, open(net("llama")).run(IDS, site)[site])
@@ -75,8 +67,8 @@ def test_passes_into_blocks_run_as_written(site):
         )
 
 
-def test_gradients_and_hooks_of_the_users_own_run_as_written():
-    model, counting = compiled("llama")
+def test_gradients_and_hooks_of_the_users_own_run_as_written(llama):
+    model, counting = llama
     model.run(IDS, "resid_post.0", grad_of=lambda logits: logits[:, 0, 7].sum())
     assert counting.runs == 0
     inside = model.net.model.layers[0].mlp
@@ -89,8 +81,8 @@ def test_gradients_and_hooks_of_the_users_own_run_as_written():
     assert not torch.allclose(changed, back, atol=1e-3)
 
 
-def test_weights_that_are_trained_on_count_and_nothing_is_left_behind():
-    model, _ = compiled("llama")
+def test_weights_that_are_trained_on_count_and_nothing_is_left_behind(llama):
+    model, _ = llama
     blocks = list(model.net.model.layers)
     before = model.run(IDS, "resid_post.1")["resid_post.1"]
     with torch.no_grad():
@@ -102,6 +94,25 @@ def test_weights_that_are_trained_on_count_and_nothing_is_left_behind():
     want = open(network).run(IDS, "resid_post.1")["resid_post.1"]
     torch.testing.assert_close(after, want, atol=1e-5, rtol=1e-4)
     assert not any("forward" in block.__dict__ for block in blocks)
+    with torch.no_grad():
+        blocks[0].mlp.down_proj.weight.div_(3)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "bert"])
+def test_passes_at_the_ends_of_blocks_are_compiled_and_give_the_same(family, request):
+    held = request.getfixturevalue("llama") if family == "llama" else compiled(family)
+    model, counting = held
+    assert model.compiled.gap < 1e-5
+    counting.runs = 0
+    plain = open(net(family), tokenizer=tokenizer())
+    edit = Add(Scope("resid_post.0", positions="last"), torch.ones(D))
+    found = model.run(IDS, "resid_post.*", edits=edit)
+    want = plain.run(IDS, "resid_post.*", edits=edit)
+    assert counting.runs >= 3
+    for site in want:
+        torch.testing.assert_close(found[site], want[site], atol=1e-5, rtol=1e-4)
+    free = plain.run(IDS, "resid_post.*")
+    assert not torch.allclose(found["resid_post.1"], free["resid_post.1"], atol=1e-3)
 
 
 def test_opening_compiled_harvests_into_a_store_of_its_own(tmp_path):
@@ -138,7 +149,3 @@ def test_what_is_refused():
     network.model.layers[0].mlp.register_forward_hook(lambda _m, _a, out: out)
     with pytest.raises(ModelError, match="hooks of its own in its blocks"):
         compiled_blocks(open(network), "eager")
-    torch._dynamo.reset()
-    model = open(net("llama"))
-    model.compiled = compiled_blocks(model, "eager")
-    assert model.compiled.gap < 1e-5
