@@ -1,6 +1,8 @@
 """Figures show their table's own numbers, name their interval and unit, and leave the page's
 look to the theme."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -226,3 +228,13 @@ def test_numbers_of_a_matrix_that_is_drawn_small_are_left_out():
     seen = [vl_convert.vegalite_to_svg(c.to_dict()) for c in (chart, chart.properties(height=260))]
     # all forty numbers, and every other name
     assert [svg.count('opacity="0"') for svg in seen] == [0, 40 + 20]
+
+
+def test_a_value_beyond_the_scale_has_the_colour_of_its_end():
+    drawn = []
+    for value in (1.0, 2.25):
+        chart = heatmap.matrix(COSINES.assign(value=value), domain=(0, 1))
+        svg = vl_convert.vegalite_to_svg(chart.to_dict(), config=theme.config("light"))
+        drawn.append(re.findall(r'aria-roledescription="rect mark"[^>]*fill="([^"]*)"', svg))
+    assert len(drawn[0]) == 4
+    assert drawn[0] == drawn[1]

@@ -71,9 +71,9 @@ def matrix(
     low, high = domain
     signed = low < 0 < high
     scale = (
-        alt.Scale(domain=[low, high], domainMid=0, range="diverging", interpolate="rgb")
+        alt.Scale(domain=[low, high], clamp=True, domainMid=0, range="diverging", interpolate="rgb")
         if signed
-        else alt.Scale(domain=[low, high])
+        else alt.Scale(domain=[low, high], clamp=True)
     )
     legend = alt.Legend(
         title=value, orient="right", gradientLength=min(160, cell * len(rows)), format=number
