@@ -8,11 +8,13 @@ import pytest
 from inscape.core.nulls import permutations
 from inscape.read.mlp import fit_mlp, mlp_probe
 from inscape.read.neurons import (
+    count_beyond,
     count_evidence,
     neuron_search,
     passing,
     passing_without,
     random_alike,
+    searched,
     strongest,
 )
 from inscape.read.surface import letters
@@ -146,3 +148,25 @@ def test_the_strongest_neurons_are_those_that_were_planted_and_random_ones_are_a
     assert random["neuron"].nunique() > 3
     orders = permutations(80, 99, rng=rng)
     assert neuron_search(x.items(), y, orders, ("one", "two")).count() == 2
+
+
+def test_what_goes_with_a_group_passes_shuffled_rows_and_not_shuffled_groups():
+    rng = np.random.default_rng(5)
+    codes = np.repeat(np.arange(12), 20)
+    y = rng.normal(size=12)[codes][:, None]
+    own = rng.normal(size=(12, 40))[codes] + 0.1 * rng.normal(size=(240, 40))  # groups, not y
+    x = {"a": np.concatenate([own, rng.normal(size=(240, 5))], axis=1)}
+
+    def layers():
+        return iter(x.items())
+
+    streams = {"rows": np.random.default_rng(0), "groups": np.random.default_rng(1)}
+    found = searched(layers, y, codes, ("y",), streams=streams.__getitem__, draws=199)
+    assert list(found) == ["rows", "groups"]
+    assert found["rows"].count(0.95) > 5
+    assert found["groups"].count(0.95) < 3
+    rng = np.random.default_rng(2)
+    counted = count_beyond(layers, found, "groups", y, codes, rng=rng, draws=39)
+    assert counted.value == found["groups"].count()
+    assert counted.null.kind == "the same count with groups shuffled"
+    assert counted.p > 0.02

@@ -113,11 +113,13 @@ from inscape.read.multilabel import MultilabelProbe as MultilabelProbe
 from inscape.read.named_ends import NamedEnds as NamedEnds
 from inscape.read.nearest_centroid import CentroidProbe as CentroidProbe
 from inscape.read.neurons import NeuronSearch as NeuronSearch
+from inscape.read.neurons import count_beyond as count_beyond
 from inscape.read.neurons import count_evidence as count_evidence
 from inscape.read.neurons import neuron_search as neuron_search
 from inscape.read.neurons import passing as passing
 from inscape.read.neurons import passing_without as passing_without
 from inscape.read.neurons import random_alike as random_alike
+from inscape.read.neurons import searched as searched
 from inscape.read.neurons import strongest as strongest
 from inscape.read.neurons import weight_cosines as weight_cosines
 from inscape.read.patchscopes import Answer as Answer

@@ -24,7 +24,7 @@ from jaxtyping import Float, Int
 from inscape.core.evidence import Evidence, Null
 from inscape.core.intervals import interval, sum_by_group
 from inscape.core.jackknife import Jackknife
-from inscape.core.nulls import p_value
+from inscape.core.nulls import p_value, permutations
 
 
 @dataclass(frozen=True)
@@ -211,6 +211,60 @@ def count_evidence(
         unit="neurons",
         warnings=ends.warnings,
     )
+
+
+def searched(
+    layers: Callable[[], Iterable[tuple[object, np.ndarray]]],
+    y: Float[np.ndarray, "n t"],
+    codes: Int[np.ndarray, " n"],
+    targets: tuple[str, ...],
+    *,
+    streams: Callable[[str], np.random.Generator],
+    draws: int = 1000,
+) -> dict[str, NeuronSearch]:
+    """`neuron_search` against single rows shuffled, ``"rows"``, and against whole groups,
+    ``"groups"``: only the second shows more than what goes with a group.
+
+    Args:
+        layers: gives (site, activations) anew at each call.
+        y: targets.
+        codes: group of each row.
+        targets: names of the targets.
+        streams: the kind → the generator of its shuffles.
+        draws: shuffles of either kind.
+    """
+    found = {}
+    for kind, groups in (("rows", None), ("groups", codes)):
+        orders = permutations(len(y), draws, rng=streams(kind), groups=groups, labels=y)
+        found[kind] = neuron_search(layers(), y, orders, targets)
+    return found
+
+
+def count_beyond(
+    layers: Callable[[], Iterable[tuple[object, np.ndarray]]],
+    found: dict[str, NeuronSearch],
+    kind: str,
+    y: Float[np.ndarray, "n t"],
+    codes: Int[np.ndarray, " n"],
+    *,
+    rng: np.random.Generator,
+    draws: int = 199,
+) -> Evidence:
+    """`count_evidence` of one of the two nulls of `searched`, on fresh shuffles of that kind.
+
+    Args:
+        layers: gives (site, activations) anew at each call.
+        found: of `searched`.
+        kind: ``"rows"`` or ``"groups"``.
+        y: targets.
+        codes: group of each row.
+        rng: of the shuffles.
+        draws: how many.
+    """
+    groups = codes if kind == "groups" else None
+    fresh = permutations(len(y), draws, rng=rng, groups=groups, labels=y)
+    name = f"the same count with {kind} shuffled"
+    return count_evidence(layers, found[kind], y, codes, fresh, kind=name)
 
 
 def weight_cosines(

@@ -13,6 +13,7 @@ are mean-ablated, and the probe is fitted again.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -21,9 +22,9 @@ import pandas as pd
 from inscape.charts.bars import values_by_group
 from inscape.charts.scatter import predicted_vs_true
 from inscape.charts.world import world_map
-from inscape.core import nulls
 from inscape.core.errors import ModelError
 from inscape.core.evidence import Evidence
+from inscape.core.nulls import permutations
 from inscape.core.site import Site
 from inscape.data.examples import Examples
 from inscape.data.load import load
@@ -35,13 +36,7 @@ from inscape.probing.mlp_gain import mlp_gain
 from inscape.probing.neurons_along import neurons_along
 from inscape.probing.places import by_country, place_table
 from inscape.probing.sweep import compare
-from inscape.read.neurons import (
-    NeuronSearch,
-    count_evidence,
-    neuron_search,
-    random_alike,
-    strongest,
-)
+from inscape.read.neurons import count_beyond, random_alike, searched, strongest
 from inscape.study.card import Card, Claim
 from inscape.study.opening import Needs, opened
 from inscape.study.probe import (
@@ -366,25 +361,14 @@ def _neurons(config: Config, run: Run, space: Probed, model: Model) -> None:
     y, store = space.examples.target(), space.store
     layers = [s for s in store.sites if s.point == "mlp_act"]
     codes = space.sweeps[TRAINED, HELD].groups
-    found: dict[str, NeuronSearch] = {}
-    for kind, groups in (("rows", None), ("groups", codes)):
-        rng = run.rng("neurons", kind)
-        orders = nulls.permutations(len(y), 1000, rng=rng, groups=groups, labels=y)
-        found[kind] = neuron_search(store.matrices(layers), y, orders, space.examples.labels)
+    matrices, streams = partial(store.matrices, layers), partial(run.rng, "neurons")
+    found = searched(matrices, y, codes, space.examples.labels, streams=streams)
+    for kind, search in found.items():
         caption = (
             f"The first neurons beyond the 99.9 % point of the largest |r| with {kind} shuffled."
         )
-        run.table(f"neurons-{kind}", found[kind].beyond().head(200), caption)
-    groups, rng = codes if config.neuron_null == "groups" else None, run.rng("neurons", "count")
-    fresh = nulls.permutations(len(y), 199, rng=rng, groups=groups, labels=y)
-    evidence = count_evidence(
-        lambda: store.matrices(layers),
-        found[config.neuron_null],
-        y,
-        codes,
-        fresh,
-        kind=f"the same count with {config.neuron_null} shuffled",
-    )
+        run.table(f"neurons-{kind}", search.beyond().head(200), caption)
+    evidence = count_beyond(matrices, found, config.neuron_null, y, codes, rng=streams("count"))
     why = (
         f"With single rows shuffled {found['rows'].count():,} neurons pass, with whole groups "
         f"{found['groups'].count():,}: rows of one group are alike, and so are their labels; only the "
@@ -398,7 +382,7 @@ def _weights(run: Run, space: Probed, model: Model) -> None:
     """Neurons whose input weights point along the probe's direction."""
     result, y = space.sweeps[TRAINED, HELD], space.examples.target()
     site, rng = result.best_overall, run.rng("weights")
-    orders = nulls.permutations(len(y), 19, rng=rng, groups=result.groups, labels=y)
+    orders = permutations(len(y), 19, rng=rng, groups=result.groups, labels=y)
     try:
         frame = neurons_along(space.store, model, site, y, orders, space.examples.labels)
     except ModelError as error:
