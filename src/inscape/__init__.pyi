@@ -12,6 +12,7 @@ from inscape import nets as nets
 from inscape import outcomes as outcomes
 from inscape import probing as probing
 from inscape import read as read
+from inscape import recipes as recipes
 from inscape import shape as shape
 from inscape import store as store
 from inscape import study as study

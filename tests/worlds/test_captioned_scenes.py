@@ -16,6 +16,7 @@ from inscape.worlds.captioned_scenes import (
     factor_accuracy,
     factor_loss,
     ink_hues,
+    moved_scenes,
     scenes,
 )
 
@@ -84,3 +85,20 @@ def test_the_loss_and_the_accuracy_are_of_the_four_factors():
     wrong = factors.clone()
     wrong[0, 0], wrong[0, 3] = 1, 3
     assert factor_accuracy(right, wrong).tolist() == [0.5, 1]
+
+
+def test_a_moved_scene_is_the_picture_shifted_and_brightened():
+    made = scenes(np.array([[1, 5, 1, 4]] * 40), rng=np.random.default_rng(0)).images
+    moved = moved_scenes(made, rng=np.random.default_rng(1))
+    assert moved.shape == made.shape
+    assert not torch.allclose(moved, moved_scenes(made, rng=np.random.default_rng(2)), atol=0.5)
+    white = [(x.mean(dim=1) > 0.45).flatten(1).sum(dim=1).double() for x in (made, moved)]
+    assert (
+        abs(white[1].mean() / white[0].mean() - 1) < 0.1
+    )  # what is white stays, and nothing leaves
+    still = moved_scenes(made, rng=np.random.default_rng(1), shift=0)
+    shares = [
+        max(np.corrcoef(x.ravel(), y.ravel())[0, 1] for y in (z, z[..., ::-1]))
+        for x, z in zip(made.numpy(), still.numpy(), strict=True)
+    ]
+    assert min(shares) > 0.8

@@ -117,6 +117,28 @@ def scenes(factors: Int[np.ndarray, "n 4"], *, rng: np.random.Generator) -> Scen
     return Scenes(torch.from_numpy(images).float(), torch.from_numpy(np.asarray(factors)), captions)
 
 
+def moved_scenes(
+    images: Float[Tensor, "n 3 h w"], *, rng: np.random.Generator, shift: int = 4
+) -> Float[Tensor, "n 3 h w"]:
+    """Another view of each picture: moved on black, half of them mirrored, brighter or darker by up
+    to 30 %, with fresh noise. Shape, colour and size stay; the place does not.
+
+    Args:
+        images: of scenes.
+        rng: of everything.
+        shift: largest, along each axis, pixels.
+    """
+    _, _, height, width = images.shape
+    out = []
+    for x in F.pad(images, (shift,) * 4):
+        down, across = rng.integers(2 * shift + 1, size=2).tolist()
+        x = x[:, down : down + height, across : across + width]
+        out.append(x.flip(-1) if rng.random() < 0.5 else x)
+    light = rng.uniform(0.7, 1.3, size=(len(out), 1, 1, 1))
+    noise = NOISE * rng.normal(size=images.shape)
+    return torch.stack(out) * torch.from_numpy(light).float() + torch.from_numpy(noise).float()
+
+
 def factor_loss(scores: Float[Tensor, "n c"], factors: Int[Tensor, "n 4"]) -> Float[Tensor, ""]:
     """Cross-entropy of all factors, summed: the objective of a network that names what is in a
     scene.

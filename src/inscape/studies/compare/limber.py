@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.linear_model import LogisticRegression
-from tokenizers import pre_tokenizers
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -35,8 +34,8 @@ from inscape.study.arms import UNTRAINED, Arm, arms
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
 from inscape.study.settings import Bounded, setting
-from inscape.worlds.captioned_scenes import COLOURS, SHAPES, SIZES, every_scene, scenes
-from inscape.worlds.small_llama import PAD, small_llama, train, word_tokenizer
+from inscape.worlds.caption_lists import caption_lists
+from inscape.worlds.captioned_scenes import every_scene, moved_scenes, scenes
 
 CARD = Card(
     slug="limber",
@@ -139,7 +138,11 @@ def run(config: Config, run: Run) -> None:
     seen = scenes(known[rows], rng=run.rng("seen"))
     tested = [run.rng("new").choice(np.flatnonzero(combination == c), config.each) for c in held]
     new = scenes(every[np.concatenate(tested)], rng=run.rng("new scenes"))
-    model = _planted_model(run) if config.model == PLANTED else open(config.model)
+    model = (
+        caption_lists(seed=child_seed(run.seed, "toy"))
+        if config.model == PLANTED
+        else open(config.model)
+    )
     run.certificate(model.certificate)
     run.facts(model=model.name)
     said = [" ".join(c.split()[1:4]) for c in seen.captions]
@@ -178,27 +181,6 @@ def _ids(model: Model, captions: list[str]) -> Tensor:
     return torch.from_numpy(np.stack([t.ids for t in model.tokenize([f" {c}" for c in captions])]))
 
 
-def _planted_model(run: Run) -> Model:
-    """A small language model of lists of captions."""
-    words = [PAD, "a", ",", *SIZES, *COLOURS, *SHAPES]
-    tokenizer = word_tokenizer(words, pre_tokenizers.Whitespace())
-    net = small_llama(len(words), 32, child_seed(run.seed, "toy"), max_position_embeddings=128)
-    rng = run.rng("toy")
-    texts = [
-        [", ".join(" ".join(c.split()[:4]) for c in scenes(f, rng=rng).captions) for f in group]
-        for group in every_scene()[rng.integers(540, size=(40, 16, 8))]
-    ]
-
-    def loss(step: int) -> Tensor:
-        ids = torch.tensor(tokenizer(texts[step])["input_ids"])
-        return F.cross_entropy(
-            net(input_ids=ids).logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()
-        )
-
-    train(net, loss, len(texts))
-    return open(net, tokenizer=tokenizer, name="a toy of captions")
-
-
 def _encoders(
     config: Config, run: Run, known: np.ndarray
 ) -> tuple[dict[str, nn.Module], dict[str, Callable[[Tensor], Tensor]]]:
@@ -206,7 +188,7 @@ def _encoders(
 
     def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
         images = scenes(known[rng.integers(len(known), size=64)], rng=rng).images
-        return _view(images, rng), _view(images, rng)
+        return moved_scenes(images, rng=rng), moved_scenes(images, rng=rng)
 
     learnt = arms(
         run,
@@ -234,19 +216,6 @@ def _encoders(
 
     sees = {name: enlarged(net) for name, net in large.items()}
     return nets, sees | {SIMCLR: lambda x: nets[SIMCLR].layers(x)[-1]}
-
-
-def _view(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Pictures moved by up to 4 pixels, half of them mirrored, brighter or darker, with noise."""
-    moved = []
-    for x in images:
-        down, across = rng.integers(-4, 5, size=2).tolist()
-        x = F.pad(x, (4, 4, 4, 4))[:, 4 + down : 28 + down, 4 + across : 28 + across]
-        moved.append(x.flip(-1) if rng.random() < 0.5 else x)
-    light = torch.from_numpy(rng.uniform(0.7, 1.3, size=(len(images), 1, 1, 1))).float()
-    return (
-        torch.stack(moved) * light + 0.1 * torch.from_numpy(rng.normal(size=images.shape)).float()
-    )
 
 
 @torch.no_grad()
