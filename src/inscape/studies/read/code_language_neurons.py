@@ -287,7 +287,8 @@ def _alignment(config: Config, run: Run, model: Model, texts: Examples) -> None:
     few = _programs(texts, numbers)
     with run.progress("align", total=len(few), unit="texts") as bar:
         layers = text_means(model, few.texts(), bar.advance)
-    found = mexa_by_layer(layers, few.frame["program"], few.frame["language"], "English")
+    numbers, spoken = (few.frame[name].to_numpy() for name in ("program", "language"))
+    found = mexa_by_layer(layers, numbers, spoken, "English")
     kinds = few.frame["kind"].to_numpy()[found.rows]
     run.layers(
         "alignment",
