@@ -19,6 +19,7 @@ from inscape.worlds.spoken_words import (
     draw_lexicon,
     draw_voices,
     spoken_words,
+    written,
 )
 
 NAMES = list(PHONES)
@@ -119,3 +120,9 @@ def test_the_same_generator_says_the_same_and_voices_differ():
         for v in (voices, quick)
     ]
     assert words[1] > words[0]
+
+
+def test_words_are_written_as_they_are_said():
+    assert written(tuple(NAMES.index(p) for p in "kætɑ")) == "katah"
+    lexicon = draw_lexicon(300, rng=np.random.default_rng(0))
+    assert len({written(w) for w in lexicon}) > 295

@@ -13,6 +13,8 @@ from inscape.compare.cknna import cknna as cknna
 from inscape.compare.cknna import cknna_table as cknna_table
 from inscape.compare.class_distances import class_distances as class_distances
 from inscape.compare.class_plane import class_plane as class_plane
+from inscape.compare.contrastive_alignment import ContrastiveAlignment as ContrastiveAlignment
+from inscape.compare.contrastive_alignment import among_first as among_first
 from inscape.compare.dissimilarity import crossnobis as crossnobis
 from inscape.compare.dissimilarity import dissimilarity as dissimilarity
 from inscape.compare.dual_bootstrap import DualBootstrap as DualBootstrap
@@ -102,3 +104,5 @@ from inscape.compare.translation import cosines as cosines
 from inscape.compare.translation import csls_scores as csls_scores
 from inscape.compare.translation import retrieved as retrieved
 from inscape.compare.triplet_map import TripletMap as TripletMap
+from inscape.compare.unseen_retrieval import RotatedAlignment as RotatedAlignment
+from inscape.compare.unseen_retrieval import unseen_found as unseen_found

@@ -94,6 +94,30 @@ def heard(
     return train, test
 
 
+def contrastive(frames: Float[Tensor, "n t f"], width: int) -> Arm:
+    """An encoder that finds hidden frames, to train.
+
+    Args:
+        frames: of sounds of any kind, standardised.
+        width: of a token.
+    """
+
+    def batches(rng: np.random.Generator, k: int) -> Any:
+        x = frames[rng.integers(len(frames), size=BATCH)]
+        return x, span_mask(BATCH, x.shape[1], rng=rng)
+
+    def find(net: Any, batch: Any) -> Tensor:
+        x, hidden = batch
+        return masked_contrast(net(x, hidden), net.frames(x), hidden)
+
+    return Arm(
+        net=lambda k: FrameEncoder(frames.shape[2], width, width=width),
+        batches=batches,
+        objective=find,
+        update=_UPDATE,
+    )
+
+
 def encoders(train: Heard, width: int) -> dict[str, Arm]:
     """A contrastive and a predictive encoder, to train.
 
@@ -107,20 +131,18 @@ def encoders(train: Heard, width: int) -> dict[str, Arm]:
         x = train.frames[rows]
         return x, train.clusters[rows], span_mask(BATCH, x.shape[1], rng=rng)
 
-    def find(net: Any, batch: Any) -> Tensor:
-        x, _, hidden = batch
-        return masked_contrast(net(x, hidden), net.frames(x), hidden)
-
     def name(net: Any, batch: Any) -> Tensor:
         x, clusters, hidden = batch
         return F.cross_entropy(net(x, hidden)[hidden], clusters[hidden])
 
-    def net(outputs: int) -> Callable[[int], nn.Module]:
-        return lambda k: FrameEncoder(train.frames.shape[2], outputs, width=width)
-
     return {
-        CONTRASTIVE: Arm(net=net(width), batches=batches, objective=find, update=_UPDATE),
-        PREDICTIVE: Arm(net=net(CLUSTERS), batches=batches, objective=name, update=_UPDATE),
+        CONTRASTIVE: contrastive(train.frames, width),
+        PREDICTIVE: Arm(
+            net=lambda k: FrameEncoder(train.frames.shape[2], CLUSTERS, width=width),
+            batches=batches,
+            objective=name,
+            update=_UPDATE,
+        ),
     }
 
 

@@ -53,6 +53,8 @@ PHONES: dict[str, tuple[float, ...]] = {
     "b": (250, 900, 2300, 0.2, 0.3, 800, 500, 3),
     "d": (250, 1700, 2600, 0.2, 0.4, 4500, 1200, 3),
 }
+#: how each phone is written, one way for each
+LETTERS = "ee i e a ah aw u oo l r w y m n s sh f z v p t k b d".split()
 VOWELS, STOPS = 8, ("p", "t", "k", "b", "d")
 #: bandwidths of the three formants, Hz
 BANDWIDTHS = (70.0, 100.0, 150.0)
@@ -129,6 +131,16 @@ def draw_lexicon(words: int, *, rng: np.random.Generator) -> list[tuple[int, ...
         vowels = rng.integers(VOWELS, size=size)
         found[tuple(np.stack([consonants, vowels], axis=1).ravel().tolist())] = None
     return list(found)
+
+
+def written(word: tuple[int, ...]) -> str:
+    """A word as it would be spelt if every phone had its letters.
+
+    Example:
+        >>> written((list(PHONES).index("ʃ"), 0))
+        'shee'
+    """
+    return "".join(LETTERS[phone] for phone in word)
 
 
 def spoken_words(
