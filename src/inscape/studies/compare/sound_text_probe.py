@@ -24,12 +24,12 @@ from inscape.data.examples import Examples
 from inscape.learn.fit import Budget
 from inscape.model.open import open
 from inscape.read.surface import letters
+from inscape.recipes.speech_encoders import CONTRASTIVE, contrastive
 from inscape.store.harvest import harvest
 from inscape.study.arms import arms
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
 from inscape.study.settings import Bounded, setting
-from inscape.study.speech_encoders import CONTRASTIVE, contrastive
 from inscape.worlds.sounding_things import RATE, THINGS, attributes, sounds
 from inscape.worlds.spoken_words import HOP, draw_lexicon, draw_voices, spoken_words, written
 

@@ -226,10 +226,12 @@ def _grains(
     frame = pd.DataFrame(rows).T
     for name in maps:
         frame[name] = [m.value(f"{name}, {kind}").value for kind in KINDS]
-    frame.loc["retention"] = frame.loc[BETWEEN] / frame.loc[WITHIN]
     chart = matrix(
         cells(frame.to_numpy(), list(frame.index), list(frame)), value="similarity", domain=(0, 1)
     )
+    # a share of what may be negative, as the Frobenius similarity is, says nothing
+    share = frame.loc[BETWEEN] / frame.loc[WITHIN]
+    frame.loc["retention"] = share.where((frame.loc[[BETWEEN, WITHIN]] > 0).all())
     caption = (
         "Similarity of layers by eight measures, mean over layers, both ways and pairs of networks."
     )
