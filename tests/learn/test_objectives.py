@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inscape.learn.info_nce import info_nce
-from inscape.learn.isotropy_penalty import isotropy_penalty
+from inscape.learn.isotropy_penalty import agreement_and_isotropy, isotropy_penalty
 from inscape.learn.von_neumann_entropy import i_vne, von_neumann_entropy
 from inscape.shape.entropy_rank import entropy_rank
 
@@ -113,3 +113,12 @@ def test_the_penalty_is_zero_on_a_sphere_and_largest_on_a_line():
 def test_refusals():
     with pytest.raises(ValueError, match="h has no rows"):
         von_neumann_entropy(torch.zeros(0, 3))
+
+
+def test_agreement_and_isotropy_is_the_sum_of_both():
+    a, b = rows(12, 5), rows(12, 5, 1)
+    penalty = (isotropy_penalty(a) + isotropy_penalty(b)) / 2
+    agreement = i_vne(a, b, spread=0.0)
+    assert penalty > 0.01
+    assert agreement_and_isotropy(a, b, 0.0) == agreement
+    assert float(agreement_and_isotropy(a, b, 3.0)) == pytest.approx(float(agreement + 3 * penalty))

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inscape.shape.entropy_rank import entropy_rank
+from inscape.shape.entropy_rank import entropy_rank, entropy_rank_over_sets
 from inscape.shape.participation_ratio import participation_ratio
 from inscape.shape.power_law import power_law
 from inscape.shape.rankme import rankme
-from inscape.shape.spectrum import singular_values, variances
+from inscape.shape.spectrum import shares_by_rank, singular_values, variances
 
 
 def power_data(n=2000, d=300, alpha=1.0, seed=0):
@@ -94,3 +94,22 @@ def test_what_has_no_spectrum_is_refused():
         rankme(np.eye(3), epsilon=-1.0)
     with pytest.raises(ValueError, match="hold 0 variances above rounding, and a line needs three"):
         power_law(power_data(50, 5))
+
+
+def test_the_entropy_rank_is_jackknifed_over_sets_of_rows():
+    x = power_data(60, 8)
+    found = entropy_rank_over_sets(x, sets=6)
+    assert found.value == pytest.approx(entropy_rank(x))
+    slow = [entropy_rank(x[np.arange(60) % 6 != k]) for k in range(6)]
+    assert sorted(found.without) == pytest.approx(sorted(slow))
+
+
+def test_shares_by_rank_sum_to_one_above_the_floor():
+    x = power_data(60, 8)
+    shown = shares_by_rank({"a": x, "flat": np.concatenate([np.eye(3), -np.eye(3)])})
+    own = shown[shown["series"] == "a"]
+    assert (10 ** own["value"]).sum() == pytest.approx(1)
+    assert own["x"].tolist() == list(range(1, 9))
+    flat = shown[shown["series"] == "flat"]["value"]
+    assert flat.tolist() == pytest.approx([np.log10(1 / 3)] * 3)
+    assert shares_by_rank({"a": x}, floor=0.5)["value"].min() == pytest.approx(np.log10(0.5))

@@ -16,6 +16,7 @@ from inscape.worlds.digit_views import (
     moved,
     painted,
     shuffled_names,
+    standard_painted,
 )
 
 
@@ -111,3 +112,12 @@ def test_shuffled_names_are_those_of_the_digit_whatever_the_picture():
 def drawn_all() -> torch.Tensor:
     parts = [drawn_digits(None, known, rng=stream())[1] for known in (True, False)]
     return torch.cat(parts).sort().values
+
+
+def test_standard_pixels_are_the_painted_ones_scaled():
+    digits, _ = drawn_digits(8, True, rng=np.random.default_rng(0))
+    shapes = moved(digits, rng=np.random.default_rng(1))
+    plain = painted(shapes, "stripes", rng=np.random.default_rng(2))
+    found = standard_painted(shapes, "stripes", rng=np.random.default_rng(2))
+    assert torch.allclose(found, 4 * plain - 2)
+    assert found.std() > 0.5

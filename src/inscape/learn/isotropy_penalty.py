@@ -18,6 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from inscape.learn.von_neumann_entropy import i_vne
+
 
 def isotropy_penalty(h: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     """Squared distance of the autocorrelation from that of a sphere.
@@ -35,3 +37,18 @@ def isotropy_penalty(h: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     z = F.normalize(h, dim=1)
     c = z.T @ z / len(h)
     return (c - torch.eye(h.shape[1], dtype=h.dtype) / h.shape[1]).square().sum()
+
+
+def agreement_and_isotropy(
+    a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], weight: float
+) -> Float[Tensor, ""]:
+    """Loss of two views by agreement and this penalty: `i_vne` with the penalty in place of the
+    entropy.
+
+    Args:
+        a: representations of one view (n, d).
+        b: of the other, row by row of the same inputs.
+        weight: of the penalty; log d gives it the range that the entropy has.
+    """
+    penalty = (isotropy_penalty(a) + isotropy_penalty(b)) / 2
+    return i_vne(a, b, spread=0.0) + weight * penalty

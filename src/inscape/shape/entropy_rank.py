@@ -17,7 +17,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
+from inscape.core.jackknife import Jackknife, left_out
 from inscape.shape.spectrum import entropy, variances
 
 
@@ -39,3 +41,13 @@ def entropy_rank(x: Any) -> float:
     """
     found = variances(x)
     return float(np.exp(entropy(found / found.sum())))
+
+
+def entropy_rank_over_sets(x: Float[np.ndarray, "n d"], sets: int = 50) -> Jackknife:
+    """The entropy rank, jackknifed over sets of rows.
+
+    Args:
+        x: (n, d).
+        sets: how many; row i is of set i mod sets.
+    """
+    return left_out(lambda rows: entropy_rank(x[rows]), np.arange(len(x)) % sets)

@@ -12,9 +12,11 @@ Cost: min(n, d)² max(n, d).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float64
 
 from inscape.core.item_rows import centred_rows, checked_rows
@@ -62,3 +64,21 @@ def entropy(shares: Float64[np.ndarray, " r"]) -> float:
     """
     positive = shares[shares > 0]
     return float(-(positive * np.log(positive)).sum())
+
+
+def shares_by_rank(rows: Mapping[str, Any], floor: float = 1e-8) -> pd.DataFrame:
+    """Shares of the variance along principal components, ready to be drawn: ``series``, ``x`` (the
+    component, from 1), ``value`` (log10 of the share).
+
+    Args:
+        rows: series → (n, d).
+        floor: the least share.
+    """
+    parts = []
+    for series, x in rows.items():
+        found = variances(x)
+        value = np.log10(np.maximum(found / found.sum(), floor))
+        parts.append(
+            pd.DataFrame({"series": series, "x": np.arange(len(found)) + 1, "value": value})
+        )
+    return pd.concat(parts, ignore_index=True)

@@ -151,3 +151,10 @@ def painted(
         ink, ground = bright, rng.uniform(0.0, 0.6, (n, 3, SIDE, SIDE))
     mask = shapes.numpy()
     return torch.from_numpy(mask * ink + (1 - mask) * ground).float()
+
+
+def standard_painted(
+    shapes: Float[Tensor, "n 1 18 18"], style: str, *, rng: np.random.Generator
+) -> Float[Tensor, "n 3 18 18"]:
+    """`painted`, with pixels scaled to a mean near 0 and a deviation near 1."""
+    return (painted(shapes, style, rng=rng) - 0.5) / 0.25

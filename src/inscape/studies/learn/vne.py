@@ -23,22 +23,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inscape.charts.curves import curves
-from inscape.core.jackknife import left_out
 from inscape.core.measured import Measured
 from inscape.core.rng import generator
 from inscape.core.threads import one_torch_thread
 from inscape.learn.fit import Budget, Watch
 from inscape.learn.info_nce import info_nce
-from inscape.learn.isotropy_penalty import isotropy_penalty
+from inscape.learn.isotropy_penalty import agreement_and_isotropy
 from inscape.learn.von_neumann_entropy import i_vne, von_neumann_entropy
 from inscape.nets.joint_embedding import picture_encoder
-from inscape.shape.entropy_rank import entropy_rank
-from inscape.shape.spectrum import variances
-from inscape.study.arms import UNTRAINED, Arm, Trained, arms
+from inscape.shape.entropy_rank import entropy_rank, entropy_rank_over_sets
+from inscape.shape.spectrum import shares_by_rank
+from inscape.study.arms import UNTRAINED, Arm, arms
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
 from inscape.study.settings import Bounded, setting
-from inscape.worlds.digit_views import SIDE, STYLES, drawn_digits, moved, painted
+from inscape.worlds.digit_views import SIDE, STYLES, drawn_digits, moved, standard_painted
 
 CARD = Card(
     slug="vne",
@@ -199,7 +198,7 @@ def _views(config: Config, run: Run) -> None:
             ENTROPY: arm(i_vne, "treatment"),
             SHUFFLED: arm(lambda a, b: i_vne(a, b.roll(1, 0))),
             "SimCLR": arm(info_nce),
-            "Frobenius penalty": arm(partial(_frobenius, most=float(np.log(w // 2)))),
+            "Frobenius penalty": arm(partial(agreement_and_isotropy, weight=float(np.log(w // 2)))),
         },
         metrics={
             KNN: partial(correct, KNeighborsClassifier(10, metric="cosine")),
@@ -213,7 +212,9 @@ def _views(config: Config, run: Run) -> None:
         ],
         name="views",
     )
-    rank = _ranks(found)
+    projected = {arm: z for arm, (z,) in found.values["projections"].items()}
+    ranks = {arm: entropy_rank_over_sets(z) for arm, z in projected.items()}
+    rank = Measured("entropy rank", unit="directions").put_each(ranks, roles=found.roles)
     run.claim("collapse", rank.value(ALONE))
     times = rank.combined("entropy rank, times", np.divide, ENTROPY, ALONE, unit="times")
     run.claim("rank", times)
@@ -225,52 +226,22 @@ def _views(config: Config, run: Run) -> None:
     run.show("entropy-rank", rank)
     run.figure(
         "spectra",
-        _spectra(found),
+        curves(shares_by_rank(projected), x="rank", y="log10 of the share (floor −8)", zero=False),
         "Shares of the variance of the projections along their principal components.",
     )
-
-
-def _frobenius(a: Tensor, b: Tensor, most: float) -> Tensor:
-    """Agreement and the penalty, at a weight that gives it the range that the entropy has."""
-    penalty = (isotropy_penalty(a) + isotropy_penalty(b)) / 2
-    return i_vne(a, b, spread=0.0) + most * penalty
-
-
-def _ranks(found: Trained) -> Measured:
-    """Entropy rank of each arm's projections, jackknifed over 50 sets of test digits."""
-    m = Measured("entropy rank", unit="directions")
-    for arm, (z,) in found.values["projections"].items():
-        sets = np.arange(len(z)) % 50
-        rank = left_out(lambda i, z=z: entropy_rank(z[i]), sets)
-        m.put_statistic(arm, rank, role=found.roles[arm])
-    return m
-
-
-def _spectra(found: Trained) -> Any:
-    rows = []
-    for arm, (z,) in found.values["projections"].items():
-        shares = variances(z) / variances(z).sum()
-        values = np.log10(np.maximum(shares, 1e-8))
-        rows += [{"series": arm, "x": i + 1, "value": v} for i, v in enumerate(values)]
-    return curves(pd.DataFrame(rows), x="rank", y="log10 of the share (floor −8)", zero=False)
-
-
-def _scene(shapes: Tensor, style: str, rng: np.random.Generator) -> Tensor:
-    """Digits in a style, pixels scaled to a mean near 0 and a deviation near 1."""
-    return (painted(shapes, style, rng=rng) - 0.5) / 0.25
 
 
 def _styles(config: Config, run: Run) -> None:
     """One style for the test, one for the choice of the strength; pair k = seed × style."""
     test, truth = drawn_digits(None, False, rng=run.rng("test"))
     test = moved(test, rng=run.rng("test"))
-    scenes = {s: _scene(test, s, generator(run.seed, "paint", s)) for s in STYLES}
+    scenes = {s: standard_painted(test, s, rng=generator(run.seed, "paint", s)) for s in STYLES}
 
     def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
         digits, names = drawn_digits(64, True, rng=rng)
         half = moved(digits, rng=rng).chunk(2)
         trained = (STYLES[(k + 2) % 4], STYLES[(k + 3) % 4])
-        both = [_scene(x, s, rng) for x, s in zip(half, trained, strict=True)]
+        both = [standard_painted(x, s, rng=rng) for x, s in zip(half, trained, strict=True)]
         return torch.cat(both), names
 
     def objective(net: nn.Module, batch: tuple[Tensor, Tensor], strength: float) -> Tensor:
@@ -308,16 +279,16 @@ def _styles(config: Config, run: Run) -> None:
     chosen, none = mean[VALIDATION].argmax(axis=0), config.strengths.index(0.0)
     pairs = np.arange(mean[HELD].shape[1])
     m = Measured(HELD, groups=pairs // 4, unit="accuracy")
-    m.put("chosen strength", mean[HELD][chosen, pairs])
-    m.put("strength 0", mean[HELD][none], role="reference")
-    by_seed = (mean[HELD][chosen, pairs] - mean[HELD][none]).reshape(-1, 4).mean(1)
+    held = {"chosen strength": mean[HELD][chosen, pairs], "strength 0": mean[HELD][none]}
+    m.put_each(held, roles={"strength 0": "reference"})
+    by_seed = (held["chosen strength"] - held["strength 0"]).reshape(-1, 4).mean(1)
     why = f"The gain is above zero in {(by_seed > 0).sum()} of {len(by_seed)} seeds."
     run.claim("transfer", m.gain("chosen strength", over="strength 0"), why=why)
     run.show("styles", found.measured(HELD, unit="accuracy", over="pair"))
     run.show("styles-trained", found.measured(TRAINED, unit="accuracy", over="pair"))
     run.show("entropy", entropy)
     rows = {"style": [STYLES[k % 4] for k in pairs], "seed": pairs // 4}
-    rows["chosen"] = [config.strengths[i] for i in chosen]
+    rows["chosen"] = np.array(config.strengths)[chosen]
     run.table(
         "transfer",
         pd.DataFrame(rows | dict(zip(names, mean[HELD], strict=True))),
