@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
-from inscape.shape.principal_curvature import faded, mean_curvature, principal_curvatures
+from inscape.shape.principal_curvature import (
+    bent,
+    faded,
+    known_curvature,
+    mean_curvature,
+    principal_curvatures,
+)
 
 
 def cap(d: int, radius: float, k: int, reach: float, rng: np.random.Generator) -> np.ndarray:
@@ -69,3 +75,23 @@ def test_faded_pictures_keep_their_large_singular_values():
     assert share[0] < 0.1
     with pytest.raises(ValueError, match="9 parts were asked of 8 singular values"):
         faded(images, 2, 9, rng=rng)
+
+
+def test_the_estimator_is_right_where_curvature_is_known():
+    found = known_curvature(200, rng=np.random.default_rng(0))
+    assert 1e-6 < found.sphere < 0.05
+    assert found.plane < 1e-9
+    crude = known_curvature(14, rng=np.random.default_rng(0))  # as many neighbours as terms
+    assert crude.sphere > found.sphere
+
+
+def test_bent_is_curvature_spread_and_dimension_of_the_same_states():
+    rng = np.random.default_rng(0)
+    states = cap(2, 1.0, 400, 0.1, rng)
+    near = np.stack([x + 0.01 * (states[:60] - states[:60].mean(0)) for x in states[:3]])
+    found = bent(states, np.array([0, 1, 2]), near, most=3)
+    d = int(np.clip(round(found.dimension), 1, 3))
+    assert d == 2
+    assert found.curvature == pytest.approx(mean_curvature(states[:3], near, d).mean())
+    assert found.scaled == pytest.approx(found.curvature * np.sqrt(states.var(axis=0).sum()))
+    assert bent(states, np.array([0, 1, 2]), near, most=1).curvature != found.curvature

@@ -7,6 +7,7 @@ from inscape.shape.anisotropy import anisotropy as anisotropy
 from inscape.shape.class_separation import discrimination_value as discrimination_value
 from inscape.shape.cross_condition import cross_condition as cross_condition
 from inscape.shape.entropy_rank import entropy_rank as entropy_rank
+from inscape.shape.entropy_rank import entropy_rank_over_sets as entropy_rank_over_sets
 from inscape.shape.gride import gride as gride
 from inscape.shape.hubness import Hubness as Hubness
 from inscape.shape.hubness import hubness as hubness
@@ -32,7 +33,11 @@ from inscape.shape.persistence import persistence as persistence
 from inscape.shape.persistence import subsampled_persistence as subsampled_persistence
 from inscape.shape.power_law import PowerLaw as PowerLaw
 from inscape.shape.power_law import power_law as power_law
+from inscape.shape.principal_curvature import Bent as Bent
+from inscape.shape.principal_curvature import Known as Known
+from inscape.shape.principal_curvature import bent as bent
 from inscape.shape.principal_curvature import faded as faded
+from inscape.shape.principal_curvature import known_curvature as known_curvature
 from inscape.shape.principal_curvature import mean_curvature as mean_curvature
 from inscape.shape.principal_curvature import principal_curvatures as principal_curvatures
 from inscape.shape.projection_margin import Misranking as Misranking
@@ -53,6 +58,7 @@ from inscape.shape.sparsity import hoyer as hoyer
 from inscape.shape.sparsity import sparsity as sparsity
 from inscape.shape.sparsity import treves_rolls as treves_rolls
 from inscape.shape.spectrum import entropy as entropy
+from inscape.shape.spectrum import shares_by_rank as shares_by_rank
 from inscape.shape.spectrum import singular_values as singular_values
 from inscape.shape.spectrum import variances as variances
 from inscape.shape.superposition import Superposition as Superposition

@@ -16,12 +16,14 @@ arXiv:2305.19730; Li (2018), Curvature-aware manifold learning, arXiv:1706.07167
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 
 from inscape.core.item_rows import checked_rows
+from inscape.shape.two_nn import two_nn
 
 #: normal axes whose spread is below this share of the widest are rounding
 _FLAT = 1e-6
@@ -89,6 +91,79 @@ def mean_curvature(
         principal_curvatures(x, near, dimension) for x, near in zip(points, neighbours, strict=True)
     )
     return np.array([np.abs(own).mean() if own.size else 0.0 for own in found])
+
+
+class Bent(NamedTuple):
+    """How a representation bends.
+
+    Attributes:
+        curvature: mean absolute principal curvature, 1 / length.
+        scaled: the same in units of the representation's spread, the root of its total variance.
+        dimension: intrinsic dimension by TwoNN.
+    """
+
+    curvature: float
+    scaled: float
+    dimension: float
+
+
+def bent(
+    states: Float[np.ndarray, "m D"],
+    chosen: Int[np.ndarray, " n"],
+    neighbours: Float[np.ndarray, "n k D"],
+    most: int,
+) -> Bent:
+    """Curvature at some points of a representation, whose dimension is estimated.
+
+    Args:
+        states: the points.
+        chosen: at which of them.
+        neighbours: of each of these, (n, k, D).
+        most: dimensions at most that the fit takes.
+    """
+    dimension = two_nn(states)
+    fitted = int(np.clip(round(dimension), 1, most))
+    found = float(mean_curvature(states[chosen], neighbours, fitted).mean())
+    return Bent(found, found * float(np.sqrt(states.var(axis=0).sum())), dimension)
+
+
+class Known(NamedTuple):
+    """What the estimator gives where the curvature is known.
+
+    Attributes:
+        sphere: largest relative error on spheres of several radii.
+        plane: largest curvature of planes, 1 / length.
+    """
+
+    sphere: float
+    plane: float
+
+
+def known_curvature(
+    neighbours: int,
+    *,
+    dimension: int = 4,
+    width: int = 20,
+    radii: Sequence[float] = (0.5, 1, 2, 4, 8),
+    rng: np.random.Generator,
+) -> Known:
+    """Check `mean_curvature` on spheres and planes, turned at random in a wider space.
+
+    Args:
+        neighbours: of each of ten points.
+        dimension: d, of spheres and planes.
+        width: of the space.
+        radii: of the spheres.
+        rng: of neighbours and turns.
+    """
+    t = 0.05 * rng.normal(size=(10, neighbours, dimension))
+    up = np.sqrt(1 - (t**2).sum(axis=-1, keepdims=True))
+    turn = np.linalg.qr(rng.normal(size=(width, width)))[0][: dimension + 1]
+    pole = np.tile(np.eye(dimension + 1)[-1:] @ turn, (10, 1))
+    cap = np.concatenate([t, up], axis=-1) @ turn
+    off = [abs(mean_curvature(r * pole, r * cap, dimension) * r - 1).max() for r in radii]
+    flat = mean_curvature(np.zeros((10, width)), t @ turn[:dimension], dimension)
+    return Known(float(max(off)), float(flat.max()))
 
 
 def faded(

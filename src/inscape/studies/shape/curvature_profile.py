@@ -24,9 +24,9 @@ from inscape.core.measured import Measured, fact
 from inscape.core.rank_correlation import rank_correlation
 from inscape.core.threads import one_torch_thread
 from inscape.learn.fit import Budget
+from inscape.learn.mixup import mixup
 from inscape.nets.plain_cnn import SHAPES, PlainCNN
-from inscape.shape.principal_curvature import faded, mean_curvature
-from inscape.shape.two_nn import two_nn
+from inscape.shape.principal_curvature import bent, faded, known_curvature
 from inscape.study.arms import UNTRAINED, Arm, arms
 from inscape.study.card import Card, Claim
 from inscape.study.run import Run
@@ -132,12 +132,14 @@ MEASURES = ["curvature", "scaled", "dimension"]
 def run(config: Config, run: Run) -> None:
     """Check the estimator, train, and measure every layer."""
     run.asked("How does the curvature of the manifold of pictures change from layer to layer?")
-    _known(config, run)
+    known = known_curvature(config.neighbours, rng=run.rng("known"))
+    run.claim("sphere", fact("largest relative error on spheres", known.sphere, "share"))
+    run.claim("plane", fact("curvature of planes", known.plane, "1 / length"))
     new, truth = drawn_digits(None, False, rng=run.rng())
     new = _noisy(moved(new, rng=run.rng("views")), run.rng("noise"))
     chosen = run.rng("items").permutation(len(new))[: config.items]
     near = faded(new[chosen].numpy(), config.neighbours, PARTS, rng=run.rng("neighbours"))
-    looked = partial(_profile, new=new, chosen=torch.from_numpy(chosen), near=near)
+    looked = partial(_profile, new=new, chosen=chosen, near=near)
     right = {"accuracy": lambda net, k: (net(new).argmax(1) == truth).numpy()}
     last = config.sizes[-1]
     other = shuffled_names(rng=run.rng("labels"))
@@ -151,20 +153,23 @@ def run(config: Config, run: Run) -> None:
     )
     run.show("accuracy", starts.measured("accuracy", unit="accuracy"))
     rows = [
-        pd.DataFrame(looked(net)).assign(networks=kind, network=k)
+        looked(net).assign(networks=kind, network=k)
         for kind, nets in starts.nets.items()
         for k, net in enumerate(nets)
     ]
     frame = pd.concat(rows)
     by = frame.groupby(["networks", "layer", "depth"], as_index=False, sort=False)
     mean = by[MEASURES].mean()
-    run.table("profile", mean, "Curvature and TwoNN of every layer, mean over random starts.")
-    shown = mean.assign(value=np.log10(mean["scaled"]))
-    shown = shown.rename(columns={"networks": "series", "depth": "x"})
+    shown = mean.rename(columns={"networks": "series", "depth": "x"})
+    shown["value"] = np.log10(mean["scaled"])
     y = "log₁₀ curvature × spread"
-    chart = curves(shown, x="layer", y=y, points=True, nulls=(UNTRAINED,), zero=False)
-    caption = "Mean absolute curvature by layer, in units of its spread; the last is the logits."
-    run.figure("profile", chart, caption)
+    run.figure(
+        "profile",
+        curves(shown, x="layer", y=y, points=True, nulls=(UNTRAINED,), zero=False),
+        "Mean absolute curvature by layer, in units of its spread, mean over random starts; the "
+        "last is the logits. The table has TwoNN beside.",
+        mean,
+    )
     raw, scaled = (
         Measured(f"{name} of the last layer over the plateau", unit="ratio")
         for name in ("curvature", "curvature × spread")
@@ -187,7 +192,7 @@ def _noisy(images: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _arm(
-    config: Config, run: Run, size: int, names: Tensor | None = None, mixup: bool = False
+    config: Config, run: Run, size: int, names: Tensor | None = None, mixed: bool = False
 ) -> Arm:
     images, true = drawn_digits(None, True, rng=run.rng())
     order = run.rng("order").permutation(len(images))[:size]
@@ -198,11 +203,7 @@ def _arm(
         rows = rng.integers(size, size=BATCH)
         x = _noisy(moved(images[rows], rng=rng), rng)
         y = F.one_hot(labels[rows], 10).float()
-        if mixup:
-            share = torch.from_numpy(rng.beta(1.0, 1.0, BATCH)).float()[:, None]
-            x = share[..., None, None] * x + (1 - share[..., None, None]) * x.flip(0)
-            y = share * y + (1 - share) * y.flip(0)
-        return x, y
+        return mixup(x, y, rng=rng) if mixed else (x, y)
 
     return Arm(
         net=lambda k: PlainCNN(1, 10, config.width),
@@ -213,23 +214,16 @@ def _arm(
 
 @torch.no_grad()
 def _profile(
-    net: Any, new: Tensor, chosen: Tensor, near: Float[np.ndarray, "n k c h w"]
-) -> list[dict[str, Any]]:
+    net: Any, new: Tensor, chosen: np.ndarray, near: Float[np.ndarray, "n k c h w"]
+) -> pd.DataFrame:
     """Curvature and intrinsic dimension at every layer of a network."""
     n, k = near.shape[:2]
-    everything, beside = (
-        _states(net, new),
-        _states(net, torch.from_numpy(near).float().flatten(0, 1)),
-    )
-    out = []
-    for depth, (name, states, around) in enumerate(zip(LAYERS, everything, beside, strict=True)):
-        dimension = two_nn(states)
-        fitted = int(np.clip(round(dimension), 1, PARTS))
-        bent = mean_curvature(states[chosen], around.reshape(n, k, -1), fitted).mean()
-        spread = float(np.sqrt(states.var(axis=0).sum()))
-        found = dict(zip(MEASURES, (bent, bent * spread, dimension), strict=True))
-        out.append({"layer": name, "depth": depth, **found})
-    return out
+    around = _states(net, torch.from_numpy(near).float().flatten(0, 1))
+    found = [
+        bent(states, chosen, beside.reshape(n, k, -1), PARTS)
+        for states, beside in zip(_states(net, new), around, strict=True)
+    ]
+    return pd.DataFrame(found).assign(layer=LAYERS, depth=range(len(LAYERS)))
 
 
 def _states(net: nn.Module, x: Tensor) -> list[np.ndarray]:
@@ -241,26 +235,26 @@ def _states(net: nn.Module, x: Tensor) -> list[np.ndarray]:
 def _sizes(config: Config, run: Run, looked: Any, right: Any) -> None:
     """Twelve networks of different training sets: does the last step go with accuracy?"""
     kinds = {
-        f"{size} digits{', mixup' * mixup}": (size, mixup)
-        for mixup in (False, True)
+        f"{size} digits{', mixup' * mixed}": (size, mixed)
+        for mixed in (False, True)
         for size in config.sizes
     }
     found = arms(
         run,
-        {name: _arm(config, run, size, mixup=mixup) for name, (size, mixup) in kinds.items()},
+        {name: _arm(config, run, size, mixed=mixed) for name, (size, mixed) in kinds.items()},
         metrics=right,
         budget=Budget(config.steps),
         name="sizes",
     )
     rows = []
-    for name, (size, mixup) in kinds.items():
-        own = pd.DataFrame(looked(found.nets[name][0]))
+    for name, (size, mixed) in kinds.items():
+        own = looked(found.nets[name][0])
         steps = {
-            f"last step{words}": (bent.iloc[-1] - bent.iloc[-2]) / bent.iloc[PLATEAU].median()
-            for words, bent in (("", own["curvature"]), (", scaled", own["scaled"]))
+            f"last step{words}": (x.iloc[-1] - x.iloc[-2]) / x.iloc[PLATEAU].median()
+            for words, x in (("", own["curvature"]), (", scaled", own["scaled"]))
         }
         rows.append(
-            {"network": name, "digits": size, "mixup": mixup, **steps}
+            {"network": name, "digits": size, "mixup": mixed, **steps}
             | {"accuracy": found.values["accuracy"][name].mean()}
             | {"last dimension": own["dimension"].iloc[-1]}
         )
@@ -284,18 +278,3 @@ def _sizes(config: Config, run: Run, looked: Any, right: Any) -> None:
     shown["series"] = np.where(shown["mixup"], "mixup", "no mixup")
     chart = points(shown, x="last step of curvature (plateaus)", y="held-out accuracy")
     run.figure("sizes", chart, "Held-out accuracy of each network against its last step.")
-
-
-def _known(config: Config, run: Run) -> None:
-    """Spheres and planes of four dimensions, turned in twenty."""
-    rng, d, wide = run.rng("known"), 4, 20
-    t = 0.05 * rng.normal(size=(10, config.neighbours, d))
-    up = np.sqrt(1 - (t**2).sum(axis=-1, keepdims=True))
-    turn = np.linalg.qr(rng.normal(size=(wide, wide)))[0][: d + 1]
-    radii = np.array([0.5, 1, 2, 4, 8])
-    pole = np.tile(np.eye(d + 1)[-1:] @ turn, (10, 1))
-    cap = np.concatenate([t, up], axis=-1) @ turn
-    off = [abs(mean_curvature(r * pole, r * cap, d) * r - 1).max() for r in radii]
-    run.claim("sphere", fact("largest relative error on spheres", max(off), "share"))
-    flat = mean_curvature(np.zeros((10, wide)), t @ turn[:d], d)
-    run.claim("plane", fact("curvature of planes", flat.max(), "1 / length"))
