@@ -42,9 +42,9 @@ CARD = Card(
     room="compare",
     claim="A linear probe from sounds to a language model's names finds sounds of classes that it "
     "was not trained on above chance, in many cases.",
-    reproduced="Sixty-four things with sounds made by rule, embedded by an encoder that learnt from "
-    "such sounds and from speech without a name or word; their names in a language model and a "
-    "sentence encoder. Two linear heads are learnt by contrast on four fifths of the things and "
+    reproduced="Sixty-four things with sounds made by rule, embedded by an encoder that learnt "
+    "from such sounds and from speech without a name or word; their names in a language model and "
+    "a sentence encoder. Two linear heads are learnt by contrast on four fifths of the things and "
     "retrieve the others among all names. The same probe is asked for made-up words, spoken by "
     "rule, by how they are written.",
     controls=(
