@@ -15,15 +15,17 @@ Cost: none beside the tokenizer's.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from transformers.utils.generic import TransformersKwargs
 
 from inscape.core.batch import Batch, Tokens
-from inscape.core.errors import ModelError
+from inscape.core.errors import ModelError, suggest
 from inscape.model.chat import is_conversation, several
 
 
@@ -34,12 +36,13 @@ def as_batch(model: Any, inputs: Any) -> Batch:
         ModelError: what was given is none of the kinds, or is padded on the left.
     """
     if isinstance(inputs, Batch):
+        _read(model, inputs)
         _placed(inputs)
         return _masked(inputs)
     if isinstance(inputs, (Tensor, np.ndarray)) and not _of_texts(inputs):
         return _taken(model, _array(model, _tensor(inputs)))
     if isinstance(inputs, Mapping) and not is_conversation(inputs):
-        return _taken(model, _masked(named(model, inputs)))
+        return _taken(model, _masked(_read(model, named(model, inputs))))
     if inputs is None:
         raise ModelError(_NOTHING)
     items = several(inputs)
@@ -57,6 +60,41 @@ def as_batch(model: Any, inputs: Any) -> Batch:
     if model.kind != "text" and not any(isinstance(item, str) for item in items):
         return _array(model, _tensor(items))
     return model.collate(model.tokens_of(items))
+
+
+#: what tokenizers give beside token ids, whether a network reads it or not
+_OF_TOKENIZERS = frozenset(
+    {
+        "attention_mask",
+        "token_type_ids",
+        "special_tokens_mask",
+        "offset_mapping",
+        "overflow_to_sample_mapping",
+        "length",
+    }
+)
+
+
+def _read(model: Any, batch: Batch) -> Batch:
+    """The batch of a network of a known family, refused where it would leave one of the tensors
+    out: classes of transformers take any name, and drop those that they do not know.
+    """
+    if model.family is None:
+        return batch
+    if "input names" not in model.notes:
+        named = set(_OF_TOKENIZERS) | set(getattr(model.tokenizer, "model_input_names", ()))
+        named |= set(TransformersKwargs.__annotations__)
+        for module in (model.net, model.atlas.runs, model.atlas.body):
+            named |= set(inspect.signature(module.forward).parameters)
+        model.notes["input names"] = frozenset(named - {"kwargs", "args", "self"})
+    known_names = model.notes["input names"]
+    for name in batch.inputs if known_names & batch.inputs.keys() else ():
+        if name not in known_names:
+            raise ModelError(
+                f"{model.name} has no input {name!r}, and would leave it out. "
+                f"{suggest(name, sorted(known_names))}"
+            )
+    return batch
 
 
 _NOTHING = "run: no inputs were given; give at least one text, example of token ids or array"

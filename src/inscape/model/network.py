@@ -9,6 +9,7 @@ the unembedding is computed only where logits are asked for; only the positions 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import fields
@@ -459,6 +460,8 @@ class Network:
         elif decoder.needs_start(self, inputs):
             decoder.start(self, inputs, len(batch))
         inputs.update(more)
+        if self.family is None:
+            _drop_mask(self.name, net, inputs)
         try:
             told = Fed(inputs.get("input_ids"), state.lengths, state)
             with lengths.fresh(self._rotary), feeding(self.net, told):
@@ -528,7 +531,8 @@ class Network:
         if state.at is not None:
             logits = state.gather(Site("logits"), logits)
         whole = [state.caught[site] for site in catch]
-        grads = torch.autograd.grad(grad_of(logits), whole, allow_unused=True)
+        with torch.enable_grad():  # whatever the caller's own mode is
+            grads = torch.autograd.grad(grad_of(logits), whole, allow_unused=True)
         values, found = {}, {}
         for site, x, g in zip(catch, whole, grads, strict=True):
             if g is None or not bool(g.any()):
@@ -642,6 +646,24 @@ class Network:
             yield
         finally:
             handle.remove()
+
+
+def _drop_mask(name: str, net: nn.Module, inputs: dict[str, Any]) -> None:
+    """Leave out a mask of ones that a network of no family does not take; refuse one that says
+    more.
+    """
+    mask = inputs.get("attention_mask")
+    taken = inspect.signature(net.forward).parameters
+    if mask is None or "attention_mask" in taken:
+        return
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values()):
+        return
+    if not bool((mask != 0).all()):
+        raise ModelError(
+            f"{name} takes no attention_mask, so it would read the padding of these examples; run "
+            "examples of one length together, or harvest them, which does so"
+        )
+    del inputs["attention_mask"]
 
 
 def _counted(model: Network, batch: Batch) -> int | None:

@@ -1,0 +1,147 @@
+"""What a network is given reaches it or is refused: names that it does not know, masks that it does not take, modes of the
+caller's."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from inscape.core.batch import Batch
+from inscape.core.errors import ModelError
+from inscape.core.site import Site
+from inscape.model.model import Model
+from inscape.model.open import open
+from inscape.store.harvest import harvest
+from tests.model.nets import net, tokenizer
+from tests.model.tiny import tiny
+
+IDS = torch.tensor([[5, 6, 7, 8, 9, 10], [9, 8, 7, 6, 5, 4]])
+SITE = "resid_post.1"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("INSCAPE_HOME", str(tmp_path / "home"))
+
+
+@pytest.mark.parametrize("name", ["attention_msk", "positions_ids", "input_features"])
+def test_a_name_that_the_network_would_leave_out_is_refused(name):
+    model = Model(net("llama"))
+    with torch.no_grad():  # transformers takes it and drops it
+        model.net(input_ids=IDS, **{name: torch.ones_like(IDS)})
+    given = {"input_ids": IDS, name: torch.ones_like(IDS)}
+    for inputs in (given, Batch(given)):
+        with pytest.raises(ModelError, match=f"has no input '{name}', and would leave it out"):
+            model.run(inputs, SITE)
+    with pytest.raises(ModelError, match="would leave it out"):
+        harvest(model, given, SITE, at="all", progress=False)
+
+
+def test_names_that_it_knows_and_those_of_tokenizers_are_taken():
+    model = Model(net("llama"))
+    want = model.run(IDS, SITE)[SITE]
+    for more in ({"token_type_ids": IDS * 0}, {"position_ids": torch.arange(6).expand(2, 6)}):
+        torch.testing.assert_close(model.run({"input_ids": IDS, **more}, SITE)[SITE], want)
+    kinds = torch.tensor([[0, 0, 0, 1, 1, 1]] * 2)  # which this network does read
+    bert = Model(tiny("bert"))
+    apart, plain = (
+        bert.run({"input_ids": IDS, "token_type_ids": k}, SITE)[SITE] for k in (kinds, kinds * 0)
+    )
+    assert float((apart - plain).norm()) > 0.1
+
+
+class PositionsFirst(nn.Module):
+    """A text network without a mask, inside which positions come before examples."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(120, 8)
+        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0)
+        self.inner = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+    def forward(self, input_ids):
+        return self.inner(self.embed(input_ids).transpose(0, 1)).transpose(0, 1)
+
+
+@pytest.fixture
+def maskless():
+    torch.manual_seed(0)
+    return open(PositionsFirst().eval(), tokenizer=tokenizer())
+
+
+def test_a_text_network_that_takes_no_mask_runs_and_is_harvested_without_padding(maskless):
+    site, rows = "module:inner.layers.1:out", [[5, 6, 7], [9, 8, 7, 3, 2], [4, 3, 2]]
+
+    def alone(row):
+        with torch.no_grad():
+            x = maskless.net.embed(torch.tensor([row])).transpose(0, 1)
+            return maskless.net.inner(x)[-1, 0].numpy()
+
+    want = np.stack([alone(row) for row in rows])
+    found = harvest(maskless, rows, site, at="last", progress=False).matrix(site)
+    np.testing.assert_allclose(found, want, atol=1e-5)
+    both = maskless.run([rows[0], rows[2]], site)[Site.parse(site)]
+    np.testing.assert_allclose(both[:, -1].numpy(), want[[0, 2]], atol=1e-5)
+    with pytest.raises(ModelError, match="takes no attention_mask, so it would read the padding"):
+        maskless.run(rows, site)
+
+
+def test_gradients_are_what_they_are_whatever_the_callers_mode():
+    model = Model(net("llama"))
+
+    def gradient():
+        return model.run(IDS, SITE, grad_of=lambda logits: logits[..., 3].sum()).grads[
+            Site("resid_post", 1)
+        ]
+
+    want = gradient()
+    assert bool(want.any())
+    with torch.no_grad():
+        torch.testing.assert_close(gradient(), want)
+    assert torch.is_grad_enabled()
+
+
+# --- a store of a network that was changed in a way that no weight shows -----------------------------------------------
+
+
+def _other_scale(network):
+    network.model.layers[0].self_attn.scaling *= 2
+
+
+def _other_forward(network):
+    old = network.model.layers[1].mlp.forward
+    network.model.layers[1].mlp.forward = lambda x: 3 * old(x)
+
+
+def _a_hook(network):
+    network.model.layers[1].mlp.register_forward_hook(lambda _m, _args, out: 3 * out)
+
+
+def _a_norms_constant(network):
+    network.model.layers[1].input_layernorm.variance_epsilon = 0.5
+
+
+def _a_layer_less(network):
+    network.model.layers[0].mlp = copy.deepcopy(network.model.layers[1].mlp)
+
+
+@pytest.mark.parametrize(
+    "change", [_other_scale, _other_forward, _a_hook, _a_norms_constant, _a_layer_less]
+)
+def test_a_live_network_that_was_changed_is_harvested_again(change):
+    network = net("llama")
+    model = open(network)
+    before = np.array(harvest(model, IDS.tolist(), SITE, progress=False).matrix(SITE))
+    change(network)
+    after = np.array(harvest(model, IDS.tolist(), SITE, progress=False).matrix(SITE))
+    with torch.no_grad():
+        seen = []
+        handle = network.model.layers[1].register_forward_hook(lambda _m, _a, out: seen.append(out))
+        network(IDS, use_cache=False)
+        handle.remove()
+    np.testing.assert_allclose(after, seen[0][:, -1].numpy(), atol=1e-5)
+    assert np.abs(after - before).max() > 1e-4
