@@ -97,7 +97,7 @@ class Config(Bounded):
     each: int = setting(12, "sounds of a thing that are probed, and as many to learn from", least=2)
     fits: int = setting(150, "steps of the probe's training", least=1)
     words: int = setting(150, "made-up words of the control", least=20)
-    draws: int = 99
+    draws: int = 59
 
 
 PLANTED = "planted"
