@@ -17,6 +17,7 @@ from inscape.probing.detectors import (
     fitted,
     fold_of,
     only,
+    reliability_frame,
     risk_frame,
     scores_of_confidence,
     scores_of_others,
@@ -137,3 +138,15 @@ def test_parts_are_detected_by_themselves_and_score_only_their_own(found):
     )
     assert np.allclose(scores[[0, 2]], odd)
     assert np.isfinite(scores).all()
+
+
+def test_reliability_is_drawn_by_series_and_calibrated_bins_lie_on_the_diagonal():
+    rng = np.random.default_rng(0)
+    p = rng.random(20_000)
+    y = rng.random(20_000) < p
+    shown = reliability_frame({"own": p, "halved": p / 2}, y, bins=5)
+    own, halved = (shown[shown["series"] == name] for name in ("own", "halved"))
+    assert len(own) == len(halved) == 5
+    assert np.abs(own["value"] - own["x"]).max() < 0.03
+    assert halved["x"].to_numpy() == pytest.approx(own["x"].to_numpy() / 2)
+    assert halved["value"].to_numpy() == pytest.approx(own["value"].to_numpy())

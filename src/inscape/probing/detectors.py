@@ -35,7 +35,7 @@ from inscape.data.positions import resolve
 from inscape.model.model import Model
 from inscape.probing.sweep import sweep
 from inscape.probing.sweep_result import SweepResult
-from inscape.read.calibration import brier, ece
+from inscape.read.calibration import brier, ece, reliability
 from inscape.read.logistic import LogisticProbe
 from inscape.read.risk_coverage import aurc, risk_coverage
 from inscape.store.store import Store
@@ -342,6 +342,23 @@ def scores_of_confidence(
                 )
             )
     return out
+
+
+def reliability_frame(
+    confidences: Mapping[str, Float[np.ndarray, " n"]], right: np.ndarray, bins: int = 10
+) -> pd.DataFrame:
+    """How often answers of a confidence are right, in bins of equal mass, ready to be drawn:
+    ``series``, ``x`` (mean confidence), ``value`` (share that is right) and the bins' sizes.
+
+    Args:
+        confidences: name → probability of being right.
+        right: 1 where right.
+        bins: how many.
+    """
+    y = np.asarray(right, dtype=np.float64)
+    parts = [reliability(p, y, bins, "mass").assign(series=n) for n, p in confidences.items()]
+    frame = pd.concat(parts, ignore_index=True)
+    return frame.rename(columns={"confidence": "x", "accuracy": "value"})
 
 
 def risk_frame(

@@ -12,7 +12,6 @@ away in turn.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,15 +25,14 @@ from inscape.core.intervals import auc
 from inscape.core.jackknife import left_out
 from inscape.core.measured import Measured, Role
 from inscape.core.nulls import permutations
-from inscape.core.rng import child_seed
 from inscape.core.shares import bars
 from inscape.core.site import Site
 from inscape.core.threads import side_by_side
 from inscape.outcomes.generations import generations
 from inscape.outcomes.questions import Answered, answered
-from inscape.probing.detectors import CS, risk_frame, scores_of_confidence
-from inscape.read.calibration import Temperature, ece, reliability
-from inscape.read.layer_cnn import LayerCNN
+from inscape.probing.detectors import CS, reliability_frame, risk_frame, scores_of_confidence
+from inscape.probing.inspector import INSPECTOR, PLAIN, InspectedFold
+from inscape.read.calibration import Temperature, ece
 from inscape.read.layer_map import layer_map
 from inscape.read.logistic import LogisticProbe
 from inscape.store.harvest import harvest
@@ -173,14 +171,9 @@ PRESETS = {
     ),
 }
 
-INSPECTOR, PLAIN, SOFTMAX, COOLED = (
-    "all states, contrastive",
-    "all states, log loss only",
-    "max softmax",
-    "max softmax, cooled",
-)
-LAST, LAYERS, LOGPROB = "last layer, logistic", "all layers, logistic", "mean probability"
-SHUFFLED, UPPER = "labels shuffled by group", "upper half of the layers"
+SOFTMAX, COOLED, LOGPROB = "max softmax", "max softmax, cooled", "mean probability"
+LAST, LAYERS = "last layer, logistic", "all layers, logistic"
+SHUFFLED = "labels shuffled by group"
 ROLES: dict[str, Role] = dict.fromkeys((SOFTMAX, COOLED, LAST, LAYERS, LOGPROB), "baseline")
 #: name → confidence in each answer, out of fold
 Confidences = dict[str, np.ndarray]
@@ -205,61 +198,21 @@ def run(config: Config, run: Run) -> None:
     found: Confidences = {}
     fold_of, null = np.empty(len(y), dtype=np.int64), np.full((config.shuffles, len(y)), np.nan)
     depth = len(model.atlas.blocks)
-    with run.progress("learn", total=len(folds), unit="folds") as bar:
-        for f, (train, test) in enumerate(folds):
-            fold_of[test] = f
-            x = layer_map(store.matrices(), config.points, depth, config.components, train)
-            fold = Fold(config, run.seed, f, x, groups, train, test)
-            told = _outputs(asked, store, depth, y, fold)
-            for name, p in (_states(fold, y) | told).items():
-                found.setdefault(name, np.full(len(y), np.nan))[test] = p
-            null[:, test] = [fold.odds(y[order], "null", k) for k, order in enumerate(orders)]
-            bar.advance()
+    for f, (train, test) in enumerate(run.each("learn", folds, "folds")):
+        fold_of[test] = f
+        x = layer_map(store.matrices(), config.points, depth, config.components, train)
+        fold = InspectedFold(x, groups, train, test, f, config.epochs, run.seed)
+        told = _outputs(asked, store, depth, y, fold)
+        for name, p in (fold.confidences(y, config.points, config.seeds) | told).items():
+            found.setdefault(name, np.full(len(y), np.nan))[test] = p
+        null[:, test] = [fold.odds(y[order], "null", k) for k, order in enumerate(orders)]
     _show(run, asked, found, y, groups)
     _judge(run, found, (null, orders), y, groups, fold_of)
 
 
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """One fold: the layer map of its training rows, and which rows these are."""
-
-    config: Config
-    seed: int
-    number: int
-    x: np.ndarray
-    groups: np.ndarray
-    train: np.ndarray
-    test: np.ndarray
-
-    def odds(
-        self, y: np.ndarray, name: str, k: int, part: Any = None, contrast: float = 0.3
-    ) -> np.ndarray:
-        """Log-odds on held-out rows of one network, of all or of some layers and columns."""
-        x = self.x if part is None else self.x[:, part[0]][:, :, part[1]]
-        seed = child_seed(self.seed, name, str(k), str(self.number)) % 2**31
-        net = LayerCNN(contrast=contrast, epochs=self.config.epochs, seed=seed)
-        net.fit(x[self.train], y[self.train], groups=self.groups[self.train])
-        return net.decision_function(x[self.test])
-
-
-def _states(fold: Fold, y: np.ndarray) -> Confidences:
-    """Confidence of the network and of what is left of it, on held-out rows."""
-    points, (_, depth, size) = fold.config.points, fold.x.shape
-    layers, columns = list(range(depth)), np.arange(size)
-    asked = {INSPECTOR: (layers, columns, 0.3), PLAIN: (layers, columns, 0.0)}
-    if len(points) > 1:
-        asked[UPPER] = (layers[depth // 2 :], columns, 0.3)
-        of = columns // (size // len(points))
-        asked |= {f"without {p}": (layers, columns[of != k], 0.3) for k, p in enumerate(points)}
-    out = {}
-    for name, (*part, contrast) in asked.items():
-        count = fold.config.seeds if name in (INSPECTOR, PLAIN) else 1
-        odds = [fold.odds(y, "network", k, part, contrast) for k in range(count)]
-        out[name] = expit(np.mean(odds, axis=0))
-    return out
-
-
-def _outputs(asked: Answered, store: Store, depth: int, y: np.ndarray, fold: Fold) -> Confidences:
+def _outputs(
+    asked: Answered, store: Store, depth: int, y: np.ndarray, fold: InspectedFold
+) -> Confidences:
     """Confidence of the output and of linear probes, on held-out rows; a temperature is fitted on
     training rows."""
     train, test, groups = fold.train, fold.test, fold.groups
@@ -297,14 +250,15 @@ def _show(run: Run, asked: Answered, found: Confidences, y: np.ndarray, groups: 
             f"{measure} of every confidence, subjects held out. Tick: outcomes shuffled.",
         )
     shown = {name: found[name] for name in (INSPECTOR, LAST, SOFTMAX, COOLED)}
-    tables = [
-        reliability(p, y.astype(float), 10, "mass").assign(series=n) for n, p in shown.items()
-    ]
-    frame = pd.concat(tables, ignore_index=True)
-    frame = frame.rename(columns={"confidence": "x", "accuracy": "value"})
     run.figure(
         "reliability",
-        curves(frame, x="confidence", y="share that is right", diagonal=True, points=True),
+        curves(
+            reliability_frame(shown, y),
+            x="confidence",
+            y="share that is right",
+            diagonal=True,
+            points=True,
+        ),
         "How often answers of a confidence are right; ten bins of equal mass. Dashed: calibrated.",
     )
     run.figure(
@@ -334,8 +288,7 @@ def _judge(
 ) -> None:
     """The claims: gains in AUC, and the calibration error as a multiple of the max softmax's."""
     area = Measured("AUC", groups=groups, unit="AUC", kind="auc", folds=fold)
-    for name, p in found.items():
-        area.put(name, p, y == 1, role=ROLES.get(name, "treatment"))
+    area.put_each(found, y == 1, roles=ROLES)
     area.put(SHUFFLED, null[0], y[null[1]] == 1, role="null", expensive=True)
     for id, other in (("above-last", LAST), ("above-softmax", SOFTMAX)):
         each = f"{area.value(INSPECTOR).value:.3f} against {area.value(other).value:.3f}"
@@ -348,9 +301,8 @@ def _judge(
         n: left_out(lambda rows, p=found[n]: ece(p[rows], y[rows] * 1.0, 10, "mass"), groups)
         for n in (INSPECTOR, COOLED, SOFTMAX)
     }
-    for name in (INSPECTOR, COOLED):
-        ratio = errors[name] / errors[SOFTMAX]
-        times.put_statistic(name, ratio, role=ROLES.get(name, "treatment"))
+    ratios = {name: errors[name] / errors[SOFTMAX] for name in (INSPECTOR, COOLED)}
+    times.put_each(ratios, roles=ROLES)
     cooled = times.value(COOLED)
     beside = Beside("baseline", COOLED, cooled.value, *cooled.ends)
     run.claim("calibrated", times.value(INSPECTOR, beside=(beside,)))
