@@ -46,7 +46,8 @@ def test_what_holds_the_answer_tells_it_and_the_rest_does_not(planted):
 
 def test_networks_are_averaged_in_log_odds(planted):
     fold, y = planted
-    odds = [fold.odds(y, "network", k) for k in range(2)]
+    everything = fold.parts(KINDS[:1])[INSPECTOR]
+    odds = [fold.odds(y, "network", k, everything) for k in range(2)]
     assert not np.allclose(*odds)
     found = fold.confidences(y, KINDS[:1], networks=2)[INSPECTOR]
     assert found == pytest.approx(expit(np.mean(odds, axis=0)))
