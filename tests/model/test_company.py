@@ -294,3 +294,19 @@ def test_positions_under_a_mask_of_samples_are_refused_where_no_family_says_what
     everywhere = Add(Scope(site), torch.full((32,), 10.0))
     before, after = (model.run(given, site, edits=e)[Site.parse(site)] for e in (None, everywhere))
     assert bool(((after - before).abs().sum(-1) > 1).all())
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "said"),
+    [
+        ("vit", (2, 32, 32, 3), r"\(batch, channels, height, width\) with 3 channels, got"),
+        ("vit", (3, 32, 32), r"pixel_values of .* must be \(batch, channels, height, width\), got"),
+        ("wav2vec2", (230,), r"input_values of .* must be \(batch, samples\), got shape \(230,\)"),
+        ("whisper encoder", (8, 24), r"must be \(batch, mel bins, frames\), got shape \(8, 24\)"),
+    ],
+)
+def test_pictures_and_sounds_without_an_axis_are_refused_in_a_sentence(name, shape, said):
+    model = Model(tiny(name), tower=tower(name))
+    for given in (draw(*shape), {model._main_input(): draw(*shape)}):
+        with pytest.raises(ModelError, match=said):
+            model.run(given, "resid_post.0")

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from inscape.core.batch import Batch
-from inscape.core.errors import ModelError
+from inscape.core.errors import ModelError, SiteError
 from inscape.core.site import Site
 from inscape.model.model import Model
 from inscape.model.open import open
@@ -145,3 +145,20 @@ def test_a_live_network_that_was_changed_is_harvested_again(change):
         handle.remove()
     np.testing.assert_allclose(after, seen[0][:, -1].numpy(), atol=1e-5)
     assert np.abs(after - before).max() > 1e-4
+
+
+# --- positions to keep -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        (torch.tensor([1, 2]), r"a row for each of 2 examples, got shape \(2,\)"),
+        (torch.tensor([[1]]), r"a row for each of 2 examples, got shape \(1, 1\)"),
+        (torch.tensor([[1.0], [2.0]]), r"got shape \(2, 1\) of float32"),
+        (torch.tensor([[1], [6]]), "at names position 6, and these examples have 6"),
+    ],
+)
+def test_positions_that_are_no_rows_or_lie_beyond_are_refused(at, said):
+    with pytest.raises(SiteError, match=said):
+        Model(net("llama")).run(IDS, SITE, at=at)

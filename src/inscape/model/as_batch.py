@@ -102,10 +102,10 @@ _NOTHING = "run: no inputs were given; give at least one text, example of token 
 
 def _taken(model: Any, batch: Batch) -> Batch:
     """The batch of a text model, whose ids are those of (batch, positions) tokens that it has, and
-    no more than it takes.
+    no more than it takes; of pictures or sound, with the axes that they have.
     """
     if model.kind != "text":
-        return batch
+        return _shaped(model, batch)
     _placed(batch)
     limit = model.max_positions
     for name in ("input_ids", "decoder_input_ids", "inputs_embeds"):
@@ -127,6 +127,31 @@ def _taken(model: Any, batch: Batch) -> Batch:
             raise ModelError(
                 f"these inputs have {x.shape[1]} positions and {model.name} takes {limit}: shorten "
                 "them, or cut them into several"
+            )
+    return batch
+
+
+#: input → its axes
+_AXES = {
+    "pixel_values": "(batch, channels, height, width)",
+    "input_values": "(batch, samples)",
+    "input_features": "(batch, mel bins, frames)",
+}
+
+
+def _shaped(model: Any, batch: Batch) -> Batch:
+    """Pictures or sound of a model of a known family, refused where an axis is missing or the
+    channels are not behind the batch.
+    """
+    for name, axes in _AXES.items():
+        x = batch.inputs.get(name) if model.family is not None else None
+        if x is None:
+            continue
+        channels = getattr(model.atlas.config, "num_channels", None) if x.ndim == 4 else None
+        if x.ndim != axes.count(",") + 1 or channels not in (None, x.shape[1]):
+            raise ModelError(
+                f"{name} of {model.name} must be {axes}"
+                f"{f' with {channels} channels' if channels else ''}, got shape {tuple(x.shape)}"
             )
     return batch
 

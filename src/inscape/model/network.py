@@ -399,7 +399,7 @@ class Network:
         ]
         learn(self, [*catch, *(site for site, _ in planned)], batch)
         refuse_unread(self, [site for site, _ in planned], batch)
-        at = None if at is None else moved(at, self.device)
+        at = None if at is None else moved(_checked_at(at, batch), self.device)
         state = Pass(len(batch), batch.lengths, batch.marks, at, grad_of is not None)
         state.counted = _counted(self, batch)
         stop = not logits and all(
@@ -646,6 +646,23 @@ class Network:
             yield
         finally:
             handle.remove()
+
+
+def _checked_at(at: Tensor, batch: Batch) -> Tensor:
+    """Positions to keep, a row for each example, none of them beyond a text."""
+    rows = len(batch)
+    if at.is_floating_point() or at.shape[:1] != (rows,) or (at.ndim != 2 and rows > 1):
+        raise SiteError(
+            f"at must be whole numbers (batch, kept), a row for each of {rows} examples, got shape "
+            f"{tuple(at.shape)} of {str(at.dtype).removeprefix('torch.')}"
+        )
+    ids = batch.inputs.get("decoder_input_ids", batch.inputs.get("input_ids"))
+    if ids is not None and at.numel() and int(at.max()) >= ids.shape[1]:
+        raise SiteError(
+            f"at names position {int(at.max())}, and these examples have {ids.shape[1]}; "
+            "positions are counted from 0"
+        )
+    return at
 
 
 def _drop_mask(name: str, net: nn.Module, inputs: dict[str, Any]) -> None:
