@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from inscape.core.batch import Batch
+from inscape.core.edit import Add, Scope
 from inscape.core.errors import ModelError, SiteError
 from inscape.core.site import Site
 from inscape.model.model import Model
@@ -156,9 +157,32 @@ def test_a_live_network_that_was_changed_is_harvested_again(change):
         (torch.tensor([1, 2]), r"a row for each of 2 examples, got shape \(2,\)"),
         (torch.tensor([[1]]), r"a row for each of 2 examples, got shape \(1, 1\)"),
         (torch.tensor([[1.0], [2.0]]), r"got shape \(2, 1\) of float32"),
-        (torch.tensor([[1], [6]]), "at names position 6, and these examples have 6"),
+        (torch.tensor([[1], [6]]), "at names position 6 of example 1, which has 6"),
+        (torch.tensor([[-7], [0]]), "at names position -7 of example 0, which has 6"),
     ],
 )
 def test_positions_that_are_no_rows_or_lie_beyond_are_refused(at, said):
     with pytest.raises(SiteError, match=said):
         Model(net("llama")).run(IDS, SITE, at=at)
+
+
+def test_positions_are_those_of_each_example_however_long_the_others_are():
+    model, mixed = Model(net("llama")), [[5, 6, 7, 8, 9], [10, 11]]
+    alone = [model.run([ids], SITE)[SITE][0, -1] for ids in mixed]
+    found = model.run(mixed, SITE, at=torch.tensor([[-1], [-1]]))[SITE][:, 0]
+    torch.testing.assert_close(found, torch.stack(alone))
+    with pytest.raises(SiteError, match="at names position 3 of example 1, which has 2"):
+        model.run(mixed, SITE, at=torch.tensor([[4], [3]]))
+
+
+def test_an_edit_of_a_position_that_no_example_has_is_refused():
+    model, mixed = Model(net("llama")), [[5, 6, 7, 8, 9], [10, 11]]
+    vector = torch.ones(32)
+    for where in (5, -6):
+        edit = Add(Scope("resid_post.0", positions=(where,)), vector)
+        with pytest.raises(SiteError, match=f"names position {where}, and the longest example has"):
+            model.run(mixed, SITE, edits=edit)
+    edit = Add(Scope("resid_post.0", positions=(3,)), vector)  # the second example has none
+    moved, plain = model.run(mixed, SITE, edits=edit)[SITE], model.run(mixed, SITE)[SITE]
+    assert not torch.allclose(moved[0], plain[0], atol=1e-3)
+    torch.testing.assert_close(moved[1, :2], plain[1, :2])

@@ -65,10 +65,11 @@ def generate(
         raise ModelError(
             f"{model.name} cannot generate: that needs a causal language model with its head"
         )
-    if max_new_tokens < 1 or not 0 <= temperature < float("inf"):
+    whole = int(max_new_tokens) == max_new_tokens
+    if not whole or max_new_tokens < 1 or not 0 <= temperature < float("inf"):
         raise ValueError(
-            "generate: max_new_tokens must be at least 1 and temperature a number from 0 on, got "
-            f"{max_new_tokens} and {temperature}"
+            "generate: max_new_tokens must be a whole number from 1 on and temperature a number from "
+            f"0 on, got {max_new_tokens} and {temperature}"
         )
     texts = several(prompts)
     tokens = model.tokens_of(texts)

@@ -364,8 +364,8 @@ class Network:
                 tensor for a plain network; see `inscape.model.as_batch`.
             capture: sites or patterns.
             edits: edits in the order in which they act, after those of an enclosing `edited` block.
-            at: positions to keep, (batch, kept) int64; all by default. Logits are computed only
-                there.
+            at: positions to keep, (batch, kept) int64, negative from the end of each example; all by
+                default. Logits are computed only there.
             logits: whether to compute the logits.
             grad_of: a function of the logits giving a scalar; its gradient at every captured site
                 is returned.
@@ -399,7 +399,9 @@ class Network:
         ]
         learn(self, [*catch, *(site for site, _ in planned)], batch)
         refuse_unread(self, [site for site, _ in planned], batch)
-        at = None if at is None else moved(_checked_at(at, batch), self.device)
+        ends = _ends(batch) if forward is None else None
+        _refuse_beyond([edit for _, edit in planned], ends)
+        at = None if at is None else moved(_checked_at(at, batch, ends), self.device)
         state = Pass(len(batch), batch.lengths, batch.marks, at, grad_of is not None)
         state.counted = _counted(self, batch)
         stop = not logits and all(
@@ -648,21 +650,51 @@ class Network:
             handle.remove()
 
 
-def _checked_at(at: Tensor, batch: Batch) -> Tensor:
-    """Positions to keep, a row for each example, none of them beyond a text."""
+def _ends(batch: Batch) -> Tensor | None:
+    """How many positions each example has, (batch,); None where its inputs do not say."""
+    ids = batch.inputs.get("decoder_input_ids", batch.inputs.get("input_ids"))
+    if ids is None:
+        return None
+    if batch.lengths is not None and "decoder_input_ids" not in batch.inputs:
+        return batch.lengths
+    return torch.full((len(batch),), ids.shape[1], device=ids.device)
+
+
+def _checked_at(at: Tensor, batch: Batch, ends: Tensor | None) -> Tensor:
+    """Positions to keep, a row for each example, counted from its beginning; none of them padding
+    or beyond.
+    """
     rows = len(batch)
     if at.is_floating_point() or at.shape[:1] != (rows,) or (at.ndim != 2 and rows > 1):
         raise SiteError(
             f"at must be whole numbers (batch, kept), a row for each of {rows} examples, got shape "
             f"{tuple(at.shape)} of {str(at.dtype).removeprefix('torch.')}"
         )
-    ids = batch.inputs.get("decoder_input_ids", batch.inputs.get("input_ids"))
-    if ids is not None and at.numel() and int(at.max()) >= ids.shape[1]:
+    if ends is None or not at.numel():
+        return at
+    asked, ends = at.reshape(rows, -1), ends.to(at.device)[:, None]
+    at = torch.where(asked < 0, asked + ends, asked)
+    if bool((outside := (at < 0) | (at >= ends)).any()):
+        row = int(outside.any(dim=1).nonzero()[0])
         raise SiteError(
-            f"at names position {int(at.max())}, and these examples have {ids.shape[1]}; "
-            "positions are counted from 0"
+            f"at names position {int(asked[row][outside[row]][0])} of example {row}, which has "
+            f"{int(ends[row])}; positions are counted from 0, or from the end by −1, −2, …"
         )
     return at
+
+
+def _refuse_beyond(edits: Sequence[Edit], ends: Tensor | None) -> None:
+    """Refuse positions to edit of which no example has one: the edit would do nothing."""
+    longest = None if ends is None else int(ends.max())
+    for edit in edits:
+        where = edit.scope.positions
+        if longest is None or isinstance(where, str) or edit.scope.phase == "generated":
+            continue
+        if where and not any(-longest <= p < longest for p in where):
+            raise SiteError(
+                f"an edit of {edit.scope.sites} names position {where[0]}, and the longest example "
+                f"has {longest}; positions are counted from 0, or from the end by −1, −2, …"
+            )
 
 
 def _drop_mask(name: str, net: nn.Module, inputs: dict[str, Any]) -> None:
