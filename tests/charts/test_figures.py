@@ -238,3 +238,32 @@ def test_a_value_beyond_the_scale_has_the_colour_of_its_end():
         drawn.append(re.findall(r'aria-roledescription="rect mark"[^>]*fill="([^"]*)"', svg))
     assert len(drawn[0]) == 4
     assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_can_be_read_on_their_squares(scheme):
+    """The text's contrast with its square is 3 : 1 everywhere on the ramp, in both variants."""
+    values = [i / 10 for i in range(11)]
+    frame = pd.DataFrame({"row": "a", "column": [f"{v}" for v in values], "value": values})
+    chart = heatmap.matrix(frame, domain=(0, 1), number=".1f").to_dict()
+    svg = vl_convert.vegalite_to_svg(chart, config=theme.config(scheme))
+    squares = re.findall(r'aria-roledescription="rect mark"[^>]*fill="rgb\(([^)]*)\)"', svg)
+    found = re.findall(
+        r'<text[^>]*font-size="12px"[^>]*fill="(#[0-9a-f]{6})"[^>]*>(\d\.\d)</text>', svg
+    )
+    texts_ = {
+        said: _luminance([int(ink[i : i + 2], 16) for i in (1, 3, 5)]) for ink, said in found[:11]
+    }
+    assert len(squares) == len(texts_) == 11
+    for value, square in zip(values, squares, strict=True):
+        pair = (_luminance([int(c) for c in square.split(",")]), texts_[f"{value:.1f}"])
+        assert (max(pair) + 0.05) / (min(pair) + 0.05) >= 3, (value, square)
+
+
+def _luminance(rgb):
+    c = np.array(rgb) / 255
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [
+        0.2126,
+        0.7152,
+        0.0722,
+    ]

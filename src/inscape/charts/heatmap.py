@@ -15,6 +15,8 @@ from inscape.charts.frame import fit, inline, ordered
 
 #: size of the numbers in squares of the usual size, and the least that can be read, px
 _TYPE, _READABLE = 12, 8
+#: where on a ramp of one colour the page's text is no longer the better one to read
+_STRONG = 0.6
 #: slanted names of as many columns stand beside each other without touching
 _SLANTED = 16
 
@@ -95,7 +97,10 @@ def matrix(
         y=alt.Y("row:N", sort=rows, title=row or None, axis=alt.Axis(labelOverlap=True)),
         tooltip=tooltip,
     )
-    strong = f"abs(datum.value) > {0.85 * max(abs(low), abs(high))}"
+    if signed:
+        strong = f"abs(datum.value) > {0.85 * max(abs(low), abs(high)):g}"
+    else:
+        strong = f"datum.value > {low + _STRONG * (high - low):g}"
     squares = base.mark_rect(cornerRadius=2).encode(
         color=alt.Color("value:Q", scale=scale, legend=legend)
     )
@@ -109,7 +114,8 @@ def matrix(
     }
     text = base.encode(text=alt.Text("value:Q", format=number))
     on_pale = text.transform_filter(f"!({strong})").mark_text(**type_)
-    on_strong = text.transform_filter(strong).mark_text(color="white", **type_)
+    over = {"color": "white"} if signed else {"style": "strong"}
+    on_strong = text.transform_filter(strong).mark_text(**over, **type_)
     width, height = cell * len(columns), round(cell * 0.7) * len(rows)
     chart = alt.layer(squares, on_pale, on_strong, data=data, width=width, height=height)
     return chart.properties(usermeta=fit(margin=210, most=width + 210))

@@ -142,7 +142,11 @@ def config(scheme: str = "light", background: str | None = None) -> dict[str, An
         },
         "text": {"color": ink["text"], "font": FONT, "fontSize": 11},
         "rule": {"color": ink["muted"]},
-        "style": {"halo": {"stroke": ink["page"], "strokeWidth": 3.5, "strokeJoin": "round"}},
+        "style": {
+            "halo": {"stroke": ink["page"], "strokeWidth": 3.5, "strokeJoin": "round"},
+            # text over the strong end of a ramp, which is dark on a light page and light on a dark one
+            "strong": {"color": ink["page"]},
+        },
         "range": {
             "category": _CATEGORY[scheme],
             "diverging": _DIVERGING[scheme],
