@@ -97,6 +97,12 @@ CARD = Card(
     "Decoding is greedy. The learning rate was chosen by the training loss of a seed that is not "
     "among those reported.",
     group_note="A group is a held-out combination of size, colour and shape.",
+    negative="On seeds 0 to 2 the supervised encoder's captions name 14, 16 and 16 points more "
+    "than blind ones, not 30, and 11, 3 and 15 more than those of random weights, with intervals "
+    "below 10. A linear probe of the same features names 0.82, 0.78 and 0.82 where captions name "
+    "0.41, 0.43 and 0.39: the map was trained on 1,200 pictures of the authors' 3,840,000, and "
+    "what is there does not get through. Whether shapes gain more than sizes and colours changes "
+    "with the seed.",
     seeds=3,
     minutes=dict(tiny=0.2, small=10),
     figure="named",
