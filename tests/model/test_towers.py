@@ -262,3 +262,15 @@ def test_calls_of_one_layer_are_blocks_of_their_own():
         same = torch.equal(edited[site], base[site])
         assert same == (site.layer < 5), site
     torch.testing.assert_close(edited["v.5"], model.run(ids, "v.5")["v.5"] + vector)
+
+
+def test_positions_are_the_towers_own(t5):
+    encoder, decoder = Model(t5), Model(t5, tower="decoder")
+    last = torch.tensor([[-1], [-1]])
+    for model, count in ((encoder, 5), (decoder, 3)):
+        whole = model.run(GIVEN, "resid_post.0")["resid_post.0"]
+        assert whole.shape[1] == count
+        found = model.run(GIVEN, "resid_post.0", at=last)["resid_post.0"]
+        torch.testing.assert_close(found, whole[:, -1:])
+        with pytest.raises(SiteError, match=f"names position {count} of example 0, which has"):
+            model.run(GIVEN, "resid_post.0", at=torch.full((2, 1), count))

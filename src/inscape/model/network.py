@@ -399,7 +399,7 @@ class Network:
         ]
         learn(self, [*catch, *(site for site, _ in planned)], batch)
         refuse_unread(self, [site for site, _ in planned], batch)
-        ends = _ends(batch) if forward is None else None
+        ends = _ends(self, batch) if forward is None else None
         _refuse_beyond([edit for _, edit in planned], ends)
         at = None if at is None else moved(_checked_at(at, batch, ends), self.device)
         state = Pass(len(batch), batch.lengths, batch.marks, at, grad_of is not None)
@@ -650,12 +650,16 @@ class Network:
             handle.remove()
 
 
-def _ends(batch: Batch) -> Tensor | None:
-    """How many positions each example has, (batch,); None where its inputs do not say."""
-    ids = batch.inputs.get("decoder_input_ids", batch.inputs.get("input_ids"))
-    if ids is None:
+def _ends(model: Network, batch: Batch) -> Tensor | None:
+    """How many positions each example has where the sites are, (batch,); None where its inputs do
+    not say.
+    """
+    both = model.family is None and "decoder_input_ids" in batch.inputs
+    decodes = model.family is not None and model.family.decoder
+    ids = batch.inputs.get("decoder_input_ids" if decodes else "input_ids")
+    if ids is None or both:
         return None
-    if batch.lengths is not None and "decoder_input_ids" not in batch.inputs:
+    if batch.lengths is not None:
         return batch.lengths
     return torch.full((len(batch),), ids.shape[1], device=ids.device)
 
