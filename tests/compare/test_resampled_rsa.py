@@ -6,6 +6,7 @@ from scipy.stats import rankdata, spearmanr
 
 from inscape.compare.dissimilarity import dissimilarity
 from inscape.compare.resampled_rsa import resampled_rsa
+from inscape.compare.rsa import compare_dissimilarities
 
 
 def matrices(rng, k, n=12, ties=False):
@@ -55,3 +56,14 @@ def test_bad_input_is_refused():
         resampled_rsa(a, a, np.ones((1, 12)), how="tau-a")
     with pytest.raises(ValueError, match="holds 2 different items"):
         resampled_rsa(a, a, np.eye(12)[:1] * 11 + np.eye(12)[1:2])
+    with pytest.raises(ValueError, match="are equal; leave that site out"):
+        resampled_rsa(a, np.ones_like(a), np.ones((1, 12)))
+
+
+def test_entries_that_differ_by_rounding_are_ties():
+    rng = np.random.default_rng(2)
+    a, b, ones = matrices(rng, 1, ties=True), matrices(rng, 1), np.ones((1, 12))
+    noise = 1e-14 * rng.normal(size=a.shape)
+    want = resampled_rsa(a, b, ones)
+    assert resampled_rsa(a * (1 + noise + noise.transpose(0, 2, 1)), b, ones) == pytest.approx(want)
+    assert want[0, 0, 0] == pytest.approx(compare_dissimilarities(a[0], b[0], how="rho-a"))

@@ -85,6 +85,7 @@ from inscape.compare.resampling import permuted as permuted
 from inscape.compare.rsa import compare_dissimilarities as compare_dissimilarities
 from inscape.compare.rsa import dissimilarity_table as dissimilarity_table
 from inscape.compare.rsa import rsa as rsa
+from inscape.compare.rsa import tied as tied
 from inscape.compare.shift_null import shift_null as shift_null
 from inscape.compare.shifts import Shifts as Shifts
 from inscape.compare.shifts import balanced_rows as balanced_rows

@@ -21,6 +21,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Float64, Real
 
+from inscape.compare.rsa import tied
+
 COMPARISONS = ("cosine", "pearson", "spearman", "rho-a")
 
 
@@ -44,7 +46,8 @@ def resampled_rsa(
         The similarity on each resample.
 
     Raises:
-        ValueError: an unknown comparison, or a resample of fewer than 3 items that differ.
+        ValueError: an unknown comparison, a resample of fewer than 3 items that differ, or a matrix
+            that tells no items apart.
 
     Example:
         >>> a = np.array([[0.0, 1, 2], [1, 0, 4], [2, 4, 0]])[None]
@@ -58,6 +61,11 @@ def resampled_rsa(
             f"resampled_rsa: a resample holds {few} different items; give at least 3 to each"
         )
     sides, counts = [_hollow(m) for m in (first, second)], np.asarray(counts, dtype=np.float64)
+    apart = [m[~np.eye(len(m), dtype=bool)] for side in sides for m in side]
+    if any(np.ptp(tied(entries)) == 0 for entries in apart):
+        raise ValueError(
+            "resampled_rsa: all entries of one dissimilarity matrix are equal; leave that site out"
+        )
     if how in ("spearman", "rho-a"):
         return _of_ranks(*sides, counts, how)
     return _of_entries(*sides, counts, centre=how == "pearson")
@@ -100,7 +108,6 @@ def _of_ranks(first: np.ndarray, second: np.ndarray, counts: np.ndarray, how: st
     """Spearman's ρ or ρ-a: ranks by cumulated weight, in the order of one sort a matrix."""
     rows, columns = np.triu_indices(counts.shape[1], 1)
     entries = [m[:, rows, columns] for m in (first, second)]
-    # matrices one by one: their ranks in one resample are all that is held
     sorts = [[_sorted(v) for v in side] for side in entries]
     out = np.empty((len(counts), len(first), len(second)))
     for k, w in enumerate(counts):
@@ -120,6 +127,7 @@ def _of_ranks(first: np.ndarray, second: np.ndarray, counts: np.ndarray, how: st
 
 def _sorted(entries: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The order of the entries, where each run of ties begins in it, and the run of each entry."""
+    entries = tied(entries)
     order = np.argsort(entries, kind="stable")
     new = np.concatenate([[True], np.diff(entries[order]) > 0])
     run = np.empty(len(entries), dtype=np.intp)
@@ -131,6 +139,6 @@ def _ranks(
     weights: np.ndarray, order: np.ndarray, starts: np.ndarray, run: np.ndarray
 ) -> np.ndarray:
     """Mean rank of each entry where it stands as often as its weight says."""
-    tied = np.add.reduceat(weights[order], starts)
-    below = np.cumsum(tied) - tied
-    return (below + (tied + 1) / 2)[run]
+    alike = np.add.reduceat(weights[order], starts)
+    below = np.cumsum(alike) - alike
+    return (below + (alike + 1) / 2)[run]

@@ -108,8 +108,7 @@ def dissimilarity_table(
     at, own = np.triu_indices(n, 1), None
     entries, m = values[at], n * (n - 1) // 2
     if how in ("spearman", "rho-a"):
-        # entries that differ by rounding alone are ties
-        entries = rankdata(np.round(entries / max(float(np.abs(entries).max()), 1e-300), 12))
+        entries = rankdata(tied(entries))
     if how in ("pearson", "spearman", "rho-a"):
         flat = np.ptp(entries) <= 1e-12 * max(float(np.abs(entries).max()), 1e-300)
         entries = np.zeros(m) if flat else entries - entries.mean()
@@ -122,6 +121,13 @@ def dissimilarity_table(
         values = _whitened(values)
     name = f"RSA ({kind + ' distance, ' if kind else ''}{how})"
     return PairTable.dense(values, name, 2, own)
+
+
+def tied(entries: Float[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
+    """Entries over the largest, in which those that differ by rounding alone are equal: as ranks
+    see them.
+    """
+    return np.round(entries / max(float(np.abs(entries).max()), 1e-300), 12)
 
 
 def _whitened(values: Float64[np.ndarray, "n n"]) -> Float64[np.ndarray, "n n"]:
