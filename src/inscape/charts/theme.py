@@ -144,7 +144,8 @@ def config(scheme: str = "light", background: str | None = None) -> dict[str, An
         "rule": {"color": ink["muted"]},
         "style": {
             "halo": {"stroke": ink["page"], "strokeWidth": 3.5, "strokeJoin": "round"},
-            # text over the strong end of a ramp, which is dark on a light page and light on a dark one
+            # text over the strong end of a ramp, which is dark on a light page and light on a dark
+            # one
             "strong": {"color": ink["page"]},
         },
         "range": {

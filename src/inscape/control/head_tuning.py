@@ -208,8 +208,8 @@ class TunedHeads(NamedTuple):
     level: float
 
     def curves(self, panel: str, window: int = 5) -> pd.DataFrame:
-        """Training loss as `inscape.charts.curves.curves` draws it: the mean over seeds and the last
-        few steps.
+        """Training loss as `inscape.charts.curves.curves` draws it: the mean over seeds and the
+        last few steps.
         """
         even = np.ones(window) / window
         return _curves(panel, self.runs, lambda t: np.convolve(t.loss, even, mode="valid"), window)

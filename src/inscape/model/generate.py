@@ -68,8 +68,8 @@ def generate(
     whole = int(max_new_tokens) == max_new_tokens
     if not whole or max_new_tokens < 1 or not 0 <= temperature < float("inf"):
         raise ValueError(
-            "generate: max_new_tokens must be a whole number from 1 on and temperature a number from "
-            f"0 on, got {max_new_tokens} and {temperature}"
+            "generate: max_new_tokens must be a whole number from 1 on and temperature a number "
+            f"from 0 on, got {max_new_tokens} and {temperature}"
         )
     texts = several(prompts)
     tokens = model.tokens_of(texts)

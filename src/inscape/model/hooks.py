@@ -38,8 +38,8 @@ class Pass:
             real.
         marks: named masks (batch, positions of the prompt).
         at: positions to keep of each example, (batch, kept), or None for all.
-        counted: positions among which `lengths` are counted, where a site may have others (frames of
-            sound under a mask of samples); None where all have the same.
+        counted: positions among which `lengths` are counted, where a site may have others (frames
+            of sound under a mask of samples); None where all have the same.
         width: prompt positions, known after the first step.
         offset: position of the first token of the current step.
         caught: site → tensor.

@@ -107,8 +107,8 @@ class Network:
     def __repr__(self) -> str:
         family = self.family.name if self.family else "no family: module:PATH sites"
         return (
-            f"{type(self).__name__}({self.name!r}, {family}, {len(self.atlas.blocks)} blocks, {self.dtype}, "
-            f"{self.device})"
+            f"{type(self).__name__}({self.name!r}, {family}, {len(self.atlas.blocks)} blocks, "
+            f"{self.dtype}, {self.device})"
         )
 
     def _repr_html_(self) -> str:
@@ -364,8 +364,8 @@ class Network:
                 tensor for a plain network; see `inscape.model.as_batch`.
             capture: sites or patterns.
             edits: edits in the order in which they act, after those of an enclosing `edited` block.
-            at: positions to keep, (batch, kept) int64, negative from the end of each example; all by
-                default. Logits are computed only there.
+            at: positions to keep, (batch, kept) int64, negative from the end of each example; all
+                by default. Logits are computed only there.
             logits: whether to compute the logits.
             grad_of: a function of the logits giving a scalar; its gradient at every captured site
                 is returned.

@@ -1,4 +1,5 @@
-"""A small language model that has learnt lists of captions: "a large red circle, a small blue ring".
+"""A small language model that has learnt lists of captions: "a large red circle, a small blue
+ring".
 
 A two-block Llama over words is trained on lists of size, colour and shape, all as likely. What must
 then hold: after "a" it says a size, then a colour, then a shape, whatever was listed.

@@ -1,4 +1,5 @@
-"""Sounding things: sixty-four things that can be heard, each with its name and a recipe for its sound.
+"""Sounding things: sixty-four things that can be heard, each with its name and a recipe for its
+sound.
 
     sound = envelope(t) · (tone · Σ_k k^(−tilt) sin(2π k^stretch ∫ f) + noise in a band)
 

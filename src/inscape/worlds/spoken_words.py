@@ -3,10 +3,10 @@
     source: harmonics of a pitch, falling with frequency, and noise in a band
     filter: |H(f)| = Π over k of  F_k² / √((F_k² − f²)² + (B_k f)²)          F_k: formants, B_k: bandwidths
 
-A phone has three formants, so much voice and so much noise; stops are silent and then burst. Formants
-glide from phone to phone. A voice has a pitch, a length of the vocal tract (which scales all
-formants), a tilt, and a tempo. Words of two or three syllables are drawn from a lexicon, common ones
-more often, so that a part of a word tells the rest: what is hidden can be foreseen.
+A phone has three formants, so much voice and so much noise; stops are silent and then burst.
+Formants glide from phone to phone. A voice has a pitch, a length of the vocal tract (which scales
+all formants), a tilt, and a tempo. Words of two or three syllables are drawn from a lexicon, common
+ones more often, so that a part of a word tells the rest: what is hidden can be foreseen.
 
 It is no recording: there is no prosody beyond a falling pitch, no room, no dialect, and the lexicon
 means nothing. What holds is that the phones are the same whoever speaks.

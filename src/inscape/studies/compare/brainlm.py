@@ -77,8 +77,8 @@ CARD = Card(
     "words held out in turn and looked up among themselves.",
     group_note="Words are what varies, each averaged over the networks; for the correlation, "
     "networks.",
-    negative="On seeds 0 to 2 width and precision have a rank correlation of 0.97, 0.95 and 0.95; on "
-    "seed 1 its interval over four networks begins at 0.63, below the criterion.",
+    negative="On seeds 0 to 2 width and precision have a rank correlation of 0.97, 0.95 and 0.95; "
+    "on seed 1 its interval over four networks begins at 0.63, below the criterion.",
     seeds=3,
     minutes=dict(tiny=0.1, small=5),
     figure="by-width",

@@ -49,9 +49,9 @@ CARD = Card(
     "with language transfer categories better.",
     reproduced="EfficientNet-Lite0, supervised on ImageNet; a network trained by SimCLR on the "
     "scenes; EfficientNet-Lite0 at random weights. Features in a grid of 2 × 2, one linear map to "
-    "four vectors of a language model, and captions of size, colour and shape. Attributes are scored in "
-    "what is generated for combinations that no training holds. Question answering is left out, "
-    "and so is CLIP.",
+    "four vectors of a language model, and captions of size, colour and shape. Attributes are "
+    "scored in what is generated for combinations that no training holds. Question answering is "
+    "left out, and so is CLIP.",
     controls=(
         "blind: features of zero",
         "captions of other pictures in training",
@@ -99,10 +99,10 @@ CARD = Card(
     group_note="A group is a held-out combination of size, colour and shape.",
     negative="On seeds 0 to 2 the supervised encoder's captions name 14, 16 and 16 points more "
     "than blind ones, not 30, and 11, 3 and 15 more than those of random weights, with intervals "
-    "below 10. A linear probe of the same features names 0.82, 0.78 and 0.82 where captions name "
-    "0.41, 0.43 and 0.39: the map was trained on 1,200 pictures of the authors' 3,840,000, and "
-    "what is there does not get through. Whether shapes gain more than sizes and colours changes "
-    "with the seed.",
+    "that begin below 10. A linear probe of the same features names 0.82, 0.78 and 0.82 where "
+    "captions name 0.41, 0.43 and 0.39. The map was given 1,200 pictures in training, the "
+    "authors' map 3,840,000. Whether shapes gain more than sizes and colours changes with the "
+    "seed.",
     seeds=3,
     minutes=dict(tiny=0.2, small=10),
     figure="named",

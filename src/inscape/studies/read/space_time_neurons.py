@@ -371,8 +371,8 @@ def _neurons(config: Config, run: Run, space: Probed, model: Model) -> None:
     evidence = count_beyond(matrices, found, config.neuron_null, y, codes, rng=streams("count"))
     why = (
         f"With single rows shuffled {found['rows'].count():,} neurons pass, with whole groups "
-        f"{found['groups'].count():,}: rows of one group are alike, and so are their labels; only the "
-        "second null shows more than group identity."
+        f"{found['groups'].count():,}: rows of one group are alike, and so are their labels; only "
+        "the second null shows more than group identity."
     )
     run.claim("neurons", evidence, why=why)
     _ablate(config, run, space, model, layers)
