@@ -1,5 +1,6 @@
 """certify, sites, fetch, data and harvest hand on what was typed and print what came back."""
 
+import importlib
 import json
 import math
 from pathlib import Path
@@ -148,7 +149,7 @@ def test_fetch_lists_and_fetches(monkeypatch):
 def test_a_bar_is_drawn_only_once_bytes_arrive(monkeypatch):
     from contextlib import contextmanager
 
-    from inscape.study import progress as module
+    module = importlib.import_module("inscape.study.progress")
 
     bars = []
 

@@ -7,13 +7,13 @@ import pytest
 
 import inscape.control
 import inscape.read
-from inscape.core.exports import folder, offering
+from inscape.core.exports import folder, with_methods
 from inscape.core.methods import methods, signature
 
 
 def test_every_file_of_an_offering_package_is_a_method_that_says_what_it_answers():
     found = {m.module for m in methods()}
-    for package in offering():
+    for package in with_methods():
         files = [p.stem for p in folder(package).glob("*.py") if not p.stem.startswith("_")]
         assert {f"{package}.{stem}" for stem in files} == found & {
             f"{package}.{stem}" for stem in files

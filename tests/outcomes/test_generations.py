@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from inscape.outcomes import generations as module
 from inscape.outcomes.generations import generations
 from tests.store.conftest import llama
+
+#: the package offers the function of this name
+module = importlib.import_module("inscape.outcomes.generations")
 
 PROMPTS = ["w1 w2 w3", "w4", "w1 w2 w3"]
 

@@ -232,7 +232,7 @@ def test_probes_that_did_not_converge_are_counted_in_a_warning(monkeypatch):
     x, y, groups = world(sites=1)
     options = {"groups": groups, "task": "classification", "shuffles": 0, "alphas": [0.1]}
     assert not any("converged" in n for n in sweep(x, y[:, 0] > 0, **options).notes)
-    monkeypatch.setattr("inscape.probing.sweep._TOL", 0.0)
+    monkeypatch.setitem(sweep.__globals__, "_TOL", 0.0)
     found = sweep(x, y[:, 0] > 0, **options)
     assert any("5 of 5 logistic probes stopped before" in note for note in found.notes)
 

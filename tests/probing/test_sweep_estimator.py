@@ -38,7 +38,7 @@ def test_a_probe_with_a_shared_solver_goes_through_it_and_gives_what_fits_one_by
     # the same probe fitted one by one: inner folds are drawn anew, so penalties may differ, one penalty may not
     one = sweep(x, y, estimator=RidgeProbe((1.0,)), **asked)
     monkeypatch.setattr(sweep_estimator, "shared_grid", lambda _: None)
-    monkeypatch.setattr("inscape.probing.sweep.shared_grid", lambda _: None)
+    monkeypatch.setitem(sweep.__globals__, "shared_grid", lambda _: None)
     slow = sweep(x, y, estimator=RidgeProbe((1.0,)), **asked)
     assert np.isnan(slow.penalties).all()
     for name in ("loss", "base", "row_loss", "predictions"):

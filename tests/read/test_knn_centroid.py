@@ -26,7 +26,7 @@ def rings(n=400, seed=0):
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("held", [50, 10**6])
 def test_the_same_neighbours_as_scikit_learn_in_blocks_or_at_once(metric, held, monkeypatch):
-    monkeypatch.setattr("inscape.core.neighbours._HELD", held)
+    monkeypatch.setitem(neighbours.__globals__, "_HELD", held)
     x = np.random.default_rng(0).normal(size=(40, 5)) + 100 * (metric == "euclidean")
     found = neighbours(x, x, 4, metric=metric, exclude_self=True)
     theirs = NearestNeighbors(n_neighbors=5, metric=metric).fit(x).kneighbors(x)

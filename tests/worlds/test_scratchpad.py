@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
 
-from inscape.worlds import scratchpad as world
+#: the package offers the function of this name
+world = importlib.import_module("inscape.worlds.scratchpad")
 
 
 @pytest.fixture(scope="module")
-def made() -> world.Scratchpad:
+def made():
     return world.scratchpad(cues=2, each=2, width=64, blocks=2, steps=150)
 
 

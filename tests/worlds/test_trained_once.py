@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 
-from inscape.worlds import trained_once as module
 from inscape.worlds.small_llama import small_llama
 from inscape.worlds.trained_once import trained_once
+
+#: the package offers the function of this name
+module = importlib.import_module("inscape.worlds.trained_once")
 
 calls: list[tuple] = []
 

@@ -5,3 +5,7 @@ nulls in them were made elsewhere. Colours are those of Okabe and Ito (2008), re
 colour vision; backgrounds, text and grid come from `inscape.charts.theme`, so that one
 specification serves a light page, a dark page and print.
 """
+
+from inscape.core.exports import export
+
+export(__name__)

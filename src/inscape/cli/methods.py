@@ -22,10 +22,10 @@ def methods(
     as_json: Json = False,
 ) -> None:
     """List the methods: what each answers, its paper, its signature."""
-    from inscape.core import methods as catalogue
     from inscape.core.errors import InscapeError
+    from inscape.core.methods import methods as catalogue
 
-    found = catalogue.methods(word or "")
+    found = catalogue(word or "")
     if not found:
         raise InscapeError(
             f"No method contains {word!r}. 'inscape methods' lists all; try a shorter word or an "

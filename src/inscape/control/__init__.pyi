@@ -35,7 +35,6 @@ from inscape.control.direction_cosines import mean_direction as mean_direction
 from inscape.control.direction_cosines import random_gaps as random_gaps
 from inscape.control.directional import directional_patch as directional_patch
 from inscape.control.directional import mean_ablation as mean_ablation
-from inscape.control.directional import unit as unit
 from inscape.control.directions_at import held_at_mean as held_at_mean
 from inscape.control.directions_at import projected_out as projected_out
 from inscape.control.dose import Dosed as Dosed

@@ -1,9 +1,10 @@
 """Public names of a package, found in its files and loaded on first use.
 
-A package such as ``inscape.read`` has one method a file. `export` lets it offer every public class
-and function of those files (``inscape.read.LogisticProbe``) without importing one: names are read
-from the source text, and a module is imported when one of its names is asked for. A new file is
-offered as soon as it is there; no list is kept.
+A package such as ``inscape.read`` has one method a file, one such as ``inscape.core`` one tool.
+`export` lets it offer every public class and function of those files
+(``inscape.read.LogisticProbe``) without importing one: names are read from the source text, and a
+module is imported when one of its names is asked for. A new file is offered as soon as it is there;
+no list is kept.
 
 Where a function has the name of its module (``inscape.read.logit_lens``), the package offers the
 function; ``from inscape.read.logit_lens import Reading`` works as ever. Cost: reading the files
@@ -57,27 +58,34 @@ class Exports(ModuleType):
         return sorted({*super().__dir__(), *public_names(self.__name__)})
 
 
-def export(package: str) -> None:
+def export(package: str, *, methods: bool = False) -> None:
     """Let a package offer the public names of its files; called in its ``__init__`` with
     ``__name__``.
+
+    Args:
+        package: its import name.
+        methods: whether each of its files is a method, which `inscape.core.methods` lists.
     """
     sys.modules[package].__class__ = Exports
 
 
 @cache
 def public_names(package: str) -> dict[str, str]:
-    """Public classes and functions of a package's own files, each with the module that has it; the
-    first file wins.
+    """Public classes and functions of a package's own files, each with the module that has it.
+
+    A name that two files have, or that is the name of another file, is not among them: it is
+    imported from its module.
 
     Args:
         package: its import name; neither it nor a module of it is imported.
     """
-    found: dict[str, str] = {}
-    for path in sorted(folder(package).glob("*.py")):
-        if not path.stem.startswith("_"):
-            for name in _PUBLIC.findall(path.read_text(encoding="utf-8")):
-                found.setdefault(name, f"{package}.{path.stem}")
-    return found
+    files = [p for p in sorted(folder(package).glob("*.py")) if not p.stem.startswith("_")]
+    stems, homes = {p.stem for p in files}, dict[str, list[str]]()
+    for path in files:
+        for name in _PUBLIC.findall(path.read_text(encoding="utf-8")):
+            if name == path.stem or name not in stems:
+                homes.setdefault(name, []).append(f"{package}.{path.stem}")
+    return {name: own[0] for name, own in homes.items() if len({*own}) == 1}
 
 
 def folder(package: str) -> Path:
@@ -138,9 +146,17 @@ def _words(name: str) -> str:
 @cache
 def offering() -> tuple[str, ...]:
     """The packages that offer their names by `export`."""
-    return tuple(
-        p for p in packages() if "export(__name__)" in (folder(p) / "__init__.py").read_text()
-    )
+    return tuple(p for p in packages() if "export(__name__" in _init(p))
+
+
+@cache
+def with_methods() -> tuple[str, ...]:
+    """Those of them of which each file is a method."""
+    return tuple(p for p in offering() if "export(__name__, methods=True)" in _init(p))
+
+
+def _init(package: str) -> str:
+    return (folder(package) / "__init__.py").read_text(encoding="utf-8")
 
 
 def _listed(names: Iterable[str], most: int = 3) -> str:

@@ -1,7 +1,7 @@
 """The methods that Inscape has, read from their files: what each answers, its paper, how it is
 called.
 
-A method is one file of a package that offers its names (`inscape.core.exports`): the first sentence
+A method is one file of a package whose files are methods (`inscape.core.exports`): the first sentence
 of the file says what it answers, the paragraph that begins with ``Reference:`` names its paper, and
 the function or class that has the file's name, or else the first class, is what one calls. Nothing
 is imported, and no list is kept.
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from inscape.core.exports import folder, offering
+from inscape.core.exports import folder, with_methods
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def methods(word: str = "") -> list[Method]:
         ['read.KMeansDirection']
     """
     found = []
-    for package in offering():
+    for package in with_methods():
         for path in sorted(folder(package).glob("*.py")):
             method = _method(package, path)
             if method is not None and method.says(word):

@@ -5,4 +5,4 @@ Every public name of the files is offered here (``inscape.learn.fit``) and loads
 
 from inscape.core.exports import export
 
-export(__name__)
+export(__name__, methods=True)

@@ -6,4 +6,4 @@ use.
 
 from inscape.core.exports import export
 
-export(__name__)
+export(__name__, methods=True)

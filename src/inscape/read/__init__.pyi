@@ -66,7 +66,6 @@ from inscape.read.lens_metrics import depth_at as depth_at
 from inscape.read.lens_metrics import early_exit as early_exit
 from inscape.read.lens_metrics import exit_curve as exit_curve
 from inscape.read.lens_metrics import exit_depth as exit_depth
-from inscape.read.lens_metrics import named as named
 from inscape.read.lens_metrics import others_named as others_named
 from inscape.read.lens_metrics import spread as spread
 from inscape.read.lens_metrics import sureness as sureness

@@ -7,4 +7,4 @@ first use.
 
 from inscape.core.exports import export
 
-export(__name__)
+export(__name__, methods=True)

@@ -14,10 +14,10 @@ Cost: milliseconds, once trained; a few hundred kilobytes on disk a toy.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import logging
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import wraps
@@ -35,7 +35,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from inscape.core.home import home
 from inscape.core.overwriting import replacing
-from inscape.worlds import small_llama
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +79,8 @@ def _key(train: Callable[..., Any], args: tuple[Any, ...]) -> str:
     for variable in ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"):
         about.append(os.environ.get(variable, ""))
     _feed(digest, [*about, train.__qualname__])
-    for module in (sys.modules[train.__module__], small_llama, sys.modules[__name__]):
+    for name in (train.__module__, "inscape.worlds.small_llama", __name__):
+        module = importlib.import_module(name)
         digest.update(Path(str(module.__file__)).read_bytes())
         _feed(digest, _constants(module))
     _feed(digest, args)

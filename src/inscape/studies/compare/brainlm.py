@@ -15,20 +15,11 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inscape.compare.rsa import rsa
-from inscape.compare.translation import TranslationMap
-from inscape.core.jackknife import left_out
-from inscape.core.measured import Measured
-from inscape.core.rng import child_seed
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
-from inscape.learn.gradient import Gradient
-from inscape.study.arms import Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.small_llama import small_llama
-from inscape.worlds.word_meanings import WordMeanings, responses, word_meanings
+from inscape.compare import TranslationMap, rsa
+from inscape.core import Measured, child_seed, left_out, one_torch_thread
+from inscape.learn import Budget, Gradient
+from inscape.study import Arm, Bounded, Card, Claim, Run, arms, setting
+from inscape.worlds import WordMeanings, responses, small_llama, word_meanings
 
 CARD = Card(
     slug="brainlm",

@@ -17,23 +17,13 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from inscape.compare.dissimilarity import dissimilarity
-from inscape.compare.linear_cka import linear_cka
-from inscape.compare.mantel import mantel
-from inscape.compare.mmd import energy_distance, mmd
-from inscape.core.measured import Measured, fact
-from inscape.core.threads import one_torch_thread
-from inscape.learn.ema_target import EmaTarget, SelfPredicting, predict_target
-from inscape.learn.fit import Budget
-from inscape.nets.joint_embedding import projector
-from inscape.nets.plain_cnn import PlainCNN
-from inscape.nets.small_vit import SmallVit
-from inscape.study.arms import Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
+from inscape.compare import dissimilarity, energy_distance, linear_cka, mantel, mmd
+from inscape.core import Measured, fact, one_torch_thread
+from inscape.learn import Budget, EmaTarget, SelfPredicting, predict_target
+from inscape.nets import PlainCNN, SmallVit, projector
+from inscape.study import Arm, Bounded, Card, Claim, Run, arms, setting
+from inscape.worlds import cat_view
 from inscape.worlds.captioned_scenes import COUNTS, SIDE, every_scene, factor_loss, scenes
-from inscape.worlds.cat_vision import cat_view
 
 CARD = Card(
     slug="cat-human-alignment",

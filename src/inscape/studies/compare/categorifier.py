@@ -12,19 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inscape.compare.functor import Functor, System, functor_residual
-from inscape.compare.procrustes import Procrustes
-from inscape.compare.translation import cosines, retrieved
-from inscape.core.measured import Measured
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
-from inscape.learn.gradient import Gradient
-from inscape.learn.relation_embedding import RelationEmbedding, relation_loss
-from inscape.read.ppmi_vectors import ppmi_vectors
-from inscape.study.arms import Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
+from inscape.compare import Functor, Procrustes, System, cosines, functor_residual, retrieved
+from inscape.core import Measured, one_torch_thread
+from inscape.learn import Budget, Gradient, RelationEmbedding, relation_loss
+from inscape.read import ppmi_vectors
+from inscape.study import Arm, Bounded, Card, Claim, Run, arms, setting
 from inscape.worlds.bonded_elements import KINDS, bonded_elements, corpus, rewired
 
 CARD = Card(

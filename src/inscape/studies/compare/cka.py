@@ -11,23 +11,26 @@ import numpy as np
 import pandas as pd
 import torch
 
-from inscape.charts.heatmap import cells, matrix
-from inscape.compare.cka_biased import cka_biased
-from inscape.compare.fitted_canonical import Span, fitted_similarities
-from inscape.compare.layer_matching import between_networks, every_pair, over_networks
-from inscape.compare.linear_cka import linear_cka, linear_table
-from inscape.compare.rbf_cka import rbf_table
-from inscape.compare.shifts import shifts
-from inscape.compare.similarity_map import similarity_map
-from inscape.core.measured import Measured, fact
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
+from inscape.charts import cells, matrix
+from inscape.compare import (
+    Span,
+    between_networks,
+    cka_biased,
+    every_pair,
+    fitted_similarities,
+    linear_cka,
+    linear_table,
+    over_networks,
+    rbf_table,
+    shifts,
+    similarity_map,
+)
+from inscape.core import Measured, fact, one_torch_thread
+from inscape.learn import Budget
 from inscape.nets.plain_cnn import SHAPES
 from inscape.recipes.digit_classifiers import classifier, trained
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
 
 CARD = Card(
     slug="cka",

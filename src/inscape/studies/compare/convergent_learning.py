@@ -13,22 +13,15 @@ import pandas as pd
 import torch
 from torch import nn
 
-from inscape.charts.curves import curves
-from inscape.compare.few_to_one import few_to_one
-from inscape.compare.joint_clusters import joint_clusters
-from inscape.compare.neuron_matching import NeuronMatching, correlations
-from inscape.compare.predictivity import predictivity
-from inscape.core.jackknife import mean_of_pairs
-from inscape.core.measured import Measured, fact
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
+from inscape.charts import curves
+from inscape.compare import NeuronMatching, correlations, few_to_one, joint_clusters, predictivity
+from inscape.core import Measured, fact, mean_of_pairs, one_torch_thread
+from inscape.learn import Budget
 from inscape.nets.plain_cnn import SHAPES
 from inscape.recipes.digit_classifiers import classifier, trained
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.digit_views import shuffled_names
+from inscape.worlds import shuffled_names
 
 CARD = Card(
     slug="convergent-learning",

@@ -13,21 +13,15 @@ import pandas as pd
 import torch
 from scipy.stats import spearmanr
 
-from inscape.charts.heatmap import matrix
-from inscape.compare.dissimilarity import dissimilarity
-from inscape.compare.inter_subject import inter_subject
-from inscape.compare.noise_ceiling import noise_ceiling
-from inscape.core.jackknife import combine, mean_of_pairs
-from inscape.core.measured import Measured
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
+from inscape.charts import matrix
+from inscape.compare import dissimilarity, inter_subject, noise_ceiling
+from inscape.core import Measured, combine, mean_of_pairs, one_torch_thread
+from inscape.learn import Budget
 from inscape.model.open import open
 from inscape.nets.plain_cnn import SHAPES, PlainCNN
 from inscape.store.harvest import harvest
-from inscape.study.arms import Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
+from inscape.study import Arm, Bounded, Card, Claim, Run, arms, setting
+from inscape.worlds import scanned
 from inscape.worlds.captioned_scenes import (
     COUNTS,
     Scenes,
@@ -36,7 +30,6 @@ from inscape.worlds.captioned_scenes import (
     factor_loss,
     scenes,
 )
-from inscape.worlds.synthetic_subjects import scanned
 
 CARD = Card(
     slug="convergent-transformations",

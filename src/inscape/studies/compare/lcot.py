@@ -15,20 +15,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from inscape.charts.scatter import predicted_vs_true
-from inscape.compare.circular_transport import (
-    circular_transport,
-    lcot_distance,
-    lcot_embedding,
-    line_transport,
-)
-from inscape.core.jackknife import left_out
-from inscape.core.measured import Measured, fact
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.captioned_scenes import every_scene, ink_hues, scenes
-from inscape.worlds.phase_mixtures import phase_mixtures
+from inscape.charts import predicted_vs_true
+from inscape.compare import circular_transport, lcot_distance, lcot_embedding, line_transport
+from inscape.core import Measured, fact, left_out
+from inscape.study import Bounded, Card, Claim, Run, setting
+from inscape.worlds import every_scene, ink_hues, phase_mixtures, scenes
 
 CARD = Card(
     slug="lcot",

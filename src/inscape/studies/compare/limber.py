@@ -17,25 +17,17 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inscape.core.measured import Measured
-from inscape.core.rng import child_seed
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
-from inscape.learn.gradient import Gradient
-from inscape.learn.info_nce import info_nce
+from inscape.core import Measured, child_seed, one_torch_thread
+from inscape.learn import Budget, Gradient, info_nce
 from inscape.model.classifier_rows import classifier_weights
 from inscape.model.hashing import weights_hash
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.model.soft_prompt import SoftPrompt
-from inscape.nets.efficientnet_lite import EfficientNetLite0
-from inscape.nets.plain_cnn import PlainCNN
+from inscape.nets import EfficientNetLite0, PlainCNN
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.caption_lists import caption_lists
-from inscape.worlds.captioned_scenes import every_scene, moved_scenes, scenes
+from inscape.worlds import caption_lists, every_scene, moved_scenes, scenes
 
 CARD = Card(
     slug="limber",

@@ -17,22 +17,15 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 
-from inscape.charts.heatmap import cells, matrix
-from inscape.compare.canonical import CanonicalCorrelation
-from inscape.core.jackknife import Jackknife
-from inscape.core.measured import Measured
-from inscape.core.threads import one_torch_thread
+from inscape.charts import cells, matrix
+from inscape.compare import CanonicalCorrelation
+from inscape.core import Jackknife, Measured, one_torch_thread
 from inscape.data.sets import reviews
-from inscape.learn.correlation_loss import correlation_loss, transport_loss
-from inscape.learn.fit import Budget
-from inscape.learn.gradient import Gradient
+from inscape.learn import Budget, Gradient, correlation_loss, transport_loss
 from inscape.model.open import open
-from inscape.nets.two_encoders import TwoEncoders
+from inscape.nets import TwoEncoders
 from inscape.store.harvest import harvest
-from inscape.study.arms import Arm, Trained, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
+from inscape.study import Arm, Bounded, Card, Claim, Run, Trained, arms, setting
 from inscape.worlds.band_powers import BANDS, band_powers
 
 CARD = Card(

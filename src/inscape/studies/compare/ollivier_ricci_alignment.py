@@ -20,20 +20,21 @@ from sklearn.metrics import adjusted_mutual_info_score
 from torch import nn
 from torch.nn import functional as F
 
-from inscape.charts.points import points
-from inscape.compare.linear_cka import linear_cka
-from inscape.compare.ollivier_ricci import communities, curvature, neighbour_graph, ricci_flow
-from inscape.compare.triplet_map import TripletMap
-from inscape.core.jackknife import left_out
-from inscape.core.measured import Measured, fact
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
-from inscape.nets.plain_cnn import PlainCNN
+from inscape.charts import points
+from inscape.compare import (
+    TripletMap,
+    communities,
+    curvature,
+    linear_cka,
+    neighbour_graph,
+    ricci_flow,
+)
+from inscape.core import Measured, fact, left_out, one_torch_thread
+from inscape.learn import Budget
+from inscape.nets import PlainCNN
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.attribute_shapes import attribute_shapes
+from inscape.worlds import attribute_shapes
 from inscape.worlds.captioned_scenes import SHAPES
 
 CARD = Card(

@@ -14,25 +14,25 @@ from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from torch import nn
 
-from inscape.compare.linear_cka import linear_table
-from inscape.compare.mutual_knn import among, knn_table, mutual_knn, nearest
-from inscape.compare.shifts import shifts
-from inscape.compare.similarity_map import similarity_map
-from inscape.core.measured import Measured
-from inscape.core.rng import child_seed
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget, Watch
+from inscape.compare import (
+    among,
+    knn_table,
+    linear_table,
+    mutual_knn,
+    nearest,
+    shifts,
+    similarity_map,
+)
+from inscape.core import Measured, child_seed, one_torch_thread
+from inscape.learn import Budget, Watch
 from inscape.model.classifier_rows import classifier_rows
 from inscape.model.model import Model
 from inscape.model.open import open
-from inscape.nets.plain_cnn import PlainCNN
-from inscape.read.surface import letters
+from inscape.nets import PlainCNN
+from inscape.read import letters
 from inscape.store.harvest import harvest
-from inscape.study.arms import Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.opening import opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
+from inscape.study import Arm, Card, Claim, Run, Settings, arms, opened, setting
+from inscape.worlds import shared_factors
 from inscape.worlds.captioned_scenes import (
     COUNTS,
     every_scene,
@@ -40,7 +40,6 @@ from inscape.worlds.captioned_scenes import (
     factor_loss,
     scenes,
 )
-from inscape.worlds.shared_factors import shared_factors
 
 CARD = Card(
     slug="platonic-alignment",

@@ -13,23 +13,17 @@ import pandas as pd
 import torch
 from sklearn.decomposition import PCA
 
-from inscape.compare.contrastive_alignment import ContrastiveAlignment
-from inscape.compare.unseen_retrieval import RotatedAlignment, unseen_found
+from inscape.compare import ContrastiveAlignment, RotatedAlignment, unseen_found
+from inscape.core import child_seed, log_mel, one_torch_thread
 from inscape.core.folds import Fold, random_folds
-from inscape.core.log_mel import log_mel
 from inscape.core.measured import Measured, Role
-from inscape.core.rng import child_seed
-from inscape.core.threads import one_torch_thread
 from inscape.data.examples import Examples
-from inscape.learn.fit import Budget
+from inscape.learn import Budget
 from inscape.model.open import open
-from inscape.read.surface import letters
+from inscape.read import letters
 from inscape.recipes.speech_encoders import CONTRASTIVE, contrastive
 from inscape.store.harvest import harvest
-from inscape.study.arms import arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
+from inscape.study import Bounded, Card, Claim, Run, arms, setting
 from inscape.worlds.sounding_things import RATE, THINGS, attributes, sounds
 from inscape.worlds.spoken_words import HOP, draw_lexicon, draw_voices, spoken_words, written
 

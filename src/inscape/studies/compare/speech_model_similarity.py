@@ -13,17 +13,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from inscape.charts.heatmap import cells, matrix
-from inscape.compare.attention_similarity import attention_similarity
-from inscape.compare.fitted_canonical import Span, fitted_similarities
-from inscape.compare.linear_cka import linear_table
-from inscape.compare.neuron_map import neuron_map
-from inscape.compare.predictivity import predictivity
-from inscape.compare.similarity_map import similarity_map
-from inscape.core.measured import Measured, fact
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
-from inscape.learn.masked_contrast import span_mask
+from inscape.charts import cells, matrix
+from inscape.compare import (
+    Span,
+    attention_similarity,
+    fitted_similarities,
+    linear_table,
+    neuron_map,
+    predictivity,
+    similarity_map,
+)
+from inscape.core import Measured, fact, one_torch_thread
+from inscape.learn import Budget, span_mask
 from inscape.recipes.speech_encoders import (
     CONTRASTIVE,
     PREDICTIVE,
@@ -33,10 +34,8 @@ from inscape.recipes.speech_encoders import (
     hidden_frames_found,
     tuned_to_phones,
 )
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
 
 CARD = Card(
     slug="speech-model-similarity",

@@ -17,22 +17,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inscape.compare.translation import TranslationMap
-from inscape.core.measured import Measured
-from inscape.core.threads import one_torch_thread
+from inscape.compare import TranslationMap
+from inscape.core import Measured, one_torch_thread
 from inscape.data.examples import Examples
-from inscape.learn.fit import Budget
-from inscape.learn.paired_contrast import paired_contrast
+from inscape.learn import Budget, paired_contrast
 from inscape.model.open import open
-from inscape.nets.autoencoder import Autoencoder
-from inscape.nets.image_text import ImageText
-from inscape.nets.plain_cnn import PlainCNN
-from inscape.read.surface import letters
+from inscape.nets import Autoencoder, ImageText, PlainCNN
+from inscape.read import letters
 from inscape.store.harvest import harvest
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
 from inscape.worlds.captioned_scenes import COUNTS, SIDE, every_scene, factor_loss, scenes
 
 CARD = Card(

@@ -10,17 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inscape.compare.translation import TranslationMap, cosines, retrieved
-from inscape.core.evidence import Evidence
-from inscape.core.measured import Measured
+from inscape.compare import TranslationMap, cosines, retrieved
+from inscape.core import Evidence, Measured
 from inscape.model.open import open
 from inscape.model.word_vectors import word_vectors
-from inscape.read.ppmi_vectors import frequency_order, ppmi_vectors
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.shared_factors import shared_factors
-from inscape.worlds.twin_languages import twin_languages
+from inscape.read import frequency_order, ppmi_vectors
+from inscape.study import Bounded, Card, Claim, Run, setting
+from inscape.worlds import shared_factors, twin_languages
 
 CARD = Card(
     slug="translation-matrix",

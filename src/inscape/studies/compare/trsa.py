@@ -12,20 +12,14 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from inscape.charts.heatmap import matrix
-from inscape.compare.dissimilarity import dissimilarity
-from inscape.compare.geo_topological import geo_topological, geodesic
-from inscape.compare.layer_matching import over_networks
-from inscape.core.jackknife import Jackknife
-from inscape.core.measured import Measured
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
+from inscape.charts import matrix
+from inscape.compare import dissimilarity, geo_topological, geodesic, over_networks
+from inscape.core import Jackknife, Measured, one_torch_thread
+from inscape.learn import Budget
 from inscape.recipes.digit_classifiers import classifier, trained
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.warped_manifolds import warped_manifolds
+from inscape.worlds import warped_manifolds
 
 CARD = Card(
     slug="trsa",

@@ -15,19 +15,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from inscape.charts.heatmap import cells, matrix
-from inscape.compare.linear_cka import linear_cka, linear_table
-from inscape.compare.similarity_map import similarity_map
-from inscape.core.measured import Measured
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
-from inscape.learn.gradient import Gradient
-from inscape.nets.small_resnet import SmallResnet
-from inscape.nets.small_vit import SmallVit, attention_distance, receptive_field
+from inscape.charts import cells, matrix
+from inscape.compare import linear_cka, linear_table, similarity_map
+from inscape.core import Measured, one_torch_thread
+from inscape.learn import Budget, Gradient
+from inscape.nets import SmallResnet, SmallVit, attention_distance, receptive_field
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
 from inscape.worlds.captioned_scenes import (
     COUNTS,
     SIDE,

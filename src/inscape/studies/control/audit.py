@@ -17,17 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from inscape.charts.curves import curves
-from inscape.control.steering_vector import SteeringVector
-from inscape.core.errors import StudyError
-from inscape.core.folds import group_folds
-from inscape.core.matched_rows import balanced_rows
-from inscape.core.rng import child_seed
+from inscape.charts import curves
+from inscape.control import SteeringVector
+from inscape.core import StudyError, balanced_rows, child_seed, group_folds
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.data.sets.templated_sentiment import BLAME, PRAISE
 from inscape.model.model import Model
-from inscape.outcomes.contrast import contrast
+from inscape.outcomes import contrast
 from inscape.outcomes.dose_response import (
     Outcome,
     Response,
@@ -36,10 +33,7 @@ from inscape.outcomes.dose_response import (
     read_as_class,
     shown,
 )
-from inscape.study.card import Card, Claim
-from inscape.study.opening import Needs, opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
+from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
 from inscape.workbench import steering
 from inscape.workbench.vector_audit import RANDOM, VectorAudit
 from inscape.worlds.sentiment import VERDICTS

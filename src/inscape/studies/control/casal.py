@@ -22,19 +22,19 @@ from functools import partial
 
 import numpy as np
 
-from inscape.charts.curves import curves
-from inscape.charts.heatmap import matrix as heatmap
-from inscape.control.low_rank_adapter import merged
-from inscape.control.matched_vectors import labelled_controls
-from inscape.control.submodule_training import (
+from inscape.charts import curves
+from inscape.charts import matrix as heatmap
+from inscape.control import (
+    Course,
     contrastive_targets,
+    labelled_controls,
+    merged,
     regression,
+    taught,
     train_submodule,
 )
-from inscape.control.train_adapters import Course, taught
-from inscape.core.evidence import Evidence, table
+from inscape.core import Evidence, child_seed, table, torch_generator
 from inscape.core.measured import FEWEST_DRAWS, Measured
-from inscape.core.rng import child_seed, torch_generator
 from inscape.model.model import Model
 from inscape.outcomes.abstention import (
     PEOPLE,
@@ -49,13 +49,20 @@ from inscape.outcomes.abstention import (
     unknown_by_samples,
 )
 from inscape.outcomes.steering_choice import Choice, choose
-from inscape.study.card import Card, Claim
-from inscape.study.claims import in_a_word
-from inscape.study.intervene import Condition, Intervened, intervene
-from inscape.study.opening import Needs, opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
-from inscape.worlds.asked_facts import asked_facts
+from inscape.study import (
+    Card,
+    Claim,
+    Condition,
+    Intervened,
+    Needs,
+    Run,
+    Settings,
+    in_a_word,
+    intervene,
+    opened,
+    setting,
+)
+from inscape.worlds import asked_facts
 from inscape.worlds.known_facts import ABSTAIN
 
 CARD = Card(

@@ -18,17 +18,15 @@ from functools import partial
 
 import numpy as np
 
-from inscape.charts.layers import score_by_layer
-from inscape.core.errors import StudyError
-from inscape.core.evidence import named
+from inscape.charts import score_by_layer
+from inscape.core import StudyError, child_seed, named
 from inscape.core.measured import Measured, Role
-from inscape.core.rng import child_seed
 from inscape.data.columns import check_present
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.chat import as_users
 from inscape.model.model import Model
-from inscape.outcomes.bystanders import bystander
+from inscape.outcomes import Case, bystander, logits_apart
 from inscape.outcomes.reasoning_edits import (
     ISOTROPIC,
     KEPT,
@@ -53,16 +51,10 @@ from inscape.outcomes.scratchpads import (
     Reasoner,
     verdicts,
 )
-from inscape.outcomes.turned_decisions import Case, logits_apart
-from inscape.probing.detectors import by_token, detect
-from inscape.probing.frames import by_layer
+from inscape.probing import by_layer, by_token, detect
 from inscape.probing.sweep_result import compare
-from inscape.study.card import Card, Claim
-from inscape.study.intervene import tried
-from inscape.study.opening import Needs, opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
-from inscape.worlds.scratchpad import Scratchpad
+from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting, tried
+from inscape.worlds import Scratchpad
 
 CARD = Card(
     slug="caution-direction",

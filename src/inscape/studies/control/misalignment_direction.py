@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from inscape.charts.heatmap import matrix as heatmap
-from inscape.charts.layers import score_by_layer
+from inscape.charts import matrix as heatmap
+from inscape.charts import score_by_layer
+from inscape.control import Course, LowRankAdapters, Tune, isotropic, matched, taught_each, writers
 from inscape.control.direction_cosines import (
     HeldOut,
     cosines_beside_random,
@@ -31,26 +32,15 @@ from inscape.control.direction_cosines import (
     mean_direction,
 )
 from inscape.control.directions_at import held_at_mean, projected_out, unit
-from inscape.control.low_rank_adapter import LowRankAdapters, writers
-from inscape.control.random_directions import isotropic, matched
-from inscape.control.train_adapters import Course, Tune, taught_each
-from inscape.core.folds import group_codes
+from inscape.core import Site, child_seed, group_codes
 from inscape.core.measured import Measured, Role
-from inscape.core.rng import child_seed
-from inscape.core.site import Site
 from inscape.model.open import open
-from inscape.outcomes.adapter_roles import Place, roles
+from inscape.outcomes import Manner, Place, Speaker, all_tokens, roles
 from inscape.outcomes.leaks import Asked, Leak, Leaks, Shifts, own_directions, shifts
-from inscape.outcomes.own_answers import Manner, Speaker
-from inscape.outcomes.paired_answers import all_tokens
 from inscape.outcomes.side_effects import PLAIN
-from inscape.probing.frames import squares
-from inscape.study.card import Card, Claim
-from inscape.study.intervene import tried
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.curt_answers import Answers, curt_answers, topics_apart
-from inscape.worlds.named import is_world, world
+from inscape.probing import squares
+from inscape.study import Bounded, Card, Claim, Run, setting, tried
+from inscape.worlds import Answers, curt_answers, is_world, topics_apart, world
 
 CARD = Card(
     slug="misalignment-direction",

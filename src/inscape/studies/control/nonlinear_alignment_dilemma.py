@@ -18,18 +18,11 @@ from itertools import product
 
 import torch
 
-from inscape.control.alignment_maps import RevNetMap, RotationMap, SubsetMap
-from inscape.control.alignment_search import Scored, align_and_score
-from inscape.control.equality_interchanges import interchanges
-from inscape.core.evidence import Evidence, table
-from inscape.core.measured import Measured
-from inscape.core.rng import child_seed
-from inscape.core.threads import one_torch_thread
+from inscape.control import RevNetMap, RotationMap, Scored, SubsetMap, align_and_score, interchanges
+from inscape.core import Evidence, Measured, child_seed, one_torch_thread, table
 from inscape.probing.alignments import Alignments, Where
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.hierarchical_equality import HierarchicalEquality, Slots, hierarchical_equality
+from inscape.study import Bounded, Card, Claim, Run, setting
+from inscape.worlds import HierarchicalEquality, Slots, hierarchical_equality
 
 CARD = Card(
     slug="nonlinear-alignment-dilemma",

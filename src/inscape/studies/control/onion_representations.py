@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from inscape.charts.curves import curves
-from inscape.charts.heatmap import matrix as heatmap
+from inscape.charts import curves
+from inscape.charts import matrix as heatmap
 from inscape.control.learned_swaps import (
     BIGRAM,
     CONSTANT,
@@ -27,14 +27,10 @@ from inscape.control.learned_swaps import (
     Learned,
     learn_all,
 )
-from inscape.core.evidence import Evidence, table
+from inscape.core import Evidence, one_torch_thread, side_by_side, table, torch_generator
 from inscape.core.measured import Measured, Role
-from inscape.core.rng import torch_generator
-from inscape.core.threads import one_torch_thread, side_by_side
-from inscape.read.sequence_probe import tokens_named
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
+from inscape.read import tokens_named
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.worlds.sequence_repeat import (
     GRURepeater,
     OnionStore,

@@ -17,23 +17,18 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
-from inscape.charts.curves import curves
-from inscape.charts.heatmap import matrix as heatmap
-from inscape.core.evidence import Beside, table
-from inscape.core.rng import child_seed
+from inscape.charts import curves
+from inscape.charts import matrix as heatmap
+from inscape.core import Beside, child_seed, table
 from inscape.data.load import load
 from inscape.model.open import open
+from inscape.probing import layer_of
 from inscape.probing.erased_evidence import PROBES, ErasedEvidence
 from inscape.probing.erasures import Plan, Question, compare
-from inscape.probing.frames import layer_of
 from inscape.probing.ranked_erasers import LEACE, MEANS, NOTHING, RANDOM, ranked_erasers
 from inscape.store.harvest import harvest
-from inscape.study.card import Card, Claim
-from inscape.study.claims import worst
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.occupations import occupations, skewed
-from inscape.worlds.planted_concept import plant, planted_concept
+from inscape.study import Bounded, Card, Claim, Run, setting, worst
+from inscape.worlds import occupations, plant, planted_concept, skewed
 
 CARD = Card(
     slug="rlace",

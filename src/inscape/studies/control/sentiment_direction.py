@@ -15,30 +15,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inscape.charts.distributions import by_class
-from inscape.charts.heatmap import matrix as heatmap
-from inscape.charts.layers import score_by_layer
-from inscape.control.position_sets import position_sets
-from inscape.core.evidence import Beside
-from inscape.core.rng import child_seed
-from inscape.core.shares import Shares
+from inscape.charts import by_class, score_by_layer
+from inscape.charts import matrix as heatmap
+from inscape.control import position_sets
+from inscape.core import Beside, Shares, child_seed
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.data.pairs import Pairs
 from inscape.data.sets.templated_sentiment import BLAME, PRAISE
 from inscape.model.model import Model
-from inscape.outcomes.aligned_directions import closed_by, search
-from inscape.outcomes.contrast import contrast
-from inscape.outcomes.judged_elsewhere import judged_elsewhere
-from inscape.outcomes.trials import Trials, accuracy_lost, patched_at
-from inscape.outcomes.verdicts import (
+from inscape.outcomes import (
     Training,
+    Trials,
     Verdicts,
+    accuracy_lost,
     beside_untrained,
+    closed_by,
+    contrast,
     judge_held_out,
+    judged_elsewhere,
     panels,
+    patched_at,
+    search,
     training_texts,
 )
+from inscape.probing import layer_of, read_along
 from inscape.probing.directions import (
     ISOTROPIC,
     MATCHED,
@@ -49,19 +50,18 @@ from inscape.probing.directions import (
     cosine_table,
     find_by_fold,
 )
-from inscape.probing.frames import layer_of
-from inscape.probing.read_along import read_along
-from inscape.read.head_writes import writes_apart
-from inscape.read.held_out_heads import Fold, held_out, writers
-from inscape.read.kmeans_direction import KMeansDirection
-from inscape.read.logistic import LogisticProbe
-from inscape.read.mass_mean import MassMeanProbe
-from inscape.read.pca_direction import PCADirection
+from inscape.read import (
+    Fold,
+    KMeansDirection,
+    LogisticProbe,
+    MassMeanProbe,
+    PCADirection,
+    held_out,
+    writers,
+    writes_apart,
+)
 from inscape.store.harvest import harvest
-from inscape.study.card import Card, Claim
-from inscape.study.opening import opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
+from inscape.study import Card, Claim, Run, Settings, opened, setting
 from inscape.worlds.sentiment import VERDICTS
 
 CARD = Card(

@@ -16,18 +16,11 @@ import torch
 from sklearn.datasets import load_sample_images
 from torch import Tensor, nn
 
-from inscape.core.measured import Measured, fact
-from inscape.core.threads import one_torch_thread
-from inscape.fields.field import Field, he_linear
-from inscape.fields.fourier_linear import FourierLinear, folded
-from inscape.fields.frequency_error import frequency_error
-from inscape.fields.psnr import psnr
-from inscape.learn.fit import Budget, Watch
-from inscape.learn.gradient import Gradient
+from inscape.core import Measured, fact, one_torch_thread
+from inscape.fields import Field, FourierLinear, folded, frequency_error, he_linear, psnr
+from inscape.learn import Budget, Gradient, Watch
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms, tuned
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
 
 CARD = Card(
     slug="fr-inr",

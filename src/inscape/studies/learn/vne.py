@@ -22,21 +22,20 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inscape.charts.curves import curves
-from inscape.core.measured import Measured
-from inscape.core.rng import generator
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget, Watch
-from inscape.learn.info_nce import info_nce
-from inscape.learn.isotropy_penalty import agreement_and_isotropy
-from inscape.learn.von_neumann_entropy import i_vne, von_neumann_entropy
-from inscape.nets.joint_embedding import picture_encoder
-from inscape.shape.entropy_rank import entropy_rank, entropy_rank_over_sets
-from inscape.shape.spectrum import shares_by_rank
+from inscape.charts import curves
+from inscape.core import Measured, generator, one_torch_thread
+from inscape.learn import (
+    Budget,
+    Watch,
+    agreement_and_isotropy,
+    i_vne,
+    info_nce,
+    von_neumann_entropy,
+)
+from inscape.nets import picture_encoder
+from inscape.shape import entropy_rank, entropy_rank_over_sets, shares_by_rank
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
 from inscape.worlds.digit_views import SIDE, STYLES, drawn_digits, moved, standard_painted
 
 CARD = Card(

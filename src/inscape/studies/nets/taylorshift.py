@@ -19,19 +19,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inscape.charts.curves import curves
-from inscape.core.measured import Measured, fact
-from inscape.core.threads import one_torch_thread
-from inscape.learn.cost import cost
-from inscape.learn.fit import Budget
-from inscape.learn.gradient import Gradient
-from inscape.nets.encoder import Encoder, softmax_attention
-from inscape.nets.relu_attention import relu_attention
-from inscape.nets.taylor_shift import TaylorShift, switch_length, taylor_attention
+from inscape.charts import curves
+from inscape.core import Measured, fact, one_torch_thread
+from inscape.learn import Budget, Gradient, cost
+from inscape.nets import (
+    Encoder,
+    TaylorShift,
+    relu_attention,
+    softmax_attention,
+    switch_length,
+    taylor_attention,
+)
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
 from inscape.worlds.sequence_tasks import LENGTH, TASKS, Sequences, Task, drawn_sequences, task
 
 CARD = Card(

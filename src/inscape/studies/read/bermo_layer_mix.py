@@ -16,17 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from inscape.charts.curves import curves
-from inscape.charts.heatmap import cells
-from inscape.charts.heatmap import matrix as heatmap
-from inscape.control.head_tuning import TunedHeads, Tuning, held_out, tune_heads
-from inscape.core.measured import Measured, fact
-from inscape.core.rank_correlation import rank_correlation
-from inscape.core.rng import child_seed
+from inscape.charts import cells, curves
+from inscape.charts import matrix as heatmap
+from inscape.control import TunedHeads, Tuning, held_out, tune_heads
+from inscape.core import Measured, child_seed, fact, rank_correlation
 from inscape.data.tasks import tasks_of
 from inscape.model.model import Model
-from inscape.probing.class_task import ClassTask
-from inscape.probing.frames import layer_of
+from inscape.probing import ClassTask, layer_of
 from inscape.probing.layer_mixes import (
     BEST,
     LAST,
@@ -39,10 +35,7 @@ from inscape.probing.layer_mixes import (
     mix_readings,
 )
 from inscape.store.harvest import harvest
-from inscape.study.card import Card, Claim
-from inscape.study.opening import Needs, opened
-from inscape.study.run import Run, bars_of
-from inscape.study.settings import Settings, setting
+from inscape.study import Card, Claim, Needs, Run, Settings, bars_of, opened, setting
 
 CARD = Card(
     slug="bermo-layer-mix",

@@ -16,12 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from inscape.core.errors import StudyError
-from inscape.core.measured import Measured, measured_grid
-from inscape.core.rng import child_seed
+from inscape.core import Measured, StudyError, child_seed, measured_grid
 from inscape.model.model import Model
 from inscape.model.open import open
-from inscape.outcomes.picture_states import Shown
+from inscape.outcomes import Shown
 from inscape.outcomes.token_deletion import (
     GRADIENT,
     RANDOM,
@@ -44,11 +42,9 @@ from inscape.outcomes.token_identity import (
     token_identity,
     updates,
 )
-from inscape.read.shortcut_fits import stream
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
-from inscape.worlds.cluttered_digits import Pictures, cluttered_digits
+from inscape.read import stream
+from inscape.study import Card, Claim, Run, Settings, setting
+from inscape.worlds import Pictures, cluttered_digits
 
 CARD = Card(
     slug="class-embedding-lens",

@@ -17,28 +17,24 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from inscape.charts.curves import curves
-from inscape.charts.heatmap import cells
-from inscape.charts.heatmap import matrix as heatmap
-from inscape.core.counts import kth_highest
-from inscape.core.measured import Measured, measured_grid
+from inscape.charts import cells, curves
+from inscape.charts import matrix as heatmap
+from inscape.core import Measured, kth_highest, measured_grid
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.outcomes.language_neurons import (
+from inscape.outcomes import (
+    Passage,
+    lens_classes,
     loss_rises,
     neuron_sets,
+    open_gates,
     own_rises,
     placed,
     still_active,
+    text_means,
 )
-from inscape.outcomes.lens_words import Passage, lens_classes
-from inscape.outcomes.text_sums import open_gates, text_means
-from inscape.read.lape import Lape, lape
-from inscape.read.mexa import mexa_by_layer
-from inscape.study.card import Card, Claim
-from inscape.study.opening import opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
+from inscape.read import Lape, lape, mexa_by_layer
+from inscape.study import Card, Claim, Run, Settings, opened, setting
 from inscape.worlds.programs import CLASSES, programs, token_class, translation
 
 CARD = Card(

@@ -17,15 +17,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from inscape.charts.curves import curves
-from inscape.charts.layers import score_by_layer
-from inscape.core.batch import Tokens
-from inscape.core.errors import StudyError
-from inscape.core.evidence import Beside, table
-from inscape.core.folds import group_codes
-from inscape.core.matched_rows import spread_rows
-from inscape.core.measured import Measured, fact
-from inscape.core.rng import child_seed
+from inscape.charts import curves, score_by_layer
+from inscape.core import (
+    Beside,
+    Measured,
+    StudyError,
+    Tokens,
+    child_seed,
+    fact,
+    group_codes,
+    spread_rows,
+    table,
+)
 from inscape.model.model import Model
 from inscape.read.local_maps import (
     Mapped,
@@ -40,10 +43,7 @@ from inscape.read.local_maps import (
     spectra,
     steered_by_others,
 )
-from inscape.study.card import Card, Claim
-from inscape.study.opening import opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
+from inscape.study import Card, Claim, Run, Settings, opened, setting
 
 CARD = Card(
     slug="detached-jacobian",

@@ -20,23 +20,19 @@ import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from inscape.charts.curves import curves
-from inscape.charts.heatmap import cells
-from inscape.charts.heatmap import matrix as heatmap
-from inscape.charts.layers import score_by_layer
-from inscape.compare.class_distances import class_distances
-from inscape.compare.class_plane import class_plane
-from inscape.core.measured import Measured
-from inscape.core.rng import child_seed
+from inscape.charts import cells, curves, score_by_layer
+from inscape.charts import matrix as heatmap
+from inscape.compare import class_distances, class_plane
+from inscape.core import Measured, child_seed
 from inscape.data.examples import Examples
 from inscape.data.neutral import DESCRIPTION
 from inscape.data.sets.emotions import CIRCLE
 from inscape.model.model import Model
-from inscape.outcomes.options import ChatQuestion
-from inscape.probing.best_layer import before_last
-from inscape.probing.class_scores import ClassScores
-from inscape.probing.class_task import (
+from inscape.outcomes import ChatQuestion
+from inscape.probing import (
+    ClassScores,
     ClassTask,
+    before_last,
     chance_scores,
     chosen,
     every,
@@ -48,13 +44,10 @@ from inscape.probing.class_task import (
 from inscape.probing.frames import SHUFFLED, by_layer, layer_of, shuffled_band
 from inscape.probing.persistence import FITTED, persistence, persistence_lines
 from inscape.probing.sweep import SweepResult
-from inscape.read.trailing import trailing
+from inscape.read import trailing
 from inscape.store.harvest import harvest
 from inscape.store.store import Store
-from inscape.study.card import Card, Claim
-from inscape.study.opening import Needs, opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
+from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
 from inscape.worlds.feelings import EMPTY, MANNERS
 
 CARD = Card(

@@ -16,10 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from inscape.charts.layers import score_by_layer
-from inscape.core.batch import plain_ids
-from inscape.core.evidence import Beside
-from inscape.core.measured import Measured, measured_grid
+from inscape.charts import score_by_layer
+from inscape.core import Beside, Measured, measured_grid, plain_ids
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
@@ -34,16 +32,10 @@ from inscape.outcomes.token_rows import (
 from inscape.probing.frames import SHUFFLED, by_layer, layer_of
 from inscape.probing.peak_layer import END, FIVE, INSIDE, PERMUTED, retrieval_at_peak
 from inscape.probing.sweep import compare, sweep
-from inscape.read.lens_metrics import others_named
-from inscape.read.logit_lens import logit_lens
+from inscape.read import best_source, logit_lens, others_named, stream
 from inscape.read.patchscopes import Patched, patchscope
-from inscape.read.shortcut_fits import best_source, stream
-from inscape.study.card import Card, Claim
-from inscape.study.opening import Needs, opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
-from inscape.worlds.lexicon import Lexicon
-from inscape.worlds.word_pieces import WordPieces, of_lexicon, of_texts
+from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
+from inscape.worlds import Lexicon, WordPieces, of_lexicon, of_texts
 
 CARD = Card(
     slug="inner-lexicon",

@@ -16,13 +16,11 @@ from functools import partial
 
 import numpy as np
 
-from inscape.charts.layers import score_by_layer
-from inscape.core.layer_means import layer_profiles
-from inscape.core.measured import Measured
-from inscape.core.rng import child_seed
-from inscape.core.share_above import share_above
+from inscape.charts import score_by_layer
+from inscape.core import Measured, child_seed, layer_profiles, share_above
 from inscape.data.examples import Examples
 from inscape.model.model import Model
+from inscape.outcomes import own_texts
 from inscape.outcomes.inner_steps import (
     OTHER,
     RANDOM,
@@ -33,13 +31,9 @@ from inscape.outcomes.inner_steps import (
     steps_of_sources,
     steps_while_learning,
 )
-from inscape.outcomes.own_texts import own_texts
-from inscape.probing.frames import lines
-from inscape.study.card import Card, Claim
-from inscape.study.opening import opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
-from inscape.worlds.lexicon import lexicon
+from inscape.probing import lines
+from inscape.study import Card, Claim, Run, Settings, opened, setting
+from inscape.worlds import lexicon
 
 CARD = Card(
     slug="inner-optimization-norms",

@@ -16,13 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from inscape.charts.histogram import null_distribution
-from inscape.control.random_directions import isotropic
-from inscape.core.folds import group_codes, group_folds
-from inscape.core.measured import Measured
+from inscape.charts import null_distribution
+from inscape.control import isotropic
+from inscape.core import Measured, group_codes, group_folds
 from inscape.model.chat import as_users
 from inscape.model.model import Model
-from inscape.outcomes.generations import generations
+from inscape.outcomes import generations
 from inscape.outcomes.instruction_answers import (
     TOKENS,
     InstructionAnswers,
@@ -30,19 +29,11 @@ from inscape.outcomes.instruction_answers import (
     followed,
     success_rates,
 )
+from inscape.probing import areas_within, chance_within, success_direction, within
 from inscape.probing.detectors import AT, detect, only, states
-from inscape.probing.within_kinds import (
-    areas_within,
-    chance_within,
-    success_direction,
-    within,
-)
 from inscape.store.harvest import harvest
-from inscape.study.card import Card, Claim
-from inscape.study.opening import Needs, opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
-from inscape.worlds.instructions import instructions
+from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
+from inscape.worlds import instructions
 
 CARD = Card(
     slug="instruction-following-direction",

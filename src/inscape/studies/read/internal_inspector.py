@@ -17,32 +17,30 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from inscape.charts.bars import values_by_group
-from inscape.charts.curves import curves
-from inscape.core.evidence import Beside, table
-from inscape.core.folds import group_codes, group_folds
-from inscape.core.intervals import auc
-from inscape.core.jackknife import left_out
+from inscape.charts import curves, values_by_group
+from inscape.core import (
+    Beside,
+    Site,
+    auc,
+    bars,
+    group_codes,
+    group_folds,
+    left_out,
+    permutations,
+    side_by_side,
+    table,
+)
 from inscape.core.measured import Measured, Role
-from inscape.core.nulls import permutations
-from inscape.core.shares import bars
-from inscape.core.site import Site
-from inscape.core.threads import side_by_side
-from inscape.outcomes.generations import generations
+from inscape.outcomes import generations
 from inscape.outcomes.questions import Answered, answered
 from inscape.probing.detectors import CS, reliability_frame, risk_frame, scores_of_confidence
 from inscape.probing.inspector import INSPECTOR, PLAIN, InspectedFold
-from inscape.read.calibration import Temperature, ece
-from inscape.read.layer_map import layer_map
-from inscape.read.logistic import LogisticProbe
+from inscape.read import LogisticProbe, Temperature, ece, layer_map
 from inscape.store.harvest import harvest
 from inscape.store.store import Store
-from inscape.study.card import Card, Claim
-from inscape.study.opening import opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
-from inscape.worlds import hearsay
-from inscape.worlds.quiz import quiz
+from inscape.study import Card, Claim, Run, Settings, opened, setting
+from inscape.worlds import quiz
+from inscape.worlds.hearsay import STOP
 
 CARD = Card(
     slug="internal-inspector",
@@ -153,7 +151,7 @@ PRESETS = {
         model="world:hearsay",
         data="world:hearsay",
         tokens=3,
-        stop=hearsay.STOP,
+        stop=STOP,
         components=8,
         folds=3,
         seeds=1,

@@ -16,32 +16,34 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from inscape.charts.layers import score_by_layer
-from inscape.core.contrast import contrast
-from inscape.core.edit import Edit
-from inscape.core.evidence import Beside, Evidence, table
-from inscape.core.measured import Measured
-from inscape.core.median import median_evidence
-from inscape.core.rng import child_seed
+from inscape.charts import score_by_layer
+from inscape.core import (
+    Beside,
+    Edit,
+    Evidence,
+    Measured,
+    child_seed,
+    contrast,
+    median_evidence,
+    table,
+)
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.model.open import open
-from inscape.outcomes.neuron_ablations import (
+from inscape.outcomes import (
+    ask,
     held_at,
+    last_site,
     layer_matched,
     neuron_means,
     next_token_entropy,
 )
-from inscape.outcomes.relation_prompts import ask, last_site
-from inscape.probing.frames import lines
+from inscape.probing import lines
+from inscape.read import gated_weights
 from inscape.read.gated_neurons import CLASSES, Cosines, chance_count, classify, io_cosines
-from inscape.read.gated_weights import gated_weights
-from inscape.study.card import Card, Claim
-from inscape.study.intervene import Condition, intervene
-from inscape.study.run import Run, bars_of
-from inscape.study.settings import Settings, setting
-from inscape.worlds.gated import planted_neurons
+from inscape.study import Card, Claim, Condition, Run, Settings, bars_of, intervene, setting
+from inscape.worlds import planted_neurons
 
 CARD = Card(
     slug="io-neurons",

@@ -18,11 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from inscape.charts.curves import curves
-from inscape.charts.heatmap import matrix
-from inscape.core.errors import StudyError
-from inscape.core.evidence import table
-from inscape.core.measured import Measured
+from inscape.charts import curves, matrix
+from inscape.core import Measured, StudyError, table
+from inscape.outcomes import Swaps, swaps, tried_lengths
 from inscape.outcomes.concept_relations import (
     CHANCE,
     FINAL,
@@ -38,13 +36,8 @@ from inscape.outcomes.concept_relations import (
     over_relations,
     shared_objects,
 )
-from inscape.outcomes.concept_swaps import Swaps, swaps, tried_lengths
 from inscape.outcomes.relation_maps import answered, by_relation
-from inscape.study.card import Card, Claim
-from inscape.study.claims import in_a_word
-from inscape.study.opening import opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
+from inscape.study import Card, Claim, Run, Settings, in_a_word, opened, setting
 
 CARD = Card(
     slug="linear-relational-concepts",

@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inscape.charts.heatmap import matrix
-from inscape.core.errors import StudyError
-from inscape.core.evidence import Evidence, table
-from inscape.core.measured import Measured, measured_grid
+from inscape.charts import matrix
+from inscape.core import Evidence, Measured, StudyError, measured_grid, table
+from inscape.outcomes import last_site, relation_edits
 from inscape.outcomes.relation_decoders import (
     LENS,
     LRE,
@@ -34,14 +33,9 @@ from inscape.outcomes.relation_decoders import (
     best,
     faithful,
 )
-from inscape.outcomes.relation_edits import relation_edits
 from inscape.outcomes.relation_maps import Mapped, answered, by_relation, linearise, not_copied
-from inscape.outcomes.relation_prompts import last_site
-from inscape.probing.frames import layer_of
-from inscape.study.card import Card, Claim
-from inscape.study.opening import opened
-from inscape.study.run import Run, bars_of
-from inscape.study.settings import Settings, setting
+from inscape.probing import layer_of
+from inscape.study import Card, Claim, Run, Settings, bars_of, opened, setting
 
 CARD = Card(
     slug="linear-relational-embedding",

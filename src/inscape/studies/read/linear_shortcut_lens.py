@@ -17,20 +17,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inscape.charts.layers import score_by_layer
-from inscape.core.evidence import Evidence, table
-from inscape.core.folds import group_folds
-from inscape.core.measured import Measured
-from inscape.core.rng import child_seed
+from inscape.charts import score_by_layer
+from inscape.core import Evidence, Measured, child_seed, group_folds, table
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.model.unembed import Readout
-from inscape.outcomes.linear_parts import part_pairs, replaced_parts
-from inscape.probing.frames import layer_of
+from inscape.outcomes import part_pairs, replaced_parts
+from inscape.probing import layer_of
+from inscape.read import Reading, States, examples_of, stream
 from inscape.read.lens_metrics import exit_curve, exit_depth, named, spread, sureness
-from inscape.read.logit_lens import Reading
-from inscape.read.shortcut_fits import examples_of, stream
 from inscape.read.shortcut_lens import (
     IDENTITY,
     LINEAR,
@@ -41,12 +37,7 @@ from inscape.read.shortcut_lens import (
     Fitting,
     shortcut_lenses,
 )
-from inscape.read.states import States
-from inscape.study.by_layer import ByLayer, Score, by_layer
-from inscape.study.card import Card, Claim
-from inscape.study.opening import opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
+from inscape.study import ByLayer, Card, Claim, Run, Score, Settings, by_layer, opened, setting
 
 CARD = Card(
     slug="linear-shortcut-lens",

@@ -18,13 +18,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from inscape.charts.heatmap import matrix as heatmap
-from inscape.charts.layers import score_by_layer
-from inscape.core.measured import Measured
-from inscape.core.rng import child_seed
+from inscape.charts import matrix as heatmap
+from inscape.charts import score_by_layer
+from inscape.core import Measured, child_seed
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.outcomes.answered_again import answered_again, answered_greedily
+from inscape.outcomes import answered_again, answered_greedily, verdict_odds
 from inscape.outcomes.questions import TOKENS, Answered, kinds
 from inscape.outcomes.sample_choices import (
     GREEDY,
@@ -34,8 +33,7 @@ from inscape.outcomes.sample_choices import (
     Choices,
     sample_choices,
 )
-from inscape.outcomes.yes_or_no import verdict_odds
-from inscape.probing.classes_apart import classes_apart
+from inscape.probing import SweepResult, by_layer, classes_apart, mean_by_layer, part_gain
 from inscape.probing.detectors import (
     AT,
     CS,
@@ -45,18 +43,11 @@ from inscape.probing.detectors import (
     scores_of_others_each,
     states,
 )
-from inscape.probing.frames import by_layer, mean_by_layer
-from inscape.probing.joint_scores import part_gain
-from inscape.probing.sweep_result import SweepResult
-from inscape.read.logistic import LogisticProbe
-from inscape.read.transfer import DataSet, transfer
+from inscape.read import DataSet, LogisticProbe, transfer
 from inscape.store.harvest import harvest
-from inscape.study.card import Card, Claim
-from inscape.study.opening import opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
-from inscape.worlds import hearsay
-from inscape.worlds.quiz import quiz
+from inscape.study import Card, Claim, Run, Settings, opened, setting
+from inscape.worlds import quiz
+from inscape.worlds.hearsay import STOP
 
 CARD = Card(
     slug="llms-know-more",
@@ -204,7 +195,7 @@ PRESETS = {
         model="world:hearsay",
         data="world:hearsay",
         tokens=3,
-        stop=hearsay.STOP,
+        stop=STOP,
         sites="mlp_out.*",
         transfer_site="mlp_out.1",
         stream="resid_post.*",

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from inscape.charts.bars import values_by_group
-from inscape.charts.distributions import by_class
-from inscape.core.errors import StudyError
-from inscape.core.evidence import Beside
+from inscape.charts import by_class, values_by_group
+from inscape.core import Beside, StudyError
+from inscape.outcomes import LinkedRows, linked_rows, teach_links
 from inscape.outcomes.linked_questions import (
     SHUFFLED,
     Polled,
@@ -30,13 +29,8 @@ from inscape.outcomes.linked_questions import (
     questions,
     row_peaks,
 )
-from inscape.outcomes.taught_links import LinkedRows, linked_rows, teach_links
-from inscape.study.card import Card, Claim
-from inscape.study.claims import in_a_word
-from inscape.study.opening import Needs, opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
-from inscape.worlds.relations import Relations
+from inscape.study import Card, Claim, Needs, Run, Settings, in_a_word, opened, setting
+from inscape.worlds import Relations
 
 CARD = Card(
     slug="logit-correlation",

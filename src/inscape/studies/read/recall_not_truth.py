@@ -15,17 +15,13 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from inscape.charts.distributions import by_class
-from inscape.charts.layers import score_by_layer
-from inscape.core.class_means import class_means, class_ratio
-from inscape.core.evidence import Beside
-from inscape.core.matched_rows import matched_rows
-from inscape.core.measured import Measured
+from inscape.charts import by_class, score_by_layer
+from inscape.core import Beside, Measured, class_means, class_ratio, matched_rows
 from inscape.data.answers import graded
 from inscape.data.examples import Examples
 from inscape.model.continuations import Continuation
 from inscape.model.model import Model
-from inscape.outcomes.generations import generations
+from inscape.outcomes import generations
 from inscape.outcomes.subject_dependence import (
     KINDS,
     RECALLED,
@@ -37,15 +33,10 @@ from inscape.outcomes.subject_dependence import (
     cut_off_by_windows,
     error_kinds,
 )
-from inscape.probing.detectors import detect_each
-from inscape.probing.frames import by_layer
-from inscape.probing.joint_scores import joint_scores
+from inscape.probing import by_layer, detect_each, joint_scores
 from inscape.store.harvest import harvest
-from inscape.study.card import Card, Claim
-from inscape.study.opening import Needs, opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
-from inscape.worlds.facts import facts
+from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
+from inscape.worlds import facts
 
 CARD = Card(
     slug="recall-not-truth",

@@ -19,26 +19,16 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from inscape.charts.bars import values_by_group
-from inscape.charts.scatter import predicted_vs_true
-from inscape.charts.world import world_map
-from inscape.core.errors import ModelError
-from inscape.core.evidence import Evidence
-from inscape.core.nulls import permutations
-from inscape.core.site import Site
+from inscape.charts import predicted_vs_true, values_by_group, world_map
+from inscape.core import Evidence, ModelError, Site, permutations
 from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.model import Model
-from inscape.outcomes.mean_ablation import held_at_mean
-from inscape.outcomes.passes import gather
-from inscape.probing.group_mean import group_mean
-from inscape.probing.mlp_gain import mlp_gain
-from inscape.probing.neurons_along import neurons_along
-from inscape.probing.places import by_country, place_table
+from inscape.outcomes import gather, held_at_mean
+from inscape.probing import by_country, group_mean, mlp_gain, neurons_along, place_table
 from inscape.probing.sweep import compare
-from inscape.read.neurons import count_beyond, random_alike, searched, strongest
-from inscape.study.card import Card, Claim
-from inscape.study.opening import Needs, opened
+from inscape.read import count_beyond, random_alike, searched, strongest
+from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
 from inscape.study.probe import (
     EMBEDDING,
     HELD,
@@ -51,8 +41,6 @@ from inscape.study.probe import (
     probe,
     swept,
 )
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
 
 CARD = Card(
     slug="space-time-neurons",

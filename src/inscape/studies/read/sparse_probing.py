@@ -17,16 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from inscape.charts.curves import curves
-from inscape.core.averages import average_evidence
-from inscape.core.evidence import table
-from inscape.core.folds import group_codes
-from inscape.core.rng import child_seed
+from inscape.charts import curves
+from inscape.core import average_evidence, child_seed, group_codes, table
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.outcomes.held_out_ablation import Pick, loss_added, with_and_without
-from inscape.outcomes.token_losses import token_losses
-from inscape.probing.few_neurons import FewNeurons, Layers
+from inscape.outcomes import Pick, loss_added, token_losses, with_and_without
+from inscape.probing import FewNeurons, Layers
 from inscape.probing.neuron_features import (
     NeuronFeature,
     Question,
@@ -36,10 +32,7 @@ from inscape.probing.neuron_features import (
 )
 from inscape.store.harvest import harvest
 from inscape.store.store import Store
-from inscape.study.card import Card, Claim
-from inscape.study.opening import Needs, opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
+from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
 
 CARD = Card(
     slug="sparse-probing",

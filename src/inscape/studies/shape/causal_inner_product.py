@@ -7,17 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inscape.control.causal_inner_product import CausalInnerProduct, apart, share_direction
-from inscape.core.folds import group_folds
-from inscape.core.measured import Measured
+from inscape.control import CausalInnerProduct, apart, share_direction
+from inscape.core import Measured, group_folds
 from inscape.model.unembed import Readout
-from inscape.outcomes.passes import gather
-from inscape.outcomes.word_pairs import WordPairs
-from inscape.study.card import Card, Claim
-from inscape.study.intervene import Condition, added, intervene
-from inscape.study.opening import Needs, opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
+from inscape.outcomes import WordPairs, gather
+from inscape.study import (
+    Card,
+    Claim,
+    Condition,
+    Needs,
+    Run,
+    Settings,
+    added,
+    intervene,
+    opened,
+    setting,
+)
 
 CARD = Card(
     slug="causal-inner-product",

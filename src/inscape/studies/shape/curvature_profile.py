@@ -18,20 +18,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inscape.charts.curves import curves
-from inscape.charts.points import points
-from inscape.core.measured import Measured, fact
-from inscape.core.rank_correlation import rank_correlation
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
-from inscape.learn.mixup import mixup
+from inscape.charts import curves, points
+from inscape.core import Measured, fact, one_torch_thread, rank_correlation
+from inscape.learn import Budget, mixup
 from inscape.nets.plain_cnn import SHAPES, PlainCNN
-from inscape.shape.principal_curvature import bent, faded, known_curvature
+from inscape.shape import bent, faded, known_curvature
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.digit_views import drawn_digits, moved, shuffled_names
+from inscape.worlds import drawn_digits, moved, shuffled_names
 
 CARD = Card(
     slug="curvature-profile",

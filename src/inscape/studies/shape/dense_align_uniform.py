@@ -19,19 +19,14 @@ from scipy.stats import spearmanr, zscore
 from torch import Tensor
 from torch.nn import functional as F
 
-from inscape.charts.points import points
-from inscape.core.measured import Measured, fact
-from inscape.core.rank_correlation import rank_correlation
-from inscape.core.threads import one_torch_thread
-from inscape.learn.dense_info_nce import at_cells, dense_info_nce, nearest_cells
-from inscape.learn.fit import Budget
-from inscape.nets.dense_embedding import DenseEmbedding
-from inscape.read.logistic import LogisticProbe
-from inscape.shape.alignment_uniformity import alignment, uniformity
+from inscape.charts import points
+from inscape.core import Measured, fact, one_torch_thread, rank_correlation
+from inscape.learn import Budget, at_cells, dense_info_nce, nearest_cells
+from inscape.nets import DenseEmbedding
+from inscape.read import LogisticProbe
+from inscape.shape import alignment, uniformity
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
 from inscape.worlds.object_scenes import (
     CLASSES,
     SCENE,

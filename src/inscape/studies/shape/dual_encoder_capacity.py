@@ -16,13 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inscape.charts.curves import curves
-from inscape.core.measured import Measured, fact
-from inscape.core.threads import one_torch_thread
+from inscape.charts import curves
+from inscape.core import Measured, fact, one_torch_thread
 from inscape.data.examples import Examples
 from inscape.data.load import load
-from inscape.learn.fit import Budget
-from inscape.nets.multi_vector import MultiVector
+from inscape.learn import Budget
+from inscape.nets import MultiVector
 from inscape.outcomes.retrieval import (
     SPARSE,
     Sentences,
@@ -30,15 +29,12 @@ from inscape.outcomes.retrieval import (
     retrieval,
     sentences,
 )
-from inscape.read.surface import letters
-from inscape.shape.projection_margin import misranking
+from inscape.read import letters
+from inscape.shape import misranking
 from inscape.store.harvest import harvest
+from inscape.study import Card, Claim, Run, Settings, opened, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.opening import opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
-from inscape.worlds.long_documents import long_documents
+from inscape.worlds import long_documents
 
 CARD = Card(
     slug="dual-encoder-capacity",

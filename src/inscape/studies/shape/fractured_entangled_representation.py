@@ -17,18 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inscape.core.measured import Measured, fact
-from inscape.core.threads import one_torch_thread
+from inscape.core import Measured, fact, one_torch_thread
+from inscape.fields import odd_share, psnr, weight_effects
 from inscape.fields.cppn import KINDS, PICTURES, Cppn, coordinates, permuted, symmetric_picture
-from inscape.fields.psnr import psnr
-from inscape.fields.weight_effects import odd_share, weight_effects
-from inscape.learn.fit import Budget
-from inscape.learn.gradient import Gradient
-from inscape.shape.participation_ratio import participation_ratio
+from inscape.learn import Budget, Gradient
+from inscape.shape import participation_ratio
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
 
 CARD = Card(
     slug="fractured-entangled-representation",

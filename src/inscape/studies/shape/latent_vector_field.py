@@ -17,18 +17,14 @@ from sklearn.linear_model import orthogonal_mp
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from inscape.charts.curves import curves
-from inscape.core.measured import Measured
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
-from inscape.learn.gradient import Gradient
-from inscape.nets.autoencoder import Autoencoder
-from inscape.shape.latent_field import attractors, follow, spectral_radius
+from inscape.charts import curves
+from inscape.core import Measured, one_torch_thread
+from inscape.learn import Budget, Gradient
+from inscape.nets import Autoencoder
+from inscape.shape import attractors, follow, spectral_radius
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.digit_views import drawn_digits
+from inscape.worlds import drawn_digits
 
 CARD = Card(
     slug="latent-vector-field",

@@ -15,24 +15,21 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from inscape.charts.points import points
-from inscape.core.measured import Measured
-from inscape.core.rank_correlation import rank_correlation, rank_correlations, rank_table
-from inscape.core.threads import one_torch_thread
-from inscape.learn.ema_target import EmaTarget, SelfPredicting, predict_target
-from inscape.learn.fit import Budget
-from inscape.learn.gradient import Gradient
-from inscape.learn.info_nce import info_nce
-from inscape.learn.vicreg import vicreg
-from inscape.nets.joint_embedding import JointEmbedding, projector
-from inscape.read.logistic import LogisticProbe
-from inscape.shape.lidar import lidar
-from inscape.shape.power_law import power_law
-from inscape.shape.rankme import rankme
-from inscape.study.arms import Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
+from inscape.charts import points
+from inscape.core import Measured, one_torch_thread, rank_correlation, rank_correlations, rank_table
+from inscape.learn import (
+    Budget,
+    EmaTarget,
+    Gradient,
+    SelfPredicting,
+    info_nce,
+    predict_target,
+    vicreg,
+)
+from inscape.nets import JointEmbedding, projector
+from inscape.read import LogisticProbe
+from inscape.shape import lidar, power_law, rankme
+from inscape.study import Arm, Bounded, Card, Claim, Run, arms, setting
 from inscape.worlds.digit_views import SIDE, drawn_digits, moved
 
 CARD = Card(

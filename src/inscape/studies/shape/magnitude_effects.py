@@ -13,23 +13,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from inscape.charts.curves import curves
-from inscape.core.jackknife import left_out
-from inscape.core.measured import Measured
-from inscape.core.nulls import p_value
+from inscape.charts import curves
+from inscape.core import Measured, left_out, p_value
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.shape.magnitude_effects import (
-    distance_effect,
-    number_line,
-    ratio_effect,
-    size_effect,
-)
+from inscape.shape import distance_effect, number_line, ratio_effect, size_effect
 from inscape.store.harvest import harvest
-from inscape.study.card import Card, Claim
-from inscape.study.opening import Needs, opened
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
+from inscape.study import Bounded, Card, Claim, Needs, Run, opened, setting
 
 CARD = Card(
     slug="magnitude-effects",

@@ -17,19 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inscape.charts.curves import curves
-from inscape.compare.cka_biased import cka_biased
-from inscape.core.measured import Measured
-from inscape.core.rng import generator
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
-from inscape.shape.cross_condition import cross_condition
-from inscape.shape.parallelism import parallelism
-from inscape.study.arms import Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
-from inscape.worlds.separable_clusters import Clusters, separable_clusters
+from inscape.charts import curves
+from inscape.compare import cka_biased
+from inscape.core import Measured, generator, one_torch_thread
+from inscape.learn import Budget
+from inscape.shape import cross_condition, parallelism
+from inscape.study import Arm, Bounded, Card, Claim, Run, arms, setting
+from inscape.worlds import Clusters, separable_clusters
 
 CARD = Card(
     slug="relu-tanh-geometry",

@@ -12,14 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from inscape.charts.curves import curves
-from inscape.core.measured import Measured
-from inscape.shape.sparse_codes import best_threshold, drawn_cells, false_match, miss, union_size
+from inscape.charts import curves
+from inscape.core import Measured
+from inscape.shape import best_threshold, drawn_cells, false_match, miss, union_size
 from inscape.store.harvest import harvest
-from inscape.study.card import Card, Claim
-from inscape.study.opening import opened
-from inscape.study.run import Run
-from inscape.study.settings import Settings, setting
+from inscape.study import Card, Claim, Run, Settings, opened, setting
 
 CARD = Card(
     slug="sdr-dendrites",

@@ -17,17 +17,14 @@ from sklearn.manifold import TSNE
 from torch import nn
 from torch.nn import functional as F
 
-from inscape.charts.points import points
-from inscape.core.measured import Measured
-from inscape.core.threads import one_torch_thread
-from inscape.learn.fit import Budget
-from inscape.nets.next_word import NextWord
-from inscape.read.logistic import LogisticProbe
-from inscape.shape.class_separation import discrimination_value
+from inscape.charts import points
+from inscape.core import Measured, one_torch_thread
+from inscape.learn import Budget
+from inscape.nets import NextWord
+from inscape.read import LogisticProbe
+from inscape.shape import discrimination_value
+from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.study.card import Card, Claim
-from inscape.study.run import Run
-from inscape.study.settings import Bounded, setting
 from inscape.worlds.word_classes import CLASSES, WORDS, Windows, text
 
 CARD = Card(

@@ -1,0 +1,29 @@
+"""Made by `make stubs`: what loads on first use, for editors and type checkers."""
+
+from inscape.charts.bars import values_by_group as values_by_group
+from inscape.charts.curves import curves as curves
+from inscape.charts.distributions import by_class as by_class
+from inscape.charts.export import draw as draw
+from inscape.charts.export import save as save
+from inscape.charts.expressions import problem as problem
+from inscape.charts.frame import fit as fit
+from inscape.charts.frame import inline as inline
+from inscape.charts.frame import ordered as ordered
+from inscape.charts.frame import plain as plain
+from inscape.charts.heatmap import cells as cells
+from inscape.charts.heatmap import matrix as matrix
+from inscape.charts.histogram import null_distribution as null_distribution
+from inscape.charts.land import backdrop as backdrop
+from inscape.charts.land import datasets as datasets
+from inscape.charts.land import outline as outline
+from inscape.charts.land import sea as sea
+from inscape.charts.layers import score_by_layer as score_by_layer
+from inscape.charts.points import points as points
+from inscape.charts.renderer import inspect as inspect
+from inscape.charts.renderer import main as main
+from inscape.charts.scatter import predicted_vs_true as predicted_vs_true
+from inscape.charts.specification import Refused as Refused
+from inscape.charts.specification import checked as checked
+from inscape.charts.theme import config as config
+from inscape.charts.theme import page as page
+from inscape.charts.world import world_map as world_map
