@@ -25,6 +25,30 @@ def test_every_public_name_of_a_package_is_offered_once():
     assert len(exports.public_names("inscape.read")) > 50
 
 
+def test_a_file_without_a_name_of_its_own_is_reached_as_a_module():
+    for package in exports.offering():
+        names = exports.public_names(package)
+        for path in exports.folder(package).glob("[a-z]*.py"):
+            if path.stem not in names:
+                found = getattr(importlib.import_module(package), path.stem)
+                assert isinstance(found, ModuleType), f"{package}.{path.stem}"
+
+
+def test_a_name_of_two_files_or_of_another_file_is_not_offered(monkeypatch, tmp_path):
+    for file, text in (
+        ("one.py", "def twice(): ...\ndef other(): ..."),
+        ("two.py", "def twice(): ...\nclass Own: ..."),
+        ("other.py", "def other(): ..."),
+        ("own.py", "def own(): ..."),
+    ):
+        (tmp_path / file).write_text(text)
+    monkeypatch.setattr(exports, "folder", lambda package: tmp_path)
+    found = exports.public_names("inscape.made_up")
+    assert found == {"other": "inscape.made_up.other", "Own": "inscape.made_up.two"} | {
+        "own": "inscape.made_up.own"
+    }
+
+
 def test_a_function_goes_before_the_module_of_its_name_however_it_is_reached():
     code = (
         "import inscape.read.ccs, inscape.read\n"
