@@ -11,18 +11,8 @@ from inscape.control import CausalInnerProduct, apart, share_direction
 from inscape.core import Measured, group_folds
 from inscape.model.unembed import Readout
 from inscape.outcomes import WordPairs, gather
-from inscape.study import (
-    Card,
-    Claim,
-    Condition,
-    Needs,
-    Run,
-    Settings,
-    added,
-    intervene,
-    opened,
-    setting,
-)
+from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
+from inscape.study.intervene import Condition, added, intervene
 
 CARD = Card(
     slug="causal-inner-product",
