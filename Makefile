@@ -27,10 +27,10 @@ export PYTHONDONTWRITEBYTECODE :=
 WORKERS := -n auto --dist loadfile --no-loadscope-reorder
 
 test: env ## the default test suite (no network), one worker a core
-	$(BIN)/python -m pytest $(WORKERS) --ignore=tests/studies --ignore=tests/recipes
+	$(BIN)/python -m pytest $(WORKERS) --ignore=tests/studies --ignore=tests/recipes --ignore=tests/worlds
 
-test-studies: env ## every study's tiny preset against the verdicts that its card expects, and networks that studies train
-	$(BIN)/python -m pytest $(WORKERS) tests/studies tests/recipes
+test-studies: env ## every study's tiny preset against the verdicts that its card expects, and the networks and worlds that studies train
+	$(BIN)/python -m pytest $(WORKERS) tests/studies tests/recipes tests/worlds
 
 real: env ## tests on the embedded default model (fetched once)
 	$(BIN)/python -m pytest -m real
