@@ -273,6 +273,28 @@ def test_several_conditions_are_put_as_each_by_itself(rng, groups):
     assert kept.value("a").interval == m.value("a").interval
 
 
+def test_conditions_on_a_grid_carry_their_coordinates(rng, groups):
+    cells = {(a, layer): rng.normal(size=200) for a in ("trained", "fresh") for layer in (1, 2)}
+    m = Measured("score", groups=groups, where={"data": "cities"}).put_each(
+        cells, by=("network", "layer"), roles={"fresh": "baseline"}
+    )
+    m.put("ceiling", rng.normal(size=200), role="ceiling")
+    assert [c.role for c in m.conditions.values()] == [
+        *["treatment"] * 2,
+        *["baseline"] * 2,
+        "ceiling",
+    ]
+    found = m.evidence()
+    assert [e.where for e in found[:4]] == [
+        {"data": "cities", "network": a, "layer": layer} for a, layer in cells
+    ]
+    assert found[4].where == {"data": "cities", "condition": "ceiling"}
+    assert (
+        found[0].value == m.value("trained, 1").value == pytest.approx(cells["trained", 1].mean())
+    )
+    assert m.gain("trained, 2", over="fresh, 2").beside[0].name == "fresh, 2"
+
+
 def test_each_condition_stands_against_the_null_and_the_null_against_none(rng):
     m = Measured("x", unit="nats")
     m.put("model", rng.normal(size=30) + 1)

@@ -12,11 +12,13 @@ from inscape.worlds.captioned_scenes import (
     COLOURS,
     COUNTS,
     SIDE,
+    distinct_scenes,
     every_scene,
     factor_accuracy,
     factor_loss,
     ink_hues,
     moved_scenes,
+    one_hot_factors,
     scenes,
 )
 
@@ -102,3 +104,22 @@ def test_a_moved_scene_is_the_picture_shifted_and_brightened():
         for x, z in zip(made.numpy(), still.numpy(), strict=True)
     ]
     assert min(shares) > 0.8
+
+
+def test_no_two_distinct_scenes_have_the_same_factors():
+    made = distinct_scenes(540, which=rng(), rng=rng(1))
+    assert len({tuple(f) for f in made.factors.tolist()}) == 540
+    few, other = (distinct_scenes(50, which=rng(s), rng=rng(1)) for s in (0, 1))
+    assert torch.equal(few.factors, made.factors[:50])
+    assert not torch.equal(few.factors, other.factors)
+    with pytest.raises(ValueError, match="there are 540 different scenes, got n = 541"):
+        distinct_scenes(541, which=rng(), rng=rng(1))
+
+
+def test_one_hot_factors_share_a_column_for_each_value_in_common():
+    factors = torch.from_numpy(every_scene()[[0, 17, 300]])
+    made = one_hot_factors(factors)
+    assert made.shape == (3, sum(COUNTS))
+    shared = (factors[:, None] == factors[None]).sum(dim=2).numpy()
+    assert np.array_equal(made @ made.T, shared)
+    assert shared[0, 1] == 2

@@ -114,6 +114,7 @@ class Measured:
         self._conditions: dict[str, Condition] = {}
         self._draws: dict[str, tuple[np.ndarray, bool]] = {}
         self._resampled: dict[str, tuple[float, tuple[float, float]]] = {}
+        self._cells: dict[str, dict[str, Any]] = {}
 
     @property
     def conditions(self) -> dict[str, Condition]:
@@ -166,20 +167,23 @@ class Measured:
 
     def put_each(
         self,
-        values: Mapping[str, Any],
+        values: Mapping[Any, Any],
         second: Any = None,
         *,
         roles: Mapping[str, Role] | None = None,
         role: Role = "treatment",
+        by: Sequence[str] = (),
     ) -> Measured:
         """Add several conditions.
 
         Args:
             values: condition → its values, as `put` takes them, or its statistic, jackknifed over
-                the same groups.
+                the same groups. With `by`, each condition is a tuple of coordinates, such as
+                ``("trained", 3)``, and is called ``"trained, 3"``.
             second: for all of them, as `put` takes it.
-            roles: condition → its role.
+            roles: condition → its role; with `by`, first coordinate → role.
             role: of the conditions that `roles` does not name.
+            by: names of the coordinates, which `evidence` gives in place of the condition.
 
         Returns:
             This measurement.
@@ -188,9 +192,15 @@ class Measured:
             >>> m = Measured("errors").put_each({"a": [1, 2], "b": [2, 4]}, roles={"b": "baseline"})
             >>> m.gain("a", over="b").value
             -1.5
+            >>> grid = {("lens", 0): [0, 1], ("lens", 1): [1, 1]}
+            >>> [e.where for e in Measured("hits").put_each(grid, by=("reader", "layer")).evidence()]
+            [{'reader': 'lens', 'layer': 0}, {'reader': 'lens', 'layer': 1}]
         """
-        for condition, own in values.items():
-            as_what = (roles or {}).get(condition, role)
+        for key, own in values.items():
+            condition = ", ".join(map(str, key)) if by else key
+            as_what = (roles or {}).get(key[0] if by else key, role)
+            if by:
+                self._cells[condition] = dict(zip(by, key, strict=True))
             if isinstance(own, Jackknife):
                 self.put_statistic(condition, own, role=as_what)
             else:
@@ -349,9 +359,15 @@ class Measured:
         return self._evidence(name, apply, conditions[0], conditions[1:], null, more)
 
     def evidence(self, null: str = "", by: str = "condition") -> list[Evidence]:
-        """The statistic of every condition that is not a null; `by` names the coordinate."""
+        """The statistic of every condition that is not a null; `by` names the coordinate of those
+        that were put without coordinates of their own.
+        """
         return [
-            self.value(name, null=null if c.role == "treatment" else "", where={by: name})
+            self.value(
+                name,
+                null=null if c.role == "treatment" else "",
+                where=self._cells.get(name, {by: name}),
+            )
             for name, c in self._conditions.items()
             if c.role != "null"
         ]

@@ -12,6 +12,8 @@ from inscape.nets.image_text import ImageText as ImageText
 from inscape.nets.joint_embedding import JointEmbedding as JointEmbedding
 from inscape.nets.joint_embedding import picture_encoder as picture_encoder
 from inscape.nets.joint_embedding import projector as projector
+from inscape.nets.layer_rows import layer_rows as layer_rows
+from inscape.nets.layer_rows import place_rows as place_rows
 from inscape.nets.multi_vector import MultiVector as MultiVector
 from inscape.nets.next_word import NextWord as NextWord
 from inscape.nets.plain_cnn import PlainCNN as PlainCNN

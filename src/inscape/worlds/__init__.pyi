@@ -10,11 +10,13 @@ from inscape.worlds.bonded_elements import corpus as corpus
 from inscape.worlds.bonded_elements import rewired as rewired
 from inscape.worlds.caption_lists import caption_lists as caption_lists
 from inscape.worlds.captioned_scenes import Scenes as Scenes
+from inscape.worlds.captioned_scenes import distinct_scenes as distinct_scenes
 from inscape.worlds.captioned_scenes import every_scene as every_scene
 from inscape.worlds.captioned_scenes import factor_accuracy as factor_accuracy
 from inscape.worlds.captioned_scenes import factor_loss as factor_loss
 from inscape.worlds.captioned_scenes import ink_hues as ink_hues
 from inscape.worlds.captioned_scenes import moved_scenes as moved_scenes
+from inscape.worlds.captioned_scenes import one_hot_factors as one_hot_factors
 from inscape.worlds.captioned_scenes import scenes as scenes
 from inscape.worlds.captioned_scenes import shape_masks as shape_masks
 from inscape.worlds.cat_vision import cat_view as cat_view

@@ -117,6 +117,36 @@ def scenes(factors: Int[np.ndarray, "n 4"], *, rng: np.random.Generator) -> Scen
     return Scenes(torch.from_numpy(images).float(), torch.from_numpy(np.asarray(factors)), captions)
 
 
+def distinct_scenes(n: int, *, which: np.random.Generator, rng: np.random.Generator) -> Scenes:
+    """Draw scenes of which no two have the same factors.
+
+    Args:
+        n: how many, at most 540.
+        which: of the choice of factors.
+        rng: of the pictures, as in `scenes`.
+
+    Raises:
+        ValueError: more than there are.
+    """
+    every = every_scene()
+    if n > len(every):
+        raise ValueError(f"distinct_scenes: there are {len(every)} different scenes, got n = {n}")
+    return scenes(every[which.permutation(len(every))[:n]], rng=rng)
+
+
+def one_hot_factors(factors: Int[Tensor, "n 4"]) -> Float64[np.ndarray, "n values"]:
+    """Each scene as which value each factor has: a 1 for every factor among Σ `COUNTS` columns.
+
+    Args:
+        factors: of `Scenes`.
+
+    Example:
+        >>> one_hot_factors(torch.tensor([[0, 5, 1, 8]])).nonzero()[1].tolist()
+        [0, 10, 12, 21]
+    """
+    return np.concatenate([np.eye(c)[f] for c, f in zip(COUNTS, factors.T, strict=True)], axis=1)
+
+
 def moved_scenes(
     images: Float[Tensor, "n 3 h w"], *, rng: np.random.Generator, shift: int = 4
 ) -> Float[Tensor, "n 3 h w"]:

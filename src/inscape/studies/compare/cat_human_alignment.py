@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from inscape.compare import dissimilarity, energy_distance, linear_cka, mantel, mmd
 from inscape.core import Measured, fact, one_torch_thread
 from inscape.learn import Budget, EmaTarget, SelfPredicting, predict_target
-from inscape.nets import PlainCNN, SmallVit, projector
+from inscape.nets import SmallVit, layer_rows, projector
+from inscape.recipes.scene_namers import BATCH, namer, plain_namer, scene_batch
 from inscape.study import Arm, Bounded, Card, Claim, Run, arms, setting
 from inscape.worlds import cat_view
-from inscape.worlds.captioned_scenes import COUNTS, SIDE, every_scene, factor_loss, scenes
+from inscape.worlds.captioned_scenes import COUNTS, SIDE, distinct_scenes, scenes
 
 CARD = Card(
     slug="cat-human-alignment",
@@ -106,91 +107,75 @@ PRESETS = {
     "full": Config(steps=20_000, width=192, channels=32, items=540, draws=9999),
 }
 CNN, VIT, DISTILLED = "convolutional", "transformer", "self-distilled transformer"
-BATCH, EMBEDDING, STRENGTHS = 64, 32, (0.1, 0.25, 0.4, 0.6, 0.8, 1.0)
+KINDS = (CNN, VIT, DISTILLED)
+EMBEDDING, STRENGTHS = 32, (0.1, 0.25, 0.4, 0.6, 0.8, 1.0)
 
 
 @one_torch_thread()
 def run(config: Config, run: Run) -> None:
     """Train, pair, compare layer by layer."""
     run.asked("Which networks represent a picture alike through another eye, and at which layer?")
-    every = every_scene()
-    plain = scenes(
-        every[run.rng("items").permutation(len(every))[: config.items]], rng=run.rng("new")
-    )
-    plain = plain.images
+    plain = distinct_scenes(config.items, which=run.rng("items"), rng=run.rng("new")).images
     order = run.rng("shuffled").permutation(config.items)
     change = float((cat_view(plain) - plain).square().mean() ** 0.5)
     noise = torch.from_numpy(run.rng("noise").normal(scale=change, size=plain.shape)).float()
     rows, ps, ranks = [], [], []
-    for kind in (CNN, VIT, DISTILLED):
+    for kind, arm in _kinds(config).items():
         found = arms(
             run,
-            {kind: _arm(config, kind, every)},
+            {kind: arm},
             metrics={},
             budget=Budget(config.steps),
             seeds=config.networks,
             name=kind.replace(" ", "-"),
         )
-        for state, nets in found.nets.items():
-            for k, net in enumerate(nets):
-                see = partial(_states, net)
-                human, cat, noisy = see(plain), see(cat_view(plain)), see(plain + noise)
-                own = {"kind": kind, "trained": state == kind, "network": k}
-                for i, (a, b, c) in enumerate(zip(human, cat, noisy, strict=True)):
-                    rows.append(own | {"layer": i + 1} | _layer(a, b, c, order))
-                if state == kind:
-                    far = (dissimilarity(side[0], "correlation") for side in (human, cat))
-                    ps.append(
-                        mantel(*far, draws=config.draws, rng=run.rng("mantel", kind, str(k))).p
-                    )
-                    ranks.append(_by_strength(run, kind, k, human, see, plain))
-    frame = pd.DataFrame(rows)
-    mean = frame.groupby(["kind", "trained", "layer"], as_index=False, sort=False).mean(
-        numeric_only=True
-    )
-    run.table("layers", mean.drop(columns="network"), "Every layer, mean over random starts.")
+        for (state, nets), k in product(found.nets.items(), range(config.networks)):
+            see = partial(layer_rows, nets[k])
+            human, cat, noisy = see(plain), see(cat_view(plain)), see(plain + noise)
+            own = {"kind": kind, "trained": state == kind, "network": k}
+            for i, sides in enumerate(zip(human, cat, noisy, strict=True)):
+                rows.append(own | {"layer": i + 1} | _layer(*sides, order))
+            if state == kind:
+                far = (dissimilarity(side[0], "correlation") for side in (human, cat))
+                ps.append(mantel(*far, draws=config.draws, rng=run.rng("mantel", kind, str(k))).p)
+                alike = [_mean_cka(human, see(cat_view(plain, s))) for s in STRENGTHS]
+                ranks.append(float(spearmanr(STRENGTHS, alike)[0]))
     run.claim("mantel", fact("largest p of Mantel's test", max(ps), "p"))
-    _claims(run, frame, np.array(ranks))
+    _claims(run, pd.DataFrame(rows), ranks)
 
 
-def _claims(run: Run, frame: pd.DataFrame, ranks: np.ndarray) -> None:
-    first = frame[frame["trained"] & (frame["layer"] == 1)]
-    above = Measured("CKA of pairs over shuffled pairs at the first layer", unit="CKA")
-    for kind, own in first.groupby("kind", sort=False):
-        above.put(str(kind), (own["CKA"] - own["CKA, shuffled"]).to_numpy())
-    least = lambda *v: np.min(v, axis=0)  # noqa: E731
-    run.claim("paired", above.combined("least of the kinds", least, *above.conditions))
-    fall = Measured("rank correlation of strength and CKA", unit="Spearman's ρ", direction="lower")
-    fall.put("all networks", ranks)
-    run.claim("strength", fall.value("all networks"))
-    m = Measured("mean CKA of pairs over layers", unit="CKA", kind="bounded")
-    over = frame.groupby(["kind", "trained", "network"], sort=False)[["CKA", "CKA, noise"]].mean()
-    for kind in (CNN, VIT, DISTILLED):
-        m.put(kind, over.loc[(kind, True), "CKA"].to_numpy())
-        m.put(f"untrained {kind}", over.loc[(kind, False), "CKA"].to_numpy(), role="reference")
-        m.put(f"{kind}, noise", over.loc[(kind, True), "CKA, noise"].to_numpy(), role="baseline")
-    run.claim("distilled", m.gain(DISTILLED, over=VIT))
-    run.claim("convolutions", m.gain(VIT, over=CNN))
-    run.show("kinds", m, "Mean CKA of pictures and cat views over layers.")
-    layer = Measured("CKA of pairs", unit="CKA", kind="bounded")
-    for (kind, i), own in frame[frame["trained"]].groupby(["kind", "layer"], sort=False):
-        layer.put(f"{kind}, layer {i}", own["CKA"].to_numpy())
-    found = [
-        layer.value(name, where={"condition": name.split(", ")[0], "layer": int(name.split()[-1])})
-        for name in layer.conditions
-    ]
-    run.curve("by-layer", found, "CKA of pictures and cat views by layer.", x="layer")
+def _kinds(config: Config) -> dict[str, Arm]:
+    """Two kinds that name factors, and one that predicts itself from another view of the scene."""
+
+    def two_views(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
+        made = scene_batch(rng)
+        gains = torch.from_numpy(rng.uniform(0.6, 1.4, (2, BATCH, 3, 1, 1))).float()
+        other = scenes(made.factors.numpy(), rng=rng)  # the same scene elsewhere in its cell
+        return made.images * gains[0], other.images * gains[1]
+
+    def distilling(k: int) -> SelfPredicting:
+        inner = nn.Sequential(
+            SmallVit(3, SIDE, 2 * EMBEDDING, width=config.width),
+            projector(2 * EMBEDDING, 2 * EMBEDDING, EMBEDDING),
+        )
+        return SelfPredicting(inner, projector(EMBEDDING, 2 * EMBEDDING, EMBEDDING))
+
+    return {
+        CNN: plain_namer(config.channels),
+        VIT: namer(lambda: SmallVit(3, SIDE, sum(COUNTS), width=config.width)),
+        DISTILLED: Arm(
+            net=distilling,
+            batches=two_views,
+            objective=lambda both, views: predict_target(both, *views),
+            update=EmaTarget(0.99),
+            deploy=lambda both: both.net[0],
+        ),
+    }
 
 
-def _by_strength(
-    run: Run, kind: str, k: int, human: list[np.ndarray], see: Any, plain: Tensor
-) -> float:
-    """Rank correlation of the filter's strength and the mean CKA over layers."""
-    mean = [
-        np.mean([linear_cka(a, b) for a, b in zip(human, see(cat_view(plain, s)), strict=True)])
-        for s in STRENGTHS
-    ]
-    return float(spearmanr(STRENGTHS, mean)[0])
+def _mean_cka(x: list[np.ndarray], y: list[np.ndarray]) -> float:
+    """Mean over layers."""
+    return float(np.mean([linear_cka(a, b) for a, b in zip(x, y, strict=True)]))
 
 
 def _layer(
@@ -209,32 +194,32 @@ def _layer(
     }
 
 
-@torch.no_grad()
-def _states(net: Any, images: Tensor) -> list[np.ndarray]:
-    return [h.flatten(1).double().numpy() for h in net.layers(images)]
-
-
-def _arm(config: Config, kind: str, every: np.ndarray) -> Arm:
-    def batches(rng: np.random.Generator, k: int) -> Any:
-        made = scenes(every[rng.integers(len(every), size=BATCH)], rng=rng)
-        if kind != DISTILLED:
-            return made
-        gains = torch.from_numpy(rng.uniform(0.6, 1.4, (2, BATCH, 3, 1, 1))).float()
-        other = scenes(made.factors.numpy(), rng=rng)  # the same scene elsewhere in its cell
-        return made.images * gains[0], other.images * gains[1]
-
-    def net(k: int) -> nn.Module:
-        if kind == CNN:
-            return PlainCNN(3, sum(COUNTS), config.channels)
-        if kind == VIT:
-            return SmallVit(3, SIDE, sum(COUNTS), width=config.width)
-        inner = nn.Sequential(
-            SmallVit(3, SIDE, 2 * EMBEDDING, width=config.width),
-            projector(2 * EMBEDDING, 2 * EMBEDDING, EMBEDDING),
-        )
-        return SelfPredicting(inner, projector(EMBEDDING, 2 * EMBEDDING, EMBEDDING))
-
-    if kind == DISTILLED:
-        loss = lambda both, views: predict_target(both, *views)  # noqa: E731
-        return Arm(net, batches, loss, EmaTarget(0.99), deploy=lambda both: both.net[0])
-    return Arm(net, batches, lambda net, batch: factor_loss(net(batch.images), batch.factors))
+def _claims(run: Run, frame: pd.DataFrame, ranks: list[float]) -> None:
+    """What the layers of all networks show: the first, each, and their mean."""
+    mean = frame.groupby(["kind", "trained", "layer"], as_index=False, sort=False).mean(
+        numeric_only=True
+    )
+    run.table("layers", mean.drop(columns="network"), "Every layer, mean over random starts.")
+    trained = dict(iter(frame[frame["trained"]].groupby(["kind", "layer"], sort=False)))
+    above = {kind: trained[kind, 1]["CKA"] - trained[kind, 1]["CKA, shuffled"] for kind in KINDS}
+    first = Measured("CKA of pairs over shuffled pairs at the first layer", unit="CKA")
+    least = first.put_each(above).combined(
+        "least of the kinds", lambda *v: np.min(v, axis=0), *KINDS
+    )
+    run.claim("paired", least)
+    fall = Measured("rank correlation of strength and CKA", unit="Spearman's ρ", direction="lower")
+    fall.put("all networks", ranks)
+    run.claim("strength", fall.value("all networks"))
+    over = frame.groupby(["kind", "trained", "network"], sort=False)[["CKA", "CKA, noise"]].mean()
+    m = Measured("mean CKA of pairs over layers", unit="CKA", kind="bounded")
+    for kind in KINDS:
+        m.put(kind, over.loc[(kind, True), "CKA"])
+        m.put(f"untrained {kind}", over.loc[(kind, False), "CKA"], role="reference")
+        m.put(f"{kind}, noise", over.loc[(kind, True), "CKA, noise"], role="baseline")
+    run.claim("distilled", m.gain(DISTILLED, over=VIT))
+    run.claim("convolutions", m.gain(VIT, over=CNN))
+    run.show("kinds", m, "Mean CKA of pictures and cat views over layers.")
+    layer = Measured("CKA of pairs", unit="CKA", kind="bounded")
+    layer.put_each({cell: own["CKA"] for cell, own in trained.items()}, by=("condition", "layer"))
+    caption = "CKA of pictures and cat views by layer."
+    run.curve("by-layer", layer.evidence(), caption, x="layer")

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.stats import spearmanr
 
 from inscape.charts import matrix
@@ -18,17 +17,17 @@ from inscape.compare import dissimilarity, inter_subject, noise_ceiling
 from inscape.core import Measured, combine, mean_of_pairs, one_torch_thread
 from inscape.learn import Budget
 from inscape.model.open import open
-from inscape.nets.plain_cnn import SHAPES, PlainCNN
+from inscape.nets import layer_rows
+from inscape.nets.plain_cnn import SHAPES
+from inscape.recipes.scene_namers import plain_namer
 from inscape.store.harvest import harvest
-from inscape.study import Arm, Bounded, Card, Claim, Run, arms, setting
+from inscape.study import Bounded, Card, Claim, Run, arms, setting
 from inscape.worlds import scanned
 from inscape.worlds.captioned_scenes import (
-    COUNTS,
     Scenes,
-    every_scene,
+    distinct_scenes,
     factor_accuracy,
-    factor_loss,
-    scenes,
+    one_hot_factors,
 )
 
 CARD = Card(
@@ -108,32 +107,16 @@ def run(config: Config, run: Run) -> None:
     networks.
     """
     run.asked("Do subjects share a sequence of transformations, and which network gives its order?")
-    every = every_scene()
-    kept = run.rng("stimuli").permutation(len(every))[: config.stimuli]
-    test = scenes(every[kept], rng=run.rng("scenes"))
-
-    def batches(rng: np.random.Generator, k: int) -> Any:
-        return scenes(every[rng.integers(len(every), size=64)], rng=rng)
-
+    test = distinct_scenes(config.stimuli, which=run.rng("stimuli"), rng=run.rng("scenes"))
     found = arms(
         run,
-        {
-            "trained": Arm(
-                net=lambda k: PlainCNN(3, sum(COUNTS), config.width),
-                batches=batches,
-                objective=lambda net, batch: factor_loss(net(batch.images), batch.factors),
-            )
-        },
+        {"trained": plain_namer(config.width)},
         metrics={"accuracy": lambda net, k: factor_accuracy(net(test.images), test.factors)},
         budget=Budget(config.steps),
         seeds=config.subjects + 1,
     )
     run.show("accuracy", found.measured("accuracy", unit="share of factors"))
-    with torch.no_grad():
-        nets = [
-            [h.flatten(1).double().numpy() for h in net.layers(test.images)]
-            for net in found.nets["trained"]
-        ]
+    nets = [layer_rows(net, test.images) for net in found.nets["trained"]]
     models = {PICTURES: _distances(nets.pop()), TEXTS: _distances(_texts(config, run, test))}
     regions = np.stack(
         [
@@ -155,8 +138,7 @@ def _texts(config: Config, run: Run, test: Scenes) -> list[np.ndarray]:
     noise.
     """
     if config.encoder == FACTORS:
-        rng, factors = run.rng("factors"), test.factors.T
-        whole = np.concatenate([np.eye(c)[f] for c, f in zip(COUNTS, factors, strict=True)], axis=1)
+        rng, whole = run.rng("factors"), one_hot_factors(test.factors)
         return [whole + sd * rng.normal(size=whole.shape) for sd in (0.1, 0.3, 0.5)]
     model = open(config.encoder)
     run.certificate(model.certificate)

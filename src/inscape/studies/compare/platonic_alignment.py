@@ -28,18 +28,12 @@ from inscape.learn import Budget, Watch
 from inscape.model.classifier_rows import classifier_rows
 from inscape.model.model import Model
 from inscape.model.open import open
-from inscape.nets import PlainCNN
 from inscape.read import letters
+from inscape.recipes.scene_namers import plain_namer
 from inscape.store.harvest import harvest
-from inscape.study import Arm, Card, Claim, Run, Settings, arms, opened, setting
+from inscape.study import Card, Claim, Run, Settings, arms, opened, setting
 from inscape.worlds import shared_factors
-from inscape.worlds.captioned_scenes import (
-    COUNTS,
-    every_scene,
-    factor_accuracy,
-    factor_loss,
-    scenes,
-)
+from inscape.worlds.captioned_scenes import distinct_scenes, factor_accuracy, one_hot_factors
 
 CARD = Card(
     slug="platonic-alignment",
@@ -196,18 +190,10 @@ def _overlap(x: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:
 
 def _training(config: Config, run: Run, encoder: Model | None) -> None:
     """Alignment with captions at ten points of a training that asks for the factors of a scene."""
-    every = every_scene()
-    kept = run.rng("kept").permutation(len(every))[: config.scenes]
-    test = scenes(every[kept], rng=run.rng("scenes"))
-    if encoder is None:
-        texts = np.concatenate(
-            [np.eye(c)[f] for c, f in zip(COUNTS, test.factors.T, strict=True)], 1
-        )
-    else:
+    test = distinct_scenes(config.scenes, which=run.rng("kept"), rng=run.rng("scenes"))
+    texts = one_hot_factors(test.factors)
+    if encoder is not None:
         texts = _layers(encoder, test.captions)[-1]
-
-    def batches(rng: np.random.Generator, k: int) -> Any:
-        return scenes(every[rng.integers(len(every), size=64)], rng=rng)
 
     def accuracy(net: nn.Module) -> float:
         return float(factor_accuracy(net(test.images), test.factors).mean())
@@ -219,13 +205,7 @@ def _training(config: Config, run: Run, encoder: Model | None) -> None:
     gap = config.steps // 10
     found = arms(
         run,
-        {
-            "network of pictures": Arm(
-                net=lambda k: PlainCNN(3, sum(COUNTS), config.width),
-                batches=batches,
-                objective=lambda net, batch: factor_loss(net(batch.images), batch.factors),
-            )
-        },
+        {"network of pictures": plain_namer(config.width)},
         metrics={"accuracy": lambda net, k: [accuracy(net)]},
         budget=Budget(config.steps),
         seeds=config.networks,

@@ -1,0 +1,30 @@
+"""Rows of layers: the numbers of the layers, an item for each input or for each place."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from inscape.nets.layer_rows import layer_rows, place_rows
+from inscape.nets.plain_cnn import PlainCNN
+from inscape.nets.small_vit import SmallVit
+
+
+def test_a_row_for_each_input_or_for_each_place():
+    torch.manual_seed(0)
+    net, x = PlainCNN(3, 5, width=4).eval(), torch.randn(2, 3, 18, 18)
+    whole, places = layer_rows(net, x), place_rows(net, x)
+    for h, rows, by_place in zip(net.layers(x), whole, places, strict=True):
+        own = h.detach().double().numpy()
+        assert np.array_equal(rows, own.reshape(2, -1))
+        n, c, height, width = own.shape
+        assert by_place.shape == (n * height * width, c)
+        assert np.array_equal(by_place[height * width + width + 1], own[1, :, 1, 1])
+
+
+def test_further_arguments_go_to_the_layers():
+    torch.manual_seed(0)
+    net, x = SmallVit(3, 8, 5, width=8, blocks=2).eval(), torch.randn(2, 3, 8, 8)
+    with_skips, without = layer_rows(net, x), layer_rows(net, x, 0)
+    assert np.array_equal(without[0], net.layers(x, 0)[0].detach().flatten(1).double().numpy())
+    assert not np.allclose(with_skips[0], without[0])
