@@ -144,7 +144,9 @@ def one_hot_factors(factors: Int[Tensor, "n 4"]) -> Float64[np.ndarray, "n value
         >>> one_hot_factors(torch.tensor([[0, 5, 1, 8]])).nonzero()[1].tolist()
         [0, 10, 12, 21]
     """
-    return np.concatenate([np.eye(c)[f] for c, f in zip(COUNTS, factors.T, strict=True)], axis=1)
+    return np.concatenate(
+        [np.eye(c)[f.numpy()] for c, f in zip(COUNTS, factors.T, strict=True)], axis=1
+    )
 
 
 def moved_scenes(
