@@ -24,16 +24,23 @@ from inscape.model.unembed import Readout
 from inscape.outcomes.token_rows import (
     Ids,
     last_states,
-    losses_after,
-    mean_embeddings,
     patched_names,
     repeating_prompt,
+)
+from inscape.outcomes.words_in_pieces import (
+    MADE,
+    MEAN,
+    NOTHING,
+    OTHERS,
+    losses_put_back,
+    names_when_cut,
+    update_ranks,
 )
 from inscape.probing.frames import SHUFFLED, by_layer, layer_of
 from inscape.probing.peak_layer import END, FIVE, INSIDE, PERMUTED, retrieval_at_peak
 from inscape.probing.sweep import compare, sweep
 from inscape.read import best_source, logit_lens, others_named, stream
-from inscape.read.patchscopes import Patched, patchscope
+from inscape.read.patchscopes import Patched
 from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
 from inscape.worlds import Lexicon, WordPieces, of_lexicon, of_texts
 
@@ -169,7 +176,6 @@ PATCH, LENS, OTHER, WRONG = (
     "another word (Patchscopes)",
     "misspelt (Patchscopes)",
 )
-MADE, MEAN = "made embedding", "mean of the pieces"
 
 
 def run(config: Config, run: Run) -> None:
@@ -297,15 +303,12 @@ def _cut(
 ) -> None:
     """Attention from the last piece to the earlier ones cut in some blocks: what is still found at
     the peak."""
-    m, blocks = Measured("share of words found", unit="share"), range(layer_of(peak) + 1)
-    windows = [blocks[i : i + config.window] for i in blocks[:: config.window]]
-    cuts = {"nothing cut": range(0)} | {f"blocks {w[0]} to {w[-1]}": w for w in windows}
-    for name, layers in cuts.items():
-        pieces = [len(p) for p in words.split]
-        states = last_states(model, cut, [peak], layers=layers, pieces=pieces)[peak]
-        m.put(name, patchscope(ask, states, k=1).tokens[:, 0] == np.array(words.whole))
+    pieces, blocks = [len(p) for p in words.split], range(layer_of(peak) + 1)
+    named = names_when_cut(model, ask, cut, pieces, peak, blocks, config.window)
+    found = {name: tokens == np.array(words.whole) for name, tokens in named.items()}
+    m = Measured("share of words found", unit="share").put_each(found)
     plain, *rest = m.evidence(by="cut in")
-    beside = (Beside("reference", "nothing cut", plain.value),)
+    beside = (Beside("reference", NOTHING, plain.value),)
     run.show(
         "cut",
         [replace(e, beside=beside) for e in rest],
@@ -318,13 +321,8 @@ def _cut(
 def _updates(run: Run, model: Model, words: WordPieces, cut: list[Ids]) -> None:
     """Which part of which block writes the word: what attention and MLP add at the last piece, read
     without the norm."""
-    blocks, parts = range(len(model.atlas.blocks)), {"attention": "attn_out", "MLP": "mlp_out"}
-    places = {(name, i): f"{point}.{i}" for name, point in parts.items() for i in blocks}
-    states, readout = last_states(model, cut, [*places.values()]), Readout(Readout.of(model).weight)
-    hits = {
-        place: logit_lens(readout, states[site], targets=np.array(words.whole), k=1).rank < 10
-        for place, site in places.items()
-    }
+    ranks = update_ranks(model, cut, words.whole)
+    hits = {place: rank < 10 for place, rank in ranks.items()}
     run.layers(
         "updates",
         measured_grid("share of words among the ten", hits, ("series", "layer")),
@@ -344,15 +342,11 @@ def _put_back(config: Config, run: Run, model: Model, words: WordPieces, before:
     contexts = words.contexts[: config.inserted]
     texts, pieces = [(c.before, c.after) for c in contexts], [words.words[c.word] for c in contexts]
     made = fit(last_states(model, [before + p for p in pieces], [site])[site])
-    mean = mean_embeddings(model, before, pieces)
-    inputs = {MADE: made, MEAN: mean, "another word's": made.roll(1, 0), "all pieces": pieces}
-    loss = {name: losses_after(model, texts, w) for name, w in inputs.items()}
-    groups = [c.word for c in contexts]
+    loss, groups = losses_put_back(model, texts, pieces, made, before), [c.word for c in contexts]
     m = Measured("loss on what follows", groups=groups, unit="nats", direction="lower")
+    m.put_each(loss, roles={MADE: "treatment"}, role="baseline")
     better = Measured("share of words", groups=groups, unit="share")
-    for name, v in loss.items():
-        m.put(name, v, role="treatment" if name == MADE else "baseline")
-        better.put(name, v < loss[MEAN])
+    better.put_each({name: v < loss[MEAN] for name, v in loss.items()})
     run.show(
         "put-back",
         m,
@@ -361,9 +355,9 @@ def _put_back(config: Config, run: Run, model: Model, words: WordPieces, before:
         f"have a token (variance explained {fit.inner:.2f}).",
         by="input",
     )
-    other = better.value("another word's").value
+    other = better.value(OTHERS).value
     beside = (Beside("baseline", "another word's made embedding", other),)
-    means = [f"{name} {v.mean():.2f}" for name, v in loss.items() if name != "another word's"]
+    means = [f"{name} {v.mean():.2f}" for name, v in loss.items() if name != OTHERS]
     run.claim(
         "inserted", better.value(MADE, beside=beside), why=f"Mean loss, nats: {'; '.join(means)}."
     )
