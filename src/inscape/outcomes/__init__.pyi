@@ -201,5 +201,8 @@ from inscape.outcomes.verdicts import judge_held_out as judge_held_out
 from inscape.outcomes.verdicts import panels as panels
 from inscape.outcomes.verdicts import training_texts as training_texts
 from inscape.outcomes.word_pairs import WordPairs as WordPairs
+from inscape.outcomes.words_in_pieces import losses_put_back as losses_put_back
+from inscape.outcomes.words_in_pieces import names_when_cut as names_when_cut
+from inscape.outcomes.words_in_pieces import update_ranks as update_ranks
 from inscape.outcomes.yes_or_no import verdict_odds as verdict_odds
 from inscape.outcomes.yes_or_no import yes_odds as yes_odds
