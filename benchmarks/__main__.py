@@ -7,7 +7,8 @@ Every module beside this one with a ``run() -> list[dict]`` is one; the folder i
 `ratio` says how many times better ours is than theirs, in one run on one machine, and `target` is its lower bound. Where
 there is nothing to compare with (`ratio` is None), `target` is an upper bound on `ours`, in `unit`. Without a target, a row
 only informs. What cannot be measured here is a row with a name and, under `skipped`, why. A run of all of them is written
-to ``docs/benchmarks.md`` with the machine that it was measured on.
+to ``docs/benchmarks.md`` with the machine that it was measured on; ``--renew`` before some names writes their rows anew in
+that page, on the same machine, and says when.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import inspect
 import os
 import pkgutil
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -119,6 +121,25 @@ def page(rows: list[Row], facts: dict[str, str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def renewed(text: str, rows: list[Row], names: list[str], facts: dict[str, str]) -> str:
+    """The page with these rows measured anew, and a line that says which benchmarks, when and at which commit.
+
+    Raises:
+        ValueError: the page is of another machine, or has a row not at all or twice.
+    """
+    if f"- processor: {facts['processor']}\n" not in text:
+        raise ValueError(f"the page is of another processor than {facts['processor']}: run all")
+    for row in rows:
+        table, note = f"| {' | '.join(cells(row))} |", f"- **{row['name']}**: {about(row)}"
+        for before, line in ((f"| {row['name']} |", table), (f"- **{row['name']}**:", note)):
+            found = re.findall(rf"^{re.escape(before)}.*$", text, flags=re.MULTILINE)
+            if len(found) != 1:
+                raise ValueError(f"{row['name']} is {len(found)} times in the page: run all")
+            text = text.replace(found[0], line)
+    again = f"- measured anew: {', '.join(names)}, {facts['date']}, at {facts['commit']}"
+    return re.sub(r"^(- versions: .*)$", rf"\1\n{again}", text, count=1, flags=re.MULTILINE)
+
+
 def show(rows: list[Row]) -> None:
     """The table on the terminal, columns aligned."""
     table = [["what", "ours", "compared with", "ratio", "target", ""], *map(cells, rows)]
@@ -132,6 +153,11 @@ def show(rows: list[Row]) -> None:
 def main(names: list[str]) -> int:
     """Run the benchmarks of these names, or all; 1 where one failed, 2 for a name that is none."""
     known = available()
+    renew = names[:1] == ["--renew"]
+    names = names[renew:]
+    if renew and not names:
+        print("benchmarks: --renew needs the names of those to measure anew", file=sys.stderr)
+        return 2
     for name in names:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
@@ -166,7 +192,15 @@ def main(names: list[str]) -> int:
     if failed:
         print(f"Not written, because these failed: {', '.join(failed)}.")
         return 1
-    if names:
+    if renew:
+        try:
+            text = renewed(PAGE.read_text(encoding="utf-8"), rows, names, machine())
+        except (OSError, ValueError) as error:
+            print(f"Not written: {error}", file=sys.stderr)
+            return 1
+        PAGE.write_text(text, encoding="utf-8")
+        print(f"These are written anew in {PAGE.relative_to(ROOT)}.")
+    elif names:
         print(f"Only some were run: {PAGE.relative_to(ROOT)} is as it was.")
     else:
         PAGE.write_text(page(rows, machine()), encoding="utf-8")

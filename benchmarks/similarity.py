@@ -9,7 +9,6 @@ over one evaluation of the map, for CKA and for nearest neighbours.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.resident import peak
 from inscape.compare.linear_cka import linear_table
 from inscape.compare.mutual_knn import knn_table
 from inscape.compare.pair_table import PairTable
@@ -55,7 +55,7 @@ def stream(n: int = ITEMS) -> dict[str, float]:
     begun = time.perf_counter()
     whole.values()
     spent += time.perf_counter() - begun
-    return {"seconds": spent, "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+    return {"seconds": spent, "gib": peak() / 2**30}
 
 
 def _stream() -> list[dict[str, object]]:

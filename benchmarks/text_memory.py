@@ -2,7 +2,7 @@
 
 The file is generated: texts of 500 to 1,500 characters with a number and a group. The model is a toy of one block of width
 8, so that what is measured is what the texts take and not the network. What counts is the peak of the whole process
-(``ru_maxrss``: the interpreter, PyTorch and the pages of mapped files too). The targets are those for 3 GB (a look) and 1 GB
+(the interpreter, PyTorch and the pages of mapped files too). The targets are those for 3 GB (a look) and 1 GB
 (plan, harvest); a peak that does not grow between the two sizes here does not reach them there. One size is measured by
 
     python -m benchmarks.text_memory plan 1000
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.resident import peak
 
 FEW, MANY = 100, 300
 #: verb → the most that the process may take, MB
@@ -107,11 +108,6 @@ def toy() -> Any:
     return Model(LlamaForCausalLM(config).eval(), tokenizer(_WORDS), "toy")
 
 
-def _peak() -> int:
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
-
-
 def _child(verb: str, megabytes: int) -> None:
     from inscape.data.load import load, look
     from inscape.store.forecast import forecast
@@ -122,7 +118,7 @@ def _child(verb: str, megabytes: int) -> None:
         path = Path(folder, "texts.csv")
         write(path, megabytes)
         model = toy() if verb != "look" else None
-        before, start = _peak(), time.perf_counter()
+        before, start = peak(), time.perf_counter()
         if verb == "look":
             look(path)
         elif verb == "plan":
@@ -131,7 +127,7 @@ def _child(verb: str, megabytes: int) -> None:
             harvest(
                 model, load(path), "resid_post.*", at="last", budget=16_384, to=f"{folder}/store"
             )
-        found = {"peak": _peak(), "start": before, "seconds": time.perf_counter() - start}
+        found = {"peak": peak(), "start": before, "seconds": time.perf_counter() - start}
         print(json.dumps(found))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 from benchmarks import __main__ as bench
 from benchmarks.peers import compare, environments
+
+ROOT = Path(__file__).parents[1]
 
 
 def row(
@@ -58,6 +61,37 @@ def test_what_cannot_be_measured_says_why_and_is_neither_met_nor_missed():
     text = bench.page([row("fast"), skipped], bench.machine())
     assert "| against a peer |  |  |  |  | skipped |" in text
     assert "- **against a peer**: skipped: no network" in text
+
+
+def test_some_are_measured_anew_and_the_page_says_so():
+    facts = bench.machine()
+    text = bench.page([row("fast"), row("slow (n)", ratio=None, target=0.5)], facts)
+    now = {**facts, "date": "later", "commit": "abc"}
+    again = bench.renewed(
+        text, [row("slow (n)", ours=0.25, ratio=None, target=0.5)], ["memory"], now
+    )
+    assert "| slow (n) | 0.25 s |  |  | ≤ 0.5 s | met |" in again
+    assert "| fast | 1 s | 2 s | 2 × | ≥ 1.5 × | met |" in again
+    assert "- measured anew: memory, later, at abc" in again
+    assert len(again.splitlines()) == len(text.splitlines()) + 1
+    with pytest.raises(ValueError, match="'?other'? is 0 times in the page"):
+        bench.renewed(text, [row("other")], ["memory"], now)
+    with pytest.raises(ValueError, match="of another processor"):
+        bench.renewed(text, [row("fast")], ["memory"], {**now, "processor": "of another kind"})
+    assert bench.main(["--renew"]) == 2
+
+
+def test_a_peak_is_that_of_the_process_and_not_of_the_one_that_started_it():
+    code = (
+        "import subprocess, sys\n"
+        "held = bytearray(400 << 20)\n"
+        "told = 'from benchmarks.resident import peak; print(peak())'\n"
+        "print(subprocess.check_output([sys.executable, '-c', told], text=True))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert 1 << 20 < int(ran.stdout) < 200 << 20
 
 
 def test_the_folder_is_walked():
