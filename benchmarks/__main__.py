@@ -122,10 +122,11 @@ def page(rows: list[Row], facts: dict[str, str]) -> str:
 
 
 def renewed(text: str, rows: list[Row], names: list[str], facts: dict[str, str]) -> str:
-    """The page with these rows measured anew, and a line that says which benchmarks, when and at which commit.
+    """The page with these rows measured anew, and a line that says which benchmarks, when and at
+    which commit.
 
     Raises:
-        ValueError: the page is of another machine, or has a row not at all or twice.
+        ValueError: the page is of another processor, or has a row not at all or twice.
     """
     if f"- processor: {facts['processor']}\n" not in text:
         raise ValueError(f"the page is of another processor than {facts['processor']}: run all")
@@ -154,7 +155,8 @@ def main(names: list[str]) -> int:
     """Run the benchmarks of these names, or all; 1 where one failed, 2 for a name that is none."""
     known = available()
     renew = names[:1] == ["--renew"]
-    names = names[renew:]
+    if renew:
+        names = names[1:]
     if renew and not names:
         print("benchmarks: --renew needs the names of those to measure anew", file=sys.stderr)
         return 2
@@ -167,6 +169,12 @@ def main(names: list[str]) -> int:
                 file=sys.stderr,
             )
             return 2
+    if renew:
+        try:  # before minutes are spent
+            renewed(PAGE.read_text(encoding="utf-8"), [], names, machine())
+        except (OSError, ValueError) as error:
+            print(f"benchmarks: nothing was run: {error}", file=sys.stderr)
+            return 1
     rows: list[Row] = []
     failed: list[str] = []
     for name in names or known:

@@ -1,7 +1,7 @@
 """The most memory that this process held at once.
 
-``ru_maxrss`` would not do where it can be helped: on Linux a process that is started by a large one begins with the peak of
-the process that started it.
+``ru_maxrss`` is the last resort: on Linux, a process begins with the peak of the process that
+started it. `benchmarks.peers.rounds` has the same lines: its environments cannot import these.
 """
 
 from __future__ import annotations

@@ -81,6 +81,19 @@ def test_some_are_measured_anew_and_the_page_says_so():
     assert bench.main(["--renew"]) == 2
 
 
+def test_a_page_of_another_processor_is_refused_before_anything_is_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    page, ran = tmp_path / "page.md", []
+    page.write_text(bench.page([row("fast")], {**bench.machine(), "processor": "another"}))
+    monkeypatch.setattr(bench, "PAGE", page)
+    known = {"memory": types.SimpleNamespace(run=lambda: ran.append(1) or [row("fast")])}
+    monkeypatch.setattr(bench, "available", lambda: known)
+    assert bench.main(["--renew", "memory"]) == 1
+    assert "nothing was run" in capsys.readouterr().err
+    assert not ran
+
+
 def test_a_peak_is_that_of_the_process_and_not_of_the_one_that_started_it():
     code = (
         "import subprocess, sys\n"

@@ -34,6 +34,13 @@ def test_a_file_without_a_name_of_its_own_is_reached_as_a_module():
                 assert isinstance(found, ModuleType), f"{package}.{path.stem}"
 
 
+def test_a_package_does_not_offer_what_makes_it_offer():
+    for package in exports.offering():
+        if "export" not in exports.public_names(package):
+            found = vars(importlib.import_module(package)).get("export")
+            assert found is not exports.export, package
+
+
 def test_a_name_of_two_files_or_of_another_file_is_not_offered(monkeypatch, tmp_path):
     for file, text in (
         ("one.py", "def twice(): ...\ndef other(): ..."),
@@ -44,8 +51,10 @@ def test_a_name_of_two_files_or_of_another_file_is_not_offered(monkeypatch, tmp_
         (tmp_path / file).write_text(text)
     monkeypatch.setattr(exports, "folder", lambda package: tmp_path)
     found = exports.public_names("inscape.made_up")
-    assert found == {"other": "inscape.made_up.other", "Own": "inscape.made_up.two"} | {
-        "own": "inscape.made_up.own"
+    assert found == {
+        "other": "inscape.made_up.other",
+        "own": "inscape.made_up.own",
+        "Own": "inscape.made_up.two",
     }
 
 

@@ -9,4 +9,3 @@ specification serves a light page, a dark page and print.
 from inscape.core.exports import export
 
 export(__name__)
-del export  # here the name is that of the module which writes figures

@@ -66,7 +66,9 @@ def export(package: str, *, methods: bool = False) -> None:
         package: its import name.
         methods: whether each of its files is a method, which `inscape.core.methods` lists.
     """
-    sys.modules[package].__class__ = Exports
+    module = sys.modules[package]
+    vars(module).pop("export", None)  # a package offers what its files have, and not this function
+    module.__class__ = Exports
 
 
 @cache
