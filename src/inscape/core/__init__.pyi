@@ -15,6 +15,7 @@ from inscape.core.characters import escape as escape
 from inscape.core.characters import storable as storable
 from inscape.core.characters import visible as visible
 from inscape.core.characters import visible_json as visible_json
+from inscape.core.class_and_components import class_and_components as class_and_components
 from inscape.core.class_means import class_means as class_means
 from inscape.core.class_means import class_ratio as class_ratio
 from inscape.core.contrast import contrast as contrast

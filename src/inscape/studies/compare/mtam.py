@@ -6,26 +6,28 @@ Reference: Qiu et al. (2023), arXiv:2208.06348; `inscape.learn.correlation_loss`
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
-from torch import Tensor
-from torch.nn import functional as F
 
 from inscape.charts import cells, matrix
-from inscape.compare import CanonicalCorrelation
-from inscape.core import Jackknife, Measured, one_torch_thread
+from inscape.core import Jackknife, Measured, class_and_components, one_torch_thread
 from inscape.data.sets import reviews
-from inscape.learn import Budget, Gradient, correlation_loss, transport_loss
+from inscape.learn import Budget
 from inscape.model.open import open
-from inscape.nets import TwoEncoders
+from inscape.recipes.two_sides import (
+    Sides,
+    Weights,
+    pooling_weights,
+    side_arms,
+    sides_correlation,
+    sides_named,
+)
 from inscape.store.harvest import harvest
-from inscape.study import Arm, Bounded, Card, Claim, Run, Trained, arms, setting
+from inscape.study import Bounded, Card, Claim, Run, Trained, arms, setting
 from inscape.worlds.band_powers import BANDS, band_powers
 
 CARD = Card(
@@ -119,35 +121,24 @@ PRESETS = {
     "small": Config(),
     "full": Config(worlds=20, steps=5000),
 }
-BATCH, SAID, CARRYING, PARTS = 64, 6, 2, 8
+SAID, CARRYING, PARTS = 6, 2, 8
 FUSION, BOTH, OTHERS = "late fusion", "CCA and WD", "texts of other sentences"
-#: of each arm, the weights of cross-entropy of text and of EEG, of CCA and of transport
+#: of each arm: the first side is text, the second is EEG
 WEIGHTS = {
-    FUSION: (1, 1, 0, 0),
-    "text alone": (1, 0, 0, 0),
-    "EEG alone": (0, 1, 0, 0),
-    "CCA": (1, 1, 1, 0),
-    "WD": (1, 1, 0, 1),
-    BOTH: (1, 1, 1, 1),
-    OTHERS: (1, 1, 1, 1),
+    FUSION: Weights(),
+    "text alone": Weights(second=0),
+    "EEG alone": Weights(first=0),
+    "CCA": Weights(correlation=1),
+    "WD": Weights(transport=1),
+    BOTH: Weights(correlation=1, transport=1),
+    OTHERS: Weights(correlation=1, transport=1, others=True),
 }
 
 
-class Sentences(NamedTuple):
-    """Vectors (n, d), what is said (n, 6), and whether it is positive (n,)."""
-
-    vectors: np.ndarray
-    said: np.ndarray
-    positive: np.ndarray
-
-
 class World(NamedTuple):
-    """Texts and EEG as tokens, labels, and which rows are trained on; the rest is tested on."""
+    """Texts and EEG of the same sentences, and whether each band carries them, (bands,)."""
 
-    text: Tensor
-    eeg: Tensor
-    label: Tensor
-    train: int
+    sides: Sides
     planted: np.ndarray
 
 
@@ -166,10 +157,7 @@ def run(config: Config, run: Run) -> None:
     run.claim("bands", auc.value(BOTH))
     run.show("auc", auc, "Attention weights as scores of whether a band is planted.")
     _bands(run, found, own)
-    mixed = [
-        w._replace(eeg=w.eeg[torch.from_numpy(run.rng("other", str(k)).permutation(len(w.eeg)))])
-        for k, w in enumerate(own)
-    ]
+    mixed = [_of_others(w, run.rng("other", str(k))) for k, w in enumerate(own)]
     noise = [_world(config, run, sentences, k, 0.0) for k in range(config.worlds)]
     gains, related = [m.gain(BOTH, over=FUSION, name="gain", where={"condition": "as it is"})], []
     for name, worlds in (("shuffled", mixed), ("noise", noise)):
@@ -187,111 +175,59 @@ def run(config: Config, run: Run) -> None:
         run.show(metric, found.measured(metric, unit="accuracy", over="pair", kind="bounded"))
 
 
-def _sentences(config: Config, run: Run) -> Sentences:
-    """The direction of sentiment and the leading components of the rest are what is said."""
+def _sentences(config: Config, run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vectors (n, d), what is said (n, 6), and whether it is positive (n,)."""
     n, rng = config.sentences + config.test, run.rng("sentences")
     if config.encoder == PLANTED:
         said = rng.normal(size=(n, SAID))
         vectors = said @ rng.normal(size=(SAID, 64)) + rng.normal(size=(n, 64))
-        return Sentences(vectors, said, said[:, 0] > 0)
+        return vectors, said, said[:, 0] > 0
     table = reviews.load()
     ((_, states),) = harvest(open(config.encoder), table, "resid_post.-1", at="mean").matrices()
     x = np.asarray(states, dtype=np.float64)
     x = (x - x.mean(axis=0)) / x.std(axis=0)
     positive = table.frame["positive"].to_numpy() == 1
-    way = x[positive].mean(axis=0) - x[~positive].mean(axis=0)
-    way /= np.linalg.norm(way)
-    rest = x - np.outer(x @ way, way)
-    _, _, components = np.linalg.svd(rest, full_matrices=False)
-    said = x @ np.stack([way, *components[: SAID - 1]], axis=1)
-    return Sentences(x, (said - said.mean(axis=0)) / said.std(axis=0), positive)
+    return x, class_and_components(x, positive, SAID), positive
 
 
-def _world(config: Config, run: Run, sentences: Sentences, k: int, signal: float) -> World:
-    rng = run.rng("world", str(k))
+def _world(config: Config, run: Run, sentences: tuple, k: int, signal: float) -> World:
+    (vectors, said, positive), rng = sentences, run.rng("world", str(k))
     planted = np.sort(rng.permutation(len(BANDS))[:CARRYING])
     reader = band_powers(SAID, tuple(planted.tolist()), rng=rng)
-    order = rng.permutation(len(sentences.said))[: config.sentences + config.test]
-    power, _ = reader.read(sentences.said[order], signal, rng=rng)
+    order = rng.permutation(len(said))[: config.sentences + config.test]
+    power, _ = reader.read(said[order], signal, rng=rng)
     seen = power[: config.sentences]
     eeg = ((power - seen.mean(axis=0)) / seen.std(axis=0)).transpose(0, 2, 1)
-    text = sentences.vectors[order].reshape(len(order), PARTS, -1)
-    label = torch.from_numpy(sentences.positive[order].astype(np.int64))
+    text = vectors[order].reshape(len(order), PARTS, -1)
+    label = torch.from_numpy(positive[order].astype(np.int64))
     tokens = (torch.from_numpy(x.copy()).float() for x in (text, eeg))
-    return World(*tokens, label, config.sentences, np.isin(np.arange(len(BANDS)), planted))
+    sides = Sides(*tokens, label, config.sentences)
+    return World(sides, np.isin(np.arange(len(BANDS)), planted))
 
 
-def _loss(weights: tuple[int, ...], other: bool, net: Any, batch: tuple[Tensor, ...]) -> Tensor:
-    """Cross-entropies and alignment; `other` aligns each EEG with the text of another sentence."""
-    text, eeg, label = batch
-    a, b = net(text, eeg)
-    of_text, of_eeg, cca, transport = weights
-    loss = of_text * F.cross_entropy(net.head(a), label)
-    loss = loss + of_eeg * F.cross_entropy(net.head(b), label)
-    partner = a.roll(1, 0) if other else a
-    if cca:
-        loss = loss + cca * correlation_loss(partner, b)
-    if transport:
-        loss = loss + transport * transport_loss(partner, b)
-    return loss
+def _of_others(world: World, rng: np.random.Generator) -> World:
+    """Each sentence with the EEG of another."""
+    eeg = world.sides.second
+    mixed = eeg[torch.from_numpy(rng.permutation(len(eeg)))]
+    return world._replace(sides=world.sides._replace(second=mixed))
 
 
-def _trained(
-    config: Config, run: Run, worlds: list[World], names: tuple[str, ...], name: str
-) -> Trained:
-    def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, ...]:
-        rows, w = torch.from_numpy(rng.integers(worlds[k].train, size=BATCH)), worlds[k]
-        return w.text[rows], w.eeg[rows], w.label[rows]
+def _trained(config: Config, run: Run, worlds: list[World], names: Any, name: str) -> Trained:
+    sides = [w.sides for w in worlds]
 
-    sides = [(PARTS, worlds[0].text.shape[2]), (len(BANDS), worlds[0].eeg.shape[2])]
+    def auc(net: Any, k: int) -> np.ndarray:
+        return np.array([roc_auc_score(worlds[k].planted, pooling_weights(net, sides[k]))])
 
-    def tested(what: str) -> Callable[[Any, int], np.ndarray]:
-        return lambda net, k: _tested(net, worlds[k])[what]
-
-    return arms(
-        run,
-        {
-            arm: Arm(
-                net=lambda k: TwoEncoders(*sides, 2),
-                batches=batches,
-                objective=partial(_loss, WEIGHTS[arm], arm == OTHERS),
-                update=Gradient(lr=2e-3, schedule="cosine"),
-                role="baseline" if arm in (FUSION, OTHERS) else "treatment",
-            )
-            for arm in names
-        },
-        metrics={
-            what: tested(what)
-            for what in ("EEG", "text", "fused", "correlation", "AUC of planted bands")
-        },
-        budget=Budget(config.steps),
-        seeds=len(worlds),
-        name=name,
-    )
-
-
-def _tested(net: Any, w: World) -> dict[str, np.ndarray]:
-    """Of the test rows, whether each side and both name the label; and of the whole, how the sides
-    correlate and how well attention finds the planted bands.
-    """
-    a, b = net(w.text, w.eeg)
-    scores = [F.log_softmax(net.head(x[w.train :]), dim=1) for x in (a, b)]
-    right = [
-        (s.argmax(dim=1) == w.label[w.train :]).double().numpy() for s in (*scores, sum(scores))
-    ]
-    x, y = a.double().numpy(), b.double().numpy()
-    fitted = CanonicalCorrelation().fit(x[: w.train], y[: w.train])
-    auc = roc_auc_score(w.planted, _weights(net, w))
-    return dict(zip(("text", "EEG", "fused"), right, strict=True)) | {
-        "correlation": np.array([fitted.score(x[w.train :], y[w.train :])]),
-        "AUC of planted bands": np.array([auc]),
+    metrics = {
+        "EEG": lambda net, k: sides_named(net, sides[k])["second"],
+        "text": lambda net, k: sides_named(net, sides[k])["first"],
+        "fused": lambda net, k: sides_named(net, sides[k])["fused"],
+        "correlation": lambda net, k: np.array([sides_correlation(net, sides[k])]),
+        "AUC of planted bands": auc,
     }
-
-
-@torch.no_grad()
-def _weights(net: Any, w: World) -> np.ndarray:
-    """The mean weight that pooling gives each band, over test rows, (bands,)."""
-    return net.second.weights(net.second.states(w.eeg[w.train :])).mean(dim=0).numpy()
+    made = side_arms({arm: WEIGHTS[arm] for arm in names}, sides, without=FUSION)
+    how = {"budget": Budget(config.steps), "seeds": len(worlds), "name": name}
+    return arms(run, made, metrics=metrics, **how)
 
 
 def _correlations(found: Trained) -> Measured:
@@ -304,7 +240,8 @@ def _correlations(found: Trained) -> Measured:
 
 
 def _bands(run: Run, found: Trained, worlds: list[World]) -> None:
-    weights = [_weights(net, w) for net, w in zip(found.nets[BOTH], worlds, strict=True)]
+    both = zip(found.nets[BOTH], worlds, strict=True)
+    weights = [pooling_weights(net, w.sides) for net, w in both]
     rows = [", ".join(np.array(BANDS)[w.planted]) for w in worlds]
     names = [f"{k + 1}: {own}" for k, own in enumerate(rows)]
     chart = matrix(cells(np.array(weights), names, list(BANDS)), value="weight", domain=(0, 1))
