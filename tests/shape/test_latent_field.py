@@ -32,6 +32,13 @@ def test_a_rotation_never_ends():
     torch.testing.assert_close(found.path[4], found.path[0])
 
 
+def test_a_path_is_as_far_as_its_points_are_on_average():
+    found = follow(lambda z: z / 2, torch.tensor([[8.0, 0.0], [0.0, 0.0]]), keep=3)
+    places = torch.tensor([[0.0, 0.0], [7.0, 0.0]])
+    # 8 is 1 from the second place, 4 is 3 from it, 2 is 2 from the first
+    torch.testing.assert_close(found.distance_to(places), torch.tensor([2.0, 0.0]))
+
+
 def test_a_path_that_has_ended_stays():
     found = follow(lambda z: 0 * z, torch.ones(2, 2), keep=6)
     assert found.path.shape == (6, 2, 2)

@@ -20,6 +20,7 @@ from inscape.shape.magnitude_effects import distance_effect as distance_effect
 from inscape.shape.magnitude_effects import number_line as number_line
 from inscape.shape.magnitude_effects import ratio_effect as ratio_effect
 from inscape.shape.magnitude_effects import size_effect as size_effect
+from inscape.shape.matching_pursuit import pursuit_error as pursuit_error
 from inscape.shape.mle_dimension import mle_dimension as mle_dimension
 from inscape.shape.neighbour_distances import Distances as Distances
 from inscape.shape.neighbour_distances import neighbour_distances as neighbour_distances

@@ -8,7 +8,7 @@ map's Jacobian has its eigenvalues inside the unit circle.
 
 Cost: one evaluation of f a step, for trajectories that still move; m² for m ends.
 Reference: Fumero et al. (2025), Navigating the latent space dynamics of neural models,
-arXiv:2505.22785, definitions 1 and 2.
+arXiv:2505.22785, definitions 1 and 2; section 5 for distances of paths to attractors.
 """
 
 from __future__ import annotations
@@ -38,6 +38,14 @@ class Trajectories:
     ends: Float[Tensor, "n d"]
     speed: Float[Tensor, " n"]
     path: Float[Tensor, "k n d"]
+
+    def distance_to(self, places: Float[Tensor, "m d"]) -> Float[Tensor, " n"]:
+        """Distance of each path to the nearest of some places, mean over the points kept of it.
+
+        Args:
+            places: such as the attractors of other points, (m, d).
+        """
+        return torch.stack([torch.cdist(z, places).amin(1) for z in self.path]).mean(0)
 
 
 @torch.no_grad()

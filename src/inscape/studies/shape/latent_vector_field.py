@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import ortho_group
-from sklearn.linear_model import orthogonal_mp
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
@@ -21,7 +20,7 @@ from inscape.charts import curves
 from inscape.core import Measured, one_torch_thread
 from inscape.learn import Budget, Gradient
 from inscape.nets import Autoencoder
-from inscape.shape import attractors, follow, spectral_radius
+from inscape.shape import attractors, follow, pursuit_error, spectral_radius
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
 from inscape.worlds import drawn_digits
@@ -113,10 +112,8 @@ def run(config: Config, run: Run) -> None:
     rest = Measured("trajectories that come to rest", unit="share")
     near = Measured("trajectories that end at a training digit", unit="share")
     explained = Measured("variance of latents explained by four atoms", kind="r2", unit="R²")
-    for arm, one in looked.items():
-        role = "reference" if arm == UNTRAINED else "treatment"
-        rest.put(arm, one["rest"], role=role)
-        near.put(arm, one["near"], role=role)
+    for m, what in ((rest, "rest"), (near, "near")):
+        m.put_each({arm: one[what] for arm, one in looked.items()}, roles={UNTRAINED: "reference"})
     trained = list(looked)[1:]
     base = np.concatenate([looked[arm]["base"] for arm in trained])
     for name in ("attractors", "random directions"):
@@ -192,8 +189,8 @@ def _follow(config: Config, net: Any, known: Tensor, new: Tensor, run: Run) -> d
         "rest": (found.speed < REST).numpy(),
         "near": (distance < apart / 4).numpy(),
         "base": (z - z.mean(0)).square().sum(1).numpy(),
-        "attractors": _rebuilt(z, free),
-        "random directions": _rebuilt(z, directions),
+        "attractors": pursuit_error(z, free, SPARSE),
+        "random directions": pursuit_error(z, directions, SPARSE),
         "row": {
             "from digits": len(own),
             "from noise": len(free),
@@ -203,13 +200,6 @@ def _follow(config: Config, net: Any, known: Tensor, new: Tensor, run: Run) -> d
     }
 
 
-def _rebuilt(z: Tensor, atoms: Tensor) -> np.ndarray:
-    """Squared error of each latent rebuilt from a few atoms by orthogonal matching pursuit."""
-    unit = (atoms / atoms.norm(dim=1, keepdim=True)).double().numpy().T
-    weights = orthogonal_mp(unit, z.double().numpy().T, n_nonzero_coefs=min(SPARSE, unit.shape[1]))
-    return ((unit @ weights.reshape(unit.shape[1], -1) - z.double().numpy().T) ** 2).sum(axis=0)
-
-
 @torch.no_grad()
 def _elsewhere(
     config: Config, run: Run, net: Any, known: Tensor, new: Tensor, turned: Tensor
@@ -217,9 +207,9 @@ def _elsewhere(
     """Scores that should tell digits from digits turned by a right angle."""
     f, both = partial(_map, net), torch.cat([new, turned])
     ends, _ = attractors(follow(f, net.encode(known), config.iterations).ends, 0.05)
-    path = follow(f, net.encode(both), EARLY, keep=EARLY).path
+    early = follow(f, net.encode(both), EARLY, keep=EARLY)
     scores = {
-        "trajectory": torch.stack([torch.cdist(z, ends).amin(1) for z in path]).mean(0).numpy(),
+        "trajectory": early.distance_to(ends).numpy(),
         "reconstruction error": (net(both) - both).square().sum(1).numpy(),
         "5 nearest training digits": NearestNeighbors(n_neighbors=5)
         .fit(known.numpy())
