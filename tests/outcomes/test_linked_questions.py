@@ -129,7 +129,11 @@ def test_kinds_of_pairs_are_compared_over_pairs():
     assert ties.gap.null.mean == pytest.approx(0.1 - 0.15)
     assert ties.gap.p == pytest.approx(0.2)
     assert ties.farthest == pytest.approx(0.3)
-    assert ties.null.tolist() == pytest.approx([0.0, 0.2, 0.15])
+    bars = ties.bars
+    assert bars["group"].tolist() == ["a → b (linked)", "c → d (linked)", "a → d (apart)"]
+    for end in ("value", "low", "high"):
+        assert bars[end].tolist() == [0.8, 0.6, 0.1]
+    assert bars["null"].tolist() == pytest.approx([0.0, 0.2, 0.15])
 
 
 def test_a_model_does_not_change_from_itself(model):

@@ -37,10 +37,16 @@ def test_a_map_that_is_right_is_found_right_and_a_shuffled_one_is_not(polled):
     x = np.random.default_rng(1).normal(size=(400, 2))
     rows = rows_of(polled, (x, x))
     assert rows.right.all()
-    value = rows.measured.value("map", null=SHUFFLED)
-    assert value.value == 1.0
-    assert value.null.draws == 19
-    assert value.null.mean < 0.9
+    assert rows.precise.value == 1.0
+    assert (rows.precise.null.kind, rows.precise.null.draws) == (SHUFFLED, 19)
+    assert rows.precise.null.mean < 0.9
+    assert rows.mixed.value == pytest.approx(rows.precise.null.mean)
+    assert rows.mixed.direction == "lower"
+    assert [(b.role, b.value) for b in rows.mixed.beside] == [("reference", 0.5)]
+    assert rows.peaks["city"].tolist() == ["Paris", "London"]
+    assert rows.peaks["right"].all()
+    first = rows.peaks["row peaks at"].str.split(", ").str[0]
+    assert first.tolist() == rows.peaks["implies"].tolist()
     assert not rows_of(polled, (x, x[:, ::-1])).right.any()
 
 
@@ -67,6 +73,11 @@ def test_what_is_taught_rises_and_the_table_says_whom(polled):
     frame = taught.table()
     assert frame["city"].tolist() == [("Paris", "London")[i] for i in taught.links[:, 0]]
     assert np.array_equal(frame["follows"], taught.rise)
+    rises = taught.rises()
+    assert rises["value"].tolist() == taught.rise.tolist()
+    assert set(rises["class"]) == {"map right"}
+    wrong = replace(taught, right=np.array([True, False])).rises()["class"]
+    assert wrong.tolist() == ["map right", "map wrong"]
     own, other, gain = taught.followed()
     assert gain.value == pytest.approx(own.value - other.value)
 

@@ -203,14 +203,16 @@ class Ties(NamedTuple):
         gap: by how much it is above the second; null: the same with subjects shuffled.
         shuffled: r with subjects shuffled, over all pairs and shuffles.
         farthest: the largest |r| of one pair and shuffle.
-        null: the mean r of each pair with subjects shuffled, (pairs,).
+        bars: a row for each pair, ready to be drawn: ``group`` (pair and kind), its r as ``value``,
+            ``low`` and ``high`` (one number has no interval), and ``null``, its mean r with subjects
+            shuffled.
     """
 
     own: Evidence
     gap: Evidence
     shuffled: Evidence
     farthest: float
-    null: Float[np.ndarray, " pairs"]
+    bars: pd.DataFrame
 
 
 def compared(scores: pd.DataFrame, kind: str, other: str) -> Ties:
@@ -235,12 +237,14 @@ def compared(scores: pd.DataFrame, kind: str, other: str) -> Ties:
     gap.put_draws(SHUFFLED, chance[0] - chance[1])
     every = Measured("mean r with subjects shuffled", unit="Pearson's r")
     every.put(SHUFFLED, draws, role="null")
+    ends = dict.fromkeys(("value", "low", "high"), own["r"])
+    group = own["pair"] + " (" + own["kind"] + ")"
     return Ties(
         m.value(kind, null=SHUFFLED),
         gap.gain(kind, over=other, null=SHUFFLED),
         every.value(SHUFFLED),
         float(np.abs(draws).max()),
-        draws.mean(axis=0),
+        pd.DataFrame({"group": group, **ends, "null": draws.mean(axis=0)}),
     )
 
 

@@ -24,10 +24,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from inscape.control.teach_answers import teach_answers
-from inscape.core.evidence import Evidence
+from inscape.core.evidence import Beside, Evidence
 from inscape.core.measured import Measured
 from inscape.core.ridge import ALPHAS
-from inscape.outcomes.linked_questions import SHUFFLED, Polled, Question, change
+from inscape.outcomes.linked_questions import SHUFFLED, Polled, Question, change, row_peaks
 from inscape.read.logit_map import LogitMap, column_pearson, fit_logit_map
 
 MIXED = "right and wrong shuffled"
@@ -39,12 +39,16 @@ class LinkedRows(NamedTuple):
     Attributes:
         fitted: the map from the first question's answers to the second's.
         right: whether it has each link right, (m,).
-        measured: the share that is, ``"map"``, and with subjects shuffled, a null.
+        precise: the share that is; null: subjects shuffled.
+        mixed: that share with subjects shuffled, beside columns drawn at random.
+        peaks: what each linked row peaks at, as `row_peaks` gives it.
     """
 
     fitted: LogitMap
     right: Bool[np.ndarray, " m"]
-    measured: Measured
+    precise: Evidence
+    mixed: Evidence
+    peaks: pd.DataFrame
 
 
 def linked_rows(
@@ -68,16 +72,21 @@ def linked_rows(
         shuffles: of the people.
         rng: of the shuffles.
     """
-    links = polled.questions[source].links[target]
+    one, two = polled.questions[source], polled.questions[target]
+    links = one.links[target]
     x, y = polled.logits[source][train], polled.logits[target][train]
     fitted = fit_logit_map(x, y, ALPHAS)
     orders = [rng.permutation(len(x)) for _ in range(shuffles)]
     right = fitted.precise(links, hits)
     m = Measured(f"links among the first {hits}", unit="share")
     m.put("map", right)
-    mixed = [fit_logit_map(x[o], y, ALPHAS).precise(links, hits) for o in orders]
-    m.put(SHUFFLED, mixed, role="null")
-    return LinkedRows(fitted, right, m)
+    drawn = [fit_logit_map(x[o], y, ALPHAS).precise(links, hits) for o in orders]
+    m.put(SHUFFLED, drawn, role="null")
+    share = min(1.0, hits / len(two.answers))
+    chance = Beside("reference", "columns drawn at random", share)
+    precise = m.value("map", null=SHUFFLED)
+    mixed = m.value(SHUFFLED, direction="lower", beside=(chance,))
+    return LinkedRows(fitted, right, precise, mixed, row_peaks(fitted, one, two, right))
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +127,14 @@ class TaughtLinks:
                 "r with another": self.other,
             }
         )
+
+    def rises(self) -> pd.DataFrame:
+        """The rise of each implied answer, ready to be drawn: ``panel``, ``class`` (whether the map
+        is right there) and ``value`` in nats.
+        """
+        kind = np.where(self.right, "map right", "map wrong")
+        panel = f"rise of the {self.target.name}"
+        return pd.DataFrame({"panel": panel, "class": kind, "value": self.rise})
 
     def carried(self, *, rng: np.random.Generator, draws: int = 999) -> Evidence:
         """The rise where the map is right less twice that elsewhere, over people; which is which

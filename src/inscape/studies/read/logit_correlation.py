@@ -17,18 +17,9 @@ import numpy as np
 import pandas as pd
 
 from inscape.charts import by_class, values_by_group
-from inscape.core import Beside, StudyError
+from inscape.core import StudyError
 from inscape.outcomes import LinkedRows, linked_rows, teach_links
-from inscape.outcomes.linked_questions import (
-    SHUFFLED,
-    Polled,
-    compared,
-    pairs,
-    people,
-    poll,
-    questions,
-    row_peaks,
-)
+from inscape.outcomes.linked_questions import Polled, compared, pairs, people, poll, questions
 from inscape.study import Card, Claim, Needs, Run, Settings, in_a_word, opened, setting
 from inscape.worlds import Relations
 
@@ -197,13 +188,9 @@ def _tie(run: Run, scores: pd.DataFrame) -> None:
     run.table(
         "pairs", wide, "Mean held-out r over the second question's answers, by pair and condition."
     )
-    own = scores[scores["condition"].isin((LINKED, APART))]
-    ends = {end: own["r"] for end in ("value", "low", "high")}
-    group = own["pair"] + " (" + own["kind"] + ")"
-    bars = pd.DataFrame({"group": group, **ends, "null": ties.null})
     run.figure(
         "pairs",
-        values_by_group(bars, value="held-out Pearson's r", interval="none", ends=20),
+        values_by_group(ties.bars, value="held-out Pearson's r", interval="none", ends=20),
         "How well the logits of the first question predict those of the second, on people not "
         "fitted on; tick: subjects shuffled.",
     )
@@ -215,18 +202,15 @@ def _rows(config: Config, run: Run, polled: Polled, train: np.ndarray) -> Linked
     """Does the row of an answer peak at what it implies? The map, and which links it has right."""
     how = {"hits": config.hits, "shuffles": config.shuffles, "rng": run.rng("rows")}
     rows = linked_rows(polled, config.source, config.target, train, **how)
-    run.claim("precise", rows.measured.value("map", null=SHUFFLED))
-    source, target = (polled.questions[q] for q in (config.source, config.target))
-    share = min(1.0, config.hits / len(target.answers))
-    at_random = Beside("reference", "columns drawn at random", share)
-    mixed = rows.measured.value(SHUFFLED, direction="lower", beside=(at_random,))
-    run.claim("imprecise", mixed)
+    run.claim("precise", rows.precise)
+    run.claim("imprecise", rows.mixed)
     caption = f"What each row of the map from {config.source} to {config.target} peaks at."
-    run.table("rows", row_peaks(rows.fitted, source, target, rows.right), caption)
-    first = f"{config.target} among the first {config.hits} in "
-    words = f" The row of a {config.source} has its {first}"
-    shares = "{precise:.0%} of the cases ({imprecise:.0%} if shuffled)."
-    run.facts(row=words + shares.format_map(run.claims))
+    run.table("rows", rows.peaks, caption)
+    said = (
+        f" The row of a {config.source} has its {config.target} among the first {config.hits} in "
+        "{precise:.0%} of the cases ({imprecise:.0%} if shuffled)."
+    )
+    run.facts(row=said.format_map(run.claims))
     return rows
 
 
@@ -262,11 +246,9 @@ def _teach(config: Config, run: Run, polled: Polled, rows: LinkedRows, pupils: l
     )
     caption = "Whether the whole change of the second question's logits follows the map's row."
     run.table("shape", taught.followed(), caption)
-    kind = np.where(right, "map right", "map wrong")
-    shown = pd.DataFrame({"panel": f"rise of the {config.target}", "class": kind, "value": rise})
     run.figure(
         "taught",
-        by_class(shown, value="change of log-probability (nats)", classes="", bins=20),
+        by_class(taught.rises(), value="change of log-probability (nats)", classes="", bins=20),
         f"{len(rise)} people taught a {config.source}: how much likelier its {config.target} "
         "becomes.",
     )
