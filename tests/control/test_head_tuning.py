@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from inscape.control.head_tuning import Head, Tuned, Tuning, fine_tune, held_out, tune_heads
+from inscape.control.head_tuning import (
+    Head,
+    HeldOutTask,
+    Tuned,
+    Tuning,
+    fine_tune,
+    held_out,
+    tune_heads,
+    tune_tasks,
+)
 from inscape.worlds.scrambler import scrambler
 
 
@@ -100,3 +109,33 @@ def test_both_heads_are_tuned_on_the_same_batches_and_drawn_by_step_and_block(ta
     assert blocks.query("series == 'last' and x == 1")["value"].iloc[0] == pytest.approx(
         np.mean([t.gradient[1] for t in found.runs["last"]])
     )
+
+
+def test_each_task_is_tuned_and_judged_by_itself(task):
+    model, texts, y = task
+    inside, told = np.arange(60) >= 45, []
+    groups, how = np.arange(60) // 3, Tuning(steps=6, rate=1e-3)
+    tasks = {
+        "own": HeldOutTask(texts, y, groups, inside, [0]),
+        "turned": HeldOutTask(texts, 1 - y, groups, ~inside, [1, 2]),
+    }
+    heads = {"last": False, "mix": True}
+    found = tune_tasks(model, tasks, heads, how, advance=lambda: told.append(1))
+    assert len(told) == 6
+    alone = tune_heads(model, texts, 1 - y, ~inside, heads, how, seeds=[1, 2])
+    for panel, frame in (("curves", found.curves()), ("gradients", found.gradients())):
+        assert frame["panel"].unique().tolist() == ["own", "turned"]
+        own = frame[frame["panel"] == "turned"]["value"].to_numpy()
+        assert np.allclose(own, getattr(alone, panel)("turned")["value"])
+    rows = found.evidence()
+    assert [tuple(e.where.values()) for e in rows[::4]] == [
+        ("own", "last"),
+        ("own", "mix"),
+        ("turned", "last"),
+        ("turned", "mix"),
+    ]
+    wanted = held_out(
+        alone.runs["mix"], 1 - y[:45], groups[:45], alone.level, {"task": "turned", "head": "mix"}
+    )
+    assert [e.value for e in rows[-4:]] == pytest.approx([e.value for e in wanted])
+    assert [e.n for e in rows[-4:]] == [e.n for e in wanted]

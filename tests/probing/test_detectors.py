@@ -10,12 +10,15 @@ from sklearn.metrics import roc_auc_score
 from inscape.core.errors import DataError
 from inscape.core.intervals import auc
 from inscape.probing.detectors import (
+    auc_by_kind,
     by_token,
     confidence,
     detect,
     detect_each,
+    ece_ratio,
     fitted,
     fold_of,
+    held_out_odds,
     only,
     reliability_frame,
     risk_frame,
@@ -24,6 +27,7 @@ from inscape.probing.detectors import (
     scores_of_others_each,
     states,
 )
+from inscape.read.calibration import ece
 from inscape.store.harvest import harvest
 from tests.store.conftest import llama, sentences
 
@@ -150,3 +154,54 @@ def test_reliability_is_drawn_by_series_and_calibrated_bins_lie_on_the_diagonal(
     assert np.abs(own["value"] - own["x"]).max() < 0.03
     assert halved["x"].to_numpy() == pytest.approx(own["x"].to_numpy() / 2)
     assert halved["value"].to_numpy() == pytest.approx(own["value"].to_numpy())
+
+
+def test_held_out_odds_are_of_a_probe_that_has_not_seen_the_rows():
+    rng = np.random.default_rng(0)
+    y, groups = rng.integers(0, 2, 240), np.arange(240) % 24
+    x = rng.normal(size=(240, 4)) + 1.5 * y[:, None]
+    fold = np.flatnonzero(groups >= 6), np.flatnonzero(groups < 6)
+    odds = held_out_odds(x, y, groups, fold)
+    assert odds.shape == fold[1].shape
+    assert roc_auc_score(y[fold[1]], odds) > 0.95
+    turned = y.copy()
+    turned[fold[1]] = 1 - y[fold[1]]
+    assert np.array_equal(held_out_odds(x, turned, groups, fold), odds)
+    other = held_out_odds(rng.normal(size=(240, 4)), y, groups, fold)
+    assert roc_auc_score(y[fold[1]], other) < 0.75
+
+
+def test_within_kinds_an_easy_kind_is_not_told_from_a_hard_one():
+    rng = np.random.default_rng(1)
+    kinds = np.repeat(["easy", "hard", "sure"], 200)
+    share = np.repeat([0.9, 0.1, 1.0], 200)
+    y = (rng.random(600) < share).astype(int)
+    confidences = {"which kind": share + 0.01 * rng.random(600), "knows": y + rng.random(600) - 0.5}
+    assert roc_auc_score(y, confidences["which kind"]) > 0.9
+    found = auc_by_kind(confidences, y, kinds).set_index("confidence")
+    assert list(found) == ["easy", "hard", "sure"]
+    assert np.isnan(found["sure"]).all()
+    for kind in ("easy", "hard"):
+        assert abs(found.loc["which kind", kind] - 0.5) < 0.15
+        rows = kinds == kind
+        wanted = roc_auc_score(y[rows], confidences["knows"][rows])
+        assert found.loc["knows", kind] == pytest.approx(wanted)
+
+
+def test_a_ratio_of_calibration_errors_has_a_group_interval_and_what_is_beside():
+    rng = np.random.default_rng(2)
+    p = rng.uniform(0.05, 0.95, 600)
+    y, groups = (rng.random(600) < p).astype(int), np.arange(600) % 60
+    confidences = {"calibrated": p, "sure": np.where(p > 0.5, 0.99, 0.01), "half": p / 2}
+    found = ece_ratio(confidences, "calibrated", y, groups, over="sure", beside=("half",))
+    error = {name: ece(q, y.astype(float), 10, "mass") for name, q in confidences.items()}
+    assert found.value == pytest.approx(error["calibrated"] / error["sure"])
+    assert found.value < 0.5
+    assert found.ends[0] < found.value < found.ends[1] < 1
+    assert (found.name, found.direction) == ("ECE / ECE of the sure", "lower")
+    (half,) = found.beside
+    assert (half.role, half.name) == ("baseline", "half")
+    assert half.value == pytest.approx(error["half"] / error["sure"])
+    assert half.low < half.value < half.high
+    one = ece_ratio(confidences, "sure", y, groups, over="sure")
+    assert one.value == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,13 @@ from inscape.probing.layer_mixes import (
     MIX,
     MIX_RANDOM,
     SIDE,
+    MixReadings,
+    Shuffled,
+    centre_against_best,
+    mean_accuracy,
     mean_gain,
     mix_readings,
+    shuffled_above_chance,
 )
 
 
@@ -83,3 +88,37 @@ def test_readings_are_evidence_with_the_shuffled_mix_beside(read):
     layers = read.by_layer()
     assert [e.where["target"] for e in layers] == ["parity"] * 3
     assert read.best == int(np.argmax([e.value for e in layers])) == 0
+
+
+def test_accuracies_are_averaged_over_tasks(read):
+    turned = replace(read, made={**read.made, MIX: 1 - read.made[MIX]})
+    found = mean_accuracy([read, turned])
+    assert found[MIX] == pytest.approx(0.5)  # right in one task where it is wrong in the other
+    assert found[LAST] == pytest.approx(read.accuracy[LAST])
+    assert set(found) == set(read.made)
+
+
+def test_shuffled_labels_are_at_chance_unless_they_leak(read):
+    y = np.arange(80) % 4 == 0
+    leaking = Shuffled(y * 1, {MIX: y * 1})
+    none = Shuffled(y * 1, {MIX: 1 - y * 1})
+    found = shuffled_above_chance([replace(read, shuffled=[leaking, none])])
+    assert found.value == pytest.approx(0.5 - (0.75**2 + 0.25**2))
+    one = shuffled_above_chance([replace(read, shuffled=[leaking], name=n) for n in "ab"])
+    assert one.value == pytest.approx(1 - (0.75**2 + 0.25**2))
+    assert one.n == 2
+
+
+def test_the_centre_goes_with_the_best_layer_where_it_does(read):
+    def task(best: int, centre: int) -> MixReadings:
+        layers = replace(read.layers, loss=np.roll(read.layers.loss, best, axis=0))
+        made = replace(read, mix=np.eye(3)[centre], layers=layers)
+        assert (made.best, made.centre) == (best, centre)
+        return made
+
+    rising = [task(k, k) for k in (0, 1, 2, 0, 1, 2)]
+    found = centre_against_best(rising, rng=np.random.default_rng(0))
+    assert found.value == pytest.approx(1)
+    assert found.null.kind == "tasks permuted"
+    falling = [task(k, 2 - k) for k in (0, 1, 2, 0, 1, 2)]
+    assert centre_against_best(falling, rng=np.random.default_rng(0)).value == pytest.approx(-1)

@@ -50,12 +50,15 @@ from inscape.control.head_maps import HeadMap as HeadMap
 from inscape.control.head_maps import head_map as head_map
 from inscape.control.head_maps import heads_of as heads_of
 from inscape.control.head_tuning import Head as Head
+from inscape.control.head_tuning import HeldOutTask as HeldOutTask
 from inscape.control.head_tuning import Tuned as Tuned
 from inscape.control.head_tuning import TunedHeads as TunedHeads
+from inscape.control.head_tuning import TunedTasks as TunedTasks
 from inscape.control.head_tuning import Tuning as Tuning
 from inscape.control.head_tuning import fine_tune as fine_tune
 from inscape.control.head_tuning import held_out as held_out
 from inscape.control.head_tuning import tune_heads as tune_heads
+from inscape.control.head_tuning import tune_tasks as tune_tasks
 from inscape.control.inlp import INLP as INLP
 from inscape.control.latents import MoveLatents as MoveLatents
 from inscape.control.leace import LeaceEraser as LeaceEraser

@@ -252,6 +252,81 @@ def tune_heads(
     return TunedHeads(runs, 0.5 * float(np.mean([t.loss[0] for t in first])))
 
 
+class HeldOutTask(NamedTuple):
+    """A task that heads are tuned on, and the rows that are held out of it.
+
+    Attributes:
+        texts: all of them.
+        y: class codes, (n,).
+        groups: of the rows, (n,).
+        inside: rows that are held out, (n,).
+        seeds: of each head's runs.
+    """
+
+    texts: Sequence[str]
+    y: Int[np.ndarray, " n"]
+    groups: Int[np.ndarray, " n"]
+    inside: Bool[np.ndarray, " n"]
+    seeds: Sequence[int]
+
+
+@dataclass(frozen=True, eq=False)
+class TunedTasks:
+    """Heads tuned on several tasks.
+
+    Attributes:
+        tasks: by name.
+        tuned: task → its runs.
+    """
+
+    tasks: Mapping[str, HeldOutTask]
+    tuned: Mapping[str, TunedHeads]
+
+    def curves(self) -> pd.DataFrame:
+        """`TunedHeads.curves` of every task, a panel each."""
+        every = [heads.curves(name) for name, heads in self.tuned.items()]
+        return pd.concat(every, ignore_index=True)
+
+    def gradients(self) -> pd.DataFrame:
+        """`TunedHeads.gradients` of every task, a panel each."""
+        every = [heads.gradients(name) for name, heads in self.tuned.items()]
+        return pd.concat(every, ignore_index=True)
+
+    def evidence(self) -> list[Evidence]:
+        """`held_out` of every task and head; coordinates ``task`` and ``head``."""
+        rows = []
+        for name, heads in self.tuned.items():
+            task = self.tasks[name]
+            y, groups = task.y[task.inside], task.groups[task.inside]
+            for head, runs in heads.runs.items():
+                rows += held_out(runs, y, groups, heads.level, {"task": name, "head": head})
+        return rows
+
+
+def tune_tasks(
+    model: Model,
+    tasks: Mapping[str, HeldOutTask],
+    heads: Mapping[str, bool],
+    how: Tuning,
+    *,
+    advance: Callable[[], object] = lambda: None,
+) -> TunedTasks:
+    """`tune_heads` on several tasks, each from the model as it is.
+
+    Args:
+        model: an encoder.
+        tasks: by name.
+        heads: name → whether the head reads a mix of all layers.
+        how: steps, batches, rates.
+        advance: called after each run.
+    """
+    tuned = {}
+    for name, task in tasks.items():
+        rows = task.texts, task.y, task.inside
+        tuned[name] = tune_heads(model, *rows, heads, how, seeds=task.seeds, advance=advance)
+    return TunedTasks(tasks, tuned)
+
+
 def _curves(
     panel: str,
     runs: Mapping[str, Sequence[Tuned]],

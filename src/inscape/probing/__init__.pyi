@@ -14,12 +14,15 @@ from inscape.probing.class_task import taken_along as taken_along
 from inscape.probing.class_task import thinned as thinned
 from inscape.probing.class_task import thinned_states as thinned_states
 from inscape.probing.classes_apart import classes_apart as classes_apart
+from inscape.probing.detectors import auc_by_kind as auc_by_kind
 from inscape.probing.detectors import by_token as by_token
 from inscape.probing.detectors import confidence as confidence
 from inscape.probing.detectors import detect as detect
 from inscape.probing.detectors import detect_each as detect_each
+from inscape.probing.detectors import ece_ratio as ece_ratio
 from inscape.probing.detectors import fitted as fitted
 from inscape.probing.detectors import fold_of as fold_of
+from inscape.probing.detectors import held_out_odds as held_out_odds
 from inscape.probing.detectors import only as only
 from inscape.probing.detectors import reliability_frame as reliability_frame
 from inscape.probing.detectors import risk_frame as risk_frame
@@ -54,8 +57,11 @@ from inscape.probing.joint_scores import joint_scores as joint_scores
 from inscape.probing.joint_scores import part_gain as part_gain
 from inscape.probing.layer_mixes import MixReadings as MixReadings
 from inscape.probing.layer_mixes import Shuffled as Shuffled
+from inscape.probing.layer_mixes import centre_against_best as centre_against_best
+from inscape.probing.layer_mixes import mean_accuracy as mean_accuracy
 from inscape.probing.layer_mixes import mean_gain as mean_gain
 from inscape.probing.layer_mixes import mix_readings as mix_readings
+from inscape.probing.layer_mixes import shuffled_above_chance as shuffled_above_chance
 from inscape.probing.mlp_gain import mlp_gain as mlp_gain
 from inscape.probing.neuron_features import NeuronFeature as NeuronFeature
 from inscape.probing.neuron_features import RotatedBasis as RotatedBasis

@@ -25,10 +25,11 @@ from scipy.special import expit
 
 from inscape.core import intervals
 from inscape.core.errors import DataError
-from inscape.core.evidence import Evidence, Null
+from inscape.core.evidence import Beside, Evidence, Null
 from inscape.core.folds import Fold, group_codes
 from inscape.core.intervals import auc
 from inscape.core.jackknife import left_out
+from inscape.core.measured import Measured
 from inscape.core.nulls import p_value, permutations
 from inscape.data.examples import Examples
 from inscape.data.positions import resolve
@@ -342,6 +343,91 @@ def scores_of_confidence(
                 )
             )
     return out
+
+
+def held_out_odds(
+    x: Float[np.ndarray, "n d"] | Float32[np.ndarray, "n d"],
+    right: Int[np.ndarray, " n"],
+    groups: Int[np.ndarray, " n"],
+    fold: Fold,
+    *,
+    tol: float = 1e-3,
+) -> Float[np.ndarray, " test"]:
+    """Log-odds of being right on the held-out rows of one fold, by a logistic probe of one
+    representation; the penalty is chosen inside the training rows.
+
+    Args:
+        x: the representation.
+        right: 1 where right.
+        groups: of the rows.
+        fold: training rows and held-out rows.
+        tol: of the probe's solver.
+    """
+    train, test = fold
+    probe = LogisticProbe(CS, tol=tol).fit(x[train], right[train], groups=groups[train])
+    return np.asarray(probe.decision_function(x[test]), dtype=np.float64)
+
+
+def auc_by_kind(
+    confidences: Mapping[str, Float[np.ndarray, " n"]],
+    right: np.ndarray,
+    kinds: Sequence[str] | np.ndarray,
+) -> pd.DataFrame:
+    """AUC of several confidences within each kind of question: over all rows, telling an easy kind
+    from a hard one scores too.
+
+    Args:
+        confidences: name → probability of being right, or any score that rises with it.
+        right: 1 where right.
+        kinds: of each row, such as its task.
+
+    Returns:
+        ``confidence`` and a column for each kind, in order of appearance; NaN where all rows of a
+        kind are right, or none.
+    """
+    of, y = np.asarray(kinds), np.asarray(right)
+    rows = []
+    for name, p in confidences.items():
+        areas = {str(k): auc(p[of == k], y[of == k]) for k in pd.unique(of)}
+        rows.append({"confidence": name, **areas})
+    return pd.DataFrame(rows)
+
+
+def ece_ratio(
+    confidences: Mapping[str, Float[np.ndarray, " n"]],
+    name: str,
+    right: np.ndarray,
+    groups: Int[np.ndarray, " n"],
+    *,
+    over: str,
+    beside: Sequence[str] = (),
+) -> Evidence:
+    """The calibration error of a confidence as a multiple of another's, both on the same rows.
+
+    ::
+
+        ECE(p) / ECE(o),   ten bins of equal mass
+
+    The interval is over groups and is Fieller's: an error near zero has no steady logarithm.
+
+    Args:
+        confidences: name → probability of being right.
+        name: the confidence judged.
+        right: 1 where right.
+        groups: what is left out as a whole.
+        over: the confidence whose error is the unit.
+        beside: further ones, shown beside as baselines.
+    """
+    y = np.asarray(right, dtype=np.float64)
+    errors = {
+        n: left_out(lambda rows, p=confidences[n]: ece(p[rows], y[rows], 10, "mass"), groups)
+        for n in (name, *beside, over)
+    }
+    m = Measured(f"ECE / ECE of the {over}", unit="times", direction="lower")
+    m.put_each({n: errors[n] / errors[over] for n in (name, *beside)})
+    others = {n: m.value(n) for n in beside}
+    shown = [Beside("baseline", n, float(e.value), *e.ends) for n, e in others.items()]
+    return m.value(name, beside=tuple(shown))
 
 
 def reliability_frame(

@@ -23,6 +23,8 @@ from jaxtyping import Float, Int
 from inscape.core.averages import average_evidence
 from inscape.core.evidence import Evidence
 from inscape.core.jackknife import Jackknife
+from inscape.core.measured import Measured
+from inscape.core.rank_correlation import rank_correlation
 from inscape.core.threads import side_by_side
 from inscape.probing.class_task import ClassTask, predicted
 from inscape.probing.sweep_result import SweepResult
@@ -165,6 +167,45 @@ def mix_readings(
         by = {LAST: predicted(task.sweep(last, y=y)), BEST: predicted(task.sweep(layers, y=y))}
         shuffled.append(Shuffled(y, {MIX: mixed(stack, y)[0], **by}))
     return MixReadings(name, task, made, sweep, mix, shuffled)
+
+
+def mean_accuracy(found: Sequence[MixReadings]) -> dict[str, float]:
+    """Reading → held-out accuracy, the mean over tasks.
+
+    Args:
+        found: the tasks.
+    """
+    return {name: float(np.mean([r.accuracy[name] for r in found])) for name in found[0].made}
+
+
+def shuffled_above_chance(found: Sequence[MixReadings]) -> Evidence:
+    """Accuracy of the mix on shuffled labels less Σ p² of their classes: zero but for noise, where
+    nothing leaks. The mean over tasks and shuffles; a group is a task.
+
+    Args:
+        found: the tasks.
+    """
+    name, tasks = "accuracy with shuffled labels − chance", [r.name for r in found for _ in r.null]
+    m = Measured(name, groups=tasks, unit="accuracy")
+    m.put(MIX, np.concatenate([np.subtract(r.null, r.chance) for r in found]))
+    return m.value(MIX)
+
+
+def centre_against_best(found: Sequence[MixReadings], *, rng: np.random.Generator) -> Evidence:
+    """Spearman's ρ over tasks of the mix's centre and the layer with the highest held-out accuracy;
+    null: tasks permuted.
+
+    Args:
+        found: the tasks, at least three.
+        rng: of the permutations.
+    """
+    return rank_correlation(
+        "rank correlation of the mix's centre and the best layer",
+        np.array([r.centre for r in found]),
+        np.array([float(r.best) for r in found]),
+        rng=rng,
+        kind="tasks permuted",
+    )
 
 
 def mean_gain(found: Sequence[MixReadings], a: str, b: str) -> Evidence:

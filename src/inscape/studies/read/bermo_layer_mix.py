@@ -14,12 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from inscape.charts import cells, curves
 from inscape.charts import matrix as heatmap
-from inscape.control import TunedHeads, Tuning, held_out, tune_heads
-from inscape.core import Measured, child_seed, fact, rank_correlation
+from inscape.control import HeldOutTask, Tuning, tune_tasks
+from inscape.core import child_seed, fact
 from inscape.data.tasks import tasks_of
 from inscape.model.model import Model
 from inscape.probing import ClassTask, layer_of
@@ -31,8 +30,11 @@ from inscape.probing.layer_mixes import (
     MIX_RANDOM,
     SIDE,
     MixReadings,
+    centre_against_best,
+    mean_accuracy,
     mean_gain,
     mix_readings,
+    shuffled_above_chance,
 )
 from inscape.store.harvest import harvest
 from inscape.study import Card, Claim, Needs, Run, Settings, bars_of, opened, setting
@@ -182,7 +184,7 @@ def run(config: Config, run: Run) -> None:
 
 
 def _claims(run: Run, found: list[MixReadings]) -> None:
-    mean = {name: np.mean([r.accuracy[name] for r in found]) for name in found[0].made}
+    mean = mean_accuracy(found)
     said = ", ".join(f"{reading} {value:.3f}" for reading, value in mean.items())
     run.claim("above-last", mean_gain(found, MIX, LAST), why=f"Mean accuracies: {said}.")
     run.claim("near-best", mean_gain(found, MIX, BEST))
@@ -190,18 +192,9 @@ def _claims(run: Run, found: list[MixReadings]) -> None:
     added = fact("parameters added to a probe of one layer", float(layers), "parameters")
     more = f"Concatenating all layers adds {(layers - 1) * width:,} a class."
     run.claim("parameters", added, why=more)
-    name = "accuracy with shuffled labels − chance"
-    m = Measured(name, groups=[r.name for r in found for _ in r.shuffled], unit="accuracy")
-    m.put(MIX, np.concatenate([np.subtract(r.null, r.chance) for r in found]))
     many = f"{len(found)} tasks, {len(found[0].shuffled)} shuffles."
-    run.claim("shuffled", m.value(MIX), why=many)
-    where = rank_correlation(
-        "rank correlation of the mix's centre and the best layer",
-        np.array([r.centre for r in found]),
-        np.array([float(r.best) for r in found]),
-        rng=run.rng("where"),
-        kind="tasks permuted",
-    )
+    run.claim("shuffled", shuffled_above_chance(found), why=many)
+    where = centre_against_best(found, rng=run.rng("where"))
     best = "the best layer has the highest held-out accuracy: for showing only."
     run.claim("where", where, why=f"{len(found)} tasks; {best}")
     early = ", ".join(r.name for r in found if r.centre < (layers - 1) / 2) or "no task"
@@ -239,38 +232,31 @@ def _figures(run: Run, found: list[MixReadings]) -> None:
 
 def _tune(config: Config, run: Run, model: Model, found: list[MixReadings]) -> None:
     """Fine-tuning under both heads, on the rows outside the first fold, tried on those inside."""
-    how, heads = Tuning(config.steps, config.batch), {LAST: False, MIX: True}
     chosen = [r for name in config.tuned for r in found if r.name == name]
     if not chosen:
         return
-    tuned, rows = {}, []
+    tasks = {}
+    for r in chosen:
+        seeds = [child_seed(run.seed, "tune", r.name, str(k)) for k in range(config.seeds)]
+        rows = r.task.examples.texts(), r.task.y, r.task.groups
+        tasks[r.name] = HeldOutTask(*rows, r.layers.folds == 0, seeds)
+    heads, how = {LAST: False, MIX: True}, Tuning(config.steps, config.batch)
     with run.progress("fine-tune", total=2 * len(chosen) * config.seeds, unit="runs") as bar:
-        for r in chosen:
-            inside, texts, y = r.layers.folds == 0, r.task.examples.texts(), r.task.y
-            seeds = [child_seed(run.seed, "tune", r.name, str(k)) for k in range(config.seeds)]
-            made = tune_heads(model, texts, y, inside, heads, how, seeds=seeds, advance=bar.advance)
-            tuned[r.name] = made
-            for head, of in made.runs.items():
-                where = {"task": r.name, "head": head}
-                rows += held_out(of, y[inside], r.task.groups[inside], made.level, where)
-    losses, norms = (
-        pd.concat([curve(t, name) for name, t in tuned.items()], ignore_index=True)
-        for curve in (TunedHeads.curves, TunedHeads.gradients)
-    )
+        tuned = tune_tasks(model, tasks, heads, how, advance=bar.advance)
     run.figure(
         "loss",
-        curves(losses, x="step", y="training loss (nats)"),
+        curves(tuned.curves(), x="step", y="training loss (nats)"),
         f"Training loss, mean of five steps and {config.seeds} seeds, the same batches for both "
         "heads.",
     )
     run.figure(
         "gradient",
-        curves(norms, x="block", y="norm of the gradient", points=True),
+        curves(tuned.gradients(), x="block", y="norm of the gradient", points=True),
         "Gradient that reaches each block's weights, mean of the first ten steps.",
     )
     run.table(
         "tuned",
-        rows,
+        tuned.evidence(),
         "Steps until the training loss is half of what it was at first, and accuracy on held-out "
         "groups, without pruning and with the smallest of the blocks' weights set to zero. Null: "
         "the same predictions on permuted labels.",

@@ -12,20 +12,17 @@ away in turn.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-import pandas as pd
 from scipy.special import expit
 
 from inscape.charts import curves, values_by_group
 from inscape.core import (
-    Beside,
     Site,
-    auc,
     bars,
     group_codes,
     group_folds,
-    left_out,
     permutations,
     side_by_side,
     table,
@@ -33,9 +30,16 @@ from inscape.core import (
 from inscape.core.measured import Measured, Role
 from inscape.outcomes import generations
 from inscape.outcomes.questions import Answered, answered
-from inscape.probing.detectors import CS, reliability_frame, risk_frame, scores_of_confidence
+from inscape.probing import (
+    auc_by_kind,
+    ece_ratio,
+    held_out_odds,
+    reliability_frame,
+    risk_frame,
+    scores_of_confidence,
+)
 from inscape.probing.inspector import INSPECTOR, PLAIN, InspectedFold
-from inscape.read import LogisticProbe, Temperature, ece, layer_map
+from inscape.read import Temperature, layer_map
 from inscape.store.harvest import harvest
 from inscape.store.store import Store
 from inscape.study import Card, Claim, Run, Settings, opened, setting
@@ -213,19 +217,15 @@ def _outputs(
 ) -> Confidences:
     """Confidence of the output and of linear probes, on held-out rows; a temperature is fitted on
     training rows."""
-    train, test, groups = fold.train, fold.test, fold.groups
+    train, test = fold.train, fold.test
     sites = [s for s in store.sites if s.point == "resid_post"]
     layers = [store.matrix(s) for s in sites[:: max(1, len(sites) // 10)]]
-
-    def odds(rows: np.ndarray, tol: float = 1e-3) -> np.ndarray:
-        probe = LogisticProbe(CS, tol=tol).fit(rows[train], y[train], groups=groups[train])
-        return np.asarray(probe.decision_function(rows[test]))
-
+    odds = partial(held_out_odds, right=y, groups=fold.groups, fold=(train, test))
     most = asked.most()
     return {
         SOFTMAX: most[test],
         COOLED: Temperature.fit(most[train], y[train].astype(float))(most[test]),
-        LAST: expit(odds(store.matrix(Site("resid_post", depth - 1)), 1e-4)),
+        LAST: expit(odds(store.matrix(Site("resid_post", depth - 1)), tol=1e-4)),
         LAYERS: expit(np.mean(side_by_side(odds, layers), axis=0)),
         LOGPROB: np.exp(asked.logprob()[test, 0]),
     }
@@ -241,10 +241,10 @@ def _show(run: Run, asked: Answered, found: Confidences, y: np.ndarray, groups: 
         "upwards; Brier score) and area under the risk–coverage curve.",
     )
     for measure, name in (("AUC", "confidences"), ("ECE", "calibration")):
-        bars_ = bars([e for e in rows if e.name == measure], "confidence")
+        own = [e for e in rows if e.name == measure]
         run.figure(
             name,
-            values_by_group(bars_, value=measure, ends=20),
+            values_by_group(bars(own, "confidence"), value=measure, ends=20),
             f"{measure} of every confidence, subjects held out. Tick: outcomes shuffled.",
         )
     shown = {name: found[name] for name in (INSPECTOR, LAST, SOFTMAX, COOLED)}
@@ -264,14 +264,9 @@ def _show(run: Run, asked: Answered, found: Confidences, y: np.ndarray, groups: 
         curves(risk_frame(shown, y), x="coverage", y="risk"),
         "Share of wrong answers among the most confident ones.",
     )
-    by_task = {
-        task: {name: auc(p[inside], y[inside]) for name, p in found.items()}
-        for task in pd.unique(asked.task)
-        for inside in [asked.task == task]
-    }
     run.table(
         "tasks",
-        pd.DataFrame(by_task).rename_axis("confidence").reset_index(),
+        auc_by_kind(found, y, asked.task),
         "AUC within each task: over all rows, telling an easy task from a hard one scores too.",
     )
 
@@ -293,15 +288,6 @@ def _judge(
         gap = area.gain(INSPECTOR, over=other)
         run.claim(id, gap, why=f"{each}, rows of one fold compared.")
     run.claim("contrast", area.gain(PLAIN, over=INSPECTOR, direction="lower"))
-    # the interval of a ratio of errors is Fieller's: an error near zero has no steady logarithm
-    times = Measured("ECE / ECE of the max softmax", unit="times", direction="lower")
-    errors = {
-        n: left_out(lambda rows, p=found[n]: ece(p[rows], y[rows] * 1.0, 10, "mass"), groups)
-        for n in (INSPECTOR, COOLED, SOFTMAX)
-    }
-    ratios = {name: errors[name] / errors[SOFTMAX] for name in (INSPECTOR, COOLED)}
-    times.put_each(ratios, roles=ROLES)
-    cooled = times.value(COOLED)
-    beside = Beside("baseline", COOLED, cooled.value, *cooled.ends)
-    run.claim("calibrated", times.value(INSPECTOR, beside=(beside,)))
+    times = ece_ratio(found, INSPECTOR, y, groups, over=SOFTMAX, beside=(COOLED,))
+    run.claim("calibrated", times)
     run.claim("shuffled", area.value(SHUFFLED, name="AUC with labels shuffled by group"))
