@@ -26,6 +26,7 @@ from inscape.outcomes.reasoning_edits import (
     lost_aside,
     prompt_share,
     taken_out,
+    weights_alike,
 )
 from inscape.outcomes.scratchpads import EVERYWHERE, PROMPT, SCRATCHPAD, Reasoner, halves, verdicts
 from inscape.outcomes.turned_decisions import Case, added, crossed, removed
@@ -82,7 +83,12 @@ def test_what_is_taken_out_is_the_other_halfs_direction(case, found):
     everywhere = made[OUT % EVERYWHERE][0]()
     by_hand = crossed(lambda h: case.decisions(removed(directions[h]), EVERYWHERE), case.half)
     assert np.array_equal(everywhere, by_hand)
-    assert (made[ORTHOGONAL][0]() == everywhere).mean() > 0.95
+    orthogonal = made[ORTHOGONAL][0]()
+    assert (orthogonal == everywhere).mean() > 0.95
+    turned = np.where(np.arange(len(everywhere)) % 4 == 0, 1 - everywhere, everywhere)
+    apart, alike = weights_alike(found, {ORTHOGONAL: [turned], OUT % EVERYWHERE: [everywhere]})
+    assert alike == np.mean(turned == everywhere) < 0.8
+    assert 0 < apart < 1e-4
 
 
 def test_hits_on_something_else_are_lost_by_edits_and_by_none_without(found):

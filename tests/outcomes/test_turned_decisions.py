@@ -169,9 +169,21 @@ def test_tokens_of_prompts_and_scratchpads_are_counted(case):
 
 
 def test_states_are_candidates_by_site_and_token(case):
-    rows = case.rows("pad", "end")
+    rows, decided, groups = case.rows("pad", "end")
+    kept = case.decided >= 0
+    assert not kept.all()
     assert list(rows) == [f"{site}@{token}" for site in SITES for token in ("pad", "end")]
-    assert rows[f"{SITES[1]}@end"] is case.states[SITES[1]][1]
+    assert (rows[f"{SITES[1]}@end"] == case.states[SITES[1]][1][kept]).all()
+    assert (decided == case.decided[kept]).all()
+    assert (groups == case.groups[kept]).all()
+
+
+def test_decisions_turned_are_told_apart_by_what_they_were(case):
+    now = np.where(case.decided == 1, 0, case.decided)  # the declined are answered, others stay
+    (declined, were), (answered, _) = (case.turned_where(was) for was in (1, 0))
+    assert were.sum() == (case.decided == 1).sum()
+    assert (declined(now) == were).all()
+    assert answered(now).sum() == 0
 
 
 def test_decisions_as_they_are_due_stand_beside_deciding_always_alike(case):

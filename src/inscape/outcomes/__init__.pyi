@@ -124,6 +124,7 @@ from inscape.outcomes.reasoning_edits import find as find
 from inscape.outcomes.reasoning_edits import lost_aside as lost_aside
 from inscape.outcomes.reasoning_edits import prompt_share as prompt_share
 from inscape.outcomes.reasoning_edits import taken_out as taken_out
+from inscape.outcomes.reasoning_edits import weights_alike as weights_alike
 from inscape.outcomes.relation_decoders import best as best
 from inscape.outcomes.relation_decoders import candidates as candidates
 from inscape.outcomes.relation_decoders import faithful as faithful

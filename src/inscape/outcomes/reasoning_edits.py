@@ -37,7 +37,15 @@ from inscape.outcomes.scratchpads import (
     Written,
     halves,
 )
-from inscape.outcomes.turned_decisions import Case, Choice, added, choose, crossed, removed
+from inscape.outcomes.turned_decisions import (
+    Case,
+    Choice,
+    added,
+    choose,
+    crossed,
+    logits_apart,
+    removed,
+)
 
 #: a condition → its draws
 Draws = dict[str, list[Callable[[], np.ndarray]]]
@@ -204,6 +212,19 @@ def taken_out(found: Found, *, draws: int, rng: np.random.Generator) -> Draws:
         ORTHOGONAL: [orthogonal],
         RANDOM_OUT: [partial(case.decisions, removed(d), EVERYWHERE) for d in drawn],
     }
+
+
+def weights_alike(found: Found, answers: Mapping[str, Sequence[np.ndarray]]) -> tuple[float, float]:
+    """How far orthogonalised weights do what projecting out everywhere does: the largest difference
+    of logits, by the first half's direction, and the share of equal decisions.
+
+    Args:
+        found: the prompts, and what their halves found.
+        answers: condition of `taken_out` → the decisions of each draw.
+    """
+    apart = logits_apart(found.case, found.copies[0], found.directions[0])
+    alike = np.mean(answers[ORTHOGONAL][0] == answers[OUT % EVERYWHERE][0])
+    return apart, float(alike)
 
 
 def lost_aside(found: Found, *, draws: int, streams: Streams) -> tuple[Draws, Hits]:

@@ -138,6 +138,12 @@ class Case:
         """Which decisions are the opposite of those left alone; what is neither is none."""
         return (decisions == 1 - self.decided).astype(np.float64)
 
+    def turned_where(self, was: int) -> tuple[Callable[..., np.ndarray], Float[np.ndarray, " n"]]:
+        """For decisions that were `was` alone: which are the opposite, as a function of decisions,
+        and which there are."""
+        mine = (self.decided == was) * 1.0
+        return lambda decisions: mine * self.turned(decisions), mine
+
     def difference(self, site: str, half: int, of: int = 0) -> Float[np.ndarray, " d"]:
         """Mean of declined less that of answered in one half: of scratchpads (0) or of prompts'
         last tokens (1)."""
@@ -198,17 +204,22 @@ class Case:
             out[half == h] = np.linalg.norm(vectors[half == h], axis=1)[:, None] * unit[0, 0]
         return out
 
-    def rows(self, *tokens: str) -> dict[str, Float[np.ndarray, "n d"]]:
-        """States as candidates of a detector, ``site@token``.
+    def rows(
+        self, *tokens: str
+    ) -> tuple[dict[str, Float[np.ndarray, "m d"]], Int[np.ndarray, " m"], np.ndarray]:
+        """What a detector of decisions is fitted to: states as its candidates, ``site@token``, with
+        decisions and groups, of the prompts that are decided at all.
 
         Args:
             tokens: what the scratchpad's mean and the prompt's last token are called.
         """
-        return {
-            f"{site}@{token}": x
+        keep = self.decided >= 0
+        states = {
+            f"{site}@{token}": x[keep]
             for site, pair in self.states.items()
             for token, x in zip(tokens, pair, strict=True)
         }
+        return states, self.decided[keep], self.groups[keep]
 
     @property
     def lengths(self) -> tuple[float, float]:

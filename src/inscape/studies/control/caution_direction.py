@@ -26,13 +26,11 @@ from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.model.chat import as_users
 from inscape.model.model import Model
-from inscape.outcomes import Case, bystander, logits_apart
+from inscape.outcomes import Case, bystander
 from inscape.outcomes.reasoning_edits import (
     ISOTROPIC,
     KEPT,
     MATCHED,
-    ORTHOGONAL,
-    OUT,
     PLACES,
     PROMPTS,
     RANDOM_OUT,
@@ -43,6 +41,7 @@ from inscape.outcomes.reasoning_edits import (
     lost_aside,
     prompt_share,
     taken_out,
+    weights_alike,
 )
 from inscape.outcomes.scratchpads import (
     EVERYWHERE,
@@ -252,8 +251,8 @@ def run(config: Config, run: Run) -> None:
         found = find(case, bystander(reasoner, other), config.strengths, config.guard, **how)
     caption = "Tried on the half that the direction was found on; judged on the other half."
     run.table("choice", found.tried, caption)
-    c = found.directions
-    run.arrays("directions", {f"half {h}": c[h] for h in (0, 1)}, "Of each half.")
+    halves = {f"half {h}": direction for h, direction in enumerate(found.directions)}
+    run.arrays("directions", halves, "Of each half.")
     _turn(config, run, found)
     _remove(config, run, found)
     _aside(config, run, found)
@@ -262,9 +261,7 @@ def run(config: Config, run: Run) -> None:
 
 def _asked(config: Config, model: Model, rows: Examples) -> Examples:
     """Prompts as the model expects them."""
-    if not config.chat or not getattr(model.tokenizer, "chat_template", None):
-        return rows
-    return rows.with_texts(as_users(model, rows.texts()))
+    return rows.with_texts(as_users(model, rows.texts())) if config.chat else rows
 
 
 def _read(config: Config, run: Run, case: Case, due: np.ndarray) -> None:
@@ -276,10 +273,8 @@ def _read(config: Config, run: Run, case: Case, due: np.ndarray) -> None:
         why=f"It declines {shares[0]:.0%}, answers {shares[1]:.0%}, and closes "
         f"{case.written.closed.mean():.0%} of the scratchpads itself.",
     )
-    keep = case.decided >= 0
     how = {"folds": config.folds, "shuffles": config.shuffles, "seed": run.seed}
-    rows = {name: x[keep] for name, x in case.rows(*TOKENS).items()}
-    found = detect(rows, case.decided[keep], case.groups[keep], name="declined", **how)
+    found = detect(*case.rows(*TOKENS), name="declined", **how)
     each = by_token(found, TOKENS)
     run.figure(
         "layers",
@@ -314,8 +309,8 @@ def _turn(config: Config, run: Run, found: Found) -> None:
         "together.",
         by="edited",
     )
-    neither = {name: broken.value(name) for name in broken.conditions}
-    run.table("neither", named(neither, "edited"), "How often nothing like a decision was said.")
+    neither = [*broken.each("", by="edited").values()]
+    run.table("neither", neither, "How often nothing like a decision was said.")
     caption = "Scratchpads left alone and under the edit, as they were drawn."
     run.table("examples", case.examples(made.written, made.said), caption)
     why = (
@@ -336,14 +331,12 @@ def _remove(config: Config, run: Run, found: Found) -> None:
     done = tried(run, conditions, {RANDOM_OUT: "null"})
     rows = []
     for was, name in ((1, "declined, now answered"), (0, "answered, now declined")):
-        mine = (case.decided == was) * 1.0
         m = Measured(name, groups=case.groups, unit="share", kind="ratio")
-        done.put(m, lambda decisions, mine=mine: mine * case.turned(decisions), mine)
+        done.put(m, *case.turned_where(was))
         rows += m.each(RANDOM_OUT, by="removed").values()
     caption = "Decisions turned where the direction is taken out, by what they were."
     run.table("removed", rows, caption)
-    alike = np.mean(done.answers[ORTHOGONAL][0] == done.answers[OUT % EVERYWHERE][0])
-    apart = logits_apart(case, found.copies[0], found.directions[0])
+    apart, alike = weights_alike(found, done.answers)
     run.text(
         "weights",
         "Orthogonalised weights, with no edit, give the logits of the model with the direction "
