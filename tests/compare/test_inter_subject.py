@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inscape.compare.dissimilarity import dissimilarity
-from inscape.compare.inter_subject import inter_subject
+from inscape.compare.inter_subject import inter_subject, shuffled_items
 from inscape.core.jackknife import mean_of_pairs
 from inscape.worlds.synthetic_subjects import scanned
 
@@ -40,6 +40,21 @@ def test_the_same_layer_matches_across_subjects_other_layers_and_noise_do_not():
     assert abs(mean[2]).max() < 0.15
     louder = inter_subject(subjects(4.0))
     assert mean_of_pairs(louder[0, 0]).value < mean[0, 0] - 0.2
+
+
+def test_shuffled_items_are_moved_alike_in_the_regions_of_a_subject_and_apart_in_others():
+    place = np.arange(144.0).reshape(12, 12)  # an entry tells its row and its column
+    d = np.broadcast_to(place, (3, 2, 12, 12)) + 1000 * np.arange(2)[None, :, None, None]
+    moved = shuffled_items(d, rng=np.random.default_rng(0))
+    orders = [(own[0].diagonal() // 13).astype(int) for own in moved]
+    for own, order in zip(moved, orders, strict=True):
+        assert np.array_equal(own[0], place[np.ix_(order, order)])
+        assert np.array_equal(own[1], own[0] + 1000)
+    assert len({tuple(o) for o in orders}) == 3
+    same = np.repeat(subjects(0.5)[:1], 3, axis=0)
+    assert mean_of_pairs(inter_subject(same)[0, 0]).value == pytest.approx(1)
+    null = inter_subject(shuffled_items(same, rng=np.random.default_rng(1)))
+    assert abs(mean_of_pairs(null[0, 0]).value) < 0.15
 
 
 def test_voxels_are_mixtures_with_noise_in_units_of_their_signal():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from inscape.compare.cknna import cknna
 from inscape.compare.jaccard import jaccard, jaccard_chance
-from inscape.compare.mutual_knn import above_chance, mutual_knn
+from inscape.compare.mutual_knn import above_chance, mutual_knn, shared_neighbours
 from tests.compare.references import pair, rotation
 
 
@@ -24,8 +24,17 @@ def test_it_counts_what_is_shared(k):
     a, b = slow_nearest(x, k), slow_nearest(y, k)
     shared = [len(p & q) / k for p, q in zip(a, b, strict=True)]
     assert mutual_knn(x, y, k=k) == pytest.approx(np.mean(shared), abs=1e-12)
+    assert shared_neighbours(x, y, k=k) == pytest.approx(np.array(shared), abs=1e-12)
     over = [len(p & q) / len(p | q) for p, q in zip(a, b, strict=True)]
     assert jaccard(x, y, k=k) == pytest.approx(np.mean(over), abs=1e-12)
+
+
+def test_clipping_is_that_of_the_mean():
+    x, y = pair()
+    x[::7] *= 30  # large values, which a quantile cuts off
+    clipped = shared_neighbours(x, y, clip=0.9)
+    assert clipped.mean() == pytest.approx(mutual_knn(x, y, clip=0.9), abs=1e-12)
+    assert not np.array_equal(clipped, shared_neighbours(x, y))
 
 
 def test_cknna_is_its_formula():

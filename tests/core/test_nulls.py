@@ -13,6 +13,7 @@ from inscape.core.nulls import (
     max_null,
     p_value,
     permutations,
+    permutations_within,
 )
 
 
@@ -28,6 +29,17 @@ def test_rows_are_permuted_and_groups_stay_together():
     assert all(constant)
     assert not any(all(len(set(labels[p][groups == g])) == 1 for g in range(6)) for p in by_row)
     assert len({tuple(labels[p]) for p in by_group}) > 15
+
+
+def test_rows_stay_inside_their_groups():
+    groups = np.array(["b", "a", "b", "c", "a", "b", "b"])
+    found = permutations_within(groups, 400, rng=np.random.default_rng(0))
+    assert (groups[found] == groups).all()
+    assert (np.sort(found, axis=1) == np.arange(7)).all()
+    assert (found[:, 3] == 3).all()
+    # every member of a group comes to every place of it about as often
+    counts = np.array([[(found[:, i] == j).sum() for j in (0, 2, 5, 6)] for i in (0, 2, 5, 6)])
+    assert abs(counts / 400 - 0.25).max() < 0.08
 
 
 def test_unequal_groups_get_the_labels_of_one_group_each():

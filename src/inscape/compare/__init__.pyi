@@ -31,6 +31,7 @@ from inscape.compare.functor import functor_residual as functor_residual
 from inscape.compare.geo_topological import geo_topological as geo_topological
 from inscape.compare.geo_topological import geodesic as geodesic
 from inscape.compare.inter_subject import inter_subject as inter_subject
+from inscape.compare.inter_subject import shuffled_items as shuffled_items
 from inscape.compare.items_needed import items_needed as items_needed
 from inscape.compare.jaccard import jaccard as jaccard
 from inscape.compare.jaccard import jaccard_chance as jaccard_chance
@@ -54,6 +55,7 @@ from inscape.compare.mutual_knn import among as among
 from inscape.compare.mutual_knn import knn_table as knn_table
 from inscape.compare.mutual_knn import mutual_knn as mutual_knn
 from inscape.compare.mutual_knn import nearest as nearest
+from inscape.compare.mutual_knn import shared_neighbours as shared_neighbours
 from inscape.compare.neuron_map import neuron_map as neuron_map
 from inscape.compare.neuron_matching import NeuronMatching as NeuronMatching
 from inscape.compare.neuron_matching import correlations as correlations
@@ -72,6 +74,8 @@ from inscape.compare.pair_table import lengths as lengths
 from inscape.compare.pair_table import same as same
 from inscape.compare.pair_table import u_centred as u_centred
 from inscape.compare.paired_rows import paired_rows as paired_rows
+from inscape.compare.peak_layers import depth_order as depth_order
+from inscape.compare.peak_layers import peak_layers as peak_layers
 from inscape.compare.predictivity import Predictivity as Predictivity
 from inscape.compare.predictivity import predictivity as predictivity
 from inscape.compare.procrustes import Procrustes as Procrustes

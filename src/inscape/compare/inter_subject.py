@@ -47,3 +47,25 @@ def inter_subject(
         raise ValueError("inter_subject: one region tells no items apart; leave it out")
     found = np.corrcoef(flat).reshape(subjects, regions, subjects, regions)
     return np.asarray(found.transpose(1, 3, 0, 2))
+
+
+def shuffled_items(
+    distances: Float[np.ndarray, "subjects regions n n"], *, rng: np.random.Generator
+) -> Float64[np.ndarray, "subjects regions n n"]:
+    """One draw of the null of items that do not correspond: each subject's items in an order of its
+    own, the same in all of its regions.
+
+    What regions of one subject share stays as it is; what subjects share about items is gone.
+
+    Args:
+        distances: as in `inter_subject`.
+        rng: of the orders.
+
+    Example:
+        >>> d = np.arange(9.0).reshape(1, 1, 3, 3)
+        >>> moved = shuffled_items(d, rng=np.random.default_rng(0))
+        >>> sorted(moved.diagonal(axis1=2, axis2=3).ravel().tolist())
+        [0.0, 4.0, 8.0]
+    """
+    orders = [rng.permutation(distances.shape[-1]) for _ in distances]
+    return np.stack([own[:, o][:, :, o] for own, o in zip(distances, orders, strict=True)])

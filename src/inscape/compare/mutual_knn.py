@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float64, Int
 
 from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.pair_table import PairTable, cosine
@@ -51,6 +51,31 @@ def mutual_knn(x: Any, y: Any, *, k: int = 10, clip: float | None = None) -> flo
     """
     a, b = paired_rows(x, y, "mutual_knn", least=2)
     return cosine(knn_table(a, k=k, clip=clip), knn_table(b, k=k, clip=clip))
+
+
+def shared_neighbours(
+    x: Any, y: Any, *, k: int = 10, clip: float | None = None
+) -> Float64[np.ndarray, " n"]:
+    """Share of each item's k nearest that both representations have; `mutual_knn` is their mean.
+
+    Args:
+        x: (n, d).
+        y: (n, e).
+        k: how many neighbours.
+        clip: as in `mutual_knn`.
+
+    Raises:
+        ValueError: as in `mutual_knn`.
+
+    Example:
+        >>> x = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
+        >>> shared_neighbours(x, x[[0, 1, 3, 2]], k=1).tolist()
+        [1.0, 1.0, 1.0, 1.0]
+    """
+    a, b = paired_rows(x, y, "shared_neighbours", least=2)
+    whole = slice(0, len(a))
+    sides = [among(nearest(side, k, clip, "shared_neighbours"), whole) for side in (a, b)]
+    return np.logical_and(*sides).sum(axis=1) / k
 
 
 def above_chance(value: float, n: int, k: int) -> float:

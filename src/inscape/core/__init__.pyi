@@ -128,6 +128,7 @@ from inscape.core.nulls import intraclass as intraclass
 from inscape.core.nulls import max_null as max_null
 from inscape.core.nulls import p_value as p_value
 from inscape.core.nulls import permutations as permutations
+from inscape.core.nulls import permutations_within as permutations_within
 from inscape.core.objects import Objects as Objects
 from inscape.core.one_coordinate import of_predictions as of_predictions
 from inscape.core.one_coordinate import of_vector as of_vector

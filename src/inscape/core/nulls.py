@@ -83,6 +83,33 @@ def permutations(
     return out
 
 
+def permutations_within(
+    groups: np.ndarray, k: int, *, rng: np.random.Generator
+) -> Int[np.ndarray, "k n"]:
+    """k permutations of n rows that keep every row inside its group: what a group as a whole tells
+    stays, what its members tell goes.
+
+    Args:
+        groups: group of each row, (n,).
+        k: how many permutations.
+        rng: the generator.
+
+    Returns:
+        int64 indices (k, n).
+
+    Example:
+        >>> found = permutations_within(np.array([0, 0, 0, 1]), 9, rng=np.random.default_rng(0))
+        >>> set(found[:, 3].tolist()), sorted(found[0, :3].tolist())
+        ({3}, [0, 1, 2])
+    """
+    blocks = [np.flatnonzero(groups == g) for g in np.unique(groups)]
+    out = np.empty((k, len(groups)), dtype=np.int64)
+    for order in out:
+        for rows in blocks:
+            order[rows] = rng.permutation(rows)
+    return out
+
+
 def _parts(spread: np.ndarray, wanted: float, m: int) -> np.ndarray:
     """How many of m rows each donor gives: ``Σ a_k² spread_k = wanted``, all parts equal but for
     the last.

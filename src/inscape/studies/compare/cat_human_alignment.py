@@ -17,7 +17,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from inscape.compare import dissimilarity, energy_distance, linear_cka, mantel, mmd
+from inscape.compare import dissimilarity, energy_distance, linear_cka, mantel, mmd, rsa
 from inscape.core import Measured, fact, one_torch_thread
 from inscape.learn import Budget, EmaTarget, SelfPredicting, predict_target
 from inscape.nets import SmallVit, layer_rows, projector
@@ -182,13 +182,12 @@ def _layer(
     human: np.ndarray, cat: np.ndarray, noisy: np.ndarray, order: np.ndarray
 ) -> dict[str, float]:
     """All measures of one layer; distances of distributions in units of the layer's spread."""
-    far = [dissimilarity(x, "correlation")[np.triu_indices(len(x), 1)] for x in (human, cat)]
     unit = float(np.sqrt(human.var(axis=0).sum()))
     return {
         "CKA": linear_cka(human, cat),
         "CKA, shuffled": linear_cka(human, cat[order]),
         "CKA, noise": linear_cka(human, noisy),
-        "RSA": float(spearmanr(*far)[0]),
+        "RSA": rsa(human, cat, how="spearman"),
         "MMD": mmd(human, cat),
         "energy": energy_distance(human, cat) / unit,
     }

@@ -5,22 +5,28 @@ Reference: Marcos-Manchón and Fuentemilla (2025), arXiv:2507.13941; `inscape.co
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from inscape.charts import matrix
-from inscape.compare import dissimilarity, inter_subject, noise_ceiling
+from inscape.compare import (
+    depth_order,
+    dissimilarity,
+    inter_subject,
+    noise_ceiling,
+    peak_layers,
+    shuffled_items,
+)
 from inscape.core import Measured, combine, mean_of_pairs, one_torch_thread
 from inscape.learn import Budget
 from inscape.model.open import open
 from inscape.nets import layer_rows
 from inscape.nets.plain_cnn import SHAPES
 from inscape.recipes.scene_namers import plain_namer
-from inscape.store.harvest import harvest
+from inscape.store.mean_states import mean_states
 from inscape.study import Bounded, Card, Claim, Run, arms, setting
 from inscape.worlds import scanned
 from inscape.worlds.captioned_scenes import (
@@ -128,7 +134,7 @@ def run(config: Config, run: Run) -> None:
     _order(run, regions[:, : len(SHAPES)], models)
 
 
-def _distances(states: Any) -> np.ndarray:
+def _distances(states: Iterable[np.ndarray]) -> np.ndarray:
     """1 − Pearson's r of all pairs of stimuli, of each layer or region."""
     return np.stack([dissimilarity(x) for x in states])
 
@@ -142,13 +148,12 @@ def _texts(config: Config, run: Run, test: Scenes) -> list[np.ndarray]:
         return [whole + sd * rng.normal(size=whole.shape) for sd in (0.1, 0.3, 0.5)]
     model = open(config.encoder)
     run.certificate(model.certificate)
-    store = harvest(model, test.captions, "embed, resid_post.*", at="mean")
-    return [x for _, x in store.matrices()]
+    return mean_states(model, test.captions)
 
 
 def _between(config: Config, run: Run, regions: np.ndarray) -> None:
     """Regions of different subjects, beside stimuli in an order of each subject's own."""
-    found, depth, n = inter_subject(regions), len(SHAPES), regions.shape[-1]
+    found, depth = inter_subject(regions), len(SHAPES)
     names = [f"depth {i + 1}" for i in range(depth)]
     names += [f"noise {i + 1}" for i in range(len(found) - depth)]
     mean = {
@@ -160,9 +165,7 @@ def _between(config: Config, run: Run, regions: np.ndarray) -> None:
         m.put_statistic(name, own, role="treatment" if name.startswith("depth") else "baseline")
     rng, drawn = run.rng("shuffled"), []
     for _ in range(config.draws):
-        orders = [rng.permutation(n) for _ in regions]
-        moved = [own[:depth][:, o][:, :, o] for own, o in zip(regions, orders, strict=True)]
-        null = inter_subject(np.stack(moved))
+        null = inter_subject(shuffled_items(regions[:, :depth], rng=rng))
         drawn.append(max(mean_of_pairs(null[p, p]).value for p in range(depth)))
     weakest = combine(lambda *r: np.min(np.stack(r), axis=0), *same[:depth])
     overall = Measured("r at the weakest depth", unit="Pearson's r")
@@ -193,30 +196,16 @@ def _order(run: Run, regions: np.ndarray, models: dict[str, np.ndarray]) -> None
     """Where each region peaks in the layers of a model, and whether the peaks have the order of the
     depths.
     """
-    m, shown, depth = Measured("depth by peak layer", unit="Spearman's ρ"), [], regions.shape[1]
-    at = np.triu_indices(regions.shape[-1], 1)
-    for name, layers in models.items():
-        flat = np.concatenate([regions.reshape(-1, *regions.shape[2:]), layers])
-        r = np.corrcoef([d[at] for d in flat])[: -len(layers), -len(layers) :]
-        peaks = r.argmax(axis=1).reshape(len(regions), depth) / (len(layers) - 1)
-        m.put(
-            name,
-            [_spearman(own) for own in peaks],
-            role="treatment" if name == PICTURES else "baseline",
-        )
-        peak = Measured("peak layer", unit="share of the depth")
-        for i, own in enumerate(peaks.T):
-            peak.put(f"{i}", own)
-            where = {"condition": name, "depth of the region": i + 1}
-            shown.append(peak.value(f"{i}", where=where))
+    peaks = {name: peak_layers(regions, layers) for name, layers in models.items()}
+    m = Measured("depth by peak layer", unit="Spearman's ρ")
+    order = {name: depth_order(own) for name, own in peaks.items()}
+    m.put_each(order, roles={TEXTS: "baseline"})
     run.claim("order", m.value(PICTURES))
     run.claim("language", m.gain(PICTURES, over=TEXTS))
     run.show("order", m)
-    run.curve(
-        "peaks", shown, "The layer of a model that a region is most like.", x="depth of the region"
-    )
-
-
-def _spearman(peaks: np.ndarray) -> float:
-    """With depth; 0 where all regions peak at one layer, which gives no order."""
-    return float(spearmanr(np.arange(len(peaks)), peaks).statistic) if np.ptp(peaks) > 0 else 0.0
+    peak, by = Measured("peak layer", unit="share of the depth"), "depth of the region"
+    for name, own in peaks.items():
+        grid = {(name, i + 1): at for i, at in enumerate(own.T)}
+        peak.put_each(grid, by=("condition", by))
+    caption = "The layer of a model that a region is most like."
+    run.curve("peaks", peak.evidence(), caption, x=by)

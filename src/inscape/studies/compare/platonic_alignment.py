@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -15,22 +14,21 @@ from sklearn.cluster import KMeans
 from torch import nn
 
 from inscape.compare import (
-    among,
     knn_table,
     linear_table,
     mutual_knn,
-    nearest,
+    shared_neighbours,
     shifts,
     similarity_map,
 )
-from inscape.core import Measured, child_seed, one_torch_thread
+from inscape.core import Measured, child_seed, one_torch_thread, permutations_within
 from inscape.learn import Budget, Watch
 from inscape.model.classifier_rows import classifier_rows
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.read import letters
 from inscape.recipes.scene_namers import plain_namer
-from inscape.store.harvest import harvest
+from inscape.store.mean_states import mean_states
 from inscape.study import Card, Claim, Run, Settings, arms, opened, setting
 from inscape.worlds import shared_factors
 from inscape.worlds.captioned_scenes import distinct_scenes, factor_accuracy, one_hot_factors
@@ -128,18 +126,12 @@ def run(config: Config, run: Run) -> None:
         fresh = model.untrained(child_seed(run.seed, "untrained"))
         seed = child_seed(run.seed, "letters") % 2**32
         sides = {
-            UNTRAINED: _layers(fresh, names),
+            UNTRAINED: mean_states(fresh, names),
             TRIGRAMS: [letters(names.texts(), longest=3, seed=seed)],
         }
-        sides |= {TRAINED: _layers(model, names), ENCODER: _layers(encoder, names)}
+        sides |= {TRAINED: mean_states(model, names), ENCODER: mean_states(encoder, names)}
     _classes(config, run, rows, sides)
     _training(config, run, encoder)
-
-
-def _layers(model: Model, texts: Any) -> list[np.ndarray]:
-    """The mean over tokens of every layer, in the order of the texts."""
-    store = harvest(model, texts, "embed, resid_post.*", at="mean")
-    return [x for _, x in store.matrices()]
 
 
 def _classes(
@@ -147,7 +139,7 @@ def _classes(
 ) -> None:
     """Each network of texts at its best layer, beside permuted pairs and the other measures."""
     k, n = config.neighbours, len(rows)
-    table = partial(knn_table, k=k, clip=0.95)
+    table, shared = (partial(way, k=k, clip=0.95) for way in (knn_table, shared_neighbours))
     moved, seen = shifts(n, config.draws, rng=run.rng("shifts")), [table(rows)]
     maps = {
         a: similarity_map([table(x) for x in own], seen, shifts=moved) for a, own in sides.items()
@@ -156,16 +148,11 @@ def _classes(
     m = Measured("mutual 10-NN with the class rows", unit="share")
     for name, x in best.items():
         role = "treatment" if name in (ENCODER, TRAINED) else "baseline"
-        m.put(name, _overlap(x, rows, k), role=role)
+        m.put(name, shared(x, rows), role=role)
     # pairs change places among classes that look alike, so that only the kind of class is shared
     clusters = KMeans(20, n_init=3, random_state=0).fit_predict(rows)
-    rng, drawn = run.rng("within"), []
-    for _ in range(20):
-        order = np.arange(n)
-        for c in range(20):
-            order[clusters == c] = rng.permutation(order[clusters == c])
-        drawn.append(_overlap(best[ENCODER][order], rows, k))
-    m.put(WITHIN, drawn, role="baseline")
+    orders = permutations_within(clusters, 20, rng=run.rng("within"))
+    m.put(WITHIN, [shared(best[ENCODER][order], rows) for order in orders], role="baseline")
     m.put_draws(PERMUTED, maps[ENCODER].draws.max(axis=(1, 2)))
     run.claim("encoder", m.value(ENCODER, null=PERMUTED))
     run.claim("trigrams", m.gain(ENCODER, over=TRIGRAMS))
@@ -181,19 +168,12 @@ def _classes(
     run.show("cka", found, "Debiased linear CKA at the layer that mutual 10-NN chose.")
 
 
-def _overlap(x: np.ndarray, y: np.ndarray, k: int) -> np.ndarray:
-    """Share of each item's k nearest that both sides have, (n,)."""
-    whole = slice(0, len(x))
-    sides = (among(nearest(side, k, 0.95, "platonic_alignment"), whole) for side in (x, y))
-    return np.logical_and(*sides).sum(axis=1) / k
-
-
 def _training(config: Config, run: Run, encoder: Model | None) -> None:
     """Alignment with captions at ten points of a training that asks for the factors of a scene."""
     test = distinct_scenes(config.scenes, which=run.rng("kept"), rng=run.rng("scenes"))
     texts = one_hot_factors(test.factors)
     if encoder is not None:
-        texts = _layers(encoder, test.captions)[-1]
+        texts = mean_states(encoder, test.captions)[-1]
 
     def accuracy(net: nn.Module) -> float:
         return float(factor_accuracy(net(test.images), test.factors).mean())
