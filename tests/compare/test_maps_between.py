@@ -5,7 +5,13 @@ import pytest
 
 from inscape.compare.neuron_matching import NeuronMatching, correlations, semi_matching
 from inscape.compare.predictivity import predictivity
-from inscape.compare.translation import TranslationMap, cosines, csls_scores, retrieved
+from inscape.compare.translation import (
+    TranslationMap,
+    TranslationTask,
+    cosines,
+    csls_scores,
+    retrieved,
+)
 from tests.compare.references import pair, rotation
 
 
@@ -107,3 +113,26 @@ def test_counterparts_among_candidates_that_are_more_than_the_rows():
     near = np.array([[0.2, 0.9, 0.9, 0.1]])
     for k, hit in ((1, 0.0), (2, 1.0)):  # a tie goes to the earlier candidate
         assert retrieved(near, np.array([2]), k).tolist() == [hit]
+
+
+def test_a_task_tests_words_that_no_map_has_seen():
+    x, _ = pair(200)
+    order = rng().permutation(200)
+    y = (x @ rotation(7) + 0.05 * rng().normal(size=x.shape))[order]
+    dictionary = np.argsort(order)
+    task = TranslationTask.split(x, y, dictionary, 60, rng=rng())
+    assert sorted([*task.test, *task.rest]) == list(range(200))
+    assert len(task.test) == 60
+    fitted = task.rest[:80]
+    slow = TranslationMap("orthogonal").fit(x[fitted], y[dictionary[fitted]])
+    near = cosines(slow.transform(x[task.test]), y)
+    for k, csls, scores in ((1, None, near), (3, 10, csls_scores(near, 10))):
+        first = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        expected = (first == dictionary[task.test][:, None]).any(axis=1)
+        assert np.array_equal(task.hits(80, "orthogonal", k=k, csls=csls), expected)
+    assert task.hits(80).mean() > 0.9
+    assert task.hits(80, shuffled=rng()).mean() < 0.2
+    # what is tested is not what was fitted: words that cannot be translated from the others
+    unlike = y.copy()
+    unlike[dictionary[task.test]] = rng().normal(size=(60, 7))
+    assert TranslationTask(x, unlike, dictionary, task.test, task.rest).hits(80).mean() < 0.2

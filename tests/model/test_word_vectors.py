@@ -10,7 +10,7 @@ import torch
 from inscape.core.errors import ModelError
 from inscape.model.model import Model
 from inscape.model.open import open
-from inscape.model.word_vectors import word_vectors
+from inscape.model.word_vectors import shared_word_vectors, word_vectors
 from tests.model.nets import net
 
 
@@ -34,6 +34,23 @@ def test_words_begin_where_the_tokenizer_marks_it(model, monkeypatch, vocabulary
     assert found == list(words)
     table = model.net.get_input_embeddings().weight.detach().double()
     assert torch.equal(torch.from_numpy(rows), table[list(words.values())])
+
+
+def test_shared_words_have_a_row_in_either_model(monkeypatch):
+    one, two = open(net("llama")), open(net("llama"))
+    vocabularies = ["Ġhouse", "Ġtree", "Ġriver", "Ġbread"], ["▁bread", "▁house", "▁stone", "▁tree"]
+    for model, vocabulary in zip((one, two), vocabularies, strict=True):
+        tokens = {token: at for at, token in enumerate(vocabulary)}
+        fake = SimpleNamespace(get_vocab=lambda tokens=tokens: tokens)
+        monkeypatch.setattr(model, "tokenizer", fake)
+    with torch.no_grad():
+        two.net.get_input_embeddings().weight.mul_(2)
+    words, x, y = shared_word_vectors(one, two, 10)
+    assert words == ["house", "tree", "bread"]
+    own, other = (m.net.get_input_embeddings().weight.detach().double() for m in (one, two))
+    assert torch.equal(torch.from_numpy(x), own[[0, 1, 3]])
+    assert torch.equal(torch.from_numpy(y), other[[1, 3, 0]])
+    assert shared_word_vectors(one, two, 2)[0] == ["house", "tree"]
 
 
 def test_a_model_without_words_is_refused(model):

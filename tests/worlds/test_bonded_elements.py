@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inscape.worlds.bonded_elements import bonded_elements, corpus, rewired
+from inscape.worlds.bonded_elements import bonded_elements, corpus, rewired, twin_corpora
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -38,3 +38,16 @@ def test_rewiring_keeps_how_often_each_element_is_bonded_and_loses_with_whom():
         each = own.sum(axis=1) / own.sum()
         gap = np.abs(own / own.sum() - np.outer(each, each)).sum()
         assert (gap < 0.05) == is_independent
+
+
+def test_the_second_corpus_is_one_of_the_same_chemistry_under_the_names_of_the_pairs():
+    made = twin_corpora(20, 200_000, rng=rng())
+    element, name = made.pairs.T
+    assert sorted(element.tolist()) == sorted(name.tolist()) == list(range(20))
+    back = made.second[:, name[:, None], name]  # by element, in the order of the pairs
+    own = made.first[:, element[:, None], element]
+    assert not np.array_equal(own, back)
+    gap = lambda a, b: np.abs(a - b).sum() / own.sum()  # noqa: E731
+    assert gap(own, back) < 0.05 < 0.3 < gap(made.first, made.second)
+    assert np.array_equal(made.rewired.sum(axis=2), made.second.sum(axis=2))
+    assert gap(made.rewired, made.second) > 0.1

@@ -105,6 +105,7 @@ from inscape.compare.streamed_cka import StreamedCKA as StreamedCKA
 from inscape.compare.svcca import pwcca as pwcca
 from inscape.compare.svcca import svcca as svcca
 from inscape.compare.translation import TranslationMap as TranslationMap
+from inscape.compare.translation import TranslationTask as TranslationTask
 from inscape.compare.translation import cosines as cosines
 from inscape.compare.translation import csls_scores as csls_scores
 from inscape.compare.translation import retrieved as retrieved

@@ -14,6 +14,7 @@ arXiv:1710.04087, eq. 3 (CSLS); Bansal, Nakkiran and Barak (2021), arXiv:2106.07
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, no_type_check
 
 import numpy as np
@@ -112,6 +113,73 @@ class TranslationMap(BaseEstimator):
         near = cosines(self.transform(checked_rows(x, "TranslationMap: x")), candidates)
         near = near if csls is None else csls_scores(near, min(csls, *near.shape))
         return retrieved(near, np.asarray(own), k)
+
+
+@dataclass(frozen=True, eq=False)
+class TranslationTask:
+    """Two spaces with a dictionary, of whose words some are tested and the others fitted.
+
+    Attributes:
+        x: words of the first space, (n, d).
+        y: words of the second, which are all candidates, (m, e).
+        dictionary: which row of y translates each row of x, (n,).
+        test: rows of x that are never fitted.
+        rest: the other rows of x, in the order in which maps take them.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> x, order = rng.normal(size=(60, 4)), rng.permutation(60)
+        >>> task = TranslationTask.split(x, x[order], np.argsort(order), 20, rng=rng)
+        >>> task.hits(30, k=1).mean().item(), bool(task.hits(30, k=1, shuffled=rng).mean() < 0.3)
+        (1.0, True)
+    """
+
+    x: Float[np.ndarray, "n d"]
+    y: Float[np.ndarray, "m e"]
+    dictionary: Int[np.ndarray, " n"]
+    test: Int[np.ndarray, " t"]
+    rest: Int[np.ndarray, " r"]
+
+    @classmethod
+    def split(
+        cls,
+        x: Float[np.ndarray, "n d"],
+        y: Float[np.ndarray, "m e"],
+        dictionary: Int[np.ndarray, " n"],
+        test: int,
+        *,
+        rng: np.random.Generator,
+    ) -> TranslationTask:
+        """Hold `test` random words out."""
+        order = rng.permutation(len(x))
+        return cls(x, y, dictionary, order[:test], order[test:])
+
+    def hits(
+        self,
+        pairs: int,
+        kind: Literal["ridge", "least squares", "orthogonal"] = "ridge",
+        *,
+        k: int = 5,
+        csls: int | None = None,
+        shuffled: np.random.Generator | None = None,
+    ) -> Float64[np.ndarray, " t"]:
+        """Whether each test word's translation is among the k nearest candidates.
+
+        Args:
+            pairs: the first so many words of `rest` are fitted.
+            kind: of the map, as in `TranslationMap`.
+            k: how many guesses.
+            csls: neighbours that CSLS averages over; None for plain cosines.
+            shuffled: fit the null, in which these words' translations are in a random order.
+
+        Returns:
+            1 or 0 for each test word.
+        """
+        fitted = self.rest[:pairs]
+        to = self.dictionary[fitted]
+        to = to if shuffled is None else shuffled.permutation(to)
+        found = TranslationMap(kind).fit(self.x[fitted], self.y[to])
+        return found.hits(self.x[self.test], self.y, self.dictionary[self.test], k=k, csls=csls)
 
 
 def retrieved(

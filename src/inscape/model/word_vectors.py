@@ -47,3 +47,27 @@ def word_vectors(model: Model, least: int = 3) -> tuple[list[str], Float64[np.nd
     }
     rows = model.net.get_input_embeddings().weight.detach().double().cpu().numpy()
     return list(found), rows[list(found.values())]
+
+
+def shared_word_vectors(
+    first: Model, second: Model, most: int, least: int = 3
+) -> tuple[list[str], Float64[np.ndarray, "words d"], Float64[np.ndarray, "words e"]]:
+    """Words that are one token in both models, in the order of the first one's vocabulary.
+
+    Args:
+        first: a text model.
+        second: another.
+        most: the first so many of them.
+        least: fewest letters.
+
+    Returns:
+        Words, and their input embeddings in either model.
+
+    Raises:
+        ModelError: no tokenizer.
+    """
+    (own, x), (other, y) = (word_vectors(model, least) for model in (first, second))
+    place = {word: i for i, word in enumerate(other)}
+    rows = [i for i, word in enumerate(own) if word in place][:most]
+    words = [own[i] for i in rows]
+    return words, x[rows], y[[place[word] for word in words]]

@@ -126,6 +126,7 @@ from inscape.read.patchscopes import patchscope as patchscope
 from inscape.read.pca_direction import PCADirection as PCADirection
 from inscape.read.pooled import PooledProbe as PooledProbe
 from inscape.read.ppmi_vectors import frequency_order as frequency_order
+from inscape.read.ppmi_vectors import ppmi_from_pairs as ppmi_from_pairs
 from inscape.read.ppmi_vectors import ppmi_vectors as ppmi_vectors
 from inscape.read.rank import mean_difference as mean_difference
 from inscape.read.rank import mutual_information as mutual_information

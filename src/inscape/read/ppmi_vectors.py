@@ -38,6 +38,29 @@ def ppmi_vectors(
     """
     pairs = counts.T @ counts
     pairs -= np.diag(counts.sum(axis=0))  # a word does not stand beside itself
+    return ppmi_from_pairs(pairs, width, rng=rng)
+
+
+def ppmi_from_pairs(
+    pairs: Float[np.ndarray, "words words"], width: int = 100, *, rng: np.random.Generator
+) -> Float64[np.ndarray, "words d"]:
+    """Vectors of words, or of any objects, of which pairs are counted.
+
+    Args:
+        pairs: how often each stands beside each other, symmetric; the diagonal is taken as it is,
+            so set it to 0 where nothing stands beside itself.
+        width: d; fewer where there are fewer words.
+        rng: of the randomised decomposition.
+
+    Raises:
+        ValueError: no two words stand together.
+
+    Example:
+        >>> pairs = np.array([[0.0, 4, 0, 0], [4, 0, 0, 0], [0, 0, 0, 4], [0, 0, 4, 0]])
+        >>> x = ppmi_from_pairs(pairs, 4, rng=np.random.default_rng(0))
+        >>> float(np.log(4).round(6)), (np.abs(x) ** 2).sum(axis=1).round(6).tolist()
+        (1.386294, [1.386294, 1.386294, 1.386294, 1.386294])
+    """
     total, each = pairs.sum(), pairs.sum(axis=1)
     if not total > 0:
         raise ValueError(

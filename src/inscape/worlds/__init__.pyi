@@ -5,9 +5,11 @@ from inscape.worlds.attribute_shapes import AttributeShapes as AttributeShapes
 from inscape.worlds.attribute_shapes import attribute_shapes as attribute_shapes
 from inscape.worlds.band_powers import Reader as Reader
 from inscape.worlds.band_powers import band_powers as band_powers
+from inscape.worlds.bonded_elements import TwinCorpora as TwinCorpora
 from inscape.worlds.bonded_elements import bonded_elements as bonded_elements
 from inscape.worlds.bonded_elements import corpus as corpus
 from inscape.worlds.bonded_elements import rewired as rewired
+from inscape.worlds.bonded_elements import twin_corpora as twin_corpora
 from inscape.worlds.caption_lists import caption_lists as caption_lists
 from inscape.worlds.captioned_scenes import Scenes as Scenes
 from inscape.worlds.captioned_scenes import distinct_scenes as distinct_scenes

@@ -15,8 +15,10 @@ compounds that they form.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int
 
 #: kinds of bonds: single, double, triple
 KINDS = 3
@@ -85,3 +87,44 @@ def rewired(
         ends = rng.permutation(np.repeat(np.arange(len(was)), was.sum(axis=1).astype(np.int64)))
         np.add.at(own, (ends[::2], ends[1::2]), 1.0)
     return out + out.swapaxes(1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class TwinCorpora:
+    """Two corpora of one chemistry, the elements of the second under names of its own.
+
+    Attributes:
+        first: how often each pair is bonded, for each kind, (kinds, elements, elements).
+        second: the same in the second corpus, by the names there.
+        rewired: the second with its bonds dealt out anew (`rewired`).
+        pairs: each element and its name in the second corpus, in random order, (elements, 2).
+    """
+
+    first: Float64[np.ndarray, "kinds n n"]
+    second: Float64[np.ndarray, "kinds n n"]
+    rewired: Float64[np.ndarray, "kinds n n"]
+    pairs: Int[np.ndarray, "n 2"]
+
+
+def twin_corpora(
+    elements: int = 60, bonds: int = 20_000, *, rng: np.random.Generator
+) -> TwinCorpora:
+    """Draw a chemistry, two corpora of it, and secret names for the second.
+
+    Args:
+        elements: how many, at least 8.
+        bonds: of each kind in each corpus.
+        rng: of everything.
+
+    Example:
+        >>> made = twin_corpora(10, 100, rng=np.random.default_rng(0))
+        >>> made.second.shape, sorted(made.pairs[:, 1].tolist()) == list(range(10))
+        ((3, 10, 10), True)
+    """
+    chances = bonded_elements(elements, rng=rng)
+    first, plain = (corpus(chances, bonds, rng=rng) for _ in range(2))
+    pairs = np.stack([rng.permutation(elements) for _ in range(2)], axis=1)
+    name = pairs[np.argsort(pairs[:, 0]), 1]
+    second = np.empty_like(plain)
+    second[:, name[:, None], name] = plain
+    return TwinCorpora(first, second, rewired(second, rng=rng), pairs)

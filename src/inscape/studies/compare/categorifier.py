@@ -6,7 +6,6 @@ Reference: Sheshmani and You (2021), arXiv:2103.14770; `inscape.compare.functor`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,9 +14,9 @@ from torch import Tensor
 from inscape.compare import Functor, Procrustes, System, cosines, functor_residual, retrieved
 from inscape.core import Measured, one_torch_thread
 from inscape.learn import Budget, Gradient, RelationEmbedding, relation_loss
-from inscape.read import ppmi_vectors
+from inscape.read import ppmi_from_pairs
 from inscape.study import Arm, Bounded, Card, Claim, Run, arms, setting
-from inscape.worlds.bonded_elements import KINDS, bonded_elements, corpus, rewired
+from inscape.worlds.bonded_elements import KINDS, TwinCorpora, twin_corpora
 
 CARD = Card(
     slug="categorifier",
@@ -105,32 +104,22 @@ COUNTED, LEARNT, RANDOM = (
 )
 
 
-class Chemistry(NamedTuple):
-    """One repetition.
-
-    Attributes:
-        corpora: by name, how often each pair is bonded, (kinds, elements, elements).
-        pairs: each element and its name in the second corpus, (elements, 2); anchors come first.
-    """
-
-    corpora: dict[str, np.ndarray]
-    pairs: np.ndarray
-
-
 @one_torch_thread()
 def run(config: Config, run: Run) -> None:
     """Draw chemistries, learn their corpora, and translate with few anchors."""
     run.asked("Do relations carried over by a functor translate objects of which few are known?")
-    made = [_chemistry(config, run.rng("chemistry", str(k))) for k in range(config.chemistries)]
+    made = [
+        twin_corpora(config.elements, config.bonds, rng=run.rng("chemistry", str(k)))
+        for k in range(config.chemistries)
+    ]
     systems = _learnt(config, run, made)
-    m, shown = Measured("elements translated", unit="share", kind="bounded"), []
+    m = Measured("elements translated", unit="share", kind="bounded")
     for anchors in config.anchors:
         scores = [_scores(run, c, own, anchors) for c, own in zip(made, systems, strict=True)]
-        for name in scores[0]:
-            role = "treatment" if name == FUNCTOR else "baseline"
-            m.put(f"{name}, {anchors}", [s[name] for s in scores], role=role)
-            where = {"condition": name, "known pairs": anchors}
-            shown.append(m.value(f"{name}, {anchors}", where=where))
+        grid = {(name, anchors): [s[name] for s in scores] for name in scores[0]}
+        m.put_each(
+            grid, roles={FUNCTOR: "treatment"}, role="baseline", by=("condition", "known pairs")
+        )
     full, moved, alone, *turned = (
         f"{a}, {config.main}" for a in (FUNCTOR, REWIRED, ALONE, COUNTED, LEARNT)
     )
@@ -140,22 +129,17 @@ def run(config: Config, run: Run) -> None:
     share = m.combined("share of the score", lambda s, f: s / f, moved, full, unit="of the score")
     run.claim("rewired", share)
     caption = f"Elements without an anchor that are translated; chance is 1 of {config.elements}."
-    run.curve("by-anchors", shown, caption, x="known pairs", nulls=(REWIRED,))
+    run.curve("by-anchors", m.evidence(), caption, x="known pairs", nulls=(REWIRED,))
     _residual(config, run, made, systems)
 
 
-def _chemistry(config: Config, rng: np.random.Generator) -> Chemistry:
-    chances = bonded_elements(config.elements, rng=rng)
-    first, plain = (corpus(chances, config.bonds, rng=rng) for _ in range(2))
-    pairs = np.stack([rng.permutation(config.elements) for _ in range(2)], axis=1)
-    name = pairs[np.argsort(pairs[:, 0]), 1]
-    second = np.empty_like(plain)
-    second[:, name[:, None], name] = plain
-    return Chemistry({"first": first, "second": second, REWIRED: rewired(second, rng=rng)}, pairs)
-
-
-def _learnt(config: Config, run: Run, made: list[Chemistry]) -> list[dict[str, System]]:
+def _learnt(config: Config, run: Run, made: list[TwinCorpora]) -> list[dict[str, System]]:
     """Vectors and matrices of every corpus, each from a random start of its own."""
+    corpora = {
+        "first": [c.first for c in made],
+        "second": [c.second for c in made],
+        REWIRED: [c.rewired for c in made],
+    }
 
     def arm(place: int, name: str) -> Arm:
         def net(k: int) -> RelationEmbedding:
@@ -163,17 +147,17 @@ def _learnt(config: Config, run: Run, made: list[Chemistry]) -> list[dict[str, S
             size = config.elements, KINDS, config.width
             return [RelationEmbedding(*size) for _ in range(place + 1)][-1]
 
-        counts = [torch.as_tensor(c.corpora[name], dtype=torch.float32) for c in made]
+        counts = [torch.as_tensor(c, dtype=torch.float32) for c in corpora[name]]
         update = Gradient(lr=0.03, schedule="cosine")
         return Arm(net, lambda rng, k: counts[k], relation_loss, update)
 
     def loss(net: RelationEmbedding, k: int) -> list[float]:
-        counts: Tensor = torch.as_tensor(made[k].corpora["first"], dtype=torch.float32)
+        counts: Tensor = torch.as_tensor(made[k].first, dtype=torch.float32)
         return [float(relation_loss(net, counts, 0.0))]
 
     found = arms(
         run,
-        {name: arm(place, name) for place, name in enumerate(made[0].corpora)},
+        {name: arm(place, name) for place, name in enumerate(corpora)},
         metrics={"loss on the first corpus": loss},
         budget=Budget(config.steps),
         seeds=config.chemistries,
@@ -181,18 +165,22 @@ def _learnt(config: Config, run: Run, made: list[Chemistry]) -> list[dict[str, S
     return [
         {
             name: System(*(p.detach().double().numpy() for p in (net.objects, net.relations)))
-            for name, net in zip(made[0].corpora, nets, strict=True)
+            for name, net in zip(corpora, nets, strict=True)
         }
-        for nets in zip(*(found.nets[name] for name in made[0].corpora), strict=True)
+        for nets in zip(*(found.nets[name] for name in corpora), strict=True)
     ]
 
 
-def _scores(run: Run, made: Chemistry, own: dict[str, System], anchors: int) -> dict[str, float]:
+def _scores(run: Run, made: TwinCorpora, own: dict[str, System], anchors: int) -> dict[str, float]:
     """Share of the elements without an anchor whose name in the second corpus each map finds."""
     first, second, other = own.values()
     known, rest = made.pairs[:anchors], made.pairs[anchors:]
     width = first.objects.shape[1]
-    counted = [_count_vectors(made.corpora[a], width, run) for a in ("first", "second")]
+    other_than = 1 - np.eye(len(made.pairs))  # an element does not stand beside itself
+    counted = [
+        ppmi_from_pairs(bonds.sum(axis=0) * other_than, width, rng=run.rng("count vectors"))
+        for bonds in (made.first, made.second)
+    ]
 
     def score(moved: np.ndarray, names: np.ndarray) -> float:
         return float(retrieved(cosines(moved, names), rest[:, 1]).mean())
@@ -217,19 +205,8 @@ def _scores(run: Run, made: Chemistry, own: dict[str, System], anchors: int) -> 
     }
 
 
-def _count_vectors(counts: np.ndarray, width: int, run: Run) -> np.ndarray:
-    """Vectors of elements from which stand in one bond, of whatever kind."""
-    whole = counts.sum(axis=0)
-    at = np.triu_indices(len(whole), 1)
-    times = whole[at].astype(np.int64)
-    bonds = np.zeros((times.sum(), len(whole)))
-    for end in at:
-        bonds[np.arange(len(bonds)), np.repeat(end, times)] = 1.0
-    return ppmi_vectors(bonds, width, rng=run.rng("count vectors"))
-
-
 def _residual(
-    config: Config, run: Run, made: list[Chemistry], systems: list[dict[str, System]]
+    config: Config, run: Run, made: list[TwinCorpora], systems: list[dict[str, System]]
 ) -> None:
     """How far functors and random rotations are from carrying relations to relations."""
     m = Measured("residual of the relations", unit="share", direction="lower")

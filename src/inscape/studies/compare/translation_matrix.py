@@ -6,14 +6,14 @@ Reference: Mikolov, Le and Sutskever (2013), arXiv:1309.4168; `inscape.compare.t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
-from inscape.compare import TranslationMap, cosines, retrieved
+from inscape.compare import TranslationTask, cosines, retrieved
 from inscape.core import Evidence, Measured
 from inscape.model.open import open
-from inscape.model.word_vectors import word_vectors
+from inscape.model.word_vectors import shared_word_vectors
 from inscape.read import frequency_order, ppmi_vectors
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.worlds import shared_factors, twin_languages
@@ -95,25 +95,11 @@ PRESETS = {
     "full": Config(words=10_000, documents=60_000, width=300, draws=499),
 }
 MAP, SHUFFLED, RANK = "linear map", "shuffled dictionary", "frequency rank"
-
-
-class Spaces(NamedTuple):
-    """Two spaces, who translates whom, and the words that are held out."""
-
-    x: np.ndarray
-    y: np.ndarray
-    dictionary: np.ndarray
-    test: np.ndarray
-    rest: np.ndarray
-
-    def hits(self, pairs: int, kind: str = "ridge", csls: int | None = None) -> np.ndarray:
-        """Whether each test word's translation is among five, of a map fitted on so many pairs."""
-        return self.fitted(self.dictionary[self.rest[:pairs]], kind, csls)
-
-    def fitted(self, to: np.ndarray, kind: str = "ridge", csls: int | None = None) -> np.ndarray:
-        """The same of a map fitted to these words of the other side."""
-        found = TranslationMap(kind).fit(self.x[self.rest[: len(to)]], self.y[to])
-        return found.hits(self.x[self.test], self.y, self.dictionary[self.test], k=5, csls=csls)
+KINDS: dict[str, Any] = {
+    MAP: {},
+    "with CSLS": {"csls": 10},
+    "rotation": {"kind": "orthogonal"},
+}
 
 
 def run(config: Config, run: Run) -> None:
@@ -122,7 +108,9 @@ def run(config: Config, run: Run) -> None:
     made = twin_languages(config.words, config.documents, rng=run.rng("languages"))
     corpora = (made.first, made.second)
     x, y = (ppmi_vectors(c, config.width, rng=run.rng("vectors")) for c in corpora)
-    spaces = _split(config, run, x, y, made.dictionary)
+    spaces = TranslationTask.split(
+        x, y, made.dictionary, config.test, rng=run.rng("split", str(config.words))
+    )
     test, ranks = spaces.test, [np.argsort(frequency_order(c)) for c in corpora]
     m = _measured(run, spaces, config.main, config.draws)
     near = abs(ranks[1][made.dictionary] - ranks[0]) <= 2
@@ -138,39 +126,36 @@ def run(config: Config, run: Run) -> None:
     halves.put("rarer half", hits * ~often, ~often)
     run.claim("frequent", halves.gain("more frequent half", over="rarer half"))
     run.show("frequency", halves)
-    by = Measured("precision@5", unit="share")
-    kinds = {MAP: ("ridge", None), "with CSLS": ("ridge", 10), "rotation": ("orthogonal", None)}
-    at = [(name, n) for name in kinds for n in config.pairs]
-    for name, n in at:
-        by.put(f"{name}, {n}", spaces.hits(n, *kinds[name]))
+    by, points = Measured("precision@5", unit="share"), np.log10(config.pairs).tolist()
+    for name, how in KINDS.items():
+        grid = {
+            (name, at): spaces.hits(n, **how) for n, at in zip(config.pairs, points, strict=True)
+        }
+        by.put_each(grid, by=("condition", "log10 of the pairs"))
     least = lambda *v: np.min(np.diff(np.stack(v), axis=0), axis=0)  # noqa: E731
-    run.claim("pairs", by.combined("least rise", least, *(f"{MAP}, {n}" for n in config.pairs)))
-    where = [{"condition": name, "log10 of the pairs": float(np.log10(n))} for name, n in at]
-    shown = [by.value(f"{name}, {n}", where=w) for (name, n), w in zip(at, where, strict=True)]
-    run.curve("by-pairs", shown, "Words of a made language translated.", x="log10 of the pairs")
+    run.claim("pairs", by.combined("least rise", least, *(f"{MAP}, {at}" for at in points)))
+    caption = "Words of a made language translated."
+    run.curve("by-pairs", by.evidence(), caption, x="log10 of the pairs")
 
-    spaces = _split(config, run, *_networks(config, run))
+    x, y = _networks(config, run)
+    spaces = TranslationTask.split(
+        x, y, np.arange(len(x)), config.test, rng=run.rng("split", str(len(x)))
+    )
     m = _measured(run, spaces, len(spaces.rest), 20)  # for a mean, not for a p-value
     run.claim("real", _over_ten_times(m, len(spaces.x), SHUFFLED))
     caption = f"Precision@5 of {len(spaces.x):,} English words, those not tested as pairs."
     run.show("networks", m, caption, null=SHUFFLED)
 
 
-def _split(config: Config, run: Run, x: np.ndarray, y: np.ndarray, words: np.ndarray) -> Spaces:
-    order = run.rng("split", str(len(x))).permutation(len(x))
-    return Spaces(x, y, words, order[: config.test], order[config.test :])
-
-
-def _measured(run: Run, spaces: Spaces, pairs: int, draws: int) -> Measured:
+def _measured(run: Run, spaces: TranslationTask, pairs: int, draws: int) -> Measured:
     """Precision@5 of the map, of the other maps, and of shuffled dictionaries."""
     m = Measured("precision@5", unit="share")
     m.put(MAP, spaces.hits(pairs))
     m.put(f"{MAP}, CSLS", spaces.hits(pairs, csls=10), role="baseline")
     for kind in ("orthogonal", "least squares"):
         m.put(kind, spaces.hits(pairs, kind), role="baseline")
-    right, rng = spaces.dictionary[spaces.rest[:pairs]], run.rng("shuffled", str(pairs))
-    drawn = [spaces.fitted(rng.permutation(right)) for _ in range(draws)]
-    m.put(SHUFFLED, drawn, role="null")
+    rng = run.rng("shuffled", str(pairs))
+    m.put(SHUFFLED, [spaces.hits(pairs, shuffled=rng) for _ in range(draws)], role="null")
     return m
 
 
@@ -186,22 +171,14 @@ def _over_ten_times(m: Measured, candidates: int, *baselines: str) -> Evidence:
     return m.combined("precision@5 − 10 × the best baseline", gain, MAP, *baselines)
 
 
-def _networks(config: Config, run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _networks(config: Config, run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Input embeddings of the same English words in two networks."""
     if config.source == PLANTED:
         strength = {"x": 2.0, "y": 2.0}
         x, y = shared_factors(strength, config.shared, rng=run.rng("planted")).values()
-        return x, y, np.arange(len(x))
-    found = []
-    for name in (config.source, config.target):
-        model = open(name)
+        return x, y
+    models = [open(name) for name in (config.source, config.target)]
+    for model in models:
         run.certificate(model.certificate)
-        found.append(word_vectors(model))
-    (own, rows), (other, columns) = found
-    known = set(other)
-    shared = [word for word in own if word in known][: config.shared]
-    x, y = (
-        side[[words.index(word) for word in shared]]
-        for words, side in ((own, rows), (other, columns))
-    )
-    return x, y, np.arange(len(shared))
+    _, x, y = shared_word_vectors(*models, config.shared)
+    return x, y

@@ -13,7 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from inscape.charts import matrix
-from inscape.compare import dissimilarity, geo_topological, geodesic, over_networks
+from inscape.compare import (
+    dissimilarity,
+    geo_topological,
+    geodesic,
+    over_networks,
+    shuffled_items,
+)
 from inscape.core import Jackknife, Measured, one_torch_thread
 from inscape.learn import Budget
 from inscape.recipes.digit_classifiers import classifier, trained
@@ -129,9 +135,9 @@ def run(config: Config, run: Run) -> None:
     m.put_statistic("geodesics", _identified(_paths(judged[levels[0]]), ways[RSA]), role="baseline")
     fresh = [_distances(net, seen, 0.0, run.rng("fresh")) for net in found.nets[UNTRAINED][half:]]
     m.put_statistic("untrained", _identified(np.stack(fresh), ways[RSA]), role="baseline")
-    rng, n = run.rng("shuffled"), config.stimuli
-    orders = [[rng.permutation(n) for _ in judged[levels[0]]] for _ in range(config.draws)]
-    drawn = [_identified(_reordered(judged[levels[0]], order), ways[TOPOLOGY]) for order in orders]
+    rng, clean = run.rng("shuffled"), judged[levels[0]]
+    moved = (shuffled_items(clean, rng=rng) for _ in range(config.draws))
+    drawn = [_identified(d, ways[TOPOLOGY]) for d in moved]
     m.put_statistic(SHUFFLED, *drawn, role="null")
     run.claim("topology", m.value(f"{TOPOLOGY}, {levels[0]}", null=SHUFFLED))
     run.claim("clean", m.gain(f"{CHOSEN}, {levels[0]}", over=f"{RSA}, {levels[0]}"))
@@ -200,8 +206,3 @@ def _thresholds(
 
 def _paths(distances: np.ndarray) -> np.ndarray:
     return np.stack([[geodesic(d, 0.1) for d in own] for own in distances])
-
-
-def _reordered(distances: np.ndarray, orders: list[np.ndarray]) -> np.ndarray:
-    """Stimuli of each network in an order of its own."""
-    return np.stack([d[:, o][:, :, o] for d, o in zip(distances, orders, strict=True)])
