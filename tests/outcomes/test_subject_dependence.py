@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from inscape.model.continuations import Continuation
 from inscape.outcomes.subject_dependence import (
+    KINDS,
     RECALLED,
     RIGHT,
     UNGROUNDED,
@@ -14,7 +16,12 @@ from inscape.outcomes.subject_dependence import (
     blurred,
     cut_off,
     cut_off_by_windows,
+    dependence_by_kind,
     error_kinds,
+    prompt_surface,
+    recalled_ratio,
+    some_of_each_kind,
+    windows_by_kind,
 )
 from inscape.worlds.facts import recall
 
@@ -82,3 +89,54 @@ def test_odds_of_an_answer_are_its_mean_and_its_first_tokens():
         Continuation("", np.arange(0), np.empty(0), np.empty(0), True),
     ]
     assert answer_odds(said).tolist() == [[-2.0, -1.0], [-20.0, -20.0]]
+
+
+def test_kinds_are_averaged_beside_all_of_them():
+    kinds = np.repeat([RECALLED, RIGHT], [2, 6])
+    values = np.repeat([4.0, 1.0], [2, 6])
+    right, recalled = dependence_by_kind(values, kinds, np.arange(8), subject="knockout")
+    assert (right.value, recalled.value) == (1.0, 4.0)
+    assert recalled.where == {"completion": RECALLED, "subject": "knockout"}
+    assert [b.value for b in recalled.beside] == [1.75]
+    assert recalled.n == 2
+
+
+def test_the_ratio_is_of_errors_alone():
+    rng = np.random.default_rng(0)
+    kinds = np.tile([RIGHT, RECALLED, UNGROUNDED], 40)
+    values = np.tile([99.0, 3.0, 1.0], 40) + 0.1 * rng.random(120)
+    found = recalled_ratio(values, kinds, np.arange(120), draws=99, rng=rng)
+    wanted = values[kinds == RECALLED].mean() / values[kinds == UNGROUNDED].mean()
+    assert found.value == pytest.approx(wanted)
+    assert (found.p, found.n) == (0.01, 80)
+    alike = np.where(kinds == RIGHT, 99.0, 1.0) + 0.1 * rng.random(120)
+    assert recalled_ratio(alike, kinds, np.arange(120), draws=99, rng=rng).p > 0.02
+
+
+def test_windows_are_averaged_by_kind(world):
+    kinds = np.resize([RIGHT, UNGROUNDED], len(world.facts))
+    found = windows_by_kind(world.model, world.facts, kinds, 1)
+    moved = cut_off_by_windows(world.model, world.facts, 1)
+    assert [tuple(e.where.values()) for e in found] == [
+        (kind, layer) for layer in moved for kind in (RIGHT, UNGROUNDED)
+    ]
+    assert found[1].value == pytest.approx(moved[0][kinds == UNGROUNDED].mean())
+
+
+def test_some_of_each_kind_are_drawn():
+    kinds = np.repeat(KINDS, [30, 20, 3])
+    rows = some_of_each_kind(kinds, 5, rng=np.random.default_rng(0))
+    assert pd.Series(kinds[rows]).value_counts()[list(KINDS)].tolist() == [5, 5, 3]
+    assert (np.diff(rows) > 0).all()
+    other = some_of_each_kind(kinds, 5, rng=np.random.default_rng(1))
+    assert not np.array_equal(rows, other)
+
+
+def test_the_surface_of_a_prompt_is_its_lengths_and_its_relation(world):
+    found, frame = prompt_surface(world.model, world.facts), world.facts.frame
+    names = sorted(frame["relation"].unique())
+    assert found.shape == (len(frame), 2 + len(names))
+    assert found[0, 0] == len(world.model.tokenize([world.facts.texts()[0]])[0])
+    assert found[:, 1].tolist() == [len(s) for s in frame["subject"]]
+    assert [names[k] for k in found[:, 2:].argmax(axis=1)] == frame["relation"].tolist()
+    assert (found[:, 2:].sum(axis=1) == 1).all()

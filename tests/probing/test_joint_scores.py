@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inscape.core.intervals import interval
-from inscape.probing.joint_scores import joint_scores, part_gain
+from inscape.probing.joint_scores import BOTH_SHUFFLED, joint_scores, part_gain, score_gap
 from inscape.probing.sweep import compare, sweep
 
 
@@ -75,3 +75,21 @@ def test_the_gain_is_that_of_the_part_where_it_is_second(drawn):
     assert most.evidence.value == pytest.approx(max(wanted.values()))
     back = part_gain("gain", found, "faint", ("clear",))
     assert back.evidence.value < 0
+
+
+def test_a_gap_is_above_both_on_shuffled_labels(drawn):
+    groups, y, clear, faint = drawn
+    how = {"groups": groups, "task": "classification", "metric": "auc", "shuffles": 9}
+    found = {"clear": sweep({"x": clear}, y, **how), "faint": sweep({"x": faint}, y, **how)}
+    both = {name: groups for name in found}
+    scores = score_gap(found, both)
+    clear_score, faint_score = (r.selected[0].value for r in found.values())
+    assert scores.gap.value == pytest.approx(clear_score - faint_score)
+    assert scores.each == pytest.approx({"clear": clear_score, "faint": faint_score})
+    draws = [r.selected_scores[1:, 0] for r in found.values()]
+    assert (scores.gap.null.kind, scores.gap.null.draws) == (BOTH_SHUFFLED, 9)
+    assert scores.gap.null.mean == pytest.approx((draws[0] - draws[1]).mean())
+    assert scores.above.null is None
+    assert scores.above.interval == pytest.approx(scores.gap.interval)
+    assert scores.shuffled.value == pytest.approx(np.mean(draws))
+    assert scores.shuffled.value < 0.7 < clear_score

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tests.model import nets
 
+from inscape.core.errors import StudyError
+from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.read.detached_jacobian import local_map, stable_rank
 from inscape.read.local_maps import (
@@ -16,11 +19,14 @@ from inscape.read.local_maps import (
     checked,
     decodes,
     depths,
+    exactness,
+    final_ranks,
     in_double,
     mapped,
     named,
     random_directions,
     ranks_by_depth,
+    short_prompts,
     sketched_residual,
     spectra,
     steered,
@@ -163,3 +169,48 @@ def test_prompts_steer_those_that_go_on_with_another_token(model):
         model, 1, maps, tokens, [7, 7], rng=np.random.default_rng(0), **options
     )
     assert same is None
+
+
+def test_short_prompts_are_spread_over_relations_and_long_texts_are_left_out(model):
+    texts = ["the sea", "the river rises", "it is a good film", "the river rises in the sea"] * 3
+    relation = ["near"] * 9 + ["far"] * 3
+    frame = pd.DataFrame({"text": texts, "relation": relation})
+    lengths = [len(t) for t in model.tokenize(texts)]
+    examples, rng = load(frame), np.random.default_rng(0)
+    found = short_prompts(model, examples, 4, least=lengths[1], most=lengths[2], rng=rng)
+    assert {t.text for t in found.tokens} == {texts[1], texts[2]}
+    assert np.bincount(found.groups).tolist() == [2, 2]
+    alone = load(frame.drop(columns="relation"))
+    every = short_prompts(model, alone, 99, least=1, most=99, rng=rng)
+    assert sorted(every.groups) == list(range(12))
+    with pytest.raises(StudyError, match="Fewer than two texts have 50 to 60 tokens"):
+        short_prompts(model, examples, 4, least=50, most=60, rng=rng)
+
+
+def test_exactness_has_a_row_for_every_prompt(model):
+    tokens = [prompt(model), prompt(model, "Paris is the capital of it"), prompt(model, "the sea")]
+    found = [mapped(model, t) for t in tokens]
+    u = random_directions(5, nets.D, rng=np.random.default_rng(0))
+    frame, another = exactness(model, iter(tokens), found, u)
+    assert frame["prompt"].tolist() == [t.text for t in tokens]
+    assert frame["tokens"].tolist() == [len(t) for t in tokens]
+    assert frame["float32"].tolist() == [m.residual for m in found]
+    check = checked(model, in_double(model), tokens[1], u)
+    columns = ["float64", "ordinary Jacobian", "logits changed"]
+    assert frame.loc[1, columns].tolist() == [check.float64, check.ordinary, check.changed]
+    logits = [model.run([t], logits=True).logits[0, -1].numpy() for t in tokens]
+    wanted = np.linalg.norm(logits[2] - logits[1]) / np.linalg.norm(logits[1])
+    assert another.shape == (2,)
+    assert another[1] == pytest.approx(wanted, rel=1e-4)
+
+
+def test_final_ranks_are_medians_over_prompts():
+    def one(rank, last):
+        return Mapped(0.0, 1, [], [], [], rank, last, np.ones(1))
+
+    found = final_ranks({"a": [one(1.0, 5.0), one(2.0, 9.0), one(9.0, 6.0)], "b": [one(4.0, 3.0)]})
+    assert found.to_dict("list") == {
+        "series": ["a", "b"],
+        "whole prompt": [2.0, 4.0],
+        "last token": [6.0, 3.0],
+    }

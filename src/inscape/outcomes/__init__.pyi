@@ -161,7 +161,12 @@ from inscape.outcomes.subject_dependence import answer_odds as answer_odds
 from inscape.outcomes.subject_dependence import blurred as blurred
 from inscape.outcomes.subject_dependence import cut_off as cut_off
 from inscape.outcomes.subject_dependence import cut_off_by_windows as cut_off_by_windows
+from inscape.outcomes.subject_dependence import dependence_by_kind as dependence_by_kind
 from inscape.outcomes.subject_dependence import error_kinds as error_kinds
+from inscape.outcomes.subject_dependence import prompt_surface as prompt_surface
+from inscape.outcomes.subject_dependence import recalled_ratio as recalled_ratio
+from inscape.outcomes.subject_dependence import some_of_each_kind as some_of_each_kind
+from inscape.outcomes.subject_dependence import windows_by_kind as windows_by_kind
 from inscape.outcomes.taught_links import LinkedRows as LinkedRows
 from inscape.outcomes.taught_links import TaughtLinks as TaughtLinks
 from inscape.outcomes.taught_links import linked_rows as linked_rows

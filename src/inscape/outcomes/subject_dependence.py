@@ -19,12 +19,15 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from inscape.control.attention_knockout import attention_knockout
+from inscape.core.class_means import class_means, class_ratio
 from inscape.core.edit import Replace, Scope
+from inscape.core.evidence import Beside, Evidence
 from inscape.core.folds import group_codes
 from inscape.data.examples import Examples
 from inscape.data.positions import span_mask
@@ -132,6 +135,115 @@ def error_kinds(
     line = float(np.quantile(cut[away & right], quantile))
     kinds = np.where(right, RIGHT, np.where(cut >= line, RECALLED, UNGROUNDED))
     return ErrorKinds(line, np.flatnonzero(~away), kinds[~away])
+
+
+def dependence_by_kind(
+    values: Float[np.ndarray, " n"],
+    kinds: np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
+    **where: str | int,
+) -> list[Evidence]:
+    """Mean divergence of each kind of completion that there is, beside that of all.
+
+    Args:
+        values: how far each prediction moves, in nats.
+        kinds: of each completion, one of `KINDS`.
+        groups: of each completion.
+        where: further coordinates beside ``completion``: how the subject was taken away.
+    """
+    every = Beside("reference", "all completions", float(values.mean()))
+    options = {"by": "completion", "order": KINDS, "unit": "nats", "beside": (every,)}
+    return class_means("divergence", values, kinds, groups, where=where, **options)
+
+
+def recalled_ratio(
+    values: Float[np.ndarray, " n"],
+    kinds: np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
+    *,
+    draws: int,
+    rng: np.random.Generator,
+) -> Evidence:
+    """Mean divergence of recalled errors over that of ungrounded ones; null: the two shuffled by
+    group.
+
+    Args:
+        values: how far each prediction moves, in nats.
+        kinds: of each completion, one of `KINDS`.
+        groups: of each completion.
+        draws: shuffles.
+        rng: of the shuffles.
+    """
+    wrong = kinds != RIGHT
+    return class_ratio(
+        "divergence of recalled / ungrounded errors",
+        values[wrong],
+        kinds[wrong] == RECALLED,
+        np.asarray(groups)[wrong],
+        kind="kinds of error shuffled",
+        draws=draws,
+        rng=rng,
+    )
+
+
+def windows_by_kind(
+    model: Model,
+    examples: Examples,
+    kinds: np.ndarray,
+    window: int,
+    *,
+    span: str = "subject",
+    advance: Callable[[], Any] | None = None,
+) -> list[Evidence]:
+    """`cut_off_by_windows`, the mean divergence of each kind of completion; coordinates ``layer``
+    and ``completion``.
+
+    Args:
+        model: predicts.
+        examples: prompts with the span.
+        kinds: of each prompt's completion, one of `KINDS`.
+        window: layers of a window.
+        span: its name.
+        advance: called after each window.
+    """
+    moved = cut_off_by_windows(model, examples, window, span=span, advance=advance)
+    options = {"by": "completion", "order": KINDS, "unit": "nats"}
+    found = []
+    for layer, x in moved.items():
+        where = {"layer": layer}
+        found += class_means("divergence", x, kinds, examples.groups(), where=where, **options)
+    return found
+
+
+def some_of_each_kind(
+    kinds: np.ndarray, most: int, *, rng: np.random.Generator
+) -> Int[np.ndarray, " m"]:
+    """Rows of some completions of each kind, in their order.
+
+    Args:
+        kinds: of each completion, one of `KINDS`.
+        most: of a kind; all where there are fewer.
+        rng: draws them.
+    """
+    drawn = [rng.permutation(np.flatnonzero(kinds == k))[:most] for k in KINDS]
+    return np.sort(np.concatenate(drawn))
+
+
+def prompt_surface(
+    model: Model, examples: Examples, *, span: str = "subject", relation: str = "relation"
+) -> Float[np.ndarray, "n features"]:
+    """What a prompt shows without a look inside: its length in tokens, the length of a span in
+    characters, and one column for each relation, in alphabetical order.
+
+    Args:
+        model: whose tokens.
+        examples: prompts.
+        span: the column with the span's text.
+        relation: the column with the relation.
+    """
+    tokens = [len(t) for t in model.tokenize(examples.texts())]
+    letters, of = examples.frame[span].str.len(), pd.get_dummies(examples.frame[relation])
+    return np.column_stack([tokens, letters, of]).astype(np.float64)
 
 
 def answer_odds(said: Sequence[Continuation], empty: float = -20.0) -> Float[np.ndarray, "n 2"]:

@@ -53,8 +53,10 @@ from inscape.probing.group_mean import group_mean as group_mean
 from inscape.probing.inspector import InspectedFold as InspectedFold
 from inscape.probing.inspector import Part as Part
 from inscape.probing.joint_scores import PartGain as PartGain
+from inscape.probing.joint_scores import ScoreGap as ScoreGap
 from inscape.probing.joint_scores import joint_scores as joint_scores
 from inscape.probing.joint_scores import part_gain as part_gain
+from inscape.probing.joint_scores import score_gap as score_gap
 from inscape.probing.layer_mixes import MixReadings as MixReadings
 from inscape.probing.layer_mixes import Shuffled as Shuffled
 from inscape.probing.layer_mixes import centre_against_best as centre_against_best

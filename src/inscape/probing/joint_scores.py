@@ -25,6 +25,9 @@ from inscape.core.jackknife import over_groups
 from inscape.core.measured import Measured
 from inscape.probing.sweep_result import SweepResult
 
+#: the null of `score_gap`
+BOTH_SHUFFLED = "both on shuffled labels"
+
 
 def joint_scores(
     found: Mapping[str, SweepResult], groups: Mapping[str, Sequence[Any] | np.ndarray]
@@ -55,6 +58,46 @@ def joint_scores(
         score = result.selected_statistic(0)
         m.put_statistic(name, over_groups(score, pd.unique(own), int(codes.max()) + 1))
     return m
+
+
+class ScoreGap(NamedTuple):
+    """By how much the score of one sweep is above that of another.
+
+    Attributes:
+        gap: the difference; null: both on shuffled labels.
+        above: the same without a null, beside the second sweep's score.
+        shuffled: the mean of both scores on shuffled labels.
+        each: condition → score.
+    """
+
+    gap: Evidence
+    above: Evidence
+    shuffled: Evidence
+    each: dict[str, float]
+
+
+def score_gap(
+    found: Mapping[str, SweepResult], groups: Mapping[str, Sequence[Any] | np.ndarray]
+) -> ScoreGap:
+    """The scores of two sweeps, the first less the second, of their only target.
+
+    ::
+
+        gap = S_1 − S_2        null, draw by draw: S_1 − S_2 on labels shuffled in both
+
+    Args:
+        found: two conditions → sweep of one metric, both with the same number of shuffles.
+        groups: condition → the group of each of its rows, as in `joint_scores`.
+    """
+    first, second = found
+    m, unit = joint_scores(found, groups), found[first].selected[0].unit
+    one, two = (found[name].selected_scores[1:, 0] for name in (first, second))
+    m.put_draws(BOTH_SHUFFLED, one - two)
+    chance = Measured(f"mean {unit} with labels shuffled", unit=unit)
+    chance.put("shuffled", (one + two) / 2)
+    each = {name: float(m.value(name).value) for name in found}
+    gap = m.gain(first, over=second, null=BOTH_SHUFFLED)
+    return ScoreGap(gap, m.gain(first, over=second), chance.value("shuffled"), each)
 
 
 class PartGain(NamedTuple):

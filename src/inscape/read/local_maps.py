@@ -8,7 +8,7 @@ embedding along its right ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,8 +20,12 @@ from torch import Tensor
 
 from inscape.core.batch import Tokens
 from inscape.core.edit import Add, Scope
+from inscape.core.errors import StudyError
 from inscape.core.evidence import Evidence
+from inscape.core.folds import group_codes
+from inscape.core.matched_rows import spread_rows
 from inscape.core.measured import Measured
+from inscape.data.examples import Examples
 from inscape.model.detach import detached
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
@@ -64,6 +68,52 @@ class Mapped:
         """Whether it is among those of each token's own map, 1 or 0 each."""
         own = [any(token in said for said in each[:vectors]) for each in self.said_each]
         return np.array(own, dtype=np.float64)
+
+
+class ShortPrompts(NamedTuple):
+    """Prompts that are short enough to be mapped.
+
+    Attributes:
+        tokens: of each prompt.
+        groups: its relation, 0 … G − 1; each its own where the examples have no such column.
+    """
+
+    tokens: list[Tokens]
+    groups: Int[np.ndarray, " n"]
+
+
+def short_prompts(
+    model: Model,
+    examples: Examples,
+    count: int,
+    *,
+    least: int = 4,
+    most: int = 12,
+    rng: np.random.Generator,
+) -> ShortPrompts:
+    """Texts of a few tokens, drawn evenly over the values of the column ``relation``: the map of a
+    prompt has a matrix for each of its tokens.
+
+    Args:
+        model: whose tokens.
+        examples: the texts.
+        count: prompts at most.
+        least, most: tokens of a prompt.
+        rng: draws them.
+
+    Raises:
+        StudyError: fewer than two texts are as short.
+    """
+    fits = [least <= len(t) <= most for t in model.tokenize(examples.texts())]
+    if sum(fits) < 2:
+        raise StudyError(
+            f"Fewer than two texts have {least} to {most} tokens; give shorter ones, the map of a "
+            "long prompt is large."
+        )
+    short = examples.take(np.flatnonzero(fits))
+    of = np.asarray(short.frame["relation"] if "relation" in short.frame else range(len(short)))
+    rows = spread_rows(of, count, rng=rng)
+    return ShortPrompts(model.tokenize(short.take(rows).texts()), group_codes(of[rows].astype(str)))
 
 
 class Named(NamedTuple):
@@ -214,6 +264,56 @@ def checked(model: Model, double: Model, tokens: Tokens, directions: Tensor) -> 
     exact = sketched_residual(double, tokens, directions)
     plain = sketched_residual(model, tokens, directions, detach=False)
     return Checked(exact, plain, changed, logits)
+
+
+class Exactness(NamedTuple):
+    """How exact the maps of several prompts are.
+
+    Attributes:
+        frame: ``prompt``, ``tokens`` (how many), and relative errors: of the reconstruction in
+            ``float32`` (in whole), in ``float64`` and by the ``ordinary Jacobian`` (both on some
+            directions), and ``logits changed`` when gates are held constant.
+        another: relative difference of each prompt's logits from those of the one before, (n − 1,):
+            how much a change that changes the answer is.
+    """
+
+    frame: pd.DataFrame
+    another: Float[np.ndarray, " pairs"]
+
+
+def exactness(
+    model: Model, tokens: Iterable[Tokens], found: Sequence[Mapped], directions: Tensor
+) -> Exactness:
+    """`checked` for every prompt.
+
+    Args:
+        model: the model.
+        tokens: the prompts.
+        found: their maps, for the error in float32.
+        directions: orthonormal rows, as `random_directions` gives them.
+    """
+    double, rows, logits = in_double(model), [], []
+    for prompt, m in zip(tokens, found, strict=True):
+        check = checked(model, double, prompt, directions)
+        logits.append(check.logits)
+        row = {"prompt": prompt.text, "tokens": len(prompt), "float32": m.residual}
+        errors = {"float64": check.float64, "ordinary Jacobian": check.ordinary}
+        rows.append(row | errors | {"logits changed": check.changed})
+    pairs = zip(logits[1:], logits, strict=False)
+    another = [float((a - b).norm() / b.norm()) for a, b in pairs]
+    return Exactness(pd.DataFrame(rows), np.array(another, dtype=np.float64))
+
+
+def final_ranks(maps: Mapping[str, Sequence[Mapped]]) -> pd.DataFrame:
+    """Median stable rank of the map to the final norm over prompts: ``series``, ``whole prompt``
+    and ``last token``.
+
+    Args:
+        maps: model → its prompts' maps.
+    """
+    rows = [(name, m.rank, m.last_rank) for name, own in maps.items() for m in own]
+    frame = pd.DataFrame(rows, columns=["series", "whole prompt", "last token"])
+    return frame.groupby("series").median().reset_index()
 
 
 def decodes(

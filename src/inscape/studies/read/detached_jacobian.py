@@ -21,25 +21,23 @@ from inscape.charts import curves, score_by_layer
 from inscape.core import (
     Beside,
     Measured,
-    StudyError,
     Tokens,
     child_seed,
     fact,
-    group_codes,
-    spread_rows,
     table,
 )
 from inscape.model.model import Model
 from inscape.read.local_maps import (
     Mapped,
-    checked,
     decodes,
     depths,
-    in_double,
+    exactness,
+    final_ranks,
     mapped,
     named,
     random_directions,
     ranks_by_depth,
+    short_prompts,
     spectra,
     steered_by_others,
 )
@@ -174,16 +172,7 @@ EACH, LAST = "by each token's map", "by the last token's map"
 def run(config: Config, run: Run) -> None:
     """Map prompts, check the maps, decode them, follow them by depth, and steer with one."""
     model, examples, _ = opened(config, run)
-    fits = [4 <= len(t) <= 12 for t in model.tokenize(examples.texts())]
-    if sum(fits) < 2:
-        raise StudyError(
-            "Fewer than two texts have 4 to 12 tokens; give shorter ones, the map of a long prompt "
-            "is large."
-        )
-    short = examples.take(np.flatnonzero(fits))
-    by = np.asarray(short.frame["relation"] if "relation" in short.frame else range(len(short)))
-    rows = spread_rows(by, config.prompts, rng=run.rng("prompts"))
-    tokens, groups = model.tokenize(short.take(rows).texts()), group_codes(by[rows].astype(str))
+    tokens, groups = short_prompts(model, examples, config.prompts, rng=run.rng("prompts"))
     run.asked(
         f"Is {model.name} at one prompt a linear map of its input vectors, and what does that map "
         "say?"
@@ -211,24 +200,11 @@ def _exact(
 ) -> None:
     """What the maps give back, in both precisions, and what the ordinary Jacobian does."""
     u = random_directions(config.directions, model.width("resid_pre.0"), rng=run.rng("directions"))
-    double, asked = in_double(model), run.each("check prompts", tokens, "prompts")
-    checks = [checked(model, double, prompt, u) for prompt in asked]
-    frame = pd.DataFrame(
-        {
-            "prompt": [prompt.text for prompt in tokens],
-            "tokens": [len(prompt) for prompt in tokens],
-            "float32": [m.residual for m in found],
-            "float64": [c.float64 for c in checks],
-            "ordinary Jacobian": [c.ordinary for c in checks],
-            "logits changed": [c.changed for c in checks],
-        }
-    )
+    frame, others = exactness(model, run.each("check prompts", tokens, "prompts"), found, u)
     run.table("exact", frame, "Relative error of the reconstruction of each prompt's final state.")
     m = Measured("error of the reconstruction", groups=groups, unit="relative error")
     m.put("ordinary Jacobian", frame["ordinary Jacobian"])
     ordinary = m.value("ordinary Jacobian")
-    logits = [c.logits for c in checks]
-    others = [float((a - b).norm() / b.norm()) for a, b in zip(logits[1:], logits, strict=False)]
     chance = Beside("baseline", "ordinary Jacobian, mean", ordinary.value)
     another = Beside("reference", "another prompt's logits, mean", float(np.mean(others)))
     more = {"direction": "lower", "n": len(frame)}
@@ -240,8 +216,7 @@ def _exact(
         name, worst = f"largest error, {id}", frame[id].max()
         largest = fact(name, worst, "relative error", beside=(chance,), **more)
         run.claim(id, largest, why=why.get(id, ""))
-    median = frame["ordinary Jacobian"].median()
-    run.claim("ordinary", ordinary, why=f"The median is {median:.2f}.")
+    run.claim("ordinary", ordinary, why=f"The median is {frame['ordinary Jacobian'].median():.2f}.")
     name, worst = "largest change of the logits", frame["logits changed"].max()
     run.claim("unchanged", fact(name, worst, "relative error", beside=(another,), **more))
 
@@ -302,13 +277,8 @@ def _decoded(
         ),
         "Singular values of the whole prompt's map to the final norm.",
     )
-    ranks = [
-        {"series": name, "whole prompt": m.rank, "last token": m.last_rank}
-        for name, own in maps.items()
-        for m in own
-    ]
-    summary = pd.DataFrame(ranks).groupby("series").median().reset_index()
-    run.table("final-rank", summary, "Median stable rank of the map to the final norm.")
+    caption = "Median stable rank of the map to the final norm."
+    run.table("final-rank", final_ranks(maps), caption)
 
 
 def _depths(

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from inscape.charts import by_class, score_by_layer
-from inscape.core import Beside, Measured, class_means, class_ratio, matched_rows
+from inscape.core import matched_rows
 from inscape.data.answers import graded
 from inscape.data.examples import Examples
 from inscape.model.continuations import Continuation
@@ -30,10 +30,14 @@ from inscape.outcomes.subject_dependence import (
     answer_odds,
     blurred,
     cut_off,
-    cut_off_by_windows,
+    dependence_by_kind,
     error_kinds,
+    prompt_surface,
+    recalled_ratio,
+    some_of_each_kind,
+    windows_by_kind,
 )
-from inscape.probing import by_layer, detect_each, joint_scores
+from inscape.probing import by_layer, detect_each, score_gap
 from inscape.store.harvest import harvest
 from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
 from inscape.worlds import facts
@@ -157,7 +161,7 @@ PRESETS = {
 }
 
 KNOCKOUT, BLURRED = "attention knockout", "mean embedding"
-STATES, SHUFFLED = "states", "both on shuffled labels"
+STATES = "states"
 
 
 def run(config: Config, run: Run) -> None:
@@ -214,11 +218,9 @@ def _tell_apart(
     """Right answers against either kind of error, as many of each in every relation."""
     relation, groups = examples.frame["relation"].to_numpy(), examples.groups()
     rows = matched_rows(kinds, relation, KINDS, rng=run.rng("balance"))
-    lengths = [map(len, model.tokenize(examples.texts())), examples.frame["subject"].str.len()]
-    surface = np.column_stack([*(list(n) for n in lengths), pd.get_dummies(relation)])
     store = harvest(model, examples, config.sites, at="last")
     plain = {
-        "relation and lengths": {"surface": surface.astype(np.float64)},
+        "relation and lengths": {"surface": prompt_surface(model, examples)},
         "log-probability": {"log-probability": answer_odds(said)},
     }
     parts = {
@@ -246,26 +248,19 @@ def _tell_apart(
         ],
         "AUC of the layer chosen inside the training folds, and of what needs no look inside.",
     )
-    m = joint_scores(whole, {name: groups[part] for name, part in parts.items()})
-    chance = [r.selected_scores[1:, 0] for r in whole.values()]
-    m.put_draws(SHUFFLED, chance[0] - chance[1])
-    each = " against ".join(f"{m.value(name).value:.2f}" for name in parts)
-    first, second = parts
-    run.claim("gap", m.gain(first, over=second, null=SHUFFLED), why=f"AUC {each}.")
-    run.claim("gap_above_zero", m.gain(first, over=second))
-    mean = {"shuffled": np.mean(chance, axis=0)}
-    shuffled = Measured("mean AUC with labels shuffled", unit="AUC").put_each(mean)
-    run.claim("shuffled", shuffled.value("shuffled"))
+    scores = score_gap(whole, {name: groups[part] for name, part in parts.items()})
+    each = " against ".join(f"{score:.2f}" for score in scores.each.values())
+    run.claim("gap", scores.gap, why=f"AUC {each}.")
+    run.claim("gap_above_zero", scores.above)
+    run.claim("shuffled", scores.shuffled)
 
 
 def _depends(run: Run, examples: Examples, kinds: np.ndarray, moved: dict[str, np.ndarray]) -> None:
     """The subject taken away in two manners, and whether the kinds of one differ by the other."""
-    groups, rows = examples.groups(), {}
-    for manner, x in moved.items():
-        every = Beside("reference", "all completions", float(x.mean()))
-        at = {"by": "completion", "order": KINDS, "unit": "nats", "beside": (every,)}
-        where = {"subject": manner}
-        rows[manner] = class_means("divergence", x, kinds, groups, where=where, **at)
+    groups = examples.groups()
+    rows = {
+        manner: dependence_by_kind(x, kinds, groups, subject=manner) for manner, x in moved.items()
+    }
     run.table(
         "subjects",
         [*rows[KNOCKOUT], *rows[BLURRED]],
@@ -278,34 +273,15 @@ def _depends(run: Run, examples: Examples, kinds: np.ndarray, moved: dict[str, n
         "The subject's embeddings replaced by their mean; tick: the mean over all completions.",
         by="completion",
     )
-    wrong = kinds != RIGHT
-    ratio = class_ratio(
-        "divergence of recalled / ungrounded errors",
-        moved[BLURRED][wrong],
-        kinds[wrong] == RECALLED,
-        groups[wrong],
-        kind="kinds of error shuffled",
-        draws=199,
-        rng=run.rng("blurred"),
-    )
+    ratio = recalled_ratio(moved[BLURRED], kinds, groups, draws=199, rng=run.rng("blurred"))
     run.claim("subject", ratio)
 
 
 def _windows(config: Config, run: Run, model: Model, examples: Examples, kinds: np.ndarray) -> None:
     """Attention knockout in windows of layers, for some prompts of each kind."""
-    rng, layers = run.rng("windows"), len(model.atlas.blocks)
-    some = [rng.permutation(np.flatnonzero(kinds == k))[: config.profiled] for k in KINDS]
-    few = np.sort(np.concatenate(some))
-    part, steps = examples.take(few), len(range(0, layers, config.window))
+    few = some_of_each_kind(kinds, config.profiled, rng=run.rng("windows"))
+    part, steps = examples.take(few), len(range(0, len(model.atlas.blocks), config.window))
     with run.progress("cut off by layers", total=steps, unit="windows") as bar:
-        moved = cut_off_by_windows(model, part, config.window, advance=bar.advance)
-    at = {"by": "completion", "order": KINDS, "unit": "nats"}
-    found = [
-        e
-        for layer, x in moved.items()
-        for e in class_means(
-            "divergence", x, kinds[few], part.groups(), where={"layer": layer}, **at
-        )
-    ]
+        found = windows_by_kind(model, part, kinds[few], config.window, advance=bar.advance)
     caption = f"Attention knockout of the subject in {config.window} layers around each."
     run.layers("windows", found, caption, series="completion")
