@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,11 @@ from inscape.outcomes.token_deletion import (
     GRADIENT,
     RANDOM,
     SCORE,
+    SINGLE,
     TRUTH,
     WEIGHTED,
+    Deletion,
+    PooledDeletion,
     token_deletion,
 )
 from inscape.outcomes.token_identity import (
@@ -24,6 +29,7 @@ from inscape.outcomes.token_identity import (
     PROBE,
     REST,
     over_tokens,
+    pooled_identity,
     token_identity,
     updates,
 )
@@ -110,3 +116,46 @@ def test_the_objects_own_tokens_cost_more_than_random_ones_and_nothing_costs_not
     assert found.chosen in (GRADIENT, WEIGHTED, SCORE)
     none = token_deletion(world.model, identity.probe, *shown, share=0.0, draws=2, rng=streams)
     assert all((lost == 0).all() for lost in none.lost.values())
+
+
+def test_networks_are_pooled_picture_by_picture(identity):
+    turned = {name: 1 - x for name, x in identity.readings.items()}
+    one = pooled_identity([identity])
+    both = pooled_identity([identity, replace(identity, readings=turned)])
+    assert both.groups.tolist() == 2 * identity.pictures.source.tolist()
+    assert both.last(CLASS) == pytest.approx(0.5)
+    assert one.last(CLASS) == pytest.approx(identity.mean(LENS, CLASS)[-1].mean())
+    own = one.of_class_token()
+    assert own.value == pytest.approx(one.last(CLASS))
+    assert (own.null.kind, own.null.draws) == (MATRICES, 30)
+    assert own.null.mean == pytest.approx(identity.random[:, :, 0].mean())
+    gap = one.of_object_over_rest()
+    assert gap.value == pytest.approx(one.last(OBJECT) - one.last(REST))
+    null = [over_tokens(identity.random, identity.pictures, w).mean() for w in (OBJECT, REST)]
+    assert gap.null.mean == pytest.approx(null[0] - null[1])
+    chance = one.of_random_matrices()
+    assert (chance.value, chance.n) == (pytest.approx(own.null.mean), 30)
+    rows = {tuple(e.where.values()): e.value for e in one.by_layer()}
+    assert len(rows) == 3 * len(identity.readings) * 3  # an embedding and two blocks
+    assert rows[OBJECT, PROBE, -1] == pytest.approx(identity.mean(PROBE, OBJECT)[0].mean())
+
+
+def test_what_networks_lose_is_pooled_and_compared_with_what_is_lost_at_random():
+    def one(chosen: str, right: float, **lost: float) -> Deletion:
+        names = {GRADIENT: 0.0, WEIGHTED: 0.0, SCORE: 0.0, PROBE: 0.25, TRUTH: 1.0, RANDOM: 0.5}
+        costs = {name: np.full(4, lost.get(name, x)) for name, x in names.items()}
+        return Deletion(np.arange(4) < 4 * right, costs, np.full((3, 4), 0.5), chosen)
+
+    networks = [one(SCORE, 0.5, **{SCORE: 0.9}), one(GRADIENT, 1.0, **{GRADIENT: 0.7})]
+    found = PooledDeletion(networks, np.arange(8))
+    assert found.right.mean() == 0.75
+    assert found.best.tolist() == pytest.approx([0.9] * 4 + [0.7] * 4)
+    assert found.over_random().value == pytest.approx(0.8 / 0.5)
+    m = found.measured()
+    assert m.value(SCORE, null=SINGLE).value == pytest.approx(0.45)
+    assert m.value(SCORE, null=SINGLE).null.mean == pytest.approx(0.5)
+    assert m.conditions[RANDOM].role == "baseline"
+    table = found.table()
+    assert table["accuracy"].tolist() == [0.5, 1.0]
+    assert table["importance chosen"].tolist() == [SCORE, GRADIENT]
+    assert table[f"lost, {PROBE}"].tolist() == [0.25, 0.25]

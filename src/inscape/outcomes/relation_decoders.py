@@ -16,13 +16,16 @@ Reference: Hernandez et al. (2023), arXiv:2308.09124, §3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from inscape.core.measured import Role
-from inscape.outcomes.relation_maps import Mapped
+from inscape.core.evidence import Evidence
+from inscape.core.measured import Measured, Role, measured_grid
+from inscape.core.site import Site
+from inscape.outcomes.relation_maps import Mapped, by_relation
 from inscape.read.relational import AffineRelation
 
 LRE, LENS, SHIFT, SQUARES, RANDOM = (
@@ -33,6 +36,8 @@ LRE, LENS, SHIFT, SQUARES, RANDOM = (
     "random map",
 )
 MORE, WHOLE = "least squares, all training rows", "the other subject's whole state"
+#: what `faithful_margin` compares the mean Jacobian with
+RIVALS = (LENS, SHIFT, SQUARES)
 ROLES: dict[str, Role] = {
     **dict.fromkeys((LENS, SHIFT, SQUARES, MORE), "baseline"),
     RANDOM: "null",
@@ -107,3 +112,94 @@ def faithful(
     drawn = [own.randomised(rng=rng("random", m.relation, str(k))) for k in range(draws)]
     out[RANDOM] = np.stack([m.agrees(relation, site, m.held) for relation in drawn])
     return out
+
+
+def relation_scores(
+    name: str, scores: Mapping[str, Mapping[str, Float[np.ndarray, ...]]]
+) -> list[Evidence]:
+    """Every condition of each relation; null: random maps.
+
+    Args:
+        name: what is measured.
+        scores: relation → condition → 0 or 1 for each held-out subject, (n,); `RANDOM`: (draws, n).
+    """
+    rows = []
+    for relation, by in scores.items():
+        m = Measured(name, unit="share", where={"relation": relation})
+        for condition, x in by.items():
+            m.put(condition, x, role=ROLES.get(condition, "treatment"))
+        rows += m.evidence(RANDOM)
+    return rows
+
+
+def margin_over_rivals(own: Any, *others: Any) -> Any:
+    """How far a share is above one half, and above the best of others by a tenth: the smaller of
+    the two, elementwise.
+    """
+    return np.minimum(own - 0.5, own - np.max(np.stack(others), axis=0) - 0.1)
+
+
+class Margin(NamedTuple):
+    """How far the mean Jacobian's map is above one half and a tenth above `RIVALS`.
+
+    Attributes:
+        evidence: `margin_over_rivals` of the relation where it is k-th largest.
+        holds: relations where it is not below zero.
+    """
+
+    evidence: Evidence
+    holds: list[str]
+
+
+def faithful_margin(
+    found: Sequence[Mapped], scores: Mapping[str, Mapping[str, Float[np.ndarray, ...]]], k: int = 3
+) -> Margin:
+    """`margin_over_rivals` of faithfulness over relations.
+
+    Args:
+        found: the relations, whose held-out subjects are the groups.
+        scores: relation → method → 0 or 1 for each held-out subject, as `faithful` gives them.
+        k: from 1, the largest; the least of all where there are fewer relations.
+    """
+    judged = {r: {name: by[name] for name in (LRE, *RIVALS)} for r, by in scores.items()}
+    subjects = {m.relation: m.asked.subjects[m.held] for m in found}
+    every, wanted = by_relation("faithfulness", subjects, judged), min(k, len(scores))
+
+    def ranked(*shares: np.ndarray) -> np.ndarray:
+        width = 1 + len(RIVALS)
+        margins = [margin_over_rivals(*shares[i : i + width]) for i in range(0, len(shares), width)]
+        return np.sort(np.stack(margins), axis=0)[-wanted]
+
+    name = "faithfulness above ½ and a tenth above the best baseline"
+    name = f"{name}, relation {wanted} of {len(scores)}"
+    holds = [
+        r for r, by in judged.items() if margin_over_rivals(*(x.mean() for x in by.values())) >= 0
+    ]
+    return Margin(every.combined(name, ranked, *every.conditions), holds)
+
+
+def faithful_by_layer(
+    found: Sequence[Mapped], methods: Sequence[str], betas: Sequence[float], *, rng: Streams
+) -> list[Evidence]:
+    """Faithfulness of methods at each site, the gain chosen there on other rows; the mean over
+    relations, each a group.
+
+    Args:
+        found: the relations, with the same sites.
+        methods: as for `candidates`.
+        betas: gains.
+        rng: named random streams: ``layers``, the method and the relation.
+
+    Returns:
+        Coordinates ``method`` and ``layer``, −1 for the embedding.
+    """
+    grid: dict[tuple[str, int], list[float]] = {}
+    for method in methods:
+        for k, site in enumerate(found[0].sites):
+            layer, shares = Site.parse(site).layer, []
+            for m in found:
+                stream = rng("layers", method, m.relation)
+                _, relation = best(m, method, betas, rng=stream, sites=[k])
+                shares.append(float(m.agrees(relation, k, m.held).mean()))
+            grid[method, -1 if layer is None else layer] = shares
+    return measured_grid("faithfulness", grid, ("method", "layer"), unit="share")

@@ -12,11 +12,14 @@ Reference: Hernandez et al. (2023), arXiv:2308.09124, §5.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from inscape.core.evidence import Evidence
+from inscape.core.measured import Measured, Role
 from inscape.outcomes.relation_decoders import LRE, RANDOM, WHOLE, Streams
 from inscape.outcomes.relation_maps import Mapped
 from inscape.outcomes.relation_prompts import decode
@@ -87,3 +90,47 @@ def relation_edits(
         RANDOM: np.stack(random),
         WHOLE: success(m, m.held, to, site, whole),
     }
+
+
+class EditRates(NamedTuple):
+    """How often edits succeed, over all relations.
+
+    Attributes:
+        own: with the relations' own maps.
+        random: with random maps.
+        whole: with the other subject's whole state.
+        above_twice: `own` less twice `random`, which counts as one success at least.
+        of_whole: `own` over `whole`.
+    """
+
+    own: float
+    random: float
+    whole: float
+    above_twice: Evidence
+    of_whole: Evidence
+
+
+def edit_rates(
+    found: Sequence[Mapped], edits: Mapping[str, Mapping[str, Float[np.ndarray, ...]]]
+) -> EditRates:
+    """Edits of all relations together; a group is a subject, in whichever relation.
+
+    Args:
+        found: the relations.
+        edits: relation, in the same order → what `relation_edits` gives.
+    """
+    subjects = np.concatenate([m.asked.subjects[m.held] for m in found]).astype(str)
+    m = Measured("edits that succeed", groups=subjects, unit="share")
+    roles: dict[str, Role] = {LRE: "treatment", RANDOM: "baseline", WHOLE: "ceiling"}
+    for name, role in roles.items():
+        drawn = np.concatenate([np.atleast_2d(by[name]) for by in edits.values()], axis=1)
+        m.put(name, drawn, role=role)
+    least = 1.0 / sum(by[RANDOM].size for by in edits.values())
+    twice = m.combined(
+        "edits that succeed − twice those of a random map",
+        lambda own, random: own - 2 * np.maximum(random, least),
+        LRE,
+        RANDOM,
+    )
+    share = m.combined("successes, of those of the whole state", np.divide, LRE, WHOLE)
+    return EditRates(*(float(m.value(name).value) for name in roles), twice, share)

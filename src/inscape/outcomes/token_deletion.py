@@ -12,15 +12,18 @@ Reference: Vilas et al. (2023), arXiv:2310.18969, §5.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
+import pandas as pd
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from inscape.core.evidence import Evidence
+from inscape.core.measured import Measured
 from inscape.core.site import Site
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
@@ -32,6 +35,8 @@ from inscape.worlds.cluttered_digits import Pictures
 
 GRADIENT, WEIGHTED, SCORE = "attention gradient", "attention × gradient", "the token's own score"
 TRUTH, RANDOM = "the digit's own tokens", "at random"
+#: the null of `PooledDeletion.measured`
+SINGLE = "single random orders"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +55,61 @@ class Deletion:
     lost: dict[str, Float[np.ndarray, " n"]]
     drawn: Float[np.ndarray, "draws n"]
     chosen: str
+
+
+@dataclass(frozen=True, eq=False)
+class PooledDeletion:
+    """What several networks lose, their pictures side by side.
+
+    Attributes:
+        networks: what each of them loses.
+        groups: what each picture's object is made of, (n,), network after network.
+    """
+
+    networks: Sequence[Deletion]
+    groups: Int[np.ndarray, " n"]
+
+    @cached_property
+    def right(self) -> Bool[np.ndarray, " n"]:
+        """Whether each network's own answer is right."""
+        return np.concatenate([d.right for d in self.networks])
+
+    @cached_property
+    def lost(self) -> dict[str, Float[np.ndarray, " n"]]:
+        """Order → right answers lost."""
+        names = self.networks[0].lost
+        return {name: np.concatenate([d.lost[name] for d in self.networks]) for name in names}
+
+    @cached_property
+    def best(self) -> Float[np.ndarray, " n"]:
+        """Right answers lost in the order of the map that each network's training pictures
+        choose.
+        """
+        return np.concatenate([d.lost[d.chosen] for d in self.networks])
+
+    def measured(self) -> Measured:
+        """Accuracy lost in every order; `SINGLE` random orders are a null."""
+        m = Measured("accuracy lost", groups=self.groups, unit="share")
+        for name in (GRADIENT, WEIGHTED, SCORE, PROBE, TRUTH, RANDOM):
+            m.put(name, self.lost[name], role="baseline" if name == RANDOM else "treatment")
+        m.put(SINGLE, np.concatenate([d.drawn for d in self.networks], axis=1), role="null")
+        return m
+
+    def over_random(self) -> Evidence:
+        """Accuracy lost in the order of the lens's chosen map, over that lost at random."""
+        m = Measured("accuracy lost, lens ÷ random", groups=self.groups, unit="×", kind="ratio")
+        m.put("lens", self.best, self.lost[RANDOM])
+        return m.value("lens")
+
+    def table(self) -> pd.DataFrame:
+        """A row for each network: ``network``, ``accuracy``, ``importance chosen`` and the accuracy
+        lost in every order.
+        """
+        rows = []
+        for k, d in enumerate(self.networks):
+            row = {"network": k, "accuracy": d.right.mean(), "importance chosen": d.chosen}
+            rows.append(row | {f"lost, {name}": own.mean() for name, own in d.lost.items()})
+        return pd.DataFrame(rows)
 
 
 def token_deletion(

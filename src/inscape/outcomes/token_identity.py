@@ -20,9 +20,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from inscape.core.evidence import Evidence
+from inscape.core.measured import Measured, measured_grid
 from inscape.core.site import Site
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
@@ -75,6 +77,83 @@ class TokenIdentity:
     def mean(self, reading: str, where: str) -> Float[np.ndarray, "layers n"]:
         """Identifiability by layer, a mean over some tokens of each picture."""
         return over_tokens(self.readings[reading], self.pictures, where)
+
+
+@dataclass(frozen=True, eq=False)
+class PooledIdentity:
+    """Identifiability in several networks, their pictures side by side.
+
+    Attributes:
+        groups: what each picture's object is made of, (n,): pictures of several networks may share
+            it.
+        means: tokens and reading → identifiability, a mean over these tokens of each picture,
+            (layers, n).
+        random: tokens → the same after the last block under each random class matrix,
+            (matrices, n).
+    """
+
+    groups: Int[np.ndarray, " n"]
+    means: dict[tuple[str, str], Float[np.ndarray, "layers n"]]
+    random: dict[str, Float[np.ndarray, "matrices n"]]
+
+    def by_layer(self) -> list[Evidence]:
+        """Every mean, with ``target`` (the tokens), ``series`` (the reading) and ``layer``; −1 is
+        the embedding.
+        """
+        grid = {
+            (*key, i - 1): own for key, layers in self.means.items() for i, own in enumerate(layers)
+        }
+        names = ("target", "series", "layer")
+        return measured_grid("identifiability", grid, names, groups=self.groups)
+
+    def last(self, where: str, reading: str = LENS) -> float:
+        """Mean identifiability of some tokens after the last block."""
+        return float(self.means[where, reading][-1].mean())
+
+    def of_class_token(self) -> Evidence:
+        """Of the class token after the last block; null: random class matrices."""
+        name, own = "identifiability after the last block", self.means[CLASS, LENS][-1]
+        return self._against(name, own, self.random[CLASS])
+
+    def of_object_over_rest(self) -> Evidence:
+        """Of the object's tokens less that of the others after the last block; null: the same under
+        random class matrices.
+        """
+        own = self.means[OBJECT, LENS][-1] - self.means[REST, LENS][-1]
+        null = self.random[OBJECT] - self.random[REST]
+        return self._against("identifiability: digit − other tokens", own, null)
+
+    def of_random_matrices(self) -> Evidence:
+        """Of the class token under random class matrices, over matrices."""
+        m = Measured("identifiability under random class matrices", unit="identifiability")
+        m.put(MATRICES, self.random[CLASS].mean(axis=1))
+        return m.value(MATRICES)
+
+    def _against(self, name: str, own: np.ndarray, null: np.ndarray) -> Evidence:
+        m = Measured(name, groups=self.groups, unit="identifiability")
+        m.put(LENS, own)
+        m.put(MATRICES, null, role="null")
+        return m.value(LENS, null=MATRICES)
+
+
+def pooled_identity(read: Sequence[TokenIdentity]) -> PooledIdentity:
+    """Networks read in the same way, as one.
+
+    Args:
+        read: one for each network, with as many layers and random matrices.
+    """
+    kinds, readings = (CLASS, OBJECT, REST), read[0].readings
+    means = {
+        (where, reading): np.concatenate([r.mean(reading, where) for r in read], axis=1)
+        for where in kinds
+        for reading in readings
+    }
+    random = {
+        where: np.concatenate([over_tokens(r.random, r.pictures, where) for r in read], axis=1)
+        for where in kinds
+    }
+    groups = np.concatenate([r.pictures.source for r in read])
+    return PooledIdentity(groups, means, random)
 
 
 def token_identity(

@@ -10,35 +10,30 @@ at random, and the accuracy lost is compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from inscape.core import Measured, StudyError, child_seed, measured_grid
+from inscape.core import StudyError, child_seed
 from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.outcomes import Shown
 from inscape.outcomes.token_deletion import (
-    GRADIENT,
     RANDOM,
-    SCORE,
-    TRUTH,
-    WEIGHTED,
-    Deletion,
+    SINGLE,
+    PooledDeletion,
     token_deletion,
 )
 from inscape.outcomes.token_identity import (
     CLASS,
-    LENS,
     MATRICES,
     OBJECT,
     PLACES,
     PROBE,
     REST,
-    TokenIdentity,
-    over_tokens,
+    PooledIdentity,
+    pooled_identity,
     token_identity,
     updates,
 )
@@ -175,9 +170,9 @@ def run(config: Config, run: Run) -> None:
         cut.append(token_deletion(model, read[-1].probe, known, shown, **options))
         right = cut[-1].right.mean()
         run.log("network %d: %.3f right; importance by %s", number, right, cut[-1].chosen)
-    groups = np.concatenate([r.pictures.source for r in read])
-    _layers(run, read, groups)
-    _deletion(config, run, cut, groups)
+    found = pooled_identity(read)
+    _layers(run, found)
+    _deletion(config, run, PooledDeletion(cut, found.groups))
 
 
 def _streams(run: Run, number: int) -> Callable[..., np.random.Generator]:
@@ -212,69 +207,36 @@ def _networks(config: Config, run: Run) -> Iterator[tuple[Model, Pictures, Pictu
             yield world.model, world.train, world.test
 
 
-def _layers(run: Run, read: Sequence[TokenIdentity], groups: np.ndarray) -> None:
+def _layers(run: Run, found: PooledIdentity) -> None:
     """Identifiability by block, and the claims about it."""
-    means = {
-        (where, reading): np.concatenate([r.mean(reading, where) for r in read], axis=1)
-        for where in (CLASS, OBJECT, REST)
-        for reading in read[0].readings
-    }
-    grid = {(*key, i - 1): own for key, layers in means.items() for i, own in enumerate(layers)}
     run.layers(
         "identifiability",
-        measured_grid("identifiability", grid, ("target", "series", "layer"), groups=groups),
+        found.by_layer(),
         "One less the relative rank of the right class, for tokens after each block: 1 is first, ½ "
         "is chance. Layer −1 is the embedding. Permuted places: the same patches, each somewhere "
         "else in the picture.",
         series="series",
         nulls=(MATRICES,),
     )
-    null = {
-        where: np.concatenate([over_tokens(r.random, r.pictures, where) for r in read], axis=1)
-        for where in (CLASS, OBJECT, REST)
-    }
-    own = {where: means[where, LENS][-1] for where in null}
-    m = Measured("identifiability after the last block", groups=groups, unit="identifiability")
-    m.put(LENS, own[CLASS])
-    m.put(MATRICES, null[CLASS], role="null")
-    run.claim("class-token", m.value(LENS, null=MATRICES))
-    name = "identifiability: digit − other tokens"
-    m = Measured(name, groups=groups, unit="identifiability")
-    m.put(LENS, own[OBJECT] - own[REST])
-    m.put(MATRICES, null[OBJECT] - null[REST], role="null")
-    mixed = f"the same patches in permuted places {means[OBJECT, PLACES][-1].mean():.2f}."
-    why = f"Digit {own[OBJECT].mean():.2f}, others {own[REST].mean():.2f}; {mixed}"
-    run.claim("object", m.value(LENS, null=MATRICES), why=why)
-    m = Measured("identifiability under random class matrices", unit="identifiability")
-    m.put(MATRICES, null[CLASS].mean(axis=1))
-    low, high = np.quantile(null[CLASS].mean(axis=1), [0.025, 0.975])
-    why = f"{len(null[CLASS])} matrices; 95 % of them lie between {low:.2f} and {high:.2f}."
-    run.claim("random", m.value(MATRICES), why=why)
+    run.claim("class-token", found.of_class_token())
+    mixed = f"the same patches in permuted places {found.last(OBJECT, PLACES):.2f}."
+    why = f"Digit {found.last(OBJECT):.2f}, others {found.last(REST):.2f}; {mixed}"
+    run.claim("object", found.of_object_over_rest(), why=why)
+    drawn = found.random[CLASS].mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    why = f"{len(drawn)} matrices; 95 % of them lie between {low:.2f} and {high:.2f}."
+    run.claim("random", found.of_random_matrices(), why=why)
 
 
-def _deletion(config: Config, run: Run, cut: Sequence[Deletion], groups: np.ndarray) -> None:
+def _deletion(config: Config, run: Run, cut: PooledDeletion) -> None:
     """Accuracy lost by deleting tokens."""
-    right = np.concatenate([c.right for c in cut])
-    lost = {name: np.concatenate([c.lost[name] for c in cut]) for name in cut[0].lost}
-    m = Measured("accuracy lost", groups=groups, unit="share")
-    for name in (GRADIENT, WEIGHTED, SCORE, PROBE, TRUTH, RANDOM):
-        m.put(name, lost[name], role="baseline" if name == RANDOM else "treatment")
-    m.put("single random orders", np.concatenate([c.drawn for c in cut], axis=1), role="null")
     cost = f"Accuracy lost with {config.share:.0%} of the tokens deleted"
-    caption = f"{cost}, of {right.mean():.3f}; tick: at random."
-    run.show("deletion", m, caption, null="single random orders")
-    each = [
-        {"network": k, "accuracy": c.right.mean(), "importance chosen": c.chosen}
-        | {f"lost, {name}": own.mean() for name, own in c.lost.items()}
-        for k, c in enumerate(cut)
-    ]
-    run.table("networks", pd.DataFrame(each), "Each network on its own.")
-    best = np.concatenate([c.lost[c.chosen] for c in cut])
-    m = Measured("accuracy lost, lens ÷ random", groups=groups, unit="×", kind="ratio")
-    m.put("lens", best, lost[RANDOM])
-    chosen = ", ".join(dict.fromkeys(c.chosen for c in cut))
+    caption = f"{cost}, of {cut.right.mean():.3f}; tick: at random."
+    run.show("deletion", cut.measured(), caption, null=SINGLE)
+    run.table("networks", cut.table(), "Each network on its own.")
+    chosen = ", ".join(dict.fromkeys(d.chosen for d in cut.networks))
     why = (
-        f"Chosen on training pictures: {chosen}. The lens's order costs {best.mean():.2f}, a "
-        f"probe's {lost[PROBE].mean():.2f}, random {lost[RANDOM].mean():.2f}."
+        f"Chosen on training pictures: {chosen}. The lens's order costs {cut.best.mean():.2f}, a "
+        f"probe's {cut.lost[PROBE].mean():.2f}, random {cut.lost[RANDOM].mean():.2f}."
     )
-    run.claim("deletion", m.value("lens"), why=why)
+    run.claim("deletion", cut.over_random(), why=why)

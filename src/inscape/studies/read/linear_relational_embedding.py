@@ -13,28 +13,26 @@ the first token, by which answers are judged, would be copied.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from inscape.charts import matrix
-from inscape.core import Evidence, Measured, StudyError, measured_grid, table
-from inscape.outcomes import last_site, relation_edits
+from inscape.core import StudyError, table
+from inscape.outcomes import edit_rates, last_site, relation_edits
 from inscape.outcomes.relation_decoders import (
     LENS,
     LRE,
     MORE,
     RANDOM,
-    ROLES,
     SHIFT,
     SQUARES,
-    WHOLE,
-    best,
     faithful,
+    faithful_by_layer,
+    faithful_margin,
+    relation_scores,
 )
-from inscape.outcomes.relation_maps import Mapped, answered, by_relation, linearise, not_copied
-from inscape.probing import layer_of
+from inscape.outcomes.relation_maps import Mapped, answered, linearise, not_copied
 from inscape.study import Card, Claim, Run, Settings, bars_of, opened, setting
 
 CARD = Card(
@@ -159,7 +157,6 @@ PRESETS = {
     ),
 }
 
-JUDGED = (LRE, LENS, SHIFT, SQUARES)
 #: relation → condition → 0 or 1 for each held-out subject
 Scores = dict[str, dict[str, np.ndarray]]
 
@@ -204,27 +201,11 @@ def run(config: Config, run: Run) -> None:
     run.facts(halves=len(half), count=len(scores), asked=len(known), names=names)
 
 
-def _by_relation(name: str, scores: Scores) -> list[Evidence]:
-    """Every condition of each relation, random maps as the null."""
-    rows = []
-    for relation, by in scores.items():
-        m = Measured(name, unit="share", where={"relation": relation})
-        for condition, x in by.items():
-            m.put(condition, x, role=ROLES.get(condition, "treatment"))
-        rows += m.evidence(RANDOM)
-    return rows
-
-
-def _margin(own: Any, *others: Any) -> Any:
-    """How far faithfulness is above one half, and a tenth above the best of the others."""
-    return np.minimum(own - 0.5, own - np.max(np.stack(others), axis=0) - 0.1)
-
-
 def _decoding(run: Run, found: list[Mapped], scores: Scores) -> None:
     """Faithfulness on held-out subjects, by relation and method, and the claim over relations."""
     run.table(
         "faithfulness",
-        table(_by_relation("faithfulness", scores)),
+        table(relation_scores("faithfulness", scores)),
         "Share of held-out subjects whose decoded object is what the model says.",
     )
     shares = [(r, name, float(x.mean())) for r, by in scores.items() for name, x in by.items()]
@@ -235,19 +216,9 @@ def _decoding(run: Run, found: list[Mapped], scores: Scores) -> None:
         "Faithfulness on held-out subjects; layer and gain of every method chosen on other "
         f"subjects. “{MORE}” has seen several times as many subjects as the others.",
     )
-    subjects = {m.relation: m.asked.subjects[m.held] for m in found}
-    judged = {r: {name: by[name] for name in JUDGED} for r, by in scores.items()}
-    every, wanted = by_relation("faithfulness", subjects, judged), min(3, len(scores))
-
-    def ranked(*s: np.ndarray) -> np.ndarray:
-        margins = [_margin(*s[k : k + len(JUDGED)]) for k in range(0, len(s), len(JUDGED))]
-        return np.sort(np.stack(margins), axis=0)[-wanted]
-
-    name = "faithfulness above ½ and a tenth above the best baseline"
-    name = f"{name}, relation {wanted} of {len(scores)}"
-    held = [r for r, by in judged.items() if _margin(*(x.mean() for x in by.values())) >= 0]
-    why = f"It holds in {len(held)} of {len(scores)}: {', '.join(held)}."
-    run.claim("faithful", every.combined(name, ranked, *every.conditions), why=why)
+    above = faithful_margin(found, scores)
+    why = f"It holds in {len(above.holds)} of {len(scores)}: {', '.join(above.holds)}."
+    run.claim("faithful", above.evidence, why=why)
     low = [f"{r} ({by[LRE].mean():.2f})" for r, by in scores.items() if by[LRE].mean() < 0.3]
     run.text(
         "not-linear",
@@ -258,21 +229,10 @@ def _decoding(run: Run, found: list[Mapped], scores: Scores) -> None:
 
 def _layers(config: Config, run: Run, found: list[Mapped]) -> None:
     """Faithfulness by layer, the gain chosen at each on other rows, averaged over relations."""
-    grid = {}
-    for name in (LRE, SQUARES, SHIFT, LENS, RANDOM):
-        for k, site in enumerate(found[0].sites):
-            streams = [run.rng("layers", name, m.relation) for m in found]
-            maps = [
-                best(m, name, config.betas, rng=rng, sites=[k])
-                for m, rng in zip(found, streams, strict=True)
-            ]
-            grid[name, layer_of(site)] = [
-                m.agrees(relation, k, m.held).mean()
-                for m, (_, relation) in zip(found, maps, strict=True)
-            ]
+    methods = (LRE, SQUARES, SHIFT, LENS, RANDOM)
     run.layers(
         "layers",
-        measured_grid("faithfulness", grid, ("method", "layer"), unit="share"),
+        faithful_by_layer(found, methods, config.betas, rng=run.rng),
         f"Mean over {len(found)} relations of held-out faithfulness, by the layer at which the "
         "subject is taken; a group is a relation. Layer −1 is the embedding.",
         series="method",
@@ -282,7 +242,7 @@ def _layers(config: Config, run: Run, found: list[Mapped]) -> None:
 
 def _editing(run: Run, found: list[Mapped], edits: Scores) -> None:
     """Edits that succeed, by relation and over all."""
-    rows = _by_relation("edits that succeed", edits)
+    rows = relation_scores("edits that succeed", edits)
     run.table(
         "edits",
         table(rows),
@@ -294,20 +254,7 @@ def _editing(run: Run, found: list[Mapped], edits: Scores) -> None:
         bars_of([e for e in rows if e.where["condition"] == LRE], "relation"),
         "Edits by the inverse of the relation's map; tick: random maps, steps of the same length.",
     )
-    subjects = np.concatenate([m.asked.subjects[m.held] for m in found]).astype(str)
-    m = Measured("edits that succeed", groups=subjects, unit="share")
-    for name, role in ((LRE, "treatment"), (RANDOM, "baseline"), (WHOLE, "ceiling")):
-        drawn = np.concatenate([np.atleast_2d(by[name]) for by in edits.values()], axis=1)
-        m.put(name, drawn, role=role)
-    least = 1.0 / sum(by[RANDOM].size for by in edits.values())
-    own, random, whole = (m.value(name).value for name in (LRE, RANDOM, WHOLE))
-    twice = m.combined(
-        "edits that succeed − twice those of a random map",
-        lambda own, random: own - 2 * np.maximum(random, least),
-        LRE,
-        RANDOM,
-    )
-    why = f"{own:.3f} of the edits succeed, {random:.3f} with random maps."
-    run.claim("causal", twice, why=why)
-    share = m.combined("successes, of those of the whole state", np.divide, LRE, WHOLE)
-    run.claim("whole", share, why=f"{own:.2f} against {whole:.2f}.")
+    rates = edit_rates(found, edits)
+    why = f"{rates.own:.3f} of the edits succeed, {rates.random:.3f} with random maps."
+    run.claim("causal", rates.above_twice, why=why)
+    run.claim("whole", rates.of_whole, why=f"{rates.own:.2f} against {rates.whole:.2f}.")
