@@ -11,8 +11,10 @@ from inscape.core.errors import DataError
 from inscape.data.load import load
 from inscape.model.model import Model
 from inscape.outcomes.neuron_ablations import (
+    extreme_neurons,
     held_at,
     layer_matched,
+    matched_edits,
     neuron_means,
     next_token_entropy,
 )
@@ -77,3 +79,26 @@ def test_entropy_is_that_of_the_next_token_and_edits_change_it(model):
 def test_texts_of_one_token_have_no_mean(model):
     with pytest.raises(DataError, match="no text has a second token"):
         neuron_means(model, load(pd.DataFrame({"text": ["Paris", "sea"]})))
+
+
+def test_extreme_neurons_are_the_first_and_the_last_of_all_layers():
+    most, least = extreme_neurons([np.array([0.1, 0.9, -0.5]), np.array([0.8, -0.9])], 2)
+    assert list(zip(most["layer"], most["neuron"], strict=True)) == [(0, 1), (1, 0)]
+    assert list(zip(least["layer"], least["neuron"], strict=True)) == [(0, 2), (1, 1)]
+    assert least["value"].tolist() == [-0.5, -0.9]
+
+
+def test_matched_edits_hold_as_many_other_neurons_of_the_layer(model):
+    means = neuron_means(model, TEXTS)
+    neurons = pd.DataFrame({"layer": [1, 1, 2], "neuron": [3, 7, 0]})
+    streams = lambda name: np.random.default_rng(int(name))  # noqa: E731
+    sets = matched_edits(means, neurons, 3, rng=streams)
+    assert len(sets) == 3
+    for edits in sets:
+        seen = model.run("the sea is bad", ["mlp_act.1", "mlp_act.2"], edits=edits)
+        for layer, own in ((1, [3, 7]), (2, [0])):
+            mean = torch.from_numpy(means[layer]).float()
+            held = torch.isclose(seen[f"mlp_act.{layer}"][0], mean, atol=1e-6).all(dim=0)
+            assert held.sum() == len(own)
+            assert not held[own].any()
+    assert str(sets[0]) != str(sets[1])

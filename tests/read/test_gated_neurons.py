@@ -12,8 +12,12 @@ from inscape.read.gated_neurons import (
     Cosines,
     GatedWeights,
     chance_count,
+    class_shares,
     classify,
     io_cosines,
+    large_cosines,
+    median_cosines,
+    recovered,
 )
 from inscape.worlds.gated import planted_neurons
 
@@ -119,3 +123,61 @@ def test_the_expected_count_is_the_mean_over_derangements():
     error = np.std(counts) / np.sqrt(300)
     assert abs(chance_count(w, 0.5) - np.mean(counts)) < 4 * error
     assert (np.abs(io_cosines(w).in_out) > 0.5).sum() == 40  # the real pairs are not chance
+
+
+def test_large_cosines_are_counted_by_layer_beside_those_expected():
+    eye = np.eye(4)
+    along = GatedWeights(eye, eye, eye)  # each writes what it reads, and nothing of another's
+    shared = GatedWeights(eye[[0, 0, 1, 2]], eye, eye[[0, 0, 3, 3]])  # one pair is alike both ways
+    found = large_cosines({0: along, 1: shared})
+    assert found.found.tolist() == [4.0, 2.0]
+    assert found.expected.tolist() == [0.0, chance_count(shared)]
+    assert found.expected[1] == pytest.approx(2 / 3)
+    assert found.neurons.tolist() == [4, 4]
+    e = found.over_expected("toy", direction="none")
+    assert e.value == pytest.approx(6 / (2 / 3))
+    assert (e.name, e.n, e.interval) == ("large cosines over those expected, toy", 8, None)
+    none = large_cosines({0: along}).over_expected("toy")
+    assert none.value == pytest.approx(4 * 3)  # one pair is counted: a third of a neuron
+
+
+def test_planted_classes_are_lost_with_another_neurons_write_vector():
+    from inscape.read.gated_weights import gated_weights
+
+    world = planted_neurons(each=16)
+    weights = dict(gated_weights(world.model))
+    assert recovered(weights, world.codes).all()
+    rng = np.random.default_rng(0)
+    other = recovered({k: w.permuted(rng=rng) for k, w in weights.items()}, world.codes)
+    assert other.shape == (sum(len(w.read) for w in weights.values()),)
+    assert other.mean() < 0.5
+
+
+def test_shares_of_the_classes_of_a_layer_add_up():
+    layers = [
+        Cosines(np.array([0.9, 0.9, -0.9, 0.0]), np.array([0.9, 0.0, 0.0, 0.0]), np.full(4, 0.0)),
+        Cosines(np.array([0.0, 0.2]), np.array([0.9, 0.0]), np.zeros(2)),
+    ]
+    rows = {(e.where["layer"], e.where["class"]): e for e in class_shares(layers)}
+    assert len(rows) == 2 * len(CLASSES)
+    shares = {key: e.value for key, e in rows.items() if e.value}
+    assert shares == {
+        (0, "enrichment"): 0.25,
+        (0, "conditional enrichment"): 0.25,
+        (0, "conditional depletion"): 0.25,
+        (0, "orthogonal output"): 0.25,
+        (1, "proportional change"): 0.5,
+        (1, "orthogonal output"): 0.5,
+    }
+    # read and gate are alike in sign, so the third cosine ought to be large
+    assert rows[0, "enrichment"].where["atypical"] == 0.25
+    assert rows[0, "conditional enrichment"].where["atypical"] == 0
+    medians = {(e.where["layer"], e.where["cosine"]): e.value for e in median_cosines(layers)}
+    assert medians == pytest.approx(
+        {
+            (0, "cos(w_in, w_out)"): 0.45,
+            (0, "cos(w_gate, w_out)"): 0.0,
+            (1, "cos(w_in, w_out)"): 0.1,
+            (1, "cos(w_gate, w_out)"): 0.45,
+        }
+    )

@@ -88,8 +88,10 @@ from inscape.outcomes.linked_questions import people as people
 from inscape.outcomes.linked_questions import poll as poll
 from inscape.outcomes.linked_questions import row_peaks as row_peaks
 from inscape.outcomes.mean_ablation import held_at_mean as held_at_mean
+from inscape.outcomes.neuron_ablations import extreme_neurons as extreme_neurons
 from inscape.outcomes.neuron_ablations import held_at as held_at
 from inscape.outcomes.neuron_ablations import layer_matched as layer_matched
+from inscape.outcomes.neuron_ablations import matched_edits as matched_edits
 from inscape.outcomes.neuron_ablations import neuron_means as neuron_means
 from inscape.outcomes.neuron_ablations import next_token_entropy as next_token_entropy
 from inscape.outcomes.options import ChatQuestion as ChatQuestion

@@ -7,7 +7,7 @@ neurons.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -91,6 +91,45 @@ def layer_matched(
         drawn = rng.choice(others, len(part), replace=False)
         rows.append(pd.DataFrame({"layer": int(layer), "neuron": drawn}))
     return pd.concat(rows, ignore_index=True)
+
+
+def extreme_neurons(
+    layers: Sequence[Float[np.ndarray, " m"]], count: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The neurons with the largest values in a network, and those with the smallest.
+
+    Args:
+        layers: a value for each neuron of every layer, from the first.
+        count: neurons of each kind.
+
+    Returns:
+        Twice ``layer``, ``neuron``, ``value``, in falling order of the value.
+    """
+    parts = [
+        pd.DataFrame({"layer": k, "neuron": np.arange(len(x)), "value": x})
+        for k, x in enumerate(layers)
+    ]
+    every = pd.concat(parts, ignore_index=True).sort_values("value", ascending=False)
+    return every.head(count), every.tail(count)
+
+
+def matched_edits(
+    means: Means, neurons: pd.DataFrame, draws: int, *, rng: Callable[[str], np.random.Generator]
+) -> list[list[Edit]]:
+    """Edits that mean-ablate random sets of as many other neurons of the same layers.
+
+    Args:
+        means: of every layer's neurons.
+        neurons: columns ``layer`` and ``neuron``: the set that is matched.
+        draws: random sets.
+        rng: named random streams: the draw's number.
+
+    Raises:
+        ValueError: a layer has too few others.
+    """
+    width = [len(means[layer]) for layer in sorted(means)]
+    sets = [layer_matched(neurons, width, rng=rng(str(k))) for k in range(draws)]
+    return [held_at(means, drawn) for drawn in sets]
 
 
 def next_token_entropy(

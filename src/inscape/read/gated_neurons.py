@@ -20,10 +20,16 @@ input–output functionality, arXiv:2505.17936, §4.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from inscape.core.evidence import Evidence
+from inscape.core.measured import Measured, fact
+from inscape.core.median import median_evidence
 
 CLASSES = (
     "enrichment",
@@ -138,6 +144,101 @@ def classify(
     return code.astype(np.int64), (sign["gate_in"] != sign["in_out"] * sign["gate_out"]) & (
         code != 3
     )
+
+
+class LargeCosines(NamedTuple):
+    """Neurons that write along or against what they read, layer by layer.
+
+    Attributes:
+        found: how many have |cos(w_in, w_out)| above the threshold.
+        expected: how many would, with the write vector of another neuron: `chance_count`.
+        neurons: how many the layer has.
+    """
+
+    found: Float[np.ndarray, " layers"]
+    expected: Float[np.ndarray, " layers"]
+    neurons: Int[np.ndarray, " layers"]
+
+    def over_expected(self, name: str, **more: Any) -> Evidence:
+        """How many times as many there are in all layers as expected, a count of fixed weights: it
+        has no interval.
+
+        Where no pair of two neurons has so large a cosine, one is counted in all layers together:
+        1 / (m − 1) neurons are then expected, m the neurons of the widest layer.
+
+        Args:
+            name: whose neurons.
+            more: further fields of `Evidence`, such as ``beside``.
+        """
+        floor = 1.0 / (int(self.neurons.max()) - 1)
+        ratio = float(self.found.sum()) / max(float(self.expected.sum()), floor)
+        named = f"large cosines over those expected, {name}"
+        return fact(named, ratio, "times", n=int(self.neurons.sum()), **more)
+
+
+def large_cosines(weights: Mapping[int, GatedWeights], threshold: float = 0.5) -> LargeCosines:
+    """Count the neurons with |cos(w_in, w_out)| above a threshold, and those expected.
+
+    Args:
+        weights: layer → its neurons, at least two.
+        threshold: from which a cosine counts as large.
+    """
+    layers = list(weights.values())
+    found = [float((np.abs(io_cosines(w).in_out) > threshold).sum()) for w in layers]
+    expected = [chance_count(w, threshold) for w in layers]
+    return LargeCosines(
+        np.array(found), np.array(expected), np.array([len(w.read) for w in layers])
+    )
+
+
+def recovered(
+    weights: Mapping[int, GatedWeights],
+    codes: Int[np.ndarray, "layers m"],
+    threshold: float = 0.5,
+) -> Bool[np.ndarray, " neurons"]:
+    """Whether each neuron is sorted into its planted class, layer after layer.
+
+    Args:
+        weights: layer → its neurons.
+        codes: the planted classes, indices into `CLASSES`, (layers, m).
+        threshold: from which a cosine counts as large.
+    """
+    parts = [classify(io_cosines(w), threshold)[0] == codes[k] for k, w in weights.items()]
+    return np.concatenate(parts)
+
+
+def class_shares(layers: Sequence[Cosines], threshold: float = 0.5) -> list[Evidence]:
+    """Share of each class in each layer; coordinates ``class``, ``layer`` and ``atypical``, the
+    share of the layer's neurons that are of the class and atypical.
+
+    Args:
+        layers: cosines of every layer, from the first.
+        threshold: from which a cosine counts as large.
+    """
+    found = []
+    for layer, cosines in enumerate(layers):
+        codes, atypical = classify(cosines, threshold)
+        m = Measured("share of the layer's neurons")
+        for k, kind in enumerate(CLASSES):
+            m.put(kind, codes == k)
+            share = float((atypical & (codes == k)).mean())
+            found.append(m.value(kind, where={"class": kind, "layer": layer, "atypical": share}))
+    return found
+
+
+def median_cosines(layers: Sequence[Cosines]) -> list[Evidence]:
+    """Median over each layer's neurons of cos(w_in, w_out) and cos(w_gate, w_out); coordinates
+    ``cosine`` and ``layer``.
+
+    Args:
+        layers: cosines of every layer, from the first.
+    """
+    found = []
+    for layer, c in enumerate(layers):
+        for name, x in (("cos(w_in, w_out)", c.in_out), ("cos(w_gate, w_out)", c.gate_out)):
+            where = {"cosine": name, "layer": layer}
+            found.append(median_evidence("median cosine", x, where=where))
+    return found
 
 
 def _sign(x: np.ndarray, threshold: float) -> np.ndarray:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,6 @@ from inscape.core import (
     Measured,
     child_seed,
     contrast,
-    median_evidence,
     table,
 )
 from inscape.data.examples import Examples
@@ -33,15 +33,23 @@ from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.outcomes import (
     ask,
+    extreme_neurons,
     held_at,
     last_site,
-    layer_matched,
+    matched_edits,
     neuron_means,
     next_token_entropy,
 )
 from inscape.probing import lines
-from inscape.read import gated_weights
-from inscape.read.gated_neurons import CLASSES, Cosines, chance_count, classify, io_cosines
+from inscape.read import (
+    Cosines,
+    class_shares,
+    gated_weights,
+    io_cosines,
+    large_cosines,
+    median_cosines,
+    recovered,
+)
 from inscape.study import Card, Claim, Condition, Run, Settings, bars_of, intervene, setting
 from inscape.worlds import planted_neurons
 
@@ -179,15 +187,12 @@ def run(config: Config, run: Run) -> None:
 def _planted(config: Config, run: Run) -> None:
     """Neurons whose class is known, sorted from the weights alone."""
     world = planted_neurons(seed=run.seed)
-    right, wrong = [], []
-    for layer, w in gated_weights(world.model):
-        other = w.permuted(rng=run.rng("planted", str(layer)))
-        for part, weights in ((right, w), (wrong, other)):
-            codes, _ = classify(io_cosines(weights), config.threshold)
-            part.append(codes == world.codes[layer])
+    weights = dict(gated_weights(world.model))
+    other = {k: w.permuted(rng=run.rng("planted", str(k))) for k, w in weights.items()}
+    right, wrong = (recovered(w, world.codes, config.threshold) for w in (weights, other))
     m = Measured("planted classes recovered", unit="share")
-    m.put("planted pairs", np.concatenate(right) * 1.0)
-    why = f"With every write vector exchanged for another's {np.concatenate(wrong).mean():.2f} are."
+    m.put("planted pairs", right)
+    why = f"With every write vector exchanged for another's {wrong.mean():.2f} are."
     run.claim("planted", m.value("planted pairs"), why=why)
 
 
@@ -195,26 +200,15 @@ def _aligned(config: Config, run: Run, model: Model) -> Evidence:
     """How much more often |cos(w_in, w_out)| is large than with the write vector of another
     neuron."""
     fresh = model.untrained(child_seed(run.seed, "untrained"))
-    counts = {
-        name: np.array(
-            [
-                [
-                    (np.abs(io_cosines(w).in_out) > config.threshold).sum(),
-                    chance_count(w, config.threshold),
-                ]
-                for _, w in gated_weights(m)
-            ]
-        )
-        for name, m in (("large", model), (UNTRAINED, fresh))
-    }
-    (own, chance), (copy, copied) = (c.T for c in counts.values())
+    both = [dict(gated_weights(m)) for m in (model, fresh)]
+    own, copy = (large_cosines(weights, config.threshold) for weights in both)
     frame = pd.DataFrame(
         {
-            "layer": np.arange(len(own)),
-            "large": own,
-            f"expected, {MISMATCHED}": chance,
-            UNTRAINED: copy,
-            f"expected, {MISMATCHED}, {UNTRAINED}": copied,
+            "layer": np.arange(len(own.found)),
+            "large": own.found,
+            f"expected, {MISMATCHED}": own.expected,
+            UNTRAINED: copy.found,
+            f"expected, {MISMATCHED}, {UNTRAINED}": copy.expected,
         }
     )
     slug = re.sub(r"[^a-z0-9]+", "-", model.name.lower()).strip("-")
@@ -223,13 +217,8 @@ def _aligned(config: Config, run: Run, model: Model) -> Evidence:
         frame,
         f"Neurons of {model.name} with |cos(w_in, w_out)| above {config.threshold}, by layer.",
     )
-    widths = [len(w.read) for _, w in gated_weights(model)]
-    floor = 1.0 / (max(widths) - 1)  # one pair of two different neurons in all layers
-    m = Measured(f"large cosines over those expected, {model.name}", unit="times", kind="ratio")
-    # one item: counts of fixed weights have no sampling
-    m.put("trained", np.array([own.sum()]), np.array([max(chance.sum(), floor)]))
-    beside = Beside("reference", f"large cosines, {UNTRAINED}", float(copy.sum()))
-    return replace(m.value("trained"), beside=(beside,), n=int(sum(widths)), warnings=())
+    beside = Beside("reference", f"large cosines, {UNTRAINED}", float(copy.found.sum()))
+    return own.over_expected(model.name, beside=(beside,))
 
 
 def _depth(run: Run, name: str, found: Layers) -> Evidence:
@@ -250,18 +239,7 @@ def _depth(run: Run, name: str, found: Layers) -> Evidence:
 
 def _layers(config: Config, run: Run, name: str, found: Layers) -> None:
     """Shares of the classes and median cosines by layer, of the first model."""
-    shares, medians = [], []
-    for layer, c in enumerate(found):
-        codes, atypical = classify(c, config.threshold)
-        m = Measured("share of the layer's neurons")
-        for k, kind in enumerate(CLASSES):
-            m.put(kind, codes == k)
-            share = float((atypical & (codes == k)).mean())
-            of = {"class": kind, "layer": layer, "atypical": share}
-            shares.append(m.value(kind, where=of))
-        for series, x in (("cos(w_in, w_out)", c.in_out), ("cos(w_gate, w_out)", c.gate_out)):
-            where = {"cosine": series, "layer": layer}
-            medians.append(median_evidence("median cosine", x, where=where))
+    shares = class_shares(found, config.threshold)
     caption = f"Share of each class by layer of {name}; atypical ones are counted within it."
     run.table("classes", table(shares), caption)
     shown = [e for e in shares if e.where["class"] != "orthogonal output"]
@@ -271,9 +249,8 @@ def _layers(config: Config, run: Run, name: str, found: Layers) -> None:
         f"Classes by layer of {name}, threshold {config.threshold}. The rest, not drawn, is "
         "orthogonal output: neurons that write nothing of what they read.",
     )
-    run.layers(
-        "cosines", medians, f"Median over the neurons of each layer of {name}.", series="cosine"
-    )
+    caption = f"Median over the neurons of each layer of {name}."
+    run.layers("cosines", median_cosines(found), caption, series="cosine")
 
 
 def _ablate(config: Config, run: Run, model: Model, found: Layers) -> None:
@@ -286,13 +263,8 @@ def _ablate(config: Config, run: Run, model: Model, found: Layers) -> None:
     facts = facts.take((facts.frame["relation"] == config.relation).to_numpy())
     asked = ask(model, facts, min(5, len(facts) // 4), rng=run.rng("shots"))
     asked = asked.take(asked.known) if asked.known.sum() > 1 else asked
-    width = [len(c.in_out) for c in found]
-    parts = [
-        pd.DataFrame({"layer": k, "neuron": np.arange(len(c.in_out)), "cos": c.in_out})
-        for k, c in enumerate(found)
-    ]
-    every = pd.concat(parts, ignore_index=True).sort_values("cos", ascending=False)
-    chosen = {"most enriching": every.head(config.top), "most depleting": every.tail(config.top)}
+    most, least = extreme_neurons([c.in_out for c in found], config.top)
+    chosen = {"most enriching": most, "most depleting": least}
 
     def measure(model: Model, texts: Examples, edits: list[Edit] | None) -> np.ndarray:
         """Entropies of all texts, then log-probabilities of all answers."""
@@ -303,10 +275,9 @@ def _ablate(config: Config, run: Run, model: Model, found: Layers) -> None:
     conditions = [Condition(BEFORE, "reference")]
     for name, neurons in chosen.items():
         conditions.append(Condition(name, edits=held_at(means, neurons)))
-        for k in range(config.draws):
-            others = layer_matched(neurons, width, rng=run.rng("matched", name, str(k)))
-            edits = held_at(means, others)
-            conditions.append(Condition(f"{MATCHED}, {name}", "null", edits, expensive=True))
+        null, streams = f"{MATCHED}, {name}", partial(run.rng, "matched", name)
+        drawn = matched_edits(means, neurons, config.draws, rng=streams)
+        conditions += [Condition(null, "null", edits, expensive=True) for edits in drawn]
     done = intervene(run, model, measure, measured, conditions)
     before, changes, gains = done.answers[BEFORE][0], [], []
     size = len(measured)
