@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inscape.core.matched_rows import matched_rows, spread_rows
+from inscape.core.matched_rows import matched_rows, some_of_each, spread_rows
 
 
 @pytest.fixture
@@ -44,3 +44,23 @@ def test_rows_are_spread_evenly_as_far_as_strata_go(rng):
     first = spread_rows(strata, 3, rng=rng)
     assert sorted(strata[first]) == ["a", "b", "c"]
     assert len(spread_rows(strata, 99, rng=rng)) == 28
+
+
+def test_some_of_each_stratum_are_drawn(rng):
+    strata = np.repeat(["a", "b", "c"], [30, 20, 3])
+    rows = some_of_each(strata, 5, rng=rng)
+    assert [int((strata[rows] == s).sum()) for s in "abc"] == [5, 5, 3]
+    assert (np.diff(rows) > 0).all()
+    assert not np.array_equal(rows, some_of_each(strata, 5, rng=rng))
+    few = some_of_each(strata, 99, rng=rng, order=("c", "a"))
+    assert few.tolist() == [*range(30), 50, 51, 52]
+
+
+def test_with_named_streams_a_stratum_changes_no_other():
+    def streams(name: str) -> np.random.Generator:
+        return np.random.default_rng(ord(name))
+
+    strata = np.repeat(["a", "b"], 20)
+    rows = some_of_each(strata, 5, rng=streams)
+    alone = some_of_each(strata[20:], 5, rng=streams) + 20
+    assert rows[rows >= 20].tolist() == alone.tolist()

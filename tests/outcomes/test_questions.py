@@ -56,6 +56,10 @@ def test_what_needs_no_look_inside(questions):
     assert found.surface()[:, 3].tolist() == pytest.approx(
         [1 / 3, 2 / 3, 2 / 3]
     )  # the same answer twice
+    outside = found.outside()
+    assert np.array_equal(outside[:, :2], found.logprob())
+    assert np.array_equal(outside[:, 2:-1], found.surface())
+    assert (outside[:, -1] == 1).all()  # one task
     assert found.take(np.array([True, False, True])).rows.tolist() == [0, 2]
     assert len(found.take(np.array([2]))) == 1
 

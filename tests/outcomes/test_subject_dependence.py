@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from inscape.model.continuations import Continuation
 from inscape.outcomes.subject_dependence import (
-    KINDS,
     RECALLED,
     RIGHT,
     UNGROUNDED,
@@ -20,7 +18,6 @@ from inscape.outcomes.subject_dependence import (
     error_kinds,
     prompt_surface,
     recalled_ratio,
-    some_of_each_kind,
     windows_by_kind,
 )
 from inscape.worlds.facts import recall
@@ -121,15 +118,6 @@ def test_windows_are_averaged_by_kind(world):
         (kind, layer) for layer in moved for kind in (RIGHT, UNGROUNDED)
     ]
     assert found[1].value == pytest.approx(moved[0][kinds == UNGROUNDED].mean())
-
-
-def test_some_of_each_kind_are_drawn():
-    kinds = np.repeat(KINDS, [30, 20, 3])
-    rows = some_of_each_kind(kinds, 5, rng=np.random.default_rng(0))
-    assert pd.Series(kinds[rows]).value_counts()[list(KINDS)].tolist() == [5, 5, 3]
-    assert (np.diff(rows) > 0).all()
-    other = some_of_each_kind(kinds, 5, rng=np.random.default_rng(1))
-    assert not np.array_equal(rows, other)
 
 
 def test_the_surface_of_a_prompt_is_its_lengths_and_its_relation(world):

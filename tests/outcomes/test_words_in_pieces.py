@@ -14,9 +14,12 @@ from inscape.outcomes.words_in_pieces import (
     OTHERS,
     PIECES,
     losses_put_back,
+    made_below_mean,
+    made_embeddings,
     names_when_cut,
     update_ranks,
 )
+from inscape.worlds.word_pieces import WordPieces
 from tests.store.conftest import llama
 
 ROWS = [(3, 9, 4), (8, 2, 4), (7, 5, 6)]
@@ -57,3 +60,32 @@ def test_losses_by_what_stands_in_the_words_place(model):
     for name in (MADE, MEAN):  # of words of one token all three are the same
         np.testing.assert_allclose(found[name], found[PIECES], rtol=1e-5)
     np.testing.assert_allclose(found[OTHERS], losses_after(model, texts, [(6,), (7,)]), rtol=1e-5)
+
+
+def test_embeddings_are_made_where_states_hold_them(model):
+    # a word "cut" into one piece, itself: at the embedding its state is its embedding, and after a
+    # block it is not; thirteen words, so that each is in every part that is left out
+    whole = list(range(3, 16)) * 6
+    words = WordPieces(whole, [(w,) for w in whole], [], [], [], [])
+    pieces = [(5,), (9,)]
+    found = made_embeddings(model, words, pieces, ["resid_post.1", "embed"])
+    assert found.site == "embed"
+    assert found.explained > 0.99
+    own = last_states(model, pieces, ["embed"])["embed"]
+    np.testing.assert_allclose(found.embeddings, own, atol=0.05 * float(own.abs().max()))
+    mixed = WordPieces([whole[0], *whole[:-1]], words.split, [], [], [], [])
+    wrong = made_embeddings(model, mixed, pieces, ["embed"]).embeddings
+    assert np.abs(wrong.numpy() - own.numpy()).max() > 0.2 * float(own.abs().max())
+
+
+def test_a_made_embedding_is_judged_by_the_mean_of_the_pieces():
+    losses = {
+        MADE: np.array([1.0, 1.0, 3.0, 1.0]),
+        MEAN: np.full(4, 2.0),
+        OTHERS: np.array([1.0, 3.0, 3.0, 3.0]),
+        PIECES: np.zeros(4),
+    }
+    found = made_below_mean(losses, np.arange(4))
+    assert found.value == 0.75
+    assert [(b.role, b.value) for b in found.beside] == [("baseline", 0.25)]
+    assert found.n == 4

@@ -26,6 +26,7 @@ from inscape.probing.detectors import (
     scores_of_others,
     scores_of_others_each,
     states,
+    transfer_each,
 )
 from inscape.read.calibration import ece
 from inscape.store.harvest import harvest
@@ -205,3 +206,27 @@ def test_a_ratio_of_calibration_errors_has_a_group_interval_and_what_is_beside()
     assert half.low < half.value < half.high
     one = ece_ratio(confidences, "sure", y, groups, over="sure")
     assert one.value == 1
+
+
+def test_what_two_tasks_share_transfers_and_what_is_a_tasks_own_does_not():
+    rng = np.random.default_rng(3)
+    y, groups = rng.integers(0, 2, 360), np.repeat(np.arange(60), 6)
+    x = rng.normal(size=(360, 6))
+    parts = {"first": np.arange(0, 240), "second": np.arange(240, 360)}
+    own = x.copy()
+    for column, rows in enumerate(parts.values()):
+        own[rows, column] += 3 * y[rows]
+    shared = x + 3 * y[:, None] * (np.arange(6) == 2)
+    for name, z, across in (("own", own, False), ("shared", shared, True)):
+        found = detect_each({name: z}, y, groups, parts, folds=3, seed=0)
+        moved = transfer_each(z, y, groups, parts, found)
+        assert moved.names == ("first", "second")
+        assert moved.auc.diagonal().min() > 0.95
+        rest = moved.auc[~np.eye(2, dtype=bool)]
+        assert (rest > 0.9).all() == across
+        for k, (part, rows) in enumerate(parts.items()):
+            # on the diagonal rows are held out in the folds of the part's own sweep
+            alone = detect({name: z[rows]}, y[rows], groups[rows], folds=3, seed=0)
+            wanted = found[part].selected[0].value
+            assert alone.selected[0].value == pytest.approx(wanted)
+            assert moved.auc[k, k] == pytest.approx(wanted, abs=0.01)

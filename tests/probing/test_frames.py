@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from inscape.charts.heatmap import matrix
 from inscape.charts.layers import score_by_layer
@@ -10,6 +11,8 @@ from inscape.core.evidence import Evidence
 from inscape.probing.frames import (
     SHUFFLED,
     by_layer,
+    by_layer_each,
+    chosen_scores,
     layer_of,
     mean_by_layer,
     shuffled_band,
@@ -78,3 +81,31 @@ def test_scores_by_reading_and_layer_are_means_over_tasks():
     assert frame["column"].tolist() == ["0", "3"] * 2
     wanted = (found[0].scores[1, 0] + found[1].scores[1, 0]) / 2
     assert np.isclose(frame["value"][1], wanted)
+
+
+def test_parts_of_several_readings_are_put_together():
+    rng = np.random.default_rng(0)
+
+    def one(target: str, strength: float):
+        y = rng.normal(size=60)
+        x = {
+            f"resid_post.{i}": rng.normal(size=(60, 4)) + strength * i * y[:, None] for i in (0, 1)
+        }
+        return sweep(x, y, split="random", shuffles=5, target_names=(target,))
+
+    found = {r: {t: one(t, k) for t in ("first", "second")} for r, k in (("here", 1), ("there", 0))}
+    rule = {"rule": {t: one(t, 1) for t in ("first", "second")}}
+    frame = by_layer_each(found, rule)
+    parts = [
+        by_layer({r: of[t] for r, of in found.items()}, {"rule": rule["rule"][t]})
+        for t in ("first", "second")
+    ]
+    pd.testing.assert_frame_equal(frame, pd.concat(parts, ignore_index=True))
+    assert frame["target"].unique().tolist() == ["first", "second"]
+    rows = chosen_scores(found, by=("task", "read at"))
+    assert [tuple(e.where.items()) for e in rows] == [
+        (("task", t), ("read at", r)) for t in ("first", "second") for r in ("here", "there")
+    ]
+    assert [e.value for e in rows] == [
+        found[r][t].selected[0].value for t in ("first", "second") for r in ("here", "there")
+    ]

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from inscape.core.intervals import interval
-from inscape.probing.joint_scores import BOTH_SHUFFLED, joint_scores, part_gain, score_gap
+from inscape.probing.joint_scores import (
+    BOTH_SHUFFLED,
+    joint_scores,
+    mean_shuffled,
+    part_gain,
+    score_gap,
+)
 from inscape.probing.sweep import compare, sweep
 
 
@@ -71,6 +77,7 @@ def test_the_gain_is_that_of_the_part_where_it_is_second(drawn):
     assert gain.each == pytest.approx(wanted)
     assert gain.evidence.value == pytest.approx(min(wanted.values()))
     assert gain.evidence.interval[0] > 0
+    assert gain.in_words == "; ".join(f"{p} {wanted[p]:+.3f}" for p in parts)
     most = part_gain("gain", found, "clear", ("faint", "zero"), k=1)
     assert most.evidence.value == pytest.approx(max(wanted.values()))
     back = part_gain("gain", found, "faint", ("clear",))
@@ -93,3 +100,6 @@ def test_a_gap_is_above_both_on_shuffled_labels(drawn):
     assert scores.above.interval == pytest.approx(scores.gap.interval)
     assert scores.shuffled.value == pytest.approx(np.mean(draws))
     assert scores.shuffled.value < 0.7 < clear_score
+    alone = mean_shuffled([found["clear"]], "chance")
+    assert (alone.name, alone.unit, alone.n) == ("chance", "AUC", 9)
+    assert alone.value == pytest.approx(draws[0].mean())

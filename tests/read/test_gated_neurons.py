@@ -13,11 +13,11 @@ from inscape.read.gated_neurons import (
     GatedWeights,
     chance_count,
     class_shares,
+    classes_recovered,
     classify,
     io_cosines,
     large_cosines,
     median_cosines,
-    recovered,
 )
 from inscape.worlds.gated import planted_neurons
 
@@ -146,9 +146,9 @@ def test_planted_classes_are_lost_with_another_neurons_write_vector():
 
     world = planted_neurons(each=16)
     weights = dict(gated_weights(world.model))
-    assert recovered(weights, world.codes).all()
+    assert classes_recovered(weights, world.codes).all()
     rng = np.random.default_rng(0)
-    other = recovered({k: w.permuted(rng=rng) for k, w in weights.items()}, world.codes)
+    other = classes_recovered({k: w.permuted(rng=rng) for k, w in weights.items()}, world.codes)
     assert other.shape == (sum(len(w.read) for w in weights.values()),)
     assert other.mean() < 0.5
 

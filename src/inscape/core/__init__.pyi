@@ -107,6 +107,7 @@ from inscape.core.logistic import log_loss as log_loss
 from inscape.core.logistic import one_hot as one_hot
 from inscape.core.matched_rows import balanced_rows as balanced_rows
 from inscape.core.matched_rows import matched_rows as matched_rows
+from inscape.core.matched_rows import some_of_each as some_of_each
 from inscape.core.matched_rows import spread_rows as spread_rows
 from inscape.core.measured import Condition as Condition
 from inscape.core.measured import Measured as Measured

@@ -76,6 +76,35 @@ def spread_rows(
     return order[np.argsort(turn, kind="stable")][:count]
 
 
+def some_of_each(
+    strata: Sequence[Any] | np.ndarray,
+    most: int,
+    *,
+    rng: np.random.Generator | Callable[[str], np.random.Generator],
+    order: Sequence[Any] = (),
+) -> Int[np.ndarray, " kept"]:
+    """Rows of some items of each stratum, in rising order.
+
+    Args:
+        strata: stratum of each row, (n,).
+        most: rows of a stratum; all where it has fewer.
+        rng: of the draws; or named random streams, a stratum's by its name, so that another stratum
+            changes none of its rows.
+        order: the strata that are wanted, in the order in which they are drawn; all, in order of
+            appearance, where none is given.
+
+    Example:
+        >>> rows = some_of_each(["a"] * 8 + ["b"], 2, rng=np.random.default_rng(0))
+        >>> int((rows < 8).sum()), len(rows)
+        (2, 3)
+    """
+    where, drawn = np.asarray(strata), []
+    for stratum in order or pd.unique(where):
+        stream = rng if isinstance(rng, np.random.Generator) else rng(str(stratum))
+        drawn.append(stream.permutation(np.flatnonzero(where == stratum))[:most])
+    return np.sort(np.concatenate(drawn))
+
+
 def balanced_rows(
     classes: Int[np.ndarray, " n"], count: int, *, rng: np.random.Generator
 ) -> Int[np.ndarray, " kept"]:

@@ -174,7 +174,6 @@ from inscape.outcomes.subject_dependence import dependence_by_kind as dependence
 from inscape.outcomes.subject_dependence import error_kinds as error_kinds
 from inscape.outcomes.subject_dependence import prompt_surface as prompt_surface
 from inscape.outcomes.subject_dependence import recalled_ratio as recalled_ratio
-from inscape.outcomes.subject_dependence import some_of_each_kind as some_of_each_kind
 from inscape.outcomes.subject_dependence import windows_by_kind as windows_by_kind
 from inscape.outcomes.taught_links import LinkedRows as LinkedRows
 from inscape.outcomes.taught_links import TaughtLinks as TaughtLinks
@@ -219,7 +218,10 @@ from inscape.outcomes.verdicts import judge_held_out as judge_held_out
 from inscape.outcomes.verdicts import panels as panels
 from inscape.outcomes.verdicts import training_texts as training_texts
 from inscape.outcomes.word_pairs import WordPairs as WordPairs
+from inscape.outcomes.words_in_pieces import MadeEmbeddings as MadeEmbeddings
 from inscape.outcomes.words_in_pieces import losses_put_back as losses_put_back
+from inscape.outcomes.words_in_pieces import made_below_mean as made_below_mean
+from inscape.outcomes.words_in_pieces import made_embeddings as made_embeddings
 from inscape.outcomes.words_in_pieces import names_when_cut as names_when_cut
 from inscape.outcomes.words_in_pieces import update_ranks as update_ranks
 from inscape.outcomes.yes_or_no import verdict_odds as verdict_odds

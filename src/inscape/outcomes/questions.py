@@ -132,6 +132,13 @@ class Answered:
         """
         return np.array([float(np.prod(m.most)) for m in self.made])
 
+    def outside(self) -> Float[np.ndarray, "n f"]:
+        """What is known of an answer without a look inside: `logprob`, `surface` and a column for
+        each task, in alphabetical order.
+        """
+        tasks = pd.get_dummies(self.task).to_numpy(dtype=np.float64)
+        return np.hstack([self.logprob(), self.surface(), tasks])
+
     def surface(self) -> Float[np.ndarray, "n f"]:
         """Lengths, the form of the question, and the share of the task's answers that are this
         one.

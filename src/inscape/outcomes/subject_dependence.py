@@ -215,20 +215,6 @@ def windows_by_kind(
     return found
 
 
-def some_of_each_kind(
-    kinds: np.ndarray, most: int, *, rng: np.random.Generator
-) -> Int[np.ndarray, " m"]:
-    """Rows of some completions of each kind, in their order.
-
-    Args:
-        kinds: of each completion, one of `KINDS`.
-        most: of a kind; all where there are fewer.
-        rng: draws them.
-    """
-    drawn = [rng.permutation(np.flatnonzero(kinds == k))[:most] for k in KINDS]
-    return np.sort(np.concatenate(drawn))
-
-
 def prompt_surface(
     model: Model, examples: Examples, *, span: str = "subject", relation: str = "relation"
 ) -> Float[np.ndarray, "n features"]:

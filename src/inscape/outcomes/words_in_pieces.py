@@ -12,17 +12,22 @@ Reference: Kaplan et al. (2024), From tokens to words, arXiv:2410.05864, §4.2, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from inscape.core.evidence import Beside, Evidence
+from inscape.core.measured import Measured
 from inscape.model.model import Model
 from inscape.model.unembed import Readout
 from inscape.outcomes.token_rows import Ids, last_states, losses_after, mean_embeddings
 from inscape.read.logit_lens import logit_lens
 from inscape.read.patchscopes import Patched, patchscope
+from inscape.read.shortcut_fits import best_source
+from inscape.worlds.word_pieces import WordPieces
 
 #: what stands in a word's place
 MADE, MEAN, OTHERS, PIECES = "made embedding", "mean of the pieces", "another word's", "all pieces"
@@ -89,6 +94,61 @@ def update_ranks(
         place: logit_lens(readout, states[site], targets=targets, k=1).rank
         for place, site in places.items()
     }
+
+
+class MadeEmbeddings(NamedTuple):
+    """Input embeddings for words that have no token.
+
+    Attributes:
+        embeddings: one for each word.
+        site: from whose states they are made.
+        explained: share of the variance of embeddings that the map explains on words left out.
+    """
+
+    embeddings: Float[Tensor, "n d"]
+    site: str
+    explained: float
+
+
+def made_embeddings(
+    model: Model,
+    words: WordPieces,
+    pieces: Sequence[Ids],
+    sites: Sequence[str],
+    before: Ids = (),
+) -> MadeEmbeddings:
+    """Map the state at a word's last piece to an input embedding, by what words of one token
+    teach: their state when they are cut in pieces, and their own embedding.
+
+    Args:
+        model: a language model.
+        words: those of one token, whole and cut.
+        pieces: token ids of each word that gets an embedding.
+        sites: where states may be taken; the site that explains most is used.
+        before: token ids before every word.
+    """
+    cut = last_states(model, [(*before, *row) for row in words.split], sites)
+    goal = last_states(model, [(*before, token) for token in words.whole], ["embed"])["embed"]
+    site, fit = best_source(cut, goal)
+    own = last_states(model, [(*before, *row) for row in pieces], [site])[site]
+    return MadeEmbeddings(fit(own), site, fit.inner)
+
+
+def made_below_mean(
+    losses: Mapping[str, Float[np.ndarray, " n"]], groups: Sequence[int] | np.ndarray
+) -> Evidence:
+    """Share of texts in which the made embedding has a lower loss than the mean of the pieces,
+    beside the share in which another word's made embedding has.
+
+    Args:
+        losses: as `losses_put_back` gives them.
+        groups: the word of each text.
+    """
+    m = Measured("share of words", groups=groups, unit="share")
+    m.put(MADE, losses[MADE] < losses[MEAN])
+    m.put(OTHERS, losses[OTHERS] < losses[MEAN], role="baseline")
+    other = float(m.value(OTHERS).value)
+    return m.value(MADE, beside=(Beside("baseline", "another word's made embedding", other),))
 
 
 def losses_put_back(

@@ -30,6 +30,7 @@ from inscape.probing.detectors import scores_of_confidence as scores_of_confiden
 from inscape.probing.detectors import scores_of_others as scores_of_others
 from inscape.probing.detectors import scores_of_others_each as scores_of_others_each
 from inscape.probing.detectors import states as states
+from inscape.probing.detectors import transfer_each as transfer_each
 from inscape.probing.directions import Directions as Directions
 from inscape.probing.directions import agreement as agreement
 from inscape.probing.directions import auc_by_layer as auc_by_layer
@@ -44,6 +45,8 @@ from inscape.probing.erasures import Outcome as Outcome
 from inscape.probing.few_neurons import FewNeurons as FewNeurons
 from inscape.probing.few_neurons import Layers as Layers
 from inscape.probing.frames import by_layer as by_layer
+from inscape.probing.frames import by_layer_each as by_layer_each
+from inscape.probing.frames import chosen_scores as chosen_scores
 from inscape.probing.frames import layer_of as layer_of
 from inscape.probing.frames import lines as lines
 from inscape.probing.frames import mean_by_layer as mean_by_layer
@@ -55,6 +58,7 @@ from inscape.probing.inspector import Part as Part
 from inscape.probing.joint_scores import PartGain as PartGain
 from inscape.probing.joint_scores import ScoreGap as ScoreGap
 from inscape.probing.joint_scores import joint_scores as joint_scores
+from inscape.probing.joint_scores import mean_shuffled as mean_shuffled
 from inscape.probing.joint_scores import part_gain as part_gain
 from inscape.probing.joint_scores import score_gap as score_gap
 from inscape.probing.layer_mixes import MixReadings as MixReadings

@@ -39,6 +39,7 @@ from inscape.probing.sweep_result import SweepResult
 from inscape.read.calibration import brier, ece, reliability
 from inscape.read.logistic import LogisticProbe
 from inscape.read.risk_coverage import aurc, risk_coverage
+from inscape.read.transfer import DataSet, Transfer, transfer
 from inscape.store.store import Store
 
 #: between a token and a site in the name of a candidate
@@ -278,6 +279,31 @@ def scores_of_others_each(
             np.searchsorted(rows, like[mine]),
         )
     return out
+
+
+def transfer_each(
+    x: Float[np.ndarray, "n d"] | Float32[np.ndarray, "n d"],
+    right: np.ndarray,
+    groups: np.ndarray,
+    parts: Mapping[str, Int[np.ndarray, " rows"]],
+    found: Mapping[str, SweepResult],
+) -> Transfer:
+    """Detectors at one site, fixed beforehand, fitted on each part and scored on all; on its own
+    part in the folds of that part's sweep.
+
+    Args:
+        x: the representation.
+        right: 1 where what was said is right, (n,).
+        groups: grouping for cross-validation, (n,).
+        parts: as given to `detect_each`: the rows of each task.
+        found: of `detect_each`, for the folds.
+    """
+    y = np.asarray(right).astype(np.int64)
+    sets = {
+        name: DataSet(x[rows], y[rows], groups[rows], fold_of(found[name]))
+        for name, rows in parts.items()
+    }
+    return transfer(sets, LogisticProbe(CS, tol=1e-4))
 
 
 def scores_of_confidence(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,40 @@ def by_layer(
     for name, result in (rules or {}).items():
         rows.extend(_row(name, e, None) for e in result.evidence)
     return pd.DataFrame(rows)
+
+
+def by_layer_each(
+    readings: Mapping[str, Mapping[str, SweepResult]],
+    rules: Mapping[str, Mapping[str, SweepResult]] | None = None,
+) -> pd.DataFrame:
+    """`by_layer` of each of several parts (tasks), one after another.
+
+    Args:
+        readings: series → part → sweep over sites with layers.
+        rules: series → part → sweep of one representation that has no layers.
+    """
+    frames = []
+    for part in next(iter(readings.values())):
+        own, level = ({n: of[part] for n, of in x.items()} for x in (readings, rules or {}))
+        frames.append(by_layer(own, level))
+    return pd.concat(frames, ignore_index=True)
+
+
+def chosen_scores(
+    found: Mapping[str, Mapping[str, SweepResult]], by: tuple[str, str]
+) -> list[Evidence]:
+    """The score of the site that the training folds choose, of the first target, for every part
+    (task) and reading.
+
+    Args:
+        found: reading → part → sweep; every reading has the same parts.
+        by: coordinates that name the part and the reading.
+    """
+    return [
+        replace(of[part].selected[0], where=dict(zip(by, (part, reading), strict=True)))
+        for part in next(iter(found.values()))
+        for reading, of in found.items()
+    ]
 
 
 def lines(found: Sequence[Evidence], series: str) -> pd.DataFrame:

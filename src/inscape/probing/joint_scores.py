@@ -60,6 +60,20 @@ def joint_scores(
     return m
 
 
+def mean_shuffled(found: Sequence[SweepResult], name: str = "") -> Evidence:
+    """The mean score of several sweeps on shuffled labels, over shuffles: chance, where nothing
+    leaks.
+
+    Args:
+        found: sweeps of one metric, with the same number of shuffles, of their only target.
+        name: of the evidence.
+    """
+    unit = found[0].selected[0].unit
+    m = Measured(name or f"mean {unit} with labels shuffled", unit=unit)
+    m.put("shuffled", np.mean([r.selected_scores[1:, 0] for r in found], axis=0))
+    return m.value("shuffled")
+
+
 class ScoreGap(NamedTuple):
     """By how much the score of one sweep is above that of another.
 
@@ -90,14 +104,12 @@ def score_gap(
         groups: condition → the group of each of its rows, as in `joint_scores`.
     """
     first, second = found
-    m, unit = joint_scores(found, groups), found[first].selected[0].unit
+    m = joint_scores(found, groups)
     one, two = (found[name].selected_scores[1:, 0] for name in (first, second))
     m.put_draws(BOTH_SHUFFLED, one - two)
-    chance = Measured(f"mean {unit} with labels shuffled", unit=unit)
-    chance.put("shuffled", (one + two) / 2)
     each = {name: float(m.value(name).value) for name in found}
     gap = m.gain(first, over=second, null=BOTH_SHUFFLED)
-    return ScoreGap(gap, m.gain(first, over=second), chance.value("shuffled"), each)
+    return ScoreGap(gap, m.gain(first, over=second), mean_shuffled(list(found.values())), each)
 
 
 class PartGain(NamedTuple):
@@ -110,6 +122,11 @@ class PartGain(NamedTuple):
 
     evidence: Evidence
     each: dict[str, float]
+
+    @property
+    def in_words(self) -> str:
+        """The gain of every part."""
+        return "; ".join(f"{part} {gain:+.3f}" for part, gain in self.each.items())
 
 
 def part_gain(

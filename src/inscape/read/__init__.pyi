@@ -32,11 +32,11 @@ from inscape.read.gated_neurons import GatedWeights as GatedWeights
 from inscape.read.gated_neurons import LargeCosines as LargeCosines
 from inscape.read.gated_neurons import chance_count as chance_count
 from inscape.read.gated_neurons import class_shares as class_shares
+from inscape.read.gated_neurons import classes_recovered as classes_recovered
 from inscape.read.gated_neurons import classify as classify
 from inscape.read.gated_neurons import io_cosines as io_cosines
 from inscape.read.gated_neurons import large_cosines as large_cosines
 from inscape.read.gated_neurons import median_cosines as median_cosines
-from inscape.read.gated_neurons import recovered as recovered
 from inscape.read.gated_weights import gated_weights as gated_weights
 from inscape.read.head_writes import Writes as Writes
 from inscape.read.head_writes import head_writes as head_writes

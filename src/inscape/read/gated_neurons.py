@@ -191,7 +191,7 @@ def large_cosines(weights: Mapping[int, GatedWeights], threshold: float = 0.5) -
     )
 
 
-def recovered(
+def classes_recovered(
     weights: Mapping[int, GatedWeights],
     codes: Int[np.ndarray, "layers m"],
     threshold: float = 0.5,

@@ -29,17 +29,18 @@ from inscape.outcomes.token_rows import (
 )
 from inscape.outcomes.words_in_pieces import (
     MADE,
-    MEAN,
     NOTHING,
     OTHERS,
     losses_put_back,
+    made_below_mean,
+    made_embeddings,
     names_when_cut,
     update_ranks,
 )
 from inscape.probing.frames import SHUFFLED, by_layer, layer_of
 from inscape.probing.peak_layer import END, FIVE, INSIDE, PERMUTED, retrieval_at_peak
 from inscape.probing.sweep import compare, sweep
-from inscape.read import best_source, logit_lens, others_named, stream
+from inscape.read import logit_lens, others_named, stream
 from inscape.read.patchscopes import Patched
 from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
 from inscape.worlds import Lexicon, WordPieces, of_lexicon, of_texts
@@ -336,28 +337,21 @@ def _put_back(config: Config, run: Run, model: Model, words: WordPieces, before:
     """An embedding for words of several tokens, from a map learnt on words of one."""
     sites = stream(model)
     few = sites[1 : 1 + max(2, 2 * len(sites) // 3) : config.every]
-    cut = last_states(model, [before + r for r in words.split], few)
-    goal = last_states(model, [(*before, w) for w in words.whole], ["embed"])["embed"]
-    site, fit = best_source(cut, goal)
     contexts = words.contexts[: config.inserted]
     texts, pieces = [(c.before, c.after) for c in contexts], [words.words[c.word] for c in contexts]
-    made = fit(last_states(model, [before + p for p in pieces], [site])[site])
-    loss, groups = losses_put_back(model, texts, pieces, made, before), [c.word for c in contexts]
+    made = made_embeddings(model, words, pieces, few, before)
+    loss = losses_put_back(model, texts, pieces, made.embeddings, before)
+    groups = [c.word for c in contexts]
     m = Measured("loss on what follows", groups=groups, unit="nats", direction="lower")
     m.put_each(loss, roles={MADE: "treatment"}, role="baseline")
-    better = Measured("share of words", groups=groups, unit="share")
-    better.put_each({name: v < loss[MEAN] for name, v in loss.items()})
     run.show(
         "put-back",
         m,
         "One embedding in place of a word's pieces, and all its pieces: loss on the tokens after "
-        f"{len(contexts)} words of several tokens. The map is from {site}, chosen on words that "
-        f"have a token (variance explained {fit.inner:.2f}).",
+        f"{len(contexts)} words of several tokens. The map is from {made.site}, chosen on "
+        f"words that have a token (variance explained {made.explained:.2f}).",
         by="input",
     )
-    other = better.value(OTHERS).value
-    beside = (Beside("baseline", "another word's made embedding", other),)
     means = [f"{name} {v.mean():.2f}" for name, v in loss.items() if name != OTHERS]
-    run.claim(
-        "inserted", better.value(MADE, beside=beside), why=f"Mean loss, nats: {'; '.join(means)}."
-    )
+    better = made_below_mean(loss, groups)
+    run.claim("inserted", better, why=f"Mean loss, nats: {'; '.join(means)}.")

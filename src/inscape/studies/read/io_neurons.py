@@ -44,11 +44,11 @@ from inscape.probing import lines
 from inscape.read import (
     Cosines,
     class_shares,
+    classes_recovered,
     gated_weights,
     io_cosines,
     large_cosines,
     median_cosines,
-    recovered,
 )
 from inscape.study import Card, Claim, Condition, Run, Settings, bars_of, intervene, setting
 from inscape.worlds import planted_neurons
@@ -189,7 +189,7 @@ def _planted(config: Config, run: Run) -> None:
     world = planted_neurons(seed=run.seed)
     weights = dict(gated_weights(world.model))
     other = {k: w.permuted(rng=run.rng("planted", str(k))) for k, w in weights.items()}
-    right, wrong = (recovered(w, world.codes, config.threshold) for w in (weights, other))
+    right, wrong = (classes_recovered(w, world.codes, config.threshold) for w in (weights, other))
     m = Measured("planted classes recovered", unit="share")
     m.put("planted pairs", right)
     why = f"With every write vector exchanged for another's {wrong.mean():.2f} are."

@@ -12,7 +12,7 @@ each kind of mistake?
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -20,7 +20,7 @@ import pandas as pd
 
 from inscape.charts import matrix as heatmap
 from inscape.charts import score_by_layer
-from inscape.core import Measured, child_seed
+from inscape.core import child_seed, some_of_each
 from inscape.data.examples import Examples
 from inscape.model.model import Model
 from inscape.outcomes import answered_again, answered_greedily, verdict_odds
@@ -33,17 +33,24 @@ from inscape.outcomes.sample_choices import (
     Choices,
     sample_choices,
 )
-from inscape.probing import SweepResult, by_layer, classes_apart, mean_by_layer, part_gain
+from inscape.probing import (
+    SweepResult,
+    by_layer_each,
+    chosen_scores,
+    classes_apart,
+    mean_by_layer,
+    mean_shuffled,
+    part_gain,
+)
 from inscape.probing.detectors import (
     AT,
     CS,
     detect_each,
-    fold_of,
     only,
     scores_of_others_each,
     states,
+    transfer_each,
 )
-from inscape.read import DataSet, LogisticProbe, transfer
 from inscape.store.harvest import harvest
 from inscape.study import Card, Claim, Run, Settings, opened, setting
 from inscape.worlds import quiz
@@ -260,12 +267,6 @@ def run(config: Config, run: Run) -> None:
     run.facts(transferred=given[0], mistaken=given[1])
 
 
-def _some(run: Run, asked: Answered, stream: str, most: int) -> np.ndarray:
-    """Rows of some answers of each task."""
-    rows = [run.rng(stream, t).permutation(i)[:most] for t, i in asked.tasks.items()]
-    return np.sort(np.concatenate(rows))
-
-
 def _detect(
     config: Config, run: Run, model: Model, asked: Answered, every: Rows, exact: Rows
 ) -> Found:
@@ -283,27 +284,23 @@ def _detect(
     stream = harvest(model, asked.texts, config.stream, at="span:exact").matrices()
     shown = tokens | words | {TOKENS["exact"]: shuffled}
     shown["exact answer, residual stream"] = read(dict(stream))
-    few = asked.take(_some(run, asked, "untrained", config.untrained))
+    rows = some_of_each(asked.task, config.untrained, rng=partial(run.rng, "untrained"))
+    few = asked.take(rows)
     again = partial(detect_each, right=few.right, groups=few.texts.groups(), parts=few.tasks, **how)
     fresh = model.untrained(child_seed(run.seed, "untrained"))
     blank = harvest(fresh, few.texts, config.sites, at="span:exact").matrices()
     shown["exact answer, untrained copy"] = again(dict(blank))
     if config.ask != "none":
         shown[VERDICT] = again({VERDICT: verdict_odds(model, few.texts, config.ask)[:, None]})
-    parts = [[{n: r[t] for n, r in some.items()} for some in (tokens, words)] for t in found]
     run.figure(
         "layers",
-        score_by_layer(pd.concat([by_layer(*p) for p in parts], ignore_index=True), score="AUC"),
+        score_by_layer(by_layer_each(tokens, words), score="AUC"),
         "How well a probe on other subjects' answers tells right answers from wrong ones, by layer "
         "and token; level lines need no look inside. One half is chance.",
     )
     run.table(
         "scores",
-        [
-            replace(shown[name][task].selected[0], where={"task": task, "read at": name})
-            for task in found
-            for name in shown
-        ],
+        chosen_scores(shown, by=("task", "read at")),
         "AUC of the layer chosen inside the training folds, and of what needs no look inside. "
         "The last two of a task are measured on fewer answers.",
     )
@@ -319,21 +316,15 @@ def _detect(
     ):
         title = f"AUC at the exact answer − {' or '.join(others)}, second best task"
         gain = part_gain(title, tokens | words, TOKENS["exact"], others)
-        each = "; ".join(f"{task} {x:+.3f}" for task, x in gain.each.items())
-        run.claim(id, gain.evidence, why=f"By task: {each}.")
-    chance = np.mean([r.selected_scores[1:, 0] for r in shuffled.values()], axis=0)
-    m = Measured("mean AUC with labels shuffled by group", unit="AUC")
-    run.claim("shuffled", m.put_each({"shuffled": chance}).value("shuffled"))
+        run.claim(id, gain.evidence, why=f"By task: {gain.in_words}.")
+    name = "mean AUC with labels shuffled by group"
+    run.claim("shuffled", mean_shuffled(list(shuffled.values()), name))
     return found
 
 
 def _transfer(config: Config, run: Run, asked: Answered, x: np.ndarray, found: Found) -> None:
     """Fitted on one task, scored on another, at one site fixed beforehand."""
-    right, groups = asked.right.astype(np.int64), asked.texts.groups()
-    sets = {
-        t: DataSet(x[i], right[i], groups[i], fold_of(found[t])) for t, i in asked.tasks.items()
-    }
-    moved = transfer(sets, LogisticProbe(CS, tol=1e-4))
+    moved = transfer_each(x, asked.right, asked.texts.groups(), asked.tasks, found)
     areas = moved.table()
     run.figure(
         "transfer",
@@ -356,7 +347,7 @@ def _again(
 ) -> None:
     """Several samples of some questions: kinds of mistake, and the sample that the probe
     prefers."""
-    rows = _some(run, asked, "again", config.resampled)
+    rows = some_of_each(asked.task, config.resampled, rng=partial(run.rng, "again"))
     with run.progress("answer again", total=len(rows), unit="questions") as bar:
         samples, of = answered_again(
             model,
@@ -388,10 +379,8 @@ def _kinds(config: Config, run: Run, greedy: Answered, exact: Rows, kind: np.nda
         f"Questions by what {config.samples} samples say: right in half of them or more; one wrong "
         "answer in half of them or more; right at times; never right and scattered.",
     )
-    tasks = pd.get_dummies(greedy.task).to_numpy(dtype=float)
-    words = np.hstack([greedy.logprob(), greedy.surface(), tasks])
     told = classes_apart(
-        {"exact answer": exact, "task, surface and log-probability": {"words": words}},
+        {"exact answer": exact, "task, surface and log-probability": {"words": greedy.outside()}},
         kind,
         greedy.task_groups,
         folds=config.folds,
@@ -415,9 +404,9 @@ def _choices(config: Config, run: Run, choices: Choices) -> None:
         f"{config.samples} times. Random: the mean over the samples of a question.",
     )
     run.table("choices-by-kind", choices.by_kind(), "The same for each kind of mistake.")
-    run.claim("prefers", m.gain(PREFERRED, over=RANDOM), why=choices.rates())
-    run.claim("prefers-greedy", m.gain(PREFERRED, over=GREEDY), why=choices.rates())
-    run.claim("prefers-majority", m.gain(PREFERRED, over=MAJORITY), why=choices.rates())
+    others = {"prefers": RANDOM, "prefers-greedy": GREEDY, "prefers-majority": MAJORITY}
+    for id, other in others.items():
+        run.claim(id, m.gain(PREFERRED, over=other), why=choices.rates())
     seldom = choices.seldom
     if not seldom.any():
         run.warn(

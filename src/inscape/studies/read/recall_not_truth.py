@@ -9,14 +9,14 @@ subjects held out; and the effect of the subject is measured a second way and la
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from inscape.charts import by_class, score_by_layer
-from inscape.core import matched_rows
+from inscape.core import matched_rows, some_of_each
 from inscape.data.answers import graded
 from inscape.data.examples import Examples
 from inscape.model.continuations import Continuation
@@ -34,10 +34,9 @@ from inscape.outcomes.subject_dependence import (
     error_kinds,
     prompt_surface,
     recalled_ratio,
-    some_of_each_kind,
     windows_by_kind,
 )
-from inscape.probing import by_layer, detect_each, score_gap
+from inscape.probing import by_layer, chosen_scores, detect_each, score_gap
 from inscape.store.harvest import harvest
 from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
 from inscape.worlds import facts
@@ -241,11 +240,7 @@ def _tell_apart(
     )
     run.table(
         "scores",
-        [
-            replace(of[name].selected[0], where={"told apart": name, "read from": source})
-            for name in parts
-            for source, of in found.items()
-        ],
+        chosen_scores(found, by=("told apart", "read from")),
         "AUC of the layer chosen inside the training folds, and of what needs no look inside.",
     )
     scores = score_gap(whole, {name: groups[part] for name, part in parts.items()})
@@ -279,7 +274,7 @@ def _depends(run: Run, examples: Examples, kinds: np.ndarray, moved: dict[str, n
 
 def _windows(config: Config, run: Run, model: Model, examples: Examples, kinds: np.ndarray) -> None:
     """Attention knockout in windows of layers, for some prompts of each kind."""
-    few = some_of_each_kind(kinds, config.profiled, rng=run.rng("windows"))
+    few = some_of_each(kinds, config.profiled, rng=run.rng("windows"), order=KINDS)
     part, steps = examples.take(few), len(range(0, len(model.atlas.blocks), config.window))
     with run.progress("cut off by layers", total=steps, unit="windows") as bar:
         found = windows_by_kind(model, part, kinds[few], config.window, advance=bar.advance)
