@@ -3,6 +3,7 @@
 import importlib
 import json
 import math
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,11 +15,13 @@ from inscape.cli import opening
 from inscape.cli.main import app
 from inscape.cli.printing import columns, emit
 from inscape.core.site import Site
-from inscape.model import open as opens
 from inscape.model import zoo
 from inscape.store import harvest as harvests
 from inscape.store.engines.local import Local
 from inscape.store.engines.ray import Ray
+
+#: the module, where the package offers its function
+opens = import_module("inscape.model.open")
 
 SITES = [Site("embed"), Site("resid_post", 0), Site("resid_post", 1)]
 

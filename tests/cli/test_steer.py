@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,10 +12,12 @@ from typer.testing import CliRunner
 
 from inscape.cli.main import app
 from inscape.control.steering_vector import SteeringVector
-from inscape.model import open as opens
 from inscape.model.model import Model
 from inscape.study import runner
 from tests.model import nets
+
+#: the module, where the package offers its function
+opens = import_module("inscape.model.open")
 
 
 def call(*arguments):

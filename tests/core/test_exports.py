@@ -41,7 +41,7 @@ def test_a_package_does_not_offer_what_makes_it_offer():
             assert found is not exports.export, package
 
 
-def test_a_name_of_two_files_or_of_another_file_is_not_offered(monkeypatch, tmp_path):
+def test_a_name_of_two_files_or_of_another_file_or_folder_is_not_offered(monkeypatch, tmp_path):
     for file, text in (
         ("one.py", "def twice(): ...\ndef other(): ..."),
         ("two.py", "def twice(): ...\nclass Own: ..."),
@@ -49,6 +49,9 @@ def test_a_name_of_two_files_or_of_another_file_is_not_offered(monkeypatch, tmp_
         ("own.py", "def own(): ..."),
     ):
         (tmp_path / file).write_text(text)
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "__init__.py").touch()
+    (tmp_path / "last.py").write_text("def inside(): ...")
     monkeypatch.setattr(exports, "folder", lambda package: tmp_path)
     found = exports.public_names("inscape.made_up")
     assert found == {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from importlib import import_module
 
 import pandas as pd
 import pytest
@@ -12,10 +13,12 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
-from inscape.model import open as opens
 from inscape.model.model import Model
 from tests.docs.blocks import ROOT, fenced
 from tests.model import nets
+
+#: the module, where the package offers its function
+opens = import_module("inscape.model.open")
 
 PAGE, OTHERS = ROOT / "docs" / "recipes.md", ROOT / "docs" / "coming-from.md"
 #: needs a model that speaks: a study over built-in sets of its own

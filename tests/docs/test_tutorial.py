@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,9 @@ def _table(examples: Examples, folder: Path) -> None:
 def test_five_lines_for_ones_own_model_and_data(tmp_path, monkeypatch):
     world = places(steps=60)
     opened = []
-    monkeypatch.setattr("inscape.model.open.open", lambda what: opened.append(what) or world.model)
+    monkeypatch.setattr(
+        import_module("inscape.model.open"), "open", lambda what: opened.append(what) or world.model
+    )
     monkeypatch.chdir(tmp_path)
     _table(world.examples, tmp_path)
     names: dict = {}

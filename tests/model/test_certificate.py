@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 import torch
@@ -10,7 +11,6 @@ import torch
 from inscape.core.batch import Batch, collate
 from inscape.core.errors import CertificateError
 from inscape.core.site import Site
-from inscape.model import as_batch
 from inscape.model.certificate import Certificate, certify
 from inscape.model.family import Tap
 from inscape.model.model import Model
@@ -18,6 +18,9 @@ from inscape.model.open import open
 from inscape.model.registry import family_of
 from tests.model.nets import NETS, net, tokenizer
 from tests.model.tiny import tiny
+
+#: the module, where the package offers its function
+as_batch = import_module("inscape.model.as_batch")
 
 
 def failed(model: Model) -> dict[str, str]:

@@ -22,10 +22,10 @@ def data(
     as_json: Json = False,
 ) -> None:
     """List the built-in example sets, or show one."""
-    from inscape.data import load as loads
+    from inscape.data.load import available, look
 
     if name is None:
-        cards = loads.available()
+        cards = available()
         if as_json:
             emit([card.to_dict() for card in cards.values()])
             return
@@ -35,7 +35,7 @@ def data(
             "by its path."
         )
         return
-    found = loads.look(name, rows)
+    found = look(name, rows)
     card, first = found.card, found.first
     if as_json:
         emit({"card": card.to_dict(), "examples": found.examples, "rows": first.to_dict("records")})

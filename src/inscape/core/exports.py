@@ -75,14 +75,15 @@ def export(package: str, *, methods: bool = False) -> None:
 def public_names(package: str) -> dict[str, str]:
     """Public classes and functions of a package's own files, each with the module that has it.
 
-    A name that two files have, or that is the name of another file, is not among them: it is
-    imported from its module.
+    A name that two files have, or that is the name of another file or of a folder, is not among
+    them: it is imported from its module.
 
     Args:
         package: its import name; neither it nor a module of it is imported.
     """
     files = [p for p in sorted(folder(package).glob("*.py")) if not p.stem.startswith("_")]
-    stems, homes = {p.stem for p in files}, dict[str, list[str]]()
+    stems = {p.stem for p in files} | {p.parent.name for p in folder(package).glob("*/*.py")}
+    homes = dict[str, list[str]]()
     for path in files:
         for name in _PUBLIC.findall(path.read_text(encoding="utf-8")):
             if name == path.stem or name not in stems:

@@ -14,6 +14,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,11 @@ import pandas as pd
 import torch
 import transformers
 
-from inscape.core import batch as batch_module
 from inscape.core.errors import StoreError
 from inscape.core.foreign import foreign
 from inscape.core.home import home
 from inscape.core.overwriting import replacing
 from inscape.core.rng import child_seed
-from inscape.model import continuations as continuations_module
-from inscape.model import hooks
 from inscape.model.continuations import Continuation, continuations
 from inscape.model.model import Model
 from inscape.store import recipe
@@ -97,8 +95,8 @@ def _code() -> str:
     version.
     """
     found = hashlib.sha256()
-    for module in (continuations_module, hooks, batch_module):
-        found.update(Path(str(module.__file__)).read_bytes())
+    for name in ("inscape.model.continuations", "inscape.model.hooks", "inscape.core.batch"):
+        found.update(Path(str(import_module(name).__file__)).read_bytes())
     return found.hexdigest()
 
 
