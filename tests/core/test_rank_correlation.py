@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from inscape.core.rank_correlation import rank_correlation, rank_correlations, rank_table
+from inscape.core.rank_correlation import (
+    permuted_ranks,
+    rank_correlation,
+    rank_correlations,
+    rank_table,
+)
 
 
 def test_the_value_is_scipys_and_the_null_is_of_permutations():
@@ -19,6 +24,32 @@ def test_the_value_is_scipys_and_the_null_is_of_permutations():
     assert e.p == pytest.approx(1 / 200)
     assert 0.3 < e.interval[0] < e.value < e.interval[1] < 1
     assert rank_correlation("x", x, rng.permutation(y), rng=rng, draws=199).p > 0.05
+
+
+def test_several_measures_are_each_as_alone():
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame(rng.normal(size=(12, 3)), columns=["a", "b", "y"])
+    streams = {"a": 1, "b": 2}
+    found = permuted_ranks(
+        "ρ of y",
+        frame,
+        ["a", "b"],
+        "y",
+        rng=lambda measure: np.random.default_rng(streams[measure]),
+        kind="rows permuted",
+    )
+    assert list(found) == ["a", "b"]
+    for measure, e in found.items():
+        alone = rank_correlation(
+            "ρ",
+            frame[measure].to_numpy(),
+            frame["y"].to_numpy(),
+            rng=np.random.default_rng(streams[measure]),
+        )
+        assert (e.value, e.p, e.interval) == (alone.value, alone.p, alone.interval)
+        assert e.where == {"condition": measure}
+        assert (e.name, e.null.kind) == (f"ρ of y and {measure}", "rows permuted")
+    assert found["a"].value != found["b"].value
 
 
 def test_the_interval_covers():

@@ -8,6 +8,7 @@ from scipy.stats import linregress
 
 from inscape.shape.magnitude_effects import (
     distance_effect,
+    every_effect,
     number_line,
     ratio_effect,
     size_effect,
@@ -51,6 +52,27 @@ def test_it_is_the_regression_for_many_matrices_at_once():
         fit = linregress(np.abs(X[i] - X[j]), s[k][i, j])
         assert found[k] == pytest.approx(-np.sign(fit.slope) * fit.rvalue**2)
     assert np.abs(found).max() < 0.3
+
+
+def test_a_row_has_every_effect_and_p_counts_orders_that_are_as_far():
+    rng = np.random.default_rng(2)
+    s = on_a_line(np.log(X)) + 0.02 * (lambda e: e + e.T)(rng.normal(size=(9, 9)))
+    orders = [rng.permutation(X) for _ in range(60)] + [X, X[::-1]]
+    row = every_effect(s, X, orders)
+    for name, effect in (
+        ("distance", distance_effect),
+        ("size", size_effect),
+        ("ratio", ratio_effect),
+    ):
+        assert row[name] == effect(s, X)
+        as_far = sum(effect(s, order) >= row[name] for order in orders)
+        assert as_far >= 1  # the order itself is among them
+        assert row[f"p of {name}"] == pytest.approx((1 + as_far) / 63)
+    assert row["p of distance"] < 0.1
+    assert row["MDS, log"] > row["MDS, linear"] > 0.5
+    mixed = every_effect(on_a_line(rng.permutation(X).astype(float)), X, orders)
+    assert mixed["p of distance"] > 0.1
+    assert mixed["MDS, linear"] < 0.5
 
 
 def test_refusals():

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from inscape.worlds.word_classes import AMBIGUOUS, CLASSES, SIZES, WORDS, text
+from inscape.worlds.word_classes import (
+    AMBIGUOUS,
+    CLASSES,
+    SIZES,
+    WORDS,
+    Windows,
+    bigram_accuracy,
+    text,
+)
 
 
 def test_words_belong_to_their_classes_and_some_to_two():
@@ -39,3 +47,29 @@ def test_windows_are_stretches_of_the_text():
         assert any(whole[i : i + 10] == [*inside, following] for i in range(len(whole)))
     stop = CLASSES.index("stop")
     assert ((found.last == stop) == (found.words[:, -1] == WORDS - 1)).all()
+
+
+def test_bigrams_guess_what_is_commonest_after_the_last_word():
+    made = text(20_000, rng=np.random.default_rng(4))
+    known, new = (made.windows(3000, 9, rng=np.random.default_rng(k)) for k in (5, 6))
+    after = {}
+    for word, following in zip(known.words[:, -1].tolist(), known.classes.tolist(), strict=True):
+        after.setdefault(word, []).append(following)
+    guess = {word: max(sorted(set(c)), key=c.count) for word, c in after.items()}
+    right = [
+        guess.get(word, 0) == following
+        for word, following in zip(new.words[:, -1].tolist(), new.classes.tolist(), strict=True)
+    ]
+    found = bigram_accuracy(known, new)
+    assert found == np.mean(right)
+    commonest = np.bincount(known.classes).argmax()
+    assert (
+        (new.classes == commonest).mean() + 0.1 < found < 0.95
+    )  # the last word alone is not enough
+
+
+def test_bigrams_of_a_text_where_the_last_word_decides():
+    words = np.array([[0, 1], [0, 2], [0, 1], [0, 1]])
+    classes = np.array([3, 4, 3, 5])
+    made = Windows(words, classes, classes, classes)
+    assert bigram_accuracy(made, made) == 0.75

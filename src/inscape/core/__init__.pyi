@@ -65,6 +65,10 @@ from inscape.core.folds import random_folds as random_folds
 from inscape.core.folds import stratified_folds as stratified_folds
 from inscape.core.foreign import foreign as foreign
 from inscape.core.foreign import reason as reason
+from inscape.core.formulas import above_best as above_best
+from inscape.core.formulas import least_fall as least_fall
+from inscape.core.formulas import least_rise as least_rise
+from inscape.core.formulas import means_apart as means_apart
 from inscape.core.free_space import existing as existing
 from inscape.core.free_space import free_disk as free_disk
 from inscape.core.free_space import free_memory as free_memory
@@ -147,6 +151,7 @@ from inscape.core.protocols import Eraser as Eraser
 from inscape.core.protocols import Lens as Lens
 from inscape.core.protocols import Oracle as Oracle
 from inscape.core.protocols import Probe as Probe
+from inscape.core.rank_correlation import permuted_ranks as permuted_ranks
 from inscape.core.rank_correlation import rank_correlation as rank_correlation
 from inscape.core.rank_correlation import rank_correlations as rank_correlations
 from inscape.core.rank_correlation import rank_table as rank_table

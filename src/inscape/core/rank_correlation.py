@@ -7,7 +7,7 @@ Reference: Bonett and Wright (2000), Psychometrika 65 (the standard error).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -112,6 +112,50 @@ def rank_correlations(
         for measure in measures
     }
     return Measured(name, unit="Spearman's ρ", **options).put_each(found, roles=roles)
+
+
+def permuted_ranks(
+    name: str,
+    frame: pd.DataFrame,
+    measures: Sequence[str],
+    target: str,
+    *,
+    rng: Callable[[str], np.random.Generator],
+    kind: str = "pairs permuted",
+) -> dict[str, Evidence]:
+    """Spearman's ρ of several columns with one, each alone, against permuted rows.
+
+    Args:
+        name: what is correlated; the measure's name is put after it.
+        frame: a row for each item.
+        measures: its columns.
+        target: the column that they are correlated with.
+        rng: gives the generator of a measure's permutations by its name.
+        kind: name of the null.
+
+    Returns:
+        Measure → its evidence, as `rank_correlation` gives it, with the measure as its
+        ``condition``.
+
+    Example:
+        >>> frame = pd.DataFrame({"a": [1, 2, 3, 4], "b": [4, 3, 2, 1], "y": [2, 4, 6, 8]})
+        >>> rng = lambda measure: np.random.default_rng(0)
+        >>> found = permuted_ranks("ρ of y", frame, ("a", "b"), "y", rng=rng)
+        >>> [(e.name, round(e.value, 6)) for e in found.values()]
+        [('ρ of y and a', 1.0), ('ρ of y and b', -1.0)]
+    """
+    y = frame[target].to_numpy(dtype=np.float64)
+    return {
+        measure: rank_correlation(
+            f"{name} and {measure}",
+            frame[measure].to_numpy(dtype=np.float64),
+            y,
+            rng=rng(measure),
+            kind=kind,
+            where={"condition": measure},
+        )
+        for measure in measures
+    }
 
 
 def rank_table(

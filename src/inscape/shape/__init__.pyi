@@ -17,6 +17,7 @@ from inscape.shape.latent_field import follow as follow
 from inscape.shape.latent_field import spectral_radius as spectral_radius
 from inscape.shape.lidar import lidar as lidar
 from inscape.shape.magnitude_effects import distance_effect as distance_effect
+from inscape.shape.magnitude_effects import every_effect as every_effect
 from inscape.shape.magnitude_effects import number_line as number_line
 from inscape.shape.magnitude_effects import ratio_effect as ratio_effect
 from inscape.shape.magnitude_effects import size_effect as size_effect

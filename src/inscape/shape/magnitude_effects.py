@@ -15,10 +15,13 @@ arXiv:2305.10782, section 3; Moyer and Landauer (1967), Nature 215.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+
+from inscape.core.nulls import p_value
 
 #: decay rates c that are tried
 DECAYS = np.geomspace(0.05, 5, 25)
@@ -83,6 +86,44 @@ def number_line(similarity: Any) -> Float[np.ndarray, " n"]:
     centred = d2 - d2.mean(axis=0) - d2.mean(axis=1, keepdims=True) + d2.mean()
     values, vectors = np.linalg.eigh(-centred / 2)
     return vectors[:, -1] * np.sqrt(max(values[-1], 0.0))
+
+
+def every_effect(similarity: Any, values: Any, orders: Sequence[np.ndarray]) -> dict[str, float]:
+    """The three effects of one similarity matrix with p over permuted orders, and how well the
+    number line fits.
+
+    Args:
+        similarity: symmetric, (n, n).
+        values: magnitude of each, above 0, (n,).
+        orders: permutations of `values`, each (n,), which take their place.
+
+    Returns:
+        A row of a table: ``distance``, ``size`` and ``ratio`` as signed R², each followed by
+        ``p of distance`` and so on; ``MDS, log`` and ``MDS, linear``, the squared correlation of
+        the number line with log x and with x.
+
+    Raises:
+        ValueError: as the effects themselves.
+
+    Example:
+        >>> x = np.arange(1, 6)
+        >>> row = every_effect(1 - np.abs(x[:, None] - x) / 9, x, [x[::-1], x[[1, 0, 2, 3, 4]]])
+        >>> round(row["distance"], 9), round(row["MDS, linear"], 2)
+        (1.0, 1.0)
+    """
+    row = {}
+    for name, effect in (
+        ("distance", distance_effect),
+        ("size", size_effect),
+        ("ratio", ratio_effect),
+    ):
+        row[name] = float(effect(similarity, values))
+        null = np.array([float(effect(similarity, order)) for order in orders])
+        row[f"p of {name}"] = float(p_value(row[name], null))
+    line, x = number_line(similarity), np.asarray(values, dtype=np.float64)
+    row["MDS, log"] = float(np.corrcoef(line, np.log(x))[0, 1] ** 2)
+    row["MDS, linear"] = float(np.corrcoef(line, x)[0, 1] ** 2)
+    return row
 
 
 def _pairs(

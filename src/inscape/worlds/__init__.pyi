@@ -143,6 +143,7 @@ from inscape.worlds.twin_languages import twin_languages as twin_languages
 from inscape.worlds.warped_manifolds import warped_manifolds as warped_manifolds
 from inscape.worlds.word_classes import Text as Text
 from inscape.worlds.word_classes import Windows as Windows
+from inscape.worlds.word_classes import bigram_accuracy as bigram_accuracy
 from inscape.worlds.word_classes import text as text
 from inscape.worlds.word_forms import WordForms as WordForms
 from inscape.worlds.word_forms import word_forms as word_forms

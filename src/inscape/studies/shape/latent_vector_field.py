@@ -17,7 +17,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from inscape.charts import curves
-from inscape.core import Measured, one_torch_thread
+from inscape.core import Measured, least_fall, one_torch_thread
 from inscape.learn import Budget, Gradient
 from inscape.nets import Autoencoder
 from inscape.shape import attractors, follow, pursuit_error, spectral_radius
@@ -123,8 +123,7 @@ def run(config: Config, run: Run) -> None:
     run.claim("converge", rest.combined("least share", least, *trained, kind="share"))
     run.claim("memory", near.value(trained[0]))
     run.claim("general", near.value(trained[-1]))
-    falls = lambda *s: -np.max(np.diff(np.stack(s), axis=0), axis=0)  # noqa: E731
-    run.claim("fewer", near.combined("least fall of the share", falls, *trained))
+    run.claim("fewer", near.combined("least fall of the share", least_fall, *trained))
     run.claim("dictionary", explained.gain("attractors", over="random directions"))
     run.show("dictionary", explained)
     rows = [{"training set": arm, **one["row"]} for arm, one in looked.items()]

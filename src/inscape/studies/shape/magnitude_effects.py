@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from inscape.charts import curves
-from inscape.core import Measured, left_out, p_value
+from inscape.core import Measured, left_out
 from inscape.data.examples import Examples
 from inscape.model.model import Model
-from inscape.shape import distance_effect, number_line, ratio_effect, size_effect
+from inscape.shape import distance_effect, every_effect
 from inscape.store.harvest import harvest
 from inscape.study import Bounded, Card, Claim, Needs, Run, opened, setting
 
@@ -96,14 +96,17 @@ def run(config: Config, run: Run) -> None:
         return max(_crosswise(_similar(trained[n], rows), of) for n in names)
 
     def over(rows: np.ndarray) -> float:
-        both = [[_crosswise(_similar(x[n], rows)) for x in (trained, fresh)] for n in names]
-        return min(own - start for own, start in both)
+        return min(
+            _crosswise(_similar(trained[n], rows)) - _crosswise(_similar(fresh[n], rows))
+            for n in names
+        )
 
     m = Measured("distance effect", unit="R²")
     m.put_statistic("numbers, least over models", left_out(least, sentences))
-    for of in ("nouns", "letters", "months"):
-        statistic = left_out(partial(most, of=of), sentences)
-        m.put_statistic(f"{of}, most over models", statistic, role="baseline")
+    others = {
+        of: left_out(partial(most, of=of), sentences) for of in ("nouns", "letters", "months")
+    }
+    m.put_each({f"{of}, most over models": x for of, x in others.items()}, role="baseline")
     found = {n: _similar(trained[n], sentences) for n in names}
     orders = [run.rng("orders", str(k)).permutation(PLACES) for k in range(config.draws)]
     m.put_draws(
@@ -161,20 +164,8 @@ def _show(
         alone = _similar(states[name], np.array([-1]))
         for form, other in (("digits", "words"), ("words", "digits")):
             layer = int(distance_effect(own[other], PLACES).argmax())
-            s = own[form][layer]
-            row: dict[str, object] = {"model": name, "format": form, "layer": layer - 1}
-            for effect, of in (
-                ("distance", distance_effect),
-                ("size", size_effect),
-                ("ratio", ratio_effect),
-            ):
-                value = float(of(s, PLACES))
-                row[effect] = value
-                null = np.array([float(of(s, order)) for order in orders])
-                row[f"p of {effect}"] = float(p_value(value, null))
-            line = number_line(s)
-            row["MDS, log"] = float(np.corrcoef(line, np.log(PLACES))[0, 1] ** 2)
-            row["MDS, linear"] = float(np.corrcoef(line, PLACES)[0, 1] ** 2)
+            row = {"model": name, "format": form, "layer": layer - 1}
+            row |= every_effect(own[form][layer], PLACES, orders)
             row["distance, word alone"] = float(distance_effect(alone[form][layer], PLACES))
             rows.append(row)
         drawn = {of: own[of] for of in ("digits", "words", "nouns")}

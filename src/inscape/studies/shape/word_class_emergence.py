@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from inscape.charts import points
-from inscape.core import Measured, one_torch_thread
+from inscape.core import Measured, least_fall, means_apart, one_torch_thread
 from inscape.learn import Budget
 from inscape.nets import NextWord
 from inscape.read import LogisticProbe
 from inscape.shape import discrimination_value
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.worlds.word_classes import CLASSES, WORDS, Windows, text
+from inscape.worlds.word_classes import CLASSES, WORDS, Windows, bigram_accuracy, text
 
 CARD = Card(
     slug="word-class-emergence",
@@ -161,7 +162,7 @@ def run(config: Config, run: Run) -> None:
         numeric_only=True
     )
     run.table("layers", mean.drop(columns="network"), "Every layer, mean over random starts.")
-    _claims(config, run, frame, _bigrams(known, new))
+    _claims(config, run, frame, bigram_accuracy(known, new))
     for kind, net in nets.items():
         _map(run, kind, net, new)
 
@@ -185,49 +186,36 @@ def _looked(net: nn.Module, known: Windows, new: Windows, run: Run) -> list[dict
     ]
 
 
-def _bigrams(known: Windows, new: Windows) -> float:
-    """Accuracy of the commonest class after the last word."""
-    count = np.zeros((WORDS, len(CLASSES)))
-    np.add.at(count, (known.words[:, -1], known.classes), 1)
-    return float((count.argmax(axis=1)[new.words[:, -1]] == new.classes).mean())
-
-
 def _claims(config: Config, run: Run, frame: pd.DataFrame, bigrams: float) -> None:
     wide = frame.pivot(index=["kind", "trained", "layer"], columns="network")
     gdv = Measured("GDV of the next word's class", unit="GDV", direction="lower")
     probe = Measured("accuracy of the probe of the next class", unit="accuracy")
-    for kind in KINDS:
-        for layer in LAYERS:
-            for trained in (True, False):
-                name = f"{kind}, {layer}" if trained else f"untrained {kind}, {layer}"
-                role = "treatment" if trained else "reference"
-                gdv.put(name, wide["GDV"].loc[kind, trained, layer], role=role)
-                if trained:
-                    probe.put(name, wide["probe"].loc[kind, trained, layer])
+    cells = {
+        f"{start}{kind}, {layer}": (kind, not start, layer)
+        for kind, layer, start in product(KINDS, LAYERS, ("", "untrained "))
+    }
+    learnt = [name for name, (_, trained, _) in cells.items() if trained]
+    found = {name: wide["GDV"].loc[cell] for name, cell in cells.items()}
+    gdv.put_each(found, roles=dict.fromkeys(learnt, "treatment"), role="reference")
+    probe.put_each({name: wide["probe"].loc[cells[name]] for name in learnt})
     last = LAYERS[-1]
     for id, kind in zip(("lstm", "transformer"), KINDS, strict=True):
         run.claim(id, gdv.fall(f"{kind}, {last}", below=f"untrained {kind}, {last}"))
-    every = [f"{kind}, {layer}" for kind in KINDS for layer in LAYERS]
-
-    def least(*values: np.ndarray) -> np.ndarray:
-        both = np.stack(values).reshape(len(KINDS), len(LAYERS), -1)
-        return -np.diff(both, axis=1).max(axis=(0, 1))
-
-    run.claim(
-        "deeper", gdv.combined("least fall from layer to layer", least, *every, direction="higher")
-    )
+    n = len(LAYERS)
+    least = lambda *s: np.minimum(least_fall(*s[:n]), least_fall(*s[n:]))  # noqa: E731
+    falls = gdv.combined("least fall from layer to layer", least, *learnt, direction="higher")
+    run.claim("deeper", falls)
     shuffled = Measured("GDV of shuffled labels", unit="GDV")
     drawn = frame[frame["trained"]].groupby("network")["GDV of shuffled labels"].mean()
     shuffled.put("trained", drawn.to_numpy())
     run.claim("shuffled", shuffled.value("trained"))
     probe.put("bigrams", np.full(config.networks, bigrams), role="baseline")
-
-    last_two = [f"{kind}, {last}" for kind in KINDS]
-    above = lambda a, b, c: (a + b) / 2 - c  # noqa: E731
-    run.claim("bigram", probe.combined("gain over bigrams", above, *last_two, "bigrams"))
-    first = [f"{kind}, {LAYERS[0]}" for kind in KINDS]
-    apart = lambda a, b, c, d: (a + b - c - d) / 2  # noqa: E731
-    run.claim("embedding", probe.combined("gain over the embedding", apart, *last_two, *first))
+    first, last_two = ([f"{kind}, {layer}" for kind in KINDS] for layer in (LAYERS[0], last))
+    over = ["bigrams"] * len(KINDS)
+    run.claim("bigram", probe.combined("gain over bigrams", means_apart, *last_two, *over))
+    run.claim(
+        "embedding", probe.combined("gain over the embedding", means_apart, *last_two, *first)
+    )
     run.show("gdv", gdv)
     run.show("probe", probe)
 
