@@ -7,7 +7,8 @@ import pytest
 from sklearn.linear_model import Lasso
 
 from inscape.compare.few_to_one import few_to_one
-from inscape.compare.joint_clusters import joint_clusters
+from inscape.compare.joint_clusters import joint_clusters, mixed_share
+from inscape.compare.neuron_matching import varying_units
 
 
 def halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -45,6 +46,25 @@ def test_weights_are_those_of_the_lasso_and_a_still_unit_predicts_nothing():
         few_to_one(halves(x), halves(y), [0.1, 0.2])
 
 
+def test_rows_are_drawn_for_fit_and_score_and_the_curve_is_the_mean_over_units():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(200, 5))
+    y = x @ rng.normal(size=(5, 3)) + rng.normal(size=(200, 3))
+    found = few_to_one(halves(x), halves(y), most=30, rng=np.random.default_rng(1))
+    same = np.random.default_rng(1)
+    fit, score = (same.permutation(100)[:30] for _ in range(2))
+    (a, at), (b, bt) = halves(x), halves(y)
+    slow = few_to_one((a[fit], at[score]), (b[fit], bt[score]))
+    assert np.array_equal(found.units, slow.units)
+    assert np.array_equal(found.r2, slow.r2)
+    assert not np.array_equal(found.r2, few_to_one(halves(x), halves(y)).r2)
+    used, r2 = zip(*found.curve(), strict=True)
+    assert used == pytest.approx(slow.units.sum(axis=1) / 3)
+    assert r2 == pytest.approx(slow.r2.sum(axis=1) / 3)
+    with pytest.raises(ValueError, match="give rng"):
+        few_to_one(halves(x), halves(y), most=30)
+
+
 def test_clusters_hold_both_networks_only_where_they_share_a_subspace():
     rng = np.random.default_rng(2)
     factors = rng.normal(size=(500, 3))
@@ -53,9 +73,24 @@ def test_clusters_hold_both_networks_only_where_they_share_a_subspace():
     of_x, of_y = joint_clusters(noisy(mix()), noisy(mix()), 3, rng=rng)
     assert (of_x == of_y).all()
     assert len(set(of_x[::5])) == 3
+    assert mixed_share(of_x, of_y) == 1
     alone = rng.normal(size=(500, 1)) @ rng.normal(size=(1, 15))
     of_x, of_y = joint_clusters(noisy(factors[:, [0]] @ np.ones((1, 15))), noisy(alone), 2, rng=rng)
     assert not set(of_x) & set(of_y)
+    assert mixed_share(of_x, of_y) == 0
+
+
+def test_the_mixed_share_counts_units_and_not_clusters():
+    of_x, of_y = np.array([0, 0, 0, 1, 2]), np.array([0, 3, 3])
+    assert mixed_share(of_x, of_y) == 4 / 8  # three of x and one of y in cluster 0
+
+
+def test_units_that_vary_are_those_of_the_first_rows():
+    x = np.array([[1.0, 0, 3], [1.0, 2, 4]])
+    other = np.array([[7.0, 5, 5], [8.0, 5, 5]])
+    kept, same = varying_units(x, other)
+    assert np.array_equal(kept, x[:, 1:])
+    assert np.array_equal(same, other[:, 1:])
 
 
 def test_clusters_refuse_still_units_and_too_many():

@@ -36,6 +36,7 @@ from inscape.compare.items_needed import items_needed as items_needed
 from inscape.compare.jaccard import jaccard as jaccard
 from inscape.compare.jaccard import jaccard_chance as jaccard_chance
 from inscape.compare.joint_clusters import joint_clusters as joint_clusters
+from inscape.compare.joint_clusters import mixed_share as mixed_share
 from inscape.compare.layer_matching import between_networks as between_networks
 from inscape.compare.layer_matching import every_pair as every_pair
 from inscape.compare.layer_matching import identified as identified
@@ -60,6 +61,7 @@ from inscape.compare.neuron_map import neuron_map as neuron_map
 from inscape.compare.neuron_matching import NeuronMatching as NeuronMatching
 from inscape.compare.neuron_matching import correlations as correlations
 from inscape.compare.neuron_matching import semi_matching as semi_matching
+from inscape.compare.neuron_matching import varying_units as varying_units
 from inscape.compare.noise_ceiling import NoiseCeiling as NoiseCeiling
 from inscape.compare.noise_ceiling import noise_ceiling as noise_ceiling
 from inscape.compare.ollivier_ricci import Curvature as Curvature
@@ -86,6 +88,7 @@ from inscape.compare.resampled_rsa import resampled_rsa as resampled_rsa
 from inscape.compare.resampling import bootstrap as bootstrap
 from inscape.compare.resampling import measured as measured
 from inscape.compare.resampling import permuted as permuted
+from inscape.compare.rewired_graph import rewired_graph as rewired_graph
 from inscape.compare.rsa import compare_dissimilarities as compare_dissimilarities
 from inscape.compare.rsa import dissimilarity_table as dissimilarity_table
 from inscape.compare.rsa import rsa as rsa

@@ -36,9 +36,18 @@ class FewToOne(NamedTuple):
     units: Float64[np.ndarray, "p e"]
     r2: Float64[np.ndarray, "p e"]
 
+    def curve(self) -> list[tuple[float, float]]:
+        """Units used and R² at each penalty, both as the mean over the units of y."""
+        return list(zip(self.units.mean(axis=1), self.r2.mean(axis=1), strict=True))
+
 
 def few_to_one(
-    x: tuple[Any, Any], y: tuple[Any, Any], penalties: Sequence[float] = (0.3, 0.1, 0.03, 0.01)
+    x: tuple[Any, Any],
+    y: tuple[Any, Any],
+    penalties: Sequence[float] = (0.3, 0.1, 0.03, 0.01),
+    *,
+    most: int | None = None,
+    rng: np.random.Generator | None = None,
 ) -> FewToOne:
     """Predict each unit of `y` from few units of `x`.
 
@@ -46,13 +55,15 @@ def few_to_one(
         x: rows to fit on and rows to score on, (n, d) and (m, d).
         y: the same items, (n, e) and (m, e).
         penalties: λ, falling, in units of the standard deviation of a unit.
+        most: fit on so many rows at most, and score on as many, both drawn at random; None for all.
+        rng: of that draw.
 
     Returns:
         Units used and R². A unit that does not vary on the fitted rows predicts nothing, and its
         own R² is 0.
 
     Raises:
-        ValueError: other items, or penalties that do not fall.
+        ValueError: other items, penalties that do not fall, or rows to draw without a generator.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(300, 4))
@@ -63,7 +74,13 @@ def few_to_one(
     """
     if list(penalties) != sorted(penalties, reverse=True) or min(penalties) <= 0:
         raise ValueError(f"few_to_one: penalties must fall and be above 0, got {list(penalties)}")
-    (a, b), (at, bt) = (paired_rows(*sides, "few_to_one") for sides in zip(x, y, strict=True))
+    if most is not None and rng is None:
+        raise ValueError("few_to_one: give rng, from which the rows are drawn")
+    parts = [paired_rows(*sides, "few_to_one") for sides in zip(x, y, strict=True)]
+    if most is not None and rng is not None:
+        drawn = [rng.permutation(len(first))[:most] for first, _ in parts]
+        parts = [(i[rows], j[rows]) for (i, j), rows in zip(parts, drawn, strict=True)]
+    (a, b), (at, bt) = parts
     (a, at), (b, bt) = _standardised(a, at), _standardised(b, bt)
     gram = a.T @ a
     with warnings.catch_warnings():  # at the smallest penalties the last digits may be missing

@@ -61,3 +61,18 @@ def joint_clusters(
         clusters, affinity="precomputed", random_state=int(rng.integers(2**31))
     ).fit_predict(affinity)
     return found[: a.shape[1]], found[a.shape[1] :]
+
+
+def mixed_share(of_x: Int[np.ndarray, " d"], of_y: Int[np.ndarray, " e"]) -> float:
+    """Share of all units that are in a cluster which holds units of both sides.
+
+    Args:
+        of_x: the cluster of each unit of x.
+        of_y: the cluster of each unit of y.
+
+    Example:
+        >>> mixed_share(np.array([0, 0, 1]), np.array([1, 2]))
+        0.4
+    """
+    both = np.intersect1d(of_x, of_y)
+    return float(np.isin(np.concatenate([of_x, of_y]), both).mean())

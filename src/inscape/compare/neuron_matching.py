@@ -39,6 +39,27 @@ def correlations(x: Any, y: Any) -> Float64[np.ndarray, "d e"]:
     return sides[0].T @ sides[1]
 
 
+def varying_units(x: Any, *others: Any) -> list[Float64[np.ndarray, "_ e"]]:
+    """The units that vary over the first rows, in these and in further rows of the same units: what
+    a correlation is defined for.
+
+    Args:
+        x: (n, d).
+        others: further rows, such as those that matches are scored on, (m, d).
+
+    Returns:
+        The rows, (n, e), and the others, (m, e) each.
+
+    Example:
+        >>> x, y = varying_units([[0, 1], [0, 2]], [[5, 6]])
+        >>> x.tolist(), y.tolist()
+        ([[1.0], [2.0]], [[6.0]])
+    """
+    rows = [checked_rows(side, "varying_units") for side in (x, *others)]
+    keep = np.ptp(rows[0], axis=0) > 0
+    return [side[:, keep] for side in rows]
+
+
 class NeuronMatching(BaseEstimator):
     """The best one-to-one assignment of neurons.
 

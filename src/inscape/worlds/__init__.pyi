@@ -85,6 +85,8 @@ from inscape.worlds.occupations import skewed as skewed
 from inscape.worlds.phase_mixtures import phase_mixtures as phase_mixtures
 from inscape.worlds.places import Places as Places
 from inscape.worlds.places import places as places
+from inscape.worlds.planted_blocks import PlantedBlocks as PlantedBlocks
+from inscape.worlds.planted_blocks import planted_blocks as planted_blocks
 from inscape.worlds.planted_concept import PlantedConcept as PlantedConcept
 from inscape.worlds.planted_concept import plant as plant
 from inscape.worlds.planted_concept import planted_concept as planted_concept

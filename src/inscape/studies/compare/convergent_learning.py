@@ -6,7 +6,6 @@ Reference: Li, Yosinski, Clune, Lipson and Hopcroft (2016), arXiv:1511.07543; `i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -14,9 +13,19 @@ import torch
 from torch import nn
 
 from inscape.charts import curves
-from inscape.compare import NeuronMatching, correlations, few_to_one, joint_clusters, predictivity
+from inscape.compare import (
+    NeuronMatching,
+    correlations,
+    every_pair,
+    few_to_one,
+    joint_clusters,
+    mixed_share,
+    predictivity,
+    varying_units,
+)
 from inscape.core import Measured, fact, mean_of_pairs, one_torch_thread
 from inscape.learn import Budget
+from inscape.nets import place_rows
 from inscape.nets.plain_cnn import SHAPES
 from inscape.recipes.digit_classifiers import classifier, trained
 from inscape.study import Bounded, Card, Claim, Run, setting
@@ -120,7 +129,10 @@ def run(config: Config, run: Run) -> None:
     )
     halves = images[: config.items].chunk(2)
     units = {a: [_units(net, halves) for net in nets] for a, nets in found.nets.items()}
-    pairs = {a: _pairs(own) for a, own in units.items()}
+    pairs = {
+        a: np.stack([every_pair(_matched, layer, len(own)) for layer in zip(*own, strict=True)], 1)
+        for a, own in units.items()
+    }
     m = Measured("matched correlation", unit="correlation")
     for a, values in pairs.items():
         for i, layer in enumerate(values[MATCHED]):
@@ -140,9 +152,9 @@ def run(config: Config, run: Run) -> None:
     )
     least = min(np.nanmin(v[BEST] - v[FITTED]) for v in pairs.values())
     run.claim("semi", fact("least gain of the best partner", least, "correlation"))
+    alone = {a: mean_of_pairs(values[ALONE].mean(axis=0)) for a, values in pairs.items()}
     m = Measured("units without a partner above 0.5", unit="share")
-    for a, values in pairs.items():
-        m.put_statistic(a, mean_of_pairs(values[ALONE].mean(axis=0)), role=found.roles[a])
+    m.put_each(alone, roles=found.roles)
     run.claim("alone", m.value(TRAINED))
     run.show("alone", m)
     _copies(config, run, [net[-1] for net in units[TRAINED]])
@@ -151,31 +163,17 @@ def run(config: Config, run: Run) -> None:
 
 def _units(net: nn.Module, halves: tuple[torch.Tensor, ...]) -> list[list[np.ndarray]]:
     """Of each layer, the units that vary, on both halves of the digits: (positions, units)."""
-    with torch.no_grad():
-        both = zip(*(net.layers(half) for half in halves), strict=True)
-        out = [[h.movedim(1, -1).flatten(0, -2).double().numpy() for h in layer] for layer in both]
-    live = [np.ptp(first, axis=0) > 0 for first, _ in out]
-    return [[side[:, keep] for side in layer] for layer, keep in zip(out, live, strict=True)]
+    both = zip(*(place_rows(net, half) for half in halves), strict=True)
+    return [varying_units(*layer) for layer in both]
 
 
-def _pairs(networks: list[list[list[np.ndarray]]]) -> np.ndarray:
-    """The four measures of every layer and ordered pair of networks, (4, layers, networks,
-    networks).
-    """
-    k = len(networks)
-    out = np.full((4, len(SHAPES), k, k), np.nan)
-    for a, b in permutations(range(k), 2):
-        for layer, ((x, x_new), (y, y_new)) in enumerate(
-            zip(networks[a], networks[b], strict=True)
-        ):
-            match = NeuronMatching(signed=True).fit(x, y)
-            near = correlations(x, y)
-            assigned = near[match.matched_, match.index_]
-            best = near.max(axis=1)
-            alone = (best < 0.5).mean()
-            scores = match.score(x_new, y_new), assigned.mean(), best[match.matched_].mean(), alone
-            out[:, layer, a, b] = scores
-    return out
+def _matched(one: list[np.ndarray], two: list[np.ndarray]) -> tuple[float, ...]:
+    """The four measures of a layer of one network and that of another."""
+    (x, x_new), (y, y_new) = one, two
+    match, near = NeuronMatching(signed=True).fit(x, y), correlations(x, y)
+    fitted, best = near[match.matched_, match.index_], near.max(axis=1)
+    alone = (best < 0.5).mean()
+    return match.score(x_new, y_new), fitted.mean(), best[match.matched_].mean(), alone
 
 
 def _copies(config: Config, run: Run, networks: list[list[np.ndarray]]) -> None:
@@ -191,8 +189,7 @@ def _copies(config: Config, run: Run, networks: list[list[np.ndarray]]) -> None:
         match = NeuronMatching(signed=True).fit(x, x @ turn).score(x_new, x_new @ turn)
         values.append((match, predictivity(x, x @ turn, rng=rng).value))
     m = Measured("a rotated copy of the last convolution", unit="correlation, or R²")
-    for name, own in zip(("matched units", "linear map"), np.array(values).T, strict=True):
-        m.put(name, own)
+    m.put_each(dict(zip(("matched units", "linear map"), np.array(values).T, strict=True)))
     run.claim("permuted", fact("units recovered", min(recovered), "share"))
     run.claim("rotated", m.value("matched units", unit="correlation"))
     run.claim("space", m.value("linear map", unit="R²"))
@@ -205,13 +202,9 @@ def _maps(config: Config, run: Run, pairs: dict[str, list[list[list[np.ndarray]]
     for a, (one, two) in pairs.items():
         for i, (x, y) in enumerate(zip(one, two, strict=True)):
             rng, k = run.rng("maps", a, str(i)), 2 * (i + 1)
-            of_x, of_y = joint_clusters(x[0], y[0], k, rng=rng)
-            inside = np.isin(np.concatenate([of_x, of_y]), np.intersect1d(of_x, of_y)).mean()
+            inside = mixed_share(*joint_clusters(x[0], y[0], k, rng=rng))
             shared.append({"networks": a, "layer": i + 1, "clusters": k, "share": inside})
-            keep = [rng.permutation(len(half))[: config.rows] for half in x]
-            x, y = ([h[k] for h, k in zip(side, keep, strict=True)] for side in (x, y))
-            few = few_to_one(tuple(x), tuple(y))
-            for used, r2 in zip(few.units.mean(axis=1), few.r2.mean(axis=1), strict=True):
+            for used, r2 in few_to_one(tuple(x), tuple(y), most=config.rows, rng=rng).curve():
                 rows.append({"panel": f"layer {i + 1}", "series": a, "x": used, "value": r2})
     frame = pd.DataFrame(rows)
     shown = frame[frame["panel"].isin([f"layer {i}" for i in (1, 3, 6, 8)])]

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-import networkx as nx
 import numpy as np
 import pandas as pd
-import torch
 from scipy.spatial.distance import pdist, squareform
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_mutual_info_score
-from torch import nn
-from torch.nn import functional as F
 
 from inscape.charts import points
 from inscape.compare import (
@@ -27,15 +24,16 @@ from inscape.compare import (
     curvature,
     linear_cka,
     neighbour_graph,
+    rewired_graph,
     ricci_flow,
 )
 from inscape.core import Measured, fact, left_out, one_torch_thread
 from inscape.learn import Budget
-from inscape.nets import PlainCNN
+from inscape.nets import layer_rows
+from inscape.recipes.shape_namers import shape_namer
 from inscape.study import Bounded, Card, Claim, Run, setting
-from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.worlds import attribute_shapes
-from inscape.worlds.captioned_scenes import SHAPES
+from inscape.study.arms import UNTRAINED, arms
+from inscape.worlds import attribute_shapes, planted_blocks
 
 CARD = Card(
     slug="ollivier-ricci-alignment",
@@ -130,10 +128,10 @@ def run(config: Config, run: Run) -> None:
     run.asked("Does curvature of neighbour graphs show where a network and judgements agree?")
     _planted(run)
     known, new = (attribute_shapes(config.items, rng=run.rng(side)) for side in ("known", "new"))
-    found = arms(run, {BASE: _arm(config)}, metrics={}, budget=Budget(config.steps))
+    found = arms(run, {BASE: shape_namer(config.width)}, metrics={}, budget=Budget(config.steps))
     spaces = {}
     for name, (net,) in found.nets.items():
-        first, second = (_states(net, x.images) for x in (known, new))
+        first, second = (layer_rows(net, x.images)[LAYER] for x in (known, new))
         kept = PCA(min(DIRECTIONS, config.items - 1), random_state=0).fit(first)
         spaces[name] = kept.transform(second)
         if name == BASE:
@@ -147,7 +145,7 @@ def run(config: Config, run: Run) -> None:
     judgements = connect(new.attributes)
     reference = curvature(judgements)
     graphs = {name: connect(x) for name, x in spaces.items()}
-    graphs[REWIRED] = _rewired(graphs[BASE], run.rng("rewired"))
+    graphs[REWIRED] = rewired_graph(graphs[BASE], rng=run.rng("rewired"))
     kappa = {n: curvature(g, pairs=reference.edges).kappa for n, g in graphs.items()}
     labels = communities(ricci_flow(judgements, config.flow))
     own = {n: communities(ricci_flow(g, config.flow)) for n, g in graphs.items()}
@@ -164,15 +162,13 @@ def run(config: Config, run: Run) -> None:
         sides = (pdist(x[rows]) for x in (spaces[name], new.attributes))
         return float(np.corrcoef(*sides)[0, 1])
 
+    roles: dict[str, Any] = {n: "treatment" if n == ALIGNED else "baseline" for n in graphs}
     local = Measured("correlation of edge curvature with the judgements'", unit="r")
+    local.put_each({n: left_out(partial(edges, n), items) for n in graphs}, roles=roles)
     parts = Measured("agreement of communities with the judgements'", unit="AMI")
+    parts.put_each({n: left_out(partial(agreed, n), items) for n in graphs}, roles=roles)
     whole = Measured("correlation of all distances with the judgements'", unit="r")
-    for name in graphs:
-        role = "treatment" if name == ALIGNED else "baseline"
-        local.put_statistic(name, left_out(partial(edges, name), items), role=role)
-        parts.put_statistic(name, left_out(partial(agreed, name), items), role=role)
-        if name in spaces:
-            whole.put_statistic(name, left_out(partial(global_rsa, name), items), role=role)
+    whole.put_each({n: left_out(partial(global_rsa, n), items) for n in spaces}, roles=roles)
     run.claim("edges", local.gain(ALIGNED, over=BASE))
     run.claim("communities", parts.gain(ALIGNED, over=BASE))
     run.claim("untrained", local.gain(BASE, over=UNTRAINED))
@@ -196,41 +192,9 @@ def run(config: Config, run: Run) -> None:
     run.figure("edges", chart, "Curvature at each edge of the judgements' graph.")
 
 
-def _arm(config: Config) -> Arm:
-    def batches(rng: np.random.Generator, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-        made = attribute_shapes(64, rng=rng)
-        return made.images, made.shapes
-
-    return Arm(
-        net=lambda k: PlainCNN(3, len(SHAPES), config.width),
-        batches=batches,
-        objective=lambda net, batch: F.cross_entropy(net(batch[0]), batch[1]),
-    )
-
-
-@torch.no_grad()
-def _states(net: nn.Module, images: torch.Tensor) -> np.ndarray:
-    return net.layers(images)[LAYER].flatten(1).double().numpy()
-
-
-def _rewired(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Edges with their ends exchanged, every node keeping its degree, and lengths dealt out
-    anew.
-    """
-    graph = nx.from_numpy_array((weights > 0).astype(float))
-    many = 5 * graph.number_of_edges()
-    nx.connected_double_edge_swap(graph, many, seed=int(rng.integers(2**31)))
-    a, b = np.array(graph.edges).T
-    out = np.zeros_like(weights)
-    out[a, b] = rng.permutation(weights[np.triu(weights) > 0])
-    return np.maximum(out, out.T)
-
-
 def _planted(run: Run) -> None:
     """A graph of two blocks of fifteen, joined at 60 % of the pairs inside and at 5 % between."""
-    rng, blocks = run.rng("planted"), np.repeat([0, 1], 15)
-    chance = np.where(blocks[:, None] == blocks, 0.6, 0.05)
-    joined = np.triu(rng.random(chance.shape) < chance, 1).astype(float)
-    named = communities(ricci_flow(joined + joined.T, 10))
-    ami = adjusted_mutual_info_score(blocks, named)
+    made = planted_blocks((15, 15), 0.6, 0.05, rng=run.rng("planted"))
+    named = communities(ricci_flow(made.joined, 10))
+    ami = adjusted_mutual_info_score(made.blocks, named)
     run.claim("planted", fact("AMI with the planted blocks", float(ami), "AMI"))
