@@ -21,6 +21,9 @@ CHROMIUM = (
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
+    """The site that ``make docs`` has just built, or one built here."""
+    if "SITE" in os.environ:
+        return ROOT / os.environ["SITE"]
     pytest.importorskip("mkdocs", reason="mkdocs is not installed")
     folder = tmp_path_factory.mktemp("site")
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
