@@ -121,3 +121,12 @@ def test_standard_pixels_are_the_painted_ones_scaled():
     found = standard_painted(shapes, "stripes", rng=np.random.default_rng(2))
     assert torch.allclose(found, 4 * plain - 2)
     assert found.std() > 0.5
+
+
+def test_strength_scales_angles_and_places_together():
+    digits, _ = drawn_digits(50, True, rng=stream())
+    weak = moved(digits, rng=stream(1), strength=0.5)
+    torch.testing.assert_close(weak, moved(digits, rng=stream(1), turn=15.0, shift=1.5))
+    assert not torch.equal(weak, moved(digits, rng=stream(1)))
+    still = moved(digits, rng=stream(1), strength=0.0)
+    torch.testing.assert_close(still, moved(digits, rng=stream(2), strength=0.0))

@@ -20,6 +20,7 @@ from inscape.learn.gradient import Gradient as Gradient
 from inscape.learn.info_nce import info_nce as info_nce
 from inscape.learn.isotropy_penalty import agreement_and_isotropy as agreement_and_isotropy
 from inscape.learn.isotropy_penalty import isotropy_penalty as isotropy_penalty
+from inscape.learn.log_uniform import log_uniform as log_uniform
 from inscape.learn.masked_contrast import frame_scores as frame_scores
 from inscape.learn.masked_contrast import masked_contrast as masked_contrast
 from inscape.learn.masked_contrast import span_mask as span_mask

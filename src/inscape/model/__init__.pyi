@@ -131,6 +131,7 @@ from inscape.model.taps import Place as Place
 from inscape.model.unembed import Readout as Readout
 from inscape.model.unembed import logit_factor as logit_factor
 from inscape.model.untrained import untrained as untrained
+from inscape.model.word_vectors import shared_word_vectors as shared_word_vectors
 from inscape.model.word_vectors import word_vectors as word_vectors
 from inscape.model.zoo import ZooCard as ZooCard
 from inscape.model.zoo import available as available

@@ -18,3 +18,6 @@ from inscape.recipes.two_sides import side_arms as side_arms
 from inscape.recipes.two_sides import sides_correlation as sides_correlation
 from inscape.recipes.two_sides import sides_loss as sides_loss
 from inscape.recipes.two_sides import sides_named as sides_named
+from inscape.recipes.view_encoders import agreeing as agreeing
+from inscape.recipes.view_encoders import digit_views as digit_views
+from inscape.recipes.view_encoders import self_predicting as self_predicting

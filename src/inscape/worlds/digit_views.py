@@ -64,6 +64,7 @@ def moved(
     rng: np.random.Generator,
     turn: float = 30.0,
     shift: float = 3.0,
+    strength: float = 1.0,
 ) -> Float[Tensor, "n 1 18 18"]:
     """Each digit at a random place and angle on the canvas.
 
@@ -72,8 +73,9 @@ def moved(
         rng: of places and angles.
         turn: largest rotation, degrees.
         shift: largest shift along each axis, pixels of the canvas.
+        strength: both are multiplied by it; 0 leaves every digit upright in the middle.
     """
-    n = len(digits)
+    n, turn, shift = len(digits), turn * strength, shift * strength
     angle = np.deg2rad(rng.uniform(-turn, turn, n))
     across, down = rng.uniform(-shift, shift, (2, n)) * 2 / SIDE
     c, s = np.cos(angle), np.sin(angle)

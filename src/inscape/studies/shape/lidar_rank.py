@@ -16,18 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from inscape.charts import points
-from inscape.core import Measured, one_torch_thread, rank_correlation, rank_correlations, rank_table
-from inscape.learn import (
-    Budget,
-    EmaTarget,
-    Gradient,
-    SelfPredicting,
-    info_nce,
-    predict_target,
-    vicreg,
-)
-from inscape.nets import JointEmbedding, projector
+from inscape.core import Measured, one_torch_thread, permuted_ranks, rank_correlations, rank_table
+from inscape.learn import Budget, EmaTarget, Gradient, info_nce, log_uniform, vicreg
+from inscape.nets import JointEmbedding
 from inscape.read import LogisticProbe
+from inscape.recipes import agreeing, digit_views, self_predicting
 from inscape.shape import lidar, power_law, rankme
 from inscape.study import Arm, Bounded, Card, Claim, Run, arms, setting
 from inscape.worlds.digit_views import SIDE, drawn_digits, moved
@@ -106,6 +99,8 @@ PRESETS = {
     "small": Config(),
     "full": Config(each=16, steps=3000),
 }
+#: setting → least and greatest value
+ENDS = {"rate": (1e-4, 3e-2), "weight decay": (1e-6, 1e-2), "view strength": (0.1, 1.5)}
 #: method → least and greatest value of the setting of its own: temperature, weight of the
 # covariance, EMA decay
 METHODS = {"SimCLR": (0.05, 2.0), "VICReg": (0.01, 100.0), "moving target": (0.5, 0.999)}
@@ -125,11 +120,12 @@ def run(config: Config, run: Run) -> None:
         fitted = LogisticProbe(Cs=(1.0,)).fit(known, names.repeat(4).numpy())
         return fitted.predict(new) == truth.numpy()
 
-    rng, drawn = run.rng("settings"), {}
-    for method, ends in METHODS.items():
-        for i in range(config.each):
-            own = [(1e-4, 3e-2), (1e-6, 1e-2), (0.1, 1.5), ends]
-            drawn[f"{method} {i + 1}"] = np.exp(rng.uniform(*np.log(own).T))
+    rng = run.rng("settings")
+    drawn = {
+        f"{method} {i + 1}": own
+        for method, ends in METHODS.items()
+        for i, own in enumerate(log_uniform((*ENDS.values(), ends), config.each, rng=rng))
+    }
     found = arms(
         run,
         {name: _arm(config, name.rsplit(" ", 1)[0], x) for name, x in drawn.items()},
@@ -139,16 +135,15 @@ def run(config: Config, run: Run) -> None:
     chosen = bank[run.rng("items").permutation(len(bank))[: config.items]]
     rows = [
         {"encoder": name, "method": name.rsplit(" ", 1)[0]}
-        | dict(zip(("rate", "weight decay", "view strength", "own"), x, strict=True))
+        | dict(zip((*ENDS, "own"), x, strict=True))
         | {"accuracy": found.values["accuracy"][name].mean()}
         | {"− loss": -found.losses[name][0, -50:].mean()}
         | _measures(config, found.nets[name][0], chosen, x[2], run)
         for name, x in drawn.items()
     ]
     frame = pd.DataFrame(rows)
-    untrained = _measures(config, found.nets["untrained"][0], chosen, 1.0, run)
-    right_untrained = found.values["accuracy"]["untrained"].mean()
-    start = {"encoder": "untrained", "accuracy": right_untrained} | untrained
+    start = {"encoder": "untrained", "accuracy": found.values["accuracy"]["untrained"].mean()}
+    start |= _measures(config, found.nets["untrained"][0], chosen, 1.0, run)
     caption = "Every encoder: its settings, probe accuracy and measures."
     run.table("encoders", pd.concat([frame, pd.DataFrame([start])]), caption)
     _claims(run, frame, found.values["accuracy"])
@@ -158,30 +153,16 @@ def _arm(config: Config, method: str, drawn: np.ndarray) -> Arm:
     rate, decay, strength, own = drawn.tolist()
     adam = partial(torch.optim.AdamW, weight_decay=decay)
     update = Gradient(lr=rate, optimiser=adam, schedule="cosine")
-
-    def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
-        digits, _ = drawn_digits(config.batch, True, rng=rng)
-        return _moved(digits, strength, rng), _moved(digits, strength, rng)
-
-    def net(k: int) -> nn.Module:
-        return JointEmbedding(1, SIDE, embedding=WIDTH)
-
+    views = digit_views(config.batch, strength)
+    net = lambda k: JointEmbedding(1, SIDE, embedding=WIDTH)  # noqa: E731
     if method == "moving target":
-        return Arm(
-            net=lambda k: SelfPredicting(net(k), projector(WIDTH, 2 * WIDTH, WIDTH)),
-            batches=batches,
-            objective=lambda both, views: predict_target(both, *views),
-            update=EmaTarget(own, update),
-            deploy=lambda both: both.net,
-        )
-    loss = partial(info_nce, temperature=own)
-    if method == "VICReg":
-        loss = partial(vicreg, covariance=own)
-    return Arm(net, batches, lambda net, v: loss(*net(torch.cat(v)).chunk(2)), update)
-
-
-def _moved(digits: Tensor, strength: float, rng: np.random.Generator) -> Tensor:
-    return moved(digits, rng=rng, turn=30 * strength, shift=3 * strength)
+        return self_predicting(net, WIDTH, views, EmaTarget(own, update))
+    loss = (
+        partial(info_nce, temperature=own)
+        if method == "SimCLR"
+        else partial(vicreg, covariance=own)
+    )
+    return agreeing(net, loss, views, update)
 
 
 @torch.no_grad()
@@ -192,7 +173,8 @@ def _measures(
     rng = run.rng("views")
     each = digits.repeat_interleave(config.views, 0)
     z, common, clean = (
-        net(_moved(*x, rng)).numpy() for x in ((each, strength), (each, 1.0), (digits, 0.0))
+        net(moved(x, rng=rng, strength=by)).numpy()
+        for x, by in ((each, strength), (each, 1.0), (digits, 0.0))
     )
     noise = rng.normal(scale=z.std(axis=0).mean(), size=(len(z), NOISE))
     items = np.repeat(np.arange(len(digits)), config.views)
@@ -217,19 +199,25 @@ def _claims(run: Run, frame: pd.DataFrame, right: dict[str, np.ndarray]) -> None
         roles=dict.fromkeys(RIVALS, "baseline") | {"LiDAR": "treatment"},
         level=0.9,
     )
-    for id, name in (("rank", "LiDAR"), ("unrelated", "unrelated")):
-        of = f"rank correlation of probe accuracy and {name}"
-        pairs = frame[[name, "accuracy"]].to_numpy().T
-        how = {"rng": run.rng("permuted"), "kind": "encoders permuted"}
-        run.claim(id, rank_correlation(of, *pairs, **how))
+    ranks = permuted_ranks(
+        "rank correlation of probe accuracy",
+        frame,
+        ("LiDAR", "unrelated"),
+        "accuracy",
+        rng=lambda _: run.rng("permuted"),
+        kind="encoders permuted",
+    )
+    run.claim("rank", ranks["LiDAR"])
+    run.claim("unrelated", ranks["unrelated"])
     run.claim("rankme", m.gain("LiDAR", over="RankMe"))
     run.show("correlations", m)
 
-    best = {name: frame["encoder"][frame[name].idxmax()] for name in ("LiDAR", "RankMe")}
+    by = {"LiDAR": "LiDAR", "RankMe": "RankMe", "the best": "accuracy"}
+    best = {name: frame["encoder"][frame[measure].idxmax()] for name, measure in by.items()}
     picked = {name: right[encoder][0] for name, encoder in best.items()}
-    picked["the best"] = right[frame["encoder"][frame["accuracy"].idxmax()]][0]
-    picks = Measured("probe accuracy of the encoder picked", unit="accuracy")
-    picks.put_each(picked, roles={"RankMe": "baseline", "the best": "ceiling"})
+    picks = Measured("probe accuracy of the encoder picked", unit="accuracy").put_each(
+        picked, roles={"RankMe": "baseline", "the best": "ceiling"}
+    )
     run.claim("regret", picks.gain("LiDAR", over="RankMe"))
     run.show("picks", picks)
 
