@@ -63,6 +63,20 @@ def test_small_blocks_give_the_same(monkeypatch):
     np.testing.assert_allclose(small.without, whole.without, rtol=1e-10)
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_a_tile_is_a_part_of_the_table_whose_diagonal_is_zero(name):
+    table = TABLES[name](sides()[0][0])
+    whole = table.values()
+    assert (np.diag(whole) == 0).all()
+    assert (np.abs(whole - whole.T).max() < 1e-12) == (table.per_item == 2)
+    for part, columns in (
+        (slice(5, 20), slice(11, 31)),
+        (slice(30, 41), slice(0, 7)),
+        (slice(8, 12), slice(0, 60)),
+    ):
+        np.testing.assert_allclose(table.tile(part, columns), whole[part, columns], atol=1e-14)
+
+
 @pytest.mark.parametrize("groups", [None, np.repeat(np.arange(20), 3), np.arange(60) % 7])
 def test_without_an_item_the_table_has_no_row_and_no_column_of_it(groups):
     x, y = pair()

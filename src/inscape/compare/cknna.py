@@ -64,9 +64,10 @@ def cknna_table(x: Any, *, k: int = 10, clip: float | None = None) -> PairTable:
     unit = np.divide(rows, size, out=np.zeros_like(rows), where=size > 0)
     mean = (unit @ unit.sum(axis=0) - np.einsum("nd,nd->n", unit, unit)) / (len(unit) - 1)
 
-    def table(part: slice) -> np.ndarray:
-        kernel = unit[part] @ unit.T - mean[part, None]
+    def tile(part: slice, columns: slice) -> np.ndarray:
+        kernel = unit[part] @ unit[columns].T - mean[part, None]
         # unit vectors that are all equal differ from their mean by rounding alone
-        return np.where(among(near, part) & (np.abs(kernel) > 1e-13), kernel, 0.0)
+        known = among(near, part)[:, columns] & (np.abs(kernel) > 1e-13)
+        return np.where(known, kernel, 0.0)
 
-    return PairTable(len(unit), table, f"CKNNA ({k}-NN)", 1)
+    return PairTable(len(unit), tile, f"CKNNA ({k}-NN)", 1)

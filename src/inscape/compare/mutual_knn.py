@@ -93,9 +93,11 @@ def knn_table(x: Any, *, k: int = 10, clip: float | None = None) -> PairTable:
     """The pair table of mutual nearest neighbours: row i is 1 at the k nearest of item i."""
     near = nearest(x, k, clip, "mutual_knn")
     n = len(near)
-    return PairTable(
-        n, lambda part: among(near, part).astype(np.float64), f"mutual {k}-NN", 1, float(n * k)
-    )
+
+    def tile(part: slice, columns: slice) -> np.ndarray:
+        return among(near, part)[:, columns].astype(np.float64)
+
+    return PairTable(n, tile, f"mutual {k}-NN", 1, float(n * k))
 
 
 def nearest(x: Any, k: int, clip: float | None, caller: str) -> Int[np.ndarray, "n k"]:

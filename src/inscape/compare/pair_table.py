@@ -8,7 +8,8 @@ ranks), mutual nearest neighbours (who is among whose k nearest) and CKNNA are a
 maps over layers, jackknife intervals (`inscape.compare.similarity_map`) and permutation nulls
 (`inscape.compare.shift_null`) are written once, for all.
 
-A table is made in blocks of rows, on demand: none of n × n numbers need be held.
+A table is made in tiles, on demand: none of n × n numbers need be held, and of a symmetric table
+half is enough.
 
 Reference: Székely and Rizzo (2014), Partial distance correlation, Ann. Statist. 42, §3, for
 U-centring.
@@ -22,8 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64
 
-#: gives rows of a table, (b, n)
-Rows = Callable[[slice], np.ndarray]
+#: gives a tile of a table: a range of rows and one of columns, (b, c)
+Tile = Callable[[slice, slice], np.ndarray]
 
 #: numbers of a block that is worked on at once
 BLOCK = 2**24
@@ -35,17 +36,16 @@ class PairTable:
 
     Attributes:
         n: items.
-        rows: gives any range of rows, (b, n) float64; the diagonal is zero.
+        tile: gives any range of rows and of columns, (b, c) float64; the diagonal is zero.
         measure: the similarity that the cosine of two such tables is (``"debiased linear CKA"``).
         per_item: how often an item counts in a table: 2 where it is both a row and a column of
-            pairs, 1 where a row
-        is one
-            item's own affair (its neighbours).
+            pairs, so that the table is symmetric; 1 where a row is one item's own affair (its
+            neighbours).
         own: what stands for Σ A² in the denominator, where it is not that.
     """
 
     n: int
-    rows: Rows
+    tile: Tile
     measure: str
     per_item: int = 2
     own: float | None = None
@@ -59,11 +59,15 @@ class PairTable:
         own: float | None = None,
     ) -> PairTable:
         """A table that is held in memory."""
-        return cls(len(values), lambda part: values[part], measure, per_item, own)
+        return cls(len(values), lambda part, columns: values[part, columns], measure, per_item, own)
 
     def values(self) -> Float64[np.ndarray, "n n"]:
         """The whole table."""
         return np.asarray(self.rows(slice(0, self.n)), dtype=np.float64)
+
+    def rows(self, part: slice) -> Float64[np.ndarray, "b n"]:
+        """A range of whole rows."""
+        return self.tile(part, slice(0, self.n))
 
     def blocks(self, beside: int = 1) -> list[slice]:
         """Ranges of rows of a size that fits, where as many tables are worked on beside each
@@ -73,27 +77,32 @@ class PairTable:
         return [slice(a, min(a + step, self.n)) for a in range(0, self.n, step)]
 
 
-def u_centred(kernel: Rows, n: int, sums: Float[np.ndarray, " n"]) -> Rows:
+def u_centred(kernel: Tile, n: int, sums: Float[np.ndarray, " n"]) -> Tile:
     """A kernel table U-centred: the cosine of two such tables is a debiased CKA.
 
         Â_ij = K_ij − s_i/(n−2) − s_j/(n−2) + Σs/((n−1)(n−2)),   Â_ii = 0,        Σ_ij Â_ij B̂_ij / (n(n−3)) = HSIC₁
 
     Args:
-        kernel: gives rows of K; its diagonal is not looked at.
+        kernel: gives tiles of K; its diagonal is not looked at.
         n: items, at least 4.
         sums: s, row sums of K without its diagonal, (n,).
     """
     side = sums / (n - 2)
     middle = float(sums.sum()) / ((n - 1) * (n - 2))
 
-    def rows(part: slice) -> np.ndarray:
-        out = kernel(part) - side
+    def tile(part: slice, columns: slice) -> np.ndarray:
+        out = kernel(part, columns) - side[columns]
         out -= (side[part] - middle)[:, None]
-        at = np.arange(len(out))
-        out[at, at + part.start] = 0.0
-        return out
+        return without_diagonal(out, part, columns)
 
-    return rows
+    return tile
+
+
+def without_diagonal(values: np.ndarray, part: slice, columns: slice) -> np.ndarray:
+    """A tile with zeros where row and column are the same item; it is changed."""
+    both = np.arange(max(part.start, columns.start), min(part.stop, columns.stop))
+    values[both - part.start, both - columns.start] = 0.0
+    return values
 
 
 def cosine(a: PairTable, b: PairTable) -> float:

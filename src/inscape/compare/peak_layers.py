@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 
 
 def peak_layers(
-    regions: Float[np.ndarray, "subjects regions n n"], layers: Float[np.ndarray, "layers n n"]
+    regions: Float[np.ndarray, "subjects regions n n"], layers: Float[np.ndarray, "layers m m"]
 ) -> Float64[np.ndarray, "subjects regions"]:
     """The layer whose dissimilarities have the highest Pearson's r with those of each region.
 

@@ -73,11 +73,11 @@ def rbf_table(x: Any, *, bandwidth: float = 0.5) -> PairTable:
     size = np.einsum("nd,nd->n", rows, rows)
     scale = -0.5 / (bandwidth * median) ** 2
 
-    def kernel(part: slice) -> np.ndarray:
-        square = size[part, None] + size - 2 * (rows[part] @ rows.T)
+    def kernel(part: slice, columns: slice) -> np.ndarray:
+        square = size[part, None] + size[columns] - 2 * (rows[part] @ rows[columns].T)
         return np.exp(scale * np.maximum(square, 0.0))
 
     blank = PairTable(len(rows), kernel, "")
-    sums = np.concatenate([kernel(part).sum(axis=1) for part in blank.blocks()]) - 1.0
+    sums = np.concatenate([blank.rows(part).sum(axis=1) for part in blank.blocks()]) - 1.0
     measure = f"debiased RBF CKA (bandwidth {bandwidth:g} × median)"
     return PairTable(len(rows), u_centred(kernel, len(rows), sums), measure)
