@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from inscape.fields.checked_folding import CheckedFolding
 from inscape.fields.field import Field, he_linear
 from inscape.fields.fourier_linear import FourierLinear, folded, fourier_basis
 from inscape.fields.frequency_error import frequency_error
@@ -71,6 +72,27 @@ def test_a_folded_network_is_the_same_function_and_plain():
     assert any(isinstance(m, FourierLinear) for m in net.modules())
     count = sum(p.numel() for p in flat.parameters())
     assert count == sum(p.numel() for p in Field(2, 3, width=16).parameters())
+
+
+def test_a_folding_that_is_checked_keeps_the_largest_difference(monkeypatch):
+    x = torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
+    net = Field(2, width=8, linear=FourierLinear)
+    folding = CheckedFolding(x)
+    assert folding.gap == 0
+    assert torch.allclose(folding(net)(x), net(x), atol=1e-5)
+    assert folding.gap < 1e-5
+
+    def wrong(net):
+        made = folded(net)
+        made.last.bias.data += 0.5
+        return made
+
+    monkeypatch.setattr("inscape.fields.checked_folding.folded", wrong)
+    folding(net)
+    assert folding.gap == pytest.approx(0.5, abs=1e-5)
+    monkeypatch.undo()
+    folding(net)
+    assert folding.gap == pytest.approx(0.5, abs=1e-5)
 
 
 def test_the_encoding_is_the_coordinate_with_octaves_of_waves():

@@ -1,5 +1,6 @@
 """Made by `make stubs`: what loads on first use, for editors and type checkers."""
 
+from inscape.fields.checked_folding import CheckedFolding as CheckedFolding
 from inscape.fields.cppn import Cppn as Cppn
 from inscape.fields.cppn import coordinates as coordinates
 from inscape.fields.cppn import permuted as permuted

@@ -83,6 +83,9 @@ from inscape.worlds.object_scenes import object_scenes as object_scenes
 from inscape.worlds.occupations import occupations as occupations
 from inscape.worlds.occupations import skewed as skewed
 from inscape.worlds.phase_mixtures import phase_mixtures as phase_mixtures
+from inscape.worlds.photo_crops import Crop as Crop
+from inscape.worlds.photo_crops import photo_crops as photo_crops
+from inscape.worlds.photo_crops import pixel_grid as pixel_grid
 from inscape.worlds.places import Places as Places
 from inscape.worlds.places import places as places
 from inscape.worlds.planted_blocks import PlantedBlocks as PlantedBlocks

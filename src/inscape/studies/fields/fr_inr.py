@@ -13,14 +13,21 @@ from functools import partial
 
 import numpy as np
 import torch
-from sklearn.datasets import load_sample_images
-from torch import Tensor, nn
+from torch import nn
 
-from inscape.core import Measured, fact, one_torch_thread
-from inscape.fields import Field, FourierLinear, folded, frequency_error, he_linear, psnr
+from inscape.core import Measured, above_best, fact, one_torch_thread
+from inscape.fields import (
+    CheckedFolding,
+    Field,
+    FourierLinear,
+    frequency_error,
+    he_linear,
+    psnr,
+)
 from inscape.learn import Budget, Gradient, Watch
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms, tuned
+from inscape.worlds import Crop, photo_crops, pixel_grid
 
 CARD = Card(
     slug="fr-inr",
@@ -136,10 +143,11 @@ def run(config: Config, run: Run) -> None:
     run.asked(
         "Does a field learn high frequencies sooner if its weights are composed from cosines?"
     )
-    gaps: list[float] = []
-    _sines(config, run, gaps)
-    _pictures(config, run, gaps)
-    run.claim("folded", fact("largest difference after folding", max(gaps), "value"))
+    of_sines, of_pictures = CheckedFolding(T), CheckedFolding(pixel_grid(SIDE))
+    _sines(config, run, of_sines)
+    _pictures(config, run, of_pictures)
+    gap = max(of_sines.gap, of_pictures.gap)
+    run.claim("folded", fact("largest difference after folding", gap, "value"))
 
 
 def _kinds(config: Config) -> dict[str, Callable[[int, int], nn.Module]]:
@@ -152,14 +160,7 @@ def _kinds(config: Config) -> dict[str, Callable[[int, int], nn.Module]]:
     }
 
 
-def _flat(gaps: list[float], x: Tensor, net: nn.Module) -> nn.Module:
-    flat = folded(net)
-    with torch.no_grad():
-        gaps.append(float((net(x) - flat(x)).abs().max()))
-    return flat
-
-
-def _sines(config: Config, run: Run, gaps: list[float]) -> None:
+def _sines(config: Config, run: Run, folding: CheckedFolding) -> None:
     def arm(kind: str, rate: float) -> Arm:
         return Arm(
             net=lambda k: Field(1, width=config.width, linear=_kinds(config)[kind]),
@@ -167,7 +168,7 @@ def _sines(config: Config, run: Run, gaps: list[float]) -> None:
             objective=lambda net, t: (net(t) - SIGNAL).square().mean(),
             update=Gradient(lr=rate),
             role="treatment" if kind == FOURIER else "baseline",
-            deploy=partial(_flat, gaps, T),
+            deploy=folding,
         )
 
     def errors(net: nn.Module) -> np.ndarray:
@@ -203,39 +204,24 @@ def _sines(config: Config, run: Run, gaps: list[float]) -> None:
         run.claim(claim, error.combined(f"{ERROR}, times", np.divide, FOURIER, other, unit="times"))
     early = found.watched[found.watched["step"] == every * 5]
     early = early[early["name"] == f"{CYCLES[-1]} cycles"]
-    m = Measured("error of the highest frequency", unit="relative error")
-    for kind in rates:
-        m.put(kind, early[early["arm"] == kind].sort_values("pair")["value"])
+    by_kind = {kind: early[early["arm"] == kind].sort_values("pair")["value"] for kind in rates}
+    m = Measured("error of the highest frequency", unit="relative error").put_each(by_kind)
     better = lambda own, *others: own / np.min(others, axis=0)  # noqa: E731
     ratio = m.combined("error of the highest frequency, times", better, FOURIER, PLAIN, RANDOM)
     run.claim("top", ratio)
     run.show("error", error)
 
 
-def _crops(run: Run, name: str, count: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Coordinates, colours, and which pixels are trained on; photographs at half their size."""
-    rng, found = run.rng("crops", name), []
-    axis = torch.linspace(-1, 1, SIDE)
-    at = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
-    photos = [photo[:426, :640].astype(np.float32) / 255 for photo in load_sample_images().images]
-    for k in range(count):
-        small = photos[k % 2].reshape(213, 2, 320, 2, 3).mean(axis=(1, 3))
-        top, left = (int(rng.integers(size - SIDE + 1)) for size in small.shape[:2])
-        colours = small[top : top + SIDE, left : left + SIDE].reshape(-1, 3)
-        found.append((at, torch.from_numpy(colours), torch.from_numpy(rng.random(len(at)) >= 0.1)))
-    return found
-
-
-def _pictures(config: Config, run: Run, gaps: list[float]) -> None:
-    m = Measured(DB, unit="dB")
+def _pictures(config: Config, run: Run, folding: CheckedFolding) -> None:
     decibels = []
     for name, octaves in (("pictures", 0), ("pictures-encoded", 4)):
         tried, shown = (
-            _crops(run, of, n) for of, n in ((f"{name}-rates", config.trials), (name, config.crops))
+            photo_crops(n, side=SIDE, rng=run.rng("crops", of))
+            for of, n in ((f"{name}-rates", config.trials), (name, config.crops))
         )
         rates = tuned(
             run,
-            {k: partial(_picture_arm, config, gaps, octaves, tried, k) for k in _kinds(config)},
+            {k: partial(_picture_arm, config, folding, octaves, tried, k) for k in _kinds(config)},
             config.rates,
             score=partial(_held_out, tried),
             budget=Budget(config.picture_steps),
@@ -244,7 +230,10 @@ def _pictures(config: Config, run: Run, gaps: list[float]) -> None:
         )
         found = arms(
             run,
-            {k: _picture_arm(config, gaps, octaves, shown, k, rate) for k, rate in rates.items()},
+            {
+                k: _picture_arm(config, folding, octaves, shown, k, rate)
+                for k, rate in rates.items()
+            },
             metrics={DB: partial(_held_out, shown)},
             budget=Budget(config.picture_steps),
             seeds=config.crops,
@@ -252,38 +241,33 @@ def _pictures(config: Config, run: Run, gaps: list[float]) -> None:
         )
         run.show(f"{name}-psnr", found.measured(DB, unit="dB", over="pair"))
         decibels.append(found.values[DB])
-    for kind in (UNTRAINED, *_kinds(config)):
-        role = "treatment" if kind == FOURIER else "baseline"
-        m.put(kind, np.mean([d[kind][:, 0] for d in decibels], axis=0), role=role)
-    gain = lambda own, *others: own - np.max(others, axis=0)  # noqa: E731
-    run.claim("pictures", m.combined(f"{DB}, gain", gain, FOURIER, PLAIN, RANDOM))
+    mean = {
+        kind: np.mean([d[kind][:, 0] for d in decibels], axis=0)
+        for kind in (UNTRAINED, *_kinds(config))
+    }
+    m = Measured(DB, unit="dB").put_each(mean, roles={FOURIER: "treatment"}, role="baseline")
+    run.claim("pictures", m.combined(f"{DB}, gain", above_best, FOURIER, PLAIN, RANDOM))
 
 
 def _picture_arm(
     config: Config,
-    gaps: list[float],
+    folding: CheckedFolding,
     octaves: int,
-    crops: list[tuple[Tensor, Tensor, Tensor]],
+    crops: list[Crop],
     kind: str,
     rate: float,
 ) -> Arm:
-    def batch(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
-        at, colours, known = crops[k]
-        rows = known.nonzero()[:, 0]
-        rows = rows[torch.from_numpy(rng.integers(len(rows), size=PIXELS))]
-        return at[rows], colours[rows]
-
     linear = _kinds(config)[kind]
     return Arm(
         net=lambda k: Field(2, 3, width=config.width, octaves=octaves, linear=linear),
-        batches=batch,
+        batches=lambda rng, k: crops[k].batch(PIXELS, rng=rng),
         objective=lambda net, b: (net(b[0]) - b[1]).square().mean(),
         update=Gradient(lr=rate),
         role="treatment" if kind == FOURIER else "baseline",
-        deploy=partial(_flat, gaps, crops[0][0]),
+        deploy=folding,
     )
 
 
-def _held_out(crops: list[tuple[Tensor, Tensor, Tensor]], net: nn.Module, k: int) -> float:
-    at, colours, known = crops[k]
-    return psnr(net(at[~known]).clamp(0, 1), colours[~known])
+def _held_out(crops: list[Crop], net: nn.Module, k: int) -> float:
+    at, colours = crops[k].held_out()
+    return psnr(net(at).clamp(0, 1), colours)
