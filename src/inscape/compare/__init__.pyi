@@ -75,6 +75,7 @@ from inscape.compare.pair_table import cosine as cosine
 from inscape.compare.pair_table import lengths as lengths
 from inscape.compare.pair_table import same as same
 from inscape.compare.pair_table import u_centred as u_centred
+from inscape.compare.pair_table import without_diagonal as without_diagonal
 from inscape.compare.paired_rows import paired_rows as paired_rows
 from inscape.compare.peak_layers import depth_order as depth_order
 from inscape.compare.peak_layers import peak_layers as peak_layers
