@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from inscape.nets.layer_rows import layer_rows, place_rows
+from inscape.nets.layer_rows import layer_rows, place_rows, pooled_rows
 from inscape.nets.plain_cnn import PlainCNN
 from inscape.nets.small_vit import SmallVit
 
@@ -13,13 +13,15 @@ from inscape.nets.small_vit import SmallVit
 def test_a_row_for_each_input_or_for_each_place():
     torch.manual_seed(0)
     net, x = PlainCNN(3, 5, width=4).eval(), torch.randn(2, 3, 18, 18)
-    whole, places = layer_rows(net, x), place_rows(net, x)
-    for h, rows, by_place in zip(net.layers(x), whole, places, strict=True):
+    every = (layer_rows(net, x), place_rows(net, x), pooled_rows(net, x))
+    for h, rows, by_place, pooled in zip(net.layers(x), *every, strict=True):
         own = h.detach().double().numpy()
         assert np.array_equal(rows, own.reshape(2, -1))
         n, c, height, width = own.shape
         assert by_place.shape == (n * height * width, c)
         assert np.array_equal(by_place[height * width + width + 1], own[1, :, 1, 1])
+        assert np.allclose(pooled, own.mean(axis=(2, 3)), rtol=1e-4, atol=0)
+        assert pooled.any()
 
 
 def test_further_arguments_go_to_the_layers():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inscape.nets.small_resnet import SmallResnet
-from inscape.nets.small_vit import SmallVit, attention_distance, receptive_field
+from inscape.nets.small_vit import SmallVit, attention_distance, middle_field, receptive_field
 
 
 def made(**more) -> SmallVit:
@@ -68,6 +68,23 @@ def test_the_receptive_field_of_a_known_sum():
     # three convolutions of 3 × 3 see three pixels to each side
     found = receptive_field(net.layers(shown)[0][:, :, 12, 12], shown, (12.5, 12.5))
     assert 0.3 < found < 3 * 2**0.5
+
+
+@pytest.mark.parametrize("token", [True, False])
+def test_the_middle_of_tokens_and_of_maps(token):
+    net, x = made(token=token), torch.randn(2, 3, 16, 16, requires_grad=True)
+    patch = net.layers(x)[1][:, int(token) + 4 * 2 + 2]  # row 2, column 2 of 4 × 4
+    expected = receptive_field(patch, x, (10.0, 10.0))
+    assert middle_field(net, x.detach(), 1) == pytest.approx(float(expected), rel=1e-5)
+    assert middle_field(net, x.detach(), 1) != pytest.approx(
+        middle_field(net, x.detach()), rel=1e-3
+    )
+    torch.manual_seed(0)
+    plain, shown = SmallResnet(3, 4, width=4).eval(), torch.randn(2, 3, 24, 24, requires_grad=True)
+    halved = plain.layers(shown)[3][:, :, 6, 6]
+    expected = receptive_field(halved, shown, (13.0, 13.0))
+    assert middle_field(plain, shown.detach(), 3) == pytest.approx(float(expected), rel=1e-5)
+    assert middle_field(plain, shown.detach()) < middle_field(plain, shown.detach(), 3)
 
 
 def test_sides_of_residual_blocks_halve_and_their_skips_carry():

@@ -18,6 +18,9 @@ def test_a_batch_is_of_the_scenes_that_are_known():
     made = scene_batch(np.random.default_rng(0), known)
     assert made.images.shape == (BATCH, 3, SIDE, SIDE)
     assert {tuple(f) for f in made.factors.tolist()} == {(0, 1, 0, 3), (4, 5, 1, 8)}
+    batch = plain_namer(4, known).batches(np.random.default_rng(0), 0)
+    assert batch.factors.equal(made.factors)
+    assert batch.images.equal(made.images)
     every = scene_batch(np.random.default_rng(0))
     assert len({tuple(f) for f in every.factors.tolist()}) > 50
 

@@ -19,6 +19,7 @@ from inscape.worlds.captioned_scenes import (
     ink_hues,
     moved_scenes,
     one_hot_factors,
+    scene_numbers,
     scenes,
 )
 
@@ -32,6 +33,7 @@ def test_every_scene_has_a_caption_of_its_own():
     made = scenes(factors, rng=rng())
     assert len(factors) == np.prod(COUNTS) == len(set(made.captions)) == 540
     assert torch.equal(made.factors, torch.from_numpy(factors))
+    assert scene_numbers(factors[::-1]).tolist() == list(range(539, -1, -1))
 
 
 def test_place_colour_and_size_are_those_of_the_picture():

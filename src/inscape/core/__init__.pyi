@@ -190,5 +190,6 @@ from inscape.core.token_table import Ragged as Ragged
 from inscape.core.token_table import TokenTable as TokenTable
 from inscape.core.torch_files import load_tensors as load_tensors
 from inscape.core.urls import is_url as is_url
+from inscape.core.whitened_components import whitened_components as whitened_components
 from inscape.core.workplace import sweep as sweep
 from inscape.core.workplace import workplace as workplace

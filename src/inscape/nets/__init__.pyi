@@ -14,6 +14,7 @@ from inscape.nets.joint_embedding import picture_encoder as picture_encoder
 from inscape.nets.joint_embedding import projector as projector
 from inscape.nets.layer_rows import layer_rows as layer_rows
 from inscape.nets.layer_rows import place_rows as place_rows
+from inscape.nets.layer_rows import pooled_rows as pooled_rows
 from inscape.nets.multi_vector import MultiVector as MultiVector
 from inscape.nets.next_word import NextWord as NextWord
 from inscape.nets.plain_cnn import PlainCNN as PlainCNN
@@ -21,6 +22,7 @@ from inscape.nets.relu_attention import relu_attention as relu_attention
 from inscape.nets.small_resnet import SmallResnet as SmallResnet
 from inscape.nets.small_vit import SmallVit as SmallVit
 from inscape.nets.small_vit import attention_distance as attention_distance
+from inscape.nets.small_vit import middle_field as middle_field
 from inscape.nets.small_vit import receptive_field as receptive_field
 from inscape.nets.taylor_shift import TaylorShift as TaylorShift
 from inscape.nets.taylor_shift import switch_length as switch_length

@@ -1,8 +1,8 @@
 """What the layers of a network hold of each picture, as rows that measures of representations take.
 
 A network that gives its layers (`inscape.nets.PlainCNN`, `SmallVit`, `SmallResnet`) keeps places and
-channels apart; a measure takes items and features. Either all places of a picture are its features,
-or every place is an item of its own and channels are the features.
+channels apart; a measure takes items and features. All places of a picture are its features, or their
+mean is, or every place is an item of its own and channels are the features.
 
 Cost: one pass.
 """
@@ -48,3 +48,19 @@ def place_rows(net: Any, x: Float[Tensor, "n c h w"]) -> list[Float64[np.ndarray
         (18, 16)
     """
     return [h.movedim(1, -1).flatten(0, -2).double().numpy() for h in net.layers(x)]
+
+
+@torch.no_grad()
+def pooled_rows(net: Any, x: Float[Tensor, "n c h w"]) -> list[Float64[np.ndarray, "n channels"]]:
+    """Every layer of a convolutional network as its mean over places, one row for each input.
+
+    Args:
+        net: its ``layers`` gives (n, channels, height, width) each.
+        x: the inputs.
+
+    Example:
+        >>> from inscape.nets.plain_cnn import PlainCNN
+        >>> pooled_rows(PlainCNN(1, 10, width=4), torch.zeros(2, 1, 18, 18))[-1].shape
+        (2, 16)
+    """
+    return [h.mean(dim=(2, 3)).double().numpy() for h in net.layers(x)]

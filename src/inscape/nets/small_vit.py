@@ -10,6 +10,9 @@ skips taken away.
 
 from __future__ import annotations
 
+from math import isqrt
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -137,3 +140,25 @@ def receptive_field(
     rows, columns = (torch.arange(s) + 0.5 for s in x.shape[2:])
     far = torch.hypot((rows - centre[0])[:, None], (columns - centre[1])[None])
     return (weight * far).sum() / weight.sum()
+
+
+def middle_field(net: Any, images: Float[Tensor, "n c h w"], layer: int = 0) -> float:
+    """How far the features in the middle of a picture see at one layer: their receptive field.
+
+    Args:
+        net: its ``layers`` gives maps, (n, channels, h, w), or tokens of patches in rows of equal
+            length, (n, tokens, width), with class tokens ahead of them.
+        images: square pictures.
+        layer: which layer.
+
+    Returns:
+        Pixels, the mean over pictures.
+    """
+    x = images.clone().requires_grad_()
+    h = net.layers(x)[layer]
+    if h.ndim == 3:
+        side = isqrt(h.shape[1])
+        h = h[:, h.shape[1] - side**2 :].mT.unflatten(2, (side, side))
+    side = h.shape[-1]
+    centre = (side // 2 + 0.5) * x.shape[-1] / side
+    return float(receptive_field(h[:, :, side // 2, side // 2], x, (centre, centre)))

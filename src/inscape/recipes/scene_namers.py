@@ -33,25 +33,31 @@ def scene_batch(rng: np.random.Generator, known: Int[np.ndarray, "m 4"] | None =
     return scenes(every[rng.integers(len(every), size=BATCH)], rng=rng)
 
 
-def namer(net: Callable[[], nn.Module], update: Gradient | None = None) -> Arm:
+def namer(
+    net: Callable[[], nn.Module],
+    update: Gradient | None = None,
+    known: Int[np.ndarray, "m 4"] | None = None,
+) -> Arm:
     """A network that learns to name the factors of scenes.
 
     Args:
         net: makes it; it takes pictures (n, 3, 24, 24) and has Σ `COUNTS` outputs.
         update: the learning rule; the default of `inscape.learn.Gradient` where none is given.
+        known: as in `scene_batch`.
     """
     return Arm(
         net=lambda k: net(),
-        batches=lambda rng, k: scene_batch(rng),
+        batches=lambda rng, k: scene_batch(rng, known),
         objective=lambda net, batch: factor_loss(net(batch.images), batch.factors),
         update=Gradient() if update is None else update,
     )
 
 
-def plain_namer(width: int) -> Arm:
+def plain_namer(width: int, known: Int[np.ndarray, "m 4"] | None = None) -> Arm:
     """A plain convolutional network that learns to name the factors of scenes.
 
     Args:
         width: channels of its first layer.
+        known: as in `scene_batch`.
     """
-    return namer(lambda: PlainCNN(3, sum(COUNTS), width))
+    return namer(lambda: PlainCNN(3, sum(COUNTS), width), known=known)

@@ -19,6 +19,7 @@ from inscape.worlds.captioned_scenes import factor_loss as factor_loss
 from inscape.worlds.captioned_scenes import ink_hues as ink_hues
 from inscape.worlds.captioned_scenes import moved_scenes as moved_scenes
 from inscape.worlds.captioned_scenes import one_hot_factors as one_hot_factors
+from inscape.worlds.captioned_scenes import scene_numbers as scene_numbers
 from inscape.worlds.captioned_scenes import scenes as scenes
 from inscape.worlds.captioned_scenes import shape_masks as shape_masks
 from inscape.worlds.cat_vision import cat_view as cat_view

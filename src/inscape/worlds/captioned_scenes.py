@@ -88,6 +88,19 @@ def every_scene() -> Int[np.ndarray, "n 4"]:
     return np.array(list(product(*map(range, COUNTS))))
 
 
+def scene_numbers(factors: Int[np.ndarray, "n 4"]) -> Int[np.ndarray, " n"]:
+    """The place of each scene among `every_scene`.
+
+    Args:
+        factors: shape, colour, size and place of each.
+
+    Example:
+        >>> scene_numbers(every_scene()[[3, 539]]).tolist()
+        [3, 539]
+    """
+    return np.ravel_multi_index(tuple(np.asarray(factors).T), COUNTS)
+
+
 def scenes(factors: Int[np.ndarray, "n 4"], *, rng: np.random.Generator) -> Scenes:
     """Draw scenes.
 

@@ -6,9 +6,7 @@ import json
 
 import pandas as pd
 import pytest
-import torch
 
-from inscape.studies.compare.limber import _whitened
 from inscape.study.runner import run_study
 from inscape.worlds.captioned_scenes import COLOURS, SHAPES, SIZES
 from tests.studies.expected import unexpected
@@ -38,14 +36,3 @@ def test_blind_captions_are_all_the_same_and_captions_keep_their_form(folder):
     claims = {c["id"]: c for c in json.loads((folder / "claims.json").read_text())}
     named = pd.read_parquet(folder / "tables" / "named.parquet").set_index("condition")["value"]
     assert claims["blind"]["value"] == pytest.approx(named["supervised"] - named["blind"])
-
-
-def test_whitening_is_one_affine_map_and_leaves_unit_variance():
-    torch.manual_seed(0)
-    seen, new = torch.randn(50, 4, 70) * torch.arange(1, 71) + 3, torch.randn(9, 4, 70)
-    white, other = _whitened(seen, new)
-    flat = white.flatten(0, 1)
-    assert torch.allclose(flat.T @ flat / len(flat), torch.eye(64), atol=1e-3)
-    assert flat.mean(dim=0).abs().max() < 1e-3
-    middle = _whitened(seen, (new[:4] + new[4:8]) / 2)[1]
-    assert torch.allclose(middle, (other[:4] + other[4:8]) / 2, atol=1e-4)

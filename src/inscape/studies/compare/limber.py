@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from inscape.core import Measured, child_seed, one_torch_thread
+from inscape.core import Measured, child_seed, one_torch_thread, whitened_components
 from inscape.learn import Budget, Gradient, info_nce
 from inscape.model.classifier_rows import classifier_weights
 from inscape.model.hashing import weights_hash
@@ -25,6 +25,7 @@ from inscape.model.model import Model
 from inscape.model.open import open
 from inscape.model.soft_prompt import SoftPrompt
 from inscape.nets import EfficientNetLite0, PlainCNN
+from inscape.recipes.scene_namers import scene_batch
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
 from inscape.worlds import caption_lists, every_scene, moved_scenes, scenes
@@ -119,6 +120,7 @@ PRESETS = {
 }
 SUPERVISED, SIMCLR, RANDOM = "supervised", "SimCLR", "random weights"
 BLIND, OTHERS = "blind", "captions of other pictures"
+ROLES: dict[str, Any] = {BLIND: "baseline", OTHERS: "baseline", UNTRAINED: "reference"}
 #: columns of a scene's factors in the order in which a caption says them
 SPOKEN, HELD, GRID, KEPT, SHOTS, BATCH, PIXELS = (2, 1, 0), 15, 2, 64, 10, 8, 96
 NAMES = ("size", "colour", "shape")
@@ -150,7 +152,7 @@ def run(config: Config, run: Run) -> None:
     encoders, shown = _encoders(config, run, known)
     before = [weights_hash(net) for net in (model.net, *encoders.values())]
     features = {
-        name: _whitened(*(_grid(net, x.images, shown[name]) for x in (seen, new)))
+        name: whitened_components(*(_grid(net, x.images, shown[name]) for x in (seen, new)), KEPT)
         for name, net in encoders.items()
     }
     features[BLIND] = tuple(torch.zeros_like(x) for x in features[SUPERVISED])
@@ -185,7 +187,7 @@ def _encoders(
     """The networks of pictures, and what each makes of a picture, (n, channels, h, w)."""
 
     def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
-        images = scenes(known[rng.integers(len(known), size=64)], rng=rng).images
+        images = scene_batch(rng, known).images
         return moved_scenes(images, rng=rng), moved_scenes(images, rng=rng)
 
     learnt = arms(
@@ -221,15 +223,6 @@ def _grid(net: nn.Module, images: Tensor, sees: Callable[[Tensor], Tensor]) -> T
     """Features at each place of the grid, (n, places, d)."""
     made = [F.adaptive_avg_pool2d(sees(part), GRID) for part in images.split(64)]
     return torch.cat(made).flatten(2).mT
-
-
-def _whitened(seen: Tensor, new: Tensor) -> tuple[Tensor, Tensor]:
-    """Leading components of the training features, each of variance 1: a linear map of both."""
-    flat = seen.flatten(0, 1)
-    mean = flat.mean(dim=0)
-    _, s, vt = torch.linalg.svd(flat - mean, full_matrices=False)
-    way = vt[:KEPT].T / s[:KEPT].clamp_min(1e-6 * s[0]) * len(flat) ** 0.5
-    return (seen - mean) @ way, (new - mean) @ way
 
 
 def _trained(
@@ -286,13 +279,12 @@ def _claims(
     """All attributes, then size and colour, then shape."""
     kinds = Measured("attributes named", groups=groups, unit="share", kind="bounded")
     for name, parts in (("named", [0, 1, 2]), ("properties", [0, 1]), ("shapes", [2])):
+        own = {arm: values[:, parts].mean(axis=1) for arm, values in right.items()}
         m = Measured(f"{name} in captions", groups=groups, unit="share", kind="bounded")
-        for arm, values in right.items():
-            role = {BLIND: "baseline", OTHERS: "baseline", UNTRAINED: "reference"}
-            m.put(arm, values[:, parts].mean(axis=1), role=role.get(arm, "treatment"))
-            kinds.put(f"{arm}, {name}", values[:, parts].mean(axis=1))
-        for arm, values in probes.items():
-            m.put(f"probe, {arm}", values[:, parts].mean(axis=1), role="ceiling")
+        m.put_each(own, roles=ROLES)
+        kinds.put_each({f"{arm}, {name}": values for arm, values in own.items()})
+        known = {f"probe, {arm}": v[:, parts].mean(axis=1) for arm, v in probes.items()}
+        m.put_each(known, role="ceiling")
         what = ", ".join(NAMES[p] for p in parts)
         run.show(name, m, f"Share of {what} that a generated caption names right.")
         if name == "named":

@@ -26,6 +26,7 @@ from inscape.learn import Budget, Watch
 from inscape.model.classifier_rows import classifier_rows
 from inscape.model.model import Model
 from inscape.model.open import open
+from inscape.nets import pooled_rows
 from inscape.read import letters
 from inscape.recipes.scene_namers import plain_namer
 from inscape.store.mean_states import mean_states
@@ -179,7 +180,7 @@ def _training(config: Config, run: Run, encoder: Model | None) -> None:
         return float(factor_accuracy(net(test.images), test.factors).mean())
 
     def aligned(net: nn.Module) -> float:
-        pictures = net.layers(test.images)[-1].mean(dim=(2, 3)).double().numpy()
+        pictures = pooled_rows(net, test.images)[-1]
         return mutual_knn(pictures + 1e-9, texts, k=config.neighbours, clip=0.95)
 
     gap = config.steps // 10

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from inscape.compare import TranslationMap
+from inscape.compare import (
+    TranslationMap,
+    attributes_named,
+    concept_directions,
+    cosines,
+    joint_scores,
+    precision_at,
+)
 from inscape.core import Measured, one_torch_thread
-from inscape.data.examples import Examples
 from inscape.learn import Budget, paired_contrast
 from inscape.model.open import open
-from inscape.nets import Autoencoder, ImageText, PlainCNN
+from inscape.nets import Autoencoder, ImageText, pooled_rows
 from inscape.read import letters
-from inscape.store.harvest import harvest
+from inscape.recipes.scene_namers import plain_namer, scene_batch
+from inscape.store.mean_states import mean_states
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.worlds.captioned_scenes import COUNTS, SIDE, every_scene, factor_loss, scenes
+from inscape.worlds.captioned_scenes import COUNTS, SIDE, every_scene, scene_numbers, scenes
 
 CARD = Card(
     slug="text-to-concept",
@@ -101,7 +108,7 @@ PRESETS = {
     "small": Config(),
     "full": Config(steps=10_000, width=32, pictures=10_000, each=10),
 }
-BATCH, EMBEDDING, HELD, BEST = 64, 32, 108, 10
+EMBEDDING, HELD, BEST = 32, 108, 10
 TOWERS, NAMER, AUTOENCODER, PERMUTED = (
     "two towers",
     "names factors",
@@ -118,36 +125,29 @@ def run(config: Config, run: Run) -> None:
     order = run.rng("held").permutation(len(every))
     held, known = every[order[:HELD]], every[order[HELD:]]
     texts = torch.from_numpy(_texts(config, scenes(every, rng=run.rng()).captions)).float()
-    number = {tuple(f): i for i, f in enumerate(every.tolist())}
-    nets = _trained(config, run, known, texts, number)
-    towers = nets.pop(TOWERS)
+    see, said = _trained(config, run, known, texts)
     free = scenes(
         known[run.rng("free").integers(len(known), size=config.pictures)], rng=run.rng("free")
     )
     new = scenes(np.repeat(held, config.each, axis=0), rng=run.rng("new"))
-    groups = np.repeat(np.arange(HELD), config.each)
-    with torch.no_grad():
-        goal, own = (towers.image(x.images).double().numpy() for x in (free, new))
-        said = F.normalize(towers.text(texts), dim=1).double().numpy()
-        sides = {
-            n: [see(x.images).double().numpy() for x in (free, new)] for n, see in nets.items()
-        }
-    placed = {TOWERS: own}
-    for name, (x, y) in sides.items():
-        placed[name] = TranslationMap().fit(x, goal).transform(y)
+    sides = {name: [look(x.images) for x in (free, new)] for name, look in see.items()}
+    goal, own = sides.pop(TOWERS)
+    placed = {TOWERS: own} | {
+        name: TranslationMap().fit(x, goal).transform(y) for name, (x, y) in sides.items()
+    }
     factors = new.factors.numpy()
+    concepts = [concept_directions(said, *own) for own in zip(every.T, COUNTS, strict=True)]
+    named = partial(attributes_named, concepts=concepts, classes=factors)
+    groups = np.repeat(np.arange(HELD), config.each)
     m = Measured("attributes named, above chance", groups=groups, unit="share")
-    for name, z in placed.items():
-        role = {TOWERS: "ceiling", UNTRAINED: "reference"}.get(name, "treatment")
-        m.put(name, _named(z, said, every, factors), role=role)
+    m.put_each(
+        {name: named(z) for name, z in placed.items()},
+        roles={TOWERS: "ceiling", UNTRAINED: "reference"},
+    )
     x, y = sides[NAMER]
-    drawn = [
-        TranslationMap()
-        .fit(x, goal[run.rng("permuted", str(i)).permutation(len(goal))])
-        .transform(y)
-        for i in range(5)
-    ]
-    m.put(PERMUTED, [_named(z, said, every, factors) for z in drawn], role="baseline")
+    orders = [run.rng("permuted", str(i)).permutation(len(goal)) for i in range(5)]
+    drawn = [named(TranslationMap().fit(x, goal[order]).transform(y)) for order in orders]
+    m.put(PERMUTED, drawn, role="baseline")
     mean = lambda a, b, top: (a + b) / 2 / top  # noqa: E731
     run.claim("share", m.combined("share of the towers", mean, NAMER, AUTOENCODER, TOWERS))
     run.claim("permuted", m.value(PERMUTED))
@@ -157,14 +157,12 @@ def run(config: Config, run: Run) -> None:
         m.combined("best network over random weights", above, NAMER, AUTOENCODER, UNTRAINED),
     )
     run.show("named", m, "Accuracy above chance, mean over shape, colour, size and place.")
-    _retrieval(run, placed, said, every, factors)
+    _retrieval(run, placed, concepts, factors)
+    nearest = {name: cosines(z, said).argmax(axis=1) for name, z in placed.items()}
     rows = [
-        {"network": name, "captions found": (own == number_of).mean()}
+        {"network": name, "captions found": (own == scene_numbers(factors)).mean()}
         | {"attributes of the nearest caption": (every[own] == factors).mean()}
-        for name, z in placed.items()
-        for own, number_of in [
-            ((_unit(z) @ said.T).argmax(1), [number[tuple(f)] for f in factors.tolist()])
-        ]
+        for name, own in nearest.items()
     ]
     run.table("back", pd.DataFrame(rows), "Back to text: the nearest of all 540 captions.")
 
@@ -172,98 +170,58 @@ def run(config: Config, run: Run) -> None:
 def _texts(config: Config, captions: list[str]) -> np.ndarray:
     if config.encoder == LETTERS:
         return letters(captions, width=64, longest=3)
-    table = Examples(pd.DataFrame({"text": captions}), "text")
-    ((_, states),) = harvest(open(config.encoder), table, "resid_post.-1", at="mean").matrices()
+    (states,) = mean_states(open(config.encoder), captions, "resid_post.-1")
     x = np.asarray(states, dtype=np.float64)
     return (x - x.mean(axis=0)) / x.std()
 
 
 def _trained(
-    config: Config, run: Run, known: np.ndarray, texts: Tensor, number: dict[Any, int]
-) -> dict[str, Callable[[Tensor], Tensor] | Any]:
-    """The two towers, and by name what gives the features of each other network."""
+    config: Config, run: Run, known: np.ndarray, texts: Tensor
+) -> tuple[dict[str, Callable[[Tensor], np.ndarray]], np.ndarray]:
+    """By name what each network makes of pictures, and where the two towers put the texts."""
 
-    def batches(rng: np.random.Generator, k: int) -> Any:
-        made = scenes(known[rng.integers(len(known), size=BATCH)], rng=rng)
-        return made, texts[[number[tuple(f)] for f in made.factors.tolist()]]
+    def pairs(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
+        made = scene_batch(rng, known)
+        return made.images, texts[scene_numbers(made.factors.numpy())]
 
-    pixels = 3 * SIDE**2
     kinds = {
-        NAMER: Arm(
-            net=lambda k: PlainCNN(3, sum(COUNTS), config.width),
-            batches=batches,
-            objective=lambda net, batch: factor_loss(net(batch[0].images), batch[0].factors),
-        ),
+        NAMER: plain_namer(config.width, known),
         AUTOENCODER: Arm(
-            net=lambda k: Autoencoder(pixels, latent=64),
-            batches=batches,
-            objective=lambda net, batch: F.mse_loss(
-                net(batch[0].images.flatten(1)), batch[0].images.flatten(1)
-            ),
+            net=lambda k: Autoencoder(3 * SIDE**2, latent=64),
+            batches=lambda rng, k: scene_batch(rng, known).images.flatten(1),
+            objective=lambda net, x: F.mse_loss(net(x), x),
         ),
         TOWERS: Arm(
             net=lambda k: ImageText(texts.shape[1], EMBEDDING, 3, config.width),
-            batches=batches,
-            objective=lambda net, batch: paired_contrast(*net(batch[0].images, batch[1])),
+            batches=pairs,
+            objective=lambda net, batch: paired_contrast(*net(*batch)),
         ),
     }
-    nets = arms(run, kinds, metrics={}, budget=Budget(config.steps, equal=())).nets
-
-    def convolutional(net: Any) -> Callable[[Tensor], Tensor]:
-        return lambda images: net.layers(images)[-1].mean(dim=(2, 3))
-
-    return {
-        NAMER: convolutional(nets[NAMER][0]),
-        AUTOENCODER: lambda images: nets[AUTOENCODER][0].encode(images.flatten(1)),
-        UNTRAINED: convolutional(nets[UNTRAINED][0]),
-        TOWERS: nets[TOWERS][0],
+    nets: Any = arms(run, kinds, metrics={}, budget=Budget(config.steps, equal=())).nets
+    towers, coder = (nets[name][0].requires_grad_(False) for name in (TOWERS, AUTOENCODER))
+    see = {
+        NAMER: lambda images: pooled_rows(nets[NAMER][0], images)[-1],
+        AUTOENCODER: lambda images: coder.encode(images.flatten(1)).double().numpy(),
+        UNTRAINED: lambda images: pooled_rows(nets[UNTRAINED][0], images)[-1],
+        TOWERS: lambda images: towers.image(images).double().numpy(),
     }
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    return x / np.linalg.norm(x, axis=1, keepdims=True)
-
-
-def _concepts(said: np.ndarray, every: np.ndarray, factor: int) -> np.ndarray:
-    """The mean text of every value of a factor."""
-    return _unit(
-        np.stack([said[every[:, factor] == v].mean(axis=0) for v in range(COUNTS[factor])])
-    )
-
-
-def _named(z: np.ndarray, said: np.ndarray, every: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Of each picture, how many attributes the nearest texts name, above chance."""
-    out = []
-    for i, count in enumerate(COUNTS):
-        hit = (_unit(z) @ _concepts(said, every, i).T).argmax(axis=1) == factors[:, i]
-        out.append((hit - 1 / count) / (1 - 1 / count))
-    return np.mean(out, axis=0)
+    return see, towers.text(texts).double().numpy()
 
 
 def _retrieval(
-    run: Run,
-    placed: dict[str, np.ndarray],
-    said: np.ndarray,
-    every: np.ndarray,
-    factors: np.ndarray,
+    run: Run, placed: dict[str, np.ndarray], concepts: list[np.ndarray], factors: np.ndarray
 ) -> None:
     """Pictures that have a shape and a colour, by the sum of the standardised cosines with both."""
-    pairs = list(product(range(COUNTS[0]), range(COUNTS[1])))
-    both = np.array([(factors[:, 0] == s) & (factors[:, 1] == c) for s, c in pairs])
-    there = both.any(axis=1)
+    shape, colour = (factors[:, [i]] == np.arange(COUNTS[i]) for i in (0, 1))
+    both = shape[:, :, None] & colour[:, None]
+    there = both.any(axis=0)
+    found = {
+        name: precision_at(joint_scores(z, *concepts[:2])[:, there], both[:, there], BEST)
+        for name, z in placed.items()
+    }
     m = Measured(f"precision at {BEST} for a shape and a colour", unit="share")
-    for name, z in placed.items():
-        scores = []
-        for i in (0, 1):
-            near = _unit(z) @ _concepts(said, every, i).T
-            scores.append((near - near.mean(axis=0)) / near.std(axis=0))
-        found = [
-            both[k][np.argsort(-(scores[0][:, s] + scores[1][:, c]))[:BEST]].mean()
-            for k, (s, c) in enumerate(pairs)
-            if there[k]
-        ]
-        m.put(name, found, role="ceiling" if name == TOWERS else "treatment")
-    m.put("base rate", both[there].mean(axis=1), role="baseline")
+    m.put_each(found, roles={TOWERS: "ceiling"})
+    m.put("base rate", both[:, there].mean(axis=0), role="baseline")
     times = m.combined("times the base rate", np.divide, NAMER, "base rate", unit="times")
     run.claim("retrieval", times)
     run.show(

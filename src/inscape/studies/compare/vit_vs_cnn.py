@@ -8,28 +8,22 @@ compared within and between.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from inscape.charts import cells, matrix
-from inscape.compare import linear_cka, linear_table, similarity_map
+from inscape.compare import PairTable, linear_cka, linear_table, similarity_map
 from inscape.core import Measured, one_torch_thread
 from inscape.learn import Budget, Gradient
-from inscape.nets import SmallResnet, SmallVit, attention_distance, receptive_field
+from inscape.nets import SmallResnet, SmallVit, attention_distance, layer_rows, middle_field
+from inscape.recipes.scene_namers import namer
 from inscape.study import Bounded, Card, Claim, Run, setting
-from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.worlds.captioned_scenes import (
-    COUNTS,
-    SIDE,
-    every_scene,
-    factor_accuracy,
-    factor_loss,
-    scenes,
-)
+from inscape.study.arms import UNTRAINED, arms
+from inscape.worlds.captioned_scenes import COUNTS, SIDE, distinct_scenes, factor_accuracy
 
 CARD = Card(
     slug="vit-vs-cnn",
@@ -112,22 +106,24 @@ PRESETS = {
     "full": Config(networks=6, steps=20_000, width=192, channels=32, items=540),
 }
 VIT, RESNET = "transformer", "residual network"
-BATCH, PATCH, MIDDLE = 64, 4, 3
+ROLES: dict[str, Any] = {f"{UNTRAINED} {kind}": "reference" for kind in (VIT, RESNET)}
+PATCH, MIDDLE = 4, 3
 
 
 @one_torch_thread()
 def run(config: Config, run: Run) -> None:
     """Train both kinds, compare layers, take skips away."""
     run.asked("Are layers of a vision transformer more alike than those of a residual network?")
-    every = every_scene()
-    test = scenes(
-        every[run.rng("items").permutation(len(every))[: config.items]], rng=run.rng("new")
-    )
+    test = distinct_scenes(config.items, which=run.rng("items"), rng=run.rng("new"))
+    kinds = {
+        VIT: lambda: SmallVit(3, SIDE, sum(COUNTS), patch=PATCH, width=config.width),
+        RESNET: lambda: SmallResnet(3, sum(COUNTS), config.channels),
+    }
     nets, right = {}, {}
-    for kind in (VIT, RESNET):
+    for kind, net in kinds.items():
         found = arms(
             run,
-            {kind: _arm(config, kind, every)},
+            {kind: namer(net, Gradient(lr=2e-3, schedule="cosine"))},
             metrics={"accuracy": lambda net, k: factor_accuracy(net(test.images), test.factors)},
             budget=Budget(config.steps),
             seeds=config.networks,
@@ -135,12 +131,13 @@ def run(config: Config, run: Run) -> None:
         )
         nets[kind], nets[f"untrained {kind}"] = found.nets[kind], found.nets[UNTRAINED]
         right[kind] = found.values["accuracy"][kind].mean(axis=1)
-    maps = {kind: np.stack([_map(net, test.images) for net in own]) for kind, own in nets.items()}
+    maps = {
+        kind: np.stack([similarity_map(_tables(net, test.images)).values for net in own])
+        for kind, own in nets.items()
+    }
+    apart = {kind: own[:, ~np.eye(own.shape[1], dtype=bool)] for kind, own in maps.items()}
     m = Measured("mean CKA of different layers", unit="CKA", kind="bounded")
-    for kind, own in maps.items():
-        apart = ~np.eye(own.shape[1], dtype=bool)
-        role = "reference" if kind.startswith(UNTRAINED) else "treatment"
-        m.put(kind, own[:, apart].mean(axis=1), role=role)
+    m.put_each({kind: own.mean(axis=1) for kind, own in apart.items()}, roles=ROLES)
     run.claim("uniform", m.gain(VIT, over=RESNET))
     grown = lambda a, b, c, d: (a - b) - (c - d)  # noqa: E731
     run.claim("trained", m.combined("difference over that before training", grown, *maps))
@@ -156,99 +153,58 @@ def run(config: Config, run: Run) -> None:
     order = run.rng("permuted").permutation(config.items)
     permuted = Measured("CKA with permuted pictures", unit="CKA")
     for kind in (VIT, RESNET):
-        last = [_states(net, test.images)[-1] for net in nets[kind]]
+        last = [layer_rows(net, test.images)[-1] for net in nets[kind]]
         permuted.put(kind, [linear_cka(h, h[order]) for h in last], role="baseline")
     run.claim("permuted", permuted.combined("mean of both", lambda a, b: (a + b) / 2, VIT, RESNET))
-    accuracy = Measured("share of factors named", unit="accuracy")
-    for kind, values in right.items():
-        accuracy.put(kind, values)
+    accuracy = Measured("share of factors named", unit="accuracy").put_each(right)
     run.claim("matched", accuracy.gain(VIT, over=RESNET))
     run.show("accuracy", accuracy)
 
 
-def _arm(config: Config, kind: str, every: np.ndarray) -> Arm:
-    def batches(rng: np.random.Generator, k: int) -> Any:
-        return scenes(every[rng.integers(len(every), size=BATCH)], rng=rng)
-
-    def net(k: int) -> Any:
-        if kind == VIT:
-            return SmallVit(3, SIDE, sum(COUNTS), patch=PATCH, width=config.width)
-        return SmallResnet(3, sum(COUNTS), config.channels)
-
-    return Arm(
-        net=net,
-        batches=batches,
-        objective=lambda net, batch: factor_loss(net(batch.images), batch.factors),
-        update=Gradient(lr=2e-3, schedule="cosine"),
-    )
+def _tables(net: Any, images: Tensor, *without: int) -> list[PairTable]:
+    """Of every block, what CKA compares."""
+    return [linear_table(h) for h in layer_rows(net, images, *without)]
 
 
-@torch.no_grad()
-def _states(net: Any, images: torch.Tensor, without: int | None = None) -> list[np.ndarray]:
-    layers = net.layers(images) if without is None else net.layers(images, without)
-    return [h.flatten(1).double().numpy() for h in layers]
-
-
-def _map(net: Any, images: torch.Tensor) -> np.ndarray:
-    return similarity_map([linear_table(h) for h in _states(net, images)]).values
-
-
-def _between(run: Run, nets: dict[str, Any], images: torch.Tensor) -> None:
+def _between(run: Run, nets: dict[str, Any], images: Tensor) -> None:
     """CKA of the blocks of the two kinds, pair by pair of random starts."""
-    sides = [
-        [[linear_table(h) for h in _states(n, images)] for n in nets[k]] for k in (VIT, RESNET)
-    ]
-    mean = np.mean([similarity_map(a, b).values for a, b in zip(*sides, strict=True)], axis=0)
-    rows = [
-        {"row": f"{VIT}, block {i + 1}", "column": f"block {j + 1}", "value": mean[i, j]}
-        for i, j in product(*map(range, mean.shape))
-    ]
-    chart = matrix(pd.DataFrame(rows), value="CKA", domain=(0, 1))
+    pairs = zip(nets[VIT], nets[RESNET], strict=True)
+    maps = [similarity_map(*(_tables(net, images) for net in pair)).values for pair in pairs]
+    mean = np.mean(maps, axis=0)
+    rows, columns = ([f"block {i + 1}" for i in range(n)] for n in mean.shape)
+    frame = cells(mean, [f"{VIT}, {row}" for row in rows], columns)
+    chart = matrix(frame, value="CKA", domain=(0, 1))
     run.figure("between", chart, "CKA of blocks of transformers and (across) of residual networks.")
 
 
-def _skips(run: Run, nets: list[Any], images: torch.Tensor) -> None:
+def _skips(run: Run, nets: list[Any], images: Tensor) -> None:
     """CKA of blocks before a middle one and from it on, with its skips and without."""
+
+    def across(net: Any, *without: int) -> float:
+        before, after = _tables(net, images)[:MIDDLE], _tables(net, images, *without)[MIDDLE:]
+        return float(similarity_map(before, after).values.mean())
+
     m = Measured("CKA across a block", unit="CKA", kind="bounded")
-    rows = {"with": [], "without": []}
-    for net in nets:
-        whole, cut = _states(net, images), _states(net, images, MIDDLE)
-        before = [linear_table(h) for h in whole[:MIDDLE]]
-        for name, after in (("with", whole), ("without", cut)):
-            tables = [linear_table(h) for h in after[MIDDLE:]]
-            rows[name].append(similarity_map(before, tables).values.mean())
-    m.put("with skips", rows["with"], role="reference")
-    m.put("without skips", rows["without"])
+    m.put("with skips", [across(net) for net in nets], role="reference")
+    m.put("without skips", [across(net, MIDDLE) for net in nets])
     run.claim("skip", m.fall("without skips", below="with skips"))
     run.show("skips", m)
 
 
-def _fields(run: Run, nets: dict[str, Any], images: torch.Tensor) -> None:
+def _fields(run: Run, nets: dict[str, Any], images: Tensor) -> None:
     """How far the first block sees, and how far heads attend."""
-    m = Measured("receptive field of the first block", unit="pixels")
-    for kind, own in nets.items():
-        values = []
-        for net in own:
-            x = images.clone().requires_grad_()
-            h = net.layers(x)[0]
-            if kind.endswith(VIT):
-                side = SIDE // PATCH
-                patch = side // 2 * side + side // 2
-                at, place = h[:, 1 + patch], (side // 2 + 0.5) * PATCH
-            else:
-                at, place = h[:, :, SIDE // 2, SIDE // 2], SIDE // 2 + 0.5
-            values.append(float(receptive_field(at, x, (place, place))))
-        m.put(kind, values, role="reference" if kind.startswith(UNTRAINED) else "treatment")
+    far = {kind: [middle_field(net, images) for net in own] for kind, own in nets.items()}
+    m = Measured("receptive field of the first block", unit="pixels").put_each(far, roles=ROLES)
     run.claim("field", m.gain(VIT, over=RESNET))
     run.show("fields", m)
     with torch.no_grad():
-        far = [
+        reach = [
             attention_distance(n.attention(images)[..., 1:, 1:], PATCH).mean(dim=1)
             for n in nets[VIT]
         ]
     rows = [
         {"block": b + 1, "head": h + 1, "pixels": float(v)}
-        for b, line in enumerate(torch.stack(far).mean(dim=0).tolist())
+        for b, line in enumerate(torch.stack(reach).mean(dim=0).tolist())
         for h, v in enumerate(sorted(line))
     ]
     run.table("attention", pd.DataFrame(rows), "Mean distance of attention, heads in order of it.")
