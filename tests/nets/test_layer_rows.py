@@ -30,3 +30,17 @@ def test_further_arguments_go_to_the_layers():
     with_skips, without = layer_rows(net, x), layer_rows(net, x, 0)
     assert np.array_equal(without[0], net.layers(x, 0)[0].detach().flatten(1).double().numpy())
     assert not np.allclose(with_skips[0], without[0])
+
+
+def test_the_readout_is_what_the_classifier_sees_and_says():
+    net = PlainCNN(1, 10, width=4).eval()
+    x = torch.randn(3, 1, 18, 18, generator=torch.Generator().manual_seed(0))
+    plain, more = layer_rows(net, x), layer_rows(net, x, readout=True)
+    assert len(more) == len(plain) + 2
+    for a, b in zip(plain, more, strict=False):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_allclose(more[-2], plain[-1].reshape(3, 16, -1).mean(axis=2), atol=1e-6)
+    with torch.no_grad():
+        np.testing.assert_allclose(more[-1], net(x).numpy())
+        head = net.head(torch.from_numpy(more[-2]).float())
+    np.testing.assert_allclose(more[-1], head.numpy(), atol=1e-5)

@@ -14,6 +14,7 @@ from inscape.worlds.digit_views import (
     drawn_digits,
     labelled,
     moved,
+    noisy,
     painted,
     shuffled_names,
     standard_painted,
@@ -130,3 +131,11 @@ def test_strength_scales_angles_and_places_together():
     assert not torch.equal(weak, moved(digits, rng=stream(1)))
     still = moved(digits, rng=stream(1), strength=0.0)
     torch.testing.assert_close(still, moved(digits, rng=stream(2), strength=0.0))
+
+
+def test_noise_has_the_deviation_that_is_asked_for():
+    digits, _ = drawn_digits(200, True, rng=stream())
+    off = noisy(digits, 0.3, rng=stream(1)) - digits
+    assert abs(float(off.mean())) < 0.01
+    assert float(off.std()) == pytest.approx(0.3, rel=0.03)
+    assert torch.equal(noisy(digits, 0.0, rng=stream(1)), digits)

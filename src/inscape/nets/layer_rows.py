@@ -18,20 +18,28 @@ from torch import Tensor
 
 
 @torch.no_grad()
-def layer_rows(net: Any, x: Float[Tensor, n * rest], *more: Any) -> list[np.ndarray]:
+def layer_rows(
+    net: Any, x: Float[Tensor, n * rest], *more: Any, readout: bool = False
+) -> list[np.ndarray]:
     """Every layer with one row for each input, (n, features).
 
     Args:
         net: its ``layers`` takes `x` and gives what each layer ends with, (n, …).
         x: the inputs.
         more: further arguments of ``layers``.
+        readout: go on with what a convolutional network makes of its last layer: the mean over
+            positions, and the outputs.
 
     Example:
         >>> from inscape.nets.plain_cnn import PlainCNN
-        >>> layer_rows(PlainCNN(1, 10, width=4), torch.zeros(2, 1, 18, 18))[-1].shape
-        (2, 144)
+        >>> net, x = PlainCNN(1, 10, width=4), torch.zeros(2, 1, 18, 18)
+        >>> layer_rows(net, x)[-1].shape, layer_rows(net, x, readout=True)[-1].shape
+        ((2, 144), (2, 10))
     """
-    return [h.flatten(1).double().numpy() for h in net.layers(x, *more)]
+    states = net.layers(x, *more)
+    if readout:
+        states = [*states, states[-1].mean(dim=(2, 3)), net(x, *more)]
+    return [h.flatten(1).double().numpy() for h in states]
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """Made by `make stubs`: what loads on first use, for editors and type checkers."""
 
 from inscape.recipes.digit_classifiers import classifier as classifier
+from inscape.recipes.digit_classifiers import noisy_classifier as noisy_classifier
 from inscape.recipes.digit_classifiers import trained as trained
 from inscape.recipes.scene_namers import namer as namer
 from inscape.recipes.scene_namers import plain_namer as plain_namer

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from inscape.core.measured import Role
 from inscape.learn.fit import Budget
+from inscape.learn.mixup import mixup
 from inscape.nets.plain_cnn import PlainCNN
 from inscape.study.arms import Arm, Trained, arms
 from inscape.study.run import Run
-from inscape.worlds.digit_views import labelled
+from inscape.worlds.digit_views import labelled, moved, noisy
 
 #: digits of a batch, and digits that the networks are judged on
 BATCH, TEST = 64, 1000
@@ -38,6 +40,38 @@ def classifier(width: int, names: Tensor | None = None, role: Role = "treatment"
         batches=lambda rng, k: labelled(BATCH, True, rng=rng, names=names),
         objective=lambda net, batch: F.cross_entropy(net(batch[0]), batch[1]),
         role=role,
+    )
+
+
+def noisy_classifier(
+    width: int,
+    images: Float[Tensor, "n 1 8 8"],
+    names: Int[Tensor, " n"],
+    *,
+    noise: float = 0.1,
+    mixed: bool = False,
+) -> Arm:
+    """A plain convolutional network that learns what certain digits are called, few or many; each is
+    placed, turned and noisy anew in every batch.
+
+    Args:
+        width: channels of its first layer.
+        images: the digits.
+        names: what each is called, 0 to 9.
+        noise: standard deviation on every pixel, where digits are 0 to 1.
+        mixed: whether batches are mixed by `inscape.learn.mixup.mixup`.
+    """
+
+    def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
+        rows = rng.integers(len(images), size=BATCH)
+        x = noisy(moved(images[rows], rng=rng), noise, rng=rng)
+        y = F.one_hot(names[rows], 10).float()
+        return mixup(x, y, rng=rng) if mixed else (x, y)
+
+    return Arm(
+        net=lambda k: PlainCNN(1, 10, width),
+        batches=batches,
+        objective=lambda net, batch: F.cross_entropy(net(batch[0]), batch[1]),
     )
 
 

@@ -40,6 +40,7 @@ from inscape.worlds.curt_answers import unrelated as unrelated
 from inscape.worlds.digit_views import drawn_digits as drawn_digits
 from inscape.worlds.digit_views import labelled as labelled
 from inscape.worlds.digit_views import moved as moved
+from inscape.worlds.digit_views import noisy as noisy
 from inscape.worlds.digit_views import painted as painted
 from inscape.worlds.digit_views import shuffled_names as shuffled_names
 from inscape.worlds.digit_views import standard_painted as standard_painted

@@ -91,6 +91,19 @@ def moved(
     return F.grid_sample(digits, grid, align_corners=False)
 
 
+def noisy(
+    pictures: Float[Tensor, "n ..."], sd: float, *, rng: np.random.Generator
+) -> Float[Tensor, "n ..."]:
+    """Pictures with normal noise on every pixel.
+
+    Args:
+        pictures: of any shape.
+        sd: standard deviation of the noise, in units of the pixels.
+        rng: of the noise.
+    """
+    return pictures + sd * torch.from_numpy(rng.normal(size=pictures.shape)).float()
+
+
 def labelled(
     n: int,
     known: bool,

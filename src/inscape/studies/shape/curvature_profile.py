@@ -15,17 +15,18 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from inscape.charts import curves, points
-from inscape.core import Measured, fact, one_torch_thread, rank_correlation
-from inscape.learn import Budget, mixup
-from inscape.nets.plain_cnn import SHAPES, PlainCNN
+from inscape.core import Measured, fact, one_torch_thread, permuted_ranks
+from inscape.learn import Budget
+from inscape.nets import layer_rows
+from inscape.nets.plain_cnn import SHAPES
+from inscape.recipes import noisy_classifier
 from inscape.shape import bent, faded, known_curvature
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
-from inscape.worlds import drawn_digits, moved, shuffled_names
+from inscape.worlds import drawn_digits, moved, noisy, shuffled_names
 
 CARD = Card(
     slug="curvature-profile",
@@ -114,7 +115,7 @@ PRESETS = {
     "small": Config(),
     "full": Config(steps=4000, width=16, items=400, neighbours=512),
 }
-BATCH, NOISE, PARTS = 64, 0.1, 8
+NOISE, PARTS = 0.1, 8
 LAYERS = (*(f"convolution {i + 1}" for i in range(len(SHAPES))), "mean over positions", "logits")
 #: of the layers above: what is between the first and the last two
 PLATEAU = slice(1, len(SHAPES))
@@ -130,7 +131,7 @@ def run(config: Config, run: Run) -> None:
     run.claim("sphere", fact("largest relative error on spheres", known.sphere, "share"))
     run.claim("plane", fact("curvature of planes", known.plane, "1 / length"))
     new, truth = drawn_digits(None, False, rng=run.rng())
-    new = _noisy(moved(new, rng=run.rng("views")), run.rng("noise"))
+    new = noisy(moved(new, rng=run.rng("views")), NOISE, rng=run.rng("noise"))
     chosen = run.rng("items").permutation(len(new))[: config.items]
     near = faded(new[chosen].numpy(), config.neighbours, PARTS, rng=run.rng("neighbours"))
     looked = partial(_profile, new=new, chosen=chosen, near=near)
@@ -146,20 +147,24 @@ def run(config: Config, run: Run) -> None:
         name="starts",
     )
     run.show("accuracy", starts.measured("accuracy", unit="accuracy"))
-    rows = [
+    frame = pd.concat(
         looked(net).assign(networks=kind, network=k)
         for kind, nets in starts.nets.items()
         for k, net in enumerate(nets)
-    ]
-    frame = pd.concat(rows)
+    )
     by = frame.groupby(["networks", "layer", "depth"], as_index=False, sort=False)
     mean = by[MEASURES].mean()
     shown = mean.rename(columns={"networks": "series", "depth": "x"})
-    shown["value"] = np.log10(mean["scaled"])
-    y = "log₁₀ curvature × spread"
     run.figure(
         "profile",
-        curves(shown, x="layer", y=y, points=True, nulls=(UNTRAINED,), zero=False),
+        curves(
+            shown.assign(value=np.log10(mean["scaled"])),
+            x="layer",
+            y="log₁₀ curvature × spread",
+            points=True,
+            nulls=(UNTRAINED,),
+            zero=False,
+        ),
         "Mean absolute curvature by layer, in units of its spread, mean over random starts; the "
         "last is the logits. The table has TwoNN beside.",
         mean,
@@ -168,11 +173,11 @@ def run(config: Config, run: Run) -> None:
         Measured(f"{name} of the last layer over the plateau", unit="ratio")
         for name in ("curvature", "curvature × spread")
     )
-    for kind, own in frame.groupby("networks", sort=False):
-        role = {TRAINED: "treatment", SHUFFLED: "baseline"}.get(str(kind), "reference")
-        for m, measure in ((raw, "curvature"), (scaled, "scaled")):
-            wide = own.pivot(index="network", columns="depth", values=measure).to_numpy()
-            m.put(str(kind), wide[:, -1] / np.median(wide[:, PLATEAU], axis=1), role=role)
+    roles = {SHUFFLED: "baseline", UNTRAINED: "reference"}
+    for m, measure in ((raw, "curvature"), (scaled, "scaled")):
+        wide = frame.pivot(index=["networks", "network"], columns="depth", values=measure)
+        ratio = wide.iloc[:, -1] / wide.iloc[:, PLATEAU].median(axis=1)
+        m.put_each({kind: ratio[kind] for kind in starts.nets}, roles=roles)
     run.claim("step", raw.value(TRAINED))
     run.claim("untrained", raw.value(UNTRAINED))
     run.claim("scaled", scaled.value(TRAINED))
@@ -181,29 +186,13 @@ def run(config: Config, run: Run) -> None:
     _sizes(config, run, looked, right)
 
 
-def _noisy(images: Tensor, rng: np.random.Generator) -> Tensor:
-    return images + NOISE * torch.from_numpy(rng.normal(size=images.shape)).float()
-
-
 def _arm(
     config: Config, run: Run, size: int, names: Tensor | None = None, mixed: bool = False
 ) -> Arm:
     images, true = drawn_digits(None, True, rng=run.rng())
-    order = run.rng("order").permutation(len(images))[:size]
-    labels = (true if names is None else names[: len(true)])[order]
-    images = images[order]
-
-    def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
-        rows = rng.integers(size, size=BATCH)
-        x = _noisy(moved(images[rows], rng=rng), rng)
-        y = F.one_hot(labels[rows], 10).float()
-        return mixup(x, y, rng=rng) if mixed else (x, y)
-
-    return Arm(
-        net=lambda k: PlainCNN(1, 10, config.width),
-        batches=batches,
-        objective=lambda net, batch: F.cross_entropy(net(batch[0]), batch[1]),
-    )
+    known = run.rng("order").permutation(len(images))[:size]
+    labels = true if names is None else names
+    return noisy_classifier(config.width, images[known], labels[known], noise=NOISE, mixed=mixed)
 
 
 @torch.no_grad()
@@ -211,19 +200,12 @@ def _profile(
     net: Any, new: Tensor, chosen: np.ndarray, near: Float[np.ndarray, "n k c h w"]
 ) -> pd.DataFrame:
     """Curvature and intrinsic dimension at every layer of a network."""
-    n, k = near.shape[:2]
-    around = _states(net, torch.from_numpy(near).float().flatten(0, 1))
+    around = layer_rows(net, torch.from_numpy(near).float().flatten(0, 1), readout=True)
     found = [
-        bent(states, chosen, beside.reshape(n, k, -1), PARTS)
-        for states, beside in zip(_states(net, new), around, strict=True)
+        bent(states, chosen, beside.reshape(*near.shape[:2], -1), PARTS)
+        for states, beside in zip(layer_rows(net, new, readout=True), around, strict=True)
     ]
     return pd.DataFrame(found).assign(layer=LAYERS, depth=range(len(LAYERS)))
-
-
-def _states(net: nn.Module, x: Tensor) -> list[np.ndarray]:
-    layers = net.layers(x)
-    states = [*layers, layers[-1].mean(dim=(2, 3)), net(x)]
-    return [h.flatten(1).double().numpy() for h in states]
 
 
 def _sizes(config: Config, run: Run, looked: Any, right: Any) -> None:
@@ -254,21 +236,20 @@ def _sizes(config: Config, run: Run, looked: Any, right: Any) -> None:
         )
     frame = pd.DataFrame(rows)
     run.table("sizes", frame, "Every network: its training set, accuracy, last step and dimension.")
-    accuracy, kind = frame["accuracy"].to_numpy(), "networks permuted"
-    ranks = [
-        rank_correlation(
-            f"rank correlation of accuracy and {what}",
-            frame[what].to_numpy(),
-            accuracy,
-            rng=run.rng("permuted", what),
-            kind=kind,
-            where={"condition": what},
-        )
-        for what in ("last step", "last step, scaled", "last dimension")
-    ]
-    run.claim("gap", ranks[0])
-    run.show("correlations", ranks, "Rank correlation with held-out accuracy.")
+    ranks = permuted_ranks(
+        "rank correlation of accuracy",
+        frame,
+        ("last step", "last step, scaled", "last dimension"),
+        "accuracy",
+        rng=partial(run.rng, "permuted"),
+        kind="networks permuted",
+    )
+    run.claim("gap", ranks["last step"])
+    run.show("correlations", list(ranks.values()), "Rank correlation with held-out accuracy.")
     shown = frame.rename(columns={"last step": "x", "accuracy": "value", "network": "name"})
-    shown["series"] = np.where(shown["mixup"], "mixup", "no mixup")
-    chart = points(shown, x="last step of curvature (plateaus)", y="held-out accuracy")
+    chart = points(
+        shown.assign(series=np.where(shown["mixup"], "mixup", "no mixup")),
+        x="last step of curvature (plateaus)",
+        y="held-out accuracy",
+    )
     run.figure("sizes", chart, "Held-out accuracy of each network against its last step.")
