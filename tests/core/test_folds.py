@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inscape.core.errors import DataError
-from inscape.core.folds import group_codes, group_folds, random_folds, stratified_folds
+from inscape.core.folds import (
+    group_codes,
+    group_folds,
+    held_groups,
+    random_folds,
+    stratified_folds,
+)
 
 
 def rng(seed=0):
@@ -43,6 +49,18 @@ def test_random_folds_ignore_groups_and_stratified_ones_spread_classes():
     assert sorted(sizes) == [4, 4, 5, 5, 5]
     labels = np.array([0] * 20 + [1] * 5)
     assert [labels[test].sum() for _, test in stratified_folds(labels, 5, rng=rng())] == [1] * 5
+
+
+def test_one_part_of_the_groups_is_held_out_whole():
+    groups = np.repeat([f"g{k}" for k in range(10)], [1, 5, 2, 9, 1, 1, 3, 4, 2, 2])
+    held = held_groups(groups, 3, rng=rng())
+    assert len(set(groups[held])) == 4  # every third of ten, the first among them
+    assert not set(groups[held]) & set(groups[~held])
+    others = [held_groups(groups, 3, rng=rng(seed)) for seed in range(1, 200)]
+    often = {g: np.mean([o[groups == g].all() for o in others]) for g in set(groups)}
+    assert all(0.25 < share < 0.55 for share in often.values())
+    with pytest.raises(ValueError, match="held_groups: k must be at least 2, got 1"):
+        held_groups(groups, 1, rng=rng())
 
 
 def test_codes_take_any_kind_in_order_of_appearance():

@@ -55,6 +55,19 @@ def test_states_are_scaled_by_the_training_sentences_alone():
     assert torch.allclose(test.states[1].double(), expected, atol=1e-5)
 
 
+def test_random_documents_share_no_sentence_and_hold_the_one_asked_by():
+    every = made(40)
+    states = every.states
+    asked, documents = every.documents(6, 5, rng=np.random.default_rng(0))
+    rows = [(states == part).all(1).nonzero().item() for part in documents.reshape(30, -1)]
+    assert len(set(rows)) == 30
+    of = [(every.asked == own).all(1).nonzero().item() for own in asked]
+    assert all(row in rows[5 * k : 5 * k + 5] for k, row in enumerate(of))
+    assert len({rows[5 * k : 5 * k + 5].index(row) for k, row in enumerate(of)}) > 1
+    with pytest.raises(ValueError, match="9 documents of 5 sentences cannot be made of 40"):
+        every.documents(9, 5, rng=np.random.default_rng(0))
+
+
 def test_documents_are_dealt_and_the_words_of_a_query_find_theirs():
     def best(asked, parts):
         return torch.einsum("qd,npd->qnp", asked, parts).amax(dim=2)

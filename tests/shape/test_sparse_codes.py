@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from inscape.shape.sparse_codes import (
+    Detector,
     best_threshold,
+    detector_overlaps,
     drawn_cells,
     false_match,
     miss,
+    most_active,
     union_size,
 )
 
@@ -57,7 +60,60 @@ def test_drawn_cells_are_different_and_all_as_likely(s):
     assert counts == pytest.approx(np.full(60, s / 60), abs=0.04)
 
 
+@pytest.mark.parametrize(
+    ("detector", "kind"),
+    [
+        (Detector(60, 12, 8, 3), "false match"),
+        (Detector(60, 12, 6, 4, lost=5), "miss"),
+    ],
+)
+def test_a_detector_errs_as_often_as_its_closed_form_says(detector, kind):
+    assert detector.kind == kind
+    drawn = detector.drawn_errors(40_000, rng=np.random.default_rng(0))
+    assert 0.05 < detector.error() < 0.95
+    assert drawn.mean() == pytest.approx(detector.error(), abs=0.01)
+
+
+def test_a_cell_that_two_codes_share_counts_once():
+    detector = Detector(30, 10, 6, 4, codes=3)
+    assert detector.kind == "union"
+    rng = np.random.default_rng(0)
+    slow = [
+        len({c for _ in range(3) for c in rng.choice(30, 6, replace=False) if c < 10}) >= 4
+        for _ in range(20_000)
+    ]
+    drawn = detector.drawn_errors(40_000, rng=np.random.default_rng(1))
+    assert drawn.mean() == pytest.approx(np.mean(slow), abs=0.015)
+    apart = Detector(30, 10, 18, 4).error()  # as many cells, none of them shared
+    assert drawn.mean() < apart - 0.05
+
+
+def test_the_most_active_units_are_those_of_a_sort():
+    units = np.random.default_rng(0).normal(size=(50, 20))
+    codes = most_active(units, 6)
+    assert (codes.sum(axis=1) == 6).all()
+    for row, code in zip(np.abs(units), codes, strict=True):
+        assert row[code].min() > row[~code].max()
+
+
+def test_overlaps_are_of_the_cells_that_each_detector_watches():
+    codes = np.random.default_rng(0).random((40, 30)) < 0.4
+    codes[7] = False
+    codes[7, :3] = True  # fewer active cells than a detector watches
+    found = detector_overlaps(codes, [2, 7], 5, rng=np.random.default_rng(1))
+    assert found.shape == (2, 40)
+    assert found[0, 2] == 5
+    assert found[1].tolist() == codes[:, :3].sum(axis=1).tolist()
+    assert (found[0] <= (codes & codes[2]).sum(axis=1)).all()
+    every = detector_overlaps(codes, [2], 30, rng=np.random.default_rng(1))
+    assert every[0].tolist() == (codes & codes[2]).sum(axis=1).tolist()
+
+
 def test_refusals():
+    with pytest.raises(ValueError, match="Detector: misses are of one code, got 2 lost cells"):
+        Detector(50, 10, 5, 2, codes=3, lost=2)
+    with pytest.raises(ValueError, match="most_active: a must be 1 to 4, got 5"):
+        most_active(np.zeros((2, 4)), 5)
     with pytest.raises(ValueError, match="false_match: 5 active and 2 watched of 4 cells"):
         false_match(4, 5, 2, 1)
     with pytest.raises(ValueError, match="miss: 6 watched and 0 lost of 5"):

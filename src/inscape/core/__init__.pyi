@@ -61,6 +61,7 @@ from inscape.core.exports import unknown as unknown
 from inscape.core.exports import with_methods as with_methods
 from inscape.core.folds import group_codes as group_codes
 from inscape.core.folds import group_folds as group_folds
+from inscape.core.folds import held_groups as held_groups
 from inscape.core.folds import random_folds as random_folds
 from inscape.core.folds import stratified_folds as stratified_folds
 from inscape.core.foreign import foreign as foreign

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from inscape.core.errors import DataError
 
@@ -98,6 +98,30 @@ def group_folds(
         fold_of_group[group] = fold
         load[fold] += sizes[group]
     return _as_folds(fold_of_group[codes], k)
+
+
+def held_groups(
+    groups: Sequence[Any] | np.ndarray, k: int, *, rng: np.random.Generator
+) -> Bool[np.ndarray, " n"]:
+    """Which rows are of every k-th group, groups in a random order: one part to hold out, whose size
+    in groups is exact and in rows is not.
+
+    Args:
+        groups: of each row; of one type that can be ordered.
+        k: one in so many groups.
+        rng: of the order.
+
+    Raises:
+        ValueError: k below 2.
+
+    Example:
+        >>> held_groups(["a", "a", "b"], 2, rng=np.random.default_rng(0)).tolist()
+        [True, True, False]
+    """
+    if k < 2:
+        raise ValueError(f"held_groups: k must be at least 2, got {k}")
+    own = np.asarray(groups)
+    return np.isin(own, rng.permutation(np.unique(own))[::k])
 
 
 def random_folds(n: int, k: int, *, rng: np.random.Generator) -> list[Fold]:

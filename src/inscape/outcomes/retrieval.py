@@ -79,6 +79,30 @@ class Sentences:
         texts, halves = ([own[i] for i in rows] for own in (self.texts, self.halves))
         return Sentences(texts, halves, self.states[rows], self.asked[rows])
 
+    def documents(
+        self, n: int, parts: int, *, rng: np.random.Generator
+    ) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n parts d"]]:
+        """Random documents, no sentence in two of them, and half of one sentence of each to ask by.
+
+        Args:
+            n: documents.
+            parts: sentences of each.
+            rng: of sentences, and of the one that is asked by.
+
+        Returns:
+            States of the halves, and states of the documents' sentences.
+
+        Raises:
+            ValueError: more documents than there are sentences for.
+        """
+        if n < 1 or n * parts > len(self):
+            raise ValueError(
+                f"documents: {n} documents of {parts} sentences cannot be made of {len(self)}"
+            )
+        rows = rng.permutation(len(self))[: n * parts].reshape(n, parts)
+        chosen = rows[np.arange(n), rng.integers(parts, size=n)]
+        return self.asked[chosen], self.states[rows]
+
     def split(self, held: Bool[np.ndarray, " n"]) -> tuple[Sentences, Sentences]:
         """Those to train on and those held out; states have mean 0 and deviation 1 over the
         training sentences.

@@ -3,6 +3,7 @@
 from inscape.recipes.digit_classifiers import classifier as classifier
 from inscape.recipes.digit_classifiers import noisy_classifier as noisy_classifier
 from inscape.recipes.digit_classifiers import trained as trained
+from inscape.recipes.document_finders import document_finder as document_finder
 from inscape.recipes.scene_namers import namer as namer
 from inscape.recipes.scene_namers import plain_namer as plain_namer
 from inscape.recipes.scene_namers import scene_batch as scene_batch

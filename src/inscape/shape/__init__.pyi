@@ -50,10 +50,13 @@ from inscape.shape.projection_margin import misranking as misranking
 from inscape.shape.rankme import rankme as rankme
 from inscape.shape.soft_nearest_neighbour import SoftNearest as SoftNearest
 from inscape.shape.soft_nearest_neighbour import soft_nearest_neighbour as soft_nearest_neighbour
+from inscape.shape.sparse_codes import Detector as Detector
 from inscape.shape.sparse_codes import best_threshold as best_threshold
+from inscape.shape.sparse_codes import detector_overlaps as detector_overlaps
 from inscape.shape.sparse_codes import drawn_cells as drawn_cells
 from inscape.shape.sparse_codes import false_match as false_match
 from inscape.shape.sparse_codes import miss as miss
+from inscape.shape.sparse_codes import most_active as most_active
 from inscape.shape.sparse_codes import union_size as union_size
 from inscape.shape.sparsity import Sparsity as Sparsity
 from inscape.shape.sparsity import hoyer as hoyer

@@ -16,7 +16,11 @@ arXiv:1601.00720, eq. 4, 5 and 8.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+from jaxtyping import Bool, Float, Int
 from scipy.stats import hypergeom
 
 
@@ -84,6 +88,113 @@ def best_threshold(n: int, a: int, s: int, lost: int) -> tuple[int, float]:
     errors = [miss(a, s, t, lost) + false_match(n, a, s, t) for t in range(1, s + 1)]
     best = int(np.argmin(errors))
     return best + 1, float(errors[best])
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A detector, and the codes that it meets: how often it errs, in closed form and by draws.
+
+    Its error is a miss where some cells of its own code are silent, and otherwise a false match:
+    it fires for a random code that it was not made for.
+
+    Attributes:
+        n: cells.
+        a: active ones of a code.
+        s: cells that it watches for each code of its own.
+        theta: active ones among these from which on it fires.
+        codes: how many codes of its own it has.
+        lost: cells of its own code that are silent; 0 to ask for false matches.
+
+    Example:
+        >>> one = Detector(4, 2, 2, 2)
+        >>> drawn = one.drawn_errors(5000, rng=np.random.default_rng(0))
+        >>> one.kind, round(one.error(), 3), bool(abs(drawn.mean() - one.error()) < 0.02)
+        ('false match', 0.167, True)
+    """
+
+    n: int
+    a: int
+    s: int
+    theta: int
+    codes: int = 1
+    lost: int = 0
+
+    def __post_init__(self) -> None:
+        if self.lost and self.codes > 1:
+            raise ValueError(
+                f"Detector: misses are of one code, got {self.lost} lost cells and {self.codes} "
+                "codes"
+            )
+
+    @property
+    def kind(self) -> str:
+        """``"miss"``, ``"union"`` (false matches of several codes) or ``"false match"``."""
+        return "miss" if self.lost else ("union" if self.codes > 1 else "false match")
+
+    def error(self) -> float:
+        """The probability of an error; of a union with its mean size in place of its size."""
+        if self.lost:
+            return miss(self.a, self.s, self.theta, self.lost)
+        return false_match(self.n, self.a, union_size(self.n, self.s, self.codes), self.theta)
+
+    def drawn_errors(self, draws: int, *, rng: np.random.Generator) -> Bool[np.ndarray, " draws"]:
+        """Whether the detector errs, in draws of what it watches.
+
+        Args:
+            draws: how many; the code it meets is the first cells, which is no loss of generality.
+            rng: of the watched cells.
+        """
+        if self.lost:
+            watched = drawn_cells(self.a, self.s, draws, rng=rng)
+            return (watched < self.a - self.lost).sum(axis=1) < self.theta
+        parts = [drawn_cells(self.n, self.s, draws, rng=rng) for _ in range(self.codes)]
+        if self.codes == 1:
+            return (parts[0] < self.a).sum(axis=1) >= self.theta
+        watched = np.sort(np.concatenate(parts, axis=1), axis=1)
+        new = np.diff(watched, axis=1, prepend=-1) > 0  # a cell that two codes share counts once
+        return ((watched < self.a) & new).sum(axis=1) >= self.theta
+
+
+def most_active(units: Float[np.ndarray, "n d"], a: int) -> Bool[np.ndarray, "n d"]:
+    """Codes of the units that are most active, by absolute value.
+
+    Args:
+        units: activations, a row each.
+        a: units of each code, 1 to d.
+
+    Raises:
+        ValueError: no unit, or more than there are.
+
+    Example:
+        >>> most_active(np.array([[0.1, -3.0, 2.0]]), 2).tolist()
+        [[False, True, True]]
+    """
+    if not 1 <= a <= units.shape[1]:
+        raise ValueError(f"most_active: a must be 1 to {units.shape[1]}, got {a}")
+    first = np.argpartition(-np.abs(units), a - 1, axis=1)[:, :a]
+    codes = np.zeros(units.shape, dtype=bool)
+    np.put_along_axis(codes, first, True, axis=1)
+    return codes
+
+
+def detector_overlaps(
+    codes: Bool[np.ndarray, "n d"], stored: Sequence[int], s: int, *, rng: np.random.Generator
+) -> Int[np.ndarray, "stored n"]:
+    """How many of the cells that a detector watches are active in each code.
+
+    Args:
+        codes: a row each.
+        stored: rows that get a detector.
+        s: active cells of its code that each detector watches, at random; all of them where there
+            are fewer.
+        rng: of the watched cells.
+    """
+    found = []
+    for row in stored:
+        active = np.flatnonzero(codes[row])
+        watched = rng.choice(active, min(s, len(active)), replace=False)
+        found.append(codes[:, watched].sum(axis=1))
+    return np.stack(found)
 
 
 def drawn_cells(n: int, s: int, draws: int, *, rng: np.random.Generator) -> np.ndarray:

@@ -13,15 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from inscape.charts import curves
-from inscape.core import Measured, fact, one_torch_thread
-from inscape.data.examples import Examples
+from inscape.core import Measured, above_best, fact, held_groups, one_torch_thread
 from inscape.data.load import load
 from inscape.learn import Budget
-from inscape.nets import MultiVector
 from inscape.outcomes.retrieval import (
     SPARSE,
     Sentences,
@@ -30,10 +26,11 @@ from inscape.outcomes.retrieval import (
     sentences,
 )
 from inscape.read import letters
+from inscape.recipes import document_finder
 from inscape.shape import misranking
-from inscape.store.harvest import harvest
+from inscape.store.mean_states import mean_states
 from inscape.study import Card, Claim, Run, Settings, opened, setting
-from inscape.study.arms import UNTRAINED, Arm, arms
+from inscape.study.arms import UNTRAINED, arms
 from inscape.worlds import long_documents
 
 CARD = Card(
@@ -130,7 +127,7 @@ PRESETS = {
     "small": Config(),
     "full": Config(queries=200, draws=400, sentences=40_000, long=32, steps=20_000),
 }
-NUMBERS, BATCH, SHORT = 128, 32, 4
+NUMBERS, SHORT = 128, 4
 ONE, THREE, EIGHT = "one vector", "three vectors", "eight vectors"
 HYBRID, SHUFFLED = "hybrid", "shuffled relevance"
 
@@ -141,34 +138,21 @@ def run(config: Config, run: Run) -> None:
     run.asked("How many dimensions does a dual encoder need, and what do several vectors add?")
     _projections(config, run)
     train, test = _sentences(config, run)
-    width = train.states.shape[1]
     kinds = {ONE: 1, THREE: 3, EIGHT: 8, SHUFFLED: 8}
-
-    def batches(rng: np.random.Generator, k: int) -> Any:
-        n = min(BATCH, len(train) // config.long)
-        rows = rng.permutation(len(train))[: n * config.long].reshape(n, -1)
-        chosen = rows[np.arange(n), rng.integers(config.long, size=n)]
-        return train.asked[chosen], train.states[rows], torch.from_numpy(rng.permutation(n))
-
-    def arm(name: str, m: int) -> Arm:
-        def loss(net: Any, batch: Any) -> Tensor:
-            right = batch[2] if name == SHUFFLED else torch.arange(len(batch[2]))
-            return F.cross_entropy(net(batch[0], batch[1]), right)
-
-        role = "treatment" if name == EIGHT else "baseline"
-        return Arm(lambda k: MultiVector(width, NUMBERS // m, m), batches, loss, role=role)
-
     found = arms(
         run,
-        {name: arm(name, m) for name, m in kinds.items()},
+        {
+            name: document_finder(train, config.long, NUMBERS, m, shuffled=name == SHUFFLED)
+            for name, m in kinds.items()
+        },
         metrics={},
         budget=Budget(config.steps, equal=()),
     )
     nets = {name: own[0] for name, own in found.nets.items()}
     m = _recall(run, nets, train, test, config.long)
     run.claim("several", m.gain(EIGHT, over=ONE))
-    above = lambda h, a, b: h - np.maximum(a, b)  # noqa: E731
-    run.claim("hybrid", m.combined("hybrid over its better part", above, HYBRID, EIGHT, SPARSE))
+    better = m.combined("hybrid over its better part", above_best, HYBRID, EIGHT, SPARSE)
+    run.claim("hybrid", better)
     run.claim("shuffled", m.gain(SHUFFLED, over=UNTRAINED))
     _recall(run, nets, train, test, SHORT)
 
@@ -179,14 +163,15 @@ def _projections(config: Config, run: Run) -> None:
     for length in config.lengths:
         rng = run.rng("documents", str(length))
         made = long_documents(config.queries, length, rng=rng)
-        sides = (made.queries, made.own, made.other)
-        found[length] = misranking(*sides, config.sizes, draws=config.draws, rng=rng)
-    frame = pd.concat({n: own.table() for n, own in found.items()}, names=["words"])
-    frame = frame.reset_index("words")
+        found[length] = misranking(
+            made.queries, made.own, made.other, config.sizes, draws=config.draws, rng=rng
+        )
+    tables = pd.concat({n: own.table() for n, own in found.items()}, names=["words"])
+    frame = tables.reset_index("words")
     excess = (frame["misranked"] - frame["bound"]).max()
     run.claim("bound", fact("largest excess over the bound", excess, "share of pairs"))
-    m = Measured("dimensions for 95 % of pairs", unit="dimensions")
-    m.put_each({f"{n:,} words": own.needed() for n, own in found.items()})
+    needed = {f"{n:,} words": own.needed() for n, own in found.items()}
+    m = Measured("dimensions for 95 % of pairs", unit="dimensions").put_each(needed)
     first, *_, last = m.conditions
     longest = m.combined("longest over shortest", np.divide, last, first, unit="ratio")
     run.claim("dimension", longest)
@@ -217,11 +202,9 @@ def _sentences(config: Config, run: Run) -> tuple[Sentences, Sentences]:
     if model is None:
         states = letters([*texts, *halves], width=64, longest=3)
     else:
-        both = Examples(pd.DataFrame({"text": [*texts, *halves]}), "text")
-        ((_, states),) = harvest(model, both, "resid_post.-1", at="mean").matrices()
-    modules = found.groups()
-    held = np.isin(modules, run.rng("held").permutation(np.unique(modules))[::3])
+        (states,) = mean_states(model, [*texts, *halves], "resid_post.-1")
     sides = torch.from_numpy(np.array(states)).chunk(2)
+    held = held_groups(found.groups(), 3, rng=run.rng("held"))
     return Sentences(texts, halves, *sides).split(held)
 
 

@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 from inscape.charts import curves
 from inscape.core import Measured
-from inscape.shape import best_threshold, drawn_cells, false_match, miss, union_size
+from inscape.shape import Detector, best_threshold, detector_overlaps, false_match, most_active
 from inscape.store.harvest import harvest
 from inscape.study import Card, Claim, Run, Settings, opened, setting
 
@@ -110,15 +110,13 @@ def run(config: Config, run: Run) -> None:
     for kind, own in frame.groupby("kind", sort=False):
         run.log("%s: within the interval in %.3f of %d", kind, own["inside"].mean(), len(own))
     run.claim("formula", m.value("all"))
-    cases = (("sparse", 4096, 128, 24, config.many), ("dense", 512, 256, 20, config.draws))
-    for id, n, a, s, draws in cases:
-        hits = (drawn_cells(n, s, draws, rng=run.rng(id)) < a).sum(axis=1) >= 12
-        one = Measured(
-            f"false matches of the {id} code", unit="share" if id == "dense" else "matches"
-        )
-        one.put("draws", hits if id == "dense" else [float(hits.sum())])
-        found = one.value("draws")
-        run.claim(id, found if id == "dense" else replace(found, warnings=()))
+    sparse = Detector(4096, 128, 24, 12).drawn_errors(config.many, rng=run.rng("sparse"))
+    dense = Detector(512, 256, 20, 12).drawn_errors(config.draws, rng=run.rng("dense"))
+    matches = {"draws": [float(sparse.sum())]}
+    count = Measured("false matches of the sparse code", unit="matches").put_each(matches)
+    run.claim("sparse", replace(count.value("draws"), warnings=()))
+    share = Measured("false matches of the dense code", unit="share").put_each({"draws": dense})
+    run.claim("dense", share.value("draws"))
     rows = [
         {"noise": noise, "synapses": s, "threshold": t, "errors": e}
         for s, noise in product((10, 20, 30), (0.0, 0.2, 0.4, 0.6))
@@ -130,52 +128,34 @@ def run(config: Config, run: Run) -> None:
 
 def _cases(config: Config, run: Run) -> list[dict[str, object]]:
     """Closed forms and draws over the grid; a code's own detector under noise, others' without."""
-    rows = []
+    rows: list[dict[str, object]] = []
     for n, active, s, share, codes, noise in product(*GRID):
-        a, theta, rng = round(n * active), max(round(s * share), 1), run.rng("grid", str(len(rows)))
+        a, theta = round(n * active), max(round(s * share), 1)
         if noise and (codes > 1 or s > a):
             continue
-        if noise:
-            kept = a - round(a * noise)
-            wanted = miss(a, s, theta, a - kept)
-            hits = (drawn_cells(a, s, config.draws, rng=rng) < kept).sum(axis=1) < theta
-        else:
-            wanted = false_match(n, a, union_size(n, s, codes), theta)
-            hits = _union_hits(n, a, s, codes, theta, config.draws, rng)
+        detector = Detector(n, a, s, theta, codes, lost=round(a * noise))
+        wanted = detector.error()
         if not 1e-4 <= wanted <= 1 - 1e-4:
             continue
+        hits = detector.drawn_errors(config.draws, rng=run.rng("grid", str(len(rows))))
         interval = binomtest(int(hits.sum()), len(hits)).proportion_ci()
-        row = {"kind": "miss" if noise else ("union" if codes > 1 else "false match")}
-        row |= {"n": n, "a": a, "s": s, "θ": theta, "codes": codes, "noise": noise}
-        inside = bool(interval.low <= wanted <= interval.high)
-        rows.append(row | {"closed form": wanted, "draws": hits.mean(), "inside": inside})
+        row = {"kind": detector.kind, "n": n, "a": a, "s": s, "θ": theta, "codes": codes}
+        row |= {"noise": noise, "closed form": wanted, "draws": hits.mean()}
+        rows.append(row | {"inside": bool(interval.low <= wanted <= interval.high)})
     return rows
-
-
-def _union_hits(
-    n: int, a: int, s: int, codes: int, theta: int, draws: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Whether a random code sets off a detector of several, draw by draw: the code is the first a
-    cells.
-    """
-    drawn = [drawn_cells(n, s, draws, rng=rng) for _ in range(codes)]
-    watched = np.sort(np.concatenate(drawn, axis=1), axis=1)
-    new = np.diff(watched, axis=1, prepend=-1) > 0
-    return ((watched < a) & new).sum(axis=1) >= theta
 
 
 def _real(config: Config, run: Run) -> None:
     """Detectors of real codes, tried on the codes of other texts."""
     model, table, _ = opened(config, run)
     store = harvest(model, table, config.site, at="all")
-    units = np.abs(store.matrix(config.site))
+    units = store.matrix(config.site)
     texts = np.asarray(table.groups())[store.frame()["example"].to_numpy()]
     rng = run.rng("real")
     chosen = np.sort(rng.permutation(len(units))[:4000])
     units, texts = units[chosen], texts[chosen]
     n, a = units.shape[1], max(round(config.share * units.shape[1]), 1)
-    codes = np.zeros(units.shape, dtype=bool)
-    np.put_along_axis(codes, np.argpartition(-units, a - 1, axis=1)[:, :a], True, axis=1)
+    codes = most_active(units, a)
     kinds = {
         "real": codes,
         "rates kept": rng.permuted(codes, axis=0),
@@ -183,25 +163,28 @@ def _real(config: Config, run: Run) -> None:
     }
     stored = rng.choice(len(codes), config.detectors).tolist()
     s = min(SYNAPSES, a)
-    rows = []
-    for name, own in kinds.items():
-        overlaps = np.stack([_overlaps(own, i, s, rng) for i in stored])
-        other = texts[None] != texts[stored][:, None]
-        for theta in range(2, s + 1, 2):
-            m = Measured(f"false matches at θ = {theta}", groups=texts[stored], kind="ratio")
-            hits = ((overlaps >= theta) & other).sum(axis=1)
-            m.put(name, hits, other.sum(axis=1).astype(float))
-            e = m.value(name)
-            rows.append(
-                {"series": name, "x": theta, "value": e.value, "low": e.ends[0], "high": e.ends[1]}
-            )
-    for theta in range(2, s + 1, 2):
-        p = false_match(n, a, s, theta)
-        rows.append({"series": "closed form", "x": theta, "value": p, "low": p, "high": p})
+    other = texts[None] != texts[stored][:, None]
+    m = Measured("false matches", groups=texts[stored], kind="ratio")
+    overlaps = {name: detector_overlaps(own, stored, s, rng=rng) for name, own in kinds.items()}
+    thresholds = range(2, s + 1, 2)
+    fired = {
+        (name, theta): ((own >= theta) & other).sum(axis=1)
+        for name, own in overlaps.items()
+        for theta in thresholds
+    }
+    m.put_each(fired, other.sum(axis=1).astype(float), by=("series", "x"))
+    rows = [
+        {**e.where, "value": e.value, "low": e.ends[0], "high": e.ends[1]} for e in m.evidence()
+    ]
+    chance = {theta: false_match(n, a, s, theta) for theta in thresholds}
+    rows += [
+        {"series": "closed form", "x": theta, "value": p, "low": p, "high": p}
+        for theta, p in chance.items()
+    ]
     frame = pd.DataFrame(rows)
     wide = frame.pivot(index="x", columns="series", values="value").rename_axis("θ")
-    for name in kinds:
-        wide[f"{name} / closed form"] = wide[name] / wide["closed form"]
+    times = wide[list(kinds)].div(wide["closed form"], axis=0)
+    wide = wide.join(times.add_suffix(" / closed form"))
     caption = f"False matches of detectors of {s} of the {a} active of {n} units, on other modules."
     run.table("real", wide, caption)
     shown = frame.assign(
@@ -209,10 +192,3 @@ def _real(config: Config, run: Run) -> None:
     )
     chart = curves(shown, x="threshold θ", y="log10 of the false matches (floor −7)", zero=False)
     run.figure("real", chart, caption)
-
-
-def _overlaps(codes: np.ndarray, stored: int, s: int, rng: np.random.Generator) -> np.ndarray:
-    """How many of the s cells that a detector of one code watches are active in each code."""
-    active = np.flatnonzero(codes[stored])  # a code with permuted tokens may have fewer than s
-    watched = rng.choice(active, min(s, len(active)), replace=False)
-    return codes[:, watched].sum(axis=1)
