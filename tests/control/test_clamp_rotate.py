@@ -74,7 +74,9 @@ def test_both_act_inside_a_network():
 
 
 def test_refusals():
-    for direction in (torch.zeros(3), torch.ones(2, 3), torch.tensor([math.nan, 1.0])):
+    with pytest.raises(ValueError, match="direction holds NaN"):
+        Clamp(Scope("embed"), torch.tensor([math.nan, 1.0]))
+    for direction in (torch.zeros(3), torch.ones(2, 3)):
         with pytest.raises(ValueError, match="direction must be one vector"):
             Clamp(AT, direction)
     for low, high in ((1.0, 0.0), (math.inf, math.inf), (-math.inf, -math.inf)):

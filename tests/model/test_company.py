@@ -310,3 +310,33 @@ def test_pictures_and_sounds_without_an_axis_are_refused_in_a_sentence(name, sha
     for given in (draw(*shape), {model._main_input(): draw(*shape)}):
         with pytest.raises(ModelError, match=said):
             model.run(given, "resid_post.0")
+
+
+@pytest.mark.parametrize("name", ["vit", "wav2vec2", "whisper encoder"])
+def test_bytes_and_samples_of_16_bits_are_refused_and_other_precisions_are_taken(name):
+    model, shape = Model(tiny(name), tower=tower(name)), {"vit": (2, 3, 32, 32)}
+    x = draw(*shape.get(name, (2, 230) if name == "wav2vec2" else (2, 8, 24)))
+    site = Site.parse("resid_post.0")
+    single = model.run(x, site)[site]
+    torch.testing.assert_close(model.run(x.double(), site)[site], single)
+    torch.testing.assert_close(model.run(x.half(), site)[site], single, atol=0.02, rtol=0.02)
+    for kind in (torch.uint8, torch.int16, torch.int64):
+        with pytest.raises(ModelError, match=f"are {str(kind)[6:]}, and .* its processor makes"):
+            model.run((100 * x).to(kind), site)
+    with pytest.raises(ModelError, match="of example 2 hold NaN or infinite numbers"):
+        model.run(torch.stack([x[0], x[1] / 0]), site)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "said"),
+    [
+        ("vit", (2, 3, 24, 24), r"pixel_values \(2, 3, 24, 24\) \(Input image size"),
+        ("wav2vec2", (2, 5), r"input_values \(2, 5\) \(Calculated padded input size"),
+        ("whisper encoder", (2, 8, 20), r"input_features \(2, 8, 20\) \(Whisper expects"),
+        ("whisper encoder", (2, 9, 24), r"input_features \(2, 9, 24\) \(Given groups"),
+    ],
+)
+def test_sizes_that_a_network_does_not_take_are_said_with_the_shape(name, shape, said):
+    model = Model(tiny(name), tower=tower(name))
+    with pytest.raises(ModelError, match=f"does not run on {said}.* of the size that its"):
+        model.run(draw(*shape), "resid_post.0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -221,3 +222,45 @@ def test_sampling_leaves_the_global_stream_alone(model):
 def test_a_body_cannot_generate():
     with pytest.raises(ModelError, match="cannot generate"):
         open(net("bert"), tokenizer=tokenizer()).generate("a", 2)
+
+
+def test_vectors_and_matrices_may_be_arrays_and_lists(model, vector):
+    scope, site = Scope("resid_post.0"), "resid_post.1"
+    basis = torch.eye(D)[:2]
+    same = [
+        (Add(scope, vector), Add(scope, vector.numpy()), Add(scope, vector.tolist(), np.int64(1))),
+        (
+            ProjectOut(scope, basis),
+            ProjectOut(scope, basis.long()),
+            ProjectOut(scope, [[1] + [0] * (D - 1), [0, 1] + [0] * (D - 2)]),
+        ),
+        (SetComponent(scope, basis, torch.ones(2)), SetComponent(scope, basis.numpy(), [1, 1])),
+        (
+            Affine(scope, 2 * torch.eye(D), vector),
+            Affine(scope, 2 * np.eye(D, dtype=int), vector.double()),
+        ),
+        (Replace(scope, vector), Replace(scope, vector.double().numpy())),
+    ]
+    plain = model.run(TEXTS, site)[site]
+    for first, *others in same:
+        expected = model.run(TEXTS, site, edits=first)[site]
+        assert not torch.equal(expected, plain)
+        for other in others:
+            torch.testing.assert_close(model.run(TEXTS, site, edits=other)[site], expected)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (lambda s: Add(s, "up"), TypeError, "Add: vector must be a tensor, an array or a list"),
+        (lambda s: Add(s, torch.ones(D), "2"), TypeError, "Add: strength must be a tensor"),
+        (lambda s: Add(s, torch.ones(D), float("inf")), ValueError, "strength holds NaN or inf"),
+        (lambda s: Add(s, torch.ones(D) / 0), ValueError, "vector holds NaN or infinite numbers"),
+        (lambda s: Replace(s, torch.ones(D) * 1j), ValueError, "Replace: value is complex"),
+        (lambda s: Affine(s, [[1, 2], [3]], 0), TypeError, "Affine: weight must be a tensor"),
+        (lambda s: SetComponent(s, torch.eye(D), ["a"]), TypeError, "value must be a tensor"),
+    ],
+)
+def test_what_is_no_vector_and_no_scope_is_refused_when_the_edit_is_made(make, error, said):
+    with pytest.raises(error, match=said):
+        make(Scope("resid_post.0"))

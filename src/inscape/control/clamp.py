@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inscape.core.edit import Edit
+from inscape.core.edit import Edit, Numbers
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,16 @@ class Clamp(Edit):
         [[1.0, 5.0], [4.0, 5.0]]
     """
 
-    direction: Tensor = field(default_factory=lambda: torch.ones(1))
+    direction: Numbers = field(default_factory=lambda: torch.ones(1))
     low: float = -math.inf
     high: float = math.inf
 
     def __post_init__(self) -> None:
+        self.take("direction")
         size = float(self.direction.double().norm())
-        if self.direction.ndim != 1 or not 0 < size < math.inf:
+        if self.direction.ndim != 1 or not size > 0:
             raise ValueError(
-                "Clamp: direction must be one vector (d,) that is finite and not zero, got "
-                f"{self.direction}"
+                f"Clamp: direction must be one vector (d,) that is not zero, got {self.direction}"
             )
         if not self.low <= self.high or self.low == math.inf or self.high == -math.inf:
             raise ValueError(f"Clamp: low must be at most high, got {self.low} and {self.high}")

@@ -56,6 +56,7 @@ class MoveLatents(Edit):
     value: float = 0.0
 
     def __post_init__(self) -> None:
+        self.take()
         if not self.latents or min(self.latents) < 0:
             raise ValueError(
                 "MoveLatents: latents must be numbers from 0, at least one, got "

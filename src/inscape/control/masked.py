@@ -34,6 +34,7 @@ class Masked(Edit):
     )
 
     def __post_init__(self) -> None:
+        self.take()
         if self.scope.phase != "prompt":
             raise ValueError(
                 "Masked: the mask is of the prompt, so the scope's phase must be 'prompt', got "

@@ -44,6 +44,7 @@ class Resample(Edit):
     basis: Float[Tensor, "k d"] | None = None
 
     def __post_init__(self) -> None:
+        self.take(*(() if self.basis is None else ("basis",)))
         if self.basis is not None:
             gram = self.basis.double() @ self.basis.double().T
             if not torch.allclose(gram, torch.eye(len(gram), dtype=gram.dtype), atol=1e-4):

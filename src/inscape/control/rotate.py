@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inscape.core.edit import Edit, Scope
+from inscape.core.edit import Edit, Numbers, Scope
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,12 @@ class Rotate(Edit):
         [[0.0, 1.0, 7.0]]
     """
 
-    plane: Tensor = field(default_factory=lambda: torch.eye(2))
+    plane: Numbers = field(default_factory=lambda: torch.eye(2))
     angle: float = 0.0
     to: bool = False
 
     def __post_init__(self) -> None:
+        self.take("plane")
         rows = self.plane.double()
         if (
             rows.ndim != 2

@@ -4,6 +4,9 @@ An edit is a frozen callable of tensors with a scope. It is made by a fitted est
 (``est.edit()``) or by hand, acts on the activations of the sites its scope names, and composes with
 others in the order given. The model applies it and removes it; an edit holds no hook and no state.
 
+Vectors and matrices are taken as tensors, NumPy arrays or lists of numbers; whole numbers become
+float32, and what is not finite is refused.
+
 For activations ``h`` of shape (batch, positions, d), or (batch, d) in a network without positions::
 
     Add(v, strength)          h + strength · v
@@ -16,12 +19,17 @@ For activations ``h`` of shape (batch, positions, d), or (batch, d) in a network
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+#: what an edit takes as numbers; it keeps a tensor of floating point
+Numbers: TypeAlias = Tensor | np.ndarray | Sequence[Any] | float | int | np.number
 
 
 @dataclass(frozen=True)
@@ -60,12 +68,51 @@ class Edit(ABC):
 
     scope: Scope
 
+    def __post_init__(self) -> None:
+        self.take()
+
+    def take(self, *names: str) -> None:
+        """Check the scope, and make tensors of floating-point numbers of what was given under these
+        names; an edit's ``__post_init__`` calls it.
+
+        Raises:
+            TypeError: a scope that is none, or something that is no array of numbers.
+            ValueError: numbers that are complex or not finite.
+        """
+        kind = type(self).__name__
+        if not isinstance(self.scope, Scope):
+            raise TypeError(
+                f"{kind}: the scope must be Scope(sites, …), such as Scope('resid_post.3'), got "
+                f"{self.scope!r}"
+            )
+        for name in names:
+            object.__setattr__(self, name, _numbers(f"{kind}: {name}", getattr(self, name)))
+
     @abstractmethod
     def apply(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         """The edited activations, same shape and dtype; `h` itself is left as it was."""
 
 
-def _like(value: Tensor, h: Tensor) -> Tensor:
+def _numbers(what: str, value: Any) -> Tensor:
+    """Numbers as a tensor of floating point; one that is such a tensor is returned as it is."""
+    if not isinstance(value, Tensor):
+        try:
+            value = torch.as_tensor(np.asarray(value))
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"{what} must be a tensor, an array or a list of numbers, got "
+                f"{type(value).__name__}"
+            ) from error
+    if value.is_complex():
+        raise ValueError(f"{what} is complex; give real numbers, such as its .real")
+    if not value.is_floating_point():
+        value = value.float()
+    if not bool(torch.isfinite(value).all()):
+        raise ValueError(f"{what} holds NaN or infinite numbers; leave those rows out")
+    return value
+
+
+def _like(value: Any, h: Tensor) -> Tensor:
     return value.to(device=h.device, dtype=h.dtype)
 
 
@@ -73,8 +120,16 @@ def _like(value: Tensor, h: Tensor) -> Tensor:
 class Add(Edit):
     """``h + strength · vector``; `vector` broadcasts to (batch, positions, d)."""
 
-    vector: Tensor = field(default_factory=lambda: torch.zeros(1))
-    strength: float = 1.0
+    vector: Numbers = field(default_factory=lambda: torch.zeros(1))
+    strength: Numbers = 1.0
+
+    def __post_init__(self) -> None:
+        self.take("vector")
+        # a tensor, where strengths are learnt or differ between rows
+        if _numbers("Add: strength", self.strength).ndim == 0 and not isinstance(
+            self.strength, Tensor
+        ):
+            object.__setattr__(self, "strength", float(self.strength))
 
     def apply(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         return h + self.strength * _like(self.vector, h)
@@ -90,10 +145,11 @@ class SetComponent(Edit):
     arXiv:2310.15154).
     """
 
-    basis: Tensor = field(default_factory=lambda: torch.zeros(1, 1))
-    value: Tensor = field(default_factory=lambda: torch.zeros(1))
+    basis: Numbers = field(default_factory=lambda: torch.zeros(1, 1))
+    value: Numbers = field(default_factory=lambda: torch.zeros(1))
 
     def __post_init__(self) -> None:
+        self.take("basis", "value")
         gram = self.basis.double() @ self.basis.double().T
         if self.basis.ndim != 2 or not torch.allclose(
             gram, torch.eye(len(gram), dtype=gram.dtype), atol=1e-4
@@ -114,14 +170,13 @@ class ProjectOut(Edit):
     `directions`.
     """
 
-    directions: Tensor = field(default_factory=lambda: torch.ones(1, 1))
+    directions: Numbers = field(default_factory=lambda: torch.ones(1, 1))
 
     def __post_init__(self) -> None:
+        self.take("directions")
         rows = torch.atleast_2d(self.directions).double()
-        if not torch.isfinite(rows).all() or torch.linalg.matrix_rank(rows) < len(rows):
-            raise ValueError(
-                "ProjectOut: directions must be finite, linearly independent rows, shape (k, d)"
-            )
+        if torch.linalg.matrix_rank(rows) < len(rows):
+            raise ValueError("ProjectOut: directions must be linearly independent rows, (k, d)")
         object.__setattr__(
             self, "directions", torch.linalg.qr(rows.T).Q.T.to(self.directions.dtype)
         )
@@ -135,8 +190,11 @@ class ProjectOut(Edit):
 class Affine(Edit):
     """``h Aᵀ + b``: what a linear eraser or a learned map does."""
 
-    weight: Tensor = field(default_factory=lambda: torch.ones(1, 1))
-    bias: Tensor = field(default_factory=lambda: torch.zeros(1))
+    weight: Numbers = field(default_factory=lambda: torch.ones(1, 1))
+    bias: Numbers = field(default_factory=lambda: torch.zeros(1))
+
+    def __post_init__(self) -> None:
+        self.take("weight", "bias")
 
     def apply(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         return h @ _like(self.weight, h).T + _like(self.bias, h)
@@ -150,8 +208,11 @@ class Replace(Edit):
     their shape.
     """
 
-    value: Tensor = field(default_factory=lambda: torch.zeros(1))
+    value: Numbers = field(default_factory=lambda: torch.zeros(1))
     columns: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        self.take("value")
 
     def apply(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         if self.columns is None:

@@ -128,11 +128,11 @@ def _taken(model: Any, batch: Batch) -> Batch:
                 f"these inputs have {x.shape[1]} positions and {model.name} takes {limit}: shorten "
                 "them, or cut them into several"
             )
-    return batch
+    return _shaped(model, batch)
 
 
 #: input → its axes
-_AXES = {
+AXES = {
     "pixel_values": "(batch, channels, height, width)",
     "input_values": "(batch, samples)",
     "input_features": "(batch, mel bins, frames)",
@@ -140,10 +140,12 @@ _AXES = {
 
 
 def _shaped(model: Any, batch: Batch) -> Batch:
-    """Pictures or sound of a model of a known family, refused where an axis is missing or the
-    channels are not behind the batch.
+    """Pictures or sound of a model of a known family, in the precision of its weights.
+
+    Refused where numbers are whole (bytes of a picture, samples of 16 bits) or not finite, an axis
+    is missing, or the channels are not behind the batch.
     """
-    for name, axes in _AXES.items():
+    for name, axes in AXES.items():
         x = batch.inputs.get(name) if model.family is not None else None
         if x is None:
             continue
@@ -153,6 +155,17 @@ def _shaped(model: Any, batch: Batch) -> Batch:
                 f"{name} of {model.name} must be {axes}"
                 f"{f' with {channels} channels' if channels else ''}, got shape {tuple(x.shape)}"
             )
+        if not x.is_floating_point():
+            raise ModelError(
+                f"{name} are {str(x.dtype).removeprefix('torch.')}, and {model.name} reads "
+                "floating-point numbers on the scale that it learnt; give what its processor makes "
+                "of them"
+            )
+        if not bool((finite := torch.isfinite(x).flatten(1).all(dim=1)).all()):
+            row = int((~finite).nonzero()[0, 0]) + 1
+            raise ModelError(f"{name} of example {row} hold NaN or infinite numbers; leave it out")
+        weights = (p.dtype for p in model.net.parameters() if p.is_floating_point())
+        batch.inputs[name] = x.to(next(weights, x.dtype))
     return batch
 
 

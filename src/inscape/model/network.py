@@ -27,7 +27,7 @@ from inscape.core.shown import Shown
 from inscape.core.site import Site, select
 from inscape.model import decoder, identity, lengths
 from inscape.model.activations import Activations
-from inscape.model.as_batch import as_batch, known, positions_of
+from inscape.model.as_batch import AXES, as_batch, known, positions_of
 from inscape.model.axes import learn
 from inscape.model.blank import blank
 from inscape.model.chat import texts_of
@@ -473,9 +473,15 @@ class Network:
         except Stop:
             return None
         except _FOREIGN as error:
-            if self.family is not None or isinstance(error, torch.OutOfMemoryError):
+            shown = [f"{name} {tuple(inputs[name].shape)}" for name in AXES if name in inputs]
+            if isinstance(error, torch.OutOfMemoryError) or (self.family is not None and not shown):
                 raise
-            said = str(error).strip().partition("\n")[0] or type(error).__name__
+            said = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+            if self.family is not None:
+                raise ModelError(
+                    f"{self.name} does not run on {', '.join(shown)} ({said}); give pictures or "
+                    "sound of the size that its processor makes"
+                ) from error
             raise ModelError(
                 f"{type(self.net).__name__} does not run on these inputs ({said}); give it what "
                 "its own forward takes, as named tensors where it takes several"
