@@ -86,3 +86,22 @@ def test_what_is_not_defined_is_refused():
         shape_distance(x, y, alpha=2.0)
     with pytest.raises(ValueError, match="one side does not vary"):
         shape_distance(x, np.ones_like(y))
+
+
+def test_directions_that_no_fitted_row_has_are_moved_to_zero_whatever_rounding_says():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(5, 12)), rng.normal(size=(5, 12))
+    new = rng.normal(size=(9, 12))
+    found = Procrustes().fit(x, y).transform(new)
+    # the same rows in another order, and in coordinates that were turned, give the same
+    order = rng.permutation(5)
+    np.testing.assert_allclose(
+        Procrustes().fit(x[order], y[order]).transform(new), found, atol=1e-10
+    )
+    turn = rotation(12)
+    turned = Procrustes().fit(x @ turn, y).transform(new @ turn)
+    np.testing.assert_allclose(turned, found, atol=1e-10)
+    away = np.linalg.svd(x - x.mean(0))[2][5:]
+    np.testing.assert_allclose(away @ Procrustes().fit(x, y).rotation_, 0, atol=1e-10)
+    s = np.linalg.svd(Procrustes().fit(x, y).rotation_, compute_uv=False)
+    np.testing.assert_allclose(s, [1] * 4 + [0] * 8, atol=1e-10)

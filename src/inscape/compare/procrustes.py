@@ -76,7 +76,8 @@ class Procrustes(BaseEstimator):
         alpha: of the partial whitening of both sides (see the module); 1 for none.
 
     Attributes:
-        rotation_: (d, e), orthonormal rows or columns.
+        rotation_: (d, e), orthonormal rows or columns; where the fitted rows say nothing of some
+            directions (fewer rows than columns), these are moved to zero.
         factor_: the factor.
 
     Example:
@@ -139,8 +140,10 @@ class Procrustes(BaseEstimator):
 
 
 def _rotation(cross: np.ndarray) -> np.ndarray:
-    u, _, vt = np.linalg.svd(cross)
-    return u @ vt
+    u, s, vt = np.linalg.svd(cross)
+    # where two sides have nothing in common any rotation would do, and rounding would choose it
+    known = s > len(cross) * np.finfo(np.float64).eps * s[0]
+    return u[:, known] @ vt[known]
 
 
 def _whitened(x: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
