@@ -35,7 +35,8 @@ def test_views_are_of_the_same_digits_and_differ_by_their_strength():
 
 def test_the_loss_sees_the_embeddings_of_each_side():
     linear = nn.Sequential(nn.Flatten(), nn.Linear(SIDE**2, 4))
-    arm = agreeing(lambda k: linear, info_nce, digit_views(8), Gradient())
+    arm = agreeing(lambda k: linear, info_nce, digit_views(8), role="baseline")
+    assert (arm.role, arm.update) == ("baseline", Gradient())
     a, b = arm.batches(np.random.default_rng(0), 0)
     torch.testing.assert_close(arm.objective(linear, (a, b)), info_nce(linear(a), linear(b)))
 

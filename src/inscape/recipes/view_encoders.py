@@ -16,14 +16,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inscape.core.measured import Role
 from inscape.learn.ema_target import EmaTarget, SelfPredicting, predict_target
 from inscape.learn.fit import Update
+from inscape.learn.gradient import Gradient
 from inscape.nets.joint_embedding import projector
 from inscape.study.arms import Arm
 from inscape.worlds.digit_views import drawn_digits, moved
 
 #: takes a generator and the number of the pair; two views of the same inputs
 Views = Callable[[np.random.Generator, int], tuple[Tensor, Tensor]]
+_ADAM = Gradient()
 
 
 def digit_views(n: int, strength: float = 1.0) -> Views:
@@ -45,7 +48,8 @@ def agreeing(
     net: Callable[[int], nn.Module],
     loss: Callable[[Tensor, Tensor], Tensor],
     views: Views,
-    update: Update,
+    update: Update = _ADAM,
+    role: Role = "treatment",
 ) -> Arm:
     """A network whose embeddings of two views a loss compares; one pass sees both.
 
@@ -54,8 +58,13 @@ def agreeing(
         loss: of the embeddings of the first views and of the second, (n, d) each.
         views: the batches.
         update: the learning rule.
+        role: of the arm.
     """
-    return Arm(net, views, lambda net, both: loss(*net(torch.cat(both)).chunk(2)), update)
+
+    def compared(net: nn.Module, both: tuple[Tensor, Tensor]) -> Tensor:
+        return loss(*net(torch.cat(both)).chunk(2))
+
+    return Arm(net, views, compared, update, role)
 
 
 def self_predicting(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from inscape.compare import Functor, Procrustes, System, cosines, functor_residual, retrieved
-from inscape.core import Measured, one_torch_thread
+from inscape.core import Measured, above_best, one_torch_thread
 from inscape.learn import Budget, Gradient, RelationEmbedding, relation_loss
 from inscape.read import ppmi_from_pairs
 from inscape.study import Arm, Bounded, Card, Claim, Run, arms, setting
@@ -123,8 +123,7 @@ def run(config: Config, run: Run) -> None:
     full, moved, alone, *turned = (
         f"{a}, {config.main}" for a in (FUNCTOR, REWIRED, ALONE, COUNTED, LEARNT)
     )
-    best = lambda own, *other: own - np.max(other, axis=0)  # noqa: E731
-    run.claim("rotation", m.combined("gain over the better rotation", best, full, *turned))
+    run.claim("rotation", m.combined("gain over the better rotation", above_best, full, *turned))
     run.claim("anchors", m.gain(full, over=alone))
     share = m.combined("share of the score", lambda s, f: s / f, moved, full, unit="of the score")
     run.claim("rewired", share)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from inscape.compare import TranslationTask, cosines, retrieved
-from inscape.core import Evidence, Measured
+from inscape.core import Evidence, Measured, least_rise
 from inscape.model.open import open
 from inscape.model.word_vectors import shared_word_vectors
 from inscape.read import frequency_order, ppmi_vectors
@@ -132,8 +132,7 @@ def run(config: Config, run: Run) -> None:
             (name, at): spaces.hits(n, **how) for n, at in zip(config.pairs, points, strict=True)
         }
         by.put_each(grid, by=("condition", "log10 of the pairs"))
-    least = lambda *v: np.min(np.diff(np.stack(v), axis=0), axis=0)  # noqa: E731
-    run.claim("pairs", by.combined("least rise", least, *(f"{MAP}, {at}" for at in points)))
+    run.claim("pairs", by.combined("least rise", least_rise, *(f"{MAP}, {at}" for at in points)))
     caption = "Words of a made language translated."
     run.curve("by-pairs", by.evidence(), caption, x="log10 of the pairs")
 

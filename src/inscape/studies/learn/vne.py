@@ -9,7 +9,6 @@ third, under entropy raised or lowered.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from inscape.charts import curves
-from inscape.core import Measured, generator, one_torch_thread
+from inscape.core import Measured, generator, least_rise, one_torch_thread
 from inscape.learn import (
     Budget,
     Watch,
@@ -33,6 +32,7 @@ from inscape.learn import (
     von_neumann_entropy,
 )
 from inscape.nets import picture_encoder
+from inscape.recipes import agreeing, digit_views
 from inscape.shape import entropy_rank, entropy_rank_over_sets, shares_by_rank
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
@@ -172,16 +172,7 @@ def _views(config: Config, run: Run) -> None:
         hidden = (nn.Linear(w, w), nn.BatchNorm1d(w), nn.ReLU())
         return _network(1, w, nn.Sequential(*hidden, nn.Linear(w, w // 2), nn.BatchNorm1d(w // 2)))
 
-    def batches(rng: np.random.Generator, k: int) -> tuple[Tensor, Tensor]:
-        digits, _ = drawn_digits(config.batch, True, rng=rng)
-        return moved(digits, rng=rng), moved(digits, rng=rng)
-
-    def arm(loss: Callable[[Tensor, Tensor], Tensor], role: Any = "baseline") -> Arm:
-        def objective(net: nn.Module, views: tuple[Tensor, Tensor]) -> Tensor:
-            return loss(*net(torch.cat(views)).chunk(2))
-
-        return Arm(net, batches, objective, role=role)
-
+    arm = partial(agreeing, net, views=digit_views(config.batch), role="baseline")
     bank, names = drawn_digits(None, True, rng=run.rng("bank"))
     test, truth = drawn_digits(None, False, rng=run.rng("test"))
     bank, test = moved(bank, rng=run.rng("bank")), moved(test, rng=run.rng("test"))
@@ -194,7 +185,7 @@ def _views(config: Config, run: Run) -> None:
         run,
         {
             ALONE: arm(partial(i_vne, spread=0.0)),
-            ENTROPY: arm(i_vne, "treatment"),
+            ENTROPY: arm(i_vne, role="treatment"),
             SHUFFLED: arm(lambda a, b: i_vne(a, b.roll(1, 0))),
             "SimCLR": arm(info_nce),
             "Frobenius penalty": arm(partial(agreement_and_isotropy, weight=float(np.log(w // 2)))),
@@ -272,8 +263,7 @@ def _styles(config: Config, run: Run) -> None:
     )
     names = [f"α = {a:+g}" for a in config.strengths]
     entropy = found.measured(S, unit="nats", over="pair")
-    least = lambda *s: np.min(np.diff(np.stack(s), axis=0), axis=0)  # noqa: E731
-    run.claim("monotone", entropy.combined("least rise of the entropy", least, *names))
+    run.claim("monotone", entropy.combined("least rise of the entropy", least_rise, *names))
     mean = {m: np.stack([found.values[m][a].mean(1) for a in names]) for m in (HELD, VALIDATION)}
     chosen, none = mean[VALIDATION].argmax(axis=0), config.strengths.index(0.0)
     pairs = np.arange(mean[HELD].shape[1])
