@@ -28,7 +28,7 @@ from inscape.compare import (
 from inscape.core import Measured, fact, one_torch_thread
 from inscape.learn import Budget
 from inscape.nets.plain_cnn import SHAPES
-from inscape.recipes.digit_classifiers import classifier, trained
+from inscape.recipes import classifier, trained
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED
 

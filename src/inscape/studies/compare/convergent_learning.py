@@ -27,7 +27,7 @@ from inscape.core import Measured, fact, mean_of_pairs, one_torch_thread
 from inscape.learn import Budget
 from inscape.nets import place_rows
 from inscape.nets.plain_cnn import SHAPES
-from inscape.recipes.digit_classifiers import classifier, trained
+from inscape.recipes import classifier, trained
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED
 from inscape.worlds import shuffled_names

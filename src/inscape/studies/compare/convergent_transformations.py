@@ -22,19 +22,13 @@ from inscape.compare import (
 )
 from inscape.core import Measured, combine, mean_of_pairs, one_torch_thread
 from inscape.learn import Budget
-from inscape.model.open import open
+from inscape.model import open
 from inscape.nets import layer_rows
 from inscape.nets.plain_cnn import SHAPES
-from inscape.recipes.scene_namers import plain_namer
+from inscape.recipes import plain_namer
 from inscape.store.mean_states import mean_states
 from inscape.study import Bounded, Card, Claim, Run, arms, setting
-from inscape.worlds import scanned
-from inscape.worlds.captioned_scenes import (
-    Scenes,
-    distinct_scenes,
-    factor_accuracy,
-    one_hot_factors,
-)
+from inscape.worlds import Scenes, distinct_scenes, factor_accuracy, one_hot_factors, scanned
 
 CARD = Card(
     slug="convergent-transformations",

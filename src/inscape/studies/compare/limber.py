@@ -19,13 +19,9 @@ from torch.nn import functional as F
 
 from inscape.core import Measured, child_seed, one_torch_thread, whitened_components
 from inscape.learn import Budget, Gradient, info_nce
-from inscape.model.classifier_rows import classifier_weights
-from inscape.model.hashing import weights_hash
-from inscape.model.model import Model
-from inscape.model.open import open
-from inscape.model.soft_prompt import SoftPrompt
+from inscape.model import Model, SoftPrompt, classifier_weights, open, weights_hash
 from inscape.nets import EfficientNetLite0, PlainCNN
-from inscape.recipes.scene_namers import scene_batch
+from inscape.recipes import scene_batch
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms
 from inscape.worlds import caption_lists, every_scene, moved_scenes, scenes

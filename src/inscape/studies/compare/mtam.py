@@ -17,8 +17,8 @@ from inscape.charts import cells, matrix
 from inscape.core import Jackknife, Measured, class_and_components, one_torch_thread
 from inscape.data.sets import reviews
 from inscape.learn import Budget
-from inscape.model.open import open
-from inscape.recipes.two_sides import (
+from inscape.model import open
+from inscape.recipes import (
     Sides,
     Weights,
     pooling_weights,

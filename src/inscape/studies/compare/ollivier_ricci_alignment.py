@@ -30,7 +30,7 @@ from inscape.compare import (
 from inscape.core import Measured, fact, left_out, one_torch_thread
 from inscape.learn import Budget
 from inscape.nets import layer_rows
-from inscape.recipes.shape_namers import shape_namer
+from inscape.recipes import shape_namer
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, arms
 from inscape.worlds import attribute_shapes, planted_blocks

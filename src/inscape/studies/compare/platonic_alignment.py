@@ -23,16 +23,13 @@ from inscape.compare import (
 )
 from inscape.core import Measured, child_seed, one_torch_thread, permutations_within
 from inscape.learn import Budget, Watch
-from inscape.model.classifier_rows import classifier_rows
-from inscape.model.model import Model
-from inscape.model.open import open
+from inscape.model import Model, classifier_rows, open
 from inscape.nets import pooled_rows
 from inscape.read import letters
-from inscape.recipes.scene_namers import plain_namer
+from inscape.recipes import plain_namer
 from inscape.store.mean_states import mean_states
 from inscape.study import Card, Claim, Run, Settings, arms, opened, setting
-from inscape.worlds import shared_factors
-from inscape.worlds.captioned_scenes import distinct_scenes, factor_accuracy, one_hot_factors
+from inscape.worlds import distinct_scenes, factor_accuracy, one_hot_factors, shared_factors
 
 CARD = Card(
     slug="platonic-alignment",

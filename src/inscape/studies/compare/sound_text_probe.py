@@ -17,9 +17,9 @@ from inscape.compare import ContrastiveAlignment, RotatedAlignment, unseen_found
 from inscape.core import child_seed, log_mel, one_torch_thread
 from inscape.core.folds import Fold, random_folds
 from inscape.core.measured import Measured, Role
-from inscape.data.examples import Examples
+from inscape.data import Examples
 from inscape.learn import Budget
-from inscape.model.open import open
+from inscape.model import open
 from inscape.read import letters
 from inscape.recipes.speech_encoders import CONTRASTIVE, contrastive
 from inscape.store.harvest import harvest

@@ -27,10 +27,10 @@ from inscape.compare import (
 )
 from inscape.core import Measured, one_torch_thread
 from inscape.learn import Budget, paired_contrast
-from inscape.model.open import open
+from inscape.model import open
 from inscape.nets import Autoencoder, ImageText, pooled_rows
 from inscape.read import letters
-from inscape.recipes.scene_namers import plain_namer, scene_batch
+from inscape.recipes import plain_namer, scene_batch
 from inscape.store.mean_states import mean_states
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, Arm, arms

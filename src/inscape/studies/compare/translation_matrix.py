@@ -12,8 +12,7 @@ import numpy as np
 
 from inscape.compare import TranslationTask, cosines, retrieved
 from inscape.core import Evidence, Measured, least_rise
-from inscape.model.open import open
-from inscape.model.word_vectors import shared_word_vectors
+from inscape.model import open, shared_word_vectors
 from inscape.read import frequency_order, ppmi_vectors
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.worlds import shared_factors, twin_languages

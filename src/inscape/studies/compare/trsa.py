@@ -22,7 +22,7 @@ from inscape.compare import (
 )
 from inscape.core import Jackknife, Measured, one_torch_thread
 from inscape.learn import Budget
-from inscape.recipes.digit_classifiers import classifier, trained
+from inscape.recipes import classifier, trained
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED
 from inscape.worlds import warped_manifolds

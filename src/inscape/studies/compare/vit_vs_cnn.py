@@ -20,7 +20,7 @@ from inscape.compare import PairTable, linear_cka, linear_table, similarity_map
 from inscape.core import Measured, one_torch_thread
 from inscape.learn import Budget, Gradient
 from inscape.nets import SmallResnet, SmallVit, attention_distance, layer_rows, middle_field
-from inscape.recipes.scene_namers import namer
+from inscape.recipes import namer
 from inscape.study import Bounded, Card, Claim, Run, setting
 from inscape.study.arms import UNTRAINED, arms
 from inscape.worlds.captioned_scenes import COUNTS, SIDE, distinct_scenes, factor_accuracy

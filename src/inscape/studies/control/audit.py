@@ -20,10 +20,9 @@ import numpy as np
 from inscape.charts import curves
 from inscape.control import SteeringVector
 from inscape.core import StudyError, balanced_rows, child_seed, group_folds
-from inscape.data.examples import Examples
-from inscape.data.load import load
+from inscape.data import Examples, load
 from inscape.data.sets.templated_sentiment import BLAME, PRAISE
-from inscape.model.model import Model
+from inscape.model import Model
 from inscape.outcomes import contrast
 from inscape.outcomes.dose_response import (
     Outcome,

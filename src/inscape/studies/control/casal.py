@@ -35,7 +35,7 @@ from inscape.control import (
 )
 from inscape.core import Evidence, child_seed, table, torch_generator
 from inscape.core.measured import FEWEST_DRAWS, Measured
-from inscape.model.model import Model
+from inscape.model import Model
 from inscape.outcomes.abstention import (
     PEOPLE,
     RELATION,

@@ -21,11 +21,8 @@ import numpy as np
 from inscape.charts import score_by_layer
 from inscape.core import StudyError, child_seed, named
 from inscape.core.measured import Measured, Role
-from inscape.data.columns import check_present
-from inscape.data.examples import Examples
-from inscape.data.load import load
-from inscape.model.chat import as_users
-from inscape.model.model import Model
+from inscape.data import Examples, check_present, load
+from inscape.model import Model, as_users
 from inscape.outcomes import Case, bystander
 from inscape.outcomes.reasoning_edits import (
     ISOTROPIC,

@@ -34,7 +34,7 @@ from inscape.control.direction_cosines import (
 from inscape.control.directions_at import held_at_mean, projected_out, unit
 from inscape.core import Site, child_seed, group_codes
 from inscape.core.measured import Measured, Role
-from inscape.model.open import open
+from inscape.model import open
 from inscape.outcomes import Manner, Place, Speaker, all_tokens, roles
 from inscape.outcomes.leaks import Asked, Leak, Leaks, Shifts, own_directions, shifts
 from inscape.outcomes.side_effects import PLAIN

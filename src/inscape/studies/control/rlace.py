@@ -20,8 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from inscape.charts import curves
 from inscape.charts import matrix as heatmap
 from inscape.core import Beside, child_seed, table
-from inscape.data.load import load
-from inscape.model.open import open
+from inscape.data import load
+from inscape.model import open
 from inscape.probing import layer_of
 from inscape.probing.erased_evidence import PROBES, ErasedEvidence
 from inscape.probing.erasures import Plan, Question, compare

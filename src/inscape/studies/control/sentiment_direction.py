@@ -19,11 +19,9 @@ from inscape.charts import by_class, score_by_layer
 from inscape.charts import matrix as heatmap
 from inscape.control import position_sets
 from inscape.core import Beside, Shares, child_seed
-from inscape.data.examples import Examples
-from inscape.data.load import load
-from inscape.data.pairs import Pairs
+from inscape.data import Examples, Pairs, load
 from inscape.data.sets.templated_sentiment import BLAME, PRAISE
-from inscape.model.model import Model
+from inscape.model import Model
 from inscape.outcomes import (
     Training,
     Trials,

@@ -19,8 +19,8 @@ from inscape.charts import cells, curves
 from inscape.charts import matrix as heatmap
 from inscape.control import HeldOutTask, Tuning, tune_tasks
 from inscape.core import child_seed, fact
-from inscape.data.tasks import tasks_of
-from inscape.model.model import Model
+from inscape.data import tasks_of
+from inscape.model import Model
 from inscape.probing import ClassTask, layer_of
 from inscape.probing.layer_mixes import (
     BEST,

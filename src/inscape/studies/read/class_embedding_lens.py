@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inscape.core import StudyError, child_seed
-from inscape.model.model import Model
-from inscape.model.open import open
+from inscape.model import Model, open
 from inscape.outcomes import Shown
 from inscape.outcomes.token_deletion import (
     RANDOM,

@@ -20,8 +20,8 @@ import pandas as pd
 from inscape.charts import cells, curves
 from inscape.charts import matrix as heatmap
 from inscape.core import Measured, kth_highest, measured_grid
-from inscape.data.examples import Examples
-from inscape.model.model import Model
+from inscape.data import Examples
+from inscape.model import Model
 from inscape.outcomes import (
     Passage,
     lens_classes,

@@ -26,7 +26,7 @@ from inscape.core import (
     fact,
     table,
 )
-from inscape.model.model import Model
+from inscape.model import Model
 from inscape.read.local_maps import (
     Mapped,
     decodes,

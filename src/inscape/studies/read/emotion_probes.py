@@ -24,10 +24,10 @@ from inscape.charts import cells, curves, score_by_layer
 from inscape.charts import matrix as heatmap
 from inscape.compare import class_distances, class_plane
 from inscape.core import Measured, child_seed
-from inscape.data.examples import Examples
+from inscape.data import Examples
 from inscape.data.neutral import DESCRIPTION
 from inscape.data.sets.emotions import CIRCLE
-from inscape.model.model import Model
+from inscape.model import Model
 from inscape.outcomes import ChatQuestion
 from inscape.probing import (
     ClassScores,

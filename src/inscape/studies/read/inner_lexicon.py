@@ -18,9 +18,8 @@ import torch
 
 from inscape.charts import score_by_layer
 from inscape.core import Beside, Measured, measured_grid, plain_ids
-from inscape.data.load import load
-from inscape.model.model import Model
-from inscape.model.unembed import Readout
+from inscape.data import load
+from inscape.model import Model, Readout
 from inscape.outcomes.token_rows import (
     Ids,
     last_states,

@@ -18,8 +18,8 @@ import numpy as np
 
 from inscape.charts import score_by_layer
 from inscape.core import Measured, child_seed, layer_profiles, share_above
-from inscape.data.examples import Examples
-from inscape.model.model import Model
+from inscape.data import Examples
+from inscape.model import Model
 from inscape.outcomes import own_texts
 from inscape.outcomes.inner_steps import (
     OTHER,

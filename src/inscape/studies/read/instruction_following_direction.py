@@ -19,8 +19,7 @@ import pandas as pd
 from inscape.charts import null_distribution
 from inscape.control import isotropic
 from inscape.core import Measured, group_codes, group_folds
-from inscape.model.chat import as_users
-from inscape.model.model import Model
+from inscape.model import Model, as_users
 from inscape.outcomes import generations
 from inscape.outcomes.instruction_answers import (
     TOKENS,

@@ -27,10 +27,8 @@ from inscape.core import (
     contrast,
     table,
 )
-from inscape.data.examples import Examples
-from inscape.data.load import load
-from inscape.model.model import Model
-from inscape.model.open import open
+from inscape.data import Examples, load
+from inscape.model import Model, open
 from inscape.outcomes import (
     ask,
     extreme_neurons,

@@ -19,10 +19,8 @@ import pandas as pd
 
 from inscape.charts import score_by_layer
 from inscape.core import Evidence, Measured, child_seed, group_folds, table
-from inscape.data.examples import Examples
-from inscape.model.model import Model
-from inscape.model.open import open
-from inscape.model.unembed import Readout
+from inscape.data import Examples
+from inscape.model import Model, Readout, open
 from inscape.outcomes import part_pairs, replaced_parts
 from inscape.probing import layer_of
 from inscape.read import Reading, States, examples_of, stream

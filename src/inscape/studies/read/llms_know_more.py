@@ -21,8 +21,8 @@ import pandas as pd
 from inscape.charts import matrix as heatmap
 from inscape.charts import score_by_layer
 from inscape.core import child_seed, some_of_each
-from inscape.data.examples import Examples
-from inscape.model.model import Model
+from inscape.data import Examples
+from inscape.model import Model
 from inscape.outcomes import answered_again, answered_greedily, verdict_odds
 from inscape.outcomes.questions import TOKENS, Answered, kinds
 from inscape.outcomes.sample_choices import (

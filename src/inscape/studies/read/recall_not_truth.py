@@ -17,10 +17,8 @@ import pandas as pd
 
 from inscape.charts import by_class, score_by_layer
 from inscape.core import matched_rows, some_of_each
-from inscape.data.answers import graded
-from inscape.data.examples import Examples
-from inscape.model.continuations import Continuation
-from inscape.model.model import Model
+from inscape.data import Examples, graded
+from inscape.model import Continuation, Model
 from inscape.outcomes import generations
 from inscape.outcomes.subject_dependence import (
     KINDS,

@@ -21,9 +21,8 @@ import pandas as pd
 
 from inscape.charts import predicted_vs_true, values_by_group, world_map
 from inscape.core import Evidence, ModelError, Site, permutations
-from inscape.data.examples import Examples
-from inscape.data.load import load
-from inscape.model.model import Model
+from inscape.data import Examples, load
+from inscape.model import Model
 from inscape.outcomes import gather, held_at_mean
 from inscape.probing import by_country, group_mean, mlp_gain, neurons_along, place_table
 from inscape.probing.sweep import compare

@@ -19,8 +19,8 @@ import pandas as pd
 
 from inscape.charts import curves
 from inscape.core import average_evidence, child_seed, group_codes, table
-from inscape.data.examples import Examples
-from inscape.model.model import Model
+from inscape.data import Examples
+from inscape.model import Model
 from inscape.outcomes import Pick, loss_added, token_losses, with_and_without
 from inscape.probing import FewNeurons, Layers
 from inscape.probing.neuron_features import (

@@ -9,7 +9,7 @@ import numpy as np
 
 from inscape.control import CausalInnerProduct, apart, share_direction
 from inscape.core import Measured, group_folds
-from inscape.model.unembed import Readout
+from inscape.model import Readout
 from inscape.outcomes import WordPairs, gather
 from inscape.study import Card, Claim, Needs, Run, Settings, opened, setting
 from inscape.study.intervene import Condition, added, intervene

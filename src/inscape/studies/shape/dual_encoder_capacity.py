@@ -16,7 +16,7 @@ import torch
 
 from inscape.charts import curves
 from inscape.core import Measured, above_best, fact, held_groups, one_torch_thread
-from inscape.data.load import load
+from inscape.data import load
 from inscape.learn import Budget
 from inscape.outcomes.retrieval import (
     SPARSE,

@@ -154,7 +154,10 @@ def _arm(config: Config, method: str, drawn: np.ndarray) -> Arm:
     adam = partial(torch.optim.AdamW, weight_decay=decay)
     update = Gradient(lr=rate, optimiser=adam, schedule="cosine")
     views = digit_views(config.batch, strength)
-    net = lambda k: JointEmbedding(1, SIDE, embedding=WIDTH)  # noqa: E731
+
+    def net(k: int) -> nn.Module:
+        return JointEmbedding(1, SIDE, embedding=WIDTH)
+
     if method == "moving target":
         return self_predicting(net, WIDTH, views, EmaTarget(own, update))
     loss = (

@@ -15,8 +15,8 @@ import pandas as pd
 
 from inscape.charts import curves
 from inscape.core import Measured, left_out
-from inscape.data.examples import Examples
-from inscape.model.model import Model
+from inscape.data import Examples
+from inscape.model import Model
 from inscape.shape import distance_effect, every_effect
 from inscape.store.harvest import harvest
 from inscape.study import Bounded, Card, Claim, Needs, Run, opened, setting
