@@ -36,6 +36,23 @@ def test_the_table_has_a_row_a_study_and_a_page_for_its_details(folder, tmp_path
     assert details.count("\n- ") == 2 * len(record["warnings"])
 
 
+def test_the_table_says_of_what_days_and_how_many_commits_the_runs_are(folder, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    record = json.loads((folder / "run.json").read_text())
+    for run, day, commit in ((folder, "2026-01-02", "a" * 40), (other, "2026-03-04", "b" * 40)):
+        git = {"commit": commit, "dirty": False}
+        changed = {"finished": f"{day}T10:00:00+00:00"}
+        changed["environment"] = record["environment"] | {"git": git}
+        (run / "run.json").write_text(json.dumps(record | changed))
+    both = results([folder, other], tmp_path / "both.md").read_text()
+    assert "2 runs, finished 2026-01-02 to 2026-03-04, of 2 commits of the code;" in both
+    assert (
+        "1 run, finished 2026-03-04, of 1 commit"
+        in results([other], tmp_path / "one.md").read_text()
+    )
+
+
 def test_the_number_of_a_study_is_that_of_the_claim_its_card_names(folder, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(folder, run)

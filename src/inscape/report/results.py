@@ -65,13 +65,24 @@ def results(runs: Sequence[str | Path], to: str | Path, records: str | Path | No
     for study in studies:
         refuse_foreign(page.with_suffix("") / f"{study}.md", _MARK, RunError)
     known = cards()
-    parts = [_HEAD, _overview(studies, page, known)]
+    parts = [_HEAD, _when(found), _overview(studies, page, known)]
     if records is not None and (left := [s for s in known if s not in studies]):
         parts.append(f"Not run yet by this version: {', '.join(left)}.")
     for study, same in studies.items():
         card = known[study].to_dict() if study in known else same[0].card
         _write(page.with_suffix("") / f"{study}.md", _details(study, same, page, card))
     return _write(page, parts)
+
+
+def _when(runs: Sequence[RunFolder]) -> str:
+    """How many runs the page is made from, of what days and of how many commits."""
+    days = sorted(str(r.record.get("finished") or "")[:10] for r in runs)
+    commits = {(r.record.get("environment") or {}).get("git", {}).get("commit") for r in runs}
+    known = len(commits - {None})
+    between = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
+    plural = "run" if len(runs) == 1 else "runs"
+    of = f", of {known} commit{'s' if known > 1 else ''} of the code" if known else ""
+    return f"{len(runs)} {plural}, finished {between}{of}; the page of each study says which."
 
 
 def _details(study: str, runs: list[RunFolder], page: Path, card: Mapping[str, Any]) -> list[str]:
