@@ -1,13 +1,16 @@
-"""Run the benchmarks: ``python -m benchmarks`` for all of them, ``python -m benchmarks sweep start`` for some.
+"""Run the benchmarks: ``python -m benchmarks`` for all of them,
+``python -m benchmarks sweep start`` for some.
 
-Every module beside this one with a ``run() -> list[dict]`` is one; the folder is walked, no list is kept. A row has
+Every module beside this one with a ``run() -> list[dict]`` is one; the folder is walked, no list is
+kept. A row has
 
     name, ours, theirs, ratio, target, unit, note
 
-`ratio` says how many times better ours is than theirs, in one run on one machine, and `target` is its lower bound. Where
-there is nothing to compare with (`ratio` is None), `target` is an upper bound on `ours`, in `unit`. Without a target, a row
-only informs. What cannot be measured here is a row with a name and, under `skipped`, why. A run of all of them is written
-to ``docs/benchmarks.md`` with the machine that it was measured on; ``--renew`` before some names writes their rows anew in
+`ratio` says how many times better ours is than theirs, in one run on one machine, and `target` is
+its lower bound. Where there is nothing to compare with (`ratio` is None), `target` is an upper
+bound on `ours`, in `unit`. Without a target, a row only informs. What cannot be measured here is a
+row with a name and, under `skipped`, why. A run of all of them is written to ``docs/benchmarks.md``
+with the machine that it was measured on; ``--renew`` before some names writes their rows anew in
 that page, on the same machine, and says when.
 """
 
@@ -110,8 +113,10 @@ def page(rows: list[Row], facts: dict[str, str]) -> str:
     ]
     parts = [
         "# Benchmarks",
-        "Written by `make bench`, which runs ours and what it is compared with in turn, in one run; do not edit. Times move"
-        " with the machine and its load, ratios much less. A target is a lower bound on a ratio, or an upper bound in"
+        "Written by `make bench`, which runs ours and what it is compared with in turn, in one "
+        "run; do not edit. Times move"
+        " with the machine and its load, ratios much less. A target is a lower bound on a ratio, "
+        "or an upper bound in"
         " seconds where there is nothing to compare with.",
         "\n".join(f"- {name}: {fact}" for name, fact in facts.items()),
         "\n".join(f"| {line} |" for line in lines),
@@ -195,7 +200,8 @@ def main(names: list[str]) -> int:
     for row in skipped:
         print(f"\n{row['name']} {about(row)}")
     print(
-        f"\n{len(rows) - len(skipped)} measured, {len(missed)} below target{': ' + '; '.join(missed) if missed else ''}."
+        f"\n{len(rows) - len(skipped)} measured, {len(missed)} below "
+        f"target{': ' + '; '.join(missed) if missed else ''}."
     )
     if failed:
         print(f"Not written, because these failed: {', '.join(failed)}.")

@@ -1,11 +1,12 @@
-"""Do p-values and intervals hold what they promise? Simulated where the truth is known, for the groups that real data have.
+"""Do p-values and intervals hold what they promise? Simulated where the truth is known, for the
+groups that real data have.
 
     python -m benchmarks.calibration MINUTES        writes docs/calibration.md
 
-Noise is clustered by group in features and labels alike. Rejection is the share of simulations with p ≤ 0.05 where there
-is nothing; coverage that of 95 % intervals which hold the truth. Each case is run in turn until the time is over, so that
-all have about as many simulations; one process a core shares them out. Groups: equal, Zipf-sized, one of 40 %, and the
-cities of countries.
+Noise is clustered by group in features and labels alike. Rejection is the share of simulations with
+p ≤ 0.05 where there is nothing; coverage that of 95 % intervals which hold the truth. Each case is
+run in turn until the time is over, so that all have about as many simulations; one process a core
+shares them out. Groups: equal, Zipf-sized, one of 40 %, and the cities of countries.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "calibration.md"
 ROWS, WIDTH, SHUFFLES = 240, 6, 39
 #: simulations of a case at most
 ENOUGH = 1000
-#: a row whose rate is known less well than this, as half the width of its 95 % interval, is not judged
+#: a row whose rate is known less well than this, as half the width of its 95 % interval, is not
+# judged
 KNOWN = 0.06
 #: cities per country among the 1,500 largest, largest country first
 COUNTRIES = (
@@ -128,7 +130,9 @@ def signal(task: str, metric: str) -> Callable[..., dict[str, Any]]:
 
 
 def equal_sites(strength: float, task: str = "regression") -> Callable[..., dict[str, Any]]:
-    """Two sites that are equally good, compared; how much there is to read decides how differences scatter."""
+    """Two sites that are equally good, compared; how much there is to read decides how differences
+    scatter.
+    """
 
     def one(rng: np.random.Generator, codes: np.ndarray) -> dict[str, Any]:
         y = clustered(rng, codes)[:, 0]
@@ -160,7 +164,9 @@ def rows_shuffled(rng: np.random.Generator, codes: np.ndarray) -> dict[str, Any]
 
 
 def repeated(rng: np.random.Generator, codes: np.ndarray) -> dict[str, Any]:
-    """Noise, every row of which is there once more in another group; whether it is found and said, and p."""
+    """Noise, every row of which is there once more in another group; whether it is found and said,
+    and p.
+    """
     x, y = rng.normal(size=(len(codes), WIDTH)), rng.integers(0, 2, len(codes))
     groups = np.r_[codes, codes + codes.max() + 1]
     found = sweep(
@@ -266,7 +272,8 @@ def simulate(
 ) -> None:
     """Simulate until the time is over or every case has enough; the case with the fewest is next.
 
-    Of `parts` processes the one numbered `part` takes every simulation whose number leaves that remainder.
+    Of `parts` processes the one numbered `part` takes every simulation whose number leaves that
+    remainder.
     """
     start = time.monotonic()
     while time.monotonic() - start < seconds:
@@ -304,8 +311,8 @@ def simulated(seconds: float, parts: int) -> list[Case]:
 def _served(case: Case, parts: int = 1) -> float:
     """Simulations so far, by how often a case is due.
 
-    Quick cases are run four times as often, since they cost nothing; p-values three times, since a rate of 0.05 is known
-    to a third of itself only after hundreds of simulations.
+    Quick cases are run four times as often, since they cost nothing; p-values three times, since a
+    rate of 0.05 is known to a third of itself only after hundreds of simulations.
     """
     if len(case.found) * parts >= ENOUGH:
         return float("inf")
@@ -314,7 +321,9 @@ def _served(case: Case, parts: int = 1) -> float:
 
 
 def summary(case: Case) -> dict[str, float]:
-    """Rate, its standard error, simulations, and for coverage effective groups and the share without an interval."""
+    """Rate, its standard error, simulations, and for coverage effective groups and the share
+    without an interval.
+    """
     n = len(case.found)
     if case.rate == "rejection":
         rate = float(np.mean([f["hit"] for f in case.found]))
@@ -349,7 +358,9 @@ def wilson(rate: float, n: float, z: float = 1.96) -> tuple[float, float]:
 
 
 def verdict(case: Case, found: dict[str, float]) -> str:
-    """Whether the interval of a rate meets its range; nothing is asked below 12 effective groups."""
+    """Whether the interval of a rate meets its range; nothing is asked below 12 effective
+    groups.
+    """
     if case.target == "never":
         return "held" if found["rate"] == 0 else "**missed**"
     if case.rate == "coverage" and found["effective"] < 11.5:

@@ -1,10 +1,12 @@
-"""Nothing drifts unseen: every claim's value before the studies were rewritten, its value now, and why it moved.
+"""Nothing drifts unseen: every claim's value before the studies were rewritten, its value now, and
+why it moved.
 
     python -m benchmarks.drift [RUN …]        writes docs/drift.md; a RUN is a run folder or a kept record, by default
                                               every record in docs/results
 
-The values before are in ``docs/drift/before.json``; reasons, by study and claim, in ``docs/drift/why.json``. A value that
-moved by more than a tenth of its old interval (or 2 % without one) and has no reason is marked: it is a bug or an omission.
+The values before are in ``docs/drift/before.json``; reasons, by study and claim, in
+``docs/drift/why.json``. A value that moved by more than a tenth of its old interval (or 2 % without
+one) and has no reason is marked: it is a bug or an omission.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ before have nothing to compare with and are left out.
 
 
 def moved(old: dict[str, Any], value: float | None) -> bool:
-    """Whether a value moved by more than a tenth of its old interval, or by 2 % where it had none."""
+    """Whether a value moved by more than a tenth of its old interval, or by 2 % where it had
+    none.
+    """
     if value is None or old["value"] is None:
         return value != old["value"]
     width = (old["high"] or 0) - (old["low"] or 0) if old.get("low") is not None else 0.0

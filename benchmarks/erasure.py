@@ -1,9 +1,10 @@
 """LEACE against concept-erasure: the same rows, float64, each in its own process, rounds in turn.
 
-n = 100,000 rows of width 576 and a label of ten classes. *Solve*: from moments that a stream has left to the eraser. *Fold
-and solve*: rows in batches of 1,024, from the first to the eraser. Theirs is asked for no shrinkage of the covariance and
-for the cut-off that ours has, so that both are the same map; the maps' matrices are compared. Theirs caps the trace of what
-is left, which rows that erasure does not inflate never meet. Both have torch's or BLAS's own number of threads.
+n = 100,000 rows of width 576 and a label of ten classes. *Solve*: from moments that a stream has
+left to the eraser. *Fold and solve*: rows in batches of 1,024, from the first to the eraser. Theirs
+is asked for no shrinkage of the covariance and for the cut-off that ours has, so that both are the
+same map; the maps' matrices are compared. Theirs caps the trace of what is left, which rows that
+erasure does not inflate never meet. Both have torch's or BLAS's own number of threads.
 """
 
 from __future__ import annotations
@@ -93,8 +94,10 @@ def _compared(
     if apart > 1e-6:
         raise AssertionError(f"the two erasers differ by {apart:.2g}")
     note = (
-        f"concept-erasure {facts['version']} without shrinkage, n = {rows}, d = {WIDTH}, k = {CLASSES}, float64; medians of "
-        f"{{}} rounds in turn, {facts['threads']} threads there; the erasers differ by at most {apart:.1e}"
+        f"concept-erasure {facts['version']} without shrinkage, n = {rows}, d = {WIDTH}, k = "
+        f"{CLASSES}, float64; medians of "
+        f"{{}} rounds in turn, {facts['threads']} threads there; the erasers differ by at most "
+        f"{apart:.1e}"
     )
     return [
         _row(names[0], seconds["solve"], 3.0, note.format(solves)),

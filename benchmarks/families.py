@@ -1,7 +1,9 @@
-"""``python -m benchmarks.families``: every architecture that has a table, certified on a tiny random network of it.
+"""``python -m benchmarks.families``: every architecture that has a table, certified on a tiny
+random network of it.
 
-The networks are those of `tests.model.tiny`: their weights are drawn at random, and every parameter is perturbed, so that no
-bias is zero and no norm is one. What the certificates measured is written to ``docs/families.md``.
+The networks are those of `tests.model.tiny`: their weights are drawn at random, and every parameter
+is perturbed, so that no bias is zero and no norm is one. What the certificates measured is written
+to ``docs/families.md``.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ what each identity says, [`model/parts.py`](../src/inscape/model/parts.py).
 """
 #: points every family has
 EVERYWHERE = ("embed", "resid_pre", "resid_post")
-#: points of a decoder that reads an encoder, of latent attention, and of blocks without attention: a table of their own
+#: points of a decoder that reads an encoder, of latent attention, and of blocks without attention:
+# a table of their own
 OTHERS = tuple(
     p
     for p in POINTS
@@ -42,7 +45,9 @@ OTHERS = tuple(
 
 
 class Found(NamedTuple):
-    """What came of one architecture: its name, the points of its sites, those refused, its certificate."""
+    """What came of one architecture: its name, the points of its sites, those refused, its
+    certificate.
+    """
 
     name: str
     table: str
@@ -72,15 +77,19 @@ def page(rows: list[Found]) -> str:
     return "\n\n".join(
         [
             HEAD.rstrip(),
-            f"{kinds} architectures, {certified} of {len(rows)} networks certified, with transformers "
-            f"{transformers.__version__}. All have {', '.join(f'`{p}`' for p in EVERYWHERE)}.",
+            f"{kinds} architectures, {certified} of {len(rows)} networks certified, with "
+            f"transformers {transformers.__version__}. All have "
+            f"{', '.join(f'`{p}`' for p in EVERYWHERE)}.",
             _table(_points(rows, usual)),
             "## Points of their own",
-            "Of decoders that read an encoder, of latent attention, and of blocks without attention.",
+            (
+                "Of decoders that read an encoder, of latent attention, and of blocks without "
+                "attention."
+            ),
             _table(_points(own, list(OTHERS))),
             "## What was measured",
-            "The largest difference of each item over all layers and positions, relative to the tensor's norm; the "
-            "tolerance in float32 is 1e-4 (1e-6 for repeatable).",
+            "The largest difference of each item over all layers and positions, relative to the "
+            "tensor's norm; the tolerance in float32 is 1e-4 (1e-6 for repeatable).",
             _table(_values(rows, [i for i in items if i not in rare])),
             "Of the points of their own:",
             _table(_values(own, rare)) + "\n",

@@ -1,9 +1,11 @@
-"""Harvesting every residual site at the last token, against the plain loop and against a bare forward pass.
+"""Harvesting every residual site at the last token, against the plain loop and against a bare
+forward pass.
 
-(a) the plain loop: batches of 32 in file order, padding, ``output_hidden_states=True``, the whole model with its head, the
-last token of each layer; (b) the transformer's body alone over our own batches, nothing captured. Rounds are interleaved,
-so that a busy machine slows all of them; figures are medians over rounds of real (unpadded) tokens a second. Then prompts
-of eight examples with a question each, whose beginning is shared; harvests up to the middle layer; and, where there is a
+(a) the plain loop: batches of 32 in file order, padding, ``output_hidden_states=True``, the whole
+model with its head, the last token of each layer; (b) the transformer's body alone over our own
+batches, nothing captured. Rounds are interleaved, so that a busy machine slows all of them; figures
+are medians over rounds of real (unpadded) tokens a second. Then prompts of eight examples with a
+question each, whose beginning is shared; harvests up to the middle layer; and, where there is a
 CUDA device, the same against a bare forward pass there, in bfloat16.
 """
 
@@ -28,8 +30,8 @@ from inscape.store.harvest import harvest
 
 SITES = "embed, resid_post.*"
 WORDS = (
-    "the of city river and people in a large old house that was built near water by king for his who had seen many wars "
-    "before peace came back to land"
+    "the of city river and people in a large old house that was built near water by king for his "
+    "who had seen many wars before peace came back to land"
 ).split()
 
 
@@ -53,7 +55,9 @@ SHOTS = (
 
 
 def prompts(n: int, seed: int = 0) -> list[str]:
-    """Prompts of eight examples and a question of 4 to 13 words each: about 150 tokens, all but the last words shared."""
+    """Prompts of eight examples and a question of 4 to 13 words each: about 150 tokens, all but the
+    last words shared.
+    """
     rng = generator(seed, "benchmark", "prompts")
     head = "\n".join(f"Review: {text} Sentiment: {label}" for text, label in SHOTS)
     asked = [" ".join(rng.choice(WORDS, size=int(rng.integers(4, 14)))) for _ in range(n)]
@@ -98,7 +102,8 @@ def interleaved(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, li
 
 
 def largest_difference(model: Model, texts: list[str]) -> float:
-    """Largest difference of any value between the harvest and the plain loop, all sites but the last.
+    """Largest difference of any value between the harvest and the plain loop, all sites but the
+    last.
 
     The last entry of ``hidden_states`` is taken after the final norm, which is another site.
     """
@@ -140,7 +145,10 @@ def mixed(model: Model, n: int, rounds: int) -> list[dict[str, Any]]:
             rounds,
         )
     speed = {name: tokens / statistics.median(values) for name, values in seconds.items()}
-    note = f"{n} sentences of mixed length, {tokens} tokens, all residual sites at the last token, {rounds} rounds"
+    note = (
+        f"{n} sentences of mixed length, {tokens} tokens, all residual sites at the last token, "
+        f"{rounds} rounds"
+    )
     difference = largest_difference(model, texts[:32])
     return [
         _row(
@@ -161,7 +169,9 @@ def mixed(model: Model, n: int, rounds: int) -> list[dict[str, Any]]:
 
 
 def templated(model: Model, n: int, rounds: int) -> list[dict[str, Any]]:
-    """Prompts with a long beginning in common, against the plain loop and against ours without sharing it."""
+    """Prompts with a long beginning in common, against the plain loop and against ours without
+    sharing it.
+    """
     texts = prompts(n)
     tokens = sum(len(t) for t in model.tokenize(texts))
     with tempfile.TemporaryDirectory() as folder:
@@ -213,13 +223,18 @@ def middle(model: Model, n: int, rounds: int) -> list[dict[str, Any]]:
         ways = {"half": lambda: ours(f"embed, resid_post.0:{half}"), "all": lambda: ours(SITES)}
         seconds = interleaved(ways, rounds)
     share = statistics.median(a / b for a, b in zip(seconds["half"], seconds["all"], strict=True))
-    note = f"{n} sentences, residual sites of the first {half} of {layers} layers, in pairs with all, {rounds} rounds"
+    note = (
+        f"{n} sentences, residual sites of the first {half} of {layers} layers, in pairs with "
+        f"all, {rounds} rounds"
+    )
     row = _row("harvest to the middle layer", share, 1.0, half / layers + 0.05, note)
     return [{**row, "theirs": None, "ratio": None, "unit": "of the time of all layers"}]
 
 
 def on_cuda(rounds: int) -> list[dict[str, Any]]:
-    """The harvest on an accelerator against a bare forward pass there; nothing where there is none."""
+    """The harvest on an accelerator against a bare forward pass there; nothing where there is
+    none.
+    """
     if not torch.cuda.is_available():
         return []
     model, texts = open_model("smollm2-135m", device="cuda", dtype="bfloat16"), sentences(20_000)
@@ -234,7 +249,10 @@ def on_cuda(rounds: int) -> list[dict[str, Any]]:
         }
         seconds = interleaved(ways, rounds)
     speed = {name: tokens / statistics.median(values) for name, values in seconds.items()}
-    note = f"{len(texts)} sentences, {tokens} tokens, bfloat16 on {torch.cuda.get_device_name()}, {rounds} rounds"
+    note = (
+        f"{len(texts)} sentences, {tokens} tokens, bfloat16 on {torch.cuda.get_device_name()}, "
+        f"{rounds} rounds"
+    )
     return [
         _row("harvest on CUDA against a bare forward", speed["ours"], speed["bare"], None, note)
     ]

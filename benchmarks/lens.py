@@ -1,7 +1,8 @@
 """The lens table of a 30-token prompt, as a multiple of one forward pass, on the default model.
 
-A forward pass applies the unembedding to 30 states, the lens to 30 for every layer. How many multiplications that is, in
-passes, is known before anything is timed, and stands in the row beside what was measured:
+A forward pass applies the unembedding to 30 states, the lens to 30 for every layer. How many
+multiplications that is, in passes, is known before anything is timed, and stands in the row beside
+what was measured:
 
     count = 1 + (layers − 1) · tokens · entries · width / (tokens · weights)
 """
@@ -45,13 +46,14 @@ def run(rounds: int = ROUNDS) -> list[dict[str, Any]]:
     share = readout.weight.numel() / weights
     floor = 1 + (layers - 1) * share
     note = (
-        f"{count} tokens, {layers} layers, model load aside; medians of {rounds} rounds in turn, a pass "
-        f"{1000 * median(seconds['pass']):.0f} ms. "
+        f"{count} tokens, {layers} layers, model load aside; medians of {rounds} rounds in turn, a "
+        f"pass {1000 * median(seconds['pass']):.0f} ms. "
     )
     why = (
-        f"The unembedding holds {share:.0%} of this small model's weights and is applied to {layers * count} states instead "
-        f"of {count}: {floor:.1f} passes by the count of multiplications. The target needs an unembedding of "
-        f"{0.2 / (layers - 1):.1%} of the weights or less."
+        f"The unembedding holds {share:.0%} of this small model's weights and is applied to "
+        f"{layers * count} states instead of {count}: {floor:.1f} passes by the count of "
+        f"multiplications. The target needs an unembedding of {0.2 / (layers - 1):.1%} of the "
+        "weights or less."
     )
     unit = "× a forward pass"
     return [

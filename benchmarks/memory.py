@@ -1,9 +1,11 @@
-"""Memory against the number of rows: a hundred thousand rows and a million of a small network, each in a process of its own.
+"""Memory against the number of rows: a hundred thousand rows and a million of a small network, each
+in a process of its own.
 
-The rows lie in a memory-mapped file, so that the data itself is not counted; what is measured is the peak of the process's
-anonymous memory (``RssAnon``, sampled every 5 ms by a thread) above what it held before the call. Pages of files that are
-mapped can be dropped by the system at any moment and are left out. A harvest that held its vectors would need 256 MB more
-for the million; what may grow is a few columns of the table: hash, length, id. The target is an upper bound in MB.
+The rows lie in a memory-mapped file, so that the data itself is not counted; what is measured is
+the peak of the process's anonymous memory (``RssAnon``, sampled every 5 ms by a thread) above what
+it held before the call. Pages of files that are mapped can be dropped by the system at any moment
+and are left out. A harvest that held its vectors would need 256 MB more for the million; what may
+grow is a few columns of the table: hash, length, id. The target is an upper bound in MB.
 """
 
 from __future__ import annotations
@@ -27,9 +29,10 @@ def run(few: int = FEW, many: int = MANY) -> list[dict[str, Any]]:
     for verb, target in (("harvest", 200), ("moments", 200)):
         small, large = measured(verb, few), measured(verb, many)
         note = (
-            f"growth of peak memory over {few:,} and {many:,} rows of width {WIDTH}: {small['peak'] / 1e6:.0f} and "
-            f"{large['peak'] / 1e6:.0f} MB, {(large['peak'] - small['peak']) / (many - few):.0f} bytes a row more; vectors "
-            f"take {4 * WIDTH} bytes a row; {many / large['seconds']:,.0f} rows a second"
+            f"growth of peak memory over {few:,} and {many:,} rows of width {WIDTH}: "
+            f"{small['peak'] / 1e6:.0f} and {large['peak'] / 1e6:.0f} MB, "
+            f"{(large['peak'] - small['peak']) / (many - few):.0f} bytes a row more; vectors take "
+            f"{4 * WIDTH} bytes a row; {many / large['seconds']:,.0f} rows a second"
         )
         rows.append(
             {
@@ -46,10 +49,12 @@ def run(few: int = FEW, many: int = MANY) -> list[dict[str, Any]]:
 
 
 def measured(verb: str, rows: int) -> dict[str, float]:
-    """Peak growth of anonymous memory, bytes, and seconds of one call over so many rows, in a process of its own.
+    """Peak growth of anonymous memory, bytes, and seconds of one call over so many rows, in a
+    process of its own.
 
     Args:
-        verb: ``harvest``, ``moments``, or ``hold``, which only holds the rows: what the others must stay below.
+        verb: ``harvest``, ``moments``, or ``hold``, which only holds the rows: what the others must
+            stay below.
         rows: how many.
     """
     ran = subprocess.run(

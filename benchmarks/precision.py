@@ -1,9 +1,10 @@
 """Harvests with compiled blocks, and in bfloat16, against the same harvest as it is by default.
 
-All residual sites of the default model at the last token. Rounds are interleaved, so that a busy machine slows all of them;
-figures are medians over rounds of real (unpadded) tokens a second. Compiling takes its time once, when a model is opened,
-which the note says; what bfloat16 costs in precision is the largest error that the certificate measured in it, beside the
-largest relative difference of a harvested vector from that in float32.
+All residual sites of the default model at the last token. Rounds are interleaved, so that a busy
+machine slows all of them; figures are medians over rounds of real (unpadded) tokens a second.
+Compiling takes its time once, when a model is opened, which the note says; what bfloat16 costs in
+precision is the largest error that the certificate measured in it, beside the largest relative
+difference of a harvested vector from that in float32.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ def _bfloat16(plain: Model, texts: list[str], rounds: int) -> dict[str, Any]:
 def _compare(
     ours: Model, theirs: Model, texts: list[str], rounds: int
 ) -> tuple[dict[str, float], float, str]:
-    """Tokens a second of two models' harvests, the largest relative difference of a vector, and what was run."""
+    """Tokens a second of two models' harvests, the largest relative difference of a vector, and
+    what was run.
+    """
     tokens = sum(len(t) for t in theirs.tokenize(texts))
     with tempfile.TemporaryDirectory() as folder:
         count = iter(range(1000))

@@ -1,13 +1,16 @@
-"""Probes in families against loops of single fits with scikit-learn: the logistic sweep, and the k-sparse path.
+"""Probes in families against loops of single fits with scikit-learn: the logistic sweep, and the
+k-sparse path.
 
-Logistic sweep: 31 sites × 5 folds × (1 label set + 10 shuffles) at one C, n = 2,000, d = 576. In each round ours does one
-site whole and the loop does a few label sets of one fold; both are multiplied up by exact counts. The loop takes whichever
-of scikit-learn's solvers and numbers of BLAS threads is fastest, at a tolerance at which its gradient is no smaller than
-ours at the tolerance of `probing/sweep.py`; gradients, coefficients' scores and held-out accuracies are compared.
+Logistic sweep: 31 sites × 5 folds × (1 label set + 10 shuffles) at one C, n = 2,000, d = 576. In
+each round ours does one site whole and the loop does a few label sets of one fold; both are
+multiplied up by exact counts. The loop takes whichever of scikit-learn's solvers and numbers of
+BLAS threads is fastest, at a tolerance at which its gradient is no smaller than ours at the
+tolerance of `probing/sweep.py`; gradients, coefficients' scores and held-out accuracies are
+compared.
 
-k-sparse path: k = 1 … 64 at 31 sites of 1,536 neurons. A single fit ranks the neurons on the training rows and fits
-scikit-learn's `LogisticRegression` to the first k; the path ranks once a site and fits all k together. The loop is timed
-on whole paths of one site a round.
+k-sparse path: k = 1 … 64 at 31 sites of 1,536 neurons. A single fit ranks the neurons on the
+training rows and fits scikit-learn's `LogisticRegression` to the first k; the path ranks once a
+site and fits all k together. The loop is timed on whole paths of one site a round.
 """
 
 from __future__ import annotations
@@ -71,15 +74,18 @@ def _sweep() -> dict[str, object]:
         raise AssertionError(f"the two disagree: accuracies differ by {worst:.2g}")
     if gradients[0] > gradients[1]:
         raise AssertionError(
-            f"ours stopped short of the loop: gradient {gradients[0]:.1e} against {gradients[1]:.1e}"
+            f"ours stopped short of the loop: gradient {gradients[0]:.1e} against "
+            f"{gradients[1]:.1e}"
         )
     best = min(theirs, key=lambda way: median(theirs[way]))
     seconds, loop_seconds = median(ours) * SITES, median(theirs[best]) * SITES * FOLDS * (1 + NULLS)
     note = (
-        f"{SITES} sites × {FOLDS} folds × {1 + NULLS} label sets, n = {ROWS}, d = {WIDTH}, C = {C:g}; medians of {ROUNDS} "
-        f"rounds in turn, ours from whole sites, the loop from {LABEL_SETS} fits a round, both multiplied up to the full "
-        f"count; the loop with {best[0]} and {best[1]}, the fastest of {len(theirs)} ways; gradient of the mean loss at "
-        f"most {gradients[0]:.1e} for ours and {gradients[1]:.1e} for the loop; accuracies differ by at most {worst:.1g}"
+        f"{SITES} sites × {FOLDS} folds × {1 + NULLS} label sets, n = {ROWS}, d = {WIDTH}, C = "
+        f"{C:g}; medians of {ROUNDS} rounds in turn, ours from whole sites, the loop from "
+        f"{LABEL_SETS} fits a round, both multiplied up to the full count; the loop with {best[0]} "
+        f"and {best[1]}, the fastest of {len(theirs)} ways; gradient of the mean loss at most "
+        f"{gradients[0]:.1e} for ours and {gradients[1]:.1e} for the loop; accuracies differ by at "
+        f"most {worst:.1g}"
     )
     return _row("logistic sweep with shuffles", seconds, loop_seconds, 15.0, note)
 
@@ -117,7 +123,9 @@ def _last_gradient(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _gradient(x: np.ndarray, y: np.ndarray, coef: np.ndarray, intercept: float) -> float:
-    """Largest entry of the gradient of the mean loss: what scikit-learn's own tolerance is about."""
+    """Largest entry of the gradient of the mean loss: what scikit-learn's own tolerance is
+    about.
+    """
     p = 1 / (1 + np.exp(-(x @ coef + intercept)))
     return float(np.abs(np.append(x.T @ (p - y) + coef / C, (p - y).sum())).max() / len(y))
 
@@ -164,10 +172,11 @@ def _path() -> dict[str, object]:
     seconds, loop_seconds = median(ours) * SITES, median(theirs[best]) * SITES
     fits = median(bare[min(bare, key=lambda solver: median(bare[solver]))]) * SITES
     note = (
-        f"k = 1 … {max(SIZES)} at {SITES} sites, n = {ROWS}, {NEURONS} neurons ranked by class-mean difference; medians "
-        f"of {ROUNDS} rounds in turn, ours from four sites and the loop from one, both multiplied up; the loop with {best}, "
-        f"the faster solver; without its rankings the loop would take {fits:.0f} s, {fits / seconds:.1f} × ours with its "
-        f"own; log-odds differ by at most {worst:.1g}"
+        f"k = 1 … {max(SIZES)} at {SITES} sites, n = {ROWS}, {NEURONS} neurons ranked by "
+        f"class-mean difference; medians of {ROUNDS} rounds in turn, ours from four sites and the "
+        f"loop from one, both multiplied up; the loop with {best}, the faster solver; without its "
+        f"rankings the loop would take {fits:.0f} s, {fits / seconds:.1f} × ours with its own; "
+        f"log-odds differ by at most {worst:.1g}"
     )
     return _row("k-sparse path", seconds, loop_seconds, 10.0, note)
 

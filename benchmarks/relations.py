@@ -1,12 +1,14 @@
-"""Jacobians: a relation's against a backward pass for each output, and how exactly a detached one gives a state back.
+"""Jacobians: a relation's against a backward pass for each output, and how exactly a detached one
+gives a state back.
 
-The prompt is a five-shot question to the default model and the subject its last token but one, as in the study of linear
-relational embeddings. Ours makes all 576 rows for four layers, in batches, over the tokens from the subject on, behind a
-constant prefix. The loop goes over the whole prompt and asks for the same four layers at once, one backward pass an output;
-a few of its outputs are timed and multiplied up, since every one costs the same. Rows done by both must agree.
+The prompt is a five-shot question to the default model and the subject its last token but one, as
+in the study of linear relational embeddings. Ours makes all 576 rows for four layers, in batches,
+over the tokens from the subject on, behind a constant prefix. The loop goes over the whole prompt
+and asks for the same four layers at once, one backward pass an output; a few of its outputs are
+timed and multiplied up, since every one costs the same. Rows done by both must agree.
 
-The detached Jacobian of a ten-token prompt is made in both precisions; its rows are the relative error of the
-reconstruction, not times.
+The detached Jacobian of a ten-token prompt is made in both precisions; its rows are the relative
+error of the reconstruction, not times.
 """
 
 from __future__ import annotations
@@ -63,9 +65,10 @@ def _relation(model: Model) -> dict[str, object]:
         raise AssertionError(f"the two disagree: rows differ by {worst:.2g}")
     seconds, loop = median(ours), median(theirs)
     note = (
-        f"{width} outputs × {len(SITES)} layers, prompt of {len(tokens)} tokens, subject at the last but one; medians of "
-        f"{ROUNDS} rounds in turn; the loop from {OUTPUTS} backward passes a round, multiplied up, its forward pass not "
-        f"counted; largest relative difference of a row {worst:.1g}"
+        f"{width} outputs × {len(SITES)} layers, prompt of {len(tokens)} tokens, subject at the "
+        f"last but one; medians of {ROUNDS} rounds in turn; the loop from {OUTPUTS} backward "
+        "passes a round, multiplied up, its forward pass not counted; largest relative difference "
+        f"of a row {worst:.1g}"
     )
     return {
         "name": "Jacobian of a relation",
@@ -81,7 +84,9 @@ def _relation(model: Model) -> dict[str, object]:
 def _loop(
     model: Model, ids: object, position: int, last: str, outputs: list[int]
 ) -> tuple[float, list[torch.Tensor]]:
-    """One backward pass for each output over the whole prompt: their seconds, and (layers, d) of each."""
+    """One backward pass for each output over the whole prompt: their seconds, and (layers, d) of
+    each.
+    """
     shifts = [torch.zeros(model.width(site), requires_grad=True) for site in SITES]
     edits = [
         Add(Scope(s, positions=(position,)), shift) for s, shift in zip(SITES, shifts, strict=True)
@@ -109,7 +114,10 @@ def _detached(model: Model) -> list[dict[str, object]]:
                 "ratio": None,
                 "target": target,
                 "unit": "relative error",
-                "note": f"{len(tokens)} tokens, all {len(found.output)} outputs of the final norm, made in {seconds:.1f} s",
+                "note": (
+                    f"{len(tokens)} tokens, all {len(found.output)} outputs of the final norm, "
+                    f"made in {seconds:.1f} s"
+                ),
             }
         )
     return rows

@@ -1,8 +1,9 @@
 """A report: how large it is, and how soon a browser paints it.
 
-The run is as large as the map study's: two maps of 1,500 cities, curves of 30 layers and five series for
-two targets, and two tables. Painting is the browser's own *first contentful paint*, from a file, in a
-headless Chromium without a network; the first round fills the disk's cache and is not counted.
+The run is as large as the map study's: two maps of 1,500 cities, curves of 30 layers and five
+series for two targets, and two tables. Painting is the browser's own *first contentful paint*, from
+a file, in a headless Chromium without a network; the first round fills the disk's cache and is not
+counted.
 """
 
 from __future__ import annotations

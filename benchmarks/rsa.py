@@ -75,9 +75,9 @@ def _row(
         raise AssertionError(f"the two disagree by {worst:.1e}")
     mine, other = statistics.median(ours), statistics.median(theirs)
     note = (
-        f"{peer}, one model, one data matrix of {ITEMS} items, {DRAWS} bootstraps of items; medians "
-        f"of {ROUNDS} rounds in turn, one thread; theirs from {THEIRS} a round, multiplied up; on "
-        f"given resamples they differ by at most {worst:.0e}"
+        f"{peer}, one model, one data matrix of {ITEMS} items, {DRAWS} bootstraps of items; "
+        f"medians of {ROUNDS} rounds in turn, one thread; theirs from {THEIRS} a round, multiplied "
+        f"up; on given resamples they differ by at most {worst:.0e}"
     )
     row = {"name": name, "ours": mine, "theirs": other, "ratio": other / mine}
     return {**row, "target": 10.0, "unit": "s", "note": note}

@@ -1,9 +1,11 @@
-"""Similarity of all pairs of layers: one pass within bounded memory, against a loop over pairs, and what a null costs.
+"""Similarity of all pairs of layers: one pass within bounded memory, against a loop over pairs, and
+what a null costs.
 
-One pass: debiased linear CKA of 31 × 31 sites of one network, n = 50,000, d = 576, from chunks that are forgotten; peak
-memory of a process that does nothing else. Loop: at n = 4,000 the n × n form of each pair by itself, timed on a few pairs
-and multiplied up by their exact count; both must give the same numbers to 1e-10. Null: 200 permutations for the whole map,
-over one evaluation of the map, for CKA and for nearest neighbours.
+One pass: debiased linear CKA of 31 × 31 sites of one network, n = 50,000, d = 576, from chunks that
+are forgotten; peak memory of a process that does nothing else. Loop: at n = 4,000 the n × n form of
+each pair by itself, timed on a few pairs and multiplied up by their exact count; both must give the
+same numbers to 1e-10. Null: 200 permutations for the whole map, over one evaluation of the map, for
+CKA and for nearest neighbours.
 """
 
 from __future__ import annotations
@@ -64,8 +66,9 @@ def _stream() -> list[dict[str, object]]:
     ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
     found = json.loads(ran.stdout)
     note = (
-        f"{SITES} × {SITES} pairs, n = {ITEMS}, d = {WIDTH}, float64, in chunks of {CHUNK}; {found['seconds']:.0f} s "
-        "without making the data; the peak is of the whole process, libraries and a chunk of data included"
+        f"{SITES} × {SITES} pairs, n = {ITEMS}, d = {WIDTH}, float64, in chunks of {CHUNK}; "
+        f"{found['seconds']:.0f} s without making the data; the peak is of the whole process, "
+        "libraries and a chunk of data included"
     )
     row = {
         "name": "debiased CKA of all pairs, one pass",
@@ -90,8 +93,10 @@ def _loop() -> dict[str, object]:
     if worst > 1e-10:
         raise AssertionError(f"the two disagree by {worst:.1e}")
     note = (
-        f"n = {LOOP_ITEMS}, d = {WIDTH}; the loop makes both n × n kernels of each of {count} pairs and three HSIC₁, timed "
-        f"on {len(pairs)} pairs; ours gives what each item adds besides; they differ by at most {worst:.0e}"
+        f"n = {LOOP_ITEMS}, d = {WIDTH}; the loop makes both n × n kernels of each of {count} "
+        "pairs and three HSIC₁, timed "
+        f"on {len(pairs)} pairs; ours gives what each item adds besides; they differ by at most "
+        f"{worst:.0e}"
     )
     return {
         "name": "map of all pairs, n × n",
@@ -131,8 +136,8 @@ def _null(name: str, table: Callable[[np.ndarray], PairTable]) -> dict[str, obje
     shift_null(tables, tables, shifts(NULL_ITEMS, DRAWS, rng=rng))
     null = time.perf_counter() - begun
     note = (
-        f"{DRAWS} permutations of {NULL_ITEMS} items for all {SITES} × {SITES} pairs, {null:.2f} s, over one evaluation "
-        f"of the map from the vectors, {once:.2f} s"
+        f"{DRAWS} permutations of {NULL_ITEMS} items for all {SITES} × {SITES} pairs, {null:.2f} "
+        f"s, over one evaluation of the map from the vectors, {once:.2f} s"
     )
     row = {"name": f"permutation null of a {name} map", "theirs": None, "ratio": None, "note": note}
     return {**row, "ours": null / once, "target": 3.0, "unit": "evaluations"}

@@ -1,9 +1,11 @@
-"""How long a person waits for nothing: `import inscape`, `inscape --help`, and a model that is opened and certified.
+"""How long a person waits for nothing: `import inscape`, `inscape --help`, and a model that is
+opened and certified.
 
-The first two are processes of their own, and hold the start of the interpreter, which is why its own time is told beside
-them. The model is opened in one process, in turn with transformers' own load of the same folder (network and tokenizer,
-float32, one after the other); its certificate is kept from the first time, as a user's is, and measured anew in a row of
-its own. Rounds are interleaved and figures are medians. Targets are upper bounds.
+The first two are processes of their own, and hold the start of the interpreter, which is why its
+own time is told beside them. The model is opened in one process, in turn with transformers' own
+load of the same folder (network and tokenizer, float32, one after the other); its certificate is
+kept from the first time, as a user's is, and measured anew in a row of its own. Rounds are
+interleaved and figures are medians. Targets are upper bounds.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ def run(rounds: int = 9) -> list[dict[str, Any]]:
 
 
 def _opening(rounds: int = 5) -> list[dict[str, Any]]:
-    """Opening the default model against transformers' own load; the certificate kept, and measured anew."""
+    """Opening the default model against transformers' own load; the certificate kept, and measured
+    anew.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -1,9 +1,10 @@
 """Generation under edits and patch maps, against what they are made of, on the default model.
 
-*Generation*: 48 tokens after a prompt, greedy, with a vector added after every block, beside the same without edits; both
-through the model's own `generate`, in turn. A tiny vector is added, so that both say nearly the same number of tokens; the
-row says so where they do not. *Patch map*: the residual stream at every position of every fourth block, two pairs of texts,
-beside one forward pass under one edit for each cell: the passes are timed on a sample of the cells and multiplied up.
+*Generation*: 48 tokens after a prompt, greedy, with a vector added after every block, beside the
+same without edits; both through the model's own `generate`, in turn. A tiny vector is added, so
+that both say nearly the same number of tokens; the row says so where they do not. *Patch map*: the
+residual stream at every position of every fourth block, two pairs of texts, beside one forward pass
+under one edit for each cell: the passes are timed on a sample of the cells and multiplied up.
 """
 
 from __future__ import annotations
@@ -57,8 +58,14 @@ def generation(model: Model, rounds: int) -> dict[str, Any]:
     seconds = in_turn({"plain": say("plain", ()), "edited": say("edited", edits)}, rounds)
     ratio = median(b / a for a, b in zip(seconds["plain"], seconds["edited"], strict=True))
     counts = [len(model.tokenize([said[name]])[0]) for name in ("plain", "edited")]
-    note = f"{TOKENS} tokens after {len(model.tokenize([PROMPT])[0])}, greedy, {blocks} edits; medians of {rounds} "
-    note += f"rounds in turn, plain {median(seconds['plain']):.2f} s; said tokens: {counts[0]} plain, {counts[1]} edited"
+    note = (
+        f"{TOKENS} tokens after {len(model.tokenize([PROMPT])[0])}, greedy, {blocks} edits; "
+        f"medians of {rounds} "
+    )
+    note += (
+        f"rounds in turn, plain {median(seconds['plain']):.2f} s; said tokens: {counts[0]} "
+        f"plain, {counts[1]} edited"
+    )
     return {
         "name": "generation with an edit after every block",
         "ours": ratio,
@@ -108,8 +115,9 @@ def patching(model: Model, rounds: int) -> dict[str, Any]:
         raise AssertionError(f"the two maps differ by {apart:.2g} logits")
     mine, loop = median(seconds["ours"]), median(seconds["theirs"]) * len(cells) / len(chosen)
     note = (
-        f"{len(sites)} blocks × {length} positions, one pair; medians of {rounds} rounds in turn; the loop from "
-        f"{len(chosen)} of {len(cells)} cells, multiplied up; values differ by at most {apart:.1e} logits"
+        f"{len(sites)} blocks × {length} positions, one pair; medians of {rounds} rounds in turn; "
+        f"the loop from {len(chosen)} of {len(cells)} cells, multiplied up; values differ by at "
+        f"most {apart:.1e} logits"
     )
     return {
         "name": "patch map against one pass a cell",

@@ -1,7 +1,8 @@
-"""Writing and reading a store, against a raw memory-mapped array of the same vectors on the same disk.
+"""Writing and reading a store, against a raw memory-mapped array of the same vectors on the same
+disk.
 
-Writing is timed until the data are on the disk itself (both sides flush); ours also hashes every byte. Reading is from
-the page cache on both sides. Rounds are interleaved and figures are medians.
+Writing is timed until the data are on the disk itself (both sides flush); ours also hashes every
+byte. Reading is from the page cache on both sides. Rounds are interleaved and figures are medians.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""The ridge sweep against the loop that everyone writes: scikit-learn's `RidgeCV`, once per site, fold and label set.
+"""The ridge sweep against the loop that everyone writes: scikit-learn's `RidgeCV`, once per site,
+fold and label set.
 
-31 sites × 5 folds × (1 + 20 shuffles) of two targets, n = 1,500, d = 576, ten penalties chosen per target by leave-one-out
-in both. In each round ours does one site whole (five folds, all label sets) and the loop does a few of the same label sets
-of one fold; both are extrapolated by exact counts (31 sites; 31 × 5 × 21 fits), which favours neither: every fit of the
-loop has the same shape. The loop runs with all BLAS threads and with one, and the faster counts: on a busy machine the
-former can be many times slower. Scores and penalties of the label sets done by both must agree.
+31 sites × 5 folds × (1 + 20 shuffles) of two targets, n = 1,500, d = 576, ten penalties chosen per
+target by leave-one-out in both. In each round ours does one site whole (five folds, all label sets)
+and the loop does a few of the same label sets of one fold; both are extrapolated by exact counts
+(31 sites; 31 × 5 × 21 fits), which favours neither: every fit of the loop has the same shape. The
+loop runs with all BLAS threads and with one, and the faster counts: on a busy machine the former
+can be many times slower. Scores and penalties of the label sets done by both must agree.
 """
 
 from __future__ import annotations
@@ -55,9 +57,10 @@ def run() -> list[dict[str, object]]:
         median(theirs[threads]) * SITES * FOLDS * (1 + SHUFFLES),
     )
     note = (
-        f"{SITES} sites × {FOLDS} folds × {1 + SHUFFLES} label sets, n = {ROWS}, d = {WIDTH}, {TARGETS} targets; medians of "
-        f"{ROUNDS} rounds in turn; ours from whole sites, the loop from {LABEL_SETS} fits a round, both multiplied up to "
-        f"the full count; the loop with {threads}, the faster for it; largest difference of R² {worst:.1g}"
+        f"{SITES} sites × {FOLDS} folds × {1 + SHUFFLES} label sets, n = {ROWS}, d = {WIDTH}, "
+        f"{TARGETS} targets; medians of {ROUNDS} rounds in turn; ours from whole sites, the loop "
+        f"from {LABEL_SETS} fits a round, both multiplied up to the full count; the loop with "
+        f"{threads}, the faster for it; largest difference of R² {worst:.1g}"
     )
     return [
         {
@@ -91,7 +94,8 @@ def _ours(
 
 
 def _loop(x: np.ndarray, sets: np.ndarray, fold: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    # float64 for both: in the float32 of the harvest scikit-learn would be somewhat faster and agree to fewer digits
+    # float64 for both: in the float32 of the harvest scikit-learn would be somewhat faster and
+    # agree to fewer digits
     train, test = fold
     x = x.astype(np.float64)
     scores = np.empty(sets.shape[1:])

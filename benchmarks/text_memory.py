@@ -1,9 +1,11 @@
-"""Memory against the size of a text file: `inscape data`, a plan and a harvest of CSVs, each in a process of its own.
+"""Memory against the size of a text file: `inscape data`, a plan and a harvest of CSVs, each in a
+process of its own.
 
-The file is generated: texts of 500 to 1,500 characters with a number and a group. The model is a toy of one block of width
-8, so that what is measured is what the texts take and not the network. What counts is the peak of the whole process
-(the interpreter, PyTorch and the pages of mapped files too). The targets are those for 3 GB (a look) and 1 GB
-(plan, harvest); a peak that does not grow between the two sizes here does not reach them there. One size is measured by
+The file is generated: texts of 500 to 1,500 characters with a number and a group. The model is a
+toy of one block of width 8, so that what is measured is what the texts take and not the network.
+What counts is the peak of the whole process (the interpreter, PyTorch and the pages of mapped files
+too). The targets are those for 3 GB (a look) and 1 GB (plan, harvest); a peak that does not grow
+between the two sizes here does not reach them there. One size is measured by
 
     python -m benchmarks.text_memory plan 1000
 
@@ -38,8 +40,9 @@ def run(few: int = FEW, many: int = MANY) -> list[dict[str, Any]]:
         small, large = measured(verb, few), measured(verb, many)
         what = "a look at" if verb == "look" else f"{verb} of"
         note = (
-            f"peak of the process at {few} and {many} MB of text: {small['peak'] / 1e6:.0f} and {large['peak'] / 1e6:.0f} "
-            f"MB, of which {large['start'] / 1e6:.0f} MB before the call; {large['seconds']:.0f} s"
+            f"peak of the process at {few} and {many} MB of text: {small['peak'] / 1e6:.0f} and "
+            f"{large['peak'] / 1e6:.0f} MB, of which {large['start'] / 1e6:.0f} MB before the "
+            f"call; {large['seconds']:.0f} s"
         )
         rows.append(
             {
@@ -56,7 +59,8 @@ def run(few: int = FEW, many: int = MANY) -> list[dict[str, Any]]:
 
 
 def measured(verb: str, megabytes: int) -> dict[str, float]:
-    """Peak memory of a process of its own, and what it had before the call, bytes; seconds of the call.
+    """Peak memory of a process of its own, and what it had before the call, bytes; seconds of the
+    call.
 
     Args:
         verb: ``look``, ``plan`` or ``harvest``.

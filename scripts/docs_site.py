@@ -1,7 +1,9 @@
-"""What `make docs` adds to the pages of docs/: the first page, the API reference, and links that lead somewhere in the site.
+"""What `make docs` adds to the pages of docs/: the first page, the API reference, and links that
+lead somewhere in the site.
 
-Called by MkDocs as a hook. Nothing is kept in the repository: the first page is the README, the reference is made of the
-package's files, and links out of docs/ (to source files, to CONTRIBUTING.md) become links to the pages that show these.
+Called by MkDocs as a hook. Nothing is kept in the repository: the first page is the README, the
+reference is made of the package's files, and links out of docs/ (to source files, to
+CONTRIBUTING.md) become links to the pages that show these.
 """
 
 from __future__ import annotations
@@ -63,7 +65,9 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 
 
 def target(link: str, source: str, uri: str) -> str:
-    """Where a link of a file leads in the site; to the page itself where the site has nothing of it."""
+    """Where a link of a file leads in the site; to the page itself where the site has nothing of
+    it.
+    """
     if link.startswith(("http://", "https://", "mailto:", "#")):
         return link
     where, _, anchor = link.partition("#")

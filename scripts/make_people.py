@@ -2,22 +2,26 @@
 
     python scripts/make_people.py PATH/TO/data.noun
 
-WordNet's glosses of persons end in their years: "(1756-1791)", "(born in 1920)", "(circa 217-145 BC)". The rules:
+WordNet's glosses of persons end in their years: "(1756-1791)", "(born in 1920)", "(circa 217-145
+BC)". The rules:
 
 1. A person is a synset of the file noun.person that is an *instance* of something (pointer ``@i``).
-2. Birth and death are read from the last parenthesis that is wholly a life span or a birth. Years BC are negative
-   (1 BC is -1; there is no year 0). "circa", "ca.", "c" and "?" set ``circa``. Who has no birth year ("died in 1040",
-   "3rd century", "?-359 BC") is left out.
-3. A life of under 10 or over 105 years is an error of the source (Warren Harding 1865-1823) and is left out.
-4. The name is, of the lemmas that contain the first lemma (the surname), the shortest of two words or more, the first
-   of them in a tie: "Wolfgang Amadeus Mozart", "Oscar Wilde" (not "Oscar Fingal O'Flahertie Wills Wilde"). "Sir" and
-   "President" are taken off; a name with another title ("Queen Victoria") is taken only where there is none without.
-   Who has one name only keeps it ("Plato"). A name that two persons bear is left out, both of them.
-5. ``occupation`` is the first class that the person is an instance of and that is a kind of person, not of people
-   ("poet", not "Athenian"); ``field`` is the class two steps below "person" on the way up from it ("writer"), or the
-   occupation where that is nearer.
+2. Birth and death are read from the last parenthesis that is wholly a life span or a birth. Years
+   BC are negative (1 BC is -1; there is no year 0). "circa", "ca.", "c" and "?" set ``circa``. Who
+   has no birth year ("died in 1040", "3rd century", "?-359 BC") is left out.
+3. A life of under 10 or over 105 years is an error of the source (Warren Harding 1865-1823) and is
+   left out.
+4. The name is, of the lemmas that contain the first lemma (the surname), the shortest of two words
+   or more, the first of them in a tie: "Wolfgang Amadeus Mozart", "Oscar Wilde" (not "Oscar Fingal
+   O'Flahertie Wills Wilde"). "Sir" and "President" are taken off; a name with another title ("Queen
+   Victoria") is taken only where there is none without. Who has one name only keeps it ("Plato"). A
+   name that two persons bear is left out, both of them.
+5. ``occupation`` is the first class that the person is an instance of and that is a kind of person,
+   not of people ("poet", not "Athenian"); ``field`` is the class two steps below "person" on the
+   way up from it ("writer"), or the occupation where that is nearer.
 
-Reference: Miller 1995, "WordNet: a lexical database for English", doi:10.1145/219717.219748; wndb(5WN) for the format.
+Reference: Miller 1995, "WordNet: a lexical database for English", doi:10.1145/219717.219748;
+wndb(5WN) for the format.
 """
 
 from __future__ import annotations
@@ -143,7 +147,8 @@ def years(gloss: str) -> tuple[int, int | None, bool] | None:
 
 
 def full_name(lemmas: list[str]) -> str:
-    """The shortest lemma of two words or more that contains the first one, without its form of address (rule 4).
+    """The shortest lemma of two words or more that contains the first one, without its form of
+    address (rule 4).
 
     Example:
         >>> full_name(["Newton", "Isaac Newton", "Sir Isaac Newton"]), full_name(["Plato"])
@@ -157,7 +162,9 @@ def full_name(lemmas: list[str]) -> str:
 
 
 def occupation(person: Synset, synsets: dict[str, Synset]) -> tuple[str, str] | None:
-    """Field and occupation, by WordNet's own hypernyms; None if the person is an instance of no kind of person."""
+    """Field and occupation, by WordNet's own hypernyms; None if the person is an instance of no
+    kind of person.
+    """
     spare = None
     for symbol, offset in person.pointers:
         if symbol != "@i":

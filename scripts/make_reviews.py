@@ -1,19 +1,25 @@
-"""Make ``data/sets/reviews.csv.gz``: sentences from four sources with the mean of twenty people's ratings.
+"""Make ``data/sets/reviews.csv.gz``: sentences from four sources with the mean of twenty people's
+ratings.
 
     python scripts/make_reviews.py PATH/TO/vaderSentiment-3.3.2.tar.gz
 
-The source distribution holds ``additional_resources/hutto_ICWSM_2014.tar.gz`` with four tab-separated files of id, mean
-rating (-4 ... 4) and text. The rules:
+The source distribution holds ``additional_resources/hutto_ICWSM_2014.tar.gz`` with four
+tab-separated files of id, mean rating (-4 ... 4) and text. The rules:
 
-1. HTML entities become characters, two single quotes one double quote, runs of white space one space; a handle becomes
-   ``@anonymous``.
-2. Sentences of fewer than 4 words or more than 200 characters are left out, and those rated exactly 0.
-3. A sentence is a near-duplicate, and left out, if more than half of its runs of four words came before.
-4. Of each source 500 sentences rated above 0 and 500 below are drawn, so that the source says nothing of the sign.
-5. ``document`` is the review or article that the sentence comes from, where the id names one (products and news: the id
-   is DOCUMENT_SENTENCE); sentences of movie reviews and tweets carry no such id, and each is its own document.
+1. HTML entities become characters, two single quotes one double quote, runs of white space one
+   space; a handle becomes ``@anonymous``.
+2. Sentences of fewer than 4 words or more than 200 characters are left out, and those rated exactly
+   0.
+3. A sentence is a near-duplicate, and left out, if more than half of its runs of four words came
+   before.
+4. Of each source 500 sentences rated above 0 and 500 below are drawn, so that the source says
+   nothing of the sign.
+5. ``document`` is the review or article that the sentence comes from, where the id names one
+   (products and news: the id is DOCUMENT_SENTENCE); sentences of movie reviews and tweets carry no
+   such id, and each is its own document.
 
-Reference: Hutto & Gilbert 2014, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text".
+Reference: Hutto & Gilbert 2014, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of
+Social Media Text".
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Pictures of the views and of a report, at the widths of a phone and of a desk, light and dark: ``make screenshots``.
+"""Pictures of the views and of a report, at the widths of a phone and of a desk, light and dark:
+``make screenshots``.
 
-The views are made on the default model, the report by the tiny preset of a study. Needs Playwright and a Chromium; the
-pictures are reduced to 64 colours, so that a dozen of them weigh less than a photograph.
+The views are made on the default model, the report by the tiny preset of a study. Needs Playwright
+and a Chromium; the pictures are reduced to 64 colours, so that a dozen of them weigh less than a
+photograph.
 """
 
 from __future__ import annotations

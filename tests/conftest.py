@@ -18,7 +18,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # one worker a core: threads of their own would only spin against each other
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
-    # numpy is loaded by a plugin of pytest before this file is, and its BLAS has read the environment by then
+    # numpy is loaded by a plugin of pytest before this file is, and its BLAS has read the
+    # environment by then
     threadpool_limits(1)
 
 import numpy as np
@@ -46,7 +47,9 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef) -> Generator[None, objec
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """The global generators start anew for each test, so that its numbers do not hang on its worker."""
+    """The global generators start anew for each test, so that its numbers do not hang on its
+    worker.
+    """
     _seed(item.nodeid)
     return (yield)
 
@@ -56,7 +59,9 @@ _LONG = ("studies", "worlds", "docs", "store")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]):
-    """Long tests first: begun last, they would keep one worker busy while the other has nothing left."""
+    """Long tests first: begun last, they would keep one worker busy while the other has nothing
+    left.
+    """
     root = Path(__file__).parent
     folder = {item.nodeid: item.path.relative_to(root).parts[0] for item in items}
     items.sort(
@@ -72,7 +77,9 @@ _USERS = os.environ.get("INSCAPE_HOME")
 
 @pytest.fixture(scope="session", autouse=True)
 def _session_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
-    """What fixtures of modules keep goes here; a run that asks for real models leaves the user's cache in place."""
+    """What fixtures of modules keep goes here; a run that asks for real models leaves the user's
+    cache in place.
+    """
     with pytest.MonkeyPatch.context() as patch:
         if not any("real" in item.keywords for item in request.session.items):
             patch.setenv("INSCAPE_HOME", str(tmp_path_factory.mktemp("home")))
@@ -87,8 +94,9 @@ def _session_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 def _homes(tmp_path_factory: pytest.TempPathFactory):
     """Empty folders, one after another.
 
-    They lie in a folder of their own: pytest numbers a new folder by looking through all that lie beside it, and
-    with one for each of five thousand tests there that takes longer than many a test.
+    They lie in a folder of their own: pytest numbers a new folder by looking through all that lie
+    beside it, and with one for each of five thousand tests there that takes longer than many a
+    test.
     """
     base = tmp_path_factory.mktemp("homes")
     return (base / str(number) for number in itertools.count())
@@ -96,7 +104,9 @@ def _homes(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(autouse=True)
 def _own_home(request: pytest.FixtureRequest, _homes, monkeypatch: pytest.MonkeyPatch):
-    """Tests never touch the user's cache, except those of real models, which are fetched into it once."""
+    """Tests never touch the user's cache, except those of real models, which are fetched into it
+    once.
+    """
     if "real" not in request.keywords:
         home = next(_homes)
         home.mkdir()

@@ -1,4 +1,6 @@
-"""The table of the benchmarks: what counts as met, what is written, what is refused. Nothing is timed here."""
+"""The table of the benchmarks: what counts as met, what is written, what is refused. Nothing is
+timed here.
+"""
 
 from __future__ import annotations
 
@@ -158,7 +160,8 @@ def test_one_that_fails_hides_no_other_and_nothing_is_written(
     assert not bench.PAGE.exists()
 
 
-# ------------------------------------------------------------------------------------- the peers, without their libraries
+# ------------------------------------------------------------------------------------- the peers,
+# without their libraries
 
 
 WAY = """

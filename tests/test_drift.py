@@ -1,4 +1,6 @@
-"""The page of what moved: a value that moved without a reason is marked, one that did not move is not."""
+"""The page of what moved: a value that moved without a reason is marked, one that did not move is
+not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every reader ends in one sentence of ours or in a sound value, whatever bytes or JSON it is given."""
+"""Every reader ends in one sentence of ours or in a sound value, whatever bytes or JSON it is
+given.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The rules of the house that a linter does not hold: what is never written, how modules are named and sized, what
-importing costs, that nothing goes untested, and that every example in a docstring is true."""
+"""The rules of the house that a linter does not hold: what is never written, how modules are named
+and sized, what importing costs, that nothing goes untested, and that every example in a docstring
+is true."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ MODULES = sorted(SRC.rglob("*.py"))
 STATEMENTS = 60
 PARAMETERS = 8
 
-#: modules that no test names and no tested module of their folder imports: how each is tested all the same
+#: modules that no test names and no tested module of their folder imports: how each is tested all
+# the same
 ELSEWHERE = {
     "__main__.py": "tests/cli/test_module.py runs it as a process of its own",
     "model/families/*.py": "walked by model/registry.py; tests/model/test_families.py runs each",
@@ -69,7 +71,9 @@ def _name(node: ast.expr) -> str:
 
 
 def calls(path: Path) -> list[tuple[str, ast.Call]]:
-    """Every call in a file, with the dotted name that is called (``torch.load``; a method's is ``?.eval``)."""
+    """Every call in a file, with the dotted name that is called (``torch.load``; a method's is
+    ``?.eval``).
+    """
     return _read(path)[0]
 
 
@@ -203,7 +207,9 @@ def test_siblings_are_imported_by_module(tmp_path):
 
 
 def test_no_two_files_import_each_other_by_any_way(tmp_path):
-    """Within a function and for types alone, too: `lint-imports` sees what is imported when a module loads."""
+    """Within a function and for types alone, too: `lint-imports` sees what is imported when a
+    module loads.
+    """
     benches = sorted((ROOT / "benchmarks").rglob("*.py"))
     circle = _circle({**{_dotted(p): p for p in MODULES}, **{_named(p): p for p in benches}})
     assert not circle, f"a circle of imports: {' → '.join(circle)}"
@@ -292,7 +298,8 @@ def test_a_name_that_the_root_lacks_is_refused():
         inscape.opne  # noqa: B018
 
 
-# ------------------------------------------------------------------------------------------------ nothing goes untested
+# ------------------------------------------------------------------------------------------------
+# nothing goes untested
 
 
 def _mirror(path: Path) -> Path:
@@ -305,7 +312,9 @@ def _dotted(path: Path) -> str:
 
 @cache
 def _tested() -> set[Path]:
-    """Modules with a test of their own name, those that tests import, and those that these import in their own folder."""
+    """Modules with a test of their own name, those that tests import, and those that these import
+    in their own folder.
+    """
     named = set().union(*(imported(t) for t in TESTS.rglob("*.py") if t != Path(__file__)))
     strings = "\n".join(
         t.read_text(encoding="utf-8") for t in TESTS.rglob("*.py") if t != Path(__file__)
@@ -351,15 +360,16 @@ def test_every_study_has_a_test():
     assert not [relative(p) for p, where in places.items() if not any(w.is_file() for w in where)]
 
 
-# ----------------------------------------------------------------------------------------- examples in docstrings are true
+# ----------------------------------------------------------------------------------------- examples
+# in docstrings are true
 
 
 def _examples() -> list[tuple[Path, str, str, int]]:
     """Module, owner, docstring and line of every docstring with an example.
 
-    Read from the source: the import hook that checks shapes wraps functions, and doctest's own finder takes what is
-    wrapped for something imported and passes it by. This runs while tests are collected, in every worker, so files
-    without an example are not parsed.
+    Read from the source: the import hook that checks shapes wraps functions, and doctest's own
+    finder takes what is wrapped for something imported and passes it by. This runs while tests are
+    collected, in every worker, so files without an example are not parsed.
     """
     found = []
     for path in MODULES:

@@ -1,4 +1,6 @@
-"""The short form of `make torture`: a few hundred hostile inputs, a few kills, and that failures would be counted."""
+"""The short form of `make torture`: a few hundred hostile inputs, a few kills, and that failures
+would be counted.
+"""
 
 from __future__ import annotations
 

@@ -40,7 +40,9 @@ def install(package: str) -> None:
 
 
 def checked(made: Any) -> Any:
-    """A function that checks its annotations; a dataclass that checks its fields when it is made."""
+    """A function that checks its annotations; a dataclass that checks its fields when it is
+    made.
+    """
     if isinstance(made, type):
         if "__dataclass_fields__" in vars(made) and "__init__" in vars(made):
             made.__init__ = checked(made.__init__)

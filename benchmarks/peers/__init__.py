@@ -1,4 +1,6 @@
-"""Harvesting every residual site at the last token, beside the plain loop, TransformerLens and nnsight."""
+"""Harvesting every residual site at the last token, beside the plain loop, TransformerLens and
+nnsight.
+"""
 
 from benchmarks.peers.compare import run
 

@@ -1,6 +1,8 @@
-"""The plain loop that everyone writes: transformers, ``output_hidden_states=True``, the last token of each layer.
+"""The plain loop that everyone writes: transformers, ``output_hidden_states=True``, the last token
+of each layer.
 
-The last of ``hidden_states`` is taken after the final norm; a hook takes what the last block gives, as the others do.
+The last of ``hidden_states`` is taken after the final norm; a hook takes what the last block gives,
+as the others do.
 """
 
 from __future__ import annotations

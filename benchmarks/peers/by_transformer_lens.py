@@ -1,4 +1,6 @@
-"""TransformerLens: ``run_with_cache`` with a filter for the residual stream, the last token of each site."""
+"""TransformerLens: ``run_with_cache`` with a filter for the residual stream, the last token of each
+site.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ def load(folder: str) -> Callable[[list[str]], np.ndarray]:
     def values(texts: list[str]) -> np.ndarray:
         found = []
         for start in range(0, len(texts), BATCH):
-            # the sentences alone, as in the other ways: left to itself the bridge puts a BOS before each
+            # the sentences alone, as in the other ways: left to itself the bridge puts a BOS before
+            # each
             batch = model.tokenizer(
                 texts[start : start + BATCH],
                 return_tensors="pt",

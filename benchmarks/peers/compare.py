@@ -1,8 +1,10 @@
-"""Harvesting beside the peers: the same sentences, sites, positions, weights and machine, each way in its own process.
+"""Harvesting beside the peers: the same sentences, sites, positions, weights and machine, each way
+in its own process.
 
-Ways take rounds in turn while the others wait, all with torch's own number of threads; figures are medians over rounds of
-real tokens a second. Peak memory is that of the process since its model was loaded. What crosses between processes is
-texts, seconds and arrays. A peer that cannot be had, or that dies, is told as skipped and fails nothing else.
+Ways take rounds in turn while the others wait, all with torch's own number of threads; figures are
+medians over rounds of real tokens a second. Peak memory is that of the process since its model was
+loaded. What crosses between processes is texts, seconds and arrays. A peer that cannot be had, or
+that dies, is told as skipped and fails nothing else.
 """
 
 from __future__ import annotations
@@ -116,7 +118,9 @@ class Way:
 
 
 def run(n: int = 96, rounds: int = 3) -> list[Row]:
-    """Rows of the benchmark table: speed and peak memory against each; a peer that cannot be had is skipped."""
+    """Rows of the benchmark table: speed and peak memory against each; a peer that cannot be had is
+    skipped.
+    """
     model, texts = zoo.fetch("smollm2-135m"), sentences(n)
     tokens = sum(len(ids) for ids in AutoTokenizer.from_pretrained(model)(texts)["input_ids"])
     skipped: dict[str, str] = {}
@@ -136,7 +140,10 @@ def run(n: int = 96, rounds: int = 3) -> list[Row]:
                 way.round()
         values = {script: way.finish() for script, way in ways.items()}
     ours = ways["inscape"]
-    note = f"{n} sentences of mixed length, {tokens} tokens, all {values['inscape'].shape[1]} residual sites at the last "
+    note = (
+        f"{n} sentences of mixed length, {tokens} tokens, all {values['inscape'].shape[1]} "
+        "residual sites at the last "
+    )
     note += f"token, float32, {rounds} rounds in turn, {ours.facts['threads']} threads each"
     rows: list[Row] = []
     for script, (name, needs) in WAYS.items():

@@ -1,7 +1,8 @@
 """An environment for each peer, made once: their requirements exclude one another's, and ours.
 
-``NAME.txt`` beside this file pins every package; the environment lies in the cache under the hash of that file, so that
-other pins are another environment. Only pip is asked, which knows the user's index and mirror.
+``NAME.txt`` beside this file pins every package; the environment lies in the cache under the hash
+of that file, so that other pins are another environment. Only pip is asked, which knows the user's
+index and mirror.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""LEACE by concept-erasure in a process of its own: asked for rounds on its standard input, as `benchmarks.erasure` asks.
+"""LEACE by concept-erasure in a process of its own: asked for rounds on its standard input, as
+`benchmarks.erasure` asks.
 
-Given a safetensors file with ``x`` (n, d) and ``z`` (n, k) in float64 and the file to leave its eraser in. ``fold`` streams
-the rows in batches and solves; ``solve`` solves from statistics that are there. Only what its environment has is imported.
+Given a safetensors file with ``x`` (n, d) and ``z`` (n, k) in float64 and the file to leave its
+eraser in. ``fold`` streams the rows in batches and solves; ``solve`` solves from statistics that
+are there. Only what its environment has is imported.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""How a way of harvesting is timed in a process of its own, whatever its environment: a script calls `serve`.
+"""How a way of harvesting is timed in a process of its own, whatever its environment: a script
+calls `serve`.
 
-The script is given a model's folder, a JSON list of texts and the file to leave its values in. Each line on its standard
-input asks for one round, each round is answered by one line of JSON with its seconds; when the input ends, the values of
-the last round are left as safetensors, and the peak of the process's resident memory since the model was loaded is told.
-Only this file and what every environment has (numpy, safetensors) is imported here.
+The script is given a model's folder, a JSON list of texts and the file to leave its values in. Each
+line on its standard input asks for one round, each round is answered by one line of JSON with its
+seconds; when the input ends, the values of the last round are left as safetensors, and the peak of
+the process's resident memory since the model was loaded is told. Only this file and what every
+environment has (numpy, safetensors) is imported here.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ def serve(load: Callable[[str], Callable[[list[str]], np.ndarray]], package: str
     """Answer rounds until the input ends.
 
     Args:
-        load: from the model's folder to a function that gives the values of texts, (texts, sites, width) float32.
+        load: from the model's folder to a function that gives the values of texts, (texts, sites,
+            width) float32.
         package: whose version is told.
     """
     said = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
@@ -58,7 +61,9 @@ def serve(load: Callable[[str], Callable[[list[str]], np.ndarray]], package: str
 
 
 def _forget_peak() -> None:
-    """Start the peak afresh, so that it is not that of loading; where the system cannot, it is of the whole process."""
+    """Start the peak afresh, so that it is not that of loading; where the system cannot, it is of
+    the whole process.
+    """
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

@@ -1,1 +1,3 @@
-"""Hostile inputs and sudden deaths, bounded in time: `make torture MINUTES=10` writes docs/reliability.md."""
+"""Hostile inputs and sudden deaths, bounded in time: `make torture MINUTES=10` writes
+docs/reliability.md.
+"""

@@ -3,9 +3,10 @@
     make torture MINUTES=10
     python -m benchmarks.torture 10 [--seed 1] [--only READER_OR_OPERATION …]
 
-Hostile inputs are read and reports are built from hostile runs in child processes with 2 GB of memory and 20 s of
-processor time an input, while another process kills operations at random moments. What failed is kept in ``.torture``,
-each in a folder that is named by its reader, its seed and its place. Ends with 1 if anything failed.
+Hostile inputs are read and reports are built from hostile runs in child processes with 2 GB of
+memory and 20 s of processor time an input, while another process kills operations at random
+moments. What failed is kept in ``.torture``, each in a folder that is named by its reader, its seed
+and its place. Ends with 1 if anything failed.
 """
 
 from __future__ import annotations
@@ -119,18 +120,23 @@ def page(
     failures = _failures(tallies, killed)
     parts = [
         "# Reliability",
-        f"Written by `make torture MINUTES={minutes:g}` with seed {seed}; do not edit. `SECURITY.md` says what is promised.",
+        (
+            f"Written by `make torture MINUTES={minutes:g}` with seed {seed}; do not edit. "
+            "`SECURITY.md` says what is promised."
+        ),
         "\n".join(f"- {name}: {fact}" for name, fact in facts.items()),
         "## Hostile inputs",
-        "Each is a sound input with flipped bytes, cuts, confused types, huge numbers, deep nesting, links, pipes or names "
-        "that lead out; *reports* are built from runs with scripts, addresses and expressions in every text. An input is "
-        "read in a child process with 2 GB of memory and 20 seconds of processor time. A pickle that makes a file lies "
-        "beside them: *code run* counts whether it did.",
+        "Each is a sound input with flipped bytes, cuts, confused types, huge numbers, deep "
+        "nesting, links, pipes or names that lead out; *reports* are built from runs with scripts, "
+        "addresses and expressions in every text. An input is read in a child process with 2 GB of "
+        "memory and 20 seconds of processor time. A pickle that makes a file lies beside them: "
+        "*code run* counts whether it did.",
         _table(["reader", "inputs", *ENDINGS.values(), "slowest, s"], rows),
         "## Kills",
-        "Each sequence kills an operation (SIGKILL) up to fifteen times at random moments and then carries it to its end. "
-        "*Lost*: a user's file, finished work or a committed part that is missing or changed, or an end that differs from "
-        "an undisturbed one. *Left behind*: names that an undisturbed one does not leave.",
+        "Each sequence kills an operation (SIGKILL) up to fifteen times at random moments and then "
+        "carries it to its end. *Lost*: a user's file, finished work or a committed part that is "
+        "missing or changed, or an end that differs from an undisturbed one. *Left behind*: names "
+        "that an undisturbed one does not leave.",
         _table(["operation", "sequences", "kills", "lost", "left behind"], kills),
         "## What failed",
         "\n".join(failures) or "Nothing.",

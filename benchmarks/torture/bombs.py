@@ -1,4 +1,6 @@
-"""Inputs that are small on disk and large in memory, which no flipped byte makes: the first inputs of their readers."""
+"""Inputs that are small on disk and large in memory, which no flipped byte makes: the first inputs
+of their readers.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""A process that reads hostile inputs, one after the other, with at most 2 GB of memory, and tells what each ended in.
+"""A process that reads hostile inputs, one after the other, with at most 2 GB of memory, and tells
+what each ended in.
 
     python -m benchmarks.torture.child READER SEED FIRST SAMPLE WORK CANARY
 
-It writes a line of JSON before and after each input to the standard output it was given; whatever a reader prints goes
-nowhere. The process that started it watches the time: an input that
+It writes a line of JSON before and after each input to the standard output it was given; whatever a
+reader prints goes nowhere. The process that started it watches the time: an input that
 takes 20 s of processor time is a hang.
 """
 

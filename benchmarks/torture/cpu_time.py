@@ -1,7 +1,9 @@
-"""Whether a process hangs, judged by its processor time: on a busy machine the clock runs on while it cannot.
+"""Whether a process hangs, judged by its processor time: on a busy machine the clock runs on while
+it cannot.
 
-A process hangs if it has computed for longer than its limit; if it computed nothing for as long as its limit, while it
-was not ready to run either (it waits for something that does not come); or if ten times its limit went by.
+A process hangs if it has computed for longer than its limit; if it computed nothing for as long as
+its limit, while it was not ready to run either (it waits for something that does not come); or if
+ten times its limit went by.
 
 Cost: one reading of the process table of the system, each time that it is asked.
 """
@@ -18,7 +20,8 @@ PATIENCE = 10
 
 
 def used(session: int) -> tuple[float, bool]:
-    """Seconds that the processes of a session have computed, and whether one of them computes or is ready to.
+    """Seconds that the processes of a session have computed, and whether one of them computes or is
+    ready to.
 
     Args:
         session: the process that leads it; its children that ended count too.

@@ -1,7 +1,7 @@
 """One reader fed with hostile inputs for some seconds, in child processes that may die.
 
-A child that computes for 20 s without a word is ended, and counts as a hang (`benchmarks.torture.cpu_time`); one that dies
-counts as a death. Either way the next child
+A child that computes for 20 s without a word is ended, and counts as a hang
+(`benchmarks.torture.cpu_time`); one that dies counts as a death. Either way the next child
 goes on with the next input. The folder of every input that failed is kept.
 """
 

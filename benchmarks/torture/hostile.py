@@ -1,8 +1,10 @@
-"""Hostile inputs made from sound ones: flipped bytes, cut files, confused types, huge numbers, deep nesting, foreign names.
+"""Hostile inputs made from sound ones: flipped bytes, cut files, confused types, huge numbers, deep
+nesting, foreign names.
 
-Every input follows from a seed, so that one that fails can be made again. JSON is changed inside (also the header of a
-safetensors file, whose length is then set right, and a signed manifest, which is then signed again, so that what is behind
-the first check is reached too); everything else by its bytes.
+Every input follows from a seed, so that one that fails can be made again. JSON is changed inside
+(also the header of a safetensors file, whose length is then set right, and a signed manifest, which
+is then signed again, so that what is behind the first check is reached too); everything else by its
+bytes.
 """
 
 from __future__ import annotations
@@ -88,7 +90,9 @@ def _replace(path: Path, rng: np.random.Generator, canary: Path) -> None:
 
 
 def bomb(canary: Path) -> bytes:
-    """A pickle that makes a file when it is loaded, written by hand: this package imports no pickle."""
+    """A pickle that makes a file when it is loaded, written by hand: this package imports no
+    pickle.
+    """
     return b"cos\nsystem\n(S'touch " + str(canary).encode() + b"'\ntR."
 
 
@@ -150,7 +154,9 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 
 
 def confuse(value: Any, rng: np.random.Generator) -> Any:
-    """A JSON value with one part of it replaced, removed, renamed, repeated or nested beyond measure."""
+    """A JSON value with one part of it replaced, removed, renamed, repeated or nested beyond
+    measure.
+    """
     places = _places(value)
     if not places or rng.random() < 0.03:
         return VALUES[int(rng.integers(len(VALUES)))]

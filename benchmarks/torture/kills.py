@@ -1,9 +1,9 @@
 """Operations that are killed at random moments, again and again, and then carried to their end.
 
-Each operation runs in a forked child of a process that has loaded everything, so that a kill costs milliseconds. Beside the
-place it writes to lie a user's own files. After every kill they must be there byte for byte, and so must what was finished
-before and what was committed meanwhile; the last attempt must end with what an undisturbed one gives, and leave no other
-names behind.
+Each operation runs in a forked child of a process that has loaded everything, so that a kill costs
+milliseconds. Beside the place it writes to lie a user's own files. After every kill they must be
+there byte for byte, and so must what was finished before and what was committed meanwhile; the last
+attempt must end with what an undisturbed one gives, and leave no other names behind.
 
     python -m benchmarks.torture.kills SECONDS SEED WORK KEEP
 """
@@ -322,7 +322,9 @@ def _names(root: Path) -> set[str]:
 
 
 def _fresh(root: Path, operation: Operation) -> dict[Path, str]:
-    """A new folder with the user's files and what must be there first; what must stay, with its hash."""
+    """A new folder with the user's files and what must be there first; what must stay, with its
+    hash.
+    """
     shutil.rmtree(root, ignore_errors=True)
     for name, data in MINE.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -392,7 +394,8 @@ def sequence(
 def _load(root: Path, names: list[str]) -> None:
     """Load everything once, here, so that no forked child has to.
 
-    All but reports are done once: the renderer of figures has threads, which a fork does not take along.
+    All but reports are done once: the renderer of figures has threads, which a fork does not take
+    along.
     """
     import torch
     import vl_convert  # noqa: F401

@@ -1,7 +1,9 @@
-"""Hostile payloads in run folders, and a check that none acts in the report that is built from them.
+"""Hostile payloads in run folders, and a check that none acts in the report that is built from
+them.
 
-A payload is planted in texts, captions, names, cells and figures. The page is then parsed as a browser does: a script,
-handler, frame, form, link or address that the page of a sound run does not have is an escape.
+A payload is planted in texts, captions, names, cells and figures. The page is then parsed as a
+browser does: a script, handler, frame, form, link or address that the page of a sound run does not
+have is an escape.
 """
 
 from __future__ import annotations
@@ -192,7 +194,8 @@ class _Acts(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._inside == "style" and MARK in data:
             self.found.append("<style>")
-        # data of figures stand in scripts of another type; code never holds a payload that is not quoted
+        # data of figures stand in scripts of another type; code never holds a payload that is not
+        # quoted
         if self._inside == "script" and re.search(
             rf"^\s*document\.title='{MARK}'|^\s*'{MARK}'", data
         ):

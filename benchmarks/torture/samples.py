@@ -1,7 +1,7 @@
 """One sound input of every kind that Inscape reads: what the hostile ones are made from.
 
-Each is a folder with one file or more; `READERS` says how each is read. Everything is tiny: a model of two blocks, forty
-sentences, pictures of eight pixels.
+Each is a folder with one file or more; `READERS` says how each is read. Everything is tiny: a model
+of two blocks, forty sentences, pictures of eight pixels.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A toy study: it harvests a tiny model into the run's cache and keeps a table, a figure, texts and a claim."""
+"""A toy study: it harvests a tiny model into the run's cache and keeps a table, a figure, texts and
+a claim.
+"""
 
 from __future__ import annotations
 

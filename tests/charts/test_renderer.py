@@ -54,7 +54,8 @@ def test_a_child_has_a_limit_on_memory(monkeypatch, tmp_path):
     code = (
         f"sys.path.insert(0, {str(tmp_path)!r})\nimport runpy\n"
         f"limit = runpy.run_path({source!r})['_limit']\nlimit()\n"
-        "try:\n    bytearray(8 << 30)\n    said = 'taken'\nexcept MemoryError:\n    said = 'refused'\n"
+        "try:\n    bytearray(8 << 30)\n    said = 'taken'\nexcept MemoryError:\n    said = "
+        "'refused'\n"
         "print(json.dumps({'figure': 0, 'error': said}))"
     )
     _child(monkeypatch, tmp_path, code)

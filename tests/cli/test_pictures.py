@@ -1,4 +1,6 @@
-"""patch, ablate, attribute and attention: a grid in the terminal, a page, JSON, and mistakes in one sentence."""
+"""patch, ablate, attribute and attention: a grid in the terminal, a page, JSON, and mistakes in one
+sentence.
+"""
 
 import json
 import sys

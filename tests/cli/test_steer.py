@@ -1,4 +1,6 @@
-"""vector, steer and audit: from labelled texts to a file, to words side by side, to a report; and what they refuse."""
+"""vector, steer and audit: from labelled texts to a file, to words side by side, to a report; and
+what they refuse.
+"""
 
 from __future__ import annotations
 

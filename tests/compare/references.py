@@ -1,4 +1,6 @@
-"""Slow, clear versions of the estimators, as they are written in the papers, and data with a known relation."""
+"""Slow, clear versions of the estimators, as they are written in the papers, and data with a known
+relation.
+"""
 
 from __future__ import annotations
 

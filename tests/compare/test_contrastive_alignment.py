@@ -1,4 +1,6 @@
-"""Two maps into one space: what they find for unseen classes, problems side by side, and the loss."""
+"""Two maps into one space: what they find for unseen classes, problems side by side, and the
+loss.
+"""
 
 from __future__ import annotations
 

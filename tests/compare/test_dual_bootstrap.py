@@ -10,7 +10,9 @@ from inscape.compare.rsa import compare_dissimilarities
 
 
 def drawn(rng, subjects=8, items=14, d=6):
-    """Matrices of subjects who see items through a noisy map of their own, and two models of them."""
+    """Matrices of subjects who see items through a noisy map of their own, and two models of
+    them.
+    """
     x = rng.normal(size=(items, d))
     own = [x + rng.normal(size=x.shape) @ np.diag(rng.random(d)) for _ in range(subjects)]
     seen = np.stack([dissimilarity(o, "sqeuclidean") for o in own])

@@ -1,4 +1,6 @@
-"""Regions across subjects: against a loop, with noise of one's own, and the subjects that are made for it."""
+"""Regions across subjects: against a loop, with noise of one's own, and the subjects that are made
+for it.
+"""
 
 from __future__ import annotations
 

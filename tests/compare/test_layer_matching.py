@@ -1,4 +1,6 @@
-"""Layers identified, ties, permuted networks; and the unguarded canonical measures against slow ones."""
+"""Layers identified, ties, permuted networks; and the unguarded canonical measures against slow
+ones.
+"""
 
 from __future__ import annotations
 

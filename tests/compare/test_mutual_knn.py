@@ -73,7 +73,9 @@ def test_chance_is_what_unrelated_representations_give():
 
 
 def test_norms_shared_by_the_rows_are_no_agreement():
-    """Without unit length, rows with the same norms on both sides share neighbours by their norms alone."""
+    """Without unit length, rows with the same norms on both sides share neighbours by their norms
+    alone.
+    """
     rng = np.random.default_rng(0)
     size = rng.gamma(0.5, size=(300, 1)) + 0.01
     x, y = (rng.normal(size=(300, 30)) * size for _ in range(2))

@@ -89,7 +89,8 @@ def test_pairs_of_another_graph_have_a_curvature_where_there_is_a_path():
     every = curvature(graph)
     some = curvature(graph, pairs=every.edges[::3])
     assert some.kappa == pytest.approx(every.kappa[::3], abs=1e-9)
-    # two ends of a path of three edges, whose ends have one neighbour each: both masses move the same way
+    # two ends of a path of three edges, whose ends have one neighbour each: both masses move the
+    # same way
     path = table(nx.path_graph(4))
     far = curvature(path, idle=0.0, pairs=np.array([[0, 3]])).kappa
     assert far == pytest.approx(1 - 1 / 3)

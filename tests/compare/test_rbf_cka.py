@@ -1,4 +1,6 @@
-"""Debiased CKA of Gaussian kernels: its estimator, its limit of large bandwidths, its invariances."""
+"""Debiased CKA of Gaussian kernels: its estimator, its limit of large bandwidths, its
+invariances.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""A rewired graph keeps degrees and lengths, stays in one piece, and loses who is joined to whom."""
+"""A rewired graph keeps degrees and lengths, stays in one piece, and loses who is joined to
+whom.
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ def test_comparisons_are_their_definitions():
 
 
 def test_ties_do_not_pay():
-    """A model of categories: the mean over all orders of its ties is what ρ-a is, and τ-a stays below τ-b."""
+    """A model of categories: the mean over all orders of its ties is what ρ-a is, and τ-a stays
+    below τ-b.
+    """
     model = (np.arange(8)[:, None] // 4 != np.arange(8) // 4).astype(float)
     data = dissimilarity(np.random.default_rng(0).normal(size=(8, 5)), "euclidean") + 0.3 * model
     at = np.triu_indices(8, 1)

@@ -1,4 +1,6 @@
-"""Maps over sites: their values, jackknife, permutation null, correction for the search, calibration."""
+"""Maps over sites: their values, jackknife, permutation null, correction for the search,
+calibration.
+"""
 
 import numpy as np
 import pytest

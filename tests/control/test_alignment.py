@@ -1,4 +1,6 @@
-"""Alignment: maps invert exactly, the planted variable is found by the map that can, and not by one that cannot."""
+"""Alignment: maps invert exactly, the planted variable is found by the map that can, and not by one
+that cannot.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ def stream(seed=0):
 
 
 def world(mixed: bool, bent: bool = False, seed: int = 0):
-    """h holds two bits in planes of its own; the answer is a function of both; the variable is the first bit."""
+    """h holds two bits in planes of its own; the answer is a function of both; the variable is the
+    first bit.
+    """
     g = stream(seed)
     mix = torch.linalg.qr(torch.randn(D, D, generator=g)).Q if mixed else torch.eye(D)
 

@@ -1,4 +1,6 @@
-"""Attention knockout: the weights that are left are shared out anew, nothing else changes, nothing stays behind."""
+"""Attention knockout: the weights that are left are shared out anew, nothing else changes, nothing
+stays behind.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The causal inner product: duals move their own concept and leave orthogonal ones, which plain directions do not."""
+"""The causal inner product: duals move their own concept and leave orthogonal ones, which plain
+directions do not.
+"""
 
 from __future__ import annotations
 

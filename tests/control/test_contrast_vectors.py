@@ -1,4 +1,6 @@
-"""Contrast vectors: every finder finds what was planted, at every layer, at one length; and what refuses."""
+"""Contrast vectors: every finder finds what was planted, at every layer, at one length; and what
+refuses.
+"""
 
 from __future__ import annotations
 

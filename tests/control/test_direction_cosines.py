@@ -1,4 +1,6 @@
-"""Cosines of mean differences: known answers, a jackknife that leaves groups out, and no gap where there is none."""
+"""Cosines of mean differences: known answers, a jackknife that leaves groups out, and no gap where
+there is none.
+"""
 
 from __future__ import annotations
 

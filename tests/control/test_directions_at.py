@@ -1,4 +1,6 @@
-"""Directions of several sites: held at a mean everywhere but the first token, or projected out everywhere."""
+"""Directions of several sites: held at a mean everywhere but the first token, or projected out
+everywhere.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Interchanges of hierarchical equality: the answers are those of the algorithm with its variable swapped."""
+"""Interchanges of hierarchical equality: the answers are those of the algorithm with its variable
+swapped.
+"""
 
 from __future__ import annotations
 

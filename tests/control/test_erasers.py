@@ -1,4 +1,6 @@
-"""Erasers: the linear guarantee seen by two classifiers, the least change, agreement with a slow clear version, refusals."""
+"""Erasers: the linear guarantee seen by two classifiers, the least change, agreement with a slow
+clear version, refusals.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Head maps: each cell is one pass with one head put in; the estimate is its slope; heads of a layer make the layer."""
+"""Head maps: each cell is one pass with one head put in; the estimate is its slope; heads of a
+layer make the layer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Learned swaps: drawn as they should be, trained until the loss stops falling, counted on held-out sequences."""
+"""Learned swaps: drawn as they should be, trained until the loss stops falling, counted on held-out
+sequences.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Alignment along one line: the map swaps one coordinate, the closed form is best where the metric is straight."""
+"""Alignment along one line: the map swaps one coordinate, the closed form is best where the metric
+is straight.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Low-rank adapters: nothing at first, what the formula says after, exact when merged, gone after the block."""
+"""Low-rank adapters: nothing at first, what the formula says after, exact when merged, gone after
+the block.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +119,8 @@ def test_gates_are_what_is_written_over_b():
         more = model.run(IDS, "mlp_out.2")["mlp_out.2"]
     assert torch.allclose(more - less, found @ adapters.up[last].detach().T, atol=1e-4)
     at = torch.tensor([[4], [2]])
-    # a product over fewer rows may take another kernel; atol is 64 terms × 2⁻²³ × values of about 0.2, rounded up
+    # a product over fewer rows may take another kernel; atol is 64 terms × 2⁻²³ × values of about
+    # 0.2, rounded up
     assert torch.allclose(
         gates(model, adapters, IDS, at)[last][:, 0], found[torch.arange(2), at[:, 0]], atol=1e-5
     )

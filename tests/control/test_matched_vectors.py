@@ -1,4 +1,6 @@
-"""What a steering vector must beat: as long, as alike from block to block, and pointing elsewhere."""
+"""What a steering vector must beat: as long, as alike from block to block, and pointing
+elsewhere.
+"""
 
 from __future__ import annotations
 

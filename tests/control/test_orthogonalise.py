@@ -1,4 +1,6 @@
-"""Ablation baked into weights equals ablation by edits, on every family it is defined for, and survives saving."""
+"""Ablation baked into weights equals ablation by edits, on every family it is defined for, and
+survives saving.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Patching maps: equal to one pass a cell, whole at the ends, estimated by gradients where the metric is straight."""
+"""Patching maps: equal to one pass a cell, whole at the ends, estimated by gradients where the
+metric is straight.
+"""
 
 from __future__ import annotations
 

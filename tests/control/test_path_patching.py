@@ -1,5 +1,5 @@
-"""Path patching: known by hand in a linear network, equal to a pass with everything frozen, to activation patching where
-nothing lies between."""
+"""Path patching: known by hand in a linear network, equal to a pass with everything frozen, to
+activation patching where nothing lies between."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def metric(logits, _rows):
     return logits[:, 7] - logits[:, 11]
 
 
-# --- a network of two blocks without one non-linearity: every path is a product of matrices --------------------------
+# --- a network of two blocks without one non-linearity: every path is a product of matrices
+# --------------------------
 
 
 class Attention(nn.Module):
@@ -117,7 +118,9 @@ def looks(t):
 
 
 def test_direct_and_indirect_paths_are_the_products_of_their_matrices(linear, pair):
-    """Δ of head 1 of block 0 goes on as itself, or through the value and output matrices of block 1."""
+    """Δ of head 1 of block 0 goes on as itself, or through the value and output matrices of block
+    1.
+    """
     weight = {k: v.detach().double().numpy() for k, v in linear.net.named_parameters()}
     read = weight["lm_head.weight"][7] - weight["lm_head.weight"][11]
     v1, o1, m1 = (weight[f"body.layers.1.{x}.weight"] for x in ("attn.v", "attn.o", "mlp"))
@@ -129,7 +132,8 @@ def test_direct_and_indirect_paths_are_the_products_of_their_matrices(linear, pa
     direct = path_map(linear, *pair, "z.0.1", metric)
     assert np.allclose(direct.values[0, -1] - direct.base, delta[:, -1] @ read, atol=1e-5)
     assert np.abs(delta[:, -1] @ read).max() > 1e-3
-    # no direct path from elsewhere; the batch of the base has another shape, so values agree to rounding
+    # no direct path from elsewhere; the batch of the base has another shape, so values agree to
+    # rounding
     assert np.allclose(direct.values[0, :-1], direct.base, atol=1e-6)
     through = path_effects(linear, *pair, "z.0.1", metric, to="v.1")
     moved = np.einsum("qk,nkd->nqd", looks(t), delta @ v1.T) @ o1.T
@@ -154,7 +158,9 @@ def test_first_steps_of_all_paths_sum_to_the_whole_effect(linear, pair, sender):
 
 
 def test_direct_effects_of_all_senders_sum_to_the_whole_difference(linear, pair):
-    """Noising and denoising alike: what the last stream is the sum of, its direct effects are too."""
+    """Noising and denoising alike: what the last stream is the sum of, its direct effects are
+    too.
+    """
     everything = "embed, attn_out.*, mlp_out.*"
     for ends in (pair, pair[::-1]):
         found = path_effects(linear, *ends, everything, metric)
@@ -170,7 +176,8 @@ def test_direct_effects_of_all_senders_sum_to_the_whole_difference(linear, pair)
         assert np.ptp(found.effect) > 0.01
 
 
-# --- real architectures ------------------------------------------------------------------------------------------------
+# --- real architectures
+# ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=["llama", "gpt2", "gemma3", "neox"])
@@ -179,7 +186,9 @@ def model(request):
 
 
 def frozen(model, sender, receiver, k, position):
-    """The slow clear way: the base with every other writer held, then the base with what the receiver read put in."""
+    """The slow clear way: the base with every other writer held, then the base with what the
+    receiver read put in.
+    """
     base, source = ([model.tokenize(x)[k]] for x in (BASE, SOURCE))
     clean, given = model.run(base, [sender, "attn_out.*", "mlp_out.*"]), model.run(source, sender)
     value = clean[sender].clone()
@@ -221,8 +230,8 @@ def test_every_path_is_what_passes_with_everything_else_frozen_give(model):
         )
         moved = np.abs(found.values - found.base).max()
         if model.family.name == "neox" and receiver in ("mlp_in.0", "mlp_in.1"):
-            # attention and MLP of a parallel block do not read each other; what is left is rounding of logits of about 1,
-            # since batches of another shape may take other kernels
+            # attention and MLP of a parallel block do not read each other; what is left is rounding
+            # of logits of about 1, since batches of another shape may take other kernels
             assert moved < 2e-6, (sender, receiver)
         else:
             assert moved > 5e-5, (sender, receiver)

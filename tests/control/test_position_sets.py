@@ -1,4 +1,6 @@
-"""Position sets: what is in them, what never is, and that they are the same wherever a text stands."""
+"""Position sets: what is in them, what never is, and that they are the same wherever a text
+stands.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Quadratic erasure: moments made equal, the quadratic reader blinded, the least move, and what is refused."""
+"""Quadratic erasure: moments made equal, the quadratic reader blinded, the least move, and what is
+refused.
+"""
 
 from __future__ import annotations
 

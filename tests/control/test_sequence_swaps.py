@@ -46,7 +46,8 @@ def test_subspaces_take_what_is_theirs_and_no_more(bigrams):
     with torch.no_grad():
         swap.raw.copy_(net.turn.T)
     right = same(net.repeat(swap(given)), wanted, length).mean()
-    # a pair's subspace takes the source's neighbour along, and this source's neighbours are not the base's
+    # a pair's subspace takes the source's neighbour along, and this source's neighbours are not the
+    # base's
     assert right < 0.7 if bigrams else right == 1
     basis = torch.linalg.qr(swap.raw)[0]
     assert torch.allclose(basis.T @ basis, torch.eye(16), atol=1e-5)

@@ -1,4 +1,6 @@
-"""A sub-module trained by regression alone gives, inside the model, the residual that the regression promised."""
+"""A sub-module trained by regression alone gives, inside the model, the residual that the
+regression promised.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +96,9 @@ def test_only_the_submodule_is_changed_and_only_what_comes_after_it():
 
 
 def test_enough_weights_meet_every_target_and_equal_the_edit():
-    """More hidden units than rows: the MLP can give what is asked exactly, and then the logits are those of the edit."""
+    """More hidden units than rows: the MLP can give what is asked exactly, and then the logits are
+    those of the edit.
+    """
     model, rows = Model(nets.net("llama")), tokens((5,) * 6)
     data = regression(model, rows, LAYER)
     v = torch.from_numpy(np.random.default_rng(1).normal(size=nets.D)).float()
@@ -121,7 +125,9 @@ def test_where_nothing_is_asked_nothing_changes():
 
 
 def test_it_is_training_in_the_whole_model_without_running_it():
-    """The slow way: the same steps on the same weights, every one a pass of the model with its loss at the residual."""
+    """The slow way: the same steps on the same weights, every one a pass of the model with its loss
+    at the residual.
+    """
     model, rows, steps = Model(nets.net("llama")), tokens((5,) * 8), 6
     data = regression(model, rows, LAYER)
     targets = steered(data)

@@ -1,4 +1,6 @@
-"""Training adapters: the answers are learned, the network's weights are not touched, the same lessons give the same."""
+"""Training adapters: the answers are learned, the network's weights are not touched, the same
+lessons give the same.
+"""
 
 from __future__ import annotations
 

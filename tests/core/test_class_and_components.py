@@ -1,4 +1,6 @@
-"""The first number is where a row stands between the classes; the others are scikit-learn's components of the rest."""
+"""The first number is where a row stands between the classes; the others are scikit-learn's
+components of the rest.
+"""
 
 from __future__ import annotations
 

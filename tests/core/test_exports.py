@@ -1,4 +1,6 @@
-"""Packages offer the public names of their files, load them on first use, and answer an unknown name with close ones."""
+"""Packages offer the public names of their files, load them on first use, and answer an unknown
+name with close ones.
+"""
 
 import importlib
 import subprocess

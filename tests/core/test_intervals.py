@@ -1,4 +1,6 @@
-"""Intervals over groups: coverage, limits, refusals; the bootstrap over groups against loops that draw rows."""
+"""Intervals over groups: coverage, limits, refusals; the bootstrap over groups against loops that
+draw rows.
+"""
 
 from __future__ import annotations
 

@@ -177,7 +177,9 @@ def test_one_class_only_ends_with_certainty_rather_than_an_error():
 
 @pytest.mark.parametrize("k", [2, 3])
 def test_rows_that_are_all_alike_give_the_shares_of_the_classes(k):
-    """The embedding of a last token that is a full stop everywhere: no direction, and still an answer."""
+    """The embedding of a last token that is a full stop everywhere: no direction, and still an
+    answer.
+    """
     y = np.arange(30) % k
     basis = ridge.Rows(np.ones((30, 5))).basis()
     assert len(basis.w) == 0
@@ -189,7 +191,8 @@ def test_rows_that_are_all_alike_give_the_shares_of_the_classes(k):
 
 
 def test_a_column_at_its_optimum_stays_there_while_others_are_fitted():
-    # exact in binary: the first column's gradient is zero to the last bit, and so is every later direction
+    # exact in binary: the first column's gradient is zero to the last bit, and so is every later
+    # direction
     z = np.tile([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]], (8, 1))
     even = np.tile([1, 0, 0, 1], 8)
     hard, other = (z > 0).astype(int).T.copy()

@@ -1,4 +1,6 @@
-"""One outcome under several conditions: paired differences, nulls that are distributions, and few draws said honestly."""
+"""One outcome under several conditions: paired differences, nulls that are distributions, and few
+draws said honestly.
+"""
 
 import numpy as np
 import pytest

@@ -56,7 +56,9 @@ def test_unequal_groups_get_the_labels_of_one_group_each():
 
 
 def test_a_small_donor_gives_as_many_labels_as_keep_the_groups_mean_as_variable():
-    """The variance of a large group's shuffled mean is that of its mean in the data, and not that of its small donors."""
+    """The variance of a large group's shuffled mean is that of its mean in the data, and not that
+    of its small donors.
+    """
     rng, sizes = np.random.default_rng(0), np.r_[100, np.full(60, 4)]
     codes, moved, kept = np.repeat(np.arange(61), sizes), [], []
     for _ in range(60):
@@ -180,7 +182,9 @@ def test_corrections_agree_with_scipy_and_with_a_slow_version():
 
 
 def test_a_table_sorted_alike_within_groups_keeps_no_signal():
-    """Blocks laid over others in order would pair the k-th row of one group with the k-th of another."""
+    """Blocks laid over others in order would pair the k-th row of one group with the k-th of
+    another.
+    """
     groups = np.arange(240) % 12
     y = np.arange(240.0)
     order = permutations(240, 200, rng=np.random.default_rng(0), groups=groups)

@@ -1,4 +1,6 @@
-"""One coordinate that is more than half of a vector or of what a probe predicts is said; several are not."""
+"""One coordinate that is more than half of a vector or of what a probe predicts is said; several
+are not.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""One protocol for probes, one for erasers, one for lenses: every public class that is one of these has its methods.
+"""One protocol for probes, one for erasers, one for lenses: every public class that is one of these
+has its methods.
 
-Classes are found by what they have, not by a list: whatever learns from rows and labels in `inscape.read` is a probe, in
-`inscape.control` an eraser; whatever is called a lens is one.
+Classes are found by what they have, not by a list: whatever learns from rows and labels in
+`inscape.read` is a probe, in `inscape.control` an eraser; whatever is called a lens is one.
 """
 
 from __future__ import annotations

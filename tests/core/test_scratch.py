@@ -1,4 +1,6 @@
-"""Files without a name: read by position, mapped and handed back, and a full disk said in a sentence."""
+"""Files without a name: read by position, mapped and handed back, and a full disk said in a
+sentence.
+"""
 
 from __future__ import annotations
 

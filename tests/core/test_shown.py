@@ -1,4 +1,6 @@
-"""Objects show themselves: a table of text, the same as HTML, and no text of theirs is ever markup."""
+"""Objects show themselves: a table of text, the same as HTML, and no text of theirs is ever
+markup.
+"""
 
 import torch
 from torch import nn

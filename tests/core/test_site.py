@@ -73,7 +73,10 @@ def test_a_selection_is_in_order_and_without_repeats():
     [
         (
             "resid_pots.3",
-            "no site matches 'resid_pots.3'. Did you mean 'resid_post'.*This model has embed, resid_pre.0…11",
+            (
+                "no site matches 'resid_pots.3'. Did you mean 'resid_post'.*This model has embed, "
+                "resid_pre.0…11"
+            ),
         ),
         (
             "resid_post.12",

@@ -1,4 +1,6 @@
-"""PyTorch's own files: tensors come back, and pickles, pipes, compressed parts and tensors out of nothing do not."""
+"""PyTorch's own files: tensors come back, and pickles, pipes, compressed parts and tensors out of
+nothing do not.
+"""
 
 from __future__ import annotations
 

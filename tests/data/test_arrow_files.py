@@ -1,4 +1,6 @@
-"""Arrow files of saved data sets: a damaged one is a sentence and not the end of the interpreter."""
+"""Arrow files of saved data sets: a damaged one is a sentence and not the end of the
+interpreter.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Headers of Arrow batches: compressed ones and those with more rows than bytes are refused before Arrow reads them."""
+"""Headers of Arrow batches: compressed ones and those with more rows than bytes are refused before
+Arrow reads them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Files read in pieces: the same table whatever the pieces, text in a file, and a look that holds nothing."""
+"""Files read in pieces: the same table whatever the pieces, text in a file, and a look that holds
+nothing.
+"""
 
 from __future__ import annotations
 

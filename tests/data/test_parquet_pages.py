@@ -1,4 +1,6 @@
-"""Page headers are read as Arrow reads them, and bombs of every kind are refused before they unfold."""
+"""Page headers are read as Arrow reads them, and bombs of every kind are refused before they
+unfold.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,8 @@ def test_bombs_are_refused(tmp_path, make):
     for read in (read_table, look):
         with pytest.raises(
             DataError,
-            match=r"bomb.parquet is not a readable Parquet file \(it .*unfolds to more than .*, which no table",
+            match=r"bomb.parquet is not a readable Parquet file \(it .*unfolds to more than .*, "
+            r"which no table",
         ):
             read(path)
     assert pa.total_allocated_bytes() - before < 1_000_000

@@ -96,7 +96,8 @@ def test_a_mean_in_a_causal_model_is_without_position_0(special, causal, where, 
 def test_unknown_positions_are_refused(where):
     with pytest.raises(
         DataError,
-        match=r"is not a position\. .*Choices: -1, all, cls, first, last, mean, mean-all, span:NAME",
+        match=r"is not a position\. .*Choices: -1, all, cls, first, last, mean, mean-all, "
+        r"span:NAME",
     ):
         parse(where)
 

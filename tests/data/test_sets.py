@@ -29,7 +29,8 @@ NAMES = (
     "sentence-tasks",
     "templated-sentiment",
 )
-#: tables of questions, whose groups are few and whose labels are words: tests/data/test_relations.py, tests/study
+#: tables of questions, whose groups are few and whose labels are words:
+# tests/data/test_relations.py, tests/study
 TABLES = ("imagenet-classes", "linked-questions", "ordered-words", "relations", "word-pairs")
 
 

@@ -1,4 +1,6 @@
-"""Fenced blocks of a Markdown file, and the ``# ->`` lines that say what a statement of one prints."""
+"""Fenced blocks of a Markdown file, and the ``# ->`` lines that say what a statement of one
+prints.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,15 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
 MARK = "# -> "
-#: what a number with a decimal point may differ by: nets are trained on the spot, and machines round differently
+#: what a number with a decimal point may differ by: nets are trained on the spot, and machines
+# round differently
 SLACK = 0.15
 
 
 class Statement(NamedTuple):
-    """A top-level statement of a block: its source, the line it is on in the file, and what it must print."""
+    """A top-level statement of a block: its source, the line it is on in the file, and what it must
+    print.
+    """
 
     source: str
     line: int
@@ -56,7 +61,9 @@ def execute(statement: Statement, names: dict[str, Any], file: str) -> str:
 
 
 def agrees(expected: str, printed: str, slack: float = SLACK) -> bool:
-    """Whether what was printed is what was promised: word for word, ``…`` anything, decimals within `slack`."""
+    """Whether what was printed is what was promised: word for word, ``…`` anything, decimals within
+    `slack`.
+    """
     number = r"(-?\d+\.\d+|-?\d+\.(?!\w))"
     parts = re.split(rf"{number}|(…)", expected)
     pattern, numbers = "", []
@@ -80,7 +87,8 @@ def run_page(page: Path) -> int:
     """Run a page's Python blocks in order, as one program; how many promises it keeps.
 
     Raises:
-        AssertionError: a statement prints something else than promised, or something where nothing was.
+        AssertionError: a statement prints something else than promised, or something where nothing
+            was.
     """
     names: dict[str, Any] = {}
     kept, wrong = 0, []

@@ -1,4 +1,6 @@
-"""The page on adding a study quotes a study that is there, and that is as short as the page says."""
+"""The page on adding a study quotes a study that is there, and that is as short as the page
+says.
+"""
 
 from __future__ import annotations
 

@@ -50,7 +50,10 @@ def test_pictures_are_there_and_described():
 
 def test_a_broken_link_is_found():
     page = ROOT / "docs" / "tutorial.md"
-    text = "[a](glossary.md) [b](nowhere.md) [c](architecture.md#a-store) [d](architecture.md#a-cellar)"
+    text = (
+        "[a](glossary.md) [b](nowhere.md) [c](architecture.md#a-store) "
+        "[d](architecture.md#a-cellar)"
+    )
     assert broken(page, text) == ["nowhere.md", "architecture.md#a-cellar"]
 
 

@@ -1,4 +1,6 @@
-"""The twenty recipes, each one command or ten lines, run on a tiny network and on the model that they name."""
+"""The twenty recipes, each one command or ten lines, run on a tiny network and on the model that
+they name.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The documentation as a site: it builds without a warning, links lead on, and search works from a folder, offline.
+"""The documentation as a site: it builds without a warning, links lead on, and search works from a
+folder, offline.
 
 Skips, and says so, where MkDocs or a browser is missing.
 """

@@ -1,4 +1,6 @@
-"""The tutorial does what it says, block by block; the README's lines for one's own data run; its commands exist."""
+"""The tutorial does what it says, block by block; the README's lines for one's own data run; its
+commands exist.
+"""
 
 from __future__ import annotations
 

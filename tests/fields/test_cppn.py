@@ -1,4 +1,6 @@
-"""Pictures as networks: symmetric by hand, permuted without a trace, and what moving a weight does."""
+"""Pictures as networks: symmetric by hand, permuted without a trace, and what moving a weight
+does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Alignment of paired batches: canonical correlations against closed forms, transport against exact costs."""
+"""Alignment of paired batches: canonical correlations against closed forms, transport against exact
+costs.
+"""
 
 import numpy as np
 import pytest

@@ -38,7 +38,8 @@ def test_cells_of_the_same_picture_are_no_negatives():
     one, both = (dense_info_nce(x[:, :1], x[:, :1], 0.2) for x in (q, twice))
     assert torch.equal(one, both)
     alike = q[:, :1].expand(-1, 3, -1)
-    # all cells of a picture alike: the positive is as near as it can be, whatever the others of the picture
+    # all cells of a picture alike: the positive is as near as it can be, whatever the others of the
+    # picture
     far = dense_info_nce(
         torch.eye(4)[:, None].expand(-1, 3, -1), torch.eye(4)[:, None].expand(-1, 3, -1), 0.05
     )

@@ -1,4 +1,6 @@
-"""A network that predicts its own slow copy: the loss, the moving average, and a resumed training."""
+"""A network that predicts its own slow copy: the loss, the moving average, and a resumed
+training.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Relations as matrices: the loss is its formula, and its minimum the mutual information of pairs."""
+"""Relations as matrices: the loss is its formula, and its minimum the mutual information of
+pairs.
+"""
 
 import numpy as np
 import pytest

@@ -79,7 +79,9 @@ CAUSAL = (
 
 
 def net(family: str, seed: int = 0) -> Any:
-    """A random network of a family, every parameter perturbed so that no bias is zero and no norm is one."""
+    """A random network of a family, every parameter perturbed so that no bias is zero and no norm
+    is one.
+    """
     kind, config = NETS[family]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -90,7 +92,9 @@ def net(family: str, seed: int = 0) -> Any:
     return made
 
 
-WORDS = "the a river sea mountain Paris London is of in and it rises runs capital good bad film , . !".split()
+WORDS = (
+    "the a river sea mountain Paris London is of in and it rises runs capital good bad film , . !"
+).split()
 
 
 def tokenizer(template: str | None = None) -> Any:

@@ -1,4 +1,6 @@
-"""A row is the same alone, in a batch of mixed lengths, in another order, harvested, and behind a shared beginning."""
+"""A row is the same alone, in a batch of mixed lengths, in another order, harvested, and behind a
+shared beginning.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from inscape.model.registry import family_of
 from inscape.store.harvest import harvest
 from tests.model.tiny import TINY, tiny, tower
 
-#: of each kind of stack one: causal and not, experts, latent attention, ALiBi, a state space, shared blocks
+#: of each kind of stack one: causal and not, experts, latent attention, ALiBi, a state space,
+# shared blocks
 QUICK = ("llama", "bert", "mixtral", "bloom", "mamba2", "albert")
 LENGTHS = (1, 2, 3, 40, 7, 23, 64, 5)
 #: how far rounding may take a row: products of other shapes are added up in another order

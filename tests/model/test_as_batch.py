@@ -70,7 +70,8 @@ def _truth(model, ids: list[int]) -> torch.Tensor:
         return model.net(torch.tensor([ids]), output_hidden_states=True).hidden_states[2][0]
 
 
-# --- tokens -------------------------------------------------------------------------------------------------------------
+# --- tokens
+# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,8 @@ def test_a_space_belongs_to_the_word_it_stands_before(template, text, span, word
     assert tokenizer.convert_ids_to_tokens(store.frame()["token"].tolist()) == [word]
 
 
-# --- ids, arrays, named tensors -----------------------------------------------------------------------------------------
+# --- ids, arrays, named tensors
+# -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -322,7 +324,8 @@ def test_ids_that_no_network_takes_are_one_sentence(given, said):
     assert found["resid_post.0"].shape[1] == 128
 
 
-# --- nothing to run -----------------------------------------------------------------------------------------------------
+# --- nothing to run
+# -----------------------------------------------------------------------------------------------------
 
 NO_TOKENS = r"text {} \({}\) gives no tokens; leave it out, or write a word into it"
 
@@ -419,7 +422,9 @@ def test_numbers_and_bytes_that_are_no_ids_are_refused(model, given, said):
 
 
 def test_positions_of_ones_own_reach_the_network_as_positions():
-    """Without a mask, transformers takes gaps for packed documents, in which no token sees those before it."""
+    """Without a mask, transformers takes gaps for packed documents, in which no token sees those
+    before it.
+    """
     network = net("llama")
     ids, positions = torch.tensor([[5, 6, 7]]), torch.tensor([[0, 5, 9]])
     model = Model(network)

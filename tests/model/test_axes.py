@@ -1,4 +1,6 @@
-"""Which axis is the examples' and which the positions': found by running, kept to by captures, edits and harvests."""
+"""Which axis is the examples' and which the positions': found by running, kept to by captures,
+edits and harvests.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +112,8 @@ def test_a_tensor_of_no_example_is_not_harvested():
         harvest(model, IDS, site, at="last")
 
 
-# --- networks of arrays -------------------------------------------------------------------------------------------------
+# --- networks of arrays
+# -------------------------------------------------------------------------------------------------
 
 
 class Turned(nn.Module):

@@ -1,4 +1,6 @@
-"""The certificate bites: faults planted in sound networks are found, named, and refuse just the sites they concern."""
+"""The certificate bites: faults planted in sound networks are found, named, and refuse just the
+sites they concern.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +136,9 @@ def test_a_norm_folded_into_the_next_layer_is_refused():
 
 def test_a_last_norm_folded_into_the_head_is_refused():
     class Folded(NETS["llama"][0]):
-        """Norms without the weight, which the head has taken over; the norm module still carries it."""
+        """Norms without the weight, which the head has taken over; the norm module still carries
+        it.
+        """
 
         def forward(self, *args, **kwargs):
             out = super().forward(*args, **kwargs)

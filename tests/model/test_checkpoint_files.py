@@ -260,7 +260,8 @@ def test_a_model_larger_than_memory_is_refused_before_it_is_loaded(tmp_path, mon
     monkeypatch.setattr(checkpoint_files, "free_memory", lambda: 100_000)
     with pytest.raises(
         ModelError,
-        match=r"has [\d,]+ parameters, which take 0.0 GiB in float32, and 0.0 GiB .* free; open it in bfloat16",
+        match=r"has [\d,]+ parameters, which take 0.0 GiB in float32, and 0.0 GiB .* free; open it "
+        r"in bfloat16",
     ):
         open(tmp_path)
     monkeypatch.setattr(checkpoint_files, "free_memory", lambda: None)

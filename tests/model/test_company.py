@@ -1,5 +1,5 @@
-"""A picture or a sound gives the same tensors alone, in a batch, in another order and harvested; padding that a network
-reads is refused."""
+"""A picture or a sound gives the same tensors alone, in a batch, in another order and harvested;
+padding that a network reads is refused."""
 
 from __future__ import annotations
 
@@ -138,7 +138,8 @@ def test_a_picture_of_a_convolutional_network_is_the_same_in_any_company(name):
         assert difference(found, right.mean((2, 3))) < ROUNDING
 
 
-# --- sounds of mixed lengths -------------------------------------------------------------------------------------------
+# --- sounds of mixed lengths
+# -------------------------------------------------------------------------------------------
 
 
 def sounds() -> list[np.ndarray]:

@@ -1,4 +1,6 @@
-"""Compiled blocks: the numbers of what is written, hooks that act, and no compiled pass where one could be missed."""
+"""Compiled blocks: the numbers of what is written, hooks that act, and no compiled pass where one
+could be missed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Forward passes that keep their graph: the values of a plain pass, derivatives that finite differences confirm."""
+"""Forward passes that keep their graph: the values of a plain pass, derivatives that finite
+differences confirm.
+"""
 
 from __future__ import annotations
 

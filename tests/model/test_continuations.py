@@ -1,4 +1,6 @@
-"""Continuations: as whole passes give them, whatever they are batched with, and drawn from the right distribution."""
+"""Continuations: as whole passes give them, whatever they are batched with, and drawn from the
+right distribution.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def model() -> Model:
 
 
 def whole(model, text, ids):
-    """The slow clear version: logits of the prompt and what follows, in one pass without a cache."""
+    """The slow clear version: logits of the prompt and what follows, in one pass without a
+    cache.
+    """
     prompt = model.tokenize([text])[0].ids.tolist()
     logits = model.run(torch.tensor([[*prompt, *ids]]), logits=True).logits[0]
     return logits[len(prompt) - 1 : -1].log_softmax(dim=-1)
@@ -148,7 +152,9 @@ def test_an_edit_may_hold_a_value_for_each_row(model):
     "scope", [Scope("resid_post.1", "last", "prompt"), Scope("resid_post.1"), Scope("embed", (1,))]
 )
 def test_greedy_samples_under_edits_are_those_of_each_edit_alone(model, scope):
-    """Where nothing before the prompt's last token is edited, what comes before it is read once for all samples."""
+    """Where nothing before the prompt's last token is edited, what comes before it is read once for
+    all samples.
+    """
     v = torch.stack([k * torch.linspace(-1, 1, D).sin() for k in (0.0, 3.0, -3.0)])
     found = continuations(
         model, TEXTS, 5, samples=3, edits=lambda rows: [Add(scope, v.repeat(len(rows), 1)[:, None])]

@@ -1,4 +1,6 @@
-"""Gates held constant: values stay, the map becomes linear, each rule is needed, and nothing is left behind."""
+"""Gates held constant: values stay, the map becomes linear, each rule is needed, and nothing is
+left behind.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Edits: their scope, under a cache too, their order, and nothing left behind whatever is raised."""
+"""Edits: their scope, under a cache too, their order, and nothing left behind whatever is
+raised.
+"""
 
 from __future__ import annotations
 
@@ -164,11 +166,14 @@ def test_bad_bases_are_refused():
         as_edits(["not an edit"])
 
 
-# --- generation: an edit under a cache gives what it gives without one ------------------------------------------------
+# --- generation: an edit under a cache gives what it gives without one
+# ------------------------------------------------
 
 
 def greedy_without_cache(model: Model, text: str, count: int, edit_for: object) -> list[int]:
-    """The slow clear version: the whole sequence again at every step, the edit placed by absolute position."""
+    """The slow clear version: the whole sequence again at every step, the edit placed by absolute
+    position.
+    """
     ids = model.tokenize([text])[0].ids.tolist()
     prompt, made = len(ids), []
     for _ in range(count):

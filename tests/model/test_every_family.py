@@ -1,4 +1,6 @@
-"""Every architecture that has a table: its tiny network is certified in full, and its points can be edited."""
+"""Every architecture that has a table: its tiny network is certified in full, and its points can be
+edited.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every family's table holds on a random network of it: right tensors, right lengths, nothing left behind."""
+"""Every family's table holds on a random network of it: right tensors, right lengths, nothing left
+behind.
+"""
 
 from __future__ import annotations
 

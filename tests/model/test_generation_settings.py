@@ -1,4 +1,6 @@
-"""What a checkpoint's generation settings say does not act on `generate` and `continuations`, whatever the field."""
+"""What a checkpoint's generation settings say does not act on `generate` and `continuations`,
+whatever the field.
+"""
 
 from __future__ import annotations
 

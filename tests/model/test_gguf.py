@@ -176,7 +176,8 @@ def test_every_understood_architecture_is_tested():
     assert {architecture(name) for name in NETS} == KNOWN
 
 
-# --- rotary positions -------------------------------------------------------------------------------------------------
+# --- rotary positions
+# -------------------------------------------------------------------------------------------------
 
 
 def llama(**parameters):
@@ -285,7 +286,8 @@ def test_only_far_layers_of_gemma3_are_scaled(tmp_path):
     assert gap(logits(model.net), logits(scaled)) < 1e-4
 
 
-# --- refusals ---------------------------------------------------------------------------------------------------------
+# --- refusals
+# ---------------------------------------------------------------------------------------------------------
 
 REFUSED = {
     "another kind of scaling": (
@@ -365,7 +367,8 @@ def test_missing_tensors_are_named(tmp_path):
     skip = ("blk.1.ffn_up.weight", "blk.0.attn_q.weight")
     with pytest.raises(
         ModelError,
-        match=r"lacks 2 of the tensors .*: blk.0.attn_q.weight, blk.1.ffn_up.weight; they would be random",
+        match=r"lacks 2 of the tensors .*: blk.0.attn_q.weight, blk.1.ffn_up.weight; they would be "
+        r"random",
     ):
         open(write(tmp_path / "a.gguf", "llama", llama(), skip=skip))
 

@@ -1,5 +1,5 @@
-"""What a network is given reaches it or is refused: names that it does not know, masks that it does not take, modes of the
-caller's."""
+"""What a network is given reaches it or is refused: names that it does not know, masks that it does
+not take, modes of the caller's."""
 
 from __future__ import annotations
 
@@ -106,7 +106,8 @@ def test_gradients_are_what_they_are_whatever_the_callers_mode():
     assert torch.is_grad_enabled()
 
 
-# --- a store of a network that was changed in a way that no weight shows -----------------------------------------------
+# --- a store of a network that was changed in a way that no weight shows
+# -----------------------------------------------
 
 
 def _other_scale(network):
@@ -148,7 +149,8 @@ def test_a_live_network_that_was_changed_is_harvested_again(change):
     assert np.abs(after - before).max() > 1e-4
 
 
-# --- positions to keep -------------------------------------------------------------------------------------------------
+# --- positions to keep
+# -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""What heads read: the right token of a padded batch, the positions asked for, and bodies published without a head."""
+"""What heads read: the right token of a padded batch, the positions asked for, and bodies published
+without a head.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a network is besides its weights: whatever changes what it computes changes the hash, and nothing else does."""
+"""What a network is besides its weights: whatever changes what it computes changes the hash, and
+nothing else does.
+"""
 
 from __future__ import annotations
 

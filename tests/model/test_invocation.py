@@ -1,4 +1,6 @@
-"""Adapters that wait for tokens act from their last occurrence on, row by row, in every kind of pass."""
+"""Adapters that wait for tokens act from their last occurrence on, row by row, in every kind of
+pass.
+"""
 
 from __future__ import annotations
 

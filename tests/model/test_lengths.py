@@ -1,4 +1,6 @@
-"""Rows share a batch only where the model treats them alike; every row is what it is alone in a network that ran nothing."""
+"""Rows share a batch only where the model treats them alike; every row is what it is alone in a
+network that ran nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What people have in hand: pipelines, sentence encoders, offloaded weights, position tables that begin behind the pad."""
+"""What people have in hand: pipelines, sentence encoders, offloaded weights, position tables that
+begin behind the pad.
+"""
 
 from __future__ import annotations
 
@@ -256,7 +258,8 @@ def test_a_bidirectional_network_of_a_causal_architecture_opens():
     torch.testing.assert_close(found[1:, : alone.shape[1]], alone, atol=1e-5, rtol=1e-4)
 
 
-# --- adapters ---------------------------------------------------------------------------------------------------------
+# --- adapters
+# ---------------------------------------------------------------------------------------------------------
 
 
 def carried(network, kind, **settings):
@@ -418,7 +421,9 @@ def test_a_network_without_blocks_is_refused():
 
 
 def test_a_head_that_does_not_run_leaves_the_rest_certified():
-    """Parts in several dtypes: the blocks compute, and the head takes another dtype than the last norm gives."""
+    """Parts in several dtypes: the blocks compute, and the head takes another dtype than the last
+    norm gives.
+    """
     network = net("llama")
     network.lm_head.half()
     model = open(network)
@@ -433,7 +438,9 @@ def test_a_head_that_does_not_run_leaves_the_rest_certified():
 
 
 def test_a_block_that_stands_twice_in_its_list_is_refused_where_its_cache_makes_two_networks():
-    """Both calls write to one place of a cache of keys and values: with it, the network computes something else."""
+    """Both calls write to one place of a cache of keys and values: with it, the network computes
+    something else.
+    """
     network = net("llama")
     network.model.layers[1] = network.model.layers[0]
     ids = torch.tensor([[5, 6, 7, 8]])

@@ -1,4 +1,6 @@
-"""Opening: folders, GGUF, the zoo, live modules; every wrong name gets one sentence with the cure."""
+"""Opening: folders, GGUF, the zoo, live modules; every wrong name gets one sentence with the
+cure.
+"""
 
 from __future__ import annotations
 
@@ -168,7 +170,9 @@ def test_a_model_without_a_tokenizer_says_so():
 
 
 def write_gguf(path, network):
-    """A float32 GGUF of a tiny Llama, written tensor by tensor (queries and keys permuted as llama.cpp keeps them)."""
+    """A float32 GGUF of a tiny Llama, written tensor by tensor (queries and keys permuted as
+    llama.cpp keeps them).
+    """
     from gguf import GGUFWriter
 
     config, writer = network.config, GGUFWriter(str(path), "llama")
@@ -338,7 +342,8 @@ def test_a_word_that_the_hub_cannot_be_asked_about_is_answered_at_once(monkeypat
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
     with pytest.raises(
         ModelError,
-        match=r"no model 'smolm2-135m' on this machine, and the Hub cannot be reached.* Did you mean 'smollm2",
+        match=r"no model 'smolm2-135m' on this machine, and the Hub cannot be reached.* Did you "
+        r"mean 'smollm2",
     ):
         open("smolm2-135m")
     assert [

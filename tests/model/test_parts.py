@@ -140,7 +140,9 @@ def test_only_what_is_wrong_is_refused():
 
 
 def test_queries_before_their_own_norm_are_refused():
-    """Qwen3 and Gemma 3 norm each head's queries and keys; what stands before that does not make the scores."""
+    """Qwen3 and Gemma 3 norm each head's queries and keys; what stands before that does not make
+    the scores.
+    """
     for family in ("qwen3", "gemma3"):
         model = wrong(net(family), q=Tap("self_attn.q_proj"))
         certify(model)
@@ -148,7 +150,9 @@ def test_queries_before_their_own_norm_are_refused():
 
 
 def test_queries_and_keys_after_position_encoding_are_refused(monkeypatch):
-    """Turned by nothing they are the same tensors, so the pass without rotation alone would not see it."""
+    """Turned by nothing they are the same tensors, so the pass without rotation alone would not see
+    it.
+    """
     from transformers.models.llama import modeling_llama
 
     network, calls, turn = net("llama"), [], modeling_llama.apply_rotary_pos_emb

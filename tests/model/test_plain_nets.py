@@ -1,4 +1,6 @@
-"""Networks of no family: convolutions, recurrent nets, plain MLPs, through ``module:PATH:in|out``."""
+"""Networks of no family: convolutions, recurrent nets, plain MLPs, through
+``module:PATH:in|out``.
+"""
 
 from __future__ import annotations
 

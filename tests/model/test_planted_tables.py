@@ -1,10 +1,13 @@
-"""Wrong tables of every plausible kind, planted one by one: no tensor that differs from the right one is certified.
+"""Wrong tables of every plausible kind, planted one by one: no tensor that differs from the right
+one is certified.
 
-For each point of a family's table the tap is replaced by every other input and output in the block, by every other layout of
-its own fused tensor, by the same point of the layer after, by another element of a tuple, by views with heads in another
-order, and by each other point, whose tap it takes in exchange. The stack's own facts are planted too: blocks in another
-order, another count of heads, another last norm. A plant whose tensors are those of the right table is no plant, and one
-that gives what another gave is tried once; each of the others must be refused at every layer at which it differs.
+For each point of a family's table the tap is replaced by every other input and output in the block,
+by every other layout of its own fused tensor, by the same point of the layer after, by another
+element of a tuple, by views with heads in another order, and by each other point, whose tap it
+takes in exchange. The stack's own facts are planted too: blocks in another order, another count of
+heads, another last norm. A plant whose tensors are those of the right table is no plant, and one
+that gives what another gave is tried once; each of the others must be refused at every layer at
+which it differs.
 """
 
 from __future__ import annotations
@@ -43,7 +46,8 @@ class Plant:
         name: what was planted where.
         points: the points that may be wrong.
         family: the table.
-        misread: a point that is misread, though the table is right: how many layers further on, and by which view.
+        misread: a point that is misread, though the table is right: how many layers further on, and
+            by which view.
     """
 
     name: str
@@ -63,7 +67,9 @@ class RolledHeads(View):
 
 
 class InterleavedHeads(View):
-    """The entries of all heads one after another, as if the heads were the last axis; a pattern's keys as queries."""
+    """The entries of all heads one after another, as if the heads were the last axis; a pattern's
+    keys as queries.
+    """
 
     def read(self, x: Tensor, batch: int) -> Tensor:
         right = super().read(x, batch)
@@ -73,7 +79,9 @@ class InterleavedHeads(View):
 
 
 def plants(family: Family, atlas: Atlas) -> Iterator[Plant]:
-    """Every wrong table that differs from a family's in one point, in two that are exchanged, or in one of its facts."""
+    """Every wrong table that differs from a family's in one point, in two that are exchanged, or in
+    one of its facts.
+    """
     family = replace(family, adjust=None)
     for point, tap in family.points.items():
         yield from (
@@ -177,7 +185,9 @@ def _or_nothing(run: Callable[[], Any]) -> Any:
 
 
 def tensors(model: Model, points: tuple[str, ...]) -> dict[Site, Tensor]:
-    """What a pass over the certificate's own input gives at every site of some points that can be read, head by head."""
+    """What a pass over the certificate's own input gives at every site of some points that can be
+    read, head by head.
+    """
     batch, found = checks.examples_of(model)[-1], {}
     whole = [site for site in model.sites if site.point in points]
     sites = [replace(s, head=h) for s in whole for h in range(model.atlas.heads(s))]

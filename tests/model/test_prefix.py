@@ -1,4 +1,6 @@
-"""Continuations behind a held prefix are those of whole examples, in every causal family, at every position and row."""
+"""Continuations behind a held prefix are those of whole examples, in every causal family, at every
+position and row.
+"""
 
 from __future__ import annotations
 

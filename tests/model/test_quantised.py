@@ -1,4 +1,6 @@
-"""Every way of quantising that transformers knows: a checkpoint opens as what it says, or a sentence says why not."""
+"""Every way of quantising that transformers knows: a checkpoint opens as what it says, or a
+sentence says why not.
+"""
 
 from __future__ import annotations
 
@@ -119,7 +121,9 @@ def packed_columns(numbers, order):
 
 
 def sixteenths(weight, group=32):
-    """A matrix (out, in) in four bits: whole numbers, scale and zero of each group, and what it stands for."""
+    """A matrix (out, in) in four bits: whole numbers, scale and zero of each group, and what it
+    stands for.
+    """
     grouped = weight.T.reshape(-1, group, len(weight))
     low, high = grouped.amin(1), grouped.amax(1)
     scale = ((high - low) / 15).half().float()

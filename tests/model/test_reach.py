@@ -1,4 +1,6 @@
-"""An edit whose tensor the network does not read, or whose module it does not call, is refused; all others act."""
+"""An edit whose tensor the network does not read, or whose module it does not call, is refused; all
+others act.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def test_generation_refuses_what_is_not_read_too():
 
 
 class Beside(nn.Module):
-    """A network with a module that is computed for nothing, one that is not called, and one that a capture sees."""
+    """A network with a module that is computed for nothing, one that is not called, and one that a
+    capture sees.
+    """
 
     def __init__(self):
         super().__init__()
@@ -130,7 +134,9 @@ def test_the_trial_leaves_nothing_behind():
 
 
 def unmoved(name: str) -> list[str]:
-    """Canonical sites that can be edited and whose edit moves neither the last state nor the logits."""
+    """Canonical sites that can be edited and whose edit moves neither the last state nor the
+    logits.
+    """
     model = Model(tiny(name), tower=tower(name))
     batch, head = checks.examples_of(model)[-1], model.atlas.head is not None
     last = [Site("resid_post", len(model.atlas.blocks) - 1)]

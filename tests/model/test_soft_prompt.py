@@ -1,4 +1,6 @@
-"""Soft prompts: logits are those of a whole pass, embeddings of words act as the words, only the vectors get a gradient."""
+"""Soft prompts: logits are those of a whole pass, embeddings of words act as the words, only the
+vectors get a gradient.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A network of several stacks: each is a model of its own over the same weights, with the stack's own tensors."""
+"""A network of several stacks: each is a model of its own over the same weights, with the stack's
+own tensors.
+"""
 
 from __future__ import annotations
 

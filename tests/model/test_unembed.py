@@ -40,7 +40,8 @@ def test_ranges_of_entries_are_parts_of_the_whole():
     readout = Readout(torch.randn(50, 8, generator=g), bias=torch.randn(50, generator=g), cap=5.0)
     h = torch.randn(4, 8, dtype=torch.float64, generator=g)
     parts = [readout.scores(readout.normed(h), a, b) for a, b in readout.ranges(16)]
-    # a product of another shape may add its 8 terms in another order: float32 values of about 3, 8 × 2⁻²³ × 3 = 3e-6
+    # a product of another shape may add its 8 terms in another order: float32 values of about 3, 8
+    # × 2⁻²³ × 3 = 3e-6
     assert torch.allclose(torch.cat(parts, -1), readout(h), atol=3e-6, rtol=0)
     assert not torch.allclose(parts[0], parts[1], atol=1e-2)
     assert [b - a for a, b in readout.ranges(16)] == [16, 16, 16, 2]

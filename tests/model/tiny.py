@@ -1,4 +1,6 @@
-"""A tiny random network of every architecture that has a table, built from its configuration alone."""
+"""A tiny random network of every architecture that has a table, built from its configuration
+alone.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,8 @@ _LATENT = dict(
     first_k_dense_replace=1,
 )
 
-#: model type → (what is built from it, its configuration); a name after a space tells two of one type apart
+#: model type → (what is built from it, its configuration); a name after a space tells two of one
+# type apart
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("CausalLM", _GROUPED),
     "mistral": ("CausalLM", _GROUPED),

@@ -1,4 +1,6 @@
-"""EfficientNet-Lite0: padding as TensorFlow's, the published size, sides, and a picture that it names."""
+"""EfficientNet-Lite0: padding as TensorFlow's, the published size, sides, and a picture that it
+names.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from inscape.nets.efficientnet_lite import EfficientNetLite0, SamePadded
 
 
 def convolved(x: np.ndarray, weight: np.ndarray, stride: int) -> np.ndarray:
-    """Of one channel, the long way: what lies outside counts as zero, the odd row of padding after the last."""
+    """Of one channel, the long way: what lies outside counts as zero, the odd row of padding after
+    the last.
+    """
     side, kernel = len(x), len(weight)
     out = -(-side // stride)
     before = max((out - 1) * stride + kernel - side, 0) // 2

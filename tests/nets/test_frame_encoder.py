@@ -1,4 +1,6 @@
-"""An encoder of frames: what is hidden is not seen, order is told, and attention is what blocks use."""
+"""An encoder of frames: what is hidden is not seen, order is told, and attention is what blocks
+use.
+"""
 
 from __future__ import annotations
 

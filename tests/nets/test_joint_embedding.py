@@ -1,4 +1,6 @@
-"""The encoder with its projector: shapes, and an embedding that is the projector's of the representation."""
+"""The encoder with its projector: shapes, and an embedding that is the projector's of the
+representation.
+"""
 
 from __future__ import annotations
 

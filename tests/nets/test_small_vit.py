@@ -1,4 +1,6 @@
-"""A small vision transformer and a small residual network: what blocks give, skips, and how far they see."""
+"""A small vision transformer and a small residual network: what blocks give, skips, and how far
+they see.
+"""
 
 from __future__ import annotations
 

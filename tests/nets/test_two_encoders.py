@@ -1,4 +1,6 @@
-"""Two encoders: pooling is the weighted mean, weights go where the answer is, and the sides do not touch."""
+"""Two encoders: pooling is the weighted mean, weights go where the answer is, and the sides do not
+touch.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Roles of adapters: one that does nothing loses nothing, one that does all loses all, and shares are the scores'."""
+"""Roles of adapters: one that does nothing loses nothing, one that does all loses all, and shares
+are the scores'.
+"""
 
 from __future__ import annotations
 

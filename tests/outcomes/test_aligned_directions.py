@@ -1,4 +1,6 @@
-"""Directions by alignment: swapping along them swaps more verdicts than along others, and training does not lose by it."""
+"""Directions by alignment: swapping along them swaps more verdicts than along others, and training
+does not lose by it.
+"""
 
 from __future__ import annotations
 

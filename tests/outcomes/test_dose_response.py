@@ -1,4 +1,6 @@
-"""Dose–response: means of differences beside their controls, and outcomes that are what they say."""
+"""Dose–response: means of differences beside their controls, and outcomes that are what they
+say.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Generations in the cache: made once, read back whole, made again when anything that decides them changes."""
+"""Generations in the cache: made once, read back whole, made again when anything that decides them
+changes.
+"""
 
 from __future__ import annotations
 

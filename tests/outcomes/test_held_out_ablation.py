@@ -1,4 +1,6 @@
-"""Loss added by ablating a neuron is the difference of two passes, and only where a fold is held out."""
+"""Loss added by ablating a neuron is the difference of two passes, and only where a fold is held
+out.
+"""
 
 from __future__ import annotations
 

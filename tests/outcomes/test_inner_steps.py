@@ -1,4 +1,6 @@
-"""Steps of a network that has learnt its language lower the loss; those of an untrained one have no direction."""
+"""Steps of a network that has learnt its language lower the loss; those of an untrained one have no
+direction.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Answers to checkable instructions: graded, with their spans, and given again under a direction."""
+"""Answers to checkable instructions: graded, with their spans, and given again under a
+direction.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Leaks: of the model as it stands, with adapters and without; shifts are those of the adapters alone."""
+"""Leaks: of the model as it stands, with adapters and without; shifts are those of the adapters
+alone.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +108,8 @@ def test_a_tune_that_does_nothing_has_a_leak_of_one_and_what_undoes_a_tune_takes
     assert np.allclose(
         leaks.lost("odds", "as it is", zero), leaks.scores["odds"]["as it is"] - edited
     )
-    # what the busy adapters write before the edit is overwritten, so the tune answers as the untuned model
+    # what the busy adapters write before the edit is overwritten, so the tune answers as the
+    # untuned model
     assert np.allclose(leaks.lost("odds", "busy", zero), leaks.scores["odds"]["busy"] - edited)
     frame = leaks.preferred().set_index("model")
     assert list(frame.index) == ["as it is", "idle", "busy"]

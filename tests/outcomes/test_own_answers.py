@@ -1,4 +1,6 @@
-"""Own answers: judged by words, drawn alike each time, and their states are those of their own tokens."""
+"""Own answers: judged by words, drawn alike each time, and their states are those of their own
+tokens.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A model's own texts begin as the given ones do, each beginning once, and go on for as long as asked."""
+"""A model's own texts begin as the given ones do, each beginning once, and go on for as long as
+asked.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Pairs of answers: their scores are those of plain passes; own answers are what the model says, and its states there."""
+"""Pairs of answers: their scores are those of plain passes; own answers are what the model says,
+and its states there.
+"""
 
 from __future__ import annotations
 

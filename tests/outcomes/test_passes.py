@@ -1,4 +1,6 @@
-"""Passes: what a plain loop over single examples gives, in any order of lengths, under edits and marks."""
+"""Passes: what a plain loop over single examples gives, in any order of lengths, under edits and
+marks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Questions: answers graded, their tokens found again, what may be read without looking inside, and kinds of answerers."""
+"""Questions: answers graded, their tokens found again, what may be read without looking inside, and
+kinds of answerers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Questions behind a held prefix: the numbers of whole prompts, and answers that follow the subject's state."""
+"""Questions behind a held prefix: the numbers of whole prompts, and answers that follow the
+subject's state.
+"""
 
 from __future__ import annotations
 

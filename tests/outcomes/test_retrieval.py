@@ -1,4 +1,6 @@
-"""Sentences are cut, halved and dealt into documents as it says; a hybrid is as good as its better part."""
+"""Sentences are cut, halved and dealt into documents as it says; a hybrid is as good as its better
+part.
+"""
 
 from __future__ import annotations
 

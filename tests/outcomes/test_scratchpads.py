@@ -1,4 +1,6 @@
-"""Scratchpads under edits: the edits act where they are said to, while writing and while answering."""
+"""Scratchpads under edits: the edits act where they are said to, while writing and while
+answering.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The choice finds the layer at which a planted sense of not knowing can be steered, on training rows alone."""
+"""The choice finds the layer at which a planted sense of not knowing can be steered, on training
+rows alone.
+"""
 
 from __future__ import annotations
 

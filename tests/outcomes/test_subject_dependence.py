@@ -1,4 +1,6 @@
-"""A prediction that needs the subject moves when it is taken away, and by no cut does not move at all."""
+"""A prediction that needs the subject moves when it is taken away, and by no cut does not move at
+all.
+"""
 
 from __future__ import annotations
 

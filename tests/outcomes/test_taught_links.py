@@ -1,5 +1,5 @@
-"""Taught links: rows of a map that is right are found right, what is taught rises, and what carries over is told from
-what does not."""
+"""Taught links: rows of a map that is right are found right, what is taught rises, and what carries
+over is told from what does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tokens of pictures: states, what they identify, and what their deletion costs a small trained network."""
+"""Tokens of pictures: states, what they identify, and what their deletion costs a small trained
+network.
+"""
 
 from __future__ import annotations
 

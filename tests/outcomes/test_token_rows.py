@@ -1,4 +1,6 @@
-"""Rows of token ids through a network: states, states put into a prompt, and what follows a word."""
+"""Rows of token ids through a network: states, states put into a prompt, and what follows a
+word.
+"""
 
 from __future__ import annotations
 

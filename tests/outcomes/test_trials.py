@@ -1,4 +1,6 @@
-"""Interventions: each part under its own directions, and the opposite's coordinate at the same token."""
+"""Interventions: each part under its own directions, and the opposite's coordinate at the same
+token.
+"""
 
 from __future__ import annotations
 

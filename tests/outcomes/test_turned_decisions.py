@@ -1,4 +1,6 @@
-"""Decisions: what one half finds is used on the other, random vectors are as long, and what is chosen is the best."""
+"""Decisions: what one half finds is used on the other, random vectors are as long, and what is
+chosen is the best.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +113,8 @@ def test_each_half_chooses_what_turns_its_own_and_costs_little(case, monkeypatch
     frame = pd.DataFrame({"text": list("abcd")})
     aside = Bystander(Examples(frame, "text"), hits, "hits")
     grid, chosen = choose(case, aside, beside, (1.0, 3.0, 6.0), 0.02, np.random.default_rng(0))
-    # 1 does not suffice for the first half, 2 × 1 does not for the second; 6 costs too much on the second
+    # 1 does not suffice for the first half, 2 × 1 does not for the second; 6 costs too much on the
+    # second
     assert chosen == [(SITES[0], 3.0), (SITES[0], 3.0)]
     assert len(grid) == 12
     assert max(asked) == pytest.approx(12, abs=0.2)

@@ -1,4 +1,6 @@
-"""Maps of one condition are averaged over variables, networks are draws, and each stands beside its untrained map."""
+"""Maps of one condition are averaged over variables, networks are draws, and each stands beside its
+untrained map.
+"""
 
 from __future__ import annotations
 

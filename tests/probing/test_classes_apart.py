@@ -1,4 +1,6 @@
-"""Classes told apart from two sources: the one that holds them is above the other, rare classes are left out."""
+"""Classes told apart from two sources: the one that holds them is above the other, rare classes are
+left out.
+"""
 
 from __future__ import annotations
 

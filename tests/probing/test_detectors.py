@@ -1,5 +1,5 @@
-"""Detectors: the token that knows is chosen inside the folds, parts of a result are those of a smaller sweep, confidences
-are compared on the same answers."""
+"""Detectors: the token that knows is chosen inside the folds, parts of a result are those of a
+smaller sweep, confidences are compared on the same answers."""
 
 from __future__ import annotations
 

@@ -27,7 +27,9 @@ SITES = ["embed", "resid_post.0", "resid_post.1"]
 
 
 def layers(n=200, d=12, seed=0):
-    """Nothing, the label along axis 0, the label along axis 1 less clearly; ten groups, both labels in each."""
+    """Nothing, the label along axis 0, the label along axis 1 less clearly; ten groups, both labels
+    in each.
+    """
     rng = np.random.default_rng(seed)
     y, groups = np.tile([0, 1], n // 2), np.repeat(np.arange(10), n // 10)
     x = rng.normal(size=(3, n, d))

@@ -13,7 +13,9 @@ Y, TASK, GROUPS = np.arange(N) % 2, np.arange(N) // 2 % 2, np.arange(N) // 4
 
 
 def erased(linear: float, task: float = 1.0, women: float = 1.0) -> Erased:
-    """Probes that are right in the first so many of every ten rows; a classifier that serves one value worse."""
+    """Probes that are right in the first so many of every ten rows; a classifier that serves one
+    value worse.
+    """
     made = Erased.empty(N)
     tenth = np.arange(N) // 4 / 10
     made.linear[:] = made.unseen[:] = made.mlp[:] = tenth < linear

@@ -1,4 +1,6 @@
-"""Erasers side by side: the identity keeps everything, the right direction takes the concept and leaves the task."""
+"""Erasers side by side: the identity keeps everything, the right direction takes the concept and
+leaves the task.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Scores of sweeps over different rows: their own values and intervals, and differences that know shared groups."""
+"""Scores of sweeps over different rows: their own values and intervals, and differences that know
+shared groups.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Neurons along a probe's direction: a planted one comes first, and cosines are those of the weights."""
+"""Neurons along a probe's direction: a planted one comes first, and cosines are those of the
+weights.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A label that is written another way later is read there, and not by the probe that is carried along."""
+"""A label that is written another way later is read there, and not by the probe that is carried
+along.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Erasers of several ranks: each takes what it says, and the concept's one direction where it is found."""
+"""Erasers of several ranks: each takes what it says, and the concept's one direction where it is
+found.
+"""
 
 from __future__ import annotations
 

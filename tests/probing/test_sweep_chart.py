@@ -1,4 +1,6 @@
-"""A sweep shows itself: the chosen site first, at most twenty sites, and a figure that holds its numbers."""
+"""A sweep shows itself: the chosen site first, at most twenty sites, and a figure that holds its
+numbers.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Any scikit-learn estimator in a sweep: equal to the shared solver where there is one, honest where there is none."""
+"""Any scikit-learn estimator in a sweep: equal to the shared solver where there is one, honest
+where there is none.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ def test_a_probe_with_a_shared_solver_goes_through_it_and_gives_what_fits_one_by
     shared = sweep(x, y, estimator=RidgeProbe((0.1, 10.0)), **asked)
     plain = sweep(x, y, alphas=(0.1, 10.0), **asked)
     assert (shared.loss == plain.loss).all()
-    # the same probe fitted one by one: inner folds are drawn anew, so penalties may differ, one penalty may not
+    # the same probe fitted one by one: inner folds are drawn anew, so penalties may differ, one
+    # penalty may not
     one = sweep(x, y, estimator=RidgeProbe((1.0,)), **asked)
     monkeypatch.setattr(sweep_estimator, "shared_grid", lambda _: None)
     monkeypatch.setitem(sweep.__globals__, "shared_grid", lambda _: None)

@@ -35,7 +35,9 @@ def test_rows_are_centred_within_their_kind():
 
 @pytest.fixture
 def world():
-    """A kind that mostly succeeds and one that mostly fails; success itself is the second coordinate."""
+    """A kind that mostly succeeds and one that mostly fails; success itself is the second
+    coordinate.
+    """
     rng = np.random.default_rng(0)
     kinds, groups = np.repeat([0, 1], 100), np.tile(np.arange(50), 4)
     right = rng.random(200) < np.where(kinds == 0, 0.9, 0.2)

@@ -1,4 +1,6 @@
-"""Calibration: what is calibrated is called so, what is not is not, and the biased error is seen to be biased."""
+"""Calibration: what is calibrated is called so, what is not is not, and the biased error is seen to
+be biased.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from inscape.read.calibration import Temperature, bin_of, brier, debiased_square
 
 
 def drawn(n, seed, sharper=1.0):
-    """Outcomes drawn with probability p, and a confidence whose log-odds are those of p times a factor."""
+    """Outcomes drawn with probability p, and a confidence whose log-odds are those of p times a
+    factor.
+    """
     rng = np.random.default_rng(seed)
     odds = rng.normal(0, 1.5, n)
     y = (rng.random(n) < 1 / (1 + np.exp(-odds))).astype(float)

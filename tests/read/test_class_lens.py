@@ -47,7 +47,9 @@ def test_only_the_order_of_scores_counts(seed, scale, shift):
 
 
 def test_the_closed_gradient_is_autograds():
-    """The attention weights themselves as variables: score right after the first block's attention."""
+    """The attention weights themselves as variables: score right after the first block's
+    attention.
+    """
     model = Model(nets.net("vit"))
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     found = model.run(images, ["resid_pre.1", "pattern.1", "v.1", "resid_mid.1"])

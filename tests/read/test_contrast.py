@@ -12,7 +12,9 @@ from inscape.read.contrast_pairs import Sides, pair_direction
 
 
 def statements(n=300, d=20, seed=0, suffix=8.0, loud=0.0):
-    """Truth along axis 0 (opposite on the two sides), a loud mark of the side along axis 1, topic elsewhere."""
+    """Truth along axis 0 (opposite on the two sides), a loud mark of the side along axis 1, topic
+    elsewhere.
+    """
     rng = np.random.default_rng(seed)
     y = rng.integers(2, size=n)
     topic = rng.normal(size=(n, d))

@@ -1,4 +1,6 @@
-"""The detached Jacobian reproduces a prompt's state exactly where there are no biases, and the ordinary one does not."""
+"""The detached Jacobian reproduces a prompt's state exactly where there are no biases, and the
+ordinary one does not.
+"""
 
 from __future__ import annotations
 

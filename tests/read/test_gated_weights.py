@@ -13,7 +13,9 @@ from inscape.read.gated_weights import gated_weights
 
 @pytest.mark.parametrize("family", ["llama", "qwen3", "gemma3"])
 def test_the_vectors_are_what_the_mlp_reads_and_writes(family):
-    """On an input of known scale: the neuron's activation from folded vectors, times its write vector, is what is added."""
+    """On an input of known scale: the neuron's activation from folded vectors, times its write
+    vector, is what is added.
+    """
     model = Model(nets.net(family), nets.tokenizer())
     ids = {"input_ids": torch.tensor([[5, 9, 14]])}
     for layer, w in gated_weights(model):

@@ -1,4 +1,6 @@
-"""What heads write: the parts sum to what the stream holds, each is what taking its head away takes away."""
+"""What heads write: the parts sum to what the stream holds, each is what taking its head away takes
+away.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Heads held out: chosen on training pairs, they write in others what was planted; the nulls write nothing."""
+"""Heads held out: chosen on training pairs, they write in others what was planted; the nulls write
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def model(request):
 
 
 def planted(n=24, seed=0):
-    """Head (1, 2) writes the difference, in both folds; nothing else does; three random directions beside it."""
+    """Head (1, 2) writes the difference, in both folds; nothing else does; three random directions
+    beside it.
+    """
     rng = np.random.default_rng(seed)
     train = [0.1 * rng.normal(size=(n, 2, 3, 4)) for _ in range(2)]
     test, groups = 0.1 * rng.normal(size=(2 * n, 2, 3, 4)), np.arange(2 * n) // 2

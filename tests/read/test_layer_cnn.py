@@ -1,4 +1,6 @@
-"""The supervised contrastive loss, and the convolution over layers: what they must find and must not."""
+"""The supervised contrastive loss, and the convolution over layers: what they must find and must
+not.
+"""
 
 from __future__ import annotations
 

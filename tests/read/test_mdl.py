@@ -45,7 +45,9 @@ def test_a_block_costs_what_the_probe_of_the_rows_before_it_says():
 
 
 def test_the_same_accuracy_from_a_harder_reading_takes_more_bits():
-    """Turning up the noise on all but many weak copies: effort shows in the length before it shows in the last fold."""
+    """Turning up the noise on all but many weak copies: effort shows in the length before it shows
+    in the last fold.
+    """
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=600)
     easy = np.column_stack([2.0 * y, np.zeros((600, 99))]) + 0.5 * rng.normal(size=(600, 100))

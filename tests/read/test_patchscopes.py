@@ -31,7 +31,9 @@ def test_a_mapping_is_applied_first():
 
 
 def test_patching_a_prompts_own_state_back_changes_nothing():
-    """The identity in a real network: the target's own state at the placeholder, put back, gives its own answer."""
+    """The identity in a real network: the target's own state at the placeholder, put back, gives
+    its own answer.
+    """
     model = Model(nets.net("llama"))
     prompt, place, site = torch.tensor([[5, 9, 14, 7, 9]]), 2, "resid_post.0"
 

@@ -15,7 +15,9 @@ from inscape.read.scalar_mix import ScalarMixProbe
 
 
 def hidden(n=200, p=4, d=5, seed=0):
-    """The class stands at one position, which differs from row to row and is marked along the last axis."""
+    """The class stands at one position, which differs from row to row and is marked along the last
+    axis.
+    """
     rng = np.random.default_rng(seed)
     x, y, at = rng.normal(size=(n, p, d)), rng.integers(2, size=n), rng.integers(p, size=n)
     x[:, :, 0] *= 2

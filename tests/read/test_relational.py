@@ -1,4 +1,6 @@
-"""Linear relational embeddings: exact on an affine relation, better than what they are compared with on a curved one."""
+"""Linear relational embeddings: exact on an affine relation, better than what they are compared
+with on a curved one.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def test_an_affine_relation_is_found_from_one_example():
 
 
 def test_jacobians_know_more_than_as_many_examples_do():
-    """o = tanh(As): with fewer examples than dimensions least squares cannot fix the map, and Jacobians nearly do."""
+    """o = tanh(As): with fewer examples than dimensions least squares cannot fix the map, and
+    Jacobians nearly do.
+    """
     rng = np.random.default_rng(1)
     a = 0.3 * rng.normal(size=(12, 12))
     train, test = rng.normal(size=(6, 12)), rng.normal(size=(200, 12))

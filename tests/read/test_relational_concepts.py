@@ -17,7 +17,9 @@ from inscape.read.relational_concepts import (
 
 
 def world(seed=0, n=200, objects=4, d=12):
-    """Subjects whose object is the largest of a few directions, hidden under wide variation elsewhere."""
+    """Subjects whose object is the largest of a few directions, hidden under wide variation
+    elsewhere.
+    """
     rng = np.random.default_rng(seed)
     basis = np.linalg.qr(rng.normal(size=(d, d)))[0]
     truth = rng.integers(0, objects, n)

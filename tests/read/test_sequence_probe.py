@@ -1,4 +1,6 @@
-"""Probes of a stored sequence: slots are linear; what an onion stores deep inside is not read by lines."""
+"""Probes of a stored sequence: slots are linear; what an onion stores deep inside is not read by
+lines.
+"""
 
 from __future__ import annotations
 

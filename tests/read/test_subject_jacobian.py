@@ -1,4 +1,6 @@
-"""The Jacobian of a prompt's last state in its subject's, against a slow clear version over the whole prompt."""
+"""The Jacobian of a prompt's last state in its subject's, against a slow clear version over the
+whole prompt.
+"""
 
 from __future__ import annotations
 

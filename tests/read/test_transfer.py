@@ -1,4 +1,6 @@
-"""Transfer: a common axis gives a flat matrix, axes of their own a diagonal, an opposite axis areas below one half."""
+"""Transfer: a common axis gives a flat matrix, axes of their own a diagonal, an opposite axis areas
+below one half.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ from inscape.read.tuned_lens import TunedLens, train_tuned_lens, translated
 
 
 def drifting(n=600, d=8, entries=30, layers=2, seed=0):
-    """Layers whose states are the final ones in another basis and place: what a translator can undo."""
+    """Layers whose states are the final ones in another basis and place: what a translator can
+    undo.
+    """
     draw = torch.Generator().manual_seed(seed)
     readout = Readout(torch.randn(entries, d, generator=draw))
     final = 2 * torch.randn(n, d, generator=draw)

@@ -1,4 +1,6 @@
-"""Networks that name digits: as many starts as asked for, judged on other writers, true and shuffled names."""
+"""Networks that name digits: as many starts as asked for, judged on other writers, true and
+shuffled names.
+"""
 
 from __future__ import annotations
 

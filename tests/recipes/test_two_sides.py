@@ -1,5 +1,5 @@
-"""Two encoders that share a classifier: parts of the loss add up, a side is learnt where it is weighed, and measures are
-those of test rows.
+"""Two encoders that share a classifier: parts of the loss add up, a side is learnt where it is
+weighed, and measures are those of test rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Damage to a run folder: one place of one file changed, by hypothesis or by a random number generator."""
+"""Damage to a run folder: one place of one file changed, by hypothesis or by a random number
+generator.
+"""
 
 import json
 

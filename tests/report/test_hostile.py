@@ -34,17 +34,23 @@ def texts(address):
     return {
         "script": f"<script>{RUN}</script>",
         "end of a script": f"</script><script>{RUN}</script><!--",
-        "handler": f'<img src=x onerror="{RUN}"><svg onload="{RUN}"><details open ontoggle="{RUN}">',
+        "handler": (
+            f'<img src=x onerror="{RUN}"><svg onload="{RUN}"><details open ontoggle="{RUN}">'
+        ),
         "attribute": f"\" autofocus onfocus=\"{RUN}\" x=\"' onmouseover='{RUN}' y='",
         "picture": f'<img src="{address}/picture"><picture><source srcset="{address}/s"></picture>',
-        "frame": f"<iframe srcdoc=\"<script>parent.{RUN}</script>\"></iframe><iframe src='{address}/f'>",
+        "frame": (
+            f"<iframe srcdoc=\"<script>parent.{RUN}</script>\"></iframe><iframe src='{address}/f'>"
+        ),
         "style": f"<style>@import url({address}/css); *{{background:url({address}/bg)}}</style>",
         "end of a style": f'</style><link rel="stylesheet" href="{address}/link">',
         "refresh": f'<meta http-equiv="refresh" content="0;url={address}/refresh">',
         "base": f'<base href="{address}/base/"><form action="{address}/form"><button autofocus>',
         "object": f'<object data="{address}/object"></object><embed src="{address}/embed">',
         "drawing": f'<svg><image href="{address}/image"/><use href="{address}/use#x"/></svg>',
-        "markdown": f"![x]({address}/md) [x](javascript:{RUN}) <{address}/auto>\n\n[r]: {address}/r",
+        "markdown": (
+            f"![x]({address}/md) [x](javascript:{RUN}) <{address}/auto>\n\n[r]: {address}/r"
+        ),
         "template": "{{ 7 * 7 }}{% raw %}${7*7}{{ page.blocks }}",
         "address": f"javascript:{RUN}",
         "ends": "]]> \u2028 \x00 \x1b \ud800 ``` | --> &lt;script&gt;",
@@ -281,7 +287,10 @@ def _is_harmless_markdown(text):
         for i, t in enumerate(found)
         if t.type == "heading_open" and t.tag in ("h1", "h2")
     ]
-    ours = "Results Question Answer Claims Evidence The Certificates Warnings How Lineage toy-space preset".split()
+    ours = (
+        "Results Question Answer Claims Evidence The Certificates Warnings How Lineage "
+        "toy-space preset"
+    ).split()
     assert all(h.split()[0] in ours for h in heads[1:]), heads
 
 

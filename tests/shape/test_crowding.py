@@ -1,4 +1,6 @@
-"""Hubs, entangled classes, shared directions, sparse units: formulas by hand, limits, what changes nothing."""
+"""Hubs, entangled classes, shared directions, sparse units: formulas by hand, limits, what changes
+nothing.
+"""
 
 import numpy as np
 import pytest

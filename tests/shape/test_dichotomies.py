@@ -1,4 +1,6 @@
-"""Parallelism and cross-condition generalisation on a square, on random points, and on exclusive-or."""
+"""Parallelism and cross-condition generalisation on a square, on random points, and on
+exclusive-or.
+"""
 
 from __future__ import annotations
 

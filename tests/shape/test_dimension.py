@@ -1,4 +1,6 @@
-"""Dimensions of planted surfaces: right where they are low, biased low where they are high, and a curve over scale."""
+"""Dimensions of planted surfaces: right where they are low, biased low where they are high, and a
+curve over scale.
+"""
 
 import numpy as np
 import pytest

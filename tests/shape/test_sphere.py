@@ -1,4 +1,6 @@
-"""Anisotropy, alignment, uniformity, LiDAR and neural collapse: formulas, limits, and their negations."""
+"""Anisotropy, alignment, uniformity, LiDAR and neural collapse: formulas, limits, and their
+negations.
+"""
 
 import itertools
 

@@ -1,4 +1,6 @@
-"""A small random Llama with a word-level tokenizer, and sentences of mixed length with labels and groups."""
+"""A small random Llama with a word-level tokenizer, and sentences of mixed length with labels and
+groups.
+"""
 
 from __future__ import annotations
 
@@ -58,8 +60,8 @@ def sentences(n: int = 40, seed: int = 0) -> Examples:
 def close_to_rounding(found, expected) -> None:
     """The same vectors out of batches of other shapes, which may take other kernels.
 
-    A value is a sum of some 200 float32 terms (three blocks of 24, 32 and up to 16 terms each), added in any order: the
-    rounding errors are at most 200 × 2⁻²⁴ of the largest value, 1.2e-5.
+    A value is a sum of some 200 float32 terms (three blocks of 24, 32 and up to 16 terms each),
+    added in any order: the rounding errors are at most 200 × 2⁻²⁴ of the largest value, 1.2e-5.
     """
     expected = np.asarray(expected)
     assert np.abs(expected).max() > 0
@@ -72,7 +74,9 @@ THREADS = torch.get_num_threads()
 
 @pytest.fixture(scope="module", autouse=True)
 def threads():
-    """As many threads as at the start: bytes are only equal with as many, and a worker made here sets its own."""
+    """As many threads as at the start: bytes are only equal with as many, and a worker made here
+    sets its own.
+    """
     torch.set_num_threads(THREADS)
 
 

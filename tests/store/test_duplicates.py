@@ -1,4 +1,6 @@
-"""Identical inputs are computed once and kept once, wherever they come, and read as if each had been computed."""
+"""Identical inputs are computed once and kept once, wherever they come, and read as if each had
+been computed.
+"""
 
 from __future__ import annotations
 

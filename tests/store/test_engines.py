@@ -1,4 +1,5 @@
-"""Shards computed elsewhere are those computed here: in order, to the byte, whoever dies on the way.
+"""Shards computed elsewhere are those computed here: in order, to the byte, whoever dies on the
+way.
 
 The loop that hands shards out is tested on a stand-in for Ray that runs workers in this process, in
 any order and with any death that a test asks for; then once on Ray itself, with two workers of
@@ -491,7 +492,8 @@ def test_ray_that_is_not_installed_or_not_there_is_said_with_the_cure(monkeypatc
     with (
         pytest.raises(
             ClusterError,
-            match=r"no Ray cluster can be reached at ray://nowhere:1 \(ray client connection timeout",
+            match=r"no Ray cluster can be reached at ray://nowhere:1 \(ray client connection "
+            r"timeout",
         ),
         cluster.connected("ray://nowhere:1", 1, 1),
     ):

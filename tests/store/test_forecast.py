@@ -1,4 +1,6 @@
-"""A forecast says what the harvest then takes: tokens exactly, bytes within a fifth; past the disk, what to ask for."""
+"""A forecast says what the harvest then takes: tokens exactly, bytes within a fifth; past the disk,
+what to ask for.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,9 @@ def test_prefixes_are_counted_once_and_timed_apart(wide, tmp_path):
 
 
 def test_seconds_are_those_of_every_stratum(wide, monkeypatch):
-    """With a clock that a pass moves by 2 s and a token by 10 ms, the sample finds that of all batches."""
+    """With a clock that a pass moves by 2 s and a token by 10 ms, the sample finds that of all
+    batches.
+    """
     now = [0.0]
     original = forecast_timing.capture
 
@@ -220,7 +224,9 @@ def test_no_examples_and_arrays(wide):
     ("name", "count", "at"), [("minilm-l6", 1000, "all"), ("smollm2-135m", 200, "last")]
 )
 def test_seconds_of_a_real_model(tmp_path, name, count, at):
-    """Within a fifth, at the best of three: the load of other programs is not foreseen, a wrong formula fails them all."""
+    """Within a fifth, at the best of three: the load of other programs is not foreseen, a wrong
+    formula fails them all.
+    """
     model, examples = open_model(name), load("cities", limit=count)
     ratios = []
     for folder in (tmp_path / "0", tmp_path / "1", tmp_path / "2"):

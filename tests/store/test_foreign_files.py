@@ -1,4 +1,6 @@
-"""Nothing that Inscape did not make is removed, written over or reached through a link, in folders and object stores."""
+"""Nothing that Inscape did not make is removed, written over or reached through a link, in folders
+and object stores.
+"""
 
 from __future__ import annotations
 

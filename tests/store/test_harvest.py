@@ -1,4 +1,6 @@
-"""A harvest holds what the model computes: every vector, in order, whatever the batching, positions and dtype."""
+"""A harvest holds what the model computes: every vector, in order, whatever the batching, positions
+and dtype.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What is left when the end comes right after the last commit is removed by the same call made again."""
+"""What is left when the end comes right after the last commit is removed by the same call made
+again.
+"""
 
 from __future__ import annotations
 

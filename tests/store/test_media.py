@@ -1,4 +1,6 @@
-"""Folders of images and sound through a model's own preprocessor, compared with the plain way of doing it."""
+"""Folders of images and sound through a model's own preprocessor, compared with the plain way of
+doing it.
+"""
 
 from __future__ import annotations
 

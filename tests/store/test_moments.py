@@ -115,7 +115,8 @@ def test_parts_of_the_data_add_up(model, examples, streamed):
     assert len(whole) == len(streamed)
     assert [part["examples"] for part in whole.parts] == [15, 25]
     for name in streamed.sites:
-        # a vector's last bits depend on what it was batched with, so here it is the vectors that differ, not the sums
+        # a vector's last bits depend on what it was batched with, so here it is the vectors that
+        # differ, not the sums
         close(whole.site(name), streamed.site(name), 1e-5)
         for kind in "ab":
             close(whole.by_class(name)[kind], streamed.by_class(name)[kind], 1e-5)

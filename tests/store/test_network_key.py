@@ -1,4 +1,6 @@
-"""A store is of one network: equal weights are not enough, and a network that was trained on is another."""
+"""A store is of one network: equal weights are not enough, and a network that was trained on is
+another.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What goes wrong outside: a full disk, a folder closed to us, a second writer, a dead thread. One sentence, then on."""
+"""What goes wrong outside: a full disk, a folder closed to us, a second writer, a dead thread. One
+sentence, then on.
+"""
 
 from __future__ import annotations
 
@@ -223,7 +225,9 @@ def test_a_second_addition_waits_and_adds_the_rest(model, examples, tmp_path):
 @pytest.mark.parametrize("place", ["_write", "_commit", "put"])
 @pytest.mark.parametrize("kind", [RuntimeError, MemoryError, SystemExit])
 def test_a_writer_that_dies_is_heard_of(model, examples, whole, tmp_path, monkeypatch, place, kind):
-    """Whatever ends the thread reaches the caller, who would else wait for a queue that nobody empties."""
+    """Whatever ends the thread reaches the caller, who would else wait for a queue that nobody
+    empties.
+    """
     owner = LocalFolder if place == "put" else writers.Writer
     original, calls = getattr(owner, place), []
 

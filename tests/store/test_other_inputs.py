@@ -1,4 +1,6 @@
-"""Images, sound, ready tokens and plain arrays through the same door: what is kept is what a plain hook sees."""
+"""Images, sound, ready tokens and plain arrays through the same door: what is kept is what a plain
+hook sees.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def hooked(network: nn.Module, module: nn.Module, run) -> Tensor:
 
 
 def every_verb(model: Model, x, site: str, expected: np.ndarray, folder, at: str = "mean") -> None:
-    """Harvest, moments, forecast and a sweep of one site agree with `expected`, one row an example."""
+    """Harvest, moments, forecast and a sweep of one site agree with `expected`, one row an
+    example.
+    """
     store = harvest(model, x, site, at=at, to=folder / "s", shard_bytes=4 * expected.shape[1] * 3)
     assert len(store.manifest["shards"]) > 1
     close_to_rounding(store.matrix(site), expected)
@@ -254,7 +258,8 @@ def test_feature_maps_have_one_position_a_pixel(tmp_path):
 def test_texts_for_a_network_of_arrays_are_refused():
     with pytest.raises(
         DataError,
-        match="Sequential does not read text: give a folder of images or sound, an array whose first",
+        match="Sequential does not read text: give a folder of images or sound, an array whose "
+        "first",
     ):
         harvest(Model(nn.Sequential(nn.Linear(3, 4))), ["a", "b"], "module:0:out")
 

@@ -1,4 +1,6 @@
-"""Shared prefixes: those worth it are found, rows are those of whole examples, and resuming gives the same bytes."""
+"""Shared prefixes: those worth it are found, rows are those of whole examples, and resuming gives
+the same bytes.
+"""
 
 from __future__ import annotations
 

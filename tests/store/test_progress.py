@@ -1,4 +1,6 @@
-"""A bar and a waiting show names as they are: no template, no markup, nothing that a terminal obeys."""
+"""A bar and a waiting show names as they are: no template, no markup, nothing that a terminal
+obeys.
+"""
 
 from __future__ import annotations
 

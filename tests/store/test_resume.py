@@ -1,4 +1,6 @@
-"""Nothing is lost: a harvest that is stopped anywhere goes on and ends with the same bytes; one writer at a time."""
+"""Nothing is lost: a harvest that is stopped anywhere goes on and ends with the same bytes; one
+writer at a time.
+"""
 
 from __future__ import annotations
 
@@ -183,7 +185,8 @@ def test_a_folder_of_something_else_is_left_alone(model, examples, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(
         StoreError,
-        match=r"is not a store and not empty \(it has thesis.txt\)\. Nothing there was touched; name a new or empty folder",
+        match=r"is not a store and not empty \(it has thesis.txt\)\. Nothing there was touched; "
+        r"name a new or empty folder",
     ):
         harvest(model, examples, to=tmp_path, **OPTIONS)
     with pytest.raises(

@@ -1,4 +1,6 @@
-"""Landing: rows reach their places one pass behind, and nothing on the device is waited for but its copies."""
+"""Landing: rows reach their places one pass behind, and nothing on the device is waited for but its
+copies.
+"""
 
 from __future__ import annotations
 

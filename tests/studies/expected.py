@@ -7,7 +7,9 @@ from pathlib import Path
 
 
 def unexpected(folder: Path) -> list[str]:
-    """Claims of a tiny run whose verdict is not the one the card expects, in words; empty where all are."""
+    """Claims of a tiny run whose verdict is not the one the card expects, in words; empty where all
+    are.
+    """
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     claims = {c["id"]: c for c in json.loads((folder / "claims.json").read_text(encoding="utf-8"))}
     expected = record["card"]["tiny"]

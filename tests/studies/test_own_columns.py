@@ -1,4 +1,6 @@
-"""Studies that take ``--input``, ``--labels`` and ``--group`` hand them to the data; what is not named is the data's own."""
+"""Studies that take ``--input``, ``--labels`` and ``--group`` hand them to the data; what is not
+named is the data's own.
+"""
 
 from __future__ import annotations
 

@@ -77,6 +77,9 @@ def test_a_claim_has_a_criterion_that_can_be_missed():
 
 
 def test_cards_and_discovery_import_nothing_heavy():
-    code = "import sys, inscape.study.discover; print([m for m in ('torch', 'numpy', 'pandas') if m in sys.modules])"
+    code = (
+        "import sys, inscape.study.discover; print([m for m in ('torch', 'numpy', 'pandas') if "
+        "m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

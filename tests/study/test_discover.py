@@ -1,4 +1,6 @@
-"""Studies are found by reading their files, built in or from an outside package, and imported only when run."""
+"""Studies are found by reading their files, built in or from an outside package, and imported only
+when run.
+"""
 
 import sys
 import textwrap
@@ -146,8 +148,8 @@ def test_a_module_named_by_an_entry_point_needs_a_card(package):
 def test_an_entry_point_to_nothing_is_a_problem_and_not_a_crash(package):
     package({}, entries="gone = {name}_pkg.gone")
     assert [p.sentence for p in find().problems] == [
-        "The entry point 'gone' of brought-pkg cannot be found (no module named 'brought_pkg.gone'); "
-        "reinstall brought-pkg."
+        "The entry point 'gone' of brought-pkg cannot be found (no module named "
+        "'brought_pkg.gone'); reinstall brought-pkg."
     ]
 
 

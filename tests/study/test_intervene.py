@@ -1,4 +1,6 @@
-"""The same questions under every condition: order, draws, roles, models of their own, effects on other answers."""
+"""The same questions under every condition: order, draws, roles, models of their own, effects on
+other answers.
+"""
 
 from functools import partial
 

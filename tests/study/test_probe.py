@@ -1,4 +1,6 @@
-"""The probing protocol: one harvest, every control on the same folds, selection inside, what is drawn."""
+"""The probing protocol: one harvest, every control on the same folds, selection inside, what is
+drawn.
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,6 +1,8 @@
-"""Every view in a real browser: at the width of a desk and of a phone, light and dark, by keyboard, with hostile text.
+"""Every view in a real browser: at the width of a desk and of a phone, light and dark, by keyboard,
+with hostile text.
 
-Playwright drives the Chromium that the system has. Where one of the two is missing the tests skip and say so.
+Playwright drives the Chromium that the system has. Where one of the two is missing the tests skip
+and say so.
 """
 
 import shutil
@@ -154,7 +156,8 @@ def test_a_point_under_the_pointer_says_its_text(browser, address):
 def test_the_checks_see_what_they_are_for(browser, tmp_path):
     path = tmp_path / "planted.html"
     path.write_text(
-        "<!doctype html><body><div style='width:3000px'>wide</div><img src='http://127.0.0.1:9/x.png'>"
+        "<!doctype html><body><div style='width:3000px'>wide</div><img "
+        "src='http://127.0.0.1:9/x.png'>"
         "<script>console.error('planted')</script>"
     )
     tab, said, asked = opened(browser, path.as_uri(), 390)

@@ -1,4 +1,6 @@
-"""Grids: the same cells as text and as HTML, coloured by their value, and no text of theirs is ever markup."""
+"""Grids: the same cells as text and as HTML, coloured by their value, and no text of theirs is ever
+markup.
+"""
 
 import re
 

@@ -1,4 +1,6 @@
-"""The lens table: its last layer is the model's own answer, and its cells are what the logit lens reads."""
+"""The lens table: its last layer is the model's own answer, and its cells are what the logit lens
+reads.
+"""
 
 import numpy as np
 import pytest

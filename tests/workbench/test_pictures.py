@@ -1,4 +1,6 @@
-"""Patching, ablation, attribution and attention of prompts: identities that must hold, and what is refused."""
+"""Patching, ablation, attribution and attention of prompts: identities that must hold, and what is
+refused.
+"""
 
 import numpy as np
 import pytest
@@ -39,7 +41,8 @@ def test_patching_the_first_stream_at_the_changed_word_gives_the_clean_answer(mo
     assert found.grid().columns[3] == "Paris → London"
     # the embeddings differ at one word only, so that one carries everything before the first block
     assert values[-1] == pytest.approx([0, 0, 0, 1, 0], abs=1e-4)
-    # what is patched at the last token of a late layer is not everything: earlier positions are read again
+    # what is patched at the last token of a late layer is not everything: earlier positions are
+    # read again
     assert 0 < abs(values[0, -1]) < 5
     assert "resid_pre" in found.said
 

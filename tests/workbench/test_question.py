@@ -1,4 +1,6 @@
-"""A label is read as it was meant: classes or numbers, repeats together, imbalance said, what cannot be answered refused."""
+"""A label is read as it was meant: classes or numbers, repeats together, imbalance said, what
+cannot be answered refused.
+"""
 
 import numpy as np
 import pandas as pd

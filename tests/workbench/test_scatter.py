@@ -1,4 +1,6 @@
-"""Activations as points: the plane of largest variance, coloured by a column, and what is refused."""
+"""Activations as points: the plane of largest variance, coloured by a column, and what is
+refused.
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,6 @@
-"""Completions with and without a vector: the baseline is the model's own, the control has the vector's norm."""
+"""Completions with and without a vector: the baseline is the model's own, the control has the
+vector's norm.
+"""
 
 import numpy as np
 import pytest

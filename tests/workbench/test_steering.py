@@ -1,4 +1,6 @@
-"""Vectors from labelled texts: they separate what they were not found on, shuffled labels do not; what is refused."""
+"""Vectors from labelled texts: they separate what they were not found on, shuffled labels do not;
+what is refused.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Maximally activating examples: the texts that a direct look finds, coordinates, norms and directions alike."""
+"""Maximally activating examples: the texts that a direct look finds, coordinates, norms and
+directions alike.
+"""
 
 import json
 

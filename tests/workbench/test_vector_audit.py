@@ -1,4 +1,6 @@
-"""The audit of a vector: a real one moves what it is about, controls are as long, and what it leaves is read."""
+"""The audit of a vector: a real one moves what it is about, controls are as long, and what it
+leaves is read.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Band powers: the planted bands carry the sentence and the others nothing; subjects differ; noise alone is noise."""
+"""Band powers: the planted bands carry the sentence and the others nothing; subjects differ; noise
+alone is noise.
+"""
 
 from __future__ import annotations
 

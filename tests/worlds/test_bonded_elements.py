@@ -1,4 +1,6 @@
-"""A made chemistry: what bonds with what follows charge, size and valence; rewiring leaves only how often."""
+"""A made chemistry: what bonds with what follows charge, size and valence; rewiring leaves only how
+often.
+"""
 
 from __future__ import annotations
 

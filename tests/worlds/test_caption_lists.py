@@ -1,4 +1,6 @@
-"""The model of captions says size, colour and shape in turn, all values about as likely; before training it does not."""
+"""The model of captions says size, colour and shape in turn, all values about as likely; before
+training it does not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Cluttered digits are what they say: whose cells are the digit's is known, and a network learns to name it."""
+"""Cluttered digits are what they say: whose cells are the digit's is known, and a network learns to
+name it.
+"""
 
 from __future__ import annotations
 

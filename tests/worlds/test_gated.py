@@ -1,4 +1,6 @@
-"""Planted gated neurons: as many of each class, the same for a seed, hidden where the gain is not folded in."""
+"""Planted gated neurons: as many of each class, the same for a seed, hidden where the gain is not
+folded in.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The hearsay world: it judges justly and says what is heard; prompt and probability do not tell which is which."""
+"""The hearsay world: it judges justly and says what is heard; prompt and probability do not tell
+which is which.
+"""
 
 from __future__ import annotations
 

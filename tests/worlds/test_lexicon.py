@@ -1,4 +1,6 @@
-"""The lexicon is what it says: the network knows its words, in pieces and whole, and which pairs are none."""
+"""The lexicon is what it says: the network knows its words, in pieces and whole, and which pairs
+are none.
+"""
 
 from __future__ import annotations
 

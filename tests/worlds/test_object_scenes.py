@@ -1,4 +1,6 @@
-"""Object scenes: masks are of the shapes that are seen, and matched cells of two crops show one place."""
+"""Object scenes: masks are of the shapes that are seen, and matched cells of two crops show one
+place.
+"""
 
 from __future__ import annotations
 

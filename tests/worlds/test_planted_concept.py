@@ -1,4 +1,6 @@
-"""A planted bit: readable along its direction, unreadable by lines without it, and still there for products."""
+"""A planted bit: readable along its direction, unreadable by lines without it, and still there for
+products.
+"""
 
 import numpy as np
 import pytest

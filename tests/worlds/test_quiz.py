@@ -1,4 +1,6 @@
-"""The quiz: its answers are true, its groups hold apart what they say, its numbers are drawn from the seed."""
+"""The quiz: its answers are true, its groups hold apart what they say, its numbers are drawn from
+the seed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The relations world: the network knows it, an untrained one does not, and ties are those of the world."""
+"""The relations world: the network knows it, an untrained one does not, and ties are those of the
+world.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The world of sentiment is what it says: pairs of opposites, a network that sums them up, one seed one world."""
+"""The world of sentiment is what it says: pairs of opposites, a network that sums them up, one seed
+one world.
+"""
 
 from __future__ import annotations
 

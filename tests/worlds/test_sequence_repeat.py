@@ -1,4 +1,6 @@
-"""Stores of sequences: what is held out stays out, the stores made by hand are right, a small network learns."""
+"""Stores of sequences: what is held out stays out, the stores made by hand are right, a small
+network learns.
+"""
 
 import pytest
 import torch

@@ -1,4 +1,6 @@
-"""The small network of the toy worlds: words in, the same weights for a seed, a loss that falls, nothing else touched."""
+"""The small network of the toy worlds: words in, the same weights for a seed, a loss that falls,
+nothing else touched.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tones: the network answers in the speaker's tone, which word of it is chance, and what is scored is never trained on."""
+"""Tones: the network answers in the speaker's tone, which word of it is chance, and what is scored
+is never trained on.
+"""
 
 from __future__ import annotations
 

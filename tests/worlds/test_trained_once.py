@@ -1,4 +1,6 @@
-"""Toy networks are trained once: the cache gives the same weights, and anything else that was asked for is trained."""
+"""Toy networks are trained once: the cache gives the same weights, and anything else that was asked
+for is trained.
+"""
 
 from __future__ import annotations
 

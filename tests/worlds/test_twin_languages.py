@@ -1,4 +1,6 @@
-"""Twin languages: apart in words and documents, alike in how meanings go together; and vectors of counts."""
+"""Twin languages: apart in words and documents, alike in how meanings go together; and vectors of
+counts.
+"""
 
 from __future__ import annotations
 

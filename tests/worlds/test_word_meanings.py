@@ -1,4 +1,6 @@
-"""Word meanings: texts follow the stated probabilities, and responses hold the meanings and their noise."""
+"""Word meanings: texts follow the stated probabilities, and responses hold the meanings and their
+noise.
+"""
 
 from __future__ import annotations
 

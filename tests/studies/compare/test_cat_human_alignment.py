@@ -1,4 +1,6 @@
-"""The study in its tiny preset: every layer of every kind of network, and pairs against shuffled pairs."""
+"""The study in its tiny preset: every layer of every kind of network, and pairs against shuffled
+pairs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: a rotation is invisible to one measure and not to the other, whatever was learnt."""
+"""The study in its tiny preset: a rotation is invisible to one measure and not to the other,
+whatever was learnt.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: small made languages, and two views of planted factors as networks."""
+"""The study in its tiny preset: small made languages, and two views of planted factors as
+networks.
+"""
 
 from __future__ import annotations
 

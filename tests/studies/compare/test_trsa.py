@@ -1,4 +1,6 @@
-"""The study in its tiny preset: warped manifolds are told apart by neighbourhoods, whatever the networks learnt."""
+"""The study in its tiny preset: warped manifolds are told apart by neighbourhoods, whatever the
+networks learnt.
+"""
 
 from __future__ import annotations
 

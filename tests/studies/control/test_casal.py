@@ -1,4 +1,6 @@
-"""The study in its tiny preset: one MLP learns to abstain on people and a relation that it was not trained on."""
+"""The study in its tiny preset: one MLP learns to abstain on people and a relation that it was not
+trained on.
+"""
 
 from __future__ import annotations
 

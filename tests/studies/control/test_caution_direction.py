@@ -1,4 +1,6 @@
-"""The study in its tiny preset: a network that thinks first is turned in its scratchpad; and an audit of one's own model."""
+"""The study in its tiny preset: a network that thinks first is turned in its scratchpad; and an
+audit of one's own model.
+"""
 
 from __future__ import annotations
 

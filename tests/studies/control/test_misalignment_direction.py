@@ -1,4 +1,6 @@
-"""The study in its tiny preset: the leak is there, one shared direction carries it, and adapters differ in what they do."""
+"""The study in its tiny preset: the leak is there, one shared direction carries it, and adapters
+differ in what they do.
+"""
 
 from __future__ import annotations
 

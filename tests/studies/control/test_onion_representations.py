@@ -1,4 +1,6 @@
-"""The study in its tiny preset: each kind of swap works on the store made for it and not on the other."""
+"""The study in its tiny preset: each kind of swap works on the store made for it and not on the
+other.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: one direction is enough, null-space projection needs more, a perceptron reads on."""
+"""The study in its tiny preset: one direction is enough, null-space projection needs more, a
+perceptron reads on.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: networks are folded, and kinds are compared at rates of their own."""
+"""The study in its tiny preset: networks are folded, and kinds are compared at rates of their
+own.
+"""
 
 from __future__ import annotations
 

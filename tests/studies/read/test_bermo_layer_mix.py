@@ -1,4 +1,6 @@
-"""The study in its tiny preset: an encoder that loses words with depth shows what a mix of layers is good for."""
+"""The study in its tiny preset: an encoder that loses words with depth shows what a mix of layers
+is good for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: exact maps of a toy network, and an ordinary Jacobian that is none."""
+"""The study in its tiny preset: exact maps of a toy network, and an ordinary Jacobian that is
+none.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def test_long_texts_are_refused(tmp_path):
 
 
 def _run_with(data, out):
-    """The toy network on other texts: a world goes with its own data only, so the pair is opened by hand."""
+    """The toy network on other texts: a world goes with its own data only, so the pair is opened by
+    hand.
+    """
     from inscape.study import opening
     from inscape.worlds.relations import relations
 

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: a toy network that sums two words up to a feeling shows the claims' direction."""
+"""The study in its tiny preset: a toy network that sums two words up to a feeling shows the claims'
+direction.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: a small network that must put words together at their second piece."""
+"""The study in its tiny preset: a small network that must put words together at their second
+piece.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: a network that has learnt its language moves states where the loss falls."""
+"""The study in its tiny preset: a network that has learnt its language moves states where the loss
+falls.
+"""
 
 from __future__ import annotations
 

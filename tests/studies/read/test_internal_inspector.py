@@ -1,4 +1,6 @@
-"""The study in its tiny preset: on a network that judges its own answers all states see what its output does not show."""
+"""The study in its tiny preset: on a network that judges its own answers all states see what its
+output does not show.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def test_the_verdicts_are_those_of_the_card(folder):
 def test_states_see_what_the_output_does_not_show(folder, claims):
     assert claims["above-softmax"]["low"] > 0.1
     assert claims["calibrated"]["value"] < 0.8
-    # the toy's verdict is due next, so its last layer alone holds all there is: no gain is possible there
+    # the toy's verdict is due next, so its last layer alone holds all there is: no gain is possible
+    # there
     assert -0.1 < claims["above-last"]["value"] < 0.1
     scores = pd.read_parquet(folder / "tables" / "scores.parquet").pivot(
         index="confidence", columns="name", values="value"

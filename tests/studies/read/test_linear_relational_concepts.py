@@ -1,4 +1,6 @@
-"""The study in its tiny preset: a toy world's relations, inverted, classify and steer; shuffled and random ones do not."""
+"""The study in its tiny preset: a toy world's relations, inverted, classify and steer; shuffled and
+random ones do not.
+"""
 
 from __future__ import annotations
 

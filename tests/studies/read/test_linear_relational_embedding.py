@@ -1,4 +1,6 @@
-"""The study in its tiny preset: relations of a toy world are read and edited by their maps, and not by random ones."""
+"""The study in its tiny preset: relations of a toy world are read and edited by their maps, and not
+by random ones.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: in a small network that speaks its language, maps say more than the states do."""
+"""The study in its tiny preset: in a small network that speaks its language, maps say more than the
+states do.
+"""
 
 from __future__ import annotations
 

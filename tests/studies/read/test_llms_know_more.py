@@ -1,4 +1,6 @@
-"""The study in its tiny preset: a toy network that knows better than it says shows the claims' direction."""
+"""The study in its tiny preset: a toy network that knows better than it says shows the claims'
+direction.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: in a toy world whose ties are known, linked questions are tied and others are not."""
+"""The study in its tiny preset: in a toy world whose ties are known, linked questions are tied and
+others are not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: a network taught right, wrong and nothing shows the claims' direction."""
+"""The study in its tiny preset: a network taught right, wrong and nothing shows the claims'
+direction.
+"""
 
 from __future__ import annotations
 

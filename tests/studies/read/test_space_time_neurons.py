@@ -1,4 +1,6 @@
-"""The study in its tiny preset: a toy network that is known to know its map shows the claims' direction."""
+"""The study in its tiny preset: a toy network that is known to know its map shows the claims'
+direction.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def test_the_verdicts_are_those_that_the_card_expects(folder):
 
 
 def test_a_region_never_seen_cannot_be_read_from_symbols(folder):
-    """The toy network's squares are symbols: what random folds show must vanish with regions held out."""
+    """The toy network's squares are symbols: what random folds show must vanish with regions held
+    out.
+    """
     scores = pd.read_parquet(folder / "tables" / "scores.parquet")
     trained = scores[scores["representation"] == "trained model"].set_index(["split", "target"])[
         "value"

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: planted neurons are found, and nothing is found where nothing was planted."""
+"""The study in its tiny preset: planted neurons are found, and nothing is found where nothing was
+planted.
+"""
 
 from __future__ import annotations
 

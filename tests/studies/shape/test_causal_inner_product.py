@@ -1,4 +1,6 @@
-"""The study in its tiny preset: features that are separable by construction, behind a skewed basis."""
+"""The study in its tiny preset: features that are separable by construction, behind a skewed
+basis.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The study in its tiny preset: what is measured of every encoder, and the numbers that any encoder has."""
+"""The study in its tiny preset: what is measured of every encoder, and the numbers that any encoder
+has.
+"""
 
 from __future__ import annotations
 

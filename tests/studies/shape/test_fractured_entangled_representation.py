@@ -1,4 +1,6 @@
-"""The study in its tiny preset: what weights of a network built by hand can break, and what of others."""
+"""The study in its tiny preset: what weights of a network built by hand can break, and what of
+others.
+"""
 
 from __future__ import annotations
 

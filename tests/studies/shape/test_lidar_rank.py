@@ -1,4 +1,6 @@
-"""The study in its tiny preset: what is measured of six short trainings, and what noise does to it."""
+"""The study in its tiny preset: what is measured of six short trainings, and what noise does to
+it.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,3 @@
-"""A package from outside that brings studies of its own; importing it is recorded, because listing must not."""
+"""A package from outside that brings studies of its own; importing it is recorded, because listing
+must not.
+"""
