@@ -287,7 +287,9 @@ class Run:
         template = (self._record["card"] or {}).get("answer") or ""
         if template and not self._record["answer"]:
             try:
-                self.answer(template.format_map({**self._facts, **self.claims}))
+                filled = template.format_map({**self._facts, **self.claims})
+                # the sign of a number, as tables write it; no hyphen of a word, a range or 1e-6
+                self.answer(re.sub(r"(?<![\w.-])-(?=\d)", "−", filled))
             except KeyError as missing:
                 raise StudyError(
                     f"The card's answer names {missing}, which is neither a claim of this run nor "
