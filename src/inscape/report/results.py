@@ -82,7 +82,8 @@ def _when(runs: Sequence[RunFolder]) -> str:
     between = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
     plural = "run" if len(runs) == 1 else "runs"
     of = f", of {known} commit{'s' if known > 1 else ''} of the code" if known else ""
-    return f"{len(runs)} {plural}, finished {between}{of}; the page of each study says which."
+    text = f"{len(runs)} {plural}, finished {between}{of}; the page of each study says which."
+    return plain(text)
 
 
 def _details(study: str, runs: list[RunFolder], page: Path, card: Mapping[str, Any]) -> list[str]:
