@@ -347,6 +347,15 @@ def _bad(**change):
 CLASSES = np.arange(80) % 2
 
 
+def test_a_matrix_of_objects_is_read_as_the_numbers_that_it_holds():
+    x, y, groups = world(n=80, sites=1)
+    ((site, rows),) = x.items()
+    plain, objects = (
+        sweep({site: m}, y[:, 0], groups=groups, shuffles=0) for m in (rows, rows.astype(object))
+    )
+    assert objects.selected[0].value == plain.selected[0].value
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -379,6 +388,19 @@ CLASSES = np.arange(80) % 2
             {"matrices": {"embed": np.full((80, 2), np.nan)}},
             "site embed: the representation holds NaN",
         ),
+        (
+            {"matrices": {"embed": np.full((80, 2), "a")}},
+            "site embed: the representation must hold real numbers, got <U1",
+        ),
+        (
+            {"matrices": {"embed": np.full((80, 2), None)}},
+            "site embed: the representation holds NaN",
+        ),
+        (
+            {"matrices": {"embed": np.ones((80, 2)) * 1j}},
+            "site embed: the representation must hold real numbers, got complex128",
+        ),
+        ({"y": []}, "y holds no labels; give one for each row"),
         ({"matrices": {}}, "no sites were given"),
         (
             {"y": CLASSES, "groups": CLASSES, "folds": 2, "task": "classification"},

@@ -421,6 +421,13 @@ def _matrix(site: str, x: Any, n: int) -> np.ndarray:
             f"site {site}: expected one row for each of the {n} labels, shape ({n}, d), got "
             f"{x.shape}."
         )
+    if x.dtype.kind not in "fiub":
+        try:
+            x = x.astype(np.float64, casting="unsafe" if x.dtype.kind == "O" else "safe")
+        except (TypeError, ValueError):
+            raise DataError(
+                f"site {site}: the representation must hold real numbers, got {x.dtype}."
+            ) from None
     if not np.isfinite(x).all():
         raise DataError(
             f"site {site}: the representation holds NaN or infinite values; harvest it in float32 "

@@ -240,6 +240,8 @@ def _labels(
     y: Any, task: str, metric: str, names: Sequence[str] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     values = np.asarray(to_numpy(y))
+    if not values.size:
+        raise DataError("y holds no labels; give one for each row.")
     if values.ndim not in (1, 2) or (
         task == "classification" and values.ndim == 2 and values.shape[1] != 1
     ):
