@@ -73,6 +73,20 @@ def test_both_act_inside_a_network():
     assert not torch.allclose(turned, plain)
 
 
+def test_directions_may_be_arrays_and_whole_numbers():
+    one, two = torch.tensor([3.0, 0, 4, 0]), torch.tensor([0.0, 2, 1, 0])
+    h = torch.randn(5, 4)
+    expected = rotation(AT, one, two, 0.7).apply(h)
+    for made in (
+        rotation(AT, one.numpy(), two.numpy(), 0.7),
+        rotation(AT, one.long(), two.long(), 0.7),
+        rotation(AT, one.tolist(), two.tolist(), 0.7),
+    ):
+        torch.testing.assert_close(made.apply(h), expected)
+    clamped = Clamp(AT, one, 1.0, 2.0).apply(h)
+    torch.testing.assert_close(Clamp(AT, [3, 0, 4, 0], 1.0, 2.0).apply(h), clamped)
+
+
 def test_refusals():
     with pytest.raises(ValueError, match="direction holds NaN"):
         Clamp(Scope("embed"), torch.tensor([math.nan, 1.0]))

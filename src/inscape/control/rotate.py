@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from inscape.core.edit import Edit, Numbers, Scope
+from inscape.core.edit import Edit, Numbers, Scope, real_numbers
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Rotate(Edit):
 
 def rotation(
     scope: Scope,
-    concept: Float[Tensor, " d"],
-    other: Float[Tensor, " d"],
+    concept: Numbers,
+    other: Numbers,
     angle: float,
     to: bool = False,
 ) -> Rotate:
@@ -86,7 +86,7 @@ def rotation(
 
     Args:
         scope: where it acts.
-        concept: the direction that angles are counted from.
+        concept: the direction that angles are counted from, (d,).
         other: any second direction; what of it is orthogonal to the concept is e₂.
         angle: in radians.
         to: turn to the angle rather than by it.
@@ -94,16 +94,15 @@ def rotation(
     Raises:
         ValueError: the two directions span no plane.
     """
-    first = concept.double()
+    given = real_numbers("rotation: concept", concept)
+    first, away = given.double(), real_numbers("rotation: other", other).double()
     first = first / first.norm()
-    second = other.double() - (other.double() @ first) * first
-    if not bool(second.norm() > 1e-6 * other.double().norm()) or not bool(
-        torch.isfinite(first).all()
-    ):
+    second = away - (away @ first) * first
+    if not bool(second.norm() > 1e-6 * away.norm()) or not bool(torch.isfinite(first).all()):
         raise ValueError(
             "rotation: the two directions are parallel or zero, so they span no plane; give "
             "another one"
         )
     return Rotate(
-        scope, torch.stack([first, second / second.norm()]).to(concept.dtype), float(angle), to
+        scope, torch.stack([first, second / second.norm()]).to(given.dtype), float(angle), to
     )

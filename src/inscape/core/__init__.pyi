@@ -32,6 +32,7 @@ from inscape.core.edit import Replace as Replace
 from inscape.core.edit import Scope as Scope
 from inscape.core.edit import SetComponent as SetComponent
 from inscape.core.edit import as_edits as as_edits
+from inscape.core.edit import real_numbers as real_numbers
 from inscape.core.errors import CertificateError as CertificateError
 from inscape.core.errors import ClusterError as ClusterError
 from inscape.core.errors import DataError as DataError

@@ -86,15 +86,24 @@ class Edit(ABC):
                 f"{self.scope!r}"
             )
         for name in names:
-            object.__setattr__(self, name, _numbers(f"{kind}: {name}", getattr(self, name)))
+            object.__setattr__(self, name, real_numbers(f"{kind}: {name}", getattr(self, name)))
 
     @abstractmethod
     def apply(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         """The edited activations, same shape and dtype; `h` itself is left as it was."""
 
 
-def _numbers(what: str, value: Any) -> Tensor:
-    """Numbers as a tensor of floating point; one that is such a tensor is returned as it is."""
+def real_numbers(what: str, value: Any) -> Tensor:
+    """Numbers as a tensor of floating point; one that is such a tensor is returned as it is.
+
+    Args:
+        what: whose they are, for the error.
+        value: a tensor, an array, a list of numbers or a number.
+
+    Raises:
+        TypeError: it is none of them.
+        ValueError: numbers that are complex or not finite.
+    """
     if not isinstance(value, Tensor):
         try:
             value = torch.as_tensor(np.asarray(value))
@@ -126,7 +135,7 @@ class Add(Edit):
     def __post_init__(self) -> None:
         self.take("vector")
         # a tensor, where strengths are learnt or differ between rows
-        if _numbers("Add: strength", self.strength).ndim == 0 and not isinstance(
+        if real_numbers("Add: strength", self.strength).ndim == 0 and not isinstance(
             self.strength, Tensor
         ):
             object.__setattr__(self, "strength", float(self.strength))
