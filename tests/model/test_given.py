@@ -159,6 +159,9 @@ def test_a_live_network_that_was_changed_is_harvested_again(change):
         (torch.tensor([1, 2]), r"a row for each of 2 examples, got shape \(2,\)"),
         (torch.tensor([[1]]), r"a row for each of 2 examples, got shape \(1, 1\)"),
         (torch.tensor([[1.0], [2.0]]), r"got shape \(2, 1\) of float32"),
+        (torch.tensor([[True], [False]]), r"got shape \(2, 1\) of bool"),
+        ("last", "at must be whole numbers .* a row for each example, got 'last'"),
+        ([[1], [2, 3]], r"at must be whole numbers .*, got \[\[1\], \[2, 3\]\]"),
         (torch.tensor([[1], [6]]), "at names position 6 of example 1, which has 6"),
         (torch.tensor([[-7], [0]]), "at names position -7 of example 0, which has 6"),
     ],
@@ -166,6 +169,13 @@ def test_a_live_network_that_was_changed_is_harvested_again(change):
 def test_positions_that_are_no_rows_or_lie_beyond_are_refused(at, said):
     with pytest.raises(SiteError, match=said):
         Model(net("llama")).run(IDS, SITE, at=at)
+
+
+def test_positions_may_be_lists_and_arrays_of_any_whole_numbers():
+    model = Model(net("llama"))
+    expected = model.run(IDS, SITE, at=torch.tensor([[1, 2], [0, -1]]))[SITE]
+    for at in ([[1, 2], [0, -1]], np.array([[1, 2], [0, -1]], dtype=np.int16)):
+        torch.testing.assert_close(model.run(IDS, SITE, at=at)[SITE], expected)
 
 
 def test_positions_are_those_of_each_example_however_long_the_others_are():
@@ -188,3 +198,43 @@ def test_an_edit_of_a_position_that_no_example_has_is_refused():
     moved, plain = model.run(mixed, SITE, edits=edit)[SITE], model.run(mixed, SITE)[SITE]
     assert not torch.allclose(moved[0], plain[0], atol=1e-3)
     torch.testing.assert_close(moved[1, :2], plain[1, :2])
+
+
+# --- what stands for tokens
+# -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({5, 6}, "a set, which has no order; give a list"),
+        (torch.tensor(5), "a single number, 5; give arrays or lists"),
+        (
+            {"input_ids": IDS, "attention_mask": torch.ones(2, 7)},
+            r"attention_mask is \(2, 7\) and input_ids are \(2, 6\); give one number for each token",
+        ),
+        (np.array([[2**63 + 5]], dtype=np.uint64), "is not a token id of .*; give ids from 0 on"),
+        ({"inputs_embeds": torch.ones(2, 6, 31)}, "inputs_embeds have 31 columns, and vectors of"),
+        (
+            {"inputs_embeds": torch.ones(2, 6, 32, dtype=torch.int64)},
+            "inputs_embeds are int64, .* give vectors as of its embedding",
+        ),
+        (
+            {"inputs_embeds": torch.ones(2, 6, 32) / torch.tensor([1.0, 0])[:, None, None]},
+            "inputs_embeds of example 2 hold NaN or infinite numbers",
+        ),
+    ],
+)
+def test_what_stands_for_no_tokens_is_refused_in_a_sentence(given, said):
+    with pytest.raises(ModelError, match=said):
+        Model(net("llama")).run(given, SITE)
+
+
+def test_vectors_in_place_of_tokens_and_ids_of_any_width_are_taken_in_any_precision():
+    model = Model(net("llama"))
+    vectors = model.net.get_input_embeddings()(IDS)
+    expected = model.run(IDS, SITE)[SITE]
+    for given in (vectors, vectors.double()):
+        torch.testing.assert_close(model.run({"inputs_embeds": given}, SITE)[SITE], expected)
+    small = np.array(IDS.numpy(), dtype=np.uint64)
+    torch.testing.assert_close(model.run(small, SITE)[SITE], expected)

@@ -45,6 +45,8 @@ def as_batch(model: Any, inputs: Any) -> Batch:
         return _taken(model, _masked(_read(model, named(model, inputs))))
     if inputs is None:
         raise ModelError(_NOTHING)
+    if isinstance(inputs, (set, frozenset)):
+        raise ModelError("these inputs are a set, which has no order; give a list")
     items = several(inputs)
     if not items:
         raise ModelError(_NOTHING)
@@ -115,14 +117,22 @@ def _taken(model: Any, batch: Batch) -> Batch:
         axes = "(batch, positions, width)" if name == "inputs_embeds" else "(batch, positions)"
         if x.ndim != axes.count(",") + 1 or not x.numel():
             raise ModelError(f"{name} must be {axes}, got shape {tuple(x.shape)}")
-        if name != "inputs_embeds":
+        mask = None if name.startswith("decoder") else batch.inputs.get("attention_mask")
+        if mask is not None and mask.ndim == 2 and mask.shape != x.shape[:2]:
+            raise ModelError(
+                f"attention_mask is {tuple(mask.shape)} and {name} are {tuple(x.shape[:2])}; give "
+                "one number for each token"
+            )
+        if name == "inputs_embeds":
+            _embedded(model, batch, x)
+        else:
             if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
                 raise ModelError(
                     f"{name} are {str(x.dtype).removeprefix('torch.')}, and token ids are whole "
                     "numbers; give them as int64"
                 )
             batch.inputs[name] = x.long()
-            known(model, x)
+            known(model, batch.inputs[name])
         if limit is not None and x.shape[1] > limit:
             raise ModelError(
                 f"these inputs have {x.shape[1]} positions and {model.name} takes {limit}: shorten "
@@ -137,6 +147,36 @@ AXES = {
     "input_values": "(batch, samples)",
     "input_features": "(batch, mel bins, frames)",
 }
+
+
+def _embedded(model: Any, batch: Batch, x: Tensor) -> None:
+    """Vectors in place of token ids, in the precision of the weights; refused where they are whole
+    numbers, not finite, or of another width than the model's own.
+    """
+    own = getattr(model.net, "get_input_embeddings", lambda: None)()
+    width = getattr(getattr(own, "weight", None), "shape", (None,))[-1]
+    if model.family is not None and width not in (None, x.shape[2]):
+        raise ModelError(
+            f"inputs_embeds have {x.shape[2]} columns, and vectors of {model.name} have {width}"
+        )
+    batch.inputs["inputs_embeds"] = _floats(model, "inputs_embeds", x)
+
+
+def _floats(model: Any, name: str, x: Tensor) -> Tensor:
+    """Numbers of floating point in the precision of the weights."""
+    if not x.is_floating_point():
+        made = (
+            "vectors as of its embedding" if name == "inputs_embeds" else "what its processor makes"
+        )
+        raise ModelError(
+            f"{name} are {str(x.dtype).removeprefix('torch.')}, and {model.name} reads "
+            f"floating-point numbers on the scale that it learnt; give {made}"
+        )
+    if not bool((finite := torch.isfinite(x).flatten(1).all(dim=1)).all()):
+        row = int((~finite).nonzero()[0, 0]) + 1
+        raise ModelError(f"{name} of example {row} hold NaN or infinite numbers; leave it out")
+    weights = (p.dtype for p in model.net.parameters() if p.is_floating_point())
+    return x.to(next(weights, x.dtype))
 
 
 def _shaped(model: Any, batch: Batch) -> Batch:
@@ -155,17 +195,7 @@ def _shaped(model: Any, batch: Batch) -> Batch:
                 f"{name} of {model.name} must be {axes}"
                 f"{f' with {channels} channels' if channels else ''}, got shape {tuple(x.shape)}"
             )
-        if not x.is_floating_point():
-            raise ModelError(
-                f"{name} are {str(x.dtype).removeprefix('torch.')}, and {model.name} reads "
-                "floating-point numbers on the scale that it learnt; give what its processor makes "
-                "of them"
-            )
-        if not bool((finite := torch.isfinite(x).flatten(1).all(dim=1)).all()):
-            row = int((~finite).nonzero()[0, 0]) + 1
-            raise ModelError(f"{name} of example {row} hold NaN or infinite numbers; leave it out")
-        weights = (p.dtype for p in model.net.parameters() if p.is_floating_point())
-        batch.inputs[name] = x.to(next(weights, x.dtype))
+        batch.inputs[name] = _floats(model, name, x)
     return batch
 
 
@@ -246,6 +276,8 @@ def _tensor(x: Any) -> Tensor:
 
 
 def _array(model: Any, x: Tensor) -> Batch:
+    if not x.ndim:
+        raise ModelError(f"these inputs are a single number, {x.item()}; give arrays or lists")
     if model.kind == "text" and x.ndim == 1 and not x.is_floating_point():
         x = x[None]
     return Batch({model._main_input(): x})

@@ -352,7 +352,7 @@ class Network:
         capture: str | Site | Sequence[str | Site] = (),
         *,
         edits: Edit | Sequence[Edit] | None = None,
-        at: Tensor | None = None,
+        at: Tensor | np.ndarray | Sequence[Any] | None = None,
         logits: bool = False,
         grad_of: Callable[[Tensor], Tensor] | None = None,
         forward: Mapping[str, Any] | None = None,
@@ -388,6 +388,7 @@ class Network:
             )
         batch = self.batch(inputs).to(self.device)
         self._alike(batch)
+        at = None if at is None else _whole(at)
         if logits:
             self._refuse_unread_pads(batch)
             self._refuse_others(at)
@@ -670,12 +671,24 @@ def _ends(model: Network, batch: Batch) -> Tensor | None:
     return torch.full((len(batch),), ids.shape[1], device=ids.device)
 
 
+def _whole(at: Any) -> Tensor:
+    """Positions given as an array or as lists, as a tensor of whole numbers."""
+    try:
+        at = at if isinstance(at, Tensor) else torch.as_tensor(np.asarray(at))
+    except (TypeError, ValueError) as error:
+        raise SiteError(
+            f"at must be whole numbers (batch, kept), a row for each example, got {at!r}"
+        ) from error
+    return at if at.is_floating_point() or at.dtype == torch.bool else at.long()
+
+
 def _checked_at(at: Tensor, batch: Batch, ends: Tensor | None) -> Tensor:
     """Positions to keep, a row for each example, counted from its beginning; none of them padding
     or beyond.
     """
     rows = len(batch)
-    if at.is_floating_point() or at.shape[:1] != (rows,) or (at.ndim != 2 and rows > 1):
+    wrong = at.is_floating_point() or at.dtype == torch.bool
+    if wrong or at.shape[:1] != (rows,) or (at.ndim != 2 and rows > 1):
         raise SiteError(
             f"at must be whole numbers (batch, kept), a row for each of {rows} examples, got shape "
             f"{tuple(at.shape)} of {str(at.dtype).removeprefix('torch.')}"
