@@ -19,6 +19,20 @@ def test_what_is_no_table_of_numbers_is_refused():
         checked_rows(np.ones((2, 2)), "x", least=3)
     with pytest.raises(ValueError, match="x holds NaN or infinite numbers"):
         checked_rows(np.full((2, 2), np.inf), "x")
+    with pytest.raises(ValueError, match="x holds complex numbers; give real ones"):
+        checked_rows(np.full((2, 2), 1j), "x")
+    for words in (np.full((2, 2), "a"), np.full((2, 2), {})):
+        with pytest.raises(ValueError, match="x must hold real numbers, got"):
+            checked_rows(words, "x")
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_numbers_whose_fourth_powers_are_none_are_refused(size):
+    rows = np.random.default_rng(0).normal(size=(5, 3))
+    assert checked_rows(1e-60 * rows, "x").any()
+    assert not checked_rows(0 * rows, "x").any()
+    with pytest.raises(ValueError, match=r"x holds numbers of .* at most, .*; divide them by that"):
+        checked_rows(size * rows, "x")
 
 
 def test_a_feature_that_varies_by_rounding_alone_is_zero():

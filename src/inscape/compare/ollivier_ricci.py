@@ -25,6 +25,7 @@ from scipy.sparse import csr_matrix, kron
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree, shortest_path
 from scipy.spatial.distance import pdist, squareform
 
+from inscape.core.item_rows import checked_rows
 from inscape.core.neighbours import neighbours
 
 
@@ -59,8 +60,11 @@ def neighbour_graph(
         k: neighbours.
         connected: add the edges of the minimum spanning tree, so that there is a path between any
             two items.
+
+    Raises:
+        ValueError: fewer than two items, or what is no finite number.
     """
-    rows = np.asarray(x, dtype=np.float64)
+    rows = checked_rows(x, "neighbour_graph: x", least=2)
     near = neighbours(rows, rows, k, metric="euclidean", exclude_self=True).index
     out = np.zeros((len(rows), len(rows)))
     for i, own in enumerate(near):

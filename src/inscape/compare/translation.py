@@ -209,7 +209,7 @@ def retrieved(
 def cosines(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> Float64[np.ndarray, "n m"]:
     """Cosine of every row with every row; 0 for a row of length zero."""
     sides = []
-    for side in (np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)):
+    for side in (checked_rows(s, "cosines", least=0) for s in (x, y)):
         size = np.linalg.norm(side, axis=1, keepdims=True)
         sides.append(np.divide(side, size, out=np.zeros_like(side), where=size > 0))
     return sides[0] @ sides[1].T

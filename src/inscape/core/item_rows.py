@@ -14,14 +14,24 @@ from jaxtyping import Float64
 
 from inscape.core.arrays import to_numpy
 
+#: fourth powers of it, summed, are still numbers of float64
+_LEAST = 1e-75
+
 
 def checked_rows(x: Any, name: str, *, least: int = 1) -> Float64[np.ndarray, "n d"]:
     """One representation as a float64 array.
 
     Raises:
-        ValueError: not two axes, too few rows, or a number that is not finite.
+        ValueError: not two axes, too few rows, what is no real number or not finite, or numbers so
+            small or large that products of four of them leave the range of float64.
     """
-    out = np.asarray(to_numpy(x), dtype=np.float64)
+    given = np.asarray(to_numpy(x))
+    if given.dtype.kind == "c":
+        raise ValueError(f"{name} holds complex numbers; give real ones, such as their parts")
+    try:
+        out = given.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold real numbers, got {given.dtype}") from error
     if out.ndim != 2 or out.shape[1] == 0:
         raise ValueError(
             f"{name} must have two axes, items and features, got shape {out.shape}; "
@@ -32,6 +42,12 @@ def checked_rows(x: Any, name: str, *, least: int = 1) -> Float64[np.ndarray, "n
     if not np.isfinite(out).all():
         raise ValueError(
             f"{name} holds NaN or infinite numbers; leave those rows out on both sides"
+        )
+    most = float(np.abs(out).max(initial=0.0))
+    if most and not _LEAST < most < 1 / _LEAST:
+        raise ValueError(
+            f"{name} holds numbers of {most:.0e} at most, whose products leave the range of "
+            "float64; divide them by that"
         )
     return out
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from inscape.core.item_rows import checked_rows
 from inscape.core.jackknife import Jackknife, left_out
 from inscape.shape.spectrum import entropy, variances
 
@@ -50,4 +51,5 @@ def entropy_rank_over_sets(x: Float[np.ndarray, "n d"], sets: int = 50) -> Jackk
         x: (n, d).
         sets: how many; row i is of set i mod sets.
     """
+    x = checked_rows(x, "entropy_rank_over_sets: x")
     return left_out(lambda rows: entropy_rank(x[rows]), np.arange(len(x)) % sets)

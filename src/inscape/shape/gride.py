@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 
+from inscape.core.item_rows import checked_rows
 from inscape.shape.neighbour_distances import neighbour_distances
 
 
@@ -44,8 +45,9 @@ def gride(x: Any, *, most: int = 64) -> pd.DataFrame:
     """
     if most < 2:
         raise ValueError(f"gride: most must be at least 2, got {most}")
-    distinct = len(np.unique(np.asarray(x, dtype=np.float64), axis=0))
-    radius = neighbour_distances(x, max(2, min(most, distinct - 1)), "gride").radius
+    rows = checked_rows(x, "gride: x", least=3)
+    distinct = len(np.unique(rows, axis=0))
+    radius = neighbour_distances(rows, max(2, min(most, distinct - 1)), "gride").radius
     out, one = [], 1
     while 2 * one <= radius.shape[1]:
         ratio = np.log(radius[:, 2 * one - 1] / radius[:, one - 1])
