@@ -81,6 +81,12 @@ def linear_table(x: Any) -> PairTable:
     right = np.hstack([rows, -side, ones])
 
     def tile(part: slice, columns: slice) -> np.ndarray:
-        return without_diagonal(left[part] @ right[columns].T, part, columns)
+        if part == columns:  # rows with themselves: half of the product is enough
+            own = rows[part]
+            out = own @ own.T - side[columns].T
+            out += left[part, -1:]
+        else:
+            out = left[part] @ right[columns].T
+        return without_diagonal(out, part, columns)
 
     return PairTable(n, tile, MEASURE)

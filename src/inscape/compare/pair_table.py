@@ -26,8 +26,8 @@ from jaxtyping import Float, Float64
 #: gives a tile of a table: a range of rows and one of columns, (b, c)
 Tile = Callable[[slice, slice], np.ndarray]
 
-#: numbers of a block that is worked on at once
-BLOCK = 2**24
+#: numbers of a block that is worked on at once: 256 MB
+BLOCK = 2**25
 
 
 @dataclass(frozen=True, eq=False)
