@@ -100,7 +100,8 @@ def _loop() -> dict[str, object]:
     note = (
         f"n = {LOOP_ITEMS}, d = {WIDTH}; the loop makes both n × n kernels of each of {count} "
         "pairs and three HSIC₁, timed "
-        f"on {len(pairs)} pairs; medians of {ROUNDS} rounds in turn; ours gives what each item adds besides; they differ by at most "
+        f"on {len(pairs)} pairs; medians of {ROUNDS} rounds in turn; ours gives "
+        "what each item adds besides; they differ by at most "
         f"{worst:.0e}"
     )
     return {
