@@ -5,7 +5,7 @@
     run = model.run("The capital of France is", capture="resid_post.*")
 
 Names load on first use, so that importing the package costs nothing. Here are those that most
-people look for; each package below (`inscape.read`, `inscape.control`, …) offers its own, and
+people look for; most packages below (`inscape.read`, `inscape.control`, …) offer their own, and
 ``inscape methods WORD`` searches all of them.
 """
 

@@ -245,6 +245,10 @@ def test_vectors_and_matrices_may_be_arrays_and_lists(model, vector):
             Affine(scope, 2 * np.eye(D, dtype=int), vector.double()),
         ),
         (Replace(scope, vector), Replace(scope, vector.double().numpy())),
+        (
+            Add(scope, vector, torch.tensor([[[1.0]], [[3.0]]])),
+            Add(scope, vector, np.array([[[1.0]], [[3.0]]])),
+        ),
     ]
     plain = model.run(TEXTS, site)[site]
     for first, *others in same:

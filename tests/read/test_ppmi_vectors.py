@@ -44,4 +44,6 @@ def test_documents_of_two_words_are_pairs():
 
 def test_nothing_beside_anything_is_refused():
     with pytest.raises(ValueError, match="no two words stand in one document"):
+        ppmi_vectors(np.eye(3), 2, rng=rng())
+    with pytest.raises(ValueError, match="ppmi_from_pairs: all counts are 0; give how often"):
         ppmi_from_pairs(np.zeros((3, 3)), 2, rng=rng())

@@ -117,7 +117,7 @@ def real_numbers(what: str, value: Any) -> Tensor:
     if not value.is_floating_point():
         value = value.float()
     if not bool(torch.isfinite(value).all()):
-        raise ValueError(f"{what} holds NaN or infinite numbers; leave those rows out")
+        raise ValueError(f"{what} holds NaN or infinite numbers; give finite ones")
     return value
 
 
@@ -134,14 +134,16 @@ class Add(Edit):
 
     def __post_init__(self) -> None:
         self.take("vector")
-        # a tensor, where strengths are learnt or differ between rows
-        if real_numbers("Add: strength", self.strength).ndim == 0 and not isinstance(
-            self.strength, Tensor
-        ):
-            object.__setattr__(self, "strength", float(self.strength))
+        strength = real_numbers("Add: strength", self.strength)
+        # a number stays one; strengths that are learnt or differ between rows are a tensor
+        if not isinstance(self.strength, Tensor):
+            object.__setattr__(self, "strength", strength if strength.ndim else strength.item())
 
     def apply(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-        return h + self.strength * _like(self.vector, h)
+        strength = self.strength
+        if isinstance(strength, Tensor):
+            strength = _like(strength, h)
+        return h + strength * _like(self.vector, h)
 
 
 @dataclass(frozen=True)

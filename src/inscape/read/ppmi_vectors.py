@@ -38,6 +38,10 @@ def ppmi_vectors(
     """
     pairs = counts.T @ counts
     pairs -= np.diag(counts.sum(axis=0))  # a word does not stand beside itself
+    if not pairs.sum() > 0:
+        raise ValueError(
+            "ppmi_vectors: no two words stand in one document, so there is nothing to count"
+        )
     return ppmi_from_pairs(pairs, width, rng=rng)
 
 
@@ -53,7 +57,7 @@ def ppmi_from_pairs(
         rng: of the randomised decomposition.
 
     Raises:
-        ValueError: no two words stand together.
+        ValueError: no pair is counted.
 
     Example:
         >>> pairs = np.array([[0.0, 4, 0, 0], [4, 0, 0, 0], [0, 0, 0, 4], [0, 0, 4, 0]])
@@ -63,9 +67,7 @@ def ppmi_from_pairs(
     """
     total, each = pairs.sum(), pairs.sum(axis=1)
     if not total > 0:
-        raise ValueError(
-            "ppmi_vectors: no two words stand in one document, so there is nothing to count"
-        )
+        raise ValueError("ppmi_from_pairs: all counts are 0; give how often pairs stand together")
     expected = np.outer(each, each) / total
     ratio = np.divide(pairs, expected, out=np.ones_like(pairs), where=(expected > 0) & (pairs > 0))
     u, s, _ = randomized_svd(

@@ -20,7 +20,7 @@ from inscape.compare import (
     over_networks,
     shuffled_items,
 )
-from inscape.core import Jackknife, Measured, one_torch_thread
+from inscape.core import Jackknife, Measured, means_apart, one_torch_thread
 from inscape.learn import Budget
 from inscape.recipes import classifier, trained
 from inscape.study import Bounded, Card, Claim, Run, setting
@@ -142,8 +142,7 @@ def run(config: Config, run: Run) -> None:
     run.claim("topology", m.value(f"{TOPOLOGY}, {levels[0]}", null=SHUFFLED))
     run.claim("clean", m.gain(f"{CHOSEN}, {levels[0]}", over=f"{RSA}, {levels[0]}"))
     noisy = [f"{name}, {level}" for name in (CHOSEN, RSA) for level in levels[1:]]
-    gain = lambda *v: np.subtract(*np.mean(np.split(np.stack(v), 2), axis=1))  # noqa: E731
-    run.claim("noisy", m.combined("gain over noise levels", gain, *noisy))
+    run.claim("noisy", m.combined("gain over noise levels", means_apart, *noisy))
     run.claim("shuffled", m.value(SHUFFLED))
     run.show("identified", m, "Layers identified; a guess gives 1 of 8.", null=SHUFFLED)
     sd = dict(zip(levels, config.noise, strict=True))
