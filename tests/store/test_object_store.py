@@ -290,7 +290,7 @@ def test_a_server_without_conditions_is_written_after_a_look(s3, monkeypatch, ca
     assert bucket.read("x") == b"3"
 
 
-def test_without_credentials_boto3_or_a_network(s3, monkeypatch, tmp_path):
+def test_without_credentials_botocore_or_a_network(s3, monkeypatch, tmp_path):
     with monkeypatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.delenv(name)
@@ -313,13 +313,13 @@ def test_without_credentials_boto3_or_a_network(s3, monkeypatch, tmp_path):
     real = builtins.__import__
 
     def without(name, *args, **kwargs):
-        if name.split(".")[0] == "boto3":
+        if name.split(".")[0] == "botocore":
             raise ImportError(name)
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(
-        ObjectError, match=r"s3://shelf/s needs boto3; install it with: pip install 'inscape\[s3\]'"
+        ObjectError, match=r"s3://shelf/s needs botocore; install it with: pip install 'inscape\[s3\]'"
     ):
         objects("s3://shelf/s")
 
@@ -389,7 +389,7 @@ harvests.harvest(llama(), sentences(), to=sys.argv[1], progress=False, **eval(sy
 def test_of_two_processes_one_waits_for_the_other(
     model, examples, s3, tmp_path, monkeypatch, caplog, ends
 ):
-    url, options = "s3://shelf/two", {**OPTIONS, "shard_bytes": 4_000}
+    url, options = "s3://shelf/two", {**OPTIONS, "shard_bytes": 12_000}
     undisturbed = harvest(model, examples, to=tmp_path / "s", **options)
     assert len(undisturbed.manifest["shards"]) > 4
     other = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Objects of an S3 bucket, or of any server that speaks S3, through boto3.
+"""Objects of an S3 bucket, or of any server that speaks S3, through botocore.
 
 Credentials, region and endpoint are read from where every S3 tool reads them: ``AWS_ACCESS_KEY_ID``
 and ``AWS_SECRET_ACCESS_KEY`` (or ``AWS_PROFILE``, or the machine's role), ``AWS_REGION``,
@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from inscape.core.errors import ObjectError
@@ -35,6 +36,16 @@ _DENIED = {
 _THREADS = 32  # connections kept open
 
 
+@cache
+def _descriptions() -> Any:
+    """The descriptions of Amazon's services, read once a process: read anew, they are most of the
+    time that opening a bucket takes.
+    """
+    from botocore.loaders import create_loader
+
+    return create_loader()
+
+
 class Bucket(Objects):
     """Objects under ``s3://BUCKET/PREFIX``; see `inscape.core.objects.Objects`."""
 
@@ -46,17 +57,19 @@ class Bucket(Objects):
         if not self.bucket:
             raise ObjectError(f"{url!r} names no bucket; write s3://BUCKET/PATH.")
         try:
-            import boto3
+            import botocore.session
             from botocore.config import Config
         except ImportError:
             raise ObjectError(
-                f"{url} needs boto3; install it with: pip install 'inscape[s3]'."
+                f"{url} needs botocore; install it with: pip install 'inscape[s3]'."
             ) from None
         settings = Config(
             connect_timeout=10, retries={"mode": "standard"}, max_pool_connections=_THREADS
         )
         with _said(self):
-            self._client: Any = boto3.session.Session().client("s3", config=settings)
+            session = botocore.session.get_session()  # credentials and region as they are now
+            session.register_component("data_loader", _descriptions())
+            self._client: Any = session.create_client("s3", config=settings)
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         if length == 0:
@@ -122,7 +135,7 @@ class Bucket(Objects):
 
 @contextmanager
 def _said(place: Bucket, name: str = "") -> Iterator[None]:
-    """What boto3 raises, as one sentence with its cure."""
+    """What botocore raises, as one sentence with its cure."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
     where = f"{place.url}/{name}" if name else place.url

@@ -1,6 +1,6 @@
 """What a URL names: ``s3://bucket/path`` through `inscape.core.s3`, every other through fsspec.
 
-Credentials come from the environment, as each store's own tools read them. Cost: boto3 or fsspec
+Credentials come from the environment, as each store's own tools read them. Cost: botocore or fsspec
 imported at first use.
 """
 
