@@ -319,7 +319,8 @@ def test_without_credentials_botocore_or_a_network(s3, monkeypatch, tmp_path):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(
-        ObjectError, match=r"s3://shelf/s needs botocore; install it with: pip install 'inscape\[s3\]'"
+        ObjectError,
+        match=r"s3://shelf/s needs botocore; install it with: pip install 'inscape\[s3\]'",
     ):
         objects("s3://shelf/s")
 
