@@ -227,7 +227,8 @@ class Replace(Edit):
 
     def apply(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         if self.columns is None:
-            return _like(self.value, h).expand_as(h)
+            # a copy: what reads the activations next may write into them
+            return _like(self.value, h).expand_as(h).clone()
         out = h.clone()
         index = torch.tensor(self.columns, device=h.device)
         out[..., index] = _like(self.value, h).expand(*h.shape[:-1], len(self.columns))

@@ -68,6 +68,7 @@ from inscape.model.hashing import weights_hash as weights_hash
 from inscape.model.hashing import weights_sums as weights_sums
 from inscape.model.hooks import Pass as Pass
 from inscape.model.hooks import Stop as Stop
+from inscape.model.hooks import exchanged as exchanged
 from inscape.model.hooks import first_tensor as first_tensor
 from inscape.model.hooks import hooked as hooked
 from inscape.model.hooks import pick as pick

@@ -337,6 +337,13 @@ def named(model: Any, inputs: Mapping[str, Any]) -> Batch:
     found = {name: _tensor(x) for name, x in given.items()}
     if "input_ids" in found and found["input_ids"].ndim == 1:
         found = {name: x[None] for name, x in found.items()}
+    if len({x.shape[:1] for x in found.values()}) > 1 or any(x.ndim == 0 for x in found.values()):
+        shapes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in found.items())
+        raise ModelError(
+            "the first axis of every input is the examples', and these inputs have different "
+            f"numbers of them ({shapes}); give each an axis of examples, or put what all of them "
+            "share (the edges of a graph, say) into the network"
+        )
     return Batch(found)
 
 

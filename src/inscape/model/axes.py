@@ -105,13 +105,17 @@ def learn(model: Any, sites: Sequence[Site], batch: Batch | None = None) -> None
         batch: for networks that are fed no text, an input that they take.
     """
     known = model.atlas.axes
+    laid = None if batch is None else {name: x.ndim for name, x in batch.inputs.items()}
+    if model.family is None and laid != model.notes.get("laid out", laid):
+        known.clear()  # of inputs with an axis more, or fewer, nothing was found
+    model.notes["laid out"] = laid
     new = [site for site in dict.fromkeys(sites) if site.point == "module" and site not in known]
     text = model.kind == "text" or (batch is not None and "input_ids" in batch.inputs)
     if not new or not (text or batch is not None):
         return
     with suppress(Exception):  # whatever a network makes of inputs that are not its own
         if text:
-            found = _of_text(model, new)
+            found = _of_text(model, new, _ids(model) if batch is None else _rows(model, batch))
         else:
             found = _of_arrays(model, new, batch)
         known.update(found)
@@ -125,15 +129,36 @@ def unshown(site: Site, shape: Sequence[int], what: str = "the examples'") -> Si
     )
 
 
-def _of_text(model: Any, sites: Sequence[Site]) -> dict[Site, Axes | None]:
+#: what a trial of ids drawn at random leaves out without another result
+_IDS = frozenset({"input_ids", "attention_mask"})
+
+
+def _rows(model: Any, batch: Batch) -> dict[str, Tensor]:
+    """Two examples of a text model: ids drawn at random, or, where a network of no family is given
+    more than ids, two of its own.
+    """
+    if model.family is not None or batch.inputs.keys() <= _IDS:
+        return _ids(model)
+    return {name: torch.cat([x[:1], _other(x)]) for name, x in batch.inputs.items()}
+
+
+def _ids(model: Any) -> dict[str, Tensor]:
     own = getattr(model.atlas.config, "vocab_size", None)
     size = int(own or (2 if model.tokenizer is None else len(model.tokenizer)))
     most = model.max_positions or 5
-    long, short = (5, 3) if most >= 5 else (2, 1)
     rng = np.random.default_rng(0)
-    ids = torch.from_numpy(rng.integers(min(5, size - 1), size, size=(2, long)))
-    inputs = [ids[:1], ids[1:], ids, ids[:, :short]]
-    runs = [model._whole(Batch({"input_ids": x}), sites) for x in inputs]
+    ids = rng.integers(min(5, size - 1), size, size=(2, 5 if most >= 5 else 2))
+    return {"input_ids": torch.from_numpy(ids)}
+
+
+def _of_text(model: Any, sites: Sequence[Site], rows: dict[str, Tensor]) -> dict[Site, Axes | None]:
+    long = rows["input_ids"].shape[1]
+    if long < 2:
+        return {}  # no axis is told from another by its length
+    short = (long + 1) // 2
+    cut = {n: x[:, :short] if x.shape[1:2] == (long,) else x for n, x in rows.items()}
+    inputs = [{n: x[:1] for n, x in rows.items()}, {n: x[1:] for n, x in rows.items()}, rows, cut]
+    runs = [model._whole(Batch(x), sites) for x in inputs]
     found: dict[Site, Axes | None] = {}
     for site in sites:
         if all(site in run for run in runs):

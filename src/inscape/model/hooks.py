@@ -7,7 +7,8 @@ inside a context and are gone after it, whatever was raised.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
@@ -228,15 +229,7 @@ def _register(module: nn.Module, side: str, order: _Order, state: Pass, total: i
     def before(
         _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if args and isinstance(args[0], Tensor):
-            return (act(args[0]), *args[1:]), kwargs
-        name = next((k for k, v in kwargs.items() if isinstance(v, Tensor)), None)
-        if name is None:
-            raise SiteError(
-                f"{type(module).__name__} takes no tensor as its first argument; capture its "
-                "output instead"
-            )
-        return args, {**kwargs, name: act(kwargs[name])}
+        return exchanged(module, args, kwargs, act)
 
     return module.register_forward_pre_hook(before, with_kwargs=True)
 
@@ -286,13 +279,55 @@ def _edited(x: Tensor, site: Site, place: Place, edit: Edit, state: Pass) -> Ten
     return place.write(x, state.size, change)
 
 
-def first_tensor(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The tensor that a module reads: its first argument, or the first named one that is a
-    tensor.
+_Given = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def exchanged(
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], change: Callable[[Any], Any]
+) -> _Given:
+    """What a module is given, with the tensor that it reads changed; see `first_tensor`.
+
+    Raises:
+        SiteError: it reads no tensor first.
     """
-    if args and isinstance(args[0], Tensor):
-        return args[0]
-    return next((v for v in kwargs.values() if isinstance(v, Tensor)), args[0] if args else None)
+    key = _reads(module, args, kwargs)
+    if key is None:
+        raise SiteError(
+            f"{type(module).__name__} takes no tensor as its first argument; capture its output "
+            "instead"
+        )
+    if isinstance(key, str):
+        return args, {**kwargs, key: change(kwargs[key])}
+    return (*args[:key], change(args[key]), *args[key + 1 :]), kwargs
+
+
+def first_tensor(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The tensor that a module reads: its first argument that is one, in the order in which its
+    forward names them and not in the caller's; None where it reads none first.
+    """
+    key = _reads(module, args, kwargs)
+    if key is None:
+        return None
+    return kwargs[key] if isinstance(key, str) else args[key]
+
+
+def _reads(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | str | None:
+    """The place, or the name, of the tensor that a module reads; None where there is none, or
+    several lie in one argument before it.
+    """
+    names = list(kwargs)
+    if len(names) > 1:
+        try:
+            order = list(inspect.signature(module.forward).parameters)
+        except (TypeError, ValueError):  # a forward without a signature, such as one written in C
+            order = []
+        names.sort(key=lambda name: order.index(name) if name in order else len(order))
+    for key, value in [*enumerate(args), *((name, kwargs[name]) for name in names)]:
+        if isinstance(value, Tensor):
+            return key
+        if any(isinstance(member, Tensor) for member in _members(value)):
+            return None
+    return None
 
 
 def pick(value: Any, index: int, site: Site) -> Tensor:
@@ -311,6 +346,11 @@ def pick(value: Any, index: int, site: Site) -> Tensor:
         raise SiteError(
             f"{site}: the module gave no tensor there (found {type(found).__name__}); capture a "
             "module inside it, or the one that reads what it gives"
+        )
+    if found.is_nested:
+        raise SiteError(
+            f"{site} is a nested tensor, whose examples have no axis of positions; build the "
+            "network with enable_nested_tensor=False, or run examples of one length without a mask"
         )
     return found
 

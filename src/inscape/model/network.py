@@ -46,6 +46,9 @@ from inscape.model.taps import Atlas
 # plain network
 Inputs = str | Iterable[Any] | Batch | Mapping[str, Any] | Tensor
 
+#: packages whose modules are called as often whatever the input
+_PACKAGES = ("torch.", "transformers.", "peft.")
+
 #: what a network raises at inputs that are not its own
 _FOREIGN = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
 
@@ -241,7 +244,7 @@ class Network:
 
             if site.side == "out":
                 return lambda _m, _args, value: catch(value)
-            return lambda _m, args, kwargs: catch(first_tensor(args, kwargs))
+            return lambda module, args, kwargs: catch(first_tensor(module, args, kwargs))
 
         handles = []
         batch = batch.to(self.device)
@@ -405,8 +408,9 @@ class Network:
         at = None if at is None else moved(_checked_at(at, batch, ends), self.device)
         state = Pass(len(batch), batch.lengths, batch.marks, at, grad_of is not None)
         state.counted = _counted(self, batch)
-        stop = not logits and all(
-            s.point != "module" or (self._calls_are_fixed and s in self._called_once) for s in catch
+        inner = [site for site in catch if site.point == "module"]
+        stop = not logits and (
+            not inner or (self._called_once.issuperset(inner) and self._calls_are_fixed)
         )
         with ExitStack() as stack:
             stack.enter_context(evaluating(self.net))
@@ -627,11 +631,16 @@ class Network:
         """Whether a module that was called once in a pass is called once in every pass, whatever
         the input.
 
-        A loop of the user's own over steps may call a module as often as the input is long, and so
-        does transformers where it computes a layer in chunks.
+        A loop of the user's own over steps, in the network or in a module put into it, may call a
+        module as often as the input is long, and so does transformers where it computes a layer in
+        chunks.
         """
-        ours = isinstance(self.net, transformers.PreTrainedModel)
-        return ours and not getattr(self.atlas.config, "chunk_size_feed_forward", 0)
+        if not isinstance(self.net, transformers.PreTrainedModel):
+            return False
+        kinds = {type(module) for module in self.net.modules()}
+        if not all(kind.__module__.startswith(_PACKAGES) for kind in kinds):
+            return False
+        return not getattr(self.atlas.config, "chunk_size_feed_forward", 0)
 
     def _main_input(self) -> str:
         return str(getattr(self.atlas.runs, "main_input_name", "x"))

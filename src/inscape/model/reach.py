@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from inscape.core.batch import Batch
 from inscape.core.errors import SiteError
 from inscape.core.site import Site
-from inscape.model.hooks import Pass, first_tensor, pick, put
+from inscape.model.hooks import Pass, exchanged, pick, put
 from inscape.model.modes import evaluating, uncompiled
 
 #: tokens of the examples that are tried
@@ -42,7 +42,7 @@ def refuse_unread(model: Any, sites: Sequence[Site], batch: Batch | None = None)
     Args:
         model: the model.
         sites: any, of edits; those that are no modules are passed over.
-        batch: for networks that are fed no text, an input that they take.
+        batch: for networks that are fed no text or are of no family, an input that they take.
 
     Raises:
         SiteError: an edit there would change nothing.
@@ -52,7 +52,7 @@ def refuse_unread(model: Any, sites: Sequence[Site], batch: Batch | None = None)
         if site.point != "module":
             continue
         if site not in known:
-            known[site] = True  # where nothing can be tried, nothing is refused
+            known[site] = None  # where nothing can be tried, nothing is refused
             with suppress(Exception):  # whatever a network makes of inputs that are not its own
                 known[site] = _read(model, site, batch)
         if known[site] is False:
@@ -64,8 +64,8 @@ def refuse_unread(model: Any, sites: Sequence[Site], batch: Batch | None = None)
 
 
 def refuse_uncalled(model: Any, sites: Sequence[Site], edited: set[Site]) -> None:
-    """Refuse edits at modules that a whole pass has not called, nor the one in which they were
-    tried.
+    """Refuse edits at modules that a whole pass has not called, nor any before it, nor the one in
+    which they were tried.
 
     Args:
         model: the model.
@@ -76,6 +76,8 @@ def refuse_uncalled(model: Any, sites: Sequence[Site], edited: set[Site]) -> Non
         SiteError: an edit acted nowhere.
     """
     known: dict[Site, bool | None] = model.notes.get("read", {})
+    for site in edited & known.keys():
+        known[site] = True  # an expert that is passed over later is none that is never called
     for site in sites:
         if site not in edited and known.get(site, True) is None:
             raise SiteError(
@@ -85,10 +87,12 @@ def refuse_uncalled(model: Any, sites: Sequence[Site], edited: set[Site]) -> Non
 
 
 def _read(model: Any, site: Site, batch: Batch | None) -> bool | None:
-    """Whether a site's tensor is read; None where its module is not called."""
+    """Whether a site's tensor is read; None where its module is not called, or nothing can be
+    tried.
+    """
     given = _tried(model, batch)
     if given is None:
-        return True
+        return None
     plain, called = _pass(model, given, site, noise=False)
     if not called:
         return None
@@ -97,8 +101,11 @@ def _read(model: Any, site: Site, batch: Batch | None) -> bool | None:
 
 
 def _tried(model: Any, batch: Batch | None) -> Batch | None:
-    """Two short examples; of a network that is fed no text, the first two of the batch."""
-    if batch is not None and "input_ids" not in batch.inputs and model.kind != "text":
+    """Two short examples; of a network of no family, or one that is fed no text, the first two of
+    the batch.
+    """
+    text = model.kind == "text" or (batch is not None and "input_ids" in batch.inputs)
+    if batch is not None and (model.family is None or not text):
         return Batch({name: x[:2] for name, x in batch.inputs.items()}).to(model.device)
     size = int(getattr(model.atlas.config, "vocab_size", 0))
     if size < 2:
@@ -130,12 +137,8 @@ def _pass(model: Any, batch: Batch, site: Site, noise: bool) -> tuple[list[str],
         x = pick(value, 0, site)
         return put(value, 0, _noisy(x, draw)) if noise else value
 
-    def before(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        x = first_tensor(args, kwargs)
-        if args and x is args[0]:
-            return (disturbed(x), *args[1:]), kwargs
-        name = next(k for k, v in kwargs.items() if v is x)
-        return args, {**kwargs, name: disturbed(x)}
+    def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return exchanged(module, args, kwargs, disturbed)
 
     def note(module: nn.Module, _args: Any, out: Any) -> None:
         if module is place.module and site.side == "out":

@@ -29,9 +29,8 @@ class Place:
         index: which element, where it gives a tuple.
         view: how the tensor lies there.
         editable: whether it may be edited.
-        axes: of a module site, once `inscape.model.axes.learn` has looked for them; None where it
-            found none.
-        looked: whether it has looked.
+        axes: of a module site, as `inscape.model.axes.learn` found them; None where it found none.
+        looked: whether its axes are those found, as of a module site, and not its point's.
         call: which of the module's calls in a pass, from 0.
         calls: how often a pass calls it.
         apart: whether its positions are not the model's own, but those of an encoder beside it.
@@ -178,9 +177,8 @@ class Atlas:
                     f"this model has no module {site.path!r}. "
                     f"{suggest(site.path, filter(None, modules))}"
                 )
-            looked = site in self.axes
-            axes = self.axes[site] if looked else Axes()
-            return Place(modules[site.path], site.side, axes=axes, looked=looked)
+            axes = self.axes.get(site)
+            return Place(modules[site.path], site.side, axes=axes, looked=True)
         if site.whole not in self.order or self.family is None:
             raise SiteError(
                 f"this model has no site {site}. {suggest(str(site), map(str, self.sites))}"

@@ -309,7 +309,7 @@ def by_position(model: Any, site: Site, found: Any) -> Tensor:
     """
     x: Tensor = found.logits if site.point == "logits" else found[site]
     place = model.atlas.place(site) if site.point == "module" else None
-    if place is not None and place.looked:
+    if place is not None:
         if place.axes is None:
             raise unshown(site, x.shape)
         if x.ndim > 2 and place.axes.has_positions:
