@@ -10,8 +10,12 @@ import re
 import shutil
 import subprocess
 
+import pandas as pd
 import pytest
 
+from inscape.charts.bars import values_by_group
+from inscape.charts.curves import curves
+from inscape.report.build import build
 from inscape.report.compare import index
 
 CHROMIUM = (
@@ -110,6 +114,46 @@ def test_the_first_screen_holds_question_answer_figure_and_claims(report, tmp_pa
     assert 0 < question < answer < min(figure, claims)
     assert max(figure, claims) < 800
     assert opened == 2  # a certificate that did not pass
+
+
+FITTED = """<script>
+setTimeout(() => {
+  const box = document.querySelector(".hero .chart"), drawn = box.querySelector("svg.marks");
+  const scale = drawn.getBoundingClientRect().width / drawn.viewBox.baseVal.width;
+  const blank = box.clientHeight - drawn.getBoundingClientRect().height;
+  console.log(`FITTED ${scale.toFixed(2)} ${Math.round(blank)}`);
+}, 1500);
+</script>"""
+
+
+def _drawn_as(folder, tmp_path, chart):
+    """The report of a run whose first figure is this chart."""
+    own = tmp_path / "own"
+    shutil.copytree(folder, own)
+    (own / "figures" / "score_by_layer.json").write_text(chart.to_json())
+    return build(own).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_first_figure_of_four_panels_is_not_drawn_small(folder, tmp_path, width):
+    rows = [(p, s, x, 0.1 * x) for p in "abcd" for s in ("one", "two") for x in range(5)]
+    frame = pd.DataFrame(rows, columns=["panel", "series", "x", "value"])
+    page = _drawn_as(folder, tmp_path, curves(frame, x="step", y="error"))
+    found = re.fullmatch(
+        r"FITTED ([\d.]+) (-?\d+)", _console(page, tmp_path, width, extra=FITTED)[0]
+    )
+    assert found
+    assert float(found[1]) > 0.85
+
+
+def test_no_room_is_left_below_a_low_figure(folder, tmp_path):
+    frame = pd.DataFrame({"group": ["a"], "value": [1.0], "low": [0.5], "high": [1.5]})
+    page = _drawn_as(folder, tmp_path, values_by_group(frame))
+    found = re.fullmatch(
+        r"FITTED ([\d.]+) (-?\d+)", _console(page, tmp_path, 1280, extra=FITTED)[0]
+    )
+    assert found
+    assert abs(int(found[2])) < 20  # a page waits with 150 px of room
 
 
 SORTED = """<script>

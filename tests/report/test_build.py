@@ -78,7 +78,7 @@ def test_the_page_says_everything_in_order(words):
             "ab" * 32,
             "ridge.alphas",
             "0.1, 1.0",
-            "packages.torch",
+            "torch",
             "latitude 4×64",
         ),
     ]

@@ -47,3 +47,17 @@ def test_only_an_arxiv_id_or_a_web_address_becomes_a_link(arxiv, link):
 
 def test_inscape_names_its_version():
     assert re.search(r"version\s+= \{0\.1\.0\}", cite.inscape("0.1.0"))
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("inscape run cka --seed 1 --out /home/ada/cka", "inscape run cka --seed 1"),
+        ("inscape run cka --to='a b' --preset tiny", "inscape run cka --preset tiny"),
+        ("inscape probe m 'my table.csv' --to x", "inscape probe m 'my table.csv'"),
+        ("inscape run cka --set 'note=it''s'", "inscape run cka --set 'note=it''s'"),
+        ("inscape run cka --out 'open", "inscape run cka --out 'open"),
+    ],
+)
+def test_the_command_again_does_not_name_the_folder_of_this_run(command, shown):
+    assert cite.again(command) == shown

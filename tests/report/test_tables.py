@@ -38,6 +38,27 @@ def test_evidence_is_shown_without_what_says_nothing_or_the_same():
     assert "d" not in same
     assert "warnings" not in same
     assert [row[0][1] for row in found.rows] == ["1", "2", "3"]
+    # the side on which p was taken serves computing, and is in the file
+    assert "direction" in table(rows).columns
+    assert "direction" not in {*_labels(found), *same}
+    assert found.constant.startswith("In every row: name = R² of latitude; null from = ")
+    assert found.constant.endswith("n = 1500; unit = R².")
+
+
+def test_another_tables_direction_is_shown_and_no_null_has_no_draws():
+    assert _labels(view(pd.DataFrame({"direction": ["up", "down"]}))) == ["direction"]
+    null = Null("shuffled labels", 0.0, 0.01, -0.02, 0.02, 20)
+    rows = [Evidence("R²", 0.4, (0.3, 0.5), null, p=0.05), Evidence("R²", 0.2, (0.1, 0.3))]
+    found = view(table(rows))
+    (draws,) = (c.cells for c in found.columns if c.label == "draws of the null")
+    assert draws == ["20", "–"]
+
+
+def test_a_warning_of_every_row_is_a_sentence_of_its_own():
+    frame = pd.DataFrame({"x": [1, 2, 3], "n": [5] * 3, "warnings": ["Only 9 groups."] * 3})
+    assert view(frame).constant == "In every row: n = 5. For every row: Only 9 groups."
+    assert view(frame[["x", "warnings"]]).constant == "For every row: Only 9 groups."
+    assert view(frame[["x"]]).constant == ""
 
 
 def test_numbers_are_marked_for_the_right_and_words_for_the_left():

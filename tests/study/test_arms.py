@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 
@@ -70,6 +71,11 @@ def test_arms_are_trained_measured_and_compared(opened, tmp_path):
     start = watched[watched["step"] == 0].pivot(index="pair", columns="arm", values="value")
     assert (start["fast"] == start["slow"]).all()  # paired initial weights
     assert watched["step"].unique().tolist() == [0, 100, 200]
+    sections = json.loads((tmp_path / "run/run.json").read_text())["sections"]
+    said = {s["name"]: s["caption"] for s in sections}
+    assert said["arms-watched"] == "Measured during training, mean over 3 networks of each arm."
+    agreed = "Required to agree within 3 %: parameters, trained, flops, memory."
+    assert said["arms-costs"].endswith(f"mean over 3. {agreed}")
 
 
 def test_arms_that_see_the_same_batches_and_rule_are_the_same(opened):

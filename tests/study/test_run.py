@@ -113,6 +113,25 @@ def test_evidence_by_layer_is_drawn_as_lines_and_tabled(record, folder):
     assert "hits (share)" in str(spec)
 
 
+def test_ticks_of_bars_are_named_where_the_caption_does_not(record, folder):
+    null = Null("labels shuffled", 0.1, 0.01, 0.0, 0.2, 19)
+    found = [
+        Evidence("hits", 0.5, (0.4, 0.6), null, p=0.05, unit="share", where={"condition": "a"}),
+        Evidence("hits", 0.3, (0.2, 0.4), unit="share", where={"condition": "b"}),
+    ]
+    with record as run:
+        run.show("named", found, "Hits.")
+        run.show("said", found, "Hits. The tick is chance.")
+        run.show("none", found[1:], "Hits.")
+    captions = {s["name"]: s["caption"] for s in _json(folder)["sections"] if s["kind"] == "figure"}
+    lines = "Lines are 95 % intervals over groups."
+    assert captions == {
+        "named": f"Hits. {lines} Tick: the mean of the null (labels shuffled).",
+        "said": f"Hits. The tick is chance. {lines}",
+        "none": f"Hits. {lines}",
+    }
+
+
 def test_a_named_index_is_kept_and_an_unnamed_one_dropped(record, folder):
     frame = pd.DataFrame({"r2": [2.0, 1.0]}, index=pd.Index(["b", "a"], name="site"))
     with record as run:

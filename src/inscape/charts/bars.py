@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 
 from inscape.charts import theme
-from inscape.charts.frame import fit, inline, ordered
+from inscape.charts.frame import fit, inline, ordered, titled
 
 
 def values_by_group(
@@ -50,29 +50,29 @@ def values_by_group(
             for g, n in zip(rows["group"], counts, strict=True)
         ]
     )
-    titled = f"{value} ({unit})" if unit else value
+    title = titled(value, unit)
     if len(rows) <= 2 * ends:
-        return _panel(rows, titled, interval).properties(width=560, usermeta=fit(margin=180))
+        return _panel(rows, title, interval).properties(width=560, usermeta=fit(margin=180))
     halves = [(rows.head(ends), low_title), (rows.tail(ends), high_title)]
     panels = [
-        _panel(half, titled, interval).properties(width=330, title=title) for half, title in halves
+        _panel(half, title, interval).properties(width=330, title=head) for half, head in halves
     ]
     chart = alt.concat(*panels, columns=2, spacing=20).resolve_scale(x="shared")
     return chart.properties(usermeta=fit(2, cell=200, outside=130, margin=16))
 
 
-def _panel(rows: pd.DataFrame, titled: str, interval: str) -> alt.LayerChart:
+def _panel(rows: pd.DataFrame, title: str, interval: str) -> alt.LayerChart:
     data = inline("values_by_group", rows, ["group", "name", "value", "low", "high"], ["n", "null"])
     x = alt.X(
         "value:Q",
-        title=f"{titled}; line: {interval}",
+        title=f"{title}; line: {interval}",
         scale=alt.Scale(zero=True),
         axis=alt.Axis(tickCount=5),
     )
     y = alt.Y(
         "name:N", title=None, sort=ordered(rows, "name"), axis=alt.Axis(grid=False, labelLimit=190)
     )
-    shown = {"value": titled, "low": "low", "high": "high", "null": "null"}
+    shown = {"value": title, "low": "low", "high": "high", "null": "null"}
     tooltip = [alt.Tooltip("group:N"), *([alt.Tooltip("n:Q")] if "n" in rows.columns else [])]
     tooltip += [
         alt.Tooltip(f"{c}:Q", format=",.4~g", title=t)

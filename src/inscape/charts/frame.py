@@ -72,6 +72,16 @@ def ordered(frame: pd.DataFrame, column: str) -> list[str]:
     return [str(v) for v in pd.unique(frame[column].dropna())]
 
 
+def titled(name: str, unit: str) -> str:
+    """The title of an axis: a quantity and its unit, said once where the name holds it.
+
+    Example:
+        >>> titled("median error", "km"), titled("change of CKA", "CKA"), titled("hits", "")
+        ('median error (km)', 'change of CKA', 'hits')
+    """
+    return f"{name} ({unit})" if unit and f" {unit} " not in f" {name} " else name
+
+
 def fit(
     columns: int = 1,
     *,

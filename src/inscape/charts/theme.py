@@ -122,6 +122,8 @@ def config(scheme: str = "light", background: str | None = None) -> dict[str, An
                 "tickSize": 4,
                 "labelPadding": 4,
                 "labelLimit": 220,
+                # a label moved inwards at the end of an axis would lie on its neighbour
+                "labelSeparation": 6,
             },
         },
         "axisY": {"domain": False, "ticks": False},

@@ -1,8 +1,9 @@
-"""How to cite: BibTeX for the paper that was reproduced, and for Inscape."""
+"""How to cite: BibTeX for the paper that was reproduced, and for Inscape; and the command again."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Any
 
 _ARXIV = re.compile(
@@ -58,6 +59,24 @@ def inscape(version: str) -> str:
         "inscape",
         {"title": title, "author": "{The Inscape authors}", "version": version},
     )
+
+
+def again(command: str) -> str:
+    """The command of a run without the folder that it wrote, which is taken and is nobody else's.
+
+    Example:
+        >>> again("inscape run cka --seed 1 --out /home/ada/cka")
+        'inscape run cka --seed 1'
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:  # not a line of a shell
+        return command
+    places = [i for i, word in enumerate(words) if word in ("--to", "--out")]
+    left = {i + step for i in places for step in (0, 1)}
+    left |= {i for i, word in enumerate(words) if word.startswith(("--to=", "--out="))}
+    kept = [word for i, word in enumerate(words) if i not in left]
+    return shlex.join(kept) if left else command
 
 
 def _bibtex_authors(authors: str) -> str:

@@ -119,11 +119,7 @@ def _block(block: Block) -> str:
     shown = min(held.shown, ROWS)
     rows = [[c.cells[i] for c in held.columns] for i in range(shown)]
     numeric = tuple(i for i, c in enumerate(held.columns) if c.numeric)
-    same = (
-        f" In every row: {'; '.join(f'{label} {value}' for label, value in held.same)}."
-        if held.same
-        else ""
-    )
+    same = f" {held.constant}" if held.constant else ""
     rest = (
         f"\n\n{shown} of {held.total} rows; all in `tables/{block.name}.parquet`."
         if held.total > shown

@@ -148,7 +148,7 @@ def page(run: RunFolder) -> Page:
             *([cite.paper(card)] if card.get("title") and not question else []),
             cite.inscape(version),
         ],
-        command=str(record.get("command") or ""),
+        command=cite.again(str(record.get("command") or "")),
         lineage=_lineage(run),
         tally=tally(run.claims),
         verdicts=[(v, counted.count(v)) for v in VERDICTS if counted.count(v)],
@@ -218,7 +218,7 @@ def _beside(beside: dict[str, Any]) -> str:
     span = numbers.interval(beside.get("low"), beside.get("high"))
     ends = "" if span == numbers.MISSING else f" {span}"
     return (
-        f"{beside.get('name')} {numbers.number(beside.get('value'))}{ends} ({beside.get('role')})"
+        f"{beside.get('name')}: {numbers.number(beside.get('value'))}{ends} ({beside.get('role')})"
     )
 
 
@@ -298,13 +298,19 @@ def _blocks(run: RunFolder) -> list[Block]:
     for section in run.sections:
         kind, name = section["kind"], section["name"]
         counts[kind] += 1
-        caption = str(section.get("caption") or "")
+        caption = _sentence(str(section.get("caption") or ""))
         table = tables.view(run.table(name)) if kind == "table" else None
         spec = run.figure(name) if kind == "figure" else None
         text = str(section.get("markdown") or section.get("text") or "")
         under = _under(blocks, kind, name, caption)
         blocks.append(Block(kind, name, counts[kind], caption, table, spec, text, under))
     return blocks
+
+
+def _sentence(text: str) -> str:
+    """A caption whose first word, where it is a plain one, has a capital: not k-NN or d′."""
+    first = re.match(r"[a-z]{3,}(?=[\s,.:;])", text)
+    return text[:1].upper() + text[1:] if first else text
 
 
 def _under(blocks: list[Block], kind: str, name: str, caption: str) -> int | None:
@@ -341,6 +347,15 @@ def _certificate(record: dict[str, Any]) -> Certificate:
     )
 
 
+#: names in a run's record that a reader would not guess
+_FACTS = {
+    "git.commit": "commit",
+    "git.dirty": "uncommitted changes",
+    "memory_gib": "memory, GiB",
+    "cpu": "processor",
+}
+
+
 def _lineage(run: RunFolder) -> list[tuple[str, list[tuple[str, str]]]]:
     record = run.record
     weights = [
@@ -356,14 +371,17 @@ def _lineage(run: RunFolder) -> list[tuple[str, list[tuple[str, str]]]]:
         ("started", str(record.get("started") or "")),
         ("finished", str(record.get("finished") or "")),
         ("Inscape", str(record.get("inscape") or "")),
-        ("config hash", str(record.get("config_hash") or "")),
+        ("hash of the settings", str(record.get("config_hash") or "")),
         *weights,
-        *(list(_flat({"code": code})) if code else []),
+        *(list(_flat({"hash of the code": code})) if code else []),
     ]
     parts = [("Run", [(k, v) for k, v in what if v])]
     for name in ("config", "environment"):
         if record.get(name):
-            parts.append((name.capitalize(), list(_flat(record[name]))))
+            facts = [
+                (_FACTS.get(k, k.removeprefix("packages.")), v) for k, v in _flat(record[name])
+            ]
+            parts.append(({"config": "Settings"}.get(name, name.capitalize()), facts))
     arrays = [
         (
             str(a.get("name")),
@@ -379,6 +397,8 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, bool):
+        yield name, "yes" if value else "no"
     elif isinstance(value, list):
         yield name, ", ".join(map(str, value))
     else:

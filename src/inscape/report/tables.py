@@ -22,6 +22,9 @@ LIMIT = 200
 _SHORT, _LONG = 28, 120
 #: columns of `inscape.core.evidence.table` whose names a reader would not guess
 _LABELS = {"null": "null from", "null_mean": "null", "null_draws": "draws of the null", "p": "p"}
+_WARNINGS = "warnings"
+#: columns of evidence that serve computing: the side on which p was taken
+_INSIDE = {"direction"}
 _INTERVALS = (("low", "high", "interval"), ("null_low", "null_high", "null interval"))
 
 
@@ -60,6 +63,14 @@ class Table:
     shown: int
 
     @property
+    def constant(self) -> str:
+        """What is the same in every row, as sentences; warnings, which are sentences, last."""
+        facts = "; ".join(f"{label} = {value}" for label, value in self.same if label != _WARNINGS)
+        parts = [f"In every row: {facts}."] if facts else []
+        parts += [f"For every row: {value}." for label, value in self.same if label == _WARNINGS]
+        return " ".join(parts)
+
+    @property
     def rows(self) -> Iterable[tuple[tuple[Column, str], ...]]:
         """The rows, each cell beside its column."""
         return (tuple((c, c.cells[i]) for c in self.columns) for i in range(self.shown))
@@ -80,10 +91,11 @@ def view(frame: pd.DataFrame, limit: int = LIMIT) -> Table:
         low: (high, label) for low, high, label in _INTERVALS if {low, high} <= set(frame.columns)
     }
     ends = {high for high, _ in pairs.values()}
+    judged = set(frame.columns) if "null_draws" in frame.columns else set()
     columns: list[Column] = []
     same: list[tuple[str, str]] = []
     for name in frame.columns:
-        if name in ends or _empty(name, frame[name]):
+        if name in ends or name in _INSIDE & judged or _empty(name, frame[name]):
             continue
         if name in pairs:
             high, label = pairs[name]
@@ -116,6 +128,8 @@ def _column(name: str, values: pd.Series) -> Column:
         plain = [None if pd.isna(v) else v.item() if hasattr(v, "item") else v for v in values]
         if name in ("n", "d"):  # evidence keeps an unknown count as -1
             plain = [None if v is None or v < 0 else v for v in plain]
+        if name == "null_draws":  # and the draws of no null as 0
+            plain = [v or None for v in plain]
         return Column(
             label,
             True,

@@ -172,9 +172,11 @@ def arms(
     caption = (
         "What each arm costs: parameters of the network that is used, trained parameters, FLOPs "
         f"and peak memory (bytes) of one step, seconds of one training of {budget.steps} steps, "
-        f"mean over {seeds}. Required to agree within {budget.tolerance:.0%}: "
-        f"{', '.join(budget.equal) or 'nothing'}."
+        f"mean over {seeds}."
     )
+    if budget.equal:
+        quantities = ", ".join(budget.equal)
+        caption += f" Required to agree within {100 * budget.tolerance:g} %: {quantities}."
     run.table(f"{name}-costs", trained.costs, caption)
     if len(trained.watched):
         _show_watched(run, trained.watched, f"{name}-watched", seeds)
@@ -264,7 +266,8 @@ def _fitted(
 
 
 def _show_watched(run: Run, watched: pd.DataFrame, name: str, seeds: int) -> None:
-    caption = f"Measured while the arms train, mean over {seeds}."
+    of = "one network of each arm" if seeds == 1 else f"mean over {seeds} networks of each arm"
+    caption = f"Measured during training, {of}."
     run.table(name, watched, caption)
     mean = watched.groupby(["arm", "name", "step"], as_index=False, sort=False)["value"].mean()
     shown = mean.rename(columns={"arm": "series", "name": "panel", "step": "x"})

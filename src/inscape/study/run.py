@@ -25,6 +25,7 @@ import pandas as pd
 
 from inscape.charts.bars import values_by_group
 from inscape.charts.curves import curves
+from inscape.charts.frame import titled
 from inscape.charts.layers import score_by_layer
 from inscape.core.errors import StudyError, suggest
 from inscape.core.evidence import Evidence, table
@@ -59,6 +60,16 @@ def bars_of(found: Sequence[Evidence], by: str) -> Any:
         tick = [e.null.mean] if e.null is not None else [b.value for b in e.beside]
         rows.append({**row, "null": tick[0] if tick else None})
     return values_by_group(pd.DataFrame(rows), value=found[0].name, unit=found[0].unit)
+
+
+def _ticks(found: Sequence[Evidence], caption: str) -> str:
+    """What the ticks of `bars_of` are, where there are any and the caption says nothing of them."""
+    if "tick" in caption.lower():
+        return ""
+    nulls = dict.fromkeys(e.null.kind for e in found if e.null is not None)
+    others = dict.fromkeys(e.beside[0].name for e in found if e.null is None and e.beside)
+    kinds = [*([f"the mean of the null ({', '.join(nulls)})"] if nulls else []), *others]
+    return f" Tick: {', or '.join(kinds)}." if kinds else ""
 
 
 class Run:
@@ -172,7 +183,8 @@ class Run:
         """
         found = measured.evidence(null, by) if isinstance(measured, Measured) else list(measured)
         caption = caption or f"{found[0].name[:1].upper()}{found[0].name[1:]} by {by}."
-        self.figure(name, bars_of(found, by), f"{caption} Lines are 95 % intervals over groups.")
+        marks = f"Lines are 95 % intervals over groups.{_ticks(found, caption)}"
+        self.figure(name, bars_of(found, by), f"{caption} {marks}")
         self.table(name, found, caption)
 
     def curve(
@@ -200,8 +212,13 @@ class Run:
             | dict(zip(("low", "high"), e.ends, strict=True))
             for e in found
         ]
-        y = f"{found[0].name} ({found[0].unit})" if found[0].unit else found[0].name
-        chart = curves(pd.DataFrame(rows), x=x, y=y, nulls=nulls, points=True)
+        chart = curves(
+            pd.DataFrame(rows),
+            x=x,
+            y=titled(found[0].name, found[0].unit),
+            nulls=nulls,
+            points=True,
+        )
         self.figure(name, chart, f"{caption} Bands are 95 % intervals over groups.")
         self.table(name, found, caption)
 
@@ -226,7 +243,7 @@ class Run:
             layer: title of the axis.
             nulls: lines that are drawn in grey.
         """
-        score = f"{found[0].name} ({found[0].unit})" if found[0].unit else found[0].name
+        score = titled(found[0].name, found[0].unit)
         frame = lines(found, series)
         # several panels stand two in a row: as high as one alone they would be drawn small
         height = 200 if "target" in frame else 280

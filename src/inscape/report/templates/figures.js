@@ -20,6 +20,15 @@
   // the most that a figure of the first screen is tall, without its title, legend and axis
   const TALL = 260;
 
+  // how many panels a specification draws: those it lists, or one for each value that it is split by
+  function counted(spec) {
+    if (spec.concat) return spec.concat.length;
+    if (!spec.spec) return 1;
+    const data = spec.data && spec.data.name && spec.datasets[spec.data.name];
+    const field = spec.facet && spec.facet.field;
+    return data && field ? new Set(data.map((row) => row[field])).size : 0;
+  }
+
   // A specification with its data, and its panels, columns and widths chosen for `room` px; see inscape.charts.frame.fit.
   function fit(figure, room) {
     const out = structuredClone(figure.spec);
@@ -34,7 +43,7 @@
     const per = (figure.hero ? Math.min(shape.cell, 190) : shape.cell) + shape.outside + gap;
     const columns = Math.max(1, Math.min(shape.columns, Math.floor((space + gap) / per)));
     const width = Math.max(140, Math.floor((space - gap * (columns - 1)) / columns - shape.outside));
-    const panels = out.concat ? out.concat.length : out.spec ? shape.columns : 1;
+    const panels = counted(out) || shape.columns;
     const tall = figure.hero ? Math.floor(TALL / Math.ceil(panels / columns)) : Infinity;
     const set = (view) => {
       view.width = width;
@@ -73,6 +82,7 @@
       figure.result = result;
       figure.box.dataset.scheme = scheme;
       figure.box.replaceChildren(canvas);
+      figure.box.classList.add("drawn");
     } catch (error) {
       console.error(error);
       const note = document.createElement("p");
