@@ -10,6 +10,14 @@ from inscape.cli.opening import Compiled, Device, Dtype, Json, ModelName, Remote
 from inscape.cli.printing import columns, emit, say
 
 
+EPILOG = """Examples:
+
+\b
+  inscape certify smollm2-135m
+  inscape certify ./my-model --dtype bfloat16
+"""
+
+
 def certify(
     model: ModelName,
     device: Device = "cpu",

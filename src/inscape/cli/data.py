@@ -11,6 +11,15 @@ from inscape.cli.opening import Json
 from inscape.cli.printing import columns, emit, say
 
 
+EPILOG = """Examples:
+
+\b
+  inscape data
+  inscape data cities --rows 3
+  inscape data mine.csv
+"""
+
+
 def data(
     name: Annotated[
         str | None,

@@ -10,12 +10,13 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from inscape.cli.printing import StandardError, say
 from inscape.core.errors import InscapeError
@@ -23,6 +24,19 @@ from inscape.core.errors import InscapeError
 
 class Interrupted(Exception):
     """Ctrl-C, carried past typer, which would drop what the run had to say about it."""
+
+
+class Command(TyperCommand):
+    """A command whose help names what is given, and not how it is held: ``<path>``, ``<int>``."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The help as text; what becomes shorter keeps its place in its column."""
+        text = super().get_help(ctx)
+        return re.sub(r"<list\[(\w+)\]>|<(\w+) range>", _plain, text)
+
+
+def _plain(found: re.Match[str]) -> str:
+    return f"<{(found[1] or found[2]).lower()}>".ljust(len(found[0]))
 
 
 class Commands(TyperGroup):

@@ -11,6 +11,14 @@ from inscape.cli.opening import Json, fetching
 from inscape.cli.printing import columns, emit, say
 
 
+EPILOG = """Examples:
+
+\b
+  inscape fetch
+  inscape fetch smollm2-135m
+"""
+
+
 def fetch(
     name: Annotated[
         str | None,

@@ -9,6 +9,14 @@ import typer
 from inscape.cli.printing import columns, emit, say
 
 
+EPILOG = """Examples:
+
+\b
+  inscape list
+  inscape list --room control
+"""
+
+
 def list_studies(
     room: Annotated[
         str | None,

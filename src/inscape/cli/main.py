@@ -36,7 +36,7 @@ from inscape.cli import (
     vector,
     verify,
 )
-from inscape.cli.errors import Commands
+from inscape.cli.errors import Command, Commands
 from inscape.cli.printing import say, warned
 
 EPILOG = """Examples:
@@ -101,6 +101,7 @@ for _panel, _commands in PANELS.items():
     for _command in _commands:
         app.command(
             _command.__name__.partition("_")[0],
+            cls=Command,
             epilog=getattr(sys.modules[_command.__module__], "EPILOG", None),
             rich_help_panel=_panel,
         )(_command)

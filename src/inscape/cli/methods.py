@@ -11,6 +11,14 @@ from inscape.cli.opening import Json
 from inscape.cli.printing import columns, emit, say
 
 
+EPILOG = """Examples:
+
+\b
+  inscape methods
+  inscape methods probe
+"""
+
+
 def methods(
     word: Annotated[
         str | None,

@@ -12,6 +12,14 @@ from inscape.cli.outcome import outcome, show_outcome
 from inscape.cli.printing import emit, say
 
 
+EPILOG = """Examples:
+
+\b
+  inscape report runs/cka
+  inscape report runs/cka-seed-0 runs/cka-seed-1 runs/cka-seed-2
+"""
+
+
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.", metavar="RUN")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,

@@ -12,6 +12,15 @@ from inscape.cli.printing import say
 Runs = Annotated[list[Path], typer.Argument(help="Finished run folders.", metavar="RUN")]
 
 
+EPILOG = """Examples:
+
+\b
+  inscape results runs/cka --to results.md
+  inscape results runs/* --to results.md --records results
+  inscape gallery runs/* --to gallery.md
+"""
+
+
 def results(
     runs: Annotated[
         list[Path] | None, typer.Argument(help="Finished run folders.", metavar="RUN")

@@ -10,6 +10,13 @@ import typer
 from inscape.cli.printing import columns, emit, paragraph, say
 
 
+EPILOG = """Examples:
+
+\b
+  inscape show space-time-neurons
+"""
+
+
 def show(
     study: Annotated[
         str, typer.Argument(metavar="STUDY", help="A study, as 'inscape list' names it.")

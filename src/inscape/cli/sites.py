@@ -10,10 +10,18 @@ from inscape.cli.opening import Compiled, Device, Dtype, Json, ModelName, Remote
 from inscape.cli.printing import columns, emit, say
 
 
+EPILOG = """Examples:
+
+\b
+  inscape sites smollm2-135m
+  inscape sites smollm2-135m --sites 'resid_post.*, z.5.*'
+"""
+
+
 def sites(
     model: ModelName,
     pattern: Annotated[
-        str, typer.Option("--sites", help="Only these, such as 'resid_post.*'. Default: all.")
+        str, typer.Option("--sites", help="Only these, such as 'resid_post.*'.")
     ] = "*",
     device: Device = "cpu",
     dtype: Dtype = None,

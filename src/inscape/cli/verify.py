@@ -10,6 +10,13 @@ from inscape.cli.opening import Json
 from inscape.cli.printing import emit, say
 
 
+EPILOG = """Examples:
+
+\b
+  inscape verify mine.store
+"""
+
+
 def verify(
     path: Annotated[
         str, typer.Argument(metavar="STORE", help="A store's folder, or s3://BUCKET/PATH.")
