@@ -82,6 +82,17 @@ def test_every_option_is_explained(command):
         assert len(re.split(r"\s{2,}", entry.strip(), maxsplit=1)) == 2, f"no help beside {entry!r}"
 
 
+@pytest.mark.parametrize("command", [c.name for c in app.registered_commands])
+def test_every_command_has_examples_and_names_types_plainly(command):
+    text = call(command, "--help").stdout
+    examples = text.partition("  Examples:\n")[2].split("\n")
+    shown = [line.strip() for line in examples if line.strip()]
+    assert shown
+    assert all(line.startswith("inscape ") for line in shown)
+    assert any(line.split()[1] == command for line in shown)
+    assert not re.search(r"list\[|range>|Path", text)
+
+
 def test_the_version_is_that_of_the_package():
     import inscape
 

@@ -8,7 +8,6 @@ import typer
 
 from inscape.cli.printing import columns, emit, say
 
-
 EPILOG = """Examples:
 
 \b

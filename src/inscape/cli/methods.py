@@ -10,7 +10,6 @@ import typer
 from inscape.cli.opening import Json
 from inscape.cli.printing import columns, emit, say
 
-
 EPILOG = """Examples:
 
 \b

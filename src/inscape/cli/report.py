@@ -11,7 +11,6 @@ import typer
 from inscape.cli.outcome import outcome, show_outcome
 from inscape.cli.printing import emit, say
 
-
 EPILOG = """Examples:
 
 \b

@@ -9,7 +9,6 @@ import typer
 
 from inscape.cli.printing import columns, emit, paragraph, say
 
-
 EPILOG = """Examples:
 
 \b

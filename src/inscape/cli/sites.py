@@ -9,7 +9,6 @@ import typer
 from inscape.cli.opening import Compiled, Device, Dtype, Json, ModelName, RemoteCode, open_model
 from inscape.cli.printing import columns, emit, say
 
-
 EPILOG = """Examples:
 
 \b

@@ -9,7 +9,6 @@ import typer
 from inscape.cli.opening import Json
 from inscape.cli.printing import emit, say
 
-
 EPILOG = """Examples:
 
 \b
