@@ -32,3 +32,14 @@ def test_few_items_give_no_interval_and_flat_ones_no_p():
         ).p
         == 1.0
     )
+
+
+def test_a_claim_of_less_is_tested_on_the_other_side():
+    x = np.arange(12.0)
+    p = {
+        side: contrast(
+            "x", x, x > 5, x < 4, rng=np.random.default_rng(0), draws=99, direction=side
+        ).p
+        for side in ("higher", "lower")
+    }
+    assert p == {"higher": 0.01, "lower": 1.0}

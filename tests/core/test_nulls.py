@@ -11,6 +11,7 @@ from inscape.core.nulls import (
     holm,
     intraclass,
     max_null,
+    one_sided_p,
     p_value,
     permutations,
     permutations_within,
@@ -194,3 +195,11 @@ def test_a_table_sorted_alike_within_groups_keeps_no_signal():
     assert (
         np.corrcoef(y[in_order[0]].reshape(12, 20).mean(axis=0), np.arange(20))[0, 1] > 0.99
     )  # the trap is there
+
+
+def test_a_claim_of_less_is_tested_on_the_other_side():
+    null = np.arange(99.0)
+    assert one_sided_p(98.5, null) == p_value(98.5, null) == 0.01
+    assert one_sided_p(98.5, null, "lower") == 1.0
+    assert one_sided_p(-0.5, null, "lower") == 0.01
+    assert one_sided_p(0.0, null, "lower") == 0.02  # a tie counts on either side

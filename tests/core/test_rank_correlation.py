@@ -98,3 +98,12 @@ def test_correlations_of_several_columns_are_paired_and_left_out_row_by_row():
     assert whole.to_dict("records") == [
         {"measure": "near", "ρ": pytest.approx(m.value("near").value)}
     ]
+
+
+def test_a_claim_of_less_is_tested_on_the_other_side():
+    x = np.arange(20.0)
+    p = {
+        side: rank_correlation("x", x, -x, rng=np.random.default_rng(0), draws=99, direction=side).p
+        for side in ("higher", "lower")
+    }
+    assert p == {"higher": 1.0, "lower": 0.01}

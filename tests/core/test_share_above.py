@@ -48,3 +48,15 @@ def test_few_draws_give_the_interval_of_the_gain_over_them():
     assert same.over_null == (0.0, 0.0)
     with pytest.raises(ValueError, match="five draws of its null or more"):
         share_above("x", up, codes, rng=rng, kind="random steps", null=null[:4])
+
+
+def test_a_claim_of_less_is_tested_on_the_other_side():
+    x = np.random.default_rng(4).normal(size=(30, 40)) - 1
+    p = {
+        side: share_above(
+            "x", x, np.arange(40), rng=np.random.default_rng(0), direction=side, **FLIPS
+        ).p
+        for side in ("higher", "lower")
+    }
+    assert p["higher"] == 1.0  # no share is less than none
+    assert p["lower"] < 0.2

@@ -66,3 +66,13 @@ def test_bars_carry_interval_and_null():
     assert frame["group"].tolist() == ["a", "b"]
     assert frame["null"].tolist()[0] == 0.5
     assert np.isnan(frame["null"].tolist()[1])
+
+
+def test_a_claim_of_less_is_tested_on_the_other_side():
+    part, whole = np.full(200, 0.1), np.ones(200)
+    drawn = np.linspace(0.4, 0.6, 99)
+    p = {
+        side: shares().evidence("", part, whole, draws=drawn, kind="draws", direction=side).p
+        for side in ("higher", "lower")
+    }
+    assert p == {"higher": 1.0, "lower": 0.01}

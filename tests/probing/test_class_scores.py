@@ -71,3 +71,13 @@ def test_few_groups_are_warned_of_and_an_unknown_metric_is_refused():
     assert "5.0 effective groups only" in few.evidence("x", predicted).warnings[0]
     with pytest.raises(ValueError, match="metric must be one of macro-F1"):
         scores("kappa")
+
+
+def test_a_claim_of_less_is_tested_on_the_other_side():
+    of, predicted = scores()
+    null = np.linspace(0.9, 0.99, 99)
+    p = {
+        side: of.evidence("score", predicted, null, direction=side).p
+        for side in ("higher", "lower")
+    }
+    assert p == {"higher": 1.0, "lower": 0.01}

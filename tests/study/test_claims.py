@@ -87,6 +87,22 @@ def test_an_expensive_null_is_judged_by_the_interval_of_the_gain_over_it():
     assert "does not exclude zero" in verdict(unclear, **good)[1]
 
 
+@pytest.mark.parametrize("tested", [{"p": 0.01}, {"over_null": (0.2, 0.6)}])
+def test_a_null_on_the_other_side_of_the_criterion_supports_nothing(tested):
+    low = {"at_most": 0.5, "null": "shuffled labels"}
+    wrong = Evidence("x", 0.3, (0.25, 0.35), NULL, **tested)
+    assert verdict(wrong, **low) == (
+        "uncertain",
+        "p asks whether the value is higher than shuffled labels, and the criterion whether it is "
+        "at most 0.5",
+    )
+    tested = {"p": 0.01} if "p" in tested else {"over_null": (-0.6, -0.2)}
+    right = Evidence("x", 0.3, (0.25, 0.35), NULL, direction="lower", **tested)
+    assert verdict(right, **low)[0] == "supported"
+    both = {"at_least": 0.1, "at_most": 0.5, "null": "shuffled labels"}
+    assert verdict(Evidence("x", 0.3, (0.25, 0.35), NULL, p=0.01), **both)[0] == "supported"
+
+
 def test_holm_corrects_over_the_claims_that_are_tested_and_over_no_others():
     def claim(id, p, **more):
         named = Claim(text="It is so", at_least=0.1, null="shuffled labels", **more)

@@ -133,6 +133,7 @@ from inscape.core.nulls import benjamini_hochberg as benjamini_hochberg
 from inscape.core.nulls import holm as holm
 from inscape.core.nulls import intraclass as intraclass
 from inscape.core.nulls import max_null as max_null
+from inscape.core.nulls import one_sided_p as one_sided_p
 from inscape.core.nulls import p_value as p_value
 from inscape.core.nulls import permutations as permutations
 from inscape.core.nulls import permutations_within as permutations_within

@@ -17,7 +17,7 @@ from inscape.core.evidence import Evidence, Null
 from inscape.core.intervals import interval
 from inscape.core.jackknife import Jackknife, combine
 from inscape.core.measured import over_draws
-from inscape.core.nulls import p_value
+from inscape.core.nulls import one_sided_p
 
 
 def average(parts: Sequence[Jackknife], kind: str = "any") -> Jackknife:
@@ -72,7 +72,6 @@ def average_evidence(
             over = combine(lambda own, *d: own - np.mean(d, axis=0), found, *drawn)
             chance["over_null"] = interval(over_draws(over, -values)).ends
         else:
-            sign = -1.0 if more.get("direction") == "lower" else 1.0
-            chance["p"] = float(p_value(sign * found.value, sign * values))
+            chance["p"] = one_sided_p(found.value, values, more.get("direction", "higher"))
     facts = {"n": found.rows, **more, **chance}
     return Evidence(name, found.value, ends.ends, warnings=ends.warnings, **facts)

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from inscape.core.evidence import Evidence, Null
 from inscape.core.intervals import interval
 from inscape.core.jackknife import Jackknife
-from inscape.core.nulls import p_value
+from inscape.core.nulls import one_sided_p
 
 
 def contrast(
@@ -62,7 +62,7 @@ def contrast(
         found.value,
         ends.ends,
         Null.of(kind, null),
-        float(p_value(found.value, null)),
+        one_sided_p(found.value, null, more.get("direction", "higher")),
         n=len(values),
         warnings=ends.warnings,
         **more,

@@ -36,7 +36,7 @@ from inscape.core import intervals
 from inscape.core.evidence import Beside, Direction, Evidence, Null, table
 from inscape.core.folds import group_codes
 from inscape.core.jackknife import Jackknife, combine
-from inscape.core.nulls import p_value
+from inscape.core.nulls import one_sided_p
 
 Role = Literal["treatment", "null", "baseline", "reference", "ceiling"]
 
@@ -457,8 +457,7 @@ class Measured:
                     f"{self.name}, {condition!r}: the null of a resampled statistic is put by its "
                     f"draws, with a p-value; {null!r} is not"
                 )
-            sign = -1.0 if facts["direction"] == "lower" else 1.0
-            facts["p"] = float(p_value(sign * value, sign * drawn))
+            facts["p"] = one_sided_p(value, drawn, facts["direction"])
             facts["null"] = Null.of(null, drawn)
         return Evidence(value=value, interval=ends, n=self._size, level=self.level, **facts)
 
@@ -491,8 +490,7 @@ class Measured:
                 over = replace(over, kind="any", fraction=None)
             ends = intervals.interval(over_draws(over, -values), self.level).ends
             return {"null": summary, "over_null": ends}
-        sign = -1.0 if direction == "lower" else 1.0
-        return {"null": summary, "p": float(p_value(sign * found.value, sign * values))}
+        return {"null": summary, "p": one_sided_p(found.value, values, direction)}
 
     def _statistic(self, first: np.ndarray, second: Any, draw: int) -> Jackknife:
         values: Any = first[draw]

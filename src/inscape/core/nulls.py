@@ -181,6 +181,25 @@ def p_value(
     return (1 + (null >= np.expand_dims(observed - slack, -1)).sum(-1)) / (draws + 1)
 
 
+def one_sided_p(
+    observed: float | int, null: Float[np.ndarray, " k"], direction: str = "higher"
+) -> float:
+    """`p_value` on the claim's side of the null.
+
+    Args:
+        observed: the value.
+        null: its draws.
+        direction: ``"lower"`` where the claim is that the value lies below the null: then draws at
+            or below it count; otherwise those at or above it.
+
+    Example:
+        >>> one_sided_p(0.0, np.array([1.0, 2.0, 3.0]), "lower")
+        0.25
+    """
+    sign = -1.0 if direction == "lower" else 1.0
+    return float(p_value(sign * float(observed), sign * np.asarray(null, dtype=np.float64)))
+
+
 def max_null(null: Float[np.ndarray, " sites *rest"]) -> Float[np.ndarray, " *rest"]:
     """The null of the maximum over sites: per permutation, the best site of that permutation.
 

@@ -19,7 +19,7 @@ from scipy.stats import norm, rankdata, spearmanr
 from inscape.core.evidence import Evidence, Null
 from inscape.core.jackknife import left_out
 from inscape.core.measured import Measured, Role
-from inscape.core.nulls import p_value
+from inscape.core.nulls import one_sided_p
 
 
 def rank_correlation(
@@ -68,7 +68,7 @@ def rank_correlation(
         value,
         ends,
         Null.of(kind, null),
-        float(p_value(value, null)),
+        one_sided_p(value, null, more.get("direction", "higher")),
         n=n,
         unit="Spearman's ρ",
         warnings=warnings,

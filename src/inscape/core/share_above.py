@@ -25,7 +25,7 @@ from scipy.stats import t
 from inscape.core.evidence import Evidence, Null
 from inscape.core.folds import group_codes
 from inscape.core.intervals import group_counts, percentile, sum_by_group
-from inscape.core.nulls import p_value
+from inscape.core.nulls import one_sided_p
 
 
 def share_above(
@@ -83,7 +83,7 @@ def share_above(
     if null is None:
         signs = rng.choice([-1.0, 1.0], (flips, 1, len(size)))
         chance = np.array([_holds(own * s, size, count, level).mean() for s in signs])
-        facts["p"] = float(p_value(value, chance))
+        facts["p"] = one_sided_p(value, chance, str(more.get("direction", "higher")))
     else:
         others = [sums(x) for x in null]
         chance = np.array([_holds(o, size, count, level).mean() for o in others])

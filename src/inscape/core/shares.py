@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from inscape.core import intervals
 from inscape.core.evidence import Evidence, Null
 from inscape.core.folds import group_codes
-from inscape.core.nulls import p_value
+from inscape.core.nulls import one_sided_p
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Shares:
         p = None
         if draws is not None:
             null = Null.of(kind, draws)
-            p = float(p_value(value, np.asarray(draws, dtype=np.float64)))
+            p = one_sided_p(value, draws, str(more.get("direction", "higher")))
         notes = (*found.warnings, *more.pop("warnings", ()))  # type: ignore[misc]
         return Evidence(
             name,

@@ -23,7 +23,7 @@ from inscape.core import intervals
 from inscape.core.evidence import Evidence, Null
 from inscape.core.folds import group_codes
 from inscape.core.jackknife import Jackknife, combine
-from inscape.core.nulls import p_value
+from inscape.core.nulls import one_sided_p
 
 METRICS = ("macro-F1", "balanced accuracy", "accuracy")
 
@@ -109,7 +109,8 @@ class ClassScores:
             others = [self.jackknife(a) for a in against]
             found = found - combine(lambda *a: np.mean(a, axis=0), *others, kind="share")
         chance = np.asarray(null, dtype=np.float64)
-        p = float(p_value(found.value, chance)) if len(chance) else None
+        side = str(more.get("direction", "higher"))
+        p = one_sided_p(found.value, chance, side) if len(chance) else None
         ends = intervals.interval(found, self.level)
         return Evidence(
             name,

@@ -8,7 +8,8 @@ against. There are three verdicts.
   ≤ 0.05 after Holm's correction over the claims of the study (for a null too expensive for a
   p-value: the interval of the gain over it excludes zero);
 * **not supported**: the value is on the wrong side of the criterion;
-* **uncertain**: everything else, with the reason in words.
+* **uncertain**: everything else, with the reason in words. That is so, too, where the evidence was
+  tested on the other side of the null than the criterion lies.
 
 A deterministic fact (an identity, a count in a fixed network) is declared ``exact`` with a reason
 and needs no interval. Sanity checks of the controls are judged alike, listed apart and never
@@ -170,6 +171,10 @@ def _verdict(judged: Judged, p: float | None, tests: int) -> tuple[Verdict, str]
 
 def _against_null(judged: Judged, p: float | None, tests: int) -> tuple[Verdict, str]:
     claim, e = judged.claim, judged.evidence
+    asked = "lower" if claim.at_least is None else "higher"
+    if None in (claim.at_least, claim.at_most) and e.direction not in (asked, "none"):
+        words = f"p asks whether the value is {e.direction} than {claim.null}"
+        return "uncertain", f"{words}, and the criterion whether it is {claim.criterion}"
     if e.over_null is not None:
         low, high = e.over_null
         clear = high < 0 if e.direction == "lower" else low > 0
