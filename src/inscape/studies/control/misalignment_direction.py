@@ -83,8 +83,8 @@ CARD = Card(
             at_least=2.0,
         ),
         "own-convergence": Claim(
-            text="Curt minus other own answers give one direction in both curt fine-tunes, another "
-            "in an unrelated one",
+            text="Directions of curt minus other own answers have a cosine at least 0.3 higher "
+            "between the two curt fine-tunes than between the first and an unrelated one",
             at_least=0.3,
             null="random directions",
         ),
@@ -114,8 +114,8 @@ CARD = Card(
             weaker="Odds a token of given answers, not of what the model says.",
         ),
         "convergence": Claim(
-            text="Two curt fine-tunes change the model along one direction, an unrelated one along "
-            "another",
+            text="What two curt fine-tunes add to the model has a cosine at least 0.3 higher than "
+            "what the first and an unrelated one add",
             at_least=0.3,
             null="random directions",
             weaker=(
