@@ -106,6 +106,8 @@ def test_the_version_is_that_of_the_package():
         (["run", "x", "--presett", "a"], "No such option: --presett"),
         (["run"], "Missing argument 'STUDY'. Try 'inscape run --help'."),
         (["run", "x", "--seed", "soon"], "Invalid value for '--seed': "),
+        (["probe", "m", "d", "--seed", str(2**63)], "a seed lies between −2^63 and 2^63 − 1"),
+        (["compare", "a", "b", "--seed", str(2**63)], "a seed lies between −2^63 and 2^63 − 1"),
         (
             ["run", "x", "--set", "folds"],
             "Invalid value for '--set': write --set NAME=VALUE, got 'folds'.",
@@ -145,6 +147,7 @@ def test_a_wrong_line_is_one_sentence_and_exit_code_2(arguments, sentence):
             ["run", "toy-mean", "--set", "n=many"],
             "The setting 'n' needs a whole number, got 'many'.",
         ),
+        (["run", "toy-mean", "--seed", str(2**63)], "A seed lies between −2^63 and 2^63 − 1"),
         (["run", "toy-mean", "--data", "cities"], "The study 'toy-mean' does not take --data"),
         (
             ["run", "toy-mean", "--out", "taken"],

@@ -52,7 +52,7 @@ def test_dtypes_are_asked_for_by_name(folder):
     assert open(folder, dtype="float64").certificate.passed
     with pytest.raises(ModelError, match="dtype 'float23' is not known. Did you mean 'float32'"):
         open(folder, dtype="float23")
-    with pytest.raises(ModelError, match="the device 'kuda' cannot be used here"):
+    with pytest.raises(ModelError, match="the device 'kuda' cannot be used here; use cpu"):
         open(folder, device="kuda")
 
 
@@ -76,6 +76,17 @@ def test_models_of_a_block_are_compiled_where_that_is_asked_for(folder):
     assert model.compiled is not None
     assert model.origin["compile"] == "eager"
     assert open(folder).compiled is None
+
+
+@pytest.mark.parametrize("name", ["my model", "smollm2:135m", "a--b", "-x", "a/b c", "é"])
+def test_a_word_that_can_be_no_name_of_the_hub_is_said_to_be_none(name):
+    with pytest.raises(ModelError, match="no name of the Hub looks like it.*folder, a GGUF file"):
+        open(name)
+
+
+def test_a_toy_world_is_said_to_be_for_studies():
+    with pytest.raises(ModelError, match="inscape run STUDY --model world:places"):
+        open("world:places")
 
 
 def test_wrong_names_are_answered(tmp_path):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from inscape.cli.opening import Compiled, Device, Dtype, RemoteCode, open_model
+from inscape.cli.opening import Compiled, Device, Dtype, RemoteCode, open_model, sized_seed
 from inscape.cli.outcome import outcome, show_outcome
 from inscape.cli.printing import emit
 from inscape.cli.run import drawn_report, followed
@@ -66,7 +66,10 @@ def compare(
         Path | None, typer.Option(help="Run folder, new or empty. Default: runs/compare-TIME.")
     ] = None,
     seed: Annotated[
-        int, typer.Option(help="Seed of permutations, folds and the choice of items.")
+        int,
+        typer.Option(
+            callback=sized_seed, help="Seed of permutations, folds and the choice of items."
+        ),
     ] = 0,
     device: Device = "cpu",
     dtype: Dtype = None,

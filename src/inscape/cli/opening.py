@@ -44,6 +44,13 @@ Chat = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
+def sized_seed(seed: int) -> int:
+    """The seed, where it fits 64 bits: said before anything is computed."""
+    if not -(2**63) <= seed < 2**63:
+        raise typer.BadParameter("a seed lies between −2^63 and 2^63 − 1")
+    return seed
+
+
 def open_model(
     model: str,
     device: str,

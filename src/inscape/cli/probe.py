@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from inscape.cli.opening import Compiled, Device, Dtype, RemoteCode, open_model
+from inscape.cli.opening import Compiled, Device, Dtype, RemoteCode, open_model, sized_seed
 from inscape.cli.outcome import outcome, show_outcome
 from inscape.cli.printing import emit
 from inscape.cli.run import drawn_report, followed
@@ -70,7 +70,7 @@ def probe(
             min=19, help="Label shuffles of the null; the smallest p is 1/(shuffles + 1)."
         ),
     ] = 100,
-    seed: Annotated[int, typer.Option(help="Seed of folds and shuffles.")] = 0,
+    seed: Annotated[int, typer.Option(callback=sized_seed, help="Seed of folds and shuffles.")] = 0,
     device: Device = "cpu",
     dtype: Dtype = None,
     compiled: Compiled = False,

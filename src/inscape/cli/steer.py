@@ -18,6 +18,7 @@ from inscape.cli.opening import (
     RemoteCode,
     in_chat,
     open_model,
+    sized_seed,
 )
 from inscape.cli.printing import emit, say, table
 
@@ -48,7 +49,10 @@ def steer(
         str, typer.Option(help="Steering strengths, separated by commas; negative: --strength=-4.")
     ] = "4,8",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to generate.")] = 32,
-    seed: Annotated[int, typer.Option(help="Seed of the sampling and of the random vector.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(callback=sized_seed, help="Seed of the sampling and of the random vector."),
+    ] = 0,
     temperature: Annotated[
         float, typer.Option(min=0.0, help="Sampling temperature; 0 is greedy decoding.")
     ] = 0.8,

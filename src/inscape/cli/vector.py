@@ -18,6 +18,7 @@ from inscape.cli.opening import (
     RemoteCode,
     in_chat,
     open_model,
+    sized_seed,
 )
 from inscape.cli.printing import columns, emit, say
 
@@ -71,7 +72,9 @@ def vector(
     ] = None,
     chat: Chat = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N texts.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the folds and shuffles of its test.")] = 0,
+    seed: Annotated[
+        int, typer.Option(callback=sized_seed, help="Seed of the folds and shuffles of its test.")
+    ] = 0,
     device: Device = "cpu",
     dtype: Dtype = None,
     compiled: Compiled = False,

@@ -8,6 +8,7 @@ GGUF only; code from a checkpoint is run only with ``trust_remote_code=True``.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -247,6 +248,10 @@ _PACKED = (
 )
 
 
+#: how a model of the Hub is named: OWNER/NAME, or NAME of the oldest
+_HUB = re.compile(r"(?!.*(?:--|\.\.))\w[\w.-]{0,95}(?:/\w[\w.-]{0,95})?", re.ASCII)
+
+
 def _locate(
     what: str, revision: str | None, progress: Callable[[int, int], None] | None
 ) -> tuple[str, dict[str, str]]:
@@ -275,6 +280,13 @@ def _locate(
         raise ModelError(
             f"{what!r} is neither a folder nor a .gguf file; give the path of one, a zoo name or a "
             "Hub id"
+        )
+    if not _HUB.fullmatch(what):
+        toy = f"; a toy world is for studies: inscape run STUDY --model {what}"
+        raise ModelError(
+            f"there is no model {what!r}, and no name of the Hub looks like it"
+            f"{toy if what.startswith('world:') else ''}. {suggest(what, zoo.available())} "
+            "You can also give a folder, a GGUF file or a Hub id."
         )
     if "/" not in what:
         _answer_soon(what, revision)
@@ -536,8 +548,10 @@ def _device(name: str) -> torch.device:
         torch.zeros(1, device=place)
     except (RuntimeError, AssertionError) as error:
         first = (str(error) or "no reason given").splitlines()[0]
+        # a word that is no device is answered by PyTorch with all that any build of it knows
+        why = "" if first.startswith("Expected one of") else f" ({first})"
         raise ModelError(
-            f"the device {name!r} cannot be used here ({first}); use cpu, or another device"
+            f"the device {name!r} cannot be used here{why}; use cpu, or another device"
         ) from error
     return place
 

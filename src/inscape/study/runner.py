@@ -43,7 +43,7 @@ def run_study(
             ``group``, for studies that take these.
 
     Raises:
-        StudyError: an unknown study, preset or setting.
+        StudyError: an unknown study, preset or setting, or a seed beyond 64 bits.
         RunError: the folder is taken or cannot be written.
     """
     study = load_study(slug)
@@ -54,6 +54,8 @@ def run_study(
     if "seed" in (settings or {}) and seed is not None:
         raise StudyError("The seed is given twice, by --seed and by --set seed=…; give one.")
     chosen = getattr(config, "seed", None) if seed is None or hasattr(config, "seed") else seed
+    if not -(2**63) <= int(chosen or 0) < 2**63:
+        raise StudyError(f"A seed lies between −2^63 and 2^63 − 1; {chosen} does not.")
     folder = create(out, study.card.slug, preset, datetime.now())
     with recording(
         folder,
