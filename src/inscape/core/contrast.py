@@ -1,10 +1,13 @@
-"""The mean of some layers (or other items in an order) less that of others, against the null of
-shuffled items.
+"""The mean of some layers (or other items in an order) less that of others, against the null of the
+same series begun elsewhere.
 
     gap = mean of values in `first` − mean of values in `second`
 
-Items are what varies: the interval is their jackknife, and the null shuffles the values among all
-of them.
+Neighbours are alike, so that shuffled items would be no fair comparison: a smooth series without any
+trend passes such a test far too often. The null turns the series in a circle, by each number of
+steps once, which keeps what neighbours have in common; the interval is a jackknife that leaves out
+blocks of neighbours, about n^(1/3) long (Künsch 1989, The Annals of Statistics 17, 1217–1241). A
+smooth series of few items has little evidence in it, and p is never below 1 / n.
 """
 
 from __future__ import annotations
@@ -26,44 +29,41 @@ def contrast(
     first: Bool[np.ndarray, " n"],
     second: Bool[np.ndarray, " n"],
     *,
-    rng: np.random.Generator,
-    kind: str = "items shuffled",
-    draws: int = 999,
+    kind: str = "series turned in a circle",
     **more: Any,
 ) -> Evidence:
-    """The difference of two means of one sequence.
+    """The difference of two means of one series.
 
     Args:
         name: of the evidence.
-        values: one an item.
+        values: one an item, in order.
         first, second: which items the two means are of.
-        rng: of the shuffles.
         kind: name of the null.
-        draws: shuffles.
         more: further fields of `Evidence`.
 
     Example:
-        >>> x = np.arange(12.0)[::-1]
-        >>> e = contrast("x", x, x > 5, x < 4, rng=np.random.default_rng(0), draws=99)
-        >>> e.value, e.p
-        (7.0, 0.01)
+        >>> x = np.r_[np.ones(6), np.zeros(18)]
+        >>> e = contrast("x", x, np.arange(24) < 6, np.arange(24) >= 18)
+        >>> e.value, round(e.p, 3)  # of 24 places to begin at, this one alone
+        (1.0, 0.042)
     """
-    codes = np.arange(len(values))
+    count = len(values)
+    blocks = np.arange(count) // max(1, round(count ** (1 / 3)))
 
     def gap(x: np.ndarray) -> Jackknife:
-        one, two = (Jackknife.ratio(x * part, part * 1.0, codes) for part in (first, second))
+        one, two = (Jackknife.ratio(x * part, part * 1.0, blocks) for part in (first, second))
         return one - two
 
     found = gap(values)
-    null = np.array([gap(values[rng.permutation(len(values))]).value for _ in range(draws)])
+    turned = np.array([gap(np.roll(values, k)).value for k in range(1, count)])
     ends = interval(found)
     return Evidence(
         name,
         found.value,
         ends.ends,
-        Null.of(kind, null),
-        one_sided_p(found.value, null, more.get("direction", "higher")),
-        n=len(values),
+        Null.of(kind, turned),
+        one_sided_p(found.value, turned, more.get("direction", "higher")),
+        n=count,
         warnings=ends.warnings,
         **more,
     )

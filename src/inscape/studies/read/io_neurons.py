@@ -75,7 +75,7 @@ CARD = Card(
         "the write vector of another neuron of the layer: the exact expectation over all "
         "such pairings",
         "an untrained copy of the model",
-        "layers shuffled",
+        "the layers turned in a circle",
         "as many random neurons of the same layers mean-ablated",
     ),
     claims={
@@ -101,7 +101,7 @@ CARD = Card(
                 "quarter"
             ),
             at_least=0,
-            null="layers shuffled",
+            null="layers turned in a circle",
         ),
     },
     answer="Some do. {up:.1%} of the neurons of {model} write along what they read (cosine above "
@@ -229,8 +229,7 @@ def _depth(run: Run, name: str, found: Layers) -> Evidence:
         medians,
         place < count / 2,
         place >= count - max(1, count // 4),
-        rng=run.rng("depth", name),
-        kind="layers shuffled",
+        kind="layers turned in a circle",
         unit="cosine",
     )
 
