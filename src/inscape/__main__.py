@@ -1,6 +1,18 @@
-"""``python -m inscape`` is the command ``inscape``."""
+"""``inscape``, and ``python -m inscape``: the command line, which Ctrl-C ends in a sentence even
+while it is being imported."""
 
-from inscape.cli.main import main
+import sys
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        from inscape.cli.main import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("inscape: Interrupted.\n")
+        raise SystemExit(130) from None
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -165,6 +165,13 @@ def test_a_rounded_zero_has_no_sign():
     assert criterion({"at_least": -0.5}) == "at least −0.5"
     (made,) = judge([Judged("c", Claim(text="t", at_least=0.1), Evidence("x", -0.002))])
     assert f"{made:.2f} {made:+.1%} {made:.3f}" == "0.00 -0.2% -0.002"
+
+
+def test_a_difference_of_shares_is_said_in_points():
+    gain = Judged("c", Claim(text="It gains", at_least=0), Evidence("share", 0.391, (0.3, 0.5)))
+    assert f"{gain:.0 points} more, {gain:+.1 points}" == "39 points more, +39.1 points"
+    none = Judged("c", Claim(text="It gains", at_least=0), Evidence("share", -0.0004, (-0.1, 0.1)))
+    assert f"{none:+.1 points}" == "+0.0 points"
     (made,) = judge([Judged("c", Claim(text="t", at_least=0.1), Evidence("x", math.nan))])
     assert f"{made:.2f}" == "nan"
 

@@ -48,10 +48,9 @@ class Commands(TyperGroup):
         """
         commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
         panels: dict[str, list[tuple[str, str]]] = {}
-        room = formatter.width - 6 - max(map(len, commands))
         for name, command in commands.items():
             rows = panels.setdefault(command.rich_help_panel, [])
-            rows.append((name.ljust(max(map(len, commands))), command.get_short_help_str(room)))
+            rows.append((name.ljust(max(map(len, commands))), command.get_short_help_str(200)))
         for panel, rows in panels.items():
             with formatter.section(panel):
                 formatter.write_dl(rows)

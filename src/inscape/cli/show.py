@@ -3,11 +3,12 @@ preset."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import Annotated, Any
 
 import typer
 
-from inscape.cli.printing import columns, emit, paragraph, say
+from inscape.cli.printing import columns, emit, paragraph, say, width
 
 EPILOG = """Examples:
 
@@ -44,7 +45,8 @@ def show(
         emit({"card": found.card.to_dict(), "presets": list(found.presets), "settings": listed})
         return
     card = found.card
-    say(bold=card.title)
+    for line in textwrap.wrap(card.title, width()):
+        say(bold=line)
     say(f"{card.authors}, {card.year}. {card.link}\n")
     controls = card.controls if isinstance(card.controls, str) else "; ".join(card.controls)
     rows = [

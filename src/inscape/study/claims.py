@@ -75,6 +75,9 @@ class Judged:
         """The number, formatted: a study's answer is a template over its claims. What rounds to
         zero has no sign.
 
+        A specification that ends in `` points`` gives percentage points: a difference of two
+        shares of 0.52 and 0.13 is ``{:.0 points}``, "39 points".
+
         A specification with bars gives words in place of the number, by the verdict:
         ``"supported|uncertain|not supported"``, or ``"supported|else"``.
         """
@@ -83,9 +86,10 @@ class Judged:
             if len(words) > len(VERDICTS):
                 raise ValueError(f"{self.id}: a claim has {len(VERDICTS)} verdicts, got {spec!r}")
             return words[min(VERDICTS.index(self.verdict), len(words) - 1)]
-        text = format(self.value, spec)
-        zero = math.isfinite(self.value) and not any(c in "123456789" for c in text)
-        return format(0.0, spec) if zero else text
+        points = spec.removesuffix(" points")
+        if points != spec:
+            return f"{_formatted(100 * self.value, f'{points}f')} points"
+        return _formatted(self.value, spec)
 
     def to_dict(self) -> dict[str, Any]:
         """The claim as JSON holds it; a number that is not finite is null."""
@@ -308,6 +312,13 @@ def _number(x: int | float | None) -> str:
     if abs(x) >= 1000:
         return f"{x:z.0f}"
     return f"{round(x, 3):z.3g}" if abs(x) >= 0.001 or abs(x) < 1e-12 else f"{x:.1g}"
+
+
+def _formatted(value: float, spec: str) -> str:
+    """A number by a specification; what rounds to zero has no sign."""
+    text = format(value, spec)
+    zero = math.isfinite(value) and not any(c in "123456789" for c in text)
+    return format(0.0, spec) if zero else text
 
 
 def _finite(value: Any) -> Any:

@@ -69,7 +69,7 @@ CARD = Card(
         ),
         zero=Claim(text="Debiased CKA of that noise is within 0.05 of 0", at_most=0.05),
     ),
-    answer="Linear CKA identifies {match:.0%} of the layers, {above:+.0%} over mean CCA. An "
+    answer="Linear CKA identifies {match:.0%} of the layers, {above:.0 points} more than mean CCA. An "
     "ill-conditioned map moves it by {invertible:.2f} and CCA by {canonical:.0e}; on noise with "
     "fewer items than neurons CCA is {one:.2f} and debiased CKA {zero:.3f} away from 0.",
     # a training so short decides nothing about networks

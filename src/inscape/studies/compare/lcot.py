@@ -55,7 +55,7 @@ CARD = Card(
     ),
     answer="LCOT follows exact transport with a Spearman correlation of {rank:.3f}, transport on "
     "the line with {line:.2f}. It is {speed:.0f} times as fast over all pairs; nearest neighbours "
-    "by hue gain {hues:+.1%} over the line.",
+    "by hue gain {hues:+.1 points} over the line.",
     tiny=dict(
         rank="any",
         line="supported",

@@ -76,8 +76,9 @@ CARD = Card(
         ),
     ),
     answer="Through one linear map of features of the supervised encoder, {model} names "
-    "{blind:+.0%} attributes over blind captions and {random:+.0%} over an encoder of random "
-    "weights; of shapes it gains {kinds:+.0%} more over SimCLR than of sizes and colours.",
+    "{blind:.0 points} more attributes than blind captions do, and {random:.0 points} more than "
+    "through an encoder of random weights; on shapes it gains {kinds:.0 points} more over SimCLR "
+    "than on sizes and colours.",
     # a training so short decides nothing
     tiny=dict(blind="any", random="any", kinds="any", shuffled="any", frozen="supported"),
     differs="The authors train 15,000 steps of 256 pictures of CC3M for GPT-J, from 144 to 196 "

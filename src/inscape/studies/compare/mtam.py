@@ -79,10 +79,10 @@ CARD = Card(
             sanity=True,
         ),
     ),
-    answer="In a simulation, alignment with texts changes what EEG alone names by {aligned:+.1%}, "
-    "{own:+.1%} against alignment with other sentences' texts, and weights of attention find the "
+    answer="In a simulation, alignment with texts changes what EEG alone names by {aligned:+.1 points}, "
+    "{own:+.1 points} against alignment with other sentences' texts, and weights of attention find the "
     "bands that carry the sentence with an AUC of {bands:.2f}. With EEG of other sentences the "
-    "change is {shuffled:+.1%}.",
+    "change is {shuffled:+.1 points}.",
     # trainings so short decide nothing
     tiny=dict(aligned="any", own="any", bands="any", shuffled="any", noise="any", unrelated="any"),
     differs="In the authors' code the Wasserstein distance is of one dimension, over all entries, "

@@ -73,7 +73,7 @@ CARD = Card(
         ),
     ),
     answer="Mapped networks reach {share:.0%} of the two towers' accuracy above chance; random "
-    "weights are {untrained:.0%} "
+    "weights are {untrained:.0 points} "
     "below the best. Retrieval for two constraints is {retrieval:.1f} times the base rate.",
     # a training so short decides nothing
     tiny=dict(share="any", permuted="any", untrained="any", retrieval="any"),

@@ -65,8 +65,8 @@ CARD = Card(
         ),
     ),
     answer="Neighbourhoods alone identify {topology:.0%} of the layers. Chosen thresholds are "
-    "{clean:+.1%} against RSA without noise and {noisy:+.1%} over noise levels; {warped:+.1%} on "
-    "warped manifolds.",
+    "{clean:+.1 points} against RSA without noise and {noisy:+.1 points} over noise levels; "
+    "{warped:+.1 points} on warped manifolds.",
     # a training so short decides nothing about networks
     tiny=dict(topology="any", clean="any", noisy="any", warped="supported", shuffled="any"),
     differs="The authors test 10 All-CNN networks and fMRI of 24 subjects, with bootstraps of "

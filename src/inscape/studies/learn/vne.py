@@ -99,8 +99,8 @@ CARD = Card(
         "transfer": "uncertain",
     },
     answer="Agreement alone ends at an entropy rank of {collapse:.1f}; entropy makes it "
-    "{rank:.1f} times as large and lifts k-NN by {knn:.0%} over the untrained network. In styles "
-    "not trained on, the strength chosen on another style gains {transfer:+.1%} over none.",
+    "{rank:.1f} times as large and lifts k-NN by {knn:.0 points} over the untrained network. In styles "
+    "not trained on, the strength chosen on another style gains {transfer:+.1 points} over none.",
     differs="The authors train a ResNet-50 with a projector of three layers, six views and SGD; "
     "here two convolutions, a projector of two layers, two views and Adam. Batch normalisation in "
     "the projector, α₁ = log N and α₂ = 1 are theirs.",

@@ -99,7 +99,8 @@ CARD = Card(
     },
     answer="The two forms differ by {double:.0e}. The lengths from which the efficient one is "
     "faster lie within a factor of {near:.1f} of the prediction. In accuracy Taylor attention "
-    "differs from softmax by {accuracy:+.1%} and from the first order by {first:+.1%}.",
+    "differs from softmax by {accuracy:+.1 points} and from the first order by "
+    "{first:+.1 points}.",
     differs="The authors train on sequences of up to 4,000 tokens with up to 12 layers; here 64 "
     "tokens, where the switch takes the direct form. Timings are those of a CPU.",
     group_note="Test digits come from other writers, sentences from other documents; expressions "

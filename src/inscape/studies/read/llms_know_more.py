@@ -152,9 +152,9 @@ CARD = Card(
         "{above-prompt:+.2f} against the prompt's end on the second best task), and they say "
         "{above-logprob:more than|hardly more than} the probability that it gave the answer "
         "({above-logprob:+.2f}). {transferred}{mistaken}Among several samples the probe's choice "
-        "is right {prefers:+.1%} against a random one ({prefers.verdict}), "
-        "{prefers-majority:+.1%} against the commonest ({prefers-majority.verdict}) and "
-        "{prefers-greedy:+.1%} against the greedy answer ({prefers-greedy.verdict})."
+        "is right {prefers:+.1 points} against a random one ({prefers.verdict}), "
+        "{prefers-majority:+.1 points} against the commonest ({prefers-majority.verdict}) and "
+        "{prefers-greedy:+.1 points} against the greedy answer ({prefers-greedy.verdict})."
     ),
     differs=(
         "The authors ask ten public sets of models of seven billion weights and up, sample "
@@ -260,7 +260,7 @@ def run(config: Config, run: Run) -> None:
         "transfer": "What a probe finds {transfer:is mostly the task's own|is not clearly the "
         "task's own}: on another task AUC is {transfer:.2f} lower. ",
         "prefers-mistaken": "Where the right answer is in fewer than half of the samples, the "
-        "probe's choice is right {prefers-mistaken:+.1%} against a random one "
+        "probe's choice is right {prefers-mistaken:+.1 points} against a random one "
         "({prefers-mistaken.verdict}). ",
     }
     given = [s.format_map(run.claims) if id in run.claims else "" for id, s in told.items()]

@@ -75,7 +75,7 @@ CARD = Card(
         ),
     ),
     answer="The sum correlates with pixel mIoU by {rank:.2f}; positives of the same place gain "
-    "{rule:+.1%} mIoU over random places.",
+    "{rule:+.1 points} of mIoU over random places.",
     # few short trainings decide nothing about encoders
     tiny=dict(rank="any", rule="any", sphere="supported"),
     differs="The authors' repository holds no code; the scalar is the sum of z-scores of "

@@ -79,8 +79,8 @@ CARD = Card(
         ),
     ),
     answer="The longest documents need {dimension:.0f} times the dimensions of the shortest. Eight "
-    "vectors find {several:+.1%} documents over one of the same size; the hybrid finds "
-    "{hybrid:+.1%} over its better part.",
+    "vectors find {several:.1 points} more of the documents than one of the same size; the hybrid "
+    "finds {hybrid:.1 points} more than its better part.",
     tiny=dict(bound="supported", dimension="any", several="any", hybrid="any", shuffled="any"),
     differs="The authors fine-tune BERT on MS MARCO with mined negatives; here states are frozen, "
     "the heads pool sentences by learnt attention in place of the first tokens, and negatives are "

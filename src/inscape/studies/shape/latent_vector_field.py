@@ -60,7 +60,7 @@ CARD = Card(
     ),
     answer="{converge:.0%} of trajectories come to rest at least. {memory:.0%} end at a training "
     "digit after training on the smallest set, {general:.0%} on the largest. Attractors explain "
-    "{dictionary:+.0%} more of the latents' variance than random directions.",
+    "{dictionary:.0 points} more of the latents' variance than random directions.",
     tiny=dict(converge="any", memory="any", general="any", fewer="any", dictionary="any"),
     differs="The authors use convolutional autoencoders of larger pictures and pretrained ones; "
     "noise on inputs is what makes these contract.",

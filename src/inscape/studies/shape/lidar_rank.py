@@ -64,7 +64,7 @@ CARD = Card(
         ),
     ),
     answer="LiDAR correlates with probe accuracy by {rank:.2f}, which is {rankme:+.2f} from "
-    "RankMe's; the accuracy of its pick differs by {regret:+.1%}. Noise raises RankMe by "
+    "RankMe's; the accuracy of its pick differs by {regret:+.1 points}. Noise raises RankMe by "
     "{noise:.0%} and LiDAR by {immune:.2f} of that; unrelated views leave a correlation of "
     "{unrelated:.2f}.",
     # few short trainings decide nothing but what noise does

@@ -80,7 +80,7 @@ CARD = Card(
     ),
     answer="The last layer's GDV falls by {lstm:.2f} in the LSTM and by {transformer:.2f} in the "
     "transformer, by {deeper:.2f} at least from layer to layer. A probe names the next class "
-    "{bigram:+.1%} better than bigrams.",
+    "{bigram:.1 points} better than bigrams.",
     # networks that have learnt for a moment decide nothing about trained ones
     tiny=dict(
         lstm="any",
