@@ -17,7 +17,7 @@ from inscape.core.errors import RunError
 from inscape.core.overwriting import refuse_foreign, write_whole
 
 CURE = "Run the study again."
-COPY = "Copy the run folder to where you may."
+COPY = "Copy the run folder to a place with room that you may write to."
 ELSEWHERE = "Give another place with --to."
 
 

@@ -49,7 +49,9 @@ def overlay(specs: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any] | Non
     for view in views:
         _spread(view, runs, bars)
     if isinstance(out.get("height"), dict) and "step" in out["height"]:
-        out["height"]["step"] *= 0.4 + 0.6 * len(runs)
+        # of a group, and not, as a plain step would be, of each run's bar in it
+        step = out["height"]["step"] * (0.4 + 0.35 * len(runs))
+        out["height"] = {"step": step, "for": "position"}
     return out
 
 

@@ -81,7 +81,11 @@ def points(
         "system-ui,sans-serif;background:Canvas;color:CanvasText;"
         f"overflow-wrap:anywhere;height:76px;overflow:hidden}}"
         f".{key} g:focus{{outline:none}}.{key} g:hover>:first-child,.{key} g:focus>:first-child"
-        f"{{stroke:CanvasText;stroke-width:2.5}}</style>"
+        f"{{stroke:CanvasText;stroke-width:2.5}}"
+        # on a phone the picture is half as large, and its letters would be
+        f"@media(max-width:600px){{.{key} svg[role=group]{{overflow:visible;margin-bottom:48px}}"
+        f".{key} text{{font-size:22px}}.{key} foreignObject{{height:160px}}"
+        f".{key} foreignObject div{{font-size:25px;height:160px}}}}</style>"
         f'<ul style="list-style:none;padding:0;margin:0 0 6px;font-size:13px">{legend}</ul>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 80}" '
         'style="width:100%;max-width:900px;color:CanvasText" '
