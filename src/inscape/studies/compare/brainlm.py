@@ -47,7 +47,7 @@ CARD = Card(
             null="permuted words",
         ),
         untrained=Claim(
-            text="From width 32 on, each model is above itself at its initial weights",
+            text="From width 32 on, the mean over networks is above that at their initial weights",
             at_least=0,
             over="initial weights",
         ),

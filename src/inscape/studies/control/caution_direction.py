@@ -142,10 +142,9 @@ CARD = Card(
         "courtesies. Prompts are judged with what the other half of the groups found."
     ),
     negative=(
-        "Projected out, the direction turns decisions of one side and not of the other, and "
-        "which side that is differs from one toy network to the next: zero is not halfway "
-        "between declined and answered. Added, it turns either, but how many differs as much: 78 "
-        "% in the toy network of seed 0, 27 % in that of seed 2 (small)."
+        "Projected out everywhere, the direction turns other decisions in each toy network (small, "
+        "seeds 0 to 2): 5, 76 and 36 % of those declined, 91, 27 and 30 % of those answered; zero "
+        "is not halfway between the two. Added at the scratchpad it turns 72, 77 and 98 %."
     ),
     minutes={"tiny": 0.2, "small": 2, "full": 15},
     figure="turned",

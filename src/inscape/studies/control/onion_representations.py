@@ -92,7 +92,8 @@ CARD = Card(
             weaker="The largest has 256 units here; the paper goes on to 1,024.",
         ),
         "untrained": Claim(
-            text="In an untrained network no swap succeeds more than 5 % of the time",
+            text="In an untrained network no onion, unigram or bigram swap succeeds more than 5 % "
+            "of the time",
             at_most=0.05,
             sanity=True,
         ),
