@@ -326,3 +326,31 @@ def test_a_quantile_of_a_null_is_a_condition_of_its_own(rng, groups):
     assert m.conditions["95 % point"].draws[0].without[3] == pytest.approx(
         np.quantile(without, 0.95)
     )
+
+
+def test_a_ratio_of_what_cannot_be_negative_has_a_log_interval():
+    rng = np.random.default_rng(3)
+    above, below = rng.exponential(size=(2, 30))
+    m = Measured("error").put_each({"a": above, "b": below})
+    found = m.ratio("a", over="b")
+    low, high = found.interval
+    assert found.value == pytest.approx(above.mean() / below.mean())
+    assert low * high == pytest.approx(found.value**2)
+    other = m.ratio("b", over="a")
+    assert other.interval == pytest.approx((1 / high, 1 / low), rel=0.1)
+    assert found.unit == "times"
+
+
+def test_a_ratio_to_what_may_be_zero_has_no_interval():
+    rng = np.random.default_rng(4)
+    m = Measured("rise").put_each({"a": 3 + rng.normal(size=30), "b": rng.normal(size=30)})
+    assert m.ratio("a", over="b").interval is None
+    sure = m.ratio("b", over="a")
+    assert sure.interval[0] < 0 < sure.interval[1]
+
+
+def test_a_ratio_takes_the_null_in_the_place_of_its_condition():
+    m = Measured("hits", unit="share").put_each({"own": [1, 1, 1, 0], "all": [1, 1, 1, 1]})
+    m.put("random", [[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]], role="null")
+    found = m.ratio("own", over="all", null="random")
+    assert (found.value, found.null.mean, found.p) == (0.75, 0.25, 0.25)

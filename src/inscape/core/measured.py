@@ -5,7 +5,7 @@ Every condition holds one value an item. Its statistic S (a mean, a ratio of sum
 R², an AUC) is jackknifed over groups of items, so that differences and shares of conditions are
 paired: what makes a group hard under two conditions cancels.
 
-    value      S(c)
+    value      S(c)                              ratio   S(c) / S(over)
     gain       (S(c) − S(over)) / S(of)          fall    (S(below) − S(c)) / S(of)          of: 1 unless named
 
 A condition has a role. A *null* is a distribution: draws of the same procedure on shuffled labels,
@@ -330,6 +330,29 @@ class Measured:
         name = f"{self.name}: {below} − {condition}"
         return self._relative(name, -1, condition, below, of, null, more)
 
+    def ratio(self, condition: str, *, over: str, null: str = "", **more: Any) -> Evidence:
+        """How many times as large a condition is as another, paired: ``S(c) / S(over)``.
+
+        Where neither can be negative (shares, areas, means of values that are at least 0) the
+        interval is made on the log scale; otherwise it is Fieller's, and there is none where the
+        interval of the denominator holds zero.
+
+        Args:
+            condition: its name.
+            over: the condition that is the unit.
+            null: the null that takes the condition's place.
+            more: further fields of `Evidence`; the unit is ``"times"`` unless another is given.
+
+        Example:
+            >>> m = Measured("error").put_each({"a": [2.0, 6.0, 4.0], "b": [1.0, 3.0, 2.0]})
+            >>> e = m.ratio("a", over="b")
+            >>> e.value, e.unit
+            (2.0, 'times')
+        """
+        name = f"{self.name}: {condition} / {over}"
+        more = {"unit": "times", **more}
+        return self._evidence(name, lambda c, unit: c / unit, condition, (over,), null, more)
+
     def combined(
         self,
         name: str,
@@ -347,7 +370,8 @@ class Measured:
             formula: takes one array for each condition and works elementwise.
             conditions: their names.
             kind: of what comes out, as in `inscape.core.jackknife.Jackknife`: ``"share"`` for the
-                least or the mean of shares, which has exact limits at 0 and 1.
+                least or the mean of shares, which has exact limits at 0 and 1, ``"positive"`` for
+                what cannot be negative. A quotient of two conditions is `ratio`.
             null: the null, whose draws take the first condition's place, or which is put by the
                 formula's values.
             more: further fields of `Evidence`.

@@ -132,5 +132,6 @@ def edit_rates(
         LRE,
         RANDOM,
     )
-    share = m.combined("successes, of those of the whole state", np.divide, LRE, WHOLE)
+    name = "successes, of those of the whole state"
+    share = m.ratio(LRE, over=WHOLE, name=name, unit="share")
     return EditRates(*(float(m.value(name).value) for name in roles), twice, share)

@@ -52,4 +52,4 @@ def entropy_rank_over_sets(x: Float[np.ndarray, "n d"], sets: int = 50) -> Jackk
         sets: how many; row i is of set i mod sets.
     """
     x = checked_rows(x, "entropy_rank_over_sets: x")
-    return left_out(lambda rows: entropy_rank(x[rows]), np.arange(len(x)) % sets)
+    return left_out(lambda rows: entropy_rank(x[rows]), np.arange(len(x)) % sets, "positive")

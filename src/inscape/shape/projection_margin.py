@@ -118,7 +118,7 @@ class Misranking:
             falling = np.minimum.accumulate(wrong)
             return float(2 ** np.interp(-share, -falling, np.log2(self.sizes)))
 
-        return left_out(enough, np.arange(len(self.margins)))
+        return left_out(enough, np.arange(len(self.margins)), "positive")
 
 
 def misranking(

@@ -144,7 +144,7 @@ def run(config: Config, run: Run) -> None:
     )
     run.claim("rotation", m.combined("gain over the better rotation", above_best, full, *turned))
     run.claim("anchors", m.gain(full, over=alone))
-    share = m.combined("share of the score", lambda s, f: s / f, moved, full, unit="of the score")
+    share = m.ratio(moved, over=full, name="share of the score", unit="of the score")
     run.claim("rewired", share)
     caption = f"Elements without an anchor that are translated; chance is 1 of {config.elements}."
     run.curve("by-anchors", m.evidence(), caption, x="known pairs", nulls=(REWIRED,))

@@ -223,8 +223,8 @@ def _grains(
     )
     run.show("similarity", m, "Linear CKA and correlation with the best neuron.")
     kept = [
-        m.combined("retention", np.divide, *pair, unit="retention", where={"condition": name})
-        for name, pair in ends.items()
+        m.ratio(own, over=other, name="retention", unit="retention", where={"condition": name})
+        for name, (own, other) in ends.items()
     ]
     run.show("retention", kept, "Between objectives, as a share of that of adjacent layers.")
     rows = {kind: _other_measures(run, layers, heads, groups, kind) for kind in KINDS}

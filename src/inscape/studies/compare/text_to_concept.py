@@ -222,7 +222,7 @@ def _retrieval(
     m = Measured(f"precision at {BEST} for a shape and a colour", unit="share")
     m.put_each(found, roles={TOWERS: "ceiling"})
     m.put("base rate", both[:, there].mean(axis=0), role="baseline")
-    times = m.combined("times the base rate", np.divide, NAMER, "base rate", unit="times")
+    times = m.ratio(NAMER, over="base rate", name="times the base rate")
     run.claim("retrieval", times)
     run.show(
         "retrieval",

@@ -201,14 +201,14 @@ def _sines(config: Config, run: Run, folding: CheckedFolding) -> None:
     )
     error = found.measured(ERROR, unit="squared error", over="pair")
     for claim, other in (("plain", PLAIN), ("random", RANDOM)):
-        run.claim(claim, error.combined(f"{ERROR}, times", np.divide, FOURIER, other, unit="times"))
+        run.claim(claim, error.ratio(FOURIER, over=other, name=f"{ERROR}, times"))
     early = found.watched[found.watched["step"] == every * 5]
     early = early[early["name"] == f"{CYCLES[-1]} cycles"]
     by_kind = {kind: early[early["arm"] == kind].sort_values("pair")["value"] for kind in rates}
     m = Measured("error of the highest frequency", unit="relative error").put_each(by_kind)
     better = lambda own, *others: own / np.min(others, axis=0)  # noqa: E731
-    ratio = m.combined("error of the highest frequency, times", better, FOURIER, PLAIN, RANDOM)
-    run.claim("top", ratio)
+    name = "error of the highest frequency, times"
+    run.claim("top", m.combined(name, better, FOURIER, PLAIN, RANDOM, kind="positive"))
     run.show("error", error)
 
 

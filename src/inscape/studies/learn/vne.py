@@ -207,7 +207,7 @@ def _views(config: Config, run: Run) -> None:
     ranks = {arm: entropy_rank_over_sets(z) for arm, z in projected.items()}
     rank = Measured("entropy rank", unit="directions").put_each(ranks, roles=found.roles)
     run.claim("collapse", rank.value(ALONE))
-    times = rank.combined("entropy rank, times", np.divide, ENTROPY, ALONE, unit="times")
+    times = rank.ratio(ENTROPY, over=ALONE, name="entropy rank, times")
     run.claim("rank", times)
     knn = found.measured(KNN, unit="accuracy")
     run.claim("knn", knn.gain(ENTROPY, over=UNTRAINED))

@@ -206,11 +206,19 @@ def _switch(config: Config, run: Run) -> None:
         m.put(f"d = {d}", [_crossing(lengths, ratio[i, :, r]) for r in range(config.rounds)])
     names, predicted = list(m.conditions), [np.log(switch_length(d)) for d in config.widths]
     rise = lambda *x: np.exp(np.min(np.diff(np.stack(x), axis=0), axis=0))  # noqa: E731
-    run.claim("order", m.combined("least ratio of two lengths", rise, *names, unit="times"))
+    run.claim(
+        "order",
+        m.combined("least ratio of two lengths", rise, *names, kind="positive", unit="times"),
+    )
     far = lambda *x: np.exp(  # noqa: E731
         np.max([np.abs(own - p) for own, p in zip(x, predicted, strict=True)], axis=0)
     )
-    run.claim("near", m.combined("largest factor from the prediction", far, *names, unit="times"))
+    run.claim(
+        "near",
+        m.combined(
+            "largest factor from the prediction", far, *names, kind="positive", unit="times"
+        ),
+    )
     shown = [
         {"series": f"d = {d}", "x": np.log2(n), "value": float(np.median(np.exp(ratio[i, j])))}
         for i, d in enumerate(config.widths)

@@ -173,7 +173,7 @@ def _projections(config: Config, run: Run) -> None:
     needed = {f"{n:,} words": own.needed() for n, own in found.items()}
     m = Measured("dimensions for 95 % of pairs", unit="dimensions").put_each(needed)
     first, *_, last = m.conditions
-    longest = m.combined("longest over shortest", np.divide, last, first, unit="ratio")
+    longest = m.ratio(last, over=first, name="longest over shortest", unit="ratio")
     run.claim("dimension", longest)
     panels = frame.assign(
         x=np.log2(frame["dimensions"]), panel=[f"{n:,} words" for n in frame["words"]]

@@ -133,9 +133,7 @@ def run(config: Config, run: Run) -> None:
             m.put(kind, [s["broken"] for s in seen], role=role)
             mean = pd.DataFrame(seen).mean().to_dict()
             rows.append({"picture": name, "network": kind, "PSNR": np.mean(fits), **mean})
-        run.claim(
-            name, m.combined("times as much as by hand", np.divide, TRAINED, HAND, unit="times")
-        )
+        run.claim(name, m.ratio(TRAINED, over=HAND, name="times as much as by hand"))
         breakage[name] = m
     run.claim("fitted", fact("worst PSNR of the trained networks", least, "dB"))
     run.claim("permuted", fact("largest relative change by permuting", off, "share"))

@@ -228,7 +228,7 @@ def _claims(run: Run, frame: pd.DataFrame, right: dict[str, np.ndarray]) -> None
     rise.put("LiDAR", frame["LiDAR with noise"] / frame["LiDAR"] - 1)
     rise.put("RankMe", frame["RankMe with noise"] / frame["RankMe of views"] - 1)
     run.claim("noise", rise.value("RankMe"))
-    run.claim("immune", rise.combined("rise of LiDAR over RankMe's", np.divide, "LiDAR", "RankMe"))
+    run.claim("immune", rise.ratio("LiDAR", over="RankMe", name="rise of LiDAR over RankMe's"))
 
     shown = frame.melt(["encoder", "method", "accuracy"], ["LiDAR", "RankMe"])
     names = {"variable": "panel", "value": "x", "accuracy": "value", "method": "series"}
