@@ -8,13 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inscape.core.errors import DataError
-from inscape.core.folds import (
-    group_codes,
-    group_folds,
-    held_groups,
-    random_folds,
-    stratified_folds,
-)
+from inscape.core.folds import group_codes, group_folds, held_groups, random_folds, stratified_folds
 
 
 def rng(seed=0):
@@ -86,3 +80,9 @@ def test_refusals(groups, k, message):
 def test_a_wrong_number_of_groups_is_refused():
     with pytest.raises(DataError, match="groups has 2 entries for 3 rows"):
         group_codes(["a", "b"], 3)
+
+
+@pytest.mark.parametrize("groups", [[["a", 1], ["b", 2]], np.array([[0, 1], [2, 3]])])
+def test_a_group_is_a_single_value(groups):
+    with pytest.raises(DataError, match="each row has one group, a single value"):
+        group_codes(groups)

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from inscape.core import intervals
-from inscape.core.intervals import group_interval, interval, paired_interval
+from inscape.core.intervals import auc, group_interval, interval, paired_interval
 from inscape.core.jackknife import left_out
 
 
@@ -244,3 +244,11 @@ def test_the_mean_of_shares_stays_between_its_limits_and_is_the_same_mean():
     assert near[0].high == pytest.approx(near[1].high, abs=1e-4)
     whole = group_interval(np.ones(12), np.arange(12), kind="bounded")
     assert whole.low < whole.high == 1
+
+
+def test_an_area_of_what_is_no_score_or_no_label():
+    assert auc(np.array([1.0, 2.0, 3.0]), np.array([False, False, True])) == 1.0
+    assert np.isnan(auc(np.array([np.nan, 2.0]), np.array([1, 0])))
+    for labels in (["yes", "no"], [2, 1], [1, np.nan], [1]):
+        with pytest.raises(ValueError, match=r"auc: needs 1 \(positive\) or 0 for each of the 2"):
+            auc(np.array([1.0, 2.0]), np.array(labels))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from inscape.core.item_rows import centred_rows, checked_rows
+from inscape.core.item_rows import centred_rows, checked_rows, row_numbers, unit_rows
 
 
 def test_arrays_and_tensors_become_float64():
@@ -43,3 +43,20 @@ def test_a_feature_that_varies_by_rounding_alone_is_zero():
     assert (found[:, 1] == 0).all()
     assert abs(found[:, 0].mean()) < 1e-15
     assert found[:, 0].std() > 0.5
+
+
+def test_a_row_with_nan_is_never_a_row_of_zeros():
+    found = unit_rows(np.array([[3.0, 4.0], [0.0, 0.0], [np.nan, 1.0]]))
+    np.testing.assert_array_equal(found, [[0.6, 0.8], [0.0, 0.0], [np.nan, np.nan]])
+
+
+def test_rows_are_told_by_positions_or_by_a_mask():
+    mask = [True, False, True]
+    for which in (mask, np.array(mask), np.array(mask, dtype=object), torch.tensor(mask), [0, 2]):
+        assert row_numbers(which, 3, "f").tolist() == [0, 2]
+    assert row_numbers([], 3, "f").tolist() == []
+    for wrong in ([0.5], ["0"], [True, None, False], [[0, 1]]):
+        with pytest.raises(ValueError, match="f: give whole-number positions or a mask"):
+            row_numbers(wrong, 3, "f")
+    with pytest.raises(ValueError, match=r"f: a mask must have shape \(3,\), got \(2,\)"):
+        row_numbers([True, False], 3, "f")

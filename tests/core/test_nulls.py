@@ -203,3 +203,11 @@ def test_a_claim_of_less_is_tested_on_the_other_side():
     assert one_sided_p(98.5, null, "lower") == 1.0
     assert one_sided_p(-0.5, null, "lower") == 0.01
     assert one_sided_p(0.0, null, "lower") == 0.02  # a tie counts on either side
+
+
+def test_what_is_not_defined_counts_against_the_observation():
+    null = np.array([0.0, 1.0, np.nan])
+    assert p_value(2.0, null) == 2 / 4
+    assert p_value(float("nan"), np.array([0.0, 1.0, 2.0])) == 1.0
+    both = p_value(np.array([np.nan, 5.0]), np.zeros((2, 9)))
+    assert both.tolist() == [1.0, 0.1]

@@ -10,6 +10,7 @@ from inscape.core.batch import collate as collate
 from inscape.core.batch import moved as moved
 from inscape.core.batch import plain_ids as plain_ids
 from inscape.core.batch import tokenize as tokenize
+from inscape.core.between import check_between as check_between
 from inscape.core.centred import Centred as Centred
 from inscape.core.characters import escape as escape
 from inscape.core.characters import storable as storable
@@ -95,6 +96,8 @@ from inscape.core.intervals import statistic as statistic
 from inscape.core.intervals import sum_by_group as sum_by_group
 from inscape.core.item_rows import centred_rows as centred_rows
 from inscape.core.item_rows import checked_rows as checked_rows
+from inscape.core.item_rows import row_numbers as row_numbers
+from inscape.core.item_rows import unit_rows as unit_rows
 from inscape.core.jackknife import Jackknife as Jackknife
 from inscape.core.jackknife import combine as combine
 from inscape.core.jackknife import effective_groups as effective_groups
@@ -146,6 +149,7 @@ from inscape.core.overwriting import flush_folder as flush_folder
 from inscape.core.overwriting import refuse_foreign as refuse_foreign
 from inscape.core.overwriting import replacing as replacing
 from inscape.core.overwriting import write_whole as write_whole
+from inscape.core.pair_matrices import checked_pairs as checked_pairs
 from inscape.core.projection import affine_of as affine_of
 from inscape.core.projection import capped_simplex as capped_simplex
 from inscape.core.projection import fantope as fantope

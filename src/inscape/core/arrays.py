@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -24,3 +25,24 @@ def like(out: np.ndarray, x: Any) -> Any:
     return (
         torch.from_numpy(np.ascontiguousarray(out)).to(x.device) if isinstance(x, Tensor) else out
     )
+
+
+def check_order(caller: str, *sides: Any) -> None:
+    """Refuse pandas tables and columns whose indices name the same rows in another order: rows are
+    taken by position, and would be paired wrongly.
+
+    Args:
+        caller: name of the function, for the message.
+        sides: what must be of the same rows; anything but pandas objects passes.
+
+    Raises:
+        ValueError: such indices.
+    """
+    indices = [s.index for s in sides if isinstance(s, (pd.Series, pd.DataFrame))]
+    for other in indices[1:]:
+        same = len(other) == len(indices[0]) and other.isin(indices[0]).all()
+        if same and not other.equals(indices[0]) and other.is_unique:
+            raise ValueError(
+                f"{caller}: two sides have the same rows in another order, by their indices; give "
+                "y.loc[x.index], or .to_numpy() of each to take rows as they stand"
+            )

@@ -36,7 +36,8 @@ def group_codes(groups: Sequence[Any] | np.ndarray, n: int | None = None) -> Int
         int64 codes (n,).
 
     Raises:
-        DataError: a group is missing (None, NaN), or there is not one per row.
+        DataError: a group is missing (None, NaN), there is not one per row, or groups are no
+            single values.
     """
     values = pd.Series(
         np.asarray(groups).tolist() if isinstance(groups, np.ndarray) else list(groups),
@@ -46,7 +47,13 @@ def group_codes(groups: Sequence[Any] | np.ndarray, n: int | None = None) -> Int
         raise DataError(
             f"groups has {len(values)} entries for {n} rows; give exactly one group per row."
         )
-    codes, _ = pd.factorize(values)
+    try:
+        codes, _ = pd.factorize(values)
+    except TypeError as error:
+        raise DataError(
+            "groups: each row has one group, a single value such as a text or a number; join "
+            "several columns into one first."
+        ) from error
     if (codes < 0).any():
         first = int(np.flatnonzero(codes < 0)[0])
         raise DataError(

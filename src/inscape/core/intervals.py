@@ -353,8 +353,25 @@ def bootstrap_p(draws: Float[np.ndarray, " draws *c"]) -> np.ndarray | float:
 
 
 def auc(scores: Float[np.ndarray, " n"], right: np.ndarray) -> float:
-    """Area under the ROC curve over all pairs of rows; NaN where one class is missing."""
+    """Area under the ROC curve over all pairs of rows; NaN where one class is missing or a score is
+    NaN.
+
+    Args:
+        scores: decision values, (n,).
+        right: 1 or True for rows of the positive class, else 0 or False, (n,).
+
+    Raises:
+        ValueError: not one label for each score, or labels other than these.
+    """
+    scores, right = np.asarray(scores, dtype=np.float64), np.asarray(right)
     n = len(scores)
+    if len(right) != n or right.dtype.kind not in "biuf" or not np.isin(right, (0, 1)).all():
+        raise ValueError(
+            f"auc: needs 1 (positive) or 0 for each of the {n} scores, got {len(right)} labels of "
+            f"{right.dtype}"
+        )
+    if np.isnan(scores).any():
+        return float("nan")
     one, row = np.ones((1, 1), dtype=np.int64), np.zeros(n, dtype=np.int64)
     return float(
         bootstrap_auc(np.asarray(scores, dtype=np.float64), np.asarray(right) == 1, row, row, one)[

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64, Int64
 
 from inscape.core.arrays import to_numpy
 
@@ -64,3 +64,45 @@ def centred_rows(x: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n d"]:
     still = np.abs(out).max(axis=0) <= 8 * np.finfo(np.float64).eps * np.abs(mean)
     out[:, still] = 0.0
     return out
+
+
+def unit_rows(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Rows over their lengths; a row of zeros stays zero, and a row that holds NaN becomes NaN,
+    never zero.
+
+    Example:
+        >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+        [[0.6, 0.8], [0.0, 0.0]]
+    """
+    size = np.linalg.norm(x, axis=1, keepdims=True)
+    return np.divide(x, size, out=np.zeros_like(x), where=~(size <= 0))
+
+
+def row_numbers(which: Any, n: int, name: str) -> Int64[np.ndarray, " k"]:
+    """Positions of rows, from positions or from a mask; positions are not compared with n.
+
+    Args:
+        which: whole numbers, or True and False for each row: a list, an array, a tensor.
+        n: rows there are.
+        name: of the caller, for messages.
+
+    Raises:
+        ValueError: neither, or a mask of another length.
+
+    Example:
+        >>> row_numbers([False, True, True], 3, "take").tolist(), row_numbers([2, 0], 3, "take").tolist()
+        ([1, 2], [2, 0])
+    """
+    chosen = np.asarray(to_numpy(which))
+    if chosen.dtype == object and all(isinstance(w, (bool, np.bool_)) for w in chosen.ravel()):
+        chosen = chosen.astype(bool)  # such as pandas' nullable ones
+    if chosen.size and (chosen.dtype.kind not in "biu" or chosen.ndim != 1):
+        raise ValueError(
+            f"{name}: give whole-number positions or a mask of True and False, got {chosen.dtype} of "
+            f"shape {chosen.shape}"
+        )
+    if chosen.dtype == bool:
+        if chosen.shape != (n,):
+            raise ValueError(f"{name}: a mask must have shape ({n},), got {chosen.shape}")
+        return np.flatnonzero(chosen)
+    return chosen.astype(np.int64).reshape(-1)

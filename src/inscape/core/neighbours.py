@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from inscape.core.item_rows import unit_rows
+
 #: rows × bank of similarities held at once
 _HELD = 2**22
 
@@ -65,7 +67,7 @@ def neighbours(
         raise ValueError(f"neighbours: metric must be 'cosine' or 'euclidean', got {metric!r}")
     x, bank = np.asarray(x, dtype=np.float64), np.asarray(bank, dtype=np.float64)
     if metric == "cosine":
-        x, bank = _unit(x), _unit(bank)
+        x, bank = unit_rows(x), unit_rows(bank)
     else:  # an offset common to all rows costs digits in the expansion of the square
         middle = bank.mean(axis=0)
         x, bank = x - middle, bank - middle
@@ -89,8 +91,3 @@ def neighbours(
         index,
         np.maximum(distance, 0.0) if metric == "cosine" else np.sqrt(np.maximum(distance, 0.0)),
     )
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    size = np.linalg.norm(x, axis=1, keepdims=True)
-    return np.divide(x, size, out=np.zeros_like(x), where=size > 0)

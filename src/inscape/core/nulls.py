@@ -169,6 +169,9 @@ def p_value(
 ) -> np.ndarray | float:
     """``(1 + #{null ≥ observed}) / (K + 1)`` along the last axis of `null`; never zero.
 
+    What is not defined counts against the observation: a NaN draw as ≥, and an observation that is
+    NaN gives 1.
+
     Raises:
         ValueError: there are no draws.
     """
@@ -178,7 +181,7 @@ def p_value(
     # scores of a draw that equals the observed labelling may differ in the last digit: count it as
     # a tie
     slack = 1e-12 * np.maximum(1.0, np.abs(observed))
-    return (1 + (null >= np.expand_dims(observed - slack, -1)).sum(-1)) / (draws + 1)
+    return (1 + (~(null < np.expand_dims(observed - slack, -1))).sum(-1)) / (draws + 1)
 
 
 def one_sided_p(
