@@ -138,3 +138,25 @@ def test_classes_are_apart_or_mixed():
         discrimination_value(x, np.r_[y[:-1], 9])
     with pytest.raises(ValueError, match="all rows are the same"):
         discrimination_value(np.ones((4, 2)), [0, 0, 1, 1])
+
+
+@pytest.mark.parametrize("measure", [treves_rolls, hoyer])
+def test_sparsity_takes_tensors_and_any_scale(measure):
+    a = np.array([[1.0, 2.0, 0.0], [3.0, 0.25, 1.0]])
+    wanted = measure(a)
+    assert measure(torch.tensor(a, requires_grad=True)) == pytest.approx(wanted)
+    assert measure(torch.tensor(a).bfloat16()) == pytest.approx(wanted)
+    assert measure(1e200 * a) == pytest.approx(wanted)
+    assert measure(1e-200 * a) == pytest.approx(wanted)
+    with pytest.raises(ValueError, match="sparsity is of two numbers or more"):
+        measure(a[:, :1])
+
+
+def test_items_without_a_nearest_have_no_hubs():
+    with pytest.raises(ValueError, match="all rows are the same, so none is nearer"):
+        hubness(np.ones((12, 3)), k=2)
+    x = rng(0).normal(size=(12, 3))
+    x[4] = 0
+    with pytest.raises(ValueError, match="a row is zero and has no direction"):
+        hubness(x, k=2)
+    assert hubness(x, k=2, metric="euclidean").counts.sum() == 24

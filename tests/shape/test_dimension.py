@@ -100,3 +100,19 @@ def test_what_cannot_be_estimated_is_refused():
         mle_dimension(np.eye(12), k=5)
     with pytest.raises(ValueError, match="most must be at least 2"):
         gride(x, most=1)
+
+
+def test_gride_has_no_dimension_where_all_neighbours_are_equally_far():
+    found = gride(np.eye(12), most=8)
+    assert found[["dimension", "low", "high"]].isna().all(axis=None)
+    assert gride(np.random.default_rng(0).normal(size=(12, 3)), most=8).notna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "repeats", "message"),
+    [([], 1, "needs a size"), ([20], 0, "at least one repeat"), ([3], 1, "of 3 is too few")],
+)
+def test_a_curve_needs_sizes_and_repeats(sizes, repeats, message):
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    with pytest.raises(ValueError, match=message):
+        two_nn_curve(x, sizes, repeats=repeats, rng=np.random.default_rng(0))

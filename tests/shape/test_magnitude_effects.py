@@ -83,3 +83,21 @@ def test_refusals():
         size_effect(s, X, 8.0)
     with pytest.raises(ValueError, match="magnitudes must be above 0"):
         ratio_effect(s, X - 1)
+
+
+@pytest.mark.parametrize("effect", [distance_effect, size_effect, ratio_effect])
+def test_similarities_that_are_no_numbers_or_not_symmetric_are_refused(effect):
+    x = np.arange(1, 6)
+    s = 1 - np.abs(x[:, None] - x) / 9
+    assert np.isfinite(effect(s, x))
+    with pytest.raises(ValueError, match="similarity holds NaN or infinite numbers"):
+        effect(np.where(s < 0.6, np.nan, s), x)
+    with pytest.raises(ValueError, match="similarity is not symmetric; give the mean"):
+        effect(np.triu(s), x)
+
+
+def test_orders_are_the_values_themselves():
+    x = np.array([2, 3, 4, 5, 6])
+    s = 1 - np.abs(x[:, None] - x) / 9
+    with pytest.raises(ValueError, match=r"1 orders \(first: 1\) are no permutations of values"):
+        every_effect(s, x, [x[::-1], np.array([4, 3, 2, 1, 0])])

@@ -78,3 +78,13 @@ def test_what_cannot_be_done_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "gudhi", None)
     with pytest.raises(InscapeError, match=r"pip install 'inscape\[topology\]'"):
         persistence(circle(5))
+
+
+def test_most_pairs_the_same_and_dimensions_not_computed_are_refused():
+    pytest.importorskip("gudhi")
+    with pytest.raises(ValueError, match="most pairs of items are the same"):
+        persistence(np.repeat([[0.0], [1.0]], [19, 1], axis=0))
+    found = persistence(np.random.default_rng(0).normal(size=(12, 2)))
+    assert found.longest(1) >= 0
+    with pytest.raises(ValueError, match="dimensions 0 to 1 were computed, not 2"):
+        found.longest(2)

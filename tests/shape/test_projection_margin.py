@@ -78,3 +78,30 @@ def test_the_dimension_needed_lies_between_sizes_on_a_logarithmic_scale():
     assert found.needed(0.05).value == pytest.approx(32.0)
     assert found.needed(0.1).value == pytest.approx(16.0)
     assert Misranking((4, 16, 64), np.ones(3), wrong + 0.3).needed(0.05).value == 64.0
+
+
+def test_unsigned_counts_give_what_their_floats_give():
+    rng = np.random.default_rng(0)
+    q, one, two = rng.integers(0, 3, size=(3, 20, 30)).astype(np.uint8)
+    floats = [x.astype(np.float64) for x in (q, one, two)]
+    assert (one < two).any()  # their difference would wrap around
+    assert margin(q, one, two) == pytest.approx(margin(*floats), nan_ok=True)
+    found, wanted = (
+        misranked(*parts, [4, 16], draws=5, rng=np.random.default_rng(1))
+        for parts in ((q, one, two), floats)
+    )
+    assert (found == wanted).all()
+
+
+def test_the_bound_of_a_pair_that_is_not_preferred_is_one():
+    assert misranked_bound(np.array([-0.9, 0.0, 0.9]), 100)[:2].tolist() == [1.0, 1.0]
+    assert misranked_bound(np.array([0.9]), 100)[0] < 0.01
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        misranked_bound(np.array([0.5]), 0)
+
+
+@pytest.mark.parametrize(("sizes", "draws"), [([], 3), ([0, 4], 3), ([4], 0)])
+def test_projections_need_a_size_and_a_draw(sizes, draws):
+    one = np.eye(3)
+    with pytest.raises(ValueError, match="needs sizes of at least 1 and at least one draw"):
+        misranked(one, one, one[::-1], sizes, draws=draws, rng=np.random.default_rng(0))

@@ -9,7 +9,7 @@ from inscape.shape.entropy_rank import entropy_rank, entropy_rank_over_sets
 from inscape.shape.participation_ratio import participation_ratio
 from inscape.shape.power_law import power_law
 from inscape.shape.rankme import rankme
-from inscape.shape.spectrum import shares_by_rank, singular_values, variances
+from inscape.shape.spectrum import entropy, shares_by_rank, singular_values, variances
 
 
 def power_data(n=2000, d=300, alpha=1.0, seed=0):
@@ -113,3 +113,22 @@ def test_shares_by_rank_sum_to_one_above_the_floor():
     flat = shown[shown["series"] == "flat"]["value"]
     assert flat.tolist() == pytest.approx([np.log10(1 / 3)] * 3)
     assert shares_by_rank({"a": x}, floor=0.5)["value"].min() == pytest.approx(np.log10(0.5))
+
+
+def test_entropy_is_of_shares_alone():
+    assert entropy(np.array([0.5, 0.5, 0.0])) == pytest.approx(np.log(2))
+    for wrong in ([2.0, 2.0], [0.5, np.nan, 0.5], [1.5, -0.5]):
+        with pytest.raises(ValueError, match="shares must be 0 or more and sum to 1"):
+            entropy(np.array(wrong))
+
+
+def test_a_range_of_ranks_ends_after_it_begins():
+    x = np.random.default_rng(0).normal(size=(40, 12))
+    assert power_law(x, first=1).ranks == (1, 6)
+    with pytest.raises(ValueError, match="ranks 1 to -2 hold 0 variances"):
+        power_law(x, first=1, last=-2)
+
+
+def test_spectra_of_no_series_are_refused():
+    with pytest.raises(ValueError, match="there is no series"):
+        shares_by_rank({})

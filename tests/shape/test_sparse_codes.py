@@ -118,3 +118,22 @@ def test_refusals():
         false_match(4, 5, 2, 1)
     with pytest.raises(ValueError, match="miss: 6 watched and 0 lost of 5"):
         miss(5, 6, 1, 0)
+
+
+def test_whole_numbers_are_as_active_as_their_floats():
+    units = np.array([[0, 3, 2], [-128, 1, 5]])
+    wanted = [[False, True, True], [True, False, True]]
+    assert most_active(units.astype(np.float64), 2).tolist() == wanted
+    assert most_active(units.astype(np.int8), 2).tolist() == wanted
+    assert most_active(np.abs(units).astype(np.uint8), 2).tolist() == wanted
+
+
+def test_what_cannot_be_drawn_or_ranked_is_refused():
+    with pytest.raises(ValueError, match="1 rows hold NaN, so no unit of theirs is most active"):
+        most_active(np.array([[1.0, np.nan], [1.0, 2.0]]), 1)
+    with pytest.raises(ValueError, match="2 codes that watch 20 of 10 cells cannot be"):
+        union_size(10, 20, 2)
+    with pytest.raises(ValueError, match="watches at least one cell, got 0"):
+        best_threshold(10, 3, 0, 0)
+    with pytest.raises(ValueError, match="2 different cells of 1 cannot be drawn"):
+        drawn_cells(1, 2, 1, rng=np.random.default_rng(0))

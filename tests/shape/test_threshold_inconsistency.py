@@ -58,3 +58,17 @@ def test_bad_input_is_refused():
     x[0] = 0
     with pytest.raises(ValueError, match="a row is zero"):
         threshold_inconsistency(x, y)
+
+
+def test_rows_of_the_utility_are_classes_as_they_first_appear():
+    x, y = classes((0.5, 2.0), n=8)
+    one = threshold_inconsistency(x, y, steps=5).utility
+    two = threshold_inconsistency(x[::-1].copy(), y[::-1].copy(), steps=5).utility
+    assert np.abs(one[0] - one[1]).max() > 0.01
+    assert two == pytest.approx(one[::-1])
+
+
+@pytest.mark.parametrize("wrong", [{"share": 0.0}, {"share": 2.0}, {"steps": 0}])
+def test_shares_and_steps_out_of_range_are_refused(wrong):
+    with pytest.raises(ValueError, match="share must be above 0 and at most 1, and steps"):
+        threshold_inconsistency(*classes((0.5, 2.0), n=4), **wrong)

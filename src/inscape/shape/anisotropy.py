@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from inscape.core.item_rows import centred_rows, checked_rows
+from inscape.core.item_rows import centred_rows, checked_rows, unit_rows
 
 
 class Anisotropy(NamedTuple):
@@ -56,9 +56,7 @@ def anisotropy(x: Any) -> Anisotropy:
             "out"
         )
     parts = _by_neuron(rows / size)
-    middle = centred_rows(rows)
-    size = np.linalg.norm(middle, axis=1, keepdims=True)
-    unit = np.divide(middle, size, out=np.zeros_like(middle), where=size > 0)
+    unit = unit_rows(centred_rows(rows))
     cosine = float(parts.sum())
     largest = float(parts.max()) / cosine if cosine > 0 else 0.0
     return Anisotropy(cosine, float(_by_neuron(unit).sum()), largest)

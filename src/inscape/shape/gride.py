@@ -33,7 +33,8 @@ def gride(x: Any, *, most: int = 64) -> pd.DataFrame:
 
     Returns:
         A row a scale: ``neighbour`` (n₁), ``scale`` (mean distance to the n₂-th), ``dimension``,
-        ``low``, ``high``.
+        ``low``, ``high``; these three are NaN at a scale where both neighbours of every item are
+        equally far, as on a grid or for one-hot rows.
 
     Raises:
         ValueError: fewer than 3 distinct rows, or `most` below 2.
@@ -63,6 +64,8 @@ def gride(x: Any, *, most: int = 64) -> pd.DataFrame:
 def _fitted(log_ratio: np.ndarray, one: int) -> tuple[float, float]:
     """The most likely dimension, and 1.96 of its standard error from the likelihood's curvature."""
     positive = log_ratio[log_ratio > 0]
+    if not len(positive):
+        return float("nan"), float("nan")  # the likelihood has no maximum
 
     def loss(log_d: float) -> float:
         d = float(np.exp(log_d))

@@ -52,7 +52,8 @@ def hubness(x: Any, *, k: int = 10, metric: str = "cosine") -> Hubness:
         metric: ``"cosine"`` or ``"euclidean"``.
 
     Raises:
-        ValueError: no more than k rows, or an unknown metric.
+        ValueError: no more than k rows, an unknown metric, rows that are all the same, or a row of
+            zeros by cosine.
 
     Example:
         >>> star = np.array([[0.0, 0.1], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.2]])
@@ -60,6 +61,12 @@ def hubness(x: Any, *, k: int = 10, metric: str = "cosine") -> Hubness:
         [3, 1, 0, 0]
     """
     rows = checked_rows(x, "hubness: x", least=2)
+    if (rows == rows[0]).all():
+        raise ValueError("hubness: all rows are the same, so none is nearer than another")
+    if metric == "cosine" and not rows.any(axis=1).all():
+        raise ValueError(
+            "hubness: a row is zero and has no direction; leave it out, or take metric='euclidean'"
+        )
     near = neighbours(rows, rows, k, metric=metric, exclude_self=True).index
     counts = np.bincount(near.reshape(-1), minlength=len(rows))
     spread = float(counts.std())

@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from inscape.core.arrays import to_numpy
 from inscape.core.nulls import p_value
+from inscape.core.pair_matrices import checked_pairs
 
 #: decay rates c that are tried
 DECAYS = np.geomspace(0.05, 5, 25)
@@ -33,6 +35,10 @@ def distance_effect(similarity: Any, values: Any) -> Float[np.ndarray, " *s"]:
     Args:
         similarity: symmetric, (…, n, n), at least three things.
         values: magnitude of each, (n,).
+
+    Raises:
+        ValueError: no similarity for each pair of at least three things, one that is not
+            symmetric, or a number that is not finite.
 
     Example:
         >>> x = np.arange(1, 6)
@@ -52,7 +58,7 @@ def size_effect(similarity: Any, values: Any, distance: float = 1.0) -> Float[np
         distance: of the pairs that are looked at.
 
     Raises:
-        ValueError: fewer than three pairs at that distance.
+        ValueError: fewer than three pairs at that distance; as `distance_effect`.
     """
     s, x, (i, j) = _pairs(similarity, values, "size_effect")
     near = np.isclose(np.abs(x[i] - x[j]), distance)
@@ -71,7 +77,7 @@ def ratio_effect(similarity: Any, values: Any) -> Float[np.ndarray, " *s"]:
         values: magnitude of each, above 0, (n,).
 
     Raises:
-        ValueError: a magnitude of 0 or below.
+        ValueError: a magnitude of 0 or below; as `distance_effect`.
     """
     s, x, (i, j) = _pairs(similarity, values, "ratio_effect")
     if not (x > 0).all():
@@ -82,7 +88,7 @@ def ratio_effect(similarity: Any, values: Any) -> Float[np.ndarray, " *s"]:
 
 def number_line(similarity: Any) -> Float[np.ndarray, " n"]:
     """First axis of classical multidimensional scaling of 1 − s, (n,); its sign is arbitrary."""
-    d2 = (1 - np.asarray(similarity, dtype=np.float64)) ** 2
+    d2 = (1 - np.asarray(to_numpy(similarity), dtype=np.float64)) ** 2
     centred = d2 - d2.mean(axis=0) - d2.mean(axis=1, keepdims=True) + d2.mean()
     values, vectors = np.linalg.eigh(-centred / 2)
     return vectors[:, -1] * np.sqrt(max(values[-1], 0.0))
@@ -103,7 +109,7 @@ def every_effect(similarity: Any, values: Any, orders: Sequence[np.ndarray]) -> 
         the number line with log x and with x.
 
     Raises:
-        ValueError: as the effects themselves.
+        ValueError: as the effects themselves, or an order that is no permutation of `values`.
 
     Example:
         >>> x = np.arange(1, 6)
@@ -112,6 +118,12 @@ def every_effect(similarity: Any, values: Any, orders: Sequence[np.ndarray]) -> 
         (1.0, 1.0)
     """
     row = {}
+    line, x = number_line(similarity), np.asarray(values, dtype=np.float64)
+    if wrong := [i for i, own in enumerate(orders) if not np.array_equal(np.sort(own), np.sort(x))]:
+        raise ValueError(
+            f"every_effect: {len(wrong)} orders (first: {wrong[0]}) are no permutations of values; "
+            "give the values themselves in another order, not their places"
+        )
     for name, effect in (
         ("distance", distance_effect),
         ("size", size_effect),
@@ -120,7 +132,6 @@ def every_effect(similarity: Any, values: Any, orders: Sequence[np.ndarray]) -> 
         row[name] = float(effect(similarity, values))
         null = np.array([float(effect(similarity, order)) for order in orders])
         row[f"p of {name}"] = float(p_value(row[name], null))
-    line, x = number_line(similarity), np.asarray(values, dtype=np.float64)
     row["MDS, log"] = float(np.corrcoef(line, np.log(x))[0, 1] ** 2)
     row["MDS, linear"] = float(np.corrcoef(line, x)[0, 1] ** 2)
     return row
@@ -129,12 +140,15 @@ def every_effect(similarity: Any, values: Any, orders: Sequence[np.ndarray]) -> 
 def _pairs(
     similarity: Any, values: Any, name: str
 ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    s, x = np.asarray(similarity, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    s, x = (np.asarray(to_numpy(a), dtype=np.float64) for a in (similarity, values))
     if s.ndim < 2 or s.shape[-2:] != (len(x), len(x)) or len(x) < 3:
         raise ValueError(
             f"{name}: needs a similarity for each pair of at least three things, got {s.shape} for "
             f"{len(x)}"
         )
+    s = checked_pairs(s, f"{name}: similarity", least=3)
+    if not np.isfinite(x).all():
+        raise ValueError(f"{name}: values hold NaN or infinite numbers; leave those things out")
     upper = np.triu_indices(len(x), 1)
     return s[..., upper[0], upper[1]], x, upper
 

@@ -46,7 +46,16 @@ class Persistence:
     scale: float
 
     def lifetimes(self, dimension: int) -> Float64[np.ndarray, " _"]:
-        """Death − birth over the median distance, longest first."""
+        """Death − birth over the median distance, longest first.
+
+        Raises:
+            ValueError: a dimension that was not computed.
+        """
+        if not 0 <= dimension < len(self.diagrams):
+            raise ValueError(
+                f"Persistence: dimensions 0 to {len(self.diagrams) - 1} were computed, not "
+                f"{dimension}; ask `persistence` for it"
+            )
         born, died = self.diagrams[dimension].T
         return (died - born) / self.scale
 
@@ -68,7 +77,8 @@ def persistence(x: Any, *, dimension: int = 1) -> Persistence:
         dimension: highest dimension: 0 pieces, 1 loops, 2 hollows.
 
     Raises:
-        ValueError: too many or too few items, items that are all the same, or a dimension below 0.
+        ValueError: too many or too few items, items most of whose pairs are the same, or a
+            dimension below 0.
         InscapeError: gudhi is not installed.
     """
     rows = checked_rows(x, "persistence: x", least=3)
@@ -88,6 +98,11 @@ def persistence(x: Any, *, dimension: int = 1) -> Persistence:
     near = pdist(rows)
     if not near.max() > 0:
         raise ValueError("persistence: all items are the same, so there is no shape")
+    if not np.median(near) > 0:
+        raise ValueError(
+            "persistence: most pairs of items are the same, so lifetimes have no scale; give each "
+            "item once"
+        )
     far = squareform(near)
     # at the radius of the whole cloud everything is one piece without a hole
     reach = float(far.max(axis=1).min())

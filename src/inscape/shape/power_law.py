@@ -52,8 +52,9 @@ def power_law(x: Any, *, first: int = 10, last: int | None = None) -> PowerLaw:
     """
     found = variances(x)
     stop = len(found) // 2 if last is None else last
-    found = found[: min(stop, len(found))]
-    found = found[found > found[0] * len(found) * np.finfo(np.float64).eps]
+    kept = max(min(stop, len(found)), 0)
+    floor = found[0] * kept * np.finfo(np.float64).eps
+    found = found[:kept][found[:kept] > floor]
     if first < 1 or len(found) - first < 2:
         raise ValueError(
             f"power_law: ranks {first} to {stop} hold {max(len(found) - first + 1, 0)} variances "

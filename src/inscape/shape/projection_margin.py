@@ -19,42 +19,53 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Real
 
 from inscape.core.jackknife import Jackknife, left_out
 
 
 def margin(
-    q: Float[np.ndarray, "n v"], first: Float[np.ndarray, "n v"], second: Float[np.ndarray, "n v"]
+    q: Real[np.ndarray, "n v"], first: Real[np.ndarray, "n v"], second: Real[np.ndarray, "n v"]
 ) -> Float64[np.ndarray, " n"]:
     """The normalised margin by which each query prefers its first document; NaN for equal
     documents.
 
     Args:
         q: queries, (n, v).
-        first, second: the two documents of each, (n, v).
+        first, second: the two documents of each, (n, v); whole numbers such as counts too.
 
     Example:
         >>> margin(np.array([[1.0, 0.0]]), np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])).round(3).tolist()
         [0.707]
     """
-    gap = np.asarray(first, dtype=np.float64) - second
+    q, gap = _query_and_gap(q, first, second)
     with np.errstate(invalid="ignore"):
         return (q * gap).sum(axis=1) / (np.linalg.norm(q, axis=1) * np.linalg.norm(gap, axis=1))
 
 
 def misranked_bound(mu: Float[np.ndarray, " n"], k: int | np.integer) -> Float64[np.ndarray, " n"]:
-    """The most often that a projection to k dimensions reverses a pair of this margin; at
-    most 1.
+    """The most often that the second document scores at least as high after a projection to k
+    dimensions; at most 1, and 1 where the query does not prefer the first.
+
+    Raises:
+        ValueError: k below 1.
     """
-    m = np.asarray(mu, dtype=np.float64)
+    if k < 1:
+        raise ValueError(f"misranked_bound: k must be at least 1, got {k}")
+    m = np.maximum(np.asarray(mu, dtype=np.float64), 0.0)
     return np.minimum(1.0, 4 * np.exp(-k / 2 * (m**2 / 2 - m**3 / 3)))
 
 
+def _query_and_gap(q: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, ...]:
+    """In floating point: the difference of unsigned counts would wrap around."""
+    one, two = (np.asarray(x, dtype=np.float64) for x in (first, second))
+    return np.asarray(q, dtype=np.float64), one - two
+
+
 def misranked(
-    q: Float[np.ndarray, "n v"],
-    first: Float[np.ndarray, "n v"],
-    second: Float[np.ndarray, "n v"],
+    q: Real[np.ndarray, "n v"],
+    first: Real[np.ndarray, "n v"],
+    second: Real[np.ndarray, "n v"],
     sizes: Sequence[int],
     *,
     draws: int = 40,
@@ -71,8 +82,16 @@ def misranked(
 
     Returns:
         Share of the draws in which the second document scores at least as high, (sizes, n).
+
+    Raises:
+        ValueError: no size, one below 1, or no draw.
     """
-    gap, most = first - second, max(sizes)
+    if not len(sizes) or min(sizes) < 1 or draws < 1:
+        raise ValueError(
+            f"misranked: needs sizes of at least 1 and at least one draw, got {list(sizes)} and "
+            f"{draws}"
+        )
+    (q, gap), most = _query_and_gap(q, first, second), max(sizes)
     sides = np.concatenate([q, gap]).T.astype(np.float32)
     out = np.zeros((len(sizes), len(q)))
     for _ in range(draws):
@@ -122,9 +141,9 @@ class Misranking:
 
 
 def misranking(
-    q: Float[np.ndarray, "n v"],
-    first: Float[np.ndarray, "n v"],
-    second: Float[np.ndarray, "n v"],
+    q: Real[np.ndarray, "n v"],
+    first: Real[np.ndarray, "n v"],
+    second: Real[np.ndarray, "n v"],
     sizes: Sequence[int],
     *,
     draws: int = 40,

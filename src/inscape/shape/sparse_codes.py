@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int, Real
 from scipy.stats import hypergeom
 
 
@@ -54,10 +54,15 @@ def union_size(n: int, s: int, codes: int) -> float:
         s: cells watched for each code.
         codes: how many codes share the detector.
 
+    Raises:
+        ValueError: no cell, more watched cells than there are, or a negative number of codes.
+
     Example:
         >>> union_size(100, 10, 1), union_size(100, 10, 2)
         (10.0, 19.0)
     """
+    if n < 1 or not 0 <= s <= n or codes < 0:
+        raise ValueError(f"union_size: {codes} codes that watch {s} of {n} cells cannot be")
     return float(round(n * (1 - (1 - s / n) ** codes), 9))
 
 
@@ -81,10 +86,15 @@ def miss(a: int, s: int, theta: int, lost: int) -> float:
 def best_threshold(n: int, a: int, s: int, lost: int) -> tuple[int, float]:
     """The threshold with fewest misses and false matches together, and how many these are.
 
+    Raises:
+        ValueError: no watched cell, or more active, watched or lost cells than there are.
+
     Example:
         >>> best_threshold(4096, 128, 24, 0)[0]
         24
     """
+    if s < 1:
+        raise ValueError(f"best_threshold: a detector watches at least one cell, got {s}")
     errors = [miss(a, s, t, lost) + false_match(n, a, s, t) for t in range(1, s + 1)]
     best = int(np.argmin(errors))
     return best + 1, float(errors[best])
@@ -155,7 +165,7 @@ class Detector:
         return ((watched < self.a) & new).sum(axis=1) >= self.theta
 
 
-def most_active(units: Float[np.ndarray, "n d"], a: int) -> Bool[np.ndarray, "n d"]:
+def most_active(units: Real[np.ndarray, "n d"], a: int) -> Bool[np.ndarray, "n d"]:
     """Codes of the units that are most active, by absolute value.
 
     Args:
@@ -163,7 +173,7 @@ def most_active(units: Float[np.ndarray, "n d"], a: int) -> Bool[np.ndarray, "n 
         a: units of each code, 1 to d.
 
     Raises:
-        ValueError: no unit, or more than there are.
+        ValueError: no unit, or more than there are; an activation that is NaN.
 
     Example:
         >>> most_active(np.array([[0.1, -3.0, 2.0]]), 2).tolist()
@@ -171,7 +181,15 @@ def most_active(units: Float[np.ndarray, "n d"], a: int) -> Bool[np.ndarray, "n 
     """
     if not 1 <= a <= units.shape[1]:
         raise ValueError(f"most_active: a must be 1 to {units.shape[1]}, got {a}")
-    first = np.argpartition(-np.abs(units), a - 1, axis=1)[:, :a]
+    size = np.abs(
+        np.asarray(units, dtype=np.float64)
+    )  # of whole numbers too: −|u| would wrap around
+    if np.isnan(size).any():
+        raise ValueError(
+            f"most_active: {int(np.isnan(size).any(axis=1).sum())} rows hold NaN, so no unit of "
+            "theirs is most active; leave them out"
+        )
+    first = np.argpartition(-size, a - 1, axis=1)[:, :a]
     codes = np.zeros(units.shape, dtype=bool)
     np.put_along_axis(codes, first, True, axis=1)
     return codes
@@ -202,7 +220,12 @@ def drawn_cells(n: int, s: int, draws: int, *, rng: np.random.Generator) -> np.n
 
     Drawn with repetition, and drawn again where two are the same; where that would be nearly
     always, by sorting random numbers instead.
+
+    Raises:
+        ValueError: more cells than there are.
     """
+    if not 0 <= s <= n:
+        raise ValueError(f"drawn_cells: {s} different cells of {n} cannot be drawn")
     if s**2 > 4 * n:
         return np.argsort(rng.random((draws, n)), axis=1)[:, :s]
     out = rng.integers(n, size=(draws, s))

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
+from inscape.core.arrays import to_numpy
 from inscape.core.item_rows import checked_rows
 
 
@@ -69,9 +70,12 @@ def treves_rolls(a: Any) -> Float64[np.ndarray, " n"]:
     """Treves and Rolls' sparsity along the last axis, rescaled to 0 … 1; NaN where all is zero.
 
     Args:
-        a: (n, m).
+        a: (n, m), m at least 2; an array or a tensor.
+
+    Raises:
+        ValueError: a single number along the last axis.
     """
-    rows = np.abs(np.asarray(a, dtype=np.float64))
+    rows = _sizes(a, "treves_rolls")
     square = (rows**2).mean(axis=-1)
     even = np.divide(
         rows.mean(axis=-1) ** 2, square, out=np.full(square.shape, np.nan), where=square > 0
@@ -83,16 +87,30 @@ def hoyer(a: Any) -> Float64[np.ndarray, " n"]:
     """Hoyer's sparsity along the last axis; NaN where all is zero.
 
     Args:
-        a: (n, m).
+        a: (n, m), m at least 2; an array or a tensor.
+
+    Raises:
+        ValueError: a single number along the last axis.
 
     Example:
         >>> hoyer(np.array([[0.0, 3.0], [1.0, 1.0]])).round(12).tolist()
         [1.0, 0.0]
     """
-    rows = np.abs(np.asarray(a, dtype=np.float64))
+    rows = _sizes(a, "hoyer")
     root = np.sqrt(rows.shape[-1])
     length = np.linalg.norm(rows, axis=-1)
     ratio = np.divide(
         rows.sum(axis=-1), length, out=np.full(length.shape, np.nan), where=length > 0
     )
     return (root - ratio) / (root - 1)
+
+
+def _sizes(a: Any, caller: str) -> np.ndarray:
+    """Magnitudes over the largest of each row: neither measure depends on the scale."""
+    rows = np.abs(np.asarray(to_numpy(a), dtype=np.float64))
+    if rows.ndim == 0 or rows.shape[-1] < 2:
+        raise ValueError(f"{caller}: sparsity is of two numbers or more, got shape {rows.shape}")
+    most = rows.max(axis=-1, keepdims=True)
+    # as they are where that is safe, to the last digit
+    far = (most > 1e100) | ((most > 0) & (most < 1e-100))
+    return np.divide(rows, most, out=rows.copy(), where=far & np.isfinite(most))

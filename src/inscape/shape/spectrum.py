@@ -58,10 +58,15 @@ def singular_values(x: Any) -> Float64[np.ndarray, " r"]:
 def entropy(shares: Float64[np.ndarray, " r"]) -> float:
     """``−Σ p log p`` in nats; a share of zero adds nothing.
 
+    Raises:
+        ValueError: shares that are NaN, negative or do not sum to 1.
+
     Example:
         >>> round(entropy(np.full(4, 0.25)), 6) == round(float(np.log(4)), 6)
         True
     """
+    if not (shares >= 0).all() or not np.isclose(shares.sum(), 1.0):
+        raise ValueError("entropy: shares must be 0 or more and sum to 1; divide them by their sum")
     positive = shares[shares > 0]
     return float(-(positive * np.log(positive)).sum())
 
@@ -73,7 +78,12 @@ def shares_by_rank(rows: Mapping[str, Any], floor: float = 1e-8) -> pd.DataFrame
     Args:
         rows: series → (n, d).
         floor: the least share.
+
+    Raises:
+        ValueError: no series; as `variances`.
     """
+    if not rows:
+        raise ValueError("shares_by_rank: there is no series; give at least one")
     parts = []
     for series, x in rows.items():
         found = variances(x)

@@ -35,7 +35,7 @@ class ThresholdInconsistency(NamedTuple):
         score: OPIS, 0 where every class has the same utility at every threshold.
         contrast: squared difference of the worst and the best served classes.
         thresholds: 1 − cosine, (t,).
-        utility: of each class in the order of its name, (c, t).
+        utility: of each class in the order in which classes first appear, (c, t).
     """
 
     score: float
@@ -64,8 +64,8 @@ def threshold_inconsistency(
         steps: thresholds, evenly spaced in distance.
 
     Raises:
-        ValueError: rows of length zero, a class of one item, a single class, or shares that are
-            not 0 < least < most < 1.
+        ValueError: rows of length zero, a class of one item, a single class, shares that are not
+            0 < least < most < 1 and 0 < share ≤ 1, or no step.
 
     Example:
         >>> x = np.repeat(np.eye(3), 4, axis=0)
@@ -82,6 +82,11 @@ def threshold_inconsistency(
     if not 0 < least < most < 1:
         raise ValueError(
             f"threshold_inconsistency: give 0 < least < most < 1, got {least} and {most}"
+        )
+    if not 0 < share <= 1 or steps < 1:
+        raise ValueError(
+            "threshold_inconsistency: share must be above 0 and at most 1, and steps at least 1, "
+            f"got {share} and {steps}"
         )
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     if not (length > 0).all():

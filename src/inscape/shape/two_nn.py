@@ -71,9 +71,15 @@ def two_nn_curve(
         ``size``, ``dimension`` (mean), ``sd`` over subsamples (missing for one), ``repeats``.
 
     Raises:
-        ValueError: a size above the number of rows.
+        ValueError: no size, one below 10 or above the number of rows, or no repeat.
     """
     rows = checked_rows(x, "two_nn_curve: x", least=10)
+    if not len(sizes) or repeats < 1:
+        raise ValueError(
+            f"two_nn_curve: needs a size and at least one repeat, got {list(sizes)} and {repeats}"
+        )
+    if min(sizes) < 10:
+        raise ValueError(f"two_nn_curve: a subsample of {min(sizes)} is too few; give at least 10")
     if max(sizes) > len(rows):
         raise ValueError(f"two_nn_curve: a subsample of {max(sizes)} was asked of {len(rows)} rows")
     out = []
