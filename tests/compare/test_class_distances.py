@@ -31,3 +31,14 @@ def test_it_is_the_product_of_gaps_in_halves_of_whole_groups():
     found = class_distances(x, y, groups, rng=np.random.default_rng(5), splits=1)
     assert found[0, 2] == pytest.approx(gaps[0] @ gaps[1])
     assert np.allclose(found, found.T)
+
+
+def test_a_class_of_one_group_is_in_no_other_half():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(12, 3))
+    for y, groups in (
+        (np.arange(12) % 2, np.zeros(12, dtype=int)),
+        (np.arange(12) % 2 * 2, np.arange(12)),
+    ):
+        with pytest.raises(ValueError, match="lacks one of the"):
+            class_distances(x, y, groups, rng=rng)

@@ -82,3 +82,12 @@ def test_classes_without_a_text_are_refused():
         ContrastiveAlignment().fit(texts[None, :5], sounds, own)
     with pytest.raises(ValueError, match="needs two classes or more"):
         ContrastiveAlignment().fit(texts[None, :1], sounds, own)
+
+
+def test_a_score_that_is_nan_is_not_among_the_first():
+    scores = np.array([[np.nan, 0.1, 0.5], [0.9, np.nan, 0.5]])
+    assert among_first(scores, np.array([0, 0]), 1).tolist() == [False, False]
+    assert among_first(scores, np.array([0, 0]), 2).tolist() == [False, True]
+    for wrong in (np.array([0, 3]), np.array([-1, 0])):
+        with pytest.raises(ValueError, match="need 2 classes between 0 and 2"):
+            among_first(scores, wrong, 1)

@@ -68,3 +68,11 @@ def test_bad_input_is_refused():
         dual_bootstrap(seen, models, draws=10, rng=rng)
     with pytest.raises(ValueError, match="how must be one of"):
         dual_bootstrap(seen, models, how="tau-a", rng=rng)
+
+
+def test_a_model_that_was_not_compared_is_named():
+    x = np.random.default_rng(0).normal(size=(3, 8, 2))
+    far = np.linalg.norm(x[:, :, None] - x[:, None], axis=3)
+    found = dual_bootstrap(far, {"deep": far[0]}, draws=50, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="no model 'depe'. Did you mean 'deep'"):
+        found.evidence("depe")

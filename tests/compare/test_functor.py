@@ -59,3 +59,13 @@ def test_what_cannot_be_fitted_is_refused():
         Functor().fit(one, other, [])
     with pytest.raises(ValueError, match="structure must be at least 0"):
         Functor(structure=-1.0).fit(one, other, [[0, 0]])
+
+
+def test_anchors_are_objects_and_maps_carry_something():
+    rng = np.random.default_rng(0)
+    one = System(rng.normal(size=(8, 3)), rng.normal(size=(2, 3, 3)))
+    for wrong in ([[0, 8]], [[-1, 0]]):
+        with pytest.raises(ValueError, match="places among 8 and 8 objects, and one is beyond"):
+            Functor().fit(one, one, wrong)
+    with pytest.raises(ValueError, match="carries every relation to 0"):
+        functor_residual(one, one, np.zeros((3, 3)))

@@ -83,3 +83,30 @@ def test_regions_of_warped_manifolds_share_neighbourhoods_and_not_long_distances
         return over_networks(np.corrcoef(flat), 4).value
 
     assert found(0.0, 0.1) > found(0.0, 1.0) + 0.2
+
+
+def test_items_at_no_distance_stay_there_along_paths():
+    far = np.array([[0.0, 0.0, 3.0], [0.0, 0.0, 3.0], [3.0, 3.0, 0.0]])
+    assert geodesic(far, 1.0).tolist() == far.tolist()
+
+
+@pytest.mark.parametrize(
+    "change", [lambda d: geo_topological(d, 0.1, 0.9), lambda d: geodesic(d, 0.5)]
+)
+def test_matrices_that_are_none_are_refused(change):
+    x = np.random.default_rng(0).normal(size=(8, 3))
+    far = np.linalg.norm(x[:, None] - x, axis=2)
+    assert np.isfinite(change(far)).all()
+    missing = far.copy()
+    missing[0, 1] = missing[1, 0] = np.nan
+    with pytest.raises(ValueError, match="matrix holds NaN or infinite numbers"):
+        change(missing)
+    with pytest.raises(ValueError, match="matrix is not symmetric"):
+        change(np.triu(far))
+
+
+def test_matrices_without_near_and_far_or_below_zero_are_refused():
+    with pytest.raises(ValueError, match="all pairs are equally far, so none is near or far"):
+        geo_topological(np.ones((4, 4)), 0.1, 0.9)
+    with pytest.raises(ValueError, match="0 or more, and one is negative"):
+        geodesic(np.eye(4) - 1, 0.5)

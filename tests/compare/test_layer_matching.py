@@ -81,3 +81,15 @@ def test_a_share_of_the_variance_and_refusals():
         Span.of(np.ones((10, 3)))
     with pytest.raises(ValueError, match="give the same items"):
         fitted_similarities(Span.of(x), Span.of(x[:100]))
+
+
+def test_networks_have_as_many_layers():
+    for sides, networks in ((5, 2), (4, 0), (0, 2)):
+        with pytest.raises(
+            ValueError, match=f"{sides} layers are not as many in each of {networks}"
+        ):
+            every_pair(lambda a, b: a * b, list(range(sides)), networks)
+    with pytest.raises(ValueError, match="one network has no other"):
+        every_pair(lambda a, b: a * b, [1, 2], 1)
+    with pytest.raises(ValueError, match="between_networks: 5 layers are not as many"):
+        between_networks(np.eye(5), 2)

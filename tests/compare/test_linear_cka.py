@@ -1,6 +1,7 @@
 """Debiased linear CKA is the estimator of the kernels, has no bias, and keeps its invariances."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -100,3 +101,15 @@ def test_what_is_not_defined_is_refused():
         cosine(linear_table(x), linear_table(y[1:]))
     with pytest.raises(ValueError, match="cannot be compared with one of other"):
         cosine(linear_table(x), PairTable.dense(np.eye(20), "other"))
+
+
+def test_tables_whose_rows_are_in_another_order_are_refused():
+    x = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)))
+    turned = x[::-1]
+    with pytest.raises(
+        ValueError, match="linear_cka: two sides have the same rows in another order"
+    ):
+        linear_cka(x, turned)
+    assert linear_cka(x, x) == pytest.approx(1.0)
+    assert linear_cka(x, turned.to_numpy()) < 0.9  # arrays are taken as they stand
+    assert linear_cka(x, turned.reset_index(drop=True)) == linear_cka(x, turned.to_numpy())

@@ -40,3 +40,15 @@ def test_what_cannot_be_tested_is_refused():
         mantel(far, far[:4, :4], rng=rng)
     with pytest.raises(ValueError, match="the entries of a side are all equal"):
         mantel(far, np.ones((5, 5)), rng=rng)
+
+
+def test_a_missing_entry_is_refused_and_not_significant():
+    x = np.random.default_rng(0).normal(size=(8, 1))
+    far = abs(x - x.T)
+    missing = far.copy()
+    missing[0, 1] = missing[1, 0] = np.nan
+    for sides in ((missing, far), (far, missing)):
+        with pytest.raises(ValueError, match="mantel: a matrix holds NaN or infinite numbers"):
+            mantel(*sides, draws=9, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="mantel: a matrix is not symmetric"):
+        mantel(np.triu(far), far, draws=9, rng=np.random.default_rng(0))

@@ -136,3 +136,41 @@ def test_a_task_tests_words_that_no_map_has_seen():
     unlike = y.copy()
     unlike[dictionary[task.test]] = rng().normal(size=(60, 7))
     assert TranslationTask(x, unlike, dictionary, task.test, task.rest).hits(80).mean() < 0.2
+
+
+def test_a_nearness_that_is_nan_is_not_found():
+    near = np.array([[np.nan, 0.1, 0.5], [0.9, np.nan, 0.5]])
+    assert retrieved(near, np.array([0, 0])).tolist() == [0.0, 0.0]
+    assert retrieved(near, np.array([0, 0]), k=2).tolist() == [0.0, 1.0]
+    for own, k in (([0, 3], 1), ([-1, 0], 1), ([0, 0], 0)):
+        with pytest.raises(
+            ValueError, match="2 rows need one of 3 candidates each, and k at least 1"
+        ):
+            retrieved(near, np.array(own), k)
+
+
+@pytest.mark.parametrize("k", [0, -1, 9])
+def test_local_scaling_needs_neighbours_that_exist(k):
+    near = np.random.default_rng(0).normal(size=(8, 5))
+    assert csls_scores(near, 5).shape == near.shape
+    with pytest.raises(ValueError, match="k must be between 1 and 5, the vectors of a side"):
+        csls_scores(near, k)
+
+
+def test_a_dictionary_holds_out_and_fits_words_that_exist():
+    rng = np.random.default_rng(0)
+    x, own = rng.normal(size=(9, 3)), np.arange(9)
+    for test in (-3, 0, 8):
+        with pytest.raises(ValueError, match="test must be between 1 and 7"):
+            TranslationTask.split(x, x, own, test, rng=rng)
+    with pytest.raises(ValueError, match="must give each of 9 words a row of the 8 of y"):
+        TranslationTask.split(x, x[:8], own, 3, rng=rng)
+    task = TranslationTask.split(x, x, own, 3, rng=rng)
+    with pytest.raises(ValueError, match="pairs must be between 2 and 6, the words of rest, got 7"):
+        task.hits(7)
+
+
+def test_rows_that_are_all_the_same_have_no_share_explained():
+    x = np.random.default_rng(0).normal(size=(9, 3))
+    with pytest.raises(ValueError, match="rows of y are all the same, so R² is undefined"):
+        TranslationMap().fit(x, x).score(x, np.ones((9, 3)))

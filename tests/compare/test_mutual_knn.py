@@ -125,3 +125,11 @@ def test_what_is_not_defined_is_refused():
             measure(x, y, clip=2.0)
     with pytest.raises(ValueError, match="tells none of the 20 items apart"):
         cknna(np.ones((20, 3)), y)
+
+
+def test_chance_is_of_neighbours_that_exist():
+    with pytest.raises(ValueError, match="k must be between 1 and 4, the other items, got 10"):
+        jaccard_chance(5, 10)
+    for k in (0, 10):
+        with pytest.raises(ValueError, match="k must be between 1 and 9 for 11 items"):
+            above_chance(0.5, 11, k)

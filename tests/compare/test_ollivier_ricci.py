@@ -105,3 +105,14 @@ def test_a_spanning_tree_joins_what_neighbours_leave_apart():
     assert nx.is_connected(nx.from_numpy_array(joined))
     assert joined[4, 5] == 96
     assert (joined > 0).sum() == (apart > 0).sum() + 2
+
+
+def test_loops_repeated_items_and_graphs_without_an_edge_are_refused():
+    with pytest.raises(ValueError, match="an edge to itself; set the diagonal to 0"):
+        curvature(np.ones((4, 4)))
+    with pytest.raises(ValueError, match="two items are the same, and an edge of length 0 is none"):
+        neighbour_graph(np.array([[0.0], [0.0], [1.0], [2.0]]), 1)
+    with pytest.raises(ValueError, match="communities: the graph has no edge"):
+        communities(np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="modularity: the graph has no edge"):
+        modularity(np.zeros((3, 3)), np.zeros(3, dtype=int))

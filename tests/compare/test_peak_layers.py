@@ -52,3 +52,9 @@ def test_refusals():
         peak_layers(layers[None], layers[:, 1:, 1:])
     with pytest.raises(ValueError, match="tells no items apart"):
         peak_layers(np.zeros((1, 1, 30, 30)), layers)
+
+
+@pytest.mark.parametrize("peaks", [[[np.nan, 0.5, 1.0]], [[0.5]]])
+def test_peaks_without_an_order_are_refused(peaks):
+    with pytest.raises(ValueError, match="two regions or more, none of them NaN"):
+        depth_order(np.array(peaks))

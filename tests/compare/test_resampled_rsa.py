@@ -67,3 +67,17 @@ def test_entries_that_differ_by_rounding_are_ties():
     want = resampled_rsa(a, b, ones)
     assert resampled_rsa(a * (1 + noise + noise.transpose(0, 2, 1)), b, ones) == pytest.approx(want)
     assert want[0, 0, 0] == pytest.approx(compare_dissimilarities(a[0], b[0], how="rho-a"))
+
+
+@pytest.mark.parametrize("how", ["cosine", "pearson", "spearman", "rho-a"])
+def test_a_missing_entry_or_a_negative_count_has_no_similarity(how):
+    x = np.random.default_rng(0).normal(size=(8, 3))
+    far = np.linalg.norm(x[:, None] - x, axis=2)[None]
+    missing = far.copy()
+    missing[0, 0, 1] = missing[0, 1, 0] = np.nan
+    with pytest.raises(ValueError, match="a matrix holds NaN or infinite numbers"):
+        resampled_rsa(missing, far, np.ones((1, 8)), how=how)
+    with pytest.raises(ValueError, match="counts say how often an item is drawn; give 0 or more"):
+        resampled_rsa(far, far**2, np.array([[1.0] * 7 + [-1.0]]), how=how)
+    with pytest.raises(ValueError, match="matrices of 8 and 8 items and counts of 7"):
+        resampled_rsa(far, far, np.ones((1, 7)), how=how)

@@ -137,3 +137,9 @@ def test_the_items_that_are_said_to_suffice_do():
     assert found / 40 > 0.55
     with pytest.raises(ValueError, match="difference must be positive"):
         items_needed(pilot, (0, 0), difference=0.0)
+
+
+def test_shifts_are_of_the_items_that_they_move():
+    x = np.random.default_rng(0).normal(size=(8, 3))
+    with pytest.raises(ValueError, match="shifts were made for more than the 8 items"):
+        permuted(linear_cka, x, x, shifts(20, 4, rng=np.random.default_rng(0)))

@@ -149,3 +149,24 @@ def test_what_is_not_defined_is_refused():
         noise_ceiling(np.ones((3, 5, 5)), how="tau-a")
     with pytest.raises(ValueError, match="at least two matrices"):
         noise_ceiling(np.ones((1, 5, 5)))
+
+
+def test_tau_a_looks_at_its_matrices_as_the_others_do():
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    far = np.linalg.norm(x[:, None] - x, axis=2)
+    assert compare_dissimilarities(far, far**2, how="tau-a") == pytest.approx(1.0)
+    missing = far.copy()
+    missing[0, 1] = missing[1, 0] = np.nan
+    with pytest.raises(ValueError, match="holds NaN or infinite numbers"):
+        compare_dissimilarities(missing, far, how="tau-a")
+
+
+def test_noise_must_be_a_covariance_of_the_features():
+    x = np.random.default_rng(0).normal(size=(2, 6, 3))
+    for wrong in (-np.eye(3), np.eye(2)):
+        with pytest.raises(ValueError, match="noise must be a positive definite covariance of 3"):
+            dissimilarity(x[0], "mahalanobis", noise=wrong)
+        with pytest.raises(ValueError, match="noise must be a positive definite covariance of 3"):
+            crossnobis(x, noise=wrong)
+    with pytest.raises(ValueError, match="repeats hold NaN or infinite numbers"):
+        crossnobis(np.where(x > 1, np.nan, x))

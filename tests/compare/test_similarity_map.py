@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from inscape.compare.cknna import cknna_table
+from inscape.compare.items_needed import items_needed
 from inscape.compare.linear_cka import linear_cka, linear_table
 from inscape.compare.mutual_knn import knn_table, mutual_knn
 from inscape.compare.neuron_map import neuron_map
@@ -226,3 +227,12 @@ def test_what_is_not_defined_is_refused():
         similarity_map([linear_table(x)], shifts=shifts(30, 4, rng=np.random.default_rng(0)))
     with pytest.raises(ValueError, match="tells none of the 20 items apart"):
         similarity_map([linear_table(np.ones((20, 2)))], [linear_table(y)])
+
+
+def test_cells_that_do_not_vary_need_no_number_of_items():
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    pilot = similarity_map([linear_table(x), linear_table(x @ np.diag([1, 2, 3]))])
+    assert items_needed(pilot, (0, 1), difference=0.001) > 0
+    for cells in (((0, 0),), ((0, 1), (0, 1))):
+        with pytest.raises(ValueError, match="do not vary over the pilot's items"):
+            items_needed(pilot, *cells)

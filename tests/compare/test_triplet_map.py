@@ -42,3 +42,11 @@ def test_what_cannot_be_fitted_is_refused():
         TripletMap().fit(x, np.zeros((4, 4)))
     with pytest.raises(ValueError, match="all items are the same"):
         TripletMap().fit(np.ones((5, 2)), np.zeros((5, 5)))
+
+
+def test_distances_with_a_gap_are_refused():
+    x = np.random.default_rng(0).normal(size=(8, 3))
+    far = np.linalg.norm(x[:, None] - x, axis=2)
+    far[0, 1] = far[1, 0] = np.nan
+    with pytest.raises(ValueError, match="the matrix of distances holds NaN"):
+        TripletMap(triplets=20, steps=1).fit(x, far)

@@ -8,7 +8,7 @@ from sklearn.linear_model import Lasso
 
 from inscape.compare.few_to_one import few_to_one
 from inscape.compare.joint_clusters import joint_clusters, mixed_share
-from inscape.compare.neuron_matching import varying_units
+from inscape.compare.neuron_matching import NeuronMatching, varying_units
 
 
 def halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -99,3 +99,22 @@ def test_clusters_refuse_still_units_and_too_many():
         joint_clusters(x, np.ones((20, 1)), 2, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="between 1 and 6"):
         joint_clusters(x, x, 7, rng=np.random.default_rng(0))
+
+
+def test_few_to_one_needs_penalties_rows_and_the_same_units():
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(ValueError, match="penalties must fall and be above 0, got"):
+        few_to_one((x, x), (x, x), [])
+    with pytest.raises(ValueError, match="most must be at least 4 rows, got 0"):
+        few_to_one((x, x), (x, x), most=0, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="units fitted are 3 and 3, and units scored on 2 and 3"):
+        few_to_one((x, x[:, :2]), (x, x))
+
+
+def test_matches_are_of_the_neurons_that_were_fitted():
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    found = NeuronMatching().fit(x, x[:, :2])
+    with pytest.raises(ValueError, match="y has 3 neurons, and the y that was fitted had 2"):
+        found.transform(x)
+    with pytest.raises(ValueError, match="x has 2 neurons, and the x that was fitted had 3"):
+        found.by_neuron(x[:, :2], x[:, :2])

@@ -63,3 +63,16 @@ def test_a_rotation_of_noise_finds_nothing():
     items = rng.normal(size=(30, 6))[own]
     found = unseen_found(texts, items, own, random_folds(30, 5, rng=rng), RotatedAlignment())
     assert found.mean() < 0.4
+
+
+def test_the_order_of_the_seen_classes_does_not_matter():
+    rng = np.random.default_rng(0)
+    texts, own = rng.normal(size=(1, 12, 3)), np.arange(12).repeat(2)
+    items = texts[0, own]
+    seen, unseen = np.arange(8), np.arange(8, 12)
+    straight, turned = (
+        unseen_found(texts, items, own, [(order, unseen)], RotatedAlignment(), first=1)
+        for order in (seen, seen[::-1].copy())
+    )
+    assert np.nanmean(straight) == 1.0
+    np.testing.assert_array_equal(turned, straight)

@@ -83,3 +83,25 @@ def test_precision_counts_what_is_right_among_the_first():
         first = sorted(range(40), key=lambda i: -scores[i, q])[:7]
         assert found == pytest.approx(np.mean([right[i, q] for i in first]))
     assert precision_at(right.astype(float), right, 5).tolist() == [1.0] * 3
+
+
+def test_concepts_have_a_direction_and_classes_a_concept():
+    texts = np.array([[2.0, 0.0], [0.0, 5.0], [0.0, 0.0]])
+    with pytest.raises(ValueError, match="class 2 is not one of 0 … 1"):
+        concept_directions(texts[:2].repeat(2, axis=0)[:3], np.array([0, 1, 2]), 2)
+    with pytest.raises(ValueError, match="a text is zero and has no direction"):
+        concept_directions(texts, np.array([0, 1, 1]), 2)
+    with pytest.raises(ValueError, match="the texts of a class cancel out"):
+        concept_directions(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([0, 0]), 1)
+    for concepts, right in ((np.eye(2), 2), (np.eye(2), -1), (np.eye(2)[:1], 0)):
+        with pytest.raises(ValueError, match="needs two concepts or more, and one for each class"):
+            named_above_chance(np.ones((1, 2)), concepts, np.array([right]))
+
+
+def test_precision_is_of_items_that_have_a_place():
+    scores, right = np.array([[0.9], [0.1]]), np.array([[True], [False]])
+    for k in (0, 3):
+        with pytest.raises(ValueError, match="k must be between 1 and 2, the items"):
+            precision_at(scores, right, k)
+    with pytest.raises(ValueError, match="scores hold NaN, which has no place"):
+        precision_at(np.array([[np.nan], [0.1]]), right, 1)

@@ -23,7 +23,7 @@ from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.mutual_knn import among, nearest
 from inscape.compare.pair_table import PairTable, cosine
 from inscape.compare.paired_rows import paired_rows
-from inscape.core.item_rows import checked_rows
+from inscape.core.item_rows import checked_rows, unit_rows
 
 
 @measures_as(MeasureCard("CKNNA (10-NN)", -1.0, 1.0, frozenset({"neurons", "rotation", "scale"})))
@@ -60,8 +60,7 @@ def cknna_table(x: Any, *, k: int = 10, clip: float | None = None) -> PairTable:
     if clip is not None:
         most = float(np.quantile(np.abs(rows), clip))
         rows = np.clip(rows, -most, most)
-    size = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit = np.divide(rows, size, out=np.zeros_like(rows), where=size > 0)
+    unit = unit_rows(rows)
     mean = (unit @ unit.sum(axis=0) - np.einsum("nd,nd->n", unit, unit)) / (len(unit) - 1)
 
     def tile(part: slice, columns: slice) -> np.ndarray:

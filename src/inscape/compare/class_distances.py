@@ -33,11 +33,19 @@ def class_distances(
         groups: group codes, 0 … G − 1.
         rng: of the halves.
         splits: how many.
+
+    Raises:
+        ValueError: a class that a half does not hold: its rows are in too few groups.
     """
     k, count = int(y.max()) + 1, int(groups.max()) + 1
     out = np.zeros((k, k))
     for _ in range(splits):
         first = (rng.permutation(count) < count // 2)[groups]
+        if any(len(np.unique(y[half])) < k for half in (first, ~first)):
+            raise ValueError(
+                f"class_distances: a random half of the {count} groups lacks one of the {k} classes "
+                "0 … k − 1; leave classes of few groups out"
+            )
         means = [
             [x[half & (y == c)].mean(axis=0, dtype=np.float64) for c in range(k)]
             for half in (first, ~first)

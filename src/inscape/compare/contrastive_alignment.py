@@ -131,16 +131,27 @@ def among_first(
 ) -> Bool[np.ndarray, "*k m"]:
     """Whether the right class is among the first so many: accuracy@K item by item.
 
-    A tie counts against it. Chance is `first` of the number of classes.
+    A tie counts against it, and so does a score that is NaN. Chance is `first` of the number of classes.
 
     Args:
         scores: of every item and class, higher is better.
         classes: the right one.
         first: K.
 
+    Raises:
+        ValueError: no class for each item, or one that has no score.
+
     Example:
         >>> among_first(np.array([[0.9, 0.1, 0.5]]), np.array([2]), 2).tolist()
         [True]
     """
+    if (
+        scores.shape[-2] != len(classes)
+        or not ((classes >= 0) & (classes < scores.shape[-1])).all()
+    ):
+        raise ValueError(
+            f"among_first: scores of shape {scores.shape} need {scores.shape[-2]} classes between 0 "
+            f"and {scores.shape[-1] - 1}"
+        )
     own = np.take_along_axis(scores, np.broadcast_to(classes[:, None], (*scores.shape[:-1], 1)), -1)
-    return np.asarray((scores >= own).sum(axis=-1) <= first)
+    return np.asarray((~(scores < own)).sum(axis=-1) <= first)

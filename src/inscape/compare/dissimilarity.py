@@ -25,10 +25,11 @@ from jaxtyping import Float, Float64
 from scipy.spatial.distance import pdist, squareform
 
 from inscape.core.item_rows import checked_rows
+from inscape.core.pair_matrices import checked_pairs
 
 
 def dissimilarity(
-    x: Any, kind: str = "correlation", *, noise: Float[np.ndarray, "d d"] | None = None
+    x: Any, kind: str = "correlation", *, noise: Float[np.ndarray, "_ _"] | None = None
 ) -> Float64[np.ndarray, "n n"]:
     """All pairs of items.
 
@@ -57,7 +58,8 @@ def dissimilarity(
             raise ValueError(
                 "dissimilarity: 'mahalanobis' needs noise, the covariance of the noise"
             )
-        rows = np.linalg.solve(np.linalg.cholesky(noise), rows.T).T
+        root = _root(noise, rows.shape[1], "dissimilarity")
+        rows = np.linalg.solve(root, rows.T).T
         return squareform(pdist(rows, "sqeuclidean"))
     if kind in ("correlation", "cosine"):
         rows = rows - rows.mean(axis=1, keepdims=True) if kind == "correlation" else rows
@@ -73,7 +75,7 @@ def dissimilarity(
 
 
 def crossnobis(
-    repeats: Float[np.ndarray, "r n d"], *, noise: Float[np.ndarray, "d d"] | None = None
+    repeats: Float[np.ndarray, "r n d"], *, noise: Float[np.ndarray, "_ _"] | None = None
 ) -> Float64[np.ndarray, "n n"]:
     """Unbiased squared distances from independent repeats, per feature.
 
@@ -86,7 +88,8 @@ def crossnobis(
         Distances, 0 on average for items that do not differ; single ones may be negative.
 
     Raises:
-        ValueError: fewer than two repeats.
+        ValueError: fewer than two repeats, numbers that are not finite, or a covariance that is not
+            positive definite.
     """
     x = np.asarray(repeats, dtype=np.float64)
     if x.ndim != 3 or len(x) < 2:
@@ -94,9 +97,27 @@ def crossnobis(
             "crossnobis: needs at least two repeats, shape (repeats, items, features), got "
             f"{x.shape}"
         )
+    if not np.isfinite(x).all():
+        raise ValueError(
+            "crossnobis: repeats hold NaN or infinite numbers; leave those items out of all repeats"
+        )
     if noise is not None:
-        x = x @ np.linalg.inv(np.linalg.cholesky(noise)).T
+        x = x @ np.linalg.inv(_root(noise, x.shape[2], "crossnobis")).T
     r, d = len(x), x.shape[2]
     total = squareform(pdist(x.sum(axis=0), "sqeuclidean"))
     own = sum(squareform(pdist(one, "sqeuclidean")) for one in x)
     return (total - own) / (r * (r - 1) * d)
+
+
+def _root(noise: Any, d: int, caller: str) -> np.ndarray:
+    """The Cholesky factor of a covariance of the noise of d features."""
+    covariance = checked_pairs(noise, f"{caller}: noise", least=1)
+    try:
+        if covariance.shape == (d, d):
+            return np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        pass
+    raise ValueError(
+        f"{caller}: noise must be a positive definite covariance of {d} features, got shape "
+        f"{covariance.shape}; shrink it towards its diagonal"
+    )

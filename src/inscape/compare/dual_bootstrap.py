@@ -26,6 +26,7 @@ from jaxtyping import Float, Float64
 from scipy.stats import t as student
 
 from inscape.compare.resampled_rsa import COMPARISONS, resampled_rsa
+from inscape.core.errors import suggest
 from inscape.core.evidence import Beside, Evidence
 
 
@@ -59,15 +60,20 @@ class DualBootstrap:
 
     def evidence(self, model: str, *, level: float = 0.95) -> Evidence:
         """A model's similarity with its interval."""
-        at = np.eye(len(self.names))[self.names.index(model)]
+        at = np.eye(len(self.names))[self._place(model)]
         return self._evidence(f"RSA ({self.how}) of {model}", at, level, ())
 
     def gain(self, model: str, *, over: str, level: float = 0.95) -> Evidence:
         """How much more similar one model is than another, over the same draws."""
         eye = np.eye(len(self.names))
-        at = eye[self.names.index(model)] - eye[self.names.index(over)]
-        beside = (Beside("baseline", over, float(self.value[self.names.index(over)])),)
+        at = eye[self._place(model)] - eye[self._place(over)]
+        beside = (Beside("baseline", over, float(self.value[self._place(over)])),)
         return self._evidence(f"RSA ({self.how}) of {model} over {over}", at, level, beside)
+
+    def _place(self, model: str) -> int:
+        if model not in self.names:
+            raise ValueError(f"DualBootstrap: no model {model!r}. {suggest(model, self.names)}")
+        return self.names.index(model)
 
     def _evidence(
         self, name: str, weights: np.ndarray, level: float, beside: tuple[Beside, ...]

@@ -63,7 +63,8 @@ def few_to_one(
         own R² is 0.
 
     Raises:
-        ValueError: other items, penalties that do not fall, or rows to draw without a generator.
+        ValueError: other items, no penalty or penalties that do not fall, rows to draw without a
+            generator or fewer than 4, or rows to score on of another width.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(300, 4))
@@ -72,11 +73,18 @@ def few_to_one(
         >>> found.units.ravel().tolist(), bool(found.r2[1, 0] > 0.99)
         ([1.0, 2.0], True)
     """
-    if list(penalties) != sorted(penalties, reverse=True) or min(penalties) <= 0:
+    if list(penalties) != sorted(penalties, reverse=True) or min(penalties, default=0) <= 0:
         raise ValueError(f"few_to_one: penalties must fall and be above 0, got {list(penalties)}")
     if most is not None and rng is None:
         raise ValueError("few_to_one: give rng, from which the rows are drawn")
     parts = [paired_rows(*sides, "few_to_one") for sides in zip(x, y, strict=True)]
+    if (widths := [[side.shape[1] for side in part] for part in parts])[0] != widths[1]:
+        raise ValueError(
+            f"few_to_one: units fitted are {widths[0][0]} and {widths[0][1]}, and units scored on "
+            f"{widths[1][0]} and {widths[1][1]}; give the same"
+        )
+    if most is not None and most < 4:
+        raise ValueError(f"few_to_one: most must be at least 4 rows, got {most}")
     if most is not None and rng is not None:
         drawn = [rng.permutation(len(first))[:most] for first, _ in parts]
         parts = [(i[rows], j[rows]) for (i, j), rows in zip(parts, drawn, strict=True)]

@@ -66,7 +66,7 @@ class Functor(BaseEstimator):
             anchors: pairs of objects that are known to be the same, (k, 2), at least one.
 
         Raises:
-            ValueError: other relations, no anchor, or a negative λ.
+            ValueError: other relations, no anchor or one that is no object, or a negative λ.
         """
         if len(first.relations) != len(second.relations):
             raise ValueError(
@@ -76,6 +76,12 @@ class Functor(BaseEstimator):
         pairs = np.asarray(anchors, dtype=np.int64).reshape(-1, 2)
         if not len(pairs):
             raise ValueError("Functor: without an anchor the map that carries all to 0 is best")
+        ends = np.array([len(first.objects), len(second.objects)])
+        if (pairs < 0).any() or (pairs >= ends).any():
+            raise ValueError(
+                f"Functor: anchors are pairs of places among {ends[0]} and {ends[1]} objects, and one "
+                "is beyond them"
+            )
         if self.structure < 0:
             raise ValueError(f"Functor: structure must be at least 0, got {self.structure}")
         own, other = first.objects[pairs[:, 0]], second.objects[pairs[:, 1]]
@@ -106,6 +112,12 @@ def functor_residual(first: System, second: System, v: Float64[np.ndarray, "e d"
     Returns:
         0 for a functor, about 1 for maps that have nothing to do with the relations, at most 2. The
         size of V does not matter.
+
+    Raises:
+        ValueError: a map that carries every relation to 0.
     """
     before, after = v @ first.relations, second.relations @ v
-    return float(((before - after) ** 2).sum() / ((before**2).sum() + (after**2).sum()))
+    whole = float((before**2).sum() + (after**2).sum())
+    if not whole > 0:
+        raise ValueError("functor_residual: the map carries every relation to 0")
+    return float(((before - after) ** 2).sum()) / whole

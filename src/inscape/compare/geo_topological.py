@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Float64
-from scipy.sparse.csgraph import shortest_path
+from scipy.sparse.csgraph import csgraph_from_dense, shortest_path
 from scipy.stats import rankdata
+
+from inscape.core.pair_matrices import checked_pairs
 
 
 def geo_topological(
@@ -37,7 +39,8 @@ def geo_topological(
         Between 0 and 1; the diagonal is 0.
 
     Raises:
-        ValueError: quantiles that do not rise within 0 and 1, or that leave all pairs alike.
+        ValueError: quantiles that do not rise within 0 and 1, or that leave all pairs alike; a
+            matrix that is not symmetric or not finite, or whose entries are all equal.
 
     Example:
         >>> d = np.array([[0.0, 1, 5], [1, 0, 3], [5, 3, 0]])
@@ -49,9 +52,11 @@ def geo_topological(
             "geo_topological: quantiles must rise within 0 and 1 and leave some pairs on either "
             f"side, got {low} and {high}"
         )
-    values = np.asarray(matrix, dtype=np.float64)
+    values = checked_pairs(matrix, "geo_topological: matrix")
     at = np.triu_indices(len(values), 1)
     ranks = rankdata(values[at])
+    if not np.ptp(ranks) > 0 and len(ranks) > 1:
+        raise ValueError("geo_topological: all pairs are equally far, so none is near or far")
     ranks = (ranks - ranks.min()) / max(float(np.ptp(ranks)), 1e-300)
     below, above = np.quantile(ranks, [low, high])
     if above > below:
@@ -71,10 +76,12 @@ def geodesic(matrix: Float[np.ndarray, "n n"], near: float | int) -> Float64[np.
         near: quantile up to which two items are joined.
 
     Returns:
-        Lengths of paths; twice the longest for items that no path joins.
+        Lengths of paths; twice the longest for items that no path joins. Items at a dissimilarity
+        of 0 stay there.
 
     Raises:
-        ValueError: a quantile outside (0, 1].
+        ValueError: a quantile outside (0, 1]; a matrix that is negative, not symmetric or not
+            finite.
 
     Example:
         >>> d = np.array([[0.0, 1, 3], [1, 0, 1], [3, 1, 0]])
@@ -83,8 +90,12 @@ def geodesic(matrix: Float[np.ndarray, "n n"], near: float | int) -> Float64[np.
     """
     if not 0 < near <= 1:
         raise ValueError(f"geodesic: near must be a quantile above 0 and up to 1, got {near}")
-    values = np.array(matrix, dtype=np.float64)
+    values = checked_pairs(matrix, "geodesic: matrix").copy()
+    np.fill_diagonal(values, 0.0)
+    if values.min() < 0:
+        raise ValueError("geodesic: dissimilarities are 0 or more, and one is negative")
     most = np.quantile(values[np.triu_indices(len(values), 1)], near)
-    paths = shortest_path(np.where(values <= most, values, np.inf), directed=False)
+    joined = csgraph_from_dense(np.where(values <= most, values, np.inf), null_value=np.inf)
+    paths = shortest_path(joined, directed=False)
     finite = np.isfinite(paths)
     return np.where(finite, paths, 2 * paths[finite].max())

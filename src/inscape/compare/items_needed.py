@@ -41,7 +41,8 @@ def items_needed(
         power: how often it must be detected.
 
     Raises:
-        ValueError: a difference that is not positive, or levels outside (0, 1).
+        ValueError: a difference that is not positive, levels outside (0, 1), or cells that do not
+            vary over items, such as one of a site with itself.
     """
     if not difference > 0 or not 0 < alpha < 1 or not 0 < power < 1:
         raise ValueError(
@@ -52,5 +53,10 @@ def items_needed(
     if second is not None:
         shift = shift - (pilot.without[second] - pilot.values[second])
     variance = float(np.sum((shift - shift.mean()) ** 2))
+    if not 1e-24 < variance < np.inf:  # rounding of a similarity of 1 is no variance
+        raise ValueError(
+            "items_needed: the cells do not vary over the pilot's items (a site with itself, or a "
+            "cell with itself); choose two that do"
+        )
     reach = (norm.ppf(1 - alpha / 2) + norm.ppf(power)) / difference
     return int(np.ceil(variance * pilot.n * reach**2))

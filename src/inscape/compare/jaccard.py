@@ -55,9 +55,16 @@ def jaccard(x: Any, y: Any, *, k: int = 10, clip: float | None = None) -> float:
 def jaccard_chance(n: int, k: int) -> float:
     """The expected value for unrelated representations of n items.
 
+    Raises:
+        ValueError: k outside 1 … n − 1.
+
     Example:
         >>> round(jaccard_chance(1024, 10), 4)
         0.0052
     """
+    if not 1 <= k <= n - 1:
+        raise ValueError(
+            f"jaccard_chance: k must be between 1 and {n - 1}, the other items, got {k}"
+        )
     both = np.arange(k + 1)
     return float(hypergeom.pmf(both, n - 1, k, k) @ (both / (2 * k - both)))

@@ -62,9 +62,12 @@ def between_networks(
 
     Returns:
         (networks, networks); NaN where a network meets itself.
+
+    Raises:
+        ValueError: layers that are not as many in every network.
     """
     values = np.asarray(similarity, dtype=np.float64)
-    depth, lead = values.shape[-1] // networks, values.shape[:-2]
+    depth, lead = _depth(values.shape[-1], networks, "between_networks"), values.shape[:-2]
     blocks = values.reshape(*lead, networks, depth, networks, depth).swapaxes(-3, -2)
     own = np.eye(networks, dtype=bool)
     shares = identified(np.where(own[..., None, None], 0.0, blocks)).mean(axis=-1)
@@ -89,12 +92,18 @@ def every_pair(
     Args:
         measure: takes two of the sides; one number or several.
         sides: what it takes of each layer, network by network.
-        networks: how many.
+        networks: how many, at least 2.
 
     Returns:
         NaN between layers of one network.
+
+    Raises:
+        ValueError: layers that are not as many in every network, or a single network.
     """
-    whose = np.arange(len(sides)) // (len(sides) // networks)
+    depth = _depth(len(sides), networks, "every_pair")
+    if networks < 2:
+        raise ValueError("every_pair: one network has no other to be compared with")
+    whose = np.arange(len(sides)) // depth
     found = {
         (i, j): np.asarray(measure(sides[i], sides[j]), dtype=np.float64)
         for i, j in np.argwhere(whose[:, None] != whose)
@@ -103,3 +112,12 @@ def every_pair(
     for (i, j), value in found.items():
         out[..., i, j] = value
     return out
+
+
+def _depth(layers: int, networks: int, caller: str) -> int:
+    """Layers of one network, where all have as many."""
+    if networks < 1 or not layers or layers % networks:
+        raise ValueError(
+            f"{caller}: {layers} layers are not as many in each of {networks} networks"
+        )
+    return layers // networks

@@ -21,6 +21,7 @@ from jaxtyping import Float, Float64
 from scipy.stats import rankdata
 
 from inscape.core.nulls import p_value
+from inscape.core.pair_matrices import checked_pairs
 
 
 class Mantel(NamedTuple):
@@ -55,7 +56,8 @@ def mantel(
         rng: of the permutations.
 
     Raises:
-        ValueError: matrices of other items, fewer than four, or a side whose entries are all equal.
+        ValueError: matrices of other items or fewer than four, that are not symmetric or not
+            finite, or a side whose entries are all equal.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(20, 1))
@@ -72,7 +74,7 @@ def mantel(
     at = np.triu_indices(n, 1)
     sides = []
     for side in (first, second):
-        entries = np.asarray(side, dtype=np.float64)[at]
+        entries = checked_pairs(side, "mantel: a matrix", least=4)[at]
         entries = rankdata(entries) if ranks else entries
         if np.ptp(entries) == 0:
             raise ValueError("mantel: the entries of a side are all equal, so it ranks no pairs")

@@ -81,10 +81,15 @@ def shared_neighbours(
 def above_chance(value: float, n: int, k: int) -> float:
     """A share of neighbours in common on a scale from 0 (chance, k/(n − 1)) to 1.
 
+    Raises:
+        ValueError: k outside 1 … n − 2; with all other items as neighbours chance gives 1.
+
     Example:
         >>> above_chance(0.1, 101, 10), above_chance(1.0, 101, 10)
         (0.0, 1.0)
     """
+    if not 1 <= k <= n - 2:
+        raise ValueError(f"above_chance: k must be between 1 and {n - 2} for {n} items, got {k}")
     chance = k / (n - 1)
     return (value - chance) / (1 - chance)
 

@@ -71,6 +71,7 @@ class NeuronMatching(BaseEstimator):
         index_: for each matched neuron of x (of `matched_`), its partner in y.
         matched_: which neurons of x have a partner: all of them where y has as many.
         sign_: of each match.
+        neurons_: of x and of y.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(50, 4))
@@ -91,6 +92,7 @@ class NeuronMatching(BaseEstimator):
         """
         found = correlations(x, y)
         gain = found if self.signed else np.abs(found)
+        self.neurons_ = found.shape
         self.matched_, self.index_ = linear_sum_assignment(gain, maximize=True)
         chosen = found[self.matched_, self.index_]
         self.sign_ = np.where((chosen < 0) & (not self.signed), -1.0, 1.0)
@@ -99,12 +101,22 @@ class NeuronMatching(BaseEstimator):
     def transform(self, y: Any) -> Any:
         """The partners in the order of the matched neurons of x, with their signs, (m, matched)."""
         check_is_fitted(self)
-        return like(checked_rows(y, "NeuronMatching: y")[:, self.index_] * self.sign_, y)
+        rows = self._same_neurons(checked_rows(y, "NeuronMatching: y"), 1)
+        return like(rows[:, self.index_] * self.sign_, y)
+
+    def _same_neurons(self, rows: np.ndarray, side: int) -> np.ndarray:
+        if rows.shape[1] != self.neurons_[side]:
+            raise ValueError(
+                f"NeuronMatching: {'xy'[side]} has {rows.shape[1]} neurons, and the {'xy'[side]} "
+                f"that was fitted had {self.neurons_[side]}"
+            )
+        return rows
 
     def by_neuron(self, x: Any, y: Any) -> Float64[np.ndarray, " matched"]:
         """Correlation of each match on other rows."""
         check_is_fitted(self)
         a, b = paired_rows(x, y, "NeuronMatching", least=2)
+        a = self._same_neurons(a, 0)
         a, b = centred_rows(a[:, self.matched_]), centred_rows(self.transform(b))
         below = np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0)
         inner = (a * b).sum(axis=0)

@@ -62,13 +62,19 @@ def neighbour_graph(
             two items.
 
     Raises:
-        ValueError: fewer than two items, or what is no finite number.
+        ValueError: fewer than two items, what is no finite number, or neighbours at a distance of
+            0, which would be no edge.
     """
     rows = checked_rows(x, "neighbour_graph: x", least=2)
     near = neighbours(rows, rows, k, metric="euclidean", exclude_self=True).index
     out = np.zeros((len(rows), len(rows)))
     for i, own in enumerate(near):
         out[i, own] = np.linalg.norm(rows[own] - rows[i], axis=1)
+        if not out[i, own].all():
+            raise ValueError(
+                "neighbour_graph: two items are the same, and an edge of length 0 is none; give "
+                "each item once"
+            )
     if connected:
         out = np.maximum(out, minimum_spanning_tree(squareform(pdist(rows))).toarray())
     return np.maximum(out, out.T)
@@ -89,8 +95,8 @@ def curvature(
             another graph of the same items.
 
     Raises:
-        ValueError: lengths that are negative or not symmetric, no edge, α outside [0, 1), or a pair
-            without a path.
+        ValueError: lengths that are negative or not symmetric, an edge from a node to itself, no
+            edge, α outside [0, 1), or a pair without a path.
 
     Example:
         >>> square = np.array([[0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0]], dtype=float)
@@ -102,6 +108,8 @@ def curvature(
         raise ValueError(
             "curvature: lengths of edges must be symmetric and not negative, with at least one edge"
         )
+    if np.diag(w).any():
+        raise ValueError("curvature: a node has an edge to itself; set the diagonal to 0")
     if not 0 <= idle < 1:
         raise ValueError(f"curvature: idle must be from 0 up to below 1, got {idle}")
     far = shortest_path(csr_matrix(w), directed=False)
@@ -177,8 +185,13 @@ def communities(flowed: Float[np.ndarray, "n n"]) -> Int[np.ndarray, " n"]:
 
     Returns:
         The community of each node, 0, 1, ….
+
+    Raises:
+        ValueError: a graph without an edge.
     """
     w = np.asarray(flowed, dtype=np.float64)
+    if not (w > 0).any():
+        raise ValueError("communities: the graph has no edge")
     joined = (w > 0).astype(np.float64)
     best, labels = -np.inf, np.zeros(len(w), dtype=np.int64)
     for cut in np.unique(np.quantile(w[w > 0], np.linspace(0.2, 1, 81))):
@@ -192,7 +205,12 @@ def communities(flowed: Float[np.ndarray, "n n"]) -> Int[np.ndarray, " n"]:
 def modularity(joined: Float[np.ndarray, "n n"], labels: Int[np.ndarray, " n"]) -> float:
     """Share of edges inside communities less what the degrees alone would give (Newman and Girvan
     2004).
+
+    Raises:
+        ValueError: a graph without an edge.
     """
+    if not joined.sum() > 0:
+        raise ValueError("modularity: the graph has no edge")
     degree, total = joined.sum(axis=1), joined.sum()
     same = labels[:, None] == labels
     return float((joined[same].sum() - (np.outer(degree, degree)[same]).sum() / total) / total)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from inscape.core.arrays import check_order
 from inscape.core.item_rows import checked_rows
 
 
@@ -26,12 +27,14 @@ def paired_rows(
         least: fewest rows for which it is defined.
 
     Raises:
-        ValueError: not two axes, other items, too few of them, or a number that is not finite.
+        ValueError: not two axes, other items or in another order, too few of them, or a number that
+            is not finite.
 
     Example:
         >>> paired_rows([[1, 2], [3, 4]], [[1], [2]], "measure", least=2)[1].shape
         (2, 1)
     """
+    check_order(caller, x, y)
     a, b = checked_rows(x, f"{caller}: x", least=least), checked_rows(y, f"{caller}: y", least=1)
     if len(a) != len(b):
         raise ValueError(

@@ -64,10 +64,18 @@ def depth_order(peaks: Float[np.ndarray, "subjects regions"]) -> Float64[np.ndar
     Returns:
         Between −1 and 1; 0 where all regions peak at one layer, which gives no order.
 
+    Raises:
+        ValueError: fewer than two regions, or a peak that is NaN.
+
     Example:
         >>> depth_order(np.array([[0.0, 0.5, 1.0], [0.5, 0.5, 0.5]])).tolist()
         [1.0, 0.0]
     """
+    if peaks.shape[1] < 2 or np.isnan(peaks).any():
+        raise ValueError(
+            f"depth_order: needs the peaks of two regions or more, none of them NaN, got shape "
+            f"{peaks.shape}"
+        )
     depth = np.arange(peaks.shape[1])
     found = [spearmanr(depth, own).statistic if np.ptp(own) > 0 else 0.0 for own in peaks]
     return np.array(found, dtype=np.float64)

@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Real
 
 from inscape.compare.rsa import tied
+from inscape.core.pair_matrices import checked_pairs
 
 COMPARISONS = ("cosine", "pearson", "spearman", "rho-a")
 
@@ -29,7 +30,7 @@ COMPARISONS = ("cosine", "pearson", "spearman", "rho-a")
 def resampled_rsa(
     first: Float[np.ndarray, "a n n"],
     second: Float[np.ndarray, "b n n"],
-    counts: Real[np.ndarray, "d n"],
+    counts: Real[np.ndarray, "d _"],
     *,
     how: str = "rho-a",
 ) -> Float64[np.ndarray, "d a b"]:
@@ -46,8 +47,9 @@ def resampled_rsa(
         The similarity on each resample.
 
     Raises:
-        ValueError: an unknown comparison, a resample of fewer than 3 items that differ, or a matrix
-            that tells no items apart.
+        ValueError: an unknown comparison, a resample of fewer than 3 items that differ or with a
+            negative count, matrices of other items, or one that is not symmetric or not finite or
+            tells no items apart.
 
     Example:
         >>> a = np.array([[0.0, 1, 2], [1, 0, 4], [2, 4, 0]])[None]
@@ -61,6 +63,13 @@ def resampled_rsa(
             f"resampled_rsa: a resample holds {few} different items; give at least 3 to each"
         )
     sides, counts = [_hollow(m) for m in (first, second)], np.asarray(counts, dtype=np.float64)
+    if len({counts.shape[1], *(side.shape[1] for side in sides)}) > 1:
+        raise ValueError(
+            f"resampled_rsa: matrices of {sides[0].shape[1]} and {sides[1].shape[1]} items and "
+            f"counts of {counts.shape[1]}; give the same items"
+        )
+    if not (counts >= 0).all() or not np.isfinite(counts).all():
+        raise ValueError("resampled_rsa: counts say how often an item is drawn; give 0 or more")
     apart = [m[~np.eye(len(m), dtype=bool)] for side in sides for m in side]
     if any(np.ptp(tied(entries)) == 0 for entries in apart):
         raise ValueError(
@@ -72,7 +81,7 @@ def resampled_rsa(
 
 
 def _hollow(matrices: np.ndarray) -> np.ndarray:
-    out = np.array(matrices, dtype=np.float64)
+    out = checked_pairs(matrices, "resampled_rsa: a matrix", least=3).copy()
     at = np.arange(out.shape[1])
     out[:, at, at] = 0.0
     return out

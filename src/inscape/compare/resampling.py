@@ -45,6 +45,10 @@ def permuted(measure: Measure, x: Any, y: Any, shifts: Shifts) -> Float64[np.nda
     """
     a, b = paired_rows(x, y, "permuted", least=2)
     order = shifts.order.ravel()
+    if order.max() >= len(a):
+        raise ValueError(
+            f"permuted: shifts were made for more than the {len(a)} items; make them for these"
+        )
     return np.array([measure(a[order], b[shifts.permutation(k)]) for k in range(len(shifts))])
 
 

@@ -33,6 +33,7 @@ from inscape.compare.dissimilarity import dissimilarity
 from inscape.compare.measure_card import MeasureCard, measures_as
 from inscape.compare.pair_table import PairTable, cosine
 from inscape.compare.paired_rows import paired_rows
+from inscape.core.pair_matrices import checked_pairs
 
 
 @measures_as(
@@ -76,8 +77,13 @@ def compare_dissimilarities(
             equal.
     """
     if how == "tau-a":
-        at = np.triu_indices(len(first), 1)
-        return _tau_a(np.asarray(first)[at], np.asarray(second)[at])
+        one, two = (
+            checked_pairs(m, "rsa: a dissimilarity matrix", least=3) for m in (first, second)
+        )
+        if len(one) != len(two):
+            raise ValueError(f"rsa: matrices of {len(one)} and {len(two)} items; give the same")
+        at = np.triu_indices(len(one), 1)
+        return _tau_a(one[at], two[at])
     return cosine(dissimilarity_table(first, how=how), dissimilarity_table(second, how=how))
 
 

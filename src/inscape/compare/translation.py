@@ -26,7 +26,7 @@ from inscape.compare.paired_rows import paired_rows
 from inscape.compare.procrustes import Procrustes
 from inscape.core import ridge
 from inscape.core.arrays import like
-from inscape.core.item_rows import checked_rows
+from inscape.core.item_rows import centred_rows, checked_rows, unit_rows
 
 
 class TranslationMap(BaseEstimator):
@@ -79,9 +79,16 @@ class TranslationMap(BaseEstimator):
         return like(checked_rows(x, "TranslationMap: x") @ self.coef_ + self.intercept_, x)
 
     def score(self, x: Any, y: Any) -> float:
-        """R² over all features on other rows, against their own mean."""
+        """R² over all features on other rows, against their own mean.
+
+        Raises:
+            ValueError: rows of y that are all the same.
+        """
         a, b = paired_rows(x, y, "TranslationMap", least=2)
-        return 1 - float(np.sum((b - self.transform(a)) ** 2) / np.sum((b - b.mean(axis=0)) ** 2))
+        whole = float(np.sum(centred_rows(b) ** 2))
+        if not whole > 0:
+            raise ValueError("TranslationMap: the rows of y are all the same, so R² is undefined")
+        return 1 - float(np.sum((b - self.transform(a)) ** 2)) / whole
 
     def precision(self, x: Any, y: Any, *, k: int = 1, csls: int | None = 10) -> float:
         """Share of rows whose own counterpart is among the k nearest of all rows of `y`.
@@ -150,7 +157,21 @@ class TranslationTask:
         *,
         rng: np.random.Generator,
     ) -> TranslationTask:
-        """Hold `test` random words out."""
+        """Hold `test` random words out.
+
+        Raises:
+            ValueError: no translation for each word, one that is no row of y, or too few words.
+        """
+        if len(dictionary) != len(x) or not ((dictionary >= 0) & (dictionary < len(y))).all():
+            raise ValueError(
+                f"TranslationTask: the dictionary must give each of {len(x)} words a row of the "
+                f"{len(y)} of y"
+            )
+        if not 1 <= test <= len(x) - 2:
+            raise ValueError(
+                f"TranslationTask: test must be between 1 and {len(x) - 2}, so that two words are "
+                f"left to fit, got {test}"
+            )
         order = rng.permutation(len(x))
         return cls(x, y, dictionary, order[:test], order[test:])
 
@@ -174,7 +195,15 @@ class TranslationTask:
 
         Returns:
             1 or 0 for each test word.
+
+        Raises:
+            ValueError: more pairs than `rest` has, or fewer than 2.
         """
+        if not 2 <= pairs <= len(self.rest):
+            raise ValueError(
+                f"TranslationTask: pairs must be between 2 and {len(self.rest)}, the words of rest, "
+                f"got {pairs}"
+            )
         fitted = self.rest[:pairs]
         to = self.dictionary[fitted]
         to = to if shuffled is None else shuffled.permutation(to)
@@ -186,7 +215,7 @@ def retrieved(
     near: Float[np.ndarray, "m c"], own: Int[np.ndarray, " m"], k: int = 1
 ) -> Float64[np.ndarray, " m"]:
     """Whether each row's counterpart is among the k nearest candidates; ties go to the earlier
-    candidate.
+    candidate, and one whose nearness is NaN is not found.
 
     Args:
         near: how near each candidate is to each row.
@@ -196,29 +225,42 @@ def retrieved(
     Returns:
         1 or 0 for each row.
 
+    Raises:
+        ValueError: no candidate for each row, one that does not exist, or k below 1.
+
     Example:
         >>> retrieved(np.array([[0.9, 0.5, 0.1], [0.9, 0.5, 0.1]]), np.array([1, 2]), k=2).tolist()
         [1.0, 0.0]
     """
-    at = np.asarray(own)[:, None]
+    own = np.asarray(own)
+    if own.shape != near.shape[:1] or not ((own >= 0) & (own < near.shape[1])).all() or k < 1:
+        raise ValueError(
+            f"retrieved: {len(near)} rows need one of {near.shape[1]} candidates each, and k at "
+            f"least 1, got {own.shape} and {k}"
+        )
+    at = own[:, None]
     mine = np.take_along_axis(near, at, axis=1)
-    ahead = (near > mine) | ((near == mine) & (np.arange(near.shape[1]) < at))
+    ahead = ~(near <= mine) | ((near == mine) & (np.arange(near.shape[1]) < at))
     return (ahead.sum(axis=1) < k).astype(np.float64)
 
 
 def cosines(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> Float64[np.ndarray, "n m"]:
     """Cosine of every row with every row; 0 for a row of length zero."""
-    sides = []
-    for side in (checked_rows(s, "cosines", least=0) for s in (x, y)):
-        size = np.linalg.norm(side, axis=1, keepdims=True)
-        sides.append(np.divide(side, size, out=np.zeros_like(side), where=size > 0))
-    return sides[0] @ sides[1].T
+    one, two = (unit_rows(checked_rows(s, "cosines", least=0)) for s in (x, y))
+    return one @ two.T
 
 
 def csls_scores(near: Float[np.ndarray, "n m"], k: int = 10) -> Float64[np.ndarray, "n m"]:
     """Cosines less how near each side's vectors are to their k nearest on the other side,
     ``2 c − r_x − r_y``.
+
+    Raises:
+        ValueError: k below 1 or above the vectors of a side.
     """
+    if not 1 <= k <= min(near.shape):
+        raise ValueError(
+            f"csls_scores: k must be between 1 and {min(near.shape)}, the vectors of a side, got {k}"
+        )
     rows = np.sort(near, axis=1)[:, -k:].mean(axis=1)
     columns = np.sort(near, axis=0)[-k:].mean(axis=0)
     return 2 * near - rows[:, None] - columns

@@ -22,6 +22,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn import functional as F
 
+from inscape.core.pair_matrices import checked_pairs
+
 
 class TripletMap(TransformerMixin, BaseEstimator):
     """A linear map fitted to triplets.
@@ -70,8 +72,8 @@ class TripletMap(TransformerMixin, BaseEstimator):
             distances: between them, (n, n).
 
         Raises:
-            ValueError: fewer than three items, distances of other items, or items that are all the
-                same.
+            ValueError: fewer than three items, distances of other items or that are not symmetric or
+                not finite, or items that are all the same.
         """
         x = validate_data(self, X, dtype=np.float64, ensure_min_samples=3)
         apart = np.asarray(distances, dtype=np.float64)
@@ -80,6 +82,7 @@ class TripletMap(TransformerMixin, BaseEstimator):
                 f"TripletMap: distances have shape {apart.shape}; give those between the {len(x)} "
                 "items"
             )
+        apart = checked_pairs(apart, "TripletMap: the matrix of distances")
         spread = float(np.sqrt(2 * x.var(axis=0).sum()))
         if not spread > 0:
             raise ValueError("TripletMap: all items are the same, so no map tells them apart")

@@ -97,7 +97,7 @@ def unseen_found(
         1.0
     """
     hits, times = np.zeros(texts.shape[:2]), np.zeros(texts.shape[1])
-    for seen, unseen in folds:
+    for seen, unseen in ((np.sort(a), b) for a, b in folds):
         here = np.isin(classes, seen)
         pca = PCA(min(rank, items.shape[1], int(here.sum())), random_state=0).fit(items[here])
         made = pca.transform(items)

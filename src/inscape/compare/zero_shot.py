@@ -34,7 +34,8 @@ def concept_directions(
         count: k.
 
     Raises:
-        ValueError: a class that no text says.
+        ValueError: a class that no text says or that is not among the k, a text of length zero, or
+            texts of one class that cancel out.
 
     Example:
         >>> texts = np.array([[2.0, 0.0], [0.0, 5.0], [0.0, -3.0]])
@@ -44,8 +45,17 @@ def concept_directions(
     missing = sorted(set(range(count)) - set(np.asarray(classes).tolist()))
     if missing:
         raise ValueError(f"concept_directions: no text says the class {missing[0]}")
-    unit = texts / np.linalg.norm(texts, axis=1, keepdims=True)
+    if beyond := sorted(set(np.asarray(classes).tolist()) - set(range(count))):
+        raise ValueError(f"concept_directions: class {beyond[0]} is not one of 0 … {count - 1}")
+    size = np.linalg.norm(texts, axis=1, keepdims=True)
+    if not (size > 0).all():
+        raise ValueError("concept_directions: a text is zero and has no direction; leave it out")
+    unit = texts / size
     means = np.stack([unit[classes == c].mean(axis=0) for c in range(count)])
+    if not (np.linalg.norm(means, axis=1) > 1e-12).all():
+        raise ValueError(
+            "concept_directions: the texts of a class cancel out, and leave no direction"
+        )
     return means / np.linalg.norm(means, axis=1, keepdims=True)
 
 
@@ -62,11 +72,19 @@ def named_above_chance(
     Returns:
         ``(hit − 1/k) / (1 − 1/k)`` of each picture: 1, or −1/(k − 1).
 
+    Raises:
+        ValueError: fewer than two concepts, or a class without one.
+
     Example:
         >>> z = np.array([[3.0, 1.0], [3.0, 1.0]])
         >>> named_above_chance(z, np.eye(2), np.array([0, 1])).tolist()
         [1.0, -1.0]
     """
+    if len(concepts) < 2 or not ((classes >= 0) & (classes < len(concepts))).all():
+        raise ValueError(
+            f"named_above_chance: needs two concepts or more, and one for each class, got "
+            f"{len(concepts)}"
+        )
     chance = 1 / len(concepts)
     hit = cosines(z, concepts).argmax(axis=1) == classes
     return (hit - chance) / (1 - chance)
@@ -130,10 +148,17 @@ def precision_at(
         right: which items a query should find.
         k: how many are looked at.
 
+    Raises:
+        ValueError: k outside 1 … n, or a score that is NaN.
+
     Example:
         >>> scores = np.array([[0.9], [0.1], [0.5]])
         >>> precision_at(scores, np.array([[True], [True], [False]]), 2).tolist()
         [0.5]
     """
+    if not 1 <= k <= len(scores):
+        raise ValueError(f"precision_at: k must be between 1 and {len(scores)}, the items, got {k}")
+    if np.isnan(scores).any():
+        raise ValueError("precision_at: scores hold NaN, which has no place; leave those items out")
     first = np.argsort(-scores, axis=0, kind="stable")[:k]
     return np.take_along_axis(right, first, axis=0).mean(axis=0)
