@@ -31,3 +31,12 @@ def test_it_is_the_formula(k, b):
     for row, query in zip(found, ("the cat", "a dog sang", "snow"), strict=True):
         assert row == pytest.approx(slow(query, k, b))
     assert found[2].tolist() == [0, 0, 0, 0]
+
+
+def test_documents_without_a_word_and_lengths_out_of_range_are_refused():
+    for documents in ([], ["", " ,"]):
+        with pytest.raises(ValueError, match="no document has a word; give texts"):
+            Bm25(documents)
+    for wrong in ({"lengths": 1.5}, {"saturation": -1.0}):
+        with pytest.raises(ValueError, match="lengths must be between 0 and 1 and saturation 0"):
+            Bm25(["a red fox"], **wrong)

@@ -96,3 +96,9 @@ def test_what_is_refused():
         ece(one, one, by="size")
     with pytest.raises(ValueError, match="bins must be at least 1, got 0"):
         bin_of(one, 0)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, np.nan])
+def test_bins_are_of_probabilities(p):
+    with pytest.raises(ValueError, match="bin_of: confidences must lie between 0 and 1"):
+        bin_of(np.array([0.5, p]))

@@ -64,3 +64,9 @@ def test_kinds_groups_and_refusals():
         CircularProbe(0.0).fit(x, hours)
     with pytest.raises(DataError, match="all rows are in one group"):
         CircularProbe().fit(x, hours, groups=np.zeros(60))
+
+
+@pytest.mark.parametrize("period", [0.0, -24.0, np.nan, np.inf])
+def test_an_error_needs_a_period(period):
+    with pytest.raises(ValueError, match="circular_error: period must be positive"):
+        circular_error(np.array([23.0]), np.array([1.0]), float(period))

@@ -81,3 +81,12 @@ def test_refusals():
         identifiability(np.zeros((3, 1)), np.zeros(3, dtype=int))
     with pytest.raises(ValueError, match="6 values cannot be 4 heads"):
         attention_gradient(torch.zeros(1, 5), torch.zeros(1, 3, 6), torch.zeros(5, 6), 4)
+
+
+def test_a_class_without_a_score_has_no_rank():
+    scores = np.array([[3.0, 1.0, 2.0]])
+    for wrong in (np.array([3]), np.array([-1]), np.array([0.5])):
+        with pytest.raises(ValueError, match="classes must be whole numbers from 0 to 2"):
+            identifiability(scores, wrong)
+    with pytest.raises(ValueError, match="scores hold NaN, which has no rank"):
+        identifiability(np.array([[np.nan, 1.0, 2.0]]), np.array([0]))

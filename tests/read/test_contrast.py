@@ -93,3 +93,20 @@ def test_refusals():
         pair_direction(up, down, np.ones(40, dtype=int))
     with pytest.raises(ValueError, match="starts must be at least 1"):
         ccs(up, down, starts=0, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("y", [["yes", "no"] * 5, [1, 2] * 5, [1, -1] * 5])
+def test_labels_that_name_no_end_are_refused(y):
+    rng = np.random.default_rng(0)
+    up, down = rng.normal(size=(2, 10, 3))
+    with pytest.raises(ValueError, match="ccs: y must hold 1 or 0 for each of the 10 pairs"):
+        ccs(up, down, np.array(y), starts=1, rng=rng)
+    with pytest.raises(ValueError, match="pair_direction: y must hold 1 or 0"):
+        pair_direction(up, down, np.array(y))
+
+
+def test_pairs_that_are_not_finite_are_refused():
+    up, down = np.random.default_rng(0).normal(size=(2, 10, 3))
+    up[0, 0] = np.nan
+    with pytest.raises(ValueError, match="a side holds NaN or infinite numbers"):
+        ccs(up, down, starts=1, rng=np.random.default_rng(0))

@@ -181,3 +181,12 @@ def test_shares_of_the_classes_of_a_layer_add_up():
             (1, "cos(w_gate, w_out)"): 0.45,
         }
     )
+
+
+def test_layers_of_one_neuron_and_vectors_with_nan_are_refused():
+    one = GatedWeights(*(np.ones((1, 2)) for _ in range(3)))
+    for weights in ({0: one}, {}):
+        with pytest.raises(ValueError, match="two neurons or more in each"):
+            large_cosines(weights)
+    with pytest.raises(ValueError, match="vectors holds NaN or infinite numbers"):
+        io_cosines(GatedWeights(np.full((2, 2), np.nan), np.ones((2, 2)), np.ones((2, 2))))

@@ -35,3 +35,11 @@ def test_nothing_for_equals_and_all_for_strangers():
     assert jensen_shannon(a, b)[0] == pytest.approx(np.log(2))
     with pytest.raises(ValueError, match="shapes must be alike"):
         jensen_shannon(np.zeros((1, 2)), np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize("row", [[np.nan, 0.0], [np.inf, 0.0], [-np.inf, -np.inf]])
+def test_what_is_no_distribution_is_not_the_same_as_another(row):
+    for sides in (([row], [[0.0, 1.0]]), ([[0.0, 1.0]], [row])):
+        with pytest.raises(ValueError, match="so it is no distribution"):
+            jensen_shannon(*(np.array(side) for side in sides))
+    assert jensen_shannon(np.array([[0.0, -np.inf]]), np.array([[0.0, -np.inf]])).tolist() == [0.0]

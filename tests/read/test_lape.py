@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inscape.read.lape import firing_entropy, lape
+from inscape.read.lape import Lape, equal_sets, firing_entropy, lape
 
 
 def documents(rng, neurons=300, programs=30, languages=4, length=60):
@@ -142,3 +142,25 @@ def test_refusals():
         lape(counts, tokens, language, rng=rng, share=1.5)
     with pytest.raises(ValueError, match="at least one shuffle"):
         lape(counts, tokens, language, rng=rng, shuffles=0)
+
+
+def test_rates_of_whole_numbers_are_rates_and_others_are_refused():
+    whole = np.array([[2, 0], [1, 0]])
+    assert firing_entropy(whole) == pytest.approx(firing_entropy(whole.astype(float)))
+    for wrong in (np.nan, -1.0):
+        with pytest.raises(ValueError, match="rates are finite and 0 or more"):
+            firing_entropy(np.array([[wrong], [1.0]]))
+
+
+def test_sets_and_counts_that_are_none_are_refused():
+    rates = np.array([[0.9, 0.8], [0.1, 0.2]])
+    none = np.zeros(2, dtype=bool)
+    found = Lape(
+        rates, firing_entropy(rates), 0.5, -np.inf, none, rates < 0, np.zeros(1, dtype=int)
+    )
+    for count in (0, -1):
+        with pytest.raises(ValueError, match="count must be at least 1"):
+            equal_sets(found, count)
+    language = np.array([0, 0, 1, 1])
+    with pytest.raises(ValueError, match="lape: counts are finite and 0 or more"):
+        lape(np.full((4, 3), np.nan), np.full(4, 9), language, rng=np.random.default_rng(0))

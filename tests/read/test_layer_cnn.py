@@ -95,3 +95,11 @@ def test_what_is_refused():
         LayerCNN().fit(x, np.zeros(6, dtype=int))
     with pytest.raises(ValueError, match="kernel must be odd and contrast between 0 and 1"):
         LayerCNN(kernel=2).fit(x, y)
+
+
+def test_a_batch_without_two_of_a_class_has_no_contrast():
+    z = torch.randn(1, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = supervised_contrastive(z, torch.tensor([0]))
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert z.grad.tolist() == [[0, 0, 0]]

@@ -43,3 +43,13 @@ def test_held_out_rows_change_nothing_and_absent_states_are_zero(states):
 def test_no_states_are_refused():
     with pytest.raises(ValueError, match="no states are given"):
         layer_map([], ("mlp_out",), 2, 4, np.arange(3))
+
+
+def test_a_mask_of_the_training_rows_is_their_places():
+    x = np.random.default_rng(0).normal(size=(12, 4))
+    mask = np.arange(12) < 7
+    by_mask, by_place = (
+        layer_map([(Site("resid_post", 0), x)], ["resid_post"], 1, 3, train)
+        for train in (mask, np.flatnonzero(mask))
+    )
+    assert (by_mask == by_place).all()

@@ -17,6 +17,7 @@ from inscape.read.lens_metrics import (
     exit_curve,
     exit_depth,
     named,
+    others_named,
     spread,
     sureness,
     threshold_for,
@@ -201,3 +202,16 @@ def test_no_row_leaves_at_the_first_layer_and_every_row_at_the_last():
     assert np.isposinf(found.lead[-1]).all()
     np.testing.assert_allclose(found.lead[1], [0.3, 0.5])
     np.testing.assert_allclose(found.margin[1], np.log([2.0, 3.5]))
+
+
+def test_tokens_of_others_and_curves_of_documents_need_two():
+    with pytest.raises(ValueError, match="two rows or more, or there is no other"):
+        others_named(np.array([1]), np.array([1]))
+    own = np.array([1, 1, 2])  # two rows of one token name each other's
+    assert others_named(own, own).tolist() == [0.5, 0.5, 0.0]
+    assert others_named(np.array([2, 9, 1]), own).tolist() == [0.5, 0.0, 1.0]
+    with pytest.raises(ValueError, match="no confidence is finite"):
+        spread(np.full((2, 3), -np.inf))
+    sure, tokens = np.ones((2, 3)), np.ones((2, 3), dtype=int)
+    with pytest.raises(ValueError, match="all rows are of one group"):
+        exit_depth(sure, tokens, tokens[0], np.zeros(3, dtype=int))

@@ -97,3 +97,17 @@ def test_refusals():
         fit_logit_map(y1, y2)
     with pytest.raises(ValueError, match="k must be at least 1"):
         LogitMap(np.eye(2), np.zeros(2)).precise(np.array([[0, 0]]), k=0)
+
+
+def test_what_holds_nan_has_no_correlation():
+    y = np.array([[1.0, 5.0], [2.0, np.nan], [4.0, 1.0]])
+    found = column_pearson(y, np.array([[1.0, 0.0], [2.0, 1.0], [4.0, 5.0]]))
+    assert found[0] == pytest.approx(1.0)
+    assert np.isnan(found[1])
+
+
+def test_held_out_subjects_are_told_by_a_mask():
+    y = np.random.default_rng(0).normal(size=(8, 2))
+    for train in (np.arange(8) < 7, np.arange(8) < 1):
+        with pytest.raises(ValueError, match="True or False of each of 8 subjects, two of either"):
+            held_out_r(y, y, train)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from inscape.read.matched_tokens import matched_tokens, token_counts
 from inscape.worlds.lexicon import lexicon
@@ -26,3 +27,10 @@ def test_tokens_are_counted_over_all_sources():
     once, twice = (token_counts(world.model, [few] * k) for k in (1, 2))
     assert once.sum() == sum(len(t) for t in world.model.tokenize(few.texts()))
     assert np.array_equal(twice, 2 * once)
+
+
+def test_a_match_needs_another_token():
+    rng = np.random.default_rng(0)
+    for counts, near in ((np.array([5, 0, 0]), 1), (np.array([5, 4]), 0)):
+        with pytest.raises(ValueError, match="two tokens that occur and near of at least 1"):
+            matched_tokens(np.array([0]), counts, near, rng=rng)

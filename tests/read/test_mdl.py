@@ -99,3 +99,11 @@ def test_refusals():
         online_codelength(x, y[:, None], rng=np.random.default_rng(0), fractions=(0.5, 0.4, 1.0))
     with pytest.raises(ValueError, match="labels hold one class only"):
         online_codelength(x, np.zeros((50, 1), dtype=int), rng=np.random.default_rng(0))
+
+
+def test_labels_are_codes_of_finite_rows():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 2)), (np.arange(20) % 2)[:, None]
+    for wrong in ((x, y - 1), (np.where(x > 1, np.nan, x), y)):
+        with pytest.raises(ValueError, match="needs finite x and labels 0"):
+            online_codelength(*wrong, rng=rng)

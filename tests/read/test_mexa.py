@@ -75,3 +75,17 @@ def test_by_layer_every_language_is_compared_with_the_pivot_whatever_the_order()
     assert found.chance == 1 / 19
     with pytest.raises(ValueError, match="no text is in 'fr'; there are"):
         mexa_by_layer([flat], content, language, "fr")
+
+
+def test_translations_say_the_same():
+    x = np.random.default_rng(0).normal(size=(1, 4, 3))
+    with pytest.raises(ValueError, match="do not say what the 2 in 'en' say, each once"):
+        mexa_by_layer(x, [0, 1, 0, 2], ["en", "en", "de", "de"], "en")
+    with pytest.raises(ValueError, match="the 1 texts in 'fr' do not say what the 3 in 'en' say"):
+        mexa_by_layer(x, [0, 1, 2, 2], ["en", "en", "en", "fr"], "en")
+
+
+def test_states_that_are_no_numbers_are_not_unaligned():
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    with pytest.raises(ValueError, match="mexa: a side holds NaN or infinite numbers"):
+        mexa(np.where(x > 1, np.nan, x), x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inscape.read.ppmi_vectors import ppmi_from_pairs, ppmi_vectors
+from inscape.read.ppmi_vectors import frequency_order, ppmi_from_pairs, ppmi_vectors
 
 
 def rng() -> np.random.Generator:
@@ -47,3 +47,22 @@ def test_nothing_beside_anything_is_refused():
         ppmi_vectors(np.eye(3), 2, rng=rng())
     with pytest.raises(ValueError, match="ppmi_from_pairs: all counts are 0; give how often"):
         ppmi_from_pairs(np.zeros((3, 3)), 2, rng=rng())
+
+
+def test_small_whole_numbers_do_not_wrap_around():
+    counts = np.array([[200, 100, 0], [100, 200, 0], [0, 90, 80]])
+    wanted = ppmi_vectors(counts.astype(float), 3, rng=np.random.default_rng(0))
+    for kind in (np.uint8, np.int64):
+        found = ppmi_vectors(counts.astype(kind), 3, rng=np.random.default_rng(0))
+        np.testing.assert_allclose(found, wanted)
+    assert frequency_order(np.array([[0, 5, 9]], dtype=np.uint8)).tolist() == [2, 1, 0]
+
+
+def test_counts_that_are_none_are_refused():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="ppmi_vectors: counts are finite and 0 or more"):
+        ppmi_vectors(np.array([[1.0, np.nan]]), rng=rng)
+    with pytest.raises(ValueError, match="ppmi_from_pairs: counts are finite and 0 or more"):
+        ppmi_from_pairs(np.array([[0.0, -1.0], [-1.0, 0.0]]), rng=rng)
+    with pytest.raises(ValueError, match="ppmi_from_pairs: pairs is not symmetric"):
+        ppmi_from_pairs(np.array([[0.0, 4.0], [1.0, 0.0]]), rng=rng)

@@ -130,3 +130,27 @@ def test_refusals():
         SparseProbe().fit(x, np.ones(40, dtype=int))
     with pytest.raises(ValueError, match="k must be at least 1 and C positive"):
         SparseProbe(0).fit(x, y)
+
+
+@pytest.mark.parametrize("ranked", [rank, mean_difference, mutual_information])
+def test_labels_are_zero_and_one_and_rows_finite(ranked):
+    x, y = np.random.default_rng(0).normal(size=(10, 3)), np.arange(10) % 2
+    more = (2,) if ranked is rank else ()
+    y = y if ranked is rank else y[:, None]
+    assert len(ranked(x, y, *more))
+    with pytest.raises(ValueError, match="y must hold 0 or 1 for each of the 10 rows"):
+        ranked(x, y + 1, *more)
+    with pytest.raises(ValueError, match="x holds NaN or infinite numbers"):
+        ranked(np.where(x > 1, np.nan, x), y, *more)
+
+
+def test_sizes_weights_and_bins_that_are_none_are_refused():
+    x, y = np.random.default_rng(0).normal(size=(10, 3)), np.arange(10) % 2
+    for sizes, c in (((), 1.0), ((0, 2), 1.0), ((1,), 0.0)):
+        with pytest.raises(ValueError, match="sizes of at least 1 and a positive C"):
+            sparse_path(x, y, sizes, C=c)
+    for wrong in (np.ones((1, 4), dtype=int), np.array([[1, 2, 1, 2]])):
+        with pytest.raises(ValueError, match="each row of y must hold both 0 and 1"):
+            class_weights(wrong)
+    with pytest.raises(ValueError, match="bins must be at least 2, got 1"):
+        mutual_information(x, y[:, None], 1)

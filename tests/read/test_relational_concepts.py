@@ -87,3 +87,17 @@ def test_svm_and_plain_means_point_to_their_objects():
         assert np.allclose(plain_concepts(x, y).directions, np.eye(4)[:count], atol=0.1)
     two = svm_concepts(x[y < 2], y[y < 2]).directions
     assert np.allclose(two[0], -two[1])
+
+
+@pytest.mark.parametrize("concepts", [mean_concepts, plain_concepts])
+def test_every_object_has_a_state(concepts):
+    states = np.random.default_rng(0).normal(size=(4, 3))
+    with pytest.raises(ValueError, match="no prompt has object 1; number the objects without gaps"):
+        concepts(states, np.array([0, 2, 2, 0]))
+    with pytest.raises(ValueError, match="give the object of each of the 4 prompts, 0 or more"):
+        concepts(states, np.array([0, 1, -1, 0]))
+
+
+def test_a_row_with_nan_has_no_direction():
+    with pytest.raises(ValueError, match="a row holds NaN or infinite numbers"):
+        unit_directions(np.array([[1.0, np.nan]]))

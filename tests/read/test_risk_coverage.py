@@ -45,3 +45,11 @@ def test_only_the_order_counts(seed, n):
 def test_what_is_refused():
     with pytest.raises(ValueError, match="one outcome for each confidence"):
         aurc(np.array([1.0]), np.array([1.0, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("confidence", "right"), [(np.nan, 1.0), (0.5, -1.0), (0.5, 2.0), (0.5, np.nan)]
+)
+def test_what_is_no_outcome_has_no_risk(confidence, right):
+    with pytest.raises(ValueError, match="a confidence is NaN, or an outcome is not between 0"):
+        risk_coverage(np.array([0.9, confidence]), np.array([1.0, right]))

@@ -16,6 +16,7 @@ from inscape.read.neurons import (
     random_alike,
     searched,
     strongest,
+    weight_cosines,
 )
 from inscape.read.surface import letters
 
@@ -170,3 +171,31 @@ def test_what_goes_with_a_group_passes_shuffled_rows_and_not_shuffled_groups():
     assert counted.value == found["groups"].count()
     assert counted.null.kind == "the same count with groups shuffled"
     assert counted.p > 0.02
+
+
+def test_nan_is_no_neuron_that_never_varies():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 1))
+    gone, orders = np.where(x > 1.5, np.nan, x), rng.permutation(20)[None]
+    assert np.isnan(gone).any()
+    with pytest.raises(ValueError, match="activations of embed hold NaN or infinite numbers"):
+        neuron_search([("embed", gone)], y, orders, ("a",))
+    with pytest.raises(ValueError, match="neurons: targets hold NaN or infinite numbers"):
+        neuron_search([("embed", x)], np.full((20, 1), np.nan), orders, ("a",))
+    assert np.isnan(weight_cosines(np.array([[np.nan, 1.0]]), np.eye(2))).all()
+
+
+def test_a_search_has_a_name_for_each_target_and_rows_for_each_item():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 4)), rng.normal(size=(20, 2))
+    orders = rng.permutation(20)[None]
+    with pytest.raises(ValueError, match="targets has 1 names; give a column for each name"):
+        neuron_search([("embed", x)], y, orders, ("a",))
+    with pytest.raises(ValueError, match="embed has 19 rows and the targets 20"):
+        neuron_search([("embed", x[:19])], y, orders, ("a", "b"))
+
+
+def test_letters_need_a_character_and_a_dimension():
+    for texts, width in ((["", " ", ""], 4), (["a", "b", "c"], 0)):
+        with pytest.raises(ValueError, match="a width of at least 1 and a text that is not empty"):
+            letters(texts, width)

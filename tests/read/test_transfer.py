@@ -84,3 +84,20 @@ def test_the_means_are_two_conditions_of_one_measurement():
     )
     assert gain.beside[0].role == "reference"
     assert gain.interval == pytest.approx(interval(found.means[0] - found.means[1]).ends)
+
+
+def _sets(y, folds):
+    x = np.random.default_rng(0).normal(size=(12, 3))
+    one = DataSet(x, y, np.arange(12), folds)
+    return {"a": one, "b": one}
+
+
+def test_labels_and_folds_that_would_score_garbage_are_refused():
+    y, rows = np.arange(12) % 2, np.arange(12)
+    halves = [(rows[6:], rows[:6]), (rows[:6], rows[6:])]
+    assert transfer(_sets(y, halves), MassMeanProbe()).auc.shape == (2, 2)
+    with pytest.raises(ValueError, match="a needs a label of 0 or 1 for each of its rows"):
+        transfer(_sets(y + 1, halves), MassMeanProbe())
+    for folds in ([], halves[:1], [*halves, halves[0]]):
+        with pytest.raises(ValueError, match="must hold out each of its 12 rows once"):
+            transfer(_sets(y, folds), MassMeanProbe())

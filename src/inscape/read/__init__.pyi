@@ -18,6 +18,7 @@ from inscape.read.class_lens import projected as projected
 from inscape.read.class_lens import score_gradient as score_gradient
 from inscape.read.contrast_pairs import PairDirection as PairDirection
 from inscape.read.contrast_pairs import Sides as Sides
+from inscape.read.contrast_pairs import ends_named as ends_named
 from inscape.read.contrast_pairs import pair_direction as pair_direction
 from inscape.read.control_task import control_labels as control_labels
 from inscape.read.coordinates import coordinates as coordinates

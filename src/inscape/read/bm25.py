@@ -26,7 +26,7 @@ class Bm25:
         lengths: b, from 0 (length does not matter) to 1.
 
     Raises:
-        ValueError: no document has a word.
+        ValueError: no document has a word, or lengths or saturation out of range.
 
     Example:
         >>> found = Bm25(["a red fox", "a grey wolf", "a fox and a wolf"]).scores(["grey wolf"])
@@ -38,6 +38,13 @@ class Bm25:
         self, documents: Sequence[str], *, saturation: float = 1.2, lengths: float = 0.75
     ) -> None:
         self._words = CountVectorizer(token_pattern=r"(?u)\b\w+\b")
+        if not 0 <= lengths <= 1 or saturation < 0:
+            raise ValueError(
+                f"Bm25: lengths must be between 0 and 1 and saturation 0 or more, got {lengths} and "
+                f"{saturation}"
+            )
+        if not any(self._words.build_analyzer()(text) for text in documents):
+            raise ValueError("Bm25: no document has a word; give texts that are not empty")
         counts = csr_matrix(self._words.fit_transform(documents), dtype=np.float64)
         held = np.bincount(counts.indices, minlength=counts.shape[1])
         self.idf = np.log1p((len(documents) - held + 0.5) / (held + 0.5))

@@ -32,10 +32,12 @@ def bin_of(p: Float[np.ndarray, " n"], bins: int = 10, by: str = "width") -> Int
     """The bin of each confidence, 0 … bins − 1; with equal mass, equal confidences share a bin.
 
     Raises:
-        ValueError: an unknown way of binning, or no bins.
+        ValueError: an unknown way of binning, no bins, or confidences outside [0, 1].
     """
     if bins < 1:
         raise ValueError(f"bin_of: bins must be at least 1, got {bins}")
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError("bin_of: confidences must lie between 0 and 1; pass probabilities")
     if by == "width":
         return np.minimum((p * bins).astype(np.int64), bins - 1)
     if by != "mass":
@@ -149,7 +151,7 @@ def _odds(p: np.ndarray) -> np.ndarray:
 
 def _checked(caller: str, p: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     p, y = np.asarray(p, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if len(p) == 0 or p.shape != y.shape:
+    if p.ndim != 1 or len(p) == 0 or p.shape != y.shape:
         raise ValueError(
             f"{caller}: needs one outcome for each confidence, got shapes {p.shape} and {y.shape}"
         )

@@ -24,7 +24,7 @@ import torch
 from jaxtyping import Float
 from scipy.special import expit
 
-from inscape.read.contrast_pairs import Sides
+from inscape.read.contrast_pairs import Sides, ends_named
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,11 @@ def ccs(
         The direction of least loss.
 
     Raises:
-        ValueError: sides of different shape, or no start.
+        ValueError: sides of different shape, labels other than 0 and 1, or no start.
     """
     if starts < 1:
         raise ValueError(f"ccs: starts must be at least 1, got {starts}")
+    y = None if y is None else ends_named(y, len(positive), "ccs")
     sides = Sides.of(positive, negative)
     up, down = (torch.from_numpy(np.ascontiguousarray(s)) for s in sides.apply(positive, negative))
     d = up.shape[1]

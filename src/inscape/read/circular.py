@@ -32,10 +32,15 @@ def circular_error(
     """The shorter way round from prediction to truth, 0 to half the period, in the unit of the
     period.
 
+    Raises:
+        ValueError: a period that is not positive.
+
     Example:
         >>> circular_error(np.array([23.0]), np.array([1.0]), 24.0).tolist()
         [2.0]
     """
+    if not 0 < period < np.inf:
+        raise ValueError(f"circular_error: period must be positive, got {period!r}")
     gap = (
         np.abs(np.asarray(predicted, dtype=np.float64) - np.asarray(true, dtype=np.float64))
         % period

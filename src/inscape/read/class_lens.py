@@ -42,7 +42,7 @@ def identifiability(scores: Any, classes: Any) -> Float[np.ndarray, "*n"]:
         (…), between 0 and 1.
 
     Raises:
-        ValueError: fewer than two classes.
+        ValueError: fewer than two classes, a class that has no score, or a score that is NaN.
 
     Example:
         >>> identifiability(np.array([[3.0, 1.0, 2.0], [1.0, 2.0, 3.0]]), np.array([0, 0])).tolist()
@@ -55,6 +55,12 @@ def identifiability(scores: Any, classes: Any) -> Float[np.ndarray, "*n"]:
             f"{values.shape}"
         )
     wanted = np.broadcast_to(np.asarray(to_numpy(classes)), values.shape[:-1])
+    if wanted.dtype.kind not in "iu" or not ((wanted >= 0) & (wanted < values.shape[-1])).all():
+        raise ValueError(
+            f"identifiability: classes must be whole numbers from 0 to {values.shape[-1] - 1}"
+        )
+    if np.isnan(values).any():
+        raise ValueError("identifiability: scores hold NaN, which has no rank; leave those out")
     own = np.take_along_axis(values, wanted[..., None], axis=-1)
     above, same = (values > own).sum(-1), (values == own).sum(-1) - 1
     return 1 - (above + same / 2) / (values.shape[-1] - 1)

@@ -15,9 +15,12 @@ arXiv:2212.03827, §3 and appendix (the principal component of differences).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+
+from inscape.core.arrays import to_numpy
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Sides:
         """Mean and scale of either side of training pairs.
 
         Raises:
-            ValueError: sides of different shape, or fewer than two pairs.
+            ValueError: sides of different shape, fewer than two pairs, or numbers that are not
+                finite.
         """
         if positive.shape != negative.shape or positive.ndim != 2 or len(positive) < 2:
             raise ValueError(
@@ -45,6 +49,10 @@ class Sides:
                 f"{positive.shape} and {negative.shape}"
             )
         sides = [np.asarray(s, dtype=np.float64) for s in (positive, negative)]
+        if not all(np.isfinite(s).all() for s in sides):
+            raise ValueError(
+                "contrast pairs: a side holds NaN or infinite numbers; leave those pairs out"
+            )
         mean = np.stack([s.mean(axis=0) for s in sides])
         scale = np.array([np.sqrt(((s - m) ** 2).mean()) for s, m in zip(sides, mean, strict=True)])
         return cls(mean, np.where(scale > 1e-12, scale, 1.0))
@@ -98,11 +106,12 @@ def pair_direction(
         The direction.
 
     Raises:
-        ValueError: sides of different shape, or labels of one class.
+        ValueError: sides of different shape, or labels of one class or other than 0 and 1.
     """
     sides = Sides.of(positive, negative)
     up, down = sides.apply(positive, negative)
     gap = up - down
+    y = None if y is None else ends_named(y, len(positive), "pair_direction")
     if y is not None and len(np.unique(y)) != 2:
         raise ValueError("pair_direction: y must hold both classes, or be left out")
     if y is not None and supervised:
@@ -117,3 +126,18 @@ def pair_direction(
         sign = -1.0 if high < low else 1.0
         line, threshold = sign * line, sign * float(high + low) / 2
     return PairDirection(sides, line, threshold)
+
+
+def ends_named(y: Any, n: int, caller: str) -> np.ndarray:
+    """Labels of pairs: 1 where a statement is so, else 0.
+
+    Raises:
+        ValueError: not one for each pair, or other values, which would name neither end.
+    """
+    labels = np.asarray(to_numpy(y))
+    if labels.shape != (n,) or labels.dtype.kind not in "biuf" or not np.isin(labels, (0, 1)).all():
+        raise ValueError(
+            f"{caller}: y must hold 1 or 0 for each of the {n} pairs (1 where the statement is so), "
+            f"got shape {labels.shape}"
+        )
+    return labels

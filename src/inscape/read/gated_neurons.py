@@ -28,6 +28,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from inscape.core.evidence import Evidence
+from inscape.core.item_rows import checked_rows, unit_rows
 from inscape.core.measured import Measured, fact
 from inscape.core.median import median_evidence
 
@@ -90,6 +91,9 @@ class Cosines:
 
 def io_cosines(weights: GatedWeights) -> Cosines:
     """The three cosines of every neuron; zero where a vector is.
+
+    Raises:
+        ValueError: vectors that are not finite.
 
     Example:
         >>> w = GatedWeights(np.array([[2.0, 0.0]]), np.array([[-1.0, 0.0]]), np.array([[3.0, 0.0]]))
@@ -182,8 +186,13 @@ def large_cosines(weights: Mapping[int, GatedWeights], threshold: float = 0.5) -
     Args:
         weights: layer → its neurons, at least two.
         threshold: from which a cosine counts as large.
+
+    Raises:
+        ValueError: no layer, or one of a single neuron.
     """
     layers = list(weights.values())
+    if min((len(w.read) for w in layers), default=0) < 2:
+        raise ValueError("large_cosines: needs a layer, and two neurons or more in each")
     found = [float((np.abs(io_cosines(w).in_out) > threshold).sum()) for w in layers]
     expected = [chance_count(w, threshold) for w in layers]
     return LargeCosines(
@@ -246,6 +255,4 @@ def _sign(x: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
-    x = x.astype(np.float64)
-    size = np.linalg.norm(x, axis=1, keepdims=True)
-    return np.divide(x, size, out=np.zeros_like(x), where=size > 0)
+    return unit_rows(checked_rows(x, "gated neurons: vectors"))

@@ -29,7 +29,7 @@ def jensen_shannon(
         (n,) float64 in [0, ln 2].
 
     Raises:
-        ValueError: shapes that differ.
+        ValueError: shapes that differ, or a row without a distribution: NaN, +∞, or all −∞.
 
     Example:
         >>> jensen_shannon(np.array([[0.0, -99.0]]), np.array([[-99.0, 0.0]])).round(3).tolist()
@@ -37,7 +37,13 @@ def jensen_shannon(
     """
     if p.shape != q.shape:
         raise ValueError(f"jensen_shannon: shapes must be alike, got {p.shape} and {q.shape}")
-    a, b = (log_softmax(np.asarray(x, dtype=np.float64), axis=1) for x in (p, q))
+    sides = [np.asarray(x, dtype=np.float64) for x in (p, q)]
+    # below, what 0 · ∞ gives counts as 0, so that a NaN would pass for no difference
+    if not all((x < np.inf).all() and (x > -np.inf).any(axis=1).all() for x in sides):
+        raise ValueError(
+            "jensen_shannon: a row holds NaN or +inf, or nothing but -inf, so it is no distribution"
+        )
+    a, b = (log_softmax(x, axis=1) for x in sides)
     m = np.logaddexp(a, b) - np.log(2.0)
     with np.errstate(invalid="ignore"):  # 0 · (−∞ − −∞): a probability of zero adds nothing
         parts = np.nan_to_num(np.exp(a) * (a - m)) + np.nan_to_num(np.exp(b) * (b - m))

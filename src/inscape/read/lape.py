@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 
 from inscape.core.nulls import permutations
 
@@ -51,13 +51,19 @@ class Lape:
     null: Int[np.ndarray, " shuffles"]
 
 
-def firing_entropy(rates: Float[np.ndarray, "k m"]) -> Float[np.ndarray, " m"]:
+def firing_entropy(rates: Real[np.ndarray, "k m"]) -> Float[np.ndarray, " m"]:
     """Entropy (nats) of a neuron's rates over languages; ln k for one that is never active.
+
+    Raises:
+        ValueError: rates that are negative or not finite.
 
     Example:
         >>> firing_entropy(np.array([[0.2, 0.4], [0.2, 0.0]])).round(3).tolist()
         [0.693, 0.0]
     """
+    rates = np.asarray(rates, dtype=np.float64)
+    if not (np.isfinite(rates) & (rates >= 0)).all():
+        raise ValueError("firing_entropy: rates are finite and 0 or more")
     total = rates.sum(axis=0)
     p = np.divide(rates, total, out=np.full_like(rates, 1.0 / len(rates)), where=total > 0)
     return -np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0).sum(axis=0) + 0.0
@@ -130,7 +136,10 @@ def equal_sets(found: Lape, count: int) -> Bool[np.ndarray, "k m"]:
 
     Args:
         found: rates and entropies.
-        count: neurons a language; fewer where fewer are active for it.
+        count: neurons a language, at least 1; fewer where fewer are active for it.
+
+    Raises:
+        ValueError: a count below 1.
 
     Example:
         >>> rates = np.array([[0.9, 0.8, 0.1, 0.9], [0.1, 0.2, 0.9, 0.8]])
@@ -139,6 +148,8 @@ def equal_sets(found: Lape, count: int) -> Bool[np.ndarray, "k m"]:
         >>> equal_sets(found, 1).astype(int).tolist()
         [[1, 0, 0, 0], [0, 0, 1, 0]]
     """
+    if count < 1:
+        raise ValueError(f"equal_sets: count must be at least 1, got {count}")
     out = np.zeros(found.rates.shape, dtype=bool)
     for own, rates in zip(out, found.rates, strict=True):
         fit = np.flatnonzero(rates > found.active)
@@ -197,6 +208,8 @@ def _check(
         raise ValueError(
             "lape: language must hold codes 0 … k − 1 of at least two languages, each used"
         )
+    if not (np.isfinite(counts) & (counts >= 0)).all():
+        raise ValueError("lape: counts are finite and 0 or more")
     if (np.asarray(tokens) < 1).any() or (counts > np.asarray(tokens)[:, None]).any():
         raise ValueError(
             "lape: a document has no tokens, or a neuron is active at more tokens than it has"

@@ -25,7 +25,7 @@ def layer_map(
     points: Sequence[str],
     depth: int,
     components: int,
-    train: Int[np.ndarray, " m"],
+    train: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"],
 ) -> Float32[np.ndarray, "n layers features"]:
     """Lay out states of several kinds by depth.
 
@@ -34,7 +34,7 @@ def layer_map(
         points: kinds of state, one block of features each, in order.
         depth: layers.
         components: kept of each state; fewer where rows or width are.
-        train: rows that means and components are taken from.
+        train: rows that means and components are taken from, their places or a mask.
 
     Returns:
         One row of features for each layer: those of every kind side by side; zero for a state that
@@ -43,6 +43,7 @@ def layer_map(
     Raises:
         ValueError: no state is given.
     """
+    train = np.flatnonzero(train) if train.dtype == bool else train  # counted below
     out = None
     for site, x in matrices:
         rows = x[train].astype(np.float64)

@@ -70,13 +70,21 @@ def others_named(
 
     Args:
         tokens: the token that each state names, (…, n).
-        final: the rows' own tokens, each another one, (n,).
+        final: the rows' own tokens, (n,), at least two.
+
+    Raises:
+        ValueError: fewer than two rows.
 
     Example:
         >>> others_named(np.array([1, 1, 9]), np.array([1, 2, 3])).tolist()
         [0.0, 0.5, 0.0]
     """
-    return (np.isin(tokens, final) & (tokens != final)) / (len(final) - 1)
+    if len(final) < 2:
+        raise ValueError("others_named: needs two rows or more, or there is no other")
+    known, count = np.unique(final, return_counts=True)
+    at = np.minimum(np.searchsorted(known, tokens), len(known) - 1)
+    every = np.where(known[at] == tokens, count[at], 0)
+    return (every - (tokens == final)) / (len(final) - 1)
 
 
 def early_exit(
@@ -181,8 +189,10 @@ def exit_depth(
         thresholds: how many are tried, at equal shares of the finite confidences.
 
     Raises:
-        ValueError: a retention outside (0, 1].
+        ValueError: a retention outside (0, 1], or rows of one group.
     """
+    if len(np.unique(groups)) < 2:
+        raise ValueError("exit_depth: all rows are of one group, and none is left without it")
     if not 0 < retention <= 1:
         raise ValueError(f"exit_depth: retention must be in (0, 1], got {retention}")
     grid = np.append(spread(confidence, thresholds), np.inf)
@@ -225,8 +235,14 @@ def depth_at(
 
 def spread(confidence: Float[np.ndarray, "layers n"], count: int = 100) -> Float[np.ndarray, " t"]:
     """Thresholds at equal shares of the finite confidences: lenses differ in how sure they are of
-    themselves."""
+    themselves.
+
+    Raises:
+        ValueError: no finite confidence.
+    """
     finite = confidence[np.isfinite(confidence)]
+    if not len(finite):
+        raise ValueError("spread: no confidence is finite, so there are no thresholds")
     return np.unique(np.quantile(finite, np.linspace(0, 1, count + 1), method="lower"))
 
 

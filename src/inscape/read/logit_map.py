@@ -105,7 +105,16 @@ def held_out_r(
         y1: logits of the first question.
         y2: logits of the second, same subjects.
         train: the subjects that the map is fitted on.
+
+    Raises:
+        ValueError: no True or False for each subject, or fewer than two of either.
     """
+    # of places, ~ would give places counted from the end
+    if train.dtype != bool or len(train) != len(y1) or min(train.sum(), (~train).sum()) < 2:
+        raise ValueError(
+            f"held_out_r: train must say True or False of each of {len(y1)} subjects, two of either "
+            "at least"
+        )
     fitted = fit_logit_map(y1[train], y2[train], ridge.ALPHAS)
     return float(column_pearson(y2[~train], fitted(y1[~train])).mean())
 
@@ -113,7 +122,8 @@ def held_out_r(
 def column_pearson(
     y: Float[np.ndarray, "n k"], predicted: Float[np.ndarray, "n k"]
 ) -> Float[np.ndarray, " k"]:
-    """Pearson's r of each column over rows; zero where either never varies.
+    """Pearson's r of each column over rows; zero where either never varies, NaN where one holds
+    NaN.
 
     Example:
         >>> y, predicted = np.array([[1.0, 5.0], [2.0, 5.0]]), np.array([[3.0, 1.0], [9.0, 2.0]])
@@ -122,7 +132,7 @@ def column_pearson(
     """
     a, b = (x - x.mean(axis=0) for x in (y.astype(np.float64), predicted.astype(np.float64)))
     both = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-    return np.divide((a * b).sum(axis=0), both, out=np.zeros(y.shape[1]), where=both > 0)
+    return np.divide((a * b).sum(axis=0), both, out=np.zeros(y.shape[1]), where=~(both <= 0))
 
 
 def without_first_component(

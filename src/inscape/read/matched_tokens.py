@@ -47,6 +47,9 @@ def matched_tokens(
     Returns:
         Tokens, none of them the true one.
 
+    Raises:
+        ValueError: fewer than two tokens that occur, or `near` below 1.
+
     Example:
         >>> rng, counts = np.random.default_rng(0), np.array([900, 10, 9, 0])
         >>> matched_tokens(np.array([1, 2]), counts, 1, rng=rng).tolist()
@@ -54,6 +57,11 @@ def matched_tokens(
     """
     seen = np.flatnonzero(counts)
     order = seen[np.argsort(-counts[seen], kind="stable")]
+    if len(order) < 2 or near < 1:
+        raise ValueError(
+            f"matched_tokens: needs two tokens that occur and near of at least 1, got {len(order)} "
+            f"and {near}"
+        )
     place = np.full(len(counts), len(order) - 1)
     place[order] = np.arange(len(order))
     width = min(near, len(order) - 1)

@@ -80,7 +80,8 @@ def online_codelength(
         The lengths.
 
     Raises:
-        ValueError: fractions that do not ascend to 1, or labels of one class only.
+        ValueError: fractions that do not ascend to 1, labels of one class only, below 0 or not one a
+            row, or numbers that are not finite.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -92,6 +93,11 @@ def online_codelength(
     shares = np.asarray(fractions, dtype=np.float64)
     if shares.size == 0 or shares[-1] != 1 or (np.diff(shares) <= 0).any() or shares[0] <= 0:
         raise ValueError(f"online_codelength: fractions must ascend to 1, got {list(fractions)}")
+    if len(labels) != len(x) or not len(x) or labels.min() < 0 or not np.isfinite(x).all():
+        raise ValueError(
+            f"online_codelength: needs finite x and labels 0 … k − 1 for each of its rows, got "
+            f"{len(labels)} rows of labels for {len(x)} of x"
+        )
     n, k = len(x), int(labels.max()) + 1
     if k < 2:
         raise ValueError(

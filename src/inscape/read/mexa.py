@@ -26,6 +26,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from inscape.core.item_rows import checked_rows, unit_rows
+
 
 def weighted_mean(
     h: Float[Tensor, "b p d"], lengths: Int[np.ndarray, " b"]
@@ -59,7 +61,7 @@ def mexa(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "n d"]) -> Bool[np.nd
         y: their translations, in the same order.
 
     Raises:
-        ValueError: fewer than two pairs.
+        ValueError: fewer than two pairs, sides of other shapes, or numbers that are not finite.
 
     Example:
         >>> x = np.array([[1.0, 0.0], [0.0, 1.0]])
@@ -70,11 +72,7 @@ def mexa(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "n d"]) -> Bool[np.nd
         raise ValueError(
             f"mexa: needs two pairs or more of one width, got shapes {x.shape} and {y.shape}"
         )
-    a, b = (
-        np.divide(z, norm, out=np.zeros_like(z), where=norm > 0)
-        for z in (np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
-        for norm in [np.linalg.norm(z, axis=1, keepdims=True)]
-    )
+    a, b = (unit_rows(checked_rows(z, "mexa: a side")) for z in (x, y))
     cosine = a @ b.T
     own = np.diag(cosine).copy()
     np.fill_diagonal(cosine, -np.inf)
@@ -110,7 +108,8 @@ def mexa_by_layer(
         pivot: the language that the others are compared with.
 
     Raises:
-        ValueError: no text is in the pivot's language.
+        ValueError: no text is in the pivot's language, or a language that does not say what the
+            pivot says, all of it once.
     """
     order = np.argsort(np.asarray(content), kind="stable")
     spoken = np.asarray(language)[order]
@@ -118,6 +117,13 @@ def mexa_by_layer(
     if pivot not in by:
         raise ValueError(f"mexa_by_layer: no text is in {pivot!r}; there are {', '.join(by)}")
     rows = by.pop(pivot)
+    said = np.asarray(content)
+    for name, own in by.items():
+        if len(own) != len(rows) or not (said[own] == said[rows]).all():
+            raise ValueError(
+                f"mexa_by_layer: the {len(own)} texts in {name!r} do not say what the {len(rows)} in "
+                f"{pivot!r} say, each once; leave out what one of them lacks"
+            )
     cells = {
         (name, i): mexa(x[own], x[rows]) for i, x in enumerate(layers) for name, own in by.items()
     }

@@ -20,6 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from inscape.core.arrays import like, to_numpy
+from inscape.core.item_rows import unit_rows
 
 
 class CentroidProbe(ClassifierMixin, BaseEstimator):
@@ -80,7 +81,7 @@ class CentroidProbe(ClassifierMixin, BaseEstimator):
         )
         centres = self.centroids_ - self.mean_
         if self.metric == "cosine":
-            return like(1.0 - _unit(rows) @ _unit(centres).T, X)
+            return like(1.0 - unit_rows(rows) @ unit_rows(centres).T, X)
         square = (rows**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1) - 2 * rows @ centres.T
         return like(np.sqrt(np.maximum(square, 0.0)), X)
 
@@ -89,8 +90,3 @@ class CentroidProbe(ClassifierMixin, BaseEstimator):
         nearest = to_numpy(self.distances(X)).argmin(axis=1)
         labels = self.classes_[nearest]
         return like(labels, X) if labels.dtype.kind in "iufb" else labels
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    size = np.linalg.norm(x, axis=1, keepdims=True)
-    return np.divide(x, size, out=np.zeros_like(x), where=size > 0)

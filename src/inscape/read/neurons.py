@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from jaxtyping import Float, Int
 
 from inscape.core.evidence import Evidence, Null
 from inscape.core.intervals import interval, sum_by_group
+from inscape.core.item_rows import unit_rows
 from inscape.core.jackknife import Jackknife
 from inscape.core.nulls import p_value, permutations
 
@@ -71,18 +73,22 @@ def neuron_search(
         The search.
 
     Raises:
-        ValueError: no layers, or no permutations.
+        ValueError: no layers, no permutations, names that are not one for each target, other rows
+            in a layer, or numbers that are not finite.
     """
     if len(orders) == 0:
         raise ValueError("neuron_search: needs at least one permutation for its null")
-    z = _standard(y)
+    z = _standard(y, "targets")
+    if z.ndim != 2 or z.shape[1] != len(targets):
+        raise ValueError(
+            f"neuron_search: y has shape {np.shape(y)} and targets has {len(targets)} names; give a "
+            "column for each name"
+        )
     columns = np.concatenate([z[None], z[orders]]).transpose(1, 0, 2)  # (n, 1 + k, t)
     flat = columns.reshape(len(z), -1)
     found, null = [], np.zeros((len(orders), z.shape[1]))
     for site, x in layers:
-        r = (_standard(np.asarray(x, dtype=np.float64)).T @ flat / len(z)).reshape(
-            x.shape[1], -1, z.shape[1]
-        )
+        r = _correlated(x, flat, site).reshape(x.shape[1], -1, z.shape[1])
         null = np.maximum(null, np.abs(r[:, 1:]).max(axis=0))
         for t, target in enumerate(targets):
             found.append(
@@ -155,14 +161,12 @@ def passing(
         orders: permutations, others than those that set the line.
         line: the |r| to pass, per target.
     """
-    z = _standard(y)
+    z = _standard(y, "targets")
     columns = np.concatenate([z[None], z[orders]]).transpose(1, 0, 2)
     counts = np.zeros(columns.shape[1], dtype=np.int64)
-    for _, x in layers:
+    for site, x in layers:
         flat = columns.reshape(len(z), -1)
-        r = (_standard(np.asarray(x, dtype=np.float64)).T @ flat / len(z)).reshape(
-            x.shape[1], -1, z.shape[1]
-        )
+        r = _correlated(x, flat, site).reshape(x.shape[1], -1, z.shape[1])
         counts += (np.abs(r) > line).any(axis=2).sum(axis=0)
     return counts
 
@@ -276,11 +280,7 @@ def weight_cosines(
         >>> weight_cosines(np.array([[3.0, 4.0]]), np.array([[0.0, 2.0], [1.0, 0.0]])).tolist()
         [[0.8, 0.6]]
     """
-    a, b = (
-        np.divide(x, norm, out=np.zeros_like(x), where=norm > 0)
-        for x in (np.asarray(weights, dtype=np.float64), np.asarray(directions, dtype=np.float64))
-        for norm in [np.linalg.norm(x, axis=1, keepdims=True)]
-    )
+    a, b = (unit_rows(np.asarray(x, dtype=np.float64)) for x in (weights, directions))
     return a @ b.T
 
 
@@ -301,7 +301,7 @@ def passing_without(
         line: the |r| to pass, per target; a neuron counts if it passes any.
         codes: group of each row, 0 … G − 1.
     """
-    x, y = _standard(x.astype(np.float64)), _standard(y)
+    x, y = _standard(x.astype(np.float64), "activations"), _standard(y, "targets")
     w = 1.0 - np.eye(int(codes.max()) + 1)
     total = (w @ sum_by_group(np.ones(len(x)), codes))[:, None]
     mean_x, mean_y = (w @ sum_by_group(v, codes) / total for v in (x, y))
@@ -316,7 +316,22 @@ def passing_without(
     return passed.sum(axis=1)
 
 
-def _standard(x: np.ndarray) -> np.ndarray:
+def _correlated(x: Any, flat: np.ndarray, site: object) -> np.ndarray:
+    """r of every neuron with every standardised column, (m, columns)."""
+    rows = np.asarray(x, dtype=np.float64)
+    if len(rows) != len(flat):
+        raise ValueError(
+            f"neurons: {site} has {len(rows)} rows and the targets {len(flat)}; give the same items"
+        )
+    return _standard(rows, f"activations of {site}").T @ flat / len(flat)
+
+
+def _standard(x: np.ndarray, what: str) -> np.ndarray:
+    # a NaN would pass for a neuron that never varies, and correlate with nothing
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"neurons: {what} hold NaN or infinite numbers; leave those rows out everywhere"
+        )
     centred = x - x.mean(axis=0)
     spread = np.sqrt((centred**2).mean(axis=0))
     return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-12)

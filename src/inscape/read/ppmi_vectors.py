@@ -13,12 +13,14 @@ Goldberg and Dagan (2015), TACL 3, §3.3 (the root of S).
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float64, Int, Real
 from sklearn.utils.extmath import randomized_svd
+
+from inscape.core.pair_matrices import checked_pairs
 
 
 def ppmi_vectors(
-    counts: Float[np.ndarray, "docs words"], width: int = 100, *, rng: np.random.Generator
+    counts: Real[np.ndarray, "docs words"], width: int = 100, *, rng: np.random.Generator
 ) -> Float64[np.ndarray, "words d"]:
     """Vectors of the words of a corpus.
 
@@ -28,7 +30,7 @@ def ppmi_vectors(
         rng: of the randomised decomposition.
 
     Raises:
-        ValueError: no two words stand together.
+        ValueError: no two words stand together, or a count that is negative or not finite.
 
     Example:
         >>> counts = np.array([[2.0, 1, 0, 0], [1, 2, 0, 0], [0, 0, 2, 1], [0, 0, 1, 2]])
@@ -36,6 +38,7 @@ def ppmi_vectors(
         >>> np.abs(x @ x.T).round(2)[0].tolist()
         [0.63, 0.63, 0.0, 0.0]
     """
+    counts = _counts(counts, "ppmi_vectors")
     pairs = counts.T @ counts
     pairs -= np.diag(counts.sum(axis=0))  # a word does not stand beside itself
     if not pairs.sum() > 0:
@@ -46,7 +49,7 @@ def ppmi_vectors(
 
 
 def ppmi_from_pairs(
-    pairs: Float[np.ndarray, "words words"], width: int = 100, *, rng: np.random.Generator
+    pairs: Real[np.ndarray, "words words"], width: int = 100, *, rng: np.random.Generator
 ) -> Float64[np.ndarray, "words d"]:
     """Vectors of words, or of any objects, of which pairs are counted.
 
@@ -57,7 +60,8 @@ def ppmi_from_pairs(
         rng: of the randomised decomposition.
 
     Raises:
-        ValueError: no pair is counted.
+        ValueError: no pair is counted, counts that are not symmetric, or one that is negative or
+            not finite.
 
     Example:
         >>> pairs = np.array([[0.0, 4, 0, 0], [4, 0, 0, 0], [0, 0, 0, 4], [0, 0, 4, 0]])
@@ -65,6 +69,7 @@ def ppmi_from_pairs(
         >>> float(np.log(4).round(6)), (np.abs(x) ** 2).sum(axis=1).round(6).tolist()
         (1.386294, [1.386294, 1.386294, 1.386294, 1.386294])
     """
+    pairs = checked_pairs(_counts(pairs, "ppmi_from_pairs"), "ppmi_from_pairs: pairs", least=1)
     total, each = pairs.sum(), pairs.sum(axis=1)
     if not total > 0:
         raise ValueError("ppmi_from_pairs: all counts are 0; give how often pairs stand together")
@@ -78,6 +83,14 @@ def ppmi_from_pairs(
     return u * np.sqrt(s)
 
 
-def frequency_order(counts: Float[np.ndarray, "docs words"]) -> Int[np.ndarray, " words"]:
+def frequency_order(counts: Real[np.ndarray, "docs words"]) -> Int[np.ndarray, " words"]:
     """Words from the most frequent to the rarest."""
-    return np.argsort(-counts.sum(axis=0), kind="stable")
+    return np.argsort(-counts.sum(axis=0, dtype=np.float64), kind="stable")
+
+
+def _counts(x: np.ndarray, caller: str) -> np.ndarray:
+    """In floating point: products of small whole numbers would wrap around."""
+    counts = np.asarray(x, dtype=np.float64)
+    if not (np.isfinite(counts) & (counts >= 0)).all():
+        raise ValueError(f"{caller}: counts are finite and 0 or more")
+    return counts

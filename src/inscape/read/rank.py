@@ -52,8 +52,8 @@ def rank(
         Indices of coordinates.
 
     Raises:
-        ValueError: an unknown ranking, a count outside 1 … d, labels of one class, or no generator
-            for ``"random"``.
+        ValueError: an unknown ranking, a count outside 1 … d, labels of one class or other than 0
+            and 1, numbers that are not finite, or no generator for ``"random"``.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(100, 5))
@@ -67,6 +67,7 @@ def rank(
             f"rank: count must be between 1 and {x.shape[1]}, the coordinates there are, got "
             f"{count}"
         )
+    _check_labels(x, y)
     if y.min() == y.max():
         raise ValueError("rank: y holds one class only; a ranking compares two")
     if ranking == "random":
@@ -91,7 +92,11 @@ def mean_difference(
 ) -> Float[np.ndarray, "t d"]:
     """``|μ₁ − μ₀|`` of every coordinate in its own standard deviation, for many labels at once; 0
     where it never varies.
+
+    Raises:
+        ValueError: labels other than 0 and 1 or not one a row, or numbers that are not finite.
     """
+    _check_labels(x, y)
     yes = y.astype(np.float64)
     up, down = yes.sum(axis=0)[:, None], (1 - yes).sum(axis=0)[:, None]
     z = _standard(x)
@@ -109,7 +114,13 @@ def mutual_information(
     The plug-in estimate is biased upwards by about (bins − 1)/2n for every coordinate alike, which
     leaves an order as it is. A coordinate whose values tie (a rectified neuron that is mostly zero)
     has fewer bins.
+
+    Raises:
+        ValueError: as `mean_difference`, or fewer than two bins.
     """
+    _check_labels(x, y)
+    if bins < 2:
+        raise ValueError(f"mutual_information: bins must be at least 2, got {bins}")
     n = len(x)
     edges = np.quantile(x, np.arange(1, bins) / bins, axis=0)  # (bins − 1, d)
     code = (x[None] > edges[:, None]).sum(axis=0)  # (n, d)
@@ -124,6 +135,16 @@ def mutual_information(
             ratio = np.divide(joint, size * margin, out=np.ones_like(joint), where=joint > 0)
             out += joint * np.log(ratio)
     return np.maximum(out, 0.0)
+
+
+def _check_labels(x: np.ndarray, y: np.ndarray) -> None:
+    if len(x) != len(y) or not np.isin(y, (0, 1)).all():
+        raise ValueError(
+            f"rank: y must hold 0 or 1 for each of the {len(x)} rows; np.unique(y, "
+            "return_inverse=True) gives such codes"
+        )
+    if not np.isfinite(x).all():
+        raise ValueError("rank: x holds NaN or infinite numbers; leave those rows out of x and y")
 
 
 def _lasso(z: np.ndarray, y: np.ndarray, count: int) -> np.ndarray:

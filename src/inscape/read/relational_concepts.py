@@ -79,27 +79,23 @@ def relational_concepts(
     Raises:
         ValueError: an object without a prompt; a rank that W does not have.
     """
-    count = int(objects.max()) + 1
-    if len(missing := set(range(count)) - set(objects.tolist())):
-        raise ValueError(
-            f"relational_concepts: no prompt has object {min(missing)}; number the objects without "
-            "gaps"
-        )
+    count = _count(objects, len(outputs), "relational_concepts")
     mean = np.stack([outputs[objects == o].mean(axis=0) for o in range(count)]).astype(np.float64)
     return unit_directions(relation.shift(mean - relation.bias, rank))
 
 
 def mean_concepts(states: Float[np.ndarray, "n d"], objects: Int[np.ndarray, " n"]) -> Concepts:
     """The difference of each object's mean subject state from the mean of all: directions without a
-    relation."""
-    count = int(objects.max()) + 1
+    relation; raises as `relational_concepts`."""
+    count = _count(objects, len(states), "mean_concepts")
     mean = np.stack([states[objects == o].mean(axis=0, dtype=np.float64) for o in range(count)])
     return unit_directions(mean - states.mean(axis=0, dtype=np.float64))
 
 
 def plain_concepts(states: Float[np.ndarray, "n d"], objects: Int[np.ndarray, " n"]) -> Concepts:
-    """Each object's mean subject state: directions that share the mean of all."""
-    count = int(objects.max()) + 1
+    """Each object's mean subject state: directions that share the mean of all; raises as
+    `relational_concepts`."""
+    count = _count(objects, len(states), "plain_concepts")
     mean = [states[objects == o].mean(axis=0, dtype=np.float64) for o in range(count)]
     return unit_directions(np.stack(mean))
 
@@ -116,11 +112,25 @@ def unit_directions(rows: Float[np.ndarray, "objects d"]) -> Concepts:
     """Rows over their norms.
 
     Raises:
-        ValueError: a row of zeros.
+        ValueError: a row of zeros, or numbers that are not finite.
     """
+    if not np.isfinite(rows).all():
+        raise ValueError("unit_directions: a row holds NaN or infinite numbers")
     norm = np.linalg.norm(rows, axis=1, keepdims=True)
     if (norm == 0).any():
         raise ValueError(
             f"unit_directions: row {int(np.argmin(norm))} is zero and has no direction"
         )
     return Concepts(rows / norm)
+
+
+def _count(objects: np.ndarray, n: int, caller: str) -> int:
+    """How many objects there are: 0 … k − 1, each of one prompt or more."""
+    count = int(objects.max(initial=-1)) + 1
+    if len(objects) != n or (objects < 0).any():
+        raise ValueError(f"{caller}: give the object of each of the {n} prompts, 0 or more")
+    if missing := set(range(count)) - set(objects.tolist()):
+        raise ValueError(
+            f"{caller}: no prompt has object {min(missing)}; number the objects without gaps"
+        )
+    return count

@@ -30,7 +30,8 @@ def risk_coverage(
         Coverage, ascending, and risk, (n,) each.
 
     Raises:
-        ValueError: no rows, or not one outcome for each confidence.
+        ValueError: no rows, not one outcome for each confidence, a confidence that is NaN, or an
+            outcome outside [0, 1].
 
     Example:
         >>> risk_coverage(np.array([0.9, 0.1, 0.5]), np.array([1.0, 0.0, 1.0]))[1].round(2).tolist()
@@ -44,6 +45,10 @@ def risk_coverage(
         raise ValueError(
             f"risk_coverage: needs one outcome for each confidence, got {confidence.shape} and "
             f"{right.shape}"
+        )
+    if np.isnan(confidence).any() or not ((right >= 0) & (right <= 1)).all():
+        raise ValueError(
+            "risk_coverage: a confidence is NaN, or an outcome is not between 0 (wrong) and 1 (right)"
         )
     _, code, sizes = np.unique(-confidence, return_inverse=True, return_counts=True)
     share = np.bincount(code, weights=1.0 - right) / sizes  # ties are taken in their mean order

@@ -79,6 +79,9 @@ def sparse_path(
     Returns:
         The path.
 
+    Raises:
+        ValueError: no size or one below 1, a C that is not positive, or as `rank`.
+
     Example:
         >>> x = np.random.default_rng(0).normal(size=(300, 20))
         >>> path = sparse_path(x, (x[:, 4] + x[:, 7] > 0).astype(int), (1, 2))
@@ -86,6 +89,10 @@ def sparse_path(
         [4, 7]
     """
     sizes = sorted({min(int(k), x.shape[1]) for k in sizes})
+    if min(sizes, default=0) < 1 or not C > 0:
+        raise ValueError(
+            f"sparse_path: needs sizes of at least 1 and a positive C, got {sizes} and {C}"
+        )
     order = rank(x, y, max(sizes), ranking, rng=rng)
     chosen = x[:, order].astype(np.float64)
     mean, spread = chosen.mean(axis=0), chosen.std(axis=0)
@@ -106,10 +113,19 @@ def sparse_path(
 def class_weights(y: Int[np.ndarray, "p n"], balanced: bool = True) -> Float[np.ndarray, "p n"]:
     """Weights of rows that give both classes half of the total, which stays n; ones if not
     balanced.
+
+    Args:
+        y: labels, 0 or 1, a row for each label set.
+        balanced: False for ones.
+
+    Raises:
+        ValueError: a row of one class only, or labels other than 0 and 1.
     """
     if not balanced:
         return np.ones(y.shape)
     up = y.mean(axis=1, keepdims=True)
+    if not np.isin(y, (0, 1)).all() or not ((up > 0) & (up < 1)).all():
+        raise ValueError("class_weights: each row of y must hold both 0 and 1, and nothing else")
     return np.where(y == 1, 0.5 / up, 0.5 / (1 - up))
 
 

@@ -36,6 +36,8 @@ def supervised_contrastive(
     self_ = torch.eye(len(z), dtype=torch.bool, device=z.device)
     log = alike - alike.masked_fill(self_, float("-inf")).logsumexp(dim=1, keepdim=True)
     positive = (y[:, None] == y[None]) & ~self_
+    if not positive.any():
+        return (z * 0).sum()
     count = positive.sum(dim=1)
     terms = -(log * positive).sum(dim=1) / count.clamp(min=1)
     return terms.sum() / (count > 0).sum().clamp(min=1)

@@ -35,7 +35,7 @@ def letters(
         (n, d) float64.
 
     Raises:
-        ValueError: fewer than three texts.
+        ValueError: fewer than three texts, no character in any of them, or a width below 1.
 
     Example:
         >>> letters(["Leningrad", "Stalingrad", "Lima"], width=2).shape
@@ -43,6 +43,10 @@ def letters(
     """
     if len(texts) < 3:
         raise ValueError(f"letters: needs at least three texts, got {len(texts)}")
+    if width < 1 or not any(text.strip() for text in texts):
+        raise ValueError(
+            f"letters: needs a width of at least 1 and a text that is not empty, got {width}"
+        )
     counts = TfidfVectorizer(
         analyzer="char_wb", ngram_range=(1, longest), sublinear_tf=True
     ).fit_transform(texts)

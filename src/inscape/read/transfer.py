@@ -121,7 +121,8 @@ def transfer(
         fit: passed on to every ``fit``.
 
     Raises:
-        ValueError: fewer than two data sets, or widths that differ.
+        ValueError: fewer than two data sets, widths that differ, labels other than 0 and 1, or folds
+            that do not hold out every row once.
     """
     names = tuple(sets)
     if len(names) < 2:
@@ -129,6 +130,14 @@ def transfer(
     widths = {s.x.shape[1] for s in sets.values()}
     if len(widths) > 1:
         raise ValueError(f"transfer: all data sets must have the same width, got {sorted(widths)}")
+    for name, one in sets.items():
+        held = np.concatenate([test for _, test in one.folds] or [np.empty(0, dtype=np.int64)])
+        if len(one.y) != len(one.x) or not np.isin(one.y, (0, 1)).all():
+            raise ValueError(f"transfer: {name} needs a label of 0 or 1 for each of its rows")
+        if not np.array_equal(np.sort(held), np.arange(len(one.x))):
+            raise ValueError(
+                f"transfer: the folds of {name} must hold out each of its {len(one.x)} rows once"
+            )
     codes = {name: group_codes(one.groups, len(one.x)) for name, one in sets.items()}
     areas = []
     for i, source in enumerate(sets.values()):
