@@ -109,3 +109,17 @@ def test_distance_from_other_concepts():
     assert half[0] == pytest.approx(1 - np.sqrt(0.5) / 2)
     with pytest.raises(ValueError, match="with two at least"):
         apart(np.ones((1, 3)))
+
+
+def test_words_and_directions_that_are_none_are_refused():
+    words = np.random.default_rng(0).normal(size=(20, 3))
+    for pairs in ([[0, 20]], [[-1, 0]], [[0.5, 1.0]]):
+        with pytest.raises(ValueError, match="pairs must be whole numbers from 0 to 19, the words"):
+            concept_direction(words, np.array(pairs))
+    flat = CausalInnerProduct.of(words * [1.0, 1.0, 0.0])
+    with pytest.raises(ValueError, match="no word varies along one of the directions"):
+        flat.cosine(np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0]))
+    with pytest.raises(ValueError, match="the direction of concept 1 is zero or NaN"):
+        apart(np.array([[1.0, 0.0], [0.0, 0.0]]))
+    with pytest.raises(ValueError, match="differences must be finite"):
+        leave_one_out(np.array([[1.0, np.nan], [0.0, 1.0]]))

@@ -81,3 +81,11 @@ class _Two(LogisticRegression):
     @property
     def direction_(self):
         return np.ones((2, D))
+
+
+def test_rows_with_nan_give_no_direction():
+    x, y = np.random.default_rng(0).normal(size=(2, 10, 3)), np.arange(10) % 2
+    x[1, 0, 0] = np.nan
+    for direction in (difference_of_means, discriminant):
+        with pytest.raises(ValueError, match="rows hold NaN or infinite numbers; leave those out"):
+            direction(x, y)

@@ -100,3 +100,10 @@ def test_cosines_at_one_layer_are_judged_against_random_directions():
     assert e.null.draws == 99
     none = m.gain("ac", over="ab", null="random")
     assert none.p > 0.9
+
+
+@pytest.mark.parametrize("y", [np.arange(6) % 2, np.ones(6, dtype=bool), np.zeros(6, dtype=bool)])
+def test_a_contrast_is_of_true_and_false(y):
+    x = np.random.default_rng(0).normal(size=(6, 2, 3))
+    with pytest.raises(ValueError, match="y must say True or False of each of 6 rows, both"):
+        contrast_direction(x, y, np.arange(6))

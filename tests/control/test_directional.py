@@ -53,3 +53,11 @@ def test_refusals():
         match="directional_patch: directions must be one non-zero row for each of the 2 sites",
     ):
         directional_patch(["embed", "resid_post.0"], np.ones((1, 4)), [])
+
+
+def test_means_and_partners_are_one_for_each_site():
+    with pytest.raises(ValueError, match="means must be one for each of the 2 sites"):
+        mean_ablation(["embed", "resid_post.0"], np.eye(2), np.ones(1))
+    for partner in (np.ones((4, 1)), np.ones((4, 3))):
+        with pytest.raises(ValueError, match=r"partners must be \(tokens, sites\) with 2 sites"):
+            directional_patch(["embed", "resid_post.0"], np.eye(2), [partner])

@@ -266,3 +266,24 @@ def test_refusals():
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="no classifier beat the majority"):
         INLP(tol=0.5).fit(rng.normal(size=(200, 3)), rng.integers(0, 2, 200)).edit(Scope("embed"))
+
+
+@pytest.mark.parametrize("eraser", [LeaceEraser, OracleLeace, MeanProjection, INLP, RLACE])
+def test_numbers_are_no_labels(eraser):
+    """Each of them would be a class of its own, and everything would be erased."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 3)), rng.normal(size=20)
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        eraser().fit(x, y)
+
+
+def test_numbers_in_a_column_are_erased_as_numbers():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 1))
+    assert LeaceEraser().fit(x, y).rank_ == 1
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"check_every": 0}])
+def test_rlace_needs_a_step(wrong):
+    with pytest.raises(ValueError, match="steps and check_every must be at least 1"):
+        RLACE(**wrong).fit(np.eye(4), [0, 1, 0, 1])

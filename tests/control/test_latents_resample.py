@@ -84,3 +84,10 @@ def test_refusals():
         Resample(SCOPE, torch.tensor([0]), torch.ones(2, 6))
     with pytest.raises(ValueError, match="donors for 1 rows, and the batch has 2"):
         Resample(SCOPE, torch.tensor([0])).apply(torch.zeros(2, 6))
+
+
+@pytest.mark.parametrize("order", [[-1, 0], [0, 2]])
+def test_donors_are_rows_of_the_batch(order):
+    edit = Resample(Scope("embed"), torch.tensor(order))
+    with pytest.raises(ValueError, match="donors are rows 0 to 1 of the batch"):
+        edit.apply(torch.ones(2, 3))

@@ -69,3 +69,14 @@ def test_refusals():
         QuadraticLeace().fit(x[:40], np.r_[np.zeros(3, int), np.ones(37, int)])
     with pytest.raises(ValueError, match="QuadraticLeace: the label 7 was not fitted"):
         QuadraticLeace().fit(x, z).transform(x[:1], [7])
+
+
+def test_labels_are_one_for_each_row_and_shares_one_for_each_class():
+    x, y = np.random.default_rng(0).normal(size=(12, 2)), np.arange(12) % 2
+    found = QuadraticLeace().fit(x, y)
+    with pytest.raises(ValueError, match=r"12 rows and labels of shape \(11,\)"):
+        found.transform(x, y[1:])
+    with pytest.raises(ValueError, match="2 covariances need a share each, of sum 1"):
+        barycentre(np.stack([np.eye(2)] * 2), np.array([1.0, 1.0]))
+    with pytest.raises(ValueError, match="shares must be 0 or more"):
+        barycentre(np.stack([np.eye(2)] * 2), np.array([2.0, -1.0]))

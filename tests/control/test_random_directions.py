@@ -53,3 +53,15 @@ def test_refusals():
         half_swapped(x, np.array([0, 1, 0, 1]), np.zeros(4, dtype=int), 1, rng=rng)
     with pytest.raises(ValueError, match="left one class empty"):
         half_swapped(x, np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]), 1, rng=rng)
+
+
+def test_rows_without_a_direction_and_labels_that_cannot_be_swapped():
+    rng = np.random.default_rng(0)
+    x = np.stack([rng.normal(size=(8, 3)), np.zeros((8, 3))])
+    found = matched(x, 4, rng=rng)
+    assert np.linalg.norm(found, axis=2) == pytest.approx(np.array([[1.0, 0.0]] * 4))
+    x[1, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="the rows of site 1 hold NaN or infinite numbers"):
+        matched(x, 4, rng=rng)
+    with pytest.raises(ValueError, match="y must hold 0 and 1 only"):
+        half_swapped(x[:1], np.arange(8) % 2 + 1, np.arange(8) // 2, 2, rng=rng)

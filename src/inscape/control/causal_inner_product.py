@@ -84,8 +84,15 @@ class CausalInnerProduct:
         return a @ self._inverse @ np.asarray(b).T
 
     def cosine(self, a: Float[np.ndarray, " d"], b: Float[np.ndarray, " d"]) -> float:
-        """The cosine of two directions among words under the inner product."""
-        return float(self.inner(a, b) / np.sqrt(self.inner(a, a) * self.inner(b, b)))
+        """The cosine of two directions among words under the inner product.
+
+        Raises:
+            ValueError: a direction along which no word varies.
+        """
+        below = float(self.inner(a, a) * self.inner(b, b))
+        if not below > 0:
+            raise ValueError("cosine: no word varies along one of the directions; give another one")
+        return float(self.inner(a, b)) / float(np.sqrt(below))
 
     def dual(self, direction: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
         """Σ⁻¹ γ̄: the direction of states that changes this concept alone, of one direction or of
@@ -115,11 +122,19 @@ def concept_direction(unembedding: Any, pairs: Any) -> Float[np.ndarray, " d"]:
     Args:
         unembedding: (words, d).
         pairs: (n, 2) word numbers; the concept points from the second to the first.
+
+    Raises:
+        ValueError: pairs of another shape, or a number that is no word's.
     """
     index = np.asarray(to_numpy(pairs))
     if index.ndim != 2 or index.shape[1] != 2 or not len(index):
         raise ValueError(
             f"concept_direction: pairs must be (n, 2) word numbers, got shape {index.shape}"
+        )
+    if index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= len(unembedding):
+        raise ValueError(
+            f"concept_direction: pairs must be whole numbers from 0 to {len(unembedding) - 1}, the "
+            "words"
         )
     rows = np.asarray(to_numpy(unembedding[index.ravel()]), dtype=np.float64).reshape(
         len(index), 2, -1
@@ -130,21 +145,22 @@ def concept_direction(unembedding: Any, pairs: Any) -> Float[np.ndarray, " d"]:
 def leave_one_out(differences: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
     """Each difference of a pair along the direction of the other pairs' mean.
 
-        p_i = δ_i · m_i / ‖m_i‖        m_i = Σ_{j ≠ i} δ_j / (n − 1)
+        p_i = δ_i · m_i / ‖m_i‖        m_i = Σ_{j ≠ i} δ_j / (n − 1)        0 where m_i is
 
     Args:
         differences: of the vectors of word pairs, in coordinates where the inner product is the
             ordinary one (`CausalInnerProduct.whitened`), (n, d).
 
     Raises:
-        ValueError: fewer than two pairs, which leave nothing to project on.
+        ValueError: fewer than two pairs, which leave nothing to project on, or numbers that are
+            not finite.
 
     Reference: Park, Choe and Veitch (2023), arXiv:2311.03658, §4.
     """
     x = np.asarray(differences, dtype=np.float64)
-    if x.ndim != 2 or len(x) < 2:
+    if x.ndim != 2 or len(x) < 2 or not np.isfinite(x).all():
         raise ValueError(
-            "leave_one_out: differences must be (n, d) with two pairs at least, got shape "
+            "leave_one_out: differences must be finite, (n, d) with two pairs at least, got shape "
             f"{x.shape}"
         )
     others = (x.sum(axis=0) - x) / (len(x) - 1)
@@ -186,10 +202,13 @@ def apart(directions: Float[np.ndarray, "k d"]) -> Float[np.ndarray, " k"]:
         directions: one a concept, in coordinates where the inner product is the ordinary one.
 
     Raises:
-        ValueError: fewer than two concepts.
+        ValueError: fewer than two concepts, or a direction that is zero.
     """
     x = np.asarray(directions, dtype=np.float64)
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(f"apart: directions must be (k, d) with two at least, got shape {x.shape}")
-    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    size = np.linalg.norm(x, axis=1, keepdims=True)
+    if not (size > 0).all():
+        raise ValueError(f"apart: the direction of concept {int(np.argmin(size))} is zero or NaN")
+    unit = x / size
     return 1 - (np.abs(unit @ unit.T).sum(axis=1) - 1) / (len(x) - 1)

@@ -151,7 +151,11 @@ def calibrated(
 
 
 def _check(caller: str, x: np.ndarray, y: np.ndarray) -> None:
-    if set(np.unique(y).tolist()) != {0, 1}:
+    if len(y) != x.shape[1] or set(np.unique(y).tolist()) != {0, 1}:
         raise ValueError(
             f"{caller}: y must give each of the {x.shape[1]} rows a label, 0 or 1, and hold both"
+        )
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"{caller}: rows hold NaN or infinite numbers; leave those out at every layer"
         )

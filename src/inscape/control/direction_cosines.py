@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from inscape.control.random_directions import matched
 from inscape.core import intervals
@@ -35,11 +35,20 @@ def mean_direction(x: Float[np.ndarray, "n layers d"], codes: Int[np.ndarray, " 
 
 
 def contrast_direction(
-    x: Float[np.ndarray, "n layers d"], y: Bool[np.ndarray, " n"], codes: Int[np.ndarray, " n"]
+    x: Float[np.ndarray, "n layers d"], y: Shaped[np.ndarray, " n"], codes: Int[np.ndarray, " n"]
 ) -> HeldOut:
     """Mean of the rows where `y` is true less that of the others; NaN without a group that holds
     all of one kind.
+
+    Raises:
+        ValueError: `y` that does not say True or False of each row, or says one of all.
     """
+    y = np.asarray(y)
+    if y.dtype != bool or len(y) != len(x) or y.all() or not y.any():  # ~ of numbers is no "not"
+        raise ValueError(
+            f"contrast_direction: y must say True or False of each of {len(x)} rows, both at least "
+            "once"
+        )
     groups = int(codes.max()) + 1
     means = []
     for rows in (y, ~y):

@@ -28,7 +28,7 @@ from inscape.core.site import Site
 def mean_ablation(
     sites: Sequence[Site | str],
     directions: Float[np.ndarray, "sites d"],
-    means: Float[np.ndarray, " sites"],
+    means: Float[np.ndarray, " _"],
     at: str = "all",
 ) -> list[SetComponent]:
     """Edits that hold each site's coordinate along its direction at a mean.
@@ -43,7 +43,7 @@ def mean_ablation(
         One edit a site.
 
     Raises:
-        ValueError: a direction is zero, or there is not one for each site.
+        ValueError: a direction is zero, or there is not one and a mean for each site.
 
     Example:
         >>> edit, = mean_ablation(["embed"], np.array([[2.0, 0.0]]), np.array([1.0]))
@@ -51,6 +51,11 @@ def mean_ablation(
         [[1.0, 7.0]]
     """
     rows = unit("mean_ablation", sites, directions)
+    if np.shape(means) != (len(sites),):
+        raise ValueError(
+            f"mean_ablation: means must be one for each of the {len(sites)} sites, got shape "
+            f"{np.shape(means)}"
+        )
     return [
         _set(site, d, torch.tensor([float(m)]), at)
         for site, d, m in zip(sites, rows, means, strict=True)
@@ -76,9 +81,15 @@ def directional_patch(
         One edit a site, for this batch alone.
 
     Raises:
-        ValueError: a direction is zero, or there is not one for each site.
+        ValueError: a direction is zero, there is not one for each site, or a partner has not a
+            coordinate for each.
     """
     rows = unit("directional_patch", sites, directions)
+    if wrong := [np.shape(p) for p in partners if np.ndim(p) != 2 or np.shape(p)[1] != len(sites)]:
+        raise ValueError(
+            f"directional_patch: partners must be (tokens, sites) with {len(sites)} sites, got shape "
+            f"{wrong[0]}"
+        )
     padded = pad_sequence(
         [torch.from_numpy(np.asarray(p, dtype=np.float32)) for p in partners], batch_first=True
     )

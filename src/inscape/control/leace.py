@@ -34,6 +34,7 @@ from jaxtyping import Float
 from scipy import linalg
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from inscape.core.arrays import like, to_numpy
@@ -128,7 +129,8 @@ class LeaceEraser(TransformerMixin, BaseEstimator):
         unpredictable.
 
         Raises:
-            ValueError: NaN, other lengths, one row, an unknown method, a shrinkage outside 0 … 1.
+            ValueError: NaN, other lengths, one row, numbers (n,) that are no labels, an unknown
+                method, a shrinkage outside 0 … 1.
         """
         X = validate_data(self, to_numpy(X), dtype=[np.float64, np.float32], ensure_min_samples=2)
         z, self.classes_ = _columns(y, None)
@@ -321,6 +323,8 @@ def _columns(y: Any, classes: Any) -> tuple[np.ndarray, np.ndarray | None]:
         return check_array(z, dtype=np.float64, input_name="y"), None
     if z.ndim != 1:
         raise ValueError(f"y must be labels (n,) or numbers (n, k), got shape {z.shape}")
+    if classes is None:
+        check_classification_targets(z)  # of numbers (n,) each would be a class of its own
     known = np.unique(z) if classes is None else np.asarray(classes)
     if known.dtype.kind == "f" and not np.isfinite(known).all():
         raise ValueError("Input y contains NaN or infinity.")

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from inscape.control.orthogonal_eraser import OrthogonalEraser
@@ -47,11 +48,12 @@ class MeanProjection(OrthogonalEraser):
         """Fit on rows and labels.
 
         Raises:
-            ValueError: NaN, wrong shapes, a single class.
+            ValueError: NaN, wrong shapes, numbers that are no labels, a single class.
         """
         X, y = validate_data(
             self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
         )
+        check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(

@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from inscape.core.arrays import like, to_numpy
@@ -65,6 +66,7 @@ class QuadraticLeace(BaseEstimator):
         X, y = validate_data(
             self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
         )
+        check_classification_targets(y)
         self.classes_, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
         if counts.min() <= X.shape[1]:
             raise ValueError(
@@ -87,11 +89,16 @@ class QuadraticLeace(BaseEstimator):
         """Rows with every class's mean and covariance alike, (n, d).
 
         Raises:
-            ValueError: a label that was not fitted.
+            ValueError: a label that was not fitted, or not one for each row.
         """
         check_is_fitted(self)
         rows = validate_data(self, to_numpy(X), reset=False, dtype=[np.float64, np.float32])
         labels = np.asarray(to_numpy(y))
+        if labels.shape != (len(rows),):
+            raise ValueError(
+                f"QuadraticLeace: {len(rows)} rows and labels of shape {labels.shape}; give one label "
+                "for each row"
+            )
         if strange := sorted(set(labels.tolist()) - set(self.classes_.tolist())):
             raise ValueError(
                 f"QuadraticLeace: the label {strange[0]} was not fitted; the classes are "
@@ -112,7 +119,17 @@ def barycentre(
 ) -> Float[np.ndarray, "d d"]:
     """The Wasserstein barycentre of centred Gaussians, by its fixed point, from their mean
     covariance.
+
+    Raises:
+        ValueError: no covariances, or shares that are not one for each, 0 or more, of sum 1.
     """
+    if not len(spreads) or len(shares) != len(spreads) or not np.isclose(shares.sum(), 1.0):
+        raise ValueError(
+            f"barycentre: {len(spreads)} covariances need a share each, of sum 1, got "
+            f"{np.asarray(shares).tolist()}"
+        )
+    if not (shares >= 0).all():
+        raise ValueError("barycentre: shares must be 0 or more")
     centre = np.einsum("k,kde->de", shares, spreads)
     for _ in range(max_iter):
         root, back = _root(centre), _root(centre, -0.5)

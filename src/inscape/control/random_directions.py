@@ -59,8 +59,11 @@ def half_swapped(
         rng: the generator.
 
     Raises:
-        ValueError: fewer than two groups, or a swap that leaves a class empty.
+        ValueError: labels other than 0 and 1, fewer than two groups, or a swap that leaves a class
+            empty.
     """
+    if not np.isin(y, (0, 1)).all():
+        raise ValueError("half_swapped: y must hold 0 and 1 only; a swap turns one into the other")
     count = int(groups.max()) + 1
     if count < 2:
         raise ValueError("half_swapped: needs at least two groups, got one")
@@ -79,6 +82,18 @@ def half_swapped(
 def combined(
     x: Float[np.ndarray, "sites n d"], weights: Float[np.ndarray, "k n"]
 ) -> Float[np.ndarray, "k sites d"]:
-    """Unit directions ``Σ_i w_i x_i``, with the same weights on the rows at every site."""
+    """Unit directions ``Σ_i w_i x_i``, with the same weights on the rows at every site; zero where
+    the sum is, since rows that do not vary give no direction.
+
+    Raises:
+        ValueError: rows that hold NaN or infinite numbers.
+    """
     out = np.stack([weights @ rows.astype(np.float64) for rows in x], axis=1)
-    return out / np.linalg.norm(out, axis=-1, keepdims=True)
+    if not np.isfinite(out).all():
+        site = int((~np.isfinite(out)).any(axis=(0, 2)).argmax())
+        raise ValueError(
+            f"random directions: the rows of site {site} hold NaN or infinite numbers; leave those "
+            "rows out"
+        )
+    size = np.linalg.norm(out, axis=-1, keepdims=True)
+    return np.divide(out, size, out=np.zeros_like(out), where=size > 0)

@@ -58,6 +58,11 @@ class Resample(Edit):
                 f"Resample: order names donors for {len(self.order)} rows, and the batch has "
                 f"{len(h)}"
             )
+        if bool((self.order < 0).any()) or bool((self.order >= len(h)).any()):
+            raise ValueError(
+                f"Resample: donors are rows 0 to {len(h) - 1} of the batch, got "
+                f"{self.order.tolist()}"
+            )
         other = h[self.order.to(h.device)] - h
         if self.basis is None:
             return h + other

@@ -75,7 +75,7 @@ class RLACE(OrthogonalEraser):
         """Fit on rows and labels.
 
         Raises:
-            ValueError: NaN, wrong shapes, a single class, a rank that is not 1 … d.
+            ValueError: NaN, wrong shapes, a single class, a rank that is not 1 … d, no step.
         """
         X, y = validate_data(
             self, to_numpy(X), to_numpy(y), dtype=[np.float64, np.float32], ensure_min_samples=2
@@ -84,6 +84,11 @@ class RLACE(OrthogonalEraser):
         n, d = X.shape
         if not 1 <= self.rank <= d:
             raise ValueError(f"RLACE: rank must be 1 to {d}, got {self.rank}")
+        if self.steps < 1 or self.check_every < 1:
+            raise ValueError(
+                f"RLACE: steps and check_every must be at least 1, got {self.steps} and "
+                f"{self.check_every}"
+            )
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
