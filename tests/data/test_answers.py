@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inscape.data.answers import Answer, find, locate, plain
+from inscape.data.answers import Answer, find, graded, locate, plain
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,15 @@ def test_folding_keeps_every_position(text, answer):
 def test_a_reference_without_an_answer_is_refused():
     with pytest.raises(ValueError, match="reference holds no answer"):
         locate("Lima", [" "])
+
+
+def test_one_text_is_no_list_and_a_missing_answer_is_no_answer():
+    for reference, others in (("Lima", []), (["Lima"], "Quito")):
+        with pytest.raises(ValueError, match="reference and others are lists of spellings"):
+            locate(" Lima.", reference, others)
+    for missing in (None, float("nan")):
+        with pytest.raises(ValueError, match=r"1 answers are missing \(first: 2\)"):
+            graded([" Lima.", " nan None"], ["Lima", missing])
+    for texts, references in ((["a"], ["a", "b"]), ("ab", ["a", "b"])):
+        with pytest.raises(ValueError, match="needs an answer for each text"):
+            graded(texts, references)

@@ -268,3 +268,20 @@ def test_other_texts_have_no_spans():
     assert e.texts() == ["one", "two", "three"]
     assert not e.spans
     assert e.groups().tolist() == examples().groups().tolist()
+
+
+def test_some_rows_by_masks_of_any_kind():
+    frame = pd.DataFrame({"text": list("abcd")}, index=[3, 1, 2, 0])
+    examples, mask = Examples(frame, "text"), [False, True, True, False]
+    for which in (mask, np.array(mask, dtype=object), pd.array(mask), pd.Series(mask, frame.index)):
+        assert examples.take(which).texts() == ["b", "c"]
+    with pytest.raises(ValueError, match="the mask's index is not that of the examples"):
+        examples.take(pd.Series(mask))
+    for wrong in ([0.5, 1.5], ["0", "1"], [True, None, True, True]):
+        with pytest.raises(ValueError, match="whole-number positions or a mask of True and False"):
+            examples.take(wrong)
+    with pytest.raises(ValueError, match="most must be 0"):
+        examples.some(-3, rng=np.random.default_rng(0))
+    for texts in ("wxyz", ["w"]):
+        with pytest.raises(ValueError, match="give a list of 4 texts, one for each row"):
+            examples.with_texts(texts)

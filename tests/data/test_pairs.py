@@ -86,3 +86,16 @@ def test_refusals():
         of(folds=7)
     with pytest.raises(DataError, match="there is no column 'genre'"):
         of(context="genre")
+
+
+def test_a_sample_holds_a_pair():
+    pairs = Pairs(
+        np.array([1, 0]),
+        np.array([[0, 1]]),
+        np.zeros(2, dtype=int),
+        np.zeros(2, dtype=int),
+        np.zeros(2, dtype=int),
+    )
+    for k in (0, -1):
+        with pytest.raises(ValueError, match="k must be at least 1 pair"):
+            pairs.sample(k, np.ones(2, dtype=bool), rng=np.random.default_rng(0))

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from inscape.core.errors import DataError
+from inscape.data.examples import Examples
 from inscape.data.load import load
 from inscape.data.tasks import tasks_of
 
@@ -39,3 +40,11 @@ def test_a_task_or_column_that_is_not_there_is_refused(table):
         tasks_of(table, ["c"])
     with pytest.raises(DataError, match="column"):
         tasks_of(table, column="exercise")
+
+
+def test_a_row_without_a_task_and_a_limit_below_zero_are_refused():
+    frame = pd.DataFrame({"text": ["a", "b"], "task": ["one", None]})
+    with pytest.raises(DataError, match=r"'task' is empty in 1 rows \(first: row 2\)"):
+        tasks_of(Examples(frame, "text"))
+    with pytest.raises(ValueError, match="limit must be 0"):
+        tasks_of(Examples(frame.fillna("two"), "text"), limit=-1)

@@ -117,6 +117,15 @@ def test_half_dtypes_round_to_nearest(model, examples, tmp_path, dtype, error):
     assert np.array_equal(x, torch.from_numpy(exact).to(getattr(torch, dtype)).float().numpy())
     assert 0 < np.abs(x - exact).max() <= error * np.abs(exact).max()
     assert np.array_equal(store.take("resid_post.1", [3, 0]), x[[3, 0]])
+    mask = np.arange(len(store)) % 3 == 0
+    assert np.array_equal(store.take("resid_post.1", mask), x[mask])
+    with pytest.raises(ValueError, match="Store.take: a mask must have shape"):
+        store.take("resid_post.1", mask[:-1])
+    ((site, one),) = store.matrices("resid_post.1")
+    assert str(site) == "resid_post.1"
+    assert np.array_equal(one, x)
+    with pytest.raises(ValueError, match=r"Store.batches: give at least one site"):
+        next(store.batches([], 4))
 
 
 def test_logits_and_every_canonical_vector_site(model, examples, tmp_path):

@@ -82,12 +82,14 @@ def locate(text: str, reference: Sequence[str], others: Sequence[str] = ()) -> A
         The answer.
 
     Raises:
-        ValueError: no reference was given.
+        ValueError: no reference was given, or one text in place of a list.
 
     Example:
         >>> locate(" Lima, the largest city.", ["Lima"]).text, locate(" in New York.", ["Lima"]).text
         ('Lima', 'in New York')
     """
+    if isinstance(reference, str) or isinstance(others, str):
+        raise ValueError("locate: reference and others are lists of spellings; give [text]")
     if not any(r.strip() for r in reference):
         raise ValueError("locate: reference holds no answer; give at least one spelling")
     found = [(*span, True) for r in reference if (span := find(text, r)) is not None]
@@ -109,9 +111,22 @@ def graded(texts: Sequence[str], references: Iterable[object]) -> Bool[np.ndarra
         texts: what was said, one a question.
         references: the right answer of each, spellings separated by ``|``.
 
+    Raises:
+        ValueError: not one answer for each text, a missing one, or one text in place of a list.
+
     Example:
         >>> graded([" Lima.", " Quito."], ["Lima|Ciudad de los Reyes", "Bogotá|Bogota"]).tolist()
         [True, False]
     """
-    pairs = zip(texts, references, strict=True)
+    wanted = list(references)
+    if isinstance(texts, str) or len(texts) != len(wanted):
+        raise ValueError(
+            f"graded: needs an answer for each text, got {len(wanted)} for {len(texts)}; give lists"
+        )
+    if missing := [i for i, r in enumerate(wanted) if r is None or r != r]:
+        raise ValueError(
+            f"graded: {len(missing)} answers are missing (first: {missing[0] + 1}); leave those "
+            "questions out"
+        )
+    pairs = zip(texts, wanted, strict=True)
     return np.array([locate(t, str(r).split("|")).right for t, r in pairs], dtype=bool)

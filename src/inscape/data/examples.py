@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from inscape.core.errors import DataError
+from inscape.core.item_rows import row_numbers
 from inscape.data import columns
 from inscape.data.card import DatasetCard
 
@@ -215,19 +216,27 @@ class Examples:
             found["input"] = (np.full(len(self), len(before)), long + len(before))
         return {name: (start, end) for name, (start, end) in found.items()}
 
-    def take(self, which: Sequence[int] | Sequence[bool] | np.ndarray) -> Examples:
+    def take(
+        self,
+        which: Sequence[int]
+        | Sequence[bool]
+        | np.ndarray
+        | pd.Series
+        | pd.api.extensions.ExtensionArray,
+    ) -> Examples:
         """Some of the examples, by position or by a boolean mask; each at most once.
 
         Raises:
-            ValueError: a mask of another length, a position that does not exist, or one taken
-                twice.
+            ValueError: neither positions nor a mask, a mask of another length or of rows in another
+                order, a position that does not exist, or one taken twice.
         """
-        chosen = np.asarray(which)
-        if chosen.dtype == bool:
-            if chosen.shape != (len(self),):
-                raise ValueError(f"take: a mask must have shape ({len(self)},), got {chosen.shape}")
-            chosen = np.flatnonzero(chosen)
-        chosen = chosen.astype(np.int64)
+        chosen = row_numbers(which, len(self), "take")
+        masked = isinstance(which, pd.Series) and pd.api.types.is_bool_dtype(which)
+        if masked and not which.index.equals(self.frame.index):
+            raise ValueError(
+                "take: the mask's index is not that of the examples; give "
+                "mask.loc[examples.frame.index], or mask.to_numpy() if it is in their order"
+            )
         if chosen.size and (chosen.min() < -len(self) or chosen.max() >= len(self)):
             raise ValueError(
                 f"take: positions must lie in 0 … {len(self) - 1}, got {chosen.min()} … "
@@ -244,7 +253,12 @@ class Examples:
         Args:
             most: rows; all where it is 0 or there are no more.
             rng: draws them.
+
+        Raises:
+            ValueError: fewer than 0.
         """
+        if most < 0:
+            raise ValueError(f"some: most must be 0 (all rows) or more, got {most}")
         if not most or most >= len(self):
             return self
         return self.take(np.sort(rng.permutation(len(self))[:most]))
@@ -283,7 +297,14 @@ class Examples:
 
         Args:
             texts: one for each row.
+
+        Raises:
+            ValueError: not one for each row.
         """
+        if isinstance(texts, str) or len(texts) != len(self):
+            raise ValueError(
+                f"with_texts: give a list of {len(self)} texts, one for each row, got {len(texts)}"
+            )
         return replace(self, frame=self.frame.assign(**{self.input: list(texts)}), spans={})
 
     @cached_property

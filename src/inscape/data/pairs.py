@@ -103,7 +103,10 @@ class Pairs:
 
         Raises:
             DataError: there is none.
+            ValueError: k below 1.
         """
+        if k < 1:
+            raise ValueError(f"sample: k must be at least 1 pair, got {k}")
         may = np.flatnonzero(among[self.rows].all(axis=1))
         if not len(may):
             raise DataError(

@@ -26,9 +26,18 @@ def tasks_of(
         column: that names the task of a row.
 
     Raises:
-        DataError: there is no such column or task.
+        DataError: there is no such column or task, or a row without one.
+        ValueError: a limit below 0.
     """
     check_present(examples.frame, column)
+    if limit < 0:
+        raise ValueError(f"tasks_of: limit must be 0 (all rows) or more, got {limit}")
+    if (missing := examples.frame[column].isna()).any():
+        first = int(missing.to_numpy().argmax()) + 1
+        raise DataError(
+            f"column {column!r} is empty in {int(missing.sum())} rows (first: row {first}); fill it "
+            "in, or drop those rows."
+        )
     task = examples.frame[column].astype(str).to_numpy()
     have = list(dict.fromkeys(task))
     if missing := [name for name in names if name not in have]:

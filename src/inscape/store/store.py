@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from jaxtyping import Float32, Int
+from jaxtyping import Float32, Shaped
 
 from inscape.core.errors import StoreError, suggest
 from inscape.core.foreign import foreign
+from inscape.core.item_rows import row_numbers
 from inscape.core.shown import Shown, some
 from inscape.core.site import Site, translate
 from inscape.data.arrow_messages import check_messages
@@ -158,22 +159,25 @@ class Store:
         return self._read(entry, [(0, len(self))])
 
     def matrices(
-        self, sites: Iterable[Site | str] | None = None
+        self, sites: Site | str | Iterable[Site | str] | None = None
     ) -> Iterator[tuple[Site, np.ndarray]]:
-        """Sites and their matrices, one at a time, so that one is in memory."""
-        for site in self.sites if sites is None else sites:
+        """Sites and their matrices, one at a time, so that one is in memory: of one site, of several,
+        or of all."""
+        one = [sites] if isinstance(sites, (str, Site)) else sites
+        for site in self.sites if one is None else one:
             yield Site.parse(site), self.matrix(site)
 
     def take(
-        self, site: Site | str, rows: Sequence[int] | Int[np.ndarray, " k"]
-    ) -> Float32[np.ndarray, "k d"]:
-        """Some rows of one site, in the order given, without reading the rest.
+        self, site: Site | str, rows: Sequence[int] | Sequence[bool] | Shaped[np.ndarray, " k"]
+    ) -> Float32[np.ndarray, "taken d"]:
+        """Some rows of one site, without reading the rest: by position, in the order given, or by a
+        mask.
 
         Raises:
-            ValueError: a row that the store does not have.
+            ValueError: a row that the store does not have, or a mask of another length.
             StoreError: a site that was not harvested.
         """
-        entry, which = self._entry(site), np.asarray(rows, dtype=np.int64)
+        entry, which = self._entry(site), row_numbers(rows, len(self), "Store.take")
         if len(which) and not (which.min() >= 0 and which.max() < len(self)):
             raise ValueError(
                 f"Store.take: rows are 0 to {len(self) - 1}, got {which.min()} to {which.max()}"
@@ -204,6 +208,8 @@ class Store:
         if size < 1:
             raise ValueError(f"Store.batches: size must be at least 1, got {size}")
         names = [str(sites)] if isinstance(sites, (str, Site)) else [str(s) for s in sites]
+        if not names:
+            raise ValueError("Store.batches: give at least one site")
         entries = {name: self._entry(name) for name in names}
         block = max(1, _BLOCK_BYTES // (4 * max(e["width"] for e in entries.values())))
 
