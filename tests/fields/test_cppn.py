@@ -91,3 +91,15 @@ def test_the_odd_share_is_0_for_even_changes_1_for_odd_and_missing_for_none():
     assert odd_share(noise, SIDE).mean() == pytest.approx(0.5, abs=0.02)
     with pytest.raises(ValueError, match="effects are on 144 pixels, not on 5 × 5"):
         odd_share(noise, 5)
+
+
+def test_an_order_names_every_neuron_of_every_layer():
+    net, own = Cppn(2), torch.arange(WIDTH)
+    twice = own.clone()
+    twice[0] = 1  # of the same function
+    with pytest.raises(ValueError, match="an order names each of the 16 neurons once"):
+        permuted(net, [own, twice])
+    with pytest.raises(ValueError, match="the network has 2 hidden layers; give an order of each"):
+        permuted(net, [own])
+    with pytest.raises(ValueError, match="hidden must be at least 1 layer"):
+        Cppn(0)

@@ -148,3 +148,30 @@ def test_refusals():
         frequency_error(np.ones(4), np.ones(4), [3])
     with pytest.raises(ValueError, match="lacks one of the frequencies"):
         frequency_error(np.zeros(8), np.cos(np.pi * np.arange(8) / 4), [1, 2])
+
+
+def test_a_composed_layer_alone_is_folded_in_its_own_precision():
+    layer = FourierLinear(4, 3, frequencies=2, phases=2).double()
+    flat = folded(layer)
+    assert type(flat) is torch.nn.Linear
+    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(flat(x), layer(x))
+
+
+def test_folding_of_a_network_without_finite_values_has_an_infinite_gap():
+    net = Field(2, width=8, linear=FourierLinear)
+    with torch.no_grad():
+        net.last.bias.fill_(float("nan"))
+    folding = CheckedFolding(torch.zeros(5, 2))
+    folding(net)
+    assert folding.gap == float("inf")
+
+
+def test_tensors_of_any_kind_are_compared():
+    x = torch.tensor([0.25, 0.5], requires_grad=True)
+    assert psnr(x, torch.tensor([0.5, 0.5]).bfloat16()) == pytest.approx(
+        psnr([0.25, 0.5], [0.5, 0.5])
+    )
+    for sides, peak in ((([], []), 1.0), (([1.0], [0.5]), 0.0)):
+        with pytest.raises(ValueError, match="needs values and a positive peak"):
+            psnr(*sides, peak=peak)

@@ -61,3 +61,9 @@ def test_negatives_come_from_pictures_that_are_there(pictures):
     q = drawn(4, 1, 2)
     with pytest.raises(ValueError, match=f"{pictures} pictures of negatives were asked of 4"):
         dense_info_nce(q, q, 0.2, pictures)
+
+
+def test_dense_contrasts_need_a_positive_temperature():
+    x = torch.ones(3, 2, 4)
+    with pytest.raises(ValueError, match="dense_info_nce: temperature must be positive, got -0.2"):
+        dense_info_nce(x, x, -0.2)

@@ -201,3 +201,9 @@ def test_no_steps_leave_the_network_as_it_is():
     )
     assert torch.equal(weights(net), weights(network()))
     assert found.watched["step"].tolist() == [0]
+
+
+@pytest.mark.parametrize("every", [0, -5])
+def test_a_watch_measures_every_so_many_steps(every):
+    with pytest.raises(ValueError, match="every must be at least 1 step"):
+        Watch("x", lambda net: 0.0, every)

@@ -32,3 +32,9 @@ def test_a_longer_search_begins_with_the_shorter():
 def test_refusals(ends):
     with pytest.raises(ValueError, match="log_uniform: ends must be above 0 and not fall"):
         log_uniform(ends, 2, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("ends", [[], [(1.0, np.inf)], [(np.nan, 1.0)]])
+def test_settings_lie_between_finite_ends(ends):
+    with pytest.raises(ValueError, match="ends must be above 0 and not fall, and be finite"):
+        log_uniform(ends, 3, rng=np.random.default_rng(0))

@@ -55,3 +55,9 @@ def test_what_hides_nothing_is_refused():
         span_mask(2, 8, span=9, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="share must be between 0 and 1"):
         span_mask(2, 8, share=1.0, rng=np.random.default_rng(0))
+
+
+def test_masked_contrasts_need_a_positive_temperature():
+    x = torch.ones(1, 3, 4)
+    with pytest.raises(ValueError, match="masked_contrast: temperature must be positive, got 0.0"):
+        masked_contrast(x, x, torch.ones(1, 3, dtype=torch.bool), 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from inscape.learn.mixup import mixup
@@ -27,3 +28,9 @@ def test_a_small_strength_hardly_mixes_and_a_large_one_halves():
     assert least[0.01] > 0.97
     assert 0.7 < least[1.0] < 0.8
     assert least[500.0] < 0.55
+
+
+@pytest.mark.parametrize("strength", [0.0, -1.0, float("nan")])
+def test_mixing_needs_a_strength(strength):
+    with pytest.raises(ValueError, match="strength must be positive and each input have a label"):
+        mixup(torch.eye(2), torch.eye(2), strength=strength, rng=np.random.default_rng(0))

@@ -122,3 +122,15 @@ def test_agreement_and_isotropy_is_the_sum_of_both():
     assert penalty > 0.01
     assert agreement_and_isotropy(a, b, 0.0) == agreement
     assert float(agreement_and_isotropy(a, b, 3.0)) == pytest.approx(float(agreement + 3 * penalty))
+
+
+@pytest.mark.parametrize("temperature", [0.0, -0.5, float("nan")])
+def test_a_contrast_needs_a_positive_temperature(temperature):
+    a = torch.eye(3)
+    with pytest.raises(ValueError, match="temperature be positive"):
+        info_nce(a, a, temperature)
+
+
+def test_no_rows_have_no_isotropy():
+    with pytest.raises(ValueError, match="isotropy_penalty: h has no rows"):
+        isotropy_penalty(torch.zeros(0, 4))

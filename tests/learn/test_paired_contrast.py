@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from inscape.learn.paired_contrast import paired_contrast
@@ -18,3 +19,10 @@ def test_it_is_the_mean_of_both_cross_entropies_of_cosines():
     assert abs(float(paired_contrast(a, b, 0.3)) - total / 12) < 1e-9
     assert torch.allclose(paired_contrast(5 * a, b, 0.3), paired_contrast(a, b, 0.3))
     assert paired_contrast(a, a, 0.3) < paired_contrast(a, b, 0.3)
+
+
+def test_a_paired_contrast_needs_a_positive_temperature():
+    with pytest.raises(
+        ValueError, match="paired_contrast: sides must have one shape and temperature"
+    ):
+        paired_contrast(torch.eye(3), torch.eye(3), -0.1)

@@ -163,3 +163,9 @@ def test_refusals():
         taylor_attention(q, q, q, order=3)
     with pytest.raises(ValueError, match="width 10 is no multiple of 4 heads"):
         Encoder(4, 4, 2, softmax_attention, width=10, heads=4)
+
+
+def test_a_sequence_longer_than_the_network_is_refused():
+    net = Encoder(10, 8, 3, softmax_attention)
+    with pytest.raises(ValueError, match="sequences of 9 tokens, and the network takes 8 at most"):
+        net(torch.zeros(2, 9, dtype=torch.int64))

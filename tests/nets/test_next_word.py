@@ -24,3 +24,11 @@ def test_states_depend_on_every_word_and_their_order_but_the_embedding_on_the_la
 def test_there_are_two_kinds():
     with pytest.raises(ValueError, match="kind must be 'LSTM' or 'transformer', got 'GRU'"):
         NextWord(5, 3, "GRU")
+
+
+def test_widths_and_stretches_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="width 18 is no multiple of the transformer's 4 heads"):
+        NextWord(50, 9, "transformer", width=18)
+    net = NextWord(50, 9, "transformer", width=16)
+    with pytest.raises(ValueError, match="stretches of 10 words, and the network takes 9 at most"):
+        net(torch.zeros(1, 10, dtype=torch.int64))

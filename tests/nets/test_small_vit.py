@@ -102,3 +102,12 @@ def test_sides_of_residual_blocks_halve_and_their_skips_carry():
 def test_patches_divide_the_picture():
     with pytest.raises(ValueError, match="side 18 is no multiple of the patch's 4"):
         SmallVit(3, 18, 5)
+
+
+def test_heads_divide_widths_and_patches_make_a_square():
+    with pytest.raises(ValueError, match="width 18 is no multiple of its 4 heads"):
+        SmallVit(3, 24, 10, width=18)
+    with pytest.raises(
+        ValueError, match="37 tokens are no square of patches; leave the class token"
+    ):
+        attention_distance(torch.ones(1, 37, 37), 4)

@@ -153,3 +153,9 @@ def test_rows_peak_at_the_answers_with_the_largest_columns(model):
     assert frame["implies"].tolist() == ["sea", "river"]
     # the second column is less its mean over rows: the first row then peaks at the first
     assert frame["row peaks at"].tolist() == ["sea", "river"]
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_at_least_one_name_is_asked_for(count):
+    with pytest.raises(DataError, match="ask for 1 to"):
+        people(count, rng=np.random.default_rng(0))

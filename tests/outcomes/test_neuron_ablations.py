@@ -102,3 +102,12 @@ def test_matched_edits_hold_as_many_other_neurons_of_the_layer(model):
             assert held.sum() == len(own)
             assert not held[own].any()
     assert str(sets[0]) != str(sets[1])
+
+
+def test_extremes_are_of_neurons_that_there_are():
+    layers = [np.arange(3.0), np.arange(2.0)]
+    for count in (0, -1, 6):
+        with pytest.raises(ValueError, match="count must be between 1 and 5"):
+            extreme_neurons(layers, count)
+    with pytest.raises(ValueError, match="a neuron's value is NaN, which has no place"):
+        extreme_neurons([np.array([1.0, np.nan])], 1)

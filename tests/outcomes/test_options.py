@@ -56,3 +56,10 @@ def test_a_question_in_a_chat_is_that_of_its_template(model, examples):
     found = question.answers(model, examples, options, y, system="the", folds=folds)
     scores = option_scores(model, examples.with_prompt(template), options)
     assert found.tolist() == preferred_options(scores, y, folds).tolist()
+
+
+def test_a_choice_needs_other_folds_and_scores():
+    scores, y = np.ones((4, 2)), np.zeros(4, dtype=int)
+    for wrong, folds in ((scores, np.zeros(4, dtype=int)), (np.full((4, 2), np.nan), np.arange(4))):
+        with pytest.raises(ValueError, match="needs two folds or more, by the others of which"):
+            preferred_options(wrong, y, folds)

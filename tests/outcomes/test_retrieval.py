@@ -92,3 +92,21 @@ def test_the_weight_is_that_at_which_most_are_found():
     assert found.best_weight("bad", "good", steps=5) == 0.75
     assert found.first(found.mixed("bad", "good", 0.75)).all()
     assert found.mixed("good", "bad", 0.0) == pytest.approx(good / good.std())
+
+
+def test_half_of_an_odd_number_is_the_smaller_half_and_one_word_has_none():
+    rng = np.random.default_rng(0)
+    assert {len(h.split()) for h in half_of_words(["a b c d e"] * 20, rng=rng)} == {2}
+    for texts, message in (
+        (["a b", "c"], r"1 texts have fewer than two words \(first: 2\)"),
+        ("a b", "texts is a list"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            half_of_words(texts, rng=rng)
+
+
+def test_sentences_have_a_length_and_a_number():
+    data = Examples(pd.DataFrame({"text": ["one two three."]}), "text")
+    for limit, least, most in ((0, 1, 9), (-1, 1, 9), (3, 9, 1)):
+        with pytest.raises(ValueError, match="limit must be at least 1 and 1 ≤ least ≤ most"):
+            sentences(data, limit, least, most)

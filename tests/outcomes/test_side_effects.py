@@ -71,3 +71,10 @@ def test_the_first_edits_stand_beside_the_random_ones():
     assert [e.where["condition"] for e in several] == ["a"] * 3 + ["b"] * 3
     assert several[1].value == pytest.approx(ratio.value)
     assert several[3].value < several[0].value
+
+
+def test_texts_are_a_list_of_which_two_tokens_are_read():
+    model = Model(nets.net("llama"), nets.tokenizer())
+    for texts, most in (("a good film", 9), (["a good film"], 1)):
+        with pytest.raises(ValueError, match="give a list of texts, and most of at least 2"):
+            side_effects(model, texts, {}, most=most)

@@ -130,3 +130,26 @@ def test_the_surface_of_a_prompt_is_its_lengths_and_its_relation(world):
     assert found[:, 1].tolist() == [len(s) for s in frame["subject"]]
     assert [names[k] for k in found[:, 2:].argmax(axis=1)] == frame["relation"].tolist()
     assert (found[:, 2:].sum(axis=1) == 1).all()
+
+
+def test_a_line_needs_a_right_completion_set_aside():
+    cut, subjects = np.arange(6.0), np.arange(6)
+    with pytest.raises(ValueError, match="no completion of the 50% of subjects set aside is right"):
+        error_kinds(
+            cut,
+            np.zeros(6, dtype=bool),
+            subjects,
+            aside=0.5,
+            quantile=0.1,
+            rng=np.random.default_rng(0),
+        )
+    cut[2] = np.nan
+    with pytest.raises(ValueError, match="a divergence is NaN; leave that completion out"):
+        error_kinds(
+            cut,
+            np.ones(6, dtype=bool),
+            subjects,
+            aside=0.5,
+            quantile=0.1,
+            rng=np.random.default_rng(0),
+        )

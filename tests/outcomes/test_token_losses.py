@@ -37,3 +37,12 @@ def test_only_what_follows_is_counted_and_edits_act():
     assert abs(pushed.nats[0] - whole.nats[0]) > 0.01
     with pytest.raises(DataError, match="text 1 has no token to predict"):
         token_losses(model, texts, after=[2, 6])
+
+
+def test_texts_are_a_list_of_one_kind_with_a_position_each():
+    model, texts = llama(), ["w1 w2 w3 w4", "w5 w6 w7 w8 w9"]
+    for given in ("w1 w2", [texts[0], model.tokenize(texts)[1]]):
+        with pytest.raises(ValueError, match="give a list of texts, or one of tokens, not both"):
+            token_losses(model, given)
+    with pytest.raises(ValueError, match="after must give a position for each of 2 texts, got 1"):
+        token_losses(model, texts, after=[2])

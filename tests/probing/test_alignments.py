@@ -55,3 +55,8 @@ def test_the_table_has_a_row_for_every_map():
     table = FOUND.table()
     assert table["accuracy"].round(3).tolist() == [1.0, 0.667, 1.0, 0.5]
     assert table["variable"].tolist() == [0, 1, 0, 0]
+
+
+def test_a_condition_without_a_map_is_named():
+    with pytest.raises(ValueError, match="no map was fitted at the coordinates of 'deep'"):
+        Alignments([]).measured({"deep": {"layer": 3}})

@@ -81,3 +81,10 @@ def test_a_claim_of_less_is_tested_on_the_other_side():
         for side in ("higher", "lower")
     }
     assert p == {"higher": 1.0, "lower": 0.01}
+
+
+def test_a_code_below_zero_is_no_class():
+    scores = ClassScores(np.array([0, 1, 1, 0]), np.arange(4), "accuracy")
+    assert scores.value(np.array([0, 1, 2, 0])) == 0.75
+    with pytest.raises(ValueError, match="needs a class code from 0 on for each of the 4 rows"):
+        scores.value(np.array([0, 1, -1, 0]))

@@ -42,3 +42,9 @@ def test_the_source_that_holds_the_classes_is_above_the_other(drawn):
 def test_one_frequent_class_is_no_task(drawn):
     sources, kind, groups = drawn
     assert classes_apart(sources, np.where(kind == "rare", "rare", "a"), groups, **HOW) == []
+
+
+def test_two_sources_are_compared():
+    x = {"a": np.zeros((4, 2))}
+    with pytest.raises(ValueError, match="compares two sources, got 1"):
+        classes_apart({"one": x}, np.arange(4) % 2, np.arange(4), folds=2, target="kind")

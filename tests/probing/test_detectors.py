@@ -230,3 +230,18 @@ def test_what_two_tasks_share_transfers_and_what_is_a_tasks_own_does_not():
             wanted = found[part].selected[0].value
             assert alone.selected[0].value == pytest.approx(wanted)
             assert moved.auc[k, k] == pytest.approx(wanted, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "right", [["yes", "no"] * 10, [1, 2] * 10, [1.0, np.nan] * 10, [0.5, 1.0] * 10]
+)
+def test_outcomes_are_right_or_wrong(right):
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(ValueError, match=r"right must hold 1 \(right\) or 0 \(wrong\)"):
+        detect({"a": x}, np.array(right), np.arange(20), folds=2)
+
+
+def test_rows_of_a_part_rise():
+    part = {"a": np.array([2, 0, 1])}
+    with pytest.raises(ValueError, match="the rows of a must rise; sort them"):
+        scores_of_others_each({}, {}, np.arange(3), part, {}, np.array([0]))

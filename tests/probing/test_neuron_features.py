@@ -75,3 +75,9 @@ def test_a_rotation_keeps_distances_and_hides_the_neuron(planted):
     other = next(RotatedBasis(seed=3, draw=1)(iter(x.items())))[1]
     assert not np.allclose(first, other)
     assert np.allclose(next(turn(iter([("flat", np.ones((4, 3)))])))[1], 0)
+
+
+def test_a_missing_value_is_no_value():
+    frame = pd.DataFrame({"feature": list("aaab"), "value": ["x", "y", None, "x"]})
+    with pytest.raises(ValueError, match="1 rows lack 'feature' or 'value'"):
+        questions(frame)

@@ -29,3 +29,8 @@ def test_words_named_inside_alone_stand_above_the_ends_and_above_permuted_words(
     assert m.value(END).value == pytest.approx(0.25)
     assert m.value(FIVE).value == 0
     assert m.gain(INSIDE, over=FIVE, null=PERMUTED).p == pytest.approx(0.05)
+
+
+def test_a_stack_has_a_layer_inside():
+    with pytest.raises(ValueError, match="2 layers have none inside; give at least three"):
+        at_peak(np.ones((2, 4), dtype=bool), [])

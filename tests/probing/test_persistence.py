@@ -57,3 +57,15 @@ def test_lines_are_those_of_both_probes_and_of_the_null(found):
     assert at.loc[(CARRIED, 5), "value"] == found[5, CARRIED].value
     assert at.loc[(SHUFFLED, 9), "high"] == found[9, FITTED].null.high
     assert len(frame) == 9
+
+
+def test_distances_hold_the_end_and_have_shuffles():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"text": list("abcd"), "kind": ["a", "b"] * 2, "by": range(4)})
+    examples = Examples(frame, "text", ("kind",), "by")
+    task = ClassTask.of(examples, Recorder(), folds=2, shuffles=1, Cs=(0.1,))
+    for read, shuffles in (({1: {}}, {1: 2}), ({0: {}, 1: {}}, {0: 2})):
+        with pytest.raises(
+            ValueError, match="distances must hold 0, and shuffles a number for each"
+        ):
+            persistence(task, np.arange(4), read, shuffles, rng=rng)

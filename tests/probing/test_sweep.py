@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.linear_model import LogisticRegression, RidgeCV
@@ -478,3 +479,13 @@ def test_predictions_that_rest_on_one_coordinate_are_said():
     assert any("Coordinate 5" in w for w in found.selected[0].warnings) == ("sink" in chosen)
     classes = sweep({"sink": sink}, y > 0, groups=groups, shuffles=5, task="classification")
     assert any("Coordinate 5 of sink" in w for w in classes.selected[0].warnings)
+
+
+def test_labels_and_groups_in_another_order_are_refused():
+    rng = np.random.default_rng(0)
+    y = pd.Series(rng.normal(size=30))
+    by = pd.Series(np.arange(30) % 10)
+    x = {"a": rng.normal(size=(30, 3))}
+    assert sweep(x, y, groups=by, shuffles=0).scores.shape == (1, 1)
+    with pytest.raises(ValueError, match="sweep: two sides have the same rows in another order"):
+        sweep(x, y, groups=by.sample(frac=1, random_state=0), shuffles=0)

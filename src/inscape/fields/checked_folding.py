@@ -7,6 +7,8 @@ It is an identity up to rounding, so a gap beyond that is a mistake. Cost: a for
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -21,7 +23,8 @@ class CheckedFolding:
         x: inputs on which networks are compared, (n, inputs).
 
     Attributes:
-        gap: largest difference so far, in units of the networks' values; 0 before any.
+        gap: largest difference so far, in units of the networks' values; 0 before any, infinite
+            where a network's values are not finite.
 
     Example:
         >>> from inscape.fields import Field, FourierLinear
@@ -38,5 +41,6 @@ class CheckedFolding:
     def __call__(self, net: nn.Module) -> nn.Module:
         """The folded copy of a network."""
         flat = folded(net)
-        self.gap = max(self.gap, float((net(self.x) - flat(self.x)).abs().max()))
+        gap = float((net(self.x) - flat(self.x)).abs().max())
+        self.gap = max(self.gap, gap if math.isfinite(gap) else math.inf)
         return flat

@@ -45,7 +45,7 @@ class Cppn(nn.Module):
     """The network.
 
     Args:
-        hidden: layers of `WIDTH` neurons.
+        hidden: layers of `WIDTH` neurons, at least 1.
 
     Example:
         >>> Cppn(3)(coordinates(8)).shape
@@ -54,6 +54,8 @@ class Cppn(nn.Module):
 
     def __init__(self, hidden: int = 4) -> None:
         super().__init__()
+        if hidden < 1:
+            raise ValueError(f"Cppn: hidden must be at least 1 layer, got {hidden}")
         widths = [4, *(WIDTH,) * hidden, 1]
         self.linear = nn.ModuleList([nn.Linear(a, b, bias=False) for a, b in pairwise(widths)])
         with torch.no_grad():
@@ -82,9 +84,16 @@ def permuted(net: Cppn, orders: list[Int[Tensor, " w"]]) -> Cppn:
         orders: of each hidden layer; neurons change places with those of the same function alone.
 
     Raises:
-        ValueError: an order that mixes functions.
+        ValueError: not an order of all neurons of each hidden layer, or one that mixes functions.
     """
+    if len(orders) != len(net.linear) - 1:
+        raise ValueError(
+            f"permuted: the network has {len(net.linear) - 1} hidden layers; give an order of each, "
+            f"got {len(orders)}"
+        )
     for order in orders:
+        if sorted(order.tolist()) != list(range(WIDTH)):
+            raise ValueError(f"permuted: an order names each of the {WIDTH} neurons once")
         if tuple(KINDS[i] for i in order.tolist()) != KINDS:
             raise ValueError("permuted: neurons of different functions cannot change places")
     made = Cppn(len(net.linear) - 1)

@@ -100,7 +100,8 @@ class FourierLinear(nn.Module):
 
     def fold(self) -> nn.Linear:
         """The plain layer that it is."""
-        made = nn.Linear(*self.weight.T.shape)
+        how = {"device": self.bias.device, "dtype": self.bias.dtype}
+        made = nn.Linear(*self.weight.T.shape, **how)
         with torch.no_grad():
             made.weight.copy_(self.weight)
             made.bias.copy_(self.bias)
@@ -111,8 +112,10 @@ def folded(net: nn.Module) -> nn.Module:
     """A copy of a network in which every composed layer is a plain one.
 
     Args:
-        net: any network; it is left as it is.
+        net: any network, or one composed layer; it is left as it is.
     """
+    if isinstance(net, FourierLinear):
+        return net.fold()
     made = copy.deepcopy(net)
     for parent in list(made.modules()):
         for name, layer in list(parent.named_children()):

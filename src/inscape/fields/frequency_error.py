@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from inscape.core.arrays import to_numpy
+
 
 def frequency_error(
     fitted: Any, signal: Any, cycles: Sequence[int]
@@ -38,7 +40,7 @@ def frequency_error(
         >>> frequency_error(np.sin(2 * np.pi * 3 * t), signal, [3, 5]).round(6).tolist()
         [0.0, 1.0]
     """
-    f, s = (np.asarray(x, dtype=np.float64) for x in (fitted, signal))
+    f, s = (np.asarray(to_numpy(x), dtype=np.float64) for x in (fitted, signal))
     if f.shape != s.shape or f.ndim != 1:
         raise ValueError(
             "frequency_error: fitted and signal must have one shape (n,), got "

@@ -51,7 +51,7 @@ def dense_info_nce(
             others.
 
     Raises:
-        ValueError: more pictures than there are others, or none.
+        ValueError: more pictures than there are others, or none; a temperature that is not positive.
 
     Example:
         >>> two = torch.eye(2)[:, None]
@@ -64,6 +64,8 @@ def dense_info_nce(
         raise ValueError(
             f"dense_info_nce: {asked} pictures of negatives were asked of {n} pictures"
         )
+    if not temperature > 0:
+        raise ValueError(f"dense_info_nce: temperature must be positive, got {temperature}")
     q, k = (F.normalize(x, dim=2).flatten(0, 1) for x in (queries, keys))
     scores = q @ k.T / temperature
     picture = torch.arange(n).repeat_interleave(m)

@@ -92,12 +92,16 @@ class Watch:
     Attributes:
         name: what is measured.
         measure: takes the network; one number.
-        every: steps between two measurements; the first is before any step, the last after all.
+        every: steps between two measurements, at least 1; the first is before any step, the last after all.
     """
 
     name: str
     measure: Callable[[nn.Module], float]
     every: int = 100
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"Watch: every must be at least 1 step, got {self.every}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,13 +24,21 @@ def info_nce(
     Args:
         a: representations of one view (n, d).
         b: of the other, row by row of the same inputs.
-        temperature: τ.
+        temperature: τ, positive.
+
+    Raises:
+        ValueError: sides of other shapes, or a temperature that is not positive.
 
     Example:
         >>> a = torch.eye(2)
         >>> round(float(info_nce(a, a, temperature=1.0)), 4)  # log(e + 2) − 1
         0.5514
     """
+    if a.shape != b.shape or not temperature > 0:
+        raise ValueError(
+            f"info_nce: sides must have one shape and temperature be positive, got {tuple(a.shape)}, "
+            f"{tuple(b.shape)} and {temperature}"
+        )
     z = F.normalize(torch.cat([a, b]), dim=1)
     scores = (z @ z.T / temperature).fill_diagonal_(-torch.inf)
     n = len(a)

@@ -30,10 +30,15 @@ def isotropy_penalty(h: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     Returns:
         Between 0 and 1 − 1 / d (all rows on one line).
 
+    Raises:
+        ValueError: no rows.
+
     Example:
         >>> round(float(isotropy_penalty(torch.ones(5, 4))), 4)
         0.75
     """
+    if not len(h):
+        raise ValueError("isotropy_penalty: h has no rows")
     z = F.normalize(h, dim=1)
     c = z.T @ z / len(h)
     return (c - torch.eye(h.shape[1], dtype=h.dtype) / h.shape[1]).square().sum()

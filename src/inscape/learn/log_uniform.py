@@ -25,14 +25,16 @@ def log_uniform(
         rng: of the draws.
 
     Raises:
-        ValueError: an end that is not above 0, or ends that fall.
+        ValueError: no setting, an end that is not above 0 and finite, or ends that fall.
 
     Example:
         >>> found = log_uniform([(1e-4, 1e-2), (1.0, 1.0)], 5, rng=np.random.default_rng(0))
         >>> found.shape, set(found[:, 1].tolist())
         ((5, 2), {1.0})
     """
-    low, high = np.array(ends, dtype=np.float64).T
-    if not (low > 0).all() or not (low <= high).all():
-        raise ValueError(f"log_uniform: ends must be above 0 and not fall, got {list(ends)}")
+    low, high = np.array(ends, dtype=np.float64).reshape(-1, 2).T
+    if not len(low) or not (low > 0).all() or not (low <= high).all() or np.isinf(high).any():
+        raise ValueError(
+            f"log_uniform: ends must be above 0 and not fall, and be finite, got {list(ends)}"
+        )
     return np.exp(rng.uniform(np.log(low), np.log(high), (n, len(low))))

@@ -68,13 +68,15 @@ def masked_contrast(
         temperature: τ.
 
     Raises:
-        ValueError: nothing is hidden.
+        ValueError: nothing is hidden, or a temperature that is not positive.
 
     Example:
         >>> two = torch.eye(2)[None]
         >>> round(float(masked_contrast(two, two, torch.ones(1, 2, dtype=torch.bool), 1.0)), 4)
         0.3133
     """
+    if not temperature > 0:
+        raise ValueError(f"masked_contrast: temperature must be positive, got {temperature}")
     scores = frame_scores(found, true, hidden) / temperature
     own = torch.arange(hidden.shape[1]).expand_as(hidden)
     return F.cross_entropy(scores[hidden], own[hidden])

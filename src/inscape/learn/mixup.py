@@ -29,11 +29,19 @@ def mixup(
         strength: α; 1 draws λ evenly from 0 to 1.
         rng: of the shares.
 
+    Raises:
+        ValueError: a strength that is not positive, or not a label for each input.
+
     Example:
         >>> x, y = mixup(torch.tensor([[0.0], [1.0]]), torch.eye(2), rng=np.random.default_rng(0))
         >>> torch.equal(x[:, 0], y[:, 1]), torch.allclose(y.sum(1), torch.ones(2))
         (True, True)
     """
+    if not strength > 0 or len(x) != len(y):
+        raise ValueError(
+            f"mixup: strength must be positive and each input have a label, got {strength}, {len(x)} "
+            f"inputs and {len(y)} labels"
+        )
     share = torch.from_numpy(rng.beta(strength, strength, len(x))).float()
     wide = share.reshape(-1, *[1] * (x.ndim - 1))
     return wide * x + (1 - wide) * x.flip(0), share[:, None] * y + (1 - share[:, None]) * y.flip(0)

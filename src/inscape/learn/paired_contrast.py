@@ -24,12 +24,20 @@ def paired_contrast(
     Args:
         a: one side (n, d).
         b: the other, row by row its partners.
-        temperature: τ.
+        temperature: τ, positive.
+
+    Raises:
+        ValueError: sides of other shapes, or a temperature that is not positive.
 
     Example:
         >>> round(float(paired_contrast(torch.eye(2), torch.eye(2), temperature=1.0)), 4)  # log(1 + 1 / e)
         0.3133
     """
+    if a.shape != b.shape or not temperature > 0:
+        raise ValueError(
+            f"paired_contrast: sides must have one shape and temperature be positive, got {tuple(a.shape)}, "
+            f"{tuple(b.shape)} and {temperature}"
+        )
     scores = F.normalize(a, dim=1) @ F.normalize(b, dim=1).T / temperature
     own = torch.arange(len(a))
     return (F.cross_entropy(scores, own) + F.cross_entropy(scores.T, own)) / 2

@@ -89,7 +89,16 @@ class Encoder(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def forward(self, x: Int[Tensor, "b n"]) -> Float[Tensor, "b classes"]:
-        """Logits."""
+        """Logits.
+
+        Raises:
+            ValueError: a sequence longer than the network's.
+        """
+        if x.shape[1] > self.position.num_embeddings:
+            raise ValueError(
+                f"Encoder: sequences of {x.shape[1]} tokens, and the network takes "
+                f"{self.position.num_embeddings} at most"
+            )
         h = self.token(x) + self.position(torch.arange(x.shape[1]))
         for i, (mix, mlp) in enumerate(zip(self.mixing, self.mlp, strict=True)):
             h = h + mix(self.norms[2 * i](h))

@@ -28,7 +28,7 @@ class NextWord(nn.Module):
         depth: layers.
 
     Raises:
-        ValueError: another kind.
+        ValueError: another kind, or a transformer's width that is no multiple of 4.
 
     Example:
         >>> net = NextWord(50, 9, "LSTM", width=16)
@@ -43,6 +43,8 @@ class NextWord(nn.Module):
         super().__init__()
         if kind not in ("LSTM", "transformer"):
             raise ValueError(f"NextWord: kind must be 'LSTM' or 'transformer', got {kind!r}")
+        if kind == "transformer" and width % 4:
+            raise ValueError(f"NextWord: width {width} is no multiple of the transformer's 4 heads")
         self.word, self.place = nn.Embedding(words, width), nn.Embedding(length, width)
         self.recurrent = kind == "LSTM"
         self.blocks = nn.ModuleList(
@@ -62,6 +64,11 @@ class NextWord(nn.Module):
         h = self.word(x)
         out = [h[:, -1]]
         if not self.recurrent:
+            if x.shape[1] > self.place.num_embeddings:
+                raise ValueError(
+                    f"NextWord: stretches of {x.shape[1]} words, and the network takes "
+                    f"{self.place.num_embeddings} at most"
+                )
             h = h + self.place(torch.arange(x.shape[1]))
         for block in self.blocks:
             h = block(h)[0] if self.recurrent else block(h)

@@ -33,7 +33,7 @@ class SmallVit(nn.Module):
         token: whether a class token is read, in place of the mean over patches.
 
     Raises:
-        ValueError: a side that patches do not divide.
+        ValueError: a side that patches do not divide, or a width that is no multiple of 4.
 
     Example:
         >>> net = SmallVit(3, 24, 10, width=16, blocks=2)
@@ -55,6 +55,8 @@ class SmallVit(nn.Module):
         super().__init__()
         if side % patch:
             raise ValueError(f"SmallVit: side {side} is no multiple of the patch's {patch}")
+        if width % 4:
+            raise ValueError(f"SmallVit: width {width} is no multiple of its 4 heads")
         self.patches = nn.Conv2d(channels, width, patch, stride=patch)
         self.first = nn.Parameter(torch.zeros(int(token), width))
         count = (side // patch) ** 2 + int(token)
@@ -115,8 +117,16 @@ def attention_distance(weights: Float[Tensor, "*rest t t"], patch: int) -> Float
         weights: attention between the patches of a square picture, row by row, without a class
             token; what is missing to 1 is left out.
         patch: pixels along a patch.
+
+    Raises:
+        ValueError: weights of a number of patches that is no square: leave the class token out.
     """
     side = round(weights.shape[-1] ** 0.5)
+    if side**2 != weights.shape[-1]:
+        raise ValueError(
+            f"attention_distance: {weights.shape[-1]} tokens are no square of patches; leave the "
+            "class token out"
+        )
     grid = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij"))
     place = grid.flatten(1).T.to(weights.dtype) * patch
     far = torch.cdist(place, place)

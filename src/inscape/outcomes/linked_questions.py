@@ -128,14 +128,15 @@ def people(count: int, *, rng: np.random.Generator) -> list[str]:
     surnames.
 
     Raises:
-        DataError: more than there are.
+        DataError: more than there are, or fewer than 1.
     """
     frame = load("relations").frame
     first = frame.loc[frame["relation"] == "name gender", "subject"].tolist()
     every = [f"{a} {b}" for a in first for b in SURNAMES]
-    if count > len(every):
+    if not 1 <= count <= len(every):
         raise DataError(
-            f"there are {len(every)} made-up names, and {count} were asked for; ask for fewer."
+            f"there are {len(every)} made-up names, and {count} were asked for; ask for 1 to "
+            f"{len(every)}."
         )
     return [str(name) for name in rng.permutation(every)[:count]]
 

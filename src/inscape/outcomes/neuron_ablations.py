@@ -104,7 +104,15 @@ def extreme_neurons(
 
     Returns:
         Twice ``layer``, ``neuron``, ``value``, in falling order of the value.
+
+    Raises:
+        ValueError: no neuron of each kind, more than there are, or a value that is NaN.
     """
+    total = sum(map(len, layers))
+    if not 1 <= count <= total:
+        raise ValueError(f"extreme_neurons: count must be between 1 and {total}, got {count}")
+    if any(np.isnan(x).any() for x in layers):
+        raise ValueError("extreme_neurons: a neuron's value is NaN, which has no place")
     parts = [
         pd.DataFrame({"layer": k, "neuron": np.arange(len(x)), "value": x})
         for k, x in enumerate(layers)

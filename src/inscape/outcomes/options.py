@@ -64,13 +64,22 @@ def preferred_options(
     Args:
         scores: of `option_scores`.
         y: the right option of each text.
-        folds: fold of each text; the mean that calibrates, and the choice, are those of the others.
+        folds: fold of each text, two or more; the mean that calibrates, and the choice, are those
+            of the others.
+
+    Raises:
+        ValueError: a single fold, or a score that is NaN.
 
     Example:
         >>> scores = np.array([[0.0, 3.0], [1.0, 2.0], [0.0, 3.0], [1.0, 2.0]])
         >>> preferred_options(scores, np.array([1, 0, 1, 0]), np.array([0, 0, 1, 1])).tolist()
         [1, 0, 1, 0]
     """
+    if len(np.unique(folds)) < 2 or np.isnan(scores).any():
+        raise ValueError(
+            "preferred_options: needs two folds or more, by the others of which each is calibrated, "
+            "and scores without NaN"
+        )
     out = np.empty(len(y), dtype=np.int64)
     for fold in np.unique(folds):
         train = folds != fold

@@ -35,7 +35,15 @@ def sentences(data: Examples, limit: int, least: int = 6, most: int = 30) -> Exa
         limit: sentences at most.
         least: words of a sentence; shorter ones are left out.
         most: words of a sentence; longer ones are left out.
+
+    Raises:
+        ValueError: a limit below 1, or lengths that fall.
     """
+    if limit < 1 or not 1 <= least <= most:
+        raise ValueError(
+            f"sentences: limit must be at least 1 and 1 ≤ least ≤ most, got {limit}, {least} and "
+            f"{most}"
+        )
 
     def of(text: str) -> list[str]:
         parts = re.split(r"(?<=[.!?])\s+", " ".join(text.split()))
@@ -48,7 +56,23 @@ def sentences(data: Examples, limit: int, least: int = 6, most: int = 30) -> Exa
 
 
 def half_of_words(texts: Sequence[str], *, rng: np.random.Generator) -> list[str]:
-    """Half of the words of each text, in order; of an odd number the larger half."""
+    """Half of the words of each text, in order; of an odd number the smaller half.
+
+    Args:
+        texts: of two words or more.
+        rng: draws the words.
+
+    Raises:
+        ValueError: a text of fewer than two words, of which half is none; one text in place of a
+            list.
+    """
+    if isinstance(texts, str):
+        raise ValueError("half_of_words: texts is a list; give [text]")
+    if short := [i for i, text in enumerate(texts) if len(text.split()) < 2]:
+        raise ValueError(
+            f"half_of_words: {len(short)} texts have fewer than two words (first: {short[0] + 1}); "
+            "leave them out"
+        )
     return [
         " ".join(w for w, keep in zip(words, rng.permutation(len(words)) % 2, strict=True) if keep)
         for words in map(str.split, texts)

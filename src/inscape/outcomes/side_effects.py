@@ -68,7 +68,10 @@ def side_effects(
 
     Raises:
         DataError: a text of one token, which predicts nothing.
+        ValueError: fewer than two tokens to be read, or one text in place of a list.
     """
+    if most < 2 or isinstance(texts, str):
+        raise ValueError(f"side_effects: give a list of texts, and most of at least 2, got {most}")
     tokens = [
         Tokens(t.ids[:most], t.offsets[:most], t.special[:most], t.text)
         for t in model.tokenize(list(texts))

@@ -129,9 +129,19 @@ def error_kinds(
         aside: share of the subjects that is set aside.
         quantile: of the divergence of right completions.
         rng: draws the subjects.
+
+    Raises:
+        ValueError: no right completion of a subject that is set aside, or a divergence that is NaN.
     """
     codes = group_codes(np.asarray(subjects))
+    if np.isnan(cut).any():
+        raise ValueError("error_kinds: a divergence is NaN; leave that completion out")
     away = (rng.random(int(codes.max()) + 1) < aside)[codes]
+    if not (away & right).any():
+        raise ValueError(
+            f"error_kinds: no completion of the {aside:.0%} of subjects set aside is right, so nothing "
+            "fixes the line; set more aside"
+        )
     line = float(np.quantile(cut[away & right], quantile))
     kinds = np.where(right, RIGHT, np.where(cut >= line, RECALLED, UNGROUNDED))
     return ErrorKinds(line, np.flatnonzero(~away), kinds[~away])

@@ -58,8 +58,17 @@ def token_losses(
 
     Raises:
         DataError: a text with no token to predict.
+        ValueError: texts and tokens mixed, one text in place of a list, or `after` that is not one
+            number a text.
     """
     tokens = [t for t in texts if isinstance(t, Tokens)]
+    if isinstance(texts, str) or 0 < len(tokens) < len(texts):
+        raise ValueError("token_losses: give a list of texts, or one of tokens, not both")
+    if after is not None and len(after) != len(texts):
+        raise ValueError(
+            f"token_losses: after must give a position for each of {len(texts)} texts, got "
+            f"{len(after)}"
+        )
     if len(tokens) < len(texts):
         tokens = model.tokenize([str(t) for t in texts])
     start = np.maximum(

@@ -47,7 +47,12 @@ class Alignments:
 
         Args:
             conditions: name → coordinates of its maps; each seed is a draw, the mean over its maps.
+
+        Raises:
+            ValueError: a condition of which no map was fitted.
         """
+        if none := [name for name, where in conditions.items() if not self.chosen(where)]:
+            raise ValueError(f"Alignments: no map was fitted at the coordinates of {none[0]!r}")
         m = Measured("interchange accuracy", unit="accuracy")
         for name, where in conditions.items():
             by_seed: dict[str | int, list[Scored]] = {}

@@ -125,6 +125,12 @@ class ClassScores:
         )
 
     def _tallies(self, predicted: np.ndarray) -> Float[np.ndarray, "groups 3 k"]:
+        if len(predicted) != len(self.y) or min(self.y.min(), predicted.min()) < 0:
+            # an index below 0 would count as the last class
+            raise ValueError(
+                f"ClassScores: needs a class code from 0 on for each of the {len(self.y)} rows; give "
+                "what is no class a code of its own"
+            )
         k = int(max(self.y.max(), predicted.max())) + 1
         true, made = np.eye(k)[self.y], np.eye(k)[predicted]
         return intervals.sum_by_group(np.stack([true * made, made, true], axis=1), self.codes)

@@ -43,7 +43,12 @@ def classes_apart(
     Returns:
         The accuracy of each source and the difference, by ``where["read from"]``; none, where fewer
         than two classes are frequent enough.
+
+    Raises:
+        ValueError: not two sources.
     """
+    if len(sources) != 2:
+        raise ValueError(f"classes_apart: compares two sources, got {len(sources)}")
     every, counts = np.unique(classes, return_counts=True)
     keep = np.isin(classes, every[counts >= 2 * folds])
     if len(np.unique(classes[keep])) < 2:

@@ -24,6 +24,7 @@ from jaxtyping import Float, Float32, Int
 from scipy.special import expit
 
 from inscape.core import intervals
+from inscape.core.arrays import to_numpy
 from inscape.core.errors import DataError
 from inscape.core.evidence import Beside, Evidence, Null
 from inscape.core.folds import Fold, group_codes
@@ -111,10 +112,13 @@ def detect(
         seed: of folds, shuffles and bootstrap.
         name: of what is detected.
         progress: as in `inscape.probing.sweep.sweep`.
+
+    Raises:
+        ValueError: outcomes other than 0 and 1.
     """
     return sweep(
         candidates,
-        np.asarray(right).astype(np.int64),
+        _outcomes(right),
         groups=groups,
         folds=folds,
         task="classification",
@@ -267,7 +271,12 @@ def scores_of_others_each(
         parts: as given to `detect_each`, their rows in rising order.
         others: the further rows of each candidate, (m, d).
         like: for each of them the row whose part and group it shares.
+
+    Raises:
+        ValueError: rows of a part that do not rise.
     """
+    if falling := [name for name, rows in parts.items() if (np.diff(rows) <= 0).any()]:
+        raise ValueError(f"scores_of_others_each: the rows of {falling[0]} must rise; sort them")
     out = np.full(len(like), np.nan)
     for name, rows in parts.items():
         mine, result = np.flatnonzero(np.isin(like, rows)), found[name]
@@ -298,7 +307,7 @@ def transfer_each(
         parts: as given to `detect_each`: the rows of each task.
         found: of `detect_each`, for the folds.
     """
-    y = np.asarray(right).astype(np.int64)
+    y = _outcomes(right)
     sets = {
         name: DataSet(x[rows], y[rows], groups[rows], fold_of(found[name]))
         for name, rows in parts.items()
@@ -485,3 +494,13 @@ def risk_frame(
         ):
             rows.append({"series": name, "x": float(coverage[i]), "value": float(risk[i])})
     return pd.DataFrame(rows)
+
+
+def _outcomes(right: Any) -> Int[np.ndarray, " n"]:
+    """1 where right, 0 where wrong."""
+    found = np.asarray(to_numpy(right))
+    if found.dtype.kind not in "biuf" or not np.isin(found, (0, 1)).all():
+        raise ValueError(
+            "detect: right must hold 1 (right) or 0 (wrong) for each row, none missing"
+        )
+    return found.astype(np.int64)

@@ -57,11 +57,19 @@ def questions(frame: pd.DataFrame, kind: str = "feature", value: str = "value") 
         kind: the column of kinds.
         value: the column of values.
 
+    Raises:
+        ValueError: a row without a kind or a value.
+
     Example:
         >>> frame = pd.DataFrame({"feature": list("aaab"), "value": list("xyzx")})
         >>> [(q.kind, q.value, q.y.tolist()) for q in questions(frame)][:2]
         [('a', 'x', [1, 0, 0]), ('a', 'y', [0, 1, 0])]
     """
+    if (missing := frame[[kind, value]].isna().any(axis=1)).any():
+        raise ValueError(
+            f"questions: {int(missing.sum())} rows lack {kind!r} or {value!r}; fill them in or drop "
+            "those rows"
+        )
     out = []
     for name, part in frame.reset_index(drop=True).groupby(kind, sort=False):
         of = part[value].astype(str)

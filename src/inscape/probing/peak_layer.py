@@ -43,8 +43,11 @@ def at_peak(found: Bool[np.ndarray, "layers n"], halves: Sequence[Fold]) -> Peak
 
     Args:
         found: whether an item is found at a layer, (layers, n); the first and the last layer are
-            the ends.
+            the ends, so that there are at least three.
         halves: of the items, each as (those that choose, those that are judged).
+
+    Raises:
+        ValueError: fewer than three layers.
 
     Example:
         >>> found = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], dtype=bool)
@@ -52,6 +55,8 @@ def at_peak(found: Bool[np.ndarray, "layers n"], halves: Sequence[Fold]) -> Peak
         >>> at_peak(found, [(first, second), (second, first)]).inside.tolist()
         [2, 1]
     """
+    if len(found) < 3:
+        raise ValueError(f"at_peak: {len(found)} layers have none inside; give at least three")
     inside, end = np.zeros((2, found.shape[1]), dtype=np.int64)
     chosen: list[int] = []
     for known, judged in halves:

@@ -49,7 +49,15 @@ def persistence(
             distance are the first of the longest list.
         rng: of the permutations.
         advance: told of every distance.
+
+    Raises:
+        ValueError: no distance 0, where the carried probe is fitted, or one without shuffles.
     """
+    if 0 not in read or any(d not in shuffles for d in read):
+        raise ValueError(
+            "persistence: distances must hold 0, and shuffles a number for each, got "
+            f"{list(read)} and {dict(shuffles)}"
+        )
     y, groups, found = task.y[rows], task.groups[rows], []
     hot, most = np.eye(len(task.classes))[y], max(shuffles.values())
     orders = permutations(len(y), most, rng=rng, groups=groups, labels=hot)

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from inscape.core import intervals, ridge
-from inscape.core.arrays import to_numpy
+from inscape.core.arrays import check_order, to_numpy
 from inscape.core.errors import DataError
 from inscape.core.folds import Fold, group_codes, group_folds, random_folds, stratified_folds
 from inscape.core.jackknife import effective_groups
@@ -84,6 +84,7 @@ def make_plan(
     _check_options(task, metric, split, shuffle, inner, shuffles)
     labels, classes = _labels(y, task, metric, target_names)
     n, targets = labels.shape
+    check_order("sweep", y, groups)
     if groups is None and "group" in (split, inner, (shuffle or "")[:5]):
         raise DataError(
             "sweep: no groups given, so no group can be held out; pass groups=, or split='random'."

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from inscape.core.between import check_between
 from inscape.core.rng import generator
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
@@ -53,6 +54,8 @@ def asked_facts(real: int = 60, invented: int = 24, seed: int = 0) -> Examples:
     Raises:
         ValueError: more names than there are of some relation.
     """
+    check_between("asked_facts: real", real, 0)
+    check_between("asked_facts: invented", invented, 0)
     frame, rng, rows = (
         facts(cities=450, invented=100, seed=seed).frame,
         generator(seed, "asked facts"),

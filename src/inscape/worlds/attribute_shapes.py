@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
+from inscape.core.between import check_between
 from inscape.worlds.captioned_scenes import SHAPES, shape_masks
 
 #: pixels along a picture
@@ -48,11 +49,15 @@ def attribute_shapes(n: int, *, rng: np.random.Generator) -> AttributeShapes:
         n: how many.
         rng: of everything in them.
 
+    Raises:
+        ValueError: no picture.
+
     Example:
         >>> made = attribute_shapes(3, rng=np.random.default_rng(0))
         >>> tuple(made.images.shape), made.attributes.shape
         ((3, 3, 24, 24), (3, 11))
     """
+    check_between("attribute_shapes: n", n, 1)
     shape = rng.integers(len(SHAPES), size=n)
     radius, down, across, ground = rng.random((4, n))
     turn = 2 * np.pi * rng.random(n)

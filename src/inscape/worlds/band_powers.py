@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int
 
+from inscape.core.between import check_between
+
 BANDS = ("theta 1", "theta 2", "alpha 1", "alpha 2", "beta 1", "beta 2", "gamma 1", "gamma 2")
 
 
@@ -75,7 +77,7 @@ def band_powers(
         rng: of the maps and the subjects.
 
     Raises:
-        ValueError: a band that there is not.
+        ValueError: no feature, channel or subject; a band that there is not.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -83,6 +85,9 @@ def band_powers(
         >>> power.shape, who.shape
         ((9, 16, 8), (9,))
     """
+    check_between("band_powers: features", features, 1)
+    check_between("band_powers: subjects", subjects, 1)
+    check_between("band_powers: channels", channels, 1)
     if not set(planted) <= set(range(len(BANDS))):
         raise ValueError(f"band_powers: planted bands are 0 to {len(BANDS) - 1}, got {planted}")
     maps = rng.normal(size=(features, channels, len(BANDS))) / np.sqrt(features)

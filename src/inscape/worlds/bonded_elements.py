@@ -20,6 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int
 
+from inscape.core.between import check_between
+
 #: kinds of bonds: single, double, triple
 KINDS = 3
 
@@ -37,11 +39,15 @@ def bonded_elements(
     Returns:
         Symmetric tables that sum to one each.
 
+    Raises:
+        ValueError: fewer than 8 elements.
+
     Example:
         >>> made = bonded_elements(10, rng=np.random.default_rng(0))
         >>> made.shape, made.sum(axis=(1, 2)).round(6).tolist()
         ((3, 10, 10), [1.0, 1.0, 1.0])
     """
+    check_between("bonded_elements: elements", elements, 8)
     often = rng.permutation(1 / (np.arange(elements) + 10.0))
     charge, size = rng.random((2, elements))
     valence = rng.permutation(np.arange(elements) % 4) + 1
@@ -62,12 +68,16 @@ def corpus(
         bonds: of each kind.
         rng: of the corpus.
 
+    Raises:
+        ValueError: no bond.
+
     Example:
         >>> rng = np.random.default_rng(0)
         >>> found = corpus(bonded_elements(10, rng=rng), 100, rng=rng)
         >>> found.sum(axis=(1, 2)).tolist(), bool((found == found.swapaxes(1, 2)).all())
         ([200.0, 200.0, 200.0], True)
     """
+    check_between("corpus: bonds", bonds, 1)
     one = np.stack([rng.multinomial(bonds, p.ravel()).reshape(p.shape) for p in chances])
     return (one + one.swapaxes(1, 2)).astype(np.float64)
 

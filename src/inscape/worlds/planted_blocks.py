@@ -46,11 +46,19 @@ def planted_blocks(
         between: q.
         rng: of the edges.
 
+    Raises:
+        ValueError: an empty block, or chances outside 0 to 1.
+
     Example:
         >>> made = planted_blocks((2, 3), inside=1.0, between=0.0, rng=np.random.default_rng(0))
         >>> made.blocks.tolist(), made.joined[0].tolist()
         ([0, 0, 1, 1, 1], [0.0, 1.0, 0.0, 0.0, 0.0])
     """
+    if not len(sizes) or min(sizes) < 1 or not 0 <= between <= 1 or not 0 <= inside <= 1:
+        raise ValueError(
+            "planted_blocks: needs blocks of at least one node and chances between 0 and 1, got "
+            f"{list(sizes)}, {inside} and {between}"
+        )
     blocks = np.repeat(np.arange(len(sizes)), sizes)
     chance = np.where(blocks[:, None] == blocks, inside, between)
     joined = np.triu(rng.random(chance.shape) < chance, 1).astype(np.float64)

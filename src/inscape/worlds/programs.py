@@ -15,6 +15,7 @@ from functools import cache
 
 import pandas as pd
 
+from inscape.core.between import check_between
 from inscape.core.rng import generator
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
@@ -177,9 +178,12 @@ def programs(count: int = 200, languages: Sequence[str] = LANGUAGES, seed: int =
         its language's keywords. Programs are in order, the languages of each together.
 
     Raises:
-        ValueError: an unknown language.
+        ValueError: no program; an unknown language.
     """
+    check_between("programs: count", count, 1)
     unknown = [name for name in languages if name not in LANGUAGES]
+    if not len(languages):
+        raise ValueError("programs: give at least one language")
     if unknown:
         raise ValueError(
             f"programs: languages must be among {', '.join(LANGUAGES)}, got {unknown[0]!r}"

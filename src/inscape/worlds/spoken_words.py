@@ -24,6 +24,8 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 from scipy.ndimage import uniform_filter1d
 
+from inscape.core.between import check_between
+
 #: samples a second; samples of a frame (20 ms); control points a frame
 RATE, HOP, FINE = 16_000, 320, 4
 #: phone → first three formants (Hz), voice, noise, middle and width of the noise (Hz), frames
@@ -104,6 +106,7 @@ def draw_voices(n: int, *, rng: np.random.Generator) -> Voices:
     """Draw voices: pitches from 80 to 250 Hz, and vocal tracts that are mostly shorter where the
     pitch is higher.
     """
+    check_between("draw_voices: n", n, 1)
     height = rng.random(n)
     return Voices(
         pitch=80 * (250 / 80) ** height,
@@ -120,10 +123,15 @@ def draw_lexicon(words: int, *, rng: np.random.Generator) -> list[tuple[int, ...
         words: how many.
         rng: of the phones.
 
+    Raises:
+        ValueError: no word, or more than there are.
+
     Example:
         >>> [len(w) in (4, 6) for w in draw_lexicon(3, rng=np.random.default_rng(0))]
         [True, True, True]
     """
+    syllables = VOWELS * (len(PHONES) - VOWELS)
+    check_between("draw_lexicon: words", words, 1, syllables**2 + syllables**3)
     found: dict[tuple[int, ...], None] = {}
     while len(found) < words:
         size = int(rng.integers(2, 4))

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int
 
+from inscape.core.between import check_between
+
 
 @dataclass(frozen=True, eq=False)
 class TwinLanguages:
@@ -56,11 +58,17 @@ def twin_languages(
         spread: β, how much what a document is about decides its words.
         rng: of everything.
 
+    Raises:
+        ValueError: a number that is out of range.
+
     Example:
         >>> made = twin_languages(50, 20, rng=np.random.default_rng(0))
         >>> made.first.shape, made.first.sum(axis=1)[0].item()
         ((20, 50), 60.0)
     """
+    sizes = {"words": words, "documents": documents, "length": length, "topics": topics}
+    for name, size in sizes.items():
+        check_between(f"twin_languages: {name}", size, 1)
     meaning = rng.normal(size=(words, topics))
     often = np.log(1 / (np.arange(words) + 10.0))
     order = rng.permutation(words)

@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.spatial.distance import pdist, squareform
 
+from inscape.core.between import check_between
+
 
 def warped_manifolds(
     subjects: int = 8,
@@ -37,10 +39,16 @@ def warped_manifolds(
         apart: standard deviation of the arcs' places along each of three axes.
         rng: of everything.
 
+    Raises:
+        ValueError: a number that is out of range.
+
     Example:
         >>> warped_manifolds(2, 3, rng=np.random.default_rng(0)).shape
         (2, 3, 80, 80)
     """
+    sizes = {"subjects": subjects, "regions": regions, "groups": groups, "each": each}
+    for name, size in sizes.items():
+        check_between(f"warped_manifolds: {name}", size, 1)
     along = np.linspace(0, np.pi / 2, each)
     arc = np.stack([np.cos(along), np.sin(along), 0 * along], axis=1)
     orders = [[rng.permutation(each) for _ in range(groups)] for _ in range(regions)]

@@ -22,6 +22,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from inscape.core.between import check_between
+
 CLASSES = (
     "determiner",
     "adjective",
@@ -92,11 +94,15 @@ def text(n: int, *, rng: np.random.Generator) -> Text:
         rng: of everything in it. Which words are frequent is the same for all: the k-th of its
             class has weight 1 / k.
 
+    Raises:
+        ValueError: no word.
+
     Example:
         >>> made = text(1000, rng=np.random.default_rng(0))
         >>> len(made.words), CLASSES[made.classes[1]] in ("adjective", "noun", "verb")
         (1000, True)
     """
+    check_between("text: n", n, 1)
     classes = _classes(n, rng)
     words = np.empty(n, dtype=np.int64)
     for c, size in enumerate(SIZES):

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int
 
+from inscape.core.between import check_between
+
 
 @dataclass(frozen=True, eq=False)
 class WordMeanings:
@@ -63,11 +65,16 @@ def word_meanings(
         spread: β.
         rng: of the meanings.
 
+    Raises:
+        ValueError: no word, or no feature.
+
     Example:
         >>> made = word_meanings(50, 4, rng=np.random.default_rng(0))
         >>> made.texts(3, 8, rng=np.random.default_rng(1)).shape
         (3, 8)
     """
+    check_between("word_meanings: words", words, 1)
+    check_between("word_meanings: features", features, 1)
     often = -np.log(np.arange(words) + 10.0)
     return WordMeanings(rng.normal(size=(words, features)), often, spread)
 
